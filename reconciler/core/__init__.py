@@ -1,0 +1,1 @@
+"""Values and decisions; never I/O, a clock, logging or randomness."""

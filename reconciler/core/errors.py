@@ -1,0 +1,102 @@
+"""Every error that reaches a user, with the exit code it owns.
+
+ReconcilerError (1: a bug, if it is ever raised bare)
+├── ConfigurationError (3)   manifests, sources or settings are wrong
+├── AuthenticationError (4)  no token, or no consent
+├── RefusedError (5)         a guard or a policy stands against the plan
+├── LockedError (7)          another run holds this environment
+├── PartlyAppliedError (8)   some changes are applied; running again resumes
+├── RemoteError (9)          Criteo failed, and nothing was written
+│   ├── RejectedError        a definite no: the call did not happen
+│   └── OutcomeUnknownError  no answer that can be trusted: the call may have happened
+├── StorageError (10)        state or disk
+└── CancelledError (130)     a signal or the keyboard asked to stop
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong: where (`file:line:column` or an address), what, and what to do now."""
+
+    where: str
+    problem: str
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        text = f"{self.where}: {self.problem}" if self.where else self.problem
+        return f"{text}\n  → {self.remedy}" if self.remedy else text
+
+
+class ReconcilerError(Exception):
+    """The root: carries findings, prints them all, owns an exit code."""
+
+    exit_code = 1
+
+    def __init__(self, problem: str, *, remedy: str = "", findings: Sequence[Finding] = ()) -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.remedy = remedy
+        self.findings = tuple(findings)
+
+
+class ConfigurationError(ReconcilerError):
+    """Manifests, sources or settings are wrong; nothing was read from or sent to Criteo for them."""
+
+    exit_code = 3
+
+
+class AuthenticationError(ReconcilerError):
+    """Criteo gave no token, or the consent is missing or revoked."""
+
+    exit_code = 4
+
+
+class RefusedError(ReconcilerError):
+    """A guard or a policy refuses the plan before its first write."""
+
+    exit_code = 5
+
+
+class LockedError(ReconcilerError):
+    """Another run holds the environment."""
+
+    exit_code = 7
+
+
+class PartlyAppliedError(ReconcilerError):
+    """Some changes are applied and some are not; running again resumes."""
+
+    exit_code = 8
+
+
+class RemoteError(ReconcilerError):
+    """Criteo failed and nothing was written."""
+
+    exit_code = 9
+
+
+class RejectedError(RemoteError):
+    """A definite no from Criteo: the call did not happen. `code` is Criteo's kebab-case code, or ""."""
+
+    def __init__(self, problem: str, *, remedy: str = "", code: str = "") -> None:
+        super().__init__(problem, remedy=remedy)
+        self.code = code
+
+
+class OutcomeUnknownError(RemoteError):
+    """The call may or may not have happened, and may still happen for a while."""
+
+
+class StorageError(ReconcilerError):
+    """The state or the disk can't be read or written."""
+
+    exit_code = 10
+
+
+class CancelledError(ReconcilerError):
+    """Someone asked to stop; what was acknowledged is written down."""
+
+    exit_code = 130

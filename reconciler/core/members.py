@@ -1,0 +1,140 @@
+"""What is known of sets of members without holding them: names of snapshots, counts, drops."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal, NoReturn, overload
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotRef:
+    """An immutable set of members, named by an order-free keyed digest (hex) and its size."""
+
+    digest: str
+    count: int
+
+    def __bool__(self) -> bool:
+        return self.count > 0
+
+
+EMPTY = SnapshotRef(digest="", count=0)
+
+
+class Drop(StrEnum):
+    """Why a row, or its identifier, is not a member; the value is what people read."""
+
+    FILTERED = "filtered by where"
+    EXCLUDED = "excluded"
+    NOT_SAMPLED = "outside the sample"
+    EMPTY = "empty"
+    MALFORMED = "malformed"
+    OTHER_FORM = "hashed in another form"
+    DUPLICATE = "duplicate"
+
+
+INVALID = frozenset({Drop.MALFORMED, Drop.OTHER_FORM})
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The members one segment should hold.
+
+    `rows` is what was read; `rows` minus all `drops` equals `members.count`. `malformed` splits the
+    malformed values by what is wrong with them. `hashed` counts values that came already hashed.
+    `suppressed` are the people on the audience's exclusion lists, in this segment's form.
+    """
+
+    members: SnapshotRef
+    suppressed: SnapshotRef
+    rows: int
+    drops: tuple[tuple[Drop, int], ...]
+    malformed: tuple[tuple[str, int], ...] = ()
+    hashed: int = 0
+    newest: datetime | None = None
+
+    def dropped(self, reason: Drop) -> int:
+        return dict(self.drops).get(reason, 0)
+
+    @property
+    def invalid_share(self) -> float:
+        """Share of the values that were there and wanted but can't be sent, in 0..1."""
+        invalid = sum(self.dropped(reason) for reason in INVALID)
+        present = self.members.count + self.dropped(Drop.DUPLICATE) + invalid
+        return invalid / present if present else 0.0
+
+    @property
+    def mixed(self) -> bool:
+        """The column holds hashed and plain values side by side."""
+        return 0 < self.hashed < self.members.count + self.dropped(Drop.DUPLICATE)
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """How many members each phase moves: suppressed people out, additions in, the others out."""
+
+    urgent: int
+    adds: int
+    removes: int
+
+    @property
+    def total(self) -> int:
+        return self.urgent + self.adds + self.removes
+
+    @property
+    def out(self) -> int:
+        """All removals, suppressed people included."""
+        return self.urgent + self.removes
+
+
+NO_DELTA = Delta(0, 0, 0)
+Operation = Literal["add", "remove"]
+
+
+class Identifiers(Sequence[str]):
+    """Members on their way out: can be sent, never printed, formatted, compared or pickled."""
+
+    __slots__ = ("_values",)
+
+    def __init__(self, values: Sequence[str]) -> None:
+        self._values = values
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> "Identifiers": ...
+    def __getitem__(self, index: int | slice) -> "str | Identifiers":
+        if isinstance(index, slice):
+            return Identifiers(self._values[index])
+        return self._values[index]
+
+    def reveal(self) -> list[str]:
+        """The values, for the one caller that writes the request body."""
+        return list(self._values)
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} identifiers>"
+
+    __str__ = __repr__
+
+    def __format__(self, spec: str) -> str:
+        return repr(self)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("identifiers are never pickled")
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A run of one operation in the deterministic order: positions `start` to `end`, end excluded."""
+
+    operation: Operation
+    start: int
+    end: int
+    identifiers: Identifiers = field(repr=False)

@@ -1,0 +1,212 @@
+"""What the manifests declare, resolved for one environment; frozen, and free of secrets."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import Literal
+
+
+class IdentifierType(StrEnum):
+    """Kinds of identifier a contact list can hold (OpenAPI `RmContactListCreateV1`)."""
+
+    EMAIL = "Email"
+    USER_IDENTIFIER = "UserIdentifier"
+    IDENTITY_LINK = "IdentityLink"
+    CUSTOMER_ID = "CustomerId"
+    PHONE_NUMBER = "PhoneNumber"
+
+
+class Form(StrEnum):
+    """How an identifier is written on the wire."""
+
+    PLAIN = "plain"
+    MD5 = "md5"
+    SHA256 = "sha256"
+    SHA256_OF_MD5 = "sha256-of-md5"
+
+
+FORMS: dict[IdentifierType, tuple[Form, ...]] = {
+    IdentifierType.EMAIL: (Form.PLAIN, Form.MD5, Form.SHA256, Form.SHA256_OF_MD5),
+    IdentifierType.USER_IDENTIFIER: (Form.PLAIN,),
+    IdentifierType.IDENTITY_LINK: (Form.PLAIN,),
+    IdentifierType.CUSTOMER_ID: (Form.PLAIN,),
+    IdentifierType.PHONE_NUMBER: (Form.PLAIN, Form.SHA256),
+}
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Address:
+    """Our stable key of a segment; survives renames at Criteo. Prints as `destination/audience`."""
+
+    destination: str
+    audience: str
+
+    @classmethod
+    def parse(cls, text: str) -> "Address":
+        destination, _, audience = text.partition("/")
+        return cls(destination, audience)
+
+    def __str__(self) -> str:
+        return f"{self.destination}/{self.audience}"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in the manifests a value stands: file relative to the project, 1-based line and column."""
+
+    file: str
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """A Criteo account and a retailer in it; both are digit strings of up to 19 digits."""
+
+    account_id: str
+    retailer_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Guards:
+    """Limits that stand before the first write; shares are fractions (0.2 is 20 %)."""
+
+    max_shrink: float = 0.2
+    max_growth: float = 1.0
+    min_members: int = 1
+    max_invalid: float = 0.1
+    max_vanished: float = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """How Criteo is reached. `endpoint` is a base URL, or `emulator`."""
+
+    endpoint: str
+    version: str = "2026-07"
+    token_url: str = ""
+    batch_size: int = 50_000
+    timeout: timedelta = timedelta(seconds=60)
+    quiet: timedelta = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """One folder under `environments/`."""
+
+    name: str
+    api: Api
+    state_url: str
+    data_root: str
+    seats: tuple[tuple[str, Seat], ...]
+    name_prefix: str = ""
+    sample_rows: int | None = None
+    guards: Guards = Guards()
+
+    def seat(self, name: str) -> Seat:
+        return dict(self.seats)[name]
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """How to authenticate; `client_id` and `client_secret` are references (`env:NAME`), never secrets."""
+
+    name: str
+    grant: Literal["clientCredentials", "authorizationCode"]
+    client_id: str
+    client_secret: str
+    refresh_token: str = ""
+    redirect_uri: str = ""
+    place: Place = Place("", 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where rows come from. `columns` maps an identifier type to a column of the files."""
+
+    files: tuple[str, ...]
+    where: str = ""
+    max_age: timedelta | None = None
+    place: Place = Place("", 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Exclusion:
+    """A list whose people are dropped, as whole rows, from every destination."""
+
+    files: tuple[str, ...]
+    columns: tuple[tuple[IdentifierType, str], ...]
+    place: Place = Place("", 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """A named list of people and where it comes from."""
+
+    name: str
+    title: str
+    description: str
+    source: Source
+    columns: tuple[tuple[IdentifierType, str], ...]
+    exclude: tuple[Exclusion, ...] = ()
+    guards: Guards = Guards()
+    place: Place = Place("", 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentKey:
+    """What can't change about a segment once it exists; a change of any part means Replace."""
+
+    account_id: str
+    retailer_id: str
+    identifier_type: IdentifierType
+    form: Form
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentSpec:
+    """One audience in one destination: the segment that should exist at Criteo."""
+
+    address: Address
+    name: str
+    description: str
+    key: SegmentKey
+    credential: str
+    audience: Audience
+    place: Place = Place("", 0, 0)
+
+    @property
+    def definition(self) -> str:
+        """Digest of all that a reviewer approves: never of members, never of where it is written."""
+        audience = self.audience
+        stated = {
+            "address": str(self.address),
+            "name": self.name,
+            "description": self.description,
+            "key": asdict(self.key),
+            "source": [list(audience.source.files), audience.source.where],
+            "columns": sorted(audience.columns),
+            "exclude": [[list(e.files), sorted(e.columns)] for e in audience.exclude],
+        }
+        return hashlib.sha256(json.dumps(stated, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """All that the manifests of one environment ask for; `notes` are warnings for the reader."""
+
+    environment: Environment
+    credentials: tuple[Credential, ...]
+    segments: tuple[SegmentSpec, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def audiences(self) -> tuple[Audience, ...]:
+        """Each audience once, in name order."""
+        by_name = {spec.audience.name: spec.audience for spec in self.segments}
+        return tuple(by_name[name] for name in sorted(by_name))

@@ -1,0 +1,172 @@
+"""The borders of the core: what the edges must offer. Readers and writers are different types."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Protocol
+
+from reconciler.core.members import Batch, Delta, Identifiers, Operation, SnapshotRef, Target
+from reconciler.core.model import Audience, Form, IdentifierType
+from reconciler.core.receipt import Holding, Receipt
+from reconciler.core.remote import (
+    Acknowledgement,
+    BulkAnswer,
+    NewSegment,
+    RateLimit,
+    Segment,
+    SegmentPatch,
+    Statistics,
+)
+
+
+class Clock(Protocol):
+    """Time from outside. `now` is aware, in UTC."""
+
+    def now(self) -> datetime: ...
+
+    def wait(self, seconds: float, reason: str) -> None:
+        """Sleep, visibly and interruptibly; raises CancelledError when asked to stop meanwhile."""
+        ...
+
+
+class SegmentReader(Protocol):
+    """The calls that change nothing. Errors: AuthenticationError, RejectedError, RemoteError."""
+
+    def segments(self, account_id: str) -> tuple[Segment, ...]:
+        """Every contact-list segment of the account (searchAudienceSegments, pages of 500)."""
+        ...
+
+    def segments_by_id(self, account_id: str, ids: Sequence[str]) -> tuple[Segment, ...]:
+        """Those of the given segments that exist (the same call, by `audienceSegmentIds`)."""
+        ...
+
+    def statistics(self, account_id: str, segment_id: str) -> Statistics:
+        """getAudienceSegmentContactListStatistics."""
+        ...
+
+    def rate_limit(self) -> RateLimit | None:
+        """From the newest answer; None before the first."""
+        ...
+
+
+class SegmentWriter(Protocol):
+    """The calls that change something.
+
+    Every method raises RejectedError when the call surely did not happen, and OutcomeUnknownError
+    when it may have, after the retries that are safe. `create` is never retried.
+    """
+
+    def create(self, account_id: str, segments: Sequence[NewSegment]) -> BulkAnswer:
+        """bulkCreateAudienceSegments; at most 50 at once."""
+        ...
+
+    def update(self, account_id: str, patches: Sequence[SegmentPatch]) -> BulkAnswer:
+        """bulkUpdateAudienceSegments; at most 50 at once."""
+        ...
+
+    def change_members(
+        self,
+        segment_id: str,
+        identifier_type: IdentifierType,
+        operation: Operation,
+        identifiers: Identifiers,
+    ) -> Acknowledgement:
+        """AddRemoveContactListByAudienceSegment. All of `identifiers` were taken, or it raises."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What a state is of. `serial` rises once for each run that writes."""
+
+    lineage: str
+    serial: int
+    environment: str
+
+
+class StateReader(Protocol):
+    """What we know, as last written. Errors: StorageError."""
+
+    def head(self) -> Head | None:
+        """None before the first apply."""
+        ...
+
+    def receipts(self) -> tuple[Receipt, ...]: ...
+
+    def fetch(self, snapshot: SnapshotRef) -> str:
+        """A local file that holds the snapshot, verified by its digest's name and size."""
+        ...
+
+    def key(self) -> bytes:
+        """The secret that all digests leaving the state are keyed with (32 bytes).
+
+        A writer makes it on first use; a reader of a state that has none yet invents one for itself.
+        """
+        ...
+
+
+class StateWriter(StateReader, Protocol):
+    """Exists only while the lock is held. Every write is durable when the method returns."""
+
+    def open_run(self) -> Head:
+        """Raises the serial by one, once, before the first write of a run."""
+        ...
+
+    def write(self, receipt: Receipt) -> None: ...
+
+    def drop(self, receipt: Receipt) -> None: ...
+
+    def keep(self, snapshot: SnapshotRef, file: str) -> None:
+        """Stores a snapshot; storing one that is there is a no-op."""
+        ...
+
+    def prune(self) -> None:
+        """Removes the snapshots that no receipt names."""
+        ...
+
+
+class StateStore(Protocol):
+    """Where receipts, snapshots and the head of one environment live."""
+
+    def reader(self) -> StateReader: ...
+
+    def lock(self, who: str) -> AbstractContextManager[StateWriter]:
+        """Raises LockedError, naming the holder, when another run has it."""
+        ...
+
+
+class MemberEngine(Protocol):
+    """Sets of members: built from sources, compared, streamed; never listed.
+
+    A SnapshotRef passed in is one that the engine built or that the state can fetch.
+    The deterministic order of a change: suppressed people out, additions in, the others out, each
+    phase sorted by the bytes of the member as sent.
+    Errors: ConfigurationError for sources (findings at file and place), StorageError for disk.
+    """
+
+    def build(
+        self, audience: Audience, wanted: Sequence[tuple[IdentifierType, Form]], today: date
+    ) -> Mapping[tuple[IdentifierType, Form], Target]:
+        """Reads the sources of one audience once and builds a target for each kind of destination."""
+        ...
+
+    def suppressed(self, holding: Holding, target: Target) -> SnapshotRef:
+        """Members held, or maybe held, that are suppressed and not wanted: they leave first."""
+        ...
+
+    def delta(self, base: SnapshotRef, maybe: SnapshotRef, target: SnapshotRef, urgent: SnapshotRef) -> Delta:
+        """adds = (target - base) ∪ (maybe ∩ target); removes = (base ∪ maybe) - target, the urgent apart."""
+        ...
+
+    def collapse(self, holding: Holding) -> tuple[SnapshotRef, SnapshotRef]:
+        """New (base, maybe) after giving up a target in mid-way: base ± acknowledged, maybe ∪ in flight."""
+        ...
+
+    def batches(self, holding: Holding, size: int) -> Iterator[Batch]:
+        """The rest of the holding's change from its offset on, in batches of at most `size`."""
+        ...
+
+    def file(self, snapshot: SnapshotRef) -> str:
+        """The local file of a snapshot, to be kept in the state."""
+        ...

@@ -1,0 +1,226 @@
+"""What we know Criteo holds for an address, and how each event changes that knowledge.
+
+Criteo accepts members and never lists them, so this is the only truth there is. Every function
+here is pure: the caller makes the result durable before it goes on.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from reconciler.core.members import EMPTY, NO_DELTA, Batch, Delta, SnapshotRef
+from reconciler.core.model import Address, SegmentKey
+from reconciler.core.remote import Acknowledgement, Segment, Statistics
+
+CLOCK_SKEW = timedelta(minutes=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A create written down before it is sent, so that a lost answer can be looked up by name."""
+
+    name: str
+    written_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Flight:
+    """A batch that was dispatched and whose answer is not written down: positions up to `end`."""
+
+    end: int
+    dispatched_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """A change of members on its way: towards `target`, acknowledged up to `acked`.
+
+    Positions count in the deterministic order (suppressed out, additions, others out); `size` says
+    how long each phase is. They are positions, never batch numbers: batch size may change between runs.
+    """
+
+    target: SnapshotRef
+    urgent: SnapshotRef
+    size: Delta
+    acked: int = 0
+    flight: Flight | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """One segment: `base` is surely held, `maybe` may be held; they never overlap.
+
+    `segment_id` is "" while the create is only an intent. `settled` is the size at the last
+    completed transfer, None before the first. `rejected` counts identifiers in `base` that Criteo
+    called invalid. A call without an answer may land until `quiet_until`.
+    """
+
+    key: SegmentKey
+    segment_id: str = ""
+    intent: Intent | None = None
+    base: SnapshotRef = EMPTY
+    maybe: SnapshotRef = EMPTY
+    transfer: Transfer | None = None
+    rejected: int = 0
+    settled: int | None = None
+    settled_at: datetime | None = None
+    quiet_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Retired:
+    """A segment that was replaced and left at Criteo under another name, with what it holds."""
+
+    holding: Holding
+    retired_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The truth of one address. `successor` is filled beside `current` while a Replace runs.
+
+    `definition` is the digest last applied in full. `forgotten_at` is set when the audience left
+    the manifests: its members stay known, so that nobody becomes impossible to remove.
+    """
+
+    address: Address
+    current: Holding
+    successor: Holding | None = None
+    retired: tuple[Retired, ...] = ()
+    definition: str = ""
+    forgotten_at: datetime | None = None
+
+    @property
+    def holdings(self) -> tuple[Holding, ...]:
+        """All segments this receipt answers for, the current one first."""
+        successor = (self.successor,) if self.successor else ()
+        return (self.current, *successor, *(one.holding for one in self.retired))
+
+    @property
+    def snapshots(self) -> frozenset[str]:
+        """Digests of the snapshots that must be kept."""
+        return frozenset(ref.digest for holding in self.holdings for ref in _snapshots(holding) if ref)
+
+
+def _snapshots(holding: Holding) -> tuple[SnapshotRef, ...]:
+    moving = holding.transfer
+    return (holding.base, holding.maybe, *((moving.target, moving.urgent) if moving else ()))
+
+
+def intend(key: SegmentKey, name: str, now: datetime) -> Holding:
+    """Before a create is sent."""
+    return Holding(key=key, intent=Intent(name=name, written_at=now))
+
+
+def created(holding: Holding, segment_id: str) -> Holding:
+    """The create is answered, or was found."""
+    return replace(holding, segment_id=segment_id, intent=None)
+
+
+def lost(holding: Holding, now: datetime, quiet: timedelta) -> Holding:
+    """A call on this segment got no answer: it may still land until the quiet time has passed."""
+    until = max(now + quiet, holding.quiet_until or now)
+    return replace(holding, quiet_until=until)
+
+
+def waits_until(holding: Holding, quiet: timedelta) -> datetime | None:
+    """Until when nothing may be sent that contradicts a call that could still land."""
+    flight = holding.transfer.flight if holding.transfer else None
+    intent = holding.intent
+    times = [
+        holding.quiet_until,
+        flight.dispatched_at + quiet if flight else None,
+        intent.written_at + quiet if intent else None,
+    ]
+    return max((time for time in times if time), default=None)
+
+
+def adoptable(intent: Intent, key: SegmentKey, found: Segment, statistics: Statistics) -> str:
+    """Why a segment found under an intent's name is not the one we created; "" when it is."""
+    if found.retailer_id != key.retailer_id or found.account_id != key.account_id:
+        return "it belongs to another retailer"
+    if found.identifier_type != key.identifier_type:
+        return "it holds another identifier type"
+    if found.created_at is None or found.created_at < intent.written_at - CLOCK_SKEW:
+        return "it is older than our request to create it"
+    if statistics.identifiers:
+        return "it already holds members"
+    return ""
+
+
+def start(holding: Holding, target: SnapshotRef, urgent: SnapshotRef, size: Delta) -> Holding:
+    """Before the first batch towards a new target; the old one must be settled or collapsed."""
+    return replace(holding, transfer=Transfer(target=target, urgent=urgent, size=size))
+
+
+def dispatch(holding: Holding, batch: Batch, now: datetime) -> Holding:
+    """Before a batch is sent."""
+    moving = _moving(holding)
+    flight = Flight(end=batch.end, dispatched_at=now)
+    return replace(holding, transfer=replace(moving, acked=batch.start, flight=flight))
+
+
+def acknowledge(
+    holding: Holding, batch: Batch, answer: Acknowledgement, now: datetime, quiet: timedelta
+) -> Holding:
+    """A batch was taken; written down together with the next dispatch, or alone at a stop."""
+    moving = _moving(holding)
+    change = answer.invalid if batch.operation == "add" else -answer.invalid
+    done = replace(
+        holding,
+        transfer=replace(moving, acked=batch.end, flight=None),
+        rejected=max(0, holding.rejected + change),
+    )
+    return lost(done, now, quiet) if answer.uncertain else done
+
+
+def landed(holding: Holding) -> Holding:
+    """The batch in flight surely did not happen: Criteo said no."""
+    return replace(holding, transfer=replace(_moving(holding), flight=None))
+
+
+def settle(holding: Holding, now: datetime) -> Holding:
+    """All of the transfer is acknowledged: the target is what Criteo surely holds."""
+    target = _moving(holding).target
+    return replace(
+        holding,
+        base=target,
+        maybe=EMPTY,
+        transfer=None,
+        settled=target.count,
+        settled_at=now,
+        rejected=min(holding.rejected, target.count),
+    )
+
+
+def collapse(holding: Holding, base: SnapshotRef, maybe: SnapshotRef, quiet: timedelta) -> Holding:
+    """Give up a target in mid-way; `base` and `maybe` come from the engine's `collapse`."""
+    until = waits_until(holding, quiet)
+    return replace(holding, base=base, maybe=maybe, transfer=None, quiet_until=until)
+
+
+def remaining(transfer: Transfer | None) -> Delta:
+    """What is left of a transfer after its offset, phase by phase."""
+    if transfer is None:
+        return NO_DELTA
+    left, counts = transfer.acked, []
+    for phase in (transfer.size.urgent, transfer.size.adds, transfer.size.removes):
+        done = min(left, phase)
+        counts.append(phase - done)
+        left -= done
+    return Delta(*counts)
+
+
+def window(transfer: Transfer, size: int) -> tuple[int, int] | None:
+    """Next positions to send, of one operation only and at most `size`; None when all are acknowledged."""
+    start_at, phase_end = transfer.acked, 0
+    for phase in (transfer.size.urgent, transfer.size.adds, transfer.size.removes):
+        phase_end += phase
+        if start_at < phase_end:
+            return start_at, min(start_at + size, phase_end)
+    return None
+
+
+def _moving(holding: Holding) -> Transfer:
+    if holding.transfer is None:
+        raise AssertionError("no transfer has been started")
+    return holding.transfer
