@@ -29,6 +29,10 @@ class Clock(Protocol):
         """Sleep, visibly and interruptibly; raises CancelledError when asked to stop meanwhile."""
         ...
 
+    def check(self) -> None:
+        """Raises CancelledError when asked to stop."""
+        ...
+
 
 class SegmentReader(Protocol):
     """The calls that change nothing. Errors: AuthenticationError, RejectedError, RemoteError."""

@@ -51,7 +51,8 @@ class Holding:
 
     `segment_id` is "" while the create is only an intent. `settled` is the size at the last
     completed transfer, None before the first. `rejected` counts identifiers in `base` that Criteo
-    called invalid. A call without an answer may land until `quiet_until`.
+    called invalid. A member call without an answer may land until `quiet_until`, a call on the name
+    or the description until `renames_until`.
     """
 
     key: SegmentKey
@@ -64,6 +65,7 @@ class Holding:
     settled: int | None = None
     settled_at: datetime | None = None
     quiet_until: datetime | None = None
+    renames_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,14 +108,24 @@ def _snapshots(holding: Holding) -> tuple[SnapshotRef, ...]:
     return (holding.base, holding.maybe, *((moving.target, moving.urgent) if moving else ()))
 
 
-def intend(key: SegmentKey, name: str, now: datetime) -> Holding:
-    """Before a create is sent."""
-    return Holding(key=key, intent=Intent(name=name, written_at=now))
+def intend(key: SegmentKey, name: str, now: datetime, quiet: timedelta) -> Holding:
+    """Before a create is sent. Should it land late, only its name stops it from happening twice."""
+    return Holding(key=key, intent=Intent(name=name, written_at=now), renames_until=now + quiet)
 
 
 def created(holding: Holding, segment_id: str) -> Holding:
-    """The create is answered, or was found."""
+    """The create is answered (`first`: no earlier request could still land), or was found."""
     return replace(holding, segment_id=segment_id, intent=None)
+
+
+def renaming(holding: Holding, now: datetime, quiet: timedelta) -> Holding:
+    """Before a call on the name or the description is sent."""
+    return replace(holding, renames_until=now + quiet)
+
+
+def renamed(holding: Holding) -> Holding:
+    """That call was answered, and no earlier one can land any more."""
+    return replace(holding, renames_until=None)
 
 
 def lost(holding: Holding, now: datetime, quiet: timedelta) -> Holding:

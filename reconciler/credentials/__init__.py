@@ -1,0 +1,6 @@
+"""Secrets from where they are kept: a reference such as `env:NAME` goes in, a Secret comes out."""
+
+from reconciler.core.secret import Secret
+from reconciler.credentials.resolve import resolve
+
+__all__ = ["Secret", "resolve"]

@@ -1,0 +1,6 @@
+"""Carries out a plan: intent, act, receipt. It decides nothing."""
+
+from reconciler.apply.ledger import Tools
+from reconciler.apply.run import Report, RunJobs, apply
+
+__all__ = ["Report", "RunJobs", "Tools", "apply"]

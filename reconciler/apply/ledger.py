@@ -1,0 +1,90 @@
+"""The receipts of one run: every change of what we know goes through here and is durable at once."""
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from reconciler.core.errors import AuthenticationError, ReconcilerError, RemoteError
+from reconciler.core.events import BatchTaken, ChangeEnded, Event, Outcome
+from reconciler.core.model import Address, Api
+from reconciler.core.plan import Slot
+from reconciler.core.ports import Clock, MemberEngine, SegmentReader, SegmentWriter, StateWriter
+from reconciler.core.receipt import Holding, Receipt
+
+REMOTE_FAILURES = (RemoteError, AuthenticationError)
+"""Failures of Criteo that end one address; every other error ends the run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """The edges an apply works with; readers and writers are keyed by credential."""
+
+    api: Api
+    state: StateWriter
+    engine: MemberEngine
+    readers: Mapping[str, SegmentReader]
+    writers: Mapping[str, SegmentWriter]
+    clock: Clock
+    emit: Callable[[Event], None]
+
+
+class Ledger:
+    """Receipts by address, and how each change ended. Threads work on different addresses."""
+
+    def __init__(self, tools: Tools, receipts: Mapping[Address, Receipt]) -> None:
+        self._tools = tools
+        self._receipts = dict(receipts)
+        self.ended: dict[Address, Outcome] = {}
+        self.errors: dict[Address, ReconcilerError] = {}
+        self.acknowledged = 0
+        self.rejected = 0
+        self._counting = threading.Lock()
+
+    def receipt(self, address: Address) -> Receipt:
+        return self._receipts[address]
+
+    def known(self, address: Address) -> Receipt | None:
+        return self._receipts.get(address)
+
+    def write(self, receipt: Receipt) -> None:
+        """Durable first, believed afterwards."""
+        if self._receipts.get(receipt.address) != receipt:
+            self._tools.state.write(receipt)
+            self._receipts[receipt.address] = receipt
+
+    def drop(self, receipt: Receipt) -> None:
+        self._tools.state.drop(receipt)
+        del self._receipts[receipt.address]
+
+    def holding(self, address: Address, slot: Slot) -> Holding:
+        receipt = self.receipt(address)
+        holding = receipt.current if slot == "current" else receipt.successor
+        if holding is None:
+            raise AssertionError(f"{address} has no successor")
+        return holding
+
+    def put(self, address: Address, slot: Slot, holding: Holding) -> None:
+        """Writes one holding; the first one of an address makes its receipt."""
+        receipt = self.known(address)
+        if receipt is None:
+            self.write(Receipt(address=address, current=holding))
+        elif slot == "current":
+            self.write(replace(receipt, current=holding))
+        else:
+            self.write(replace(receipt, successor=holding))
+
+    def taken(self, event: BatchTaken) -> None:
+        with self._counting:
+            self.acknowledged += 1
+            self.rejected += event.rejected
+        self._tools.emit(event)
+
+    def end(self, address: Address, outcome: Outcome, error: ReconcilerError | None = None) -> None:
+        """The first ending of an address stands."""
+        if address in self.ended:
+            return
+        self.ended[address] = outcome
+        if error is not None:
+            self.errors[address] = error
+        problem, remedy = (error.problem, error.remedy) if error else ("", "")
+        self._tools.emit(ChangeEnded(address, outcome, problem, remedy))

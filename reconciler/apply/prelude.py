@@ -1,0 +1,176 @@
+"""The cheap calls before any member is sent: names let go and taken, segments created, all in bulk."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+from reconciler.apply.ledger import REMOTE_FAILURES, Ledger, Tools
+from reconciler.core import receipt as knowledge
+from reconciler.core.errors import OutcomeUnknownError, ReconcilerError, RejectedError
+from reconciler.core.events import Outcome, SegmentCreated, SegmentPatched
+from reconciler.core.plan import (
+    AbandonSuccessor,
+    AdoptSegment,
+    CreateSegment,
+    PatchSegment,
+    Sending,
+    Turn,
+)
+from reconciler.core.receipt import Retired
+from reconciler.core.remote import ItemFailure, NewSegment, Segment, SegmentPatch, name_key
+from reconciler.core.schedule import BULK_ITEMS
+
+Step = TypeVar("Step", AdoptSegment, AbandonSuccessor, PatchSegment, CreateSegment)
+Item = TypeVar("Item", tuple[Sending, PatchSegment], tuple[Sending, CreateSegment])
+Patch = tuple[Sending, PatchSegment]
+Creation = tuple[Sending, CreateSegment]
+
+
+def run_prelude(tools: Tools, ledger: Ledger, changes: Sequence[Sending]) -> None:
+    """All preludes, turn by turn. A change whose step fails is ended, and its later steps are left out."""
+    for change, adopt in _steps(ledger, changes, AdoptSegment):
+        holding = ledger.holding(change.spec.address, adopt.slot)
+        ledger.put(change.spec.address, adopt.slot, knowledge.created(holding, adopt.segment_id))
+    for turn in Turn:
+        patches = [one for one in _steps(ledger, changes, PatchSegment) if one[1].turn == turn]
+        for chunk in _chunks(patches):
+            patch(tools, ledger, chunk)
+        if turn == Turn.RENAME:
+            for change, step in _steps(ledger, changes, AbandonSuccessor):
+                _abandon(tools, ledger, change, step)
+        creations = [one for one in _steps(ledger, changes, CreateSegment) if one[1].turn == turn]
+        for group in _chunks(creations):
+            _create(tools, ledger, group)
+
+
+def _steps(ledger: Ledger, changes: Sequence[Sending], kind: type[Step]) -> Iterator[tuple[Sending, Step]]:
+    for change in changes:
+        if change.spec.address not in ledger.ended:
+            yield from ((change, step) for step in change.steps.prelude if isinstance(step, kind))
+
+
+def _chunks(items: Sequence[Item]) -> Iterator[list[Item]]:
+    """Bulk calls: by credential and account, at most BULK_ITEMS in each."""
+    groups: dict[tuple[str, str], list[Item]] = defaultdict(list)
+    for item in items:
+        change, step = item
+        groups[change.spec.credential, _account(step)].append(item)
+    for group in groups.values():
+        yield from (group[at : at + BULK_ITEMS] for at in range(0, len(group), BULK_ITEMS))
+
+
+def _account(step: PatchSegment | CreateSegment) -> str:
+    return step.account_id if isinstance(step, PatchSegment) else step.key.account_id
+
+
+def patch(tools: Tools, ledger: Ledger, chunk: Sequence[Patch]) -> None:
+    """One bulk call on names and descriptions. It is written down first: it may land late."""
+    for change, step in chunk:
+        _wait(tools, step)
+        holding = ledger.holding(change.spec.address, step.slot)
+        now = tools.clock.now()
+        ledger.put(change.spec.address, step.slot, knowledge.renaming(holding, now, tools.api.quiet))
+    patches = [
+        SegmentPatch(ledger.holding(change.spec.address, step.slot).segment_id, step.name, step.description)
+        for change, step in chunk
+    ]
+    writer = tools.writers[chunk[0][0].spec.credential]
+    try:
+        answer = writer.update(chunk[0][1].account_id, patches)
+    except REMOTE_FAILURES as error:
+        for change, step in chunk:
+            if isinstance(error, RejectedError):
+                _not_renamed(ledger, change, step)
+            ledger.end(change.spec.address, Outcome.FAILED, error)
+        return
+    for (change, step), item in zip(chunk, answer.items, strict=True):
+        if not answer.uncertain:
+            _not_renamed(ledger, change, step)
+        if isinstance(item, ItemFailure):
+            ledger.end(change.spec.address, Outcome.FAILED, _refused(item))
+        else:
+            tools.emit(SegmentPatched(change.spec.address))
+
+
+def _wait(tools: Tools, step: PatchSegment) -> None:
+    if step.not_before is not None:
+        seconds = (step.not_before - tools.clock.now()).total_seconds()
+        if seconds > 0:
+            tools.clock.wait(seconds, "an unanswered change of the name may still land")
+
+
+def _not_renamed(ledger: Ledger, change: Sending, step: PatchSegment) -> None:
+    """No call on the name is under way any more."""
+    address = change.spec.address
+    ledger.put(address, step.slot, knowledge.renamed(ledger.holding(address, step.slot)))
+
+
+def _abandon(tools: Tools, ledger: Ledger, change: Sending, step: AbandonSuccessor) -> None:
+    receipt = ledger.receipt(change.spec.address)
+    if receipt.successor is None:
+        return
+    left = (Retired(receipt.successor, tools.clock.now()),) if step.retires else ()
+    ledger.write(replace(receipt, successor=None, retired=(*receipt.retired, *left)))
+
+
+def _create(tools: Tools, ledger: Ledger, group: Sequence[Creation]) -> None:
+    """One bulk call, its intents written down first. An item without an answer is looked up."""
+    for change, step in group:
+        intended = knowledge.intend(step.key, step.name, tools.clock.now(), tools.api.quiet)
+        ledger.put(change.spec.address, step.slot, intended)
+    wanted = [
+        NewSegment(step.name, step.description, step.key.retailer_id, step.key.identifier_type)
+        for _, step in group
+    ]
+    first, _ = group[0]
+    account_id = group[0][1].key.account_id
+    try:
+        answer = tools.writers[first.spec.credential].create(account_id, wanted)
+        items: Sequence[Segment | ReconcilerError] = [
+            _refused(item) if isinstance(item, ItemFailure) else item for item in answer.items
+        ]
+    except REMOTE_FAILURES as error:
+        items = [error] * len(group)
+    doubtful = [one for one, item in zip(group, items, strict=True) if _doubtful(item)]
+    found = _look_up(tools, ledger, account_id, doubtful) if doubtful else {}
+    for (change, step), item in zip(group, items, strict=True):
+        known = found.get(name_key(step.name)) if isinstance(item, ReconcilerError) else item
+        if known is None and isinstance(item, ReconcilerError):
+            ledger.end(change.spec.address, Outcome.FAILED, item)
+        elif known is not None:
+            holding = ledger.holding(change.spec.address, step.slot)
+            ledger.put(change.spec.address, step.slot, knowledge.created(holding, known.id))
+            tools.emit(SegmentCreated(change.spec.address, known.id))
+
+
+def _doubtful(item: Segment | ReconcilerError) -> bool:
+    """The segment may be there after all: no answer, or its name is taken, perhaps by our own request."""
+    if isinstance(item, RejectedError):
+        return item.code in {"", "name-must-be-unique"}
+    return isinstance(item, OutcomeUnknownError)
+
+
+def _look_up(
+    tools: Tools, ledger: Ledger, account_id: str, doubtful: Sequence[Creation]
+) -> dict[str, Segment]:
+    """Segments that our unanswered requests did create, by name key; a failing search finds none."""
+    reader = tools.readers[doubtful[0][0].spec.credential]
+    found: dict[str, Segment] = {}
+    try:
+        by_name = {segment.name_key: segment for segment in reader.segments(account_id)}
+        for change, step in doubtful:
+            segment = by_name.get(name_key(step.name))
+            intent = ledger.holding(change.spec.address, step.slot).intent
+            if segment is None or intent is None:
+                continue
+            statistics = reader.statistics(account_id, segment.id)
+            if not knowledge.adoptable(intent, step.key, segment, statistics):
+                found[segment.name_key] = segment
+    except REMOTE_FAILURES:
+        return found
+    return found
+
+
+def _refused(item: ItemFailure) -> RejectedError:
+    return RejectedError(item.problem, code=item.code)

@@ -1,0 +1,117 @@
+"""One apply from the first write to the report: preludes in order, then segments side by side."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import assert_never
+
+from reconciler.apply.ledger import REMOTE_FAILURES, Ledger, Tools
+from reconciler.apply.prelude import patch, run_prelude
+from reconciler.apply.transfer import send_members
+from reconciler.core.errors import ReconcilerError, RefusedError
+from reconciler.core.events import Outcome
+from reconciler.core.model import Address
+from reconciler.core.plan import Forget, PatchSegment, Plan, PromoteSuccessor, Sending, address_of
+from reconciler.core.receipt import Receipt, Retired
+
+Job = Callable[[], None]
+RunJobs = Callable[[Sequence[Job]], None]
+"""Runs all jobs, side by side or one after the other; raises what a job raises once all have stopped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """How an apply ended. `acknowledged` counts batches, `rejected` identifiers that Criteo refused."""
+
+    outcomes: Mapping[Address, Outcome]
+    errors: Mapping[Address, ReconcilerError]
+    unchanged: int
+    acknowledged: int
+    rejected: int
+
+    def count(self, outcome: Outcome) -> int:
+        return sum(one == outcome for one in self.outcomes.values())
+
+
+def apply(plan: Plan, receipts: Mapping[Address, Receipt], tools: Tools, run_jobs: RunJobs) -> Report:
+    """Carries out a plan. A plan without changes writes nothing.
+
+    Failures of Criteo end their own address only. Errors: RefusedError before the first write when
+    anything is blocked; CancelledError and StorageError after all that was earned is written down.
+    """
+    if plan.blocked:
+        findings = [one.finding for one in plan.blocked]
+        raise RefusedError(f"{len(findings)} addresses are blocked; nothing was sent", findings=findings)
+    ledger = Ledger(tools, receipts)
+    if plan.changes:
+        tools.state.open_run()
+        try:
+            _carry_out(plan, tools, ledger, run_jobs)
+        finally:
+            for change in plan.changes:
+                ledger.end(address_of(change), Outcome.NOT_ATTEMPTED)
+        tools.state.prune()
+    return Report(ledger.ended, ledger.errors, len(plan.unchanged), ledger.acknowledged, ledger.rejected)
+
+
+def _carry_out(plan: Plan, tools: Tools, ledger: Ledger, run_jobs: RunJobs) -> None:
+    sending: list[Sending] = []
+    for change in plan.changes:
+        if isinstance(change, Forget):
+            _forget(tools, ledger, change)
+        else:
+            sending.append(change)
+    run_prelude(tools, ledger, sending)
+    standing = [change for change in sending if change.spec.address not in ledger.ended]
+    # Shortest first: most audiences are ready early, and a stop leaves the fewest half-way.
+    standing.sort(key=lambda change: (change.members.delta.total, change.spec.address))
+    run_jobs([_job(tools, ledger, change) for change in standing])
+
+
+def _forget(tools: Tools, ledger: Ledger, change: Forget) -> None:
+    receipt = ledger.receipt(change.address)
+    if change.drop and not receipt.retired:
+        ledger.drop(receipt)
+    else:
+        ledger.write(replace(receipt, forgotten_at=tools.clock.now()))
+    ledger.end(change.address, Outcome.APPLIED)
+
+
+def _job(tools: Tools, ledger: Ledger, change: Sending) -> Job:
+    def job() -> None:
+        address = change.spec.address
+        try:
+            tools.clock.check()
+            _complete(tools, ledger, change)
+        except REMOTE_FAILURES as error:
+            ledger.end(address, Outcome.FAILED, error)
+        else:
+            ledger.end(address, Outcome.APPLIED)
+
+    return job
+
+
+def _complete(tools: Tools, ledger: Ledger, change: Sending) -> None:
+    address = change.spec.address
+    if change.steps.transfer is not None:
+        send_members(tools, ledger, change, change.steps.transfer)
+    for step in change.steps.finish:
+        match step:
+            case PatchSegment():
+                patch(tools, ledger, [(change, step)])
+                if address in ledger.errors:
+                    raise ledger.errors[address]
+            case PromoteSuccessor():
+                _promote(tools, ledger, address, step)
+            case _:
+                assert_never(step)
+    receipt = ledger.receipt(address)
+    ledger.write(replace(receipt, definition=change.spec.definition, forgotten_at=None))
+
+
+def _promote(tools: Tools, ledger: Ledger, address: Address, step: PromoteSuccessor) -> None:
+    receipt = ledger.receipt(address)
+    if receipt.successor is None:
+        raise AssertionError(f"{address} has no successor")
+    left = (Retired(receipt.current, tools.clock.now()),) if step.retires else ()
+    promoted = replace(receipt, current=receipt.successor, successor=None, retired=(*receipt.retired, *left))
+    ledger.write(promoted)

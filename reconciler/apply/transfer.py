@@ -1,0 +1,77 @@
+"""Members on their way to one segment: dispatch is written down, then sent, then acknowledged."""
+
+from reconciler.apply.ledger import Ledger, Tools
+from reconciler.core import receipt as knowledge
+from reconciler.core.errors import CancelledError, OutcomeUnknownError, RejectedError
+from reconciler.core.events import BatchTaken, TransferStarted
+from reconciler.core.members import Batch
+from reconciler.core.plan import Sending, SendMembers
+from reconciler.core.receipt import Holding
+
+
+def send_members(tools: Tools, ledger: Ledger, change: Sending, step: SendMembers) -> None:
+    """Brings one segment to its target, from wherever an earlier run left it.
+
+    One receipt is written per batch: it acknowledges the batch before and announces the next one.
+    Raises what the writer raises; by then the receipt says what may have happened.
+    """
+    address, slot = change.spec.address, step.slot
+    holding = _begun(tools, ledger.holding(address, slot), step)
+    if holding.transfer is None:
+        raise AssertionError("a transfer has begun")
+    total = holding.transfer.size.total
+    tools.emit(TransferStarted(address, total, holding.transfer.acked))
+    for batch in tools.engine.batches(holding, tools.api.batch_size):
+        _go_on(tools, ledger, change, step, holding)
+        holding = knowledge.dispatch(holding, batch, tools.clock.now())
+        ledger.put(address, slot, holding)
+        holding, rejected = _sent(tools, ledger, change, step, holding, batch)
+        count = batch.end - batch.start
+        ledger.taken(BatchTaken(address, batch.operation, count, rejected, batch.end, total))
+    ledger.put(address, slot, knowledge.settle(holding, tools.clock.now()))
+
+
+def _begun(tools: Tools, holding: Holding, step: SendMembers) -> Holding:
+    """The holding on its way to the step's target. Snapshots are kept before a receipt names them."""
+    comparison = step.comparison
+    if comparison.resumes:
+        return holding
+    if step.not_before is not None:
+        seconds = (step.not_before - tools.clock.now()).total_seconds()
+        if seconds > 0:
+            tools.clock.wait(seconds, "an unanswered call may still land")
+    named = (comparison.base, comparison.maybe) if comparison.collapsed else ()
+    for snapshot in (*named, step.target, comparison.urgent):
+        if snapshot:
+            tools.state.keep(snapshot, tools.engine.file(snapshot))
+    if comparison.collapsed:
+        holding = knowledge.collapse(holding, comparison.base, comparison.maybe, tools.api.quiet)
+    return knowledge.start(holding, step.target, comparison.urgent, comparison.delta)
+
+
+def _go_on(tools: Tools, ledger: Ledger, change: Sending, step: SendMembers, holding: Holding) -> None:
+    """Before each dispatch: has someone asked to stop? Then what was acknowledged is written down."""
+    try:
+        tools.clock.check()
+    except CancelledError:
+        ledger.put(change.spec.address, step.slot, holding)
+        raise
+
+
+def _sent(
+    tools: Tools, ledger: Ledger, change: Sending, step: SendMembers, holding: Holding, batch: Batch
+) -> tuple[Holding, int]:
+    writer = tools.writers[change.spec.credential]
+    try:
+        answer = writer.change_members(
+            holding.segment_id, holding.key.identifier_type, batch.operation, batch.identifiers
+        )
+    except RejectedError:
+        ledger.put(change.spec.address, step.slot, knowledge.landed(holding))
+        raise
+    except OutcomeUnknownError:
+        late = knowledge.lost(holding, tools.clock.now(), tools.api.quiet)
+        ledger.put(change.spec.address, step.slot, late)
+        raise
+    acknowledged = knowledge.acknowledge(holding, batch, answer, tools.clock.now(), tools.api.quiet)
+    return acknowledged, answer.invalid

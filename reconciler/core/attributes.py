@@ -1,0 +1,21 @@
+"""How a segment's attributes differ from what the manifests ask for."""
+
+from reconciler.core.model import SegmentSpec
+from reconciler.core.plan import AttributeChange
+from reconciler.core.remote import Segment
+
+
+def attribute_changes(segment: Segment, spec: SegmentSpec) -> tuple[AttributeChange, ...]:
+    """Name and description, compared exactly; an absent description is an empty one."""
+    before = {"name": segment.name, "description": segment.description}
+    after = {"name": spec.name, "description": spec.description}
+    if before == after:
+        return ()
+    # Its import alone takes a third of a second: only where values differ.
+    from deepdiff import DeepDiff
+
+    changed = DeepDiff(before, after, view="tree").get("values_changed", ())
+    return tuple(
+        AttributeChange(str(level.path(output_format="list")[0]), level.t1, level.t2)
+        for level in sorted(changed, key=lambda level: level.path())
+    )

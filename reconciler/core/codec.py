@@ -1,0 +1,269 @@
+"""Receipts and heads as JSON objects: one versioned form, the same in every store.
+
+Decoding is strict. A key that this version does not know is an error, not something to skip: the next
+write would lose it, and with it knowledge of who is held. Every change of form raises FORMAT_VERSION.
+"""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import TypeVar
+
+from reconciler.core.errors import StorageError
+from reconciler.core.members import Delta, SnapshotRef
+from reconciler.core.model import Address, Form, IdentifierType, SegmentKey
+from reconciler.core.ports import Head
+from reconciler.core.receipt import Flight, Holding, Intent, Receipt, Retired, Transfer
+
+FORMAT_VERSION = 1
+T = TypeVar("T")
+E = TypeVar("E", bound=StrEnum)
+Decode = Callable[[object, str], T]
+
+
+def dump(encoded: dict[str, object]) -> bytes:
+    """The bytes that a store keeps; readable, because people look at them when things are bad."""
+    return json.dumps(encoded, indent=1).encode() + b"\n"
+
+
+def parse(content: bytes) -> object:
+    """What `dump` wrote. The error never quotes the content."""
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError):
+        raise StorageError("not a whole JSON object") from None
+
+
+def encode_head(head: Head) -> dict[str, object]:
+    return {
+        "format_version": FORMAT_VERSION,
+        "environment": head.environment,
+        "lineage": head.lineage,
+        "serial": head.serial,
+    }
+
+
+def decode_head(data: object) -> Head:
+    head = _versioned(data, "head", "environment lineage serial")
+    return Head(
+        environment=_text(head["environment"], "environment"),
+        lineage=_text(head["lineage"], "lineage"),
+        serial=_count(head["serial"], "serial"),
+    )
+
+
+def encode_receipt(receipt: Receipt) -> dict[str, object]:
+    return {
+        "format_version": FORMAT_VERSION,
+        "address": {"destination": receipt.address.destination, "audience": receipt.address.audience},
+        "definition": receipt.definition,
+        "forgotten_at": _stamp(receipt.forgotten_at),
+        "current": _of_holding(receipt.current),
+        "successor": _of_holding(receipt.successor) if receipt.successor else None,
+        "retired": [
+            {"retired_at": _stamp(one.retired_at), "holding": _of_holding(one.holding)}
+            for one in receipt.retired
+        ],
+    }
+
+
+def decode_receipt(data: object) -> Receipt:
+    receipt = _versioned(data, "receipt", "address definition forgotten_at current successor retired")
+    address = _fields(receipt["address"], "address", "destination audience")
+    return Receipt(
+        address=Address(
+            destination=_text(address["destination"], "address.destination"),
+            audience=_text(address["audience"], "address.audience"),
+        ),
+        current=_holding(receipt["current"], "current"),
+        successor=_maybe(_holding, receipt["successor"], "successor"),
+        retired=_all(_retired, receipt["retired"], "retired"),
+        definition=_text(receipt["definition"], "definition"),
+        forgotten_at=_maybe(_time, receipt["forgotten_at"], "forgotten_at"),
+    )
+
+
+def _of_holding(holding: Holding) -> dict[str, object]:
+    intent = holding.intent
+    return {
+        "key": {
+            "account_id": holding.key.account_id,
+            "retailer_id": holding.key.retailer_id,
+            "identifier_type": holding.key.identifier_type.value,
+            "form": holding.key.form.value,
+        },
+        "segment_id": holding.segment_id,
+        "intent": {"name": intent.name, "written_at": _stamp(intent.written_at)} if intent else None,
+        "base": _of_snapshot(holding.base),
+        "maybe": _of_snapshot(holding.maybe),
+        "transfer": _of_transfer(holding.transfer) if holding.transfer else None,
+        "rejected": holding.rejected,
+        "settled": holding.settled,
+        "settled_at": _stamp(holding.settled_at),
+        "quiet_until": _stamp(holding.quiet_until),
+        "renames_until": _stamp(holding.renames_until),
+    }
+
+
+def _holding(data: object, at: str) -> Holding:
+    keys = "key segment_id intent base maybe transfer rejected settled settled_at quiet_until renames_until"
+    holding = _fields(data, at, keys)
+    return Holding(
+        key=_key(holding["key"], f"{at}.key"),
+        segment_id=_text(holding["segment_id"], f"{at}.segment_id"),
+        intent=_maybe(_intent, holding["intent"], f"{at}.intent"),
+        base=_snapshot(holding["base"], f"{at}.base"),
+        maybe=_snapshot(holding["maybe"], f"{at}.maybe"),
+        transfer=_maybe(_transfer, holding["transfer"], f"{at}.transfer"),
+        rejected=_count(holding["rejected"], f"{at}.rejected"),
+        settled=_maybe(_count, holding["settled"], f"{at}.settled"),
+        settled_at=_maybe(_time, holding["settled_at"], f"{at}.settled_at"),
+        quiet_until=_maybe(_time, holding["quiet_until"], f"{at}.quiet_until"),
+        renames_until=_maybe(_time, holding["renames_until"], f"{at}.renames_until"),
+    )
+
+
+def _key(data: object, at: str) -> SegmentKey:
+    key = _fields(data, at, "account_id retailer_id identifier_type form")
+    return SegmentKey(
+        account_id=_text(key["account_id"], f"{at}.account_id"),
+        retailer_id=_text(key["retailer_id"], f"{at}.retailer_id"),
+        identifier_type=_member(IdentifierType, key["identifier_type"], f"{at}.identifier_type"),
+        form=_member(Form, key["form"], f"{at}.form"),
+    )
+
+
+def _intent(data: object, at: str) -> Intent:
+    intent = _fields(data, at, "name written_at")
+    return Intent(
+        name=_text(intent["name"], f"{at}.name"),
+        written_at=_time(intent["written_at"], f"{at}.written_at"),
+    )
+
+
+def _of_snapshot(snapshot: SnapshotRef) -> dict[str, object]:
+    return {"digest": snapshot.digest, "count": snapshot.count}
+
+
+def _snapshot(data: object, at: str) -> SnapshotRef:
+    snapshot = _fields(data, at, "digest count")
+    return SnapshotRef(
+        digest=_text(snapshot["digest"], f"{at}.digest"),
+        count=_count(snapshot["count"], f"{at}.count"),
+    )
+
+
+def _of_transfer(transfer: Transfer) -> dict[str, object]:
+    size, flight = transfer.size, transfer.flight
+    return {
+        "target": _of_snapshot(transfer.target),
+        "urgent": _of_snapshot(transfer.urgent),
+        "size": {"urgent": size.urgent, "adds": size.adds, "removes": size.removes},
+        "acked": transfer.acked,
+        "flight": {"end": flight.end, "dispatched_at": _stamp(flight.dispatched_at)} if flight else None,
+    }
+
+
+def _transfer(data: object, at: str) -> Transfer:
+    transfer = _fields(data, at, "target urgent size acked flight")
+    size = _fields(transfer["size"], f"{at}.size", "urgent adds removes")
+    return Transfer(
+        target=_snapshot(transfer["target"], f"{at}.target"),
+        urgent=_snapshot(transfer["urgent"], f"{at}.urgent"),
+        size=Delta(
+            urgent=_count(size["urgent"], f"{at}.size.urgent"),
+            adds=_count(size["adds"], f"{at}.size.adds"),
+            removes=_count(size["removes"], f"{at}.size.removes"),
+        ),
+        acked=_count(transfer["acked"], f"{at}.acked"),
+        flight=_maybe(_flight, transfer["flight"], f"{at}.flight"),
+    )
+
+
+def _flight(data: object, at: str) -> Flight:
+    flight = _fields(data, at, "end dispatched_at")
+    return Flight(
+        end=_count(flight["end"], f"{at}.end"),
+        dispatched_at=_time(flight["dispatched_at"], f"{at}.dispatched_at"),
+    )
+
+
+def _retired(data: object, at: str) -> Retired:
+    retired = _fields(data, at, "holding retired_at")
+    return Retired(
+        holding=_holding(retired["holding"], f"{at}.holding"),
+        retired_at=_time(retired["retired_at"], f"{at}.retired_at"),
+    )
+
+
+def _versioned(data: object, at: str, keys: str) -> dict[str, object]:
+    """The version is judged before the form: a newer form is no fault of the file."""
+    if not isinstance(data, dict):
+        raise _malformed(at, "a JSON object")
+    version = _count(data.get("format_version"), "format_version")
+    if version > FORMAT_VERSION:
+        raise StorageError(
+            f"format version {version}: a newer reconciler wrote it, this one reads up to {FORMAT_VERSION}",
+            remedy="run the version of reconciler that wrote it, or a newer one",
+        )
+    return _fields(data, at, f"format_version {keys}")
+
+
+def _fields(data: object, at: str, keys: str) -> dict[str, object]:
+    if not isinstance(data, dict) or data.keys() != set(keys.split()):
+        raise _malformed(at, f"an object with exactly the keys {keys.replace(' ', ', ')}")
+    return data
+
+
+def _text(value: object, at: str) -> str:
+    if not isinstance(value, str):
+        raise _malformed(at, "a string")
+    return value
+
+
+def _count(value: object, at: str) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise _malformed(at, "a whole number, zero or more")
+    return value
+
+
+def _member(kind: type[E], value: object, at: str) -> E:
+    try:
+        return kind(_text(value, at))
+    except ValueError:
+        raise _malformed(at, f"one of {', '.join(kind)}") from None
+
+
+def _stamp(time: datetime | None) -> str | None:
+    if time is None:
+        return None
+    if time.tzinfo is None:
+        raise AssertionError("a time without its zone")
+    return time.astimezone(UTC).isoformat()
+
+
+def _time(value: object, at: str) -> datetime:
+    """UTC only: it is what we write, and a time of another zone was not written by us."""
+    text = _text(value, at)
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        raise _malformed(at, "a time in ISO 8601") from None
+    if time.utcoffset() != timedelta(0):
+        raise _malformed(at, "a time in UTC")
+    return time
+
+
+def _maybe(decode: Decode[T], value: object, at: str) -> T | None:
+    return None if value is None else decode(value, at)
+
+
+def _all(decode: Decode[T], values: object, at: str) -> tuple[T, ...]:
+    if not isinstance(values, list):
+        raise _malformed(at, "a list")
+    return tuple(decode(value, f"{at}[{place}]") for place, value in enumerate(values))
+
+
+def _malformed(at: str, wanted: str) -> StorageError:
+    return StorageError(f"malformed: {at} should be {wanted}")

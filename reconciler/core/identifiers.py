@@ -1,0 +1,154 @@
+"""The one definition of how an identifier is normalised, judged and written; SQL engines follow it.
+
+Email: white space around is cut; a plausible address in ASCII is lower-cased, any other is malformed
+(what lower-case means beyond ASCII differs between languages, and so would the hash). Nothing else is
+touched: no dots or `+suffix` are removed. PhoneNumber: E.164, so `+` or `00`, then a country code.
+Other types: white space around is cut, case is kept. A value that came hashed is never hashed twice.
+"""
+
+import hashlib
+import re
+from dataclasses import dataclass
+
+from reconciler.core.members import Drop
+from reconciler.core.model import Form, IdentifierType
+
+BLANKS = (
+    "\t\n\v\f\r \x85\xa0\u1680\u180e"
+    "\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u200b\u200c\u200d"
+    "\u2028\u2029\u202f\u205f\u2060\u3000\ufeff"
+)
+"""What is cut around a value: Unicode's white space, and the zero-width characters that look like none."""
+
+LONGEST_EMAIL, LONGEST_LOCAL, LONGEST_TEXT = 254, 64, 256
+MD5_DIGITS, SHA256_DIGITS = 32, 64
+
+# Patterns are matched in full, by Python's re and by RE2: only what both read alike may stand in them.
+HASH = "[0-9A-Fa-f]*"
+BLANK_INSIDE = f"(?s:.*[{BLANKS}].*)"
+NOT_ASCII_INSIDE = "(?s:.*[^\\x00-\\x7f].*)"
+CONTROL_INSIDE = "(?s:.*[\\x00-\\x1f\\x7f-\\x9f].*)"
+LOCAL = "[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+"
+LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
+ENDING = "[A-Za-z][A-Za-z0-9-]*[A-Za-z0-9]"
+TWO_ATS_INSIDE = "[^@]*@[^@]*@.*"
+EMAIL_CHARACTERS = f"{LOCAL}@[A-Za-z0-9.-]*"
+ENDED = f".*\\.{ENDING}"
+EMAIL = f"{LOCAL}@(?:{LABEL}\\.)+{ENDING}"
+SURROGATE = "[\ud800-\udfff]"  # half a character, which has no UTF-8; a database can't hold one
+PHONE_FILLERS = BLANKS + "-.()/\u2010\u2011\u2012\u2013\u2014\u2015\u2212"
+TRUNK_ZERO = f"(?s:.*\\([{BLANKS}]*0[{BLANKS}]*\\).*)"
+PHONE_CHARACTERS = "\\+?[0-9]+"
+INTERNATIONAL = "\\+[1-9][0-9]*"
+PHONE = "\\+[1-9][0-9]{7,14}"
+
+NO_AT, TWO_ATS, NO_LOCAL, NO_ENDING = "no @", "two @", "nothing before the @", "no domain ending"
+INNER_BLANK, NOT_ASCII, CONTROL = "white space inside", "not ASCII", "control characters"
+TOO_LONG, BAD_CHARACTER = "too long", "a character that no address has"
+MISPLACED = "a misplaced dot or dash"
+OPTIONAL_ZERO, NOT_A_NUMBER = "an optional (0)", "not a number"
+NO_COUNTRY, WRONG_LENGTH = "no country code", "not 8 to 15 digits"
+
+
+@dataclass(frozen=True, slots=True)
+class Canonical:
+    """A value in the form asked for, or why it has none; `hashed` says that it came as a digest."""
+
+    wire: str | None
+    drop: Drop | None = None
+    flaw: str = ""
+    hashed: bool = False
+
+
+def canonical(value: str, kind: IdentifierType, form: Form) -> Canonical:
+    """The value as sent to Criteo. Pure, and equal to what every engine computes."""
+    trimmed = value.strip(BLANKS)
+    if not trimmed:
+        return Canonical(None, Drop.EMPTY)
+    if kind in (IdentifierType.EMAIL, IdentifierType.PHONE_NUMBER) and is_hash(trimmed):
+        return _rehashed(trimmed.lower(), form)
+    match kind:
+        case IdentifierType.EMAIL:
+            plain, flaw = trimmed.lower(), _email_flaw(trimmed)
+        case IdentifierType.PHONE_NUMBER:
+            plain = _international(trimmed)
+            flaw = _phone_flaw(trimmed, plain)
+        case _:
+            plain, flaw = trimmed, _text_flaw(trimmed)
+    if flaw:
+        return Canonical(None, Drop.MALFORMED, flaw)
+    return Canonical(_written(plain, form))
+
+
+def is_hash(trimmed: str) -> bool:
+    """Exactly an MD5 or a SHA-256 in hex, of either case; never part of a longer text."""
+    return len(trimmed) in (MD5_DIGITS, SHA256_DIGITS) and re.fullmatch(HASH, trimmed) is not None
+
+
+def _rehashed(digest: str, form: Form) -> Canonical:
+    match form, len(digest):
+        case (Form.SHA256 | Form.SHA256_OF_MD5, 64) | (Form.MD5, 32):
+            return Canonical(digest, hashed=True)
+        case (Form.SHA256_OF_MD5, 32):
+            return Canonical(_sha256(digest), hashed=True)
+        case _:
+            return Canonical(None, Drop.OTHER_FORM, hashed=True)
+
+
+def _written(plain: str, form: Form) -> str:
+    match form:
+        case Form.PLAIN:
+            return plain
+        case Form.MD5:
+            return _md5(plain)
+        case Form.SHA256:
+            return _sha256(plain)
+        case Form.SHA256_OF_MD5:
+            return _sha256(_md5(plain))
+
+
+def _email_flaw(text: str) -> str:
+    at = text.find("@")
+    checks = (
+        (INNER_BLANK, re.fullmatch(BLANK_INSIDE, text)),
+        (NOT_ASCII, re.fullmatch(NOT_ASCII_INSIDE, text)),
+        (CONTROL, re.fullmatch(CONTROL_INSIDE, text)),
+        (TOO_LONG, len(text) > LONGEST_EMAIL or at > LONGEST_LOCAL),
+        (NO_AT, at < 0),
+        (TWO_ATS, re.fullmatch(TWO_ATS_INSIDE, text)),
+        (NO_LOCAL, at == 0),
+        (BAD_CHARACTER, not re.fullmatch(EMAIL_CHARACTERS, text)),
+        (NO_ENDING, not re.fullmatch(ENDED, text)),
+        (MISPLACED, not re.fullmatch(EMAIL, text)),
+    )
+    return next((flaw for flaw, found in checks if found), "")
+
+
+def _international(text: str) -> str:
+    bare = text.translate(dict.fromkeys(map(ord, PHONE_FILLERS)))
+    return f"+{bare[2:]}" if bare.startswith("00") else bare
+
+
+def _phone_flaw(text: str, number: str) -> str:
+    checks = (
+        (OPTIONAL_ZERO, re.fullmatch(TRUNK_ZERO, text)),
+        (NOT_A_NUMBER, not re.fullmatch(PHONE_CHARACTERS, number)),
+        (NO_COUNTRY, not re.fullmatch(INTERNATIONAL, number)),
+        (WRONG_LENGTH, not re.fullmatch(PHONE, number)),
+    )
+    return next((flaw for flaw, found in checks if found), "")
+
+
+def _text_flaw(text: str) -> str:
+    if len(text) > LONGEST_TEXT:
+        return TOO_LONG
+    unwritable = re.fullmatch(CONTROL_INSIDE, text) or re.search(SURROGATE, text)
+    return CONTROL if unwritable else ""
+
+
+def _md5(text: str) -> str:
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,172 @@
+"""Names at Criteo: who holds which, who must let go first, and what a retired segment is called."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Literal
+
+from reconciler.core.errors import Finding
+from reconciler.core.model import Address
+from reconciler.core.plan import (
+    Blocked,
+    Change,
+    CreateSegment,
+    Forget,
+    PatchSegment,
+    Slot,
+    Turn,
+    address_of,
+)
+from reconciler.core.receipt import Receipt
+from reconciler.core.remote import Segment, name_key
+
+LONGEST = 256
+"""Criteo's limit for audience names; assumed for segments."""
+
+_RETIRED = re.compile(r" \(retired \d{4}-\d{2}-\d{2}(?: \d+)?\)$")
+_NEW = " (new)"
+_MOVING = " (renaming)"
+
+
+def successor_name(name: str) -> str:
+    """What a replacement is called while it is filled."""
+    return _fit(name, _NEW)
+
+
+def is_retired(name: str) -> bool:
+    return _RETIRED.search(name) is not None
+
+
+def retired_name(name: str, today: date, taken: Iterable[str]) -> str:
+    """What a replaced segment is called from now on; free among the names `taken`."""
+    stem, keys = name.removesuffix(_NEW), {name_key(one) for one in taken}
+    endings = (
+        f" (retired {today}{'' if number == 1 else f' {number}'})" for number in range(1, len(keys) + 2)
+    )
+    return next(fit for ending in endings if name_key(fit := _fit(stem, ending)) not in keys)
+
+
+def _fit(stem: str, ending: str) -> str:
+    return stem[: LONGEST - len(ending)].rstrip() + ending
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A change wants a name in an account; `holder` is the id of the segment it renames, "" for a new one.
+
+    `closing`: it takes the name only after its members are sent.
+    """
+
+    address: Address
+    account_id: str
+    name: str
+    holder: str
+    closing: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """Who holds which name now: by account and name key; `owner` tells our segments from foreign ones."""
+
+    held: Mapping[tuple[str, str], Segment]
+    owner: Mapping[str, tuple[Address, Slot | Literal["retired"]]]
+
+    @classmethod
+    def of(cls, segments: Iterable[Segment], receipts: Iterable[Receipt]) -> "Registry":
+        held = {(one.account_id, one.name_key): one for one in segments}
+        owner: dict[str, tuple[Address, Slot | Literal["retired"]]] = {}
+        for receipt in receipts:
+            if receipt.current.segment_id:
+                owner[receipt.current.segment_id] = (receipt.address, "current")
+            if receipt.successor and receipt.successor.segment_id:
+                owner[receipt.successor.segment_id] = (receipt.address, "successor")
+            owner |= {one.holding.segment_id: (receipt.address, "retired") for one in receipt.retired}
+        return cls(held, owner)
+
+    def frees(self, claim: Claim, held: Segment) -> bool:
+        """A replacement takes the name of its own predecessor, which steps aside just before."""
+        return claim.closing and self.owner.get(held.id) == (claim.address, "current")
+
+    def id_of(self, address: Address, slot: Slot) -> str:
+        """The segment id behind a slot; "" when there is none yet."""
+        owners = (key for key, owner in self.owner.items() if owner == (address, slot))
+        return next(owners, "")
+
+
+def settle_names(
+    changes: Iterable[Change], registry: Registry
+) -> tuple[tuple[Change, ...], tuple[Blocked, ...]]:
+    """Makes sure that every name is free when it is taken.
+
+    A segment that holds a name another one takes in this plan lets go of it first, under a temporary
+    name: so chains and circles of renames need no order. A name held by a segment that is not ours,
+    or that this plan doesn't rename, blocks the change that wants it.
+    """
+    changes = tuple(changes)
+    claims = tuple(claim for change in changes for claim in _claims(change, registry))
+    renamed = {claim.holder for claim in claims if claim.holder}
+    contested: set[str] = set()
+    blocked: dict[Address, Blocked] = {}
+    for claim in claims:
+        held = registry.held.get((claim.account_id, name_key(claim.name)))
+        if held is None or held.id == claim.holder or registry.frees(claim, held):
+            continue
+        if held.id in renamed:
+            contested.add(held.id)
+        else:
+            blocked.setdefault(claim.address, Blocked(claim.address, _taken(claim, held, registry)))
+    standing = (change for change in changes if address_of(change) not in blocked)
+    return tuple(_releasing(change, contested, registry) for change in standing), tuple(blocked.values())
+
+
+def _claims(change: Change, registry: Registry) -> Iterator[Claim]:
+    if isinstance(change, Forget):
+        return
+    address = change.spec.address
+    for step in (*change.steps.prelude, *change.steps.finish):
+        closing = step in change.steps.finish
+        if isinstance(step, CreateSegment):
+            yield Claim(address, step.key.account_id, step.name, "", closing)
+        elif isinstance(step, PatchSegment) and step.name is not None:
+            holder = registry.id_of(address, step.slot)
+            yield Claim(address, step.account_id, step.name, holder, closing)
+
+
+def _taken(claim: Claim, held: Segment, registry: Registry) -> Finding:
+    if held.id in registry.owner:
+        problem = (
+            f"the name {claim.name!r} is held by segment {held.id}, which this tool made for "
+            f"{registry.owner[held.id][0]} and which this plan doesn't rename"
+        )
+        remedy = "change the title of one of the two, or rename that segment in Criteo"
+    else:
+        problem = (
+            f"Criteo already has a segment named {claim.name!r} ({held.id}) that this tool never created"
+        )
+        remedy = (
+            "change the title or the destination's nameSuffix, or rename or delete that segment in Criteo"
+        )
+    return Finding(str(claim.address), problem, remedy)
+
+
+def _releasing(change: Change, contested: set[str], registry: Registry) -> Change:
+    if isinstance(change, Forget):
+        return change
+    address = change.spec.address
+    releases = tuple(
+        PatchSegment(
+            step.slot,
+            step.account_id,
+            name=_fit(step.name, _MOVING),
+            turn=Turn.RELEASE,
+            not_before=step.not_before,
+        )
+        for step in (*change.steps.prelude, *change.steps.finish)
+        if isinstance(step, PatchSegment)
+        and step.name is not None
+        and registry.id_of(address, step.slot) in contested
+    )
+    if not releases:
+        return change
+    return replace(change, steps=replace(change.steps, prelude=(*releases, *change.steps.prelude)))

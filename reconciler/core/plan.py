@@ -1,0 +1,264 @@
+"""The written decision: every change, why, and the very steps that apply carries out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from enum import IntEnum
+from typing import Literal
+
+from reconciler.core.errors import Finding
+from reconciler.core.members import Delta, SnapshotRef, Target
+from reconciler.core.model import Address, SegmentKey, SegmentSpec
+from reconciler.core.ports import Head
+from reconciler.core.receipt import Receipt
+from reconciler.core.remote import RateLimit, Segment, Statistics
+
+Slot = Literal["current", "successor"]
+
+
+class Turn(IntEnum):
+    """The order of the cheap calls: names are let go, then taken, then segments created, then renamed."""
+
+    RELEASE = 0
+    RENAME = 1
+    CREATE = 2
+    RENAME_CREATED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What it takes to bring the segment that will receive members to its target.
+
+    `base` and `maybe` are what it holds once an unfinished transfer to another target is collapsed
+    (`collapsed`); `resumes` says that the unfinished transfer has this very target and goes on.
+    """
+
+    base: SnapshotRef
+    maybe: SnapshotRef
+    urgent: SnapshotRef
+    delta: Delta
+    collapsed: bool = False
+    resumes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """The world as it was read once, for the planner. `segments` is keyed by account id.
+
+    `statistics` is keyed by segment id and holds those found under the name of an unanswered create.
+    """
+
+    head: Head | None
+    receipts: Mapping[Address, Receipt]
+    segments: Mapping[str, tuple[Segment, ...]]
+    targets: Mapping[Address, Target]
+    comparisons: Mapping[Address, Comparison]
+    statistics: Mapping[str, Statistics]
+    rates: Mapping[str, RateLimit]
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CreateSegment:
+    """Write the intent down, then create."""
+
+    slot: Slot
+    key: SegmentKey
+    name: str
+    description: str
+    turn: Turn = Turn.CREATE
+
+
+@dataclass(frozen=True, slots=True)
+class AdoptSegment:
+    """Note that an unanswered create did happen; no call."""
+
+    slot: Slot
+    segment_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class PatchSegment:
+    """Change the name or the description at Criteo; None leaves it alone.
+
+    Not before `not_before`: until then an earlier, unanswered call on the name may still land.
+    """
+
+    slot: Slot
+    account_id: str
+    name: str | None = None
+    description: str | None = None
+    turn: Turn = Turn.RENAME
+    not_before: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AbandonSuccessor:
+    """Note that a half-built replacement is given up; `retires`: it is there, and stays. No call."""
+
+    retires: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PromoteSuccessor:
+    """Note that the replacement is now the segment; `retires`: the old one is there, and stays. No call."""
+
+    retires: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SendMembers:
+    """Bring one segment to its target, batch by batch, not before `not_before`."""
+
+    slot: Slot
+    target: SnapshotRef
+    comparison: Comparison
+    not_before: datetime | None = None
+
+
+PreludeStep = CreateSegment | AdoptSegment | PatchSegment | AbandonSuccessor
+FinishStep = PatchSegment | PromoteSuccessor
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """What apply does for one address: cheap calls first, then members, then the closing calls."""
+
+    prelude: tuple[PreludeStep, ...] = ()
+    transfer: SendMembers | None = None
+    finish: tuple[FinishStep, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AttributeChange:
+    """One attribute of a segment, as it is at Criteo and as it should be."""
+
+    name: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
+class MemberChange:
+    """How the members of one segment change; `before` is what it surely holds now."""
+
+    before: int
+    target: Target
+    delta: Delta
+    done: int = 0
+    not_before: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """A segment that isn't there is created and filled."""
+
+    spec: SegmentSpec
+    members: MemberChange
+    steps: Steps
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Adopt:
+    """A segment that had been forgotten is managed again."""
+
+    spec: SegmentSpec
+    attributes: tuple[AttributeChange, ...]
+    members: MemberChange
+    steps: Steps
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """Attributes or members of a segment change in place."""
+
+    spec: SegmentSpec
+    attributes: tuple[AttributeChange, ...]
+    members: MemberChange
+    steps: Steps
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Replace:
+    """A new segment is filled beside the old one and takes its name; nothing is deleted."""
+
+    spec: SegmentSpec
+    attributes: tuple[AttributeChange, ...]
+    members: MemberChange
+    steps: Steps
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """The audience left the manifests: the segment stays at Criteo and is no longer managed.
+
+    `drop`: the segment is gone at Criteo too, so nothing needs to be remembered.
+    """
+
+    address: Address
+    count: int
+    drop: bool
+    reason: str
+
+
+Sending = Create | Adopt | Update | Replace
+Change = Sending | Forget
+
+
+@dataclass(frozen=True, slots=True)
+class Unchanged:
+    """An address that is as it should be."""
+
+    spec: SegmentSpec
+    target: Target
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """An address on which the plan stands still, and why."""
+
+    address: Address
+    finding: Finding
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What applying takes: calls by credential, the time that pacing allows, and when it shows."""
+
+    calls: Mapping[str, int]
+    rates: Mapping[str, RateLimit]
+    duration: timedelta
+    computed_at: datetime
+    live_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What the plan was derived from."""
+
+    environment: str
+    today: date
+    made_at: datetime
+    lineage: str
+    serial: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One environment's decision. It can be applied when nothing is blocked."""
+
+    basis: Basis
+    changes: tuple[Change, ...]
+    unchanged: tuple[Unchanged, ...]
+    blocked: tuple[Blocked, ...]
+    cost: Cost
+    notes: tuple[str, ...] = field(default=())
+
+
+def address_of(change: Change | Unchanged) -> Address:
+    """The address a change is about."""
+    return change.address if isinstance(change, Forget) else change.spec.address

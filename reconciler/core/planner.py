@@ -1,0 +1,138 @@
+"""The planner: from what is desired and what was observed to a plan. It asks nobody and writes nothing."""
+
+from collections import defaultdict
+from collections.abc import Container, Iterable, Iterator, Mapping
+
+from reconciler.core.errors import Finding
+from reconciler.core.guards import Question, refusals
+from reconciler.core.model import Address, Desired, SegmentSpec
+from reconciler.core.names import Registry, settle_names
+from reconciler.core.plan import (
+    Basis,
+    Blocked,
+    Change,
+    Create,
+    Forget,
+    Observed,
+    Plan,
+    Replace,
+    Sending,
+    Unchanged,
+    address_of,
+)
+from reconciler.core.receipt import Receipt
+from reconciler.core.remote import Segment
+from reconciler.core.schedule import cost
+from reconciler.core.standing import Sight, change_for
+
+
+def plan(desired: Desired, observed: Observed, only: Container[Address]) -> Plan:
+    """Decides what happens to the addresses in `only`; all others are left out of the plan."""
+    segments = {one.id: one for listed in observed.segments.values() for one in listed}
+    specs = {spec.address: spec for spec in desired.segments if spec.address in only}
+    decided = {
+        address: change_for(_sight(spec, desired, observed, segments)) for address, spec in specs.items()
+    }
+    blocked = [Blocked(address, one) for address, one in decided.items() if isinstance(one, Finding)]
+    wanted: list[Change] = [one for one in decided.values() if one and not isinstance(one, Finding)]
+    forgets = _forgets(desired, observed, segments, only)
+    changes, taken = settle_names(
+        (*wanted, *forgets), Registry.of(segments.values(), observed.receipts.values())
+    )
+    blocked += taken
+    blocked += (
+        Blocked(address_of(change), finding)
+        for change in changes
+        if not isinstance(change, Forget)
+        for finding in refusals(_question(change, observed))
+    )
+    blocked += _lost_access(desired, observed, segments)
+    stopped = {one.address for one in blocked}
+    going = tuple(sorted((c for c in changes if address_of(c) not in stopped), key=address_of))
+    head = observed.head
+    return Plan(
+        basis=Basis(
+            environment=desired.environment.name,
+            today=observed.now.date(),
+            made_at=observed.now,
+            lineage=head.lineage if head else "",
+            serial=head.serial if head else 0,
+        ),
+        changes=going,
+        unchanged=tuple(
+            Unchanged(spec, observed.targets[address])
+            for address, spec in sorted(specs.items())
+            if decided[address] is None
+        ),
+        blocked=tuple(sorted(blocked, key=lambda one: (one.address, one.finding.problem))),
+        cost=cost(going, desired.environment.api.batch_size, observed.rates, observed.now),
+        notes=(*desired.notes, *_mixed(specs.values(), observed)),
+    )
+
+
+def _sight(spec: SegmentSpec, desired: Desired, observed: Observed, segments: Mapping[str, Segment]) -> Sight:
+    return Sight(
+        spec=spec,
+        receipt=observed.receipts.get(spec.address),
+        target=observed.targets[spec.address],
+        comparison=observed.comparisons.get(spec.address),
+        segments=segments,
+        statistics=observed.statistics,
+        now=observed.now,
+        quiet=desired.environment.api.quiet,
+    )
+
+
+def _forgets(
+    desired: Desired, observed: Observed, segments: Mapping[str, Segment], only: Container[Address]
+) -> Iterator[Forget]:
+    wanted = {spec.address for spec in desired.segments}
+    for address, receipt in observed.receipts.items():
+        if address in wanted or address not in only or receipt.forgotten_at:
+            continue
+        there = receipt.current.segment_id in segments
+        reason = "it left the manifests; the segment and its members stay at Criteo, no longer managed"
+        if receipt.current.segment_id and not there:
+            reason = f"it left the manifests, and segment {receipt.current.segment_id} is gone at Criteo"
+        yield Forget(
+            address, receipt.current.base.count, bool(receipt.current.segment_id) and not there, reason
+        )
+
+
+def _question(change: Sending, observed: Observed) -> Question:
+    receipt = observed.receipts.get(change.spec.address)
+    fresh = isinstance(change, Create | Replace)
+    settled = receipt.current.settled if receipt else None
+    return Question(change.spec, change.members, settled, fresh, observed.now)
+
+
+def _lost_access(desired: Desired, observed: Observed, segments: Mapping[str, Segment]) -> Iterator[Blocked]:
+    """Many segments gone at once is lost access until proven otherwise."""
+    limit = desired.environment.guards.max_vanished
+    managed: dict[str, list[Receipt]] = defaultdict(list)
+    for receipt in observed.receipts.values():
+        if receipt.current.segment_id and not receipt.forgotten_at:
+            managed[receipt.current.key.account_id].append(receipt)
+    for account_id, receipts in managed.items():
+        gone = [one for one in receipts if one.current.segment_id not in segments]
+        share = len(gone) / len(receipts)
+        if share > limit and (len(gone) > 1 or len(gone) == len(receipts)):
+            problem = (
+                f"{len(gone)} of {len(receipts)} segments of account {account_id} can't be seen at Criteo "
+                f"any more, where {limit:.0%} is the limit (maxVanished): access may be lost"
+            )
+            remedy = (
+                "check the consent and the account in Criteo; if the segments really were deleted, set in "
+                f"environment.yaml: guards: {{maxVanished: {share:.0%}}}"
+            )
+            yield from (Blocked(one.address, Finding(str(one.address), problem, remedy)) for one in gone[:1])
+
+
+def _mixed(specs: Iterable[SegmentSpec], observed: Observed) -> Iterator[str]:
+    for spec in specs:
+        target = observed.targets[spec.address]
+        if target.mixed:
+            yield (
+                f"{spec.address}: {target.hashed:,} values of the {spec.key.identifier_type} column came "
+                f"already hashed, the others plain; both are sent, none is hashed twice"
+            )

@@ -1,0 +1,71 @@
+"""When things happen at Criteo and what calls cost: computations, pacing, counts of calls."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from math import ceil
+
+from reconciler.core.members import Delta
+from reconciler.core.plan import Change, Cost, CreateSegment, Forget, PatchSegment, Steps
+from reconciler.core.remote import RateLimit
+
+BULK_ITEMS = 50
+"""Items per bulk call. Criteo states no limit for segments; 50 is what it states elsewhere."""
+
+TO_CAMPAIGNS = timedelta(hours=5)
+"""From a computation to live campaigns (Criteo, "Audience Segment Endpoints")."""
+
+ASSUMED_RATE = RateLimit(limit=10, remaining=10)
+"""Before any answer: the lower documented limit, of the authorization-code grant."""
+
+
+def next_computation(moment: datetime) -> datetime:
+    """Criteo computes audiences at 00:00 and 12:00 UTC (same page)."""
+    midnight = moment.replace(hour=0, minute=0, second=0, microsecond=0)
+    later = (midnight + timedelta(hours=hours) for hours in (12, 24))
+    return next(time for time in later if time > moment)
+
+
+def member_calls(delta: Delta, batch_size: int) -> int:
+    """Calls to move members: each phase by itself, as one call carries one operation."""
+    return sum(ceil(phase / batch_size) for phase in (delta.urgent, delta.adds, delta.removes))
+
+
+def cost(changes: Iterable[Change], batch_size: int, rates: Mapping[str, RateLimit], now: datetime) -> Cost:
+    """Calls and time for a plan; credentials are paced apart, so the slowest decides."""
+    calls = _calls(changes, batch_size)
+    seconds = (_seconds(count, rates.get(credential, ASSUMED_RATE)) for credential, count in calls.items())
+    duration = timedelta(seconds=max(seconds, default=0.0))
+    computed_at = next_computation(now + duration)
+    return Cost(calls, rates, duration, computed_at, computed_at + TO_CAMPAIGNS)
+
+
+def _seconds(calls: int, rate: RateLimit) -> float:
+    """A window's worth may go at once; after that, the limit per minute."""
+    waiting = max(0, calls - rate.remaining)
+    return 60.0 * ceil(waiting / max(1, rate.limit))
+
+
+def _calls(changes: Iterable[Change], batch_size: int) -> dict[str, int]:
+    bulk: dict[tuple[str, str, int, str], int] = defaultdict(int)
+    calls: Counter[str] = Counter()
+    for change in changes:
+        if isinstance(change, Forget):
+            continue
+        credential, steps = change.spec.credential, change.steps
+        for account_id, turn, verb in _bulk_steps(steps):
+            bulk[credential, account_id, turn, verb] += 1
+        if steps.transfer:
+            calls[credential] += member_calls(change.members.delta, batch_size)
+        calls[credential] += sum(isinstance(step, PatchSegment) for step in steps.finish)
+    for (credential, *_), items in bulk.items():
+        calls[credential] += ceil(items / BULK_ITEMS)
+    return {credential: count for credential, count in sorted(calls.items()) if count}
+
+
+def _bulk_steps(steps: Steps) -> Iterable[tuple[str, int, str]]:
+    for step in steps.prelude:
+        if isinstance(step, CreateSegment):
+            yield step.key.account_id, step.turn, "create"
+        elif isinstance(step, PatchSegment):
+            yield step.account_id, step.turn, "update"

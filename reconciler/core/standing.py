@@ -1,0 +1,329 @@
+"""Where one address stands between its receipt and Criteo, and the steps from there to its spec."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+
+from reconciler.core.attributes import attribute_changes
+from reconciler.core.errors import Finding
+from reconciler.core.members import EMPTY, Delta, SnapshotRef, Target
+from reconciler.core.model import SegmentKey, SegmentSpec
+from reconciler.core.names import is_retired, retired_name, successor_name
+from reconciler.core.plan import (
+    AbandonSuccessor,
+    Adopt,
+    AdoptSegment,
+    AttributeChange,
+    Comparison,
+    Create,
+    CreateSegment,
+    FinishStep,
+    MemberChange,
+    PatchSegment,
+    PreludeStep,
+    PromoteSuccessor,
+    Replace,
+    Sending,
+    SendMembers,
+    Slot,
+    Steps,
+    Turn,
+    Update,
+)
+from reconciler.core.receipt import Holding, Intent, Receipt, adoptable, waits_until
+from reconciler.core.remote import Segment, Statistics, name_key
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What the planner knows of one address. `segments` are those of its accounts, by id."""
+
+    spec: SegmentSpec
+    receipt: Receipt | None
+    target: Target
+    comparison: Comparison | None
+    segments: Mapping[str, Segment]
+    statistics: Mapping[str, Statistics]
+    now: datetime
+    quiet: timedelta
+
+    @property
+    def today(self) -> date:
+        return self.now.date()
+
+    def segment(self, holding: Holding) -> Segment | None:
+        return self.segments.get(holding.segment_id)
+
+    def names(self, account_id: str) -> list[str]:
+        return [one.name for one in self.segments.values() if one.account_id == account_id]
+
+
+def receiver(
+    spec: SegmentSpec, receipt: Receipt | None, present: Mapping[str, Segment]
+) -> tuple[Slot, Holding] | None:
+    """The existing segment that the members of `spec` go to; None when one must be created first."""
+    if receipt is None:
+        return None
+    slots: tuple[tuple[Slot, Holding | None], ...] = (
+        ("current", receipt.current),
+        ("successor", receipt.successor),
+    )
+    for slot, holding in slots:
+        if holding and holding.key == spec.key and holding.segment_id in present:
+            return slot, holding
+    return None
+
+
+def unanswered(holding: Holding | None, segments: Mapping[str, Segment]) -> Segment | None:
+    """The segment found under the name of a create that was never answered."""
+    if holding is None or holding.intent is None:
+        return None
+    wanted = (holding.key.account_id, name_key(holding.intent.name))
+    return next((one for one in segments.values() if (one.account_id, one.name_key) == wanted), None)
+
+
+def change_for(sight: Sight) -> Sending | Finding | None:
+    """The change that brings one address to its spec; a finding when none is safe; None when none is due."""
+    receipt = sight.receipt
+    if receipt is None:
+        return _create(sight, ())
+    current = _resolve(sight, receipt.current)
+    successor = _resolve(sight, receipt.successor) if receipt.successor else None
+    if isinstance(current, Finding):
+        return current
+    if isinstance(successor, Finding):
+        return successor
+    prelude = (
+        *_adoptions("current", receipt.current, current),
+        *_adoptions("successor", receipt.successor, successor),
+    )
+    if current is None:
+        return _create(sight, prelude)
+    if current.key == sight.spec.key:
+        return _keep(sight, receipt, current, (*prelude, *_abandon(sight, receipt, successor)))
+    if successor and successor.key != sight.spec.key:
+        prelude, successor = (*prelude, *_abandon(sight, receipt, successor)), None
+    return _replace(sight, current, successor, prelude)
+
+
+def _resolve(sight: Sight, holding: Holding) -> Holding | Finding | None:
+    """What became of a create that was never answered.
+
+    It was carried out (the holding gets its segment), or it is sent again under the same name (the
+    intent stays: names are unique, so it can't happen twice), or it never happened (None). Until a
+    late request can no longer land, the last is not known: a finding.
+    """
+    intent = holding.intent
+    if intent is None:
+        return holding
+    found = unanswered(holding, sight.segments)
+    why_not = ""
+    if found is not None:
+        statistics = sight.statistics.get(found.id, Statistics(None, None, None))
+        why_not = adoptable(intent, holding.key, found, statistics)
+        if not why_not:
+            return replace(holding, segment_id=found.id, intent=None)
+    elif holding.key == sight.spec.key:
+        return holding
+    until = intent.written_at + sight.quiet
+    if sight.now >= until:
+        return None
+    return Finding(
+        str(sight.spec.address),
+        f"an earlier request to create {intent.name!r} was not answered and may still be carried out"
+        + (f"; the segment of that name is not it: {why_not}" if why_not else ""),
+        f"plan again after {until:%H:%M:%S} UTC",
+    )
+
+
+def _adoptions(slot: Slot, before: Holding | None, after: Holding | None) -> tuple[PreludeStep, ...]:
+    if before and before.intent and after and after.segment_id:
+        return (AdoptSegment(slot, after.segment_id),)
+    return ()
+
+
+def _abandon(sight: Sight, receipt: Receipt, successor: Holding | None) -> tuple[PreludeStep, ...]:
+    if receipt.successor is None:
+        return ()
+    segment = sight.segment(successor) if successor else None
+    if segment is None:
+        return (AbandonSuccessor(retires=False),)
+    name = retired_name(segment.name, sight.today, sight.names(segment.account_id))
+    return (PatchSegment("successor", segment.account_id, name=name), AbandonSuccessor(retires=True))
+
+
+def _create(sight: Sight, prelude: tuple[PreludeStep, ...], reason: str = "") -> Create:
+    spec = sight.spec
+    step = CreateSegment("current", spec.key, spec.name, spec.description)
+    return Create(spec, _filling(sight, 0), _filled(sight, "current", (*prelude, step)), reason)
+
+
+def _keep(
+    sight: Sight, receipt: Receipt, current: Holding, prelude: tuple[PreludeStep, ...]
+) -> Sending | Finding | None:
+    """The key is as it should be: the segment stays, or is created again when it is gone."""
+    if current.intent:
+        return _create_again(sight, current.intent, prelude)
+    segment = sight.segment(current)
+    if segment is None:
+        reason = f"segment {current.segment_id} is gone at Criteo; audiences built on it break"
+        return _create(sight, prelude, reason)
+    attributes = attribute_changes(segment, sight.spec)
+    comparison = _compared(sight)
+    transfer = _transfer(sight, "current", current, comparison)
+    prelude = (*prelude, *_patches(sight, current, attributes))
+    recorded = receipt.definition == sight.spec.definition and receipt.forgotten_at is None
+    if recorded and not prelude and transfer is None:
+        return None
+    if unfit := _unfit(sight, segment, touched=bool(attributes) or transfer is not None):
+        return unfit
+    steps, members = Steps(prelude, transfer), _moving(current, sight.target, comparison, transfer)
+    if receipt.forgotten_at:
+        reason = f"it was forgotten on {receipt.forgotten_at:%Y-%m-%d} and is in the manifests again"
+        return Adopt(sight.spec, attributes, members, steps, reason)
+    if receipt.current.intent:
+        reason = f"segment {segment.id} was created by an earlier run whose answer was lost"
+        return Create(sight.spec, members, steps, reason)
+    return Update(sight.spec, attributes, members, steps, _why(current, transfer, attributes))
+
+
+def _create_again(sight: Sight, intent: Intent, prelude: tuple[PreludeStep, ...]) -> Create:
+    """Under the name of the unanswered request, so that it can't happen twice; renamed afterwards."""
+    spec = sight.spec
+    steps: tuple[PreludeStep, ...] = (CreateSegment("current", spec.key, intent.name, spec.description),)
+    if intent.name != spec.name:
+        late = _future(intent.written_at + sight.quiet, sight.now)
+        turn = Turn.RENAME_CREATED
+        steps += (PatchSegment("current", spec.key.account_id, spec.name, turn=turn, not_before=late),)
+    reason = "an earlier request to create it was not answered, and it isn't there"
+    return Create(spec, _filling(sight, 0), _filled(sight, "current", (*prelude, *steps)), reason)
+
+
+def _replace(
+    sight: Sight, current: Holding, successor: Holding | None, prelude: tuple[PreludeStep, ...]
+) -> Replace | Finding:
+    """The key changed: a new segment is filled beside the old one and then takes its name."""
+    spec, old = sight.spec, sight.segment(current)
+    ready = sight.segment(successor) if successor else None
+    if successor is not None and ready is not None:
+        comparison = _compared(sight)
+        transfer = _transfer(sight, "successor", successor, comparison)
+        members, steps = _moving(successor, sight.target, comparison, transfer), Steps(prelude, transfer)
+        if unfit := _unfit(sight, ready, touched=True):
+            return unfit
+    else:
+        intent = successor.intent if successor else None
+        name = intent.name if intent else successor_name(spec.name)
+        step = CreateSegment("successor", spec.key, name, spec.description)
+        members, steps = _filling(sight, current.base.count), _filled(sight, "successor", (*prelude, step))
+    attributes = tuple(
+        AttributeChange(name, before, after)
+        for name, before, after in _key_parts(current.key, spec.key)
+        if before != after
+    )
+    reason = f"{' and '.join(one.name for one in attributes)} can't be changed in place"
+    return Replace(spec, attributes, members, replace(steps, finish=_succession(sight, old)), reason)
+
+
+def _succession(sight: Sight, old: Segment | None) -> tuple[FinishStep, ...]:
+    spec, steps = sight.spec, []
+    if old is not None and not is_retired(old.name):
+        name = retired_name(old.name, sight.today, sight.names(old.account_id))
+        steps.append(PatchSegment("current", old.account_id, name=name))
+    take_over = PatchSegment("successor", spec.key.account_id, name=spec.name, description=spec.description)
+    return (*steps, take_over, PromoteSuccessor(retires=old is not None))
+
+
+def _key_parts(before: SegmentKey, after: SegmentKey) -> tuple[tuple[str, str, str], ...]:
+    return (
+        ("account", before.account_id, after.account_id),
+        ("retailer", before.retailer_id, after.retailer_id),
+        ("identifier type", before.identifier_type, after.identifier_type),
+        ("form", before.form, after.form),
+    )
+
+
+def _patches(
+    sight: Sight, current: Holding, attributes: tuple[AttributeChange, ...]
+) -> tuple[PatchSegment, ...]:
+    if not attributes:
+        return ()
+    changed = {one.name: one.after for one in attributes}
+    patch = PatchSegment(
+        "current",
+        current.key.account_id,
+        name=changed.get("name"),
+        description=changed.get("description"),
+        not_before=_future(current.renames_until, sight.now),
+    )
+    return (patch,)
+
+
+def _compared(sight: Sight) -> Comparison:
+    """A segment that no receipt knows by its id yet was created by us and never filled."""
+    return sight.comparison or _from_nothing(sight.target.members)
+
+
+def _from_nothing(members: SnapshotRef) -> Comparison:
+    return Comparison(EMPTY, EMPTY, EMPTY, _all(members))
+
+
+def _transfer(sight: Sight, slot: Slot, holding: Holding, comparison: Comparison) -> SendMembers | None:
+    if comparison.delta.total == 0 and holding.transfer is None:
+        return None
+    late = None if comparison.resumes else waits_until(holding, sight.quiet)
+    return SendMembers(slot, sight.target.members, comparison, _future(late, sight.now))
+
+
+def _moving(
+    holding: Holding, target: Target, comparison: Comparison, transfer: SendMembers | None
+) -> MemberChange:
+    done = holding.transfer.acked if comparison.resumes and holding.transfer else 0
+    not_before = transfer.not_before if transfer else None
+    return MemberChange(comparison.base.count, target, comparison.delta, done, not_before)
+
+
+def _filling(sight: Sight, before: int) -> MemberChange:
+    return MemberChange(before, sight.target, _all(sight.target.members))
+
+
+def _filled(sight: Sight, slot: Slot, prelude: tuple[PreludeStep, ...]) -> Steps:
+    members = sight.target.members
+    return Steps(prelude, SendMembers(slot, members, _from_nothing(members)))
+
+
+def _all(members: SnapshotRef) -> Delta:
+    return Delta(urgent=0, adds=members.count, removes=0)
+
+
+def _future(moment: datetime | None, now: datetime) -> datetime | None:
+    return moment if moment is not None and moment > now else None
+
+
+def _unfit(sight: Sight, segment: Segment, *, touched: bool) -> Finding | None:
+    """Why Criteo would not take changes to this segment."""
+    where, spec = str(sight.spec.address), sight.spec
+    if segment.identifier_type != spec.key.identifier_type:
+        return Finding(
+            where,
+            f"segment {segment.id} holds {segment.identifier_type or 'an unknown type'} at Criteo, "
+            f"and {spec.key.identifier_type} in our state",
+            "the state belongs to another segment or was edited: restore it, or ask Criteo about the segment",
+        )
+    if segment.read_only and touched:
+        return Finding(
+            where,
+            f"segment {segment.id} is read-only at Criteo",
+            "ask the owner of the account to lift it, or change the title so that a new segment is made",
+        )
+    return None
+
+
+def _why(current: Holding, transfer: SendMembers | None, attributes: tuple[AttributeChange, ...]) -> str:
+    if current.transfer is not None and transfer is not None:
+        if transfer.comparison.resumes:
+            return "an earlier apply was interrupted; this one goes on where it stopped"
+        return "an earlier apply was interrupted and the source has changed since"
+    if transfer is None and not attributes:
+        return "the definition changed; the members did not (no call)"
+    return ""

@@ -1,0 +1,47 @@
+"""`file:PATH`: a file that its owner alone can read; relative paths start at the project root."""
+
+import os
+import stat
+from pathlib import Path
+
+from reconciler.core.errors import AuthenticationError
+from reconciler.core.secret import Secret
+
+OTHERS = stat.S_IRWXG | stat.S_IRWXO
+LARGEST = 65_536
+
+
+class Files:
+    """Secrets in files, one each; a line end at the end is not part of the secret."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def fetch(self, name: str) -> Secret:
+        try:
+            with (self._root / name).open("rb") as file:
+                mode = os.fstat(file.fileno()).st_mode
+                content = file.read(LARGEST)
+        except OSError as error:
+            raise AuthenticationError(
+                f"the secret file {name} can't be read: {os.strerror(error.errno or 0)}",
+                remedy=f"create it, or change the reference file:{name} in credentials.yaml",
+            ) from None
+        if mode & OTHERS:
+            raise AuthenticationError(
+                f"the secret file {name} is open to others (mode {stat.S_IMODE(mode):04o})",
+                remedy=f"chmod 600 {name}",
+            )
+        return Secret(_text(name, content))
+
+
+def _text(name: str, content: bytes) -> str:
+    try:
+        value = content.decode().strip()
+    except UnicodeDecodeError:
+        value = ""
+    if not value:
+        raise AuthenticationError(
+            f"the secret file {name} holds no text", remedy=f"write the secret into {name}, and nothing else"
+        )
+    return value

@@ -1,0 +1,92 @@
+"""Lets threads through one by one, as the pace allows; the only place where a call waits its turn."""
+
+import math
+import threading
+from collections.abc import Callable, Mapping
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+
+from reconciler.core.ports import Clock
+from reconciler.core.remote import RateLimit
+from reconciler.criteo import pacing
+from reconciler.criteo.pacing import Pace, RateHeaders, Ticket
+
+SLICE = 0.5
+"""Longest wait while calls are under way: their answers may open the gate earlier."""
+
+
+class Gate:
+    """One per credential: everything sent with it counts against one limit."""
+
+    def __init__(self, clock: Clock, limit: int) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._pace = Pace(limit)
+        self._newest: RateLimit | None = None
+
+    def enter(self, calls: Callable[[], int]) -> Ticket:
+        """Waits until a call may go. `calls` says how many requests it will be, token included."""
+        while True:
+            with self._lock:
+                now, needed = self._now(), calls()
+                self._pace, ticket = pacing.ask(self._pace, now, needed)
+                if ticket:
+                    return ticket
+                delay = pacing.delay(self._pace, now, needed)
+                under_way, limit = self._pace.in_flight > 0, self._pace.limit
+            left = f", next call in {math.ceil(delay)} s" if math.isfinite(delay) else ""
+            seconds = min(delay, SLICE) if under_way else delay
+            self._clock.wait(seconds, f"Criteo takes {limit} calls a minute{left}")
+
+    def lost(self, ticket: Ticket) -> None:
+        """No answer came."""
+        with self._lock:
+            self._pace = pacing.lost(self._pace, ticket, self._now())
+
+    def answered(self, ticket: Ticket, headers: Mapping[str, str], *, refused: bool) -> None:
+        """An answer came; `refused` is a 429."""
+        rate = rate_headers(headers)
+        learn = pacing.refuse if refused else pacing.answer
+        with self._lock:
+            self._pace = learn(self._pace, ticket, rate, self._now())
+            if rate.limit is not None and rate.remaining is not None:
+                self._newest = RateLimit(rate.limit, rate.remaining)
+
+    def rate_limit(self) -> RateLimit | None:
+        return self._newest
+
+    @property
+    def refusals(self) -> int:
+        """How many 429 came."""
+        return self._pace.refusals
+
+    def _now(self) -> float:
+        return self._clock.now().timestamp()
+
+
+def rate_headers(headers: Mapping[str, str]) -> RateHeaders:
+    """Whatever of the rate headers makes sense; the rest is as if it were not there."""
+    limit = _number(headers.get("x-ratelimit-limit"))
+    remaining = _number(headers.get("x-ratelimit-remaining"))
+    return RateHeaders(
+        limit=int(limit) if limit else None,
+        remaining=int(remaining) if remaining is not None else None,
+        reset=_number(headers.get("x-ratelimit-reset")),
+        date=_date(headers.get("date")),
+    )
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        number = float(text or "")
+    except ValueError:
+        return None
+    return number if math.isfinite(number) and number >= 0 else None
+
+
+def _date(text: str | None) -> float | None:
+    try:
+        date = parsedate_to_datetime(text or "")
+    except ValueError:
+        return None
+    return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()

@@ -1,0 +1,87 @@
+"""Who may call what, before any handler runs: version, token, account, scope, size and media type."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import orjson
+
+from reconciler.emulator import oauth
+from reconciler.emulator.answers import Problem, Refused, invalid, malformed
+from reconciler.emulator.call import Call
+from reconciler.emulator.database import Session
+from reconciler.emulator.operations import MANAGE, READ, Operation
+
+_DATED = re.compile(r"20[0-9]{2}-(01|04|07|10)")
+_OLDEST_SUPPORTED = "2026-01"
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """A request as it came in; its body is not parsed yet."""
+
+    path: str
+    version: str = ""
+    account_id: str = ""
+    segment_id: str = ""
+    authorization: str = ""
+    media_type: str = ""
+    query: Mapping[str, list[str]] = field(default_factory=dict)
+    body: bytes = b""
+
+
+def identify(session: Session, operation: Operation, incoming: Incoming) -> None:
+    """The version must answer this call, and the token must be alive."""
+    if incoming.version not in operation.versions:
+        if _DATED.fullmatch(incoming.version) and incoming.version < _OLDEST_SUPPORTED:
+            raise Refused(410, invalid("version-decommissioned", "This version is decommissioned"))
+        raise Refused(404, invalid("resource-not-found", "There is no such version of this call"))
+    oauth.check(session, incoming.authorization)
+
+
+def admit(session: Session, operation: Operation, incoming: Incoming) -> Call:
+    """The token must reach the scope and the account, and the body must be readable."""
+    granted = session.switches.scopes
+    implied = operation.scope == READ and MANAGE in granted
+    if operation.scope and operation.scope not in granted and not implied:
+        raise Refused(
+            403,
+            Problem(
+                "authorization", "insufficient-scope", "The application lacks a permission",
+                operation.scope,
+            ),
+        )  # fmt: skip
+    if "<account_id>" in operation.path and not _consented(session, incoming.account_id):
+        raise Refused(
+            403,
+            Problem(
+                "authorization", "insufficient-account-permissions",
+                "The account does not exist or has not given consent",
+            ),
+        )  # fmt: skip
+    return Call(
+        path=incoming.path,
+        account_id=incoming.account_id,
+        segment_id=incoming.segment_id,
+        query=incoming.query,
+        body=_parsed(session, incoming),
+    )
+
+
+def _consented(session: Session, account_id: str) -> bool:
+    row = session.db.execute("SELECT 1 FROM accounts WHERE id = ?", (account_id,)).fetchone()
+    return row is not None
+
+
+def _parsed(session: Session, incoming: Incoming) -> object:
+    if not incoming.body:
+        return None
+    most = session.switches.max_body_bytes
+    if len(incoming.body) > most:
+        raise Refused(413, invalid("request-too-large", "The body is too large", f"at most {most} bytes"))
+    if incoming.media_type != "application/json":
+        raise Refused(415, invalid("unsupported-media-type", "The body must be application/json"))
+    try:
+        return orjson.loads(incoming.body)
+    except orjson.JSONDecodeError:
+        raise malformed("the body is not JSON") from None

@@ -1,0 +1,65 @@
+"""What Criteo leaves unsaid, one switch per unknown; the defaults are our best guess, never a fact."""
+
+from dataclasses import asdict, dataclass, fields
+from typing import Literal
+
+import orjson
+
+EVERY_SCOPE = (
+    "RetailMedia_Accounts_Read",
+    "RetailMedia_Audience_Manage",
+    "RetailMedia_Audience_Read",
+    "RetailMedia_Campaign_Read",
+)
+
+
+@dataclass(frozen=True)
+class Switches:
+    """Kept in the database, so that every process that opens it behaves alike."""
+
+    failures: Literal["warnings", "errors", "http-400"] = "warnings"
+    """Where a failed item of a bulk call is told. "http-400" refuses the call and does nothing."""
+    name_scope: Literal["account", "retailer"] = "account"
+    """Within what a segment name is unique, trimmed and case-folded."""
+    names_reusable: bool = True
+    """Whether the name of a deleted segment may be given again."""
+    delete_in_use: Literal["allowed", "refused"] = "allowed"
+    """Whether a segment that an audience is built on may be deleted."""
+    type_mismatch: Literal["http-400", "invalid"] = "http-400"
+    """Add-remove with another identifier type: refused, or every identifier counted invalid."""
+    forms_equivalent: bool = False
+    """Whether the plain, MD5 and SHA-256 forms of one e-mail are one member.
+
+    Off: a witness must tell the exact strings it was sent, and nothing published says they merge.
+    """
+    match_rate: float = 0.6
+    """The part of the members that a computation matches."""
+    match_rate_scale: Literal["0-100", "0-1"] = "0-100"
+    max_identifiers: int = 50_000
+    max_bulk_items: int = 50
+    max_body_bytes: int = 10_485_760
+    invalid_samples: int = 10
+    """How many invalid identifiers add-remove echoes."""
+    rate_limit: int = 250
+    """Calls per minute and application: documented for client credentials."""
+    rate_window: Literal["fixed", "sliding", "bucket"] = "fixed"
+    rate_headers: bool = True
+    """Whether answers other than 429 carry the x-ratelimit headers too."""
+    token_calls_count: bool = False
+    token_seconds: int = 900
+    trace_key: Literal["traceId", "traceIdentifier"] = "traceId"
+    scopes: tuple[str, ...] = EVERY_SCOPE
+    """What the application was granted; a call outside is answered 403."""
+    latency: float = 0.0
+    """Seconds every answer is held back."""
+
+
+def encode(switches: Switches) -> str:
+    return orjson.dumps(asdict(switches)).decode()
+
+
+def decode(text: str) -> Switches:
+    """Switches that this version no longer knows are dropped; new ones take their default."""
+    stored = orjson.loads(text)
+    known = {field.name: stored[field.name] for field in fields(Switches) if field.name in stored}
+    return Switches(**known | {"scopes": tuple(known.get("scopes", EVERY_SCOPE))})

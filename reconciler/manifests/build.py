@@ -1,0 +1,146 @@
+"""Sound documents → `Desired`; nothing here can fail, because everything was checked before."""
+
+from datetime import timedelta
+from typing import Any
+
+from reconciler.core.model import (
+    Address,
+    Api,
+    Audience,
+    Credential,
+    Desired,
+    Environment,
+    Exclusion,
+    Form,
+    Guards,
+    IdentifierType,
+    Place,
+    Seat,
+    SegmentKey,
+    SegmentSpec,
+    Source,
+)
+from reconciler.manifests.inventory import Inventory, guards
+from reconciler.manifests.naming import segment_name
+from reconciler.manifests.nodes import Document, Step
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+def build(inventory: Inventory, data_root: str | None, notes: tuple[str, ...]) -> Desired:
+    """Puts the environment together; segments are sorted by address."""
+    home = inventory.legal["Environment"][inventory.environment]
+    environment = _environment(home.root.value, data_root)
+    audiences = [
+        (document, _audience(document, environment.guards))
+        for document in inventory.legal["Audience"].values()
+    ]
+    destinations = inventory.legal["Destination"]
+    segments = [
+        _segment(
+            environment, segment_name(home, document, destinations[name]), destinations[name], audience, place
+        )
+        for document, audience in audiences
+        for index, name in enumerate(document.root.value["destinations"])
+        for place in (document.place("destinations", index),)
+    ]
+    return Desired(
+        environment=environment,
+        credentials=tuple(_credential(one) for _, one in sorted(inventory.legal["Credential"].items())),
+        segments=tuple(sorted(segments, key=lambda spec: spec.address)),
+        notes=notes,
+    )
+
+
+def _environment(value: dict[str, Any], data_root: str | None) -> Environment:
+    seats = value["seats"].items()
+    sample = value.get("sample")
+    return Environment(
+        name=value["name"],
+        api=_api(value["api"]),
+        state_url=value["state"]["url"],
+        data_root=data_root or value["data"]["root"],
+        seats=tuple((name, Seat(seat["accountId"], seat["retailerId"])) for name, seat in seats),
+        name_prefix=value.get("namePrefix", ""),
+        sample_rows=int(sample["rows"]) if sample else None,
+        guards=guards(value.get("guards", {}), Guards()),
+    )
+
+
+def _api(value: dict[str, Any]) -> Api:
+    otherwise = Api(endpoint=value["endpoint"])
+    return Api(
+        endpoint=otherwise.endpoint,
+        version=value.get("version", otherwise.version),
+        token_url=value.get("tokenUrl", otherwise.token_url),
+        batch_size=int(value.get("batchSize", otherwise.batch_size)),
+        timeout=_duration(value, "timeout") or otherwise.timeout,
+        quiet=_duration(value, "quiet") or otherwise.quiet,
+    )
+
+
+def _credential(document: Document) -> Credential:
+    value = document.root.value
+    return Credential(
+        name=document.name,
+        grant=value["grant"],
+        client_id=value["clientId"],
+        client_secret=value["clientSecret"],
+        refresh_token=value.get("refreshToken", ""),
+        redirect_uri=value.get("redirectUri", ""),
+        place=document.place("name"),
+    )
+
+
+def _audience(document: Document, otherwise: Guards) -> Audience:
+    value = document.root.value
+    source = value["source"]
+    return Audience(
+        name=document.name,
+        title=value["title"],
+        description=value.get("description", ""),
+        source=Source(
+            files=tuple(source["files"]),
+            where=source.get("where", ""),
+            max_age=_duration(source, "maxAge"),
+            place=document.place("source", "where" if "where" in source else "files"),
+        ),
+        columns=_columns(value),
+        exclude=tuple(_exclusion(document, index) for index in range(len(value.get("exclude", [])))),
+        guards=guards(value.get("guards", {}), otherwise),
+        place=document.place("name"),
+    )
+
+
+def _exclusion(document: Document, index: int) -> Exclusion:
+    path: tuple[Step, ...] = ("exclude", index)
+    value = document.root.value["exclude"][index]
+    return Exclusion(tuple(value["files"]), _columns(value), document.place(*path))
+
+
+def _columns(value: dict[str, Any]) -> tuple[tuple[IdentifierType, str], ...]:
+    return tuple((IdentifierType(kind), column) for kind, column in value["columns"].items())
+
+
+def _segment(
+    environment: Environment, name: str, destination: Document, audience: Audience, place: Place
+) -> SegmentSpec:
+    value = destination.root.value
+    seat = environment.seat(value["seat"])
+    identifier_type = IdentifierType(value["identifierType"])
+    form = Form(value.get("form", Form.PLAIN))
+    return SegmentSpec(
+        address=Address(destination.name, audience.name),
+        name=name,
+        description=audience.description,
+        key=SegmentKey(seat.account_id, seat.retailer_id, identifier_type, form),
+        credential=value["credential"],
+        audience=audience,
+        place=place,
+    )
+
+
+def _duration(value: dict[str, Any], key: str) -> timedelta | None:
+    """`36h` → 36 hours; None when the key is absent."""
+    text: str = value.get(key, "")
+    return timedelta(**{_UNITS[text[-1]]: int(text[:-1])}) if text else None

@@ -1,0 +1,190 @@
+"""What jsonschema found → flaws in our words: its own messages quote values, so none of them is used."""
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from reconciler.core.model import Place
+from reconciler.manifests import schema
+from reconciler.manifests.nodes import Document, Flaw, Rank, Step
+from reconciler.manifests.wording import choices, label, nearest
+
+if TYPE_CHECKING:
+    from jsonschema import ValidationError
+
+_TYPES = {
+    "object": ("a mapping (`key: value`)", "write its keys below it, indented, or in { }"),
+    "array": ("a list", "write `- item` lines below it, or [item, item]"),
+    "string": ("text", "write it as text, in quotes if it is true, false or null"),
+    "boolean": ("true or false", "write true or false, without quotes"),
+}
+
+
+class _Error(NamedTuple):
+    """What jsonschema says, without its message."""
+
+    document: Document
+    path: tuple[Step, ...]
+    keyword: str
+    wanted: Any
+    given: Any
+    part: dict[str, Any]
+    of_key: bool
+
+    @property
+    def place(self) -> Place:
+        return self.document.place(*self.path)
+
+    @property
+    def subject(self) -> str:
+        return _subject(self.path)
+
+
+def validate(document: Document) -> list[Flaw]:
+    """All that the schema of the document's kind has against it."""
+    value = document.root.value
+    if not isinstance(value, dict):
+        remedy = f"begin it with `kind:`, one of {', '.join(schema.KINDS)}"
+        return [_flaw(document.place(), "a manifest is a mapping (`key: value`)", remedy)]
+    if document.kind not in schema.KINDS:
+        return [_unknown_kind(document, value)]
+    narrowest: dict[tuple[Step, ...], _Error] = {}
+    flaws: list[Flaw] = []
+    for found in schema.validator(document.kind).iter_errors(value):
+        error = _error(document, found)
+        if error.keyword == "enum":
+            other = narrowest.setdefault(error.path, error)
+            narrowest[error.path] = min(other, error, key=lambda one: len(one.wanted))
+        else:
+            flaws += _TELLERS.get(error.keyword, _tell_otherwise)(error)
+    return flaws + [flaw for error in narrowest.values() for flaw in _tell_enum(error)]
+
+
+def _error(document: Document, found: "ValidationError") -> _Error:
+    return _Error(
+        document=document,
+        path=tuple(found.absolute_path),
+        keyword=str(found.validator),
+        wanted=found.validator_value,
+        given=found.instance,
+        part=found.schema if isinstance(found.schema, dict) else {},
+        of_key="propertyNames" in found.absolute_schema_path,
+    )
+
+
+def _unknown_kind(document: Document, value: dict[str, Any]) -> Flaw:
+    if "kind" in value:
+        problem = "`kind` has no value" if value["kind"] is None else "unknown kind"
+        return _flaw(document.place("kind"), problem, choices(document.kind, schema.KINDS))
+    near = next((key for key in value if nearest(key, ["kind"])), "")
+    if near:
+        return _flaw(document.key_place(near), f"unknown key {label(near)}", "did you mean `kind`?")
+    remedy = f"add `kind:`, one of {', '.join(schema.KINDS)}"
+    return _flaw(document.place(), "a document without `kind`", remedy)
+
+
+def _subject(path: tuple[Step, ...]) -> str:
+    """What a finding speaks of: the key, or the item of a list under a key."""
+    if not path:
+        return "this manifest"
+    if isinstance(path[-1], int):
+        return f"item {path[-1] + 1} of {_subject(path[:-1])}"
+    return label(path[-1])
+
+
+def _tell_unknown(error: _Error) -> Iterator[Flaw]:
+    known = error.part.get("properties", {})
+    for key in error.given:
+        if key not in known:
+            near = nearest(key, known)
+            belongs = "" if near else _belongs(error.document.kind, key)
+            place = error.document.key_place(*error.path, key)
+            yield _flaw(place, f"unknown key {label(key)}", belongs or choices(key, known))
+
+
+def _belongs(kind: str, key: str) -> str:
+    """For a key that is right in another place."""
+    places = [where for where in schema.homes().get(key, ()) if where.split(".")[0] == kind]
+    parents = [f"`{where.split('.', 1)[1]}`" if "." in where else "the top level" for where in places]
+    if parents:
+        return f"it belongs under {' or '.join(dict.fromkeys(parents))}"
+    kinds = dict.fromkeys(where.split(".")[0] for where in schema.homes().get(key, ()))
+    return f"it belongs to kind {' or '.join(kinds)}" if kinds else ""
+
+
+def _tell_missing(error: _Error) -> Iterator[Flaw]:
+    known = _properties(error.document.kind, error.path)
+    for key in error.wanted:
+        if key not in error.given:
+            about = known.get(key, {}).get("description", "").split(". ")[0].rstrip(".")
+            remedy = f"add `{key}:`" + (f" ({about[0].lower()}{about[1:]})" if about else "")
+            yield _flaw(error.place, f"`{key}` is missing from {error.subject}", remedy)
+
+
+def _properties(kind: str, path: tuple[Step, ...]) -> dict[str, Any]:
+    part: dict[str, Any] = schema.load(kind)
+    for step in path:
+        fixed = part.get("properties", {})
+        part = fixed[step] if step in fixed else part.get("items") or part.get("additionalProperties") or {}
+    found: dict[str, Any] = part.get("properties", {})
+    return found
+
+
+def _tell_type(error: _Error) -> Iterator[Flaw]:
+    wanted = error.wanted if isinstance(error.wanted, str) else ""
+    what, remedy = _TYPES.get(wanted, ("a whole number", "write digits only, such as 1000"))
+    if error.given is None:
+        yield _flaw(error.place, f"{error.subject} has no value", f"write {what}, or remove the key")
+    else:
+        yield _flaw(error.place, f"{error.subject} must be {what}", remedy)
+
+
+def _tell_enum(error: _Error) -> Iterator[Flaw]:
+    said = error.given if isinstance(error.given, str) else ""
+    problem = "has no value" if error.given is None else "is not one of the allowed values"
+    yield _flaw(error.place, f"{error.subject} {problem}", choices(said, error.wanted))
+
+
+def _tell_pattern(error: _Error) -> Iterator[Flaw]:
+    remedy = error.part["patternErrorMessage"]
+    if error.of_key:
+        place = error.document.key_place(*error.path, error.given)
+        yield _flaw(place, f"{label(error.given)} is not a legal name", remedy)
+    else:
+        yield _flaw(error.place, f"{error.subject} is not written as it must be", remedy)
+
+
+def _tell_long(error: _Error) -> Iterator[Flaw]:
+    problem = f"{error.subject} has {len(error.given)} characters, the limit is {error.wanted}"
+    yield _flaw(error.place, problem, "make it shorter")
+
+
+def _tell_empty(error: _Error) -> Iterator[Flaw]:
+    yield _flaw(error.place, f"{error.subject} is empty", "fill it in, or remove the key")
+
+
+def _tell_repeated(error: _Error) -> Iterator[Flaw]:
+    for index, item in enumerate(error.given):
+        if item in error.given[:index]:
+            place = error.document.place(*error.path, index)
+            yield _flaw(place, f"item {index + 1} of {error.subject} repeats an earlier one", "remove it")
+
+
+def _tell_otherwise(error: _Error) -> Iterator[Flaw]:
+    yield _flaw(error.place, f"{error.subject} is not as its schema wants it", "see docs/manifests.md")
+
+
+_TELLERS: dict[str, Callable[[_Error], Iterator[Flaw]]] = {
+    "additionalProperties": _tell_unknown,
+    "required": _tell_missing,
+    "type": _tell_type,
+    "pattern": _tell_pattern,
+    "maxLength": _tell_long,
+    "minLength": _tell_empty,
+    "minItems": _tell_empty,
+    "minProperties": _tell_empty,
+    "uniqueItems": _tell_repeated,
+}
+
+
+def _flaw(place: Place, problem: str, remedy: str) -> Flaw:
+    return Flaw(place, Rank.SCHEMA, problem, remedy)

@@ -1,0 +1,116 @@
+"""What was read: values that remember where they stand, and what is wrong with them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any, NamedTuple
+
+from reconciler.core.errors import Finding
+from reconciler.core.model import Place
+
+Step = str | int
+
+
+class Node(NamedTuple):
+    """One YAML value: `line` and `column` are 1-based, `start` and `end` are indexes into the text.
+
+    `keys` is filled for mappings, `items` for mappings and lists.
+    """
+
+    value: Any
+    line: int
+    column: int
+    start: int
+    end: int
+    plain: bool
+    keys: dict[str, "Node"]
+    items: "dict[Step, Node]"
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One manifest: a file may hold several."""
+
+    file: str
+    text: str
+    root: Node
+
+    @property
+    def kind(self) -> str:
+        return self.text_of("kind")
+
+    @property
+    def name(self) -> str:
+        return self.text_of("name")
+
+    def text_of(self, key: str) -> str:
+        """The text under a top-level key; "" when it is absent or something else."""
+        value = self.root.value.get(key) if isinstance(self.root.value, dict) else None
+        return value if isinstance(value, str) else ""
+
+    def value(self, *path: Step) -> Any:
+        """The value at a path that is known to be there."""
+        node = self.root
+        for step in path:
+            node = node.items[step]
+        return node.value
+
+    def place(self, *path: Step) -> Place:
+        """Where a value stands; a mapping or list under a key stands at the key."""
+        parent, node = self.root, self.root
+        for step in path:
+            if step not in node.items:
+                return self.place(*path[:-1])
+            parent, node = node, node.items[step]
+        if node.items and path and path[-1] in parent.keys:
+            return self.at(parent.keys[str(path[-1])])
+        return self.at(node)
+
+    def key_place(self, *path: Step) -> Place:
+        """Where a key stands."""
+        node = self.root
+        for step in path[:-1]:
+            node = node.items[step]
+        return self.at(node.keys[str(path[-1])])
+
+    def at(self, node: Node) -> Place:
+        return Place(self.file, node.line, node.column)
+
+
+def walk(node: Node, name: str = "") -> Iterator[tuple[str, Node]]:
+    """Every scalar below a node with the name of the key it stands under; keys stand under ""."""
+    for key in node.keys.values():
+        yield "", key
+    for step, child in node.items.items():
+        under = step if isinstance(step, str) else name
+        if child.items:
+            yield from walk(child, under)
+        else:
+            yield under, child
+
+
+class Rank(IntEnum):
+    """Of several flaws in one place only those of the lowest rank are told."""
+
+    STRUCTURE = 0
+    SCHEMA = 1
+    TRAP = 2
+
+
+class Flaw(NamedTuple):
+    """A finding before it becomes text: sorts by place."""
+
+    place: Place
+    rank: Rank
+    problem: str
+    remedy: str
+
+
+def findings(flaws: list[Flaw]) -> tuple[Finding, ...]:
+    """Sorted by place, each place with its gravest flaws only, nothing twice."""
+    gravest: dict[Place, Rank] = {}
+    for flaw in flaws:
+        gravest[flaw.place] = min(flaw.rank, gravest.get(flaw.place, flaw.rank))
+    told = dict.fromkeys(flaw for flaw in flaws if flaw.rank == gravest[flaw.place])
+    ordered = sorted(told, key=lambda flaw: (flaw.place.file, flaw.place.line, flaw.place.column))
+    return tuple(Finding(str(flaw.place), flaw.problem, flaw.remedy) for flaw in ordered)

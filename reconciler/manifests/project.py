@@ -1,0 +1,51 @@
+"""Where a project is, which environments it has, and which files belong to each."""
+
+import os
+from pathlib import Path
+
+from reconciler.core.errors import ConfigurationError
+from reconciler.manifests.wording import choices
+
+_FOLDER = "environments"
+
+
+def find_root(start: Path) -> Path:
+    """The nearest folder at or above `start` that holds `environments/`."""
+    here = start.resolve()
+    for folder in (here, *here.parents):
+        if (folder / _FOLDER).is_dir():
+            return folder
+    raise ConfigurationError(
+        f"no `{_FOLDER}/` folder here or above",
+        remedy="run inside a project, name one with `-C DIR`, or begin one with `reconciler init`",
+    )
+
+
+def environments(root: Path) -> tuple[str, ...]:
+    """Names of the environments, sorted."""
+    folder = root / _FOLDER
+    names = [entry.name for entry in os.scandir(folder) if entry.is_dir()] if folder.is_dir() else []
+    return tuple(sorted(name for name in names if not name.startswith(".")))
+
+
+def files(root: Path, environment: str) -> list[str]:
+    """All manifests of an environment, relative to the root, sorted; hidden ones are left out."""
+    known = environments(root)
+    if environment not in known:
+        remedy = choices(environment, known, call="environments here")
+        raise ConfigurationError("there is no environment of that name", remedy=remedy)
+    found: list[str] = []
+    for folder, folders, names in os.walk(root / _FOLDER / environment):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        within = Path(folder).relative_to(root).as_posix()
+        found += [f"{within}/{name}" for name in names if _is_manifest(name)]
+    return sorted(found)
+
+
+def home(environment: str) -> str:
+    """The one file that may hold the kind Environment."""
+    return f"{_FOLDER}/{environment}/environment.yaml"
+
+
+def _is_manifest(name: str) -> bool:
+    return not name.startswith(".") and name.lower().endswith((".yaml", ".yml"))

@@ -1,0 +1,82 @@
+"""Files → documents; a file, or a part of one, that can't be read hides no other."""
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+import yaml
+
+from reconciler.core.model import Place
+from reconciler.manifests import syntax
+from reconciler.manifests.compose import Composer
+from reconciler.manifests.nodes import Document, Flaw, Rank
+
+_NEXT_DOCUMENT = re.compile(r"^---(?=[ \t\r\n]|$)", re.MULTILINE)
+
+
+class Reading(NamedTuple):
+    """`complete` is False when a part was lost, and with it perhaps names that others refer to."""
+
+    documents: list[Document]
+    flaws: list[Flaw]
+    complete: bool
+
+
+def read(root: Path, files: list[str]) -> Reading:
+    """Reads files, named relative to the project root."""
+    readings = [_read_file(root / file, file) for file in files]
+    return Reading(
+        [document for reading in readings for document in reading.documents],
+        [flaw for reading in readings for flaw in reading.flaws],
+        all(reading.complete for reading in readings),
+    )
+
+
+def _read_file(path: Path, file: str) -> Reading:
+    try:
+        data = path.read_bytes()
+    except OSError:
+        problem, remedy = "the file can't be read", "check that it is a file, and its permissions"
+        return Reading([], [Flaw(Place(file, 1, 1), Rank.STRUCTURE, problem, remedy)], complete=False)
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        return Reading([], [syntax.undecodable(file, data, error)], complete=False)
+    return parse(text, file)
+
+
+def parse(text: str, file: str) -> Reading:
+    """All documents of one text; after a syntax error it goes on at the next `---`."""
+    if flaw := syntax.unprintable(file, text) or syntax.tab(file, text):
+        return Reading([], [flaw], complete=False)
+    documents: list[Document] = []
+    flaws: list[Flaw] = []
+    rest, complete = text, True
+    while rest:
+        composer = Composer(file, rest)
+        try:
+            composer.run()
+        except yaml.YAMLError as error:
+            complete = False
+            flaw, stopped = syntax.translate(error, file, rest)
+            flaws.append(flaw)
+            rest = _after(rest, stopped)
+        else:
+            rest = ""
+        documents += [document for document in composer.documents if document.root.value is not None]
+        flaws += composer.flaws
+    if not documents and not flaws:
+        problem = "the file holds no manifest"
+        flaws.append(
+            Flaw(Place(file, 1, 1), Rank.STRUCTURE, problem, "add a document with `kind:`, or delete it")
+        )
+    return Reading(documents, flaws, complete)
+
+
+def _after(text: str, line: int) -> str:
+    """What follows the next `---` below a line, with every line where it was; "" when there is none."""
+    for found in _NEXT_DOCUMENT.finditer(text):
+        at, _ = syntax.position(text, found.start())
+        if at > line:
+            return "\n" * at + text[found.start() :]
+    return ""

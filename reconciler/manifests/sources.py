@@ -1,0 +1,69 @@
+"""Whether the files that manifests name are there, as far as a local disk can tell."""
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+from reconciler.manifests.inventory import Inventory
+from reconciler.manifests.nodes import Document, Flaw, Rank, Step
+
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+
+
+def is_remote(data_root: str) -> bool:
+    """An object store: it is looked at when a plan reads it, not here."""
+    return bool(_URL.match(data_root))
+
+
+def check(inventory: Inventory, root: Path, data_root: str | None) -> Iterator[Flaw]:
+    """Every pattern must match a file below the data root; `data_root` overrides the environment's."""
+    home = inventory.home
+    declared = _declared(inventory, data_root)
+    if home is None or is_remote(declared):
+        return
+    if not (root / declared).is_dir():
+        what = "the folder given as --data-root" if data_root else "the data folder"
+        remedy = "create it, or correct it; it is relative to the project root"
+        yield Flaw(home.place("data", "root"), Rank.SCHEMA, f"{what} does not exist", remedy)
+        return
+    yield from _missing(inventory, root / declared)
+
+
+def _declared(inventory: Inventory, data_root: str | None) -> str:
+    return data_root or (inventory.home.value("data", "root") if inventory.home else "")
+
+
+def _missing(inventory: Inventory, folder: Path) -> Iterator[Flaw]:
+    @cache
+    def matches(pattern: str) -> bool:
+        return _matches(folder, pattern)
+
+    for audience in inventory.legal["Audience"].values():
+        for path, pattern in _patterns(audience):
+            if not matches(pattern):
+                problem = "no file below the data root matches this pattern"
+                remedy = "correct the pattern, bring the files, or point `--data-root` at them"
+                yield Flaw(audience.place(*path), Rank.SCHEMA, problem, remedy)
+
+
+def _matches(folder: Path, pattern: str) -> bool:
+    try:
+        return any(found.is_file() for found in folder.glob(pattern))
+    except ValueError:  # a pattern that pathlib can't read, such as `**x`
+        return False
+
+
+def _patterns(audience: Document) -> Iterator[tuple[tuple[Step, ...], str]]:
+    value = audience.root.value
+    for index, pattern in enumerate(value["source"]["files"]):
+        yield ("source", "files", index), pattern
+    for number, exclusion in enumerate(value.get("exclude", [])):
+        for index, pattern in enumerate(exclusion["files"]):
+            yield ("exclude", number, "files", index), pattern
+
+
+def notes(inventory: Inventory, data_root: str | None) -> Iterator[str]:
+    """Says when nothing could be looked at."""
+    if inventory.home and is_remote(_declared(inventory, data_root)):
+        yield f"{inventory.home.place('data', 'root')}: sources on an object store are not checked offline"

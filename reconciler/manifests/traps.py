@@ -1,0 +1,70 @@
+"""Values that are legal here and still not what someone meant, or not what belongs in a manifest."""
+
+import re
+from collections.abc import Iterator
+
+from reconciler.manifests.nodes import Document, Flaw, Node, Rank, walk
+from reconciler.manifests.schema import TYPED
+from reconciler.manifests.wording import personal
+
+_FREE_TEXT = frozenset({"title", "description", "where", "namePrefix", "nameSuffix"})
+_SECRET = frozenset({"clientId", "clientSecret", "refreshToken"})
+_COMMENT = re.compile(r"[ \t]+#")
+_RETYPED = re.compile(
+    r"(?P<boolean>(?:y|n|yes|no|on|off|true|false))"
+    r"|(?P<null>~|null)"
+    r"|(?P<date>[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:(?:t|[ \t]+)[0-9]{1,2}:.*)?)"
+    r"|(?P<zeros>[-+]?0[0-9_]+)"
+    r"|(?P<long>[-+]?[1-9][0-9_]{15,})"
+    r"|(?P<time>[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?)"
+    r"|(?P<number>[-+]?(?:0x[0-9a-f_]+|0o[0-7]+|0b[01_]+|\.inf|\.nan|[0-9][0-9_]*"
+    r"|(?:[0-9][0-9_]*\.[0-9_]*|\.[0-9][0-9_]*|[0-9][0-9_]*(?=e))(?:e[-+]?[0-9]+)?))"
+    r"|(?P<special>=|<<)",
+    re.IGNORECASE,
+)
+_READ_AS = {
+    "boolean": "a boolean",
+    "null": "no value",
+    "date": "a date",
+    "zeros": "a number without its leading zeros",
+    "long": "a number, and round it",
+    "time": "a time, or a number of seconds",
+    "number": "a number",
+    "special": "an instruction",
+}
+
+
+def inspect(document: Document) -> Iterator[Flaw]:
+    """Personal data, values that other YAML readers re-type, and text swallowed by a comment."""
+    for name, node in walk(document.root):
+        if not isinstance(node.value, str):
+            continue
+        if data := personal(node.value):
+            yield _personal(document, name, node, data)
+        if not node.plain:
+            continue
+        if name not in TYPED and (found := _RETYPED.fullmatch(node.value)):
+            yield Flaw(
+                document.at(node),
+                Rank.TRAP,
+                f"other YAML readers (editors, CI linters) read this as {_READ_AS[str(found.lastgroup)]}",
+                "put quotes around it: it is text here",
+            )
+        if name in _FREE_TEXT and _COMMENT.match(document.text, node.end):
+            yield Flaw(
+                document.at(node),
+                Rank.TRAP,
+                f"` #` after the plain `{name}` begins a comment: what follows is not part of it",
+                f"put quotes around the {name}, with the # inside if it belongs to it",
+            )
+
+
+def _personal(document: Document, name: str, node: Node, data: str) -> Flaw:
+    """For secrets the schema's own complaint goes first: it says how to refer to one."""
+    rank = Rank.TRAP if name in _SECRET else Rank.STRUCTURE
+    return Flaw(
+        document.at(node),
+        rank,
+        f"this looks like {data}: personal data does not belong in manifests",
+        "keep it in a source file, and name the file and column here",
+    )

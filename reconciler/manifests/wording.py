@@ -1,0 +1,52 @@
+"""How findings speak: keys and legal names may be said, values never."""
+
+import re
+from collections.abc import Iterable
+
+NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+_KEY = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,40}")
+_HASH = r"(?<![0-9A-Za-z])(?:[0-9a-fA-F]{64}|[0-9a-fA-F]{32})(?![0-9A-Za-z])"
+_PERSONAL = re.compile(
+    r"(?P<mail>[\w.+-]+@(?:[\w-]+\.)+[^\W\d_]{2,})"
+    rf"|(?P<hash>{_HASH})"
+    r"|(?P<phone>(?<!\w)\+[1-9](?:[ ().-]{0,2}[0-9]){7,14}(?![0-9]))"
+)
+_PERSONAL_NAMES = {"mail": "an e-mail address", "hash": "a hashed identifier", "phone": "a phone number"}
+
+
+def personal(text: str) -> str:
+    """What kind of personal data a text seems to hold; "" when none."""
+    if len(text) < 32 and "@" not in text and "+" not in text:
+        return ""
+    found = _PERSONAL.search(text)
+    return _PERSONAL_NAMES[str(found.lastgroup)] if found else ""
+
+
+def label(key: str) -> str:
+    """A key as findings say it: only if it looks like a key and like nobody's data."""
+    return f"`{key}`" if _KEY.fullmatch(key) and not personal(key) else "this key"
+
+
+def speakable(names: Iterable[str]) -> list[str]:
+    """Those names that are legal, and so may be said; sorted."""
+    return sorted({name for name in names if NAME.fullmatch(name) and not personal(name)})
+
+
+def nearest(word: str, allowed: Iterable[str]) -> str:
+    """The allowed word someone probably meant; "" when none is near."""
+    folded = {choice.casefold(): choice for choice in allowed}
+    if word.strip().casefold() in folded:
+        return folded[word.strip().casefold()]
+    from difflib import get_close_matches
+
+    near = get_close_matches(word[:80].casefold(), list(folded), n=1, cutoff=0.6)
+    return folded[near[0]] if near else ""
+
+
+def choices(word: str, allowed: Iterable[str], *, call: str = "allowed") -> str:
+    """A remedy: what was probably meant, and all that is possible (the first ten)."""
+    listed = list(allowed)
+    near = nearest(word, listed)
+    meant = f"did you mean `{near}`? " if near else ""
+    more = f" and {len(listed) - 10} more" if len(listed) > 10 else ""
+    return f"{meant}{call}: {', '.join(listed[:10]) or 'none'}{more}"

@@ -1,0 +1,79 @@
+"""One DuckDB database in memory, locked: no network, no extensions, no file outside two folders."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import duckdb
+
+from reconciler.core.errors import StorageError
+
+
+def connect(
+    folders: Sequence[Path], spill: Path, memory_limit: str = "1GB", threads: int | None = None
+) -> duckdb.DuckDBPyConnection:
+    """A connection that reads and writes only under `folders`. Take a cursor for each piece of work."""
+    connection = duckdb.connect(":memory:")
+    settings = {
+        "memory_limit": literal(memory_limit),
+        "temp_directory": literal(str(spill)),
+        "allowed_directories": f"[{', '.join(literal(f'{folder}/') for folder in folders)}]",
+        "autoinstall_known_extensions": "false",
+        "autoload_known_extensions": "false",
+        "enable_progress_bar": "false",
+        "errors_as_json": "false",
+        "TimeZone": "'UTC'",
+        **({"threads": str(threads)} if threads else {}),
+        "enable_external_access": "false",
+        "lock_configuration": "true",
+    }
+    for name, value in settings.items():
+        connection.execute(f"SET GLOBAL {name} = {value}")
+    return connection
+
+
+def literal(text: str) -> str:
+    """A text as an SQL literal."""
+    doubled = text.replace("'", "''")
+    return f"'{doubled}'"
+
+
+def name(text: str) -> str:
+    """A quoted SQL identifier."""
+    doubled = text.replace('"', '""')
+    return f'"{doubled}"'
+
+
+def blob(content: bytes) -> str:
+    """Bytes as an SQL literal."""
+    return "'" + "".join(f"\\x{byte:02X}" for byte in content) + "'::BLOB"
+
+
+def number(cursor: duckdb.DuckDBPyConnection, query: str) -> int:
+    """The one number that a query answers with; nothing is 0."""
+    row = cursor.execute(query).fetchone()
+    return int(row[0]) if row and row[0] is not None else 0
+
+
+@contextlib.contextmanager
+def storage_errors(doing: str) -> Iterator[None]:
+    """DuckDB's own words may quote a row, so they end here: only what it was doing is told."""
+    problem: StorageError | None = None
+    try:
+        yield
+    except duckdb.OutOfMemoryException:
+        problem = StorageError(
+            f"{doing}: more memory or disk is needed than is allowed",
+            remedy="free disk space for the working folder, or raise the memory limit",
+        )
+    except (duckdb.Error, OSError) as foreign:
+        problem = StorageError(f"{doing}: the disk or a snapshot can't be read or written ({kind(foreign)})")
+    if problem:
+        raise problem
+
+
+def kind(error: Exception) -> str:
+    """What kind of foreign error it is; never its text."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return type(error).__name__

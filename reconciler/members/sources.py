@@ -1,0 +1,333 @@
+"""Source files: found, and described so that a column is the same column in every one of them.
+
+CSV is read without DuckDB's guesses about columns: its sniffer skips lines that don't fit, header
+included, and a wrong line ending reads as an empty file. We read the header; DuckDB reads the rest,
+strictly, as text. What text means in a `where` is decided in `readings`.
+"""
+
+import csv
+import difflib
+import gzip
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+import duckdb
+
+from reconciler.core.errors import ConfigurationError, Finding
+from reconciler.core.identifiers import BLANKS
+from reconciler.core.model import Place
+from reconciler.members.database import literal, name
+
+Family = Literal["csv", "json", "parquet"]
+FAMILIES: dict[str, Family] = {
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".jsonl": "json",
+    ".ndjson": "json",
+    ".json": "json",
+    ".parquet": "parquet",
+}
+PACKED = (".gz", ".zst")
+SEPARATORS = (",", ";", "\t", "|")
+WHOLE = re.compile(r"VARCHAR|UUID|ENUM\(.*|U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?")
+LONGEST_HEADER = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Files that one function call reads. `columns` maps a case-folded name to the name in them."""
+
+    files: tuple[Path, ...]
+    reader: str
+    columns: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The rows of a source. `types` are DuckDB's, by case-folded name; text families have none."""
+
+    family: Family
+    parts: tuple[Part, ...]
+    types: Mapping[str, str]
+    names: tuple[str, ...]
+    newest: datetime
+    place: Place
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        return tuple(file for part in self.parts for file in part.files)
+
+    def has(self, column: str) -> bool:
+        return all(column.casefold() in part.columns for part in self.parts)
+
+    def relation(self, columns: Iterable[str]) -> str:
+        """The rows with these columns, as they are stored, named as asked for."""
+        wanted = list(dict.fromkeys(columns)) or list(self.names[:1])
+        selects = (
+            "SELECT "
+            + ", ".join(f"{name(part.columns[one.casefold()])} AS {name(one)}" for one in wanted)
+            + f" FROM {part.reader.replace('COLUMNS', self._json(part, wanted))}"
+            for part in self.parts
+        )
+        return f"({' UNION ALL '.join(selects)})"
+
+    def _json(self, part: Part, wanted: Sequence[str]) -> str:
+        return ", ".join(f"{literal(part.columns[one.casefold()])}: 'JSON'" for one in wanted)
+
+    def text(self, column: str) -> str:
+        """A column of `relation` as text."""
+        if self.family == "json":
+            return f"({name(column)} ->> '$')"
+        return name(column) if self.family == "csv" else f"CAST({name(column)} AS VARCHAR)"
+
+    def untextual(self, column: str) -> str:
+        """Whether a stored value can't be an identifier: numbers with a fraction have been rounded."""
+        if self.family != "json":
+            return "false"
+        return f"coalesce(json_type({name(column)}) IN ('DOUBLE', 'BOOLEAN', 'OBJECT', 'ARRAY'), false)"
+
+
+def locate(root: Path, patterns: Sequence[str], place: Place) -> tuple[Path, ...]:
+    """The files of a source, each once, in a fixed order; every problem is a finding."""
+    findings, found = [], set()
+    for pattern in patterns:
+        if "://" in pattern or Path(pattern).is_absolute() or ".." in Path(pattern).parts:
+            findings.append(
+                _finding(place, "a source file lies outside the data root", "give a path relative to it")
+            )
+            continue
+        matches = [
+            path for path in root.glob(pattern) if path.is_file() and not path.name.startswith((".", "_"))
+        ]
+        if not matches:
+            remedy = f"check the path, and the data root: {root}"
+            findings.append(_finding(place, f"no file matches {pattern}", remedy))
+        found.update(matches)
+    findings += [
+        _finding(place, f"{_shown(root, one)} is of no kind that can be read", _KINDS)
+        for one in sorted(found)
+        if family(one) is None
+    ]
+    if findings:
+        raise ConfigurationError("sources can't be found", findings=findings)
+    return tuple(sorted(found))
+
+
+_KINDS = "use .csv, .tsv, .jsonl, .ndjson, .json or .parquet; text may be packed as .gz or .zst"
+
+
+def family(file: Path) -> Family | None:
+    suffixes = [suffix.lower() for suffix in file.suffixes]
+    if suffixes and suffixes[-1] in PACKED:
+        suffixes.pop()
+        return FAMILIES.get(suffixes[-1]) if suffixes and suffixes[-1] != ".parquet" else None
+    return FAMILIES.get(suffixes[-1]) if suffixes else None
+
+
+def describe(cursor: duckdb.DuckDBPyConnection, root: Path, files: Sequence[Path], place: Place) -> Table:
+    """Learns the columns of files, which must all be of one family."""
+    families = {family(file) for file in files}
+    if len(families) > 1:
+        remedy = "give each kind an audience of its own, or export all of it in one"
+        raise ConfigurationError(
+            "sources don't fit together",
+            findings=[
+                _finding(place, f"one source mixes {' and '.join(sorted(map(str, families)))} files", remedy)
+            ],
+        )
+    kind = families.pop()
+    newest = datetime.fromtimestamp(max(file.stat().st_mtime for file in files), UTC)
+    if kind == "csv":
+        parts = _csv_parts(cursor, root, files, place)
+        names = tuple(dict.fromkeys(one for part in parts for one in part.columns.values()))
+        return Table("csv", parts, {}, names, newest, place)
+    reader, sample = (_parquet, _parquet) if kind == "parquet" else (_json_rows, _json_sample)
+    described = cursor.execute(f"DESCRIBE SELECT * FROM {sample(files)}").fetchall()
+    names = tuple(str(row[0]) for row in described)
+    part = Part(tuple(files), reader(files), {one.casefold(): one for one in names})
+    types = {str(row[0]).casefold(): str(row[1]) for row in described} if kind == "parquet" else {}
+    return Table("parquet" if kind == "parquet" else "json", (part,), types, names, newest, place)
+
+
+def _list(files: Sequence[Path]) -> str:
+    return f"[{', '.join(literal(_escaped(file)) for file in files)}]"
+
+
+def _escaped(file: Path) -> str:
+    """DuckDB would read these characters as a pattern."""
+    return re.sub(r"([*?\[])", r"[\1]", str(file))
+
+
+def _parquet(files: Sequence[Path]) -> str:
+    return f"read_parquet({_list(files)}, union_by_name = true) AS source"
+
+
+def _json_rows(files: Sequence[Path]) -> str:
+    return f"read_json({_list(files)}, format = {_json_format(files)}, columns = {{COLUMNS}}) AS source"
+
+
+def _json_sample(files: Sequence[Path]) -> str:
+    options = "union_by_name = true, maximum_depth = 1, maximum_sample_files = 1000000"
+    return f"read_json({_list(files)}, format = {_json_format(files)}, {options})"
+
+
+def _json_format(files: Sequence[Path]) -> str:
+    return "'auto'" if any(".json" in file.suffixes for file in files) else "'newline_delimited'"
+
+
+def _csv_parts(
+    cursor: duckdb.DuckDBPyConnection, root: Path, files: Sequence[Path], place: Place
+) -> tuple[Part, ...]:
+    """Files with the same separator and header are read in one call."""
+    groups: dict[tuple[str, tuple[str, ...]], list[Path]] = {}
+    findings = []
+    for file in files:
+        line = _first_line(cursor, file)
+        if not line.strip(BLANKS):
+            findings.append(_finding(place, f"{_shown(root, file)} has no header line", "export it again"))
+            continue
+        separator = (
+            "\t" if ".tsv" in file.suffixes else max(SEPARATORS, key=lambda one: len(_cells(line, one)))
+        )
+        groups.setdefault((separator, _unique(_cells(line, separator))), []).append(file)
+    if findings:
+        raise ConfigurationError("sources can't be read", findings=findings)
+    return tuple(
+        Part(tuple(group), _csv(group, separator, header), {one.casefold(): one for one in reversed(header)})
+        for (separator, header), group in groups.items()
+    )
+
+
+def _csv(files: Sequence[Path], separator: str, header: Sequence[str]) -> str:
+    columns = ", ".join(f"{literal(one)}: 'VARCHAR'" for one in header)
+    options = f"delim = {literal(separator)}, quote = '\"', escape = '\"', header = true, auto_detect = false"
+    return f"read_csv({_list(files)}, {options}, columns = {{{columns}}}) AS source"
+
+
+def _first_line(cursor: duckdb.DuckDBPyConnection, file: Path) -> str:
+    if file.suffix == ".zst":
+        options = "delim = '\x01', quote = '', escape = '', header = false, auto_detect = false, strict_mode = false"
+        row = cursor.execute(
+            f"SELECT line FROM read_csv({_list([file])}, {options}, columns = {{'line': 'VARCHAR'}}) AS source LIMIT 1"
+        ).fetchone()
+        return str(row[0] or "").removeprefix("\ufeff") if row else ""
+    with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as stream:
+        start = stream.read(LONGEST_HEADER)
+    return next(iter(start.decode("utf-8-sig", errors="replace").splitlines()), "")
+
+
+def _cells(line: str, separator: str) -> list[str]:
+    return [cell.strip(BLANKS) for cell in next(csv.reader([line], delimiter=separator), [])]
+
+
+def _unique(header: Sequence[str]) -> tuple[str, ...]:
+    """Columns without a name, or with one that was there before, get one that nobody asks for."""
+    seen: set[str] = set()
+    unique = []
+    for index, one in enumerate(header):
+        fresh = one if one and one.casefold() not in seen else f"{one} (column {index + 1})"
+        seen.add(fresh.casefold())
+        unique.append(fresh)
+    return tuple(unique)
+
+
+def missing(root: Path, table: Table, columns: Iterable[str]) -> tuple[Finding, ...]:
+    """A finding for each column that some file doesn't have."""
+    findings = []
+    for column in dict.fromkeys(columns):
+        lacking = [part for part in table.parts if column.casefold() not in part.columns]
+        if not lacking:
+            continue
+        file = "" if len(lacking) == len(table.parts) else f" in {_shown(root, lacking[0].files[0])}"
+        offered = [one for part in lacking for one in part.columns.values()]
+        findings.append(
+            _finding(table.place, f"there is no column {shown(column)}{file}", suggestion(column, offered))
+        )
+    return tuple(findings)
+
+
+def rounded(
+    cursor: duckdb.DuckDBPyConnection, root: Path, table: Table, columns: Iterable[str]
+) -> tuple[Finding, ...]:
+    """A finding for each identifier column of Parquet files that isn't text or a whole number."""
+    if table.family != "parquet":
+        return ()
+    schema = cursor.execute(
+        f"SELECT file_name, name, type FROM parquet_schema({_list(table.files)}) WHERE type IN ('FLOAT', 'DOUBLE')"
+    ).fetchall()
+    floats = {str(column).casefold(): Path(str(file)) for file, column, _ in schema}
+    remedy = "store it as text: numbers lose digits and leading zeros"
+    return tuple(
+        _finding(table.place, f"identifiers in column {shown(one)} are stored as {stored}", remedy)
+        for one in dict.fromkeys(columns)
+        if (stored := _unfit(root, floats.get(one.casefold()), table.types[one.casefold()]))
+    )
+
+
+def _unfit(root: Path, floating: Path | None, type_name: str) -> str:
+    if floating is not None:
+        return f"floating point in {_shown(root, floating)}"
+    return "" if WHOLE.fullmatch(type_name) else type_name.partition("(")[0].lower()
+
+
+def suggestion(column: str, offered: Iterable[str]) -> str:
+    """`did you mean`, from names that look like names: a file without a header has people there."""
+    names = {one.casefold(): one for one in offered if shown(one) == one}
+    if not names:
+        return "the files don't seem to begin with a header line"
+    close = difflib.get_close_matches(column.casefold(), names, n=1, cutoff=0.5)
+    return (
+        f"did you mean {names[close[0]]}?"
+        if close
+        else f"the files have: {', '.join(list(names.values())[:20])}"
+    )
+
+
+def shown(column: str) -> str:
+    """A column's name, unless it may be a value in the wrong place."""
+    return (
+        column
+        if re.fullmatch(r"[^\W\d][\w .-]{0,63}", column)
+        else "(not shown: it doesn't look like a name)"
+    )
+
+
+def _shown(root: Path, file: Path) -> str:
+    return str(file.relative_to(root)) if file.is_relative_to(root) else file.name
+
+
+def _finding(place: Place, problem: str, remedy: str = "") -> Finding:
+    return Finding(str(place), problem, remedy)
+
+
+def unreadable(error: duckdb.Error, root: Path, tables: Sequence[Table]) -> Finding | None:
+    """What a reader's error says, in our words: DuckDB's quote the line. None: not about a file."""
+    text = str(error)
+    if isinstance(error, duckdb.OutOfMemoryException) or not re.search(r"CSV|JSON|[Pp]arquet|file", text):
+        return None
+    table, file = next(((t, f) for t in tables for f in t.files if str(f) in text), (tables[0], None))
+    line = re.search(r"(?:CSV Error on Line: |in line )(\d{1,12})", text)
+    where = (_shown(root, file) if file else "a source file") + (f", line {line[1]}" if line else "")
+    for sign, problem, remedy in _SIGNS:
+        if sign in text:
+            return _finding(table.place, f"{where}: {problem}", remedy)
+    return _finding(
+        table.place, f"{where}: it can't be read as {table.family}", "check the file, or export it again"
+    )
+
+
+_SIGNS = (
+    ("unicode", "it is not UTF-8", "export it as UTF-8"),
+    ("Expected Number of Columns", "the line has more or fewer columns than the header", "export it again"),
+    (
+        "unterminated quote",
+        "a quote is opened and never closed, or line endings are mixed",
+        "export it again",
+    ),
+    ("invalid state", "quotes or line endings are broken: are CRLF and LF mixed?", "export it again"),
+    ("Maximum line size", "a line is longer than 2 MB: is a quote never closed?", "export it again"),
+)

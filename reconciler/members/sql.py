@@ -1,0 +1,203 @@
+"""`core.identifiers` in SQL: the same classes, flaws and forms, tested equal to it."""
+
+from enum import IntEnum
+
+from reconciler.core import identifiers as rules
+from reconciler.core.members import Drop
+from reconciler.core.model import Form, IdentifierType
+from reconciler.members.database import literal
+
+
+class Class(IntEnum):
+    """What a value turned out to be; malformed values are numbered on from FLAWED, one per flaw."""
+
+    PLAIN = 0
+    MD5 = 1
+    SHA256 = 2
+    EMPTY = 3
+    FLAWED = 4
+
+
+FLAWS = (
+    rules.INNER_BLANK,
+    rules.NOT_ASCII,
+    rules.CONTROL,
+    rules.TOO_LONG,
+    rules.NO_AT,
+    rules.TWO_ATS,
+    rules.NO_LOCAL,
+    rules.BAD_CHARACTER,
+    rules.NO_ENDING,
+    rules.MISPLACED,
+    rules.OPTIONAL_ZERO,
+    rules.NOT_A_NUMBER,
+    rules.NO_COUNTRY,
+    rules.WRONG_LENGTH,
+)
+
+USABLE: dict[Form, tuple[Class, ...]] = {
+    Form.PLAIN: (Class.PLAIN,),
+    Form.MD5: (Class.PLAIN, Class.MD5),
+    Form.SHA256: (Class.PLAIN, Class.SHA256),
+    Form.SHA256_OF_MD5: (Class.PLAIN, Class.MD5, Class.SHA256),
+}
+"""Which classes can be written in a form."""
+
+
+def drop(found: int, form: Form) -> Drop | None:
+    """Why a value of this class is not a member in this form."""
+    if found >= Class.FLAWED:
+        return Drop.MALFORMED
+    if found == Class.EMPTY:
+        return Drop.EMPTY
+    return None if found in USABLE[form] else Drop.OTHER_FORM
+
+
+def classified(relation: str, kinds: dict[str, IdentifierType], keep: str) -> str:
+    """`relation` with each text column X of `kinds` followed by `X_cut`, `X_class` and `X_value`.
+
+    Every step stands in a query of its own, so that DuckDB computes it once. An address that is
+    fine as it stands, which most are, costs one regular expression. `keep` are columns to pass on.
+    """
+    query = relation
+    for step in (_shaped, _cut, _bare, _class, _value):
+        added = [f"{text} AS {x}{step.__name__}" for x, kind in kinds.items() for text in step(x, kind)]
+        query = f"(SELECT {', '.join(['*', *added])} FROM {query})" if added else query
+    columns = ", ".join(f"{x}_cut, {x}_class, {x}_value" for x in kinds)
+    return f"(SELECT {keep}, {columns} FROM {query})"
+
+
+def _shaped(x: str, kind: IdentifierType) -> tuple[str, ...]:
+    return (_matches(x, rules.EMAIL),) if kind == IdentifierType.EMAIL else ()
+
+
+def _cut(x: str, kind: IdentifierType) -> tuple[str, ...]:
+    trimmed = f"trim({x}, {literal(rules.BLANKS)})"
+    if kind == IdentifierType.EMAIL:
+        return (f"CASE WHEN {x}_shaped THEN {x} ELSE {trimmed} END",)
+    clean = f"{x}[1] BETWEEN '!' AND '~' AND {x}[-1] BETWEEN '!' AND '~'"
+    return (f"CASE WHEN {clean} THEN {x} ELSE {trimmed} END",)
+
+
+def _bare(x: str, kind: IdentifierType) -> tuple[str, ...]:
+    """A phone number without what people write between its digits."""
+    if kind != IdentifierType.PHONE_NUMBER:
+        return ()
+    bare = f"translate({x}_cut, {literal(rules.PHONE_FILLERS)}, '')"
+    return (f"CASE WHEN starts_with({bare}, '00') THEN '+' || substr({bare}, 3) ELSE {bare} END",)
+
+
+def _class(x: str, kind: IdentifierType) -> tuple[str, ...]:
+    cut = f"{x}_cut"
+    empty = (f"{cut} IS NULL OR {cut} = ''", Class.EMPTY)
+    hexadecimal = _matches(cut, rules.HASH)
+    md5 = (f"strlen({cut}) = {rules.MD5_DIGITS} AND {hexadecimal}", Class.MD5)
+    sha256 = (f"strlen({cut}) = {rules.SHA256_DIGITS} AND {hexadecimal}", Class.SHA256)
+    match kind:
+        case IdentifierType.EMAIL:
+            fine = (f"{x}_shaped AND strlen({cut}) <= {rules.LONGEST_LOCAL}", Class.PLAIN)
+            cases = (fine, empty, md5, sha256, *_email_flaws(cut))
+        case IdentifierType.PHONE_NUMBER:
+            cases = (empty, md5, sha256, *_phone_flaws(cut, f"{x}_bare"))
+        case _:
+            cases = (empty, *_text_flaws(cut))
+    whens = " ".join(f"WHEN {test} THEN {int(number)}" for test, number in cases)
+    return (f"(CASE {whens} ELSE {int(Class.PLAIN)} END)::UTINYINT",)
+
+
+def _value(x: str, kind: IdentifierType) -> tuple[str, ...]:
+    """The canonical value, a digest in lower case, or NULL."""
+    hashes = f"{int(Class.MD5)}, {int(Class.SHA256)}"
+    match kind:
+        case IdentifierType.EMAIL:
+            value = f"WHEN {x}_class <= {int(Class.SHA256)} THEN lower({x}_cut)"
+        case IdentifierType.PHONE_NUMBER:
+            value = f"WHEN {x}_class = 0 THEN {x}_bare WHEN {x}_class IN ({hashes}) THEN lower({x}_cut)"
+        case _:
+            value = f"WHEN {x}_class = 0 THEN {x}_cut"
+    return (f"CASE {value} END",)
+
+
+def _email_flaws(cut: str) -> tuple[tuple[str, int], ...]:
+    at = f"instr({cut}, '@')"
+    long = f"length({cut}) > {rules.LONGEST_EMAIL} OR {at} > {rules.LONGEST_LOCAL + 1}"
+    return (
+        _flaw(rules.INNER_BLANK, _matches(cut, rules.BLANK_INSIDE)),
+        _flaw(rules.NOT_ASCII, _matches(cut, rules.NOT_ASCII_INSIDE)),
+        _flaw(rules.CONTROL, _matches(cut, rules.CONTROL_INSIDE)),
+        _flaw(rules.TOO_LONG, long),
+        _flaw(rules.NO_AT, f"{at} = 0"),
+        _flaw(rules.TWO_ATS, _matches(cut, rules.TWO_ATS_INSIDE)),
+        _flaw(rules.NO_LOCAL, f"{at} = 1"),
+        _flaw(rules.BAD_CHARACTER, f"NOT {_matches(cut, rules.EMAIL_CHARACTERS)}"),
+        _flaw(rules.NO_ENDING, f"NOT {_matches(cut, rules.ENDED)}"),
+        _flaw(rules.MISPLACED, f"NOT {_matches(cut, rules.EMAIL)}"),
+    )
+
+
+def _phone_flaws(cut: str, bare: str) -> tuple[tuple[str, int], ...]:
+    return (
+        _flaw(rules.OPTIONAL_ZERO, _matches(cut, rules.TRUNK_ZERO)),
+        _flaw(rules.NOT_A_NUMBER, f"NOT {_matches(bare, rules.PHONE_CHARACTERS)}"),
+        _flaw(rules.NO_COUNTRY, f"NOT {_matches(bare, rules.INTERNATIONAL)}"),
+        _flaw(rules.WRONG_LENGTH, f"NOT {_matches(bare, rules.PHONE)}"),
+    )
+
+
+def _text_flaws(cut: str) -> tuple[tuple[str, int], ...]:
+    return (
+        _flaw(rules.TOO_LONG, f"length({cut}) > {rules.LONGEST_TEXT}"),
+        _flaw(rules.CONTROL, _matches(cut, rules.CONTROL_INSIDE)),
+    )
+
+
+def _flaw(flaw: str, test: str) -> tuple[str, int]:
+    return test, Class.FLAWED + FLAWS.index(flaw)
+
+
+def _matches(x: str, pattern: str) -> str:
+    return f"regexp_full_match({x}, {literal(pattern)})"
+
+
+def member(value: str, found: str, form: Form) -> str:
+    """A usable value as a snapshot holds it: the bytes of a digest, or text."""
+    if form == Form.PLAIN:
+        return value
+    if form == Form.MD5:
+        return f"unhex(CASE {found} WHEN {int(Class.PLAIN)} THEN md5({value}) ELSE {value} END)"
+    plain = value if form == Form.SHA256 else f"md5({value})"
+    return (
+        f"unhex(CASE {found} WHEN {int(Class.PLAIN)} THEN sha256({plain}) "
+        f"WHEN {int(Class.MD5)} THEN sha256({value}) ELSE {value} END)"
+    )
+
+
+def written(column: str, binary: bool) -> str:
+    """A member as it goes on the wire."""
+    return f"lower(hex({column}))" if binary else column
+
+
+def keys(listed: str) -> str:
+    """All values by which the people of a list (`value`, `class`) may be recognised, one a row."""
+    plain, md5 = int(Class.PLAIN), int(Class.MD5)
+    return (
+        f"SELECT value AS key FROM {listed} UNION "
+        f"SELECT md5(value) FROM {listed} WHERE class = {plain} UNION "
+        f"SELECT sha256(value) FROM {listed} WHERE class IN ({plain}, {md5}) UNION "
+        f"SELECT sha256(md5(value)) FROM {listed} WHERE class = {plain}"
+    )
+
+
+def listed(x: str, keyed: str, classes: frozenset[int]) -> str:
+    """Whether a classified value is on a list that holds values of `classes`, in whichever form.
+
+    The list's keys hold every digest of its plain values; what is left to try are the digests of
+    a plain value against a list that came hashed, so they are only computed for such a list.
+    """
+    tests = [f"{x}_value IN (SELECT key FROM {keyed})"]
+    if Class.MD5 in classes:
+        tests.append(f"({x}_class = 0 AND md5({x}_value) IN (SELECT key FROM {keyed}))")
+    if Class.SHA256 in classes:
+        tests.append(f"({x}_class <= 1 AND sha256({x}_value) IN (SELECT key FROM {keyed}))")
+        tests.append(f"({x}_class = 0 AND sha256(md5({x}_value)) IN (SELECT key FROM {keyed}))")
+    return f"coalesce({' OR '.join(tests)}, false)"

@@ -1,0 +1,158 @@
+"""Gathers the world once, for the planner: segments, receipts, members. It reads only."""
+
+from collections import defaultdict
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from datetime import date
+
+from reconciler.core.errors import ConfigurationError, Finding
+from reconciler.core.members import EMPTY, NO_DELTA, Target
+from reconciler.core.model import Address, Audience, Desired, Form, IdentifierType, SegmentSpec
+from reconciler.core.plan import Comparison, Observed
+from reconciler.core.ports import Clock, MemberEngine, SegmentReader, StateReader
+from reconciler.core.receipt import Holding, Receipt, remaining
+from reconciler.core.remote import RateLimit, Segment, Statistics
+from reconciler.core.standing import receiver, unanswered
+
+Progress = Callable[[str], None]
+"""Told what is being read now, in a few words."""
+
+
+def observe(
+    desired: Desired,
+    only: Container[Address],
+    readers: Mapping[str, SegmentReader],
+    state: StateReader,
+    engine: MemberEngine,
+    clock: Clock,
+    progress: Progress,
+) -> Observed:
+    """Reads state, Criteo and sources, each once; `readers` are keyed by credential.
+
+    Errors: whatever the edges raise; all findings about sources at once (ConfigurationError).
+    """
+    now = clock.now()
+    receipts = {receipt.address: receipt for receipt in state.receipts()}
+    specs = [spec for spec in desired.segments if spec.address in only]
+    accounts = _accounts(desired, receipts.values(), readers)
+    progress("reading segments")
+    segments = {account: reader.segments(account) for account, reader in accounts.items()}
+    segments = _confirmed(accounts, receipts.values(), segments)
+    present = {one.id: one for listed in segments.values() for one in listed}
+    targets = _targets(specs, engine, now.date(), progress)
+    progress("comparing members")
+    return Observed(
+        head=state.head(),
+        receipts=receipts,
+        segments=segments,
+        targets=targets,
+        comparisons={
+            spec.address: _compare(engine, held[1], targets[spec.address])
+            for spec in specs
+            if (held := receiver(spec, receipts.get(spec.address), present))
+        },
+        statistics=_statistics(accounts, receipts.values(), present),
+        rates=_rates(readers),
+        now=now,
+    )
+
+
+def _accounts(
+    desired: Desired, receipts: Iterable[Receipt], readers: Mapping[str, SegmentReader]
+) -> dict[str, SegmentReader]:
+    """Each account that matters, with a reader that may see it.
+
+    An account that only receipts name (its seat has left the manifests) is read with the credential
+    that replaced it for that address, or with any.
+    """
+    accounts = {spec.key.account_id: readers[spec.credential] for spec in desired.segments}
+    by_address = {spec.address: spec.credential for spec in desired.segments}
+    fallback = next(iter(readers), None)
+    for receipt in receipts:
+        credential = by_address.get(receipt.address, fallback)
+        for holding in receipt.holdings:
+            if credential is not None:
+                accounts.setdefault(holding.key.account_id, readers[credential])
+    return accounts
+
+
+def _confirmed(
+    accounts: Mapping[str, SegmentReader],
+    receipts: Iterable[Receipt],
+    segments: Mapping[str, tuple[Segment, ...]],
+) -> dict[str, tuple[Segment, ...]]:
+    """A segment that the listing doesn't show is asked for by its id before it counts as gone."""
+    missing: dict[str, list[str]] = defaultdict(list)
+    for receipt in receipts:
+        for holding in receipt.holdings:
+            listed = segments.get(holding.key.account_id, ())
+            if holding.segment_id and all(one.id != holding.segment_id for one in listed):
+                missing[holding.key.account_id].append(holding.segment_id)
+    return {
+        account: (*listed, *(accounts[account].segments_by_id(account, ids) if ids else ()))
+        for account, listed in segments.items()
+        for ids in [missing.get(account, [])]
+    }
+
+
+def _targets(
+    specs: Sequence[SegmentSpec], engine: MemberEngine, today: date, progress: Progress
+) -> dict[Address, Target]:
+    audiences: dict[str, list[SegmentSpec]] = defaultdict(list)
+    for spec in specs:
+        audiences[spec.audience.name].append(spec)
+    findings: list[Finding] = []
+    targets: dict[Address, Target] = {}
+    for number, (name, wanted) in enumerate(audiences.items(), 1):
+        progress(f"reading sources of {name} ({number} of {len(audiences)})")
+        try:
+            built = _build(wanted[0].audience, wanted, engine, today)
+        except ConfigurationError as error:
+            findings += error.findings or [Finding(name, error.problem, error.remedy)]
+        else:
+            targets |= {spec.address: built[spec.key.identifier_type, spec.key.form] for spec in wanted}
+    if findings:
+        raise ConfigurationError("sources can't be read", findings=findings)
+    return targets
+
+
+def _build(
+    audience: Audience, specs: Sequence[SegmentSpec], engine: MemberEngine, today: date
+) -> Mapping[tuple[IdentifierType, Form], Target]:
+    kinds = sorted({(spec.key.identifier_type, spec.key.form) for spec in specs})
+    return engine.build(audience, kinds, today)
+
+
+def _compare(engine: MemberEngine, holding: Holding, target: Target) -> Comparison:
+    moving = holding.transfer
+    base, maybe, collapsed = holding.base, holding.maybe, False
+    if moving is not None and moving.target == target.members:
+        left = remaining(moving)
+        return Comparison(base, maybe, moving.urgent, left, resumes=True)
+    if moving is not None:
+        (base, maybe), collapsed = engine.collapse(holding), True
+    if base == target.members and not maybe:
+        return Comparison(base, maybe, EMPTY, NO_DELTA, collapsed)
+    urgent = engine.suppressed(holding, target)
+    delta = engine.delta(base, maybe, target.members, urgent)
+    return Comparison(base, maybe, urgent, delta, collapsed)
+
+
+def _statistics(
+    accounts: Mapping[str, SegmentReader], receipts: Iterable[Receipt], present: Mapping[str, Segment]
+) -> dict[str, Statistics]:
+    """Of segments that bear the name of a create that was never answered: are they empty?"""
+    found = (
+        unanswered(holding, present)
+        for receipt in receipts
+        for holding in (receipt.current, receipt.successor)
+    )
+    return {
+        one.id: accounts[one.account_id].statistics(one.account_id, one.id)
+        for one in found
+        if one is not None
+    }
+
+
+def _rates(readers: Mapping[str, SegmentReader]) -> dict[str, RateLimit]:
+    rates = {credential: reader.rate_limit() for credential, reader in readers.items()}
+    return {credential: rate for credential, rate in rates.items() if rate is not None}

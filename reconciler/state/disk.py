@@ -1,0 +1,123 @@
+"""Files that survive a crash: written beside, synced, renamed, and their directory synced.
+
+What the operating system refuses becomes a StorageError here, with the way out and never with content.
+"""
+
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from reconciler.core.errors import StorageError
+
+PRIVATE_FILE = 0o600
+_PIECE = 1 << 20
+_UNFINISHED = ".tmp"
+
+_FREE = "free some space and run again: what was written before is whole"
+_ALLOW = "give the user who runs reconciler the right to read and write there"
+_REFUSALS = {
+    errno.ENOSPC: ("the disk is full", _FREE),
+    errno.EDQUOT: ("the disk quota is used up", _FREE),
+    errno.EFBIG: (
+        "the file is larger than this process may write",
+        "raise the limit (`ulimit -f`), run again",
+    ),
+    errno.EACCES: ("permission denied", _ALLOW),
+    errno.EPERM: ("permission denied", _ALLOW),
+    errno.EROFS: ("the disk is read-only", "name a place that can be written in the environment's `state`"),
+    errno.ENOENT: ("it is not there", "check the path; was it removed meanwhile?"),
+}
+
+
+@contextmanager
+def explained(doing: str, path: Path) -> Iterator[None]:
+    """Around calls to the operating system, and nothing else."""
+    try:
+        yield
+    except OSError as error:
+        code = error.errno or errno.EIO
+        reason, remedy = _REFUSALS.get(code, (os.strerror(code), "check the disk, then run again"))
+        raise StorageError(f"can't {doing} {path}: {reason}", remedy=remedy) from None
+
+
+def read_file(path: Path) -> bytes | None:
+    """None when there is no such file."""
+    with explained("read", path):
+        try:
+            return path.read_bytes()
+        except FileNotFoundError:
+            return None
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """The file holds the old content or the new one, whatever happens, and the new one on return."""
+    with explained("write", path), _beside(path) as file:
+        file.write(content)
+
+
+def copy_file(source: Path, path: Path) -> None:
+    """`path` is absent or whole, whatever happens, and whole on return."""
+    with explained("read", source):
+        original = source.open("rb")
+    with original, explained("write", path), _beside(path) as file:
+        shutil.copyfileobj(original, file, _PIECE)
+
+
+def remove_file(path: Path) -> None:
+    """Removing one that is gone already is no error."""
+    with explained("remove", path), suppress(FileNotFoundError):
+        path.unlink()
+        sync_directory(path.parent)
+
+
+def names_in(directory: Path) -> set[str]:
+    """Hidden files apart; none when there is no such directory."""
+    with explained("list", directory):
+        try:
+            return {path.name for path in directory.iterdir() if not path.name.startswith(".")}
+        except FileNotFoundError:
+            return set()
+
+
+def sweep(directory: Path) -> None:
+    """Removes what a killed writer left unfinished, and makes durable what it finished.
+
+    Only for the one who holds the lock.
+    """
+    with explained("clean", directory):
+        for path in directory.iterdir():
+            if path.name.startswith(".") and path.name.endswith(_UNFINISHED):
+                path.unlink()
+        sync_directory(directory)
+
+
+def sync_directory(directory: Path) -> None:
+    """Makes the names in a directory durable."""
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def _beside(path: Path) -> Iterator[BinaryIO]:
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=_UNFINISHED, dir=path.parent)
+    unfinished = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            os.fchmod(handle, PRIVATE_FILE)
+            yield file
+            file.flush()
+            os.fsync(handle)
+        unfinished.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            unfinished.unlink()
+        raise
+    sync_directory(path.parent)

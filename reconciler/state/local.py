@@ -1,0 +1,171 @@
+"""The state of one environment in a directory on this machine; who may write it holds its lock."""
+
+import secrets
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from reconciler.core.codec import dump, encode_head, encode_receipt
+from reconciler.core.errors import Finding, StorageError
+from reconciler.core.members import SnapshotRef
+from reconciler.core.ports import Head, StateReader, StateWriter
+from reconciler.core.receipt import Receipt
+from reconciler.state.disk import copy_file, explained, names_in, remove_file, replace_file, sweep
+from reconciler.state.files import KEY_LENGTH, Files
+from reconciler.state.lock import hold
+from reconciler.state.private import private_directory
+
+_LINEAGE_LENGTH = 16
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class LocalStore:
+    """`invent` makes the lineage and the key; `now` only signs the lock."""
+
+    def __init__(
+        self,
+        directory: Path,
+        environment: str,
+        invent: Callable[[int], bytes] = secrets.token_bytes,
+        now: Callable[[], datetime] = _now,
+    ) -> None:
+        self._files = Files(directory, environment)
+        self._invent = invent
+        self._now = now
+
+    def reader(self) -> StateReader:
+        """Makes nothing on disk. Refuses the state of another environment."""
+        self._files.head()
+        return LocalReader(self._files, self._invent)
+
+    @contextmanager
+    def lock(self, who: str) -> Iterator[StateWriter]:
+        files = self._files
+        private_directory(files.directory)
+        with hold(files.lock, files.environment, who, self._now()):
+            files.head()
+            for directory in (files.directory, files.receipts, files.snapshots):
+                sweep(private_directory(directory))
+            writer = LocalWriter(files, self._invent)
+            try:
+                yield writer
+            finally:
+                writer.close()
+
+
+class LocalReader:
+    def __init__(self, files: Files, invent: Callable[[int], bytes]) -> None:
+        self._files = files
+        self._invent = invent
+        self._key = b""
+
+    def head(self) -> Head | None:
+        return self._files.head()
+
+    def receipts(self) -> tuple[Receipt, ...]:
+        """All that can't be read are named at once."""
+        found: list[Receipt] = []
+        wrong: list[StorageError] = []
+        for file in self._files.receipt_files():
+            try:
+                receipt = self._files.receipt(file)
+            except StorageError as error:
+                wrong.append(error)
+            else:
+                found += [receipt] if receipt else []
+        if wrong:
+            raise StorageError(
+                f"{self._files.directory}: {len(wrong)} of {len(wrong) + len(found)} receipts can't be read",
+                findings=[Finding("", error.problem, error.remedy) for error in wrong],
+            )
+        return tuple(sorted(found, key=lambda receipt: receipt.address))
+
+    def fetch(self, snapshot: SnapshotRef) -> str:
+        if not snapshot:
+            raise AssertionError("an empty set has no snapshot")
+        file = self._files.snapshot_file(snapshot.digest)
+        with explained("read", file):
+            if file.is_file() and file.stat().st_size:
+                return str(file)
+        raise StorageError(
+            f"{file}: a snapshot is missing",
+            remedy=f"if another run was writing meanwhile, run again; if not, {self._files.restore}",
+        )
+
+    def key(self) -> bytes:
+        self._key = self._key or self._files.key() or self._invent(KEY_LENGTH)
+        return self._key
+
+
+class LocalWriter(LocalReader):
+    """May be used by several threads, one per address. Writing opens the run when nobody has."""
+
+    def __init__(self, files: Files, invent: Callable[[int], bytes]) -> None:
+        super().__init__(files, invent)
+        self._gate = threading.RLock()
+        self._opened: Head | None = None
+        self._fresh: set[str] = set()  # kept, and not yet named by a receipt: prune spares them
+        self._closed = False
+
+    def close(self) -> None:
+        self._closed = True
+
+    def key(self) -> bytes:
+        with self._writing():
+            self._key = self._key or self._files.key()
+            if not self._key:
+                key = self._invent(KEY_LENGTH)
+                replace_file(self._files.key_file, key)
+                self._key = key
+            return self._key
+
+    def open_run(self) -> Head:
+        with self._writing():
+            if self._opened is None:
+                self.key()
+                old = self.head() or Head(self._invent(_LINEAGE_LENGTH).hex(), 0, self._files.environment)
+                head = replace(old, serial=old.serial + 1)
+                replace_file(self._files.head_file, dump(encode_head(head)))
+                self._opened = head
+            return self._opened
+
+    def write(self, receipt: Receipt) -> None:
+        self.open_run()
+        replace_file(self._files.receipt_file(receipt.address), dump(encode_receipt(receipt)))
+        with self._writing():
+            self._fresh -= receipt.snapshots
+
+    def drop(self, receipt: Receipt) -> None:
+        self.open_run()
+        remove_file(self._files.receipt_file(receipt.address))
+
+    def keep(self, snapshot: SnapshotRef, file: str) -> None:
+        """A copy, never a link: the state must not share the fate of an engine's cache."""
+        if not snapshot:
+            return
+        kept = self._files.snapshot_file(snapshot.digest)
+        with self._writing():
+            self._fresh.add(snapshot.digest)
+            with explained("look for", kept):
+                there = kept.exists()
+            if not there:
+                copy_file(Path(file), kept)
+
+    def prune(self) -> None:
+        with self._writing():
+            named = {digest for receipt in self.receipts() for digest in receipt.snapshots}
+            for digest in names_in(self._files.snapshots) - named - self._fresh:
+                remove_file(self._files.snapshots / digest)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        with self._gate:
+            if self._closed:
+                raise AssertionError("the lock of this writer is gone")
+            yield

@@ -1,0 +1,61 @@
+"""One writer per state on one machine: `flock`, which ends with the process that holds it."""
+
+import fcntl
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+
+from reconciler.core.errors import LockedError
+from reconciler.state.disk import PRIVATE_FILE, explained
+
+_LONGEST = 500
+
+
+@contextmanager
+def hold(path: Path, environment: str, who: str, since: datetime) -> Iterator[None]:
+    """The file stays when the lock is gone: removing it would let two runs lock two files."""
+    with explained("lock", path):
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, PRIVATE_FILE)
+    try:
+        with explained("lock", path):
+            _take(handle, environment)
+            _sign(handle, who, since)
+        try:
+            yield
+        finally:
+            _release(handle)
+    finally:
+        os.close(handle)
+
+
+def _take(handle: int, environment: str) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise LockedError(
+            f"{environment}: another run holds the state: {_holder(handle)}",
+            remedy="wait for it to end; if it hangs, end that process, and its lock ends with it",
+        ) from None
+
+
+def _sign(handle: int, who: str, since: datetime) -> None:
+    line = f"{who}, process {os.getpid()} on {socket.gethostname()}, since {since:%Y-%m-%d %H:%M:%S} UTC\n"
+    os.fchmod(handle, PRIVATE_FILE)
+    os.ftruncate(handle, 0)
+    os.pwrite(handle, line.encode(), 0)
+
+
+def _holder(handle: int) -> str:
+    """What the holder signed with; it may be about to."""
+    text = os.pread(handle, _LONGEST, 0).decode(errors="replace")
+    return "".join(one for one in text if one.isprintable()) or "it has just begun"
+
+
+def _release(handle: int) -> None:
+    """By name and not by closing alone: a child process may have inherited the handle."""
+    with suppress(OSError):
+        os.ftruncate(handle, 0)
+    fcntl.flock(handle, fcntl.LOCK_UN)

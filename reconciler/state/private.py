@@ -1,0 +1,50 @@
+"""Directories for personal data: nobody else can enter, and git never sees them."""
+
+from pathlib import Path
+
+from reconciler.state.disk import PRIVATE_FILE, explained, sync_directory
+
+HOME = ".reconciler"
+PRIVATE_DIRECTORY = 0o700
+
+
+def private_directory(path: Path) -> Path:
+    """Makes `path` and what is missing above it, mode 0700 whatever the umask.
+
+    Under a `.reconciler` folder all is tightened, that folder too, and git is told to ignore it before
+    anything else is put there. Elsewhere a directory that exists keeps the mode its owner gave it.
+    """
+    with explained("make", path):
+        resolved = path.resolve()
+        chain = (resolved, *resolved.parents)
+        home = next((one for one in chain if one.name == HOME), None)
+        for directory in reversed(chain):
+            if home and directory.is_relative_to(home):
+                _make(directory)
+                _tighten(directory)
+            elif not directory.exists():
+                _make(directory)
+            if directory == home:
+                _hide_from_git(directory)
+    return path
+
+
+def _make(directory: Path) -> None:
+    if directory.is_dir():
+        return
+    directory.mkdir(mode=PRIVATE_DIRECTORY, exist_ok=True)
+    _tighten(directory)
+    sync_directory(directory.parent)
+
+
+def _tighten(directory: Path) -> None:
+    if directory.stat().st_mode & 0o777 != PRIVATE_DIRECTORY:
+        directory.chmod(PRIVATE_DIRECTORY)
+
+
+def _hide_from_git(directory: Path) -> None:
+    """An empty file is what a crash leaves; anything else is the owner's own wish."""
+    ignore = directory / ".gitignore"
+    if not ignore.exists() or not ignore.stat().st_size:
+        ignore.write_bytes(b"*\n")
+        ignore.chmod(PRIVATE_FILE)

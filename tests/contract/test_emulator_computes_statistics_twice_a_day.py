@@ -1,0 +1,78 @@
+"""Statistics tell the last computation, at 00:00 or 12:00 UTC, and nothing newer."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from contract.emulated import World, mounted
+
+HOUR = 3600.0
+PEOPLE = [f"{number}@example.com" for number in range(10)]
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    with mounted(tmp_path) as world:
+        yield world
+
+
+def told(world: World, segment: str) -> tuple[Any, ...]:
+    attributes = world.client.statistics(segment).json()["data"]["attributes"]
+    return tuple(attributes.values())
+
+
+def test_nothing_is_told_before_the_first_computation(world: World) -> None:
+    """No identifiers, and no matches to speak of."""
+    segment = world.client.segment()
+    world.client.add(segment, PEOPLE)
+    assert told(world, segment) == (0, None, None)
+    world.advance(2 * HOUR - 1)
+    assert told(world, segment) == (0, None, None)
+
+
+def test_noon_and_midnight(world: World) -> None:
+    """Each computation sees the list of its instant, however late it is looked at."""
+    segment = world.client.segment()
+    world.client.add(segment, PEOPLE)
+    world.advance(2 * HOUR)
+    assert told(world, segment) == (10, 6, 60.0)
+    world.client.remove(segment, PEOPLE[:5])
+    assert told(world, segment) == (10, 6, 60.0)
+    world.advance(12 * HOUR)
+    assert told(world, segment) == (5, 3, 60.0)
+
+
+def test_a_write_after_noon_does_not_change_what_noon_saw(world: World) -> None:
+    """Though nobody asked in between."""
+    segment = world.client.segment()
+    world.client.add(segment, PEOPLE[:2])
+    world.clock.now += 2.5 * HOUR
+    world.client.authorize()
+    world.client.add(segment, PEOPLE)
+    assert told(world, segment) == (2, 1, 50.0)
+
+
+def test_a_late_commit_counts_from_when_it_lands(world: World) -> None:
+    """Noon passes while the commit is under way."""
+    segment = world.client.segment()
+    world.client.add(segment, PEOPLE[:1])
+    world.emulator.fault("late-commit", seconds=3 * HOUR)
+    with pytest.raises(Exception, match="timed out"):
+        world.client.add(segment, PEOPLE)
+    world.advance(4 * HOUR)
+    assert told(world, segment)[0] == 1
+    world.advance(12 * HOUR)
+    assert told(world, segment)[0] == 10
+
+
+def test_the_scale_and_the_rate_are_switches(world: World) -> None:
+    """From 0 to 1 as well, and a list nobody of which matches."""
+    world.switch(match_rate_scale="0-1", match_rate=0.5)
+    segment = world.client.segment()
+    world.client.add(segment, PEOPLE)
+    world.advance(2 * HOUR)
+    assert told(world, segment) == (10, 5, 0.5)
+    world.client.clear(segment)
+    world.advance(12 * HOUR)
+    assert told(world, segment) == (0, 0, 0.0)

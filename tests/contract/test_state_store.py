@@ -1,0 +1,350 @@
+"""What every StateStore does, whatever it is made of."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+import strategies
+from fakes.state import MemoryStore
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reconciler.core.errors import LockedError, StorageError
+from reconciler.core.members import EMPTY, SnapshotRef
+from reconciler.core.model import Address, Form, IdentifierType, SegmentKey
+from reconciler.core.ports import StateReader, StateStore, StateWriter
+from reconciler.core.receipt import Holding, Receipt
+from reconciler.state.local import LocalStore
+
+KEY = SegmentKey("1", "2", IdentifierType.EMAIL, Form.SHA256)
+ONE, TWO = SnapshotRef("0001", 1), SnapshotRef("0002", 2)
+LAPSED = Receipt(Address("email", "lapsed"), Holding(KEY, segment_id="11"))
+LOYAL = Receipt(Address("email", "loyal"), Holding(KEY, segment_id="12"))
+
+Open = Callable[[], StateStore]
+"""The same state again, as the next process would open it."""
+
+
+@contextmanager
+def in_memory() -> Iterator[Open]:
+    store = MemoryStore("sandbox")
+    yield lambda: store
+
+
+@contextmanager
+def in_a_directory() -> Iterator[Open]:
+    with TemporaryDirectory() as folder:
+        yield lambda: LocalStore(Path(folder) / "state", "sandbox")
+
+
+STORES = [in_memory, in_a_directory]
+
+
+@pytest.fixture(params=STORES, ids=lambda make: make.__name__)
+def reopen(request: pytest.FixtureRequest) -> Iterator[Open]:
+    with request.param() as reopen:
+        yield reopen
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Callable[[str], str]:
+    def write(content: str) -> str:
+        path = tmp_path / f"cache-{content}"
+        path.write_text(content)
+        return str(path)
+
+    return write
+
+
+def holding(receipt: Receipt, base: SnapshotRef) -> Receipt:
+    return replace(receipt, current=replace(receipt.current, base=base))
+
+
+def test_before_the_first_apply_there_is_nothing_but_a_key(reopen: Open) -> None:
+    reader = reopen().reader()
+    assert reader.head() is None
+    assert reader.receipts() == ()
+    assert len(reader.key()) == 32
+    assert reader.key() == reader.key()
+    assert reopen().reader().key() != reader.key()
+
+
+def test_the_serial_rises_once_per_run_that_writes(reopen: Open) -> None:
+    for serial in (1, 2, 3):
+        with reopen().lock("me") as writer:
+            assert writer.open_run().serial == serial
+            assert writer.open_run().serial == serial
+            writer.write(LAPSED)
+            writer.write(LOYAL)
+            writer.drop(LOYAL)
+            found = writer.head()
+            assert found is not None
+            assert found.serial == serial
+        assert reopen().reader().head() == found
+
+
+def test_a_run_that_writes_nothing_leaves_the_head_alone(reopen: Open) -> None:
+    with reopen().lock("me") as writer:
+        assert writer.head() is None
+    assert reopen().reader().head() is None
+    with reopen().lock("me") as writer:
+        first = writer.open_run()
+    with reopen().lock("me") as writer:
+        writer.key()
+        writer.receipts()
+        writer.prune()
+    assert reopen().reader().head() == first
+
+
+def test_the_lineage_and_the_environment_stay(reopen: Open) -> None:
+    with reopen().lock("me") as writer:
+        first = writer.open_run()
+    with reopen().lock("me") as writer:
+        second = writer.open_run()
+    assert len(first.lineage) == 32
+    assert second == replace(first, serial=2)
+    assert first.environment == "sandbox"
+
+
+def test_two_states_have_two_lineages(reopen: Open) -> None:
+    with in_memory() as other, other().lock("me") as theirs, reopen().lock("me") as ours:
+        assert theirs.open_run().lineage != ours.open_run().lineage
+
+
+def test_writing_opens_the_run_by_itself(reopen: Open) -> None:
+    with reopen().lock("me") as writer:
+        writer.write(LAPSED)
+    with reopen().lock("me") as writer:
+        writer.drop(LAPSED)
+    head = reopen().reader().head()
+    assert head is not None
+    assert head.serial == 2
+
+
+def test_the_key_a_writer_made_is_the_key_of_all_that_follow(reopen: Open) -> None:
+    with reopen().lock("me") as writer:
+        key = writer.key()
+        assert writer.key() == key
+        assert reopen().reader().key() == key
+    with reopen().lock("me") as writer:
+        writer.open_run()
+        assert writer.key() == key
+
+
+def test_a_state_with_a_head_has_a_key(reopen: Open) -> None:
+    with reopen().lock("me") as writer:
+        writer.open_run()
+    assert reopen().reader().key() == reopen().reader().key()
+
+
+@pytest.mark.parametrize("make", STORES)
+@settings(max_examples=20, deadline=None)
+@given(receipts=st.lists(strategies.receipts, max_size=4, unique_by=lambda receipt: receipt.address))
+def test_what_is_written_is_read(
+    make: Callable[[], AbstractContextManager[Open]], receipts: list[Receipt]
+) -> None:
+    with make() as reopen, TemporaryDirectory() as folder:
+        cache = Path(folder) / "cache"
+        cache.write_text("members")
+        with reopen().lock("me") as writer:
+            for receipt in receipts:
+                for digest in receipt.snapshots:
+                    writer.keep(SnapshotRef(digest, 1), str(cache))
+                writer.write(receipt)
+        found = reopen().reader().receipts()
+        assert found == tuple(sorted(receipts, key=lambda receipt: receipt.address))
+
+
+def test_the_last_write_stays_and_a_reader_sees_it_at_once(reopen: Open) -> None:
+    reader = reopen().reader()
+    with reopen().lock("me") as writer:
+        writer.write(LAPSED)
+        assert reader.receipts() == writer.receipts() == (LAPSED,)
+        newer = replace(LAPSED, forgotten_at=datetime(2026, 1, 1, tzinfo=UTC))
+        writer.write(newer)
+        assert reader.receipts() == writer.receipts() == (newer,)
+
+
+def test_a_dropped_receipt_is_gone_and_dropping_again_is_no_error(reopen: Open) -> None:
+    with reopen().lock("me") as writer:
+        writer.write(LAPSED)
+        writer.write(LOYAL)
+        writer.drop(LAPSED)
+        writer.drop(LAPSED)
+    assert reopen().reader().receipts() == (LOYAL,)
+
+
+def test_a_kept_snapshot_can_be_fetched(reopen: Open, file: Callable[[str], str]) -> None:
+    with reopen().lock("me") as writer:
+        writer.keep(ONE, file("one"))
+        assert Path(writer.fetch(ONE)).read_text() == "one"
+    assert Path(reopen().reader().fetch(ONE)).read_text() == "one"
+
+
+def test_keeping_one_that_is_there_is_a_no_op(reopen: Open, file: Callable[[str], str]) -> None:
+    with reopen().lock("me") as writer:
+        writer.keep(ONE, file("one"))
+        writer.keep(ONE, file("other"))
+        assert Path(writer.fetch(ONE)).read_text() == "one"
+
+
+def test_a_missing_snapshot_is_an_error_with_a_way_out(reopen: Open) -> None:
+    with pytest.raises(StorageError, match="missing") as caught:
+        reopen().reader().fetch(ONE)
+    assert caught.value.remedy
+
+
+def test_an_empty_set_needs_no_snapshot(reopen: Open) -> None:
+    with reopen().lock("me") as writer:
+        writer.keep(EMPTY, "nowhere")
+        with pytest.raises(AssertionError):
+            writer.fetch(EMPTY)
+
+
+def test_prune_removes_what_no_receipt_names(reopen: Open, file: Callable[[str], str]) -> None:
+    with reopen().lock("me") as writer:
+        writer.keep(ONE, file("one"))
+        writer.write(holding(LAPSED, ONE))
+        writer.keep(TWO, file("two"))
+        writer.write(holding(LAPSED, TWO))
+        writer.prune()
+        assert not fetchable(writer, ONE)
+        assert fetchable(writer, TWO)
+
+
+def test_prune_spares_what_another_thread_is_about_to_name(reopen: Open, file: Callable[[str], str]) -> None:
+    with reopen().lock("me") as writer:
+        writer.keep(ONE, file("one"))
+        writer.prune()
+        assert fetchable(writer, ONE)
+
+
+def test_prune_removes_what_a_killed_run_never_named(reopen: Open, file: Callable[[str], str]) -> None:
+    with reopen().lock("me") as writer:
+        writer.keep(ONE, file("one"))
+    with reopen().lock("me") as writer:
+        writer.prune()
+        assert not fetchable(writer, ONE)
+
+
+def fetchable(reader: StateReader, snapshot: SnapshotRef) -> bool:
+    try:
+        return bool(reader.fetch(snapshot))
+    except StorageError:
+        return False
+
+
+def test_a_second_writer_is_refused_and_told_who_holds_the_state(reopen: Open) -> None:
+    first, second = reopen(), reopen()
+    with first.lock("ci run 7"):
+        with pytest.raises(LockedError, match="ci run 7"), second.lock("me"):
+            pass
+        assert second.reader().receipts() == ()
+    with second.lock("me") as writer:
+        writer.write(LAPSED)
+
+
+def test_a_run_that_fails_gives_its_lock_back(reopen: Open) -> None:
+    with pytest.raises(ZeroDivisionError), reopen().lock("me"):
+        raise ZeroDivisionError
+    with reopen().lock("me") as writer:
+        writer.open_run()
+
+
+def test_a_writer_is_of_no_use_when_its_lock_is_gone(reopen: Open, file: Callable[[str], str]) -> None:
+    with reopen().lock("me") as writer:
+        writer.write(LAPSED)
+    uses: list[Callable[[StateWriter], object]] = [
+        lambda writer: writer.write(LOYAL),
+        lambda writer: writer.drop(LAPSED),
+        lambda writer: writer.keep(ONE, file("one")),
+        lambda writer: writer.prune(),
+        lambda writer: writer.open_run(),
+        lambda writer: writer.key(),
+    ]
+    for use in uses:
+        with pytest.raises(AssertionError, match="lock"):
+            use(writer)
+    assert reopen().reader().receipts() == (LAPSED,)
+
+
+def test_what_a_killed_run_wrote_is_there_and_its_lock_is_not(tmp_path: Path) -> None:
+    """For a directory: a real process, killed without a chance to tidy."""
+    command = [sys.executable, "-c", HOLDER, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:  # noqa: S603 - ours
+        assert other.stdout is not None
+        assert other.stdout.readline() == "held\n"
+        store = LocalStore(tmp_path, "sandbox")
+        with (
+            pytest.raises(LockedError, match=f"the other run, process {other.pid} on ") as caught,
+            store.lock("me"),
+        ):
+            pass
+        assert "2026-05-01 10:00:00 UTC" in str(caught.value)
+        other.kill()
+    with store.lock("me") as writer:
+        assert writer.open_run().serial == 2
+        assert writer.receipts() == (LAPSED,)
+
+
+HOLDER = """
+import sys, time
+from datetime import UTC, datetime
+from pathlib import Path
+from reconciler.core.model import Address, Form, IdentifierType, SegmentKey
+from reconciler.core.receipt import Holding, Receipt
+from reconciler.state.local import LocalStore
+
+store = LocalStore(Path(sys.argv[1]), "sandbox", now=lambda: datetime(2026, 5, 1, 10, tzinfo=UTC))
+key = SegmentKey("1", "2", IdentifierType.EMAIL, Form.SHA256)
+with store.lock("the other run") as writer:
+    writer.write(Receipt(Address("email", "lapsed"), Holding(key, segment_id="11")))
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_crash_in_memory_leaves_what_was_written_and_no_lock() -> None:
+    store = MemoryStore("sandbox")
+    entered = store.lock("me")
+    lost = entered.__enter__()
+    lost.write(LAPSED)
+    store.crash()
+    with store.lock("me") as writer:
+        assert writer.receipts() == (LAPSED,)
+        with pytest.raises(AssertionError, match="lock"):
+            lost.write(LOYAL)
+
+
+def test_the_hooks_in_memory_stand_before_and_after_each_write() -> None:
+    seen: list[str] = []
+    store = MemoryStore(
+        "sandbox", before_write=seen.append, after_write=lambda step: seen.append(f"done {step}")
+    )
+    with store.lock("me") as writer:
+        writer.keep(ONE, "one")
+        writer.write(holding(LAPSED, ONE))
+        writer.write(LAPSED)
+        writer.prune()
+        writer.drop(LAPSED)
+    steps = [
+        "keep 0001",
+        "key",
+        "open_run",
+        "write email/lapsed",
+        "write email/lapsed",
+        "prune",
+        "drop email/lapsed",
+    ]
+    assert seen == [line for step in steps for line in (step, f"done {step}")]
+
+
+def test_in_memory_a_snapshot_must_be_kept_before_a_receipt_names_it() -> None:
+    with MemoryStore("sandbox").lock("me") as writer, pytest.raises(AssertionError, match="not kept"):
+        writer.write(holding(LAPSED, ONE))

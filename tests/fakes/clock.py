@@ -1,0 +1,30 @@
+"""Time that passes only when someone waits."""
+
+from datetime import UTC, datetime, timedelta
+
+NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+
+
+class FakeClock:
+    """A clock that never sleeps: `wait` moves it on and notes why."""
+
+    def __init__(self, start: datetime = NOON) -> None:
+        self.time = start
+        self.waits: list[tuple[float, str]] = []
+
+    def now(self) -> datetime:
+        return self.time
+
+    def wait(self, seconds: float, reason: str) -> None:
+        self.waits.append((seconds, reason))
+        self.advance(seconds)
+
+    def check(self) -> None:
+        """Nobody asks this clock to stop."""
+
+    def advance(self, seconds: float) -> None:
+        self.time += timedelta(seconds=seconds)
+
+    @property
+    def waited(self) -> float:
+        return sum(seconds for seconds, _ in self.waits)

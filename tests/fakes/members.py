@@ -1,0 +1,103 @@
+"""A member engine over Python sets: the same port and contract as the real one, at no cost."""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+
+from reconciler.core.members import EMPTY, NO_DELTA, Batch, Delta, Identifiers, SnapshotRef, Target
+from reconciler.core.model import Audience, Form, IdentifierType
+from reconciler.core.receipt import Holding, Transfer, window
+
+Kind = tuple[IdentifierType, Form]
+
+
+@dataclass(frozen=True)
+class People:
+    """What the sources of one audience hold, for each kind of destination."""
+
+    members: Mapping[Kind, frozenset[str]]
+    suppressed: Mapping[Kind, frozenset[str]] = field(default_factory=dict)
+
+
+class MemoryEngine:
+    """Set `people[audience]` where the real engine reads files."""
+
+    def __init__(self) -> None:
+        self.people: dict[str, People] = {}
+        self._sets: dict[str, frozenset[str]] = {"": frozenset()}
+
+    def snapshot(self, members: Sequence[str] | frozenset[str]) -> SnapshotRef:
+        """Takes in any set of members."""
+        held = frozenset(members)
+        if not held:
+            return EMPTY
+        digest = hashlib.sha256("\n".join(sorted(held)).encode()).hexdigest()
+        self._sets[digest] = held
+        return SnapshotRef(digest, len(held))
+
+    def members(self, snapshot: SnapshotRef) -> frozenset[str]:
+        """What a snapshot holds: tests may look, programs may not."""
+        return self._sets[snapshot.digest]
+
+    def build(self, audience: Audience, wanted: Sequence[Kind], today: date) -> Mapping[Kind, Target]:
+        people = self.people[audience.name]
+        return {kind: self._target(people, kind) for kind in wanted}
+
+    def _target(self, people: People, kind: Kind) -> Target:
+        members = self.snapshot(people.members.get(kind, frozenset()))
+        suppressed = self.snapshot(people.suppressed.get(kind, frozenset()))
+        return Target(members=members, suppressed=suppressed, rows=members.count, drops=())
+
+    def suppressed(self, holding: Holding, target: Target) -> SnapshotRef:
+        base, maybe = self.collapse(holding)
+        held = self.members(base) | self.members(maybe)
+        return self.snapshot((held & self.members(target.suppressed)) - self.members(target.members))
+
+    def delta(self, base: SnapshotRef, maybe: SnapshotRef, target: SnapshotRef, urgent: SnapshotRef) -> Delta:
+        return Delta(*map(len, self._phases(base, maybe, target, urgent)))
+
+    def collapse(self, holding: Holding) -> tuple[SnapshotRef, SnapshotRef]:
+        moving = holding.transfer
+        end = moving.flight.end if moving and moving.flight else moving.acked if moving else 0
+        if moving is None or end == 0:
+            return holding.base, holding.maybe
+        urgent, adds, removes = self._ordered(holding, moving)
+        before_adds, before_removes = len(urgent), len(urgent) + len(adds)
+        everything = [*urgent, *adds, *removes]
+        acked, flying = set(everything[: moving.acked]), set(everything[moving.acked : end])
+        added = set(everything[before_adds : min(moving.acked, before_removes)])
+        removed = (acked | flying) - set(adds)
+        base = (self.members(holding.base) | added) - removed
+        maybe = (self.members(holding.maybe) - acked) | flying
+        return self.snapshot(base), self.snapshot(maybe)
+
+    def batches(self, holding: Holding, size: int) -> Iterator[Batch]:
+        moving = holding.transfer
+        if moving is None or moving.size == NO_DELTA:
+            return
+        urgent, adds, removes = self._ordered(holding, moving)
+        everything = [*urgent, *adds, *removes]
+        while span := window(moving, size):
+            start, end = span
+            adding = len(urgent) <= start < len(urgent) + len(adds)
+            yield Batch("add" if adding else "remove", start, end, Identifiers(everything[start:end]))
+            moving = replace(moving, acked=end)
+
+    def file(self, snapshot: SnapshotRef) -> str:
+        self.members(snapshot)
+        return f"memory:{snapshot.digest}"
+
+    def _ordered(self, holding: Holding, moving: Transfer) -> tuple[list[str], list[str], list[str]]:
+        phases = self._phases(holding.base, holding.maybe, moving.target, moving.urgent)
+        urgent, adds, removes = (sorted(phase, key=str.encode) for phase in phases)
+        return urgent, adds, removes
+
+    def _phases(
+        self, base: SnapshotRef, maybe: SnapshotRef, target: SnapshotRef, urgent: SnapshotRef
+    ) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
+        sure, unsure, wanted = self.members(base), self.members(maybe), self.members(target)
+        adds = (wanted - sure) | (unsure & wanted)
+        removes = (sure | unsure) - wanted
+        first = removes & self.members(urgent)
+        return first, adds, removes - first

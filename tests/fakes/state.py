@@ -1,0 +1,154 @@
+"""A StateStore in memory, with a place to crash before and after every write."""
+
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from threading import RLock
+
+from reconciler.core.errors import LockedError, StorageError
+from reconciler.core.members import SnapshotRef
+from reconciler.core.model import Address
+from reconciler.core.ports import Head, StateReader, StateWriter
+from reconciler.core.receipt import Receipt
+
+Hook = Callable[[str], None]
+
+
+def _nothing(step: str) -> None:
+    """No crash here."""
+
+
+@dataclass(slots=True)
+class MemoryStore:
+    """What a disk would hold, and who holds the lock.
+
+    `before_write` and `after_write` are told each step that changes something: `key`, `open_run`,
+    `write DESTINATION/AUDIENCE`, `drop DESTINATION/AUDIENCE`, `keep DIGEST`, `prune`. What they raise
+    is a crash before or after the effect. `after_write=log.append` records all writes. The hooks may
+    be changed between runs.
+    """
+
+    environment: str = "test"
+    invent: Callable[[int], bytes] = secrets.token_bytes
+    before_write: Hook = _nothing
+    after_write: Hook = _nothing
+    saved_head: Head | None = None
+    saved_key: bytes = b""
+    saved_receipts: dict[Address, Receipt] = field(default_factory=dict)
+    saved_snapshots: dict[str, str] = field(default_factory=dict)
+    writer: "MemoryWriter | None" = None
+
+    def reader(self) -> StateReader:
+        return MemoryReader(self)
+
+    @contextmanager
+    def lock(self, who: str) -> Iterator[StateWriter]:
+        if self.writer:
+            raise LockedError(f"{self.environment}: {self.writer.who} holds the state")
+        writer = self.writer = MemoryWriter(self, who)
+        try:
+            yield writer
+        finally:
+            if self.writer is writer:
+                self.writer = None
+
+    def crash(self) -> None:
+        """The process that holds the lock is gone, without leaving its `with`."""
+        self.writer = None
+
+
+class MemoryReader:
+    def __init__(self, store: MemoryStore) -> None:
+        self.store = store
+        self._key = b""
+
+    def head(self) -> Head | None:
+        return self.store.saved_head
+
+    def receipts(self) -> tuple[Receipt, ...]:
+        saved = self.store.saved_receipts
+        return tuple(saved[address] for address in sorted(saved))
+
+    def fetch(self, snapshot: SnapshotRef) -> str:
+        if not snapshot:
+            raise AssertionError("an empty set has no snapshot")
+        if snapshot.digest not in self.store.saved_snapshots:
+            raise StorageError("a snapshot is missing", remedy="restore the state")
+        return self.store.saved_snapshots[snapshot.digest]
+
+    def key(self) -> bytes:
+        self._key = self._key or self.store.saved_key or self.store.invent(32)
+        return self._key
+
+
+class MemoryWriter(MemoryReader):
+    def __init__(self, store: MemoryStore, who: str) -> None:
+        super().__init__(store)
+        self.who = who
+        self._opened = False
+        self._fresh: set[str] = set()
+        self._gate = RLock()
+
+    def key(self) -> bytes:
+        with self._writing():
+            if not self.store.saved_key:
+                with self._step("key"):
+                    self.store.saved_key = self.store.invent(32)
+            return self.store.saved_key
+
+    def open_run(self) -> Head:
+        with self._writing():
+            if self._opened and self.store.saved_head:
+                return self.store.saved_head
+            self.key()
+            old = self.store.saved_head or Head(self.store.invent(16).hex(), 0, self.store.environment)
+            with self._step("open_run"):
+                head = self.store.saved_head = replace(old, serial=old.serial + 1)
+            self._opened = True
+            return head
+
+    def write(self, receipt: Receipt) -> None:
+        """Stricter than a disk: a snapshot must be kept before a receipt may name it."""
+        if not receipt.snapshots <= self.store.saved_snapshots.keys():
+            raise AssertionError(f"{receipt.address}: the receipt names a snapshot that was not kept")
+        self.open_run()
+        with self._step(f"write {receipt.address}"):
+            self.store.saved_receipts[receipt.address] = receipt
+        self._fresh -= receipt.snapshots
+
+    def drop(self, receipt: Receipt) -> None:
+        self.open_run()
+        with self._step(f"drop {receipt.address}"):
+            self.store.saved_receipts.pop(receipt.address, None)
+
+    def keep(self, snapshot: SnapshotRef, file: str) -> None:
+        if not snapshot:
+            return
+        with self._writing():
+            self._fresh.add(snapshot.digest)
+            if snapshot.digest not in self.store.saved_snapshots:
+                with self._step(f"keep {snapshot.digest}"):
+                    self.store.saved_snapshots[snapshot.digest] = file
+
+    def prune(self) -> None:
+        with self._writing():
+            saved = self.store.saved_snapshots
+            named = {digest for receipt in self.receipts() for digest in receipt.snapshots}
+            if idle := saved.keys() - named - self._fresh:
+                with self._step("prune"):
+                    for digest in idle:
+                        del saved[digest]
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        with self._gate:
+            if self.store.writer is not self:
+                raise AssertionError("the lock of this writer is gone")
+            yield
+
+    @contextmanager
+    def _step(self, step: str) -> Iterator[None]:
+        self.store.before_write(step)
+        yield
+        self.store.after_write(step)

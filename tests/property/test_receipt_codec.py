@@ -1,0 +1,231 @@
+"""What the codec writes it reads back whole; what it can't read it refuses without quoting it."""
+
+import copy
+import json
+from collections.abc import Iterator
+from dataclasses import fields, replace
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+import strategies
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconciler.core.codec import (
+    FORMAT_VERSION,
+    decode_head,
+    decode_receipt,
+    dump,
+    encode_head,
+    encode_receipt,
+    parse,
+)
+from reconciler.core.errors import StorageError
+from reconciler.core.members import Delta, SnapshotRef
+from reconciler.core.model import Address, Form, IdentifierType, SegmentKey
+from reconciler.core.ports import Head
+from reconciler.core.receipt import Flight, Holding, Intent, Receipt, Retired, Transfer
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+MARK = "someone@example.com"
+KEY = SegmentKey("368477501993431040", "3239117063738827231", IdentifierType.EMAIL, Form.SHA256)
+FULL = Receipt(
+    address=Address("offsite-email", "lapsed-90d"),
+    current=Holding(
+        key=KEY,
+        segment_id="42",
+        base=SnapshotRef("ba5e", 100),
+        maybe=SnapshotRef("abcd", 1),
+        transfer=Transfer(
+            target=SnapshotRef("0123", 120),
+            urgent=SnapshotRef("4567", 2),
+            size=Delta(urgent=2, adds=30, removes=8),
+            acked=10,
+            flight=Flight(end=20, dispatched_at=NOON),
+        ),
+        rejected=3,
+        settled=100,
+        settled_at=NOON,
+        quiet_until=NOON,
+        renames_until=NOON,
+    ),
+    successor=Holding(key=KEY, intent=Intent("Lapsed (new)", NOON)),
+    retired=(Retired(Holding(key=KEY, segment_id="7"), NOON),),
+    definition="def1",
+    forgotten_at=NOON,
+)
+TIME = "2026-03-01T12:00:00+00:00"
+NOTHING = {"digest": "", "count": 0}
+KEY_JSON = {
+    "account_id": "368477501993431040",
+    "retailer_id": "3239117063738827231",
+    "identifier_type": "Email",
+    "form": "sha256",
+}
+BARE = {
+    "key": KEY_JSON,
+    "segment_id": "",
+    "intent": None,
+    "base": NOTHING,
+    "maybe": NOTHING,
+    "transfer": None,
+    "rejected": 0,
+    "settled": None,
+    "settled_at": None,
+    "quiet_until": None,
+    "renames_until": None,
+}
+FULL_JSON = {
+    "format_version": 1,
+    "address": {"destination": "offsite-email", "audience": "lapsed-90d"},
+    "definition": "def1",
+    "forgotten_at": TIME,
+    "current": {
+        "key": KEY_JSON,
+        "segment_id": "42",
+        "intent": None,
+        "base": {"digest": "ba5e", "count": 100},
+        "maybe": {"digest": "abcd", "count": 1},
+        "transfer": {
+            "target": {"digest": "0123", "count": 120},
+            "urgent": {"digest": "4567", "count": 2},
+            "size": {"urgent": 2, "adds": 30, "removes": 8},
+            "acked": 10,
+            "flight": {"end": 20, "dispatched_at": TIME},
+        },
+        "rejected": 3,
+        "settled": 100,
+        "settled_at": TIME,
+        "quiet_until": TIME,
+        "renames_until": TIME,
+    },
+    "successor": BARE | {"intent": {"name": "Lapsed (new)", "written_at": TIME}},
+    "retired": [{"retired_at": TIME, "holding": BARE | {"segment_id": "7"}}],
+}
+
+
+@given(strategies.receipts)
+def test_a_receipt_comes_back_as_it_was(receipt: Receipt) -> None:
+    assert decode_receipt(parse(dump(encode_receipt(receipt)))) == receipt
+
+
+@given(strategies.heads)
+def test_a_head_comes_back_as_it_was(head: Head) -> None:
+    assert decode_head(parse(dump(encode_head(head)))) == head
+
+
+def test_format_1_is_what_it_always_was() -> None:
+    """If this fails, raise FORMAT_VERSION and teach the codec to read both."""
+    assert encode_receipt(FULL) == FULL_JSON
+    assert decode_receipt(FULL_JSON) == FULL
+
+
+@pytest.mark.parametrize(
+    ("kind", "encoded", "extra"),
+    [
+        (Receipt, FULL_JSON, {"format_version"}),
+        (Address, FULL_JSON["address"], set()),
+        (Holding, BARE, set()),
+        (SegmentKey, KEY_JSON, set()),
+        (Transfer, FULL_JSON["current"]["transfer"], set()),
+        (Delta, FULL_JSON["current"]["transfer"]["size"], set()),
+        (Flight, FULL_JSON["current"]["transfer"]["flight"], set()),
+        (Intent, FULL_JSON["successor"]["intent"], set()),
+        (Retired, FULL_JSON["retired"][0], set()),
+        (SnapshotRef, NOTHING, set()),
+    ],
+)
+def test_no_field_is_forgotten(kind: type, encoded: dict[str, object], extra: set[str]) -> None:
+    assert encoded.keys() == {field.name for field in fields(kind)} | extra
+
+
+@given(st.integers(min_value=FORMAT_VERSION + 1), st.dictionaries(st.text(), st.none()))
+def test_a_newer_format_is_named_whatever_its_form(version: int, content: dict[str, None]) -> None:
+    for decode in (decode_receipt, decode_head):
+        with pytest.raises(StorageError, match="a newer reconciler wrote it") as caught:
+            decode(content | {"format_version": version})
+        assert f"format version {version}" in caught.value.problem
+        assert caught.value.remedy
+
+
+def places(data: object) -> Iterator[tuple[dict[str, object], str]]:
+    """Every key of every object, as (object, key)."""
+    if isinstance(data, dict):
+        for key, value in data.items():
+            yield data, key
+            yield from places(value)
+    if isinstance(data, list):
+        for value in data:
+            yield from places(value)
+
+
+PLACES = range(len(list(places(FULL_JSON))))
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_missing_or_an_unknown_key_is_refused_at_any_depth(place: int) -> None:
+    data = copy.deepcopy(FULL_JSON)
+    where, key = list(places(data))[place]
+    value = where.pop(key)
+    with pytest.raises(StorageError, match="malformed"):
+        decode_receipt(data)
+    where |= {key: value, MARK: value}
+    with pytest.raises(StorageError, match="malformed") as caught:
+        decode_receipt(data)
+    assert MARK not in str(caught.value)
+
+
+WRONG = [[MARK], {MARK: MARK}, True, -1, 0.5]
+WRONG_TEXTS = [MARK, "2026-03-01", "2026-03-01T12:00:00", "2026-03-01T12:00:00+02:00"]
+FREE_TEXTS = {"destination", "audience", "definition", "name", "digest"}
+FREE_TEXTS |= {"account_id", "retailer_id", "segment_id"}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_wrong_value_is_refused_at_any_depth(place: int) -> None:
+    data = copy.deepcopy(FULL_JSON)
+    where, key = list(places(data))[place]
+    for value in WRONG if key in FREE_TEXTS else WRONG + WRONG_TEXTS:
+        where[key] = value
+        with pytest.raises(StorageError) as caught:
+            decode_receipt(data)
+        assert MARK not in str(caught.value)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text() | st.sampled_from(sorted(FULL_JSON)), inner),
+)
+
+
+@given(json_values)
+def test_no_json_breaks_the_decoder(data: object) -> None:
+    for decode in (decode_receipt, decode_head):
+        with pytest.raises(StorageError):
+            decode(data)
+
+
+@given(strategies.receipts, st.data())
+def test_a_truncated_or_garbled_file_is_refused(receipt: Receipt, data: st.DataObject) -> None:
+    content = dump(encode_receipt(receipt))
+    end = data.draw(st.integers(0, len(content) - 3))
+    for broken in (content[:end], content[:end] + b"\x00\xff" + content[end + 2 :]):
+        with pytest.raises(StorageError) as caught:
+            decode_receipt(parse(broken))
+        assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize("content", [b"[" * 100_000, b"9" * 5000, b"\xff\xfe\x00", b""])
+def test_hostile_content_is_refused(content: bytes) -> None:
+    with pytest.raises(StorageError):
+        parse(content)
+
+
+def test_times_of_another_zone_are_written_in_utc() -> None:
+    there = NOON.astimezone(timezone(timedelta(hours=5, minutes=30)))
+    assert json.loads(dump(encode_receipt(replace(FULL, forgotten_at=there)))) == FULL_JSON
+
+
+def test_a_time_without_zone_is_a_bug() -> None:
+    with pytest.raises(AssertionError, match="zone"):
+        encode_receipt(replace(FULL, forgotten_at=NOON.replace(tzinfo=None)))

@@ -1,0 +1,93 @@
+"""Every engine normalises as `core.identifiers` does: same member, same drop, same flaw."""
+
+import duckdb
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from reconciler.core import identifiers as rules
+from reconciler.core.identifiers import Canonical, canonical
+from reconciler.core.members import Drop
+from reconciler.core.model import FORMS, Form, IdentifierType
+from reconciler.members import sql
+
+KINDS = [(kind, form) for kind, forms in FORMS.items() for form in forms]
+NASTY = (
+    "".join(rules.BLANKS)
+    + "İıſK\u0130ßΣςÅ\u0301\u00ad\ufeff\x00\x1f\x7f\x9f+-.()/@\"'\\,;<>%_0Aaé😀\U0010ffff"
+)
+
+blanks = st.text(st.sampled_from(rules.BLANKS), max_size=3)
+words = st.text(st.sampled_from("abcXYZ019.-_+"), max_size=12)
+emails = st.builds(
+    "{}@{}.{}".format, words, words, st.sampled_from(["com", "Org", "x", "c0m", "de.", "xn--p1ai", ""])
+)
+hashes = st.builds(
+    lambda text, upper: text.upper() if upper else text,
+    st.one_of(*(st.text("0123456789abcdef", min_size=n, max_size=n) for n in (31, 32, 33, 63, 64, 65))),
+    st.booleans(),
+)
+phones = st.text(st.sampled_from("0012345678900+ -.()\u2011\u00a0"), max_size=20)
+long = st.builds(
+    lambda text, n: (text * n)[:300], st.sampled_from(["a", "é", "a@", "ab@x.com"]), st.integers(1, 300)
+)
+anything = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+nasty = st.text(st.sampled_from(NASTY), max_size=12)
+plain = st.one_of(emails, hashes, phones, long, anything, nasty)
+values = st.builds(lambda a, v, b: a + v + b, blanks, plain, blanks)
+
+
+@pytest.fixture(scope="module")
+def engine():
+    with duckdb.connect(":memory:") as connection:
+        yield connection
+
+
+def by_sql(
+    engine: duckdb.DuckDBPyConnection, texts: list[str], kind: IdentifierType, form: Form
+) -> list[Canonical]:
+    rows = sql.classified("(SELECT unnest(?) AS x)", {"x": kind}, keep="x")
+    member = sql.member("x_value", "x_class", form)
+    usable = ", ".join(str(int(one)) for one in sql.USABLE[form])
+    wire = sql.written("wire", form != Form.PLAIN)
+    query = f"SELECT x_class, {wire} FROM (SELECT x_class, CASE WHEN x_class IN ({usable}) THEN {member} END AS wire FROM {rows})"
+    return [read(found, text, form) for found, text in engine.execute(query, [texts]).fetchall()]
+
+
+def read(found: int, wire: str | None, form: Form) -> Canonical:
+    drop = sql.drop(found, form)
+    flaw = sql.FLAWS[found - sql.Class.FLAWED] if drop is Drop.MALFORMED else ""
+    return Canonical(wire, drop, flaw, hashed=found in (sql.Class.MD5, sql.Class.SHA256))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(values, min_size=1, max_size=80))
+@example(
+    [
+        "İ@x.com",
+        "\u212aelvin@x.com",
+        "ſ@x.com",
+        "\ufeffa@x.com\u00a0",
+        "a\x00b@x.com",
+        "\x1fa",
+        "A" * 64,
+        "f" * 32,
+    ]
+)
+@example(
+    [
+        "a" * 64 + "@x.com",
+        "a" * 65 + "@x.com",
+        "a@" + "b" * 248 + ".com",
+        "a@" + "b" * 249 + ".com",
+        "é" * 256,
+        "é" * 257,
+    ]
+)
+@example(["+49 (0) 30 1", "00491234567", "+0000000000", "++49123456789", "(0049)1234567", "", " ", "+"])
+def test_sql_equals_python(engine, texts):
+    for kind, form in KINDS:
+        assert by_sql(engine, texts, kind, form) == [canonical(text, kind, form) for text in texts], (
+            kind,
+            form,
+        )

@@ -1,0 +1,77 @@
+"""Hypothesis strategies for the core's values: every field is drawn, the defaults too."""
+
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import strategies as st
+
+from reconciler.core.members import EMPTY, Delta, SnapshotRef
+from reconciler.core.model import FORMS, Address, SegmentKey
+from reconciler.core.ports import Head
+from reconciler.core.receipt import Flight, Holding, Intent, Receipt, Retired, Transfer
+
+EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
+
+names = st.from_regex(r"[a-z0-9][a-z0-9-]{0,20}", fullmatch=True)
+ids = st.integers(min_value=1, max_value=10**19 - 1).map(str)
+counts = st.integers(min_value=0, max_value=10**9)
+digests = st.binary(min_size=32, max_size=32).map(bytes.hex)
+times = st.timedeltas(timedelta(0), timedelta(days=30_000)).map(lambda age: EPOCH + age)
+
+addresses = st.builds(Address, destination=names, audience=names)
+keys = st.sampled_from([(kind, form) for kind, forms in FORMS.items() for form in forms]).flatmap(
+    lambda pair: st.builds(
+        SegmentKey,
+        account_id=ids,
+        retailer_id=ids,
+        identifier_type=st.just(pair[0]),
+        form=st.just(pair[1]),
+    )
+)
+filled = st.builds(SnapshotRef, digest=digests, count=st.integers(min_value=1, max_value=10**9))
+snapshots = st.just(EMPTY) | filled
+deltas = st.builds(Delta, urgent=counts, adds=counts, removes=counts)
+heads = st.builds(
+    Head, lineage=st.binary(min_size=16, max_size=16).map(bytes.hex), serial=counts, environment=names
+)
+
+intents = st.builds(Intent, name=st.text(max_size=40), written_at=times)
+
+
+@st.composite
+def transfers(draw: st.DrawFn) -> Transfer:
+    """Positions in order: acknowledged, then in flight, then the end."""
+    size = draw(deltas)
+    acked = draw(st.integers(0, size.total))
+    flights = st.builds(Flight, end=st.integers(acked, size.total), dispatched_at=times)
+    return Transfer(
+        target=draw(snapshots),
+        urgent=draw(snapshots),
+        size=size,
+        acked=acked,
+        flight=draw(st.none() | flights),
+    )
+
+
+holdings = st.builds(
+    Holding,
+    key=keys,
+    segment_id=st.just("") | ids,
+    intent=st.none() | intents,
+    base=snapshots,
+    maybe=snapshots,
+    transfer=st.none() | transfers(),
+    rejected=counts,
+    settled=st.none() | counts,
+    settled_at=st.none() | times,
+    quiet_until=st.none() | times,
+    renames_until=st.none() | times,
+)
+receipts = st.builds(
+    Receipt,
+    address=addresses,
+    current=holdings,
+    successor=st.none() | holdings,
+    retired=st.lists(st.builds(Retired, holding=holdings, retired_at=times), max_size=2).map(tuple),
+    definition=st.just("") | digests,
+    forgotten_at=st.none() | times,
+)

@@ -1,0 +1,185 @@
+"""A state that can't be trusted is refused: which file, and what to do, but never what is in it."""
+
+import errno
+import fcntl
+import json
+import os
+from pathlib import Path
+
+import pytest
+from fakes.disk import watched
+
+from reconciler.core.errors import LockedError, StorageError
+from reconciler.core.members import SnapshotRef
+from reconciler.core.model import Address, Form, IdentifierType, SegmentKey
+from reconciler.core.receipt import Holding, Receipt
+from reconciler.state.local import LocalStore
+
+KEY = SegmentKey("1", "2", IdentifierType.EMAIL, Form.SHA256)
+ONE = SnapshotRef("0001", 1)
+LAPSED = Receipt(Address("email", "lapsed"), Holding(KEY, base=ONE))
+LOYAL = Receipt(Address("email", "loyal"), Holding(KEY))
+MARK = b"someone@example.com"
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    cache = tmp_path / "cache"
+    cache.write_text("members")
+    with LocalStore(tmp_path / "state", "sandbox").lock("me") as writer:
+        writer.keep(ONE, str(cache))
+        writer.write(LAPSED)
+        writer.write(LOYAL)
+    return tmp_path / "state"
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b'{"format_version": 1', b"{}", b"\xff\x00" + MARK, b'"' + MARK + b'"']
+)
+def test_receipts_that_can_not_be_read_are_all_named(state: Path, content: bytes) -> None:
+    broken = [state / "receipts" / f"email.{name}.json" for name in ("lapsed", "loyal")]
+    for file in broken:
+        file.write_bytes(content)
+    with pytest.raises(StorageError, match="2 of 2 receipts") as caught:
+        LocalStore(state, "sandbox").reader().receipts()
+    told = [str(finding) for finding in caught.value.findings]
+    assert [
+        str(file) in text and "state rebuild sandbox" in text for file, text in zip(broken, told, strict=True)
+    ] == [True, True]
+    assert not any(MARK.decode() in text for text in (*told, str(caught.value)))
+
+
+def test_one_broken_receipt_stops_prune_from_guessing(state: Path) -> None:
+    (state / "receipts" / "email.lapsed.json").write_bytes(b"{")
+    with LocalStore(state, "sandbox").lock("me") as writer:
+        with pytest.raises(StorageError):
+            writer.prune()
+        assert writer.fetch(ONE)
+
+
+def test_a_receipt_under_the_name_of_another_is_refused(state: Path) -> None:
+    receipts = state / "receipts"
+    (receipts / "email.copy.json").write_bytes((receipts / "email.loyal.json").read_bytes())
+    with pytest.raises(StorageError) as caught:
+        LocalStore(state, "sandbox").reader().receipts()
+    assert "email.copy.json" in str(caught.value.findings[0])
+    assert "another address" in str(caught.value.findings[0])
+
+
+def test_what_a_newer_reconciler_wrote_is_left_alone(state: Path) -> None:
+    head = state / "head.json"
+    head.write_text(json.dumps({"format_version": 2, "surprise": 1}))
+    before = {path: path.read_bytes() for path in state.rglob("*.json")}
+    store = LocalStore(state, "sandbox")
+    with pytest.raises(StorageError, match=r"head\.json: format version 2") as caught:
+        store.reader()
+    assert "newer" in caught.value.remedy
+    with pytest.raises(StorageError, match="format version 2"), store.lock("me"):
+        pass
+    assert {path: path.read_bytes() for path in state.rglob("*.json")} == before
+
+
+def test_the_state_of_another_environment_is_refused(state: Path) -> None:
+    store = LocalStore(state, "production")
+    with pytest.raises(StorageError, match="is the state of sandbox, not of production"):
+        store.reader()
+    with pytest.raises(StorageError, match="is the state of sandbox"), store.lock("me"):
+        pass
+    with LocalStore(state, "sandbox").lock("me"):  # the refusal left no lock
+        pass
+
+
+@pytest.mark.parametrize("name", ["head.json", "key"])
+def test_a_part_that_is_gone_is_missed(state: Path, name: str) -> None:
+    (state / name).unlink()
+    with pytest.raises(StorageError, match=f"{name} is missing"):
+        LocalStore(state, "sandbox").reader().key()
+    with (
+        pytest.raises(StorageError, match=f"{name} is missing"),
+        LocalStore(state, "sandbox").lock("me") as writer,
+    ):
+        writer.open_run()
+
+
+def test_a_key_cut_short_is_refused(state: Path) -> None:
+    (state / "key").write_bytes(MARK)
+    with pytest.raises(StorageError, match="32 bytes"):
+        LocalStore(state, "sandbox").reader().key()
+
+
+@pytest.mark.parametrize("left", [None, b""])
+def test_a_snapshot_that_is_gone_or_emptied_is_missed(state: Path, left: bytes | None) -> None:
+    snapshot = state / "snapshots" / "0001"
+    snapshot.unlink()
+    if left is not None:
+        snapshot.write_bytes(left)
+    with pytest.raises(StorageError, match="0001: a snapshot is missing") as caught:
+        LocalStore(state, "sandbox").reader().fetch(ONE)
+    assert "run again" in caught.value.remedy
+
+
+@pytest.mark.parametrize("digest", ["../key", "..", "", "a/b", "/etc/passwd", "a" * 129, "ä"])
+def test_a_digest_never_leads_out_of_the_state(state: Path, digest: str) -> None:
+    with LocalStore(state, "sandbox").lock("me") as writer:
+        with pytest.raises(StorageError):
+            writer.fetch(SnapshotRef(digest, 1))
+        with pytest.raises(StorageError):
+            writer.keep(SnapshotRef(digest, 1), str(state / "key"))
+
+
+@pytest.mark.parametrize("name", ["..", "", "a.b", "a/b", "A", "-a", "a" * 64])
+def test_an_address_never_leads_out_of_the_state(state: Path, name: str) -> None:
+    with LocalStore(state, "sandbox").lock("me") as writer:
+        for address in (Address(name, "a"), Address("a", name)):
+            with pytest.raises(StorageError):
+                writer.write(Receipt(address, Holding(KEY)))
+
+
+def test_a_file_to_keep_that_is_gone_is_named(state: Path) -> None:
+    with LocalStore(state, "sandbox").lock("me") as writer:
+        with pytest.raises(StorageError, match="nowhere"):
+            writer.keep(SnapshotRef("0002", 1), "nowhere")
+        assert not (state / "snapshots" / "0002").exists()
+
+
+def test_a_state_that_is_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "state").write_bytes(MARK)
+    with pytest.raises(StorageError, match="state"), LocalStore(tmp_path / "state", "sandbox").lock("me"):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "remedy"),
+    [
+        (errno.ENOSPC, "the disk is full", "free some space"),
+        (errno.EDQUOT, "quota", "free some space"),
+        (errno.EACCES, "permission denied", "the right to read and write"),
+        (errno.EROFS, "read-only", "`state`"),
+        (errno.EIO, "Input/output error", "check the disk"),
+        (None, "Input/output error", "check the disk"),
+    ],
+)
+def test_what_the_system_refuses_comes_with_a_way_out(
+    state: Path, code: int | None, reason: str, remedy: str
+) -> None:
+    def refuse(call: str) -> None:
+        if call == "replace":
+            raise OSError(code, MARK.decode()) if code else OSError
+
+    with (
+        LocalStore(state, "sandbox").lock("me") as writer,
+        watched(refuse),
+        pytest.raises(StorageError, match=reason) as caught,
+    ):
+        writer.write(LAPSED)
+    assert remedy in caught.value.remedy
+    assert str(state) in caught.value.problem
+    assert MARK.decode() not in str(caught.value)
+
+
+def test_an_unfinished_signature_still_says_that_the_state_is_held(state: Path) -> None:
+    handle = os.open(state / "lock", os.O_RDWR)
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    with pytest.raises(LockedError, match="it has just begun"), LocalStore(state, "sandbox").lock("me"):
+        pass
+    os.close(handle)

@@ -1,0 +1,168 @@
+"""A whole environment in memory: manifests as values, fakes as edges, and runs that may crash."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+from fakes.clock import FakeClock
+from fakes.crash import Crash
+from fakes.criteo import FakeCriteo
+from fakes.members import MemoryEngine, People
+from fakes.state import MemoryStore
+
+from reconciler.apply import Report, Tools, apply
+from reconciler.core.model import (
+    Address,
+    Api,
+    Audience,
+    Desired,
+    Environment,
+    Form,
+    Guards,
+    IdentifierType,
+    SegmentKey,
+    SegmentSpec,
+    Source,
+)
+from reconciler.core.plan import Plan
+from reconciler.core.planner import plan
+from reconciler.observe import observe
+
+OPEN = Guards(max_shrink=1e9, max_growth=1e9, min_members=1, max_invalid=1.0, max_vanished=1.0)
+EMAIL = (IdentifierType.EMAIL, Form.SHA256)
+CREDENTIAL = "criteo"
+
+
+class Everything:
+    """Selects all addresses."""
+
+    def __contains__(self, _address: object) -> bool:
+        return True
+
+
+def serial(jobs: "list[Callable[[], None]]") -> None:
+    for job in jobs:
+        job()
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the manifests say of one address."""
+
+    title: str
+    description: str = ""
+    account_id: str = "1001"
+    retailer_id: str = "7"
+    kind: tuple[IdentifierType, Form] = EMAIL
+
+
+@dataclass
+class World:
+    """Change `wishes` and `people`, then `run`; `crash_at` kills a run at its n-th side effect."""
+
+    wishes: dict[Address, Wish] = field(default_factory=dict)
+    people: dict[str, frozenset[str]] = field(default_factory=dict)
+    suppressed: dict[str, frozenset[str]] = field(default_factory=dict)
+    batch_size: int = 3
+    guards: Guards = OPEN
+    quiet: timedelta = timedelta(minutes=10)
+    clock: FakeClock = field(default_factory=FakeClock)
+
+    def __post_init__(self) -> None:
+        self.criteo = FakeCriteo(self.clock, account_ids=("1001", "1002"))
+        self.store = MemoryStore(invent=lambda size: b"k" * size)
+        self.engine = MemoryEngine()
+
+    def desired(self) -> Desired:
+        api = Api("emulator", batch_size=self.batch_size, quiet=self.quiet)
+        environment = Environment("test", api, "file:state", "data", (), guards=self.guards)
+        specs = tuple(self._spec(address, wish) for address, wish in sorted(self.wishes.items()))
+        return Desired(environment, (), specs)
+
+    def _spec(self, address: Address, wish: Wish) -> SegmentSpec:
+        audience = Audience(
+            address.audience, wish.title, wish.description, Source(("x.csv",)), (), guards=self.guards
+        )
+        key = SegmentKey(wish.account_id, wish.retailer_id, *wish.kind)
+        return SegmentSpec(address, wish.title, wish.description, key, CREDENTIAL, audience)
+
+    def _sources(self) -> None:
+        """Every kind holds the same people under other names, as other forms would."""
+        for audience in {address.audience for address in self.wishes}:
+            out = self.suppressed.get(audience, frozenset())
+            kinds = {wish.kind for address, wish in self.wishes.items() if address.audience == audience}
+            self.engine.people[audience] = People(
+                {kind: self.wire(self.people[audience] - out, kind) for kind in kinds},
+                {kind: self.wire(out, kind) for kind in kinds},
+            )
+
+    def wire(self, people: frozenset[str], kind: tuple[IdentifierType, Form]) -> frozenset[str]:
+        return frozenset(f"{kind[0]}:{kind[1]}:{person}" for person in people)
+
+    def members(self, address: Address) -> frozenset[str]:
+        """Whom the manifests and the sources want in the segment of an address."""
+        kept = self.people[address.audience] - self.suppressed.get(address.audience, frozenset())
+        return self.wire(kept, self.wishes[address].kind)
+
+    def plan(self) -> Plan:
+        self._sources()
+        return self._planned(self.store.reader())
+
+    def _planned(self, state: object) -> Plan:
+        desired, readers = self.desired(), {CREDENTIAL: self.criteo.reader}
+        self._observed = observe(
+            desired, Everything(), readers, state, self.engine, self.clock, lambda _text: None
+        )
+        return plan(desired, self._observed, Everything())
+
+    def run(self) -> Report:
+        """Plan and apply under the lock; Crash and errors come out as they are."""
+        self._sources()
+        with self.store.lock("test") as state:
+            planned = self._planned(state)
+            tools = Tools(
+                api=self.desired().environment.api,
+                state=state,
+                engine=self.engine,
+                readers={CREDENTIAL: self.criteo.reader},
+                writers={CREDENTIAL: self.criteo.writer},
+                clock=self.clock,
+                emit=lambda _event: None,
+            )
+            return apply(planned, self._observed.receipts, tools, serial)
+
+    def die(self) -> None:
+        """The machine is gone: only the state, and what the state keeps, is left."""
+        kept = self.store.saved_snapshots
+        survivor = MemoryEngine()
+        survivor._sets |= {digest: self.engine._sets[digest] for digest in kept}
+        self.engine = survivor
+        self.store.crash()
+        self.store.before_write = self.store.after_write = lambda _step: None
+
+
+@dataclass
+class CrashAt:
+    """Counts side effects and crashes at the n-th, before or after it takes place."""
+
+    number: int
+    after: bool
+    seen: int = 0
+
+    def before_write(self, step: str) -> None:
+        self.seen += 1
+        if self.seen == self.number and not self.after:
+            raise Crash(step)
+
+    def after_write(self, step: str) -> None:
+        if self.seen == self.number and self.after:
+            raise Crash(step)
+
+    def fault(self, operation: str) -> str | None:
+        self.seen += 1
+        if self.seen == self.number:
+            return "crash-after" if self.after else "crash-before"
+        return None
+
+
+__all__ = ["EMAIL", "CrashAt", "Wish", "World", "replace"]
