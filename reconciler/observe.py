@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from datetime import date
 
+from reconciler.core.creates import answers
 from reconciler.core.errors import ConfigurationError, Finding
 from reconciler.core.members import EMPTY, NO_DELTA, Target
 from reconciler.core.model import Address, Audience, Desired, Form, IdentifierType, SegmentSpec
@@ -11,7 +12,7 @@ from reconciler.core.plan import Comparison, Observed
 from reconciler.core.ports import Clock, MemberEngine, SegmentReader, StateReader
 from reconciler.core.receipt import Holding, Receipt, remaining
 from reconciler.core.remote import RateLimit, Segment, Statistics
-from reconciler.core.standing import receiver, unanswered
+from reconciler.core.standing import receiver
 
 Progress = Callable[[str], None]
 """Told what is being read now, in a few words."""
@@ -141,16 +142,8 @@ def _statistics(
     accounts: Mapping[str, SegmentReader], receipts: Iterable[Receipt], present: Mapping[str, Segment]
 ) -> dict[str, Statistics]:
     """Of segments that bear the name of a create that was never answered: are they empty?"""
-    found = (
-        unanswered(holding, present)
-        for receipt in receipts
-        for holding in (receipt.current, receipt.successor)
-    )
-    return {
-        one.id: accounts[one.account_id].statistics(one.account_id, one.id)
-        for one in found
-        if one is not None
-    }
+    found = answers(receipts, present).values()
+    return {one.id: accounts[one.account_id].statistics(one.account_id, one.id) for one in found}
 
 
 def _rates(readers: Mapping[str, SegmentReader]) -> dict[str, RateLimit]:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from reconciler.core.members import EMPTY, Delta, SnapshotRef
 from reconciler.core.model import FORMS, Address, SegmentKey
 from reconciler.core.ports import Head
-from reconciler.core.receipt import Flight, Holding, Intent, Receipt, Retired, Transfer
+from reconciler.core.receipt import Flight, Holding, Intent, Receipt, Rename, Retired, Transfer
 
 EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
 
@@ -35,6 +35,10 @@ heads = st.builds(
 )
 
 intents = st.builds(Intent, name=st.text(max_size=40), written_at=times)
+
+renames = st.builds(
+    Rename, name=st.none() | st.text(max_size=40), description=st.none() | st.text(max_size=40), sent_at=times
+)
 
 
 @st.composite
@@ -64,7 +68,7 @@ holdings = st.builds(
     settled=st.none() | counts,
     settled_at=st.none() | times,
     quiet_until=st.none() | times,
-    renames_until=st.none() | times,
+    renames=st.lists(renames, max_size=2).map(tuple),
 )
 receipts = st.builds(
     Receipt,

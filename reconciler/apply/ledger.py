@@ -46,6 +46,14 @@ class Ledger:
     def known(self, address: Address) -> Receipt | None:
         return self._receipts.get(address)
 
+    def owns(self, segment_id: str) -> bool:
+        """Some address knows this segment by its id."""
+        return any(
+            holding.segment_id == segment_id
+            for receipt in self._receipts.values()
+            for holding in receipt.holdings
+        )
+
     def write(self, receipt: Receipt) -> None:
         """Durable first, believed afterwards."""
         if self._receipts.get(receipt.address) != receipt:
@@ -56,11 +64,16 @@ class Ledger:
         self._tools.state.drop(receipt)
         del self._receipts[receipt.address]
 
+    def known_holding(self, address: Address, slot: Slot) -> Holding | None:
+        receipt = self.known(address)
+        if receipt is None:
+            return None
+        return receipt.current if slot == "current" else receipt.successor
+
     def holding(self, address: Address, slot: Slot) -> Holding:
-        receipt = self.receipt(address)
-        holding = receipt.current if slot == "current" else receipt.successor
+        holding = self.known_holding(address, slot)
         if holding is None:
-            raise AssertionError(f"{address} has no successor")
+            raise AssertionError(f"{address} has no {slot} segment")
         return holding
 
     def put(self, address: Address, slot: Slot, holding: Holding) -> None:

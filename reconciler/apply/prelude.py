@@ -17,7 +17,7 @@ from reconciler.core.plan import (
     Sending,
     Turn,
 )
-from reconciler.core.receipt import Retired
+from reconciler.core.receipt import Holding, Rename, Retired
 from reconciler.core.remote import ItemFailure, NewSegment, Segment, SegmentPatch, name_key
 from reconciler.core.schedule import BULK_ITEMS
 
@@ -66,44 +66,47 @@ def _account(step: PatchSegment | CreateSegment) -> str:
 
 def patch(tools: Tools, ledger: Ledger, chunk: Sequence[Patch]) -> None:
     """One bulk call on names and descriptions. It is written down first: it may land late."""
+    sent: list[tuple[Patch, Rename]] = []
     for change, step in chunk:
-        _wait(tools, step)
-        holding = ledger.holding(change.spec.address, step.slot)
-        now = tools.clock.now()
-        ledger.put(change.spec.address, step.slot, knowledge.renaming(holding, now, tools.api.quiet))
+        holding = _quiet(tools, ledger.holding(change.spec.address, step.slot), step)
+        rename = Rename(step.name, step.description, tools.clock.now())
+        ledger.put(change.spec.address, step.slot, knowledge.renaming(holding, rename, tools.api.quiet))
+        sent.append(((change, step), rename))
     patches = [
         SegmentPatch(ledger.holding(change.spec.address, step.slot).segment_id, step.name, step.description)
         for change, step in chunk
     ]
-    writer = tools.writers[chunk[0][0].spec.credential]
+    change, step = chunk[0]
     try:
-        answer = writer.update(chunk[0][1].account_id, patches)
+        answer = tools.writers[change.spec.credential].update(step.account_id, patches)
     except REMOTE_FAILURES as error:
-        for change, step in chunk:
+        for (change, step), rename in sent:
             if isinstance(error, RejectedError):
-                _not_renamed(ledger, change, step)
+                _answered(ledger, change, step, rename)
             ledger.end(change.spec.address, Outcome.FAILED, error)
         return
-    for (change, step), item in zip(chunk, answer.items, strict=True):
+    for ((change, step), rename), item in zip(sent, answer.items, strict=True):
         if not answer.uncertain:
-            _not_renamed(ledger, change, step)
+            _answered(ledger, change, step, rename)
         if isinstance(item, ItemFailure):
             ledger.end(change.spec.address, Outcome.FAILED, _refused(item))
         else:
             tools.emit(SegmentPatched(change.spec.address))
 
 
-def _wait(tools: Tools, step: PatchSegment) -> None:
-    if step.not_before is not None:
-        seconds = (step.not_before - tools.clock.now()).total_seconds()
-        if seconds > 0:
-            tools.clock.wait(seconds, "an unanswered change of the name may still land")
+def _quiet(tools: Tools, holding: Holding, step: PatchSegment) -> Holding:
+    """Waits until no unanswered call can undo this one."""
+    now = tools.clock.now()
+    until = knowledge.may_undo(holding, step.name, step.description, now, tools.api.quiet)
+    if until is not None:
+        tools.clock.wait((until - now).total_seconds(), "an unanswered change of the name may still land")
+    return holding
 
 
-def _not_renamed(ledger: Ledger, change: Sending, step: PatchSegment) -> None:
-    """No call on the name is under way any more."""
+def _answered(ledger: Ledger, change: Sending, step: PatchSegment, rename: Rename) -> None:
+    """The call can't land any more."""
     address = change.spec.address
-    ledger.put(address, step.slot, knowledge.renamed(ledger.holding(address, step.slot)))
+    ledger.put(address, step.slot, knowledge.renamed(ledger.holding(address, step.slot), rename))
 
 
 def _abandon(tools: Tools, ledger: Ledger, change: Sending, step: AbandonSuccessor) -> None:
@@ -117,7 +120,8 @@ def _abandon(tools: Tools, ledger: Ledger, change: Sending, step: AbandonSuccess
 def _create(tools: Tools, ledger: Ledger, group: Sequence[Creation]) -> None:
     """One bulk call, its intents written down first. An item without an answer is looked up."""
     for change, step in group:
-        intended = knowledge.intend(step.key, step.name, tools.clock.now(), tools.api.quiet)
+        before = ledger.known_holding(change.spec.address, step.slot)
+        intended = knowledge.intend(step.key, step.name, before, tools.clock.now())
         ledger.put(change.spec.address, step.slot, intended)
     wanted = [
         NewSegment(step.name, step.description, step.key.retailer_id, step.key.identifier_type)
@@ -158,7 +162,8 @@ def _look_up(
     reader = tools.readers[doubtful[0][0].spec.credential]
     found: dict[str, Segment] = {}
     try:
-        by_name = {segment.name_key: segment for segment in reader.segments(account_id)}
+        unowned = (one for one in reader.segments(account_id) if not ledger.owns(one.id))
+        by_name = {segment.name_key: segment for segment in unowned}
         for change, step in doubtful:
             segment = by_name.get(name_key(step.name))
             intent = ledger.holding(change.spec.address, step.slot).intent

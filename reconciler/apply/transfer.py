@@ -35,7 +35,7 @@ def _begun(tools: Tools, holding: Holding, step: SendMembers) -> Holding:
     """The holding on its way to the step's target. Snapshots are kept before a receipt names them."""
     comparison = step.comparison
     if comparison.resumes:
-        return holding
+        return knowledge.resume(holding, tools.api.quiet)
     if step.not_before is not None:
         seconds = (step.not_before - tools.clock.now()).total_seconds()
         if seconds > 0:

@@ -14,7 +14,7 @@ from reconciler.core.errors import StorageError
 from reconciler.core.members import Delta, SnapshotRef
 from reconciler.core.model import Address, Form, IdentifierType, SegmentKey
 from reconciler.core.ports import Head
-from reconciler.core.receipt import Flight, Holding, Intent, Receipt, Retired, Transfer
+from reconciler.core.receipt import Flight, Holding, Intent, Receipt, Rename, Retired, Transfer
 
 FORMAT_VERSION = 1
 T = TypeVar("T")
@@ -102,12 +102,15 @@ def _of_holding(holding: Holding) -> dict[str, object]:
         "settled": holding.settled,
         "settled_at": _stamp(holding.settled_at),
         "quiet_until": _stamp(holding.quiet_until),
-        "renames_until": _stamp(holding.renames_until),
+        "renames": [
+            {"name": one.name, "description": one.description, "sent_at": _stamp(one.sent_at)}
+            for one in holding.renames
+        ],
     }
 
 
 def _holding(data: object, at: str) -> Holding:
-    keys = "key segment_id intent base maybe transfer rejected settled settled_at quiet_until renames_until"
+    keys = "key segment_id intent base maybe transfer rejected settled settled_at quiet_until renames"
     holding = _fields(data, at, keys)
     return Holding(
         key=_key(holding["key"], f"{at}.key"),
@@ -120,7 +123,7 @@ def _holding(data: object, at: str) -> Holding:
         settled=_maybe(_count, holding["settled"], f"{at}.settled"),
         settled_at=_maybe(_time, holding["settled_at"], f"{at}.settled_at"),
         quiet_until=_maybe(_time, holding["quiet_until"], f"{at}.quiet_until"),
-        renames_until=_maybe(_time, holding["renames_until"], f"{at}.renames_until"),
+        renames=_all(_rename, holding["renames"], f"{at}.renames"),
     )
 
 
@@ -139,6 +142,15 @@ def _intent(data: object, at: str) -> Intent:
     return Intent(
         name=_text(intent["name"], f"{at}.name"),
         written_at=_time(intent["written_at"], f"{at}.written_at"),
+    )
+
+
+def _rename(data: object, at: str) -> Rename:
+    rename = _fields(data, at, "name description sent_at")
+    return Rename(
+        name=_maybe(_text, rename["name"], f"{at}.name"),
+        description=_maybe(_text, rename["description"], f"{at}.description"),
+        sent_at=_time(rename["sent_at"], f"{at}.sent_at"),
     )
 
 

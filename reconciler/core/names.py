@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 from typing import Literal
 
 from reconciler.core.errors import Finding
@@ -26,7 +26,6 @@ LONGEST = 256
 
 _RETIRED = re.compile(r" \(retired \d{4}-\d{2}-\d{2}(?: \d+)?\)$")
 _NEW = " (new)"
-_MOVING = " (renaming)"
 
 
 def successor_name(name: str) -> str:
@@ -67,13 +66,22 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """Who holds which name now: by account and name key; `owner` tells our segments from foreign ones."""
+    """Who holds which name now: by account and name key; `owner` tells our segments from foreign ones.
+
+    `reserved` are names that an unanswered create may still take, for which address and until when.
+    """
 
     held: Mapping[tuple[str, str], Segment]
+    reserved: Mapping[tuple[str, str], tuple[Address, datetime]]
     owner: Mapping[str, tuple[Address, Slot | Literal["retired"]]]
 
     @classmethod
-    def of(cls, segments: Iterable[Segment], receipts: Iterable[Receipt]) -> "Registry":
+    def of(
+        cls,
+        segments: Iterable[Segment],
+        receipts: Iterable[Receipt],
+        reserved: Mapping[tuple[str, str], tuple[Address, datetime]],
+    ) -> "Registry":
         held = {(one.account_id, one.name_key): one for one in segments}
         owner: dict[str, tuple[Address, Slot | Literal["retired"]]] = {}
         for receipt in receipts:
@@ -82,7 +90,7 @@ class Registry:
             if receipt.successor and receipt.successor.segment_id:
                 owner[receipt.successor.segment_id] = (receipt.address, "successor")
             owner |= {one.holding.segment_id: (receipt.address, "retired") for one in receipt.retired}
-        return cls(held, owner)
+        return cls(held, reserved, owner)
 
     def frees(self, claim: Claim, held: Segment) -> bool:
         """A replacement takes the name of its own predecessor, which steps aside just before."""
@@ -109,6 +117,8 @@ def settle_names(
     contested: set[str] = set()
     blocked: dict[Address, Blocked] = {}
     for claim in claims:
+        if waits := _reserved(claim, registry):
+            blocked.setdefault(claim.address, Blocked(claim.address, waits))
         held = registry.held.get((claim.account_id, name_key(claim.name)))
         if held is None or held.id == claim.holder or registry.frees(claim, held):
             continue
@@ -131,6 +141,14 @@ def _claims(change: Change, registry: Registry) -> Iterator[Claim]:
         elif isinstance(step, PatchSegment) and step.name is not None:
             holder = registry.id_of(address, step.slot)
             yield Claim(address, step.account_id, step.name, holder, closing)
+
+
+def _reserved(claim: Claim, registry: Registry) -> Finding | None:
+    waiting = registry.reserved.get((claim.account_id, name_key(claim.name)))
+    if waiting is None or waiting[0] == claim.address:
+        return None
+    problem = f"the name {claim.name!r} may still be taken by an unanswered request for {waiting[0]}"
+    return Finding(str(claim.address), problem, f"plan again after {waiting[1]:%H:%M:%S} UTC")
 
 
 def _taken(claim: Claim, held: Segment, registry: Registry) -> Finding:
@@ -158,9 +176,8 @@ def _releasing(change: Change, contested: set[str], registry: Registry) -> Chang
         PatchSegment(
             step.slot,
             step.account_id,
-            name=_fit(step.name, _MOVING),
+            name=_fit(step.name, f" (renaming {registry.id_of(address, step.slot)})"),
             turn=Turn.RELEASE,
-            not_before=step.not_before,
         )
         for step in (*change.steps.prelude, *change.steps.finish)
         if isinstance(step, PatchSegment)

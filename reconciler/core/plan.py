@@ -81,7 +81,7 @@ class AdoptSegment:
 class PatchSegment:
     """Change the name or the description at Criteo; None leaves it alone.
 
-    Not before `not_before`: until then an earlier, unanswered call on the name may still land.
+    Not before an earlier, unanswered call that could undo it can no longer land.
     """
 
     slot: Slot
@@ -89,7 +89,6 @@ class PatchSegment:
     name: str | None = None
     description: str | None = None
     turn: Turn = Turn.RENAME
-    not_before: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Container, Iterable, Iterator, Mapping
 
+from reconciler.core.creates import answers, reserved
 from reconciler.core.errors import Finding
 from reconciler.core.guards import Question, refusals
 from reconciler.core.model import Address, Desired, SegmentSpec
@@ -17,6 +18,7 @@ from reconciler.core.plan import (
     Plan,
     Replace,
     Sending,
+    Slot,
     Unchanged,
     address_of,
 )
@@ -30,34 +32,22 @@ def plan(desired: Desired, observed: Observed, only: Container[Address]) -> Plan
     """Decides what happens to the addresses in `only`; all others are left out of the plan."""
     segments = {one.id: one for listed in observed.segments.values() for one in listed}
     specs = {spec.address: spec for spec in desired.segments if spec.address in only}
-    decided = {
-        address: change_for(_sight(spec, desired, observed, segments)) for address, spec in specs.items()
-    }
-    blocked = [Blocked(address, one) for address, one in decided.items() if isinstance(one, Finding)]
-    wanted: list[Change] = [one for one in decided.values() if one and not isinstance(one, Finding)]
+    decided = _decide(desired, observed, segments, specs.values())
+    wanted = [one for one in decided.values() if one and not isinstance(one, Finding)]
     forgets = _forgets(desired, observed, segments, only)
-    changes, taken = settle_names(
-        (*wanted, *forgets), Registry.of(segments.values(), observed.receipts.values())
+    waiting = reserved(observed.receipts.values(), observed.now, desired.environment.api.quiet)
+    registry = Registry.of(segments.values(), observed.receipts.values(), waiting)
+    changes, taken = settle_names((*wanted, *forgets), registry)
+    blocked = (
+        *(Blocked(address, one) for address, one in decided.items() if isinstance(one, Finding)),
+        *taken,
+        *_guarded(changes, observed),
+        *_lost_access(desired, observed, segments),
     )
-    blocked += taken
-    blocked += (
-        Blocked(address_of(change), finding)
-        for change in changes
-        if not isinstance(change, Forget)
-        for finding in refusals(_question(change, observed))
-    )
-    blocked += _lost_access(desired, observed, segments)
     stopped = {one.address for one in blocked}
     going = tuple(sorted((c for c in changes if address_of(c) not in stopped), key=address_of))
-    head = observed.head
     return Plan(
-        basis=Basis(
-            environment=desired.environment.name,
-            today=observed.now.date(),
-            made_at=observed.now,
-            lineage=head.lineage if head else "",
-            serial=head.serial if head else 0,
-        ),
+        basis=_basis(desired, observed),
         changes=going,
         unchanged=tuple(
             Unchanged(spec, observed.targets[address])
@@ -70,17 +60,45 @@ def plan(desired: Desired, observed: Observed, only: Container[Address]) -> Plan
     )
 
 
-def _sight(spec: SegmentSpec, desired: Desired, observed: Observed, segments: Mapping[str, Segment]) -> Sight:
-    return Sight(
-        spec=spec,
-        receipt=observed.receipts.get(spec.address),
-        target=observed.targets[spec.address],
-        comparison=observed.comparisons.get(spec.address),
-        segments=segments,
-        statistics=observed.statistics,
-        now=observed.now,
-        quiet=desired.environment.api.quiet,
+def _decide(
+    desired: Desired, observed: Observed, segments: Mapping[str, Segment], specs: Iterable[SegmentSpec]
+) -> dict[Address, Sending | Finding | None]:
+    found = answers(observed.receipts.values(), segments)
+    slots: tuple[Slot, Slot] = ("current", "successor")
+    return {
+        spec.address: change_for(
+            Sight(
+                spec=spec,
+                receipt=observed.receipts.get(spec.address),
+                target=observed.targets[spec.address],
+                comparison=observed.comparisons.get(spec.address),
+                segments=segments,
+                found={slot: found[spec.address, slot] for slot in slots if (spec.address, slot) in found},
+                statistics=observed.statistics,
+                now=observed.now,
+                quiet=desired.environment.api.quiet,
+            )
+        )
+        for spec in specs
+    }
+
+
+def _basis(desired: Desired, observed: Observed) -> Basis:
+    head = observed.head
+    return Basis(
+        environment=desired.environment.name,
+        today=observed.now.date(),
+        made_at=observed.now,
+        lineage=head.lineage if head else "",
+        serial=head.serial if head else 0,
     )
+
+
+def _guarded(changes: Iterable[Change], observed: Observed) -> Iterator[Blocked]:
+    for change in changes:
+        if not isinstance(change, Forget):
+            for finding in refusals(_question(change, observed)):
+                yield Blocked(change.spec.address, finding)
 
 
 def _forgets(

@@ -46,13 +46,27 @@ class Transfer:
 
 
 @dataclass(frozen=True, slots=True)
+class Rename:
+    """A call on the name or the description that has no answer yet: it may still land. None: not touched."""
+
+    name: str | None
+    description: str | None
+    sent_at: datetime
+
+    def contradicts(self, name: str | None, description: str | None) -> bool:
+        """Landing after a call that sets these values, it would undo it."""
+        pairs = ((self.name, name), (self.description, description))
+        return any(mine is not None and other is not None and mine != other for mine, other in pairs)
+
+
+@dataclass(frozen=True, slots=True)
 class Holding:
     """One segment: `base` is surely held, `maybe` may be held; they never overlap.
 
     `segment_id` is "" while the create is only an intent. `settled` is the size at the last
     completed transfer, None before the first. `rejected` counts identifiers in `base` that Criteo
-    called invalid. A member call without an answer may land until `quiet_until`, a call on the name
-    or the description until `renames_until`.
+    called invalid. A member call without an answer may land until `quiet_until`; `renames` are the
+    calls on the name or the description that may.
     """
 
     key: SegmentKey
@@ -65,7 +79,7 @@ class Holding:
     settled: int | None = None
     settled_at: datetime | None = None
     quiet_until: datetime | None = None
-    renames_until: datetime | None = None
+    renames: tuple[Rename, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,24 +122,43 @@ def _snapshots(holding: Holding) -> tuple[SnapshotRef, ...]:
     return (holding.base, holding.maybe, *((moving.target, moving.urgent) if moving else ()))
 
 
-def intend(key: SegmentKey, name: str, now: datetime, quiet: timedelta) -> Holding:
-    """Before a create is sent. Should it land late, only its name stops it from happening twice."""
-    return Holding(key=key, intent=Intent(name=name, written_at=now), renames_until=now + quiet)
+def intend(key: SegmentKey, name: str, before: Holding | None, now: datetime) -> Holding:
+    """Before a create is sent.
+
+    An earlier request for the same address that could still land is remembered: only the name it
+    asked for stops it from happening twice, so that name must not be given up too early.
+    """
+    earlier = before.intent if before else None
+    renames = (Rename(earlier.name, None, earlier.written_at),) if earlier else ()
+    return Holding(
+        key=key,
+        intent=Intent(name=name, written_at=now),
+        renames=(*(before.renames if before and earlier else ()), *renames),
+    )
 
 
 def created(holding: Holding, segment_id: str) -> Holding:
-    """The create is answered (`first`: no earlier request could still land), or was found."""
+    """The create is answered, or its segment was found."""
     return replace(holding, segment_id=segment_id, intent=None)
 
 
-def renaming(holding: Holding, now: datetime, quiet: timedelta) -> Holding:
-    """Before a call on the name or the description is sent."""
-    return replace(holding, renames_until=now + quiet)
+def renaming(holding: Holding, rename: Rename, quiet: timedelta) -> Holding:
+    """Before a call on the name or the description is sent; those that can't land any more are forgotten."""
+    live = tuple(one for one in holding.renames if one.sent_at + quiet > rename.sent_at)
+    return replace(holding, renames=(*live, rename))
 
 
-def renamed(holding: Holding) -> Holding:
-    """That call was answered, and no earlier one can land any more."""
-    return replace(holding, renames_until=None)
+def renamed(holding: Holding, rename: Rename) -> Holding:
+    """That call was answered, and can't land again."""
+    return replace(holding, renames=tuple(one for one in holding.renames if one != rename))
+
+
+def may_undo(
+    holding: Holding, name: str | None, description: str | None, now: datetime, quiet: timedelta
+) -> datetime | None:
+    """Until when an unanswered call may still undo a call that sets these values; None when none can."""
+    ends = (one.sent_at + quiet for one in holding.renames if one.contradicts(name, description))
+    return max((end for end in ends if end > now), default=None)
 
 
 def lost(holding: Holding, now: datetime, quiet: timedelta) -> Holding:
@@ -162,6 +195,11 @@ def adoptable(intent: Intent, key: SegmentKey, found: Segment, statistics: Stati
 def start(holding: Holding, target: SnapshotRef, urgent: SnapshotRef, size: Delta) -> Holding:
     """Before the first batch towards a new target; the old one must be settled or collapsed."""
     return replace(holding, transfer=Transfer(target=target, urgent=urgent, size=size))
+
+
+def resume(holding: Holding, quiet: timedelta) -> Holding:
+    """Before an unfinished transfer goes on: its batch in flight is sent again, and may still land twice."""
+    return replace(holding, quiet_until=waits_until(holding, quiet))
 
 
 def dispatch(holding: Holding, batch: Batch, now: datetime) -> Holding:

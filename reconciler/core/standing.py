@@ -30,19 +30,23 @@ from reconciler.core.plan import (
     Turn,
     Update,
 )
-from reconciler.core.receipt import Holding, Intent, Receipt, adoptable, waits_until
-from reconciler.core.remote import Segment, Statistics, name_key
+from reconciler.core.receipt import Holding, Intent, Receipt, adoptable, may_undo, waits_until
+from reconciler.core.remote import Segment, Statistics
 
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What the planner knows of one address. `segments` are those of its accounts, by id."""
+    """What the planner knows of one address.
+
+    `segments` are all that are listed, by id; `found` are those that may answer an unanswered create.
+    """
 
     spec: SegmentSpec
     receipt: Receipt | None
     target: Target
     comparison: Comparison | None
     segments: Mapping[str, Segment]
+    found: Mapping[Slot, Segment]
     statistics: Mapping[str, Statistics]
     now: datetime
     quiet: timedelta
@@ -74,21 +78,13 @@ def receiver(
     return None
 
 
-def unanswered(holding: Holding | None, segments: Mapping[str, Segment]) -> Segment | None:
-    """The segment found under the name of a create that was never answered."""
-    if holding is None or holding.intent is None:
-        return None
-    wanted = (holding.key.account_id, name_key(holding.intent.name))
-    return next((one for one in segments.values() if (one.account_id, one.name_key) == wanted), None)
-
-
 def change_for(sight: Sight) -> Sending | Finding | None:
     """The change that brings one address to its spec; a finding when none is safe; None when none is due."""
     receipt = sight.receipt
     if receipt is None:
         return _create(sight, ())
-    current = _resolve(sight, receipt.current)
-    successor = _resolve(sight, receipt.successor) if receipt.successor else None
+    current = _resolve(sight, "current", receipt.current)
+    successor = _resolve(sight, "successor", receipt.successor) if receipt.successor else None
     if isinstance(current, Finding):
         return current
     if isinstance(successor, Finding):
@@ -106,28 +102,27 @@ def change_for(sight: Sight) -> Sending | Finding | None:
     return _replace(sight, current, successor, prelude)
 
 
-def _resolve(sight: Sight, holding: Holding) -> Holding | Finding | None:
+def _resolve(sight: Sight, slot: Slot, holding: Holding) -> Holding | Finding | None:
     """What became of a create that was never answered.
 
-    It was carried out (the holding gets its segment), or it is sent again under the same name (the
-    intent stays: names are unique, so it can't happen twice), or it never happened (None). Until a
-    late request can no longer land, the last is not known: a finding.
+    It was carried out (the holding gets its segment), or it never happened (None). While a late
+    request may still land, it is sent again under the same name (the intent stays: names are unique,
+    so it can't happen twice); where that would not do, nothing is decided yet: a finding.
     """
-    intent = holding.intent
+    intent, found = holding.intent, sight.found.get(slot)
     if intent is None:
         return holding
-    found = unanswered(holding, sight.segments)
     why_not = ""
     if found is not None:
         statistics = sight.statistics.get(found.id, Statistics(None, None, None))
         why_not = adoptable(intent, holding.key, found, statistics)
         if not why_not:
             return replace(holding, segment_id=found.id, intent=None)
-    elif holding.key == sight.spec.key:
-        return holding
     until = intent.written_at + sight.quiet
     if sight.now >= until:
         return None
+    if found is None and holding.key == sight.spec.key:
+        return holding
     return Finding(
         str(sight.spec.address),
         f"an earlier request to create {intent.name!r} was not answered and may still be carried out"
@@ -184,7 +179,7 @@ def _keep(
     if receipt.current.intent:
         reason = f"segment {segment.id} was created by an earlier run whose answer was lost"
         return Create(sight.spec, members, steps, reason)
-    return Update(sight.spec, attributes, members, steps, _why(current, transfer, attributes))
+    return Update(sight.spec, attributes, members, steps, _why(current, steps, attributes))
 
 
 def _create_again(sight: Sight, intent: Intent, prelude: tuple[PreludeStep, ...]) -> Create:
@@ -192,9 +187,7 @@ def _create_again(sight: Sight, intent: Intent, prelude: tuple[PreludeStep, ...]
     spec = sight.spec
     steps: tuple[PreludeStep, ...] = (CreateSegment("current", spec.key, intent.name, spec.description),)
     if intent.name != spec.name:
-        late = _future(intent.written_at + sight.quiet, sight.now)
-        turn = Turn.RENAME_CREATED
-        steps += (PatchSegment("current", spec.key.account_id, spec.name, turn=turn, not_before=late),)
+        steps += (PatchSegment("current", spec.key.account_id, spec.name, turn=Turn.RENAME_CREATED),)
     reason = "an earlier request to create it was not answered, and it isn't there"
     return Create(spec, _filling(sight, 0), _filled(sight, "current", (*prelude, *steps)), reason)
 
@@ -246,17 +239,14 @@ def _key_parts(before: SegmentKey, after: SegmentKey) -> tuple[tuple[str, str, s
 def _patches(
     sight: Sight, current: Holding, attributes: tuple[AttributeChange, ...]
 ) -> tuple[PatchSegment, ...]:
+    """What is not as it should be, and what an unanswered call could still undo."""
+    spec, account_id = sight.spec, current.key.account_id
+    if may_undo(current, spec.name, spec.description, sight.now, sight.quiet):
+        return (PatchSegment("current", account_id, spec.name, spec.description),)
     if not attributes:
         return ()
     changed = {one.name: one.after for one in attributes}
-    patch = PatchSegment(
-        "current",
-        current.key.account_id,
-        name=changed.get("name"),
-        description=changed.get("description"),
-        not_before=_future(current.renames_until, sight.now),
-    )
-    return (patch,)
+    return (PatchSegment("current", account_id, changed.get("name"), changed.get("description")),)
 
 
 def _compared(sight: Sight) -> Comparison:
@@ -319,11 +309,13 @@ def _unfit(sight: Sight, segment: Segment, *, touched: bool) -> Finding | None:
     return None
 
 
-def _why(current: Holding, transfer: SendMembers | None, attributes: tuple[AttributeChange, ...]) -> str:
-    if current.transfer is not None and transfer is not None:
-        if transfer.comparison.resumes:
+def _why(current: Holding, steps: Steps, attributes: tuple[AttributeChange, ...]) -> str:
+    if current.transfer is not None and steps.transfer is not None:
+        if steps.transfer.comparison.resumes:
             return "an earlier apply was interrupted; this one goes on where it stopped"
         return "an earlier apply was interrupted and the source has changed since"
-    if transfer is None and not attributes:
+    if steps.prelude and not attributes:
+        return "an unanswered call may still change the name; it is set again once that can't happen"
+    if steps.transfer is None and not attributes:
         return "the definition changed; the members did not (no call)"
     return ""

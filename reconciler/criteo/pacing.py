@@ -9,8 +9,8 @@ minute  fewer calls than the limit can have arrived within the last minute. A ca
 room    an answer that left `remaining` lets that many more calls through, however late. Every call
         that may have arrived after it counts against them.
 reset   an answer that left nothing lets one more through from its `reset` on. Once a sliding minute
-        is ruled out, because more calls than the limit got through within one, a bucket is the
-        worst case left: from any `reset` on it lets more through at its even rate.
+        is ruled out, because more remains than one that holds our last calls could leave, a bucket
+        is the worst case left: from any `reset` on it fills at an even rate.
 
 `reset` is in the server's time. `Date` of the same answers bounds how far our clock is ahead of it;
 without a `Date`, the third rule is not used. Calls of others show up as less `remaining` than our
@@ -73,14 +73,16 @@ class Room:
 class Pace:
     """All that is known; times are Unix seconds of our clock.
 
-    `answered` holds when the calls of the last minute ended, `sent_at` when those began that surely
-    arrived, or may still. `sent` and `done` count calls since the start. `foreign` calls are not ours, and count until `foreign_until`.
+    `answered` holds when the calls of the last minute ended, `remains` what each answer left, and
+    `sent_at` when those began that were let through, or may be. `sent` and `done` count calls since
+    the start. `foreign` calls are not ours, and count until `foreign_until`.
     """
 
     limit: int
     sent: int = 0
     done: int = 0
     answered: tuple[float, ...] = ()
+    remains: tuple[int, ...] = ()
     sent_at: tuple[float, ...] = ()
     foreign: int = 0
     foreign_until: float = 0.0
@@ -116,22 +118,17 @@ def delay(pace: Pace, now: float, calls: int = 1) -> float:
 
 def lost(pace: Pace, ticket: Ticket, now: float) -> Pace:
     """The call got no answer, and we stopped waiting for it."""
-    return replace(_end(pace, ticket, now), sent_at=())
+    return replace(_end(pace, ticket, 0, now), sent_at=())
 
 
 def answer(pace: Pace, ticket: Ticket, headers: RateHeaders, now: float) -> Pace:
     """The call was let through."""
-    pace = replace(_end(pace, ticket, now), refused_in_row=0)
-    if headers.date is not None:
-        pace = replace(
-            pace,
-            ahead_at_least=max(pace.ahead_at_least, ticket.sent_at - headers.date - 1),
-            ahead_at_most=min(pace.ahead_at_most, now - headers.date),
-        )
-    if headers.limit is not None and headers.limit > 0 and headers.limit != pace.limit:
+    pace = _end(replace(pace, refused_in_row=0), ticket, headers.remaining or 0, now)
+    pace = _learn_clock(pace, ticket, headers, now)
+    if headers.limit and headers.limit != pace.limit:
         pace = replace(pace, limit=headers.limit, maybe_sliding=True)
     lately = len(_after(pace.sent_at, now - MINUTE))
-    if lately - pace.in_flight > pace.limit:
+    if lately - pace.in_flight + min(pace.remains) > pace.limit:
         pace = replace(pace, maybe_sliding=False)
     if headers.remaining is None:
         return pace
@@ -139,21 +136,32 @@ def answer(pace: Pace, ticket: Ticket, headers: RateHeaders, now: float) -> Pace
     least = pace.limit - (pace.sent - ticket.expired) - headers.remaining
     most = pace.limit - surely_before - headers.remaining
     held = pace.foreign if now < pace.foreign_until else 0
-    foreign = max(0, least, min(held, most))
-    rooms = pace.rooms if least <= 0 else ()
-    room = Room(
-        before=ticket.done + ticket.calls,
-        remaining=headers.remaining,
-        shut_until=_shut_until(pace, headers),
-        opens_at=_opens_at(pace, headers, now),
-        until=now + MINUTE,
+    pace = replace(
+        pace,
+        foreign=max(0, least, min(held, most)),
+        foreign_until=now + MINUTE + EPSILON,
+        rooms=pace.rooms if least <= 0 else (),
     )
+    return _add_room(pace, ticket, headers.remaining, headers, now)
+
+
+def _learn_clock(pace: Pace, ticket: Ticket, headers: RateHeaders, now: float) -> Pace:
+    if headers.date is None:
+        return pace
     return replace(
         pace,
-        foreign=foreign,
-        foreign_until=now + MINUTE + EPSILON,
-        rooms=(*rooms, room)[-KEPT_ROOMS:],
+        ahead_at_least=max(pace.ahead_at_least, ticket.sent_at - headers.date - 1),
+        ahead_at_most=min(pace.ahead_at_most, now - headers.date),
     )
+
+
+def _add_room(pace: Pace, ticket: Ticket, remaining: int, headers: RateHeaders, now: float) -> Pace:
+    shut_until = -math.inf
+    if headers.reset is not None and not remaining:
+        shut_until = headers.reset - ROUNDING + pace.ahead_at_least
+    opens_at = _opens_at(pace, headers, now)
+    room = Room(ticket.done + ticket.calls, remaining, shut_until, opens_at, now + MINUTE)
+    return replace(pace, rooms=(*pace.rooms, room)[-KEPT_ROOMS:])
 
 
 def refuse(pace: Pace, ticket: Ticket, headers: RateHeaders, now: float) -> Pace:
@@ -177,17 +185,26 @@ def refuse(pace: Pace, ticket: Ticket, headers: RateHeaders, now: float) -> Pace
     )
 
 
-def _end(pace: Pace, ticket: Ticket, now: float) -> Pace:
-    answered = (*pace.answered, *[now] * ticket.calls)
-    return replace(pace, done=pace.done + ticket.calls, answered=answered)
+def _end(pace: Pace, ticket: Ticket, remaining: int, now: float) -> Pace:
+    return replace(
+        pace,
+        done=pace.done + ticket.calls,
+        answered=(*pace.answered, *[now] * ticket.calls),
+        remains=(*pace.remains, *[remaining] * ticket.calls),
+    )
 
 
 def _forget(pace: Pace, now: float) -> Pace:
     """Drops what is older than a minute."""
     since = now - MINUTE - EPSILON
     answered = _after(pace.answered, since)
-    rooms = tuple(room for room in pace.rooms if room.until > now)
-    return replace(pace, answered=answered, sent_at=_after(pace.sent_at, since), rooms=rooms)
+    return replace(
+        pace,
+        answered=answered,
+        remains=pace.remains[len(pace.remains) - len(answered) :],
+        sent_at=_after(pace.sent_at, since),
+        rooms=tuple(room for room in pace.rooms if room.until > now),
+    )
 
 
 def _after(times: tuple[float, ...], since: float) -> tuple[float, ...]:
@@ -237,12 +254,6 @@ def _before(pace: Pace, room: Room) -> int:
     if room.remaining:
         return room.before
     return max(room.before, pace.done - len(_after(pace.answered, room.shut_until)))
-
-
-def _shut_until(pace: Pace, headers: RateHeaders) -> float:
-    if headers.reset is None or headers.remaining:
-        return -math.inf
-    return headers.reset - ROUNDING + pace.ahead_at_least
 
 
 def _opens_at(pace: Pace, headers: RateHeaders, now: float) -> float:

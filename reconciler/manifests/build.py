@@ -29,13 +29,13 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 def build(inventory: Inventory, data_root: str | None, notes: tuple[str, ...]) -> Desired:
     """Puts the environment together; segments are sorted by address."""
-    home = inventory.legal["Environment"][inventory.environment]
+    home = inventory.named["Environment"][inventory.environment]
     environment = _environment(home.root.value, data_root)
     audiences = [
         (document, _audience(document, environment.guards))
-        for document in inventory.legal["Audience"].values()
+        for document in inventory.named["Audience"].values()
     ]
-    destinations = inventory.legal["Destination"]
+    destinations = inventory.named["Destination"]
     segments = [
         _segment(
             environment, segment_name(home, document, destinations[name]), destinations[name], audience, place
@@ -46,7 +46,7 @@ def build(inventory: Inventory, data_root: str | None, notes: tuple[str, ...]) -
     ]
     return Desired(
         environment=environment,
-        credentials=tuple(_credential(one) for _, one in sorted(inventory.legal["Credential"].items())),
+        credentials=tuple(_credential(one) for _, one in sorted(inventory.named["Credential"].items())),
         segments=tuple(sorted(segments, key=lambda spec: spec.address)),
         notes=notes,
     )

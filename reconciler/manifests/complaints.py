@@ -11,6 +11,7 @@ from reconciler.manifests.wording import choices, label, nearest
 if TYPE_CHECKING:
     from jsonschema import ValidationError
 
+_ABOUT_KEYS = frozenset({"additionalProperties", "required", "uniqueItems"})
 _TYPES = {
     "object": ("a mapping (`key: value`)", "write its keys below it, indented, or in { }"),
     "array": ("a list", "write `- item` lines below it, or [item, item]"),
@@ -39,24 +40,39 @@ class _Error(NamedTuple):
         return _subject(self.path)
 
 
-def validate(document: Document) -> list[Flaw]:
-    """All that the schema of the document's kind has against it."""
-    value = document.root.value
-    if not isinstance(value, dict):
-        remedy = f"begin it with `kind:`, one of {', '.join(schema.KINDS)}"
-        return [_flaw(document.place(), "a manifest is a mapping (`key: value`)", remedy)]
-    if document.kind not in schema.KINDS:
-        return [_unknown_kind(document, value)]
+def validate(document: Document) -> tuple[list[Flaw], Document]:
+    """All that the schema of the document's kind has against it, and the document without those values."""
     narrowest: dict[tuple[Step, ...], _Error] = {}
-    flaws: list[Flaw] = []
-    for found in schema.validator(document.kind).iter_errors(value):
+    others: list[_Error] = []
+    for found in schema.validator(document.kind).iter_errors(document.root.value):
         error = _error(document, found)
         if error.keyword == "enum":
             other = narrowest.setdefault(error.path, error)
             narrowest[error.path] = min(other, error, key=lambda one: len(one.wanted))
         else:
-            flaws += _TELLERS.get(error.keyword, _tell_otherwise)(error)
-    return flaws + [flaw for error in narrowest.values() for flaw in _tell_enum(error)]
+            others.append(error)
+    errors = [*others, *narrowest.values()]
+    wrong = [
+        error.path for error in errors if error.path and error.keyword not in _ABOUT_KEYS and not error.of_key
+    ]
+    flaws = [flaw for error in errors for flaw in _TELLERS.get(error.keyword, _tell_otherwise)(error)]
+    return flaws, document.without(wrong)
+
+
+def of_unknown_kind(document: Document) -> Flaw:
+    """What to say of a document that no schema can judge."""
+    value = document.root.value
+    if not isinstance(value, dict):
+        remedy = f"begin it with `kind:`, one of {', '.join(schema.KINDS)}"
+        return _flaw(document.place(), "a manifest is a mapping (`key: value`)", remedy)
+    if "kind" in value:
+        problem = "`kind` has no value" if value["kind"] is None else "unknown kind"
+        return _flaw(document.place("kind"), problem, choices(document.kind, schema.KINDS))
+    near = next((key for key in value if nearest(key, ["kind"])), "")
+    if near:
+        return _flaw(document.key_place(near), f"unknown key {label(near)}", "did you mean `kind`?")
+    remedy = f"add `kind:`, one of {', '.join(schema.KINDS)}"
+    return _flaw(document.place(), "a document without `kind`", remedy)
 
 
 def _error(document: Document, found: "ValidationError") -> _Error:
@@ -69,17 +85,6 @@ def _error(document: Document, found: "ValidationError") -> _Error:
         part=found.schema if isinstance(found.schema, dict) else {},
         of_key="propertyNames" in found.absolute_schema_path,
     )
-
-
-def _unknown_kind(document: Document, value: dict[str, Any]) -> Flaw:
-    if "kind" in value:
-        problem = "`kind` has no value" if value["kind"] is None else "unknown kind"
-        return _flaw(document.place("kind"), problem, choices(document.kind, schema.KINDS))
-    near = next((key for key in value if nearest(key, ["kind"])), "")
-    if near:
-        return _flaw(document.key_place(near), f"unknown key {label(near)}", "did you mean `kind`?")
-    remedy = f"add `kind:`, one of {', '.join(schema.KINDS)}"
-    return _flaw(document.place(), "a document without `kind`", remedy)
 
 
 def _subject(path: tuple[Step, ...]) -> str:
@@ -95,26 +100,29 @@ def _tell_unknown(error: _Error) -> Iterator[Flaw]:
     known = error.part.get("properties", {})
     for key in error.given:
         if key not in known:
-            near = nearest(key, known)
-            belongs = "" if near else _belongs(error.document.kind, key)
-            place = error.document.key_place(*error.path, key)
-            yield _flaw(place, f"unknown key {label(key)}", belongs or choices(key, known))
+            remedy = _home(error.document.kind, key) or _other_kind(key, known) or choices(key, known)
+            yield _flaw(error.document.key_place(*error.path, key), f"unknown key {label(key)}", remedy)
 
 
-def _belongs(kind: str, key: str) -> str:
-    """For a key that is right in another place."""
-    places = [where for where in schema.homes().get(key, ()) if where.split(".")[0] == kind]
-    parents = [f"`{where.split('.', 1)[1]}`" if "." in where else "the top level" for where in places]
-    if parents:
-        return f"it belongs under {' or '.join(dict.fromkeys(parents))}"
-    kinds = dict.fromkeys(where.split(".")[0] for where in schema.homes().get(key, ()))
-    return f"it belongs to kind {' or '.join(kinds)}" if kinds else ""
+def _home(kind: str, key: str) -> str:
+    """Where a key belongs that is right in another place of the same kind."""
+    places = [where.partition(".") for where in schema.homes().get(key, ())]
+    parents = [f"`{parent}`" if parent else "the top level" for home, _, parent in places if home == kind]
+    return f"it belongs under {' or '.join(dict.fromkeys(parents))}" if parents else ""
+
+
+def _other_kind(key: str, known: dict[str, Any]) -> str:
+    """Which kind a key belongs to that looks like none of this one."""
+    kinds = dict.fromkeys(where.partition(".")[0] for where in schema.homes().get(key, ()))
+    return f"it belongs to kind {' or '.join(kinds)}" if kinds and not nearest(key, known) else ""
 
 
 def _tell_missing(error: _Error) -> Iterator[Flaw]:
+    """A key that is there, misspelt, is not missing too."""
     known = _properties(error.document.kind, error.path)
+    misspelt = {nearest(key, known) for key in error.given if key not in known}
     for key in error.wanted:
-        if key not in error.given:
+        if key not in error.given and key not in misspelt:
             about = known.get(key, {}).get("description", "").split(". ")[0].rstrip(".")
             remedy = f"add `{key}:`" + (f" ({about[0].lower()}{about[1:]})" if about else "")
             yield _flaw(error.place, f"`{key}` is missing from {error.subject}", remedy)
@@ -177,6 +185,7 @@ _TELLERS: dict[str, Callable[[_Error], Iterator[Flaw]]] = {
     "additionalProperties": _tell_unknown,
     "required": _tell_missing,
     "type": _tell_type,
+    "enum": _tell_enum,
     "pattern": _tell_pattern,
     "maxLength": _tell_long,
     "minLength": _tell_empty,

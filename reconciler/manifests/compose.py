@@ -49,8 +49,7 @@ class Composer:
         for event in yaml.parse(self._text, Loader=_LOADER):
             kind = type(event)
             if kind is yaml.ScalarEvent:
-                self._refuse_extras(event)
-                self._add(self._scalar(event))
+                self._scalar(event)
             elif kind is yaml.MappingStartEvent:
                 self._enter(event, {})
             elif kind is yaml.SequenceStartEvent:
@@ -61,12 +60,14 @@ class Composer:
                 self._flaw_at(event, "an alias (`*name`) is not part of manifests", _WRITE_OUT)
                 self._add(_node(None, event.start_mark, event.end_mark, False, _NO_KEYS, _NO_ITEMS))
 
-    def _scalar(self, event: Any) -> Node:
-        value: Any = event.value
+    def _scalar(self, event: Any) -> None:
+        if event.anchor is not None or event.tag is not None:
+            self._refuse_extras(event)
+        value = event.value
         plain = not event.style
-        if plain:
-            value = _CONSTANTS.get(value, value)
-        return _node(value, event.start_mark, event.end_mark, plain, _NO_KEYS, _NO_ITEMS)
+        if plain and value in _CONSTANTS:
+            value = _CONSTANTS[value]
+        self._add(_node(value, event.start_mark, event.end_mark, plain, _NO_KEYS, _NO_ITEMS))
 
     def _enter(self, event: Any, value: dict[str, Any] | list[Any]) -> None:
         self._refuse_extras(event)
@@ -93,19 +94,16 @@ class Composer:
             frame.key = None
 
     def _pair(self, frame: _Frame, value: dict[str, Any], key: Node, node: Node) -> None:
-        if not isinstance(key.value, str):
-            self._flaw(
-                key.line, key.column, "a key must be text", "put quotes around true, false, null, { and ["
-            )
-            return
         name = key.value
+        if not isinstance(name, str):
+            remedy = "put quotes around true, false, null, { and ["
+            self._flaw(key.line, key.column, "a key must be text", remedy)
+            return
         if frame.flow and key.plain and ":" in name and node.start == node.end:
             name, node = self._glued(key, name)
         if name in value:
-            first = frame.keys[name].line
-            self._flaw(
-                key.start, f"{label(name)} is given twice, first on line {first}", "keep one of the two"
-            )
+            problem = f"{label(name)} is given twice, first on line {frame.keys[name].line}"
+            self._flaw(key.line, key.column, problem, "keep one of the two")
             return
         value[name] = node.value
         frame.keys[name] = key

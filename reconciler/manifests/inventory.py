@@ -10,41 +10,35 @@ from reconciler.manifests.schema import KINDS
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """`sound` are documents that their schema accepts; `complete` is False when a part of a file was lost.
+    """`complete` is False when a document was lost, and with it perhaps a name that others refer to.
 
-    `declared` holds all documents by kind, `legal` the sound ones by kind and name: of two with one
-    name, the first.
+    `declared` holds all documents by kind, `named` by kind and name: of two with one name, the first.
+    What a schema refuses is already taken out of them.
     """
 
     environment: str
     complete: bool
     declared: dict[str, list[Document]]
-    legal: dict[str, dict[str, Document]]
+    named: dict[str, dict[str, Document]]
 
     @classmethod
-    def of(
-        cls, environment: str, documents: list[Document], sound: list[Document], *, complete: bool
-    ) -> "Inventory":
+    def of(cls, environment: str, documents: list[Document], *, complete: bool) -> "Inventory":
         declared: dict[str, list[Document]] = {kind: [] for kind in KINDS}
+        named: dict[str, dict[str, Document]] = {kind: {} for kind in KINDS}
         for document in documents:
-            declared.setdefault(document.kind, []).append(document)
-        legal: dict[str, dict[str, Document]] = {kind: {} for kind in KINDS}
-        for document in sound:
-            legal[document.kind].setdefault(document.name, document)
-        return cls(environment, complete, declared, legal)
+            declared[document.kind].append(document)
+            if document.name:
+                named[document.kind].setdefault(document.name, document)
+        return cls(environment, complete, declared, named)
 
     @property
     def home(self) -> Document | None:
-        """The environment's own document, when it is sound."""
-        return next(iter(self.legal["Environment"].values()), None)
-
-    def names(self, kind: str) -> dict[str, Document]:
-        """What others may refer to, whatever else is wrong with it."""
-        return {document.name: document for document in self.declared[kind]}
+        """The environment's own document."""
+        return next(iter(self.declared["Environment"]), None)
 
     def seats(self) -> dict[str, Any]:
-        """Seats of the environment; empty when there are none that can be trusted."""
-        seats: dict[str, Any] = self.home.root.value["seats"] if self.home else {}
+        """Seats of the environment; empty when there are none."""
+        seats: dict[str, Any] = (self.home.value("seats") if self.home else None) or {}
         return seats
 
 

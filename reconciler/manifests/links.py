@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from pathlib import PurePosixPath
-from typing import Any
 
 from reconciler.core.model import Form, IdentifierType, Place
 from reconciler.manifests import project, schema
@@ -10,7 +9,6 @@ from reconciler.manifests.inventory import Inventory
 from reconciler.manifests.nodes import Document, Flaw, Rank, Step
 from reconciler.manifests.wording import choices, speakable
 
-Known = dict[str, dict[str, Document]]
 _PERSONAL_TYPES = {
     IdentifierType.EMAIL.value: "e-mail addresses",
     IdentifierType.PHONE_NUMBER.value: "phone numbers",
@@ -21,11 +19,12 @@ def check(inventory: Inventory) -> Iterator[Flaw]:
     """Everything that a document can't be blamed for alone."""
     yield from _environment(inventory)
     yield from _repeated_names(inventory)
-    known = {kind: inventory.names(kind) for kind in ("Credential", "Destination")}
-    for destination in inventory.legal["Destination"].values():
-        yield from _destination(inventory, known, destination)
-    for audience in inventory.legal["Audience"].values():
-        yield from _audience(inventory, known, audience)
+    for destination in inventory.declared["Destination"]:
+        yield from _link(inventory, destination, ("credential",), "Credential")
+        yield from _seat(inventory, destination)
+        yield from _form(destination)
+    for audience in inventory.declared["Audience"]:
+        yield from _audience(inventory, audience)
 
 
 def _environment(inventory: Inventory) -> Iterator[Flaw]:
@@ -41,7 +40,7 @@ def _environment(inventory: Inventory) -> Iterator[Flaw]:
         elif index:
             problem = f"a second Environment; the first is at {found[0].place()}"
             yield _flaw(document.place("kind"), problem, "keep one of the two")
-    if inventory.home and inventory.home.name != inventory.environment:
+    if inventory.home and inventory.home.name not in {inventory.environment, ""}:
         problem = "the environment is not named like its folder"
         yield _flaw(inventory.home.place("name"), problem, f"write `name: {inventory.environment}`")
 
@@ -56,34 +55,42 @@ def _repeated_names(inventory: Inventory) -> Iterator[Flaw]:
                 yield _flaw(document.place("name"), problem, "choose another name, or remove one of the two")
 
 
-def _destination(inventory: Inventory, known: Known, destination: Document) -> Iterator[Flaw]:
-    value = destination.root.value
-    if inventory.complete:
-        yield from _link(known, destination, ("credential",), "Credential")
-    seats = inventory.seats()
-    if seats and value["seat"] not in seats:
-        remedy = choices(value["seat"], speakable(seats), call="seats in environment.yaml")
+def _seat(inventory: Inventory, destination: Document) -> Iterator[Flaw]:
+    """An illegal name among the seats may be the one that is meant."""
+    name, seats = destination.text_of("seat"), inventory.seats()
+    legal = speakable(seats)
+    if name and name not in seats and legal and len(legal) == len(seats):
+        remedy = choices(name, legal, call="seats in environment.yaml")
         yield _flaw(destination.place("seat"), "there is no seat of that name", remedy)
-    raw = _PERSONAL_TYPES.get(value["identifierType"])
-    plain = value.get("form", Form.PLAIN) == Form.PLAIN
-    if raw and plain and value.get("access", {}).get("pii", "hashed") == "hashed":
-        place = destination.place("form" if "form" in value else "identifierType")
+
+
+def _form(destination: Document) -> Iterator[Flaw]:
+    raw = _PERSONAL_TYPES.get(destination.text_of("identifierType"))
+    if not raw or destination.lost("form") or destination.lost("access") or destination.lost("access", "pii"):
+        return
+    plain = destination.value("form") in {None, Form.PLAIN}
+    if plain and destination.value("access", "pii") in {None, "hashed"}:
+        place = destination.place("form" if destination.value("form") else "identifierType")
         problem = f"form plain sends raw {raw}, and `access` lets only hashes pass"
         yield _flaw(place, problem, "set `form: sha256`; or, if they may leave, `access: {pii: raw}`")
 
 
-def _audience(inventory: Inventory, known: Known, audience: Document) -> Iterator[Flaw]:
-    value = audience.root.value
-    destinations = inventory.legal["Destination"]
-    for index, name in enumerate(value["destinations"]):
-        if inventory.complete:
-            yield from _link(known, audience, ("destinations", index), "Destination")
-        if name in destinations:
-            wanted = destinations[name].root.value["identifierType"]
-            yield from _column(audience, index, wanted, value["columns"])
-    for index, exclusion in enumerate(value.get("exclude", [])):
-        if not set(exclusion["columns"]) & set(value["columns"]):
-            types = " or ".join(exclusion["columns"])
+def _audience(inventory: Inventory, audience: Document) -> Iterator[Flaw]:
+    columns = _columns(audience)
+    for index, name in audience.texts("destinations"):
+        yield from _link(inventory, audience, ("destinations", index), "Destination")
+        destination = inventory.named["Destination"].get(name)
+        wanted = destination.text_of("identifierType") if destination else ""
+        if wanted and columns and wanted not in columns:
+            yield _flaw(
+                audience.place("destinations", index),
+                f"this destination takes {wanted}, and `columns` names no column for it",
+                f"add `{wanted}: <column>` under `columns`, or remove the destination",
+            )
+    for index in range(len(audience.value("exclude") or [])):
+        listed = _columns(audience, "exclude", index)
+        if listed and columns and not listed & columns:
+            types = " or ".join(sorted(listed))
             yield _flaw(
                 audience.place("exclude", index),
                 "this list can't match anybody: it shares no identifier type with the audience",
@@ -91,21 +98,22 @@ def _audience(inventory: Inventory, known: Known, audience: Document) -> Iterato
             )
 
 
-def _link(known: Known, document: Document, path: tuple[Step, ...], kind: str) -> Iterator[Flaw]:
-    """Asked only when every file could be read in full: the other end may be in a lost part."""
+def _columns(audience: Document, *path: Step) -> set[str]:
+    """Identifier types that have a column; empty when a misspelt one may be among them."""
+    node = audience.root
+    for step in (*path, "columns"):
+        if step not in node.items:
+            return set()
+        node = node.items[step]
+    return set(node.keys) if set(node.keys) <= set(IdentifierType) else set()
+
+
+def _link(inventory: Inventory, document: Document, path: tuple[Step, ...], kind: str) -> Iterator[Flaw]:
+    """Asked only when every document could be read: the other end may be in a lost part."""
     name = document.value(*path)
-    if name not in known[kind]:
-        remedy = choices(name, speakable(known[kind]), call=f"{kind.lower()}s here")
+    if inventory.complete and name and name not in inventory.named[kind]:
+        remedy = choices(name, speakable(inventory.named[kind]), call=f"{kind.lower()}s here")
         yield _flaw(document.place(*path), f"there is no {kind} of that name", remedy)
-
-
-def _column(audience: Document, index: int, wanted: str, columns: dict[str, Any]) -> Iterator[Flaw]:
-    if wanted not in columns:
-        yield _flaw(
-            audience.place("destinations", index),
-            f"this destination takes {wanted}, and `columns` names no column for it",
-            f"add `{wanted}: <column>` under `columns`, or remove the destination",
-        )
 
 
 def _flaw(place: Place, problem: str, remedy: str) -> Flaw:
@@ -114,17 +122,16 @@ def _flaw(place: Place, problem: str, remedy: str) -> Flaw:
 
 def notes(inventory: Inventory) -> Iterator[str]:
     """What nothing refers to."""
-    destinations = inventory.legal["Destination"].values()
-    audiences = inventory.legal["Audience"].values()
-    used = {name for audience in audiences for name in audience.root.value["destinations"]}
+    destinations = inventory.declared["Destination"]
+    used = {name for audience in inventory.declared["Audience"] for _, name in audience.texts("destinations")}
     for document in destinations:
         if document.name not in used:
             yield f"{document.place('name')}: no audience uses this destination"
-    credentials = {destination.root.value["credential"] for destination in destinations}
-    for document in inventory.legal["Credential"].values():
+    credentials = {destination.text_of("credential") for destination in destinations}
+    for document in inventory.declared["Credential"]:
         if document.name not in credentials:
             yield f"{document.place('name')}: no destination uses this credential"
-    seats = {destination.root.value["seat"] for destination in destinations}
+    seats = {destination.text_of("seat") for destination in destinations}
     for seat in inventory.seats():
         if inventory.home and seat not in seats:
             yield f"{inventory.home.key_place('seats', seat)}: no destination uses this seat"

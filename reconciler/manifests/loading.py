@@ -7,21 +7,23 @@ from reconciler.core.errors import ConfigurationError
 from reconciler.core.model import Desired
 from reconciler.manifests import links, naming, project, sources
 from reconciler.manifests.build import build
-from reconciler.manifests.complaints import validate
+from reconciler.manifests.complaints import of_unknown_kind, validate
 from reconciler.manifests.inventory import Inventory
 from reconciler.manifests.nodes import Document, Flaw, findings
 from reconciler.manifests.reading import Reading, read
+from reconciler.manifests.schema import KINDS
 from reconciler.manifests.traps import inspect
 
 _OLDEST_SUPPORTED = "2026-01"
-_KNOWN_VERSIONS = ("2025-10", "2026-01", "2026-07", "2027-01")
+_KNOWN_VERSIONS = ("2026-01", "2026-07", "2027-01")
 
 
 def load(root: Path, environment: str, *, data_root: str | None = None) -> Desired:
     """What the manifests of one environment ask for; `data_root` replaces the declared one."""
     reading = read(root, project.files(root, environment))
-    flaws, sound = judge(reading)
-    inventory = Inventory.of(environment, reading.documents, sound, complete=reading.complete)
+    flaws, documents = judge(reading)
+    complete = reading.complete and len(documents) == len(reading.documents)
+    inventory = Inventory.of(environment, documents, complete=complete)
     flaws += [*links.check(inventory), *naming.check(inventory), *sources.check(inventory, root, data_root)]
     found = findings(flaws)
     if found:
@@ -31,15 +33,18 @@ def load(root: Path, environment: str, *, data_root: str | None = None) -> Desir
 
 
 def judge(reading: Reading) -> tuple[list[Flaw], list[Document]]:
-    """Each document by itself: all flaws, and the documents that their schema accepts."""
+    """Each document by itself: all flaws, and the documents of known kinds without what is wrong in them."""
     flaws = list(reading.flaws)
-    sound = []
+    documents = []
     for document in reading.documents:
-        complaints = validate(document)
-        flaws += [*complaints, *inspect(document)]
-        if not complaints:
-            sound.append(document)
-    return flaws, sound
+        flaws += inspect(document)
+        if document.kind in KINDS:
+            complaints, rest = validate(document)
+            flaws += complaints
+            documents.append(rest)
+        else:
+            flaws.append(of_unknown_kind(document))
+    return flaws, documents
 
 
 def _notes(inventory: Inventory, data_root: str | None) -> Iterator[str]:
@@ -49,10 +54,10 @@ def _notes(inventory: Inventory, data_root: str | None) -> Iterator[str]:
 
 
 def _version_notes(inventory: Inventory) -> Iterator[str]:
-    for environment in inventory.legal["Environment"].values():
-        version = environment.value("api").get("version", _OLDEST_SUPPORTED)
-        place = environment.place("api", "version")
-        if version < _OLDEST_SUPPORTED:
-            yield f"{place}: Criteo has ended support for this version of the API; 2026-07 is the current one"
-        elif version not in _KNOWN_VERSIONS:
-            yield f"{place}: this release doesn't know this version; known are {', '.join(_KNOWN_VERSIONS)}"
+    if not inventory.home or not (version := inventory.home.value("api", "version")):
+        return
+    place = inventory.home.place("api", "version")
+    if version < _OLDEST_SUPPORTED:
+        yield f"{place}: Criteo has ended support for this version of the API; 2026-07 is the current one"
+    elif version not in _KNOWN_VERSIONS:
+        yield f"{place}: this release doesn't know this version; known are {', '.join(_KNOWN_VERSIONS)}"

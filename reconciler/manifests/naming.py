@@ -3,43 +3,45 @@
 from collections.abc import Iterator
 
 from reconciler.core.model import Address, Place
-from reconciler.core.names import LONGEST
 from reconciler.core.remote import name_key
 from reconciler.manifests.inventory import Inventory
 from reconciler.manifests.nodes import Document, Flaw, Rank
 
+LONGEST = 256  # as in core.names, which draws in all that plans are made of; a test keeps the two equal
+
 
 def segment_name(environment: Document, audience: Document, destination: Document) -> str:
     """Prefix of the environment, title of the audience, suffix of the destination."""
-    prefix: str = environment.root.value.get("namePrefix", "")
-    suffix: str = destination.root.value.get("nameSuffix", f" ({destination.name})")
-    title: str = audience.root.value["title"]
-    return f"{prefix}{title}{suffix}"
+    suffix = destination.value("nameSuffix")
+    suffix = f" ({destination.name})" if suffix is None else suffix
+    return f"{environment.text_of('namePrefix')}{audience.text_of('title')}{suffix}"
 
 
 def check(inventory: Inventory) -> Iterator[Flaw]:
-    """Judges the names of all segments whose parts are sound."""
+    """Judges the names of all segments that can be told."""
     taken: dict[tuple[str, str], tuple[Address, Place]] = {}
-    for audience in inventory.legal["Audience"].values():
-        if not audience.root.value["title"].strip():
+    for audience in inventory.declared["Audience"]:
+        title = audience.text_of("title")
+        if title and not title.strip():
             yield _flaw(audience.place("title"), "`title` is empty", "say what people should see at Criteo")
-            continue
-        for place, destination, account, name in _segments(inventory, audience):
+        for place, destination, account, name in _segments(inventory, audience) if title.strip() else ():
             yield from _long(place, name)
-            here = (Address(destination, audience.name), place)
-            other, there = taken.setdefault((account, name_key(name)), here)
-            yield from _taken(place, there, other)
+            address = Address(destination, audience.name)
+            other, there = taken.setdefault((account, name_key(name)), (address, place))
+            if other != address:
+                yield _taken(place, there, other)
 
 
 def _segments(inventory: Inventory, audience: Document) -> Iterator[tuple[Place, str, str, str]]:
-    """Place, destination, account and name of each segment of an audience that can be told."""
+    """Place, destination, account and name of each segment."""
     seats = inventory.seats()
-    for index, name in enumerate(audience.root.value["destinations"]):
-        destination = inventory.legal["Destination"].get(name)
-        seat = seats.get(destination.root.value["seat"]) if destination else None
-        if inventory.home and destination and seat:
+    for index, name in audience.texts("destinations"):
+        destination = inventory.named["Destination"].get(name)
+        seat = seats.get(destination.text_of("seat")) if destination else None
+        account = seat.get("accountId") if seat else None
+        if inventory.home and destination and account:
             rendered = segment_name(inventory.home, audience, destination)
-            yield audience.place("destinations", index), name, seat["accountId"], rendered
+            yield audience.place("destinations", index), name, account, rendered
 
 
 def _long(place: Place, name: str) -> Iterator[Flaw]:
@@ -48,11 +50,10 @@ def _long(place: Place, name: str) -> Iterator[Flaw]:
         yield _flaw(place, problem, "shorten `title`, `namePrefix` or `nameSuffix`")
 
 
-def _taken(place: Place, there: Place, other: Address) -> Iterator[Flaw]:
-    if place != there:
-        problem = f"the segment would have the same name as {other} ({there}), in the same account"
-        remedy = "change one `title`, or the destination's `nameSuffix`; case and outer spaces don't count"
-        yield _flaw(place, problem, remedy)
+def _taken(place: Place, there: Place, other: Address) -> Flaw:
+    problem = f"the segment would have the same name as {other} ({there}), in the same account"
+    remedy = "change one `title`, or the destination's `nameSuffix`; case and outer spaces don't count"
+    return _flaw(place, problem, remedy)
 
 
 def _flaw(place: Place, problem: str, remedy: str) -> Flaw:

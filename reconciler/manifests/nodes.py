@@ -1,7 +1,8 @@
 """What was read: values that remember where they stand, and what is wrong with them."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from copy import deepcopy
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Any, NamedTuple
 
@@ -48,21 +49,46 @@ class Document:
         value = self.root.value.get(key) if isinstance(self.root.value, dict) else None
         return value if isinstance(value, str) else ""
 
-    def value(self, *path: Step) -> Any:
-        """The value at a path that is known to be there."""
-        node = self.root
+    def lost(self, *path: Step) -> bool:
+        """Something stands there, but not what the schema wants."""
+        node: Node | None = self.root
         for step in path:
-            node = node.items[step]
-        return node.value
+            node = node.items.get(step) if node else None
+        return node is not None and self.value(*path) is None
+
+    def value(self, *path: Step) -> Any:
+        """The value at a path; None when it, or a part of the way, is not there."""
+        value = self.root.value
+        for step in path:
+            try:
+                value = value[step]
+            except (KeyError, IndexError, TypeError):
+                return None
+        return value
+
+    def texts(self, *path: Step) -> list[tuple[int, str]]:
+        """The texts in a list with their indexes; empty when there is no list."""
+        items = self.value(*path)
+        listed = items if isinstance(items, list) else []
+        return [(index, item) for index, item in enumerate(listed) if isinstance(item, str)]
+
+    def without(self, paths: list[tuple[Step, ...]]) -> "Document":
+        """The same document without some values; items of lists are replaced by None."""
+        if not paths:
+            return self
+        value = deepcopy(self.root.value)
+        for path in paths:
+            _remove(value, path)
+        return replace(self, root=self.root._replace(value=value))
 
     def place(self, *path: Step) -> Place:
-        """Where a value stands; a mapping or list under a key stands at the key."""
+        """Where a value stands: for mappings, lists and what is not there, at their key."""
         parent, node = self.root, self.root
         for step in path:
             if step not in node.items:
                 return self.place(*path[:-1])
             parent, node = node, node.items[step]
-        if node.items and path and path[-1] in parent.keys:
+        if path and path[-1] in parent.keys and (node.items or node.start == node.end):
             return self.at(parent.keys[str(path[-1])])
         return self.at(node)
 
@@ -75,6 +101,15 @@ class Document:
 
     def at(self, node: Node) -> Place:
         return Place(self.file, node.line, node.column)
+
+
+def _remove(value: Any, path: tuple[Step, ...]) -> None:
+    for step in path[:-1]:
+        value = value.get(step) if isinstance(value, dict) else value[step] if value else None
+    if isinstance(value, dict):
+        value.pop(path[-1], None)
+    elif isinstance(value, list):
+        value[int(path[-1])] = None
 
 
 def walk(node: Node, name: str = "") -> Iterator[tuple[str, Node]]:

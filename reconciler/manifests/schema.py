@@ -1,7 +1,6 @@
 """The JSON Schemas: found, resolved once, and compiled once."""
 
 import json
-import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -33,28 +32,10 @@ def load(kind: str) -> dict[str, Any]:
 
 @cache
 def validator(kind: str) -> Any:
-    """A compiled validator: parts are prepared once, and patterns match whole values, as in editors."""
-    from jsonschema import Draft202012Validator, ValidationError
-    from jsonschema.validators import extend
+    """A compiled validator for one kind."""
+    from reconciler.manifests.keywords import Validator  # jsonschema takes longer to import than all the rest
 
-    prepared: dict[int, Any] = {}
-
-    def pattern(_: Any, wanted: str, instance: Any, __: Any) -> Iterator[ValidationError]:
-        if isinstance(instance, str) and not _compile(wanted).search(instance):
-            yield ValidationError("")
-
-    def properties(whole: Any, parts: dict[str, Any], instance: Any, _: Any) -> Iterator[ValidationError]:
-        for key in instance if isinstance(instance, dict) else ():
-            if key not in parts:
-                continue
-            part = prepared.get(id(parts[key])) or whole.evolve(schema=parts[key])
-            prepared[id(parts[key])] = part
-            for error in part.iter_errors(instance[key]):
-                error.path.appendleft(key)
-                yield error
-
-    strict: Any = extend
-    return strict(Draft202012Validator, {"pattern": pattern, "properties": properties})(load(kind))
+    return Validator(load(kind))
 
 
 @cache
@@ -65,11 +46,6 @@ def homes() -> dict[str, tuple[str, ...]]:
         for where, key in _keys(load(kind), kind):
             found.setdefault(key, []).append(where)
     return {key: tuple(places) for key, places in found.items()}
-
-
-@cache
-def _compile(pattern: str) -> re.Pattern[str]:
-    return re.compile(re.sub(r"\$$", r"\\Z", pattern))
 
 
 @cache

@@ -20,7 +20,7 @@ def check(inventory: Inventory, root: Path, data_root: str | None) -> Iterator[F
     """Every pattern must match a file below the data root; `data_root` overrides the environment's."""
     home = inventory.home
     declared = _declared(inventory, data_root)
-    if home is None or is_remote(declared):
+    if home is None or not declared or is_remote(declared):
         return
     if not (root / declared).is_dir():
         what = "the folder given as --data-root" if data_root else "the data folder"
@@ -31,7 +31,7 @@ def check(inventory: Inventory, root: Path, data_root: str | None) -> Iterator[F
 
 
 def _declared(inventory: Inventory, data_root: str | None) -> str:
-    return data_root or (inventory.home.value("data", "root") if inventory.home else "")
+    return data_root or (inventory.home and inventory.home.value("data", "root")) or ""
 
 
 def _missing(inventory: Inventory, folder: Path) -> Iterator[Flaw]:
@@ -39,7 +39,7 @@ def _missing(inventory: Inventory, folder: Path) -> Iterator[Flaw]:
     def matches(pattern: str) -> bool:
         return _matches(folder, pattern)
 
-    for audience in inventory.legal["Audience"].values():
+    for audience in inventory.declared["Audience"]:
         for path, pattern in _patterns(audience):
             if not matches(pattern):
                 problem = "no file below the data root matches this pattern"
@@ -55,11 +55,10 @@ def _matches(folder: Path, pattern: str) -> bool:
 
 
 def _patterns(audience: Document) -> Iterator[tuple[tuple[Step, ...], str]]:
-    value = audience.root.value
-    for index, pattern in enumerate(value["source"]["files"]):
+    for index, pattern in audience.texts("source", "files"):
         yield ("source", "files", index), pattern
-    for number, exclusion in enumerate(value.get("exclude", [])):
-        for index, pattern in enumerate(exclusion["files"]):
+    for number in range(len(audience.value("exclude") or [])):
+        for index, pattern in audience.texts("exclude", number, "files"):
             yield ("exclude", number, "files", index), pattern
 
 

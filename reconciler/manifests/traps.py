@@ -8,7 +8,9 @@ from reconciler.manifests.schema import TYPED
 from reconciler.manifests.wording import personal
 
 _FREE_TEXT = frozenset({"title", "description", "where", "namePrefix", "nameSuffix"})
-_SECRET = frozenset({"clientId", "clientSecret", "refreshToken"})
+_STRICT = frozenset(
+    {"clientId", "clientSecret", "refreshToken", "endpoint", "tokenUrl", "consentUrl", "redirectUri"}
+)
 _COMMENT = re.compile(r"[ \t]+#")
 _RETYPED = re.compile(
     r"(?P<boolean>(?:y|n|yes|no|on|off|true|false))"
@@ -60,8 +62,8 @@ def inspect(document: Document) -> Iterator[Flaw]:
 
 
 def _personal(document: Document, name: str, node: Node, data: str) -> Flaw:
-    """For secrets the schema's own complaint goes first: it says how to refer to one."""
-    rank = Rank.TRAP if name in _SECRET else Rank.STRUCTURE
+    """For secrets and addresses the schema's complaint goes first: it says how they are written."""
+    rank = Rank.TRAP if name in _STRICT else Rank.STRUCTURE
     return Flaw(
         document.at(node),
         rank,

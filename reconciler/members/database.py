@@ -20,8 +20,6 @@ def connect(
         "allowed_directories": f"[{', '.join(literal(f'{folder}/') for folder in folders)}]",
         "autoinstall_known_extensions": "false",
         "autoload_known_extensions": "false",
-        "enable_progress_bar": "false",
-        "errors_as_json": "false",
         "TimeZone": "'UTC'",
         **({"threads": str(threads)} if threads else {}),
         "enable_external_access": "false",
@@ -58,18 +56,16 @@ def number(cursor: duckdb.DuckDBPyConnection, query: str) -> int:
 @contextlib.contextmanager
 def storage_errors(doing: str) -> Iterator[None]:
     """DuckDB's own words may quote a row, so they end here: only what it was doing is told."""
-    problem: StorageError | None = None
     try:
         yield
     except duckdb.OutOfMemoryException:
-        problem = StorageError(
+        raise StorageError(
             f"{doing}: more memory or disk is needed than is allowed",
             remedy="free disk space for the working folder, or raise the memory limit",
-        )
+        ) from None
     except (duckdb.Error, OSError) as foreign:
-        problem = StorageError(f"{doing}: the disk or a snapshot can't be read or written ({kind(foreign)})")
-    if problem:
-        raise problem
+        problem = f"{doing}: the disk or a snapshot can't be read or written ({kind(foreign)})"
+        raise StorageError(problem) from None
 
 
 def kind(error: Exception) -> str:

@@ -51,6 +51,7 @@ class Table:
     """The rows of a source. `types` are DuckDB's, by case-folded name; text families have none."""
 
     family: Family
+    root: Path
     parts: tuple[Part, ...]
     types: Mapping[str, str]
     names: tuple[str, ...]
@@ -130,27 +131,23 @@ def family(file: Path) -> Family | None:
 
 def describe(cursor: duckdb.DuckDBPyConnection, root: Path, files: Sequence[Path], place: Place) -> Table:
     """Learns the columns of files, which must all be of one family."""
-    families = {family(file) for file in files}
+    families = {kind for file in files if (kind := family(file))}
     if len(families) > 1:
+        problem = f"one source mixes {' and '.join(sorted(families))} files"
         remedy = "give each kind an audience of its own, or export all of it in one"
-        raise ConfigurationError(
-            "sources don't fit together",
-            findings=[
-                _finding(place, f"one source mixes {' and '.join(sorted(map(str, families)))} files", remedy)
-            ],
-        )
+        raise ConfigurationError("sources don't fit together", findings=[_finding(place, problem, remedy)])
     kind = families.pop()
     newest = datetime.fromtimestamp(max(file.stat().st_mtime for file in files), UTC)
     if kind == "csv":
         parts = _csv_parts(cursor, root, files, place)
         names = tuple(dict.fromkeys(one for part in parts for one in part.columns.values()))
-        return Table("csv", parts, {}, names, newest, place)
+        return Table("csv", root, parts, {}, names, newest, place)
     reader, sample = (_parquet, _parquet) if kind == "parquet" else (_json_rows, _json_sample)
     described = cursor.execute(f"DESCRIBE SELECT * FROM {sample(files)}").fetchall()
     names = tuple(str(row[0]) for row in described)
     part = Part(tuple(files), reader(files), {one.casefold(): one for one in names})
     types = {str(row[0]).casefold(): str(row[1]) for row in described} if kind == "parquet" else {}
-    return Table("parquet" if kind == "parquet" else "json", (part,), types, names, newest, place)
+    return Table(kind, root, (part,), types, names, newest, place)
 
 
 def _list(files: Sequence[Path]) -> str:
@@ -197,7 +194,7 @@ def _csv_parts(
     if findings:
         raise ConfigurationError("sources can't be read", findings=findings)
     return tuple(
-        Part(tuple(group), _csv(group, separator, header), {one.casefold(): one for one in reversed(header)})
+        Part(tuple(group), _csv(group, separator, header), {one.casefold(): one for one in header})
         for (separator, header), group in groups.items()
     )
 
@@ -210,10 +207,9 @@ def _csv(files: Sequence[Path], separator: str, header: Sequence[str]) -> str:
 
 def _first_line(cursor: duckdb.DuckDBPyConnection, file: Path) -> str:
     if file.suffix == ".zst":
-        options = "delim = '\x01', quote = '', escape = '', header = false, auto_detect = false, strict_mode = false"
-        row = cursor.execute(
-            f"SELECT line FROM read_csv({_list([file])}, {options}, columns = {{'line': 'VARCHAR'}}) AS source LIMIT 1"
-        ).fetchone()
+        whole = "auto_detect=false, strict_mode=false, header=false, delim='\x01', quote='', escape=''"
+        reader = f"read_csv({_list([file])}, {whole}, columns = {{'line': 'VARCHAR'}})"
+        row = cursor.execute(f"SELECT line FROM {reader} AS source LIMIT 1").fetchone()
         return str(row[0] or "").removeprefix("\ufeff") if row else ""
     with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as stream:
         start = stream.read(LONGEST_HEADER)
@@ -235,14 +231,17 @@ def _unique(header: Sequence[str]) -> tuple[str, ...]:
     return tuple(unique)
 
 
-def missing(root: Path, table: Table, columns: Iterable[str]) -> tuple[Finding, ...]:
+def missing(table: Table, columns: Iterable[str]) -> tuple[Finding, ...]:
     """A finding for each column that some file doesn't have."""
     findings = []
     for column in dict.fromkeys(columns):
+        twice = f"{column} (column ".casefold()
+        if any(one.startswith(twice) for part in table.parts for one in part.columns):
+            findings.append(_finding(table.place, f"column {shown(column)} is there twice", "export it once"))
         lacking = [part for part in table.parts if column.casefold() not in part.columns]
         if not lacking:
             continue
-        file = "" if len(lacking) == len(table.parts) else f" in {_shown(root, lacking[0].files[0])}"
+        file = "" if len(lacking) == len(table.parts) else f" in {_shown(table.root, lacking[0].files[0])}"
         offered = [one for part in lacking for one in part.columns.values()]
         findings.append(
             _finding(table.place, f"there is no column {shown(column)}{file}", suggestion(column, offered))
@@ -250,21 +249,19 @@ def missing(root: Path, table: Table, columns: Iterable[str]) -> tuple[Finding, 
     return tuple(findings)
 
 
-def rounded(
-    cursor: duckdb.DuckDBPyConnection, root: Path, table: Table, columns: Iterable[str]
-) -> tuple[Finding, ...]:
+def rounded(cursor: duckdb.DuckDBPyConnection, table: Table, columns: Iterable[str]) -> tuple[Finding, ...]:
     """A finding for each identifier column of Parquet files that isn't text or a whole number."""
     if table.family != "parquet":
         return ()
     schema = cursor.execute(
-        f"SELECT file_name, name, type FROM parquet_schema({_list(table.files)}) WHERE type IN ('FLOAT', 'DOUBLE')"
+        f"SELECT file_name, name FROM parquet_schema({_list(table.files)}) WHERE type IN ('FLOAT', 'DOUBLE')"
     ).fetchall()
-    floats = {str(column).casefold(): Path(str(file)) for file, column, _ in schema}
+    floats = {str(column).casefold(): Path(str(file)) for file, column in schema}
     remedy = "store it as text: numbers lose digits and leading zeros"
     return tuple(
         _finding(table.place, f"identifiers in column {shown(one)} are stored as {stored}", remedy)
         for one in dict.fromkeys(columns)
-        if (stored := _unfit(root, floats.get(one.casefold()), table.types[one.casefold()]))
+        if (stored := _unfit(table.root, floats.get(one.casefold()), table.types[one.casefold()]))
     )
 
 
@@ -276,9 +273,10 @@ def _unfit(root: Path, floating: Path | None, type_name: str) -> str:
 
 def suggestion(column: str, offered: Iterable[str]) -> str:
     """`did you mean`, from names that look like names: a file without a header has people there."""
-    names = {one.casefold(): one for one in offered if shown(one) == one}
-    if not names:
-        return "the files don't seem to begin with a header line"
+    named = [one for one in offered if "(column " not in one]
+    if not named or any(shown(one) != one for one in named):
+        return "do the files begin with a header line?"
+    names = {one.casefold(): one for one in named}
     close = difflib.get_close_matches(column.casefold(), names, n=1, cutoff=0.5)
     return (
         f"did you mean {names[close[0]]}?"
@@ -304,20 +302,17 @@ def _finding(place: Place, problem: str, remedy: str = "") -> Finding:
     return Finding(str(place), problem, remedy)
 
 
-def unreadable(error: duckdb.Error, root: Path, tables: Sequence[Table]) -> Finding | None:
-    """What a reader's error says, in our words: DuckDB's quote the line. None: not about a file."""
+def unreadable(error: duckdb.Error, root: Path, files: Sequence[Path], place: Place) -> Finding:
+    """What a reader's error says, in our words: DuckDB's quote the line."""
     text = str(error)
-    if isinstance(error, duckdb.OutOfMemoryException) or not re.search(r"CSV|JSON|[Pp]arquet|file", text):
-        return None
-    table, file = next(((t, f) for t in tables for f in t.files if str(f) in text), (tables[0], None))
+    file = next((one for one in files if str(one) in text), None)
     line = re.search(r"(?:CSV Error on Line: |in line )(\d{1,12})", text)
     where = (_shown(root, file) if file else "a source file") + (f", line {line[1]}" if line else "")
-    for sign, problem, remedy in _SIGNS:
-        if sign in text:
-            return _finding(table.place, f"{where}: {problem}", remedy)
-    return _finding(
-        table.place, f"{where}: it can't be read as {table.family}", "check the file, or export it again"
+    signs = ((problem, remedy) for sign, problem, remedy in _SIGNS if sign in text)
+    problem, remedy = next(
+        signs, (f"it can't be read ({type(error).__name__})", "check the file, or export it again")
     )
+    return _finding(place, f"{where}: {problem}", remedy)
 
 
 _SIGNS = (

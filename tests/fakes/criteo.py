@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from fakes.crash import Crash
 
-from reconciler.core.errors import OutcomeUnknownError, RejectedError, RemoteError
+from reconciler.core.errors import AuthenticationError, OutcomeUnknownError, RejectedError, RemoteError
 from reconciler.core.members import Identifiers, Operation
 from reconciler.core.model import IdentifierType
 from reconciler.core.ports import Clock
@@ -103,9 +103,15 @@ class FakeCriteo:
                 return segments[segment_id]
         return None
 
+    def account(self, account_id: str) -> dict[str, FakeSegment]:
+        """What an account holds, for one who has its consent."""
+        if account_id not in self.accounts:
+            raise AuthenticationError(f"no consent for account {account_id}")
+        return self.accounts[account_id]
+
     def named(self, account_id: str, name: str) -> FakeSegment | None:
         key = name_key(name)
-        return next((s for s in self.accounts[account_id].values() if name_key(s.name) == key), None)
+        return next((s for s in self.account(account_id).values() if name_key(s.name) == key), None)
 
     def add(self, account_id: str, new: NewSegment) -> FakeSegment:
         """A segment made by hand, or by a create call."""
@@ -121,7 +127,7 @@ class FakeCriteo:
             updated_at=now,
         )
         self._next_id += 1
-        self.accounts[account_id][made.id] = made
+        self.account(account_id)[made.id] = made
         return made
 
     def rename(self, segment_id: str, name: str) -> None:
@@ -193,7 +199,7 @@ class FakeCriteo:
 
     def _later(self, commit: Callable[[], object]) -> None:
         def unless_refused() -> None:
-            with suppress(RejectedError):
+            with suppress(RejectedError, AuthenticationError):
                 commit()
 
         self._late.append((self.clock.now() + timedelta(seconds=self.late_seconds), unless_refused))
@@ -212,18 +218,20 @@ class FakeReader:
         self._criteo = criteo
 
     def segments(self, account_id: str) -> tuple[Segment, ...]:
-        return self._read("segments", "", lambda: tuple(s.value for s in self._account(account_id).values()))
+        return self._read(
+            "segments", "", lambda: tuple(s.value for s in self._criteo.account(account_id).values())
+        )
 
     def segments_by_id(self, account_id: str, ids: Sequence[str]) -> tuple[Segment, ...]:
         def find() -> tuple[Segment, ...]:
-            held = self._account(account_id)
+            held = self._criteo.account(account_id)
             return tuple(held[segment_id].value for segment_id in dict.fromkeys(ids) if segment_id in held)
 
         return self._read("segments_by_id", "", find) if ids else ()
 
     def statistics(self, account_id: str, segment_id: str) -> Statistics:
         def count() -> Statistics:
-            segment = self._account(account_id).get(segment_id)
+            segment = self._criteo.account(account_id).get(segment_id)
             if segment is None:
                 raise RejectedError(f"no segment {segment_id}", code="segment-not-found")
             size = len(segment.members)
@@ -236,11 +244,6 @@ class FakeReader:
 
     def _read(self, operation: str, segment_id: str, answer: Callable[[], T]) -> T:
         return self._criteo.call(operation, segment_id, 0, answer, answer)[0]
-
-    def _account(self, account_id: str) -> dict[str, FakeSegment]:
-        if account_id not in self._criteo.accounts:
-            raise RejectedError(f"no account {account_id}", code="account-not-found")
-        return self._criteo.accounts[account_id]
 
 
 class FakeWriter:
@@ -294,7 +297,7 @@ class FakeWriter:
         return self._criteo.add(account_id, new).value
 
     def _update(self, account_id: str, patch: SegmentPatch) -> Segment | ItemFailure:
-        segment = self._criteo.accounts[account_id].get(patch.id)
+        segment = self._criteo.account(account_id).get(patch.id)
         if segment is None:
             return ItemFailure("no such segment", "segment-not-found")
         if patch.name is not None:

@@ -196,7 +196,7 @@ class Agenda:
 
 def steady(kind: str, limit: int, latency: float, seed: int, workers: int = 8) -> World:
     """A usual day: latencies differ by half, calls count somewhere between sending and answer."""
-    chance = random.Random(seed)
+    chance = random.Random(seed)  # noqa: S311 - a seeded simulation
     return World(
         KINDS[kind](limit),
         limit,

@@ -24,7 +24,7 @@ from reconciler.core.errors import StorageError
 from reconciler.core.members import Delta, SnapshotRef
 from reconciler.core.model import Address, Form, IdentifierType, SegmentKey
 from reconciler.core.ports import Head
-from reconciler.core.receipt import Flight, Holding, Intent, Receipt, Retired, Transfer
+from reconciler.core.receipt import Flight, Holding, Intent, Receipt, Rename, Retired, Transfer
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MARK = "someone@example.com"
@@ -47,7 +47,7 @@ FULL = Receipt(
         settled=100,
         settled_at=NOON,
         quiet_until=NOON,
-        renames_until=NOON,
+        renames=(Rename("Lapsed", None, NOON),),
     ),
     successor=Holding(key=KEY, intent=Intent("Lapsed (new)", NOON)),
     retired=(Retired(Holding(key=KEY, segment_id="7"), NOON),),
@@ -73,7 +73,7 @@ BARE = {
     "settled": None,
     "settled_at": None,
     "quiet_until": None,
-    "renames_until": None,
+    "renames": [],
 }
 FULL_JSON = {
     "format_version": 1,
@@ -97,7 +97,7 @@ FULL_JSON = {
         "settled": 100,
         "settled_at": TIME,
         "quiet_until": TIME,
-        "renames_until": TIME,
+        "renames": [{"name": "Lapsed", "description": None, "sent_at": TIME}],
     },
     "successor": BARE | {"intent": {"name": "Lapsed (new)", "written_at": TIME}},
     "retired": [{"retired_at": TIME, "holding": BARE | {"segment_id": "7"}}],
@@ -177,7 +177,7 @@ def test_a_missing_or_an_unknown_key_is_refused_at_any_depth(place: int) -> None
 
 WRONG = [[MARK], {MARK: MARK}, True, -1, 0.5]
 WRONG_TEXTS = [MARK, "2026-03-01", "2026-03-01T12:00:00", "2026-03-01T12:00:00+02:00"]
-FREE_TEXTS = {"destination", "audience", "definition", "name", "digest"}
+FREE_TEXTS = {"destination", "audience", "definition", "name", "description", "digest"}
 FREE_TEXTS |= {"account_id", "retailer_id", "segment_id"}
 
 

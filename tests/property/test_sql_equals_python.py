@@ -49,8 +49,9 @@ def by_sql(
     rows = sql.classified("(SELECT unnest(?) AS x)", {"x": kind}, keep="x")
     member = sql.member("x_value", "x_class", form)
     usable = ", ".join(str(int(one)) for one in sql.USABLE[form])
+    usable_wire = f"CASE WHEN x_class IN ({usable}) THEN {member} END"
     wire = sql.written("wire", form != Form.PLAIN)
-    query = f"SELECT x_class, {wire} FROM (SELECT x_class, CASE WHEN x_class IN ({usable}) THEN {member} END AS wire FROM {rows})"
+    query = f"SELECT x_class, {wire} FROM (SELECT x_class, {usable_wire} AS wire FROM {rows})"
     return [read(found, text, form) for found, text in engine.execute(query, [texts]).fetchall()]
 
 

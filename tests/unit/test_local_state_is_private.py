@@ -70,19 +70,22 @@ def test_a_folder_outside_the_home_keeps_its_mode_and_what_is_made_in_it_is_priv
     theirs = tmp_path / "theirs"
     theirs.mkdir()
     theirs.chmod(0o755)
-    use(theirs / "state")
+    with umask(0o777):
+        private_directory(theirs / "deep" / "state")
+    use(theirs / "deep" / "state")
     private_directory(theirs)
     assert mode(theirs) == 0o755
-    assert mode(theirs / "state") == mode(theirs / "state" / "receipts") == 0o700
+    assert {mode(path) for path in theirs.rglob("*") if path.is_dir()} == {0o700}
     assert not list(tmp_path.rglob(".gitignore"))
 
 
 def test_a_way_through_the_parent_folder_does_not_close_the_project(tmp_path: Path) -> None:
-    (tmp_path / ".reconciler").mkdir()
-    before = mode(tmp_path)
-    private_directory(tmp_path / ".reconciler" / ".." / "state")
-    assert mode(tmp_path) == before
-    assert mode(tmp_path / "state") == 0o700
+    project = tmp_path / "project"
+    (project / ".reconciler").mkdir(parents=True)
+    project.chmod(0o755)
+    private_directory(project / ".reconciler" / ".." / "state")
+    assert mode(project) == 0o755
+    assert mode(project / "state") == 0o700
 
 
 def test_git_sees_nothing(tmp_path: Path) -> None:

@@ -183,3 +183,20 @@ def test_an_unfinished_signature_still_says_that_the_state_is_held(state: Path) 
     with pytest.raises(LockedError, match="it has just begun"), LocalStore(state, "sandbox").lock("me"):
         pass
     os.close(handle)
+
+
+def test_a_lock_ends_with_its_run_even_if_a_child_process_has_inherited_the_handle(state: Path) -> None:
+    def is_lock(handle: int) -> bool:
+        try:
+            return os.path.sameopenfile(handle, known)
+        except OSError:
+            return False
+
+    known = os.open(state / "lock", os.O_RDONLY)
+    with LocalStore(state, "sandbox").lock("me"):
+        inherited = [os.dup(handle) for handle in range(known + 1, 256) if is_lock(handle)]
+    assert inherited
+    with LocalStore(state, "sandbox").lock("me"):
+        pass
+    for handle in (known, *inherited):
+        os.close(handle)

@@ -1,0 +1,60 @@
+"""Calls that were never answered: whose segment is it that now bears the name, and which names wait."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
+
+from reconciler.core.model import Address
+from reconciler.core.plan import Slot
+from reconciler.core.receipt import Holding, Intent, Receipt
+from reconciler.core.remote import Segment, name_key
+
+Unanswered = tuple[Address, Slot, Holding, Intent]
+
+
+def unanswered(receipts: Iterable[Receipt]) -> Iterator[Unanswered]:
+    """Every create that was written down and has no answer yet."""
+    for receipt in receipts:
+        slots: tuple[tuple[Slot, Holding | None], ...] = (
+            ("current", receipt.current),
+            ("successor", receipt.successor),
+        )
+        for slot, holding in slots:
+            if holding is not None and holding.intent is not None:
+                yield receipt.address, slot, holding, holding.intent
+
+
+def answers(
+    receipts: Iterable[Receipt], segments: Mapping[str, Segment]
+) -> dict[tuple[Address, Slot], Segment]:
+    """The segment that each unanswered create may have made, by the name it asked for.
+
+    A segment that a receipt knows by its id is nobody's answer. Of several requests for one name the
+    newest counts: it was only made once the older ones could no longer land.
+    """
+    receipts = tuple(receipts)
+    owned = {holding.segment_id for receipt in receipts for holding in receipt.holdings}
+    free = {(one.account_id, one.name_key): one for one in segments.values() if one.id not in owned}
+    newest: dict[tuple[str, str], Unanswered] = {}
+    for create in sorted(unanswered(receipts), key=lambda one: one[3].written_at):
+        newest[create[2].key.account_id, name_key(create[3].name)] = create
+    return {(create[0], create[1]): free[name] for name, create in newest.items() if name in free}
+
+
+def reserved(
+    receipts: Iterable[Receipt], now: datetime, quiet: timedelta
+) -> dict[tuple[str, str], tuple[Address, datetime]]:
+    """Names, by account and key, that an unanswered call may still take: for whom, and until when."""
+    waiting = {}
+    for receipt in receipts:
+        for holding in receipt.holdings:
+            for name, sent_at in _asked_for(holding):
+                if now < sent_at + quiet:
+                    name_in_account = (holding.key.account_id, name_key(name))
+                    waiting[name_in_account] = (receipt.address, sent_at + quiet)
+    return waiting
+
+
+def _asked_for(holding: Holding) -> Iterator[tuple[str, datetime]]:
+    if holding.intent is not None:
+        yield holding.intent.name, holding.intent.written_at
+    yield from ((one.name, one.sent_at) for one in holding.renames if one.name is not None)

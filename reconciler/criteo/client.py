@@ -1,0 +1,185 @@
+"""The audience endpoints as two types: a reader that has no way to change anything, and a writer."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import chain
+from typing import TypeVar
+
+from reconciler.core.errors import RemoteError
+from reconciler.core.members import Identifiers, Operation
+from reconciler.core.model import IdentifierType
+from reconciler.core.remote import (
+    Acknowledgement,
+    BulkAnswer,
+    NewSegment,
+    RateLimit,
+    Segment,
+    SegmentPatch,
+    Statistics,
+)
+from reconciler.criteo import bulk, wire
+from reconciler.criteo.exchange import Call, Refused, Unknown
+from reconciler.criteo.problems import problems
+from reconciler.criteo.refusals import denial
+from reconciler.criteo.session import Reply, Session
+from reconciler.criteo.wire import Denied, Doubt
+
+PAGE_SIZE = 500
+SEGMENTS = "/accounts/{account}/audience-segments"
+OK, BAD_REQUEST = 200, 400
+Item = TypeVar("Item")
+
+
+class CriteoReader:
+    """SegmentReader over the real API."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def segments(self, account_id: str) -> tuple[Segment, ...]:
+        return self._search(account_id)
+
+    def segments_by_id(self, account_id: str, ids: Sequence[str]) -> tuple[Segment, ...]:
+        unique = list(dict.fromkeys(ids))
+        parts = (unique[at : at + PAGE_SIZE] for at in range(0, len(unique), PAGE_SIZE))
+        return tuple(chain.from_iterable(self._search(account_id, part) for part in parts))
+
+    def statistics(self, account_id: str, segment_id: str) -> Statistics:
+        reply = self._read(
+            Call(
+                "GET",
+                f"{self._session.root}/accounts/{account_id}/audience-segments/{segment_id}/contact-list",
+                f"{SEGMENTS}/{{segment}}/contact-list",
+                f"reading the statistics of segment {segment_id}",
+            )
+        )
+        return wire.read_statistics(reply.body)
+
+    def rate_limit(self) -> RateLimit | None:
+        return self._session.rate_limit()
+
+    def _search(self, account_id: str, ids: Sequence[str] = ()) -> tuple[Segment, ...]:
+        """All pages. A segment that moves between pages meanwhile is taken once."""
+        content, found, offset, total = wire.search_body(ids), dict[str, Segment](), 0, None
+        while True:
+            call = Call(
+                "POST",
+                f"{self._session.root}/accounts/{account_id}/audience-segments/search",
+                f"{SEGMENTS}/search",
+                f"listing the segments of account {account_id}",
+                content,
+                query=(("limit", str(PAGE_SIZE)), ("offset", str(offset))),
+            )
+            page = wire.read_page(self._read(call).body, account_id)
+            found.update((segment.id, segment) for segment in page.segments)
+            offset, total = offset + page.received, page.total
+            if (total is None and page.received < PAGE_SIZE) or (total is not None and offset >= total):
+                return tuple(found.values())
+            if not page.received:
+                raise RemoteError(
+                    f"{call.what}: {total} were announced, and {offset} came", remedy="run again"
+                )
+
+    def _read(self, call: Call) -> Reply:
+        reply = self._session.send(call)
+        if isinstance(reply, Refused):
+            raise reply.error
+        return reply
+
+
+class CriteoWriter:
+    """SegmentWriter over the real API."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def create(self, account_id: str, segments: Sequence[NewSegment]) -> BulkAnswer:
+        """Sent once: only when it surely did not happen (no connection, 401, 429) is it sent again."""
+        call = Call(
+            "POST",
+            f"{self._session.root}/accounts/{account_id}/audience-segments/create",
+            f"{SEGMENTS}/create",
+            f"creating {_named([segment.name for segment in segments])}",
+            wire.create_body(segments),
+            writes=True,
+            repeatable=False,
+        )
+        reply = self._session.send(call)
+        if isinstance(reply, Refused):
+            return _apart(reply, segments, lambda one: self.create(account_id, one))
+        return bulk.created(segments, reply.body, account_id)
+
+    def update(self, account_id: str, patches: Sequence[SegmentPatch]) -> BulkAnswer:
+        call = Call(
+            "PATCH",
+            f"{self._session.root}/accounts/{account_id}/audience-segments",
+            SEGMENTS,
+            f"updating {_named([patch.id for patch in patches])}",
+            wire.update_body(patches),
+            writes=True,
+        )
+        reply = self._session.send(call, _in_trouble)
+        if isinstance(reply, Refused):
+            return _apart(reply, patches, lambda one: self.update(account_id, one))
+        return replace(bulk.updated(patches, reply.body, account_id), uncertain=reply.uncertain)
+
+    def change_members(
+        self,
+        segment_id: str,
+        identifier_type: IdentifierType,
+        operation: Operation,
+        identifiers: Identifiers,
+    ) -> Acknowledgement:
+        sent = len(identifiers)
+        direction = "to" if operation == "add" else "from"
+        call = Call(
+            "POST",
+            f"{self._session.root}/audience-segments/{segment_id}/contact-list/add-remove",
+            "/audience-segments/{segment}/contact-list/add-remove",
+            f"{operation} {sent} identifiers {direction} segment {segment_id}",
+            wire.members_body(identifier_type, operation, identifiers),
+            writes=True,
+            private=True,
+        )
+        reply = self._session.send(call, lambda body: _not_acknowledged(call.what, body, sent))
+        if isinstance(reply, Refused):
+            raise reply.error
+        match wire.read_acknowledgement(reply.body, sent):
+            case Acknowledgement() as taken:
+                return replace(taken, uncertain=reply.uncertain)
+            case _:
+                raise AssertionError("an answer was checked and read differently")
+
+
+def _apart(reply: Refused, sent: Sequence[Item], send: Callable[[Sequence[Item]], BulkAnswer]) -> BulkAnswer:
+    """A 400 refuses the whole call for one bad item: item by item, each gets its own answer."""
+    if reply.status != BAD_REQUEST or not problems(reply.body):
+        raise reply.error
+    if len(sent) == 1:
+        return bulk.refused(1, reply.body)
+    answers = [send([item]) for item in sent]
+    return BulkAnswer(
+        items=tuple(chain.from_iterable(answer.items for answer in answers)),
+        uncertain=any(answer.uncertain for answer in answers),
+    )
+
+
+def _in_trouble(body: object) -> Unknown | None:
+    """Criteo's own trouble with some items of a call that may be sent again."""
+    told = next((problem for problem in problems(body) if problem.type == "availability"), None)
+    return Unknown(f"it was answered with {told.code or 'an error'}") if told else None
+
+
+def _not_acknowledged(what: str, body: object, sent: int) -> Unknown | Refused | None:
+    match wire.read_acknowledgement(body, sent):
+        case Doubt(problem, late):
+            return Unknown(problem, late)
+        case Denied(problem):
+            return Refused(OK, denial(what, problem, body), body)
+        case _:
+            return None
+
+
+def _named(names: Sequence[str]) -> str:
+    """One by its name, many by their number."""
+    return f"segment {names[0]}" if len(names) == 1 else f"{len(names)} segments"

@@ -1,0 +1,102 @@
+"""Builds a connection: one client, token, limit and clock behind a reader and a writer."""
+
+import random
+from collections.abc import Callable
+from datetime import timedelta
+from types import TracebackType
+from typing import Literal, Self
+
+import httpx
+
+from reconciler import __version__
+from reconciler.core.errors import ConfigurationError
+from reconciler.core.ports import Clock
+from reconciler.core.secret import Secret
+from reconciler.criteo.auth import ClientCredentials, Grant, TokenAuth
+from reconciler.criteo.client import CriteoReader, CriteoWriter
+from reconciler.criteo.exchange import Exchange
+from reconciler.criteo.gate import Gate
+from reconciler.criteo.session import Session
+
+GrantName = Literal["clientCredentials", "authorizationCode"]
+ASSUMED_LIMITS: dict[GrantName, int] = {"clientCredentials": 250, "authorizationCode": 10}
+"""Calls a minute, as documented, until an answer says better."""
+LONGEST_CONNECT = 10.0
+HEADERS = {
+    "Accept": "application/json",
+    "Content-Type": "application/json",
+    "User-Agent": f"criteo-reconciler/{__version__}",
+}
+
+
+class Connection:
+    """One credential's way to Criteo. Close it, or use it in a `with`."""
+
+    def __init__(self, http: httpx.Client, session: Session, gate: Gate) -> None:
+        self._http = http
+        self._session = session
+        self._gate = gate
+        self.reader = CriteoReader(session)
+
+    def writer(self) -> CriteoWriter:
+        """Asked for by who may change things; planning never does."""
+        return CriteoWriter(self._session)
+
+    @property
+    def refusals(self) -> int:
+        """How many calls met a 429."""
+        return self._gate.refusals
+
+    def close(self) -> None:
+        self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def connect(
+    *,
+    base_url: str,
+    version: str,
+    token_url: str,
+    client_id: Secret,
+    client_secret: Secret,
+    grant: GrantName,
+    timeout: timedelta,
+    clock: Clock,
+    transport: httpx.BaseTransport | None = None,
+    chance: Callable[[], float] = random.random,
+) -> Connection:
+    """Sends nothing yet. An empty `token_url` means Criteo's own place for it below `base_url`.
+
+    Without a transport, proxies and certificates are those of the environment.
+    """
+    base_url = base_url.rstrip("/")
+    auth = TokenAuth(token_url or f"{base_url}/oauth2/token", _grant(grant, client_id, client_secret), clock)
+    seconds = timeout.total_seconds()
+    http = httpx.Client(
+        base_url=base_url,
+        headers=HEADERS,
+        timeout=httpx.Timeout(seconds, connect=min(seconds, LONGEST_CONNECT)),
+        transport=transport,
+    )
+    gate = Gate(clock, ASSUMED_LIMITS[grant])
+    session = Session(Exchange(http, auth, gate), gate, clock, version, chance)
+    return Connection(http, session, gate)
+
+
+def _grant(grant: GrantName, client_id: Secret, client_secret: Secret) -> Grant:
+    if grant == "clientCredentials":
+        return ClientCredentials(client_id, client_secret)
+    raise ConfigurationError(
+        f"grant {grant} is not supported by this version",
+        remedy="use `grant: clientCredentials` with an application of that kind",
+    )

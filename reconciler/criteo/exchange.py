@@ -1,0 +1,154 @@
+"""One request and what became of it: answered, refused, or nobody knows; never tries twice."""
+
+import logging
+from dataclasses import dataclass, field
+
+import httpx
+import orjson
+
+from reconciler.core.errors import ReconcilerError
+from reconciler.criteo.auth import TokenAuth, TokenUnavailableError
+from reconciler.criteo.gate import Gate
+from reconciler.criteo.problems import problems, trace
+from reconciler.criteo.refusals import refusal
+
+logger = logging.getLogger("reconciler.criteo")
+NEW_TOKEN_HELPS = frozenset({"authorization-token-expired", "authorization-token-invalid", ""})
+NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What is sent. `what` begins every message about it, `template` is the path without its ids.
+
+    `writes` are calls that change something; `repeatable` ones may be sent again when nobody knows
+    whether they happened; `private` ones carry identifiers.
+    """
+
+    method: str
+    path: str
+    template: str
+    what: str
+    content: bytes | None = field(default=None, repr=False)
+    query: tuple[tuple[str, str], ...] = ()
+    writes: bool = False
+    repeatable: bool = True
+    private: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """2xx with JSON."""
+
+    body: object = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A definite no: the call did not happen."""
+
+    status: int
+    error: ReconcilerError
+    body: object = field(repr=False, default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """429: the call did not happen, and the gate knows when to come back."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenExpired:
+    """401 that a new token helps against: the call did not happen."""
+
+    error: ReconcilerError
+
+
+@dataclass(frozen=True, slots=True)
+class NotSent:
+    """The call did not happen: no connection, or no token for it."""
+
+    problem: str
+    token: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """The call may have happened. `late`: it may still happen for a while."""
+
+    problem: str
+    late: bool = True
+
+
+Outcome = Answered | Refused | Busy | TokenExpired | NotSent | Unknown
+
+
+class Exchange:
+    """Sends calls one at a time per thread, each in its turn, and tells what became of them."""
+
+    def __init__(self, http: httpx.Client, auth: TokenAuth, gate: Gate) -> None:
+        self._http = http
+        self._auth = auth
+        self._gate = gate
+
+    def send(self, call: Call) -> Outcome:
+        ticket = self._gate.enter(lambda: 2 if self._auth.due() else 1)
+        answered = False
+        try:
+            response = self._http.request(
+                call.method, call.path, content=call.content, params=call.query, auth=self._auth
+            )
+            refused = response.status_code == httpx.codes.TOO_MANY_REQUESTS
+            self._gate.answered(ticket, response.headers, refused=refused)
+            answered = True
+        except TokenUnavailableError as error:
+            return NotSent(str(error), token=True)
+        except httpx.TransportError as error:
+            return self._broken(call, error)
+        except httpx.DecodingError:
+            return Unknown("the answer came garbled")
+        finally:
+            if not answered:
+                self._gate.lost(ticket)
+        return _read(call, response)
+
+    def _broken(self, call: Call, error: httpx.TransportError) -> Outcome:
+        """The text of the error is the library's: only its kind is repeated."""
+        kind = type(error).__name__
+        logger.debug("%s %s: %s", call.method, call.template, kind)
+        if error.request.url == self._auth.token_url:
+            return NotSent(f"the token endpoint can't be reached ({kind})", token=True)
+        if isinstance(error, NEVER_SENT):
+            return NotSent(f"Criteo can't be reached ({kind})")
+        if isinstance(error, httpx.TimeoutException):
+            return Unknown("no answer came in time")
+        return Unknown(f"the connection broke before an answer came ({kind})")
+
+
+def _read(call: Call, response: httpx.Response) -> Outcome:
+    status, body = response.status_code, _json(response.content)
+    milliseconds = response.elapsed.total_seconds() * 1000
+    logger.debug(
+        "%s %s %d %.0f ms trace %s", call.method, call.template, status, milliseconds, trace(body) or "-"
+    )
+    if status == httpx.codes.TOO_MANY_REQUESTS:
+        return Busy()
+    if status >= httpx.codes.INTERNAL_SERVER_ERROR or status == httpx.codes.REQUEST_TIMEOUT:
+        code = next((f" {told.code}" for told in problems(body) if told.code), "")
+        found = trace(body)
+        return Unknown(f"Criteo answers {status}{code}" + (f"; trace id {found}" if found else ""))
+    if response.is_success:
+        whole = isinstance(body, dict)
+        return Answered(body) if whole else Unknown(f"Criteo answers {status} without a whole JSON body")
+    error = refusal(call.what, status, body, private=call.private)
+    told = next((problem.code for problem in problems(body)), "")
+    if status == httpx.codes.UNAUTHORIZED and told in NEW_TOKEN_HELPS:
+        return TokenExpired(error)
+    return Refused(status, error, body)
+
+
+def _json(content: bytes) -> object:
+    try:
+        return orjson.loads(content)
+    except orjson.JSONDecodeError:
+        return None

@@ -1,0 +1,76 @@
+"""What Criteo says went wrong: entries of `errors` and `warnings`, reduced to what may be repeated."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+CODE = re.compile(r"[a-z]{1,20}(-[a-z0-9]{1,20}){0,9}")
+TRACE = re.compile(r"[A-Za-z0-9.:<>|_-]{1,100}")
+LONGEST_TITLE = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One entry. `text` is all that it says, to be searched and never shown: it may quote what we sent."""
+
+    type: str = ""
+    code: str = ""
+    title: str = ""
+    text: str = ""
+
+    @property
+    def counts(self) -> bool:
+        """It is about this call, and not about a field that goes away one day."""
+        return self.type != "deprecation"
+
+    def __repr__(self) -> str:
+        return f"Problem({self.type}, {self.code})"
+
+
+def problems(body: object) -> tuple[Problem, ...]:
+    """Of `errors`, then of `warnings`; missing, null and empty are alike."""
+    told = mapping(body)
+    entries = [*items(told.get("errors")), *items(told.get("warnings"))]
+    return tuple(_problem(mapping(entry)) for entry in entries if isinstance(entry, dict))
+
+
+def errors(body: object) -> tuple[Problem, ...]:
+    """Of `errors` alone."""
+    return problems({"errors": mapping(body).get("errors")})
+
+
+def trace(body: object) -> str:
+    """The first trace id, under either of its names, or ""."""
+    told = mapping(body)
+    for entry in (*items(told.get("errors")), *items(told.get("warnings")), told):
+        for key in ("traceId", "traceIdentifier"):
+            value = mapping(entry).get(key)
+            if isinstance(value, str) and TRACE.fullmatch(value):
+                return value
+    return ""
+
+
+def mapping(value: object) -> Mapping[str, object]:
+    return value if isinstance(value, dict) else {}
+
+
+def items(value: object) -> list[object]:
+    return value if isinstance(value, list) else []
+
+
+def text(value: object) -> str:
+    """A JSON string, or a number that should have been one; "" for null."""
+    if isinstance(value, bool) or value is None:
+        return ""
+    return str(value) if isinstance(value, (str, int)) else ""
+
+
+def _problem(entry: Mapping[str, object]) -> Problem:
+    code, title = text(entry.get("code")), text(entry.get("title"))
+    shown = "".join(char for char in title if char.isprintable())[:LONGEST_TITLE]
+    return Problem(
+        type=text(entry.get("type")),
+        code=code if CODE.fullmatch(code) else "",
+        title=shown,
+        text=f"{title}\n{text(entry.get('detail'))}",
+    )

@@ -1,0 +1,56 @@
+"""Answers that are a definite no, as errors with a remedy; says what may be said, and no more."""
+
+from http import HTTPStatus
+
+from reconciler.core.errors import AuthenticationError, ReconcilerError, RejectedError
+from reconciler.criteo.problems import Problem, problems, trace
+
+DOCTOR = "run `reconciler doctor`: it tests the connection link by link"
+REMEDIES = {
+    HTTPStatus.NOT_FOUND: "check accountId, api.endpoint and api.version, and that the segment still exists",
+    HTTPStatus.METHOD_NOT_ALLOWED: "check api.endpoint and api.version",
+    HTTPStatus.GONE: "this version of the API is no longer served: set api.version to a supported one",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "lower api.batchSize in environment.yaml, and run again",
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "check that no proxy between here and Criteo rewrites requests",
+    HTTPStatus.PROXY_AUTHENTICATION_REQUIRED: "the proxy in HTTPS_PROXY wants a login: ask who runs it",
+}
+
+
+def refusal(what: str, status: int, body: object, *, private: bool) -> ReconcilerError:
+    """`private`: the call carried identifiers, and the answer's own words may quote them."""
+    told = next(iter(problems(body)), Problem())
+    problem = f"{what}: {_said(status, told, private=private)}{_trace(body)}"
+    if status == HTTPStatus.UNAUTHORIZED:
+        return AuthenticationError(problem, remedy=f"check clientId and clientSecret, then {DOCTOR}")
+    if status == HTTPStatus.FORBIDDEN and not told.code.startswith("segment-"):
+        remedy = (
+            "the consent of this account is missing or revoked, or the application lacks"
+            f" `Audiences: Manage`; {DOCTOR}"
+        )
+        return AuthenticationError(problem, remedy=remedy)
+    return RejectedError(problem, remedy=_remedy(status, body), code=told.code)
+
+
+def denial(what: str, told: Problem, body: object) -> RejectedError:
+    """A 200 whose only content is an error."""
+    return RejectedError(f"{what}: {_said(200, told, private=True)}{_trace(body)}", code=told.code)
+
+
+def _said(status: int, told: Problem, *, private: bool) -> str:
+    words = "" if private else told.title
+    return " ".join(filter(None, ["Criteo answers", str(status), told.code, words and f"({words})"]))
+
+
+def _remedy(status: int, body: object) -> str:
+    if status in REMEDIES:
+        return REMEDIES[HTTPStatus(status)]
+    if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
+        return "check api.endpoint: the call is sent elsewhere, and redirections are not followed"
+    if not isinstance(body, dict):
+        return "the answer is not JSON: a proxy may stand between here and Criteo; check api.endpoint"
+    return ""
+
+
+def _trace(body: object) -> str:
+    found = trace(body)
+    return f"; trace id {found}" if found else ""

@@ -1,0 +1,147 @@
+"""Sends a call again where that is safe, and says at the end what is surely known of it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NoReturn
+
+from reconciler.core.errors import (
+    AuthenticationError,
+    OutcomeUnknownError,
+    ReconcilerError,
+    RejectedError,
+    RemoteError,
+)
+from reconciler.core.ports import Clock
+from reconciler.core.remote import RateLimit
+from reconciler.criteo.exchange import Answered, Busy, Call, Exchange, NotSent, Refused, TokenExpired, Unknown
+from reconciler.criteo.gate import Gate
+
+ATTEMPTS = 5
+REFUSALS_IN_ROW = 20
+FIRST_PAUSE = 2.0
+LONGEST_PAUSE = 60.0
+STATUS_PAGE = "see status.criteo.com, and run again"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The whole answer of a call, and whether an earlier attempt of it may still land."""
+
+    body: object
+    uncertain: bool
+
+
+@dataclass(slots=True)
+class _Tries:
+    """What the attempts of one call came to so far."""
+
+    failed: int = 0
+    busy: int = 0
+    renewed: bool = False
+    maybe_done: bool = False
+    may_land: bool = False
+
+
+Check = Callable[[object], Unknown | Refused | None]
+
+
+def whole(_body: object) -> None:
+    """Any JSON object will do."""
+
+
+class Session:
+    """What readers and writers of one credential share."""
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        gate: Gate,
+        clock: Clock,
+        version: str,
+        chance: Callable[[], float],
+    ) -> None:
+        self._exchange = exchange
+        self._gate = gate
+        self._clock = clock
+        self._chance = chance
+        self.root = f"/{version}/retail-media"
+
+    def rate_limit(self) -> RateLimit | None:
+        return self._gate.rate_limit()
+
+    def send(self, call: Call, check: Check = whole) -> Reply | Refused:
+        """`check` may find a no in an answer, or that it leaves open what was done.
+
+        A refusal is returned, not raised, because a 400 may be about one item of many. It is raised
+        if an earlier attempt may have happened: then no answer can say that the call did not.
+        """
+        tries = _Tries()
+        while True:
+            outcome = self._exchange.send(call)
+            if isinstance(outcome, Answered):
+                body, found = outcome.body, check(outcome.body)
+                if found is None:
+                    return Reply(body, tries.may_land)
+                outcome = found
+            if isinstance(outcome, Refused) and not tries.maybe_done:
+                return outcome
+            if isinstance(outcome, Unknown) and call.writes:
+                tries.maybe_done = True
+                tries.may_land = tries.may_land or outcome.late
+            self._pause_or_raise(call, outcome, tries)
+
+    def _pause_or_raise(
+        self, call: Call, outcome: Unknown | NotSent | Busy | TokenExpired | Refused, tries: _Tries
+    ) -> None:
+        match outcome:
+            case Busy():
+                tries.busy += 1
+                if tries.busy >= REFUSALS_IN_ROW:
+                    _give_up(call, tries, _crowded(call, tries.busy))
+            case TokenExpired(error):
+                if tries.renewed:
+                    _give_up(call, tries, error)
+                tries.renewed = True
+            case Refused(error=error):
+                _give_up(call, tries, error)
+            case Unknown(problem) | NotSent(problem):
+                tries.failed += 1
+                hopeless = isinstance(outcome, Unknown) and not call.repeatable
+                if hopeless or tries.failed >= ATTEMPTS:
+                    _give_up(call, tries, _failure(call, outcome, tries.failed))
+                self._clock.wait(self._pause(tries.failed), f"{problem}; trying again")
+
+    def _pause(self, failed: int) -> float:
+        """Doubles, and differs between clients that failed together."""
+        longest = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** (failed - 1))
+        return longest * (0.5 + self._chance() / 2)
+
+
+def _give_up(call: Call, tries: _Tries, error: ReconcilerError) -> NoReturn:
+    """A later no doesn't undo what an earlier attempt may have done."""
+    if tries.maybe_done and not isinstance(error, OutcomeUnknownError):
+        raise OutcomeUnknownError(
+            f"{call.what}: an attempt got no whole answer, and then: {error.problem}",
+            remedy=error.remedy or "run again: what was sent is sent again",
+        )
+    raise error
+
+
+def _failure(call: Call, outcome: Unknown | NotSent, failed: int) -> ReconcilerError:
+    times = "once" if failed == 1 else f"{failed} times"
+    problem = f"{call.what}: {outcome.problem} (tried {times})"
+    if isinstance(outcome, Unknown):
+        unknown = OutcomeUnknownError if call.writes else RemoteError
+        return unknown(problem, remedy=STATUS_PAGE)
+    if outcome.token:
+        return AuthenticationError(problem, remedy="check tokenUrl, the network and status.criteo.com")
+    not_done = RejectedError if call.writes else RemoteError
+    return not_done(problem, remedy="check api.endpoint, the network, HTTPS_PROXY and SSL_CERT_FILE")
+
+
+def _crowded(call: Call, busy: int) -> RemoteError:
+    return RejectedError(
+        f"{call.what}: Criteo answered 429 (too many calls) {busy} times in a row",
+        remedy="other programs share the limit of this application: stop them, or run again later",
+        code="too-many-requests",
+    )

@@ -1,0 +1,169 @@
+"""JSON of the audience endpoints to our values and back; no I/O, and nothing here knows a status."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import orjson
+
+from reconciler.core.members import Identifiers, Operation
+from reconciler.core.model import IdentifierType
+from reconciler.core.remote import Acknowledgement, NewSegment, Segment, SegmentPatch, Statistics
+from reconciler.criteo.problems import Problem, errors, items, mapping, text
+
+PERCENT = 100.0
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a search. `received` counts all its items, `total` those of all pages, if told."""
+
+    segments: tuple[Segment, ...]
+    received: int
+    total: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """An answer that doesn't say that all was done. `late`: the rest may still happen."""
+
+    problem: str
+    late: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """An answer that says in good order that nothing was done."""
+
+    problem: Problem
+
+
+def search_body(ids: Sequence[str] = ()) -> bytes:
+    attributes = {"audienceSegmentIds": list(ids)} if ids else {}
+    return orjson.dumps({"data": {"type": "AudienceSegment", "attributes": attributes}})
+
+
+def create_body(segments: Sequence[NewSegment]) -> bytes:
+    return orjson.dumps({"data": [_new(segment) for segment in segments]})
+
+
+def update_body(patches: Sequence[SegmentPatch]) -> bytes:
+    return orjson.dumps({"data": [_patch(patch) for patch in patches]})
+
+
+def members_body(identifier_type: IdentifierType, operation: Operation, identifiers: Identifiers) -> bytes:
+    attributes = {
+        "operation": operation,
+        "identifierType": identifier_type.value,
+        "identifiers": identifiers.reveal(),
+    }
+    return orjson.dumps({"data": {"type": "AddRemoveContactlist", "attributes": attributes}})
+
+
+def read_page(body: object, account_id: str) -> Page:
+    told = mapping(body)
+    received = items(told.get("data"))
+    found = (read_segment(item, account_id) for item in received)
+    total = mapping(told.get("meta")).get("totalItems")
+    return Page(
+        segments=tuple(segment for segment in found if segment),
+        received=len(received),
+        total=total if isinstance(total, int) else None,
+    )
+
+
+def read_segment(item: object, account_id: str) -> Segment | None:
+    """None without an id: nothing could be done with it."""
+    resource = mapping(item)
+    attributes = mapping(resource.get("attributes"))
+    contact_list = mapping(attributes.get("contactList"))
+    if not text(resource.get("id")):
+        return None
+    return Segment(
+        id=text(resource.get("id")),
+        name=text(attributes.get("name")),
+        description=text(attributes.get("description")),
+        account_id=text(attributes.get("accountId")) or account_id,
+        retailer_id=text(attributes.get("retailerId")),
+        identifier_type=_identifier_type(contact_list.get("identifierType")),
+        read_only=contact_list.get("isReadOnly") is True,
+        created_at=_time(attributes.get("createdAt")),
+        updated_at=_time(attributes.get("updatedAt")),
+    )
+
+
+def read_statistics(body: object) -> Statistics:
+    attributes = mapping(mapping(mapping(body).get("data")).get("attributes"))
+    identifiers = _count(attributes.get("numberOfIdentifiers"))
+    matches = _count(attributes.get("numberOfMatches"))
+    return Statistics(identifiers, matches, _rate(attributes.get("matchRate"), identifiers, matches))
+
+
+def read_acknowledgement(body: object, sent: int) -> Acknowledgement | Doubt | Denied:
+    """Sampled identifiers are not looked at: they are counted in the answer, and never kept."""
+    data = mapping(body).get("data")
+    wrong = [problem for problem in errors(body) if problem.counts]
+    if wrong and not isinstance(data, dict) and wrong[0].type not in {"availability", "unknown", ""}:
+        return Denied(wrong[0])
+    if wrong:
+        return Doubt(f"it was answered with {wrong[0].code or 'an error'}", late=True)
+    if not isinstance(data, dict):
+        return Doubt("the answer doesn't say what was done", late=True)
+    valid, invalid = _count(data.get("nbValidIdentifiers")), _count(data.get("nbInvalidIdentifiers"))
+    if valid is None:
+        valid = sent - (invalid or 0)
+    if invalid is None:
+        invalid = sent - valid
+    if valid + invalid != sent or min(valid, invalid) < 0:
+        return Doubt(f"{sent} identifiers were sent and {valid + invalid} are accounted for", late=False)
+    return Acknowledgement(valid, invalid)
+
+
+def _new(segment: NewSegment) -> dict[str, object]:
+    attributes: dict[str, object] = {
+        "name": segment.name,
+        "retailerId": segment.retailer_id,
+        "contactList": {"identifierType": segment.identifier_type.value},
+    }
+    if segment.description:
+        attributes["description"] = segment.description
+    return {"type": "AudienceSegment", "attributes": attributes}
+
+
+def _patch(patch: SegmentPatch) -> dict[str, object]:
+    """A description is a wrapper here, and a plain string in a create; no wrapper leaves it alone."""
+    attributes: dict[str, object] = {}
+    if patch.name is not None:
+        attributes["name"] = patch.name
+    if patch.description is not None:
+        attributes["description"] = {"value": patch.description or None}
+    return {"id": patch.id, "type": "AudienceSegment", "attributes": attributes}
+
+
+def _identifier_type(value: object) -> IdentifierType | None:
+    known: Mapping[str, IdentifierType] = {kind.value: kind for kind in IdentifierType}
+    return known.get(text(value))
+
+
+def _time(value: object) -> datetime | None:
+    try:
+        time = datetime.fromisoformat(text(value))
+    except ValueError:
+        return None
+    return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _rate(value: object, identifiers: int | None, matches: int | None) -> float | None:
+    """Nobody says whether it is in 0..1 or in percent: the counts beside it tell, or its size."""
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value <= PERCENT:
+        return None
+    if value == 0 or value > 1:
+        return value / PERCENT
+    if not identifiers or not matches:
+        return None
+    expected = matches / identifiers
+    return min((float(value), value / PERCENT), key=lambda rate: abs(rate - expected))

@@ -1,0 +1,290 @@
+"""From the rows of an audience to the members of each of its targets, in one scan.
+
+Each row gets a fate (kept, filtered, excluded, outside the sample) and each of its identifiers a
+class and a canonical value (`sql.classified`). What is left to do, for every type, is to group
+equal values: members are the distinct ones that are kept, and the group sizes explain the rest.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from enum import IntEnum
+from pathlib import Path
+
+import duckdb
+
+from reconciler.core.errors import ConfigurationError, Finding
+from reconciler.core.members import Drop, SnapshotRef, Target
+from reconciler.core.model import Audience, Form, IdentifierType
+from reconciler.members import readings, sql
+from reconciler.members.database import literal, storage_errors
+from reconciler.members.prepare import Prepared, identifier, prepare, suited, typed_rows
+from reconciler.members.snapshots import Snapshots
+from reconciler.members.sources import unreadable
+from reconciler.members.sql import Class
+
+Kind = tuple[IdentifierType, Form]
+
+
+class Fate(IntEnum):
+    """What becomes of a row. UNFIT and ODD never reach a target: they stop the build."""
+
+    KEPT = 0
+    FILTERED = 1
+    EXCLUDED = 2
+    NOT_SAMPLED = 3
+    UNFIT = 4
+    ODD = 5
+
+
+DROPS = {
+    Fate.FILTERED: Drop.FILTERED,
+    Fate.EXCLUDED: Drop.EXCLUDED,
+    Fate.NOT_SAMPLED: Drop.NOT_SAMPLED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Builder:
+    """One build: a cursor of its own, whose temporary tables go with it."""
+
+    cursor: duckdb.DuckDBPyConnection
+    root: Path
+    snapshots: Snapshots
+    sample_rows: int | None
+
+    def build(self, audience: Audience, wanted: Sequence[Kind], today: date) -> Mapping[Kind, Target]:
+        """Raises ConfigurationError for files that can't be used, StorageError for the disk."""
+        with storage_errors(f"{audience.name}: reading its sources"):
+            prepared = prepare(self.cursor, self.root, audience, today)
+            kinds = self._kinds(prepared, wanted)
+            problem: Finding | None = None
+            try:
+                lists = self._lists(prepared)
+                problem = self._group(prepared, kinds, lists)
+            except duckdb.OutOfMemoryException:
+                raise
+            except duckdb.Error as error:
+                problem = self._explained(prepared, error)
+            if problem:
+                raise ConfigurationError(f"{audience.name}: its sources can't be read", findings=(problem,))
+            return {kind: self._target(prepared, kind, kind[0] in lists) for kind in wanted}
+
+    def _kinds(self, prepared: Prepared, wanted: Sequence[Kind]) -> tuple[IdentifierType, ...]:
+        """Types that matter, in a fixed order: those wanted, and those that exclude or sample a row."""
+        excluding = {kind for one in prepared.lists for kind in one.columns}
+        sampling = set(prepared.columns) if self.sample_rows is not None else set()
+        matters = {kind for kind, _ in wanted} | excluding | sampling
+        return tuple(kind for kind in IdentifierType if kind in matters and kind in prepared.columns)
+
+    def _lists(self, prepared: Prepared) -> dict[IdentifierType, frozenset[int]]:
+        """Reads the exclusion lists: one table of people and one of keys a type, and their classes."""
+        found = {}
+        for kind in IdentifierType:
+            rows = " UNION ALL ".join(
+                f"SELECT {one.table.text(column)} AS x FROM {one.table.relation([column])} AS stored"
+                for one in prepared.lists
+                if (column := one.columns.get(kind))
+            )
+            if not rows:
+                continue
+            listed = _table("listed", kind)
+            classified = sql.classified(f"({rows})", {"x": kind}, keep="1 AS one")
+            usable = ", ".join(str(int(one)) for one in (Class.PLAIN, Class.MD5, Class.SHA256))
+            self.cursor.execute(
+                f"CREATE TEMP TABLE {listed} AS SELECT DISTINCT x_value AS value, x_class AS class "
+                f"FROM {classified} WHERE x_class IN ({usable})"
+            )
+            self.cursor.execute(f"CREATE TEMP TABLE {_table('keys', kind)} AS {sql.keys(listed)}")
+            classes = self.cursor.execute(f"SELECT DISTINCT class FROM {listed}").fetchall()
+            found[kind] = frozenset(int(row[0]) for row in classes)
+        return found
+
+    def _group(
+        self,
+        prepared: Prepared,
+        kinds: Sequence[IdentifierType],
+        lists: Mapping[IdentifierType, frozenset[int]],
+    ) -> Finding | None:
+        """Fills a table of distinct values for each type; asks all rows if the first ones misled us."""
+        meanings = prepared.readings
+        self._scan(prepared, meanings, kinds, lists)
+        if self._any(kinds, Fate.UNFIT):
+            meanings = readings.decide(self.cursor, prepared.table, list(meanings))
+            problem = suited(self.cursor, prepared.table, prepared.condition, meanings)
+            if problem:
+                return problem
+            self._scan(prepared, meanings, kinds, lists)
+        if self._any(kinds, Fate.ODD):
+            columns = ", ".join(prepared.columns[kind] for kind in kinds)
+            remedy = "write identifiers as text: numbers with a fraction have lost digits"
+            return Finding(
+                str(prepared.table.place), f"not every value of {columns} is text or a whole number", remedy
+            )
+        return None
+
+    def _scan(
+        self,
+        prepared: Prepared,
+        meanings: Mapping[str, readings.Reading],
+        kinds: Sequence[IdentifierType],
+        lists: Mapping[IdentifierType, frozenset[int]],
+    ) -> None:
+        rows = _rows(prepared, meanings, kinds)
+        fated = _fated(rows, kinds, lists, sampling=self.sample_rows is not None)
+        if len(kinds) > 1 or self.sample_rows is not None:
+            self.cursor.execute(f"CREATE OR REPLACE TEMP TABLE fated AS {fated}")
+            fated = "SELECT * FROM fated"
+        fate = self._sampled() if self.sample_rows is not None else "fate"
+        for index, kind in enumerate(kinds):
+            self.cursor.execute(
+                f"CREATE OR REPLACE TEMP TABLE {_table('seen', kind)} AS "
+                f"SELECT {fate} AS fate, v{index}_class AS class, v{index}_value AS value, count(*) AS n "
+                f"FROM ({fated}) GROUP BY ALL"
+            )
+
+    def _sampled(self) -> str:
+        """The fate of a row when only some people are wanted: those whose keys have the lowest hashes.
+
+        Nobody's place depends on the others, so that few enter or leave the sample as people do.
+        """
+        query = (
+            "SELECT max(hash) FROM (SELECT DISTINCT md5(person) AS hash FROM fated "
+            f"WHERE fate = {int(Fate.KEPT)} ORDER BY hash LIMIT {self.sample_rows})"
+        )
+        row = self.cursor.execute(query).fetchone()
+        last = literal(str(row[0])) if row and row[0] is not None else "''"
+        return f"CASE WHEN fate = 0 AND md5(person) > {last} THEN {int(Fate.NOT_SAMPLED)} ELSE fate END"
+
+    def _any(self, kinds: Sequence[IdentifierType], fate: Fate) -> bool:
+        query = f"SELECT 1 FROM {_table('seen', kinds[0])} WHERE fate = {int(fate)} LIMIT 1"
+        return self.cursor.execute(query).fetchone() is not None
+
+    def _target(self, prepared: Prepared, kind: Kind, excludes: bool) -> Target:
+        identifier_type, form = kind
+        seen, listed = _table("seen", identifier_type), _table("listed", identifier_type)
+        counts = self.cursor.execute(
+            f"SELECT fate, class, sum(n)::BIGINT FROM {seen} GROUP BY ALL"
+        ).fetchall()
+        usable = sorted(
+            {int(found) for fate, found, _ in counts if fate == Fate.KEPT} & set(sql.USABLE[form])
+        )
+        kept = _members(seen, form, usable, f"fate = {int(Fate.KEPT)}")
+        members = self.snapshots.keep(self.cursor, kept, form)
+        everyone = [int(one) for one in sql.USABLE[form]]
+        gone = _members(seen, form, everyone, f"fate = {int(Fate.EXCLUDED)}")
+        suppressed = (
+            f"{gone} UNION {_members(listed, form, everyone, 'true')}"
+            if excludes
+            else f"SELECT DISTINCT * FROM ({gone})"
+        )
+        return _counted(
+            [(int(fate), int(found), int(n)) for fate, found, n in counts],
+            form,
+            members,
+            self.snapshots.keep(self.cursor, suppressed, form),
+            prepared,
+        )
+
+    def _explained(self, prepared: Prepared, error: duckdb.Error) -> Finding:
+        """A file that can't be read, or a `where` that fails on a value of it."""
+        table = prepared.table
+        if isinstance(error, (duckdb.ConversionException, duckdb.OutOfRangeException)) or (
+            isinstance(error, duckdb.InvalidInputException)
+            and "CSV" not in str(error)
+            and "JSON" not in str(error)
+        ):
+            named = ", ".join(prepared.condition.columns)
+            remedy = "use try_cast or try_strptime for values that may not convert"
+            return Finding(str(table.place), f"`where` fails on a value of {named}", remedy)
+        one = next(
+            (one for one in prepared.lists if any(str(file) in str(error) for file in one.table.files)), None
+        )
+        table = one.table if one else table
+        return unreadable(error, self.root, table.files, table.place)
+
+
+def _table(role: str, kind: IdentifierType) -> str:
+    return f"{role}_{kind.lower()}"
+
+
+def _rows(
+    prepared: Prepared, meanings: Mapping[str, readings.Reading], kinds: Sequence[IdentifierType]
+) -> str:
+    """Rows with their fate by `where`, and each identifier's class and value if they are wanted."""
+    columns = [prepared.columns[kind] for kind in kinds]
+    typed = typed_rows(prepared.table, prepared.condition, meanings, columns)
+    fate = (
+        f'(CASE WHEN "row unfit" THEN {int(Fate.UNFIT)} '
+        f"WHEN NOT coalesce({prepared.condition.sql}, false) THEN {int(Fate.FILTERED)} "
+        f'WHEN "row odd" THEN {int(Fate.ODD)} ELSE {int(Fate.KEPT)} END)::UTINYINT'
+    )
+    texts = ", ".join(f"{identifier(index)}" for index in range(len(kinds)))
+    wanted = ", ".join(
+        f"CASE WHEN fate = 0 THEN {identifier(index)} END AS v{index}" for index in range(len(kinds))
+    )
+    rows = f"(SELECT fate, {wanted} FROM (SELECT {fate} AS fate, {texts} FROM {typed}))"
+    return sql.classified(rows, {f"v{index}": kind for index, kind in enumerate(kinds)}, keep="fate")
+
+
+def _fated(
+    rows: str,
+    kinds: Sequence[IdentifierType],
+    lists: Mapping[IdentifierType, frozenset[int]],
+    *,
+    sampling: bool,
+) -> str:
+    """Rows with exclusions applied; `person` is what a row's person is told apart by."""
+    listed = [
+        sql.listed(f"v{index}", _table("keys", kind), lists[kind])
+        for index, kind in enumerate(kinds)
+        if lists.get(kind)
+    ]
+    fate = (
+        f"CASE WHEN fate = 0 AND ({' OR '.join(listed)}) THEN {int(Fate.EXCLUDED)} ELSE fate END"
+        if listed
+        else "fate"
+    )
+    columns = [f"v{index}_{part}" for index in range(len(kinds)) for part in ("class", "value")]
+    if sampling:
+        first = ", ".join(f"v{index}_value, nullif(v{index}_cut, '')" for index in range(len(kinds)))
+        columns.append(f"coalesce({first}, '') AS person")
+    return f"SELECT ({fate})::UTINYINT AS fate, {', '.join(columns)} FROM {rows}"
+
+
+def _members(table: str, form: Form, classes: Sequence[int], where: str) -> str:
+    """Distinct members of some classes. One class in one fate is distinct as it is grouped."""
+    distinct = "DISTINCT " if len(classes) != 1 else ""
+    numbers = ", ".join(map(str, classes)) or "NULL"
+    member = sql.member("value", "class", form)
+    return f"SELECT {distinct}{member} AS member FROM {table} WHERE {where} AND class IN ({numbers})"
+
+
+def _counted(
+    counts: Sequence[tuple[int, int, int]],
+    form: Form,
+    members: SnapshotRef,
+    suppressed: SnapshotRef,
+    prepared: Prepared,
+) -> Target:
+    drops, malformed, hashed, usable = Counter[Drop](), Counter[str](), 0, 0
+    for fate, found, n in counts:
+        reason = DROPS[Fate(fate)] if fate != Fate.KEPT else sql.drop(found, form)
+        if reason:
+            drops[reason] += n
+        if fate == Fate.KEPT and reason is Drop.MALFORMED:
+            malformed[sql.FLAWS[found - Class.FLAWED]] += n
+        if reason is None:
+            usable += n
+            hashed += n if found in (Class.MD5, Class.SHA256) else 0
+    drops[Drop.DUPLICATE] = usable - members.count
+    return Target(
+        members=members,
+        suppressed=suppressed,
+        rows=sum(n for _, _, n in counts),
+        drops=tuple((reason, drops[reason]) for reason in Drop if drops[reason]),
+        malformed=tuple(sorted(malformed.items(), key=lambda item: (-item[1], item[0]))),
+        hashed=hashed,
+        newest=prepared.table.newest,
+    )

@@ -1,0 +1,98 @@
+"""The default engine: everything that touches members goes through here."""
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Self
+
+import duckdb
+
+from reconciler.core.errors import ConfigurationError
+from reconciler.core.members import NO_DELTA, Batch, Delta, SnapshotRef, Target
+from reconciler.core.model import Audience
+from reconciler.core.receipt import Holding
+from reconciler.members import delta
+from reconciler.members.build import Builder, Kind
+from reconciler.members.database import connect, storage_errors
+from reconciler.members.snapshots import Snapshots
+
+
+class DuckDbEngine:
+    """Implements `core.ports.MemberEngine`; each call has its own cursor, so threads may share it."""
+
+    def __init__(
+        self,
+        data_root: str,
+        work: Path,
+        fetch: Callable[[SnapshotRef], str],
+        key: bytes,
+        sample_rows: int | None,
+        memory_limit: str = "1GB",
+        threads: int | None = None,
+    ) -> None:
+        self._root = local(data_root)
+        self._sample_rows = sample_rows
+        work = work.resolve()
+        work.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._snapshots = Snapshots(work, fetch, key)
+        with storage_errors("starting DuckDB"):
+            self._database = connect((self._root, work), work / "spill", memory_limit, threads)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._database.close()
+
+    def build(self, audience: Audience, wanted: Sequence[Kind], today: date) -> Mapping[Kind, Target]:
+        with self._cursor() as cursor:
+            return Builder(cursor, self._root, self._snapshots, self._sample_rows).build(
+                audience, wanted, today
+            )
+
+    def suppressed(self, holding: Holding, target: Target) -> SnapshotRef:
+        with storage_errors("looking for suppressed members"), self._cursor() as cursor:
+            return delta.suppressed(cursor, self._snapshots, holding, target)
+
+    def delta(self, base: SnapshotRef, maybe: SnapshotRef, target: SnapshotRef, urgent: SnapshotRef) -> Delta:
+        if base == target and not maybe:
+            return NO_DELTA
+        with storage_errors("comparing snapshots"), self._cursor() as cursor:
+            moved = delta.change(cursor, self._snapshots, base, maybe, target, urgent)
+            return delta.counted(cursor, moved)
+
+    def collapse(self, holding: Holding) -> tuple[SnapshotRef, SnapshotRef]:
+        with storage_errors("giving up a target"), self._cursor() as cursor:
+            return delta.collapsed(cursor, self._snapshots, holding)
+
+    def batches(self, holding: Holding, size: int) -> Iterator[Batch]:
+        moving = holding.transfer
+        if moving is None:
+            return
+        with storage_errors("streaming members"), self._cursor() as cursor:
+            moved = delta.change(
+                cursor, self._snapshots, holding.base, holding.maybe, moving.target, moving.urgent
+            )
+            yield from delta.batches(cursor, moved, moving, size)
+
+    def file(self, snapshot: SnapshotRef) -> str:
+        with storage_errors("finding a snapshot"), self._cursor() as cursor:
+            return str(self._snapshots.path(cursor, snapshot))
+
+    def _cursor(self) -> contextlib.closing[duckdb.DuckDBPyConnection]:
+        return contextlib.closing(self._database.cursor())
+
+
+def local(data_root: str) -> Path:
+    """Sources are read from local folders only; DuckDB 2.0 has no extension for object stores on PyPI."""
+    path = data_root.removeprefix("file://")
+    if "://" in path:
+        raise ConfigurationError(
+            f"data.root: {path.partition('://')[0]}:// can't be read yet",
+            remedy="sync or mount the bucket, and give the folder with --data-root",
+        )
+    return Path(path).resolve()

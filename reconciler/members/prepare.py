@@ -1,0 +1,159 @@
+"""What an audience needs from its files, checked before any row is read; all findings at once."""
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import duckdb
+
+from reconciler.core.errors import ConfigurationError, Finding
+from reconciler.core.model import Audience, Exclusion, IdentifierType, Place
+from reconciler.members import readings, sources, where
+from reconciler.members.database import name
+from reconciler.members.readings import Reading
+from reconciler.members.sources import Table
+from reconciler.members.where import Condition
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """An exclusion list whose files are known."""
+
+    table: Table
+    columns: Mapping[IdentifierType, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """An audience whose files are known and whose `where` suits them."""
+
+    table: Table
+    columns: Mapping[IdentifierType, str]
+    condition: Condition
+    readings: Mapping[str, Reading]
+    lists: tuple[Listed, ...]
+
+
+def prepare(cursor: duckdb.DuckDBPyConnection, root: Path, audience: Audience, today: date) -> Prepared:
+    """Raises ConfigurationError with everything that is wrong."""
+    if not root.is_dir():
+        finding = Finding(
+            str(audience.source.place), f"there is no folder {root}", "check data.root, or --data-root"
+        )
+        raise ConfigurationError(f"{audience.name}: no data root", findings=(finding,))
+    findings: list[Finding] = []
+    columns = dict(audience.columns)
+    table = _table(cursor, root, audience.source.files, audience.source.place, columns, findings)
+    lists = [_listed(cursor, root, one, columns, findings) for one in audience.exclude]
+    condition, meanings = where.ALWAYS, dict[str, Reading]()
+    if table:
+        with _reading(root, table.files, table.place, findings):
+            condition, meanings = _condition(cursor, audience, table, today, findings)
+    if findings or not table:
+        raise ConfigurationError(f"{audience.name}: its sources can't be used as declared", findings=findings)
+    return Prepared(table, columns, condition, meanings, tuple(one for one in lists if one))
+
+
+@contextlib.contextmanager
+def _reading(root: Path, files: Sequence[Path], place: Place, findings: list[Finding]) -> Iterator[None]:
+    try:
+        yield
+    except duckdb.OutOfMemoryException:
+        raise
+    except duckdb.Error as error:
+        findings.append(sources.unreadable(error, root, files, place))
+
+
+def _table(
+    cursor: duckdb.DuckDBPyConnection,
+    root: Path,
+    files: tuple[str, ...],
+    place: Place,
+    columns: Mapping[IdentifierType, str],
+    findings: list[Finding],
+) -> Table | None:
+    try:
+        found = sources.locate(root, files, place)
+        with _reading(root, found, place, findings):
+            table = sources.describe(cursor, root, found, place)
+            lacking = sources.missing(table, columns.values())
+            findings += lacking or sources.rounded(cursor, table, columns.values())
+            return table
+    except ConfigurationError as error:
+        findings += error.findings
+    return None
+
+
+def _listed(
+    cursor: duckdb.DuckDBPyConnection,
+    root: Path,
+    exclusion: Exclusion,
+    columns: Mapping[IdentifierType, str],
+    findings: list[Finding],
+) -> Listed | None:
+    listed = dict(exclusion.columns)
+    if not listed.keys() & columns.keys():
+        remedy = f"add one of {', '.join(sorted(listed))} to the audience's columns"
+        findings.append(Finding(str(exclusion.place), "this list could never exclude anybody", remedy))
+    table = _table(cursor, root, exclusion.files, exclusion.place, listed, findings)
+    return Listed(table, listed) if table else None
+
+
+def _condition(
+    cursor: duckdb.DuckDBPyConnection, audience: Audience, table: Table, today: date, findings: list[Finding]
+) -> tuple[Condition, dict[str, Reading]]:
+    place = audience.source.place
+    known = {one.casefold(): one for one in table.names}
+    condition = where.parse(cursor, audience.source.where, known, today, place)
+    if isinstance(condition, Finding):
+        findings.append(condition)
+        return where.ALWAYS, {}
+    lacking = sources.missing(table, condition.columns)
+    findings += lacking
+    if lacking:
+        return where.ALWAYS, {}
+    identifiers = {one.casefold() for _, one in audience.columns}
+    meanings = dict(
+        readings.guess(cursor, table, [c for c in condition.columns if c.casefold() not in identifiers])
+    )
+    unsuited = suited(cursor, table, condition, meanings)
+    findings += [unsuited] if unsuited else []
+    return condition, meanings
+
+
+def suited(
+    cursor: duckdb.DuckDBPyConnection, table: Table, condition: Condition, meanings: Mapping[str, Reading]
+) -> Finding | None:
+    """Whether the expression suits what its columns mean."""
+    words = readings.words(table, meanings, condition.columns)
+    return where.fit(cursor, condition, typed_rows(table, condition, meanings, ()), words, table.place)
+
+
+def typed_rows(
+    table: Table, condition: Condition, meanings: Mapping[str, Reading], identifiers: Sequence[str]
+) -> str:
+    """The rows as `where` sees them, with identifiers as text in `identifier 0` and so on.
+
+    `unfit` marks rows that the readings are wrong for, `odd` those whose identifiers aren't text.
+    """
+    plain = [one for one in condition.columns if one not in meanings]
+    odd = " OR ".join(table.untextual(one) for one in identifiers) or "false"
+    items = (
+        *(f"{_stored(table, one)} AS {name(one)}" for one in plain),
+        *readings.typed(table, meanings),
+        *(f"{table.text(one)} AS {identifier(index)}" for index, one in enumerate(identifiers)),
+        f'{readings.unfit(table, meanings)} AS "row unfit"',
+        f'{odd} AS "row odd"',
+    )
+    return f"(SELECT {', '.join(items)} FROM {table.relation((*condition.columns, *identifiers))} AS stored)"
+
+
+def identifier(index: int) -> str:
+    """A column name with a blank, which no exported column is likely to share."""
+    return name(f"identifier {index}")
+
+
+def _stored(table: Table, column: str) -> str:
+    return name(column) if table.family == "parquet" else table.text(column)

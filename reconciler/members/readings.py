@@ -1,0 +1,100 @@
+"""What text columns of a source mean in its `where`: numbers, dates, times, yes/no, or text.
+
+A column has one meaning, decided by every value of every file: the first reading that fits all of
+them. The first rows give a guess; the scan checks it, and only if it fails are all rows asked.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import duckdb
+
+from reconciler.members.database import literal, name
+from reconciler.members.sources import Table
+
+SAMPLE = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How to read a text: `{x}` stands for it, trimmed, NULL if empty. `fits` says whether it can be."""
+
+    words: str
+    value: str
+    fits: str
+
+
+# No leading zeros and at most 15 digits: what a double holds exactly, and nothing that is a code.
+_NUMBER = literal("[+-]?(?:0|[1-9][0-9]{0,14})?(?:\\.[0-9]{1,15})?")
+_TIME = "timezone('UTC', TRY_CAST({x} AS TIMESTAMPTZ))"
+NOTHING = Reading("empty", "NULL", "false")
+TEXT = Reading("text", "{x}", "true")
+READINGS = (
+    NOTHING,
+    Reading(
+        "number",
+        "TRY_CAST({x} AS DOUBLE)",
+        "regexp_full_match({x}, " + _NUMBER + ") AND TRY_CAST({x} AS DOUBLE) IS NOT NULL",
+    ),
+    Reading("date", "TRY_CAST({x} AS DATE)", "strlen({x}) = 10 AND TRY_CAST({x} AS DATE) IS NOT NULL"),
+    Reading("time", _TIME, "strlen({x}) >= 10 AND " + _TIME + " IS NOT NULL"),
+    Reading(
+        "yes/no",
+        "CASE lower({x}) WHEN 'true' THEN true WHEN 'false' THEN false END",
+        "lower({x}) IN ('true', 'false')",
+    ),
+)
+
+
+def guess(cursor: duckdb.DuckDBPyConnection, table: Table, columns: Sequence[str]) -> Mapping[str, Reading]:
+    """From the first rows."""
+    return _readings(cursor, table, columns, f"(SELECT * FROM {table.relation(columns)} LIMIT {SAMPLE})")
+
+
+def decide(cursor: duckdb.DuckDBPyConnection, table: Table, columns: Sequence[str]) -> Mapping[str, Reading]:
+    """From every row."""
+    return _readings(cursor, table, columns, table.relation(columns))
+
+
+def _readings(
+    cursor: duckdb.DuckDBPyConnection, table: Table, columns: Sequence[str], rows: str
+) -> Mapping[str, Reading]:
+    if not columns or table.family == "parquet":
+        return {}
+    tests = ", ".join(f"bool_and({_fits(table, one, reading)})" for one in columns for reading in READINGS)
+    fitting = iter(cursor.execute(f"SELECT {tests} FROM {rows} AS r").fetchone() or ())
+    found = {}
+    for one in columns:
+        fits = [next(fitting) is not False for _ in READINGS]
+        found[one] = next((reading for reading, fit in zip(READINGS, fits, strict=True) if fit), TEXT)
+    return found
+
+
+def typed(table: Table, readings: Mapping[str, Reading]) -> list[str]:
+    """Select-list items that replace text columns by what they mean."""
+    return [f"{_read(table, one, reading)} AS {name(one)}" for one, reading in readings.items()]
+
+
+def _read(table: Table, column: str, reading: Reading) -> str:
+    return table.text(column) if reading is TEXT else reading.value.replace("{x}", _trimmed(table, column))
+
+
+def unfit(table: Table, readings: Mapping[str, Reading]) -> str:
+    """Whether a row holds a value that its column's reading can't be right for."""
+    tests = [f"NOT {_fits(table, one, reading)}" for one, reading in readings.items() if reading is not TEXT]
+    return " OR ".join(tests) or "false"
+
+
+def _fits(table: Table, column: str, reading: Reading) -> str:
+    trimmed = _trimmed(table, column)
+    return f"({trimmed} IS NULL OR coalesce({reading.fits.replace('{x}', trimmed)}, false))"
+
+
+def words(table: Table, readings: Mapping[str, Reading], columns: Iterable[str]) -> str:
+    """`last_order is a date, city is text`: for messages."""
+    stored = {one: table.types.get(one.casefold(), "text").lower() for one in columns}
+    return ", ".join(f"{one} is {readings[one].words if one in readings else stored[one]}" for one in stored)
+
+
+def _trimmed(table: Table, column: str) -> str:
+    return f"nullif(trim({table.text(column)}), '')"

@@ -1,0 +1,92 @@
+"""Snapshots on disk: Parquet with one column, `member`, named by a keyed digest of the set.
+
+The digest doesn't depend on the order of members: each is turned into two 64-bit numbers with a
+key, the numbers are summed, and the sums and the count are sealed with the key once more.
+"""
+
+import hashlib
+import hmac
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from reconciler.core.errors import StorageError
+from reconciler.core.members import EMPTY, SnapshotRef
+from reconciler.core.model import Form
+from reconciler.members.database import blob, literal, number
+
+LANE = "(1::UHUGEINT << 64) - 1"
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshots:
+    """A private folder of snapshots. `fetch` brings those that were made elsewhere."""
+
+    work: Path
+    fetch: Callable[[SnapshotRef], str]
+    key: bytes
+
+    def keep(self, cursor: duckdb.DuckDBPyConnection, members: str, form: Form) -> SnapshotRef:
+        """Writes the distinct members that a query selects; a set that is there already costs its digest."""
+        with tempfile.TemporaryDirectory(dir=self.work, prefix="new-") as folder:
+            draft = Path(folder, "members.parquet")
+            cursor.execute(
+                f"COPY ({members}) TO {literal(str(draft))} "
+                "(FORMAT parquet, PARQUET_VERSION v2, COMPRESSION uncompressed)"
+            )
+            snapshot = self._named(cursor, draft, form)
+            if snapshot:
+                draft.chmod(0o600)
+                draft.replace(self._file(snapshot))
+        return snapshot
+
+    def _named(self, cursor: duckdb.DuckDBPyConnection, file: Path, form: Form) -> SnapshotRef:
+        lanes_key = hmac.digest(self.key, b"lanes", "sha256")[:16]
+        content = "encode(member)" if form == Form.PLAIN else "member"
+        row = cursor.execute(
+            f"SELECT count(*), sum((x >> 64)::UBIGINT), sum((x & ({LANE}))::UBIGINT) "
+            f"FROM (SELECT md5_number({blob(lanes_key)} || {content}) AS x FROM {reader(file)} AS drafted)"
+        ).fetchone()
+        count, high, low = row or (0, 0, 0)
+        if not count:
+            return EMPTY
+        digest = hmac.new(self.key, f"{form.value}:{count}:{high}:{low}".encode(), hashlib.sha256).hexdigest()
+        return SnapshotRef(digest, int(count))
+
+    def path(self, cursor: duckdb.DuckDBPyConnection, snapshot: SnapshotRef) -> Path:
+        """The file of a snapshot that isn't empty, fetched if need be, and found to be whole."""
+        file = self._file(snapshot)
+        if not file.exists():
+            self._bring(Path(self.fetch(snapshot)), file)
+        rows = number(cursor, f"SELECT sum(num_rows) FROM parquet_file_metadata({literal(str(file))})")
+        if rows != snapshot.count:
+            raise StorageError(
+                f"snapshot {snapshot.digest[:12]} holds {rows:,} members, not {snapshot.count:,} as recorded",
+                remedy="restore the state from a backup, or `reconciler state rebuild`",
+            )
+        return file
+
+    def _bring(self, fetched: Path, file: Path) -> None:
+        """Hard-links or copies a file into the one folder that the database may read."""
+        if fetched == file:
+            return
+        with tempfile.TemporaryDirectory(dir=self.work, prefix="new-") as folder:
+            draft = Path(folder, "members.parquet")
+            try:
+                os.link(fetched, draft)
+            except OSError:  # another disk, or a file system without links
+                shutil.copyfile(fetched, draft)
+                draft.chmod(0o600)
+            draft.replace(file)
+
+    def _file(self, snapshot: SnapshotRef) -> Path:
+        return self.work / f"{snapshot.digest}.parquet"
+
+
+def reader(file: Path) -> str:
+    return f"read_parquet({literal(str(file))})"

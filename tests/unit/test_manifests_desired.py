@@ -1,0 +1,143 @@
+"""What comes out: values in the core's types, guards merged, names rendered, notes for the reader."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from manifest_project import FILES, Project
+
+from reconciler.core.model import Address, Form, Guards, IdentifierType, Place, Seat, SegmentKey
+from reconciler.core.names import LONGEST
+from reconciler.manifests import load, naming
+
+
+def test_everything_declared_arrives(tmp_path: Path) -> None:
+    """One look at every field."""
+    Project(tmp_path)
+    desired = load(tmp_path, "sandbox")
+    environment, (credential,), (audience,) = desired.environment, desired.credentials, desired.audiences
+    assert (environment.api.endpoint, environment.api.version) == ("emulator", "2026-07")
+    assert environment.state_url == "file:.reconciler/state/sandbox"
+    assert environment.data_root == "data"
+    assert environment.seats == (("acme", Seat("368477501993431040", "3239117063738827231")),)
+    assert environment.sample_rows == 1000
+    assert environment.guards == Guards(0.2, 1.0, 1, 0.1, 0.1)
+    assert (credential.grant, credential.refresh_token) == ("authorizationCode", "state:criteo")
+    assert credential.client_secret == "env:CRITEO_CLIENT_SECRET"
+    assert audience.source.files == ("customers/*.csv",)
+    assert audience.source.max_age == timedelta(hours=36)
+    assert audience.columns == ((IdentifierType.EMAIL, "email"), (IdentifierType.CUSTOMER_ID, "customer_id"))
+    assert audience.exclude[0].columns == ((IdentifierType.EMAIL, "email"),)
+    assert audience.guards == Guards(0.1, 1.0, 1, 0.1, 0.1)
+    assert desired.notes == ()
+
+
+def test_segments_are_sorted_by_address_and_named_for_people(tmp_path: Path) -> None:
+    """Prefix, title, and the destination's name in brackets."""
+    Project(tmp_path)
+    email, customer = load(tmp_path, "sandbox").segments
+    assert email.address == Address("offsite-email", "lapsed-90d")
+    assert email.name == "[sandbox] Lapsed buyers (offsite-email)"
+    assert email.description == "Nothing in 90 days"
+    assert email.key == SegmentKey(
+        "368477501993431040", "3239117063738827231", IdentifierType.EMAIL, Form.SHA256
+    )
+    assert customer.name == "[sandbox] Lapsed buyers (onsite-customer)"
+    assert customer.key.form is Form.PLAIN
+
+
+def test_places_point_at_what_people_must_change(tmp_path: Path) -> None:
+    """Other checks report through these."""
+    Project(tmp_path)
+    spec = load(tmp_path, "sandbox").segments[1]
+    file = "environments/sandbox/audiences/lapsed.yaml"
+    assert spec.place == Place(file, 5, 31)
+    assert spec.audience.place == Place(file, 2, 7)
+    assert spec.audience.source.place == Place(file, 8, 10)
+    assert spec.audience.exclude[0].place == Place(file, 12, 5)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("90s", timedelta(seconds=90)),
+        ("30m", timedelta(minutes=30)),
+        ("36h", timedelta(hours=36)),
+        ("3d", timedelta(days=3)),
+    ],
+)
+def test_durations(tmp_path: Path, text: str, expected: timedelta) -> None:
+    """A number and a unit."""
+    project = Project(tmp_path)
+    project.edit("audiences/lapsed.yaml", "36h", text)
+    assert load(tmp_path, "sandbox").audiences[0].source.max_age == expected
+
+
+def test_a_name_suffix_replaces_the_default(tmp_path: Path) -> None:
+    """An empty one leaves the title alone."""
+    project = Project(tmp_path)
+    project.edit("destinations.yaml", "seat: acme", 'seat: acme\nnameSuffix: ""')
+    assert load(tmp_path, "sandbox").segments[0].name == "[sandbox] Lapsed buyers"
+
+
+@pytest.mark.parametrize("title", ["Lapsed buyers", "LAPSED buyers"])
+def test_names_are_unique_per_account_whatever_their_case(tmp_path: Path, title: str) -> None:
+    """Both places are named; the first keeps the name."""
+    project = Project(tmp_path)
+    other = FILES["audiences/lapsed.yaml"].replace("lapsed-90d", "other").replace("Lapsed buyers", title)
+    project.write("audiences/other.yaml", other)
+    told = project.findings()
+    assert [finding.where.rpartition("/")[2] for finding in told] == ["other.yaml:5:16", "other.yaml:5:31"]
+    assert "same name as offsite-email/lapsed-90d" in told[0].problem
+    assert "lapsed.yaml:5:16" in told[0].problem
+
+
+def test_one_name_in_two_accounts_is_fine(tmp_path: Path) -> None:
+    """Uniqueness is per account, not per environment."""
+    project = Project(tmp_path)
+    project.edit("destinations.yaml", "form: sha256", "form: sha256\nnameSuffix: x")
+    project.edit(
+        "destinations.yaml", "identifierType: CustomerId", "identifierType: CustomerId\nnameSuffix: X"
+    )
+    assert len(project.findings()) == 1
+    project.edit("environment.yaml", "  acme:", '  other: {accountId: "1", retailerId: "2"}\n  acme:')
+    project.edit("destinations.yaml", "seat: acme\nidentifierType: C", "seat: other\nidentifierType: C")
+    assert project.findings() == ()
+
+
+def test_what_nothing_uses_is_noted_not_refused(tmp_path: Path) -> None:
+    """A destination may be ahead of its first audience."""
+    project = Project(tmp_path)
+    project.edit("audiences/lapsed.yaml", ", onsite-customer]", "]")
+    project.edit("environment.yaml", "  acme:", '  other: {accountId: "1", retailerId: "2"}\n  acme:')
+    spare = FILES["credentials.yaml"].replace("name: criteo", "name: spare")
+    project.write("more.yaml", spare)
+    assert load(tmp_path, "sandbox").notes == (
+        "environments/sandbox/destinations.yaml:11:7: no audience uses this destination",
+        "environments/sandbox/more.yaml:2:7: no destination uses this credential",
+        "environments/sandbox/environment.yaml:7:3: no destination uses this seat",
+    )
+
+
+@pytest.mark.parametrize(
+    ("version", "note"),
+    [
+        ("2026-01", ""),
+        ("2027-01", ""),
+        ("2025-10", "has ended support"),
+        ("2024-10", "has ended support"),
+        ("2027-07", "doesn't know this version"),
+    ],
+)
+def test_versions_without_support_are_noted(tmp_path: Path, version: str, note: str) -> None:
+    """The call may still work, so it is for a person to judge."""
+    project = Project(tmp_path)
+    project.edit("environment.yaml", "2026-07", version)
+    notes = load(tmp_path, "sandbox").notes
+    assert len(notes) == bool(note)
+    assert all(note in one and one.startswith("environments/sandbox/environment.yaml:3:") for one in notes)
+
+
+def test_the_longest_name_is_the_core_s() -> None:
+    """Two constants, one limit."""
+    assert naming.LONGEST == LONGEST

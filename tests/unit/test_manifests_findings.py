@@ -1,0 +1,314 @@
+"""Every rule of manifests: what is wrong, exactly where, and what to do; one row each."""
+
+from pathlib import Path
+
+import pytest
+from manifest_project import Project
+
+ENVIRONMENT, CREDENTIALS = "environment.yaml", "credentials.yaml"
+DESTINATIONS, AUDIENCE = "destinations.yaml", "audiences/lapsed.yaml"
+
+SECOND = """---
+kind: Destination
+name: ‸offsite-email
+credential: criteo
+seat: acme
+identifierType: CustomerId
+---"""
+
+PHONE = """---
+kind: Destination
+name: phone
+credential: criteo
+seat: acme
+identifierType: PhoneNumber
+form: ‸md5
+---"""
+
+# (file, text to replace, replacement with ‸ where the finding stands, problem, remedy)
+TRAPS = [
+    (AUDIENCE, "name: lapsed-90d", "name: ‸no", "read this as a boolean", "put quotes around it"),
+    (AUDIENCE, "name: lapsed-90d", "name: ‸010", "without its leading zeros", "put quotes"),
+    (AUDIENCE, "title: Lapsed buyers", "title: ‸2026-11-24", "read this as a date", "put quotes"),
+    (AUDIENCE, "title: Lapsed buyers", "title: ‸2024", "read this as a number", "put quotes"),
+    (AUDIENCE, "title: Lapsed buyers", "title: ‸1e3", "read this as a number", "put quotes"),
+    (AUDIENCE, "title: Lapsed buyers", "title: ‸12:30", "read this as a time", "put quotes"),
+    (AUDIENCE, "title: Lapsed buyers", "title: ‸~", "read this as no value", "put quotes"),
+    (AUDIENCE, "{Email: email,", "{Email: ‸y,", "read this as a boolean", "put quotes"),
+    (AUDIENCE, "Nothing in 90 days", "‸0x1F", "read this as a number", "put quotes"),
+    (AUDIENCE, "Nothing in 90 days", "‸.inf", "read this as a number", "put quotes"),
+    (
+        ENVIRONMENT,
+        'accountId: "368477501993431040"',
+        "accountId: ‸368477501993431040",
+        "read this as a number, and round it",
+        "put quotes",
+    ),
+    (
+        ENVIRONMENT,
+        "  acme:",
+        '  ‸off: {accountId: "1", retailerId: "2"}\n  acme:',
+        "read this as a boolean",
+        "put quotes",
+    ),
+    (ENVIRONMENT, "  acme:", "  ‸true:", "a key must be text", "put quotes around true"),
+    (AUDIENCE, "title: Lapsed buyers", "title: ‸true", "`title` must be text", "in quotes if it is true"),
+    (AUDIENCE, "title: Lapsed buyers", "title: ‸Lapsed #1", "` #` after the plain `title`", "put quotes"),
+    (AUDIENCE, "Nothing in 90 days", "‸Nothing  # in 90 days", "` #` after the plain", "put quotes"),
+    (
+        AUDIENCE,
+        '"last_order < :today - interval 90 day"',
+        "‸a < 1 #b",
+        "` #` after the plain `where`",
+        "quotes",
+    ),
+]
+SYNTAX = [
+    (AUDIENCE, '["customers/*.csv"]', "[‸*.csv]", "can't begin with `*`", "put quotes"),
+    (AUDIENCE, '["customers/*.csv"]', "\n    - ‸*all", "an alias", "put quotes around a value that begins"),
+    (AUDIENCE, "title: Lapsed", "title: ‸&lapsed Lapsed", "an anchor", "put quotes"),
+    (AUDIENCE, "source:", "source: ‸&source", "an anchor", "write it out"),
+    (AUDIENCE, "title: Lapsed", "title: ‸!lapsed Lapsed", "a tag", "put quotes"),
+    (AUDIENCE, "title: Lapsed", "title: ‸!!str Lapsed", "a tag", "remove the tag"),
+    (AUDIENCE, "title: Lapsed", "title: ‸@lapsed", "can't begin with `@`", "put quotes"),
+    (AUDIENCE, "title: Lapsed", "title: ‸%lapsed", "can't begin with `%`", "put quotes"),
+    (AUDIENCE, "title: Lapsed", "title: ‸`lapsed`", "can't begin with a backtick", "put quotes"),
+    (AUDIENCE, "title: Lapsed", "‸%lapsed: Lapsed", "can't begin with `%`", "put quotes"),
+    (AUDIENCE, "title: Lapsed", "title: ‸> 3 orders", "can't begin with `|` or `>`", "put quotes"),
+    (AUDIENCE, "title: Lapsed buyers", "title: Lapsed‸: buyers", "a second `: `", "put quotes"),
+    (AUDIENCE, "title: Lapsed", "‸title\nx: Lapsed", "a key without a value", "a space after the colon"),
+    (AUDIENCE, "title: Lapsed buyers", "title: ‸'Lapsed", "the quotes opened here", "close them"),
+    (AUDIENCE, "title: Lapsed buyers", 'title: "Lapsed‸\\q"', "an unknown escape", "single quotes"),
+    (AUDIENCE, "guards: {maxShrink: 10%}", "guards: ‸{maxShrink: 10%", "the `{` opened here", "close it"),
+    (
+        AUDIENCE,
+        "[offsite-email, onsite-customer]",
+        "‸[offsite-email, onsite-customer",
+        "the `[` opened here",
+        "close it",
+    ),
+    (AUDIENCE, "title: Lapsed buyers", 'title: "Lapsed" ‸buyers', "follows a closing quote", "whole value"),
+    (AUDIENCE, "  files:", " ‸\tfiles:", "a tab in the indentation", "indent with spaces"),
+    (AUDIENCE, "title: Lapsed", "title: ‸\x07Lapsed", "a control character (U+0007)", "remove it"),
+    (
+        AUDIENCE,
+        "{maxShrink: 10%}",
+        "{‸maxShrink:10%}",
+        "`maxShrink` has no space after its colon",
+        "`key: value`",
+    ),
+    (
+        AUDIENCE,
+        "title: Lapsed",
+        "title: a\n‸title: Lapsed",
+        "`title` is given twice, first on line 3",
+        "keep one",
+    ),
+    (AUDIENCE, "maxAge: 36h", "maxAge: [[[[[[[[[[[[[[[[[[", "nested too deeply", "close"),
+    (AUDIENCE, "title: Lapsed", "‸[a]: b\ntitle: Lapsed", "a key must be text", "put quotes"),
+    (AUDIENCE, "title: Lapsed", "‸<<: {a: b}\ntitle: Lapsed", "unknown key this key", "allowed: kind"),
+]
+SHAPE = [
+    (AUDIENCE, "kind: Audience\n", "‸", "a document without `kind`", "Environment, Credential, Destination"),
+    (AUDIENCE, "kind: Audience", "‸Kind: Audience", "unknown key `Kind`", "did you mean `kind`?"),
+    (AUDIENCE, "kind: Audience", "kind: ‸Audiance", "unknown kind", "did you mean `Audience`?"),
+    (AUDIENCE, "kind: Audience", "‸kind:", "`kind` has no value", "allowed: Environment"),
+    (AUDIENCE, "title:", "‸titel:", "unknown key `titel`", "did you mean `title`?"),
+    (AUDIENCE, "exclude:", "‸exlude:", "unknown key `exlude`", "did you mean `exclude`?"),
+    (AUDIENCE, "title:", "‸where: a\ntitle:", "unknown key `where`", "it belongs under `source`"),
+    (AUDIENCE, "title:", "‸seat: acme\ntitle:", "unknown key `seat`", "it belongs to kind Destination"),
+    (AUDIENCE, "  maxAge", "  ‸title: a\n  maxAge", "unknown key `title`", "it belongs under the top level"),
+    (AUDIENCE, "{Email: email,", "{‸email: email,", "unknown key `email`", "did you mean `Email`?"),
+    (AUDIENCE, "title: Lapsed buyers\n", "", "`title` is missing from this manifest", "(what people see"),
+    (AUDIENCE, 'files: ["customers/*.csv"]\n  ', "", "`files` is missing from `source`", "add `files:`"),
+    (AUDIENCE, "title: Lapsed buyers", "‸title:", "`title` has no value", "write text"),
+    (AUDIENCE, "title: Lapsed buyers", "title: ‸null", "`title` has no value", "or remove the key"),
+    (AUDIENCE, "title: Lapsed buyers", 'title: ‸""', "`title` is empty", "fill it in"),
+    (AUDIENCE, "title: Lapsed buyers", 'title: ‸"  "', "`title` is empty", "say what people should see"),
+    (
+        AUDIENCE,
+        "title: Lapsed buyers",
+        "title: ‸|\n  two\n  lines",
+        "`title` is not written",
+        "one line of text",
+    ),
+    (AUDIENCE, "title: Lapsed buyers", "title: ‸" + "x" * 257, "257 characters, the limit is 256", "shorter"),
+    (AUDIENCE, "Nothing in 90 days", "‸" + "x" * 501, "501 characters, the limit is 500", "shorter"),
+    (
+        AUDIENCE,
+        "[offsite-email, onsite-customer]",
+        "‸offsite-email",
+        "`destinations` must be a list",
+        "- item",
+    ),
+    (AUDIENCE, "[offsite-email, onsite-customer]", "‸[]", "`destinations` is empty", "fill it in"),
+    (AUDIENCE, ", onsite-customer]", ", ‸offsite-email]", "item 2 of `destinations` repeats", "remove it"),
+    (AUDIENCE, "guards: {maxShrink: 10%}", "guards: ‸none", "`guards` must be a mapping", "{ }"),
+    (AUDIENCE, "name: lapsed-90d", "name: ‸Lapsed_90d", "`name` is not written", "lower-case letters"),
+    (AUDIENCE, "name: lapsed-90d", "name: ‸" + "x" * 64, "`name` is not written", "at most 63"),
+    (AUDIENCE, "name: lapsed-90d", 'name: ‸"lapsed\\n"', "`name` is not written", "lower-case letters"),
+    (AUDIENCE, "maxAge: 36h", "maxAge: ‸36", "`maxAge` is not written", "90s, 30m, 36h or 3d"),
+    (AUDIENCE, "maxAge: 36h", 'maxAge: ‸"36 hours"', "`maxAge` is not written", "90s, 30m, 36h or 3d"),
+    (
+        AUDIENCE,
+        "maxShrink: 10%",
+        "maxShrink: ‸10",
+        "`maxShrink` is not written",
+        "a percentage from 0% to 100%",
+    ),
+    (AUDIENCE, "maxShrink: 10%", "maxShrink: ‸110%", "`maxShrink` is not written", "a percentage"),
+    (AUDIENCE, "maxShrink: 10%", "‸maxVanished: 10%", "unknown key `maxVanished`", "allowed: maxShrink"),
+    (ENVIRONMENT, "maxGrowth: 100%", "maxGrowth: ‸much", "`maxGrowth` is not written", "250%"),
+    (ENVIRONMENT, "rows: 1000", "rows: ‸1_000", "`rows` is not written", "whole number"),
+    (ENVIRONMENT, "rows: 1000", "rows: ‸0", "`rows` is not written", "a whole number from 1"),
+    (ENVIRONMENT, "minMembers: 1", "minMembers: ‸01", "`minMembers` is not written", "a whole number"),
+    (ENVIRONMENT, "minMembers: 1", "‸minMembers: [1]", "`minMembers` must be a whole number", "digits only"),
+    (ENVIRONMENT, "emulator,", "emulator, batchSize: ‸60000,", "`batchSize` is not written", "1 to 50000"),
+    (ENVIRONMENT, "endpoint: emulator", "endpoint: ‸http://api.criteo.com", "`endpoint` is not", "https://"),
+    (ENVIRONMENT, "endpoint: emulator", "endpoint: ‸https://u:p@h.example", "`endpoint` is not", "https://"),
+    (ENVIRONMENT, "emulator,", "emulator, tokenUrl: ‸ftp://x,", "`tokenUrl` is not written", "https://"),
+    (ENVIRONMENT, '"2026-07"', "‸v1", "`version` is not written", "year and month"),
+    (ENVIRONMENT, '"file:.reconciler/state/sandbox"', "‸s3://state", "`url` is not written", "only a folder"),
+    (ENVIRONMENT, '"368477501993431040"', '‸"36847750199343104012"', "`accountId` is not", "up to 19 digits"),
+    (ENVIRONMENT, '"368477501993431040"', "‸acme-1", "`accountId` is not written", "a quoted string"),
+    (ENVIRONMENT, "  acme:", "  ‸Acme_1:", "`Acme_1` is not a legal name", "lower-case letters"),
+    (ENVIRONMENT, "data: {root: data}\n", "", "`data` is missing from this manifest", "what sources are"),
+    (ENVIRONMENT, "tolerance: 2%", "tolerance: ‸2", "`tolerance` is not written", "a percentage"),
+    (
+        DESTINATIONS,
+        "Type: Email",
+        "Type: ‸email",
+        "`identifierType` is not one of",
+        "did you mean `Email`? allowed",
+    ),
+    (
+        DESTINATIONS,
+        "form: sha256",
+        "form: ‸sha512",
+        "`form` is not one of",
+        "allowed: plain, md5, sha256, sha256-of",
+    ),
+    (DESTINATIONS, "form: sha256", "‸form:", "`form` has no value", "allowed: plain"),
+    (
+        DESTINATIONS,
+        "adminOnly: false",
+        "adminOnly: ‸no",
+        "`adminOnly` must be true or false",
+        "without quotes",
+    ),
+    (DESTINATIONS, "pii: hashed", "pii: ‸none", "`pii` is not one of", "allowed: hashed, raw"),
+    (DESTINATIONS, "Type: CustomerId", "Type: CustomerId\nform: ‸md5", "`form` is not one", "allowed: plain"),
+    (DESTINATIONS, "---", PHONE, "`form` is not one of", "allowed: plain, sha256"),
+    (CREDENTIALS, "grant: authorizationCode", "grant: ‸implicit", "`grant` is not one", "clientCredentials"),
+    (CREDENTIALS, "refreshToken: state:criteo\n", "", "`refreshToken` is missing", "must be writable"),
+    (CREDENTIALS, "state:criteo", "‸env:TOKEN", "`refreshToken` is not written", "can be written"),
+    (
+        CREDENTIALS,
+        "env:CRITEO_CLIENT_SECRET",
+        "‸hunter2",
+        "`clientSecret` is not",
+        "never write it here: env:NAME",
+    ),
+    (
+        CREDENTIALS,
+        "env:CRITEO_CLIENT_SECRET",
+        "‸" + "a1" * 16,
+        "`clientSecret` is not",
+        "refer to the secret",
+    ),
+    (CREDENTIALS, "env:CRITEO_CLIENT_ID", "‸env:1", "`clientId` is not written", "refer to the secret"),
+    (CREDENTIALS, "https://hooks", "‸http://hooks", "`redirectUri` is not", "https://"),
+]
+PERSONAL = [
+    (
+        AUDIENCE,
+        "Nothing in 90 days",
+        "‸Ask ada.adler@acme.example",
+        "looks like an e-mail address",
+        "source file",
+    ),
+    (AUDIENCE, "last_order < :today - interval 90 day", "email <> 'a@b.example'", "an e-mail", "source file"),
+    (AUDIENCE, "name: lapsed-90d", "name: ‸ada@acme.example", "an e-mail address", "source file"),
+    (AUDIENCE, "Nothing in 90 days", "‸Not " + "0f" * 32, "looks like a hashed identifier", "source file"),
+    (AUDIENCE, "Nothing in 90 days", "‸Not " + "0F" * 16, "looks like a hashed identifier", "source file"),
+    (AUDIENCE, "Nothing in 90 days", "‸Call +44 (20) 7946-0123", "looks like a phone number", "source file"),
+    (AUDIENCE, "{Email: email,", "{‸ada@acme.example: email,", "an e-mail address", "source file"),
+]
+LINKS = [
+    (ENVIRONMENT, "name: sandbox", "name: ‸production", "not named like its folder", "`name: sandbox`"),
+    (DESTINATIONS, "credential: criteo", "credential: ‸critoe", "no Credential of that name", "`criteo`?"),
+    (DESTINATIONS, "seat: acme", "seat: ‸acmee", "no seat of that name", "did you mean `acme`?"),
+    (
+        AUDIENCE,
+        "[offsite-email",
+        "[‸offsite-emial",
+        "no Destination of that name",
+        "did you mean `offsite-email`?",
+    ),
+    (
+        AUDIENCE,
+        "[offsite-email",
+        "[‸zzz",
+        "no Destination",
+        "destinations here: offsite-email, onsite-customer",
+    ),
+    (DESTINATIONS, "---", SECOND, "taken by another Destination", "another name"),
+    (
+        DESTINATIONS,
+        "Email\nform: sha256",
+        "‸Email",
+        "form plain sends raw e-mail addresses",
+        "`form: sha256`",
+    ),
+    (DESTINATIONS, "form: sha256", "form: ‸plain", "form plain sends raw e-mail", "access: {pii: raw}"),
+    (
+        AUDIENCE,
+        ", CustomerId: customer_id}",
+        "}",
+        "this destination takes CustomerId",
+        "add `CustomerId: <column>`",
+    ),
+    (
+        AUDIENCE,
+        "columns: {Email: email}}",
+        "columns: {PhoneNumber: tel}}",
+        "can't match anybody",
+        "PhoneNumber",
+    ),
+    (AUDIENCE, "title: Lapsed buyers", "title: " + "x" * 230, "would have 258 characters", "shorten"),
+]
+SOURCES = [
+    (AUDIENCE, '"customers/*.csv"', '‸"custmers/*.csv"', "no file below the data root", "`--data-root`"),
+    (AUDIENCE, '"suppressed.csv"', '‸"gone.csv"', "no file below the data root", "correct the pattern"),
+    (AUDIENCE, '"customers/*.csv"', '‸"**.csv"', "no file below the data root", "correct the pattern"),
+    (AUDIENCE, '"customers/*.csv"', '‸"../*.csv"', "item 1 of `files` is not written", "below the data root"),
+    (AUDIENCE, '"customers/*.csv"', '‸"a/../../*.csv"', "item 1 of `files` is not", "below the data root"),
+    (AUDIENCE, '"customers/*.csv"', '‸"/etc/passwd"', "item 1 of `files` is not", "not absolute"),
+    (AUDIENCE, '"customers/*.csv"', '‸"C:/x.csv"', "item 1 of `files` is not", "not absolute"),
+    (AUDIENCE, '"customers/*.csv"', '‸"s3://b/x.csv"', "item 1 of `files` is not", "below the data root"),
+    (
+        ENVIRONMENT,
+        "root: data",
+        "root: ‸dta",
+        "the data folder does not exist",
+        "relative to the project root",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "problem", "remedy"),
+    [*TRAPS, *SYNTAX, *SHAPE, *PERSONAL, *LINKS, *SOURCES],
+)
+def test_one_finding_with_its_place_and_the_way_out(
+    tmp_path: Path, file: str, old: str, new: str, problem: str, remedy: str
+) -> None:
+    """One broken thing gives one finding, at the very character."""
+    project = Project(tmp_path)
+    where = project.edit(file, old, new)
+    found = project.findings()
+    assert len(found) == 1, [str(finding) for finding in found]
+    if "‸" in new:
+        assert found[0].where == where
+    assert problem in found[0].problem
+    assert remedy in found[0].remedy

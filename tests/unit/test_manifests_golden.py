@@ -1,0 +1,23 @@
+"""Cases as folders in tests/golden/validate: a project, and every word that is said of it."""
+
+from pathlib import Path
+
+import pytest
+
+from reconciler.core.errors import ConfigurationError
+from reconciler.manifests import load
+
+FOLDER = Path(__file__).parents[1] / "golden" / "validate"
+CASES = sorted(path for path in FOLDER.iterdir() if path.is_dir())
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_findings_are_word_for_word(case: Path, request: pytest.FixtureRequest) -> None:
+    """`--update` rewrites expected.txt, where pytest has that option."""
+    with pytest.raises(ConfigurationError) as caught:
+        load(case, "sandbox")
+    told = "".join(f"{line}\n" for line in [str(caught.value), *map(str, caught.value.findings)])
+    expected = case / "expected.txt"
+    if request.config.getoption("--update", default=False):
+        expected.write_text(told, encoding="utf-8")
+    assert told == expected.read_text(encoding="utf-8")

@@ -1,0 +1,109 @@
+"""A secret reaches text by `reveal()` only, and comes from where only its owner can read."""
+
+import copy
+import json
+import pickle
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+import pytest
+
+from reconciler.core.errors import AuthenticationError, ConfigurationError
+from reconciler.credentials import Secret, resolve
+
+VALUE = "s3cr+t/value=="
+
+
+@dataclass(frozen=True)
+class Holder:
+    secret: Secret
+
+
+def test_no_way_of_writing_shows_it() -> None:
+    secret = Secret(VALUE)
+    written = [
+        str(secret), repr(secret), f"{secret}", f"{secret!r:>40}", "%s" % secret, "{}".format(secret),  # noqa: UP030, UP031, UP032
+        repr(Holder(secret)), repr([secret]), repr({"a": secret}),
+    ]  # fmt: skip
+    assert all(VALUE not in text and "<secret>" in text for text in written)
+    assert secret.reveal() == VALUE
+
+
+def test_no_way_of_encoding_takes_it() -> None:
+    secret = Secret(VALUE)
+    for encode in (pickle.dumps, copy.copy, copy.deepcopy, json.dumps, orjson.dumps, vars):
+        with pytest.raises(TypeError) as caught:
+            encode(secret)
+        assert VALUE not in str(caught.value)
+
+
+def test_it_has_no_parts_to_look_through() -> None:
+    secret = Secret(VALUE)
+    with pytest.raises(TypeError):
+        iter(secret)  # type: ignore[call-overload]
+    assert secret != VALUE
+    assert not hasattr(secret, "__dict__")
+
+
+def test_a_variable_holds_a_secret(tmp_path: Path) -> None:
+    assert resolve("env:KEY", {"KEY": f"{VALUE}\n"}, tmp_path).reveal() == VALUE
+
+
+@pytest.mark.parametrize(("environ", "state"), [({}, "not set"), ({"KEY": " "}, "empty")])
+def test_a_missing_variable_is_named(environ: dict[str, str], state: str, tmp_path: Path) -> None:
+    with pytest.raises(AuthenticationError, match=f"KEY is {state}") as caught:
+        resolve("env:KEY", environ, tmp_path)
+    assert "export KEY" in caught.value.remedy
+
+
+def written(path: Path, content: bytes, mode: int) -> Path:
+    path.write_bytes(content)
+    path.chmod(mode)
+    return path
+
+
+def test_a_file_is_relative_to_the_project_and_loses_its_line_end(tmp_path: Path) -> None:
+    written(tmp_path / "secret", f"{VALUE}\r\n".encode(), 0o600)
+    assert resolve("file:secret", {}, tmp_path).reveal() == VALUE
+    assert resolve(f"file:{tmp_path}/secret", {}, Path("/")).reveal() == VALUE
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o610])
+def test_a_file_open_to_others_is_refused(mode: int, tmp_path: Path) -> None:
+    written(tmp_path / "secret", VALUE.encode(), mode)
+    with pytest.raises(AuthenticationError, match=f"{mode:04o}") as caught:
+        resolve("file:secret", {}, tmp_path)
+    assert caught.value.remedy == "chmod 600 secret"
+    assert VALUE not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b"\xff\xfe"])
+def test_a_file_without_text_is_refused(content: bytes, tmp_path: Path) -> None:
+    written(tmp_path / "secret", content, 0o600)
+    with pytest.raises(AuthenticationError, match="holds no text"):
+        resolve("file:secret", {}, tmp_path)
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(AuthenticationError, match="secret can't be read: No such file"):
+        resolve("file:secret", {}, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("reference", "problem"),
+    [
+        ("vault:kv/criteo", "`vault:` is not supported by this version"),
+        ("state:criteo", "`state:` is not supported by this version"),
+        ("env:", "the reference `env:` names nothing"),
+        (VALUE, "a credential holds a reference"),
+        (f"{VALUE}:x", "a credential holds a reference"),
+    ],
+)
+def test_other_references_are_refused_and_never_quoted(reference: str, problem: str, tmp_path: Path) -> None:
+    """A pasted secret isn't a reference, and must not end up in a message."""
+    with pytest.raises(ConfigurationError) as caught:
+        resolve(reference, {}, tmp_path)
+    assert caught.value.problem.startswith(problem)
+    assert VALUE not in str(caught.value)
+    assert caught.value.remedy == "use env:NAME or file:PATH"
