@@ -89,7 +89,7 @@ def connect(
         transport=transport,
     )
     gate = Gate(clock, ASSUMED_LIMITS[grant])
-    session = Session(Exchange(http, auth, gate), gate, clock, version, chance)
+    session = Session(Exchange(http, auth, gate, clock), gate, clock, version, chance)
     return Connection(http, session, gate)
 
 

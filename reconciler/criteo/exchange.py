@@ -2,11 +2,13 @@
 
 import logging
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 import httpx
 import orjson
 
 from reconciler.core.errors import ReconcilerError
+from reconciler.core.ports import Clock
 from reconciler.criteo.auth import TokenAuth, TokenUnavailableError
 from reconciler.criteo.gate import Gate
 from reconciler.criteo.problems import problems, trace
@@ -14,7 +16,13 @@ from reconciler.criteo.refusals import refusal
 
 logger = logging.getLogger("reconciler.criteo")
 NEW_TOKEN_HELPS = frozenset({"authorization-token-expired", "authorization-token-invalid", ""})
-NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
+NEVER_SENT = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+    httpx.UnsupportedProtocol,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +94,15 @@ Outcome = Answered | Refused | Busy | TokenExpired | NotSent | Unknown
 class Exchange:
     """Sends calls one at a time per thread, each in its turn, and tells what became of them."""
 
-    def __init__(self, http: httpx.Client, auth: TokenAuth, gate: Gate) -> None:
+    def __init__(self, http: httpx.Client, auth: TokenAuth, gate: Gate, clock: Clock) -> None:
         self._http = http
+        self._clock = clock
         self._auth = auth
         self._gate = gate
 
     def send(self, call: Call) -> Outcome:
         ticket = self._gate.enter(lambda: 2 if self._auth.due() else 1)
-        answered = False
+        started, answered = self._clock.now(), False
         try:
             response = self._http.request(
                 call.method, call.path, content=call.content, params=call.query, auth=self._auth
@@ -110,7 +119,7 @@ class Exchange:
         finally:
             if not answered:
                 self._gate.lost(ticket)
-        return _read(call, response)
+        return _read(call, response, self._clock.now() - started)
 
     def _broken(self, call: Call, error: httpx.TransportError) -> Outcome:
         """The text of the error is the library's: only its kind is repeated."""
@@ -125,9 +134,9 @@ class Exchange:
         return Unknown(f"the connection broke before an answer came ({kind})")
 
 
-def _read(call: Call, response: httpx.Response) -> Outcome:
+def _read(call: Call, response: httpx.Response, took: timedelta) -> Outcome:
     status, body = response.status_code, _json(response.content)
-    milliseconds = response.elapsed.total_seconds() * 1000
+    milliseconds = took.total_seconds() * 1000
     logger.debug(
         "%s %s %d %.0f ms trace %s", call.method, call.template, status, milliseconds, trace(body) or "-"
     )

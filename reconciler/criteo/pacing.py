@@ -18,6 +18,7 @@ own calls explain: they count against the minute as if they had just been made.
 """
 
 import math
+from bisect import bisect_right
 from dataclasses import dataclass, replace
 
 MINUTE = 60.0
@@ -25,7 +26,7 @@ EPSILON = 0.2
 """Added to a minute: two clocks never agree on how long one is."""
 ROUNDING = 1.0
 """Added to a reset: it comes in whole seconds, rounded who knows how."""
-KEPT_ROOMS = 16
+KEPT_ROOMS = 4
 FIRST_PAUSE = 5.0
 """After a 429 that doesn't say when to come back; doubles each time, up to a minute."""
 
@@ -127,7 +128,7 @@ def answer(pace: Pace, ticket: Ticket, headers: RateHeaders, now: float) -> Pace
     pace = _learn_clock(pace, ticket, headers, now)
     if headers.limit and headers.limit != pace.limit:
         pace = replace(pace, limit=headers.limit, maybe_sliding=True)
-    lately = len(_after(pace.sent_at, now - MINUTE))
+    lately = _after(pace.sent_at, now - MINUTE)
     if lately - pace.in_flight + min(pace.remains) > pace.limit:
         pace = replace(pace, maybe_sliding=False)
     if headers.remaining is None:
@@ -138,7 +139,7 @@ def answer(pace: Pace, ticket: Ticket, headers: RateHeaders, now: float) -> Pace
     held = pace.foreign if now < pace.foreign_until else 0
     pace = replace(
         pace,
-        foreign=max(0, least, min(held, most)),
+        foreign=max(0, min(held, most) if least <= held else most),
         foreign_until=now + MINUTE + EPSILON,
         rooms=pace.rooms if least <= 0 else (),
     )
@@ -197,20 +198,19 @@ def _end(pace: Pace, ticket: Ticket, remaining: int, now: float) -> Pace:
 def _forget(pace: Pace, now: float) -> Pace:
     """Drops what is older than a minute."""
     since = now - MINUTE - EPSILON
-    answered = _after(pace.answered, since)
+    expired = bisect_right(pace.answered, since)
     return replace(
         pace,
-        answered=answered,
-        remains=pace.remains[len(pace.remains) - len(answered) :],
-        sent_at=_after(pace.sent_at, since),
+        answered=pace.answered[expired:],
+        remains=pace.remains[expired:],
+        sent_at=pace.sent_at[bisect_right(pace.sent_at, since) :],
         rooms=tuple(room for room in pace.rooms if room.until > now),
     )
 
 
-def _after(times: tuple[float, ...], since: float) -> tuple[float, ...]:
-    """The times are in order, but for threads that overtake each other by a blink."""
-    first = next((at for at, time in enumerate(times) if time > since), len(times))
-    return times[first:] if first else times
+def _after(times: tuple[float, ...], since: float) -> int:
+    """How many of the times, which are in order, come after `since`."""
+    return len(times) - bisect_right(times, since)
 
 
 def _listening(pace: Pace) -> bool:
@@ -253,7 +253,7 @@ def _before(pace: Pace, room: Room) -> int:
     """How many calls surely came before the room was measured."""
     if room.remaining:
         return room.before
-    return max(room.before, pace.done - len(_after(pace.answered, room.shut_until)))
+    return max(room.before, pace.done - _after(pace.answered, room.shut_until))
 
 
 def _opens_at(pace: Pace, headers: RateHeaders, now: float) -> float:

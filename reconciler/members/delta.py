@@ -2,11 +2,15 @@
 
 Phases are numbered in the order in which they are sent: suppressed people out, additions, the
 others out. Within a phase members are sorted by their bytes, so a position means the same member
-in every run and for every size of batch.
+in every run and for every size of batch. A change is worked out once and kept as a sorted file, so
+that hours of sending hold no memory.
 """
 
+import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
 
 import duckdb
 
@@ -14,36 +18,86 @@ from reconciler.core.errors import StorageError
 from reconciler.core.members import EMPTY, NO_DELTA, Batch, Delta, Identifiers, SnapshotRef, Target
 from reconciler.core.receipt import Holding, Transfer, window
 from reconciler.members import sql
-from reconciler.members.snapshots import Snapshots, reader
+from reconciler.members.database import literal
+from reconciler.members.snapshots import UNCOMPRESSED, Snapshots, reader
 
 URGENT, ADD, REMOVE = 0, 1, 2
+Refs = tuple[SnapshotRef, SnapshotRef, SnapshotRef, SnapshotRef]
+"""base, maybe, target, urgent."""
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
-    """The difference between four snapshots as a relation of `phase` and `member`; "" if none is there."""
-
-    relation: str
-    binary: bool
+def refs(holding: Holding, transfer: Transfer) -> Refs:
+    return holding.base, holding.maybe, transfer.target, transfer.urgent
 
 
-def change(
-    cursor: duckdb.DuckDBPyConnection,
-    snapshots: Snapshots,
-    base: SnapshotRef,
-    maybe: SnapshotRef,
-    target: SnapshotRef,
-    urgent: SnapshotRef,
-) -> Change:
+def counted(cursor: duckdb.DuckDBPyConnection, snapshots: Snapshots, change: Refs) -> Delta:
+    """How long each phase is; often known without reading anything."""
+    base, maybe, target, _ = change
+    if not maybe and base == target:
+        return NO_DELTA
+    if not base and not maybe:
+        return Delta(0, target.count, 0)
+    file = reader(_file(cursor, snapshots, change))
+    counts = dict(cursor.execute(f"SELECT phase, count(*) FROM {file} AS c GROUP BY phase").fetchall())
+    return Delta(*(int(counts.get(phase, 0)) for phase in (URGENT, ADD, REMOVE)))
+
+
+def batches(
+    cursor: duckdb.DuckDBPyConnection, snapshots: Snapshots, change: Refs, transfer: Transfer, size: int
+) -> Iterator[Batch]:
+    """What is left of a transfer; the receipt's sizes say where phases end, and the rows must agree."""
+    file = reader(_file(cursor, snapshots, change))
+    described = cursor.execute(f"DESCRIBE SELECT member FROM {file} AS c").fetchone()
+    member = sql.written("member", binary=described is not None and described[1] == "BLOB")
+    cursor.execute(f"SELECT phase, {member} FROM {file} AS c OFFSET {transfer.acked}")
+    while span := window(transfer, size):
+        start, end = span
+        rows = cursor.fetchmany(end - start)
+        phase = _phase(transfer.size, start)
+        members = [row[1] for row in rows]
+        if len(rows) != end - start or {rows[0][0], rows[-1][0]} != {phase} or not _rising(members):
+            raise StorageError(
+                "the snapshots don't hold the change that the receipt describes",
+                remedy="restore the state from a backup, or `reconciler state rebuild`",
+            )
+        yield Batch("add" if phase == ADD else "remove", start, end, Identifiers(members))
+        transfer = replace(transfer, acked=end)
+
+
+def _phase(size: Delta, position: int) -> int:
+    if position < size.urgent:
+        return URGENT
+    return ADD if position < size.urgent + size.adds else REMOVE
+
+
+def _rising(members: list[str]) -> bool:
+    """DuckDB promises the order of a file; a position is worth a millisecond to be sure."""
+    return all(one < other for one, other in pairwise(members))
+
+
+def _file(cursor: duckdb.DuckDBPyConnection, snapshots: Snapshots, change: Refs) -> Path:
+    """The sorted change between snapshots, made at its first use."""
+    name = hashlib.sha256("/".join(ref.digest for ref in change).encode()).hexdigest()
+    file = snapshots.scratch / f"change-{name}.parquet"
+    if not file.exists():
+        with snapshots.draft() as draft:
+            query = f"SELECT phase, member FROM {_moved(cursor, snapshots, change)} ORDER BY phase, member"
+            cursor.execute(f"COPY ({query}) TO {literal(str(draft))} {UNCOMPRESSED}")
+            draft.replace(file)
+    return file
+
+
+def _moved(cursor: duckdb.DuckDBPyConnection, snapshots: Snapshots, change: Refs) -> str:
     """Held and wanted differ where one is missing, or where it is only maybe held."""
-    there = {ref.digest: reader(snapshots.path(cursor, ref)) for ref in (base, maybe, target, urgent) if ref}
-    if not there:
-        return Change("", binary=False)
-    any_file = next(iter(there.values()))
+    base, maybe, target, urgent = change
+    there = {ref.digest: reader(snapshots.path(cursor, ref)) for ref in change if ref}
+    shape = next(iter(there.values()))
 
     def rows(ref: SnapshotRef) -> str:
-        return there[ref.digest] if ref else f"(SELECT member FROM {any_file} AS shape LIMIT 0)"
+        return there[ref.digest] if ref else f"(SELECT member FROM {shape} AS shape LIMIT 0)"
 
+    if not base and not maybe:
+        return f"(SELECT {ADD}::UTINYINT AS phase, member FROM {rows(target)} AS t)"
     held = f"SELECT member, true AS sure FROM {rows(base)} AS b"
     if maybe:
         held += f" UNION ALL SELECT member, false FROM {rows(maybe)} AS m"
@@ -53,46 +107,8 @@ def change(
         "WHERE t.member IS NULL OR h.sure IS DISTINCT FROM true"
     )
     first = f"member IN (SELECT member FROM {rows(urgent)} AS u)" if urgent else "false"
-    phase = f"CASE WHEN wanted THEN {ADD} WHEN {first} THEN {URGENT} ELSE {REMOVE} END"
-    described = cursor.execute(f"DESCRIBE SELECT member FROM {any_file} AS shape").fetchone()
-    binary = described is not None and described[1] == "BLOB"
-    return Change(f"(SELECT {phase} AS phase, member FROM ({moved}))", binary)
-
-
-def counted(cursor: duckdb.DuckDBPyConnection, moved: Change) -> Delta:
-    if not moved.relation:
-        return NO_DELTA
-    counts = dict(cursor.execute(f"SELECT phase, count(*) FROM {moved.relation} GROUP BY phase").fetchall())
-    return Delta(*(int(counts.get(phase, 0)) for phase in (URGENT, ADD, REMOVE)))
-
-
-def batches(
-    cursor: duckdb.DuckDBPyConnection, moved: Change, transfer: Transfer, size: int
-) -> Iterator[Batch]:
-    """What is left of a transfer; the receipt's sizes say where phases end, the rows must agree."""
-    if not moved.relation or window(transfer, size) is None:
-        return
-    cursor.execute(
-        f"SELECT phase, {sql.written('member', moved.binary)} FROM "
-        f"(SELECT * FROM {moved.relation} ORDER BY phase, member OFFSET {transfer.acked})"
-    )
-    while span := window(transfer, size):
-        start, end = span
-        rows = cursor.fetchmany(end - start)
-        phase = _phase(transfer.size, start)
-        if len(rows) != end - start or rows[0][0] != phase or rows[-1][0] != phase:
-            raise StorageError(
-                "the snapshots don't hold the change that the receipt describes",
-                remedy="restore the state from a backup, or `reconciler state rebuild`",
-            )
-        yield Batch("add" if phase == ADD else "remove", start, end, Identifiers([row[1] for row in rows]))
-        transfer = replace(transfer, acked=end)
-
-
-def _phase(size: Delta, position: int) -> int:
-    if position < size.urgent:
-        return URGENT
-    return ADD if position < size.urgent + size.adds else REMOVE
+    phase = f"(CASE WHEN wanted THEN {ADD} WHEN {first} THEN {URGENT} ELSE {REMOVE} END)::UTINYINT"
+    return f"(SELECT {phase} AS phase, member FROM ({moved}))"
 
 
 def collapsed(
@@ -104,11 +120,11 @@ def collapsed(
     if moving is None or end == 0:
         return holding.base, holding.maybe
     form = holding.key.form
-    moved = change(cursor, snapshots, holding.base, holding.maybe, moving.target, moving.urgent)
+    file = reader(_file(cursor, snapshots, refs(holding, moving)))
     cursor.execute(
         "CREATE OR REPLACE TEMP TABLE sent AS "
         "SELECT phase, member, row_number() OVER (ORDER BY phase, member) AS position "
-        f"FROM (SELECT * FROM {moved.relation} ORDER BY phase, member LIMIT {end})"
+        f"FROM (SELECT * FROM {file} AS c ORDER BY phase, member LIMIT {end})"
     )
     taken, flying = f"position <= {moving.acked}", f"position > {moving.acked}"
     added, removed = f"phase = {ADD} AND {taken}", f"phase <> {ADD}"

@@ -9,12 +9,13 @@ from typing import Self
 import duckdb
 
 from reconciler.core.errors import ConfigurationError
-from reconciler.core.members import NO_DELTA, Batch, Delta, SnapshotRef, Target
+from reconciler.core.members import Batch, Delta, SnapshotRef, Target
 from reconciler.core.model import Audience
-from reconciler.core.receipt import Holding
+from reconciler.core.receipt import Holding, window
 from reconciler.members import delta
 from reconciler.members.build import Builder, Kind
 from reconciler.members.database import connect, storage_errors
+from reconciler.members.scratch import Scratch
 from reconciler.members.snapshots import Snapshots
 
 
@@ -35,9 +36,10 @@ class DuckDbEngine:
         self._sample_rows = sample_rows
         work = work.resolve()
         work.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._snapshots = Snapshots(work, fetch, key)
         with storage_errors("starting DuckDB"):
-            self._database = connect((self._root, work), work / "spill", memory_limit, threads)
+            self._scratch = Scratch(work)
+            self._database = connect((self._root, work), self._scratch.folder, memory_limit, threads)
+        self._snapshots = Snapshots(work, self._scratch.folder, fetch, key)
 
     def __enter__(self) -> Self:
         return self
@@ -46,7 +48,9 @@ class DuckDbEngine:
         self.close()
 
     def close(self) -> None:
+        """Ends the database, and removes what only this process needed."""
         self._database.close()
+        self._scratch.remove()
 
     def build(self, audience: Audience, wanted: Sequence[Kind], today: date) -> Mapping[Kind, Target]:
         with self._cursor() as cursor:
@@ -59,11 +63,8 @@ class DuckDbEngine:
             return delta.suppressed(cursor, self._snapshots, holding, target)
 
     def delta(self, base: SnapshotRef, maybe: SnapshotRef, target: SnapshotRef, urgent: SnapshotRef) -> Delta:
-        if base == target and not maybe:
-            return NO_DELTA
         with storage_errors("comparing snapshots"), self._cursor() as cursor:
-            moved = delta.change(cursor, self._snapshots, base, maybe, target, urgent)
-            return delta.counted(cursor, moved)
+            return delta.counted(cursor, self._snapshots, (base, maybe, target, urgent))
 
     def collapse(self, holding: Holding) -> tuple[SnapshotRef, SnapshotRef]:
         with storage_errors("giving up a target"), self._cursor() as cursor:
@@ -71,13 +72,10 @@ class DuckDbEngine:
 
     def batches(self, holding: Holding, size: int) -> Iterator[Batch]:
         moving = holding.transfer
-        if moving is None:
+        if moving is None or window(moving, size) is None:
             return
         with storage_errors("streaming members"), self._cursor() as cursor:
-            moved = delta.change(
-                cursor, self._snapshots, holding.base, holding.maybe, moving.target, moving.urgent
-            )
-            yield from delta.batches(cursor, moved, moving, size)
+            yield from delta.batches(cursor, self._snapshots, delta.refs(holding, moving), moving, size)
 
     def file(self, snapshot: SnapshotRef) -> str:
         with storage_errors("finding a snapshot"), self._cursor() as cursor:

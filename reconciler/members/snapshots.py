@@ -4,12 +4,13 @@ The digest doesn't depend on the order of members: each is turned into two 64-bi
 key, the numbers are summed, and the sums and the count are sealed with the key once more.
 """
 
+import contextlib
 import hashlib
 import hmac
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,29 +22,40 @@ from reconciler.core.model import Form
 from reconciler.members.database import blob, literal, number
 
 LANE = "(1::UHUGEINT << 64) - 1"
+UNCOMPRESSED = "(FORMAT parquet, PARQUET_VERSION v2, COMPRESSION uncompressed, USE_TMP_FILE false)"
+"""Digests don't compress, and compressing them costs more than all else."""
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshots:
-    """A private folder of snapshots. `fetch` brings those that were made elsewhere."""
+    """A private folder of snapshots. `fetch` brings those that were made elsewhere.
+
+    `scratch` is a folder inside, of this process alone, that goes when it ends.
+    """
 
     work: Path
+    scratch: Path
     fetch: Callable[[SnapshotRef], str]
     key: bytes
 
     def keep(self, cursor: duckdb.DuckDBPyConnection, members: str, form: Form) -> SnapshotRef:
         """Writes the distinct members that a query selects; a set that is there already costs its digest."""
-        with tempfile.TemporaryDirectory(dir=self.work, prefix="new-") as folder:
-            draft = Path(folder, "members.parquet")
-            cursor.execute(
-                f"COPY ({members}) TO {literal(str(draft))} "
-                "(FORMAT parquet, PARQUET_VERSION v2, COMPRESSION uncompressed)"
-            )
+        with self.draft() as draft:
+            cursor.execute(f"COPY ({members}) TO {literal(str(draft))} {UNCOMPRESSED}")
             snapshot = self._named(cursor, draft, form)
             if snapshot:
-                draft.chmod(0o600)
                 draft.replace(self._file(snapshot))
         return snapshot
+
+    @contextlib.contextmanager
+    def draft(self) -> Iterator[Path]:
+        """A new file, to be moved to its place when it is whole; nobody else may read it."""
+        handle, name = tempfile.mkstemp(dir=self.scratch, suffix=".parquet")
+        os.close(handle)
+        try:
+            yield Path(name)
+        finally:
+            Path(name).unlink(missing_ok=True)
 
     def _named(self, cursor: duckdb.DuckDBPyConnection, file: Path, form: Form) -> SnapshotRef:
         lanes_key = hmac.digest(self.key, b"lanes", "sha256")[:16]
@@ -75,8 +87,8 @@ class Snapshots:
         """Hard-links or copies a file into the one folder that the database may read."""
         if fetched == file:
             return
-        with tempfile.TemporaryDirectory(dir=self.work, prefix="new-") as folder:
-            draft = Path(folder, "members.parquet")
+        with self.draft() as draft:
+            draft.unlink()
             try:
                 os.link(fetched, draft)
             except OSError:  # another disk, or a file system without links

@@ -87,7 +87,28 @@ class Bucket:
         return now + max(0.0, 1 - tokens) * 60 / self.limit + 1e-6
 
 
+class FromFirstCall(Fixed):
+    """A minute that begins with the first call in it."""
+
+    def arrive(self, now: float) -> Verdict:
+        if now >= self.window + 60:
+            self.window, self.used = now, 0
+        allowed = self.used < self.limit
+        self.used += allowed
+        return Verdict(allowed, self.limit - self.used, self.window + 60)
+
+
+class FullBucket(Bucket):
+    """A bucket whose reset is when it will be full."""
+
+    def arrive(self, now: float) -> Verdict:
+        verdict = super().arrive(now)
+        full = now + (self.limit - self.tokens) * 60 / self.limit
+        return Verdict(verdict.allowed, verdict.remaining, full)
+
+
 KINDS: dict[str, Callable[[int], Limiter]] = {"fixed": Fixed, "sliding": Sliding, "bucket": Bucket}
+VARIANTS = {**KINDS, "from first call": FromFirstCall, "full bucket": FullBucket}
 
 
 @dataclass

@@ -102,11 +102,12 @@ class Histories(RuleBasedStateMachine):
     def _wish(self, address: Address, old: Wish, **changes: object) -> None:
         self.world.wishes[address] = Wish(**(vars(old) | changes))
 
-    # ---- what hands do at Criteo
+    # ---- what hands do at Criteo, more slowly than a late call lands
 
     @precondition(lambda self: self._ours())
     @rule(data=st.data(), name=st.sampled_from(["By hand", "By hand 2"]))
     def rename_by_hand(self, data: st.DataObject, name: str) -> None:
+        self._late_calls_land()
         segment_id = data.draw(st.sampled_from(self._ours()))
         segment = self.world.criteo.segment(segment_id)
         if segment and not self.world.criteo.named(segment.account_id, name):
@@ -115,7 +116,13 @@ class Histories(RuleBasedStateMachine):
     @precondition(lambda self: self._ours())
     @rule(data=st.data())
     def delete_by_hand(self, data: st.DataObject) -> None:
+        self._late_calls_land()
         self.world.criteo.delete(data.draw(st.sampled_from(self._ours())))
+
+    def _late_calls_land(self) -> None:
+        """Or a name that a hand lets go is taken by a late create: a stray that no tool could prevent."""
+        self.world.clock.advance(self.world.criteo.late_seconds + 1)
+        self.world.criteo.land()
 
     def _ours(self) -> list[str]:
         receipts = self.world.store.saved_receipts.values()
@@ -169,8 +176,7 @@ class Histories(RuleBasedStateMachine):
         if not self.world.wishes:
             return
         self._clean_run()
-        self.world.clock.advance(self.world.criteo.late_seconds + 1)
-        self.world.criteo.land()
+        self._late_calls_land()
         by_address = self.world.store.saved_receipts
         for address, wish in self.world.wishes.items():
             segment = self.world.criteo.segment(by_address[address].current.segment_id)

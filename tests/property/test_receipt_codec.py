@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 import strategies
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.core.codec import (
@@ -28,6 +28,7 @@ from reconciler.core.receipt import Flight, Holding, Intent, Receipt, Rename, Re
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MARK = "someone@example.com"
+unhurried = settings(deadline=None)  # a busy machine is no failure
 KEY = SegmentKey("368477501993431040", "3239117063738827231", IdentifierType.EMAIL, Form.SHA256)
 FULL = Receipt(
     address=Address("offsite-email", "lapsed-90d"),
@@ -104,11 +105,13 @@ FULL_JSON = {
 }
 
 
+@unhurried
 @given(strategies.receipts)
 def test_a_receipt_comes_back_as_it_was(receipt: Receipt) -> None:
     assert decode_receipt(parse(dump(encode_receipt(receipt)))) == receipt
 
 
+@unhurried
 @given(strategies.heads)
 def test_a_head_comes_back_as_it_was(head: Head) -> None:
     assert decode_head(parse(dump(encode_head(head)))) == head
@@ -132,6 +135,7 @@ def test_format_1_is_what_it_always_was() -> None:
         (Flight, FULL_JSON["current"]["transfer"]["flight"], set()),
         (Intent, FULL_JSON["successor"]["intent"], set()),
         (Retired, FULL_JSON["retired"][0], set()),
+        (Rename, FULL_JSON["current"]["renames"][0], set()),
         (SnapshotRef, NOTHING, set()),
     ],
 )
@@ -139,6 +143,7 @@ def test_no_field_is_forgotten(kind: type, encoded: dict[str, object], extra: se
     assert encoded.keys() == {field.name for field in fields(kind)} | extra
 
 
+@unhurried
 @given(st.integers(min_value=FORMAT_VERSION + 1), st.dictionaries(st.text(), st.none()))
 def test_a_newer_format_is_named_whatever_its_form(version: int, content: dict[str, None]) -> None:
     for decode in (decode_receipt, decode_head):
@@ -198,6 +203,7 @@ json_values = st.recursive(
 )
 
 
+@unhurried
 @given(json_values)
 def test_no_json_breaks_the_decoder(data: object) -> None:
     for decode in (decode_receipt, decode_head):
@@ -205,6 +211,7 @@ def test_no_json_breaks_the_decoder(data: object) -> None:
             decode(data)
 
 
+@unhurried
 @given(strategies.receipts, st.data())
 def test_a_truncated_or_garbled_file_is_refused(receipt: Receipt, data: st.DataObject) -> None:
     content = dump(encode_receipt(receipt))

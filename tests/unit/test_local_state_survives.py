@@ -17,6 +17,7 @@ from reconciler.core.errors import StorageError
 from reconciler.core.model import Address
 from reconciler.core.receipt import Holding, Receipt
 from reconciler.state.disk import replace_file
+from reconciler.state.files import Files
 from reconciler.state.local import LocalStore
 
 WAYS = [(), (GOING, OLD), (GOING, NEW), (NEW,)]
@@ -158,3 +159,12 @@ def test_threads_write_their_own_addresses_side_by_side(tmp_path: Path) -> None:
         assert head.serial == 1
         assert writer.receipts() == tuple(receipts)
         assert writer.fetch(ONE)
+
+
+def test_a_receipt_dropped_since_it_was_listed_is_not_missed(tmp_path: Path) -> None:
+    begin(tmp_path)
+    files = Files(tmp_path / "state", "sandbox")
+    listed = files.receipt_files()
+    with LocalStore(tmp_path / "state", "sandbox").lock("me") as writer:
+        writer.drop(GOING)
+    assert [files.receipt(file) for file in listed] == [None, OLD]

@@ -103,7 +103,9 @@ def test_other_answers_without_a_token_are_final(response: httpx.Response) -> No
     assert len(script.token_calls) == 1
 
 
-@pytest.mark.parametrize("trouble", [answer(503), answer(429), httpx.ReadTimeout("jane"), httpx.ConnectError("jane")])
+@pytest.mark.parametrize(
+    "trouble", [answer(503), answer(429), httpx.ReadTimeout("jane"), httpx.ConnectError("jane")]
+)
 def test_trouble_at_the_token_endpoint_is_no_doubt_about_a_call(trouble: httpx.Response | Exception) -> None:
     """The call was never sent, so even a create may follow once there is a token."""
     error, script = failure(trouble)
@@ -131,18 +133,20 @@ def test_a_grant_that_is_not_here_yet_is_refused() -> None:
 
 def test_a_token_url_of_its_own_is_used() -> None:
     script = Script([httpx.ConnectError("")])
-    with connect(
-        base_url="https://api.example/",
-        version="2026-07",
-        token_url="https://login.example/oauth2/token",
-        client_id=Secret("client"),
-        client_secret=Secret(SECRET),
-        grant="clientCredentials",
-        timeout=timedelta(seconds=1),
-        clock=FakeClock(),
-        transport=httpx.MockTransport(script),
-    ) as connection:
-        with pytest.raises(RemoteError):
-            connection.reader.segments("1")
+    with (
+        connect(
+            base_url="https://api.example/",
+            version="2026-07",
+            token_url="https://login.example/oauth2/token",
+            client_id=Secret("client"),
+            client_secret=Secret(SECRET),
+            grant="clientCredentials",
+            timeout=timedelta(seconds=1),
+            clock=FakeClock(),
+            transport=httpx.MockTransport(script),
+        ) as connection,
+        pytest.raises(RemoteError),
+    ):
+        connection.reader.segments("1")
     assert script.token_calls[0].url.host == "login.example"
     assert script.calls[0].url.path == "/2026-07/retail-media/accounts/1/audience-segments/search"

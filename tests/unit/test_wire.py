@@ -165,7 +165,9 @@ def test_statistics_may_be_missing() -> None:
     assert wire.read_statistics({"data": None}) == Statistics(None, None, None)
 
 
-@pytest.mark.parametrize("empty", [{}, {"errors": None, "warnings": None}, {"errors": [], "warnings": []}, None])
+@pytest.mark.parametrize(
+    "empty", [{}, {"errors": None, "warnings": None}, {"errors": [], "warnings": []}, None]
+)
 def test_missing_null_and_empty_problems_are_alike(empty: object) -> None:
     assert problems.problems(empty) == ()
 
@@ -180,7 +182,13 @@ def test_a_trace_id_has_two_names_and_two_places(key: str, place: str) -> None:
 def test_what_a_problem_quotes_is_not_repeated() -> None:
     """Codes and trace ids that don't look like any are dropped; the free text never shows."""
     mail = "jane@example.com"
-    entry = {"code": mail, "traceId": f"{mail} ", "detail": mail, "title": "Wrong\x1b[31m", "source": {"a": mail}}
+    entry = {
+        "code": mail,
+        "traceId": f"{mail} ",
+        "detail": mail,
+        "title": "Wrong\x1b[31m",
+        "source": {"a": mail},
+    }
     (problem,) = problems.problems({"errors": [entry]})
     assert (problem.code, problem.title) == ("", "Wrong[31m")
     assert problems.trace({"errors": [entry]}) == ""

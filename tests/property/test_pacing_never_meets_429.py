@@ -1,0 +1,74 @@
+"""Alone on its limit the client meets no 429, whatever a minute is, and still uses nearly all of it."""
+
+import math
+import random
+
+import pytest
+from fakes.limiters import KINDS, VARIANTS, World, steady
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+LEAST = {"fixed": 0.9, "bucket": 0.9, "sliding": 0.8}
+ROUNDINGS = {"up": math.ceil, "down": math.floor, "near": round, "none": float}
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> World:
+    """Any limiter, crowd, latency, clock and rounding; with or without Date and headers."""
+    limit = draw(st.sampled_from([1, 2, 3, 5, 10, 10, 20, 60]))
+    latency = draw(st.sampled_from([0.01, 0.2, 1.2, 5.0, 10.0, 20.0]))
+    chance = random.Random(draw(st.integers(0, 2**32)))  # noqa: S311 - a seeded simulation
+    latencies = {
+        "constant": lambda: latency,
+        "uniform": lambda: latency * chance.uniform(0.5, 1.5),
+        "long tail": lambda: 0.01 + chance.expovariate(1 / latency),
+        "sometimes stuck": lambda: latency * (10 if chance.random() < 0.05 else 1),
+    }
+    shares = {"sending": lambda: 0.0, "answering": lambda: 1.0, "both": chance.random}
+    with_headers = draw(st.booleans() | st.just(True))
+    world = World(
+        VARIANTS[draw(st.sampled_from(sorted(VARIANTS)))](limit),
+        limit,
+        workers=draw(st.sampled_from([1, 2, 4, 8, 16, 32])),
+        latency=latencies[draw(st.sampled_from(sorted(latencies)))],
+        there=shares[draw(st.sampled_from(sorted(shares)))],
+        skew=draw(st.floats(-100, 100)),
+        start=1_800_000_000 + draw(st.floats(0, 60)),
+        with_date=draw(st.booleans()),
+        with_headers=with_headers,
+        round_reset=ROUNDINGS[draw(st.sampled_from(sorted(ROUNDINGS)))],
+        assumed=draw(st.sampled_from([10, 250])) if with_headers else limit,
+    )
+    if with_headers:
+        used_before(world, draw(st.integers(0, limit - 1)), chance)
+    return world
+
+
+def used_before(world: World, calls: int, chance: random.Random) -> None:
+    """An earlier run of ours took part of the minute, and nobody remembers."""
+    now = world.start + world.skew
+    for moment in sorted(now - chance.uniform(0, 59) for _ in range(calls)):
+        world.limiter.arrive(moment)
+
+
+@settings(max_examples=200, deadline=None)
+@given(worlds())
+def test_no_call_meets_a_429(world: World) -> None:
+    world.run(max(20, 3 * world.limit))
+    assert world.refused == 0
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+@pytest.mark.parametrize(
+    ("limit", "calls", "latency"), [(10, 200, 0.05), (10, 200, 1.2), (10, 200, 10.0), (250, 2000, 1.2)]
+)
+def test_the_limit_is_used(kind: str, limit: int, calls: int, latency: float) -> None:
+    """Against the same eight workers with knowledge of what the limiter will say."""
+    shares = []
+    for seed in range(4):
+        world = steady(kind, limit, latency, seed)
+        took = world.run(calls)
+        shares.append(steady(kind, limit, latency, seed).oracle(calls) / took)
+        assert world.refused == 0
+    print(f"{kind}, {limit}/min, {latency} s: {min(shares):.0%} to {max(shares):.0%} of the bound")  # noqa: T201 - shown by -s
+    assert min(shares) >= LEAST[kind]

@@ -1,0 +1,100 @@
+"""At the chattiest log level, over a real socket: no identifier, token or secret leaves the client."""
+
+import logging
+import traceback
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from reconciler.core.errors import ReconcilerError
+from reconciler.core.members import Identifiers
+from reconciler.core.model import IdentifierType
+from reconciler.core.remote import NewSegment, Segment
+from reconciler.core.secret import Secret
+from reconciler.criteo.connect import Connection, connect
+from reconciler.emulator import Emulator, Switches
+
+PEOPLE = ["jane.roe@example.com", "not-a-mail-but-a-person", "joe@example.com"]
+
+
+class PatientClock:
+    """The true time, and no patience."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def wait(self, seconds: float, reason: str) -> None:
+        pass
+
+    def check(self) -> None:
+        pass
+
+
+class Everything(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__(logging.NOTSET)
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(f"{record.name} {record.getMessage()} {record.args!r} {record.exc_info!r}")
+
+
+@pytest.fixture
+def log() -> Iterator[Everything]:
+    handler, root = Everything(), logging.getLogger()
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.NOTSET)
+    yield handler
+    root.setLevel(level)
+    root.removeHandler(handler)
+
+
+def connection(emulator: Emulator, url: str) -> Connection:
+    return connect(
+        base_url=url,
+        version="2026-07",
+        token_url="",
+        client_id=Secret(emulator.credentials.client_id),
+        client_secret=Secret(emulator.credentials.client_secret),
+        grant="clientCredentials",
+        timeout=timedelta(seconds=5),
+        clock=PatientClock(),
+    )
+
+
+def work(client: Connection) -> list[BaseException]:
+    """A good call, calls with invalid people in them, and every kind of failure."""
+    errors: list[BaseException] = []
+    (segment,) = client.writer().create("1", [NewSegment("Lapsed", "", "7", IdentifierType.EMAIL)]).items
+    assert isinstance(segment, Segment)
+    for segment_id, kind in (
+        (segment.id, IdentifierType.EMAIL),
+        (segment.id, IdentifierType.CUSTOMER_ID),
+        ("404", IdentifierType.EMAIL),
+    ):
+        try:
+            client.writer().change_members(segment_id, kind, "add", Identifiers(PEOPLE))
+        except ReconcilerError as error:
+            errors.append(error)
+    return errors
+
+
+def test_nothing_leaks(tmp_path: Path, log: Everything) -> None:
+    with Emulator.open(tmp_path / "criteo.db", switches=Switches()) as emulator:
+        emulator.ensure_account("1", ["7"])
+        emulator.fault("500-after", "*", times=1, after=3)
+        with emulator.serving() as url, connection(emulator, url) as client:
+            errors = work(client)
+            secrets = [emulator.credentials.client_secret, emulator.credentials.client_id]
+    assert len(errors) == 2
+    told = "\n".join(log.lines)
+    told += "".join("".join(traceback.format_exception(error)) + repr(vars(error)) for error in errors)
+    assert "reconciler.criteo POST /audience-segments/{segment}/contact-list/add-remove 200" in told
+    assert "httpcore" in told
+    for value in (*PEOPLE, *secrets):
+        assert value not in told
+    assert "Bearer" not in told
+    assert "Lapsed" not in told

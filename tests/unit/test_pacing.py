@@ -1,0 +1,215 @@
+"""When a call may go: the three rules one by one, and the gate in front of them."""
+
+import math
+from datetime import UTC, datetime
+from email.utils import format_datetime
+
+import pytest
+from fakes.clock import FakeClock
+
+from reconciler.core.errors import CancelledError
+from reconciler.core.remote import RateLimit
+from reconciler.criteo import pacing
+from reconciler.criteo.gate import SLICE, Gate, rate_headers
+from reconciler.criteo.pacing import EPSILON, FIRST_PAUSE, MINUTE, ROUNDING, Pace, RateHeaders, Ticket
+
+SILENT = RateHeaders()
+
+
+def go(pace: Pace, now: float, calls: int = 1) -> tuple[Pace, Ticket]:
+    pace, ticket = pacing.ask(pace, now, calls)
+    assert ticket is not None
+    return pace, ticket
+
+
+def done(pace: Pace, now: float, headers: RateHeaders = SILENT) -> Pace:
+    pace, ticket = go(pace, now)
+    return pacing.answer(pace, ticket, headers, now)
+
+
+def allowed(pace: Pace, now: float) -> int:
+    """How many calls may go at once."""
+    count = 0
+    while True:
+        pace, ticket = pacing.ask(pace, now)
+        if ticket is None:
+            return count
+        count += 1
+
+
+def test_the_first_call_goes_alone() -> None:
+    """Its answer says what the limit is; a lost one is no reason to stand still."""
+    pace, ticket = go(Pace(10), 0)
+    assert allowed(pace, 0) == 0
+    assert pacing.delay(pace, 0) == math.inf
+    assert allowed(pacing.answer(pace, ticket, SILENT, 1), 1) == 9
+    assert allowed(pacing.lost(pace, ticket, 1), 1) == 9
+
+
+def test_without_headers_a_minute_holds_the_assumed_limit() -> None:
+    pace = Pace(3)
+    for second in (1, 2, 3):
+        pace = done(pace, second)
+    assert allowed(pace, 4) == 0
+    assert pacing.delay(pace, 4) == pytest.approx(1 + MINUTE + EPSILON - 4)
+    assert allowed(pace, 1 + MINUTE + 2 * EPSILON) == 1
+    assert allowed(pace, 3 + MINUTE + 2 * EPSILON) == 3
+
+
+def test_a_call_counts_from_its_answer_and_not_from_its_start() -> None:
+    pace, ticket = go(Pace(1), 0)
+    pace = pacing.answer(pace, ticket, SILENT, 30)
+    assert allowed(pace, 80) == 0
+    assert allowed(pace, 91) == 1
+
+
+def test_the_limit_is_what_the_headers_say() -> None:
+    assert allowed(done(Pace(10), 0, RateHeaders(limit=250, remaining=249)), 1) == 249
+    assert allowed(done(Pace(250), 0, RateHeaders(limit=10, remaining=9)), 1) == 9
+
+
+def test_what_others_took_is_not_ours() -> None:
+    """An earlier run may have used most of the minute."""
+    pace = done(Pace(10), 0, RateHeaders(limit=10, remaining=4))
+    assert pace.foreign == 5
+    assert allowed(pace, 1) == 4
+    assert allowed(pace, 1 + MINUTE) == 10
+
+
+def test_more_remaining_than_a_minute_allows_is_taken() -> None:
+    """A fixed minute began anew: what remains says so."""
+    pace = Pace(3)
+    for second in (57, 58, 59):
+        pace = done(pace, second, RateHeaders(3, 59 - second))
+    assert allowed(pace, 61) == 0
+    pace = done(pace, 60 + 57 + 1, RateHeaders(3, 2))
+    assert allowed(pace, 60 + 57 + 2) == 2
+
+
+def test_calls_under_way_count_against_what_remains() -> None:
+    pace = done(Pace(10), 0, RateHeaders(10, 9))
+    pace, first = go(pace, 1)
+    pace, _ = go(pace, 1)
+    pace = pacing.answer(pace, first, RateHeaders(10, 3), 2)
+    assert allowed(pace, 2) == 2
+
+
+def test_one_more_goes_from_the_reset_on() -> None:
+    """And a second one only when the limiter can't be a sliding minute."""
+    start = 1_000_000.0
+    pace = done(Pace(1), start, RateHeaders(1, 0, reset=start + 20, date=start))
+    assert allowed(pace, start + 20) == 0
+    assert pacing.delay(pace, start) == pytest.approx(20 + ROUNDING)
+    assert allowed(pace, start + 20 + ROUNDING) == 1
+
+
+@pytest.mark.parametrize("ahead", [-3600.0, 0.0, 3600.0])
+def test_a_clock_that_is_wrong_does_not_move_the_reset(ahead: float) -> None:
+    start = 1_000_000.0
+    headers = RateHeaders(1, 0, reset=start + 20 - ahead, date=start - ahead)
+    pace = done(Pace(1), start, headers)
+    assert pacing.delay(pace, start) == pytest.approx(20 + ROUNDING)
+
+
+@pytest.mark.parametrize("reset", [None, 999_000.0, 1_000_020.0, 2_000_000.0])
+def test_without_a_date_a_reset_is_not_believed(reset: float | None) -> None:
+    start = 1_000_000.0
+    pace = done(Pace(1), start, RateHeaders(1, 0, reset=reset))
+    assert pacing.delay(pace, start) == pytest.approx(MINUTE + EPSILON)
+
+
+def test_after_a_429_all_wait_for_its_reset_and_then_one_goes() -> None:
+    start = 1_000_000.0
+    pace = done(Pace(10), start, RateHeaders(10, 9))
+    pace, ticket = go(pace, start + 1)
+    pace = pacing.refuse(pace, ticket, RateHeaders(10, 0, reset=start + 30), start + 1)
+    assert pace.refusals == 1
+    assert allowed(pace, start + 29) == 0
+    assert pacing.delay(pace, start + 1) == pytest.approx(29 + ROUNDING)
+    assert allowed(pace, start + 31) == 1
+
+
+def test_a_429_that_says_nothing_is_waited_out_longer_each_time() -> None:
+    pace, now, waits = Pace(10), 0.0, []
+    for _ in range(6):
+        pace, ticket = go(pace, now)
+        pace = pacing.refuse(pace, ticket, SILENT, now)
+        waits.append(pacing.delay(pace, now))
+        now += waits[-1]
+    assert waits == pytest.approx([FIRST_PAUSE, 10, 20, 40, MINUTE, MINUTE], abs=0.5)
+    assert pace.refusals == 6
+
+
+def test_a_call_with_a_token_takes_two_places() -> None:
+    pace, ticket = go(Pace(3), 0, calls=2)
+    pace = pacing.answer(pace, ticket, SILENT, 0)
+    assert allowed(pace, 1) == 1
+    assert go(Pace(1), 0, calls=2)[1].calls == 2
+
+
+def test_headers_that_make_no_sense_are_as_good_as_none() -> None:
+    wrong = {
+        "x-ratelimit-limit": "many",
+        "x-ratelimit-remaining": "-1",
+        "x-ratelimit-reset": "nan",
+        "date": "now",
+    }
+    assert rate_headers(wrong) == RateHeaders()
+    assert rate_headers({}) == RateHeaders()
+    assert rate_headers({"x-ratelimit-limit": "0"}) == RateHeaders()
+    date = datetime(2026, 11, 24, tzinfo=UTC)
+    right = {
+        "x-ratelimit-limit": "20",
+        "x-ratelimit-remaining": "0",
+        "x-ratelimit-reset": "1628249355",
+        "date": format_datetime(date, usegmt=True),
+    }
+    assert rate_headers(right) == RateHeaders(20, 0, 1628249355.0, date.timestamp())
+
+
+def one() -> int:
+    return 1
+
+
+def test_the_gate_waits_on_its_clock_and_says_why() -> None:
+    clock = FakeClock()
+    gate = Gate(clock, 1)
+    gate.answered(gate.enter(one), {"x-ratelimit-limit": "1", "x-ratelimit-remaining": "0"}, refused=False)
+    assert gate.rate_limit() == RateLimit(1, 0)
+    gate.enter(one)
+    assert clock.waits == [(pytest.approx(60.2), "Criteo takes 1 calls a minute, next call in 61 s")]
+
+
+def test_while_calls_are_under_way_the_gate_looks_often() -> None:
+    """Their answers may open it earlier."""
+    gate: Gate
+
+    class Answering(FakeClock):
+        def wait(self, seconds: float, reason: str) -> None:
+            super().wait(seconds, reason)
+            if len(self.waits) == 3:
+                gate.answered(first, {}, refused=False)
+
+    clock = Answering()
+    gate = Gate(clock, 10)
+    first = gate.enter(one)
+    gate.enter(one)
+    assert [seconds for seconds, _ in clock.waits] == [SLICE] * 3
+
+
+def test_the_gate_can_be_left_by_cancelling() -> None:
+    class Stopping(FakeClock):
+        def wait(self, seconds: float, reason: str) -> None:
+            raise CancelledError("asked to stop")
+
+    gate = Gate(Stopping(), 1)
+    gate.lost(gate.enter(one))
+    with pytest.raises(CancelledError):
+        gate.enter(one)
+
+
+def test_the_gate_counts_refusals() -> None:
+    gate = Gate(FakeClock(), 10)
+    gate.answered(gate.enter(one), {}, refused=True)
+    assert gate.refusals == 1
+    assert gate.rate_limit() is None
