@@ -1,0 +1,61 @@
+"""Runs the jobs of an apply side by side, and lets go of them when someone asks to stop."""
+
+import threading
+from collections.abc import Callable, Sequence
+from queue import Empty, SimpleQueue
+from time import monotonic
+from typing import NoReturn
+
+from reconciler.apply.run import Job, RunJobs
+
+GRACE = 4.0
+"""Seconds for calls in flight after a request to stop: CI systems kill 7.5 seconds after it."""
+
+POLL = 0.05
+
+
+class _Crew:
+    """Threads that take jobs from a queue until it is empty or one job has raised."""
+
+    def __init__(self, jobs: Sequence[Job]) -> None:
+        self._queue: SimpleQueue[Job] = SimpleQueue()
+        for job in jobs:
+            self._queue.put(job)
+        self.raised: list[BaseException] = []
+
+    def work(self) -> None:
+        while not self.raised:
+            try:
+                job = self._queue.get_nowait()
+            except Empty:
+                return
+            try:
+                job()
+            except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits for us
+                self.raised.append(error)
+
+
+def side_by_side(workers: int, stop: threading.Event, stuck: Callable[[], NoReturn]) -> RunJobs:
+    """A runner with so many threads; `stuck` ends the process when a call outlasts the grace.
+
+    A thread in a call can't be ended, and must not outlive the lock: so the process goes with it. The
+    receipt already says that the call in flight may have happened.
+    """
+
+    def run(jobs: Sequence[Job]) -> None:
+        crew = _Crew(jobs)
+        threads = [threading.Thread(target=crew.work, daemon=True) for _ in range(min(workers, len(jobs)))]
+        for thread in threads:
+            thread.start()
+        deadline: float | None = None
+        while any(thread.is_alive() for thread in threads):
+            for thread in threads:
+                thread.join(POLL / len(threads))
+            if stop.is_set() and deadline is None:
+                deadline = monotonic() + GRACE
+            if deadline is not None and monotonic() > deadline:
+                stuck()
+        if crew.raised:
+            raise crew.raised[0]
+
+    return run

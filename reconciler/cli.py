@@ -1,0 +1,115 @@
+"""The command line: commands found by name, errors turned into exit codes, signals into a request to stop."""
+
+import os
+import signal
+import sys
+import threading
+import traceback
+from importlib import import_module
+from types import FrameType
+from typing import NoReturn
+
+import click
+
+from reconciler import __version__
+
+COMMANDS = {
+    "validate": "Check manifests offline: schema, links, names, sources",
+    "plan": "Show what would change at Criteo; writes nothing",
+    "apply": "Plan, then carry the plan out",
+    "status": "Where every address stands: members, match rate, when it is live",
+    "explain": "Why one address changes, and which rows are dropped and why",
+    "emulator": "Criteo on your machine: serve it, move its clock, make it fail",
+}
+"""Help is printed from this table, so that it loads no command."""
+
+USAGE = 64
+BUG = 1
+CANCELLED = 130
+
+
+class Commands(click.Group):
+    """Loads a command's module only when that command runs."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:  # noqa: ARG002 - the same
+        if name not in COMMANDS:
+            return None
+        command = import_module(f"reconciler.commands.{name}").command
+        if not isinstance(command, click.Command):
+            raise TypeError(f"reconciler.commands.{name} has no command")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes: 0 done · 2 changes (plan --detailed-exitcode) · 3 configuration · 4 authentication · "
+    "5 refused by a guard · 7 locked · 8 applied in part · 9 Criteo failed · 10 storage · 64 usage · "
+    "130 cancelled · 1 a bug.",
+)
+@click.version_option(__version__, prog_name="reconciler")
+def group() -> None:
+    """Plan and apply first-party audiences on Criteo Retail Media, from YAML, in review.
+
+    \b
+    Start with:
+      reconciler validate                 every environment, offline
+      reconciler plan sandbox             what would change
+      reconciler apply sandbox            change it
+    """
+
+
+def main() -> NoReturn:
+    """Runs one command and exits with its code. Never prints a foreign exception's text."""
+    # Imported here: `--help` and `--version` need none of it, and must be quick.
+    stop = threading.Event()
+    _listen(stop)
+    try:
+        code = group.main(standalone_mode=False, obj=stop)
+    except click.exceptions.Abort:
+        click.echo("cancelled", err=True)
+        sys.exit(CANCELLED)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(USAGE)
+    except BrokenPipeError:
+        os._exit(0)  # the reader of our output has left: nothing more can be said
+    except Exception as error:  # noqa: BLE001 - the last handler: known errors are told, bugs show frames only
+        sys.exit(_told(error))
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _listen(stop: threading.Event) -> None:
+    """The first signal asks to stop; a second one ends the process, which loses nothing."""
+
+    def handle(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signal module's signature
+        if stop.is_set():
+            os._exit(CANCELLED)
+        stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, handle)
+
+
+def _told(error: Exception) -> int:
+    from reconciler.core.errors import ReconcilerError
+
+    if isinstance(error, ReconcilerError):
+        from reconciler.render.errors import print_error
+        from reconciler.render.terminal import console
+        from reconciler.settings import colour_wish
+
+        print_error(error, console(sys.stderr, colour_wish("--no-color" in sys.argv)))
+        return error.exit_code
+    click.echo(f"This is a bug in reconciler {__version__}: {type(error).__name__}", err=True)
+    for frame in traceback.extract_tb(error.__traceback__):
+        click.echo(f"  {frame.filename}:{frame.lineno} in {frame.name}", err=True)
+    click.echo("Nothing is lost: run again. Please report the lines above; they hold no data.", err=True)
+    return BUG

@@ -1,0 +1,129 @@
+"""`emulator`: serves Criteo from this machine, moves its clock, makes it fail."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from reconciler.commands.options import OUTPUT, settings_of, with_options
+from reconciler.core.errors import ConfigurationError
+from reconciler.emulator.emulator import Emulator
+from reconciler.emulator.faults import ANY, KINDS
+from reconciler.manifests import environments, find_root, load
+from reconciler.state.disk import replace_file
+from reconciler.state.private import HOME, private_directory
+from reconciler.wiring import EMULATOR, emulator_file, seat_accounts
+
+DURATION = re.compile(r"^(\d+)(s|m|h|d)$")
+SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+
+class Duration(click.ParamType):
+    """`90s`, `30m`, `12h` or `1d`, as seconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        matched = DURATION.match(str(value))
+        if matched is None:
+            self.fail("write a duration like 90s, 30m, 12h or 1d", param, ctx)
+        return float(int(matched[1]) * SECONDS[matched[2]])
+
+
+@click.group(name="emulator")
+def command() -> None:
+    """Criteo Retail Media on your machine, as documented, with switches for what is not.
+
+    An environment with `api: {endpoint: emulator}` uses it without a server. These commands work on
+    the same file, .reconciler/emulator/ENV.sqlite.
+    """
+
+
+@command.command()
+@click.argument("environment", metavar="ENV")
+@click.option("--host", default="127.0.0.1", show_default=True, help="A loopback address.")
+@click.option("--port", default=8399, show_default=True, help="0 takes a free one.")
+@with_options(OUTPUT)
+def serve(environment: str, host: str, port: int, **flags: Any) -> None:
+    """Serve an environment's emulator on a loopback socket until interrupted."""
+
+    def ready(url: str) -> None:
+        click.echo(f"serving {environment} at {url}")
+        click.echo(f"  api: {{endpoint: {url}}}")
+        click.echo(f"  clientId: file:{HOME}/{EMULATOR}/{environment}.client-id")
+        click.echo(f"  clientSecret: file:{HOME}/{EMULATOR}/{environment}.client-secret")
+
+    with _opened(environment, flags) as emulator:
+        issued = emulator.credentials
+        replace_file(emulator.path.with_suffix(".client-id"), issued.client_id.encode())
+        replace_file(emulator.path.with_suffix(".client-secret"), issued.client_secret.encode())
+        try:
+            emulator.serve(host, port, ready)
+        except (ValueError, OSError) as error:
+            raise click.BadParameter(f"can't serve there: {error}") from None
+
+
+@command.command()
+@click.argument("environment", metavar="ENV")
+@with_options(OUTPUT)
+def reset(environment: str, **flags: Any) -> None:
+    """Forget all segments, members, faults and history; accounts and credentials stay."""
+    with _opened(environment, flags) as emulator:
+        emulator.reset()
+    click.echo(f"{environment}: the emulator is empty")
+
+
+@command.command()
+@click.argument("environment", metavar="ENV")
+@click.argument("duration", type=Duration())
+@with_options(OUTPUT)
+def advance(environment: str, duration: float, **flags: Any) -> None:
+    """Move the emulator's clock forward; computations at 00:00 and 12:00 UTC take place on the way.
+
+    For example: reconciler emulator advance sandbox 12h
+    """
+    with _opened(environment, flags) as emulator:
+        emulator.advance(duration)
+    click.echo(f"{environment}: the emulator's clock is {duration:,.0f} seconds further")
+
+
+@command.command()
+@click.argument("environment", metavar="ENV")
+@click.argument("kind", type=click.Choice(KINDS))
+@click.option("--operation", default=ANY, show_default=True, help="An operationId of Criteo, `token`, or *.")
+@click.option("--times", default=1, show_default=True, type=click.IntRange(min=1), help="How many calls.")
+@click.option(
+    "--after", default=0, show_default=True, type=click.IntRange(min=0), help="Spare so many first."
+)
+@click.option(
+    "--for", "duration", default="1s", show_default=True, type=Duration(), help="Its time, where it has one."
+)
+@with_options(OUTPUT)
+def fault(
+    environment: str, kind: Any, operation: str, times: int, after: int, duration: float, **flags: Any
+) -> None:
+    """Make calls fail: 429, 500 or a time-out, before or after they take effect.
+
+    For example: reconciler emulator fault sandbox 500-after --operation bulkCreateAudienceSegments
+    """
+    with _opened(environment, flags) as emulator:
+        emulator.fault(kind, operation, times=times, after=after, seconds=duration)
+    click.echo(f"{environment}: {kind} strikes the next {times} of {operation}")
+
+
+@contextmanager
+def _opened(environment: str, flags: dict[str, Any]) -> Iterator[Emulator]:
+    root = find_root(settings_of(flags).directory)
+    if environment not in environments(root):
+        raise ConfigurationError(
+            "there is no environment of that name",
+            remedy=f"environments here: {', '.join(environments(root))}",
+        )
+    folder: Path = private_directory(root / HOME / EMULATOR)
+    with Emulator.open(emulator_file(folder, environment)) as emulator:
+        for account_id, retailers in seat_accounts(load(root, environment)).items():
+            emulator.ensure_account(account_id, retailers)
+        yield emulator

@@ -1,0 +1,70 @@
+"""Options that commands share, read into Settings."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from reconciler.core.errors import ConfigurationError
+from reconciler.core.model import Address
+from reconciler.settings import Settings, read_settings
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+OUTPUT = (
+    click.option("-C", "directory", metavar="DIR", help="Run as if started in DIR."),
+    click.option("--no-color", is_flag=True, help="No colour, as with NO_COLOR=1."),
+    click.option("-q", "--quiet", is_flag=True, help="Results only, no progress."),
+    click.option("-v", "--verbose", is_flag=True, help="Log every call: method, path, status, never a body."),
+)
+SOURCES = (
+    click.option(
+        "--data-root", metavar="DIR", help="Read sources below DIR instead of the environment's data.root."
+    ),
+)
+WORLD = (
+    *SOURCES,
+    click.option("--emulate", is_flag=True, help="Use a throw-away emulator and state instead of Criteo."),
+    click.option(
+        "--only",
+        multiple=True,
+        metavar="ADDRESS",
+        help="Only these addresses (destination/audience); may be repeated.",
+    ),
+)
+
+
+def with_options(*groups: tuple[Callable[[Function], Function], ...]) -> Callable[[Function], Function]:
+    """Adds groups of options to a command, in the order of reading."""
+
+    def add(function: Function) -> Function:
+        for option in reversed([option for group in groups for option in group]):
+            function = option(function)
+        return function
+
+    return add
+
+
+def settings_of(flags: dict[str, Any]) -> Settings:
+    """Takes the shared flags out of a command's arguments."""
+    return read_settings(
+        directory=flags.get("directory"),
+        data_root=flags.get("data_root"),
+        emulate=flags.get("emulate", False),
+        quiet=flags.get("quiet", False),
+        verbose=flags.get("verbose", False),
+        no_color=flags.get("no_color", False),
+    )
+
+
+def selected(only: tuple[str, ...], known: frozenset[Address]) -> frozenset[Address]:
+    """The addresses meant by `--only`; all when it is not given. Unknown ones are refused."""
+    if not only:
+        return known
+    wanted = frozenset(Address.parse(text) for text in only)
+    if unknown := sorted(wanted - known):
+        raise ConfigurationError(
+            f"no such address: {', '.join(map(str, unknown))}",
+            remedy=f"addresses here: {', '.join(map(str, sorted(known)))}",
+        )
+    return wanted

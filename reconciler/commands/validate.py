@@ -1,0 +1,49 @@
+"""`validate`: everything that can be found wrong without Criteo."""
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from reconciler.commands.options import OUTPUT, SOURCES, settings_of, with_options
+from reconciler.core.errors import ConfigurationError, Finding
+from reconciler.core.model import Desired
+from reconciler.manifests import environments, find_root, load
+
+
+@click.command(name="validate")
+@click.argument("names", nargs=-1, metavar="[ENV]...")
+@with_options(SOURCES, OUTPUT)
+def command(names: tuple[str, ...], **flags: Any) -> None:
+    """Check manifests offline: schema, links, names, guards, sources, columns, `where`.
+
+    All environments unless some are named. Every problem is reported at once, as
+    file:line:column, with what to do. Exit 3 if there is any.
+    """
+    from reconciler.members.check import check_all
+    from reconciler.render.terminal import console, print_validated
+
+    settings = settings_of(flags)
+    root = find_root(settings.directory)
+    findings: list[Finding] = []
+    valid: list[Desired] = []
+    for name in names or environments(root):
+        try:
+            desired = load(root, name, data_root=settings.data_root)
+        except ConfigurationError as error:
+            findings += error.findings or [Finding("", error.problem, error.remedy)]
+            continue
+        found = check_all(desired.audiences, _data_root(root, desired), datetime.now(UTC).date())
+        findings += found
+        valid += [] if found else [desired]
+    if findings:
+        count = "a problem was" if len(findings) == 1 else f"{len(findings)} problems were"
+        raise ConfigurationError(f"{count} found", findings=findings)
+    print_validated(valid, console(sys.stdout, settings.colour))
+
+
+def _data_root(root: Path, desired: Desired) -> str:
+    data_root = desired.environment.data_root
+    return data_root if "://" in data_root else str(root / data_root)

@@ -1,0 +1,116 @@
+"""Why one address holds whom it holds: rows by reason, in counts, and what the plan does with it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from rich.console import Console
+from rich.text import Text
+
+from reconciler.core.members import Drop, Target
+from reconciler.core.model import SegmentSpec
+from reconciler.render.columns import GAP, left, right, widths
+from reconciler.render.document import Document
+from reconciler.render.figures import Figures, age, stamp
+from reconciler.render.rows import Row
+from reconciler.render.terminal import Layout, show, wrapped
+from reconciler.render.text import name, quoted, sentence
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """One count and what part of the rows, or of the malformed values, it is. `depth` 1: a part of the one above."""
+
+    label: str
+    count: str
+    share: str
+    depth: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """One address, ready to be laid out. `row` is what the plan says of it; None: it doesn't change."""
+
+    address: str
+    title: str
+    where: str
+    source: str
+    shares: tuple[Share, ...]
+    remarks: tuple[str, ...]
+    row: Row | None
+
+
+def explanation(
+    spec: SegmentSpec, target: Target, document: Document, now: datetime, figures: Figures
+) -> Explanation:
+    """Puts together what was read for an address and what the plan says of it."""
+    source = spec.audience.source
+    files = ", ".join(map(name, source.files))
+    read = (
+        f"; the newest was written {stamp(target.newest)} ({age(target.newest, now)})"
+        if target.newest
+        else ""
+    )
+    return Explanation(
+        address=name(str(spec.address)),
+        title=name(spec.name),
+        where=f"where {sentence(source.where)}" if source.where else "",
+        source=f"{files}{read}",
+        shares=tuple(_shares(target, figures)),
+        remarks=tuple(_remarks(target, figures)),
+        row=document.row(spec.address),
+    )
+
+
+def print_explanation(one: Explanation, out: Console) -> None:
+    show(explanation_lines(one, out), out)
+
+
+def explanation_lines(one: Explanation, out: Console) -> Iterator[Text]:
+    yield Text.assemble((one.address, "bold"), f"  {quoted(one.title)}")
+    yield from wrapped(f"from {one.source}", "dim", 0, out, hang=2)
+    if one.where:
+        yield from wrapped(one.where, "dim", 0, out, hang=2)
+    yield Text()
+    cells = [(f"{'  ' * share.depth}{share.label}", share.count, share.share) for share in one.shares]
+    labels, counts, shares = widths(cells)
+    for share, (label, count, part) in zip(one.shares, cells, strict=True):
+        line = GAP.join((f"  {left(label, labels)}", right(count, counts), right(part, shares)))
+        yield Text(line, "dim" if share.depth else "")
+    if one.remarks:
+        yield Text()
+        for remark in one.remarks:
+            yield from wrapped(remark, "", 0, out, hang=2)
+    yield Text()
+    if one.row is None:
+        yield Text("It does not change.")
+    else:
+        yield from Layout((one.row,), seated=True, out=out).lines(one.row)
+
+
+def _shares(target: Target, figures: Figures) -> Iterator[Share]:
+    yield Share("rows read", figures.count(target.rows), "")
+    for reason in Drop:
+        if count := target.dropped(reason):
+            yield _share(f"− {reason}", count, target.rows, figures)
+        if reason is Drop.MALFORMED:
+            for flaw, part in target.malformed:
+                yield _share(name(flaw), part, count, figures, depth=1)
+    yield _share("= members", target.members.count, target.rows, figures)
+
+
+def _share(label: str, count: int, whole: int, figures: Figures, depth: int = 0) -> Share:
+    return Share(label, figures.count(count), figures.share(count, whole), depth)
+
+
+def _remarks(target: Target, figures: Figures) -> Iterator[str]:
+    if target.mixed:
+        yield (
+            f"{figures.count(target.hashed)} values came already hashed, the others plain; "
+            "both are sent, none is hashed twice."
+        )
+    elif target.hashed:
+        yield "All values came already hashed and are sent as they are."
+    if target.suppressed:
+        people = figures.count(target.suppressed.count)
+        yield f"{people} identifiers are on the exclusion lists; whoever of them is held leaves first."

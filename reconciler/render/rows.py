@@ -1,0 +1,274 @@
+"""What a plan says of one address: every word, decided once for all layouts."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import assert_never
+
+from reconciler.core.errors import Finding
+from reconciler.core.members import Drop, Target
+from reconciler.core.model import Address, Seat, SegmentKey
+from reconciler.core.plan import (
+    AbandonSuccessor,
+    Adopt,
+    AdoptSegment,
+    AttributeChange,
+    Change,
+    Create,
+    CreateSegment,
+    Forget,
+    MemberChange,
+    PatchSegment,
+    PromoteSuccessor,
+    Replace,
+    Sending,
+    Turn,
+    Update,
+)
+from reconciler.core.schedule import member_calls
+from reconciler.render.figures import Figures, counted
+from reconciler.render.text import name, quoted, sentence
+
+
+class Kind(StrEnum):
+    """What happens to an address; the value is the verb that people read."""
+
+    CREATE = "create"
+    ADOPT = "adopt"
+    UPDATE = "update"
+    REPLACE = "replace"
+    FORGET = "forget"
+    BLOCKED = "blocked"
+
+    @property
+    def symbol(self) -> str:
+        return _SYMBOLS[self]
+
+
+_SYMBOLS = {
+    Kind.CREATE: "+",
+    Kind.ADOPT: "←",
+    Kind.UPDATE: "~",
+    Kind.REPLACE: "±",
+    Kind.FORGET: "−",
+    Kind.BLOCKED: "!",
+}
+
+
+class Tone(StrEnum):
+    """How a line below a row is meant."""
+
+    REASON = "reason"
+    WARNING = "warning"
+    PROBLEM = "problem"
+    REMEDY = "remedy"
+    DETAIL = "detail"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    tone: Tone
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """An attribute that changes, in words; both sides are quoted where they are free text."""
+
+    name: str
+    before: str
+    after: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Members:
+    """Counts in words: "+18,240", "−2,911", "412,006 → 427,335 (+3.7 %)"; "" for nothing to say."""
+
+    adds: str = ""
+    removes: str = ""
+    size: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One address in a plan. `title` is the segment's name at Criteo, `type` what identifies its members."""
+
+    kind: Kind
+    address: str
+    title: str
+    type: str
+    seat: str
+    members: Members
+    attributes: tuple[Attribute, ...]
+    lines: tuple[Line, ...]
+    place: str
+
+    def said(self, tone: Tone) -> tuple[str, ...]:
+        return tuple(line.text for line in self.lines if line.tone == tone)
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """What the words depend on besides the change: figures, names of seats, and the size of a batch."""
+
+    figures: Figures
+    seats: Mapping[Seat, str]
+    batch_size: int
+
+    def seat(self, key: SegmentKey) -> str:
+        known = self.seats.get(Seat(key.account_id, key.retailer_id))
+        return name(known or f"account {key.account_id}, retailer {key.retailer_id}")
+
+
+def row_of(change: Change, voice: Voice) -> Row:
+    match change:
+        case Create():
+            reason = [Line(Tone.WARNING, sentence(change.reason))] if change.reason else []
+            return _sending(Kind.CREATE, change, (), (*reason, *_prelude(change)), voice)
+        case Adopt():
+            reason = [Line(Tone.REASON, sentence(change.reason))]
+            return _sending(
+                Kind.ADOPT, change, _texts(change.attributes), (*reason, *_prelude(change)), voice
+            )
+        case Update():
+            reason = [Line(Tone.REASON, sentence(change.reason))] if change.reason else []
+            return _sending(
+                Kind.UPDATE, change, _texts(change.attributes), (*reason, *_prelude(change)), voice
+            )
+        case Replace():
+            reason = [Line(Tone.REASON, sentence(change.reason))]
+            lines = (*reason, *_prelude(change), *_succession(change))
+            return _sending(Kind.REPLACE, change, _parts(change.attributes), lines, voice)
+        case Forget():
+            return _forget(change, voice)
+        case _:
+            assert_never(change)
+
+
+def blocked_row(address: Address, findings: Iterable[Finding]) -> Row:
+    """All that stands against one address."""
+    lines: list[Line] = []
+    for finding in findings:
+        where = "" if finding.where in {"", str(address)} else f"{finding.where}: "
+        lines.append(Line(Tone.PROBLEM, sentence(f"{where}{finding.problem}")))
+        if finding.remedy:
+            lines.append(Line(Tone.REMEDY, sentence(finding.remedy)))
+    return Row(Kind.BLOCKED, name(str(address)), "", "", "", Members(), (), tuple(lines), "")
+
+
+def dropped(target: Target, figures: Figures) -> str:
+    """Why fewer members than rows: "of 20,143 rows: 12,034 filtered by where, 151 excluded"."""
+    counts = [(reason, target.dropped(reason)) for reason in Drop]
+    parts = [f"{figures.count(count)} {reason}" for reason, count in counts if count]
+    rows = f"{figures.count(target.rows)} rows"
+    return f"of {rows}: {', '.join(parts)}" if parts else f"of {rows}: none dropped"
+
+
+def _sending(
+    kind: Kind, change: Sending, attributes: tuple[Attribute, ...], lines: Iterable[Line], voice: Voice
+) -> Row:
+    spec, members = change.spec, change.members
+    form = f"{spec.key.identifier_type} {spec.key.form}"
+    return Row(
+        kind=kind,
+        address=name(str(spec.address)),
+        title=name(spec.name),
+        type=form.removesuffix(" plain"),
+        seat=voice.seat(spec.key),
+        members=_members(kind, members, voice.figures),
+        attributes=attributes,
+        lines=(*lines, *_transfer(members, voice)),
+        place=name(str(spec.place)) if spec.place.file else "",
+    )
+
+
+def _members(kind: Kind, members: MemberChange, figures: Figures) -> Members:
+    after = members.target.members.count
+    if kind in {Kind.CREATE, Kind.REPLACE}:
+        size = f"→ {figures.count(after)}"
+    else:
+        size = figures.move(members.before, after)
+    return Members(figures.plus(members.delta.adds), figures.minus(members.delta.out), size)
+
+
+def _transfer(members: MemberChange, voice: Voice) -> Iterator[Line]:
+    figures, delta = voice.figures, members.delta
+    if delta.urgent:
+        text = f"{figures.count(delta.urgent)} of those who leave are suppressed: they go first"
+        yield Line(Tone.REASON, text)
+    if members.done:
+        total, calls = members.done + delta.total, member_calls(delta, voice.batch_size)
+        text = f"{figures.count(members.done)} of {figures.count(total)} identifiers are done already"
+        yield Line(Tone.REASON, f"{text}; {counted(calls, 'batch is', 'batches are')} left")
+    if members.not_before:
+        text = f"not before {members.not_before:%H:%M:%S} UTC: an unanswered call may still land"
+        yield Line(Tone.WARNING, text)
+    yield Line(Tone.DETAIL, dropped(members.target, figures))
+
+
+def _texts(changes: Iterable[AttributeChange]) -> tuple[Attribute, ...]:
+    return tuple(_text(change) for change in changes)
+
+
+def _text(change: AttributeChange) -> Attribute:
+    before, after = (quoted(side) if side else "none" for side in (change.before, change.after))
+    note = "they differ where it doesn't show here" if before == after else ""
+    return Attribute(change.name, before, after, note)
+
+
+def _parts(changes: Iterable[AttributeChange]) -> tuple[Attribute, ...]:
+    return tuple(Attribute(change.name, name(change.before), name(change.after)) for change in changes)
+
+
+def _prelude(change: Sending) -> Iterator[Line]:
+    for step in change.steps.prelude:
+        match step:
+            case PatchSegment(turn=Turn.RELEASE, name=str(temporary)):
+                text = f"called {quoted(temporary)} for a moment: another address takes its old name"
+                yield Line(Tone.REASON, text)
+            case PatchSegment(turn=Turn.RENAME_CREATED):
+                text = "created under the name of the earlier request, then renamed"
+                yield Line(Tone.REASON, text)
+            case AbandonSuccessor():
+                stays = "; its segment stays at Criteo" if step.retires else ""
+                yield Line(Tone.WARNING, f"a replacement that was begun earlier is given up{stays}")
+            case PatchSegment(slot="successor", name=str(retired)):
+                yield Line(Tone.WARNING, f"what was filled of a replacement is renamed {quoted(retired)}")
+            case PatchSegment() | CreateSegment() | AdoptSegment():
+                pass
+            case _:
+                assert_never(step)
+
+
+def _succession(change: Replace) -> Iterator[Line]:
+    for step in change.steps.finish:
+        match step:
+            case PatchSegment(slot="current", name=str(retired)):
+                yield Line(
+                    Tone.WARNING, f"the old segment stays at Criteo as {quoted(retired)}, {_BUILT_ON_IT}"
+                )
+            case PromoteSuccessor(retires=False):
+                yield Line(Tone.WARNING, "the old segment is gone at Criteo; audiences built on it break")
+            case PatchSegment() | PromoteSuccessor():
+                pass
+            case _:
+                assert_never(step)
+
+
+_BUILT_ON_IT = "and audiences built on it keep using it: point them to the new one"
+
+
+def _forget(change: Forget, voice: Voice) -> Row:
+    stays = "" if change.drop else f"{voice.figures.count(change.count)} stay"
+    return Row(
+        kind=Kind.FORGET,
+        address=name(str(change.address)),
+        title="",
+        type="",
+        seat="",
+        members=Members(size=stays),
+        attributes=(),
+        lines=(Line(Tone.REASON, sentence(change.reason)),),
+        place="",
+    )

@@ -1,0 +1,141 @@
+"""Every address as we last knew it: members, state, what Criteo computed from it and when it is live."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from rich.console import Console
+from rich.text import Text
+
+from reconciler.core.guards import percent
+from reconciler.core.model import Address
+from reconciler.core.receipt import Holding, Receipt
+from reconciler.core.remote import Statistics
+from reconciler.core.schedule import TO_CAMPAIGNS, next_computation
+from reconciler.render.columns import GAP, left, right, widths
+from reconciler.render.figures import Figures, counted, near, stamp
+from reconciler.render.terminal import show, wrapped
+from reconciler.render.text import name
+
+GATE = 0.001
+"""Share of identifiers that Criteo must match before an audience can be used (0.1 %, said by partners)."""
+
+
+@dataclass(frozen=True, slots=True)
+class StatusRow:
+    """One address. `members` is what was settled last; `matches` is "" where nobody asked."""
+
+    address: str
+    members: str
+    rejected: str
+    state: str
+    settled_at: str
+    live: str
+    matches: str
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """An environment, ready to be laid out."""
+
+    environment: str
+    rows: tuple[StatusRow, ...]
+
+
+def status(
+    environment: str,
+    wanted: Iterable[Address],
+    receipts: Iterable[Receipt],
+    statistics: Mapping[str, Statistics],
+    now: datetime,
+    figures: Figures,
+) -> Status:
+    """Addresses that are wanted or known, in order. `statistics` is by segment id, and may be empty."""
+    known = {receipt.address: receipt for receipt in receipts}
+    rows = []
+    for address in sorted({*wanted, *known}):
+        receipt = known.get(address)
+        if receipt is None:
+            rows.append(StatusRow(name(str(address)), "0", "", "never applied", "", "", ""))
+        else:
+            rows.append(_row(receipt, statistics.get(receipt.current.segment_id), now, figures))
+    return Status(name(environment), tuple(rows))
+
+
+def print_status(one: Status, out: Console) -> None:
+    show(status_lines(one, out), out)
+
+
+def status_lines(one: Status, out: Console) -> Iterator[Text]:
+    yield Text.assemble("Status of ", (one.environment, "bold"))
+    if one.rows:
+        yield Text()
+        addresses, members = widths([(row.address, row.members) for row in one.rows])
+        for row in one.rows:
+            first = GAP.join((f"  {left(row.address, addresses)}", right(row.members, members)))
+            room = addresses + members + 2 * len(GAP) + 2
+            if room + len(row.state) <= out.width:
+                yield Text(f"{first}{GAP}{row.state}")
+            else:
+                yield Text(first)
+                yield from wrapped(row.state, "", 4, out, hang=2)
+            for line in (row.live, row.matches, row.rejected):
+                if line:
+                    yield from wrapped(line, "dim", 4, out, hang=2)
+    yield Text()
+    yield Text(f"{counted(len(one.rows), 'address', 'addresses')}.", "bold")
+
+
+def _row(receipt: Receipt, found: Statistics | None, now: datetime, figures: Figures) -> StatusRow:
+    current = receipt.current
+    rejected = f"{figures.count(current.rejected)} rejected by Criteo" if current.rejected else ""
+    return StatusRow(
+        address=name(str(receipt.address)),
+        members=figures.count(current.settled or 0),
+        rejected=rejected,
+        state=_state(receipt, figures),
+        settled_at=stamp(current.settled_at) if current.settled_at else "",
+        live=_live(current.settled_at, now) if current.settled_at else "",
+        matches=_matches(found, figures) if found else "",
+    )
+
+
+def _state(receipt: Receipt, figures: Figures) -> str:
+    current, successor = receipt.current, receipt.successor
+    if receipt.forgotten_at:
+        return f"forgotten on {receipt.forgotten_at:%Y-%m-%d}; it stays at Criteo"
+    if successor:
+        return f"being replaced: {_filling(successor, figures)}"
+    return _filling(current, figures)
+
+
+def _filling(holding: Holding, figures: Figures) -> str:
+    if holding.intent:
+        return f"the request to create it of {stamp(holding.intent.written_at)} was not answered"
+    if moving := holding.transfer:
+        done, total = figures.count(moving.acked), figures.count(moving.size.total)
+        return f"transfer in progress, {done} of {total} identifiers done"
+    if holding.settled_at:
+        return f"in sync since {stamp(holding.settled_at)}"
+    return "created, not filled yet"
+
+
+def _live(settled_at: datetime, now: datetime) -> str:
+    computed = next_computation(settled_at)
+    live = computed + TO_CAMPAIGNS
+    if now >= live:
+        return f"live since about {near(live, now)}"
+    verb = "computed" if now >= computed else "to be computed"
+    return f"{verb} at {near(computed, now)}, live about {near(live, now)}"
+
+
+def _matches(found: Statistics, figures: Figures) -> str:
+    if found.match_rate is None:
+        return "match rate not computed yet"
+    counts = [
+        f"{figures.count(number)} {what}"
+        for number, what in ((found.identifiers, "identifiers"), (found.matches, "matches"))
+        if number is not None
+    ]
+    gate = "usable" if found.match_rate >= GATE else "below the gate"
+    return ", ".join((*counts, f"match rate {percent(found.match_rate)}: {gate} ({percent(GATE)} is needed)"))

@@ -1,0 +1,162 @@
+"""Documents on a terminal or in a log: aligned columns, colour only where it is wanted."""
+
+import io
+from collections.abc import Iterator, Sequence
+from typing import TextIO
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.text import Text
+
+from reconciler.render.document import Document
+from reconciler.render.rows import Kind, Row, Tone
+
+LOG_WIDTH = 110
+"""Where there is no terminal to ask: logs of CI are wide, and a wrapped table is none."""
+
+INDENT = 13
+_STYLES = {
+    Kind.CREATE: "green",
+    Kind.ADOPT: "green",
+    Kind.UPDATE: "yellow",
+    Kind.REPLACE: "magenta",
+    Kind.FORGET: "cyan",
+    Kind.BLOCKED: "bold red",
+}
+_TONES = {Tone.REASON: "", Tone.WARNING: "yellow", Tone.PROBLEM: "red", Tone.REMEDY: "", Tone.DETAIL: "dim"}
+_TITLED = frozenset({Kind.CREATE, Kind.ADOPT, Kind.REPLACE})
+
+
+def console(stream: TextIO, color: bool | None, width: int | None = None) -> Console:
+    """Where text goes. `color` None: only on a terminal; `width` None: the terminal's, or LOG_WIDTH.
+
+    Nothing printed here is read as markup, emoji codes or things to highlight.
+    """
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="replace")
+    terminal = stream.isatty()
+    colored = terminal if color is None else color
+    return Console(
+        file=stream,
+        force_terminal=terminal,
+        color_system="standard" if colored else None,
+        no_color=not colored,
+        width=width or (None if terminal else LOG_WIDTH),
+        markup=False,
+        emoji=False,
+        highlight=False,
+    )
+
+
+def show(lines: Iterator[Text], out: Console) -> None:
+    """Prints lines as they are: never wrapped again, no spaces at their ends."""
+    for line in lines:
+        line.rstrip()
+        out.print(line, soft_wrap=True)
+
+
+def wrapped(text: str, style: str, indent: int, out: Console, hang: int = 0) -> Iterator[Text]:
+    """Text as lines that fit; those after the first stand `hang` further in."""
+    room = max(20, out.width - indent - hang)
+    for number, line in enumerate(Text(text, style).wrap(out, room)):
+        yield Text(" " * (indent + (hang if number else 0))) + line
+
+
+def print_plan(document: Document, out: Console) -> None:
+    show(plan_lines(document, out), out)
+
+
+def plan_lines(document: Document, out: Console) -> Iterator[Text]:
+    """The whole plan."""
+    yield from _header(document, out)
+    seated = len(document.header.seats) > 1
+    rows = document.rows
+    layout = Layout(rows, seated, out)
+    for section in document.sections:
+        yield Text()
+        for row in section.rows:
+            yield from layout.lines(row)
+    if document.totals.unchanged and not document.empty:
+        yield Text()
+        yield Text(f"  = {document.totals.unchanged:,} unchanged", "dim")
+    if document.notes:
+        yield Text()
+        for note in document.notes:
+            yield from wrapped(f"Note: {note}", "yellow", 0, out, hang=6)
+    yield Text()
+    yield from wrapped(document.summary, "bold", 0, out)
+    for line in document.cost:
+        yield from wrapped(line, "", 0, out)
+
+
+def _header(document: Document, out: Console) -> Iterator[Text]:
+    header = document.header
+    yield Text.assemble("Plan for ", (header.environment, "bold"), f" on {header.endpoint}")
+    where = " · ".join(header.seats)
+    made = " · ".join(part for part in (header.state, header.data, f"made {header.made_at}") if part)
+    for line in (where, made):
+        yield from wrapped(line, "dim", 0, out)
+
+
+class Layout:
+    """Rows in columns that fit them all; members go to a second line where the width is too small."""
+
+    def __init__(self, rows: Sequence[Row], seated: bool, out: Console) -> None:
+        self._out = out
+        self._seated = seated
+        moving = [row for row in rows if row.kind != Kind.BLOCKED]
+        self._address = max((cell_len(row.address) for row in moving), default=0)
+        self._type = max((cell_len(self._of(row)) for row in moving), default=0)
+        self._adds = max((cell_len(row.members.adds) for row in moving), default=0)
+        self._removes = max((cell_len(row.members.removes) for row in moving), default=0)
+        size = max((cell_len(row.members.size) for row in moving), default=0)
+        columns = (self._address, self._type, self._adds, self._removes, size)
+        self._wide = INDENT + sum(width + 2 for width in columns if width) - 2 <= out.width
+
+    def lines(self, row: Row) -> Iterator[Text]:
+        style = _STYLES[row.kind]
+        first = Text.assemble("  ", (f"{row.kind.symbol} {row.kind:<7}", style), "  ", (row.address, "bold"))
+        members = self._members(row)
+        if row.kind != Kind.BLOCKED:
+            first.append(" " * (self._address - cell_len(row.address)))
+            first.append(_cell(self._of(row), self._type))
+        if self._wide:
+            yield first + members
+        else:
+            yield first
+            if members:
+                yield Text(" " * (INDENT - 2)) + members
+        yield from self._below(row)
+
+    def _of(self, row: Row) -> str:
+        return f"{row.type} · {row.seat}" if self._seated and row.seat else row.type
+
+    def _members(self, row: Row) -> Text:
+        members = row.members
+        if row.kind == Kind.BLOCKED:
+            return Text()
+        return Text.assemble(
+            (_right(members.adds, self._adds), "green"),
+            (_right(members.removes, self._removes), "red"),
+            _cell(members.size, 0) if members.size else "",
+        )
+
+    def _below(self, row: Row) -> Iterator[Text]:
+        if row.title and row.kind in _TITLED:
+            yield from wrapped(f"named “{row.title}”", "", INDENT, self._out, hang=2)
+        for one in row.attributes:
+            note = f" ({one.note})" if one.note else ""
+            text = f"{one.name} {one.before} → {one.after}{note}"
+            yield from wrapped(text, "", INDENT, self._out, hang=2)
+        for line in row.lines:
+            mark = "→ " if line.tone == Tone.REMEDY else ""
+            yield from wrapped(f"{mark}{line.text}", _TONES[line.tone], INDENT, self._out, hang=2)
+
+
+def _cell(text: str, width: int) -> str:
+    """Two spaces and the text, filled up to its column; nothing for a column that is empty throughout."""
+    return f"  {text}{' ' * (width - cell_len(text))}" if text or width else ""
+
+
+def _right(text: str, width: int) -> str:
+    return f"  {' ' * (width - cell_len(text))}{text}" if width else ""

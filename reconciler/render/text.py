@@ -1,0 +1,38 @@
+"""Text from manifests and from Criteo is data: nothing in it acts on a terminal, a table or a reader."""
+
+import re
+import unicodedata
+
+LONGEST_NAME = 120
+LONGEST_SENTENCE = 600
+
+_ESCAPES = re.compile(
+    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_].*?(?:\x07|\x1b\\|$)|[@-Z\\-_])|\x9b[0-?]*[ -/]*[@-~]", re.DOTALL
+)
+_STRIPPED = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
+_BREAKS = frozenset("\t\n\v\f\r\x1c\x1d\x1e\x1f\x85\u2028\u2029")
+
+
+def clean(text: str, limit: int) -> str:
+    """One line of visible characters, at most `limit` of them: no controls, escapes or marks of direction."""
+    bare = _ESCAPES.sub("", text)
+    visible = "".join(
+        " " if one in _BREAKS else one
+        for one in bare
+        if one in _BREAKS or unicodedata.category(one) not in _STRIPPED
+    )
+    return visible if len(visible) <= limit else visible[: limit - 1] + "…"
+
+
+def name(text: str) -> str:
+    """A name or a description, made fit to stand among other text."""
+    return clean(text, LONGEST_NAME)
+
+
+def sentence(text: str) -> str:
+    """A problem, a reason or a remedy, made fit in the same way."""
+    return clean(text, LONGEST_SENTENCE)
+
+
+def quoted(text: str) -> str:
+    return f"“{name(text)}”"

@@ -1,0 +1,69 @@
+"""The only reader of flags and environment variables; everything else is given values."""
+
+import getpass
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+MEMORY_LIMIT = "RECONCILER_MEMORY_LIMIT"
+RUN_ADDRESSES = ("CI_JOB_URL", "BUILD_URL")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What was said on the command line and around it. `environ` is for secret references only."""
+
+    directory: Path
+    data_root: str | None
+    emulate: bool
+    quiet: bool
+    verbose: bool
+    colour: bool | None
+    memory_limit: str
+    who: str
+    environ: Mapping[str, str]
+
+
+def read_settings(
+    *,
+    directory: str | None,
+    data_root: str | None,
+    emulate: bool,
+    quiet: bool,
+    verbose: bool,
+    no_color: bool,
+) -> Settings:
+    """Flags win over variables. NO_COLOR counts when it is set and not empty (no-color.org)."""
+    environ = os.environ
+    return Settings(
+        directory=Path(directory) if directory else Path.cwd(),
+        data_root=data_root,
+        emulate=emulate,
+        quiet=quiet,
+        verbose=verbose,
+        colour=colour_wish(no_color),
+        memory_limit=environ.get(MEMORY_LIMIT, "1GB"),
+        who=_who(environ),
+        environ=environ,
+    )
+
+
+def colour_wish(no_color: bool) -> bool | None:
+    """False: never. None: as the stream is a terminal or not."""
+    return False if no_color or os.environ.get("NO_COLOR") else None
+
+
+def _who(environ: Mapping[str, str]) -> str:
+    """Who holds the lock, as the next one will read it: the address of the CI run, or a person."""
+    if run := environ.get("GITHUB_RUN_ID"):
+        server, repository = environ.get("GITHUB_SERVER_URL", ""), environ.get("GITHUB_REPOSITORY", "")
+        return f"{server}/{repository}/actions/runs/{run}"
+    for name in RUN_ADDRESSES:
+        if environ.get(name):
+            return environ[name]
+    try:
+        return f"{getpass.getuser()}@{socket.gethostname()}"
+    except (KeyError, OSError):
+        return socket.gethostname()
