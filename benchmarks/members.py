@@ -42,8 +42,8 @@ class Bodies:
             self.adds += len(members)
         else:
             self.removes += len(members)
-        for member in members[:: max(1, len(members) // 100)]:
-            self.check ^= int(member[:16], 16) if len(members) < BATCH else 0
+        for member in members:
+            self.check ^= int(member[:8], 16)
 
 
 def generate(folder: Path, members: int) -> None:
@@ -67,7 +67,9 @@ def generate(folder: Path, members: int) -> None:
             ) TO '{folder}/day{day}.csv' (HEADER)""")
     with (folder / "gone.csv").open("w") as file:
         file.write("email\n")
-        file.writelines(f"user{i * 7919 % 1000003}.{i}@example.com\n" for i in range(0, members, max(1, members // 1000)))
+        file.writelines(
+            f"user{i * 7919 % 1000003}.{i}@example.com\n" for i in range(0, members, max(1, members // 1000))
+        )
 
 
 def ours(folder: Path, day: int, bodies: Bodies, options: argparse.Namespace) -> None:
@@ -81,25 +83,35 @@ def ours(folder: Path, day: int, bodies: Bodies, options: argparse.Namespace) ->
         "a", "A", "", Source((f"day{day}.csv",), "last_order < :today - interval 90 day"), ((email, "email"),),
         (Exclusion(("gone.csv",), ((email, "email"),)),),
     )  # fmt: skip
-    held = folder / "held.json"
     with DuckDbEngine(
-        str(folder), folder / "ours", lambda snapshot: "", b"k" * 32, None, options.memory_limit, options.threads
+        str(folder),
+        folder / "ours",
+        str,
+        b"k" * 32,
+        None,
+        options.memory_limit,
+        options.threads,
     ) as engine:
         target = engine.build(audience, [(email, Form.SHA256)], TODAY)[email, Form.SHA256]
-        base = SnapshotRef(**json.loads(held.read_text())) if day else EMPTY
+        base = SnapshotRef(**json.loads((folder / "ours0.json").read_text())) if day else EMPTY
         size = engine.delta(base, EMPTY, target.members, EMPTY)
         key = SegmentKey("1", "2", email, Form.SHA256)
         moving = Holding(key, base=base, transfer=Transfer(target.members, EMPTY, size))
         if day:
             for batch in engine.batches(moving, BATCH):
                 bodies.send(batch.operation, batch.identifiers.reveal())
-    held.write_text(json.dumps({"digest": target.members.digest, "count": target.members.count}))
+    named = {"digest": target.members.digest, "count": target.members.count}
+    (folder / f"ours{day}.json").write_text(json.dumps(named))
 
 
 def python(folder: Path, day: int, bodies: Bodies, _: argparse.Namespace) -> None:
     with (folder / "gone.csv").open() as file:
         gone = {row["email"] for row in csv.DictReader(file)}
-    before, drops, members = LAPSED.isoformat(), dict.fromkeys(("where", "empty", "malformed", "excluded"), 0), set()
+    before, drops, members = (
+        LAPSED.isoformat(),
+        dict.fromkeys(("where", "empty", "malformed", "excluded"), 0),
+        set(),
+    )
     with (folder / f"day{day}.csv").open(newline="") as file:
         for email, _id, last_order, _country in csv.reader(file):
             if not last_order < before:
@@ -114,13 +126,12 @@ def python(folder: Path, day: int, bodies: Bodies, _: argparse.Namespace) -> Non
                 drops["excluded"] += 1
             else:
                 members.add(hashlib.sha256(address.encode()).digest())
-    snapshot = folder / "python.bin"
     if day:
-        held = snapshot.read_bytes()
+        held = (folder / "python0.bin").read_bytes()
         base = {held[at : at + 32] for at in range(0, len(held), 32)}
         send_all(bodies, "add", (member.hex() for member in sorted(members - base)))
         send_all(bodies, "remove", (member.hex() for member in sorted(base - members)))
-    with snapshot.open("wb") as file:
+    with (folder / f"python{day}.bin").open("wb") as file:
         file.writelines(members)
 
 
@@ -139,27 +150,34 @@ def polars(folder: Path, day: int, bodies: Bodies, _: argparse.Namespace) -> Non
         .select(pl.col("email").str.strip_chars().str.to_lowercase())
         .collect()
     )
-    rows.select(pl.col("email").is_null().sum(), (~pl.col("email").str.contains("@")).sum().alias("malformed"))
+    rows.select(
+        pl.col("email").is_null().sum(), (~pl.col("email").str.contains("@")).sum().alias("malformed")
+    )
     kept = rows.filter(pl.col("email").str.contains("@")).join(gone, on="email", how="anti").unique()
     members = kept.select(digest.alias("member"))
-    snapshot = folder / "polars.parquet"
     if day:
-        base = pl.read_parquet(snapshot)
+        base = pl.read_parquet(folder / "polars0.parquet")
         for operation, left, right in (("add", members, base), ("remove", base, members)):
-            send_all(bodies, operation, iter(left.join(right, on="member", how="anti").sort("member")["member"]))
-    members.write_parquet(snapshot)
+            send_all(
+                bodies, operation, iter(left.join(right, on="member", how="anti").sort("member")["member"])
+            )
+    members.write_parquet(folder / f"polars{day}.parquet")
 
 
 def naive(folder: Path, day: int, bodies: Bodies, options: argparse.Namespace) -> None:
     import duckdb
 
-    database = duckdb.connect(config={"memory_limit": options.memory_limit, "temp_directory": str(folder / "spill")})
+    database = duckdb.connect(
+        config={"memory_limit": options.memory_limit, "temp_directory": str(folder / "spill")}
+    )
     if options.threads:
         database.execute(f"SET threads = {options.threads}")
     database.execute(f"""
         CREATE TABLE people AS SELECT lower(trim(email)) AS email FROM read_csv('{folder}/day{day}.csv') AS s
         WHERE last_order < DATE '{LAPSED}'""")
-    database.execute("SELECT count(*) FILTER (email IS NULL), count(*) FILTER (email NOT LIKE '%@%') FROM people").fetchall()
+    database.execute(
+        "SELECT count(*) FILTER (email IS NULL), count(*) FILTER (email NOT LIKE '%@%') FROM people"
+    ).fetchall()
     database.execute(f"""
         CREATE TABLE members AS SELECT DISTINCT sha256(email) AS member FROM people
         WHERE email LIKE '%@%' AND email NOT IN (SELECT email FROM read_csv('{folder}/gone.csv') AS g)""")
@@ -212,7 +230,11 @@ def measure(options: argparse.Namespace) -> None:
 
 def run(folder: Path, contender: str, day: int, options: argparse.Namespace) -> dict[str, float]:
     command = [sys.executable, __file__, "--contender", contender, "--folder", str(folder), "--day", str(day)]
-    command += ["--memory-limit", options.memory_limit, *(["--threads", str(options.threads)] if options.threads else [])]
+    command += [
+        "--memory-limit",
+        options.memory_limit,
+        *(["--threads", str(options.threads)] if options.threads else []),
+    ]
     result = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ)
     if result.returncode:
         sys.exit(f"{contender} failed:\n{result.stderr[-2000:]}")
@@ -220,7 +242,9 @@ def run(folder: Path, contender: str, day: int, options: argparse.Namespace) -> 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--members", type=int, default=1_000_000)
     parser.add_argument("--only", nargs="*", choices=CONTENDERS, default=list(CONTENDERS))
     parser.add_argument("--memory-limit", default="1GB")
@@ -241,19 +265,16 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="members-") as name:
         folder = Path(name)
         generate(folder, options.members)
-        print(f"{options.members:,} members, 1 % join and 1 % leave, {os.cpu_count()} cores, {options.memory_limit}")
+        print(
+            f"{options.members:,} members, 1 % join and 1 % leave, {os.cpu_count()} cores, {options.memory_limit}"
+        )
         print(f"{'':10}{'wall s':>9}{'CPU s':>9}{'peak MB':>9}{'adds':>10}{'removes':>10}")
         sent = set()
         for contender in options.only:
             run(folder, contender, 0, options)
-            saved = {file: file.read_bytes() for file in folder.glob("*") if file.suffix in (".json", ".bin")}
-            best: dict[str, float] = {}
-            for _ in range(options.repeat):
-                for file, content in saved.items():
-                    file.write_bytes(content)
-                one = run(folder, contender, 1, options)
-                best = one if not best or one["wall"] < best["wall"] else best
-            sent.add((best["adds"], best["removes"]))
+            runs = [run(folder, contender, 1, options) for _ in range(options.repeat)]
+            best = min(runs, key=lambda one: one["wall"])
+            sent.add((best["adds"], best["removes"], best["check"]))
             print(
                 f"{contender:10}{best['wall']:9.2f}{best['cpu']:9.2f}{best['rss']:9.0f}"
                 f"{best['adds']:10,}{best['removes']:10,}",

@@ -1,21 +1,29 @@
 """The real clock: waits in short steps, tells how long is left, and stops when asked to."""
 
 import threading
-from collections.abc import Callable
 from datetime import UTC, datetime
 from time import monotonic
+from typing import Protocol
 
 from reconciler.core.errors import CancelledError
 
 STEP = 0.25
 
 
-class SystemClock:
-    """Shared by all threads of a run. `waiting` hears the reason and the seconds left, again and again."""
+class Waits(Protocol):
+    """Who shows that a thread waits; both may be called by several threads."""
 
-    def __init__(self, stop: threading.Event, waiting: Callable[[str, float], None]) -> None:
+    def waiting(self, reason: str, seconds_left: float) -> None: ...
+
+    def done_waiting(self) -> None: ...
+
+
+class SystemClock:
+    """Shared by all threads of a run."""
+
+    def __init__(self, stop: threading.Event, shown: Waits) -> None:
         self._stop = stop
-        self._waiting = waiting
+        self._shown = shown
 
     def now(self) -> datetime:
         return datetime.now(UTC)
@@ -23,11 +31,12 @@ class SystemClock:
     def wait(self, seconds: float, reason: str) -> None:
         """Raises CancelledError as soon as someone asks to stop."""
         end = monotonic() + seconds
-        while (left := end - monotonic()) > 0:
-            self._waiting(reason, left)
-            if self._stop.wait(min(STEP, left)):
-                break
-        self._waiting(reason, 0.0)
+        try:
+            while (left := end - monotonic()) > 0 and not self._stop.is_set():
+                self._shown.waiting(reason, left)
+                self._stop.wait(min(STEP, left))
+        finally:
+            self._shown.done_waiting()
         self.check()
 
     def check(self) -> None:

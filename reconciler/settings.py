@@ -13,7 +13,10 @@ RUN_ADDRESSES = ("CI_JOB_URL", "BUILD_URL")
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What was said on the command line and around it. `environ` is for secret references only."""
+    """What was said on the command line and around it. `environ` is for secret references only.
+
+    `ci`: output is kept and read by many (the variable CI is set, as all CI systems do).
+    """
 
     directory: Path
     data_root: str | None
@@ -21,6 +24,7 @@ class Settings:
     quiet: bool
     verbose: bool
     colour: bool | None
+    ci: bool
     memory_limit: str
     who: str
     environ: Mapping[str, str]
@@ -44,6 +48,7 @@ def read_settings(
         quiet=quiet,
         verbose=verbose,
         colour=colour_wish(no_color),
+        ci=environ.get("CI", "").lower() not in {"", "0", "false"},
         memory_limit=environ.get(MEMORY_LIMIT, "1GB"),
         who=_who(environ),
         environ=environ,

@@ -2,12 +2,12 @@
 
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from reconciler.clock import SystemClock
+from reconciler.clock import SystemClock, Waits
 from reconciler.core.model import Address, Credential, Desired
 from reconciler.core.ports import SegmentReader, SegmentWriter, StateReader, StateStore
 from reconciler.core.secret import Secret
@@ -23,7 +23,7 @@ from reconciler.state.private import HOME, private_directory
 
 EMULATOR = "emulator"
 EMULATED_URL = "http://emulator.invalid"
-Waiting = Callable[[str, float], None]
+ISSUES_ITS_OWN = "the emulator issues its own credentials; the references in the manifests are not read"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,12 @@ class Workspace:
     def writers(self) -> Mapping[str, SegmentWriter]:
         """By credential; asked for by apply only."""
         return {name: connection.writer() for name, connection in self._connected().items()}
+
+    def reader_of(self, address: Address) -> SegmentReader:
+        """The reader that may see an address; for one that left the manifests, any."""
+        readers = self.readers()
+        credentials = {spec.address: spec.credential for spec in self.desired.segments}
+        return readers[credentials.get(address, next(iter(readers)))]
 
     def engine(self, state: StateReader) -> DuckDbEngine:
         environment = self.desired.environment
@@ -118,7 +124,7 @@ class Workspace:
 
 @contextmanager
 def workspace(
-    settings: Settings, environment: str, stop: threading.Event, waiting: Waiting
+    settings: Settings, environment: str, stop: threading.Event, shown: Waits
 ) -> Iterator[Workspace]:
     """Loads the manifests; edges are opened when asked for, and closed at the end."""
     root = find_root(settings.directory)
@@ -128,12 +134,15 @@ def workspace(
         if settings.emulate:
             private = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="reconciler-"))) / HOME
             desired = _throw_away(desired, private)
+        emulated = desired.environment.api.endpoint == EMULATOR
+        if emulated:
+            desired = replace(desired, notes=(*desired.notes, ISSUES_ITS_OWN))
         yield Workspace(
             root=root,
             desired=desired,
             store=open_store(desired.environment.state_url, root, environment),
-            clock=SystemClock(stop, waiting),
-            emulated=desired.environment.api.endpoint == EMULATOR,
+            clock=SystemClock(stop, shown),
+            emulated=emulated,
             _settings=settings,
             _private=private,
             _open=stack,

@@ -4,8 +4,8 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from reconciler.core.errors import AuthenticationError, ReconcilerError, RemoteError
-from reconciler.core.events import BatchTaken, ChangeEnded, Event, Outcome
+from reconciler.core.errors import AuthenticationError, OutcomeUnknownError, ReconcilerError, RemoteError
+from reconciler.core.events import BatchTaken, ChangeEnded, Event, Outcome, SegmentCreated, SegmentPatched
 from reconciler.core.model import Address, Api
 from reconciler.core.plan import Slot
 from reconciler.core.ports import Clock, MemberEngine, SegmentReader, SegmentWriter, StateWriter
@@ -38,6 +38,7 @@ class Ledger:
         self.errors: dict[Address, ReconcilerError] = {}
         self.acknowledged = 0
         self.rejected = 0
+        self.wrote = False
         self._counting = threading.Lock()
 
     def receipt(self, address: Address) -> Receipt:
@@ -86,10 +87,13 @@ class Ledger:
         else:
             self.write(replace(receipt, successor=holding))
 
-    def taken(self, event: BatchTaken) -> None:
-        with self._counting:
-            self.acknowledged += 1
-            self.rejected += event.rejected
+    def took(self, event: SegmentCreated | SegmentPatched | BatchTaken) -> None:
+        """Criteo has taken a write."""
+        self.wrote = True
+        if isinstance(event, BatchTaken):
+            with self._counting:
+                self.acknowledged += 1
+                self.rejected += event.rejected
         self._tools.emit(event)
 
     def end(self, address: Address, outcome: Outcome, error: ReconcilerError | None = None) -> None:
@@ -99,5 +103,6 @@ class Ledger:
         self.ended[address] = outcome
         if error is not None:
             self.errors[address] = error
+            self.wrote = self.wrote or isinstance(error, OutcomeUnknownError)
         problem, remedy = (error.problem, error.remedy) if error else ("", "")
         self._tools.emit(ChangeEnded(address, outcome, problem, remedy))

@@ -91,7 +91,7 @@ def patch(tools: Tools, ledger: Ledger, chunk: Sequence[Patch]) -> None:
         if isinstance(item, ItemFailure):
             ledger.end(change.spec.address, Outcome.FAILED, _refused(item))
         else:
-            tools.emit(SegmentPatched(change.spec.address))
+            ledger.took(SegmentPatched(change.spec.address))
 
 
 def _quiet(tools: Tools, holding: Holding, step: PatchSegment) -> Holding:
@@ -145,7 +145,7 @@ def _create(tools: Tools, ledger: Ledger, group: Sequence[Creation]) -> None:
         elif known is not None:
             holding = ledger.holding(change.spec.address, step.slot)
             ledger.put(change.spec.address, step.slot, knowledge.created(holding, known.id))
-            tools.emit(SegmentCreated(change.spec.address, known.id))
+            ledger.took(SegmentCreated(change.spec.address, known.id))
 
 
 def _doubtful(item: Segment | ReconcilerError) -> bool:

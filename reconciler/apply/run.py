@@ -7,7 +7,7 @@ from typing import assert_never
 from reconciler.apply.ledger import REMOTE_FAILURES, Ledger, Tools
 from reconciler.apply.prelude import patch, run_prelude
 from reconciler.apply.transfer import send_members
-from reconciler.core.errors import ReconcilerError, RefusedError
+from reconciler.core.errors import CancelledError, ReconcilerError, RefusedError, StorageError
 from reconciler.core.events import Outcome
 from reconciler.core.model import Address
 from reconciler.core.plan import Forget, PatchSegment, Plan, PromoteSuccessor, Sending, address_of
@@ -20,13 +20,18 @@ RunJobs = Callable[[Sequence[Job]], None]
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """How an apply ended. `acknowledged` counts batches, `rejected` identifiers that Criteo refused."""
+    """How an apply ended. `acknowledged` counts batches, `rejected` identifiers that Criteo refused.
+
+    `wrote`: something was changed at Criteo, or may have been. `stopped` is what ended the whole run.
+    """
 
     outcomes: Mapping[Address, Outcome]
     errors: Mapping[Address, ReconcilerError]
     unchanged: int
     acknowledged: int
     rejected: int
+    wrote: bool
+    stopped: ReconcilerError | None = None
 
     def count(self, outcome: Outcome) -> int:
         return sum(one == outcome for one in self.outcomes.values())
@@ -35,22 +40,32 @@ class Report:
 def apply(plan: Plan, receipts: Mapping[Address, Receipt], tools: Tools, run_jobs: RunJobs) -> Report:
     """Carries out a plan. A plan without changes writes nothing.
 
-    Failures of Criteo end their own address only. Errors: RefusedError before the first write when
-    anything is blocked; CancelledError and StorageError after all that was earned is written down.
+    Failures of Criteo end their own address only; a request to stop and a failing state end the run,
+    after all that was earned is written down. RefusedError before the first write when anything is
+    blocked.
     """
     if plan.blocked:
         findings = [one.finding for one in plan.blocked]
         raise RefusedError(f"{len(findings)} addresses are blocked; nothing was sent", findings=findings)
-    ledger = Ledger(tools, receipts)
+    ledger, stopped = Ledger(tools, receipts), None
     if plan.changes:
         tools.state.open_run()
         try:
             _carry_out(plan, tools, ledger, run_jobs)
-        finally:
-            for change in plan.changes:
-                ledger.end(address_of(change), Outcome.NOT_ATTEMPTED)
-        tools.state.prune()
-    return Report(ledger.ended, ledger.errors, len(plan.unchanged), ledger.acknowledged, ledger.rejected)
+            tools.state.prune()
+        except (CancelledError, StorageError) as error:
+            stopped = error
+        for change in plan.changes:
+            ledger.end(address_of(change), Outcome.NOT_ATTEMPTED)
+    return Report(
+        outcomes=ledger.ended,
+        errors=ledger.errors,
+        unchanged=len(plan.unchanged),
+        acknowledged=ledger.acknowledged,
+        rejected=ledger.rejected,
+        wrote=ledger.wrote,
+        stopped=stopped,
+    )
 
 
 def _carry_out(plan: Plan, tools: Tools, ledger: Ledger, run_jobs: RunJobs) -> None:

@@ -27,7 +27,7 @@ def send_members(tools: Tools, ledger: Ledger, change: Sending, step: SendMember
         ledger.put(address, slot, holding)
         holding, rejected = _sent(tools, ledger, change, step, holding, batch)
         count = batch.end - batch.start
-        ledger.taken(BatchTaken(address, batch.operation, count, rejected, batch.end, total))
+        ledger.took(BatchTaken(address, batch.operation, count, rejected, batch.end, total))
     ledger.put(address, slot, knowledge.settle(holding, tools.clock.now()))
 
 

@@ -21,7 +21,7 @@ DURATION = re.compile(r"^(\d+)(s|m|h|d)$")
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
-class Duration(click.ParamType):
+class Duration(click.ParamType[float]):
     """`90s`, `30m`, `12h` or `1d`, as seconds."""
 
     name = "duration"

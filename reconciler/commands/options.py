@@ -22,9 +22,10 @@ SOURCES = (
         "--data-root", metavar="DIR", help="Read sources below DIR instead of the environment's data.root."
     ),
 )
-WORLD = (
-    *SOURCES,
+EMULATE = (
     click.option("--emulate", is_flag=True, help="Use a throw-away emulator and state instead of Criteo."),
+)
+ONLY = (
     click.option(
         "--only",
         multiple=True,
@@ -32,6 +33,7 @@ WORLD = (
         help="Only these addresses (destination/audience); may be repeated.",
     ),
 )
+WORLD = (*SOURCES, *EMULATE, *ONLY)
 
 
 def with_options(*groups: tuple[Callable[[Function], Function], ...]) -> Callable[[Function], Function]:

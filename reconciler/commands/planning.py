@@ -1,10 +1,10 @@
-"""What `plan`, `apply` and `explain` share: observe once, decide once."""
+"""What commands share: the screen, one plan made from one look at the world, the request to stop."""
 
 import logging
 import sys
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass
+from time import monotonic
 
 from rich.console import Console
 
@@ -13,9 +13,21 @@ from reconciler.core.plan import Observed, Plan
 from reconciler.core.planner import plan
 from reconciler.core.ports import MemberEngine, StateReader
 from reconciler.observe import observe
+from reconciler.render.document import Document, plan_document
+from reconciler.render.figures import EXACT, ROUNDED, Figures
+from reconciler.render.progress import Progress, Quiet, progress
 from reconciler.render.terminal import console
 from reconciler.settings import Settings
 from reconciler.wiring import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """Results go to standard output; progress, waits and errors to standard error."""
+
+    out: Console
+    progress: Progress
+    figures: Figures
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,23 +38,30 @@ class Planned:
     observed: Observed
     engine: MemberEngine
 
-
-def make_plan(
-    space: Workspace, state: StateReader, only: tuple[str, ...], progress: Callable[[str], None]
-) -> Planned:
-    """Reads everything once and decides."""
-    addresses = selected(only, space.addresses(state))
-    engine = space.engine(state)
-    observed = observe(space.desired, addresses, space.readers(), state, engine, space.clock, progress)
-    return Planned(plan(space.desired, observed, addresses), observed, engine)
+    def document(self, space: Workspace, figures: Figures) -> Document:
+        return plan_document(self.plan, space.desired.environment, figures)
 
 
-def consoles(settings: Settings) -> tuple[Console, Console]:
-    """Results go to standard output; progress, waits and errors to standard error."""
+def screen(settings: Settings) -> Screen:
+    """Exact counts are for a person at a terminal; whatever is kept or passed on gets rounded ones."""
+    err = console(sys.stderr, settings.colour)
     if settings.verbose:
         logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(name)s %(message)s")
         logging.getLogger("reconciler").setLevel(logging.DEBUG)
-    return console(sys.stdout, settings.colour), console(sys.stderr, settings.colour)
+    out = console(sys.stdout, settings.colour)
+    figures = EXACT if out.is_terminal and not settings.ci else ROUNDED
+    shown = Quiet() if settings.quiet else progress(err, monotonic, figures)
+    return Screen(out, shown, figures)
+
+
+def make_plan(space: Workspace, state: StateReader, only: tuple[str, ...], shown: Screen) -> Planned:
+    """Reads everything once and decides."""
+    addresses = selected(only, space.addresses(state))
+    engine = space.engine(state)
+    doing = shown.progress.doing
+    observed = observe(space.desired, addresses, space.readers(), state, engine, space.clock, doing)
+    doing("")
+    return Planned(plan(space.desired, observed, addresses), observed, engine)
 
 
 def stop_event(context_object: object) -> threading.Event:

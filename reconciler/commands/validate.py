@@ -23,7 +23,8 @@ def command(names: tuple[str, ...], **flags: Any) -> None:
     file:line:column, with what to do. Exit 3 if there is any.
     """
     from reconciler.members.check import check_all
-    from reconciler.render.terminal import console, print_validated
+    from reconciler.render.terminal import console
+    from reconciler.render.validated import print_validated
 
     settings = settings_of(flags)
     root = find_root(settings.directory)

@@ -25,7 +25,7 @@ from reconciler.core.plan import (
 from reconciler.core.receipt import Receipt
 from reconciler.core.remote import Segment
 from reconciler.core.schedule import cost
-from reconciler.core.standing import Sight, change_for
+from reconciler.core.standing import Sight, change_for, named_by
 
 
 def plan(desired: Desired, observed: Observed, only: Container[Address]) -> Plan:
@@ -56,7 +56,7 @@ def plan(desired: Desired, observed: Observed, only: Container[Address]) -> Plan
         ),
         blocked=tuple(sorted(blocked, key=lambda one: (one.address, one.finding.problem))),
         cost=cost(going, desired.environment.api.batch_size, observed.rates, observed.now),
-        notes=(*desired.notes, *_mixed(specs.values(), observed)),
+        notes=(*desired.notes, *_mixed(going)),
     )
 
 
@@ -65,22 +65,26 @@ def _decide(
 ) -> dict[Address, Sending | Finding | None]:
     found = answers(observed.receipts.values(), segments)
     slots: tuple[Slot, Slot] = ("current", "successor")
-    return {
-        spec.address: change_for(
-            Sight(
-                spec=spec,
-                receipt=observed.receipts.get(spec.address),
-                target=observed.targets[spec.address],
-                comparison=observed.comparisons.get(spec.address),
-                segments=segments,
-                found={slot: found[spec.address, slot] for slot in slots if (spec.address, slot) in found},
-                statistics=observed.statistics,
-                now=observed.now,
-                quiet=desired.environment.api.quiet,
-            )
+    decided: dict[Address, Sending | Finding | None] = {}
+    claimed: list[str] = []
+    for spec in specs:
+        sight = Sight(
+            spec=spec,
+            receipt=observed.receipts.get(spec.address),
+            target=observed.targets[spec.address],
+            comparison=observed.comparisons.get(spec.address),
+            segments=segments,
+            found={slot: found[spec.address, slot] for slot in slots if (spec.address, slot) in found},
+            statistics=observed.statistics,
+            claimed=tuple(claimed),
+            now=observed.now,
+            quiet=desired.environment.api.quiet,
         )
-        for spec in specs
-    }
+        change = decided[spec.address] = change_for(sight)
+        if change is not None and not isinstance(change, Finding):
+            steps = (*change.steps.prelude, *change.steps.finish)
+            claimed += [name for step in steps if (name := named_by(step))]
+    return decided
 
 
 def _basis(desired: Desired, observed: Observed) -> Basis:
@@ -146,11 +150,16 @@ def _lost_access(desired: Desired, observed: Observed, segments: Mapping[str, Se
             yield from (Blocked(one.address, Finding(str(one.address), problem, remedy)) for one in gone[:1])
 
 
-def _mixed(specs: Iterable[SegmentSpec], observed: Observed) -> Iterator[str]:
-    for spec in specs:
-        target = observed.targets[spec.address]
-        if target.mixed:
+def _mixed(changes: Iterable[Change]) -> Iterator[str]:
+    """Once for each column whose values go out in this plan."""
+    seen = set()
+    for change in changes:
+        if isinstance(change, Forget) or not change.members.target.mixed:
+            continue
+        column = (change.spec.audience.name, change.spec.key.identifier_type)
+        if column not in seen:
+            seen.add(column)
             yield (
-                f"{spec.address}: {target.hashed:,} values of the {spec.key.identifier_type} column came "
-                f"already hashed, the others plain; both are sent, none is hashed twice"
+                f"{column[0]}: some values of the {column[1]} column came already hashed, the others plain; "
+                f"none is hashed twice (`reconciler explain` counts them)"
             )

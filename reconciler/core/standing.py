@@ -38,7 +38,8 @@ from reconciler.core.remote import Segment, Statistics
 class Sight:
     """What the planner knows of one address.
 
-    `segments` are all that are listed, by id; `found` are those that may answer an unanswered create.
+    `segments` are all that are listed, by id; `found` are those that may answer an unanswered create;
+    `claimed` are the names that other addresses take in this plan.
     """
 
     spec: SegmentSpec
@@ -48,6 +49,7 @@ class Sight:
     segments: Mapping[str, Segment]
     found: Mapping[Slot, Segment]
     statistics: Mapping[str, Statistics]
+    claimed: tuple[str, ...]
     now: datetime
     quiet: timedelta
 
@@ -58,8 +60,10 @@ class Sight:
     def segment(self, holding: Holding) -> Segment | None:
         return self.segments.get(holding.segment_id)
 
-    def names(self, account_id: str) -> list[str]:
-        return [one.name for one in self.segments.values() if one.account_id == account_id]
+    def names(self, account_id: str, prelude: tuple[PreludeStep, ...]) -> list[str]:
+        """Names that are taken now, or by the plan so far, or by the steps before."""
+        listed = [one.name for one in self.segments.values() if one.account_id == account_id]
+        return [*listed, *self.claimed, *(name for step in prelude if (name := named_by(step)))]
 
 
 def receiver(
@@ -76,6 +80,11 @@ def receiver(
         if holding and holding.key == spec.key and holding.segment_id in present:
             return slot, holding
     return None
+
+
+def named_by(step: PreludeStep | FinishStep) -> str | None:
+    """The name that a step gives to a segment."""
+    return step.name if isinstance(step, PatchSegment | CreateSegment) else None
 
 
 def change_for(sight: Sight) -> Sending | Finding | None:
@@ -143,7 +152,7 @@ def _abandon(sight: Sight, receipt: Receipt, successor: Holding | None) -> tuple
     segment = sight.segment(successor) if successor else None
     if segment is None:
         return (AbandonSuccessor(retires=False),)
-    name = retired_name(segment.name, sight.today, sight.names(segment.account_id))
+    name = retired_name(segment.name, sight.today, sight.names(segment.account_id, ()))
     return (PatchSegment("successor", segment.account_id, name=name), AbandonSuccessor(retires=True))
 
 
@@ -215,13 +224,15 @@ def _replace(
         if before != after
     )
     reason = f"{' and '.join(one.name for one in attributes)} can't be changed in place"
-    return Replace(spec, attributes, members, replace(steps, finish=_succession(sight, old)), reason)
+    return Replace(spec, attributes, members, replace(steps, finish=_succession(sight, old, prelude)), reason)
 
 
-def _succession(sight: Sight, old: Segment | None) -> tuple[FinishStep, ...]:
+def _succession(
+    sight: Sight, old: Segment | None, prelude: tuple[PreludeStep, ...]
+) -> tuple[FinishStep, ...]:
     spec, steps = sight.spec, []
     if old is not None and not is_retired(old.name):
-        name = retired_name(old.name, sight.today, sight.names(old.account_id))
+        name = retired_name(old.name, sight.today, sight.names(old.account_id, prelude))
         steps.append(PatchSegment("current", old.account_id, name=name))
     take_over = PatchSegment("successor", spec.key.account_id, name=spec.name, description=spec.description)
     return (*steps, take_over, PromoteSuccessor(retires=old is not None))

@@ -38,6 +38,7 @@ class Fate(IntEnum):
     ODD = 5
 
 
+CONVERSIONS = (duckdb.ConversionException, duckdb.OutOfRangeException)
 DROPS = {
     Fate.FILTERED: Drop.FILTERED,
     Fate.EXCLUDED: Drop.EXCLUDED,
@@ -109,8 +110,14 @@ class Builder:
     ) -> Finding | None:
         """Fills a table of distinct values for each type; asks all rows if the first ones misled us."""
         meanings = prepared.readings
-        self._scan(prepared, meanings, kinds, lists)
-        if self._any(kinds, Fate.UNFIT):
+        try:
+            self._scan(prepared, meanings, kinds, lists)
+            misled = self._any(kinds, Fate.UNFIT)
+        except CONVERSIONS:
+            if not meanings:
+                raise
+            misled = True
+        if misled:
             meanings = readings.decide(self.cursor, prepared.table, list(meanings))
             problem = suited(self.cursor, prepared.table, prepared.condition, meanings)
             if problem:
@@ -190,7 +197,7 @@ class Builder:
     def _explained(self, prepared: Prepared, error: duckdb.Error) -> Finding:
         """A file that can't be read, or a `where` that fails on a value of it."""
         table = prepared.table
-        if isinstance(error, (duckdb.ConversionException, duckdb.OutOfRangeException)) or (
+        if isinstance(error, CONVERSIONS) or (
             isinstance(error, duckdb.InvalidInputException)
             and "CSV" not in str(error)
             and "JSON" not in str(error)

@@ -2,32 +2,46 @@
 
 import contextlib
 import tempfile
+from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
+
+import duckdb
 
 from reconciler.core.errors import ConfigurationError, Finding
 from reconciler.core.model import Audience
 from reconciler.members import where
 from reconciler.members.database import connect, storage_errors
-from reconciler.members.engine import local
+from reconciler.members.engine import is_remote, local
 from reconciler.members.prepare import prepare
 
 
-def check(audience: Audience, data_root: str, today: date) -> tuple[Finding, ...]:
-    """Everything wrong with an audience's files, columns and `where`.
+def check_all(audiences: Iterable[Audience], data_root: str, today: date) -> tuple[Finding, ...]:
+    """Everything wrong with the files, columns and `where` of each audience.
 
-    Where the data isn't there, as on a laptop, only the syntax of `where` is checked.
+    Where the data isn't there, as on a laptop or in an object store, only the syntax of `where` is
+    checked.
     """
-    try:
-        root = local(data_root)
-    except ConfigurationError as error:
-        return (Finding(str(audience.source.place), error.problem, error.remedy),)
     with (
-        storage_errors(f"{audience.name}: checking its sources"),
+        storage_errors("checking sources"),
         tempfile.TemporaryDirectory() as spill,
-        connect((root,), Path(spill)) as database,
-        contextlib.closing(database.cursor()) as cursor,
     ):
+        root = Path(spill) / "absent" if is_remote(data_root) else local(data_root)
+        with connect((root,), Path(spill)) as database:
+            return tuple(
+                finding for audience in audiences for finding in _check(database, audience, root, today)
+            )
+
+
+def check(audience: Audience, data_root: str, today: date) -> tuple[Finding, ...]:
+    """`check_all` for one audience."""
+    return check_all((audience,), data_root, today)
+
+
+def _check(
+    database: duckdb.DuckDBPyConnection, audience: Audience, root: Path, today: date
+) -> tuple[Finding, ...]:
+    with contextlib.closing(database.cursor()) as cursor:
         if not root.is_dir():
             found = where.parse(cursor, audience.source.where, None, today, audience.source.place)
             return (found,) if isinstance(found, Finding) else ()

@@ -85,10 +85,15 @@ class DuckDbEngine:
         return contextlib.closing(self._database.cursor())
 
 
+def is_remote(data_root: str) -> bool:
+    """An object store, in the form `scheme://…`."""
+    return "://" in data_root.removeprefix("file://")
+
+
 def local(data_root: str) -> Path:
     """Sources are read from local folders only; DuckDB 2.0 has no extension for object stores on PyPI."""
     path = data_root.removeprefix("file://")
-    if "://" in path:
+    if is_remote(path):
         raise ConfigurationError(
             f"data.root: {path.partition('://')[0]}:// can't be read yet",
             remedy="sync or mount the bucket, and give the folder with --data-root",

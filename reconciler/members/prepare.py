@@ -47,7 +47,8 @@ def prepare(cursor: duckdb.DuckDBPyConnection, root: Path, audience: Audience, t
     columns = dict(audience.columns)
     table = _table(cursor, root, audience.source.files, audience.source.place, columns, findings)
     lists = [_listed(cursor, root, one, columns, findings) for one in audience.exclude]
-    condition, meanings = where.ALWAYS, dict[str, Reading]()
+    condition: Condition = where.ALWAYS
+    meanings: Mapping[str, Reading] = {}
     if table:
         with _reading(root, table.files, table.place, findings):
             condition, meanings = _condition(cursor, audience, table, today, findings)
@@ -103,7 +104,7 @@ def _listed(
 
 def _condition(
     cursor: duckdb.DuckDBPyConnection, audience: Audience, table: Table, today: date, findings: list[Finding]
-) -> tuple[Condition, dict[str, Reading]]:
+) -> tuple[Condition, Mapping[str, Reading]]:
     place = audience.source.place
     known = {one.casefold(): one for one in table.names}
     condition = where.parse(cursor, audience.source.where, known, today, place)
@@ -115,10 +116,12 @@ def _condition(
     if lacking:
         return where.ALWAYS, {}
     identifiers = {one.casefold() for _, one in audience.columns}
-    meanings = dict(
-        readings.guess(cursor, table, [c for c in condition.columns if c.casefold() not in identifiers])
-    )
+    free = [one for one in condition.columns if one.casefold() not in identifiers]
+    meanings = readings.guess(cursor, table, free)
     unsuited = suited(cursor, table, condition, meanings)
+    if unsuited and meanings:  # the first rows may have misled us
+        meanings = readings.decide(cursor, table, free)
+        unsuited = suited(cursor, table, condition, meanings)
     findings += [unsuited] if unsuited else []
     return condition, meanings
 

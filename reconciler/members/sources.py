@@ -9,6 +9,7 @@ import csv
 import difflib
 import gzip
 import re
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -67,17 +68,14 @@ class Table:
 
     def relation(self, columns: Iterable[str]) -> str:
         """The rows with these columns, as they are stored, named as asked for."""
-        wanted = list(dict.fromkeys(columns)) or list(self.names[:1])
-        selects = (
-            "SELECT "
-            + ", ".join(f"{name(part.columns[one.casefold()])} AS {name(one)}" for one in wanted)
-            + f" FROM {part.reader.replace('COLUMNS', self._json(part, wanted))}"
-            for part in self.parts
-        )
-        return f"({' UNION ALL '.join(selects)})"
+        wanted = list(dict.fromkeys(columns))
+        return f"({' UNION ALL '.join(self._select(part, wanted) for part in self.parts)})"
 
-    def _json(self, part: Part, wanted: Sequence[str]) -> str:
-        return ", ".join(f"{literal(part.columns[one.casefold()])}: 'JSON'" for one in wanted)
+    def _select(self, part: Part, wanted: Sequence[str]) -> str:
+        stored = {one: part.columns[one.casefold()] for one in wanted}
+        items = [f"{name(column)} AS {name(one)}" for one, column in stored.items()] or ["1 AS one"]
+        typed = ", ".join(f"{literal(column)}: 'JSON'" for column in stored.values()) or "'one': 'JSON'"
+        return f"SELECT {', '.join(items)} FROM {part.reader.replace('COLUMNS', typed)}"
 
     def text(self, column: str) -> str:
         """A column of `relation` as text."""
@@ -183,7 +181,13 @@ def _csv_parts(
     groups: dict[tuple[str, tuple[str, ...]], list[Path]] = {}
     findings = []
     for file in files:
-        line = _first_line(cursor, file)
+        try:
+            line = _first_line(cursor, file)
+        except (OSError, EOFError, zlib.error):
+            findings.append(
+                _finding(place, f"{_shown(root, file)} can't be read or unpacked", "export it again")
+            )
+            continue
         if not line.strip(BLANKS):
             findings.append(_finding(place, f"{_shown(root, file)} has no header line", "export it again"))
             continue

@@ -37,9 +37,11 @@ class Bars:
             console=out,
             get_time=now,
             transient=True,
+            redirect_stdout=False,  # what a command writes there may be for machines
         )
         self._bars: dict[Address, TaskID] = {}
         self._waits: dict[int, tuple[float, str]] = {}
+        self._doing = ""
         self._changing = threading.RLock()
 
     def __enter__(self) -> Self:
@@ -66,6 +68,11 @@ class Bars:
                 case _:
                     assert_never(event)
 
+    def doing(self, what: str) -> None:
+        with self._changing:
+            self._doing = sentence(what)
+            self._show_wait()
+
     def waiting(self, reason: str, seconds_left: float) -> None:
         with self._changing:
             self._waits[threading.get_ident()] = (seconds_left, sentence(reason))
@@ -87,7 +94,7 @@ class Bars:
 
     def _show_wait(self) -> None:
         """One line for all threads: of several waits, the one that is over first."""
-        self._board.wait = ""
+        self._board.wait = self._doing
         if self._waits:
             seconds, reason = min(self._waits.values())
             self._board.wait = f"waiting {max(0.0, seconds):,.0f} s: {reason}"

@@ -122,7 +122,7 @@ def _header(plan: Plan, environment: Environment) -> Header:
     )
     return Header(
         environment=name(basis.environment),
-        endpoint="Criteo emulator" if emulated else name(environment.api.endpoint),
+        endpoint="the Criteo emulator" if emulated else name(environment.api.endpoint),
         emulated=emulated,
         seats=tuple(seats),
         state=state,
@@ -175,23 +175,28 @@ def _cost(plan: Plan, totals: Totals) -> Iterator[str]:
         return
     yield f"Cost: {_calls(plan)}"
     if totals.adds or totals.removes:
-        cost, now = plan.cost, plan.basis.made_at
-        ready, live = near(cost.computed_at, now), near(cost.live_at, cost.computed_at)
-        yield f"Ready before the computation of {ready}; live about {live}."
+        computed, today = plan.cost.computed_at, plan.basis.made_at.date()
+        day = "" if computed.date() == today else f" of {computed:%Y-%m-%d}"
+        live = near(plan.cost.live_at, computed)
+        yield f"Ready before the {computed:%H:%M} UTC computation{day}; live about {live}."
 
 
 def _calls(plan: Plan) -> str:
     cost = plan.cost
     if not cost.calls:
         return "no calls to Criteo."
-    parts, several = [], len(cost.calls) > 1
-    for credential, calls in cost.calls.items():
-        rate = cost.rates.get(credential, ASSUMED_RATE).limit
-        assumed = "" if credential in cost.rates else " (assumed)"
-        whose = f" with {name(credential)}" if several else ""
-        parts.append(f"{counted(calls, 'call')}{whose} at {rate:,} a minute{assumed}")
-    took = duration(cost.duration) if cost.duration >= timedelta(minutes=1) else "less than a minute"
-    return f"{', '.join(parts)}: about {took}." if cost.duration else f"{', '.join(parts)}: {took}."
+    about = duration(cost.duration)
+    took = f"about {about}" if cost.duration >= timedelta(minutes=1) else "less than a minute"
+    paces = {
+        credential: f"at {cost.rates.get(credential, ASSUMED_RATE).limit:,} a minute"
+        + ("" if credential in cost.rates else " (assumed)")
+        for credential in cost.calls
+    }
+    if len(cost.calls) == 1:
+        [(credential, calls)] = cost.calls.items()
+        return f"{counted(calls, 'API call')}, {took} {paces[credential]}."
+    parts = [f"{counted(n, 'API call')} with {name(one)} {paces[one]}" for one, n in cost.calls.items()]
+    return f"{', '.join(parts)}; {took}."
 
 
 def _notes(plan: Plan, environment: Environment) -> Iterator[str]:

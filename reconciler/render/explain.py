@@ -1,7 +1,7 @@
 """Why one address holds whom it holds: rows by reason, in counts, and what the plan does with it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from rich.console import Console
@@ -12,14 +12,14 @@ from reconciler.core.model import SegmentSpec
 from reconciler.render.columns import GAP, left, right, widths
 from reconciler.render.document import Document
 from reconciler.render.figures import Figures, age, stamp
-from reconciler.render.rows import Row
+from reconciler.render.rows import Row, Tone
 from reconciler.render.terminal import Layout, show, wrapped
 from reconciler.render.text import name, quoted, sentence
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """One count and what part of the rows, or of the malformed values, it is. `depth` 1: a part of the one above."""
+    """One count and its share of the rows; with `depth` 1, of the count above."""
 
     label: str
     count: str
@@ -58,7 +58,7 @@ def explanation(
         source=f"{files}{read}",
         shares=tuple(_shares(target, figures)),
         remarks=tuple(_remarks(target, figures)),
-        row=document.row(spec.address),
+        row=_without_drops(document.row(spec.address)),
     )
 
 
@@ -86,6 +86,13 @@ def explanation_lines(one: Explanation, out: Console) -> Iterator[Text]:
         yield Text("It does not change.")
     else:
         yield from Layout((one.row,), seated=True, out=out).lines(one.row)
+
+
+def _without_drops(row: Row | None) -> Row | None:
+    """The table says more than the plan's line on dropped rows."""
+    if row is None:
+        return None
+    return replace(row, lines=tuple(line for line in row.lines if line.tone != Tone.DETAIL))
 
 
 def _shares(target: Target, figures: Figures) -> Iterator[Share]:

@@ -21,15 +21,15 @@ class Figures:
         return f"{self._rounded(number):,}"
 
     def plus(self, number: int) -> str:
-        """ "+18,240"; nothing for zero."""
+        """As "+18,240"; nothing for zero."""
         return f"+{self.count(number)}" if number else ""
 
     def minus(self, number: int) -> str:
-        """ "−2,911"; nothing for zero."""
+        """As "−2,911"; nothing for zero."""
         return f"{MINUS}{self.count(number)}" if number else ""
 
     def move(self, before: int, after: int) -> str:
-        """ "412,006 → 427,335 (+3.7 %)"; one count where they read the same."""
+        """As "412,006 → 427,335 (+3.7 %)"; one count where they read the same."""
         if self.count(before) == self.count(after):
             return self.count(after)
         text = f"{self.count(before)} → {self.count(after)}"
@@ -40,7 +40,7 @@ class Figures:
         return f"{text} ({change})"
 
     def share(self, part: int, whole: int) -> str:
-        """ "12.3 %"; nothing where it would give a small count away."""
+        """As "12.3 %"; nothing where it would give a small count away."""
         if not whole or 0 < part < self.step:
             return ""
         return percent(min(1.0, self._rounded(part) / max(1, self._rounded(whole))))
@@ -68,7 +68,7 @@ def near(moment: datetime, now: datetime) -> str:
 
 
 def duration(time: timedelta) -> str:
-    """ "2 min 54 s"; the two largest units that count."""
+    """As "2 min 54 s"; the two largest units that count."""
     seconds = max(0, round(time.total_seconds()))
     units = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
     for (unit, size), (lesser, small) in pairwise(units):
@@ -79,7 +79,7 @@ def duration(time: timedelta) -> str:
 
 
 def age(moment: datetime, now: datetime) -> str:
-    """ "2 h old", as coarse as one cares."""
+    """As "2 h old", as coarse as one cares."""
     seconds = max(0.0, (now - moment).total_seconds())
     for unit, size in (("days", 86_400), ("h", 3_600), ("min", 60)):
         if seconds >= 2 * size:
@@ -88,5 +88,5 @@ def age(moment: datetime, now: datetime) -> str:
 
 
 def counted(number: int, one: str, many: str = "") -> str:
-    """ "1 address", "2 addresses"."""
+    """As "1 address", "2 addresses"."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"

@@ -42,6 +42,10 @@ class Progress(Protocol):
 
     def emit(self, event: Event) -> None: ...
 
+    def doing(self, what: str) -> None:
+        """What goes on now, in a few words, until the next is said; "" for nothing more to say."""
+        ...
+
     def waiting(self, reason: str, seconds_left: float) -> None:
         """Called again and again while the calling thread waits."""
         ...
@@ -68,6 +72,9 @@ class Quiet:
         pass
 
     def emit(self, event: Event) -> None:
+        pass
+
+    def doing(self, what: str) -> None:
         pass
 
     def waiting(self, reason: str, seconds_left: float) -> None:
@@ -102,6 +109,9 @@ class Lines(Quiet):
                     self._batch(event)
                 case _:
                     assert_never(event)
+
+    def doing(self, what: str) -> None:
+        """A log has no use for it."""
 
     def waiting(self, reason: str, seconds_left: float) -> None:
         with self._saying:

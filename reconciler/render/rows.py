@@ -104,9 +104,6 @@ class Row:
     lines: tuple[Line, ...]
     place: str
 
-    def said(self, tone: Tone) -> tuple[str, ...]:
-        return tuple(line.text for line in self.lines if line.tone == tone)
-
 
 @dataclass(frozen=True, slots=True)
 class Voice:
@@ -184,12 +181,15 @@ def _sending(
 
 
 def _members(kind: Kind, members: MemberChange, figures: Figures) -> Members:
-    after = members.target.members.count
-    if kind in {Kind.CREATE, Kind.REPLACE}:
-        size = f"→ {figures.count(after)}"
+    after, delta = members.target.members.count, members.delta
+    if kind == Kind.CREATE:
+        size = ""
+    elif kind == Kind.REPLACE:
+        size = "in a new segment"
     else:
-        size = figures.move(members.before, after)
-    return Members(figures.plus(members.delta.adds), figures.minus(members.delta.out), size)
+        move = figures.move(members.before if delta.total else after, after)
+        size = move if "→" in move else f"{move} members"
+    return Members(figures.plus(delta.adds), figures.minus(delta.out), size)
 
 
 def _transfer(members: MemberChange, voice: Voice) -> Iterator[Line]:
@@ -204,7 +204,8 @@ def _transfer(members: MemberChange, voice: Voice) -> Iterator[Line]:
     if members.not_before:
         text = f"not before {members.not_before:%H:%M:%S} UTC: an unanswered call may still land"
         yield Line(Tone.WARNING, text)
-    yield Line(Tone.DETAIL, dropped(members.target, figures))
+    if delta.total:
+        yield Line(Tone.DETAIL, dropped(members.target, figures))
 
 
 def _texts(changes: Iterable[AttributeChange]) -> tuple[Attribute, ...]:

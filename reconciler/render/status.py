@@ -126,7 +126,7 @@ def _live(settled_at: datetime, now: datetime) -> str:
     if now >= live:
         return f"live since about {near(live, now)}"
     verb = "computed" if now >= computed else "to be computed"
-    return f"{verb} at {near(computed, now)}, live about {near(live, now)}"
+    return f"{verb} at {near(computed, now)}, live about {near(live, computed)}"
 
 
 def _matches(found: Statistics, figures: Figures) -> str:

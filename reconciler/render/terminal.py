@@ -1,6 +1,7 @@
 """Documents on a terminal or in a log: aligned columns, colour only where it is wanted."""
 
 import io
+import re
 from collections.abc import Iterator, Sequence
 from typing import TextIO
 
@@ -8,6 +9,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
+from reconciler.render.columns import GAP, left, right
 from reconciler.render.document import Document
 from reconciler.render.rows import Kind, Row, Tone
 
@@ -23,6 +25,7 @@ _STYLES = {
     Kind.FORGET: "cyan",
     Kind.BLOCKED: "bold red",
 }
+_ADDED, _REMOVED = "green", "red"
 _TONES = {Tone.REASON: "", Tone.WARNING: "yellow", Tone.PROBLEM: "red", Tone.REMEDY: "", Tone.DETAIL: "dim"}
 _TITLED = frozenset({Kind.CREATE, Kind.ADOPT, Kind.REPLACE})
 
@@ -55,11 +58,17 @@ def show(lines: Iterator[Text], out: Console) -> None:
         out.print(line, soft_wrap=True)
 
 
+_SNIPPET = re.compile(r"\w+: \{[^{}]*\}")
+_GLUE = "\ue000"
+"""Holds a snippet of YAML together that is there to be pasted; clean text has no such character."""
+
+
 def wrapped(text: str, style: str, indent: int, out: Console, hang: int = 0) -> Iterator[Text]:
     """Text as lines that fit; those after the first stand `hang` further in."""
     room = max(20, out.width - indent - hang)
-    for number, line in enumerate(Text(text, style).wrap(out, room)):
-        yield Text(" " * (indent + (hang if number else 0))) + line
+    whole = _SNIPPET.sub(lambda found: found[0].replace(" ", _GLUE), text)
+    for number, line in enumerate(Text(whole).wrap(out, room)):
+        yield Text(" " * (indent + (hang if number else 0)) + line.plain.replace(_GLUE, " "), style)
 
 
 def print_plan(document: Document, out: Console) -> None:
@@ -92,10 +101,21 @@ def plan_lines(document: Document, out: Console) -> Iterator[Text]:
 def _header(document: Document, out: Console) -> Iterator[Text]:
     header = document.header
     yield Text.assemble("Plan for ", (header.environment, "bold"), f" on {header.endpoint}")
-    where = " · ".join(header.seats)
-    made = " · ".join(part for part in (header.state, header.data, f"made {header.made_at}") if part)
-    for line in (where, made):
-        yield from wrapped(line, "dim", 0, out)
+    for parts in (header.seats, (header.state, header.data, f"made {header.made_at}")):
+        if any(parts):
+            yield from _packed([part for part in parts if part], out)
+
+
+def _packed(parts: Sequence[str], out: Console) -> Iterator[Text]:
+    """Short parts side by side, as many as fit on a line."""
+    line = ""
+    for part in parts:
+        longer = f"{line} · {part}" if line else part
+        if line and cell_len(longer) > out.width:
+            yield Text(line, "dim")
+            longer = part
+        line = longer
+    yield from wrapped(line, "dim", 0, out)
 
 
 class Layout:
@@ -116,33 +136,39 @@ class Layout:
     def lines(self, row: Row) -> Iterator[Text]:
         style = _STYLES[row.kind]
         first = Text.assemble("  ", (f"{row.kind.symbol} {row.kind:<7}", style), "  ", (row.address, "bold"))
-        members = self._members(row)
         if row.kind != Kind.BLOCKED:
-            first.append(" " * (self._address - cell_len(row.address)))
-            first.append(_cell(self._of(row), self._type))
+            first.append(left("", self._address - cell_len(row.address)))
+            first.append(GAP + left(self._of(row), self._type))
         if self._wide:
-            yield first + members
+            yield first + self._aligned(row)
         else:
             yield first
-            if members:
-                yield Text(" " * (INDENT - 2)) + members
+            yield from self._stacked(row)
         yield from self._below(row)
 
     def _of(self, row: Row) -> str:
         return f"{row.type} · {row.seat}" if self._seated and row.seat else row.type
 
-    def _members(self, row: Row) -> Text:
-        members = row.members
+    def _aligned(self, row: Row) -> Text:
         if row.kind == Kind.BLOCKED:
             return Text()
-        return Text.assemble(
-            (_right(members.adds, self._adds), "green"),
-            (_right(members.removes, self._removes), "red"),
-            _cell(members.size, 0) if members.size else "",
-        )
+        line = Text()
+        for text, width, style in (
+            (row.members.adds, self._adds, _ADDED),
+            (row.members.removes, self._removes, _REMOVED),
+        ):
+            if width:
+                line.append(GAP).append(right(text, width), style)
+        return line.append(GAP).append(row.members.size)
+
+    def _stacked(self, row: Row) -> Iterator[Text]:
+        members = row.members
+        parts = ((members.adds, _ADDED), (members.removes, _REMOVED), (members.size, ""))
+        if said := [Text(text, style) for text, style in parts if text]:
+            yield Text(" " * INDENT) + Text(GAP).join(said)
 
     def _below(self, row: Row) -> Iterator[Text]:
-        if row.title and row.kind in _TITLED:
+        if row.title and row.kind in _TITLED and not any(one.name == "name" for one in row.attributes):
             yield from wrapped(f"named “{row.title}”", "", INDENT, self._out, hang=2)
         for one in row.attributes:
             note = f" ({one.note})" if one.note else ""
@@ -151,12 +177,3 @@ class Layout:
         for line in row.lines:
             mark = "→ " if line.tone == Tone.REMEDY else ""
             yield from wrapped(f"{mark}{line.text}", _TONES[line.tone], INDENT, self._out, hang=2)
-
-
-def _cell(text: str, width: int) -> str:
-    """Two spaces and the text, filled up to its column; nothing for a column that is empty throughout."""
-    return f"  {text}{' ' * (width - cell_len(text))}" if text or width else ""
-
-
-def _right(text: str, width: int) -> str:
-    return f"  {' ' * (width - cell_len(text))}{text}" if width else ""

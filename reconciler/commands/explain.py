@@ -1,0 +1,39 @@
+"""`explain`: why one address changes, and which rows are dropped and why. Counts only, never values."""
+
+from typing import Any
+
+import click
+
+from reconciler.commands.options import EMULATE, OUTPUT, SOURCES, settings_of, with_options
+
+
+@click.command(name="explain")
+@click.argument("environment", metavar="ENV")
+@click.argument("address", metavar="ADDRESS")
+@with_options(SOURCES, EMULATE, OUTPUT)
+@click.pass_obj
+def command(stop: object, /, environment: str, address: str, **flags: Any) -> None:
+    """Say why an address (destination/audience) changes, and which rows are dropped and why.
+
+    Reads what `plan` reads, for one address. Shows how many, and of what kind; never a value.
+    """
+    from reconciler.commands.planning import make_plan, screen, stop_event
+    from reconciler.core.errors import ConfigurationError
+    from reconciler.core.model import Address
+    from reconciler.render.explain import explanation, print_explanation
+    from reconciler.wiring import workspace
+
+    settings, wanted = settings_of(flags), Address.parse(address)
+    shown = screen(settings)
+    with workspace(settings, environment, stop_event(stop), shown.progress) as space:
+        with shown.progress:
+            planned = make_plan(space, space.store.reader(), (address,), shown)
+        spec = next((one for one in space.desired.segments if one.address == wanted), None)
+        if spec is None:
+            raise ConfigurationError(
+                f"{address} is not in the manifests any more, so there are no rows to explain",
+                remedy=f"`reconciler plan {environment}` says what becomes of it",
+            )
+        document = planned.document(space, shown.figures)
+        target = planned.observed.targets[wanted]
+        print_explanation(explanation(spec, target, document, planned.observed.now, shown.figures), shown.out)

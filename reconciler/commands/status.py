@@ -1,0 +1,53 @@
+"""`status`: where every address stands, from the state; with `--refresh` also what Criteo counts."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import click
+
+from reconciler.commands.options import EMULATE, ONLY, OUTPUT, settings_of, with_options
+from reconciler.core.model import Address
+from reconciler.core.ports import SegmentReader
+from reconciler.core.receipt import Receipt
+from reconciler.core.remote import Statistics
+
+
+@click.command(name="status")
+@click.argument("environment", metavar="ENV")
+@click.option("--refresh", is_flag=True, help="Ask Criteo for match rates: one call per segment.")
+@with_options(EMULATE, ONLY, OUTPUT)
+@click.pass_obj
+def command(stop: object, /, environment: str, refresh: bool, **flags: Any) -> None:
+    """Show members, the last send, the next computation and when it is live, for every address.
+
+    Reads the state only. With --refresh it asks Criteo for each segment's match rate and says whether
+    it is past the gate of 0.1 %, below which an audience can't be used.
+    """
+    from reconciler.commands.options import selected
+    from reconciler.commands.planning import screen, stop_event
+    from reconciler.render.status import print_status, status
+    from reconciler.wiring import workspace
+
+    settings = settings_of(flags)
+    shown = screen(settings)
+    with workspace(settings, environment, stop_event(stop), shown.progress) as space:
+        state = space.store.reader()
+        wanted = selected(flags["only"], space.addresses(state))
+        receipts = [one for one in state.receipts() if one.address in wanted]
+        with shown.progress:
+            statistics = _statistics(space.reader_of, receipts) if refresh else {}
+        print_status(
+            status(environment, wanted, receipts, statistics, space.clock.now(), shown.figures), shown.out
+        )
+
+
+def _statistics(
+    reader_of: Callable[[Address], SegmentReader], receipts: Iterable[Receipt]
+) -> dict[str, Statistics]:
+    return {
+        one.current.segment_id: reader_of(one.address).statistics(
+            one.current.key.account_id, one.current.segment_id
+        )
+        for one in receipts
+        if one.current.segment_id and not one.forgotten_at
+    }

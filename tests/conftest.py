@@ -1,0 +1,7 @@
+"""Options that all test suites share."""
+
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update", action="store_true", help="rewrite the expected texts under tests/golden")

@@ -1,0 +1,296 @@
+"""Plans as values: one per situation a reader must understand at a glance."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+
+from reconciler.core.errors import Finding
+from reconciler.core.members import EMPTY, NO_DELTA, Delta, Drop, SnapshotRef, Target
+from reconciler.core.model import (
+    Address,
+    Api,
+    Audience,
+    Environment,
+    Form,
+    IdentifierType,
+    Place,
+    Seat,
+    SegmentKey,
+    SegmentSpec,
+    Source,
+)
+from reconciler.core.plan import (
+    AbandonSuccessor,
+    Adopt,
+    AttributeChange,
+    Basis,
+    Blocked,
+    Change,
+    Comparison,
+    Create,
+    CreateSegment,
+    Forget,
+    MemberChange,
+    PatchSegment,
+    Plan,
+    PromoteSuccessor,
+    Replace,
+    SendMembers,
+    Steps,
+    Turn,
+    Unchanged,
+    Update,
+)
+from reconciler.core.remote import RateLimit
+from reconciler.core.schedule import cost
+
+NOW = datetime(2026, 11, 24, 9, 4, tzinfo=UTC)
+SEAT = Seat("368477501993431040", "3239117063738827231")
+ENVIRONMENT = Environment(
+    name="production",
+    api=Api("https://api.criteo.com"),
+    state_url="file:.reconciler/state/production",
+    data_root="data",
+    seats=(("acme", SEAT),),
+)
+SANDBOX = replace(ENVIRONMENT, name="sandbox", api=Api("emulator"), sample_rows=1000)
+SEATED = replace(ENVIRONMENT, seats=(("acme", SEAT), ("beta", Seat("41", "7"))))
+
+EMAIL = SegmentKey(SEAT.account_id, SEAT.retailer_id, IdentifierType.EMAIL, Form.SHA256)
+CUSTOMER = SegmentKey(SEAT.account_id, SEAT.retailer_id, IdentifierType.CUSTOMER_ID, Form.PLAIN)
+DROPS = ((Drop.FILTERED, 12_034), (Drop.EXCLUDED, 151), (Drop.EMPTY, 310), (Drop.MALFORMED, 87))
+
+
+def spec(audience: str, title: str, key: SegmentKey = EMAIL, destination: str = "") -> SegmentSpec:
+    where = destination or ("offsite-email" if key.identifier_type == "Email" else "onsite-customer")
+    place = Place(f"environments/production/audiences/{audience}.yaml", 2, 1)
+    declared = Audience(audience, title, "", Source(("customers/*.csv",), place=place), (), place=place)
+    return SegmentSpec(Address(where, audience), title, "", key, "criteo", declared, place)
+
+
+def target(count: int, drops: tuple[tuple[Drop, int], ...] = DROPS, hashed: int = 0) -> Target:
+    rows = count + sum(number for _, number in drops)
+    members = SnapshotRef("ab" * 16, count)
+    return Target(members, EMPTY, rows, drops, hashed=hashed, newest=NOW - timedelta(hours=2))
+
+
+def members(before: int, after: int, delta: Delta, **more: object) -> MemberChange:
+    return MemberChange(before, target(after), delta, **more)
+
+
+def sending(change: MemberChange) -> SendMembers:
+    comparison = Comparison(EMPTY, EMPTY, EMPTY, change.delta, resumes=change.done > 0)
+    return SendMembers("current", change.target.members, comparison, change.not_before)
+
+
+def create(one: SegmentSpec, count: int, reason: str = "") -> Create:
+    change = members(0, count, Delta(0, count, 0))
+    step = CreateSegment("current", one.key, one.name, one.description)
+    return Create(one, change, Steps((step,), sending(change)), reason)
+
+
+def update(one: SegmentSpec, change: MemberChange, *attributes: AttributeChange, reason: str = "") -> Update:
+    patch = PatchSegment("current", one.key.account_id, one.name)
+    steps = Steps((patch,) if attributes else (), sending(change) if change.delta.total else None)
+    return Update(one, attributes, change, steps, reason)
+
+
+def replacement(one: SegmentSpec, count: int) -> Replace:
+    change = members(412_006, count, Delta(0, count, 0))
+    account = one.key.account_id
+    finish = (
+        PatchSegment("current", account, name=f"{one.name} (retired 2026-11-24)"),
+        PatchSegment("successor", account, name=one.name, description=one.description),
+        PromoteSuccessor(retires=True),
+    )
+    step = CreateSegment("successor", one.key, f"{one.name} (new)", one.description)
+    attributes = (
+        AttributeChange("identifier type", "CustomerId", "Email"),
+        AttributeChange("form", "plain", "sha256"),
+    )
+    reason = "identifier type and form can't be changed in place"
+    steps = Steps((step,), replace(sending(change), slot="successor"), finish)
+    return Replace(one, attributes, change, steps, reason)
+
+
+def plan(
+    *changes: Change,
+    unchanged: int = 0,
+    blocked: tuple[Blocked, ...] = (),
+    notes: tuple[str, ...] = (),
+    environment: Environment = ENVIRONMENT,
+    serial: int = 118,
+) -> Plan:
+    rates = {"criteo": RateLimit(10, 4)} if serial else {}
+    basis = Basis(environment.name, date(2026, 11, 24), NOW, "7f3a2b1c9d" if serial else "", serial)
+    same = tuple(Unchanged(spec(f"same-{number}", "Same"), target(5_000)) for number in range(unchanged))
+    price = cost(changes, environment.api.batch_size, rates, NOW)
+    return Plan(basis, changes, same, blocked, price, notes)
+
+
+LAPSED = spec("lapsed-90d", "Lapsed buyers, 90 days (offsite-email)")
+HIGH = spec("high-value", "High value 2026 (offsite-email)")
+GOLD = spec("loyalty-gold", "Loyalty gold (onsite-customer)", CUSTOMER)
+CHANGED = members(412_006, 427_335, Delta(0, 18_240, 2_911))
+RENAMED = AttributeChange("name", "High value (offsite-email)", HIGH.name)
+DESCRIBED = AttributeChange("description", "", "Spent more than 500 in a year")
+STILL = members(80_112, 80_112, NO_DELTA)
+INTERRUPTED = "an earlier apply was interrupted; this one goes on where it stopped"
+
+
+def _blocked(address: Address, *findings: tuple[str, str]) -> tuple[Blocked, ...]:
+    return tuple(Blocked(address, Finding(str(address), *finding)) for finding in findings)
+
+
+def _sixty() -> Plan:
+    changes = []
+    for number in range(60):
+        one = spec(f"audience-{number:02}", f"Audience {number}", EMAIL if number % 3 else CUSTOMER)
+        adds, removes = 137 * number, 11 * number if number % 2 else 0
+        if number % 10 == 0:
+            changes.append(create(one, 1_000 * (number + 1)))
+        else:
+            before = 20_000 + number
+            changes.append(update(one, members(before, before + adds - removes, Delta(0, adds, removes))))
+    return plan(*changes, unchanged=140)
+
+
+def _hard() -> Plan:
+    """All at once, in an account with two seats."""
+    key = replace(EMAIL, account_id="41", retailer_id="7", form=Form.SHA256_OF_MD5)
+    swapped = update(spec("swapped", "Second"), STILL, AttributeChange("name", "First", "Second"))
+    release = PatchSegment("current", "41", "Second (renaming 881)", turn=Turn.RELEASE)
+    swapped = replace(swapped, steps=replace(swapped.steps, prelude=(release, *swapped.steps.prelude)))
+    given_up = PatchSegment("successor", "41", name="Given up (retired 2026-11-24)")
+    back = update(spec("back", "Back to e-mail"), STILL, reason="the definition changed; the members did not")
+    back = replace(back, steps=Steps((given_up, AbandonSuccessor(retires=True))))
+    return plan(
+        create(spec("of-another-seat", "Beta’s people", key, destination="beta-email"), 40),
+        swapped,
+        back,
+        update(LAPSED, members(1_000, 997, Delta(2, 0, 1))),
+        unchanged=1,
+        environment=SEATED,
+    )
+
+
+CASES: dict[str, tuple[Plan, Environment]] = {
+    "first-create": (plan(create(LAPSED, 427_335), create(GOLD, 1_204_331), serial=0), ENVIRONMENT),
+    "no-change": (plan(unchanged=8), ENVIRONMENT),
+    "adds-and-removes": (plan(update(LAPSED, CHANGED), unchanged=7), ENVIRONMENT),
+    "rename": (plan(update(HIGH, STILL, RENAMED, DESCRIBED), unchanged=7), ENVIRONMENT),
+    "replace": (plan(replacement(LAPSED, 427_335), unchanged=3), ENVIRONMENT),
+    "forget": (
+        plan(
+            Forget(
+                Address("offsite-email", "dog-owners"),
+                38_212,
+                drop=False,
+                reason="it left the manifests; the segment and its members stay at Criteo, no longer managed",
+            ),
+            Forget(
+                Address("offsite-email", "cat-owners"),
+                11,
+                drop=True,
+                reason="it left the manifests, and segment 88121 is gone at Criteo",
+            ),
+        ),
+        ENVIRONMENT,
+    ),
+    "adopt": (
+        plan(
+            Adopt(
+                HIGH,
+                (RENAMED,),
+                members(79_000, 80_112, Delta(0, 2_000, 888)),
+                Steps((PatchSegment("current", EMAIL.account_id, HIGH.name),)),
+                "it was forgotten on 2026-10-02 and is in the manifests again",
+            )
+        ),
+        ENVIRONMENT,
+    ),
+    "blocked-by-guards": (
+        plan(
+            update(HIGH, STILL, RENAMED),
+            unchanged=6,
+            blocked=_blocked(
+                LAPSED.address,
+                (
+                    "251,324 of 412,006 members would leave, 61.0 % where 20.0 % is the limit (maxShrink)",
+                    (
+                        "if this is meant, set in environments/production/audiences/lapsed-90d.yaml:2:1: "
+                        "guards: {maxShrink: 62%}"
+                    ),
+                ),
+                (
+                    "12.4 % of the identifiers can't be sent, where 10.0 % is the limit (maxInvalid)",
+                    (
+                        "`reconciler explain` counts them by reason; if this is meant, set in "
+                        "environments/production/audiences/lapsed-90d.yaml:2:1: guards: {maxInvalid: 13%}"
+                    ),
+                ),
+            ),
+        ),
+        ENVIRONMENT,
+    ),
+    "foreign-name": (
+        plan(
+            unchanged=6,
+            blocked=_blocked(
+                GOLD.address,
+                (
+                    (
+                        "Criteo already has a segment named 'Loyalty gold (onsite-customer)' (88121) that "
+                        "this tool never created"
+                    ),
+                    (
+                        "change the title or the destination's nameSuffix, or rename or delete that segment "
+                        "in Criteo"
+                    ),
+                ),
+            ),
+        ),
+        ENVIRONMENT,
+    ),
+    "gone-at-criteo": (
+        plan(
+            create(LAPSED, 427_335, "segment 88121 is gone at Criteo; audiences built on it break"),
+            unchanged=12,
+        ),
+        ENVIRONMENT,
+    ),
+    "resumed": (
+        plan(
+            update(
+                LAPSED,
+                members(0, 1_000_000, Delta(0, 400_000, 0), done=600_000),
+                reason=INTERRUPTED,
+            )
+        ),
+        ENVIRONMENT,
+    ),
+    "waits": (
+        plan(
+            update(
+                LAPSED,
+                replace(CHANGED, not_before=NOW + timedelta(minutes=7, seconds=12)),
+                reason="an earlier apply was interrupted and the source has changed since",
+            )
+        ),
+        ENVIRONMENT,
+    ),
+    "mixed-column": (
+        plan(
+            create(LAPSED, 812),
+            notes=(
+                (
+                    f"{LAPSED.address}: 40 values of the Email column came already hashed, the others plain; "
+                    "both are sent, none is hashed twice"
+                ),
+            ),
+            environment=SANDBOX,
+        ),
+        SANDBOX,
+    ),
+    "sixty-addresses": (_sixty(), ENVIRONMENT),
+    "two-seats": (_hard(), SEATED),
+}

@@ -1,0 +1,103 @@
+"""Names from manifests and from Criteo change no layout and inject nothing into what is printed."""
+
+import io
+import re
+import unicodedata
+from dataclasses import replace
+from datetime import timedelta
+
+from golden import plan_cases as cases
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconciler.core.errors import ConfigurationError, Finding, RejectedError
+from reconciler.core.events import ChangeEnded, Outcome, SegmentCreated
+from reconciler.core.model import Environment
+from reconciler.core.plan import AttributeChange, Blocked, Forget, Plan
+from reconciler.render.document import plan_document
+from reconciler.render.errors import print_error
+from reconciler.render.explain import explanation, print_explanation
+from reconciler.render.figures import EXACT
+from reconciler.render.progress import progress
+from reconciler.render.report import Work, apply_report, print_report
+from reconciler.render.terminal import console, print_plan
+from reconciler.render.text import clean
+
+SGR = re.compile(r"\x1b\[[0-9;]*m")
+WIDE = 20_000
+NASTY = [
+    "[bold red]x[/]", "[link=https://evil.example]x[/link]", ":boom:", "\x1b[31m", "\x1b]8;;https://x\x1b\\",
+    "\x1b]0;title\x07", "\x9b2J", "\x1b", "\r", "\n", "\r\n", "\t", "|", "‮", "⁦", "\u200b", "\u2028", "\ue000",
+    "\x00", "\x07", "\x08", "<b>", "`", "漢字", "e\u0301", "👩‍👩‍👧", "guards: {a: b}", "{", "}",
+]  # fmt: skip
+# Free text is drawn from the letters that matter and from everything else.
+TITLES = st.lists(st.sampled_from(NASTY) | st.text(max_size=8), min_size=1, max_size=12).map("".join)
+
+
+def _plan(title: str) -> tuple[Plan, Environment]:
+    """A plan that says `title` wherever it can say free text."""
+    one = replace(cases.LAPSED, name=f"n{title}", description=title)
+    other = replace(cases.HIGH, name=f"n{title}")
+    renamed = AttributeChange("name", f"a{title}", f"b{title}")
+    address = cases.GOLD.address
+    planned = cases.plan(
+        cases.create(one, 5, reason=f"r{title}"),
+        cases.update(other, cases.CHANGED, renamed, reason=f"r{title}"),
+        cases.replacement(replace(one, address=replace(one.address, audience="other")), 5),
+        Forget(replace(address, audience="gone"), 1, drop=False, reason=f"r{title}"),
+        blocked=(Blocked(address, Finding(str(address), f"p{title}", f"r{title}")),),
+        notes=(f"n{title}",),
+    )
+    environment = replace(cases.ENVIRONMENT, seats=((f"s{title}", cases.SEAT),))
+    return planned, environment
+
+
+def _told(title: str, color: bool) -> str:
+    stream = io.StringIO()
+    out = console(stream, color=color, width=WIDE)
+    planned, environment = _plan(title)
+    document = plan_document(planned, environment, EXACT)
+    print_plan(document, out)
+    for spec in (cases.LAPSED, cases.GOLD):
+        spec = replace(spec, name=f"n{title}")
+        print_explanation(explanation(spec, cases.target(5), document, cases.NOW, EXACT), out)
+    error = RejectedError(f"p{title}", remedy=f"r{clean(title, 600)}")
+    print_error(ConfigurationError(f"p{title}", findings=[Finding(f"w{title}", f"p{title}")]), out)
+    at, work = cases.LAPSED.address, Work(1, 1, 1, 1)
+    end = {at: Outcome.FAILED}
+    print_report(apply_report(f"e{title}", end, {at: error}, 0, work, timedelta(0), cases.NOW, EXACT), out)
+    shown = progress(out, lambda: 0.0, EXACT)
+    shown.emit(SegmentCreated(at, f"i{title}"))
+    shown.emit(ChangeEnded(at, Outcome.FAILED, f"p{title}"))
+    shown.waiting(f"w{title}", 60)
+    return stream.getvalue()
+
+
+LINES = _told("x", color=False).count("\n")
+
+
+@given(TITLES)
+def test_free_text_changes_no_layout_and_injects_nothing(title: str) -> None:
+    plain, colored = _told(title, color=False), _told(title, color=True)
+    categories = {unicodedata.category(one) for one in plain if one != "\n"}
+    assert not categories & {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
+    assert plain.count("\n") == len(plain.splitlines()) == LINES
+    assert SGR.sub("", colored) == plain
+
+
+@given(TITLES, st.integers(1, 20))
+def test_clean_text_is_short_and_clean_for_good(title: str, limit: int) -> None:
+    once = clean(title, limit)
+    assert len(once) <= limit
+    assert clean(once, limit) == once
+
+
+def test_markup_is_printed_as_it_stands() -> None:
+    assert "“n[bold red]x[/] :boom:”" in _told("[bold red]x[/] :boom:", color=False)
+
+
+def test_a_change_that_does_not_show_is_said_to_be_one() -> None:
+    hidden = AttributeChange("name", "A\u200b", "A")
+    planned = cases.plan(cases.update(cases.HIGH, cases.STILL, hidden))
+    [row] = plan_document(planned, cases.ENVIRONMENT, EXACT).rows
+    assert row.attributes[0].note == "they differ where it doesn't show here"

@@ -1,0 +1,181 @@
+"""Normalisation, and the mistakes that other tools' normalisers are known for."""
+
+import pytest
+
+from reconciler.core.identifiers import Canonical, canonical
+from reconciler.core.members import Drop
+from reconciler.core.model import FORMS, Form, IdentifierType
+
+EMAIL, PHONE = IdentifierType.EMAIL, IdentifierType.PHONE_NUMBER
+JOHN = "john.doe@gmail.com"
+VECTORS = {
+    Form.PLAIN: JOHN,
+    Form.MD5: "e13743a7f1db7f4246badd6fd6ff54ff",
+    Form.SHA256: "375320dd9ae7ed408002f3768e16cb5f28c861062fd50dff9a3bff62e9dce4ef",
+    Form.SHA256_OF_MD5: "000e3171a5110c35c69d060112bd0ba55d9631c7c2ec93f1840e4570095b263a",
+}
+
+
+def wire(value: str, form: Form = Form.PLAIN, kind: IdentifierType = EMAIL) -> str | None:
+    return canonical(value, kind, form).wire
+
+
+def flaw(value: str, kind: IdentifierType = EMAIL) -> str:
+    found = canonical(value, kind, Form.PLAIN)
+    assert found.drop is (Drop.MALFORMED if found.flaw else None)
+    return found.flaw
+
+
+@pytest.mark.parametrize("form", VECTORS)
+@pytest.mark.parametrize(
+    "value",
+    [
+        JOHN,
+        "John.Doe@Gmail.com",
+        f"  {JOHN}\t",
+        f"\u00a0{JOHN}\u200b",
+        f"\ufeff{JOHN}\r\n",
+        f"\u3000{JOHN}\u2060",
+    ],
+)
+def test_every_spelling_of_an_address_is_one_member(value, form):
+    assert canonical(value, EMAIL, form) == Canonical(VECTORS[form])
+
+
+def test_no_mailbox_rules_of_one_provider_are_applied():
+    assert wire("j.o.h.n+shop@gmail.com") == "j.o.h.n+shop@gmail.com"
+    assert wire("j.o.h.n+shop@googlemail.com") == "j.o.h.n+shop@googlemail.com"
+
+
+def test_a_trailing_blank_gives_the_same_hash():
+    """megalista looked at the domain before it trimmed."""
+    assert wire("ca.us@gmail.com ", Form.SHA256) == wire("ca.us@gmail.com", Form.SHA256)
+
+
+MD5, SHA = VECTORS[Form.MD5], VECTORS[Form.SHA256]
+
+
+@pytest.mark.parametrize(
+    ("value", "form", "expected"),
+    [
+        (SHA, Form.SHA256, SHA),
+        (f" {SHA.upper()}\n", Form.SHA256, SHA),
+        (SHA, Form.SHA256_OF_MD5, SHA),
+        (MD5, Form.MD5, MD5),
+        (MD5.upper(), Form.MD5, MD5),
+        (MD5, Form.SHA256_OF_MD5, VECTORS[Form.SHA256_OF_MD5]),
+        (MD5, Form.SHA256, None),
+        (SHA, Form.MD5, None),
+        (MD5, Form.PLAIN, None),
+        (SHA, Form.PLAIN, None),
+    ],
+)
+def test_what_came_hashed_is_never_hashed_twice(value, form, expected):
+    drop = None if expected else Drop.OTHER_FORM
+    assert canonical(value, EMAIL, form) == Canonical(expected, drop, hashed=True)
+
+
+@pytest.mark.parametrize(
+    "value", [f"x{SHA}", f"{SHA}0", SHA[:-1], f"{SHA} {SHA}", "QWxhZGRpbjpvcGVuIHNlc2FtZQ=="]
+)
+def test_only_a_whole_digest_is_a_digest(value):
+    """An unanchored pattern, or any padded base64, has been taken for a hash elsewhere."""
+    found = canonical(value, EMAIL, Form.SHA256)
+    assert (found.wire, found.drop, found.hashed) == (None, Drop.MALFORMED, False)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("john", "no @"),
+        ("john@@x.com", "two @"),
+        ("john@x.com;jane@x.com", "two @"),
+        ("@x.com", "nothing before the @"),
+        ("john@gmail", "no domain ending"),
+        ("john@x.c", "no domain ending"),
+        ("john@127.0.0.1", "no domain ending"),
+        ("john@x.com.", "no domain ending"),
+        ("john doe@x.com", "white space inside"),
+        ("john@x\u00a0.com", "white space inside"),
+        ("jürgen@x.com", "not ASCII"),
+        ("\u212aarl@x.com", "not ASCII"),
+        ("İ@x.com", "not ASCII"),
+        ("john\x00@x.com", "control characters"),
+        ("<john@x.com>", "a character that no address has"),
+        ("john@x,com", "a character that no address has"),
+        ("john@x..com", "a misplaced dot or dash"),
+        ("john@-x.com", "a misplaced dot or dash"),
+        ("john@.com", "a misplaced dot or dash"),
+        ("j" * 65 + "@x.com", "too long"),
+        ("j@" + "x" * 250 + ".com", "too long"),
+        (JOHN, ""),
+        ("j" * 64 + "@x.com", ""),
+        ("o'neil+x_y=1@sub-1.xn--bcher-kva.xn--p1ai", ""),
+    ],
+)
+def test_a_malformed_address_says_what_is_wrong(value, expected):
+    assert flaw(value) == expected
+
+
+@pytest.mark.parametrize("value", ["", " ", "\t\u00a0\ufeff\u200b"])
+@pytest.mark.parametrize("kind", IdentifierType)
+def test_blank_is_empty_and_not_malformed(value, kind):
+    for form in FORMS[kind]:
+        assert canonical(value, kind, form) == Canonical(None, Drop.EMPTY)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "+18005550100",
+        "001 (800) 555-0100",
+        "+1 800.555.0100",
+        "\u00a0+1-800\u2011555\u20110100",
+        "+1/800/5550100",
+    ],
+)
+def test_every_spelling_of_a_number_is_one_member(value):
+    assert canonical(value, PHONE, Form.PLAIN) == Canonical("+18005550100")
+    assert wire(value, Form.SHA256, PHONE) == wire("+18005550100", Form.SHA256, PHONE)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("(800) 555-0100", "no country code"),
+        ("030 1234567", "no country code"),
+        ("+0000000000", "no country code"),
+        ("+49 (0) 30 1234567", "an optional (0)"),
+        ("call me", "not a number"),
+        ("+1 800 FLOWERS", "not a number"),
+        ("+", "not a number"),
+        ("---", "not a number"),
+        ("+4930123", "not 8 to 15 digits"),
+        ("+4930123456789012", "not 8 to 15 digits"),
+    ],
+)
+def test_a_number_without_its_country_is_not_guessed(value, expected):
+    """Nor does `+0000000000` become an empty text that fails a whole batch."""
+    assert flaw(value, PHONE) == expected
+
+
+def test_hashed_numbers_pass_as_they_are():
+    assert canonical(SHA, PHONE, Form.SHA256) == Canonical(SHA, hashed=True)
+    assert canonical(MD5, PHONE, Form.SHA256) == Canonical(None, Drop.OTHER_FORM, hashed=True)
+
+
+@pytest.mark.parametrize(
+    "kind", [IdentifierType.CUSTOMER_ID, IdentifierType.USER_IDENTIFIER, IdentifierType.IDENTITY_LINK]
+)
+def test_ids_keep_their_case_their_zeros_and_what_looks_like_a_hash(kind):
+    for value in ("00123", "aBc 1", MD5.upper(), SHA, "XY1005bNGjcA"):
+        assert canonical(f" {value}\t", kind, Form.PLAIN) == Canonical(value)
+    assert (
+        flaw("a\tb", kind)
+        == flaw("a\nb", kind)
+        == flaw("a\x9fb", kind)
+        == flaw("a\ud800", kind)
+        == "control characters"
+    )
+    assert flaw("x" * 257, kind) == "too long"
+    assert flaw("é" * 256, kind) == ""

@@ -1,0 +1,85 @@
+"""Counts, shares and times in words; small counts stay hidden where figures are rounded."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from reconciler.render.figures import EXACT, ROUNDED, age, counted, duration, near, stamp
+
+NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+
+
+def test_exact_counts_are_grouped_and_signed() -> None:
+    assert EXACT.plus(18_240) == "+18,240"
+    assert EXACT.minus(2_911) == "−2,911"
+    assert EXACT.plus(0) == EXACT.minus(0) == ""
+    assert EXACT.move(412_006, 427_335) == "412,006 → 427,335 (+3.7 %)"
+    assert EXACT.move(1_000, 997) == "1,000 → 997 (−0.3 %)"
+    assert EXACT.move(0, 5) == "0 → 5"
+    assert EXACT.move(5, 5) == "5"
+    assert EXACT.share(151, 20_143) == "0.7 %"
+    assert EXACT.share(1, 0) == ""
+
+
+def test_rounded_counts_point_at_nobody() -> None:
+    assert [ROUNDED.count(number) for number in (0, 1, 9, 10, 14, 15, 1_234)] == [
+        "0",
+        "<10",
+        "<10",
+        "10",
+        "10",
+        "20",
+        "1,230",
+    ]
+    assert ROUNDED.plus(3) == "+<10"
+    assert ROUNDED.move(1_001, 1_004) == "1,000"
+    assert ROUNDED.move(7, 1_004) == "<10 → 1,000"
+    assert ROUNDED.move(101, 118) == "100 → 120 (+20.0 %)"
+    assert ROUNDED.share(9, 100) == ""
+
+
+@pytest.mark.parametrize("before", range(40))
+def test_a_rounded_move_says_no_more_than_its_rounded_counts(before: int) -> None:
+    """One more or less changes nothing within a step."""
+    told = {ROUNDED.move(before, after) for after in range(100, 105)}
+    assert len(told) == 1
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (-3, "0 s"),
+        (0.2, "0 s"),
+        (54, "54 s"),
+        (174, "2 min 54 s"),
+        (180, "3 min"),
+        (3_900, "1 h 5 min"),
+        (90_000, "1 d 1 h"),
+    ],
+)
+def test_durations(seconds: float, text: str) -> None:
+    assert duration(timedelta(seconds=seconds)) == text
+
+
+@pytest.mark.parametrize(
+    ("ago", "text"),
+    [
+        (timedelta(seconds=-5), "just written"),
+        (timedelta(minutes=90), "90 min old"),
+        (timedelta(hours=30), "30 h old"),
+        (timedelta(days=3), "3 days old"),
+    ],
+)
+def test_ages(ago: timedelta, text: str) -> None:
+    assert age(NOW - ago, NOW) == text
+
+
+def test_times_and_counts() -> None:
+    assert stamp(NOW) == "2026-11-24 12:00 UTC"
+    assert near(NOW, NOW) == "12:00 UTC"
+    assert near(NOW + timedelta(hours=12), NOW) == "00:00 UTC on 2026-11-25"
+    assert [counted(1, "call"), counted(2, "call"), counted(0, "batch", "batches")] == [
+        "1 call",
+        "2 calls",
+        "0 batches",
+    ]

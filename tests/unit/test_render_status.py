@@ -1,0 +1,104 @@
+"""Every address as we last knew it."""
+
+import io
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from reconciler.core.members import EMPTY, Delta, SnapshotRef
+from reconciler.core.model import Address, Form, IdentifierType, SegmentKey
+from reconciler.core.receipt import Holding, Intent, Receipt, Transfer
+from reconciler.core.remote import Statistics
+from reconciler.render.figures import EXACT
+from reconciler.render.status import StatusRow, print_status, status
+from reconciler.render.terminal import console
+
+NOW = datetime(2026, 11, 24, 13, 0, tzinfo=UTC)
+A, B = Address("offsite-email", "a"), Address("onsite-customer", "b")
+KEY = SegmentKey("1001", "7", IdentifierType.EMAIL, Form.SHA256)
+BASE = SnapshotRef("ab" * 16, 412_006)
+SETTLED = Holding(KEY, "88121", base=BASE, settled=412_006, settled_at=NOW - timedelta(hours=2), rejected=3)
+MOVING = replace(SETTLED, transfer=Transfer(BASE, EMPTY, Delta(0, 1_000, 0), acked=600))
+
+
+def row(receipt: Receipt, found: Statistics | None = None, now: datetime = NOW) -> StatusRow:
+    statistics = {receipt.current.segment_id: found} if found else {}
+    [only] = status("production", [A], [receipt], statistics, now, EXACT).rows
+    return only
+
+
+@pytest.mark.parametrize(
+    ("receipt", "state"),
+    [
+        (Receipt(A, SETTLED), "in sync since 2026-11-24 11:00 UTC"),
+        (Receipt(A, MOVING), "transfer in progress, 600 of 1,000 identifiers done"),
+        (Receipt(A, Holding(KEY, "88121")), "created, not filled yet"),
+        (
+            Receipt(A, Holding(KEY, intent=Intent("A", NOW))),
+            "the request to create it of 2026-11-24 13:00 UTC was not answered",
+        ),
+        (
+            Receipt(A, SETTLED, successor=MOVING),
+            "being replaced: transfer in progress, 600 of 1,000 identifiers done",
+        ),
+        (Receipt(A, SETTLED, forgotten_at=NOW), "forgotten on 2026-11-24; it stays at Criteo"),
+    ],
+)
+def test_states(receipt: Receipt, state: str) -> None:
+    assert row(receipt).state == state
+
+
+@pytest.mark.parametrize(
+    ("now", "live"),
+    [
+        (NOW - timedelta(hours=2), "to be computed at 12:00 UTC, live about 17:00 UTC"),
+        (NOW, "computed at 12:00 UTC, live about 17:00 UTC"),
+        (NOW + timedelta(hours=4), "live since about 17:00 UTC"),
+        (NOW + timedelta(days=2), "live since about 17:00 UTC on 2026-11-24"),
+    ],
+)
+def test_when_it_shows(now: datetime, live: str) -> None:
+    assert row(Receipt(A, SETTLED), now=now).live == live
+
+
+@pytest.mark.parametrize(
+    ("found", "matches"),
+    [
+        (Statistics(None, None, None), "match rate not computed yet"),
+        (
+            Statistics(412_003, 200_000, 0.485),
+            "412,003 identifiers, 200,000 matches, match rate 48.5 %: usable (0.1 % is needed)",
+        ),
+        (Statistics(None, None, 0.0004), "match rate 0.0 %: below the gate (0.1 % is needed)"),
+    ],
+)
+def test_the_gate(found: Statistics, matches: str) -> None:
+    assert row(Receipt(A, SETTLED), found).matches == matches
+
+
+@pytest.mark.parametrize("width", [110, 50])
+def test_text(width: int) -> None:
+    stream = io.StringIO()
+    one = status("production", [A, B], [Receipt(A, SETTLED)], {}, NOW, EXACT)
+    print_status(one, console(stream, color=None, width=width))
+    first = {
+        110: ["  offsite-email/a    412,006  in sync since 2026-11-24 11:00 UTC"],
+        50: ["  offsite-email/a    412,006", "    in sync since 2026-11-24 11:00 UTC"],
+    }
+    assert stream.getvalue().splitlines() == [
+        "Status of production",
+        "",
+        *first[width],
+        "    computed at 12:00 UTC, live about 17:00 UTC",
+        "    3 rejected by Criteo",
+        "  onsite-customer/b        0  never applied",
+        "",
+        "2 addresses.",
+    ]
+
+
+def test_an_empty_environment() -> None:
+    stream = io.StringIO()
+    print_status(status("production", [], [], {}, NOW, EXACT), console(stream, color=None))
+    assert stream.getvalue() == "Status of production\n\n0 addresses.\n"
