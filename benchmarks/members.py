@@ -15,6 +15,7 @@ import importlib.util
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -60,7 +61,7 @@ def generate(folder: Path, members: int) -> None:
                     WHEN i % 20 = 5 THEN '  User' || i * 7919 % 1000003 || '.' || i || '@Example.COM '
                     ELSE 'user' || i * 7919 % 1000003 || '.' || i || '@example.com' END AS email,
                     i AS customer_id,
-                    DATE '2026-08-20' - (i % 700)::INTEGER + CASE WHEN i % 50 = 7 THEN 60 ELSE 0 END AS last_order,
+                    DATE '2026-08-20' - (i % 700)::INTEGER + 60 * (i % 50 = 7)::INTEGER AS last_order,
                     ['DE', 'FR', 'GB', 'US'][1 + i % 4] AS country
                 FROM (SELECT i + {day * moved} AS i FROM range({members}) AS r(i)
                       UNION ALL SELECT i + {day * moved} FROM range(0, {members}, 33) AS d(i)) AS people
@@ -79,14 +80,14 @@ def ours(folder: Path, day: int, bodies: Bodies, options: argparse.Namespace) ->
     from reconciler.members.engine import DuckDbEngine
 
     email = IdentifierType.EMAIL
-    audience = Audience(
-        "a", "A", "", Source((f"day{day}.csv",), "last_order < :today - interval 90 day"), ((email, "email"),),
-        (Exclusion(("gone.csv",), ((email, "email"),)),),
-    )  # fmt: skip
+    source = Source((f"day{day}.csv",), "last_order < :today - interval 90 day")
+    gone = Exclusion(("gone.csv",), ((email, "email"),))
+    audience = Audience("a", "A", "", source, ((email, "email"),), (gone,))
+    kept = folder / "ours0.parquet"
     with DuckDbEngine(
         str(folder),
         folder / "ours",
-        str,
+        lambda _: str(kept),
         b"k" * 32,
         None,
         options.memory_limit,
@@ -100,6 +101,8 @@ def ours(folder: Path, day: int, bodies: Bodies, options: argparse.Namespace) ->
         if day:
             for batch in engine.batches(moving, BATCH):
                 bodies.send(batch.operation, batch.identifiers.reveal())
+        else:
+            shutil.copyfile(engine.file(target.members), kept)
     named = {"digest": target.members.digest, "count": target.members.count}
     (folder / f"ours{day}.json").write_text(json.dumps(named))
 
@@ -266,7 +269,8 @@ def main() -> None:
         folder = Path(name)
         generate(folder, options.members)
         print(
-            f"{options.members:,} members, 1 % join and 1 % leave, {os.cpu_count()} cores, {options.memory_limit}"
+            f"{options.members:,} members, 1 % join and 1 % leave, "
+            f"{os.cpu_count()} cores, {options.memory_limit} for DuckDB"
         )
         print(f"{'':10}{'wall s':>9}{'CPU s':>9}{'peak MB':>9}{'adds':>10}{'removes':>10}")
         sent = set()

@@ -103,7 +103,7 @@ def _written(plain: str, form: Form) -> str:
             return _md5(plain)
         case Form.SHA256:
             return _sha256(plain)
-        case Form.SHA256_OF_MD5:
+        case _:
             return _sha256(_md5(plain))
 
 

@@ -9,11 +9,13 @@ from typing import Literal
 from reconciler.core.errors import Finding
 from reconciler.core.model import Address
 from reconciler.core.plan import (
+    AdoptSegment,
     Blocked,
     Change,
     CreateSegment,
     Forget,
     PatchSegment,
+    Sending,
     Slot,
     Turn,
     address_of,
@@ -92,6 +94,17 @@ class Registry:
             owner |= {one.holding.segment_id: (receipt.address, "retired") for one in receipt.retired}
         return cls(held, reserved, owner)
 
+    def adopting(self, changes: Iterable[Change]) -> "Registry":
+        """The same, once the segments of unanswered creates are known to be ours."""
+        adopted: dict[str, tuple[Address, Slot | Literal["retired"]]] = {
+            step.segment_id: (change.spec.address, step.slot)
+            for change in changes
+            if not isinstance(change, Forget)
+            for step in change.steps.prelude
+            if isinstance(step, AdoptSegment)
+        }
+        return replace(self, owner={**self.owner, **adopted})
+
     def frees(self, claim: Claim, held: Segment) -> bool:
         """A replacement takes the name of its own predecessor, which steps aside just before."""
         return claim.closing and self.owner.get(held.id) == (claim.address, "current")
@@ -112,6 +125,7 @@ def settle_names(
     or that this plan doesn't rename, blocks the change that wants it.
     """
     changes = tuple(changes)
+    registry = registry.adopting(changes)
     claims = tuple(claim for change in changes for claim in _claims(change, registry))
     renamed = {claim.holder for claim in claims if claim.holder}
     contested: set[str] = set()
@@ -139,8 +153,16 @@ def _claims(change: Change, registry: Registry) -> Iterator[Claim]:
         if isinstance(step, CreateSegment):
             yield Claim(address, step.key.account_id, step.name, "", closing)
         elif isinstance(step, PatchSegment) and step.name is not None:
-            holder = registry.id_of(address, step.slot)
+            holder = _holder(change, step, registry)
             yield Claim(address, step.account_id, step.name, holder, closing)
+
+
+def _holder(change: Sending, step: PatchSegment, registry: Registry) -> str:
+    """The segment that a step renames; "" for one that this plan creates before the step."""
+    created = any(isinstance(one, CreateSegment) and one.slot == step.slot for one in change.steps.prelude)
+    if created and (step in change.steps.finish or step.turn == Turn.RENAME_CREATED):
+        return ""
+    return registry.id_of(change.spec.address, step.slot)
 
 
 def _reserved(claim: Claim, registry: Registry) -> Finding | None:
@@ -171,18 +193,14 @@ def _taken(claim: Claim, held: Segment, registry: Registry) -> Finding:
 def _releasing(change: Change, contested: set[str], registry: Registry) -> Change:
     if isinstance(change, Forget):
         return change
-    address = change.spec.address
     releases = tuple(
         PatchSegment(
-            step.slot,
-            step.account_id,
-            name=_fit(step.name, f" (renaming {registry.id_of(address, step.slot)})"),
-            turn=Turn.RELEASE,
+            step.slot, step.account_id, name=_fit(step.name, f" (renaming {holder})"), turn=Turn.RELEASE
         )
         for step in (*change.steps.prelude, *change.steps.finish)
         if isinstance(step, PatchSegment)
         and step.name is not None
-        and registry.id_of(address, step.slot) in contested
+        and (holder := _holder(change, step, registry)) in contested
     )
     if not releases:
         return change

@@ -149,8 +149,10 @@ def renaming(holding: Holding, rename: Rename, quiet: timedelta) -> Holding:
 
 
 def renamed(holding: Holding, rename: Rename) -> Holding:
-    """That call was answered, and can't land again."""
-    return replace(holding, renames=tuple(one for one in holding.renames if one != rename))
+    """That call was answered, and can't land again. One like it, sent in the same instant, still may."""
+    renames = list(holding.renames)
+    renames.remove(rename)
+    return replace(holding, renames=tuple(renames))
 
 
 def may_undo(

@@ -16,7 +16,7 @@ import duckdb
 
 from reconciler.core.errors import ConfigurationError, Finding
 from reconciler.core.members import Drop, SnapshotRef, Target
-from reconciler.core.model import Audience, Form, IdentifierType
+from reconciler.core.model import Audience, Form, IdentifierType, Place
 from reconciler.members import readings, sql
 from reconciler.members.database import literal, storage_errors
 from reconciler.members.prepare import Prepared, identifier, prepare, suited, typed_rows
@@ -90,6 +90,7 @@ class Builder:
             )
             if not rows:
                 continue
+            self._refuse_odd(prepared, kind)
             listed = _table("listed", kind)
             classified = sql.classified(f"({rows})", {"x": kind}, keep="1 AS one")
             usable = ", ".join(str(int(one)) for one in (Class.PLAIN, Class.MD5, Class.SHA256))
@@ -101,6 +102,18 @@ class Builder:
             classes = self.cursor.execute(f"SELECT DISTINCT class FROM {listed}").fetchall()
             found[kind] = frozenset(int(row[0]) for row in classes)
         return found
+
+    def _refuse_odd(self, prepared: Prepared, kind: IdentifierType) -> None:
+        """A list whose identifiers have been rounded would exclude nobody."""
+        for one in prepared.lists:
+            column = one.columns.get(kind)
+            if column is None or one.table.family != "json":
+                continue
+            rows = f"{one.table.relation([column])} AS stored WHERE {one.table.untextual(column)}"
+            if self.cursor.execute(f"SELECT 1 FROM {rows} LIMIT 1").fetchone():
+                raise ConfigurationError(
+                    "an exclusion list can't be read", findings=(_odd(one.table.place, column),)
+                )
 
     def _group(
         self,
@@ -124,11 +137,7 @@ class Builder:
                 return problem
             self._scan(prepared, meanings, kinds, lists)
         if self._any(kinds, Fate.ODD):
-            columns = ", ".join(prepared.columns[kind] for kind in kinds)
-            remedy = "write identifiers as text: numbers with a fraction have lost digits"
-            return Finding(
-                str(prepared.table.place), f"not every value of {columns} is text or a whole number", remedy
-            )
+            return _odd(prepared.table.place, ", ".join(prepared.columns[kind] for kind in kinds))
         return None
 
     def _scan(
@@ -210,6 +219,11 @@ class Builder:
         )
         table = one.table if one else table
         return unreadable(error, self.root, table.files, table.place)
+
+
+def _odd(place: Place, columns: str) -> Finding:
+    problem = f"not every value of {columns} is text or a whole number"
+    return Finding(str(place), problem, "write identifiers as text: numbers with a fraction have lost digits")
 
 
 def _table(role: str, kind: IdentifierType) -> str:

@@ -9,15 +9,13 @@ that hours of sending hold no memory.
 import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 
 import duckdb
 
 from reconciler.core.errors import StorageError
-from reconciler.core.members import EMPTY, NO_DELTA, Batch, Delta, Identifiers, SnapshotRef, Target
+from reconciler.core.members import EMPTY, NO_DELTA, Batch, Delta, Identifiers, Operation, SnapshotRef, Target
 from reconciler.core.receipt import Holding, Transfer, window
-from reconciler.members import sql
 from reconciler.members.database import literal
 from reconciler.members.snapshots import UNCOMPRESSED, Snapshots, reader
 
@@ -37,8 +35,13 @@ def counted(cursor: duckdb.DuckDBPyConnection, snapshots: Snapshots, change: Ref
         return NO_DELTA
     if not base and not maybe:
         return Delta(0, target.count, 0)
-    file = reader(_file(cursor, snapshots, change))
-    counts = dict(cursor.execute(f"SELECT phase, count(*) FROM {file} AS c GROUP BY phase").fetchall())
+    return _lengths(cursor, _file(cursor, snapshots, change))
+
+
+def _lengths(cursor: duckdb.DuckDBPyConnection, file: Path) -> Delta:
+    counts = dict(
+        cursor.execute(f"SELECT phase, count(*) FROM {reader(file)} AS c GROUP BY phase").fetchall()
+    )
     return Delta(*(int(counts.get(phase, 0)) for phase in (URGENT, ADD, REMOVE)))
 
 
@@ -46,33 +49,30 @@ def batches(
     cursor: duckdb.DuckDBPyConnection, snapshots: Snapshots, change: Refs, transfer: Transfer, size: int
 ) -> Iterator[Batch]:
     """What is left of a transfer; the receipt's sizes say where phases end, and the rows must agree."""
-    file = reader(_file(cursor, snapshots, change))
-    described = cursor.execute(f"DESCRIBE SELECT member FROM {file} AS c").fetchone()
-    member = sql.written("member", binary=described is not None and described[1] == "BLOB")
-    cursor.execute(f"SELECT phase, {member} FROM {file} AS c OFFSET {transfer.acked}")
+    file = _file(cursor, snapshots, change)
+    if _lengths(cursor, file) != transfer.size:
+        raise _contradiction()
+    cursor.execute(f"SELECT member FROM {reader(file)} AS c OFFSET {transfer.acked}")
     while span := window(transfer, size):
         start, end = span
-        rows = cursor.fetchmany(end - start)
-        phase = _phase(transfer.size, start)
-        members = [row[1] for row in rows]
-        if len(rows) != end - start or {rows[0][0], rows[-1][0]} != {phase} or not _rising(members):
-            raise StorageError(
-                "the snapshots don't hold the change that the receipt describes",
-                remedy="restore the state from a backup, or `reconciler state rebuild`",
-            )
-        yield Batch("add" if phase == ADD else "remove", start, end, Identifiers(members))
+        members = [row[0] for row in cursor.fetchmany(end - start)]
+        if len(members) != end - start or members != sorted(members):
+            raise _contradiction()
+        if isinstance(members[0], bytes):
+            members = [member.hex() for member in members]
+        yield Batch(_operation(transfer.size, start), start, end, Identifiers(members))
         transfer = replace(transfer, acked=end)
 
 
-def _phase(size: Delta, position: int) -> int:
-    if position < size.urgent:
-        return URGENT
-    return ADD if position < size.urgent + size.adds else REMOVE
+def _operation(size: Delta, position: int) -> Operation:
+    return "add" if size.urgent <= position < size.urgent + size.adds else "remove"
 
 
-def _rising(members: list[str]) -> bool:
-    """DuckDB promises the order of a file; a position is worth a millisecond to be sure."""
-    return all(one < other for one, other in pairwise(members))
+def _contradiction() -> StorageError:
+    return StorageError(
+        "the snapshots don't hold the change that the receipt describes",
+        remedy="restore the state from a backup, or `reconciler state rebuild`",
+    )
 
 
 def _file(cursor: duckdb.DuckDBPyConnection, snapshots: Snapshots, change: Refs) -> Path:

@@ -38,8 +38,10 @@ class DuckDbEngine:
         work.mkdir(mode=0o700, parents=True, exist_ok=True)
         with storage_errors("starting DuckDB"):
             self._scratch = Scratch(work)
-            self._database = connect((self._root, work), self._scratch.folder, memory_limit, threads)
-        self._snapshots = Snapshots(work, self._scratch.folder, fetch, key)
+            self._database = connect(
+                (self._root, self._scratch.folder), self._scratch.folder, memory_limit, threads
+            )
+        self._snapshots = Snapshots(self._scratch.folder, fetch, key)
 
     def __enter__(self) -> Self:
         return self

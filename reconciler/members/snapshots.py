@@ -28,12 +28,11 @@ UNCOMPRESSED = "(FORMAT parquet, PARQUET_VERSION v2, COMPRESSION uncompressed, U
 
 @dataclass(frozen=True, slots=True)
 class Snapshots:
-    """A private folder of snapshots. `fetch` brings those that were made elsewhere.
+    """The snapshots that one process works with, in a folder that goes when it ends.
 
-    `scratch` is a folder inside, of this process alone, that goes when it ends.
+    What must last is kept in the state, from where `fetch` brings it: no copies of people pile up.
     """
 
-    work: Path
     scratch: Path
     fetch: Callable[[SnapshotRef], str]
     key: bytes
@@ -97,7 +96,7 @@ class Snapshots:
             draft.replace(file)
 
     def _file(self, snapshot: SnapshotRef) -> Path:
-        return self.work / f"{snapshot.digest}.parquet"
+        return self.scratch / f"{snapshot.digest}.parquet"
 
 
 def reader(file: Path) -> str:

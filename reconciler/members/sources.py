@@ -36,6 +36,7 @@ PACKED = (".gz", ".zst")
 SEPARATORS = (",", ";", "\t", "|")
 WHOLE = re.compile(r"VARCHAR|UUID|ENUM\(.*|U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?")
 LONGEST_HEADER = 1 << 20
+JSON_COLUMNS = "\0"  # stands for the columns in a reader; no path can hold it
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ class Table:
         stored = {one: part.columns[one.casefold()] for one in wanted}
         items = [f"{name(column)} AS {name(one)}" for one, column in stored.items()] or ["1 AS one"]
         typed = ", ".join(f"{literal(column)}: 'JSON'" for column in stored.values()) or "'one': 'JSON'"
-        return f"SELECT {', '.join(items)} FROM {part.reader.replace('COLUMNS', typed)}"
+        return f"SELECT {', '.join(items)} FROM {part.reader.replace(JSON_COLUMNS, typed)}"
 
     def text(self, column: str) -> str:
         """A column of `relation` as text."""
@@ -103,8 +104,11 @@ def locate(root: Path, patterns: Sequence[str], place: Place) -> tuple[Path, ...
             path for path in root.glob(pattern) if path.is_file() and not path.name.startswith((".", "_"))
         ]
         if not matches:
-            remedy = f"check the path, and the data root: {root}"
+            remedy = "check the path: it is relative to data.root, or to --data-root"
             findings.append(_finding(place, f"no file matches {pattern}", remedy))
+        if not all(path.resolve().is_relative_to(root) for path in matches):
+            remedy = "copy the file, or make the folder it is in the data root"
+            findings.append(_finding(place, f"{pattern} leads out of the data root by a link", remedy))
         found.update(matches)
     findings += [
         _finding(place, f"{_shown(root, one)} is of no kind that can be read", _KINDS)
@@ -162,7 +166,9 @@ def _parquet(files: Sequence[Path]) -> str:
 
 
 def _json_rows(files: Sequence[Path]) -> str:
-    return f"read_json({_list(files)}, format = {_json_format(files)}, columns = {{COLUMNS}}) AS source"
+    return (
+        f"read_json({_list(files)}, format = {_json_format(files)}, columns = {{{JSON_COLUMNS}}}) AS source"
+    )
 
 
 def _json_sample(files: Sequence[Path]) -> str:

@@ -177,11 +177,6 @@ def member(value: str, found: str, form: Form) -> str:
     )
 
 
-def written(column: str, binary: bool) -> str:
-    """A member as it goes on the wire."""
-    return f"lower(hex({column}))" if binary else column
-
-
 def keys(listed: str) -> str:
     """All values by which the people of a list (`value`, `class`) may be recognised, one a row."""
     plain, md5 = int(Class.PLAIN), int(Class.MD5)

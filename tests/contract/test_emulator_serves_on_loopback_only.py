@@ -96,9 +96,7 @@ with Emulator.open({str(tmp_path / "emulator.db")!r}) as emulator:
     emulator.serve("localhost", 0, lambda url: print(url, flush=True))
 """
     command = [sys.executable, "-W", "error", "-c", script]
-    with subprocess.Popen(  # noqa: S603 - our own interpreter
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         assert process.stdout is not None
         url = process.stdout.readline().strip()
         assert url.startswith("http://127.0.0.1:")

@@ -14,6 +14,7 @@ from fakes.members import MemoryEngine, People
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from reconciler.core.errors import StorageError
 from reconciler.core.members import EMPTY, NO_DELTA, Batch, Delta, SnapshotRef, Target
 from reconciler.core.model import Audience, Exclusion, Form, IdentifierType, SegmentKey, Source
 from reconciler.core.ports import MemberEngine
@@ -284,4 +285,13 @@ def test_a_large_change_is_in_order_and_can_be_taken_up_anywhere(tmp_path):
             lambda size: sent(world.engine.batches(held, size)), (10_000, 50_000, 70_001, 9_999)
         )
         assert all(one == steps for one in at_once)
+    world.engine.close()
+
+
+def test_a_receipt_that_contradicts_its_snapshots_stops_before_the_first_batch(tmp_path):
+    world = duck(tmp_path)
+    held = moving(world, base="a b", maybe="", target="b c")
+    wrong = replace(held, transfer=replace(held.transfer, size=Delta(0, 2, 0)))
+    with pytest.raises(StorageError, match="don't hold the change"):
+        next(world.engine.batches(wrong, 10))
     world.engine.close()

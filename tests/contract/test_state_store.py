@@ -277,7 +277,7 @@ def test_a_writer_is_of_no_use_when_its_lock_is_gone(reopen: Open, file: Callabl
 def test_what_a_killed_run_wrote_is_there_and_its_lock_is_not(tmp_path: Path) -> None:
     """For a directory: a real process, killed without a chance to tidy."""
     command = [sys.executable, "-c", HOLDER, str(tmp_path)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:  # noqa: S603 - ours
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == "held\n"
         store = LocalStore(tmp_path, "sandbox")

@@ -50,7 +50,7 @@ def by_sql(
     member = sql.member("x_value", "x_class", form)
     usable = ", ".join(str(int(one)) for one in sql.USABLE[form])
     usable_wire = f"CASE WHEN x_class IN ({usable}) THEN {member} END"
-    wire = sql.written("wire", form != Form.PLAIN)
+    wire = "wire" if form == Form.PLAIN else "lower(hex(wire))"
     query = f"SELECT x_class, {wire} FROM (SELECT x_class, {usable_wire} AS wire FROM {rows})"
     return [read(found, text, form) for found, text in engine.execute(query, [texts]).fetchall()]
 

@@ -91,7 +91,7 @@ def test_a_run_killed_at_any_time_leaves_a_state_that_was_whole_all_along(tmp_pa
     chance = random.Random(7)  # noqa: S311 - no secret
     for _ in range(8):
         command = [sys.executable, state_run.__file__, "forever", str(tmp_path)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, env=ENVIRONMENT) as writer:  # noqa: S603 - ours
+        with subprocess.Popen(command, stdout=subprocess.PIPE, env=ENVIRONMENT) as writer:
             assert writer.stdout is not None
             assert writer.stdout.readline()
             end = time.monotonic() + chance.uniform(0.01, 0.15)
@@ -127,7 +127,7 @@ ENVIRONMENT = {"PYTHONPATH": str(Path(state_run.__file__).parents[1]), "PYTHONDO
 
 def run(what: str, directory: Path) -> str:
     command = [sys.executable, state_run.__file__, what, str(directory)]
-    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=True)  # noqa: S603 - ours
+    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=True)
     return done.stdout
 
 

@@ -1,0 +1,89 @@
+"""What is wrong is said before anything is sent, with the exit code that says what kind of wrong."""
+
+import shutil
+
+import pytest
+from command_line import Project
+
+
+@pytest.fixture
+def project(tmp_path):
+    made = Project.make(tmp_path)
+    made.people(*range(100))
+    made.run("apply", "sandbox", "--yes")
+    return made
+
+
+def test_a_shrink_past_the_limit_is_refused_with_the_snippet_that_allows_it(project):
+    written = len(project.writes())
+    project.people(*range(50))
+    said = project.run("apply", "sandbox", "--yes", code=5).said
+    assert "maxShrink" in said
+    assert "guards: {maxShrink: 51%}" in said
+    assert len(project.writes()) == written
+    manifest = project.root / "environments" / "sandbox" / "buyers.yaml"
+    manifest.write_text(manifest.read_text() + "guards: {maxShrink: 51%}\n")
+    project.run("apply", "sandbox", "--yes")
+    assert len(project.members("customer")) == 50
+
+
+def test_growth_past_the_limit_is_refused(project):
+    project.people(*range(250))
+    assert "maxGrowth" in project.run("plan", "sandbox", code=5).said
+
+
+def test_an_empty_source_is_refused(project):
+    project.people()
+    assert "no members are left" in project.run("apply", "sandbox", "--yes", code=5).said
+
+
+def test_too_many_malformed_identifiers_are_refused(project):
+    source = project.root / "data" / "people.csv"
+    project.people(*range(101))
+    source.write_text(source.read_text() + "".join(f"nobody{n},c{n}\n" for n in range(101, 120)))
+    assert "maxInvalid" in project.run("plan", "sandbox", code=5).said
+
+
+def test_a_segment_of_our_name_that_we_never_made_is_not_touched(project):
+    written = len(project.writes())
+    shutil.rmtree(project.root / ".reconciler" / "state")
+    said = project.run("apply", "sandbox", "--yes", code=5).said
+    assert "'Buyers (email)'" in said
+    assert "this tool never created" in " ".join(said.split())
+    assert len(project.writes()) == written
+
+
+def test_all_segments_gone_at_once_is_lost_access(project):
+    with project.emulator() as emulator:
+        for segment in emulator.segments():
+            emulator.delete_by_hand(segment.id)
+    said = project.run("apply", "sandbox", "--yes", code=5).said
+    assert "access may be lost" in said
+    assert "maxVanished: 100%" in said
+
+
+def test_nobody_to_ask_is_a_usage_error(project):
+    project.people(*range(101))
+    assert "--yes" in project.run("apply", "sandbox", code=64).said
+
+
+def test_a_held_lock_names_its_holder(project):
+    from reconciler.state.factory import open_store
+
+    store = open_store("file:.reconciler/state/sandbox", project.root, "sandbox")
+    with store.lock("the other run"):
+        said = project.run("apply", "sandbox", "--yes", code=7).said
+    assert "the other run" in said
+
+
+def test_unknown_environments_and_options_are_told_apart(project):
+    assert "sandbox" in project.run("plan", "sandbx", code=3).said
+    project.run("plan", "sandbox", "--frobnicate", code=64)
+    project.run("frobnicate", code=64)
+
+
+def test_a_secret_that_is_not_there_is_named_by_its_reference(tmp_path):
+    project = Project.make(tmp_path, endpoint="http://127.0.0.1:9")
+    project.people(1)
+    said = project.run("plan", "sandbox", code=4).said
+    assert "the environment variable ID is not set" in said
