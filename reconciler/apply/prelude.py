@@ -128,12 +128,13 @@ def _create(tools: Tools, ledger: Ledger, group: Sequence[Creation]) -> None:
         for _, step in group
     ]
     first, _ = group[0]
-    account_id = group[0][1].key.account_id
+    account_id, again = group[0][1].key.account_id, False
     try:
         answer = tools.writers[first.spec.credential].create(account_id, wanted)
         items: Sequence[Segment | ReconcilerError] = [
             _refused(item) if isinstance(item, ItemFailure) else item for item in answer.items
         ]
+        again = answer.uncertain
     except REMOTE_FAILURES as error:
         items = [error] * len(group)
     doubtful = [one for one, item in zip(group, items, strict=True) if _doubtful(item)]
@@ -144,7 +145,7 @@ def _create(tools: Tools, ledger: Ledger, group: Sequence[Creation]) -> None:
             ledger.end(change.spec.address, Outcome.FAILED, item)
         elif known is not None:
             holding = ledger.holding(change.spec.address, step.slot)
-            ledger.put(change.spec.address, step.slot, knowledge.created(holding, known.id))
+            ledger.put(change.spec.address, step.slot, knowledge.created(holding, known.id, again=again))
             ledger.took(SegmentCreated(change.spec.address, known.id))
 
 

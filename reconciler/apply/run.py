@@ -84,7 +84,7 @@ def _carry_out(plan: Plan, tools: Tools, ledger: Ledger, run_jobs: RunJobs) -> N
 
 def _forget(tools: Tools, ledger: Ledger, change: Forget) -> None:
     receipt = ledger.receipt(change.address)
-    if change.drop and not receipt.retired:
+    if change.drop:
         ledger.drop(receipt)
     else:
         ledger.write(replace(receipt, forgotten_at=tools.clock.now()))

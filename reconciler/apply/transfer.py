@@ -23,8 +23,6 @@ def send_members(tools: Tools, ledger: Ledger, change: Sending, step: SendMember
     tools.emit(TransferStarted(address, total, holding.transfer.acked))
     for batch in tools.engine.batches(holding, tools.api.batch_size):
         _go_on(tools, ledger, change, step, holding)
-        holding = knowledge.dispatch(holding, batch, tools.clock.now())
-        ledger.put(address, slot, holding)
         holding, rejected = _sent(tools, ledger, change, step, holding, batch)
         count = batch.end - batch.start
         ledger.took(BatchTaken(address, batch.operation, count, rejected, batch.end, total))
@@ -59,19 +57,21 @@ def _go_on(tools: Tools, ledger: Ledger, change: Sending, step: SendMembers, hol
 
 
 def _sent(
-    tools: Tools, ledger: Ledger, change: Sending, step: SendMembers, holding: Holding, batch: Batch
+    tools: Tools, ledger: Ledger, change: Sending, step: SendMembers, before: Holding, batch: Batch
 ) -> tuple[Holding, int]:
+    """One batch, and how many of it Criteo calls invalid."""
+    address, slot, quiet = change.spec.address, step.slot, tools.api.quiet
+    flying = knowledge.dispatch(before, batch, tools.clock.now())
+    ledger.put(address, slot, flying)
     writer = tools.writers[change.spec.credential]
     try:
         answer = writer.change_members(
-            holding.segment_id, holding.key.identifier_type, batch.operation, batch.identifiers
+            flying.segment_id, flying.key.identifier_type, batch.operation, batch.identifiers
         )
     except RejectedError:
-        ledger.put(change.spec.address, step.slot, knowledge.landed(holding))
+        ledger.put(address, slot, before)  # it did not happen: the doubt is what it was
         raise
     except OutcomeUnknownError:
-        late = knowledge.lost(holding, tools.clock.now(), tools.api.quiet)
-        ledger.put(change.spec.address, step.slot, late)
+        ledger.put(address, slot, knowledge.lost(flying, tools.clock.now(), quiet))
         raise
-    acknowledged = knowledge.acknowledge(holding, batch, answer, tools.clock.now(), tools.api.quiet)
-    return acknowledged, answer.invalid
+    return knowledge.acknowledge(flying, batch, answer, tools.clock.now(), quiet), answer.invalid

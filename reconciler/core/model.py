@@ -137,11 +137,15 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Exclusion:
-    """A list whose people are dropped, as whole rows, from every destination."""
+    """A list whose people are dropped, as whole rows, from every destination.
+
+    `places` say where each of `columns` is written, here and in an audience.
+    """
 
     files: tuple[str, ...]
     columns: tuple[tuple[IdentifierType, str], ...]
     place: Place = Place("", 0, 0)
+    places: tuple[Place, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +160,7 @@ class Audience:
     exclude: tuple[Exclusion, ...] = ()
     guards: Guards = Guards()
     place: Place = Place("", 0, 0)
+    places: tuple[Place, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

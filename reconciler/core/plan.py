@@ -195,7 +195,7 @@ class Replace:
 class Forget:
     """The audience left the manifests: the segment stays at Criteo and is no longer managed.
 
-    `drop`: the segment is gone at Criteo too, so nothing needs to be remembered.
+    `drop`: nothing of it is left at Criteo, so nothing needs to be remembered.
     """
 
     address: Address

@@ -112,13 +112,12 @@ def _forgets(
     for address, receipt in observed.receipts.items():
         if address in wanted or address not in only or receipt.forgotten_at:
             continue
-        there = receipt.current.segment_id in segments
+        gone = bool(receipt.current.segment_id) and receipt.current.segment_id not in segments
         reason = "it left the manifests; the segment and its members stay at Criteo, no longer managed"
-        if receipt.current.segment_id and not there:
+        if gone:
             reason = f"it left the manifests, and segment {receipt.current.segment_id} is gone at Criteo"
-        yield Forget(
-            address, receipt.current.base.count, bool(receipt.current.segment_id) and not there, reason
-        )
+        drop = gone and receipt.successor is None and not receipt.retired
+        yield Forget(address, receipt.current.base.count, drop, reason)
 
 
 def _question(change: Sending, observed: Observed) -> Question:

@@ -137,9 +137,11 @@ def intend(key: SegmentKey, name: str, before: Holding | None, now: datetime) ->
     )
 
 
-def created(holding: Holding, segment_id: str) -> Holding:
-    """The create is answered, or its segment was found."""
-    return replace(holding, segment_id=segment_id, intent=None)
+def created(holding: Holding, segment_id: str, *, again: bool = False) -> Holding:
+    """The create is answered, or its segment was found. `again`: it may be carried out once more."""
+    intent = holding.intent
+    late = (Rename(intent.name, None, intent.written_at),) if again and intent else ()
+    return replace(holding, segment_id=segment_id, intent=None, renames=(*holding.renames, *late))
 
 
 def renaming(holding: Holding, rename: Rename, quiet: timedelta) -> Holding:
@@ -205,9 +207,10 @@ def resume(holding: Holding, quiet: timedelta) -> Holding:
 
 
 def dispatch(holding: Holding, batch: Batch, now: datetime) -> Holding:
-    """Before a batch is sent."""
+    """Before a batch is sent. What an earlier, larger batch may have done stays in doubt."""
     moving = _moving(holding)
-    flight = Flight(end=batch.end, dispatched_at=now)
+    doubt = max(batch.end, moving.flight.end if moving.flight else 0)
+    flight = Flight(end=doubt, dispatched_at=now)
     return replace(holding, transfer=replace(moving, acked=batch.start, flight=flight))
 
 
@@ -216,18 +219,14 @@ def acknowledge(
 ) -> Holding:
     """A batch was taken; written down together with the next dispatch, or alone at a stop."""
     moving = _moving(holding)
+    doubt = moving.flight if moving.flight and moving.flight.end > batch.end else None
     change = answer.invalid if batch.operation == "add" else -answer.invalid
     done = replace(
         holding,
-        transfer=replace(moving, acked=batch.end, flight=None),
+        transfer=replace(moving, acked=batch.end, flight=doubt),
         rejected=max(0, holding.rejected + change),
     )
     return lost(done, now, quiet) if answer.uncertain else done
-
-
-def landed(holding: Holding) -> Holding:
-    """The batch in flight surely did not happen: Criteo said no."""
-    return replace(holding, transfer=replace(_moving(holding), flight=None))
 
 
 def settle(holding: Holding, now: datetime) -> Holding:

@@ -109,13 +109,15 @@ def _audience(document: Document, otherwise: Guards) -> Audience:
         exclude=tuple(_exclusion(document, index) for index in range(len(value.get("exclude", [])))),
         guards=guards(value.get("guards", {}), otherwise),
         place=document.place("name"),
+        places=tuple(document.place("columns", kind) for kind in value["columns"]),
     )
 
 
 def _exclusion(document: Document, index: int) -> Exclusion:
     path: tuple[Step, ...] = ("exclude", index)
     value = document.root.value["exclude"][index]
-    return Exclusion(tuple(value["files"]), _columns(value), document.place(*path))
+    places = tuple(document.place(*path, "columns", kind) for kind in value["columns"])
+    return Exclusion(tuple(value["files"]), _columns(value), document.place(*path), places)
 
 
 def _columns(value: dict[str, Any]) -> tuple[tuple[IdentifierType, str], ...]:

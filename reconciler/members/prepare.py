@@ -45,7 +45,8 @@ def prepare(cursor: duckdb.DuckDBPyConnection, root: Path, audience: Audience, t
         raise ConfigurationError(f"{audience.name}: no data root", findings=(finding,))
     findings: list[Finding] = []
     columns = dict(audience.columns)
-    table = _table(cursor, root, audience.source.files, audience.source.place, columns, findings)
+    source, places = audience.source, _places(audience, audience.source.place)
+    table = _table(cursor, root, source.files, source.place, places, findings)
     lists = [_listed(cursor, root, one, columns, findings) for one in audience.exclude]
     condition: Condition = where.ALWAYS
     meanings: Mapping[str, Reading] = {}
@@ -72,19 +73,25 @@ def _table(
     root: Path,
     files: tuple[str, ...],
     place: Place,
-    columns: Mapping[IdentifierType, str],
+    columns: Mapping[str, Place],
     findings: list[Finding],
 ) -> Table | None:
     try:
         found = sources.locate(root, files, place)
         with _reading(root, found, place, findings):
             table = sources.describe(cursor, root, found, place)
-            lacking = sources.missing(table, columns.values())
-            findings += lacking or sources.rounded(cursor, table, columns.values())
+            lacking = sources.missing(table, columns)
+            findings += lacking or sources.rounded(cursor, table, columns)
             return table
     except ConfigurationError as error:
         findings += error.findings
     return None
+
+
+def _places(named: Audience | Exclusion, otherwise: Place) -> dict[str, Place]:
+    """Where each column is named."""
+    places = named.places or (otherwise,) * len(named.columns)
+    return {column: place for (_, column), place in zip(named.columns, places, strict=True)}
 
 
 def _listed(
@@ -98,7 +105,8 @@ def _listed(
     if not listed.keys() & columns.keys():
         remedy = f"add one of {', '.join(sorted(listed))} to the audience's columns"
         findings.append(Finding(str(exclusion.place), "this list could never exclude anybody", remedy))
-    table = _table(cursor, root, exclusion.files, exclusion.place, listed, findings)
+    places = _places(exclusion, exclusion.place)
+    table = _table(cursor, root, exclusion.files, exclusion.place, places, findings)
     return Listed(table, listed) if table else None
 
 
@@ -111,7 +119,7 @@ def _condition(
     if isinstance(condition, Finding):
         findings.append(condition)
         return where.ALWAYS, {}
-    lacking = sources.missing(table, condition.columns)
+    lacking = sources.missing(table, dict.fromkeys(condition.columns, place))
     findings += lacking
     if lacking:
         return where.ALWAYS, {}

@@ -241,25 +241,25 @@ def _unique(header: Sequence[str]) -> tuple[str, ...]:
     return tuple(unique)
 
 
-def missing(table: Table, columns: Iterable[str]) -> tuple[Finding, ...]:
-    """A finding for each column that some file doesn't have."""
+def missing(table: Table, columns: Mapping[str, Place]) -> tuple[Finding, ...]:
+    """A finding for each column that some file doesn't have, at the place where it is named."""
     findings = []
-    for column in dict.fromkeys(columns):
+    for column, place in columns.items():
         twice = f"{column} (column ".casefold()
         if any(one.startswith(twice) for part in table.parts for one in part.columns):
-            findings.append(_finding(table.place, f"column {shown(column)} is there twice", "export it once"))
+            findings.append(_finding(place, "this column is there twice", "export it once"))
         lacking = [part for part in table.parts if column.casefold() not in part.columns]
         if not lacking:
             continue
         file = "" if len(lacking) == len(table.parts) else f" in {_shown(table.root, lacking[0].files[0])}"
         offered = [one for part in lacking for one in part.columns.values()]
-        findings.append(
-            _finding(table.place, f"there is no column {shown(column)}{file}", suggestion(column, offered))
-        )
+        findings.append(_finding(place, f"there is no such column{file}", suggestion(column, offered)))
     return tuple(findings)
 
 
-def rounded(cursor: duckdb.DuckDBPyConnection, table: Table, columns: Iterable[str]) -> tuple[Finding, ...]:
+def rounded(
+    cursor: duckdb.DuckDBPyConnection, table: Table, columns: Mapping[str, Place]
+) -> tuple[Finding, ...]:
     """A finding for each identifier column of Parquet files that isn't text or a whole number."""
     if table.family != "parquet":
         return ()
@@ -269,8 +269,8 @@ def rounded(cursor: duckdb.DuckDBPyConnection, table: Table, columns: Iterable[s
     floats = {str(column).casefold(): Path(str(file)) for file, column in schema}
     remedy = "store it as text: numbers lose digits and leading zeros"
     return tuple(
-        _finding(table.place, f"identifiers in column {shown(one)} are stored as {stored}", remedy)
-        for one in dict.fromkeys(columns)
+        _finding(place, f"the identifiers of this column are stored as {stored}", remedy)
+        for one, place in columns.items()
         if (stored := _unfit(table.root, floats.get(one.casefold()), table.types[one.casefold()]))
     )
 

@@ -166,7 +166,7 @@ def _foreign(named: Sequence[str], columns: Mapping[str, str]) -> tuple[str, str
             if shown(one) == one
             else "texts are quoted with ', columns with \""
         )
-        return f"names a column that isn't there: {shown(one)}", hint
+        return "names a column that isn't there", hint
     return None
 
 

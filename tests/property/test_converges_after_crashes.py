@@ -184,6 +184,7 @@ class Histories(RuleBasedStateMachine):
             assert segment.members == self.world.members(address)
             assert (segment.name, segment.description) == (wish.title, wish.description)
             assert segment.account_id == wish.account_id
+        self._no_segment_is_nobodys()
         after = self.world.plan()
         assert (after.changes, after.blocked) == ((), ())
         self._an_empty_plan_writes_nothing()
@@ -208,6 +209,21 @@ class Histories(RuleBasedStateMachine):
             assert "change the title" in finding.remedy, finding
             address = Address.parse(finding.where)
             self._wish(address, title=f"{address} {attempt}", old=self.world.wishes[address])
+
+    def _no_segment_is_nobodys(self) -> None:
+        """Late and repeated creates leave no strays; a create may be unanswered when it is forgotten."""
+        receipts = self.world.store.saved_receipts.values()
+        ours = {holding.segment_id for receipt in receipts for holding in receipt.holdings}
+        asked = {
+            holding.intent.name for receipt in receipts for holding in receipt.holdings if holding.intent
+        }
+        strays = [
+            segment
+            for segments in self.world.criteo.accounts.values()
+            for segment in segments.values()
+            if segment.id not in ours | {self.foreign.id} and segment.name not in asked
+        ]
+        assert strays == []
 
     def _an_empty_plan_writes_nothing(self) -> None:
         before, written = list(self.world.criteo.writes), []

@@ -406,11 +406,11 @@ def test_an_expression_that_fails_on_a_value_names_the_column_only(project):
         (("a.xlsx",), "a.xlsx is of no kind that can be read"),
         (("a.csv", "b.jsonl"), "mixes csv and json files"),
         (("empty.csv",), "empty.csv has no header line"),
-        (("headless.csv",), "there is no column email → do the files begin with a header line?"),
-        (("mail.csv",), "there is no column email → did you mean e_mail?"),
-        (("a.csv", "mail.csv"), "there is no column email in mail.csv"),
-        (("twice.csv",), "column email is there twice"),
-        (("mail.parquet",), "there is no column email → did you mean e_mail?"),
+        (("headless.csv",), "there is no such column → do the files begin with a header line?"),
+        (("mail.csv",), "there is no such column → did you mean e_mail?"),
+        (("a.csv", "mail.csv"), "there is no such column in mail.csv"),
+        (("twice.csv",), "this column is there twice"),
+        (("mail.parquet",), "there is no such column → did you mean e_mail?"),
     ],
 )
 def test_files_that_can_not_be_used_are_found_offline(project, files, said):
@@ -438,11 +438,11 @@ def test_every_problem_is_told_at_once(project):
         "gone.csv", PHONE, "phone"
     )
     assert [line.partition(" → ")[0] for line in project.problems()] == [
-        f"{PLACE}: there is no column email",
-        f"{LIST_PLACE}: there is no column email",
+        f"{PLACE}: there is no such column",
+        f"{LIST_PLACE}: there is no such column",
         f"{LIST_PLACE}: no file matches none.csv",
         f"{LIST_PLACE}: this list could never exclude anybody",
-        f"{PLACE}: `where` names a column that isn't there: idd",
+        f"{PLACE}: `where` names a column that isn't there",
     ]
 
 

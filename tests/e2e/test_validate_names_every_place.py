@@ -1,0 +1,85 @@
+"""`validate` says where, what and what to do, for everything at once, and never echoes a value."""
+
+import pytest
+from command_line import Project
+
+CANARY = "canary"
+BUYERS = "environments/sandbox/buyers.yaml"
+REST = "environments/sandbox/rest.yaml"
+HOME = "environments/sandbox/environment.yaml"
+
+# file, what stands there, what is put there instead, where the finding is, words of the finding
+CASES = {
+    "unknown key": (BUYERS, "title:", "titel:", f"{BUYERS}:3:1", ["did you mean", "title"]),
+    "duplicate key": (BUYERS, "title: Buyers", "title: Buyers\ntitle: Canary", f"{BUYERS}:4:1", ["twice"]),
+    "tab": (BUYERS, "source: {", "source:\n\t{", f"{BUYERS}:6:", ["tab"]),
+    "empty file": (BUYERS, None, "", f"{BUYERS}:1:1", ["no manifest"]),
+    "unquoted star": (BUYERS, '["people.csv"]', "[*canary.csv]", f"{BUYERS}:5:", ["quote"]),
+    "name: no": (BUYERS, "name: buyers", "name: no", f"{BUYERS}:2:7", ["quotes"]),
+    "19-digit id": (HOME, '"3239117063738827231"', "3239117063738827231", f"{HOME}:7:", ["quotes"]),
+    "date": (BUYERS, "title: Buyers", "title: 2026-11-24", f"{BUYERS}:3:8", ["quotes", "date"]),
+    "dangling link": (BUYERS, "[email,", "[emial,", f"{BUYERS}:4:", ["did you mean", "email"]),
+    "missing source": (BUYERS, "people.csv", "canary.csv", f"{BUYERS}:5:", ["matches"]),
+    "missing column": (BUYERS, "Email: email", "Email: canary", f"{BUYERS}:6:18", ["no such column", "email, id"]),
+    "second statement": (
+        BUYERS,
+        '["people.csv"]}',
+        '["people.csv"], where: "true; drop table canary"}',
+        f"{BUYERS}:5:",
+        ["one"],
+    ),
+    "sub-query that reads a file": (
+        BUYERS,
+        '["people.csv"]}',
+        "[\"people.csv\"], where: \"id in (select canary from read_csv('/etc/passwd'))\"}",
+        f"{BUYERS}:5:",
+        ["sub-quer"],
+    ),
+}  # fmt: skip
+SECOND = "environments/sandbox/second.yaml"
+
+
+@pytest.fixture
+def project(tmp_path):
+    made = Project.make(tmp_path)
+    made.people(*range(3))
+    made.run("validate")
+    return made
+
+
+def spoil(project, file, old, new):
+    path = project.root / file
+    text = path.read_text()
+    assert old is None or old in text
+    path.write_text(new if old is None else text.replace(old, new))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_each_problem_has_its_place_and_its_remedy(project, case):
+    file, old, new, where, words = CASES[case]
+    spoil(project, file, old, new)
+    said = " ".join(project.run("validate", code=3).said.split())
+    assert f"{where}" in said
+    assert "→" in said
+    assert "1 problem" in said
+    for word in words:
+        assert word in said
+    assert CANARY not in said.lower()
+
+
+def test_two_audiences_with_one_rendered_name(project):
+    text = (project.root / BUYERS).read_text().replace("name: buyers", "name: second")
+    (project.root / SECOND).write_text(text)
+    said = project.run("validate", code=3).said
+    assert SECOND in said
+    assert "name" in said
+
+
+def test_several_problems_are_all_reported_at_once(project):
+    for case in ("unknown key", "19-digit id", "dangling link", "missing source"):
+        file, old, new, _, _ = CASES[case]
+        spoil(project, file, old, new)
+    said = project.run("validate", code=3).said
+    for case in ("unknown key", "19-digit id", "dangling link", "missing source"):
+        assert CASES[case][3] in said
+    assert "4 problems" in said
