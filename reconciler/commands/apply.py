@@ -10,8 +10,8 @@ from typing import Any, NoReturn
 import click
 
 from reconciler.apply import Report, Tools, apply, side_by_side
-from reconciler.commands.options import OUTPUT, WORLD, settings_of, with_options
-from reconciler.commands.planning import Planned, Screen, make_plan, screen, stop_event
+from reconciler.commands.options import OUTPUT, WORLD, settings_of, stop_event, with_options
+from reconciler.commands.planning import Planned, Screen, make_plan, screen
 from reconciler.core.errors import CancelledError, PartlyAppliedError, RefusedError
 from reconciler.core.events import Event, Outcome
 from reconciler.core.ports import StateWriter

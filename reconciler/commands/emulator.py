@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from reconciler.commands.options import OUTPUT, settings_of, with_options
+from reconciler.commands.options import OUTPUT, settings_of, stop_event, with_options
 from reconciler.core.errors import ConfigurationError
 from reconciler.emulator.emulator import Emulator
 from reconciler.emulator.faults import ANY, KINDS
@@ -47,23 +47,26 @@ def command() -> None:
 @click.option("--host", default="127.0.0.1", show_default=True, help="A loopback address.")
 @click.option("--port", default=8399, show_default=True, help="0 takes a free one.")
 @with_options(OUTPUT)
-def serve(environment: str, host: str, port: int, **flags: Any) -> None:
+@click.pass_obj
+def serve(stop: object, /, environment: str, host: str, port: int, **flags: Any) -> None:
     """Serve an environment's emulator on a loopback socket until interrupted."""
-
-    def ready(url: str) -> None:
-        click.echo(f"serving {environment} at {url}")
-        click.echo(f"  api: {{endpoint: {url}}}")
-        click.echo(f"  clientId: file:{HOME}/{EMULATOR}/{environment}.client-id")
-        click.echo(f"  clientSecret: file:{HOME}/{EMULATOR}/{environment}.client-secret")
-
     with _opened(environment, flags) as emulator:
         issued = emulator.credentials
         replace_file(emulator.path.with_suffix(".client-id"), issued.client_id.encode())
         replace_file(emulator.path.with_suffix(".client-secret"), issued.client_secret.encode())
         try:
-            emulator.serve(host, port, ready)
+            with emulator.serving(host, port) as url:
+                _tell(environment, url)
+                stop_event(stop).wait()
         except (ValueError, OSError) as error:
-            raise click.BadParameter(f"can't serve there: {error}") from None
+            raise click.UsageError(f"can't serve at {host}:{port}: {error}") from None
+
+
+def _tell(environment: str, url: str) -> None:
+    click.echo(f"serving {environment} at {url} until interrupted; to reach it, write in the manifests")
+    click.echo(f"  api: {{endpoint: {url}}}")
+    click.echo(f"  clientId: file:{HOME}/{EMULATOR}/{environment}.client-id")
+    click.echo(f"  clientSecret: file:{HOME}/{EMULATOR}/{environment}.client-secret")
 
 
 @command.command()

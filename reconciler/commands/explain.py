@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from reconciler.commands.options import EMULATE, OUTPUT, SOURCES, settings_of, with_options
+from reconciler.commands.options import EMULATE, OUTPUT, SOURCES, settings_of, stop_event, with_options
 
 
 @click.command(name="explain")
@@ -17,7 +17,7 @@ def command(stop: object, /, environment: str, address: str, **flags: Any) -> No
 
     Reads what `plan` reads, for one address. Shows how many, and of what kind; never a value.
     """
-    from reconciler.commands.planning import make_plan, screen, stop_event
+    from reconciler.commands.planning import make_plan, screen
     from reconciler.core.errors import ConfigurationError
     from reconciler.core.model import Address
     from reconciler.render.explain import explanation, print_explanation

@@ -1,5 +1,6 @@
 """Options that commands share, read into Settings."""
 
+import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -57,6 +58,13 @@ def settings_of(flags: dict[str, Any]) -> Settings:
         verbose=flags.get("verbose", False),
         no_color=flags.get("no_color", False),
     )
+
+
+def stop_event(context_object: object) -> threading.Event:
+    """Set by the first SIGINT or SIGTERM."""
+    if not isinstance(context_object, threading.Event):
+        raise TypeError("the command line passes the stop event")
+    return context_object
 
 
 def selected(only: tuple[str, ...], known: frozenset[Address]) -> frozenset[Address]:

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from reconciler.commands.options import OUTPUT, WORLD, settings_of, with_options
+from reconciler.commands.options import OUTPUT, WORLD, settings_of, stop_event, with_options
 from reconciler.core.errors import RefusedError
 
 CHANGES = 2
@@ -21,7 +21,7 @@ def command(stop: object, /, environment: str, detailed_exitcode: bool, **flags:
     Reads manifests, state, sources and Criteo's segments once each. Writes nothing but a private
     cache. A plan that a guard stands against is shown, with the way out, and exits 5.
     """
-    from reconciler.commands.planning import make_plan, screen, stop_event
+    from reconciler.commands.planning import make_plan, screen
     from reconciler.render.terminal import print_plan
     from reconciler.wiring import workspace
 

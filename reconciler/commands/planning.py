@@ -2,7 +2,6 @@
 
 import logging
 import sys
-import threading
 from dataclasses import dataclass
 from time import monotonic
 
@@ -62,10 +61,3 @@ def make_plan(space: Workspace, state: StateReader, only: tuple[str, ...], shown
     observed = observe(space.desired, addresses, space.readers(), state, engine, space.clock, doing)
     doing("")
     return Planned(plan(space.desired, observed, addresses), observed, engine)
-
-
-def stop_event(context_object: object) -> threading.Event:
-    """Set by the first SIGINT or SIGTERM."""
-    if not isinstance(context_object, threading.Event):
-        raise TypeError("the command line passes the stop event")
-    return context_object

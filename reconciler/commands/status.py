@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from reconciler.commands.options import EMULATE, ONLY, OUTPUT, settings_of, with_options
+from reconciler.commands.options import EMULATE, ONLY, OUTPUT, settings_of, stop_event, with_options
 from reconciler.core.model import Address
 from reconciler.core.ports import SegmentReader
 from reconciler.core.receipt import Receipt
@@ -24,7 +24,7 @@ def command(stop: object, /, environment: str, refresh: bool, **flags: Any) -> N
     it is past the gate of 0.1 %, below which an audience can't be used.
     """
     from reconciler.commands.options import selected
-    from reconciler.commands.planning import screen, stop_event
+    from reconciler.commands.planning import screen
     from reconciler.render.status import print_status, status
     from reconciler.wiring import workspace
 

@@ -208,7 +208,7 @@ class Histories(RuleBasedStateMachine):
         else:
             assert "change the title" in finding.remedy, finding
             address = Address.parse(finding.where)
-            self._wish(address, title=f"{address} {attempt}", old=self.world.wishes[address])
+            self._wish(address, title=f"{address} another {attempt}", old=self.world.wishes[address])
 
     def _no_segment_is_nobodys(self) -> None:
         """Late and repeated creates leave no strays; a create may be unanswered when it is forgotten."""
