@@ -315,7 +315,7 @@ def _unfit(sight: Sight, segment: Segment, *, touched: bool) -> Finding | None:
         return Finding(
             where,
             f"segment {segment.id} is read-only at Criteo",
-            "ask the owner of the account to lift it, or change the title so that a new segment is made",
+            "ask the owner of the account at Criteo to lift that, or take the audience out of the manifests",
         )
     return None
 

@@ -1,0 +1,223 @@
+"""What the planner decides for one address, case by case."""
+
+import pickle
+
+import pytest
+from world import Wish, World, replace
+
+from reconciler.core.members import Delta, Identifiers, SnapshotRef
+from reconciler.core.model import Address, Form, IdentifierType
+from reconciler.core.plan import Adopt, Create, Forget, Replace, Update, address_of
+from reconciler.core.receipt import Transfer, remaining, window
+
+ADDRESS = Address("offsite", "buyers")
+CUSTOMER = (IdentifierType.CUSTOMER_ID, Form.PLAIN)
+
+
+@pytest.fixture
+def world():
+    made = World(wishes={ADDRESS: Wish("Buyers")}, people={"buyers": frozenset({"a", "b", "c", "d"})})
+    made.run()
+    return made
+
+
+def only(world):
+    plan = world.plan()
+    assert plan.blocked == ()
+    [change] = plan.changes
+    return change
+
+
+def current(world):
+    return world.store.saved_receipts[ADDRESS].current
+
+
+def test_a_new_audience_is_created_and_filled():
+    world = World(wishes={ADDRESS: Wish("Buyers")}, people={"buyers": frozenset("ab")})
+    change = only(world)
+    assert isinstance(change, Create)
+    assert change.members.delta == Delta(0, 2, 0)
+    assert world.plan().cost.calls == {"criteo": 2}
+
+
+def test_suppressed_people_leave_before_anyone_joins(world):
+    world.suppressed["buyers"] = frozenset({"a"})
+    world.people["buyers"] = frozenset({"a", "b", "e"})
+    change = only(world)
+    assert change.members.delta == Delta(urgent=1, adds=1, removes=2)
+    world.run()
+    assert [call[0] for call in world.criteo.writes[-3:]] == ["remove", "add", "remove"]
+
+
+def test_a_changed_definition_alone_costs_no_call(world):
+    wish = world.wishes[ADDRESS]
+    world.wishes[ADDRESS] = wish
+    desired = world.desired
+
+    def reworded():
+        made = desired()
+        [spec] = made.segments
+        source = replace(spec.audience.source, where="true")
+        return replace(made, segments=(replace(spec, audience=replace(spec.audience, source=source)),))
+
+    world.desired = reworded
+    change = only(world)
+    assert isinstance(change, Update)
+    assert "the definition changed; the members did not" in change.reason
+    assert world.plan().cost.calls == {}
+    written = len(world.criteo.writes)
+    world.run()
+    assert len(world.criteo.writes) == written
+    assert world.plan().changes == ()
+
+
+def test_a_changed_key_is_a_replacement_that_deletes_nothing(world):
+    world.wishes[ADDRESS] = replace(world.wishes[ADDRESS], kind=CUSTOMER)
+    change = only(world)
+    assert isinstance(change, Replace)
+    assert change.reason == "identifier type and form can't be changed in place"
+    world.run()
+    names = sorted(segment.name for segment in world.criteo.accounts["1001"].values())
+    assert names == ["Buyers", "Buyers (retired 2026-11-24)"]
+    assert world.plan().changes == ()
+
+
+def test_two_replacements_in_a_day_keep_their_names_apart(world):
+    for kind in (CUSTOMER, (IdentifierType.EMAIL, Form.MD5)):
+        world.wishes[ADDRESS] = replace(world.wishes[ADDRESS], kind=kind)
+        world.run()
+    names = sorted(segment.name for segment in world.criteo.accounts["1001"].values())
+    assert names == ["Buyers", "Buyers (retired 2026-11-24 2)", "Buyers (retired 2026-11-24)"]
+
+
+def test_what_left_the_manifests_is_forgotten_and_can_come_back(world):
+    wish = world.wishes.pop(ADDRESS)
+    change = only(world)
+    assert isinstance(change, Forget)
+    assert address_of(change) == ADDRESS
+    world.run()
+    assert world.plan().changes == ()
+    world.wishes[ADDRESS] = wish
+    world.people["buyers"] = frozenset("abe")
+    change = only(world)
+    assert isinstance(change, Adopt)
+    assert change.members.delta == Delta(0, 1, 2)
+    world.run()
+    assert world.criteo.segment(current(world).segment_id).members == world.members(ADDRESS)
+
+
+def test_what_is_gone_and_left_the_manifests_leaves_nothing(world):
+    del world.wishes[ADDRESS]
+    world.criteo.delete(current(world).segment_id)
+    assert only(world).drop
+    world.run()
+    assert world.store.saved_receipts == {}
+
+
+def test_a_read_only_segment_is_not_changed(world):
+    segment = world.criteo.segment(current(world).segment_id)
+    segment.read_only = True
+    assert world.plan().blocked == ()
+    world.people["buyers"] = frozenset("abz")
+    [blocked] = world.plan().blocked
+    assert "read-only" in blocked.finding.problem
+
+
+def test_a_segment_of_another_type_than_the_state_says_is_not_touched(world):
+    segment = world.criteo.segment(current(world).segment_id)
+    segment.identifier_type = IdentifierType.CUSTOMER_ID
+    world.people["buyers"] = frozenset("abz")
+    [blocked] = world.plan().blocked
+    assert "holds CustomerId at Criteo" in blocked.finding.problem
+    assert world.criteo.segment(segment.id).members == {f"Email:sha256:{one}" for one in "abcd"}
+
+
+def test_a_read_only_replacement_is_not_filled(world):
+    world.wishes[ADDRESS] = replace(world.wishes[ADDRESS], kind=CUSTOMER)
+    world.criteo.fault = lambda operation: "rejected" if operation == "add" else None
+    world.run()
+    world.criteo.fault = lambda _operation: None
+    world.criteo.named("1001", "Buyers (new)").read_only = True
+    [blocked] = world.plan().blocked
+    assert "read-only" in blocked.finding.problem
+
+
+def test_an_interrupted_transfer_says_whether_it_goes_on_or_the_source_has_changed(world):
+    world.people["buyers"] = frozenset("abcdefgh")
+    answers = iter([None, "lost-before"])
+    world.criteo.fault = lambda operation: next(answers, None) if operation == "add" else None
+    world.run()
+    world.criteo.fault = lambda _operation: None
+    change = only(world)
+    assert "goes on where it stopped" in change.reason
+    assert change.members.done == 3
+    world.people["buyers"] = frozenset("abcdefxy")
+    change = only(world)
+    assert "the source has changed since" in change.reason
+    assert change.members.not_before == world.clock.now() + world.quiet
+
+
+def test_a_call_that_could_undo_the_name_is_waited_out(world):
+    world.wishes[ADDRESS] = replace(world.wishes[ADDRESS], title="Other")
+    world.criteo.fault = lambda operation: "late" if operation == "update" else None
+    world.run()
+    world.criteo.fault = lambda _operation: None
+    world.wishes[ADDRESS] = replace(world.wishes[ADDRESS], title="Buyers")
+    change = only(world)
+    assert "an unanswered call may still change the name" in change.reason
+    world.run()
+    assert world.clock.waited >= world.quiet.total_seconds() - 1
+    assert world.criteo.segment(current(world).segment_id).name == "Buyers"
+    assert world.plan().changes == ()
+
+
+def test_an_unanswered_create_is_found_again_and_renamed_if_the_title_has_changed():
+    world = World(wishes={ADDRESS: Wish("Buyers")}, people={"buyers": frozenset("ab")})
+    world.criteo.fault = lambda operation: "late" if operation == "create" else None
+    world.run()
+    world.criteo.fault = lambda _operation: None
+    world.wishes[ADDRESS] = Wish("Renamed")
+    assert "was not answered, and it isn't there" in only(world).reason
+    world.clock.advance(61)
+    world.criteo.land()
+    assert "whose answer was lost" in only(world).reason
+    world.run()
+    [segment] = world.criteo.accounts["1001"].values()
+    assert segment.name == "Renamed"
+    assert world.plan().changes == ()
+
+
+def test_titles_can_be_swapped():
+    other = Address("offsite", "others")
+    world = World(
+        wishes={ADDRESS: Wish("A"), other: Wish("B")},
+        people={"buyers": frozenset("ab"), "others": frozenset("c")},
+    )
+    world.run()
+    world.wishes = {ADDRESS: Wish("B"), other: Wish("A")}
+    assert world.plan().cost.calls == {"criteo": 2}
+    world.run()
+    assert world.plan().changes == ()
+
+
+def test_positions_do_not_depend_on_the_batch_size():
+    moving = Transfer(SnapshotRef("t", 9), SnapshotRef("u", 2), Delta(2, 5, 3), acked=1)
+    assert remaining(moving) == Delta(1, 5, 3)
+    assert remaining(None) == Delta(0, 0, 0)
+    assert window(moving, 4) == (1, 2)
+    assert window(replace(moving, acked=2), 4) == (2, 6)
+    assert window(replace(moving, acked=6), 4) == (6, 7)
+    assert window(replace(moving, acked=7), 40) == (7, 10)
+    assert window(replace(moving, acked=10), 4) is None
+
+
+def test_identifiers_can_be_sent_and_never_shown():
+    held = Identifiers(["jane@example.com", "joe@example.com"])
+    assert len(held) == 2
+    assert list(held) == held.reveal()
+    assert held[0] == "jane@example.com"
+    assert isinstance(held[:1], Identifiers)
+    for text in (repr(held), str(held), f"{held}", f"{held!r:>30}", f"{held}"):
+        assert "example.com" not in text
+    with pytest.raises(TypeError, match="never pickled"):
+        pickle.dumps(held)
