@@ -221,3 +221,58 @@ def test_identifiers_can_be_sent_and_never_shown():
         assert "example.com" not in text
     with pytest.raises(TypeError, match="never pickled"):
         pickle.dumps(held)
+
+
+def test_a_name_that_a_forgotten_segment_bears_is_not_taken_from_it(world):
+    other = Address("offsite", "others")
+    del world.wishes[ADDRESS]
+    world.wishes[other], world.people["others"] = Wish("Buyers"), frozenset("z")
+    [blocked] = world.plan().blocked
+    assert "which this tool made for offsite/buyers" in blocked.finding.problem
+    assert "change the title" in blocked.finding.remedy
+
+
+def test_a_guard_blocks_its_address_and_the_rest_of_the_plan_is_still_shown(world):
+    world.guards = replace(world.guards, max_shrink=0.1)
+    world.people["buyers"] = frozenset("ab")
+    other = Address("offsite", "others")
+    world.wishes[other], world.people["others"] = Wish("Others"), frozenset("z")
+    plan = world.plan()
+    assert [one.address for one in plan.blocked] == [ADDRESS]
+    assert [address_of(one) for one in plan.changes] == [other]
+
+
+def test_an_address_reads_as_it_is_written():
+    assert Address.parse(str(ADDRESS)) == ADDRESS
+
+
+def half_replaced(world):
+    """A replacement that exists and holds nothing yet."""
+    world.wishes[ADDRESS] = replace(world.wishes[ADDRESS], kind=CUSTOMER)
+    world.criteo.fault = lambda operation: "rejected" if operation == "add" else None
+    world.run()
+    world.criteo.fault = lambda _operation: None
+    return world.criteo.named("1001", "Buyers (new)")
+
+
+def test_a_replacement_that_is_given_up_stays_under_another_name(world):
+    half_replaced(world)
+    world.wishes[ADDRESS] = Wish("Buyers")
+    world.run()
+    names = sorted(segment.name for segment in world.criteo.accounts["1001"].values())
+    assert names == ["Buyers", "Buyers (retired 2026-11-24)"]
+    assert world.plan().changes == ()
+
+
+def test_a_replacement_that_is_given_up_and_gone_is_forgotten(world):
+    world.criteo.delete(half_replaced(world).id)
+    world.wishes[ADDRESS] = Wish("Buyers")
+    world.run()
+    assert world.store.saved_receipts[ADDRESS].retired == ()
+    assert world.plan().changes == ()
+
+
+def test_a_replacement_that_is_gone_is_made_again(world):
+    world.criteo.delete(half_replaced(world).id)
+    world.run()
+    assert world.criteo.segment(current(world).segment_id).members == world.members(ADDRESS)
