@@ -276,3 +276,81 @@ def test_a_replacement_that_is_gone_is_made_again(world):
     world.criteo.delete(half_replaced(world).id)
     world.run()
     assert world.criteo.segment(current(world).segment_id).members == world.members(ADDRESS)
+
+
+def unanswered(world):
+    """A run whose creates get no answer, though they may still be carried out."""
+    world.criteo.fault = lambda operation: "lost-before" if operation == "create" else None
+    world.run()
+    world.criteo.fault = lambda _operation: None
+
+
+def test_another_key_waits_until_an_unanswered_create_can_no_longer_land():
+    world = World(wishes={ADDRESS: Wish("Buyers")}, people={"buyers": frozenset("ab")})
+    unanswered(world)
+    world.wishes[ADDRESS] = Wish("Buyers", kind=CUSTOMER)
+    [blocked] = world.plan().blocked
+    assert "was not answered and may still be carried out" in blocked.finding.problem
+    assert blocked.finding.remedy == "plan again after 12:10:00 UTC"
+    world.clock.advance(world.quiet.total_seconds())
+    world.run()
+    assert world.plan().changes == ()
+
+
+def test_another_key_waits_for_an_unanswered_replacement_too(world):
+    world.wishes[ADDRESS] = Wish("Buyers", kind=CUSTOMER)
+    unanswered(world)
+    world.wishes[ADDRESS] = Wish("Buyers", kind=(IdentifierType.EMAIL, Form.MD5))
+    [blocked] = world.plan().blocked
+    assert "'Buyers (new)' was not answered" in blocked.finding.problem
+    world.clock.advance(world.quiet.total_seconds())
+    world.run()
+    assert world.plan().changes == ()
+
+
+def test_a_third_key_gives_up_the_replacement_and_begins_another(world):
+    half_replaced(world)
+    world.wishes[ADDRESS] = Wish("Buyers", kind=(IdentifierType.EMAIL, Form.MD5))
+    world.run()
+    assert current(world).key.form == Form.MD5
+    assert len(world.store.saved_receipts[ADDRESS].retired) == 2
+    assert world.plan().changes == ()
+
+
+def test_a_replacement_that_stopped_between_its_renames_goes_on(world):
+    old = current(world).segment_id
+    world.wishes[ADDRESS] = Wish("Buyers", kind=CUSTOMER)
+    answers = iter([None, "rejected"])
+    world.criteo.fault = lambda operation: next(answers, None) if operation == "update" else None
+    world.run()
+    world.criteo.fault = lambda _operation: None
+    assert world.criteo.segment(old).name == "Buyers (retired 2026-11-24)"
+    world.run()
+    assert world.criteo.segment(current(world).segment_id).name == "Buyers"
+    assert world.criteo.segment(old).name == "Buyers (retired 2026-11-24)"
+    assert world.plan().changes == ()
+
+
+def test_a_filled_replacement_whose_predecessor_is_gone_takes_over(world):
+    world.wishes[ADDRESS] = Wish("Buyers", kind=CUSTOMER)
+    world.criteo.fault = lambda operation: "rejected" if operation == "update" else None
+    world.run()
+    world.criteo.fault = lambda _operation: None
+    world.criteo.delete(current(world).segment_id)
+    world.run()
+    assert world.store.saved_receipts[ADDRESS].retired == ()
+    assert world.plan().changes == ()
+
+
+def test_a_name_that_an_unanswered_create_may_take_is_not_given_away(world):
+    other = Address("offsite", "others")
+    world.wishes[other], world.people["others"] = Wish("Others"), frozenset("z")
+    unanswered(world)
+    world.wishes[ADDRESS], world.wishes[other] = Wish("Others"), Wish("Elsewhere")
+    [blocked] = world.plan().blocked
+    assert (
+        "'Others' may still be taken by an unanswered request for offsite/others" in blocked.finding.problem
+    )
+    world.clock.advance(world.quiet.total_seconds())
+    world.run()
+    assert world.plan().changes == ()
