@@ -354,3 +354,30 @@ def test_a_name_that_an_unanswered_create_may_take_is_not_given_away(world):
     world.clock.advance(world.quiet.total_seconds())
     world.run()
     assert world.plan().changes == ()
+
+
+def test_a_resumed_transfer_sends_only_the_batch_in_doubt_and_the_rest(world):
+    world.people["buyers"] = frozenset("abcdefghij")
+    answers = iter([None, "lost-after"])
+    world.criteo.fault = lambda operation: next(answers, None) if operation == "add" else None
+    world.run()
+    world.criteo.fault = lambda _operation: None
+    world.batch_size = 1
+    sent = len(world.criteo.writes)
+    world.run()
+    assert [call[2] for call in world.criteo.writes[sent:]] == [1, 1, 1]
+    assert world.criteo.segment(current(world).segment_id).members == world.members(ADDRESS)
+
+
+def test_a_doubt_outlives_a_smaller_batch_that_is_refused(world):
+    world.people["buyers"] = frozenset("abcdefghij")
+    answers = iter(["lost-after", "rejected"])
+    world.criteo.fault = lambda operation: next(answers, None) if operation == "add" else None
+    world.run()
+    world.batch_size = 1
+    world.run()
+    world.criteo.fault = lambda _operation: None
+    assert current(world).transfer.flight.end == 3
+    world.people["buyers"] = frozenset("abcd")
+    world.run()
+    assert world.criteo.segment(current(world).segment_id).members == world.members(ADDRESS)

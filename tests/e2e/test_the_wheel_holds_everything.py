@@ -1,0 +1,35 @@
+"""What is installed from the wheel works without the repository: schemas, emulator, types."""
+
+import subprocess
+import sys
+import zipfile
+
+from command_line import REPOSITORY, Project, surroundings
+
+
+def test_the_wheel_validates_and_plans_on_its_own(tmp_path):
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path / "dist")]
+    subprocess.run(build, cwd=REPOSITORY, check=True, capture_output=True)
+    [wheel] = (tmp_path / "dist").glob("criteo_reconciler-*.whl")
+    with zipfile.ZipFile(wheel) as packed:
+        names = set(packed.namelist())
+        packed.extractall(tmp_path / "installed")
+    assert {f"reconciler/schemas/{file.name}" for file in (REPOSITORY / "schemas").iterdir()} <= names
+    assert "reconciler/emulator/app.py" in names
+    assert "reconciler/py.typed" in names
+    (tmp_path / "project").mkdir()
+    project = Project.make(tmp_path / "project")
+    project.people(*range(3))
+    where = str(tmp_path / "installed")
+    code = f"import sys; sys.path.insert(0, {where!r}); from reconciler.cli import main; main()"
+    for arguments in (["validate"], ["plan", "sandbox"]):
+        done = subprocess.run(
+            [sys.executable, "-c", code, *arguments],
+            cwd=project.root,
+            env=surroundings(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
