@@ -79,8 +79,6 @@ def main() -> NoReturn:
     except click.ClickException as error:
         error.show()
         sys.exit(USAGE)
-    except BrokenPipeError:
-        os._exit(0)  # the reader of our output has left: nothing more can be said
     except Exception as error:  # noqa: BLE001 - the last handler: known errors are told, bugs show frames only
         sys.exit(_told(error))
     sys.exit(code if isinstance(code, int) else 0)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from datetime import date
 
 from reconciler.core.creates import answers
-from reconciler.core.errors import ConfigurationError, Finding
+from reconciler.core.errors import AuthenticationError, ConfigurationError, Finding, RejectedError
 from reconciler.core.members import EMPTY, NO_DELTA, Target
 from reconciler.core.model import Address, Audience, Desired, Form, IdentifierType, SegmentSpec
 from reconciler.core.plan import Comparison, Observed
@@ -36,7 +36,7 @@ def observe(
     specs = [spec for spec in desired.segments if spec.address in only]
     accounts = _accounts(desired, receipts.values(), readers)
     progress("reading segments")
-    segments = {account: reader.segments(account) for account, reader in accounts.items()}
+    segments = _listed(accounts, {spec.key.account_id for spec in desired.segments})
     segments = _confirmed(accounts, receipts.values(), segments)
     present = {one.id: one for listed in segments.values() for one in listed}
     targets = _targets(specs, engine, now.date(), progress)
@@ -76,6 +76,18 @@ def _accounts(
     return accounts
 
 
+def _listed(accounts: Mapping[str, SegmentReader], needed: Container[str]) -> dict[str, tuple[Segment, ...]]:
+    """An account that only old receipts name may be closed to us by now: then it is left out."""
+    segments = {}
+    for account, reader in accounts.items():
+        try:
+            segments[account] = reader.segments(account)
+        except (AuthenticationError, RejectedError):
+            if account in needed:
+                raise
+    return segments
+
+
 def _confirmed(
     accounts: Mapping[str, SegmentReader],
     receipts: Iterable[Receipt],
@@ -86,7 +98,11 @@ def _confirmed(
     for receipt in receipts:
         for holding in receipt.holdings:
             listed = segments.get(holding.key.account_id, ())
-            if holding.segment_id and all(one.id != holding.segment_id for one in listed):
+            if (
+                holding.key.account_id in segments
+                and holding.segment_id
+                and all(one.id != holding.segment_id for one in listed)
+            ):
                 missing[holding.key.account_id].append(holding.segment_id)
     return {
         account: (*listed, *(accounts[account].segments_by_id(account, ids) if ids else ()))

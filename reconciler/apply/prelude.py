@@ -17,7 +17,7 @@ from reconciler.core.plan import (
     Sending,
     Turn,
 )
-from reconciler.core.receipt import Holding, Rename, Retired
+from reconciler.core.receipt import Holding, Receipt, Rename, Retired
 from reconciler.core.remote import ItemFailure, NewSegment, Segment, SegmentPatch, name_key
 from reconciler.core.schedule import BULK_ITEMS
 
@@ -68,7 +68,10 @@ def patch(tools: Tools, ledger: Ledger, chunk: Sequence[Patch]) -> None:
     """One bulk call on names and descriptions. It is written down first: it may land late."""
     sent: list[tuple[Patch, Rename]] = []
     for change, step in chunk:
-        holding = _quiet(tools, ledger.holding(change.spec.address, step.slot), step)
+        _quiet(tools, ledger.holding(change.spec.address, step.slot), step)
+    tools.clock.check()
+    for change, step in chunk:
+        holding = ledger.holding(change.spec.address, step.slot)
         rename = Rename(step.name, step.description, tools.clock.now())
         ledger.put(change.spec.address, step.slot, knowledge.renaming(holding, rename, tools.api.quiet))
         sent.append(((change, step), rename))
@@ -81,12 +84,16 @@ def patch(tools: Tools, ledger: Ledger, chunk: Sequence[Patch]) -> None:
         answer = tools.writers[change.spec.credential].update(step.account_id, patches)
     except REMOTE_FAILURES as error:
         for (change, step), rename in sent:
-            if isinstance(error, RejectedError):
+            if isinstance(error, OutcomeUnknownError):
+                _unanswered(tools, ledger, change, step, rename)
+            else:
                 _answered(ledger, change, step, rename)
             ledger.end(change.spec.address, Outcome.FAILED, error)
         return
     for ((change, step), rename), item in zip(sent, answer.items, strict=True):
-        if not answer.uncertain:
+        if answer.uncertain:
+            _unanswered(tools, ledger, change, step, rename)
+        else:
             _answered(ledger, change, step, rename)
         if isinstance(item, ItemFailure):
             ledger.end(change.spec.address, Outcome.FAILED, _refused(item))
@@ -94,19 +101,24 @@ def patch(tools: Tools, ledger: Ledger, chunk: Sequence[Patch]) -> None:
             ledger.took(SegmentPatched(change.spec.address))
 
 
-def _quiet(tools: Tools, holding: Holding, step: PatchSegment) -> Holding:
+def _quiet(tools: Tools, holding: Holding, step: PatchSegment) -> None:
     """Waits until no unanswered call can undo this one."""
     now = tools.clock.now()
     until = knowledge.may_undo(holding, step.name, step.description, now, tools.api.quiet)
     if until is not None:
         tools.clock.wait((until - now).total_seconds(), "an unanswered change of the name may still land")
-    return holding
 
 
 def _answered(ledger: Ledger, change: Sending, step: PatchSegment, rename: Rename) -> None:
     """The call can't land any more."""
     address = change.spec.address
     ledger.put(address, step.slot, knowledge.renamed(ledger.holding(address, step.slot), rename))
+
+
+def _unanswered(tools: Tools, ledger: Ledger, change: Sending, step: PatchSegment, rename: Rename) -> None:
+    """It may land until the quiet time after its last attempt is over."""
+    address, now = change.spec.address, tools.clock.now()
+    ledger.put(address, step.slot, knowledge.sent_again(ledger.holding(address, step.slot), rename, now))
 
 
 def _abandon(tools: Tools, ledger: Ledger, change: Sending, step: AbandonSuccessor) -> None:
@@ -119,6 +131,8 @@ def _abandon(tools: Tools, ledger: Ledger, change: Sending, step: AbandonSuccess
 
 def _create(tools: Tools, ledger: Ledger, group: Sequence[Creation]) -> None:
     """One bulk call, its intents written down first. An item without an answer is looked up."""
+    tools.clock.check()
+    known = [ledger.known(change.spec.address) for change, _ in group]
     for change, step in group:
         before = ledger.known_holding(change.spec.address, step.slot)
         intended = knowledge.intend(step.key, step.name, before, tools.clock.now())
@@ -132,27 +146,55 @@ def _create(tools: Tools, ledger: Ledger, group: Sequence[Creation]) -> None:
     try:
         answer = tools.writers[first.spec.credential].create(account_id, wanted)
         items: Sequence[Segment | ReconcilerError] = [
-            _refused(item) if isinstance(item, ItemFailure) else item for item in answer.items
+            _unmade(item) if isinstance(item, ItemFailure) else item for item in answer.items
         ]
         again = answer.uncertain
     except REMOTE_FAILURES as error:
         items = [error] * len(group)
+    for (change, step), item in zip(group, items, strict=True):
+        if isinstance(item, Segment):
+            _created(ledger, change, step, item, again=again)
     doubtful = [one for one, item in zip(group, items, strict=True) if _doubtful(item)]
     found = _look_up(tools, ledger, account_id, doubtful) if doubtful else {}
-    for (change, step), item in zip(group, items, strict=True):
-        known = found.get(name_key(step.name)) if isinstance(item, ReconcilerError) else item
-        if known is None and isinstance(item, ReconcilerError):
-            ledger.end(change.spec.address, Outcome.FAILED, item)
-        elif known is not None:
-            holding = ledger.holding(change.spec.address, step.slot)
-            ledger.put(change.spec.address, step.slot, knowledge.created(holding, known.id, again=again))
-            ledger.took(SegmentCreated(change.spec.address, known.id))
+    for (change, step), item, earlier in zip(group, items, known, strict=True):
+        if isinstance(item, Segment):
+            continue
+        if segment := found.get(name_key(step.name)):
+            _created(ledger, change, step, segment, again=again)
+        else:
+            _not_created(tools, ledger, change, step, item, earlier)
+
+
+def _created(ledger: Ledger, change: Sending, step: CreateSegment, segment: Segment, *, again: bool) -> None:
+    holding = ledger.holding(change.spec.address, step.slot)
+    ledger.put(change.spec.address, step.slot, knowledge.created(holding, segment.id, again=again))
+    ledger.took(SegmentCreated(change.spec.address, segment.id))
+
+
+def _not_created(
+    tools: Tools,
+    ledger: Ledger,
+    change: Sending,
+    step: CreateSegment,
+    error: ReconcilerError,
+    earlier: Receipt | None,
+) -> None:
+    """After a definite no, what we know is what we knew; without an answer it may land for a while."""
+    address = change.spec.address
+    if isinstance(error, OutcomeUnknownError):
+        late = knowledge.lost(ledger.holding(address, step.slot), tools.clock.now(), tools.api.quiet)
+        ledger.put(address, step.slot, late)
+    elif earlier is not None:
+        ledger.write(earlier)
+    else:
+        ledger.drop(ledger.receipt(address))
+    ledger.end(address, Outcome.FAILED, error)
 
 
 def _doubtful(item: Segment | ReconcilerError) -> bool:
     """The segment may be there after all: no answer, or its name is taken, perhaps by our own request."""
     if isinstance(item, RejectedError):
-        return item.code in {"", "name-must-be-unique"}
+        return item.code == "name-must-be-unique"
     return isinstance(item, OutcomeUnknownError)
 
 
@@ -176,6 +218,11 @@ def _look_up(
     except REMOTE_FAILURES:
         return found
     return found
+
+
+def _unmade(item: ItemFailure) -> ReconcilerError:
+    """An item that Criteo says nothing about may have been made."""
+    return _refused(item) if item.code else OutcomeUnknownError(item.problem)
 
 
 def _refused(item: ItemFailure) -> RejectedError:

@@ -49,8 +49,9 @@ def apply(plan: Plan, receipts: Mapping[Address, Receipt], tools: Tools, run_job
         raise RefusedError(f"{len(findings)} addresses are blocked; nothing was sent", findings=findings)
     ledger, stopped = Ledger(tools, receipts), None
     if plan.changes:
-        tools.state.open_run()
         try:
+            tools.clock.check()
+            tools.state.open_run()
             _carry_out(plan, tools, ledger, run_jobs)
             tools.state.prune()
         except (CancelledError, StorageError) as error:
@@ -77,9 +78,14 @@ def _carry_out(plan: Plan, tools: Tools, ledger: Ledger, run_jobs: RunJobs) -> N
             sending.append(change)
     run_prelude(tools, ledger, sending)
     standing = [change for change in sending if change.spec.address not in ledger.ended]
-    # Shortest first: most audiences are ready early, and a stop leaves the fewest half-way.
-    standing.sort(key=lambda change: (change.members.delta.total, change.spec.address))
+    # Suppressed people first. Then the shortest: most audiences are ready early, few are left half-way.
+    standing.sort(key=_urgency)
     run_jobs([_job(tools, ledger, change) for change in standing])
+
+
+def _urgency(change: Sending) -> tuple[bool, int, Address]:
+    delta = change.members.delta
+    return delta.urgent == 0, delta.total, change.spec.address
 
 
 def _forget(tools: Tools, ledger: Ledger, change: Forget) -> None:

@@ -1,8 +1,8 @@
 """Members on their way to one segment: dispatch is written down, then sent, then acknowledged."""
 
-from reconciler.apply.ledger import Ledger, Tools
+from reconciler.apply.ledger import REMOTE_FAILURES, Ledger, Tools
 from reconciler.core import receipt as knowledge
-from reconciler.core.errors import CancelledError, OutcomeUnknownError, RejectedError
+from reconciler.core.errors import CancelledError, OutcomeUnknownError
 from reconciler.core.events import BatchTaken, TransferStarted
 from reconciler.core.members import Batch
 from reconciler.core.plan import Sending, SendMembers
@@ -68,10 +68,10 @@ def _sent(
         answer = writer.change_members(
             flying.segment_id, flying.key.identifier_type, batch.operation, batch.identifiers
         )
-    except RejectedError:
-        ledger.put(address, slot, before)  # it did not happen: the doubt is what it was
-        raise
     except OutcomeUnknownError:
         ledger.put(address, slot, knowledge.lost(flying, tools.clock.now(), quiet))
+        raise
+    except REMOTE_FAILURES:
+        ledger.put(address, slot, before)  # it did not happen: the doubt is what it was
         raise
     return knowledge.acknowledge(flying, batch, answer, tools.clock.now(), quiet), answer.invalid

@@ -1,6 +1,7 @@
 """`apply`: plans under the lock, shows the plan, and carries it out."""
 
 import os
+import signal
 import sys
 import threading
 from datetime import timedelta
@@ -35,6 +36,8 @@ def command(stop: object, /, environment: str, yes: bool, **flags: Any) -> int:
     stands against is refused before the first write (exit 5).
     """
     settings, asked = settings_of(flags), stop_event(stop)
+    if not yes and not sys.stdin.isatty():
+        raise click.UsageError("nobody can be asked here: pass --yes to apply the plan as it is shown")
     shown = screen(settings)
     with (
         workspace(settings, environment, asked, shown.progress) as space,
@@ -52,13 +55,17 @@ def command(stop: object, /, environment: str, yes: bool, **flags: Any) -> int:
 
 
 def _confirm(space: Workspace, yes: bool) -> None:
+    """Ctrl-C at the question means no."""
     if yes:
         return
-    if not sys.stdin.isatty():
-        raise click.UsageError("nobody can be asked here: pass --yes to apply the plan as it is shown")
     name = space.desired.environment.name
     where = "the emulator" if space.emulated else space.desired.environment.api.endpoint
-    click.confirm(f"Apply this plan to {name} ({where})?", abort=True, err=True)
+    listening = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        click.confirm(f"Apply this plan to {name} ({where})?", abort=True, err=True)
+    finally:
+        signal.signal(signal.SIGINT, listening)
+    space.clock.check()
 
 
 def _carry_out(

@@ -57,7 +57,11 @@ def make_plan(space: Workspace, state: StateReader, only: tuple[str, ...], shown
     """Reads everything once and decides."""
     addresses = selected(only, space.addresses(state))
     engine = space.engine(state)
-    doing = shown.progress.doing
+
+    def doing(what: str) -> None:
+        space.clock.check()
+        shown.progress.doing(what)
+
     observed = observe(space.desired, addresses, space.readers(), state, engine, space.clock, doing)
-    doing("")
+    shown.progress.doing("")
     return Planned(plan(space.desired, observed, addresses), observed, engine)

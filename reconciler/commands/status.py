@@ -1,11 +1,13 @@
 """`status`: where every address stands, from the state; with `--refresh` also what Criteo counts."""
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any
 
 import click
 
 from reconciler.commands.options import EMULATE, ONLY, OUTPUT, settings_of, stop_event, with_options
+from reconciler.core.errors import RejectedError
 from reconciler.core.model import Address
 from reconciler.core.ports import SegmentReader
 from reconciler.core.receipt import Receipt
@@ -44,10 +46,11 @@ def command(stop: object, /, environment: str, refresh: bool, **flags: Any) -> N
 def _statistics(
     reader_of: Callable[[Address], SegmentReader], receipts: Iterable[Receipt]
 ) -> dict[str, Statistics]:
-    return {
-        one.current.segment_id: reader_of(one.address).statistics(
-            one.current.key.account_id, one.current.segment_id
-        )
-        for one in receipts
-        if one.current.segment_id and not one.forgotten_at
-    }
+    """Of segments that are there; one that is gone is for `plan` to say."""
+    known = {}
+    for one in receipts:
+        segment_id = one.current.segment_id
+        if segment_id and not one.forgotten_at:
+            with suppress(RejectedError):
+                known[segment_id] = reader_of(one.address).statistics(one.current.key.account_id, segment_id)
+    return known

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from reconciler.core.model import Address
 from reconciler.core.plan import Slot
-from reconciler.core.receipt import Holding, Intent, Receipt
+from reconciler.core.receipt import Holding, Intent, Receipt, create_lands_until
 from reconciler.core.remote import Segment, name_key
 
 Unanswered = tuple[Address, Slot, Holding, Intent]
@@ -47,14 +47,13 @@ def reserved(
     waiting = {}
     for receipt in receipts:
         for holding in receipt.holdings:
-            for name, sent_at in _asked_for(holding):
-                if now < sent_at + quiet:
-                    name_in_account = (holding.key.account_id, name_key(name))
-                    waiting[name_in_account] = (receipt.address, sent_at + quiet)
+            for name, until in _asked_for(holding, quiet):
+                if now < until:
+                    waiting[holding.key.account_id, name_key(name)] = (receipt.address, until)
     return waiting
 
 
-def _asked_for(holding: Holding) -> Iterator[tuple[str, datetime]]:
+def _asked_for(holding: Holding, quiet: timedelta) -> Iterator[tuple[str, datetime]]:
     if holding.intent is not None:
-        yield holding.intent.name, holding.intent.written_at
-    yield from ((one.name, one.sent_at) for one in holding.renames if one.name is not None)
+        yield holding.intent.name, create_lands_until(holding, holding.intent, quiet)
+    yield from ((one.name, one.sent_at + quiet) for one in holding.renames if one.name is not None)

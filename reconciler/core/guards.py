@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from math import ceil
 
 from reconciler.core.errors import Finding
 from reconciler.core.members import Target
@@ -29,15 +30,19 @@ class Question:
 
     @property
     def leaving(self) -> int:
-        if self.fresh:
-            return max(0, (self.settled or 0) - self.target.members.count)
-        return self.members.delta.out
+        """What an interrupted run has already removed counts too."""
+        fewer = max(0, (self.settled or 0) - self.target.members.count)
+        return fewer if self.fresh else max(fewer, self.members.delta.out)
 
     @property
     def joining(self) -> int:
-        if self.fresh:
-            return max(0, self.target.members.count - (self.settled or 0))
-        return self.members.delta.adds
+        more = max(0, self.target.members.count - (self.settled or 0))
+        return more if self.fresh else max(more, self.members.delta.adds)
+
+    @property
+    def size(self) -> int:
+        """What a change is measured against; 0 before the first completed transfer: all is new then."""
+        return max(self.settled, self.members.before) if self.settled else 0
 
 
 def refusals(question: Question) -> tuple[Finding, ...]:
@@ -48,10 +53,10 @@ def refusals(question: Question) -> tuple[Finding, ...]:
         _shrink,
         _growth,
         _invalid,
-        _stale,
     )
     where = str(question.spec.address)
-    return tuple(Finding(where, problem, remedy) for guard in guards for problem, remedy in guard(question))
+    counted = (Finding(where, problem, remedy) for guard in guards for problem, remedy in guard(question))
+    return (*counted, *stale(question.spec, question.target, question.now))
 
 
 def _override(question: Question, key: str, value: str) -> str:
@@ -80,28 +85,28 @@ def _minimum(question: Question) -> Iterator[tuple[str, str]]:
 
 
 def _shrink(question: Question) -> Iterator[tuple[str, str]]:
-    limit, settled = question.spec.audience.guards.max_shrink, question.settled
-    if settled and question.leaving > limit * settled:
+    limit, size = question.spec.audience.guards.max_shrink, question.size
+    if size and _past(question.leaving, limit, size):
         out = question.leaving
         yield (
             (
-                f"{out:,} of {settled:,} members would leave, {percent(out / settled)} "
+                f"{out:,} of {size:,} members would leave, {percent(out / size)} "
                 f"where {percent(limit)} is the limit (maxShrink)"
             ),
-            _override(question, "maxShrink", percent_up(out / settled)),
+            _override(question, "maxShrink", percent_up(min(1.0, out / size))),
         )
 
 
 def _growth(question: Question) -> Iterator[tuple[str, str]]:
-    limit, settled = question.spec.audience.guards.max_growth, question.settled
-    if settled and question.joining > limit * settled:
+    limit, size = question.spec.audience.guards.max_growth, question.size
+    if size and _past(question.joining, limit, size):
         adds = question.joining
         yield (
             (
-                f"{adds:,} would join {settled:,} members, {percent(adds / settled)} "
+                f"{adds:,} would join {size:,} members, {percent(adds / size)} "
                 f"where {percent(limit)} is the limit (maxGrowth)"
             ),
-            _override(question, "maxGrowth", percent_up(adds / settled)),
+            _override(question, "maxGrowth", percent_up(adds / size)),
         )
 
 
@@ -118,17 +123,24 @@ def _invalid(question: Question) -> Iterator[tuple[str, str]]:
         )
 
 
-def _stale(question: Question) -> Iterator[tuple[str, str]]:
-    limit, newest = question.spec.audience.source.max_age, question.target.newest
-    if limit is not None and newest is not None and question.now - newest > limit:
-        hours = (question.now - newest).total_seconds() / 3600
-        yield (
-            (
-                f"the newest source file is {hours:,.1f} hours old, where "
-                f"{limit.total_seconds() / 3600:,.1f} is the limit (maxAge)"
-            ),
-            f"deliver fresh files, or raise source.maxAge in {question.spec.audience.source.place}",
-        )
+def stale(spec: SegmentSpec, target: Target, now: datetime) -> tuple[Finding, ...]:
+    """Also asked of addresses that don't change: a feed that has stopped changes nothing."""
+    limit, newest = spec.audience.source.max_age, target.newest
+    if limit is None or newest is None or now - newest <= limit:
+        return ()
+    hours, most = (time.total_seconds() / 3600 for time in (now - newest, limit))
+    return (
+        Finding(
+            str(spec.address),
+            f"the newest source file is {hours:,.1f} hours old, where {most:,.1f} is the limit (maxAge)",
+            f"deliver fresh files, or raise source.maxAge in {spec.audience.source.place}",
+        ),
+    )
+
+
+def _past(part: int, limit: float, whole: int) -> bool:
+    """Past the limit, and not just by how a computer writes 29 %."""
+    return part > limit * whole + 1e-6
 
 
 def percent(share: float) -> str:
@@ -136,5 +148,5 @@ def percent(share: float) -> str:
 
 
 def percent_up(share: float) -> str:
-    """A whole percentage that lets `share` pass, as it is written in a manifest."""
-    return f"{int(100 * share) + 1}%"
+    """The smallest whole percentage that lets `share` pass, as it is written in a manifest."""
+    return f"{ceil(100 * share - 1e-6)}%"

@@ -92,7 +92,7 @@ class Api:
     token_url: str = ""
     batch_size: int = 50_000
     timeout: timedelta = timedelta(seconds=60)
-    quiet: timedelta = timedelta(minutes=10)
+    quiet: timedelta = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,9 +130,14 @@ def settle_names(
     renamed = {claim.holder for claim in claims if claim.holder}
     contested: set[str] = set()
     blocked: dict[Address, Blocked] = {}
+    wanted: dict[tuple[str, str], Address] = {}
     for claim in claims:
         if waits := _reserved(claim, registry):
             blocked.setdefault(claim.address, Blocked(claim.address, waits))
+            continue
+        other = wanted.setdefault((claim.account_id, name_key(claim.name)), claim.address)
+        if other != claim.address:
+            blocked.setdefault(claim.address, Blocked(claim.address, _wanted_twice(claim, other)))
         held = registry.held.get((claim.account_id, name_key(claim.name)))
         if held is None or held.id == claim.holder or registry.frees(claim, held):
             continue
@@ -163,6 +168,14 @@ def _holder(change: Sending, step: PatchSegment, registry: Registry) -> str:
     if created and (step in change.steps.finish or step.turn == Turn.RENAME_CREATED):
         return ""
     return registry.id_of(change.spec.address, step.slot)
+
+
+def _wanted_twice(claim: Claim, other: Address) -> Finding:
+    return Finding(
+        str(claim.address),
+        f"the name {claim.name!r} is also what this plan calls a segment of {other}",
+        "change the title of one of the two",
+    )
 
 
 def _reserved(claim: Claim, registry: Registry) -> Finding | None:

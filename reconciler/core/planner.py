@@ -5,7 +5,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 
 from reconciler.core.creates import answers, reserved
 from reconciler.core.errors import Finding
-from reconciler.core.guards import Question, refusals
+from reconciler.core.guards import Question, percent_up, refusals, stale
 from reconciler.core.model import Address, Desired, SegmentSpec
 from reconciler.core.names import Registry, settle_names
 from reconciler.core.plan import (
@@ -41,7 +41,8 @@ def plan(desired: Desired, observed: Observed, only: Container[Address]) -> Plan
     blocked = (
         *(Blocked(address, one) for address, one in decided.items() if isinstance(one, Finding)),
         *taken,
-        *_guarded(changes, observed),
+        *_guarded(wanted, observed),
+        *_stopped_feeds((spec for spec in specs.values() if decided[spec.address] is None), observed),
         *_lost_access(desired, observed, segments),
     )
     stopped = {one.address for one in blocked}
@@ -77,6 +78,7 @@ def _decide(
             found={slot: found[spec.address, slot] for slot in slots if (spec.address, slot) in found},
             statistics=observed.statistics,
             claimed=tuple(claimed),
+            readable=frozenset(observed.segments),
             now=observed.now,
             quiet=desired.environment.api.quiet,
         )
@@ -98,11 +100,10 @@ def _basis(desired: Desired, observed: Observed) -> Basis:
     )
 
 
-def _guarded(changes: Iterable[Change], observed: Observed) -> Iterator[Blocked]:
+def _guarded(changes: Iterable[Sending], observed: Observed) -> Iterator[Blocked]:
     for change in changes:
-        if not isinstance(change, Forget):
-            for finding in refusals(_question(change, observed)):
-                yield Blocked(change.spec.address, finding)
+        for finding in refusals(_question(change, observed)):
+            yield Blocked(change.spec.address, finding)
 
 
 def _forgets(
@@ -112,12 +113,20 @@ def _forgets(
     for address, receipt in observed.receipts.items():
         if address in wanted or address not in only or receipt.forgotten_at:
             continue
-        gone = bool(receipt.current.segment_id) and receipt.current.segment_id not in segments
+        readable = receipt.current.key.account_id in observed.segments
+        gone = readable and bool(receipt.current.segment_id) and receipt.current.segment_id not in segments
         reason = "it left the manifests; the segment and its members stay at Criteo, no longer managed"
         if gone:
             reason = f"it left the manifests, and segment {receipt.current.segment_id} is gone at Criteo"
         drop = gone and receipt.successor is None and not receipt.retired
         yield Forget(address, receipt.current.base.count, drop, reason)
+
+
+def _stopped_feeds(unchanged: Iterable[SegmentSpec], observed: Observed) -> Iterator[Blocked]:
+    """A file that nobody delivers any more changes nothing: that is what `maxAge` must not overlook."""
+    for spec in unchanged:
+        for finding in stale(spec, observed.targets[spec.address], observed.now):
+            yield Blocked(spec.address, finding)
 
 
 def _question(change: Sending, observed: Observed) -> Question:
@@ -132,7 +141,8 @@ def _lost_access(desired: Desired, observed: Observed, segments: Mapping[str, Se
     limit = desired.environment.guards.max_vanished
     managed: dict[str, list[Receipt]] = defaultdict(list)
     for receipt in observed.receipts.values():
-        if receipt.current.segment_id and not receipt.forgotten_at:
+        readable = receipt.current.key.account_id in observed.segments
+        if receipt.current.segment_id and readable and not receipt.forgotten_at:
             managed[receipt.current.key.account_id].append(receipt)
     for account_id, receipts in managed.items():
         gone = [one for one in receipts if one.current.segment_id not in segments]
@@ -144,7 +154,7 @@ def _lost_access(desired: Desired, observed: Observed, segments: Mapping[str, Se
             )
             remedy = (
                 "check the consent and the account in Criteo; if the segments really were deleted, set in "
-                f"environment.yaml: guards: {{maxVanished: {share:.0%}}}"
+                f"environment.yaml: guards: {{maxVanished: {percent_up(share)}}}"
             )
             yield from (Blocked(one.address, Finding(str(one.address), problem, remedy)) for one in gone[:1])
 

@@ -57,8 +57,9 @@ class SegmentReader(Protocol):
 class SegmentWriter(Protocol):
     """The calls that change something.
 
-    Every method raises RejectedError when the call surely did not happen, and OutcomeUnknownError
-    when it may have, after the retries that are safe. `create` is never retried.
+    Every method raises OutcomeUnknownError when the call may have happened, after the retries that are
+    safe; any other RemoteError or AuthenticationError says that it surely did not. `create` is never
+    retried.
     """
 
     def create(self, account_id: str, segments: Sequence[NewSegment]) -> BulkAnswer:

@@ -134,7 +134,13 @@ def intend(key: SegmentKey, name: str, before: Holding | None, now: datetime) ->
         key=key,
         intent=Intent(name=name, written_at=now),
         renames=(*(before.renames if before and earlier else ()), *renames),
+        settled=before.settled if before else None,
     )
+
+
+def create_lands_until(holding: Holding, intent: Intent, quiet: timedelta) -> datetime:
+    """Until when an unanswered create may be carried out."""
+    return max(intent.written_at + quiet, holding.quiet_until or intent.written_at)
 
 
 def created(holding: Holding, segment_id: str, *, again: bool = False) -> Holding:
@@ -157,6 +163,13 @@ def renamed(holding: Holding, rename: Rename) -> Holding:
     return replace(holding, renames=tuple(renames))
 
 
+def sent_again(holding: Holding, rename: Rename, now: datetime) -> Holding:
+    """That call was not answered, and its last attempt was sent by now."""
+    return replace(
+        renamed(holding, rename), renames=(*renamed(holding, rename).renames, replace(rename, sent_at=now))
+    )
+
+
 def may_undo(
     holding: Holding, name: str | None, description: str | None, now: datetime, quiet: timedelta
 ) -> datetime | None:
@@ -174,12 +187,7 @@ def lost(holding: Holding, now: datetime, quiet: timedelta) -> Holding:
 def waits_until(holding: Holding, quiet: timedelta) -> datetime | None:
     """Until when nothing may be sent that contradicts a call that could still land."""
     flight = holding.transfer.flight if holding.transfer else None
-    intent = holding.intent
-    times = [
-        holding.quiet_until,
-        flight.dispatched_at + quiet if flight else None,
-        intent.written_at + quiet if intent else None,
-    ]
+    times = [holding.quiet_until, flight.dispatched_at + quiet if flight else None]
     return max((time for time in times if time), default=None)
 
 

@@ -30,7 +30,15 @@ from reconciler.core.plan import (
     Turn,
     Update,
 )
-from reconciler.core.receipt import Holding, Intent, Receipt, adoptable, may_undo, waits_until
+from reconciler.core.receipt import (
+    Holding,
+    Intent,
+    Receipt,
+    adoptable,
+    create_lands_until,
+    may_undo,
+    waits_until,
+)
 from reconciler.core.remote import Segment, Statistics
 
 
@@ -39,7 +47,8 @@ class Sight:
     """What the planner knows of one address.
 
     `segments` are all that are listed, by id; `found` are those that may answer an unanswered create;
-    `claimed` are the names that other addresses take in this plan.
+    `claimed` are the names that other addresses take in this plan, `readable` the accounts that could
+    be listed.
     """
 
     spec: SegmentSpec
@@ -50,6 +59,7 @@ class Sight:
     found: Mapping[Slot, Segment]
     statistics: Mapping[str, Statistics]
     claimed: tuple[str, ...]
+    readable: frozenset[str]
     now: datetime
     quiet: timedelta
 
@@ -127,7 +137,7 @@ def _resolve(sight: Sight, slot: Slot, holding: Holding) -> Holding | Finding | 
         why_not = adoptable(intent, holding.key, found, statistics)
         if not why_not:
             return replace(holding, segment_id=found.id, intent=None)
-    until = intent.written_at + sight.quiet
+    until = create_lands_until(holding, intent, sight.quiet)
     if sight.now >= until:
         return None
     if found is None and holding.key == sight.spec.key:
@@ -224,18 +234,21 @@ def _replace(
         if before != after
     )
     reason = f"{' and '.join(one.name for one in attributes)} can't be changed in place"
-    return Replace(spec, attributes, members, replace(steps, finish=_succession(sight, old, prelude)), reason)
+    return Replace(
+        spec, attributes, members, replace(steps, finish=_succession(sight, current, old, prelude)), reason
+    )
 
 
 def _succession(
-    sight: Sight, old: Segment | None, prelude: tuple[PreludeStep, ...]
+    sight: Sight, current: Holding, old: Segment | None, prelude: tuple[PreludeStep, ...]
 ) -> tuple[FinishStep, ...]:
     spec, steps = sight.spec, []
+    left = old is not None or current.key.account_id not in sight.readable
     if old is not None and not is_retired(old.name):
         name = retired_name(old.name, sight.today, sight.names(old.account_id, prelude))
         steps.append(PatchSegment("current", old.account_id, name=name))
     take_over = PatchSegment("successor", spec.key.account_id, name=spec.name, description=spec.description)
-    return (*steps, take_over, PromoteSuccessor(retires=old is not None))
+    return (*steps, take_over, PromoteSuccessor(retires=left))
 
 
 def _key_parts(before: SegmentKey, after: SegmentKey) -> tuple[tuple[str, str, str], ...]:

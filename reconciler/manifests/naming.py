@@ -14,7 +14,7 @@ def segment_name(environment: Document, audience: Document, destination: Documen
     """Prefix of the environment, title of the audience, suffix of the destination."""
     suffix = destination.value("nameSuffix")
     suffix = f" ({destination.name})" if suffix is None else suffix
-    return f"{environment.text_of('namePrefix')}{audience.text_of('title')}{suffix}"
+    return f"{environment.text_of('namePrefix')}{audience.text_of('title')}{suffix}".strip()
 
 
 def check(inventory: Inventory) -> Iterator[Flaw]:

@@ -1,6 +1,7 @@
 """Documents on a terminal or in a log: aligned columns, colour only where it is wanted."""
 
 import io
+import os
 import re
 from collections.abc import Iterator, Sequence
 from typing import TextIO
@@ -30,6 +31,16 @@ _TONES = {Tone.REASON: "", Tone.WARNING: "yellow", Tone.PROBLEM: "red", Tone.REM
 _TITLED = frozenset({Kind.CREATE, Kind.ADOPT, Kind.REPLACE})
 
 
+class _Console(Console):
+    """A reader that leaves (`| head`) ends what is shown, never what is being done."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self.file.fileno())
+        os.close(nowhere)
+
+
 def console(stream: TextIO, color: bool | None, width: int | None = None) -> Console:
     """Where text goes. `color` None: only on a terminal; `width` None: the terminal's, or LOG_WIDTH.
 
@@ -39,7 +50,7 @@ def console(stream: TextIO, color: bool | None, width: int | None = None) -> Con
         stream.reconfigure(errors="replace")
     terminal = stream.isatty()
     colored = terminal if color is None else color
-    return Console(
+    return _Console(
         file=stream,
         force_terminal=terminal,
         color_system="standard" if colored else None,

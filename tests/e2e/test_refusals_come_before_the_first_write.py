@@ -19,10 +19,10 @@ def test_a_shrink_past_the_limit_is_refused_with_the_snippet_that_allows_it(proj
     project.people(*range(50))
     said = project.run("apply", "sandbox", "--yes", code=5).said
     assert "maxShrink" in said
-    assert "guards: {maxShrink: 51%}" in said
+    assert "guards: {maxShrink: 50%}" in said
     assert len(project.writes()) == written
     manifest = project.root / "environments" / "sandbox" / "buyers.yaml"
-    manifest.write_text(manifest.read_text() + "guards: {maxShrink: 51%}\n")
+    manifest.write_text(manifest.read_text() + "guards: {maxShrink: 50%}\n")
     project.run("apply", "sandbox", "--yes")
     assert len(project.members("customer")) == 50
 

@@ -1,0 +1,250 @@
+"""Cases that a reviewer found, each a promise that was once broken."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from world import Wish, World
+
+from reconciler.core.errors import AuthenticationError, CancelledError, RefusedError
+from reconciler.core.model import Address, Form, IdentifierType
+from reconciler.core.remote import NewSegment
+
+ONE, TWO = Address("offsite", "lapsed"), Address("offsite", "loyal")
+WRITES = {"create", "update", "add", "remove"}
+
+
+def people(*numbers):
+    return frozenset(f"p{number}" for number in numbers)
+
+
+@pytest.fixture
+def world():
+    return World(people={"lapsed": people(0, 1), "loyal": people(0, 1)}, batch_size=100)
+
+
+def faults(world, *answers):
+    pending = iter(answers)
+    world.criteo.fault = lambda operation: next(pending, None) if operation in WRITES else None
+
+
+def calm(world):
+    world.criteo.fault = lambda _operation: None
+
+
+def segment(world, address):
+    return world.criteo.segment(world.store.saved_receipts[address].current.segment_id)
+
+
+def land(world):
+    world.clock.advance(61)
+    world.criteo.land()
+
+
+def test_a_rename_sent_after_a_wait_is_remembered_from_when_it_was_sent(world):
+    world.wishes = {ONE: Wish("Alpha"), TWO: Wish("Beta")}
+    world.run()
+    world.wishes[TWO] = Wish("Beta2")
+    faults(world, "lost-before")
+    world.run()
+    world.wishes = {ONE: Wish("Alpha2"), TWO: Wish("Beta3")}
+    faults(world, "late")
+    world.run()
+    calm(world)
+    world.clock.advance(1)
+    world.wishes[ONE] = Wish("Alpha3")
+    assert not world.run().errors
+    land(world)
+    assert segment(world, ONE).name == "Alpha3"
+
+
+def test_quiet_counts_from_the_last_attempt_of_a_rename(world):
+    world.wishes = {ONE: Wish("Alpha")}
+    world.run()
+    world.wishes[ONE] = Wish("Alpha2")
+
+    def slow(operation):
+        if operation == "update":
+            world.clock.advance(599)
+            return "late"
+        return None
+
+    world.criteo.fault = slow
+    world.run()
+    calm(world)
+    world.clock.advance(2)
+    world.wishes[ONE] = Wish("Alpha3")
+    world.run()
+    land(world)
+    assert segment(world, ONE).name == "Alpha3"
+
+
+def test_two_addresses_never_share_a_segment(world):
+    world.wishes = {ONE: Wish("Gold")}
+    world.run()
+    world.wishes = {ONE: Wish("Gold", kind=(IdentifierType.EMAIL, Form.MD5)), TWO: Wish("Gold (new)")}
+    with pytest.raises(RefusedError) as refused:
+        world.run()
+    assert "is also what this plan calls a segment of" in str(refused.value.findings[0])
+
+
+def test_a_definite_no_to_a_create_leaves_no_request_behind(world):
+    world.wishes = {ONE: Wish("Bad name")}
+    faults(world, "rejected")
+    world.run()
+    calm(world)
+    assert world.store.saved_receipts == {}
+    world.wishes[ONE] = Wish("Good name")
+    world.run()
+    assert segment(world, ONE).name == "Good name"
+
+
+def test_the_way_out_of_a_name_taken_meanwhile_leads_out(world):
+    world.wishes = {ONE: Wish("Taken")}
+
+    def meanwhile(operation):
+        if operation == "create" and not world.criteo.named("1001", "Taken"):
+            world.criteo.add("1001", NewSegment("Taken", "", "8", IdentifierType.EMAIL))
+
+    world.criteo.fault = meanwhile
+    assert world.run().errors
+    calm(world)
+    world.wishes[ONE] = Wish("Free")
+    assert not world.run().errors
+
+
+def test_a_limit_that_is_just_reached_passes(world):
+    world.people["lapsed"] = people(*range(100))
+    world.wishes = {ONE: Wish("x")}
+    world.run()
+    world.people["lapsed"] = people(*range(29, 100))
+    world.guards = replace(world.guards, max_shrink=29 / 100)
+    assert world.plan().blocked == ()
+
+
+def test_an_exchange_of_everybody_asks_for_no_more_than_100_percent(world):
+    world.wishes = {ONE: Wish("x")}
+    world.run()
+    world.people["lapsed"] = people(7, 8)
+    world.guards = replace(world.guards, max_shrink=0.2)
+    assert "maxShrink: 100%" in world.plan().blocked[0].finding.remedy
+
+
+def test_a_shrink_in_slices_is_still_a_shrink(world):
+    world.batch_size = 1
+    world.people["lapsed"] = people(*range(100))
+    world.wishes = {ONE: Wish("x")}
+    world.run()
+    world.guards = replace(world.guards, max_shrink=0.2)
+    world.people["lapsed"] = people(*range(20, 100))
+    faults(world, *[None] * 19, "rejected")
+    world.run()
+    calm(world)
+    world.people["lapsed"] = people(*range(38, 100))
+    assert world.plan().blocked
+
+
+def test_interrupted_growth_can_be_taken_back(world):
+    world.people["lapsed"] = people(*range(10))
+    world.wishes = {ONE: Wish("x")}
+    world.run()
+    world.people["lapsed"] = people(*range(500))
+    faults(world, None, None, None, "rejected")
+    world.run()
+    calm(world)
+    world.people["lapsed"] = people(*range(10))
+    world.guards = replace(world.guards, max_shrink=1.0)
+    assert world.plan().blocked == ()
+
+
+def test_a_feed_that_has_stopped_is_told_though_nothing_changes(world):
+    world.wishes = {ONE: Wish("x")}
+    world.run()
+    build, desired = world.engine.build, world.desired
+
+    def aged(audience, wanted, today):
+        old = world.clock.now() - timedelta(days=30)
+        return {kind: replace(one, newest=old) for kind, one in build(audience, wanted, today).items()}
+
+    def demanding():
+        made = desired()
+        [spec] = made.segments
+        source = replace(spec.audience.source, max_age=timedelta(hours=36))
+        return replace(made, segments=(replace(spec, audience=replace(spec.audience, source=source)),))
+
+    world.engine.build, world.desired = aged, demanding
+    assert "maxAge" in world.plan().blocked[0].finding.problem
+
+
+def test_an_account_that_only_old_receipts_name_does_not_stop_the_others(world):
+    world.wishes = {ONE: Wish("x"), TWO: Wish("y", account_id="1002")}
+    world.run()
+    del world.wishes[TWO]
+    world.run()
+    del world.criteo.accounts["1002"]
+    world.people["lapsed"] = people(0, 1, 2)
+    assert not world.run().errors
+    assert TWO in world.store.saved_receipts
+
+
+def test_an_account_that_is_needed_and_closed_is_an_error(world):
+    world.wishes = {ONE: Wish("x", account_id="1003")}
+    with pytest.raises(AuthenticationError, match="account 1003"):
+        world.run()
+
+
+def test_a_stop_before_the_first_write_writes_nothing(world):
+    world.wishes = {ONE: Wish("x")}
+
+    def check():
+        raise CancelledError("stop")
+
+    world.clock.check = check
+    assert isinstance(world.run().stopped, CancelledError)
+    assert world.criteo.writes == []
+    assert world.store.saved_head is None
+
+
+def test_a_failed_second_creation_keeps_the_guard(world):
+    world.people["lapsed"] = people(*range(100))
+    world.wishes = {ONE: Wish("x")}
+    world.run()
+    world.criteo.delete(segment(world, ONE).id)
+    faults(world, "lost-before")
+    world.run()
+    calm(world)
+    world.guards = replace(world.guards, max_shrink=0.2)
+    world.people["lapsed"] = people(1)
+    assert world.plan().blocked
+
+
+def test_segments_with_suppressed_people_go_first(world):
+    world.people = {"lapsed": people(*range(3)), "loyal": people(*range(9))}
+    world.wishes = {ONE: Wish("x"), TWO: Wish("y")}
+    world.run()
+    world.people = {"lapsed": people(*range(4)), "loyal": people(*range(12))}
+    world.suppressed["loyal"] = people(0)
+    sent = len(world.criteo.writes)
+    world.run()
+    assert world.criteo.writes[sent][0] == "remove"
+
+
+def test_every_finding_about_an_address_is_told_at_once(world):
+    world.people["lapsed"] = people(*range(10))
+    world.wishes = {ONE: Wish("x")}
+    world.run()
+    world.criteo.add("1001", NewSegment("Foreign", "", "7", IdentifierType.EMAIL))
+    world.wishes[ONE] = Wish("Foreign")
+    world.people["lapsed"] = people(0)
+    world.guards = replace(world.guards, max_shrink=0.2)
+    assert len(world.plan().blocked) == 2
+
+
+def test_a_replacement_whose_old_account_is_closed_keeps_what_it_knew(world):
+    world.wishes = {ONE: Wish("x")}
+    world.run()
+    world.wishes[ONE] = Wish("x", account_id="1002")
+    del world.criteo.accounts["1001"]
+    assert not world.run().errors
+    [retired] = world.store.saved_receipts[ONE].retired
+    assert retired.holding.base.count == 2
