@@ -69,6 +69,8 @@ def group() -> None:
 def main() -> NoReturn:
     """Runs one command and exits with its code. Never prints a foreign exception's text."""
     # Imported here: `--help` and `--version` need none of it, and must be quick.
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: PTH123, SIM115 - for the process's life
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: PTH123, SIM115 - the same
     stop = threading.Event()
     _listen(stop)
     try:
@@ -85,20 +87,41 @@ def main() -> NoReturn:
 
 
 def _listen(stop: threading.Event) -> None:
-    """The first signal asks to stop; a second one ends the process, which loses nothing."""
+    """The first signal asks to stop; a second one ends the process, which loses nothing.
 
-    def handle(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signal module's signature
-        if stop.is_set():
-            os._exit(CANCELLED)
-        stop.set()
+    A thread hears them: a handler would wait until a long call outside Python has returned.
+    """
+    ear, mouth = os.pipe()
+    os.set_blocking(mouth, False)
+
+    def listen() -> None:
+        while os.read(ear, 1):
+            if stop.is_set():
+                os._exit(CANCELLED)
+            stop.set()
 
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, handle)
+        signal.signal(number, _heard)
+    signal.set_wakeup_fd(mouth, warn_on_full_buffer=False)
+    threading.Thread(target=listen, daemon=True).start()
+
+
+def _heard(number: int, frame: FrameType | None) -> None:
+    """The listening thread has it already."""
 
 
 def _told(error: Exception) -> int:
-    from reconciler.core.errors import ReconcilerError
+    import sqlite3
 
+    from reconciler.core.errors import ReconcilerError, StorageError
+
+    if isinstance(error, sqlite3.Error):
+        error = StorageError(
+            "the emulator's file can't be read or written",
+            remedy="check the disk, or remove the file under .reconciler/emulator and begin anew",
+        )
+    elif isinstance(error, OSError):
+        error = StorageError(f"the system refuses: {os.strerror(error.errno or 0)}", remedy="check the disk")
     if isinstance(error, ReconcilerError):
         from reconciler.render.errors import print_error
         from reconciler.render.terminal import console

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from reconciler.apply.ledger import REMOTE_FAILURES, Ledger, Tools
 from reconciler.core import receipt as knowledge
-from reconciler.core.errors import OutcomeUnknownError, ReconcilerError, RejectedError
+from reconciler.core.errors import CancelledError, OutcomeUnknownError, ReconcilerError, RejectedError
 from reconciler.core.events import Outcome, SegmentCreated, SegmentPatched
 from reconciler.core.plan import (
     AbandonSuccessor,
@@ -66,15 +66,7 @@ def _account(step: PatchSegment | CreateSegment) -> str:
 
 def patch(tools: Tools, ledger: Ledger, chunk: Sequence[Patch]) -> None:
     """One bulk call on names and descriptions. It is written down first: it may land late."""
-    sent: list[tuple[Patch, Rename]] = []
-    for change, step in chunk:
-        _quiet(tools, ledger.holding(change.spec.address, step.slot), step)
-    tools.clock.check()
-    for change, step in chunk:
-        holding = ledger.holding(change.spec.address, step.slot)
-        rename = Rename(step.name, step.description, tools.clock.now())
-        ledger.put(change.spec.address, step.slot, knowledge.renaming(holding, rename, tools.api.quiet))
-        sent.append(((change, step), rename))
+    sent = _announced(tools, ledger, chunk)
     patches = [
         SegmentPatch(ledger.holding(change.spec.address, step.slot).segment_id, step.name, step.description)
         for change, step in chunk
@@ -82,23 +74,45 @@ def patch(tools: Tools, ledger: Ledger, chunk: Sequence[Patch]) -> None:
     change, step = chunk[0]
     try:
         answer = tools.writers[change.spec.credential].update(step.account_id, patches)
+    except CancelledError as stop:
+        _resolve(tools, ledger, sent, in_doubt=stop.in_doubt)
+        raise
     except REMOTE_FAILURES as error:
-        for (change, step), rename in sent:
-            if isinstance(error, OutcomeUnknownError):
-                _unanswered(tools, ledger, change, step, rename)
-            else:
-                _answered(ledger, change, step, rename)
+        _resolve(tools, ledger, sent, in_doubt=isinstance(error, OutcomeUnknownError))
+        for (change, _), _ in sent:
             ledger.end(change.spec.address, Outcome.FAILED, error)
         return
-    for ((change, step), rename), item in zip(sent, answer.items, strict=True):
-        if answer.uncertain:
-            _unanswered(tools, ledger, change, step, rename)
-        else:
-            _answered(ledger, change, step, rename)
+    _resolve(tools, ledger, sent, in_doubt=answer.uncertain)
+    for ((change, _), _), item in zip(sent, answer.items, strict=True):
         if isinstance(item, ItemFailure):
             ledger.end(change.spec.address, Outcome.FAILED, _refused(item))
         else:
             ledger.took(SegmentPatched(change.spec.address))
+
+
+def _announced(tools: Tools, ledger: Ledger, chunk: Sequence[Patch]) -> list[tuple[Patch, Rename]]:
+    """All are waited for before the first is written down, so that each bears the time of its sending."""
+    for change, step in chunk:
+        _quiet(tools, ledger.holding(change.spec.address, step.slot), step)
+    tools.clock.check()
+    now, sent = tools.clock.now(), []
+    for change, step in chunk:
+        holding, rename = (
+            ledger.holding(change.spec.address, step.slot),
+            Rename(step.name, step.description, now),
+        )
+        ledger.put(change.spec.address, step.slot, knowledge.renaming(holding, rename, tools.api.quiet))
+        sent.append(((change, step), rename))
+    return sent
+
+
+def _resolve(tools: Tools, ledger: Ledger, sent: Sequence[tuple[Patch, Rename]], *, in_doubt: bool) -> None:
+    """Answered calls can't land any more; others may until the quiet time after their last attempt."""
+    now = tools.clock.now()
+    for (change, step), rename in sent:
+        holding = ledger.holding(change.spec.address, step.slot)
+        known = knowledge.sent_again(holding, rename, now) if in_doubt else knowledge.renamed(holding, rename)
+        ledger.put(change.spec.address, step.slot, known)
 
 
 def _quiet(tools: Tools, holding: Holding, step: PatchSegment) -> None:
@@ -107,18 +121,6 @@ def _quiet(tools: Tools, holding: Holding, step: PatchSegment) -> None:
     until = knowledge.may_undo(holding, step.name, step.description, now, tools.api.quiet)
     if until is not None:
         tools.clock.wait((until - now).total_seconds(), "an unanswered change of the name may still land")
-
-
-def _answered(ledger: Ledger, change: Sending, step: PatchSegment, rename: Rename) -> None:
-    """The call can't land any more."""
-    address = change.spec.address
-    ledger.put(address, step.slot, knowledge.renamed(ledger.holding(address, step.slot), rename))
-
-
-def _unanswered(tools: Tools, ledger: Ledger, change: Sending, step: PatchSegment, rename: Rename) -> None:
-    """It may land until the quiet time after its last attempt is over."""
-    address, now = change.spec.address, tools.clock.now()
-    ledger.put(address, step.slot, knowledge.sent_again(ledger.holding(address, step.slot), rename, now))
 
 
 def _abandon(tools: Tools, ledger: Ledger, change: Sending, step: AbandonSuccessor) -> None:
@@ -149,6 +151,10 @@ def _create(tools: Tools, ledger: Ledger, group: Sequence[Creation]) -> None:
             _unmade(item) if isinstance(item, ItemFailure) else item for item in answer.items
         ]
         again = answer.uncertain
+    except CancelledError as stop:
+        for (change, _), earlier in zip(group, known, strict=True) if not stop.in_doubt else ():
+            _forget_request(ledger, change, earlier)
+        raise
     except REMOTE_FAILURES as error:
         items = [error] * len(group)
     for (change, step), item in zip(group, items, strict=True):
@@ -179,16 +185,22 @@ def _not_created(
     error: ReconcilerError,
     earlier: Receipt | None,
 ) -> None:
-    """After a definite no, what we know is what we knew; without an answer it may land for a while."""
+    """Without an answer, and unless it was a definite no, it may be carried out for a while."""
     address = change.spec.address
     if isinstance(error, OutcomeUnknownError):
         late = knowledge.lost(ledger.holding(address, step.slot), tools.clock.now(), tools.api.quiet)
         ledger.put(address, step.slot, late)
-    elif earlier is not None:
+    else:
+        _forget_request(ledger, change, earlier)
+    ledger.end(address, Outcome.FAILED, error)
+
+
+def _forget_request(ledger: Ledger, change: Sending, earlier: Receipt | None) -> None:
+    """It surely did not happen: what we know is what we knew."""
+    if earlier is not None:
         ledger.write(earlier)
     else:
-        ledger.drop(ledger.receipt(address))
-    ledger.end(address, Outcome.FAILED, error)
+        ledger.drop(ledger.receipt(change.spec.address))
 
 
 def _doubtful(item: Segment | ReconcilerError) -> bool:

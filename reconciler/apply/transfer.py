@@ -71,7 +71,9 @@ def _sent(
     except OutcomeUnknownError:
         ledger.put(address, slot, knowledge.lost(flying, tools.clock.now(), quiet))
         raise
-    except REMOTE_FAILURES:
+    except (*REMOTE_FAILURES, CancelledError) as error:
+        if isinstance(error, CancelledError) and error.in_doubt:
+            raise
         ledger.put(address, slot, before)  # it did not happen: the doubt is what it was
         raise
     return knowledge.acknowledge(flying, batch, answer, tools.clock.now(), quiet), answer.invalid

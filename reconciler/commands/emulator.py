@@ -76,7 +76,8 @@ def reset(environment: str, **flags: Any) -> None:
     """Forget all segments, members, faults and history; accounts and credentials stay."""
     with _opened(environment, flags) as emulator:
         emulator.reset()
-    click.echo(f"{environment}: the emulator is empty")
+    click.echo(f"{environment}: the emulator is empty; a state that knows its segments will miss them:")
+    click.echo(f"  to begin anew, remove the state as well (by default {HOME}/state/{environment})")
 
 
 @command.command()

@@ -15,7 +15,7 @@ from reconciler.observe import observe
 from reconciler.render.document import Document, plan_document
 from reconciler.render.figures import EXACT, ROUNDED, Figures
 from reconciler.render.progress import Progress, Quiet, progress
-from reconciler.render.terminal import console
+from reconciler.render.terminal import console, forgiving
 from reconciler.settings import Settings
 from reconciler.wiring import Workspace
 
@@ -43,7 +43,7 @@ class Planned:
 
 def screen(settings: Settings) -> Screen:
     """Exact counts are for a person at a terminal; whatever is kept or passed on gets rounded ones."""
-    err = console(sys.stderr, settings.colour)
+    err = console(forgiving(sys.stderr), settings.colour)
     if settings.verbose:
         logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(name)s %(message)s")
         logging.getLogger("reconciler").setLevel(logging.DEBUG)
@@ -64,4 +64,5 @@ def make_plan(space: Workspace, state: StateReader, only: tuple[str, ...], shown
 
     observed = observe(space.desired, addresses, space.readers(), state, engine, space.clock, doing)
     shown.progress.doing("")
+    space.clock.check()
     return Planned(plan(space.desired, observed, addresses), observed, engine)

@@ -97,6 +97,10 @@ class StorageError(ReconcilerError):
 
 
 class CancelledError(ReconcilerError):
-    """Someone asked to stop; what was acknowledged is written down."""
+    """Someone asked to stop; what was acknowledged is written down.
+
+    `in_doubt`: an attempt of the call that was waiting may have happened.
+    """
 
     exit_code = 130
+    in_doubt = False

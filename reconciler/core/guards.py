@@ -46,7 +46,11 @@ class Question:
 
 
 def refusals(question: Question) -> tuple[Finding, ...]:
-    """Every guard that stands against this change, each as a finding at its address."""
+    """Every guard that stands against this change, each as a finding at its address.
+
+    Findings speak of whole percentages: they are printed wherever the plan is, and an exact count of
+    few people would point at them.
+    """
     guards: tuple[Callable[[Question], Iterator[tuple[str, str]]], ...] = (
         _empty,
         _minimum,
@@ -60,14 +64,14 @@ def refusals(question: Question) -> tuple[Finding, ...]:
 
 
 def _override(question: Question, key: str, value: str) -> str:
-    return f"if this is meant, set in {question.spec.audience.place}: guards: {{{key}: {value}}}"
+    return f"if this is meant, write under `guards` in {question.spec.audience.place.file}: {key}: {value}"
 
 
 def _empty(question: Question) -> Iterator[tuple[str, str]]:
     target = question.target
     if target.members.count == 0:
         yield (
-            f"no members are left of {target.rows:,} rows read",
+            "no members are left of the rows read" if target.rows else "the source holds no rows",
             (
                 f"`reconciler explain` says why rows were dropped; an empty audience is never sent "
                 f"({question.spec.audience.source.place})"
@@ -79,8 +83,8 @@ def _minimum(question: Question) -> Iterator[tuple[str, str]]:
     count, minimum = question.target.members.count, question.spec.audience.guards.min_members
     if 0 < count < minimum:
         yield (
-            f"{count:,} members are fewer than the minimum of {minimum:,} (minMembers)",
-            _override(question, "minMembers", str(count)),
+            f"there are fewer members than the minimum of {minimum:,} (minMembers)",
+            _override(question, "minMembers", "a smaller number"),
         )
 
 
@@ -90,7 +94,7 @@ def _shrink(question: Question) -> Iterator[tuple[str, str]]:
         out = question.leaving
         yield (
             (
-                f"{out:,} of {size:,} members would leave, {percent(out / size)} "
+                f"{percent_up(out / size)} of the members would leave, "
                 f"where {percent(limit)} is the limit (maxShrink)"
             ),
             _override(question, "maxShrink", percent_up(min(1.0, out / size))),
@@ -103,7 +107,7 @@ def _growth(question: Question) -> Iterator[tuple[str, str]]:
         adds = question.joining
         yield (
             (
-                f"{adds:,} would join {size:,} members, {percent(adds / size)} "
+                f"the members would grow by {percent_up(adds / size)}, "
                 f"where {percent(limit)} is the limit (maxGrowth)"
             ),
             _override(question, "maxGrowth", percent_up(adds / size)),
@@ -115,7 +119,7 @@ def _invalid(question: Question) -> Iterator[tuple[str, str]]:
     if share > limit:
         yield (
             (
-                f"{percent(share)} of the identifiers can't be sent, where {percent(limit)} is the limit "
+                f"{percent_up(share)} of the identifiers can't be sent, where {percent(limit)} is the limit "
                 f"(maxInvalid)"
             ),
             "`reconciler explain` counts them by reason; "

@@ -57,7 +57,7 @@ def plan(desired: Desired, observed: Observed, only: Container[Address]) -> Plan
         ),
         blocked=tuple(sorted(blocked, key=lambda one: (one.address, one.finding.problem))),
         cost=cost(going, desired.environment.api.batch_size, observed.rates, observed.now),
-        notes=(*desired.notes, *_mixed(going)),
+        notes=(*desired.notes, *_mixed(going), *_empty_lists(specs.values(), observed), *_left(observed)),
     )
 
 
@@ -171,4 +171,26 @@ def _mixed(changes: Iterable[Change]) -> Iterator[str]:
             yield (
                 f"{column[0]}: some values of the {column[1]} column came already hashed, the others plain; "
                 f"none is hashed twice (`reconciler explain` counts them)"
+            )
+
+
+def _empty_lists(specs: Iterable[SegmentSpec], observed: Observed) -> Iterator[str]:
+    """An export of opt-outs that failed would bring everybody back."""
+    listed: dict[str, bool] = {}
+    for spec in specs:
+        if spec.audience.exclude:
+            some = bool(observed.targets[spec.address].suppressed)
+            listed[spec.audience.name] = listed.get(spec.audience.name, False) or some
+    for name, some in listed.items():
+        if not some:
+            yield f"{name}: its exclusion lists hold nobody that could be excluded; was the export complete?"
+
+
+def _left(observed: Observed) -> Iterator[str]:
+    for address, receipt in observed.receipts.items():
+        if receipt.retired:
+            ids = ", ".join(one.holding.segment_id for one in receipt.retired)
+            yield (
+                f"{address}: replaced and left at Criteo with all members they had: {ids}. People suppressed "
+                f"since are not removed there: delete them in Criteo when no audience uses them"
             )

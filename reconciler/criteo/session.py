@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from reconciler.core.errors import (
-    AuthenticationError,
+    CancelledError,
     OutcomeUnknownError,
     ReconcilerError,
     RejectedError,
@@ -76,6 +76,13 @@ class Session:
         if an earlier attempt may have happened: then no answer can say that the call did not.
         """
         tries = _Tries()
+        try:
+            return self._send(call, check, tries)
+        except CancelledError as stop:
+            stop.in_doubt = tries.maybe_done
+            raise
+
+    def _send(self, call: Call, check: Check, tries: _Tries) -> Reply | Refused:
         while True:
             outcome = self._exchange.send(call)
             if isinstance(outcome, Answered):
@@ -133,8 +140,6 @@ def _failure(call: Call, outcome: Unknown | NotSent, failed: int) -> ReconcilerE
     if isinstance(outcome, Unknown):
         unknown = OutcomeUnknownError if call.writes else RemoteError
         return unknown(problem, remedy=STATUS_PAGE)
-    if outcome.token:
-        return AuthenticationError(problem, remedy="check tokenUrl, the network and status.criteo.com")
     not_done = RejectedError if call.writes else RemoteError
     return not_done(problem, remedy="check api.endpoint, the network, HTTPS_PROXY and SSL_CERT_FILE")
 

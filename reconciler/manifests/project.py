@@ -17,7 +17,7 @@ def find_root(start: Path) -> Path:
             return folder
     raise ConfigurationError(
         f"no `{_FOLDER}/` folder here or above",
-        remedy="run inside a project, name one with `-C DIR`, or begin one with `reconciler init`",
+        remedy="run inside a project, or name one with `-C DIR`",
     )
 
 

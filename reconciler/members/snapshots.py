@@ -78,7 +78,7 @@ class Snapshots:
         if rows != snapshot.count:
             raise StorageError(
                 f"snapshot {snapshot.digest[:12]} holds {rows:,} members, not {snapshot.count:,} as recorded",
-                remedy="restore the state from a backup, or `reconciler state rebuild`",
+                remedy="restore the state from a backup (docs/state.md)",
             )
         return file
 

@@ -281,18 +281,20 @@ def _unfit(root: Path, floating: Path | None, type_name: str) -> str:
     return "" if WHOLE.fullmatch(type_name) else type_name.partition("(")[0].lower()
 
 
+COLUMN = re.compile(r"[A-Za-z_]{1,32}")
+"""What a column may be called to be suggested: no digits, as people's ids have them."""
+
+
 def suggestion(column: str, offered: Iterable[str]) -> str:
-    """`did you mean`, from names that look like names: a file without a header has people there."""
-    named = [one for one in offered if "(column " not in one]
-    if not named or any(shown(one) != one for one in named):
-        return "do the files begin with a header line?"
-    names = {one.casefold(): one for one in named}
-    close = difflib.get_close_matches(column.casefold(), names, n=1, cutoff=0.5)
-    return (
-        f"did you mean {names[close[0]]}?"
-        if close
-        else f"the files have: {', '.join(list(names.values())[:20])}"
-    )
+    """`did you mean`, from what is much like the name that was given; nothing else is ever shown.
+
+    A file without a header line has people where the names should be.
+    """
+    names = {one.casefold(): one for one in offered if COLUMN.fullmatch(one)}
+    close = difflib.get_close_matches(column.casefold(), names, n=1, cutoff=0.75)
+    if close:
+        return f"did you mean {names[close[0]]}?"
+    return "name a column of the files' header line; do they begin with one?"
 
 
 def shown(column: str) -> str:

@@ -4,7 +4,8 @@ import io
 import os
 import re
 from collections.abc import Iterator, Sequence
-from typing import TextIO
+from contextlib import suppress
+from typing import TextIO, cast
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -29,6 +30,39 @@ _STYLES = {
 _ADDED, _REMOVED = "green", "red"
 _TONES = {Tone.REASON: "", Tone.WARNING: "yellow", Tone.PROBLEM: "red", Tone.REMEDY: "", Tone.DETAIL: "dim"}
 _TITLED = frozenset({Kind.CREATE, Kind.ADOPT, Kind.REPLACE})
+
+
+class _Forgiving(io.TextIOBase):
+    """A stream for what may be lost: when nobody can read it any more, the work goes on."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with suppress(OSError, ValueError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            self._stream.flush()
+
+    def isatty(self) -> bool:
+        return self._stream.isatty()
+
+    def fileno(self) -> int:
+        return self._stream.fileno()
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        return self._stream.encoding
+
+
+def forgiving(stream: TextIO) -> TextIO:
+    """The same stream, on which printing never fails."""
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="replace")
+    return cast("TextIO", _Forgiving(stream))
 
 
 class _Console(Console):

@@ -38,7 +38,7 @@ class Files:
         self.key_file = directory / "key"
         self.receipts = directory / "receipts"
         self.snapshots = directory / "snapshots"
-        self.restore = f"put it back from a backup, or run `reconciler state rebuild {environment}`"
+        self.restore = "put it back from a backup (docs/state.md)"
 
     def receipt_file(self, address: Address) -> Path:
         """Names hold no dot, so that no two addresses share a file."""

@@ -102,7 +102,7 @@ def test_the_root_is_the_nearest_parent_with_environments(tmp_path: Path) -> Non
     assert environments(tmp_path) == ("sandbox",)
     with pytest.raises(ConfigurationError) as caught:
         find_root(Path("/"))
-    assert "reconciler init" in caught.value.remedy
+    assert "-C DIR" in caught.value.remedy
 
 
 @pytest.mark.parametrize("name", ["sandbx", "../environments/sandbox", "", "."])

@@ -406,7 +406,10 @@ def test_an_expression_that_fails_on_a_value_names_the_column_only(project):
         (("a.xlsx",), "a.xlsx is of no kind that can be read"),
         (("a.csv", "b.jsonl"), "mixes csv and json files"),
         (("empty.csv",), "empty.csv has no header line"),
-        (("headless.csv",), "there is no such column → do the files begin with a header line?"),
+        (
+            ("headless.csv",),
+            "there is no such column → name a column of the files' header line; do they begin with one?",
+        ),
         (("mail.csv",), "there is no such column → did you mean e_mail?"),
         (("a.csv", "mail.csv"), "there is no such column in mail.csv"),
         (("twice.csv",), "this column is there twice"),
