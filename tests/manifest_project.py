@@ -100,3 +100,8 @@ class Project:
         except ConfigurationError as error:
             return error.findings
         return ()
+
+
+def others(notes: tuple[str, ...]) -> tuple[str, ...]:
+    """Without the note on the project's grant, which this version checks and doesn't use yet."""
+    return tuple(note for note in notes if "this version authenticates with" not in note)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from manifest_project import FILES, Project
+from manifest_project import FILES, Project, others
 
 from reconciler.core.errors import ConfigurationError
 from reconciler.manifests import environments, find_root, load
@@ -118,12 +118,12 @@ def test_a_data_root_given_by_hand_replaces_the_declared_one(tmp_path: Path) -> 
     """So production's audiences can be tried on local files."""
     project = Project(tmp_path)
     project.edit("environment.yaml", "root: data", 'root: "s3://bucket/exports"')
-    (note,) = load(tmp_path, "sandbox").notes
+    (note,) = others(load(tmp_path, "sandbox").notes)
     assert (
         note
         == "environments/sandbox/environment.yaml:5:14: sources on an object store are not checked offline"
     )
-    assert load(tmp_path, "sandbox", data_root="data").notes == ()
+    assert others(load(tmp_path, "sandbox", data_root="data").notes) == ()
     assert load(tmp_path, "sandbox", data_root="data").environment.data_root == "data"
     with pytest.raises(ConfigurationError) as caught:
         load(tmp_path, "sandbox", data_root="nowhere")

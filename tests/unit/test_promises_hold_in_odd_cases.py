@@ -7,7 +7,7 @@ import pytest
 from world import Wish, World
 
 from reconciler.core.errors import AuthenticationError, CancelledError, RefusedError
-from reconciler.core.model import Address, Form, IdentifierType
+from reconciler.core.model import Address, Exclusion, Form, IdentifierType
 from reconciler.core.remote import NewSegment
 
 ONE, TWO = Address("offsite", "lapsed"), Address("offsite", "loyal")
@@ -248,3 +248,31 @@ def test_a_replacement_whose_old_account_is_closed_keeps_what_it_knew(world):
     assert not world.run().errors
     [retired] = world.store.saved_receipts[ONE].retired
     assert retired.holding.base.count == 2
+
+
+def test_an_exclusion_list_that_holds_nobody_is_pointed_out(world):
+    world.wishes = {ONE: Wish("x")}
+    desired = world.desired
+
+    def excluding():
+        made = desired()
+        [spec] = made.segments
+        lists = (Exclusion(("gone.csv",), ((IdentifierType.EMAIL, "email"),)),)
+        return replace(made, segments=(replace(spec, audience=replace(spec.audience, exclude=lists)),))
+
+    world.desired = excluding
+    [note] = world.plan().notes
+    assert "its exclusion lists hold nobody" in note
+    world.suppressed["lapsed"] = people(1)
+    assert world.plan().notes == ()
+
+
+def test_what_a_replacement_left_behind_is_pointed_out(world):
+    world.wishes = {ONE: Wish("x")}
+    world.run()
+    old = segment(world, ONE).id
+    world.wishes[ONE] = Wish("x", kind=(IdentifierType.EMAIL, Form.MD5))
+    world.run()
+    [note] = world.plan().notes
+    assert old in note
+    assert "delete them in Criteo" in note
