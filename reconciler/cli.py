@@ -68,7 +68,6 @@ def group() -> None:
 
 def main() -> NoReturn:
     """Runs one command and exits with its code. Never prints a foreign exception's text."""
-    # Imported here: `--help` and `--version` need none of it, and must be quick.
     sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: PTH123, SIM115 - for the process's life
     sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: PTH123, SIM115 - the same
     stop = threading.Event()

@@ -2,12 +2,16 @@
 
 import getpass
 import os
+import re
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from reconciler.core.errors import ConfigurationError
+
 MEMORY_LIMIT = "RECONCILER_MEMORY_LIMIT"
+SIZE = re.compile(r"(6[4-9]|[7-9]\d|[1-9]\d{2,6})MB|[1-9]\d{0,3}GB")
 RUN_ADDRESSES = ("CI_JOB_URL", "BUILD_URL")
 
 
@@ -49,7 +53,7 @@ def read_settings(
         verbose=verbose,
         colour=colour_wish(no_color),
         ci=environ.get("CI", "").lower() not in {"", "0", "false"},
-        memory_limit=environ.get(MEMORY_LIMIT, "1GB"),
+        memory_limit=_memory_limit(environ.get(MEMORY_LIMIT, "1GB")),
         who=_who(environ),
         environ=environ,
     )
@@ -58,6 +62,16 @@ def read_settings(
 def colour_wish(no_color: bool) -> bool | None:
     """False: never. None: as the stream is a terminal or not."""
     return False if no_color or os.environ.get("NO_COLOR") else None
+
+
+def _memory_limit(size: str) -> str:
+    """A size that DuckDB takes; what it says of others names neither the variable nor the way out."""
+    if not SIZE.fullmatch(size):
+        raise ConfigurationError(
+            f"{MEMORY_LIMIT} is not a size that members can be compared in",
+            remedy="write a number of MB or GB, at least 64MB, such as 512MB or 2GB",
+        )
+    return size
 
 
 def _who(environ: Mapping[str, str]) -> str:
