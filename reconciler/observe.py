@@ -144,7 +144,9 @@ def _compare(engine: MemberEngine, holding: Holding, target: Target) -> Comparis
     base, maybe, collapsed = holding.base, holding.maybe, False
     if moving is not None and moving.target == target.members:
         left = remaining(moving)
-        return Comparison(base, maybe, moving.urgent, left, resumes=True)
+        # Someone suppressed only now must not wait behind the additions of an order made before.
+        if not target.suppressed or engine.suppressed(holding, target).count <= left.urgent:
+            return Comparison(base, maybe, moving.urgent, left, resumes=True)
     if moving is not None:
         (base, maybe), collapsed = engine.collapse(holding), True
     if base == target.members and not maybe:

@@ -34,7 +34,7 @@ heads = st.builds(
     Head, lineage=st.binary(min_size=16, max_size=16).map(bytes.hex), serial=counts, environment=names
 )
 
-intents = st.builds(Intent, name=st.text(max_size=40), written_at=times)
+intents = st.builds(Intent, name=st.text(max_size=40), written_at=times, sent_at=times)
 
 renames = st.builds(
     Rename, name=st.none() | st.text(max_size=40), description=st.none() | st.text(max_size=40), sent_at=times

@@ -1,6 +1,6 @@
 """A whole environment in memory: manifests as values, fakes as edges, and runs that may crash."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
@@ -11,6 +11,7 @@ from fakes.members import MemoryEngine, People
 from fakes.state import MemoryStore
 
 from reconciler.apply import Report, Tools, apply
+from reconciler.core.events import Event
 from reconciler.core.model import (
     Address,
     Api,
@@ -29,6 +30,7 @@ from reconciler.core.planner import plan
 from reconciler.observe import observe
 
 OPEN = Guards(max_shrink=1e9, max_growth=1e9, min_members=1, max_invalid=1.0, max_vanished=1.0)
+Kind = tuple[IdentifierType, Form]
 EMAIL = (IdentifierType.EMAIL, Form.SHA256)
 CREDENTIAL = "criteo"
 
@@ -38,6 +40,9 @@ class Everything:
 
     def __contains__(self, _address: object) -> bool:
         return True
+
+
+EVERYTHING = Everything()
 
 
 def serial(jobs: "list[Callable[[], None]]") -> None:
@@ -53,7 +58,7 @@ class Wish:
     description: str = ""
     account_id: str = "1001"
     retailer_id: str = "7"
-    kind: tuple[IdentifierType, Form] = EMAIL
+    kind: Kind = EMAIL
 
 
 @dataclass
@@ -67,6 +72,8 @@ class World:
     guards: Guards = OPEN
     quiet: timedelta = timedelta(minutes=10)
     clock: FakeClock = field(default_factory=FakeClock)
+    on_plan: Callable[[Plan], None] = lambda _plan: None
+    emit: Callable[[Event], None] = lambda _event: None
 
     def __post_init__(self) -> None:
         self.criteo = FakeCriteo(self.clock, account_ids=("1001", "1002"))
@@ -96,7 +103,7 @@ class World:
                 {kind: self.wire(out, kind) for kind in kinds},
             )
 
-    def wire(self, people: frozenset[str], kind: tuple[IdentifierType, Form]) -> frozenset[str]:
+    def wire(self, people: frozenset[str], kind: Kind) -> frozenset[str]:
         return frozenset(f"{kind[0]}:{kind[1]}:{person}" for person in people)
 
     def members(self, address: Address) -> frozenset[str]:
@@ -106,20 +113,19 @@ class World:
 
     def plan(self) -> Plan:
         self._sources()
-        return self._planned(self.store.reader())
+        return self._planned(self.store.reader(), EVERYTHING)
 
-    def _planned(self, state: object) -> Plan:
+    def _planned(self, state: object, only: Container[Address]) -> Plan:
         desired, readers = self.desired(), {CREDENTIAL: self.criteo.reader}
-        self._observed = observe(
-            desired, Everything(), readers, state, self.engine, self.clock, lambda _text: None
-        )
-        return plan(desired, self._observed, Everything())
+        self._observed = observe(desired, only, readers, state, self.engine, self.clock, lambda _text: None)
+        return plan(desired, self._observed, only)
 
-    def run(self) -> Report:
+    def run(self, only: Container[Address] = EVERYTHING) -> Report:
         """Plan and apply under the lock; Crash and errors come out as they are."""
         self._sources()
         with self.store.lock("test") as state:
-            planned = self._planned(state)
+            planned = self._planned(state, only)
+            self.on_plan(planned)
             tools = Tools(
                 api=self.desired().environment.api,
                 state=state,
@@ -127,7 +133,7 @@ class World:
                 readers={CREDENTIAL: self.criteo.reader},
                 writers={CREDENTIAL: self.criteo.writer},
                 clock=self.clock,
-                emit=lambda _event: None,
+                emit=self.emit,
             )
             return apply(planned, self._observed.receipts, tools, serial)
 
@@ -165,4 +171,4 @@ class CrashAt:
         return None
 
 
-__all__ = ["EMAIL", "CrashAt", "Wish", "World", "replace"]
+__all__ = ["EMAIL", "CrashAt", "Kind", "Wish", "World", "replace"]

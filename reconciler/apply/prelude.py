@@ -1,7 +1,7 @@
 """The cheap calls before any member is sent: names let go and taken, segments created, all in bulk."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -66,53 +66,69 @@ def _account(step: PatchSegment | CreateSegment) -> str:
 
 def patch(tools: Tools, ledger: Ledger, chunk: Sequence[Patch]) -> None:
     """One bulk call on names and descriptions. It is written down first: it may land late."""
-    sent = _announced(tools, ledger, chunk)
+    _wait_for_quiet(tools, ledger, chunk)
+    sent = _Announced(tools, ledger, chunk)
     patches = [
         SegmentPatch(ledger.holding(change.spec.address, step.slot).segment_id, step.name, step.description)
         for change, step in chunk
     ]
     change, step = chunk[0]
     try:
-        answer = tools.writers[change.spec.credential].update(step.account_id, patches)
+        answer = tools.writers[change.spec.credential].update(step.account_id, patches, sent.leaving)
     except CancelledError as stop:
-        _resolve(tools, ledger, sent, in_doubt=stop.in_doubt)
+        sent.resolve(in_doubt=stop.in_doubt)
         raise
     except REMOTE_FAILURES as error:
-        _resolve(tools, ledger, sent, in_doubt=isinstance(error, OutcomeUnknownError))
-        for (change, _), _ in sent:
+        sent.resolve(in_doubt=isinstance(error, OutcomeUnknownError))
+        for change, _ in chunk:
             ledger.end(change.spec.address, Outcome.FAILED, error)
         return
-    _resolve(tools, ledger, sent, in_doubt=answer.uncertain)
-    for ((change, _), _), item in zip(sent, answer.items, strict=True):
+    sent.resolve(in_doubt=answer.uncertain)
+    for (change, _), item in zip(chunk, answer.items, strict=True):
         if isinstance(item, ItemFailure):
             ledger.end(change.spec.address, Outcome.FAILED, _refused(item))
         else:
             ledger.took(SegmentPatched(change.spec.address))
 
 
-def _announced(tools: Tools, ledger: Ledger, chunk: Sequence[Patch]) -> list[tuple[Patch, Rename]]:
+class _Announced:
+    """A bulk call on names, written down with the time at which it leaves."""
+
+    def __init__(self, tools: Tools, ledger: Ledger, chunk: Sequence[Patch]) -> None:
+        self._tools, self._ledger, self._chunk = tools, ledger, chunk
+        self._at = tools.clock.now()
+        for change, step in chunk:
+            holding, rename = ledger.holding(change.spec.address, step.slot), self._rename(step)
+            ledger.put(change.spec.address, step.slot, knowledge.renaming(holding, rename, tools.api.quiet))
+
+    def _rename(self, step: PatchSegment) -> Rename:
+        return Rename(step.name, step.description, self._at)
+
+    def leaving(self) -> None:
+        now = self._tools.clock.now()
+        if knowledge.is_late(self._at, now):
+            self._put(lambda holding, rename: knowledge.sent_again(holding, rename, now))
+            self._at = now
+
+    def resolve(self, *, in_doubt: bool) -> None:
+        """Answered, it can't land any more; else it may until the quiet time after its last attempt."""
+        now = self._tools.clock.now()
+        if in_doubt:
+            self._put(lambda holding, rename: knowledge.sent_again(holding, rename, now))
+        else:
+            self._put(knowledge.renamed)
+
+    def _put(self, known: Callable[[Holding, Rename], Holding]) -> None:
+        for change, step in self._chunk:
+            holding = self._ledger.holding(change.spec.address, step.slot)
+            self._ledger.put(change.spec.address, step.slot, known(holding, self._rename(step)))
+
+
+def _wait_for_quiet(tools: Tools, ledger: Ledger, chunk: Sequence[Patch]) -> None:
     """All are waited for before the first is written down, so that each bears the time of its sending."""
     for change, step in chunk:
         _quiet(tools, ledger.holding(change.spec.address, step.slot), step)
     tools.clock.check()
-    now, sent = tools.clock.now(), []
-    for change, step in chunk:
-        holding, rename = (
-            ledger.holding(change.spec.address, step.slot),
-            Rename(step.name, step.description, now),
-        )
-        ledger.put(change.spec.address, step.slot, knowledge.renaming(holding, rename, tools.api.quiet))
-        sent.append(((change, step), rename))
-    return sent
-
-
-def _resolve(tools: Tools, ledger: Ledger, sent: Sequence[tuple[Patch, Rename]], *, in_doubt: bool) -> None:
-    """Answered calls can't land any more; others may until the quiet time after their last attempt."""
-    now = tools.clock.now()
-    for (change, step), rename in sent:
-        holding = ledger.holding(change.spec.address, step.slot)
-        known = knowledge.sent_again(holding, rename, now) if in_doubt else knowledge.renamed(holding, rename)
-        ledger.put(change.spec.address, step.slot, known)
 
 
 def _quiet(tools: Tools, holding: Holding, step: PatchSegment) -> None:
@@ -146,7 +162,9 @@ def _create(tools: Tools, ledger: Ledger, group: Sequence[Creation]) -> None:
     first, _ = group[0]
     account_id, again = group[0][1].key.account_id, False
     try:
-        answer = tools.writers[first.spec.credential].create(account_id, wanted)
+        answer = tools.writers[first.spec.credential].create(
+            account_id, wanted, lambda: _leaving(tools, ledger, group)
+        )
         items: Sequence[Segment | ReconcilerError] = [
             _unmade(item) if isinstance(item, ItemFailure) else item for item in answer.items
         ]
@@ -171,6 +189,15 @@ def _create(tools: Tools, ledger: Ledger, group: Sequence[Creation]) -> None:
             _not_created(tools, ledger, change, step, item, earlier)
 
 
+def _leaving(tools: Tools, ledger: Ledger, group: Sequence[Creation]) -> None:
+    """Only a create that had to wait for its turn bears another time than it was written down with."""
+    now = tools.clock.now()
+    for change, step in group:
+        holding = ledger.holding(change.spec.address, step.slot)
+        if holding.intent and knowledge.is_late(holding.intent.sent_at, now):
+            ledger.put(change.spec.address, step.slot, knowledge.asked(holding, now))
+
+
 def _created(ledger: Ledger, change: Sending, step: CreateSegment, segment: Segment, *, again: bool) -> None:
     holding = ledger.holding(change.spec.address, step.slot)
     ledger.put(change.spec.address, step.slot, knowledge.created(holding, segment.id, again=again))
@@ -188,7 +215,7 @@ def _not_created(
     """Without an answer, and unless it was a definite no, it may be carried out for a while."""
     address = change.spec.address
     if isinstance(error, OutcomeUnknownError):
-        late = knowledge.lost(ledger.holding(address, step.slot), tools.clock.now(), tools.api.quiet)
+        late = knowledge.asked(ledger.holding(address, step.slot), tools.clock.now())
         ledger.put(address, step.slot, late)
     else:
         _forget_request(ledger, change, earlier)

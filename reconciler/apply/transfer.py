@@ -43,7 +43,7 @@ def _begun(tools: Tools, holding: Holding, step: SendMembers) -> Holding:
         if snapshot:
             tools.state.keep(snapshot, tools.engine.file(snapshot))
     if comparison.collapsed:
-        holding = knowledge.collapse(holding, comparison.base, comparison.maybe, tools.api.quiet)
+        holding = knowledge.collapse(holding, comparison.base, comparison.maybe)
     return knowledge.start(holding, step.target, comparison.urgent, comparison.delta)
 
 
@@ -61,12 +61,19 @@ def _sent(
 ) -> tuple[Holding, int]:
     """One batch, and how many of it Criteo calls invalid."""
     address, slot, quiet = change.spec.address, step.slot, tools.api.quiet
-    flying = knowledge.dispatch(before, batch, tools.clock.now())
+    noted_at = tools.clock.now()
+    flying = knowledge.dispatch(before, batch, noted_at)
     ledger.put(address, slot, flying)
+
+    def leaving() -> None:
+        now = tools.clock.now()
+        if knowledge.is_late(noted_at, now):
+            ledger.put(address, slot, knowledge.dispatch(before, batch, now))
+
     writer = tools.writers[change.spec.credential]
     try:
         answer = writer.change_members(
-            flying.segment_id, flying.key.identifier_type, batch.operation, batch.identifiers
+            flying.segment_id, flying.key.identifier_type, batch.operation, batch.identifiers, leaving
         )
     except OutcomeUnknownError:
         ledger.put(address, slot, knowledge.lost(flying, tools.clock.now(), quiet))

@@ -84,8 +84,15 @@ def decode_receipt(data: object) -> Receipt:
     )
 
 
+def _of_intent(intent: Intent) -> dict[str, object]:
+    return {
+        "name": intent.name,
+        "written_at": _stamp(intent.written_at),
+        "sent_at": _stamp(intent.sent_at),
+    }
+
+
 def _of_holding(holding: Holding) -> dict[str, object]:
-    intent = holding.intent
     return {
         "key": {
             "account_id": holding.key.account_id,
@@ -94,7 +101,7 @@ def _of_holding(holding: Holding) -> dict[str, object]:
             "form": holding.key.form.value,
         },
         "segment_id": holding.segment_id,
-        "intent": {"name": intent.name, "written_at": _stamp(intent.written_at)} if intent else None,
+        "intent": _of_intent(holding.intent) if holding.intent else None,
         "base": _of_snapshot(holding.base),
         "maybe": _of_snapshot(holding.maybe),
         "transfer": _of_transfer(holding.transfer) if holding.transfer else None,
@@ -138,10 +145,11 @@ def _key(data: object, at: str) -> SegmentKey:
 
 
 def _intent(data: object, at: str) -> Intent:
-    intent = _fields(data, at, "name written_at")
+    intent = _fields(data, at, "name written_at sent_at")
     return Intent(
         name=_text(intent["name"], f"{at}.name"),
         written_at=_time(intent["written_at"], f"{at}.written_at"),
+        sent_at=_time(intent["sent_at"], f"{at}.sent_at"),
     )
 
 

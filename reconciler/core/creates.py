@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from reconciler.core.model import Address
 from reconciler.core.plan import Slot
-from reconciler.core.receipt import Holding, Intent, Receipt, create_lands_until
+from reconciler.core.receipt import Holding, Intent, Receipt
 from reconciler.core.remote import Segment, name_key
 
 Unanswered = tuple[Address, Slot, Holding, Intent]
@@ -35,7 +35,7 @@ def answers(
     owned = {holding.segment_id for receipt in receipts for holding in receipt.holdings}
     free = {(one.account_id, one.name_key): one for one in segments.values() if one.id not in owned}
     newest: dict[tuple[str, str], Unanswered] = {}
-    for create in sorted(unanswered(receipts), key=lambda one: one[3].written_at):
+    for create in sorted(unanswered(receipts), key=lambda one: one[3].sent_at):
         newest[create[2].key.account_id, name_key(create[3].name)] = create
     return {(create[0], create[1]): free[name] for name, create in newest.items() if name in free}
 
@@ -55,5 +55,5 @@ def reserved(
 
 def _asked_for(holding: Holding, quiet: timedelta) -> Iterator[tuple[str, datetime]]:
     if holding.intent is not None:
-        yield holding.intent.name, create_lands_until(holding, holding.intent, quiet)
+        yield holding.intent.name, holding.intent.sent_at + quiet
     yield from ((one.name, one.sent_at + quiet) for one in holding.renames if one.name is not None)

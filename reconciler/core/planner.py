@@ -1,7 +1,7 @@
 """The planner: from what is desired and what was observed to a plan. It asks nobody and writes nothing."""
 
 from collections import defaultdict
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
 from reconciler.core.creates import answers, reserved
 from reconciler.core.errors import Finding
@@ -22,7 +22,6 @@ from reconciler.core.plan import (
     Unchanged,
     address_of,
 )
-from reconciler.core.receipt import Receipt
 from reconciler.core.remote import Segment
 from reconciler.core.schedule import cost
 from reconciler.core.standing import Sight, change_for, named_by
@@ -139,24 +138,29 @@ def _question(change: Sending, observed: Observed) -> Question:
 def _lost_access(desired: Desired, observed: Observed, segments: Mapping[str, Segment]) -> Iterator[Blocked]:
     """Many segments gone at once is lost access until proven otherwise."""
     limit = desired.environment.guards.max_vanished
-    managed: dict[str, list[Receipt]] = defaultdict(list)
-    for receipt in observed.receipts.values():
-        readable = receipt.current.key.account_id in observed.segments
-        if receipt.current.segment_id and readable and not receipt.forgotten_at:
-            managed[receipt.current.key.account_id].append(receipt)
-    for account_id, receipts in managed.items():
-        gone = [one for one in receipts if one.current.segment_id not in segments]
-        share = len(gone) / len(receipts)
-        if share > limit and (len(gone) > 1 or len(gone) == len(receipts)):
+    for account_id, managed in _managed(observed).items():
+        gone = [address for address, segment_id in managed if segment_id not in segments]
+        share = len(gone) / len(managed)
+        if share > limit and (len(gone) > 1 or len(gone) == len(managed)):
             problem = (
-                f"{len(gone)} of {len(receipts)} segments of account {account_id} can't be seen at Criteo "
+                f"{len(gone)} of {len(managed)} segments of account {account_id} can't be seen at Criteo "
                 f"any more, where {limit:.0%} is the limit (maxVanished): access may be lost"
             )
             remedy = (
                 "check the consent and the account in Criteo; if the segments really were deleted, set in "
                 f"environment.yaml: guards: {{maxVanished: {percent_up(share)}}}"
             )
-            yield from (Blocked(one.address, Finding(str(one.address), problem, remedy)) for one in gone[:1])
+            yield Blocked(gone[0], Finding(str(gone[0]), problem, remedy))
+
+
+def _managed(observed: Observed) -> Mapping[str, Sequence[tuple[Address, str]]]:
+    """By readable account: the segments that should be there, with their address."""
+    managed: dict[str, list[tuple[Address, str]]] = defaultdict(list)
+    for receipt in observed.receipts.values():
+        for holding in (receipt.current, receipt.successor):
+            if holding and holding.segment_id and not receipt.forgotten_at:
+                managed[holding.key.account_id].append((receipt.address, holding.segment_id))
+    return {account_id: held for account_id, held in managed.items() if account_id in observed.segments}
 
 
 def _mixed(changes: Iterable[Change]) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """The borders of the core: what the edges must offer. Readers and writers are different types."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -59,14 +59,19 @@ class SegmentWriter(Protocol):
 
     Every method raises OutcomeUnknownError when the call may have happened, after the retries that are
     safe; any other RemoteError or AuthenticationError says that it surely did not. `create` is never
-    retried.
+    retried. `leaving` is called right before the request leaves, at each attempt, once it has waited
+    for its turn; what it raises comes out, and the attempt is not made.
     """
 
-    def create(self, account_id: str, segments: Sequence[NewSegment]) -> BulkAnswer:
+    def create(
+        self, account_id: str, segments: Sequence[NewSegment], leaving: Callable[[], None]
+    ) -> BulkAnswer:
         """bulkCreateAudienceSegments; at most 50 at once."""
         ...
 
-    def update(self, account_id: str, patches: Sequence[SegmentPatch]) -> BulkAnswer:
+    def update(
+        self, account_id: str, patches: Sequence[SegmentPatch], leaving: Callable[[], None]
+    ) -> BulkAnswer:
         """bulkUpdateAudienceSegments; at most 50 at once."""
         ...
 
@@ -76,6 +81,7 @@ class SegmentWriter(Protocol):
         identifier_type: IdentifierType,
         operation: Operation,
         identifiers: Identifiers,
+        leaving: Callable[[], None],
     ) -> Acknowledgement:
         """AddRemoveContactListByAudienceSegment. All of `identifiers` were taken, or it raises."""
         ...

@@ -12,14 +12,20 @@ from reconciler.core.model import Address, SegmentKey
 from reconciler.core.remote import Acknowledgement, Segment, Statistics
 
 CLOCK_SKEW = timedelta(minutes=2)
+PROMPT = timedelta(seconds=1)
+"""A call that leaves so soon after it was written down bears the right time already."""
 
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """A create written down before it is sent, so that a lost answer can be looked up by name."""
+    """A create written down before it is sent, so that a lost answer can be looked up by name.
+
+    `written_at`: what it makes is no older; `sent_at`: when it left, as far as is known.
+    """
 
     name: str
     written_at: datetime
+    sent_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,24 +135,25 @@ def intend(key: SegmentKey, name: str, before: Holding | None, now: datetime) ->
     asked for stops it from happening twice, so that name must not be given up too early.
     """
     earlier = before.intent if before else None
-    renames = (Rename(earlier.name, None, earlier.written_at),) if earlier else ()
+    renames = (Rename(earlier.name, None, earlier.sent_at),) if earlier else ()
+    since = earlier.written_at if earlier and earlier.name == name else now
     return Holding(
         key=key,
-        intent=Intent(name=name, written_at=now),
+        intent=Intent(name=name, written_at=since, sent_at=now),
         renames=(*(before.renames if before and earlier else ()), *renames),
         settled=before.settled if before else None,
     )
 
 
-def create_lands_until(holding: Holding, intent: Intent, quiet: timedelta) -> datetime:
-    """Until when an unanswered create may be carried out."""
-    return max(intent.written_at + quiet, holding.quiet_until or intent.written_at)
+def asked(holding: Holding, now: datetime) -> Holding:
+    """The create leaves now, or left by now: from now on counts how late it may be carried out."""
+    return replace(holding, intent=replace(_asking(holding), sent_at=now))
 
 
 def created(holding: Holding, segment_id: str, *, again: bool = False) -> Holding:
     """The create is answered, or its segment was found. `again`: it may be carried out once more."""
-    intent = holding.intent
-    late = (Rename(intent.name, None, intent.written_at),) if again and intent else ()
+    intent = _asking(holding)
+    late = (Rename(intent.name, None, intent.sent_at),) if again else ()
     return replace(holding, segment_id=segment_id, intent=None, renames=(*holding.renames, *late))
 
 
@@ -164,10 +171,14 @@ def renamed(holding: Holding, rename: Rename) -> Holding:
 
 
 def sent_again(holding: Holding, rename: Rename, now: datetime) -> Holding:
-    """That call was not answered, and its last attempt was sent by now."""
-    return replace(
-        renamed(holding, rename), renames=(*renamed(holding, rename).renames, replace(rename, sent_at=now))
-    )
+    """An attempt of that call leaves now, or left by now."""
+    others = renamed(holding, rename)
+    return replace(others, renames=(*others.renames, replace(rename, sent_at=now)))
+
+
+def is_late(noted: datetime, now: datetime) -> bool:
+    """A call that leaves now was written down too long ago to count from then how late it may land."""
+    return now - noted >= PROMPT
 
 
 def may_undo(
@@ -215,11 +226,10 @@ def resume(holding: Holding, quiet: timedelta) -> Holding:
 
 
 def dispatch(holding: Holding, batch: Batch, now: datetime) -> Holding:
-    """Before a batch is sent. What an earlier, larger batch may have done stays in doubt."""
+    """Before each attempt of a batch. What an earlier, larger batch may have done stays in doubt."""
     moving = _moving(holding)
     doubt = max(batch.end, moving.flight.end if moving.flight else 0)
-    flight = Flight(end=doubt, dispatched_at=now)
-    return replace(holding, transfer=replace(moving, acked=batch.start, flight=flight))
+    return replace(holding, transfer=replace(moving, flight=Flight(end=doubt, dispatched_at=now)))
 
 
 def acknowledge(
@@ -251,10 +261,12 @@ def settle(holding: Holding, now: datetime) -> Holding:
     )
 
 
-def collapse(holding: Holding, base: SnapshotRef, maybe: SnapshotRef, quiet: timedelta) -> Holding:
-    """Give up a target in mid-way; `base` and `maybe` come from the engine's `collapse`."""
-    until = waits_until(holding, quiet)
-    return replace(holding, base=base, maybe=maybe, transfer=None, quiet_until=until)
+def collapse(holding: Holding, base: SnapshotRef, maybe: SnapshotRef) -> Holding:
+    """Give up a target in mid-way, once nothing of it can land any more.
+
+    `base` and `maybe` come from the engine's `collapse`.
+    """
+    return replace(holding, base=base, maybe=maybe, transfer=None, quiet_until=None)
 
 
 def remaining(transfer: Transfer | None) -> Delta:
@@ -277,6 +289,12 @@ def window(transfer: Transfer, size: int) -> tuple[int, int] | None:
         if start_at < phase_end:
             return start_at, min(start_at + size, phase_end)
     return None
+
+
+def _asking(holding: Holding) -> Intent:
+    if holding.intent is None:
+        raise AssertionError("no create was written down")
+    return holding.intent
 
 
 def _moving(holding: Holding) -> Transfer:

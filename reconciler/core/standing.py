@@ -35,11 +35,10 @@ from reconciler.core.receipt import (
     Intent,
     Receipt,
     adoptable,
-    create_lands_until,
     may_undo,
     waits_until,
 )
-from reconciler.core.remote import Segment, Statistics
+from reconciler.core.remote import Segment, Statistics, name_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +72,8 @@ class Sight:
     def names(self, account_id: str, prelude: tuple[PreludeStep, ...]) -> list[str]:
         """Names that are taken now, or by the plan so far, or by the steps before."""
         listed = [one.name for one in self.segments.values() if one.account_id == account_id]
-        return [*listed, *self.claimed, *(name for step in prelude if (name := named_by(step)))]
+        given = (name for step in prelude if (name := named_by(step)))
+        return [*listed, *self.claimed, self.spec.name, *given]
 
 
 def receiver(
@@ -137,7 +137,7 @@ def _resolve(sight: Sight, slot: Slot, holding: Holding) -> Holding | Finding | 
         why_not = adoptable(intent, holding.key, found, statistics)
         if not why_not:
             return replace(holding, segment_id=found.id, intent=None)
-    until = create_lands_until(holding, intent, sight.quiet)
+    until = intent.sent_at + sight.quiet
     if sight.now >= until:
         return None
     if found is None and holding.key == sight.spec.key:
@@ -244,7 +244,8 @@ def _succession(
 ) -> tuple[FinishStep, ...]:
     spec, steps = sight.spec, []
     left = old is not None or current.key.account_id not in sight.readable
-    if old is not None and not is_retired(old.name):
+    in_the_way = old is not None and old.name_key == name_key(spec.name)
+    if old is not None and (in_the_way or not is_retired(old.name)):
         name = retired_name(old.name, sight.today, sight.names(old.account_id, prelude))
         steps.append(PatchSegment("current", old.account_id, name=name))
     take_over = PatchSegment("successor", spec.key.account_id, name=spec.name, description=spec.description)

@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
+from reconciler.core.errors import CancelledError
+
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 
 
@@ -11,16 +13,21 @@ class FakeClock:
     def __init__(self, start: datetime = NOON) -> None:
         self.time = start
         self.waits: list[tuple[float, str]] = []
+        self.patience = float("inf")
+        """How often it is asked before someone asks to stop."""
 
     def now(self) -> datetime:
         return self.time
 
     def wait(self, seconds: float, reason: str) -> None:
+        self.check()
         self.waits.append((seconds, reason))
         self.advance(seconds)
 
     def check(self) -> None:
-        """Nobody asks this clock to stop."""
+        self.patience -= 1
+        if self.patience < 0:
+            raise CancelledError("stopped")
 
     def advance(self, seconds: float) -> None:
         self.time += timedelta(seconds=seconds)

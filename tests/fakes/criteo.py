@@ -6,20 +6,22 @@ lost-before   no answer, nothing happened          rejected      a definite no
 lost-after    no answer, it happened               partial       half of it happened (bulk: first refused)
 late          no answer, it happens later          uncertain     it happened, and happens once more later
 crash-before, crash-after, crash-late   the same as the three of the first column, and we die waiting
+
+A write waits `delay` seconds for its turn and is answered after `answers_in`; both pass on the clock.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeVar
 
+from fakes.clock import FakeClock
 from fakes.crash import Crash
 
 from reconciler.core.errors import AuthenticationError, OutcomeUnknownError, RejectedError, RemoteError
 from reconciler.core.members import Identifiers, Operation
 from reconciler.core.model import IdentifierType
-from reconciler.core.ports import Clock
 from reconciler.core.remote import (
     Acknowledgement,
     BulkAnswer,
@@ -50,6 +52,8 @@ class FakeSegment:
     updated_at: datetime
     read_only: bool = False
     members: set[str] = field(default_factory=set)
+    wiped: set[str] = field(default_factory=set)
+    """What hands took out, and nobody has added since."""
 
     @property
     def value(self) -> Segment:
@@ -74,22 +78,51 @@ def accept(identifier: str) -> bool:
     return bool(identifier.strip())
 
 
+def as_sent(identifier: str) -> str:
+    """Every string is a member of its own."""
+    return identifier
+
+
+def at_once() -> None:
+    """For calls that nobody notes the time of."""
+
+
+@dataclass(frozen=True)
+class Write:
+    """A write as it takes effect. `late`: nobody waits for it any more."""
+
+    operation: str
+    segment: FakeSegment
+    values: frozenset[str]
+    late: bool
+
+
+def unseen(_write: Write) -> None:
+    """Nobody watches."""
+
+
 class FakeCriteo:
     """The whole remote side. Tests change it by hand; the tool sees `reader` and `writer` only."""
 
     def __init__(
-        self, clock: Clock, account_ids: Sequence[str] = ("1001",), late_seconds: float = 60
+        self, clock: FakeClock, account_ids: Sequence[str] = ("1001",), late_seconds: float = 60
     ) -> None:
         self.clock = clock
         self.accounts: dict[str, dict[str, FakeSegment]] = {account: {} for account in account_ids}
         self.calls: list[tuple[str, str, int]] = []
         self.fault: Callable[[str], str | None] = no_fault
         self.accepts: Callable[[str], bool] = accept
+        self.member: Callable[[str], str] = as_sent
+        self.watch: Callable[[Write], None] = unseen
+        self.hidden: set[str] = set()
+        self.unlisted: set[str] = set()
+        self.delay = self.answers_in = 0.0
         self.late_seconds = late_seconds
         self.limit: RateLimit | None = None
         self.reader = FakeReader(self)
         self.writer = FakeWriter(self)
         self._late: list[tuple[datetime, Callable[[], object]]] = []
+        self._landing = False
         self._next_id = 400_000_000_000_000_001
 
     @property
@@ -113,7 +146,7 @@ class FakeCriteo:
         key = name_key(name)
         return next((s for s in self.account(account_id).values() if name_key(s.name) == key), None)
 
-    def add(self, account_id: str, new: NewSegment) -> FakeSegment:
+    def add(self, account_id: str, new: NewSegment, members: Iterable[str] = ()) -> FakeSegment:
         """A segment made by hand, or by a create call."""
         now = self.clock.now()
         made = FakeSegment(
@@ -125,6 +158,7 @@ class FakeCriteo:
             identifier_type=new.identifier_type,
             created_at=now,
             updated_at=now,
+            members=set(members),
         )
         self._next_id += 1
         self.account(account_id)[made.id] = made
@@ -140,7 +174,18 @@ class FakeCriteo:
 
     def clear(self, segment_id: str) -> None:
         """Someone empties a segment by hand."""
-        self._existing(segment_id).members.clear()
+        segment = self._existing(segment_id)
+        segment.wiped |= segment.members
+        segment.members.clear()
+
+    def set_of(self, identifiers: frozenset[str]) -> set[str]:
+        """The members that these identifiers are."""
+        return {self.member(one) for one in identifiers if self.accepts(one)}
+
+    def visible(self, account_id: str) -> dict[str, FakeSegment]:
+        """What a reader may see: nothing, and no error, where access is lost."""
+        held = self.account(account_id)
+        return {} if account_id in self.hidden else held
 
     @property
     def in_flight(self) -> int:
@@ -154,8 +199,14 @@ class FakeCriteo:
         if not due:
             return
         self._late = [item for item in self._late if item[0] > now]
+        self._landing = True
         for _, commit in sorted(due, key=lambda item: item[0]):
             commit()
+        self._landing = False
+
+    def done(self, operation: str, segment: FakeSegment, values: Sequence[str] = ()) -> None:
+        """Tells whoever watches."""
+        self.watch(Write(operation, segment, frozenset(values), self._landing))
 
     def call(
         self,
@@ -164,11 +215,21 @@ class FakeCriteo:
         count: int,
         commit: Callable[[], T],
         partial: Callable[[], T],
+        leaving: Callable[[], None] = at_once,
     ) -> tuple[T, bool]:
         """One call: what it answered, and whether it may happen once more."""
+        self.clock.advance(self.delay if operation in WRITES else 0)
+        leaving()
         self.land()
         self.calls.append((operation, segment_id, count))
-        fault = self.fault(operation)
+        try:
+            return self._answered(operation, self.fault(operation), commit, partial)
+        finally:
+            self.clock.advance(self.answers_in if operation in WRITES else 0)
+
+    def _answered(
+        self, operation: str, fault: str | None, commit: Callable[[], T], partial: Callable[[], T]
+    ) -> tuple[T, bool]:
         if fault in {None, "uncertain"}:
             answer = commit()
             if fault:
@@ -219,19 +280,25 @@ class FakeReader:
 
     def segments(self, account_id: str) -> tuple[Segment, ...]:
         return self._read(
-            "segments", "", lambda: tuple(s.value for s in self._criteo.account(account_id).values())
+            "segments",
+            "",
+            lambda: tuple(
+                segment.value
+                for segment in self._criteo.visible(account_id).values()
+                if segment.id not in self._criteo.unlisted
+            ),
         )
 
     def segments_by_id(self, account_id: str, ids: Sequence[str]) -> tuple[Segment, ...]:
         def find() -> tuple[Segment, ...]:
-            held = self._criteo.account(account_id)
+            held = self._criteo.visible(account_id)
             return tuple(held[segment_id].value for segment_id in dict.fromkeys(ids) if segment_id in held)
 
         return self._read("segments_by_id", "", find) if ids else ()
 
     def statistics(self, account_id: str, segment_id: str) -> Statistics:
         def count() -> Statistics:
-            segment = self._criteo.account(account_id).get(segment_id)
+            segment = self._criteo.visible(account_id).get(segment_id)
             if segment is None:
                 raise RejectedError(f"no segment {segment_id}", code="segment-not-found")
             size = len(segment.members)
@@ -252,17 +319,21 @@ class FakeWriter:
     def __init__(self, criteo: FakeCriteo) -> None:
         self._criteo = criteo
 
-    def create(self, account_id: str, segments: Sequence[NewSegment]) -> BulkAnswer:
+    def create(
+        self, account_id: str, segments: Sequence[NewSegment], leaving: Callable[[], None]
+    ) -> BulkAnswer:
         def commit(refused: int = 0) -> tuple[Segment | ItemFailure, ...]:
             return tuple(
                 self._create(account_id, new) if at >= refused else ItemFailure("refused", "partial")
                 for at, new in enumerate(segments)
             )
 
-        items, again = self._criteo.call("create", "", len(segments), commit, lambda: commit(1))
+        items, again = self._criteo.call("create", "", len(segments), commit, lambda: commit(1), leaving)
         return BulkAnswer(items, uncertain=again)
 
-    def update(self, account_id: str, patches: Sequence[SegmentPatch]) -> BulkAnswer:
+    def update(
+        self, account_id: str, patches: Sequence[SegmentPatch], leaving: Callable[[], None]
+    ) -> BulkAnswer:
         def commit(refused: int = 0) -> tuple[Segment | ItemFailure, ...]:
             return tuple(
                 self._update(account_id, patch) if at >= refused else ItemFailure("refused", "partial")
@@ -270,7 +341,7 @@ class FakeWriter:
             )
 
         ids = ",".join(patch.id for patch in patches)
-        items, again = self._criteo.call("update", ids, len(patches), commit, lambda: commit(1))
+        items, again = self._criteo.call("update", ids, len(patches), commit, lambda: commit(1), leaving)
         return BulkAnswer(items, uncertain=again)
 
     def change_members(
@@ -279,6 +350,7 @@ class FakeWriter:
         identifier_type: IdentifierType,
         operation: Operation,
         identifiers: Identifiers,
+        leaving: Callable[[], None],
     ) -> Acknowledgement:
         values = identifiers.reveal()
 
@@ -286,7 +358,9 @@ class FakeWriter:
             return self._change(segment_id, identifier_type, operation, values[:end])
 
         half = len(values) // 2
-        valid, again = self._criteo.call(operation, segment_id, len(values), commit, lambda: commit(half))
+        valid, again = self._criteo.call(
+            operation, segment_id, len(values), commit, lambda: commit(half), leaving
+        )
         return Acknowledgement(valid=valid, invalid=len(values) - valid, uncertain=again)
 
     def _create(self, account_id: str, new: NewSegment) -> Segment | ItemFailure:
@@ -310,6 +384,7 @@ class FakeWriter:
         if patch.description is not None:
             segment.description = patch.description
         segment.updated_at = self._criteo.clock.now()
+        self._criteo.done("update", segment)
         return segment.value
 
     def _change(
@@ -322,9 +397,11 @@ class FakeWriter:
             raise RejectedError(
                 f"segment {segment_id} holds another identifier type", code="identifier-type-mismatch"
             )
-        valid = [value for value in values if self._criteo.accepts(value)]
+        valid = [self._criteo.member(value) for value in values if self._criteo.accepts(value)]
         if operation == "add":
             segment.members.update(valid)
         else:
             segment.members.difference_update(valid)
+        segment.wiped.difference_update(valid)
+        self._criteo.done(operation, segment, valid)
         return len(valid)

@@ -8,6 +8,8 @@ from fakes.limiters import KINDS, VARIANTS, World, steady
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+pytestmark = pytest.mark.promise("pacing")
+
 LEAST = {"fixed": 0.9, "bucket": 0.9, "sliding": 0.8}
 ROUNDINGS = {"up": math.ceil, "down": math.floor, "near": round, "none": float}
 

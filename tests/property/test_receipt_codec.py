@@ -26,6 +26,8 @@ from reconciler.core.model import Address, Form, IdentifierType, SegmentKey
 from reconciler.core.ports import Head
 from reconciler.core.receipt import Flight, Holding, Intent, Receipt, Rename, Retired, Transfer
 
+pytestmark = pytest.mark.promise("state")
+
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MARK = "someone@example.com"
 unhurried = settings(deadline=None)  # a busy machine is no failure
@@ -50,7 +52,7 @@ FULL = Receipt(
         quiet_until=NOON,
         renames=(Rename("Lapsed", None, NOON),),
     ),
-    successor=Holding(key=KEY, intent=Intent("Lapsed (new)", NOON)),
+    successor=Holding(key=KEY, intent=Intent("Lapsed (new)", NOON, NOON)),
     retired=(Retired(Holding(key=KEY, segment_id="7"), NOON),),
     definition="def1",
     forgotten_at=NOON,
@@ -100,7 +102,7 @@ FULL_JSON = {
         "quiet_until": TIME,
         "renames": [{"name": "Lapsed", "description": None, "sent_at": TIME}],
     },
-    "successor": BARE | {"intent": {"name": "Lapsed (new)", "written_at": TIME}},
+    "successor": BARE | {"intent": {"name": "Lapsed (new)", "written_at": TIME, "sent_at": TIME}},
     "retired": [{"retired_at": TIME, "holding": BARE | {"segment_id": "7"}}],
 }
 

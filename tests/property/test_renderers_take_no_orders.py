@@ -6,6 +6,7 @@ import unicodedata
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
 from golden import plan_cases as cases
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,6 +23,8 @@ from reconciler.render.progress import progress
 from reconciler.render.report import Work, apply_report, print_report
 from reconciler.render.terminal import console, print_plan
 from reconciler.render.text import clean
+
+pytestmark = pytest.mark.promise("read-right")
 
 SGR = re.compile(r"\x1b\[[0-9;]*m")
 WIDE = 20_000

@@ -11,6 +11,8 @@ from reconciler.core.members import Drop
 from reconciler.core.model import FORMS, Form, IdentifierType
 from reconciler.members import sql
 
+pytestmark = pytest.mark.promise("members")
+
 KINDS = [(kind, form) for kind, forms in FORMS.items() for form in forms]
 NASTY = (
     "".join(rules.BLANKS)

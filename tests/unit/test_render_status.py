@@ -14,6 +14,8 @@ from reconciler.render.figures import EXACT
 from reconciler.render.status import StatusRow, print_status, status
 from reconciler.render.terminal import console
 
+pytestmark = pytest.mark.promise("read-right")
+
 NOW = datetime(2026, 11, 24, 13, 0, tzinfo=UTC)
 A, B = Address("offsite-email", "a"), Address("onsite-customer", "b")
 KEY = SegmentKey("1001", "7", IdentifierType.EMAIL, Form.SHA256)
@@ -35,7 +37,7 @@ def row(receipt: Receipt, found: Statistics | None = None, now: datetime = NOW) 
         (Receipt(A, MOVING), "transfer in progress, 600 of 1,000 identifiers done"),
         (Receipt(A, Holding(KEY, "88121")), "created, not filled yet"),
         (
-            Receipt(A, Holding(KEY, intent=Intent("A", NOW))),
+            Receipt(A, Holding(KEY, intent=Intent("A", NOW, NOW))),
             "the request to create it of 2026-11-24 13:00 UTC was not answered",
         ),
         (

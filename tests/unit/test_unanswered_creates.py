@@ -11,14 +11,16 @@ from reconciler.core.model import Address, IdentifierType, SegmentKey
 from reconciler.core.receipt import Intent, adoptable
 from reconciler.core.remote import NewSegment, Segment, Statistics
 
+pytestmark = pytest.mark.promise("converges")
+
 KEY = SegmentKey("1001", "7", IdentifierType.EMAIL, "sha256")
 FOUND = Segment("42", "Buyers", "", "1001", "7", IdentifierType.EMAIL, created_at=NOON)
 NOTHING = Statistics(0, None, None)
 
 
 def test_what_we_asked_for_is_adopted():
-    assert adoptable(Intent("Buyers", NOON), KEY, FOUND, NOTHING) == ""
-    assert adoptable(Intent("Buyers", NOON), KEY, FOUND, Statistics(None, None, None)) == ""
+    assert adoptable(Intent("Buyers", NOON, NOON), KEY, FOUND, NOTHING) == ""
+    assert adoptable(Intent("Buyers", NOON, NOON), KEY, FOUND, Statistics(None, None, None)) == ""
 
 
 @pytest.mark.parametrize(
@@ -33,7 +35,7 @@ def test_what_we_asked_for_is_adopted():
     ],
 )
 def test_what_is_not_surely_ours_is_not(found, statistics, why):
-    assert why in adoptable(Intent("Buyers", NOON), KEY, found, statistics)
+    assert why in adoptable(Intent("Buyers", NOON, NOON), KEY, found, statistics)
 
 
 def test_a_foreign_segment_of_that_name_waits_and_then_blocks():

@@ -1,0 +1,377 @@
+"""The rules that state is kept by, each taken out: what the tool would be without it.
+
+A mutant replaces functions of the planner, of apply or of a fake edge while a test runs. The crash
+property must notice every one of them.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from math import ceil
+from typing import Any
+from unittest.mock import patch
+
+import world
+from fakes import members
+from fakes.members import MemoryEngine
+from fakes.state import MemoryStore, MemoryWriter
+
+from reconciler import observe
+from reconciler.apply import prelude, run, transfer
+from reconciler.apply.ledger import Ledger
+from reconciler.core import planner, receipt, standing
+from reconciler.core.errors import OutcomeUnknownError, RejectedError
+from reconciler.core.plan import PromoteSuccessor
+from reconciler.core.receipt import Holding, Receipt
+
+Make = Callable[[Any], Any]
+"""From the original to what takes its place."""
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """What is taken out, and the functions that make it so: where, name, replacement."""
+
+    rule: str
+    without: str
+    changes: tuple[tuple[object, str, Make], ...]
+
+    @contextmanager
+    def alive(self) -> Iterator[None]:
+        with ExitStack() as patches:
+            for where, name, make in self.changes:
+                patches.enter_context(patch.object(where, name, make(getattr(where, name))))
+            yield
+
+
+def gives(answer: object) -> Make:
+    """Answers this, whatever it is asked."""
+    return lambda _original: lambda *_given, **_named: answer
+
+
+def unchanged(_original: Any) -> Any:
+    """The holding stays as it was."""
+    return lambda holding, *_given, **_named: holding
+
+
+def then(change: Callable[..., Any]) -> Make:
+    """`change` gets what comes out, and what went in."""
+    return lambda original: lambda *given, **named: change(original(*given, **named), *given)
+
+
+def asked(change: Callable[..., tuple[Any, ...]]) -> Make:
+    """`change` makes the arguments."""
+    return lambda original: lambda *given: original(*change(*given))
+
+
+# ---- 1. The receipt is the truth
+
+
+def adds_forget_doubt(phases: Any, engine: MemoryEngine, base: Any, maybe: Any, target: Any, *_: Any) -> Any:
+    urgent, _adds, removes = phases
+    return urgent, engine.members(target) - engine.members(base) - engine.members(maybe), removes
+
+
+def removes_forget_doubt(phases: Any, engine: MemoryEngine, base: Any, *_: Any) -> Any:
+    urgent, adds, removes = phases
+    return urgent & engine.members(base), adds, removes & engine.members(base)
+
+
+def counts_batches(_original: Any) -> Any:
+    def window(moving: Any, size: int) -> Any:
+        at = ceil(moving.acked / size) * size
+        return (at, min(at + size, moving.size.total)) if at < moving.size.total else None
+
+    return window
+
+
+def skip_the_flight(holding: Holding, *_: Any) -> Holding:
+    moving = holding.transfer
+    return replace(
+        holding, transfer=replace(moving, acked=moving.flight.end if moving.flight else moving.acked)
+    )
+
+
+def newest_flight_only(holding: Holding, _before: Holding, batch: Any, *_: Any) -> Holding:
+    moving = holding.transfer
+    flight = replace(moving.flight, end=batch.end) if moving.flight else None
+    return replace(holding, transfer=replace(moving, flight=flight))
+
+
+def no_flight_left(holding: Holding, *_: Any) -> Holding:
+    return replace(holding, transfer=replace(holding.transfer, flight=None))
+
+
+# ---- 2. Nothing is sent twice that need not be; no change, no write
+
+
+def unrecorded(_done: None, _tools: Any, ledger: Ledger, change: Any) -> None:
+    ledger.write(replace(ledger.receipt(change.spec.address), definition=""))
+
+
+def always_opens(original: Any) -> Any:
+    def apply(plan: Any, receipts: Any, tools: Any, run_jobs: Any) -> Any:
+        tools.state.open_run()
+        return original(plan, receipts, tools, run_jobs)
+
+    return apply
+
+
+def unsettled(holding: Holding, before: Holding, *_: Any) -> Holding:
+    return replace(holding, transfer=before.transfer)
+
+
+def keeps_a_refused_flight(original: Any) -> Any:
+    def sent(tools: Any, ledger: Ledger, change: Any, step: Any, before: Holding, batch: Any) -> Any:
+        try:
+            return original(tools, ledger, change, step, before, batch)
+        except RejectedError:
+            flying = receipt.dispatch(before, batch, tools.clock.now())
+            ledger.put(change.spec.address, step.slot, flying)
+            raise
+
+    return sent
+
+
+# ---- 3. What may land late is not contradicted
+
+
+def last_rename_only(holding: Holding, *_: Any) -> Holding:
+    return replace(holding, renames=holding.renames[-1:])
+
+
+def as_if_certain(holding: Holding, batch: Any, answer: Any, *rest: Any) -> tuple[Any, ...]:
+    return (holding, batch, replace(answer, uncertain=False), *rest)
+
+
+def resolves_all(original: Any) -> Any:
+    return lambda self, *, in_doubt: original(self, in_doubt=False)
+
+
+# ---- 4. Creates
+
+
+def intents_stay_in_memory(original: Any) -> Any:
+    def write(self: MemoryWriter, written: Receipt) -> None:
+        if not any(holding.intent for holding in written.holdings):
+            original(self, written)
+
+    return write
+
+
+def strips_ids(receipts: Any, segments: Any) -> tuple[Any, Any]:
+    """As if no receipt knew a segment by its id."""
+
+    def strip(holding: Holding | None) -> Holding | None:
+        return replace(holding, segment_id="") if holding else None
+
+    return [
+        replace(one, current=strip(one.current), successor=strip(one.successor), retired=())
+        for one in receipts
+    ], segments
+
+
+def any_retailer(intent: Any, key: Any, found: Any, statistics: Any) -> tuple[Any, ...]:
+    return intent, key, replace(found, retailer_id=key.retailer_id), statistics
+
+
+def any_type(intent: Any, key: Any, found: Any, statistics: Any) -> tuple[Any, ...]:
+    return intent, key, replace(found, identifier_type=key.identifier_type), statistics
+
+
+def any_age(intent: Any, key: Any, found: Any, statistics: Any) -> tuple[Any, ...]:
+    return intent, key, replace(found, created_at=intent.written_at), statistics
+
+
+def any_members(intent: Any, key: Any, found: Any, statistics: Any) -> tuple[Any, ...]:
+    return intent, key, found, replace(statistics, identifiers=0)
+
+
+def adopts(change: Callable[..., tuple[Any, ...]]) -> tuple[tuple[object, str, Make], ...]:
+    return (standing, "adoptable", asked(change)), (receipt, "adoptable", asked(change))
+
+
+# ---- 5. Segments that are gone
+
+
+def gone_is_fine(change: Any, sight: Any) -> Any:
+    known = sight.receipt and sight.receipt.current.segment_id
+    return None if known and known not in sight.segments else change
+
+
+# ---- 6. Order
+
+
+def removals_first(phases: Any, *_: Any) -> Any:
+    urgent, adds, removes = phases
+    return urgent | removes, adds, frozenset()
+
+
+def nobody_urgent(phases: Any, *_: Any) -> Any:
+    urgent, adds, removes = phases
+    return frozenset(), adds, urgent | removes
+
+
+# ---- 7. Replacement
+
+
+def in_place(sight: Any) -> tuple[Any]:
+    if sight.receipt is None:
+        return (sight,)
+    current = replace(sight.receipt.current, key=sight.spec.key)
+    return (replace(sight, receipt=replace(sight.receipt, current=current)),)
+
+
+def named_before_filled(original: Any) -> Any:
+    def complete(tools: Any, ledger: Ledger, change: Any) -> None:
+        early = tuple(step for step in change.steps.finish if not isinstance(step, PromoteSuccessor))
+        for step in early:
+            prelude.patch(tools, ledger, [(change, step)])
+        original(tools, ledger, change)
+
+    return complete
+
+
+def retires_nothing(receipt_after: None, tools: Any, ledger: Ledger, address: Any, *_: Any) -> None:
+    ledger.write(replace(ledger.receipt(address), retired=()))
+
+
+# ---- 8. One run at a time
+
+
+def no_lock(_original: Any) -> Any:
+    @contextmanager
+    def lock(self: MemoryStore, who: str) -> Iterator[MemoryWriter]:
+        writer = self.writer = MemoryWriter(self, who)
+        yield writer
+
+    return lock
+
+
+# ---- 9. Forgetting
+
+
+def drops(forgets: Any, *_: Any) -> Any:
+    return (replace(one, drop=True) for one in forgets)
+
+
+def stays_forgotten(original: Any) -> Any:
+    def complete(tools: Any, ledger: Ledger, change: Any) -> None:
+        before = ledger.receipt(change.spec.address).forgotten_at
+        original(tools, ledger, change)
+        ledger.write(replace(ledger.receipt(change.spec.address), forgotten_at=before))
+
+    return complete
+
+
+# ---- 10. Nothing personal is told
+
+
+def tells(original: Any) -> Any:
+    def sent(tools: Any, ledger: Ledger, change: Any, step: Any, before: Holding, batch: Any) -> Any:
+        try:
+            return original(tools, ledger, change, step, before, batch)
+        except OutcomeUnknownError:
+            raise OutcomeUnknownError(f"no answer about {batch.identifiers.reveal()}") from None
+
+    return sent
+
+
+PHASES, SENT = "_phases", "_sent"
+TRUTH = "the receipt is the truth"
+TWICE = "nothing is sent or written that need not be"
+LATE = "what may land late is not contradicted"
+CREATES = "a create is written down, looked up, and never doubled"
+GONE = "gone is confirmed, guarded, and made again"
+ORDER = "suppressed people leave first, then all join, then the others leave"
+REPLACE = "another key means another segment, filled before it takes the name"
+FORGET = "leaving the manifests means to forget, not to lose"
+
+MUTANTS = (
+    Mutant(TRUTH, "maybe held, wanted: added", ((MemoryEngine, PHASES, then(adds_forget_doubt)),)),
+    Mutant(TRUTH, "maybe held, unwanted: removed", ((MemoryEngine, PHASES, then(removes_forget_doubt)),)),
+    Mutant(
+        TRUTH,
+        "collapse keeps what was acknowledged",
+        ((MemoryEngine, "collapse", then(lambda both, _self, holding: (holding.base, both[1]))),),
+    ),
+    Mutant(
+        TRUTH,
+        "collapse keeps what was in flight",
+        ((MemoryEngine, "collapse", then(lambda both, _self, holding: (both[0], holding.maybe))),),
+    ),
+    Mutant(TRUTH, "progress is an offset", ((members, "window", counts_batches),)),
+    Mutant(TRUTH, "what was in flight is sent again", ((receipt, "resume", then(skip_the_flight)),)),
+    Mutant(TRUTH, "the batch is announced before it is sent", ((receipt, "dispatch", unchanged),)),
+    Mutant(
+        TRUTH,
+        "a larger batch in flight stays in doubt while smaller ones are sent",
+        ((receipt, "dispatch", then(newest_flight_only)),),
+    ),
+    Mutant(
+        TRUTH,
+        "a larger batch in flight stays in doubt when a smaller one is taken",
+        ((receipt, "acknowledge", then(no_flight_left)),),
+    ),
+    Mutant(TWICE, "acknowledgement", ((receipt, "acknowledge", unchanged),)),
+    Mutant(TWICE, "settlement", ((receipt, "settle", then(unsettled)),)),
+    Mutant(TWICE, "a refused batch is no doubt", ((transfer, SENT, keeps_a_refused_flight),)),
+    Mutant(TWICE, "the definition is recorded", ((run, "_complete", then(unrecorded)),)),
+    Mutant(TWICE, "an empty plan writes nothing", ((world, "apply", always_opens),)),
+    Mutant(LATE, "a new target waits", ((standing, "_future", gives(None)),)),
+    Mutant(LATE, "a call without an answer opens a quiet time", ((receipt, "lost", unchanged),)),
+    Mutant(LATE, "a repeated batch may land twice", ((receipt, "resume", unchanged),)),
+    Mutant(
+        LATE, "an answer after a lost one is uncertain", ((receipt, "acknowledge", asked(as_if_certain)),)
+    ),
+    Mutant(
+        LATE,
+        "a rename waits for one that could undo it",
+        ((receipt, "may_undo", gives(None)), (standing, "may_undo", gives(None))),
+    ),
+    Mutant(LATE, "earlier renames are remembered", ((receipt, "renaming", then(last_rename_only)),)),
+    Mutant(LATE, "an unanswered rename is remembered", ((prelude._Announced, "resolve", resolves_all),)),
+    Mutant(LATE, "time counts from when a call leaves", ((receipt, "is_late", gives(False)),)),
+    Mutant(LATE, "names that may still be taken are reserved", ((planner, "reserved", gives({})),)),
+    Mutant(CREATES, "written down first", ((MemoryWriter, "write", intents_stay_in_memory),)),
+    Mutant(
+        CREATES,
+        "looked up",
+        (
+            (planner, "answers", gives({})),
+            (observe, "answers", gives({})),
+            (prelude, "_look_up", gives({})),
+        ),
+    ),
+    Mutant(CREATES, "adopted only in its retailer", adopts(any_retailer)),
+    Mutant(CREATES, "adopted only with its type", adopts(any_type)),
+    Mutant(CREATES, "adopted only if it is younger", adopts(any_age)),
+    Mutant(CREATES, "adopted only if it is empty", adopts(any_members)),
+    Mutant(
+        CREATES,
+        "adopted only if it is nobody's",
+        (
+            (planner, "answers", asked(strips_ids)),
+            (observe, "answers", asked(strips_ids)),
+            (Ledger, "owns", gives(False)),
+        ),
+    ),
+    Mutant(CREATES, "a definite no leaves nothing behind", ((prelude, "_forget_request", gives(None)),)),
+    Mutant(
+        CREATES,
+        "a foreign name is refused",
+        ((planner, "settle_names", lambda _: lambda all_, _r: (all_, ())),),
+    ),
+    Mutant(GONE, "confirmed by id", ((observe, "_confirmed", lambda _: lambda _a, _r, listed: listed),)),
+    Mutant(GONE, "lost access is guarded against", ((planner, "_lost_access", gives(())),)),
+    Mutant(GONE, "made again", ((planner, "change_for", then(gone_is_fine)),)),
+    Mutant(ORDER, "additions before removals", ((MemoryEngine, PHASES, then(removals_first)),)),
+    Mutant(ORDER, "suppressed people first", ((MemoryEngine, PHASES, then(nobody_urgent)),)),
+    Mutant(REPLACE, "never in place", ((planner, "change_for", asked(in_place)),)),
+    Mutant(REPLACE, "filled before it is named", ((run, "_complete", named_before_filled),)),
+    Mutant(REPLACE, "the old one is remembered", ((run, "_promote", then(retires_nothing)),)),
+    Mutant("two runs can't write one environment", "the lock", ((MemoryStore, "lock", no_lock),)),
+    Mutant(FORGET, "the receipt is kept", ((planner, "_forgets", then(drops)),)),
+    Mutant(FORGET, "what returns is managed again", ((run, "_complete", stays_forgotten),)),
+    Mutant("nothing personal is told", "errors tell no identifier", ((transfer, SENT, tells),)),
+)

@@ -1,0 +1,65 @@
+"""The crash property's histories on DuckDB, the state on disk, the client and the emulator."""
+
+import os
+import tempfile
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from histories import Histories
+from hypothesis import HealthCheck, Phase, settings
+from real_world import RealWorld
+
+pytestmark = pytest.mark.promise("real")
+
+
+class RealHistories(Histories):
+    """What the real engine and the emulator don't let us look at in mid-way is looked at in the end."""
+
+    def made(self) -> RealWorld:
+        self.folder = tempfile.TemporaryDirectory()
+        return RealWorld(Path(self.folder.name))
+
+    def teardown(self) -> None:
+        try:
+            super().teardown()
+        finally:
+            self.world.close()
+            self.folder.cleanup()
+
+    def access_is_lost(self, account: str) -> None:
+        """The emulator answers 403 then: another test's."""
+
+    def clear_by_hand(self, number: int) -> None:
+        """The emulator tells nobody what was wiped."""
+
+    def lose_from_listings(self, number: int) -> None:
+        """The emulator lists all it has."""
+
+    def we_know_what_is_held(self) -> None:
+        """Snapshots are files here."""
+
+    def _sends_what_is_needed(self, change: object) -> None:
+        """The same."""
+
+    def _an_empty_plan_writes_nothing(self) -> None:
+        before, written = list(self.world.criteo.writes), self._state()
+        self.world.run()
+        assert self.world.criteo.writes == before
+        assert self._state() == written
+
+    def _state(self) -> dict[str, bytes]:
+        """Every file of the state but the lock, which says who held it last."""
+        files = (self.world.folder / "state").rglob("*")
+        return {str(file): file.read_bytes() for file in files if file.is_file() and file.name != "lock"}
+
+
+RealHistories.TestCase.settings = settings(
+    max_examples=int(os.environ.get("REAL_HISTORIES", "100")),
+    stateful_step_count=10,
+    deadline=timedelta(minutes=2),
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],  # shrinking takes too long here
+    report_multiple_bugs=False,
+    suppress_health_check=list(HealthCheck),
+)
+TestRealHistories = RealHistories.TestCase

@@ -1,0 +1,37 @@
+"""The crash property can fail: it notices every rule of state that is taken out, within 5,000 histories."""
+
+from datetime import timedelta
+
+import pytest
+from histories import Histories
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+from mutants import MUTANTS, Mutant
+
+pytestmark = pytest.mark.promise("rules")
+
+SEARCH = settings(
+    max_examples=5_000,
+    stateful_step_count=10,
+    deadline=timedelta(seconds=20),
+    phases=[Phase.generate],
+    derandomize=True,
+    database=None,
+    print_blob=False,
+    suppress_health_check=list(HealthCheck),
+)
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: f"{mutant.rule}: {mutant.without}")
+def test_a_rule_taken_out_is_noticed(mutant: Mutant, record_property) -> None:
+    lived = []
+
+    class Counted(Histories):
+        def __init__(self) -> None:
+            super().__init__()
+            lived.append(self)
+
+    with mutant.alive(), pytest.raises(BaseException) as noticed:  # noqa: PT011 - whatever it notices by
+        run_state_machine_as_test(Counted, settings=SEARCH)
+    assert not isinstance(noticed.value, KeyboardInterrupt | pytest.fail.Exception)
+    record_property("histories", len(lived))
