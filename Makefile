@@ -4,13 +4,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
+# Criteo's own SDK, for the tests only: one folder each, since the versions share one distribution name.
+SDKS := 2026.1 2026.7 2027.1
+SDKS_READY := $(SDKS:%=.sdk/%/.ready)
+
 # What the core's branch coverage is measured with.
 CORE_TESTS := tests/unit/test_guards.py tests/unit/test_standing.py tests/unit/test_unanswered_creates.py \
 	tests/unit/test_identifiers.py tests/unit/test_secrets_cannot_be_printed.py \
 	tests/unit/test_manifests_desired.py tests/unit/test_promises_hold_in_odd_cases.py \
 	tests/property/test_converges_after_crashes.py tests/property/test_receipt_codec.py
 
-.PHONY: demo test lint coverage check format bench lock clean
+.PHONY: demo sdk test fidelity lint coverage check format bench lock clean
 
 $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -21,7 +25,14 @@ $(READY): requirements.lock pyproject.toml
 demo: $(READY)  ## the main job on the example data: validate, plan, apply, plan again
 	BIN=$(BIN) sh examples/demo.sh
 
-test: $(READY)  ## all tests
+.sdk/%/.ready: tests/sdk/%.txt $(READY)
+	rm -rf .sdk/$*
+	$(BIN)/python -m pip install --quiet --require-hashes --no-compile --target .sdk/$* -r $<
+	touch $@
+
+sdk: $(SDKS_READY)  ## the versions of Criteo's SDK that the tests drive the emulator with
+
+test: $(READY) $(SDKS_READY)  ## all tests
 	$(BIN)/python -m pytest -n 2
 
 coverage: $(READY)  ## 100 % of the core's branches
@@ -43,9 +54,17 @@ format: $(READY)
 bench: $(READY)  ## one million members through a socket, beside pure Python, polars and naive DuckDB
 	$(BIN)/python benchmarks/million.py
 
+fidelity: $(READY)  ## asks a test account what docs/fidelity.md assumes; see there
+	@$(BIN)/python -m fidelity
+
 lock:  ## renew requirements.lock from pyproject.toml
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile pyproject.toml --all-extras --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o requirements.lock
+	for version in $(SDKS); do \
+		echo "criteo-api-retailmedia-sdk==$$version.*" | $(BIN)/uv pip compile - --quiet --universal \
+			--python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \
+			-o tests/sdk/$$version.txt || exit 1; \
+	done
 
 clean:
-	rm -rf $(VENV) .reconciler .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
+	rm -rf $(VENV) .sdk .reconciler .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build

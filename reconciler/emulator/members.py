@@ -10,8 +10,11 @@ from reconciler.emulator.segments import Segment
 
 
 def add(session: Session, segment: Segment, identifiers: list[str]) -> None:
-    """Adding a member twice holds it once. One statement over one JSON array is the fastest."""
-    rows = orjson.dumps(_resolved(session, segment, identifiers))
+    """Adding a member twice holds it once. One statement over one JSON array is the fastest.
+
+    As text: SQLite takes bytes for its own binary form of JSON where they happen to look like it.
+    """
+    rows = orjson.dumps(_resolved(session, segment, identifiers)).decode()
     added = session.db.execute(
         "INSERT OR IGNORE INTO members SELECT ?, value FROM json_each(?)", (segment.number, rows)
     ).rowcount

@@ -12,6 +12,7 @@ from reconciler.emulator.faults import KINDS, Kind
 
 READ = "RetailMedia_Audience_Read"
 MANAGE = "RetailMedia_Audience_Manage"
+ADD_REMOVE = "AddRemoveContactListByAudienceSegment"
 CURRENT = frozenset({"2026-01", "2026-07", "2027-01"})
 FROZEN = CURRENT | {"2025-10"}  # out of support, but the contract never changed: it falls forward
 
@@ -86,7 +87,7 @@ OPERATIONS = (
         handler=contactlists.read_statistics,
     ),
     Operation(
-        id="AddRemoveContactListByAudienceSegment",
+        id=ADD_REMOVE,
         method="POST",
         path=_LIST + "/add-remove",
         scope=MANAGE,

@@ -1,6 +1,7 @@
 """The emulator on a loopback socket; refuses any other address and prints nothing."""
 
 import ipaddress
+import threading
 import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -25,6 +26,8 @@ class Server:
     def __init__(self, app: "WSGIApplication", host: str, port: int) -> None:
         address = _loopback(host)
         self._sockets: dict[int, object] = {}
+        self._left: dict[int, object] = {}
+        self._pulling = threading.Lock()
         self._server = create_server(
             _hanging_up(app),
             map=self._sockets,
@@ -41,12 +44,22 @@ class Server:
         try:
             self._server.run()
         finally:
-            wasyncore.close_all(self._sockets)
+            with self._pulling:
+                wasyncore.close_all(self._left)
+                wasyncore.close_all(self._sockets)
 
     def stop(self) -> None:
-        """Calls under way are answered first; then the loop is left without a socket and ends."""
+        """Calls under way are answered first; then the loop is left without a socket and ends.
+
+        The pull of another call may make the loop leave before ours is done: nothing is closed under it.
+        """
         self._server.task_dispatcher.shutdown()
-        self._server.trigger.pull_trigger(lambda: wasyncore.close_all(self._sockets))
+        with self._pulling:
+            self._server.trigger.pull_trigger(self._leave)
+
+    def _leave(self) -> None:
+        self._left.update(self._sockets)
+        self._sockets.clear()
 
 
 def _loopback(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:

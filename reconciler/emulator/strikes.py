@@ -9,7 +9,7 @@ from reconciler.emulator.call import Call
 from reconciler.emulator.database import Session
 from reconciler.emulator.faults import Fault, Kind
 from reconciler.emulator.history import NOTHING, Batch
-from reconciler.emulator.operations import Operation
+from reconciler.emulator.operations import ADD_REMOVE, Operation
 
 INTERNAL = Problem("availability", "internal-error", "Internal error")
 TOO_MANY = Answer(
@@ -78,9 +78,17 @@ def take_half(session: Session, operation: Operation, call: Call) -> Outcome:
         return done
     body = dict(done.answer.body)
     told = body.get("errors")
-    problem = INTERNAL.shape(call.path, session.switches)
+    problem = _entry(session, operation, call)
     body["errors"] = [*told, problem] if isinstance(told, list) else [problem]
     return replace(done, answer=replace(done.answer, body=body))
+
+
+def _entry(session: Session, operation: Operation, call: Call) -> dict[str, object]:
+    """Add-remove has entries of its own kind, which know only one name of the trace id."""
+    switches = session.switches
+    if operation.id == ADD_REMOVE:
+        switches = replace(switches, trace_key="traceId")
+    return INTERNAL.shape(call.path, switches)
 
 
 STRIKES: dict[Kind, Callable[[Session, Operation, Call], Outcome]] = {

@@ -8,6 +8,8 @@ import orjson
 import pytest
 from contract.emulated import ACCOUNT, RETAILER, World, contact_list, mounted
 
+pytestmark = pytest.mark.promise("emulator-is-criteo")
+
 PROBLEM = {
     "traceId": "str",
     "type": "str",

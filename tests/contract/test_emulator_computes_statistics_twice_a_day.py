@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from contract.emulated import World, mounted
 
+pytestmark = pytest.mark.promise("emulator-is-criteo")
+
 HOUR = 3600.0
 PEOPLE = [f"{number}@example.com" for number in range(10)]
 

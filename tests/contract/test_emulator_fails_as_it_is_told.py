@@ -9,6 +9,8 @@ from contract.emulated import TEN_O_CLOCK, World, contact_list, mounted
 
 from reconciler.emulator import Fault
 
+pytestmark = pytest.mark.promise("emulator-is-criteo")
+
 ADD = "AddRemoveContactListByAudienceSegment"
 PEOPLE = [f"{letter}@example.com" for letter in "abcde"]
 

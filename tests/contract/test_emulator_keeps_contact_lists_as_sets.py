@@ -8,6 +8,8 @@ from contract.emulated import World, mounted, sha256
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+pytestmark = pytest.mark.promise("emulator-is-criteo")
+
 PLAIN = "john.doe@gmail.com"
 MD5 = "e13743a7f1db7f4246badd6fd6ff54ff"
 SHA256 = "375320dd9ae7ed408002f3768e16cb5f28c861062fd50dff9a3bff62e9dce4ef"
@@ -37,6 +39,14 @@ def test_adding_twice_and_removing_the_absent_change_nothing(world: World) -> No
     assert size(world) == 1
     world.client.remove(segment, [])
     assert size(world) == 1
+
+
+def test_identifiers_of_any_length_are_held(world: World) -> None:
+    """A body of some lengths looks like SQLite's own form of JSON."""
+    segment = world.client.segment(kind="CustomerId")
+    for length in range(1, 17):
+        assert world.client.add(segment, ["c" * length]).status_code == 200
+    assert world.emulator.members(segment) == {"c" * length for length in range(1, 17)}
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from contract.emulated import World, contact_list, mounted
 
+pytestmark = pytest.mark.promise("emulator-is-criteo")
+
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:

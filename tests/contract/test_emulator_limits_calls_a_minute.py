@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from reconciler.emulator import Switches
 from reconciler.emulator.ratelimit import rule
 
+pytestmark = pytest.mark.promise("pacing")
+
 WINDOWS = ("fixed", "sliding", "bucket")
 gaps = st.lists(st.integers(0, 90_000).map(lambda thousandth: thousandth / 1000), max_size=40)
 

@@ -14,6 +14,8 @@ from contract.emulated import ACCOUNT, HOST, RETAILER, Client, Clock, contact_li
 from reconciler.emulator import Emulator, Switches
 from reconciler.emulator.mount import transport
 
+pytestmark = pytest.mark.promise("private")
+
 CANARY = "canary.person@example.com"
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 from contract.emulated import Client, World, mounted
+from waitress.trigger import trigger
 
 PEOPLE = [f"{number}@example.com" for number in range(200)]
 
@@ -104,3 +105,19 @@ with Emulator.open({str(tmp_path / "emulator.db")!r}) as emulator:
         process.send_signal(2)
         assert process.communicate(timeout=10)[0] == ""
     assert process.returncode == 0
+
+
+def test_a_stop_in_the_moment_of_an_answer_closes_nothing_under_itself(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The end of another call wakes the loop first: it may leave, but the waker of the stop stays open."""
+    wake = trigger._physical_pull
+
+    def twice(waker: trigger) -> None:
+        wake(waker)
+        time.sleep(0.1)  # long enough for the loop to have left
+        wake(waker)
+
+    monkeypatch.setattr(trigger, "_physical_pull", twice)
+    with world.emulator.serving() as url:
+        assert httpx.get(url + "/nowhere").status_code == 404

@@ -21,6 +21,8 @@ from reconciler.core.ports import MemberEngine
 from reconciler.core.receipt import Flight, Holding, Transfer
 from reconciler.members.engine import DuckDbEngine
 
+pytestmark = pytest.mark.promise("members")
+
 EMAIL, CUSTOMER = IdentifierType.EMAIL, IdentifierType.CUSTOMER_ID
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 TODAY = date(2026, 11, 24)

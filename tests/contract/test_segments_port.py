@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from fakes.clock import FakeClock
-from fakes.criteo import FakeCriteo
+from fakes.criteo import FakeCriteo, at_once
 
 from reconciler.core.errors import AuthenticationError, RejectedError
 from reconciler.core.members import Identifiers
@@ -19,6 +19,8 @@ from reconciler.core.secret import Secret
 from reconciler.criteo.connect import connect
 from reconciler.emulator import Emulator, Switches
 from reconciler.emulator.mount import transport
+
+pytestmark = pytest.mark.promise("client")
 
 ACCOUNT, RETAILER = "368477501993431040", "3239117063738827231"
 LATER = 86_400
@@ -99,7 +101,7 @@ def new(name: str, kind: IdentifierType = IdentifierType.CUSTOMER_ID, descriptio
 
 
 def made(remote: Remote, name: str = "Lapsed") -> Segment:
-    (item,) = remote.writer.create(ACCOUNT, [new(name)]).items
+    (item,) = remote.writer.create(ACCOUNT, [new(name)], at_once).items
     assert isinstance(item, Segment)
     return item
 
@@ -115,7 +117,7 @@ def test_an_empty_account_lists_nothing(remote: Remote) -> None:
 def test_what_was_created_is_listed(remote: Remote) -> None:
     """With all that was asked for, an id that is a digit string, and times in UTC."""
     asked = [new("Lapsed", IdentifierType.EMAIL, "Bought once"), new("Loyal")]
-    answer = remote.writer.create(ACCOUNT, asked)
+    answer = remote.writer.create(ACCOUNT, asked, at_once)
     assert not answer.uncertain
     assert answer.items == remote.reader.segments(ACCOUNT)
     first, second = remote.reader.segments(ACCOUNT)
@@ -131,26 +133,26 @@ def test_what_was_created_is_listed(remote: Remote) -> None:
 def test_items_of_a_create_fail_on_their_own(remote: Remote) -> None:
     """Names are compared trimmed and case-folded; the others are created."""
     made(remote, "Taken")
-    answer = remote.writer.create(ACCOUNT, [new("One"), new(" tAKEN"), new("Two"), new(" ")])
+    answer = remote.writer.create(ACCOUNT, [new("One"), new(" tAKEN"), new("Two"), new(" ")], at_once)
     assert failures(answer.items) == ["", "name-must-be-unique", "", "name-must-not-be-empty"]
     assert [one.name for one in remote.reader.segments(ACCOUNT)] == ["Taken", "One", "Two"]
 
 
 def test_of_two_equal_names_in_one_create_one_fails(remote: Remote) -> None:
-    answer = remote.writer.create(ACCOUNT, [new("Same"), new("same ")])
+    answer = remote.writer.create(ACCOUNT, [new("Same"), new("same ")], at_once)
     assert sorted(failures(answer.items)) == ["", "name-must-be-unique"]
     assert len(remote.reader.segments(ACCOUNT)) == 1
 
 
 def test_an_update_changes_what_it_names_and_nothing_else(remote: Remote) -> None:
     segment = made(remote)
-    (renamed,) = remote.writer.update(ACCOUNT, [SegmentPatch(segment.id, name="Renamed")]).items
+    (renamed,) = remote.writer.update(ACCOUNT, [SegmentPatch(segment.id, name="Renamed")], at_once).items
     assert isinstance(renamed, Segment)
     assert (renamed.name, renamed.description) == ("Renamed", "")
-    remote.writer.update(ACCOUNT, [SegmentPatch(segment.id, description="Told")])
+    remote.writer.update(ACCOUNT, [SegmentPatch(segment.id, description="Told")], at_once)
     (listed,) = remote.reader.segments(ACCOUNT)
     assert (listed.name, listed.description) == ("Renamed", "Told")
-    remote.writer.update(ACCOUNT, [SegmentPatch(segment.id, description="")])
+    remote.writer.update(ACCOUNT, [SegmentPatch(segment.id, description="")], at_once)
     (listed,) = remote.reader.segments(ACCOUNT)
     assert (listed.name, listed.description) == ("Renamed", "")
 
@@ -166,6 +168,7 @@ def test_items_of_an_update_fail_on_their_own(remote: Remote) -> None:
             SegmentPatch(other.id, name="taken"),
             SegmentPatch(taken.id, description="Still here"),
         ],
+        at_once,
     )
     assert failures(answer.items) == ["segment-not-found", "name-must-be-unique", ""]
 
@@ -184,16 +187,16 @@ def test_members_are_a_set(remote: Remote) -> None:
     segment = made(remote)
     kind = IdentifierType.CUSTOMER_ID
     for values in (["a", "b", "c"], ["c", "d"]):
-        answer = remote.writer.change_members(segment.id, kind, "add", Identifiers(values))
+        answer = remote.writer.change_members(segment.id, kind, "add", Identifiers(values), at_once)
         assert (answer.valid, answer.invalid, answer.uncertain) == (len(values), 0, False)
-    remote.writer.change_members(segment.id, kind, "remove", Identifiers(["a", "z"]))
+    remote.writer.change_members(segment.id, kind, "remove", Identifiers(["a", "z"]), at_once)
     assert remote.members(segment.id) == {"b", "c", "d"}
 
 
 def test_invalid_identifiers_are_counted(remote: Remote) -> None:
     segment = made(remote)
     sent = Identifiers(["a", "", " "])
-    answer = remote.writer.change_members(segment.id, IdentifierType.CUSTOMER_ID, "add", sent)
+    answer = remote.writer.change_members(segment.id, IdentifierType.CUSTOMER_ID, "add", sent, at_once)
     assert (answer.valid, answer.invalid) == (1, 2)
     assert remote.members(segment.id) == {"a"}
 
@@ -201,18 +204,22 @@ def test_invalid_identifiers_are_counted(remote: Remote) -> None:
 def test_members_of_another_type_or_of_a_gone_segment_are_rejected(remote: Remote) -> None:
     segment = made(remote)
     with pytest.raises(RejectedError) as caught:
-        remote.writer.change_members(segment.id, IdentifierType.EMAIL, "add", Identifiers(["a@b.example"]))
+        remote.writer.change_members(
+            segment.id, IdentifierType.EMAIL, "add", Identifiers(["a@b.example"]), at_once
+        )
     assert caught.value.code == "identifier-type-mismatch"
     remote.delete(segment.id)
     with pytest.raises(RejectedError) as caught:
-        remote.writer.change_members(segment.id, IdentifierType.CUSTOMER_ID, "add", Identifiers(["a"]))
+        remote.writer.change_members(
+            segment.id, IdentifierType.CUSTOMER_ID, "add", Identifiers(["a"]), at_once
+        )
     assert caught.value.code == "segment-not-found"
 
 
 def test_statistics_count_members_after_a_computation(remote: Remote) -> None:
     segment = made(remote)
     sent = Identifiers([f"c{number}" for number in range(100)])
-    remote.writer.change_members(segment.id, IdentifierType.CUSTOMER_ID, "add", sent)
+    remote.writer.change_members(segment.id, IdentifierType.CUSTOMER_ID, "add", sent, at_once)
     remote.clock.advance(LATER)
     statistics = remote.reader.statistics(ACCOUNT, segment.id)
     assert statistics.identifiers == len(sent)

@@ -22,6 +22,8 @@ from reconciler.core.ports import StateReader, StateStore, StateWriter
 from reconciler.core.receipt import Holding, Receipt
 from reconciler.state.local import LocalStore
 
+pytestmark = pytest.mark.promise("state")
+
 KEY = SegmentKey("1", "2", IdentifierType.EMAIL, Form.SHA256)
 ONE, TWO = SnapshotRef("0001", 1), SnapshotRef("0002", 2)
 LAPSED = Receipt(Address("email", "lapsed"), Holding(KEY, segment_id="11"))

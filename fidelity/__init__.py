@@ -1,0 +1,1 @@
+"""Experiments that settle at a real account what Criteo leaves unsaid; `docs/fidelity.md` explains them."""

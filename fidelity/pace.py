@@ -1,0 +1,50 @@
+"""How many calls a minute: ten, until an answer says what the limit is; then half of it, for others."""
+
+import time
+from collections import deque
+from collections.abc import Mapping
+from typing import Protocol
+
+UNTOLD = 10
+MINUTE = 60.5
+
+
+class Clock(Protocol):
+    def now(self) -> float: ...
+
+    def sleep(self, seconds: float) -> None: ...
+
+
+class SystemClock:
+    def now(self) -> float:
+        return time.time()
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+
+class Pace:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._sent: deque[float] = deque()
+        self.per_minute = UNTOLD
+
+    def wait(self) -> None:
+        """Until another call may be sent."""
+        now = self._clock.now()
+        while self._sent and self._sent[0] <= now - MINUTE:
+            self._sent.popleft()
+        if len(self._sent) >= self.per_minute:
+            self._clock.sleep(self._sent[len(self._sent) - self.per_minute] + MINUTE - now)
+        self._sent.append(self._clock.now())
+
+    def learn(self, headers: Mapping[str, str]) -> None:
+        told = headers.get("x-ratelimit-limit", "")
+        if told.isascii() and told.isdigit() and int(told):
+            self.per_minute = max(1, int(told) // 2)
+
+    def refused(self, headers: Mapping[str, str]) -> None:
+        """A 429: until the reset it names, or a minute."""
+        told = headers.get("x-ratelimit-reset", "")
+        wait = float(told) - self._clock.now() if told.isascii() and told.isdigit() else MINUTE
+        self._clock.sleep(min(max(wait, 1.0), MINUTE))
