@@ -1,10 +1,11 @@
 """The command line: commands found by name, errors turned into exit codes, signals into a request to stop."""
 
 import os
+import re
 import signal
 import sys
 import threading
-import traceback
+from collections.abc import Sequence
 from importlib import import_module
 from types import FrameType
 from typing import NoReturn
@@ -12,6 +13,7 @@ from typing import NoReturn
 import click
 
 from reconciler import __version__
+from reconciler.crash import speak_for_ourselves, tell
 
 COMMANDS = {
     "validate": "Check manifests offline: schema, links, names, sources",
@@ -26,6 +28,8 @@ COMMANDS = {
 USAGE = 64
 BUG = 1
 CANCELLED = 130
+REPEATABLE = re.compile(r"[a-z]{1,12}|--?[a-z-]{1,20}")
+"""What was typed may be repeated if it can only be a word or an option: a typo, and nobody's secret."""
 
 
 class Commands(click.Group):
@@ -70,6 +74,7 @@ def main() -> NoReturn:
     """Runs one command and exits with its code. Never prints a foreign exception's text."""
     sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: PTH123, SIM115 - for the process's life
     sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: PTH123, SIM115 - the same
+    speak_for_ourselves()
     stop = threading.Event()
     _listen(stop)
     try:
@@ -78,9 +83,9 @@ def main() -> NoReturn:
         click.echo("cancelled", err=True)
         sys.exit(CANCELLED)
     except click.ClickException as error:
-        error.show()
+        _correct(error)
         sys.exit(USAGE)
-    except Exception as error:  # noqa: BLE001 - the last handler: known errors are told, bugs show frames only
+    except BaseException as error:  # noqa: BLE001 - the last handler: known errors are told, bugs show frames only
         sys.exit(_told(error))
     sys.exit(code if isinstance(code, int) else 0)
 
@@ -109,7 +114,25 @@ def _heard(number: int, frame: FrameType | None) -> None:
     """The listening thread has it already."""
 
 
-def _told(error: Exception) -> int:
+def _correct(error: click.ClickException) -> None:
+    """As click does it, in our streams and without what was typed."""
+    if isinstance(error, click.UsageError) and error.ctx:
+        usage, command = error.ctx.get_usage(), error.ctx.command_path
+        click.echo(f"{usage}\nTry '{command} --help' for help.\n", err=True)
+    click.echo(f"Error: {_without_values(error.format_message(), sys.argv[1:])}", err=True)
+
+
+def _without_values(message: str, typed: Sequence[str]) -> str:
+    """click repeats what was typed, which may be a secret or a person that was pasted in the wrong place."""
+    words = {part for word in typed for part in (word, word.partition("=")[2], word.partition("=")[0])}
+    for word in sorted(words, key=len, reverse=True):
+        if word and not REPEATABLE.fullmatch(word):
+            for shown in (word, repr(word)[1:-1]):
+                message = re.sub(rf"(?<!\w){re.escape(shown)}(?!\w)", "…", message)
+    return message
+
+
+def _told(error: BaseException) -> int:
     import sqlite3
 
     from reconciler.core.errors import ReconcilerError, StorageError
@@ -128,8 +151,5 @@ def _told(error: Exception) -> int:
 
         print_error(error, console(sys.stderr, colour_wish("--no-color" in sys.argv)))
         return error.exit_code
-    click.echo(f"This is a bug in reconciler {__version__}: {type(error).__name__}", err=True)
-    for frame in traceback.extract_tb(error.__traceback__):
-        click.echo(f"  {frame.filename}:{frame.lineno} in {frame.name}", err=True)
-    click.echo("Nothing is lost: run again. Please report the lines above; they hold no data.", err=True)
+    tell(type(error), error.__traceback__)
     return BUG

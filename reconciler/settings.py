@@ -78,11 +78,16 @@ def _who(environ: Mapping[str, str]) -> str:
     """Who holds the lock, as the next one will read it: the address of the CI run, or a person."""
     if run := environ.get("GITHUB_RUN_ID"):
         server, repository = environ.get("GITHUB_SERVER_URL", ""), environ.get("GITHUB_REPOSITORY", "")
-        return f"{server}/{repository}/actions/runs/{run}"
+        return _without_login(f"{server}/{repository}/actions/runs/{run}")
     for name in RUN_ADDRESSES:
         if environ.get(name):
-            return environ[name]
+            return _without_login(environ[name])
     try:
         return f"{getpass.getuser()}@{socket.gethostname()}"
     except (KeyError, OSError):
         return socket.gethostname()
+
+
+def _without_login(address: str) -> str:
+    """Without user, password, query and fragment: CI systems keep tokens there, and others read this."""
+    return re.sub(r"//[^/]*@", "//", re.split(r"[?#]", address)[0])

@@ -3,7 +3,7 @@
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,11 +17,13 @@ from reconciler.emulator.emulator import Emulator
 from reconciler.emulator.mount import transport
 from reconciler.manifests import find_root, load
 from reconciler.members.engine import DuckDbEngine
+from reconciler.members.scratch import Scratch, remove_unused
 from reconciler.settings import Settings
 from reconciler.state.factory import open_store
 from reconciler.state.private import HOME, private_directory
 
 EMULATOR = "emulator"
+THROW_AWAY = "reconciler-emulated-"
 EMULATED_URL = "http://emulator.invalid"
 ISSUES_ITS_OWN = "the emulator issues its own credentials; the references in the manifests are not read"
 
@@ -129,10 +131,14 @@ def workspace(
     """Loads the manifests; edges are opened when asked for, and closed at the end."""
     root = find_root(settings.directory)
     desired = load(root, environment, data_root=settings.data_root)
+    with suppress(OSError):
+        remove_unused(Path(tempfile.gettempdir()), THROW_AWAY)  # people are in what a killed run left
     with ExitStack() as stack:
         private = root / HOME
         if settings.emulate:
-            private = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="reconciler-"))) / HOME
+            scratch = Scratch(Path(tempfile.gettempdir()), THROW_AWAY)
+            stack.callback(scratch.remove)
+            private = scratch.folder / HOME
             desired = _throw_away(desired, private)
         emulated = desired.environment.api.endpoint == EMULATOR
         if emulated:

@@ -1,5 +1,7 @@
 """`emulator`: serves Criteo from this machine, moves its clock, makes it fail."""
 
+import errno
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +13,8 @@ import click
 from reconciler.commands.options import OUTPUT, settings_of, stop_event, with_options
 from reconciler.core.errors import ConfigurationError
 from reconciler.emulator.emulator import Emulator
-from reconciler.emulator.faults import ANY, KINDS
+from reconciler.emulator.faults import ANY, KINDS, TOKEN
+from reconciler.emulator.operations import BY_ID
 from reconciler.manifests import environments, find_root, load
 from reconciler.state.disk import replace_file
 from reconciler.state.private import HOME, private_directory
@@ -58,8 +61,11 @@ def serve(stop: object, /, environment: str, host: str, port: int, **flags: Any)
             with emulator.serving(host, port) as url:
                 _tell(environment, url)
                 stop_event(stop).wait()
-        except (ValueError, OSError) as error:
-            raise click.UsageError(f"can't serve at {host}:{port}: {error}") from None
+        except ValueError:
+            raise click.UsageError("--host takes a loopback address only, such as 127.0.0.1") from None
+        except OSError as error:
+            problem = f"can't serve at port {port}: {os.strerror(error.errno or errno.EIO)}"
+            raise click.UsageError(problem) from None
 
 
 def _tell(environment: str, url: str) -> None:
@@ -97,7 +103,14 @@ def advance(environment: str, duration: float, **flags: Any) -> None:
 @command.command()
 @click.argument("environment", metavar="ENV")
 @click.argument("kind", type=click.Choice(KINDS))
-@click.option("--operation", default=ANY, show_default=True, help="An operationId of Criteo, `token`, or *.")
+@click.option(
+    "--operation",
+    default=ANY,
+    show_default=True,
+    type=click.Choice((ANY, TOKEN, *BY_ID)),
+    metavar="ID",
+    help="An operationId of Criteo, `token`, or *.",
+)
 @click.option("--times", default=1, show_default=True, type=click.IntRange(min=1), help="How many calls.")
 @click.option(
     "--after", default=0, show_default=True, type=click.IntRange(min=0), help="Spare so many first."

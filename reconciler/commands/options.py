@@ -74,7 +74,7 @@ def selected(only: tuple[str, ...], known: frozenset[Address]) -> frozenset[Addr
     wanted = frozenset(Address.parse(text) for text in only)
     if unknown := sorted(wanted - known):
         raise ConfigurationError(
-            f"no such address: {', '.join(map(str, unknown))}",
+            "one of the addresses given is not here" if len(unknown) == 1 else "addresses given are not here",
             remedy=f"addresses here: {', '.join(map(str, sorted(known)))}",
         )
     return wanted

@@ -1,6 +1,5 @@
 """What commands share: the screen, one plan made from one look at the world, the request to stop."""
 
-import logging
 import sys
 from dataclasses import dataclass
 from time import monotonic
@@ -11,6 +10,7 @@ from reconciler.commands.options import selected
 from reconciler.core.plan import Observed, Plan
 from reconciler.core.planner import plan
 from reconciler.core.ports import MemberEngine, StateReader
+from reconciler.crash import log_calls
 from reconciler.observe import observe
 from reconciler.render.document import Document, plan_document
 from reconciler.render.figures import EXACT, ROUNDED, Figures
@@ -45,8 +45,7 @@ def screen(settings: Settings) -> Screen:
     """Exact counts are for a person at a terminal; whatever is kept or passed on gets rounded ones."""
     err = console(forgiving(sys.stderr), settings.colour)
     if settings.verbose:
-        logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(name)s %(message)s")
-        logging.getLogger("reconciler").setLevel(logging.DEBUG)
+        log_calls()
     out = console(sys.stdout, settings.colour)
     figures = EXACT if out.is_terminal and not settings.ci else ROUNDED
     shown = Quiet() if settings.quiet else progress(err, monotonic, figures)

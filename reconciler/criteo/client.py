@@ -21,7 +21,7 @@ from reconciler.criteo import bulk, wire
 from reconciler.criteo.exchange import Call, Refused, Unknown
 from reconciler.criteo.problems import problems
 from reconciler.criteo.refusals import denial
-from reconciler.criteo.session import Reply, Session
+from reconciler.criteo.session import Check, Reply, Session, whole
 from reconciler.criteo.wire import Denied, Doubt
 
 PAGE_SIZE = 500
@@ -70,7 +70,7 @@ class CriteoReader:
                 content,
                 query=(("limit", str(PAGE_SIZE)), ("offset", str(offset))),
             )
-            page = wire.read_page(self._read(call).body, account_id)
+            page = wire.read_page(self._read(call, _no_page).body, account_id)
             found.update((segment.id, segment) for segment in page.segments)
             offset, total = offset + page.received, page.total
             if (total is None and page.received < PAGE_SIZE) or (total is not None and offset >= total):
@@ -80,8 +80,8 @@ class CriteoReader:
                     f"{call.what}: {total} were announced, and {offset} came", remedy="run again"
                 )
 
-    def _read(self, call: Call) -> Reply:
-        reply = self._session.send(call)
+    def _read(self, call: Call, check: Check = whole) -> Reply:
+        reply = self._session.send(call, check)
         if isinstance(reply, Refused):
             raise reply.error
         return reply
@@ -93,7 +93,9 @@ class CriteoWriter:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def create(self, account_id: str, segments: Sequence[NewSegment]) -> BulkAnswer:
+    def create(
+        self, account_id: str, segments: Sequence[NewSegment], leaving: Callable[[], None]
+    ) -> BulkAnswer:
         """Sent once: only when it surely did not happen (no connection, 401, 429) is it sent again."""
         call = Call(
             "POST",
@@ -104,12 +106,14 @@ class CriteoWriter:
             writes=True,
             repeatable=False,
         )
-        reply = self._session.send(call)
+        reply = self._session.send(call, leaving=leaving)
         if isinstance(reply, Refused):
-            return _apart(reply, segments, lambda one: self.create(account_id, one))
+            return _apart(reply, segments, lambda one: self.create(account_id, one, leaving))
         return bulk.created(segments, reply.body, account_id)
 
-    def update(self, account_id: str, patches: Sequence[SegmentPatch]) -> BulkAnswer:
+    def update(
+        self, account_id: str, patches: Sequence[SegmentPatch], leaving: Callable[[], None]
+    ) -> BulkAnswer:
         call = Call(
             "PATCH",
             f"{self._session.root}/accounts/{account_id}/audience-segments",
@@ -118,9 +122,9 @@ class CriteoWriter:
             wire.update_body(patches),
             writes=True,
         )
-        reply = self._session.send(call, _in_trouble)
+        reply = self._session.send(call, lambda body: _unsettled(patches, body, account_id), leaving)
         if isinstance(reply, Refused):
-            return _apart(reply, patches, lambda one: self.update(account_id, one))
+            return _apart(reply, patches, lambda one: self.update(account_id, one, leaving))
         return replace(bulk.updated(patches, reply.body, account_id), uncertain=reply.uncertain)
 
     def change_members(
@@ -129,19 +133,20 @@ class CriteoWriter:
         identifier_type: IdentifierType,
         operation: Operation,
         identifiers: Identifiers,
+        leaving: Callable[[], None],
     ) -> Acknowledgement:
         sent = len(identifiers)
-        direction = "to" if operation == "add" else "from"
+        doing = "adding members to" if operation == "add" else "removing members from"
         call = Call(
             "POST",
             f"{self._session.root}/audience-segments/{segment_id}/contact-list/add-remove",
             "/audience-segments/{segment}/contact-list/add-remove",
-            f"{operation} {sent} identifiers {direction} segment {segment_id}",
+            f"{doing} segment {segment_id}",
             wire.members_body(identifier_type, operation, identifiers),
             writes=True,
             private=True,
         )
-        reply = self._session.send(call, lambda body: _not_acknowledged(call.what, body, sent))
+        reply = self._session.send(call, lambda body: _not_acknowledged(call.what, body, sent), leaving)
         if isinstance(reply, Refused):
             raise reply.error
         match wire.read_acknowledgement(reply.body, sent):
@@ -164,10 +169,18 @@ def _apart(reply: Refused, sent: Sequence[Item], send: Callable[[Sequence[Item]]
     )
 
 
-def _in_trouble(body: object) -> Unknown | None:
-    """Criteo's own trouble with some items of a call that may be sent again."""
+def _no_page(body: object) -> Unknown | None:
+    """A 200 from somebody who is not Criteo must not pass for an account without segments."""
+    return None if wire.is_page(body) else Unknown("the answer is no list of segments")
+
+
+def _unsettled(patches: Sequence[SegmentPatch], body: object, account_id: str) -> Unknown | None:
+    """Criteo's own trouble with some items of a call that may be sent again, or silence about them."""
     told = next((problem for problem in problems(body) if problem.type == "availability"), None)
-    return Unknown(f"it was answered with {told.code or 'an error'}") if told else None
+    if told:
+        return Unknown(f"it was answered with {told.code or 'an error'}")
+    silent = any(item is bulk.SILENCE for item in bulk.updated(patches, body, account_id).items)
+    return Unknown("the answer doesn't say what was done") if silent else None
 
 
 def _not_acknowledged(what: str, body: object, sent: int) -> Unknown | Refused | None:

@@ -16,6 +16,7 @@ from reconciler.criteo.auth import ClientCredentials, Grant, TokenAuth
 from reconciler.criteo.client import CriteoReader, CriteoWriter
 from reconciler.criteo.exchange import Exchange
 from reconciler.criteo.gate import Gate
+from reconciler.criteo.punctual import Punctual
 from reconciler.criteo.session import Session
 
 GrantName = Literal["clientCredentials", "authorizationCode"]
@@ -82,15 +83,32 @@ def connect(
     base_url = base_url.rstrip("/")
     auth = TokenAuth(token_url or f"{base_url}/oauth2/token", _grant(grant, client_id, client_secret), clock)
     seconds = timeout.total_seconds()
-    http = httpx.Client(
-        base_url=base_url,
-        headers=HEADERS,
-        timeout=httpx.Timeout(seconds, connect=min(seconds, LONGEST_CONNECT)),
-        transport=transport,
-    )
+    http = _client(base_url, seconds, transport)
     gate = Gate(clock, ASSUMED_LIMITS[grant])
     session = Session(Exchange(http, auth, gate, clock), gate, clock, version, chance)
     return Connection(http, session, gate)
+
+
+def _client(base_url: str, seconds: float, transport: httpx.BaseTransport | None) -> httpx.Client:
+    """What the environment says about proxies and certificates is read here, and may be wrong."""
+    try:
+        return httpx.Client(
+            base_url=base_url,
+            headers=HEADERS,
+            timeout=httpx.Timeout(seconds, connect=min(seconds, LONGEST_CONNECT)),
+            transport=transport,
+            event_hooks={"response": [Punctual(seconds).take]},
+        )
+    except OSError:  # of which ssl.SSLError is one
+        raise ConfigurationError(
+            "SSL_CERT_FILE or SSL_CERT_DIR names no certificates that can be read",
+            remedy="name a file in PEM format, or unset it: then the authorities that come along are used",
+        ) from None
+    except (ValueError, ImportError, httpx.InvalidURL):
+        raise ConfigurationError(
+            "HTTPS_PROXY, HTTP_PROXY or ALL_PROXY is not the address of a proxy",
+            remedy="write http://HOST:PORT, or unset it",
+        ) from None
 
 
 def _grant(grant: GrantName, client_id: Secret, client_secret: Secret) -> Grant:

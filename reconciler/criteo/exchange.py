@@ -1,6 +1,7 @@
 """One request and what became of it: answered, refused, or nobody knows; never tries twice."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -10,12 +11,15 @@ import orjson
 from reconciler.core.errors import ReconcilerError
 from reconciler.core.ports import Clock
 from reconciler.criteo.auth import TokenAuth, TokenUnavailableError
+from reconciler.criteo.echoes import Sent, without_echoes
 from reconciler.criteo.gate import Gate
 from reconciler.criteo.problems import problems, trace
 from reconciler.criteo.refusals import refusal
+from reconciler.criteo.unreachable import reason
 
 logger = logging.getLogger("reconciler.criteo")
 NEW_TOKEN_HELPS = frozenset({"authorization-token-expired", "authorization-token-invalid", ""})
+STATUS_PAGE = "see status.criteo.com, and run again"
 NEVER_SENT = (
     httpx.ConnectError,
     httpx.ConnectTimeout,
@@ -77,7 +81,7 @@ class NotSent:
     """The call did not happen: no connection, or no token for it."""
 
     problem: str
-    token: bool = False
+    remedy: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +104,12 @@ class Exchange:
         self._auth = auth
         self._gate = gate
 
-    def send(self, call: Call) -> Outcome:
+    def send(self, call: Call, leaving: Callable[[], None]) -> Outcome:
+        """`leaving` is called once it is our turn, right before the request leaves."""
         ticket = self._gate.enter(lambda: 2 if self._auth.due() else 1)
         started, answered = self._clock.now(), False
         try:
+            leaving()
             response = self._http.request(
                 call.method, call.path, content=call.content, params=call.query, auth=self._auth
             )
@@ -111,7 +117,7 @@ class Exchange:
             self._gate.answered(ticket, response.headers, refused=refused)
             answered = True
         except TokenUnavailableError as error:
-            return NotSent(str(error), token=True)
+            return NotSent(str(error), STATUS_PAGE)
         except httpx.TransportError as error:
             return self._broken(call, error)
         except httpx.DecodingError:
@@ -119,23 +125,25 @@ class Exchange:
         finally:
             if not answered:
                 self._gate.lost(ticket)
-        return _read(call, response, self._clock.now() - started)
+        sent = Sent(self._auth.secrets(), call.content or b"" if call.private else b"")
+        return _read(call, response, self._clock.now() - started, sent)
 
     def _broken(self, call: Call, error: httpx.TransportError) -> Outcome:
         """The text of the error is the library's: only its kind is repeated."""
         kind = type(error).__name__
         logger.debug("%s %s: %s", call.method, call.template, kind)
+        why, remedy = reason(error)
         if error.request.url == self._auth.token_url:
-            return NotSent(f"the token endpoint can't be reached ({kind})", token=True)
+            return NotSent(f"the token endpoint can't be reached ({why})", remedy)
         if isinstance(error, NEVER_SENT):
-            return NotSent(f"Criteo can't be reached ({kind})")
+            return NotSent(f"Criteo can't be reached ({why})", remedy)
         if isinstance(error, httpx.TimeoutException):
             return Unknown("no answer came in time")
         return Unknown(f"the connection broke before an answer came ({kind})")
 
 
-def _read(call: Call, response: httpx.Response, took: timedelta) -> Outcome:
-    status, body = response.status_code, _json(response.content)
+def _read(call: Call, response: httpx.Response, took: timedelta, sent: Sent) -> Outcome:
+    status, body = response.status_code, without_echoes(_json(response.content), sent)
     milliseconds = took.total_seconds() * 1000
     logger.debug(
         "%s %s %d %.0f ms trace %s", call.method, call.template, status, milliseconds, trace(body) or "-"

@@ -13,6 +13,8 @@ from reconciler.criteo.pacing import Pace, RateHeaders, Ticket
 
 SLICE = 0.5
 """Longest wait while calls are under way: their answers may open the gate earlier."""
+TICK = 0.001
+"""Shortest wait: less is lost where seconds are rounded to the clock's microseconds."""
 
 
 class Gate:
@@ -35,7 +37,7 @@ class Gate:
                 delay = pacing.delay(self._pace, now, needed)
                 under_way, limit = self._pace.in_flight > 0, self._pace.limit
             left = f", next call in {math.ceil(delay)} s" if math.isfinite(delay) else ""
-            seconds = min(delay, SLICE) if under_way else delay
+            seconds = max(TICK, min(delay, SLICE) if under_way else delay)
             self._clock.wait(seconds, f"Criteo takes {limit} calls a minute{left}")
 
     def lost(self, ticket: Ticket) -> None:

@@ -6,11 +6,14 @@ from reconciler.core.errors import AuthenticationError, ReconcilerError, Rejecte
 from reconciler.criteo.problems import Problem, problems, trace
 
 DOCTOR = "run `reconciler doctor`: it tests the connection link by link"
+SMALLER = "lower api.batchSize in environment.yaml, and run again"
+TOO_MANY = "too-many-identifiers"
+"""The code of a batch that is too long: a guess, none is published."""
 REMEDIES = {
     HTTPStatus.NOT_FOUND: "check accountId, api.endpoint and api.version, and that the segment still exists",
     HTTPStatus.METHOD_NOT_ALLOWED: "check api.endpoint and api.version",
     HTTPStatus.GONE: "this version of the API is no longer served: set api.version to a supported one",
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "lower api.batchSize in environment.yaml, and run again",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: SMALLER,
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "check that no proxy between here and Criteo rewrites requests",
     HTTPStatus.PROXY_AUTHENTICATION_REQUIRED: "the proxy in HTTPS_PROXY wants a login: ask who runs it",
 }
@@ -44,6 +47,8 @@ def _said(status: int, told: Problem, *, private: bool) -> str:
 def _remedy(status: int, body: object) -> str:
     if status in REMEDIES:
         return REMEDIES[HTTPStatus(status)]
+    if any(told.code == TOO_MANY for told in problems(body)):
+        return SMALLER
     if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
         return "check api.endpoint: the call is sent elsewhere, and redirections are not followed"
     if not isinstance(body, dict):

@@ -13,14 +13,23 @@ from reconciler.core.errors import (
 )
 from reconciler.core.ports import Clock
 from reconciler.core.remote import RateLimit
-from reconciler.criteo.exchange import Answered, Busy, Call, Exchange, NotSent, Refused, TokenExpired, Unknown
+from reconciler.criteo.exchange import (
+    STATUS_PAGE,
+    Answered,
+    Busy,
+    Call,
+    Exchange,
+    NotSent,
+    Refused,
+    TokenExpired,
+    Unknown,
+)
 from reconciler.criteo.gate import Gate
 
 ATTEMPTS = 5
 REFUSALS_IN_ROW = 20
 FIRST_PAUSE = 2.0
 LONGEST_PAUSE = 60.0
-STATUS_PAGE = "see status.criteo.com, and run again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +58,10 @@ def whole(_body: object) -> None:
     """Any JSON object will do."""
 
 
+def nobody() -> None:
+    """Nobody needs to know when the call leaves."""
+
+
 class Session:
     """What readers and writers of one credential share."""
 
@@ -69,7 +82,7 @@ class Session:
     def rate_limit(self) -> RateLimit | None:
         return self._gate.rate_limit()
 
-    def send(self, call: Call, check: Check = whole) -> Reply | Refused:
+    def send(self, call: Call, check: Check = whole, leaving: Callable[[], None] = nobody) -> Reply | Refused:
         """`check` may find a no in an answer, or that it leaves open what was done.
 
         A refusal is returned, not raised, because a 400 may be about one item of many. It is raised
@@ -77,14 +90,14 @@ class Session:
         """
         tries = _Tries()
         try:
-            return self._send(call, check, tries)
+            return self._send(call, check, leaving, tries)
         except CancelledError as stop:
             stop.in_doubt = tries.maybe_done
             raise
 
-    def _send(self, call: Call, check: Check, tries: _Tries) -> Reply | Refused:
+    def _send(self, call: Call, check: Check, leaving: Callable[[], None], tries: _Tries) -> Reply | Refused:
         while True:
-            outcome = self._exchange.send(call)
+            outcome = self._exchange.send(call, leaving)
             if isinstance(outcome, Answered):
                 body, found = outcome.body, check(outcome.body)
                 if found is None:
@@ -111,7 +124,7 @@ class Session:
                 tries.renewed = True
             case Refused(error=error):
                 _give_up(call, tries, error)
-            case Unknown(problem) | NotSent(problem):
+            case Unknown(problem=problem) | NotSent(problem=problem):
                 tries.failed += 1
                 hopeless = isinstance(outcome, Unknown) and not call.repeatable
                 if hopeless or tries.failed >= ATTEMPTS:
@@ -141,7 +154,7 @@ def _failure(call: Call, outcome: Unknown | NotSent, failed: int) -> ReconcilerE
         unknown = OutcomeUnknownError if call.writes else RemoteError
         return unknown(problem, remedy=STATUS_PAGE)
     not_done = RejectedError if call.writes else RemoteError
-    return not_done(problem, remedy="check api.endpoint, the network, HTTPS_PROXY and SSL_CERT_FILE")
+    return not_done(problem, remedy=outcome.remedy)
 
 
 def _crowded(call: Call, busy: int) -> RemoteError:

@@ -1,5 +1,6 @@
 """JSON of the audience endpoints to our values and back; no I/O, and nothing here knows a status."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ from reconciler.core.remote import Acknowledgement, NewSegment, Segment, Segment
 from reconciler.criteo.problems import Problem, errors, items, mapping, text
 
 PERCENT = 100.0
+ID = re.compile(r"[0-9]{1,19}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,14 @@ def members_body(identifier_type: IdentifierType, operation: Operation, identifi
     return orjson.dumps({"data": {"type": "AddRemoveContactlist", "attributes": attributes}})
 
 
+def is_page(body: object) -> bool:
+    """A list, or null with the page's own numbers or with a problem beside it."""
+    told = mapping(body)
+    if isinstance(told.get("data"), list):
+        return True
+    return told.get("data") is None and any(key in told for key in ("data", "meta", "errors", "warnings"))
+
+
 def read_page(body: object, account_id: str) -> Page:
     told = mapping(body)
     received = items(told.get("data"))
@@ -73,11 +83,11 @@ def read_page(body: object, account_id: str) -> Page:
 
 
 def read_segment(item: object, account_id: str) -> Segment | None:
-    """None without an id: nothing could be done with it."""
+    """None without an id, which has digits only: nothing could be done with it."""
     resource = mapping(item)
     attributes = mapping(resource.get("attributes"))
     contact_list = mapping(attributes.get("contactList"))
-    if not text(resource.get("id")):
+    if not ID.fullmatch(text(resource.get("id"))):
         return None
     return Segment(
         id=text(resource.get("id")),

@@ -1,6 +1,8 @@
 """Files → documents; a file, or a part of one, that can't be read hides no other."""
 
+import os
 import re
+import stat
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,6 +13,7 @@ from reconciler.manifests import syntax
 from reconciler.manifests.compose import Composer
 from reconciler.manifests.nodes import Document, Flaw, Rank
 
+LARGEST = 4_000_000
 _NEXT_DOCUMENT = re.compile(r"^---(?=[ \t\r\n]|$)", re.MULTILINE)
 
 
@@ -34,15 +37,29 @@ def read(root: Path, files: list[str]) -> Reading:
 
 def _read_file(path: Path, file: str) -> Reading:
     try:
+        if unfit := _unfit(path.stat()):
+            return _unread(file, *unfit)
         data = path.read_bytes()
     except OSError:
-        problem, remedy = "the file can't be read", "check that it is a file, and its permissions"
-        return Reading([], [Flaw(Place(file, 1, 1), Rank.STRUCTURE, problem, remedy)], complete=False)
+        return _unread(file, "the file can't be read", "check that it is a file, and its permissions")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         return Reading([], [syntax.undecodable(file, data, error)], complete=False)
     return parse(text, file)
+
+
+def _unfit(status: os.stat_result) -> tuple[str, str] | None:
+    """Why it is not even opened: a pipe would never end, and a huge file would take all memory."""
+    if not stat.S_ISREG(status.st_mode):
+        return "this is no file that can be read", "remove it, or give it another ending"
+    if status.st_size > LARGEST:
+        return "the file is larger than 4 MB", "people belong in source files; divide manifests by audience"
+    return None
+
+
+def _unread(file: str, problem: str, remedy: str) -> Reading:
+    return Reading([], [Flaw(Place(file, 1, 1), Rank.STRUCTURE, problem, remedy)], complete=False)
 
 
 def parse(text: str, file: str) -> Reading:

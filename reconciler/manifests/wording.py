@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterable
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
-_KEY = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,40}")
+_KEY = re.compile(r"[A-Za-z][A-Za-z_-]{0,40}[0-9]{0,2}")
+"""Digits are rare in keys; customer ids and secrets are full of them."""
 _HASH = r"(?<![0-9A-Za-z])(?:[0-9a-fA-F]{64}|[0-9a-fA-F]{32})(?![0-9A-Za-z])"
 _PERSONAL = re.compile(
     r"(?P<mail>[\w.+-]+@(?:[\w-]+\.)+[^\W\d_]{2,})"

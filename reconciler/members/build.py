@@ -18,10 +18,10 @@ from reconciler.core.errors import ConfigurationError, Finding
 from reconciler.core.members import Drop, SnapshotRef, Target
 from reconciler.core.model import Audience, Form, IdentifierType, Place
 from reconciler.members import readings, sql
-from reconciler.members.database import literal, storage_errors
+from reconciler.members.database import is_out_of_room, literal, storage_errors
 from reconciler.members.prepare import Prepared, identifier, prepare, suited, typed_rows
 from reconciler.members.snapshots import Snapshots
-from reconciler.members.sources import unreadable
+from reconciler.members.sources import moved, unreadable
 from reconciler.members.sql import Class
 
 Kind = tuple[IdentifierType, Form]
@@ -60,17 +60,26 @@ class Builder:
         with storage_errors(f"{audience.name}: reading its sources"):
             prepared = prepare(self.cursor, self.root, audience, today)
             kinds = self._kinds(prepared, wanted)
-            problem: Finding | None = None
-            try:
-                lists = self._lists(prepared)
-                problem = self._group(prepared, kinds, lists)
-            except duckdb.OutOfMemoryException:
-                raise
-            except duckdb.Error as error:
-                problem = self._explained(prepared, error)
+            lists, problem = self._read(prepared, kinds)
+            # Once all rows were read: a file that moved meanwhile explains every other problem.
+            tables = (prepared.table, *(one.table for one in prepared.lists))
+            problem = next(filter(None, map(moved, tables)), problem)
             if problem:
                 raise ConfigurationError(f"{audience.name}: its sources can't be read", findings=(problem,))
             return {kind: self._target(prepared, kind, kind[0] in lists) for kind in wanted}
+
+    def _read(
+        self, prepared: Prepared, kinds: Sequence[IdentifierType]
+    ) -> tuple[Mapping[IdentifierType, frozenset[int]], Finding | None]:
+        """Reads all files into tables of our own; what stands against them is returned."""
+        lists: Mapping[IdentifierType, frozenset[int]] = {}
+        try:
+            lists = self._lists(prepared)
+            return lists, self._group(prepared, kinds, lists)
+        except duckdb.Error as error:
+            if is_out_of_room(error):
+                raise
+            return lists, self._explained(prepared, error)
 
     def _kinds(self, prepared: Prepared, wanted: Sequence[Kind]) -> tuple[IdentifierType, ...]:
         """Types that matter, in a fixed order: those wanted, and those that exclude or sample a row."""

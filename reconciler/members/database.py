@@ -1,12 +1,22 @@
 """One DuckDB database in memory, locked: no network, no extensions, no file outside two folders."""
 
 import contextlib
+import errno
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import duckdb
 
 from reconciler.core.errors import StorageError
+
+FULL = {
+    errno.ENOSPC: "the disk of the working folder is full",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EFBIG: "a working file is larger than this process may write (`ulimit -f`)",
+}
+ROOM = "make room where .reconciler/cache is, and run again: what was sent is written down"
+CHECK = "check the disk, and run again: what was sent is written down"
 
 
 def connect(
@@ -64,12 +74,25 @@ def storage_errors(doing: str) -> Iterator[None]:
             remedy="free disk space for the working folder, or raise the memory limit",
         ) from None
     except (duckdb.Error, OSError) as foreign:
-        problem = f"{doing}: the disk or a snapshot can't be read or written ({kind(foreign)})"
-        raise StorageError(problem) from None
+        full = _full(foreign)
+        problem = full or f"the disk or a snapshot can't be read or written ({kind(foreign)})"
+        raise StorageError(f"{doing}: {problem}", remedy=ROOM if full else CHECK) from None
+
+
+def is_out_of_room(error: duckdb.Error) -> bool:
+    """Our own memory or disk is used up: whatever it was reading is not to blame."""
+    return isinstance(error, duckdb.OutOfMemoryException) or bool(_full(error))
+
+
+def _full(error: Exception) -> str:
+    """Why there is no room, or "". DuckDB tells the reason of the operating system in its text only."""
+    if isinstance(error, OSError):
+        return FULL.get(error.errno or 0, "")
+    return next((why for code, why in FULL.items() if os.strerror(code) in str(error)), "")
 
 
 def kind(error: Exception) -> str:
     """What kind of foreign error it is; never its text."""
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
+    if isinstance(error, OSError) and error.errno:
+        return os.strerror(error.errno)
     return type(error).__name__

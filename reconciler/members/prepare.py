@@ -11,7 +11,7 @@ import duckdb
 from reconciler.core.errors import ConfigurationError, Finding
 from reconciler.core.model import Audience, Exclusion, IdentifierType, Place
 from reconciler.members import readings, sources, where
-from reconciler.members.database import name
+from reconciler.members.database import is_out_of_room, name
 from reconciler.members.readings import Reading
 from reconciler.members.sources import Table
 from reconciler.members.where import Condition
@@ -62,9 +62,9 @@ def prepare(cursor: duckdb.DuckDBPyConnection, root: Path, audience: Audience, t
 def _reading(root: Path, files: Sequence[Path], place: Place, findings: list[Finding]) -> Iterator[None]:
     try:
         yield
-    except duckdb.OutOfMemoryException:
-        raise
     except duckdb.Error as error:
+        if is_out_of_room(error):
+            raise
         findings.append(sources.unreadable(error, root, files, place))
 
 
@@ -119,6 +119,8 @@ def _condition(
     if isinstance(condition, Finding):
         findings.append(condition)
         return where.ALWAYS, {}
+    if condition is where.ALWAYS:
+        return condition, {}
     lacking = sources.missing(table, dict.fromkeys(condition.columns, place))
     findings += lacking
     if lacking:

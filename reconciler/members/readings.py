@@ -92,7 +92,7 @@ def _fits(table: Table, column: str, reading: Reading) -> str:
 
 def words(table: Table, readings: Mapping[str, Reading], columns: Iterable[str]) -> str:
     """`last_order is a date, city is text`: for messages."""
-    stored = {one: table.types.get(one.casefold(), "text").lower() for one in columns}
+    stored = {one: table.types.get(one.casefold(), "text").partition("(")[0].lower() for one in columns}
     return ", ".join(f"{one} is {readings[one].words if one in readings else stored[one]}" for one in stored)
 
 

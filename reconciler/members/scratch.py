@@ -1,44 +1,76 @@
-"""A private folder for one process: spilled rows, drafts, sorted changes. Gone when the process ends."""
+"""A private folder for one process: what it spills, drafts and sorts. Gone when the process ends."""
 
 import fcntl
 import os
 import shutil
+import stat
 import tempfile
-import time
+from contextlib import suppress
 from pathlib import Path
 
-SETTLING = 60.0  # seconds in which a folder may exist before its lock is held
+LOCK = "lock"
 
 
 class Scratch:
-    """Made with a lock inside, so that what a killed process left behind can be told from what is in use."""
+    """Made with a lock inside, which ends with its process: one that nobody holds marks what may go."""
 
-    def __init__(self, work: Path) -> None:
-        for left in work.glob("scratch-*"):
-            _remove_unused(left)
-        self.folder = Path(tempfile.mkdtemp(dir=work, prefix="scratch-"))
-        self._lock = os.open(self.folder / "lock", os.O_CREAT | os.O_RDWR, 0o600)
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
+    def __init__(self, work: Path, prefix: str = "scratch-") -> None:
+        """Removes what killed processes left there first."""
+        remove_unused(work, prefix)
+        self.folder, self._lock = _claimed(work, prefix)
 
     def remove(self) -> None:
         """May be called twice."""
         if self._lock >= 0:
-            shutil.rmtree(self.folder, ignore_errors=True)
+            with suppress(OSError):  # what a disk holds on to hides no other error; the next process sweeps
+                _remove(self.folder)
             os.close(self._lock)
             self._lock = -1
 
 
+def remove_unused(work: Path, prefix: str) -> None:
+    """Removes the folders of processes that were killed. Whatever has no lock of ours inside stays."""
+    for left in work.glob(f"{prefix}*"):
+        with suppress(OSError):
+            _remove_unused(left)
+
+
+def _claimed(work: Path, prefix: str) -> tuple[Path, int]:
+    """Until we hold its lock, a process that sweeps may take a new folder away: then another is made."""
+    while True:
+        folder = Path(tempfile.mkdtemp(dir=work, prefix=prefix))
+        try:
+            lock = os.open(folder / LOCK, os.O_CREAT | os.O_RDWR, 0o600)
+        except FileNotFoundError:
+            continue
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if (folder / LOCK).exists():
+            return folder, lock
+        os.close(lock)
+
+
 def _remove_unused(folder: Path) -> None:
+    """Raises OSError when it is in use, or not ours."""
+    status = folder.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
+        return  # somebody else's, or a link to who knows what
     try:
-        if time.time() - folder.stat().st_mtime < SETTLING:
-            return
-        lock = os.open(folder / "lock", os.O_CREAT | os.O_RDWR, 0o600)
-    except OSError:
+        lock = os.open(folder / LOCK, os.O_RDWR | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        folder.rmdir()  # its process was killed before the lock was made: then nothing else is in it
         return
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        shutil.rmtree(folder, ignore_errors=True)
-    except OSError:
-        return  # in use
+        _remove(folder)
     finally:
         os.close(lock)
+
+
+def _remove(folder: Path) -> None:
+    """The lock goes last: what is left when this is killed is still known as ours."""
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        elif path.name != LOCK:
+            path.unlink(missing_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)

@@ -71,10 +71,16 @@ class Snapshots:
 
     def path(self, cursor: duckdb.DuckDBPyConnection, snapshot: SnapshotRef) -> Path:
         """The file of a snapshot that isn't empty, fetched if need be, and found to be whole."""
-        file = self._file(snapshot)
+        file = kept = self._file(snapshot)
         if not file.exists():
-            self._bring(Path(self.fetch(snapshot)), file)
-        rows = number(cursor, f"SELECT sum(num_rows) FROM parquet_file_metadata({literal(str(file))})")
+            kept = Path(self.fetch(snapshot))
+            self._bring(kept, file)
+        try:
+            rows = number(cursor, f"SELECT sum(num_rows) FROM parquet_file_metadata({literal(str(file))})")
+        except duckdb.Error:
+            raise StorageError(
+                f"{kept}: a snapshot is damaged", remedy="put it back from a backup (docs/state.md)"
+            ) from None
         if rows != snapshot.count:
             raise StorageError(
                 f"snapshot {snapshot.digest[:12]} holds {rows:,} members, not {snapshot.count:,} as recorded",

@@ -36,7 +36,18 @@ PACKED = (".gz", ".zst")
 SEPARATORS = (",", ";", "\t", "|")
 WHOLE = re.compile(r"VARCHAR|UUID|ENUM\(.*|U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?")
 LONGEST_HEADER = 1 << 20
+CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
 JSON_COLUMNS = "\0"  # stands for the columns in a reader; no path can hold it
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What tells one content of a file from another, as far as its directory entry knows."""
+
+    file: Path
+    inode: int
+    size: int
+    modified: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +70,7 @@ class Table:
     names: tuple[str, ...]
     newest: datetime
     place: Place
+    stamps: tuple["Stamp", ...] = ()
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -138,18 +150,44 @@ def describe(cursor: duckdb.DuckDBPyConnection, root: Path, files: Sequence[Path
         problem = f"one source mixes {' and '.join(sorted(families))} files"
         remedy = "give each kind an audience of its own, or export all of it in one"
         raise ConfigurationError("sources don't fit together", findings=[_finding(place, problem, remedy)])
-    kind = families.pop()
-    newest = datetime.fromtimestamp(max(file.stat().st_mtime for file in files), UTC)
+    kind, stamps = families.pop(), tuple(map(stamp, files))
+    newest = _time(max(one.modified for one in stamps))
     if kind == "csv":
         parts = _csv_parts(cursor, root, files, place)
         names = tuple(dict.fromkeys(one for part in parts for one in part.columns.values()))
-        return Table("csv", root, parts, {}, names, newest, place)
+        return Table("csv", root, parts, {}, names, newest, place, stamps)
     reader, sample = (_parquet, _parquet) if kind == "parquet" else (_json_rows, _json_sample)
     described = cursor.execute(f"DESCRIBE SELECT * FROM {sample(files)}").fetchall()
     names = tuple(str(row[0]) for row in described)
     part = Part(tuple(files), reader(files), {one.casefold(): one for one in names})
     types = {str(row[0]).casefold(): str(row[1]) for row in described} if kind == "parquet" else {}
-    return Table(kind, root, (part,), types, names, newest, place)
+    return Table(kind, root, (part,), types, names, newest, place, stamps)
+
+
+def stamp(file: Path) -> Stamp:
+    found = file.stat()
+    return Stamp(file, found.st_ino, found.st_size, found.st_mtime_ns)
+
+
+def _time(nanoseconds: int) -> datetime:
+    """Of a file that claims to be older or newer than any calendar, the end of the calendar."""
+    try:
+        return datetime.fromtimestamp(nanoseconds / 1e9, UTC)
+    except (ValueError, OverflowError, OSError):
+        return datetime(9999 if nanoseconds > 0 else 1, 12, 31, tzinfo=UTC)
+
+
+def moved(table: Table) -> Finding | None:
+    """A file that is not what it was when it was first looked at: nobody knows what was read of it."""
+    for one in table.stamps:
+        try:
+            same = stamp(one.file) == one
+        except OSError:
+            same = False
+        if not same:
+            remedy = "write it beside, rename it into its place when it is whole, and run again"
+            return _finding(table.place, f"{_shown(table.root, one.file)} changed while it was read", remedy)
+    return None
 
 
 def _list(files: Sequence[Path]) -> str:
@@ -196,6 +234,10 @@ def _csv_parts(
             continue
         if not line.strip(BLANKS):
             findings.append(_finding(place, f"{_shown(root, file)} has no header line", "export it again"))
+            continue
+        if CONTROL.search(line):
+            problem = f"{_shown(root, file)} is no text: its first line holds control characters"
+            findings.append(_finding(place, problem, "is it really CSV? export it again"))
             continue
         separator = (
             "\t" if ".tsv" in file.suffixes else max(SEPARATORS, key=lambda one: len(_cells(line, one)))
@@ -317,7 +359,7 @@ def _finding(place: Place, problem: str, remedy: str = "") -> Finding:
 def unreadable(error: duckdb.Error, root: Path, files: Sequence[Path], place: Place) -> Finding:
     """What a reader's error says, in our words: DuckDB's quote the line."""
     text = str(error)
-    file = next((one for one in files if str(one) in text), None)
+    file = next((one for one in files if str(one) in text), files[0] if len(files) == 1 else None)
     line = re.search(r"(?:CSV Error on Line: |in line )(\d{1,12})", text)
     where = (_shown(root, file) if file else "a source file") + (f", line {line[1]}" if line else "")
     signs = ((problem, remedy) for sign, problem, remedy in _SIGNS if sign in text)
@@ -328,6 +370,7 @@ def unreadable(error: duckdb.Error, root: Path, files: Sequence[Path], place: Pl
 
 
 _SIGNS = (
+    ("Malformed JSON", "it breaks off, or is no JSON", "export it again"),
     ("unicode", "it is not UTF-8", "export it as UTF-8"),
     ("Expected Number of Columns", "the line has more or fewer columns than the header", "export it again"),
     (

@@ -149,7 +149,7 @@ def _forbidden(tree: object) -> tuple[str, str] | None:
         if called in CLOCKS:
             return _moving(called)
         if called not in FUNCTIONS or len(node["qualified_name"]["path"]) > 1:
-            close = difflib.get_close_matches(called, FUNCTIONS, n=1)
+            close = difflib.get_close_matches(called, FUNCTIONS, n=1, cutoff=0.75)
             hint = f"did you mean {close[0]}?" if close else "prepare the column in the source"
             return f"calls {shown(called)}, which is not allowed there", hint
     return None
@@ -183,7 +183,7 @@ def fit(
     except duckdb.Error:
         remedy = "compare like with like, or convert: strptime(day, '%d/%m/%Y'), try_cast(code AS integer)"
         return Finding(str(place), f"`where` doesn't suit its columns: {words or 'it names none'}", remedy)
-    found = str(described[1]) if described else ""
+    found = str(described[1]).partition("(")[0] if described else ""
     if found not in ("BOOLEAN", '"NULL"'):
         return Finding(str(place), f"`where` gives {found.lower()}, not yes or no", _EXPRESSION)
     return None

@@ -20,6 +20,7 @@ _UNFINISHED = ".tmp"
 
 _FREE = "free some space and run again: what was written before is whole"
 _ALLOW = "give the user who runs reconciler the right to read and write there"
+_MOVE = "move it away, or put the state back from a backup (docs/state.md)"
 _REFUSALS = {
     errno.ENOSPC: ("the disk is full", _FREE),
     errno.EDQUOT: ("the disk quota is used up", _FREE),
@@ -30,6 +31,9 @@ _REFUSALS = {
     errno.EACCES: ("permission denied", _ALLOW),
     errno.EPERM: ("permission denied", _ALLOW),
     errno.EROFS: ("the disk is read-only", "name a place that can be written in the environment's `state`"),
+    errno.EEXIST: ("a file is where a folder should be", _MOVE),
+    errno.ENOTDIR: ("a file is where a folder should be", _MOVE),
+    errno.EISDIR: ("a folder is where a file should be", _MOVE),
     errno.ENOENT: ("it is not there", "check the path; was it removed meanwhile?"),
 }
 

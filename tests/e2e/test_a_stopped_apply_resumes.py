@@ -10,6 +10,8 @@ from command_line import Project, surroundings
 
 from reconciler.emulator import Switches
 
+pytestmark = pytest.mark.promise("killed-processes")
+
 PEOPLE = range(1000)
 BATCH = 100
 CALLS = len(PEOPLE) // BATCH

@@ -5,6 +5,8 @@ import shutil
 import pytest
 from command_line import Project
 
+pytestmark = pytest.mark.promise("refused-early")
+
 
 @pytest.fixture
 def project(tmp_path):

@@ -1,9 +1,12 @@
 """From customer files to audience segments: plan, apply, and then nothing is left to do."""
 
+import pytest
 from command_line import Project
 
 from reconciler.core.identifiers import canonical
 from reconciler.core.model import Form, IdentifierType
+
+pytestmark = pytest.mark.promise("converges")
 
 
 def wire(*numbers: int) -> frozenset[str]:

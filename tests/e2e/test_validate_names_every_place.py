@@ -3,6 +3,8 @@
 import pytest
 from command_line import Project
 
+pytestmark = pytest.mark.promise("refused-early")
+
 CANARY = "canary"
 BUYERS = "environments/sandbox/buyers.yaml"
 REST = "environments/sandbox/rest.yaml"

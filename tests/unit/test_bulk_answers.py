@@ -8,6 +8,8 @@ from reconciler.core.model import IdentifierType
 from reconciler.core.remote import ItemFailure, NewSegment, Segment, SegmentPatch
 from reconciler.criteo import bulk
 
+pytestmark = pytest.mark.promise("client")
+
 TAKEN = {"type": "validation", "code": "name-must-be-unique", "title": "Segment name must be unique"}
 EMPTY = {"type": "validation", "code": "name-must-not-be-empty", "title": "Segment name must not be empty"}
 AGED = {"type": "deprecation", "code": "deprecated-field"}

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from fakes.criteo import at_once
 
 from reconciler.core.errors import ReconcilerError
 from reconciler.core.members import Identifiers
@@ -15,6 +16,8 @@ from reconciler.core.remote import NewSegment, Segment
 from reconciler.core.secret import Secret
 from reconciler.criteo.connect import Connection, connect
 from reconciler.emulator import Emulator, Switches
+
+pytestmark = pytest.mark.promise("private")
 
 PEOPLE = ["jane.roe@example.com", "not-a-mail-but-a-person", "joe@example.com"]
 
@@ -68,7 +71,9 @@ def connection(emulator: Emulator, url: str) -> Connection:
 def work(client: Connection) -> list[BaseException]:
     """A good call, calls with invalid people in them, and every kind of failure."""
     errors: list[BaseException] = []
-    (segment,) = client.writer().create("1", [NewSegment("Lapsed", "", "7", IdentifierType.EMAIL)]).items
+    (segment,) = (
+        client.writer().create("1", [NewSegment("Lapsed", "", "7", IdentifierType.EMAIL)], at_once).items
+    )
     assert isinstance(segment, Segment)
     for segment_id, kind in (
         (segment.id, IdentifierType.EMAIL),
@@ -76,7 +81,7 @@ def work(client: Connection) -> list[BaseException]:
         ("404", IdentifierType.EMAIL),
     ):
         try:
-            client.writer().change_members(segment_id, kind, "add", Identifiers(PEOPLE))
+            client.writer().change_members(segment_id, kind, "add", Identifiers(PEOPLE), at_once)
         except ReconcilerError as error:
             errors.append(error)
     return errors

@@ -7,6 +7,7 @@ import httpx
 import pytest
 from fakes.answers import Script, Step, acknowledged, answer, connected, problem
 from fakes.clock import FakeClock
+from fakes.criteo import at_once
 
 from reconciler.core.errors import (
     AuthenticationError,
@@ -20,6 +21,8 @@ from reconciler.core.model import IdentifierType
 from reconciler.core.remote import Acknowledgement, ItemFailure, NewSegment, Segment, SegmentPatch
 from reconciler.criteo.connect import Connection
 from reconciler.criteo.session import ATTEMPTS, REFUSALS_IN_ROW
+
+pytestmark = pytest.mark.promise("client")
 
 ACCOUNT = "1001"
 LISTED = answer(200, {"meta": {"totalItems": 0}, "data": []})
@@ -40,16 +43,16 @@ def statistics(connection: Connection) -> object:
 
 
 def create(connection: Connection) -> object:
-    return connection.writer().create(ACCOUNT, [NewSegment("Lapsed", "", "7", IdentifierType.EMAIL)])
+    return connection.writer().create(ACCOUNT, [NewSegment("Lapsed", "", "7", IdentifierType.EMAIL)], at_once)
 
 
 def update(connection: Connection) -> object:
-    return connection.writer().update(ACCOUNT, [SegmentPatch("9", "Lapsed")])
+    return connection.writer().update(ACCOUNT, [SegmentPatch("9", "Lapsed")], at_once)
 
 
 def add(connection: Connection) -> Acknowledgement:
     sent = Identifiers(["jane@example.com", "joe@example.com"])
-    return connection.writer().change_members("9", IdentifierType.EMAIL, "add", sent)
+    return connection.writer().change_members("9", IdentifierType.EMAIL, "add", sent, at_once)
 
 
 @dataclass
@@ -240,7 +243,7 @@ def test_a_400_of_many_is_asked_one_by_one() -> None:
     """Nothing was done, so each may be sent apart; then each has its own reason."""
     new = [NewSegment(name, "", "7", IdentifierType.EMAIL) for name in ("Taken", "Lapsed")]
     taken = problem(400, "name-must-be-unique", title="Segment name must be unique")
-    done = run(lambda connection: connection.writer().create(ACCOUNT, new), taken, taken, BULK)
+    done = run(lambda connection: connection.writer().create(ACCOUNT, new, at_once), taken, taken, BULK)
     assert done.calls == 3
     failure, segment = done.value.items  # type: ignore[attr-defined]
     assert failure == ItemFailure("Segment name must be unique", "name-must-be-unique")

@@ -11,6 +11,8 @@ from reconciler.core.members import EMPTY, Delta, Drop, SnapshotRef, Target
 from reconciler.core.model import Address, Guards
 from reconciler.core.plan import MemberChange
 
+pytestmark = pytest.mark.promise("guards")
+
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 ADDRESS = Address("offsite", "buyers")
 

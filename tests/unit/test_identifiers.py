@@ -6,6 +6,8 @@ from reconciler.core.identifiers import Canonical, canonical
 from reconciler.core.members import Drop
 from reconciler.core.model import FORMS, Form, IdentifierType
 
+pytestmark = pytest.mark.promise("members")
+
 EMAIL, PHONE = IdentifierType.EMAIL, IdentifierType.PHONE_NUMBER
 JOHN = "john.doe@gmail.com"
 VECTORS = {

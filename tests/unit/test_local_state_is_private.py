@@ -17,6 +17,8 @@ from reconciler.core.receipt import Holding, Receipt
 from reconciler.state.local import LocalStore
 from reconciler.state.private import private_directory
 
+pytestmark = pytest.mark.promise("private")
+
 KEY = SegmentKey("1", "2", IdentifierType.EMAIL, Form.SHA256)
 ONE = SnapshotRef("0001", 1)
 

@@ -15,6 +15,8 @@ from reconciler.core.model import Address, Form, IdentifierType, SegmentKey
 from reconciler.core.receipt import Holding, Receipt
 from reconciler.state.local import LocalStore
 
+pytestmark = pytest.mark.promise("state")
+
 KEY = SegmentKey("1", "2", IdentifierType.EMAIL, Form.SHA256)
 ONE = SnapshotRef("0001", 1)
 LAPSED = Receipt(Address("email", "lapsed"), Holding(KEY, base=ONE))

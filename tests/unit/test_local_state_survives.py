@@ -20,6 +20,8 @@ from reconciler.state.disk import replace_file
 from reconciler.state.files import Files
 from reconciler.state.local import LocalStore
 
+pytestmark = pytest.mark.promise("state")
+
 WAYS = [(), (GOING, OLD), (GOING, NEW), (NEW,)]
 
 

@@ -8,6 +8,8 @@ from manifest_project import FILES, Project, others
 from reconciler.core.errors import ConfigurationError
 from reconciler.manifests import environments, find_root, load
 
+pytestmark = pytest.mark.promise("refused-early")
+
 AUDIENCE = FILES["audiences/lapsed.yaml"]
 
 

@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 from manifest_project import Project
 
+pytestmark = pytest.mark.promise("refused-early")
+
 ENVIRONMENT, CREDENTIALS = "environment.yaml", "credentials.yaml"
 DESTINATIONS, AUDIENCE = "destinations.yaml", "audiences/lapsed.yaml"
 

@@ -7,6 +7,8 @@ import pytest
 from reconciler.core.errors import ConfigurationError
 from reconciler.manifests import load
 
+pytestmark = pytest.mark.promise("refused-early")
+
 FOLDER = Path(__file__).parents[1] / "golden" / "validate"
 CASES = sorted(path for path in FOLDER.iterdir() if path.is_dir())
 

@@ -10,6 +10,8 @@ from reconciler.manifests import load
 from reconciler.manifests.nodes import walk
 from reconciler.manifests.reading import parse
 
+pytestmark = pytest.mark.promise("refused-early")
+
 CANARY = "Canary"
 SPELLINGS = (
     f"{CANARY} 7!",

@@ -19,6 +19,8 @@ from reconciler.core.model import Audience, Exclusion, Form, IdentifierType, Pla
 from reconciler.members.check import check
 from reconciler.members.engine import DuckDbEngine
 
+pytestmark = pytest.mark.promise("members")
+
 EMAIL, CUSTOMER, PHONE = IdentifierType.EMAIL, IdentifierType.CUSTOMER_ID, IdentifierType.PHONE_NUMBER
 TODAY = date(2026, 11, 24)
 PLACE = Place("audiences/a.yaml", 5, 3)
@@ -555,21 +557,6 @@ def test_what_is_on_disk_is_private_and_gone_afterwards(project):
         snapshot = Path(engine.file(target.members))
         assert project.work.stat().st_mode & 0o777 == snapshot.parent.stat().st_mode & 0o777 == 0o700
         assert snapshot.stat().st_mode & 0o777 == 0o600
-    assert list(project.work.iterdir()) == []
-
-
-def test_what_a_killed_process_left_is_removed_and_what_is_in_use_is_not(project):
-    project.work.mkdir()
-    left = project.work / "scratch-left"
-    left.mkdir()
-    (left / "rows").write_text("x")
-    os.utime(left, (0, 0))
-    with DuckDbEngine(str(project.root), project.work, never, b"k" * 32, None) as one:
-        assert not left.exists()
-        used = one._scratch.folder
-        os.utime(used, (0, 0))
-        with DuckDbEngine(str(project.root), project.work, never, b"k" * 32, None):
-            assert used.exists()
     assert list(project.work.iterdir()) == []
 
 

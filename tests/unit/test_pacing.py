@@ -13,6 +13,8 @@ from reconciler.criteo import pacing
 from reconciler.criteo.gate import SLICE, Gate, rate_headers
 from reconciler.criteo.pacing import EPSILON, FIRST_PAUSE, MINUTE, ROUNDING, Pace, RateHeaders, Ticket
 
+pytestmark = pytest.mark.promise("pacing")
+
 SILENT = RateHeaders()
 
 

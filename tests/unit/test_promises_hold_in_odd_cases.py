@@ -10,6 +10,8 @@ from reconciler.core.errors import AuthenticationError, CancelledError, RefusedE
 from reconciler.core.model import Address, Exclusion, Form, IdentifierType
 from reconciler.core.remote import NewSegment
 
+pytestmark = pytest.mark.promise("converges")
+
 ONE, TWO = Address("offsite", "lapsed"), Address("offsite", "loyal")
 WRITES = {"create", "update", "add", "remove"}
 

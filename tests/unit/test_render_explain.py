@@ -3,6 +3,7 @@
 import io
 from dataclasses import replace
 
+import pytest
 from golden.plan_cases import CASES, ENVIRONMENT, HIGH, LAPSED, NOW, plan, target, update
 from golden.plan_cases import members as moving
 
@@ -13,6 +14,8 @@ from reconciler.render.document import plan_document
 from reconciler.render.explain import explanation, print_explanation
 from reconciler.render.figures import EXACT
 from reconciler.render.terminal import console
+
+pytestmark = pytest.mark.promise("read-right")
 
 
 def told(spec: SegmentSpec, read: Target, planned: Plan, width: int = 110) -> list[str]:

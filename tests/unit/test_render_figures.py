@@ -6,6 +6,8 @@ import pytest
 
 from reconciler.render.figures import EXACT, ROUNDED, age, counted, duration, near, stamp
 
+pytestmark = pytest.mark.promise("read-right")
+
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 
 

@@ -11,6 +11,8 @@ from reconciler.render.document import plan_document
 from reconciler.render.figures import EXACT
 from reconciler.render.terminal import LOG_WIDTH, console, print_plan
 
+pytestmark = pytest.mark.promise("read-right")
+
 FOLDER = Path(__file__).parents[1] / "golden" / "plan"
 FILES = {LOG_WIDTH: "expected.txt", 80: "expected-80.txt"}
 

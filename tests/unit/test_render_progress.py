@@ -3,6 +3,8 @@
 import io
 import threading
 
+import pytest
+
 from reconciler.core.events import (
     BatchTaken,
     ChangeEnded,
@@ -16,6 +18,8 @@ from reconciler.render.bars import Bars
 from reconciler.render.figures import EXACT
 from reconciler.render.progress import Lines, Progress, Quiet, progress
 from reconciler.render.terminal import console
+
+pytestmark = pytest.mark.promise("read-right")
 
 A = Address("offsite-email", "lapsed-90d")
 

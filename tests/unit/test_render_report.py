@@ -3,12 +3,16 @@
 import io
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from reconciler.core.errors import RejectedError, RemoteError
 from reconciler.core.events import BatchTaken, Outcome, SegmentPatched
 from reconciler.core.model import Address
 from reconciler.render.figures import EXACT, ROUNDED, Figures
 from reconciler.render.report import ApplyReport, Tally, Work, apply_report, print_report
 from reconciler.render.terminal import console
+
+pytestmark = pytest.mark.promise("read-right")
 
 END = datetime(2026, 11, 24, 11, 30, tzinfo=UTC)
 A, B, C = (Address("offsite-email", name) for name in "abc")

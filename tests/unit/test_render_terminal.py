@@ -17,6 +17,8 @@ from reconciler.render.figures import EXACT, ROUNDED
 from reconciler.render.rows import Kind
 from reconciler.render.terminal import LOG_WIDTH, console, print_plan, wrapped
 
+pytestmark = pytest.mark.promise("read-right")
+
 
 class Terminal(io.StringIO):
     def isatty(self) -> bool:

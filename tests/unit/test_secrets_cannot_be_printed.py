@@ -12,6 +12,8 @@ import pytest
 from reconciler.core.errors import AuthenticationError, ConfigurationError
 from reconciler.credentials import Secret, resolve
 
+pytestmark = pytest.mark.promise("private")
+
 VALUE = "s3cr+t/value=="
 
 

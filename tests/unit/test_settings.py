@@ -34,3 +34,11 @@ def test_the_lock_is_signed_with_the_address_of_the_run(monkeypatch):
     ):
         monkeypatch.setenv(f"GITHUB_{name}", value)
     assert settings().who == "https://forge.example/acme/audiences/actions/runs/7"
+
+
+@pytest.mark.parametrize("name", ["CI_JOB_URL", "BUILD_URL"])
+@pytest.mark.promise("private")
+def test_the_lock_is_not_signed_with_a_login(monkeypatch, name):
+    monkeypatch.delenv("GITHUB_RUN_ID", raising=False)
+    monkeypatch.setenv(name, "https://bot:s3@cr3t@ci.example/job/7?token=s3cr3t#s3cr3t")
+    assert settings().who == "https://ci.example/job/7"

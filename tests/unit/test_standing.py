@@ -10,6 +10,8 @@ from reconciler.core.model import Address, Form, IdentifierType
 from reconciler.core.plan import Adopt, Create, Forget, Replace, Update, address_of
 from reconciler.core.receipt import Transfer, remaining, window
 
+pytestmark = pytest.mark.promise("converges")
+
 ADDRESS = Address("offsite", "buyers")
 CUSTOMER = (IdentifierType.CUSTOMER_ID, Form.PLAIN)
 

@@ -7,6 +7,8 @@ import pytest
 from reconciler.core.errors import ConfigurationError
 from reconciler.state.factory import open_store
 
+pytestmark = pytest.mark.promise("state")
+
 
 @pytest.mark.parametrize(
     "url", ["file:.reconciler/state/sandbox", "file:///{root}/.reconciler/state/sandbox"]

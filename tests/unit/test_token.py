@@ -15,6 +15,8 @@ from reconciler.criteo.auth import MARGIN
 from reconciler.criteo.connect import connect
 from reconciler.criteo.session import ATTEMPTS
 
+pytestmark = pytest.mark.promise("client")
+
 LISTED = answer(200, {"data": []})
 
 

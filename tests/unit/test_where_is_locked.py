@@ -12,6 +12,8 @@ from reconciler.members import where
 from reconciler.members.check import check
 from reconciler.members.database import connect
 
+pytestmark = pytest.mark.promise("private")
+
 TODAY = date(2026, 11, 24)
 PLACE = Place("environments/sandbox/audiences/a.yaml", 7, 10)
 COLUMNS = {one.casefold(): one for one in ("last_order", "city", "Amount", "email")}

@@ -11,6 +11,8 @@ from reconciler.core.remote import Acknowledgement, NewSegment, SegmentPatch, St
 from reconciler.criteo import problems, wire
 from reconciler.criteo.wire import Denied, Doubt
 
+pytestmark = pytest.mark.promise("client")
+
 SEGMENT = {
     "id": "920472839472539402",
     "type": "AudienceSegment",

@@ -1,0 +1,77 @@
+"""What an answer repeats of what was sent is taken out of it before anyone reads it.
+
+Names, codes, titles and trace ids of an answer are shown to people. Criteo, or a gateway before it,
+may quote there what a request carried: its token, the application's secret, or people.
+"""
+
+import re
+from collections.abc import Iterable
+from functools import cached_property
+from urllib.parse import quote_plus
+
+from reconciler.core.secret import Secret
+
+WITHHELD = "(withheld)"
+GIVEAWAY = 12
+"""Characters in a row that can't be there by chance."""
+LONGEST = 500
+LIST = b'"identifiers":'
+"""What stands before people in a body, which they end."""
+DEEPEST = 12
+"""Levels of an answer; nothing that is read lies deeper."""
+TRACES = frozenset({"traceId", "traceIdentifier"})
+"""Look like hashes, and are none."""
+PERSONAL = re.compile(
+    r"[\w.+-]+@(?:[\w-]+\.)+[^\W\d_]{2,}"
+    r"|(?<![0-9A-Za-z])(?:[0-9a-fA-F]{64}|[0-9a-fA-F]{32})(?![0-9A-Za-z])"
+    r"|(?<!\w)\+[1-9](?:[ ().-]{0,2}[0-9]){7,14}(?![0-9])"
+)
+
+
+class Sent:
+    """What one call carried: secrets of its credential and, if it is about members, its body."""
+
+    def __init__(self, secrets: Iterable[Secret], members: bytes) -> None:
+        self._secrets = tuple(secrets)
+        self._members = members
+
+    def is_in(self, text: str) -> bool:
+        """In whatever case, whole or a piece that gives it away."""
+        folded = text.lower()
+        return any(piece in folded for piece in self._pieces) or (
+            bool(self._members) and self._names_somebody(folded)
+        )
+
+    @cached_property
+    def _pieces(self) -> frozenset[str]:
+        values = {one.reveal().lower() for one in self._secrets}
+        values |= {quote_plus(one.reveal()).lower() for one in self._secrets}
+        return frozenset(
+            value[at : at + GIVEAWAY] for value in values for at in range(max(1, len(value) - GIVEAWAY + 1))
+        )
+
+    def _names_somebody(self, folded: str) -> bool:
+        if len(folded) > LONGEST:
+            return True
+        content, text = self._content, folded.encode(errors="replace")
+        whole = [text, *re.findall(rb"[0-9a-z]+", text)]
+        parts = (text[at : at + GIVEAWAY] for at in range(len(text) - GIVEAWAY + 1))
+        return any(b'"%s"' % one in content for one in whole) or any(part in content for part in parts)
+
+    @cached_property
+    def _content(self) -> bytes:
+        """The people alone: a code may well speak of identifiers."""
+        return self._members.lower().partition(LIST)[2]
+
+
+def without_echoes(body: object, sent: Sent, key: str = "", depth: int = 0) -> object:
+    """The same answer, in which no text repeats what was sent or looks like personal data."""
+    if depth > DEEPEST:
+        return None
+    if isinstance(body, dict):
+        return {name: without_echoes(value, sent, name, depth + 1) for name, value in body.items()}
+    if isinstance(body, list):
+        return [without_echoes(value, sent, key, depth + 1) for value in body]
+    if isinstance(body, str) and ((key not in TRACES and PERSONAL.search(body)) or sent.is_in(body)):
+        return WITHHELD
+    return body

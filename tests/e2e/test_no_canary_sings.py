@@ -1,0 +1,120 @@
+"""No identifier, token or secret is in anything that a command writes, the state apart.
+
+Every person, secret and token here is a canary: all that a command says and leaves behind is searched
+for each of them in every form. Crashes are in `test_no_canary_sings_in_a_crash`, and a Criteo that
+repeats what it hears in `test_no_canary_sings_back`.
+"""
+
+from pathlib import Path
+
+import click
+import pytest
+from canary.aviary import PERSONAL, Aviary
+from canary.cage import applied, caged, lived_in, with_issued
+from canary.plants import LEAKS, chatty, interrupted_soon, known_tokens
+from canary.spoiled import REFUSALS
+from canary.values import CANARIES
+
+from reconciler import cli
+
+pytestmark = pytest.mark.promise("private")
+
+SERVE = ("emulator", "serve", "sandbox", "--host", "127.0.0.1", "--port", "0")
+FAULT = ("emulator", "fault", "sandbox", "429")
+ROWS = {
+    "validate": [("validate",), ("validate", "sandbox", "--data-root", "data")],
+    "plan": [
+        ("plan", "sandbox"),
+        ("plan", "sandbox", "--detailed-exitcode", "--only", "raw/buyers"),
+        ("plan", "sandbox", "--emulate", "--data-root", "data"),
+    ],
+    "apply": [("apply", "sandbox", "--yes"), ("apply", "sandbox", "-y", "--emulate"),
+              ("apply", "sandbox", "--yes", "--data-root", "data", "--only", "call/buyers")],
+    "status": [("status", "sandbox"), ("status", "sandbox", "--refresh", "--only", "raw/buyers"),
+               ("status", "sandbox", "--emulate")],
+    "explain": [("explain", "sandbox", "raw/buyers"), ("explain", "sandbox", "phone/buyers", "--emulate",
+                 "--data-root", "data")],
+    "emulator serve": [SERVE],
+    "emulator reset": [("emulator", "reset", "sandbox")],
+    "emulator advance": [("emulator", "advance", "sandbox", "12h")],
+    "emulator fault": [(*FAULT, "--operation", "token", "--times", "1", "--after", "1", "--for", "1s")],
+}  # fmt: skip
+"""Each command, with each of its options somewhere."""
+LOUDNESS = (("--quiet",), ("--no-color",), ("--verbose",), ("-C", "."))
+"""What all commands take: the first row of each is run with each of these, the others with `--verbose`."""
+
+
+def every_command():
+    """Names and commands, as click knows them."""
+    for name in cli.COMMANDS:
+        command = cli.group.get_command(click.Context(cli.group), name)
+        if isinstance(command, click.Group):
+            yield from ((f"{name} {sub}", one) for sub, one in command.commands.items())
+        else:
+            yield name, command
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory) -> Path:
+    return applied(tmp_path_factory.getbasetemp())
+
+
+@pytest.fixture
+def aviary(tmp_path, template) -> Aviary:
+    return lived_in(tmp_path, template)
+
+
+def silent(aviary):
+    assert aviary.leaks() == set()
+    assert aviary.open_to_others() == []
+
+
+def test_every_command_and_every_option_has_a_row():
+    commands = dict(every_command())
+    assert set(commands) == set(ROWS)
+    for name, command in commands.items():
+        said = {word for row in (*ROWS[name], *LOUDNESS) for word in row}
+        for option in (one for one in command.params if isinstance(one, click.Option)):
+            assert said & set(option.opts), (name, option.name)
+
+
+def test_where_people_may_lie_is_documented():
+    documented = Path("docs/state.md").read_text(encoding="utf-8")
+    assert all(f"`{home}" in documented or f"\n{home}" in documented for home in PERSONAL if home[0] == ".")
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_in_success(aviary, name):
+    plants = (known_tokens, chatty, *((interrupted_soon,) if name == "emulator serve" else ()))
+    first, *others = ROWS[name]
+    runs = [*((*first, *one) for one in LOUDNESS), *((*one, "-v") for one in others)]
+    for arguments in runs:
+        ended = aviary.run(*arguments, plants=plants)
+        assert ended.code == (2 if "--detailed-exitcode" in arguments else 0), ended.text
+    aviary.run(*first, "-v", plants=plants, terminal=True)
+    silent(aviary)
+
+
+@pytest.mark.parametrize("case", REFUSALS)
+def test_in_a_refusal(aviary, case):
+    row = REFUSALS[case]
+    row.spoil(aviary)
+    codes = set()
+    for command in row.commands:
+        terminal = command is row.commands[-1]
+        ended = aviary.run(*command, plants=(known_tokens, chatty), terminal=terminal, **row.environ)
+        codes.add(ended.code)
+        assert ended.code != 1, ended.text
+        assert "This is a bug" not in ended.text
+    assert row.code in codes
+    silent(aviary)
+
+
+@pytest.mark.parametrize("leak", LEAKS)
+def test_a_planted_leak_is_found(tmp_path, leak):
+    """A search that finds nothing proves nothing, unless it finds what is there."""
+    plant, found = LEAKS[leak]
+    aviary = caged(tmp_path)
+    aviary.run("apply", "sandbox", "--yes", "-v", plants=(known_tokens, plant))
+    aviary.canaries = with_issued(CANARIES, tmp_path)
+    assert any(one.startswith(found) for one in aviary.leaks()), aviary.leaks()

@@ -1,0 +1,14 @@
+"""All rows, in the order of docs/faults.md."""
+
+from faults import manifests, remotes, sources, states
+
+GROUPS = (
+    manifests.YAML,
+    sources.SOURCES,
+    states.STATES,
+    states.CLOCKS,
+    states.CREDENTIALS,
+    remotes.READS,
+    remotes.WRITES,
+    remotes.NETWORK,
+)

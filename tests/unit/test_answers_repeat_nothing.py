@@ -1,0 +1,87 @@
+"""What an answer repeats of a request is taken out of it; what Criteo says in its own words stays."""
+
+import pytest
+
+from reconciler.core.errors import AuthenticationError
+from reconciler.core.members import Identifiers
+from reconciler.core.model import IdentifierType
+from reconciler.core.secret import Secret
+from reconciler.criteo.auth import read_token
+from reconciler.criteo.echoes import DEEPEST, WITHHELD, Sent, without_echoes
+from reconciler.criteo.wire import members_body
+
+pytestmark = pytest.mark.promise("private")
+
+TOKEN = Secret("eyJhbGciOi_token-42.Part")
+SECRET = Secret("s/ecret+with=marks&more")
+MD5 = "0cc175b9c0f1b6a831c399e269772661"
+BODY = members_body(IdentifierType.CUSTOMER_ID, "add", Identifiers(["4711", "anna-in-berlin", MD5]))
+NAMES, MEMBERS = Sent((TOKEN, SECRET), b""), Sent((TOKEN, SECRET), BODY)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        TOKEN.reveal(),
+        f"Bearer {TOKEN.reveal()}.",
+        TOKEN.reveal().upper(),
+        TOKEN.reveal()[4:18],
+        "client_secret=s%2Fecret%2Bwith%3Dmarks%26more",
+        "jane.roe+tag@example.co.uk",
+        "call +49 170 1234567 back",
+        MD5,
+    ],
+)
+@pytest.mark.parametrize("sent", [NAMES, MEMBERS])
+def test_secrets_and_what_looks_like_people_are_withheld_everywhere(sent, text):
+    body = {"data": [{"attributes": {"name": text}}], "errors": [{"code": text, "title": f"no: {text}"}]}
+    cleaned = without_echoes(body, sent)
+    assert cleaned == {
+        "data": [{"attributes": {"name": WITHHELD}}],
+        "errors": [{"code": WITHHELD, "title": WITHHELD}],
+    }
+
+
+@pytest.mark.parametrize(
+    "text", ["4711", "no 4711 here", "ANNA-IN-BERLIN", MD5, f"req.{MD5}", f"x{MD5[:20]}y", "x" * 501]
+)
+def test_members_that_a_call_carried_are_withheld_from_its_answer(text):
+    assert without_echoes({"traceId": text}, MEMBERS) == {"traceId": WITHHELD}
+
+
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        ("code", "name-must-be-unique"),
+        ("code", "too-many-identifiers"),
+        ("title", "attributes of this operation: identifierType"),
+        ("title", "Segment name must be unique: 'Buyers (email)'"),
+        ("name", "[sandbox] Lapsed buyers @ 90 days (e-mail) – 100 %"),
+        ("traceId", "667ac683ac797284.667ac683ac797284<:667ac683ac797284"),
+        ("traceIdentifier", "9e107d9d372bb6826bd81d3542a419d6"),
+        ("createdAt", "2026-11-24T16:12:00Z"),
+        ("id", "368477501993431040"),
+    ],
+)
+@pytest.mark.parametrize("sent", [NAMES, MEMBERS])
+def test_criteos_own_words_stay(sent, key, text):
+    assert without_echoes({key: text, "n": 7, "none": None}, sent) == {key: text, "n": 7, "none": None}
+
+
+def test_an_answer_as_deep_as_json_may_be_is_cut():
+    body: object = TOKEN.reveal()
+    for _ in range(1000):
+        body = [body]
+    cleaned, depth = without_echoes(body, NAMES), 0
+    while isinstance(cleaned, list):
+        cleaned, depth = cleaned[0], depth + 1
+    assert cleaned is None
+    assert depth == DEEPEST + 1
+
+
+def test_an_error_of_oauth_is_only_told_if_it_is_one():
+    with pytest.raises(AuthenticationError) as told:
+        read_token(401, b'{"error": "hunter_two", "error_description": "hunter_two"}')
+    assert "hunter" not in f"{told.value.problem} {told.value.remedy}"
+    with pytest.raises(AuthenticationError, match="invalid_client"):
+        read_token(401, b'{"error": "invalid_client"}')

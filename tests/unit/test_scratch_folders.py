@@ -1,0 +1,80 @@
+"""Scratch folders of killed processes go, and nothing else does."""
+
+import os
+import tempfile
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from reconciler.members import scratch
+from reconciler.members.scratch import Scratch, remove_unused
+
+pytestmark = pytest.mark.promise("private")
+
+
+def test_what_a_killed_process_left_is_removed_at_once_and_what_is_in_use_is_not(tmp_path):
+    for name in ("rows", "spilled"):
+        left = tmp_path / f"scratch-{name}"
+        (left / name).mkdir(parents=True)
+        (left / name / "rows.parquet").write_text("x")
+        (left / "sorted.parquet").write_text("x")
+        (left / "lock").touch()
+    (tmp_path / "scratch-empty").mkdir()
+    one = Scratch(tmp_path)
+    assert list(tmp_path.iterdir()) == [one.folder]
+    other = Scratch(tmp_path)
+    assert one.folder.exists()
+    for used in (one, other):
+        used.remove()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_is_known_as_ours_until_the_last_of_it_is_gone(tmp_path, monkeypatch):
+    """Killed while it removes a folder, a process leaves one that the next removes."""
+
+    def killed(*_, **__):
+        raise KeyboardInterrupt
+
+    one = Scratch(tmp_path)
+    (one.folder / "a").mkdir()
+    (one.folder / "z").write_text("x")
+    with monkeypatch.context() as patched:
+        patched.setattr(scratch.shutil, "rmtree", killed)
+        with pytest.raises(KeyboardInterrupt):
+            one.remove()
+    assert (one.folder / "lock").exists()
+    os.close(one._lock)
+    remove_unused(tmp_path, "scratch-")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_not_surely_a_scratch_folder_stays(tmp_path):
+    """The folder for temporary files is shared with everyone."""
+    mine, linked = tmp_path / "scratch-mine", tmp_path / "elsewhere"
+    for folder in (mine, linked):
+        folder.mkdir()
+        (folder / "work").write_text("x")
+    (linked / "lock").touch()
+    (tmp_path / "scratch-link").symlink_to(linked)
+    (tmp_path / "scratch-file").write_text("x")
+    remove_unused(tmp_path, "scratch-")
+    assert (mine / "work").exists()
+    assert (linked / "work").exists()
+    assert (tmp_path / "scratch-file").exists()
+
+
+def test_a_folder_that_was_swept_before_it_was_locked_is_made_again(tmp_path, monkeypatch):
+    made = []
+
+    def meddled(**given):
+        made.append(Path(tempfile.mkdtemp(**given)))
+        if len(made) == 1:
+            remove_unused(tmp_path, "scratch-")
+        return str(made[-1])
+
+    monkeypatch.setattr(scratch, "tempfile", SimpleNamespace(mkdtemp=meddled))
+    one = Scratch(tmp_path)
+    assert [path.exists() for path in made] == [False, True]
+    assert one.folder == made[1]
+    one.remove()
