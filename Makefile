@@ -14,7 +14,7 @@ CORE_TESTS := tests/unit/test_guards.py tests/unit/test_standing.py tests/unit/t
 	tests/unit/test_manifests_desired.py tests/unit/test_promises_hold_in_odd_cases.py \
 	tests/property/test_converges_after_crashes.py tests/property/test_receipt_codec.py
 
-.PHONY: demo sdk test fidelity lint coverage check format bench lock clean
+.PHONY: demo sdk test reliability torture fidelity lint coverage check format bench lock clean
 
 $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -32,11 +32,19 @@ demo: $(READY)  ## the main job on the example data: validate, plan, apply, plan
 
 sdk: $(SDKS_READY)  ## the versions of Criteo's SDK that the tests drive the emulator with
 
-test: $(READY) $(SDKS_READY)  ## all tests
-	$(BIN)/python -m pytest -n 2
+test: $(READY) $(SDKS_READY)  ## all tests; docs/reliability.md must say what they saw
+	$(BIN)/python -m pytest -n 2 --dist worksteal --reliability=check
+
+reliability: $(READY) $(SDKS_READY)  ## all tests, and docs/reliability.md written anew from them
+	$(BIN)/python -m pytest -n 2 --dist worksteal --reliability=write
+
+torture: $(READY)  ## long runs: 50,000 histories, 1,000 real ones, 200 kills of a real process
+	HISTORIES=50000 $(BIN)/python -m pytest -q tests/property/test_converges_after_crashes.py
+	REAL_HISTORIES=1000 $(BIN)/python -m pytest -q tests/property/test_converges_on_the_real_thing.py
+	KILLS=200 MEMBERS=200000 $(BIN)/python -m pytest -q -s tests/e2e/test_killed_processes_lose_nothing.py
 
 coverage: $(READY)  ## 100 % of the core's branches
-	$(BIN)/coverage run -m pytest -q $(CORE_TESTS)
+	HISTORIES=1000 $(BIN)/coverage run -m pytest -q $(CORE_TESTS)
 	$(BIN)/coverage report
 
 lint: $(READY)

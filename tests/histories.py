@@ -5,6 +5,7 @@ A rule never draws on the way, so that a history that once failed can be written
 
 import re
 from collections.abc import Container
+from datetime import timedelta
 from itertools import count
 
 import hypothesis.strategies as st
@@ -37,7 +38,7 @@ FAULTS = [
 ]  # fmt: skip
 UNANSWERED = frozenset(FAULTS) - {"rejected", "uncertain"}
 CAREFUL = 0.1
-NATURES = ["foreign retailer", "foreign type", "with members"]
+NATURES = ["foreign retailer", "foreign type", "with members", "long there"]
 """What tells a stranger's segment from one of ours; one that could be ours in all regards is adopted."""
 
 
@@ -219,8 +220,14 @@ class Histories(RuleBasedStateMachine):
         self.world.clock.advance(seconds)
 
     def access_is_lost(self, account: str) -> None:
-        """Listings come back empty, without an error. "": all access is back."""
-        self.world.criteo.hidden = {account}
+        """Listings come back empty, without an error. "": all access is back.
+
+        Not while a create is unanswered: what it made can't be seen then, and could be made twice.
+        """
+        holdings = [holding for receipt in self._receipts() for holding in receipt.holdings]
+        managed = any(one.key.account_id == account and one.settled for one in holdings)
+        if not account or (managed and not any(one.intent for one in holdings)):
+            self.world.criteo.hidden = {account}
 
     def rename_by_hand(self, number: int, name: str) -> None:
         segment = self._one_of_ours(number)
@@ -253,14 +260,17 @@ class Histories(RuleBasedStateMachine):
         segment = self.world.criteo.segment(sorted(self.foreign)[number % len(self.foreign)])
         name = self.world.wishes[self._declared(called[0])].title + called[1]
         if segment and not self.world.criteo.named(segment.account_id, name):
-            segment.name = name
+            self.world.criteo.rename(segment.id, name)
             self.foreign[segment.id] = (name, frozenset(segment.members))
 
     def _stranger(self, name: str, account: str, nature: str) -> None:
         kind = IdentifierType.PHONE_NUMBER if nature == "foreign type" else IdentifierType.EMAIL
         retailer = "9" if nature == "foreign retailer" else "7"
         members = ("theirs@example.com",) if nature == "with members" else ()
+        old = nature == "long there"
+        name = f"Theirs {len(self.foreign)}" if old else name
         made = self.world.criteo.add(account, NewSegment(name, "theirs", retailer, kind), members)
+        made.created_at -= timedelta(hours=1 if old else 0)
         self.foreign[made.id] = (name, frozenset(members))
 
     def _late_calls_land(self) -> None:
@@ -483,6 +493,7 @@ class Histories(RuleBasedStateMachine):
         for receipt in self._receipts():
             for holding in receipt.holdings:
                 segment = self.world.criteo.segment(holding.segment_id)
+                assert not (holding.intent and self.all_answered), "a refused create is held for unanswered"
                 if segment is not None:
                     base, maybe = map(self.world.engine.members, self.world.engine.collapse(holding))
                     assert self._accepted(base) - segment.wiped <= segment.members, "base is not held"

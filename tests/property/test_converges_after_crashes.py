@@ -4,16 +4,26 @@ import os
 from datetime import timedelta
 
 import pytest
+from counter_examples import EXAMPLES, History
 from histories import Histories
 from hypothesis import HealthCheck, settings
 
 pytestmark = pytest.mark.promise("converges")
 
+CHOSEN = os.environ.get("HISTORIES")
+"""How many, and then other ones each time; else always the same 5,000."""
+
 Histories.TestCase.settings = settings(
-    max_examples=int(os.environ.get("HISTORIES", "1000")),
+    max_examples=int(CHOSEN or 5000),
+    derandomize=CHOSEN is None,
     stateful_step_count=10,
     deadline=timedelta(seconds=20),
     report_multiple_bugs=False,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
 )
 TestHistories = Histories.TestCase
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.__name__)
+def test_it_still_holds_that(example: History) -> None:
+    example(Histories)

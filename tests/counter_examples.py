@@ -1,0 +1,209 @@
+"""Every history that once ended wrong, or that shows what a rule is for, as plain calls."""
+
+from collections.abc import Callable
+
+from histories import Histories
+from world import EMAIL
+
+from reconciler.core.model import Address
+
+History = Callable[[type[Histories]], None]
+ONE, TWO = Address("offsite", "lapsed"), Address("offsite", "loyal")
+RETIRED = "Silver (retired 2026-11-24)"
+OTHER_RETAILER = ("rekey", 0, EMAIL, "1001", "8")
+
+
+def source(*people: str) -> tuple[object, ...]:
+    return ("change_source", 0, frozenset(people))
+
+
+def begun(kind: type[Histories], *, run: bool) -> Histories:
+    """One address with one person, sent or not yet."""
+    history = kind()
+    history.begin([("declare", ONE, frozenset({"p0"}))], size=1, merges=False, invalid="nobody", run=run)
+    return history
+
+
+def ends_well(history: Histories) -> None:
+    history.we_know_what_is_held()
+    history.nothing_foreign_was_touched()
+    history.teardown()
+
+
+def a_title_may_look_like_the_name_of_a_retired_segment(kind: type[Histories]) -> None:
+    history = begun(kind, run=False)
+    history.edit([("retitle", 0, RETIRED, "")])
+    history.run_in_peace([])
+    history.edit([OTHER_RETAILER])
+    ends_well(history)
+
+
+def a_retired_segment_never_gets_the_name_that_its_successor_wants(kind: type[Histories]) -> None:
+    history = begun(kind, run=True)
+    history.rename_by_hand(0, "Silver (new)")
+    history.edit([("retitle", 0, RETIRED, ""), OTHER_RETAILER])
+    ends_well(history)
+
+
+def a_create_that_waited_for_its_turn_lands_late_without_a_stray(kind: type[Histories]) -> None:
+    history = begun(kind, run=False)
+    history.run_and_stop([], patience=2)
+    history.run_in_trouble([OTHER_RETAILER], [("create", 0, "late")], [], delay=650)
+    ends_well(history)
+
+
+def a_replacement_that_can_not_be_seen_any_more_is_not_made_again(kind: type[Histories]) -> None:
+    history = begun(kind, run=True)
+    history.world.criteo.hidden = {"1002"}
+    history.edit([("rekey", 0, EMAIL, "1002", "7")])
+    history.run_and_stop([], patience=2)
+    history.edit([("retitle", 0, "Gold", "")])
+    history.run_in_peace([])
+    ends_well(history)
+
+
+def somebody_suppressed_while_a_transfer_is_interrupted_leaves_first(kind: type[Histories]) -> None:
+    history = begun(kind, run=True)
+    history.run_in_trouble([source("p1")], [("add", 0, "lost-before")], [])
+    history.edit([("suppress", 0, frozenset({"p0"}))])
+    ends_well(history)
+
+
+def a_larger_batch_in_flight_stays_in_doubt_while_smaller_ones_are_sent(kind: type[Histories]) -> None:
+    history = begun(kind, run=True)
+    history.edit([("change_batch_size", 3), source("p1", "p2", "p3")])
+    history.run_in_trouble([], [("add", 0, "crash-after")], [("change_batch_size", 1)])
+    history.run_in_trouble([], [("add", 1, "crash-before")], [])
+    history.we_know_what_is_held()
+    history.edit([source("p0")])
+    ends_well(history)
+
+
+def a_larger_batch_in_flight_stays_in_doubt_when_a_smaller_one_is_taken(kind: type[Histories]) -> None:
+    history = begun(kind, run=True)
+    history.edit([("change_batch_size", 3), source("p1", "p2", "p3")])
+    history.run_in_trouble([], [("add", 0, "crash-after")], [("change_batch_size", 1)])
+    history.run_in_trouble([], [("add", 1, "rejected")], [])
+    ends_well(history)
+
+
+def a_repeated_batch_may_land_once_more(kind: type[Histories]) -> None:
+    history = begun(kind, run=True)
+    history.run_in_trouble([source("p0", "p1")], [("add", 0, "crash-late")], [])
+    history.run_in_peace([])
+    history.edit([source("p0")])
+    ends_well(history)
+
+
+def an_answer_after_a_lost_one_leaves_doubt(kind: type[Histories]) -> None:
+    history = begun(kind, run=True)
+    history.run_in_trouble([source("p0", "p1")], [("add", 0, "uncertain")], [source("p0")])
+    ends_well(history)
+
+
+def a_refused_batch_leaves_no_doubt(kind: type[Histories]) -> None:
+    history = begun(kind, run=True)
+    history.run_in_trouble([source("p0", "p1")], [("add", 0, "rejected")], [source("p0")])
+    ends_well(history)
+
+
+def a_refused_create_leaves_no_doubt(kind: type[Histories]) -> None:
+    history = begun(kind, run=False)
+    history.run_in_trouble([], [("create", 0, "rejected")], [])
+    ends_well(history)
+
+
+def a_late_rename_undoes_nothing(kind: type[Histories]) -> None:
+    history = begun(kind, run=True)
+    gold, silver = ("retitle", 0, "Gold", ""), ("retitle", 0, "Silver", "")
+    history.run_in_trouble([gold], [("update", 0, "crash-late")], [silver])
+    ends_well(history)
+
+
+def an_unanswered_rename_undoes_nothing(kind: type[Histories]) -> None:
+    history = begun(kind, run=True)
+    gold, silver = ("retitle", 0, "Gold", ""), ("retitle", 0, "Silver", "")
+    history.run_in_trouble([gold], [("update", 0, "late")], [silver])
+    ends_well(history)
+
+
+def of_several_renames_none_undoes_the_last(kind: type[Histories]) -> None:
+    """The second agrees with the first, so it does not wait; the third must wait for the first."""
+    history = begun(kind, run=True)
+    history.run_in_trouble([("retitle", 0, "Gold", "")], [("update", 0, "late")], [])
+    history.run_in_peace([("retitle", 0, "Gold", "new")])
+    history.edit([("retitle", 0, "Silver", "new")])
+    ends_well(history)
+
+
+def a_call_that_waited_lands_later_than_it_was_written_down(kind: type[Histories]) -> None:
+    history = begun(kind, run=True)
+    history.run_in_trouble([source("p0", "p1")], [("add", 0, "crash-late")], [source("p0")], delay=650)
+    ends_well(history)
+
+
+def a_name_that_may_still_be_taken_is_reserved(kind: type[Histories]) -> None:
+    history = begun(kind, run=False)
+    history.run_in_trouble([], [("create", 0, "late")], [])
+    wanted = history.world.wishes[ONE].title
+    history.edit([("retitle", 0, "Gold", ""), ("declare", TWO, frozenset({"p1"}))])
+    history._wish(TWO, title=wanted)
+    ends_well(history)
+
+
+def _taken_by(nature: str) -> History:
+    def history(kind: type[Histories]) -> None:
+        lived = begun(kind, run=False)
+        lost = [("create", 0, "lost-before")]
+        lived.run_in_trouble([], lost, [("make_a_segment", (0, ""), nature)])
+        lived.run_in_peace([])
+        ends_well(lived)
+
+    history.__name__ = f"a_stranger_{nature.replace(' ', '_')}_under_our_name_is_not_adopted"
+    return history
+
+
+def an_older_segment_under_our_name_is_not_adopted(kind: type[Histories]) -> None:
+    history = begun(kind, run=False)
+    history.make_a_segment((0, ""), "long there")
+    theirs = max(history.foreign)
+    history.run_in_trouble([], [("create", 0, "lost-before")], [])
+    history.rename_theirs(sorted(history.foreign).index(theirs), (0, ""))
+    history.run_in_peace([])
+    ends_well(history)
+
+
+def a_segment_of_another_address_is_not_adopted(kind: type[Histories]) -> None:
+    history = begun(kind, run=True)
+    history.run_in_trouble(
+        [("declare", TWO, frozenset({"p1"}))], [("create", 0, "lost-before")], [("clear_by_hand", 0)]
+    )
+    assert history.world.wishes[TWO].title == "Gold"
+    history.world.criteo.rename(history._ours()[0], "Gold")
+    history.run_in_peace([])
+    ends_well(history)
+
+
+EXAMPLES: tuple[History, ...] = (
+    a_title_may_look_like_the_name_of_a_retired_segment,
+    a_retired_segment_never_gets_the_name_that_its_successor_wants,
+    a_create_that_waited_for_its_turn_lands_late_without_a_stray,
+    a_replacement_that_can_not_be_seen_any_more_is_not_made_again,
+    somebody_suppressed_while_a_transfer_is_interrupted_leaves_first,
+    a_larger_batch_in_flight_stays_in_doubt_while_smaller_ones_are_sent,
+    a_larger_batch_in_flight_stays_in_doubt_when_a_smaller_one_is_taken,
+    a_repeated_batch_may_land_once_more,
+    an_answer_after_a_lost_one_leaves_doubt,
+    a_refused_batch_leaves_no_doubt,
+    a_refused_create_leaves_no_doubt,
+    a_late_rename_undoes_nothing,
+    an_unanswered_rename_undoes_nothing,
+    of_several_renames_none_undoes_the_last,
+    a_call_that_waited_lands_later_than_it_was_written_down,
+    a_name_that_may_still_be_taken_is_reserved,
+    _taken_by("foreign retailer"),
+    _taken_by("foreign type"),
+    _taken_by("with members"),
+    an_older_segment_under_our_name_is_not_adopted,
+    a_segment_of_another_address_is_not_adopted,
+)
