@@ -2,9 +2,9 @@
 
 PROMISES = {
     "converges": "Killed at any instruction, answered late or not at all: one clean run later Criteo holds "
-    "exactly the desired members, the next plan is empty, and an empty plan writes nothing",
-    "rules": "Each rule that state is kept by is needed: taken out, the proof above fails",
-    "real": "The same histories on the real engine, the real state on disk and the emulator",
+    "exactly the desired members, the next plan is empty, and an empty plan writes nothing (5,000 histories)",
+    "rules": "Each rule that state is kept by is needed: taken out, that proof fails within 5,000 histories",
+    "real": "The same histories, 100 of them, on the real engine, the state on disk and the emulator",
     "killed-processes": "Real processes killed, stopped, paused or out of disk in mid-apply lose nothing; at "
     "most one batch per segment and kill is sent twice",
     "state": "What is written down survives; what is damaged, newer or another's is refused by name; "

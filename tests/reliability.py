@@ -9,9 +9,9 @@ from promises import PROMISES
 
 PAGE = Path(__file__).parent.parent / "docs" / "reliability.md"
 KINDS = {
-    "unit": "plain values",
-    "property": "properties",
-    "contract": "one suite over the fake and the real thing",
+    "unit": "unit tests",
+    "property": "generated histories and values",
+    "contract": "contract suites",
     "golden": "expected texts",
     "e2e": "the real command line",
     "sdk": "Criteo's own SDK",

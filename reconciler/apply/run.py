@@ -100,11 +100,14 @@ def _forget(tools: Tools, ledger: Ledger, change: Forget) -> None:
 def _job(tools: Tools, ledger: Ledger, change: Sending) -> Job:
     def job() -> None:
         address = change.spec.address
+        tools.clock.check()
         try:
-            tools.clock.check()
             _complete(tools, ledger, change)
         except REMOTE_FAILURES as error:
             ledger.end(address, Outcome.FAILED, error)
+        except (CancelledError, StorageError):
+            ledger.end(address, Outcome.STOPPED)
+            raise
         else:
             ledger.end(address, Outcome.APPLIED)
 

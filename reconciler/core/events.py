@@ -8,10 +8,11 @@ from reconciler.core.model import Address
 
 
 class Outcome(StrEnum):
-    """What became of one change."""
+    """What became of one change. `STOPPED`: the run ended while it was under way; the next goes on there."""
 
     APPLIED = "applied"
     FAILED = "failed"
+    STOPPED = "stopped in mid-way"
     NOT_ATTEMPTED = "not attempted"
 
 

@@ -23,7 +23,12 @@ from reconciler.render.figures import Figures
 from reconciler.render.steps import stepped
 from reconciler.render.text import name, sentence
 
-_STYLES = {Outcome.APPLIED: "green", Outcome.FAILED: "red", Outcome.NOT_ATTEMPTED: "yellow"}
+_STYLES = {
+    Outcome.APPLIED: "green",
+    Outcome.FAILED: "red",
+    Outcome.STOPPED: "yellow",
+    Outcome.NOT_ATTEMPTED: "yellow",
+}
 
 
 class Bars:

@@ -49,6 +49,7 @@ class Counts:
     applied: int
     already_done: int
     failed: int
+    stopped: int
     not_attempted: int
 
 
@@ -61,6 +62,7 @@ class ApplyReport:
     members: str
     live: str
     failures: tuple[Failure, ...]
+    stopped: tuple[str, ...]
     not_attempted: tuple[str, ...]
     next_step: str
 
@@ -91,15 +93,17 @@ def apply_report(
         applied=len(ended[Outcome.APPLIED]),
         already_done=unchanged,
         failed=len(ended[Outcome.FAILED]),
+        stopped=len(ended[Outcome.STOPPED]),
         not_attempted=len(ended[Outcome.NOT_ATTEMPTED]),
     )
-    unfinished = counts.failed + counts.not_attempted
+    unfinished = counts.failed + counts.stopped + counts.not_attempted
     return ApplyReport(
         counts=counts,
         headline=_headline(name(environment), counts, elapsed),
         members=_members(work, figures),
         live=_live(ended_at) if work.batches else "",
         failures=tuple(_failure(address, errors.get(address)) for address in ended[Outcome.FAILED]),
+        stopped=tuple(name(str(address)) for address in ended[Outcome.STOPPED]),
         not_attempted=tuple(name(str(address)) for address in ended[Outcome.NOT_ATTEMPTED]),
         next_step="run the same command again: it goes on where it stopped" if unfinished else "",
     )
@@ -114,9 +118,10 @@ def report_lines(report: ApplyReport, out: Console) -> Iterator[Text]:
         yield from wrapped(f"! {failure.address}: {failure.problem}", "red", 0, out, hang=2)
         if failure.remedy:
             yield from wrapped(f"→ {failure.remedy}", "", 2, out, hang=2)
-    if report.not_attempted:
-        yield from wrapped(f"Not attempted: {', '.join(report.not_attempted)}", "yellow", 0, out, hang=2)
-    if report.failures or report.not_attempted:
+    for what, addresses in (("Stopped in mid-way", report.stopped), ("Not attempted", report.not_attempted)):
+        if addresses:
+            yield from wrapped(f"{what}: {', '.join(addresses)}", "yellow", 0, out, hang=2)
+    if report.failures or report.stopped or report.not_attempted:
         yield Text()
     yield from wrapped(report.headline, "bold", 0, out)
     for line in (report.members, report.live):
@@ -127,11 +132,12 @@ def report_lines(report: ApplyReport, out: Console) -> Iterator[Text]:
 
 
 def _headline(environment: str, counts: Counts, elapsed: timedelta) -> str:
+    stopped = f"{counts.stopped:,} stopped in mid-way, " if counts.stopped else ""
     numbers = (
         f"{counts.applied:,} applied, {counts.already_done:,} already done, "
-        f"{counts.failed:,} failed, {counts.not_attempted:,} not attempted"
+        f"{counts.failed:,} failed, {stopped}{counts.not_attempted:,} not attempted"
     )
-    changes = counts.applied + counts.failed + counts.not_attempted
+    changes = counts.applied + counts.failed + counts.stopped + counts.not_attempted
     if not changes:
         return f"Nothing to do: {environment} is as the manifests say. {numbers}."
     if not counts.applied:

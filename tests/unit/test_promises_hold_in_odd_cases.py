@@ -7,6 +7,7 @@ import pytest
 from world import Wish, World
 
 from reconciler.core.errors import AuthenticationError, CancelledError, RefusedError
+from reconciler.core.events import Outcome
 from reconciler.core.model import Address, Exclusion, Form, IdentifierType
 from reconciler.core.remote import NewSegment
 
@@ -205,6 +206,15 @@ def test_a_stop_before_the_first_write_writes_nothing(world):
     assert isinstance(world.run().stopped, CancelledError)
     assert world.criteo.writes == []
     assert world.store.saved_head is None
+
+
+def test_a_stop_tells_who_was_under_way_and_who_was_not_begun(world):
+    world.wishes = {ONE: Wish("x"), TWO: Wish("y")}
+    world.run()
+    world.batch_size = 1
+    world.people = {"lapsed": people(2, 3, 4), "loyal": people(2, 3, 4, 5)}
+    world.clock.patience = 3
+    assert world.run().outcomes == {ONE: Outcome.STOPPED, TWO: Outcome.NOT_ATTEMPTED}
 
 
 def test_a_failed_second_creation_keeps_the_guard(world):
