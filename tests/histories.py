@@ -222,10 +222,13 @@ class Histories(RuleBasedStateMachine):
     def access_is_lost(self, account: str) -> None:
         """Listings come back empty, without an error. "": all access is back.
 
-        Not while a create is unanswered: what it made can't be seen then, and could be made twice.
+        Only where something is managed and no create is unanswered: what an unanswered create made in an
+        account that shows nothing can't be told from nothing (docs/adr/0006).
         """
-        holdings = [holding for receipt in self._receipts() for holding in receipt.holdings]
-        managed = any(one.key.account_id == account and one.settled for one in holdings)
+        holdings = [
+            one for receipt in self._receipts() for one in (receipt.current, receipt.successor) if one
+        ]
+        managed = any(one.key.account_id == account and one.segment_id for one in holdings)
         if not account or (managed and not any(one.intent for one in holdings)):
             self.world.criteo.hidden = {account}
 

@@ -125,7 +125,7 @@ def read_acknowledgement(body: object, sent: int) -> Acknowledgement | Doubt | D
     if invalid is None:
         invalid = sent - valid
     if valid + invalid != sent or min(valid, invalid) < 0:
-        return Doubt(f"{sent} identifiers were sent and {valid + invalid} are accounted for", late=False)
+        return Doubt("the answer doesn't account for as many identifiers as were sent", late=False)
     return Acknowledgement(valid, invalid)
 
 
