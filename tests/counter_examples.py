@@ -136,6 +136,12 @@ def of_several_renames_none_undoes_the_last(kind: type[Histories]) -> None:
     ends_well(history)
 
 
+def a_name_that_may_land_late_is_not_given_to_another_segment(kind: type[Histories]) -> None:
+    history = begun(kind, run=True)
+    history.run_in_trouble([OTHER_RETAILER], [("update", 0, "late")], [("rekey", 0, EMAIL, "1001", "7")])
+    ends_well(history)
+
+
 def a_call_that_waited_lands_later_than_it_was_written_down(kind: type[Histories]) -> None:
     history = begun(kind, run=True)
     history.run_in_trouble([source("p0", "p1")], [("add", 0, "crash-late")], [source("p0")], delay=650)
@@ -199,6 +205,7 @@ EXAMPLES: tuple[History, ...] = (
     a_late_rename_undoes_nothing,
     an_unanswered_rename_undoes_nothing,
     of_several_renames_none_undoes_the_last,
+    a_name_that_may_land_late_is_not_given_to_another_segment,
     a_call_that_waited_lands_later_than_it_was_written_down,
     a_name_that_may_still_be_taken_is_reserved,
     _taken_by("foreign retailer"),

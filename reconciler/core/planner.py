@@ -31,10 +31,10 @@ def plan(desired: Desired, observed: Observed, only: Container[Address]) -> Plan
     """Decides what happens to the addresses in `only`; all others are left out of the plan."""
     segments = {one.id: one for listed in observed.segments.values() for one in listed}
     specs = {spec.address: spec for spec in desired.segments if spec.address in only}
-    decided = _decide(desired, observed, segments, specs.values())
+    waiting = reserved(observed.receipts.values(), observed.now, desired.environment.api.quiet)
+    decided = _decide(desired, observed, segments, specs.values(), frozenset(waiting))
     wanted = [one for one in decided.values() if one and not isinstance(one, Finding)]
     forgets = _forgets(desired, observed, segments, only)
-    waiting = reserved(observed.receipts.values(), observed.now, desired.environment.api.quiet)
     registry = Registry.of(segments.values(), observed.receipts.values(), waiting)
     changes, taken = settle_names((*wanted, *forgets), registry)
     blocked = (
@@ -61,7 +61,11 @@ def plan(desired: Desired, observed: Observed, only: Container[Address]) -> Plan
 
 
 def _decide(
-    desired: Desired, observed: Observed, segments: Mapping[str, Segment], specs: Iterable[SegmentSpec]
+    desired: Desired,
+    observed: Observed,
+    segments: Mapping[str, Segment],
+    specs: Iterable[SegmentSpec],
+    pending: frozenset[tuple[str, str]],
 ) -> dict[Address, Sending | Finding | None]:
     found = answers(observed.receipts.values(), segments)
     slots: tuple[Slot, Slot] = ("current", "successor")
@@ -77,6 +81,7 @@ def _decide(
             found={slot: found[spec.address, slot] for slot in slots if (spec.address, slot) in found},
             statistics=observed.statistics,
             claimed=tuple(claimed),
+            pending=pending,
             readable=frozenset(observed.segments),
             now=observed.now,
             quiet=desired.environment.api.quiet,

@@ -46,8 +46,8 @@ class Sight:
     """What the planner knows of one address.
 
     `segments` are all that are listed, by id; `found` are those that may answer an unanswered create;
-    `claimed` are the names that other addresses take in this plan, `readable` the accounts that could
-    be listed.
+    `claimed` are the names that other addresses take in this plan, `pending` those that unanswered calls
+    may still take, by account; `readable` are the accounts that could be listed.
     """
 
     spec: SegmentSpec
@@ -58,6 +58,7 @@ class Sight:
     found: Mapping[Slot, Segment]
     statistics: Mapping[str, Statistics]
     claimed: tuple[str, ...]
+    pending: frozenset[tuple[str, str]]
     readable: frozenset[str]
     now: datetime
     quiet: timedelta
@@ -70,10 +71,11 @@ class Sight:
         return self.segments.get(holding.segment_id)
 
     def names(self, account_id: str, prelude: tuple[PreludeStep, ...]) -> list[str]:
-        """Names that are taken now, or by the plan so far, or by the steps before."""
+        """Names that are taken now, or may be later, or by the plan so far, or by the steps before."""
         listed = [one.name for one in self.segments.values() if one.account_id == account_id]
         given = (name for step in prelude if (name := named_by(step)))
-        return [*listed, *self.claimed, self.spec.name, *given]
+        pending = (name for account, name in self.pending if account == account_id)
+        return [*listed, *pending, *self.claimed, self.spec.name, *given]
 
 
 def receiver(
