@@ -5,7 +5,7 @@ may quote there what a request carried: its token, the application's secret, or 
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from urllib.parse import quote_plus
 
@@ -38,17 +38,16 @@ class Sent:
     def is_in(self, text: str) -> bool:
         """In whatever case, whole or a piece that gives it away."""
         folded = text.lower()
-        return any(piece in folded for piece in self._pieces) or (
+        return not self._pieces.isdisjoint(_windows(folded)) or (
             bool(self._members) and self._names_somebody(folded)
         )
 
     @cached_property
     def _pieces(self) -> frozenset[str]:
+        """Of a secret too short to give away, the whole: it may well stand inside an honest word."""
         values = {one.reveal().lower() for one in self._secrets}
         values |= {quote_plus(one.reveal()).lower() for one in self._secrets}
-        return frozenset(
-            value[at : at + GIVEAWAY] for value in values for at in range(max(1, len(value) - GIVEAWAY + 1))
-        )
+        return frozenset(piece for value in values for piece in _windows(value))
 
     def _names_somebody(self, folded: str) -> bool:
         if len(folded) > LONGEST:
@@ -62,6 +61,11 @@ class Sent:
     def _content(self) -> bytes:
         """The people alone: a code may well speak of identifiers."""
         return self._members.lower().partition(LIST)[2]
+
+
+def _windows(text: str) -> Iterator[str]:
+    """Every run of GIVEAWAY characters; a shorter text as it is."""
+    return (text[at : at + GIVEAWAY] for at in range(max(1, len(text) - GIVEAWAY + 1)))
 
 
 def without_echoes(body: object, sent: Sent, key: str = "", depth: int = 0) -> object:

@@ -125,8 +125,10 @@ class Exchange:
         finally:
             if not answered:
                 self._gate.lost(ticket)
-        sent = Sent(self._auth.secrets(), call.content or b"" if call.private else b"")
-        return _read(call, response, self._clock.now() - started, sent)
+        answer = _json(response.content)
+        people = call.content if call.private and _speaks(response, answer) else None
+        body = without_echoes(answer, Sent(self._auth.secrets(), people or b""))
+        return _read(call, response.status_code, body, self._clock.now() - started)
 
     def _broken(self, call: Call, error: httpx.TransportError) -> Outcome:
         """The text of the error is the library's: only its kind is repeated."""
@@ -142,8 +144,12 @@ class Exchange:
         return Unknown(f"the connection broke before an answer came ({kind})")
 
 
-def _read(call: Call, response: httpx.Response, took: timedelta, sent: Sent) -> Outcome:
-    status, body = response.status_code, without_echoes(_json(response.content), sent)
+def _speaks(response: httpx.Response, answer: object) -> bool:
+    """Something of it may be shown: of a plain acknowledgement only the counts are read."""
+    return not response.is_success or bool(problems(answer)) or bool(trace(answer))
+
+
+def _read(call: Call, status: int, body: object, took: timedelta) -> Outcome:
     milliseconds = took.total_seconds() * 1000
     logger.debug(
         "%s %s %d %.0f ms trace %s", call.method, call.template, status, milliseconds, trace(body) or "-"
@@ -154,7 +160,7 @@ def _read(call: Call, response: httpx.Response, took: timedelta, sent: Sent) -> 
         code = next((f" {told.code}" for told in problems(body) if told.code), "")
         found = trace(body)
         return Unknown(f"Criteo answers {status}{code}" + (f"; trace id {found}" if found else ""))
-    if response.is_success:
+    if httpx.codes.is_success(status):
         whole = isinstance(body, dict)
         return Answered(body) if whole else Unknown(f"Criteo answers {status} without a whole JSON body")
     error = refusal(call.what, status, body, private=call.private)
