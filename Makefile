@@ -38,9 +38,9 @@ test: $(READY) $(SDKS_READY)  ## all tests; docs/reliability.md must say what th
 reliability: $(READY) $(SDKS_READY)  ## all tests, and docs/reliability.md written anew from them
 	$(BIN)/python -m pytest -n 2 --dist worksteal --reliability=write
 
-torture: $(READY)  ## long runs: 50,000 histories, 500 real ones, 200 kills of a real process
-	HISTORIES=50000 $(BIN)/python -m pytest -q tests/property/test_converges_after_crashes.py
-	REAL_HISTORIES=500 $(BIN)/python -m pytest -q tests/property/test_converges_on_the_real_thing.py
+torture: $(READY)  ## long runs: 30,000 histories, 500 real ones, 200 kills of a real process
+	TORTURE=1 HISTORIES=30000 $(BIN)/python -m pytest -q tests/property/test_converges_after_crashes.py
+	TORTURE=1 REAL_HISTORIES=500 $(BIN)/python -m pytest -q tests/property/test_converges_on_the_real_thing.py
 	KILLS=200 MEMBERS=200000 $(BIN)/python -m pytest -q -s tests/e2e/test_killed_processes_lose_nothing.py
 
 coverage: $(READY)  ## 100 % of the core's branches

@@ -381,6 +381,13 @@ class Histories(RuleBasedStateMachine):
             if one and one.flight
         }
 
+    def _doubt_what_was_under_way(self, before: dict[str, tuple[Flight, int]]) -> None:
+        """At a crash: the batch that was announced last, or sent last, of each segment."""
+        sent_to, sent = self.last_sent
+        for segment_id, (flight, people) in self._flights().items():
+            announced = people if before.get(segment_id, (None, 0))[0] != flight else 0
+            self._doubt(segment_id, max(announced, sent if segment_id == sent_to else 0))
+
     def _run(self, only: Container[Address] | None = None) -> None:
         before, self.last_sent = self._flights(), ("", 0)
         try:
@@ -388,10 +395,7 @@ class Histories(RuleBasedStateMachine):
             self._unspoken(report)
         except Crash:
             self.all_answered = False
-            for segment_id, (flight, count) in self._flights().items():
-                if before.get(segment_id, (None, 0))[0] != flight and segment_id != self.last_sent[0]:
-                    self._doubt(segment_id, count)
-            self._doubt(*self.last_sent)
+            self._doubt_what_was_under_way(before)
             self.world.die()
         except RefusedError as error:
             self._unspoken(error)

@@ -10,12 +10,9 @@ from hypothesis import HealthCheck, settings
 
 pytestmark = pytest.mark.promise("converges")
 
-CHOSEN = os.environ.get("HISTORIES")
-"""How many, and then other ones each time; else always the same 5,000."""
-
 Histories.TestCase.settings = settings(
-    max_examples=int(CHOSEN or 5000),
-    derandomize=CHOSEN is None,
+    max_examples=int(os.environ.get("HISTORIES", "5000")),
+    derandomize="TORTURE" not in os.environ,  # else other ones each time
     stateful_step_count=10,
     deadline=timedelta(seconds=20),
     report_multiple_bugs=False,

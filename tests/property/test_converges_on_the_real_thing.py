@@ -58,12 +58,9 @@ class RealHistories(Histories):
         return {str(file): file.read_bytes() for file in files if file.is_file() and file.name != "lock"}
 
 
-CHOSEN = os.environ.get("REAL_HISTORIES")
-"""How many, and then other ones each time; else always the same 100."""
-
 RealHistories.TestCase.settings = settings(
-    max_examples=int(CHOSEN or 100),
-    derandomize=CHOSEN is None,
+    max_examples=int(os.environ.get("REAL_HISTORIES", "100")),
+    derandomize="TORTURE" not in os.environ,  # else other ones each time
     stateful_step_count=10,
     deadline=timedelta(minutes=2),
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # shrinking takes too long here
