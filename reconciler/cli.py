@@ -85,6 +85,9 @@ def main() -> NoReturn:
     except click.ClickException as error:
         _correct(error)
         sys.exit(USAGE)
+    except SystemExit as left:
+        # Click's own, when nobody reads any more; a library's, with a text, is a bug.
+        sys.exit(left.code if isinstance(left.code, int) else _told(left))
     except BaseException as error:  # noqa: BLE001 - the last handler: known errors are told, bugs show frames only
         sys.exit(_told(error))
     sys.exit(code if isinstance(code, int) else 0)

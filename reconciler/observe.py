@@ -6,7 +6,7 @@ from datetime import date
 
 from reconciler.core.creates import answers
 from reconciler.core.errors import AuthenticationError, ConfigurationError, Finding, RejectedError
-from reconciler.core.members import EMPTY, NO_DELTA, Target
+from reconciler.core.members import EMPTY, NO_DELTA, SnapshotRef, Target
 from reconciler.core.model import Address, Audience, Desired, Form, IdentifierType, SegmentSpec
 from reconciler.core.plan import Comparison, Observed
 from reconciler.core.ports import Clock, MemberEngine, SegmentReader, StateReader
@@ -145,7 +145,7 @@ def _compare(engine: MemberEngine, holding: Holding, target: Target) -> Comparis
     if moving is not None and moving.target == target.members:
         left = remaining(moving)
         # Someone suppressed only now must not wait behind the additions of an order made before.
-        if not target.suppressed or engine.suppressed(holding, target).count <= left.urgent:
+        if not _newly_suppressed(engine, holding, target, moving.urgent):
             return Comparison(base, maybe, moving.urgent, left, resumes=True)
     if moving is not None:
         (base, maybe), collapsed = engine.collapse(holding), True
@@ -154,6 +154,13 @@ def _compare(engine: MemberEngine, holding: Holding, target: Target) -> Comparis
     urgent = engine.suppressed(holding, target)
     delta = engine.delta(base, maybe, target.members, urgent)
     return Comparison(base, maybe, urgent, delta, collapsed)
+
+
+def _newly_suppressed(engine: MemberEngine, holding: Holding, target: Target, urgent: SnapshotRef) -> bool:
+    """Somebody who must leave first now, and did not have to when the order was made."""
+    if not target.suppressed:
+        return False
+    return engine.delta(urgent, EMPTY, engine.suppressed(holding, target), EMPTY).adds > 0
 
 
 def _statistics(

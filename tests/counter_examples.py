@@ -148,6 +148,29 @@ def a_call_that_waited_lands_later_than_it_was_written_down(kind: type[Histories
     ends_well(history)
 
 
+def a_rename_that_waited_lands_later_than_it_was_written_down(kind: type[Histories]) -> None:
+    history = begun(kind, run=True)
+    gold, silver = ("retitle", 0, "Gold", ""), ("retitle", 0, "Silver", "")
+    history.run_in_trouble([gold], [("update", 0, "crash-late")], [silver], delay=650)
+    ends_well(history)
+
+
+def a_create_that_waited_lands_later_than_it_was_written_down(kind: type[Histories]) -> None:
+    history = begun(kind, run=False)
+    history.run_in_trouble([], [("create", 0, "crash-late")], [("retitle", 0, "Gold", "")], delay=650)
+    ends_well(history)
+
+
+def another_list_of_suppressed_people_is_another_order(kind: type[Histories]) -> None:
+    """As many people as before, but not the same ones."""
+    history = kind()
+    people = frozenset({"p0", "p1"})
+    history.begin([("declare", ONE, people)], size=1, merges=False, invalid="nobody", run=True)
+    changes = [source("p2", "p3"), ("suppress", 0, frozenset({"p0"}))]
+    history.run_in_trouble(changes, [("remove", 0, "rejected")], [("suppress", 0, frozenset({"p1"}))])
+    ends_well(history)
+
+
 def a_name_that_may_still_be_taken_is_reserved(kind: type[Histories]) -> None:
     history = begun(kind, run=False)
     history.run_in_trouble([], [("create", 0, "late")], [])
@@ -207,6 +230,9 @@ EXAMPLES: tuple[History, ...] = (
     of_several_renames_none_undoes_the_last,
     a_name_that_may_land_late_is_not_given_to_another_segment,
     a_call_that_waited_lands_later_than_it_was_written_down,
+    a_rename_that_waited_lands_later_than_it_was_written_down,
+    a_create_that_waited_lands_later_than_it_was_written_down,
+    another_list_of_suppressed_people_is_another_order,
     a_name_that_may_still_be_taken_is_reserved,
     _taken_by("foreign retailer"),
     _taken_by("foreign type"),

@@ -4,7 +4,7 @@ A rule never draws on the way, so that a history that once failed can be written
 """
 
 import re
-from collections.abc import Container
+from collections.abc import Callable, Container
 from datetime import timedelta
 from itertools import count
 
@@ -354,16 +354,16 @@ class Histories(RuleBasedStateMachine):
         self.world.store.before_write = another
         self._run()
 
-    def _noted(self, fault):  # type: ignore[no-untyped-def]
+    def _noted(self, fault: Callable[[str], str | None]) -> Callable[[str], str | None]:
         """Counts what a call without an answer leaves in doubt."""
 
         def noted(operation: str) -> str | None:
             what = fault(operation)
-            called, segment_id, count = self.world.criteo.calls[-1]
+            called, segment_id, people = self.world.criteo.calls[-1]
             self.all_answered = self.all_answered and what in {None, "rejected"}
             if called in {"add", "remove"}:
-                self.last_sent = (segment_id, count)
-                if what in UNANSWERED and not what.startswith("crash"):
+                self.last_sent = (segment_id, people)
+                if what in UNANSWERED - {"crash-before", "crash-after", "crash-late"}:
                     self._doubt(*self.last_sent)
             return what
 

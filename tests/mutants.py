@@ -199,6 +199,11 @@ def gone_is_fine(change: Any, sight: Any) -> Any:
     return None if known and known not in sight.segments else change
 
 
+def without_successors(observed: Any) -> tuple[Any]:
+    alone = {at: replace(one, successor=None) for at, one in observed.receipts.items()}
+    return (replace(observed, receipts=alone),)
+
+
 # ---- 6. Order
 
 
@@ -331,7 +336,9 @@ MUTANTS = (
     ),
     Mutant(LATE, "earlier renames are remembered", ((receipt, "renaming", then(last_rename_only)),)),
     Mutant(LATE, "an unanswered rename is remembered", ((prelude._Announced, "resolve", resolves_all),)),
-    Mutant(LATE, "time counts from when a call leaves", ((receipt, "is_late", gives(False)),)),
+    Mutant(LATE, "a batch counts from when it leaves", ((receipt, "is_late", gives(False)),)),
+    Mutant(LATE, "a rename counts from when it leaves", ((prelude._Announced, "leaving", gives(None)),)),
+    Mutant(LATE, "a create counts from when it leaves", ((prelude, "_leaving", gives(None)),)),
     Mutant(LATE, "names that may still be taken are reserved", ((planner, "reserved", gives({})),)),
     Mutant(CREATES, "written down first", ((MemoryWriter, "write", intents_stay_in_memory),)),
     Mutant(
@@ -364,9 +371,11 @@ MUTANTS = (
     ),
     Mutant(GONE, "confirmed by id", ((observe, "_confirmed", lambda _: lambda _a, _r, listed: listed),)),
     Mutant(GONE, "lost access is guarded against", ((planner, "_lost_access", gives(())),)),
+    Mutant(GONE, "lost access to replacements too", ((planner, "_managed", asked(without_successors)),)),
     Mutant(GONE, "made again", ((planner, "change_for", then(gone_is_fine)),)),
     Mutant(ORDER, "additions before removals", ((MemoryEngine, PHASES, then(removals_first)),)),
     Mutant(ORDER, "suppressed people first", ((MemoryEngine, PHASES, then(nobody_urgent)),)),
+    Mutant(ORDER, "newly suppressed people too", ((observe, "_newly_suppressed", gives(False)),)),
     Mutant(REPLACE, "never in place", ((planner, "change_for", asked(in_place)),)),
     Mutant(REPLACE, "filled before it is named", ((run, "_complete", named_before_filled),)),
     Mutant(REPLACE, "the old one is remembered", ((run, "_promote", then(retires_nothing)),)),

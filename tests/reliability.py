@@ -65,6 +65,7 @@ class Matrix:
         kinds = ", ".join(KINDS[kind] for kind in KINDS if any(f"/{kind}/" in file for file in files))
         where = ", ".join(f"`{file.removeprefix('tests/')}`" for file in sorted(files))
         count, failed = files.total(), self.failed[name]
+        assert count, f"no test proves the promise {name}"
         result = f"{failed} of {count} failed" if failed else f"{count} passed"
         return f"| {text} | {kinds} | {where} | {result} |\n"
 

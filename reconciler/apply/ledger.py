@@ -101,6 +101,7 @@ class Ledger:
         if address in self.ended:
             return
         self.ended[address] = outcome
+        self.wrote = self.wrote or outcome == Outcome.STOPPED
         if error is not None:
             self.errors[address] = error
             self.wrote = self.wrote or isinstance(error, OutcomeUnknownError)

@@ -77,6 +77,7 @@ def patch(tools: Tools, ledger: Ledger, chunk: Sequence[Patch]) -> None:
         answer = tools.writers[change.spec.credential].update(step.account_id, patches, sent.leaving)
     except CancelledError as stop:
         sent.resolve(in_doubt=stop.in_doubt)
+        _stopped(ledger, chunk, stop)
         raise
     except REMOTE_FAILURES as error:
         sent.resolve(in_doubt=isinstance(error, OutcomeUnknownError))
@@ -86,7 +87,7 @@ def patch(tools: Tools, ledger: Ledger, chunk: Sequence[Patch]) -> None:
     sent.resolve(in_doubt=answer.uncertain)
     for (change, _), item in zip(chunk, answer.items, strict=True):
         if isinstance(item, ItemFailure):
-            ledger.end(change.spec.address, Outcome.FAILED, _refused(item))
+            ledger.end(change.spec.address, Outcome.FAILED, _unmade(item))
         else:
             ledger.took(SegmentPatched(change.spec.address))
 
@@ -172,6 +173,7 @@ def _create(tools: Tools, ledger: Ledger, group: Sequence[Creation]) -> None:
     except CancelledError as stop:
         for (change, _), earlier in zip(group, known, strict=True) if not stop.in_doubt else ():
             _forget_request(ledger, change, earlier)
+        _stopped(ledger, group, stop)
         raise
     except REMOTE_FAILURES as error:
         items = [error] * len(group)
@@ -257,6 +259,12 @@ def _look_up(
     except REMOTE_FAILURES:
         return found
     return found
+
+
+def _stopped(ledger: Ledger, items: Sequence[Patch] | Sequence[Creation], stop: CancelledError) -> None:
+    """What was asked of Criteo and not answered was under way."""
+    for change, _ in items if stop.in_doubt else ():
+        ledger.end(change.spec.address, Outcome.STOPPED)
 
 
 def _unmade(item: ItemFailure) -> ReconcilerError:

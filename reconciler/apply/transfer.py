@@ -12,7 +12,8 @@ from reconciler.core.receipt import Holding
 def send_members(tools: Tools, ledger: Ledger, change: Sending, step: SendMembers) -> None:
     """Brings one segment to its target, from wherever an earlier run left it.
 
-    One receipt is written per batch: it acknowledges the batch before and announces the next one.
+    One receipt is written per batch: it acknowledges the batch before and announces the next one; and
+    one more for a batch that has to wait before it leaves.
     Raises what the writer raises; by then the receipt says what may have happened.
     """
     address, slot = change.spec.address, step.slot

@@ -12,7 +12,7 @@ class Outcome(StrEnum):
 
     APPLIED = "applied"
     FAILED = "failed"
-    STOPPED = "stopped in mid-way"
+    STOPPED = "stopped midway"
     NOT_ATTEMPTED = "not attempted"
 
 

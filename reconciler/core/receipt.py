@@ -136,10 +136,9 @@ def intend(key: SegmentKey, name: str, before: Holding | None, now: datetime) ->
     """
     earlier = before.intent if before else None
     renames = (Rename(earlier.name, None, earlier.sent_at),) if earlier else ()
-    since = earlier.written_at if earlier and earlier.name == name else now
     return Holding(
         key=key,
-        intent=Intent(name=name, written_at=since, sent_at=now),
+        intent=Intent(name=name, written_at=now, sent_at=now),
         renames=(*(before.renames if before and earlier else ()), *renames),
         settled=before.settled if before else None,
     )

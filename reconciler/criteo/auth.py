@@ -96,6 +96,7 @@ class TokenAuth(httpx.Auth):
             if token is None:
                 token = yield from self._renew()
         request.headers["Authorization"] = f"Bearer {token.reveal()}"
+        request.extensions["leaving"]()
         response = yield request
         if response.status_code == httpx.codes.UNAUTHORIZED:
             self._forget(token)

@@ -125,7 +125,9 @@ class CriteoWriter:
         reply = self._session.send(call, lambda body: _unsettled(patches, body, account_id), leaving)
         if isinstance(reply, Refused):
             return _apart(reply, patches, lambda one: self.update(account_id, one, leaving))
-        return replace(bulk.updated(patches, reply.body, account_id), uncertain=reply.uncertain)
+        answer = bulk.updated(patches, reply.body, account_id)
+        silent = any(item is bulk.SILENCE for item in answer.items)
+        return replace(answer, uncertain=reply.uncertain or silent)
 
     def change_members(
         self,
@@ -179,7 +181,7 @@ def _unsettled(patches: Sequence[SegmentPatch], body: object, account_id: str) -
     told = next((problem for problem in problems(body) if problem.type == "availability"), None)
     if told:
         return Unknown(f"it was answered with {told.code or 'an error'}")
-    silent = any(item is bulk.SILENCE for item in bulk.updated(patches, body, account_id).items)
+    silent = all(item is bulk.SILENCE for item in bulk.updated(patches, body, account_id).items)
     return Unknown("the answer doesn't say what was done") if silent else None
 
 

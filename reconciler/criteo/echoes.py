@@ -15,6 +15,7 @@ WITHHELD = "(withheld)"
 GIVEAWAY = 12
 """Characters in a row that can't be there by chance."""
 LONGEST = 500
+TEXTS = 40
 LIST = b'"identifiers":'
 """What stands before people in a body, which they end."""
 DEEPEST = 12
@@ -29,11 +30,16 @@ PERSONAL = re.compile(
 
 
 class Sent:
-    """What one call carried: secrets of its credential and, if it is about members, its body."""
+    """What one call carried: secrets of its credential and, if it is about members, its body.
+
+    Searching a body takes milliseconds, so only the first texts of an answer are looked at; the rest
+    is taken for people.
+    """
 
     def __init__(self, secrets: Iterable[Secret], members: bytes) -> None:
         self._secrets = tuple(secrets)
         self._members = members
+        self._patience = TEXTS
 
     def is_in(self, text: str) -> bool:
         """In whatever case, whole or a piece that gives it away."""
@@ -50,7 +56,8 @@ class Sent:
         return frozenset(piece for value in values for piece in _windows(value))
 
     def _names_somebody(self, folded: str) -> bool:
-        if len(folded) > LONGEST:
+        self._patience -= 1
+        if len(folded) > LONGEST or self._patience < 0:
             return True
         content, text = self._content, folded.encode(errors="replace")
         whole = [text, *re.findall(rb"[0-9a-z]+", text)]
@@ -76,6 +83,8 @@ def without_echoes(body: object, sent: Sent, key: str = "", depth: int = 0) -> o
         return {name: without_echoes(value, sent, name, depth + 1) for name, value in body.items()}
     if isinstance(body, list):
         return [without_echoes(value, sent, key, depth + 1) for value in body]
+    if key == "type":
+        return body  # never shown, and what it says decides whether a call happened
     if isinstance(body, str) and ((key not in TRACES and PERSONAL.search(body)) or sent.is_in(body)):
         return WITHHELD
     return body

@@ -105,13 +105,17 @@ class Exchange:
         self._gate = gate
 
     def send(self, call: Call, leaving: Callable[[], None]) -> Outcome:
-        """`leaving` is called once it is our turn, right before the request leaves."""
+        """`leaving` is called right before the request leaves: it has its turn by then, and its token."""
         ticket = self._gate.enter(lambda: 2 if self._auth.due() else 1)
         started, answered = self._clock.now(), False
         try:
-            leaving()
             response = self._http.request(
-                call.method, call.path, content=call.content, params=call.query, auth=self._auth
+                call.method,
+                call.path,
+                content=call.content,
+                params=call.query,
+                auth=self._auth,
+                extensions={"leaving": leaving},
             )
             refused = response.status_code == httpx.codes.TOO_MANY_REQUESTS
             self._gate.answered(ticket, response.headers, refused=refused)

@@ -10,7 +10,7 @@ import orjson
 from reconciler.core.members import Identifiers, Operation
 from reconciler.core.model import IdentifierType
 from reconciler.core.remote import Acknowledgement, NewSegment, Segment, SegmentPatch, Statistics
-from reconciler.criteo.problems import Problem, errors, items, mapping, text
+from reconciler.criteo.problems import Problem, errors, items, mapping, problems, text
 
 PERCENT = 100.0
 ID = re.compile(r"[0-9]{1,19}")
@@ -63,11 +63,12 @@ def members_body(identifier_type: IdentifierType, operation: Operation, identifi
 
 
 def is_page(body: object) -> bool:
-    """A list, or null with the page's own numbers or with a problem beside it."""
+    """A list, or null beside the page's own numbers; never an error in place of a list."""
     told = mapping(body)
     if isinstance(told.get("data"), list):
         return True
-    return told.get("data") is None and any(key in told for key in ("data", "meta", "errors", "warnings"))
+    failed = any(problem.counts for problem in problems({"errors": told.get("errors")}))
+    return told.get("data") is None and ("data" in told or "meta" in told) and not failed
 
 
 def read_page(body: object, account_id: str) -> Page:

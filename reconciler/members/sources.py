@@ -12,7 +12,7 @@ import re
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
@@ -22,6 +22,7 @@ from reconciler.core.errors import ConfigurationError, Finding
 from reconciler.core.identifiers import BLANKS
 from reconciler.core.model import Place
 from reconciler.members.database import literal, name
+from reconciler.members.stamps import Stamp, stamp
 
 Family = Literal["csv", "json", "parquet"]
 FAMILIES: dict[str, Family] = {
@@ -38,16 +39,6 @@ WHOLE = re.compile(r"VARCHAR|UUID|ENUM\(.*|U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?")
 LONGEST_HEADER = 1 << 20
 CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
 JSON_COLUMNS = "\0"  # stands for the columns in a reader; no path can hold it
-
-
-@dataclass(frozen=True, slots=True)
-class Stamp:
-    """What tells one content of a file from another, as far as its directory entry knows."""
-
-    file: Path
-    inode: int
-    size: int
-    modified: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +61,7 @@ class Table:
     names: tuple[str, ...]
     newest: datetime
     place: Place
-    stamps: tuple["Stamp", ...] = ()
+    stamps: tuple[Stamp, ...] = ()
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -151,7 +142,7 @@ def describe(cursor: duckdb.DuckDBPyConnection, root: Path, files: Sequence[Path
         remedy = "give each kind an audience of its own, or export all of it in one"
         raise ConfigurationError("sources don't fit together", findings=[_finding(place, problem, remedy)])
     kind, stamps = families.pop(), tuple(map(stamp, files))
-    newest = _time(max(one.modified for one in stamps))
+    newest = max(one.written_at for one in stamps)
     if kind == "csv":
         parts = _csv_parts(cursor, root, files, place)
         names = tuple(dict.fromkeys(one for part in parts for one in part.columns.values()))
@@ -164,27 +155,10 @@ def describe(cursor: duckdb.DuckDBPyConnection, root: Path, files: Sequence[Path
     return Table(kind, root, (part,), types, names, newest, place, stamps)
 
 
-def stamp(file: Path) -> Stamp:
-    found = file.stat()
-    return Stamp(file, found.st_ino, found.st_size, found.st_mtime_ns)
-
-
-def _time(nanoseconds: int) -> datetime:
-    """Of a file that claims to be older or newer than any calendar, the end of the calendar."""
-    try:
-        return datetime.fromtimestamp(nanoseconds / 1e9, UTC)
-    except (ValueError, OverflowError, OSError):
-        return datetime(9999 if nanoseconds > 0 else 1, 12, 31, tzinfo=UTC)
-
-
 def moved(table: Table) -> Finding | None:
     """A file that is not what it was when it was first looked at: nobody knows what was read of it."""
     for one in table.stamps:
-        try:
-            same = stamp(one.file) == one
-        except OSError:
-            same = False
-        if not same:
+        if not one.holds():
             remedy = "write it beside, rename it into its place when it is whole, and run again"
             return _finding(table.place, f"{_shown(table.root, one.file)} changed while it was read", remedy)
     return None

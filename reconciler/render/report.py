@@ -118,7 +118,7 @@ def report_lines(report: ApplyReport, out: Console) -> Iterator[Text]:
         yield from wrapped(f"! {failure.address}: {failure.problem}", "red", 0, out, hang=2)
         if failure.remedy:
             yield from wrapped(f"→ {failure.remedy}", "", 2, out, hang=2)
-    for what, addresses in (("Stopped in mid-way", report.stopped), ("Not attempted", report.not_attempted)):
+    for what, addresses in (("Stopped midway", report.stopped), ("Not attempted", report.not_attempted)):
         if addresses:
             yield from wrapped(f"{what}: {', '.join(addresses)}", "yellow", 0, out, hang=2)
     if report.failures or report.stopped or report.not_attempted:
@@ -132,7 +132,7 @@ def report_lines(report: ApplyReport, out: Console) -> Iterator[Text]:
 
 
 def _headline(environment: str, counts: Counts, elapsed: timedelta) -> str:
-    stopped = f"{counts.stopped:,} stopped in mid-way, " if counts.stopped else ""
+    stopped = f"{counts.stopped:,} stopped midway, " if counts.stopped else ""
     numbers = (
         f"{counts.applied:,} applied, {counts.already_done:,} already done, "
         f"{counts.failed:,} failed, {stopped}{counts.not_attempted:,} not attempted"

@@ -85,3 +85,10 @@ def test_an_error_of_oauth_is_only_told_if_it_is_one():
     assert "hunter" not in f"{told.value.problem} {told.value.remedy}"
     with pytest.raises(AuthenticationError, match="invalid_client"):
         read_token(401, b'{"error": "invalid_client"}')
+
+
+def test_what_decides_whether_a_call_happened_is_never_withheld() -> None:
+    """A customer may be called `unknown`."""
+    sent = Sent((TOKEN,), members_body(IdentifierType.CUSTOMER_ID, "add", Identifiers(["unknown"])))
+    body = {"data": None, "errors": [{"type": "unknown", "code": "internal-error"}]}
+    assert without_echoes(body, sent) == body

@@ -48,8 +48,8 @@ def test_all_went_well() -> None:
 def test_one_was_stopped_on_its_way() -> None:
     outcomes = {C: Outcome.NOT_ATTEMPTED, B: Outcome.STOPPED, A: Outcome.APPLIED}
     said = told(report(outcomes, {}, Work(batches=1, added=10, removed=0, rejected=0)))
-    assert said[:3] == ["Stopped in mid-way: offsite-email/b", "Not attempted: offsite-email/c", ""]
-    assert "0 failed, 1 stopped in mid-way, 1 not" in said[3]
+    assert said[:3] == ["Stopped midway: offsite-email/b", "Not attempted: offsite-email/c", ""]
+    assert "0 failed, 1 stopped midway, 1 not" in said[3]
 
 
 def test_some_failed() -> None:

@@ -195,3 +195,8 @@ def test_what_a_problem_quotes_is_not_repeated() -> None:
     assert (problem.code, problem.title) == ("", "Wrong[31m")
     assert problems.trace({"errors": [entry]}) == ""
     assert mail not in repr(problem)
+
+
+def test_an_error_in_place_of_a_list_is_no_empty_account() -> None:
+    assert not wire.is_page({"data": None, "errors": [{"type": "availability", "code": "internal-error"}]})
+    assert wire.is_page({"data": None, "meta": {"totalItems": 0}})
