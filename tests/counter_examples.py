@@ -161,6 +161,14 @@ def a_create_that_waited_lands_later_than_it_was_written_down(kind: type[Histori
     ends_well(history)
 
 
+def a_refused_create_that_is_tried_again_leaves_no_stray(kind: type[Histories]) -> None:
+    history = begun(kind, run=True)
+    changes = [("retitle", 0, "Gold", ""), ("declare", TWO, frozenset({"p0"}))]
+    troubles = [("create", 0, "uncertain"), ("update", 0, "late")]
+    history.run_in_trouble(changes, troubles, [("delete_by_hand", 0)])
+    ends_well(history)
+
+
 def another_list_of_suppressed_people_is_another_order(kind: type[Histories]) -> None:
     """As many people as before, but not the same ones."""
     history = kind()
@@ -232,6 +240,7 @@ EXAMPLES: tuple[History, ...] = (
     a_call_that_waited_lands_later_than_it_was_written_down,
     a_rename_that_waited_lands_later_than_it_was_written_down,
     a_create_that_waited_lands_later_than_it_was_written_down,
+    a_refused_create_that_is_tried_again_leaves_no_stray,
     another_list_of_suppressed_people_is_another_order,
     a_name_that_may_still_be_taken_is_reserved,
     _taken_by("foreign retailer"),

@@ -167,7 +167,8 @@ def _create(tools: Tools, ledger: Ledger, group: Sequence[Creation]) -> None:
             account_id, wanted, lambda: _leaving(tools, ledger, group)
         )
         items: Sequence[Segment | ReconcilerError] = [
-            _unmade(item) if isinstance(item, ItemFailure) else item for item in answer.items
+            _unmade(item, again=answer.uncertain) if isinstance(item, ItemFailure) else item
+            for item in answer.items
         ]
         again = answer.uncertain
     except CancelledError as stop:
@@ -267,9 +268,9 @@ def _stopped(ledger: Ledger, items: Sequence[Patch] | Sequence[Creation], stop: 
         ledger.end(change.spec.address, Outcome.STOPPED)
 
 
-def _unmade(item: ItemFailure) -> ReconcilerError:
-    """An item that Criteo says nothing about may have been made."""
-    return _refused(item) if item.code else OutcomeUnknownError(item.problem)
+def _unmade(item: ItemFailure, *, again: bool = False) -> ReconcilerError:
+    """An item that Criteo says nothing about may have been made; one that is tried again may be yet."""
+    return _refused(item) if item.code and not again else OutcomeUnknownError(item.problem)
 
 
 def _refused(item: ItemFailure) -> RejectedError:
