@@ -1,5 +1,6 @@
 """The same app on a real socket: same answers, silence by hanging up, and never beyond this machine."""
 
+import signal
 import subprocess
 import sys
 import threading
@@ -92,7 +93,9 @@ def test_other_addresses_are_refused(world: World, host: str) -> None:
 def test_serve_says_where_and_ends_on_an_interrupt(tmp_path: Path) -> None:
     """In a process of its own, printing nothing but what `ready` prints."""
     script = f"""
+import signal
 from reconciler.emulator import Emulator
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs the tests may ignore it
 with Emulator.open({str(tmp_path / "emulator.db")!r}) as emulator:
     emulator.serve("localhost", 0, lambda url: print(url, flush=True))
 """
@@ -102,8 +105,11 @@ with Emulator.open({str(tmp_path / "emulator.db")!r}) as emulator:
         url = process.stdout.readline().strip()
         assert url.startswith("http://127.0.0.1:")
         assert httpx.get(f"{url}/2026-07/retail-media/me").status_code == 401
-        process.send_signal(2)
-        assert process.communicate(timeout=10)[0] == ""
+        process.send_signal(signal.SIGINT)
+        try:
+            assert process.communicate(timeout=10)[0] == ""
+        finally:
+            process.kill()  # or a server that does not hear would be waited for without end
     assert process.returncode == 0
 
 
