@@ -221,6 +221,14 @@ def a_segment_of_another_address_is_not_adopted(kind: type[Histories]) -> None:
     ends_well(history)
 
 
+def a_segment_may_be_the_work_of_an_earlier_request(kind: type[Histories]) -> None:
+    """The earlier one lands while the last waits for its turn; the last lands once the name is free again."""
+    history = begun(kind, run=False)
+    history.run_in_trouble([], [("create", 0, "late")], [])
+    history.run_in_trouble([], [("create", 0, "crash-late")], [("retitle", 0, "Gold", "")], delay=650)
+    ends_well(history)
+
+
 EXAMPLES: tuple[History, ...] = (
     a_title_may_look_like_the_name_of_a_retired_segment,
     a_retired_segment_never_gets_the_name_that_its_successor_wants,
@@ -241,6 +249,7 @@ EXAMPLES: tuple[History, ...] = (
     a_rename_that_waited_lands_later_than_it_was_written_down,
     a_create_that_waited_lands_later_than_it_was_written_down,
     a_refused_create_that_is_tried_again_leaves_no_stray,
+    a_segment_may_be_the_work_of_an_earlier_request,
     another_list_of_suppressed_people_is_another_order,
     a_name_that_may_still_be_taken_is_reserved,
     _taken_by("foreign retailer"),

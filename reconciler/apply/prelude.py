@@ -31,7 +31,7 @@ def run_prelude(tools: Tools, ledger: Ledger, changes: Sequence[Sending]) -> Non
     """All preludes, turn by turn. A change whose step fails is ended, and its later steps are left out."""
     for change, adopt in _steps(ledger, changes, AdoptSegment):
         holding = ledger.holding(change.spec.address, adopt.slot)
-        ledger.put(change.spec.address, adopt.slot, knowledge.created(holding, adopt.segment_id))
+        ledger.put(change.spec.address, adopt.slot, knowledge.recovered(holding, adopt.segment_id))
     for turn in Turn:
         patches = [one for one in _steps(ledger, changes, PatchSegment) if one[1].turn == turn]
         for chunk in _chunks(patches):
@@ -180,14 +180,16 @@ def _create(tools: Tools, ledger: Ledger, group: Sequence[Creation]) -> None:
         items = [error] * len(group)
     for (change, step), item in zip(group, items, strict=True):
         if isinstance(item, Segment):
-            _created(ledger, change, step, item, again=again)
+            holding = ledger.holding(change.spec.address, step.slot)
+            _created(ledger, change, step, knowledge.created(holding, item.id, again=again))
     doubtful = [one for one, item in zip(group, items, strict=True) if _doubtful(item)]
     found = _look_up(tools, ledger, account_id, doubtful) if doubtful else {}
     for (change, step), item, earlier in zip(group, items, known, strict=True):
         if isinstance(item, Segment):
             continue
         if segment := found.get(name_key(step.name)):
-            _created(ledger, change, step, segment, again=again)
+            holding = ledger.holding(change.spec.address, step.slot)
+            _created(ledger, change, step, knowledge.recovered(holding, segment.id, again=again))
         else:
             _not_created(tools, ledger, change, step, item, earlier)
 
@@ -201,10 +203,9 @@ def _leaving(tools: Tools, ledger: Ledger, group: Sequence[Creation]) -> None:
             ledger.put(change.spec.address, step.slot, knowledge.asked(holding, now))
 
 
-def _created(ledger: Ledger, change: Sending, step: CreateSegment, segment: Segment, *, again: bool) -> None:
-    holding = ledger.holding(change.spec.address, step.slot)
-    ledger.put(change.spec.address, step.slot, knowledge.created(holding, segment.id, again=again))
-    ledger.took(SegmentCreated(change.spec.address, segment.id))
+def _created(ledger: Ledger, change: Sending, step: CreateSegment, made: Holding) -> None:
+    ledger.put(change.spec.address, step.slot, made)
+    ledger.took(SegmentCreated(change.spec.address, made.segment_id))
 
 
 def _not_created(

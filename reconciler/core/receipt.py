@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from reconciler.core.members import EMPTY, NO_DELTA, Batch, Delta, SnapshotRef
 from reconciler.core.model import Address, SegmentKey
-from reconciler.core.remote import Acknowledgement, Segment, Statistics
+from reconciler.core.remote import Acknowledgement, Segment, Statistics, name_key
 
 CLOCK_SKEW = timedelta(minutes=2)
 PROMPT = timedelta(seconds=1)
@@ -150,10 +150,17 @@ def asked(holding: Holding, now: datetime) -> Holding:
 
 
 def created(holding: Holding, segment_id: str, *, again: bool = False) -> Holding:
-    """The create is answered, or its segment was found. `again`: it may be carried out once more."""
+    """The create is answered. `again`: it may be carried out once more."""
     intent = _asking(holding)
     late = (Rename(intent.name, None, intent.sent_at),) if again else ()
     return replace(holding, segment_id=segment_id, intent=None, renames=(*holding.renames, *late))
+
+
+def recovered(holding: Holding, segment_id: str, *, again: bool = False) -> Holding:
+    """Its segment was found. Any of several requests for one name may have made it: the last may be late."""
+    name = name_key(_asking(holding).name)
+    earlier = any(one.name is not None and name_key(one.name) == name for one in holding.renames)
+    return created(holding, segment_id, again=again or earlier)
 
 
 def renaming(holding: Holding, rename: Rename, quiet: timedelta) -> Holding:

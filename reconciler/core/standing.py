@@ -36,6 +36,7 @@ from reconciler.core.receipt import (
     Receipt,
     adoptable,
     may_undo,
+    recovered,
     waits_until,
 )
 from reconciler.core.remote import Segment, Statistics, name_key
@@ -138,7 +139,7 @@ def _resolve(sight: Sight, slot: Slot, holding: Holding) -> Holding | Finding | 
         statistics = sight.statistics.get(found.id, Statistics(None, None, None))
         why_not = adoptable(intent, holding.key, found, statistics)
         if not why_not:
-            return replace(holding, segment_id=found.id, intent=None)
+            return recovered(holding, found.id)
     until = intent.sent_at + sight.quiet
     if sight.now >= until:
         return None
