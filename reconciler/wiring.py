@@ -13,6 +13,7 @@ from reconciler.core.ports import SegmentReader, SegmentWriter, StateReader, Sta
 from reconciler.core.secret import Secret
 from reconciler.credentials.resolve import resolve
 from reconciler.criteo.connect import Connection, connect
+from reconciler.disk.private import HOME, private_directory
 from reconciler.emulator.emulator import Emulator
 from reconciler.emulator.mount import transport
 from reconciler.manifests import find_root, load
@@ -20,7 +21,6 @@ from reconciler.members.engine import DuckDbEngine
 from reconciler.members.scratch import Scratch, remove_unused
 from reconciler.settings import Settings
 from reconciler.state.factory import open_store
-from reconciler.state.private import HOME, private_directory
 
 EMULATOR = "emulator"
 THROW_AWAY = "reconciler-emulated-"

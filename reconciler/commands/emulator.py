@@ -16,8 +16,8 @@ from reconciler.emulator.emulator import Emulator
 from reconciler.emulator.faults import ANY, KINDS, TOKEN
 from reconciler.emulator.operations import BY_ID
 from reconciler.manifests import environments, find_root, load
-from reconciler.state.disk import replace_file
-from reconciler.state.private import HOME, private_directory
+from reconciler.disk.atomic import replace_file
+from reconciler.disk.private import HOME, private_directory
 from reconciler.wiring import EMULATOR, emulator_file, seat_accounts
 
 DURATION = re.compile(r"^(\d+)(s|m|h|d)$")

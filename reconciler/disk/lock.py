@@ -1,4 +1,4 @@
-"""One writer per state on one machine: `flock`, which ends with the process that holds it."""
+"""One holder per file on one machine: `flock`, which ends with the process that holds it."""
 
 import fcntl
 import os
@@ -9,19 +9,22 @@ from datetime import datetime
 from pathlib import Path
 
 from reconciler.core.errors import LockedError
-from reconciler.state.disk import PRIVATE_FILE, explained
+from reconciler.disk.atomic import PRIVATE_FILE, explained
 
 _LONGEST = 500
 
 
 @contextmanager
-def hold(path: Path, environment: str, who: str, since: datetime) -> Iterator[None]:
-    """The file stays when the lock is gone: removing it would let two runs lock two files."""
+def hold(path: Path, problem: str, who: str, since: datetime) -> Iterator[None]:
+    """Raises LockedError at once when it is taken: `problem`, and who holds it.
+
+    The file stays when the lock is gone: removing it would let two runs lock two files.
+    """
     with explained("lock", path):
         handle = os.open(path, os.O_RDWR | os.O_CREAT, PRIVATE_FILE)
     try:
         with explained("lock", path):
-            _take(handle, environment)
+            _take(handle, problem)
             _sign(handle, who, since)
         try:
             yield
@@ -31,12 +34,12 @@ def hold(path: Path, environment: str, who: str, since: datetime) -> Iterator[No
         os.close(handle)
 
 
-def _take(handle: int, environment: str) -> None:
+def _take(handle: int, problem: str) -> None:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise LockedError(
-            f"{environment}: another run holds the state: {_holder(handle)}",
+            f"{problem}: {_holder(handle)}",
             remedy="wait for it to end; if it hangs, end that process, and its lock ends with it",
         ) from None
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from reconciler.state.disk import PRIVATE_FILE, explained, sync_directory
+from reconciler.disk.atomic import PRIVATE_FILE, explained, sync_directory
 
 HOME = ".reconciler"
 PRIVATE_DIRECTORY = 0o700

@@ -20,7 +20,7 @@ from reconciler.core.errors import StorageError
 from reconciler.core.model import Address
 from reconciler.core.ports import Head
 from reconciler.core.receipt import Receipt
-from reconciler.state.disk import names_in, read_file
+from reconciler.disk.atomic import names_in, read_file
 
 KEY_LENGTH = 32
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")

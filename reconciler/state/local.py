@@ -13,10 +13,10 @@ from reconciler.core.errors import Finding, StorageError
 from reconciler.core.members import SnapshotRef
 from reconciler.core.ports import Head, StateReader, StateWriter
 from reconciler.core.receipt import Receipt
-from reconciler.state.disk import copy_file, explained, names_in, remove_file, replace_file, sweep
+from reconciler.disk.atomic import copy_file, explained, names_in, remove_file, replace_file, sweep
+from reconciler.disk.lock import hold
+from reconciler.disk.private import private_directory
 from reconciler.state.files import KEY_LENGTH, Files
-from reconciler.state.lock import hold
-from reconciler.state.private import private_directory
 
 _LINEAGE_LENGTH = 16
 
@@ -48,7 +48,8 @@ class LocalStore:
     def lock(self, who: str) -> Iterator[StateWriter]:
         files = self._files
         private_directory(files.directory)
-        with hold(files.lock, files.environment, who, self._now()):
+        taken = f"{files.environment}: another run holds the state"
+        with hold(files.lock, taken, who, self._now()):
             files.head()
             for directory in (files.directory, files.receipts, files.snapshots):
                 sweep(private_directory(directory))

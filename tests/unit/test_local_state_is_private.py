@@ -15,7 +15,7 @@ from reconciler.core.members import SnapshotRef
 from reconciler.core.model import Address, Form, IdentifierType, SegmentKey
 from reconciler.core.receipt import Holding, Receipt
 from reconciler.state.local import LocalStore
-from reconciler.state.private import private_directory
+from reconciler.disk.private import private_directory
 
 pytestmark = pytest.mark.promise("private")
 

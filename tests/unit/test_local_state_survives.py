@@ -16,7 +16,7 @@ from fakes.state_run import GOING, KEY, NEW, OLD, ONE, TWO, begin, cache, go_on,
 from reconciler.core.errors import StorageError
 from reconciler.core.model import Address
 from reconciler.core.receipt import Holding, Receipt
-from reconciler.state.disk import replace_file
+from reconciler.disk.atomic import replace_file
 from reconciler.state.files import Files
 from reconciler.state.local import LocalStore
 
