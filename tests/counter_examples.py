@@ -229,6 +229,17 @@ def a_segment_may_be_the_work_of_an_earlier_request(kind: type[Histories]) -> No
     ends_well(history)
 
 
+def a_segment_may_be_as_old_as_the_first_request_for_it(kind: type[Histories]) -> None:
+    """It lands while renames before the repeated create wait for their turn."""
+    history = begun(kind, run=False)
+    history.edit([("declare", TWO, frozenset({"p0"}))])
+    history.run_and_stop([], patience=2)
+    history.edit([OTHER_RETAILER])
+    history.run_in_trouble([], [("create", 0, "late")], [])
+    history.run_in_trouble([("swap_titles", 0, 1)], [("create", 0, "lost-before")], [], delay=650)
+    ends_well(history)
+
+
 EXAMPLES: tuple[History, ...] = (
     a_title_may_look_like_the_name_of_a_retired_segment,
     a_retired_segment_never_gets_the_name_that_its_successor_wants,
@@ -250,6 +261,7 @@ EXAMPLES: tuple[History, ...] = (
     a_create_that_waited_lands_later_than_it_was_written_down,
     a_refused_create_that_is_tried_again_leaves_no_stray,
     a_segment_may_be_the_work_of_an_earlier_request,
+    a_segment_may_be_as_old_as_the_first_request_for_it,
     another_list_of_suppressed_people_is_another_order,
     a_name_that_may_still_be_taken_is_reserved,
     _taken_by("foreign retailer"),

@@ -132,13 +132,15 @@ def intend(key: SegmentKey, name: str, before: Holding | None, now: datetime) ->
     """Before a create is sent.
 
     An earlier request for the same address that could still land is remembered: only the name it
-    asked for stops it from happening twice, so that name must not be given up too early.
+    asked for stops it from happening twice, so that name must not be given up too early. What is found
+    under the name may be the work of either, and as old as the earlier one.
     """
     earlier = before.intent if before else None
+    since = earlier.written_at if earlier and name_key(earlier.name) == name_key(name) else now
     renames = (Rename(earlier.name, None, earlier.sent_at),) if earlier else ()
     return Holding(
         key=key,
-        intent=Intent(name=name, written_at=now, sent_at=now),
+        intent=Intent(name=name, written_at=since, sent_at=now),
         renames=(*(before.renames if before and earlier else ()), *renames),
         settled=before.settled if before else None,
     )
