@@ -240,6 +240,16 @@ def a_segment_may_be_as_old_as_the_first_request_for_it(kind: type[Histories]) -
     ends_well(history)
 
 
+def a_forgotten_segment_that_can_not_be_seen_is_not_given_up(kind: type[Histories]) -> None:
+    """It is wanted again, under another account, while access to its own is lost."""
+    history = begun(kind, run=False)
+    history.edit([("rekey", 0, EMAIL, "1002", "7"), ("declare", TWO, frozenset({"p0"}))])
+    history.run_in_peace([])
+    history.run_in_peace([("remove_from_manifests", 0)])
+    history.run_in_trouble([("access_is_lost", "1002"), ("declare", ONE, frozenset({"p0"}))], [], [])
+    ends_well(history)
+
+
 EXAMPLES: tuple[History, ...] = (
     a_title_may_look_like_the_name_of_a_retired_segment,
     a_retired_segment_never_gets_the_name_that_its_successor_wants,
@@ -262,6 +272,7 @@ EXAMPLES: tuple[History, ...] = (
     a_refused_create_that_is_tried_again_leaves_no_stray,
     a_segment_may_be_the_work_of_an_earlier_request,
     a_segment_may_be_as_old_as_the_first_request_for_it,
+    a_forgotten_segment_that_can_not_be_seen_is_not_given_up,
     another_list_of_suppressed_people_is_another_order,
     a_name_that_may_still_be_taken_is_reserved,
     _taken_by("foreign retailer"),

@@ -143,7 +143,7 @@ def _question(change: Sending, observed: Observed) -> Question:
 def _lost_access(desired: Desired, observed: Observed, segments: Mapping[str, Segment]) -> Iterator[Blocked]:
     """Many segments gone at once is lost access until proven otherwise."""
     limit = desired.environment.guards.max_vanished
-    for account_id, managed in _managed(observed).items():
+    for account_id, managed in _managed(desired, observed).items():
         gone = [address for address, segment_id in managed if segment_id not in segments]
         share = len(gone) / len(managed)
         if share > limit and (len(gone) > 1 or len(gone) == len(managed)):
@@ -158,12 +158,18 @@ def _lost_access(desired: Desired, observed: Observed, segments: Mapping[str, Se
             yield Blocked(gone[0], Finding(str(gone[0]), problem, remedy))
 
 
-def _managed(observed: Observed) -> Mapping[str, Sequence[tuple[Address, str]]]:
-    """By readable account: the segments that should be there, with their address."""
+def _managed(desired: Desired, observed: Observed) -> Mapping[str, Sequence[tuple[Address, str]]]:
+    """By readable account: the segments that should be there, with their address.
+
+    One that was forgotten counts again once it is wanted again.
+    """
+    wanted = {spec.address for spec in desired.segments}
     managed: dict[str, list[tuple[Address, str]]] = defaultdict(list)
     for receipt in observed.receipts.values():
+        if receipt.forgotten_at and receipt.address not in wanted:
+            continue
         for holding in (receipt.current, receipt.successor):
-            if holding and holding.segment_id and not receipt.forgotten_at:
+            if holding and holding.segment_id:
                 managed[holding.key.account_id].append((receipt.address, holding.segment_id))
     return {account_id: held for account_id, held in managed.items() if account_id in observed.segments}
 

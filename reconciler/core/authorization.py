@@ -1,0 +1,136 @@
+"""The address that asks for consent, and the one a browser comes back to: made and read, never opened.
+
+Nothing is kept between the two: the state and the PKCE verifier follow from a key and a nonce, so that
+any number of addresses may be handed out, and one that was changed on the way is noticed.
+"""
+
+import base64
+import hashlib
+import hmac
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from urllib.parse import parse_qsl, urlencode
+
+from reconciler.core.errors import AuthenticationError
+from reconciler.core.secret import Secret
+
+LIFE = timedelta(days=7)
+"""How long an address may wait for who holds the login."""
+NONCE = 16
+"""Bytes of chance in each address."""
+KNOWN = {
+    "access_denied": "consent was denied",
+    "invalid_request": "Criteo found the address that was handed out incomplete",
+    "unauthorized_client": "the application is not allowed to ask for consent in this way",
+    "unsupported_response_type": "the application is not allowed to ask for consent in this way",
+    "server_error": "Criteo failed while consent was given",
+    "temporarily_unavailable": "Criteo can't take consent at the moment",
+}
+"""RFC 6749, 4.1.2.1: any other text in the address is a stranger's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Whose consent is asked for; a state that was made for one is no good for another."""
+
+    environment: str
+    credential: str
+    planning: bool
+
+    def __bytes__(self) -> bytes:
+        return "\n".join((self.environment, self.credential, str(self.planning))).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Applicant:
+    """What the address tells of the application."""
+
+    client_id: Secret
+    redirect_uri: str
+    pkce: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Redirected:
+    """A code, and the verifier that goes with it where PKCE is asked for."""
+
+    code: Secret
+    verifier: Secret
+
+
+def address(
+    consent_url: str, applicant: Applicant, key: bytes, nonce: bytes, subject: Subject, now: datetime
+) -> str:
+    """The address to hand to whoever holds the Criteo login. Criteo takes no scope."""
+    state = _state(key, nonce, subject, now)
+    query = {
+        "response_type": "code",
+        "client_id": applicant.client_id.reveal(),
+        "redirect_uri": applicant.redirect_uri,
+        "state": state,
+    }
+    if applicant.pkce:
+        digest = hashlib.sha256(_verifier(key, state).encode()).digest()
+        query |= {"code_challenge": _text(digest), "code_challenge_method": "S256"}
+    return f"{consent_url}?{urlencode(query)}"
+
+
+def read(redirected: str, key: bytes, subject: Subject, now: datetime, again: str) -> Redirected:
+    """What the browser brought back. `again` says how to begin anew.
+
+    Errors: AuthenticationError, which never repeats what is in the address.
+    """
+    query = dict(parse_qsl(redirected.strip().partition("?")[2].partition("#")[0]))
+    if "code" not in query and "error" not in query:
+        raise AuthenticationError(
+            "the address holds neither a code nor an error",
+            remedy="paste the whole address that the browser ended at, from https:// to its end",
+        )
+    state = query.get("state", "")
+    _check_state(state, key, subject, now, again)
+    if "error" in query:
+        why = KNOWN.get(query["error"], "Criteo gave no consent, for a reason of its own")
+        raise AuthenticationError(why, remedy=f"clear it up with whoever holds the login, then {again}")
+    return Redirected(Secret(query["code"]), Secret(_verifier(key, state)))
+
+
+def _check_state(state: str, key: bytes, subject: Subject, now: datetime, again: str) -> None:
+    raw = _bytes(state)
+    nonce, issued = raw[:NONCE], raw[NONCE : NONCE + 8]
+    asked_at = datetime.fromtimestamp(int.from_bytes(issued) % 2**34, UTC)
+    if not hmac.compare_digest(state.encode(), _state(key, nonce, subject, asked_at).encode()):
+        raise AuthenticationError(
+            "the state in the address is not one that was given out here for this credential",
+            remedy="finish where `auth url` or `auth login` printed the address, and with the address that "
+            f"came back for it; or {again}",
+        )
+    if now - asked_at > LIFE:
+        raise AuthenticationError(
+            f"the address was given out more than {LIFE.days} days ago", remedy=f"ask anew: {again}"
+        )
+
+
+def _state(key: bytes, nonce: bytes, subject: Subject, now: datetime) -> str:
+    stamped = nonce + int(now.timestamp()).to_bytes(8)
+    return _text(stamped + _mac(key, b"state\n" + stamped + bytes(subject)))
+
+
+def _verifier(key: bytes, state: str) -> str:
+    """43 characters, as RFC 7636 wants at least."""
+    return _text(_mac(key, b"verifier\n" + state.encode()))
+
+
+def _mac(key: bytes, message: bytes) -> bytes:
+    return hmac.digest(key, message, "sha256")
+
+
+def _text(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def _bytes(text: str) -> bytes:
+    """Whatever it is: what is not base64 is no state of ours either."""
+    try:
+        return base64.urlsafe_b64decode(text.encode() + b"=" * (-len(text) % 4))
+    except ValueError:
+        return b""

@@ -1,0 +1,48 @@
+"""What is held once somebody at Criteo has consented, and how long it is good for."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from reconciler.core.secret import Secret
+
+LIFE = timedelta(days=180)
+"""Refresh tokens live six months (Criteo, "Authorization Code"); the shortest six months have 181 days."""
+OLD = timedelta(days=150)
+"""From this age on, people are told that the consent must be asked for again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """A refresh token, and what is known of how it came.
+
+    `obtained_at`: when this token was issued; None when somebody put it there by hand. `accounts`:
+    what the consent reached when it was given, as far as the application could see.
+    """
+
+    refresh_token: Secret
+    obtained_at: datetime | None = None
+    consented_at: datetime | None = None
+    accounts: tuple[str, ...] = ()
+    how: str = "put there by hand"
+
+    @property
+    def ends_at(self) -> datetime | None:
+        """When Criteo stops taking the token, unless it is renewed before."""
+        return self.obtained_at + LIFE if self.obtained_at else None
+
+
+def renewed(consent: Consent, token: Secret | None, now: datetime) -> Consent:
+    """After a refresh. A token that comes back unchanged, or not at all, grows no younger."""
+    if token is None or token.reveal() == consent.refresh_token.reveal():
+        return consent
+    return replace(consent, refresh_token=token, obtained_at=now)
+
+
+def is_old(consent: Consent, now: datetime) -> bool:
+    """It is time to ask for consent again."""
+    return consent.obtained_at is not None and now - consent.obtained_at >= OLD
+
+
+def is_over(consent: Consent, now: datetime) -> bool:
+    """Criteo won't take it any more."""
+    return consent.ends_at is not None and now >= consent.ends_at

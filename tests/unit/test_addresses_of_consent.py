@@ -1,0 +1,123 @@
+"""The address that asks for consent, and the one that comes back: what is good, and what is refused."""
+
+import base64
+import hashlib
+from datetime import timedelta
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+import pytest
+from fakes.clock import NOON
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconciler.core.authorization import LIFE, NONCE, Applicant, Redirected, Subject, address, read
+from reconciler.core.errors import AuthenticationError
+from reconciler.core.secret import Secret
+
+pytestmark = pytest.mark.promise("credentials")
+
+KEY, CHANCE = b"k" * 32, b"n" * NONCE
+SUBJECT = Subject("sandbox", "criteo", planning=False)
+BACK = "https://hooks.acme.example/criteo"
+AGAIN = "`reconciler auth login sandbox criteo`"
+
+
+def asked(*, pkce: bool = False, nonce: bytes = CHANCE) -> dict[str, str]:
+    made = address(
+        "https://consent.criteo.com/request",
+        Applicant(Secret("id+1"), BACK, pkce),
+        KEY,
+        nonce,
+        SUBJECT,
+        NOON,
+    )
+    assert made.startswith("https://consent.criteo.com/request?response_type=code&client_id=id%2B1&")
+    return {name: value for name, [value] in parse_qs(urlsplit(made).query).items()}
+
+
+def back(**query: str) -> str:
+    return f"{BACK}?{urlencode(query)}"
+
+
+def came(redirected: str, subject: Subject = SUBJECT, after: timedelta = timedelta(0)) -> Redirected:
+    return read(redirected, KEY, subject, NOON + after, AGAIN)
+
+
+def refused(
+    redirected: str, subject: Subject = SUBJECT, after: timedelta = timedelta(0)
+) -> AuthenticationError:
+    with pytest.raises(AuthenticationError) as caught:
+        came(redirected, subject, after)
+    assert caught.value.exit_code == 4
+    assert "hunter2" not in f"{caught.value.problem} {caught.value.remedy}"
+    return caught.value
+
+
+def test_what_comes_back_for_it_is_taken() -> None:
+    query = asked()
+    assert query["redirect_uri"] == BACK
+    assert "code_challenge" not in query
+    assert came(f"  {back(code='a b', state=query['state'])}#_=_\n").code.reveal() == "a b"
+
+
+def test_the_verifier_is_the_one_whose_challenge_went_out() -> None:
+    query = asked(pkce=True)
+    verifier = came(back(code="c", state=query["state"])).verifier.reveal()
+    digest = hashlib.sha256(verifier.encode()).digest()
+    assert query["code_challenge_method"] == "S256"
+    assert query["code_challenge"] == base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+    assert len(verifier) == 43
+    assert verifier not in urlencode(query)
+
+
+def test_no_two_addresses_share_a_verifier() -> None:
+    one, other = asked(pkce=True), asked(pkce=True, nonce=b"m" * NONCE)
+    assert one["code_challenge"] != other["code_challenge"]
+
+
+@given(st.integers(0, 10_000), st.integers(1, 255))
+def test_a_state_changed_on_the_way_is_refused(position: int, change: int) -> None:
+    state = bytearray(asked()["state"].encode())
+    state[position % len(state)] ^= change
+    text = state.decode(errors="replace")
+    assert "not one that was given out here" in refused(back(code="hunter2", state=text)).problem
+
+
+@pytest.mark.parametrize("state", ["", "x", "ä", "A" * 200, "====", "\ud800"])
+def test_a_strangers_state_is_refused(state: str) -> None:
+    query = urlencode({"code": "hunter2", "state": state}, errors="replace")
+    assert "not one that was given out here" in refused(f"{BACK}?{query}").problem
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        Subject("production", "criteo", planning=False),
+        Subject("sandbox", "other", planning=False),
+        Subject("sandbox", "criteo", planning=True),
+    ],
+)
+def test_a_state_is_for_one_application_of_one_environment(subject: Subject) -> None:
+    error = refused(back(code="hunter2", state=asked()["state"]), subject)
+    assert AGAIN in error.remedy
+
+
+def test_an_address_waits_a_week_and_no_longer() -> None:
+    redirected = back(code="hunter2", state=asked()["state"])
+    came(redirected, after=LIFE)
+    assert "more than 7 days ago" in refused(redirected, after=LIFE + timedelta(seconds=1)).problem
+
+
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [("access_denied", "consent was denied"), ("hunter2", "for a reason of its own")],
+)
+def test_a_denial_says_what_to_do(error: str, why: str) -> None:
+    found = refused(back(error=error, error_description="hunter2", state=asked()["state"]))
+    assert why in found.problem
+    assert AGAIN in found.remedy
+
+
+@pytest.mark.parametrize("pasted", ["", "hunter2", BACK, f"{BACK}?state=hunter2", "https://["])
+def test_something_else_that_was_pasted_is_not_repeated(pasted: str) -> None:
+    assert "neither a code nor an error" in refused(pasted).problem

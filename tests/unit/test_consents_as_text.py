@@ -1,0 +1,73 @@
+"""A consent survives being kept, whoever put it there; what is damaged is said and not shown."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from fakes.clock import NOON
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconciler.core.consent import LIFE, OLD, Consent, is_old, is_over, renewed
+from reconciler.core.errors import AuthenticationError
+from reconciler.core.secret import Secret
+from reconciler.credentials.consents import decode, encode
+
+pytestmark = pytest.mark.promise("credentials")
+
+times = st.none() | st.datetimes(timezones=st.just(UTC))
+tokens = st.text(st.characters(codec="ascii", min_codepoint=0x21), min_size=1).filter(
+    lambda text: not text.startswith("{")
+)
+
+
+def parts(consent: Consent) -> tuple[object, ...]:
+    return (
+        consent.refresh_token.reveal(),
+        consent.obtained_at,
+        consent.consented_at,
+        consent.accounts,
+        consent.how,
+    )
+
+
+@given(tokens, times, times, st.lists(st.text()), st.text())
+def test_what_is_kept_is_read_again(
+    token: str, obtained: datetime | None, consented: datetime | None, accounts: list[str], how: str
+) -> None:
+    consent = Consent(Secret(token), obtained, consented, tuple(accounts), how)
+    assert parts(decode(encode(consent), "")) == parts(consent)
+    assert repr(consent).startswith("Consent(refresh_token=<secret>, ")
+
+
+@given(tokens)
+def test_a_bare_token_is_one_put_there_by_hand(token: str) -> None:
+    consent = decode(Secret(token), "")
+    assert parts(consent) == (token, None, None, (), "put there by hand")
+    assert (is_old(consent, NOON), is_over(consent, NOON), consent.ends_at) == (False, False, None)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["{", "{}", '{"refreshToken": "hunter2"}', '{"refreshToken": "hunter2", "obtainedAt": "tomorrow"}',
+     '{"refreshToken": "hunter2", "obtainedAt": 7, "consentedAt": null, "accounts": [], "how": ""}'],
+)  # fmt: skip
+def test_something_else_in_its_place_is_said_and_not_shown(text: str) -> None:
+    with pytest.raises(AuthenticationError, match="holds something else") as caught:
+        decode(Secret(text), "ask again")
+    assert caught.value.remedy == "ask again"
+    assert "hunter2" not in str(caught.value)
+
+
+def test_people_are_told_from_day_150_and_it_ends_on_day_180() -> None:
+    consent = Consent(Secret("first"), obtained_at=NOON)
+    assert [is_old(consent, NOON + timedelta(days=day)) for day in (0, 149, 150)] == [False, False, True]
+    assert [is_over(consent, NOON + timedelta(days=day)) for day in (0, 179, 180)] == [False, False, True]
+    assert (OLD.days, LIFE.days) == (150, 180)
+
+
+def test_a_renewed_token_is_young_and_keeps_what_is_known_of_the_consent() -> None:
+    consent = Consent(Secret("first"), NOON, NOON, ("1",), "auth login")
+    later = NOON + timedelta(days=1)
+    assert parts(renewed(consent, Secret("second"), later)) == ("second", later, NOON, ("1",), "auth login")
+    assert renewed(consent, Secret("first"), later) is consent
+    assert renewed(consent, None, later) is consent
