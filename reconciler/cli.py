@@ -17,10 +17,12 @@ from reconciler.crash import speak_for_ourselves, tell
 
 COMMANDS = {
     "validate": "Check manifests offline: schema, links, names, sources",
+    "doctor": "Test the connection link by link, and name the fix",
     "plan": "Show what would change at Criteo; writes nothing",
     "apply": "Plan, then carry the plan out",
     "status": "Where every address stands: members, match rate, when it is live",
     "explain": "Why one address changes, and which rows are dropped and why",
+    "auth": "Ask for consent at Criteo, keep it, and say until when it is good",
     "emulator": "Criteo on your machine: serve it, move its clock, make it fail",
 }
 """Help is printed from this table, so that it loads no command."""

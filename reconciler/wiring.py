@@ -2,19 +2,23 @@
 
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from pathlib import Path
 
+from reconciler.access import Access
 from reconciler.clock import SystemClock, Waits
-from reconciler.core.model import Address, Credential, Desired
-from reconciler.core.ports import SegmentReader, SegmentWriter, StateReader, StateStore
+from reconciler.core.errors import StorageError
+from reconciler.core.model import Address, Credential, Desired, Role
+from reconciler.core.ports import Inspector, SegmentReader, SegmentWriter, StateReader, StateStore
 from reconciler.core.secret import Secret
-from reconciler.credentials.resolve import resolve
+from reconciler.credentials import Places
 from reconciler.criteo.connect import Connection, connect
+from reconciler.criteo.grants import ClientCredentials, Keys
 from reconciler.disk.private import HOME, private_directory
-from reconciler.emulator.emulator import Emulator
+from reconciler.emulator import AnotherVersion, Emulator
 from reconciler.emulator.mount import transport
 from reconciler.manifests import find_root, load
 from reconciler.members.engine import DuckDbEngine
@@ -25,6 +29,8 @@ from reconciler.state.factory import open_store
 EMULATOR = "emulator"
 THROW_AWAY = "reconciler-emulated-"
 EMULATED_URL = "http://emulator.invalid"
+READING: Callable[[Credential], Role] = attrgetter("reading")
+WRITING: Callable[[Credential], Role] = attrgetter("writing")
 ISSUES_ITS_OWN = "the emulator issues its own credentials; the references in the manifests are not read"
 
 
@@ -41,6 +47,7 @@ class Workspace:
     _private: Path
     _open: ExitStack
     _connections: dict[str, Connection]
+    _role: Callable[[Credential], Role]
 
     def readers(self) -> Mapping[str, SegmentReader]:
         """By credential. Secrets are read now, and not before."""
@@ -56,11 +63,21 @@ class Workspace:
         credentials = {spec.address: spec.credential for spec in self.desired.segments}
         return readers[credentials.get(address, next(iter(readers)))]
 
+    def inspector(self, role: Role) -> Inspector:
+        """A connection of its own, to look at. Secrets are read now."""
+        connection = self._emulation(self._emulator()) if self.emulated else self.access().connection(role)
+        return self._open.enter_context(connection).inspector
+
+    @property
+    def data_root(self) -> str:
+        """An absolute folder, or an address as it is written in the manifests."""
+        data_root = self.desired.environment.data_root
+        return data_root if "://" in data_root else str(self.root / data_root)
+
     def engine(self, state: StateReader) -> DuckDbEngine:
         environment = self.desired.environment
-        data_root = environment.data_root
         engine = DuckDbEngine(
-            data_root if "://" in data_root else str(self.root / data_root),
+            self.data_root,
             private_directory(self._private / "cache" / environment.name),
             state.fetch,
             state.key(),
@@ -77,19 +94,27 @@ class Workspace:
 
     def _connected(self) -> Mapping[str, Connection]:
         if not self._connections:
-            emulator = self._emulator() if self.emulated else None
-            used = {spec.credential for spec in self.desired.segments}
-            for credential in self.desired.credentials:
-                if used and credential.name not in used:
-                    continue
-                opened = self._emulation(emulator) if emulator else self._connection(credential)
-                self._connections[credential.name] = self._open.enter_context(opened)
+            for name, connection in self._connecting():
+                self._connections[name] = self._open.enter_context(connection)
         return self._connections
+
+    def _connecting(self) -> Iterator[tuple[str, Connection]]:
+        emulator, access = self._emulator() if self.emulated else None, self.access()
+        for credential in self.used_credentials():
+            yield (
+                credential.name,
+                self._emulation(emulator) if emulator else access.connection(self._role(credential)),
+            )
+
+    def used_credentials(self) -> tuple[Credential, ...]:
+        """Those that segments are reached with; all while there are no segments."""
+        used = {spec.credential for spec in self.desired.segments}
+        return tuple(one for one in self.desired.credentials if not used or one.name in used)
 
     def _emulator(self) -> Emulator:
         folder = private_directory(self._private / EMULATOR)
         emulator = self._open.enter_context(
-            Emulator.open(emulator_file(folder, self.desired.environment.name))
+            open_emulator(emulator_file(folder, self.desired.environment.name))
         )
         for account_id, retailers in seat_accounts(self.desired).items():
             emulator.ensure_account(account_id, retailers)
@@ -102,35 +127,36 @@ class Workspace:
             base_url=EMULATED_URL,
             version=api.version,
             token_url="",
-            client_id=Secret(issued.client_id),
-            client_secret=Secret(issued.client_secret),
-            grant="clientCredentials",
+            grant=ClientCredentials(Keys(Secret(issued.client_id), Secret(issued.client_secret))),
             timeout=api.timeout,
             clock=self.clock,
             transport=transport(emulator.app),
         )
 
-    def _connection(self, credential: Credential) -> Connection:
-        api, environ = self.desired.environment.api, self._settings.environ
-        return connect(
-            base_url=api.endpoint,
-            version=api.version,
-            token_url=api.token_url,
-            client_id=resolve(credential.client_id, environ, self.root),
-            client_secret=resolve(credential.client_secret, environ, self.root),
-            grant=credential.grant,
-            timeout=api.timeout,
-            clock=self.clock,
+    def access(self) -> Access:
+        """Ways to Criteo, whatever the manifests say of an emulator in this process."""
+        places = Places(
+            self._settings.environ, self.root, self.store.sealed(), self.desired.environment.sealing_key
         )
+        return Access(self.desired.environment, places, self.clock)
 
 
 @contextmanager
 def workspace(
-    settings: Settings, environment: str, stop: threading.Event, shown: Waits
+    settings: Settings,
+    environment: str,
+    stop: threading.Event,
+    shown: Waits,
+    role: Callable[[Credential], Role] = READING,
+    read: Callable[..., Desired] = load,
 ) -> Iterator[Workspace]:
-    """Loads the manifests; edges are opened when asked for, and closed at the end."""
+    """Loads the manifests; edges are opened when asked for, and closed at the end.
+
+    `role`: which application of a credential is used, where it has one for reading alone. `read`: how
+    the manifests are loaded.
+    """
     root = find_root(settings.directory)
-    desired = load(root, environment, data_root=settings.data_root)
+    desired = read(root, environment, data_root=settings.data_root)
     with suppress(OSError):
         remove_unused(Path(tempfile.gettempdir()), THROW_AWAY)  # people are in what a killed run left
     with ExitStack() as stack:
@@ -153,12 +179,24 @@ def workspace(
             _private=private,
             _open=stack,
             _connections={},
+            _role=role,
         )
 
 
 def emulator_file(folder: Path, environment: str) -> Path:
     """Where the emulator of an environment lives."""
     return folder / f"{environment}.sqlite"
+
+
+def open_emulator(file: Path) -> Emulator:
+    """StorageError for a file of another version."""
+    try:
+        return Emulator.open(file)
+    except AnotherVersion:
+        raise StorageError(
+            "the emulator's file was made by another version of reconciler",
+            remedy=f"delete {HOME}/{EMULATOR}/{file.name} and the files beside it that begin with its name",
+        ) from None
 
 
 def _throw_away(desired: Desired, private: Path) -> Desired:

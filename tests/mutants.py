@@ -199,9 +199,9 @@ def gone_is_fine(change: Any, sight: Any) -> Any:
     return None if known and known not in sight.segments else change
 
 
-def without_successors(observed: Any) -> tuple[Any]:
+def without_successors(desired: Any, observed: Any) -> tuple[Any, Any]:
     alone = {at: replace(one, successor=None) for at, one in observed.receipts.items()}
-    return (replace(observed, receipts=alone),)
+    return desired, replace(observed, receipts=alone)
 
 
 # ---- 6. Order

@@ -15,8 +15,8 @@ PROMISES = {
     "private": "No identifier, token or secret is in any output, log, error, plan or temporary file",
     "members": "Members are exact: the engine, in SQL, agrees with plain Python on every form and every set",
     "pacing": "Criteo's limit is never met with a 429, however the window behaves",
-    "credentials": "A rotated token is kept before it is used, by one run at a time; what is lost, denied, too "
-    "old or another's is said by name, with whom to ask",
+    "credentials": "A rotated token is kept before it is used, by one run at a time; what is lost, denied, "
+    "too old or another's is said, with whom to ask",
     "client": "What is sent again is safe to send again, and doubt is told from a no",
     "any-criteo": "Whatever Criteo leaves unsaid, the client reads it right",
     "emulator-is-criteo": "The emulator answers as Criteo documents: the official SDK drives every call",

@@ -25,6 +25,7 @@ from reconciler.core.remote import NewSegment, SegmentPatch
 from reconciler.core.secret import Secret
 from reconciler.criteo.client import CriteoWriter
 from reconciler.criteo.connect import connect
+from reconciler.criteo.grants import ClientCredentials, Keys
 from reconciler.criteo.session import ATTEMPTS
 from reconciler.emulator import Emulator, Switches
 from reconciler.emulator.faults import Kind as Strike
@@ -226,9 +227,7 @@ class RealWorld(World):
                 base_url="http://emulator",
                 version="2026-07",
                 token_url="",
-                client_id=Secret(issued.client_id),
-                client_secret=Secret(issued.client_secret),
-                grant="clientCredentials",
+                grant=ClientCredentials(Keys(Secret(issued.client_id), Secret(issued.client_secret))),
                 timeout=timedelta(minutes=2),
                 clock=self.clock,
                 transport=transport(emulator.app),

@@ -15,6 +15,7 @@ KINDS = {
     "golden": "expected texts",
     "e2e": "the real command line",
     "sdk": "Criteo's own SDK",
+    "browser": "a real browser",
 }
 HEAD = """\
 # Reliability

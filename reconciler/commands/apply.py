@@ -1,7 +1,6 @@
 """`apply`: plans under the lock, shows the plan, and carries it out."""
 
 import os
-import signal
 import sys
 import threading
 from datetime import timedelta
@@ -11,14 +10,14 @@ from typing import Any, NoReturn
 import click
 
 from reconciler.apply import Report, Tools, apply, side_by_side
-from reconciler.commands.options import OUTPUT, WORLD, settings_of, stop_event, with_options
+from reconciler.commands.options import OUTPUT, WORLD, answering, settings_of, stop_event, with_options
 from reconciler.commands.planning import Planned, Screen, make_plan, screen
 from reconciler.core.errors import CancelledError, PartlyAppliedError, RefusedError
 from reconciler.core.events import Event, Outcome
 from reconciler.core.ports import StateWriter
 from reconciler.render.report import Tally, Work, apply_report, print_report
 from reconciler.render.terminal import print_plan
-from reconciler.wiring import Workspace, workspace
+from reconciler.wiring import WRITING, Workspace, workspace
 
 WORKERS = 8
 
@@ -40,7 +39,7 @@ def command(stop: object, /, environment: str, yes: bool, **flags: Any) -> int:
         raise click.UsageError("nobody can be asked here: pass --yes to apply the plan as it is shown")
     shown = screen(settings)
     with (
-        workspace(settings, environment, asked, shown.progress) as space,
+        workspace(settings, environment, asked, shown.progress, WRITING) as space,
         space.store.lock(settings.who) as state,
     ):
         with shown.progress:
@@ -55,16 +54,12 @@ def command(stop: object, /, environment: str, yes: bool, **flags: Any) -> int:
 
 
 def _confirm(space: Workspace, yes: bool) -> None:
-    """Ctrl-C at the question means no."""
     if yes:
         return
     name = space.desired.environment.name
     where = "the emulator" if space.emulated else space.desired.environment.api.endpoint
-    listening = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
+    with answering():
         click.confirm(f"Apply this plan to {name} ({where})?", abort=True, err=True)
-    finally:
-        signal.signal(signal.SIGINT, listening)
     space.clock.check()
 
 

@@ -2,7 +2,6 @@
 
 import errno
 import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,30 +9,16 @@ from typing import Any
 
 import click
 
-from reconciler.commands.options import OUTPUT, settings_of, stop_event, with_options
+from reconciler.commands.options import OUTPUT, Duration, settings_of, stop_event, with_options
 from reconciler.core.errors import ConfigurationError
-from reconciler.emulator.emulator import Emulator
-from reconciler.emulator.faults import ANY, KINDS, TOKEN
-from reconciler.emulator.operations import BY_ID
-from reconciler.manifests import environments, find_root, load
 from reconciler.disk.atomic import replace_file
 from reconciler.disk.private import HOME, private_directory
-from reconciler.wiring import EMULATOR, emulator_file, seat_accounts
-
-DURATION = re.compile(r"^(\d+)(s|m|h|d)$")
-SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-
-
-class Duration(click.ParamType[float]):
-    """`90s`, `30m`, `12h` or `1d`, as seconds."""
-
-    name = "duration"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        matched = DURATION.match(str(value))
-        if matched is None:
-            self.fail("write a duration like 90s, 30m, 12h or 1d", param, ctx)
-        return float(int(matched[1]) * SECONDS[matched[2]])
+from reconciler.emulator.emulator import Emulator
+from reconciler.emulator.faults import ANY, KINDS, TOKEN
+from reconciler.emulator.gate import CONSENT_PATH
+from reconciler.emulator.operations import BY_ID
+from reconciler.manifests import environments, find_root, load
+from reconciler.wiring import EMULATOR, emulator_file, open_emulator, seat_accounts
 
 
 @click.group(name="emulator")
@@ -70,7 +55,7 @@ def serve(stop: object, /, environment: str, host: str, port: int, **flags: Any)
 
 def _tell(environment: str, url: str) -> None:
     click.echo(f"serving {environment} at {url} until interrupted; to reach it, write in the manifests")
-    click.echo(f"  api: {{endpoint: {url}}}")
+    click.echo(f"  api: {{endpoint: {url}, consentUrl: {url}{CONSENT_PATH}}}")
     click.echo(f"  clientId: file:{HOME}/{EMULATOR}/{environment}.client-id")
     click.echo(f"  clientSecret: file:{HOME}/{EMULATOR}/{environment}.client-secret")
 
@@ -131,6 +116,16 @@ def fault(
     click.echo(f"{environment}: {kind} strikes the next {times} of {operation}")
 
 
+@command.command()
+@click.argument("environment", metavar="ENV")
+@with_options(OUTPUT)
+def revoke(environment: str, **flags: Any) -> None:
+    """Withdraw every consent, as an account's administrator would at Criteo."""
+    with _opened(environment, flags) as emulator:
+        withdrawn = emulator.revoke_consents()
+    click.echo(f"{environment}: consents withdrawn: {withdrawn}; client credentials go on working")
+
+
 @contextmanager
 def _opened(environment: str, flags: dict[str, Any]) -> Iterator[Emulator]:
     root = find_root(settings_of(flags).directory)
@@ -140,7 +135,7 @@ def _opened(environment: str, flags: dict[str, Any]) -> Iterator[Emulator]:
             remedy=f"environments here: {', '.join(environments(root))}",
         )
     folder: Path = private_directory(root / HOME / EMULATOR)
-    with Emulator.open(emulator_file(folder, environment)) as emulator:
+    with open_emulator(emulator_file(folder, environment)) as emulator:
         for account_id, retailers in seat_accounts(load(root, environment)).items():
             emulator.ensure_account(account_id, retailers)
         yield emulator

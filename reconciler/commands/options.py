@@ -1,7 +1,10 @@
 """Options that commands share, read into Settings."""
 
+import re
+import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import click
@@ -11,6 +14,9 @@ from reconciler.core.model import Address
 from reconciler.settings import Settings, read_settings
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+
+DURATION = re.compile(r"^(\d+)(s|m|h|d)$")
+SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 OUTPUT = (
     click.option("-C", "directory", metavar="DIR", help="Run as if started in DIR."),
@@ -35,6 +41,18 @@ ONLY = (
     ),
 )
 WORLD = (*SOURCES, *EMULATE, *ONLY)
+
+
+class Duration(click.ParamType[float]):
+    """`90s`, `30m`, `12h` or `1d`, as seconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        matched = DURATION.match(str(value))
+        if matched is None:
+            self.fail("write a duration like 90s, 30m, 12h or 1d", param, ctx)
+        return float(int(matched[1]) * SECONDS[matched[2]])
 
 
 def with_options(*groups: tuple[Callable[[Function], Function], ...]) -> Callable[[Function], Function]:
@@ -65,6 +83,16 @@ def stop_event(context_object: object) -> threading.Event:
     if not isinstance(context_object, threading.Event):
         raise TypeError("the command line passes the stop event")
     return context_object
+
+
+@contextmanager
+def answering() -> Iterator[None]:
+    """While a person is asked, Ctrl-C means no; at other times it is a request to stop."""
+    listening = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, listening)
 
 
 def selected(only: tuple[str, ...], known: frozenset[Address]) -> frozenset[Address]:

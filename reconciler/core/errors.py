@@ -3,6 +3,7 @@
 ReconcilerError (1: a bug, if it is ever raised bare)
 ├── ConfigurationError (3)   manifests, sources or settings are wrong
 ├── AuthenticationError (4)  no token, or no consent
+│   └── DeniedError          a 403: consent or a permission lacks
 ├── RefusedError (5)         a guard or a policy stands against the plan
 ├── LockedError (7)          another run holds this environment
 ├── PartlyAppliedError (8)   some changes are applied; running again resumes
@@ -15,6 +16,7 @@ ReconcilerError (1: a bug, if it is ever raised bare)
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,16 @@ class AuthenticationError(ReconcilerError):
     """Criteo gave no token, or the consent is missing or revoked."""
 
     exit_code = 4
+
+
+class DeniedError(AuthenticationError):
+    """Criteo knows us and says no. `lacking`: what isn't there, as far as its answer tells."""
+
+    def __init__(
+        self, problem: str, *, remedy: str = "", lacking: Literal["consent", "permission", ""] = ""
+    ) -> None:
+        super().__init__(problem, remedy=remedy)
+        self.lacking = lacking
 
 
 class RefusedError(ReconcilerError):

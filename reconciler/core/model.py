@@ -90,14 +90,18 @@ class Api:
     endpoint: str
     version: str = "2026-07"
     token_url: str = ""
+    consent_url: str = "https://consent.criteo.com/request"
     batch_size: int = 50_000
     timeout: timedelta = timedelta(seconds=60)
     quiet: timedelta = timedelta(minutes=15)
 
 
+SEALING_KEY = "env:RECONCILER_STATE_KEY"
+
+
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """One folder under `environments/`."""
+    """One folder under `environments/`. `sealing_key` is a reference: `state:` secrets are sealed with it."""
 
     name: str
     api: Api
@@ -107,22 +111,64 @@ class Environment:
     name_prefix: str = ""
     sample_rows: int | None = None
     guards: Guards = Guards()
+    sealing_key: str = SEALING_KEY
 
     def seat(self, name: str) -> Seat:
         return dict(self.seats)[name]
 
 
-@dataclass(frozen=True, slots=True)
-class Credential:
-    """How to authenticate; `client_id` and `client_secret` are references (`env:NAME`), never secrets."""
+GrantName = Literal["clientCredentials", "authorizationCode"]
 
-    name: str
-    grant: Literal["clientCredentials", "authorizationCode"]
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """A Criteo application and how it gets tokens. Ids, secrets and tokens are references (`env:NAME`)."""
+
+    grant: GrantName
     client_id: str
     client_secret: str
     refresh_token: str = ""
     redirect_uri: str = ""
+    pkce: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """How to authenticate. `planning` is an application for reading alone; None: the same one reads."""
+
+    name: str
+    application: Application
+    planning: Application | None = None
     place: Place = Place("", 0, 0)
+
+    def roles(self) -> tuple["Role", ...]:
+        """The one that may write, and the one that only reads if there is one."""
+        writing = Role(self.name, self.application, planning=False)
+        return (writing, Role(self.name, self.planning, planning=True)) if self.planning else (writing,)
+
+    @property
+    def writing(self) -> "Role":
+        return self.roles()[0]
+
+    @property
+    def reading(self) -> "Role":
+        return self.roles()[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """One application of a credential. `planning`: it is the one that only reads."""
+
+    credential: str
+    application: Application
+    planning: bool
+
+    def __str__(self) -> str:
+        return f"{self.credential} (plan)" if self.planning else self.credential
+
+    def login(self, environment: str) -> str:
+        """The command that asks for consent."""
+        return f"`reconciler auth login {environment} {self.credential}{' --plan' if self.planning else ''}`"
 
 
 @dataclass(frozen=True, slots=True)

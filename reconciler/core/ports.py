@@ -3,15 +3,17 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Protocol
 
+from reconciler.core.consent import Consent
 from reconciler.core.members import Batch, Delta, Identifiers, Operation, SnapshotRef, Target
 from reconciler.core.model import Audience, Form, IdentifierType
 from reconciler.core.receipt import Holding, Receipt
 from reconciler.core.remote import (
     Acknowledgement,
     BulkAnswer,
+    Caller,
     NewSegment,
     RateLimit,
     Segment,
@@ -47,6 +49,39 @@ class SegmentReader(Protocol):
 
     def statistics(self, account_id: str, segment_id: str) -> Statistics:
         """getAudienceSegmentContactListStatistics."""
+        ...
+
+    def rate_limit(self) -> RateLimit | None:
+        """From the newest answer; None before the first."""
+        ...
+
+
+class Inspector(Protocol):
+    """Calls that test a connection. Errors: as of SegmentReader; DeniedError for a 403."""
+
+    @property
+    def authorized(self) -> bool:
+        """A call has left with a token: what failed after that is not the token's fault."""
+        ...
+
+    def application(self) -> Caller:
+        """GetCurrentApplication, which any token may call."""
+        ...
+
+    def probe(self, account_id: str) -> None:
+        """The least that plan and apply need of an account: searchAudienceSegments, for one of them."""
+        ...
+
+    def accounts(self, ids: Sequence[str]) -> frozenset[str]:
+        """Those of the given accounts that the token reaches; all when none is given (GetAccounts)."""
+        ...
+
+    def retailers(self, account_id: str, ids: Sequence[str]) -> frozenset[str]:
+        """Those of the given retailers that the account has (SearchAccountRetailers)."""
+        ...
+
+    def skew(self) -> timedelta | None:
+        """How far Criteo's clock was ahead of ours at the newest answer that told the time."""
         ...
 
     def rate_limit(self) -> RateLimit | None:
@@ -137,10 +172,49 @@ class StateWriter(StateReader, Protocol):
         ...
 
 
+class SealedStore(Protocol):
+    """Small things kept beside the state, sealed by who brings them; each has a lock of its own.
+
+    Errors: StorageError.
+    """
+
+    def read(self, name: str) -> bytes | None:
+        """None when there is none of that name."""
+        ...
+
+    def write(self, name: str, content: bytes) -> None:
+        """Whole or not at all, and durable on return. Only for who holds the lock of that name."""
+        ...
+
+    def lock(self, name: str) -> AbstractContextManager[None]:
+        """Raises LockedError at once when another process or thread has it."""
+        ...
+
+
+class ConsentPlace(Protocol):
+    """Where the consent of one application is kept. Errors: AuthenticationError, StorageError."""
+
+    def read(self) -> Consent:
+        """AuthenticationError when nothing is kept there yet."""
+        ...
+
+    def write(self, consent: Consent) -> None:
+        """Whole or not at all, and durable on return. Only under the lock."""
+        ...
+
+    def lock(self) -> AbstractContextManager[None]:
+        """Raises LockedError at once when another run has it; AuthenticationError where nobody may write."""
+        ...
+
+
 class StateStore(Protocol):
     """Where receipts, snapshots and the head of one environment live."""
 
     def reader(self) -> StateReader: ...
+
+    def sealed(self) -> SealedStore:
+        """Secrets of the environment. They are used while the state is read as well as while it is locked."""
+        ...
 
     def lock(self, who: str) -> AbstractContextManager[StateWriter]:
         """Raises LockedError, naming the holder, when another run has it."""

@@ -92,3 +92,11 @@ class RateLimit:
 
     limit: int
     remaining: int
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The application behind a token, as Criteo knows it; "" for what it doesn't tell."""
+
+    name: str
+    service: str

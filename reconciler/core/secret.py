@@ -25,3 +25,6 @@ class Secret:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a secret is never pickled or copied")
+
+    def __getstate__(self) -> NoReturn:
+        raise TypeError("a secret is never pickled or copied")

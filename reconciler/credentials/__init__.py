@@ -1,6 +1,7 @@
 """Secrets from where they are kept: a reference such as `env:NAME` goes in, a Secret comes out."""
 
 from reconciler.core.secret import Secret
-from reconciler.credentials.resolve import resolve
+from reconciler.credentials.consents import Consents
+from reconciler.credentials.resolve import Places
 
-__all__ = ["Secret", "resolve"]
+__all__ = ["Consents", "Places", "Secret"]

@@ -2,10 +2,16 @@
 
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 from reconciler.core.errors import AuthenticationError
 from reconciler.core.secret import Secret
+from reconciler.credentials.backend import MissingSecretError
+from reconciler.disk.atomic import replace_file, sweep
+from reconciler.disk.lock import hold
 
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 LARGEST = 65_536
@@ -23,7 +29,8 @@ class Files:
                 mode = os.fstat(file.fileno()).st_mode
                 content = file.read(LARGEST)
         except OSError as error:
-            raise AuthenticationError(
+            kind = MissingSecretError if isinstance(error, FileNotFoundError) else AuthenticationError
+            raise kind(
                 f"the secret file {name} can't be read: {os.strerror(error.errno or 0)}",
                 remedy=f"create it, or change the reference file:{name} in credentials.yaml",
             ) from None
@@ -33,6 +40,22 @@ class Files:
                 remedy=f"chmod 600 {name}",
             )
         return Secret(_text(name, content))
+
+    def store(self, name: str, secret: Secret) -> None:
+        replace_file(self._root / name, secret.reveal().encode())
+
+    @contextmanager
+    def lock(self, name: str) -> Iterator[None]:
+        """A file beside it, which stays. What a killed writer left unfinished is removed."""
+        path = self._root / name
+        with hold(
+            path.with_name(f".{path.name}.lock"),
+            f"another run holds file:{name}",
+            "renewing",
+            datetime.now(UTC),
+        ):
+            sweep(path.parent, path.name)
+            yield
 
 
 def _text(name: str, content: bytes) -> str:

@@ -1,30 +1,81 @@
 """Which backend a reference speaks of; adding one is a file and a line here."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from reconciler.core.errors import ConfigurationError
+from reconciler.core.errors import AuthenticationError, ConfigurationError
+from reconciler.core.ports import SealedStore
 from reconciler.core.secret import Secret
-from reconciler.credentials.backend import Backend
+from reconciler.credentials.aws import AwsSecretsManager
+from reconciler.credentials.backend import Backend, WritableBackend
+from reconciler.credentials.command import Commands
 from reconciler.credentials.env import EnvironmentVariables
 from reconciler.credentials.file import Files
+from reconciler.credentials.state import Sealed
+from reconciler.credentials.vault import Vault
 
-LATER = frozenset({"command", "state", "vault", "aws-sm"})
-
-
-def resolve(reference: str, environ: Mapping[str, str], root: Path) -> Secret:
-    """The secret behind `env:NAME` or `file:PATH`; paths are relative to the project root."""
-    backends: dict[str, Backend] = {"env": EnvironmentVariables(environ), "file": Files(root)}
-    kind, colon, name = reference.partition(":")
-    if kind in backends and name:
-        return backends[kind].fetch(name)
-    raise ConfigurationError(_problem(kind, colon, backends), remedy="use env:NAME or file:PATH")
+USE = "use env:NAME, file:PATH, command:LINE, state:NAME, vault:PATH or aws-sm:NAME"
 
 
-def _problem(kind: str, colon: str, backends: Mapping[str, Backend]) -> str:
+class Places:
+    """Every place that references of one environment may speak of. A backend is made when it is asked for."""
+
+    def __init__(self, environ: Mapping[str, str], root: Path, sealed: SealedStore, sealing_key: str) -> None:
+        """Paths are relative to `root`; `sealing_key` is the reference that `state:` is sealed with."""
+        self._made: dict[str, Backend] = {}
+        self._make: dict[str, Callable[[], Backend]] = {
+            "env": lambda: EnvironmentVariables(environ),
+            "file": lambda: Files(root),
+            "command": lambda: Commands(environ, root),
+            "state": lambda: Sealed(sealed, lambda: self._unsealed(sealing_key)),
+            "vault": lambda: Vault(environ),
+            "aws-sm": lambda: AwsSecretsManager(environ),
+        }
+
+    def fetch(self, reference: str) -> Secret:
+        """The secret behind a reference. Errors: ConfigurationError, AuthenticationError, StorageError."""
+        backend, name = self._backend(reference)
+        return backend.fetch(name)
+
+    def writable(self, reference: str) -> tuple[WritableBackend, str]:
+        """The place of a token that Criteo rotates, and the name there."""
+        backend, name = self._backend(reference)
+        if not isinstance(backend, WritableBackend):
+            raise AuthenticationError(
+                "the place of the refresh token can't be written, and Criteo rotates the token",
+                remedy="use state:NAME, file:PATH, vault:PATH or aws-sm:NAME as `refreshToken`",
+            )
+        return backend, name
+
+    def _unsealed(self, sealing_key: str) -> Secret:
+        if sealing_key.startswith("state:"):
+            raise ConfigurationError(
+                "the key that `state:` secrets are sealed with would be sealed itself",
+                remedy="let `sealingKey` be env:NAME, file:PATH, command:LINE, vault:PATH or aws-sm:NAME",
+            )
+        return self.fetch(sealing_key)
+
+    def _sealing_key(self, reference: str) -> Secret:
+        try:
+            return self.fetch(reference)
+        except AuthenticationError as error:
+            raise AuthenticationError(
+                f"`state:` can't be opened without its key: {error.problem}",
+                remedy="make one once with `openssl rand -base64 32`, and keep it where `sealingKey` of"
+                " `state` in environment.yaml says (by default env:RECONCILER_STATE_KEY)",
+            ) from None
+
+    def _backend(self, reference: str) -> tuple[Backend, str]:
+        kind, colon, name = reference.partition(":")
+        if kind not in self._make or not name:
+            raise ConfigurationError(_problem(kind, known=bool(colon) and kind in self._make), remedy=USE)
+        if kind not in self._made:
+            self._made[kind] = self._make[kind]()
+        return self._made[kind], name
+
+
+def _problem(kind: str, *, known: bool) -> str:
     """Never quotes what is not surely a reference: someone may have pasted the secret itself."""
-    if colon and kind in backends:
+    if known:
         return f"the reference `{kind}:` names nothing"
-    if colon and kind in LATER:
-        return f"`{kind}:` is not supported by this version"
     return "a credential holds a reference to a secret, and this is none"

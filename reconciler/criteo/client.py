@@ -70,7 +70,7 @@ class CriteoReader:
                 content,
                 query=(("limit", str(PAGE_SIZE)), ("offset", str(offset))),
             )
-            page = wire.read_page(self._read(call, _no_page).body, account_id)
+            page = wire.read_page(self._read(call, no_page).body, account_id)
             found.update((segment.id, segment) for segment in page.segments)
             offset, total = offset + page.received, page.total
             if (total is None and page.received < PAGE_SIZE) or (total is not None and offset >= total):
@@ -171,7 +171,7 @@ def _apart(reply: Refused, sent: Sequence[Item], send: Callable[[Sequence[Item]]
     )
 
 
-def _no_page(body: object) -> Unknown | None:
+def no_page(body: object) -> Unknown | None:
     """A 200 from somebody who is not Criteo must not pass for an account without segments."""
     return None if wire.is_page(body) else Unknown("the answer is no list of segments")
 

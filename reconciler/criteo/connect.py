@@ -4,25 +4,25 @@ import random
 from collections.abc import Callable
 from datetime import timedelta
 from types import TracebackType
-from typing import Literal, Self
+from typing import Self
 
 import httpx
 
 from reconciler import __version__
 from reconciler.core.errors import ConfigurationError
 from reconciler.core.ports import Clock
-from reconciler.core.secret import Secret
-from reconciler.criteo.auth import ClientCredentials, Grant, TokenAuth
+from reconciler.criteo.auth import TokenAuth
 from reconciler.criteo.client import CriteoReader, CriteoWriter
 from reconciler.criteo.exchange import Exchange
 from reconciler.criteo.gate import Gate
+from reconciler.criteo.grants import Grant
+from reconciler.criteo.inspector import CriteoInspector
 from reconciler.criteo.punctual import Punctual
 from reconciler.criteo.session import Session
 
-GrantName = Literal["clientCredentials", "authorizationCode"]
-ASSUMED_LIMITS: dict[GrantName, int] = {"clientCredentials": 250, "authorizationCode": 10}
-"""Calls a minute, as documented, until an answer says better."""
 LONGEST_CONNECT = 10.0
+LONGEST_TOKEN = 30.0
+"""Seconds: other runs may be waiting for the same token."""
 HEADERS = {
     "Accept": "application/json",
     "Content-Type": "application/json",
@@ -38,6 +38,7 @@ class Connection:
         self._session = session
         self._gate = gate
         self.reader = CriteoReader(session)
+        self.inspector = CriteoInspector(session)
 
     def writer(self) -> CriteoWriter:
         """Asked for by who may change things; planning never does."""
@@ -68,9 +69,7 @@ def connect(
     base_url: str,
     version: str,
     token_url: str,
-    client_id: Secret,
-    client_secret: Secret,
-    grant: GrantName,
+    grant: Grant,
     timeout: timedelta,
     clock: Clock,
     transport: httpx.BaseTransport | None = None,
@@ -81,12 +80,18 @@ def connect(
     Without a transport, proxies and certificates are those of the environment.
     """
     base_url = base_url.rstrip("/")
-    auth = TokenAuth(token_url or f"{base_url}/oauth2/token", _grant(grant, client_id, client_secret), clock)
     seconds = timeout.total_seconds()
+    auth = TokenAuth(
+        token_url or f"{base_url}/oauth2/token", grant, clock, _timeout(min(seconds, LONGEST_TOKEN))
+    )
     http = _client(base_url, seconds, transport)
-    gate = Gate(clock, ASSUMED_LIMITS[grant])
+    gate = Gate(clock, grant.calls_a_minute)
     session = Session(Exchange(http, auth, gate, clock), gate, clock, version, chance)
     return Connection(http, session, gate)
+
+
+def _timeout(seconds: float) -> httpx.Timeout:
+    return httpx.Timeout(seconds, connect=min(seconds, LONGEST_CONNECT))
 
 
 def _client(base_url: str, seconds: float, transport: httpx.BaseTransport | None) -> httpx.Client:
@@ -95,7 +100,7 @@ def _client(base_url: str, seconds: float, transport: httpx.BaseTransport | None
         return httpx.Client(
             base_url=base_url,
             headers=HEADERS,
-            timeout=httpx.Timeout(seconds, connect=min(seconds, LONGEST_CONNECT)),
+            timeout=_timeout(seconds),
             transport=transport,
             event_hooks={"response": [Punctual(seconds).take]},
         )
@@ -109,12 +114,3 @@ def _client(base_url: str, seconds: float, transport: httpx.BaseTransport | None
             "HTTPS_PROXY, HTTP_PROXY or ALL_PROXY is not the address of a proxy",
             remedy="write http://HOST:PORT, or unset it",
         ) from None
-
-
-def _grant(grant: GrantName, client_id: Secret, client_secret: Secret) -> Grant:
-    if grant == "clientCredentials":
-        return ClientCredentials(client_id, client_secret)
-    raise ConfigurationError(
-        f"grant {grant} is not supported by this version",
-        remedy="use `grant: clientCredentials` with an application of that kind",
-    )

@@ -10,11 +10,12 @@ import orjson
 
 from reconciler.core.errors import ReconcilerError
 from reconciler.core.ports import Clock
-from reconciler.criteo.auth import TokenAuth, TokenUnavailableError
+from reconciler.criteo.auth import TokenAuth
 from reconciler.criteo.echoes import Sent, without_echoes
 from reconciler.criteo.gate import Gate
 from reconciler.criteo.problems import problems, trace
 from reconciler.criteo.refusals import refusal
+from reconciler.criteo.tokens import TokenUnavailableError
 from reconciler.criteo.unreachable import reason
 
 logger = logging.getLogger("reconciler.criteo")

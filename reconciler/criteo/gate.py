@@ -3,7 +3,7 @@
 import math
 import threading
 from collections.abc import Callable, Mapping
-from datetime import UTC
+from datetime import UTC, timedelta
 from email.utils import parsedate_to_datetime
 
 from reconciler.core.ports import Clock
@@ -25,6 +25,7 @@ class Gate:
         self._lock = threading.Lock()
         self._pace = Pace(limit)
         self._newest: RateLimit | None = None
+        self._skew: timedelta | None = None
 
     def enter(self, calls: Callable[[], int]) -> Ticket:
         """Waits until a call may go. `calls` says how many requests it will be, token included."""
@@ -53,9 +54,15 @@ class Gate:
             self._pace = learn(self._pace, ticket, rate, self._now())
             if rate.limit is not None and rate.remaining is not None:
                 self._newest = RateLimit(rate.limit, rate.remaining)
+            if rate.date is not None:
+                self._skew = timedelta(seconds=rate.date - self._now())
 
     def rate_limit(self) -> RateLimit | None:
         return self._newest
+
+    def skew(self) -> timedelta | None:
+        """How far the server's clock was ahead at the newest answer with a `Date`; None before that."""
+        return self._skew
 
     @property
     def refusals(self) -> int:

@@ -1,14 +1,20 @@
 """Answers that are a definite no, as errors with a remedy; says what may be said, and no more."""
 
+import re
+from collections.abc import Iterable
 from http import HTTPStatus
+from typing import Literal
 
-from reconciler.core.errors import AuthenticationError, ReconcilerError, RejectedError
+from reconciler.core.errors import AuthenticationError, DeniedError, ReconcilerError, RejectedError
 from reconciler.criteo.problems import Problem, problems, trace
 
 DOCTOR = "run `reconciler doctor`: it tests the connection link by link"
 SMALLER = "lower api.batchSize in environment.yaml, and run again"
 TOO_MANY = "too-many-identifiers"
 """The code of a batch that is too long: a guess, none is published."""
+CONSENT = re.compile(r"insufficient-(account|advertiser)s?-permissions")
+PERMISSION = re.compile(r"insufficient-(scope|permission)s?")
+"""Codes of a 403, seen elsewhere or guessed: none is published for Retail Media."""
 REMEDIES = {
     HTTPStatus.NOT_FOUND: "check accountId, api.endpoint and api.version, and that the segment still exists",
     HTTPStatus.METHOD_NOT_ALLOWED: "check api.endpoint and api.version",
@@ -30,7 +36,7 @@ def refusal(what: str, status: int, body: object, *, private: bool) -> Reconcile
             "the consent of this account is missing or revoked, or the application lacks"
             f" `Audiences: Manage`; {DOCTOR}"
         )
-        return AuthenticationError(problem, remedy=remedy)
+        return DeniedError(problem, remedy=remedy, lacking=_lacking(problems(body)))
     return RejectedError(problem, remedy=_remedy(status, body), code=told.code)
 
 
@@ -42,6 +48,13 @@ def denial(what: str, told: Problem, body: object) -> RejectedError:
 def _said(status: int, told: Problem, *, private: bool) -> str:
     words = "" if private else told.title
     return " ".join(filter(None, ["Criteo answers", str(status), told.code, words and f"({words})"]))
+
+
+def _lacking(told: Iterable[Problem]) -> Literal["consent", "permission", ""]:
+    codes = [problem.code for problem in told]
+    if any(CONSENT.fullmatch(code) for code in codes):
+        return "consent"
+    return "permission" if any(PERMISSION.fullmatch(code) for code in codes) else ""
 
 
 def _remedy(status: int, body: object) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import NoReturn
 
 from reconciler.core.errors import (
@@ -81,6 +82,9 @@ class Session:
 
     def rate_limit(self) -> RateLimit | None:
         return self._gate.rate_limit()
+
+    def skew(self) -> timedelta | None:
+        return self._gate.skew()
 
     def send(self, call: Call, check: Check = whole, leaving: Callable[[], None] = nobody) -> Reply | Refused:
         """`check` may find a no in an answer, or that it leaves open what was done.

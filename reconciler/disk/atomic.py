@@ -88,14 +88,15 @@ def names_in(directory: Path) -> set[str]:
             return set()
 
 
-def sweep(directory: Path) -> None:
+def sweep(directory: Path, name: str = "") -> None:
     """Removes what a killed writer left unfinished, and makes durable what it finished.
 
-    Only for the one who holds the lock.
+    Only for the one who holds the lock: of all files in the directory, or of the one of that name.
     """
+    beginning = f".{name}." if name else "."
     with explained("clean", directory):
         for path in directory.iterdir():
-            if path.name.startswith(".") and path.name.endswith(_UNFINISHED):
+            if path.name.startswith(beginning) and path.name.endswith(_UNFINISHED):
                 path.unlink()
         sync_directory(directory)
 

@@ -1,6 +1,7 @@
 """Criteo Retail Media as documented, in one WSGI app over SQLite; shares no code with the client."""
 
 from reconciler.emulator.answers import NoAnswer
+from reconciler.emulator.database import AnotherVersion
 from reconciler.emulator.emulator import Credentials, Emulator
 from reconciler.emulator.faults import KINDS, Fault, Kind
 from reconciler.emulator.history import Request
@@ -9,6 +10,7 @@ from reconciler.emulator.switches import Switches
 
 __all__ = [
     "KINDS",
+    "AnotherVersion",
     "Credentials",
     "Emulator",
     "Fault",

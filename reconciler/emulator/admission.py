@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 import orjson
 
-from reconciler.emulator import oauth
+from reconciler.emulator import accesstokens, segments
+from reconciler.emulator.accesstokens import NO_CONSENT, OWN, Grant
 from reconciler.emulator.answers import Problem, Refused, invalid, malformed
 from reconciler.emulator.call import Call
 from reconciler.emulator.database import Session
@@ -30,16 +31,16 @@ class Incoming:
     body: bytes = b""
 
 
-def identify(session: Session, operation: Operation, incoming: Incoming) -> None:
+def identify(session: Session, operation: Operation, incoming: Incoming) -> Grant:
     """The version must answer this call, and the token must be alive."""
     if incoming.version not in operation.versions:
         if _DATED.fullmatch(incoming.version) and incoming.version < _OLDEST_SUPPORTED:
             raise Refused(410, invalid("version-decommissioned", "This version is decommissioned"))
         raise Refused(404, invalid("resource-not-found", "There is no such version of this call"))
-    oauth.check(session, incoming.authorization)
+    return accesstokens.check(session, incoming.authorization)
 
 
-def admit(session: Session, operation: Operation, incoming: Incoming) -> Call:
+def admit(session: Session, operation: Operation, incoming: Incoming, grant: Grant) -> Call:
     """The token must reach the scope and the account, and the body must be readable."""
     granted = session.switches.scopes
     implied = operation.scope == READ and MANAGE in granted
@@ -51,26 +52,26 @@ def admit(session: Session, operation: Operation, incoming: Incoming) -> Call:
                 operation.scope,
             ),
         )  # fmt: skip
-    if "<account_id>" in operation.path and not _consented(session, incoming.account_id):
-        raise Refused(
-            403,
-            Problem(
-                "authorization", "insufficient-account-permissions",
-                "The account does not exist or has not given consent",
-            ),
-        )  # fmt: skip
+    if not _reached(session, operation, incoming, grant):
+        raise Refused(403, NO_CONSENT)
     return Call(
         path=incoming.path,
         account_id=incoming.account_id,
         segment_id=incoming.segment_id,
         query=incoming.query,
         body=_parsed(session, incoming),
+        reach=grant.reach,
     )
 
 
-def _consented(session: Session, account_id: str) -> bool:
-    row = session.db.execute("SELECT 1 FROM accounts WHERE id = ?", (account_id,)).fetchone()
-    return row is not None
+def _reached(session: Session, operation: Operation, incoming: Incoming, grant: Grant) -> bool:
+    """By the account in the path; without one, a consent reaches the segments of its accounts only."""
+    if "<account_id>" in operation.path:
+        return incoming.account_id in grant.reach
+    if grant.consent == OWN or not incoming.segment_id:
+        return True
+    segment = segments.find(session, incoming.segment_id)
+    return segment is None or segment.account_id in grant.reach
 
 
 def _parsed(session: Session, incoming: Incoming) -> object:

@@ -9,7 +9,8 @@ from werkzeug.exceptions import HTTPException
 
 from reconciler.emulator.admission import Incoming
 from reconciler.emulator.answers import Answer
-from reconciler.emulator.gate import TOKEN_PATH, Gate
+from reconciler.emulator.consentpage import Page
+from reconciler.emulator.gate import CONSENT_PATH, TOKEN_PATH, Gate
 from reconciler.emulator.operations import OPERATIONS, Operation
 
 
@@ -18,6 +19,13 @@ def build(gate: Gate) -> flask.Flask:
     app.config["PROPAGATE_EXCEPTIONS"] = True  # silence must reach the transport or the server
     app.url_map.merge_slashes = False
     app.add_url_rule(TOKEN_PATH, "token", partial(_token, gate), methods=["POST"])
+    app.add_url_rule(
+        CONSENT_PATH,
+        "consent",
+        partial(_consent, gate),
+        methods=["GET", "POST"],
+        provide_automatic_options=False,
+    )
     for operation in OPERATIONS:
         app.add_url_rule(
             f"/<version>/retail-media{operation.path}",
@@ -49,13 +57,26 @@ def _view(gate: Gate, operation: Operation) -> Callable[..., flask.Response]:
 
 
 def _token(gate: Gate) -> flask.Response:
-    return _response(gate.token(flask.request.form.to_dict()))
+    return _response(gate.token(flask.request.form.to_dict(flat=False)))
+
+
+def _consent(gate: Gate) -> flask.Response:
+    """A form in a query is no answer of a person: each method has its own place for parameters."""
+    request = flask.request
+    given = request.form if request.method == "POST" else request.args
+    return _rendered(gate.consent(request.method, given.to_dict(flat=False)))
 
 
 def _stray(gate: Gate, error: HTTPException) -> flask.Response:
     request = flask.request
     title = "There is no such resource" if error.code == 404 else error.name
     return _response(gate.stray(request.method, request.path, error.code or 500, title))
+
+
+def _rendered(page: Page) -> flask.Response:
+    """Templates escape whatever they are given."""
+    body = flask.render_template(page.template, **page.values) if page.template else ""
+    return flask.Response(body, status=page.status, headers=dict(page.headers), mimetype="text/html")
 
 
 def _response(answer: Answer) -> flask.Response:

@@ -8,13 +8,14 @@ from reconciler.emulator.answers import Refused, invalid, malformed
 
 @dataclass(frozen=True)
 class Call:
-    """`path` is the instance that problems point to."""
+    """`path` is the instance that problems point to; `reach` are the accounts of its token."""
 
     path: str
     account_id: str
     segment_id: str
     query: Mapping[str, list[str]]
     body: object
+    reach: frozenset[str]
 
     def attributes(self) -> dict[str, object]:
         """Of a body with one resource; absent means empty."""

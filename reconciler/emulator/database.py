@@ -1,6 +1,7 @@
 """The one SQLite file of an emulator: its schema, its lock and its clock; knows no call of the API."""
 
 import contextlib
+import hashlib
 import os
 import secrets
 import sqlite3
@@ -18,7 +19,7 @@ BUSY_SECONDS = 30.0
 FIRST_ID = 10**17
 SPREAD = 618_033_988_749_894_847  # coprime with the number of ids: no two numbers share one
 IDS = 9 * 10**17
-VERSION = 1  # of the schema
+VERSION = 2  # of the schema
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
@@ -47,7 +48,20 @@ CREATE TABLE IF NOT EXISTS audiences (
     retailer_id TEXT NOT NULL, name TEXT NOT NULL, segment_ids TEXT NOT NULL,
     created_at REAL NOT NULL
 );
-CREATE TABLE IF NOT EXISTS tokens (digest TEXT PRIMARY KEY, expires_at REAL NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS consents (number INTEGER PRIMARY KEY, revoked INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS consented (
+    consent INTEGER, account_id TEXT, PRIMARY KEY (consent, account_id)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS codes (
+    digest TEXT PRIMARY KEY, consent INTEGER NOT NULL, redirect TEXT NOT NULL, challenge TEXT NOT NULL,
+    expires_at REAL NOT NULL, used INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS refresh_tokens (
+    digest TEXT PRIMARY KEY, consent INTEGER NOT NULL, expires_at REAL NOT NULL, replaced INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS tokens (
+    digest TEXT PRIMARY KEY, expires_at REAL NOT NULL, consent INTEGER NOT NULL
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS faults (
     number INTEGER PRIMARY KEY, kind TEXT NOT NULL, operation TEXT NOT NULL,
     times INTEGER NOT NULL, after INTEGER NOT NULL, seconds REAL NOT NULL
@@ -64,8 +78,13 @@ CREATE TABLE IF NOT EXISTS history (
 );
 """
 FORGOTTEN_ON_RESET = (
-    "segments", "used_names", "members", "aliases", "audiences", "tokens", "faults", "late", "history",
+    "segments", "used_names", "members", "aliases", "audiences", "consents", "consented", "codes",
+    "refresh_tokens", "tokens", "faults", "late", "history",
 )  # fmt: skip
+
+
+class AnotherVersion(ValueError):  # noqa: N818 - named after what the file is
+    """The file was made by another release; what it holds is emulated, so it is not converted."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +155,7 @@ class Database:
         with self._lock:
             (version,) = self._db.execute("PRAGMA user_version").fetchone()
             if version not in (0, VERSION):
-                raise ValueError("the emulator's file is of another version: delete it")
+                raise AnotherVersion("the emulator's file is of another version: delete it")
             self._db.executescript(f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version = {VERSION};")
             self._db.executemany("INSERT OR IGNORE INTO meta VALUES (?, ?)", fresh.items())
             if switches is not None:
@@ -144,6 +163,11 @@ class Database:
                     "UPDATE meta SET value = ? WHERE key = 'switches'", (switching.encode(switches),)
                 )
             self._db.execute("COMMIT")
+
+
+def digest(secret: str) -> str:
+    """All that is kept of a code or a token: each is long and random, so its digest gives nothing away."""
+    return hashlib.sha256(secret.encode()).hexdigest()
 
 
 def reset(session: Session, real_now: float) -> None:

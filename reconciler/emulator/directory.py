@@ -26,7 +26,7 @@ def accounts(session: Session, call: Call) -> Answer:
     size = call.number("pageSize", 25, 1, MOST_ACCOUNTS)
     wanted = call.query.get("limitToId") or []
     rows = session.db.execute("SELECT id, name FROM accounts ORDER BY rowid").fetchall()
-    found = [(key, name) for key, name in rows if not wanted or key in wanted]
+    found = [(key, name) for key, name in rows if key in call.reach and (not wanted or key in wanted)]
     pages = -(-len(found) // size)
     metadata = {
         "totalItemsAcrossAllPages": len(found),

@@ -11,7 +11,7 @@ from typing import Self
 
 import flask
 
-from reconciler.emulator import audiences, database, faults, history, late, members, segments
+from reconciler.emulator import audiences, consents, database, faults, history, late, members, segments
 from reconciler.emulator import switches as switching
 from reconciler.emulator.app import build
 from reconciler.emulator.database import Database, Session
@@ -100,6 +100,14 @@ class Emulator:
         """Its consent is gone: calls on it are answered 403. What it holds stays."""
         with self._settled() as session:
             session.db.execute("DELETE FROM accounts WHERE id = ?", (account_id,))
+
+    def revoke_consents(self) -> int:
+        """As an account's administrator would at Criteo; returns how many were alive.
+
+        What client credentials reach stays as it is: see `withdraw_account` for that.
+        """
+        with self._settled() as session:
+            return consents.revoke_all(session)
 
     def seed_audience(self, account_id: str, retailer_id: str, name: str, segment_ids: Iterable[str]) -> str:
         """An audience that is the union of segments; returns its id."""

@@ -23,7 +23,7 @@ TOKEN = "token"  # noqa: S105 - how faults and the history call POST /oauth2/tok
 class Fault:
     """Strikes `times` matching calls, once `after` of them have passed unharmed.
 
-    `operation` is an operationId, "token", or "*" for every call but the token.
+    `operation` is an operationId, "token", or "*" for every call but the token and the consent page.
     `seconds` is until a new call may be made (429), the hold before a served socket closes
     (time-outs), or the wait on the emulator's clock until the commit (late-commit).
     """

@@ -3,21 +3,36 @@
 import math
 import re
 import time
-from collections.abc import Mapping
 from dataclasses import replace
 
-from reconciler.emulator import admission, faults, history, late, oauth, ratelimit, strikes
+from reconciler.emulator import (
+    accesstokens,
+    admission,
+    consentpage,
+    faults,
+    history,
+    late,
+    oauth,
+    ratelimit,
+    strikes,
+)
+from reconciler.emulator.accesstokens import Grant
 from reconciler.emulator.admission import Incoming
 from reconciler.emulator.answers import Answer, NoAnswer, Refused, invalid
+from reconciler.emulator.consentpage import Page, Parameters
 from reconciler.emulator.database import Database, Session
-from reconciler.emulator.faults import TOKEN, Kind
+from reconciler.emulator.faults import TOKEN, Fault, Kind
 from reconciler.emulator.history import Request
 from reconciler.emulator.operations import Operation
 from reconciler.emulator.ratelimit import Ruling
 from reconciler.emulator.strikes import Outcome
 
 TOKEN_PATH = "/oauth2/token"  # noqa: S105 - a path
-TOKEN_FAULTS: frozenset[Kind] = frozenset({"429", "500-before", "timeout-before"})
+CONSENT_PATH = "/request"
+CONSENT = "consent"  # how the history calls the consent page
+TOKEN_FAULTS: frozenset[Kind] = frozenset(
+    {"429", "500-before", "500-after", "timeout-before", "timeout-after"}
+)
 _ACCOUNT = re.compile(r"[0-9]{1,19}")
 _SEGMENT = re.compile(r"[0-9]{18}")
 
@@ -38,13 +53,26 @@ class Gate:
                 late.keep(session, number, due, operation, outcome.pending)
         return _told(outcome, session.switches.latency)
 
-    def token(self, form: Mapping[str, str]) -> Answer:
+    def token(self, form: Parameters) -> Answer:
         with self._database.session() as session:
             late.settle(session)
             outcome = _token(session, form)
             blank = _blank(session, "POST", outcome)
-            history.record(session, replace(blank, path=TOKEN_PATH, operation=TOKEN))
+            action = oauth.grant_type(form)
+            history.record(session, replace(blank, path=TOKEN_PATH, operation=TOKEN, action=action))
         return _told(outcome, session.switches.latency)
+
+    def consent(self, method: str, parameters: Parameters) -> Page:
+        """The query and the form are never kept: they hold a state and a challenge."""
+        with self._database.session() as session:
+            late.settle(session)
+            decided = method == "POST"
+            page = (consentpage.decide if decided else consentpage.show)(session, parameters)
+            blank = _blank(session, method, Outcome(Answer(page.status)))
+            action = consentpage.decision(parameters) if decided else ""
+            history.record(session, replace(blank, path=CONSENT_PATH, operation=CONSENT, action=action))
+        time.sleep(session.switches.latency)
+        return page
 
     def stray(self, method: str, path: str, status: int, title: str) -> Answer:
         """In no table. Its path is answered but not kept: it may hold anything."""
@@ -58,18 +86,18 @@ class Gate:
 
 def _outcome(session: Session, operation: Operation, incoming: Incoming) -> Outcome:
     try:
-        admission.identify(session, operation, incoming)
+        grant = admission.identify(session, operation, incoming)
     except Refused as refused:
         return Outcome(strikes.refusal(session, incoming.path, refused))
-    ruling = ratelimit.decide(session)
+    ruling = ratelimit.decide(session, grant)
     if not ruling.allowed:
         return _with_headers(session, Outcome(strikes.TOO_MANY), ruling)
-    return _with_headers(session, _admitted(session, operation, incoming), ruling)
+    return _with_headers(session, _admitted(session, operation, incoming, grant), ruling)
 
 
-def _admitted(session: Session, operation: Operation, incoming: Incoming) -> Outcome:
+def _admitted(session: Session, operation: Operation, incoming: Incoming, grant: Grant) -> Outcome:
     try:
-        call = admission.admit(session, operation, incoming)
+        call = admission.admit(session, operation, incoming, grant)
     except Refused as refused:
         return Outcome(strikes.refusal(session, incoming.path, refused))
     fault = faults.take(session, operation.id, operation.faults())
@@ -78,10 +106,10 @@ def _admitted(session: Session, operation: Operation, incoming: Incoming) -> Out
     return replace(outcome, batch=history.measure(session, call.body), fault=fault)
 
 
-def _token(session: Session, form: Mapping[str, str]) -> Outcome:
-    """Not limited, unless a switch says so; it then shares the minute with the other calls."""
+def _token(session: Session, form: Parameters) -> Outcome:
+    """Not limited, unless a switch says so; it then shares the minute with the application's calls."""
     if session.switches.token_calls_count:
-        ruling = ratelimit.decide(session)
+        ruling = ratelimit.decide(session, accesstokens.own(session))
         if not ruling.allowed:
             return _with_headers(session, Outcome(strikes.TOO_MANY), ruling)
     fault = faults.take(session, TOKEN, TOKEN_FAULTS)
@@ -93,12 +121,25 @@ def _token(session: Session, form: Mapping[str, str]) -> Outcome:
         case "timeout-before":
             return Outcome(None, fault=fault)
         case _:
-            return Outcome(oauth.token(session, form))
+            return _issued(session, form, fault)
+
+
+def _issued(session: Session, form: Parameters, fault: Fault | None) -> Outcome:
+    """A lost answer has used up its code, or its refresh token, all the same."""
+    answer = oauth.token(session, form)
+    match fault.kind if fault else None:
+        case "500-after":
+            return Outcome(strikes.internal_error(session, TOKEN_PATH), fault=fault)
+        case "timeout-after":
+            return Outcome(None, fault=fault)
+        case _:
+            return Outcome(answer)
 
 
 def _with_headers(session: Session, outcome: Outcome, ruling: Ruling | None) -> Outcome:
     """A 429 always carries them; one that a fault made says when the fault ends."""
-    answer, fault, limit = outcome.answer, outcome.fault, session.switches.rate_limit
+    answer, fault = outcome.answer, outcome.fault
+    limit = ruling.limit if ruling else session.switches.rate_limit
     if fault and fault.kind == "429":
         ruling = Ruling(False, limit, 0, math.ceil(session.now + fault.seconds))
     if answer is None or ruling is None:

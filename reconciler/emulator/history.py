@@ -20,7 +20,10 @@ class Batch:
 
 @dataclass(frozen=True)
 class Request:
-    """One call. `committed_at` is when its effect took place: null if never, or not yet."""
+    """One call. `committed_at` is when its effect took place: null if never, or not yet.
+
+    `action` is the operation of an add-remove, the grant of a token, or the decision on a consent.
+    """
 
     number: int
     arrived_at: float

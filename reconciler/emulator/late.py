@@ -11,6 +11,9 @@ from reconciler.emulator.clock import computation_before
 from reconciler.emulator.database import Session
 from reconciler.emulator.operations import BY_ID, Operation
 
+REACHED: frozenset[str] = frozenset()
+"""Was admitted when it came; only a read looks at what else its token reaches, and no read is late."""
+
 
 def keep(session: Session, number: int, due: float, operation: Operation, call: Call) -> None:
     """The body of an unanswered call, to be carried out when it is due."""
@@ -37,7 +40,7 @@ def settle(session: Session) -> None:
     ).fetchall()
     for number, due, operation, path, account_id, segment_id, body in rows:
         statistics.compute(session, computation_before(due))
-        call = Call(path, account_id, segment_id, {}, orjson.loads(body))
+        call = Call(path, account_id, segment_id, {}, orjson.loads(body), REACHED)
         answer = act(replace(session, now=due), BY_ID[operation], call)
         if isinstance(answer, Answer):
             history.commit_late(session, number, answer, due)

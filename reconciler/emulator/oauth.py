@@ -1,68 +1,91 @@
-"""Access tokens: issued per grant, kept as digests, good for 900 seconds of the emulator's clock."""
+"""The token endpoint: three grants, answered and refused in the shape of OAuth, not that of the API."""
 
-import hashlib
-import secrets
 from collections.abc import Callable, Mapping
 
-from reconciler.emulator.answers import Answer, Problem, Refused
+from reconciler.emulator import accesstokens, codes, refreshtokens
+from reconciler.emulator.answers import Answer
 from reconciler.emulator.database import Session
 
-Form = Mapping[str, str]
+Form = Mapping[str, list[str]]
+
+
+class TokenRefused(Exception):  # noqa: N818 - a documented answer, not a failure of the emulator
+    """What was done before stays done: a stolen code ends its consent."""
+
+    def __init__(self, status: int, error: str, description: str) -> None:
+        super().__init__(error)
+        self.answer = Answer(status, {"error": error, "error_description": description, "error_uri": None})
 
 
 def token(session: Session, form: Form) -> Answer:
-    """Errors have the shape of OAuth, not that of the API."""
-    grant = GRANTS.get(form.get("grant_type", ""))
+    try:
+        return _granted(session, form)
+    except TokenRefused as refused:
+        return refused.answer
+
+
+def grant_type(form: Form) -> str:
+    """Only if it is one of ours: a client may send anything."""
+    given = form.get("grant_type", [])
+    return given[0] if len(given) == 1 and given[0] in GRANTS else ""
+
+
+def _granted(session: Session, form: Form) -> Answer:
+    grant = GRANTS.get(_given(form, "grant_type"))
     if grant is None:
-        return _error(400, "unsupported_grant_type", "The grant type is not supported")
-    expected = (session.get("client_id"), session.get("client_secret"))
-    if (form.get("client_id"), form.get("client_secret")) != expected:
-        return _error(401, "invalid_client", "The client id or secret is wrong")
+        raise TokenRefused(400, "unsupported_grant_type", "The grant type is not supported")
+    expected = [session.get("client_id"), session.get("client_secret")]
+    if [_value(form, "client_id"), _value(form, "client_secret")] != expected:
+        raise TokenRefused(401, "invalid_client", "The client id or secret is wrong")
     return grant(session, form)
 
 
-def check(session: Session, authorization: str) -> None:
-    """Refuses all but a living token."""
-    scheme, _, value = authorization.partition(" ")
-    if scheme.lower() != "bearer" or not value.strip():
-        raise _unauthorized("missing", "The authorization token is missing")
-    row = session.db.execute(
-        "SELECT expires_at FROM tokens WHERE digest = ?", (_digest(value.strip()),)
-    ).fetchone()
-    if row is None:
-        raise _unauthorized("invalid", "The authorization token is invalid")
-    if row[0] <= session.now:
-        raise _unauthorized("expired", "The authorization token has expired")
-
-
 def _client_credentials(session: Session, _form: Form) -> Answer:
-    return _issue(session, refresh_token=None)
+    return _issued(session, accesstokens.OWN, refresh_token=None)
 
 
-GRANTS: dict[str, Callable[[Session, Form], Answer]] = {"client_credentials": _client_credentials}
+def _authorization_code(session: Session, form: Form) -> Answer:
+    code, redirect_uri = _given(form, "code"), _given(form, "redirect_uri")
+    consent = codes.redeem(session, code, redirect_uri, _value(form, "code_verifier"))
+    if consent is None:
+        raise TokenRefused(400, "invalid_grant", "The code, its redirect URI or its verifier is wrong")
+    return _issued(session, consent, refreshtokens.issue(session, consent))
 
 
-def _issue(session: Session, refresh_token: str | None) -> Answer:
-    """Several tokens may be alive at once."""
-    access_token = secrets.token_urlsafe(48)
-    seconds = session.switches.token_seconds
-    session.db.execute("INSERT INTO tokens VALUES (?, ?)", (_digest(access_token), session.now + seconds))
+def _refresh_token(session: Session, form: Form) -> Answer:
+    redeemed = refreshtokens.redeem(session, _given(form, "refresh_token"))
+    if redeemed is None:
+        raise TokenRefused(400, "invalid_grant", "The refresh token is no longer good")
+    return _issued(session, *redeemed)
+
+
+GRANTS: dict[str, Callable[[Session, Form], Answer]] = {
+    "client_credentials": _client_credentials,
+    "authorization_code": _authorization_code,
+    "refresh_token": _refresh_token,
+}
+
+
+def _issued(session: Session, consent: int, refresh_token: str | None) -> Answer:
     body = {
-        "access_token": access_token,
+        "access_token": accesstokens.issue(session, consent),
         "token_type": "Bearer",
         "refresh_token": refresh_token,
-        "expires_in": seconds,
+        "expires_in": session.switches.token_seconds,
     }
-    return Answer(200, body)
+    return Answer(200, body, {"cache-control": "no-store"})
 
 
-def _digest(value: str) -> str:
-    return hashlib.sha256(value.encode()).hexdigest()
+def _given(form: Form, name: str) -> str:
+    value = _value(form, name)
+    if not value:
+        raise TokenRefused(400, "invalid_request", f"{name} is missing")
+    return value
 
 
-def _unauthorized(code: str, title: str) -> Refused:
-    return Refused(401, Problem("authorization", f"authorization-token-{code}", title))
-
-
-def _error(status: int, error: str, description: str) -> Answer:
-    return Answer(status, {"error": error, "error_description": description, "error_uri": None})
+def _value(form: Form, name: str) -> str:
+    """Empty means absent; what comes twice has no value (RFC 6749, 3.2)."""
+    values = form.get(name, [])
+    if len(values) > 1:
+        raise TokenRefused(400, "invalid_request", f"{name} is given more than once")
+    return values[0] if values else ""

@@ -1,10 +1,11 @@
 """How many calls a minute; a pure rule over the calls let through, in three readings of "minute"."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import orjson
 
+from reconciler.emulator.accesstokens import Grant
 from reconciler.emulator.database import Session
 from reconciler.emulator.switches import Switches
 
@@ -29,12 +30,13 @@ class Ruling:
         }
 
 
-def decide(session: Session) -> Ruling:
-    """Counts this call, unless it is refused."""
-    key = f"rate {session.switches.rate_window}"
+def decide(session: Session, grant: Grant) -> Ruling:
+    """Counts this call for its grant, unless it is refused."""
+    key = f"rate {session.switches.rate_window} {grant.consent}"
     stored = session.get(key)
     state = orjson.loads(stored) if isinstance(stored, str) else []
-    ruling, state = rule(session.switches, state, session.now)
+    switches = replace(session.switches, rate_limit=grant.limit)
+    ruling, state = rule(switches, state, session.now)
     session.put(key, orjson.dumps(state).decode())
     return ruling
 

@@ -42,11 +42,28 @@ class Switches:
     """How many invalid identifiers add-remove echoes."""
     rate_limit: int = 250
     """Calls per minute and application: documented for client credentials."""
+    rate_limit_per_account: int = 10
+    """Calls per minute for each account of a consent, pooled: documented for authorization codes."""
     rate_window: Literal["fixed", "sliding", "bucket"] = "fixed"
     rate_headers: bool = True
     """Whether answers other than 429 carry the x-ratelimit headers too."""
     token_calls_count: bool = False
+    """Whether fetching a token counts: always for the application, whatever the grant."""
     token_seconds: int = 900
+    code_seconds: int = 60
+    """How long an authorization code is good; it is good once, however long."""
+    pkce_required: bool = False
+    """Whether a request for consent without a code challenge is refused."""
+    loopback_redirects: bool = True
+    """Whether a consent may go back to this machine without https."""
+    redirect_uris: tuple[str, ...] = ()
+    """Those declared in the application, compared letter by letter; none: any."""
+    rotate_refresh_tokens: bool = True
+    """Whether each use of a refresh token gives a new one and ends the old. Off: the same stays good."""
+    reuse_revokes: bool = False
+    """Whether presenting a replaced refresh token ends the whole consent."""
+    refresh_token_days: int = 180
+    """From the day it was issued: use does not lengthen it."""
     trace_key: Literal["traceId", "traceIdentifier"] = "traceId"
     scopes: tuple[str, ...] = EVERY_SCOPE
     """What the application was granted; a call outside is answered 403."""
@@ -62,4 +79,5 @@ def decode(text: str) -> Switches:
     """Switches that this version no longer knows are dropped; new ones take their default."""
     stored = orjson.loads(text)
     known = {field.name: stored[field.name] for field in fields(Switches) if field.name in stored}
-    return Switches(**known | {"scopes": tuple(known.get("scopes", EVERY_SCOPE))})
+    lists = {name: tuple(value) for name, value in known.items() if isinstance(value, list)}
+    return Switches(**known | lists)

@@ -4,8 +4,10 @@ from datetime import timedelta
 from typing import Any
 
 from reconciler.core.model import (
+    SEALING_KEY,
     Address,
     Api,
+    Application,
     Audience,
     Credential,
     Desired,
@@ -64,6 +66,7 @@ def _environment(value: dict[str, Any], data_root: str | None) -> Environment:
         name_prefix=value.get("namePrefix", ""),
         sample_rows=int(sample["rows"]) if sample else None,
         guards=guards(value.get("guards", {}), Guards()),
+        sealing_key=value["state"].get("sealingKey", SEALING_KEY),
     )
 
 
@@ -73,6 +76,7 @@ def _api(value: dict[str, Any]) -> Api:
         endpoint=otherwise.endpoint,
         version=value.get("version", otherwise.version),
         token_url=value.get("tokenUrl", otherwise.token_url),
+        consent_url=value.get("consentUrl", otherwise.consent_url),
         batch_size=int(value.get("batchSize", otherwise.batch_size)),
         timeout=_duration(value, "timeout") or otherwise.timeout,
         quiet=_duration(value, "quiet") or otherwise.quiet,
@@ -81,14 +85,23 @@ def _api(value: dict[str, Any]) -> Api:
 
 def _credential(document: Document) -> Credential:
     value = document.root.value
+    planning = value.get("plan")
     return Credential(
         name=document.name,
+        application=_application(value),
+        planning=_application(planning) if planning else None,
+        place=document.place("name"),
+    )
+
+
+def _application(value: dict[str, Any]) -> Application:
+    return Application(
         grant=value["grant"],
         client_id=value["clientId"],
         client_secret=value["clientSecret"],
         refresh_token=value.get("refreshToken", ""),
         redirect_uri=value.get("redirectUri", ""),
-        place=document.place("name"),
+        pkce=value.get("pkce", False),
     )
 
 

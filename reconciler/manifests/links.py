@@ -131,19 +131,7 @@ def notes(inventory: Inventory) -> Iterator[str]:
     for document in inventory.declared["Credential"]:
         if document.name not in credentials:
             yield f"{document.place('name')}: no destination uses this credential"
-    yield from _not_yet(inventory)
     seats = {destination.text_of("seat") for destination in destinations}
     for seat in inventory.seats():
         if inventory.home and seat not in seats:
             yield f"{inventory.home.key_place('seats', seat)}: no destination uses this seat"
-
-
-def _not_yet(inventory: Inventory) -> Iterator[str]:
-    """What is well formed and can't be used by this version: better said here than by `plan`."""
-    for document in inventory.declared["Credential"]:
-        if document.text_of("grant") == "authorizationCode":
-            yield f"{document.place('grant')}: this version authenticates with clientCredentials only"
-        for key in ("clientId", "clientSecret"):
-            kind = document.text_of(key).partition(":")[0]
-            if kind not in {"env", "file"}:
-                yield f"{document.place(key)}: this version reads references of the kinds env: and file: only"

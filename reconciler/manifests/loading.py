@@ -5,6 +5,7 @@ from pathlib import Path
 
 from reconciler.core.errors import ConfigurationError
 from reconciler.core.model import Desired
+from reconciler.core.versions import SUPPORT
 from reconciler.manifests import links, naming, project, sources
 from reconciler.manifests.build import build
 from reconciler.manifests.complaints import of_unknown_kind, validate
@@ -15,21 +16,36 @@ from reconciler.manifests.schema import KINDS
 from reconciler.manifests.traps import inspect
 
 _OLDEST_SUPPORTED = "2026-01"
-_KNOWN_VERSIONS = ("2026-01", "2026-07", "2027-01")
+_KNOWN_VERSIONS = tuple(version for version in SUPPORT if version >= _OLDEST_SUPPORTED)
 
 
 def load(root: Path, environment: str, *, data_root: str | None = None) -> Desired:
     """What the manifests of one environment ask for; `data_root` replaces the declared one."""
+    flaws, inventory = _declared(root, environment)
+    flaws += sources.check(inventory, root, data_root)
+    return _built(flaws, inventory, data_root, (*sources.notes(inventory, data_root),))
+
+
+def load_without_sources(root: Path, environment: str, *, data_root: str | None = None) -> Desired:
+    """The same where no data is needed, and perhaps none is there."""
+    flaws, inventory = _declared(root, environment)
+    return _built(flaws, inventory, data_root, ())
+
+
+def _declared(root: Path, environment: str) -> tuple[list[Flaw], Inventory]:
     reading = read(root, project.files(root, environment))
     flaws, documents = judge(reading)
     complete = reading.complete and len(documents) == len(reading.documents)
     inventory = Inventory.of(environment, documents, complete=complete)
-    flaws += [*links.check(inventory), *naming.check(inventory), *sources.check(inventory, root, data_root)]
+    return [*flaws, *links.check(inventory), *naming.check(inventory)], inventory
+
+
+def _built(flaws: list[Flaw], inventory: Inventory, data_root: str | None, notes: tuple[str, ...]) -> Desired:
     found = findings(flaws)
     if found:
         count = "a problem" if len(found) == 1 else f"{len(found)} problems"
-        raise ConfigurationError(f"{count} in environments/{environment}", findings=found)
-    return build(inventory, data_root, tuple(_notes(inventory, data_root)))
+        raise ConfigurationError(f"{count} in environments/{inventory.environment}", findings=found)
+    return build(inventory, data_root, (*_version_notes(inventory), *notes, *links.notes(inventory)))
 
 
 def judge(reading: Reading) -> tuple[list[Flaw], list[Document]]:
@@ -45,12 +61,6 @@ def judge(reading: Reading) -> tuple[list[Flaw], list[Document]]:
         else:
             flaws.append(of_unknown_kind(document))
     return flaws, documents
-
-
-def _notes(inventory: Inventory, data_root: str | None) -> Iterator[str]:
-    yield from _version_notes(inventory)
-    yield from sources.notes(inventory, data_root)
-    yield from links.notes(inventory)
 
 
 def _version_notes(inventory: Inventory) -> Iterator[str]:

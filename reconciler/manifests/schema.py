@@ -14,7 +14,7 @@ KINDS = {
     "Audience": "audience.schema.json",
 }
 # Keys whose values are not text; a test derives them from the schemas.
-TYPED = frozenset({"adminOnly", "batchSize", "minMembers", "rows"})
+TYPED = frozenset({"adminOnly", "batchSize", "minMembers", "pkce", "rows"})
 
 
 def folder() -> Path:

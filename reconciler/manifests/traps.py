@@ -9,7 +9,16 @@ from reconciler.manifests.wording import personal
 
 _FREE_TEXT = frozenset({"title", "description", "where", "namePrefix", "nameSuffix"})
 _STRICT = frozenset(
-    {"clientId", "clientSecret", "refreshToken", "endpoint", "tokenUrl", "consentUrl", "redirectUri"}
+    {
+        "clientId",
+        "clientSecret",
+        "refreshToken",
+        "endpoint",
+        "tokenUrl",
+        "consentUrl",
+        "redirectUri",
+        "sealingKey",
+    }
 )
 _COMMENT = re.compile(r"[ \t]+#")
 _RETYPED = re.compile(

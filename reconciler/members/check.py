@@ -38,6 +38,18 @@ def check(audience: Audience, data_root: str, today: date) -> tuple[Finding, ...
     return check_all((audience,), data_root, today)
 
 
+def reachable(audience: Audience, data_root: str, today: date) -> tuple[Finding, ...]:
+    """The same where the data must be there. ConfigurationError for a root that can't be read at all."""
+    root = local(data_root)
+    with (
+        storage_errors("checking sources"),
+        tempfile.TemporaryDirectory() as spill,
+        connect((root,), Path(spill)) as database,
+        contextlib.closing(database.cursor()) as cursor,
+    ):
+        return _wrong(cursor, root, audience, today)
+
+
 def _check(
     database: duckdb.DuckDBPyConnection, audience: Audience, root: Path, today: date
 ) -> tuple[Finding, ...]:
@@ -45,8 +57,14 @@ def _check(
         if not root.is_dir():
             found = where.parse(cursor, audience.source.where, None, today, audience.source.place)
             return (found,) if isinstance(found, Finding) else ()
-        try:
-            prepare(cursor, root, audience, today)
-        except ConfigurationError as error:
-            return error.findings
+        return _wrong(cursor, root, audience, today)
+
+
+def _wrong(
+    cursor: duckdb.DuckDBPyConnection, root: Path, audience: Audience, today: date
+) -> tuple[Finding, ...]:
+    try:
+        prepare(cursor, root, audience, today)
+    except ConfigurationError as error:
+        return error.findings
     return ()

@@ -5,6 +5,7 @@
     DIRECTORY/lock                                  held by the one writer, signed with its name
     DIRECTORY/receipts/DESTINATION.AUDIENCE.json    one receipt per address
     DIRECTORY/snapshots/DIGEST                      sets of members that receipts name
+    DIRECTORY/secrets/NAME                          what `state:NAME` refers to, sealed
 
 Each file is replaced as a whole, so a reader needs no lock. The key is there before the head, the head
 before any receipt, and a snapshot before the receipt that names it.
@@ -38,6 +39,7 @@ class Files:
         self.key_file = directory / "key"
         self.receipts = directory / "receipts"
         self.snapshots = directory / "snapshots"
+        self.secrets = directory / "secrets"
         self.restore = "put it back from a backup (docs/state.md)"
 
     def receipt_file(self, address: Address) -> Path:

@@ -11,12 +11,13 @@ from pathlib import Path
 from reconciler.core.codec import dump, encode_head, encode_receipt
 from reconciler.core.errors import Finding, StorageError
 from reconciler.core.members import SnapshotRef
-from reconciler.core.ports import Head, StateReader, StateWriter
+from reconciler.core.ports import Head, SealedStore, StateReader, StateWriter
 from reconciler.core.receipt import Receipt
 from reconciler.disk.atomic import copy_file, explained, names_in, remove_file, replace_file, sweep
 from reconciler.disk.lock import hold
 from reconciler.disk.private import private_directory
 from reconciler.state.files import KEY_LENGTH, Files
+from reconciler.state.sealed import LocalSealed
 
 _LINEAGE_LENGTH = 16
 
@@ -43,6 +44,9 @@ class LocalStore:
         """Makes nothing on disk. Refuses the state of another environment."""
         self._files.head()
         return LocalReader(self._files, self._invent)
+
+    def sealed(self) -> SealedStore:
+        return LocalSealed(self._files.secrets, self._now)
 
     @contextmanager
     def lock(self, who: str) -> Iterator[StateWriter]:

@@ -17,6 +17,7 @@ from reconciler.core.ports import SegmentReader, SegmentWriter
 from reconciler.core.remote import ItemFailure, NewSegment, Segment, SegmentPatch
 from reconciler.core.secret import Secret
 from reconciler.criteo.connect import connect
+from reconciler.criteo.grants import ClientCredentials, Keys
 from reconciler.emulator import Emulator, Switches
 from reconciler.emulator.mount import transport
 
@@ -60,9 +61,9 @@ def emulated(switches: Switches) -> Callable[[Path], AbstractContextManager[Remo
                 base_url="http://emulator",
                 version="2026-07",
                 token_url="",
-                client_id=Secret(emulator.credentials.client_id),
-                client_secret=Secret(emulator.credentials.client_secret),
-                grant="clientCredentials",
+                grant=ClientCredentials(
+                    Keys(Secret(emulator.credentials.client_id), Secret(emulator.credentials.client_secret))
+                ),
                 timeout=timedelta(seconds=60),
                 clock=clock,
                 transport=transport(emulator.app),

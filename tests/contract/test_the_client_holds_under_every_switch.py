@@ -8,12 +8,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from datetime import timedelta
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+import httpx
 import pytest
+from contract.consenting import BACK, Form, brought, s256
 from contract.emulated import sha256
 from fakes.clock import FakeClock
+from fakes.consents import MemoryPlace
 from fakes.criteo import at_once
 
 from reconciler.core.errors import AuthenticationError, RejectedError
@@ -22,6 +26,7 @@ from reconciler.core.model import IdentifierType
 from reconciler.core.remote import Acknowledgement, BulkAnswer, ItemFailure, NewSegment, Segment, SegmentPatch
 from reconciler.core.secret import Secret
 from reconciler.criteo.connect import Connection, connect
+from reconciler.criteo.grants import AuthorizationCode, ClientCredentials, Grant, Keys, RefreshToken
 from reconciler.emulator import Emulator, Switches
 from reconciler.emulator.mount import transport
 
@@ -75,9 +80,7 @@ def remote(folder: Path, switches: Switches) -> Iterator[Remote]:
             base_url="http://emulator",
             version="2026-07",
             token_url="",
-            client_id=Secret(issued.client_id),
-            client_secret=Secret(issued.client_secret),
-            grant="clientCredentials",
+            grant=ClientCredentials(Keys(Secret(issued.client_id), Secret(issued.client_secret))),
             timeout=timedelta(seconds=60),
             clock=clock,
             transport=transport(emulator.app),
@@ -322,6 +325,143 @@ def slow_answers_are_waited_for(remote: Remote) -> None:
     assert remote.change(segment, "add", ["a"]).valid == 1
     assert remote.listed() == ["Lapsed"]
     assert remote.requests() == 4
+
+
+# -- with consent -----------------------------------------------------------------------------------
+
+
+@dataclass
+class Consented:
+    """A client that asks for tokens with what a person consented to."""
+
+    remote: Remote
+    place: MemoryPlace
+
+    def asks(self, *, back: str = BACK, verifier: str = "", times: int = 1) -> int:
+        """Lists segments so many times on a connection of its own; how often it met a 429."""
+        with self.connected(self.code(back, verifier) if self.place.consent is None else None) as connection:
+            for _ in range(times):
+                assert connection.reader.segments(ACCOUNT) == ()
+            return connection.refusals
+
+    def refuses(self, back: str) -> bool:
+        return self._page(back, "").status_code == HTTPStatus.BAD_REQUEST
+
+    def code(self, back: str = BACK, verifier: str = "") -> Grant:
+        form = Form(self._page(back, verifier).text)
+        fields = {**form.hidden, "account": form.ticked, "decision": "allow"}
+        code = brought(self._http().post(form.action, data=fields))["code"]
+        proof = Secret(verifier) if verifier else None
+        return AuthorizationCode(
+            self._keys, Secret(code), back, proof, self.place, self.remote.clock, "again"
+        )
+
+    def _page(self, back: str, verifier: str) -> httpx.Response:
+        asked = {
+            "response_type": "code",
+            "client_id": self._keys.client_id.reveal(),
+            "redirect_uri": back,
+            "state": "state",
+        }
+        if verifier:
+            asked |= {"code_challenge": s256(verifier), "code_challenge_method": "S256"}
+        return self._http().get("/request", params=asked)
+
+    def _http(self) -> httpx.Client:
+        return httpx.Client(transport=transport(self.remote.emulator.app), base_url="http://emulator")
+
+    @property
+    def _keys(self) -> Keys:
+        issued = self.remote.emulator.credentials
+        return Keys(Secret(issued.client_id), Secret(issued.client_secret))
+
+    def connected(self, grant: Grant | None) -> Connection:
+        return connect(
+            base_url="http://emulator",
+            version="2026-07",
+            token_url="",
+            grant=grant or RefreshToken(self._keys, self.place, self.remote.clock, "again"),
+            timeout=timedelta(seconds=60),
+            clock=self.remote.clock,
+            transport=transport(self.remote.emulator.app),
+        )
+
+    @property
+    def token(self) -> str:
+        assert self.place.consent
+        return self.place.consent.refresh_token.reveal()
+
+
+def consented(remote: Remote) -> Consented:
+    return Consented(remote, MemoryPlace())
+
+
+@under("rate_limit_per_account", 2, 10)
+def the_limit_of_a_consent_is_kept_to(remote: Remote) -> None:
+    """Nobody but the headers tells how many accounts were consented to."""
+    person = consented(remote)
+    assert person.asks() == 0
+    assert person.asks(times=25) == 0
+
+
+@under("code_seconds", 5)
+def a_code_that_came_too_late_is_told_from_other_failures(remote: Remote) -> None:
+    person = consented(remote)
+    grant = person.code()
+    remote.clock.advance(6)
+    with (
+        person.connected(grant) as connection,
+        pytest.raises(AuthenticationError, match="it was used already, is too old"),
+    ):
+        connection.reader.segments(ACCOUNT)
+    assert person.asks() == 0
+
+
+@under("pkce_required", True)
+def a_proof_is_sent_where_one_is_demanded(remote: Remote) -> None:
+    person = consented(remote)
+    assert person.refuses(BACK)
+    assert person.asks(verifier="v" * 43) == 0
+
+
+@under("loopback_redirects", False)
+def consent_leads_to_an_address_with_https(remote: Remote) -> None:
+    person = consented(remote)
+    assert person.refuses("http://127.0.0.1:8765/")
+    assert person.asks() == 0
+
+
+@under("redirect_uris", (BACK,))
+def consent_leads_to_a_declared_address(remote: Remote) -> None:
+    person = consented(remote)
+    assert person.refuses(f"{BACK}/other")
+    assert person.asks() == 0
+
+
+@under("rotate_refresh_tokens", True, False)
+def what_is_kept_is_what_is_good_next_time(remote: Remote) -> None:
+    """A token that stays the same is not written again."""
+    person = consented(remote)
+    person.asks()
+    first, written = person.token, len(person.place.written)
+    assert [person.asks() for _ in range(3)] == [0, 0, 0]
+    rotates = remote.emulator.switches.rotate_refresh_tokens
+    assert (person.token != first, len(person.place.written) - written) == (rotates, 3 if rotates else 0)
+
+
+@under("reuse_revokes", True)
+def no_token_is_used_twice(remote: Remote) -> None:
+    person = consented(remote)
+    assert [person.asks() for _ in range(4)] == [0, 0, 0, 0]
+
+
+@under("refresh_token_days", 10)
+def a_token_that_died_early_says_that_consent_is_needed_again(remote: Remote) -> None:
+    person = consented(remote)
+    person.asks()
+    remote.clock.advance(11 * 2 * HALF_A_DAY)
+    with pytest.raises(AuthenticationError, match="no longer takes the refresh token"):
+        person.asks()
 
 
 # -- all of them ------------------------------------------------------------------------------------

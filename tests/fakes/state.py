@@ -9,7 +9,7 @@ from threading import RLock
 from reconciler.core.errors import LockedError, StorageError
 from reconciler.core.members import SnapshotRef
 from reconciler.core.model import Address
-from reconciler.core.ports import Head, StateReader, StateWriter
+from reconciler.core.ports import Head, SealedStore, StateReader, StateWriter
 from reconciler.core.receipt import Receipt
 
 Hook = Callable[[str], None]
@@ -38,9 +38,14 @@ class MemoryStore:
     saved_receipts: dict[Address, Receipt] = field(default_factory=dict)
     saved_snapshots: dict[str, str] = field(default_factory=dict)
     writer: "MemoryWriter | None" = None
+    saved_secrets: dict[str, bytes] = field(default_factory=dict)
+    held_secrets: set[str] = field(default_factory=set)
 
     def reader(self) -> StateReader:
         return MemoryReader(self)
+
+    def sealed(self) -> SealedStore:
+        return MemorySealed(self)
 
     @contextmanager
     def lock(self, who: str) -> Iterator[StateWriter]:
@@ -56,6 +61,27 @@ class MemoryStore:
     def crash(self) -> None:
         """The process that holds the lock is gone, without leaving its `with`."""
         self.writer = None
+
+
+class MemorySealed:
+    def __init__(self, store: MemoryStore) -> None:
+        self.store = store
+
+    def read(self, name: str) -> bytes | None:
+        return self.store.saved_secrets.get(name)
+
+    def write(self, name: str, content: bytes) -> None:
+        self.store.saved_secrets[name] = content
+
+    @contextmanager
+    def lock(self, name: str) -> Iterator[None]:
+        if name in self.store.held_secrets:
+            raise LockedError(f"another run holds state:{name}")
+        self.store.held_secrets.add(name)
+        try:
+            yield
+        finally:
+            self.store.held_secrets.discard(name)
 
 
 class MemoryReader:

@@ -28,8 +28,9 @@ class RealHistories(Histories):
             self.folder.cleanup()
 
     def _stranger(self, name: str, account: str, nature: str) -> None:
-        """The emulator makes no segment that is older than now."""
-        super()._stranger(name, account, "with members" if nature == "long there" else nature)
+        """The emulator makes no segment that is older than now, and counts members twice a day only."""
+        unseen = nature in {"long there", "with members"}
+        super()._stranger(name, account, "foreign type" if unseen else nature)
 
     def access_is_lost(self, account: str) -> None:
         """The emulator answers 403 then: another test's."""

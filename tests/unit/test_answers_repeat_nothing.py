@@ -6,8 +6,8 @@ from reconciler.core.errors import AuthenticationError
 from reconciler.core.members import Identifiers
 from reconciler.core.model import IdentifierType
 from reconciler.core.secret import Secret
-from reconciler.criteo.auth import read_token
 from reconciler.criteo.echoes import DEEPEST, WITHHELD, Sent, without_echoes
+from reconciler.criteo.tokens import read_token
 from reconciler.criteo.wire import members_body
 
 pytestmark = pytest.mark.promise("private")

@@ -15,6 +15,7 @@ from reconciler.core.model import IdentifierType
 from reconciler.core.remote import NewSegment, Segment
 from reconciler.core.secret import Secret
 from reconciler.criteo.connect import Connection, connect
+from reconciler.criteo.grants import ClientCredentials, Keys
 from reconciler.emulator import Emulator, Switches
 
 pytestmark = pytest.mark.promise("private")
@@ -60,9 +61,9 @@ def connection(emulator: Emulator, url: str) -> Connection:
         base_url=url,
         version="2026-07",
         token_url="",
-        client_id=Secret(emulator.credentials.client_id),
-        client_secret=Secret(emulator.credentials.client_secret),
-        grant="clientCredentials",
+        grant=ClientCredentials(
+            Keys(Secret(emulator.credentials.client_id), Secret(emulator.credentials.client_secret))
+        ),
         timeout=timedelta(seconds=5),
         clock=PatientClock(),
     )

@@ -11,6 +11,7 @@ from fakes.criteo import at_once
 
 from reconciler.core.errors import (
     AuthenticationError,
+    DeniedError,
     OutcomeUnknownError,
     ReconcilerError,
     RejectedError,
@@ -169,7 +170,7 @@ def test_an_uncertain_call_is_not_made_certain_by_a_later_no() -> None:
 
 STATUSES = [
     (400, RejectedError, ""),
-    (403, AuthenticationError, "doctor"),
+    (403, DeniedError, "doctor"),
     (404, RejectedError, "accountId"),
     (405, RejectedError, "api.version"),
     (409, RejectedError, ""),

@@ -14,8 +14,8 @@ from fakes.disk import watched
 from reconciler.core.members import SnapshotRef
 from reconciler.core.model import Address, Form, IdentifierType, SegmentKey
 from reconciler.core.receipt import Holding, Receipt
-from reconciler.state.local import LocalStore
 from reconciler.disk.private import private_directory
+from reconciler.state.local import LocalStore
 
 pytestmark = pytest.mark.promise("private")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from manifest_project import FILES, Project, others
 
-from reconciler.core.model import Address, Form, Guards, IdentifierType, Place, Seat, SegmentKey
+from reconciler.core.model import Address, Application, Form, Guards, IdentifierType, Place, Seat, SegmentKey
 from reconciler.core.names import LONGEST
 from reconciler.manifests import load, naming
 
@@ -22,14 +22,34 @@ def test_everything_declared_arrives(tmp_path: Path) -> None:
     assert environment.seats == (("acme", Seat("368477501993431040", "3239117063738827231")),)
     assert environment.sample_rows == 1000
     assert environment.guards == Guards(0.2, 1.0, 1, 0.1, 0.1)
-    assert (credential.grant, credential.refresh_token) == ("authorizationCode", "state:criteo")
-    assert credential.client_secret == "env:CRITEO_CLIENT_SECRET"
+    application = credential.writing.application
+    assert (application.grant, application.refresh_token) == ("authorizationCode", "state:criteo")
+    assert application.client_secret == "env:CRITEO_CLIENT_SECRET"
+    assert (application.pkce, credential.reading) == (False, credential.writing)
+    assert environment.sealing_key == "env:RECONCILER_STATE_KEY"
     assert audience.source.files == ("customers/*.csv",)
     assert audience.source.max_age == timedelta(hours=36)
     assert audience.columns == ((IdentifierType.EMAIL, "email"), (IdentifierType.CUSTOMER_ID, "customer_id"))
     assert audience.exclude[0].columns == ((IdentifierType.EMAIL, "email"),)
     assert audience.guards == Guards(0.1, 1.0, 1, 0.1, 0.1)
     assert others(desired.notes) == ()
+
+
+def test_an_application_of_its_own_reads(tmp_path: Path) -> None:
+    """Pull-request jobs then hold no power to write."""
+    project = Project(tmp_path)
+    planning = """\
+pkce: true
+plan: {grant: clientCredentials, clientId: env:PLAN_ID, clientSecret: "command:pass criteo/plan"}
+"""
+    file = project.folder / "credentials.yaml"
+    file.write_text(file.read_text() + planning)
+    (credential,) = load(tmp_path, "sandbox").credentials
+    assert credential.writing.application.pkce
+    assert credential.reading.application == Application(
+        "clientCredentials", "env:PLAN_ID", "command:pass criteo/plan"
+    )
+    assert [str(role) for role in credential.roles()] == ["criteo", "criteo (plan)"]
 
 
 def test_segments_are_sorted_by_address_and_named_for_people(tmp_path: Path) -> None:
@@ -141,12 +161,3 @@ def test_versions_without_support_are_noted(tmp_path: Path, version: str, note: 
 def test_the_longest_name_is_the_core_s() -> None:
     """Two constants, one limit."""
     assert naming.LONGEST == LONGEST
-
-
-def test_what_is_well_formed_and_not_supported_yet_is_noted(tmp_path: Path) -> None:
-    Project(tmp_path)
-    file = tmp_path / "environments" / "sandbox" / "credentials.yaml"
-    file.write_text(file.read_text().replace("env:", "vault:"))
-    notes = load(tmp_path, "sandbox").notes
-    assert any("clientCredentials only" in note for note in notes)
-    assert sum("env: and file: only" in note for note in notes) == 2

@@ -3,14 +3,18 @@
 import copy
 import json
 import pickle
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from pprint import pformat
+from traceback import TracebackException
 
 import orjson
 import pytest
+from fakes.state import MemoryStore
 
 from reconciler.core.errors import AuthenticationError, ConfigurationError
-from reconciler.credentials import Secret, resolve
+from reconciler.core.model import SEALING_KEY
+from reconciler.credentials import Places, Secret
 
 pytestmark = pytest.mark.promise("private")
 
@@ -22,11 +26,16 @@ class Holder:
     secret: Secret
 
 
+def fetch(reference: str, environ: dict[str, str], root: Path) -> str:
+    return Places(environ, root, MemoryStore().sealed(), SEALING_KEY).fetch(reference).reveal()
+
+
 def test_no_way_of_writing_shows_it() -> None:
     secret = Secret(VALUE)
     written = [
         str(secret), repr(secret), f"{secret}", f"{secret!r:>40}", "%s" % secret, "{}".format(secret),  # noqa: UP031, UP032
-        repr(Holder(secret)), repr([secret]), repr({"a": secret}),
+        repr(Holder(secret)), repr([secret]), repr({"a": secret}), ascii(secret), pformat([Holder(secret)]),
+        format(secret, ">40"), format(secret, "x"), "%r" % secret, repr(ValueError(secret)),  # noqa: UP031
     ]  # fmt: skip
     assert all(VALUE not in text and "<secret>" in text for text in written)
     assert secret.reveal() == VALUE
@@ -34,10 +43,36 @@ def test_no_way_of_writing_shows_it() -> None:
 
 def test_no_way_of_encoding_takes_it() -> None:
     secret = Secret(VALUE)
-    for encode in (pickle.dumps, copy.copy, copy.deepcopy, json.dumps, orjson.dumps, vars):
+    ways = (
+        pickle.dumps, copy.copy, copy.deepcopy, json.dumps, orjson.dumps, vars, bytes, list, len, int,
+        Secret.__getstate__, lambda one: asdict(Holder(one)), "".join,
+        lambda one: orjson.dumps(Holder(one)), lambda one: json.dumps({one: 1}), lambda one: one + "",
+        lambda one: one < one, lambda one: one < VALUE, lambda one: VALUE in one, lambda one: one[0],
+    )  # fmt: skip
+    for encode in ways:
         with pytest.raises(TypeError) as caught:
             encode(secret)
         assert VALUE not in str(caught.value)
+
+
+def test_comparing_it_shows_nothing() -> None:
+    secret = Secret(VALUE)
+    assert secret == secret
+    assert secret != Secret(VALUE)
+    with pytest.raises(AssertionError) as caught:
+        assert Holder(secret) == Holder(Secret("other"))
+    assert VALUE not in str(caught.value)
+
+
+def test_a_traceback_with_variables_shows_nothing() -> None:
+    def fail(secret: Secret) -> None:
+        raise ValueError(secret)
+
+    with pytest.raises(ValueError, match="<secret>") as caught:
+        fail(Secret(VALUE))
+    text = "".join(TracebackException.from_exception(caught.value, capture_locals=True).format())
+    assert "secret = <secret>" in text
+    assert VALUE not in text
 
 
 def test_it_has_no_parts_to_look_through() -> None:
@@ -49,13 +84,13 @@ def test_it_has_no_parts_to_look_through() -> None:
 
 
 def test_a_variable_holds_a_secret(tmp_path: Path) -> None:
-    assert resolve("env:KEY", {"KEY": f"{VALUE}\n"}, tmp_path).reveal() == VALUE
+    assert fetch("env:KEY", {"KEY": f"{VALUE}\n"}, tmp_path) == VALUE
 
 
 @pytest.mark.parametrize(("environ", "state"), [({}, "not set"), ({"KEY": " "}, "empty")])
 def test_a_missing_variable_is_named(environ: dict[str, str], state: str, tmp_path: Path) -> None:
     with pytest.raises(AuthenticationError, match=f"KEY is {state}") as caught:
-        resolve("env:KEY", environ, tmp_path)
+        fetch("env:KEY", environ, tmp_path)
     assert "export KEY" in caught.value.remedy
 
 
@@ -67,15 +102,15 @@ def written(path: Path, content: bytes, mode: int) -> Path:
 
 def test_a_file_is_relative_to_the_project_and_loses_its_line_end(tmp_path: Path) -> None:
     written(tmp_path / "secret", f"{VALUE}\r\n".encode(), 0o600)
-    assert resolve("file:secret", {}, tmp_path).reveal() == VALUE
-    assert resolve(f"file:{tmp_path}/secret", {}, Path("/")).reveal() == VALUE
+    assert fetch("file:secret", {}, tmp_path) == VALUE
+    assert fetch(f"file:{tmp_path}/secret", {}, Path("/")) == VALUE
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o610])
 def test_a_file_open_to_others_is_refused(mode: int, tmp_path: Path) -> None:
     written(tmp_path / "secret", VALUE.encode(), mode)
     with pytest.raises(AuthenticationError, match=f"{mode:04o}") as caught:
-        resolve("file:secret", {}, tmp_path)
+        fetch("file:secret", {}, tmp_path)
     assert caught.value.remedy == "chmod 600 secret"
     assert VALUE not in str(caught.value)
 
@@ -84,20 +119,19 @@ def test_a_file_open_to_others_is_refused(mode: int, tmp_path: Path) -> None:
 def test_a_file_without_text_is_refused(content: bytes, tmp_path: Path) -> None:
     written(tmp_path / "secret", content, 0o600)
     with pytest.raises(AuthenticationError, match="holds no text"):
-        resolve("file:secret", {}, tmp_path)
+        fetch("file:secret", {}, tmp_path)
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(AuthenticationError, match="secret can't be read: No such file"):
-        resolve("file:secret", {}, tmp_path)
+        fetch("file:secret", {}, tmp_path)
 
 
 @pytest.mark.parametrize(
     ("reference", "problem"),
     [
-        ("vault:kv/criteo", "`vault:` is not supported by this version"),
-        ("state:criteo", "`state:` is not supported by this version"),
         ("env:", "the reference `env:` names nothing"),
+        ("aws-sm:", "the reference `aws-sm:` names nothing"),
         (VALUE, "a credential holds a reference"),
         (f"{VALUE}:x", "a credential holds a reference"),
     ],
@@ -105,7 +139,15 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_other_references_are_refused_and_never_quoted(reference: str, problem: str, tmp_path: Path) -> None:
     """A pasted secret isn't a reference, and must not end up in a message."""
     with pytest.raises(ConfigurationError) as caught:
-        resolve(reference, {}, tmp_path)
+        fetch(reference, {}, tmp_path)
     assert caught.value.problem.startswith(problem)
     assert VALUE not in str(caught.value)
-    assert caught.value.remedy == "use env:NAME or file:PATH"
+    assert caught.value.remedy.startswith("use env:NAME, file:PATH, ")
+
+
+@pytest.mark.parametrize("reference", ["env:KEY", "command:pass show criteo"])
+def test_a_place_that_cannot_be_written_keeps_no_token(reference: str, tmp_path: Path) -> None:
+    places = Places({}, tmp_path, MemoryStore().sealed(), SEALING_KEY)
+    with pytest.raises(AuthenticationError, match="can't be written") as caught:
+        places.writable(reference)
+    assert "use state:NAME" in caught.value.remedy

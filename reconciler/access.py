@@ -1,0 +1,74 @@
+"""From a credential to a connection: references become secrets, secrets a grant. Sends nothing yet."""
+
+from dataclasses import dataclass, replace
+
+from reconciler.core.consent import Consent
+from reconciler.core.model import Application, Environment, Role
+from reconciler.core.ports import Clock
+from reconciler.core.secret import Secret
+from reconciler.credentials import Consents, Places
+from reconciler.criteo.connect import Connection, connect
+from reconciler.criteo.grants import AuthorizationCode, ClientCredentials, Grant, Keys, RefreshToken, held
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Ways to Criteo for the credentials of one environment."""
+
+    environment: Environment
+    places: Places
+    clock: Clock
+
+    def connection(self, role: Role) -> Connection:
+        """With the grant that the manifests name."""
+        return self._connect(self._grant(role))
+
+    def exchange(self, role: Role, code: Secret, verifier: Secret | None) -> Connection:
+        """Whose first call turns the code into a refresh token, and keeps it."""
+        application = role.application
+        grant = AuthorizationCode(
+            self.keys(application),
+            code,
+            application.redirect_uri,
+            verifier,
+            self.consents(role),
+            self.clock,
+            role.login(self.environment.name),
+        )
+        return self._connect(grant)
+
+    def keys(self, application: Application) -> Keys:
+        fetch = self.places.fetch
+        return Keys(fetch(application.client_id), fetch(application.client_secret))
+
+    def consents(self, role: Role) -> Consents:
+        """Where the refresh token of a role is kept."""
+        backend, name = self.places.writable(role.application.refresh_token)
+        return Consents(backend, name, f"ask for consent: {role.login(self.environment.name)}")
+
+    def held(self, role: Role) -> Consent:
+        """What is kept for a role. AuthenticationError when nothing is."""
+        return self.consents(role).read()
+
+    def note_accounts(self, role: Role, accounts: tuple[str, ...]) -> None:
+        """Beside the consent, so that people can be told without a call."""
+        place = self.consents(role)
+        with held(place, self.clock):
+            place.write(replace(place.read(), accounts=accounts))
+
+    def _grant(self, role: Role) -> Grant:
+        keys = self.keys(role.application)
+        if role.application.grant == "clientCredentials":
+            return ClientCredentials(keys)
+        return RefreshToken(keys, self.consents(role), self.clock, role.login(self.environment.name))
+
+    def _connect(self, grant: Grant) -> Connection:
+        api = self.environment.api
+        return connect(
+            base_url=api.endpoint,
+            version=api.version,
+            token_url=api.token_url,
+            grant=grant,
+            timeout=api.timeout,
+            clock=self.clock,
+        )

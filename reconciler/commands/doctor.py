@@ -1,0 +1,76 @@
+"""`doctor`: tests the connection link by link, and names the fix. It has no way to change a segment."""
+
+from contextlib import ExitStack
+from typing import Any
+
+import click
+
+from reconciler.commands.options import EMULATE, OUTPUT, SOURCES, settings_of, stop_event, with_options
+from reconciler.commands.planning import Screen, screen
+from reconciler.core.checkup import Check, exit_code
+from reconciler.core.errors import ConfigurationError
+from reconciler.core.rulings import invalid
+from reconciler.doctor import Tools, examine
+from reconciler.manifests import load_without_sources
+from reconciler.members.check import reachable
+from reconciler.render.checkup import checkup_json, print_checkup
+from reconciler.settings import Settings
+from reconciler.wiring import Workspace, workspace
+
+
+@click.command(name="doctor")
+@click.argument("environment", metavar="ENV")
+@click.option("--plan", "planning", is_flag=True, help="Only what `plan` needs.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+@with_options(SOURCES, EMULATE, OUTPUT)
+@click.pass_obj
+def command(stop: object, /, environment: str, planning: bool, as_json: bool, **flags: Any) -> int:
+    """Test every link between the manifests and Criteo, and say what to do about each that doesn't hold.
+
+    Goes on after a failure, and changes nothing. Warnings exit 0; otherwise the exit code is that of
+    the first failure along the chain: 3 configuration, 4 authentication or consent, 9 Criteo, 10 storage.
+    """
+    settings = settings_of(flags)
+    shown = screen(settings)
+    with ExitStack() as stack:
+        try:
+            space = stack.enter_context(
+                workspace(settings, environment, stop_event(stop), shown.progress, read=load_without_sources)
+            )
+        except ConfigurationError as error:
+            checks = invalid(error)
+        else:
+            with shown.progress:
+                checks = _examined(space, settings, shown, planning=planning)
+    if as_json:
+        click.echo(checkup_json(environment, checks))
+    else:
+        print_checkup(environment, checks, shown.out)
+    return exit_code(checks)
+
+
+def _examined(space: Workspace, settings: Settings, shown: Screen, *, planning: bool) -> tuple[Check, ...]:
+    def doing(what: str) -> None:
+        space.clock.check()
+        shown.progress.doing(what)
+
+    access, today = space.access(), space.clock.now().date()
+    tools = Tools(
+        fetch=access.places.fetch,
+        consents=access.consents,
+        inspector=space.inspector,
+        store=space.store,
+        sources=lambda audience: reachable(audience, space.data_root, today),
+        clock=space.clock,
+        who=settings.who,
+        emulated=space.emulated,
+        writes=not planning,
+    )
+    roles = [
+        role
+        for credential in space.used_credentials()
+        for role in ((credential.reading,) if planning else credential.roles())
+    ]
+    checks = examine(space.desired, roles, tools, doing)
+    shown.progress.doing("")
+    return checks

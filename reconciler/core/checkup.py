@@ -1,0 +1,111 @@
+"""The links between a project and Criteo: which there are, in which order, and what a look at each gives."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from reconciler.core.model import Desired, Role, Seat
+
+PLACE, AGE = "place", "age"
+READING, WRITING = "reading", "writing"
+
+
+class Link(StrEnum):
+    """In the order in which one holds the next; the value is what people read."""
+
+    MANIFESTS = "manifests"
+    SECRETS = "secrets"
+    CONSENT = "consent"
+    TOKEN = "token"  # noqa: S105 - a word
+    APPLICATION = "application"
+    CLOCK = "clock"
+    AUDIENCES = "audiences"
+    ACCOUNT = "account"
+    RETAILER = "retailer"
+    RATE = "rate limit"
+    VERSION = "version"
+    STATE = "state"
+    SOURCES = "sources"
+
+
+class Verdict(StrEnum):
+    """The value is also what machines read."""
+
+    OK = "ok"
+    WARNING = "warning"
+    FAILURE = "failure"
+    NOT_REACHED = "not reached"
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """What was found of a link, and what to do now. `code`: the exit code of a failure."""
+
+    verdict: Verdict
+    told: str
+    remedy: str = ""
+    code: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A ruling and what it is of: `credential` as its role is printed, `item` a field, account or part."""
+
+    link: Link
+    credential: str
+    item: str
+    ruling: Ruling
+
+
+Key = tuple[Link, str]
+"""A link and the item of it."""
+NOT_REACHED = Ruling(Verdict.NOT_REACHED, "what it depends on failed")
+
+
+def exit_code(checks: Iterable[Check]) -> int:
+    """That of the first failure along the chain."""
+    return next((one.ruling.code for one in checks if one.ruling.verdict is Verdict.FAILURE), 0)
+
+
+def keys(role: Role, seats: Sequence[Seat], *, emulated: bool) -> tuple[Key, ...]:
+    """The links of one application, in order."""
+    accounts = accounts_of(seats)
+    return (
+        *(((Link.SECRETS, ""),) if emulated else _secrets(role)),
+        (Link.TOKEN, ""),
+        (Link.APPLICATION, ""),
+        (Link.CLOCK, ""),
+        *((Link.AUDIENCES, account) for account in accounts),
+        *((Link.ACCOUNT, account) for account in accounts),
+        *((Link.RETAILER, retailer(seat)) for seat in seats),
+        (Link.RATE, ""),
+    )
+
+
+def _secrets(role: Role) -> tuple[Key, ...]:
+    pair = ((Link.SECRETS, "clientId"), (Link.SECRETS, "clientSecret"))
+    if not consented(role):
+        return pair
+    return (*pair, (Link.SECRETS, "refreshToken"), (Link.CONSENT, PLACE), (Link.CONSENT, AGE))
+
+
+def consented(role: Role) -> bool:
+    """The application speaks for somebody, and a refresh token is kept."""
+    return role.application.grant == "authorizationCode"
+
+
+def retailer(seat: Seat) -> str:
+    """A retailer is there or not in an account: the same one may be in several."""
+    return f"{seat.account_id}/{seat.retailer_id}"
+
+
+def seats_of(desired: Desired, credential: str) -> tuple[Seat, ...]:
+    """Those of the credential's segments; all of the environment while it has no segments."""
+    if not desired.segments:
+        return tuple(dict.fromkeys(seat for _, seat in desired.environment.seats))
+    used = (spec.key for spec in desired.segments if spec.credential == credential)
+    return tuple(dict.fromkeys(Seat(key.account_id, key.retailer_id) for key in used))
+
+
+def accounts_of(seats: Iterable[Seat]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(seat.account_id for seat in seats))

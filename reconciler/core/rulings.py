@@ -1,0 +1,275 @@
+"""What a look at each link means: it holds, a warning, or a failure with an exit code and what to do now."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date, datetime, timedelta
+
+from reconciler.core.checkup import NOT_REACHED, Check, Link, Ruling, Verdict, consented
+from reconciler.core.consent import Consent, is_old, is_over
+from reconciler.core.errors import (
+    AuthenticationError,
+    ConfigurationError,
+    DeniedError,
+    Finding,
+    LockedError,
+    ReconcilerError,
+    RejectedError,
+)
+from reconciler.core.model import Desired, Role
+from reconciler.core.receipt import CLOCK_SKEW, Receipt
+from reconciler.core.remote import Caller, RateLimit
+from reconciler.core.versions import SUPPORT
+
+MOST_FINDINGS = 20
+WRONG_CLOCK = timedelta(hours=1)
+"""From here on certificates and tokens fail for reasons that nobody can see."""
+LITTLE_ROOM = 0.1
+"""Share of the calls of a minute under which others are likely to be using them up."""
+SERVICE = re.compile(r"retail|c-?max", re.IGNORECASE)
+"""What names Retail Media, as far as can be guessed: the values of `criteoService` aren't published."""
+DOCTOR = re.compile(r"[,;] (then )?run `reconciler doctor`[^;]*")
+
+
+def ok(told: str) -> Ruling:
+    return Ruling(Verdict.OK, told)
+
+
+def warning(told: str, remedy: str) -> Ruling:
+    return Ruling(Verdict.WARNING, told, remedy)
+
+
+def failed(error: ReconcilerError) -> Ruling:
+    """Advice to run what is running is left out."""
+    return Ruling(Verdict.FAILURE, error.problem, DOCTOR.sub("", error.remedy), error.exit_code)
+
+
+def valid(desired: Desired) -> Ruling:
+    return ok(f"valid; audiences: {len(desired.audiences):,}, segments: {len(desired.segments):,}")
+
+
+def invalid(error: ReconcilerError) -> tuple[Check, ...]:
+    """Nothing else can be looked at then."""
+    wrong = (Check(Link.MANIFESTS, "", "", ruling) for ruling in _capped(_findings(error)))
+    rest = (Check(link, "", "", NOT_REACHED) for link in Link if link is not Link.MANIFESTS)
+    return (*wrong, *rest)
+
+
+def _findings(error: ReconcilerError) -> Iterator[Ruling]:
+    for finding in error.findings or (Finding("", error.problem, error.remedy),):
+        told = f"{finding.where}: {finding.problem}" if finding.where else finding.problem
+        yield Ruling(Verdict.FAILURE, told, finding.remedy, error.exit_code)
+
+
+def _capped(rulings: Iterable[Ruling]) -> tuple[Ruling, ...]:
+    """Each once, and not more than anybody reads."""
+    unique = tuple(dict.fromkeys(rulings))
+    shown, left = unique[:MOST_FINDINGS], unique[MOST_FINDINGS:]
+    if not left:
+        return shown
+    return (
+        *shown,
+        Ruling(Verdict.FAILURE, f"and {len(left)} more", "mend these first, and run again", left[0].code),
+    )
+
+
+def readable(reference: str, read: object) -> Ruling:
+    """Of a reference only its kind is said, and only once a secret came out of it."""
+    return (
+        failed(read) if isinstance(read, ReconcilerError) else ok(f"read from {reference.partition(':')[0]}")
+    )
+
+
+def renewable(taken: ReconcilerError | None) -> Ruling:
+    """The place of a refresh token, which Criteo may replace at each use."""
+    match taken:
+        case None:
+            return ok("the refresh token can be replaced")
+        case LockedError():
+            return ok("another run is renewing the refresh token now")
+        case _:
+            return failed(taken)
+
+
+def age(consent: Consent, now: datetime, login: str) -> Ruling:
+    """`login` is the command that asks for consent."""
+    if consent.obtained_at is None or consent.ends_at is None:
+        return warning(
+            "nobody knows how old the refresh token is: it was put there by hand",
+            f"it is good for six months: {login} brings one whose end is known",
+        )
+    issued, ends = f"{consent.obtained_at:%Y-%m-%d}", f"{consent.ends_at:%Y-%m-%d}"
+    if is_over(consent, now):
+        error = AuthenticationError(f"the refresh token ended on {ends}", remedy=f"ask for consent: {login}")
+        return failed(error)
+    if is_old(consent, now):
+        return warning(
+            f"the refresh token is of {issued}, and ends on {ends}", f"ask for consent before then: {login}"
+        )
+    return ok(f"the refresh token is of {issued}, good until {ends}")
+
+
+def on_speaking_terms(answered: Caller | ReconcilerError) -> bool:
+    """Criteo answers us, be it to refuse one thing: others are worth asking for."""
+    if isinstance(answered, RejectedError):
+        return answered.code != "too-many-requests"
+    return isinstance(answered, Caller | DeniedError)
+
+
+def application(answered: Caller | ReconcilerError, role: Role, login: str) -> Ruling:
+    match answered:
+        case Caller(name, service):
+            who = f"“{name}”" if name else "it has no name"
+            if service and not SERVICE.search(service):
+                return warning(
+                    f"{who}, of the service {service}: is that Retail Media?",
+                    "if segments can't be read, make an application for Retail Media (C-Max) at Criteo",
+                )
+            return ok(who)
+        case DeniedError():
+            return _denied(answered, role, login)
+        case _:
+            return failed(answered)
+
+
+def clock(skew: timedelta | None) -> Ruling:
+    """`skew`: how far Criteo's clock is ahead of ours."""
+    if skew is None:
+        return ok("no answer told the time")
+    minutes, side = abs(skew) // timedelta(minutes=1), "behind" if skew > timedelta(0) else "ahead of"
+    told = f"this machine's clock is {minutes:,} minutes {side} Criteo's"
+    if abs(skew) > WRONG_CLOCK:
+        return failed(ConfigurationError(told, remedy="set the clock of this machine, by NTP if it can"))
+    if abs(skew) > CLOCK_SKEW:
+        return warning(
+            told, "set the clock: what became of a call without an answer is told by comparing times"
+        )
+    return ok("this machine and Criteo agree on the time")
+
+
+def audiences(answered: ReconcilerError | None, role: Role, login: str) -> Ruling:
+    """A search shows that segments may be read; nothing but a change shows that they may be changed."""
+    match answered:
+        case None:
+            return ok("its segments can be read")
+        case DeniedError():
+            return _denied(answered, role, login)
+        case _:
+            return failed(answered)
+
+
+def _denied(error: DeniedError, role: Role, login: str) -> Ruling:
+    consent = (
+        f"ask for consent: {login}"
+        if consented(role)
+        else "have an Admin, Business Manager or Technical Manager of the account open the application's "
+        "consent URL"
+    )
+    level = "Read" if role.planning else "Manage"
+    permission = (
+        f"make an application with `Audiences: {level}` at Criteo: permissions are fixed once it is active"
+    )
+    remedy = {
+        "consent": f"{consent}; or check accountId in environment.yaml",
+        "permission": permission,
+        "": f"if the account never consented, {consent}; if the permission is missing, {permission}",
+    }[error.lacking]
+    return failed(AuthenticationError(error.problem, remedy=remedy))
+
+
+def askable(answered: ReconcilerError | None) -> bool:
+    """The account can be asked for more: a missing permission for audiences says nothing of others."""
+    return answered is None or (isinstance(answered, DeniedError) and answered.lacking == "permission")
+
+
+def account(there: bool | ReconcilerError) -> Ruling:
+    return _listed(
+        there,
+        "accounts",
+        "Accounts: Read",
+        ConfigurationError(
+            "it is not among the accounts that the application reaches",
+            remedy="check accountId in environment.yaml; if it is right, the account has not consented",
+        ),
+    )
+
+
+def retailed(there: bool | ReconcilerError) -> Ruling:
+    return _listed(
+        there,
+        "retailers",
+        "Campaign: Read",
+        ConfigurationError(
+            "the account has no such retailer", remedy="check accountId and retailerId in environment.yaml"
+        ),
+    )
+
+
+def _listed(there: bool | ReconcilerError, what: str, permission: str, absent: ConfigurationError) -> Ruling:
+    """Neither plan nor apply asks for these lists, so that they may stay closed."""
+    match there:
+        case DeniedError():
+            return warning(
+                f"not checked: the application may not list {what}",
+                f"give it `{permission}` to have this checked",
+            )
+        case ReconcilerError():
+            return warning(f"not checked: {there.problem}", DOCTOR.sub("", there.remedy) or "run again later")
+        case _:
+            return ok("it is there") if there else failed(absent)
+
+
+def room(rate: RateLimit | None) -> Ruling:
+    if rate is None:
+        return ok("no answer told it")
+    told = f"{rate.limit:,} calls a minute, {rate.remaining:,} of them left"
+    if rate.remaining < LITTLE_ROOM * rate.limit:
+        return warning(told, "other programs share the limit of this application: stop them, or go on later")
+    return ok(told)
+
+
+def version(name: str, today: date) -> Ruling:
+    support = SUPPORT.get(name)
+    newest = max(SUPPORT)
+    if support is None:
+        return warning(
+            f"{name} is not known here",
+            f"compare api.version with Criteo's list; known are {', '.join(SUPPORT)}",
+        )
+    if today >= support.ends:
+        return warning(
+            f"support of {name} ended on {support.ends}: calls go to a newer version, or are answered 410",
+            f"set api.version in environment.yaml to {newest}",
+        )
+    if today >= support.deprecated_from:
+        return warning(
+            f"{name} is deprecated: support ends on {support.ends}",
+            f"set api.version in environment.yaml to {newest} before then",
+        )
+    return ok(f"{name}, supported until {support.ends}")
+
+
+def read(receipts: Sequence[Receipt] | ReconcilerError) -> tuple[Ruling, ...]:
+    if isinstance(receipts, ReconcilerError):
+        return _capped(_findings(receipts))
+    return (ok(f"addresses in it: {len(receipts):,}"),)
+
+
+def lockable(taken: ReconcilerError | None) -> Ruling:
+    match taken:
+        case None:
+            return ok("its lock can be taken")
+        case LockedError():
+            return warning(taken.problem, taken.remedy)
+        case _:
+            return failed(taken)
+
+
+def sources(checked: Sequence[Sequence[Finding] | ReconcilerError]) -> tuple[Ruling, ...]:
+    """`checked`: what is wrong with each audience's files."""
+    errors = (
+        one if isinstance(one, ReconcilerError) else ConfigurationError("sources", findings=one)
+        for one in checked
+        if one
+    )
+    wrong = _capped(ruling for error in errors for ruling in _findings(error))
+    return wrong or (ok("the files of every audience are there and can be read"),)

@@ -1,0 +1,53 @@
+"""What Vault refuses, in our words: of its answer, only the kind is ever told."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from reconciler.core.errors import AuthenticationError
+from reconciler.credentials.backend import MissingSecretError
+from reconciler.credentials.extras import needed
+
+_RIGHTS = (
+    "check VAULT_TOKEN and VAULT_NAMESPACE, and that the token's policy may read the path; to keep a refresh "
+    "token there it must also create and update it, and PATH.lock beside it"
+)
+_LATER = "run again in a while"
+_ADDRESS = "check VAULT_ADDR and the network between"
+_KINDS = {
+    "InvalidRequest": ("refused the request as invalid", "check that the mount is a KV engine of version 2"),
+    "Unauthorized": ("refused: no permission", _RIGHTS),
+    "Forbidden": ("refused: no permission", _RIGHTS),
+    "RateLimitExceeded": ("refused: too many requests", _LATER),
+    "InternalServerError": ("failed", _LATER),
+    "VaultNotInitialized": ("is not initialised", "initialise it, or correct VAULT_ADDR"),
+    "BadGateway": ("is not reached by its proxy", _LATER),
+    "VaultDown": ("is sealed or in maintenance", "unseal it, or run again in a while"),
+    "SSLError": ("has no certificate that is trusted", "name its authority's file in VAULT_CACERT"),
+    "ConnectionError": ("can't be reached", _ADDRESS),
+    "ConnectTimeout": ("can't be reached", _ADDRESS),
+    "ReadTimeout": ("did not answer in time", _LATER),
+}
+_OTHER = ("can't be asked", "check VAULT_ADDR, VAULT_TOKEN and VAULT_CACERT")
+_LOST_RACE = "check-and-set parameter did not match"
+
+
+class LostRaceError(Exception):
+    """The version to be replaced is not the newest any more. Never leaves the backend."""
+
+
+@contextmanager
+def asking(reference: str) -> Iterator[None]:
+    """Around calls of the library. Raises LostRaceError, MissingSecretError and AuthenticationError."""
+    with needed("vault", "vault"):
+        from hvac import exceptions
+    try:
+        yield
+    except exceptions.InvalidPath:
+        raise MissingSecretError(
+            f"there is nothing at {reference}", remedy="correct the mount and the path in credentials.yaml"
+        ) from None
+    except (exceptions.VaultError, OSError, ValueError) as error:
+        if _LOST_RACE in str(error):
+            raise LostRaceError from None
+        problem, remedy = _KINDS.get(type(error).__name__, _OTHER)
+        raise AuthenticationError(f"{reference}: Vault {problem}", remedy=remedy) from None

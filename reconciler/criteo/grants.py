@@ -1,0 +1,234 @@
+"""The ways to ask for a token: what each sends, and what must be kept before the token is used."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Protocol
+
+from reconciler.core.consent import Consent, is_over, renewed
+from reconciler.core.errors import AuthenticationError, LockedError, StorageError
+from reconciler.core.ports import Clock, ConsentPlace
+from reconciler.core.secret import Secret
+from reconciler.criteo.tokens import Granted, TokenRefusedError
+
+PATIENCE = timedelta(minutes=3)
+"""How long another run may take to renew the same token: a killed one's lease ends within that."""
+PAUSE = 0.2
+WRITES = 3
+"""How often a new refresh token is tried to be kept: there is no other copy of it."""
+REMEMBERED = 8
+"""Refresh tokens that are remembered so that an answer which repeats one is noticed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One token request: the fields of its form, and what is to be done with the answer before it is used."""
+
+    form: Mapping[str, str] = field(repr=False)
+    keep: Callable[[Granted], None]
+
+
+class Grant(Protocol):
+    """One way to ask for a token. `calls_a_minute` holds until an answer says better."""
+
+    calls_a_minute: int
+
+    def asking(self) -> AbstractContextManager[Question]:
+        """Entered before a token is asked for, left when the answer is kept or refused."""
+        ...
+
+    def secrets(self) -> tuple[Secret, ...]:
+        """Those of its fields that nobody may see."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The pair that an application identifies itself with."""
+
+    client_id: Secret
+    client_secret: Secret
+
+    def form(self, grant_type: str) -> dict[str, str]:
+        return {
+            "grant_type": grant_type,
+            "client_id": self.client_id.reveal(),
+            "client_secret": self.client_secret.reveal(),
+        }
+
+
+class ClientCredentials:
+    """The application speaks for itself."""
+
+    calls_a_minute = 250  # documented, per application
+
+    def __init__(self, keys: Keys) -> None:
+        self._keys = keys
+
+    @contextmanager
+    def asking(self) -> Iterator[Question]:
+        yield Question(self._keys.form("client_credentials"), _nothing)
+
+    def secrets(self) -> tuple[Secret, ...]:
+        return self._keys.client_id, self._keys.client_secret
+
+
+class RefreshToken:
+    """Somebody consented, and the application speaks for them.
+
+    Criteo may rotate the token at each use: it is read, used and replaced under its place's lock, so
+    that runs side by side never use one twice, and the new one is durable before its access token is used.
+    """
+
+    calls_a_minute = 10  # documented, per consented account
+
+    def __init__(self, keys: Keys, place: ConsentPlace, clock: Clock, remedy: str) -> None:
+        """`remedy` says how to ask for consent again."""
+        self._keys = keys
+        self._place = place
+        self._clock = clock
+        self._remedy = remedy
+        self._seen: tuple[Secret, ...] = ()
+        self._unanswered = False
+
+    @contextmanager
+    def asking(self) -> Iterator[Question]:
+        with held(self._place, self._clock):
+            consent = self._place.read()
+            self._see(consent.refresh_token)
+            form = {
+                **self._keys.form("refresh_token"),
+                "refresh_token": consent.refresh_token.reveal(),
+            }
+            before, self._unanswered = self._unanswered, True
+            try:
+                yield Question(form, lambda granted: self._keep(consent, granted))
+            except TokenRefusedError as error:
+                self._unanswered = before
+                raise self._explained(error, consent) from None
+
+    def secrets(self) -> tuple[Secret, ...]:
+        return self._keys.client_id, self._keys.client_secret, *self._seen
+
+    def _keep(self, consent: Consent, granted: Granted) -> None:
+        self._unanswered = False
+        newest = renewed(consent, granted.refresh_token, self._clock.now())
+        if newest is not consent:
+            self._see(newest.refresh_token)
+            keep(self._place, newest, self._clock, self._remedy)
+
+    def _see(self, token: Secret) -> None:
+        self._seen = (*self._seen[1 - REMEMBERED :], token)
+
+    def _explained(self, error: TokenRefusedError, consent: Consent) -> AuthenticationError:
+        if error.code != "invalid_grant":
+            return error
+        if is_over(consent, self._clock.now()):
+            why = "it is older than six months"
+        elif self._unanswered:
+            why = "an earlier request got no answer, and Criteo may have used the token up for it"
+        else:
+            why = (
+                "consent was withdrawn, the role of who consented has changed, or a run was stopped "
+                "before the token that came after this one was kept"
+            )
+        problem = f"Criteo no longer takes the refresh token: {why}"
+        return AuthenticationError(problem, remedy=f"consent is needed again: {self._remedy}")
+
+
+class AuthorizationCode:
+    """Somebody has just consented: their code becomes the first refresh token. Used once."""
+
+    calls_a_minute = 10
+
+    def __init__(
+        self,
+        keys: Keys,
+        code: Secret,
+        redirect_uri: str,
+        verifier: Secret | None,
+        place: ConsentPlace,
+        clock: Clock,
+        remedy: str,
+    ) -> None:
+        """`verifier` is the one whose challenge went into the consent's address (PKCE, RFC 7636)."""
+        self._keys = keys
+        self._fields = {"code": code, **({"code_verifier": verifier} if verifier else {})}
+        self._redirect_uri = redirect_uri
+        self._place = place
+        self._clock = clock
+        self._remedy = remedy
+        self._issued: tuple[Secret, ...] = ()
+
+    @contextmanager
+    def asking(self) -> Iterator[Question]:
+        with held(self._place, self._clock):
+            form = {
+                **self._keys.form("authorization_code"),
+                "redirect_uri": self._redirect_uri,
+                **{name: secret.reveal() for name, secret in self._fields.items()},
+            }
+            try:
+                yield Question(form, self._keep)
+            except TokenRefusedError as error:
+                raise self._explained(error) from None
+
+    def secrets(self) -> tuple[Secret, ...]:
+        return self._keys.client_id, self._keys.client_secret, *self._fields.values(), *self._issued
+
+    def _keep(self, granted: Granted) -> None:
+        if granted.refresh_token is None:
+            raise AuthenticationError(
+                "Criteo gave an access token and no refresh token",
+                remedy="the application must be one for the grant authorization code: compare it at Criteo",
+            )
+        self._issued = (granted.refresh_token,)
+        now = self._clock.now()
+        consent = Consent(granted.refresh_token, obtained_at=now, consented_at=now, how="auth login")
+        keep(self._place, consent, self._clock, self._remedy)
+
+    def _explained(self, error: TokenRefusedError) -> AuthenticationError:
+        if error.code != "invalid_grant":
+            return error
+        return AuthenticationError(
+            "Criteo doesn't take the code: it was used already, is too old, or was made for another "
+            "redirect address or PKCE verifier",
+            remedy=f"codes are good for a short time and once: {self._remedy}",
+        )
+
+
+def keep(place: ConsentPlace, consent: Consent, clock: Clock, remedy: str) -> None:
+    """Makes a new refresh token durable; says what is lost when that can't be done."""
+    for attempt in range(WRITES):
+        try:
+            place.write(consent)
+        except (StorageError, AuthenticationError) as error:
+            if attempt + 1 < WRITES:
+                clock.wait(1, "the new refresh token could not be kept; trying again")
+                continue
+            raise AuthenticationError(
+                f"Criteo issued a new refresh token that could not be kept: {error.problem}",
+                remedy=f"{error.remedy}; the old one may be used up: if the next run says so, {remedy}",
+            ) from None
+        return
+
+
+@contextmanager
+def held(place: ConsentPlace, clock: Clock) -> Iterator[None]:
+    """The lock of a place. Another run has it for the time of one request, so it is waited for."""
+    until = clock.now() + PATIENCE
+    with ExitStack() as stack:
+        while True:
+            try:
+                stack.enter_context(place.lock())
+                break
+            except LockedError:
+                if clock.now() >= until:
+                    raise
+                clock.wait(PAUSE, "another run renews the same token")
+        yield
+
+
+def _nothing(_granted: Granted) -> None:
+    """No refresh token comes with it."""

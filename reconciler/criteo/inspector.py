@@ -1,0 +1,113 @@
+"""The calls that only `doctor` makes: who we are to Criteo, and which accounts and retailers it shows us."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+import orjson
+
+from reconciler.core.remote import Caller, RateLimit
+from reconciler.criteo import wire
+from reconciler.criteo.client import SEGMENTS, no_page
+from reconciler.criteo.exchange import Call, Refused, Unknown
+from reconciler.criteo.problems import items, mapping, text
+from reconciler.criteo.session import Check, Session
+
+ACCOUNTS_PAGE = 25
+RETAILERS_PAGE = 10
+"""The documented default and the documented most."""
+LONGEST_NAME = 120
+
+
+class CriteoInspector:
+    """Inspector over the real API."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._authorized = False
+
+    @property
+    def authorized(self) -> bool:
+        return self._authorized
+
+    def application(self) -> Caller:
+        body = self._ask(self._call("GET", "/me", "reading the application"), _no_application)
+        told = mapping(mapping(mapping(body).get("data")).get("attributes"))
+        return Caller(_shown(told.get("name")), _shown(told.get("criteoService")))
+
+    def probe(self, account_id: str) -> None:
+        call = Call(
+            "POST",
+            f"{self._session.root}/accounts/{account_id}/audience-segments/search",
+            f"{SEGMENTS}/search",
+            "searching for a segment",
+            wire.search_body(),
+            query=(("limit", "1"),),
+        )
+        self._ask(call, no_page)
+
+    def accounts(self, ids: Sequence[str]) -> frozenset[str]:
+        """Page by page: nobody promises that the filter leaves one of them."""
+        found: set[str] = set()
+        page = 0
+        while True:
+            paging = (("pageIndex", str(page)), ("pageSize", str(ACCOUNTS_PAGE)))
+            query = (*paging, *(("limitToId", one) for one in ids))
+            body = self._ask(self._call("GET", "/accounts", "listing accounts", query), _no_list)
+            fresh = _ids(body) - found
+            found |= fresh
+            page += 1
+            pages = mapping(mapping(body).get("metadata")).get("totalPages")
+            if not fresh or not isinstance(pages, int) or page >= pages:
+                return frozenset(found & set(ids) if ids else found)
+
+    def retailers(self, account_id: str, ids: Sequence[str]) -> frozenset[str]:
+        found: set[str] = set()
+        for at in range(0, len(ids), RETAILERS_PAGE):
+            wanted = list(ids[at : at + RETAILERS_PAGE])
+            call = Call(
+                "POST",
+                f"{self._session.root}/accounts/{account_id}/retailers/search",
+                "/accounts/{account}/retailers/search",
+                "listing retailers",
+                orjson.dumps({"data": {"attributes": {"retailerIdFilter": wanted}}}),
+                query=(("limit", str(RETAILERS_PAGE)), ("offset", "0")),
+            )
+            found |= _ids(self._ask(call, _no_list))
+        return frozenset(found & set(ids))
+
+    def skew(self) -> timedelta | None:
+        return self._session.skew()
+
+    def rate_limit(self) -> RateLimit | None:
+        return self._session.rate_limit()
+
+    def _call(self, method: str, path: str, what: str, query: tuple[tuple[str, str], ...] = ()) -> Call:
+        return Call(method, f"{self._session.root}{path}", path, what, query=query)
+
+    def _ask(self, call: Call, check: Check) -> object:
+        """The body of the answer."""
+        reply = self._session.send(call, check, self._leaving)
+        if isinstance(reply, Refused):
+            raise reply.error
+        return reply.body
+
+    def _leaving(self) -> None:
+        """A request leaves once it has its token."""
+        self._authorized = True
+
+
+def _no_application(body: object) -> Unknown | None:
+    """A 200 from somebody who is not Criteo must not pass for a good token."""
+    return None if isinstance(mapping(body).get("data"), dict) else Unknown("the answer is no application")
+
+
+def _no_list(body: object) -> Unknown | None:
+    return None if isinstance(mapping(body).get("data"), list) else Unknown("the answer is no list")
+
+
+def _ids(body: object) -> set[str]:
+    return {text(mapping(item).get("id")) for item in items(mapping(body).get("data"))}
+
+
+def _shown(value: object) -> str:
+    return "".join(char for char in text(value) if char.isprintable())[:LONGEST_NAME]

@@ -1,0 +1,198 @@
+"""Looks at every link between a project and Criteo, and stops at none; it judges nothing."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
+
+from reconciler.core import checkup, rulings
+from reconciler.core.checkup import (
+    AGE,
+    NOT_REACHED,
+    PLACE,
+    READING,
+    WRITING,
+    Check,
+    Key,
+    Link,
+    Ruling,
+    Verdict,
+)
+from reconciler.core.errors import CancelledError, Finding, ReconcilerError
+from reconciler.core.model import Audience, Desired, Role, Seat
+from reconciler.core.ports import Clock, ConsentPlace, Inspector, StateStore
+from reconciler.core.secret import Secret
+
+Found = TypeVar("Found")
+Rulings = Mapping[Key, Ruling]
+Progress = Callable[[str], None]
+"""Told what is being looked at now, in a few words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """The edges of one environment, each opened when it is asked for.
+
+    `emulated`: no secret of the manifests is used. `writes`: what only apply needs is looked at too.
+    """
+
+    fetch: Callable[[str], Secret]
+    consents: Callable[[Role], ConsentPlace]
+    inspector: Callable[[Role], Inspector]
+    store: StateStore
+    sources: Callable[[Audience], Sequence[Finding]]
+    clock: Clock
+    who: str
+    emulated: bool
+    writes: bool
+
+
+def examine(desired: Desired, roles: Iterable[Role], tools: Tools, progress: Progress) -> tuple[Check, ...]:
+    """Every link of each role, then what they share, in the order in which one holds the next."""
+    checks = [Check(Link.MANIFESTS, "", "", rulings.valid(desired))]
+    for role in roles:
+        progress(f"{role}: reading secrets")
+        seats = checkup.seats_of(desired, role.credential)
+        login = role.login(desired.environment.name)
+        found = dict(_held(role, tools, login))
+        if _usable(found):
+            found |= _answered(role, seats, tools, login, progress)
+        planned = checkup.keys(role, seats, emulated=tools.emulated)
+        checks += [
+            Check(link, str(role), item, found.get((link, item), NOT_REACHED)) for link, item in planned
+        ]
+    now = tools.clock.now()
+    checks.append(Check(Link.VERSION, "", "", rulings.version(desired.environment.api.version, now.date())))
+    progress("reading the state")
+    checks += _state(tools)
+    return (*checks, *_sources(desired.audiences, tools, progress))
+
+
+def attempt(act: Callable[[], Found]) -> Found | ReconcilerError:
+    """What came of it: an error is an answer here, but for a request to stop."""
+    try:
+        return act()
+    except CancelledError:
+        raise
+    except ReconcilerError as error:
+        return error
+
+
+def _held(role: Role, tools: Tools, login: str) -> Rulings:
+    """What is kept on this side: secrets, and for a consent its refresh token, place and age."""
+    if tools.emulated:
+        return {(Link.SECRETS, ""): rulings.ok("the emulator issues its own")}
+    application = role.application
+    pair = {"clientId": application.client_id, "clientSecret": application.client_secret}
+    found = {(Link.SECRETS, item): _read(reference, tools) for item, reference in pair.items()}
+    return {**found, **_consent(role, tools, login)} if checkup.consented(role) else found
+
+
+def _read(reference: str, tools: Tools) -> Ruling:
+    return rulings.readable(reference, attempt(lambda: tools.fetch(reference)))
+
+
+def _consent(role: Role, tools: Tools, login: str) -> Rulings:
+    """Taking the lock of a place is what shows that it can be written."""
+    token, reference = (Link.SECRETS, "refreshToken"), role.application.refresh_token
+    place = attempt(lambda: tools.consents(role))
+    if isinstance(place, ReconcilerError):
+        return {token: _read(reference, tools), (Link.CONSENT, PLACE): rulings.failed(place)}
+    consent = attempt(place.read)
+    found = {
+        token: rulings.readable(reference, consent),
+        (Link.CONSENT, PLACE): rulings.renewable(attempt(lambda: _take(place))),
+    }
+    if not isinstance(consent, ReconcilerError):
+        found[Link.CONSENT, AGE] = rulings.age(consent, tools.clock.now(), login)
+    return found
+
+
+def _take(place: ConsentPlace) -> None:
+    with place.lock():
+        pass
+
+
+def _usable(found: Rulings) -> bool:
+    """A token that seems too old is tried all the same: Criteo knows better."""
+    return not any(
+        ruling.verdict is Verdict.FAILURE for key, ruling in found.items() if key != (Link.CONSENT, AGE)
+    )
+
+
+def _answered(role: Role, seats: Sequence[Seat], tools: Tools, login: str, progress: Progress) -> Rulings:
+    """The first call fetches a token. Once no answer comes, nothing more is asked."""
+    progress(f"{role}: asking for a token")
+    inspector = attempt(lambda: tools.inspector(role))
+    if isinstance(inspector, ReconcilerError):
+        return {(Link.TOKEN, ""): rulings.failed(inspector)}
+    caller = attempt(inspector.application)
+    if isinstance(caller, ReconcilerError) and not inspector.authorized:
+        return {(Link.TOKEN, ""): rulings.failed(caller)}
+    found = {
+        (Link.TOKEN, ""): rulings.ok("Criteo issues one"),
+        (Link.APPLICATION, ""): rulings.application(caller, role, login),
+    }
+    if not rulings.on_speaking_terms(caller):
+        return found
+    return {
+        **found,
+        (Link.CLOCK, ""): rulings.clock(inspector.skew()),
+        **_accounts(role, seats, inspector, login, progress),
+        (Link.RATE, ""): rulings.room(inspector.rate_limit()),
+    }
+
+
+def _accounts(
+    role: Role, seats: Sequence[Seat], inspector: Inspector, login: str, progress: Progress
+) -> Rulings:
+    accounts = checkup.accounts_of(seats)
+    found: dict[Key, Ruling] = {}
+    for account in accounts:
+        progress(f"{role}: asking for segments of account {account}")
+        probed = attempt(partial(inspector.probe, account))
+        found[Link.AUDIENCES, account] = rulings.audiences(probed, role, login)
+        if rulings.askable(probed):
+            found |= _retailers(inspector, account, seats)
+    if accounts:
+        progress(f"{role}: asking for accounts")
+        listed = attempt(lambda: inspector.accounts(accounts))
+        found |= {(Link.ACCOUNT, one): rulings.account(_is_in(one, listed)) for one in accounts}
+    return found
+
+
+def _retailers(inspector: Inspector, account: str, seats: Sequence[Seat]) -> Rulings:
+    mine = [seat for seat in seats if seat.account_id == account]
+    listed = attempt(lambda: inspector.retailers(account, [seat.retailer_id for seat in mine]))
+    return {
+        (Link.RETAILER, checkup.retailer(seat)): rulings.retailed(_is_in(seat.retailer_id, listed))
+        for seat in mine
+    }
+
+
+def _is_in(one: str, listed: frozenset[str] | ReconcilerError) -> bool | ReconcilerError:
+    return one in listed if isinstance(listed, frozenset) else listed
+
+
+def _state(tools: Tools) -> Iterable[Check]:
+    """A state that can't be read is not locked."""
+    receipts = attempt(lambda: tools.store.reader().receipts())
+    for ruling in rulings.read(receipts):
+        yield Check(Link.STATE, "", READING, ruling)
+    if tools.writes:
+        unread = isinstance(receipts, ReconcilerError)
+        locked = NOT_REACHED if unread else rulings.lockable(attempt(lambda: _lock(tools)))
+        yield Check(Link.STATE, "", WRITING, locked)
+
+
+def _lock(tools: Tools) -> None:
+    with tools.store.lock(tools.who):
+        pass
+
+
+def _sources(audiences: Sequence[Audience], tools: Tools, progress: Progress) -> Iterable[Check]:
+    checked: list[Sequence[Finding] | ReconcilerError] = []
+    for number, audience in enumerate(audiences, 1):
+        progress(f"looking for sources of {audience.name} ({number} of {len(audiences)})")
+        checked.append(attempt(partial(tools.sources, audience)))
+    return (Check(Link.SOURCES, "", "", ruling) for ruling in rulings.sources(checked))

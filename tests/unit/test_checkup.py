@@ -1,0 +1,387 @@
+"""What each link is found to be, and what to do about it."""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from reconciler.core.checkup import (
+    AGE,
+    NOT_REACHED,
+    PLACE,
+    Check,
+    Link,
+    Ruling,
+    Verdict,
+    exit_code,
+    keys,
+    seats_of,
+)
+from reconciler.core.consent import LIFE, Consent
+from reconciler.core.errors import (
+    AuthenticationError,
+    ConfigurationError,
+    DeniedError,
+    Finding,
+    LockedError,
+    ReconcilerError,
+    RejectedError,
+    RemoteError,
+    StorageError,
+)
+from reconciler.core.model import (
+    Address,
+    Api,
+    Application,
+    Audience,
+    Desired,
+    Environment,
+    Form,
+    IdentifierType,
+    Role,
+    Seat,
+    SegmentKey,
+    SegmentSpec,
+    Source,
+)
+from reconciler.core.remote import Caller, RateLimit
+from reconciler.core.rulings import (
+    account,
+    age,
+    application,
+    askable,
+    audiences,
+    clock,
+    invalid,
+    lockable,
+    on_speaking_terms,
+    read,
+    readable,
+    renewable,
+    retailed,
+    room,
+    sources,
+    valid,
+    version,
+)
+from reconciler.core.secret import Secret
+from reconciler.core.versions import SUPPORT
+
+NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
+LOGIN = "`reconciler auth login production criteo`"
+PAIR = ("env:ID", "env:SECRET")
+OWN = Role("criteo", Application("clientCredentials", *PAIR), planning=False)
+SPOKEN_FOR = Role("criteo", Application("authorizationCode", *PAIR, "file:token"), planning=True)
+ACME, BETA = Seat("1001", "7"), Seat("1002", "7")
+OK, WARNING, FAILURE = Verdict.OK, Verdict.WARNING, Verdict.FAILURE
+DOWN = RemoteError("Criteo can't be reached", remedy="check the network")
+
+
+def environment(*seats: Seat) -> Environment:
+    named = tuple((f"seat{number}", seat) for number, seat in enumerate(seats))
+    return Environment("production", Api("https://api.criteo.com"), "file:state", "data", named)
+
+
+def spec(name: str, seat: Seat, credential: str) -> SegmentSpec:
+    key = SegmentKey(seat.account_id, seat.retailer_id, IdentifierType.EMAIL, Form.SHA256)
+    audience = Audience(name, name, "", Source(("x.csv",)), ())
+    return SegmentSpec(Address("d", name), name, "", key, credential, audience)
+
+
+def summed(ruling: Ruling) -> tuple[Verdict, int]:
+    assert bool(ruling.remedy) == (ruling.verdict is not OK)
+    return ruling.verdict, ruling.code
+
+
+# -- the chain ---------------------------------------------------------------------------------
+
+
+def test_an_application_has_its_links_in_order() -> None:
+    assert keys(OWN, (ACME, BETA), emulated=False) == (
+        (Link.SECRETS, "clientId"),
+        (Link.SECRETS, "clientSecret"),
+        (Link.TOKEN, ""),
+        (Link.APPLICATION, ""),
+        (Link.CLOCK, ""),
+        (Link.AUDIENCES, "1001"),
+        (Link.AUDIENCES, "1002"),
+        (Link.ACCOUNT, "1001"),
+        (Link.ACCOUNT, "1002"),
+        (Link.RETAILER, "1001/7"),
+        (Link.RETAILER, "1002/7"),
+        (Link.RATE, ""),
+    )
+
+
+def test_a_consent_has_a_token_a_place_and_an_age_but_not_at_the_emulator() -> None:
+    kept = ((Link.SECRETS, "refreshToken"), (Link.CONSENT, PLACE), (Link.CONSENT, AGE))
+    assert keys(SPOKEN_FOR, (), emulated=False)[2:5] == kept
+    assert keys(SPOKEN_FOR, (), emulated=True)[:2] == ((Link.SECRETS, ""), (Link.TOKEN, ""))
+
+
+def test_seats_are_those_of_the_credential_and_all_while_there_are_no_segments() -> None:
+    segments = (spec("a", ACME, "criteo"), spec("b", ACME, "criteo"), spec("c", BETA, "other"))
+    both = environment(ACME, BETA)
+    assert seats_of(Desired(both, (), segments), "criteo") == (ACME,)
+    assert seats_of(Desired(both, (), ()), "criteo") == (ACME, BETA)
+
+
+def test_the_first_failure_along_the_chain_decides() -> None:
+    rulings = (
+        Ruling(OK, ""),
+        Ruling(WARNING, "", "do"),
+        NOT_REACHED,
+        Ruling(FAILURE, "", "do", 9),
+        Ruling(FAILURE, "", "do", 4),
+    )
+    checks = [Check(Link.TOKEN, "", "", one) for one in rulings]
+    assert exit_code(checks) == 9
+    assert exit_code(checks[:3]) == 0
+
+
+# -- this side ---------------------------------------------------------------------------------
+
+
+def test_manifests() -> None:
+    assert summed(valid(Desired(environment(), (), (spec("a", ACME, "criteo"),)))) == (OK, 0)
+    first, *others = invalid(ConfigurationError("no folder here", remedy="run inside a project"))
+    assert first == Check(
+        Link.MANIFESTS, "", "", Ruling(FAILURE, "no folder here", "run inside a project", 3)
+    )
+    assert [one.link for one in others] == [link for link in Link if link is not Link.MANIFESTS]
+    assert all(one.ruling is NOT_REACHED for one in others)
+
+
+def test_every_finding_is_a_line_and_nobody_reads_more_than_twenty() -> None:
+    findings = [Finding(f"a.yaml:{line}:1", "it is wrong", "right it") for line in (*range(1, 31), 30)]
+    wrong = [one.ruling for one in invalid(ConfigurationError("30 problems", findings=findings))][:21]
+    assert wrong[0] == Ruling(FAILURE, "a.yaml:1:1: it is wrong", "right it", 3)
+    assert wrong[19].told == "a.yaml:20:1: it is wrong"
+    assert wrong[20].told == "and 10 more"
+
+
+def test_of_a_reference_only_its_kind_is_told() -> None:
+    assert readable("file:secrets/acme", Secret("x")).told == "read from file"
+    lost = readable("file:secrets/acme", AuthenticationError("it is open to others", remedy="chmod 600"))
+    assert summed(lost) == (FAILURE, 4)
+
+
+@pytest.mark.parametrize(
+    ("taken", "found"),
+    [
+        (None, (OK, 0)),
+        (LockedError("another run"), (OK, 0)),
+        (AuthenticationError("it can't be written", remedy="use file:"), (FAILURE, 4)),
+        (StorageError("the disk is full", remedy="make room"), (FAILURE, 10)),
+    ],
+)
+def test_the_place_of_a_refresh_token(taken: ReconcilerError | None, found: tuple[Verdict, int]) -> None:
+    assert summed(renewable(taken)) == found
+
+
+@pytest.mark.parametrize(
+    ("days", "found"),
+    [
+        (None, (WARNING, 0)),
+        (0, (OK, 0)),
+        (149, (OK, 0)),
+        (150, (WARNING, 0)),
+        (LIFE.days - 1, (WARNING, 0)),
+        (LIFE.days, (FAILURE, 4)),
+    ],
+)
+def test_a_consent_grows_old(days: int | None, found: tuple[Verdict, int]) -> None:
+    obtained = None if days is None else NOW - timedelta(days=days)
+    ruling = age(Consent(Secret("token"), obtained_at=obtained), NOW, LOGIN)
+    assert summed(ruling) == found
+    assert ruling.verdict is OK or LOGIN in ruling.remedy
+
+
+@pytest.mark.parametrize(
+    ("receipts", "found"),
+    [
+        ((), [(OK, 0)]),
+        (StorageError("it is of another environment", remedy="check state.url"), [(FAILURE, 10)]),
+        (
+            StorageError("2 receipts", findings=[Finding("", "a", "b"), Finding("", "c", "d")]),
+            [(FAILURE, 10), (FAILURE, 10)],
+        ),
+    ],
+)
+def test_reading_the_state(receipts: tuple[()] | ReconcilerError, found: list[tuple[Verdict, int]]) -> None:
+    assert [summed(one) for one in read(receipts)] == found
+
+
+@pytest.mark.parametrize(
+    ("taken", "found"),
+    [
+        (None, (OK, 0)),
+        (LockedError("the other run holds it", remedy="wait for it"), (WARNING, 0)),
+        (StorageError("the disk is full", remedy="make room"), (FAILURE, 10)),
+    ],
+)
+def test_locking_the_state(taken: ReconcilerError | None, found: tuple[Verdict, int]) -> None:
+    assert summed(lockable(taken)) == found
+
+
+def test_sources() -> None:
+    gone = Finding("a.yaml:3:9", "no file matches people.csv", "check the path")
+    far = ConfigurationError("s3:// can't be read", remedy="mount it")
+    checked: list[Sequence[Finding] | ReconcilerError] = [(gone,), (), far, far]
+    assert [(one.told, one.code) for one in sources(checked)] == [
+        ("a.yaml:3:9: no file matches people.csv", 3),
+        ("s3:// can't be read", 3),
+    ]
+    assert [summed(one) for one in sources([(), ()])] == [(OK, 0)]
+
+
+# -- Criteo ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("service", "found"),
+    [
+        ("", (OK, 0)),
+        ("RetailMedia", (OK, 0)),
+        ("C-Max (Retail Media)", (OK, 0)),
+        ("cmax", (OK, 0)),
+        ("MarketingSolutions", (WARNING, 0)),
+    ],
+)
+def test_an_application_of_another_service_is_suspicious(service: str, found: tuple[Verdict, int]) -> None:
+    assert summed(application(Caller("Acme", service), OWN, LOGIN)) == found
+
+
+def test_an_application_without_a_name_or_without_an_answer() -> None:
+    assert application(Caller("", ""), OWN, LOGIN).told == "it has no name"
+    assert summed(application(DOWN, OWN, LOGIN)) == (FAILURE, 9)
+    assert summed(application(DeniedError("403"), OWN, LOGIN)) == (FAILURE, 4)
+
+
+@pytest.mark.parametrize(
+    ("answered", "on"),
+    [
+        (Caller("", ""), True),
+        (DeniedError("403"), True),
+        (RejectedError("404"), True),
+        (RejectedError("429", code="too-many-requests"), False),
+        (AuthenticationError("401"), False),
+        (DOWN, False),
+    ],
+)
+def test_who_answers_nothing_is_asked_no_more(answered: Caller | ReconcilerError, on: bool) -> None:
+    assert on_speaking_terms(answered) is on
+
+
+@pytest.mark.parametrize(
+    ("skew", "found"),
+    [
+        (None, (OK, 0)),
+        (timedelta(minutes=-2), (OK, 0)),
+        (timedelta(minutes=3), (WARNING, 0)),
+        (timedelta(minutes=-60), (WARNING, 0)),
+        (timedelta(minutes=61), (FAILURE, 3)),
+    ],
+)
+def test_a_clock(skew: timedelta | None, found: tuple[Verdict, int]) -> None:
+    assert summed(clock(skew)) == found
+
+
+def test_a_clock_is_told_on_which_side_it_is() -> None:
+    assert clock(timedelta(minutes=3)).told == "this machine's clock is 3 minutes behind Criteo's"
+    assert clock(timedelta(hours=-26)).told == "this machine's clock is 1,560 minutes ahead of Criteo's"
+
+
+@pytest.mark.parametrize(
+    ("lacking", "role", "remedy"),
+    [
+        ("consent", OWN, "open the application's consent URL; or check accountId"),
+        ("consent", SPOKEN_FOR, f"ask for consent: {LOGIN}; or check accountId"),
+        ("permission", OWN, "`Audiences: Manage`"),
+        ("permission", SPOKEN_FOR, "`Audiences: Read`"),
+        ("", OWN, "if the account never consented"),
+        ("", OWN, "if the permission is missing"),
+    ],
+)
+def test_a_denial_is_told_apart_as_far_as_its_code_goes(lacking: str, role: Role, remedy: str) -> None:
+    ruling = audiences(DeniedError("Criteo answers 403", lacking=lacking), role, LOGIN)  # type: ignore[arg-type]
+    assert summed(ruling) == (FAILURE, 4)
+    assert remedy in ruling.remedy
+
+
+def test_audiences_that_can_be_read_or_not_at_all() -> None:
+    assert summed(audiences(None, OWN, LOGIN)) == (OK, 0)
+    assert summed(audiences(DOWN, OWN, LOGIN)) == (FAILURE, 9)
+
+
+def test_an_account_that_never_consented_is_asked_no_more() -> None:
+    assert askable(None)
+    assert askable(DeniedError("403", lacking="permission"))
+    assert not askable(DeniedError("403", lacking="consent"))
+    assert not askable(DeniedError("403"))
+    assert not askable(DOWN)
+
+
+@pytest.mark.parametrize(
+    ("there", "found"),
+    [
+        (True, (OK, 0)),
+        (False, (FAILURE, 3)),
+        (DeniedError("403"), (WARNING, 0)),
+        (DOWN, (WARNING, 0)),
+        (RejectedError("404"), (WARNING, 0)),
+    ],
+)
+def test_lists_that_neither_plan_nor_apply_needs(
+    there: bool | ReconcilerError, found: tuple[Verdict, int]
+) -> None:
+    assert summed(account(there)) == found
+    assert summed(retailed(there)) == found
+
+
+def test_a_closed_list_is_told_with_the_permission_that_opens_it() -> None:
+    denied = DeniedError("403")
+    assert account(denied).remedy == "give it `Accounts: Read` to have this checked"
+    assert retailed(denied).remedy == "give it `Campaign: Read` to have this checked"
+
+
+def test_nobody_is_told_to_run_what_is_running() -> None:
+    told = "check clientId, then run `reconciler doctor`: it tests the connection link by link"
+    assert application(AuthenticationError("401", remedy=told), OWN, LOGIN).remedy == "check clientId"
+    assert account(RejectedError("401", remedy=told)).remedy == "check clientId"
+
+
+@pytest.mark.parametrize(
+    ("rate", "verdict"),
+    [
+        (None, OK),
+        (RateLimit(250, 25), OK),
+        (RateLimit(250, 24), WARNING),
+        (RateLimit(10, 0), WARNING),
+        (RateLimit(10, 9), OK),
+    ],
+)
+def test_room_for_calls(rate: RateLimit | None, verdict: Verdict) -> None:
+    assert summed(room(rate)) == (verdict, 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "day", "told"),
+    [
+        ("2026-07", date(2026, 11, 24), "2026-07, supported until 2027-07-21"),
+        ("2026-01", date(2026, 11, 24), "2026-01 is deprecated: support ends on 2027-01-27"),
+        ("2026-01", date(2027, 1, 27), "support of 2026-01 ended on 2027-01-27"),
+        ("2026-02", date(2026, 11, 24), "2026-02 is not known here"),
+    ],
+)
+def test_a_version_of_the_api_ends(name: str, day: date, told: str) -> None:
+    ruling = version(name, day)
+    assert ruling.told.startswith(told)
+    assert summed(ruling) == (OK if "until" in told else WARNING, 0)
+
+
+def test_a_version_is_deprecated_for_its_last_three_months() -> None:
+    for support in SUPPORT.values():
+        months = 12 * (support.ends.year - support.deprecated_from.year)
+        assert months + support.ends.month - support.deprecated_from.month == 3
+        assert support.ends.day == support.deprecated_from.day
