@@ -37,6 +37,7 @@ def observe(
     accounts = _accounts(desired, receipts.values(), readers)
     progress("reading segments")
     segments = _listed(accounts, {spec.key.account_id for spec in desired.segments})
+    _probe_others(specs, accounts, readers)
     segments = _confirmed(accounts, receipts.values(), segments)
     present = {one.id: one for listed in segments.values() for one in listed}
     targets = _targets(specs, engine, now.date(), progress)
@@ -86,6 +87,17 @@ def _listed(accounts: Mapping[str, SegmentReader], needed: Container[str]) -> di
             if account in needed:
                 raise
     return segments
+
+
+def _probe_others(
+    specs: Iterable[SegmentSpec],
+    accounts: Mapping[str, SegmentReader],
+    readers: Mapping[str, SegmentReader],
+) -> None:
+    """Each credential must reach each account that it is used for: none is found wanting in mid-apply."""
+    for credential, account in sorted({(spec.credential, spec.key.account_id) for spec in specs}):
+        if readers[credential] is not accounts[account]:
+            readers[credential].probe(account)
 
 
 def _confirmed(

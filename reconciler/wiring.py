@@ -10,6 +10,7 @@ from pathlib import Path
 
 from reconciler.access import Access
 from reconciler.clock import SystemClock, Waits
+from reconciler.core.consent import aging
 from reconciler.core.errors import StorageError
 from reconciler.core.model import Address, Credential, Desired, Role
 from reconciler.core.ports import Inspector, SegmentReader, SegmentWriter, StateReader, StateStore
@@ -73,6 +74,19 @@ class Workspace:
         """An absolute folder, or an address as it is written in the manifests."""
         data_root = self.desired.environment.data_root
         return data_root if "://" in data_root else str(self.root / data_root)
+
+    def notes(self) -> tuple[str, ...]:
+        """What people should know of the credentials, once they have been used."""
+        if self.emulated:
+            return ()
+        access, now = self.access(), self.clock.now()
+        roles = (self._role(credential) for credential in self.used_credentials())
+        consented = (role for role in roles if role.application.grant == "authorizationCode")
+        notes = (
+            aging(access.held(role), str(role), role.login(self.desired.environment.name), now)
+            for role in consented
+        )
+        return tuple(note for note in notes if note)
 
     def engine(self, state: StateReader) -> DuckDbEngine:
         environment = self.desired.environment

@@ -1,7 +1,7 @@
 """What commands share: the screen, one plan made from one look at the world, the request to stop."""
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import monotonic
 
 from rich.console import Console
@@ -64,4 +64,5 @@ def make_plan(space: Workspace, state: StateReader, only: tuple[str, ...], shown
     observed = observe(space.desired, addresses, space.readers(), state, engine, space.clock, doing)
     shown.progress.doing("")
     space.clock.check()
-    return Planned(plan(space.desired, observed, addresses), observed, engine)
+    desired = replace(space.desired, notes=(*space.desired.notes, *space.notes()))
+    return Planned(plan(desired, observed, addresses), observed, engine)

@@ -43,6 +43,15 @@ def is_old(consent: Consent, now: datetime) -> bool:
     return consent.obtained_at is not None and now - consent.obtained_at >= OLD
 
 
+def aging(consent: Consent, name: str, login: str, now: datetime) -> str:
+    """A note for the reader of a plan; "" while the token is young."""
+    if not is_old(consent, now):
+        return ""
+    return (
+        f"{name}: the refresh token ends on {consent.ends_at:%Y-%m-%d}; ask for consent before then: {login}"
+    )
+
+
 def is_over(consent: Consent, now: datetime) -> bool:
     """Criteo won't take it any more."""
     return consent.ends_at is not None and now >= consent.ends_at

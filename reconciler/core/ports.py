@@ -43,6 +43,10 @@ class SegmentReader(Protocol):
         """Every contact-list segment of the account (searchAudienceSegments, pages of 500)."""
         ...
 
+    def probe(self, account_id: str) -> None:
+        """The least that plan and apply need of an account: searchAudienceSegments, for one of them."""
+        ...
+
     def segments_by_id(self, account_id: str, ids: Sequence[str]) -> tuple[Segment, ...]:
         """Those of the given segments that exist (the same call, by `audienceSegmentIds`)."""
         ...

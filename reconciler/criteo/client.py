@@ -39,6 +39,17 @@ class CriteoReader:
     def segments(self, account_id: str) -> tuple[Segment, ...]:
         return self._search(account_id)
 
+    def probe(self, account_id: str) -> None:
+        call = Call(
+            "POST",
+            f"{self._session.root}/accounts/{account_id}/audience-segments/search",
+            f"{SEGMENTS}/search",
+            f"searching account {account_id} for a segment",
+            wire.search_body(),
+            query=(("limit", "1"),),
+        )
+        self._read(call, no_page)
+
     def segments_by_id(self, account_id: str, ids: Sequence[str]) -> tuple[Segment, ...]:
         unique = list(dict.fromkeys(ids))
         parts = (unique[at : at + PAGE_SIZE] for at in range(0, len(unique), PAGE_SIZE))

@@ -38,7 +38,7 @@ class Connection:
         self._session = session
         self._gate = gate
         self.reader = CriteoReader(session)
-        self.inspector = CriteoInspector(session)
+        self.inspector = CriteoInspector(session, self.reader)
 
     def writer(self) -> CriteoWriter:
         """Asked for by who may change things; planning never does."""

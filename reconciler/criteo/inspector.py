@@ -6,8 +6,7 @@ from datetime import timedelta
 import orjson
 
 from reconciler.core.remote import Caller, RateLimit
-from reconciler.criteo import wire
-from reconciler.criteo.client import SEGMENTS, no_page
+from reconciler.criteo.client import CriteoReader
 from reconciler.criteo.exchange import Call, Refused, Unknown
 from reconciler.criteo.problems import items, mapping, text
 from reconciler.criteo.session import Check, Session
@@ -21,8 +20,9 @@ LONGEST_NAME = 120
 class CriteoInspector:
     """Inspector over the real API."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, reader: CriteoReader) -> None:
         self._session = session
+        self._reader = reader
         self._authorized = False
 
     @property
@@ -35,15 +35,7 @@ class CriteoInspector:
         return Caller(_shown(told.get("name")), _shown(told.get("criteoService")))
 
     def probe(self, account_id: str) -> None:
-        call = Call(
-            "POST",
-            f"{self._session.root}/accounts/{account_id}/audience-segments/search",
-            f"{SEGMENTS}/search",
-            "searching for a segment",
-            wire.search_body(),
-            query=(("limit", "1"),),
-        )
-        self._ask(call, no_page)
+        self._reader.probe(account_id)
 
     def accounts(self, ids: Sequence[str]) -> frozenset[str]:
         """Page by page: nobody promises that the filter leaves one of them."""

@@ -237,8 +237,13 @@ def test_statistics_of_a_gone_segment_are_rejected(remote: Remote) -> None:
 
 
 def test_an_account_without_consent_is_no_empty_account(remote: Remote) -> None:
-    with pytest.raises(AuthenticationError):
-        remote.reader.segments("1")
+    for ask in (remote.reader.segments, remote.reader.probe):
+        with pytest.raises(AuthenticationError):
+            ask("1")
+
+
+def test_an_account_with_consent_answers_a_probe(remote: Remote) -> None:
+    remote.reader.probe(ACCOUNT)
 
 
 def test_a_reader_has_no_way_to_write(remote: Remote) -> None:

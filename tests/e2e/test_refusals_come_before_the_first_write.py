@@ -5,7 +5,19 @@ import shutil
 import pytest
 from command_line import Project
 
+from reconciler.disk.private import private_directory
+from reconciler.emulator import Emulator
+
 pytestmark = pytest.mark.promise("refused-early")
+
+CREDENTIAL = """\
+kind: Credential
+name: zother
+grant: clientCredentials
+clientId: env:ID
+clientSecret: env:OTHER
+"""
+CUSTOMER = "name: customer\ncredential: criteo\n"
 
 
 @pytest.fixture
@@ -89,3 +101,28 @@ def test_a_secret_that_is_not_there_is_named_by_its_reference(tmp_path):
     project.people(1)
     said = project.run("plan", "sandbox", code=4).said
     assert "the environment variable ID is not set" in said
+
+
+@pytest.mark.parametrize("account", ["368477501993431040", "368477501993431041"])
+def test_a_credential_that_can_not_connect_is_found_before_another_one_writes(tmp_path, account):
+    """Even where the other one can read the same account."""
+    file = private_directory(tmp_path / ".reconciler" / "emulator") / "sandbox.sqlite"
+    with Emulator.open(file) as emulator, emulator.serving() as url:
+        made = Project.make(tmp_path, url)
+        made.people(*range(10))
+        folder = tmp_path / "environments" / "sandbox"
+        rest = (folder / "rest.yaml").read_text()
+        other = CREDENTIAL + "---\n" + rest.replace(CUSTOMER, CUSTOMER.replace("criteo", "zother"))
+        (folder / "rest.yaml").write_text(other.replace("zother\nseat: acme", "zother\nseat: other"))
+        environment = (folder / "environment.yaml").read_text()
+        seats = f'seats:\n  other: {{accountId: "{account}", retailerId: "3239117063738827231"}}'
+        (folder / "environment.yaml").write_text(environment.replace("seats:", seats))
+        for one in ("368477501993431040", account):
+            emulator.ensure_account(one, ["3239117063738827231"])
+        issued = emulator.credentials
+        sound = {"ID": issued.client_id, "SECRET": issued.client_secret}
+        said = made.run("apply", "sandbox", "--yes", code=4, **sound, OTHER="wrong").said
+        assert "401 invalid_client" in said
+        assert not made.writes()
+        made.run("apply", "sandbox", "--yes", **sound, OTHER=issued.client_secret)
+        assert len(made.members("customer")) == 10

@@ -289,6 +289,9 @@ class FakeReader:
             ),
         )
 
+    def probe(self, account_id: str) -> None:
+        self._read("probe", "", lambda: self._criteo.visible(account_id))
+
     def segments_by_id(self, account_id: str, ids: Sequence[str]) -> tuple[Segment, ...]:
         def find() -> tuple[Segment, ...]:
             held = self._criteo.visible(account_id)

@@ -7,7 +7,7 @@ from fakes.clock import NOON
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.core.consent import LIFE, OLD, Consent, is_old, is_over, renewed
+from reconciler.core.consent import LIFE, OLD, Consent, aging, is_old, is_over, renewed
 from reconciler.core.errors import AuthenticationError
 from reconciler.core.secret import Secret
 from reconciler.credentials.consents import decode, encode
@@ -63,6 +63,10 @@ def test_people_are_told_from_day_150_and_it_ends_on_day_180() -> None:
     assert [is_old(consent, NOON + timedelta(days=day)) for day in (0, 149, 150)] == [False, False, True]
     assert [is_over(consent, NOON + timedelta(days=day)) for day in (0, 179, 180)] == [False, False, True]
     assert (OLD.days, LIFE.days) == (150, 180)
+    assert aging(consent, "criteo", "`login`", NOON) == ""
+    assert aging(consent, "criteo", "`login`", NOON + OLD) == (
+        "criteo: the refresh token ends on 2027-05-23; ask for consent before then: `login`"
+    )
 
 
 def test_a_renewed_token_is_young_and_keeps_what_is_known_of_the_consent() -> None:

@@ -50,6 +50,7 @@ plan: {grant: clientCredentials, clientId: env:PLAN_ID, clientSecret: "command:p
         "clientCredentials", "env:PLAN_ID", "command:pass criteo/plan"
     )
     assert [str(role) for role in credential.roles()] == ["criteo", "criteo (plan)"]
+    assert credential.reading.login("sandbox") == "`reconciler auth login sandbox criteo --plan`"
 
 
 def test_segments_are_sorted_by_address_and_named_for_people(tmp_path: Path) -> None:
