@@ -7,8 +7,16 @@ from reconciler.core.model import Application, Environment, Role
 from reconciler.core.ports import Clock
 from reconciler.core.secret import Secret
 from reconciler.credentials import Consents, Places
-from reconciler.criteo.connect import Connection, connect
-from reconciler.criteo.grants import AuthorizationCode, ClientCredentials, Grant, Keys, RefreshToken, held
+from reconciler.criteo.connect import Connection, connect, redeem
+from reconciler.criteo.grants import (
+    AuthorizationCode,
+    Brought,
+    ClientCredentials,
+    Grant,
+    Keys,
+    RefreshToken,
+    held,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,19 +31,17 @@ class Access:
         """With the grant that the manifests name."""
         return self._connect(self._grant(role))
 
-    def exchange(self, role: Role, code: Secret, verifier: Secret | None) -> Connection:
-        """Whose first call turns the code into a refresh token, and keeps it."""
-        application = role.application
-        grant = AuthorizationCode(
-            self.keys(application),
-            code,
-            application.redirect_uri,
-            verifier,
-            self.consents(role),
-            self.clock,
-            role.login(self.environment.name),
+    def redeem(self, role: Role, code: Secret, verifier: Secret | None, login: str) -> None:
+        """Turns a code into a refresh token, and keeps it. RemoteError when no answer came."""
+        application, api = role.application, self.environment.api
+        brought = Brought(code, verifier, application.redirect_uri, login)
+        again = role.login(self.environment.name)
+        redeem(
+            base_url=api.endpoint,
+            token_url=api.token_url,
+            grant=AuthorizationCode(self.keys(application), brought, self.consents(role), self.clock, again),
+            timeout=api.timeout,
         )
-        return self._connect(grant)
 
     def keys(self, application: Application) -> Keys:
         fetch = self.places.fetch

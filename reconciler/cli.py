@@ -13,6 +13,7 @@ from typing import NoReturn
 import click
 
 from reconciler import __version__
+from reconciler.clock import LONGEST_RENEWAL, Stop
 from reconciler.crash import speak_for_ourselves, tell
 
 COMMANDS = {
@@ -67,6 +68,7 @@ def group() -> None:
     \b
     Start with:
       reconciler validate                 every environment, offline
+      reconciler doctor sandbox           whether Criteo can be reached
       reconciler plan sandbox             what would change
       reconciler apply sandbox            change it
     """
@@ -77,7 +79,7 @@ def main() -> NoReturn:
     sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: PTH123, SIM115 - for the process's life
     sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: PTH123, SIM115 - the same
     speak_for_ourselves()
-    stop = threading.Event()
+    stop = Stop()
     _listen(stop)
     try:
         code = group.main(standalone_mode=False, obj=stop)
@@ -95,8 +97,10 @@ def main() -> NoReturn:
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _listen(stop: threading.Event) -> None:
+def _listen(stop: Stop) -> None:
     """The first signal asks to stop; a second one ends the process, which loses nothing.
+
+    A token that is being renewed is waited for: with it, a person's consent would be lost.
 
     A thread hears them: a handler would wait until a long call outside Python has returned.
     """
@@ -106,6 +110,7 @@ def _listen(stop: threading.Event) -> None:
     def listen() -> None:
         while os.read(ear, 1):
             if stop.is_set():
+                stop.calm(LONGEST_RENEWAL)
                 os._exit(CANCELLED)
             stop.set()
 
@@ -121,6 +126,9 @@ def _heard(number: int, frame: FrameType | None) -> None:
 
 def _correct(error: click.ClickException) -> None:
     """As click does it, in our streams and without what was typed."""
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        click.echo(error.format_message(), err=True)
+        return
     if isinstance(error, click.UsageError) and error.ctx:
         usage, command = error.ctx.get_usage(), error.ctx.command_path
         click.echo(f"{usage}\nTry '{command} --help' for help.\n", err=True)

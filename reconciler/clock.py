@@ -1,6 +1,8 @@
 """The real clock: waits in short steps, tells how long is left, and stops when asked to."""
 
 import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from time import monotonic
 from typing import Protocol
@@ -8,6 +10,8 @@ from typing import Protocol
 from reconciler.core.errors import CancelledError
 
 STEP = 0.25
+LONGEST_RENEWAL = 60.0
+"""Seconds that a process waits for, even when it is told to end at once."""
 
 
 class Waits(Protocol):
@@ -18,10 +22,29 @@ class Waits(Protocol):
     def done_waiting(self) -> None: ...
 
 
+class Stop(threading.Event):
+    """Set when somebody asks to stop. Who insists is heard once nothing is under way that must end well."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._unbroken = threading.RLock()
+
+    @contextmanager
+    def unbroken(self) -> Iterator[None]:
+        """One at a time: what is done here costs a person's time when it is broken off."""
+        with self._unbroken:
+            yield
+
+    def calm(self, seconds: float) -> None:
+        """Waits until nothing such is under way, so long at most."""
+        if self._unbroken.acquire(timeout=seconds):
+            self._unbroken.release()
+
+
 class SystemClock:
     """Shared by all threads of a run."""
 
-    def __init__(self, stop: threading.Event, shown: Waits) -> None:
+    def __init__(self, stop: Stop, shown: Waits) -> None:
         self._stop = stop
         self._shown = shown
 
@@ -38,6 +61,9 @@ class SystemClock:
         finally:
             self._shown.done_waiting()
         self.check()
+
+    def unbroken(self) -> AbstractContextManager[None]:
+        return self._stop.unbroken()
 
     def check(self) -> None:
         if self._stop.is_set():

@@ -14,6 +14,9 @@ from typing import TextIO
 
 from reconciler import __version__
 
+THEIRS = ("httpx", "httpcore", "urllib3", "hvac", "boto3", "botocore")
+"""Loggers of libraries that write requests and answers, tokens included, when they are asked to say much."""
+
 
 def speak_for_ourselves() -> None:
     """From here on nothing but our own words is written, whatever fails and wherever."""
@@ -22,6 +25,8 @@ def speak_for_ourselves() -> None:
     sys.unraisablehook = lambda failed: _uncaught(failed.exc_type, failed.exc_value, failed.exc_traceback)
     warnings.showwarning = _warned
     logging.getLogger().handlers = [logging.NullHandler()]
+    for name in THEIRS:
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     logging.raiseExceptions = False
 
 

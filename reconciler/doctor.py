@@ -57,6 +57,7 @@ def examine(desired: Desired, roles: Iterable[Role], tools: Tools, progress: Pro
         found = dict(_held(role, tools, login))
         if _usable(found):
             found |= _answered(role, seats, tools, login, progress)
+            found |= _renewed(role, found, tools, login)
         planned = checkup.keys(role, seats, emulated=tools.emulated)
         checks += [
             Check(link, str(role), item, found.get((link, item), NOT_REACHED)) for link, item in planned
@@ -106,6 +107,17 @@ def _consent(role: Role, tools: Tools, login: str) -> Rulings:
     if not isinstance(consent, ReconcilerError):
         found[Link.CONSENT, AGE] = rulings.age(consent, tools.clock.now(), login)
     return found
+
+
+def _renewed(role: Role, found: Rulings, tools: Tools, login: str) -> Rulings:
+    """Getting a token may have renewed what was old before."""
+    taken = found.get((Link.TOKEN, ""))
+    if (Link.CONSENT, AGE) not in found or taken is None or taken.verdict is not Verdict.OK:
+        return {}
+    consent = attempt(lambda: tools.consents(role).read())
+    if isinstance(consent, ReconcilerError):
+        return {}
+    return {(Link.CONSENT, AGE): rulings.age_in_use(consent, tools.clock.now(), login)}
 
 
 def _take(place: ConsentPlace) -> None:

@@ -2,22 +2,39 @@
 
 import secrets
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from reconciler.access import Access
 from reconciler.core.authorization import NONCE, Applicant, Redirected, Subject, address, read
-from reconciler.core.errors import AuthenticationError, ReconcilerError
-from reconciler.core.model import Role
+from reconciler.core.errors import (
+    AuthenticationError,
+    CancelledError,
+    ConfigurationError,
+    ReconcilerError,
+    StorageError,
+)
+from reconciler.core.model import CONSENT_URL, Role
 from reconciler.criteo.grants import held
-from reconciler.disk.atomic import read_file, replace_file
+from reconciler.disk.atomic import create_file, read_file
 from reconciler.disk.private import HOME, private_directory
 
 KEY_LENGTH = 32
+CRITEO = "api.criteo.com"
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """The accounts that a consent reaches; None where that could not be asked, and `why`."""
+
+    accounts: tuple[str, ...] | None
+    why: str = ""
 
 
 class Login:
-    """One consent asked for: the address, what came back, and what is kept of it."""
+    """Of one application. What it has printed stays good when it ends without an answer."""
 
     def __init__(self, access: Access, role: Role, root: Path) -> None:
         self.role = role
@@ -29,12 +46,17 @@ class Login:
         self._key = _key(root)
 
     def address(self) -> str:
-        application = self.role.application
+        application, api = self.role.application, self._access.environment.api
+        if api.consent_url == CONSENT_URL and urlsplit(api.endpoint).hostname != CRITEO:
+            raise ConfigurationError(
+                "the endpoint isn't Criteo's, and consent would be asked for at Criteo",
+                remedy="write in environment.yaml where consent is given: `api: {consentUrl: …}`",
+            )
         applicant = Applicant(
             self._access.places.fetch(application.client_id), application.redirect_uri, application.pkce
         )
-        url, nonce = self._access.environment.api.consent_url, secrets.token_bytes(NONCE)
-        return address(url, applicant, self._key, nonce, self._subject, self._clock.now())
+        nonce = secrets.token_bytes(NONCE)
+        return address(api.consent_url, applicant, self._key, nonce, self._subject, self._clock.now())
 
     def check_place(self) -> None:
         """Before anybody is bothered: the secrets can be read, and the token can be kept."""
@@ -42,31 +64,56 @@ class Login:
         with held(self._access.consents(self.role), self._clock):
             pass
 
-    def complete(self, redirected: str) -> tuple[str, ...] | None:
-        """The accounts that the consent reaches; None where the application may not see them."""
+    def complete(self, redirected: str) -> Reach:
+        """Keeps what the answer brings, then looks how far it reaches."""
         found = read(redirected, self._key, self._subject, self._clock.now(), self.again)
-        return self._exchange(found)
-
-    def _exchange(self, found: Redirected) -> tuple[str, ...] | None:
+        self._refuse_used(found)
         verifier = found.verifier if self.role.application.pkce else None
-        with self._access.exchange(self.role, found.code, verifier) as connection:
-            connection.inspector.application()  # needs no permission, and makes the exchange
-            try:
+        self._access.redeem(self.role, found.code, verifier, found.login)
+        return self._reach()
+
+    def _refuse_used(self, found: Redirected) -> None:
+        """A second use of a code may end the consent that the first one brought (RFC 6749, 4.1.2)."""
+        if self._kept() == found.login:
+            raise AuthenticationError(
+                "this address was used already, and the consent that it brought is kept",
+                remedy=f"`reconciler auth status {self.environment}` shows it; or ask anew: {self.again}",
+            )
+
+    def _kept(self) -> str:
+        """Which address brought what is kept now; "" where nothing is, or nothing of use."""
+        try:
+            return self._access.held(self.role).login
+        except (AuthenticationError, StorageError):
+            return ""
+
+    def _reach(self) -> Reach:
+        """The consent is kept by now: what fails here says nothing against it."""
+        try:
+            with self._access.connection(self.role) as connection:
                 accounts = tuple(sorted(connection.inspector.accounts(())))
-            except ReconcilerError:
-                return None
-        self._access.note_accounts(self.role, accounts)
-        return accounts
+            self._access.note_accounts(self.role, accounts)
+        except CancelledError:
+            raise
+        except ReconcilerError as error:
+            return Reach(None, error.problem)
+        return Reach(accounts)
 
     def go_on(self, until: datetime) -> Callable[[], None]:
         """Ends the wait for a browser: at a request to stop, or when its time is over."""
 
         def check() -> None:
-            self._clock.check()
+            try:
+                self._clock.check()
+            except CancelledError:
+                remedy = f"the address that was printed stays good: finish with {self.again} --paste"
+                raise CancelledError(
+                    "stopped before an answer came: nothing is changed", remedy=remedy
+                ) from None
             if self._clock.now() >= until:
                 raise AuthenticationError(
-                    "nobody came back with consent in time",
-                    remedy=f"hand out an address that waits longer: `reconciler auth url`; or {self.again}",
+                    "nobody came back with consent in time: nothing is changed",
+                    remedy=f"wait longer with --timeout, or finish with {self.again} --paste",
                 )
 
         return check
@@ -78,8 +125,11 @@ class Login:
 def _key(root: Path) -> bytes:
     """What the states of addresses are signed with; made once, for this folder alone."""
     file = private_directory(root / HOME) / "auth.key"
+    create_file(file, secrets.token_bytes(KEY_LENGTH))
     key = read_file(file)
     if key is None or len(key) != KEY_LENGTH:
-        key = secrets.token_bytes(KEY_LENGTH)
-        replace_file(file, key)
+        raise StorageError(
+            f"{file} is not {KEY_LENGTH} bytes long",
+            remedy="remove it; addresses that were handed out before can't be finished then",
+        )
     return key

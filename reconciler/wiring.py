@@ -1,7 +1,6 @@
 """Composition root: builds the edges of one environment, and takes them down again."""
 
 import tempfile
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -9,7 +8,7 @@ from operator import attrgetter
 from pathlib import Path
 
 from reconciler.access import Access
-from reconciler.clock import SystemClock, Waits
+from reconciler.clock import Stop, SystemClock, Waits
 from reconciler.core.consent import aging
 from reconciler.core.errors import StorageError
 from reconciler.core.model import Address, Credential, Desired, Role
@@ -108,8 +107,8 @@ class Workspace:
 
     def _connected(self) -> Mapping[str, Connection]:
         if not self._connections:
-            for name, connection in self._connecting():
-                self._connections[name] = self._open.enter_context(connection)
+            opened = {name: self._open.enter_context(one) for name, one in self._connecting()}
+            self._connections.update(opened)
         return self._connections
 
     def _connecting(self) -> Iterator[tuple[str, Connection]]:
@@ -149,17 +148,16 @@ class Workspace:
 
     def access(self) -> Access:
         """Ways to Criteo, whatever the manifests say of an emulator in this process."""
-        places = Places(
-            self._settings.environ, self.root, self.store.sealed(), self.desired.environment.sealing_key
-        )
-        return Access(self.desired.environment, places, self.clock)
+        environment = self.desired.environment
+        places = Places(self._settings.environ, self.root, self.store.sealed(), environment, self.clock.check)
+        return Access(environment, places, self.clock)
 
 
 @contextmanager
 def workspace(
     settings: Settings,
     environment: str,
-    stop: threading.Event,
+    stop: Stop,
     shown: Waits,
     role: Callable[[Credential], Role] = READING,
     read: Callable[..., Desired] = load,

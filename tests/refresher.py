@@ -1,11 +1,11 @@
 """Renews one credential's token again and again, as runs side by side do; a process of its own."""
 
 import sys
-import threading
 from pathlib import Path
 
 import click
 
+from reconciler.clock import Stop
 from reconciler.core.errors import ReconcilerError
 from reconciler.manifests import load_without_sources
 from reconciler.render.progress import Quiet
@@ -18,7 +18,7 @@ def main(root: Path, times: int) -> None:
     settings = read_settings(
         directory=str(root), data_root=None, emulate=False, quiet=True, verbose=False, no_color=True
     )
-    with workspace(settings, "sandbox", threading.Event(), Quiet(), WRITING, load_without_sources) as space:
+    with workspace(settings, "sandbox", Stop(), Quiet(), WRITING, load_without_sources) as space:
         [credential] = space.desired.credentials
         for _ in range(times):
             try:

@@ -2,14 +2,15 @@
 
 import os
 import sys
-import threading
 from datetime import timedelta
+from functools import partial
 from time import monotonic
 from typing import Any, NoReturn
 
 import click
 
 from reconciler.apply import Report, Tools, apply, side_by_side
+from reconciler.clock import LONGEST_RENEWAL, Stop
 from reconciler.commands.options import OUTPUT, WORLD, answering, settings_of, stop_event, with_options
 from reconciler.commands.planning import Planned, Screen, make_plan, screen
 from reconciler.core.errors import CancelledError, PartlyAppliedError, RefusedError
@@ -63,9 +64,7 @@ def _confirm(space: Workspace, yes: bool) -> None:
     space.clock.check()
 
 
-def _carry_out(
-    space: Workspace, state: StateWriter, planned: Planned, shown: Screen, asked: threading.Event
-) -> int:
+def _carry_out(space: Workspace, state: StateWriter, planned: Planned, shown: Screen, asked: Stop) -> int:
     started, tally = monotonic(), Tally()
 
     def emit(event: Event) -> None:
@@ -81,7 +80,7 @@ def _carry_out(
         clock=space.clock,
         emit=emit,
     )
-    run_jobs = side_by_side(WORKERS, asked, _stuck)
+    run_jobs = side_by_side(WORKERS, asked, partial(_stuck, asked))
     with shown.progress:
         report = apply(planned.plan, planned.observed.receipts, tools, run_jobs)
     work = Work(report.acknowledged, tally.added, tally.removed, report.rejected)
@@ -101,8 +100,9 @@ def _carry_out(
     return _exit_code(report)
 
 
-def _stuck() -> NoReturn:
+def _stuck(asked: Stop) -> NoReturn:
     """The lock ends with the process, and so do the calls that would not end in time."""
+    asked.calm(LONGEST_RENEWAL)
     click.echo("Stopped: a call in flight did not end in time. The state says that it may have", err=True)
     click.echo("happened. Run the same command again: it goes on where it stopped.", err=True)
     sys.stdout.flush()

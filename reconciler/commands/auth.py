@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -9,16 +10,19 @@ import click
 
 from reconciler.commands.options import OUTPUT, Duration, answering, settings_of, stop_event, with_options
 from reconciler.commands.planning import Screen, screen
+from reconciler.core.authorization import is_answer
 from reconciler.core.errors import AuthenticationError, ConfigurationError, ReconcilerError
 from reconciler.core.model import Role
-from reconciler.credentials.callback import Callback, Page, is_loopback
-from reconciler.login import Login
+from reconciler.credentials.callback import Callback, is_loopback
+from reconciler.login import Login, Reach
 from reconciler.manifests import load_without_sources
 from reconciler.render.consents import consent_rows, print_consents
+from reconciler.render.figures import counted
 from reconciler.render.pages import connected_page, failed_page
 from reconciler.settings import Settings
 from reconciler.wiring import Workspace, workspace
 
+Hint = Callable[[str], None]
 PLAN = (click.option("--plan", "planning", is_flag=True, help="The credential's `plan:` application."),)
 REVOKE_FIRST = (
     "If Criteo says that access was granted already, revoke it first at https://consent.criteo.com, "
@@ -55,10 +59,11 @@ def print_url(stop: object, /, environment: str, credential: str, planning: bool
     shown = screen(settings)
     with _workspace(settings, environment, stop, shown) as space:
         started = _login(space, credential, planning=planning)
+        paste = " --paste" if is_loopback(started.role.application.redirect_uri) else ""
         click.echo(started.address())
-        click.echo(
-            f"Hand this address over; finish with the one that comes back: {started.again}\n{REVOKE_FIRST}",
-            err=True,
+        _hints(flags)(
+            f"Hand this address over; finish with the one that comes back: {started.again}{paste}\n"
+            f"{REVOKE_FIRST}"
         )
 
 
@@ -98,10 +103,10 @@ def login(
         started = _login(space, credential, planning=planning)
         started.check_place()
         if is_loopback(started.role.application.redirect_uri) and not paste:
-            accounts = _listened(started, timeout, shown)
+            reach = _listened(started, timeout, shown, _hints(flags))
         else:
-            accounts = _pasted(started)
-        _tell(space, started.role, accounts)
+            reach = _pasted(started, _hints(flags))
+        _tell(space, started.role, reach)
 
 
 @command.command()
@@ -137,57 +142,68 @@ def _workspace(
     return workspace(settings, environment, stop_event(stop), shown.progress, read=load_without_sources)
 
 
-def _listened(started: Login, seconds: float, shown: Screen) -> tuple[str, ...] | None:
-    results: list[tuple[str, ...] | None] = []
-    failures: list[BaseException] = []
-
-    def take(redirected: str) -> Page:
-        try:
-            results.append(started.complete(redirected))
-        except ReconcilerError as error:
-            failures.append(error)
-            return Page(failed_page(error.problem), last=True)
-        except BaseException as error:  # noqa: BLE001 - raised again where commands end
-            failures.append(error)
-            return Page(failed_page("something went wrong"), last=True)
-        role = started.role
-        return Page(connected_page(str(role), started.environment), last=True)
-
-    with Callback(started.role.application.redirect_uri) as callback, shown.progress:
+def _listened(started: Login, seconds: float, shown: Screen, hint: Hint) -> Reach:
+    role, environment = started.role, started.environment
+    with Callback(role.application.redirect_uri) as callback, shown.progress:
         click.echo(started.address())
-        click.echo(f"Open this address, or hand it over: waiting for consent. {REVOKE_FIRST}", err=True)
-        callback.wait(take, started.go_on(started.until(seconds)))
-    for failure in failures:
-        raise failure
-    return results[0]
+        hint(
+            f"Open it in a browser on this machine; listening for {seconds / 60:g} minutes. Somebody else's"
+            f" browser? End this with Ctrl-C, and paste what they come back with: {started.again} --paste"
+        )
+        arrival = callback.wait(is_answer, started.go_on(started.until(seconds)))
+        try:
+            reach = started.complete(arrival.address)
+        except ReconcilerError as error:
+            arrival.show(failed_page(error.problem))
+            raise
+        arrival.show(connected_page(str(role), environment))
+    return reach
 
 
-def _pasted(started: Login) -> tuple[str, ...] | None:
+def _pasted(started: Login, hint: Hint) -> Reach:
+    """At a terminal, what is no answer of ours may be put right; from a pipe there is one line."""
     if not sys.stdin.isatty():
-        return started.complete(sys.stdin.readline())
+        with answering():
+            redirected = sys.stdin.readline()
+        return started.complete(redirected)
     click.echo(started.address())
-    click.echo(f"Open this address, or hand it over. {REVOKE_FIRST}", err=True)
-    with answering():
-        redirected = click.prompt("Then paste the address the browser ended at", hide_input=True, err=True)
-    return started.complete(redirected)
+    hint(f"Open this address or hand it over, unless they came back with one already. {REVOKE_FIRST}")
+    while True:
+        with answering():
+            redirected = click.prompt("Paste the address the browser ended at", hide_input=True, err=True)
+        if is_answer(redirected):
+            return started.complete(redirected)
+        click.echo("That isn't it: it must hold `code=…` and `state=…`. Ctrl-C ends this.", err=True)
 
 
-def _tell(space: Workspace, role: Role, accounts: tuple[str, ...] | None) -> None:
+def _tell(space: Workspace, role: Role, reach: Reach) -> None:
     environment = space.desired.environment
     click.echo(f"connected: {role} in {environment.name}")
-    if accounts is None:
-        click.echo("  which accounts it reaches isn't told: the app lacks `Accounts: Read`")
+    if reach.accounts is None:
+        click.echo(f"  which accounts it reaches can't be told: {reach.why}")
     else:
-        click.echo(
-            f"  reaches {len(accounts)} account{'' if len(accounts) == 1 else 's'}: {', '.join(accounts)}"
-        )
+        click.echo(f"  reaches {counted(len(reach.accounts), 'account')}: {', '.join(reach.accounts)}")
         for name, seat in environment.seats:
-            if seat.account_id not in accounts:
+            if seat.account_id not in reach.accounts:
                 click.echo(
-                    f"  but not account {seat.account_id} of seat {name}: ask its administrator", err=True
+                    f"  warning: not account {seat.account_id} of seat {name}: ask its administrator,"
+                    " or check accountId in environment.yaml",
+                    err=True,
                 )
-    click.echo(f"  until when: `reconciler auth status {environment.name}`; whether all works: ", nl=False)
-    click.echo(f"`reconciler doctor {environment.name}`")
+    click.echo(
+        f"  until when: `reconciler auth status {environment.name}`; whether all works:"
+        f" `reconciler doctor {environment.name}`"
+    )
+
+
+def _hints(flags: dict[str, Any]) -> Hint:
+    """What to do next, on standard error; nothing with --quiet."""
+
+    def hint(text: str) -> None:
+        if not flags["quiet"]:
+            click.echo(text, err=True)
+
+    return hint
 
 
 def _login(space: Workspace, credential: str, *, planning: bool) -> Login:
@@ -198,7 +214,8 @@ def _role(space: Workspace, credential: str, *, planning: bool) -> Role:
     if space.emulated:
         raise ConfigurationError(
             "the emulator in this process issues its own credentials: there is nothing to consent to",
-            remedy="to try it, serve the emulator: `reconciler emulator serve ENV`, and write what it prints",
+            remedy=f"serve it with `reconciler emulator serve {space.desired.environment.name}`, and write"
+            " what that prints into the manifests",
         )
     found = {one.name: one for one in space.desired.credentials}.get(credential)
     if found is None:

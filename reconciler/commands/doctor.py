@@ -9,6 +9,7 @@ from reconciler.commands.options import EMULATE, OUTPUT, SOURCES, settings_of, s
 from reconciler.commands.planning import Screen, screen
 from reconciler.core.checkup import Check, exit_code
 from reconciler.core.errors import ConfigurationError
+from reconciler.core.model import Credential, Role
 from reconciler.core.rulings import invalid
 from reconciler.doctor import Tools, examine
 from reconciler.manifests import load_without_sources
@@ -20,14 +21,15 @@ from reconciler.wiring import Workspace, workspace
 
 @click.command(name="doctor")
 @click.argument("environment", metavar="ENV")
-@click.option("--plan", "planning", is_flag=True, help="Only what `plan` needs.")
+@click.option("--plan", "only", flag_value="plan", help="Only what `plan` needs.")
+@click.option("--apply", "only", flag_value="apply", help="Only what `apply` needs.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 @with_options(SOURCES, EMULATE, OUTPUT)
 @click.pass_obj
-def command(stop: object, /, environment: str, planning: bool, as_json: bool, **flags: Any) -> int:
+def command(stop: object, /, environment: str, only: str | None, as_json: bool, **flags: Any) -> int:
     """Test every link between the manifests and Criteo, and say what to do about each that doesn't hold.
 
-    Goes on after a failure, and changes nothing. Warnings exit 0; otherwise the exit code is that of
+    Goes on after a failure, and changes no segment. Warnings exit 0; otherwise the exit code is that of
     the first failure along the chain: 3 configuration, 4 authentication or consent, 9 Criteo, 10 storage.
     """
     settings = settings_of(flags)
@@ -41,7 +43,7 @@ def command(stop: object, /, environment: str, planning: bool, as_json: bool, **
             checks = invalid(error)
         else:
             with shown.progress:
-                checks = _examined(space, settings, shown, planning=planning)
+                checks = _examined(space, settings, shown, only)
     if as_json:
         click.echo(checkup_json(environment, checks))
     else:
@@ -49,7 +51,18 @@ def command(stop: object, /, environment: str, planning: bool, as_json: bool, **
     return exit_code(checks)
 
 
-def _examined(space: Workspace, settings: Settings, shown: Screen, *, planning: bool) -> tuple[Check, ...]:
+def _roles(credential: Credential, only: str | None) -> tuple[Role, ...]:
+    """A job that plans holds the secrets of one application, one that applies those of the other."""
+    match only:
+        case "plan":
+            return (credential.reading,)
+        case "apply":
+            return (credential.writing,)
+        case _:
+            return credential.roles()
+
+
+def _examined(space: Workspace, settings: Settings, shown: Screen, only: str | None) -> tuple[Check, ...]:
     def doing(what: str) -> None:
         space.clock.check()
         shown.progress.doing(what)
@@ -64,13 +77,9 @@ def _examined(space: Workspace, settings: Settings, shown: Screen, *, planning: 
         clock=space.clock,
         who=settings.who,
         emulated=space.emulated,
-        writes=not planning,
+        writes=only != "plan",
     )
-    roles = [
-        role
-        for credential in space.used_credentials()
-        for role in ((credential.reading,) if planning else credential.roles())
-    ]
+    roles = [role for credential in space.used_credentials() for role in _roles(credential, only)]
     checks = examine(space.desired, roles, tools, doing)
     shown.progress.doing("")
     return checks

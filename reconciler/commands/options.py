@@ -2,13 +2,13 @@
 
 import re
 import signal
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import click
 
+from reconciler.clock import Stop
 from reconciler.core.errors import ConfigurationError
 from reconciler.core.model import Address
 from reconciler.settings import Settings, read_settings
@@ -78,9 +78,9 @@ def settings_of(flags: dict[str, Any]) -> Settings:
     )
 
 
-def stop_event(context_object: object) -> threading.Event:
+def stop_event(context_object: object) -> Stop:
     """Set by the first SIGINT or SIGTERM."""
-    if not isinstance(context_object, threading.Event):
+    if not isinstance(context_object, Stop):
         raise TypeError("the command line passes the stop event")
     return context_object
 
@@ -88,11 +88,13 @@ def stop_event(context_object: object) -> threading.Event:
 @contextmanager
 def answering() -> Iterator[None]:
     """While a person is asked, Ctrl-C means no; at other times it is a request to stop."""
-    listening = signal.signal(signal.SIGINT, signal.default_int_handler)
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    listening = [signal.signal(number, signal.default_int_handler) for number in numbers]
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, listening)
+        for number, handler in zip(numbers, listening, strict=True):
+            signal.signal(number, handler)
 
 
 def selected(only: tuple[str, ...], known: frozenset[Address]) -> frozenset[Address]:

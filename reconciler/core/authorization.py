@@ -52,10 +52,11 @@ class Applicant:
 
 @dataclass(frozen=True, slots=True)
 class Redirected:
-    """A code, and the verifier that goes with it where PKCE is asked for."""
+    """A code, and the verifier that goes with it where PKCE is asked for. `login` names the address."""
 
     code: Secret
     verifier: Secret
+    login: str
 
 
 def address(
@@ -80,10 +81,15 @@ def read(redirected: str, key: bytes, subject: Subject, now: datetime, again: st
 
     Errors: AuthenticationError, which never repeats what is in the address.
     """
-    query = dict(parse_qsl(redirected.strip().partition("?")[2].partition("#")[0]))
-    if "code" not in query and "error" not in query:
+    query = _query(redirected)
+    if "response_type" in query:
         raise AuthenticationError(
-            "the address holds neither a code nor an error",
+            "this is the address to open",
+            remedy="open it in a browser, and paste the one that the browser ends at",
+        )
+    if not is_answer(redirected):
+        raise AuthenticationError(
+            "the address holds no answer: neither a code nor an error, with a state",
             remedy="paste the whole address that the browser ended at, from https:// to its end",
         )
     state = query.get("state", "")
@@ -91,14 +97,29 @@ def read(redirected: str, key: bytes, subject: Subject, now: datetime, again: st
     if "error" in query:
         why = KNOWN.get(query["error"], "Criteo gave no consent, for a reason of its own")
         raise AuthenticationError(why, remedy=f"clear it up with whoever holds the login, then {again}")
-    return Redirected(Secret(query["code"]), Secret(_verifier(key, state)))
+    login = hashlib.sha256(state.encode()).hexdigest()
+    return Redirected(Secret(query["code"]), Secret(_verifier(key, state)), login)
+
+
+def is_answer(redirected: str) -> bool:
+    """It says how somebody decided, whoever asked them."""
+    query = _query(redirected)
+    return "state" in query and bool({"code", "error"} & query.keys())
+
+
+def _query(address: str) -> dict[str, str]:
+    """Of what was pasted, with whatever a mail put around it."""
+    bare = address.strip().strip("\"'<>").partition("?")[2].partition("#")[0]
+    return dict(parse_qsl(bare, errors="replace"))
 
 
 def _check_state(state: str, key: bytes, subject: Subject, now: datetime, again: str) -> None:
     raw = _bytes(state)
     nonce, issued = raw[:NONCE], raw[NONCE : NONCE + 8]
     asked_at = datetime.fromtimestamp(int.from_bytes(issued) % 2**34, UTC)
-    if not hmac.compare_digest(state.encode(), _state(key, nonce, subject, asked_at).encode()):
+    if not hmac.compare_digest(
+        state.encode(errors="replace"), _state(key, nonce, subject, asked_at).encode()
+    ):
         raise AuthenticationError(
             "the state in the address is not one that was given out here for this credential",
             remedy="finish where `auth url` or `auth login` printed the address, and with the address that "
@@ -131,6 +152,6 @@ def _text(raw: bytes) -> str:
 def _bytes(text: str) -> bytes:
     """Whatever it is: what is not base64 is no state of ours either."""
     try:
-        return base64.urlsafe_b64decode(text.encode() + b"=" * (-len(text) % 4))
+        return base64.urlsafe_b64decode(text.encode(errors="replace") + b"=" * (-len(text) % 4))
     except ValueError:
         return b""

@@ -10,20 +10,24 @@ LIFE = timedelta(days=180)
 OLD = timedelta(days=150)
 """From this age on, people are told that the consent must be asked for again."""
 
+BY_HAND = "put there by hand"
+
 
 @dataclass(frozen=True, slots=True)
 class Consent:
     """A refresh token, and what is known of how it came.
 
     `obtained_at`: when this token was issued; None when somebody put it there by hand. `accounts`:
-    what the consent reached when it was given, as far as the application could see.
+    what the consent reached when it was given, as far as the application could see. `login` tells the
+    address that brought it from all others.
     """
 
     refresh_token: Secret
     obtained_at: datetime | None = None
     consented_at: datetime | None = None
     accounts: tuple[str, ...] = ()
-    how: str = "put there by hand"
+    how: str = BY_HAND
+    login: str = ""
 
     @property
     def ends_at(self) -> datetime | None:

@@ -3,7 +3,8 @@
 ReconcilerError (1: a bug, if it is ever raised bare)
 ├── ConfigurationError (3)   manifests, sources or settings are wrong
 ├── AuthenticationError (4)  no token, or no consent
-│   └── DeniedError          a 403: consent or a permission lacks
+│   ├── DeniedError          a 403: consent or a permission lacks
+│   └── OverwrittenError     somebody else wrote the secret meanwhile
 ├── RefusedError (5)         a guard or a policy stands against the plan
 ├── LockedError (7)          another run holds this environment
 ├── PartlyAppliedError (8)   some changes are applied; running again resumes
@@ -64,6 +65,10 @@ class DeniedError(AuthenticationError):
     ) -> None:
         super().__init__(problem, remedy=remedy)
         self.lacking = lacking
+
+
+class OverwrittenError(AuthenticationError):
+    """Somebody else wrote a secret since it was read: theirs stays."""
 
 
 class RefusedError(ReconcilerError):

@@ -83,6 +83,9 @@ class Guards:
     max_vanished: float = 0.1
 
 
+CONSENT_URL = "https://consent.criteo.com/request"
+
+
 @dataclass(frozen=True, slots=True)
 class Api:
     """How Criteo is reached. `endpoint` is a base URL, or `emulator`."""
@@ -90,7 +93,7 @@ class Api:
     endpoint: str
     version: str = "2026-07"
     token_url: str = ""
-    consent_url: str = "https://consent.criteo.com/request"
+    consent_url: str = CONSENT_URL
     batch_size: int = 50_000
     timeout: timedelta = timedelta(seconds=60)
     quiet: timedelta = timedelta(minutes=15)

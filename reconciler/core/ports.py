@@ -35,6 +35,10 @@ class Clock(Protocol):
         """Raises CancelledError when asked to stop."""
         ...
 
+    def unbroken(self) -> AbstractContextManager[None]:
+        """What is done in it is finished even if somebody insists on stopping; keep it to seconds."""
+        ...
+
 
 class SegmentReader(Protocol):
     """The calls that change nothing. Errors: AuthenticationError, RejectedError, RemoteError."""

@@ -73,10 +73,10 @@ def _capped(rulings: Iterable[Ruling]) -> tuple[Ruling, ...]:
 
 
 def readable(reference: str, read: object) -> Ruling:
-    """Of a reference only its kind is said, and only once a secret came out of it."""
-    return (
-        failed(read) if isinstance(read, ReconcilerError) else ok(f"read from {reference.partition(':')[0]}")
-    )
+    """A reference is said only once a secret came out of it, and of a command line only what it is."""
+    if isinstance(read, ReconcilerError):
+        return failed(read)
+    return ok(f"read from {'a command' if reference.startswith('command:') else reference}")
 
 
 def renewable(taken: ReconcilerError | None) -> Ruling:
@@ -106,6 +106,17 @@ def age(consent: Consent, now: datetime, login: str) -> Ruling:
             f"the refresh token is of {issued}, and ends on {ends}", f"ask for consent before then: {login}"
         )
     return ok(f"the refresh token is of {issued}, good until {ends}")
+
+
+def age_in_use(consent: Consent, now: datetime, login: str) -> Ruling:
+    """Once Criteo has taken the token: one that is still old is not renewed by its use."""
+    judged = age(consent, now, login)
+    if judged.verdict is not Verdict.FAILURE:
+        return judged
+    return warning(
+        f"the refresh token should have ended on {consent.ends_at:%Y-%m-%d}, and Criteo takes it still",
+        f"ask for consent before it stops: {login}",
+    )
 
 
 def on_speaking_terms(answered: Caller | ReconcilerError) -> bool:
@@ -223,7 +234,7 @@ def room(rate: RateLimit | None) -> Ruling:
         return ok("no answer told it")
     told = f"{rate.limit:,} calls a minute, {rate.remaining:,} of them left"
     if rate.remaining < LITTLE_ROOM * rate.limit:
-        return warning(told, "other programs share the limit of this application: stop them, or go on later")
+        return warning(told, "wait a minute: this look has used some, and other programs may share the limit")
     return ok(told)
 
 

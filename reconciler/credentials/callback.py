@@ -1,9 +1,10 @@
-"""A loopback address that a browser is sent back to. Answers with the pages it is given; logs nothing."""
+"""A loopback address that a browser is sent back to. Decides nothing and logs nothing."""
 
 import os
+import queue
+import socket
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -15,7 +16,7 @@ from reconciler.core.errors import ConfigurationError
 TICK = 0.25
 """Seconds between two looks at whether to go on waiting."""
 SLOWEST = 5.0
-"""Seconds a browser may take to say what it wants."""
+"""Seconds a browser may take to say what it wants, and to take its page."""
 HEADERS = {
     "Content-Type": "text/html; charset=utf-8",
     "Cache-Control": "no-store",
@@ -26,43 +27,61 @@ HEADERS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    """What the browser shows. `last`: no other redirection is waited for."""
-
-    html: str
-    last: bool
-
-
 def is_loopback(redirect_uri: str) -> bool:
     """Whether it is on this machine: the schema lets plain HTTP lead nowhere else."""
     return redirect_uri.startswith("http://")
+
+
+class Arrival:
+    """A browser that came back, and waits for its page."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self._page: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._shown = threading.Event()
+
+    def show(self, html: str) -> None:
+        """Returns when the browser has it, or has gone."""
+        self._page.put(html)
+        self._shown.wait(SLOWEST)
+
+    def page(self) -> str:
+        return self._page.get()
+
+    def left(self) -> None:
+        self._shown.set()
 
 
 class Callback:
     """Listens from its creation on; use it in a `with`."""
 
     def __init__(self, redirect_uri: str) -> None:
-        parts = urlsplit(redirect_uri)
-        self._path = parts.path or "/"
-        host = parts.hostname or ""
         try:
-            self._server = _Server(("127.0.0.1" if host == "localhost" else host, parts.port or 80), _Handler)
-        except OSError as error:
+            parts = urlsplit(redirect_uri)
+            host, port = parts.hostname or "", parts.port or 80
+            server = _Ipv6Server if ":" in host else _Server
+            self._server = server(("127.0.0.1" if host == "localhost" else host, port), _Handler)
+        except (OSError, ValueError) as error:
+            why = os.strerror(error.errno or 0) if isinstance(error, OSError) else "it has no such port"
             raise ConfigurationError(
-                f"can't listen at {redirect_uri}: {os.strerror(error.errno or 0)}",
+                f"can't listen at {redirect_uri}: {why}",
                 remedy="end what listens there, or paste the address instead: --paste",
             ) from None
+        self._server.expect(parts.netloc, parts.path or "/")
 
-    def wait(self, take: Callable[[str], Page], go_on: Callable[[], None]) -> None:
-        """Until a page is the last one. `take` gets what the browser asked for, one at a time.
+    def wait(self, is_answer: Callable[[str], bool], go_on: Callable[[], None]) -> Arrival:
+        """The first request for the address that is an answer; all others are told that it isn't.
 
         `go_on` is called a few times a second and ends the waiting by raising.
         """
-        self._server.begin(self._path, take)
-        while not self._server.done.is_set():
+        self._server.is_answer = is_answer
+        while True:
             go_on()
             self._server.handle_request()
+            try:
+                return self._server.arrivals.get_nowait()
+            except queue.Empty:
+                continue
 
     def __enter__(self) -> Self:
         return self
@@ -83,12 +102,17 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
 
-    def begin(self, path: str, take: Callable[[str], Page]) -> None:
-        self.path, self.take = path, take
-        self.one_at_a_time, self.done = threading.Lock(), threading.Event()
+    def expect(self, netloc: str, path: str) -> None:
+        self.netloc, self.path = netloc, path
+        self.is_answer: Callable[[str], bool] = lambda _address: False
+        self.arrivals: queue.SimpleQueue[Arrival] = queue.SimpleQueue()
 
     def handle_error(self, *_: object) -> None:
         """A browser that went away; a traceback would show what it asked for."""
+
+
+class _Ipv6Server(_Server):
+    address_family = socket.AF_INET6
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -96,15 +120,22 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = SLOWEST
 
     def do_GET(self) -> None:
+        """Another host's name means that another site's page led here."""
         server = self.server
-        with server.one_at_a_time:
-            if urlsplit(self.path).path != server.path or server.done.is_set():
-                self._answer(HTTPStatus.NOT_FOUND, "")
-                return
-            page = server.take(self.path)
-            self._answer(HTTPStatus.OK, page.html)
-            if page.last:
-                server.done.set()
+        if self.headers.get("Host", "") != server.netloc or urlsplit(self.path).path != server.path:
+            self._answer(HTTPStatus.NOT_FOUND, "")
+        elif not server.is_answer(self.path):
+            self._answer(HTTPStatus.BAD_REQUEST, "")
+        else:
+            self._arrive(Arrival(self.path))
+
+    def _arrive(self, arrival: Arrival) -> None:
+        self.server.arrivals.put(arrival)
+        page = arrival.page()
+        try:
+            self._answer(HTTPStatus.OK, page)
+        finally:
+            arrival.left()
 
     def _answer(self, status: HTTPStatus, html: str) -> None:
         body = html.encode()

@@ -5,7 +5,7 @@ import select
 import shlex
 import signal
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic
@@ -14,15 +14,20 @@ from reconciler.core.errors import AuthenticationError
 from reconciler.core.secret import Secret
 
 LIMIT = 60.0
+TICK = 0.25
 LARGEST = 65_536
 
 
 class Commands:
     """Secrets that a password manager or a company's own tool prints. It can't ask anything."""
 
-    def __init__(self, environ: Mapping[str, str], root: Path, limit: float = LIMIT) -> None:
+    def __init__(
+        self, environ: Mapping[str, str], root: Path, check: Callable[[], None], limit: float = LIMIT
+    ) -> None:
+        """`check` is called a few times a second, and ends the program too by what it raises."""
         self._environ = environ
         self._root = root
+        self._check = check
         self._limit = limit
 
     def fetch(self, name: str) -> Secret:
@@ -53,7 +58,7 @@ class Commands:
             start_new_session=True,
         ) as process:
             try:
-                output = _read(process, end)
+                output = _read(process, end, self._check)
                 return _wait(process, end, output), output
             finally:
                 with suppress(OSError):
@@ -73,13 +78,16 @@ def _split(name: str) -> list[str]:
     return line
 
 
-def _read(process: subprocess.Popen[bytes], end: float) -> bytes:
+def _read(process: subprocess.Popen[bytes], end: float, check: Callable[[], None]) -> bytes:
     """All of it, or a little more than is allowed. Raises TimeoutError."""
     assert process.stdout  # noqa: S101 - a pipe, as asked for
     handle, output = process.stdout.fileno(), b""
     while len(output) <= LARGEST:
-        if not select.select([handle], [], [], max(0.0, end - monotonic()))[0]:
+        check()
+        if monotonic() >= end:
             raise TimeoutError
+        if not select.select([handle], [], [], min(TICK, max(0.0, end - monotonic())))[0]:
+            continue
         piece = os.read(handle, LARGEST)
         if not piece:
             break

@@ -1,11 +1,12 @@
 """A consent as text in one secret: JSON as we write it, or a bare refresh token that somebody put there."""
 
 import json
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 
 from reconciler.core.consent import Consent
-from reconciler.core.errors import AuthenticationError
+from reconciler.core.errors import AuthenticationError, StorageError
 from reconciler.core.secret import Secret
 from reconciler.credentials.backend import MissingSecretError, WritableBackend
 
@@ -22,14 +23,25 @@ class Consents:
         try:
             kept = self._backend.fetch(self._name)
         except MissingSecretError as error:
-            raise AuthenticationError(error.problem, remedy=self._remedy) from None
+            raise MissingSecretError(
+                f"no consent is kept yet: {error.problem}", remedy=self._remedy
+            ) from None
         return decode(kept, self._remedy)
 
     def write(self, consent: Consent) -> None:
         self._backend.store(self._name, encode(consent))
 
-    def lock(self) -> AbstractContextManager[None]:
-        return self._backend.lock(self._name)
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """A place that can't be written is a credential that can't be used, whatever the reason."""
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(self._backend.lock(self._name))
+            except StorageError as error:
+                raise AuthenticationError(
+                    f"the refresh token can't be kept: {error.problem}", remedy=error.remedy
+                ) from None
+            yield
 
 
 def encode(consent: Consent) -> Secret:
@@ -40,6 +52,7 @@ def encode(consent: Consent) -> Secret:
         "consentedAt": _written(consent.consented_at),
         "accounts": list(consent.accounts),
         "how": consent.how,
+        "login": consent.login,
     }
     return Secret(json.dumps(kept))
 
@@ -52,11 +65,12 @@ def decode(kept: Secret, remedy: str) -> Consent:
     try:
         value = json.loads(text)
         return Consent(
-            refresh_token=Secret(str(value["refreshToken"])),
+            refresh_token=_token(value["refreshToken"]),
             obtained_at=_read(value["obtainedAt"]),
             consented_at=_read(value["consentedAt"]),
             accounts=tuple(map(str, value["accounts"])),
             how=str(value["how"]),
+            login=str(value.get("login", "")),
         )
     except (ValueError, KeyError, TypeError, AttributeError):
         problem = "the place of the refresh token holds something else"
@@ -68,4 +82,14 @@ def _written(time: datetime | None) -> str | None:
 
 
 def _read(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None
+    """ValueError for a time without a zone: it can't be compared."""
+    time = datetime.fromisoformat(text) if text else None
+    if time and time.tzinfo is None:
+        raise ValueError
+    return time
+
+
+def _token(value: object) -> Secret:
+    if not isinstance(value, str) or not value:
+        raise ValueError
+    return Secret(value)

@@ -10,11 +10,13 @@ from pathlib import Path
 from reconciler.core.errors import AuthenticationError
 from reconciler.core.secret import Secret
 from reconciler.credentials.backend import MissingSecretError
-from reconciler.disk.atomic import replace_file, sweep
+from reconciler.disk.atomic import check_room, replace_file, sweep
 from reconciler.disk.lock import hold
 
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 LARGEST = 65_536
+ROOM = 16_384
+"""Bytes, more than any consent needs: there must be room for them before a token is spent."""
 
 
 class Files:
@@ -42,20 +44,26 @@ class Files:
         return Secret(_text(name, content))
 
     def store(self, name: str, secret: Secret) -> None:
-        replace_file(self._root / name, secret.reveal().encode())
+        replace_file(self._place(name), secret.reveal().encode())
 
     @contextmanager
     def lock(self, name: str) -> Iterator[None]:
         """A file beside it, which stays. What a killed writer left unfinished is removed."""
-        path = self._root / name
-        with hold(
-            path.with_name(f".{path.name}.lock"),
-            f"another run holds file:{name}",
-            "renewing",
-            datetime.now(UTC),
-        ):
+        path = self._place(name)
+        taken = f"another run holds file:{name}"
+        with hold(path.with_name(f".{path.name}.lock"), taken, "renewing", datetime.now(UTC)):
             sweep(path.parent, path.name)
+            check_room(path, ROOM)
             yield
+
+    def _place(self, name: str) -> Path:
+        """Where links lead, so that all who share the file share its lock."""
+        path = (self._root / name).resolve()
+        if not path.parent.is_dir():
+            raise AuthenticationError(
+                f"there is no folder for the secret file {name}", remedy=f"mkdir -p {Path(name).parent}"
+            )
+        return path
 
 
 def _text(name: str, content: bytes) -> str:

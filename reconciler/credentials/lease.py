@@ -10,8 +10,8 @@ from uuid import uuid4
 
 from reconciler.core.errors import AuthenticationError, LockedError
 
-LIFE = timedelta(seconds=120)
-"""Longer than one token request can take, its connection and a dripping answer included."""
+LIFE = timedelta(seconds=180)
+"""Longer than one token request takes, its connection, a slow answer and three tries to keep it included."""
 ENDED = {"holder": "", "until": ""}
 
 Now = Callable[[], datetime]

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from reconciler.core.errors import AuthenticationError, ConfigurationError
+from reconciler.core.model import Environment
 from reconciler.core.ports import SealedStore
 from reconciler.core.secret import Secret
 from reconciler.credentials.aws import AwsSecretsManager
@@ -20,14 +21,23 @@ USE = "use env:NAME, file:PATH, command:LINE, state:NAME, vault:PATH or aws-sm:N
 class Places:
     """Every place that references of one environment may speak of. A backend is made when it is asked for."""
 
-    def __init__(self, environ: Mapping[str, str], root: Path, sealed: SealedStore, sealing_key: str) -> None:
-        """Paths are relative to `root`; `sealing_key` is the reference that `state:` is sealed with."""
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        root: Path,
+        sealed: SealedStore,
+        environment: Environment,
+        check: Callable[[], None],
+    ) -> None:
+        """Paths are relative to `root`. `check` raises when somebody asks to stop meanwhile."""
         self._made: dict[str, Backend] = {}
         self._make: dict[str, Callable[[], Backend]] = {
             "env": lambda: EnvironmentVariables(environ),
             "file": lambda: Files(root),
-            "command": lambda: Commands(environ, root),
-            "state": lambda: Sealed(sealed, lambda: self._unsealed(sealing_key)),
+            "command": lambda: Commands(environ, root, check),
+            "state": lambda: Sealed(
+                sealed, environment.name, lambda: self._sealing_key(environment.sealing_key)
+            ),
             "vault": lambda: Vault(environ),
             "aws-sm": lambda: AwsSecretsManager(environ),
         }
@@ -47,22 +57,19 @@ class Places:
             )
         return backend, name
 
-    def _unsealed(self, sealing_key: str) -> Secret:
-        if sealing_key.startswith("state:"):
+    def _sealing_key(self, reference: str) -> Secret:
+        if reference.startswith("state:"):
             raise ConfigurationError(
                 "the key that `state:` secrets are sealed with would be sealed itself",
                 remedy="let `sealingKey` be env:NAME, file:PATH, command:LINE, vault:PATH or aws-sm:NAME",
             )
-        return self.fetch(sealing_key)
-
-    def _sealing_key(self, reference: str) -> Secret:
         try:
             return self.fetch(reference)
         except AuthenticationError as error:
             raise AuthenticationError(
-                f"`state:` can't be opened without its key: {error.problem}",
-                remedy="make one once with `openssl rand -base64 32`, and keep it where `sealingKey` of"
-                " `state` in environment.yaml says (by default env:RECONCILER_STATE_KEY)",
+                f"`state:` secrets can't be opened without their key: {error.problem}",
+                remedy="the first time, make one with `openssl rand -base64 32`, and keep it where"
+                " `sealingKey` of `state` in environment.yaml says (by default env:RECONCILER_STATE_KEY)",
             ) from None
 
     def _backend(self, reference: str) -> tuple[Backend, str]:

@@ -1,7 +1,7 @@
 """`state:NAME`: a secret kept beside the state, sealed with a key that is kept elsewhere.
 
 AES-256-GCM and not Fernet: all 256 bits of the key count, and no time of writing stands in the clear.
-Each name has its own key (HKDF), so a value moved to another name doesn't open.
+Each name in each environment has its own key (HKDF), so a value moved elsewhere doesn't open.
 """
 
 import base64
@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 
 from reconciler.core.errors import AuthenticationError
 from reconciler.core.ports import SealedStore
@@ -26,9 +27,11 @@ _RESTORE = (
 class Sealed:
     """What is stored is the format's name, a check of the key, a nonce, and the sealed text."""
 
-    def __init__(self, store: SealedStore, key: Callable[[], Secret]) -> None:
+    def __init__(self, store: SealedStore, environment: str, key: Callable[[], Secret]) -> None:
+        """The key is read once: when it is needed again, a token may have been spent already."""
         self._store = store
-        self._key = key
+        self._environment = environment
+        self._key = cache(key)
 
     def fetch(self, name: str) -> Secret:
         content = self._store.read(name)
@@ -50,7 +53,7 @@ class Sealed:
             yield
 
     def _derived(self, name: str) -> "_Derived":
-        return _derive(_decoded(self._key()), name)
+        return _derive(_decoded(self._key()), f"{self._environment}/{name}")
 
 
 @dataclass(frozen=True, slots=True, repr=False)

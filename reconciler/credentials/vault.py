@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reconciler.core.errors import AuthenticationError, ConfigurationError
+from reconciler.core.errors import AuthenticationError, ConfigurationError, OverwrittenError
 from reconciler.core.secret import Secret
 from reconciler.credentials import lease
 from reconciler.credentials.backend import MissingSecretError
@@ -68,7 +68,7 @@ class Vault:
         try:
             self._write(place, place.path, {**kept, place.field: secret.reveal()}, version)
         except LostRaceError:
-            raise AuthenticationError(
+            raise OverwrittenError(
                 f"{place.reference} was written by somebody else at the same time",
                 remedy="look which refresh token it holds now; ask for consent if that one is refused",
             ) from None

@@ -8,25 +8,26 @@ from typing import Self
 
 import httpx
 
-from reconciler import __version__
-from reconciler.core.errors import ConfigurationError
+from reconciler.core.errors import ConfigurationError, RemoteError
 from reconciler.core.ports import Clock
-from reconciler.criteo.auth import TokenAuth
+from reconciler.criteo.auth import AGENT, TokenAuth, token_request
 from reconciler.criteo.client import CriteoReader, CriteoWriter
 from reconciler.criteo.exchange import Exchange
 from reconciler.criteo.gate import Gate
-from reconciler.criteo.grants import Grant
+from reconciler.criteo.grants import AuthorizationCode, Grant
 from reconciler.criteo.inspector import CriteoInspector
 from reconciler.criteo.punctual import Punctual
 from reconciler.criteo.session import Session
+from reconciler.criteo.tokens import TokenUnavailableError, read_token
+from reconciler.criteo.unreachable import reason
 
 LONGEST_CONNECT = 10.0
-LONGEST_TOKEN = 30.0
+LONGEST_TOKEN = 20.0
 """Seconds: other runs may be waiting for the same token."""
 HEADERS = {
     "Accept": "application/json",
     "Content-Type": "application/json",
-    "User-Agent": f"criteo-reconciler/{__version__}",
+    "User-Agent": AGENT,
 }
 
 
@@ -90,6 +91,31 @@ def connect(
     return Connection(http, session, gate)
 
 
+def redeem(
+    *,
+    base_url: str,
+    token_url: str,
+    grant: AuthorizationCode,
+    timeout: timedelta,
+    transport: httpx.BaseTransport | None = None,
+) -> None:
+    """Turns a code into a consent that is kept. Asks once: a code is good for one use, answered or not."""
+    seconds = min(timeout.total_seconds(), LONGEST_TOKEN)
+    url = httpx.URL(token_url or f"{base_url.rstrip('/')}/oauth2/token")
+    with _client(base_url, seconds, transport) as http, grant.asking() as question:
+        request = token_request(url, question.form, _timeout(seconds))
+        try:
+            response = http.send(request)
+            granted = read_token(response.status_code, response.content)
+        except (httpx.TransportError, TokenUnavailableError) as error:
+            told = isinstance(error, TokenUnavailableError)
+            raise RemoteError(
+                str(error) if told else f"the token endpoint gave no answer ({reason(error)[0]})",
+                remedy="the code may be used up: ask for a new one",
+            ) from None
+        question.keep(granted)
+
+
 def _timeout(seconds: float) -> httpx.Timeout:
     return httpx.Timeout(seconds, connect=min(seconds, LONGEST_CONNECT))
 
@@ -102,7 +128,7 @@ def _client(base_url: str, seconds: float, transport: httpx.BaseTransport | None
             headers=HEADERS,
             timeout=_timeout(seconds),
             transport=transport,
-            event_hooks={"response": [Punctual(seconds).take]},
+            event_hooks={"response": [Punctual().take]},
         )
     except OSError:  # of which ssl.SSLError is one
         raise ConfigurationError(

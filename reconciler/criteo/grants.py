@@ -7,12 +7,12 @@ from datetime import timedelta
 from typing import Protocol
 
 from reconciler.core.consent import Consent, is_over, renewed
-from reconciler.core.errors import AuthenticationError, LockedError, StorageError
+from reconciler.core.errors import AuthenticationError, LockedError, OverwrittenError, StorageError
 from reconciler.core.ports import Clock, ConsentPlace
 from reconciler.core.secret import Secret
 from reconciler.criteo.tokens import Granted, TokenRefusedError
 
-PATIENCE = timedelta(minutes=3)
+PATIENCE = timedelta(minutes=4)
 """How long another run may take to renew the same token: a killed one's lease ends within that."""
 PAUSE = 0.2
 WRITES = 3
@@ -58,6 +58,23 @@ class Keys:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """What a consent brought: a code, and what proves that it was ours (PKCE, RFC 7636)."""
+
+    code: Secret
+    verifier: Secret | None
+    redirect_uri: str
+    login: str
+
+    def form(self) -> dict[str, str]:
+        proof = {"code_verifier": self.verifier.reveal()} if self.verifier else {}
+        return {"code": self.code.reveal(), "redirect_uri": self.redirect_uri, **proof}
+
+    def secrets(self) -> tuple[Secret, ...]:
+        return (self.code, self.verifier) if self.verifier else (self.code,)
+
+
 class ClientCredentials:
     """The application speaks for itself."""
 
@@ -94,7 +111,7 @@ class RefreshToken:
 
     @contextmanager
     def asking(self) -> Iterator[Question]:
-        with held(self._place, self._clock):
+        with held(self._place, self._clock), self._clock.unbroken():
             consent = self._place.read()
             self._see(consent.refresh_token)
             form = {
@@ -138,44 +155,28 @@ class RefreshToken:
 
 
 class AuthorizationCode:
-    """Somebody has just consented: their code becomes the first refresh token. Used once."""
+    """Somebody has just consented: their code becomes the first refresh token. Asked for once."""
 
     calls_a_minute = 10
 
-    def __init__(
-        self,
-        keys: Keys,
-        code: Secret,
-        redirect_uri: str,
-        verifier: Secret | None,
-        place: ConsentPlace,
-        clock: Clock,
-        remedy: str,
-    ) -> None:
-        """`verifier` is the one whose challenge went into the consent's address (PKCE, RFC 7636)."""
+    def __init__(self, keys: Keys, brought: Brought, place: ConsentPlace, clock: Clock, remedy: str) -> None:
         self._keys = keys
-        self._fields = {"code": code, **({"code_verifier": verifier} if verifier else {})}
-        self._redirect_uri = redirect_uri
+        self._brought = brought
         self._place = place
         self._clock = clock
         self._remedy = remedy
-        self._issued: tuple[Secret, ...] = ()
 
     @contextmanager
     def asking(self) -> Iterator[Question]:
-        with held(self._place, self._clock):
-            form = {
-                **self._keys.form("authorization_code"),
-                "redirect_uri": self._redirect_uri,
-                **{name: secret.reveal() for name, secret in self._fields.items()},
-            }
+        with held(self._place, self._clock), self._clock.unbroken():
+            form = {**self._keys.form("authorization_code"), **self._brought.form()}
             try:
                 yield Question(form, self._keep)
             except TokenRefusedError as error:
                 raise self._explained(error) from None
 
     def secrets(self) -> tuple[Secret, ...]:
-        return self._keys.client_id, self._keys.client_secret, *self._fields.values(), *self._issued
+        return self._keys.client_id, self._keys.client_secret, *self._brought.secrets()
 
     def _keep(self, granted: Granted) -> None:
         if granted.refresh_token is None:
@@ -183,14 +184,19 @@ class AuthorizationCode:
                 "Criteo gave an access token and no refresh token",
                 remedy="the application must be one for the grant authorization code: compare it at Criteo",
             )
-        self._issued = (granted.refresh_token,)
         now = self._clock.now()
-        consent = Consent(granted.refresh_token, obtained_at=now, consented_at=now, how="auth login")
+        consent = Consent(
+            granted.refresh_token,
+            obtained_at=now,
+            consented_at=now,
+            how="auth login",
+            login=self._brought.login,
+        )
         keep(self._place, consent, self._clock, self._remedy)
 
     def _explained(self, error: TokenRefusedError) -> AuthenticationError:
         if error.code != "invalid_grant":
-            return error
+            return AuthenticationError(error.problem, remedy=f"{error.remedy}; then ask anew: {self._remedy}")
         return AuthenticationError(
             "Criteo doesn't take the code: it was used already, is too old, or was made for another "
             "redirect address or PKCE verifier",
@@ -203,6 +209,8 @@ def keep(place: ConsentPlace, consent: Consent, clock: Clock, remedy: str) -> No
     for attempt in range(WRITES):
         try:
             place.write(consent)
+        except OverwrittenError:
+            raise
         except (StorageError, AuthenticationError) as error:
             if attempt + 1 < WRITES:
                 clock.wait(1, "the new refresh token could not be kept; trying again")

@@ -7,15 +7,13 @@ import httpx
 
 
 class Punctual:
-    """Gives the body of each answer so many seconds, counted from its headers."""
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
+    """Gives the body of each answer as long as its request gave the headers, counted from there."""
 
     def take(self, response: httpx.Response) -> None:
         """An event hook: the body has not been read yet."""
         if isinstance(response.stream, httpx.SyncByteStream):
-            response.stream = _Stream(response.stream, monotonic() + self._seconds)
+            seconds = response.request.extensions["timeout"]["read"]
+            response.stream = _Stream(response.stream, monotonic() + seconds)
 
 
 class _Stream(httpx.SyncByteStream):

@@ -61,7 +61,11 @@ def read_token(status: int, content: bytes) -> Granted:
 def _refresh_token(body: Mapping[str, object]) -> Secret | None:
     """Absent or null where the application speaks for itself."""
     token = body.get("refresh_token")
-    return Secret(token) if isinstance(token, str) and TOKEN.fullmatch(token) else None
+    if token is None or token == "":
+        return None
+    if not isinstance(token, str) or not TOKEN.fullmatch(token):
+        raise TokenUnavailableError("the token endpoint gives out a refresh token that is none")
+    return Secret(token)
 
 
 def _refused(status: int, error: object) -> TokenRefusedError:

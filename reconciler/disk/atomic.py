@@ -5,6 +5,7 @@ What the operating system refuses becomes a StorageError here, with the way out 
 
 import errno
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -64,6 +65,34 @@ def replace_file(path: Path, content: bytes) -> None:
         file.write(content)
 
 
+def create_file(path: Path, content: bytes) -> None:
+    """Of several that create one file, the first one's content stays."""
+    with explained("write", path), suppress(FileExistsError):
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=_UNFINISHED, dir=path.parent)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(handle)
+        try:
+            os.link(name, path)
+            sync_directory(path.parent)
+        finally:
+            Path(name).unlink()
+
+
+def check_room(path: Path, size: int) -> None:
+    """So many bytes can be written beside `path` now, and put in its place: nothing is changed."""
+    with explained("write", path):
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=_UNFINISHED, dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(bytes(size))
+                file.flush()
+                os.fsync(handle)
+        finally:
+            Path(name).unlink()
+
+
 def copy_file(source: Path, path: Path) -> None:
     """`path` is absent or whole, whatever happens, and whole on return."""
     with explained("read", source):
@@ -93,10 +122,10 @@ def sweep(directory: Path, name: str = "") -> None:
 
     Only for the one who holds the lock: of all files in the directory, or of the one of that name.
     """
-    beginning = f".{name}." if name else "."
+    unfinished = re.compile(rf"\.{re.escape(name) if name else '.*'}\.[^.]{{8}}{re.escape(_UNFINISHED)}")
     with explained("clean", directory):
         for path in directory.iterdir():
-            if path.name.startswith(beginning) and path.name.endswith(_UNFINISHED):
+            if unfinished.fullmatch(path.name):
                 path.unlink()
         sync_directory(directory)
 

@@ -19,6 +19,7 @@ def check(inventory: Inventory) -> Iterator[Flaw]:
     """Everything that a document can't be blamed for alone."""
     yield from _environment(inventory)
     yield from _repeated_names(inventory)
+    yield from _one_token_each(inventory)
     for destination in inventory.declared["Destination"]:
         yield from _link(inventory, destination, ("credential",), "Credential")
         yield from _seat(inventory, destination)
@@ -53,6 +54,20 @@ def _repeated_names(inventory: Inventory) -> Iterator[Flaw]:
             if earlier is not document:
                 problem = f"this name is taken by another {kind}, at {earlier.place('name')}"
                 yield _flaw(document.place("name"), problem, "choose another name, or remove one of the two")
+
+
+def _one_token_each(inventory: Inventory) -> Iterator[Flaw]:
+    """Each application would use up the other's refresh token."""
+    first: dict[str, Place] = {}
+    for credential in inventory.declared["Credential"]:
+        for path in (("refreshToken",), ("plan", "refreshToken")):
+            token = credential.value(*path)
+            if not isinstance(token, str):
+                continue
+            place = credential.place(*path)
+            if first.setdefault(token, place) != place:
+                problem = f"another application keeps its refresh token there, at {first[token]}"
+                yield _flaw(place, problem, "give each application a place of its own")
 
 
 def _seat(inventory: Inventory, destination: Document) -> Iterator[Flaw]:

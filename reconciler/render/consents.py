@@ -32,7 +32,7 @@ class ConsentRow:
             "grant": self.grant,
             "state": self.state,
             "remedy": self.remedy,
-            "usable": not self.missing,
+            "held": not self.missing,
             "how": held.how if held else None,
             "consented_at": _iso(held.consented_at if held else None),
             "obtained_at": _iso(held.obtained_at if held else None),
@@ -68,20 +68,21 @@ def _row(environment: str, role: Role, held: Callable[[Role], Consent], now: dat
     except ReconcilerError as error:
         return ConsentRow(str(role), grant, error.problem, error.remedy, missing=True)
     again = f"ask for consent again: {role.login(environment)}"
+    use = f"use it, and it may be renewed: `reconciler doctor {environment}`; if it isn't, {again}"
     if is_over(consent, now):
         state = f"the refresh token is over since {consent.ends_at:%Y-%m-%d}"
         return ConsentRow(str(role), grant, state, again, missing=True, consent=consent)
     return ConsentRow(
-        str(role), grant, _state(consent, now), again if is_old(consent, now) else "", consent=consent
+        str(role), grant, _state(consent, now), use if is_old(consent, now) else "", consent=consent
     )
 
 
 def _state(consent: Consent, now: datetime) -> str:
+    if consent.ends_at is None:
+        return f"a refresh token {consent.how}; how old it is isn't known"
     came = f"consent by {consent.how}"
     if consent.consented_at:
         came += f" on {consent.consented_at:%Y-%m-%d}"
-    if consent.ends_at is None:
-        return f"{came}; how old the refresh token is isn't known"
     days = -(-(consent.ends_at - now) // timedelta(days=1))
     return f"{came}; refresh token good until {consent.ends_at:%Y-%m-%d}, {days} days from now"
 

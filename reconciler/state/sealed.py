@@ -10,10 +10,12 @@ from datetime import datetime
 from pathlib import Path
 
 from reconciler.core.errors import StorageError
-from reconciler.disk.atomic import read_file, replace_file, sweep
+from reconciler.disk.atomic import check_room, read_file, replace_file, sweep
 from reconciler.disk.lock import hold
 from reconciler.disk.private import private_directory
 
+ROOM = 16_384
+"""Bytes: there must be room for what is about to be kept, before a token is spent for it."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 
 
@@ -38,6 +40,7 @@ class LocalSealed:
             self._directory / f".{name}.lock", f"another run holds state:{name}", "renewing", self._now()
         ):
             sweep(self._directory, file.name)
+            check_room(file, ROOM)
             yield
 
     def _file(self, name: str) -> Path:

@@ -28,12 +28,14 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from reconciler.core.errors import LockedError
+from reconciler.core.model import Api, Environment
 from reconciler.credentials import Places
 from reconciler.state.sealed import LocalSealed
 import os
 root = Path(sys.argv[1])
+environment = Environment("sandbox", Api("emulator"), "", "", ())
 sealed = LocalSealed(root / "secrets", lambda: datetime.now(UTC))
-backend, name = Places(os.environ, root, sealed, "env:RECONCILER_STATE_KEY").writable(sys.argv[2])
+backend, name = Places(os.environ, root, sealed, environment, lambda: None).writable(sys.argv[2])
 try:
     with backend.lock(name):
         print("took it")

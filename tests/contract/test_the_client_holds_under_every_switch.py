@@ -25,8 +25,8 @@ from reconciler.core.members import Identifiers, Operation
 from reconciler.core.model import IdentifierType
 from reconciler.core.remote import Acknowledgement, BulkAnswer, ItemFailure, NewSegment, Segment, SegmentPatch
 from reconciler.core.secret import Secret
-from reconciler.criteo.connect import Connection, connect
-from reconciler.criteo.grants import AuthorizationCode, ClientCredentials, Grant, Keys, RefreshToken
+from reconciler.criteo.connect import Connection, connect, redeem
+from reconciler.criteo.grants import AuthorizationCode, Brought, ClientCredentials, Keys, RefreshToken
 from reconciler.emulator import Emulator, Switches
 from reconciler.emulator.mount import transport
 
@@ -339,7 +339,9 @@ class Consented:
 
     def asks(self, *, back: str = BACK, verifier: str = "", times: int = 1) -> int:
         """Lists segments so many times on a connection of its own; how often it met a 429."""
-        with self.connected(self.code(back, verifier) if self.place.consent is None else None) as connection:
+        if self.place.consent is None:
+            self.redeems(self.code(back, verifier))
+        with self.connected() as connection:
             for _ in range(times):
                 assert connection.reader.segments(ACCOUNT) == ()
             return connection.refusals
@@ -347,14 +349,22 @@ class Consented:
     def refuses(self, back: str) -> bool:
         return self._page(back, "").status_code == HTTPStatus.BAD_REQUEST
 
-    def code(self, back: str = BACK, verifier: str = "") -> Grant:
+    def redeems(self, grant: AuthorizationCode) -> None:
+        redeem(
+            base_url="http://emulator",
+            token_url="",
+            grant=grant,
+            timeout=timedelta(seconds=60),
+            transport=transport(self.remote.emulator.app),
+        )
+
+    def code(self, back: str = BACK, verifier: str = "") -> AuthorizationCode:
         form = Form(self._page(back, verifier).text)
         fields = {**form.hidden, "account": form.ticked, "decision": "allow"}
         code = brought(self._http().post(form.action, data=fields))["code"]
         proof = Secret(verifier) if verifier else None
-        return AuthorizationCode(
-            self._keys, Secret(code), back, proof, self.place, self.remote.clock, "again"
-        )
+        found = Brought(Secret(code), proof, back, "login")
+        return AuthorizationCode(self._keys, found, self.place, self.remote.clock, "again")
 
     def _page(self, back: str, verifier: str) -> httpx.Response:
         asked = {
@@ -375,12 +385,12 @@ class Consented:
         issued = self.remote.emulator.credentials
         return Keys(Secret(issued.client_id), Secret(issued.client_secret))
 
-    def connected(self, grant: Grant | None) -> Connection:
+    def connected(self) -> Connection:
         return connect(
             base_url="http://emulator",
             version="2026-07",
             token_url="",
-            grant=grant or RefreshToken(self._keys, self.place, self.remote.clock, "again"),
+            grant=RefreshToken(self._keys, self.place, self.remote.clock, "again"),
             timeout=timedelta(seconds=60),
             clock=self.remote.clock,
             transport=transport(self.remote.emulator.app),
@@ -409,11 +419,8 @@ def a_code_that_came_too_late_is_told_from_other_failures(remote: Remote) -> Non
     person = consented(remote)
     grant = person.code()
     remote.clock.advance(6)
-    with (
-        person.connected(grant) as connection,
-        pytest.raises(AuthenticationError, match="it was used already, is too old"),
-    ):
-        connection.reader.segments(ACCOUNT)
+    with pytest.raises(AuthenticationError, match="it was used already, is too old"):
+        person.redeems(grant)
     assert person.asks() == 0
 
 

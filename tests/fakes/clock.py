@@ -1,5 +1,7 @@
 """Time that passes only when someone waits."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 from reconciler.core.errors import CancelledError
@@ -23,6 +25,10 @@ class FakeClock:
         self.check()
         self.waits.append((seconds, reason))
         self.advance(seconds)
+
+    @contextmanager
+    def unbroken(self) -> Iterator[None]:
+        yield
 
     def check(self) -> None:
         self.patience -= 1

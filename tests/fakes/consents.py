@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from reconciler.core.consent import Consent
-from reconciler.core.errors import AuthenticationError, LockedError, StorageError
+from reconciler.core.errors import AuthenticationError, LockedError, OverwrittenError, StorageError
 
 
 @dataclass
@@ -15,6 +15,7 @@ class MemoryPlace:
     consent: Consent | None = None
     busy: int = 0
     refuses: int = 0
+    overwritten: bool = False
     held: bool = False
     written: list[Consent] = field(default_factory=list)
 
@@ -26,6 +27,8 @@ class MemoryPlace:
 
     def write(self, consent: Consent) -> None:
         assert self.held, "written outside the lock"
+        if self.overwritten:
+            raise OverwrittenError("somebody else wrote it at the same time")
         if self.refuses:
             self.refuses -= 1
             raise StorageError("the disk is full", remedy="free some space")

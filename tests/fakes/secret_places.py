@@ -16,11 +16,19 @@ from fakes import loopback
 from fakes import vault as fake
 from moto.server import DomainDispatcherApplication, create_backend_app
 
-from reconciler.core.model import SEALING_KEY
+from reconciler.core.model import SEALING_KEY, Api, Environment
+from reconciler.core.ports import SealedStore
 from reconciler.core.secret import Secret
 from reconciler.credentials import Places
 from reconciler.credentials.backend import WritableBackend
 from reconciler.state.sealed import LocalSealed
+
+
+def places_of(environ: Mapping[str, str], root: Path, sealed: SealedStore, sealing_key: str) -> Places:
+    """Of an environment of which nothing else matters."""
+    environment = Environment("sandbox", Api("emulator"), "", "", (), sealing_key=sealing_key)
+    return Places(environ, root, sealed, environment, lambda: None)
+
 
 KEY = base64.b64encode(bytes(range(32))).decode()
 
@@ -39,7 +47,7 @@ class Place:
     def open(self) -> Places:
         """As the next process would."""
         sealed = LocalSealed(self.root / "secrets", lambda: datetime.now(UTC))
-        return Places(self.environ, self.root, sealed, SEALING_KEY)
+        return places_of(self.environ, self.root, sealed, SEALING_KEY)
 
     def writable(self) -> tuple[WritableBackend, str]:
         return self.open().writable(self.reference)

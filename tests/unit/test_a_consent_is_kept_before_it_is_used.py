@@ -12,10 +12,16 @@ from fakes.clock import NOON, FakeClock
 from fakes.consents import MemoryPlace
 
 from reconciler.core.consent import Consent
-from reconciler.core.errors import AuthenticationError, CancelledError, LockedError, RemoteError
+from reconciler.core.errors import (
+    AuthenticationError,
+    CancelledError,
+    LockedError,
+    ReconcilerError,
+    RemoteError,
+)
 from reconciler.core.secret import Secret
-from reconciler.criteo.connect import Connection, connect
-from reconciler.criteo.grants import WRITES, AuthorizationCode, Grant, Keys, RefreshToken
+from reconciler.criteo.connect import Connection, connect, redeem
+from reconciler.criteo.grants import WRITES, AuthorizationCode, Brought, Grant, Keys, RefreshToken
 
 pytestmark = pytest.mark.promise("credentials")
 
@@ -194,17 +200,32 @@ def test_nothing_kept_asks_for_consent() -> None:
     assert not world.script.token_calls
 
 
-def code(place: MemoryPlace, clock: FakeClock, verifier: Secret | None = None) -> AuthorizationCode:
-    return AuthorizationCode(KEYS, Secret("c0de"), "https://a.example/b", verifier, place, clock, AGAIN)
+def redeemed(place: MemoryPlace, given: Step, verifier: str | None = None) -> Script:
+    script, proof = Script(tokens=[given]), Secret(verifier) if verifier else None
+    brought = Brought(Secret("c0de"), proof, "https://a.example/b", "the login")
+    grant = AuthorizationCode(KEYS, brought, place, FakeClock(), AGAIN)
+    try:
+        redeem(
+            base_url="https://api.example",
+            token_url="",
+            grant=grant,
+            timeout=timedelta(seconds=60),
+            transport=httpx.MockTransport(script),
+        )
+    finally:
+        assert not place.held
+        assert len(script.token_calls) == 1, "a code is good for one use, answered or not"
+    assert {"c0de"} <= {secret.reveal() for secret in grant.secrets()}
+    return script
 
 
 @pytest.mark.parametrize("verifier", [None, "veri"])
 def test_a_code_becomes_a_consent(verifier: str | None) -> None:
-    place, clock, script = MemoryPlace(), FakeClock(), Script([LISTED], [granted(1, "first")])
-    grant = code(place, clock, Secret(verifier) if verifier else None)
-    with connected(script, clock, grant) as connection:
-        connection.reader.segments("1")
-    form = parse_qs(script.token_calls[0].content.decode())
+    place = MemoryPlace()
+    script = redeemed(place, granted(1, "first"), verifier)
+    asked = script.token_calls[0]
+    assert asked.headers["content-type"] == "application/x-www-form-urlencoded"
+    form = parse_qs(asked.content.decode())
     assert form.pop("code_verifier", [None]) == [verifier]
     assert form == {
         "grant_type": ["authorization_code"],
@@ -213,26 +234,37 @@ def test_a_code_becomes_a_consent(verifier: str | None) -> None:
         "code": ["c0de"],
         "redirect_uri": ["https://a.example/b"],
     }
-    assert place.consent
+    assert place.consent is not None
     assert place.consent.refresh_token.reveal() == "first"
     assert (place.consent.obtained_at, place.consent.consented_at) == (NOON, NOON)
-    assert {"c0de", "first"} <= {secret.reveal() for secret in grant.secrets()}
+    assert place.consent.login == "the login"
 
 
 @pytest.mark.parametrize(
-    ("given", "problem"),
+    ("given", "problem", "code"),
     [
-        (GONE, "it was used already, is too old"),
-        (granted(1, None), "an access token and no refresh token"),
-        (answer(401, {"error": "invalid_client"}), "401 invalid_client"),
+        (GONE, "it was used already, is too old", 4),
+        (granted(1, None), "an access token and no refresh token", 4),
+        (granted(1, "two words"), "a refresh token that is none", 9),
+        (answer(401, {"error": "invalid_client"}), "401 invalid_client", 4),
+        (answer(503), "answers 503", 9),
+        (httpx.ReadTimeout("hunter2"), "the token endpoint gave no answer", 9),
+        (httpx.ConnectError("hunter2"), "the token endpoint gave no answer", 9),
     ],
 )
-def test_a_code_that_brings_no_consent_keeps_nothing(given: httpx.Response, problem: str) -> None:
-    place, clock = MemoryPlace(), FakeClock()
-    with (
-        connected(Script([LISTED], [given]), clock, code(place, clock)) as connection,
-        pytest.raises(AuthenticationError, match=problem) as caught,
-    ):
-        connection.reader.segments("1")
+def test_a_code_that_brings_no_consent_keeps_nothing(given: Step, problem: str, code: int) -> None:
+    place = MemoryPlace()
+    with pytest.raises(ReconcilerError, match=problem) as caught:
+        redeemed(place, given)
+    assert caught.value.exit_code == code
     assert "c0de" not in f"{caught.value.problem} {caught.value.remedy}"
-    assert (place.written, place.held) == ([], False)
+    assert "hunter2" not in f"{caught.value.problem} {caught.value.remedy}"
+    assert place.written == []
+
+
+def test_what_somebody_else_wrote_meanwhile_stays() -> None:
+    """A place that notices is believed, and not written again."""
+    world = World(granted(1, "second"))
+    world.place.overwritten = True
+    assert "somebody else" in world.refused().problem
+    assert world.place.written == []

@@ -10,7 +10,16 @@ from fakes.clock import NOON
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.core.authorization import LIFE, NONCE, Applicant, Redirected, Subject, address, read
+from reconciler.core.authorization import (
+    LIFE,
+    NONCE,
+    Applicant,
+    Redirected,
+    Subject,
+    address,
+    is_answer,
+    read,
+)
 from reconciler.core.errors import AuthenticationError
 from reconciler.core.secret import Secret
 
@@ -83,7 +92,7 @@ def test_a_state_changed_on_the_way_is_refused(position: int, change: int) -> No
     assert "not one that was given out here" in refused(back(code="hunter2", state=text)).problem
 
 
-@pytest.mark.parametrize("state", ["", "x", "ä", "A" * 200, "====", "\ud800"])
+@pytest.mark.parametrize("state", ["x", "ä", "A" * 200, "====", "\ud800"])
 def test_a_strangers_state_is_refused(state: str) -> None:
     query = urlencode({"code": "hunter2", "state": state}, errors="replace")
     assert "not one that was given out here" in refused(f"{BACK}?{query}").problem
@@ -118,6 +127,30 @@ def test_a_denial_says_what_to_do(error: str, why: str) -> None:
     assert AGAIN in found.remedy
 
 
-@pytest.mark.parametrize("pasted", ["", "hunter2", BACK, f"{BACK}?state=hunter2", "https://["])
+@pytest.mark.parametrize(
+    "pasted", ["", "hunter2", BACK, f"{BACK}?state=hunter2", f"{BACK}?code=hunter2", "https://[", "\udcff?"]
+)
 def test_something_else_that_was_pasted_is_not_repeated(pasted: str) -> None:
-    assert "neither a code nor an error" in refused(pasted).problem
+    assert "holds no answer" in refused(pasted).problem
+    assert not is_answer(pasted)
+
+
+def test_what_a_mail_put_around_it_is_ignored() -> None:
+    redirected = back(code="c", state=asked()["state"])
+    for pasted in (f'"{redirected}"', f"<{redirected}>", f" '{redirected}' "):
+        assert is_answer(pasted)
+        assert came(pasted).code.reveal() == "c"
+
+
+def test_the_address_to_open_is_told_from_the_one_to_paste() -> None:
+    pasted = f"https://consent.criteo.com/request?{urlencode(asked())}"
+    assert "this is the address to open" in refused(pasted).problem
+
+
+def test_bytes_that_are_no_text_are_no_state() -> None:
+    assert "not one that was given out here" in refused(f"{BACK}?code=hunter2&state=\udcff").problem
+
+
+def test_each_address_is_told_from_all_others() -> None:
+    one, other = (came(back(code="c", state=asked(nonce=bytes([n]) * NONCE)["state"])) for n in (1, 2))
+    assert one.login != other.login

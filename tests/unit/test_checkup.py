@@ -48,6 +48,7 @@ from reconciler.core.remote import Caller, RateLimit
 from reconciler.core.rulings import (
     account,
     age,
+    age_in_use,
     application,
     askable,
     audiences,
@@ -160,8 +161,9 @@ def test_every_finding_is_a_line_and_nobody_reads_more_than_twenty() -> None:
     assert wrong[20].told == "and 10 more"
 
 
-def test_of_a_reference_only_its_kind_is_told() -> None:
-    assert readable("file:secrets/acme", Secret("x")).told == "read from file"
+def test_where_a_secret_was_read_is_told_but_no_command_line() -> None:
+    assert readable("file:secrets/acme", Secret("x")).told == "read from file:secrets/acme"
+    assert readable("command:pass show --token hunter2", Secret("x")).told == "read from a command"
     lost = readable("file:secrets/acme", AuthenticationError("it is open to others", remedy="chmod 600"))
     assert summed(lost) == (FAILURE, 4)
 
@@ -193,6 +195,16 @@ def test_the_place_of_a_refresh_token(taken: ReconcilerError | None, found: tupl
 def test_a_consent_grows_old(days: int | None, found: tuple[Verdict, int]) -> None:
     obtained = None if days is None else NOW - timedelta(days=days)
     ruling = age(Consent(Secret("token"), obtained_at=obtained), NOW, LOGIN)
+    assert summed(ruling) == found
+    assert ruling.verdict is OK or LOGIN in ruling.remedy
+
+
+@pytest.mark.parametrize(
+    ("days", "found"), [(0, (OK, 0)), (150, (WARNING, 0)), (LIFE.days + 20, (WARNING, 0))]
+)
+def test_a_token_that_criteo_takes_is_not_over(days: int, found: tuple[Verdict, int]) -> None:
+    consent = Consent(Secret("token"), obtained_at=NOW - timedelta(days=days))
+    ruling = age_in_use(consent, NOW, LOGIN)
     assert summed(ruling) == found
     assert ruling.verdict is OK or LOGIN in ruling.remedy
 

@@ -27,14 +27,20 @@ def parts(consent: Consent) -> tuple[object, ...]:
         consent.consented_at,
         consent.accounts,
         consent.how,
+        consent.login,
     )
 
 
-@given(tokens, times, times, st.lists(st.text()), st.text())
+@given(tokens, times, times, st.lists(st.text()), st.text(), st.text())
 def test_what_is_kept_is_read_again(
-    token: str, obtained: datetime | None, consented: datetime | None, accounts: list[str], how: str
+    token: str,
+    obtained: datetime | None,
+    consented: datetime | None,
+    accounts: list[str],
+    how: str,
+    login: str,
 ) -> None:
-    consent = Consent(Secret(token), obtained, consented, tuple(accounts), how)
+    consent = Consent(Secret(token), obtained, consented, tuple(accounts), how, login)
     assert parts(decode(encode(consent), "")) == parts(consent)
     assert repr(consent).startswith("Consent(refresh_token=<secret>, ")
 
@@ -42,13 +48,15 @@ def test_what_is_kept_is_read_again(
 @given(tokens)
 def test_a_bare_token_is_one_put_there_by_hand(token: str) -> None:
     consent = decode(Secret(token), "")
-    assert parts(consent) == (token, None, None, (), "put there by hand")
+    assert parts(consent) == (token, None, None, (), "put there by hand", "")
     assert (is_old(consent, NOON), is_over(consent, NOON), consent.ends_at) == (False, False, None)
 
 
 @pytest.mark.parametrize(
     "text",
     ["{", "{}", '{"refreshToken": "hunter2"}', '{"refreshToken": "hunter2", "obtainedAt": "tomorrow"}',
+     '{"refreshToken": null, "obtainedAt": null, "consentedAt": null, "accounts": [], "how": "hunter2"}',
+     '{"refreshToken": "hunter2", "obtainedAt": "2026-11-24", "consentedAt": null, "accounts": [], "how":""}',
      '{"refreshToken": "hunter2", "obtainedAt": 7, "consentedAt": null, "accounts": [], "how": ""}'],
 )  # fmt: skip
 def test_something_else_in_its_place_is_said_and_not_shown(text: str) -> None:
@@ -72,6 +80,13 @@ def test_people_are_told_from_day_150_and_it_ends_on_day_180() -> None:
 def test_a_renewed_token_is_young_and_keeps_what_is_known_of_the_consent() -> None:
     consent = Consent(Secret("first"), NOON, NOON, ("1",), "auth login")
     later = NOON + timedelta(days=1)
-    assert parts(renewed(consent, Secret("second"), later)) == ("second", later, NOON, ("1",), "auth login")
+    assert parts(renewed(consent, Secret("second"), later)) == (
+        "second",
+        later,
+        NOON,
+        ("1",),
+        "auth login",
+        "",
+    )
     assert renewed(consent, Secret("first"), later) is consent
     assert renewed(consent, None, later) is consent

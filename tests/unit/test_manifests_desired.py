@@ -131,7 +131,7 @@ def test_what_nothing_uses_is_noted_not_refused(tmp_path: Path) -> None:
     project = Project(tmp_path)
     project.edit("audiences/lapsed.yaml", ", onsite-customer]", "]")
     project.edit("environment.yaml", "  acme:", '  other: {accountId: "1", retailerId: "2"}\n  acme:')
-    spare = FILES["credentials.yaml"].replace("name: criteo", "name: spare")
+    spare = FILES["credentials.yaml"].replace("name: criteo", "name: spare").replace("state:", "state:spare-")
     project.write("more.yaml", spare)
     assert others(load(tmp_path, "sandbox").notes) == (
         "environments/sandbox/destinations.yaml:11:7: no audience uses this destination",

@@ -203,6 +203,16 @@ SHAPE = [
     (DESTINATIONS, "---", PHONE, "`form` is not one of", "allowed: plain, sha256"),
     (CREDENTIALS, "grant: authorizationCode", "grant: ‸implicit", "`grant` is not one", "clientCredentials"),
     (CREDENTIALS, "refreshToken: state:criteo\n", "", "`refreshToken` is missing", "must be writable"),
+    (
+        CREDENTIALS,
+        "criteo\nredirectUri",
+        (
+            "criteo\nplan: {grant: authorizationCode, clientId: env:A, clientSecret: env:B, refreshToken: "
+            "‸state:criteo, redirectUri: https://a.example/}\nredirectUri"
+        ),
+        "another application keeps its refresh token there, at environments/sandbox/credentials.yaml:6:15",
+        "a place of its own",
+    ),
     (CREDENTIALS, "state:criteo", "‸env:TOKEN", "`refreshToken` is not written", "can be written"),
     (
         CREDENTIALS,

@@ -5,11 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from fakes.secret_places import places_of
 from fakes.state import MemoryStore
 
 from reconciler.core.errors import AuthenticationError, ConfigurationError
 from reconciler.core.secret import Secret
-from reconciler.credentials import Places
 from reconciler.credentials.state import Sealed
 
 pytestmark = pytest.mark.promise("private")
@@ -27,7 +27,7 @@ def store() -> MemoryStore:
 
 
 def with_key(store: MemoryStore, key: str) -> Sealed:
-    return Sealed(store.sealed(), lambda: Secret(key))
+    return Sealed(store.sealed(), "sandbox", lambda: Secret(key))
 
 
 def refused(act: Callable[[], object]) -> str:
@@ -84,11 +84,28 @@ def test_nothing_damaged_opens(store: MemoryStore) -> None:
 
 
 def test_the_key_is_not_kept_beside_the_state_itself(store: MemoryStore) -> None:
-    places = Places({}, Path("/"), store.sealed(), "state:key")
+    places = places_of({}, Path("/"), store.sealed(), "state:key")
     with pytest.raises(ConfigurationError, match="sealed itself"):
         places.fetch("state:token")
 
 
 def test_a_key_that_is_not_set_is_named(store: MemoryStore) -> None:
-    places = Places({}, Path("/"), store.sealed(), "env:RECONCILER_STATE_KEY")
+    places = places_of({}, Path("/"), store.sealed(), "env:RECONCILER_STATE_KEY")
+    told = refused(lambda: places.fetch("state:token"))
+    assert "can't be opened without their key: the environment variable RECONCILER_STATE_KEY is not" in told
     assert "RECONCILER_STATE_KEY is not set" in refused(lambda: places.fetch("state:token"))
+
+
+def test_a_value_of_another_environment_does_not_open(store: MemoryStore) -> None:
+    production = Sealed(store.sealed(), "production", lambda: Secret(KEY))
+    assert "another key, or under another name" in refused(lambda: production.fetch("token"))
+
+
+def test_the_key_is_read_once_however_often_it_is_needed(store: MemoryStore) -> None:
+    """Its place may be closed by the time a token has been spent."""
+    keys = iter([Secret(KEY)])
+    sealed = Sealed(store.sealed(), "sandbox", lambda: next(keys))
+    with sealed.lock("token"):
+        sealed.fetch("token")
+        sealed.store("token", Secret("newer"))
+    assert with_key(store, KEY).fetch("token").reveal() == "newer"

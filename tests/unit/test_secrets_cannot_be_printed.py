@@ -10,11 +10,12 @@ from traceback import TracebackException
 
 import orjson
 import pytest
+from fakes.secret_places import places_of
 from fakes.state import MemoryStore
 
 from reconciler.core.errors import AuthenticationError, ConfigurationError
 from reconciler.core.model import SEALING_KEY
-from reconciler.credentials import Places, Secret
+from reconciler.credentials import Secret
 
 pytestmark = pytest.mark.promise("private")
 
@@ -27,7 +28,7 @@ class Holder:
 
 
 def fetch(reference: str, environ: dict[str, str], root: Path) -> str:
-    return Places(environ, root, MemoryStore().sealed(), SEALING_KEY).fetch(reference).reveal()
+    return places_of(environ, root, MemoryStore().sealed(), SEALING_KEY).fetch(reference).reveal()
 
 
 def test_no_way_of_writing_shows_it() -> None:
@@ -147,7 +148,7 @@ def test_other_references_are_refused_and_never_quoted(reference: str, problem: 
 
 @pytest.mark.parametrize("reference", ["env:KEY", "command:pass show criteo"])
 def test_a_place_that_cannot_be_written_keeps_no_token(reference: str, tmp_path: Path) -> None:
-    places = Places({}, tmp_path, MemoryStore().sealed(), SEALING_KEY)
+    places = places_of({}, tmp_path, MemoryStore().sealed(), SEALING_KEY)
     with pytest.raises(AuthenticationError, match="can't be written") as caught:
         places.writable(reference)
     assert "use state:NAME" in caught.value.remedy

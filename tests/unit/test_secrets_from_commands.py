@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.core.errors import AuthenticationError
+from reconciler.core.errors import AuthenticationError, CancelledError
 from reconciler.credentials.command import Commands
 
 pytestmark = pytest.mark.promise("private")
@@ -16,7 +16,7 @@ PRIVATE = "s3cr3t-argument"
 
 @pytest.fixture
 def commands(tmp_path: Path) -> Commands:
-    return Commands({"PATH": os.environ["PATH"], "ONLY": "this"}, tmp_path, limit=10)
+    return Commands({"PATH": os.environ["PATH"], "ONLY": "this"}, tmp_path, lambda: None, limit=10)
 
 
 def refused(commands: Commands, line: str) -> AuthenticationError:
@@ -76,7 +76,21 @@ def test_a_line_that_is_none_is_not_repeated(commands: Commands, line: str) -> N
 @pytest.mark.parametrize("script", ["sleep 61", "sleep 61 & echo done", "exec >&-; sleep 61"])
 def test_what_takes_too_long_is_ended_with_all_it_started(tmp_path: Path, script: str) -> None:
     started = time.monotonic()
-    commands = Commands({"PATH": os.environ["PATH"]}, tmp_path, limit=0.3)
+    commands = Commands({"PATH": os.environ["PATH"]}, tmp_path, lambda: None, limit=0.3)
     error = refused(commands, f'sh -c "{script}"')
     assert error.problem == "the command sh did not end within 0.3 seconds"
     assert time.monotonic() - started < 10
+
+
+def test_a_request_to_stop_ends_the_program_too(tmp_path: Path) -> None:
+    """Asked a few times a second: nothing that it started goes on."""
+    left = tmp_path / "left"
+
+    def stopped() -> None:
+        raise CancelledError("stopped")
+
+    commands = Commands({"PATH": os.environ["PATH"]}, tmp_path, stopped)
+    with pytest.raises(CancelledError):
+        commands.fetch(f"sh -c 'sleep 1; touch {left}'")
+    time.sleep(1.2)
+    assert not left.exists()
