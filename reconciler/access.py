@@ -27,9 +27,18 @@ class Access:
     places: Places
     clock: Clock
 
-    def connection(self, role: Role) -> Connection:
-        """With the grant that the manifests name."""
-        return self._connect(self._grant(role))
+    def connection(self, role: Role, spent: tuple[Secret, ...] = ()) -> Connection:
+        """With the grant that the manifests name. `spent`: what Criteo heard before, and may repeat."""
+        api = self.environment.api
+        return connect(
+            base_url=api.endpoint,
+            version=api.version,
+            token_url=api.token_url,
+            grant=self._grant(role),
+            timeout=api.timeout,
+            clock=self.clock,
+            spent=spent,
+        )
 
     def redeem(self, role: Role, code: Secret, verifier: Secret | None, login: str) -> None:
         """Turns a code into a refresh token, and keeps it. RemoteError when no answer came."""
@@ -67,14 +76,3 @@ class Access:
         if role.application.grant == "clientCredentials":
             return ClientCredentials(keys)
         return RefreshToken(keys, self.consents(role), self.clock, role.login(self.environment.name))
-
-    def _connect(self, grant: Grant) -> Connection:
-        api = self.environment.api
-        return connect(
-            base_url=api.endpoint,
-            version=api.version,
-            token_url=api.token_url,
-            grant=grant,
-            timeout=api.timeout,
-            clock=self.clock,
-        )

@@ -10,12 +10,11 @@ import traceback
 import warnings
 from contextlib import suppress
 from types import TracebackType
-from typing import TextIO
+from typing import Any, TextIO
 
 from reconciler import __version__
 
-THEIRS = ("httpx", "httpcore", "urllib3", "hvac", "boto3", "botocore")
-"""Loggers of libraries that write requests and answers, tokens included, when they are asked to say much."""
+OURS = "reconciler"
 
 
 def speak_for_ourselves() -> None:
@@ -25,14 +24,13 @@ def speak_for_ourselves() -> None:
     sys.unraisablehook = lambda failed: _uncaught(failed.exc_type, failed.exc_value, failed.exc_traceback)
     warnings.showwarning = _warned
     logging.getLogger().handlers = [logging.NullHandler()]
-    for name in THEIRS:
-        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+    logging.setLogRecordFactory(_recorded)
     logging.raiseExceptions = False
 
 
 def log_calls() -> None:
     """Records of ours, which hold no data, go to standard error; those of libraries go nowhere."""
-    ours, handler = logging.getLogger("reconciler"), logging.StreamHandler(sys.stderr)
+    ours, handler = logging.getLogger(OURS), logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(message)s"))
     ours.addHandler(handler)
     ours.setLevel(logging.DEBUG)
@@ -45,6 +43,13 @@ def tell(kind: type[BaseException], trace: TracebackType | None) -> None:
     lines += ["Nothing is lost: run again. Please report the lines above; they hold no data."]
     with suppress(OSError, ValueError):  # if nobody listens, the interpreter must not speak instead
         print(*lines, sep="\n", file=sys.stderr, flush=True)  # noqa: T201 - the last words of a process
+
+
+def _recorded(name: str, level: int, path: str, line: int, *said: Any, **more: Any) -> logging.LogRecord:
+    """Libraries log requests and answers, tokens included: whoever listens learns where, and not what."""
+    if name == OURS or name.startswith(f"{OURS}."):
+        return logging.LogRecord(name, level, path, line, *said, **more)
+    return logging.LogRecord(name, level, path, line, "not shown", None, None)
 
 
 def _uncaught(kind: type[BaseException], _error: BaseException | None, trace: TracebackType | None) -> None:

@@ -13,10 +13,12 @@ from reconciler.core.errors import (
     AuthenticationError,
     CancelledError,
     ConfigurationError,
+    DeniedError,
     ReconcilerError,
     StorageError,
 )
 from reconciler.core.model import CONSENT_URL, Role
+from reconciler.core.secret import Secret
 from reconciler.criteo.grants import held
 from reconciler.disk.atomic import create_file, read_file
 from reconciler.disk.private import HOME, private_directory
@@ -70,7 +72,7 @@ class Login:
         self._refuse_used(found)
         verifier = found.verifier if self.role.application.pkce else None
         self._access.redeem(self.role, found.code, verifier, found.login)
-        return self._reach()
+        return self._reach((found.code, found.verifier))
 
     def _refuse_used(self, found: Redirected) -> None:
         """A second use of a code may end the consent that the first one brought (RFC 6749, 4.1.2)."""
@@ -87,16 +89,18 @@ class Login:
         except (AuthenticationError, StorageError):
             return ""
 
-    def _reach(self) -> Reach:
+    def _reach(self, spent: tuple[Secret, ...]) -> Reach:
         """The consent is kept by now: what fails here says nothing against it."""
         try:
-            with self._access.connection(self.role) as connection:
+            with self._access.connection(self.role, spent) as connection:
                 accounts = tuple(sorted(connection.inspector.accounts(())))
             self._access.note_accounts(self.role, accounts)
         except CancelledError:
             raise
-        except ReconcilerError as error:
-            return Reach(None, error.problem)
+        except DeniedError:
+            return Reach(None, "the application lacks `Accounts: Read`")
+        except ReconcilerError:  # whose words may be Criteo's, and those may repeat the code
+            return Reach(None, "Criteo gave no good answer to that")
         return Reach(accounts)
 
     def go_on(self, until: datetime) -> Callable[[], None]:

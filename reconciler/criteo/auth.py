@@ -36,10 +36,21 @@ class TokenAuth(httpx.Auth):
 
     requires_response_body = True
 
-    def __init__(self, token_url: str, grant: Grant, clock: Clock, timeout: httpx.Timeout) -> None:
-        """`timeout` is for token requests: the client's own does not reach what an auth flow sends."""
+    def __init__(
+        self,
+        token_url: str,
+        grant: Grant,
+        clock: Clock,
+        timeout: httpx.Timeout,
+        spent: tuple[Secret, ...] = (),
+    ) -> None:
+        """`timeout` is for token requests: the client's own does not reach what an auth flow sends.
+
+        `spent`: what Criteo has heard from us otherwise, and may repeat.
+        """
         self.token_url = httpx.URL(token_url)
         self._timeout = timeout
+        self._spent = spent
         self._grant = grant
         self._clock = clock
         self._lock = threading.Lock()
@@ -53,7 +64,7 @@ class TokenAuth(httpx.Auth):
 
     def secrets(self) -> tuple[Secret, ...]:
         """All that requests have carried, and that no answer may repeat where it is shown."""
-        return (*self._grant.secrets(), *self._issued)
+        return (*self._grant.secrets(), *self._issued, *self._spent)
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         with self._lock:

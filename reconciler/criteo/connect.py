@@ -10,6 +10,7 @@ import httpx
 
 from reconciler.core.errors import ConfigurationError, RemoteError
 from reconciler.core.ports import Clock
+from reconciler.core.secret import Secret
 from reconciler.criteo.auth import AGENT, TokenAuth, token_request
 from reconciler.criteo.client import CriteoReader, CriteoWriter
 from reconciler.criteo.exchange import Exchange
@@ -75,15 +76,17 @@ def connect(
     clock: Clock,
     transport: httpx.BaseTransport | None = None,
     chance: Callable[[], float] = random.random,
+    spent: tuple[Secret, ...] = (),
 ) -> Connection:
     """Sends nothing yet. An empty `token_url` means Criteo's own place for it below `base_url`.
 
-    Without a transport, proxies and certificates are those of the environment.
+    `spent` are secrets that Criteo has heard before. Without a transport, proxies and certificates are
+    those of the environment.
     """
     base_url = base_url.rstrip("/")
     seconds = timeout.total_seconds()
     auth = TokenAuth(
-        token_url or f"{base_url}/oauth2/token", grant, clock, _timeout(min(seconds, LONGEST_TOKEN))
+        token_url or f"{base_url}/oauth2/token", grant, clock, _timeout(min(seconds, LONGEST_TOKEN)), spent
     )
     http = _client(base_url, seconds, transport)
     gate = Gate(clock, grant.calls_a_minute)

@@ -71,9 +71,6 @@ class Brought:
         proof = {"code_verifier": self.verifier.reveal()} if self.verifier else {}
         return {"code": self.code.reveal(), "redirect_uri": self.redirect_uri, **proof}
 
-    def secrets(self) -> tuple[Secret, ...]:
-        return (self.code, self.verifier) if self.verifier else (self.code,)
-
 
 class ClientCredentials:
     """The application speaks for itself."""
@@ -157,8 +154,6 @@ class RefreshToken:
 class AuthorizationCode:
     """Somebody has just consented: their code becomes the first refresh token. Asked for once."""
 
-    calls_a_minute = 10
-
     def __init__(self, keys: Keys, brought: Brought, place: ConsentPlace, clock: Clock, remedy: str) -> None:
         self._keys = keys
         self._brought = brought
@@ -174,9 +169,6 @@ class AuthorizationCode:
                 yield Question(form, self._keep)
             except TokenRefusedError as error:
                 raise self._explained(error) from None
-
-    def secrets(self) -> tuple[Secret, ...]:
-        return self._keys.client_id, self._keys.client_secret, *self._brought.secrets()
 
     def _keep(self, granted: Granted) -> None:
         if granted.refresh_token is None:

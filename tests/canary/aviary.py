@@ -12,6 +12,7 @@ import stat
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
@@ -24,7 +25,7 @@ FORKS.set_forkserver_preload(
     [
         *(
             f"reconciler.commands.{name}"
-            for name in ("apply", "plan", "validate", "status", "explain", "emulator")
+            for name in ("apply", "auth", "doctor", "plan", "validate", "status", "explain", "emulator")
         ),
         *(f"reconciler.render.{name}" for name in ("bars", "errors", "explain", "status", "validated")),
         "reconciler.members.check",
@@ -34,6 +35,8 @@ FORKS.set_forkserver_preload(
     ]
 )
 PATIENCE = 60.0
+ASKED = b"browser ended at: "
+"""Ends the only question that is answered here; from then on a terminal shows nothing."""
 Plant = Callable[[], object]
 
 PERSONAL = {
@@ -68,6 +71,7 @@ class Command:
     environ: Mapping[str, str]
     plants: tuple[Plant, ...]
     terminal: str = ""
+    given: str = ""
 
     def __call__(self) -> NoReturn:
         os.chdir(self.folder)
@@ -88,14 +92,25 @@ class Command:
             os._exit(1)
 
     def _take_streams(self) -> None:
+        """A terminal becomes the one that passwords are asked for at."""
         place = self.terminal or str(self.said)
+        if self.terminal:
+            os.setsid()
         stream = os.open(place, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         for number in (1, 2):
             os.dup2(stream, number)
-        os.dup2(stream if self.terminal else os.open(os.devnull, os.O_RDONLY), 0)
+        os.dup2(stream if self.terminal else _piped(self.given), 0)
         sys.stdin = os.fdopen(0, encoding="utf-8", closefd=False)
         sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
         sys.stderr = os.fdopen(2, "w", encoding="utf-8", closefd=False, buffering=1)
+
+
+def _piped(text: str) -> int:
+    """An end that `text` comes out of; it is in no file."""
+    ear, mouth = os.pipe()
+    os.write(mouth, text.encode())
+    os.close(mouth)
+    return ear
 
 
 @dataclass
@@ -111,21 +126,26 @@ class Aviary:
         return self.root / "project"
 
     def run(
-        self, *arguments: str, plants: Sequence[Plant] = (), terminal: bool = False, **environ: str
+        self,
+        *arguments: str,
+        plants: Sequence[Plant] = (),
+        terminal: bool = False,
+        given: str = "",
+        **environ: str,
     ) -> Sung:
-        """Runs one command to its end."""
+        """Runs one command to its end. `given` is typed where it is asked for, or piped in."""
         if terminal:
-            return self._at_terminal(arguments, plants, environ)
-        process, said = self.start(*arguments, plants=plants, **environ)
+            return self._at_terminal(arguments, plants, environ, given)
+        process, said = self.start(*arguments, plants=plants, given=given, **environ)
         process.join(PATIENCE)
         assert process.exitcode is not None, "it hangs"
         return Sung(process.exitcode, said.read_bytes())
 
     def start(
-        self, *arguments: str, plants: Sequence[Plant] = (), **environ: str
+        self, *arguments: str, plants: Sequence[Plant] = (), given: str = "", **environ: str
     ) -> tuple[ForkServerProcess, Path]:
         """A command under way, and the file that holds what it says."""
-        command = self._command(arguments, plants, environ)
+        command = self._command(arguments, plants, environ, given=given)
         process = FORKS.Process(target=command)
         process.start()
         return process, command.said
@@ -136,11 +156,12 @@ class Aviary:
         plants: Sequence[Plant],
         environ: Mapping[str, str],
         terminal: str = "",
+        given: str = "",
     ) -> Command:
         said = self.root / "said" / f"{len(self._runs)}"
         self._runs.append(said)
         return Command(
-            self.folder, tuple(arguments), said, self.surroundings(**environ), tuple(plants), terminal
+            self.folder, tuple(arguments), said, self.surroundings(**environ), tuple(plants), terminal, given
         )
 
     def surroundings(self, **environ: str) -> dict[str, str]:
@@ -151,19 +172,21 @@ class Aviary:
             "TMPDIR": str(self.root / "tmp"),
             "CRITEO_ID": self.canaries.client_id,
             "CRITEO_SECRET": self.canaries.client_secret,
+            "RECONCILER_STATE_KEY": self.canaries.sealing_key,
+            "HTTPX_LOG_LEVEL": "trace",
             "COLUMNS": "160",
             **environ,
         }
 
     def _at_terminal(
-        self, arguments: Sequence[str], plants: Sequence[Plant], environ: Mapping[str, str]
+        self, arguments: Sequence[str], plants: Sequence[Plant], environ: Mapping[str, str], given: str
     ) -> Sung:
         ours, theirs = pty.openpty()
         environ = {"TERM": "xterm", **environ}
         command = self._command(arguments, plants, environ, os.ttyname(theirs))
         process = FORKS.Process(target=command)
         process.start()
-        said = b"".join(_typed(ours, theirs, process))
+        said = b"".join(_typed(ours, theirs, process, given))
         command.said.write_bytes(said)
         return Sung(process.exitcode or 0, said)
 
@@ -175,7 +198,8 @@ class Aviary:
         found = {f"{what} in a name under {place}" for place, what in self._names()}
         for file in self._files():
             place = file.relative_to(self.root)
-            found |= {f"{what} in {place}" for what in self.canaries.heard_in(file.read_bytes())}
+            heard = self.canaries.heard_in(self._read(file)) - self._kept_in(file)
+            found |= {f"{what} in {place}" for what in heard}
         return found
 
     def open_to_others(self) -> list[str]:
@@ -190,6 +214,13 @@ class Aviary:
             for what in self.canaries.heard_in(name):
                 yield str(file.parent.relative_to(self.root)), what
 
+    def _read(self, file: Path) -> bytes:
+        return file.read_bytes()
+
+    def _kept_in(self, file: Path) -> AbstractSet[str]:
+        """Kinds of canaries that this file is the place of."""
+        return frozenset()
+
     def _files(self) -> Iterator[Path]:
         homes = [self.folder / home for home in PERSONAL]
         for file in self.root.rglob("*"):
@@ -197,15 +228,20 @@ class Aviary:
                 yield file
 
 
-def _typed(ours: int, theirs: int, process: ForkServerProcess) -> Iterator[bytes]:
-    """What appears on a terminal until the process has ended."""
+def _typed(ours: int, theirs: int, process: ForkServerProcess, given: str) -> Iterator[bytes]:
+    """What appears on a terminal until the process has ended. It is typed when `ASKED` has appeared."""
     deadline = time.monotonic() + PATIENCE
     os.set_blocking(ours, False)
+    seen = b""
     while time.monotonic() < deadline:
         ended = not process.is_alive()
         try:
             while piece := os.read(ours, 65_536):
                 yield piece
+                seen += piece
+                if given and seen.endswith(ASKED):
+                    os.write(ours, given.encode())
+                    given = ""
         except OSError:
             pass
         if ended:

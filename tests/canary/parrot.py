@@ -24,6 +24,13 @@ ENDINGS = {
     "/contact-list": "statistics",
 }
 OPERATIONS = (*ENDINGS.values(), "update")
+ASKED = {
+    "/request": "consent",
+    "/me": "application",
+    "/accounts": "accounts",
+    "/retailers/search": "retailers",
+}
+"""What else may be heard where somebody consents."""
 PLENTY = 100_000
 """Calls a minute: nothing here waits for its turn."""
 ACCOUNT, RETAILER = "368477501993431040", "3239117063738827231"
@@ -38,6 +45,8 @@ class Heard:
     form: str = ""
     body: str = ""
     people: list[str] = field(default_factory=list)
+    consent: dict[str, str] = field(default_factory=dict)
+    issued: dict[str, str] = field(default_factory=dict)
 
     def listen(self, headers: Any, content: bytes) -> None:
         self.authorization = headers.get("Authorization") or self.authorization
@@ -45,11 +54,19 @@ class Heard:
         if "client_secret=" in text:
             self.form = text
             self.secrets = {name: values[0] for name, values in parse_qs(text).items()}
+            self.consent |= self.secrets
+            return
+        if "decision=" in text:
             return
         self.body = text or self.body
         sent = json.loads(text or "{}").get("data", {})
         if isinstance(sent, dict) and "identifiers" in sent.get("attributes", {}):
             self.people = sent["attributes"]["identifiers"]
+
+    def hand_out(self, content: bytes) -> None:
+        """The tokens of an answer."""
+        told = json.loads(content or "{}")
+        self.issued |= {name: value for name, value in told.items() if name.endswith("_token") and value}
 
     def person(self, mark: str = "") -> str:
         return next((one for one in self.people if mark in one), f"{STEM}@example.com")
@@ -67,6 +84,21 @@ PIECES: Mapping[str, Callable[[Heard], str]] = {
     "a person like a code": lambda heard: heard.person("-"),
     "a person in words": lambda heard: f"request-{heard.person()}-refused",
 }
+
+CONSENTED: Mapping[str, Callable[[Heard], str]] = {
+    "all that was said": lambda heard: " ".join([PIECES["all that was said"](heard), *heard.issued.values()]),
+    "the refresh token": lambda heard: heard.consent.get("refresh_token", CANARIES.refresh_token),
+    "the newest refresh token": lambda heard: heard.issued.get("refresh_token", CANARIES.refresh_token),
+    "a part of a refresh token": lambda heard: f"unknown.{CANARIES.refresh_token[5:30]}",
+    "the access token": lambda heard: heard.issued.get("access_token", CANARIES.token),
+    "the secret": lambda heard: heard.secrets.get("client_secret", CANARIES.client_secret),
+}
+"""Where somebody consented."""
+EXCHANGED: Mapping[str, Callable[[Heard], str]] = {
+    "the code": lambda heard: heard.consent["code"],
+    "the verifier": lambda heard: heard.consent["code_verifier"],
+}
+"""Sent once: the command that did is the only one that knows them."""
 
 
 def _entry(said: str) -> dict[str, object]:
@@ -159,6 +191,7 @@ class Parrot(ThreadingHTTPServer):
 
     def __init__(self, emulator: Emulator) -> None:
         super().__init__(("127.0.0.1", 0), _Visit)
+        self.emulator = emulator
         self.behind = httpx.Client(transport=transport(emulator.app), base_url="http://emulator.invalid")
         self.heard = Heard()
         self.operation = ""
@@ -181,7 +214,8 @@ class _Visit(BaseHTTPRequestHandler):
         content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         self.server.heard.listen(self.headers, content)
         path = self.path.partition("?")[0]
-        operation = next((one for end, one in ENDINGS.items() if path.endswith(end)), "update")
+        known = {**ASKED, **ENDINGS}
+        operation = next((known[end] for end in sorted(known, key=len)[::-1] if path.endswith(end)), "update")
         if operation == self.server.operation:
             self.server.repeated += 1
             self._repeat(*self.server.answer(self.server.heard))
@@ -199,7 +233,10 @@ class _Visit(BaseHTTPRequestHandler):
     def _pass_on(self, content: bytes) -> None:
         kept = {name: self.headers[name] for name in ("Authorization", "Content-Type") if self.headers[name]}
         answer = self.server.behind.request(self.command, self.path, content=content, headers=kept)
-        self._answer(answer.status_code, {"X-Echo": kept.get("Authorization", "")}, answer.content)
+        if self.path.startswith("/oauth2/token") and answer.is_success:
+            self.server.heard.hand_out(answer.content)
+        moved = {name: answer.headers[name] for name in ("Location",) if name in answer.headers}
+        self._answer(answer.status_code, {"X-Echo": kept.get("Authorization", ""), **moved}, answer.content)
 
     def _answer(self, status: int, headers: Mapping[str, str], content: bytes) -> None:
         self.send_response(status)
@@ -220,7 +257,7 @@ class _Visit(BaseHTTPRequestHandler):
 def parrot(file: Path) -> Iterator[Parrot]:
     """Served from a thread of the test, on a loopback socket."""
     with (
-        Emulator.open(file, switches=Switches(rate_limit=PLENTY)) as emulator,
+        Emulator.open(file, switches=Switches(rate_limit=PLENTY, rate_limit_per_account=PLENTY)) as emulator,
         contextlib.ExitStack() as stack,
     ):
         emulator.ensure_account(ACCOUNT, [RETAILER])

@@ -9,8 +9,8 @@ import sqlite3
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NoReturn
 
 from canary.values import CANARIES
 
@@ -57,6 +57,23 @@ def chatty() -> None:
     logging.basicConfig(stream=sys.stderr, level=logging.NOTSET, format="%(name)s %(message)s %(args)r")
     for name in ("httpx", "httpcore", "waitress", "werkzeug", "duckdb", "asyncio"):
         logging.getLogger(name).setLevel(logging.DEBUG)
+
+
+def debugging() -> None:
+    """Somebody listens to what the libraries of HTTP say, at the source, and asks the standard one too."""
+    import http.client
+
+    http.client.HTTPConnection.debuglevel = 1
+    heard = logging.StreamHandler(sys.stderr)
+    heard.setFormatter(logging.Formatter("%(name)s %(message)s %(args)r"))
+    for name in ("httpx", "httpcore"):
+        logging.getLogger(name).addHandler(heard)
+        logging.getLogger(name).setLevel(logging.DEBUG)
+
+
+def debugging_late() -> None:
+    """Once the command is under way: nothing of ours can silence it any more."""
+    after_start(debugging)
 
 
 def interrupted_soon(seconds: float = 0.7) -> None:
@@ -106,13 +123,82 @@ PLACES = {
 
 
 def bug(place: str, kind: str) -> None:
-    """Whoever comes by here raises; its locals hold people and secrets too."""
+    """Whoever comes by here raises; its locals hold people and secrets too. Other places by their path."""
 
     def raising(*_: object, **__: object) -> None:
         person, said = PERSON, SECRETS  # noqa: F841 - what a traceback with locals would show
         raise BUGS[kind]()
 
-    _replace(PLACES[place], raising)
+    _replace(PLACES.get(place, place), raising)
+
+
+def bug_telling_all(path: str) -> None:
+    """Whoever comes by here raises, with every secret in its words, its note and its cause."""
+
+    def raising(*given: Any, **_: Any) -> None:
+        words = " ".join(_words(given))
+        error = RuntimeError(words)
+        error.add_note(words)
+        raise error from KeyError(words)
+
+    _replace(path, raising)
+
+
+def _words(value: Any) -> Iterator[str]:
+    """All that can be read out of a value, secrets included."""
+    from reconciler.core.secret import Secret
+
+    if isinstance(value, Secret):
+        yield value.reveal()
+    elif isinstance(value, (str, bytes)):
+        yield str(value)
+    elif isinstance(value, (tuple, list)):
+        yield from (word for one in value for word in _words(one))
+    elif type(value).__module__.startswith("reconciler."):
+        names = getattr(value, "__dataclass_fields__", None) or getattr(value, "__dict__", {})
+        yield from (word for name in names for word in _words(getattr(value, name)))
+
+
+def no_room(size: int = 120) -> None:
+    """No file can grow longer: enough for who holds a lock, too short for a token."""
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+
+def no_room_once_answered() -> None:
+    """The place was good when it was tried."""
+    from reconciler.criteo import auth, connect
+
+    true = auth.read_token
+
+    def read_token(*given: Any) -> Any:
+        no_room()
+        return true(*given)
+
+    auth.read_token = connect.read_token = read_token  # type: ignore[attr-defined]
+
+
+def killed_before_keeping() -> None:
+    """Criteo has answered, and nothing is written."""
+    _replace("reconciler.credentials.consents:Consents.write", _killed)
+
+
+def killed_while_keeping() -> None:
+    """The new token lies beside the old one, and doesn't replace it."""
+    from pathlib import Path
+
+    true = Path.replace
+
+    def replaced(self: Path, target: Path) -> Path:
+        return _killed() if target.name in {"token", "plan"} else true(self, target)
+
+    Path.replace = replaced  # type: ignore[method-assign,assignment]
+
+
+def _killed(*_: object) -> NoReturn:
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError("it lives")
 
 
 def bug_in_a_thread() -> None:
@@ -177,13 +263,13 @@ def print_in_the_engine() -> None:
 def secret_in_a_hint() -> None:
     """Said so that one can look it up."""
     from reconciler.core.errors import AuthenticationError
-    from reconciler.criteo.auth import ClientCredentials
+    from reconciler.criteo.grants import Keys
 
-    def form(self: Any) -> None:
-        secret = self._client_secret.reveal()
+    def form(self: Any, _grant_type: str) -> None:
+        secret = self.client_secret.reveal()
         raise AuthenticationError("Criteo gave no token", remedy=f"is {secret} the right one?")
 
-    ClientCredentials.form = form  # type: ignore[method-assign,assignment]
+    Keys.form = form  # type: ignore[method-assign,assignment]
 
 
 def token_in_the_log() -> None:
@@ -198,6 +284,57 @@ def token_in_the_log() -> None:
         return token
 
     TokenAuth._renew = renew  # type: ignore[method-assign]
+
+
+def heedless() -> None:
+    """Whatever Criteo says is taken as it is."""
+    from reconciler.criteo import exchange
+
+    exchange.without_echoes = lambda body, _sent: body  # type: ignore[assignment]
+
+
+def code_in_an_error() -> None:
+    """So that one can see which it was."""
+    from reconciler import login
+    from reconciler.core.errors import AuthenticationError
+
+    true = login.read
+
+    def read(*given: Any) -> None:
+        code = true(*given).code.reveal()
+        raise AuthenticationError(f"Criteo doesn't take the code {code}", remedy="ask anew")
+
+    login.read = read  # type: ignore[assignment]
+
+
+def new_token_in_the_log() -> None:
+    """It rotates so often."""
+    from reconciler.criteo import grants
+
+    true = grants.keep
+
+    def keep(place: Any, consent: Any, *rest: Any) -> None:
+        token = consent.refresh_token.reveal()
+        logging.getLogger("reconciler.criteo").debug("another refresh token: %s", token)
+        true(place, consent, *rest)
+
+    grants.keep = keep
+
+
+def verifier_in_the_page() -> None:
+    """A proof, for whoever wants to see one."""
+    from reconciler import login
+    from reconciler.commands import auth
+
+    true, seen = login.read, []
+
+    def read(*given: Any) -> Any:
+        found = true(*given)
+        seen.append(found.verifier.reveal())
+        return found
+
+    login.read = read
+    auth.connected_page = lambda *_: f"<html>{seen[-1]}</html>"
 
 
 def body_left_behind() -> None:
@@ -230,4 +367,9 @@ LEAKS: Mapping[str, tuple[Callable[[], None], str]] = {
     "a secret in a hint": (secret_in_a_hint, "a secret of the emulator in said"),
     "a token in a record of the log": (token_in_the_log, "token in said"),
     "a request body in a temporary file": (body_left_behind, "a person in tmp"),
+}
+CONSENT_LEAKS: Mapping[str, tuple[Callable[[], None], str]] = {
+    "a code in an error": (code_in_an_error, "code in said"),
+    "a refresh token in a record of the log": (new_token_in_the_log, "refresh_token in said"),
+    "a verifier in the browser's page": (verifier_in_the_page, "a verifier in said/page"),
 }

@@ -8,7 +8,7 @@ Base64 (as in a `Basic` header) are traces of their own.
 import base64
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from urllib.parse import quote
 
@@ -16,6 +16,16 @@ STEM = "zqfinch"
 """Begins the name of every person, and stands in no word of ours."""
 ENOUGH = 12
 """Characters of a digest or a secret that give it away."""
+SECRETS = (
+    "client_id",
+    "client_secret",
+    "token",
+    "code",
+    "refresh_token",
+    "sealing_key",
+    "proxy_user",
+    "proxy_password",
+)
 FIRST_DIGITS = 77_100_200_300_400_000
 HASHES = {
     "md5": lambda text: hashlib.md5(text, usedforsecurity=False).digest(),
@@ -37,7 +47,10 @@ class Person:
 
 @dataclass(frozen=True)
 class Canaries:
-    """`people` can be sent, `misfits` can't; the rest is what opens Criteo."""
+    """`people` can be sent, `misfits` can't; the rest is what opens Criteo.
+
+    `made` came to be while commands ran: kinds, each with a value.
+    """
 
     people: tuple[Person, ...]
     misfits: tuple[Person, ...]
@@ -45,9 +58,14 @@ class Canaries:
     client_id: str = "6b1f0c9e8d7a4b5c9f3e2d1c0b9a8f7e"
     client_secret: str = "Zq/fa+lc0n=&9xW_vU7tS3rQ1pO5nM8kJ6hG4fD2"
     token: str = "zqEagle_-7Yb2Xc4Vd6Ue8Tf0Sg1Rh3Qi5Pj7Ok9Nl"
+    code: str = "zqWren-4kM2pQ8sT6vX0zB1dF3gH5jK7lN9"
+    refresh_token: str = "zqPlover_Ac1eG3iK5mO7qS9uW0yB2dF4hJ6lN8"
+    sealing_key: str = "c1dhbGxvdy/+q3ftxL9aR0pOzm7Kd2vQ5yHnU8bTgWI="
+    signing_key: bytes = field(default=hashlib.sha256(b"a canary's own").digest(), repr=False)
     proxy_user: str = "zqkestrel"
     proxy_password: str = "zqheron5w0rd"
     issued: tuple[str, ...] = ()
+    made: tuple[tuple[str, str], ...] = ()
 
     @cached_property
     def traces(self) -> Mapping[bytes, str]:
@@ -58,13 +76,20 @@ class Canaries:
         for hashed in self.hashes:
             found |= dict.fromkeys(_of_digest(bytes.fromhex(hashed)), "a hash")
             found |= dict.fromkeys(_of_digest(hashlib.sha256(hashed.lower().encode()).digest()), "a hash")
-        for what in ("client_id", "client_secret", "token", "proxy_user", "proxy_password"):
-            found |= dict.fromkeys(_of_secret(getattr(self, what)), what)
-        for issued in self.issued:
-            found |= dict.fromkeys(_of_secret(issued), "a secret of the emulator")
         pairs = (f"{self.client_id}:{self.client_secret}", f"{self.proxy_user}:{self.proxy_password}")
         for pair in pairs:
             found |= dict.fromkeys(_of_secret(pair), "a Basic header")
+        for what in SECRETS:
+            found |= dict.fromkeys(_of_secret(getattr(self, what)), what)
+        for what, value in self.made:
+            found |= dict.fromkeys(_of_secret(value), what)
+        for what, key in (
+            ("signing_key", self.signing_key),
+            ("sealing_key", base64.b64decode(self.sealing_key)),
+        ):
+            found |= dict.fromkeys(_of_digest(key), what)
+        for issued in self.issued:
+            found |= dict.fromkeys(_of_secret(issued), "a secret of the emulator")
         return {trace.lower(): what for trace, what in found.items()}
 
     def heard_in(self, said: bytes) -> set[str]:
@@ -87,6 +112,7 @@ def _of_digest(digest: bytes) -> Iterator[bytes]:
     yield repr(digest)[2:][:ENOUGH].encode()
     yield "".join(f"\\x{byte:02x}" for byte in digest[:4]).encode()
     yield base64.b64encode(digest)[:ENOUGH]
+    yield base64.urlsafe_b64encode(digest)[:ENOUGH]
 
 
 def _of_secret(secret: str) -> Iterator[bytes]:

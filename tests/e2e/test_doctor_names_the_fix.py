@@ -20,7 +20,7 @@ from hostile import Strike, Visit, problem, says
 from reconciler.emulator import Emulator
 from reconciler.emulator.mount import transport
 from reconciler.emulator.switches import EVERY_SCOPE
-from reconciler.state.factory import open_store
+from reconciler.state.local import LocalStore
 
 ACCOUNT, RETAILER = "368477501993431040", "3239117063738827231"
 ME_AND_ACCOUNTS, SEARCHES = "other", "search"
@@ -202,7 +202,7 @@ NOT_ASKED = "not reached: token, application, clock, audiences, account, retaile
             withdrawn,
             4,
             [
-                f"✗ audiences {ACCOUNT}: searching account 368477501993431040 for a segment: Criteo answers 403",
+                f"✗ audiences {ACCOUNT}: searching account {ACCOUNT} for a segment: Criteo answers 403",
                 "insufficient-account-permissions",
                 "open the application's consent URL",
                 f"✗ account {ACCOUNT}: it is not among the accounts",
@@ -309,7 +309,7 @@ def test_an_unknown_environment_is_a_link_too(broken: Broken) -> None:
 
 
 def test_a_held_state_is_a_warning_that_names_its_holder(broken: Broken) -> None:
-    store = open_store("file:.reconciler/state/sandbox", broken.world.root, "sandbox")
+    store = LocalStore(broken.world.root / ".reconciler/state/sandbox", "sandbox")
     with store.lock("the other run"):
         ended = broken.doctor()
     assert ended.code == 0, ended.said

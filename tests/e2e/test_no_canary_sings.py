@@ -1,8 +1,8 @@
 """No identifier, token or secret is in anything that a command writes, the state apart.
 
 Every person, secret and token here is a canary: all that a command says and leaves behind is searched
-for each of them in every form. Crashes are in `test_no_canary_sings_in_a_crash`, and a Criteo that
-repeats what it hears in `test_no_canary_sings_back`.
+for each of them in every form. Crashes are in `test_no_canary_sings_in_a_crash`, a Criteo that repeats
+what it hears in `test_no_canary_sings_back`, and consent in `test_no_canary_sings_of_consent`.
 """
 
 from pathlib import Path
@@ -12,6 +12,7 @@ import pytest
 from canary.aviary import PERSONAL, Aviary
 from canary.cage import applied, caged, lived_in, with_issued
 from canary.plants import LEAKS, chatty, interrupted_soon, known_tokens
+from canary.rows import CONSENTED, LOUDNESS, OFFLINE
 from canary.spoiled import REFUSALS
 from canary.values import CANARIES
 
@@ -19,29 +20,7 @@ from reconciler import cli
 
 pytestmark = pytest.mark.promise("private")
 
-SERVE = ("emulator", "serve", "sandbox", "--host", "127.0.0.1", "--port", "0")
-FAULT = ("emulator", "fault", "sandbox", "429")
-ROWS = {
-    "validate": [("validate",), ("validate", "sandbox", "--data-root", "data")],
-    "plan": [
-        ("plan", "sandbox"),
-        ("plan", "sandbox", "--detailed-exitcode", "--only", "raw/buyers"),
-        ("plan", "sandbox", "--emulate", "--data-root", "data"),
-    ],
-    "apply": [("apply", "sandbox", "--yes"), ("apply", "sandbox", "-y", "--emulate"),
-              ("apply", "sandbox", "--yes", "--data-root", "data", "--only", "call/buyers")],
-    "status": [("status", "sandbox"), ("status", "sandbox", "--refresh", "--only", "raw/buyers"),
-               ("status", "sandbox", "--emulate")],
-    "explain": [("explain", "sandbox", "raw/buyers"), ("explain", "sandbox", "phone/buyers", "--emulate",
-                 "--data-root", "data")],
-    "emulator serve": [SERVE],
-    "emulator reset": [("emulator", "reset", "sandbox")],
-    "emulator advance": [("emulator", "advance", "sandbox", "12h")],
-    "emulator fault": [(*FAULT, "--operation", "token", "--times", "1", "--after", "1", "--for", "1s")],
-}  # fmt: skip
-"""Each command, with each of its options somewhere."""
-LOUDNESS = (("--quiet",), ("--no-color",), ("--verbose",), ("-C", "."))
-"""What all commands take: the first row of each is run with each of these, the others with `--verbose`."""
+ROWS = {**OFFLINE, **CONSENTED}
 
 
 def every_command():
@@ -83,10 +62,10 @@ def test_where_people_may_lie_is_documented():
     assert all(f"`{home}" in documented or f"\n{home}" in documented for home in PERSONAL if home[0] == ".")
 
 
-@pytest.mark.parametrize("name", ROWS)
+@pytest.mark.parametrize("name", OFFLINE)
 def test_in_success(aviary, name):
     plants = (known_tokens, chatty, *((interrupted_soon,) if name == "emulator serve" else ()))
-    first, *others = ROWS[name]
+    first, *others = OFFLINE[name]
     runs = [*((*first, *one) for one in LOUDNESS), *((*one, "-v") for one in others)]
     for arguments in runs:
         ended = aviary.run(*arguments, plants=plants)

@@ -11,8 +11,9 @@ from typing import get_args
 import pytest
 from canary.aviary import Aviary, stopped
 from canary.cage import applied, caged, edit, lived_in, people
-from canary.parrot import ANSWERS, OPERATIONS, PIECES, parrot, repetitions
-from canary.plants import chatty, impatient, known_tokens, slow
+from canary.consented import at_a_parrot
+from canary.parrot import ANSWERS, CONSENTED, EXCHANGED, OPERATIONS, PIECES, parrot, repetitions
+from canary.plants import chatty, debugging, heedless, impatient, known_tokens, slow
 from canary.values import CANARIES
 
 from reconciler.emulator import Emulator
@@ -25,6 +26,7 @@ pytestmark = pytest.mark.promise("private")
 APPLY = ("apply", "sandbox", "--yes", "-v")
 STATUS = ("status", "sandbox", "--refresh", "-v")
 LOUD = (known_tokens, chatty, impatient)
+CONSENT_LOUD = (chatty, debugging, impatient)
 CALLS = (
     TOKEN,
     "searchAudienceSegments",
@@ -84,6 +86,81 @@ def test_a_criteo_that_repeats_what_it_hears(tmp_path, issued, operation, part):
 
 def repeated(answer, piece, heard):
     return ANSWERS[answer](PIECES[piece](heard))
+
+
+TOKENS = {one: CONSENTED[one] for one in ("the newest refresh token", "the access token")}
+PLAN, DOCTOR = ("plan", "sandbox", "-v"), ("doctor", "sandbox", "-v")
+HEEDED = ("a 400", "a 403", "a 500", "a 200 with errors")
+UNREAD = ("an error of OAuth", "a redirection", "a page", "JSON that breaks off")
+
+
+def repeating(server, operation, pieces=CONSENTED):
+    """Each answer of which something is told, with each piece; the others with all at once, if with any."""
+    server.operation = operation
+    heeded = [*HEEDED, "an error of OAuth"] if operation == "token" else HEEDED
+    rows = [(answer, piece) for answer in heeded for piece in pieces.values()]
+    if pieces is not TOKENS:
+        rows += [(answer, CONSENTED["all that was said"]) for answer in UNREAD]
+    for answer, piece in rows:
+        server.answer, before = partial(echoed, answer, piece), server.repeated
+        yield
+        assert server.repeated > before, (operation, answer)
+    server.operation = ""
+
+
+def echoed(answer, piece, heard):
+    return ANSWERS[answer](piece(heard))
+
+
+@pytest.mark.parametrize(
+    ("operation", "pieces"),
+    [
+        ("token", EXCHANGED | CONSENTED),
+        ("accounts", TOKENS),
+        ("accounts", EXCHANGED),
+    ],
+    ids=["the exchange", "what follows", "what follows, of the exchange"],
+)
+def test_a_criteo_that_repeats_what_a_login_told_it(tmp_path, operation, pieces):
+    with parrot(tmp_path / "criteo.sqlite") as server, at_a_parrot(tmp_path / "cage", server) as rookery:
+        for _ in repeating(server, operation, pieces):
+            ended = rookery.pastes(rookery.redirected(), plants=CONSENT_LOUD)
+            assert (ended.code == 0) == (operation == "accounts"), ended.text
+            assert "This is a bug" not in ended.text, ended.text
+            assert ("a verifier", server.heard.consent["code_verifier"]) in rookery.made
+        silent(rookery)
+
+
+@pytest.mark.parametrize(
+    ("operation", "command", "pieces"),
+    [
+        ("token", PLAN, CONSENTED),
+        ("search", PLAN, CONSENTED),
+        ("application", DOCTOR, TOKENS),
+        ("accounts", DOCTOR, TOKENS),
+        ("retailers", DOCTOR, TOKENS),
+    ],
+    ids=["token", "search", "application", "accounts", "retailers"],
+)
+def test_a_criteo_that_repeats_what_a_renewal_told_it(tmp_path, operation, command, pieces):
+    with parrot(tmp_path / "criteo.sqlite") as server, at_a_parrot(tmp_path / "cage", server) as rookery:
+        rookery.consents()
+        for _ in repeating(server, operation, pieces):
+            ended = rookery.run(*command, plants=CONSENT_LOUD)
+            assert "This is a bug" not in ended.text, ended.text
+            assert ("refresh_token", server.heard.consent["refresh_token"]) in rookery.made
+        silent(rookery)
+
+
+def test_a_repetition_is_found_where_nothing_withholds_it(tmp_path):
+    with parrot(tmp_path / "criteo.sqlite") as server, at_a_parrot(tmp_path / "cage", server) as rookery:
+        rookery.consents()
+        server.operation, server.answer = (
+            "search",
+            partial(echoed, "a 400", TOKENS["the newest refresh token"]),
+        )
+        rookery.run(*PLAN, plants=(*CONSENT_LOUD, heedless))
+        assert {one.partition(" in ")[0] for one in rookery.leaks()} == {"refresh_token"}
 
 
 def test_the_kinds_of_faults_are_all_tried():

@@ -82,9 +82,9 @@ def test_nobody_to_ask_is_a_usage_error(project):
 
 
 def test_a_held_lock_names_its_holder(project):
-    from reconciler.state.factory import open_store
+    from reconciler.state.local import LocalStore
 
-    store = open_store("file:.reconciler/state/sandbox", project.root, "sandbox")
+    store = LocalStore(project.root / ".reconciler/state/sandbox", "sandbox")
     with store.lock("the other run"):
         said = project.run("apply", "sandbox", "--yes", code=7).said
     assert "the other run" in said

@@ -59,9 +59,9 @@ def receipts_are_a_file(world: World) -> None:
 
 
 def is_locked(world: World) -> None:
-    from reconciler.state.factory import open_store
+    from reconciler.state.local import LocalStore
 
-    store = open_store("file:.reconciler/state/sandbox", world.root, "sandbox")
+    store = LocalStore(world.root / ".reconciler/state/sandbox", "sandbox")
     world.stack.enter_context(store.lock("the nightly run"))
 
 

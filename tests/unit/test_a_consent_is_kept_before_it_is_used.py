@@ -215,7 +215,6 @@ def redeemed(place: MemoryPlace, given: Step, verifier: str | None = None) -> Sc
     finally:
         assert not place.held
         assert len(script.token_calls) == 1, "a code is good for one use, answered or not"
-    assert {"c0de"} <= {secret.reveal() for secret in grant.secrets()}
     return script
 
 

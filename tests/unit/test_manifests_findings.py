@@ -170,7 +170,7 @@ SHAPE = [
     (ENVIRONMENT, "endpoint: emulator", "endpoint: ‸https://u:p@h.example", "`endpoint` is not", "https://"),
     (ENVIRONMENT, "emulator,", "emulator, tokenUrl: ‸ftp://x,", "`tokenUrl` is not written", "https://"),
     (ENVIRONMENT, '"2026-07"', "‸v1", "`version` is not written", "year and month"),
-    (ENVIRONMENT, '"file:.reconciler/state/sandbox"', "‸s3://state", "`url` is not written", "only a folder"),
+    (ENVIRONMENT, '"file:.reconciler/state/sandbox"', "‸ftp://state", "`url` is not written", "write s3://BUCKET"),
     (ENVIRONMENT, '"368477501993431040"', '‸"36847750199343104012"', "`accountId` is not", "up to 19 digits"),
     (ENVIRONMENT, '"368477501993431040"', "‸acme-1", "`accountId` is not written", "a quoted string"),
     (ENVIRONMENT, "  acme:", "  ‸Acme_1:", "`Acme_1` is not a legal name", "lower-case letters"),

@@ -1,0 +1,38 @@
+"""The ways that each command is called in; a new command or option without one fails its test."""
+
+SERVE = ("emulator", "serve", "sandbox", "--host", "127.0.0.1", "--port", "0")
+FAULT = ("emulator", "fault", "sandbox", "429")
+OFFLINE = {
+    "validate": [("validate",), ("validate", "sandbox", "--data-root", "data")],
+    "doctor": [("doctor", "sandbox"), ("doctor", "sandbox", "--plan", "--json"),
+               ("doctor", "sandbox", "--apply"),
+               ("doctor", "sandbox", "--emulate", "--data-root", "data")],
+    "plan": [
+        ("plan", "sandbox"),
+        ("plan", "sandbox", "--detailed-exitcode", "--only", "raw/buyers"),
+        ("plan", "sandbox", "--emulate", "--data-root", "data"),
+    ],
+    "apply": [("apply", "sandbox", "--yes"), ("apply", "sandbox", "-y", "--emulate"),
+              ("apply", "sandbox", "--yes", "--data-root", "data", "--only", "call/buyers")],
+    "status": [("status", "sandbox"), ("status", "sandbox", "--refresh", "--only", "raw/buyers"),
+               ("status", "sandbox", "--emulate")],
+    "explain": [("explain", "sandbox", "raw/buyers"), ("explain", "sandbox", "phone/buyers", "--emulate",
+                 "--data-root", "data")],
+    "emulator serve": [SERVE],
+    "emulator reset": [("emulator", "reset", "sandbox")],
+    "emulator revoke": [("emulator", "revoke", "sandbox")],
+    "emulator advance": [("emulator", "advance", "sandbox", "12h")],
+    "emulator fault": [(*FAULT, "--operation", "token", "--times", "1", "--after", "1", "--for", "1s")],
+}  # fmt: skip
+"""Each command, with each of its options somewhere; those that ask for consent are below."""
+CONSENTED = {
+    "auth url": [("auth", "url", "sandbox", "criteo"), ("auth", "url", "sandbox", "criteo", "--plan")],
+    "auth login": [
+        ("auth", "login", "sandbox", "criteo", "--timeout", "9s"),
+        ("auth", "login", "sandbox", "criteo", "--plan", "--paste"),
+    ],
+    "auth status": [("auth", "status", "sandbox"), ("auth", "status", "sandbox", "criteo", "--json")],
+}
+"""They need an application that somebody consents to."""
+LOUDNESS = (("--quiet",), ("--no-color",), ("--verbose",), ("-C", "."))
+"""What all commands take: the first row of each is run with each of these, the others with `--verbose`."""
