@@ -1,5 +1,6 @@
 """Composition root: builds the edges of one environment, and takes them down again."""
 
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
@@ -181,11 +182,14 @@ def workspace(
         emulated = desired.environment.api.endpoint == EMULATOR
         if emulated:
             desired = replace(desired, notes=(*desired.notes, ISSUES_ITS_OWN))
+        clock = SystemClock(stop, shown)
+        snapshots = private / "cache" / environment / "snapshots"
+        stack.callback(shutil.rmtree, snapshots, ignore_errors=True)
         yield Workspace(
             root=root,
             desired=desired,
-            store=open_store(desired.environment.state_url, root, environment),
-            clock=SystemClock(stop, shown),
+            store=open_store(desired.environment, root, snapshots, clock),
+            clock=clock,
             emulated=emulated,
             _settings=settings,
             _private=private,

@@ -110,6 +110,7 @@ class _Announced:
         if knowledge.is_late(self._at, now):
             self._put(lambda holding, rename: knowledge.sent_again(holding, rename, now))
             self._at = now
+        self._tools.state.assure()
 
     def resolve(self, *, in_doubt: bool) -> None:
         """Answered, it can't land any more; else it may until the quiet time after its last attempt."""
@@ -201,6 +202,7 @@ def _leaving(tools: Tools, ledger: Ledger, group: Sequence[Creation]) -> None:
         holding = ledger.holding(change.spec.address, step.slot)
         if holding.intent and knowledge.is_late(holding.intent.sent_at, now):
             ledger.put(change.spec.address, step.slot, knowledge.asked(holding, now))
+    tools.state.assure()
 
 
 def _created(ledger: Ledger, change: Sending, step: CreateSegment, made: Holding) -> None:

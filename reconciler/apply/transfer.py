@@ -70,6 +70,7 @@ def _sent(
         now = tools.clock.now()
         if knowledge.is_late(noted_at, now):
             ledger.put(address, slot, knowledge.dispatch(before, batch, now))
+        tools.state.assure()
 
     writer = tools.writers[change.spec.credential]
     try:

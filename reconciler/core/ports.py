@@ -179,6 +179,10 @@ class StateWriter(StateReader, Protocol):
         """Removes the snapshots that no receipt names."""
         ...
 
+    def assure(self) -> None:
+        """StorageError unless the lock outlasts a request that is sent now, and a margin."""
+        ...
+
 
 class SealedStore(Protocol):
     """Small things kept beside the state, sealed by who brings them; each has a lock of its own.

@@ -3,17 +3,31 @@
 from pathlib import Path
 
 from reconciler.core.errors import ConfigurationError
-from reconciler.core.ports import StateStore
+from reconciler.core.model import Environment
+from reconciler.core.ports import Clock, StateStore
 from reconciler.state.local import LocalStore
 
+BUCKETS = ("s3://", "gs://", "az://")
 
-def open_store(url: str, root: Path, environment: str) -> StateStore:
-    """`file:DIRECTORY`, relative to the project's root, or `file:///DIRECTORY`."""
+
+def open_store(environment: Environment, root: Path, cache: Path, clock: Clock) -> StateStore:
+    """`file:DIRECTORY`, relative to the project's root, `file:///DIRECTORY`, or a bucket and a prefix.
+
+    What is read from a bucket lies below `cache` meanwhile.
+    """
+    url = environment.state_url
+    if url.startswith(BUCKETS):
+        from reconciler.state.bucket import open_bucket
+        from reconciler.state.lease import Timing
+        from reconciler.state.remote import RemoteStore, Surroundings
+
+        around = Surroundings(clock.now, clock.wait, cache)
+        return RemoteStore(open_bucket(url), environment.name, Timing.of(environment.api.timeout), around)
     scheme, _, rest = url.partition(":")
     directory = rest.removeprefix("//")
     if scheme != "file" or not directory or (rest.startswith("//") and not directory.startswith("/")):
         raise ConfigurationError(
-            f"{environment}: the state's url names no place where state can be kept",
-            remedy=f'state: {{url: "file:.reconciler/state/{environment}"}}',
+            f"{environment.name}: the state's url names no place where state can be kept",
+            remedy=f'state: {{url: "file:.reconciler/state/{environment.name}"}}',
         )
-    return LocalStore(root / directory, environment)
+    return LocalStore(root / directory, environment.name)

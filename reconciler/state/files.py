@@ -28,6 +28,17 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _DIGEST = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 
+def is_digest(text: str) -> bool:
+    return bool(_DIGEST.fullmatch(text))
+
+
+def receipt_name(address: Address) -> str:
+    """Names hold no dot, so that no two addresses share one."""
+    if not (_NAME.fullmatch(address.destination) and _NAME.fullmatch(address.audience)):
+        raise StorageError("the address has names that a state can't hold")
+    return f"{address.destination}.{address.audience}.json"
+
+
 class Files:
     """Reads only; nothing is remembered, as another process may be writing."""
 
@@ -43,13 +54,10 @@ class Files:
         self.restore = "put it back from a backup (docs/state.md)"
 
     def receipt_file(self, address: Address) -> Path:
-        """Names hold no dot, so that no two addresses share a file."""
-        if not (_NAME.fullmatch(address.destination) and _NAME.fullmatch(address.audience)):
-            raise StorageError("the address has names that a state can't hold")
-        return self.receipts / f"{address.destination}.{address.audience}.json"
+        return self.receipts / receipt_name(address)
 
     def snapshot_file(self, digest: str) -> Path:
-        if not _DIGEST.fullmatch(digest):
+        if not is_digest(digest):
             raise StorageError(
                 f"{self.directory}: a snapshot has a name that is no digest", remedy=self.restore
             )

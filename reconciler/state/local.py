@@ -168,6 +168,9 @@ class LocalWriter(LocalReader):
             for digest in names_in(self._files.snapshots) - named - self._fresh:
                 remove_file(self._files.snapshots / digest)
 
+    def assure(self) -> None:
+        """The operating system's lock lasts as long as the process."""
+
     @contextmanager
     def _writing(self) -> Iterator[None]:
         with self._gate:

@@ -1,21 +1,25 @@
-"""Secrets beside a state in a directory: a file each, replaced as a whole, and a lock beside it.
+"""Secrets beside a state, each replaced as a whole, and a lock beside it: in a directory or in a bucket.
 
 The content comes sealed: nothing here can read it.
 """
 
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from datetime import datetime
+from contextlib import contextmanager, suppress
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from reconciler.core.errors import StorageError
 from reconciler.disk.atomic import check_room, read_file, replace_file, sweep
 from reconciler.disk.lock import hold
 from reconciler.disk.private import private_directory
+from reconciler.state.bucket import Bucket, LostRaceError
+from reconciler.state.lease import Place, Timing, claim
 
 ROOM = 16_384
 """Bytes: there must be room for what is about to be kept, before a token is spent for it."""
+RENEWAL = Timing(life=timedelta(seconds=180), grace=timedelta(0))
+"""Longer than one token request takes, with three tries to keep what it brought."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 
 
@@ -44,9 +48,51 @@ class LocalSealed:
             yield
 
     def _file(self, name: str) -> Path:
-        if not _NAME.fullmatch(name):
+        return self._directory / _checked(name)
+
+
+class BucketSealed:
+    """The same in a bucket; a lock is a lease of its own, since a run may vanish with it."""
+
+    def __init__(self, bucket: Bucket, now: Callable[[], datetime]) -> None:
+        self._bucket = bucket
+        self._now = now
+
+    def read(self, name: str) -> bytes | None:
+        found = self._bucket.read(_path(name))
+        return found.content if found else None
+
+    def write(self, name: str, content: bytes) -> None:
+        try:
+            found = self._bucket.read(_path(name))
+            if found is None:
+                self._bucket.create(_path(name), content)
+            else:
+                self._bucket.replace(_path(name), content, found.version)
+        except LostRaceError:
             raise StorageError(
-                "a secret in the state has a name that can't be a file's",
-                remedy="write state:NAME with letters, digits, dashes and underscores",
-            )
-        return self._directory / name
+                f"state:{name} was written by somebody else at the same time", remedy="run again"
+            ) from None
+
+    @contextmanager
+    def lock(self, name: str) -> Iterator[None]:
+        place = Place(self._bucket, f"{_path(name)}.lease", "renewing", f"another run holds state:{name}")
+        hold = claim(place, RENEWAL, self._now, "another run")
+        try:
+            yield
+        finally:
+            with suppress(StorageError):
+                hold.release()
+
+
+def _path(name: str) -> str:
+    return f"secrets/{_checked(name)}"
+
+
+def _checked(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise StorageError(
+            "a secret in the state has a name that can't be a file's",
+            remedy="write state:NAME with letters, digits, dashes and underscores",
+        )
+    return name

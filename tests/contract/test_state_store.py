@@ -5,12 +5,15 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from uuid import uuid4
 
 import pytest
 import strategies
+
+from fakes.bucket import MemoryBucket
 from fakes.state import MemoryStore
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,7 +23,10 @@ from reconciler.core.members import EMPTY, SnapshotRef
 from reconciler.core.model import Address, Form, IdentifierType, SegmentKey
 from reconciler.core.ports import StateReader, StateStore, StateWriter
 from reconciler.core.receipt import Holding, Receipt
+from reconciler.state.bucket import Bucket, ObjectStore
+from reconciler.state.lease import Timing
 from reconciler.state.local import LocalStore
+from reconciler.state.remote import RemoteStore, Surroundings
 
 pytestmark = pytest.mark.promise("state")
 
@@ -45,7 +51,41 @@ def in_a_directory() -> Iterator[Open]:
         yield lambda: LocalStore(Path(folder) / "state", "sandbox")
 
 
-STORES = [in_memory, in_a_directory]
+@contextmanager
+def in_a_bucket() -> Iterator[Open]:
+    bucket = MemoryBucket()
+    with TemporaryDirectory() as folder:
+        yield lambda: remote(bucket, Path(folder))
+
+
+@contextmanager
+def in_an_object_store() -> Iterator[Open]:
+    """obstore's own, in memory."""
+    from obstore.store import MemoryStore as Objects
+
+    objects = Objects()
+    with TemporaryDirectory() as folder:
+        yield lambda: remote(ObjectStore(objects, "memory"), Path(folder))
+
+
+@contextmanager
+def in_s3() -> Iterator[Open]:
+    """Over the protocol, through a server on loopback."""
+    with buckets.s3() as served, TemporaryDirectory() as folder:
+        yield lambda: remote(ObjectStore(served.store, served.url), Path(folder))
+
+
+def remote(bucket: Bucket, folder: Path) -> RemoteStore:
+    """Two days later than the store thinks: what nobody names is old enough to be pruned."""
+    around = Surroundings(lambda: datetime.now(UTC) + timedelta(days=2), never, folder / uuid4().hex)
+    return RemoteStore(bucket, "sandbox", Timing.of(timedelta(seconds=60)), around)
+
+
+def never(_seconds: float, _reason: str) -> None:
+    raise AssertionError("nobody vanished, and nobody is waited for")
+
+
+STORES = [in_memory, in_a_directory, in_a_bucket, in_an_object_store]
 
 
 @pytest.fixture(params=STORES, ids=lambda make: make.__name__)

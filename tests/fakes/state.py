@@ -166,6 +166,9 @@ class MemoryWriter(MemoryReader):
                     for digest in idle:
                         del saved[digest]
 
+    def assure(self) -> None:
+        """A lock in memory lasts."""
+
     @contextmanager
     def _writing(self) -> Iterator[None]:
         with self._gate:

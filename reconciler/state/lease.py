@@ -1,0 +1,233 @@
+"""One writer per state on any number of machines: a lease with a heartbeat and a number that only grows.
+
+The number (fencing token) is exact for state: see `remote.py`. For Criteo, which knows no tokens, time
+must do: nothing is sent unless the lease outlasts the request, and a new holder waits as long.
+"""
+
+import json
+import secrets
+import threading
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
+
+from reconciler.core.errors import LockedError, StorageError
+from reconciler.state.bucket import Bucket, LostRaceError, Version
+
+MARGIN = timedelta(seconds=10)
+"""For clocks that differ, and for the time between a look and a request."""
+BEAT = timedelta(seconds=15)
+TAKEN_OVER = "another run has taken over the state; what this one knew last is not written"
+RUN_AGAIN = "let the other run end, then run again: it goes on where both stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """As it lies in the store. `id` names it for `state lock break`; a released one is nobody's."""
+
+    token: int
+    id: str
+    who: str
+    what: str
+    since: datetime
+    expires_at: datetime
+    released: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a lease lies. `what` it is taken for; `held` begins the message to who comes second."""
+
+    bucket: Bucket
+    path: str
+    what: str
+    held: str
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """`life` is what a heartbeat renews; `grace` is how long a request of a lost holder may still take."""
+
+    life: timedelta
+    grace: timedelta
+
+    @classmethod
+    def of(cls, request: timedelta) -> "Timing":
+        """`request` is the longest that a call to Criteo may take."""
+        return cls(life=request + MARGIN + 4 * BEAT, grace=request + MARGIN)
+
+
+def encode(lease: Lease) -> bytes:
+    """Never twice the same bytes, so that no store takes two writes for one."""
+    plain = asdict(lease) | {"since": lease.since.isoformat(), "expires_at": lease.expires_at.isoformat()}
+    return json.dumps(plain | {"nonce": secrets.token_hex(8)}, indent=1).encode()
+
+
+def decode(content: bytes) -> Lease:
+    try:
+        found = json.loads(content)
+        return Lease(
+            token=int(found["token"]),
+            id=str(found["id"]),
+            who=str(found["who"]),
+            what=str(found["what"]),
+            since=datetime.fromisoformat(found["since"]),
+            expires_at=datetime.fromisoformat(found["expires_at"]),
+            released=bool(found["released"]),
+        )
+    except (ValueError, KeyError, TypeError):
+        raise StorageError(
+            "the lock of the state holds something else",
+            remedy="somebody wrote it by hand: when no run is under way, remove lease.json there",
+        ) from None
+
+
+def free_from(lease: Lease, timing: Timing) -> datetime:
+    """When a new holder may begin: nothing of the old one can still be on its way to Criteo."""
+    return lease.since if lease.released else lease.expires_at + timing.grace
+
+
+class Hold:
+    """A lease that is ours until somebody takes it over. Threads may ask it; one renews it."""
+
+    def __init__(
+        self,
+        place: Place,
+        timing: Timing,
+        now: Callable[[], datetime],
+        lease: Lease,
+        version: Version,
+    ) -> None:
+        self._place = place
+        self._timing = timing
+        self._now = now
+        self._gate = threading.Lock()
+        self._lease = lease
+        self._version = version
+        self._lost = False
+
+    @property
+    def lease(self) -> Lease:
+        return self._lease
+
+    def beat(self) -> None:
+        """Renews it. A store that can't be reached may be back before the lease ends."""
+        with self._gate:
+            if not self._lost:
+                self._write(replace(self._lease, expires_at=self._now() + self._timing.life))
+
+    def assure(self) -> None:
+        """StorageError unless whatever is sent now ends before somebody else may begin."""
+        if self._lost:
+            raise StorageError(TAKEN_OVER, remedy=RUN_AGAIN)
+        if self._lease.expires_at - self._now() < self._timing.grace:
+            raise StorageError(
+                "the lock could not be renewed in time, and nothing more is sent",
+                remedy="check the store and the network, then run again: it goes on where this one stopped",
+            )
+
+    def release(self) -> None:
+        """The next holder need not wait."""
+        with self._gate:
+            if not self._lost:
+                self._write(replace(self._lease, released=True))
+
+    def _write(self, lease: Lease) -> None:
+        try:
+            self._version = self._place.bucket.replace(self._place.path, encode(lease), self._version)
+            self._lease = lease
+        except LostRaceError:
+            self._lost = True
+
+
+def take(
+    place: Place,
+    timing: Timing,
+    now: Callable[[], datetime],
+    wait: Callable[[float, str], None],
+    who: str,
+) -> tuple[Hold, bool]:
+    """The lease, and whether it was taken over from a holder that never released it.
+
+    Waits for the grace of one that has expired. LockedError, with all that is known of the holder, while
+    one is alive.
+    """
+    before = look(place)
+    if before is not None and not before.released:
+        _refuse_alive(before, place, timing, now())
+        left = (free_from(before, timing) - now()).total_seconds()
+        if left > 0:
+            wait(left, "a run that vanished may still have a request under way")
+    return claim(place, timing, now, who), before is not None and not before.released
+
+
+def claim(place: Place, timing: Timing, now: Callable[[], datetime], who: str) -> Hold:
+    """The lease, at once or not at all. LockedError while somebody else's is alive."""
+    found = place.bucket.read(place.path)
+    before = decode(found.content) if found else None
+    if before is not None and not before.released:
+        _refuse_alive(before, place, timing, now())
+    lease = Lease(
+        token=before.token + 1 if before else 1,
+        id=secrets.token_hex(4),
+        who=who,
+        what=place.what,
+        since=now(),
+        expires_at=now() + timing.life,
+    )
+    content = encode(lease)
+    try:
+        if found is None:
+            version = place.bucket.create(place.path, content)
+        else:
+            version = place.bucket.replace(place.path, content, found.version)
+    except LostRaceError:
+        raise LockedError(
+            f"{place.held}: another run took it in the same moment", remedy="wait for it to end"
+        ) from None
+    return Hold(place, timing, now, lease, version)
+
+
+def look(place: Place) -> Lease | None:
+    """Who holds it, or held it last. None before the first."""
+    found = place.bucket.read(place.path)
+    return decode(found.content) if found else None
+
+
+def end(place: Place, lease_id: str, now: datetime) -> Lease:
+    """Takes the lease from a holder that is gone: its life is over as of now, and its grace begins.
+
+    LockedError when the holder is not the one that is meant.
+    """
+    found = place.bucket.read(place.path)
+    lease = decode(found.content) if found else None
+    if found is None or lease is None or lease.released or lease.id != lease_id:
+        raise LockedError(
+            f"{place.held}: no run of that id holds it", remedy="look again: `reconciler state lock list ENV`"
+        )
+    ended = replace(lease, expires_at=min(lease.expires_at, now))
+    try:
+        place.bucket.replace(place.path, encode(ended), found.version)
+    except LostRaceError:
+        raise LockedError(
+            f"{place.held}: its holder is alive: it has just renewed the lock",
+            remedy="end that run first; its address is in the message of `state lock list`",
+        ) from None
+    return ended
+
+
+def _refuse_alive(lease: Lease, place: Place, timing: Timing, now: datetime) -> None:
+    if now < lease.expires_at:
+        raise LockedError(
+            f"{place.held}: {describe(lease)}",
+            remedy=f"wait for it to end; if it has vanished, its lock is free from"
+            f" {free_from(lease, timing):%H:%M:%S} UTC on",
+        )
+
+
+def describe(lease: Lease) -> str:
+    """Who, where, what, since when, until when."""
+    return (
+        f"{lease.who}, {lease.what}, since {lease.since:%Y-%m-%d %H:%M:%S} UTC, "
+        f"until {lease.expires_at:%H:%M:%S} UTC unless renewed (id {lease.id})"
+    )

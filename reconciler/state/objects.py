@@ -1,0 +1,152 @@
+"""How a state lies in a bucket, and how each object is read.
+
+    head.json                             what it is a state of, how often written, which addresses it has
+    key                                   32 bytes that every digest is keyed with
+    lease.json                            who may write: see `lease.py`
+    receipts/DESTINATION.AUDIENCE.json    one receipt per address; an empty one where an address was dropped
+    snapshots/DIGEST, DIGEST.sha256       sets of members that receipts name, and what their bytes add up to
+    secrets/NAME                          what `state:NAME` refers to, sealed
+
+Every object that changes bears the token of the lease it was written under, and a nonce: two writes are
+never the same bytes, so that a store that compares contents can't take one for the other.
+"""
+
+import json
+import secrets
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from reconciler.core.codec import decode_head, decode_receipt, encode_head, encode_receipt, parse
+from reconciler.core.errors import Finding, StorageError
+from reconciler.core.model import Address
+from reconciler.core.ports import Head
+from reconciler.core.receipt import Receipt
+from reconciler.state.bucket import Bucket, Version
+from reconciler.state.files import KEY_LENGTH, receipt_name
+
+HEAD, KEY, LEASE, RECEIPTS, SNAPSHOTS = "head.json", "key", "lease.json", "receipts", "snapshots"
+READERS = 8
+RESTORE = "restore it: `reconciler state history` names what is kept (docs/state.md)"
+
+
+@dataclass(frozen=True, slots=True)
+class HeadObject:
+    """`addresses` are all that may have a receipt: an object of another address is nobody's."""
+
+    head: Head
+    token: int
+    addresses: frozenset[Address]
+    version: Version = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptObject:
+    """`receipt` is None where an address was dropped: its object stays, for races to be lost at."""
+
+    address: Address
+    receipt: Receipt | None
+    token: int
+    version: Version = field(compare=False)
+
+
+def head_bytes(head: Head, token: int, addresses: Iterable[Address]) -> bytes:
+    names = [{"destination": one.destination, "audience": one.audience} for one in sorted(addresses)]
+    return _dump({"token": token, "addresses": names, "head": encode_head(head)})
+
+
+def receipt_bytes(receipt: Receipt | None, token: int) -> bytes:
+    return _dump({"token": token, "receipt": encode_receipt(receipt) if receipt else None})
+
+
+def receipt_path(address: Address) -> str:
+    return f"{RECEIPTS}/{receipt_name(address)}"
+
+
+class Objects:
+    """Reads only; nothing is remembered, as another process may be writing."""
+
+    def __init__(self, bucket: Bucket, environment: str) -> None:
+        self.bucket = bucket
+        self.environment = environment
+
+    def head(self) -> HeadObject | None:
+        found = self.bucket.read(HEAD)
+        if found is None:
+            return None
+        data = _envelope(found.content, HEAD)
+        with_head = decode_head(data["head"])
+        if with_head.environment != self.environment:
+            raise StorageError(
+                f"the state is that of {with_head.environment}, not of {self.environment}",
+                remedy="give each environment its own `state: {url: …}`",
+            )
+        return HeadObject(with_head, _token(data), _addresses(data), found.version)
+
+    def key(self) -> bytes:
+        """b"" when there is none yet."""
+        found = self.bucket.read(KEY)
+        if found is None:
+            if self.head() is not None:
+                raise StorageError("the key of the state is missing", remedy=RESTORE)
+            return b""
+        if len(found.content) != KEY_LENGTH:
+            raise StorageError(f"the key of the state is not {KEY_LENGTH} bytes long", remedy=RESTORE)
+        return found.content
+
+    def receipts(self, addresses: Iterable[Address]) -> list[ReceiptObject]:
+        """Those that are there. All that can't be read are named at once."""
+        with ThreadPoolExecutor(READERS) as pool:
+            answers = list(pool.map(self._attempt, sorted(addresses)))
+        wrong = [one for one in answers if isinstance(one, StorageError)]
+        if wrong:
+            raise StorageError(
+                f"{len(wrong)} of {len(answers)} receipts can't be read",
+                findings=[Finding("", error.problem, error.remedy) for error in wrong],
+            )
+        return [one for one in answers if isinstance(one, ReceiptObject)]
+
+    def receipt(self, address: Address) -> ReceiptObject | None:
+        path = receipt_path(address)
+        found = self.bucket.read(path)
+        if found is None:
+            return None
+        try:
+            data = _envelope(found.content, path)
+            receipt = decode_receipt(data["receipt"]) if data["receipt"] is not None else None
+        except StorageError as error:
+            raise StorageError(f"{path}: {error.problem}", remedy=error.remedy or RESTORE) from None
+        if receipt is not None and receipt.address != address:
+            raise StorageError(f"{path} holds the receipt of another address", remedy=RESTORE)
+        return ReceiptObject(address, receipt, _token(data), found.version)
+
+    def _attempt(self, address: Address) -> ReceiptObject | StorageError | None:
+        try:
+            return self.receipt(address)
+        except StorageError as error:
+            return error
+
+
+def _dump(plain: dict[str, object]) -> bytes:
+    return json.dumps(plain | {"nonce": secrets.token_hex(8)}, indent=1).encode() + b"\n"
+
+
+def _envelope(content: bytes, path: str) -> dict[str, object]:
+    data = parse(content)
+    if not isinstance(data, dict) or "token" not in data:
+        raise StorageError(f"{path} was overwritten by hand, or is damaged", remedy=RESTORE)
+    return data
+
+
+def _token(data: dict[str, object]) -> int:
+    token = data["token"]
+    if not isinstance(token, int):
+        raise StorageError("an object of the state bears no token", remedy=RESTORE)
+    return token
+
+
+def _addresses(data: dict[str, object]) -> frozenset[Address]:
+    try:
+        return frozenset(Address(one["destination"], one["audience"]) for one in data["addresses"])  # type: ignore[attr-defined]
+    except (KeyError, TypeError):
+        raise StorageError("the list of addresses in the state is damaged", remedy=RESTORE) from None

@@ -1,0 +1,320 @@
+"""The state of one environment in a bucket; who may write it holds its lease.
+
+A holder that lost its lease without noticing can write nothing any more: whoever takes over rewrites the
+head and every receipt first, so each conditional write of the old one loses its race.
+"""
+
+import hashlib
+import secrets
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from reconciler.core.errors import StorageError
+from reconciler.core.members import SnapshotRef
+from reconciler.core.model import Address
+from reconciler.core.ports import Head, SealedStore, StateReader, StateWriter
+from reconciler.core.receipt import Receipt
+from reconciler.disk.private import private_directory
+from reconciler.state import lease as leasing
+from reconciler.state.bucket import Bucket, LostRaceError, Version
+from reconciler.state.files import KEY_LENGTH, is_digest
+from reconciler.state.lease import BEAT, RUN_AGAIN, TAKEN_OVER, Hold, Timing
+from reconciler.state.objects import (
+    HEAD,
+    KEY,
+    LEASE,
+    RESTORE,
+    SNAPSHOTS,
+    HeadObject,
+    Objects,
+    head_bytes,
+    receipt_bytes,
+    receipt_path,
+)
+from reconciler.state.sealed import BucketSealed
+
+_LINEAGE_LENGTH = 16
+_PIECE = 1 << 20
+UNNAMED = timedelta(days=1)
+"""A snapshot that nobody names is kept so long: a run that has lost its lease may be looking at it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """Time from outside, and where snapshots are kept while they are read."""
+
+    now: Callable[[], datetime]
+    wait: Callable[[float, str], None]
+    cache: Path
+    invent: Callable[[int], bytes] = secrets.token_bytes
+
+
+class RemoteStore:
+    """Any number of machines may read; one writes."""
+
+    def __init__(self, bucket: Bucket, environment: str, timing: Timing, around: Surroundings) -> None:
+        self._objects = Objects(bucket, environment)
+        self._timing = timing
+        self._around = around
+
+    def reader(self) -> StateReader:
+        return RemoteReader(self._objects, self._around)
+
+    def sealed(self) -> SealedStore:
+        return BucketSealed(self._objects.bucket, self._around.now)
+
+    @contextmanager
+    def lock(self, who: str) -> Iterator[StateWriter]:
+        objects, around = self._objects, self._around
+        held = f"{objects.environment}: another run holds the state"
+        place = leasing.Place(objects.bucket, LEASE, "apply", held)
+        hold, orphaned = leasing.take(place, self._timing, around.now, around.wait, who)
+        try:
+            with _beating(hold):
+                writer = RemoteWriter(objects, around, hold)
+                if orphaned:
+                    writer.fence()
+                try:
+                    yield writer
+                finally:
+                    writer.close()
+        finally:
+            with suppress(StorageError):
+                hold.release()
+
+
+@contextmanager
+def _beating(hold: Hold) -> Iterator[None]:
+    """Renews the lease from a thread; a store that can't be reached for a while is tried again."""
+    over = threading.Event()
+
+    def beat() -> None:
+        while not over.wait(BEAT.total_seconds()):
+            with suppress(StorageError):
+                hold.beat()
+
+    thread = threading.Thread(target=beat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+class RemoteReader:
+    def __init__(self, objects: Objects, around: Surroundings) -> None:
+        self._objects = objects
+        self._around = around
+        self._key = b""
+
+    def head(self) -> Head | None:
+        found = self._objects.head()
+        return found.head if found else None
+
+    def receipts(self) -> tuple[Receipt, ...]:
+        found = self._objects.head()
+        listed = self._objects.receipts(found.addresses if found else ())
+        return tuple(one.receipt for one in listed if one.receipt is not None)
+
+    def fetch(self, snapshot: SnapshotRef) -> str:
+        """Downloaded once, and compared with what its bytes should add up to."""
+        if not snapshot:
+            raise AssertionError("an empty set has no snapshot")
+        path = _snapshot_path(snapshot)
+        file = private_directory(self._around.cache) / snapshot.digest
+        if not file.exists():
+            unverified = file.with_suffix(".unverified")
+            if not self._objects.bucket.download(path, unverified):
+                raise StorageError(f"{path} is missing", remedy=RESTORE)
+            _verify(self._objects.bucket, path, unverified)
+            unverified.replace(file)
+        return str(file)
+
+    def key(self) -> bytes:
+        self._key = self._key or self._objects.key() or self._around.invent(KEY_LENGTH)
+        return self._key
+
+
+class RemoteWriter(RemoteReader):
+    """May be used by several threads, one per address. Writing opens the run when nobody has."""
+
+    def __init__(self, objects: Objects, around: Surroundings, hold: Hold) -> None:
+        super().__init__(objects, around)
+        self._hold = hold
+        self._gate = threading.RLock()
+        self._head: HeadObject | None = None
+        self._opened = False
+        self._versions: dict[Address, Version] = {}
+        self._fresh: set[str] = set()  # kept, and not yet named by a receipt: prune spares them
+        self._stored: dict[str, datetime] | None = None
+        self._closed = False
+
+    def close(self) -> None:
+        self._closed = True
+
+    def fence(self) -> None:
+        """After a takeover, before anything else: from here on every write of the old holder fails."""
+        while (head := self._objects.head()) is not None:
+            with suppress(LostRaceError):
+                self._put_head(head, head.head, head.addresses)
+                break
+        for address in self._head.addresses if self._head else ():
+            self._fence(address)
+
+    def receipts(self) -> tuple[Receipt, ...]:
+        with self._writing():
+            self._head = self._objects.head()
+            listed = self._objects.receipts(self._head.addresses if self._head else ())
+            self._versions = {one.address: one.version for one in listed}
+            return tuple(one.receipt for one in listed if one.receipt is not None)
+
+    def key(self) -> bytes:
+        with self._writing():
+            self._key = self._key or self._objects.key()
+            if not self._key:
+                with suppress(LostRaceError):
+                    self._objects.bucket.create(KEY, self._around.invent(KEY_LENGTH))
+                self._key = self._objects.key()
+            return self._key
+
+    def open_run(self) -> Head:
+        with self._writing():
+            head = self._current()
+            if not self._opened:
+                self.key()
+                with self._mine():
+                    head = self._put_head(
+                        head, replace(head.head, serial=head.head.serial + 1), head.addresses
+                    )
+                self._opened = True
+            return head.head
+
+    def write(self, receipt: Receipt) -> None:
+        self.open_run()
+        self._put(receipt.address, receipt)
+        with self._writing():
+            self._fresh -= receipt.snapshots
+
+    def drop(self, receipt: Receipt) -> None:
+        """An empty object stays, so that nobody's late write can bring the receipt back."""
+        self.open_run()
+        self._put(receipt.address, None)
+
+    def keep(self, snapshot: SnapshotRef, file: str) -> None:
+        if not snapshot:
+            return
+        path, bucket = _snapshot_path(snapshot), self._objects.bucket
+        with self._writing():
+            self._fresh.add(snapshot.digest)
+            if self._stored is None:
+                self._stored = bucket.names(SNAPSHOTS)
+            written_at = self._stored.get(f"{snapshot.digest}.sha256")
+        if written_at is not None and written_at > self._around.now() - UNNAMED / 2:
+            return  # an older one may be about to be pruned
+        bucket.upload(path, Path(file))
+        bucket.upload(f"{path}.sha256", _sum_of(Path(file)))
+        with self._writing():
+            self._stored[f"{snapshot.digest}.sha256"] = self._around.now()
+
+    def prune(self) -> None:
+        with self._writing():
+            named = {digest for receipt in self.receipts() for digest in receipt.snapshots} | self._fresh
+            self._hold.assure()
+            since = self._around.now() - UNNAMED
+            for name, written_at in self._objects.bucket.names(SNAPSHOTS).items():
+                if name.removesuffix(".sha256") not in named and written_at < since:
+                    self._objects.bucket.remove(f"{SNAPSHOTS}/{name}")
+
+    def assure(self) -> None:
+        self._hold.assure()
+
+    def _current(self) -> HeadObject:
+        """The head as we know it, read once; one that is nowhere yet has the version of nothing."""
+        if self._head is None:
+            self._head = self._objects.head()
+        if self._head is None:
+            lineage = self._around.invent(_LINEAGE_LENGTH).hex()
+            head = Head(lineage, 0, self._objects.environment)
+            self._head = HeadObject(head, self._hold.lease.token, frozenset(), (None, None))
+        return self._head
+
+    def _put(self, address: Address, receipt: Receipt | None) -> None:
+        content, path = receipt_bytes(receipt, self._hold.lease.token), receipt_path(address)
+        with self._mine():
+            known = self._version(address)
+            if known is None:
+                self._announce(address)
+                self._versions[address] = self._objects.bucket.create(path, content)
+            else:
+                self._versions[address] = self._objects.bucket.replace(path, content, known)
+
+    def _version(self, address: Address) -> Version | None:
+        if address not in self._versions and address in self._current().addresses:
+            found = self._objects.receipt(address)
+            if found is not None:
+                self._versions[address] = found.version
+        return self._versions.get(address)
+
+    def _announce(self, address: Address) -> None:
+        """Before the first receipt of an address: a new holder must know where to fence us off."""
+        with self._writing():
+            head = self._current()
+            if address not in head.addresses:
+                self._put_head(head, head.head, head.addresses | {address})
+
+    def _put_head(self, old: HeadObject, head: Head, addresses: frozenset[Address]) -> HeadObject:
+        token, bucket = self._hold.lease.token, self._objects.bucket
+        content = head_bytes(head, token, addresses)
+        nowhere = old.version == (None, None)
+        version = bucket.create(HEAD, content) if nowhere else bucket.replace(HEAD, content, old.version)
+        self._head = HeadObject(head, token, addresses, version)
+        return self._head
+
+    def _fence(self, address: Address) -> None:
+        token, path = self._hold.lease.token, receipt_path(address)
+        while True:
+            found = self._objects.receipt(address)
+            with suppress(LostRaceError):
+                if found is None:
+                    self._objects.bucket.create(path, receipt_bytes(None, token))
+                else:
+                    self._objects.bucket.replace(path, receipt_bytes(found.receipt, token), found.version)
+                return
+
+    @contextmanager
+    def _mine(self) -> Iterator[None]:
+        """Around conditional writes: a race lost here was lost to who has taken over."""
+        try:
+            yield
+        except LostRaceError:
+            raise StorageError(TAKEN_OVER, remedy=RUN_AGAIN) from None
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        with self._gate:
+            if self._closed:
+                raise AssertionError("the lock of this writer is gone")
+            yield
+
+
+def _snapshot_path(snapshot: SnapshotRef) -> str:
+    if not is_digest(snapshot.digest):
+        raise StorageError("a snapshot has a name that is no digest", remedy=RESTORE)
+    return f"{SNAPSHOTS}/{snapshot.digest}"
+
+
+def _verify(bucket: Bucket, path: str, file: Path) -> None:
+    expected = bucket.read(f"{path}.sha256")
+    if expected is None or expected.content != _sum_of(file):
+        file.unlink()
+        raise StorageError(f"{path} is cut off or damaged", remedy=RESTORE)
+
+
+def _sum_of(file: Path) -> bytes:
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest().encode()
