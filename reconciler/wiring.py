@@ -188,7 +188,7 @@ def workspace(
         yield Workspace(
             root=root,
             desired=desired,
-            store=open_store(desired.environment, root, snapshots, clock),
+            store=open_store(desired.environment, root, private, clock),
             clock=clock,
             emulated=emulated,
             _settings=settings,

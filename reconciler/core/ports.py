@@ -219,8 +219,24 @@ class ConsentPlace(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who holds the lock of a state. `id` is for `break_lock`; "" where only its process can end it."""
+
+    id: str
+    told: str
+
+
 class StateStore(Protocol):
     """Where receipts, snapshots and the head of one environment live."""
+
+    def holder(self) -> Holder | None:
+        """None when nobody holds the lock."""
+        ...
+
+    def break_lock(self, holder_id: str) -> None:
+        """For a holder that is gone. LockedError when it is another one, or one that can't be broken."""
+        ...
 
     def reader(self) -> StateReader: ...
 

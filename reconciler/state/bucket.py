@@ -22,6 +22,10 @@ class LostRaceError(Exception):
     """Somebody else wrote the object since it was read."""
 
 
+class UnreachableError(StorageError):
+    """The store gives no good answer; whether it did what it was asked to is not known."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stored:
     """An object as it was when it was read."""
@@ -146,17 +150,17 @@ class ObjectStore:
         try:
             yield
         except _NoBucketError:
-            raise StorageError(
+            raise UnreachableError(
                 f"can't {doing} {self._url}: there is no such bucket",
                 remedy="create it, or correct `state: {url: …}` in environment.yaml",
             ) from None
         except (PermissionDeniedError, UnauthenticatedError):
-            raise StorageError(
+            raise UnreachableError(
                 f"can't {doing} {self._url}: permission denied, or the login has expired",
                 remedy="give this job read and write on the prefix (docs/state.md), and a living login",
             ) from None
         except (BaseError, FileNotFoundError, OSError):
-            raise StorageError(
+            raise UnreachableError(
                 f"can't {doing} {self._url}: the store gives no good answer",
                 remedy="check the network and the store's status, then run again: nothing is lost",
             ) from None

@@ -10,10 +10,10 @@ from reconciler.state.local import LocalStore
 BUCKETS = ("s3://", "gs://", "az://")
 
 
-def open_store(environment: Environment, root: Path, cache: Path, clock: Clock) -> StateStore:
+def open_store(environment: Environment, root: Path, private: Path, clock: Clock) -> StateStore:
     """`file:DIRECTORY`, relative to the project's root, `file:///DIRECTORY`, or a bucket and a prefix.
 
-    What is read from a bucket lies below `cache` meanwhile.
+    What is read from a bucket, and what it could not take, lies below `private` meanwhile.
     """
     url = environment.state_url
     if url.startswith(BUCKETS):
@@ -21,7 +21,12 @@ def open_store(environment: Environment, root: Path, cache: Path, clock: Clock) 
         from reconciler.state.lease import Timing
         from reconciler.state.remote import RemoteStore, Surroundings
 
-        around = Surroundings(clock.now, clock.wait, cache)
+        around = Surroundings(
+            clock.now,
+            clock.wait,
+            private / "cache" / environment.name / "snapshots",
+            private / "leftovers" / environment.name,
+        )
         return RemoteStore(open_bucket(url), environment.name, Timing.of(environment.api.timeout), around)
     scheme, _, rest = url.partition(":")
     directory = rest.removeprefix("//")

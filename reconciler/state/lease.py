@@ -104,6 +104,7 @@ class Hold:
         self._gate = threading.Lock()
         self._lease = lease
         self._version = version
+        self._attempted = b""
         self._lost = False
 
     @property
@@ -133,11 +134,21 @@ class Hold:
                 self._write(replace(self._lease, released=True))
 
     def _write(self, lease: Lease) -> None:
-        try:
-            self._version = self._place.bucket.replace(self._place.path, encode(lease), self._version)
-            self._lease = lease
-        except LostRaceError:
-            self._lost = True
+        """An earlier write of ours may have happened without an answer: that is no race that we lost."""
+        bucket, path, content = self._place.bucket, self._place.path, encode(lease)
+        earlier, self._attempted = self._attempted, content
+        for _ in range(2):
+            try:
+                self._version = bucket.replace(path, content, self._version)
+            except LostRaceError:
+                there = bucket.read(path)
+                if there is None or there.content != earlier:
+                    break
+                self._version = there.version
+            else:
+                self._lease = lease
+                return
+        self._lost = True
 
 
 def take(

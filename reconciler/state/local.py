@@ -9,12 +9,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from reconciler.core.codec import dump, encode_head, encode_receipt
-from reconciler.core.errors import Finding, StorageError
+from reconciler.core.errors import Finding, LockedError, StorageError
 from reconciler.core.members import SnapshotRef
-from reconciler.core.ports import Head, SealedStore, StateReader, StateWriter
+from reconciler.core.ports import Head, Holder, SealedStore, StateReader, StateWriter
 from reconciler.core.receipt import Receipt
 from reconciler.disk.atomic import copy_file, explained, names_in, remove_file, replace_file, sweep
-from reconciler.disk.lock import hold
+from reconciler.disk.lock import hold, holder_of
 from reconciler.disk.private import private_directory
 from reconciler.state.files import KEY_LENGTH, Files
 from reconciler.state.sealed import LocalSealed
@@ -44,6 +44,16 @@ class LocalStore:
         """Makes nothing on disk. Refuses the state of another environment."""
         self._files.head()
         return LocalReader(self._files, self._invent)
+
+    def holder(self) -> Holder | None:
+        told = holder_of(self._files.lock)
+        return Holder("", told) if told else None
+
+    def break_lock(self, holder_id: str) -> None:  # noqa: ARG002 - there are none here
+        raise LockedError(
+            "the lock of a state in a folder ends with the process that holds it",
+            remedy=f"end that process: {holder_of(self._files.lock) or 'nobody holds it now'}",
+        )
 
     def sealed(self) -> SealedStore:
         return LocalSealed(self._files.secrets, self._now)

@@ -16,13 +16,14 @@ from pathlib import Path
 from reconciler.core.errors import StorageError
 from reconciler.core.members import SnapshotRef
 from reconciler.core.model import Address
-from reconciler.core.ports import Head, SealedStore, StateReader, StateWriter
+from reconciler.core.ports import Head, Holder, SealedStore, StateReader, StateWriter
 from reconciler.core.receipt import Receipt
 from reconciler.disk.private import private_directory
 from reconciler.state import lease as leasing
-from reconciler.state.bucket import Bucket, LostRaceError, Version
+from reconciler.state.bucket import Bucket, LostRaceError, UnreachableError, Version
 from reconciler.state.files import KEY_LENGTH, is_digest
 from reconciler.state.lease import BEAT, RUN_AGAIN, TAKEN_OVER, Hold, Timing
+from reconciler.state.leftovers import Leftover, Leftovers
 from reconciler.state.objects import (
     HEAD,
     KEY,
@@ -45,11 +46,12 @@ UNNAMED = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """Time from outside, and where snapshots are kept while they are read."""
+    """Time from outside; where snapshots are while they are read, and receipts while the store is away."""
 
     now: Callable[[], datetime]
     wait: Callable[[float, str], None]
     cache: Path
+    leftovers: Path
     invent: Callable[[int], bytes] = secrets.token_bytes
 
 
@@ -64,20 +66,30 @@ class RemoteStore:
     def reader(self) -> StateReader:
         return RemoteReader(self._objects, self._around)
 
+    def holder(self) -> Holder | None:
+        lease = leasing.look(self._lease_place())
+        return Holder(lease.id, leasing.describe(lease)) if lease and not lease.released else None
+
+    def break_lock(self, holder_id: str) -> None:
+        leasing.end(self._lease_place(), holder_id, self._around.now())
+
+    def _lease_place(self) -> leasing.Place:
+        held = f"{self._objects.environment}: another run holds the state"
+        return leasing.Place(self._objects.bucket, LEASE, "apply", held)
+
     def sealed(self) -> SealedStore:
         return BucketSealed(self._objects.bucket, self._around.now)
 
     @contextmanager
     def lock(self, who: str) -> Iterator[StateWriter]:
         objects, around = self._objects, self._around
-        held = f"{objects.environment}: another run holds the state"
-        place = leasing.Place(objects.bucket, LEASE, "apply", held)
-        hold, orphaned = leasing.take(place, self._timing, around.now, around.wait, who)
+        hold, orphaned = leasing.take(self._lease_place(), self._timing, around.now, around.wait, who)
         try:
             with _beating(hold):
                 writer = RemoteWriter(objects, around, hold)
                 if orphaned:
                     writer.fence()
+                writer.bring_home()
                 try:
                     yield writer
                 finally:
@@ -150,6 +162,8 @@ class RemoteWriter(RemoteReader):
         self._head: HeadObject | None = None
         self._opened = False
         self._versions: dict[Address, Version] = {}
+        self._known: dict[Address, Receipt | None] = {}
+        self._leftovers = Leftovers(around.leftovers)
         self._fresh: set[str] = set()  # kept, and not yet named by a receipt: prune spares them
         self._stored: dict[str, datetime] | None = None
         self._closed = False
@@ -171,7 +185,19 @@ class RemoteWriter(RemoteReader):
             self._head = self._objects.head()
             listed = self._objects.receipts(self._head.addresses if self._head else ())
             self._versions = {one.address: one.version for one in listed}
+            self._known = {one.address: one.receipt for one in listed}
             return tuple(one.receipt for one in listed if one.receipt is not None)
+
+    def bring_home(self) -> None:
+        """Receipts that this machine earned while the store was away, where they still belong."""
+        leftovers = self._leftovers.all()
+        if not leftovers:
+            return
+        held = {receipt.address: receipt for receipt in self.receipts()}
+        for leftover in leftovers:
+            if held.get(leftover.after.address) == leftover.before:
+                self.write(leftover.after)
+        self._leftovers.forget()
 
     def key(self) -> bytes:
         with self._writing():
@@ -195,9 +221,16 @@ class RemoteWriter(RemoteReader):
             return head.head
 
     def write(self, receipt: Receipt) -> None:
+        """A receipt that the store can't take is kept on this machine: it was earned all the same."""
         self.open_run()
-        self._put(receipt.address, receipt)
+        try:
+            self._put(receipt.address, receipt)
+        except UnreachableError:
+            with suppress(StorageError):
+                self._leftovers.keep(Leftover(self._known.get(receipt.address), receipt))
+            raise
         with self._writing():
+            self._known[receipt.address] = receipt
             self._fresh -= receipt.snapshots
 
     def drop(self, receipt: Receipt) -> None:

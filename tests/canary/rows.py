@@ -21,6 +21,8 @@ OFFLINE = {
     "emulator serve": [SERVE],
     "emulator reset": [("emulator", "reset", "sandbox")],
     "emulator revoke": [("emulator", "revoke", "sandbox")],
+    "state lock list": [("state", "lock", "list", "sandbox")],
+    "state lock break": [("state", "lock", "break", "sandbox", "--id", "1234")],
     "emulator advance": [("emulator", "advance", "sandbox", "12h")],
     "emulator fault": [(*FAULT, "--operation", "token", "--times", "1", "--after", "1", "--for", "1s")],
 }  # fmt: skip

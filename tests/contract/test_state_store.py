@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import pytest
 import strategies
-
+from fakes import buckets
 from fakes.bucket import MemoryBucket
 from fakes.state import MemoryStore
 from hypothesis import given, settings
@@ -75,9 +75,18 @@ def in_s3() -> Iterator[Open]:
         yield lambda: remote(ObjectStore(served.store, served.url), Path(folder))
 
 
+@contextmanager
+def in_azure() -> Iterator[Open]:
+    """The same; skipped where Azurite is not installed (`make azurite`)."""
+    with buckets.azure() as served, TemporaryDirectory() as folder:
+        yield lambda: remote(ObjectStore(served.store, served.url), Path(folder))
+
+
 def remote(bucket: Bucket, folder: Path) -> RemoteStore:
     """Two days later than the store thinks: what nobody names is old enough to be pruned."""
-    around = Surroundings(lambda: datetime.now(UTC) + timedelta(days=2), never, folder / uuid4().hex)
+    around = Surroundings(
+        lambda: datetime.now(UTC) + timedelta(days=2), never, folder / uuid4().hex, folder / "leftovers"
+    )
     return RemoteStore(bucket, "sandbox", Timing.of(timedelta(seconds=60)), around)
 
 
@@ -85,7 +94,7 @@ def never(_seconds: float, _reason: str) -> None:
     raise AssertionError("nobody vanished, and nobody is waited for")
 
 
-STORES = [in_memory, in_a_directory, in_a_bucket, in_an_object_store]
+STORES = [in_memory, in_a_directory, in_a_bucket, in_an_object_store, in_s3, in_azure]
 
 
 @pytest.fixture(params=STORES, ids=lambda make: make.__name__)
@@ -290,6 +299,17 @@ def test_a_second_writer_is_refused_and_told_who_holds_the_state(reopen: Open) -
         assert second.reader().receipts() == ()
     with second.lock("me") as writer:
         writer.write(LAPSED)
+
+
+def test_who_holds_the_lock_can_be_asked(reopen: Open) -> None:
+    assert reopen().holder() is None
+    with reopen().lock("ci run 7"):
+        holder = reopen().holder()
+        assert holder is not None
+        assert "ci run 7" in holder.told
+        with pytest.raises(LockedError):
+            reopen().break_lock("somebody else")
+    assert reopen().holder() is None
 
 
 def test_a_run_that_fails_gives_its_lock_back(reopen: Open) -> None:

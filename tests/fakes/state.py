@@ -9,7 +9,7 @@ from threading import RLock
 from reconciler.core.errors import LockedError, StorageError
 from reconciler.core.members import SnapshotRef
 from reconciler.core.model import Address
-from reconciler.core.ports import Head, SealedStore, StateReader, StateWriter
+from reconciler.core.ports import Head, Holder, SealedStore, StateReader, StateWriter
 from reconciler.core.receipt import Receipt
 
 Hook = Callable[[str], None]
@@ -43,6 +43,14 @@ class MemoryStore:
 
     def reader(self) -> StateReader:
         return MemoryReader(self)
+
+    def holder(self) -> Holder | None:
+        return Holder("1", self.writer.who) if self.writer else None
+
+    def break_lock(self, holder_id: str) -> None:
+        if not self.writer or holder_id != "1":
+            raise LockedError("no run of that id holds it")
+        self.writer = None
 
     def sealed(self) -> SealedStore:
         return MemorySealed(self)

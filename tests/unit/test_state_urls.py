@@ -16,7 +16,7 @@ pytestmark = pytest.mark.promise("state")
 
 def opened(url: str, root: Path) -> StateStore:
     environment = Environment("sandbox", Api("emulator"), url, "", ())
-    return open_store(environment, root, root / "cache", FakeClock())
+    return open_store(environment, root, root / ".reconciler", FakeClock())
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,60 @@
+"""Receipts that were earned while their store could not be reached: kept here, brought home by the next run.
+
+Nobody needs them: without them, the batches that they acknowledge are sent once more.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from reconciler.core.codec import decode_receipt, dump, encode_receipt, parse
+from reconciler.core.errors import StorageError
+from reconciler.core.receipt import Receipt
+from reconciler.disk.atomic import names_in, read_file, remove_file, replace_file
+from reconciler.disk.private import private_directory
+from reconciler.state.files import receipt_name
+
+
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """`before` is what the store held, as far as the run knew; only there does `after` belong."""
+
+    before: Receipt | None
+    after: Receipt
+
+
+class Leftovers:
+    """A folder of this machine, one file for each address."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def keep(self, leftover: Leftover) -> None:
+        """The newest of an address counts; `before` stays that of the first."""
+        file = private_directory(self._folder) / receipt_name(leftover.after.address)
+        earlier = self._read(file)
+        before = earlier.before if earlier else leftover.before
+        plain: dict[str, object] = {
+            "before": encode_receipt(before) if before else None,
+            "after": encode_receipt(leftover.after),
+        }
+        replace_file(file, dump(plain))
+
+    def all(self) -> list[Leftover]:
+        """Those that can be read."""
+        found = (self._read(self._folder / name) for name in sorted(names_in(self._folder)))
+        return [one for one in found if one is not None]
+
+    def forget(self) -> None:
+        for name in names_in(self._folder):
+            remove_file(self._folder / name)
+
+    def _read(self, file: Path) -> Leftover | None:
+        content = read_file(file)
+        try:
+            data = parse(content) if content is not None else None
+            if not isinstance(data, dict):
+                return None
+            before = decode_receipt(data["before"]) if data["before"] is not None else None
+            return Leftover(before, decode_receipt(data["after"]))
+        except (StorageError, KeyError):
+            return None
