@@ -27,7 +27,7 @@ from reconciler.state.files import KEY_LENGTH, receipt_name
 
 HEAD, KEY, LEASE, RECEIPTS, SNAPSHOTS = "head.json", "key", "lease.json", "receipts", "snapshots"
 READERS = 8
-RESTORE = "restore it: `reconciler state history` names what is kept (docs/state.md)"
+RESTORE = "put back its earlier version from the versions that the bucket keeps (docs/state.md)"
 
 
 @dataclass(frozen=True, slots=True)

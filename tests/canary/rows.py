@@ -36,5 +36,7 @@ CONSENTED = {
     "auth status": [("auth", "status", "sandbox"), ("auth", "status", "sandbox", "criteo", "--json")],
 }
 """They need an application that somebody consents to."""
+CODES = {"state lock break": 7}
+"""How a row ends where it can't end with 0: nobody holds a lock that can be broken in a folder."""
 LOUDNESS = (("--quiet",), ("--no-color",), ("--verbose",), ("-C", "."))
 """What all commands take: the first row of each is run with each of these, the others with `--verbose`."""

@@ -15,10 +15,15 @@ COMMANDS = Path("docs/commands.md").read_text(encoding="utf-8")
 def every_command():
     for name in cli.COMMANDS:
         command = cli.group.get_command(click.Context(cli.group), name)
-        if isinstance(command, click.Group):
-            yield from ((f"{name} {sub}", command.commands[sub]) for sub in command.commands)
-        else:
-            yield name, command
+        yield from named(name, command)
+
+
+def named(name, command):
+    if isinstance(command, click.Group):
+        for sub, one in command.commands.items():
+            yield from named(f"{name} {sub}", one)
+    else:
+        yield name, command
 
 
 @pytest.mark.parametrize(
