@@ -24,12 +24,12 @@ COMMANDS = {
     "status": "Where every address stands: members, match rate, when it is live",
     "explain": "Why one address changes, and which rows are dropped and why",
     "auth": "Ask for consent at Criteo, keep it, and say until when it is good",
+    "state": "Care of what is known: who holds its lock",
     "emulator": "Criteo on your machine: serve it, move its clock, make it fail",
 }
 """Help is printed from this table, so that it loads no command."""
 
 USAGE = 64
-BUG = 1
 CANCELLED = 130
 REPEATABLE = re.compile(r"[a-z]{1,12}|--?[a-z-]{1,20}")
 """What was typed may be repeated if it can only be a word or an option: a typo, and nobody's secret."""
@@ -146,23 +146,14 @@ def _without_values(message: str, typed: Sequence[str]) -> str:
 
 
 def _told(error: BaseException) -> int:
-    import sqlite3
+    from reconciler.failures import BUG, known
 
-    from reconciler.core.errors import ReconcilerError, StorageError
-
-    if isinstance(error, sqlite3.Error):
-        error = StorageError(
-            "the emulator's file can't be read or written",
-            remedy="check the disk, or remove the file under .reconciler/emulator and begin anew",
-        )
-    elif isinstance(error, OSError):
-        error = StorageError(f"the system refuses: {os.strerror(error.errno or 0)}", remedy="check the disk")
-    if isinstance(error, ReconcilerError):
+    if told := known(error):
         from reconciler.render.errors import print_error
         from reconciler.render.terminal import console
         from reconciler.settings import colour_wish
 
-        print_error(error, console(sys.stderr, colour_wish("--no-color" in sys.argv)))
-        return error.exit_code
+        print_error(told, console(sys.stderr, colour_wish("--no-color" in sys.argv)))
+        return told.exit_code
     tell(type(error), error.__traceback__)
     return BUG

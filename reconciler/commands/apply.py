@@ -2,9 +2,9 @@
 
 import os
 import sys
+import threading
 from datetime import timedelta
 from functools import partial
-from time import monotonic
 from typing import Any, NoReturn
 
 import click
@@ -13,22 +13,30 @@ from reconciler.apply import Report, Tools, apply, side_by_side
 from reconciler.clock import LONGEST_RENEWAL, Stop
 from reconciler.commands.options import OUTPUT, WORLD, answering, settings_of, stop_event, with_options
 from reconciler.commands.planning import Planned, Screen, make_plan, screen
+from reconciler.commands.recording import STANDARD_OUTPUT, Run, recorded
 from reconciler.core.errors import CancelledError, PartlyAppliedError, RefusedError
-from reconciler.core.events import Event, Outcome
+from reconciler.core.events import Outcome, plan_made
 from reconciler.core.ports import StateWriter
-from reconciler.render.report import Tally, Work, apply_report, print_report
+from reconciler.render.report import apply_report, print_report
 from reconciler.render.terminal import print_plan
 from reconciler.wiring import WRITING, Workspace, workspace
 
 WORKERS = 8
+LAST_WORDS = 1.0
+"""Seconds for the last event of a run that is ended while others may be speaking."""
 
 
 @click.command(name="apply")
 @click.argument("environment", metavar="ENV")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask; needed where nobody can answer.")
+@click.option(
+    "--events",
+    metavar="FILE",
+    help="Write what happens to FILE as NDJSON; - for standard output, and the rest to standard error.",
+)
 @with_options(WORLD, OUTPUT)
 @click.pass_obj
-def command(stop: object, /, environment: str, yes: bool, **flags: Any) -> int:
+def command(stop: object, /, environment: str, yes: bool, events: str | None, **flags: Any) -> int:
     """Plan, show the plan, and carry it out.
 
     Holds the environment's lock from the first look to the last write. What an interrupted run has
@@ -38,20 +46,24 @@ def command(stop: object, /, environment: str, yes: bool, **flags: Any) -> int:
     settings, asked = settings_of(flags), stop_event(stop)
     if not yes and not sys.stdin.isatty():
         raise click.UsageError("nobody can be asked here: pass --yes to apply the plan as it is shown")
-    shown = screen(settings)
-    with (
-        workspace(settings, environment, asked, shown.progress, WRITING) as space,
-        space.store.lock(settings.who) as state,
-    ):
-        with shown.progress:
-            planned = make_plan(space, state, flags["only"], shown)
-        print_plan(planned.document(space, shown.figures), shown.out)
-        if planned.plan.blocked:
-            return RefusedError.exit_code
-        if planned.plan.changes:
-            _confirm(space, yes)
-            return _carry_out(space, state, planned, shown, asked)
-    return 0
+    shown = screen(settings, taken=events == STANDARD_OUTPUT)
+
+    def work(run: Run) -> int:
+        with workspace(settings, environment, asked, run.told, WRITING) as space:
+            run.start(space, settings.who)
+            with space.store.lock(settings.who) as state:
+                with shown.progress:
+                    planned = make_plan(space, state, flags["only"], run.told)
+                run.told.emit(plan_made(planned.plan))
+                print_plan(planned.document(space, shown.figures), shown.out)
+                if planned.plan.blocked:
+                    return RefusedError.exit_code
+                if planned.plan.changes:
+                    _confirm(space, yes)
+                    return _carry_out(space, state, planned, shown, run, asked)
+        return 0
+
+    return recorded(events, settings, shown.progress, work)
 
 
 def _confirm(space: Workspace, yes: bool) -> None:
@@ -64,13 +76,9 @@ def _confirm(space: Workspace, yes: bool) -> None:
     space.clock.check()
 
 
-def _carry_out(space: Workspace, state: StateWriter, planned: Planned, shown: Screen, asked: Stop) -> int:
-    started, tally = monotonic(), Tally()
-
-    def emit(event: Event) -> None:
-        tally.emit(event)
-        shown.progress.emit(event)
-
+def _carry_out(
+    space: Workspace, state: StateWriter, planned: Planned, shown: Screen, run: Run, asked: Stop
+) -> int:
     tools = Tools(
         api=space.desired.environment.api,
         state=state,
@@ -78,33 +86,24 @@ def _carry_out(space: Workspace, state: StateWriter, planned: Planned, shown: Sc
         readers=space.readers(),
         writers=space.writers(),
         clock=space.clock,
-        emit=emit,
+        emit=run.told.emit,
     )
-    run_jobs = side_by_side(WORKERS, asked, partial(_stuck, asked))
+    run_jobs = side_by_side(WORKERS, asked, partial(_stuck, run, asked))
     with shown.progress:
         report = apply(planned.plan, planned.observed.receipts, tools, run_jobs)
-    work = Work(report.acknowledged, tally.added, tally.removed, report.rejected)
-    print_report(
-        apply_report(
-            space.desired.environment.name,
-            report.outcomes,
-            report.errors,
-            report.unchanged,
-            work,
-            timedelta(seconds=monotonic() - started),
-            space.clock.now(),
-            shown.figures,
-        ),
-        shown.out,
-    )
+    name, seconds = space.desired.environment.name, timedelta(seconds=run.seconds)
+    print_report(apply_report(name, run.tally, seconds, space.clock.now(), shown.figures), shown.out)
     return _exit_code(report)
 
 
-def _stuck(asked: Stop) -> NoReturn:
+def _stuck(run: Run, asked: Stop) -> NoReturn:
     """The lock ends with the process, and so do the calls that would not end in time."""
     asked.calm(LONGEST_RENEWAL)
     click.echo("Stopped: a call in flight did not end in time. The state says that it may have", err=True)
     click.echo("happened. Run the same command again: it goes on where it stopped.", err=True)
+    last = threading.Thread(target=run.end, args=(CancelledError.exit_code,), daemon=True)
+    last.start()
+    last.join(LAST_WORDS)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(CancelledError.exit_code)

@@ -27,7 +27,7 @@ def command(stop: object, /, environment: str, address: str, **flags: Any) -> No
     shown = screen(settings)
     with workspace(settings, environment, stop_event(stop), shown.progress) as space:
         with shown.progress:
-            planned = make_plan(space, space.store.reader(), (address,), shown)
+            planned = make_plan(space, space.store.reader(), (address,), shown.progress)
         spec = next((one for one in space.desired.segments if one.address == wanted), None)
         if spec is None:
             raise ConfigurationError(

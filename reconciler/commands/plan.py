@@ -29,7 +29,7 @@ def command(stop: object, /, environment: str, detailed_exitcode: bool, **flags:
     shown = screen(settings)
     with workspace(settings, environment, stop_event(stop), shown.progress) as space:
         with shown.progress:
-            planned = make_plan(space, space.store.reader(), flags["only"], shown)
+            planned = make_plan(space, space.store.reader(), flags["only"], shown.progress)
         print_plan(planned.document(space, shown.figures), shown.out)
     if planned.plan.blocked:
         return RefusedError.exit_code

@@ -7,6 +7,7 @@ from time import monotonic
 from rich.console import Console
 
 from reconciler.commands.options import selected
+from reconciler.core.events import Teller
 from reconciler.core.plan import Observed, Plan
 from reconciler.core.planner import plan
 from reconciler.core.ports import MemberEngine, StateReader
@@ -41,28 +42,31 @@ class Planned:
         return plan_document(self.plan, space.desired.environment, figures)
 
 
-def screen(settings: Settings) -> Screen:
-    """Exact counts are for a person at a terminal; whatever is kept or passed on gets rounded ones."""
+def screen(settings: Settings, *, taken: bool = False) -> Screen:
+    """Exact counts are for a person at a terminal; whatever is kept or passed on gets rounded ones.
+
+    `taken`: standard output is for machines, and people read all on standard error.
+    """
     err = console(forgiving(sys.stderr), settings.colour)
     if settings.verbose:
         log_calls()
-    out = console(sys.stdout, settings.colour)
+    out = err if taken else console(sys.stdout, settings.colour)
     figures = EXACT if out.is_terminal and not settings.ci else ROUNDED
     shown = Quiet() if settings.quiet else progress(err, monotonic, figures)
     return Screen(out, shown, figures)
 
 
-def make_plan(space: Workspace, state: StateReader, only: tuple[str, ...], shown: Screen) -> Planned:
+def make_plan(space: Workspace, state: StateReader, only: tuple[str, ...], told: Teller) -> Planned:
     """Reads everything once and decides."""
     addresses = selected(only, space.addresses(state))
     engine = space.engine(state)
 
     def doing(what: str) -> None:
         space.clock.check()
-        shown.progress.doing(what)
+        told.doing(what)
 
     observed = observe(space.desired, addresses, space.readers(), state, engine, space.clock, doing)
-    shown.progress.doing("")
+    told.doing("")
     space.clock.check()
     desired = replace(space.desired, notes=(*space.desired.notes, *space.notes()))
     return Planned(plan(desired, observed, addresses), observed, engine)

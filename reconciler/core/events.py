@@ -1,10 +1,15 @@
-"""What happens during apply, as values: progress bars and the final report are made from them."""
+"""What happens during a run, as values: progress, the final report and the stream are made from them."""
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol
 
+from reconciler.core.errors import CancelledError, PartlyAppliedError, RefusedError
 from reconciler.core.members import Operation
 from reconciler.core.model import Address
+from reconciler.core.plan import Adopt, Create, Forget, Plan, Replace, Update
 
 
 class Outcome(StrEnum):
@@ -14,6 +19,67 @@ class Outcome(StrEnum):
     FAILED = "failed"
     STOPPED = "stopped midway"
     NOT_ATTEMPTED = "not attempted"
+
+
+class Ending(StrEnum):
+    """What became of a run."""
+
+    DONE = "done"
+    NOTHING_TO_DO = "nothing to do"
+    REFUSED = "refused"
+    IN_PART = "applied in part"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted:
+    """The manifests are valid; nothing else has been looked at. `who`: as the lock is signed."""
+
+    environment: str
+    version: str
+    who: str
+    emulated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Doing:
+    """What is looked at now, in a few words; "" for nothing more to say."""
+
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlanMade:
+    """Addresses by what happens to them, members that move, and the state it was made from.
+
+    `lineage` is "" before the first apply.
+    """
+
+    create: int
+    adopt: int
+    update: int
+    replace: int
+    forget: int
+    unchanged: int
+    blocked: int
+    adds: int
+    removes: int
+    lineage: str
+    serial: int
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Said again and again while the calling thread waits."""
+
+    reason: str
+    seconds_left: float
+
+
+@dataclass(frozen=True, slots=True)
+class WaitOver:
+    """The calling thread goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,4 +122,109 @@ class ChangeEnded:
     remedy: str = ""
 
 
-Event = SegmentCreated | SegmentPatched | TransferStarted | BatchTaken | ChangeEnded
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How an apply ended, address by address; `already_done` needed nothing."""
+
+    applied: int
+    already_done: int
+    failed: int
+    stopped: int
+    not_attempted: int
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What was sent: batches that Criteo acknowledged, and members in them, the rejected apart."""
+
+    batches: int
+    added: int
+    removed: int
+    rejected: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnded:
+    """The last that a run says, whatever ended it."""
+
+    ending: Ending
+    exit_code: int
+    counts: Counts
+    work: Work
+    seconds: float
+
+
+Step = SegmentCreated | SegmentPatched | TransferStarted | BatchTaken | ChangeEnded
+"""What carrying out a plan says."""
+
+Event = RunStarted | Doing | PlanMade | Waiting | WaitOver | Step | RunEnded
+
+
+class Sink(Protocol):
+    """Hears what happens, from several threads."""
+
+    def emit(self, event: Event) -> None: ...
+
+
+class Teller(Sink, Protocol):
+    """Takes looks and waits in the words of those who look and wait, as events."""
+
+    def doing(self, what: str) -> None:
+        """What goes on now, in a few words, until the next is said; "" for nothing more to say."""
+        self.emit(Doing(what))
+
+    def waiting(self, reason: str, seconds_left: float) -> None:
+        """Called again and again while the calling thread waits."""
+        self.emit(Waiting(reason, seconds_left))
+
+    def done_waiting(self) -> None:
+        """The calling thread goes on."""
+        self.emit(WaitOver())
+
+
+class Everyone(Teller):
+    """Passes every event on to all who want to hear it, in their order."""
+
+    def __init__(self, sinks: Iterable[Sink]) -> None:
+        self._sinks = tuple(sinks)
+
+    def emit(self, event: Event) -> None:
+        for sink in self._sinks:
+            sink.emit(event)
+
+
+def plan_made(plan: Plan) -> PlanMade:
+    """What a plan comes to, in numbers."""
+    kinds = Counter(type(change) for change in plan.changes)
+    deltas = [change.members.delta for change in plan.changes if not isinstance(change, Forget)]
+    return PlanMade(
+        create=kinds[Create],
+        adopt=kinds[Adopt],
+        update=kinds[Update],
+        replace=kinds[Replace],
+        forget=kinds[Forget],
+        unchanged=len(plan.unchanged),
+        blocked=len({one.address for one in plan.blocked}),
+        adds=sum(delta.adds for delta in deltas),
+        removes=sum(delta.out for delta in deltas),
+        lineage=plan.basis.lineage,
+        serial=plan.basis.serial,
+    )
+
+
+def run_ended(exit_code: int, counts: Counts, work: Work, seconds: float) -> RunEnded:
+    """How a run ended, from the code that it exits with."""
+    return RunEnded(_ending(exit_code, counts), exit_code, counts, work, seconds)
+
+
+def _ending(exit_code: int, counts: Counts) -> Ending:
+    if exit_code == 0:
+        return Ending.DONE if counts.applied else Ending.NOTHING_TO_DO
+    return _ENDINGS.get(exit_code, Ending.FAILED)
+
+
+_ENDINGS = {
+    RefusedError.exit_code: Ending.REFUSED,
+    PartlyAppliedError.exit_code: Ending.IN_PART,
+    CancelledError.exit_code: Ending.CANCELLED,
+}

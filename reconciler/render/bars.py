@@ -12,11 +12,18 @@ from rich.text import Text
 from reconciler.core.events import (
     BatchTaken,
     ChangeEnded,
+    Doing,
     Event,
     Outcome,
+    PlanMade,
+    RunEnded,
+    RunStarted,
     SegmentCreated,
     SegmentPatched,
+    Teller,
     TransferStarted,
+    Waiting,
+    WaitOver,
 )
 from reconciler.core.model import Address
 from reconciler.render.figures import Figures
@@ -31,7 +38,7 @@ _STYLES = {
 }
 
 
-class Bars:
+class Bars(Teller):
     """Bars come with a transfer and go with its end, which leaves a line behind."""
 
     def __init__(self, out: Console, now: Callable[[], float], figures: Figures) -> None:
@@ -70,23 +77,12 @@ class Bars:
                 case ChangeEnded():
                     self._drop(event.address)
                     self._say(stepped(event), _STYLES[event.outcome])
+                case Doing() | Waiting() | WaitOver():
+                    self._wait(event)
+                case RunStarted() | PlanMade() | RunEnded():
+                    pass  # the plan and the report say it
                 case _:
                     assert_never(event)
-
-    def doing(self, what: str) -> None:
-        with self._changing:
-            self._doing = sentence(what)
-            self._show_wait()
-
-    def waiting(self, reason: str, seconds_left: float) -> None:
-        with self._changing:
-            self._waits[threading.get_ident()] = (seconds_left, sentence(reason))
-            self._show_wait()
-
-    def done_waiting(self) -> None:
-        with self._changing:
-            self._waits.pop(threading.get_ident(), None)
-            self._show_wait()
 
     def _start(self, event: TransferStarted) -> None:
         self._drop(event.address)
@@ -97,8 +93,17 @@ class Bars:
         if address in self._bars:
             self._board.remove_task(self._bars.pop(address))
 
-    def _show_wait(self) -> None:
+    def _wait(self, event: Doing | Waiting | WaitOver) -> None:
         """One line for all threads: of several waits, the one that is over first."""
+        match event:
+            case Doing():
+                self._doing = sentence(event.what)
+            case Waiting():
+                self._waits[threading.get_ident()] = (event.seconds_left, sentence(event.reason))
+            case WaitOver():
+                self._waits.pop(threading.get_ident(), None)
+            case _:
+                assert_never(event)
         self._board.wait = self._doing
         if self._waits:
             seconds, reason = min(self._waits.values())

@@ -20,6 +20,10 @@ class Figures:
             return f"<{self.step}"
         return f"{self._rounded(number):,}"
 
+    def number(self, number: int) -> int | str:
+        """As JSON has it: "<10", or a number that can be reckoned with."""
+        return self.count(number) if 0 < number < self.step else self._rounded(number)
+
     def plus(self, number: int) -> str:
         """As "+18,240"; nothing for zero."""
         return f"+{self.count(number)}" if number else ""

@@ -10,28 +10,30 @@ from rich.console import Console
 from reconciler.core.events import (
     BatchTaken,
     ChangeEnded,
+    Doing,
     Event,
+    PlanMade,
+    RunEnded,
+    RunStarted,
     SegmentCreated,
     SegmentPatched,
+    Teller,
     TransferStarted,
+    Waiting,
+    WaitOver,
 )
 from reconciler.core.model import Address
 from reconciler.render.bars import Bars
 from reconciler.render.figures import Figures
 from reconciler.render.steps import stepped
 from reconciler.render.text import name, sentence
+from reconciler.render.waits import Waits
 
 BETWEEN_LINES = 5.0
 """Seconds between two lines on one transfer in a log."""
 
-BETWEEN_WAITS = 30.0
-"""Seconds between two lines on waiting in a log."""
 
-WORTH_A_LINE = 5.0
-"""Waits shorter than this many seconds go unmentioned in a log."""
-
-
-class Progress(Protocol):
+class Progress(Teller, Protocol):
     """What a run shows while it goes on. All methods may be called from several threads."""
 
     def __enter__(self) -> Self: ...
@@ -40,27 +42,13 @@ class Progress(Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
 
-    def emit(self, event: Event) -> None: ...
-
-    def doing(self, what: str) -> None:
-        """What goes on now, in a few words, until the next is said; "" for nothing more to say."""
-        ...
-
-    def waiting(self, reason: str, seconds_left: float) -> None:
-        """Called again and again while the calling thread waits."""
-        ...
-
-    def done_waiting(self) -> None:
-        """The calling thread goes on."""
-        ...
-
 
 def progress(out: Console, now: Callable[[], float], figures: Figures) -> Progress:
     """Bars on a terminal, lines elsewhere. `now` is a clock in seconds that never goes back."""
     return Bars(out, now, figures) if out.is_terminal else Lines(out, now, figures)
 
 
-class Quiet:
+class Quiet(Progress):
     """Shows nothing; the report at the end says it all."""
 
     def __enter__(self) -> Self:
@@ -74,15 +62,6 @@ class Quiet:
     def emit(self, event: Event) -> None:
         pass
 
-    def doing(self, what: str) -> None:
-        pass
-
-    def waiting(self, reason: str, seconds_left: float) -> None:
-        pass
-
-    def done_waiting(self) -> None:
-        pass
-
 
 class Lines(Quiet):
     """Plain lines: every step, and of transfers and waits as few as keep a log readable."""
@@ -92,7 +71,7 @@ class Lines(Quiet):
         self._now = now
         self._figures = figures
         self._said: dict[Address, float] = {}
-        self._waited: float | None = None
+        self._waits = Waits(now)
         self._saying = threading.Lock()
 
     def emit(self, event: Event) -> None:
@@ -107,19 +86,13 @@ class Lines(Quiet):
                     self._say(f"{_at(event)}: {total} identifiers to send{resumed}")
                 case BatchTaken():
                     self._batch(event)
+                case Waiting():
+                    if self._waits.worth_a_line(event):
+                        self._say(f"waiting {event.seconds_left:,.0f} s: {sentence(event.reason)}")
+                case RunStarted() | Doing() | PlanMade() | WaitOver() | RunEnded():
+                    pass  # a log has no use for it, or the plan and the report say it
                 case _:
                     assert_never(event)
-
-    def doing(self, what: str) -> None:
-        """A log has no use for it."""
-
-    def waiting(self, reason: str, seconds_left: float) -> None:
-        with self._saying:
-            now = self._now()
-            recent = self._waited is not None and now - self._waited < BETWEEN_WAITS
-            if seconds_left >= WORTH_A_LINE and not recent:
-                self._waited = now
-                self._say(f"waiting {seconds_left:,.0f} s: {sentence(reason)}")
 
     def _batch(self, event: BatchTaken) -> None:
         now, last = self._now(), event.done >= event.total
@@ -133,5 +106,5 @@ class Lines(Quiet):
         self._out.print(line, soft_wrap=True)
 
 
-def _at(event: Event) -> str:
+def _at(event: TransferStarted | BatchTaken) -> str:
     return name(str(event.address))

@@ -1,15 +1,24 @@
 """The end of an apply: four counts, what went wrong and what to do about it, and what to do next."""
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from operator import attrgetter
 
 from rich.console import Console
 from rich.text import Text
 
-from reconciler.core.errors import ReconcilerError
-from reconciler.core.events import BatchTaken, Event, Outcome
+from reconciler.core.events import (
+    BatchTaken,
+    ChangeEnded,
+    Counts,
+    Event,
+    Outcome,
+    PlanMade,
+    Sink,
+    Work,
+)
 from reconciler.core.model import Address
 from reconciler.core.schedule import TO_CAMPAIGNS, next_computation
 from reconciler.render.figures import Figures, counted, duration, near
@@ -17,22 +26,57 @@ from reconciler.render.terminal import show, wrapped
 from reconciler.render.text import name, sentence
 
 
-class Tally:
-    """Counts what Criteo took, from the events of several threads. Those it refused are not counted in."""
+class Tally(Sink):
+    """What a run has come to, from its events."""
 
     def __init__(self) -> None:
-        self.added = 0
-        self.removed = 0
+        self._unchanged = 0
+        self._ended: dict[Address, ChangeEnded] = {}
+        self._work = Work(batches=0, added=0, removed=0, rejected=0)
         self._counting = threading.Lock()
 
     def emit(self, event: Event) -> None:
-        if isinstance(event, BatchTaken):
-            taken = event.count - event.rejected
-            with self._counting:
-                if event.operation == "add":
-                    self.added += taken
-                else:
-                    self.removed += taken
+        with self._counting:
+            match event:
+                case PlanMade():
+                    self._unchanged = event.unchanged
+                case BatchTaken():
+                    self._work = _with(self._work, event)
+                case ChangeEnded():
+                    self._ended[event.address] = event
+                case _:
+                    pass  # of all events, those count that say what became of something
+
+    @property
+    def work(self) -> Work:
+        return self._work
+
+    @property
+    def counts(self) -> Counts:
+        return Counts(
+            applied=len(self.ended(Outcome.APPLIED)),
+            already_done=self._unchanged,
+            failed=len(self.ended(Outcome.FAILED)),
+            stopped=len(self.ended(Outcome.STOPPED)),
+            not_attempted=len(self.ended(Outcome.NOT_ATTEMPTED)),
+        )
+
+    def ended(self, outcome: Outcome) -> tuple[ChangeEnded, ...]:
+        """The changes that ended so, in order of their addresses."""
+        with self._counting:
+            found = [one for one in self._ended.values() if one.outcome == outcome]
+        return tuple(sorted(found, key=attrgetter("address")))
+
+
+def _with(work: Work, batch: BatchTaken) -> Work:
+    """Those that Criteo refused are not counted in."""
+    taken = batch.count - batch.rejected
+    return Work(
+        batches=work.batches + 1,
+        added=work.added + (taken if batch.operation == "add" else 0),
+        removed=work.removed + (taken if batch.operation == "remove" else 0),
+        rejected=work.rejected + batch.rejected,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +84,6 @@ class Failure:
     address: str
     problem: str
     remedy: str
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """How an apply ended, address by address; `already_done` needed nothing."""
-
-    applied: int
-    already_done: int
-    failed: int
-    stopped: int
-    not_attempted: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,44 +100,20 @@ class ApplyReport:
     next_step: str
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
-    """What was sent: batches that Criteo acknowledged, and members in them."""
-
-    batches: int
-    added: int
-    removed: int
-    rejected: int
-
-
 def apply_report(
-    environment: str,
-    outcomes: Mapping[Address, Outcome],
-    errors: Mapping[Address, ReconcilerError],
-    unchanged: int,
-    work: Work,
-    elapsed: timedelta,
-    ended_at: datetime,
-    figures: Figures,
+    environment: str, tally: Tally, elapsed: timedelta, ended_at: datetime, figures: Figures
 ) -> ApplyReport:
     """What an apply did. "Applied" is only ever said of changes that were carried out in full."""
-    ended = {kind: [address for address, one in sorted(outcomes.items()) if one == kind] for kind in Outcome}
-    counts = Counts(
-        applied=len(ended[Outcome.APPLIED]),
-        already_done=unchanged,
-        failed=len(ended[Outcome.FAILED]),
-        stopped=len(ended[Outcome.STOPPED]),
-        not_attempted=len(ended[Outcome.NOT_ATTEMPTED]),
-    )
+    counts, work = tally.counts, tally.work
     unfinished = counts.failed + counts.stopped + counts.not_attempted
     return ApplyReport(
         counts=counts,
         headline=_headline(name(environment), counts, elapsed),
         members=_members(work, figures),
         live=_live(ended_at) if work.batches else "",
-        failures=tuple(_failure(address, errors.get(address)) for address in ended[Outcome.FAILED]),
-        stopped=tuple(name(str(address)) for address in ended[Outcome.STOPPED]),
-        not_attempted=tuple(name(str(address)) for address in ended[Outcome.NOT_ATTEMPTED]),
+        failures=tuple(map(_failure, tally.ended(Outcome.FAILED))),
+        stopped=tuple(name(str(one.address)) for one in tally.ended(Outcome.STOPPED)),
+        not_attempted=tuple(name(str(one.address)) for one in tally.ended(Outcome.NOT_ATTEMPTED)),
         next_step="run the same command again: it goes on where it stopped" if unfinished else "",
     )
 
@@ -166,6 +175,6 @@ def _live(ended_at: datetime) -> str:
     return f"Criteo computes what was sent at {near(computed, ended_at)}; live about {live}."
 
 
-def _failure(address: Address, error: ReconcilerError | None) -> Failure:
-    problem, remedy = (error.problem, error.remedy) if error else ("it failed", "")
-    return Failure(name(str(address)), sentence(problem), sentence(remedy))
+def _failure(ended: ChangeEnded) -> Failure:
+    problem = sentence(ended.problem) or "it failed"
+    return Failure(name(str(ended.address)), problem, sentence(ended.remedy))

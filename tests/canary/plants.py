@@ -116,7 +116,7 @@ PLACES = {
     "a request body": "reconciler.criteo.wire:members_body",
     "a receipt": "reconciler.state.files:Files.receipt_file",
     "the emulator": "reconciler.emulator.members:_resolved",
-    "progress": "reconciler.commands.apply:Tally.emit",
+    "progress": "reconciler.render.progress:stepped",
     "issuing a token": "reconciler.emulator.oauth:token",
     "reading an answer": "reconciler.criteo.exchange:_read",
 }

@@ -7,12 +7,13 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from event_lines import follows_the_schema
 from golden import plan_cases as cases
 from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.core.errors import ConfigurationError, Finding, RejectedError
-from reconciler.core.events import ChangeEnded, Outcome, SegmentCreated
+from reconciler.core.events import BatchTaken, ChangeEnded, Doing, Outcome, SegmentCreated, Waiting
 from reconciler.core.model import Environment
 from reconciler.core.plan import AttributeChange, Blocked, Forget, Plan
 from reconciler.render.document import plan_document
@@ -20,7 +21,8 @@ from reconciler.render.errors import print_error
 from reconciler.render.explain import explanation, print_explanation
 from reconciler.render.figures import EXACT
 from reconciler.render.progress import progress
-from reconciler.render.report import Work, apply_report, print_report
+from reconciler.render.report import Tally, apply_report, print_report
+from reconciler.render.stream import Stamp, encoded
 from reconciler.render.terminal import console, print_plan
 from reconciler.render.text import clean
 
@@ -66,9 +68,10 @@ def _told(title: str, color: bool) -> str:
         print_explanation(explanation(spec, cases.target(5), document, cases.NOW, EXACT), out)
     error = RejectedError(f"p{title}", remedy=f"r{clean(title, 600)}")
     print_error(ConfigurationError(f"p{title}", findings=[Finding(f"w{title}", f"p{title}")]), out)
-    at, work = cases.LAPSED.address, Work(1, 1, 1, 1)
-    end = {at: Outcome.FAILED}
-    print_report(apply_report(f"e{title}", end, {at: error}, 0, work, timedelta(0), cases.NOW, EXACT), out)
+    at, tally = cases.LAPSED.address, Tally()
+    tally.emit(BatchTaken(at, "add", 2, 1, 2, 2))
+    tally.emit(ChangeEnded(at, Outcome.FAILED, error.problem, error.remedy))
+    print_report(apply_report(f"e{title}", tally, timedelta(0), cases.NOW, EXACT), out)
     shown = progress(out, lambda: 0.0, EXACT)
     shown.emit(SegmentCreated(at, f"i{title}"))
     shown.emit(ChangeEnded(at, Outcome.FAILED, f"p{title}"))
@@ -86,6 +89,21 @@ def test_free_text_changes_no_layout_and_injects_nothing(title: str) -> None:
     assert not categories & {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
     assert plain.count("\n") == len(plain.splitlines()) == LINES
     assert SGR.sub("", colored) == plain
+
+
+@given(TITLES)
+def test_free_text_stays_inside_its_line_and_its_value(title: str) -> None:
+    at = replace(cases.LAPSED.address, audience=f"a{title}")
+    for event in (
+        SegmentCreated(at, f"i{title}"),
+        ChangeEnded(at, Outcome.FAILED, f"p{title}", f"r{title}"),
+        Waiting(f"w{title}", 60),
+        Doing(f"d{title}"),
+    ):
+        line = encoded(Stamp("ab" * 16, 1, cases.NOW), event)
+        assert len(line.decode().splitlines()) == 1
+        assert not {unicodedata.category(one) for one in line.decode()[:-1]} & {"Cc", "Cf", "Cs", "Co"}
+        follows_the_schema(line)
 
 
 @given(TITLES, st.integers(1, 20))

@@ -33,6 +33,8 @@ def test_rounded_counts_point_at_nobody() -> None:
         "20",
         "1,230",
     ]
+    assert [ROUNDED.number(number) for number in (0, 1, 9, 10, 1_234)] == [0, "<10", "<10", 10, 1_230]
+    assert EXACT.number(3) == 3
     assert ROUNDED.plus(3) == "+<10"
     assert ROUNDED.move(1_001, 1_004) == "1,000"
     assert ROUNDED.move(7, 1_004) == "<10 → 1,000"

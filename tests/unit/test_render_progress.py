@@ -4,14 +4,20 @@ import io
 import threading
 
 import pytest
+from golden import plan_cases as cases
 
 from reconciler.core.events import (
     BatchTaken,
     ChangeEnded,
+    Counts,
     Outcome,
+    RunStarted,
     SegmentCreated,
     SegmentPatched,
     TransferStarted,
+    Work,
+    plan_made,
+    run_ended,
 )
 from reconciler.core.model import Address
 from reconciler.render.bars import Bars
@@ -94,12 +100,24 @@ def test_bars_are_for_terminals() -> None:
         shown._board.refresh()
         shown.done_waiting()
         shown.done_waiting()
+        shown.doing("reading segments")
+        shown._board.refresh()
         shown.emit(SegmentCreated(A, "88121"))
         shown.emit(ChangeEnded(A, Outcome.APPLIED))
     text = stream.getvalue()
     assert "500 of 1,000" in text
     assert "waiting 12 s: [red]the rate limit[/]" in text
+    assert "reading segments" in text
     assert "offsite-email/lapsed-90d: applied" in text
+
+
+@pytest.mark.parametrize("stream", [io.StringIO(), Terminal()])
+def test_what_the_plan_and_the_report_say_is_not_said_twice(stream: io.StringIO) -> None:
+    shown = progress(console(stream, color=False, width=100), Time(), EXACT)
+    shown.emit(RunStarted("production", "1.0", "ada@laptop", emulated=False))
+    shown.emit(plan_made(cases.plan()))
+    shown.emit(run_ended(0, Counts(0, 0, 0, 0, 0), Work(0, 0, 0, 0), 1.0))
+    assert stream.getvalue() == ""
 
 
 def test_bars_show_the_wait_that_ends_first() -> None:

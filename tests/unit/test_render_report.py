@@ -4,30 +4,35 @@ import io
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from golden import plan_cases as cases
 
-from reconciler.core.errors import RejectedError, RemoteError
-from reconciler.core.events import BatchTaken, Outcome, SegmentPatched
+from reconciler.core.events import BatchTaken, ChangeEnded, Counts, Outcome, SegmentPatched, Work, plan_made
 from reconciler.core.model import Address
 from reconciler.render.figures import EXACT, ROUNDED, Figures
-from reconciler.render.report import ApplyReport, Tally, Work, apply_report, print_report
+from reconciler.render.report import ApplyReport, Tally, apply_report, print_report
 from reconciler.render.terminal import console
 
 pytestmark = pytest.mark.promise("read-right")
 
 END = datetime(2026, 11, 24, 11, 30, tzinfo=UTC)
 A, B, C = (Address("offsite-email", name) for name in "abc")
-NOTHING = Work(0, 0, 0, 0)
+ADDED = BatchTaken(A, "add", 10, 0, 10, 10)
 
 
 def report(
     outcomes: dict[Address, Outcome],
-    errors: dict[Address, RemoteError] | None = None,
-    work: Work = NOTHING,
+    *batches: BatchTaken,
     unchanged: int = 0,
     figures: Figures = EXACT,
+    problem: tuple[str, str] = ("", ""),
 ) -> ApplyReport:
-    elapsed = timedelta(seconds=174)
-    return apply_report("production", outcomes, errors or {}, unchanged, work, elapsed, END, figures)
+    tally = Tally()
+    tally.emit(plan_made(cases.plan(unchanged=unchanged)))
+    for batch in batches:
+        tally.emit(batch)
+    for address, outcome in outcomes.items():
+        tally.emit(ChangeEnded(address, outcome, *(problem if outcome == Outcome.FAILED else ())))
+    return apply_report("production", tally, timedelta(seconds=174), END, figures)
 
 
 def told(one: ApplyReport) -> list[str]:
@@ -37,26 +42,25 @@ def told(one: ApplyReport) -> list[str]:
 
 
 def test_all_went_well() -> None:
-    work = Work(batches=12, added=18_240, removed=2_911, rejected=0)
-    assert told(report({A: Outcome.APPLIED, B: Outcome.APPLIED}, work=work, unchanged=3)) == [
+    batches = [BatchTaken(A, "add", 1_824, 0, 0, 0)] * 10 + [BatchTaken(B, "remove", 2_911, 0, 0, 0)]
+    assert told(report({A: Outcome.APPLIED, B: Outcome.APPLIED}, *batches, unchanged=3)) == [
         "Applied on production in 2 min 54 s: 2 applied, 3 already done, 0 failed, 0 not attempted.",
-        "Members: +18,240 −2,911 in 12 batches.",
+        "Members: +18,240 −2,911 in 11 batches.",
         "Criteo computes what was sent at 12:00 UTC; live about 17:00 UTC.",
     ]
 
 
 def test_one_was_stopped_on_its_way() -> None:
     outcomes = {C: Outcome.NOT_ATTEMPTED, B: Outcome.STOPPED, A: Outcome.APPLIED}
-    said = told(report(outcomes, {}, Work(batches=1, added=10, removed=0, rejected=0)))
+    said = told(report(outcomes, ADDED))
     assert said[:3] == ["Stopped midway: offsite-email/b", "Not attempted: offsite-email/c", ""]
     assert "0 failed, 1 stopped midway, 1 not" in said[3]
 
 
 def test_some_failed() -> None:
-    errors = {B: RejectedError("Criteo refused the batch", remedy="look at it")}
     outcomes = {C: Outcome.NOT_ATTEMPTED, B: Outcome.FAILED, A: Outcome.APPLIED}
-    work = Work(batches=1, added=10, removed=0, rejected=1)
-    assert told(report(outcomes, errors, work)) == [
+    batch, problem = BatchTaken(A, "add", 11, 1, 11, 11), ("Criteo refused the batch", "look at it")
+    assert told(report(outcomes, batch, problem=problem)) == [
         "! offsite-email/b: Criteo refused the batch",
         "  → look at it",
         "Not attempted: offsite-email/c",
@@ -76,17 +80,15 @@ def test_nothing_applied_is_never_called_applied() -> None:
     )
 
 
-def test_a_failure_without_an_error_still_shows() -> None:
+def test_a_failure_without_a_word_still_shows() -> None:
     assert told(report({A: Outcome.FAILED}))[0] == "! offsite-email/a: it failed"
 
 
 def test_rounded_reports_hide_small_counts() -> None:
-    work = Work(batches=1, added=3, removed=0, rejected=2)
-    assert report({A: Outcome.APPLIED}, work=work, figures=ROUNDED).members == (
-        "Members: +<10 in 1 batch; <10 identifiers rejected by Criteo."
-    )
-    all_rejected = Work(batches=1, added=0, removed=0, rejected=20)
-    assert report({A: Outcome.APPLIED}, work=all_rejected).members.startswith("Members: none in 1 batch;")
+    few = report({A: Outcome.APPLIED}, BatchTaken(A, "add", 5, 2, 5, 5), figures=ROUNDED)
+    assert few.members == "Members: +<10 in 1 batch; <10 identifiers rejected by Criteo."
+    none = report({A: Outcome.APPLIED}, BatchTaken(A, "add", 20, 20, 20, 20))
+    assert none.members.startswith("Members: none in 1 batch;")
 
 
 def test_the_tally_counts_what_criteo_took() -> None:
@@ -94,4 +96,6 @@ def test_the_tally_counts_what_criteo_took() -> None:
     tally.emit(BatchTaken(A, "add", 100, 3, 100, 150))
     tally.emit(BatchTaken(A, "remove", 50, 0, 150, 150))
     tally.emit(SegmentPatched(A))
-    assert (tally.added, tally.removed) == (97, 50)
+    tally.emit(ChangeEnded(A, Outcome.APPLIED))
+    assert tally.work == Work(batches=2, added=97, removed=50, rejected=3)
+    assert tally.counts == Counts(applied=1, already_done=0, failed=0, stopped=0, not_attempted=0)

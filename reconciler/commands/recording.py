@@ -1,0 +1,93 @@
+"""One run: who hears what happens in it, and the stream of it that is kept for machines."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from time import monotonic
+from uuid import uuid4
+
+import click
+
+from reconciler import __version__
+from reconciler.core.errors import CancelledError
+from reconciler.core.events import Everyone, RunStarted, run_ended
+from reconciler.disk.lines import LineFile
+from reconciler.failures import BUG, known
+from reconciler.render.progress import Progress
+from reconciler.render.report import Tally
+from reconciler.render.stream import BEGINNING, Stream
+from reconciler.settings import Settings
+from reconciler.wiring import Workspace
+
+STANDARD_OUTPUT = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """`told` takes all events; `tally` has counted them."""
+
+    told: Everyone
+    tally: Tally
+    _file: LineFile | None
+    _since: float
+
+    def start(self, space: Workspace, who: str) -> None:
+        """StorageError when this can't be written: before Criteo hears of us."""
+        self.told.emit(RunStarted(space.desired.environment.name, __version__, who, space.emulated))
+        if self._file:
+            self._file.check()
+
+    def end(self, exit_code: int) -> None:
+        self.told.emit(run_ended(exit_code, self.tally.counts, self.tally.work, self.seconds))
+
+    @property
+    def seconds(self) -> float:
+        return monotonic() - self._since
+
+
+def recorded(events: str | None, settings: Settings, shown: Progress, work: Callable[[Run], int]) -> int:
+    """Does the work of a run, whose last event is how it ended, unless it is killed.
+
+    A stream that breaks off stops nothing; that it did is said when all is over.
+    """
+    file, tally = _opened(events, settings), Tally()
+    streams = [_stream(file)] if file else []
+    run, code = Run(Everyone((*streams, tally, shown)), tally, file, monotonic()), BUG
+    try:
+        code = work(run)
+    except BaseException as error:
+        code = _exit_code(error)
+        raise
+    finally:
+        run.end(code)
+        if file:
+            _close(file)
+    return code
+
+
+def _opened(events: str | None, settings: Settings) -> LineFile | None:
+    if events is None:
+        return None
+    if events == STANDARD_OUTPUT:
+        return LineFile.on(sys.stdout.fileno())
+    return LineFile.at(settings.directory / events, BEGINNING)
+
+
+def _stream(file: LineFile) -> Stream:
+    return Stream(uuid4().hex, file.write, partial(datetime.now, UTC), monotonic)
+
+
+def _exit_code(error: BaseException) -> int:
+    """What the process is about to end with."""
+    if isinstance(error, click.exceptions.Abort):
+        return CancelledError.exit_code
+    told = known(error)
+    return told.exit_code if told else BUG
+
+
+def _close(file: LineFile) -> None:
+    file.close()
+    if file.lost and file.lines:
+        click.echo(f"Warning: the events break off ({file.lost}); the run went on without them.", err=True)

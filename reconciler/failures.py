@@ -1,0 +1,22 @@
+"""What the operating system and SQLite refuse, as an error of ours that owns an exit code."""
+
+import os
+import sqlite3
+
+from reconciler.core.errors import ReconcilerError, StorageError
+
+BUG = 1
+
+
+def known(error: BaseException) -> ReconcilerError | None:
+    """None for a bug. The words of foreign exceptions stay behind."""
+    if isinstance(error, ReconcilerError):
+        return error
+    if isinstance(error, sqlite3.Error):
+        return StorageError(
+            "the emulator's file can't be read or written",
+            remedy="check the disk, or remove the file under .reconciler/emulator and begin anew",
+        )
+    if isinstance(error, OSError):
+        return StorageError(f"the system refuses: {os.strerror(error.errno or 0)}", remedy="check the disk")
+    return None

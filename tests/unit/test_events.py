@@ -1,0 +1,88 @@
+"""Events: what a plan comes to, how a run ended, and that everyone hears all of it."""
+
+import pytest
+from golden import plan_cases as cases
+
+from reconciler.core.errors import Finding
+from reconciler.core.events import (
+    Counts,
+    Doing,
+    Ending,
+    Event,
+    Everyone,
+    PlanMade,
+    RunEnded,
+    Waiting,
+    WaitOver,
+    Work,
+    plan_made,
+    run_ended,
+)
+from reconciler.core.members import Delta
+from reconciler.core.model import Address
+from reconciler.core.plan import Adopt, Blocked, Forget, Steps
+
+GONE = Address("offsite-email", "gone")
+WORK = Work(0, 0, 0, 0)
+
+
+class Heard:
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+
+    def emit(self, event: Event) -> None:
+        self.events.append(event)
+
+
+def test_a_plan_comes_to_addresses_by_kind_and_members_that_move() -> None:
+    adopted = cases.members(0, 12, Delta(urgent=1, adds=10, removes=2))
+    plan = cases.plan(
+        cases.create(cases.LAPSED, 100),
+        Adopt(cases.GOLD, (), adopted, Steps(), "it is back"),
+        cases.update(cases.HIGH, cases.CHANGED),
+        cases.replacement(cases.HIGH, 5),
+        Forget(GONE, 3, drop=False, reason="it left"),
+        unchanged=4,
+        blocked=(Blocked(GONE, Finding("a", "b")), Blocked(GONE, Finding("a", "c"))),
+    )
+    assert plan_made(plan) == PlanMade(
+        create=1,
+        adopt=1,
+        update=1,
+        replace=1,
+        forget=1,
+        unchanged=4,
+        blocked=1,
+        adds=100 + 10 + 18_240 + 5,
+        removes=3 + 2_911,
+        lineage="7f3a2b1c9d",
+        serial=118,
+    )
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "applied", "ending"),
+    [
+        (0, 2, Ending.DONE),
+        (0, 0, Ending.NOTHING_TO_DO),
+        (5, 0, Ending.REFUSED),
+        (8, 1, Ending.IN_PART),
+        (130, 1, Ending.CANCELLED),
+        (9, 0, Ending.FAILED),
+        (10, 1, Ending.FAILED),
+        (1, 0, Ending.FAILED),
+    ],
+)
+def test_a_run_ends_as_its_exit_code_says(exit_code: int, applied: int, ending: Ending) -> None:
+    counts = Counts(applied, 0, 0, 0, 0)
+    assert run_ended(exit_code, counts, WORK, 1.5) == RunEnded(ending, exit_code, counts, WORK, 1.5)
+
+
+def test_everyone_hears_everything_in_order() -> None:
+    one, other = Heard(), Heard()
+    told = Everyone((one, other))
+    told.doing("reading segments")
+    told.waiting("the rate limit", 7.0)
+    told.done_waiting()
+    assert one.events == [Doing("reading segments"), Waiting("the rate limit", 7.0), WaitOver()]
+    assert other.events == one.events
