@@ -10,7 +10,7 @@ SDKS_READY := $(SDKS:%=.sdk/%/.ready)
 
 # What the core's branch coverage is measured with.
 CORE_TESTS := tests/unit/test_guards.py tests/unit/test_standing.py tests/unit/test_unanswered_creates.py \
-	tests/unit/test_identifiers.py \
+	tests/unit/test_identifiers.py tests/unit/test_a_restore_doubts_what_came_after.py \
 	tests/unit/test_addresses_of_consent.py tests/unit/test_consents_as_text.py tests/unit/test_secrets_cannot_be_printed.py \
 	tests/unit/test_manifests_desired.py tests/unit/test_promises_hold_in_odd_cases.py tests/unit/test_checkup.py tests/unit/test_events.py \
 	tests/property/test_converges_after_crashes.py tests/property/test_receipt_codec.py

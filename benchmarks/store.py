@@ -15,7 +15,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from unittest import mock
 
@@ -83,9 +83,8 @@ def main() -> None:
             taken.append(one_apply(kind, given.delay))
             print(f"{kind:<8}{taken[-1]:8.2f} s", flush=True)
     local, bucket = (statistics.median(times[kind]) for kind in ("local", "bucket"))
-    print(
-        f"20 segments, {2 * AUDIENCES * PEOPLE // BATCH} batches, {given.delay * 1000:.0f} ms a call of the store"
-    )
+    batches = 2 * AUDIENCES * PEOPLE // BATCH
+    print(f"20 segments, {batches} batches, {given.delay * 1000:.0f} ms a call of the store")
     print(f"median: local {local:.2f} s, bucket {bucket:.2f} s, ratio {bucket / local:.3f}")
 
 
@@ -129,12 +128,14 @@ def stored(kind: str, delay: float) -> Iterator[None]:
     def held_back(_call: str, _path: str) -> None:
         time.sleep(delay)
 
-    def bucket(environment: Environment, _root: Path, private: Path, clock: Clock) -> StateStore:
-        around = Surroundings(clock.now, clock.wait, private / "snapshots", private / "leftovers")
+    def bucket(
+        environment: Environment, _root: Path, snapshots: Callable[[], Path], leftovers: Path, clock: Clock
+    ) -> StateStore:
+        around = Surroundings(clock.now, clock.wait, snapshots, leftovers)
         timing = Timing.of(environment.api.timeout)
         return RemoteStore(MemoryBucket(before=held_back), environment.name, timing, around)
 
-    def local(environment: Environment, root: Path, _private: Path, _clock: Clock) -> StateStore:
+    def local(environment: Environment, root: Path, *_: object) -> StateStore:
         return LocalStore(root / ".reconciler" / "state", environment.name)
 
     with mock.patch("reconciler.wiring.open_store", bucket if kind == "bucket" else local):

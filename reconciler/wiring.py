@@ -1,10 +1,10 @@
 """Composition root: builds the edges of one environment, and takes them down again."""
 
-import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import cache
 from operator import attrgetter
 from pathlib import Path
 
@@ -92,7 +92,7 @@ class Workspace:
         environment = self.desired.environment
         engine = DuckDbEngine(
             self.data_root,
-            private_directory(self._private / "cache" / environment.name),
+            self.cache(),
             state.fetch,
             state.key(),
             environment.sample_rows,
@@ -100,6 +100,10 @@ class Workspace:
         )
         self._open.callback(engine.close)
         return engine
+
+    def cache(self) -> Path:
+        """Where people may be while a command is at work."""
+        return private_directory(self._private / "cache" / self.desired.environment.name)
 
     def addresses(self, state: StateReader) -> frozenset[Address]:
         """All that the manifests or the state name."""
@@ -183,12 +187,11 @@ def workspace(
         if emulated:
             desired = replace(desired, notes=(*desired.notes, ISSUES_ITS_OWN))
         clock = SystemClock(stop, shown)
-        snapshots = private / "cache" / environment / "snapshots"
-        stack.callback(shutil.rmtree, snapshots, ignore_errors=True)
+        snapshots = _snapshots(private, environment, stack)
         yield Workspace(
             root=root,
             desired=desired,
-            store=open_store(desired.environment, root, private, clock),
+            store=open_store(desired.environment, root, snapshots, private / "leftovers", clock),
             clock=clock,
             emulated=emulated,
             _settings=settings,
@@ -197,6 +200,18 @@ def workspace(
             _connections={},
             _role=role,
         )
+
+
+def _snapshots(private: Path, environment: str, stack: ExitStack) -> Callable[[], Path]:
+    """A folder of this process alone, made when a snapshot is read from a bucket, gone with the command."""
+
+    @cache
+    def folder() -> Path:
+        scratch = Scratch(private_directory(private / "cache" / environment), "snapshots-")
+        stack.callback(scratch.remove)
+        return scratch.folder
+
+    return folder
 
 
 def emulator_file(folder: Path, environment: str) -> Path:

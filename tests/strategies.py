@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from reconciler.core.members import EMPTY, Delta, SnapshotRef
 from reconciler.core.model import FORMS, Address, SegmentKey
-from reconciler.core.ports import Head
+from reconciler.core.ports import Head, SavedState
 from reconciler.core.receipt import Flight, Holding, Intent, Receipt, Rename, Retired, Transfer
 
 EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
@@ -78,4 +78,10 @@ receipts = st.builds(
     retired=st.lists(st.builds(Retired, holding=holdings, retired_at=times), max_size=2).map(tuple),
     definition=st.just("") | digests,
     forgotten_at=st.none() | times,
+)
+saved_states = st.builds(
+    SavedState,
+    head=heads,
+    receipts=st.lists(receipts, max_size=3, unique_by=lambda receipt: receipt.address).map(tuple),
+    saved_at=times,
 )

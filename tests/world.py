@@ -77,7 +77,7 @@ class World:
 
     def __post_init__(self) -> None:
         self.criteo = FakeCriteo(self.clock, account_ids=("1001", "1002"))
-        self.store = MemoryStore(invent=lambda size: b"k" * size)
+        self.store = MemoryStore(invent=lambda size: b"k" * size, keeps=0)
         self.engine = MemoryEngine()
 
     def desired(self) -> Desired:

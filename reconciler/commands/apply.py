@@ -3,6 +3,7 @@
 import os
 import sys
 import threading
+from contextlib import ExitStack
 from datetime import timedelta
 from functools import partial
 from typing import Any, NoReturn
@@ -51,8 +52,9 @@ def command(stop: object, /, environment: str, yes: bool, events: str | None, **
     def work(run: Run) -> int:
         with workspace(settings, environment, asked, run.told, WRITING) as space:
             run.start(space, settings.who)
-            with space.store.lock(settings.who) as state:
+            with ExitStack() as held:
                 with shown.progress:
+                    state = held.enter_context(space.store.lock(settings.who))
                     planned = make_plan(space, state, flags["only"], run.told)
                 run.told.emit(plan_made(planned.plan))
                 print_plan(planned.document(space, shown.figures), shown.out)

@@ -1,23 +1,61 @@
-"""`state`: care of what is known; shows and breaks its lock."""
+"""`state`: care of what is known: shows, keeps and carries it; shows and breaks its lock."""
 
+import json
 from typing import Any
 
 import click
 
-from reconciler.commands.options import OUTPUT, settings_of, stop_event, with_options
-from reconciler.commands.planning import screen
-from reconciler.manifests import load_without_sources
-from reconciler.wiring import workspace
+from reconciler.commands.carrying import export, import_, opened, restore
+from reconciler.commands.options import OUTPUT, with_options
 
 
 @click.group(name="state")
 def command() -> None:
-    """Care of an environment's state: who is writing it.
+    """Care of an environment's state: what is known, what was known before, who is writing it.
 
     \b
-      reconciler state lock list production           who holds it, since when, until when
-      reconciler state lock break production --id ID  after a run that is gone for good
+      reconciler state show production                  addresses, sizes, what is in doubt
+      reconciler state history production               the states that are kept
+      reconciler state restore production --serial 41   go back to one of them
+      reconciler state export production FILE           carry it to another place,
+      reconciler state import production FILE           where there is none yet
+      reconciler state lock list production             who holds it, since when, until when
+      reconciler state lock break production --id ID    after a run that is gone for good
     """
+
+
+@command.command(name="show")
+@click.argument("environment", metavar="ENV")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+@with_options(OUTPUT)
+@click.pass_obj
+def show(stop: object, /, environment: str, as_json: bool, **flags: Any) -> None:
+    """Tell what is known: serial, lineage, and each address with its size and what is in doubt."""
+    from reconciler.render.states import print_state, state_json
+
+    with opened(stop, environment, flags) as (space, _, shown):
+        state = space.store.reader()
+        head, receipts = state.head(), state.receipts()
+        if as_json:
+            click.echo(json.dumps(state_json(environment, head, receipts, shown.figures), indent=2))
+        else:
+            print_state(environment, head, receipts, shown.figures, shown.out)
+
+
+@command.command(name="history")
+@click.argument("environment", metavar="ENV")
+@with_options(OUTPUT)
+@click.pass_obj
+def history(stop: object, /, environment: str, **flags: Any) -> None:
+    """List the states that can be gone back to; each run that writes keeps the one before it."""
+    from reconciler.render.states import print_history
+
+    with opened(stop, environment, flags) as (space, _, shown):
+        print_history(environment, space.store.reader().history(), shown.out)
+
+
+for one in (restore, export, import_):
+    command.add_command(one)
 
 
 @command.group()
@@ -31,10 +69,7 @@ def lock() -> None:
 @click.pass_obj
 def list_locks(stop: object, /, environment: str, **flags: Any) -> None:
     """Name the run that holds the lock: who, where, what, since when, until when."""
-    settings = settings_of(flags)
-    with workspace(
-        settings, environment, stop_event(stop), screen(settings).progress, read=load_without_sources
-    ) as space:
+    with opened(stop, environment, flags) as (space, _, _shown):
         holder = space.store.holder()
     click.echo(f"{environment}: held by {holder.told}" if holder else f"{environment}: nobody holds the lock")
 
@@ -50,9 +85,6 @@ def break_lock(stop: object, /, environment: str, holder_id: str, **flags: Any) 
     The next run still waits as long as a request of the old one may be under way. If that run is alive
     after all, it notices at its next write and stops; nothing that it wrote is lost.
     """
-    settings = settings_of(flags)
-    with workspace(
-        settings, environment, stop_event(stop), screen(settings).progress, read=load_without_sources
-    ) as space:
+    with opened(stop, environment, flags) as (space, _, _shown):
         space.store.break_lock(holder_id)
     click.echo(f"{environment}: the lock is broken; the next run waits until nothing can be under way")

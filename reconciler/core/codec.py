@@ -1,4 +1,4 @@
-"""Receipts and heads as JSON objects: one versioned form, the same in every store.
+"""Receipts, heads and whole states as JSON objects: one versioned form, the same in every store.
 
 Decoding is strict. A key that this version does not know is an error, not something to skip: the next
 write would lose it, and with it knowledge of who is held. Every change of form raises FORMAT_VERSION.
@@ -13,13 +13,17 @@ from typing import TypeVar
 from reconciler.core.errors import StorageError
 from reconciler.core.members import Delta, SnapshotRef
 from reconciler.core.model import Address, Form, IdentifierType, SegmentKey
-from reconciler.core.ports import Head
+from reconciler.core.ports import Head, SavedState
 from reconciler.core.receipt import Flight, Holding, Intent, Receipt, Rename, Retired, Transfer
 
 FORMAT_VERSION = 1
 T = TypeVar("T")
 E = TypeVar("E", bound=StrEnum)
 Decode = Callable[[object, str], T]
+
+
+class NewerFormatError(StorageError):
+    """No damage: a newer version of this tool wrote it."""
 
 
 def dump(encoded: dict[str, object]) -> bytes:
@@ -51,6 +55,23 @@ def decode_head(data: object) -> Head:
         lineage=_text(head["lineage"], "lineage"),
         serial=_count(head["serial"], "serial"),
     )
+
+
+def encode_state(state: SavedState) -> dict[str, object]:
+    return {
+        "format_version": FORMAT_VERSION,
+        "saved_at": _stamp(state.saved_at),
+        "head": encode_head(state.head),
+        "receipts": [encode_receipt(receipt) for receipt in state.receipts],
+    }
+
+
+def decode_state(data: object) -> SavedState:
+    state = _versioned(data, "state", "saved_at head receipts")
+    receipts = _all(lambda one, _at: decode_receipt(one), state["receipts"], "receipts")
+    if len({receipt.address for receipt in receipts}) != len(receipts):
+        raise _malformed("receipts", "one for each address")
+    return SavedState(decode_head(state["head"]), receipts, _time(state["saved_at"], "saved_at"))
 
 
 def encode_receipt(receipt: Receipt) -> dict[str, object]:
@@ -218,12 +239,16 @@ def _retired(data: object, at: str) -> Retired:
 
 
 def _versioned(data: object, at: str, keys: str) -> dict[str, object]:
-    """The version is judged before the form: a newer form is no fault of the file."""
+    """The version is judged before the form: a newer form is no fault of the file.
+
+    This is where an older form is brought forward, once there is one: before its fields are read. The state
+    as it was is kept all the same, by the first write of the run (`StateWriter.open_run`).
+    """
     if not isinstance(data, dict):
         raise _malformed(at, "a JSON object")
     version = _count(data.get("format_version"), "format_version")
     if version > FORMAT_VERSION:
-        raise StorageError(
+        raise NewerFormatError(
             f"format version {version}: a newer reconciler wrote it, this one reads up to {FORMAT_VERSION}",
             remedy="run the version of reconciler that wrote it, or a newer one",
         )

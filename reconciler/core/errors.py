@@ -12,6 +12,7 @@ ReconcilerError (1: a bug, if it is ever raised bare)
 │   ├── RejectedError        a definite no: the call did not happen
 │   └── OutcomeUnknownError  no answer that can be trusted: the call may have happened
 ├── StorageError (10)        state or disk
+│   └── DamagedError         what was kept is gone, or not what it was
 └── CancelledError (130)     a signal or the keyboard asked to stop
 """
 
@@ -111,6 +112,10 @@ class StorageError(ReconcilerError):
     """The state or the disk can't be read or written."""
 
     exit_code = 10
+
+
+class DamagedError(StorageError):
+    """A snapshot that was kept is gone, or not what it was."""
 
 
 class CancelledError(ReconcilerError):

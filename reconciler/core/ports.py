@@ -8,7 +8,7 @@ from typing import Protocol
 
 from reconciler.core.consent import Consent
 from reconciler.core.members import Batch, Delta, Identifiers, Operation, SnapshotRef, Target
-from reconciler.core.model import Audience, Form, IdentifierType
+from reconciler.core.model import Address, Audience, Form, IdentifierType
 from reconciler.core.receipt import Holding, Receipt
 from reconciler.core.remote import (
     Acknowledgement,
@@ -139,6 +139,29 @@ class Head:
     environment: str
 
 
+@dataclass(frozen=True, slots=True)
+class SavedState:
+    """A whole state as it was at `saved_at`: kept beside the living one, or on its way to another place."""
+
+    head: Head
+    receipts: tuple[Receipt, ...]
+    saved_at: datetime
+
+    @property
+    def references(self) -> frozenset[SnapshotRef]:
+        """Snapshots that it names."""
+        return frozenset(ref for receipt in self.receipts for ref in receipt.references)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A state that can be gone back to."""
+
+    serial: int
+    saved_at: datetime
+    addresses: int
+
+
 class StateReader(Protocol):
     """What we know, as last written. Errors: StorageError."""
 
@@ -159,12 +182,31 @@ class StateReader(Protocol):
         """
         ...
 
+    def history(self) -> tuple[Kept, ...]:
+        """The states that are kept, the oldest first."""
+        ...
+
+    def kept(self, serial: int) -> SavedState:
+        """StorageError naming what there is, when that one isn't kept."""
+        ...
+
 
 class StateWriter(StateReader, Protocol):
     """Exists only while the lock is held. Every write is durable when the method returns."""
 
     def open_run(self) -> Head:
-        """Raises the serial by one, once, before the first write of a run."""
+        """Raises the serial by one, once, before the first write of a run; keeps the state as it was."""
+        ...
+
+    def begin(self, head: Head, key: bytes) -> None:
+        """In place of `open_run`, where there is no state yet: one that comes from another place.
+
+        Where it has begun already it goes on; StorageError where there is another one.
+        """
+        ...
+
+    def set_aside(self) -> tuple[Address, ...]:
+        """Takes receipts that can't be read out of the way, for a restore; those of a newer format stay."""
         ...
 
     def write(self, receipt: Receipt) -> None: ...
@@ -176,7 +218,7 @@ class StateWriter(StateReader, Protocol):
         ...
 
     def prune(self) -> None:
-        """Removes the snapshots that no receipt names."""
+        """Removes the snapshots that no receipt names, and no kept state."""
         ...
 
     def assure(self) -> None:
@@ -274,6 +316,12 @@ class MemberEngine(Protocol):
 
     def collapse(self, holding: Holding) -> tuple[SnapshotRef, SnapshotRef]:
         """New (base, maybe) after giving up a target in mid-way: base ± acknowledged, maybe ∪ in flight."""
+        ...
+
+    def doubt(
+        self, form: Form, sure: Sequence[SnapshotRef], named: Sequence[SnapshotRef]
+    ) -> tuple[SnapshotRef, SnapshotRef]:
+        """New (base, maybe): who is in all of `sure`, and whoever else is in any of both."""
         ...
 
     def batches(self, holding: Holding, size: int) -> Iterator[Batch]:

@@ -118,9 +118,14 @@ class Receipt:
         return (self.current, *successor, *(one.holding for one in self.retired))
 
     @property
+    def references(self) -> frozenset[SnapshotRef]:
+        """Snapshots that must be kept."""
+        return frozenset(ref for holding in self.holdings for ref in _snapshots(holding) if ref)
+
+    @property
     def snapshots(self) -> frozenset[str]:
-        """Digests of the snapshots that must be kept."""
-        return frozenset(ref.digest for holding in self.holdings for ref in _snapshots(holding) if ref)
+        """Their digests."""
+        return frozenset(ref.digest for ref in self.references)
 
 
 def _snapshots(holding: Holding) -> tuple[SnapshotRef, ...]:

@@ -65,6 +65,13 @@ def replace_file(path: Path, content: bytes) -> None:
         file.write(content)
 
 
+@contextmanager
+def writing(path: Path) -> Iterator[BinaryIO]:
+    """The same for content that comes in pieces."""
+    with explained("write", path), _beside(path) as file:
+        yield file
+
+
 def create_file(path: Path, content: bytes) -> None:
     """Of several that create one file, the first one's content stays."""
     with explained("write", path), suppress(FileExistsError):

@@ -7,7 +7,7 @@ that hours of sending hold no memory.
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +15,7 @@ import duckdb
 
 from reconciler.core.errors import StorageError
 from reconciler.core.members import EMPTY, NO_DELTA, Batch, Delta, Identifiers, Operation, SnapshotRef, Target
+from reconciler.core.model import Form
 from reconciler.core.receipt import Holding, Transfer, window
 from reconciler.members.database import literal
 from reconciler.members.snapshots import UNCOMPRESSED, Snapshots, reader
@@ -143,6 +144,29 @@ def _changed(
     file = reader(snapshots.path(cursor, held))
     left = f"(SELECT member FROM sent WHERE {without})"
     return f"SELECT member FROM {file} AS h ANTI JOIN {left} AS s USING (member) UNION ALL {entered}"
+
+
+def doubted(
+    cursor: duckdb.DuckDBPyConnection,
+    snapshots: Snapshots,
+    form: Form,
+    known: tuple[Sequence[SnapshotRef], Sequence[SnapshotRef]],
+) -> tuple[SnapshotRef, SnapshotRef]:
+    """Who is in all of the first is sure; whoever else is in any of both is not."""
+    sure, named = (tuple(dict.fromkeys(refs)) for refs in known)
+    base = sure[0] if len(sure) == 1 else EMPTY
+    if len(sure) > 1 and all(sure):
+        first, *others = (reader(snapshots.path(cursor, ref)) for ref in sure)
+        also = " ".join(f"SEMI JOIN {file} AS s{at} USING (member)" for at, file in enumerate(others))
+        base = snapshots.keep(cursor, f"SELECT member FROM {first} AS f {also}", form)
+    rest = [ref for ref in dict.fromkeys((*sure, *named)) if ref and ref != base]
+    if not rest:
+        return base, EMPTY
+    every = " UNION ".join(f"SELECT member FROM {reader(snapshots.path(cursor, ref))} AS r" for ref in rest)
+    if base:
+        held = reader(snapshots.path(cursor, base))
+        every = f"SELECT member FROM ({every}) AS e ANTI JOIN {held} AS b USING (member)"
+    return base, snapshots.keep(cursor, every, form)
 
 
 def suppressed(

@@ -10,7 +10,7 @@ import duckdb
 
 from reconciler.core.errors import ConfigurationError
 from reconciler.core.members import Batch, Delta, SnapshotRef, Target
-from reconciler.core.model import Audience
+from reconciler.core.model import Audience, Form
 from reconciler.core.receipt import Holding, window
 from reconciler.members import delta
 from reconciler.members.build import Builder, Kind
@@ -71,6 +71,12 @@ class DuckDbEngine:
     def collapse(self, holding: Holding) -> tuple[SnapshotRef, SnapshotRef]:
         with storage_errors("giving up a target"), self._cursor() as cursor:
             return delta.collapsed(cursor, self._snapshots, holding)
+
+    def doubt(
+        self, form: Form, sure: Sequence[SnapshotRef], named: Sequence[SnapshotRef]
+    ) -> tuple[SnapshotRef, SnapshotRef]:
+        with storage_errors("doubting snapshots"), self._cursor() as cursor:
+            return delta.doubted(cursor, self._snapshots, form, (sure, named))
 
     def batches(self, holding: Holding, size: int) -> Iterator[Batch]:
         moving = holding.transfer

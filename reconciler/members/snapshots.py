@@ -16,11 +16,15 @@ from pathlib import Path
 
 import duckdb
 
-from reconciler.core.errors import StorageError
+from reconciler.core.errors import DamagedError
 from reconciler.core.members import EMPTY, SnapshotRef
 from reconciler.core.model import Form
 from reconciler.members.database import blob, literal, number
 
+PUT_BACK = (
+    "put it back from a backup (docs/state.md), or go back: `reconciler state history`, then "
+    "`state restore --accept-loss`"
+)
 LANE = "(1::UHUGEINT << 64) - 1"
 UNCOMPRESSED = "(FORMAT parquet, PARQUET_VERSION v2, COMPRESSION uncompressed, USE_TMP_FILE false)"
 """Digests don't compress, and compressing them costs more than all else."""
@@ -78,13 +82,11 @@ class Snapshots:
         try:
             rows = number(cursor, f"SELECT sum(num_rows) FROM parquet_file_metadata({literal(str(file))})")
         except duckdb.Error:
-            raise StorageError(
-                f"{kept}: a snapshot is damaged", remedy="put it back from a backup (docs/state.md)"
-            ) from None
+            raise DamagedError(f"{kept}: a snapshot is damaged", remedy=PUT_BACK) from None
         if rows != snapshot.count:
-            raise StorageError(
+            raise DamagedError(
                 f"snapshot {snapshot.digest[:12]} holds {rows:,} members, not {snapshot.count:,} as recorded",
-                remedy="restore the state from a backup (docs/state.md)",
+                remedy=PUT_BACK,
             )
         return file
 

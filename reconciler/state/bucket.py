@@ -16,6 +16,8 @@ Version = tuple[str | None, str | None]
 """What a conditional write compares: the entity tag, and the generation where a store counts them."""
 
 RETRIES, PATIENCE = 4, timedelta(seconds=20)
+EXPIRED = ("<Code>ExpiredToken</Code>", "<Code>TokenRefreshRequired</Code>")
+"""S3 answers 400 with these, and no 403, when a temporary login has ended."""
 
 
 class LostRaceError(Exception):
@@ -155,15 +157,20 @@ class ObjectStore:
                 remedy="create it, or correct `state: {url: …}` in environment.yaml",
             ) from None
         except (PermissionDeniedError, UnauthenticatedError):
-            raise UnreachableError(
-                f"can't {doing} {self._url}: permission denied, or the login has expired",
-                remedy="give this job read and write on the prefix (docs/state.md), and a living login",
-            ) from None
-        except (BaseError, FileNotFoundError, OSError):
+            raise self._denied(doing) from None
+        except (BaseError, FileNotFoundError, OSError) as error:
+            if any(code in str(error) for code in EXPIRED):
+                raise self._denied(doing) from None
             raise UnreachableError(
                 f"can't {doing} {self._url}: the store gives no good answer",
                 remedy="check the network and the store's status, then run again: nothing is lost",
             ) from None
+
+    def _denied(self, doing: str) -> UnreachableError:
+        return UnreachableError(
+            f"can't {doing} {self._url}: permission denied, or the login has expired",
+            remedy="give this job read and write on the prefix (docs/state.md), and a living login",
+        )
 
 
 class _NoBucketError(Exception):

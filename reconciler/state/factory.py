@@ -1,5 +1,6 @@
 """Which store a `state: {url: …}` means."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from reconciler.core.errors import ConfigurationError
@@ -10,10 +11,12 @@ from reconciler.state.local import LocalStore
 BUCKETS = ("s3://", "gs://", "az://")
 
 
-def open_store(environment: Environment, root: Path, private: Path, clock: Clock) -> StateStore:
+def open_store(
+    environment: Environment, root: Path, snapshots: Callable[[], Path], leftovers: Path, clock: Clock
+) -> StateStore:
     """`file:DIRECTORY`, relative to the project's root, `file:///DIRECTORY`, or a bucket and a prefix.
 
-    What is read from a bucket, and what it could not take, lies below `private` meanwhile.
+    Where snapshots lie while they are read from a bucket, and receipts that it could not take.
     """
     url = environment.state_url
     if url.startswith(BUCKETS):
@@ -21,12 +24,7 @@ def open_store(environment: Environment, root: Path, private: Path, clock: Clock
         from reconciler.state.lease import Timing
         from reconciler.state.remote import RemoteStore, Surroundings
 
-        around = Surroundings(
-            clock.now,
-            clock.wait,
-            private / "cache" / environment.name / "snapshots",
-            private / "leftovers" / environment.name,
-        )
+        around = Surroundings(clock.now, clock.wait, snapshots, leftovers / environment.name)
         return RemoteStore(open_bucket(url), environment.name, Timing.of(environment.api.timeout), around)
     scheme, _, rest = url.partition(":")
     directory = rest.removeprefix("//")

@@ -5,6 +5,7 @@
     DIRECTORY/lock                                  held by the one writer, signed with its name
     DIRECTORY/receipts/DESTINATION.AUDIENCE.json    one receipt per address
     DIRECTORY/snapshots/DIGEST                      sets of members that receipts name
+    DIRECTORY/history/SERIAL.json                   the state as it was before each of the newest runs
     DIRECTORY/secrets/NAME                          what `state:NAME` refers to, sealed
 
 Each file is replaced as a whole, so a reader needs no lock. The key is there before the head, the head
@@ -16,14 +17,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from reconciler.core.codec import decode_head, decode_receipt, parse
+from reconciler.core.codec import NewerFormatError, decode_head, decode_receipt, parse
 from reconciler.core.errors import StorageError
 from reconciler.core.model import Address
-from reconciler.core.ports import Head
+from reconciler.core.ports import Head, SavedState
 from reconciler.core.receipt import Receipt
 from reconciler.disk.atomic import names_in, read_file
+from reconciler.state.history import HISTORY, document_name, saved_state, serials
 
 KEY_LENGTH = 32
+BACKUP = "put it back from a backup (docs/state.md)"
+GO_BACK = f"{BACKUP}, or go back: `reconciler state history`, then `state restore --accept-loss`"
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _DIGEST = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
@@ -32,11 +36,24 @@ def is_digest(text: str) -> bool:
     return bool(_DIGEST.fullmatch(text))
 
 
+def occupied() -> StorageError:
+    return StorageError(
+        "there is a state already, and it is another one",
+        remedy="name a new place in the environment's `state: {url: …}`; nothing was changed here",
+    )
+
+
 def receipt_name(address: Address) -> str:
     """Names hold no dot, so that no two addresses share one."""
     if not (_NAME.fullmatch(address.destination) and _NAME.fullmatch(address.audience)):
         raise StorageError("the address has names that a state can't hold")
     return f"{address.destination}.{address.audience}.json"
+
+
+def address_in(name: str) -> Address:
+    """Of a receipt, by its name alone."""
+    destination, _, audience = name.removesuffix(".json").partition(".")
+    return Address(destination, audience)
 
 
 class Files:
@@ -50,17 +67,15 @@ class Files:
         self.key_file = directory / "key"
         self.receipts = directory / "receipts"
         self.snapshots = directory / "snapshots"
+        self.history = directory / HISTORY
         self.secrets = directory / "secrets"
-        self.restore = "put it back from a backup (docs/state.md)"
 
     def receipt_file(self, address: Address) -> Path:
         return self.receipts / receipt_name(address)
 
     def snapshot_file(self, digest: str) -> Path:
         if not is_digest(digest):
-            raise StorageError(
-                f"{self.directory}: a snapshot has a name that is no digest", remedy=self.restore
-            )
+            raise StorageError(f"{self.directory}: a snapshot has a name that is no digest", remedy=BACKUP)
         return self.snapshots / digest
 
     def receipt_files(self) -> list[Path]:
@@ -72,7 +87,7 @@ class Files:
         receipts = self.receipt_files()
         content = read_file(self.head_file)
         if content is None and receipts:
-            raise StorageError(f"{self.head_file} is missing, but there are receipts", remedy=self.restore)
+            raise StorageError(f"{self.head_file} is missing, but there are receipts", remedy=BACKUP)
         if content is None:
             return None
         with self._naming(self.head_file):
@@ -89,9 +104,9 @@ class Files:
         head = self.head()
         key = read_file(self.key_file)
         if key is None and head:
-            raise StorageError(f"{self.key_file} is missing", remedy=self.restore)
+            raise StorageError(f"{self.key_file} is missing", remedy=BACKUP)
         if key is not None and len(key) != KEY_LENGTH:
-            raise StorageError(f"{self.key_file} is not {KEY_LENGTH} bytes long", remedy=self.restore)
+            raise StorageError(f"{self.key_file} is not {KEY_LENGTH} bytes long", remedy=BACKUP)
         return key or b""
 
     def receipt(self, file: Path) -> Receipt | None:
@@ -99,16 +114,40 @@ class Files:
         content = read_file(file)
         if content is None:
             return None
-        with self._naming(file):
+        with self._naming(file, GO_BACK):
             receipt = decode_receipt(parse(content))
             if file != self.receipt_file(receipt.address):
                 raise StorageError("holds the receipt of another address")
         return receipt
 
+    def is_damaged(self, file: Path) -> bool:
+        """A receipt that nobody can read; one of a newer format is none."""
+        content = read_file(file)
+        if content is None:
+            return False
+        try:
+            return file != self.receipt_file(decode_receipt(parse(content)).address)
+        except NewerFormatError:
+            return False
+        except StorageError:
+            return True
+
+    def saved(self) -> Iterator[SavedState]:
+        """The oldest first."""
+        for serial in serials(names_in(self.history)):
+            state = self.saved_as(serial)
+            if state is not None:
+                yield state
+
+    def saved_as(self, serial: int) -> SavedState | None:
+        file = self.history / document_name(serial)
+        content = read_file(file)
+        return None if content is None else saved_state(content, str(file))
+
     @contextmanager
-    def _naming(self, file: Path) -> Iterator[None]:
+    def _naming(self, file: Path, remedy: str = BACKUP) -> Iterator[None]:
         """Says which file a decoder stumbled over, and what to do about it."""
         try:
             yield
         except StorageError as error:
-            raise StorageError(f"{file}: {error.problem}", remedy=error.remedy or self.restore) from None
+            raise StorageError(f"{file}: {error.problem}", remedy=error.remedy or remedy) from None

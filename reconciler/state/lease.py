@@ -104,7 +104,7 @@ class Hold:
         self._gate = threading.Lock()
         self._lease = lease
         self._version = version
-        self._attempted = b""
+        self._unanswered: list[bytes] = []
         self._lost = False
 
     @property
@@ -134,19 +134,19 @@ class Hold:
                 self._write(replace(self._lease, released=True))
 
     def _write(self, lease: Lease) -> None:
-        """An earlier write of ours may have happened without an answer: that is no race that we lost."""
+        """Earlier writes of ours may have happened without an answer: that is no race that we lost."""
         bucket, path, content = self._place.bucket, self._place.path, encode(lease)
-        earlier, self._attempted = self._attempted, content
+        earlier, self._unanswered = self._unanswered, [*self._unanswered, content]
         for _ in range(2):
             try:
                 self._version = bucket.replace(path, content, self._version)
             except LostRaceError:
                 there = bucket.read(path)
-                if there is None or there.content != earlier:
+                if there is None or there.content not in earlier:
                     break
                 self._version = there.version
             else:
-                self._lease = lease
+                self._lease, self._unanswered = lease, []
                 return
         self._lost = True
 
@@ -157,11 +157,13 @@ def take(
     now: Callable[[], datetime],
     wait: Callable[[float, str], None],
     who: str,
+    least: int = 0,
 ) -> tuple[Hold, bool]:
     """The lease, and whether it was taken over from a holder that never released it.
 
     Waits for the grace of one that has expired. LockedError, with all that is known of the holder, while
-    one is alive.
+    one is alive. `least` is the highest token in use as far as is known: somebody may have removed the
+    lease by hand.
     """
     before = look(place)
     if before is not None and not before.released:
@@ -169,17 +171,27 @@ def take(
         left = (free_from(before, timing) - now()).total_seconds()
         if left > 0:
             wait(left, "a run that vanished may still have a request under way")
-    return claim(place, timing, now, who), before is not None and not before.released
+    return _claimed(place, timing, now, who, least)
 
 
 def claim(place: Place, timing: Timing, now: Callable[[], datetime], who: str) -> Hold:
     """The lease, at once or not at all. LockedError while somebody else's is alive."""
+    hold, _ = _claimed(place, timing, now, who)
+    return hold
+
+
+def _claimed(
+    place: Place, timing: Timing, now: Callable[[], datetime], who: str, least: int = 0
+) -> tuple[Hold, bool]:
+    """What is there now counts: another may have come and vanished since somebody looked."""
     found = place.bucket.read(place.path)
     before = decode(found.content) if found else None
-    if before is not None and not before.released:
-        _refuse_alive(before, place, timing, now())
+    orphaned = before is not None and not before.released
+    if before is not None and orphaned:
+        _refuse_alive(before, place, timing, now(), timing.grace)
+    last = before.token if before else 0
     lease = Lease(
-        token=before.token + 1 if before else 1,
+        token=max(last, least) + 1,
         id=secrets.token_hex(4),
         who=who,
         what=place.what,
@@ -196,7 +208,7 @@ def claim(place: Place, timing: Timing, now: Callable[[], datetime], who: str) -
         raise LockedError(
             f"{place.held}: another run took it in the same moment", remedy="wait for it to end"
         ) from None
-    return Hold(place, timing, now, lease, version)
+    return Hold(place, timing, now, lease, version), orphaned or last < least
 
 
 def look(place: Place) -> Lease | None:
@@ -227,8 +239,10 @@ def end(place: Place, lease_id: str, now: datetime) -> Lease:
     return ended
 
 
-def _refuse_alive(lease: Lease, place: Place, timing: Timing, now: datetime) -> None:
-    if now < lease.expires_at:
+def _refuse_alive(
+    lease: Lease, place: Place, timing: Timing, now: datetime, grace: timedelta = timedelta(0)
+) -> None:
+    if now < lease.expires_at + grace:
         raise LockedError(
             f"{place.held}: {describe(lease)}",
             remedy=f"wait for it to end; if it has vanished, its lock is free from"

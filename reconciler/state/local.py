@@ -9,14 +9,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from reconciler.core.codec import dump, encode_head, encode_receipt
-from reconciler.core.errors import Finding, LockedError, StorageError
+from reconciler.core.errors import DamagedError, Finding, LockedError, StorageError
 from reconciler.core.members import SnapshotRef
-from reconciler.core.ports import Head, Holder, SealedStore, StateReader, StateWriter
+from reconciler.core.model import Address
+from reconciler.core.ports import Head, Holder, Kept, SavedState, SealedStore, StateReader, StateWriter
 from reconciler.core.receipt import Receipt
 from reconciler.disk.atomic import copy_file, explained, names_in, remove_file, replace_file, sweep
 from reconciler.disk.lock import hold, holder_of
 from reconciler.disk.private import private_directory
-from reconciler.state.files import KEY_LENGTH, Files
+from reconciler.state.files import GO_BACK, KEY_LENGTH, Files, address_in, occupied
+from reconciler.state.history import absent, damaged_name, document, document_name, named, superseded, told
 from reconciler.state.sealed import LocalSealed
 
 _LINEAGE_LENGTH = 16
@@ -27,7 +29,7 @@ def _now() -> datetime:
 
 
 class LocalStore:
-    """`invent` makes the lineage and the key; `now` only signs the lock."""
+    """`invent` makes the lineage and the key; `now` signs the lock, and the states that are kept."""
 
     def __init__(
         self,
@@ -65,9 +67,9 @@ class LocalStore:
         taken = f"{files.environment}: another run holds the state"
         with hold(files.lock, taken, who, self._now()):
             files.head()
-            for directory in (files.directory, files.receipts, files.snapshots):
+            for directory in (files.directory, files.receipts, files.snapshots, files.history):
                 sweep(private_directory(directory))
-            writer = LocalWriter(files, self._invent)
+            writer = LocalWriter(files, self._invent, self._now)
             try:
                 yield writer
             finally:
@@ -108,21 +110,31 @@ class LocalReader:
         with explained("read", file):
             if file.is_file() and file.stat().st_size:
                 return str(file)
-        raise StorageError(
+        raise DamagedError(
             f"{file}: a snapshot is missing",
-            remedy=f"if another run was writing meanwhile, run again; if not, {self._files.restore}",
+            remedy=f"if another run was writing meanwhile, run again; if not, {GO_BACK}",
         )
 
     def key(self) -> bytes:
         self._key = self._key or self._files.key() or self._invent(KEY_LENGTH)
         return self._key
 
+    def history(self) -> tuple[Kept, ...]:
+        return told(self._files.saved())
+
+    def kept(self, serial: int) -> SavedState:
+        found = self._files.saved_as(serial)
+        if found is None:
+            raise absent(serial, (one.serial for one in self.history()))
+        return found
+
 
 class LocalWriter(LocalReader):
     """May be used by several threads, one per address. Writing opens the run when nobody has."""
 
-    def __init__(self, files: Files, invent: Callable[[int], bytes]) -> None:
+    def __init__(self, files: Files, invent: Callable[[int], bytes], now: Callable[[], datetime]) -> None:
         super().__init__(files, invent)
+        self._now = now
         self._gate = threading.RLock()
         self._opened: Head | None = None
         self._fresh: set[str] = set()  # kept, and not yet named by a receipt: prune spares them
@@ -144,11 +156,30 @@ class LocalWriter(LocalReader):
         with self._writing():
             if self._opened is None:
                 self.key()
-                old = self.head() or Head(self._invent(_LINEAGE_LENGTH).hex(), 0, self._files.environment)
-                head = replace(old, serial=old.serial + 1)
-                replace_file(self._files.head_file, dump(encode_head(head)))
-                self._opened = head
+                old = self.head()
+                if old is not None:
+                    self._keep_state(old)
+                old = old or Head(self._invent(_LINEAGE_LENGTH).hex(), 0, self._files.environment)
+                self._opened = self._put_head(replace(old, serial=old.serial + 1))
             return self._opened
+
+    def begin(self, head: Head, key: bytes) -> None:
+        with self._writing():
+            there = self.head()
+            if there is None:
+                replace_file(self._files.key_file, key)
+                self._put_head(head)
+            elif there != head or self._files.key() != key:
+                raise occupied()
+            self._key, self._opened = key, head
+
+    def set_aside(self) -> tuple[Address, ...]:
+        with self._writing():
+            damaged = [file for file in self._files.receipt_files() if self._files.is_damaged(file)]
+            for file in damaged:
+                copy_file(file, self._files.history / damaged_name(file.name))
+                remove_file(file)
+            return tuple(address_in(file.name) for file in damaged)
 
     def write(self, receipt: Receipt) -> None:
         self.open_run()
@@ -174,12 +205,27 @@ class LocalWriter(LocalReader):
 
     def prune(self) -> None:
         with self._writing():
-            named = {digest for receipt in self.receipts() for digest in receipt.snapshots}
-            for digest in names_in(self._files.snapshots) - named - self._fresh:
+            current = {digest for receipt in self.receipts() for digest in receipt.snapshots}
+            kept = named(self._files.saved)
+            if kept is None:
+                return
+            for digest in names_in(self._files.snapshots) - current - kept - self._fresh:
                 remove_file(self._files.snapshots / digest)
 
     def assure(self) -> None:
         """The operating system's lock lasts as long as the process."""
+
+    def _keep_state(self, head: Head) -> None:
+        """The newest ones; the snapshots that only older ones name go with the next `prune`."""
+        history = self._files.history
+        content = document(head, self.receipts(), self._now())
+        replace_file(history / document_name(head.serial), content)
+        for name in superseded(names_in(history)):
+            remove_file(history / name)
+
+    def _put_head(self, head: Head) -> Head:
+        replace_file(self._files.head_file, dump(encode_head(head)))
+        return head
 
     @contextmanager
     def _writing(self) -> Iterator[None]:

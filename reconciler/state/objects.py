@@ -5,6 +5,7 @@
     lease.json                            who may write: see `lease.py`
     receipts/DESTINATION.AUDIENCE.json    one receipt per address; an empty one where an address was dropped
     snapshots/DIGEST, DIGEST.sha256       sets of members that receipts name, and what their bytes add up to
+    history/SERIAL.json                   the state as it was before each of the newest runs
     secrets/NAME                          what `state:NAME` refers to, sealed
 
 Every object that changes bears the token of the lease it was written under, and a nonce: two writes are
@@ -13,21 +14,30 @@ never the same bytes, so that a store that compares contents can't take one for 
 
 import json
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from reconciler.core.codec import decode_head, decode_receipt, encode_head, encode_receipt, parse
+from reconciler.core.codec import (
+    NewerFormatError,
+    decode_head,
+    decode_receipt,
+    encode_head,
+    encode_receipt,
+    parse,
+)
 from reconciler.core.errors import Finding, StorageError
 from reconciler.core.model import Address
-from reconciler.core.ports import Head
+from reconciler.core.ports import Head, SavedState
 from reconciler.core.receipt import Receipt
-from reconciler.state.bucket import Bucket, Version
+from reconciler.state.bucket import Bucket, Stored, Version
 from reconciler.state.files import KEY_LENGTH, receipt_name
+from reconciler.state.history import HISTORY, document_name, saved_state, serials
 
 HEAD, KEY, LEASE, RECEIPTS, SNAPSHOTS = "head.json", "key", "lease.json", "receipts", "snapshots"
 READERS = 8
 RESTORE = "put back its earlier version from the versions that the bucket keeps (docs/state.md)"
+GO_BACK = f"{RESTORE}, or go back: `reconciler state history`, then `state restore --accept-loss`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +84,17 @@ class Objects:
         found = self.bucket.read(HEAD)
         if found is None:
             return None
-        data = _envelope(found.content, HEAD)
-        with_head = decode_head(data["head"])
-        if with_head.environment != self.environment:
+        try:
+            data = _envelope(found.content, "head")
+            head, token, addresses = decode_head(data["head"]), _token(data), _addresses(data)
+        except StorageError as error:
+            raise StorageError(f"{HEAD}: {error.problem}", remedy=error.remedy or RESTORE) from None
+        if head.environment != self.environment:
             raise StorageError(
-                f"the state is that of {with_head.environment}, not of {self.environment}",
+                f"the state is that of {head.environment}, not of {self.environment}",
                 remedy="give each environment its own `state: {url: …}`",
             )
-        return HeadObject(with_head, _token(data), _addresses(data), found.version)
+        return HeadObject(head, token, addresses, found.version)
 
     def key(self) -> bytes:
         """b"" when there is none yet."""
@@ -112,13 +125,35 @@ class Objects:
         if found is None:
             return None
         try:
-            data = _envelope(found.content, path)
-            receipt = decode_receipt(data["receipt"]) if data["receipt"] is not None else None
+            receipt, token = _receipt(found.content, address)
         except StorageError as error:
-            raise StorageError(f"{path}: {error.problem}", remedy=error.remedy or RESTORE) from None
-        if receipt is not None and receipt.address != address:
-            raise StorageError(f"{path} holds the receipt of another address", remedy=RESTORE)
-        return ReceiptObject(address, receipt, _token(data), found.version)
+            raise StorageError(f"{path}: {error.problem}", remedy=error.remedy or GO_BACK) from None
+        return ReceiptObject(address, receipt, token, found.version)
+
+    def damaged(self, address: Address) -> Stored | None:
+        """A receipt that nobody can read, as it is; one of a newer format is none."""
+        found = self.bucket.read(receipt_path(address))
+        if found is None:
+            return None
+        try:
+            _receipt(found.content, address)
+        except NewerFormatError:
+            return None
+        except StorageError:
+            return found
+        return None
+
+    def saved(self) -> Iterator[SavedState]:
+        """The oldest first."""
+        for serial in serials(self.bucket.names(HISTORY)):
+            state = self.saved_as(serial)
+            if state is not None:
+                yield state
+
+    def saved_as(self, serial: int) -> SavedState | None:
+        path = f"{HISTORY}/{document_name(serial)}"
+        found = self.bucket.read(path)
+        return None if found is None else saved_state(found.content, path)
 
     def _attempt(self, address: Address) -> ReceiptObject | StorageError | None:
         try:
@@ -131,17 +166,25 @@ def _dump(plain: dict[str, object]) -> bytes:
     return json.dumps(plain | {"nonce": secrets.token_hex(8)}, indent=1).encode() + b"\n"
 
 
-def _envelope(content: bytes, path: str) -> dict[str, object]:
+def _receipt(content: bytes, address: Address) -> tuple[Receipt | None, int]:
+    data = _envelope(content, "receipt")
+    receipt = decode_receipt(data["receipt"]) if data["receipt"] is not None else None
+    if receipt is not None and receipt.address != address:
+        raise StorageError("holds the receipt of another address")
+    return receipt, _token(data)
+
+
+def _envelope(content: bytes, key: str) -> dict[str, object]:
     data = parse(content)
-    if not isinstance(data, dict) or "token" not in data:
-        raise StorageError(f"{path} was overwritten by hand, or is damaged", remedy=RESTORE)
+    if not isinstance(data, dict) or not data.keys() >= {"token", key}:
+        raise StorageError("was overwritten by hand, or is damaged")
     return data
 
 
 def _token(data: dict[str, object]) -> int:
     token = data["token"]
     if not isinstance(token, int):
-        raise StorageError("an object of the state bears no token", remedy=RESTORE)
+        raise StorageError("bears no token")
     return token
 
 
@@ -149,4 +192,4 @@ def _addresses(data: dict[str, object]) -> frozenset[Address]:
     try:
         return frozenset(Address(one["destination"], one["audience"]) for one in data["addresses"])  # type: ignore[attr-defined]
     except (KeyError, TypeError):
-        raise StorageError("the list of addresses in the state is damaged", remedy=RESTORE) from None
+        raise StorageError("its list of addresses is damaged") from None

@@ -7,24 +7,37 @@ head and every receipt first, so each conditional write of the old one loses its
 import hashlib
 import secrets
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from operator import attrgetter
 from pathlib import Path
+from typing import TypeVar
 
-from reconciler.core.errors import StorageError
+from reconciler.core.errors import DamagedError, StorageError
 from reconciler.core.members import SnapshotRef
 from reconciler.core.model import Address
-from reconciler.core.ports import Head, Holder, SealedStore, StateReader, StateWriter
+from reconciler.core.ports import Head, Holder, Kept, SavedState, SealedStore, StateReader, StateWriter
 from reconciler.core.receipt import Receipt
 from reconciler.disk.private import private_directory
 from reconciler.state import lease as leasing
 from reconciler.state.bucket import Bucket, LostRaceError, UnreachableError, Version
-from reconciler.state.files import KEY_LENGTH, is_digest
+from reconciler.state.files import KEY_LENGTH, is_digest, occupied, receipt_name
+from reconciler.state.history import (
+    HISTORY,
+    absent,
+    damaged_name,
+    document,
+    document_name,
+    named,
+    superseded,
+    told,
+)
 from reconciler.state.lease import BEAT, RUN_AGAIN, TAKEN_OVER, Hold, Timing
 from reconciler.state.leftovers import Leftover, Leftovers
 from reconciler.state.objects import (
+    GO_BACK,
     HEAD,
     KEY,
     LEASE,
@@ -32,6 +45,7 @@ from reconciler.state.objects import (
     SNAPSHOTS,
     HeadObject,
     Objects,
+    ReceiptObject,
     head_bytes,
     receipt_bytes,
     receipt_path,
@@ -40,8 +54,12 @@ from reconciler.state.sealed import BucketSealed
 
 _LINEAGE_LENGTH = 16
 _PIECE = 1 << 20
+NOWHERE: Version = (None, None)
 UNNAMED = timedelta(days=1)
 """A snapshot that nobody names is kept so long: a run that has lost its lease may be looking at it."""
+
+
+Found = TypeVar("Found", HeadObject | None, ReceiptObject | None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +68,7 @@ class Surroundings:
 
     now: Callable[[], datetime]
     wait: Callable[[float, str], None]
-    cache: Path
+    cache: Callable[[], Path]
     leftovers: Path
     invent: Callable[[int], bytes] = secrets.token_bytes
 
@@ -83,20 +101,25 @@ class RemoteStore:
     @contextmanager
     def lock(self, who: str) -> Iterator[StateWriter]:
         objects, around = self._objects, self._around
-        hold, orphaned = leasing.take(self._lease_place(), self._timing, around.now, around.wait, who)
+        place, head = self._lease_place(), objects.head()
+        least = head.token if head else 0
+        hold, orphaned = leasing.take(place, self._timing, around.now, around.wait, who, least)
+        fenced = not orphaned
         try:
             with _beating(hold):
                 writer = RemoteWriter(objects, around, hold)
                 if orphaned:
                     writer.fence()
+                    fenced = True
                 writer.bring_home()
                 try:
                     yield writer
                 finally:
                     writer.close()
         finally:
-            with suppress(StorageError):
-                hold.release()
+            if fenced:  # else the next holder must know that somebody vanished, and fence in our place
+                with suppress(StorageError):
+                    hold.release()
 
 
 @contextmanager
@@ -138,11 +161,11 @@ class RemoteReader:
         if not snapshot:
             raise AssertionError("an empty set has no snapshot")
         path = _snapshot_path(snapshot)
-        file = private_directory(self._around.cache) / snapshot.digest
+        file = private_directory(self._around.cache()) / snapshot.digest
         if not file.exists():
-            unverified = file.with_suffix(".unverified")
+            unverified = file.with_suffix(f".{secrets.token_hex(4)}.unverified")  # of this thread alone
             if not self._objects.bucket.download(path, unverified):
-                raise StorageError(f"{path} is missing", remedy=RESTORE)
+                raise DamagedError(f"{path} is missing", remedy=GO_BACK)
             _verify(self._objects.bucket, path, unverified)
             unverified.replace(file)
         return str(file)
@@ -150,6 +173,15 @@ class RemoteReader:
     def key(self) -> bytes:
         self._key = self._key or self._objects.key() or self._around.invent(KEY_LENGTH)
         return self._key
+
+    def history(self) -> tuple[Kept, ...]:
+        return told(self._objects.saved())
+
+    def kept(self, serial: int) -> SavedState:
+        found = self._objects.saved_as(serial)
+        if found is None:
+            raise absent(serial, (one.serial for one in self.history()))
+        return found
 
 
 class RemoteWriter(RemoteReader):
@@ -163,6 +195,7 @@ class RemoteWriter(RemoteReader):
         self._opened = False
         self._versions: dict[Address, Version] = {}
         self._known: dict[Address, Receipt | None] = {}
+        self._listed = False
         self._leftovers = Leftovers(around.leftovers)
         self._fresh: set[str] = set()  # kept, and not yet named by a receipt: prune spares them
         self._stored: dict[str, datetime] | None = None
@@ -173,19 +206,25 @@ class RemoteWriter(RemoteReader):
 
     def fence(self) -> None:
         """After a takeover, before anything else: from here on every write of the old holder fails."""
-        while (head := self._objects.head()) is not None:
+        self.key()
+        while True:
+            self._head = None
+            head = self._current()  # one that is nowhere is made, or the old holder could still make it
             with suppress(LostRaceError):
                 self._put_head(head, head.head, head.addresses)
                 break
-        for address in self._head.addresses if self._head else ():
+        for address in sorted(head.addresses):
             self._fence(address)
 
     def receipts(self) -> tuple[Receipt, ...]:
         with self._writing():
-            self._head = self._objects.head()
+            self._head = self._ours(self._objects.head())
             listed = self._objects.receipts(self._head.addresses if self._head else ())
+            for one in listed:
+                self._ours(one)
             self._versions = {one.address: one.version for one in listed}
             self._known = {one.address: one.receipt for one in listed}
+            self._listed = True
             return tuple(one.receipt for one in listed if one.receipt is not None)
 
     def bring_home(self) -> None:
@@ -194,8 +233,10 @@ class RemoteWriter(RemoteReader):
         if not leftovers:
             return
         held = {receipt.address: receipt for receipt in self.receipts()}
+        kept = self._objects.bucket.names(SNAPSHOTS)
         for leftover in leftovers:
-            if held.get(leftover.after.address) == leftover.before:
+            whole = all(f"{digest}.sha256" in kept for digest in leftover.after.snapshots)
+            if whole and held.get(leftover.after.address) == leftover.before:
                 self.write(leftover.after)
         self._leftovers.forget()
 
@@ -210,15 +251,39 @@ class RemoteWriter(RemoteReader):
 
     def open_run(self) -> Head:
         with self._writing():
-            head = self._current()
             if not self._opened:
                 self.key()
+                receipts = self._known.values() if self._listed else self.receipts()
+                head = self._current()
+                if head.version != NOWHERE:
+                    self._keep_state(head.head, receipts)
                 with self._mine():
-                    head = self._put_head(
-                        head, replace(head.head, serial=head.head.serial + 1), head.addresses
-                    )
+                    self._put_head(head, replace(head.head, serial=head.head.serial + 1), head.addresses)
                 self._opened = True
-            return head.head
+            return self._current().head
+
+    def begin(self, head: Head, key: bytes) -> None:
+        with self._writing():
+            there = self._objects.head()
+            if there is None:
+                with self._mine():
+                    self._put_key(key)
+                    self._put_head(self._current(), head, frozenset())
+            elif there.head != head or self._objects.key() != key:
+                raise occupied()
+            self._key, self._opened = key, True
+
+    def set_aside(self) -> tuple[Address, ...]:
+        with self._writing():
+            head = self._objects.head()
+            damaged = [(one, self._objects.damaged(one)) for one in sorted(head.addresses if head else ())]
+            for address, found in damaged:
+                if found is not None:
+                    copy = f"{HISTORY}/{damaged_name(receipt_name(address))}"
+                    self._objects.bucket.upload(copy, found.content)
+                    self._versions[address] = found.version
+                    self._put(address, None)
+            return tuple(address for address, found in damaged if found is not None)
 
     def write(self, receipt: Receipt) -> None:
         """A receipt that the store can't take is kept on this machine: it was earned all the same."""
@@ -256,24 +321,45 @@ class RemoteWriter(RemoteReader):
 
     def prune(self) -> None:
         with self._writing():
-            named = {digest for receipt in self.receipts() for digest in receipt.snapshots} | self._fresh
-            self._hold.assure()
+            current = {digest for receipt in self.receipts() for digest in receipt.snapshots} | self._fresh
+            kept = named(self._objects.saved)
+            if kept is None:
+                return
             since = self._around.now() - UNNAMED
             for name, written_at in self._objects.bucket.names(SNAPSHOTS).items():
-                if name.removesuffix(".sha256") not in named and written_at < since:
+                if name.removesuffix(".sha256") not in current | kept and written_at < since:
+                    self._hold.assure()
                     self._objects.bucket.remove(f"{SNAPSHOTS}/{name}")
 
     def assure(self) -> None:
         self._hold.assure()
 
+    def _keep_state(self, head: Head, receipts: Iterable[Receipt | None]) -> None:
+        """Who has lost the lease writes and removes nothing here that its successor wouldn't."""
+        bucket, known = self._objects.bucket, [one for one in receipts if one is not None]
+        content = document(head, sorted(known, key=attrgetter("address")), self._around.now())
+        self._hold.assure()
+        bucket.upload(f"{HISTORY}/{document_name(head.serial)}", content)
+        for name in superseded(bucket.names(HISTORY)):
+            bucket.remove(f"{HISTORY}/{name}")
+
+    def _put_key(self, key: bytes) -> None:
+        """One that is there without a head was never used."""
+        bucket = self._objects.bucket
+        found = bucket.read(KEY)
+        if found is None:
+            bucket.create(KEY, key)
+        elif found.content != key:
+            bucket.replace(KEY, key, found.version)
+
     def _current(self) -> HeadObject:
         """The head as we know it, read once; one that is nowhere yet has the version of nothing."""
         if self._head is None:
-            self._head = self._objects.head()
+            self._head = self._ours(self._objects.head())
         if self._head is None:
             lineage = self._around.invent(_LINEAGE_LENGTH).hex()
             head = Head(lineage, 0, self._objects.environment)
-            self._head = HeadObject(head, self._hold.lease.token, frozenset(), (None, None))
+            self._head = HeadObject(head, self._hold.lease.token, frozenset(), NOWHERE)
         return self._head
 
     def _put(self, address: Address, receipt: Receipt | None) -> None:
@@ -288,7 +374,7 @@ class RemoteWriter(RemoteReader):
 
     def _version(self, address: Address) -> Version | None:
         if address not in self._versions and address in self._current().addresses:
-            found = self._objects.receipt(address)
+            found = self._ours(self._objects.receipt(address))
             if found is not None:
                 self._versions[address] = found.version
         return self._versions.get(address)
@@ -303,7 +389,7 @@ class RemoteWriter(RemoteReader):
     def _put_head(self, old: HeadObject, head: Head, addresses: frozenset[Address]) -> HeadObject:
         token, bucket = self._hold.lease.token, self._objects.bucket
         content = head_bytes(head, token, addresses)
-        nowhere = old.version == (None, None)
+        nowhere = old.version == NOWHERE
         version = bucket.create(HEAD, content) if nowhere else bucket.replace(HEAD, content, old.version)
         self._head = HeadObject(head, token, addresses, version)
         return self._head
@@ -311,13 +397,19 @@ class RemoteWriter(RemoteReader):
     def _fence(self, address: Address) -> None:
         token, path = self._hold.lease.token, receipt_path(address)
         while True:
-            found = self._objects.receipt(address)
+            found = self._ours(self._objects.receipt(address))
             with suppress(LostRaceError):
                 if found is None:
                     self._objects.bucket.create(path, receipt_bytes(None, token))
                 else:
                     self._objects.bucket.replace(path, receipt_bytes(found.receipt, token), found.version)
                 return
+
+    def _ours(self, found: Found) -> Found:
+        """What a later holder has written is not ours to build upon, or to write over."""
+        if found is not None and found.token > self._hold.lease.token:
+            raise StorageError(TAKEN_OVER, remedy=RUN_AGAIN)
+        return found
 
     @contextmanager
     def _mine(self) -> Iterator[None]:
@@ -345,7 +437,7 @@ def _verify(bucket: Bucket, path: str, file: Path) -> None:
     expected = bucket.read(f"{path}.sha256")
     if expected is None or expected.content != _sum_of(file):
         file.unlink()
-        raise StorageError(f"{path} is cut off or damaged", remedy=RESTORE)
+        raise DamagedError(f"{path} is cut off or damaged", remedy=GO_BACK)
 
 
 def _sum_of(file: Path) -> bytes:

@@ -9,11 +9,11 @@ from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from reconciler.core.errors import StorageError
+from reconciler.core.errors import OverwrittenError, StorageError
 from reconciler.disk.atomic import check_room, read_file, replace_file, sweep
 from reconciler.disk.lock import hold
 from reconciler.disk.private import private_directory
-from reconciler.state.bucket import Bucket, LostRaceError
+from reconciler.state.bucket import Bucket, LostRaceError, Version
 from reconciler.state.lease import Place, Timing, claim
 
 ROOM = 16_384
@@ -57,20 +57,22 @@ class BucketSealed:
     def __init__(self, bucket: Bucket, now: Callable[[], datetime]) -> None:
         self._bucket = bucket
         self._now = now
+        self._found: dict[str, Version | None] = {}  # while its lock is held: what a write replaces
 
     def read(self, name: str) -> bytes | None:
         found = self._bucket.read(_path(name))
         return found.content if found else None
 
     def write(self, name: str, content: bytes) -> None:
+        """OverwrittenError when somebody else wrote since the lock was taken: a pause outlasted it."""
+        version = self._found[name]
         try:
-            found = self._bucket.read(_path(name))
-            if found is None:
-                self._bucket.create(_path(name), content)
+            if version is None:
+                self._found[name] = self._bucket.create(_path(name), content)
             else:
-                self._bucket.replace(_path(name), content, found.version)
+                self._found[name] = self._bucket.replace(_path(name), content, version)
         except LostRaceError:
-            raise StorageError(
+            raise OverwrittenError(
                 f"state:{name} was written by somebody else at the same time", remedy="run again"
             ) from None
 
@@ -79,8 +81,11 @@ class BucketSealed:
         place = Place(self._bucket, f"{_path(name)}.lease", "renewing", f"another run holds state:{name}")
         hold = claim(place, RENEWAL, self._now, "another run")
         try:
+            there = self._bucket.read(_path(name))
+            self._found[name] = there.version if there else None
             yield
         finally:
+            self._found.pop(name, None)
             with suppress(StorageError):
                 hold.release()
 

@@ -22,6 +22,11 @@ OFFLINE = {
     "emulator serve": [SERVE],
     "emulator reset": [("emulator", "reset", "sandbox")],
     "emulator revoke": [("emulator", "revoke", "sandbox")],
+    "state show": [("state", "show", "sandbox"), ("state", "show", "sandbox", "--json")],
+    "state history": [("state", "history", "sandbox")],
+    "state restore": [("state", "restore", "sandbox", "--serial", "1", "--yes", "--accept-loss")],
+    "state export": [("state", "export", "sandbox", ".reconciler/state/out.zip")],
+    "state import": [("state", "import", "sandbox", ".reconciler/state/out.zip")],
     "state lock list": [("state", "lock", "list", "sandbox")],
     "state lock break": [("state", "lock", "break", "sandbox", "--id", "1234")],
     "emulator advance": [("emulator", "advance", "sandbox", "12h")],
@@ -37,7 +42,7 @@ CONSENTED = {
     "auth status": [("auth", "status", "sandbox"), ("auth", "status", "sandbox", "criteo", "--json")],
 }
 """They need an application that somebody consents to."""
-CODES = {"state lock break": 7}
-"""How a row ends where it can't end with 0: nobody holds a lock that can be broken in a folder."""
+CODES = {"state lock break": 7, "state restore": 10, "state import": 10}
+"""How a row ends where it can't end with 0: a folder has no lock to break, and one apply keeps nothing."""
 LOUDNESS = (("--quiet",), ("--no-color",), ("--verbose",), ("-C", "."))
 """What all commands take: the first row of each is run with each of these, the others with `--verbose`."""

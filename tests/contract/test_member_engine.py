@@ -189,6 +189,25 @@ def test_giving_up_a_target_keeps_what_is_known(world):
     assert world.engine.collapse(replace(held, transfer=None)) == (held.base, held.maybe)
 
 
+@FORMS
+def test_who_is_in_all_is_sure_and_the_others_are_in_doubt(world, form):
+    one, two, three = (world.put(people(names, form), form) for names in ("a b c", "b c d", "c b e"))
+    base, maybe = world.engine.doubt(form, [one, two, one], [three, EMPTY, two])
+    assert world.look(base) == people("b c", form)
+    assert world.look(maybe) == people("a d e", form)
+
+
+def test_where_all_agree_nobody_is_in_doubt(world):
+    one, two = (world.put(people(names), Form.PLAIN) for names in ("a b", "c"))
+    assert world.engine.doubt(Form.PLAIN, [one, one], [one]) == (one, EMPTY)
+    assert world.engine.doubt(Form.PLAIN, [EMPTY, EMPTY], [EMPTY]) == (EMPTY, EMPTY)
+    assert world.engine.doubt(Form.PLAIN, [one, EMPTY], [two]) == (
+        EMPTY,
+        world.put(people("a b c"), Form.PLAIN),
+    )
+    assert world.engine.doubt(Form.PLAIN, [one, two], []) == (EMPTY, world.put(people("a b c"), Form.PLAIN))
+
+
 def test_suppressed_are_held_and_listed_and_not_wanted(world):
     listed, wanted = world.put(people("a b x"), Form.PLAIN), world.put(people("b"), Form.PLAIN)
     target = Target(members=wanted, suppressed=listed, rows=1, drops=())

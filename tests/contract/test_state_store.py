@@ -21,9 +21,10 @@ from hypothesis import strategies as st
 from reconciler.core.errors import LockedError, StorageError
 from reconciler.core.members import EMPTY, SnapshotRef
 from reconciler.core.model import Address, Form, IdentifierType, SegmentKey
-from reconciler.core.ports import StateReader, StateStore, StateWriter
+from reconciler.core.ports import Head, StateReader, StateStore, StateWriter
 from reconciler.core.receipt import Holding, Receipt
 from reconciler.state.bucket import Bucket, ObjectStore
+from reconciler.state.history import KEPT
 from reconciler.state.lease import Timing
 from reconciler.state.local import LocalStore
 from reconciler.state.remote import RemoteStore, Surroundings
@@ -84,9 +85,9 @@ def in_azure() -> Iterator[Open]:
 
 def remote(bucket: Bucket, folder: Path) -> RemoteStore:
     """Two days later than the store thinks: what nobody names is old enough to be pruned."""
-    around = Surroundings(
-        lambda: datetime.now(UTC) + timedelta(days=2), never, folder / uuid4().hex, folder / "leftovers"
-    )
+    cache = folder / uuid4().hex
+    later = timedelta(days=2)
+    around = Surroundings(lambda: datetime.now(UTC) + later, never, lambda: cache, folder / "leftovers")
     return RemoteStore(bucket, "sandbox", Timing.of(timedelta(seconds=60)), around)
 
 
@@ -284,6 +285,154 @@ def test_prune_removes_what_a_killed_run_never_named(reopen: Open, file: Callabl
         assert not fetchable(writer, ONE)
 
 
+def test_each_run_that_writes_keeps_the_state_before_it(reopen: Open) -> None:
+    assert reopen().reader().history() == ()
+    with reopen().lock("me") as writer:
+        writer.write(LAPSED)
+        assert writer.history() == ()
+    with reopen().lock("me") as writer:
+        first = writer.head()
+        writer.write(LOYAL)
+        writer.drop(LAPSED)
+    with reopen().lock("me") as writer:
+        writer.receipts()
+        writer.open_run()
+    reader = reopen().reader()
+    assert [(one.serial, one.addresses) for one in reader.history()] == [(1, 1), (2, 1)]
+    assert reader.kept(1).head == first
+    assert [reader.kept(serial).receipts for serial in (1, 2)] == [(LAPSED,), (LOYAL,)]
+    assert reader.history()[0].saved_at == reader.kept(1).saved_at
+
+
+def test_what_is_not_kept_is_answered_with_what_is(reopen: Open) -> None:
+    with pytest.raises(StorageError, match="serial 7 is not kept") as caught:
+        reopen().reader().kept(7)
+    assert "none is kept yet" in caught.value.remedy
+    for _ in range(3):
+        with reopen().lock("me") as writer:
+            writer.open_run()
+    with pytest.raises(StorageError, match="serial 7 is not kept") as caught:
+        reopen().reader().kept(7)
+    assert caught.value.remedy == "kept are 1, 2"
+
+
+def test_the_newest_states_are_kept(reopen: Open) -> None:
+    for _ in range(KEPT + 3):
+        with reopen().lock("me") as writer:
+            writer.open_run()
+    assert [one.serial for one in reopen().reader().history()] == list(range(3, KEPT + 3))
+
+
+def test_prune_spares_what_a_kept_state_names(reopen: Open, file: Callable[[str], str]) -> None:
+    with reopen().lock("me") as writer:
+        writer.keep(ONE, file("one"))
+        writer.write(holding(LAPSED, ONE))
+    with reopen().lock("me") as writer:
+        writer.write(LAPSED)
+        writer.prune()
+        assert fetchable(writer, ONE)
+    for _ in range(KEPT):
+        with reopen().lock("me") as writer:
+            writer.open_run()
+            writer.prune()
+    assert not fetchable(reopen().reader(), ONE)
+
+
+def test_a_state_from_elsewhere_begins_with_its_serial_and_its_key(reopen: Open) -> None:
+    head = Head("a" * 32, 41, "sandbox")
+    with reopen().lock("me") as writer:
+        writer.key()
+        writer.begin(head, b"k" * 32)
+        writer.write(LAPSED)
+        assert writer.key() == b"k" * 32
+    with reopen().lock("me") as writer:
+        writer.begin(head, b"k" * 32)
+        writer.write(LOYAL)
+    reader = reopen().reader()
+    assert (reader.head(), reader.key(), reader.receipts()) == (head, b"k" * 32, (LAPSED, LOYAL))
+    assert reader.history() == ()
+
+
+@pytest.mark.parametrize("other", [{"serial": 42}, {"lineage": "b" * 32}, {}])
+def test_it_takes_no_other_states_place(reopen: Open, other: dict[str, object]) -> None:
+    head = Head("a" * 32, 41, "sandbox")
+    with reopen().lock("me") as writer:
+        writer.begin(head, b"k" * 32)
+    with reopen().lock("me") as writer, pytest.raises(StorageError, match="there is a state") as caught:
+        writer.begin(replace(head, **other), b"k" * 32 if other else b"x" * 32)
+    assert caught.value.remedy
+    assert (reopen().reader().head(), reopen().reader().key()) == (head, b"k" * 32)
+
+
+def test_nothing_is_set_aside_that_can_be_read(reopen: Open) -> None:
+    with reopen().lock("me") as writer:
+        writer.write(LAPSED)
+        assert writer.set_aside() == ()
+    assert reopen().reader().receipts() == (LAPSED,)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"{}", b'{"token": 1}', b'{"format_version": 1}'])
+@pytest.mark.parametrize("make", ["directory", "bucket"])
+def test_a_receipt_that_can_not_be_read_is_set_aside(make: str, content: bytes, tmp_path: Path) -> None:
+    bucket = MemoryBucket()
+    store = LocalStore(tmp_path, "sandbox") if make == "directory" else remote(bucket, tmp_path)
+    with store.lock("me") as writer:
+        writer.write(LAPSED)
+        writer.write(LOYAL)
+    path, aside = "receipts/email.lapsed.json", "history/email.lapsed.json.damaged"
+    (tmp_path / path).write_bytes(content) if make == "directory" else bucket.upload(path, content)
+    with store.lock("me") as writer:
+        with pytest.raises(StorageError, match="1 of 2 receipts") as caught:
+            writer.receipts()
+        assert "state restore --accept-loss" in caught.value.findings[0].remedy
+        assert writer.set_aside() == (LAPSED.address,)
+        assert writer.receipts() == (LOYAL,)
+        writer.write(LAPSED)
+    assert store.reader().receipts() == (LAPSED, LOYAL)
+    found = bucket.read(aside)
+    assert content == ((tmp_path / aside).read_bytes() if make == "directory" else found and found.content)
+
+
+@pytest.mark.parametrize("make", ["directory", "bucket"])
+def test_what_a_newer_version_wrote_is_not_set_aside(make: str, tmp_path: Path) -> None:
+    bucket = MemoryBucket()
+    store = LocalStore(tmp_path, "sandbox") if make == "directory" else remote(bucket, tmp_path)
+    with store.lock("me") as writer:
+        writer.write(LAPSED)
+    newer, path = b'{"format_version": 2}', "receipts/email.lapsed.json"
+    if make == "directory":
+        (tmp_path / path).write_bytes(newer)
+    else:
+        bucket.upload(path, b'{"token": 1, "receipt": ' + newer + b"}")
+    with store.lock("me") as writer:
+        assert writer.set_aside() == ()
+        with pytest.raises(StorageError, match="1 of 1 receipts") as caught:
+            writer.receipts()
+        assert "a newer reconciler wrote it" in str(caught.value.findings[0])
+
+
+@pytest.mark.parametrize("make", ["directory", "bucket"])
+def test_a_kept_state_that_can_not_be_read_is_named_and_keeps_its_snapshots(
+    make: str, tmp_path: Path, file: Callable[[str], str]
+) -> None:
+    bucket = MemoryBucket()
+    store = LocalStore(tmp_path, "sandbox") if make == "directory" else remote(bucket, tmp_path)
+    with store.lock("me") as writer:
+        writer.keep(ONE, file("one"))
+        writer.write(holding(LAPSED, ONE))
+    with store.lock("me") as writer:
+        writer.write(LAPSED)
+    path = "history/1.json"
+    (tmp_path / path).write_bytes(b"{") if make == "directory" else bucket.upload(path, b"{")
+    with store.lock("me") as writer:
+        writer.prune()
+        assert fetchable(writer, ONE)
+        for look in (writer.history, lambda: writer.kept(1)):
+            with pytest.raises(StorageError, match=r"1\.json") as caught:
+                look()
+            assert "remove it" in caught.value.remedy
+
+
 def fetchable(reader: StateReader, snapshot: SnapshotRef) -> bool:
     try:
         return bool(reader.fetch(snapshot))
@@ -329,6 +478,8 @@ def test_a_writer_is_of_no_use_when_its_lock_is_gone(reopen: Open, file: Callabl
         lambda writer: writer.prune(),
         lambda writer: writer.open_run(),
         lambda writer: writer.key(),
+        lambda writer: writer.begin(Head("a", 1, "sandbox"), b"k" * 32),
+        lambda writer: writer.set_aside(),
     ]
     for use in uses:
         with pytest.raises(AssertionError, match="lock"):

@@ -33,7 +33,7 @@ redirectUri: {back}
 ---
 """
 PROCESSES, EACH = 4, 50
-KILLS = 25
+KILLS = 15
 STRICT = Switches(rotate_refresh_tokens=True, reuse_revokes=True, rate_limit_per_account=10**6)
 """A token that is used twice ends the whole consent, so that a single race is seen."""
 

@@ -72,6 +72,14 @@ class MemoryEngine:
         maybe = (self.members(holding.maybe) - acked) | flying
         return self.snapshot(base), self.snapshot(maybe)
 
+    def doubt(
+        self, form: Form, sure: Sequence[SnapshotRef], named: Sequence[SnapshotRef]
+    ) -> tuple[SnapshotRef, SnapshotRef]:
+        certain, *others = map(self.members, sure)
+        base = certain.intersection(*others)
+        everybody = frozenset[str]().union(*map(self.members, (*sure, *named)))
+        return self.snapshot(base), self.snapshot(everybody - base)
+
     def batches(self, holding: Holding, size: int) -> Iterator[Batch]:
         moving = holding.transfer
         if moving is None or moving.size == NO_DELTA:

@@ -4,15 +4,18 @@ import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from threading import RLock
 
-from reconciler.core.errors import LockedError, StorageError
+from reconciler.core.errors import DamagedError, LockedError, StorageError
 from reconciler.core.members import SnapshotRef
 from reconciler.core.model import Address
-from reconciler.core.ports import Head, Holder, SealedStore, StateReader, StateWriter
+from reconciler.core.ports import Head, Holder, Kept, SavedState, SealedStore, StateReader, StateWriter
 from reconciler.core.receipt import Receipt
+from reconciler.state.history import KEPT, absent, told
 
 Hook = Callable[[str], None]
+NO_HEAD = Head("", 0, "")
 
 
 def _nothing(step: str) -> None:
@@ -26,7 +29,7 @@ class MemoryStore:
     `before_write` and `after_write` are told each step that changes something: `key`, `open_run`,
     `write DESTINATION/AUDIENCE`, `drop DESTINATION/AUDIENCE`, `keep DIGEST`, `prune`. What they raise
     is a crash before or after the effect. `after_write=log.append` records all writes. The hooks may
-    be changed between runs.
+    be changed between runs. `saved_damage` are addresses whose receipts nobody can read.
     """
 
     environment: str = "test"
@@ -38,6 +41,10 @@ class MemoryStore:
     saved_receipts: dict[Address, Receipt] = field(default_factory=dict)
     saved_snapshots: dict[str, str] = field(default_factory=dict)
     writer: "MemoryWriter | None" = None
+    saved_states: dict[int, SavedState] = field(default_factory=dict)
+    saved_damage: set[Address] = field(default_factory=set)
+    keeps: int = KEPT
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
     saved_secrets: dict[str, bytes] = field(default_factory=dict)
     held_secrets: set[str] = field(default_factory=set)
 
@@ -102,18 +109,28 @@ class MemoryReader:
 
     def receipts(self) -> tuple[Receipt, ...]:
         saved = self.store.saved_receipts
+        if self.store.saved_damage:
+            raise StorageError("receipts can't be read", remedy="restore the state")
         return tuple(saved[address] for address in sorted(saved))
 
     def fetch(self, snapshot: SnapshotRef) -> str:
         if not snapshot:
             raise AssertionError("an empty set has no snapshot")
         if snapshot.digest not in self.store.saved_snapshots:
-            raise StorageError("a snapshot is missing", remedy="restore the state")
+            raise DamagedError("a snapshot is missing", remedy="restore the state")
         return self.store.saved_snapshots[snapshot.digest]
 
     def key(self) -> bytes:
         self._key = self._key or self.store.saved_key or self.store.invent(32)
         return self._key
+
+    def history(self) -> tuple[Kept, ...]:
+        return told(self.store.saved_states[serial] for serial in sorted(self.store.saved_states))
+
+    def kept(self, serial: int) -> SavedState:
+        if serial not in self.store.saved_states:
+            raise absent(serial, sorted(self.store.saved_states))
+        return self.store.saved_states[serial]
 
 
 class MemoryWriter(MemoryReader):
@@ -138,9 +155,35 @@ class MemoryWriter(MemoryReader):
             self.key()
             old = self.store.saved_head or Head(self.store.invent(16).hex(), 0, self.store.environment)
             with self._step("open_run"):
+                self._keep_state()
                 head = self.store.saved_head = replace(old, serial=old.serial + 1)
             self._opened = True
             return head
+
+    def _keep_state(self) -> None:
+        states = self.store.saved_states
+        if self.store.saved_head and self.store.keeps:
+            kept = SavedState(self.store.saved_head, self.receipts(), self.store.now())
+            states[kept.head.serial] = kept
+            for serial in sorted(states)[: -self.store.keeps]:
+                del states[serial]
+
+    def begin(self, head: Head, key: bytes) -> None:
+        with self._writing():
+            there = self.store.saved_head
+            if there and (there != head or self.store.saved_key != key):
+                raise StorageError("there is a state already", remedy="name a new place")
+            with self._step("begin"):
+                self.store.saved_head, self.store.saved_key = head, key
+            self._opened = True
+
+    def set_aside(self) -> tuple[Address, ...]:
+        with self._writing(), self._step("set_aside"):
+            damaged = tuple(sorted(self.store.saved_damage))
+            for address in damaged:
+                self.store.saved_receipts.pop(address, None)
+            self.store.saved_damage.clear()
+            return damaged
 
     def write(self, receipt: Receipt) -> None:
         """Stricter than a disk: a snapshot must be kept before a receipt may name it."""
@@ -168,7 +211,11 @@ class MemoryWriter(MemoryReader):
     def prune(self) -> None:
         with self._writing():
             saved = self.store.saved_snapshots
-            named = {digest for receipt in self.receipts() for digest in receipt.snapshots}
+            known = (
+                *self.store.saved_states.values(),
+                SavedState(NO_HEAD, self.receipts(), self.store.now()),
+            )
+            named = {ref.digest for state in known for ref in state.references}
             if idle := saved.keys() - named - self._fresh:
                 with self._step("prune"):
                     for digest in idle:

@@ -15,15 +15,17 @@ from reconciler.core.codec import (
     FORMAT_VERSION,
     decode_head,
     decode_receipt,
+    decode_state,
     dump,
     encode_head,
     encode_receipt,
+    encode_state,
     parse,
 )
 from reconciler.core.errors import StorageError
 from reconciler.core.members import Delta, SnapshotRef
 from reconciler.core.model import Address, Form, IdentifierType, SegmentKey
-from reconciler.core.ports import Head
+from reconciler.core.ports import Head, SavedState
 from reconciler.core.receipt import Flight, Holding, Intent, Receipt, Rename, Retired, Transfer
 
 pytestmark = pytest.mark.promise("state")
@@ -119,6 +121,26 @@ def test_a_head_comes_back_as_it_was(head: Head) -> None:
     assert decode_head(parse(dump(encode_head(head)))) == head
 
 
+@unhurried
+@given(strategies.saved_states)
+def test_a_state_comes_back_as_it_was(state: SavedState) -> None:
+    assert decode_state(parse(dump(encode_state(state)))) == state
+
+
+HEAD = Head("a" * 32, 3, "sandbox")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"receipts": [FULL_JSON, FULL_JSON]}, {"receipts": {}}, {"head": {}}, {"saved_at": None}, {MARK: 1}],
+)
+def test_a_state_that_is_none_is_refused(wrong: dict[str, object]) -> None:
+    sound = encode_state(SavedState(HEAD, (FULL,), NOON))
+    with pytest.raises(StorageError, match="malformed") as caught:
+        decode_state(sound | wrong)
+    assert MARK not in str(caught.value)
+
+
 def test_format_1_is_what_it_always_was() -> None:
     """If this fails, raise FORMAT_VERSION and teach the codec to read both."""
     assert encode_receipt(FULL) == FULL_JSON
@@ -148,7 +170,7 @@ def test_no_field_is_forgotten(kind: type, encoded: dict[str, object], extra: se
 @unhurried
 @given(st.integers(min_value=FORMAT_VERSION + 1), st.dictionaries(st.text(), st.none()))
 def test_a_newer_format_is_named_whatever_its_form(version: int, content: dict[str, None]) -> None:
-    for decode in (decode_receipt, decode_head):
+    for decode in (decode_receipt, decode_head, decode_state):
         with pytest.raises(StorageError, match="a newer reconciler wrote it") as caught:
             decode(content | {"format_version": version})
         assert f"format version {version}" in caught.value.problem
@@ -208,7 +230,7 @@ json_values = st.recursive(
 @unhurried
 @given(json_values)
 def test_no_json_breaks_the_decoder(data: object) -> None:
-    for decode in (decode_receipt, decode_head):
+    for decode in (decode_receipt, decode_head, decode_state):
         with pytest.raises(StorageError):
             decode(data)
 

@@ -1,0 +1,160 @@
+"""`state restore`, `state export`, `state import`: back in time, and to another place."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from reconciler.commands.options import OUTPUT, answering, settings_of, stop_event, with_options
+from reconciler.commands.planning import Screen, screen
+from reconciler.core.errors import LockedError, StorageError
+from reconciler.core.ports import SavedState
+from reconciler.manifests import load_without_sources
+from reconciler.members.scratch import Scratch
+from reconciler.render.figures import counted, stamp
+from reconciler.restoring import Restored, restored_to
+from reconciler.settings import Settings
+from reconciler.wiring import Workspace, workspace
+
+PERSONAL = "it holds members as they were sent, and the key of the state: personal data"
+
+
+@contextmanager
+def opened(
+    stop: object, environment: str, flags: dict[str, Any]
+) -> Iterator[tuple[Workspace, Settings, Screen]]:
+    """An environment whose sources nobody reads."""
+    settings = settings_of(flags)
+    shown = screen(settings)
+    asked = stop_event(stop)
+    with workspace(settings, environment, asked, shown.progress, read=load_without_sources) as space:
+        yield space, settings, shown
+
+
+@click.command(name="restore")
+@click.argument("environment", metavar="ENV")
+@click.option("--serial", type=int, required=True, help="The state to go back to: see `state history`.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask; needed where nobody can answer.")
+@click.option(
+    "--accept-loss",
+    is_flag=True,
+    help="Do without receipts and snapshots that can't be read: who was only there stays at Criteo.",
+)
+@with_options(OUTPUT)
+@click.pass_obj
+def restore(
+    stop: object, /, environment: str, serial: int, yes: bool, accept_loss: bool, **flags: Any
+) -> None:
+    """Go back to a state that is kept, when the one of today can't be trusted.
+
+    Nothing changes at Criteo by it. Whoever was known since then stays known, in doubt: the next apply
+    sends those who are wanted once more, and removes the others.
+    """
+    if not yes and not sys.stdin.isatty():
+        raise click.UsageError("nobody can be asked here: pass --yes to go back")
+    with (
+        opened(stop, environment, flags) as (space, settings, shown),
+        space.store.lock(settings.who) as state,
+    ):
+        kept = state.kept(serial)
+        if not yes:
+            _confirm(environment, kept)
+        space.clock.check()
+        engine, quiet = space.engine(state), space.desired.environment.api.quiet
+        with shown.progress:
+            done = restored_to(serial, state, engine, quiet, accept_loss=accept_loss)
+    _tell(environment, serial, done)
+
+
+def _confirm(environment: str, kept: SavedState) -> None:
+    with answering():
+        click.confirm(
+            f"Take the state of {environment} back to serial {kept.head.serial}, as it was until"
+            f" {stamp(kept.saved_at)} ({_addresses(kept)})?",
+            abort=True,
+            err=True,
+        )
+
+
+def _tell(environment: str, serial: int, done: Restored) -> None:
+    for address in done.set_aside:
+        click.echo(f"{address}: its receipt can't be read; it is set aside in `history`", err=True)
+    if done.lost:
+        lost = counted(done.lost, "snapshot")
+        click.echo(f"{lost} can't be read: who was only there is not known any more", err=True)
+    if not done.changed:
+        click.echo(f"{environment}: nothing is known otherwise since serial {serial}; nothing was written")
+        return
+    changed = counted(len(done.changed), "address", "addresses")
+    click.echo(f"{environment}: back to serial {serial}; what came after it is in doubt: {changed}")
+    click.echo(f"  next: `reconciler plan {environment}` shows who is sent once more, and who is removed")
+
+
+@click.command(name="export")
+@click.argument("environment", metavar="ENV")
+@click.argument("file", metavar="FILE")
+@with_options(OUTPUT)
+@click.pass_obj
+def export(stop: object, /, environment: str, file: str, **flags: Any) -> None:
+    """Write the state and the members it knows into one zip file, readable by its owner alone.
+
+    It is personal data, and out of date with the next apply: use it to move a state to another place.
+    """
+    from reconciler.state.archive import pack
+
+    if file == "-":
+        raise click.UsageError("a state is personal data: name a file, which nobody else can read")
+    with opened(stop, environment, flags) as (space, settings, _):
+        if holder := space.store.holder():
+            problem = f"{environment}: a run is writing the state: {holder.told}"
+            raise LockedError(problem, remedy="wait for it to end")
+        state = space.store.reader()
+        head = state.head()
+        if head is None:
+            raise StorageError(f"{environment} has no state yet", remedy="the first apply begins it")
+        saved = SavedState(head, state.receipts(), space.clock.now())
+        pack(settings.directory / file, saved, state.key(), state.fetch)
+    click.echo(f"{environment}: exported serial {head.serial}, {_addresses(saved)}")
+    click.echo(f"  the file is readable by you alone; {PERSONAL}. Remove it once it is imported.", err=True)
+
+
+@click.command(name="import")
+@click.argument("environment", metavar="ENV")
+@click.argument("file", metavar="FILE")
+@with_options(OUTPUT)
+@click.pass_obj
+def import_(stop: object, /, environment: str, file: str, **flags: Any) -> None:
+    """Take in a state that `state export` wrote, where there is none yet.
+
+    From then on only this place is kept up to date: let no job go on with the old one. Secrets kept as
+    `state:NAME` and the states in `state history` are not in it.
+    """
+    from reconciler.state.archive import take_in, unpacking
+
+    with (
+        opened(stop, environment, flags) as (space, settings, _),
+        unpacking(settings.directory / file) as archive,
+        _scratch(space) as folder,
+        space.store.lock(settings.who) as state,
+    ):
+        saved = archive.state
+        head = take_in(archive, state, environment, folder, space.clock.check)
+    click.echo(f"{environment}: imported {_addresses(saved)}, as of {stamp(saved.saved_at)}")
+    click.echo(f"  its serial is {head.serial}; next: `reconciler plan {environment}`")
+    click.echo(f"  remove the file: {PERSONAL}", err=True)
+
+
+@contextmanager
+def _scratch(space: Workspace) -> Iterator[Path]:
+    scratch = Scratch(space.cache())
+    try:
+        yield scratch.folder
+    finally:
+        scratch.remove()
+
+
+def _addresses(saved: SavedState) -> str:
+    return counted(len(saved.receipts), "address", "addresses")

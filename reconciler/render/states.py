@@ -1,0 +1,92 @@
+"""A state, and the ones that are kept beside it, as people and machines read them; no member is in it."""
+
+from collections.abc import Iterable, Iterator
+
+from rich.console import Console
+from rich.text import Text
+
+from reconciler.core.ports import Head, Kept
+from reconciler.core.receipt import Receipt
+from reconciler.render.columns import GAP, left, right, widths
+from reconciler.render.figures import Figures, counted, stamp
+from reconciler.render.terminal import show, wrapped
+from reconciler.render.text import name
+
+FORMAT_VERSION = 1
+
+
+def state_json(
+    environment: str, head: Head | None, receipts: Iterable[Receipt], figures: Figures
+) -> dict[str, object]:
+    """`members` is the size at the last completed transfer, null before it."""
+    return {
+        "format_version": FORMAT_VERSION,
+        "environment": environment,
+        "lineage": head.lineage if head else None,
+        "serial": head.serial if head else None,
+        "addresses": [_plain(receipt, figures) for receipt in receipts],
+    }
+
+
+def print_state(
+    environment: str, head: Head | None, receipts: Iterable[Receipt], figures: Figures, out: Console
+) -> None:
+    show(_state_lines(environment, head, list(receipts), figures, out), out)
+
+
+def print_history(environment: str, kept: Iterable[Kept], out: Console) -> None:
+    """The newest first: it is the one that is asked for."""
+    lines = [_kept(one) for one in sorted(kept, key=lambda one: -one.serial)]
+    nothing = ["  none yet: each run that writes keeps the state before it"]
+    show(map(Text, [f"States kept of {name(environment)}", *(lines or nothing)]), out)
+
+
+def _kept(one: Kept) -> str:
+    addresses = counted(one.addresses, "address", "addresses")
+    return f"  serial {one.serial}  until {stamp(one.saved_at)}  {addresses}"
+
+
+def _plain(receipt: Receipt, figures: Figures) -> dict[str, object]:
+    current = receipt.current
+    return {
+        "address": str(receipt.address),
+        "segment": current.segment_id or None,
+        "members": None if current.settled is None else figures.number(current.settled),
+        "settled_at": current.settled_at.isoformat() if current.settled_at else None,
+        "in_doubt": figures.number(sum(one.maybe.count for one in receipt.holdings)),
+        "transfer": current.transfer is not None,
+        "retired": [one.holding.segment_id for one in receipt.retired],
+        "forgotten_at": receipt.forgotten_at.isoformat() if receipt.forgotten_at else None,
+    }
+
+
+def _state_lines(
+    environment: str, head: Head | None, receipts: list[Receipt], figures: Figures, out: Console
+) -> Iterator[Text]:
+    yield Text.assemble("State of ", (name(environment), "bold"))
+    if head is None:
+        yield Text("  none yet: the first apply begins it")
+        return
+    yield Text(f"  lineage {head.lineage}, serial {head.serial}")
+    rows = [(name(str(one.address)), figures.count(one.current.settled or 0), one) for one in receipts]
+    addresses, members = widths([row[:2] for row in rows]) if rows else (0, 0)
+    for address, count, receipt in rows:
+        first = GAP.join((f"  {left(address, addresses)}", right(count, members)))
+        said = ", ".join(_said(receipt, figures))
+        yield from wrapped(f"{first}{GAP}{said}", "", 0, out, hang=4)
+    yield Text(f"{counted(len(receipts), 'address', 'addresses')}.", "bold")
+
+
+def _said(receipt: Receipt, figures: Figures) -> Iterator[str]:
+    current = receipt.current
+    yield f"settled {stamp(current.settled_at)}" if current.settled_at else "never settled"
+    if current.transfer:
+        yield "transfer in progress"
+    if doubted := sum(one.maybe.count for one in receipt.holdings):
+        yield f"{figures.count(doubted)} in doubt"
+    if receipt.successor:
+        yield "being replaced"
+    if receipt.retired:
+        yield f"{counted(len(receipt.retired), 'segment')} retired"
+    if receipt.forgotten_at:
+        yield f"forgotten {stamp(receipt.forgotten_at)}"

@@ -1,0 +1,72 @@
+"""Takes a state back to one that is kept: everybody who was known since then stays known, in doubt."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from reconciler.core.errors import DamagedError
+from reconciler.core.members import EMPTY, SnapshotRef
+from reconciler.core.model import Address, Form
+from reconciler.core.ports import MemberEngine, StateWriter
+from reconciler.core.receipt import Receipt
+from reconciler.core.restore import restored
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """`changed` are receipts as they are now; those `set_aside`, and `lost` snapshots, can't be read."""
+
+    changed: tuple[Receipt, ...]
+    set_aside: tuple[Address, ...]
+    lost: int
+
+
+def restored_to(
+    serial: int, state: StateWriter, engine: MemberEngine, quiet: timedelta, *, accept_loss: bool = False
+) -> Restored:
+    """Writes a new serial, unless nothing has changed since.
+
+    StorageError when that one isn't kept, or when something can't be read and `accept_loss` doesn't say
+    that it may be done without: who is known by nothing else can't be removed any more.
+    """
+    state.kept(serial)
+    aside = state.set_aside() if accept_loss else ()
+    since = [state.kept(one.serial).receipts for one in state.history() if one.serial >= serial]
+    doubting = _Doubting(state, engine, accept_loss)
+    changed = restored(since, state.receipts(), doubting, quiet)
+    for receipt in changed:
+        state.write(receipt)
+    return Restored(changed, aside, len(doubting.lost))
+
+
+@dataclass(slots=True)
+class _Doubting:
+    """The engine's `doubt`, with its answers kept before a receipt names them."""
+
+    state: StateWriter
+    engine: MemberEngine
+    accept_loss: bool
+    lost: set[SnapshotRef] = field(default_factory=set)
+
+    def __call__(
+        self, form: Form, sure: Sequence[SnapshotRef], named: Sequence[SnapshotRef]
+    ) -> tuple[SnapshotRef, SnapshotRef]:
+        """Of whom a lost snapshot says that they are held, nobody can be."""
+        for snapshot in {*sure, *named} - {EMPTY}:
+            self._look(snapshot)
+        base, maybe = self.engine.doubt(form, self._found(sure), self._found(named))
+        for snapshot in (base, maybe):
+            if snapshot:
+                self.state.keep(snapshot, self.engine.file(snapshot))
+        return base, maybe
+
+    def _found(self, snapshots: Sequence[SnapshotRef]) -> list[SnapshotRef]:
+        return [EMPTY if one in self.lost else one for one in snapshots]
+
+    def _look(self, snapshot: SnapshotRef) -> None:
+        try:
+            self.engine.file(snapshot)
+        except DamagedError:
+            if not self.accept_loss:
+                raise
+            self.lost.add(snapshot)

@@ -1,0 +1,132 @@
+"""A state in one file, to be carried to another place: its document, its key, and the snapshots it names."""
+
+import hashlib
+import json
+import shutil
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from operator import attrgetter
+from pathlib import Path
+
+from reconciler.core.codec import decode_state, dump, encode_state, parse
+from reconciler.core.errors import StorageError
+from reconciler.core.members import SnapshotRef
+from reconciler.core.ports import Head, SavedState, StateWriter
+from reconciler.disk.atomic import explained, writing
+from reconciler.state.files import KEY_LENGTH, occupied
+
+STATE, KEY, SUMS = "state.json", "key", "sums.json"
+_BROKEN = (zipfile.BadZipFile, zlib.error, KeyError, EOFError, NotImplementedError, RuntimeError, ValueError)
+
+
+def pack(path: Path, saved: SavedState, key: bytes, fetch: Callable[[SnapshotRef], str]) -> None:
+    """Whole or not at all, and for its owner alone. An earlier export is replaced; nothing else is."""
+    with explained("look for", path):
+        there = path.exists()
+    if there and not _is_ours(path):
+        raise StorageError(
+            "there is a file of that name that is no export of a state", remedy="name another file"
+        )
+    sums = {}
+    with writing(path) as file, zipfile.ZipFile(file, "w", strict_timestamps=False) as archive:
+        archive.writestr(STATE, dump(encode_state(saved)))
+        archive.writestr(KEY, key)
+        for snapshot in _ordered(saved):
+            source = Path(fetch(snapshot))
+            archive.write(source, _entry(snapshot.digest))
+            sums[snapshot.digest] = _sum_of(source)
+        archive.writestr(SUMS, json.dumps(sums))
+
+
+class Archive:
+    """An export that is being read. Names in it are never used as paths."""
+
+    def __init__(self, archive: zipfile.ZipFile) -> None:
+        self._archive = archive
+        with _whole():
+            self.state = decode_state(parse(archive.read(STATE)))
+            self.key = archive.read(KEY)
+            self._sums = json.loads(archive.read(SUMS))
+            if len(self.key) != KEY_LENGTH or not isinstance(self._sums, dict):
+                raise ValueError
+
+    def extract(self, snapshot: SnapshotRef, folder: Path) -> Path:
+        """Compared with what its bytes should add up to."""
+        file = folder / hashlib.sha256(snapshot.digest.encode()).hexdigest()
+        with _whole():
+            with self._archive.open(_entry(snapshot.digest)) as source, writing(file) as target:
+                shutil.copyfileobj(source, target)
+            if self._sums.get(snapshot.digest) != _sum_of(file):
+                raise ValueError
+        return file
+
+
+def take_in(
+    archive: Archive, state: StateWriter, environment: str, folder: Path, check: Callable[[], None]
+) -> Head:
+    """Into a state that is empty, or that an earlier attempt has begun: then this one goes on.
+
+    The snapshots come first, so that no receipt is there without them.
+    """
+    saved = archive.state
+    if saved.head.environment != environment:
+        raise StorageError(
+            f"the file holds the state of {saved.head.environment}, not of {environment}",
+            remedy="import it into the environment that it was exported from",
+        )
+    head = replace(saved.head, serial=saved.head.serial + 1)
+    if state.head() not in {None, head} or not set(state.receipts()) <= set(saved.receipts):
+        raise occupied()
+    for snapshot in _ordered(saved):
+        check()
+        state.keep(snapshot, str(archive.extract(snapshot, folder)))
+    state.begin(head, archive.key)
+    for receipt in saved.receipts:
+        state.write(receipt)
+    return head
+
+
+@contextmanager
+def unpacking(path: Path) -> Iterator[Archive]:
+    with explained("read", path):
+        file = path.open("rb")
+    with file:
+        with _whole():
+            archive = zipfile.ZipFile(file)
+        with archive:
+            yield Archive(archive)
+
+
+def _ordered(saved: SavedState) -> list[SnapshotRef]:
+    return sorted(saved.references, key=attrgetter("digest"))
+
+
+def _is_ours(path: Path) -> bool:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return {STATE, KEY, SUMS} <= set(archive.namelist())
+    except (*_BROKEN, OSError):
+        return False
+
+
+@contextmanager
+def _whole() -> Iterator[None]:
+    try:
+        yield
+    except _BROKEN:
+        raise StorageError(
+            "the file is no whole export of a state",
+            remedy="copy it once more, or export again: `reconciler state export ENV FILE`",
+        ) from None
+
+
+def _entry(digest: str) -> str:
+    return f"snapshots/{digest}"
+
+
+def _sum_of(file: Path) -> str:
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()

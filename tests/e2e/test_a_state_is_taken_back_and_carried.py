@@ -1,0 +1,145 @@
+"""`state show|history|restore|export|import`, as they are run."""
+
+import json
+import shutil
+import zipfile
+from pathlib import Path
+
+import pytest
+from command_line import Project
+
+pytestmark = pytest.mark.promise("state")
+
+MANY = range(1, 31)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """Applied twice: ten people left at the second time, and ten were new."""
+    made = Project.make(tmp_path)
+    made.people(*MANY)
+    made.run("apply", "sandbox", "--yes")
+    made.people(*range(6, 36))
+    made.run("apply", "sandbox", "--yes")
+    return made
+
+
+def state(project: Project) -> Path:
+    return project.root / ".reconciler" / "state" / "sandbox"
+
+
+def hashes(project: Project) -> list[str]:
+    return sorted(project.members("email") | project.members("customer"))
+
+
+def silent(project: Project, said: str) -> None:
+    assert not any(one in said for one in hashes(project))
+
+
+def test_what_is_known_is_shown_in_round_numbers(project: Project) -> None:
+    said = project.run("state", "show", "sandbox").said
+    assert "serial 2" in said
+    assert "email/buyers" in said
+    assert "30  settled 20" in said
+    found = json.loads(project.run("state", "show", "sandbox", "--json").said)
+    assert (found["format_version"], found["serial"], len(found["addresses"])) == (1, 2, 2)
+    assert {one["members"] for one in found["addresses"]} == {30}
+    said = project.run("state", "history", "sandbox").said
+    silent(project, said)
+    assert "serial 1  until " in said
+    assert "2 addresses" in said
+
+
+def test_before_the_first_apply_there_is_nothing(tmp_path: Path) -> None:
+    project = Project.make(tmp_path)
+    project.people(1, 2)
+    assert "none yet" in project.run("state", "show", "sandbox").said
+    assert json.loads(project.run("state", "show", "sandbox", "--json").said)["serial"] is None
+    assert "none yet" in project.run("state", "history", "sandbox").said
+    assert "no state yet" in project.run("state", "export", "sandbox", "x.zip", code=10).said
+
+
+def test_after_a_restore_the_next_apply_sends_who_is_in_doubt_and_criteo_is_exact(project: Project) -> None:
+    before = project.writes()
+    project.run("state", "restore", "sandbox", "--serial", "1", code=64)
+    assert "kept are 1" in project.run("state", "restore", "sandbox", "--serial", "9", "-y", code=10).said
+    said = project.run("state", "restore", "sandbox", "--serial", "1", "--yes").said
+    assert "back to serial 1; what came after it is in doubt: 2 addresses" in said
+    assert project.writes() == before
+    found = json.loads(project.run("state", "show", "sandbox", "--json").said)
+    assert (found["serial"], {one["in_doubt"] for one in found["addresses"]}) == (3, {10})
+    project.run("plan", "sandbox", "--detailed-exitcode", code=2)
+    held = project.members("email"), project.members("customer")
+    project.run("apply", "sandbox", "--yes")
+    assert held == (project.members("email"), project.members("customer"))
+    project.run("plan", "sandbox", "--detailed-exitcode")
+
+
+def test_damage_is_done_without_when_that_is_accepted(project: Project) -> None:
+    (state(project) / "receipts" / "email.buyers.json").write_text("{")
+    said = project.run("apply", "sandbox", "--yes", code=10).said
+    assert "state restore --accept-loss" in " ".join(said.split())
+    project.run("state", "restore", "sandbox", "--serial", "1", "--yes", code=10)
+    said = project.run("state", "restore", "sandbox", "--serial", "1", "--yes", "--accept-loss").said
+    assert "email/buyers: its receipt can't be read" in said
+    project.run("apply", "sandbox", "--yes")
+    project.run("plan", "sandbox", "--detailed-exitcode")
+    assert len(project.members("email")) == 30
+
+
+def test_a_snapshot_that_is_lost_is_done_without_when_that_is_accepted(project: Project) -> None:
+    receipt = json.loads((state(project) / "receipts" / "email.buyers.json").read_text())
+    (state(project) / "snapshots" / receipt["current"]["base"]["digest"]).write_text("junk")
+    said = project.run("state", "restore", "sandbox", "--serial", "1", "--yes", code=10).said
+    assert "a snapshot is damaged" in said
+    said = project.run("state", "restore", "sandbox", "--serial", "1", "--yes", "--accept-loss").said
+    assert "1 snapshot can't be read" in said
+    project.run("apply", "sandbox", "--yes")
+    assert len(project.members("email")) == 30
+
+
+def test_a_state_is_carried_to_another_place(project: Project) -> None:
+    said = project.run("state", "export", "sandbox", "out.zip").said
+    file = project.root / "out.zip"
+    assert "personal data" in said
+    assert file.stat().st_mode & 0o777 == 0o600
+    project.run("state", "export", "sandbox", "out.zip")
+    key = (state(project) / "key").read_bytes()
+    said = project.run("state", "import", "sandbox", "out.zip", code=10).said
+    assert "there is a state already" in said
+    shutil.move(state(project), project.root / "old")
+    said = project.run("state", "import", "sandbox", "out.zip").said
+    assert "imported 2 addresses" in said
+    project.run("state", "import", "sandbox", "out.zip")
+    assert (state(project) / "key").read_bytes() == key
+    assert not list((project.root / ".reconciler" / "cache" / "sandbox").iterdir())
+    project.run("plan", "sandbox", "--detailed-exitcode")
+
+
+def test_nothing_is_overwritten_by_an_export(project: Project) -> None:
+    people = project.root / "data" / "people.csv"
+    before = people.read_bytes()
+    assert "no export" in project.run("state", "export", "sandbox", "data/people.csv", code=10).said
+    assert people.read_bytes() == before
+    project.run("state", "export", "sandbox", "-", code=64)
+
+
+def test_an_export_that_is_not_whole_is_refused(project: Project) -> None:
+    project.run("state", "export", "sandbox", "out.zip")
+    shutil.move(state(project), project.root / "old")
+    whole = project.root / "out.zip"
+    cut, changed, other = (project.root / f"{name}.zip" for name in ("cut", "changed", "other"))
+    cut.write_bytes(whole.read_bytes()[:-200])
+    rewritten(whole, changed, lambda name, content: content[:-1] + b"x" if "snapshots/" in name else content)
+    rewritten(whole, other, lambda _name, content: content.replace(b'"sandbox"', b'"elsewhere"'))
+    for file in ("cut.zip", "changed.zip", "data/people.csv"):
+        assert "no whole export" in project.run("state", "import", "sandbox", file, code=10).said
+    assert "the state of elsewhere" in project.run("state", "import", "sandbox", "other.zip", code=10).said
+    project.run("state", "import", "sandbox", "nowhere.zip", code=10)
+    assert "none yet" in project.run("state", "show", "sandbox").said
+
+
+def rewritten(source: Path, target: Path, change: object) -> None:
+    with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w") as new:
+        for name in old.namelist():
+            new.writestr(name, change(name, old.read(name)))

@@ -1,0 +1,261 @@
+"""The crash property's histories with the state in a bucket, whose lock outlives a crash."""
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from datetime import timedelta
+from pathlib import Path
+from unittest.mock import patch
+
+import hypothesis.strategies as st
+import pytest
+from counter_examples import EXAMPLES, History
+from fakes.bucket import MemoryBucket
+from fakes.clock import FakeClock
+from fakes.crash import Crash
+from fakes.criteo import FakeCriteo
+from fakes.members import MemoryEngine
+from histories import Histories, Step, some_edits
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import rule
+from lease_world import OneByOne
+from world import World
+
+from reconciler.core.errors import StorageError
+from reconciler.core.members import SnapshotRef
+from reconciler.core.model import Address
+from reconciler.core.ports import StateReader, StateWriter
+from reconciler.core.receipt import Receipt
+from reconciler.state import objects, remote
+from reconciler.state.bucket import UnreachableError
+from reconciler.state.lease import BEAT, Hold, Timing
+from reconciler.state.objects import LEASE, RECEIPTS, Objects, receipt_path
+from reconciler.state.remote import RemoteStore, Surroundings
+
+pytestmark = pytest.mark.promise("converges")
+
+TIMING = Timing.of(timedelta(seconds=1))
+"""A grace shorter than a late call needs to land, so that it may land in the next run."""
+
+
+class BeatingClock(FakeClock):
+    """The lease is renewed as time passes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.holds: list[Hold] = []
+
+    def advance(self, seconds: float) -> None:
+        while seconds > 0:
+            step = min(seconds, BEAT.total_seconds())
+            super().advance(step)
+            seconds -= step
+            for hold in self.holds:
+                with suppress(StorageError):
+                    hold.beat()
+
+    @contextmanager
+    def beating(self, hold: Hold) -> Iterator[None]:
+        self.holds.append(hold)
+        try:
+            yield
+        finally:
+            self.holds.remove(hold)
+
+
+class FileEngine(MemoryEngine):
+    """Sets that can be uploaded."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self._folder = folder
+
+    def file(self, snapshot: SnapshotRef) -> str:
+        file = self._folder / snapshot.digest
+        file.write_text("\n".join(sorted(self.members(snapshot))))
+        return str(file)
+
+
+class BucketState:
+    """Seen from two machines. The hooks of the fake are around all that changes it, but for the lease."""
+
+    def __init__(self, folder: Path, clock: BeatingClock) -> None:
+        self._clock = clock
+        self.bucket = MemoryBucket(clock.now, self._before, self._after)
+        self._stores = [self._on(folder / machine) for machine in ("one", "two")]
+        self.before_write = self.after_write = lambda _step: None
+        self._dead = False
+        self._waits = 0
+
+    def _on(self, machine: Path) -> RemoteStore:
+        around = Surroundings(
+            self._clock.now,
+            self._clock.wait,
+            lambda: machine / "cache",
+            machine / "leftovers",
+            lambda size: b"k" * size,
+        )
+        return RemoteStore(self.bucket, "test", TIMING, around)
+
+    @property
+    def _store(self) -> RemoteStore:
+        return self._stores[0]
+
+    def another_machine(self) -> None:
+        """The next run is there."""
+        self._stores.reverse()
+
+    @property
+    def saved_receipts(self) -> dict[Address, Receipt]:
+        there = Objects(MemoryBucket(held=self.bucket.held), "test")
+        head = there.head()
+        addresses = head.addresses if head else frozenset()
+        assert {receipt_path(one) for one in addresses} >= {
+            path for path in self.bucket.held if path.startswith(RECEIPTS)
+        }, "a receipt lies where nobody looks"
+        found = (there.receipt(one) for one in addresses)
+        return {one.address: one.receipt for one in found if one and one.receipt}
+
+    def reader(self) -> StateReader:
+        return self._store.reader()
+
+    @contextmanager
+    def lock(self, who: str) -> Iterator[StateWriter]:
+        with self._store.lock(who) as writer:
+            try:
+                yield writer
+            except Crash:
+                self._dead = True  # not even the lock is given back
+                raise
+
+    def crash(self) -> None:
+        """The next run is elsewhere."""
+        self._dead = False
+        self.another_machine()
+        self.wait_for_the_lock()
+
+    def wait_for_the_lock(self) -> None:
+        """Whoever held it is gone. Every second time somebody breaks it, else it ends by itself."""
+        holder = self._store.holder()
+        self._waits += bool(holder)
+        if holder and self._waits % 2:
+            self._store.break_lock(holder.id)
+        elif holder:
+            self._clock.advance(TIMING.life.total_seconds())
+
+    def _before(self, call: str, path: str) -> None:
+        self._hooked(self.before_write, call, path)
+
+    def _after(self, call: str, path: str) -> None:
+        self._hooked(self.after_write, call, path)
+
+    def _hooked(self, hook: Callable[[str], None], call: str, path: str) -> None:
+        if self._dead:
+            raise Crash
+        if call not in {"read", "list"} and path != LEASE:
+            try:
+                hook(f"{call} {path}")
+            except Crash:
+                self._dead = True
+                raise
+
+
+class BucketWorld(World):
+    """Close it: it has a folder for what is uploaded."""
+
+    def __init__(self) -> None:
+        self._open = ExitStack()
+        super().__init__(clock=BeatingClock())
+
+    def __post_init__(self) -> None:
+        self.folder = Path(self._open.enter_context(tempfile.TemporaryDirectory()))
+        self._open.enter_context(patch.object(remote, "_beating", self.clock.beating))
+        self._open.enter_context(patch.object(objects, "ThreadPoolExecutor", OneByOne))
+        self._open.enter_context(patch.object(remote, "UNNAMED", timedelta(minutes=10)))
+        self.criteo = FakeCriteo(self.clock, account_ids=("1001", "1002"))
+        self.store = BucketState(self.folder, self.clock)
+        self.engine = FileEngine(self.folder)
+
+    def close(self) -> None:
+        self._open.close()
+
+    def die(self) -> None:
+        """Another machine goes on: all that it knows of members comes from the bucket."""
+        self.store.crash()
+        self.store.before_write = self.store.after_write = lambda _step: None
+        survivor, reader = FileEngine(self.folder), self.store.reader()
+        for receipt in self.store.saved_receipts.values():
+            for digest in receipt.snapshots:
+                members = Path(reader.fetch(SnapshotRef(digest, 1))).read_text().splitlines()
+                assert survivor.snapshot(members).digest == digest
+        self.engine = survivor
+
+
+class BucketHistories(Histories):
+    def made(self) -> BucketWorld:
+        return BucketWorld()
+
+    def teardown(self) -> None:
+        try:
+            super().teardown()
+        finally:
+            self.world.close()
+
+    @rule(
+        made=some_edits,
+        number=st.integers(1, 20),
+        after=st.booleans(),
+        lasting=st.booleans(),
+        elsewhere=st.booleans(),
+    )
+    def run_and_lose_the_store(
+        self, made: list[Step], number: int, after: bool, lasting: bool, elsewhere: bool
+    ) -> None:
+        """Its n-th write fails, before or after it takes place; `lasting`: all that follow as well.
+
+        `elsewhere`: the next run can't bring home what was left over.
+        """
+        self._do(made)
+        seen = 0
+
+        def before(step: str) -> None:
+            nonlocal seen
+            seen += 1
+            if (seen == number and not after) or (seen > number and lasting):
+                raise UnreachableError(step)
+
+        def behind(step: str) -> None:
+            if seen == number and after:
+                raise UnreachableError(step)
+
+        self.world.store.before_write, self.world.store.after_write = before, behind
+        flights = self._flights()
+        with suppress(UnreachableError):
+            self._run()
+        self.world.store.wait_for_the_lock()
+        if seen >= number:
+            self.all_answered = False
+            self._doubt_what_was_under_way(flights)
+        if elsewhere:
+            self.world.store.another_machine()
+
+    @rule()
+    def another_machine(self) -> None:
+        self.world.store.another_machine()
+
+
+BucketHistories.TestCase.settings = settings(
+    max_examples=int(os.environ.get("BUCKET_HISTORIES", "300")),
+    derandomize="TORTURE" not in os.environ,  # else other ones each time
+    stateful_step_count=10,
+    deadline=timedelta(seconds=20),
+    report_multiple_bugs=False,
+    suppress_health_check=list(HealthCheck),
+)
+TestBucketHistories = BucketHistories.TestCase
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.__name__)
+def test_it_still_holds_that(example: History) -> None:
+    example(BucketHistories)
