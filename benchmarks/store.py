@@ -30,7 +30,8 @@ from reconciler.core.ports import Clock, StateStore
 from reconciler.emulator import Emulator, Switches
 from reconciler.state.lease import Timing
 from reconciler.state.local import LocalStore
-from reconciler.state.remote import RemoteStore, Surroundings
+from reconciler.state.reader import Surroundings
+from reconciler.state.remote import RemoteStore
 
 AUDIENCES, PEOPLE, BATCH = 10, 10_000, 400
 """500 batches: what two minutes take at the documented limit, which is what bounds a large apply."""

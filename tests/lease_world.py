@@ -27,7 +27,9 @@ from reconciler.state import objects, remote
 from reconciler.state.bucket import UnreachableError
 from reconciler.state.lease import BEAT, MARGIN, Hold, Lease, Timing
 from reconciler.state.objects import HEAD, LEASE, RECEIPTS, Objects
-from reconciler.state.remote import RemoteStore, RemoteWriter, Surroundings
+from reconciler.state.reader import Surroundings
+from reconciler.state.remote import RemoteStore
+from reconciler.state.writer import RemoteWriter
 
 REQUEST = timedelta(seconds=60)
 TIMING = Timing.of(REQUEST)

@@ -22,7 +22,8 @@ def open_store(
     if url.startswith(BUCKETS):
         from reconciler.state.bucket import open_bucket
         from reconciler.state.lease import Timing
-        from reconciler.state.remote import RemoteStore, Surroundings
+        from reconciler.state.reader import Surroundings
+        from reconciler.state.remote import RemoteStore
 
         around = Surroundings(clock.now, clock.wait, snapshots, leftovers / environment.name)
         return RemoteStore(open_bucket(url), environment.name, Timing.of(environment.api.timeout), around)

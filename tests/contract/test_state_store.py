@@ -27,7 +27,8 @@ from reconciler.state.bucket import Bucket, ObjectStore
 from reconciler.state.history import KEPT
 from reconciler.state.lease import Timing
 from reconciler.state.local import LocalStore
-from reconciler.state.remote import RemoteStore, Surroundings
+from reconciler.state.reader import Surroundings
+from reconciler.state.remote import RemoteStore
 
 pytestmark = pytest.mark.promise("state")
 

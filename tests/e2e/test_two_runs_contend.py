@@ -27,7 +27,8 @@ from reconciler.core.receipt import Holding, Receipt
 from reconciler.state import lease
 from reconciler.state.bucket import UnreachableError
 from reconciler.state.objects import LEASE
-from reconciler.state.remote import RemoteStore, Surroundings
+from reconciler.state.reader import Surroundings
+from reconciler.state.remote import RemoteStore
 
 pytestmark = pytest.mark.promise("state")
 

@@ -27,11 +27,12 @@ from reconciler.core.members import SnapshotRef
 from reconciler.core.model import Address
 from reconciler.core.ports import StateReader, StateWriter
 from reconciler.core.receipt import Receipt
-from reconciler.state import objects, remote
+from reconciler.state import objects, remote, writer
 from reconciler.state.bucket import UnreachableError
 from reconciler.state.lease import BEAT, Hold, Timing
 from reconciler.state.objects import LEASE, RECEIPTS, Objects, receipt_path
-from reconciler.state.remote import RemoteStore, Surroundings
+from reconciler.state.reader import Surroundings
+from reconciler.state.remote import RemoteStore
 
 pytestmark = pytest.mark.promise("converges")
 
@@ -172,7 +173,7 @@ class BucketWorld(World):
         self.folder = Path(self._open.enter_context(tempfile.TemporaryDirectory()))
         self._open.enter_context(patch.object(remote, "_beating", self.clock.beating))
         self._open.enter_context(patch.object(objects, "ThreadPoolExecutor", OneByOne))
-        self._open.enter_context(patch.object(remote, "UNNAMED", timedelta(minutes=10)))
+        self._open.enter_context(patch.object(writer, "UNNAMED", timedelta(minutes=10)))
         self.criteo = FakeCriteo(self.clock, account_ids=("1001", "1002"))
         self.store = BucketState(self.folder, self.clock)
         self.engine = FileEngine(self.folder)
