@@ -1,4 +1,4 @@
-"""The calls that only `doctor` makes: who we are to Criteo, and which accounts and retailers it shows us."""
+"""The calls that test a connection: who we are to Criteo, and which accounts and retailers it shows us."""
 
 from collections.abc import Sequence
 from datetime import timedelta
