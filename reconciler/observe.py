@@ -34,11 +34,12 @@ def observe(
     now = clock.now()
     receipts = {receipt.address: receipt for receipt in state.receipts()}
     specs = [spec for spec in desired.segments if spec.address in only]
-    accounts = _accounts(desired, receipts.values(), readers)
+    accounts = reachable(desired, receipts.values(), readers)
     progress("reading segments")
-    segments = _listed(accounts, {spec.key.account_id for spec in desired.segments})
+    needed = {spec.key.account_id for spec in desired.segments}
+    listing = _listed(accounts, needed)
     _probe_others(specs, accounts, readers)
-    segments = _confirmed(accounts, receipts.values(), segments)
+    segments = _confirmed(accounts, receipts.values(), listing)
     present = {one.id: one for listed in segments.values() for one in listed}
     targets = _targets(specs, engine, now.date(), progress)
     progress("comparing members")
@@ -58,7 +59,7 @@ def observe(
     )
 
 
-def _accounts(
+def reachable(
     desired: Desired, receipts: Iterable[Receipt], readers: Mapping[str, SegmentReader]
 ) -> dict[str, SegmentReader]:
     """Each account that matters, with a reader that may see it.
@@ -75,6 +76,13 @@ def _accounts(
             if credential is not None:
                 accounts.setdefault(holding.key.account_id, readers[credential])
     return accounts
+
+
+def listed(
+    accounts: Mapping[str, SegmentReader], receipts: Iterable[Receipt], needed: Container[str]
+) -> dict[str, tuple[Segment, ...]]:
+    """By account: what is there, with what no listing shows but its id finds."""
+    return _confirmed(accounts, receipts, _listed(accounts, needed))
 
 
 def _listed(accounts: Mapping[str, SegmentReader], needed: Container[str]) -> dict[str, tuple[Segment, ...]]:

@@ -64,6 +64,12 @@ def colour_wish(no_color: bool) -> bool | None:
     return False if no_color or os.environ.get("NO_COLOR") else None
 
 
+def repository_on_github() -> Path | None:
+    """Where a job of GitHub Actions has checked the repository out; None anywhere else."""
+    on_github = os.environ.get("GITHUB_ACTIONS") == "true"
+    return Path(os.environ.get("GITHUB_WORKSPACE") or Path.cwd()) if on_github else None
+
+
 def _memory_limit(size: str) -> str:
     """A size that DuckDB takes; what it says of others names neither the variable nor the way out."""
     if not SIZE.fullmatch(size):

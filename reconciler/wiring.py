@@ -89,13 +89,19 @@ class Workspace:
         return tuple(note for note in notes if note)
 
     def engine(self, state: StateReader) -> DuckDbEngine:
-        environment = self.desired.environment
+        return self._engine(self.data_root, self.desired.environment.sample_rows, state)
+
+    def engine_over(self, folder: Path, state: StateReader) -> DuckDbEngine:
+        """With all the people that are in the files of a folder, whatever sample the environment takes."""
+        return self._engine(str(folder), None, state)
+
+    def _engine(self, data_root: str, sample_rows: int | None, state: StateReader) -> DuckDbEngine:
         engine = DuckDbEngine(
-            self.data_root,
+            data_root,
             self.cache(),
             state.fetch,
             state.key(),
-            environment.sample_rows,
+            sample_rows,
             self._settings.memory_limit,
         )
         self._open.callback(engine.close)

@@ -11,6 +11,7 @@ PROMISES = {
     "two runs can't write one environment",
     "refused-early": "What is wrong is refused before the first write, all findings at once, each with place",
     "guards": "A change larger than the guards allow, or lost access, sends nothing",
+    "approved": "What is applied is what was approved, within the bounds that were written down, or nothing",
     "faults": "Bad input and faults: each has its message, its way out and its exit code, and loses nothing",
     "private": "No identifier, token or secret is in any output, log, error, plan or temporary file",
     "members": "Members are exact: the engine, in SQL, agrees with plain Python on every form and every set",

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from hypothesis import strategies as st
 
+from reconciler.core.approval import Use
 from reconciler.core.members import EMPTY, Delta, SnapshotRef
 from reconciler.core.model import FORMS, Address, SegmentKey
 from reconciler.core.ports import Head, SavedState
@@ -31,7 +32,13 @@ filled = st.builds(SnapshotRef, digest=digests, count=st.integers(min_value=1, m
 snapshots = st.just(EMPTY) | filled
 deltas = st.builds(Delta, urgent=counts, adds=counts, removes=counts)
 heads = st.builds(
-    Head, lineage=st.binary(min_size=16, max_size=16).map(bytes.hex), serial=counts, environment=names
+    Head,
+    lineage=st.binary(min_size=16, max_size=16).map(bytes.hex),
+    serial=counts,
+    environment=names,
+    uses=st.lists(
+        st.builds(Use, digest=names, started_at=times, completed_at=st.none() | times), max_size=3
+    ).map(tuple),
 )
 
 intents = st.builds(Intent, name=st.text(max_size=40), written_at=times, sent_at=times)
@@ -69,6 +76,8 @@ holdings = st.builds(
     settled_at=st.none() | times,
     quiet_until=st.none() | times,
     renames=st.lists(renames, max_size=2).map(tuple),
+    unknown_before=st.none() | times,
+    patched_at=st.none() | times,
 )
 receipts = st.builds(
     Receipt,
@@ -78,6 +87,7 @@ receipts = st.builds(
     retired=st.lists(st.builds(Retired, holding=holdings, retired_at=times), max_size=2).map(tuple),
     definition=st.just("") | digests,
     forgotten_at=st.none() | times,
+    renew=st.booleans(),
 )
 saved_states = st.builds(
     SavedState,

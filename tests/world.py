@@ -12,6 +12,7 @@ from fakes.state import MemoryStore
 
 from reconciler.apply import Report, Tools, apply
 from reconciler.core.events import Event
+from reconciler.core.marks import mark, marked
 from reconciler.core.model import (
     Address,
     Api,
@@ -91,7 +92,11 @@ class World:
             address.audience, wish.title, wish.description, Source(("x.csv",)), (), guards=self.guards
         )
         key = SegmentKey(wish.account_id, wish.retailer_id, *wish.kind)
-        return SegmentSpec(address, wish.title, wish.description, key, CREDENTIAL, audience)
+        return SegmentSpec(address, wish.title, self.described(address), key, CREDENTIAL, audience)
+
+    def described(self, address: Address) -> str:
+        """What stands under a segment's name at Criteo."""
+        return marked(self.wishes[address].description, mark("test", address))
 
     def _sources(self) -> None:
         """Every kind holds the same people under other names, as other forms would."""

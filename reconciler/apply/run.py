@@ -137,5 +137,7 @@ def _promote(tools: Tools, ledger: Ledger, address: Address, step: PromoteSucces
     if receipt.successor is None:
         raise AssertionError(f"{address} has no successor")
     left = (Retired(receipt.current, tools.clock.now()),) if step.retires else ()
-    promoted = replace(receipt, current=receipt.successor, successor=None, retired=(*receipt.retired, *left))
+    promoted = replace(
+        receipt, current=receipt.successor, successor=None, retired=(*receipt.retired, *left), renew=False
+    )
     ledger.write(promoted)

@@ -4,6 +4,7 @@ import os
 import sys
 import threading
 from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from typing import Any, NoReturn
@@ -12,44 +13,61 @@ import click
 
 from reconciler.apply import Report, Tools, apply, side_by_side
 from reconciler.clock import LONGEST_RENEWAL, Stop
-from reconciler.commands.options import OUTPUT, WORLD, answering, settings_of, stop_event, with_options
+from reconciler.commands.approving import TERMS, Terms, accepted, mark, terms_of
+from reconciler.commands.options import (
+    ENVIRONMENT,
+    OUTPUT,
+    WORLD,
+    answering,
+    settings_of,
+    stop_event,
+    with_options,
+)
 from reconciler.commands.planning import Planned, Screen, make_plan, screen
+from reconciler.commands.publishing import FORMS, Page, published
 from reconciler.commands.recording import STANDARD_OUTPUT, Run, recorded
-from reconciler.core.errors import CancelledError, PartlyAppliedError, RefusedError
+from reconciler.core.errors import CancelledError, PartlyAppliedError, RefusedError, StaleError
 from reconciler.core.events import Outcome, plan_made
 from reconciler.core.ports import StateWriter
-from reconciler.render.report import apply_report, print_report
+from reconciler.render.document import Subject
+from reconciler.render.figures import ROUNDED, Figures
+from reconciler.render.outcome import ApplyReport, apply_report
+from reconciler.render.report import print_report
 from reconciler.render.terminal import print_plan
 from reconciler.wiring import WRITING, Workspace, workspace
 
 WORKERS = 8
 LAST_WORDS = 1.0
-"""Seconds for the last event of a run that is ended while others may be speaking."""
+"""Seconds for what is told last of a run that is ended while others may be speaking."""
 
 
 @click.command(name="apply")
-@click.argument("environment", metavar="ENV")
+@ENVIRONMENT
 @click.option("-y", "--yes", is_flag=True, help="Do not ask; needed where nobody can answer.")
 @click.option(
     "--events",
     metavar="FILE",
     help="Write what happens to FILE as NDJSON; - for standard output, and the rest to standard error.",
 )
-@with_options(WORLD, OUTPUT)
+@with_options(TERMS, FORMS, WORLD, OUTPUT)
 @click.pass_obj
 def command(stop: object, /, environment: str, yes: bool, events: str | None, **flags: Any) -> int:
     """Plan, show the plan, and carry it out.
 
     Holds the environment's lock from the first look to the last write. What an interrupted run has
     sent is not sent again: run the same command, and it goes on where it stopped. A plan that a guard
-    stands against is refused before the first write (exit 5).
+    stands against is refused before the first write (exit 5), and so is one that goes beyond what
+    --approved or --refresh allow (exit 6).
     """
     settings, asked = settings_of(flags), stop_event(stop)
     if not yes and not sys.stdin.isatty():
         raise click.UsageError("nobody can be asked here: pass --yes to apply the plan as it is shown")
-    shown = screen(settings, taken=events == STANDARD_OUTPUT)
+    if flags["as_json"] and events == STANDARD_OUTPUT:
+        raise click.UsageError("--json and --events - both want standard output: give one of them a file")
+    shown = screen(settings, taken=flags["as_json"] or events == STANDARD_OUTPUT)
 
-    def work(run: Run) -> int:
+    def work(run: Run, page: Page) -> int:
+        terms = terms_of(flags, settings.directory)
         with workspace(settings, environment, asked, run.told, WRITING) as space:
             run.start(space, settings.who)
             with ExitStack() as held:
@@ -57,15 +75,46 @@ def command(stop: object, /, environment: str, yes: bool, events: str | None, **
                     state = held.enter_context(space.store.lock(settings.who))
                     planned = make_plan(space, state, flags["only"], run.told)
                 run.told.emit(plan_made(planned.plan))
+                page.document = planned.document(space, ROUNDED, Subject.APPLY)
+                if not planned.plan.blocked:
+                    return _apply(Work(space, state, shown, run, page, asked), planned, terms, yes)
                 print_plan(planned.document(space, shown.figures), shown.out)
-                if planned.plan.blocked:
-                    return RefusedError.exit_code
-                if planned.plan.changes:
-                    _confirm(space, yes)
-                    return _carry_out(space, state, planned, shown, run, asked)
-        return 0
+                return RefusedError.exit_code
 
-    return recorded(events, settings, shown.progress, work)
+    with published(flags, settings, Subject.APPLY, environment) as page:
+        return recorded(events, settings, shown.progress, partial(work, page=page))
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What carrying a plan out takes."""
+
+    space: Workspace
+    state: StateWriter
+    shown: Screen
+    run: Run
+    page: Page
+    asked: Stop
+
+
+def _apply(work: Work, planned: Planned, terms: Terms, yes: bool) -> int:
+    """What is not allowed is shown all the same, and refused."""
+    space, out = work.space, work.shown.out
+    try:
+        may = accepted(terms, planned, space, work.state)
+    except StaleError:
+        print_plan(planned.document(space, work.shown.figures), out)
+        raise
+    work.page.document = may.planned.document(space, ROUNDED, Subject.APPLY)
+    print_plan(may.planned.document(space, work.shown.figures), out)
+    if not may.planned.plan.changes:
+        return 0
+    _confirm(space, yes)
+    mark(may.digests, work.state, space)
+    code = _carry_out(work, may.planned)
+    if code == 0:
+        mark(may.digests, work.state, space, completed=True)
+    return code
 
 
 def _confirm(space: Workspace, yes: bool) -> None:
@@ -78,34 +127,45 @@ def _confirm(space: Workspace, yes: bool) -> None:
     space.clock.check()
 
 
-def _carry_out(
-    space: Workspace, state: StateWriter, planned: Planned, shown: Screen, run: Run, asked: Stop
-) -> int:
+def _carry_out(work: Work, planned: Planned) -> int:
+    space, run = work.space, work.run
     tools = Tools(
         api=space.desired.environment.api,
-        state=state,
+        state=work.state,
         engine=planned.engine,
         readers=space.readers(),
         writers=space.writers(),
         clock=space.clock,
         emit=run.told.emit,
     )
-    run_jobs = side_by_side(WORKERS, asked, partial(_stuck, run, asked))
-    with shown.progress:
+    run_jobs = side_by_side(WORKERS, work.asked, partial(_stuck, run, work.page, work.asked))
+    with work.shown.progress:
         report = apply(planned.plan, planned.observed.receipts, tools, run_jobs)
-    name, seconds = space.desired.environment.name, timedelta(seconds=run.seconds)
-    print_report(apply_report(name, run.tally, seconds, space.clock.now(), shown.figures), shown.out)
+    print_report(_told(work, work.shown.figures), work.shown.out)
+    if work.page.document:
+        work.page.document = replace(work.page.document, outcome=_told(work, ROUNDED))
     return _exit_code(report)
 
 
-def _stuck(run: Run, asked: Stop) -> NoReturn:
+def _told(work: Work, figures: Figures) -> ApplyReport:
+    name, seconds = work.space.desired.environment.name, timedelta(seconds=work.run.seconds)
+    return apply_report(name, work.run.tally, seconds, work.space.clock.now(), figures)
+
+
+def _stuck(run: Run, page: Page, asked: Stop) -> NoReturn:
     """The lock ends with the process, and so do the calls that would not end in time."""
     asked.calm(LONGEST_RENEWAL)
     click.echo("Stopped: a call in flight did not end in time. The state says that it may have", err=True)
     click.echo("happened. Run the same command again: it goes on where it stopped.", err=True)
-    last = threading.Thread(target=run.end, args=(CancelledError.exit_code,), daemon=True)
-    last.start()
-    last.join(LAST_WORDS)
+    stopped = CancelledError("stopped while a call was in flight", remedy="run the same command again")
+    last = [
+        threading.Thread(target=run.end, args=(stopped.exit_code,), daemon=True),
+        threading.Thread(target=page.fail, args=(stopped,), daemon=True),
+    ]
+    for one in last:
+        one.start()
+    for one in last:
+        one.join(LAST_WORDS)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(CancelledError.exit_code)

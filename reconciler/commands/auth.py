@@ -8,7 +8,16 @@ from typing import Any
 
 import click
 
-from reconciler.commands.options import OUTPUT, Duration, answering, settings_of, stop_event, with_options
+from reconciler.commands.completing import credential_names
+from reconciler.commands.options import (
+    ENVIRONMENT,
+    OUTPUT,
+    Duration,
+    answering,
+    settings_of,
+    stop_event,
+    with_options,
+)
 from reconciler.commands.planning import Screen, screen
 from reconciler.core.authorization import is_answer
 from reconciler.core.errors import AuthenticationError, ConfigurationError, ReconcilerError
@@ -45,8 +54,8 @@ def command() -> None:
 
 
 @command.command(name="url")
-@click.argument("environment", metavar="ENV")
-@click.argument("credential", metavar="CREDENTIAL")
+@ENVIRONMENT
+@click.argument("credential", metavar="CREDENTIAL", shell_complete=credential_names)
 @with_options(PLAN, OUTPUT)
 @click.pass_obj
 def print_url(stop: object, /, environment: str, credential: str, planning: bool, **flags: Any) -> None:
@@ -68,8 +77,8 @@ def print_url(stop: object, /, environment: str, credential: str, planning: bool
 
 
 @command.command()
-@click.argument("environment", metavar="ENV")
-@click.argument("credential", metavar="CREDENTIAL")
+@ENVIRONMENT
+@click.argument("credential", metavar="CREDENTIAL", shell_complete=credential_names)
 @with_options(PLAN)
 @click.option("--paste", is_flag=True, help="Paste the address even if redirectUri is on this machine.")
 @click.option(
@@ -110,8 +119,8 @@ def login(
 
 
 @command.command()
-@click.argument("environment", metavar="ENV")
-@click.argument("credential", metavar="[CREDENTIAL]", default="")
+@ENVIRONMENT
+@click.argument("credential", metavar="[CREDENTIAL]", default="", shell_complete=credential_names)
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 @with_options(OUTPUT)
 @click.pass_obj

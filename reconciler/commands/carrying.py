@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from reconciler.commands.options import OUTPUT, answering, settings_of, stop_event, with_options
+from reconciler.commands.options import ENVIRONMENT, OUTPUT, answering, settings_of, stop_event, with_options
 from reconciler.commands.planning import Screen, screen
 from reconciler.core.errors import LockedError, StorageError
 from reconciler.core.ports import SavedState
@@ -35,7 +35,7 @@ def opened(
 
 
 @click.command(name="restore")
-@click.argument("environment", metavar="ENV")
+@ENVIRONMENT
 @click.option("--serial", type=int, required=True, help="The state to go back to: see `state history`.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask; needed where nobody can answer.")
 @click.option(
@@ -94,7 +94,7 @@ def _tell(environment: str, serial: int, done: Restored) -> None:
 
 
 @click.command(name="export")
-@click.argument("environment", metavar="ENV")
+@ENVIRONMENT
 @click.argument("file", metavar="FILE")
 @with_options(OUTPUT)
 @click.pass_obj
@@ -122,7 +122,7 @@ def export(stop: object, /, environment: str, file: str, **flags: Any) -> None:
 
 
 @click.command(name="import")
-@click.argument("environment", metavar="ENV")
+@ENVIRONMENT
 @click.argument("file", metavar="FILE")
 @with_options(OUTPUT)
 @click.pass_obj

@@ -5,7 +5,15 @@ from typing import Any
 
 import click
 
-from reconciler.commands.options import EMULATE, OUTPUT, SOURCES, settings_of, stop_event, with_options
+from reconciler.commands.options import (
+    EMULATE,
+    ENVIRONMENT,
+    OUTPUT,
+    SOURCES,
+    settings_of,
+    stop_event,
+    with_options,
+)
 from reconciler.commands.planning import Screen, screen
 from reconciler.core.checkup import Check, exit_code
 from reconciler.core.errors import ConfigurationError
@@ -20,7 +28,7 @@ from reconciler.wiring import Workspace, workspace
 
 
 @click.command(name="doctor")
-@click.argument("environment", metavar="ENV")
+@ENVIRONMENT
 @click.option("--plan", "only", flag_value="plan", help="Only what `plan` needs.")
 @click.option("--apply", "only", flag_value="apply", help="Only what `apply` needs.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from reconciler.commands.options import OUTPUT, Duration, settings_of, stop_event, with_options
+from reconciler.commands.options import ENVIRONMENT, OUTPUT, Duration, settings_of, stop_event, with_options
 from reconciler.core.errors import ConfigurationError
 from reconciler.disk.atomic import replace_file
 from reconciler.disk.private import HOME, private_directory
@@ -31,7 +31,7 @@ def command() -> None:
 
 
 @command.command()
-@click.argument("environment", metavar="ENV")
+@ENVIRONMENT
 @click.option("--host", default="127.0.0.1", show_default=True, help="A loopback address.")
 @click.option("--port", default=8399, show_default=True, help="0 takes a free one.")
 @with_options(OUTPUT)
@@ -61,7 +61,7 @@ def _tell(environment: str, url: str) -> None:
 
 
 @command.command()
-@click.argument("environment", metavar="ENV")
+@ENVIRONMENT
 @with_options(OUTPUT)
 def reset(environment: str, **flags: Any) -> None:
     """Forget all segments, members, faults and history; accounts and credentials stay."""
@@ -72,7 +72,7 @@ def reset(environment: str, **flags: Any) -> None:
 
 
 @command.command()
-@click.argument("environment", metavar="ENV")
+@ENVIRONMENT
 @click.argument("duration", type=Duration())
 @with_options(OUTPUT)
 def advance(environment: str, duration: float, **flags: Any) -> None:
@@ -86,7 +86,7 @@ def advance(environment: str, duration: float, **flags: Any) -> None:
 
 
 @command.command()
-@click.argument("environment", metavar="ENV")
+@ENVIRONMENT
 @click.argument("kind", type=click.Choice(KINDS))
 @click.option(
     "--operation",
@@ -117,7 +117,7 @@ def fault(
 
 
 @command.command()
-@click.argument("environment", metavar="ENV")
+@ENVIRONMENT
 @with_options(OUTPUT)
 def revoke(environment: str, **flags: Any) -> None:
     """Withdraw every consent, as an account's administrator would at Criteo."""

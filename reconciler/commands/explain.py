@@ -4,12 +4,21 @@ from typing import Any
 
 import click
 
-from reconciler.commands.options import EMULATE, OUTPUT, SOURCES, settings_of, stop_event, with_options
+from reconciler.commands.completing import address_names
+from reconciler.commands.options import (
+    EMULATE,
+    ENVIRONMENT,
+    OUTPUT,
+    SOURCES,
+    settings_of,
+    stop_event,
+    with_options,
+)
 
 
 @click.command(name="explain")
-@click.argument("environment", metavar="ENV")
-@click.argument("address", metavar="ADDRESS")
+@ENVIRONMENT
+@click.argument("address", metavar="ADDRESS", shell_complete=address_names)
 @with_options(SOURCES, EMULATE, OUTPUT)
 @click.pass_obj
 def command(stop: object, /, environment: str, address: str, **flags: Any) -> None:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from reconciler.clock import Stop
+from reconciler.commands.completing import address_names, environment_names
 from reconciler.core.errors import ConfigurationError
 from reconciler.core.model import Address
 from reconciler.settings import Settings, read_settings
@@ -18,6 +19,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 DURATION = re.compile(r"^(\d+)(s|m|h|d)$")
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
+ENVIRONMENT = click.argument("environment", metavar="ENV", shell_complete=environment_names)
 OUTPUT = (
     click.option("-C", "directory", metavar="DIR", help="Run as if started in DIR."),
     click.option("--no-color", is_flag=True, help="No colour, as with NO_COLOR=1."),
@@ -37,6 +39,7 @@ ONLY = (
         "--only",
         multiple=True,
         metavar="ADDRESS",
+        shell_complete=address_names,
         help="Only these addresses (destination/audience); may be repeated.",
     ),
 )

@@ -7,13 +7,15 @@ from time import monotonic
 from rich.console import Console
 
 from reconciler.commands.options import selected
+from reconciler.core.approval import Approved
+from reconciler.core.envelope import approved_changes
 from reconciler.core.events import Teller
 from reconciler.core.plan import Observed, Plan
 from reconciler.core.planner import plan
 from reconciler.core.ports import MemberEngine, StateReader
 from reconciler.crash import log_calls
 from reconciler.observe import observe
-from reconciler.render.document import Document, plan_document
+from reconciler.render.document import Document, Subject, plan_document
 from reconciler.render.figures import EXACT, ROUNDED, Figures
 from reconciler.render.progress import Progress, Quiet, progress
 from reconciler.render.terminal import console, forgiving
@@ -38,8 +40,23 @@ class Planned:
     observed: Observed
     engine: MemberEngine
 
-    def document(self, space: Workspace, figures: Figures) -> Document:
-        return plan_document(self.plan, space.desired.environment, figures)
+    def document(self, space: Workspace, figures: Figures, subject: Subject = Subject.PLAN) -> Document:
+        return plan_document(self.plan, space.desired.environment, figures, subject)
+
+    def approvable(self, space: Workspace) -> Approved | None:
+        """What applying it would be held to; None where a guard stands against it."""
+        environment, basis = space.desired.environment, self.plan.basis
+        if self.plan.blocked:
+            return None
+        return Approved(
+            digest="",
+            environment=environment.name,
+            endpoint=environment.api.endpoint,
+            seats=dict(environment.seats),
+            lineage=basis.lineage,
+            made_at=basis.made_at,
+            changes=approved_changes(self.plan, self.observed.receipts),
+        )
 
 
 def screen(settings: Settings, *, taken: bool = False) -> Screen:

@@ -15,8 +15,8 @@ from reconciler.core.errors import CancelledError
 from reconciler.core.events import Everyone, RunStarted, run_ended
 from reconciler.disk.lines import LineFile
 from reconciler.failures import BUG, known
+from reconciler.render.outcome import Tally
 from reconciler.render.progress import Progress
-from reconciler.render.report import Tally
 from reconciler.render.stream import BEGINNING, Stream
 from reconciler.settings import Settings
 from reconciler.wiring import Workspace

@@ -1,4 +1,4 @@
-"""`state`: care of what is known: shows, keeps and carries it; shows and breaks its lock."""
+"""`state`: care of what is known: shows, keeps, makes anew and carries it; shows and breaks its lock."""
 
 import json
 from typing import Any
@@ -6,7 +6,8 @@ from typing import Any
 import click
 
 from reconciler.commands.carrying import export, import_, opened, restore
-from reconciler.commands.options import OUTPUT, with_options
+from reconciler.commands.options import ENVIRONMENT, OUTPUT, with_options
+from reconciler.commands.rebuild import rebuild
 
 
 @click.group(name="state")
@@ -17,6 +18,7 @@ def command() -> None:
       reconciler state show production                  addresses, sizes, what is in doubt
       reconciler state history production               the states that are kept
       reconciler state restore production --serial 41   go back to one of them
+      reconciler state rebuild production               where none is left: what Criteo has, and ways to go on
       reconciler state export production FILE           carry it to another place,
       reconciler state import production FILE           where there is none yet
       reconciler state lock list production             who holds it, since when, until when
@@ -25,7 +27,7 @@ def command() -> None:
 
 
 @command.command(name="show")
-@click.argument("environment", metavar="ENV")
+@ENVIRONMENT
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 @with_options(OUTPUT)
 @click.pass_obj
@@ -43,7 +45,7 @@ def show(stop: object, /, environment: str, as_json: bool, **flags: Any) -> None
 
 
 @command.command(name="history")
-@click.argument("environment", metavar="ENV")
+@ENVIRONMENT
 @with_options(OUTPUT)
 @click.pass_obj
 def history(stop: object, /, environment: str, **flags: Any) -> None:
@@ -54,7 +56,7 @@ def history(stop: object, /, environment: str, **flags: Any) -> None:
         print_history(environment, space.store.reader().history(), shown.out)
 
 
-for one in (restore, export, import_):
+for one in (restore, rebuild, export, import_):
     command.add_command(one)
 
 
@@ -64,7 +66,7 @@ def lock() -> None:
 
 
 @lock.command(name="list")
-@click.argument("environment", metavar="ENV")
+@ENVIRONMENT
 @with_options(OUTPUT)
 @click.pass_obj
 def list_locks(stop: object, /, environment: str, **flags: Any) -> None:
@@ -75,7 +77,7 @@ def list_locks(stop: object, /, environment: str, **flags: Any) -> None:
 
 
 @lock.command(name="break")
-@click.argument("environment", metavar="ENV")
+@ENVIRONMENT
 @click.option("--id", "holder_id", required=True, metavar="ID", help="As `state lock list` names it.")
 @with_options(OUTPUT)
 @click.pass_obj

@@ -6,7 +6,15 @@ from typing import Any
 
 import click
 
-from reconciler.commands.options import EMULATE, ONLY, OUTPUT, settings_of, stop_event, with_options
+from reconciler.commands.options import (
+    EMULATE,
+    ENVIRONMENT,
+    ONLY,
+    OUTPUT,
+    settings_of,
+    stop_event,
+    with_options,
+)
 from reconciler.core.errors import RejectedError
 from reconciler.core.model import Address
 from reconciler.core.ports import SegmentReader
@@ -15,7 +23,7 @@ from reconciler.core.remote import Statistics
 
 
 @click.command(name="status")
-@click.argument("environment", metavar="ENV")
+@ENVIRONMENT
 @click.option("--refresh", is_flag=True, help="Ask Criteo for match rates: one call per segment.")
 @with_options(EMULATE, ONLY, OUTPUT)
 @click.pass_obj

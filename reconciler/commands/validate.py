@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from reconciler.commands.completing import environment_names
 from reconciler.commands.options import OUTPUT, SOURCES, settings_of, with_options
 from reconciler.core.errors import ConfigurationError, Finding
 from reconciler.core.model import Desired
@@ -14,7 +15,7 @@ from reconciler.manifests import environments, find_root, load
 
 
 @click.command(name="validate")
-@click.argument("names", nargs=-1, metavar="[ENV]...")
+@click.argument("names", nargs=-1, metavar="[ENV]...", shell_complete=environment_names)
 @with_options(SOURCES, OUTPUT)
 def command(names: tuple[str, ...], **flags: Any) -> None:
     """Check manifests offline: schema, links, names, guards, sources, columns, `where`.

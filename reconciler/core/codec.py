@@ -10,16 +10,18 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import TypeVar
 
+from reconciler.core.approval import Use
 from reconciler.core.errors import StorageError
 from reconciler.core.members import Delta, SnapshotRef
 from reconciler.core.model import Address, Form, IdentifierType, SegmentKey
 from reconciler.core.ports import Head, SavedState
 from reconciler.core.receipt import Flight, Holding, Intent, Receipt, Rename, Retired, Transfer
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 T = TypeVar("T")
 E = TypeVar("E", bound=StrEnum)
 Decode = Callable[[object, str], T]
+Object = dict[str, object]
 
 
 class NewerFormatError(StorageError):
@@ -45,15 +47,37 @@ def encode_head(head: Head) -> dict[str, object]:
         "environment": head.environment,
         "lineage": head.lineage,
         "serial": head.serial,
+        "uses": [
+            {
+                "digest": use.digest,
+                "started_at": _stamp(use.started_at),
+                "completed_at": _stamp(use.completed_at),
+            }
+            for use in head.uses
+        ],
     }
 
 
 def decode_head(data: object) -> Head:
-    head = _versioned(data, "head", "environment lineage serial")
+    head = _versioned(data, "head", "environment lineage serial uses", _head_of_format_1)
     return Head(
         environment=_text(head["environment"], "environment"),
         lineage=_text(head["lineage"], "lineage"),
         serial=_count(head["serial"], "serial"),
+        uses=_all(_use, head["uses"], "uses"),
+    )
+
+
+def _head_of_format_1(head: Object) -> Object:
+    return _added(head, uses=[])
+
+
+def _use(data: object, at: str) -> Use:
+    use = _fields(data, at, "digest started_at completed_at")
+    return Use(
+        digest=_text(use["digest"], f"{at}.digest"),
+        started_at=_time(use["started_at"], f"{at}.started_at"),
+        completed_at=_maybe(_time, use["completed_at"], f"{at}.completed_at"),
     )
 
 
@@ -80,6 +104,7 @@ def encode_receipt(receipt: Receipt) -> dict[str, object]:
         "address": {"destination": receipt.address.destination, "audience": receipt.address.audience},
         "definition": receipt.definition,
         "forgotten_at": _stamp(receipt.forgotten_at),
+        "renew": receipt.renew,
         "current": _of_holding(receipt.current),
         "successor": _of_holding(receipt.successor) if receipt.successor else None,
         "retired": [
@@ -90,7 +115,8 @@ def encode_receipt(receipt: Receipt) -> dict[str, object]:
 
 
 def decode_receipt(data: object) -> Receipt:
-    receipt = _versioned(data, "receipt", "address definition forgotten_at current successor retired")
+    keys = "address definition forgotten_at renew current successor retired"
+    receipt = _versioned(data, "receipt", keys, _receipt_of_format_1)
     address = _fields(receipt["address"], "address", "destination audience")
     return Receipt(
         address=Address(
@@ -102,7 +128,26 @@ def decode_receipt(data: object) -> Receipt:
         retired=_all(_retired, receipt["retired"], "retired"),
         definition=_text(receipt["definition"], "definition"),
         forgotten_at=_maybe(_time, receipt["forgotten_at"], "forgotten_at"),
+        renew=_flag(receipt["renew"], "renew"),
     )
+
+
+def _receipt_of_format_1(receipt: Object) -> Object:
+    forward = _added(receipt, renew=False)
+    for slot in forward.keys() & {"current", "successor"}:
+        forward[slot] = _holding_of_format_1(forward[slot])
+    if isinstance(retired := forward.get("retired"), list):
+        forward["retired"] = [
+            one | {"holding": _holding_of_format_1(one["holding"])}
+            if isinstance(one, dict) and "holding" in one
+            else one
+            for one in retired
+        ]
+    return forward
+
+
+def _holding_of_format_1(holding: object) -> object:
+    return _added(holding, unknown_before=None, patched_at=None) if isinstance(holding, dict) else holding
 
 
 def _of_intent(intent: Intent) -> dict[str, object]:
@@ -134,12 +179,14 @@ def _of_holding(holding: Holding) -> dict[str, object]:
             {"name": one.name, "description": one.description, "sent_at": _stamp(one.sent_at)}
             for one in holding.renames
         ],
+        "unknown_before": _stamp(holding.unknown_before),
+        "patched_at": _stamp(holding.patched_at),
     }
 
 
 def _holding(data: object, at: str) -> Holding:
     keys = "key segment_id intent base maybe transfer rejected settled settled_at quiet_until renames"
-    holding = _fields(data, at, keys)
+    holding = _fields(data, at, f"{keys} unknown_before patched_at")
     return Holding(
         key=_key(holding["key"], f"{at}.key"),
         segment_id=_text(holding["segment_id"], f"{at}.segment_id"),
@@ -152,6 +199,8 @@ def _holding(data: object, at: str) -> Holding:
         settled_at=_maybe(_time, holding["settled_at"], f"{at}.settled_at"),
         quiet_until=_maybe(_time, holding["quiet_until"], f"{at}.quiet_until"),
         renames=_all(_rename, holding["renames"], f"{at}.renames"),
+        unknown_before=_maybe(_time, holding["unknown_before"], f"{at}.unknown_before"),
+        patched_at=_maybe(_time, holding["patched_at"], f"{at}.patched_at"),
     )
 
 
@@ -238,11 +287,18 @@ def _retired(data: object, at: str) -> Retired:
     )
 
 
-def _versioned(data: object, at: str, keys: str) -> dict[str, object]:
+def _as_it_is(data: Object) -> Object:
+    """Format 2 changed nothing of it."""
+    return data
+
+
+def _versioned(
+    data: object, at: str, keys: str, of_format_1: Callable[[Object], Object] = _as_it_is
+) -> Object:
     """The version is judged before the form: a newer form is no fault of the file.
 
-    This is where an older form is brought forward, once there is one: before its fields are read. The state
-    as it was is kept all the same, by the first write of the run (`StateWriter.open_run`).
+    An older form is brought forward here, before its fields are read. The state as it was is kept all
+    the same, by the first write of the run (`StateWriter.open_run`).
     """
     if not isinstance(data, dict):
         raise _malformed(at, "a JSON object")
@@ -252,7 +308,14 @@ def _versioned(data: object, at: str, keys: str) -> dict[str, object]:
             f"format version {version}: a newer reconciler wrote it, this one reads up to {FORMAT_VERSION}",
             remedy="run the version of reconciler that wrote it, or a newer one",
         )
-    return _fields(data, at, f"format_version {keys}")
+    return _fields(of_format_1(data) if version < FORMAT_VERSION else data, at, f"format_version {keys}")
+
+
+def _added(data: Object, **keys: object) -> Object:
+    """An object of an older format with the keys that came later."""
+    if early := data.keys() & keys:
+        raise _malformed("an older format", f"without {', '.join(sorted(early))}")
+    return data | keys
 
 
 def _fields(data: object, at: str, keys: str) -> dict[str, object]:
@@ -270,6 +333,12 @@ def _text(value: object, at: str) -> str:
 def _count(value: object, at: str) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
         raise _malformed(at, "a whole number, zero or more")
+    return value
+
+
+def _flag(value: object, at: str) -> bool:
+    if not isinstance(value, bool):
+        raise _malformed(at, "true or false")
     return value
 
 

@@ -6,6 +6,7 @@ ReconcilerError (1: a bug, if it is ever raised bare)
 │   ├── DeniedError          a 403: consent or a permission lacks
 │   └── OverwrittenError     somebody else wrote the secret meanwhile
 ├── RefusedError (5)         a guard or a policy stands against the plan
+├── StaleError (6)           a plan or an approval that does not hold any more
 ├── LockedError (7)          another run holds this environment
 ├── PartlyAppliedError (8)   some changes are applied; running again resumes
 ├── RemoteError (9)          Criteo failed, and nothing was written
@@ -76,6 +77,12 @@ class RefusedError(ReconcilerError):
     """A guard or a policy refuses the plan before its first write."""
 
     exit_code = 5
+
+
+class StaleError(ReconcilerError):
+    """What is to be done is not what was approved, or what was approved holds no more. Nothing was sent."""
+
+    exit_code = 6
 
 
 class LockedError(ReconcilerError):

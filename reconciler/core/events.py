@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from reconciler.core.errors import CancelledError, PartlyAppliedError, RefusedError
+from reconciler.core.errors import CancelledError, PartlyAppliedError, RefusedError, StaleError
 from reconciler.core.members import Operation
 from reconciler.core.model import Address
 from reconciler.core.plan import Adopt, Create, Forget, Plan, Replace, Update
@@ -225,6 +225,7 @@ def _ending(exit_code: int, counts: Counts) -> Ending:
 
 _ENDINGS = {
     RefusedError.exit_code: Ending.REFUSED,
+    StaleError.exit_code: Ending.REFUSED,
     PartlyAppliedError.exit_code: Ending.IN_PART,
     CancelledError.exit_code: Ending.CANCELLED,
 }

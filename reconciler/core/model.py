@@ -83,6 +83,14 @@ class Guards:
     max_vanished: float = 0.1
 
 
+@dataclass(frozen=True, slots=True)
+class Leeway:
+    """How far reality may move between an approved plan and its apply; a tolerance of 0.02 is 2 %."""
+
+    tolerance: float = 0.02
+    max_age: timedelta = timedelta(hours=72)
+
+
 CONSENT_URL = "https://consent.criteo.com/request"
 
 
@@ -115,6 +123,7 @@ class Environment:
     sample_rows: int | None = None
     guards: Guards = Guards()
     sealing_key: str = SEALING_KEY
+    leeway: Leeway = Leeway()
 
     def seat(self, name: str) -> Seat:
         return dict(self.seats)[name]
@@ -176,11 +185,12 @@ class Role:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where rows come from. `columns` maps an identifier type to a column of the files."""
+    """Where rows come from. `pinned`: only the very people that were approved may be sent."""
 
     files: tuple[str, ...]
     where: str = ""
     max_age: timedelta | None = None
+    pinned: bool = False
     place: Place = Place("", 0, 0)
 
 
@@ -238,7 +248,7 @@ class SegmentSpec:
     def definition(self) -> str:
         """Digest of all that a reviewer approves: never of members, never of where it is written."""
         audience = self.audience
-        stated = {
+        stated: dict[str, object] = {
             "address": str(self.address),
             "name": self.name,
             "description": self.description,
@@ -247,6 +257,8 @@ class SegmentSpec:
             "columns": sorted(audience.columns),
             "exclude": [[list(e.files), sorted(e.columns)] for e in audience.exclude],
         }
+        if audience.source.pinned:
+            stated["pinned"] = True  # only then: what was applied before there was such a thing stays applied
         return hashlib.sha256(json.dumps(stated, sort_keys=True).encode()).hexdigest()
 
 

@@ -7,6 +7,7 @@ from datetime import date, datetime
 from typing import Literal
 
 from reconciler.core.errors import Finding
+from reconciler.core.marks import mark_of
 from reconciler.core.model import Address
 from reconciler.core.plan import (
     AdoptSegment,
@@ -200,6 +201,8 @@ def _taken(claim: Claim, held: Segment, registry: Registry) -> Finding:
         remedy = (
             "change the title or the destination's nameSuffix, or rename or delete that segment in Criteo"
         )
+        if mark_of(held.description):
+            remedy += "; if this state was lost, `reconciler state rebuild` takes back what bears its mark"
     return Finding(str(claim.address), problem, remedy)
 
 

@@ -130,11 +130,15 @@ class Steps:
 
 @dataclass(frozen=True, slots=True)
 class AttributeChange:
-    """One attribute of a segment, as it is at Criteo and as it should be."""
+    """One attribute of a segment, as it is at Criteo and as it should be.
+
+    `drifted`: it was as it should be when we left it.
+    """
 
     name: str
     before: str
     after: str
+    drifted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

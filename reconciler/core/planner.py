@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from reconciler.core.creates import answers, reserved
 from reconciler.core.errors import Finding
@@ -25,6 +26,9 @@ from reconciler.core.plan import (
 from reconciler.core.remote import Segment
 from reconciler.core.schedule import cost
 from reconciler.core.standing import Sight, change_for, named_by
+
+NAMED = 5
+"""So many addresses are named in a note."""
 
 
 def plan(desired: Desired, observed: Observed, only: Container[Address]) -> Plan:
@@ -56,8 +60,21 @@ def plan(desired: Desired, observed: Observed, only: Container[Address]) -> Plan
         ),
         blocked=tuple(sorted(blocked, key=lambda one: (one.address, one.finding.problem))),
         cost=cost(going, desired.environment.api.batch_size, observed.rates, observed.now),
-        notes=(*desired.notes, *_mixed(going), *_empty_lists(specs.values(), observed), *_left(observed)),
+        notes=(
+            *desired.notes,
+            *_mixed(going),
+            *_empty_lists(specs.values(), observed),
+            *_left(observed),
+            *_unknown(desired, observed),
+        ),
     )
+
+
+def restricted(made: Plan, to: Container[Address], batch_size: int, note: str) -> Plan:
+    """The part of a plan that changes only these addresses. What is left out must depend on nothing else."""
+    changes = tuple(one for one in made.changes if address_of(one) in to)
+    price = cost(changes, batch_size, made.cost.rates, made.basis.made_at)
+    return replace(made, changes=changes, cost=price, notes=(*made.notes, note))
 
 
 def _decide(
@@ -209,3 +226,15 @@ def _left(observed: Observed) -> Iterator[str]:
                 f"{address}: replaced and left at Criteo with all members they had: {ids}. People suppressed "
                 f"since are not removed there: delete them in Criteo when no audience uses them"
             )
+
+
+def _unknown(desired: Desired, observed: Observed) -> Iterator[str]:
+    """Once for all of them: there may be as many as there are addresses."""
+    lost = [str(address) for address, receipt in sorted(observed.receipts.items()) if receipt.unknown_before]
+    if lost:
+        more = f" and {len(lost) - NAMED} more" if len(lost) > NAMED else ""
+        yield (
+            f"the state was lost: people from before may still be in segments of {', '.join(lost[:NAMED])}"
+            f"{more}, known to nobody, and can't be removed. `reconciler state rebuild "
+            f"{desired.environment.name} --replace` makes the next apply put new segments in their place"
+        )

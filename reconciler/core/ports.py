@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Protocol
 
+from reconciler.core.approval import Use
 from reconciler.core.consent import Consent
 from reconciler.core.members import Batch, Delta, Identifiers, Operation, SnapshotRef, Target
 from reconciler.core.model import Address, Audience, Form, IdentifierType
@@ -132,11 +133,12 @@ class SegmentWriter(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What a state is of. `serial` rises once for each run that writes."""
+    """What a state is of. `serial` rises once for each run that writes; `uses` are marks of approvals."""
 
     lineage: str
     serial: int
     environment: str
+    uses: tuple[Use, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +198,10 @@ class StateWriter(StateReader, Protocol):
 
     def open_run(self) -> Head:
         """Raises the serial by one, once, before the first write of a run; keeps the state as it was."""
+        ...
+
+    def mark(self, use: Use) -> None:
+        """Puts the mark of an approval into the head; opens the run, as any write does."""
         ...
 
     def begin(self, head: Head, key: bytes) -> None:

@@ -72,7 +72,9 @@ class Holding:
     `segment_id` is "" while the create is only an intent. `settled` is the size at the last
     completed transfer, None before the first. `rejected` counts identifiers in `base` that Criteo
     called invalid. A member call without an answer may land until `quiet_until`; `renames` are the
-    calls on the name or the description that may.
+    calls on the name or the description that may. `unknown_before`: the state was lost then, and
+    whoever was sent before may be held as well, known to nobody. `patched_at`: the last call on the name
+    or the description that was answered left then.
     """
 
     key: SegmentKey
@@ -86,6 +88,13 @@ class Holding:
     settled_at: datetime | None = None
     quiet_until: datetime | None = None
     renames: tuple[Rename, ...] = ()
+    unknown_before: datetime | None = None
+    patched_at: datetime | None = None
+
+    @property
+    def touched_at(self) -> datetime | None:
+        """When we changed it last, as far as an answer tells."""
+        return max((time for time in (self.settled_at, self.patched_at) if time), default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +110,8 @@ class Receipt:
     """The truth of one address. `successor` is filled beside `current` while a Replace runs.
 
     `definition` is the digest last applied in full. `forgotten_at` is set when the audience left
-    the manifests: its members stay known, so that nobody becomes impossible to remove.
+    the manifests: its members stay known, so that nobody becomes impossible to remove. `renew`: a
+    segment that may hold people known to nobody is to be replaced by one that can't.
     """
 
     address: Address
@@ -110,6 +120,16 @@ class Receipt:
     retired: tuple[Retired, ...] = ()
     definition: str = ""
     forgotten_at: datetime | None = None
+    renew: bool = False
+
+    def suits(self, holding: Holding, key: SegmentKey) -> bool:
+        """That segment may go on as the one of this address; otherwise it is replaced."""
+        return holding.key == key and not (self.renew and holding.unknown_before)
+
+    @property
+    def unknown_before(self) -> datetime | None:
+        """People sent before this may be held, and nobody has asked yet to be rid of them."""
+        return None if self.renew else self.current.unknown_before
 
     @property
     def holdings(self) -> tuple[Holding, ...]:
@@ -178,6 +198,10 @@ def renaming(holding: Holding, rename: Rename, quiet: timedelta) -> Holding:
 
 def renamed(holding: Holding, rename: Rename) -> Holding:
     """That call was answered, and can't land again. One like it, sent in the same instant, still may."""
+    return replace(_without(holding, rename), patched_at=rename.sent_at)
+
+
+def _without(holding: Holding, rename: Rename) -> Holding:
     renames = list(holding.renames)
     renames.remove(rename)
     return replace(holding, renames=tuple(renames))
@@ -185,7 +209,7 @@ def renamed(holding: Holding, rename: Rename) -> Holding:
 
 def sent_again(holding: Holding, rename: Rename, now: datetime) -> Holding:
     """An attempt of that call leaves now, or left by now."""
-    others = renamed(holding, rename)
+    others = _without(holding, rename)
     return replace(others, renames=(*others.renames, replace(rename, sent_at=now)))
 
 

@@ -12,6 +12,9 @@ from reconciler.core.remote import RateLimit
 BULK_ITEMS = 50
 """Items per bulk call. Criteo states no limit for segments; 50 is what it states elsewhere."""
 
+COMPUTATIONS_APART = timedelta(hours=12)
+"""Criteo computes at 00:00 and 12:00 UTC (Criteo, "Audience Segment Endpoints")."""
+
 TO_CAMPAIGNS = timedelta(hours=5)
 """From a computation to live campaigns (Criteo, "Audience Segment Endpoints")."""
 

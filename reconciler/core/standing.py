@@ -90,7 +90,7 @@ def receiver(
         ("successor", receipt.successor),
     )
     for slot, holding in slots:
-        if holding and holding.key == spec.key and holding.segment_id in present:
+        if holding and receipt.suits(holding, spec.key) and holding.segment_id in present:
             return slot, holding
     return None
 
@@ -117,9 +117,9 @@ def change_for(sight: Sight) -> Sending | Finding | None:
     )
     if current is None:
         return _create(sight, prelude)
-    if current.key == sight.spec.key:
+    if receipt.suits(current, sight.spec.key):
         return _keep(sight, receipt, current, (*prelude, *_abandon(sight, receipt, successor)))
-    if successor and successor.key != sight.spec.key:
+    if successor and not receipt.suits(successor, sight.spec.key):
         prelude, successor = (*prelude, *_abandon(sight, receipt, successor)), None
     return _replace(sight, current, successor, prelude)
 
@@ -185,11 +185,11 @@ def _keep(
     if segment is None:
         reason = f"segment {current.segment_id} is gone at Criteo; audiences built on it break"
         return _create(sight, prelude, reason)
-    attributes = attribute_changes(segment, sight.spec)
+    recorded = receipt.definition == sight.spec.definition and receipt.forgotten_at is None
+    attributes = tuple(replace(one, drifted=recorded) for one in attribute_changes(segment, sight.spec))
     comparison = _compared(sight)
     transfer = _transfer(sight, "current", current, comparison)
     prelude = (*prelude, *_patches(sight, current, attributes))
-    recorded = receipt.definition == sight.spec.definition and receipt.forgotten_at is None
     if recorded and not prelude and transfer is None:
         return None
     if unfit := _unfit(sight, segment, touched=bool(attributes) or transfer is not None):
@@ -237,6 +237,8 @@ def _replace(
         if before != after
     )
     reason = f"{' and '.join(one.name for one in attributes)} can't be changed in place"
+    if not attributes:
+        reason = f"who is in segment {current.segment_id} isn't known since the state was lost"
     return Replace(
         spec, attributes, members, replace(steps, finish=_succession(sight, current, old, prelude)), reason
     )
@@ -342,6 +344,8 @@ def _why(current: Holding, steps: Steps, attributes: tuple[AttributeChange, ...]
         if steps.transfer.comparison.resumes:
             return "an earlier apply was interrupted; this one goes on where it stopped"
         return "an earlier apply was interrupted and the source has changed since"
+    if current.unknown_before and current.settled is None and steps.transfer is not None:
+        return "who is in it isn't known since the state was lost: all who are wanted are sent"
     if steps.prelude and not attributes:
         return "an unanswered call may still change the name; it is set again once that can't happen"
     if steps.transfer is None and not attributes:

@@ -1,7 +1,7 @@
 """One request and what became of it: answered, refused, or nobody knows; never tries twice."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -106,14 +106,23 @@ class Exchange:
         self._gate = gate
 
     def send(self, call: Call, leaving: Callable[[], None]) -> Outcome:
-        """`leaving` is called right before the request leaves: it has its turn by then, and its token."""
+        """`leaving` is called right before the request leaves: it has its turn by then, and its token.
+
+        For one that changes something it is called again right before its last byte: a connection may take
+        seconds, a body longer, and the process may have been stopped meanwhile.
+        """
+        content: bytes | Iterator[bytes] | None = call.content
+        headers = {}
+        if call.writes and call.content:
+            content, headers = _held_back(call.content, leaving), {"Content-Length": str(len(call.content))}
         ticket = self._gate.enter(lambda: 2 if self._auth.due() else 1)
         started, answered = self._clock.now(), False
         try:
             response = self._http.request(
                 call.method,
                 call.path,
-                content=call.content,
+                content=content,
+                headers=headers,
                 params=call.query,
                 auth=self._auth,
                 extensions={"leaving": leaving},
@@ -147,6 +156,13 @@ class Exchange:
         if isinstance(error, httpx.TimeoutException):
             return Unknown("no answer came in time")
         return Unknown(f"the connection broke before an answer came ({kind})")
+
+
+def _held_back(content: bytes, leaving: Callable[[], None]) -> Iterator[bytes]:
+    """A request that lacks its last byte is not carried out: until then `leaving` may stop it."""
+    yield content[:-1]
+    leaving()
+    yield content[-1:]
 
 
 def _speaks(response: httpx.Response, answer: object) -> bool:

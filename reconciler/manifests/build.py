@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+from reconciler.core.marks import mark, marked
 from reconciler.core.model import (
     SEALING_KEY,
     Address,
@@ -16,13 +17,14 @@ from reconciler.core.model import (
     Form,
     Guards,
     IdentifierType,
+    Leeway,
     Place,
     Seat,
     SegmentKey,
     SegmentSpec,
     Source,
 )
-from reconciler.manifests.inventory import Inventory, guards
+from reconciler.manifests.inventory import Inventory, guards, share
 from reconciler.manifests.naming import segment_name
 from reconciler.manifests.nodes import Document, Step
 
@@ -67,6 +69,15 @@ def _environment(value: dict[str, Any], data_root: str | None) -> Environment:
         sample_rows=int(sample["rows"]) if sample else None,
         guards=guards(value.get("guards", {}), Guards()),
         sealing_key=value["state"].get("sealingKey", SEALING_KEY),
+        leeway=_leeway(value.get("approval", {})),
+    )
+
+
+def _leeway(value: dict[str, Any]) -> Leeway:
+    otherwise = Leeway()
+    return Leeway(
+        tolerance=share(value["tolerance"]) if "tolerance" in value else otherwise.tolerance,
+        max_age=_duration(value, "maxAge") or otherwise.max_age,
     )
 
 
@@ -116,6 +127,7 @@ def _audience(document: Document, otherwise: Guards) -> Audience:
             files=tuple(source["files"]),
             where=source.get("where", ""),
             max_age=_duration(source, "maxAge"),
+            pinned=source.get("pinned", False),
             place=document.place("source", "where" if "where" in source else "files"),
         ),
         columns=_columns(value),
@@ -144,10 +156,11 @@ def _segment(
     seat = environment.seat(value["seat"])
     identifier_type = IdentifierType(value["identifierType"])
     form = Form(value.get("form", Form.PLAIN))
+    address = Address(destination.name, audience.name)
     return SegmentSpec(
-        address=Address(destination.name, audience.name),
+        address=address,
         name=name,
-        description=audience.description,
+        description=marked(audience.description, mark(environment.name, address)),
         key=SegmentKey(seat.account_id, seat.retailer_id, identifier_type, form),
         credential=value["credential"],
         audience=audience,

@@ -40,12 +40,22 @@ def _declared(root: Path, environment: str) -> tuple[list[Flaw], Inventory]:
     return [*flaws, *links.check(inventory), *naming.check(inventory)], inventory
 
 
+def declared(root: Path, environment: str) -> Inventory:
+    """The sound documents of one environment, as they are written."""
+    flaws, inventory = _declared(root, environment)
+    _refuse(flaws, environment)
+    return inventory
+
+
 def _built(flaws: list[Flaw], inventory: Inventory, data_root: str | None, notes: tuple[str, ...]) -> Desired:
-    found = findings(flaws)
-    if found:
-        count = "a problem" if len(found) == 1 else f"{len(found)} problems"
-        raise ConfigurationError(f"{count} in environments/{inventory.environment}", findings=found)
+    _refuse(flaws, inventory.environment)
     return build(inventory, data_root, (*_version_notes(inventory), *notes, *links.notes(inventory)))
+
+
+def _refuse(flaws: list[Flaw], environment: str) -> None:
+    if found := findings(flaws):
+        count = "a problem" if len(found) == 1 else f"{len(found)} problems"
+        raise ConfigurationError(f"{count} in environments/{environment}", findings=found)
 
 
 def judge(reading: Reading) -> tuple[list[Flaw], list[Document]]:

@@ -14,7 +14,7 @@ KINDS = {
     "Audience": "audience.schema.json",
 }
 # Keys whose values are not text; a test derives them from the schemas.
-TYPED = frozenset({"adminOnly", "batchSize", "minMembers", "pkce", "rows"})
+TYPED = frozenset({"adminOnly", "batchSize", "minMembers", "pinned", "pkce", "rows"})
 
 
 def folder() -> Path:
@@ -36,6 +36,14 @@ def validator(kind: str) -> Any:
     from reconciler.manifests.keywords import Validator  # jsonschema takes longer to import than all the rest
 
     return Validator(load(kind))
+
+
+@cache
+def published_schema(name: str) -> Any:
+    """A validator for what is published for machines, and not a kind of manifest."""
+    from jsonschema import Draft202012Validator
+
+    return Draft202012Validator(json.loads((folder() / f"{name}.schema.json").read_bytes()))
 
 
 @cache

@@ -1,26 +1,38 @@
-"""A plan as a document: all that is said about it, decided once; layouts only place it."""
+"""A plan, a run or drift as a document: all that is said, decided once; layouts only place it."""
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from enum import StrEnum
 
-from reconciler.core.errors import Finding
+from reconciler.core.errors import Finding, ReconcilerError
 from reconciler.core.members import Target
 from reconciler.core.model import Address, Environment
 from reconciler.core.plan import Forget, Plan
+from reconciler.core.ports import Head
 from reconciler.core.schedule import ASSUMED_RATE
 from reconciler.render.figures import Figures, age, counted, duration, near, stamp
+from reconciler.render.outcome import ApplyReport
 from reconciler.render.rows import Kind, Row, Voice, blocked_row, row_of
 from reconciler.render.text import name, sentence
 
 _SEATS_SHOWN = 3
 
 
+class Subject(StrEnum):
+    """What a document is about; the value stands before the name of the environment."""
+
+    PLAN = "Plan for"
+    APPLY = "Apply to"
+    DRIFT = "Drift of"
+
+
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What the plan is of: `seats` are those of the environment, `state` and `data` what it was made from."""
+    """`seats` are those of the environment, `state` and `data` what it was made from; "" for unknown."""
 
+    subject: Subject
     environment: str
     endpoint: str
     emulated: bool
@@ -51,20 +63,42 @@ class Totals:
         return dict(self.kinds).get(kind, 0)
 
 
+NOTHING = Totals((), 0, "", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What ended the work, as an error tells it. A remedy may have several lines."""
+
+    problem: str
+    remedy: str
+    findings: tuple[Finding, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A plan, ready to be laid out. `summary` is its one line; `cost` says calls, time and when it shows."""
+    """Ready to be laid out. `summary` is its one line; `cost` says calls, time and when it shows.
+
+    `outcome` is what an apply came to; `trouble` what kept the plan from being made, or ended the run.
+    """
 
     header: Header
     sections: tuple[Section, ...]
     totals: Totals
     summary: str
-    cost: tuple[str, ...]
-    notes: tuple[str, ...]
+    cost: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    outcome: ApplyReport | None = None
+    trouble: Trouble | None = None
 
     @property
     def rows(self) -> tuple[Row, ...]:
         return tuple(row for section in self.sections for row in section.rows)
+
+    @property
+    def risks(self) -> tuple[Row, ...]:
+        """What a reviewer looks at first."""
+        return tuple(row for row in self.rows if row.risky)
 
     @property
     def empty(self) -> bool:
@@ -79,14 +113,35 @@ class Document:
         return next((row for row in self.rows if row.address == str(address)), None)
 
 
-def plan_document(plan: Plan, environment: Environment, figures: Figures) -> Document:
+def troubled(subject: Subject, environment: str, error: ReconcilerError, now: datetime) -> Document:
+    """Where nothing could be decided."""
+    trouble = trouble_of(error)
+    header = Header(subject, name(environment), "", False, (), "", "", stamp(now))
+    return Document(header, (), NOTHING, f"Nothing was decided: {trouble.problem}.", trouble=trouble)
+
+
+def trouble_of(error: ReconcilerError) -> Trouble:
+    findings = tuple(
+        Finding(sentence(one.where), sentence(one.problem), _lines(one.remedy)) for one in error.findings
+    )
+    return Trouble(sentence(error.problem), _lines(error.remedy), findings)
+
+
+def _lines(remedy: str) -> str:
+    """A snippet to paste keeps its lines."""
+    return "\n".join(map(sentence, remedy.splitlines()))
+
+
+def plan_document(
+    plan: Plan, environment: Environment, figures: Figures, subject: Subject = Subject.PLAN
+) -> Document:
     """What a plan says to people. `environment` is the one it was made for, as it was reached."""
     seats = {seat: label for label, seat in environment.seats}
     voice = Voice(figures, seats, environment.api.batch_size)
     sections = _sections(plan, voice)
     totals = _totals(plan, sections, figures)
     return Document(
-        header=_header(plan, environment),
+        header=_header(plan, environment, subject),
         sections=sections,
         totals=totals,
         summary=_summary(plan, totals),
@@ -107,27 +162,31 @@ def _sections(plan: Plan, voice: Voice) -> tuple[Section, ...]:
     return tuple(Section(kind, tuple(rows)) for kind, rows in by_kind.items() if rows)
 
 
-def _header(plan: Plan, environment: Environment) -> Header:
-    basis, emulated = plan.basis, environment.api.endpoint == "emulator"
+def _header(plan: Plan, environment: Environment, subject: Subject) -> Header:
+    basis = plan.basis
+    header = heading(subject, environment, Head(basis.lineage, basis.serial, ""), basis.made_at)
+    return replace(header, data=_data(_newest(plan), basis.made_at))
+
+
+def heading(subject: Subject, environment: Environment, head: Head | None, now: datetime) -> Header:
+    emulated = environment.api.endpoint == "emulator"
     seats = [
         f"{name(label)} (account {seat.account_id}, retailer {seat.retailer_id})"
         for label, seat in environment.seats
     ]
     if len(seats) > _SEATS_SHOWN:
         seats = [*seats[:_SEATS_SHOWN], f"{len(seats) - _SEATS_SHOWN:,} more"]
-    state = (
-        f"state serial {basis.serial:,}, lineage {name(basis.lineage)[:8]}"
-        if basis.lineage
-        else "no state yet"
-    )
+    known = f"state serial {head.serial:,}, lineage {name(head.lineage)[:8]}" if head else ""
+    state = known if head and head.lineage else "no state yet"
     return Header(
-        environment=name(basis.environment),
+        subject=subject,
+        environment=name(environment.name),
         endpoint="the Criteo emulator" if emulated else name(environment.api.endpoint),
         emulated=emulated,
         seats=tuple(seats),
         state=state,
-        data=_data(_newest(plan), basis.made_at),
-        made_at=stamp(basis.made_at),
+        data="",
+        made_at=stamp(now),
     )
 
 

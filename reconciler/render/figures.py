@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 
+from reconciler.core.approval import Shown
 from reconciler.core.guards import percent
 
 MINUS = "−"
@@ -20,7 +21,7 @@ class Figures:
             return f"<{self.step}"
         return f"{self._rounded(number):,}"
 
-    def number(self, number: int) -> int | str:
+    def number(self, number: int) -> Shown:
         """As JSON has it: "<10", or a number that can be reckoned with."""
         return self.count(number) if 0 < number < self.step else self._rounded(number)
 

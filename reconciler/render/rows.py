@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import assert_never
 
+from reconciler.core.approval import Shown
 from reconciler.core.errors import Finding
+from reconciler.core.marks import unmarked
 from reconciler.core.members import Drop, Target
 from reconciler.core.model import Address, Seat, SegmentKey
 from reconciler.core.plan import (
@@ -38,6 +40,7 @@ class Kind(StrEnum):
     UPDATE = "update"
     REPLACE = "replace"
     FORGET = "forget"
+    DRIFT = "drift"
     BLOCKED = "blocked"
 
     @property
@@ -51,6 +54,7 @@ _SYMBOLS = {
     Kind.UPDATE: "~",
     Kind.REPLACE: "±",
     Kind.FORGET: "−",
+    Kind.DRIFT: "≠",
     Kind.BLOCKED: "!",
 }
 
@@ -82,12 +86,23 @@ class Attribute:
 
 
 @dataclass(frozen=True, slots=True)
+class Sizes:
+    """Counts to reckon with, as far as they may be shown: a number, or "<10"."""
+
+    before: Shown
+    after: Shown
+    adds: Shown
+    removes: Shown
+
+
+@dataclass(frozen=True, slots=True)
 class Members:
     """Counts in words: "+18,240", "−2,911", "412,006 → 427,335 (+3.7 %)"; "" for nothing to say."""
 
     adds: str = ""
     removes: str = ""
     size: str = ""
+    sizes: Sizes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +118,14 @@ class Row:
     attributes: tuple[Attribute, ...]
     lines: tuple[Line, ...]
     place: str
+
+    @property
+    def risky(self) -> bool:
+        """To be looked at first."""
+        return self.kind in _RISKY or any(line.tone in {Tone.WARNING, Tone.PROBLEM} for line in self.lines)
+
+
+_RISKY = frozenset({Kind.REPLACE, Kind.FORGET, Kind.BLOCKED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +212,10 @@ def _members(kind: Kind, members: MemberChange, figures: Figures) -> Members:
     else:
         move = figures.move(members.before if delta.total else after, after)
         size = move if "→" in move else f"{move} members"
-    return Members(figures.plus(delta.adds), figures.minus(delta.out), size)
+    shown = (members.before, after, delta.adds, delta.out)
+    return Members(
+        figures.plus(delta.adds), figures.minus(delta.out), size, Sizes(*map(figures.number, shown))
+    )
 
 
 def _transfer(members: MemberChange, voice: Voice) -> Iterator[Line]:
@@ -213,9 +239,15 @@ def _texts(changes: Iterable[AttributeChange]) -> tuple[Attribute, ...]:
 
 
 def _text(change: AttributeChange) -> Attribute:
-    before, after = (quoted(side) if side else "none" for side in (change.before, change.after))
-    note = "they differ where it doesn't show here" if before == after else ""
-    return Attribute(change.name, before, after, note)
+    """The mark at the end of a description is no news to anybody, unless all that changes is the mark."""
+    sides = (change.before, change.after)
+    bare = tuple(unmarked(side) for side in sides)
+    before, after = (quoted(side) if side else "none" for side in (sides if bare[0] == bare[1] else bare))
+    notes = (
+        "drift: changed at Criteo since it was applied" if change.drifted else "",
+        "they differ where it doesn't show here" if before == after else "",
+    )
+    return Attribute(change.name, before, after, "; ".join(note for note in notes if note))
 
 
 def _parts(changes: Iterable[AttributeChange]) -> tuple[Attribute, ...]:

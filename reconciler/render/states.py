@@ -18,7 +18,10 @@ FORMAT_VERSION = 1
 def state_json(
     environment: str, head: Head | None, receipts: Iterable[Receipt], figures: Figures
 ) -> dict[str, object]:
-    """`members` is the size at the last completed transfer, null before it."""
+    """`members` is the size at the last completed transfer, null before it.
+
+    People sent before `unknown_before` may be held as well, and nobody knows them.
+    """
     return {
         "format_version": FORMAT_VERSION,
         "environment": environment,
@@ -57,6 +60,7 @@ def _plain(receipt: Receipt, figures: Figures) -> dict[str, object]:
         "transfer": current.transfer is not None,
         "retired": [one.holding.segment_id for one in receipt.retired],
         "forgotten_at": receipt.forgotten_at.isoformat() if receipt.forgotten_at else None,
+        "unknown_before": current.unknown_before.isoformat() if current.unknown_before else None,
     }
 
 
@@ -84,7 +88,9 @@ def _said(receipt: Receipt, figures: Figures) -> Iterator[str]:
         yield "transfer in progress"
     if doubted := sum(one.maybe.count for one in receipt.holdings):
         yield f"{figures.count(doubted)} in doubt"
-    if receipt.successor:
+    if current.unknown_before:
+        yield f"who was sent before {stamp(current.unknown_before)} is not known"
+    if receipt.successor or receipt.renew:
         yield "being replaced"
     if receipt.retired:
         yield f"{counted(len(receipt.retired), 'segment')} retired"

@@ -25,6 +25,7 @@ _STYLES = {
     Kind.UPDATE: "yellow",
     Kind.REPLACE: "magenta",
     Kind.FORGET: "cyan",
+    Kind.DRIFT: "yellow",
     Kind.BLOCKED: "bold red",
 }
 _ADDED, _REMOVED = "green", "red"
@@ -145,7 +146,7 @@ def plan_lines(document: Document, out: Console) -> Iterator[Text]:
 
 def _header(document: Document, out: Console) -> Iterator[Text]:
     header = document.header
-    yield Text.assemble("Plan for ", (header.environment, "bold"), f" on {header.endpoint}")
+    yield Text.assemble(f"{header.subject} ", (header.environment, "bold"), f" on {header.endpoint}")
     for parts in (header.seats, (header.state, header.data, f"made {header.made_at}")):
         if any(parts):
             yield from _packed([part for part in parts if part], out)

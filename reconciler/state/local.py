@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from reconciler.core.approval import Use, used
 from reconciler.core.codec import dump, encode_head, encode_receipt
 from reconciler.core.errors import DamagedError, Finding, LockedError, StorageError
 from reconciler.core.members import SnapshotRef
@@ -162,6 +163,11 @@ class LocalWriter(LocalReader):
                 old = old or Head(self._invent(_LINEAGE_LENGTH).hex(), 0, self._files.environment)
                 self._opened = self._put_head(replace(old, serial=old.serial + 1))
             return self._opened
+
+    def mark(self, use: Use) -> None:
+        with self._writing():
+            head = self.open_run()
+            self._opened = self._put_head(replace(head, uses=used(head.uses, use)))
 
     def begin(self, head: Head, key: bytes) -> None:
         with self._writing():

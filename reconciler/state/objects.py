@@ -36,6 +36,7 @@ from reconciler.state.history import HISTORY, document_name, saved_state, serial
 
 HEAD, KEY, LEASE, RECEIPTS, SNAPSHOTS = "head.json", "key", "lease.json", "receipts", "snapshots"
 READERS = 8
+_AGAIN = b"\nfenced "
 RESTORE = "put back its earlier version from the versions that the bucket keeps (docs/state.md)"
 GO_BACK = f"{RESTORE}, or go back: `reconciler state history`, then `state restore --accept-loss`"
 
@@ -67,6 +68,11 @@ def head_bytes(head: Head, token: int, addresses: Iterable[Address]) -> bytes:
 
 def receipt_bytes(receipt: Receipt | None, token: int) -> bytes:
     return _dump({"token": token, "receipt": encode_receipt(receipt) if receipt else None})
+
+
+def made_anew(content: bytes) -> bytes:
+    """As damaged as before, and another version: no earlier writer can put anything in its place."""
+    return content.partition(_AGAIN)[0] + _AGAIN + secrets.token_hex(8).encode()
 
 
 def receipt_path(address: Address) -> str:

@@ -13,12 +13,13 @@ from operator import attrgetter
 from pathlib import Path
 from typing import TypeVar
 
+from reconciler.core.approval import Use, used
 from reconciler.core.errors import StorageError
 from reconciler.core.members import SnapshotRef
 from reconciler.core.model import Address
 from reconciler.core.ports import Head
 from reconciler.core.receipt import Receipt
-from reconciler.state.bucket import LostRaceError, UnreachableError, Version
+from reconciler.state.bucket import LostRaceError, Stored, UnreachableError, Version
 from reconciler.state.files import KEY_LENGTH, occupied, receipt_name
 from reconciler.state.history import (
     HISTORY,
@@ -38,6 +39,7 @@ from reconciler.state.objects import (
     Objects,
     ReceiptObject,
     head_bytes,
+    made_anew,
     receipt_bytes,
     receipt_path,
 )
@@ -98,8 +100,8 @@ class RemoteWriter(RemoteReader):
     def bring_home(self) -> None:
         """Receipts that this machine earned while the store was away, where they still belong."""
         leftovers = self._leftovers.all()
-        if not leftovers:
-            return
+        if not leftovers or self._damaged():
+            return  # they stay: a restore comes first
         held = {receipt.address: receipt for receipt in self.receipts()}
         kept = self._objects.bucket.names(SNAPSHOTS)
         for leftover in leftovers:
@@ -130,6 +132,13 @@ class RemoteWriter(RemoteReader):
                 self._opened = True
             return self._current().head
 
+    def mark(self, use: Use) -> None:
+        with self._writing():
+            self.open_run()
+            old = self._current()
+            with self._mine():
+                self._put_head(old, replace(old.head, uses=used(old.head.uses, use)), old.addresses)
+
     def begin(self, head: Head, key: bytes) -> None:
         with self._writing():
             there = self._objects.head()
@@ -143,15 +152,18 @@ class RemoteWriter(RemoteReader):
 
     def set_aside(self) -> tuple[Address, ...]:
         with self._writing():
-            head = self._objects.head()
-            damaged = [(one, self._objects.damaged(one)) for one in sorted(head.addresses if head else ())]
-            for address, found in damaged:
-                if found is not None:
-                    copy = f"{HISTORY}/{damaged_name(receipt_name(address))}"
-                    self._objects.bucket.upload(copy, found.content)
-                    self._versions[address] = found.version
-                    self._put(address, None)
-            return tuple(address for address, found in damaged if found is not None)
+            damaged = self._damaged()
+            for address, found in damaged.items():
+                copy = f"{HISTORY}/{damaged_name(receipt_name(address))}"
+                self._objects.bucket.upload(copy, found.content)
+                self._versions[address] = found.version
+                self._put(address, None)
+            return tuple(damaged)
+
+    def _damaged(self) -> dict[Address, Stored]:
+        head = self._objects.head()
+        looked = {one: self._objects.damaged(one) for one in sorted(head.addresses if head else ())}
+        return {address: found for address, found in looked.items() if found is not None}
 
     def write(self, receipt: Receipt) -> None:
         """A receipt that the store can't take is kept on this machine: it was earned all the same."""
@@ -265,6 +277,11 @@ class RemoteWriter(RemoteReader):
     def _fence(self, address: Address) -> None:
         token, path = self._hold.lease.token, receipt_path(address)
         while True:
+            if damaged := self._objects.damaged(address):
+                with suppress(LostRaceError):
+                    self._objects.bucket.replace(path, made_anew(damaged.content), damaged.version)
+                    return
+                continue
             found = self._ours(self._objects.receipt(address))
             with suppress(LostRaceError):
                 if found is None:

@@ -3,6 +3,7 @@
 SERVE = ("emulator", "serve", "sandbox", "--host", "127.0.0.1", "--port", "0")
 FAULT = ("emulator", "fault", "sandbox", "429")
 OFFLINE = {
+    "init": [("init",), ("init", ".", "--ci", "gitlab", "--admins", "@acme/a", "--owners", "@acme/b")],
     "validate": [("validate",), ("validate", "sandbox", "--data-root", "data")],
     "doctor": [("doctor", "sandbox"), ("doctor", "sandbox", "--plan", "--json"),
                ("doctor", "sandbox", "--apply"),
@@ -11,20 +12,40 @@ OFFLINE = {
         ("plan", "sandbox"),
         ("plan", "sandbox", "--detailed-exitcode", "--only", "raw/buyers"),
         ("plan", "sandbox", "--emulate", "--data-root", "data"),
+        ("plan", "sandbox", "--out", "p.json", "--markdown", "p.md", "--html", "p.html"),
+        ("plan", "sandbox", "--json"),
     ],
     "apply": [("apply", "sandbox", "--yes"), ("apply", "sandbox", "--yes", "--events", "events.ndjson"),
               ("apply", "sandbox", "--yes", "--events", "-"), ("apply", "sandbox", "-y", "--emulate"),
-              ("apply", "sandbox", "--yes", "--data-root", "data", "--only", "call/buyers")],
+              ("apply", "sandbox", "--yes", "--data-root", "data", "--only", "call/buyers"),
+              ("apply", "sandbox", "--yes", "--json", "--out", "p.json", "--markdown", "p.md", "--html",
+               "p.html"),
+              ("apply", "sandbox", "--yes", "--refresh"),
+              ("apply", "sandbox", "--yes", "--approved", "p.json", "--approved-digest", "sha256:0")],
+    "drift": [("drift", "sandbox"), ("drift", "sandbox", "--json", "--only", "raw/buyers"),
+              ("drift", "sandbox", "--emulate", "--out", "p.json", "--markdown", "p.md", "--html", "p.html")],
+    "show": [("show", "p.json"), ("show", "p.json", "--digest"), ("show", "p.json", "--json"),
+             ("show", "p.json", "--markdown", "p.md", "--html", "p.html")],
     "status": [("status", "sandbox"), ("status", "sandbox", "--refresh", "--only", "raw/buyers"),
                ("status", "sandbox", "--emulate")],
     "explain": [("explain", "sandbox", "raw/buyers"), ("explain", "sandbox", "phone/buyers", "--emulate",
                  "--data-root", "data")],
+    "codeowners": [("codeowners", "--admins", "@acme/a", "--owners", "@acme/b", "--check",
+                    "data/people.csv")],
+    "completion": [("completion", "bash"), ("completion", "zsh"), ("completion", "fish")],
     "emulator serve": [SERVE],
     "emulator reset": [("emulator", "reset", "sandbox")],
     "emulator revoke": [("emulator", "revoke", "sandbox")],
     "state show": [("state", "show", "sandbox"), ("state", "show", "sandbox", "--json")],
     "state history": [("state", "history", "sandbox")],
     "state restore": [("state", "restore", "sandbox", "--serial", "1", "--yes", "--accept-loss")],
+    "state rebuild": [
+        ("state", "rebuild", "sandbox"),
+        ("state", "rebuild", "sandbox", "--take", "raw/buyers=1"),
+        ("state", "rebuild", "sandbox", "--union", "--yes"),
+        ("state", "rebuild", "sandbox", "--replace", "-y"),
+        ("state", "rebuild", "sandbox", "--assume", "data/people.csv", "--only", "raw/buyers", "--yes"),
+    ],
     "state export": [("state", "export", "sandbox", ".reconciler/state/out.zip")],
     "state import": [("state", "import", "sandbox", ".reconciler/state/out.zip")],
     "state lock list": [("state", "lock", "list", "sandbox")],
@@ -42,7 +63,14 @@ CONSENTED = {
     "auth status": [("auth", "status", "sandbox"), ("auth", "status", "sandbox", "criteo", "--json")],
 }
 """They need an application that somebody consents to."""
-CODES = {"state lock break": 7, "state restore": 10, "state import": 10}
-"""How a row ends where it can't end with 0: a folder has no lock to break, and one apply keeps nothing."""
+CODES = {"init": 3, "codeowners": 5, "state lock break": 7, "state restore": 10, "state import": 10}
+"""How a row ends where it can't end with 0: manifests are in the way, and people are no CODEOWNERS; a folder
+has no lock to break, and one apply keeps nothing."""
+ODD = {"--detailed-exitcode": 2, "--approved-digest": 6}
+"""How rows with these options end: there are changes, and nobody knows the digest of what is to be made."""
+FIRST = {"show": ("plan", "sandbox", "--quiet", "--out", "p.json")}
+"""What must have been run before."""
+LOST = frozenset({"state rebuild"})
+"""Before each of their runs the state is lost."""
 LOUDNESS = (("--quiet",), ("--no-color",), ("--verbose",), ("-C", "."))
 """What all commands take: the first row of each is run with each of these, the others with `--verbose`."""

@@ -18,6 +18,7 @@ from fakes.state import MemoryStore
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reconciler.core.approval import Use
 from reconciler.core.errors import LockedError, StorageError
 from reconciler.core.members import EMPTY, SnapshotRef
 from reconciler.core.model import Address, Form, IdentifierType, SegmentKey
@@ -26,6 +27,7 @@ from reconciler.core.receipt import Holding, Receipt
 from reconciler.state.bucket import Bucket, ObjectStore
 from reconciler.state.history import KEPT
 from reconciler.state.lease import Timing
+from reconciler.state.leftovers import Leftover, Leftovers
 from reconciler.state.local import LocalStore
 from reconciler.state.reader import Surroundings
 from reconciler.state.remote import RemoteStore
@@ -37,6 +39,7 @@ ONE, TWO = SnapshotRef("0001", 1), SnapshotRef("0002", 2)
 LAPSED = Receipt(Address("email", "lapsed"), Holding(KEY, segment_id="11"))
 LOYAL = Receipt(Address("email", "loyal"), Holding(KEY, segment_id="12"))
 
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 Open = Callable[[], StateStore]
 """The same state again, as the next process would open it."""
 
@@ -163,6 +166,21 @@ def test_the_lineage_and_the_environment_stay(reopen: Open) -> None:
     assert len(first.lineage) == 32
     assert second == replace(first, serial=2)
     assert first.environment == "sandbox"
+
+
+def test_marks_of_approvals_stay_and_the_newest_of_each_counts(reopen: Open) -> None:
+    begun, other = Use("sha256:a", NOON), Use("sha256:b", NOON)
+    done = replace(begun, completed_at=NOON)
+    with reopen().lock("me") as writer:
+        writer.mark(begun)
+        writer.mark(other)
+    with reopen().lock("me") as writer:
+        writer.mark(done)
+        writer.mark(done)
+    found = reopen().reader().head()
+    assert found is not None
+    assert found.serial == 2
+    assert found.uses == (other, done)
 
 
 def test_two_states_have_two_lineages(reopen: Open) -> None:
@@ -394,13 +412,61 @@ def test_a_receipt_that_can_not_be_read_is_set_aside(make: str, content: bytes, 
     assert content == ((tmp_path / aside).read_bytes() if make == "directory" else found and found.content)
 
 
+@pytest.mark.parametrize("content", [b"", b"{", b'{"token": 1}'])
+def test_a_damaged_receipt_stands_in_no_takeovers_way(content: bytes, tmp_path: Path) -> None:
+    """The run that vanished can write nothing any more, and a restore finds the damage as it was."""
+    bucket = MemoryBucket()
+    store = remote(bucket, tmp_path)
+    vanished = store.lock("vanished")
+    writer = vanished.__enter__()
+    writer.write(LAPSED)
+    writer.write(LOYAL)
+    bucket.upload("receipts/email.lapsed.json", content)
+    store.break_lock(store.holder().id)
+    passed = timedelta(days=2)
+
+    def wait(seconds: float, _reason: str) -> None:
+        nonlocal passed
+        passed += timedelta(seconds=seconds)
+
+    around = Surroundings(lambda: datetime.now(UTC) + passed, wait, lambda: tmp_path, tmp_path / "leftovers")
+    successor = RemoteStore(bucket, "sandbox", Timing.of(timedelta(seconds=60)), around)
+    with successor.lock("me") as taking_over:
+        with pytest.raises(StorageError, match="taken over"):
+            writer.write(LAPSED)
+        assert taking_over.set_aside() == (LAPSED.address,)
+        assert taking_over.receipts() == (LOYAL,)
+    aside = bucket.read("history/email.lapsed.json.damaged")
+    assert aside is not None
+    assert aside.content.startswith(content)
+
+
+def test_leftovers_wait_until_what_is_damaged_is_restored(tmp_path: Path) -> None:
+    bucket = MemoryBucket()
+    with remote(bucket, tmp_path).lock("me") as writer:
+        writer.write(LAPSED)
+        writer.write(LOYAL)
+    newer = replace(LOYAL, definition="newer")
+    leftovers = Leftovers(tmp_path / "leftovers")
+    leftovers.keep(Leftover(LOYAL, newer))
+    sound = bucket.read("receipts/email.lapsed.json")
+    assert sound is not None
+    bucket.upload("receipts/email.lapsed.json", b"{")
+    with remote(bucket, tmp_path).lock("me") as writer, pytest.raises(StorageError, match="1 of 2"):
+        writer.receipts()
+    bucket.upload("receipts/email.lapsed.json", sound.content)
+    with remote(bucket, tmp_path).lock("me") as writer:
+        assert writer.receipts() == (LAPSED, newer)
+    assert leftovers.all() == []
+
+
 @pytest.mark.parametrize("make", ["directory", "bucket"])
 def test_what_a_newer_version_wrote_is_not_set_aside(make: str, tmp_path: Path) -> None:
     bucket = MemoryBucket()
     store = LocalStore(tmp_path, "sandbox") if make == "directory" else remote(bucket, tmp_path)
     with store.lock("me") as writer:
         writer.write(LAPSED)
-    newer, path = b'{"format_version": 2}', "receipts/email.lapsed.json"
+    newer, path = b'{"format_version": 3}', "receipts/email.lapsed.json"
     if make == "directory":
         (tmp_path / path).write_bytes(newer)
     else:
@@ -478,6 +544,7 @@ def test_a_writer_is_of_no_use_when_its_lock_is_gone(reopen: Open, file: Callabl
         lambda writer: writer.keep(ONE, file("one")),
         lambda writer: writer.prune(),
         lambda writer: writer.open_run(),
+        lambda writer: writer.mark(Use("sha256:a", NOON)),
         lambda writer: writer.key(),
         lambda writer: writer.begin(Head("a", 1, "sandbox"), b"k" * 32),
         lambda writer: writer.set_aside(),

@@ -1,4 +1,4 @@
-"""What is installed from the wheel works without the repository: schemas, emulator, types."""
+"""What is installed from the wheel works without the repository: schemas, emulator, types, templates."""
 
 import subprocess
 import sys
@@ -17,15 +17,19 @@ def test_the_wheel_validates_and_plans_on_its_own(tmp_path):
     assert {f"reconciler/schemas/{file.name}" for file in (REPOSITORY / "schemas").iterdir()} <= names
     assert "reconciler/emulator/app.py" in names
     assert "reconciler/py.typed" in names
+    assert {f"reconciler/render/templates/document.{kind}" for kind in ("html.j2", "css")} <= names
     (tmp_path / "project").mkdir()
     project = Project.make(tmp_path / "project")
     project.people(*range(3))
     where = str(tmp_path / "installed")
     code = f"import sys; sys.path.insert(0, {where!r}); from reconciler.cli import main; main()"
-    for arguments in (["validate"], ["plan", "sandbox"]):
+    (tmp_path / "new").mkdir()
+    runs = [(project.root, ["validate"]), (project.root, ["plan", "sandbox"])]
+    runs += [(tmp_path / "new", arguments) for arguments in (["init"], ["validate"], ["plan", "sandbox"])]
+    for folder, arguments in runs:
         done = subprocess.run(
             [sys.executable, "-c", code, *arguments],
-            cwd=project.root,
+            cwd=folder,
             env=surroundings(),
             stdin=subprocess.DEVNULL,
             capture_output=True,

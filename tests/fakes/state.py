@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from threading import RLock
 
+from reconciler.core.approval import Use, used
 from reconciler.core.errors import DamagedError, LockedError, StorageError
 from reconciler.core.members import SnapshotRef
 from reconciler.core.model import Address
@@ -167,6 +168,12 @@ class MemoryWriter(MemoryReader):
             states[kept.head.serial] = kept
             for serial in sorted(states)[: -self.store.keeps]:
                 del states[serial]
+
+    def mark(self, use: Use) -> None:
+        with self._writing():
+            head = self.open_run()
+            with self._step("mark"):
+                self.store.saved_head = replace(head, uses=used(head.uses, use))
 
     def begin(self, head: Head, key: bytes) -> None:
         with self._writing():

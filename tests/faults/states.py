@@ -147,9 +147,9 @@ STATES = Group(
         ),
         Case(
             "a newer version wrote a receipt",
-            says(RECEIPT, format_version=2),
+            says(RECEIPT, format_version=3),
             10,
-            "customer.buyers.json: format version 2",
+            "customer.buyers.json: format version 3",
             "newer",
         ),
         Case(
@@ -168,9 +168,9 @@ STATES = Group(
         ),
         Case(
             "a newer version wrote the head",
-            says(HEAD, format_version=2),
+            says(HEAD, format_version=3),
             10,
-            "head.json: format version 2",
+            "head.json: format version 3",
             "newer",
         ),
         Case(

@@ -215,17 +215,17 @@ CASES: dict[str, tuple[Plan, Environment]] = {
             blocked=_blocked(
                 LAPSED.address,
                 (
-                    "251,324 of 412,006 members would leave, 61.0 % where 20.0 % is the limit (maxShrink)",
+                    "61% of the members would leave, where 20.0 % is the limit (maxShrink)",
                     (
-                        "if this is meant, set in environments/production/audiences/lapsed-90d.yaml:2:1: "
-                        "guards: {maxShrink: 62%}"
+                        "if this is meant, write under `guards` in "
+                        "environments/production/audiences/lapsed-90d.yaml:2:1: maxShrink: 61%"
                     ),
                 ),
                 (
-                    "12.4 % of the identifiers can't be sent, where 10.0 % is the limit (maxInvalid)",
+                    "13% of the identifiers can't be sent, where 10.0 % is the limit (maxInvalid)",
                     (
-                        "`reconciler explain` counts them by reason; if this is meant, set in "
-                        "environments/production/audiences/lapsed-90d.yaml:2:1: guards: {maxInvalid: 13%}"
+                        "`reconciler explain` counts them by reason; if this is meant, write under `guards` "
+                        "in environments/production/audiences/lapsed-90d.yaml:2:1: maxInvalid: 13%"
                     ),
                 ),
             ),
@@ -283,8 +283,8 @@ CASES: dict[str, tuple[Plan, Environment]] = {
             create(LAPSED, 812),
             notes=(
                 (
-                    f"{LAPSED.address}: 40 values of the Email column came already hashed, the others plain; "
-                    "both are sent, none is hashed twice"
+                    "lapsed-90d: some values of the Email column came already hashed, the others plain; "
+                    "none is hashed twice (`reconciler explain` counts them)"
                 ),
             ),
             environment=SANDBOX,

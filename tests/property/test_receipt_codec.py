@@ -11,6 +11,7 @@ import strategies
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reconciler.core.approval import Use
 from reconciler.core.codec import (
     FORMAT_VERSION,
     decode_head,
@@ -53,11 +54,14 @@ FULL = Receipt(
         settled_at=NOON,
         quiet_until=NOON,
         renames=(Rename("Lapsed", None, NOON),),
+        unknown_before=NOON,
+        patched_at=NOON,
     ),
     successor=Holding(key=KEY, intent=Intent("Lapsed (new)", NOON, NOON)),
     retired=(Retired(Holding(key=KEY, segment_id="7"), NOON),),
     definition="def1",
     forgotten_at=NOON,
+    renew=True,
 )
 TIME = "2026-03-01T12:00:00+00:00"
 NOTHING = {"digest": "", "count": 0}
@@ -79,12 +83,15 @@ BARE = {
     "settled_at": None,
     "quiet_until": None,
     "renames": [],
+    "unknown_before": None,
+    "patched_at": None,
 }
 FULL_JSON = {
-    "format_version": 1,
+    "format_version": 2,
     "address": {"destination": "offsite-email", "audience": "lapsed-90d"},
     "definition": "def1",
     "forgotten_at": TIME,
+    "renew": True,
     "current": {
         "key": KEY_JSON,
         "segment_id": "42",
@@ -103,6 +110,8 @@ FULL_JSON = {
         "settled_at": TIME,
         "quiet_until": TIME,
         "renames": [{"name": "Lapsed", "description": None, "sent_at": TIME}],
+        "unknown_before": TIME,
+        "patched_at": TIME,
     },
     "successor": BARE | {"intent": {"name": "Lapsed (new)", "written_at": TIME, "sent_at": TIME}},
     "retired": [{"retired_at": TIME, "holding": BARE | {"segment_id": "7"}}],
@@ -127,7 +136,7 @@ def test_a_state_comes_back_as_it_was(state: SavedState) -> None:
     assert decode_state(parse(dump(encode_state(state)))) == state
 
 
-HEAD = Head("a" * 32, 3, "sandbox")
+HEAD = Head("a" * 32, 3, "sandbox", (Use("sha256:ab", NOON, NOON), Use("sha256:cd", NOON)))
 
 
 @pytest.mark.parametrize(
@@ -141,10 +150,52 @@ def test_a_state_that_is_none_is_refused(wrong: dict[str, object]) -> None:
     assert MARK not in str(caught.value)
 
 
-def test_format_1_is_what_it_always_was() -> None:
-    """If this fails, raise FORMAT_VERSION and teach the codec to read both."""
+def test_format_2_is_what_it_always_was() -> None:
+    """If this fails, raise FORMAT_VERSION and teach the codec to read all of them."""
     assert encode_receipt(FULL) == FULL_JSON
     assert decode_receipt(FULL_JSON) == FULL
+
+
+def in_format_1() -> dict[str, object]:
+    """What an earlier version wrote of the same address."""
+    data = copy.deepcopy(FULL_JSON) | {"format_version": 1}
+    del data["renew"]
+    for holding in (data["current"], data["successor"], data["retired"][0]["holding"]):
+        del holding["unknown_before"], holding["patched_at"]
+    return data
+
+
+def test_format_1_is_read_without_what_came_later() -> None:
+    early = replace(FULL, current=replace(FULL.current, unknown_before=None, patched_at=None), renew=False)
+    assert decode_receipt(in_format_1()) == early
+    head = {"format_version": 1, "environment": "sandbox", "lineage": HEAD.lineage, "serial": HEAD.serial}
+    state = {"format_version": 1, "saved_at": TIME, "head": head, "receipts": [in_format_1()]}
+    assert decode_state(state) == SavedState(replace(HEAD, uses=()), (early,), NOON)
+
+
+@pytest.mark.parametrize("path", [[], ["current"], ["successor"], ["retired", 0, "holding"]])
+def test_format_1_with_what_came_later_is_refused(path: list[str]) -> None:
+    data = in_format_1()
+    where = data
+    for step in path:
+        where = where[step]
+    where["unknown_before" if path else "renew"] = None
+    with pytest.raises(StorageError, match="malformed: an older format should be without"):
+        decode_receipt(data)
+
+
+def test_format_1_that_is_broken_is_refused_at_any_depth() -> None:
+    for place in range(len(list(places(in_format_1())))):
+        for value in (None, 7, MARK, [MARK], {MARK: MARK}):
+            data = in_format_1()
+            where, key = list(places(data))[place]
+            del where[key]
+            with pytest.raises(StorageError):
+                decode_receipt(data)
+            where |= {key: value, MARK: value}
+            with pytest.raises(StorageError) as caught:
+                decode_receipt(data)
+            assert MARK not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -214,7 +265,8 @@ FREE_TEXTS |= {"account_id", "retailer_id", "segment_id"}
 def test_a_wrong_value_is_refused_at_any_depth(place: int) -> None:
     data = copy.deepcopy(FULL_JSON)
     where, key = list(places(data))[place]
-    for value in WRONG if key in FREE_TEXTS else WRONG + WRONG_TEXTS:
+    wrong = WRONG if key in FREE_TEXTS else WRONG + WRONG_TEXTS
+    for value in [None, 1] if key == "renew" else wrong:
         where[key] = value
         with pytest.raises(StorageError) as caught:
             decode_receipt(data)

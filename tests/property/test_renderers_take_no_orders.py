@@ -11,6 +11,7 @@ from event_lines import follows_the_schema
 from golden import plan_cases as cases
 from hypothesis import given
 from hypothesis import strategies as st
+from nasty import TITLES
 
 from reconciler.core.errors import ConfigurationError, Finding, RejectedError
 from reconciler.core.events import BatchTaken, ChangeEnded, Doing, Outcome, SegmentCreated, Waiting
@@ -20,8 +21,9 @@ from reconciler.render.document import plan_document
 from reconciler.render.errors import print_error
 from reconciler.render.explain import explanation, print_explanation
 from reconciler.render.figures import EXACT
+from reconciler.render.outcome import Tally, apply_report
 from reconciler.render.progress import progress
-from reconciler.render.report import Tally, apply_report, print_report
+from reconciler.render.report import print_report
 from reconciler.render.stream import Stamp, encoded
 from reconciler.render.terminal import console, print_plan
 from reconciler.render.text import clean
@@ -30,13 +32,6 @@ pytestmark = pytest.mark.promise("read-right")
 
 SGR = re.compile(r"\x1b\[[0-9;]*m")
 WIDE = 20_000
-NASTY = [
-    "[bold red]x[/]", "[link=https://evil.example]x[/link]", ":boom:", "\x1b[31m", "\x1b]8;;https://x\x1b\\",
-    "\x1b]0;title\x07", "\x9b2J", "\x1b", "\r", "\n", "\r\n", "\t", "|", "‮", "⁦", "\u200b", "\u2028", "\ue000",
-    "\x00", "\x07", "\x08", "<b>", "`", "漢字", "e\u0301", "👩‍👩‍👧", "guards: {a: b}", "{", "}",
-]  # fmt: skip
-# Free text is drawn from the letters that matter and from everything else.
-TITLES = st.lists(st.sampled_from(NASTY) | st.text(max_size=8), min_size=1, max_size=12).map("".join)
 
 
 def _plan(title: str) -> tuple[Plan, Environment]:

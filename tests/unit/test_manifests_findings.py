@@ -135,7 +135,7 @@ SHAPE = [
         "one line of text",
     ),
     (AUDIENCE, "title: Lapsed buyers", "title: ‸" + "x" * 257, "257 characters, the limit is 256", "shorter"),
-    (AUDIENCE, "Nothing in 90 days", "‸" + "x" * 501, "501 characters, the limit is 500", "shorter"),
+    (AUDIENCE, "Nothing in 90 days", "‸" + "x" * 477, "477 characters, the limit is 476", "shorter"),
     (
         AUDIENCE,
         "[offsite-email, onsite-customer]",

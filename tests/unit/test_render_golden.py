@@ -1,33 +1,65 @@
-"""Plans in tests/golden/plan, word for word: wide as in a log, and on a terminal of 80 columns."""
+"""Documents in tests/golden/plan, word for word, in every form that people read."""
 
 import io
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
-from golden.plan_cases import CASES
+from golden.document_cases import DOCUMENTS, Case
 from rich.cells import cell_len
 
-from reconciler.render.document import plan_document
-from reconciler.render.figures import EXACT
-from reconciler.render.terminal import LOG_WIDTH, console, print_plan
+from reconciler.render.document import Document
+from reconciler.render.figures import EXACT, ROUNDED
+from reconciler.render.html import html
+from reconciler.render.markdown import markdown
+from reconciler.render.report import print_document
+from reconciler.render.saved import dump, encoded
+from reconciler.render.terminal import LOG_WIDTH, console
 
 pytestmark = pytest.mark.promise("read-right")
 
 FOLDER = Path(__file__).parents[1] / "golden" / "plan"
-FILES = {LOG_WIDTH: "expected.txt", 80: "expected-80.txt"}
+DIGEST = "sha256:" + "5e" * 32
 
 
-@pytest.mark.parametrize("width", FILES)
-@pytest.mark.parametrize("case", CASES)
-def test_plans_read_word_for_word(case: str, width: int, request: pytest.FixtureRequest) -> None:
-    told, out = io.StringIO(), FOLDER / case / FILES[width]
-    print_plan(plan_document(*CASES[case], EXACT), console(told, color=None, width=width))
+def _terminal(width: int, case: Case) -> str:
+    """What the commands print: a plan and what came of it, or an error."""
+    told = io.StringIO()
+    print_document(case(EXACT), console(told, color=None, width=width))
+    assert max(map(cell_len, told.getvalue().splitlines())) <= width
+    return told.getvalue()
+
+
+def _saved(layout: Callable[[Document, str], str], case: Case) -> str:
+    """What leaves the machine shows no small count."""
+    return layout(case(ROUNDED), DIGEST)
+
+
+def _json(case: Case) -> str:
+    """`tests/unit/test_saved_documents_come_back.py` has those that can be approved."""
+    return dump(encoded(case(ROUNDED), None, "0.1.0")).decode()
+
+
+FORMS: dict[str, Callable[[Case], str]] = {
+    "expected.txt": partial(_terminal, LOG_WIDTH),
+    "expected-80.txt": partial(_terminal, 80),
+    "expected.md": partial(_saved, markdown),
+    "expected.html": partial(_saved, html),
+    "expected.json": _json,
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("case", DOCUMENTS)
+def test_documents_read_word_for_word(case: str, form: str, request: pytest.FixtureRequest) -> None:
+    told, out = FORMS[form](DOCUMENTS[case]), FOLDER / case / form
     if request.config.getoption("--update"):
         out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(told.getvalue(), encoding="utf-8")
-    assert told.getvalue() == out.read_text(encoding="utf-8")
-    assert max(map(cell_len, told.getvalue().splitlines())) <= width
+        out.write_text(told, encoding="utf-8")
+    assert told == out.read_text(encoding="utf-8")
 
 
-def test_every_folder_is_a_case() -> None:
-    assert {path.name for path in FOLDER.iterdir()} == set(CASES)
+def test_every_folder_is_a_case_in_every_form() -> None:
+    found = {path.relative_to(FOLDER).as_posix() for path in FOLDER.glob("*/*")}
+    assert found == {f"{case}/{form}" for case in DOCUMENTS for form in FORMS}

@@ -9,7 +9,8 @@ from golden import plan_cases as cases
 from reconciler.core.events import BatchTaken, ChangeEnded, Counts, Outcome, SegmentPatched, Work, plan_made
 from reconciler.core.model import Address
 from reconciler.render.figures import EXACT, ROUNDED, Figures
-from reconciler.render.report import ApplyReport, Tally, apply_report, print_report
+from reconciler.render.outcome import ApplyReport, Tally, apply_report
+from reconciler.render.report import print_report
 from reconciler.render.terminal import console
 
 pytestmark = pytest.mark.promise("read-right")

@@ -1,0 +1,69 @@
+"""`codeowners`: who has to approve a change of what, from `access` in the manifests."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from reconciler.commands.options import OUTPUT, settings_of, with_options
+from reconciler.core.errors import ConfigurationError, RefusedError
+from reconciler.manifests import find_root
+from reconciler.manifests.ownership import reserved
+from reconciler.render.codeowners import OWNER, Owners, block, codeowners
+
+
+class Owner(click.ParamType[str]):
+    """`@person` or `@organisation/team`."""
+
+    name = "owner"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not OWNER.fullmatch(str(value)):
+            self.fail("write a person or a team, like @acme or @acme/admins", param, ctx)
+        return str(value)
+
+
+@click.command(name="codeowners")
+@click.option("--admins", multiple=True, type=Owner(), metavar="@ORG/TEAM", help="Own what is reserved.")
+@click.option("--owners", multiple=True, type=Owner(), metavar="@ORG/TEAM", help="Own all other manifests.")
+@click.option("--check", "file", metavar="FILE", help="Exit 5 unless FILE ends with these rules.")
+@with_options(OUTPUT)
+def command(admins: tuple[str, ...], owners: tuple[str, ...], file: str | None, **flags: Any) -> None:
+    """Print rules for CODEOWNERS. What `access: {adminOnly: true}` reserves, and the audiences that are
+    sent there, environments, credentials, overrides and CI belong to the admins.
+
+    End CODEOWNERS with what is printed. CI and pre-commit run --check, which compares it with the
+    manifests, for the owners that its first line names.
+    """
+    directory = settings_of(flags).directory
+    root = find_root(directory)
+    if file:
+        _check(root, directory / file)
+    elif admins:
+        click.echo(codeowners(reserved(root), Owners(admins, owners)), nl=False)
+    else:
+        raise click.UsageError("name the owners with --admins, or a file with --check")
+
+
+def _check(root: Path, file: Path) -> None:
+    try:
+        found = block(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError):
+        raise ConfigurationError(
+            "the file named by --check can't be read", remedy="name a text file"
+        ) from None
+    if not found or not found.owners.admins:
+        raise RefusedError(
+            "this file has no rules of reconciler",
+            remedy="end it with what `reconciler codeowners --admins @ORG/TEAM` prints",
+        )
+    if not found.last:
+        raise RefusedError(
+            "rules come after those of reconciler, and the last rule that matches counts",
+            remedy="move them before the line `# reconciler codeowners …`",
+        )
+    if found.text != codeowners(reserved(root), found.owners):
+        raise RefusedError(
+            "CODEOWNERS is not what the manifests ask for",
+            remedy=f"end it with what `{found.owners}` prints",
+        )

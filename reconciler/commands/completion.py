@@ -1,0 +1,29 @@
+"""`completion`: the script that makes a shell complete what is typed."""
+
+from typing import Any
+
+import click
+from click.shell_completion import get_completion_class
+
+from reconciler.commands.options import OUTPUT, with_options
+
+SHELLS = ("bash", "zsh", "fish")
+VARIABLE = "_RECONCILER_COMPLETE"
+
+
+@click.command(name="completion")
+@click.argument("shell", type=click.Choice(SHELLS))
+@with_options(OUTPUT)
+@click.pass_context
+def command(ctx: click.Context, /, shell: str, **_: Any) -> None:
+    """Print the script for your shell; environments and addresses are completed from the manifests.
+
+    \b
+      bash   reconciler completion bash > ~/.local/share/bash-completion/completions/reconciler
+      zsh    reconciler completion zsh > "${fpath[1]}/_reconciler"
+      fish   reconciler completion fish > ~/.config/fish/completions/reconciler.fish
+    """
+    completion = get_completion_class(shell)
+    if completion is None:
+        raise TypeError("click completes these shells")
+    click.echo(completion(ctx.find_root().command, {}, "reconciler", VARIABLE).source())

@@ -1,0 +1,58 @@
+"""`drift`: what is at Criteo otherwise than we left it. It has no way to write, and mends nothing."""
+
+from typing import Any
+
+import click
+
+from reconciler.commands.options import (
+    EMULATE,
+    ENVIRONMENT,
+    ONLY,
+    OUTPUT,
+    selected,
+    settings_of,
+    stop_event,
+    with_options,
+)
+from reconciler.commands.publishing import FORMS, published
+
+DRIFT = 2
+
+
+@click.command(name="drift")
+@ENVIRONMENT
+@with_options(FORMS, EMULATE, ONLY, OUTPUT)
+@click.pass_obj
+def command(stop: object, /, environment: str, **flags: Any) -> int:
+    """Tell what somebody changed at Criteo since we left it. Exits 2 if anything is.
+
+    Names and descriptions are compared exactly. Members can only be counted: what Criteo acknowledged,
+    less what it rejected, against what it counts, and only once a computation has seen all of it. A
+    count costs one call for each segment. Nothing is mended: `plan` shows what the next apply does.
+    """
+    from reconciler.commands.planning import screen
+    from reconciler.manifests import load_without_sources
+    from reconciler.render.document import Subject, heading
+    from reconciler.render.drift import drift_document
+    from reconciler.render.figures import ROUNDED
+    from reconciler.render.terminal import print_plan
+    from reconciler.survey import survey
+    from reconciler.wiring import workspace
+
+    settings = settings_of(flags)
+    shown, asked = screen(settings), stop_event(stop)
+    with (
+        published(flags, settings, Subject.DRIFT, environment) as page,
+        workspace(settings, environment, asked, shown.progress, read=load_without_sources) as space,
+    ):
+        state = space.store.reader()
+        only = selected(flags["only"], space.addresses(state))
+        with shown.progress:
+            found = survey(space.desired, only, space.readers(), state, space.clock, shown.progress.doing)
+            shown.progress.doing("")
+        header = heading(Subject.DRIFT, space.desired.environment, found.head, found.made_at)
+        facts = (header, found.drifts, found.looked_at, found.counted)
+        page.document = drift_document(*facts, ROUNDED)
+        if not flags["as_json"]:
+            print_plan(drift_document(*facts, shown.figures), shown.out)
+    return DRIFT if found.drifts else 0

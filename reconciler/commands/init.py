@@ -1,0 +1,74 @@
+"""`init`: a repository that validates and plans at once."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from reconciler.commands.codeowners import Owner
+from reconciler.commands.options import OUTPUT, settings_of, with_options
+from reconciler.core.errors import ConfigurationError, Finding
+from reconciler.scaffold import Automation
+
+AUTOMATIONS = [one.value for one in Automation]
+ADMINS, OWNERS = "@YOUR-ORG/reconciler-admins", "@YOUR-ORG/marketing"
+
+
+@click.command(name="init")
+@click.argument("folder", default=".", metavar="[DIR]")
+@click.option("--ci", default="github", type=click.Choice(AUTOMATIONS), help="Whose workflows to write.")
+@click.option("--admins", default=ADMINS, type=Owner(), metavar="@ORG/TEAM", help="Own what is reserved.")
+@click.option("--owners", default=OWNERS, type=Owner(), metavar="@ORG/TEAM", help="Own all other manifests.")
+@with_options(OUTPUT)
+def command(folder: str, ci: str, admins: str, owners: str, **flags: Any) -> None:
+    """Make a repository in DIR: environments, an audience, example data, schemas, CI, CODEOWNERS.
+
+    Its sandbox plans and applies at once, on an emulator. Nothing is overwritten: what is in the way
+    is listed, and nothing is written.
+    """
+    from reconciler.manifests.ownership import reserved
+    from reconciler.manifests.schema import folder as schemas
+    from reconciler.render.codeowners import Owners, codeowners
+    from reconciler.scaffold.files import CODEOWNERS, repository
+
+    root = settings_of(flags).directory / folder
+    automation = Automation(ci)
+    files = repository(automation, schemas(), datetime.now(UTC).date())
+    _refuse(root, ["environments", *files, CODEOWNERS[automation]])
+    for name, content in files.items():
+        _write(root / name, content)
+    rules = root / CODEOWNERS[automation]
+    _write(rules, b"")
+    _write(rules, codeowners(reserved(root), Owners((admins,), (owners,))).encode())
+    _say(folder, len(files) + 1)
+
+
+def _refuse(root: Path, names: list[str]) -> None:
+    there = [name for name in sorted(names) if (root / name).exists() or (root / name).is_symlink()]
+    if there:
+        raise ConfigurationError(
+            "files are in the way, and nothing was written",
+            remedy="choose an empty folder, or move them away",
+            findings=[Finding(name, "it is there already") for name in there],
+        )
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+
+
+def _say(folder: str, count: int) -> None:
+    enter = [] if folder == "." else [f"  cd {folder}"]
+    lines = [
+        f"{count} files are written. Next:",
+        "",
+        *enter,
+        "  reconciler validate",
+        "  reconciler plan sandbox",
+        "  reconciler apply sandbox",
+        "",
+        "README.md says what to do before production: account, bucket, secrets, teams, protected branch.",
+    ]
+    click.echo("\n".join(lines))

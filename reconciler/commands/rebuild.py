@@ -1,0 +1,180 @@
+"""`state rebuild`: from the manifests and Criteo, where the state is lost."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from reconciler.commands.carrying import opened
+from reconciler.commands.options import ENVIRONMENT, ONLY, OUTPUT, answering, selected, with_options
+from reconciler.core.errors import ConfigurationError, StorageError
+from reconciler.core.model import Address
+from reconciler.core.ports import StateReader, StateWriter
+from reconciler.core.rebuild import Look, Sighting
+from reconciler.core.receipt import Receipt
+from reconciler.rebuilding import all_lost, assumed, known_again, look, people_of, replaced
+from reconciler.render.figures import Figures, counted
+from reconciler.render.rebuild import print_look, print_ways
+from reconciler.render.rows import dropped
+from reconciler.wiring import Workspace
+
+
+class Taken(click.ParamType[tuple[Address, str]]):
+    """`ADDRESS=ID`."""
+
+    name = "address=id"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[Address, str]:
+        address, _, segment_id = str(value).rpartition("=")
+        if not address or not segment_id.isdigit():
+            self.fail("write DESTINATION/AUDIENCE=ID, as it is listed", param, ctx)
+        return Address.parse(address), segment_id
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which way, of what. `takes` are segments that somebody says are ours."""
+
+    only: tuple[str, ...]
+    takes: dict[Address, str]
+    union: bool
+    anew: bool
+    assume: str | None
+
+    @property
+    def ways(self) -> int:
+        return sum((self.union, self.anew, self.assume is not None))
+
+    @property
+    def by_name(self) -> frozenset[Address]:
+        return frozenset(map(Address.parse, self.only)) | self.takes.keys()
+
+    def again(self, seen: Look) -> list[Receipt]:
+        """What is known, and is to be made anew all the same."""
+        return [one for one in seen.known if self.anew and one.unknown_before]
+
+    def check(self) -> None:
+        if self.ways > 1:
+            raise click.UsageError("give one of --union, --replace and --assume")
+        if self.assume is not None and len(self.only) != 1:
+            raise click.UsageError("--assume is for one address: name it with --only")
+        if self.only and len(self.by_name) > len(set(self.only)):
+            raise click.UsageError("--take is about an address that --only leaves out")
+
+
+@click.command(name="rebuild")
+@ENVIRONMENT
+@click.option("--union", is_flag=True, help="Go on with the segments; people from before may remain in them.")
+@click.option("--replace", "anew", is_flag=True, help="Have the next apply put new segments in their place.")
+@click.option(
+    "--assume",
+    metavar="FILE",
+    help="Go on with the segment of the one --only: who is in FILE may be in it, and leaves if not wanted.",
+)
+@click.option(
+    "--take",
+    "takes",
+    type=Taken(),
+    multiple=True,
+    metavar="ADDRESS=ID",
+    help="This segment is that address's, though no mark says so; may be repeated.",
+)
+@click.option("-y", "--yes", is_flag=True, help="Do not ask; needed where nobody can answer.")
+@with_options(ONLY, OUTPUT)
+@click.pass_obj
+def rebuild(
+    stop: object,
+    /,
+    environment: str,
+    union: bool,
+    anew: bool,
+    assume: str | None,
+    takes: tuple[tuple[Address, str], ...],
+    yes: bool,
+    **flags: Any,
+) -> None:
+    """Make a state that is lost anew: which segments are whose, and how to go on with them.
+
+    Criteo never tells who is in a segment, so nobody is known to be held. Without --union, --replace or
+    --assume it lists what is found, and writes nothing. Nothing changes at Criteo before the next apply.
+    """
+    asked = Asked(flags["only"], dict(takes), union, anew, assume)
+    asked.check()
+    if asked.ways and not yes and not sys.stdin.isatty():
+        raise click.UsageError("nobody can be asked here: pass --yes to write the state")
+    with opened(stop, environment, flags) as (space, settings, shown):
+        if not asked.ways:
+            with shown.progress:
+                seen = _look(space, space.store.reader(), asked)
+            print_look(environment, seen, shown.out)
+            print_ways(environment, shown.out)
+            return
+        with space.store.lock(settings.who) as state:
+            with shown.progress:
+                seen = _look(space, state, asked)
+            print_look(environment, seen, shown.out)
+            number = len(seen.found) + len(asked.again(seen))
+            if number and not yes:
+                _confirm(environment, number)
+            space.clock.check()
+            done = _written(space, state, seen, asked, settings.directory, shown.figures)
+    _tell(environment, done)
+
+
+def _look(space: Workspace, state: StateReader, asked: Asked) -> Look:
+    here = frozenset(spec.address for spec in space.desired.segments)
+    selected(tuple(map(str, asked.takes)), here)
+    seen = look(space.desired, selected(asked.only, here), asked.takes, space.readers(), state.receipts())
+    all_lost(seen, asked.by_name, {one.address for one in asked.again(seen)})
+    return seen
+
+
+def _confirm(environment: str, number: int) -> None:
+    with answering():
+        told = counted(number, "address", "addresses")
+        click.confirm(f"Write the state of {environment} anew ({told})?", abort=True, err=True)
+
+
+def _written(
+    space: Workspace, state: StateWriter, seen: Look, asked: Asked, directory: Path, figures: Figures
+) -> tuple[Receipt, ...]:
+    now, quiet = space.clock.now(), space.desired.environment.api.quiet
+    if asked.anew:
+        return replaced(seen.found, asked.again(seen), state, now, quiet)
+    if asked.assume is not None:
+        return _assumed(space, state, seen, directory / asked.assume, figures)
+    return known_again(seen.found, state, now, quiet)
+
+
+def _assumed(
+    space: Workspace, state: StateWriter, seen: Look, file: Path, figures: Figures
+) -> tuple[Receipt, ...]:
+    [one] = _there(seen)
+    where = one.spec.address
+    if not file.is_file():
+        raise ConfigurationError(f"{where}: there is no such file", remedy="give --assume the path of a file")
+    engine = space.engine_over(file.resolve().parent, state)
+    target = people_of(file.resolve(), one.spec, engine, space.clock.now().date())
+    click.echo(f"{where}: {figures.count(target.members.count)} may be held; {dropped(target, figures)}")
+    kept, now = engine.file(target.members), space.clock.now()
+    return assumed(one, target.members, kept, state, now, space.desired.environment.api.quiet)
+
+
+def _there(seen: Look) -> tuple[Sighting, ...]:
+    if not seen.found:
+        address = seen.sightings[0].spec.address
+        problem = f"{address}: there is no segment of it that could hold anybody"
+        raise StorageError(problem, remedy="`reconciler state rebuild` lists what there is")
+    return seen.found
+
+
+def _tell(environment: str, done: tuple[Receipt, ...]) -> None:
+    if not done:
+        click.echo(f"{environment}: nothing was written: there is nothing to go on with")
+        return
+    click.echo(f"{environment}: the state is made anew: {counted(len(done), 'address', 'addresses')}")
+    click.echo(f"  next: `reconciler plan {environment}` shows what follows, `apply` carries it out")

@@ -1,0 +1,42 @@
+"""`show`: a saved plan again, in any form. It asks nobody and changes nothing."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from reconciler.commands.options import OUTPUT, settings_of, with_options
+
+
+@click.command(name="show")
+@click.argument("file", metavar="FILE")
+@click.option("--digest", is_flag=True, help="Print its digest only: what `apply --approved-digest` takes.")
+@click.option("--markdown", metavar="OUT", help="Save it as Markdown.")
+@click.option("--html", metavar="OUT", help="Save it as one HTML page.")
+@click.option("--json", "as_json", is_flag=True, help="Print the JSON instead of text.")
+@with_options(OUTPUT)
+def command(file: str, digest: bool, as_json: bool, **flags: Any) -> None:
+    """Show what `plan --out`, `apply --out` or `drift --out` has saved.
+
+    A plan that is too old to be applied can be shown all the same. Exits 6 for a file that was changed
+    after it was saved.
+    """
+    from reconciler.commands.approving import read_saved
+    from reconciler.commands.publishing import save
+    from reconciler.render.report import print_document
+    from reconciler.render.terminal import console
+
+    settings = settings_of(flags)
+    path = settings.directory / file
+    saved = read_saved(path)
+    forms: dict[str, Path] = {
+        form: settings.directory / flags[form] for form in ("markdown", "html") if flags[form]
+    }
+    save(saved.document, saved.digest if saved.approved else "", forms)
+    if digest:
+        click.echo(saved.digest)
+    elif as_json:
+        click.echo(path.read_text(encoding="utf-8"), nl=False)
+    elif not forms:
+        print_document(saved.document, console(sys.stdout, settings.colour))

@@ -1,0 +1,94 @@
+"""What a reviewer approved, as far as applying has to keep to it, and the marks of it in a state."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from reconciler.core.model import Address, Seat
+
+Shown = int | str
+"""A count as a saved plan has it: "<10", or rounded to the nearest ten."""
+
+STEP = 10
+"""What is saved is rounded to it, so that one more or less never points at a person."""
+
+KEPT = 200
+"""So many marks are kept, the newest; an approval that old is past its age long since."""
+
+
+class ChangeKind(StrEnum):
+    """What happens to an address; UNCHANGED is approved like everything else."""
+
+    CREATE = "create"
+    ADOPT = "adopt"
+    UPDATE = "update"
+    REPLACE = "replace"
+    FORGET = "forget"
+    UNCHANGED = "unchanged"
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovedChange:
+    """One address of an approved plan. `size` is what the segment is to hold after it.
+
+    An interrupted change counts as a whole: `adds` and `removes` include what is done of it already.
+    `content` is the keyed digest of its members, "" where no state had a key yet.
+    """
+
+    address: Address
+    kind: ChangeKind
+    definition: str
+    adds: Shown
+    removes: Shown
+    size: Shown
+    content: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Approved:
+    """A plan that was approved. `digest` names it; `lineage` is "" where there was no state yet."""
+
+    digest: str
+    environment: str
+    endpoint: str
+    seats: Mapping[str, Seat]
+    lineage: str
+    made_at: datetime
+    changes: tuple[ApprovedChange, ...]
+
+    def change(self, address: Address) -> ApprovedChange | None:
+        return next((one for one in self.changes if one.address == address), None)
+
+
+def shown(number: int) -> Shown:
+    """A count as it may be saved."""
+    return f"<{STEP}" if 0 < number < STEP else STEP * ((number + STEP // 2) // STEP)
+
+
+def largest(count: Shown) -> int:
+    return STEP - 1 if isinstance(count, str) else count
+
+
+def apart(count: Shown, number: int) -> int:
+    """How far a number is from what a shown count may have been."""
+    if isinstance(count, str):
+        low, high = 1, STEP - 1
+    else:
+        low, high = (max(count - STEP // 2, STEP), count + STEP // 2 - 1) if count else (0, 0)
+    return max(low - number, number - high, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """The mark of an approval in a state. Until it is completed, a run may go on with it."""
+
+    digest: str
+    started_at: datetime
+    completed_at: datetime | None = None
+
+
+def used(uses: Iterable[Use], use: Use) -> tuple[Use, ...]:
+    """The same marks, with this one in place of an earlier one of that approval."""
+    others = [one for one in uses if one.digest != use.digest]
+    return (*others, use)[-KEPT:]

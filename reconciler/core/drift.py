@@ -1,0 +1,104 @@
+"""What is at Criteo otherwise than we left it: told, and never mended here."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from reconciler.core.attributes import attribute_changes
+from reconciler.core.model import Address, Desired, SegmentSpec
+from reconciler.core.plan import AttributeChange
+from reconciler.core.receipt import Holding, Receipt
+from reconciler.core.remote import Segment, Statistics
+from reconciler.core.schedule import COMPUTATIONS_APART, next_computation
+
+SETTLING = timedelta(hours=1)
+"""What is sent so shortly before a computation may not be in it."""
+
+PROMPTLY = timedelta(minutes=5)
+"""Criteo may note a call of ours so much later than we sent it."""
+
+SOFT, SOFT_SHARE = 10, 0.01
+"""Criteo counts in its own way; a smaller difference says nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """One address that is not as it was left; of `attributes`, `before` is ours and `after` is Criteo's.
+
+    `counts` are identifiers acknowledged (the rejected ones not among them), and those that Criteo counts.
+    `touched_at`: somebody else changed it then, after us.
+    """
+
+    address: Address
+    title: str
+    attributes: tuple[AttributeChange, ...] = ()
+    counts: tuple[int, int] | None = None
+    touched_at: datetime | None = None
+    gone: str = ""
+
+    def __bool__(self) -> bool:
+        return bool(self.attributes or self.counts or self.touched_at or self.gone)
+
+
+def drifts(
+    desired: Desired,
+    receipts: Mapping[Address, Receipt],
+    segments: Mapping[str, Segment],
+    statistics: Mapping[str, Statistics],
+) -> Iterator[Drift]:
+    """Of addresses that were applied and are managed still, those that differ; by what is known of each.
+
+    `segments` and `statistics` are keyed by the segment's id. Where a manifest changed since it was applied,
+    name and description say nothing: the plan compares them.
+    """
+    specs = {spec.address: spec for spec in desired.segments}
+    for address, receipt in sorted(receipts.items()):
+        if receipt.forgotten_at or not receipt.current.segment_id:
+            continue
+        found = _drift(receipt, specs.get(address), segments.get(receipt.current.segment_id), statistics)
+        if found:
+            yield found
+
+
+def comparable(holding: Holding, now: datetime) -> bool:
+    """Criteo's last computation has seen all that we sent, and nothing else is on its way."""
+    settled, computed = holding.settled_at, next_computation(now) - COMPUTATIONS_APART
+    quiet = holding.transfer is None and not holding.maybe
+    return bool(holding.segment_id) and quiet and settled is not None and settled + SETTLING < computed
+
+
+def _drift(
+    receipt: Receipt,
+    spec: SegmentSpec | None,
+    segment: Segment | None,
+    statistics: Mapping[str, Statistics],
+) -> Drift:
+    holding = receipt.current
+    name = spec.name if spec else ""
+    if segment is None:
+        return Drift(receipt.address, name, gone=holding.segment_id)
+    applied = spec is not None and receipt.definition == spec.definition
+    return Drift(
+        address=receipt.address,
+        title=name or segment.name,
+        attributes=_turned(attribute_changes(segment, spec)) if spec and applied else (),
+        counts=_counts(holding, statistics.get(holding.segment_id)),
+        touched_at=_touched(holding, segment),
+    )
+
+
+def _turned(changes: tuple[AttributeChange, ...]) -> tuple[AttributeChange, ...]:
+    return tuple(AttributeChange(one.name, one.after, one.before) for one in changes)
+
+
+def _counts(holding: Holding, told: Statistics | None) -> tuple[int, int] | None:
+    if told is None or told.identifiers is None:
+        return None
+    ours = holding.base.count - holding.rejected
+    soft = max(SOFT, SOFT_SHARE * ours)
+    return (ours, told.identifiers) if abs(ours - told.identifiers) > soft else None
+
+
+def _touched(holding: Holding, segment: Segment) -> datetime | None:
+    ours, theirs = holding.touched_at, segment.updated_at
+    return theirs if ours and theirs and not holding.renames and theirs > ours + PROMPTLY else None

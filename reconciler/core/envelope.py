@@ -1,0 +1,259 @@
+"""Whether what is to be done is what was approved: the bounds within which a plan may be made again."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import assert_never
+
+from reconciler.core.approval import Approved, ApprovedChange, ChangeKind, Use, apart, largest, shown
+from reconciler.core.errors import Finding
+from reconciler.core.guards import percent
+from reconciler.core.model import Address, Environment
+from reconciler.core.plan import Adopt, Change, Create, Forget, Plan, Replace, Sending, Update, address_of
+from reconciler.core.receipt import Holding, Receipt, remaining
+
+AGAIN = "plan again, have that approved, and apply it"
+FEW, FEW_SHARE = 100, 0.1
+"""A small audience may move by a tenth, and by no more than a hundred."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`covered` are the addresses that were approved, by `digests`; `left` those for the next refresh."""
+
+    findings: tuple[Finding, ...]
+    covered: frozenset[Address]
+    left: tuple[Address, ...]
+    digests: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """What an approval is held against."""
+
+    environment: Environment
+    lineage: str
+    uses: tuple[Use, ...]
+    receipts: Mapping[Address, Receipt]
+    moment: datetime
+
+    def use(self, digest: str) -> Use | None:
+        return next((one for one in self.uses if one.digest == digest), None)
+
+
+def approved_changes(plan: Plan, receipts: Mapping[Address, Receipt]) -> tuple[ApprovedChange, ...]:
+    """What applying this plan will be held to; all addresses, those that don't change included."""
+    changes = (_approved(change, plan.basis.lineage, receipts) for change in plan.changes)
+    unchanged = (
+        ApprovedChange(
+            one.spec.address,
+            ChangeKind.UNCHANGED,
+            one.spec.definition,
+            0,
+            0,
+            shown(one.target.members.count),
+            one.target.members.digest if plan.basis.lineage else "",
+        )
+        for one in plan.unchanged
+    )
+    return tuple(sorted((*changes, *unchanged), key=lambda one: one.address))
+
+
+def judge(plan: Plan, approvals: Sequence[Approved], now: Now) -> Verdict:
+    """Holds a new plan against what was approved.
+
+    Every change must be covered by an approval that still holds, or be no more than what a refresh does
+    and named as a change by none: that is left out. Anything else is a finding.
+    """
+    unfit = {one.digest: why for one in approvals if (why := _unfit(one, now))}
+    findings: list[Finding] = []
+    covered: dict[Address, str] = {}
+    left: list[Address] = []
+    for change in plan.changes:
+        address = address_of(change)
+        named = [(one, said) for one in approvals if (said := one.change(address)) and _moves(said)]
+        if not named and is_refresh(change, now.receipts):
+            left.append(address)
+            continue
+        refusals = [
+            [unfit[one.digest]] if one.digest in unfit else list(_strays(change, said, one, now))
+            for one, said in named
+        ]
+        good = [one for (one, _), against in zip(named, refusals, strict=True) if not against]
+        if good:
+            covered[address] = good[-1].digest
+        else:
+            findings += _told(address, refusals)
+    used = {covered[address] for address in covered}
+    digests = tuple(one.digest for one in approvals if one.digest in used)
+    return Verdict(tuple(findings), frozenset(covered), tuple(left), digests)
+
+
+def needs_approval(plan: Plan) -> tuple[Finding, ...]:
+    """Changes of pinned sources, which nobody may apply without an approved plan."""
+    return tuple(
+        Finding(
+            str(address_of(change)),
+            "its source is pinned: only people that were approved may be sent",
+            "save the plan with --out, have it approved, and apply it with --approved",
+        )
+        for change in plan.changes
+        if _is_pinned(change)
+    )
+
+
+def beyond_refresh(plan: Plan, receipts: Mapping[Address, Receipt]) -> tuple[Finding, ...]:
+    """Changes that a refresh may not make: all but new members of what was applied in full before."""
+    return tuple(
+        Finding(
+            str(address_of(change)),
+            f"{_WHY_NOT[kind_of(change)]}, and a refresh only brings members up to date",
+            AGAIN if not _is_pinned(change) else f"its source is pinned: {AGAIN}",
+        )
+        for change in plan.changes
+        if not is_refresh(change, receipts) or _is_pinned(change)
+    )
+
+
+_WHY_NOT = {
+    ChangeKind.CREATE: "it is to be created",
+    ChangeKind.ADOPT: "it is to be managed again",
+    ChangeKind.UPDATE: "its definition, or its name or description at Criteo, is to change",
+    ChangeKind.REPLACE: "it is to be replaced",
+    ChangeKind.FORGET: "it is to be forgotten",
+}
+
+
+def is_refresh(change: Change, receipts: Mapping[Address, Receipt]) -> bool:
+    """Members only, towards a definition that was applied in full."""
+    if not isinstance(change, Update) or change.attributes or change.steps.prelude or change.steps.finish:
+        return False
+    receipt = receipts.get(change.spec.address)
+    return receipt is not None and receipt.definition == change.spec.definition
+
+
+def kind_of(change: Change) -> ChangeKind:
+    match change:
+        case Create():
+            return ChangeKind.CREATE
+        case Adopt():
+            return ChangeKind.ADOPT
+        case Update():
+            return ChangeKind.UPDATE
+        case Replace():
+            return ChangeKind.REPLACE
+        case Forget():
+            return ChangeKind.FORGET
+        case _:
+            assert_never(change)
+
+
+def _approved(change: Change, lineage: str, receipts: Mapping[Address, Receipt]) -> ApprovedChange:
+    if isinstance(change, Forget):
+        return ApprovedChange(change.address, ChangeKind.FORGET, "", 0, 0, shown(change.count))
+    target = change.members.target.members
+    adds, removes = _whole(change, receipts.get(change.spec.address))
+    return ApprovedChange(
+        change.spec.address,
+        kind_of(change),
+        change.spec.definition,
+        shown(adds),
+        shown(removes),
+        shown(target.count),
+        target.digest if lineage else "",
+    )
+
+
+def _whole(change: Sending, receipt: Receipt | None) -> tuple[int, int]:
+    """Members in and out, with what an interrupted run has sent of it already."""
+    delta, done = change.members.delta, (0, 0)
+    if receipt and (holding := _receiving(change, receipt)) and holding.transfer:
+        size, left = holding.transfer.size, remaining(holding.transfer)
+        done = (size.adds - left.adds, size.out - left.out)
+    return delta.adds + done[0], delta.out + done[1]
+
+
+def _receiving(change: Sending, receipt: Receipt) -> Holding | None:
+    return receipt.successor if isinstance(change, Replace) else receipt.current
+
+
+def _moves(said: ApprovedChange) -> bool:
+    return said.kind != ChangeKind.UNCHANGED
+
+
+def _is_pinned(change: Change) -> bool:
+    return not isinstance(change, Forget) and change.spec.audience.source.pinned
+
+
+def _unfit(approved: Approved, now: Now) -> str:
+    """Why an approval covers nothing any more; "" when it does."""
+    environment, limit = now.environment, now.environment.leeway.max_age
+    use, seats = now.use(approved.digest), dict(now.environment.seats)
+    if approved.environment != environment.name:
+        return f"the approved plan is one for {approved.environment}"
+    if approved.endpoint != environment.api.endpoint:
+        return f"the approved plan was made for {approved.endpoint}"
+    if any(seats.get(label) != seat for label, seat in approved.seats.items()):
+        return "the seats have changed since the plan was approved"
+    if approved.lineage and approved.lineage != now.lineage:
+        return "the approved plan was made from another state"
+    if use and use.completed_at:
+        return f"the approved plan was applied in full on {use.completed_at:%Y-%m-%d at %H:%M} UTC"
+    if now.moment - approved.made_at > limit:
+        hours, most = ((time.total_seconds() / 3600) for time in (now.moment - approved.made_at, limit))
+        return (
+            f"the approved plan is {hours:,.1f} hours old, where {most:,.1f} is the limit (approval.maxAge)"
+        )
+    return ""
+
+
+def _strays(change: Change, said: ApprovedChange, approved: Approved, now: Now) -> Iterator[str]:
+    """In what a change differs from the approved one."""
+    kind, started = kind_of(change), now.use(approved.digest) is not None
+    receipt = now.receipts.get(said.address)
+    if kind != said.kind and not (started and _remains(change, receipt)):
+        yield f"{said.kind} was approved, and now it is {kind}"
+        return
+    if isinstance(change, Forget):
+        return
+    if change.spec.definition != said.definition:
+        yield "its definition is not the one that was approved"
+        return
+    yield from _counts(change, said, receipt, now.environment.leeway.tolerance)
+    if _is_pinned(change) and change.members.target.members.digest != said.content:
+        yield (
+            "its source is pinned, and its people are not the ones that were approved"
+            if said.content
+            else "its source is pinned, and the plan was made before there was a state that can name people; "
+            "apply it once without `pinned`"
+        )
+
+
+def _remains(change: Change, receipt: Receipt | None) -> bool:
+    """What an interrupted run with the same approval has left to do."""
+    return isinstance(change, Update) and receipt is not None and receipt.definition != change.spec.definition
+
+
+def _counts(
+    change: Sending, said: ApprovedChange, receipt: Receipt | None, tolerance: float
+) -> Iterator[str]:
+    size = largest(said.size)
+    limit = max(tolerance * size, min(FEW, FEW_SHARE * size))
+    adds, removes = _whole(change, receipt)
+    for verb, then, number in (("join", said.adds, adds), ("leave", said.removes, removes)):
+        if apart(then, number) > limit:
+            share = percent(limit / size) if size else "none"
+            yield (
+                f"{_text(then)} were approved to {verb}, and now {_text(shown(number))} would: "
+                f"that is further apart than {share} of its members"
+            )
+
+
+def _text(count: int | str) -> str:
+    return count if isinstance(count, str) else f"{count:,}"
+
+
+def _told(address: Address, refusals: Iterable[Iterable[str]]) -> Iterator[Finding]:
+    reasons = list(dict.fromkeys(why for against in refusals for why in against))
+    for why in reasons or ["this change was not approved"]:
+        yield Finding(str(address), why, AGAIN)

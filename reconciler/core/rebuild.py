@@ -1,0 +1,194 @@
+"""What is found at Criteo of an environment whose state is lost, and what can be known of it again.
+
+A segment is ours when it bears our mark. One that bears nothing but our name may be a stranger's: it is
+taken only when somebody says so. Who is in it, Criteo doesn't tell; so `base` is empty, and the receipt
+says for good that people known to nobody may be held.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from reconciler.core.errors import Finding, RefusedError
+from reconciler.core.marks import mark, mark_of
+from reconciler.core.members import EMPTY, SnapshotRef
+from reconciler.core.model import FORMS, Address, SegmentKey, SegmentSpec
+from reconciler.core.names import is_retired, successor_name
+from reconciler.core.receipt import Holding, Receipt, Retired
+from reconciler.core.remote import Segment, name_key
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """What is at Criteo of one address. `segment` is the one to go on with, None when there is none.
+
+    `marked`: it bears our mark. `successor` was about to replace it; those `retired` were replaced, or
+    are left aside. `unclaimed` has nothing but the name: nobody says that it is ours. `doubts` are what
+    stands against taking anything.
+    """
+
+    spec: SegmentSpec
+    segment: Segment | None = None
+    marked: bool = True
+    successor: Segment | None = None
+    retired: tuple[Segment, ...] = ()
+    unclaimed: Segment | None = None
+    doubts: tuple[Finding, ...] = ()
+
+    @property
+    def replaced(self) -> bool:
+        """It can't go on as what the manifests ask for."""
+        return self.segment is not None and not _fits(self.segment, self.spec.key)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What is there of the addresses whose state is lost. `known` are those whose isn't.
+
+    `strays` bear the mark of another address or environment.
+    """
+
+    sightings: tuple[Sighting, ...]
+    known: tuple[Receipt, ...]
+    strays: tuple[Segment, ...]
+
+    @property
+    def found(self) -> tuple[Sighting, ...]:
+        """Those that something can be known of again. RefusedError where that is not clear."""
+        doubts = [doubt for one in self.sightings for doubt in one.doubts]
+        if doubts:
+            raise RefusedError("what Criteo holds is not clear; nothing was written", findings=doubts)
+        return tuple(one for one in self.sightings if one.segment)
+
+
+def sightings(
+    environment: str,
+    specs: Iterable[SegmentSpec],
+    segments: Sequence[Segment],
+    takes: Mapping[Address, str],
+) -> tuple[Sighting, ...]:
+    """`takes`: the id of the segment that somebody says is an address's, whatever it is called."""
+    by_mark: dict[str, list[Segment]] = {}
+    for one in segments:
+        by_mark.setdefault(mark_of(one.description), []).append(one)
+    return tuple(
+        _taken(spec, takes[spec.address], by_mark, mark(environment, spec.address))
+        if spec.address in takes
+        else _sighted(spec, by_mark, mark(environment, spec.address))
+        for spec in specs
+    )
+
+
+def strays(
+    environment: str, specs: Iterable[SegmentSpec], segments: Iterable[Segment]
+) -> tuple[Segment, ...]:
+    """Those with a mark of this tool that no address here has: another environment's, or forgotten ones."""
+    ours = {mark(environment, spec.address) for spec in specs}
+    return tuple(one for one in segments if (told := mark_of(one.description)) and told not in ours)
+
+
+def _sighted(spec: SegmentSpec, by_mark: Mapping[str, Sequence[Segment]], ours: str) -> Sighting:
+    found = by_mark.get(ours, ())
+    retired = tuple(one for one in found if is_retired(one.name) and not _called(one, spec.name))
+    standing = [one for one in found if one not in retired]
+    if not standing:
+        named = (one for one in by_mark.get("", ()) if _called(one, spec.name))
+        here = (one for one in named if one.account_id == spec.key.account_id)
+        return Sighting(spec, retired=retired, unclaimed=next(here, None))
+    half_built = [one for one in standing if _called(one, successor_name(spec.name))][: len(standing) - 1]
+    first, *others = (one for one in standing if one not in half_built)
+    return Sighting(
+        spec,
+        first,
+        successor=next(iter(half_built), None),
+        retired=retired,
+        doubts=(*_unmanageable(spec, found), *(_several(spec, standing) if others else ())),
+    )
+
+
+def _taken(spec: SegmentSpec, wanted: str, by_mark: Mapping[str, Sequence[Segment]], ours: str) -> Sighting:
+    """Others with our mark are left aside."""
+    found = [one for told in by_mark.values() for one in told if one.id == wanted]
+    others = tuple(one for one in by_mark.get(ours, ()) if one.id != wanted)
+    if not found:
+        problem = f"there is no segment {wanted} in the accounts of this environment"
+        doubt = Finding(str(spec.address), problem, "`reconciler state rebuild` lists what there is")
+        return Sighting(spec, retired=others, doubts=(doubt,))
+    [segment] = found
+    told = mark_of(segment.description)
+    return Sighting(
+        spec,
+        segment,
+        marked=told == ours,
+        retired=others,
+        doubts=(*_unmanageable(spec, (segment, *others)), *_strange(spec, segment, told, ours)),
+    )
+
+
+def _called(segment: Segment, name: str) -> bool:
+    return segment.name_key == name_key(name)
+
+
+def _strange(spec: SegmentSpec, segment: Segment, told: str, ours: str) -> tuple[Finding, ...]:
+    """Why a segment without our mark can't be the one of an address, whoever says so."""
+    where = str(spec.address)
+    if told and told != ours:
+        problem = f"segment {segment.id} bears the mark of another address or environment"
+        return (Finding(where, problem, "if it has none any more, take the mark out of its description"),)
+    if told != ours and not _fits(segment, spec.key):
+        problem = f"segment {segment.id} belongs to another retailer, or holds another identifier type"
+        return (Finding(where, problem, "rename it in Criteo; the next apply then makes a new one"),)
+    return ()
+
+
+def _unmanageable(spec: SegmentSpec, segments: Iterable[Segment]) -> tuple[Finding, ...]:
+    return tuple(
+        Finding(
+            str(spec.address),
+            f"segment {one.id} bears its mark and holds what this tool can't send",
+            "take the mark out of its description in Criteo: it was copied there",
+        )
+        for one in segments
+        if one.identifier_type is None
+    )
+
+
+def _several(spec: SegmentSpec, segments: Iterable[Segment]) -> tuple[Finding, ...]:
+    ids = " and ".join(one.id for one in segments)
+    remedy = f"say which one goes on: `--take {spec.address}=ID`; the others are left as they are"
+    return (Finding(str(spec.address), f"segments {ids} bear its mark", remedy),)
+
+
+def _fits(segment: Segment, key: SegmentKey) -> bool:
+    """As far as Criteo tells: never in which form members were sent."""
+    here = (segment.account_id, segment.retailer_id, segment.identifier_type)
+    return here == (key.account_id, key.retailer_id, key.identifier_type)
+
+
+def rebuilt(
+    sighting: Sighting, now: datetime, quiet: timedelta, *, maybe: SnapshotRef = EMPTY, renew: bool = False
+) -> Receipt:
+    """What is known of an address again. A call that was under way when the state was lost may land yet."""
+    if sighting.segment is None:
+        raise AssertionError(f"nothing was found of {sighting.spec.address}")
+
+    def holding(segment: Segment) -> Holding:
+        key, until = _key(segment, sighting.spec.key), now + quiet
+        return Holding(key, segment_id=segment.id, quiet_until=until, unknown_before=now)
+
+    return Receipt(
+        address=sighting.spec.address,
+        current=replace(holding(sighting.segment), maybe=maybe),
+        successor=holding(sighting.successor) if sighting.successor else None,
+        retired=tuple(Retired(holding(one), now) for one in sighting.retired),
+        renew=renew,
+    )
+
+
+def _key(segment: Segment, wanted: SegmentKey) -> SegmentKey:
+    """In which form members were sent, Criteo doesn't tell: as they are sent now."""
+    if segment.identifier_type is None:
+        raise AssertionError(f"segment {segment.id} can't be managed")
+    forms = FORMS[segment.identifier_type]
+    form = wanted.form if wanted.form in forms else forms[0]
+    return SegmentKey(segment.account_id, segment.retailer_id, segment.identifier_type, form)

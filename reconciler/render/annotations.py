@@ -1,0 +1,28 @@
+"""Findings as GitHub's commands for annotations: each is shown at its line of the pull request."""
+
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import PurePosixPath
+
+from reconciler.core.errors import Finding
+from reconciler.render.text import sentence
+
+_PLACE = re.compile(r"(?P<file>.+):(?P<line>\d+):(?P<column>\d+)", re.DOTALL)
+_DATA = {"%": "%25", "\r": "%0D", "\n": "%0A"}
+_PROPERTY = {**_DATA, ":": "%3A", ",": "%2C"}
+
+
+def annotations(findings: Iterable[Finding], folder: PurePosixPath) -> Iterator[str]:
+    """One line for each finding that has a place; `folder`: the project, as seen from the repository."""
+    for finding in findings:
+        if place := _PLACE.fullmatch(finding.where):
+            file = _escaped(str(folder / place["file"]), _PROPERTY)
+            title = _escaped(sentence(finding.problem), _PROPERTY)
+            told = "\n".join(map(sentence, (finding.remedy or finding.problem).splitlines()))
+            where = f"file={file},line={place['line']},col={place['column']}"
+            yield f"::error {where},title={title}::{_escaped(told, _DATA)}"
+
+
+def _escaped(text: str, escapes: dict[str, str]) -> str:
+    """As `@actions/core` does it."""
+    return "".join(escapes.get(one, one) for one in text)

@@ -1,0 +1,124 @@
+"""A document as one page that needs nothing else: no script, and nothing from outside."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+from reconciler.core.approval import Shown
+from reconciler.render.advice import divided, pieces
+from reconciler.render.document import Document
+from reconciler.render.outcome import ApplyReport
+from reconciler.render.rows import Kind, Row, Sizes, Tone
+from reconciler.render.text import name
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+FOLDED = 30
+"""Longer lists are folded."""
+
+_HIDDEN = 5
+"""How long the bar of a count is that may not be shown."""
+
+
+def html(document: Document, digest: str = "") -> str:
+    """`digest` is that of the saved plan."""
+    page = _template().render(
+        document=document,
+        digest=name(digest),
+        look=_look(document),
+        outcome_look=_outcome_look(document.outcome) if document.outcome else "",
+        groups=_groups(document),
+        scale=Scale.of(document.rows),
+        divided=divided,
+        pieces=pieces,
+        Tone=Tone,
+        FOLDED=FOLDED,
+    )
+    return page.lstrip()
+
+
+@cache
+def _template() -> "Template":
+    """Jinja is imported only where there is a page to make."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    pages = Environment(
+        loader=PackageLoader("reconciler.render"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    return pages.get_template("document.html.j2")
+
+
+def _look(document: Document) -> str:
+    """The colour of the summary."""
+    if document.trouble or not document.applicable:
+        return "bad"
+    if document.risks:
+        return "risky"
+    return "plain" if document.sections else "good"
+
+
+def _outcome_look(report: ApplyReport) -> str:
+    if report.failures:
+        return "bad"
+    return "risky" if report.stopped or report.not_attempted else "good"
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The addresses of a kind that carry no risk, and how many do: those stand on top."""
+
+    kind: Kind
+    rows: tuple[Row, ...]
+    risky: int
+
+
+def _groups(document: Document) -> list[Group]:
+    groups = []
+    for section in document.sections:
+        rows = tuple(row for row in section.rows if not row.risky)
+        groups.append(Group(section.kind, rows, len(section.rows) - len(rows)))
+    return groups
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A bar in percent of the longest: what is there, and what comes or goes."""
+
+    kept: str
+    moved: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Bars of one document, all to the same scale."""
+
+    largest: int
+
+    @classmethod
+    def of(cls, rows: Iterable[Row]) -> "Scale":
+        sizes = [row.members.sizes for row in rows if row.members.sizes]
+        return cls(max((_length(count) for one in sizes for count in (one.before, one.after)), default=0))
+
+    def before(self, sizes: Sizes) -> Bar:
+        return self._bar(sizes.before, sizes.removes)
+
+    def after(self, sizes: Sizes) -> Bar:
+        return self._bar(sizes.after, sizes.adds)
+
+    def _bar(self, whole: Shown, part: Shown) -> Bar:
+        moved = min(_length(whole), _length(part))
+        return Bar(self._share(_length(whole) - moved), self._share(moved))
+
+    def _share(self, length: int) -> str:
+        return f"{100 * length / self.largest:.1f}" if length else "0"
+
+
+def _length(count: Shown) -> int:
+    return count if isinstance(count, int) else _HIDDEN

@@ -1,0 +1,132 @@
+"""A document as Markdown for a comment on GitHub: counts first, risks next, the rest folded."""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+
+from reconciler.core.errors import Finding
+from reconciler.render.document import NOTHING, Document, Totals
+from reconciler.render.fitting import IN_FULL, fitted, in_short, joined, more
+from reconciler.render.inert import cell, code, label, remedy, words
+from reconciler.render.markdown_rows import rest, risks
+from reconciler.render.outcome import Failure
+from reconciler.render.text import name
+
+LONGEST = 60_000
+"""In characters, of which GitHub takes 65,536: a workflow may want to say something around it."""
+
+_PART = 0.3
+"""The share of the room that each of cost, trouble, an outcome and notes may take."""
+
+_SLACK = 4_000
+"""For the words that say what is cut."""
+
+
+def markdown(document: Document, digest: str = "") -> str:
+    """At most LONGEST characters; what doesn't fit is counted. `digest` is that of the saved plan."""
+    said, summary, foot = _title(document), _summary(document), _foot(document, digest)
+    room = LONGEST - _SLACK - len(foot)
+    said += _outcome(document, int(_PART * (room - len(said) - len(summary)))) + summary
+    for part in (_cost, _trouble, _notes):
+        said += part(document, int(_PART * (room - len(said))))
+    said += risks(document, int(0.7 * (room - len(said))))
+    said += rest(document, room - len(said))
+    return said + foot
+
+
+def _title(document: Document) -> str:
+    header = document.header
+    lines = [f"<!-- reconciler: {label(header.environment)} -->"]
+    lines += [f"## {header.subject} **{words(header.environment)}**\n"]
+    where = [f"on {header.endpoint}", *header.seats] if header.endpoint else []
+    return joined([*lines, f"{' · '.join(map(words, where))}\n"] if where else lines)
+
+
+def _summary(document: Document) -> str:
+    counts = _counts(document.totals) if document.totals != NOTHING else ()
+    return joined([f"**{words(document.summary)}**\n", *counts])
+
+
+def _counts(totals: Totals) -> Iterator[str]:
+    cells = [(f"{code(kind.symbol)} {kind}", f"{count:,}") for kind, count in totals.kinds]
+    cells += [("`=` unchanged", f"{totals.unchanged:,}")] if totals.unchanged else []
+    moved = (("members in", totals.adds), ("members out", totals.removes))
+    cells += [(what, words(count)) for what, count in moved if count]
+    heads, counts = zip(*cells, strict=True)
+    yield f"| {' | '.join(heads)} |"
+    yield f"|{' --: |' * len(heads)}"
+    yield f"| {' | '.join(map(cell, counts))} |\n"
+
+
+def _cost(document: Document, room: int) -> str:
+    if document.cost and not document.applicable:
+        return _alert("CAUTION", document.cost, room)
+    return joined(fitted(document.cost, lambda line: f"{words(line)}\n", room, more))
+
+
+def _alert(kind: str, lines: Sequence[str], room: int) -> str:
+    """What GitHub shows as a coloured note; its first line stands out."""
+    said = [f"> [!{kind}]", f"> **{words(lines[0])}**"]
+    room -= len(joined(said)) + 1
+    said += fitted(
+        lines[1:], lambda line: f">\n> {words(line)}", room, lambda lacking: f">\n> {in_short(lacking)}"
+    )
+    return joined([*said, ""])
+
+
+def _trouble(document: Document, room: int) -> str:
+    trouble = document.trouble
+    if not trouble:
+        return ""
+    said = "" if trouble.problem in document.summary else f"### {words(trouble.problem)}\n\n"
+    items = [partial(remedy, trouble.remedy)] if trouble.remedy else []
+    return said + _list([*items, *(partial(_finding, one) for one in trouble.findings)], room - len(said))
+
+
+def _list(items: Sequence[Callable[[], str]], room: int) -> str:
+    return joined([*fitted(items, lambda item: item(), room, more), ""] if items else [])
+
+
+def _finding(finding: Finding) -> str:
+    where = f"{code(finding.where)}: " if finding.where else ""
+    return _advised(f"- {where}{words(finding.problem)}", finding.remedy)
+
+
+def _advised(item: str, text: str) -> str:
+    return f"{item}\n{remedy(text, '  ')}" if text else item
+
+
+def _outcome(document: Document, room: int) -> str:
+    report = document.outcome
+    if not report:
+        return ""
+    kind = "WARNING" if report.stopped or report.not_attempted else "NOTE"
+    lines = [one for one in (report.headline, report.members, report.live) if one]
+    lines += [f"Next: {report.next_step}"] if report.next_step else []
+    said = _alert("CAUTION" if report.failures else kind, lines, room)
+    items = [partial(_failure, one) for one in report.failures]
+    items += [partial(_left, "stopped midway", address) for address in report.stopped]
+    items += [partial(_left, "not attempted", address) for address in report.not_attempted]
+    return said + _list(items, room - len(said))
+
+
+def _left(how: str, address: str) -> str:
+    return f"- {how}: {code(address)}"
+
+
+def _failure(failure: Failure) -> str:
+    return _advised(f"- failed: **{code(failure.address)}**: {words(failure.problem)}", failure.remedy)
+
+
+def _notes(document: Document, room: int) -> str:
+    return _list([partial(_note, one) for one in document.notes], room)
+
+
+def _note(note: str) -> str:
+    return f"- Note: {words(note)}"
+
+
+def _foot(document: Document, digest: str) -> str:
+    header = document.header
+    facts = [header.state, header.data, f"made {header.made_at}", f"digest {name(digest)}" if digest else ""]
+    lines = ["---\n", " · ".join(words(fact) for fact in facts if fact)]
+    return joined(lines if document.empty else [*lines, f"\nIn full: {IN_FULL}"])

@@ -1,0 +1,118 @@
+"""The addresses of a document in Markdown: those that carry a risk in the open, the others folded."""
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+
+from reconciler.render.document import Document, Section
+from reconciler.render.figures import counted
+from reconciler.render.fitting import fitted, fitting, joined, more
+from reconciler.render.inert import cell, code, remedy, words
+from reconciler.render.rows import Attribute, Kind, Line, Row, Tone
+
+_FEW = 5
+"""So many addresses are not worth a fold."""
+
+_SLACK = 300
+"""For the words that say what is cut."""
+
+_TITLED = frozenset({Kind.CREATE, Kind.ADOPT, Kind.REPLACE})
+
+
+def risks(document: Document, room: int) -> str:
+    """Every address first, then what is said of them as far as it fits."""
+    rows = document.risks
+    if not rows:
+        return ""
+    title = f"### Look at {'this' if len(rows) == 1 else 'these'} first\n"
+    spare = room - len(title) - _SLACK
+    heads = fitting(rows, _head, spare)
+    blocks, silent = _with_bodies(heads, rows, spare - len(joined(heads)))
+    blocks += [_more_addresses(len(rows) - len(heads))] if len(heads) < len(rows) else []
+    blocks += [_more_said(silent)] if silent else []
+    return joined([title, *blocks, ""])
+
+
+def _with_bodies(heads: Sequence[str], rows: Sequence[Row], spare: int) -> tuple[list[str], int]:
+    """What is said of each, as far as it fits, and of how many it doesn't."""
+    blocks = []
+    for head, row in zip(heads, rows, strict=False):
+        body = "".join(f"\n{line}" for line in _said(row))
+        if len(body) > spare:
+            break
+        blocks.append(head + body)
+        spare -= len(body)
+    return [*blocks, *heads[len(blocks) :]], len(heads) - len(blocks)
+
+
+def _head(row: Row) -> str:
+    facts = (row.members.adds, row.members.removes, row.members.size)
+    moved = " ".join(words(fact) for fact in facts if fact)
+    return f"- {code(row.kind.symbol)} {row.kind} **{code(row.address)}**" + (f" · {moved}" if moved else "")
+
+
+def _said(row: Row) -> Iterator[str]:
+    """All below an address, as the items of a list in its list."""
+    if row.title and row.kind in _TITLED and not any(one.name == "name" for one in row.attributes):
+        yield f"  - named {code(f'“{row.title}”')}"
+    yield from map(_attribute, row.attributes)
+    yield from map(_line, row.lines)
+
+
+def _attribute(one: Attribute) -> str:
+    note = f" ({words(one.note)})" if one.note else ""
+    return f"  - {words(one.name)} {code(one.before)} → {code(one.after)}{note}"
+
+
+def _line(line: Line) -> str:
+    match line.tone:
+        case Tone.REMEDY:
+            return remedy(line.text, "  ")
+        case Tone.WARNING | Tone.PROBLEM:
+            return f"  - **{line.tone}:** {words(line.text)}"
+        case Tone.REASON | Tone.DETAIL:
+            return f"  - {words(line.text)}"
+
+
+def rest(document: Document, room: int) -> str:
+    """What carries no risk, a fold for each kind."""
+    sections = [
+        Section(one.kind, tuple(row for row in one.rows if not row.risky)) for one in document.sections
+    ]
+    sections = [section for section in sections if section.rows]
+    said, few = "", sum(len(section.rows) for section in sections) <= _FEW
+    seated = len(document.header.seats) > 1
+    for left, section in zip(range(len(sections), 0, -1), sections, strict=True):
+        said += _fold(section, seated, "<details open>" if few else "<details>", (room - len(said)) // left)
+    return said
+
+
+def _fold(section: Section, seated: bool, opening: str, room: int) -> str:
+    """Every address in a table first, then what is said of them as far as it fits."""
+    count = counted(len(section.rows), "address", "addresses")
+    said = joined([opening, f"<summary><b>{section.kind}</b> · {count}</summary>", "", *_TABLE])
+    table = partial(_cells, seated)
+    said += joined(fitted(section.rows, table, room - len(said) - _SLACK, _more_addresses))
+    talked = [row for row in section.rows if any(_said(row))]
+    below = ["", *fitted(talked, _item, room - len(said), _more_said)] if talked else []
+    return said + joined([*below, "\n</details>\n"])
+
+
+def _item(row: Row) -> str:
+    return "\n".join((f"- {code(row.address)}", *_said(row)))
+
+
+_TABLE = ("| address | type | members | size |", "| :-- | :-- | --: | :-- |")
+
+
+def _cells(seated: bool, row: Row) -> str:
+    kind = f"{row.type} · {row.seat}" if seated and row.seat else row.type
+    moved = " ".join(words(fact) for fact in (row.members.adds, row.members.removes) if fact)
+    return f"| {' | '.join(map(cell, (code(row.address), words(kind), moved, words(row.members.size))))} |"
+
+
+def _more_addresses(lacking: int) -> str:
+    return more(lacking, " addresses" if lacking > 1 else " address")
+
+
+def _more_said(lacking: int) -> str:
+    return more(lacking, " with something to say")

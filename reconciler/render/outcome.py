@@ -1,0 +1,153 @@
+"""The end of an apply: four counts, what went wrong and what to do about it, and what to do next."""
+
+import threading
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from operator import attrgetter
+
+from reconciler.core.events import (
+    BatchTaken,
+    ChangeEnded,
+    Counts,
+    Event,
+    Outcome,
+    PlanMade,
+    Sink,
+    Work,
+)
+from reconciler.core.model import Address
+from reconciler.core.schedule import TO_CAMPAIGNS, next_computation
+from reconciler.render.figures import Figures, counted, duration, near
+from reconciler.render.text import name, sentence
+
+
+class Tally(Sink):
+    """What a run has come to, from its events."""
+
+    def __init__(self) -> None:
+        self._unchanged = 0
+        self._ended: dict[Address, ChangeEnded] = {}
+        self._work = Work(batches=0, added=0, removed=0, rejected=0)
+        self._counting = threading.Lock()
+
+    def emit(self, event: Event) -> None:
+        with self._counting:
+            match event:
+                case PlanMade():
+                    self._unchanged = event.unchanged
+                case BatchTaken():
+                    self._work = _with(self._work, event)
+                case ChangeEnded():
+                    self._ended[event.address] = event
+                case _:
+                    pass  # of all events, those count that say what became of something
+
+    @property
+    def work(self) -> Work:
+        return self._work
+
+    @property
+    def counts(self) -> Counts:
+        return Counts(
+            applied=len(self.ended(Outcome.APPLIED)),
+            already_done=self._unchanged,
+            failed=len(self.ended(Outcome.FAILED)),
+            stopped=len(self.ended(Outcome.STOPPED)),
+            not_attempted=len(self.ended(Outcome.NOT_ATTEMPTED)),
+        )
+
+    def ended(self, outcome: Outcome) -> tuple[ChangeEnded, ...]:
+        """The changes that ended so, in order of their addresses."""
+        with self._counting:
+            found = [one for one in self._ended.values() if one.outcome == outcome]
+        return tuple(sorted(found, key=attrgetter("address")))
+
+
+def _with(work: Work, batch: BatchTaken) -> Work:
+    """Those that Criteo refused are not counted in."""
+    taken = batch.count - batch.rejected
+    return Work(
+        batches=work.batches + 1,
+        added=work.added + (taken if batch.operation == "add" else 0),
+        removed=work.removed + (taken if batch.operation == "remove" else 0),
+        rejected=work.rejected + batch.rejected,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    address: str
+    problem: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyReport:
+    """An apply, ready to be laid out. `failures` and `not_attempted` are in order of their addresses."""
+
+    counts: Counts
+    headline: str
+    members: str
+    live: str
+    failures: tuple[Failure, ...]
+    stopped: tuple[str, ...]
+    not_attempted: tuple[str, ...]
+    next_step: str
+
+
+def apply_report(
+    environment: str, tally: Tally, elapsed: timedelta, ended_at: datetime, figures: Figures
+) -> ApplyReport:
+    """What an apply did. "Applied" is only ever said of changes that were carried out in full."""
+    counts, work = tally.counts, tally.work
+    unfinished = counts.failed + counts.stopped + counts.not_attempted
+    return ApplyReport(
+        counts=counts,
+        headline=_headline(name(environment), counts, elapsed),
+        members=_members(work, figures),
+        live=_live(ended_at) if work.batches else "",
+        failures=tuple(map(_failure, tally.ended(Outcome.FAILED))),
+        stopped=tuple(name(str(one.address)) for one in tally.ended(Outcome.STOPPED)),
+        not_attempted=tuple(name(str(one.address)) for one in tally.ended(Outcome.NOT_ATTEMPTED)),
+        next_step="run the same command again: it goes on where it stopped" if unfinished else "",
+    )
+
+
+def _headline(environment: str, counts: Counts, elapsed: timedelta) -> str:
+    stopped = f"{counts.stopped:,} stopped midway, " if counts.stopped else ""
+    numbers = (
+        f"{counts.applied:,} applied, {counts.already_done:,} already done, "
+        f"{counts.failed:,} failed, {stopped}{counts.not_attempted:,} not attempted"
+    )
+    changes = counts.applied + counts.failed + counts.stopped + counts.not_attempted
+    if not changes:
+        return f"Nothing to do: {environment} is as the manifests say. {numbers}."
+    if not counts.applied:
+        start = "Nothing is complete yet"
+    elif counts.applied < changes:
+        start = "Applied in part"
+    else:
+        start = "Applied"
+    return f"{start} on {environment} in {duration(elapsed)}: {numbers}."
+
+
+def _members(work: Work, figures: Figures) -> str:
+    if not work.batches:
+        return ""
+    moved = [one for one in (figures.plus(work.added), figures.minus(work.removed)) if one] or ["none"]
+    text = f"Members: {' '.join(moved)} in {counted(work.batches, 'batch', 'batches')}"
+    if work.rejected:
+        what = "identifier" if work.rejected == 1 else "identifiers"
+        text += f"; {figures.count(work.rejected)} {what} rejected by Criteo"
+    return f"{text}."
+
+
+def _live(ended_at: datetime) -> str:
+    computed = next_computation(ended_at)
+    live = near(computed + TO_CAMPAIGNS, computed)
+    return f"Criteo computes what was sent at {near(computed, ended_at)}; live about {live}."
+
+
+def _failure(ended: ChangeEnded) -> Failure:
+    problem = sentence(ended.problem) or "it failed"
+    return Failure(name(str(ended.address)), problem, sentence(ended.remedy))

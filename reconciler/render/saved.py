@@ -1,0 +1,200 @@
+"""A document as JSON: whole enough to be laid out again, with what an approval of it is held to.
+
+A reader skips keys that it doesn't know: they come with a higher minor version. A key that changes its
+meaning or goes raises the major one, and what has another major version is not applied.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from reconciler.core.approval import Approved, ApprovedChange, ChangeKind
+from reconciler.core.errors import Finding
+from reconciler.core.events import Counts
+from reconciler.core.model import Address, Seat
+from reconciler.render.document import Document, Header, Section, Subject, Totals, Trouble
+from reconciler.render.outcome import ApplyReport, Failure
+from reconciler.render.rows import Attribute, Kind, Line, Members, Row, Sizes, Tone
+from reconciler.render.text import LONGEST_SENTENCE, clean
+
+FORMAT_VERSION = "1.0"
+DIGEST = "digest"
+T = TypeVar("T")
+Json = dict[str, Any]
+_ABOUT = {Subject.PLAN: "plan", Subject.APPLY: "apply", Subject.DRIFT: "drift"}
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What a file holds, and the version that wrote it. `approved` is None for what nobody can approve."""
+
+    digest: str
+    version: str
+    document: Document
+    approved: Approved | None
+
+
+def encoded(document: Document, approved: Approved | None, version: str) -> Json:
+    """The whole file, as JSON objects. The digest that `approved` bears is not used."""
+    plain: Json = {
+        "format_version": FORMAT_VERSION,
+        "reconciler": version,
+        "about": _ABOUT[document.header.subject],
+        "environment": document.header.environment,
+        "summary": document.summary,
+        "addresses": {kind.value: number for kind, number in document.totals.kinds}
+        | {"unchanged": document.totals.unchanged},
+        "approval": _of_approved(approved) if approved else None,
+        "document": asdict(document),
+    }
+    return {DIGEST: digest_of(plain), **plain}
+
+
+def dump(content: Json) -> bytes:
+    return json.dumps(content, ensure_ascii=False, indent=2).encode() + b"\n"
+
+
+def digest_of(content: Mapping[str, Any]) -> str:
+    """Of all but the digest itself, whatever the order of keys and the spaces between."""
+    rest = {key: value for key, value in content.items() if key != DIGEST}
+    canonical = json.dumps(rest, sort_keys=True, separators=(",", ":"))
+    return f"sha256:{hashlib.sha256(canonical.encode()).hexdigest()}"
+
+
+def decoded(content: Json) -> Saved:
+    """Of JSON that follows schemas/plan.schema.json; whoever wrote it, its text acts on no reader."""
+    digest = content[DIGEST]
+    approval = content["approval"]
+    approved = _approved(approval, digest, content["environment"]) if approval else None
+    return Saved(digest, content["reconciler"], _document(_tame(content["document"])), approved)
+
+
+def _tame(value: Any, key: str = "") -> Any:
+    if isinstance(value, dict):
+        return {one: _tame(held, one) for one, held in value.items()}
+    if isinstance(value, list):
+        return [_tame(one, key) for one in value]
+    if isinstance(value, str):
+        lines = value.splitlines() if key == "remedy" else [value]
+        return "\n".join(clean(line, LONGEST_SENTENCE) for line in lines)
+    return value
+
+
+def _of_approved(approved: Approved) -> Json:
+    return {
+        "endpoint": approved.endpoint,
+        "seats": {label: asdict(seat) for label, seat in approved.seats.items()},
+        "lineage": approved.lineage,
+        "made_at": approved.made_at.astimezone(UTC).isoformat(),
+        "changes": [asdict(one) | {"address": str(one.address)} for one in approved.changes],
+    }
+
+
+def _approved(data: Json, digest: str, environment: str) -> Approved:
+    return Approved(
+        digest=digest,
+        environment=environment,
+        endpoint=data["endpoint"],
+        seats={label: Seat(seat["account_id"], seat["retailer_id"]) for label, seat in data["seats"].items()},
+        lineage=data["lineage"],
+        made_at=datetime.fromisoformat(data["made_at"]).astimezone(UTC),
+        changes=tuple(
+            ApprovedChange(
+                address=Address.parse(one["address"]),
+                kind=ChangeKind(one["kind"]),
+                definition=one["definition"],
+                adds=one["adds"],
+                removes=one["removes"],
+                size=one["size"],
+                content=one["content"],
+            )
+            for one in data["changes"]
+        ),
+    )
+
+
+def _document(data: Json) -> Document:
+    return Document(
+        header=_header(data["header"]),
+        sections=tuple(Section(Kind(one["kind"]), tuple(map(_row, one["rows"]))) for one in data["sections"]),
+        totals=_totals(data["totals"]),
+        summary=data["summary"],
+        cost=tuple(data["cost"]),
+        notes=tuple(data["notes"]),
+        outcome=_maybe(_outcome, data["outcome"]),
+        trouble=_maybe(_trouble, data["trouble"]),
+    )
+
+
+def _header(data: Json) -> Header:
+    return Header(
+        subject=Subject(data["subject"]),
+        environment=data["environment"],
+        endpoint=data["endpoint"],
+        emulated=data["emulated"],
+        seats=tuple(data["seats"]),
+        state=data["state"],
+        data=data["data"],
+        made_at=data["made_at"],
+    )
+
+
+def _totals(data: Json) -> Totals:
+    kinds = tuple((Kind(kind), number) for kind, number in data["kinds"])
+    return Totals(kinds, data["unchanged"], data["adds"], data["removes"])
+
+
+def _row(data: Json) -> Row:
+    return Row(
+        kind=Kind(data["kind"]),
+        address=data["address"],
+        title=data["title"],
+        type=data["type"],
+        seat=data["seat"],
+        members=_members(data["members"]),
+        attributes=tuple(
+            Attribute(one["name"], one["before"], one["after"], one["note"]) for one in data["attributes"]
+        ),
+        lines=tuple(Line(Tone(one["tone"]), one["text"]) for one in data["lines"]),
+        place=data["place"],
+    )
+
+
+def _members(data: Json) -> Members:
+    return Members(data["adds"], data["removes"], data["size"], _maybe(_sizes, data["sizes"]))
+
+
+def _sizes(data: Json) -> Sizes:
+    return Sizes(data["before"], data["after"], data["adds"], data["removes"])
+
+
+def _outcome(data: Json) -> ApplyReport:
+    counts = data["counts"]
+    return ApplyReport(
+        counts=Counts(
+            applied=counts["applied"],
+            already_done=counts["already_done"],
+            failed=counts["failed"],
+            stopped=counts["stopped"],
+            not_attempted=counts["not_attempted"],
+        ),
+        headline=data["headline"],
+        members=data["members"],
+        live=data["live"],
+        failures=tuple(Failure(one["address"], one["problem"], one["remedy"]) for one in data["failures"]),
+        stopped=tuple(data["stopped"]),
+        not_attempted=tuple(data["not_attempted"]),
+        next_step=data["next_step"],
+    )
+
+
+def _trouble(data: Json) -> Trouble:
+    findings = (Finding(one["where"], one["problem"], one["remedy"]) for one in data["findings"])
+    return Trouble(data["problem"], data["remedy"], tuple(findings))
+
+
+def _maybe(decode: Callable[[Json], T], data: Json | None) -> T | None:
+    return None if data is None else decode(data)

@@ -1,0 +1,157 @@
+"""What GitHub is told of a plan, and which approved plans a merge applies. Runs in workflows, beside `gh`.
+
+planned   comments on the pull request, and keeps the plan's digest as a status of the commit
+label     says on the pull request what its plans are, all environments taken together
+approved  brings the plans of what was merged since the last apply, and their digests
+applied   keeps as a status of the commit how far it has come
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+BOT = "github-actions[bot]"
+LABELS = ("failed", "blocked", "changes", "no changes")
+"""The gravest first."""
+PLAN, APPLY = "reconciler/plan", "reconciler/apply"
+DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+PAGE = 100
+
+REPOSITORY = f"repos/{os.environ['GITHUB_REPOSITORY']}"
+RUN = "{GITHUB_SERVER_URL}/{GITHUB_REPOSITORY}/actions/runs/{GITHUB_RUN_ID}".format(**os.environ)
+ENVIRONMENT = os.environ.get("ENVIRONMENT", "")
+
+
+def planned() -> None:
+    digest, pull_request = os.environ["DIGEST"], os.environ["PULL_REQUEST"]
+    if pull_request:
+        comment(pull_request, Path("plan.md").read_text(encoding="utf-8"))
+    kind = kind_of(json.loads(Path("plan.json").read_bytes()), digest)
+    set_status(os.environ["SHA"], PLAN, "success" if digest else "failure", f"{kind} {digest}".strip())
+
+
+def kind_of(plan: dict[str, Any], digest: str) -> str:
+    """Only a plan that may be applied has a digest here."""
+    addresses = plan.get("addresses") or {}
+    if not digest:
+        return "blocked" if addresses.get("blocked") else "failed"
+    changing = any(count for kind, count in addresses.items() if kind != "unchanged")
+    return "changes" if changing else "no changes"
+
+
+def comment(pull_request: str, body: str) -> None:
+    """One for each environment: ours that begins with the same marker is written anew."""
+    marker = body.partition("\n")[0]
+    for one in pages(f"{REPOSITORY}/issues/{pull_request}/comments"):
+        if one["user"]["login"] == BOT and one["body"].partition("\n")[0].strip() == marker:
+            gh("PATCH", f"{REPOSITORY}/issues/comments/{one['id']}", {"body": body})
+            return
+    gh("POST", f"{REPOSITORY}/issues/{pull_request}/comments", {"body": body})
+
+
+def label() -> None:
+    pull_request = f"{REPOSITORY}/issues/{os.environ['PULL_REQUEST']}/labels"
+    said = {text.partition(" sha256:")[0] for text in of_this_run(os.environ["SHA"])}
+    wanted = f"reconciler: {next((one for one in LABELS if one in said), 'failed')}"
+    there = {one["name"] for one in pages(pull_request)}
+    for name in (f"reconciler: {one}" for one in LABELS):
+        if name in there and name != wanted:
+            gh("DELETE", f"{pull_request}/{name.replace(':', '%3A').replace(' ', '%20')}")
+    if wanted not in there:
+        gh("POST", pull_request, {"labels": [wanted]})
+
+
+def of_this_run(sha: str) -> Iterator[str]:
+    for one in statuses(sha):
+        if one["context"].startswith(f"{PLAN} (") and one["target_url"] == RUN:
+            yield one["description"]
+
+
+def approved() -> None:
+    arguments: list[str] = []
+    for sha in merged():
+        status = newest(sha, PLAN)
+        if not status or status["state"] != "success":
+            continue
+        digest = DIGEST.search(status["description"])
+        if digest and download(status["target_url"].rpartition("/")[2], sha):
+            arguments += ["--approved", f"approved/{sha}/plan.json", "--approved-digest", digest[0]]
+    Path("approved.txt").write_text("".join(f"{one}\n" for one in arguments), encoding="utf-8")
+    with Path(os.environ["GITHUB_OUTPUT"]).open("a", encoding="utf-8") as output:
+        output.write(f"found={str(bool(arguments)).lower()}\n")
+
+
+def merged() -> dict[str, None]:
+    """What was planned of the commits since the last apply: by the merge queue, or as pull requests."""
+    found: dict[str, None] = {}
+    log = subprocess.run(["git", "rev-list", "--first-parent", "HEAD"], check=True, stdout=subprocess.PIPE)
+    for number, commit in enumerate(log.stdout.decode().split()):
+        done = newest(commit, APPLY)
+        if number and done and done["state"] == "success":
+            break
+        found |= dict.fromkeys([commit] if newest(commit, PLAN) else heads(commit))
+    return found
+
+
+def heads(commit: str) -> list[str]:
+    """The last commits of the pull requests that it came from."""
+    pulls = pages(f"{REPOSITORY}/commits/{commit}/pulls")
+    branch = os.environ["GITHUB_REF_NAME"]
+    return [one["head"]["sha"] for one in pulls if one["merged_at"] and one["base"]["ref"] == branch]
+
+
+def download(run: str, sha: str) -> bool:
+    """False when it isn't kept any more: then nothing is approved by it."""
+    if not run.isdecimal():
+        return False
+    name = f"reconciler-plan-{ENVIRONMENT}"
+    command = ["gh", "run", "download", run, "--name", name, "--dir", f"approved/{sha}"]
+    return subprocess.run([*command, "--repo", os.environ["GITHUB_REPOSITORY"]], check=False).returncode == 0
+
+
+def applied() -> None:
+    set_status(os.environ["GITHUB_SHA"], APPLY, os.environ["OUTCOME"], "")
+
+
+def newest(sha: str, context: str) -> dict[str, Any] | None:
+    """What a workflow said last. Whoever else may set statuses is not heard."""
+    ours = (one for one in statuses(sha) if one["context"] == f"{context} ({ENVIRONMENT})")
+    return next(ours, None)
+
+
+def statuses(sha: str) -> Iterator[dict[str, Any]]:
+    """The newest first."""
+    for one in pages(f"{REPOSITORY}/commits/{sha}/statuses"):
+        if one["creator"]["login"] == BOT:
+            yield one
+
+
+def set_status(sha: str, context: str, state: str, description: str) -> None:
+    said = {"state": state, "context": f"{context} ({ENVIRONMENT})", "description": description}
+    gh("POST", f"{REPOSITORY}/statuses/{sha}", {**said, "target_url": RUN})
+
+
+def pages(path: str) -> Iterator[dict[str, Any]]:
+    for page in range(1, 100):
+        items = gh("GET", f"{path}?per_page={PAGE}&page={page}")
+        yield from items
+        if len(items) < PAGE:
+            return
+
+
+def gh(method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+    command = ["gh", "api", "--method", method, path]
+    if body is not None:
+        command += ["--input", "-"]
+    sent = json.dumps(body).encode() if body is not None else None
+    done = subprocess.run(command, input=sent, check=True, stdout=subprocess.PIPE)
+    return json.loads(done.stdout) if done.stdout.strip() else None
+
+
+if __name__ == "__main__":
+    {"planned": planned, "label": label, "approved": approved, "applied": applied}[sys.argv[1]]()

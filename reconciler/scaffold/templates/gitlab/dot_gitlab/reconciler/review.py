@@ -1,0 +1,169 @@
+"""What GitLab is told of a plan, and which approved plans a merge applies. Runs in the jobs of a pipeline.
+
+planned   writes a note on the merge request, and keeps the plan's digest as a status of the commit
+label     says on the merge request what its plans are, all environments taken together
+approved  brings the plans of what was merged since the last apply, and their digests
+applied   keeps as a status of the commit how far it has come
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.parse import urlencode
+from urllib.request import Request, urlopen
+
+LABELS = ("failed", "blocked", "changes", "no changes")
+"""The gravest first."""
+PLAN, APPLY = "reconciler/plan", "reconciler/apply"
+DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+PAGE = 100
+
+API = os.environ["CI_API_V4_URL"]
+PROJECT = f"{API}/projects/{os.environ['CI_PROJECT_ID']}"
+ENVIRONMENT = os.environ.get("ENVIRONMENT", "")
+
+
+def planned() -> None:
+    plan = json.loads(Path("plan.json").read_bytes())
+    digest = plan["digest"] if os.environ["CI_JOB_STATUS"] == "success" else ""
+    note(merge_request(), Path("plan.md").read_text(encoding="utf-8"))
+    state = "success" if digest else "failed"
+    set_status(head(), PLAN, state, f"{kind_of(plan, digest)} {digest}".strip())
+
+
+def head() -> str:
+    """The last commit of the branch, also where the pipeline runs on what the merge would be."""
+    return os.environ.get("CI_MERGE_REQUEST_SOURCE_BRANCH_SHA") or os.environ["CI_COMMIT_SHA"]
+
+
+def merge_request() -> str:
+    return f"merge_requests/{os.environ['CI_MERGE_REQUEST_IID']}"
+
+
+def kind_of(plan: dict[str, Any], digest: str) -> str:
+    """Only a plan that may be applied has a digest here."""
+    addresses = plan.get("addresses") or {}
+    if not digest:
+        return "blocked" if addresses.get("blocked") else "failed"
+    changing = any(count for kind, count in addresses.items() if kind != "unchanged")
+    return "changes" if changing else "no changes"
+
+
+def note(path: str, body: str) -> None:
+    """One for each environment: ours that begins with the same marker is written anew."""
+    marker, us = body.partition("\n")[0], whoami()
+    for one in pages(f"{path}/notes"):
+        if one["author"]["username"] == us and one["body"].partition("\n")[0].strip() == marker:
+            call("PUT", f"{path}/notes/{one['id']}", {"body": body})
+            return
+    call("POST", f"{path}/notes", {"body": body})
+
+
+def label() -> None:
+    ours = (one for one in statuses(head()) if one["name"].startswith(f"{PLAN} ("))
+    newest_of = {one["name"]: one["description"] for one in reversed(list(ours))}
+    said = {text.partition(" sha256:")[0] for text in newest_of.values()}
+    wanted = next((one for one in LABELS if one in said), "failed")
+    others = ",".join(f"reconciler: {one}" for one in LABELS if one != wanted)
+    call("PUT", merge_request(), {"add_labels": f"reconciler: {wanted}", "remove_labels": others})
+
+
+def approved() -> None:
+    arguments: list[str] = []
+    for sha in merged():
+        status = newest(sha, PLAN)
+        if not status or status["status"] != "success":
+            continue
+        digest = DIGEST.search(status["description"])
+        if digest and download(status["target_url"].rpartition("/")[2], sha):
+            arguments += ["--approved", f"approved/{sha}/plan.json", "--approved-digest", digest[0]]
+    Path("approved.txt").write_text("".join(f"{one}\n" for one in arguments), encoding="utf-8")
+
+
+def merged() -> dict[str, None]:
+    """The last commits of merge requests since the last apply."""
+    found: dict[str, None] = {}
+    log = subprocess.run(["git", "rev-list", "--first-parent", "HEAD"], check=True, stdout=subprocess.PIPE)
+    for number, commit in enumerate(log.stdout.decode().split()):
+        done = newest(commit, APPLY)
+        if number and done and done["status"] == "success":
+            break
+        found |= dict.fromkeys(heads(commit))
+    return found
+
+
+def heads(commit: str) -> list[str]:
+    requests = pages(f"repository/commits/{commit}/merge_requests")
+    branch = os.environ["CI_DEFAULT_BRANCH"]
+    return [one["sha"] for one in requests if one["state"] == "merged" and one["target_branch"] == branch]
+
+
+def download(job: str, sha: str) -> bool:
+    """False when it isn't kept any more: then nothing is approved by it."""
+    if not job.isdecimal():
+        return False
+    try:
+        content = request("GET", f"jobs/{job}/artifacts/plan.json")
+    except HTTPError as error:
+        if error.code != 404:
+            raise
+        return False
+    file = Path(f"approved/{sha}/plan.json")
+    file.parent.mkdir(parents=True)
+    file.write_bytes(content)
+    return True
+
+
+def applied() -> None:
+    done = os.environ["CI_JOB_STATUS"] == "success"
+    set_status(os.environ["CI_COMMIT_SHA"], APPLY, "success" if done else "failed", "")
+
+
+def newest(sha: str, context: str) -> dict[str, Any] | None:
+    return next((one for one in statuses(sha) if one["name"] == f"{context} ({ENVIRONMENT})"), None)
+
+
+def statuses(sha: str) -> Iterator[dict[str, Any]]:
+    """The newest first. Whoever else may set statuses is not heard."""
+    us = whoami()
+    said = list(pages(f"repository/commits/{sha}/statuses", all="true"))
+    return (one for one in sorted(said, key=lambda one: -one["id"]) if one["author"]["username"] == us)
+
+
+def set_status(sha: str, context: str, state: str, description: str) -> None:
+    said = {"state": state, "name": f"{context} ({ENVIRONMENT})", "description": description}
+    call("POST", f"statuses/{sha}", {**said, "target_url": os.environ["CI_JOB_URL"]})
+
+
+def whoami() -> str:
+    return str(json.loads(request("GET", f"{API}/user"))["username"])
+
+
+def pages(path: str, **query: str) -> Iterator[dict[str, Any]]:
+    for page in range(1, 100):
+        items = call("GET", f"{path}?{urlencode({**query, 'per_page': PAGE, 'page': page})}")
+        yield from items
+        if len(items) < PAGE:
+            return
+
+
+def call(method: str, path: str, body: dict[str, str] | None = None) -> Any:
+    return json.loads(request(method, path, body) or b"null")
+
+
+def request(method: str, path: str, body: dict[str, str] | None = None) -> bytes:
+    address = path if path.startswith(API) else f"{PROJECT}/{path}"
+    token = {"PRIVATE-TOKEN": os.environ["RECONCILER_GITLAB_TOKEN"], "Content-Type": "application/json"}
+    sent = json.dumps(body).encode() if body is not None else None
+    with urlopen(Request(address, sent, token, method=method), timeout=60) as answer:  # noqa: S310 - GitLab's own address
+        return bytes(answer.read())
+
+
+if __name__ == "__main__":
+    {"planned": planned, "label": label, "approved": approved, "applied": applied}[sys.argv[1]]()

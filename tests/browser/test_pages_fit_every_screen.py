@@ -1,0 +1,157 @@
+"""A page of a document in a real browser: it fits, it can be read, and it asks nobody for anything.
+
+RECONCILER_SHOTS names a folder that keeps the pictures.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from golden import plan_cases as cases
+from golden.document_cases import DOCUMENTS
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from reconciler.render.document import Document, plan_document
+from reconciler.render.figures import ROUNDED
+from reconciler.render.html import html
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+pytestmark = [
+    pytest.mark.promise("read-right"),
+    pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here: apt-get install chromium"),
+]
+
+QUIET = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-sync",
+)
+SCREENS = {"phone": (360, 740), "desktop": (1280, 800)}
+READABLE = 4.5
+"""The contrast that WCAG AA asks of text."""
+
+FAINT = """() => {
+  const canvas = document.createElement("canvas").getContext("2d", {willReadFrequently: true});
+  const rgba = color => {
+    canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = color; canvas.fillRect(0, 0, 1, 1);
+    return [...canvas.getImageData(0, 0, 1, 1).data];
+  };
+  const light = ([r, g, b]) => [r, g, b].map(c => c / 255)
+    .map(c => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
+  const behind = element => {
+    for (let at = element; at; at = at.parentElement) {
+      const color = rgba(getComputedStyle(at).backgroundColor);
+      if (color[3] === 255) return color;
+    }
+    return rgba("Canvas");
+  };
+  const faint = {};
+  for (const element of document.querySelectorAll("body *")) {
+    if (![...element.childNodes].some(node => node.nodeType === 3 && node.data.trim())) continue;
+    const pair = [light(rgba(getComputedStyle(element).color)), light(behind(element))].sort((a, b) => b - a);
+    const role = element.tagName + "." + element.className;
+    faint[role] = Math.min(faint[role] ?? 99, (pair[0] + 0.05) / (pair[1] + 0.05));
+  }
+  return faint;
+}"""
+
+
+def _hostile(text: str) -> Document:
+    one = replace(cases.LAPSED, name=text, address=replace(cases.LAPSED.address, audience=text))
+    return plan_document(
+        cases.plan(cases.replacement(one, 9), cases.create(one, 9), notes=(text,)), cases.ENVIRONMENT, ROUNDED
+    )
+
+
+PAGES = {
+    **{case: html(make(ROUNDED), "sha256:" + "5e" * 32) for case, make in DOCUMENTS.items()},
+    "one-long-word": html(_hostile("W" * 600)),
+    "markup": html(_hostile("<img src=https://evil.example/x onerror=alert(1)></details></style><script>")),
+}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(params=[(screen, scheme) for screen in SCREENS for scheme in ("light", "dark")], ids="-".join)
+def context(browser: Browser, request: pytest.FixtureRequest) -> Iterator[BrowserContext]:
+    screen, scheme = request.param
+    width, height = SCREENS[screen]
+    opened = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def shots(tmp_path: Path) -> Path:
+    folder = Path(os.environ.get("RECONCILER_SHOTS", tmp_path))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _opened(page: Page, case: str, folder: Path) -> tuple[list[str], str]:
+    """All that the page asks for or complains about, and its own address."""
+    file = folder / f"{case}.html"
+    file.write_text(PAGES[case], encoding="utf-8")
+    seen: list[str] = []
+    page.on("request", lambda request: seen.append(request.url))
+    page.on("console", lambda message: seen.append(message.text))
+    page.on("pageerror", lambda error: seen.append(str(error)))
+    page.on("dialog", lambda dialog: seen.append(dialog.message))
+    page.goto(file.as_uri())
+    return seen, file.as_uri()
+
+
+def _overflows(page: Page) -> bool:
+    return bool(page.evaluate("document.scrollingElement.scrollWidth > innerWidth"))
+
+
+@pytest.mark.parametrize("case", PAGES)
+def test_it_fits_and_asks_for_nothing(
+    context: BrowserContext, case: str, shots: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    page = context.new_page()
+    seen, itself = _opened(page, case, tmp_path)
+    tall = page.evaluate("document.scrollingElement.scrollHeight") > 4_000
+    page.screenshot(path=shots / f"{request.node.callspec.id}.png", full_page=not tall)
+    assert not _overflows(page)
+    closed = page.locator("details:not([open]) > summary")
+    while closed.count():
+        closed.first.click()
+    assert not _overflows(page)
+    assert seen == [itself]
+
+
+@pytest.mark.parametrize("case", ["adds-and-removes", "blocked-by-guards", "replace", "two-seats", "forget",
+                                  "partial-failure", "wrong-manifests", "drift", "no-change"])  # fmt: skip
+def test_every_text_stands_out(context: BrowserContext, case: str, tmp_path: Path) -> None:
+    page = context.new_page()
+    _opened(page, case, tmp_path)
+    contrasts = page.evaluate(FAINT)
+    assert len(contrasts) > 3
+    assert not {role: contrast for role, contrast in contrasts.items() if contrast < READABLE}
+
+
+def test_long_parts_unfold_without_a_script_and_on_paper(browser: Browser, tmp_path: Path) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    _opened(page, "five-hundred", tmp_path)
+    row = page.get_by_text("audience-001")
+    assert not row.is_visible()
+    page.get_by_role("heading", name="Update").click()
+    assert row.is_visible()
+    page.reload()
+    page.emulate_media(media="print")
+    assert row.is_visible()
+    context.close()

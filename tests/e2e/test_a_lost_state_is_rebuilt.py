@@ -1,0 +1,151 @@
+"""`state rebuild`: nothing is left but the manifests and Criteo, and the audiences go on."""
+
+import contextlib
+import re
+import shutil
+import sqlite3
+from pathlib import Path
+
+import pytest
+from command_line import Project
+
+from reconciler.emulator import Emulator
+
+pytestmark = pytest.mark.promise("state")
+
+OLD, NEW = range(1, 31), range(6, 36)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """Applied once; then the state went, and the people changed."""
+    made = Project.make(tmp_path)
+    file = made.root / "environments" / "sandbox" / "environment.yaml"
+    file.write_text(file.read_text().replace("batchSize", "quiet: 1s, batchSize"))
+    made.people(*OLD)
+    shutil.copy(made.root / "data" / "people.csv", made.root / "before.csv")
+    made.run("apply", "sandbox", "--yes")
+    lose(made)
+    made.people(*NEW)
+    return made
+
+
+def lose(project: Project) -> None:
+    shutil.rmtree(project.root / ".reconciler" / "state")
+
+
+def say(project: Project, *arguments: str, code: int = 0) -> str:
+    said = " ".join(project.run("state", "rebuild", "sandbox", *arguments, code=code).said.split())
+    assert "person1" not in said
+    return said
+
+
+def segments(emulator: Emulator) -> dict[str, str]:
+    return {one.id: one.name for one in emulator.segments()}
+
+
+def held(project: Project, name: str) -> frozenset[str]:
+    with project.emulator() as emulator:
+        [segment] = [one for one in emulator.segments() if one.name == name]
+        return emulator.members(segment.id)
+
+
+def rename(project: Project, old: str, new: str, description: str = "") -> str:
+    """By hand, at Criteo; the id. Another description takes the mark away."""
+    with project.emulator() as emulator:
+        [segment] = [one for one in emulator.segments() if one.name == old]
+    file = project.root / ".reconciler" / "emulator" / "sandbox.sqlite"
+    values = (new, new.casefold(), description or segment.description, segment.id)
+    with contextlib.closing(sqlite3.connect(file)) as database, database:
+        database.execute("UPDATE segments SET name = ?, name_key = ?, description = ? WHERE id = ?", values)
+    return segment.id
+
+
+def customers(numbers: range) -> set[str]:
+    return {f"c{number}" for number in numbers}
+
+
+def test_what_is_found_is_listed_and_nothing_is_written(project: Project) -> None:
+    said = say(project)
+    assert len(re.findall(r"“Buyers \((email|customer)\)”, by its mark", said)) == 2
+    assert all(way in said for way in ("--union", "--assume FILE", "--replace"))
+    assert not (project.root / ".reconciler" / "state").exists()
+
+
+def test_union_sends_all_and_says_that_people_from_before_may_remain(project: Project) -> None:
+    say(project, "--union", code=64)
+    assert "2 addresses" in say(project, "--union", "--yes")
+    project.run("apply", "sandbox", "--yes")
+    assert held(project, "Buyers (customer)") == customers(OLD) | customers(NEW)
+    said = " ".join(project.run("plan", "sandbox", "--detailed-exitcode").said.split())
+    assert "known to nobody" in said
+    assert "nothing is lost of it" in say(project, "--union", "--yes", code=10)
+    assert "nothing is lost of it" in say(project, code=10)
+    say(project, "--replace", "--yes")
+    project.run("apply", "sandbox", "--yes")
+    assert held(project, "Buyers (customer)") == customers(NEW)
+    said = " ".join(project.run("plan", "sandbox", "--detailed-exitcode").said.split())
+    assert "known to nobody" not in said
+
+
+def test_replace_fills_new_segments_and_keeps_the_old_ones(project: Project) -> None:
+    say(project, "--replace", "--yes")
+    said = " ".join(project.run("plan", "sandbox", "--detailed-exitcode", code=2).said.split())
+    assert "isn't known since the state was lost" in said
+    project.run("apply", "sandbox", "--yes")
+    assert held(project, "Buyers (customer)") == customers(NEW)
+    with project.emulator() as emulator:
+        assert sorted(one.partition(" (retired")[0] for one in segments(emulator).values()) == [
+            "Buyers (customer)",
+            "Buyers (customer)",
+            "Buyers (email)",
+            "Buyers (email)",
+        ]
+    project.run("plan", "sandbox", "--detailed-exitcode")
+    lose(project)
+    assert "1 segment replaced earlier" in say(project)
+
+
+def test_assume_removes_who_was_in_the_file_and_is_not_wanted(project: Project) -> None:
+    say(project, "--assume", "before.csv", "--yes", code=64)
+    for address in ("customer/buyers", "email/buyers"):
+        assert "no such file" in say(project, "--assume", "x.csv", "--only", address, "-y", code=3)
+        say(project, "--assume", "before.csv", "--only", address, "--yes")
+    project.run("apply", "sandbox", "--yes")
+    assert held(project, "Buyers (customer)") == customers(NEW)
+    assert len(held(project, "Buyers (email)")) == len(NEW)
+    project.run("plan", "sandbox", "--detailed-exitcode")
+
+
+def test_a_segment_is_ours_by_its_mark_whatever_it_is_called_and_not_by_its_name(project: Project) -> None:
+    rename(project, "Buyers (customer)", "By hand")
+    stranger = rename(project, "Buyers (email)", "Buyers (email)", description="theirs")
+    said = say(project)
+    assert "“By hand”, by its mark" in said
+    assert f"by its name only; if it is this tool's, say so: `--take email/buyers={stranger}`" in said
+    say(project, "--union", "--yes")
+    refused = project.run("apply", "sandbox", "--yes", code=5).said
+    assert "that this tool never created" in " ".join(refused.split())
+    say(project, "--union", "--take", "email/buyers", "--yes", code=64)
+    say(project, "--union", "--yes", "--take", f"email/buyers={stranger}")
+    project.run("apply", "sandbox", "--yes")
+    assert held(project, "Buyers (customer)") >= customers(NEW)
+    assert len(held(project, "Buyers (email)")) == 35
+    project.run("plan", "sandbox", "--detailed-exitcode")
+
+
+def test_two_segments_with_one_mark_stop_it_until_somebody_says_which(project: Project) -> None:
+    with project.emulator() as emulator:
+        [customer] = [one for one in emulator.segments() if one.name == "Buyers (customer)"]
+    copied = rename(project, "Buyers (email)", "Copied", customer.description or "")
+    assert "bear its mark" in say(project)
+    said = say(project, "--union", "--yes", code=5)
+    assert "bear its mark" in said
+    assert not list((project.root / ".reconciler" / "state").rglob("receipts/*"))
+    assert "there is no segment 12 " in say(project, "--union", "-y", "--take", "email/buyers=12", code=5)
+    said = say(project, "--union", "--yes", "--take", f"email/buyers={copied}", code=5)
+    assert "bears the mark of another address" in said
+    say(project, "--union", "--yes", "--take", f"customer/buyers={customer.id}")
+    project.run("apply", "sandbox", "--yes")
+    assert held(project, "Buyers (customer)") == customers(OLD) | customers(NEW)
+    project.run("plan", "sandbox", "--detailed-exitcode")

@@ -1,0 +1,273 @@
+"""Whatever the world looks like, a plan asks and never tells: judged at the transport, case by case."""
+
+import contextlib
+import hashlib
+import re
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import click
+import httpx
+import pytest
+from command_line import AUDIENCE, Project
+from golden.document_cases import DOCUMENTS
+
+from reconciler import wiring
+from reconciler.cli import group
+from reconciler.clock import Stop
+from reconciler.core.errors import ReconcilerError
+from reconciler.emulator.mount import transport
+
+pytestmark = pytest.mark.promise("read-right")
+
+ASKING = re.compile(r"/(search|oauth2/token)$")
+PEOPLE = 300
+
+
+@dataclass
+class World:
+    """A project whose commands run in this process, over a transport that listens."""
+
+    project: Project
+    calls: list[str] = field(default_factory=list)
+    down: bool = False
+    stops_after: int | None = None
+    stop: Stop = field(default_factory=Stop)
+
+    def run(self, *arguments: str) -> int:
+        """The exit code."""
+        self.stop = Stop()
+        with contextlib.chdir(self.project.root):
+            try:
+                code = group.main(arguments, prog_name="reconciler", standalone_mode=False, obj=self.stop)
+            except ReconcilerError as error:
+                return error.exit_code
+            except click.ClickException as error:
+                return error.exit_code
+        return code if isinstance(code, int) else 0
+
+    def apply(self, *, code: int = 0) -> None:
+        assert self.run("apply", "sandbox", "--yes", "--quiet") == code
+
+    def people(self, numbers: range, hashed: int = 0) -> None:
+        self.project.people(*numbers)
+        if hashed:
+            file = self.project.root / "data" / "people.csv"
+            known = [hashlib.sha256(f"person{one}@example.com".encode()).hexdigest() for one in range(hashed)]
+            file.write_text(file.read_text() + "".join(f"{one},h{one}\n" for one in known))
+
+    def change(self, file: str, before: str, after: str) -> None:
+        path = self.project.root / "environments" / "sandbox" / f"{file}.yaml"
+        text = path.read_text()
+        assert before in text
+        path.write_text(text.replace(before, after))
+
+    def file(self, name: str) -> Path:
+        return self.project.root / "environments" / "sandbox" / f"{name}.yaml"
+
+    def by_hand(self, act: str, *arguments: str) -> None:
+        """What somebody does at Criteo, to the first segment."""
+        with self.project.emulator() as emulator:
+            segment = emulator.segments()[0]
+            getattr(emulator, f"{act}_by_hand")(segment.id, *arguments)
+
+    def state(self) -> dict[str, bytes]:
+        folder = self.project.root / ".reconciler" / "state"
+        return {str(one): one.read_bytes() for one in folder.rglob("*") if one.is_file()}
+
+
+class Listening(httpx.BaseTransport):
+    def __init__(self, world: World, inner: httpx.BaseTransport) -> None:
+        self._world, self._inner = world, inner
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        self._world.calls.append(f"{request.method} {request.url.path}")
+        if self._world.down:
+            raise httpx.ConnectError("nobody is there", request=request)
+        answer = self._inner.handle_request(request)
+        if sum("add-remove" in call for call in self._world.calls) == self._world.stops_after:
+            self._world.stop.set()
+        return answer
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    for name in ("CI", "GITHUB_ACTIONS"):
+        monkeypatch.delenv(name, raising=False)
+    made = World(Project.make(tmp_path))
+    monkeypatch.setattr(wiring, "transport", lambda app: Listening(made, transport(app)))
+    made.people(range(PEOPLE))
+    return made
+
+
+def nothing(_: World) -> None:
+    """The first plan of all."""
+
+
+def applied(world: World) -> None:
+    world.apply()
+
+
+def moved(world: World) -> None:
+    world.apply()
+    world.people(range(10, PEOPLE + 15))
+
+
+def renamed(world: World) -> None:
+    world.apply()
+    world.change("buyers", "title: Buyers", "title: Customers")
+
+
+def replaced(world: World) -> None:
+    world.apply()
+    world.change("rest", "form: sha256", "form: md5")
+
+
+def left(world: World) -> None:
+    world.apply()
+    world.change("buyers", "[email, customer]", "[email]")
+
+
+def back(world: World) -> None:
+    left(world)
+    world.apply()
+    world.change("buyers", "[email]", "[email, customer]")
+
+
+def shrunk(world: World) -> None:
+    world.apply()
+    world.people(range(20))
+
+
+def foreign(world: World) -> None:
+    """Of which no state knows that they are ours."""
+    world.apply()
+    shutil.rmtree(world.project.root / ".reconciler" / "state")
+
+
+def gone(world: World) -> None:
+    world.apply()
+    world.by_hand("delete")
+    world.change("environment", "maxInvalid: 10%", "maxInvalid: 10%, maxVanished: 100%")
+
+
+def interrupted(world: World) -> None:
+    world.change("environment", "batchSize: 50000", "batchSize: 100")
+    world.stops_after = 2
+    world.apply(code=130)
+    world.stops_after = None
+
+
+def interrupted_and_changed(world: World) -> None:
+    interrupted(world)
+    world.people(range(5, PEOPLE + 5))
+
+
+def mixed(world: World) -> None:
+    world.people(range(100, PEOPLE), hashed=50)
+
+
+def many(count: int) -> Callable[[World], None]:
+    def make(world: World) -> None:
+        for number in range(count):
+            text = AUDIENCE.replace("name: buyers", f"name: a{number}").replace(
+                "title: Buyers", f"title: A{number}"
+            )
+            world.file(f"a{number}").write_text(text)
+
+    return make
+
+
+def two_seats(world: World) -> None:
+    world.change(
+        "environment",
+        "seats:\n",
+        'seats:\n  beta: {accountId: "41", retailerId: "7"}\n',
+    )
+    world.change("rest", "seat: acme\nidentifierType: CustomerId", "seat: beta\nidentifierType: CustomerId")
+
+
+def drifted(world: World) -> None:
+    world.apply()
+    world.by_hand("rename", "Somebody else's")
+
+
+def unreachable(world: World) -> None:
+    world.apply()
+    world.down = True
+
+
+def refused_in_part(world: World) -> None:
+    assert world.run("plan", "sandbox", "--quiet") == 0
+    with world.project.emulator() as emulator:
+        emulator.fault("partial", "bulkCreateAudienceSegments")
+    world.apply(code=8)
+
+
+def rejecting(world: World) -> None:
+    file = world.project.root / "data" / "people.csv"
+    file.write_text(file.read_text() + "nobody,\n")
+    world.apply()
+
+
+def wrong(world: World) -> None:
+    world.apply()
+    world.change("buyers", "title:", "titel:")
+
+
+WORLDS: dict[str, Callable[[World], None]] = {
+    "first-create": nothing,
+    "no-change": applied,
+    "adds-and-removes": moved,
+    "rename": renamed,
+    "replace": replaced,
+    "forget": left,
+    "adopt": back,
+    "blocked-by-guards": shrunk,
+    "foreign-name": foreign,
+    "gone-at-criteo": gone,
+    "resumed": interrupted,
+    "resumed-run": interrupted,
+    "waits": interrupted_and_changed,
+    "mixed-column": mixed,
+    "sixty-addresses": many(30),
+    "five-hundred": many(250),
+    "two-seats": two_seats,
+    "drift": drifted,
+    "unreachable": unreachable,
+    "partial-failure": refused_in_part,
+    "rejected-identifiers": rejecting,
+    "wrong-manifests": wrong,
+}
+
+
+def test_every_golden_case_has_its_world() -> None:
+    assert WORLDS.keys() == DOCUMENTS.keys()
+
+
+@pytest.mark.parametrize("case", WORLDS)
+def test_a_plan_makes_no_write_request(world: World, case: str) -> None:
+    WORLDS[case](world)
+    before = world.state()
+    world.calls.clear()
+    code = world.run("plan", "sandbox", "--quiet", "--out", "plan.json", "--detailed-exitcode")
+    asked = [one for one in world.calls if not (one.startswith("GET ") or ASKING.search(one))]
+    assert asked == []
+    assert world.state() == before
+    assert (world.project.root / "plan.json").exists()
+    expected = {"no-change": 0, "rejected-identifiers": 0, "wrong-manifests": 3, "unreachable": 9}
+    blocked = dict.fromkeys(("blocked-by-guards", "foreign-name"), 5)
+    assert code == (expected | blocked).get(case, 2)
+    assert bool(world.calls) == (case != "wrong-manifests")
+
+
+@pytest.mark.parametrize("case", ["drift", "gone-at-criteo", "no-change"])
+def test_looking_for_drift_makes_no_write_request(world: World, case: str) -> None:
+    WORLDS[case](world)
+    before = world.state()
+    world.calls.clear()
+    assert world.run("drift", "sandbox", "--quiet") == (0 if case == "no-change" else 2)
+    assert [one for one in world.calls if not (one.startswith("GET ") or ASKING.search(one))] == []
+    assert world.state() == before

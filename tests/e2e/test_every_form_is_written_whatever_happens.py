@@ -1,0 +1,130 @@
+"""JSON, Markdown and HTML are there after every run, also one that failed: a reviewer always sees why."""
+
+import json
+import re
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command_line import Project
+from jsonschema import Draft202012Validator
+
+pytestmark = pytest.mark.promise("read-right")
+
+SCHEMA = json.loads((Path(__file__).parents[2] / "schemas" / "plan.schema.json").read_text(encoding="utf-8"))
+FORMS = ("--out", "made.json", "--markdown", "made.md", "--html", "made.html")
+PERSON = "person7@example.com"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    made = Project.make(tmp_path)
+    made.people(*range(300))
+    return made
+
+
+def made(project: Project, *arguments: str, code: int = 0, says: str) -> dict[str, Any]:
+    """All forms, which say the same; nobody is named in any."""
+    printed = project.run(*arguments, *FORMS, code=code).said
+    texts = {form: (project.root / f"made.{form}").read_text() for form in ("json", "md", "html")}
+    for text in (printed, *texts.values()):
+        assert says in bare(text), text
+        assert PERSON not in text
+    assert texts["md"].startswith("<!-- reconciler: sandbox -->\n")
+    assert texts["html"].lstrip().startswith("<!doctype html>")
+    content: dict[str, Any] = json.loads(texts["json"])
+    Draft202012Validator(SCHEMA).validate(content)
+    for form in texts:
+        (project.root / f"made.{form}").unlink()
+    return content
+
+
+def bare(text: str) -> str:
+    """Words only."""
+    return " ".join(re.sub(r"<[^<>]*>|`", "", unescape(text)).split())
+
+
+def edit(project: Project, file: str, before: str, after: str) -> None:
+    path = project.root / "environments" / "sandbox" / f"{file}.yaml"
+    path.write_text(path.read_text().replace(before, after))
+
+
+def test_a_plan_an_apply_and_drift_are_written(project: Project) -> None:
+    assert made(project, "plan", "sandbox", says="2 to create")["approval"]
+    assert made(project, "apply", "sandbox", "--yes", says="2 applied")["approval"] is None
+    assert made(project, "drift", "sandbox", says="No drift")["about"] == "drift"
+    with project.emulator() as emulator:
+        emulator.rename_by_hand(emulator.segments()[0].id, "Somebody else's")
+    assert made(project, "drift", "sandbox", code=2, says="Drift: 1 of 2")["addresses"] == {
+        "drift": 1,
+        "unchanged": 1,
+    }
+
+
+def test_a_plan_tells_drift_from_what_the_manifests_ask_for(project: Project) -> None:
+    project.run("apply", "sandbox", "--yes")
+    with project.emulator() as emulator:
+        emulator.rename_by_hand(emulator.segments()[0].id, "Somebody else's")
+    made(project, "plan", "sandbox", says="drift: changed at Criteo since it was applied")
+    edit(project, "buyers", "title: Buyers", "title: Customers")
+    assert "drift:" not in project.run("plan", "sandbox").said
+
+
+def test_what_a_guard_refuses_is_written_and_can_not_be_approved(project: Project) -> None:
+    project.run("apply", "sandbox", "--yes")
+    project.people(*range(20))
+    says = "94% of the members would leave"
+    assert made(project, "plan", "sandbox", code=5, says=says)["approval"] is None
+    made(project, "apply", "sandbox", "--yes", code=5, says=says)
+
+
+def test_what_was_not_approved_is_written(project: Project) -> None:
+    made(project, "apply", "sandbox", "--yes", "--refresh", code=6, says="it is to be created")
+
+
+def test_wrong_manifests_are_written_with_their_places(project: Project) -> None:
+    edit(project, "buyers", "title:", "titel:")
+    for command in (("plan", "sandbox"), ("apply", "sandbox", "--yes"), ("drift", "sandbox")):
+        content = made(project, *command, code=3, says="titel")
+        findings = content["document"]["trouble"]["findings"]
+        assert findings[0]["where"].startswith("environments/sandbox/buyers.yaml:")
+    edit(project, "buyers", "titel:", "title:")
+
+
+def test_an_environment_that_is_not_there_is_written(project: Project) -> None:
+    project.run("plan", "nowhere", *FORMS, code=3)
+    assert json.loads((project.root / "made.json").read_text())["environment"] == "nowhere"
+
+
+def test_an_apply_that_is_done_in_part_is_written(project: Project) -> None:
+    project.run("plan", "sandbox")
+    with project.emulator() as emulator:
+        emulator.fault("500-before", "bulkCreateAudienceSegments")
+    content = made(project, "apply", "sandbox", "--yes", code=8, says="2 failed")
+    assert content["document"]["outcome"]["counts"]["failed"] == 2
+
+
+def test_an_unreachable_criteo_is_written(tmp_path: Path) -> None:
+    project = Project.make(tmp_path, endpoint="http://127.0.0.1:9")
+    project.people(1, 2, 3)
+    printed = project.run("plan", "sandbox", *FORMS, code=9, ID="id", SECRET="secret").said
+    trouble = json.loads((tmp_path / "made.json").read_text())["document"]["trouble"]
+    assert trouble["problem"] in bare(printed)
+    assert trouble["problem"] in bare((tmp_path / "made.html").read_text())
+
+
+def test_json_is_all_that_goes_to_standard_output(project: Project) -> None:
+    for command in (("plan", "sandbox"), ("drift", "sandbox")):
+        Draft202012Validator(SCHEMA).validate(json.loads(project.run(*command, "--json", "--quiet").said))
+    project.run("plan", "sandbox", "--out", "plan.json")
+    shown = project.run("show", "plan.json", "--json").said
+    assert shown == (project.root / "plan.json").read_text()
+
+
+def test_a_file_that_can_not_be_written_is_said_before_anything_is_done(project: Project) -> None:
+    said = project.run("apply", "sandbox", "--yes", "--out", "nowhere/plan.json", code=10).said
+    assert "its folder is not there" in bare(said)
+    said = project.run("apply", "sandbox", "--yes", "--html", "data", code=10).said
+    assert "it is a folder" in bare(said)
+    assert not (project.root / ".reconciler" / "state").exists()

@@ -1,0 +1,344 @@
+"""An approved plan is applied within its bounds or not at all; what is not allowed sends nothing."""
+
+import json
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command_line import Project
+
+from reconciler.render.saved import DIGEST, digest_of
+
+pytestmark = pytest.mark.promise("approved")
+
+STALE = 6
+SECOND = """\
+kind: Audience
+name: friends
+title: Friends
+destinations: [email]
+source: {files: ["friends.csv"]}
+columns: {Email: email}
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    made = Project.make(tmp_path)
+    made.people(*range(5_000))
+    loosen(made)
+    return made
+
+
+def loosen(project: Project) -> None:
+    """So that no guard speaks before the envelope does."""
+    change(project, "environment", "maxShrink: 20%, maxGrowth: 100%", "maxShrink: 100%, maxGrowth: 900%")
+
+
+def change(project: Project, file: str, before: str, after: str) -> None:
+    path = project.root / "environments" / "sandbox" / f"{file}.yaml"
+    text = path.read_text()
+    assert before in text
+    path.write_text(text.replace(before, after))
+
+
+def approve(project: Project, name: str = "plan.json") -> str:
+    """A plan is saved, and somebody notes its digest in a safe place."""
+    project.run("plan", "sandbox", "--out", name)
+    return project.run("show", name, "--digest").said.strip()
+
+
+def apply(project: Project, *arguments: str, code: int = 0) -> str:
+    return project.run("apply", "sandbox", "--yes", *arguments, code=code).said
+
+
+def refused(project: Project, *arguments: str, says: str, approved: str = "plan.json") -> None:
+    """Exit 6, the reason named, and Criteo hears of nothing."""
+    before, serial = len(project.writes()), head(project)
+    said = " ".join(apply(project, "--approved", approved, *arguments, code=STALE).split())
+    assert says in said
+    assert len(project.writes()) == before
+    assert head(project) == serial
+
+
+def head(project: Project) -> str:
+    file = project.root / ".reconciler" / "state" / "sandbox" / "head.json"
+    return file.read_text() if file.exists() else ""
+
+
+def test_sources_that_move_by_one_percent_are_applied(project: Project) -> None:
+    digest = approve(project)
+    project.people(*range(50, 5_000))
+    said = apply(project, "--approved", "plan.json", "--approved-digest", digest)
+    assert "2 applied" in said
+    assert len(project.members("email")) == 4_950
+
+
+@pytest.mark.parametrize("people", [range(500, 5_000), range(5_500)])
+def test_sources_that_move_by_ten_percent_are_not(project: Project, people: range) -> None:
+    approve(project)
+    project.people(*people)
+    refused(
+        project,
+        says=f"5,000 were approved to join, and now {len(people):,} would: that is further apart than 2.0 %",
+    )
+
+
+def test_a_hundred_people_approved_with_no_removals_cannot_be_emptied(project: Project) -> None:
+    project.people(*range(100))
+    apply(project)
+    project.people(*range(130))
+    approve(project)
+    project.people(5, *range(100, 130))
+    refused(project, says="0 were approved to leave, and now 100 would")
+    project.people(*range(10, 140))
+    apply(project, "--approved", "plan.json")
+    assert len(project.members("email")) == 130
+
+
+def another_definition(project: Project) -> None:
+    change(project, "buyers", "title: Buyers", "title: Sellers")
+
+
+def another_seat(project: Project) -> None:
+    change(project, "environment", 'retailerId: "3239117063738827231"', 'retailerId: "7"')
+
+
+def another_lineage(project: Project) -> None:
+    shutil.rmtree(project.root / ".reconciler" / "state")
+    for name in (".reconciler/emulator",):
+        shutil.rmtree(project.root / name)
+    project.people(*range(5_000))
+    apply(project)
+    project.people(*range(5_100))
+
+
+def too_old(project: Project) -> None:
+    forge(project, lambda plan: plan["approval"].update(made_at="2026-01-01T00:00:00+00:00"))
+
+
+def another_major_version(project: Project) -> None:
+    forge(project, lambda plan: plan.update(reconciler="7.0.0"))
+
+
+def another_format(project: Project) -> None:
+    forge(project, lambda plan: plan.update(format_version="2.0"))
+
+
+def tampered(project: Project) -> None:
+    forge(project, lambda plan: plan["approval"]["changes"][0].update(removes=9_000), sign=False)
+
+
+def another_environment(project: Project) -> None:
+    forge(project, lambda plan: plan.update(environment="production"))
+
+
+def forge(project: Project, change: Callable[[dict[str, Any]], object], *, sign: bool = True) -> None:
+    file = project.root / "plan.json"
+    plan = json.loads(file.read_text())
+    change(plan)
+    file.write_text(json.dumps(plan | ({DIGEST: digest_of(plan)} if sign else {})))
+
+
+@pytest.mark.parametrize(
+    ("happens", "says"),
+    [
+        (another_definition, "its definition is not the one that was approved"),
+        (another_seat, "the seats have changed since the plan was approved"),
+        (another_lineage, "the approved plan was made from another state"),
+        (too_old, "hours old, where 72.0 is the limit (approval.maxAge)"),
+        (another_major_version, "was made by reconciler 7.0.0, and this is"),
+        (another_format, "is no plan that this version of reconciler reads"),
+        (tampered, "was changed after it was saved"),
+        (another_environment, "the approved plan is one for production"),
+    ],
+)
+def test_what_holds_no_more_is_refused(
+    project: Project, happens: Callable[[Project], None], says: str
+) -> None:
+    apply(project)
+    project.people(*range(5_100))
+    approve(project)
+    happens(project)
+    refused(project, says=says)
+
+
+def test_a_forged_digest_is_refused(project: Project) -> None:
+    """Who can write the file can sign it anew; the digest comes from where he can't write."""
+    digest = approve(project)
+    forge(project, lambda plan: plan["approval"]["changes"][0].update(adds=9_000))
+    refused(project, "--approved-digest", digest, says="its digest is another one")
+    approve(project)
+    refused(project, "--approved-digest", "sha256:" + "0" * 64, says="its digest is another one")
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"digest": 1}', "null", "\x00"])
+def test_what_is_no_plan_is_refused(project: Project, content: str) -> None:
+    apply(project)
+    project.people(*range(5_100))
+    (project.root / "plan.json").write_text(content)
+    refused(project, says="is no plan that this version of reconciler reads")
+    (project.root / "plan.json").unlink()
+    refused(project, says="there is no saved plan")
+
+
+def test_a_plan_that_was_applied_is_used_up(project: Project) -> None:
+    approve(project)
+    apply(project, "--approved", "plan.json")
+    before = len(project.writes())
+    assert "No changes." in apply(project, "--approved", "plan.json")
+    assert len(project.writes()) == before
+    project.people(*range(5_100))
+    refused(project, says="the approved plan was applied in full on")
+
+
+def test_what_nobody_approved_is_refused(project: Project) -> None:
+    apply(project)
+    project.people(*range(5_100))
+    approve(project)
+    add_friends(project)
+    refused(project, says="email/friends: this change was not approved")
+
+
+def add_friends(project: Project) -> None:
+    (project.root / "environments" / "sandbox" / "friends.yaml").write_text(SECOND)
+    lines = ["email", *(f"friend{number}@example.com" for number in range(300))]
+    (project.root / "data" / "friends.csv").write_text("\n".join(lines) + "\n")
+
+
+def test_two_open_pull_requests_on_different_audiences_both_apply(project: Project) -> None:
+    apply(project)
+    folder = project.root / "environments" / "sandbox"
+    add_friends(project)
+    approve(project, "friends.json")
+    friends = (folder / "friends.yaml").read_text()
+    (folder / "friends.yaml").unlink()
+    change(project, "buyers", "title: Buyers", "title: Customers")
+    approve(project, "renamed.json")
+
+    assert "2 applied" in apply(project, "--approved", "renamed.json")
+    (folder / "friends.yaml").write_text(friends)
+    assert "1 applied" in apply(project, "--approved", "friends.json")
+
+
+def test_approvals_that_await_one_merge_are_applied_together(project: Project) -> None:
+    apply(project)
+    add_friends(project)
+    first = approve(project, "friends.json")
+    friends = project.root / "environments" / "sandbox" / "friends.yaml"
+    text = friends.read_text()
+    friends.unlink()
+    change(project, "buyers", "title: Buyers", "title: Customers")
+    second = approve(project, "renamed.json")
+    friends.write_text(text)
+
+    refused(project, says="email/friends: this change was not approved", approved="renamed.json")
+    both = ("--approved", "friends.json", "--approved", "renamed.json")
+    said = apply(project, *both, "--approved-digest", first, "--approved-digest", second)
+    assert "3 applied" in said
+
+
+def test_members_that_nobody_was_asked_about_are_left_to_the_refresh(project: Project) -> None:
+    add_friends(project)
+    apply(project)
+    change(project, "buyers", "title: Buyers", "title: Customers")
+    approve(project)
+    (project.root / "data" / "friends.csv").write_text("email\nfriend1@example.com\nfriend2@example.com\n")
+    said = " ".join(apply(project, "--approved", "plan.json").split())
+    assert "2 applied" in said
+    assert "1 address has new members that were not part of the approval" in said
+    assert "1 applied" in apply(project, "--refresh")
+
+
+def test_a_run_that_was_interrupted_goes_on_with_its_approval(project: Project) -> None:
+    approve(project)
+    operation = ("--operation", "AddRemoveContactListByAudienceSegment")
+    project.run("emulator", "fault", "sandbox", "500-before", *operation, "--after", "1", "--times", "5")
+    apply(project, "--approved", "plan.json", code=8)
+    assert '"completed_at": null' in head(project)
+    apply(project, "--approved", "plan.json")
+    assert '"completed_at": null' not in head(project)
+    assert len(project.members("email")) == 5_000
+
+
+def test_a_refresh_brings_members_up_to_date_and_nothing_else(project: Project) -> None:
+    before = len(project.writes()) if (project.root / ".reconciler").exists() else 0
+    said = apply(project, "--refresh", code=STALE)
+    assert said.count("it is to be created, and a refresh only brings members up to date") == 2
+    assert len(project.writes()) == before
+    apply(project)
+    project.people(*range(100, 5_100))
+    assert "2 applied" in apply(project, "--refresh")
+    assert len(project.members("email")) == 5_000
+
+    before = len(project.writes())
+    change(project, "buyers", "title: Buyers", "title: Customers")
+    assert "name or description at Criteo, is to change" in apply(project, "--refresh", code=STALE)
+    (project.root / "environments" / "sandbox" / "buyers.yaml").unlink()
+    add_friends(project)
+    assert "it is to be forgotten" in apply(project, "--refresh", code=STALE)
+    assert len(project.writes()) == before
+
+
+def test_guards_stand_in_a_refresh_and_under_an_approval(project: Project) -> None:
+    apply(project)
+    change(project, "environment", "maxShrink: 100%", "maxShrink: 20%")
+    approve(project)
+    project.people(*range(1_000))
+    before = len(project.writes())
+    for terms in (("--refresh",), ("--approved", "plan.json")):
+        assert "80% of the members would leave" in apply(project, *terms, code=5)
+    assert len(project.writes()) == before
+
+
+def test_a_pinned_source_sends_only_the_people_that_were_approved(project: Project) -> None:
+    change(project, "buyers", '["people.csv"]}', '["people.csv"], pinned: true}')
+    assert "its source is pinned" in apply(project, code=STALE)
+    approve(project)
+    refused(project, says="made before there was a state that can name people")
+    change(project, "buyers", ", pinned: true", "")
+    apply(project)
+    change(project, "buyers", '["people.csv"]}', '["people.csv"], pinned: true}')
+    project.people(*range(5_050))
+    approve(project)
+    project.people(*range(1, 5_051))
+    refused(project, says="its people are not the ones that were approved")
+    assert "its source is pinned" in apply(project, "--refresh", code=STALE)
+    project.people(*range(5_050))
+    assert "2 applied" in apply(project, "--approved", "plan.json")
+
+
+def test_a_plan_that_a_guard_stands_against_can_be_shown_but_never_applied(project: Project) -> None:
+    apply(project)
+    change(project, "environment", "maxShrink: 100%", "maxShrink: 20%")
+    project.people(*range(1_000))
+    project.run("plan", "sandbox", "--out", "plan.json", code=5)
+    assert "80% of the members would leave" in project.run("show", "plan.json").said
+    project.people(*range(4_900))
+    refused(project, says="holds nothing that can be applied")
+
+
+def test_a_stale_plan_can_be_shown_but_not_applied(project: Project) -> None:
+    approve(project)
+    shown = project.run("show", "plan.json").said
+    too_old(project)
+    assert project.run("show", "plan.json", "--markdown", "plan.md", "--html", "plan.html").said == ""
+    assert project.run("show", "plan.json").said == shown
+    refused(project, says="hours old")
+    assert re.match(r"<!-- reconciler: sandbox -->\n", (project.root / "plan.md").read_text())
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--approved", "plan.json", "--refresh"),
+        ("--approved-digest", "sha256:0"),
+        ("--approved", "a", "--approved", "b", "--approved-digest", "sha256:0"),
+        ("--json", "--events", "-"),
+    ],
+)
+def test_what_makes_no_sense_together_is_a_usage_error(project: Project, arguments: tuple[str, ...]) -> None:
+    assert "Error:" in apply(project, *arguments, code=64)

@@ -1,0 +1,258 @@
+"""A pull request is planned, reviewed, merged, applied and refreshed by the workflows that `init` writes.
+
+Their own shell steps run in order, each job in a checkout of its own. Nothing passes from one to the next
+but what GitHub keeps: comments, labels, statuses and artifacts.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+from command_line import surroundings
+from fakes.gh import REPOSITORY, Forge
+from runner import SHELL, Ended, Runner
+from team import Team
+
+PLAN, APPLY, REFRESH = "reconciler-plan.yml", "reconciler-apply.yml", "reconciler-refresh.yml"
+MARKER = "<!-- reconciler: production -->"
+
+pytestmark = pytest.mark.promise("approved")
+
+
+@dataclass
+class Story:
+    """What a team does, and what GitHub does then."""
+
+    team: Team
+    runner: Runner
+
+    @property
+    def forge(self) -> Forge:
+        return self.runner.forge
+
+    def pull_request(self, head: str, repository: str = REPOSITORY) -> dict[str, object]:
+        described = {"number": self.team.changes, "head": {"sha": head, "repo": {"full_name": repository}}}
+        return {"event_name": "pull_request", "event": {"pull_request": described}, "ref_name": "x"}
+
+    def plan(self, head: str) -> Ended:
+        """As a pull request: the plan, then the label."""
+        self.runner.runs += 1
+        planned = self.runner.run(PLAN, "plan", head, self.pull_request(head))
+        labelled = self.runner.run(PLAN, "label", head, self.pull_request(head))
+        assert labelled.result == "success", labelled.steps
+        return planned
+
+    def change(self, name: str) -> tuple[str, Ended]:
+        """A pull request that adds an audience, planned; its commit."""
+        head = self.team.push(name)
+        return head, self.plan(head)
+
+    def merge(self, head: str) -> str:
+        commit = self.team.merge(head)
+        self.forge.merge(commit, self.team.changes, head)
+        return commit
+
+    def apply(self, commit: str) -> Ended:
+        self.runner.runs += 1
+        return self.runner.run(APPLY, "apply", commit, {"event_name": "push", "event": {}})
+
+    def refresh(self) -> Ended:
+        self.runner.runs += 1
+        commit = self.team.git("rev-parse", "main")
+        return self.runner.run(REFRESH, "refresh", commit, {"event_name": "schedule", "event": {}})
+
+    def artifact(self) -> Path:
+        """That of the last plan."""
+        return self.forge.artifact(str(self.runner.runs), "reconciler-plan-production") / "plan.json"
+
+
+@pytest.fixture
+def story(tmp_path: Path) -> Iterator[Story]:
+    with Team.working(tmp_path, "github") as team:
+        named = {"RECONCILER_ENVIRONMENTS": '["production"]'}
+        yield Story(team, Runner(tmp_path, team, {"secrets": team.secrets, "vars": named}))
+
+
+def test_a_change_is_planned_reviewed_merged_applied_and_refreshed(story: Story):
+    head, planned = story.change("everybody")
+    assert planned.result == "success", planned.steps
+    [comment] = story.forge.comments("1")
+    assert comment.startswith(f"{MARKER}\n")
+    assert comment == planned.summary
+    assert "offsite-email/everybody" in comment
+    assert story.forge.labels("1") == ["reconciler: changes"]
+    [status] = story.forge.statuses(head)
+    digest = json.loads(story.artifact().read_text())["digest"]
+    assert status["description"] == f"changes {digest}"
+    assert (status["context"], status["state"]) == ("reconciler/plan (production)", "success")
+    assert story.team.writes() == 0
+
+    applied = story.apply(story.merge(head))
+    assert applied.result == "success", applied.steps
+    assert story.team.segments()["everybody (e-mail)"] == 1000
+    assert "3 applied" in applied.summary
+    assert applied.steps["Nothing was approved, so nothing may change"].outcome == "skipped"
+
+    story.team.people(*range(5, 1010))
+    refreshed = story.refresh()
+    assert refreshed.result == "success", refreshed.steps
+    assert story.team.segments()["everybody (e-mail)"] == 1005
+    assert "Applied on production" in " ".join(refreshed.summary.split())
+
+
+def test_one_comment_follows_the_pull_request(story: Story):
+    head, _ = story.change("everybody")
+    story.apply(story.merge(head))
+    head = story.team.push()
+    story.plan(head)
+    [before] = story.forge.comments("2")
+    assert story.forge.labels("2") == ["reconciler: no changes"]
+
+    story.team.audience("more")
+    story.plan(story.team.push_more())
+    [after] = story.forge.comments("2")
+    assert "offsite-email/more" in after
+    assert "offsite-email/more" not in before
+    assert story.forge.labels("2") == ["reconciler: changes"]
+
+
+def test_what_a_guard_refuses_is_said_and_approves_nothing(story: Story):
+    head, _ = story.change("everybody")
+    story.apply(story.merge(head))
+    before = story.team.segments()
+    story.team.people(*range(100))
+    head = story.team.push()
+    planned = story.plan(head)
+    assert planned.steps["Plan"].code == 5
+    where = "file=environments/production/audiences/everybody.yaml,line=4,col=16"
+    assert f"::error {where},title=offsite-email/everybody%3A " in planned.steps["Plan"].said
+    assert planned.result == "failure"
+    assert story.forge.labels("2") == ["reconciler: blocked"]
+    [status] = story.forge.statuses(head)
+    assert (status["state"], status["description"]) == ("failure", "blocked")
+    applied = story.apply(story.merge(head))
+    assert applied.steps["Apply"].outcome == "skipped"
+    assert applied.result == "failure"
+    assert story.team.segments() == before
+
+
+def test_manifests_that_are_wrong_are_said_at_their_line(story: Story):
+    head = story.team.push(wrong="kind: Audience\nname: wrong\n")
+    planned = story.plan(head)
+    assert planned.steps["Plan"].code == 3
+    said = planned.steps["Plan"].said
+    assert "::error file=environments/production/audiences/wrong.yaml,line=1,col=1,title=" in said
+    assert story.forge.labels("1") == ["reconciler: failed"]
+    assert "wrong.yaml" in story.forge.comments("1")[0]
+
+
+def test_an_artifact_that_was_swapped_is_refused(story: Story):
+    """Whoever can replace the artifact can't replace the digest with it."""
+    head, _ = story.change("everybody")
+    kept = story.artifact()
+    other = story.team.push("other", "everybody")
+    story.plan(other)
+    shutil.copy(story.artifact(), kept)
+    commit = story.merge(other)
+    forge = story.forge
+    forge.kept["pulls"] = {}
+    forge.save()
+    forge.merge(commit, 1, head)
+    applied = story.apply(commit)
+    assert applied.steps["Apply"].code == 6, applied.steps
+    assert story.team.writes() == 0
+    assert applied.result == "failure"
+    assert [one["state"] for one in story.forge.statuses(commit)] == ["failure"]
+
+
+def test_a_status_that_somebody_else_set_approves_nothing(story: Story):
+    head, _ = story.change("everybody")
+    forge = story.forge
+    forge.kept["statuses"][0]["creator"]["login"] = "mallory"
+    forge.save()
+    applied = story.apply(story.merge(head))
+    assert applied.steps["Apply"].outcome == "skipped"
+    assert applied.steps["Nothing was approved, so nothing may change"].code == 2
+    assert story.team.writes() == 0
+
+
+def test_more_than_was_approved_is_not_applied(story: Story):
+    """What reached the branch beside the pull request was planned by nobody."""
+    head, _ = story.change("everybody")
+    story.team.git("checkout", "--quiet", "main")
+    story.team.audience("sneaked")
+    story.team.commit("Past the rules")
+    applied = story.apply(story.merge(head))
+    assert applied.steps["Apply"].code == 6, applied.steps
+    assert story.team.writes() == 0
+
+
+def test_pull_requests_that_one_apply_missed_are_applied_with_the_next(story: Story):
+    """GitHub keeps one waiting run of a concurrency group: those before it are cancelled."""
+    first, _ = story.change("first")
+    story.merge(first)
+    second, _ = story.change("second")
+    applied = story.apply(story.merge(second))
+    assert applied.result == "success", applied.steps
+    assert {"first (e-mail)", "second (e-mail)"} < story.team.segments().keys()
+    again = story.apply(story.team.git("rev-parse", "main"))
+    assert again.result == "success", again.steps
+
+
+def test_the_merge_queue_plans_what_the_branch_will_be(story: Story):
+    """Its commit becomes the branch's: its own plan is what is applied."""
+    head = story.team.push("queued")
+    commit = story.merge(head)
+    story.runner.runs += 1
+    queued = {"event_name": "merge_group", "event": {"merge_group": {"head_sha": commit}}, "ref_name": "q"}
+    assert story.runner.runs_at_all(PLAN, "plan", commit, queued)
+    assert not story.runner.runs_at_all(PLAN, "label", commit, queued)
+    planned = story.runner.run(PLAN, "plan", commit, queued)
+    assert planned.result == "success", planned.steps
+    assert story.forge.kept["comments"] == []
+    applied = story.apply(commit)
+    assert applied.result == "success", applied.steps
+    assert story.team.segments()["queued (e-mail)"] == 1000
+
+
+def test_a_fork_is_validated_and_nothing_more(story: Story):
+    head = story.team.push("everybody")
+    event = story.pull_request(head, repository="mallory/audiences")
+    assert not story.runner.runs_at_all(PLAN, "plan", head, event)
+    validated = story.runner.run(PLAN, "validate", head, event)
+    assert validated.result == "success", validated.steps
+    jobs = yaml.safe_load((story.team.work / ".github/workflows" / PLAN).read_text())["jobs"]
+    assert "secrets" not in json.dumps(jobs["validate"])
+    assert "environment" not in jobs["validate"]
+
+
+def test_a_signal_reaches_the_tool_itself(story: Story):
+    """The step's shell becomes the tool, so that what the runner signals is what writes receipts."""
+    programs = story.team.programs
+    (programs / "reconciler").write_text("#!/bin/sh\necho $$\n")
+    (story.team.work / "approved.txt").write_text("--approved\nplan.json\n")
+    steps = [
+        step["run"]
+        for workflow in (PLAN, APPLY, REFRESH)
+        for job in yaml.safe_load((story.team.work / ".github/workflows" / workflow).read_text())[
+            "jobs"
+        ].values()
+        for step in job["steps"]
+        if "reconciler " in step.get("run", "").replace("reconciler show", "")
+    ]
+    assert len(steps) == 7
+    for step in steps:
+        shell = subprocess.Popen(
+            [*SHELL, "-c", step],
+            cwd=story.team.work,
+            env=surroundings(PATH=f"{programs}:{os.environ['PATH']}", ENVIRONMENT="production"),
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert shell.communicate()[0] == f"{shell.pid}\n", step

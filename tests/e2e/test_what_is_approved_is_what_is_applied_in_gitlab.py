@@ -1,0 +1,144 @@
+"""The same of GitLab: the scripts of its jobs, each in a checkout of its own."""
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+from command_line import REPOSITORY, surroundings
+from fakes import loopback
+from fakes.gitlab import TOKEN, Forge, application
+from team import Team
+
+JOBS = ".gitlab/reconciler/reconciler.gitlab-ci.yml"
+
+pytestmark = pytest.mark.promise("approved")
+
+
+@dataclass(frozen=True)
+class Job:
+    code: int
+    said: str
+    folder: Path
+
+
+@dataclass
+class Pipelines:
+    """Runs jobs as GitLab's runner does: `script` as one script, then `after_script` as another."""
+
+    root: Path
+    team: Team
+    forge: Forge
+    api: str
+    ran: int = 0
+
+    def run(self, job: str, commit: str, **variables: str) -> Job:
+        self.ran += 1
+        folder = self.root / f"job-{self.ran}"
+        self.team.checkout(folder, commit)
+        described = yaml.safe_load((folder / JOBS).read_text())[job]
+        given = self._variables(commit) | variables
+        done = self._shell(described["script"], folder, given)
+        status = "failed" if done.returncode else "success"
+        after = self._shell(described.get("after_script", []), folder, given | {"CI_JOB_STATUS": status})
+        assert after.returncode == 0, after.stdout
+        if "plan.json" in described.get("artifacts", {}).get("paths", []):
+            self.forge.artifacts[str(self.ran)] = folder / "plan.json"
+        return Job(done.returncode, done.stdout, folder)
+
+    def _variables(self, commit: str) -> dict[str, str]:
+        return self.team.secrets | {
+            "CI": "true",
+            "CI_API_V4_URL": self.api,
+            "CI_PROJECT_ID": "1",
+            "CI_COMMIT_SHA": commit,
+            "CI_DEFAULT_BRANCH": "main",
+            "CI_JOB_URL": f"https://gitlab.example/acme/-/jobs/{self.ran}",
+            "CI_MERGE_REQUEST_IID": "1",
+            "ENVIRONMENT": "production",
+            "RECONCILER_GITLAB_TOKEN": TOKEN,
+            "PATH": f"{self.team.programs}:{os.environ['PATH']}",
+            "PYTHONPATH": str(REPOSITORY),
+        }
+
+    def _shell(
+        self, lines: list[str], folder: Path, variables: dict[str, str]
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["/bin/bash", "-eo", "pipefail", "-c", "\n".join(lines)],
+            cwd=folder,
+            env=surroundings(**variables),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    def plan(self, head: str) -> Job:
+        planned = self.run("plan", head)
+        assert self.run("label", head).code == 0
+        return planned
+
+    def merge(self, head: str) -> str:
+        commit = self.team.merge(head)
+        self.forge.merge(commit, head)
+        return commit
+
+
+@pytest.fixture
+def pipelines(tmp_path: Path) -> Iterator[Pipelines]:
+    forge = Forge()
+    with Team.working(tmp_path, "gitlab") as team, loopback.serving(application(forge)) as server:
+        yield Pipelines(tmp_path, team, forge, f"{server}/api/v4")
+
+
+def test_a_change_is_planned_reviewed_merged_applied_and_refreshed(pipelines: Pipelines):
+    team, forge = pipelines.team, pipelines.forge
+    head = team.push("everybody")
+    planned = pipelines.plan(head)
+    assert planned.code == 0, planned.said
+    [note] = forge.notes
+    assert note["body"].startswith("<!-- reconciler: production -->\n")
+    digest = json.loads((planned.folder / "plan.json").read_text())["digest"]
+    assert [one["description"] for one in forge.statuses] == [f"changes {digest}"]
+    assert forge.labels == {"reconciler: changes"}
+    assert team.writes() == 0
+
+    team.audience("more")
+    head = team.push_more()
+    pipelines.plan(head)
+    [note] = forge.notes
+    assert "offsite-email/more" in note["body"]
+
+    applied = pipelines.run("apply", pipelines.merge(head))
+    assert applied.code == 0, applied.said
+    assert team.segments()["everybody (e-mail)"] == 1000
+
+    team.people(*range(5, 1010))
+    refreshed = pipelines.run("refresh", team.git("rev-parse", "main"))
+    assert refreshed.code == 0, refreshed.said
+    assert team.segments()["everybody (e-mail)"] == 1005
+    assert pipelines.run("drift", team.git("rev-parse", "main")).code == 0
+    again = pipelines.run("apply", team.git("rev-parse", "main"))
+    assert again.code == 0, again.said
+
+
+def test_what_was_not_approved_is_not_applied(pipelines: Pipelines):
+    team, forge = pipelines.team, pipelines.forge
+    first, second = team.push("everybody"), team.push("everybody", "other")
+    pipelines.plan(first)
+    pipelines.plan(second)
+    kept = pipelines.forge.artifacts
+    kept["1"] = kept["3"]
+    commit = team.merge(second)
+    forge.merge(commit, first)
+    assert pipelines.run("apply", commit).code == 6
+    forge.statuses[0]["author"] = {"username": "mallory"}
+    assert pipelines.run("apply", commit).code == 2
+    assert team.writes() == 0

@@ -1,0 +1,116 @@
+"""GitHub as `gh` shows it to the scripts of our workflows: one JSON file, and a folder of artifacts.
+
+Run as `gh` with FORGE naming the folder. What it doesn't know it refuses, as it does without a token.
+"""
+
+import json
+import os
+import re
+import shutil
+import sys
+from pathlib import Path
+from urllib.parse import parse_qs, unquote, urlsplit
+
+REPOSITORY = "acme/audiences"
+BOT = "github-actions[bot]"
+TOKEN = "a job's token"
+EMPTY = {"comments": [], "labels": {}, "statuses": [], "pulls": {}}
+
+
+class Forge:
+    """What GitHub remembers; every command reads it and writes it again."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.file = folder / "forge.json"
+        self.kept = json.loads(self.file.read_text()) if self.file.exists() else dict(EMPTY)
+
+    def save(self) -> None:
+        self.file.write_text(json.dumps(self.kept, indent=1))
+
+    def artifact(self, run: str, name: str) -> Path:
+        return self.folder / "artifacts" / run / name
+
+    def comments(self, pull: str) -> list[str]:
+        return [one["body"] for one in self.kept["comments"] if one["pull"] == pull]
+
+    def labels(self, pull: str) -> list[str]:
+        return self.kept["labels"].get(pull, [])
+
+    def label(self, pull: str, names: list[str]) -> None:
+        self.kept["labels"].setdefault(pull, []).extend(names)
+
+    def statuses(self, sha: str) -> list[dict[str, str]]:
+        """The newest first."""
+        return [one for one in reversed(self.kept["statuses"]) if one["sha"] == sha]
+
+    def say_status(self, sha: str, who: str, said: dict[str, str]) -> None:
+        self.kept["statuses"].append({**said, "sha": sha, "creator": {"login": who}})
+
+    def merge(self, commit: str, number: int, head: str, base: str = "main") -> None:
+        pull = {
+            "number": number,
+            "merged_at": "2026-11-24T09:00:00Z",
+            "head": {"sha": head},
+            "base": {"ref": base},
+        }
+        self.kept["pulls"].setdefault(commit, []).append(pull)
+        self.save()
+
+
+def api(forge: Forge, method: str, path: str, body: dict):
+    """One call of GitHub's REST interface."""
+    address = urlsplit(path.removeprefix(f"repos/{REPOSITORY}/"))
+    known = {
+        ("GET", r"issues/(\d+)/comments"): lambda pull: [
+            one for one in forge.kept["comments"] if one["pull"] == pull
+        ],
+        ("POST", r"issues/(\d+)/comments"): lambda pull: say(forge, pull, body["body"]),
+        ("PATCH", r"issues/comments/(\d+)"): lambda number: forge.kept["comments"][int(number)].update(body),
+        ("GET", r"issues/(\d+)/labels"): lambda pull: [{"name": one} for one in forge.labels(pull)],
+        ("POST", r"issues/(\d+)/labels"): lambda pull: forge.label(pull, body["labels"]),
+        ("DELETE", r"issues/(\d+)/labels/(.+)"): lambda pull, name: forge.labels(pull).remove(unquote(name)),
+        ("GET", r"commits/([0-9a-f]{40})/statuses"): forge.statuses,
+        ("POST", r"statuses/([0-9a-f]{40})"): lambda sha: forge.say_status(sha, BOT, body),
+        ("GET", r"commits/([0-9a-f]{40})/pulls"): lambda sha: forge.kept["pulls"].get(sha, []),
+    }  # fmt: skip
+    for (verb, pattern), answer in known.items():
+        if verb == method and (found := re.fullmatch(pattern, address.path)):
+            answered = answer(*found.groups())
+            return page(answered, parse_qs(address.query)) if isinstance(answered, list) else {}
+    raise SystemExit(f"gh: no such call: {method} {path}")
+
+
+def say(forge: Forge, pull: str, text: str) -> None:
+    comments = forge.kept["comments"]
+    comments.append({"id": len(comments), "pull": pull, "body": text, "user": {"login": BOT}})
+
+
+def page(items: list, query: dict[str, list[str]]) -> list:
+    size, number = int(query["per_page"][0]), int(query["page"][0])
+    return items[size * (number - 1) : size * number]
+
+
+def download(forge: Forge, run: str, options: dict[str, str]) -> None:
+    artifact = forge.artifact(run, options["--name"])
+    if not artifact.is_dir() or options["--repo"] != REPOSITORY:
+        raise SystemExit("gh: no artifact matches any of the names or patterns provided")
+    shutil.copytree(artifact, options["--dir"])
+
+
+def main(arguments: list[str]) -> None:
+    forge = Forge(Path(os.environ["FORGE"]))
+    if os.environ.get("GH_TOKEN") != TOKEN:
+        raise SystemExit("gh: set the GH_TOKEN environment variable")
+    if arguments[:2] == ["run", "download"]:
+        download(forge, arguments[2], dict(zip(arguments[3::2], arguments[4::2], strict=True)))
+    elif arguments[:2] == ["api", "--method"]:
+        sends = arguments[4:] == ["--input", "-"]
+        print(json.dumps(api(forge, arguments[2], arguments[3], json.load(sys.stdin) if sends else {})))  # noqa: T201
+    else:
+        raise SystemExit(f"gh: unknown command {arguments}")
+    forge.save()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,95 @@
+"""GitLab's interface as the scripts of our jobs use it, one project, over a loopback socket."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from flask import Flask, Response, abort, jsonify, request
+
+TOKEN = "a project's token"
+US = "project_1_bot"
+
+
+@dataclass
+class Forge:
+    """What GitLab remembers. `artifacts`: the file of a plan by the job that made it."""
+
+    notes: list[dict[str, Any]] = field(default_factory=list)
+    statuses: list[dict[str, Any]] = field(default_factory=list)
+    merged: dict[str, list[dict[str, str]]] = field(default_factory=dict)
+    labels: set[str] = field(default_factory=set)
+    artifacts: dict[str, Path] = field(default_factory=dict)
+
+    def merge(self, commit: str, head: str) -> None:
+        self.merged[commit] = [{"sha": head, "state": "merged", "target_branch": "main"}]
+
+
+PROJECT = "/api/v4/projects/1"
+
+
+def application(forge: Forge) -> Flask:
+    app = Flask(__name__)
+
+    @app.before_request
+    def authorize() -> None:
+        if request.headers.get("PRIVATE-TOKEN") != TOKEN:
+            abort(401)
+
+    _of_merge_requests(app, forge)
+    _of_commits(app, forge)
+
+    @app.get("/api/v4/user")
+    def user() -> Response:
+        return jsonify(username=US)
+
+    @app.get(f"{PROJECT}/jobs/<job>/artifacts/plan.json")
+    def artifact(job: str) -> Response:
+        if job not in forge.artifacts:
+            abort(404)
+        return Response(forge.artifacts[job].read_bytes())
+
+    return app
+
+
+def _of_merge_requests(app: Flask, forge: Forge) -> None:
+    @app.get(f"{PROJECT}/merge_requests/1/notes")
+    def notes() -> Response:
+        return _page(forge.notes)
+
+    @app.post(f"{PROJECT}/merge_requests/1/notes")
+    def note() -> Response:
+        forge.notes.append({"id": len(forge.notes), "author": {"username": US}, **request.json})
+        return jsonify({})
+
+    @app.put(f"{PROJECT}/merge_requests/1/notes/<int:number>")
+    def rewrite(number: int) -> Response:
+        forge.notes[number] |= request.json
+        return jsonify({})
+
+    @app.put(f"{PROJECT}/merge_requests/1")
+    def labelled() -> Response:
+        forge.labels -= set(request.json["remove_labels"].split(","))
+        forge.labels |= set(request.json["add_labels"].split(","))
+        return jsonify({})
+
+
+def _of_commits(app: Flask, forge: Forge) -> None:
+    @app.post(f"{PROJECT}/statuses/<sha>")
+    def say(sha: str) -> Response:
+        said = request.json
+        said["status"] = said.pop("state")
+        forge.statuses.append({"id": len(forge.statuses), "sha": sha, "author": {"username": US}, **said})
+        return jsonify({})
+
+    @app.get(f"{PROJECT}/repository/commits/<sha>/statuses")
+    def statuses(sha: str) -> Response:
+        return _page([one for one in forge.statuses if one["sha"] == sha])
+
+    @app.get(f"{PROJECT}/repository/commits/<sha>/merge_requests")
+    def merge_requests(sha: str) -> Response:
+        return _page(forge.merged.get(sha, []))
+
+
+def _page(items: list[Any]) -> Response:
+    size, number = int(request.args["per_page"]), int(request.args["page"])
+    return jsonify(items[size * (number - 1) : size * number])

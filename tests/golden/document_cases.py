@@ -1,0 +1,142 @@
+"""Documents as values: all plans, and what only a whole document can be: drift, trouble, and runs."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import timedelta
+from functools import partial
+
+from golden import plan_cases as cases
+from golden.plan_cases import GOLD, HIGH, LAPSED, NOW
+
+from reconciler.core.drift import Drift
+from reconciler.core.errors import ConfigurationError, Finding, RemoteError
+from reconciler.core.events import BatchTaken, ChangeEnded, Event, Outcome, plan_made
+from reconciler.core.members import Delta
+from reconciler.core.plan import AttributeChange, Change, Plan, Sending
+from reconciler.core.ports import Head
+from reconciler.render.document import Document, Subject, heading, plan_document, troubled
+from reconciler.render.drift import drift_document
+from reconciler.render.figures import Figures
+from reconciler.render.outcome import Tally, apply_report
+
+Case = Callable[[Figures], Document]
+
+UNREACHABLE = RemoteError(
+    "https://api.criteo.com can't be reached: the connection was refused 5 times in 2 min",
+    remedy="run `reconciler doctor production`, which tests the connection link by link",
+)
+WRONG = ConfigurationError(
+    "3 things are wrong in the manifests of production",
+    remedy="run `reconciler validate production` after each correction",
+    findings=[
+        Finding(
+            "environments/production/audiences/lapsed-90d.yaml:7:3",
+            "'filterr' is no field of an audience; did you mean 'filter'?",
+        ),
+        Finding(
+            "environments/production/audiences/high-value.yaml:12:5",
+            "the guard needs a share of people",
+            "write it with a percent sign:\nguards:\n  maxShrink: 30%",
+        ),
+        Finding("environments/production/rest.yaml:3:1", "the retailer 3239117063738827231 is not in quotes"),
+    ],
+)
+
+
+def _drift(figures: Figures) -> Document:
+    header = heading(Subject.DRIFT, cases.ENVIRONMENT, Head("7f3a2b1c9d", 118, "production"), NOW)
+    renamed = AttributeChange("name", HIGH.name, "High value (do not touch)")
+    drifts = (
+        Drift(HIGH.address, HIGH.name, (renamed,), touched_at=NOW - timedelta(hours=3)),
+        Drift(GOLD.address, GOLD.name, gone="88121"),
+        Drift(LAPSED.address, LAPSED.name, counts=(427_335, 12)),
+    )
+    return drift_document(header, drifts, 8, 6, figures)
+
+
+def _planned(plan: Plan, figures: Figures, subject: Subject = Subject.PLAN) -> Document:
+    return plan_document(plan, cases.ENVIRONMENT, figures, subject)
+
+
+def _run(plan: Plan, events: tuple[Event, ...], figures: Figures) -> Document:
+    tally = Tally()
+    tally.emit(plan_made(plan))
+    for event in events:
+        tally.emit(event)
+    report = apply_report("production", tally, timedelta(seconds=174), NOW, figures)
+    return replace(_planned(plan, figures, Subject.APPLY), outcome=report)
+
+
+def _taken(change: Sending, count: int, rejected: int = 0) -> BatchTaken:
+    return BatchTaken(change.spec.address, "add", count, rejected, count, count)
+
+
+def _in_part() -> tuple[Plan, tuple[Event, ...]]:
+    done, failed = cases.update(LAPSED, cases.CHANGED), cases.create(GOLD, 120_000)
+    left = cases.update(HIGH, cases.STILL, cases.RENAMED)
+    events = (
+        _taken(done, 18_240),
+        ChangeEnded(done.spec.address, Outcome.APPLIED),
+        _taken(failed, 50_000),
+        ChangeEnded(
+            failed.spec.address,
+            Outcome.FAILED,
+            "Criteo refused the batch: the segment is locked (segment-locked)",
+            "wait until it is computed, then run the same command again",
+        ),
+        ChangeEnded(left.spec.address, Outcome.NOT_ATTEMPTED),
+    )
+    return cases.plan(failed, done, left, unchanged=4), events
+
+
+def _went_on() -> tuple[Plan, tuple[Event, ...]]:
+    change = cases.update(
+        LAPSED, cases.members(0, 1_000_000, Delta(0, 400_000, 0), done=600_000), reason=cases.INTERRUPTED
+    )
+    batches = (_taken(change, 50_000),) * 8
+    return cases.plan(change, unchanged=2), (*batches, ChangeEnded(change.spec.address, Outcome.APPLIED))
+
+
+def _rejected() -> tuple[Plan, tuple[Event, ...]]:
+    change = cases.create(LAPSED, 812)
+    return cases.plan(change), (
+        _taken(change, 812, rejected=7),
+        ChangeEnded(change.spec.address, Outcome.APPLIED),
+    )
+
+
+def _five_hundred() -> Plan:
+    return cases.plan(*_many(500), unchanged=1_204)
+
+
+def _many(number: int) -> Iterator[Change]:
+    for at in range(number):
+        key = cases.EMAIL if at % 3 else cases.CUSTOMER
+        one = cases.spec(f"audience-{at:03}", f"Audience {at}", key)
+        if at % 100 == 99:
+            yield cases.replacement(one, 90_000 + at)
+        elif at % 8 == 0:
+            yield cases.create(one, 1_000 * (at + 1))
+        else:
+            before, adds, removes = 20_000 + 613 * at, 37 * at, 11 * at if at % 2 else 0
+            yield cases.update(one, cases.members(before, before + adds - removes, Delta(0, adds, removes)))
+
+
+def _case(plan_of: Callable[[], Plan]) -> Case:
+    return lambda figures: _planned(plan_of(), figures)
+
+
+def _run_case(of: Callable[[], tuple[Plan, tuple[Event, ...]]]) -> Case:
+    return lambda figures: _run(*of(), figures)
+
+
+DOCUMENTS: dict[str, Case] = {
+    **{name: partial(plan_document, *case) for name, case in cases.CASES.items()},
+    "five-hundred": _case(_five_hundred),
+    "drift": _drift,
+    "unreachable": lambda _: troubled(Subject.PLAN, "production", UNREACHABLE, NOW),
+    "wrong-manifests": lambda _: troubled(Subject.PLAN, "production", WRONG, NOW),
+    "partial-failure": _run_case(_in_part),
+    "resumed-run": _run_case(_went_on),
+    "rejected-identifiers": _run_case(_rejected),
+}

@@ -1,0 +1,142 @@
+"""Whenever a state is lost, a rebuild and an apply bring back what is wanted; strays are people of before."""
+
+from datetime import timedelta
+
+import hypothesis.strategies as st
+import pytest
+from fakes.crash import Crash
+from fakes.criteo import FakeSegment
+from fakes.state import MemoryStore
+from histories import Histories, Step, crowds, some_edits, which
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import precondition, rule
+from world import CREDENTIAL, EVERYTHING, CrashAt
+
+from reconciler.core.model import Address
+from reconciler.core.names import is_retired
+from reconciler.core.plan import Sending
+from reconciler.core.ports import StateWriter
+from reconciler.core.rebuild import Look, Sighting
+from reconciler.core.receipt import Holding
+from reconciler.rebuilding import assumed, known_again, look, replaced
+
+pytestmark = pytest.mark.promise("converges")
+
+
+def unbroken(_step: str) -> None:
+    """No crash here."""
+
+
+class Rebuilds(Histories):
+    """Runs that end well or badly, until nothing is left but the manifests and Criteo."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.strays: dict[str, frozenset[str]] = {}
+
+    edit = run_beside_another = something_happens = None
+
+    @rule(who=which, people=crowds, number=st.integers(3, 12), after=st.booleans())
+    def stop_midway(self, who: int, people: frozenset[str], number: int, after: bool) -> None:
+        self.run_and_crash([("change_source", who, people)], number, after)
+
+    @precondition(lambda self: self.world.store.saved_receipts)
+    @rule(
+        way=st.sampled_from(["union", "replace", "assume"]),
+        made=some_edits,
+        crash=st.sampled_from([0, 0, 0, 1, 2, 3, 5]),
+        after=st.booleans(),
+    )
+    def lose_the_state(self, way: str, made: list[Step], crash: int = 0, after: bool = False) -> None:
+        self._late_calls_land()
+        world = self.world
+        world.criteo.hidden.clear()
+        there = {receipt.address: receipt.current for receipt in self._receipts()}
+        for one in self._ours():
+            self.strays[one] = frozenset(world.criteo.segment(one).members)
+            self.left.add(one)
+        world.store = MemoryStore(invent=lambda size: b"k" * size, keeps=0)
+        self._do(made)
+        killer = CrashAt(crash, after)
+        world.store.before_write, world.store.after_write = killer.before_write, killer.after_write
+        try:
+            self._rebuild(way)
+        except Crash:
+            world.die()
+            self._rebuild(way)
+        finally:
+            world.store.before_write = world.store.after_write = unbroken
+        for address, holding in there.items():
+            self._is_found_again(address, holding)
+
+    @rule()
+    def be_rid_of_strays(self) -> None:
+        with self.world.store.lock("rebuild") as state:
+            known = [one for one in self._look({}).known if one.unknown_before]
+            replaced([], known, state, self.world.clock.now(), self.world.quiet)
+
+    def _look(self, takes: dict[Address, str]) -> Look:
+        world = self.world
+        receipts = world.store.reader().receipts()
+        return look(world.desired(), EVERYTHING, takes, {CREDENTIAL: world.criteo.reader}, receipts)
+
+    def _rebuild(self, way: str) -> None:
+        """Where several segments bear one mark, people say which one goes on."""
+        doubted = [one for one in self._look({}).sightings if one.doubts]
+        found = self._look({one.spec.address: one.segment.id for one in doubted}).found
+        now, quiet = self.world.clock.now(), self.world.quiet
+        with self.world.store.lock("rebuild") as state:
+            if way == "replace":
+                replaced(found, [], state, now, quiet)
+            for one in found if way != "replace" else ():
+                if way == "assume" and not one.replaced:
+                    self._assume(one, state)
+                else:
+                    known_again([one], state, now, quiet)
+
+    def _assume(self, one: Sighting, state: StateWriter) -> None:
+        """All who are there are named; in another form, which Criteo doesn't tell, they stay strays."""
+        world, key, there = self.world, one.spec.key, self.world.criteo.segment(one.segment.id).members
+        people = frozenset(member.rpartition(":")[2] for member in there)
+        held = world.engine.snapshot(world.wire(people, (key.identifier_type, key.form)))
+        self.strays[one.segment.id] = frozenset(there) - self._accepted(world.engine.members(held))
+        assumed(one, held, world.engine.file(held) if held else "", state, world.clock.now(), world.quiet)
+
+    def _is_found_again(self, address: Address, holding: Holding) -> None:
+        segment = self.world.criteo.segment(holding.segment_id)
+        wishes = self.world.wishes
+        accounts = {wish.account_id for wish in wishes.values()}
+        if address not in wishes or segment is None or segment.account_id not in accounts:
+            return
+        if segment.id not in self.world.criteo.unlisted and not is_retired(segment.name):
+            receipt = self.world.store.saved_receipts[address]
+            assert segment.id in {one.segment_id for one in receipt.holdings}, "it bears our mark"
+
+    # ---- what is otherwise than where no state is lost
+
+    def _strays(self, segment: FakeSegment) -> frozenset[str]:
+        return self.strays.get(segment.id, frozenset())
+
+    def _sends_what_is_needed(self, change: Sending) -> None:
+        """Whom nobody knows of any more is sent again."""
+        receipt = self.world.store.saved_receipts.get(change.spec.address)
+        if not receipt or not any(one.unknown_before for one in receipt.holdings):
+            super()._sends_what_is_needed(change)
+
+    def _holds_who_is_wanted(self, segment: FakeSegment, address: Address) -> None:
+        wanted = self._accepted(self.world.members(address)) - segment.wiped
+        assert wanted <= segment.members <= wanted | self._strays(segment)
+        receipt = self.world.store.saved_receipts[address]
+        assert receipt.current.unknown_before or segment.id not in self.strays, "strays are not told of"
+        assert not receipt.renew
+
+
+Rebuilds.TestCase.settings = settings(
+    max_examples=400,
+    derandomize=True,
+    stateful_step_count=10,
+    deadline=timedelta(seconds=20),
+    report_multiple_bugs=False,
+    suppress_health_check=list(HealthCheck),
+)
+TestRebuilds = Rebuilds.TestCase

@@ -1,0 +1,203 @@
+"""Free text changes no layout of a comment or a page, injects nothing, and never makes them too long."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from html.parser import HTMLParser
+from itertools import groupby
+
+import pytest
+from golden import plan_cases as cases
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+from nasty import MARKED_UP
+
+from reconciler.core.errors import ConfigurationError, Finding
+from reconciler.core.events import BatchTaken, ChangeEnded, Outcome
+from reconciler.core.members import Delta, Drop
+from reconciler.core.model import Address
+from reconciler.core.plan import AttributeChange, Blocked, Forget, Plan
+from reconciler.render.document import Document, Section, Subject, plan_document, trouble_of
+from reconciler.render.figures import ROUNDED
+from reconciler.render.html import html
+from reconciler.render.inert import code, words
+from reconciler.render.markdown import LONGEST, markdown
+from reconciler.render.outcome import ApplyReport, Tally, apply_report
+from reconciler.render.rows import Kind, Line, Members, Row, Tone
+from reconciler.render.text import clean, name, sentence
+
+pytestmark = pytest.mark.promise("read-right")
+
+PARSER = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
+INERT = {"text", "code_inline"}
+LIVE = re.compile(r"[@#\\\[\]<&*_~|$`{}]|://|www\.|:\w+:|[0-9a-f]{7}|\w\.\w*[a-z]", re.IGNORECASE)
+"""What GitHub may make something of outside of code."""
+
+
+def _document(text: str) -> Document:
+    """One that says `text` wherever it can say free text."""
+    one, other = (replace(spec, name=f"n{text}", description=text) for spec in (cases.LAPSED, cases.HIGH))
+    address = replace(cases.GOLD.address, audience=f"a{text}")
+    renamed = AttributeChange("name", f"a{text}", f"b{text}")
+    swapped = replace(one, address=replace(address, audience=f"s{text}"))
+    planned = cases.plan(
+        cases.create(one, 50, reason=f"r{text}"),
+        cases.update(other, cases.CHANGED, renamed, reason=f"r{text}"),
+        cases.replacement(swapped, 50),
+        Forget(replace(address, audience=f"g{text}"), 100, drop=False, reason=f"r{text}"),
+        blocked=(Blocked(address, Finding(f"w{text}", f"p{text}", f"r{text}")),),
+        notes=(f"n{text}",),
+    )
+    environment = replace(
+        cases.ENVIRONMENT, name=f"e{text}", seats=((f"s{text}", cases.SEAT), ("b", cases.SEAT))
+    )
+    document = plan_document(planned, environment, ROUNDED, Subject.APPLY)
+    advice = f"write it down there so:\nx{clean(text, 100)}\n  x{clean(text, 600)}"
+    findings = [Finding(f"w{text}", f"p{text}", f"r{clean(text, 600)}"), Finding("", f"p{text}", advice)]
+    trouble = trouble_of(ConfigurationError(f"p{text}", remedy=advice, findings=findings))
+    return replace(document, outcome=_outcome(planned, text), trouble=trouble, summary=sentence(f"s{text}"))
+
+
+def _outcome(planned: Plan, text: str) -> ApplyReport:
+    tally = Tally()
+    at = [Address("d", f"{number}{text}") for number in range(3)]
+    tally.emit(BatchTaken(at[0], "add", 200, 1, 2, 2))
+    tally.emit(ChangeEnded(at[0], Outcome.FAILED, f"p{text}", f"r{text}"))
+    tally.emit(ChangeEnded(at[1], Outcome.STOPPED))
+    tally.emit(ChangeEnded(at[2], Outcome.NOT_ATTEMPTED))
+    return apply_report(f"e{text}", tally, timedelta(0), cases.NOW, ROUNDED)
+
+
+def _tokens(text: str) -> Iterator[Token]:
+    for token in PARSER.parse(text):
+        yield token
+        yield from token.children or ()
+
+
+def _shape(text: str) -> list[tuple[str, str]]:
+    """What a page is made of; words and code between words are one."""
+    kinds = [
+        ("words", "")
+        if token.type in INERT
+        else (token.type, token.tag + (token.content if token.type.startswith("html") else ""))
+        for token in _tokens(text)
+    ]
+    return [kind for kind, _ in groupby(kinds)]
+
+
+class _Elements(HTMLParser):
+    """Elements with their attributes, but for code: advice may hold some."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, object]] = []
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag != "code":
+            self.found.append((tag, attrs))
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag != "code":
+            self.found.append((f"/{tag}", ()))
+
+    def handle_comment(self, data: str) -> None:
+        self.found.append(("comment", data))
+
+
+HARMLESS = _document("x")
+COMMENT = _shape(markdown(HARMLESS, "x").partition("\n")[2])
+PAGE = _Elements(html(HARMLESS, "x")).found
+
+
+@given(MARKED_UP)
+def test_free_text_changes_nothing_in_a_comment(text: str) -> None:
+    first, _, rest = markdown(_document(text), f"d{text}").partition("\n")
+    assert re.fullmatch(r"<!-- reconciler: [A-Za-z0-9._-]+ -->", first)
+    assert _shape(rest) == COMMENT
+
+
+@given(MARKED_UP)
+def test_free_text_outside_of_code_is_only_words(text: str) -> None:
+    for token in _tokens(words(f"{clean(text, 600)}")):
+        assert token.type != "text" or not LIVE.search(token.content), token.content
+
+
+@given(MARKED_UP)
+def test_no_letter_of_free_text_is_lost_in_a_comment(text: str) -> None:
+    shown = "".join(token.content for token in _tokens(words(sentence(text))) if token.type in INERT)
+    kept = [one for one in sentence(text) if not one.isspace() and one != "`"]
+    assert [one for one in shown if not one.isspace() and one != "`"] in (kept, ["–"])
+    [_, inline, _] = PARSER.parse(code(name(text)))
+    assert [token.type for token in inline.children or ()] == ["code_inline"]
+
+
+@given(MARKED_UP)
+def test_free_text_changes_nothing_in_a_page(text: str) -> None:
+    page = html(_document(text), f"d{text}")
+    assert _Elements(page).found == PAGE
+    assert "<script" not in page
+
+
+def _huge(text: str, rows: int, kind: Kind, others: int) -> Document:
+    line = sentence(text)
+    lines = (Line(Tone.WARNING, line), Line(Tone.REMEDY, line))
+    row = Row(
+        kind, name(text), name(text), name(text), name(text), Members(name(text), "", ""), (), lines, ""
+    )
+    calm = replace(row, kind=Kind.UPDATE, lines=(Line(Tone.DETAIL, line),))
+    sections = tuple(Section(one, (replace(calm, kind=one),) * others) for one in Kind) if others else ()
+    document = _document(text)
+    assert document.trouble
+    assert document.outcome
+    outcome = replace(
+        document.outcome,
+        failures=document.outcome.failures * others,
+        stopped=document.outcome.stopped * others,
+    )
+    return replace(
+        document,
+        sections=(Section(kind, (row,) * rows), *sections),
+        cost=(line,) * others,
+        notes=(line,) * others,
+        trouble=replace(document.trouble, findings=document.trouble.findings * others),
+        outcome=outcome,
+    )
+
+
+@pytest.mark.parametrize("text", ["x" * 700, "`" * 700, "` " * 350, "é@|" * 230, "<&" * 350])
+@pytest.mark.parametrize("rows", [1, 3_000])
+@pytest.mark.parametrize("others", [0, 1, 2_000])
+def test_a_comment_is_never_too_long(text: str, rows: int, others: int) -> None:
+    document = _huge(text, rows, Kind.REPLACE, others)
+    said = markdown(document, text[:100])
+    assert len(said) <= LONGEST
+    assert words(document.summary) in said
+    assert "### Look at " in said
+    assert f"- `±` replace **{code(name(text))}**" in said
+    assert said.count("<details") == said.count("</details>")
+    assert rows == 1 or re.search(r"… [\d,]+ more addresses", said)
+    shape = [kind for kind, _ in _shape(said)]
+    assert shape.count("fence") == sum(line.lstrip().startswith("```") for line in said.splitlines()) // 2
+
+
+SMALL = st.integers(1, 4)
+
+
+@given(SMALL, SMALL, SMALL, SMALL)
+def test_small_counts_do_not_show(before: int, after: int, moved: int, dropped: int) -> None:
+    told = [_small(1, 1, 1, 1), _small(before, after, moved, dropped)]
+    assert len({markdown(one) for one in told}) == 1
+    assert len({html(one) for one in told}) == 1
+
+
+def _small(before: int, after: int, moved: int, dropped: int) -> Document:
+    members = cases.members(before, after, Delta(moved, moved, moved))
+    drops = ((Drop.EMPTY, dropped), (Drop.MALFORMED, dropped))
+    target = replace(cases.target(after, drops), rows=1_000)
+    planned = cases.plan(cases.update(cases.LAPSED, replace(members, target=target)))
+    return plan_document(planned, cases.ENVIRONMENT, ROUNDED)

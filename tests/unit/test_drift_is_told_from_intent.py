@@ -1,0 +1,105 @@
+"""Drift is what somebody else did at Criteo; what the manifests ask for is none."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from golden import plan_cases as cases
+
+from reconciler.core.drift import Drift, comparable, drifts
+from reconciler.core.members import EMPTY, NO_DELTA, SnapshotRef
+from reconciler.core.model import Desired
+from reconciler.core.plan import AttributeChange
+from reconciler.core.receipt import Holding, Receipt, Rename, Transfer
+from reconciler.core.remote import Segment, Statistics
+
+pytestmark = pytest.mark.promise("read-right")
+
+SPEC = cases.LAPSED
+LEFT = datetime(2026, 11, 23, 9, tzinfo=UTC)
+HOLDING = Holding(
+    SPEC.key, segment_id="1", base=SnapshotRef("ab", 5_000), rejected=100, settled=5_000, settled_at=LEFT
+)
+RECEIPT = Receipt(SPEC.address, HOLDING, definition=SPEC.definition)
+SEGMENT = Segment(
+    "1", SPEC.name, SPEC.description, SPEC.key.account_id, SPEC.key.retailer_id, SPEC.key.identifier_type
+)
+COUNTED = {"1": Statistics(4_900, 4_000, 0.8)}
+DESIRED = Desired(cases.ENVIRONMENT, (), (SPEC,))
+
+
+def found(
+    receipt: Receipt = RECEIPT,
+    segment: Segment | None = SEGMENT,
+    statistics: Mapping[str, Statistics] = COUNTED,
+    desired: Desired = DESIRED,
+) -> list[Drift]:
+    segments = {segment.id: segment} if segment else {}
+    return list(drifts(desired, {receipt.address: receipt}, segments, statistics))
+
+
+def test_what_is_as_we_left_it_is_no_drift() -> None:
+    assert found() == []
+    assert found(statistics={}) == []
+    assert found(statistics={"1": Statistics(None, None, None)}) == []
+
+
+def test_a_changed_name_is_told_with_both_values() -> None:
+    [drift] = found(segment=replace(SEGMENT, name="Mine now"))
+    assert drift.attributes == (AttributeChange("name", SPEC.name, "Mine now"),)
+
+
+def test_what_the_manifests_ask_for_is_no_drift() -> None:
+    changed = replace(DESIRED, segments=(replace(SPEC, name="New title"),))
+    assert found(desired=changed) == []
+    assert found(desired=replace(DESIRED, segments=())) == []
+
+
+def test_what_is_not_managed_is_nobodys_drift() -> None:
+    assert found(replace(RECEIPT, forgotten_at=LEFT), None) == []
+    assert found(replace(RECEIPT, current=replace(HOLDING, segment_id="")), None) == []
+
+
+def test_a_segment_that_is_gone_is_told_by_its_id() -> None:
+    [drift] = found(segment=None)
+    assert (drift.gone, drift.title) == ("1", SPEC.name)
+
+
+@pytest.mark.parametrize(("counted", "tells"), [(4_900, False), (4_851, False), (4_850, True), (5_000, True)])
+def test_counts_are_compared_softly_and_without_the_rejected(counted: int, tells: bool) -> None:
+    assert bool(found(statistics={"1": Statistics(counted, 0, 0.0)})) == tells
+
+
+@pytest.mark.parametrize(
+    ("after", "tells"), [(timedelta(minutes=5), False), (timedelta(minutes=6), True), (-timedelta(1), False)]
+)
+def test_somebody_elses_touch_is_one_after_ours(after: timedelta, tells: bool) -> None:
+    drift = found(segment=replace(SEGMENT, updated_at=LEFT + after))
+    assert [one.touched_at for one in drift] == ([LEFT + after] if tells else [])
+
+
+def test_our_own_rename_is_no_touch_of_anybody_else() -> None:
+    late = replace(SEGMENT, updated_at=LEFT + timedelta(hours=3))
+    patched = replace(HOLDING, patched_at=LEFT + timedelta(hours=3))
+    assert found(replace(RECEIPT, current=patched), late) == []
+    unanswered = replace(HOLDING, renames=(Rename("a", None, LEFT),))
+    assert found(replace(RECEIPT, current=unanswered), late) == []
+
+
+@pytest.mark.parametrize(
+    ("holding", "now", "fits"),
+    [
+        (HOLDING, LEFT + timedelta(hours=3, minutes=1), True),
+        (HOLDING, LEFT + timedelta(hours=2), False),
+        (replace(HOLDING, settled_at=LEFT + timedelta(hours=2)), LEFT + timedelta(hours=4), False),
+        (replace(HOLDING, settled_at=None), LEFT + timedelta(days=1), False),
+        (replace(HOLDING, segment_id=""), LEFT + timedelta(days=1), False),
+        (replace(HOLDING, maybe=SnapshotRef("cd", 1)), LEFT + timedelta(days=1), False),
+        (replace(HOLDING, transfer=Transfer(HOLDING.base, EMPTY, NO_DELTA)), LEFT + timedelta(days=1), False),
+    ],
+)
+def test_members_are_compared_once_a_computation_has_seen_them(
+    holding: Holding, now: datetime, fits: bool
+) -> None:
+    assert comparable(holding, now) == fits

@@ -1,0 +1,107 @@
+"""What `--out` saves follows its published schema, comes back as it was, and says no small count."""
+
+import json
+import re
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+from golden import plan_cases as cases
+from golden.document_cases import DOCUMENTS
+from jsonschema import Draft202012Validator
+
+from reconciler import __version__
+from reconciler.core.approval import Approved, shown
+from reconciler.core.envelope import approved_changes
+from reconciler.render.figures import ROUNDED
+from reconciler.render.saved import DIGEST, FORMAT_VERSION, decoded, digest_of, dump, encoded
+
+pytestmark = pytest.mark.promise("read-right")
+
+SCHEMA = json.loads((Path(__file__).parents[2] / "schemas" / "plan.schema.json").read_text(encoding="utf-8"))
+
+
+def approval(case: str) -> Approved | None:
+    if case not in cases.CASES:
+        return None
+    plan, environment = cases.CASES[case]
+    return Approved(
+        digest="",
+        environment=environment.name,
+        endpoint=environment.api.endpoint,
+        seats=dict(environment.seats),
+        lineage=plan.basis.lineage,
+        made_at=plan.basis.made_at,
+        changes=approved_changes(plan, {}),
+    )
+
+
+def saved(case: str) -> dict[str, Any]:
+    read: dict[str, Any] = json.loads(dump(encoded(DOCUMENTS[case](ROUNDED), approval(case), __version__)))
+    return read
+
+
+@pytest.mark.parametrize("case", DOCUMENTS)
+def test_what_is_saved_follows_the_schema_and_comes_back(case: str) -> None:
+    Draft202012Validator(SCHEMA).validate(saved(case))
+    found = decoded(saved(case))
+    assert found.document == DOCUMENTS[case](ROUNDED)
+    assert found.digest == digest_of(saved(case))
+    made = approval(case)
+    assert (found.approved is None) == (made is None)
+    if found.approved and made:
+        assert asdict(found.approved) == asdict(made) | {"digest": found.digest}
+
+
+def test_the_schema_is_one_and_names_the_version() -> None:
+    Draft202012Validator.check_schema(SCHEMA)
+    assert re.fullmatch(SCHEMA["properties"]["format_version"]["pattern"], FORMAT_VERSION)
+
+
+def test_a_digest_is_of_the_content_and_not_of_its_layout() -> None:
+    one = saved("first-create")
+    shuffled = dict(reversed(one.items()))
+    assert digest_of(shuffled) == one[DIGEST]
+    assert digest_of(one | {"summary": "another"}) != one[DIGEST]
+
+
+def test_keys_that_come_later_are_skipped() -> None:
+    one = saved("first-create") | {"format_version": "1.9", "later": 1}
+    one["document"] |= {"later": 1}
+    Draft202012Validator(SCHEMA).validate(one)
+    assert decoded(one).document == DOCUMENTS["first-create"](ROUNDED)
+
+
+def test_text_that_somebody_else_put_in_acts_on_no_terminal() -> None:
+    one = saved("wrong-manifests")
+    one["document"]["summary"] = "\x1b[31mred\x1b[0m\nsecond"
+    one["document"]["trouble"]["remedy"] = "first\n\x1b]0;title\x07second"
+    document = decoded(one).document
+    assert document.summary == "red second"
+    assert document.trouble is not None
+    assert document.trouble.remedy == "first\nsecond"
+
+
+@pytest.mark.parametrize("case", DOCUMENTS)
+def test_no_small_count_of_people_is_saved(case: str) -> None:
+    """Nor one that is not rounded: both would point at who joined or left."""
+    for count in counts(saved(case)):
+        assert count == "<10" or (isinstance(count, int) and count == shown(count))
+
+
+def counts(data: Any) -> list[Any]:
+    """All that the schema calls a count."""
+    found = [one for change in (data["approval"] or {"changes": []})["changes"] for one in parts(change)]
+    for section in data["document"]["sections"]:
+        found += [
+            one
+            for row in section["rows"]
+            if row["members"]["sizes"]
+            for one in parts(row["members"]["sizes"])
+        ]
+    return found
+
+
+def parts(held: dict[str, Any]) -> list[Any]:
+    return [held[key] for key in ("adds", "removes", "size", "before", "after") if key in held]

