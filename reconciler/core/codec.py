@@ -5,6 +5,7 @@ write would lose it, and with it knowledge of who is held. Every change of form 
 """
 
 import json
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -18,10 +19,14 @@ from reconciler.core.ports import Head, SavedState
 from reconciler.core.receipt import Flight, Holding, Intent, Receipt, Rename, Retired, Transfer
 
 FORMAT_VERSION = 2
+NEEDS = "0.1.0"
+"""The least version of this tool that reads what is written here; an older one says so."""
 T = TypeVar("T")
 E = TypeVar("E", bound=StrEnum)
 Decode = Callable[[object, str], T]
 Object = dict[str, object]
+_FORMAT: Object = {"format_version": FORMAT_VERSION, "needs": NEEDS}
+_RELEASE = re.compile(r"\d{1,4}(\.\d{1,4}){1,2}")
 
 
 class NewerFormatError(StorageError):
@@ -43,7 +48,7 @@ def parse(content: bytes) -> object:
 
 def encode_head(head: Head) -> dict[str, object]:
     return {
-        "format_version": FORMAT_VERSION,
+        **_FORMAT,
         "environment": head.environment,
         "lineage": head.lineage,
         "serial": head.serial,
@@ -83,7 +88,7 @@ def _use(data: object, at: str) -> Use:
 
 def encode_state(state: SavedState) -> dict[str, object]:
     return {
-        "format_version": FORMAT_VERSION,
+        **_FORMAT,
         "saved_at": _stamp(state.saved_at),
         "head": encode_head(state.head),
         "receipts": [encode_receipt(receipt) for receipt in state.receipts],
@@ -100,7 +105,7 @@ def decode_state(data: object) -> SavedState:
 
 def encode_receipt(receipt: Receipt) -> dict[str, object]:
     return {
-        "format_version": FORMAT_VERSION,
+        **_FORMAT,
         "address": {"destination": receipt.address.destination, "audience": receipt.address.audience},
         "definition": receipt.definition,
         "forgotten_at": _stamp(receipt.forgotten_at),
@@ -306,9 +311,20 @@ def _versioned(
     if version > FORMAT_VERSION:
         raise NewerFormatError(
             f"format version {version}: a newer reconciler wrote it, this one reads up to {FORMAT_VERSION}",
-            remedy="run the version of reconciler that wrote it, or a newer one",
+            remedy=f"run {_needed(data.get('needs'))}",
         )
-    return _fields(of_format_1(data) if version < FORMAT_VERSION else data, at, f"format_version {keys}")
+    if version < FORMAT_VERSION:
+        data = of_format_1(_added(data, needs=NEEDS))
+    found = _fields(data, at, f"format_version needs {keys}")
+    _text(found["needs"], "needs")
+    return found
+
+
+def _needed(release: object) -> str:
+    """Of a document that nobody has checked."""
+    if isinstance(release, str) and _RELEASE.fullmatch(release):
+        return f"reconciler {release} or newer"
+    return "the version of reconciler that wrote it, or a newer one"
 
 
 def _added(data: Object, **keys: object) -> Object:

@@ -88,6 +88,7 @@ BARE = {
 }
 FULL_JSON = {
     "format_version": 2,
+    "needs": "0.1.0",
     "address": {"destination": "offsite-email", "audience": "lapsed-90d"},
     "definition": "def1",
     "forgotten_at": TIME,
@@ -159,7 +160,7 @@ def test_format_2_is_what_it_always_was() -> None:
 def in_format_1() -> dict[str, object]:
     """What an earlier version wrote of the same address."""
     data = copy.deepcopy(FULL_JSON) | {"format_version": 1}
-    del data["renew"]
+    del data["renew"], data["needs"]
     for holding in (data["current"], data["successor"], data["retired"][0]["holding"]):
         del holding["unknown_before"], holding["patched_at"]
     return data
@@ -201,7 +202,7 @@ def test_format_1_that_is_broken_is_refused_at_any_depth() -> None:
 @pytest.mark.parametrize(
     ("kind", "encoded", "extra"),
     [
-        (Receipt, FULL_JSON, {"format_version"}),
+        (Receipt, FULL_JSON, {"format_version", "needs"}),
         (Address, FULL_JSON["address"], set()),
         (Holding, BARE, set()),
         (SegmentKey, KEY_JSON, set()),
@@ -225,7 +226,10 @@ def test_a_newer_format_is_named_whatever_its_form(version: int, content: dict[s
         with pytest.raises(StorageError, match="a newer reconciler wrote it") as caught:
             decode(content | {"format_version": version})
         assert f"format version {version}" in caught.value.problem
-        assert caught.value.remedy
+        assert caught.value.remedy == "run the version of reconciler that wrote it, or a newer one"
+        with pytest.raises(StorageError, match="a newer reconciler wrote it") as caught:
+            decode(content | {"format_version": version, "needs": "2.10"})
+        assert caught.value.remedy == "run reconciler 2.10 or newer"
 
 
 def places(data: object) -> Iterator[tuple[dict[str, object], str]]:
@@ -258,7 +262,7 @@ def test_a_missing_or_an_unknown_key_is_refused_at_any_depth(place: int) -> None
 WRONG = [[MARK], {MARK: MARK}, True, -1, 0.5]
 WRONG_TEXTS = [MARK, "2026-03-01", "2026-03-01T12:00:00", "2026-03-01T12:00:00+02:00"]
 FREE_TEXTS = {"destination", "audience", "definition", "name", "description", "digest"}
-FREE_TEXTS |= {"account_id", "retailer_id", "segment_id"}
+FREE_TEXTS |= {"account_id", "retailer_id", "segment_id", "needs"}
 
 
 @pytest.mark.parametrize("place", PLACES)
