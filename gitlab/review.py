@@ -12,6 +12,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -76,8 +77,8 @@ def label() -> None:
 
 def approved() -> None:
     arguments: list[str] = []
-    for sha in merged():
-        status = newest(sha, PLAN)
+    for sha, at in merged().items():
+        status = newest(sha, PLAN, at)
         if not status or status["status"] != "success":
             continue
         digest = DIGEST.search(status["description"])
@@ -86,22 +87,25 @@ def approved() -> None:
     Path("approved.txt").write_text("".join(f"{one}\n" for one in arguments), encoding="utf-8")
 
 
-def merged() -> dict[str, None]:
-    """The last commits of merge requests since the last apply."""
-    found: dict[str, None] = {}
+def merged() -> dict[str, datetime]:
+    """The last commits of merge requests since the last apply, and when each was merged: a plan that is made
+    again afterwards was seen by nobody.
+    """
+    found: dict[str, datetime] = {}
     log = subprocess.run(["git", "rev-list", "--first-parent", "HEAD"], check=True, stdout=subprocess.PIPE)
     for number, commit in enumerate(log.stdout.decode().split()):
         done = newest(commit, APPLY)
         if number and done and done["status"] == "success":
             break
-        found |= dict.fromkeys(heads(commit))
+        found |= heads(commit)
     return found
 
 
-def heads(commit: str) -> list[str]:
+def heads(commit: str) -> dict[str, datetime]:
     requests = pages(f"repository/commits/{commit}/merge_requests")
     branch = os.environ["CI_DEFAULT_BRANCH"]
-    return [one["sha"] for one in requests if one["state"] == "merged" and one["target_branch"] == branch]
+    ours = (one for one in requests if one["state"] == "merged" and one["target_branch"] == branch)
+    return {one["sha"]: datetime.fromisoformat(one["merged_at"]) for one in ours}
 
 
 def download(job: str, sha: str) -> bool:
@@ -125,8 +129,10 @@ def applied() -> None:
     set_status(os.environ["CI_COMMIT_SHA"], APPLY, "success" if done else "failed", "")
 
 
-def newest(sha: str, context: str) -> dict[str, Any] | None:
-    return next((one for one in statuses(sha) if one["name"] == f"{context} ({ENVIRONMENT})"), None)
+def newest(sha: str, context: str, at: datetime | None = None) -> dict[str, Any] | None:
+    """What was said last, until then."""
+    ours = (one for one in statuses(sha) if one["name"] == f"{context} ({ENVIRONMENT})")
+    return next((one for one in ours if not at or datetime.fromisoformat(one["created_at"]) <= at), None)
 
 
 def statuses(sha: str) -> Iterator[dict[str, Any]]:

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Sequence
 from importlib import import_module
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
@@ -54,6 +54,15 @@ class Commands(click.Group):
             raise TypeError(f"reconciler.commands.{name} has no command")
         return command
 
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            from reconciler.commands.annotating import annotate_error
+
+            annotate_error(error, ctx)
+            raise
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
@@ -72,6 +81,7 @@ def group() -> None:
 
     \b
     Start with:
+      reconciler init audiences           a repository that plans at once
       reconciler validate                 every environment, offline
       reconciler doctor sandbox           whether Criteo can be reached
       reconciler plan sandbox             what would change
@@ -154,13 +164,11 @@ def _told(error: BaseException) -> int:
     from reconciler.failures import BUG, known
 
     if told := known(error):
-        from reconciler.commands.annotating import annotate, started_in
         from reconciler.render.errors import print_error
         from reconciler.render.terminal import console
         from reconciler.settings import colour_wish
 
         print_error(told, console(sys.stderr, colour_wish("--no-color" in sys.argv)))
-        annotate(told.findings, started_in(sys.argv[1:]))
         return told.exit_code
     tell(type(error), error.__traceback__)
     return BUG

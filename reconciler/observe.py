@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 
 from reconciler.core.creates import answers
@@ -9,7 +10,7 @@ from reconciler.core.errors import AuthenticationError, ConfigurationError, Find
 from reconciler.core.members import EMPTY, NO_DELTA, SnapshotRef, Target
 from reconciler.core.model import Address, Audience, Desired, Form, IdentifierType, SegmentSpec
 from reconciler.core.plan import Comparison, Observed
-from reconciler.core.ports import Clock, MemberEngine, SegmentReader, StateReader
+from reconciler.core.ports import Clock, Head, MemberEngine, SegmentReader, StateReader
 from reconciler.core.receipt import Holding, Receipt, remaining
 from reconciler.core.remote import RateLimit, Segment, Statistics
 from reconciler.core.standing import receiver
@@ -18,21 +19,33 @@ Progress = Callable[[str], None]
 """Told what is being read now, in a few words."""
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a state says, read once."""
+
+    head: Head | None
+    receipts: tuple[Receipt, ...]
+
+    @classmethod
+    def of(cls, state: StateReader) -> "Known":
+        return cls(state.head(), state.receipts())
+
+
 def observe(
     desired: Desired,
     only: Container[Address],
     readers: Mapping[str, SegmentReader],
-    state: StateReader,
+    state: Known,
     engine: MemberEngine,
     clock: Clock,
     progress: Progress,
 ) -> Observed:
-    """Reads state, Criteo and sources, each once; `readers` are keyed by credential.
+    """Reads Criteo and sources, each once; `readers` are keyed by credential.
 
     Errors: whatever the edges raise; all findings about sources at once (ConfigurationError).
     """
     now = clock.now()
-    receipts = {receipt.address: receipt for receipt in state.receipts()}
+    receipts = {receipt.address: receipt for receipt in state.receipts}
     specs = [spec for spec in desired.segments if spec.address in only]
     accounts = reachable(desired, receipts.values(), readers)
     progress("reading segments")
@@ -44,7 +57,7 @@ def observe(
     targets = _targets(specs, engine, now.date(), progress)
     progress("comparing members")
     return Observed(
-        head=state.head(),
+        head=state.head,
         receipts=receipts,
         segments=segments,
         targets=targets,

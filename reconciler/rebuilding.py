@@ -24,7 +24,7 @@ def look(
     """Reads what every account of the environment lists. Errors: whatever the readers raise."""
     accounts = {spec.key.account_id: spec.credential for spec in desired.segments}
     held = {receipt.address: receipt for receipt in receipts}
-    owned = {one.segment_id for receipt in held.values() for one in receipt.holdings}
+    owned = {one.segment_id: receipt.address for receipt in held.values() for one in receipt.holdings}
     listed = [
         segment
         for account, credential in sorted(accounts.items())
@@ -35,7 +35,7 @@ def look(
     lost = [spec for spec in selected if spec.address not in held]
     name = desired.environment.name
     return Look(
-        sightings=sightings(name, lost, listed, takes),
+        sightings=sightings(name, lost, listed, takes, owned),
         known=tuple(held[spec.address] for spec in selected if spec.address in held),
         strays=strays(name, desired.segments, listed),
     )

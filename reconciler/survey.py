@@ -1,27 +1,30 @@
 """Looks whether Criteo is as we left it. It reads only, and no sources."""
 
 from collections.abc import Callable, Container, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
-from reconciler.core.drift import Drift, comparable, drifts
+from reconciler.core.drift import Drift, comparable, drifts, unknown_to_the_state
 from reconciler.core.errors import RejectedError
 from reconciler.core.model import Address, Desired
-from reconciler.core.ports import Clock, Head, SegmentReader, StateReader
+from reconciler.core.ports import Clock, Head, SegmentReader
 from reconciler.core.receipt import Receipt
 from reconciler.core.remote import Segment, Statistics
-from reconciler.observe import listed, reachable
+from reconciler.observe import Known, listed, reachable
 
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """`looked_at` addresses are managed; the members of `counted` of them could be compared."""
+    """`looked_at` addresses could be looked at, and the members of `counted` of them compared.
+
+    `unseen` are in accounts that can't be listed.
+    """
 
     head: Head | None
     drifts: tuple[Drift, ...]
     looked_at: int
     counted: int
+    unseen: int
     made_at: datetime
 
 
@@ -29,21 +32,25 @@ def survey(
     desired: Desired,
     only: Container[Address],
     readers: Mapping[str, SegmentReader],
-    state: StateReader,
+    state: Known,
     clock: Clock,
     progress: Callable[[str], None],
 ) -> Survey:
     """One listing for each account, and one call for each segment whose members can be compared."""
     now = clock.now()
-    receipts = {one.address: one for one in state.receipts() if _is_managed(one) and one.address in only}
+    receipts = {one.address: one for one in state.receipts if _is_managed(one) and one.address in only}
     accounts = reachable(desired, receipts.values(), readers)
     progress("reading segments")
     there = listed(accounts, receipts.values(), {spec.key.account_id for spec in desired.segments})
     segments = {one.id: one for many in there.values() for one in many}
     seen = {at: one for at, one in receipts.items() if one.current.key.account_id in there}
     statistics = dict(_statistics(seen, segments, accounts, now, progress))
-    found = tuple(drifts(desired, seen, segments, statistics))
-    return Survey(state.head(), found, len(seen), len(statistics), now)
+    held = {one.address for one in state.receipts}
+    lost = unknown_to_the_state(desired, held, segments.values())
+    found = (*drifts(desired, seen, segments, statistics), *(one for one in lost if one.address in only))
+    counted = sum(one.identifiers is not None for one in statistics.values())
+    looked_at = len({*seen, *(one.address for one in found)})
+    return Survey(state.head, found, looked_at, counted, len(receipts) - len(seen), now)
 
 
 def _is_managed(receipt: Receipt) -> bool:
@@ -57,11 +64,14 @@ def _statistics(
     now: datetime,
     progress: Callable[[str], None],
 ) -> Iterator[tuple[str, Statistics]]:
-    """A segment that goes while we look is for the next time."""
+    """A segment that goes while we look is for the next time; any other refusal is none of it."""
     wanted = [one.current for one in receipts.values() if comparable(one.current, now)]
     there = [one for one in wanted if one.segment_id in segments]
     for number, holding in enumerate(there, 1):
         progress(f"reading counts ({number} of {len(there)})")
-        account = holding.key.account_id
-        with suppress(RejectedError):
-            yield holding.segment_id, accounts[account].statistics(account, holding.segment_id)
+        account, reader = holding.key.account_id, accounts[holding.key.account_id]
+        try:
+            yield holding.segment_id, reader.statistics(account, holding.segment_id)
+        except RejectedError:
+            if reader.segments_by_id(account, [holding.segment_id]):
+                raise

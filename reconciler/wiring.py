@@ -1,7 +1,7 @@
 """Composition root: builds the edges of one environment, and takes them down again."""
 
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cache
@@ -14,6 +14,7 @@ from reconciler.core.consent import aging
 from reconciler.core.errors import StorageError
 from reconciler.core.model import Address, Credential, Desired, Role
 from reconciler.core.ports import Inspector, SegmentReader, SegmentWriter, StateReader, StateStore
+from reconciler.core.receipt import Receipt
 from reconciler.core.secret import Secret
 from reconciler.credentials import Places
 from reconciler.criteo.connect import Connection, connect
@@ -111,10 +112,10 @@ class Workspace:
         """Where people may be while a command is at work."""
         return private_directory(self._private / "cache" / self.desired.environment.name)
 
-    def addresses(self, state: StateReader) -> frozenset[Address]:
+    def addresses(self, receipts: Iterable[Receipt]) -> frozenset[Address]:
         """All that the manifests or the state name."""
         declared = {spec.address for spec in self.desired.segments}
-        return frozenset(declared | {receipt.address for receipt in state.receipts()})
+        return frozenset(declared | {receipt.address for receipt in receipts})
 
     def _connected(self) -> Mapping[str, Connection]:
         if not self._connections:

@@ -4,7 +4,7 @@ A rule never draws on the way, so that a history that once failed can be written
 """
 
 import re
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterable
 from datetime import timedelta
 from itertools import count
 
@@ -103,6 +103,15 @@ def one_person(identifier: str) -> str:
     """Criteo, if it takes all forms of an e-mail for one member."""
     kind, _, person = identifier.split(":")
     return f"{kind}:{person}" if kind == IdentifierType.EMAIL else identifier
+
+
+def flights(receipts: Iterable[Receipt]) -> dict[str, tuple[Flight, int]]:
+    moving = [(holding.segment_id, holding.transfer) for one in receipts for holding in one.holdings]
+    return {
+        segment_id: (one.flight, one.flight.end - one.acked)
+        for segment_id, one in moving
+        if one and one.flight
+    }
 
 
 class Histories(RuleBasedStateMachine):
@@ -375,12 +384,7 @@ class Histories(RuleBasedStateMachine):
 
     def _flights(self) -> dict[str, tuple[Flight, int]]:
         """What is written down as under way, by segment, and how many people that is."""
-        moving = [(h.segment_id, h.transfer) for receipt in self._receipts() for h in receipt.holdings]
-        return {
-            segment_id: (one.flight, one.flight.end - one.acked)
-            for segment_id, one in moving
-            if one and one.flight
-        }
+        return flights(self._receipts())
 
     def _doubt_what_was_under_way(self, before: dict[str, tuple[Flight, int]]) -> None:
         """At a crash: the batch that was announced last, or sent last, of each segment."""

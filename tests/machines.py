@@ -174,7 +174,7 @@ class World:
         project = Project.make(self.folder / name, endpoint=f'"{door}"', batch_size=self.batch)
         file = project.root / "environments" / "sandbox" / "environment.yaml"
         told = file.read_text().replace("file:.reconciler/state/sandbox", self.served.url)
-        told = told.replace("maxShrink: 20%", "maxShrink: 100%")
+        told = told.replace("maxShrink: 20%, maxGrowth: 100%", "maxShrink: 100%, maxGrowth: 10000%")
         file.write_text(
             told.replace(
                 "batchSize:", f"timeout: {self.pace.timeout}s, quiet: {self.pace.quiet}s, batchSize:"

@@ -47,9 +47,10 @@ class Runner:
 
     root: Path
     team: Team
-    settings: Mapping[str, Mapping[str, str]]
+    settings: Mapping[str, dict[str, str]]
     """`secrets` and `vars` of the repository."""
     runs: int = 100
+    attempt: int = 1
     jobs: int = 0
 
     def __post_init__(self) -> None:
@@ -64,13 +65,17 @@ class Runner:
     def forge(self) -> Forge:
         return Forge(self.forge_folder)
 
-    def run(self, workflow: str, job: str, commit: str, event: Mapping[str, Any]) -> Ended:
-        """One job for the environment `production`, in a run of its own unless it is the same workflow's."""
+    def run(self, workflow: str, job: str, commit: str, event: Mapping[str, Any], **results: str) -> Ended:
+        """One job for the environment `production`, in a run of its own unless it is the same workflow's.
+
+        `results` are those of the jobs that it needs.
+        """
         self.jobs += 1
         checkout = self.root / f"job-{self.jobs}"
         self.team.checkout(checkout, commit)
         described = yaml.safe_load((checkout / ".github/workflows" / workflow).read_text())["jobs"][job]
-        return _Job(self, described, checkout, self._contexts(commit, event)).run()
+        needs = {name: {"result": result} for name, result in results.items()}
+        return _Job(self, described, checkout, self._contexts(commit, event) | {"needs": needs}).run()
 
     def runs_at_all(self, workflow: str, job: str, commit: str, event: Mapping[str, Any]) -> bool:
         text = subprocess.run(
@@ -80,7 +85,7 @@ class Runner:
         ).stdout
         contexts = self._contexts(commit, event) | {"needs": {"plan": {"result": "success"}}}
         condition = str(yaml.safe_load(text)["jobs"][job].get("if", "'always'"))
-        return bool(_judged(condition, contexts | {"functions": {"cancelled": False}}))
+        return bool(_judged(condition, contexts | {"functions": {"cancelled": False, "always": True}}))
 
     def _contexts(self, commit: str, event: Mapping[str, Any]) -> dict[str, Any]:
         github = {
@@ -91,6 +96,7 @@ class Runner:
             "event_name": "pull_request" if "pull_request" in event else "push",
             "token": TOKEN,
             "run_id": str(self.runs),
+            "run_attempt": str(self.attempt),
         }
         return {"github": {**github, **event}, "matrix": {"environment": "production"}, **self.settings}
 
@@ -139,7 +145,8 @@ class _Job:
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
             for file in given["path"].split():
-                shutil.copy(self.checkout / file, folder)
+                if (self.checkout / file).exists():
+                    shutil.copy(self.checkout / file, folder)
         else:
             assert action in {"actions/checkout", INSTALLS}, action
 
@@ -162,6 +169,7 @@ class _Job:
             "GITHUB_SERVER_URL": "https://github.com",
             "GITHUB_REPOSITORY": github["repository"],
             "GITHUB_RUN_ID": github["run_id"],
+            "GITHUB_RUN_ATTEMPT": github["run_attempt"],
             "GITHUB_SHA": github["sha"],
             "GITHUB_REF_NAME": github["ref_name"],
         }

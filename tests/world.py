@@ -28,7 +28,7 @@ from reconciler.core.model import (
 )
 from reconciler.core.plan import Plan
 from reconciler.core.planner import plan
-from reconciler.observe import observe
+from reconciler.observe import Known, observe
 
 OPEN = Guards(max_shrink=1e9, max_growth=1e9, min_members=1, max_invalid=1.0, max_vanished=1.0)
 Kind = tuple[IdentifierType, Form]
@@ -121,8 +121,8 @@ class World:
         return self._planned(self.store.reader(), EVERYTHING)
 
     def _planned(self, state: object, only: Container[Address]) -> Plan:
-        desired, readers = self.desired(), {CREDENTIAL: self.criteo.reader}
-        self._observed = observe(desired, only, readers, state, self.engine, self.clock, lambda _text: None)
+        desired, readers, known = self.desired(), {CREDENTIAL: self.criteo.reader}, Known.of(state)
+        self._observed = observe(desired, only, readers, known, self.engine, self.clock, lambda _text: None)
         return plan(desired, self._observed, only)
 
     def run(self, only: Container[Address] = EVERYTHING) -> Report:

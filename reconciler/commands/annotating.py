@@ -1,14 +1,16 @@
 """Findings at their lines of a pull request, where commands run as jobs of GitHub Actions."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 import click
 
+from reconciler.commands.options import started_in
 from reconciler.core.errors import ConfigurationError, Finding
 from reconciler.core.model import SegmentSpec
 from reconciler.core.plan import Blocked
+from reconciler.failures import known
 from reconciler.manifests import find_root
 from reconciler.render.annotations import annotations
 from reconciler.settings import repository_on_github
@@ -21,6 +23,12 @@ def annotate(findings: Iterable[Finding], directory: Path) -> None:
             click.echo(line, err=True)
 
 
+def annotate_error(error: Exception, context: click.Context) -> None:
+    """An error may come before there are settings: only click knows then what `-C` names."""
+    if told := known(error):
+        annotate(told.findings, started_in(context))
+
+
 def at_their_manifests(blocked: Iterable[Blocked], segments: Iterable[SegmentSpec]) -> tuple[Finding, ...]:
     """What stands against a plan, where the address is written."""
     places = {spec.address: str(spec.place) for spec in segments}
@@ -30,14 +38,6 @@ def at_their_manifests(blocked: Iterable[Blocked], segments: Iterable[SegmentSpe
         )
         for one in blocked
     )
-
-
-def started_in(arguments: Sequence[str]) -> Path:
-    """What `-C` names; an error may come before there are settings."""
-    for index, word in enumerate(arguments):
-        if word.startswith("-C"):
-            return Path(word[2:] or "".join(arguments[index + 1 : index + 2]))
-    return Path()
 
 
 def _project(directory: Path, repository: Path) -> PurePosixPath:

@@ -4,7 +4,7 @@ import os
 import sys
 import threading
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from typing import Any, NoReturn
@@ -13,7 +13,7 @@ import click
 
 from reconciler.apply import Report, Tools, apply, side_by_side
 from reconciler.clock import LONGEST_RENEWAL, Stop
-from reconciler.commands.approving import TERMS, Terms, accepted, mark, terms_of
+from reconciler.commands.approving import TERMS, Terms, accepted, check_terms, mark, terms_of
 from reconciler.commands.options import (
     ENVIRONMENT,
     OUTPUT,
@@ -62,6 +62,7 @@ def command(stop: object, /, environment: str, yes: bool, events: str | None, **
     settings, asked = settings_of(flags), stop_event(stop)
     if not yes and not sys.stdin.isatty():
         raise click.UsageError("nobody can be asked here: pass --yes to apply the plan as it is shown")
+    check_terms(flags)
     if flags["as_json"] and events == STANDARD_OUTPUT:
         raise click.UsageError("--json and --events - both want standard output: give one of them a file")
     shown = screen(settings, taken=flags["as_json"] or events == STANDARD_OUTPUT)
@@ -74,15 +75,15 @@ def command(stop: object, /, environment: str, yes: bool, events: str | None, **
                 with shown.progress:
                     state = held.enter_context(space.store.lock(settings.who))
                     planned = make_plan(space, state, flags["only"], run.told)
-                run.told.emit(plan_made(planned.plan))
-                page.document = planned.document(space, ROUNDED, Subject.APPLY)
-                if not planned.plan.blocked:
-                    return _apply(Work(space, state, shown, run, page, asked), planned, terms, yes)
-                print_plan(planned.document(space, shown.figures), shown.out)
-                return RefusedError.exit_code
+                job = Work(space, state, shown, run, page, asked)
+                if planned.plan.blocked:
+                    _show(job, planned)
+                    return RefusedError.exit_code
+                return _apply(job, planned, terms, yes=yes, whole=not flags["only"])
 
     with published(flags, settings, Subject.APPLY, environment) as page:
-        return recorded(events, settings, shown.progress, partial(work, page=page))
+        page.code = recorded(events, settings, shown.progress, partial(work, page=page))
+    return page.code
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,24 +98,32 @@ class Work:
     asked: Stop
 
 
-def _apply(work: Work, planned: Planned, terms: Terms, yes: bool) -> int:
-    """What is not allowed is shown all the same, and refused."""
-    space, out = work.space, work.shown.out
+def _apply(work: Work, planned: Planned, terms: Terms, *, yes: bool, whole: bool) -> int:
+    """What is not allowed is shown all the same, and refused.
+
+    `whole`: of all addresses. Only then is it known that nothing of an approval is left to do.
+    """
+    space, state = work.space, work.state
     try:
-        may = accepted(terms, planned, space, work.state)
+        may = accepted(terms, planned, space, state)
     except StaleError:
-        print_plan(planned.document(space, work.shown.figures), out)
+        _show(work, planned)
         raise
-    work.page.document = may.planned.document(space, ROUNDED, Subject.APPLY)
-    print_plan(may.planned.document(space, work.shown.figures), out)
-    if not may.planned.plan.changes:
-        return 0
-    _confirm(space, yes)
-    mark(may.digests, work.state, space)
-    code = _carry_out(work, may.planned)
-    if code == 0:
-        mark(may.digests, work.state, space, completed=True)
+    _show(work, may.planned)
+    code = 0
+    if may.planned.plan.changes:
+        _confirm(space, yes)
+        mark(may.digests, state, space)
+        code = _carry_out(work, may.planned)
+    if code == 0 and whole:
+        mark((*may.digests, *may.unfinished), state, space, completed=True)
     return code
+
+
+def _show(work: Work, planned: Planned) -> None:
+    work.run.told.emit(plan_made(planned.plan))
+    work.page.document = planned.document(work.space, ROUNDED, Subject.APPLY)
+    print_plan(planned.document(work.space, work.shown.figures), work.shown.out)
 
 
 def _confirm(space: Workspace, yes: bool) -> None:
@@ -138,12 +147,11 @@ def _carry_out(work: Work, planned: Planned) -> int:
         clock=space.clock,
         emit=run.told.emit,
     )
+    work.page.outcome = partial(_told, work, ROUNDED)
     run_jobs = side_by_side(WORKERS, work.asked, partial(_stuck, run, work.page, work.asked))
     with work.shown.progress:
         report = apply(planned.plan, planned.observed.receipts, tools, run_jobs)
     print_report(_told(work, work.shown.figures), work.shown.out)
-    if work.page.document:
-        work.page.document = replace(work.page.document, outcome=_told(work, ROUNDED))
     return _exit_code(report)
 
 

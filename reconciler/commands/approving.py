@@ -1,7 +1,7 @@
 """What an apply may do: what was approved, a refresh, or what the person at the terminal says yes to."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,15 +10,25 @@ import click
 
 from reconciler import __version__
 from reconciler.commands.planning import Planned
-from reconciler.core.approval import Approved, Use
-from reconciler.core.envelope import Now, Verdict, beyond_refresh, judge, needs_approval
+from reconciler.core.approval import KEPT, Approved, Use
+from reconciler.core.envelope import (
+    AGAIN,
+    Now,
+    beyond_refresh,
+    is_pinned,
+    judge,
+    members_only,
+    needs_approval,
+)
 from reconciler.core.errors import Finding, StaleError
+from reconciler.core.plan import Change, Update, address_of
 from reconciler.core.planner import restricted
 from reconciler.core.ports import StateWriter
 from reconciler.disk.atomic import read_file
 from reconciler.manifests.schema import published_schema
+from reconciler.render.document import Subject
 from reconciler.render.figures import counted
-from reconciler.render.saved import DIGEST, Saved, decoded, digest_of
+from reconciler.render.saved import Saved, decoded, digest_of
 from reconciler.wiring import Workspace
 
 NOT_OURS = "save a plan with `reconciler plan ENV --out FILE`"
@@ -53,23 +63,28 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The plan that may be carried out, and the digests of the approvals that cover it."""
+    """The plan that may be carried out; approvals that cover it, and those that an earlier run began with."""
 
     planned: Planned
-    digests: tuple[str, ...]
+    digests: tuple[str, ...] = ()
+    unfinished: tuple[str, ...] = ()
 
 
-def terms_of(flags: dict[str, Any], directory: Path) -> Terms:
-    """Reads what was approved. StaleError when a file is not what it was when it was approved."""
+def check_terms(flags: dict[str, Any]) -> None:
+    """UsageError for what makes no sense together."""
     files, digests = flags["approved"], flags["approved_digest"]
     if files and flags["refresh"]:
         raise click.UsageError("--refresh needs no --approved: give one of the two")
     if digests and len(digests) != len(files):
         raise click.UsageError("give one --approved-digest for each --approved, in the same order")
+
+
+def terms_of(flags: dict[str, Any], directory: Path) -> Terms:
+    """Reads what was approved. StaleError when a file is not what it was when it was approved."""
+    files, digests = flags["approved"], flags["approved_digest"]
     if not files:
         return Terms(None, flags["refresh"])
-    expected = digests or [None] * len(files)
-    pairs = zip(files, expected, strict=True)
+    pairs = zip(files, digests or [None] * len(files), strict=True)
     return Terms(tuple(_approval(directory / file, digest) for file, digest in pairs), refresh=False)
 
 
@@ -78,26 +93,29 @@ def accepted(terms: Terms, planned: Planned, space: Workspace, state: StateWrite
     plan, receipts = planned.plan, planned.observed.receipts
     if terms.refresh:
         _refuse(beyond_refresh(plan, receipts), "this is more than a refresh")
-        return Accepted(planned, ())
+        return Accepted(_refreshed(planned, space))
     if terms.approvals is None:
         _refuse(needs_approval(plan), "this needs an approved plan")
-        return Accepted(planned, ())
+        return Accepted(planned)
     head, environment = state.head(), space.desired.environment
     lineage, uses = (head.lineage, head.uses) if head else ("", ())
     now = Now(environment, lineage, uses, receipts, plan.basis.made_at)
     verdict = judge(plan, terms.approvals, now)
     _refuse(verdict.findings, "what is to be done is not what was approved")
-    return Accepted(_covered(planned, verdict, space), verdict.digests)
+    going = tuple(one for one in plan.changes if address_of(one) in verdict.covered)
+    notes = _left_out(len(verdict.left), len(verdict.pinned))
+    return Accepted(_only(planned, going, space, notes), verdict.digests, verdict.unfinished)
 
 
-def mark(digests: Sequence[str], state: StateWriter, space: Workspace, *, completed: bool = False) -> None:
+def mark(digests: Iterable[str], state: StateWriter, space: Workspace, *, completed: bool = False) -> None:
     """That these approvals are in use, or used up."""
     head, now = state.head(), space.clock.now()
     started = {use.digest: use for use in (head.uses if head else ())}
-    for digest in digests:
+    since = now - max(KEPT, space.desired.environment.leeway.max_age)
+    for digest in dict.fromkeys(digests):
         use = started.get(digest, Use(digest, now))
         if completed or digest not in started:
-            state.mark(replace(use, completed_at=now) if completed else use)
+            state.mark(replace(use, completed_at=now) if completed else use, since)
 
 
 def read_saved(file: Path) -> Saved:
@@ -107,14 +125,14 @@ def read_saved(file: Path) -> Saved:
         raise StaleError(f"there is no saved plan {file}", remedy=NOT_OURS)
     try:
         data = json.loads(content)
-        valid = published_schema("plan").is_valid(data)
+        saved = decoded(data) if published_schema("plan").is_valid(data) else None
     except (ValueError, RecursionError):
-        valid = False
-    if not valid:
+        saved = None
+    if saved is None:
         raise StaleError(f"{file} is no plan that this version of reconciler reads", remedy=NOT_OURS)
-    if digest_of(data) != data[DIGEST]:
+    if digest_of(data) != saved.digest:
         raise StaleError(f"{file} was changed after it was saved", remedy="plan again, and approve that")
-    return decoded(data)
+    return saved
 
 
 def _approval(file: Path, digest: str | None) -> Approved:
@@ -124,8 +142,10 @@ def _approval(file: Path, digest: str | None) -> Approved:
             f"{file} is not the plan that was approved: its digest is another one",
             remedy="take the file from the run that made the approved plan, or plan again",
         )
+    if saved.document.header.subject != Subject.PLAN:
+        raise StaleError(f"{file} was not saved by `plan`, and approves nothing", remedy=NOT_OURS)
     if saved.approved is None:
-        raise StaleError(f"{file} holds nothing that can be applied", remedy="mend what stood against it")
+        raise StaleError(f"{file} is a plan that could not be made or applied", remedy=f"see `show {file}`")
     if saved.version.partition(".")[0] != __version__.partition(".")[0]:
         raise StaleError(
             f"{file} was made by reconciler {saved.version}, and this is {__version__}",
@@ -139,10 +159,31 @@ def _refuse(findings: Sequence[Finding], problem: str) -> None:
         raise StaleError(problem, findings=findings)
 
 
-def _covered(planned: Planned, verdict: Verdict, space: Workspace) -> Planned:
-    if not verdict.left:
+def _refreshed(planned: Planned, space: Workspace) -> Planned:
+    changes = [one for one in planned.plan.changes if not is_pinned(one)]
+    going = tuple(sent for one in changes if (sent := members_only(one)))
+    renamed = sum(isinstance(one, Update) and bool(one.attributes) for one in changes)
+    notes = _left_out(0, len(planned.plan.changes) - len(changes))
+    if renamed:
+        many = counted(renamed, "address has", "addresses have")
+        notes += (f"{many} another name or description at Criteo; a refresh leaves that alone: see `drift`",)
+    return _only(planned, going, space, notes)
+
+
+def _left_out(left: int, pinned: int) -> tuple[str, ...]:
+    """What is said of new members that are not sent."""
+    notes = []
+    if left:
+        many = counted(left, "address has", "addresses have")
+        notes.append(f"{many} new members that were not part of the approval: `apply --refresh` sends them")
+    if pinned:
+        many = counted(pinned, "address has", "addresses have")
+        notes.append(f"{many} other people in a pinned source: {AGAIN} to send them")
+    return tuple(notes)
+
+
+def _only(planned: Planned, going: tuple[Change, ...], space: Workspace, notes: tuple[str, ...]) -> Planned:
+    if not notes:
         return planned
-    many = counted(len(verdict.left), "address has", "addresses have")
-    note = f"{many} new members that were not part of the approval: the next `apply --refresh` sends them"
     batch_size = space.desired.environment.api.batch_size
-    return replace(planned, plan=restricted(planned.plan, verdict.covered, batch_size, note))
+    return replace(planned, plan=restricted(planned.plan, going, batch_size, notes))

@@ -8,7 +8,7 @@ import click
 from reconciler.commands.options import OUTPUT, settings_of, with_options
 from reconciler.core.errors import ConfigurationError, RefusedError
 from reconciler.manifests import find_root
-from reconciler.manifests.ownership import reserved
+from reconciler.manifests.ownership import manifests, reserved
 from reconciler.render.codeowners import OWNER, Owners, block, codeowners
 
 
@@ -30,7 +30,7 @@ class Owner(click.ParamType[str]):
 @with_options(OUTPUT)
 def command(admins: tuple[str, ...], owners: tuple[str, ...], file: str | None, **flags: Any) -> None:
     """Print rules for CODEOWNERS. What `access: {adminOnly: true}` reserves, and the audiences that are
-    sent there, environments, credentials, overrides and CI belong to the admins.
+    sent there, environments, credentials and CI belong to the admins.
 
     End CODEOWNERS with what is printed. CI and pre-commit run --check, which compares it with the
     manifests, for the owners that its first line names.
@@ -40,7 +40,7 @@ def command(admins: tuple[str, ...], owners: tuple[str, ...], file: str | None, 
     if file:
         _check(root, directory / file)
     elif admins:
-        click.echo(codeowners(reserved(root), Owners(admins, owners)), nl=False)
+        click.echo(codeowners(manifests(root), reserved(root), Owners(admins, owners)), nl=False)
     else:
         raise click.UsageError("name the owners with --admins, or a file with --check")
 
@@ -62,7 +62,7 @@ def _check(root: Path, file: Path) -> None:
             "rules come after those of reconciler, and the last rule that matches counts",
             remedy="move them before the line `# reconciler codeowners …`",
         )
-    if found.text != codeowners(reserved(root), found.owners):
+    if found.text != codeowners(manifests(root), reserved(root), found.owners):
         raise RefusedError(
             "CODEOWNERS is not what the manifests ask for",
             remedy=f"end it with what `{found.owners}` prints",

@@ -32,8 +32,9 @@ def command(stop: object, /, environment: str, **flags: Any) -> int:
     """
     from reconciler.commands.planning import screen
     from reconciler.manifests import load_without_sources
+    from reconciler.observe import Known
     from reconciler.render.document import Subject, heading
-    from reconciler.render.drift import drift_document
+    from reconciler.render.drift import Looked, drift_document
     from reconciler.render.figures import ROUNDED
     from reconciler.render.terminal import print_plan
     from reconciler.survey import survey
@@ -45,14 +46,15 @@ def command(stop: object, /, environment: str, **flags: Any) -> int:
         published(flags, settings, Subject.DRIFT, environment) as page,
         workspace(settings, environment, asked, shown.progress, read=load_without_sources) as space,
     ):
-        state = space.store.reader()
-        only = selected(flags["only"], space.addresses(state))
+        known = Known.of(space.store.reader())
+        only = selected(flags["only"], space.addresses(known.receipts))
         with shown.progress:
-            found = survey(space.desired, only, space.readers(), state, space.clock, shown.progress.doing)
+            found = survey(space.desired, only, space.readers(), known, space.clock, shown.progress.doing)
             shown.progress.doing("")
         header = heading(Subject.DRIFT, space.desired.environment, found.head, found.made_at)
-        facts = (header, found.drifts, found.looked_at, found.counted)
-        page.document = drift_document(*facts, ROUNDED)
+        limit = space.desired.environment.guards.max_vanished
+        looked = Looked(found.looked_at, found.counted, found.unseen, limit)
+        page.document = drift_document(header, found.drifts, looked, ROUNDED)
         if not flags["as_json"]:
-            print_plan(drift_document(*facts, shown.figures), shown.out)
+            print_plan(drift_document(header, found.drifts, looked, shown.figures), shown.out)
     return DRIFT if found.drifts else 0

@@ -1,5 +1,7 @@
 """`init`: a repository that validates and plans at once."""
 
+import os
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ import click
 from reconciler.commands.codeowners import Owner
 from reconciler.commands.options import OUTPUT, settings_of, with_options
 from reconciler.core.errors import ConfigurationError, Finding
+from reconciler.disk.atomic import explained
 from reconciler.scaffold import Automation
 
 AUTOMATIONS = [one.value for one in Automation]
@@ -27,7 +30,7 @@ def command(folder: str, ci: str, admins: str, owners: str, **flags: Any) -> Non
     Its sandbox plans and applies at once, on an emulator. Nothing is overwritten: what is in the way
     is listed, and nothing is written.
     """
-    from reconciler.manifests.ownership import reserved
+    from reconciler.manifests.ownership import manifests, reserved
     from reconciler.manifests.schema import folder as schemas
     from reconciler.render.codeowners import Owners, codeowners
     from reconciler.scaffold.files import CODEOWNERS, repository
@@ -38,25 +41,41 @@ def command(folder: str, ci: str, admins: str, owners: str, **flags: Any) -> Non
     _refuse(root, ["environments", *files, CODEOWNERS[automation]])
     for name, content in files.items():
         _write(root / name, content)
-    rules = root / CODEOWNERS[automation]
-    _write(rules, b"")
-    _write(rules, codeowners(reserved(root), Owners((admins,), (owners,))).encode())
+    rules = codeowners(manifests(root), reserved(root), Owners((admins,), (owners,)))
+    _write(root / CODEOWNERS[automation], rules.encode())
     _say(folder, len(files) + 1)
 
 
 def _refuse(root: Path, names: list[str]) -> None:
-    there = [name for name in sorted(names) if (root / name).exists() or (root / name).is_symlink()]
-    if there:
+    with explained("look at", root):
+        findings = [*_no_folders(root, names), *_there(root, names)]
+    if findings:
         raise ConfigurationError(
             "files are in the way, and nothing was written",
             remedy="choose an empty folder, or move them away",
-            findings=[Finding(name, "it is there already") for name in there],
+            findings=findings,
         )
 
 
+def _no_folders(root: Path, names: list[str]) -> Iterator[Finding]:
+    """What stands where a folder has to be, above the root as below it."""
+    needed = {root, *root.parents} | {folder for name in names for folder in (root / name).parents}
+    for folder in sorted(needed):
+        if os.path.lexists(folder) and not folder.is_dir():
+            where = folder.relative_to(root) if folder.is_relative_to(root) and folder != root else folder
+            yield Finding(str(where), "it is no folder")
+
+
+def _there(root: Path, names: list[str]) -> Iterator[Finding]:
+    for name in sorted(names):
+        if os.path.lexists(root / name):
+            yield Finding(name, "it is there already")
+
+
 def _write(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
+    with explained("write", path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
 
 
 def _say(folder: str, count: int) -> None:

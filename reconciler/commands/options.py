@@ -4,6 +4,7 @@ import re
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -19,9 +20,18 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 DURATION = re.compile(r"^(\d+)(s|m|h|d)$")
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
+STARTED_IN = "reconciler.directory"
+
+
+def _remember(context: click.Context, _option: click.Parameter, directory: str | None) -> str | None:
+    """A context's `meta` is the one of all commands around it."""
+    context.meta[STARTED_IN] = directory
+    return directory
+
+
 ENVIRONMENT = click.argument("environment", metavar="ENV", shell_complete=environment_names)
 OUTPUT = (
-    click.option("-C", "directory", metavar="DIR", help="Run as if started in DIR."),
+    click.option("-C", "directory", metavar="DIR", callback=_remember, help="Run as if started in DIR."),
     click.option("--no-color", is_flag=True, help="No colour, as with NO_COLOR=1."),
     click.option("-q", "--quiet", is_flag=True, help="Results only, no progress."),
     click.option("-v", "--verbose", is_flag=True, help="Log every call: method, path, status, never a body."),
@@ -79,6 +89,11 @@ def settings_of(flags: dict[str, Any]) -> Settings:
         verbose=flags.get("verbose", False),
         no_color=flags.get("no_color", False),
     )
+
+
+def started_in(context: click.Context) -> Path:
+    """What `-C` names, where it was read already."""
+    return Path(context.meta.get(STARTED_IN) or "")
 
 
 def stop_event(context_object: object) -> Stop:

@@ -14,7 +14,7 @@ from reconciler.core.plan import Observed, Plan
 from reconciler.core.planner import plan
 from reconciler.core.ports import MemberEngine, StateReader
 from reconciler.crash import log_calls
-from reconciler.observe import observe
+from reconciler.observe import Known, observe
 from reconciler.render.document import Document, Subject, plan_document
 from reconciler.render.figures import EXACT, ROUNDED, Figures
 from reconciler.render.progress import Progress, Quiet, progress
@@ -75,14 +75,14 @@ def screen(settings: Settings, *, taken: bool = False) -> Screen:
 
 def make_plan(space: Workspace, state: StateReader, only: tuple[str, ...], told: Teller) -> Planned:
     """Reads everything once and decides."""
-    addresses = selected(only, space.addresses(state))
-    engine = space.engine(state)
+    known, engine = Known.of(state), space.engine(state)
+    addresses = selected(only, space.addresses(known.receipts))
 
     def doing(what: str) -> None:
         space.clock.check()
         told.doing(what)
 
-    observed = observe(space.desired, addresses, space.readers(), state, engine, space.clock, doing)
+    observed = observe(space.desired, addresses, space.readers(), known, engine, space.clock, doing)
     told.doing("")
     space.clock.check()
     desired = replace(space.desired, notes=(*space.desired.notes, *space.notes()))

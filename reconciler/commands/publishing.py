@@ -1,7 +1,7 @@
 """The saved forms of a document: JSON, Markdown and HTML, written on every path, also when all fails."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -16,12 +16,13 @@ from reconciler.core.errors import CancelledError, ReconcilerError, StorageError
 from reconciler.disk.atomic import replace_file
 from reconciler.failures import known
 from reconciler.render.document import Document, Subject, trouble_of, troubled
-from reconciler.render.saved import DIGEST, dump, encoded
+from reconciler.render.outcome import ApplyReport
+from reconciler.render.saved import DIGEST, Json, dump, encoded
 from reconciler.settings import Settings
 
 FORMS = (
     click.option(
-        "--out", metavar="FILE", help="Save it as JSON; a plan can be approved and applied from it."
+        "--out", metavar="FILE", help="Save it as JSON; what `plan` saves can be approved and applied."
     ),
     click.option("--markdown", metavar="FILE", help="Save it as Markdown, for a comment or a job's summary."),
     click.option("--html", metavar="FILE", help="Save it as one HTML page, readable anywhere."),
@@ -30,21 +31,26 @@ FORMS = (
 
 
 class Page:
-    """What is to be saved, as far as it is known, and where."""
+    """What is to be saved, as far as it is known, and where.
+
+    `outcome` tells at the end what an apply came to; `code` is what the command exits with.
+    """
 
     def __init__(self, flags: dict[str, Any], settings: Settings, subject: Subject, environment: str) -> None:
-        forms = (form for form in ("out", "markdown", "html") if flags.get(form))
+        forms = (form for form in ("out", *LAYOUTS) if flags.get(form))
         self._files = {form: settings.directory / flags[form] for form in forms}
         self._as_json = bool(flags.get("as_json"))
         self._subject, self._environment = subject, environment
         self.document: Document | None = None
         self.approved: Approved | None = None
-        for file in self._files.values():
-            _check(file)
+        self.outcome: Callable[[], ApplyReport] | None = None
+        self.code = 0
+        _check(self._files.values())
 
     def save(self) -> None:
+        """StorageError when a form can't be written and nothing graver has happened."""
         if self.document is not None:
-            _save(self.document, self.approved, self._files, self._as_json)
+            self._write(self._with_outcome(self.document), self.approved, grave=self.code != 0)
 
     def fail(self, error: BaseException) -> None:
         """What is known, and what ended it."""
@@ -52,8 +58,36 @@ class Page:
         if self.document is None:
             document = troubled(self._subject, self._environment, told, datetime.now(UTC))
         else:
-            document = replace(self.document, trouble=trouble_of(told))
-        _save(document, None, self._files, self._as_json)
+            document = replace(self._with_outcome(self.document), trouble=trouble_of(told))
+        self._write(document, None, grave=True)
+
+    def _with_outcome(self, document: Document) -> Document:
+        return replace(document, outcome=self.outcome()) if self.outcome else document
+
+    def _write(self, document: Document, approved: Approved | None, *, grave: bool) -> None:
+        """Each form by itself: one that can't be written keeps none of the others away."""
+        content = encoded(document, approved, __version__)
+        lost = [
+            error for form, file in self._files.items() if (error := _written(form, file, document, content))
+        ]
+        if self._as_json:
+            sys.stdout.write(dump(content).decode())
+        for error in lost if grave else ():
+            click.echo(f"Warning: {error.problem}", err=True)
+        if lost and not grave:
+            raise StorageError(
+                "; ".join(error.problem for error in lost),
+                remedy="what the command did is done; name another file, and run it again",
+            )
+
+
+def _written(form: str, file: Path, document: Document, content: Json) -> StorageError | None:
+    digest = content[DIGEST] if content["approval"] else ""
+    try:
+        replace_file(file, dump(content) if form == "out" else LAYOUTS[form](document, digest).encode())
+    except StorageError as error:
+        return error
+    return None
 
 
 @contextmanager
@@ -62,7 +96,7 @@ def published(
 ) -> Iterator[Page]:
     """Saves whatever the page holds at the end, in all forms that were asked for.
 
-    StorageError, before anything is done, where a file could not be written.
+    UsageError for one file for two forms; StorageError, before anything is done, where a file has no folder.
     """
     page = Page(flags, settings, subject, environment)
     try:
@@ -73,21 +107,10 @@ def published(
     page.save()
 
 
-def save(document: Document, digest: str, files: dict[str, Path]) -> None:
+def save(document: Document, digest: str, files: Mapping[str, Path]) -> None:
     """The forms for people."""
-    layouts: dict[str, Callable[[Document, str], str]] = {"markdown": _markdown, "html": _html}
-    for form, layout in layouts.items():
-        if form in files:
-            replace_file(files[form], layout(document, digest).encode())
-
-
-def _save(document: Document, approved: Approved | None, files: dict[str, Path], as_json: bool) -> None:
-    content = encoded(document, approved, __version__)
-    if "out" in files:
-        replace_file(files["out"], dump(content))
-    save(document, content[DIGEST] if approved else "", files)
-    if as_json:
-        sys.stdout.write(dump(content).decode())
+    for form, file in files.items():
+        replace_file(file, LAYOUTS[form](document, digest).encode())
 
 
 def _told(error: BaseException) -> ReconcilerError:
@@ -98,10 +121,13 @@ def _told(error: BaseException) -> ReconcilerError:
     )
 
 
-def _check(file: Path) -> None:
-    if file.is_dir() or not file.parent.is_dir():
-        what = "it is a folder" if file.is_dir() else "its folder is not there"
-        raise StorageError(f"can't write {file}: {what}", remedy="name a file in a folder that exists")
+def _check(files: Collection[Path]) -> None:
+    if len({file.resolve() for file in files}) < len(files):
+        raise click.UsageError("each form needs a file of its own")
+    for file in files:
+        if file.is_dir() or not file.parent.is_dir():
+            what = "it is a folder" if file.is_dir() else "its folder is not there"
+            raise StorageError(f"can't write {file}: {what}", remedy="name a file in a folder that exists")
 
 
 def _markdown(document: Document, digest: str) -> str:
@@ -114,3 +140,6 @@ def _html(document: Document, digest: str) -> str:
     from reconciler.render.html import html
 
     return html(document, digest)
+
+
+LAYOUTS: Mapping[str, Callable[[Document, str], str]] = {"markdown": _markdown, "html": _html}

@@ -102,7 +102,7 @@ def rebuild(
     Criteo never tells who is in a segment, so nobody is known to be held. Without --union, --replace or
     --assume it lists what is found, and writes nothing. Nothing changes at Criteo before the next apply.
     """
-    asked = Asked(flags["only"], dict(takes), union, anew, assume)
+    asked = Asked(flags["only"], _each_once(takes), union, anew, assume)
     asked.check()
     if asked.ways and not yes and not sys.stdin.isatty():
         raise click.UsageError("nobody can be asked here: pass --yes to write the state")
@@ -123,6 +123,13 @@ def rebuild(
             space.clock.check()
             done = _written(space, state, seen, asked, settings.directory, shown.figures)
     _tell(environment, done)
+
+
+def _each_once(takes: tuple[tuple[Address, str], ...]) -> dict[Address, str]:
+    """By address. A segment is of one address, and an address goes on with one segment."""
+    if any(len(set(told)) < len(takes) for told in zip(*takes, strict=True)):
+        raise click.UsageError("--take names an address or a segment twice")
+    return dict(takes)
 
 
 def _look(space: Workspace, state: StateReader, asked: Asked) -> Look:

@@ -41,9 +41,9 @@ def command(stop: object, /, environment: str, refresh: bool, **flags: Any) -> N
     settings = settings_of(flags)
     shown = screen(settings)
     with workspace(settings, environment, stop_event(stop), shown.progress) as space:
-        state = space.store.reader()
-        wanted = selected(flags["only"], space.addresses(state))
-        receipts = [one for one in state.receipts() if one.address in wanted]
+        known = space.store.reader().receipts()
+        wanted = selected(flags["only"], space.addresses(known))
+        receipts = [one for one in known if one.address in wanted]
         with shown.progress:
             statistics = _statistics(space.reader_of, receipts) if refresh else {}
         print_status(

@@ -11,7 +11,7 @@ from reconciler.commands.completing import environment_names
 from reconciler.commands.options import OUTPUT, SOURCES, settings_of, with_options
 from reconciler.core.errors import ConfigurationError, Finding
 from reconciler.core.model import Desired
-from reconciler.manifests import environments, find_root, load
+from reconciler.manifests import environments, find_root, load_anywhere
 
 
 @click.command(name="validate")
@@ -33,7 +33,7 @@ def command(names: tuple[str, ...], **flags: Any) -> None:
     valid: list[Desired] = []
     for name in names or environments(root):
         try:
-            desired = load(root, name, data_root=settings.data_root)
+            desired = load_anywhere(root, name, data_root=settings.data_root)
         except ConfigurationError as error:
             findings += error.findings or [Finding("", error.problem, error.remedy)]
             continue

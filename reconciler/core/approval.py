@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from reconciler.core.model import Address, Seat
@@ -13,8 +13,8 @@ Shown = int | str
 STEP = 10
 """What is saved is rounded to it, so that one more or less never points at a person."""
 
-KEPT = 200
-"""So many marks are kept, the newest; an approval that old is past its age long since."""
+KEPT = timedelta(days=30)
+"""Marks are kept so long at least, and for as long as an approval may be applied."""
 
 
 class ChangeKind(StrEnum):
@@ -88,7 +88,6 @@ class Use:
     completed_at: datetime | None = None
 
 
-def used(uses: Iterable[Use], use: Use) -> tuple[Use, ...]:
-    """The same marks, with this one in place of an earlier one of that approval."""
-    others = [one for one in uses if one.digest != use.digest]
-    return (*others, use)[-KEPT:]
+def used(uses: Iterable[Use], use: Use, since: datetime) -> tuple[Use, ...]:
+    """The same marks, with this one in place of an earlier one of its approval; without those from before."""
+    return (*(one for one in uses if one.digest != use.digest and one.started_at >= since), use)

@@ -1,10 +1,11 @@
 """What is at Criteo otherwise than we left it: told, and never mended here."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from reconciler.core.attributes import attribute_changes
+from reconciler.core.marks import mark, mark_of
 from reconciler.core.model import Address, Desired, SegmentSpec
 from reconciler.core.plan import AttributeChange
 from reconciler.core.receipt import Holding, Receipt
@@ -26,7 +27,8 @@ class Drift:
     """One address that is not as it was left; of `attributes`, `before` is ours and `after` is Criteo's.
 
     `counts` are identifiers acknowledged (the rejected ones not among them), and those that Criteo counts.
-    `touched_at`: somebody else changed it then, after us.
+    `touched_at`: somebody else changed it then, after us. `wanted`: it is in the manifests.
+    `unknown`: a segment that bears its mark, and of which no state knows anything.
     """
 
     address: Address
@@ -35,6 +37,8 @@ class Drift:
     counts: tuple[int, int] | None = None
     touched_at: datetime | None = None
     gone: str = ""
+    wanted: bool = True
+    unknown: str = ""
 
     def __bool__(self) -> bool:
         return bool(self.attributes or self.counts or self.touched_at or self.gone)
@@ -60,11 +64,26 @@ def drifts(
             yield found
 
 
+def unknown_to_the_state(
+    desired: Desired, known: Container[Address], segments: Iterable[Segment]
+) -> Iterator[Drift]:
+    """Addresses of which no state knows, while segments at Criteo bear their mark: is the state lost?"""
+    marks = {mark(desired.environment.name, spec.address): spec for spec in desired.segments}
+    for segment in segments:
+        spec = marks.get(mark_of(segment.description))
+        if spec and spec.address not in known:
+            yield Drift(spec.address, segment.name, unknown=segment.id)
+
+
 def comparable(holding: Holding, now: datetime) -> bool:
-    """Criteo's last computation has seen all that we sent, and nothing else is on its way."""
+    """Criteo's last computation has seen all that we sent; nothing is on its way, and all in it are known."""
     settled, computed = holding.settled_at, next_computation(now) - COMPUTATIONS_APART
-    quiet = holding.transfer is None and not holding.maybe
-    return bool(holding.segment_id) and quiet and settled is not None and settled + SETTLING < computed
+    known = _is_settled(holding) and holding.unknown_before is None
+    return known and settled is not None and settled + SETTLING < computed
+
+
+def _is_settled(holding: Holding) -> bool:
+    return bool(holding.segment_id) and holding.transfer is None and not holding.maybe
 
 
 def _drift(
@@ -76,7 +95,7 @@ def _drift(
     holding = receipt.current
     name = spec.name if spec else ""
     if segment is None:
-        return Drift(receipt.address, name, gone=holding.segment_id)
+        return Drift(receipt.address, name, gone=holding.segment_id, wanted=spec is not None)
     applied = spec is not None and receipt.definition == spec.definition
     return Drift(
         address=receipt.address,
@@ -100,5 +119,8 @@ def _counts(holding: Holding, told: Statistics | None) -> tuple[int, int] | None
 
 
 def _touched(holding: Holding, segment: Segment) -> datetime | None:
+    """Nothing is told while calls of ours are under way: they touch it too."""
     ours, theirs = holding.touched_at, segment.updated_at
-    return theirs if ours and theirs and not holding.renames and theirs > ours + PROMPTLY else None
+    if ours is None or theirs is None or holding.renames or not _is_settled(holding):
+        return None
+    return theirs if theirs > ours + PROMPTLY else None

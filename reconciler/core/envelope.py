@@ -1,7 +1,7 @@
 """Whether what is to be done is what was approved: the bounds within which a plan may be made again."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import assert_never
 
@@ -9,8 +9,21 @@ from reconciler.core.approval import Approved, ApprovedChange, ChangeKind, Use, 
 from reconciler.core.errors import Finding
 from reconciler.core.guards import percent
 from reconciler.core.model import Address, Environment
-from reconciler.core.plan import Adopt, Change, Create, Forget, Plan, Replace, Sending, Update, address_of
-from reconciler.core.receipt import Holding, Receipt, remaining
+from reconciler.core.plan import (
+    Adopt,
+    Change,
+    Create,
+    Forget,
+    PatchSegment,
+    Plan,
+    Replace,
+    Sending,
+    Steps,
+    Turn,
+    Update,
+    address_of,
+)
+from reconciler.core.receipt import CLOCK_SKEW, Holding, Receipt, remaining
 
 AGAIN = "plan again, have that approved, and apply it"
 FEW, FEW_SHARE = 100, 0.1
@@ -19,12 +32,18 @@ FEW, FEW_SHARE = 100, 0.1
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`covered` are the addresses that were approved, by `digests`; `left` those for the next refresh."""
+    """`covered` are the addresses that were approved, by `digests`.
 
-    findings: tuple[Finding, ...]
-    covered: frozenset[Address]
-    left: tuple[Address, ...]
-    digests: tuple[str, ...]
+    Left out are new members that nobody was asked about: `left` to the next refresh, `pinned` to an approval.
+    `unfinished` are approvals that still hold and that an earlier run has begun with.
+    """
+
+    findings: tuple[Finding, ...] = ()
+    covered: frozenset[Address] = frozenset()
+    left: tuple[Address, ...] = ()
+    pinned: tuple[Address, ...] = ()
+    digests: tuple[str, ...] = ()
+    unfinished: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +82,19 @@ def judge(plan: Plan, approvals: Sequence[Approved], now: Now) -> Verdict:
     """Holds a new plan against what was approved.
 
     Every change must be covered by an approval that still holds, or be no more than what a refresh does
-    and named as a change by none: that is left out. Anything else is a finding.
+    and named as a change by none: that is left out. Anything else is a finding. Beside approvals that hold,
+    those that don't are as good as not given.
     """
     unfit = {one.digest: why for one in approvals if (why := _unfit(one, now))}
+    asked = [one for one in approvals if one.digest not in unfit] or approvals
     findings: list[Finding] = []
     covered: dict[Address, str] = {}
-    left: list[Address] = []
+    left: list[Change] = []
     for change in plan.changes:
         address = address_of(change)
         named = [(one, said) for one in approvals if (said := one.change(address)) and _moves(said)]
-        if not named and is_refresh(change, now.receipts):
-            left.append(address)
+        if is_refresh(change, now.receipts) and not any(one in asked for one, _ in named):
+            left.append(change)
             continue
         refusals = [
             [unfit[one.digest]] if one.digest in unfit else list(_strays(change, said, one, now))
@@ -84,9 +105,15 @@ def judge(plan: Plan, approvals: Sequence[Approved], now: Now) -> Verdict:
             covered[address] = good[-1].digest
         else:
             findings += _told(address, refusals)
-    used = {covered[address] for address in covered}
-    digests = tuple(one.digest for one in approvals if one.digest in used)
-    return Verdict(tuple(findings), frozenset(covered), tuple(left), digests)
+    held = [one.digest for one in approvals if one.digest not in unfit]
+    return Verdict(
+        findings=tuple(findings),
+        covered=frozenset(covered),
+        left=tuple(address_of(one) for one in left if not is_pinned(one)),
+        pinned=tuple(address_of(one) for one in left if is_pinned(one)),
+        digests=tuple(digest for digest in held if digest in covered.values()),
+        unfinished=tuple(digest for digest in held if now.use(digest)),
+    )
 
 
 def needs_approval(plan: Plan) -> tuple[Finding, ...]:
@@ -98,7 +125,7 @@ def needs_approval(plan: Plan) -> tuple[Finding, ...]:
             "save the plan with --out, have it approved, and apply it with --approved",
         )
         for change in plan.changes
-        if _is_pinned(change)
+        if is_pinned(change)
     )
 
 
@@ -108,28 +135,37 @@ def beyond_refresh(plan: Plan, receipts: Mapping[Address, Receipt]) -> tuple[Fin
         Finding(
             str(address_of(change)),
             f"{_WHY_NOT[kind_of(change)]}, and a refresh only brings members up to date",
-            AGAIN if not _is_pinned(change) else f"its source is pinned: {AGAIN}",
+            AGAIN,
         )
         for change in plan.changes
-        if not is_refresh(change, receipts) or _is_pinned(change)
+        if not is_refresh(change, receipts)
     )
 
 
 _WHY_NOT = {
     ChangeKind.CREATE: "it is to be created",
     ChangeKind.ADOPT: "it is to be managed again",
-    ChangeKind.UPDATE: "its definition, or its name or description at Criteo, is to change",
+    ChangeKind.UPDATE: "its definition is not the one that was applied",
     ChangeKind.REPLACE: "it is to be replaced",
     ChangeKind.FORGET: "it is to be forgotten",
 }
 
 
 def is_refresh(change: Change, receipts: Mapping[Address, Receipt]) -> bool:
-    """Members only, towards a definition that was applied in full."""
-    if not isinstance(change, Update) or change.attributes or change.steps.prelude or change.steps.finish:
+    """Members of a segment whose definition was applied in full; a name that differs since is let alone."""
+    if not isinstance(change, Update) or change.steps.finish:
         return False
     receipt = receipts.get(change.spec.address)
-    return receipt is not None and receipt.definition == change.spec.definition
+    prelude = change.steps.prelude
+    plain = all(isinstance(step, PatchSegment) and step.turn == Turn.RENAME for step in prelude)
+    return plain and receipt is not None and receipt.definition == change.spec.definition
+
+
+def members_only(change: Change) -> Update | None:
+    """What a refresh does of a change; None where members don't change."""
+    if not isinstance(change, Update) or change.steps.transfer is None:
+        return None
+    return replace(change, attributes=(), steps=Steps(transfer=change.steps.transfer))
 
 
 def kind_of(change: Change) -> ChangeKind:
@@ -181,7 +217,7 @@ def _moves(said: ApprovedChange) -> bool:
     return said.kind != ChangeKind.UNCHANGED
 
 
-def _is_pinned(change: Change) -> bool:
+def is_pinned(change: Change) -> bool:
     return not isinstance(change, Forget) and change.spec.audience.source.pinned
 
 
@@ -199,6 +235,8 @@ def _unfit(approved: Approved, now: Now) -> str:
         return "the approved plan was made from another state"
     if use and use.completed_at:
         return f"the approved plan was applied in full on {use.completed_at:%Y-%m-%d at %H:%M} UTC"
+    if approved.made_at > now.moment + CLOCK_SKEW:
+        return f"the approved plan is from the future, {approved.made_at:%Y-%m-%d %H:%M} UTC"
     if now.moment - approved.made_at > limit:
         hours, most = ((time.total_seconds() / 3600) for time in (now.moment - approved.made_at, limit))
         return (
@@ -219,8 +257,8 @@ def _strays(change: Change, said: ApprovedChange, approved: Approved, now: Now) 
     if change.spec.definition != said.definition:
         yield "its definition is not the one that was approved"
         return
-    yield from _counts(change, said, receipt, now.environment.leeway.tolerance)
-    if _is_pinned(change) and change.members.target.members.digest != said.content:
+    yield from _counts(change, said, receipt, now.environment.leeway.tolerance, started=started)
+    if is_pinned(change) and change.members.target.members.digest != said.content:
         yield (
             "its source is pinned, and its people are not the ones that were approved"
             if said.content
@@ -235,13 +273,14 @@ def _remains(change: Change, receipt: Receipt | None) -> bool:
 
 
 def _counts(
-    change: Sending, said: ApprovedChange, receipt: Receipt | None, tolerance: float
+    change: Sending, said: ApprovedChange, receipt: Receipt | None, tolerance: float, *, started: bool
 ) -> Iterator[str]:
+    """Of what an interrupted run has done, no receipt may tell any more: fewer are right then."""
     size = largest(said.size)
     limit = max(tolerance * size, min(FEW, FEW_SHARE * size))
     adds, removes = _whole(change, receipt)
     for verb, then, number in (("join", said.adds, adds), ("leave", said.removes, removes)):
-        if apart(then, number) > limit:
+        if apart(then, number) > limit and not (started and number < largest(then)):
             share = percent(limit / size) if size else "none"
             yield (
                 f"{_text(then)} were approved to {verb}, and now {_text(shown(number))} would: "

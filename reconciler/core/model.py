@@ -185,12 +185,17 @@ class Role:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where rows come from. `pinned`: only the very people that were approved may be sent."""
+    """Where rows come from. `pinned`: only the very people that were approved may be sent.
+
+    `root` and `sample_rows` are what the environment declares for all sources, whatever a flag says.
+    """
 
     files: tuple[str, ...]
     where: str = ""
     max_age: timedelta | None = None
     pinned: bool = False
+    root: str = ""
+    sample_rows: int | None = None
     place: Place = Place("", 0, 0)
 
 
@@ -253,7 +258,8 @@ class SegmentSpec:
             "name": self.name,
             "description": self.description,
             "key": asdict(self.key),
-            "source": [list(audience.source.files), audience.source.where],
+            "source": [audience.source.root, list(audience.source.files), audience.source.where],
+            "sample": audience.source.sample_rows,
             "columns": sorted(audience.columns),
             "exclude": [[list(e.files), sorted(e.columns)] for e in audience.exclude],
         }

@@ -1,7 +1,7 @@
 """The planner: from what is desired and what was observed to a plan. It asks nobody and writes nothing."""
 
 from collections import defaultdict
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from reconciler.core.creates import answers, reserved
@@ -64,17 +64,16 @@ def plan(desired: Desired, observed: Observed, only: Container[Address]) -> Plan
             *desired.notes,
             *_mixed(going),
             *_empty_lists(specs.values(), observed),
-            *_left(observed),
+            *_left(desired, observed),
             *_unknown(desired, observed),
         ),
     )
 
 
-def restricted(made: Plan, to: Container[Address], batch_size: int, note: str) -> Plan:
-    """The part of a plan that changes only these addresses. What is left out must depend on nothing else."""
-    changes = tuple(one for one in made.changes if address_of(one) in to)
+def restricted(made: Plan, changes: tuple[Change, ...], batch_size: int, notes: tuple[str, ...]) -> Plan:
+    """A part of a plan. Nothing in it may depend on what is left out."""
     price = cost(changes, batch_size, made.cost.rates, made.basis.made_at)
-    return replace(made, changes=changes, cost=price, notes=(*made.notes, note))
+    return replace(made, changes=changes, cost=price, notes=(*made.notes, *notes))
 
 
 def _decide(
@@ -218,23 +217,31 @@ def _empty_lists(specs: Iterable[SegmentSpec], observed: Observed) -> Iterator[s
             yield f"{name}: its exclusion lists hold nobody that could be excluded; was the export complete?"
 
 
-def _left(observed: Observed) -> Iterator[str]:
-    for address, receipt in observed.receipts.items():
-        if receipt.retired:
-            ids = ", ".join(one.holding.segment_id for one in receipt.retired)
-            yield (
-                f"{address}: replaced and left at Criteo with all members they had: {ids}. People suppressed "
-                f"since are not removed there: delete them in Criteo when no audience uses them"
-            )
+def _left(desired: Desired, observed: Observed) -> Iterator[str]:
+    """Once for all of them, for it stands in every plan from then on."""
+    left = {address: len(one.retired) for address, one in sorted(observed.receipts.items()) if one.retired}
+    if left:
+        number = sum(left.values())
+        yield (
+            f"replaced and left at Criteo with all members they had: {number} "
+            f"segment{'' if number == 1 else 's'} of {_named(left)}. People suppressed since are not removed "
+            f"there: delete them in Criteo when no audience uses them; `reconciler state show "
+            f"{desired.environment.name}` says which they are"
+        )
 
 
 def _unknown(desired: Desired, observed: Observed) -> Iterator[str]:
     """Once for all of them: there may be as many as there are addresses."""
-    lost = [str(address) for address, receipt in sorted(observed.receipts.items()) if receipt.unknown_before]
+    lost = [address for address, receipt in sorted(observed.receipts.items()) if receipt.unknown_before]
     if lost:
-        more = f" and {len(lost) - NAMED} more" if len(lost) > NAMED else ""
         yield (
-            f"the state was lost: people from before may still be in segments of {', '.join(lost[:NAMED])}"
-            f"{more}, known to nobody, and can't be removed. `reconciler state rebuild "
-            f"{desired.environment.name} --replace` makes the next apply put new segments in their place"
+            f"the state was lost: people from before may still be in segments of {_named(lost)}, known to "
+            f"nobody, and can't be removed. `reconciler state rebuild {desired.environment.name} --replace` "
+            f"makes the next apply put new segments in their place"
         )
+
+
+def _named(addresses: Collection[Address]) -> str:
+    """The first few."""
+    more = f" and {len(addresses) - NAMED} more" if len(addresses) > NAMED else ""
+    return ", ".join(map(str, list(addresses)[:NAMED])) + more

@@ -200,8 +200,8 @@ class StateWriter(StateReader, Protocol):
         """Raises the serial by one, once, before the first write of a run; keeps the state as it was."""
         ...
 
-    def mark(self, use: Use) -> None:
-        """Puts the mark of an approval into the head; opens the run, as any write does."""
+    def mark(self, use: Use, since: datetime) -> None:
+        """Puts the mark of an approval into the head, where those from before `since` are dropped."""
         ...
 
     def begin(self, head: Head, key: bytes) -> None:

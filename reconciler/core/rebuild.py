@@ -5,9 +5,11 @@ taken only when somebody says so. Who is in it, Criteo doesn't tell; so `base` i
 says for good that people known to nobody may be held.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from reconciler.core.errors import Finding, RefusedError
 from reconciler.core.marks import mark, mark_of
@@ -22,9 +24,9 @@ from reconciler.core.remote import Segment, name_key
 class Sighting:
     """What is at Criteo of one address. `segment` is the one to go on with, None when there is none.
 
-    `marked`: it bears our mark. `successor` was about to replace it; those `retired` were replaced, or
-    are left aside. `unclaimed` has nothing but the name: nobody says that it is ours. `doubts` are what
-    stands against taking anything.
+    `marked`: it bears our mark. `successor` was about to replace it; those `retired` were replaced. Those
+    `aside` bear our mark too, and another one goes on in their place. `unclaimed` has nothing but the name:
+    nobody says that it is ours. `doubts` are what stands against taking anything.
     """
 
     spec: SegmentSpec
@@ -32,6 +34,7 @@ class Sighting:
     marked: bool = True
     successor: Segment | None = None
     retired: tuple[Segment, ...] = ()
+    aside: tuple[Segment, ...] = ()
     unclaimed: Segment | None = None
     doubts: tuple[Finding, ...] = ()
 
@@ -66,13 +69,17 @@ def sightings(
     specs: Iterable[SegmentSpec],
     segments: Sequence[Segment],
     takes: Mapping[Address, str],
+    owned: Mapping[str, Address],
 ) -> tuple[Sighting, ...]:
-    """`takes`: the id of the segment that somebody says is an address's, whatever it is called."""
+    """`takes`: the id of the segment that somebody says is an address's, whatever it is called.
+
+    `owned`: whose the segments are that the state knows, by their id. They are not among `segments`.
+    """
     by_mark: dict[str, list[Segment]] = {}
     for one in segments:
         by_mark.setdefault(mark_of(one.description), []).append(one)
-    return tuple(
-        _taken(spec, takes[spec.address], by_mark, mark(environment, spec.address))
+    return _each_its_own(
+        _taken(spec, takes[spec.address], by_mark, mark(environment, spec.address), owned)
         if spec.address in takes
         else _sighted(spec, by_mark, mark(environment, spec.address))
         for spec in specs
@@ -89,40 +96,84 @@ def strays(
 
 def _sighted(spec: SegmentSpec, by_mark: Mapping[str, Sequence[Segment]], ours: str) -> Sighting:
     found = by_mark.get(ours, ())
-    retired = tuple(one for one in found if is_retired(one.name) and not _called(one, spec.name))
-    standing = [one for one in found if one not in retired]
+    retired, standing = _replaced_earlier(spec, found)
     if not standing:
         named = (one for one in by_mark.get("", ()) if _called(one, spec.name))
         here = (one for one in named if one.account_id == spec.key.account_id)
         return Sighting(spec, retired=retired, unclaimed=next(here, None))
-    half_built = [one for one in standing if _called(one, successor_name(spec.name))][: len(standing) - 1]
-    first, *others = (one for one in standing if one not in half_built)
+    half_built = [one for one in standing if _called(one, successor_name(spec.name))]
+    first, *others = [one for one in standing if one not in half_built] or half_built
+    beside = [] if first in half_built else sorted(half_built, key=partial(_elsewhere, spec))
     return Sighting(
         spec,
         first,
-        successor=next(iter(half_built), None),
+        successor=next(iter(beside), None),
         retired=retired,
+        aside=tuple(beside[1:]),
         doubts=(*_unmanageable(spec, found), *(_several(spec, standing) if others else ())),
     )
 
 
-def _taken(spec: SegmentSpec, wanted: str, by_mark: Mapping[str, Sequence[Segment]], ours: str) -> Sighting:
+def _taken(
+    spec: SegmentSpec,
+    wanted: str,
+    by_mark: Mapping[str, Sequence[Segment]],
+    ours: str,
+    owned: Mapping[str, Address],
+) -> Sighting:
     """Others with our mark are left aside."""
     found = [one for told in by_mark.values() for one in told if one.id == wanted]
-    others = tuple(one for one in by_mark.get(ours, ()) if one.id != wanted)
+    others = [one for one in by_mark.get(ours, ()) if one.id != wanted]
+    retired, aside = _replaced_earlier(spec, others)
     if not found:
-        problem = f"there is no segment {wanted} in the accounts of this environment"
-        doubt = Finding(str(spec.address), problem, "`reconciler state rebuild` lists what there is")
-        return Sighting(spec, retired=others, doubts=(doubt,))
+        return Sighting(spec, retired=retired, aside=aside, doubts=(_missing(spec, wanted, owned),))
     [segment] = found
     told = mark_of(segment.description)
     return Sighting(
         spec,
         segment,
         marked=told == ours,
-        retired=others,
+        retired=retired,
+        aside=aside,
         doubts=(*_unmanageable(spec, (segment, *others)), *_strange(spec, segment, told, ours)),
     )
+
+
+def _replaced_earlier(
+    spec: SegmentSpec, segments: Sequence[Segment]
+) -> tuple[tuple[Segment, ...], tuple[Segment, ...]]:
+    """Those that were, by what they are called, and the others."""
+    retired = tuple(one for one in segments if is_retired(one.name) and not _called(one, spec.name))
+    return retired, tuple(one for one in segments if one not in retired)
+
+
+def _elsewhere(spec: SegmentSpec, segment: Segment) -> bool:
+    """A replacement in the wanted account comes first: left aside there, its name would be in the way."""
+    return segment.account_id != spec.key.account_id
+
+
+def _missing(spec: SegmentSpec, wanted: str, owned: Mapping[str, Address]) -> Finding:
+    """Why what somebody says is an address's is not among the segments without an owner."""
+    problem = f"there is no segment {wanted} in the accounts of this environment"
+    if wanted in owned:
+        problem = f"segment {wanted} is the one of {owned[wanted]}, as far as the state knows"
+    return Finding(str(spec.address), problem, "`reconciler state rebuild` lists what there is")
+
+
+def _each_its_own(found: Iterable[Sighting]) -> tuple[Sighting, ...]:
+    """One segment for two addresses would hold the people of both."""
+    sighted, claims = tuple(found), defaultdict[str, list[Address]](list)
+    for one in sighted:
+        if one.segment and not one.doubts:
+            claims[one.segment.id].append(one.spec.address)
+    return tuple(replace(one, doubts=(*one.doubts, *_shared(one, claims))) for one in sighted)
+
+
+def _shared(sighting: Sighting, claims: Mapping[str, Sequence[Address]]) -> Iterator[Finding]:
+    number = sighting.segment.id if sighting.segment else ""
+    if len(claims.get(number, ())) > 1:
+        problem = f"segment {number} is taken for {' and for '.join(map(str, claims[number]))}"
+        yield Finding(str(sighting.spec.address), problem, "give it to one of them only")
 
 
 def _called(segment: Segment, name: str) -> bool:
@@ -180,7 +231,7 @@ def rebuilt(
         address=sighting.spec.address,
         current=replace(holding(sighting.segment), maybe=maybe),
         successor=holding(sighting.successor) if sighting.successor else None,
-        retired=tuple(Retired(holding(one), now) for one in sighting.retired),
+        retired=tuple(Retired(holding(one), now) for one in (*sighting.retired, *sighting.aside)),
         renew=renew,
     )
 

@@ -84,6 +84,7 @@ class _Known:
             rejected=min(first.rejected, base.count),
             settled=first.settled,
             settled_at=first.settled_at,
+            patched_at=newest.touched_at,
             quiet_until=max((end for one in told if (end := waits_until(one, self.quiet))), default=None),
         )
 

@@ -201,7 +201,7 @@ def _keep(
     if receipt.current.intent:
         reason = f"segment {segment.id} was created by an earlier run whose answer was lost"
         return Create(sight.spec, members, steps, reason)
-    return Update(sight.spec, attributes, members, steps, _why(current, steps, attributes))
+    return Update(sight.spec, attributes, members, steps, _why(current, steps, attributes, recorded))
 
 
 def _create_again(sight: Sight, intent: Intent, prelude: tuple[PreludeStep, ...]) -> Create:
@@ -339,7 +339,7 @@ def _unfit(sight: Sight, segment: Segment, *, touched: bool) -> Finding | None:
     return None
 
 
-def _why(current: Holding, steps: Steps, attributes: tuple[AttributeChange, ...]) -> str:
+def _why(current: Holding, steps: Steps, attributes: tuple[AttributeChange, ...], recorded: bool) -> str:
     if current.transfer is not None and steps.transfer is not None:
         if steps.transfer.comparison.resumes:
             return "an earlier apply was interrupted; this one goes on where it stopped"
@@ -350,4 +350,4 @@ def _why(current: Holding, steps: Steps, attributes: tuple[AttributeChange, ...]
         return "an unanswered call may still change the name; it is set again once that can't happen"
     if steps.transfer is None and not attributes:
         return "the definition changed; the members did not (no call)"
-    return ""
+    return "" if recorded else "the definition changed since it was applied"

@@ -15,7 +15,7 @@ from reconciler.credentials.file import Files
 from reconciler.credentials.state import Sealed
 from reconciler.credentials.vault import Vault
 
-USE = "use env:NAME, file:PATH, command:LINE, state:NAME, vault:PATH or aws-sm:NAME"
+USE = "use env:NAME, file:PATH, command:LINE, state:NAME, vault:MOUNT/PATH#FIELD or aws-sm:NAME"
 
 
 class Places:
@@ -53,7 +53,7 @@ class Places:
         if not isinstance(backend, WritableBackend):
             raise AuthenticationError(
                 "the place of the refresh token can't be written, and Criteo rotates the token",
-                remedy="use state:NAME, file:PATH, vault:PATH or aws-sm:NAME as `refreshToken`",
+                remedy="use state:NAME, file:PATH, vault:MOUNT/PATH#FIELD or aws-sm:NAME as `refreshToken`",
             )
         return backend, name
 
@@ -61,7 +61,8 @@ class Places:
         if reference.startswith("state:"):
             raise ConfigurationError(
                 "the key that `state:` secrets are sealed with would be sealed itself",
-                remedy="let `sealingKey` be env:NAME, file:PATH, command:LINE, vault:PATH or aws-sm:NAME",
+                remedy="let `sealingKey` be env:NAME, file:PATH, command:LINE, vault:MOUNT/PATH#FIELD or "
+                "aws-sm:NAME",
             )
         try:
             return self.fetch(reference)

@@ -159,8 +159,12 @@ class Exchange:
 
 
 def _held_back(content: bytes, leaving: Callable[[], None]) -> Iterator[bytes]:
-    """A request that lacks its last byte is not carried out: until then `leaving` may stop it."""
-    yield content[:-1]
+    """A request that lacks its last byte is not carried out: until then `leaving` may stop it.
+
+    The byte before it waits until the socket has room again, so that the last one need not.
+    """
+    yield content[:-2]
+    yield content[-2:-1]
     leaving()
     yield content[-1:]
 

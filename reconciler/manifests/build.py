@@ -36,7 +36,7 @@ def build(inventory: Inventory, data_root: str | None, notes: tuple[str, ...]) -
     home = inventory.named["Environment"][inventory.environment]
     environment = _environment(home.root.value, data_root)
     audiences = [
-        (document, _audience(document, environment.guards))
+        (document, _audience(document, environment, home.value("data", "root") or ""))
         for document in inventory.named["Audience"].values()
     ]
     destinations = inventory.named["Destination"]
@@ -116,7 +116,7 @@ def _application(value: dict[str, Any]) -> Application:
     )
 
 
-def _audience(document: Document, otherwise: Guards) -> Audience:
+def _audience(document: Document, environment: Environment, root: str) -> Audience:
     value = document.root.value
     source = value["source"]
     return Audience(
@@ -128,11 +128,13 @@ def _audience(document: Document, otherwise: Guards) -> Audience:
             where=source.get("where", ""),
             max_age=_duration(source, "maxAge"),
             pinned=source.get("pinned", False),
+            root=root,
+            sample_rows=environment.sample_rows,
             place=document.place("source", "where" if "where" in source else "files"),
         ),
         columns=_columns(value),
         exclude=tuple(_exclusion(document, index) for index in range(len(value.get("exclude", [])))),
-        guards=guards(value.get("guards", {}), otherwise),
+        guards=guards(value.get("guards", {}), environment.guards),
         place=document.place("name"),
         places=tuple(document.place("columns", kind) for kind in value["columns"]),
     )

@@ -1,24 +1,34 @@
-"""Which files only administrators may change: what `access` reserves, and what says how Criteo is reached."""
+"""Which files only administrators may change: what `access` reserves, and what says how Criteo is reached.
+
+All are named from the root of the repository, as CODEOWNERS does; the project may be a folder in it.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 from reconciler.manifests.inventory import Inventory
 from reconciler.manifests.loading import declared
-from reconciler.manifests.project import environments
+from reconciler.manifests.project import environments, within_repository
 
-_OWN = ("environment.yaml", "credentials.yaml", "overrides.yaml")
+_OWN = ("environment.yaml", "credentials.yaml")
 """What an environment does not share with others; reserved before it is there, too."""
-_AUTOMATION = (".github/", ".gitlab/", ".gitlab-ci.yml", "CODEOWNERS")
+_AUTOMATION = (".github/", ".gitlab/", ".gitlab-ci.yml", "CODEOWNERS", "docs/CODEOWNERS")
+"""What runs, and what says who approves; whoever may add one that isn't there may put it before ours."""
 _SHARED = frozenset({"Audience", "Destination"})
 
 
+def manifests(root: Path) -> str:
+    """The folder of all of them."""
+    return f"{within_repository(root)}environments/"
+
+
 def reserved(root: Path) -> tuple[str, ...]:
-    """Files and folders, relative to the project; sorted, folders with a `/` at their end."""
-    found = {path for path in _AUTOMATION if (root / path).exists()}
+    """Files and folders; sorted, folders with a `/` at their end."""
+    found = set(_AUTOMATION)
     for environment in environments(root):
-        found |= {f"environments/{environment}/{name}" for name in _OWN}
-        found |= set(_reserved(declared(root, environment)))
+        ours = [f"environments/{environment}/{name}" for name in _OWN]
+        ours += _reserved(declared(root, environment))
+        found |= {f"{within_repository(root)}{path}" for path in ours}
     return tuple(sorted(found))
 
 

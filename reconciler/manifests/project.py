@@ -17,8 +17,16 @@ def find_root(start: Path) -> Path:
             return folder
     raise ConfigurationError(
         f"no `{_FOLDER}/` folder here or above",
-        remedy="run inside a project, or name one with `-C DIR`",
+        remedy="run inside a project, name one with `-C DIR`, or make one with `reconciler init`",
     )
+
+
+def within_repository(root: Path) -> str:
+    """Where a project is in its repository: as `audiences/`, "" where it is all of it, or in none."""
+    here = root.resolve()
+    repository = next((folder for folder in (here, *here.parents) if (folder / ".git").exists()), here)
+    within = here.relative_to(repository).as_posix()
+    return "" if within == "." else f"{within}/"
 
 
 def environments(root: Path) -> tuple[str, ...]:

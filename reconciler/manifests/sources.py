@@ -12,7 +12,7 @@ _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
 
 def is_remote(data_root: str) -> bool:
-    """An object store: it is looked at when a plan reads it, not here."""
+    """An object store, which no version reads yet."""
     return bool(_URL.match(data_root))
 
 
@@ -28,6 +28,12 @@ def check(inventory: Inventory, root: Path, data_root: str | None) -> Iterator[F
         yield Flaw(home.place("data", "root"), Rank.SCHEMA, f"{what} does not exist", remedy)
         return
     yield from _missing(inventory, root / declared)
+
+
+def are_elsewhere(inventory: Inventory, root: Path) -> bool:
+    """The declared folder is not on this machine, as in a job that gets no data."""
+    declared = _declared(inventory, None)
+    return bool(declared) and not is_remote(declared) and not (root / declared).is_dir()
 
 
 def _declared(inventory: Inventory, data_root: str | None) -> str:
@@ -62,7 +68,12 @@ def _patterns(audience: Document) -> Iterator[tuple[tuple[Step, ...], str]]:
             yield ("exclude", number, "files", index), pattern
 
 
-def notes(inventory: Inventory, data_root: str | None) -> Iterator[str]:
+def notes(inventory: Inventory, root: Path, data_root: str | None) -> Iterator[str]:
     """Says when nothing could be looked at."""
-    if inventory.home and is_remote(_declared(inventory, data_root)):
-        yield f"{inventory.home.place('data', 'root')}: sources on an object store are not checked offline"
+    if inventory.home is None:
+        return
+    place = inventory.home.place("data", "root")
+    if is_remote(_declared(inventory, data_root)):
+        yield f"{place}: an object store can't be read yet: sync or mount it, and give --data-root"
+    elif not data_root and are_elsewhere(inventory, root):
+        yield f"{place}: the data folder is not here, so that sources are not checked"

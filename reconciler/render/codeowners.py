@@ -39,10 +39,10 @@ class Block:
     last: bool
 
 
-def codeowners(reserved: Sequence[str], owners: Owners) -> str:
+def codeowners(manifests: str, reserved: Sequence[str], owners: Owners) -> str:
     """A block to end CODEOWNERS with. The last rule that matches a file counts: the general one is first."""
-    general = [f"/environments/ {' '.join(owners.others)}"] if owners.others else []
-    rules = dict.fromkeys(f"/{_pattern(path)} {' '.join(owners.admins)}" for path in reserved)
+    general = [f"{_pattern(manifests)} {' '.join(owners.others)}"] if owners.others else []
+    rules = dict.fromkeys(f"{_pattern(path)} {' '.join(owners.admins)}" for path in reserved)
     return "\n".join([f"# {owners}", *general, *rules, _END, ""])
 
 
@@ -61,4 +61,4 @@ def _pattern(path: str) -> str:
     """A file whose name would mean something else in a pattern is owned with its whole folder."""
     while not _PLAIN.fullmatch(path):
         path = path.rstrip("/").rpartition("/")[0] + "/"
-    return path
+    return "*" if path == "/" else f"/{path}"

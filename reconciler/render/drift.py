@@ -1,43 +1,64 @@
 """Drift as a document: one row for each address that is not as we left it."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from operator import attrgetter
 
 from reconciler.core.drift import Drift
 from reconciler.render.document import Document, Header, Section, Totals
 from reconciler.render.figures import Figures, counted, stamp
-from reconciler.render.rows import Attribute, Kind, Line, Members, Row, Tone
-from reconciler.render.text import name, quoted
+from reconciler.render.rows import Kind, Line, Members, Row, Tone, attribute
+from reconciler.render.text import name
 
 
-def drift_document(
-    header: Header, drifts: tuple[Drift, ...], looked_at: int, counts: int, figures: Figures
-) -> Document:
-    """`looked_at` addresses were compared, `counts` of them by their members too."""
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """At how many addresses was looked, of how many members were compared, how many were out of sight.
+
+    `may_vanish`: a larger share that is gone is lost access until proven otherwise.
+    """
+
+    at: int
+    counted: int
+    unseen: int = 0
+    may_vanish: float = 0.1
+
+
+def drift_document(header: Header, drifts: tuple[Drift, ...], looked: Looked, figures: Figures) -> Document:
     rows = tuple(_row(drift, figures) for drift in drifts)
     sections = (Section(Kind.DRIFT, rows),) if rows else ()
-    totals = Totals(tuple((one.kind, len(one.rows)) for one in sections), looked_at - len(rows), "", "")
-    return Document(
-        header, sections, totals, _summary(len(rows), looked_at), notes=tuple(_notes(looked_at, counts))
-    )
+    totals = Totals(tuple((one.kind, len(one.rows)) for one in sections), looked.at - len(rows), "", "")
+    notes = tuple(_notes(drifts, looked))
+    return Document(header, sections, totals, _summary(len(rows), looked.at), notes=notes)
 
 
 def _summary(drifted: int, looked_at: int) -> str:
     all_of = counted(looked_at, "address", "addresses")
+    them = "it" if looked_at == 1 else "them"
     if not drifted:
-        return (
-            f"No drift: {all_of} as we left them." if looked_at != 1 else "No drift: 1 address as we left it."
-        )
+        return f"No drift: {all_of} as we left {them}."
     verb = "is" if drifted == 1 else "are"
     return f"Drift: {drifted:,} of {all_of} {verb} not as we left {'it' if drifted == 1 else 'them'}."
 
 
-def _notes(looked_at: int, counts: int) -> Iterator[str]:
-    if counts < looked_at:
-        waiting = counted(looked_at - counts, "address", "addresses")
+def _notes(drifts: tuple[Drift, ...], looked: Looked) -> Iterator[str]:
+    gone, unknown = (sum(bool(which(one)) for one in drifts) for which in (_GONE, _UNKNOWN))
+    if (waiting := looked.at - gone - unknown - looked.counted) > 0:
         yield (
-            f"the members of {waiting} can't be compared yet: something was sent since Criteo's last "
-            "computation, or is still on its way"
+            f"the members of {counted(waiting, 'address', 'addresses')} can't be compared now: something "
+            "was sent since Criteo's last computation or is on its way, or people from a lost state may be "
+            "in them"
         )
+    if looked.unseen:
+        yield (
+            f"{counted(looked.unseen, 'address', 'addresses')} could not be looked at: their account can't "
+            "be listed with the credentials of today"
+        )
+    if gone > 1 and gone > looked.may_vanish * looked.at:
+        yield "so many are gone at once that access may be lost: `reconciler doctor` tests it"
+
+
+_GONE, _UNKNOWN = attrgetter("gone"), attrgetter("unknown")
 
 
 def _row(drift: Drift, figures: Figures) -> Row:
@@ -48,10 +69,7 @@ def _row(drift: Drift, figures: Figures) -> Row:
         type="",
         seat="",
         members=Members(),
-        attributes=tuple(
-            Attribute(one.name, *(quoted(side) if side else "none" for side in (one.before, one.after)))
-            for one in drift.attributes
-        ),
+        attributes=tuple(attribute(one) for one in drift.attributes),
         lines=tuple(_lines(drift, figures)),
         place="",
     )
@@ -60,12 +78,18 @@ def _row(drift: Drift, figures: Figures) -> Row:
 def _lines(drift: Drift, figures: Figures) -> Iterator[Line]:
     if drift.gone:
         yield Line(Tone.WARNING, f"segment {name(drift.gone)} is gone at Criteo; audiences built on it break")
-        yield Line(Tone.REMEDY, "the next apply creates it again; `reconciler plan` shows how")
+        again = "creates it again" if drift.wanted else "forgets it: it left the manifests"
+        yield Line(Tone.REMEDY, f"the next apply {again}; `reconciler plan` shows how")
+    if drift.unknown:
+        yield Line(Tone.WARNING, f"segment {name(drift.unknown)} bears its mark, and no state knows of it")
+        yield Line(Tone.REMEDY, "if the state is lost, `reconciler state rebuild` makes it anew")
     if drift.attributes:
-        yield Line(Tone.REASON, "somebody changed this at Criteo; the next apply changes it back")
+        yield Line(Tone.REASON, "somebody changed this at Criteo")
+        yield Line(Tone.REMEDY, "an apply changes it back; a refresh leaves it")
     if drift.counts:
         ours, theirs = map(figures.count, drift.counts)
         yield Line(Tone.WARNING, f"Criteo took {ours} identifiers from us and counts {theirs}")
         yield Line(Tone.REMEDY, "ask who else sends to this segment; Criteo never lists its members")
     if drift.touched_at:
         yield Line(Tone.REASON, f"somebody else changed it at {stamp(drift.touched_at)}, after we did")
+        yield Line(Tone.REMEDY, "look at it in Criteo; this is told until something is sent to it again")

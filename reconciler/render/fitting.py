@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
-IN_FULL = "the artifact of the run, or `reconciler show plan.json`"
+IN_FULL = "the artifact of the run, or `reconciler show FILE`"
 
 T = TypeVar("T")
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from reconciler.core.approval import Shown
 from reconciler.render.advice import divided, pieces
 from reconciler.render.document import Document
-from reconciler.render.outcome import ApplyReport
 from reconciler.render.rows import Kind, Row, Sizes, Tone
 from reconciler.render.text import name
 
@@ -28,7 +27,7 @@ def html(document: Document, digest: str = "") -> str:
         document=document,
         digest=name(digest),
         look=_look(document),
-        outcome_look=_outcome_look(document.outcome) if document.outcome else "",
+        outcome_look=document.outcome.look if document.outcome else "",
         groups=_groups(document),
         scale=Scale.of(document.rows),
         divided=divided,
@@ -62,12 +61,6 @@ def _look(document: Document) -> str:
     if document.risks:
         return "risky"
     return "plain" if document.sections else "good"
-
-
-def _outcome_look(report: ApplyReport) -> str:
-    if report.failures:
-        return "bad"
-    return "risky" if report.stopped or report.not_attempted else "good"
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,14 +95,16 @@ def _advised(item: str, text: str) -> str:
     return f"{item}\n{remedy(text, '  ')}" if text else item
 
 
+_ALERTS = {"bad": "CAUTION", "risky": "WARNING", "good": "NOTE"}
+
+
 def _outcome(document: Document, room: int) -> str:
     report = document.outcome
     if not report:
         return ""
-    kind = "WARNING" if report.stopped or report.not_attempted else "NOTE"
     lines = [one for one in (report.headline, report.members, report.live) if one]
     lines += [f"Next: {report.next_step}"] if report.next_step else []
-    said = _alert("CAUTION" if report.failures else kind, lines, room)
+    said = _alert(_ALERTS[report.look], lines, room)
     items = [partial(_failure, one) for one in report.failures]
     items += [partial(_left, "stopped midway", address) for address in report.stopped]
     items += [partial(_left, "not attempted", address) for address in report.not_attempted]

@@ -7,15 +7,13 @@ from reconciler.render.document import Document, Section
 from reconciler.render.figures import counted
 from reconciler.render.fitting import fitted, fitting, joined, more
 from reconciler.render.inert import cell, code, remedy, words
-from reconciler.render.rows import Attribute, Kind, Line, Row, Tone
+from reconciler.render.rows import Attribute, Line, Row, Tone
 
 _FEW = 5
 """So many addresses are not worth a fold."""
 
 _SLACK = 300
 """For the words that say what is cut."""
-
-_TITLED = frozenset({Kind.CREATE, Kind.ADOPT, Kind.REPLACE})
 
 
 def risks(document: Document, room: int) -> str:
@@ -52,8 +50,8 @@ def _head(row: Row) -> str:
 
 def _said(row: Row) -> Iterator[str]:
     """All below an address, as the items of a list in its list."""
-    if row.title and row.kind in _TITLED and not any(one.name == "name" for one in row.attributes):
-        yield f"  - named {code(f'“{row.title}”')}"
+    if row.introduction:
+        yield f"  - named {code(f'“{row.introduction}”')}"
     yield from map(_attribute, row.attributes)
     yield from map(_line, row.lines)
 

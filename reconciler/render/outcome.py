@@ -4,6 +4,7 @@ import threading
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from operator import attrgetter
+from typing import Literal
 
 from reconciler.core.events import (
     BatchTaken,
@@ -93,6 +94,13 @@ class ApplyReport:
     stopped: tuple[str, ...]
     not_attempted: tuple[str, ...]
     next_step: str
+
+    @property
+    def look(self) -> Literal["good", "risky", "bad"]:
+        """How grave it is, for layouts that have colours."""
+        if self.failures:
+            return "bad"
+        return "risky" if self.stopped or self.not_attempted else "good"
 
 
 def apply_report(

@@ -59,6 +59,8 @@ def _said(one: Sighting) -> Iterator[str]:
         yield f"{_called(one.successor)} was about to replace it"
     if one.retired:
         yield f"{counted(len(one.retired), 'segment')} replaced earlier"
+    for left in one.aside:
+        yield f"{_called(left)} is left aside"
 
 
 def _called(segment: Segment) -> str:

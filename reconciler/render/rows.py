@@ -120,12 +120,19 @@ class Row:
     place: str
 
     @property
+    def introduction(self) -> str:
+        """The title where it is news; "" where it is not, or where an attribute says it."""
+        told = self.kind not in _TITLED or any(one.name == "name" for one in self.attributes)
+        return "" if told else self.title
+
+    @property
     def risky(self) -> bool:
         """To be looked at first."""
         return self.kind in _RISKY or any(line.tone in {Tone.WARNING, Tone.PROBLEM} for line in self.lines)
 
 
-_RISKY = frozenset({Kind.REPLACE, Kind.FORGET, Kind.BLOCKED})
+_TITLED = frozenset({Kind.CREATE, Kind.ADOPT, Kind.REPLACE})
+_RISKY = frozenset({Kind.REPLACE, Kind.FORGET, Kind.DRIFT, Kind.BLOCKED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,10 +242,10 @@ def _transfer(members: MemberChange, voice: Voice) -> Iterator[Line]:
 
 
 def _texts(changes: Iterable[AttributeChange]) -> tuple[Attribute, ...]:
-    return tuple(_text(change) for change in changes)
+    return tuple(map(attribute, changes))
 
 
-def _text(change: AttributeChange) -> Attribute:
+def attribute(change: AttributeChange) -> Attribute:
     """The mark at the end of a description is no news to anybody, unless all that changes is the mark."""
     sides = (change.before, change.after)
     bare = tuple(unmarked(side) for side in sides)

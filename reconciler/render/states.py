@@ -93,6 +93,7 @@ def _said(receipt: Receipt, figures: Figures) -> Iterator[str]:
     if receipt.successor or receipt.renew:
         yield "being replaced"
     if receipt.retired:
-        yield f"{counted(len(receipt.retired), 'segment')} retired"
+        ids = ", ".join(one.holding.segment_id for one in receipt.retired)
+        yield f"{counted(len(receipt.retired), 'segment')} retired: {ids}"
     if receipt.forgotten_at:
         yield f"forgotten {stamp(receipt.forgotten_at)}"

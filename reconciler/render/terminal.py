@@ -30,7 +30,6 @@ _STYLES = {
 }
 _ADDED, _REMOVED = "green", "red"
 _TONES = {Tone.REASON: "", Tone.WARNING: "yellow", Tone.PROBLEM: "red", Tone.REMEDY: "", Tone.DETAIL: "dim"}
-_TITLED = frozenset({Kind.CREATE, Kind.ADOPT, Kind.REPLACE})
 
 
 class _Forgiving(io.TextIOBase):
@@ -214,8 +213,8 @@ class Layout:
             yield Text(" " * INDENT) + Text(GAP).join(said)
 
     def _below(self, row: Row) -> Iterator[Text]:
-        if row.title and row.kind in _TITLED and not any(one.name == "name" for one in row.attributes):
-            yield from wrapped(f"named “{row.title}”", "", INDENT, self._out, hang=2)
+        if row.introduction:
+            yield from wrapped(f"named “{row.introduction}”", "", INDENT, self._out, hang=2)
         for one in row.attributes:
             note = f" ({one.note})" if one.note else ""
             text = f"{one.name} {one.before} → {one.after}{note}"

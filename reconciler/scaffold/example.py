@@ -13,7 +13,7 @@ def example(today: date) -> dict[str, str]:
         f"{number:06d},person{number}@example.com,{today - timedelta(days=number % SPREAD)}"
         for number in range(1, CUSTOMERS + 1)
     )
-    suppressed = (f"person{number * 7}@example.com" for number in range(1, SUPPRESSED + 1))
+    suppressed = (f"person{number * 14}@example.com" for number in range(1, SUPPRESSED + 1))
     return {
         "customers/example.csv": _lines("customer_id,email,last_order", *customers),
         "suppressed.csv": _lines("email", *suppressed),

@@ -20,6 +20,15 @@ class Automation(StrEnum):
 
 CODEOWNERS = {Automation.GITHUB: ".github/CODEOWNERS", Automation.GITLAB: "CODEOWNERS"}
 """Where it is looked for, and administrators own it."""
+REQUEST = {Automation.GITHUB: "pull request", Automation.GITLAB: "merge request"}
+"""What a change is called that awaits review."""
+
+
+INSTALLED = {
+    Automation.GITHUB: ".github/actions/reconciler/",
+    Automation.GITLAB: ".gitlab/reconciler/",
+}
+"""The folder of what jobs install."""
 
 
 def repository(automation: Automation, schemas: Path, today: date) -> dict[str, bytes]:
@@ -38,5 +47,15 @@ def _rendered(folder: str, automation: Automation) -> Iterator[tuple[str, bytes]
                 part.replace("dot_", ".", 1) if part.startswith("dot_") else part for part in path.parts
             )
             text = template.read_text(encoding="utf-8")
-            text = text.replace("@version@", __version__).replace("@codeowners@", CODEOWNERS[automation])
+            for mark, word in _words(automation).items():
+                text = text.replace(mark, word)
             yield name, text.encode()
+
+
+def _words(automation: Automation) -> dict[str, str]:
+    return {
+        "@version@": __version__,
+        "@codeowners@": CODEOWNERS[automation],
+        "@request@": REQUEST[automation],
+        "@automation@": f"`{INSTALLED[automation]}`",
+    }

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from reconciler.core.errors import StorageError
+from reconciler.disk.atomic import writing
 
 Version = tuple[str | None, str | None]
 """What a conditional write compares: the entity tag, and the generation where a store counts them."""
@@ -112,14 +113,16 @@ class ObjectStore:
             self._store.put(path, content)
 
     def download(self, path: str, file: Path) -> bool:
+        """What this machine's disk refuses is not the store's fault."""
         with self._explained("read"):
             try:
-                with file.open("wb") as target:
-                    for piece in self._store.get(path).stream():
-                        target.write(piece)
+                pieces = self._store.get(path).stream()
             except FileNotFoundError as error:
                 _must_be_there(error)
                 return False
+            with writing(file) as target:
+                for piece in pieces:
+                    target.write(piece)
             return True
 
     def remove(self, path: str) -> None:
@@ -163,7 +166,8 @@ class ObjectStore:
                 raise self._denied(doing) from None
             raise UnreachableError(
                 f"can't {doing} {self._url}: the store gives no good answer",
-                remedy="check the network and the store's status, then run again: nothing is lost",
+                remedy="check the network, the store's status, and whether a variable such as "
+                "AWS_ENDPOINT_URL names another store; then run again: nothing is lost",
             ) from None
 
     def _denied(self, doing: str) -> UnreachableError:

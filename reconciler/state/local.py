@@ -164,10 +164,10 @@ class LocalWriter(LocalReader):
                 self._opened = self._put_head(replace(old, serial=old.serial + 1))
             return self._opened
 
-    def mark(self, use: Use) -> None:
+    def mark(self, use: Use, since: datetime) -> None:
         with self._writing():
             head = self.open_run()
-            self._opened = self._put_head(replace(head, uses=used(head.uses, use)))
+            self._opened = self._put_head(replace(head, uses=used(head.uses, use, since)))
 
     def begin(self, head: Head, key: bytes) -> None:
         with self._writing():

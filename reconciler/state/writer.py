@@ -132,12 +132,12 @@ class RemoteWriter(RemoteReader):
                 self._opened = True
             return self._current().head
 
-    def mark(self, use: Use) -> None:
+    def mark(self, use: Use, since: datetime) -> None:
         with self._writing():
             self.open_run()
             old = self._current()
             with self._mine():
-                self._put_head(old, replace(old.head, uses=used(old.head.uses, use)), old.addresses)
+                self._put_head(old, replace(old.head, uses=used(old.head.uses, use, since)), old.addresses)
 
     def begin(self, head: Head, key: bytes) -> None:
         with self._writing():

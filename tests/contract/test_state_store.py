@@ -172,11 +172,11 @@ def test_marks_of_approvals_stay_and_the_newest_of_each_counts(reopen: Open) -> 
     begun, other = Use("sha256:a", NOON), Use("sha256:b", NOON)
     done = replace(begun, completed_at=NOON)
     with reopen().lock("me") as writer:
-        writer.mark(begun)
-        writer.mark(other)
+        writer.mark(begun, NOON)
+        writer.mark(other, NOON)
     with reopen().lock("me") as writer:
-        writer.mark(done)
-        writer.mark(done)
+        writer.mark(replace(other, digest="sha256:old", started_at=NOON - timedelta(days=1)), NOON)
+        writer.mark(done, NOON)
     found = reopen().reader().head()
     assert found is not None
     assert found.serial == 2
@@ -544,7 +544,7 @@ def test_a_writer_is_of_no_use_when_its_lock_is_gone(reopen: Open, file: Callabl
         lambda writer: writer.keep(ONE, file("one")),
         lambda writer: writer.prune(),
         lambda writer: writer.open_run(),
-        lambda writer: writer.mark(Use("sha256:a", NOON)),
+        lambda writer: writer.mark(Use("sha256:a", NOON), NOON),
         lambda writer: writer.key(),
         lambda writer: writer.begin(Head("a", 1, "sandbox"), b"k" * 32),
         lambda writer: writer.set_aside(),

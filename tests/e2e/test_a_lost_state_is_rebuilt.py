@@ -145,7 +145,15 @@ def test_two_segments_with_one_mark_stop_it_until_somebody_says_which(project: P
     assert "there is no segment 12 " in say(project, "--union", "-y", "--take", "email/buyers=12", code=5)
     said = say(project, "--union", "--yes", "--take", f"email/buyers={copied}", code=5)
     assert "bears the mark of another address" in said
+    for takes in (["email/buyers=1", "email/buyers=2"], ["email/buyers=1", "customer/buyers=1"]):
+        twice = [word for one in takes for word in ("--take", one)]
+        assert "an address or a segment twice" in say(project, "--union", "--yes", *twice, code=64)
+    assert f"segment {copied} “Copied” is left aside" in say(
+        project, "--take", f"customer/buyers={customer.id}"
+    )
     say(project, "--union", "--yes", "--take", f"customer/buyers={customer.id}")
+    said = say(project, "--take", f"email/buyers={customer.id}", "--only", "email/buyers")
+    assert f"segment {customer.id} is the one of customer/buyers" in said
     project.run("apply", "sandbox", "--yes")
     assert held(project, "Buyers (customer)") == customers(OLD) | customers(NEW)
     project.run("plan", "sandbox", "--detailed-exitcode")

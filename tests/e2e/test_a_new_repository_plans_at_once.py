@@ -42,6 +42,23 @@ def test_what_is_in_the_way_is_named_and_nothing_is_written(tmp_path: Path):
     assert (tmp_path / "README.md").read_text() == "mine"
 
 
+def test_what_is_no_folder_where_one_has_to_be_is_named_and_nothing_is_written(tmp_path: Path):
+    (tmp_path / "data").write_text("mine")
+    (tmp_path / "schemas").symlink_to("nowhere")
+    (tmp_path / "README.md").write_text("mine")
+    said = Project(tmp_path).run("init", code=3).said
+    for told in ("data: it is no folder", "schemas: it is no folder", "README.md: it is there already"):
+        assert told in said
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["README.md", "data", "schemas"]
+    said = Project(tmp_path).run("init", "data/audiences", code=3).said
+    assert f"{tmp_path}/data: it is no folder" in "".join(said.split("\n"))
+
+
+def test_what_the_system_refuses_names_the_place(tmp_path: Path):
+    said = "".join(Project(tmp_path).run("init", long := "a" * 300, code=10).said.split())
+    assert f"can'twrite{tmp_path}/{long}/" in said
+
+
 def test_it_leaves_environments_of_others_alone(tmp_path: Path):
     (tmp_path / "environments/mine").mkdir(parents=True)
     assert "environments: it is there already" in Project(tmp_path).run("init", code=3).said

@@ -93,6 +93,37 @@ def test_a_killed_apply_repeats_at_most_one_batch_per_segment(project):
     assert "No changes." in project.run("plan", "sandbox").said
 
 
+def test_an_approved_apply_that_is_killed_again_and_again_ends_as_it_was_approved(project):
+    """And the source moves a little in between, so that targets are given up half-way."""
+    home = project.root / "environments" / "sandbox" / "environment.yaml"
+    home.write_text(home.read_text().replace("batchSize: 100", "batchSize: 100, quiet: 1s"))
+    project.run("plan", "sandbox", "--out", "plan.json")
+    latency(project, 0.1)
+    command = project.command("apply", "sandbox", "--yes", "--approved", "plan.json")
+    for calls in (4, 9):
+        process = subprocess.Popen(
+            command,
+            cwd=project.root,
+            env=surroundings(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        while len(member_calls(project)) < calls:
+            time.sleep(0.03)
+        process.kill()
+        process.wait(timeout=30)
+        assert '"completed_at": null' in project.serial()
+        project.people(*PEOPLE[calls:])
+    latency(project, 0)
+    said = project.run(*command[3:]).said
+    assert project.members("customer") == {f"c{number}" for number in PEOPLE[9:]}, said
+    assert '"completed_at": null' not in project.serial()
+    project.people(*PEOPLE[20:])
+    refused = project.run(*command[3:], code=6).said
+    assert "was applied in full" in refused
+
+
 def test_what_fails_is_left_for_the_next_run(project):
     with project.emulator() as emulator:
         emulator.fault("500-before", "bulkCreateAudienceSegments")

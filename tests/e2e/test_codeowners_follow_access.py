@@ -1,5 +1,6 @@
 """Whoever may not send to a destination may not change what is sent there without its admins."""
 
+import pytest
 from command_line import AUDIENCE, REPOSITORY, Project
 
 MADE = ("codeowners", "--admins", "@acme/admins", "--owners", "@acme/marketing", "--owners", "@acme/crm")
@@ -16,9 +17,13 @@ BEST = AUDIENCE.replace("uyers", "est").replace("[email, customer]", "[vip]")
 BLOCK = """\
 # reconciler codeowners --admins @acme/admins --owners @acme/marketing --owners @acme/crm
 /environments/ @acme/marketing @acme/crm
+/.github/ @acme/admins
+/.gitlab-ci.yml @acme/admins
+/.gitlab/ @acme/admins
+/CODEOWNERS @acme/admins
+/docs/CODEOWNERS @acme/admins
 /environments/sandbox/credentials.yaml @acme/admins
 /environments/sandbox/environment.yaml @acme/admins
-/environments/sandbox/overrides.yaml @acme/admins
 /environments/sandbox/rest.yaml @acme/admins
 # end of reconciler codeowners
 """
@@ -39,12 +44,21 @@ def test_what_is_sent_to_a_reserved_destination_is_reserved(tmp_path):
     sandbox = tmp_path / "environments/sandbox"
     (sandbox / "vip.yaml").write_text(RESERVED)
     (sandbox / "best.yaml").write_text(BEST)
-    (tmp_path / ".github").mkdir()
     rules = project.run(*MADE).said.splitlines()
     assert "/environments/sandbox/vip.yaml @acme/admins" in rules
     assert "/environments/sandbox/best.yaml @acme/admins" in rules
-    assert "/.github/ @acme/admins" in rules
     assert not any("buyers.yaml" in rule for rule in rules)
+
+
+@pytest.mark.parametrize(("name", "rule"), [("audiences", "/audiences/environments/"), ("our [a]", "*")])
+def test_a_project_in_a_folder_of_a_repository_is_named_from_its_root(tmp_path, name, rule):
+    (tmp_path / ".git").mkdir()
+    (tmp_path / name).mkdir()
+    rules = made(tmp_path / name).run(*MADE).said.splitlines()
+    assert f"{rule} @acme/marketing @acme/crm" in rules
+    own = rule if rule == "*" else f"{rule}sandbox/credentials.yaml"
+    assert {f"{own} @acme/admins", "/.github/ @acme/admins"} <= set(rules)
+    assert not any(one.startswith(("/environments/", "//")) for one in rules)
 
 
 def test_a_name_that_is_a_pattern_is_owned_with_its_folder(tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,12 @@ def test_a_plan_an_apply_and_drift_are_written(project: Project) -> None:
     }
 
 
+def test_a_state_that_is_lost_is_told_by_drift(project: Project) -> None:
+    project.run("apply", "sandbox", "--yes")
+    shutil.rmtree(project.root / ".reconciler" / "state")
+    made(project, "drift", "sandbox", code=2, says="bears its mark, and no state knows of it")
+
+
 def test_a_plan_tells_drift_from_what_the_manifests_ask_for(project: Project) -> None:
     project.run("apply", "sandbox", "--yes")
     with project.emulator() as emulator:
@@ -114,6 +121,22 @@ def test_an_unreachable_criteo_is_written(tmp_path: Path) -> None:
     assert trouble["problem"] in bare((tmp_path / "made.html").read_text())
 
 
+def test_one_form_that_can_not_be_written_keeps_no_other_away(project: Project) -> None:
+    """A folder appears where the file was to be, once the work has begun."""
+    out = project.root / "made.json"
+    plant = "import pathlib, reconciler.commands.planning as p; make = p.make_plan\n"
+    plant += f"def made(*a):\n    pathlib.Path({str(out)!r}).mkdir(exist_ok=True)\n    return make(*a)\n"
+    plant += "p.make_plan = made\nimport reconciler.commands.apply as a; a.make_plan = made\n"
+    (project.root / "sitecustomize.py").write_text(plant)
+    for command, code in ((("plan", "sandbox"), 10), (("apply", "sandbox", "--yes", "--refresh"), 6)):
+        said = project.run(*command, *FORMS, code=code, PYTHONPATH=str(project.root)).said
+        assert f"can't write {out}" in bare(said).replace(" /", "/").replace("write/", "write /")
+        assert (project.root / "made.md").exists()
+        assert (project.root / "made.html").exists()
+        (project.root / "made.md").unlink()
+        out.rmdir()
+
+
 def test_json_is_all_that_goes_to_standard_output(project: Project) -> None:
     for command in (("plan", "sandbox"), ("drift", "sandbox")):
         Draft202012Validator(SCHEMA).validate(json.loads(project.run(*command, "--json", "--quiet").said))
@@ -125,6 +148,8 @@ def test_json_is_all_that_goes_to_standard_output(project: Project) -> None:
 def test_a_file_that_can_not_be_written_is_said_before_anything_is_done(project: Project) -> None:
     said = project.run("apply", "sandbox", "--yes", "--out", "nowhere/plan.json", code=10).said
     assert "its folder is not there" in bare(said)
+    twice = ("--html", "made", "--markdown", "./made")
+    assert "a file of its own" in project.run("plan", "sandbox", *twice, code=64).said
     said = project.run("apply", "sandbox", "--yes", "--html", "data", code=10).said
     assert "it is a folder" in bare(said)
     assert not (project.root / ".reconciler" / "state").exists()

@@ -64,6 +64,10 @@ def refused(project: Project, *arguments: str, says: str, approved: str = "plan.
     assert head(project) == serial
 
 
+def bare(said: str) -> str:
+    return " ".join(said.split())
+
+
 def head(project: Project) -> str:
     file = project.root / ".reconciler" / "state" / "sandbox" / "head.json"
     return file.read_text() if file.exists() else ""
@@ -109,8 +113,7 @@ def another_seat(project: Project) -> None:
 
 def another_lineage(project: Project) -> None:
     shutil.rmtree(project.root / ".reconciler" / "state")
-    for name in (".reconciler/emulator",):
-        shutil.rmtree(project.root / name)
+    shutil.rmtree(project.root / ".reconciler" / "emulator")
     project.people(*range(5_000))
     apply(project)
     project.people(*range(5_100))
@@ -132,6 +135,19 @@ def tampered(project: Project) -> None:
     forge(project, lambda plan: plan["approval"]["changes"][0].update(removes=9_000), sign=False)
 
 
+def from_the_future(project: Project) -> None:
+    forge(project, lambda plan: plan["approval"].update(made_at="2099-01-01T00:00:00+00:00"))
+
+
+def no_time_at_all(project: Project) -> None:
+    forge(project, lambda plan: plan["approval"].update(made_at="2026-99-99T00:00:00+00:00"))
+
+
+def other_data(project: Project) -> None:
+    (project.root / "data").rename(project.root / "exports")
+    change(project, "environment", "root: data", "root: exports")
+
+
 def another_environment(project: Project) -> None:
     forge(project, lambda plan: plan.update(environment="production"))
 
@@ -149,6 +165,9 @@ def forge(project: Project, change: Callable[[dict[str, Any]], object], *, sign:
         (another_definition, "its definition is not the one that was approved"),
         (another_seat, "the seats have changed since the plan was approved"),
         (another_lineage, "the approved plan was made from another state"),
+        (from_the_future, "the approved plan is from the future, 2099-01-01 00:00 UTC"),
+        (no_time_at_all, "is no plan that this version of reconciler reads"),
+        (other_data, "its definition is not the one that was approved"),
         (too_old, "hours old, where 72.0 is the limit (approval.maxAge)"),
         (another_major_version, "was made by reconciler 7.0.0, and this is"),
         (another_format, "is no plan that this version of reconciler reads"),
@@ -247,7 +266,7 @@ def test_members_that_nobody_was_asked_about_are_left_to_the_refresh(project: Pr
     change(project, "buyers", "title: Buyers", "title: Customers")
     approve(project)
     (project.root / "data" / "friends.csv").write_text("email\nfriend1@example.com\nfriend2@example.com\n")
-    said = " ".join(apply(project, "--approved", "plan.json").split())
+    said = bare(apply(project, "--approved", "plan.json"))
     assert "2 applied" in said
     assert "1 address has new members that were not part of the approval" in said
     assert "1 applied" in apply(project, "--refresh")
@@ -264,6 +283,23 @@ def test_a_run_that_was_interrupted_goes_on_with_its_approval(project: Project) 
     assert len(project.members("email")) == 5_000
 
 
+def test_of_an_approval_that_is_applied_in_parts_the_rest_can_be_applied(project: Project) -> None:
+    approve(project)
+    for only in ("email/buyers", "customer/buyers"):
+        assert "1 applied" in apply(project, "--approved", "plan.json", "--only", only)
+    assert '"completed_at": null' in head(project)
+    assert "No changes." in apply(project, "--approved", "plan.json")
+    assert '"completed_at": null' not in head(project)
+
+
+def test_what_a_run_and_drift_have_saved_approves_nothing(project: Project) -> None:
+    apply(project, "--out", "plan.json")
+    project.people(*range(5_100))
+    refused(project, says="was not saved by `plan`, and approves nothing")
+    project.run("drift", "sandbox", "--out", "plan.json")
+    refused(project, says="was not saved by `plan`, and approves nothing")
+
+
 def test_a_refresh_brings_members_up_to_date_and_nothing_else(project: Project) -> None:
     before = len(project.writes()) if (project.root / ".reconciler").exists() else 0
     said = apply(project, "--refresh", code=STALE)
@@ -276,11 +312,24 @@ def test_a_refresh_brings_members_up_to_date_and_nothing_else(project: Project) 
 
     before = len(project.writes())
     change(project, "buyers", "title: Buyers", "title: Customers")
-    assert "name or description at Criteo, is to change" in apply(project, "--refresh", code=STALE)
+    assert "its definition is not the one that was applied" in bare(apply(project, "--refresh", code=STALE))
     (project.root / "environments" / "sandbox" / "buyers.yaml").unlink()
     add_friends(project)
     assert "it is to be forgotten" in apply(project, "--refresh", code=STALE)
     assert len(project.writes()) == before
+
+
+def test_a_name_that_somebody_changed_at_criteo_keeps_no_member_away(project: Project) -> None:
+    apply(project)
+    with project.emulator() as emulator:
+        segment = next(one for one in emulator.segments() if "(email)" in one.name)
+        emulator.rename_by_hand(segment.id, "Mine (email)")
+    project.people(*range(100, 5_000))
+    said = bare(apply(project, "--refresh"))
+    assert "2 applied" in said
+    assert "1 address has another name or description at Criteo" in said
+    assert len(project.members("email")) == 4_900
+    assert "drift: changed at Criteo" in project.run("plan", "sandbox").said
 
 
 def test_guards_stand_in_a_refresh_and_under_an_approval(project: Project) -> None:
@@ -306,9 +355,11 @@ def test_a_pinned_source_sends_only_the_people_that_were_approved(project: Proje
     approve(project)
     project.people(*range(1, 5_051))
     refused(project, says="its people are not the ones that were approved")
-    assert "its source is pinned" in apply(project, "--refresh", code=STALE)
     project.people(*range(5_050))
     assert "2 applied" in apply(project, "--approved", "plan.json")
+    project.people(*range(5_060))
+    assert "2 addresses have other people in a pinned source" in bare(apply(project, "--refresh"))
+    assert len(project.members("email")) == 5_050
 
 
 def test_a_plan_that_a_guard_stands_against_can_be_shown_but_never_applied(project: Project) -> None:
@@ -318,7 +369,7 @@ def test_a_plan_that_a_guard_stands_against_can_be_shown_but_never_applied(proje
     project.run("plan", "sandbox", "--out", "plan.json", code=5)
     assert "80% of the members would leave" in project.run("show", "plan.json").said
     project.people(*range(4_900))
-    refused(project, says="holds nothing that can be applied")
+    refused(project, says="is a plan that could not be made or applied")
 
 
 def test_a_stale_plan_can_be_shown_but_not_applied(project: Project) -> None:

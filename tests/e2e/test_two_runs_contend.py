@@ -456,3 +456,33 @@ def allowed(sent: list[Sent], contenders: list[Contender]) -> dict[str, int]:
         again = sum(before.people == after.people for before, after in pairwise(batches))
         bound[segment] += BATCH * (again + (codes.get((who, run), 0) != 0))
     return bound
+
+
+def batch(who: str, began: float, segment: str = "1") -> Sent:
+    return Sent(who, 1, began, began + 0.1, segment, "add", frozenset(), 200)
+
+
+BEFORE, TAKEOVER = (
+    [batch("first", 9.8), batch("first", 9.9, "2")],
+    [batch("second", 14.0), batch("second", 15.0)],
+)
+STOPPED = Stop("first", 1, 10.0, 10.0 + LONG)
+AWAKE = [batch("first", STOPPED.ended + 0.1), batch("first", STOPPED.ended + 0.1, "2")]
+
+
+@pytest.mark.parametrize(
+    ("stop", "others", "late", "slipped", "wrong"),
+    [
+        (STOPPED, TAKEOVER, AWAKE, 2, False),
+        (STOPPED, TAKEOVER, [*AWAKE, batch("first", STOPPED.ended + 0.3)], 2, True),
+        (STOPPED, [], [*AWAKE, batch("first", STOPPED.ended + 0.3)], 0, False),
+        (Stop("first", 1, 10.0, 10.0 + SHORT), TAKEOVER, AWAKE, 0, True),
+        (Stop("second", 1, 10.0, 10.0 + LONG), TAKEOVER, AWAKE, 0, True),
+    ],
+    ids=["one for each segment", "never two", "nobody came", "the lease outlasts it", "another was stopped"],
+)
+def test_the_witness_excuses_only_what_a_stop_can_explain(stop, others, late, slipped, wrong):
+    sent = sorted([*BEFORE, *others, *late], key=lambda one: one.began)
+    excused = among_others(just_awoken(sent, [stop]), sent)
+    assert len(excused) == slipped
+    assert bool(list(overlapping([one for one in sent if one not in excused]))) == wrong

@@ -14,12 +14,14 @@ from pathlib import Path
 
 import pytest
 import yaml
+from command_line import REPOSITORY as TREE
 from command_line import surroundings
 from fakes.gh import REPOSITORY, Forge
 from runner import SHELL, Ended, Runner
-from team import Team
+from team import Team, program
 
 PLAN, APPLY, REFRESH = "reconciler-plan.yml", "reconciler-apply.yml", "reconciler-refresh.yml"
+AWS = f"{TREE}/tests/fakes/aws.py"
 MARKER = "<!-- reconciler: production -->"
 
 pytestmark = pytest.mark.promise("approved")
@@ -48,6 +50,15 @@ class Story:
         assert labelled.result == "success", labelled.steps
         return planned
 
+    def plan_again(self, head: str, event: dict[str, object]) -> None:
+        """The job alone, in the same run, as *Re-run jobs* does."""
+        self.runner.attempt += 1
+        assert self.runner.run(PLAN, "plan", head, event).result == "success"
+
+    @property
+    def variables(self) -> dict[str, str]:
+        return self.runner.settings["vars"]
+
     def change(self, name: str) -> tuple[str, Ended]:
         """A pull request that adds an audience, planned; its commit."""
         head = self.team.push(name)
@@ -67,9 +78,10 @@ class Story:
         commit = self.team.git("rev-parse", "main")
         return self.runner.run(REFRESH, "refresh", commit, {"event_name": "schedule", "event": {}})
 
-    def artifact(self) -> Path:
-        """That of the last plan."""
-        return self.forge.artifact(str(self.runner.runs), "reconciler-plan-production") / "plan.json"
+    def artifact(self, file: str = "plan.json", job: str = "plan") -> Path:
+        """That of the last run."""
+        name = f"reconciler-{job}-production-{self.runner.attempt}"
+        return self.forge.artifact(str(self.runner.runs), name) / file
 
 
 @pytest.fixture
@@ -97,6 +109,7 @@ def test_a_change_is_planned_reviewed_merged_applied_and_refreshed(story: Story)
     assert applied.result == "success", applied.steps
     assert story.team.segments()["everybody (e-mail)"] == 1000
     assert "3 applied" in applied.summary
+    assert story.artifact("result.json", "apply").exists()
     assert applied.steps["Nothing was approved, so nothing may change"].outcome == "skipped"
 
     story.team.people(*range(5, 1010))
@@ -104,6 +117,8 @@ def test_a_change_is_planned_reviewed_merged_applied_and_refreshed(story: Story)
     assert refreshed.result == "success", refreshed.steps
     assert story.team.segments()["everybody (e-mail)"] == 1005
     assert "Applied on production" in " ".join(refreshed.summary.split())
+    assert story.artifact("result.json", "refresh").exists()
+    assert story.artifact("drift.json", "refresh").exists()
 
 
 def test_one_comment_follows_the_pull_request(story: Story):
@@ -208,7 +223,7 @@ def test_pull_requests_that_one_apply_missed_are_applied_with_the_next(story: St
 def test_the_merge_queue_plans_what_the_branch_will_be(story: Story):
     """Its commit becomes the branch's: its own plan is what is applied."""
     head = story.team.push("queued")
-    commit = story.merge(head)
+    commit = story.team.merge(head)
     story.runner.runs += 1
     queued = {"event_name": "merge_group", "event": {"merge_group": {"head_sha": commit}}, "ref_name": "q"}
     assert story.runner.runs_at_all(PLAN, "plan", commit, queued)
@@ -216,9 +231,81 @@ def test_the_merge_queue_plans_what_the_branch_will_be(story: Story):
     planned = story.runner.run(PLAN, "plan", commit, queued)
     assert planned.result == "success", planned.steps
     assert story.forge.kept["comments"] == []
+    story.forge.merge(commit, story.team.changes, head)
+    story.plan_again(commit, queued)
     applied = story.apply(commit)
     assert applied.result == "success", applied.steps
     assert story.team.segments()["queued (e-mail)"] == 1000
+
+
+def test_a_plan_that_is_made_again_after_the_merge_approves_nothing(story: Story):
+    """Reviewers saw the one before it: a job of a merged pull request can be run again by many."""
+    head, _ = story.change("everybody")
+    commit = story.merge(head)
+    story.team.people(*range(3000))
+    story.plan_again(head, story.pull_request(head))
+    applied = story.apply(commit)
+    assert applied.steps["Apply"].code == 6, applied.steps
+    assert story.team.writes() == 0
+    story.team.people(*range(1000))
+    assert story.apply(commit).result == "success"
+
+
+def test_a_plan_that_is_made_again_before_the_merge_counts(story: Story):
+    head, _ = story.change("everybody")
+    story.team.people(*range(3000))
+    story.plan_again(head, story.pull_request(head))
+    assert story.apply(story.merge(head)).result == "success"
+    assert story.team.segments()["everybody (e-mail)"] == 3000
+
+
+def test_what_is_in_a_bucket_is_brought_to_every_job_that_reads_it(story: Story):
+    environment = story.team.work / "environments/production/environment.yaml"
+    text = environment.read_text().replace(f"{story.team.shared}/data", "exports")
+    head = story.team.push()
+    environment.write_text(text)
+    story.team.audience("everybody")
+    head = story.team.push_more()
+    validated = story.runner.run(PLAN, "validate", head, story.pull_request(head))
+    assert "the data folder is not here" in validated.steps["Validate"].said
+    assert story.plan(head).steps["Plan"].code == 3
+
+    story.variables["RECONCILER_DATA"] = "s3://acme-cdp/exports"
+    program(story.team.programs / "aws", f"{AWS} {story.team.shared}/data")
+    assert story.plan(head).result == "success"
+    assert story.apply(story.merge(head)).result == "success"
+    assert story.team.segments()["everybody (e-mail)"] == 1000
+    story.team.people(*range(1001))
+    assert story.refresh().result == "success"
+    assert story.team.segments()["everybody (e-mail)"] == 1001
+
+
+def test_nothing_is_applied_before_there_is_an_environment(story: Story):
+    """So the first push of a new repository ends well."""
+    commit, push = story.team.git("rev-parse", "main"), {"event_name": "push", "event": {}}
+    assert story.runner.runs_at_all(APPLY, "apply", commit, push)
+    del story.variables["RECONCILER_ENVIRONMENTS"]
+    assert not story.runner.runs_at_all(APPLY, "apply", commit, push)
+    assert not story.runner.runs_at_all(REFRESH, "refresh", commit, push)
+
+
+@pytest.mark.parametrize(
+    ("whose", "plan", "result"),
+    [
+        (REPOSITORY, "success", "success"),
+        (REPOSITORY, "failure", "failure"),
+        (REPOSITORY, "cancelled", "failure"),
+        (REPOSITORY, "skipped", "failure"),
+        ("mallory/audiences", "skipped", "success"),
+    ],
+)
+def test_one_check_can_be_required_whatever_the_environments(
+    story: Story, whose: str, plan: str, result: str
+):
+    head = story.team.push()
+    event = story.pull_request(head, repository=whose)
+    assert story.runner.runs_at_all(PLAN, "planned", head, event)
+    assert story.runner.run(PLAN, "planned", head, event, plan=plan).result == result
 
 
 def test_a_fork_is_validated_and_nothing_more(story: Story):

@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -45,17 +46,22 @@ class Forge:
         return [one for one in reversed(self.kept["statuses"]) if one["sha"] == sha]
 
     def say_status(self, sha: str, who: str, said: dict[str, str]) -> None:
-        self.kept["statuses"].append({**said, "sha": sha, "creator": {"login": who}})
+        self.kept["statuses"].append({**said, "sha": sha, "creator": {"login": who}, "created_at": now()})
 
     def merge(self, commit: str, number: int, head: str, base: str = "main") -> None:
         pull = {
             "number": number,
-            "merged_at": "2026-11-24T09:00:00Z",
+            "merged_at": now(),
             "head": {"sha": head},
             "base": {"ref": base},
         }
         self.kept["pulls"].setdefault(commit, []).append(pull)
         self.save()
+
+
+def now() -> str:
+    """To the microsecond, where GitHub's ends with the second: a test merges in the same one."""
+    return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
 
 
 def api(forge: Forge, method: str, path: str, body: dict):

@@ -1,6 +1,7 @@
 """GitLab's interface as the scripts of our jobs use it, one project, over a loopback socket."""
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,15 @@ class Forge:
     artifacts: dict[str, Path] = field(default_factory=dict)
 
     def merge(self, commit: str, head: str) -> None:
-        self.merged[commit] = [{"sha": head, "state": "merged", "target_branch": "main"}]
+        merged = {"sha": head, "state": "merged", "target_branch": "main", "merged_at": now()}
+        self.merged[commit] = [merged]
 
 
 PROJECT = "/api/v4/projects/1"
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat()
 
 
 def application(forge: Forge) -> Flask:
@@ -78,7 +84,8 @@ def _of_commits(app: Flask, forge: Forge) -> None:
     def say(sha: str) -> Response:
         said = request.json
         said["status"] = said.pop("state")
-        forge.statuses.append({"id": len(forge.statuses), "sha": sha, "author": {"username": US}, **said})
+        known = {"id": len(forge.statuses), "sha": sha, "author": {"username": US}, "created_at": now()}
+        forge.statuses.append({**known, **said})
         return jsonify({})
 
     @app.get(f"{PROJECT}/repository/commits/<sha>/statuses")

@@ -15,7 +15,7 @@ from reconciler.core.members import Delta
 from reconciler.core.plan import AttributeChange, Change, Plan, Sending
 from reconciler.core.ports import Head
 from reconciler.render.document import Document, Subject, heading, plan_document, troubled
-from reconciler.render.drift import drift_document
+from reconciler.render.drift import Looked, drift_document
 from reconciler.render.figures import Figures
 from reconciler.render.outcome import Tally, apply_report
 
@@ -51,7 +51,7 @@ def _drift(figures: Figures) -> Document:
         Drift(GOLD.address, GOLD.name, gone="88121"),
         Drift(LAPSED.address, LAPSED.name, counts=(427_335, 12)),
     )
-    return drift_document(header, drifts, 8, 6, figures)
+    return drift_document(header, drifts, Looked(at=8, counted=6), figures)
 
 
 def _planned(plan: Plan, figures: Figures, subject: Subject = Subject.PLAN) -> Document:

@@ -73,3 +73,7 @@ def test_they_are_printed_on_github_only(tmp_path):
     assert "::error file=shop/environments/sandbox/buyers.yaml,line=2,col=7,title=" in there
     with_c = project.run("validate", "-C", "environments", code=3, GITHUB_ACTIONS="true")
     assert "::error file=environments/sandbox/buyers.yaml,line=2" in with_c.said
+    above, environ = Project(tmp_path), {"GITHUB_ACTIONS": "true", "GITHUB_WORKSPACE": str(tmp_path)}
+    for options in (["-C", "shop"], ["-Cshop/environments"], ["-qC", "shop"], ["-vqCshop"]):
+        said = above.run("validate", *options, code=3, **environ).said
+        assert "::error file=shop/environments/sandbox/buyers.yaml,line=2" in said

@@ -16,7 +16,7 @@ from fakes.clock import FakeClock
 from fakes.crash import Crash
 from fakes.criteo import FakeCriteo
 from fakes.members import MemoryEngine
-from histories import Histories, Step, some_edits
+from histories import Histories, Step, flights, some_edits
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import rule
 from lease_world import OneByOne
@@ -26,11 +26,12 @@ from reconciler.core.errors import StorageError
 from reconciler.core.members import SnapshotRef
 from reconciler.core.model import Address
 from reconciler.core.ports import StateReader, StateWriter
-from reconciler.core.receipt import Receipt
+from reconciler.core.receipt import Flight, Receipt
 from reconciler.state import objects, remote, writer
 from reconciler.state.bucket import UnreachableError
 from reconciler.state.lease import BEAT, Hold, Timing
-from reconciler.state.objects import LEASE, RECEIPTS, Objects, receipt_path
+from reconciler.state.leftovers import Leftovers
+from reconciler.state.objects import LEASE, RECEIPTS, SNAPSHOTS, Objects, receipt_path
 from reconciler.state.reader import Surroundings
 from reconciler.state.remote import RemoteStore
 
@@ -84,7 +85,8 @@ class BucketState:
     def __init__(self, folder: Path, clock: BeatingClock) -> None:
         self._clock = clock
         self.bucket = MemoryBucket(clock.now, self._before, self._after)
-        self._stores = [self._on(folder / machine) for machine in ("one", "two")]
+        self._machines = [folder / machine for machine in ("one", "two")]
+        self._stores = [self._on(machine) for machine in self._machines]
         self.before_write = self.after_write = lambda _step: None
         self._dead = False
         self._waits = 0
@@ -117,6 +119,9 @@ class BucketState:
         }, "a receipt lies where nobody looks"
         found = (there.receipt(one) for one in addresses)
         return {one.address: one.receipt for one in found if one and one.receipt}
+
+    def left_over(self) -> list[Receipt]:
+        return [one.after for machine in self._machines for one in Leftovers(machine / "leftovers").all()]
 
     def reader(self) -> StateReader:
         return self._store.reader()
@@ -186,16 +191,20 @@ class BucketWorld(World):
         self.store.crash()
         self.store.before_write = self.store.after_write = lambda _step: None
         survivor, reader = FileEngine(self.folder), self.store.reader()
-        for receipt in self.store.saved_receipts.values():
-            for digest in receipt.snapshots:
-                members = Path(reader.fetch(SnapshotRef(digest, 1))).read_text().splitlines()
-                assert survivor.snapshot(members).digest == digest
+        whole = (name for name in self.store.bucket.names(SNAPSHOTS) if name.endswith(".sha256"))
+        for digest in (name.removesuffix(".sha256") for name in whole):
+            members = Path(reader.fetch(SnapshotRef(digest, 1))).read_text().splitlines()
+            assert survivor.snapshot(members).digest == digest
         self.engine = survivor
 
 
 class BucketHistories(Histories):
     def made(self) -> BucketWorld:
         return BucketWorld()
+
+    def _flights(self) -> dict[str, tuple[Flight, int]]:
+        """What is left over on a machine announces as well what it could not announce in the bucket."""
+        return flights(self.world.store.left_over()) | super()._flights()
 
     def teardown(self) -> None:
         try:

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from golden import plan_cases as cases
 
-from reconciler.core.drift import Drift, comparable, drifts
+from reconciler.core.drift import Drift, comparable, drifts, unknown_to_the_state
+from reconciler.core.marks import mark
 from reconciler.core.members import EMPTY, NO_DELTA, SnapshotRef
 from reconciler.core.model import Desired
 from reconciler.core.plan import AttributeChange
@@ -63,7 +64,17 @@ def test_what_is_not_managed_is_nobodys_drift() -> None:
 
 def test_a_segment_that_is_gone_is_told_by_its_id() -> None:
     [drift] = found(segment=None)
-    assert (drift.gone, drift.title) == ("1", SPEC.name)
+    assert (drift.gone, drift.title, drift.wanted) == ("1", SPEC.name, True)
+    [drift] = found(segment=None, desired=replace(DESIRED, segments=()))
+    assert not drift.wanted
+
+
+def test_a_marked_segment_that_no_state_knows_is_told() -> None:
+    ours = replace(SEGMENT, description=f"x {mark('production', SPEC.address)}")
+    strange = replace(SEGMENT, description=mark("sandbox", SPEC.address))
+    [drift] = unknown_to_the_state(DESIRED, (), (SEGMENT, ours, strange))
+    assert (drift.address, drift.unknown) == (SPEC.address, "1")
+    assert list(unknown_to_the_state(DESIRED, {SPEC.address}, (ours,))) == []
 
 
 @pytest.mark.parametrize(("counted", "tells"), [(4_900, False), (4_851, False), (4_850, True), (5_000, True)])
@@ -83,8 +94,13 @@ def test_our_own_rename_is_no_touch_of_anybody_else() -> None:
     late = replace(SEGMENT, updated_at=LEFT + timedelta(hours=3))
     patched = replace(HOLDING, patched_at=LEFT + timedelta(hours=3))
     assert found(replace(RECEIPT, current=patched), late) == []
-    unanswered = replace(HOLDING, renames=(Rename("a", None, LEFT),))
-    assert found(replace(RECEIPT, current=unanswered), late) == []
+    under_way = (
+        replace(HOLDING, renames=(Rename("a", None, LEFT),)),
+        replace(HOLDING, transfer=Transfer(HOLDING.base, EMPTY, NO_DELTA)),
+        replace(HOLDING, maybe=SnapshotRef("cd", 1)),
+    )
+    for holding in under_way:
+        assert found(replace(RECEIPT, current=holding), late) == []
 
 
 @pytest.mark.parametrize(
@@ -94,6 +110,7 @@ def test_our_own_rename_is_no_touch_of_anybody_else() -> None:
         (HOLDING, LEFT + timedelta(hours=2), False),
         (replace(HOLDING, settled_at=LEFT + timedelta(hours=2)), LEFT + timedelta(hours=4), False),
         (replace(HOLDING, settled_at=None), LEFT + timedelta(days=1), False),
+        (replace(HOLDING, unknown_before=LEFT), LEFT + timedelta(days=1), False),
         (replace(HOLDING, segment_id=""), LEFT + timedelta(days=1), False),
         (replace(HOLDING, maybe=SnapshotRef("cd", 1)), LEFT + timedelta(days=1), False),
         (replace(HOLDING, transfer=Transfer(HOLDING.base, EMPTY, NO_DELTA)), LEFT + timedelta(days=1), False),

@@ -6,7 +6,7 @@ import pytest
 from manifest_project import FILES, Project, others
 
 from reconciler.core.errors import ConfigurationError
-from reconciler.manifests import environments, find_root, load
+from reconciler.manifests import environments, find_root, load, load_anywhere
 
 pytestmark = pytest.mark.promise("refused-early")
 
@@ -105,6 +105,7 @@ def test_the_root_is_the_nearest_parent_with_environments(tmp_path: Path) -> Non
     with pytest.raises(ConfigurationError) as caught:
         find_root(Path("/"))
     assert "-C DIR" in caught.value.remedy
+    assert "reconciler init" in caught.value.remedy
 
 
 @pytest.mark.parametrize("name", ["sandbx", "../environments/sandbox", "", "."])
@@ -116,15 +117,25 @@ def test_an_unknown_environment_names_the_known_ones(tmp_path: Path, name: str) 
     assert "environments here: sandbox" in caught.value.remedy
 
 
+def test_data_that_is_elsewhere_is_noted_where_none_is_needed(tmp_path: Path) -> None:
+    """Jobs that validate get none; a folder named by hand, and one that is there, are looked into."""
+    project = Project(tmp_path)
+    project.edit("environment.yaml", "root: data", "root: exports")
+    (note,) = others(load_anywhere(tmp_path, "sandbox").notes)
+    assert note.startswith("environments/sandbox/environment.yaml:5:14: the data folder is not here")
+    assert others(load_anywhere(tmp_path, "sandbox", data_root="data").notes) == ()
+    for data_root in (None, "nowhere"):
+        (tmp_path / "exports").mkdir(exist_ok=True)
+        with pytest.raises(ConfigurationError):
+            load_anywhere(tmp_path, "sandbox", data_root=data_root)
+
+
 def test_a_data_root_given_by_hand_replaces_the_declared_one(tmp_path: Path) -> None:
     """So production's audiences can be tried on local files."""
     project = Project(tmp_path)
     project.edit("environment.yaml", "root: data", 'root: "s3://bucket/exports"')
     (note,) = others(load(tmp_path, "sandbox").notes)
-    assert (
-        note
-        == "environments/sandbox/environment.yaml:5:14: sources on an object store are not checked offline"
-    )
+    assert "environment.yaml:5:14: an object store can't be read yet" in note
     assert others(load(tmp_path, "sandbox", data_root="data").notes) == ()
     assert load(tmp_path, "sandbox", data_root="data").environment.data_root == "data"
     with pytest.raises(ConfigurationError) as caught:

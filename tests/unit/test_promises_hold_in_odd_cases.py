@@ -282,9 +282,20 @@ def test_an_exclusion_list_that_holds_nobody_is_pointed_out(world):
 def test_what_a_replacement_left_behind_is_pointed_out(world):
     world.wishes = {ONE: Wish("x")}
     world.run()
-    old = segment(world, ONE).id
     world.wishes[ONE] = Wish("x", kind=(IdentifierType.EMAIL, Form.MD5))
     world.run()
     [note] = world.plan().notes
-    assert old in note
+    assert f"1 segment of {ONE}." in note
     assert "delete them in Criteo" in note
+
+
+def test_what_many_replacements_left_behind_is_one_note(world):
+    addresses = [Address("offsite", f"a{number}") for number in range(7)]
+    world.wishes = {one: Wish(one.audience) for one in addresses}
+    world.people |= {one.audience: people(1) for one in addresses}
+    world.run()
+    world.wishes = {one: Wish(one.audience, kind=(IdentifierType.EMAIL, Form.MD5)) for one in addresses}
+    world.run()
+    [note] = world.plan().notes
+    assert "7 segments of offsite/a0, offsite/a1, offsite/a2, offsite/a3, offsite/a4 and 2 more." in note
+    assert "`reconciler state show test`" in note

@@ -8,7 +8,7 @@ from golden import plan_cases as cases
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.core.approval import KEPT, Approved, ApprovedChange, ChangeKind, Use, apart, shown, used
+from reconciler.core.approval import Approved, ApprovedChange, ChangeKind, Use, apart, shown, used
 from reconciler.core.envelope import (
     Now,
     Verdict,
@@ -17,11 +17,12 @@ from reconciler.core.envelope import (
     is_refresh,
     judge,
     kind_of,
+    members_only,
     needs_approval,
 )
-from reconciler.core.members import EMPTY, NO_DELTA, Delta, SnapshotRef
+from reconciler.core.members import EMPTY, NO_DELTA, Delta
 from reconciler.core.model import Address, Seat
-from reconciler.core.plan import Adopt, Change, Forget, Plan, Steps, Update
+from reconciler.core.plan import Adopt, Change, Forget, PatchSegment, Plan, Steps, Turn, Update
 from reconciler.core.planner import restricted
 from reconciler.core.receipt import Holding, Receipt, Transfer
 
@@ -72,7 +73,7 @@ def why(verdict: Verdict) -> list[str]:
 @pytest.mark.parametrize("change", [CREATED, MOVED, FORGOTTEN, cases.replacement(cases.LAPSED, 40)])
 def test_the_very_plan_that_was_approved_is_covered(change: Change) -> None:
     verdict = judged(change, change)
-    assert verdict == Verdict((), frozenset({cases.LAPSED.address}), (), ("sha256:a",))
+    assert verdict == Verdict(covered=frozenset({cases.LAPSED.address}), digests=("sha256:a",))
 
 
 @given(st.integers(0, 3_000_000), st.integers(0, 3_000_000), st.integers(1, 9_000_000))
@@ -118,6 +119,7 @@ def test_a_direction_that_was_zero_counts_too() -> None:
         ({"seats": {"acme": Seat("1", "2")}}, now(), "the seats have changed"),
         ({"lineage": "other"}, now(), "made from another state"),
         ({"made_at": cases.NOW - timedelta(hours=73)}, now(), "is 73.0 hours old, where 72.0 is the limit"),
+        ({"made_at": cases.NOW + timedelta(minutes=3)}, now(), "is from the future, 2026-11-24 09:07 UTC"),
         ({}, now(Use("sha256:a", cases.NOW, cases.NOW)), "was applied in full on 2026-11-24 at 09:04 UTC"),
     ],
 )
@@ -163,6 +165,19 @@ def test_of_several_approvals_one_that_fits_is_enough_and_each_reason_is_said_on
     assert len(judge(cases.plan(CREATED), [old, old], now()).findings) == 1
 
 
+def test_an_approval_that_is_used_up_stands_in_no_others_way() -> None:
+    """Its addresses may have new members by now: those are for the refresh."""
+    applied = {cases.LAPSED.address: receipt(cases.LAPSED.definition)}
+    spent = approved(cases.plan(MOVED), digest="sha256:spent")
+    fresh = approved(cases.plan(cases.create(cases.HIGH, 40)))
+    at = now(Use("sha256:spent", cases.NOW, cases.NOW), receipts=applied)
+    verdict = judge(cases.plan(MOVED, cases.create(cases.HIGH, 40)), [spent, fresh], at)
+    assert verdict.covered == {cases.HIGH.address}
+    assert verdict.left == (cases.LAPSED.address,)
+    [said] = why(judge(cases.plan(MOVED), [spent], at))
+    assert "was applied in full" in said
+
+
 def test_what_an_interrupted_run_has_left_to_do_is_covered() -> None:
     """The create is done, and so is a part of the members: together they are what was approved."""
     size, target = Delta(0, 10_000, 0), cases.target(10_000).members
@@ -177,7 +192,18 @@ def test_what_an_interrupted_run_has_left_to_do_is_covered() -> None:
     ]
     done = {cases.LAPSED.address: receipt("of another time")}
     much = cases.update(cases.LAPSED, cases.members(0, 20_000, Delta(0, 20_000, 0)))
-    assert why(judge(cases.plan(much), [approved(cases.plan(CREATED))], now(started, receipts=done)))
+    [said] = why(judge(cases.plan(much), [approved(cases.plan(CREATED))], now(started, receipts=done)))
+    assert said.startswith("10,000 were approved to join, and now 20,000 would")
+
+
+def test_what_was_interrupted_twice_is_covered_though_no_receipt_tells_all_of_it() -> None:
+    """60,000 went before the source moved, 10,000 after it: only those, and the 30,000 left, are known."""
+    approval = approved(cases.plan(cases.create(cases.LAPSED, 100_000)))
+    begun = receipt(transfer=Transfer(cases.target(99_900).members, EMPTY, Delta(0, 40_000, 0), acked=10_000))
+    left = cases.update(cases.LAPSED, cases.members(60_000, 99_900, Delta(0, 30_000, 0), done=10_000))
+    at = now(Use("sha256:a", cases.NOW), receipts={cases.LAPSED.address: begun})
+    assert judge(cases.plan(left), [approval], at).covered
+    assert judge(cases.plan(left), [approval], at).unfinished == ("sha256:a",)
 
 
 def test_a_replacement_counts_what_its_new_segment_has_taken() -> None:
@@ -193,9 +219,9 @@ def test_new_members_alone_wait_for_the_refresh_unless_they_were_approved() -> N
     applied = {cases.LAPSED.address: receipt(cases.LAPSED.definition)}
     at = now(receipts=applied)
     verdict = judge(cases.plan(MOVED), [approved(cases.plan(unchanged=1))], at)
-    assert verdict == Verdict((), frozenset(), (cases.LAPSED.address,), ())
+    assert verdict == Verdict(left=(cases.LAPSED.address,))
     assert judge(cases.plan(MOVED), [approved(cases.plan(MOVED))], at).covered
-    price = restricted(cases.plan(MOVED, CREATED), frozenset(), 50_000, "why")
+    price = restricted(cases.plan(MOVED, CREATED), (), 50_000, ("why",))
     assert (price.changes, price.cost.calls, price.notes) == ((), {}, ("why",))
 
 
@@ -235,7 +261,15 @@ def test_a_refresh_is_new_members_of_what_was_applied_and_no_more() -> None:
     assert is_refresh(MOVED, applied)
     assert not is_refresh(MOVED, {})
     assert not is_refresh(MOVED, {cases.LAPSED.address: receipt("other")})
-    assert not is_refresh(cases.update(cases.LAPSED, cases.CHANGED, cases.RENAMED), applied)
+    renamed = cases.update(cases.LAPSED, cases.CHANGED, cases.RENAMED)
+    assert is_refresh(renamed, applied)
+    alone = members_only(renamed)
+    assert alone is not None
+    assert (alone.attributes, alone.steps) == ((), Steps(transfer=renamed.steps.transfer))
+    assert members_only(cases.update(cases.LAPSED, cases.STILL, cases.RENAMED)) is None
+    assert members_only(CREATED) is None
+    released = PatchSegment("current", "1", "n", turn=Turn.RELEASE)
+    assert not is_refresh(replace(MOVED, steps=replace(MOVED.steps, prelude=(released,))), applied)
     adopted = Adopt(cases.LAPSED, (), cases.CHANGED, Steps(), "back")
     every: list[Change] = [CREATED, adopted, FORGOTTEN, cases.replacement(cases.LAPSED, 3)]
     findings = beyond_refresh(cases.plan(MOVED, *every), applied)
@@ -246,8 +280,10 @@ def test_a_refresh_is_new_members_of_what_was_applied_and_no_more() -> None:
         "it is to be replaced",
     ]
     pinned: Update = replace(MOVED, spec=PINNED)
-    [finding] = beyond_refresh(cases.plan(pinned), {PINNED.address: receipt(PINNED.definition)})
-    assert "pinned" in finding.remedy
+    known = {PINNED.address: receipt(PINNED.definition)}
+    assert beyond_refresh(cases.plan(pinned), known) == ()
+    left = judge(cases.plan(pinned), [approved(cases.plan(unchanged=1))], now(receipts=known))
+    assert left == Verdict(pinned=(PINNED.address,))
     assert {kind_of(one) for one in (*every, MOVED)} == set(ChangeKind) - {ChangeKind.UNCHANGED}
 
 
@@ -275,12 +311,11 @@ def test_distances_begin_where_a_count_would_read_otherwise(
     assert apart(count, number) == distance
 
 
-def test_only_the_newest_marks_are_kept() -> None:
-    uses: tuple[Use, ...] = ()
-    for number in range(KEPT + 5):
-        uses = used(uses, Use(f"sha256:{number}", cases.NOW))
-    assert len(uses) == KEPT
-    assert uses[-1].digest == f"sha256:{KEPT + 4}"
+def test_of_marks_the_newest_of_each_approval_is_kept_and_the_old_ones_go() -> None:
+    old, begun = Use("sha256:old", cases.NOW - timedelta(hours=1)), Use("sha256:a", cases.NOW)
+    done = replace(begun, completed_at=cases.NOW)
+    assert used((old, begun), done, cases.NOW) == (done,)
+    assert used((old, begun), done, old.started_at) == (old, done)
 
 
 def test_an_approval_knows_its_addresses() -> None:
@@ -288,4 +323,3 @@ def test_an_approval_knows_its_addresses() -> None:
     made = approved(cases.plan())
     assert replace(made, changes=(change,)).change(cases.LAPSED.address) == change
     assert made.change(cases.LAPSED.address) is None
-    assert SnapshotRef("a", 1)

@@ -22,6 +22,7 @@ NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 QUIET = timedelta(minutes=10)
 ADDRESS = Address("offsite", "buyers")
 OURS = mark("test", ADDRESS)
+OWNED = {"77": Address("offsite", "loyal")}
 [SPEC] = World(wishes={ADDRESS: Wish("Buyers", "Bought once")}).desired().segments
 
 
@@ -31,7 +32,7 @@ def segment(number: str, name: str, description: str = OURS, **other: object) ->
 
 
 def seen(*segments: Segment, take: str = "") -> Sighting:
-    [one] = sightings("test", [SPEC], segments, {ADDRESS: take} if take else {})
+    [one] = sightings("test", [SPEC], segments, {ADDRESS: take} if take else {}, OWNED)
     return one
 
 
@@ -82,12 +83,23 @@ def test_a_replacement_under_way_is_known_as_that():
     assert seen(half) == Sighting(SPEC, half)
 
 
+def test_of_two_replacements_under_way_none_is_forgotten():
+    one, half = segment("1", "Gold"), segment("2", "Buyers (new)", account_id="1002")
+    here = segment("3", "Buyers (new)")
+    found = seen(half, here, one)
+    assert found == Sighting(SPEC, one, successor=here, aside=(half,))
+    assert [one.holding.segment_id for one in rebuilt(found, NOON, QUIET).retired] == ["2"]
+    assert "segments 2 and 3 bear its mark" in seen(half, here).doubts[0].problem
+
+
 def test_several_with_one_mark_are_for_people_to_judge():
     one, two, half = segment("1", "Buyers"), segment("2", "Copied"), segment("3", "Buyers (new)")
     [doubt] = seen(one, two, half).doubts
     assert "segments 1 and 2 and 3 bear its mark" in doubt.problem
     assert f"--take {ADDRESS}=ID" in doubt.remedy
-    assert seen(one, two, half, take="2") == Sighting(SPEC, two, retired=(one, half))
+    assert seen(one, two, half, take="2") == Sighting(SPEC, two, aside=(one, half))
+    old = segment("4", "Buyers (retired 2026-11-01)")
+    assert seen(one, two, old, take="2") == Sighting(SPEC, two, retired=(old,), aside=(one,))
     with pytest.raises(RefusedError) as caught:
         _ = Look((seen(one, two),), (), ()).found
     assert caught.value.findings == seen(one, two).doubts
@@ -105,6 +117,19 @@ def test_what_somebody_says_is_ours_must_be_able_to_be():
     ):
         assert seen(other, take="2").doubts
     assert "there is no segment 9" in seen(theirs, take="9").doubts[0].problem
+    assert "segment 77 is the one of offsite/loyal" in seen(theirs, take="77").doubts[0].problem
+
+
+def test_one_segment_is_not_taken_for_two_addresses():
+    loyal = Address("offsite", "loyal")
+    specs = World(wishes={ADDRESS: Wish("Buyers"), loyal: Wish("Loyal")}).desired().segments
+    theirs = segment("2", "Anything", "theirs")
+    found = sightings("test", specs, [theirs], {ADDRESS: "2", loyal: "2"}, {})
+    assert [one.problem for told in found for one in told.doubts] == [
+        "segment 2 is taken for offsite/buyers and for offsite/loyal"
+    ] * 2
+    ours = replace(theirs, description=OURS)
+    assert [len(one.doubts) for one in sightings("test", specs, [ours], {loyal: "2"}, {})] == [0, 1]
 
 
 def test_our_own_segment_of_another_kind_is_replaced():
@@ -164,7 +189,7 @@ def test_a_plan_says_that_people_from_before_may_remain(number):
     world.store = MemoryStore(invent=lambda size: b"k" * size)
     with world.store.lock("rebuild") as state:
         listed = world.criteo.reader.segments("1001")
-        for one in sightings("test", world.desired().segments, listed, {}):
+        for one in sightings("test", world.desired().segments, listed, {}, {}):
             state.write(rebuilt(one, world.clock.now(), world.quiet))
     planned = world.plan()
     assert all("all who are wanted are sent" in change.reason for change in planned.changes)

@@ -24,6 +24,8 @@ PAGE = 100
 
 REPOSITORY = f"repos/{os.environ['GITHUB_REPOSITORY']}"
 RUN = "{GITHUB_SERVER_URL}/{GITHUB_REPOSITORY}/actions/runs/{GITHUB_RUN_ID}".format(**os.environ)
+ATTEMPT = f"{RUN}/attempts/{os.environ.get('GITHUB_RUN_ATTEMPT', '1')}"
+ADDRESS = re.compile(r"/actions/runs/([0-9]+)/attempts/([0-9]+)$")
 ENVIRONMENT = os.environ.get("ENVIRONMENT", "")
 
 
@@ -67,50 +69,57 @@ def label() -> None:
 
 
 def of_this_run(sha: str) -> Iterator[str]:
-    for one in statuses(sha):
-        if one["context"].startswith(f"{PLAN} (") and one["target_url"] == RUN:
-            yield one["description"]
+    """The newest of each environment: jobs that failed may have been run again."""
+    ours = (one for one in statuses(sha) if one["target_url"].startswith(f"{RUN}/"))
+    plans = [one for one in ours if one["context"].startswith(f"{PLAN} (")]
+    yield from {one["context"]: one["description"] for one in reversed(plans)}.values()
 
 
 def approved() -> None:
     arguments: list[str] = []
-    for sha in merged():
-        status = newest(sha, PLAN)
+    for sha, at in merged().items():
+        status = newest(sha, PLAN, at)
         if not status or status["state"] != "success":
             continue
         digest = DIGEST.search(status["description"])
-        if digest and download(status["target_url"].rpartition("/")[2], sha):
+        if digest and download(status["target_url"], sha):
             arguments += ["--approved", f"approved/{sha}/plan.json", "--approved-digest", digest[0]]
     Path("approved.txt").write_text("".join(f"{one}\n" for one in arguments), encoding="utf-8")
     with Path(os.environ["GITHUB_OUTPUT"]).open("a", encoding="utf-8") as output:
         output.write(f"found={str(bool(arguments)).lower()}\n")
 
 
-def merged() -> dict[str, None]:
-    """What was planned of the commits since the last apply: by the merge queue, or as pull requests."""
-    found: dict[str, None] = {}
+def merged() -> dict[str, str]:
+    """What was planned of the commits since the last apply, by the merge queue or as pull requests, and when
+    it was merged: a plan that is made again afterwards was seen by nobody.
+    """
+    found: dict[str, str] = {}
     log = subprocess.run(["git", "rev-list", "--first-parent", "HEAD"], check=True, stdout=subprocess.PIPE)
     for number, commit in enumerate(log.stdout.decode().split()):
         done = newest(commit, APPLY)
         if number and done and done["state"] == "success":
             break
-        found |= dict.fromkeys([commit] if newest(commit, PLAN) else heads(commit))
+        pulls = heads(commit)
+        at = min(pulls.values(), default="")
+        found |= {commit: at} if newest(commit, PLAN, at) else pulls
     return found
 
 
-def heads(commit: str) -> list[str]:
-    """The last commits of the pull requests that it came from."""
+def heads(commit: str) -> dict[str, str]:
+    """The last commits of the pull requests that it came from, and when each was merged."""
     pulls = pages(f"{REPOSITORY}/commits/{commit}/pulls")
     branch = os.environ["GITHUB_REF_NAME"]
-    return [one["head"]["sha"] for one in pulls if one["merged_at"] and one["base"]["ref"] == branch]
+    ours = (one for one in pulls if one["merged_at"] and one["base"]["ref"] == branch)
+    return {one["head"]["sha"]: one["merged_at"] for one in ours}
 
 
-def download(run: str, sha: str) -> bool:
+def download(address: str, sha: str) -> bool:
     """False when it isn't kept any more: then nothing is approved by it."""
-    if not run.isdecimal():
+    made = ADDRESS.search(address)
+    if not made:
         return False
-    name = f"reconciler-plan-{ENVIRONMENT}"
-    command = ["gh", "run", "download", run, "--name", name, "--dir", f"approved/{sha}"]
+    name = f"reconciler-plan-{ENVIRONMENT}-{made[2]}"
+    command = ["gh", "run", "download", made[1], "--name", name, "--dir", f"approved/{sha}"]
     return subprocess.run([*command, "--repo", os.environ["GITHUB_REPOSITORY"]], check=False).returncode == 0
 
 
@@ -118,10 +127,10 @@ def applied() -> None:
     set_status(os.environ["GITHUB_SHA"], APPLY, os.environ["OUTCOME"], "")
 
 
-def newest(sha: str, context: str) -> dict[str, Any] | None:
-    """What a workflow said last. Whoever else may set statuses is not heard."""
+def newest(sha: str, context: str, at: str = "9999") -> dict[str, Any] | None:
+    """What a workflow said last, until then. Whoever else may set statuses is not heard."""
     ours = (one for one in statuses(sha) if one["context"] == f"{context} ({ENVIRONMENT})")
-    return next(ours, None)
+    return next((one for one in ours if one["created_at"] <= at), None)
 
 
 def statuses(sha: str) -> Iterator[dict[str, Any]]:
@@ -133,7 +142,7 @@ def statuses(sha: str) -> Iterator[dict[str, Any]]:
 
 def set_status(sha: str, context: str, state: str, description: str) -> None:
     said = {"state": state, "context": f"{context} ({ENVIRONMENT})", "description": description}
-    gh("POST", f"{REPOSITORY}/statuses/{sha}", {**said, "target_url": RUN})
+    gh("POST", f"{REPOSITORY}/statuses/{sha}", {**said, "target_url": ATTEMPT})
 
 
 def pages(path: str) -> Iterator[dict[str, Any]]:
