@@ -15,14 +15,15 @@ def resolved(text: str, contexts: Mapping[str, Any]) -> Any:
     """The value of a text that is one expression; else the text with its expressions replaced."""
     if whole := _INSIDE.fullmatch(text.strip()):
         return evaluated(whole[1], contexts)
-    return _INSIDE.sub(lambda found: _shown(evaluated(found[1], contexts)), text)
+    return _INSIDE.sub(lambda found: shown(evaluated(found[1], contexts)), text)
 
 
 def evaluated(expression: str, contexts: Mapping[str, Any]) -> Any:
     return _Parser(expression, contexts).whole()
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """As a text."""
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

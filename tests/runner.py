@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 from command_line import REPOSITORY as TREE
 from command_line import surroundings
-from expressions import evaluated, resolved
+from expressions import evaluated, resolved, shown
 from fakes.gh import REPOSITORY, TOKEN, Forge
 from team import GIT, Team, program
 
@@ -134,7 +134,7 @@ class _Job:
             self._use(step, contexts)
             return Step("success"), {}
         environ = {**self.described.get("env", {}), **step.get("env", {})}
-        environ = {name: str(resolved(str(value), contexts)) for name, value in environ.items()}
+        environ = {name: shown(resolved(str(value), contexts)) for name, value in environ.items()}
         return self._shell(step["run"], environ, number)
 
     def _use(self, step: Mapping[str, Any], contexts: Mapping[str, Any]) -> None:

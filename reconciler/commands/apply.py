@@ -116,7 +116,7 @@ def _apply(work: Work, planned: Planned, terms: Terms, *, yes: bool, whole: bool
         mark(may.digests, state, space)
         code = _carry_out(work, may.planned)
     if code == 0 and whole:
-        mark((*may.digests, *may.unfinished), state, space, completed=True)
+        mark(may.held, state, space, completed=True)
     return code
 
 

@@ -25,12 +25,14 @@ from reconciler.core.plan import Change, Update, address_of
 from reconciler.core.planner import restricted
 from reconciler.core.ports import StateWriter
 from reconciler.disk.atomic import read_file
-from reconciler.manifests.schema import published_schema
+from reconciler.manifests.schema import plan_schema
 from reconciler.render.document import Subject
 from reconciler.render.figures import counted
 from reconciler.render.saved import Saved, decoded, digest_of
 from reconciler.wiring import Workspace
 
+LARGEST = 1 << 27
+"""Bytes; a plan of a thousand addresses has one million."""
 NOT_OURS = "save a plan with `reconciler plan ENV --out FILE`"
 TERMS = (
     click.option(
@@ -63,11 +65,11 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The plan that may be carried out; approvals that cover it, and those that an earlier run began with."""
+    """The plan that may be carried out; the approvals that cover it, and all that hold."""
 
     planned: Planned
     digests: tuple[str, ...] = ()
-    unfinished: tuple[str, ...] = ()
+    held: tuple[str, ...] = ()
 
 
 def check_terms(flags: dict[str, Any]) -> None:
@@ -104,7 +106,7 @@ def accepted(terms: Terms, planned: Planned, space: Workspace, state: StateWrite
     _refuse(verdict.findings, "what is to be done is not what was approved")
     going = tuple(one for one in plan.changes if address_of(one) in verdict.covered)
     notes = _left_out(len(verdict.left), len(verdict.pinned))
-    return Accepted(_only(planned, going, space, notes), verdict.digests, verdict.unfinished)
+    return Accepted(_only(planned, going, space, notes), verdict.digests, verdict.held)
 
 
 def mark(digests: Iterable[str], state: StateWriter, space: Workspace, *, completed: bool = False) -> None:
@@ -120,12 +122,12 @@ def mark(digests: Iterable[str], state: StateWriter, space: Workspace, *, comple
 
 def read_saved(file: Path) -> Saved:
     """What a file holds that --out or --json wrote. StaleError when it is none, or was changed since."""
-    content = read_file(file)
-    if content is None:
+    if not file.is_file():
         raise StaleError(f"there is no saved plan {file}", remedy=NOT_OURS)
+    content = read_file(file) if file.stat().st_size <= LARGEST else b""
     try:
-        data = json.loads(content)
-        saved = decoded(data) if published_schema("plan").is_valid(data) else None
+        data = json.loads(content or b"", object_pairs_hook=_each_key_once)
+        saved = decoded(data) if plan_schema().is_valid(data) else None
     except (ValueError, RecursionError):
         saved = None
     if saved is None:
@@ -133,6 +135,13 @@ def read_saved(file: Path) -> Saved:
     if digest_of(data) != saved.digest:
         raise StaleError(f"{file} was changed after it was saved", remedy="plan again, and approve that")
     return saved
+
+
+def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A digest is of what is read; who reads the first of two would read something else."""
+    if len({key for key, _ in pairs}) < len(pairs):
+        raise ValueError
+    return dict(pairs)
 
 
 def _approval(file: Path, digest: str | None) -> Approved:
@@ -171,14 +180,14 @@ def _refreshed(planned: Planned, space: Workspace) -> Planned:
 
 
 def _left_out(left: int, pinned: int) -> tuple[str, ...]:
-    """What is said of new members that are not sent."""
+    """What is said of people who join or leave and are not sent."""
     notes = []
     if left:
         many = counted(left, "address has", "addresses have")
-        notes.append(f"{many} new members that were not part of the approval: `apply --refresh` sends them")
+        notes.append(f"{many} other members, not part of the approval: `apply --refresh` sends them")
     if pinned:
         many = counted(pinned, "address has", "addresses have")
-        notes.append(f"{many} other people in a pinned source: {AGAIN} to send them")
+        notes.append(f"{many} other people in a pinned source, opt-outs included: {AGAIN} to send them")
     return tuple(notes)
 
 

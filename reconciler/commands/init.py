@@ -15,6 +15,8 @@ from reconciler.disk.atomic import explained
 from reconciler.scaffold import Automation
 
 AUTOMATIONS = [one.value for one in Automation]
+README, IGNORED = "README.md", ".gitignore"
+"""What a new repository often has already, and the tool works the same without ours."""
 ADMINS, OWNERS = "@YOUR-ORG/reconciler-admins", "@YOUR-ORG/marketing"
 
 
@@ -27,8 +29,8 @@ ADMINS, OWNERS = "@YOUR-ORG/reconciler-admins", "@YOUR-ORG/marketing"
 def command(folder: str, ci: str, admins: str, owners: str, **flags: Any) -> None:
     """Make a repository in DIR: environments, an audience, example data, schemas, CI, CODEOWNERS.
 
-    Its sandbox plans and applies at once, on an emulator. Nothing is overwritten: what is in the way
-    is listed, and nothing is written.
+    Its sandbox plans and applies at once, on an emulator. Nothing is overwritten: a README.md and a
+    .gitignore that are there are left alone; whatever else is in the way is listed, and nothing is written.
     """
     from reconciler.manifests.ownership import manifests, reserved
     from reconciler.manifests.schema import folder as schemas
@@ -38,12 +40,13 @@ def command(folder: str, ci: str, admins: str, owners: str, **flags: Any) -> Non
     root = settings_of(flags).directory / folder
     automation = Automation(ci)
     files = repository(automation, schemas(), datetime.now(UTC).date())
+    kept = {name: files.pop(name) for name in (README, IGNORED) if os.path.lexists(root / name)}
     _refuse(root, ["environments", *files, CODEOWNERS[automation]])
     for name, content in files.items():
         _write(root / name, content)
     rules = codeowners(manifests(root), reserved(root), Owners((admins,), (owners,)))
     _write(root / CODEOWNERS[automation], rules.encode())
-    _say(folder, len(files) + 1)
+    _say(folder, len(files) + 1, kept)
 
 
 def _refuse(root: Path, names: list[str]) -> None:
@@ -78,16 +81,24 @@ def _write(path: Path, content: bytes) -> None:
         path.write_bytes(content)
 
 
-def _say(folder: str, count: int) -> None:
+def _say(folder: str, count: int, kept: dict[str, bytes]) -> None:
     enter = [] if folder == "." else [f"  cd {folder}"]
+    guide = "docs/ci.md" if README in kept else README
     lines = [
-        f"{count} files are written. Next:",
+        f"{count} files are written.{_left_alone(kept)} Next:",
         "",
         *enter,
         "  reconciler validate",
         "  reconciler plan sandbox",
         "  reconciler apply sandbox",
         "",
-        "README.md says what to do before production: account, bucket, secrets, teams, protected branch.",
+        f"{guide} says what to do before production: account, bucket, secrets, teams, protected branch.",
     ]
     click.echo("\n".join(lines))
+
+
+def _left_alone(kept: dict[str, bytes]) -> str:
+    lines = kept.get(IGNORED, b"").decode().splitlines()
+    ignored = " ".join(line for line in lines if not line.startswith("#"))
+    names = f" Left as they were: {', '.join(kept)}." if kept else ""
+    return names + (f" Add to {IGNORED}: {ignored}." if ignored else "")

@@ -1,8 +1,7 @@
 """The saved forms of a document: JSON, Markdown and HTML, written on every path, also when all fails."""
 
-import sys
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +12,7 @@ import click
 from reconciler import __version__
 from reconciler.core.approval import Approved
 from reconciler.core.errors import CancelledError, ReconcilerError, StorageError
-from reconciler.disk.atomic import replace_file
+from reconciler.disk.atomic import check_room, explained, replace_file
 from reconciler.failures import known
 from reconciler.render.document import Document, Subject, trouble_of, troubled
 from reconciler.render.outcome import ApplyReport
@@ -45,7 +44,7 @@ class Page:
         self.approved: Approved | None = None
         self.outcome: Callable[[], ApplyReport] | None = None
         self.code = 0
-        _check(self._files.values())
+        check(self._files, [settings.directory / file for file in flags.get("approved", ())])
 
     def save(self) -> None:
         """StorageError when a form can't be written and nothing graver has happened."""
@@ -71,7 +70,8 @@ class Page:
             error for form, file in self._files.items() if (error := _written(form, file, document, content))
         ]
         if self._as_json:
-            sys.stdout.write(dump(content).decode())
+            with suppress(BrokenPipeError):  # who reads it has left; what was done is done
+                print(dump(content).decode(), end="", flush=True)  # noqa: T201 - JSON, not text for a console
         for error in lost if grave else ():
             click.echo(f"Warning: {error.problem}", err=True)
         if lost and not grave:
@@ -96,7 +96,8 @@ def published(
 ) -> Iterator[Page]:
     """Saves whatever the page holds at the end, in all forms that were asked for.
 
-    UsageError for one file for two forms; StorageError, before anything is done, where a file has no folder.
+    Before anything is done: UsageError for one file for two things; StorageError where one can't be written,
+    or holds what this tool didn't save.
     """
     page = Page(flags, settings, subject, environment)
     try:
@@ -121,13 +122,33 @@ def _told(error: BaseException) -> ReconcilerError:
     )
 
 
-def _check(files: Collection[Path]) -> None:
-    if len({file.resolve() for file in files}) < len(files):
-        raise click.UsageError("each form needs a file of its own")
-    for file in files:
+def check(files: Mapping[str, Path], others: Iterable[Path]) -> None:
+    """UsageError for one file for two things; StorageError for one that can't or must not be written."""
+    taken = [file.resolve() for file in (*files.values(), *others)]
+    if len(set(taken)) < len(taken):
+        raise click.UsageError("each form needs a file of its own, and none may be the one that is read")
+    for form, file in files.items():
         if file.is_dir() or not file.parent.is_dir():
             what = "it is a folder" if file.is_dir() else "its folder is not there"
             raise StorageError(f"can't write {file}: {what}", remedy="name a file in a folder that exists")
+        if file.exists() and not _is_ours(form, file):
+            raise StorageError(
+                f"can't write {file}: what is there was not saved by reconciler", remedy="name another file"
+            )
+        check_room(file, _LEAST)
+
+
+def _is_ours(form: str, file: Path) -> bool:
+    """An empty file, or an earlier one of the same form: nothing else is replaced."""
+    if not file.is_file() or file.is_symlink():
+        return False
+    with explained("read", file), file.open("rb") as content:
+        start = content.read(len(_STARTS[form]))
+    return start in {b"", _STARTS[form]}
+
+
+_LEAST = 1 << 16
+_STARTS = {"out": b'{\n  "digest": "sha256:', "markdown": b"<!-- reconciler: ", "html": b"<!doctype html>"}
 
 
 def _markdown(document: Document, digest: str) -> str:

@@ -1,7 +1,6 @@
 """`show`: a saved plan again, in any form. It asks nobody and changes nothing."""
 
 import sys
-from pathlib import Path
 from typing import Any
 
 import click
@@ -23,20 +22,20 @@ def command(file: str, digest: bool, as_json: bool, **flags: Any) -> None:
     after it was saved.
     """
     from reconciler.commands.approving import read_saved
-    from reconciler.commands.publishing import save
+    from reconciler.commands.publishing import check, save
     from reconciler.render.report import print_document
+    from reconciler.render.saved import dump
     from reconciler.render.terminal import console
 
     settings = settings_of(flags)
     path = settings.directory / file
     saved = read_saved(path)
-    forms: dict[str, Path] = {
-        form: settings.directory / flags[form] for form in ("markdown", "html") if flags[form]
-    }
+    forms = {form: settings.directory / flags[form] for form in ("markdown", "html") if flags[form]}
+    check(forms, [path])
     save(saved.document, saved.digest if saved.approved else "", forms)
     if digest:
         click.echo(saved.digest)
     elif as_json:
-        click.echo(path.read_text(encoding="utf-8"), nl=False)
+        click.echo(dump(saved.content), nl=False)
     elif not forms:
         print_document(saved.document, console(sys.stdout, settings.colour))

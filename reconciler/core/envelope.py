@@ -35,7 +35,7 @@ class Verdict:
     """`covered` are the addresses that were approved, by `digests`.
 
     Left out are new members that nobody was asked about: `left` to the next refresh, `pinned` to an approval.
-    `unfinished` are approvals that still hold and that an earlier run has begun with.
+    `held` are all approvals that still hold.
     """
 
     findings: tuple[Finding, ...] = ()
@@ -43,7 +43,7 @@ class Verdict:
     left: tuple[Address, ...] = ()
     pinned: tuple[Address, ...] = ()
     digests: tuple[str, ...] = ()
-    unfinished: tuple[str, ...] = ()
+    held: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,11 @@ def judge(plan: Plan, approvals: Sequence[Approved], now: Now) -> Verdict:
     left: list[Change] = []
     for change in plan.changes:
         address = address_of(change)
-        named = [(one, said) for one in approvals if (said := one.change(address)) and _moves(said)]
+        named = [
+            (one, said)
+            for one in approvals
+            if (said := one.change(address)) and _moves(said) and not _is_done(said, one, now)
+        ]
         if is_refresh(change, now.receipts) and not any(one in asked for one, _ in named):
             left.append(change)
             continue
@@ -105,14 +109,14 @@ def judge(plan: Plan, approvals: Sequence[Approved], now: Now) -> Verdict:
             covered[address] = good[-1].digest
         else:
             findings += _told(address, refusals)
-    held = [one.digest for one in approvals if one.digest not in unfit]
+    held = tuple(one.digest for one in approvals if one.digest not in unfit)
     return Verdict(
         findings=tuple(findings),
         covered=frozenset(covered),
         left=tuple(address_of(one) for one in left if not is_pinned(one)),
         pinned=tuple(address_of(one) for one in left if is_pinned(one)),
         digests=tuple(digest for digest in held if digest in covered.values()),
-        unfinished=tuple(digest for digest in held if now.use(digest)),
+        held=held,
     )
 
 
@@ -186,7 +190,7 @@ def kind_of(change: Change) -> ChangeKind:
 
 def _approved(change: Change, lineage: str, receipts: Mapping[Address, Receipt]) -> ApprovedChange:
     if isinstance(change, Forget):
-        return ApprovedChange(change.address, ChangeKind.FORGET, "", 0, 0, shown(change.count))
+        return ApprovedChange(change.address, ChangeKind.FORGET, _end(change), 0, 0, shown(change.count))
     target = change.members.target.members
     adds, removes = _whole(change, receipts.get(change.spec.address))
     return ApprovedChange(
@@ -198,6 +202,11 @@ def _approved(change: Change, lineage: str, receipts: Mapping[Address, Receipt])
         shown(target.count),
         target.digest if lineage else "",
     )
+
+
+def _end(change: Forget) -> str:
+    """What stands for the definition of an address that has none any more."""
+    return "dropped" if change.drop else "kept"
 
 
 def _whole(change: Sending, receipt: Receipt | None) -> tuple[int, int]:
@@ -219,6 +228,15 @@ def _moves(said: ApprovedChange) -> bool:
 
 def is_pinned(change: Change) -> bool:
     return not isinstance(change, Forget) and change.spec.audience.source.pinned
+
+
+def _is_done(said: ApprovedChange, approved: Approved, now: Now) -> bool:
+    """A run that began with this approval has done this part: it covers nothing more of that address."""
+    use, receipt = now.use(approved.digest), now.receipts.get(said.address)
+    if use is None or use.completed_at or receipt is None or said.kind == ChangeKind.FORGET:
+        return False
+    touched = receipt.current.touched_at
+    return receipt.definition == said.definition and touched is not None and touched >= use.started_at
 
 
 def _unfit(approved: Approved, now: Now) -> str:
@@ -253,6 +271,8 @@ def _strays(change: Change, said: ApprovedChange, approved: Approved, now: Now) 
         yield f"{said.kind} was approved, and now it is {kind}"
         return
     if isinstance(change, Forget):
+        if said.definition != _end(change):
+            yield "its segment was there when forgetting it was approved, and now it is gone"
         return
     if change.spec.definition != said.definition:
         yield "its definition is not the one that was approved"
@@ -279,13 +299,18 @@ def _counts(
     size = largest(said.size)
     limit = max(tolerance * size, min(FEW, FEW_SHARE * size))
     adds, removes = _whole(change, receipt)
+    strays = False
     for verb, then, number in (("join", said.adds, adds), ("leave", said.removes, removes)):
         if apart(then, number) > limit and not (started and number < largest(then)):
-            share = percent(limit / size) if size else "none"
+            strays, share = True, percent(limit / size) if size else "none"
             yield (
                 f"{_text(then)} were approved to {verb}, and now {_text(shown(number))} would: "
                 f"that is further apart than {share} of its members"
             )
+    target = change.members.target.members.count
+    if not strays and apart(said.size, target) > 2 * limit:
+        now = shown(target)
+        yield f"{_text(said.size)} members were approved in all, and now there would be {_text(now)}"
 
 
 def _text(count: int | str) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from math import ceil
 
+from reconciler.core.approval import STEP
 from reconciler.core.errors import Finding
 from reconciler.core.members import Target
 from reconciler.core.model import SegmentSpec
@@ -91,26 +92,20 @@ def _minimum(question: Question) -> Iterator[tuple[str, str]]:
 def _shrink(question: Question) -> Iterator[tuple[str, str]]:
     limit, size = question.spec.audience.guards.max_shrink, question.size
     if size and _past(question.leaving, limit, size):
-        out = question.leaving
+        share = _telling(min(1.0, question.leaving / size), size)
         yield (
-            (
-                f"{percent_up(out / size)} of the members would leave, "
-                f"where {percent(limit)} is the limit (maxShrink)"
-            ),
-            _override(question, "maxShrink", percent_up(min(1.0, out / size))),
+            f"{share or 'many'} of the members would leave, where {percent(limit)} is the limit (maxShrink)",
+            _override(question, "maxShrink", share or "100%"),
         )
 
 
 def _growth(question: Question) -> Iterator[tuple[str, str]]:
     limit, size = question.spec.audience.guards.max_growth, question.size
     if size and _past(question.joining, limit, size):
-        adds = question.joining
+        share = _telling(question.joining / size, size)
         yield (
-            (
-                f"the members would grow by {percent_up(adds / size)}, "
-                f"where {percent(limit)} is the limit (maxGrowth)"
-            ),
-            _override(question, "maxGrowth", percent_up(adds / size)),
+            f"the members would grow by {share or 'more'}, where {percent(limit)} is the limit (maxGrowth)",
+            _override(question, "maxGrowth", share or "a larger share"),
         )
 
 
@@ -140,6 +135,11 @@ def stale(spec: SegmentSpec, target: Target, now: datetime) -> tuple[Finding, ..
             f"deliver fresh files, or raise source.maxAge in {spec.audience.source.place}",
         ),
     )
+
+
+def _telling(share: float, whole: int) -> str:
+    """A share of few people would tell how many they are."""
+    return percent_up(share) if whole >= STEP else ""
 
 
 def _past(part: int, limit: float, whole: int) -> bool:

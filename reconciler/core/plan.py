@@ -252,7 +252,10 @@ class Basis:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One environment's decision. It can be applied when nothing is blocked."""
+    """One environment's decision. It can be applied when nothing is blocked.
+
+    `left_out`: so many addresses change and are not part of it, as the notes say.
+    """
 
     basis: Basis
     changes: tuple[Change, ...]
@@ -260,6 +263,7 @@ class Plan:
     blocked: tuple[Blocked, ...]
     cost: Cost
     notes: tuple[str, ...] = field(default=())
+    left_out: int = 0
 
 
 def address_of(change: Change | Unchanged) -> Address:

@@ -73,7 +73,8 @@ def plan(desired: Desired, observed: Observed, only: Container[Address]) -> Plan
 def restricted(made: Plan, changes: tuple[Change, ...], batch_size: int, notes: tuple[str, ...]) -> Plan:
     """A part of a plan. Nothing in it may depend on what is left out."""
     price = cost(changes, batch_size, made.cost.rates, made.basis.made_at)
-    return replace(made, changes=changes, cost=price, notes=(*made.notes, *notes))
+    left_out = len(made.changes) - len(changes)
+    return replace(made, changes=changes, cost=price, notes=(*made.notes, *notes), left_out=left_out)
 
 
 def _decide(

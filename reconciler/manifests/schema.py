@@ -39,11 +39,11 @@ def validator(kind: str) -> Any:
 
 
 @cache
-def published_schema(name: str) -> Any:
-    """A validator for what is published for machines, and not a kind of manifest."""
+def plan_schema() -> Any:
+    """A validator for saved plans, which are published for machines and no kind of manifest."""
     from jsonschema import Draft202012Validator
 
-    return Draft202012Validator(json.loads((folder() / f"{name}.schema.json").read_bytes()))
+    return Draft202012Validator(json.loads((folder() / "plan.schema.json").read_bytes()))
 
 
 @cache

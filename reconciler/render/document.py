@@ -214,6 +214,9 @@ def _totals(plan: Plan, sections: tuple[Section, ...], figures: Figures) -> Tota
 
 
 def _summary(plan: Plan, totals: Totals) -> str:
+    left = f" {counted(plan.left_out, 'address is', 'addresses are')} left out." if plan.left_out else ""
+    if not totals.kinds and left:
+        return f"Nothing of this is to be done now.{left}"
     if not totals.kinds:
         unchanged = f" {counted(totals.unchanged, 'address', 'addresses')} unchanged."
         return f"No changes. {name(plan.basis.environment)} is as the manifests say.{unchanged}"
@@ -221,7 +224,7 @@ def _summary(plan: Plan, totals: Totals) -> str:
     parts += [f"{totals.unchanged:,} unchanged"] if totals.unchanged else []
     parts += [f"{totals.count(Kind.BLOCKED):,} blocked"] if totals.count(Kind.BLOCKED) else []
     moved = " ".join(part for part in (totals.adds, totals.removes) if part)
-    return f"Plan: {', '.join(parts)}." + (f" Members: {moved}." if moved else "")
+    return f"Plan: {', '.join(parts)}." + (f" Members: {moved}." if moved else "") + left
 
 
 def _cost(plan: Plan, totals: Totals) -> Iterator[str]:

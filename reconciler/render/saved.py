@@ -21,9 +21,9 @@ from reconciler.render.rows import Attribute, Kind, Line, Members, Row, Sizes, T
 from reconciler.render.text import LONGEST_SENTENCE, clean
 
 FORMAT_VERSION = "1.0"
+Json = dict[str, Any]
 DIGEST = "digest"
 T = TypeVar("T")
-Json = dict[str, Any]
 _ABOUT = {Subject.PLAN: "plan", Subject.APPLY: "apply", Subject.DRIFT: "drift"}
 
 
@@ -33,6 +33,7 @@ class Saved:
 
     digest: str
     version: str
+    content: Json
     document: Document
     approved: Approved | None
 
@@ -54,7 +55,8 @@ def encoded(document: Document, approved: Approved | None, version: str) -> Json
 
 
 def dump(content: Json) -> bytes:
-    return json.dumps(content, ensure_ascii=False, indent=2).encode() + b"\n"
+    """In plain ASCII: no letter of it acts on a terminal."""
+    return json.dumps(content, indent=2).encode() + b"\n"
 
 
 def digest_of(content: Mapping[str, Any]) -> str:
@@ -69,7 +71,7 @@ def decoded(content: Json) -> Saved:
     digest = content[DIGEST]
     approval = content["approval"]
     approved = _approved(approval, digest, content["environment"]) if approval else None
-    return Saved(digest, content["reconciler"], _document(_tame(content["document"])), approved)
+    return Saved(digest, content["reconciler"], content, _document(_tame(content["document"])), approved)
 
 
 def _tame(value: Any, key: str = "") -> Any:

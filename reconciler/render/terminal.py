@@ -97,9 +97,14 @@ def console(stream: TextIO, color: bool | None, width: int | None = None) -> Con
 
 
 def show(lines: Iterator[Text], out: Console) -> None:
-    """Prints lines as they are: never wrapped again, no spaces at their ends."""
+    """Prints lines as they are: never wrapped again, no spaces at their ends.
+
+    A line that begins so is an order to the runners of CI, and none of ours does.
+    """
     for line in lines:
         line.rstrip()
+        if line.plain.lstrip().startswith(("::", "##[")):
+            line = Text.assemble("· ", line)
         out.print(line, soft_wrap=True)
 
 

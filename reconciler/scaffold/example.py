@@ -2,9 +2,11 @@
 
 from datetime import date, timedelta
 
-CUSTOMERS, SUPPRESSED = 400, 10
+CUSTOMERS = 400
 SPREAD = 180
 """Days over which last orders lie: in half a year all have lapsed."""
+SUPPRESSED = range(56, 190, 7)
+"""Some of them have lapsed, so that a plan has somebody to exclude."""
 
 
 def example(today: date) -> dict[str, str]:
@@ -13,7 +15,7 @@ def example(today: date) -> dict[str, str]:
         f"{number:06d},person{number}@example.com,{today - timedelta(days=number % SPREAD)}"
         for number in range(1, CUSTOMERS + 1)
     )
-    suppressed = (f"person{number * 14}@example.com" for number in range(1, SUPPRESSED + 1))
+    suppressed = (f"person{number}@example.com" for number in SUPPRESSED)
     return {
         "customers/example.csv": _lines("customer_id,email,last_order", *customers),
         "suppressed.csv": _lines("email", *suppressed),

@@ -102,6 +102,10 @@ def test_replace_fills_new_segments_and_keeps_the_old_ones(project: Project) -> 
             "Buyers (email)",
         ]
     project.run("plan", "sandbox", "--detailed-exitcode")
+    with project.emulator() as emulator:
+        left = [one.id for one in emulator.segments() if "(retired" in one.name]
+    said = " ".join(project.run("state", "show", "sandbox").said.split())
+    assert all(f"1 segment retired: {one}" in said for one in left)
     lose(project)
     assert "1 segment replaced earlier" in say(project)
 

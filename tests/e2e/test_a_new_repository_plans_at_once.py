@@ -18,6 +18,8 @@ def test_it_validates_plans_and_applies(tmp_path: Path, ci: str):
     project.run("apply", "sandbox", "--yes")
     assert "No changes." in project.run("plan", "sandbox").said
     assert "2 to create" in project.run("plan", "production", "--emulate", "--data-root", "data").said
+    explained = project.run("explain", "sandbox", "offsite-email/lapsed-90d").said
+    assert "− excluded 10" in " ".join(explained.split())
     file = {"github": ".github/CODEOWNERS", "gitlab": "CODEOWNERS"}[ci]
     project.run("codeowners", "--check", file)
     assert "@acme/admins" in (project.root / file).read_text()
@@ -35,21 +37,36 @@ def test_environments_differ_only_where_they_should(tmp_path: Path):
 
 
 def test_what_is_in_the_way_is_named_and_nothing_is_written(tmp_path: Path):
+    (tmp_path / ".pre-commit-config.yaml").write_text("mine")
     (tmp_path / "README.md").write_text("mine")
     said = Project(tmp_path).run("init", code=3).said
-    assert "README.md: it is there already" in said
-    assert [file.name for file in tmp_path.iterdir()] == ["README.md"]
-    assert (tmp_path / "README.md").read_text() == "mine"
+    assert ".pre-commit-config.yaml: it is there already" in said
+    assert "README.md" not in said
+    assert sorted(file.name for file in tmp_path.iterdir()) == [".pre-commit-config.yaml", "README.md"]
+    assert (tmp_path / ".pre-commit-config.yaml").read_text() == "mine"
+
+
+def test_what_a_repository_made_at_a_forge_has_is_left_alone(tmp_path: Path):
+    for name in ("README.md", ".gitignore", "LICENSE"):
+        (tmp_path / name).write_text("mine")
+    project = Project(tmp_path)
+    said = project.run("init").said
+    assert (
+        "Left as they were: README.md, .gitignore. Add to .gitignore: .reconciler/ /exports/ /plan.*" in said
+    )
+    assert "docs/ci.md says what to do before production" in said
+    assert {(tmp_path / name).read_text() for name in ("README.md", ".gitignore", "LICENSE")} == {"mine"}
+    project.run("validate")
 
 
 def test_what_is_no_folder_where_one_has_to_be_is_named_and_nothing_is_written(tmp_path: Path):
     (tmp_path / "data").write_text("mine")
     (tmp_path / "schemas").symlink_to("nowhere")
-    (tmp_path / "README.md").write_text("mine")
-    said = Project(tmp_path).run("init", code=3).said
-    for told in ("data: it is no folder", "schemas: it is no folder", "README.md: it is there already"):
+    (tmp_path / "CODEOWNERS").write_text("mine")
+    said = Project(tmp_path).run("init", "--ci", "gitlab", code=3).said
+    for told in ("data: it is no folder", "schemas: it is no folder", "CODEOWNERS: it is there already"):
         assert told in said
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["README.md", "data", "schemas"]
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["CODEOWNERS", "data", "schemas"]
     said = Project(tmp_path).run("init", "data/audiences", code=3).said
     assert f"{tmp_path}/data: it is no folder" in "".join(said.split("\n"))
 

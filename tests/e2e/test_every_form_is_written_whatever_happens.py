@@ -150,6 +150,9 @@ def test_a_file_that_can_not_be_written_is_said_before_anything_is_done(project:
     assert "its folder is not there" in bare(said)
     twice = ("--html", "made", "--markdown", "./made")
     assert "a file of its own" in project.run("plan", "sandbox", *twice, code=64).said
+    for file in ("data/people.csv", "environments/sandbox/buyers.yaml", "/dev/null"):
+        said = project.run("apply", "sandbox", "--yes", "--out", file, code=10).said
+        assert "what is there was not saved by reconciler" in bare(said)
     said = project.run("apply", "sandbox", "--yes", "--html", "data", code=10).said
     assert "it is a folder" in bare(said)
     assert not (project.root / ".reconciler" / "state").exists()

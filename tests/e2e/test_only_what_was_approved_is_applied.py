@@ -1,6 +1,7 @@
 """An approved plan is applied within its bounds or not at all; what is not allowed sends nothing."""
 
 import json
+import os
 import re
 import shutil
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 from command_line import Project
 
-from reconciler.render.saved import DIGEST, digest_of
+from reconciler.render.saved import DIGEST, digest_of, dump
 
 pytestmark = pytest.mark.promise("approved")
 
@@ -156,7 +157,7 @@ def forge(project: Project, change: Callable[[dict[str, Any]], object], *, sign:
     file = project.root / "plan.json"
     plan = json.loads(file.read_text())
     change(plan)
-    file.write_text(json.dumps(plan | ({DIGEST: digest_of(plan)} if sign else {})))
+    file.write_bytes(dump(plan | ({DIGEST: digest_of(plan)} if sign else {})))
 
 
 @pytest.mark.parametrize(
@@ -194,13 +195,17 @@ def test_a_forged_digest_is_refused(project: Project) -> None:
     refused(project, "--approved-digest", "sha256:" + "0" * 64, says="its digest is another one")
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"digest": 1}', "null", "\x00"])
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", "{}", '{"digest": 1, "digest": 2}', '{"digest": 1}', "null", "\x00"]
+)
 def test_what_is_no_plan_is_refused(project: Project, content: str) -> None:
     apply(project)
     project.people(*range(5_100))
     (project.root / "plan.json").write_text(content)
     refused(project, says="is no plan that this version of reconciler reads")
     (project.root / "plan.json").unlink()
+    refused(project, says="there is no saved plan")
+    os.mkfifo(project.root / "plan.json")
     refused(project, says="there is no saved plan")
 
 
@@ -268,7 +273,8 @@ def test_members_that_nobody_was_asked_about_are_left_to_the_refresh(project: Pr
     (project.root / "data" / "friends.csv").write_text("email\nfriend1@example.com\nfriend2@example.com\n")
     said = bare(apply(project, "--approved", "plan.json"))
     assert "2 applied" in said
-    assert "1 address has new members that were not part of the approval" in said
+    assert "1 address has other members, not part of the approval" in said
+    assert "1 address is left out." in said
     assert "1 applied" in apply(project, "--refresh")
 
 
@@ -290,6 +296,26 @@ def test_of_an_approval_that_is_applied_in_parts_the_rest_can_be_applied(project
     assert '"completed_at": null' in head(project)
     assert "No changes." in apply(project, "--approved", "plan.json")
     assert '"completed_at": null' not in head(project)
+
+
+def test_an_approval_that_others_have_carried_out_is_used_up_too(project: Project) -> None:
+    """By a refresh, or by another approval for the same address: it must not be kept for a later day."""
+    apply(project)
+    project.people(*range(5_100))
+    approve(project)
+    assert "2 applied" in apply(project, "--refresh")
+    assert "No changes." in apply(project, "--approved", "plan.json")
+    project.people(*range(5_000), *range(6_000, 6_100))
+    refused(project, says="was applied in full")
+
+    change(project, "buyers", "title: Buyers", "title: Second")
+    approve(project, "second.json")
+    change(project, "buyers", "title: Second", "title: Third")
+    approve(project, "third.json")
+    both = ("--approved", "second.json", "--approved", "third.json")
+    assert "2 applied" in apply(project, *both)
+    change(project, "buyers", "title: Third", "title: Second")
+    refused(project, says="was applied in full", approved="second.json")
 
 
 def test_what_a_run_and_drift_have_saved_approves_nothing(project: Project) -> None:

@@ -232,7 +232,10 @@ def test_the_merge_queue_plans_what_the_branch_will_be(story: Story):
     assert planned.result == "success", planned.steps
     assert story.forge.kept["comments"] == []
     story.forge.merge(commit, story.team.changes, head)
+    story.team.people(*range(3000))
     story.plan_again(commit, queued)
+    assert story.apply(commit).steps["Apply"].code == 6
+    story.team.people(*range(1000))
     applied = story.apply(commit)
     assert applied.result == "success", applied.steps
     assert story.team.segments()["queued (e-mail)"] == 1000
@@ -249,6 +252,18 @@ def test_a_plan_that_is_made_again_after_the_merge_approves_nothing(story: Story
     assert story.team.writes() == 0
     story.team.people(*range(1000))
     assert story.apply(commit).result == "success"
+
+
+def test_a_label_says_what_a_job_that_is_run_again_finds(story: Story):
+    story.team.people()
+    head, planned = story.change("everybody")
+    assert planned.result == "failure"
+    assert story.forge.labels("1") == ["reconciler: blocked"]
+    story.team.people(*range(1000))
+    event = story.pull_request(head)
+    story.plan_again(head, event)
+    story.runner.run(PLAN, "label", head, event)
+    assert story.forge.labels("1") == ["reconciler: changes"]
 
 
 def test_a_plan_that_is_made_again_before_the_merge_counts(story: Story):

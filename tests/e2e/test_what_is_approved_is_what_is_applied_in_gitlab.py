@@ -6,13 +6,14 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 from command_line import REPOSITORY, surroundings
 from fakes import loopback
 from fakes.gitlab import TOKEN, Forge, application
-from team import Team
+from team import Team, program
 
 JOBS = ".gitlab/reconciler/reconciler.gitlab-ci.yml"
 
@@ -42,13 +43,20 @@ class Pipelines:
         self.team.checkout(folder, commit)
         described = yaml.safe_load((folder / JOBS).read_text())[job]
         given = self._variables(commit) | variables
-        done = self._shell(described["script"], folder, given)
+        done = self._shell([*self._brings(described, folder), *described["script"]], folder, given)
         status = "failed" if done.returncode else "success"
         after = self._shell(described.get("after_script", []), folder, given | {"CI_JOB_STATUS": status})
         assert after.returncode == 0, after.stdout
         if "plan.json" in described.get("artifacts", {}).get("paths", []):
             self.forge.artifacts[str(self.ran)] = folder / "plan.json"
         return Job(done.returncode, done.stdout, folder)
+
+    def _brings(self, described: dict[str, Any], folder: Path) -> list[str]:
+        """What comes before the script of a job that reads data; nothing is installed."""
+        if ".with-data" not in described.get("extends", []):
+            return []
+        [_, *lines] = yaml.safe_load((folder / JOBS).read_text())[".with-data"]["before_script"]
+        return lines
 
     def _variables(self, commit: str) -> dict[str, str]:
         return self.team.secrets | {
@@ -142,3 +150,38 @@ def test_what_was_not_approved_is_not_applied(pipelines: Pipelines):
     forge.statuses[0]["author"] = {"username": "mallory"}
     assert pipelines.run("apply", commit).code == 2
     assert team.writes() == 0
+
+
+def test_a_plan_that_is_made_again_after_the_merge_approves_nothing(pipelines: Pipelines):
+    team = pipelines.team
+    head = team.push("everybody")
+    pipelines.plan(head)
+    commit = pipelines.merge(head)
+    team.people(*range(3000))
+    pipelines.plan(head)
+    assert pipelines.run("apply", commit).code == 6
+    assert team.writes() == 0
+    team.people(*range(1000))
+    assert pipelines.run("apply", commit).code == 0
+
+
+def test_what_is_in_a_bucket_is_brought_to_every_job_that_reads_it(pipelines: Pipelines):
+    team = pipelines.team
+    program(team.programs / "aws", f"{REPOSITORY}/tests/fakes/aws.py {team.shared}/data")
+    head = team.push("everybody")
+    environment = team.work / "environments/production/environment.yaml"
+    environment.write_text(environment.read_text().replace(f"{team.shared}/data", "exports"))
+    head = team.push_more()
+    assert pipelines.run("plan", head).code == 3
+    bucket = {"RECONCILER_DATA": "s3://acme-cdp/exports"}
+    assert pipelines.run("plan", head, **bucket).code == 0
+    assert pipelines.run("apply", pipelines.merge(head), **bucket).code == 0
+    team.people(*range(1001))
+    assert pipelines.run("refresh", team.git("rev-parse", "main"), **bucket).code == 0
+    assert team.segments()["everybody (e-mail)"] == 1001
+
+
+def test_nothing_is_applied_before_there_is_a_token(pipelines: Pipelines):
+    """So the first push of a new repository ends well."""
+    [rule] = yaml.safe_load((pipelines.team.work / JOBS).read_text())["apply"]["rules"]
+    assert rule["if"].endswith("&& $RECONCILER_GITLAB_TOKEN")

@@ -73,7 +73,8 @@ def why(verdict: Verdict) -> list[str]:
 @pytest.mark.parametrize("change", [CREATED, MOVED, FORGOTTEN, cases.replacement(cases.LAPSED, 40)])
 def test_the_very_plan_that_was_approved_is_covered(change: Change) -> None:
     verdict = judged(change, change)
-    assert verdict == Verdict(covered=frozenset({cases.LAPSED.address}), digests=("sha256:a",))
+    address = frozenset({cases.LAPSED.address})
+    assert verdict == Verdict(covered=address, digests=("sha256:a",), held=("sha256:a",))
 
 
 @given(st.integers(0, 3_000_000), st.integers(0, 3_000_000), st.integers(1, 9_000_000))
@@ -203,7 +204,38 @@ def test_what_was_interrupted_twice_is_covered_though_no_receipt_tells_all_of_it
     left = cases.update(cases.LAPSED, cases.members(60_000, 99_900, Delta(0, 30_000, 0), done=10_000))
     at = now(Use("sha256:a", cases.NOW), receipts={cases.LAPSED.address: begun})
     assert judge(cases.plan(left), [approval], at).covered
-    assert judge(cases.plan(left), [approval], at).unfinished == ("sha256:a",)
+
+
+def test_what_a_started_approval_has_done_it_covers_no_more() -> None:
+    """Else it would cover as many again in each run, until all of it has succeeded."""
+    began = Use("sha256:a", cases.NOW - timedelta(hours=1))
+    filled = replace(
+        receipt(cases.LAPSED.definition), current=replace(receipt().current, settled_at=cases.NOW)
+    )
+    at = now(began, receipts={cases.LAPSED.address: filled})
+    again = judge(cases.plan(MOVED), [approved(cases.plan(CREATED))], at)
+    assert (again.covered, again.left) == (frozenset(), (cases.LAPSED.address,))
+    renamed = cases.update(replace(cases.LAPSED, name="other"), cases.CHANGED, cases.RENAMED)
+    assert why(judge(cases.plan(renamed), [approved(cases.plan(CREATED))], at)) == [
+        "this change was not approved"
+    ]
+    earlier = replace(filled, current=replace(filled.current, settled_at=cases.NOW - timedelta(hours=2)))
+    at = now(began, receipts={cases.LAPSED.address: earlier})
+    assert judge(cases.plan(MOVED), [approved(cases.plan(MOVED))], at).covered
+
+
+def test_a_size_that_nobody_was_shown_is_refused() -> None:
+    """Of an interrupted change the rest was read: the whole must not be sent on top of what is there."""
+    then = cases.update(cases.LAPSED, cases.members(1_000, 2_000, Delta(0, 1_000, 0)))
+    today = cases.update(cases.LAPSED, cases.members(2_000, 3_000, Delta(0, 1_000, 0)))
+    assert why(judged(then, today)) == ["2,000 members were approved in all, and now there would be 3,000"]
+
+
+def test_forgetting_what_is_there_is_not_forgetting_what_is_gone() -> None:
+    gone = replace(FORGOTTEN, drop=True)
+    [said] = why(judged(FORGOTTEN, gone))
+    assert said == "its segment was there when forgetting it was approved, and now it is gone"
+    assert not judged(gone, gone).findings
 
 
 def test_a_replacement_counts_what_its_new_segment_has_taken() -> None:
@@ -219,7 +251,7 @@ def test_new_members_alone_wait_for_the_refresh_unless_they_were_approved() -> N
     applied = {cases.LAPSED.address: receipt(cases.LAPSED.definition)}
     at = now(receipts=applied)
     verdict = judge(cases.plan(MOVED), [approved(cases.plan(unchanged=1))], at)
-    assert verdict == Verdict(left=(cases.LAPSED.address,))
+    assert verdict == Verdict(left=(cases.LAPSED.address,), held=("sha256:a",))
     assert judge(cases.plan(MOVED), [approved(cases.plan(MOVED))], at).covered
     price = restricted(cases.plan(MOVED, CREATED), (), 50_000, ("why",))
     assert (price.changes, price.cost.calls, price.notes) == ((), {}, ("why",))
@@ -283,7 +315,7 @@ def test_a_refresh_is_new_members_of_what_was_applied_and_no_more() -> None:
     known = {PINNED.address: receipt(PINNED.definition)}
     assert beyond_refresh(cases.plan(pinned), known) == ()
     left = judge(cases.plan(pinned), [approved(cases.plan(unchanged=1))], now(receipts=known))
-    assert left == Verdict(pinned=(PINNED.address,))
+    assert left == Verdict(pinned=(PINNED.address,), held=("sha256:a",))
     assert {kind_of(one) for one in (*every, MOVED)} == set(ChangeKind) - {ChangeKind.UNCHANGED}
 
 
