@@ -6,11 +6,11 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
-from reconciler.core.errors import ConfigurationError, StorageError
+from reconciler.core.errors import ConfigurationError, Finding, StorageError
 from reconciler.core.members import SnapshotRef, Target
 from reconciler.core.model import Address, Desired, SegmentSpec, Source
 from reconciler.core.ports import MemberEngine, SegmentReader, StateWriter
-from reconciler.core.rebuild import Look, Sighting, rebuilt, sightings, strays
+from reconciler.core.rebuild import Look, Sighting, rebuilt, sightings, strays, untouched
 from reconciler.core.receipt import Receipt
 
 
@@ -21,9 +21,12 @@ def look(
     readers: Mapping[str, SegmentReader],
     receipts: Iterable[Receipt],
 ) -> Look:
-    """Reads what every account of the environment lists. Errors: whatever the readers raise."""
+    """Reads what every account of the environment lists. Errors: whatever the readers raise.
+
+    What an earlier rebuild wrote, and nobody has acted upon, may be written otherwise.
+    """
     accounts = {spec.key.account_id: spec.credential for spec in desired.segments}
-    held = {receipt.address: receipt for receipt in receipts}
+    held = {one.address: one for one in receipts if one.address not in only or not untouched(one)}
     owned = {one.segment_id: receipt.address for receipt in held.values() for one in receipt.holdings}
     listed = [
         segment
@@ -100,7 +103,11 @@ def people_of(file: Path, spec: SegmentSpec, engine: MemberEngine, today: date) 
         places=(),
         exclude=(),
     )
-    target = engine.build(audience, [kind], today)[kind]
+    try:
+        target = engine.build(audience, [kind], today)[kind]
+    except ConfigurationError as error:
+        told = [Finding(str(file), one.problem, one.remedy) for one in error.findings]
+        raise ConfigurationError(f"{file} can't be read as people of {spec.address}", findings=told) from None
     if not target.members:
         raise ConfigurationError(
             f"{spec.address}: there is no {kind[0]} in that file that could have been sent",

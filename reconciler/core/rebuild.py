@@ -216,6 +216,14 @@ def _fits(segment: Segment, key: SegmentKey) -> bool:
     return here == (key.account_id, key.retailer_id, key.identifier_type)
 
 
+def untouched(receipt: Receipt) -> bool:
+    """It was made by a rebuild, and nothing was sent since: another way may still be chosen."""
+    return not receipt.definition and all(
+        one.unknown_before and one.transfer is None and one.intent is None and one.settled_at is None
+        for one in receipt.holdings
+    )
+
+
 def rebuilt(
     sighting: Sighting, now: datetime, quiet: timedelta, *, maybe: SnapshotRef = EMPTY, renew: bool = False
 ) -> Receipt:
