@@ -10,7 +10,7 @@ from unittest.mock import patch
 
 import hypothesis.strategies as st
 import pytest
-from counter_examples import EXAMPLES, History
+from counter_examples import EXAMPLES, History, ends_well
 from fakes.bucket import MemoryBucket
 from fakes.clock import FakeClock
 from fakes.crash import Crash
@@ -269,3 +269,13 @@ TestBucketHistories = BucketHistories.TestCase
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.__name__)
 def test_it_still_holds_that(example: History) -> None:
     example(BucketHistories)
+
+
+def test_a_batch_that_could_not_be_announced_may_be_sent_once_in_vain() -> None:
+    """The bucket didn't take its announcement, and so it never left; the machine remembers it all the same."""
+    lapsed = Address("offsite", "lapsed")
+    history = BucketHistories()
+    history.begin([("declare", lapsed, frozenset({"p0"}))], 1, merges=False, invalid="nobody", run=False)
+    history.run_and_lose_the_store([], 8, after=False, lasting=False, elsewhere=False)
+    history.run_in_peace([("change_source", 0, frozenset({"p1"}))])
+    ends_well(history)
