@@ -272,7 +272,7 @@ def test_it_still_holds_that(example: History) -> None:
 
 
 def test_a_batch_that_could_not_be_announced_may_be_sent_once_in_vain() -> None:
-    """The bucket didn't take its announcement, and so it never left; the machine remembers it all the same."""
+    """The bucket did not take its announcement, so it never left; the machine remembers it all the same."""
     lapsed = Address("offsite", "lapsed")
     history = BucketHistories()
     history.begin([("declare", lapsed, frozenset({"p0"}))], 1, merges=False, invalid="nobody", run=False)
