@@ -75,7 +75,19 @@ class Runner:
         self.team.checkout(checkout, commit)
         described = yaml.safe_load((checkout / ".github/workflows" / workflow).read_text())["jobs"][job]
         needs = {name: {"result": result} for name, result in results.items()}
-        return _Job(self, described, checkout, self._contexts(commit, event) | {"needs": needs}).run()
+        contexts = self._contexts(commit, event)
+        self._remember(workflow, contexts["github"])
+        return _Job(self, described, checkout, contexts | {"needs": needs}).run()
+
+    def _remember(self, workflow: str, github: Mapping[str, Any]) -> None:
+        pull = github.get("event", {}).get("pull_request")
+        described = {
+            "path": f".github/workflows/{workflow}",
+            "event": github["event_name"],
+            "head_sha": pull["head"]["sha"] if pull else github["sha"],
+            "head_branch": github["ref_name"],
+        }
+        self.forge.ran(github["run_id"], github["run_attempt"], described)
 
     def runs_at_all(self, workflow: str, job: str, commit: str, event: Mapping[str, Any]) -> bool:
         text = subprocess.run(

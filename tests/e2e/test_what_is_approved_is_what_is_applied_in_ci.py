@@ -16,12 +16,13 @@ import pytest
 import yaml
 from command_line import REPOSITORY as TREE
 from command_line import surroundings
-from fakes.gh import REPOSITORY, Forge
+from fakes.gh import BOT, REPOSITORY, Forge
 from runner import SHELL, Ended, Runner
 from team import Team, program
 
 PLAN, APPLY, REFRESH = "reconciler-plan.yml", "reconciler-apply.yml", "reconciler-refresh.yml"
 AWS = f"{TREE}/tests/fakes/aws.py"
+IDLE, MEMBERS = "Nothing was approved, so nothing is applied", "Nothing but members may have changed"
 MARKER = "<!-- reconciler: production -->"
 
 pytestmark = pytest.mark.promise("approved")
@@ -110,7 +111,7 @@ def test_a_change_is_planned_reviewed_merged_applied_and_refreshed(story: Story)
     assert story.team.segments()["everybody (e-mail)"] == 1000
     assert "3 applied" in applied.summary
     assert story.artifact("result.json", "apply").exists()
-    assert applied.steps["Nothing was approved, so nothing may change"].outcome == "skipped"
+    assert applied.steps[IDLE].outcome == "skipped"
 
     story.team.people(*range(5, 1010))
     refreshed = story.refresh()
@@ -193,8 +194,98 @@ def test_a_status_that_somebody_else_set_approves_nothing(story: Story):
     forge.save()
     applied = story.apply(story.merge(head))
     assert applied.steps["Apply"].outcome == "skipped"
-    assert applied.steps["Nothing was approved, so nothing may change"].code == 2
+    assert applied.steps[IDLE].outcome == "success"
+    assert applied.steps[MEMBERS].code == 2
+    assert "Nothing was approved, so nothing was applied." in applied.summary
+    assert story.forge.statuses(story.team.git("rev-parse", "main")) == []
     assert story.team.writes() == 0
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        {"head_sha": "0" * 40},
+        {"path": ".github/workflows/mine.yml"},
+        {"path": ".github/workflows/reconciler-plan.yml.yml"},
+        {"event": "push"},
+        {"head_repository": {"full_name": "mallory/audiences"}},
+        {"head_repository": None},
+        None,
+    ],
+)
+def test_a_status_that_another_run_of_the_same_bot_set_approves_nothing(
+    story: Story, run: dict[str, object] | None
+):
+    """Whoever may push a branch can have a workflow on it speak as the bot."""
+    head, _ = story.change("everybody")
+    forge = story.forge
+    if run is None:
+        forge.kept["runs"] = {}
+    else:
+        forge.kept["runs"][f"{story.runner.runs}/attempts/1"] |= run
+    forge.save()
+    applied = story.apply(story.merge(head))
+    assert applied.steps["Apply"].outcome == "skipped"
+    assert applied.steps[MEMBERS].code == 2
+    assert story.team.writes() == 0
+
+
+def test_forged_statuses_hide_no_genuine_ones(story: Story):
+    """Neither that of a plan, nor how far an apply has come."""
+    head, _ = story.change("everybody")
+    elsewhere = "https://github.com/acme/audiences/actions/runs"
+    for address in (f"{elsewhere}/7/attempts/1", f"{elsewhere}.evil/{story.runner.runs}/attempts/1", None):
+        forge = story.forge
+        said = {"state": "success", "description": f"changes sha256:{'0' * 64}", "target_url": address}
+        forge.say_status(head, BOT, {**said, "context": "reconciler/plan (production)"})
+        forge.ran("7", "1", {"path": ".github/workflows/mine.yml", "event": "push", "head_sha": head})
+    commit = story.merge(head)
+    forge = story.forge
+    done = {"state": "success", "context": "reconciler/apply (production)", "description": ""}
+    forge.ran("8", "1", {
+        "path": ".github/workflows/reconciler-apply.yml",
+        "event": "push",
+        "head_sha": commit,
+        "head_branch": "mallory",
+    })  # fmt: skip
+    forge.say_status(commit, BOT, {**done, "target_url": f"{elsewhere}/8/attempts/1"})
+    forge.save()
+    second, _ = story.change("second")
+    applied = story.apply(story.merge(second))
+    assert applied.result == "success", applied.steps
+    assert f"approved/{head}/plan.json" in (applied.checkout / "approved.txt").read_text()
+    assert {"everybody (e-mail)", "second (e-mail)"} < story.team.segments().keys()
+
+
+def test_an_apply_that_is_run_again_later_applies_nothing(story: Story):
+    """Its manifests are those of then."""
+    head, _ = story.change("everybody")
+    old = story.merge(head)
+    story.merge(story.change("second")[0])
+    applied = story.apply(old)
+    assert applied.result == "success", applied.steps
+    assert applied.steps["Apply"].outcome == applied.steps[IDLE].outcome == "skipped"
+    assert "`main` has moved on since, so nothing was applied here" in applied.summary
+    assert story.forge.statuses(old) == []
+    assert story.team.writes() == 0
+    assert story.apply(story.team.git("rev-parse", "main")).result == "success"
+
+
+def test_members_that_moved_make_no_push_fail(story: Story):
+    head, _ = story.change("everybody")
+    story.apply(story.merge(head))
+    before = story.team.segments()
+    story.team.people(*range(1005))
+    (story.team.work / "README.md").write_text("Past the rules\n")
+    commit = story.team.commit("Words")
+    story.team.git("push", "--quiet", "origin", "main")
+    applied = story.apply(commit)
+    assert applied.result == "success", applied.steps
+    assert applied.steps["Apply"].outcome == "skipped"
+    assert applied.steps[MEMBERS].outcome == "success"
+    assert "Nothing was approved, so nothing was applied." in applied.summary
+    assert "offsite-email/everybody" in applied.summary
+    assert story.team.segments() == before
 
 
 def test_more_than_was_approved_is_not_applied(story: Story):

@@ -42,6 +42,11 @@ class Pipelines:
         folder = self.root / f"job-{self.ran}"
         self.team.checkout(folder, commit)
         described = yaml.safe_load((folder / JOBS).read_text())[job]
+        self.forge.jobs[str(self.ran)] = {
+            "name": f"{job}: [production]",
+            "ref": "refs/merge-requests/1/head" if job == "plan" else "main",
+            "commit": {"id": commit, "parent_ids": []},
+        }
         given = self._variables(commit) | variables
         done = self._shell([*self._brings(described, folder), *described["script"]], folder, given)
         status = "failed" if done.returncode else "success"
@@ -135,6 +140,14 @@ def test_a_change_is_planned_reviewed_merged_applied_and_refreshed(pipelines: Pi
     assert pipelines.run("drift", team.git("rev-parse", "main")).code == 0
     again = pipelines.run("apply", team.git("rev-parse", "main"))
     assert again.code == 0, again.said
+    team.people(*range(5, 1020))
+    (team.work / "README.md").write_text("Past the rules\n")
+    forge.tip = team.commit("Words")
+    team.git("push", "--quiet", "origin", "main")
+    words = pipelines.run("apply", forge.tip)
+    assert words.code == 0, words.said
+    assert "Nothing was approved, so nothing is applied." in words.said
+    assert team.segments()["everybody (e-mail)"] == 1005
 
 
 def test_what_was_not_approved_is_not_applied(pipelines: Pipelines):
@@ -150,6 +163,61 @@ def test_what_was_not_approved_is_not_applied(pipelines: Pipelines):
     forge.statuses[0]["author"] = {"username": "mallory"}
     assert pipelines.run("apply", commit).code == 2
     assert team.writes() == 0
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        {"name": "mine"},
+        {"name": "plan: [sandbox]"},
+        {"ref": "refs/heads/mine"},
+        {"ref": "refs/merge-requests/2/head"},
+        {"ref": "refs/merge-requests/1/merge"},
+        {"commit": {"id": "0" * 40, "parent_ids": []}},
+        None,
+    ],
+)
+def test_a_status_that_another_job_set_with_the_same_token_approves_nothing(
+    pipelines: Pipelines, made: dict[str, Any] | None
+):
+    """Whoever may push a branch can have a job on it read the token."""
+    team, forge = pipelines.team, pipelines.forge
+    head = team.push("everybody")
+    pipelines.run("plan", head)
+    if made is None:
+        forge.jobs.clear()
+    else:
+        forge.jobs["1"] |= made
+    assert pipelines.run("apply", pipelines.merge(head)).code == 2
+    assert [one["name"] for one in forge.statuses] == ["reconciler/plan (production)"]
+    assert team.writes() == 0
+
+
+def test_forged_statuses_hide_no_genuine_ones(pipelines: Pipelines):
+    """Also of a pipeline on what the merge would be."""
+    team, forge = pipelines.team, pipelines.forge
+    head = team.push("everybody")
+    pipelines.run("plan", head)
+    merged = {
+        "ref": "refs/merge-requests/1/merge",
+        "commit": {"id": "1" * 40, "parent_ids": ["0" * 40, head]},
+    }
+    forge.jobs["1"] |= merged
+    [told] = forge.statuses
+    forge.statuses.append({**told, "id": 1, "target_url": "https://gitlab.example/mine", "status": "failed"})
+    commit = pipelines.merge(head)
+    done = {"sha": commit, "name": "reconciler/apply (production)", "status": "success"}
+    forge.statuses.append({**told, **done, "id": 2})
+    second = team.push("second")
+    pipelines.run("plan", second)
+    tip = team.merge(second)
+    forge.merge(tip, second)
+    assert pipelines.run("apply", commit).said.startswith("main has moved on since")
+    assert team.writes() == 0
+    applied = pipelines.run("apply", tip)
+    assert applied.code == 0, applied.said
+    assert f"approved/{head}/plan.json" in (applied.folder / "approved.txt").read_text()
+    assert {"everybody (e-mail)", "second (e-mail)"} < team.segments().keys()
 
 
 def test_a_plan_that_is_made_again_after_the_merge_approves_nothing(pipelines: Pipelines):

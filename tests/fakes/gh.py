@@ -7,7 +7,9 @@ import json
 import os
 import re
 import shutil
+import subprocess
 import sys
+from copy import deepcopy
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -15,7 +17,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 REPOSITORY = "acme/audiences"
 BOT = "github-actions[bot]"
 TOKEN = "a job's token"
-EMPTY = {"comments": [], "labels": {}, "statuses": [], "pulls": {}}
+EMPTY = {"comments": [], "labels": {}, "statuses": [], "pulls": {}, "runs": {}}
 
 
 class Forge:
@@ -24,13 +26,25 @@ class Forge:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.file = folder / "forge.json"
-        self.kept = json.loads(self.file.read_text()) if self.file.exists() else dict(EMPTY)
+        self.kept = json.loads(self.file.read_text()) if self.file.exists() else deepcopy(EMPTY)
 
     def save(self) -> None:
         self.file.write_text(json.dumps(self.kept, indent=1))
 
     def artifact(self, run: str, name: str) -> Path:
         return self.folder / "artifacts" / run / name
+
+    def ran(self, run: str, attempt: str, described: dict[str, object]) -> None:
+        """An attempt at a run of a workflow: what decides whether its statuses are heard."""
+        known = {"run_attempt": int(attempt), "head_repository": {"full_name": REPOSITORY}}
+        self.kept["runs"][f"{run}/attempts/{attempt}"] = {**known, **described}
+        self.save()
+
+    def tip(self, branch: str) -> dict[str, object]:
+        origin = self.folder.with_name("origin.git")
+        asked = ["git", "-C", str(origin), "rev-parse", branch]
+        done = subprocess.run(asked, check=True, capture_output=True, text=True)
+        return {"name": branch, "commit": {"sha": done.stdout.strip()}}
 
     def comments(self, pull: str) -> list[str]:
         return [one["body"] for one in self.kept["comments"] if one["pull"] == pull]
@@ -79,12 +93,20 @@ def api(forge: Forge, method: str, path: str, body: dict):
         ("GET", r"commits/([0-9a-f]{40})/statuses"): forge.statuses,
         ("POST", r"statuses/([0-9a-f]{40})"): lambda sha: forge.say_status(sha, BOT, body),
         ("GET", r"commits/([0-9a-f]{40})/pulls"): lambda sha: forge.kept["pulls"].get(sha, []),
+        ("GET", r"actions/runs/(\d+/attempts/\d+)"): lambda run: forge.kept["runs"].get(run) or missing(),
+        ("GET", r"branches/(.+)"): lambda branch: forge.tip(unquote(branch)),
     }  # fmt: skip
     for (verb, pattern), answer in known.items():
         if verb == method and (found := re.fullmatch(pattern, address.path)):
             answered = answer(*found.groups())
-            return page(answered, parse_qs(address.query)) if isinstance(answered, list) else {}
+            if isinstance(answered, list):
+                return page(answered, parse_qs(address.query))
+            return answered or {}
     raise SystemExit(f"gh: no such call: {method} {path}")
+
+
+def missing() -> None:
+    raise SystemExit("gh: Not Found (HTTP 404)")
 
 
 def say(forge: Forge, pull: str, text: str) -> None:

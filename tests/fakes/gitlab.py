@@ -17,12 +17,15 @@ class Forge:
 
     notes: list[dict[str, Any]] = field(default_factory=list)
     statuses: list[dict[str, Any]] = field(default_factory=list)
-    merged: dict[str, list[dict[str, str]]] = field(default_factory=dict)
+    merged: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     labels: set[str] = field(default_factory=set)
     artifacts: dict[str, Path] = field(default_factory=dict)
+    jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    tip: str = ""
 
     def merge(self, commit: str, head: str) -> None:
-        merged = {"sha": head, "state": "merged", "target_branch": "main", "merged_at": now()}
+        self.tip = commit
+        merged = {"iid": 1, "sha": head, "state": "merged", "target_branch": "main", "merged_at": now()}
         self.merged[commit] = [merged]
 
 
@@ -47,6 +50,16 @@ def application(forge: Forge) -> Flask:
     @app.get("/api/v4/user")
     def user() -> Response:
         return jsonify(username=US)
+
+    @app.get(f"{PROJECT}/jobs/<job>")
+    def job(job: str) -> Response:
+        if job not in forge.jobs:
+            abort(404)
+        return jsonify(forge.jobs[job])
+
+    @app.get(f"{PROJECT}/repository/branches/main")
+    def branch() -> Response:
+        return jsonify(name="main", commit={"id": forge.tip})
 
     @app.get(f"{PROJECT}/jobs/<job>/artifacts/plan.json")
     def artifact(job: str) -> Response:

@@ -3,6 +3,7 @@
 planned   writes a note on the merge request, and keeps the plan's digest as a status of the commit
 label     says on the merge request what its plans are, all environments taken together
 approved  brings the plans of what was merged since the last apply, and their digests
+idle      fails where something was merged that nothing approved
 applied   keeps as a status of the commit how far it has come
 """
 
@@ -16,13 +17,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 from urllib.request import Request, urlopen
 
 LABELS = ("failed", "blocked", "changes", "no changes")
 """The gravest first."""
 PLAN, APPLY = "reconciler/plan", "reconciler/apply"
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+UNASKED = {"update", "drift", "unchanged"}
+"""What changes with nobody's merging anything: members, and what others did at Criteo."""
 PAGE = 100
 
 API = os.environ["CI_API_V4_URL"]
@@ -76,22 +79,41 @@ def label() -> None:
 
 
 def approved() -> None:
-    arguments: list[str] = []
-    for sha, at in merged().items():
-        status = newest(sha, PLAN, at)
+    """Without a file `approved.txt`, nothing is to be done."""
+    branch, arguments = os.environ["CI_DEFAULT_BRANCH"], list[str]()
+    Path("approved.txt").unlink(missing_ok=True)
+    tip = call("GET", f"repository/branches/{quote(branch, safe='')}")["commit"]["id"]
+    if tip != os.environ["CI_COMMIT_SHA"]:
+        say(f"{branch} has moved on since, so nothing is applied here: the job of its last push does that.")
+        return
+    for sha, (at, number) in merged().items():
+        status = newest(sha, PLAN, at, number)
         if not status or status["status"] != "success":
             continue
         digest = DIGEST.search(status["description"])
-        if digest and download(status["target_url"].rpartition("/")[2], sha):
+        if digest and download(job_of(status), sha):
             arguments += ["--approved", f"approved/{sha}/plan.json", "--approved-digest", digest[0]]
     Path("approved.txt").write_text("".join(f"{one}\n" for one in arguments), encoding="utf-8")
+    if not arguments:
+        say("Nothing was approved, so nothing is applied. What awaits an approval, or the next refresh:")
 
 
-def merged() -> dict[str, datetime]:
-    """The last commits of merge requests since the last apply, and when each was merged: a plan that is made
-    again afterwards was seen by nobody.
+def idle() -> None:
+    counts = json.loads(Path("result.json").read_bytes())["addresses"]
+    if pending := sorted(kind for kind, count in counts.items() if count and kind not in UNASKED):
+        say(f"Nothing was approved, and what was merged isn't applied: {', '.join(pending)}")
+        sys.exit(2)
+
+
+def say(sentence: str) -> None:
+    sys.stdout.write(f"{sentence}\n")
+
+
+def merged() -> dict[str, tuple[datetime, int]]:
+    """The last commits of merge requests since the last apply, when each was merged, and the number of its
+    request: a plan that is made again afterwards was seen by nobody.
     """
-    found: dict[str, datetime] = {}
+    found: dict[str, tuple[datetime, int]] = {}
     log = subprocess.run(["git", "rev-list", "--first-parent", "HEAD"], check=True, stdout=subprocess.PIPE)
     for number, commit in enumerate(log.stdout.decode().split()):
         done = newest(commit, APPLY)
@@ -101,17 +123,15 @@ def merged() -> dict[str, datetime]:
     return found
 
 
-def heads(commit: str) -> dict[str, datetime]:
+def heads(commit: str) -> dict[str, tuple[datetime, int]]:
     requests = pages(f"repository/commits/{commit}/merge_requests")
     branch = os.environ["CI_DEFAULT_BRANCH"]
     ours = (one for one in requests if one["state"] == "merged" and one["target_branch"] == branch)
-    return {one["sha"]: datetime.fromisoformat(one["merged_at"]) for one in ours}
+    return {one["sha"]: (datetime.fromisoformat(one["merged_at"]), one["iid"]) for one in ours}
 
 
 def download(job: str, sha: str) -> bool:
     """False when it isn't kept any more: then nothing is approved by it."""
-    if not job.isdecimal():
-        return False
     try:
         content = request("GET", f"jobs/{job}/artifacts/plan.json")
     except HTTPError as error:
@@ -125,14 +145,50 @@ def download(job: str, sha: str) -> bool:
 
 
 def applied() -> None:
+    """Not where nothing was approved: the next push looks for approvals as far back as this one."""
+    if not Path("approved.txt").exists() or not Path("approved.txt").read_bytes():
+        return
     done = os.environ["CI_JOB_STATUS"] == "success"
     set_status(os.environ["CI_COMMIT_SHA"], APPLY, "success" if done else "failed", "")
 
 
-def newest(sha: str, context: str, at: datetime | None = None) -> dict[str, Any] | None:
-    """What was said last, until then."""
+def newest(sha: str, context: str, at: datetime | None = None, number: int = 0) -> dict[str, Any] | None:
+    """What our job said last, until then."""
     ours = (one for one in statuses(sha) if one["name"] == f"{context} ({ENVIRONMENT})")
-    return next((one for one in ours if not at or datetime.fromisoformat(one["created_at"]) <= at), None)
+    known = (one for one in ours if not at or datetime.fromisoformat(one["created_at"]) <= at)
+    return next((one for one in known if genuine(one, sha, context, number)), None)
+
+
+def genuine(status: dict[str, Any], sha: str, context: str, number: int) -> bool:
+    """Every job of every branch can read the token: the job that is named must be ours, of that commit, in a
+    pipeline of that merge request, or of the default branch.
+    """
+    job = asked(f"jobs/{job_of(status)}")
+    if not job or job["name"] != f"{context.rpartition('/')[2]}: [{ENVIRONMENT}]":
+        return False
+    commit = job["commit"]
+    if context == APPLY:
+        return bool(job["ref"] == os.environ["CI_DEFAULT_BRANCH"] and commit["id"] == sha)
+    if job["ref"] == f"refs/merge-requests/{number}/head":
+        return bool(commit["id"] == sha)
+    # A pipeline on what the merge would be.
+    ours = {f"refs/merge-requests/{number}/{one}" for one in ("merge", "train")}
+    return job["ref"] in ours and sha in commit["parent_ids"]
+
+
+def job_of(status: dict[str, Any]) -> str:
+    number = (status["target_url"] or "").rpartition("/")[2]
+    return number if number.isdecimal() else "0"
+
+
+def asked(path: str) -> dict[str, Any] | None:
+    """None where there is nothing."""
+    try:
+        return dict(call("GET", path))
+    except HTTPError as error:
+        if error.code != 404:
+            raise
+        return None
 
 
 def statuses(sha: str) -> Iterator[dict[str, Any]]:
@@ -172,4 +228,6 @@ def request(method: str, path: str, body: dict[str, str] | None = None) -> bytes
 
 
 if __name__ == "__main__":
-    {"planned": planned, "label": label, "approved": approved, "applied": applied}[sys.argv[1]]()
+    {"planned": planned, "label": label, "approved": approved, "idle": idle, "applied": applied}[
+        sys.argv[1]
+    ]()

@@ -3,6 +3,7 @@
 planned   comments on the pull request, and keeps the plan's digest as a status of the commit
 label     says on the pull request what its plans are, all environments taken together
 approved  brings the plans of what was merged since the last apply, and their digests
+idle      fails where something was merged that nothing approved
 applied   keeps as a status of the commit how far it has come
 """
 
@@ -14,6 +15,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 BOT = "github-actions[bot]"
 LABELS = ("failed", "blocked", "changes", "no changes")
@@ -25,7 +27,17 @@ PAGE = 100
 REPOSITORY = f"repos/{os.environ['GITHUB_REPOSITORY']}"
 RUN = "{GITHUB_SERVER_URL}/{GITHUB_REPOSITORY}/actions/runs/{GITHUB_RUN_ID}".format(**os.environ)
 ATTEMPT = f"{RUN}/attempts/{os.environ.get('GITHUB_RUN_ATTEMPT', '1')}"
-ADDRESS = re.compile(r"/actions/runs/([0-9]+)/attempts/([0-9]+)$")
+ADDRESS = re.compile(
+    re.escape("{GITHUB_SERVER_URL}/{GITHUB_REPOSITORY}".format(**os.environ))
+    + r"/actions/runs/([0-9]+)/attempts/([0-9]+)"
+)
+MAKES = {
+    PLAN: (".github/workflows/reconciler-plan.yml", ("pull_request", "merge_group")),
+    APPLY: (".github/workflows/reconciler-apply.yml", ("push",)),
+}
+"""Which workflow sets which status, and on what."""
+UNASKED = {"update", "drift", "unchanged"}
+"""What changes with nobody's merging anything: members, and what others did at Criteo."""
 ENVIRONMENT = os.environ.get("ENVIRONMENT", "")
 
 
@@ -76,7 +88,14 @@ def of_this_run(sha: str) -> Iterator[str]:
 
 
 def approved() -> None:
-    arguments: list[str] = []
+    branch, arguments = os.environ["GITHUB_REF_NAME"], list[str]()
+    tip = gh("GET", f"{REPOSITORY}/branches/{quote(branch, safe='')}")["commit"]["sha"]
+    if tip != os.environ["GITHUB_SHA"]:
+        summarize(
+            f"`{branch}` has moved on since, so nothing was applied here: the run of its last push does that."
+        )
+        output("found=stale")
+        return
     for sha, at in merged().items():
         status = newest(sha, PLAN, at)
         if not status or status["state"] != "success":
@@ -85,8 +104,30 @@ def approved() -> None:
         if digest and download(status["target_url"], sha):
             arguments += ["--approved", f"approved/{sha}/plan.json", "--approved-digest", digest[0]]
     Path("approved.txt").write_text("".join(f"{one}\n" for one in arguments), encoding="utf-8")
-    with Path(os.environ["GITHUB_OUTPUT"]).open("a", encoding="utf-8") as output:
-        output.write(f"found={str(bool(arguments)).lower()}\n")
+    if not arguments:
+        summarize(
+            "Nothing was approved, so nothing was applied. What awaits an approval, or the next refresh:"
+        )
+    output(f"found={str(bool(arguments)).lower()}")
+
+
+def idle() -> None:
+    counts = json.loads(Path("result.json").read_bytes())["addresses"]
+    if pending := sorted(kind for kind, count in counts.items() if count and kind not in UNASKED):
+        sys.stdout.write(
+            f"::error title=Nothing was approved::what was merged isn't applied: {', '.join(pending)}\n"
+        )
+        sys.exit(2)
+
+
+def output(line: str) -> None:
+    with Path(os.environ["GITHUB_OUTPUT"]).open("a", encoding="utf-8") as file:
+        file.write(f"{line}\n")
+
+
+def summarize(sentence: str) -> None:
+    with Path(os.environ["GITHUB_STEP_SUMMARY"]).open("a", encoding="utf-8") as file:
+        file.write(f"{sentence}\n\n")
 
 
 def merged() -> dict[str, str]:
@@ -115,7 +156,7 @@ def heads(commit: str) -> dict[str, str]:
 
 def download(address: str, sha: str) -> bool:
     """False when it isn't kept any more: then nothing is approved by it."""
-    made = ADDRESS.search(address)
+    made = ADDRESS.fullmatch(address)
     if not made:
         return False
     name = f"reconciler-plan-{ENVIRONMENT}-{made[2]}"
@@ -128,9 +169,33 @@ def applied() -> None:
 
 
 def newest(sha: str, context: str, at: str = "9999") -> dict[str, Any] | None:
-    """What a workflow said last, until then. Whoever else may set statuses is not heard."""
+    """What our workflow said last, until then. Whoever else may set statuses is not heard."""
     ours = (one for one in statuses(sha) if one["context"] == f"{context} ({ENVIRONMENT})")
-    return next((one for one in ours if one["created_at"] <= at), None)
+    return next((one for one in ours if one["created_at"] <= at and genuine(one, sha, context)), None)
+
+
+def genuine(status: dict[str, Any], sha: str, context: str) -> bool:
+    """Workflows of all branches speak as the same bot: the run that is named must be ours, of that commit."""
+    made = ADDRESS.fullmatch(status["target_url"] or "")
+    run = made and asked(f"{REPOSITORY}/actions/runs/{made[1]}/attempts/{made[2]}")
+    if not run:
+        return False
+    file, events = MAKES[context]
+    return (
+        run["head_sha"] == sha
+        and run["path"].partition("@")[0] == file
+        and run["event"] in events
+        and (run["head_repository"] or {}).get("full_name") == os.environ["GITHUB_REPOSITORY"]
+        and (context == PLAN or run["head_branch"] == os.environ["GITHUB_REF_NAME"])
+    )
+
+
+def asked(path: str) -> dict[str, Any] | None:
+    """None where there is nothing."""
+    done = subprocess.run(["gh", "api", "--method", "GET", path], check=False, capture_output=True)
+    if done.returncode and b"HTTP 404" not in done.stderr:
+        sys.exit(done.stderr.decode())
+    return None if done.returncode else json.loads(done.stdout)
 
 
 def statuses(sha: str) -> Iterator[dict[str, Any]]:
@@ -163,4 +228,6 @@ def gh(method: str, path: str, body: dict[str, Any] | None = None) -> Any:
 
 
 if __name__ == "__main__":
-    {"planned": planned, "label": label, "approved": approved, "applied": applied}[sys.argv[1]]()
+    {"planned": planned, "label": label, "approved": approved, "idle": idle, "applied": applied}[
+        sys.argv[1]
+    ]()
