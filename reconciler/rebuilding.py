@@ -17,16 +17,17 @@ from reconciler.core.receipt import Receipt
 def look(
     desired: Desired,
     only: Container[Address],
+    named: Container[Address],
     takes: Mapping[Address, str],
     readers: Mapping[str, SegmentReader],
     receipts: Iterable[Receipt],
 ) -> Look:
     """Reads what every account of the environment lists. Errors: whatever the readers raise.
 
-    What an earlier rebuild wrote, and nobody has acted upon, may be written otherwise.
+    What an earlier rebuild wrote, and nobody has acted upon, may be written otherwise for those `named`.
     """
     accounts = {spec.key.account_id: spec.credential for spec in desired.segments}
-    held = {one.address: one for one in receipts if one.address not in only or not untouched(one)}
+    held = {one.address: one for one in receipts if one.address not in named or not untouched(one)}
     owned = {one.segment_id: receipt.address for receipt in held.values() for one in receipt.holdings}
     listed = [
         segment
@@ -106,7 +107,8 @@ def people_of(file: Path, spec: SegmentSpec, engine: MemberEngine, today: date) 
     try:
         target = engine.build(audience, [kind], today)[kind]
     except ConfigurationError as error:
-        told = [Finding(str(file), one.problem, one.remedy) for one in error.findings]
+        causes = error.findings or [Finding("", error.problem, error.remedy)]
+        told = [Finding(str(file), one.problem, one.remedy) for one in causes]
         raise ConfigurationError(f"{file} can't be read as people of {spec.address}", findings=told) from None
     if not target.members:
         raise ConfigurationError(

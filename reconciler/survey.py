@@ -1,7 +1,7 @@
 """Looks whether Criteo is as we left it. It reads only, and no sources."""
 
-from collections.abc import Callable, Container, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from reconciler.core.drift import Drift, comparable, drifts, unknown_to_the_state
@@ -26,6 +26,12 @@ class Survey:
     counted: int
     unseen: int
     made_at: datetime
+
+    def knowing(self, receipts: Iterable[Receipt]) -> "Survey":
+        """The same, if the state has come to know of more since."""
+        known = {receipt.address for receipt in receipts}
+        drifts = tuple(one for one in self.drifts if not (one.unknown and one.address in known))
+        return replace(self, drifts=drifts)
 
 
 def survey(

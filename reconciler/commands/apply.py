@@ -113,7 +113,7 @@ def _apply(work: Work, planned: Planned, terms: Terms, *, yes: bool, whole: bool
     code = 0
     if may.planned.plan.changes:
         _confirm(space, yes)
-        mark(may.digests, state, space)
+        mark(may.held, state, space)
         code = _carry_out(work, may.planned)
     if code == 0 and whole:
         mark(may.held, state, space, completed=True)

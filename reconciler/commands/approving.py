@@ -65,10 +65,9 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The plan that may be carried out; the approvals that cover it, and all that hold."""
+    """The plan that may be carried out, and the approvals that hold."""
 
     planned: Planned
-    digests: tuple[str, ...] = ()
     held: tuple[str, ...] = ()
 
 
@@ -105,8 +104,9 @@ def accepted(terms: Terms, planned: Planned, space: Workspace, state: StateWrite
     verdict = judge(plan, terms.approvals, now)
     _refuse(verdict.findings, "what is to be done is not what was approved")
     going = tuple(one for one in plan.changes if address_of(one) in verdict.covered)
-    notes = _left_out(len(verdict.left), len(verdict.pinned))
-    return Accepted(_only(planned, going, space, notes), verdict.digests, verdict.held)
+    left = [one for one in plan.changes if address_of(one) in verdict.left]
+    notes = (*_left_out(left, len(verdict.pinned)), *_renamed(left))
+    return Accepted(_only(planned, going, space, notes), verdict.held)
 
 
 def mark(digests: Iterable[str], state: StateWriter, space: Workspace, *, completed: bool = False) -> None:
@@ -171,19 +171,15 @@ def _refuse(findings: Sequence[Finding], problem: str) -> None:
 def _refreshed(planned: Planned, space: Workspace) -> Planned:
     changes = [one for one in planned.plan.changes if not is_pinned(one)]
     going = tuple(sent for one in changes if (sent := members_only(one)))
-    renamed = sum(isinstance(one, Update) and bool(one.attributes) for one in changes)
-    notes = _left_out(0, len(planned.plan.changes) - len(changes))
-    if renamed:
-        many = counted(renamed, "address has", "addresses have")
-        notes += (f"{many} another name or description at Criteo; a refresh leaves that alone: see `drift`",)
+    notes = (*_left_out((), len(planned.plan.changes) - len(changes)), *_renamed(changes))
     return _only(planned, going, space, notes)
 
 
-def _left_out(left: int, pinned: int) -> tuple[str, ...]:
+def _left_out(left: Sequence[Change], pinned: int) -> tuple[str, ...]:
     """What is said of people who join or leave and are not sent."""
     notes = []
-    if left:
-        many = counted(left, "address has", "addresses have")
+    if moving := sum(members_only(one) is not None for one in left):
+        many = counted(moving, "address has", "addresses have")
         notes.append(f"{many} other members, not part of the approval: `apply --refresh` sends them")
     if pinned:
         many = counted(pinned, "address has", "addresses have")
@@ -191,8 +187,16 @@ def _left_out(left: int, pinned: int) -> tuple[str, ...]:
     return tuple(notes)
 
 
+def _renamed(changes: Sequence[Change]) -> tuple[str, ...]:
+    renamed = sum(isinstance(one, Update) and bool(one.attributes) for one in changes)
+    if not renamed:
+        return ()
+    many = counted(renamed, "address has", "addresses have")
+    return (f"{many} another name or description at Criteo, which stays as it is for now: see `drift`",)
+
+
 def _only(planned: Planned, going: tuple[Change, ...], space: Workspace, notes: tuple[str, ...]) -> Planned:
-    if not notes:
+    if going == planned.plan.changes:
         return planned
     batch_size = space.desired.environment.api.batch_size
     return replace(planned, plan=restricted(planned.plan, going, batch_size, notes))

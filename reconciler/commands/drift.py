@@ -46,11 +46,14 @@ def command(stop: object, /, environment: str, **flags: Any) -> int:
         published(flags, settings, Subject.DRIFT, environment) as page,
         workspace(settings, environment, asked, shown.progress, read=load_without_sources) as space,
     ):
-        known = Known.of(space.store.reader())
+        reader = space.store.reader()
+        known = Known.of(reader)
         only = selected(flags["only"], space.addresses(known.receipts))
         with shown.progress:
             found = survey(space.desired, only, space.readers(), known, space.clock, shown.progress.doing)
             shown.progress.doing("")
+        if any(one.unknown for one in found.drifts):  # another run may have made it meanwhile
+            found = found.knowing(reader.receipts())
         header = heading(Subject.DRIFT, space.desired.environment, found.head, found.made_at)
         limit = space.desired.environment.guards.max_vanished
         looked = Looked(found.looked_at, found.counted, found.unseen, limit)

@@ -148,7 +148,11 @@ def _is_ours(form: str, file: Path) -> bool:
 
 
 _LEAST = 1 << 16
-_STARTS = {"out": b'{\n  "digest": "sha256:', "markdown": b"<!-- reconciler: ", "html": b"<!doctype html>"}
+_STARTS = {
+    "out": b'{\n  "digest": "sha256:',
+    "markdown": b"<!-- reconciler: ",
+    "html": b"<!doctype html>\n<!-- reconciler -->",
+}
 
 
 def _markdown(document: Document, digest: str) -> str:

@@ -135,7 +135,8 @@ def _each_once(takes: tuple[tuple[Address, str], ...]) -> dict[Address, str]:
 def _look(space: Workspace, state: StateReader, asked: Asked) -> Look:
     here = frozenset(spec.address for spec in space.desired.segments)
     selected(tuple(map(str, asked.takes)), here)
-    seen = look(space.desired, selected(asked.only, here), asked.takes, space.readers(), state.receipts())
+    only, named = selected(asked.only, here), asked.by_name
+    seen = look(space.desired, only, named, asked.takes, space.readers(), state.receipts())
     all_lost(seen, asked.by_name, {one.address for one in asked.again(seen)})
     return seen
 

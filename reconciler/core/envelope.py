@@ -97,7 +97,7 @@ def judge(plan: Plan, approvals: Sequence[Approved], now: Now) -> Verdict:
             for one in approvals
             if (said := one.change(address)) and _moves(said) and not _is_done(said, one, now)
         ]
-        if is_refresh(change, now.receipts) and not any(one in asked for one, _ in named):
+        if _stands_alone(change, now.receipts) and not any(one in asked for one, _ in named):
             left.append(change)
             continue
         refusals = [
@@ -160,9 +160,15 @@ def is_refresh(change: Change, receipts: Mapping[Address, Receipt]) -> bool:
     if not isinstance(change, Update) or change.steps.finish:
         return False
     receipt = receipts.get(change.spec.address)
-    prelude = change.steps.prelude
-    plain = all(isinstance(step, PatchSegment) and step.turn == Turn.RENAME for step in prelude)
-    return plain and receipt is not None and receipt.definition == change.spec.definition
+    patches = all(isinstance(step, PatchSegment) and step.slot == "current" for step in change.steps.prelude)
+    return patches and receipt is not None and receipt.definition == change.spec.definition
+
+
+def _stands_alone(change: Change, receipts: Mapping[Address, Receipt]) -> bool:
+    """Nothing else depends on what it does: no name is let go for another address."""
+    prelude = change.steps.prelude if isinstance(change, Update) else ()
+    released = any(isinstance(step, PatchSegment) and step.turn == Turn.RELEASE for step in prelude)
+    return is_refresh(change, receipts) and not released
 
 
 def members_only(change: Change) -> Update | None:
@@ -206,7 +212,7 @@ def _approved(change: Change, lineage: str, receipts: Mapping[Address, Receipt])
 
 def _end(change: Forget) -> str:
     """What stands for the definition of an address that has none any more."""
-    return "dropped" if change.drop else "kept"
+    return "gone" if change.drop else "there"
 
 
 def _whole(change: Sending, receipt: Receipt | None) -> tuple[int, int]:
@@ -235,8 +241,10 @@ def _is_done(said: ApprovedChange, approved: Approved, now: Now) -> bool:
     use, receipt = now.use(approved.digest), now.receipts.get(said.address)
     if use is None or use.completed_at or receipt is None or said.kind == ChangeKind.FORGET:
         return False
-    touched = receipt.current.touched_at
-    return receipt.definition == said.definition and touched is not None and touched >= use.started_at
+    current = receipt.current
+    touched = current.settled_at if said.adds or said.removes else current.touched_at
+    whole = receipt.definition == said.definition and current.transfer is None
+    return whole and touched is not None and touched >= use.started_at
 
 
 def _unfit(approved: Approved, now: Now) -> str:
@@ -272,7 +280,7 @@ def _strays(change: Change, said: ApprovedChange, approved: Approved, now: Now) 
         return
     if isinstance(change, Forget):
         if said.definition != _end(change):
-            yield "its segment was there when forgetting it was approved, and now it is gone"
+            yield f"forgetting it was approved while its segment was {said.definition}, and it isn't any more"
         return
     if change.spec.definition != said.definition:
         yield "its definition is not the one that was approved"
@@ -289,7 +297,9 @@ def _strays(change: Change, said: ApprovedChange, approved: Approved, now: Now) 
 
 def _remains(change: Change, receipt: Receipt | None) -> bool:
     """What an interrupted run with the same approval has left to do."""
-    return isinstance(change, Update) and receipt is not None and receipt.definition != change.spec.definition
+    if not isinstance(change, Update) or receipt is None:
+        return False
+    return receipt.definition != change.spec.definition or receipt.current.settled_at is None
 
 
 def _counts(

@@ -26,10 +26,11 @@ class Looked:
 
 def drift_document(header: Header, drifts: tuple[Drift, ...], looked: Looked, figures: Figures) -> Document:
     rows = tuple(_row(drift, figures) for drift in drifts)
+    differing = len({drift.address for drift in drifts})
     sections = (Section(Kind.DRIFT, rows),) if rows else ()
-    totals = Totals(tuple((one.kind, len(one.rows)) for one in sections), looked.at - len(rows), "", "")
+    totals = Totals(tuple((one.kind, len(one.rows)) for one in sections), looked.at - differing, "", "")
     notes = tuple(_notes(drifts, looked))
-    return Document(header, sections, totals, _summary(len(rows), looked.at), notes=notes)
+    return Document(header, sections, totals, _summary(differing, looked.at), notes=notes)
 
 
 def _summary(drifted: int, looked_at: int) -> str:
@@ -42,7 +43,7 @@ def _summary(drifted: int, looked_at: int) -> str:
 
 
 def _notes(drifts: tuple[Drift, ...], looked: Looked) -> Iterator[str]:
-    gone, unknown = (sum(bool(which(one)) for one in drifts) for which in (_GONE, _UNKNOWN))
+    gone, unknown = (len({one.address for one in drifts if which(one)}) for which in (_GONE, _UNKNOWN))
     if (waiting := looked.at - gone - unknown - looked.counted) > 0:
         yield (
             f"the members of {counted(waiting, 'address', 'addresses')} can't be compared now: something "

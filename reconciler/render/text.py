@@ -21,6 +21,9 @@ def clean(text: str, limit: int) -> str:
         for one in bare
         if one in _BREAKS or unicodedata.category(one) not in _STRIPPED
     )
+    visible = visible.replace(
+        "##[", "## ["
+    )  # what begins so is an order to a runner of CI, wherever it stands
     return visible if len(visible) <= limit else visible[: limit - 1] + "…"
 
 

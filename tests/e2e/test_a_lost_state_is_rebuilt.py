@@ -75,7 +75,9 @@ def test_what_is_found_is_listed_and_nothing_is_written(project: Project) -> Non
 def test_union_sends_all_and_says_that_people_from_before_may_remain(project: Project) -> None:
     say(project, "--union", code=64)
     assert "2 addresses" in say(project, "--replace", "--yes")
-    assert "2 addresses" in say(project, "--union", "--yes"), "nobody has acted upon the first choice"
+    assert "nothing is lost of it" in say(project, "--union", "--yes", code=10)
+    named = ("--only", "email/buyers", "--only", "customer/buyers")
+    assert "2 addresses" in say(project, "--union", "--yes", *named), "nobody has acted upon the first choice"
     project.run("apply", "sandbox", "--yes")
     assert held(project, "Buyers (customer)") == customers(OLD) | customers(NEW)
     said = " ".join(project.run("plan", "sandbox", "--detailed-exitcode").said.split())

@@ -78,7 +78,7 @@ class Rebuilds(Histories):
     def _look(self, takes: dict[Address, str]) -> Look:
         world = self.world
         receipts = world.store.reader().receipts()
-        return look(world.desired(), EVERYTHING, takes, {CREDENTIAL: world.criteo.reader}, receipts)
+        return look(world.desired(), EVERYTHING, (), takes, {CREDENTIAL: world.criteo.reader}, receipts)
 
     def _rebuild(self, way: str) -> None:
         """Where several segments bear one mark, people say which one goes on."""

@@ -187,6 +187,8 @@ def test_what_an_interrupted_run_has_left_to_do_is_covered() -> None:
     started = Use("sha256:a", cases.NOW)
     at = now(started, receipts=begun)
     assert not judge(cases.plan(left), [approved(cases.plan(CREATED))], at).findings
+    again = {cases.LAPSED.address: replace(begun[cases.LAPSED.address], definition=cases.LAPSED.definition)}
+    assert not judge(cases.plan(left), [approved(cases.plan(CREATED))], now(started, receipts=again)).findings
     strange = now(receipts=begun)
     assert why(judge(cases.plan(left), [approved(cases.plan(CREATED))], strange)) == [
         "create was approved, and now it is update"
@@ -219,6 +221,13 @@ def test_what_a_started_approval_has_done_it_covers_no_more() -> None:
     assert why(judge(cases.plan(renamed), [approved(cases.plan(CREATED))], at)) == [
         "this change was not approved"
     ]
+    moving = Transfer(cases.target(5).members, EMPTY, Delta(0, 0, 0))
+    for current in (
+        replace(filled.current, transfer=moving),
+        replace(filled.current, settled_at=None, patched_at=cases.NOW),
+    ):
+        at = now(began, receipts={cases.LAPSED.address: replace(filled, current=current)})
+        assert judge(cases.plan(MOVED), [approved(cases.plan(MOVED))], at).covered
     earlier = replace(filled, current=replace(filled.current, settled_at=cases.NOW - timedelta(hours=2)))
     at = now(began, receipts={cases.LAPSED.address: earlier})
     assert judge(cases.plan(MOVED), [approved(cases.plan(MOVED))], at).covered
@@ -234,7 +243,7 @@ def test_a_size_that_nobody_was_shown_is_refused() -> None:
 def test_forgetting_what_is_there_is_not_forgetting_what_is_gone() -> None:
     gone = replace(FORGOTTEN, drop=True)
     [said] = why(judged(FORGOTTEN, gone))
-    assert said == "its segment was there when forgetting it was approved, and now it is gone"
+    assert said == "forgetting it was approved while its segment was there, and it isn't any more"
     assert not judged(gone, gone).findings
 
 
@@ -301,7 +310,10 @@ def test_a_refresh_is_new_members_of_what_was_applied_and_no_more() -> None:
     assert members_only(cases.update(cases.LAPSED, cases.STILL, cases.RENAMED)) is None
     assert members_only(CREATED) is None
     released = PatchSegment("current", "1", "n", turn=Turn.RELEASE)
-    assert not is_refresh(replace(MOVED, steps=replace(MOVED.steps, prelude=(released,))), applied)
+    swapped = replace(MOVED, steps=replace(MOVED.steps, prelude=(released,)))
+    assert is_refresh(swapped, applied)
+    alone = judge(cases.plan(swapped), [approved(cases.plan(unchanged=1))], now(receipts=applied))
+    assert why(alone) == ["this change was not approved"]
     adopted = Adopt(cases.LAPSED, (), cases.CHANGED, Steps(), "back")
     every: list[Change] = [CREATED, adopted, FORGOTTEN, cases.replacement(cases.LAPSED, 3)]
     findings = beyond_refresh(cases.plan(MOVED, *every), applied)

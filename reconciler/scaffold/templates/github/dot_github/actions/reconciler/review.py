@@ -82,7 +82,7 @@ def label() -> None:
 
 def of_this_run(sha: str) -> Iterator[str]:
     """The newest of each environment: jobs that failed may have been run again."""
-    ours = (one for one in statuses(sha) if one["target_url"].startswith(f"{RUN}/"))
+    ours = (one for one in statuses(sha) if (one["target_url"] or "").startswith(f"{RUN}/"))
     plans = [one for one in ours if one["context"].startswith(f"{PLAN} (")]
     yield from {one["context"]: one["description"] for one in reversed(plans)}.values()
 
