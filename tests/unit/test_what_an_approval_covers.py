@@ -199,6 +199,11 @@ def test_what_an_interrupted_run_has_left_to_do_is_covered() -> None:
     assert said.startswith("10,000 were approved to join, and now 20,000 would")
 
 
+def test_a_started_approval_covers_no_other_kind_of_change() -> None:
+    at = now(Use("sha256:a", cases.NOW), receipts={cases.LAPSED.address: receipt()})
+    assert why(judged(MOVED, CREATED, at)) == ["update was approved, and now it is create"]
+
+
 def test_what_was_interrupted_twice_is_covered_though_no_receipt_tells_all_of_it() -> None:
     """60,000 went before the source moved, 10,000 after it: only those, and the 30,000 left, are known."""
     approval = approved(cases.plan(cases.create(cases.LAPSED, 100_000)))

@@ -11,7 +11,7 @@ from reconciler.core.errors import RefusedError, StorageError
 from reconciler.core.marks import mark, mark_of, marked, unmarked
 from reconciler.core.members import EMPTY, SnapshotRef
 from reconciler.core.model import Address, Form, IdentifierType, SegmentKey
-from reconciler.core.rebuild import Look, Sighting, rebuilt, sightings, strays
+from reconciler.core.rebuild import Look, Sighting, rebuilt, sightings, strays, untouched
 from reconciler.core.receipt import Holding, Receipt
 from reconciler.core.remote import Segment
 from reconciler.rebuilding import all_lost
@@ -153,6 +153,9 @@ def test_nobody_is_surely_held_and_strays_are_told_of():
     )
     assumed = SnapshotRef("abcd", 3)
     receipt = rebuilt(found, NOON, QUIET, maybe=assumed)
+    assert untouched(receipt)
+    assert not untouched(replace(receipt, definition="applied"))
+    assert not untouched(replace(receipt, current=replace(receipt.current, settled_at=NOON)))
     key = SegmentKey("1001", "7", *EMAIL)
     current = Holding(key, "1", maybe=assumed, quiet_until=NOON + QUIET, unknown_before=NOON)
     assert receipt.current == current
