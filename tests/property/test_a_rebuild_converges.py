@@ -52,7 +52,7 @@ class Rebuilds(Histories):
         world = self.world
         world.criteo.hidden.clear()
         there = {receipt.address: receipt.current for receipt in self._receipts()}
-        for one in (*self._ours(), *self._unanswered()):
+        for one in self._ours_at_criteo():
             self.strays[one] = frozenset(world.criteo.segment(one).members)
             self.left.add(one)
         world.store = MemoryStore(invent=lambda size: b"k" * size, keeps=0)
@@ -75,12 +75,10 @@ class Rebuilds(Histories):
             known = [one for one in self._look({}).known if one.unknown_before]
             replaced([], known, state, self.world.clock.now(), self.world.quiet)
 
-    def _unanswered(self) -> list[str]:
-        """Segments that the lost state knew by nothing but the name that it had asked for."""
-        holdings = [holding for receipt in self._receipts() for holding in receipt.holdings]
-        asked = {holding.intent.name for holding in holdings if holding.intent}
+    def _ours_at_criteo(self) -> list[str]:
+        """Known by their id, by the name that was asked for, or taken for gone."""
         segments = [one for held in self.world.criteo.accounts.values() for one in held.values()]
-        return [one.id for one in segments if one.name in asked]
+        return [one.id for one in segments if one.id not in self.foreign]
 
     def _look(self, takes: dict[Address, str]) -> Look:
         world = self.world
