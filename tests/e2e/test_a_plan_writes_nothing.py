@@ -87,7 +87,8 @@ class Listening(httpx.BaseTransport):
         if self._world.down:
             raise httpx.ConnectError("nobody is there", request=request)
         answer = self._inner.handle_request(request)
-        if sum("add-remove" in call for call in self._world.calls) == self._world.stops_after:
+        limit = self._world.stops_after
+        if limit and sum("add-remove" in call for call in self._world.calls) >= limit:
             self._world.stop.set()
         return answer
 
