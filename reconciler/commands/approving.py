@@ -11,19 +11,12 @@ import click
 from reconciler import __version__
 from reconciler.commands.planning import Planned
 from reconciler.core.approval import KEPT, Approved, Use
-from reconciler.core.envelope import (
-    AGAIN,
-    Now,
-    beyond_refresh,
-    is_pinned,
-    judge,
-    members_only,
-    needs_approval,
-)
+from reconciler.core.envelope import Now, is_pinned, judge, needs_approval
 from reconciler.core.errors import Finding, StaleError
 from reconciler.core.plan import Change, Update, address_of
 from reconciler.core.planner import restricted
 from reconciler.core.ports import StateWriter
+from reconciler.core.refresh import AGAIN, beyond_refresh, members_only
 from reconciler.disk.atomic import read_file
 from reconciler.manifests.schema import plan_schema
 from reconciler.render.document import Subject

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 
+from reconciler.core.kinds import ChangeKind
 from reconciler.core.model import Address, Seat
 
 Shown = int | str
@@ -15,17 +15,6 @@ STEP = 10
 
 KEPT = timedelta(days=30)
 """Marks are kept so long at least, and for as long as an approval may be applied."""
-
-
-class ChangeKind(StrEnum):
-    """What happens to an address; UNCHANGED is approved like everything else."""
-
-    CREATE = "create"
-    ADOPT = "adopt"
-    UPDATE = "update"
-    REPLACE = "replace"
-    FORGET = "forget"
-    UNCHANGED = "unchanged"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,37 +1,24 @@
 """Whether what is to be done is what was approved: the bounds within which a plan may be made again."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
-from typing import assert_never
 
-from reconciler.core.approval import Approved, ApprovedChange, ChangeKind, Use, apart, largest, shown
+from reconciler.core.approval import Approved, ApprovedChange, Use, apart, largest, shown
 from reconciler.core.errors import Finding
 from reconciler.core.guards import percent
+from reconciler.core.kinds import ChangeKind
 from reconciler.core.model import Address, Environment
-from reconciler.core.plan import (
-    Adopt,
-    Change,
-    Create,
-    Forget,
-    PatchSegment,
-    Plan,
-    Replace,
-    Sending,
-    Steps,
-    Turn,
-    Update,
-    address_of,
-)
+from reconciler.core.plan import Change, Forget, Plan, Replace, Sending, Update, address_of, kind_of
 from reconciler.core.receipt import CLOCK_SKEW, Holding, Receipt, remaining
+from reconciler.core.refresh import AGAIN, stands_alone
 
-AGAIN = "plan again, have that approved, and apply it"
 FEW, FEW_SHARE = 100, 0.1
 """A small audience may move by a tenth, and by no more than a hundred."""
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Judgement:
     """`covered` are the addresses that were approved, by `digests`.
 
     Left out are new members that nobody was asked about: `left` to the next refresh, `pinned` to an approval.
@@ -78,7 +65,7 @@ def approved_changes(plan: Plan, receipts: Mapping[Address, Receipt]) -> tuple[A
     return tuple(sorted((*changes, *unchanged), key=lambda one: one.address))
 
 
-def judge(plan: Plan, approvals: Sequence[Approved], now: Now) -> Verdict:
+def judge(plan: Plan, approvals: Sequence[Approved], now: Now) -> Judgement:
     """Holds a new plan against what was approved.
 
     Every change must be covered by an approval that still holds, or be no more than what a refresh does
@@ -97,7 +84,7 @@ def judge(plan: Plan, approvals: Sequence[Approved], now: Now) -> Verdict:
             for one in approvals
             if (said := one.change(address)) and _moves(said) and not _is_done(said, one, now)
         ]
-        if _stands_alone(change, now.receipts) and not any(one in asked for one, _ in named):
+        if stands_alone(change, now.receipts) and not any(one in asked for one, _ in named):
             left.append(change)
             continue
         refusals = [
@@ -110,7 +97,7 @@ def judge(plan: Plan, approvals: Sequence[Approved], now: Now) -> Verdict:
         else:
             findings += _told(address, refusals)
     held = tuple(one.digest for one in approvals if one.digest not in unfit)
-    return Verdict(
+    return Judgement(
         findings=tuple(findings),
         covered=frozenset(covered),
         left=tuple(address_of(one) for one in left if not is_pinned(one)),
@@ -131,67 +118,6 @@ def needs_approval(plan: Plan) -> tuple[Finding, ...]:
         for change in plan.changes
         if is_pinned(change)
     )
-
-
-def beyond_refresh(plan: Plan, receipts: Mapping[Address, Receipt]) -> tuple[Finding, ...]:
-    """Changes that a refresh may not make: all but new members of what was applied in full before."""
-    return tuple(
-        Finding(
-            str(address_of(change)),
-            f"{_WHY_NOT[kind_of(change)]}, and a refresh only brings members up to date",
-            AGAIN,
-        )
-        for change in plan.changes
-        if not is_refresh(change, receipts)
-    )
-
-
-_WHY_NOT = {
-    ChangeKind.CREATE: "it is to be created",
-    ChangeKind.ADOPT: "it is to be managed again",
-    ChangeKind.UPDATE: "its definition is not the one that was applied",
-    ChangeKind.REPLACE: "it is to be replaced",
-    ChangeKind.FORGET: "it is to be forgotten",
-}
-
-
-def is_refresh(change: Change, receipts: Mapping[Address, Receipt]) -> bool:
-    """Members of a segment whose definition was applied in full; a name that differs since is let alone."""
-    if not isinstance(change, Update) or change.steps.finish:
-        return False
-    receipt = receipts.get(change.spec.address)
-    patches = all(isinstance(step, PatchSegment) and step.slot == "current" for step in change.steps.prelude)
-    return patches and receipt is not None and receipt.definition == change.spec.definition
-
-
-def _stands_alone(change: Change, receipts: Mapping[Address, Receipt]) -> bool:
-    """Nothing else depends on what it does: no name is let go for another address."""
-    prelude = change.steps.prelude if isinstance(change, Update) else ()
-    released = any(isinstance(step, PatchSegment) and step.turn == Turn.RELEASE for step in prelude)
-    return is_refresh(change, receipts) and not released
-
-
-def members_only(change: Change) -> Update | None:
-    """What a refresh does of a change; None where members don't change."""
-    if not isinstance(change, Update) or change.steps.transfer is None:
-        return None
-    return replace(change, attributes=(), steps=Steps(transfer=change.steps.transfer))
-
-
-def kind_of(change: Change) -> ChangeKind:
-    match change:
-        case Create():
-            return ChangeKind.CREATE
-        case Adopt():
-            return ChangeKind.ADOPT
-        case Update():
-            return ChangeKind.UPDATE
-        case Replace():
-            return ChangeKind.REPLACE
-        case Forget():
-            return ChangeKind.FORGET
-        case _:
-            assert_never(change)
 
 
 def _approved(change: Change, lineage: str, receipts: Mapping[Address, Receipt]) -> ApprovedChange:

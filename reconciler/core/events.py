@@ -7,9 +7,10 @@ from enum import StrEnum
 from typing import Protocol
 
 from reconciler.core.errors import CancelledError, PartlyAppliedError, RefusedError, StaleError
+from reconciler.core.kinds import ChangeKind
 from reconciler.core.members import Operation
 from reconciler.core.model import Address
-from reconciler.core.plan import Adopt, Create, Forget, Plan, Replace, Update
+from reconciler.core.plan import Forget, Plan, kind_of
 
 
 class Outcome(StrEnum):
@@ -195,14 +196,14 @@ class Everyone(Teller):
 
 def plan_made(plan: Plan) -> PlanMade:
     """What a plan comes to, in numbers."""
-    kinds = Counter(type(change) for change in plan.changes)
+    kinds = Counter(kind_of(change) for change in plan.changes)
     deltas = [change.members.delta for change in plan.changes if not isinstance(change, Forget)]
     return PlanMade(
-        create=kinds[Create],
-        adopt=kinds[Adopt],
-        update=kinds[Update],
-        replace=kinds[Replace],
-        forget=kinds[Forget],
+        create=kinds[ChangeKind.CREATE],
+        adopt=kinds[ChangeKind.ADOPT],
+        update=kinds[ChangeKind.UPDATE],
+        replace=kinds[ChangeKind.REPLACE],
+        forget=kinds[ChangeKind.FORGET],
         unchanged=len(plan.unchanged),
         blocked=len({one.address for one in plan.blocked}),
         adds=sum(delta.adds for delta in deltas),

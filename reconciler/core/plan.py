@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import IntEnum
-from typing import Literal
+from typing import Literal, assert_never
 
 from reconciler.core.errors import Finding
+from reconciler.core.kinds import ChangeKind
 from reconciler.core.members import Delta, SnapshotRef, Target
 from reconciler.core.model import Address, SegmentKey, SegmentSpec
 from reconciler.core.ports import Head
@@ -269,3 +270,20 @@ class Plan:
 def address_of(change: Change | Unchanged) -> Address:
     """The address a change is about."""
     return change.address if isinstance(change, Forget) else change.spec.address
+
+
+def kind_of(change: Change) -> ChangeKind:
+    """What happens to its address."""
+    match change:
+        case Create():
+            return ChangeKind.CREATE
+        case Adopt():
+            return ChangeKind.ADOPT
+        case Update():
+            return ChangeKind.UPDATE
+        case Replace():
+            return ChangeKind.REPLACE
+        case Forget():
+            return ChangeKind.FORGET
+        case _:
+            assert_never(change)

@@ -11,9 +11,10 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from reconciler.core.approval import Approved, ApprovedChange, ChangeKind
+from reconciler.core.approval import Approved, ApprovedChange
 from reconciler.core.errors import Finding
 from reconciler.core.events import Counts
+from reconciler.core.kinds import ChangeKind
 from reconciler.core.model import Address, Seat
 from reconciler.render.document import Document, Header, Section, Subject, Totals, Trouble
 from reconciler.render.outcome import ApplyReport, Failure

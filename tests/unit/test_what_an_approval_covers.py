@@ -8,23 +8,15 @@ from golden import plan_cases as cases
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.core.approval import Approved, ApprovedChange, ChangeKind, Use, apart, shown, used
-from reconciler.core.envelope import (
-    Now,
-    Verdict,
-    approved_changes,
-    beyond_refresh,
-    is_refresh,
-    judge,
-    kind_of,
-    members_only,
-    needs_approval,
-)
+from reconciler.core.approval import Approved, ApprovedChange, Use, apart, shown, used
+from reconciler.core.envelope import Judgement, Now, approved_changes, judge, needs_approval
+from reconciler.core.kinds import ChangeKind
 from reconciler.core.members import EMPTY, NO_DELTA, Delta
 from reconciler.core.model import Address, Seat
-from reconciler.core.plan import Adopt, Change, Forget, PatchSegment, Plan, Steps, Turn, Update
+from reconciler.core.plan import Adopt, Change, Forget, PatchSegment, Plan, Steps, Turn, Update, kind_of
 from reconciler.core.planner import restricted
 from reconciler.core.receipt import Holding, Receipt, Transfer
+from reconciler.core.refresh import beyond_refresh, is_refresh, members_only
 
 pytestmark = pytest.mark.promise("approved")
 
@@ -61,12 +53,12 @@ def now(*uses: Use, receipts: dict[Address, Receipt] | None = None, **differs: o
     return replace(made, **differs)
 
 
-def judged(then: Change, today: Change, at: Now | None = None, **differs: object) -> Verdict:
+def judged(then: Change, today: Change, at: Now | None = None, **differs: object) -> Judgement:
     at = at or now()
     return judge(cases.plan(today), [approved(cases.plan(then), dict(at.receipts), **differs)], at)
 
 
-def why(verdict: Verdict) -> list[str]:
+def why(verdict: Judgement) -> list[str]:
     return [one.problem for one in verdict.findings]
 
 
@@ -74,7 +66,7 @@ def why(verdict: Verdict) -> list[str]:
 def test_the_very_plan_that_was_approved_is_covered(change: Change) -> None:
     verdict = judged(change, change)
     address = frozenset({cases.LAPSED.address})
-    assert verdict == Verdict(covered=address, digests=("sha256:a",), held=("sha256:a",))
+    assert verdict == Judgement(covered=address, digests=("sha256:a",), held=("sha256:a",))
 
 
 @given(st.integers(0, 3_000_000), st.integers(0, 3_000_000), st.integers(1, 9_000_000))
@@ -265,7 +257,7 @@ def test_new_members_alone_wait_for_the_refresh_unless_they_were_approved() -> N
     applied = {cases.LAPSED.address: receipt(cases.LAPSED.definition)}
     at = now(receipts=applied)
     verdict = judge(cases.plan(MOVED), [approved(cases.plan(unchanged=1))], at)
-    assert verdict == Verdict(left=(cases.LAPSED.address,), held=("sha256:a",))
+    assert verdict == Judgement(left=(cases.LAPSED.address,), held=("sha256:a",))
     assert judge(cases.plan(MOVED), [approved(cases.plan(MOVED))], at).covered
     price = restricted(cases.plan(MOVED, CREATED), (), 50_000, ("why",))
     assert (price.changes, price.cost.calls, price.notes) == ((), {}, ("why",))
@@ -332,7 +324,7 @@ def test_a_refresh_is_new_members_of_what_was_applied_and_no_more() -> None:
     known = {PINNED.address: receipt(PINNED.definition)}
     assert beyond_refresh(cases.plan(pinned), known) == ()
     left = judge(cases.plan(pinned), [approved(cases.plan(unchanged=1))], now(receipts=known))
-    assert left == Verdict(pinned=(PINNED.address,), held=("sha256:a",))
+    assert left == Judgement(pinned=(PINNED.address,), held=("sha256:a",))
     assert {kind_of(one) for one in (*every, MOVED)} == set(ChangeKind) - {ChangeKind.UNCHANGED}
 
 

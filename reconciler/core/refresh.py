@@ -1,0 +1,57 @@
+"""What a refresh may do: the members of what was applied in full before, and nothing else."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from reconciler.core.errors import Finding
+from reconciler.core.kinds import ChangeKind
+from reconciler.core.model import Address
+from reconciler.core.plan import Change, PatchSegment, Plan, Steps, Turn, Update, address_of, kind_of
+from reconciler.core.receipt import Receipt
+
+AGAIN = "plan again, have that approved, and apply it"
+
+
+def beyond_refresh(plan: Plan, receipts: Mapping[Address, Receipt]) -> tuple[Finding, ...]:
+    """Changes that a refresh may not make: all but new members of what was applied in full before."""
+    return tuple(
+        Finding(
+            str(address_of(change)),
+            f"{_WHY_NOT[kind_of(change)]}, and a refresh only brings members up to date",
+            AGAIN,
+        )
+        for change in plan.changes
+        if not is_refresh(change, receipts)
+    )
+
+
+_WHY_NOT = {
+    ChangeKind.CREATE: "it is to be created",
+    ChangeKind.ADOPT: "it is to be managed again",
+    ChangeKind.UPDATE: "its definition is not the one that was applied",
+    ChangeKind.REPLACE: "it is to be replaced",
+    ChangeKind.FORGET: "it is to be forgotten",
+}
+
+
+def is_refresh(change: Change, receipts: Mapping[Address, Receipt]) -> bool:
+    """Members of a segment whose definition was applied in full; a name that differs since is let alone."""
+    if not isinstance(change, Update):
+        return False
+    receipt = receipts.get(change.spec.address)
+    patches = all(isinstance(step, PatchSegment) for step in change.steps.prelude)
+    return patches and receipt is not None and receipt.definition == change.spec.definition
+
+
+def stands_alone(change: Change, receipts: Mapping[Address, Receipt]) -> bool:
+    """Nothing else depends on what it does: no name is let go for another address."""
+    prelude = change.steps.prelude if isinstance(change, Update) else ()
+    released = any(isinstance(step, PatchSegment) and step.turn == Turn.RELEASE for step in prelude)
+    return is_refresh(change, receipts) and not released
+
+
+def members_only(change: Change) -> Update | None:
+    """What a refresh does of a change; None where members don't change."""
+    if not isinstance(change, Update) or change.steps.transfer is None:
+        return None
+    return replace(change, attributes=(), steps=Steps(transfer=change.steps.transfer))
