@@ -45,7 +45,7 @@ def look(
     )
 
 
-def all_lost(seen: Look, asked: Container[Address], again: Container[Address]) -> None:
+def check_lost(seen: Look, asked: Container[Address], again: Container[Address]) -> None:
     """StorageError where the state knows all that is selected, or one that was `asked` for by its name.
 
     Those that are to be made anew, `again`, may be known.

@@ -1,6 +1,5 @@
 """`state restore`, `state export`, `state import`: back in time, and to another place."""
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,7 +7,16 @@ from typing import Any
 
 import click
 
-from reconciler.commands.options import ENVIRONMENT, OUTPUT, answering, settings_of, stop_event, with_options
+from reconciler.commands.options import (
+    ENVIRONMENT,
+    OUTPUT,
+    YES,
+    check_can_ask,
+    confirm,
+    settings_of,
+    stop_event,
+    with_options,
+)
 from reconciler.commands.planning import Screen, screen
 from reconciler.core.errors import LockedError, StorageError
 from reconciler.core.ports import SavedState
@@ -37,7 +45,7 @@ def opened(
 @click.command(name="restore")
 @ENVIRONMENT
 @click.option("--serial", type=int, required=True, help="The state to go back to: see `state history`.")
-@click.option("-y", "--yes", is_flag=True, help="Do not ask; needed where nobody can answer.")
+@YES
 @click.option(
     "--accept-loss",
     is_flag=True,
@@ -53,15 +61,13 @@ def restore(
     Nothing changes at Criteo by it. Whoever was known since then stays known, in doubt: the next apply
     sends those who are wanted once more, and removes the others.
     """
-    if not yes and not sys.stdin.isatty():
-        raise click.UsageError("nobody can be asked here: pass --yes to go back")
+    check_can_ask(yes, "to go back")
     with (
         opened(stop, environment, flags) as (space, settings, shown),
         space.store.lock(settings.who) as state,
     ):
         kept = state.kept(serial)
-        if not yes:
-            _confirm(environment, kept)
+        confirm(yes, _question(environment, kept))
         space.clock.check()
         engine, quiet = space.engine(state), space.desired.environment.api.quiet
         with shown.progress:
@@ -69,14 +75,11 @@ def restore(
     _tell(environment, serial, done)
 
 
-def _confirm(environment: str, kept: SavedState) -> None:
-    with answering():
-        click.confirm(
-            f"Take the state of {environment} back to serial {kept.head.serial}, as it was until"
-            f" {stamp(kept.saved_at)} ({_addresses(kept)})?",
-            abort=True,
-            err=True,
-        )
+def _question(environment: str, kept: SavedState) -> str:
+    return (
+        f"Take the state of {environment} back to serial {kept.head.serial}, as it was until"
+        f" {stamp(kept.saved_at)} ({_addresses(kept)})?"
+    )
 
 
 def _tell(environment: str, serial: int, done: Restored) -> None:

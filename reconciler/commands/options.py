@@ -2,6 +2,7 @@
 
 import re
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -54,6 +55,7 @@ ONLY = (
     ),
 )
 WORLD = (*SOURCES, *EMULATE, *ONLY)
+YES = click.option("-y", "--yes", is_flag=True, help="Do not ask; needed where nobody can answer.")
 
 
 class Duration(click.ParamType[float]):
@@ -113,6 +115,19 @@ def answering() -> Iterator[None]:
     finally:
         for number, handler in zip(numbers, listening, strict=True):
             signal.signal(number, handler)
+
+
+def check_can_ask(yes: bool, purpose: str) -> None:
+    """UsageError where a question would have to be answered, and nobody is there."""
+    if not yes and not sys.stdin.isatty():
+        raise click.UsageError(f"this is not a terminal, so nobody can confirm: pass --yes {purpose}")
+
+
+def confirm(yes: bool, question: str) -> None:
+    """Asks unless the answer was given beforehand; no means Abort."""
+    if not yes:
+        with answering():
+            click.confirm(question, abort=True, err=True)
 
 
 def selected(only: tuple[str, ...], known: frozenset[Address]) -> frozenset[Address]:

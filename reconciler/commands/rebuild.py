@@ -1,6 +1,5 @@
 """`state rebuild`: from the manifests and Criteo, where the state is lost."""
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,13 +7,22 @@ from typing import Any
 import click
 
 from reconciler.commands.carrying import opened
-from reconciler.commands.options import ENVIRONMENT, ONLY, OUTPUT, answering, selected, with_options
+from reconciler.commands.options import (
+    ENVIRONMENT,
+    ONLY,
+    OUTPUT,
+    YES,
+    check_can_ask,
+    confirm,
+    selected,
+    with_options,
+)
 from reconciler.core.errors import ConfigurationError, StorageError
 from reconciler.core.model import Address
 from reconciler.core.ports import StateReader, StateWriter
 from reconciler.core.rebuild import Look, Sighting
 from reconciler.core.receipt import Receipt
-from reconciler.rebuilding import all_lost, assumed, known_again, look, people_of, replaced
+from reconciler.rebuilding import assumed, check_lost, known_again, look, people_of, replaced
 from reconciler.render.figures import Figures, counted
 from reconciler.render.rebuild import print_look, print_ways
 from reconciler.render.rows import dropped
@@ -83,7 +91,7 @@ class Asked:
     metavar="ADDRESS=ID",
     help="This segment is that address's, though no mark says so; may be repeated.",
 )
-@click.option("-y", "--yes", is_flag=True, help="Do not ask; needed where nobody can answer.")
+@YES
 @with_options(ONLY, OUTPUT)
 @click.pass_obj
 def rebuild(
@@ -104,8 +112,8 @@ def rebuild(
     """
     asked = Asked(flags["only"], _each_once(takes), union, anew, assume)
     asked.check()
-    if asked.ways and not yes and not sys.stdin.isatty():
-        raise click.UsageError("nobody can be asked here: pass --yes to write the state")
+    if asked.ways:
+        check_can_ask(yes, "to write the state")
     with opened(stop, environment, flags) as (space, settings, shown):
         if not asked.ways:
             with shown.progress:
@@ -117,9 +125,9 @@ def rebuild(
             with shown.progress:
                 seen = _look(space, state, asked)
             print_look(environment, seen, shown.out)
-            number = len(seen.found) + len(asked.again(seen))
-            if number and not yes:
-                _confirm(environment, number)
+            number = len(seen.found()) + len(asked.again(seen))
+            told = counted(number, "address", "addresses")
+            confirm(yes or not number, f"Write the state of {environment} anew ({told})?")
             space.clock.check()
             done = _written(space, state, seen, asked, settings.directory, shown.figures)
     _tell(environment, done)
@@ -137,14 +145,8 @@ def _look(space: Workspace, state: StateReader, asked: Asked) -> Look:
     selected(tuple(map(str, asked.takes)), here)
     only, named = selected(asked.only, here), asked.by_name
     seen = look(space.desired, only, named, asked.takes, space.readers(), state.receipts())
-    all_lost(seen, asked.by_name, {one.address for one in asked.again(seen)})
+    check_lost(seen, asked.by_name, {one.address for one in asked.again(seen)})
     return seen
-
-
-def _confirm(environment: str, number: int) -> None:
-    with answering():
-        told = counted(number, "address", "addresses")
-        click.confirm(f"Write the state of {environment} anew ({told})?", abort=True, err=True)
 
 
 def _written(
@@ -152,10 +154,10 @@ def _written(
 ) -> tuple[Receipt, ...]:
     now, quiet = space.clock.now(), space.desired.environment.api.quiet
     if asked.anew:
-        return replaced(seen.found, asked.again(seen), state, now, quiet)
+        return replaced(seen.found(), asked.again(seen), state, now, quiet)
     if asked.assume is not None:
         return _assumed(space, state, seen, directory / asked.assume, figures)
-    return known_again(seen.found, state, now, quiet)
+    return known_again(seen.found(), state, now, quiet)
 
 
 def _assumed(
@@ -173,11 +175,11 @@ def _assumed(
 
 
 def _there(seen: Look) -> tuple[Sighting, ...]:
-    if not seen.found:
+    if not (found := seen.found()):
         address = seen.sightings[0].spec.address
         problem = f"{address}: there is no segment of it that could hold anybody"
         raise StorageError(problem, remedy="`reconciler state rebuild` lists what there is")
-    return seen.found
+    return found
 
 
 def _tell(environment: str, done: tuple[Receipt, ...]) -> None:

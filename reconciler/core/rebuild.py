@@ -55,7 +55,6 @@ class Look:
     known: tuple[Receipt, ...]
     strays: tuple[Segment, ...]
 
-    @property
     def found(self) -> tuple[Sighting, ...]:
         """Those that something can be known of again. RefusedError where that is not clear."""
         doubts = [doubt for one in self.sightings for doubt in one.doubts]

@@ -14,7 +14,7 @@ from reconciler.core.model import Address, Form, IdentifierType, SegmentKey
 from reconciler.core.rebuild import Look, Sighting, rebuilt, sightings, strays, untouched
 from reconciler.core.receipt import Holding, Receipt
 from reconciler.core.remote import Segment
-from reconciler.rebuilding import all_lost
+from reconciler.rebuilding import check_lost
 
 pytestmark = pytest.mark.promise("state")
 
@@ -101,7 +101,7 @@ def test_several_with_one_mark_are_for_people_to_judge():
     old = segment("4", "Buyers (retired 2026-11-01)")
     assert seen(one, two, old, take="2") == Sighting(SPEC, two, retired=(old,), aside=(one,))
     with pytest.raises(RefusedError) as caught:
-        _ = Look((seen(one, two),), (), ()).found
+        _ = Look((seen(one, two),), (), ()).found()
     assert caught.value.findings == seen(one, two).doubts
 
 
@@ -205,9 +205,9 @@ def test_a_plan_says_that_people_from_before_may_remain(number):
 def test_what_the_state_knows_is_not_lost():
     known = Look((), (Receipt(ADDRESS, Holding(SPEC.key, "1")),), ())
     with pytest.raises(StorageError, match="the state knows offsite/buyers"):
-        all_lost(known, (), ())
-    all_lost(known, (), {ADDRESS})
+        check_lost(known, (), ())
+    check_lost(known, (), {ADDRESS})
     beside = replace(known, sightings=(Sighting(SPEC),))
-    all_lost(beside, (), ())
+    check_lost(beside, (), ())
     with pytest.raises(StorageError, match="nothing is lost"):
-        all_lost(beside, {ADDRESS}, ())
+        check_lost(beside, {ADDRESS}, ())
