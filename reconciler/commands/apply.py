@@ -13,12 +13,14 @@ import click
 
 from reconciler.apply import Report, Tools, apply, side_by_side
 from reconciler.clock import LONGEST_RENEWAL, Stop
-from reconciler.commands.approving import TERMS, Terms, accepted, check_terms, mark, terms_of
+from reconciler.commands.approving import TERMS, Marks, Terms, accepted, check_terms, terms_of
 from reconciler.commands.options import (
     ENVIRONMENT,
     OUTPUT,
     WORLD,
-    answering,
+    YES,
+    check_can_ask,
+    confirm,
     settings_of,
     stop_event,
     with_options,
@@ -43,7 +45,7 @@ LAST_WORDS = 1.0
 
 @click.command(name="apply")
 @ENVIRONMENT
-@click.option("-y", "--yes", is_flag=True, help="Do not ask; needed where nobody can answer.")
+@YES
 @click.option(
     "--events",
     metavar="FILE",
@@ -60,15 +62,14 @@ def command(stop: object, /, environment: str, yes: bool, events: str | None, **
     --approved or --refresh allow (exit 6).
     """
     settings, asked = settings_of(flags), stop_event(stop)
-    if not yes and not sys.stdin.isatty():
-        raise click.UsageError("nobody can be asked here: pass --yes to apply the plan as it is shown")
-    check_terms(flags)
+    check_can_ask(yes, "to apply the plan as it is shown")
+    check_terms(flags, settings.directory)
     if flags["as_json"] and events == STANDARD_OUTPUT:
         raise click.UsageError("--json and --events - both want standard output: give one of them a file")
     shown = screen(settings, taken=flags["as_json"] or events == STANDARD_OUTPUT)
 
     def work(run: Run, page: Page) -> int:
-        terms = terms_of(flags, settings.directory)
+        terms = terms_of(flags, settings.directory, environment)
         with workspace(settings, environment, asked, run.told, WRITING) as space:
             run.start(space, settings.who)
             with ExitStack() as held:
@@ -99,13 +100,10 @@ class Work:
 
 
 def _apply(work: Work, planned: Planned, terms: Terms, *, yes: bool, whole: bool) -> int:
-    """What is not allowed is shown all the same, and refused.
-
-    `whole`: of all addresses. Only then is it known that nothing of an approval is left to do.
-    """
-    space, state = work.space, work.state
+    """What is not allowed is shown all the same, and refused. `whole`: of all addresses."""
+    space, marks = work.space, Marks(planned, work.state, work.space)
     try:
-        may = accepted(terms, planned, space, state)
+        may = accepted(terms, planned, space, whole=whole)
     except StaleError:
         _show(work, planned)
         raise
@@ -113,10 +111,10 @@ def _apply(work: Work, planned: Planned, terms: Terms, *, yes: bool, whole: bool
     code = 0
     if may.planned.plan.changes:
         _confirm(space, yes)
-        mark(may.held, state, space)
+        marks.begin(may.digests)
         code = _carry_out(work, may.planned)
-    if code == 0 and whole:
-        mark(may.held, state, space, completed=True)
+    if code == 0:
+        marks.complete(may.finished)
     return code
 
 
@@ -127,12 +125,9 @@ def _show(work: Work, planned: Planned) -> None:
 
 
 def _confirm(space: Workspace, yes: bool) -> None:
-    if yes:
-        return
     name = space.desired.environment.name
     where = "the emulator" if space.emulated else space.desired.environment.api.endpoint
-    with answering():
-        click.confirm(f"Apply this plan to {name} ({where})?", abort=True, err=True)
+    confirm(yes, f"Apply this plan to {name} ({where})?")
     space.clock.check()
 
 

@@ -1,32 +1,26 @@
 """What an apply may do: what was approved, a refresh, or what the person at the terminal says yes to."""
 
-import json
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, assert_never
 
 import click
 
-from reconciler import __version__
 from reconciler.commands.planning import Planned
+from reconciler.commands.saved_plans import AGAIN, read_approvals
 from reconciler.core.approval import KEPT, Approved, Use
 from reconciler.core.envelope import Now, is_pinned, judge, needs_approval
 from reconciler.core.errors import Finding, StaleError
 from reconciler.core.plan import Change, Update, address_of
 from reconciler.core.planner import restricted
 from reconciler.core.ports import StateWriter
-from reconciler.core.refresh import AGAIN, beyond_refresh, members_only
-from reconciler.disk.atomic import read_file
-from reconciler.manifests.schema import plan_schema
-from reconciler.render.document import Subject
+from reconciler.core.refresh import beyond_refresh, members_only
 from reconciler.render.figures import counted
-from reconciler.render.saved import Saved, decoded, digest_of
 from reconciler.wiring import Workspace
 
-LARGEST = 1 << 27
-"""Bytes; a plan of a thousand addresses has one million."""
-NOT_OURS = "save a plan with `reconciler plan ENV --out FILE`"
+DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 TERMS = (
     click.option(
         "--approved",
@@ -49,147 +43,156 @@ TERMS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
-    """`approvals` None: nothing was approved beforehand."""
+class AsShown:
+    """Nothing was approved beforehand."""
 
-    approvals: tuple[Approved, ...] | None
-    refresh: bool
+
+@dataclass(frozen=True, slots=True)
+class AsRefresh:
+    """Members, and nothing else."""
+
+
+@dataclass(frozen=True, slots=True)
+class AsApproved:
+    """Approvals by the name of their file; `unfit` says why others that were given are none."""
+
+    approvals: Mapping[str, Approved]
+    unfit: tuple[Finding, ...]
+
+
+Terms = AsShown | AsRefresh | AsApproved
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The plan that may be carried out, and the approvals that hold."""
+    """The plan that may be carried out, by which approvals, and those of which nothing is left to do then."""
 
     planned: Planned
-    held: tuple[str, ...] = ()
+    digests: tuple[str, ...] = ()
+    finished: tuple[str, ...] = ()
 
 
-def check_terms(flags: dict[str, Any]) -> None:
+def check_terms(flags: dict[str, Any], directory: Path) -> None:
     """UsageError for what makes no sense together."""
     files, digests = flags["approved"], flags["approved_digest"]
     if files and flags["refresh"]:
         raise click.UsageError("--refresh needs no --approved: give one of the two")
+    if len({(directory / file).resolve() for file in files}) < len(files):
+        raise click.UsageError("--approved names one file twice")
     if digests and len(digests) != len(files):
         raise click.UsageError("give one --approved-digest for each --approved, in the same order")
+    if not all(map(DIGEST.fullmatch, digests)):
+        raise click.UsageError("--approved-digest is no digest: write sha256: and 64 hex digits")
 
 
-def terms_of(flags: dict[str, Any], directory: Path) -> Terms:
+def terms_of(flags: dict[str, Any], directory: Path, environment: str) -> Terms:
     """Reads what was approved. StaleError when a file is not what it was when it was approved."""
-    files, digests = flags["approved"], flags["approved_digest"]
-    if not files:
-        return Terms(None, flags["refresh"])
-    pairs = zip(files, digests or [None] * len(files), strict=True)
-    return Terms(tuple(_approval(directory / file, digest) for file, digest in pairs), refresh=False)
+    if flags["approved"]:
+        files = {file: directory / file for file in flags["approved"]}
+        read = read_approvals(files, flags["approved_digest"], environment)
+        return AsApproved(read.approvals, read.unfit)
+    return AsRefresh() if flags["refresh"] else AsShown()
 
 
-def accepted(terms: Terms, planned: Planned, space: Workspace, state: StateWriter) -> Accepted:
-    """StaleError, with all that is not covered, before anything is sent."""
-    plan, receipts = planned.plan, planned.observed.receipts
-    if terms.refresh:
-        _refuse(beyond_refresh(plan, receipts), "this is more than a refresh")
-        return Accepted(_refreshed(planned, space))
-    if terms.approvals is None:
-        _refuse(needs_approval(plan), "this needs an approved plan")
-        return Accepted(planned)
-    head, environment = state.head(), space.desired.environment
-    lineage, uses = (head.lineage, head.uses) if head else ("", ())
-    now = Now(environment, lineage, uses, receipts, plan.basis.made_at)
-    verdict = judge(plan, terms.approvals, now)
-    _refuse(verdict.findings, "what is to be done is not what was approved")
-    going = tuple(one for one in plan.changes if address_of(one) in verdict.covered)
-    left = [one for one in plan.changes if address_of(one) in verdict.left]
-    notes = (*_left_out(left, len(verdict.pinned)), *_renamed(left))
-    return Accepted(_only(planned, going, space, notes), verdict.held)
+def accepted(terms: Terms, planned: Planned, space: Workspace, *, whole: bool) -> Accepted:
+    """StaleError, with all that is not covered, before anything is sent. `whole`: of all addresses."""
+    match terms:
+        case AsShown():
+            remedy = "save the plan with --out, have it approved, and apply it with --approved"
+            _refuse(needs_approval(planned.plan), "this needs an approved plan", remedy)
+            return Accepted(planned)
+        case AsRefresh():
+            findings = beyond_refresh(planned.plan, planned.observed.receipts)
+            _refuse(findings, "this is more than a refresh", AGAIN)
+            return Accepted(_refreshed(planned, space))
+        case AsApproved():
+            return _as_approved(terms, planned, space, whole=whole)
+        case _:
+            assert_never(terms)
 
 
-def mark(digests: Iterable[str], state: StateWriter, space: Workspace, *, completed: bool = False) -> None:
-    """That these approvals are in use, or used up."""
-    head, now = state.head(), space.clock.now()
-    started = {use.digest: use for use in (head.uses if head else ())}
-    since = now - max(KEPT, space.desired.environment.leeway.max_age)
-    for digest in dict.fromkeys(digests):
-        use = started.get(digest, Use(digest, now))
-        if completed or digest not in started:
-            state.mark(replace(use, completed_at=now) if completed else use, since)
+def _as_approved(terms: AsApproved, planned: Planned, space: Workspace, *, whole: bool) -> Accepted:
+    plan, observed, environment = planned.plan, planned.observed, space.desired.environment
+    lineage, uses = (observed.head.lineage, observed.head.uses) if observed.head else ("", ())
+    now = Now(environment, lineage, uses, observed.receipts, plan.basis.made_at, whole)
+    judgement = judge(plan, terms.approvals, now)
+    if judgement.findings:
+        _refuse((*judgement.findings, *terms.unfit), "what is to be done is not what was approved", AGAIN)
+    going = tuple(one for one in plan.changes if address_of(one) in judgement.covered)
+    left = [one for one in plan.changes if address_of(one) in judgement.left]
+    unmet = (f"{one.where}: {one.problem}" for one in judgement.unmet)
+    notes = (*_left_out(left, environment.name), *unmet)
+    return Accepted(_only(planned, going, space, notes), judgement.digests, judgement.finished)
 
 
-def read_saved(file: Path) -> Saved:
-    """What a file holds that --out or --json wrote. StaleError when it is none, or was changed since."""
-    if not file.is_file():
-        raise StaleError(f"there is no saved plan {file}", remedy=NOT_OURS)
-    content = read_file(file) if file.stat().st_size <= LARGEST else b""
-    try:
-        data = json.loads(content or b"", object_pairs_hook=_each_key_once)
-        saved = decoded(data) if plan_schema().is_valid(data) else None
-    except (ValueError, RecursionError):
-        saved = None
-    if saved is None:
-        raise StaleError(f"{file} is no plan that this version of reconciler reads", remedy=NOT_OURS)
-    if digest_of(data) != saved.digest:
-        raise StaleError(f"{file} was changed after it was saved", remedy="plan again, and approve that")
-    return saved
+class Marks:
+    """Of approvals, in the state: that they are in use, or used up."""
+
+    def __init__(self, planned: Planned, state: StateWriter, space: Workspace) -> None:
+        head = planned.observed.head
+        self._uses = {use.digest: use for use in (head.uses if head else ())}
+        self._state, self._space = state, space
+
+    def begin(self, digests: Iterable[str]) -> None:
+        for digest in digests:
+            if digest not in self._uses:
+                self._note(Use(digest, self._space.clock.now()))
+
+    def complete(self, digests: Iterable[str]) -> None:
+        for digest in digests:
+            now = self._space.clock.now()
+            self._note(replace(self._uses.get(digest, Use(digest, now)), completed_at=now))
+
+    def _note(self, use: Use) -> None:
+        kept = max(KEPT, self._space.desired.environment.leeway.max_age)
+        self._state.note_use(use, self._space.clock.now() - kept)
+        self._uses[use.digest] = use
 
 
-def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A digest is of what is read; who reads the first of two would read something else."""
-    if len({key for key, _ in pairs}) < len(pairs):
-        raise ValueError
-    return dict(pairs)
-
-
-def _approval(file: Path, digest: str | None) -> Approved:
-    saved = read_saved(file)
-    if digest is not None and digest != saved.digest:
-        raise StaleError(
-            f"{file} is not the plan that was approved: its digest is another one",
-            remedy="take the file from the run that made the approved plan, or plan again",
-        )
-    if saved.document.header.subject != Subject.PLAN:
-        raise StaleError(f"{file} was not saved by `plan`, and approves nothing", remedy=NOT_OURS)
-    if saved.approved is None:
-        raise StaleError(f"{file} is a plan that could not be made or applied", remedy=f"see `show {file}`")
-    if saved.version.partition(".")[0] != __version__.partition(".")[0]:
-        raise StaleError(
-            f"{file} was made by reconciler {saved.version}, and this is {__version__}",
-            remedy="plan again with this version",
-        )
-    return saved.approved
-
-
-def _refuse(findings: Sequence[Finding], problem: str) -> None:
+def _refuse(findings: Sequence[Finding], problem: str, remedy: str) -> None:
     if findings:
-        raise StaleError(problem, findings=findings)
+        raise StaleError(problem, remedy=remedy, findings=findings)
 
 
 def _refreshed(planned: Planned, space: Workspace) -> Planned:
-    changes = [one for one in planned.plan.changes if not is_pinned(one)]
-    going = tuple(sent for one in changes if (sent := members_only(one)))
-    notes = (*_left_out((), len(planned.plan.changes) - len(changes)), *_renamed(changes))
-    return _only(planned, going, space, notes)
+    changes, name = planned.plan.changes, space.desired.environment.name
+    going = tuple(sent for one in changes if not is_pinned(one) and (sent := members_only(one)))
+    pinned = [one for one in changes if is_pinned(one)]
+    names = [one for one in changes if not is_pinned(one)]
+    return _only(planned, going, space, (*_others(pinned), *_renamed((*pinned, *names), name)))
 
 
-def _left_out(left: Sequence[Change], pinned: int) -> tuple[str, ...]:
-    """What is said of people who join or leave and are not sent."""
+def _left_out(left: Sequence[Change], environment: str) -> tuple[str, ...]:
+    """What is said of what nobody was asked about."""
     notes = []
-    if moving := sum(members_only(one) is not None for one in left):
+    if moving := sum(members_only(one) is not None for one in left if not is_pinned(one)):
         many = counted(moving, "address has", "addresses have")
-        notes.append(f"{many} other members, not part of the approval: `apply --refresh` sends them")
-    if pinned:
-        many = counted(pinned, "address has", "addresses have")
-        notes.append(f"{many} other people in a pinned source, opt-outs included: {AGAIN} to send them")
-    return tuple(notes)
+        notes.append(
+            f"{many} members who joined or left since the plan: "
+            f"`reconciler apply {environment} --refresh` sends them"
+        )
+    return (*notes, *_others(one for one in left if is_pinned(one)), *_renamed(left, environment))
 
 
-def _renamed(changes: Sequence[Change]) -> tuple[str, ...]:
-    renamed = sum(isinstance(one, Update) and bool(one.attributes) for one in changes)
+def _others(pinned: Iterable[Change]) -> tuple[str, ...]:
+    moving = sum(members_only(one) is not None for one in pinned)
+    if not moving:
+        return ()
+    many = counted(moving, "address has", "addresses have")
+    return (f"{many} other people in a pinned source, opt-outs included: {AGAIN} to send them",)
+
+
+def _renamed(changes: Iterable[Change], environment: str) -> tuple[str, ...]:
+    renamed = sum(isinstance(one, Update) and bool(one.steps.prelude) for one in changes)
     if not renamed:
         return ()
     many = counted(renamed, "address has", "addresses have")
-    return (f"{many} another name or description at Criteo, which stays as it is for now: see `drift`",)
+    told = f"{many} a name or description at Criteo that is to be set again, and stays as it is for now"
+    return (f"{told}: see `reconciler drift {environment}`",)
 
 
 def _only(planned: Planned, going: tuple[Change, ...], space: Workspace, notes: tuple[str, ...]) -> Planned:
-    if going == planned.plan.changes:
+    if going == planned.plan.changes and not notes:
         return planned
     batch_size = space.desired.environment.api.batch_size
     return replace(planned, plan=restricted(planned.plan, going, batch_size, notes))

@@ -18,18 +18,18 @@ from reconciler.commands.options import OUTPUT, settings_of, with_options
 def command(file: str, digest: bool, as_json: bool, **flags: Any) -> None:
     """Show what `plan --out`, `apply --out` or `drift --out` has saved.
 
-    A plan that is too old to be applied can be shown all the same. Exits 6 for a file that was changed
-    after it was saved.
+    A plan that is too old to be applied can be shown all the same. Exits 3 for a file that
+    is none, and 6 for one that was changed after it was saved.
     """
-    from reconciler.commands.approving import read_saved
     from reconciler.commands.publishing import check, save
+    from reconciler.commands.saved_plans import read_saved
     from reconciler.render.report import print_document
     from reconciler.render.saved import dump
     from reconciler.render.terminal import console
 
     settings = settings_of(flags)
     path = settings.directory / file
-    saved = read_saved(path)
+    saved = read_saved(path, file)
     forms = {form: settings.directory / flags[form] for form in ("markdown", "html") if flags[form]}
     check(forms, [path])
     save(saved.document, saved.digest if saved.approved else "", forms)

@@ -1,50 +1,59 @@
 """Whether what is to be done is what was approved: the bounds within which a plan may be made again."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from math import ceil
 
-from reconciler.core.approval import Approved, ApprovedChange, Use, apart, largest, shown
+from reconciler.core.approval import Approved, ApprovedChange, Shown, Use, apart, largest, shown
 from reconciler.core.errors import Finding
-from reconciler.core.guards import percent
 from reconciler.core.kinds import ChangeKind
-from reconciler.core.model import Address, Environment
+from reconciler.core.model import Address, Environment, Seat
 from reconciler.core.plan import Change, Forget, Plan, Replace, Sending, Update, address_of, kind_of
 from reconciler.core.receipt import CLOCK_SKEW, Holding, Receipt, remaining
-from reconciler.core.refresh import AGAIN, stands_alone
+from reconciler.core.refresh import stands_alone
 
 FEW, FEW_SHARE = 100, 0.1
 """A small audience may move by a tenth, and by no more than a hundred."""
+NAMED = 5
+"""So many addresses are named."""
+LINEAGE = 8
+"""So much of a lineage is shown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """`covered` are the addresses that were approved, by `digests`.
+    """`covered` are the addresses that were approved, by `digests`; `left` is what the next refresh may send.
 
-    Left out are new members that nobody was asked about: `left` to the next refresh, `pinned` to an approval.
-    `held` are all approvals that still hold.
+    Once the covered ones are applied, nothing is left to do of the approvals that are `finished`. `unmet`
+    says of others what they approve that the manifests don't ask for.
     """
 
     findings: tuple[Finding, ...] = ()
     covered: frozenset[Address] = frozenset()
     left: tuple[Address, ...] = ()
-    pinned: tuple[Address, ...] = ()
     digests: tuple[str, ...] = ()
-    held: tuple[str, ...] = ()
+    finished: tuple[str, ...] = ()
+    unmet: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Now:
-    """What an approval is held against."""
+    """What an approval is held against. `whole`: the plan is one of all addresses."""
 
     environment: Environment
     lineage: str
     uses: tuple[Use, ...]
     receipts: Mapping[Address, Receipt]
     moment: datetime
+    whole: bool = True
 
     def use(self, digest: str) -> Use | None:
         return next((one for one in self.uses if one.digest == digest), None)
+
+    def is_used_up(self, approved: Approved) -> bool:
+        use = self.use(approved.digest)
+        return use is not None and use.completed_at is not None
 
 
 def approved_changes(plan: Plan, receipts: Mapping[Address, Receipt]) -> tuple[ApprovedChange, ...]:
@@ -65,56 +74,125 @@ def approved_changes(plan: Plan, receipts: Mapping[Address, Receipt]) -> tuple[A
     return tuple(sorted((*changes, *unchanged), key=lambda one: one.address))
 
 
-def judge(plan: Plan, approvals: Sequence[Approved], now: Now) -> Judgement:
-    """Holds a new plan against what was approved.
+def judge(plan: Plan, approvals: Mapping[str, Approved], now: Now) -> Judgement:
+    """Holds a new plan against what was approved. Approvals are keyed by what they are called.
 
-    Every change must be covered by an approval that still holds, or be no more than what a refresh does
-    and named as a change by none: that is left out. Anything else is a finding. Beside approvals that hold,
-    those that don't are as good as not given.
+    Every change must be covered by an approval that still holds, or be no more than what a refresh does and
+    either named by none, or under way since: that is left out. Anything else is a finding. Beside approvals
+    that hold, those that don't are as good as not given.
     """
-    unfit = {one.digest: why for one in approvals if (why := _unfit(one, now))}
-    asked = [one for one in approvals if one.digest not in unfit] or approvals
+    unfit = {name: why for name, one in approvals.items() if (why := _unfit(one, now))}
+    fit = {name: one for name, one in approvals.items() if name not in unfit}
+    if not fit:
+        return _without_any(plan, approvals, unfit, now)
     findings: list[Finding] = []
-    covered: dict[Address, str] = {}
+    covered: dict[Address, Approved] = {}
     left: list[Change] = []
     for change in plan.changes:
         address = address_of(change)
-        named = [
-            (one, said)
-            for one in approvals
-            if (said := one.change(address)) and _moves(said) and not _is_done(said, one, now)
-        ]
-        if stands_alone(change, now.receipts) and not any(one in asked for one, _ in named):
-            left.append(change)
-            continue
-        refusals = [
-            [unfit[one.digest]] if one.digest in unfit else list(_strays(change, said, one, now))
-            for one, said in named
-        ]
-        good = [one for (one, _), against in zip(named, refusals, strict=True) if not against]
+        named = [(one, said) for one in fit.values() if (said := _said(one, change, now))]
+        against = [list(_strays(change, said, one, now)) for one, said in named]
+        good = [one for (one, _), refusals in zip(named, against, strict=True) if not refusals]
         if good:
-            covered[address] = good[-1].digest
+            covered[address] = good[-1]
+        elif _may_wait(change, [one for one, _ in named], now):
+            left.append(change)
         else:
-            findings += _told(address, refusals)
-    held = tuple(one.digest for one in approvals if one.digest not in unfit)
-    return Judgement(
-        findings=tuple(findings),
+            findings += _told(address, against)
+    open_ = {name: _open(one, fit.values(), covered, now) for name, one in fit.items()} if now.whole else {}
+    digests = {one.digest for one in covered.values()}
+    judgement = Judgement(
+        findings=(*findings, *(_told_once(unfit) if findings else ())),
         covered=frozenset(covered),
-        left=tuple(address_of(one) for one in left if not is_pinned(one)),
-        pinned=tuple(address_of(one) for one in left if is_pinned(one)),
-        digests=tuple(digest for digest in held if digest in covered.values()),
-        held=held,
+        left=tuple(map(address_of, left)),
+        digests=tuple(one.digest for one in fit.values() if one.digest in digests),
+        finished=tuple(fit[name].digest for name, addresses in open_.items() if not addresses),
+        unmet=tuple(_unmet(open_, frozenset(map(address_of, plan.changes)))),
     )
+    if covered or judgement.finished or any(now.is_used_up(one) for one in approvals.values()):
+        return judgement
+    return replace(judgement, findings=judgement.findings or judgement.unmet)
+
+
+def _without_any(
+    plan: Plan, approvals: Mapping[str, Approved], unfit: Mapping[str, str], now: Now
+) -> Judgement:
+    """None holds any more: all is well where it was done, and nothing of what it named changes again."""
+    named = {said.address for one in approvals.values() for said in one.changes if _moves(said)}
+    left = [one for one in plan.changes if address_of(one) not in named and stands_alone(one, now.receipts)]
+    done = any(now.is_used_up(one) or _was_done(one, now) for one in approvals.values())
+    if done and len(left) == len(plan.changes):
+        return Judgement(left=tuple(map(address_of, left)))
+    strange = [one for one in plan.changes if one not in left and address_of(one) not in named]
+    told = (finding for one in strange for finding in _told(address_of(one), ()))
+    return Judgement(findings=(*told, *_told_once(unfit)))
+
+
+def _was_done(approved: Approved, now: Now) -> bool:
+    """Of an approval that is too old: nothing of it was left to do."""
+    return now.whole and not elsewhere(approved, now) and not _open(approved, [approved], {}, now)
+
+
+def _said(approved: Approved, change: Change, now: Now) -> ApprovedChange | None:
+    """What an approval says of a change, as long as that isn't done."""
+    said = approved.change(address_of(change))
+    return said if said and _moves(said) and not _is_done(said, change, approved, now) else None
+
+
+def _may_wait(change: Change, named: Sequence[Approved], now: Now) -> bool:
+    """For the refresh: nobody was asked, or some of it was done since, and nobody has seen the rest."""
+    if not stands_alone(change, now.receipts):
+        return False
+    if not named:
+        return True
+    newest, touched = (
+        max(named, key=lambda one: one.made_at),
+        now.receipts[address_of(change)].current.touched_at,
+    )
+    since = now.use(newest.digest) is not None or (touched is not None and touched >= newest.made_at)
+    return since and not is_pinned(change)
+
+
+def _open(
+    approved: Approved, all_: Collection[Approved], covered: Mapping[Address, Approved], now: Now
+) -> tuple[Address, ...]:
+    """Addresses of which something is left to do once the covered ones are applied.
+
+    What was approved anew since is done as it was approved last.
+    """
+
+    def is_met(said: ApprovedChange) -> bool:
+        return any(
+            (covered.get(said.address) is one or _is_carried_out(then, now.receipts.get(said.address)))
+            and (then.definition == said.definition or one.made_at >= approved.made_at)
+            for one in all_
+            if (then := one.change(said.address)) and _moves(then)
+        )
+
+    return tuple(said.address for said in approved.changes if _moves(said) and not is_met(said))
+
+
+def _is_carried_out(said: ApprovedChange, receipt: Receipt | None) -> bool:
+    """As far as receipts tell."""
+    if said.kind == ChangeKind.FORGET:
+        return receipt is None or receipt.forgotten_at is not None
+    if receipt is None or receipt.forgotten_at is not None:
+        return False
+    return receipt.definition == said.definition and receipt.current.transfer is None
+
+
+def _unmet(open_: Mapping[str, Sequence[Address]], changing: Container[Address]) -> Iterator[Finding]:
+    for name, addresses in open_.items():
+        if asked := [one for one in addresses if one not in changing]:
+            more = f" and {len(asked) - NAMED} more" if len(asked) > NAMED else ""
+            told = ", ".join(map(str, asked[:NAMED]))
+            yield Finding(name, f"it approves what the manifests here don't ask for: {told}{more}")
 
 
 def needs_approval(plan: Plan) -> tuple[Finding, ...]:
     """Changes of pinned sources, which nobody may apply without an approved plan."""
     return tuple(
-        Finding(
-            str(address_of(change)),
-            "its source is pinned: only people that were approved may be sent",
-            "save the plan with --out, have it approved, and apply it with --approved",
-        )
+        Finding(str(address_of(change)), "its source is pinned: only people that were approved may be sent")
         for change in plan.changes
         if is_pinned(change)
     )
@@ -162,39 +240,78 @@ def is_pinned(change: Change) -> bool:
     return not isinstance(change, Forget) and change.spec.audience.source.pinned
 
 
-def _is_done(said: ApprovedChange, approved: Approved, now: Now) -> bool:
-    """A run that began with this approval has done this part: it covers nothing more of that address."""
+def _is_done(said: ApprovedChange, change: Change, approved: Approved, now: Now) -> bool:
+    """A run that began with this approval has done this part: it covers nothing more of that address.
+
+    Where no member was to move, a call on the name tells it, or that there is none to make.
+    """
     use, receipt = now.use(approved.digest), now.receipts.get(said.address)
-    if use is None or use.completed_at or receipt is None or said.kind == ChangeKind.FORGET:
+    if use is None or receipt is None or isinstance(change, Forget):
         return False
-    current = receipt.current
-    touched = current.settled_at if said.adds or said.removes else current.touched_at
-    whole = receipt.definition == said.definition and current.transfer is None
-    return whole and touched is not None and touched >= use.started_at
+    if not _is_carried_out(said, receipt):
+        return False
+    if said.adds or said.removes:
+        return _not_before(receipt.current.settled_at, use.started_at)
+    return not change.steps.prelude or _not_before(receipt.current.patched_at, use.started_at)
+
+
+def _not_before(time: datetime | None, moment: datetime) -> bool:
+    return time is not None and time >= moment
+
+
+def elsewhere(approved: Approved, now: Now) -> str:
+    """Why an approval is not one for this environment as it is; "" when it is."""
+    environment = now.environment
+    endpoint, seats = environment.api.endpoint, dict(environment.seats)
+    if why := for_another(approved, environment.name):
+        return why
+    if approved.endpoint != endpoint:
+        return f"it was approved for {approved.endpoint}, and {environment.name} is at {endpoint}"
+    for label, seat in approved.seats.items():
+        if (today := seats.get(label)) != seat:
+            return f"it was approved for seat {label} as {_at(seat)}, which is {_at(today)} now"
+    if approved.lineage and approved.lineage != now.lineage:
+        there = f"lineage {now.lineage[:LINEAGE]}" if now.lineage else "none yet"
+        return f"it was approved for a state of lineage {approved.lineage[:LINEAGE]}, and there is {there}"
+    return ""
+
+
+def for_another(approved: Approved, environment: str) -> str:
+    """The file alone tells this."""
+    if approved.environment == environment:
+        return ""
+    told = f"it was approved for {approved.environment}, and this is {environment}"
+    return f"{told}: give the plan of {environment}"
+
+
+def _at(seat: Seat | None) -> str:
+    return f"account {seat.account_id}, retailer {seat.retailer_id}" if seat else "none"
 
 
 def _unfit(approved: Approved, now: Now) -> str:
     """Why an approval covers nothing any more; "" when it does."""
-    environment, limit = now.environment, now.environment.leeway.max_age
-    use, seats = now.use(approved.digest), dict(now.environment.seats)
-    if approved.environment != environment.name:
-        return f"the approved plan is one for {approved.environment}"
-    if approved.endpoint != environment.api.endpoint:
-        return f"the approved plan was made for {approved.endpoint}"
-    if any(seats.get(label) != seat for label, seat in approved.seats.items()):
-        return "the seats have changed since the plan was approved"
-    if approved.lineage and approved.lineage != now.lineage:
-        return "the approved plan was made from another state"
+    limit, use = now.environment.leeway.max_age, now.use(approved.digest)
     if use and use.completed_at:
         return f"the approved plan was applied in full on {use.completed_at:%Y-%m-%d at %H:%M} UTC"
+    if why := elsewhere(approved, now):
+        return why
     if approved.made_at > now.moment + CLOCK_SKEW:
         return f"the approved plan is from the future, {approved.made_at:%Y-%m-%d %H:%M} UTC"
     if now.moment - approved.made_at > limit:
-        hours, most = ((time.total_seconds() / 3600) for time in (now.moment - approved.made_at, limit))
-        return (
-            f"the approved plan is {hours:,.1f} hours old, where {most:,.1f} is the limit (approval.maxAge)"
-        )
+        return f"the approved plan is {_old(now.moment - approved.made_at, limit)} (approval.maxAge)"
     return ""
+
+
+def _old(age: timedelta, limit: timedelta) -> str:
+    """In the unit that suits the limit, rounded up: what is over the limit never reads as if it weren't."""
+    units = (
+        ("hours", timedelta(hours=1)),
+        ("minutes", timedelta(minutes=1)),
+        ("seconds", timedelta(seconds=1)),
+    )
+    name, unit = next((one for one in units if limit >= one[1]), units[-1])
+    number, most = (f"{ceil(10 * time / unit) / 10:,.1f}".removesuffix(".0") for time in (age, limit))
+    return f"{number} {name} old, where {most} is the limit"
 
 
 def _strays(change: Change, said: ApprovedChange, approved: Approved, now: Now) -> Iterator[str]:
@@ -234,26 +351,29 @@ def _counts(
     """Of what an interrupted run has done, no receipt may tell any more: fewer are right then."""
     size = largest(said.size)
     limit = max(tolerance * size, min(FEW, FEW_SHARE * size))
+    within = f"(approval.tolerance: {100 * tolerance:g} %, or a tenth up to {FEW} people)"
     adds, removes = _whole(change, receipt)
     strays = False
     for verb, then, number in (("join", said.adds, adds), ("leave", said.removes, removes)):
         if apart(then, number) > limit and not (started and number < largest(then)):
-            strays, share = True, percent(limit / size) if size else "none"
-            yield (
-                f"{_text(then)} were approved to {verb}, and now {_text(shown(number))} would: "
-                f"that is further apart than {share} of its members"
-            )
+            strays = True
+            yield f"approved to {verb}: {_both(then, number)}; they may differ by {int(limit):,} {within}"
     target = change.members.target.members.count
     if not strays and apart(said.size, target) > 2 * limit:
-        now = shown(target)
-        yield f"{_text(said.size)} members were approved in all, and now there would be {_text(now)}"
+        both = _both(said.size, target)
+        yield f"approved in all: {both}; they may differ by {int(2 * limit):,}, twice what joins may {within}"
 
 
-def _text(count: int | str) -> str:
-    return count if isinstance(count, str) else f"{count:,}"
+def _both(then: Shown, number: int) -> str:
+    before, now = (one if isinstance(one, str) else f"{one:,}" for one in (then, shown(number)))
+    return f"{before}; now: {now}"
 
 
 def _told(address: Address, refusals: Iterable[Iterable[str]]) -> Iterator[Finding]:
     reasons = list(dict.fromkeys(why for against in refusals for why in against))
     for why in reasons or ["this change was not approved"]:
-        yield Finding(str(address), why, AGAIN)
+        yield Finding(str(address), why)
+
+
+def _told_once(unfit: Mapping[str, str]) -> tuple[Finding, ...]:
+    return tuple(Finding(name, why) for name, why in unfit.items())

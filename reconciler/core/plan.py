@@ -16,6 +16,9 @@ from reconciler.core.remote import RateLimit, Segment, Statistics
 
 Slot = Literal["current", "successor"]
 
+NAME_AGAIN = "an unanswered call may still change the name; it is set again once that can't happen"
+"""Why an address changes although it seems to be as it should."""
+
 
 class Turn(IntEnum):
     """The order of the cheap calls: names are let go, then taken, then segments created, then renamed."""

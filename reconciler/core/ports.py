@@ -200,7 +200,7 @@ class StateWriter(StateReader, Protocol):
         """Raises the serial by one, once, before the first write of a run; keeps the state as it was."""
         ...
 
-    def mark(self, use: Use, since: datetime) -> None:
+    def note_use(self, use: Use, since: datetime) -> None:
         """Puts the mark of an approval into the head, where those from before `since` are dropped."""
         ...
 

@@ -6,10 +6,18 @@ from dataclasses import replace
 from reconciler.core.errors import Finding
 from reconciler.core.kinds import ChangeKind
 from reconciler.core.model import Address
-from reconciler.core.plan import Change, PatchSegment, Plan, Steps, Turn, Update, address_of, kind_of
+from reconciler.core.plan import (
+    NAME_AGAIN,
+    Change,
+    PatchSegment,
+    Plan,
+    Steps,
+    Turn,
+    Update,
+    address_of,
+    kind_of,
+)
 from reconciler.core.receipt import Receipt
-
-AGAIN = "plan again, have that approved, and apply it"
 
 
 def beyond_refresh(plan: Plan, receipts: Mapping[Address, Receipt]) -> tuple[Finding, ...]:
@@ -18,7 +26,6 @@ def beyond_refresh(plan: Plan, receipts: Mapping[Address, Receipt]) -> tuple[Fin
         Finding(
             str(address_of(change)),
             f"{_WHY_NOT[kind_of(change)]}, and a refresh only brings members up to date",
-            AGAIN,
         )
         for change in plan.changes
         if not is_refresh(change, receipts)
@@ -54,4 +61,5 @@ def members_only(change: Change) -> Update | None:
     """What a refresh does of a change; None where members don't change."""
     if not isinstance(change, Update) or change.steps.transfer is None:
         return None
-    return replace(change, attributes=(), steps=Steps(transfer=change.steps.transfer))
+    reason = "" if change.reason == NAME_AGAIN else change.reason
+    return replace(change, attributes=(), steps=Steps(transfer=change.steps.transfer), reason=reason)

@@ -10,6 +10,7 @@ from reconciler.core.members import EMPTY, Delta, SnapshotRef, Target
 from reconciler.core.model import SegmentKey, SegmentSpec
 from reconciler.core.names import is_retired, retired_name, successor_name
 from reconciler.core.plan import (
+    NAME_AGAIN,
     AbandonSuccessor,
     Adopt,
     AdoptSegment,
@@ -347,7 +348,7 @@ def _why(current: Holding, steps: Steps, attributes: tuple[AttributeChange, ...]
     if current.unknown_before and current.settled is None and steps.transfer is not None:
         return "who is in it isn't known since the state was lost: all who are wanted are sent"
     if steps.prelude and not attributes:
-        return "an unanswered call may still change the name; it is set again once that can't happen"
+        return NAME_AGAIN
     if steps.transfer is None and not attributes:
         return "the definition changed; the members did not (no call)"
     return "" if recorded else "the definition changed since it was applied"

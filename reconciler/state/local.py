@@ -164,7 +164,7 @@ class LocalWriter(LocalReader):
                 self._opened = self._put_head(replace(old, serial=old.serial + 1))
             return self._opened
 
-    def mark(self, use: Use, since: datetime) -> None:
+    def note_use(self, use: Use, since: datetime) -> None:
         with self._writing():
             head = self.open_run()
             self._opened = self._put_head(replace(head, uses=used(head.uses, use, since)))

@@ -132,7 +132,7 @@ class RemoteWriter(RemoteReader):
                 self._opened = True
             return self._current().head
 
-    def mark(self, use: Use, since: datetime) -> None:
+    def note_use(self, use: Use, since: datetime) -> None:
         with self._writing():
             self.open_run()
             old = self._current()
@@ -175,7 +175,6 @@ class RemoteWriter(RemoteReader):
                 self._leftovers.keep(Leftover(self._known.get(receipt.address), receipt))
             raise
         with self._writing():
-            self._known[receipt.address] = receipt
             self._fresh -= receipt.snapshots
 
     def drop(self, receipt: Receipt) -> None:
@@ -251,6 +250,8 @@ class RemoteWriter(RemoteReader):
                 self._versions[address] = self._objects.bucket.create(path, content)
             else:
                 self._versions[address] = self._objects.bucket.replace(path, content, known)
+        with self._writing():
+            self._known[address] = receipt
 
     def _version(self, address: Address) -> Version | None:
         if address not in self._versions and address in self._current().addresses:

@@ -24,7 +24,7 @@ from reconciler.core.members import EMPTY, SnapshotRef
 from reconciler.core.model import Address, Form, IdentifierType, SegmentKey
 from reconciler.core.ports import Head, StateReader, StateStore, StateWriter
 from reconciler.core.receipt import Holding, Receipt
-from reconciler.state.bucket import Bucket, ObjectStore
+from reconciler.state.bucket import Bucket, ObjectStore, UnreachableError
 from reconciler.state.history import KEPT
 from reconciler.state.lease import Timing
 from reconciler.state.leftovers import Leftover, Leftovers
@@ -172,11 +172,11 @@ def test_marks_of_approvals_stay_and_the_newest_of_each_counts(reopen: Open) -> 
     begun, other = Use("sha256:a", NOON), Use("sha256:b", NOON)
     done = replace(begun, completed_at=NOON)
     with reopen().lock("me") as writer:
-        writer.mark(begun, NOON)
-        writer.mark(other, NOON)
+        writer.note_use(begun, NOON)
+        writer.note_use(other, NOON)
     with reopen().lock("me") as writer:
-        writer.mark(replace(other, digest="sha256:old", started_at=NOON - timedelta(days=1)), NOON)
-        writer.mark(done, NOON)
+        writer.note_use(replace(other, digest="sha256:old", started_at=NOON - timedelta(days=1)), NOON)
+        writer.note_use(done, NOON)
     found = reopen().reader().head()
     assert found is not None
     assert found.serial == 2
@@ -460,6 +460,26 @@ def test_leftovers_wait_until_what_is_damaged_is_restored(tmp_path: Path) -> Non
     assert leftovers.all() == []
 
 
+def away(call: str, _path: str) -> None:
+    if call == "replace":
+        raise UnreachableError("the store is away")
+
+
+def test_what_was_earned_after_a_receipt_was_dropped_is_brought_home(tmp_path: Path) -> None:
+    """It belongs where there is nothing, not where the receipt was that is gone."""
+    bucket = MemoryBucket()
+    with remote(bucket, tmp_path).lock("me") as writer:
+        writer.write(LAPSED)
+        writer.receipts()
+        writer.drop(LAPSED)
+        healthy, bucket.before = bucket.before, away
+        with pytest.raises(StorageError, match="away"):
+            writer.write(replace(LAPSED, definition="anew"))
+        bucket.before = healthy
+    with remote(bucket, tmp_path).lock("me") as writer:
+        assert writer.receipts() == (replace(LAPSED, definition="anew"),)
+
+
 @pytest.mark.parametrize("make", ["directory", "bucket"])
 def test_what_a_newer_version_wrote_is_not_set_aside(make: str, tmp_path: Path) -> None:
     bucket = MemoryBucket()
@@ -544,7 +564,7 @@ def test_a_writer_is_of_no_use_when_its_lock_is_gone(reopen: Open, file: Callabl
         lambda writer: writer.keep(ONE, file("one")),
         lambda writer: writer.prune(),
         lambda writer: writer.open_run(),
-        lambda writer: writer.mark(Use("sha256:a", NOON), NOON),
+        lambda writer: writer.note_use(Use("sha256:a", NOON), NOON),
         lambda writer: writer.key(),
         lambda writer: writer.begin(Head("a", 1, "sandbox"), b"k" * 32),
         lambda writer: writer.set_aside(),

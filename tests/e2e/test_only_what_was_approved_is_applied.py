@@ -16,6 +16,7 @@ from reconciler.render.saved import DIGEST, digest_of, dump
 pytestmark = pytest.mark.promise("approved")
 
 STALE = 6
+A_DIGEST = "sha256:" + "0f" * 32
 SECOND = """\
 kind: Audience
 name: friends
@@ -88,7 +89,7 @@ def test_sources_that_move_by_ten_percent_are_not(project: Project, people: rang
     project.people(*people)
     refused(
         project,
-        says=f"5,000 were approved to join, and now {len(people):,} would: that is further apart than 2.0 %",
+        says=f"approved to join: 5,000; now: {len(people):,}; they may differ by 100 (approval.tolerance: 2",
     )
 
 
@@ -98,7 +99,7 @@ def test_a_hundred_people_approved_with_no_removals_cannot_be_emptied(project: P
     project.people(*range(130))
     approve(project)
     project.people(5, *range(100, 130))
-    refused(project, says="0 were approved to leave, and now 100 would")
+    refused(project, says="approved to leave: 0; now: 100; they may differ by 13 ")
     project.people(*range(10, 140))
     apply(project, "--approved", "plan.json")
     assert len(project.members("email")) == 130
@@ -164,16 +165,19 @@ def forge(project: Project, change: Callable[[dict[str, Any]], object], *, sign:
     ("happens", "says"),
     [
         (another_definition, "its definition is not the one that was approved"),
-        (another_seat, "the seats have changed since the plan was approved"),
-        (another_lineage, "the approved plan was made from another state"),
+        (another_seat, "retailer 3239117063738827231, which is account 368477501993431040, retailer 7 now"),
+        (another_lineage, "it was approved for a state of lineage"),
         (from_the_future, "the approved plan is from the future, 2099-01-01 00:00 UTC"),
         (no_time_at_all, "is no plan that this version of reconciler reads"),
         (other_data, "its definition is not the one that was approved"),
-        (too_old, "hours old, where 72.0 is the limit (approval.maxAge)"),
+        (too_old, "hours old, where 72 is the limit (approval.maxAge)"),
         (another_major_version, "was made by reconciler 7.0.0, and this is"),
-        (another_format, "is no plan that this version of reconciler reads"),
+        (another_format, "its format is another one than 1.x"),
         (tampered, "was changed after it was saved"),
-        (another_environment, "the approved plan is one for production"),
+        (
+            another_environment,
+            "it was approved for production, and this is sandbox: give the plan of sandbox",
+        ),
     ],
 )
 def test_what_holds_no_more_is_refused(
@@ -204,9 +208,9 @@ def test_what_is_no_plan_is_refused(project: Project, content: str) -> None:
     (project.root / "plan.json").write_text(content)
     refused(project, says="is no plan that this version of reconciler reads")
     (project.root / "plan.json").unlink()
-    refused(project, says="there is no saved plan")
+    refused(project, says="there is no such file")
     os.mkfifo(project.root / "plan.json")
-    refused(project, says="there is no saved plan")
+    refused(project, says="there is no such file")
 
 
 def test_a_plan_that_was_applied_is_used_up(project: Project) -> None:
@@ -273,7 +277,7 @@ def test_members_that_nobody_was_asked_about_are_left_to_the_refresh(project: Pr
     (project.root / "data" / "friends.csv").write_text("email\nfriend1@example.com\nfriend2@example.com\n")
     said = bare(apply(project, "--approved", "plan.json"))
     assert "2 applied" in said
-    assert "1 address has other members, not part of the approval" in said
+    assert "1 address has members who joined or left since the plan: `reconciler apply sandbox" in said
     assert "1 address is left out." in said
     assert "1 applied" in apply(project, "--refresh")
 
@@ -321,9 +325,9 @@ def test_an_approval_that_others_have_carried_out_is_used_up_too(project: Projec
 def test_what_a_run_and_drift_have_saved_approves_nothing(project: Project) -> None:
     apply(project, "--out", "plan.json")
     project.people(*range(5_100))
-    refused(project, says="was not saved by `plan`, and approves nothing")
+    refused(project, says="was not saved by `reconciler plan`, and approves nothing")
     project.run("drift", "sandbox", "--out", "plan.json")
-    refused(project, says="was not saved by `plan`, and approves nothing")
+    refused(project, says="was not saved by `reconciler plan`, and approves nothing")
 
 
 def test_a_refresh_brings_members_up_to_date_and_nothing_else(project: Project) -> None:
@@ -353,7 +357,7 @@ def test_a_name_that_somebody_changed_at_criteo_keeps_no_member_away(project: Pr
     project.people(*range(100, 5_000))
     said = bare(apply(project, "--refresh"))
     assert "2 applied" in said
-    assert "1 address has another name or description at Criteo" in said
+    assert "1 address has a name or description at Criteo that is to be set again, and stays as it" in said
     assert len(project.members("email")) == 4_900
     assert "drift: changed at Criteo" in project.run("plan", "sandbox").said
 
@@ -395,7 +399,7 @@ def test_a_plan_that_a_guard_stands_against_can_be_shown_but_never_applied(proje
     project.run("plan", "sandbox", "--out", "plan.json", code=5)
     assert "80% of the members would leave" in project.run("show", "plan.json").said
     project.people(*range(4_900))
-    refused(project, says="is a plan that could not be made or applied")
+    refused(project, says="it is a plan that could not be made or applied: see `reconciler show plan.json`")
 
 
 def test_a_stale_plan_can_be_shown_but_not_applied(project: Project) -> None:
@@ -412,10 +416,130 @@ def test_a_stale_plan_can_be_shown_but_not_applied(project: Project) -> None:
     "arguments",
     [
         ("--approved", "plan.json", "--refresh"),
-        ("--approved-digest", "sha256:0"),
-        ("--approved", "a", "--approved", "b", "--approved-digest", "sha256:0"),
+        ("--approved-digest", A_DIGEST),
+        ("--approved", "a", "--approved", "b", "--approved-digest", A_DIGEST),
         ("--json", "--events", "-"),
     ],
 )
 def test_what_makes_no_sense_together_is_a_usage_error(project: Project, arguments: tuple[str, ...]) -> None:
     assert "Error:" in apply(project, *arguments, code=64)
+
+
+@pytest.mark.parametrize("digest", ["sha256:0", A_DIGEST.upper(), A_DIGEST[:-1], "0" * 64])
+def test_what_is_no_digest_is_a_usage_error(project: Project, digest: str) -> None:
+    said = bare(apply(project, "--approved", "plan.json", "--approved-digest", digest, code=64))
+    assert "write sha256: and 64 hex digits" in said
+
+
+def test_one_file_given_twice_is_a_usage_error(project: Project) -> None:
+    (project.root / "sub").mkdir()
+    said = apply(project, "--approved", "plan.json", "--approved", "sub/../plan.json", code=64)
+    assert "--approved names one file twice" in bare(said)
+
+
+def test_what_is_no_plan_can_not_be_shown(project: Project) -> None:
+    project.run("show", "nope.json", code=3)
+    (project.root / "plan.md").write_text("<!-- reconciler: sandbox -->")
+    assert "it is no plan" in project.run("show", "plan.md", code=3).said
+    approve(project)
+    another_format(project)
+    assert "its format is another one than 1.x" in project.run("show", "plan.json", code=3).said
+    approve(project)
+    tampered(project)
+    assert "it was changed after it was saved" in project.run("show", "plan.json", code=STALE).said
+
+
+def test_what_the_refresh_has_begun_keeps_nothing_else_away(project: Project) -> None:
+    apply(project)
+    project.people(*range(2_000, 7_000))
+    add_friends(project)
+    friends = project.root / "environments" / "sandbox" / "friends.yaml"
+    approve(project)
+    text = friends.read_text()
+    friends.unlink()
+    assert "2 applied" in apply(project, "--refresh")
+    friends.write_text(text)
+    project.people(*range(2_050, 7_050))
+    said = bare(apply(project, "--approved", "plan.json"))
+    assert "1 applied" in said
+    assert "2 addresses have members who joined or left since the plan" in said
+    assert '"completed_at": null' not in head(project)
+
+
+def test_an_approval_is_not_used_up_where_its_change_is_lacking(project: Project) -> None:
+    """A checkout without the change has nothing to do; the right one still may do all of it."""
+    apply(project)
+    add_friends(project)
+    approve(project)
+    friends = project.root / "environments" / "sandbox" / "friends.yaml"
+    text = friends.read_text()
+    friends.unlink()
+    refused(project, says="plan.json: it approves what the manifests here don't ask for: email/friends")
+    friends.write_text(text)
+    assert "1 applied" in apply(project, "--approved", "plan.json")
+
+
+def test_an_old_approval_that_this_version_can_not_read_is_in_nobodys_way(project: Project) -> None:
+    apply(project)
+    project.people(*range(5_100))
+    for happens in (another_major_version, another_format, another_environment):
+        approve(project)
+        happens(project)
+        (project.root / "plan.json").rename(project.root / f"{happens.__name__}.json")
+    others = ("another_major_version", "another_format", "another_environment")
+    old = [part for name in others for part in ("--approved", f"{name}.json")]
+    said = apply(project, *old, code=STALE)
+    assert said.count(".json: ") == len(others)
+    approve(project)
+    assert "2 applied" in apply(project, *old, "--approved", "plan.json")
+    assert head(project).count('"completed_at"') == 1
+
+
+def test_all_files_that_are_not_what_was_approved_are_told_at_once(project: Project) -> None:
+    for name in ("first.json", "second.json", "third.json"):
+        approve(project, name)
+    for name in ("first.json", "second.json"):
+        (project.root / name).rename(project.root / "plan.json")
+        tampered(project)
+        (project.root / "plan.json").rename(project.root / name)
+    every = ("first.json", "second.json", "third.json", "nope.json")
+    said = apply(project, *(part for name in every for part in ("--approved", name)), code=STALE)
+    assert said.count("it was changed after it was saved") == 2
+    assert "nope.json: there is no such file" in said
+    assert "3 problems" in said
+
+
+def test_an_approval_for_another_environment_is_refused_before_anything_is_asked(project: Project) -> None:
+    approve(project)
+    another_environment(project)
+    shutil.rmtree(project.root / ".reconciler")
+    said = bare(apply(project, "--approved", "plan.json", code=STALE))
+    assert said.count("it was approved for production, and this is sandbox") == 1
+    assert not (project.root / ".reconciler").exists()
+
+
+def test_only_approvals_that_a_run_carries_out_are_started(project: Project) -> None:
+    apply(project)
+    add_friends(project)
+    first = approve(project, "friends.json")
+    (project.root / "environments" / "sandbox" / "friends.yaml").rename(project.root / "friends.yaml")
+    change(project, "buyers", "title: Buyers", "title: Customers")
+    second = approve(project, "renamed.json")
+    (project.root / "friends.yaml").rename(project.root / "environments" / "sandbox" / "friends.yaml")
+    both = ("--approved", "friends.json", "--approved", "renamed.json")
+    assert "1 applied" in apply(project, *both, "--only", "email/friends")
+    assert first in head(project)
+    assert second not in head(project)
+
+
+def test_only_people_count_as_people_of_a_pinned_source(project: Project) -> None:
+    apply(project)
+    change(project, "buyers", '["people.csv"]}', '["people.csv"], pinned: true}')
+    approve(project)
+    apply(project, "--approved", "plan.json")
+    with project.emulator() as emulator:
+        segment = next(one for one in emulator.segments() if "(email)" in one.name)
+        emulator.rename_by_hand(segment.id, "Mine (email)")
+    said = bare(apply(project, "--refresh"))
+    assert "pinned source" not in said
+    assert "1 address has a name or description at Criteo that is to be set again" in said

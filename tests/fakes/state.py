@@ -169,10 +169,10 @@ class MemoryWriter(MemoryReader):
             for serial in sorted(states)[: -self.store.keeps]:
                 del states[serial]
 
-    def mark(self, use: Use, since: datetime) -> None:
+    def note_use(self, use: Use, since: datetime) -> None:
         with self._writing():
             head = self.open_run()
-            with self._step("mark"):
+            with self._step("note_use"):
                 self.store.saved_head = replace(head, uses=used(head.uses, use, since))
 
     def begin(self, head: Head, key: bytes) -> None:

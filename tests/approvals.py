@@ -1,0 +1,63 @@
+"""Plans that were approved, and what they are held against."""
+
+from dataclasses import replace
+
+from golden import plan_cases as cases
+
+from reconciler.core.approval import Approved, Use
+from reconciler.core.envelope import Judgement, Now, approved_changes, judge
+from reconciler.core.model import Address
+from reconciler.core.plan import Change, Forget, Plan
+from reconciler.core.receipt import Holding, Receipt, Transfer
+
+LAPSED = cases.LAPSED.address
+FORGOTTEN = Forget(LAPSED, 500, drop=False, reason="it left the manifests")
+CREATED = cases.create(cases.LAPSED, 10_000)
+MOVED = cases.update(cases.LAPSED, cases.members(10_000, 10_300, cases.Delta(0, 400, 100)))
+PINNED = replace(
+    cases.LAPSED,
+    audience=replace(cases.LAPSED.audience, source=replace(cases.LAPSED.audience.source, pinned=True)),
+)
+
+
+def receipt(definition: str = "", transfer: Transfer | None = None, **holding: object) -> Receipt:
+    held = replace(Holding(cases.LAPSED.key, segment_id="1", transfer=transfer), **holding)
+    return Receipt(LAPSED, held, definition=definition)
+
+
+def applied(**holding: object) -> dict[Address, Receipt]:
+    """LAPSED as the manifests say, in full."""
+    return {LAPSED: receipt(cases.LAPSED.definition, **holding)}
+
+
+def approved(plan: Plan, receipts: dict[Address, Receipt] | None = None, **differs: object) -> Approved:
+    environment = cases.ENVIRONMENT
+    made = Approved(
+        "sha256:a",
+        environment.name,
+        environment.api.endpoint,
+        dict(environment.seats),
+        plan.basis.lineage,
+        plan.basis.made_at,
+        approved_changes(plan, receipts or {}),
+    )
+    return replace(made, **differs)
+
+
+def held(*approvals: Approved) -> dict[str, Approved]:
+    """By the names of their files."""
+    return {f"plan-{number}.json": one for number, one in enumerate(approvals, 1)}
+
+
+def now(*uses: Use, receipts: dict[Address, Receipt] | None = None, **differs: object) -> Now:
+    made = Now(cases.ENVIRONMENT, "7f3a2b1c9d", uses, receipts or {}, cases.NOW)
+    return replace(made, **differs)
+
+
+def judged(then: Change, today: Change, at: Now | None = None, **differs: object) -> Judgement:
+    at = at or now()
+    return judge(cases.plan(today), held(approved(cases.plan(then), dict(at.receipts), **differs)), at)
+
+
+def why(judgement: Judgement) -> list[str]:
+    return [one.problem for one in judgement.findings]

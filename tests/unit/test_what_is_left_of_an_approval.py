@@ -1,0 +1,295 @@
+"""What of an approval is done, what is left to it, and what is left to the refresh."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from approvals import (
+    CREATED,
+    FORGOTTEN,
+    LAPSED,
+    MOVED,
+    PINNED,
+    applied,
+    approved,
+    held,
+    judged,
+    now,
+    receipt,
+    why,
+)
+from golden import plan_cases as cases
+
+from reconciler.core.approval import Approved, Use
+from reconciler.core.envelope import Judgement, Now, judge
+from reconciler.core.members import EMPTY, NO_DELTA, Delta
+from reconciler.core.plan import Adopt, Change, Plan, Steps
+from reconciler.core.receipt import Holding, Receipt, Transfer
+
+pytestmark = pytest.mark.promise("approved")
+
+BEGAN = Use("sha256:a", cases.NOW - timedelta(hours=1))
+EARLIER = cases.NOW - timedelta(hours=2)
+A_DAY_AGO = cases.NOW - timedelta(days=1)
+MUCH = cases.update(cases.LAPSED, cases.members(10_000, 60_000, Delta(0, 50_000, 0)))
+FILLED = cases.create(cases.HIGH, 40)
+STILL = cases.update(cases.LAPSED, cases.members(10_000, 10_000, NO_DELTA))
+REPAIRED = cases.update(cases.LAPSED, cases.members(10_000, 10_000, NO_DELTA), cases.RENAMED)
+HALF = Transfer(cases.target(5).members, EMPTY, Delta(0, 5, 0))
+
+
+def a_day_ago(*changes: Change) -> Approved:
+    return approved(cases.plan(*changes), made_at=A_DAY_AGO)
+
+
+# ---- Left to the refresh
+
+
+def test_what_the_refresh_has_sent_a_part_of_keeps_nothing_else_away() -> None:
+    """Approved: 50,000 in and out, and a create. The refresh sent the first; a few have moved since."""
+    then = cases.update(cases.LAPSED, cases.members(100_000, 100_000, Delta(0, 50_000, 50_000)))
+    today = cases.update(cases.LAPSED, cases.members(100_000, 100_000, Delta(0, 1_000, 1_000)))
+    at = now(receipts=applied(settled_at=A_DAY_AGO))
+    judgement = judge(cases.plan(today, FILLED), held(a_day_ago(then, FILLED)), at)
+    assert (judgement.covered, judgement.left) == ({cases.HIGH.address}, (LAPSED,))
+    assert judgement.finished == ("sha256:a",)
+
+
+def test_what_moved_with_nothing_sent_since_is_refused() -> None:
+    for touched in (None, A_DAY_AGO - timedelta(seconds=1)):
+        at = now(receipts=applied(settled_at=touched))
+        [said] = why(judge(cases.plan(MOVED), held(a_day_ago(MUCH)), at))
+        assert said.startswith("approved to join: 50,000; now: 400;")
+
+
+def test_a_started_approval_leaves_to_the_refresh_what_has_moved_since() -> None:
+    at = now(BEGAN, receipts=applied(settled_at=EARLIER))
+    judgement = judge(cases.plan(MOVED, FILLED), held(a_day_ago(MUCH, FILLED)), at)
+    assert (judgement.covered, judgement.left) == ({cases.HIGH.address}, (LAPSED,))
+
+
+def test_it_is_the_newest_of_several_approvals_since_which_something_was_sent() -> None:
+    at = now(receipts=applied(settled_at=A_DAY_AGO))
+    newer = approved(cases.plan(MUCH), digest="sha256:b", made_at=EARLIER)
+    for order in (held(a_day_ago(MUCH), newer), held(newer, a_day_ago(MUCH))):
+        assert len(judge(cases.plan(MOVED), order, at).findings) == 1
+
+
+def test_what_is_more_than_members_waits_for_no_refresh() -> None:
+    at = now(receipts={LAPSED: receipt("other", settled_at=cases.NOW)})
+    [said] = why(judge(cases.plan(MOVED), held(a_day_ago(MUCH)), at))
+    assert said.startswith("approved to join: 50,000; now: 400;")
+
+
+def test_a_pinned_source_waits_for_no_refresh() -> None:
+    """No refresh would send it."""
+    pinned = replace(MOVED, spec=PINNED)
+    then = a_day_ago(pinned)
+    [one] = then.changes
+    then = replace(then, changes=(replace(one, content="cd" * 16),))
+    at = now(receipts={LAPSED: receipt(PINNED.definition, settled_at=cases.NOW)})
+    assert why(judge(cases.plan(pinned), held(then), at)) == [
+        "its source is pinned, and its people are not the ones that were approved"
+    ]
+
+
+# ---- What an interrupted run has left
+
+
+def test_what_an_interrupted_run_has_left_to_do_is_covered() -> None:
+    """The create is done, and so is a part of the members: together they are what was approved."""
+    target = cases.target(10_000).members
+    begun = receipt(transfer=Transfer(target, EMPTY, Delta(0, 10_000, 0), acked=6_000))
+    left = cases.update(cases.LAPSED, cases.members(0, 10_000, Delta(0, 4_000, 0), done=6_000))
+    for known in (begun, replace(begun, definition=cases.LAPSED.definition)):
+        at = now(BEGAN, receipts={LAPSED: known})
+        assert judge(cases.plan(left), held(approved(cases.plan(CREATED))), at).covered
+
+
+def test_without_a_start_there_is_nothing_to_go_on_with() -> None:
+    at = now(receipts={LAPSED: receipt(transfer=HALF)})
+    assert why(judge(cases.plan(MOVED), held(approved(cases.plan(CREATED))), at)) == [
+        "create was approved, and now it is update"
+    ]
+
+
+def test_a_started_approval_is_no_leave_to_send_more() -> None:
+    at = now(BEGAN, receipts={LAPSED: receipt("of another time")})
+    much = cases.update(cases.LAPSED, cases.members(0, 20_000, Delta(0, 20_000, 0)))
+    [said] = why(judge(cases.plan(much), held(approved(cases.plan(CREATED))), at))
+    assert said.startswith("approved to join: 10,000; now: 20,000;")
+
+
+def test_a_started_approval_covers_no_other_kind_of_change() -> None:
+    at = now(BEGAN, receipts={LAPSED: receipt()})
+    assert why(judged(MOVED, CREATED, at)) == ["update was approved, and now it is create"]
+    assert why(judged(MOVED, FORGOTTEN, at)) == ["update was approved, and now it is forget"]
+    assert why(judged(FORGOTTEN, CREATED, now(BEGAN))) == ["forget was approved, and now it is create"]
+
+
+def test_a_run_that_died_before_it_wrote_the_definition_down_goes_on() -> None:
+    """All members are settled; no call is left, and the definition is to be recorded."""
+    at = now(BEGAN, receipts={LAPSED: receipt(settled_at=cases.NOW)})
+    assert judge(cases.plan(STILL), held(approved(cases.plan(CREATED))), at).covered
+
+
+def test_what_was_interrupted_twice_is_covered_though_no_receipt_tells_all_of_it() -> None:
+    """60,000 went before the source moved, 10,000 after it: only those, and the 30,000 left, are known."""
+    approval = approved(cases.plan(cases.create(cases.LAPSED, 100_000)))
+    begun = receipt(transfer=Transfer(cases.target(99_900).members, EMPTY, Delta(0, 40_000, 0), acked=10_000))
+    left = cases.update(cases.LAPSED, cases.members(60_000, 99_900, Delta(0, 30_000, 0), done=10_000))
+    assert judge(cases.plan(left), held(approval), now(BEGAN, receipts={LAPSED: begun})).covered
+
+
+def test_a_replacement_counts_what_its_new_segment_has_taken() -> None:
+    change = cases.replacement(cases.LAPSED, 10_000)
+    half = replace(change, members=cases.members(0, 10_000, Delta(0, 4_000, 0), done=6_000))
+    moving = Transfer(cases.target(10_000).members, EMPTY, Delta(0, 10_000, 0), acked=6_000)
+    begun = replace(receipt(), successor=Holding(cases.LAPSED.key, transfer=moving))
+    at = now(receipts={LAPSED: begun})
+    assert not judge(cases.plan(half), held(approved(cases.plan(change))), at).findings
+
+
+# ---- What a started approval has done, it covers no more
+
+
+@pytest.mark.parametrize("settled", [BEGAN.started_at, cases.NOW])
+@pytest.mark.parametrize("then", [CREATED, MOVED])
+def test_what_a_started_approval_has_done_it_covers_no_more(then: Change, settled: object) -> None:
+    """Else it would cover as many again in each run, until all of it has succeeded."""
+    at = now(BEGAN, receipts=applied(settled_at=settled))
+    again = judge(cases.plan(MOVED), held(approved(cases.plan(then))), at)
+    assert (again.covered, again.left) == (frozenset(), (LAPSED,))
+    renamed = cases.update(replace(cases.LAPSED, name="other"), cases.CHANGED, cases.RENAMED)
+    assert why(judge(cases.plan(renamed), held(approved(cases.plan(then))), at)) == [
+        "this change was not approved"
+    ]
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        applied(settled_at=cases.NOW, transfer=HALF),
+        applied(patched_at=cases.NOW),
+        applied(settled_at=EARLIER),
+        {LAPSED: receipt("other", settled_at=cases.NOW)},
+    ],
+)
+def test_what_it_has_not_done_in_full_it_still_covers(known: dict[object, Receipt]) -> None:
+    assert judge(cases.plan(MOVED), held(approved(cases.plan(MOVED))), now(BEGAN, receipts=known)).covered
+
+
+ADOPTED = Adopt(cases.LAPSED, (), STILL.members, Steps(), "back")
+
+
+@pytest.mark.parametrize("then", [ADOPTED, STILL])
+def test_a_run_goes_on_after_an_address_that_needed_no_call(then: Change) -> None:
+    """A definition was written down, and members have moved since: those are for the refresh."""
+    few = cases.update(cases.LAPSED, cases.members(10_000, 10_010, Delta(0, 10, 0)))
+    at = now(BEGAN, receipts=applied(settled_at=EARLIER))
+    for moved in (MUCH, few):
+        judgement = judge(cases.plan(moved, FILLED), held(a_day_ago(then, FILLED)), at)
+        assert (judgement.covered, judgement.left) == ({cases.HIGH.address}, (LAPSED,))
+
+
+def test_what_is_forgotten_still_is_to_be_managed_again() -> None:
+    forgotten = {LAPSED: replace(receipt(cases.LAPSED.definition), forgotten_at=EARLIER)}
+    assert judge(cases.plan(ADOPTED), held(a_day_ago(ADOPTED)), now(BEGAN, receipts=forgotten)).covered
+
+
+def test_a_name_that_was_approved_is_repaired_although_members_went_out_in_between() -> None:
+    """By a refresh, which let the name alone."""
+    for patched in (None, EARLIER):
+        at = now(BEGAN, receipts=applied(settled_at=cases.NOW, patched_at=patched))
+        assert judge(cases.plan(REPAIRED), held(a_day_ago(REPAIRED)), at).covered
+
+
+def test_a_name_that_was_repaired_is_not_repaired_again() -> None:
+    at = now(BEGAN, receipts=applied(patched_at=BEGAN.started_at))
+    judgement = judge(cases.plan(REPAIRED), held(a_day_ago(REPAIRED)), at)
+    assert (judgement.covered, judgement.left) == (frozenset(), (LAPSED,))
+
+
+# ---- Finished, or of no use here
+
+
+def finished(plan: Plan, at: Now, *approvals: Approved) -> tuple[str, ...]:
+    judgement = judge(plan, held(*approvals), at)
+    assert not judgement.findings
+    return judgement.finished
+
+
+def test_an_approval_is_finished_once_receipts_or_this_run_tell_so() -> None:
+    then = approved(cases.plan(CREATED, FILLED))
+    assert finished(cases.plan(FILLED), now(receipts=applied()), then) == ("sha256:a",)
+    assert finished(cases.plan(CREATED, FILLED), now(), then) == ("sha256:a",)
+    assert finished(cases.plan(FILLED), now(), then) == ()
+    assert finished(cases.plan(FILLED), now(receipts=applied(), whole=False), then) == ()
+    other = {LAPSED: receipt("other")}
+    assert finished(cases.plan(FILLED), now(receipts=other), then) == ()
+
+
+def test_forgetting_is_finished_when_it_is_forgotten_or_gone() -> None:
+    then = approved(cases.plan(FORGOTTEN, FILLED))
+    gone = {LAPSED: replace(receipt(), forgotten_at=cases.NOW)}
+    assert finished(cases.plan(FILLED), now(), then) == ("sha256:a",)
+    assert finished(cases.plan(FILLED), now(receipts=gone), then) == ("sha256:a",)
+    assert finished(cases.plan(FILLED), now(receipts=applied()), then) == ()
+
+
+def test_what_is_under_way_is_not_finished_and_stands_in_no_ones_way() -> None:
+    """A refresh was interrupted in it."""
+    at = now(receipts=applied(settled_at=cases.NOW, transfer=HALF))
+    judgement = judge(cases.plan(MOVED), held(a_day_ago(MUCH)), at)
+    assert judgement == Judgement(left=(LAPSED,))
+
+
+def test_what_was_approved_anew_is_done_as_it_was_approved_last() -> None:
+    second = cases.update(replace(cases.LAPSED, description="second"), STILL.members, cases.RENAMED)
+    third = cases.update(replace(cases.LAPSED, description="third"), STILL.members, cases.RENAMED)
+    first, last = a_day_ago(second), approved(cases.plan(third), digest="sha256:b")
+    at = now(receipts=applied())
+    assert finished(cases.plan(third), at, first, last) == ("sha256:a", "sha256:b")
+    done = now(receipts={LAPSED: receipt(third.spec.definition)})
+    assert finished(cases.plan(), done, first, last) == ("sha256:a", "sha256:b")
+    newer = replace(first, made_at=cases.NOW + timedelta(minutes=1))
+    assert finished(cases.plan(third), at, newer, last) == ("sha256:b",)
+
+
+def test_an_approval_of_which_nothing_can_be_done_here_is_refused() -> None:
+    """The checkout lacks the change: nothing is left to do of that plan, and nothing of it was done."""
+    then = approved(cases.plan(CREATED))
+    [told] = judge(cases.plan(unchanged=1), held(then), now()).findings
+    assert (told.where, told.problem) == (
+        "plan-1.json",
+        "it approves what the manifests here don't ask for: offsite-email/lapsed-90d",
+    )
+    assert judge(cases.plan(unchanged=1), held(then), now(whole=False)) == Judgement()
+
+
+def test_beside_others_that_are_applied_it_is_said_and_stops_nothing() -> None:
+    many = [cases.create(cases.spec(f"audience-{number}", "Many"), 40) for number in range(7)]
+    lacking, fits = approved(cases.plan(*many)), approved(cases.plan(FILLED), digest="sha256:b")
+    judgement = judge(cases.plan(FILLED), held(lacking, fits), now())
+    assert (judgement.findings, judgement.finished, judgement.digests) == ((), ("sha256:b",), ("sha256:b",))
+    [told] = judgement.unmet
+    assert told.where == "plan-1.json"
+    assert told.problem.endswith("offsite-email/audience-3, offsite-email/audience-4 and 2 more")
+    used_up = now(Use("sha256:b", EARLIER, EARLIER))
+    assert judge(cases.plan(unchanged=1), held(lacking, fits), used_up).findings == ()
+
+
+def test_only_approvals_that_cover_something_are_in_use() -> None:
+    both = held(approved(cases.plan(CREATED)), approved(cases.plan(FILLED), digest="sha256:b"))
+    assert judge(cases.plan(FILLED), both, now(whole=False)).digests == ("sha256:b",)
+
+
+def test_an_approval_that_is_used_up_stands_in_no_others_way() -> None:
+    """Its addresses may have new members by now: those are for the refresh."""
+    spent = approved(cases.plan(MOVED), digest="sha256:spent")
+    at = now(Use("sha256:spent", cases.NOW, cases.NOW), receipts=applied())
+    judgement = judge(cases.plan(MOVED, FILLED), held(spent, approved(cases.plan(FILLED))), at)
+    assert (judgement.covered, judgement.left) == ({cases.HIGH.address}, (LAPSED,))
+    [said] = why(judge(cases.plan(MOVED), held(spent), at))
+    assert "was applied in full" in said
+    assert judge(cases.plan(unchanged=1), held(spent), at) == Judgement()
