@@ -1,7 +1,7 @@
-"""The rules that state is kept by, each taken out: what the tool would be without it.
+"""The rules that state is kept by, and approvals are held to, each taken out to see what is without it.
 
 A mutant replaces functions of the planner, of apply or of a fake edge while a test runs. The crash
-property must notice every one of them.
+property must notice every one of state, and the tests of what an approval covers those of approvals.
 """
 
 from collections.abc import Callable, Iterator
@@ -19,9 +19,10 @@ from fakes.state import MemoryStore, MemoryWriter
 from reconciler import observe
 from reconciler.apply import prelude, run, transfer
 from reconciler.apply.ledger import Ledger
-from reconciler.core import planner, receipt, standing
+from reconciler.core import envelope, planner, receipt, refresh, standing
+from reconciler.core.approval import largest
 from reconciler.core.errors import OutcomeUnknownError, RejectedError
-from reconciler.core.plan import PromoteSuccessor
+from reconciler.core.plan import PromoteSuccessor, Update
 from reconciler.core.receipt import Holding, Receipt
 
 Make = Callable[[Any], Any]
@@ -282,6 +283,59 @@ def tells(original: Any) -> Any:
     return sent
 
 
+# ---- What an approval covers
+
+
+def as_read(_original: Any) -> Any:
+    """Of a rounded count, not of what it may have been."""
+    return lambda then, number: abs(largest(then) - number)
+
+
+def what_is_left(_original: Any) -> Any:
+    """Without what an interrupted run has sent."""
+    return lambda change, _receipt: (change.members.delta.adds, change.members.delta.out)
+
+
+def never_started(original: Any) -> Any:
+    return lambda change, said, receipt, tolerance, **_started: original(
+        change, said, receipt, tolerance, started=False
+    )
+
+
+def without_its_definition(_original: Any) -> Any:
+    return lambda change, held: isinstance(change, Update) and held and held.current.settled_at is None
+
+
+def later(_original: Any) -> Any:
+    return lambda time, moment: time is not None and time > moment
+
+
+def stands(original: Any) -> Any:
+    """Whoever was asked, and whatever was sent since."""
+    return lambda change, _named, now: original(change, [], now)
+
+
+def by_seat(limit: int) -> Make:
+    """Only so many of an approval's seats are compared."""
+    return asked(
+        lambda approved, now: (replace(approved, seats=dict(list(approved.seats.items())[:limit])), now)
+    )
+
+
+def for_any(key: str) -> Make:
+    """Whatever an approval says of it is right."""
+
+    def change(approved: Any, now: Any) -> tuple[Any, ...]:
+        there = {
+            "environment": now.environment.name,
+            "endpoint": now.environment.api.endpoint,
+            "lineage": now.lineage,
+        }
+        return replace(approved, **{key: there[key]}), now
+
+    return asked(change)
+
+
 PHASES, SENT = "_phases", "_sent"
 TRUTH = "the receipt is the truth"
 TWICE = "nothing is sent or written that need not be"
@@ -383,4 +437,38 @@ MUTANTS = (
     Mutant(FORGET, "the receipt is kept", ((planner, "_forgets", then(drops)),)),
     Mutant(FORGET, "what returns is managed again", ((run, "_complete", stays_forgotten),)),
     Mutant("nothing personal is told", "errors tell no identifier", ((transfer, SENT, tells),)),
+)
+
+PLACE = "an approval is one for this environment as it is"
+BOUNDS = "counts stay within bounds, and rounding refuses nothing"
+RESUMED = "what was interrupted goes on, and what is done is covered no more"
+REFRESHED = "what a refresh may send stands in no approval's way, and nothing else is left to it"
+EVIDENCE = "an approval is used up once receipts say so"
+
+APPROVALS = (
+    Mutant(PLACE, "the environment", ((envelope, "elsewhere", for_any("environment")),)),
+    Mutant(PLACE, "the endpoint", ((envelope, "elsewhere", for_any("endpoint")),)),
+    Mutant(PLACE, "the first seat", ((envelope, "elsewhere", by_seat(0)),)),
+    Mutant(PLACE, "the other seats", ((envelope, "elsewhere", by_seat(1)),)),
+    Mutant(PLACE, "the state", ((envelope, "elsewhere", for_any("lineage")),)),
+    Mutant("an approval holds for a while, and once", "age and use", ((envelope, "_unfit", gives("")),)),
+    Mutant(BOUNDS, "counts", ((envelope, "_counts", gives(())),)),
+    Mutant(BOUNDS, "a tenth is for few", ((envelope, "FEW", lambda _: 1_000_000),)),
+    Mutant(BOUNDS, "few may move by a tenth", ((envelope, "FEW", lambda _: 0),)),
+    Mutant(BOUNDS, "a count is what it may have been", ((envelope, "apart", as_read),)),
+    Mutant("a pinned source sends the very people", "the people", ((envelope, "is_pinned", gives(False)),)),
+    Mutant(RESUMED, "the whole counts", ((envelope, "_whole", what_is_left),)),
+    Mutant(RESUMED, "fewer are right then", ((envelope, "_counts", never_started),)),
+    Mutant(RESUMED, "an update may be left of a create", ((envelope, "_remains", gives(False)),)),
+    Mutant(
+        RESUMED, "a definition may be all that is left", ((envelope, "_remains", without_its_definition),)
+    ),
+    Mutant(RESUMED, "nothing else is left of a create", ((envelope, "_remains", gives(True)),)),
+    Mutant(RESUMED, "what is done", ((envelope, "_is_done", gives(False)),)),
+    Mutant(RESUMED, "in the very instant of the start", ((envelope, "_not_before", later),)),
+    Mutant(REFRESHED, "members that nobody was asked about", ((envelope, "_may_wait", gives(False)),)),
+    Mutant(REFRESHED, "only where some was sent since", ((envelope, "_may_wait", stands),)),
+    Mutant(REFRESHED, "nothing depends on it", ((envelope, "stands_alone", lambda _: refresh.is_refresh),)),
+    Mutant(EVIDENCE, "receipts", ((envelope, "_is_carried_out", gives(True)),)),
+    Mutant(EVIDENCE, "all of it", ((envelope, "_open", gives(())),)),
 )

@@ -1,8 +1,9 @@
 """Keeps docs/reliability.md: promise, how it is tested, where, and how that ended."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from promises import PROMISES
@@ -35,6 +36,15 @@ Taken out one at a time, each of these makes the crash property fail (`tests/mut
 | rule | what is taken out |
 |---|---|
 """
+APPROVED = """
+## Rules of approvals
+
+Taken out one at a time, each of these makes the tests of what an approval covers fail
+(`tests/unit/test_every_rule_of_an_approval_is_needed.py`).
+
+| rule | what is taken out |
+|---|---|
+"""
 
 
 class Matrix:
@@ -52,14 +62,10 @@ class Matrix:
         self.failed[promise] += report.failed
 
     def page(self) -> str:
-        from mutants import MUTANTS
+        from mutants import APPROVALS, MUTANTS
 
         rows = "".join(self._row(name, text) for name, text in PROMISES.items())
-        rules: dict[str, list[str]] = defaultdict(list)
-        for mutant in MUTANTS:
-            rules[mutant.rule].append(mutant.without)
-        taken = "".join(f"| {rule} | {'; '.join(outs)} |\n" for rule, outs in rules.items())
-        return HEAD + rows + RULES + taken
+        return HEAD + rows + RULES + _taken_out(MUTANTS) + APPROVED + _taken_out(APPROVALS)
 
     def _row(self, name: str, text: str) -> str:
         files = self.cases[name]
@@ -69,6 +75,13 @@ class Matrix:
         assert count, f"no test proves the promise {name}"
         result = f"{failed} of {count} failed" if failed else f"{count} passed"
         return f"| {text} | {kinds} | {where} | {result} |\n"
+
+
+def _taken_out(mutants: Iterable[Any]) -> str:
+    rules: dict[str, list[str]] = defaultdict(list)
+    for mutant in mutants:
+        rules[mutant.rule].append(mutant.without)
+    return "".join(f"| {rule} | {'; '.join(outs)} |\n" for rule, outs in rules.items())
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

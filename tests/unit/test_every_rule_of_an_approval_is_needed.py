@@ -1,0 +1,48 @@
+"""The tests of what an approval covers can fail: they notice every rule that is taken out."""
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from itertools import product
+from types import ModuleType
+from typing import Any
+
+import pytest
+from hypothesis.errors import HypothesisException
+from mutants import APPROVALS, Mutant
+from unit import test_what_a_refresh_does, test_what_an_approval_covers, test_what_is_left_of_an_approval
+
+pytestmark = pytest.mark.promise("rules")
+
+TESTS = (test_what_an_approval_covers, test_what_is_left_of_an_approval, test_what_a_refresh_does)
+
+
+@pytest.mark.parametrize("mutant", APPROVALS, ids=lambda mutant: f"{mutant.rule}: {mutant.without}")
+def test_a_rule_taken_out_is_noticed(mutant: Mutant) -> None:
+    with mutant.alive(), pytest.raises((AssertionError, ValueError, HypothesisException)):
+        run_all()
+
+
+def test_with_all_rules_in_their_place_nothing_fails() -> None:
+    run_all()
+
+
+def run_all() -> None:
+    for module in TESTS:
+        for test in calls(module):
+            test()
+
+
+def calls(module: ModuleType) -> Iterator[Callable[[], object]]:
+    """Each test with each of its parameters."""
+    for name, function in vars(module).items():
+        if name.startswith("test_"):
+            for given in product(*(choices(mark) for mark in getattr(function, "pytestmark", ()))):
+                yield partial(function, **{key: value for one in given for key, value in one.items()})
+
+
+def choices(mark: pytest.Mark) -> list[Mapping[str, Any]]:
+    """Of one `parametrize`."""
+    names, values = mark.args
+    if isinstance(names, str):
+        return [{names: value} for value in values]
+    return [dict(zip(names, row, strict=True)) for row in values]
