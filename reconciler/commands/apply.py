@@ -4,7 +4,7 @@ import os
 import sys
 import threading
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from typing import Any, NoReturn
@@ -107,7 +107,7 @@ def _apply(work: Work, planned: Planned, terms: Terms, *, yes: bool, whole: bool
     except StaleError:
         _show(work, planned)
         raise
-    _show(work, may.planned)
+    _show(work, may.planned, may.digests)
     code = 0
     if may.planned.plan.changes:
         _confirm(space, yes)
@@ -118,9 +118,10 @@ def _apply(work: Work, planned: Planned, terms: Terms, *, yes: bool, whole: bool
     return code
 
 
-def _show(work: Work, planned: Planned) -> None:
-    work.run.told.emit(plan_made(planned.plan))
-    work.page.document = planned.document(work.space, ROUNDED, Subject.APPLY)
+def _show(work: Work, planned: Planned, approvals: tuple[str, ...] = ()) -> None:
+    work.run.told.emit(plan_made(planned.plan, approvals))
+    document = planned.document(work.space, ROUNDED, Subject.APPLY)
+    work.page.document = replace(document, approvals=approvals)
     print_plan(planned.document(work.space, work.shown.figures), work.shown.out)
 
 

@@ -54,7 +54,7 @@ class Doing:
 class PlanMade:
     """Addresses by what happens to them, members that move, and the state it was made from.
 
-    `lineage` is "" before the first apply.
+    `lineage` is "" before the first apply. `approvals`: the digests of those by which it is carried out.
     """
 
     create: int
@@ -68,6 +68,7 @@ class PlanMade:
     removes: int
     lineage: str
     serial: int
+    approvals: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,8 +195,8 @@ class Everyone(Teller):
             sink.emit(event)
 
 
-def plan_made(plan: Plan) -> PlanMade:
-    """What a plan comes to, in numbers."""
+def plan_made(plan: Plan, approvals: tuple[str, ...] = ()) -> PlanMade:
+    """What a plan comes to, in numbers, and by which approvals it is carried out."""
     kinds = Counter(kind_of(change) for change in plan.changes)
     deltas = [change.members.delta for change in plan.changes if not isinstance(change, Forget)]
     return PlanMade(
@@ -210,6 +211,7 @@ def plan_made(plan: Plan) -> PlanMade:
         removes=sum(delta.out for delta in deltas),
         lineage=plan.basis.lineage,
         serial=plan.basis.serial,
+        approvals=approvals,
     )
 
 

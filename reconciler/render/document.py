@@ -80,6 +80,7 @@ class Document:
     """Ready to be laid out. `summary` is its one line; `cost` says calls, time and when it shows.
 
     `outcome` is what an apply came to; `trouble` what kept the plan from being made, or ended the run.
+    `approvals` are the digests of the plans by whose approval it was carried out.
     """
 
     header: Header
@@ -90,6 +91,7 @@ class Document:
     notes: tuple[str, ...] = ()
     outcome: ApplyReport | None = None
     trouble: Trouble | None = None
+    approvals: tuple[str, ...] = ()
 
     @property
     def rows(self) -> tuple[Row, ...]:

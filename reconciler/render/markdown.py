@@ -129,6 +129,8 @@ def _note(note: str) -> str:
 
 def _foot(document: Document, digest: str) -> str:
     header = document.header
-    facts = [header.state, header.data, f"made {header.made_at}", f"digest {name(digest)}" if digest else ""]
+    approvals = [f"by approval of {name(one)}" for one in document.approvals]
+    digests = [f"digest {name(digest)}"] if digest else []
+    facts = [header.state, header.data, f"made {header.made_at}", *digests, *approvals]
     lines = ["---\n", " · ".join(words(fact) for fact in facts if fact)]
     return joined(lines if document.empty else [*lines, f"\nIn full: {IN_FULL}"])

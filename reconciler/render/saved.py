@@ -21,7 +21,7 @@ from reconciler.render.outcome import ApplyReport, Failure
 from reconciler.render.rows import Attribute, Kind, Line, Members, Row, Sizes, Tone
 from reconciler.render.text import LONGEST_SENTENCE, clean
 
-FORMAT_VERSION = "1.0"
+FORMAT_VERSION = "1.1"
 Json = dict[str, Any]
 DIGEST = "digest"
 T = TypeVar("T")
@@ -129,6 +129,7 @@ def _document(data: Json) -> Document:
         notes=tuple(data["notes"]),
         outcome=_maybe(_outcome, data["outcome"]),
         trouble=_maybe(_trouble, data["trouble"]),
+        approvals=tuple(data.get("approvals", ())),
     )
 
 

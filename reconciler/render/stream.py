@@ -119,6 +119,7 @@ def _of_run(event: RunStarted | PlanMade | RunEnded) -> Fields:
                 "state": state,
                 "addresses": {kind: getattr(event, kind) for kind in kinds},
                 "members": {"add": ROUNDED.number(event.adds), "remove": ROUNDED.number(event.removes)},
+                "approvals": [name(digest) for digest in event.approvals],
             }
         case RunEnded():
             counts, work = event.counts, event.work

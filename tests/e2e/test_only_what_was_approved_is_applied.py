@@ -532,6 +532,17 @@ def test_only_approvals_that_a_run_carries_out_are_started(project: Project) -> 
     assert second not in head(project)
 
 
+def test_what_a_run_saves_names_its_approvals(project: Project) -> None:
+    digest = approve(project)
+    forms = ("--out", "run.json", "--markdown", "run.md", "--html", "run.html", "--events", "run.ndjson")
+    apply(project, "--approved", "plan.json", *forms)
+    assert json.loads((project.root / "run.json").read_text())["document"]["approvals"] == [digest]
+    events = map(json.loads, (project.root / "run.ndjson").read_text().splitlines())
+    assert [one["approvals"] for one in events if one["type"] == "plan_made"] == [[digest]]
+    for name in ("run.md", "run.html"):
+        assert digest in (project.root / name).read_text()
+
+
 def test_only_people_count_as_people_of_a_pinned_source(project: Project) -> None:
     apply(project)
     change(project, "buyers", '["people.csv"]}', '["people.csv"], pinned: true}')

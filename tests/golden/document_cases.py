@@ -130,6 +130,10 @@ def _run_case(of: Callable[[], tuple[Plan, tuple[Event, ...]]]) -> Case:
     return lambda figures: _run(*of(), figures)
 
 
+def _approved(case: Case) -> Case:
+    return lambda figures: replace(case(figures), approvals=("sha256:" + "0f" * 32,))
+
+
 DOCUMENTS: dict[str, Case] = {
     **{name: partial(plan_document, *case) for name, case in cases.CASES.items()},
     "five-hundred": _case(_five_hundred),
@@ -137,6 +141,6 @@ DOCUMENTS: dict[str, Case] = {
     "unreachable": lambda _: troubled(Subject.PLAN, "production", UNREACHABLE, NOW),
     "wrong-manifests": lambda _: troubled(Subject.PLAN, "production", WRONG, NOW),
     "partial-failure": _run_case(_in_part),
-    "resumed-run": _run_case(_went_on),
+    "resumed-run": _approved(_run_case(_went_on)),
     "rejected-identifiers": _run_case(_rejected),
 }

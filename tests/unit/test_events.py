@@ -57,7 +57,9 @@ def test_a_plan_comes_to_addresses_by_kind_and_members_that_move() -> None:
         removes=3 + 2_911,
         lineage="7f3a2b1c9d",
         serial=118,
+        approvals=(),
     )
+    assert plan_made(plan, ("sha256:a",)).approvals == ("sha256:a",)
 
 
 @pytest.mark.parametrize(

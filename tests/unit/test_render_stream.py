@@ -37,7 +37,7 @@ STAMP = Stamp("ab" * 16, 7, AT)
 EVENTS: list[Event] = [
     RunStarted("production", "0.1.0", "ada@laptop", emulated=False),
     Doing("reading segments"),
-    plan_made(cases.plan(cases.update(cases.HIGH, cases.CHANGED))),
+    plan_made(cases.plan(cases.update(cases.HIGH, cases.CHANGED)), ("sha256:" + "0f" * 32,)),
     Waiting("an unanswered call may still land", 99.6),
     WaitOver(),
     SegmentCreated(A, "88121"),

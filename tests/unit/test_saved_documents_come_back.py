@@ -73,6 +73,14 @@ def test_keys_that_come_later_are_skipped() -> None:
     assert decoded(one).document == DOCUMENTS["first-create"](ROUNDED)
 
 
+def test_what_an_earlier_version_saved_comes_back() -> None:
+    """1.0 had no word of approvals."""
+    one = saved("first-create") | {"format_version": "1.0"}
+    del one["document"]["approvals"]
+    Draft202012Validator(SCHEMA).validate(one)
+    assert decoded(one).document == DOCUMENTS["first-create"](ROUNDED)
+
+
 def test_text_that_somebody_else_put_in_acts_on_no_terminal() -> None:
     one = saved("wrong-manifests")
     one["document"]["summary"] = "\x1b[31mred\x1b[0m\nsecond"
