@@ -145,12 +145,9 @@ def _may_wait(change: Change, named: Sequence[Approved], now: Now) -> bool:
         return False
     if not named:
         return True
-    newest, touched = (
-        max(named, key=lambda one: one.made_at),
-        now.receipts[address_of(change)].current.touched_at,
-    )
-    since = now.use(newest.digest) is not None or (touched is not None and touched >= newest.made_at)
-    return since and not is_pinned(change)
+    newest, receipt = max(named, key=lambda one: one.made_at), now.receipts[address_of(change)]
+    begun = now.use(newest.digest) is not None or _not_before(receipt.current.touched_at, newest.made_at)
+    return begun and not is_pinned(change)
 
 
 def _open(
@@ -160,13 +157,14 @@ def _open(
 
     What was approved anew since is done as it was approved last.
     """
+    every = [(one, {said.address: said for said in one.changes if _moves(said)}) for one in all_]
 
     def is_met(said: ApprovedChange) -> bool:
         return any(
             (covered.get(said.address) is one or _is_carried_out(then, now.receipts.get(said.address)))
             and (then.definition == said.definition or one.made_at >= approved.made_at)
-            for one in all_
-            if (then := one.change(said.address)) and _moves(then)
+            for one, changes in every
+            if (then := changes.get(said.address))
         )
 
     return tuple(said.address for said in approved.changes if _moves(said) and not is_met(said))
