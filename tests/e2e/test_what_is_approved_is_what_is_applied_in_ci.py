@@ -16,6 +16,7 @@ import pytest
 import yaml
 from command_line import REPOSITORY as TREE
 from command_line import surroundings
+from fakes.documented import Interface, read
 from fakes.gh import BOT, REPOSITORY, Forge
 from runner import SHELL, Ended, Runner
 from team import Team, program
@@ -24,6 +25,8 @@ PLAN, APPLY, REFRESH = "reconciler-plan.yml", "reconciler-apply.yml", "reconcile
 AWS = f"{TREE}/tests/fakes/aws.py"
 IDLE, MEMBERS = "Nothing was approved, so nothing is applied", "Nothing but members may have changed"
 MARKER = "<!-- reconciler: production -->"
+UNDOCUMENTED = "answered $.head_repository: None is not of type 'object'"
+"""GitHub says so of a fork that was deleted."""
 
 pytestmark = pytest.mark.promise("approved")
 
@@ -89,7 +92,10 @@ class Story:
 def story(tmp_path: Path) -> Iterator[Story]:
     with Team.working(tmp_path, "github") as team:
         named = {"RECONCILER_ENVIRONMENTS": '["production"]'}
-        yield Story(team, Runner(tmp_path, team, {"secrets": team.secrets, "vars": named}))
+        story = Story(team, Runner(tmp_path, team, {"secrets": team.secrets, "vars": named}))
+        yield story
+        faults = Interface.of("github").undocumented(read(story.forge.log))
+        assert [one for one in faults if not one.endswith(UNDOCUMENTED)] == []
 
 
 def test_a_change_is_planned_reviewed_merged_applied_and_refreshed(story: Story):

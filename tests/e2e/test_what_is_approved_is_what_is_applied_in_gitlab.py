@@ -12,6 +12,7 @@ import pytest
 import yaml
 from command_line import REPOSITORY, surroundings
 from fakes import loopback
+from fakes.documented import Interface
 from fakes.gitlab import TOKEN, Forge, application
 from team import Team, program
 
@@ -109,6 +110,7 @@ def pipelines(tmp_path: Path) -> Iterator[Pipelines]:
     forge = Forge()
     with Team.working(tmp_path, "gitlab") as team, loopback.serving(application(forge)) as server:
         yield Pipelines(tmp_path, team, forge, f"{server}/api/v4")
+        assert Interface.of("gitlab").undocumented(forge.log) == []
 
 
 def test_a_change_is_planned_reviewed_merged_applied_and_refreshed(pipelines: Pipelines):
