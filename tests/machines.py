@@ -31,9 +31,10 @@ PATIENCE = 120.0
 POLL = 0.02
 HURRIED = """\
 from datetime import timedelta
-from reconciler.state import bucket, lease
+from reconciler.buckets import opening
+from reconciler.state import lease
 lease.MARGIN, lease.BEAT = timedelta(seconds={margin}), timedelta(seconds={beat})
-bucket.RETRIES, bucket.PATIENCE = 2, timedelta(seconds=2)
+opening.RETRIES, opening.PATIENCE = 2, timedelta(seconds=2)
 from reconciler.cli import main
 main()
 """
