@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from command_line import Ended, Project
-from machines import in_a_short_bucket
+from fakes.buckets import in_a_short_bucket
 
 pytestmark = pytest.mark.promise("members")
 
