@@ -24,8 +24,9 @@ _MAGIC = frozenset("*?[")
 
 def mirror(url: str, folder: Path, check: Callable[[], None]) -> "Mirror":
     """ConfigurationError for an address that names no place."""
+    place = _placed(url)
     try:
-        return Mirror(Exports(opened(url), _placed(url)), folder, check)
+        return Mirror(Exports(opened(place), place), folder, check)
     except ValueError:
         raise ConfigurationError(
             f"data.root: {url} names no place in an object store",

@@ -38,8 +38,9 @@ def open_store(
 
 
 def _bucket(url: str) -> ObjectStore:
+    place = placed(url)
     try:
-        return ObjectStore(opened(url), placed(url))
+        return ObjectStore(opened(place), place)
     except ValueError:
         raise StorageError(
             f"{url} is no place where state can be kept",

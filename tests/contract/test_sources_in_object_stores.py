@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from obstore.store import MemoryStore
 
-from reconciler.buckets import exports
+from reconciler.buckets import exports, opening
 from reconciler.buckets.exports import Export, Exports
 from reconciler.buckets.opening import Place, UnreachableError
 from reconciler.core.errors import CancelledError, ConfigurationError
@@ -228,8 +228,6 @@ def test_a_bucket_that_is_not_there_is_named(server: Served, tmp_path: Path) -> 
 
 
 def test_a_store_that_is_away_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from reconciler.buckets import opening
-
     monkeypatch.setattr(opening, "RETRIES", 0)
     for name, value in {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_ALLOW_HTTP": "true"}.items():
         monkeypatch.setenv(name, value)
@@ -240,6 +238,17 @@ def test_a_store_that_is_away_is_named(tmp_path: Path, monkeypatch: pytest.Monke
         UnreachableError, match="can't list s3://acme/exports: the store gives no good answer"
     ):
         mirror("s3://acme/exports", tmp_path, lambda: None).matching("a.csv")
+
+
+@pytest.mark.parametrize("url", ["s3://acme/exports", "az://acme/exports", "gs://acme/exports"])
+def test_a_login_that_is_missing_is_named(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here nobody answers for the role of a machine either: a proxy of ours says so at once."""
+    for name in [one for one in os.environ if one.startswith(("AWS_", "AZURE_", "GOOGLE_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setattr(opening, "RETRIES", 0)
+    with pytest.raises(UnreachableError, match="there is no login for it") as refused:
+        mirror(url, tmp_path, lambda: None).matching("a.csv")
+    assert refused.value.remedy.startswith("set ")
 
 
 @pytest.mark.parametrize("url", ["s3://", "gs://", "az://"])
