@@ -51,9 +51,7 @@ def test_what_a_repository_made_at_a_forge_has_is_left_alone(tmp_path: Path):
         (tmp_path / name).write_text("mine")
     project = Project(tmp_path)
     said = project.run("init").said
-    assert (
-        "Left as they were: README.md, .gitignore. Add to .gitignore: .reconciler/ /exports/ /plan.*" in said
-    )
+    assert "Left as they were: README.md, .gitignore. Add to .gitignore: .reconciler/ /plan.*" in said
     assert "docs/ci.md says what to do before production" in said
     assert {(tmp_path / name).read_text() for name in ("README.md", ".gitignore", "LICENSE")} == {"mine"}
     project.run("validate")
