@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterator
 
+from reconciler.core.personal import personal
 from reconciler.manifests.nodes import Document, Flaw, Node, Rank, walk
 from reconciler.manifests.schema import TYPED
-from reconciler.manifests.wording import personal
 
 _FREE_TEXT = frozenset({"title", "description", "where", "namePrefix", "nameSuffix"})
 _STRICT = frozenset(
