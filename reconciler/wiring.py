@@ -11,7 +11,7 @@ from pathlib import Path
 from reconciler.access import Access
 from reconciler.clock import Stop, SystemClock, Waits
 from reconciler.core.consent import aging
-from reconciler.core.errors import StorageError
+from reconciler.core.errors import ConfigurationError, StorageError
 from reconciler.core.model import Address, Credential, Desired, Role
 from reconciler.core.ports import Inspector, SegmentReader, SegmentWriter, StateReader, StateStore
 from reconciler.core.receipt import Receipt
@@ -181,6 +181,8 @@ def workspace(
     """
     root = find_root(settings.directory)
     desired = read(root, environment, data_root=settings.data_root)
+    if not settings.emulate:
+        _refuse_placeholders(desired)
     with suppress(OSError):
         remove_unused(Path(tempfile.gettempdir()), THROW_AWAY)  # people are in what a killed run left
     with ExitStack() as stack:
@@ -206,6 +208,16 @@ def workspace(
             _open=stack,
             _connections={},
             _role=role,
+        )
+
+
+def _refuse_placeholders(desired: Desired) -> None:
+    """Before anything is made where a placeholder says: somebody may own a bucket of that name."""
+    if desired.placeholders:
+        raise ConfigurationError(
+            f"environments/{desired.environment.name} is not filled in yet",
+            remedy="write what is yours; until then --emulate shows what would be, where a command has it",
+            findings=desired.placeholders,
         )
 
 

@@ -12,12 +12,13 @@ from reconciler.commands.codeowners import Owner
 from reconciler.commands.options import OUTPUT, settings_of, with_options
 from reconciler.core.errors import ConfigurationError, Finding
 from reconciler.disk.atomic import explained
+from reconciler.render.codeowners import NOBODY
 from reconciler.scaffold import Automation
 
 AUTOMATIONS = [one.value for one in Automation]
 README, IGNORED = "README.md", ".gitignore"
 """What a new repository often has already, and the tool works the same without ours."""
-ADMINS, OWNERS = "@YOUR-ORG/reconciler-admins", "@YOUR-ORG/marketing"
+ADMINS, OWNERS = f"@{NOBODY}/reconciler-admins", f"@{NOBODY}/marketing"
 
 
 @click.command(name="init")

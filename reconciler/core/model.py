@@ -7,6 +7,8 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Literal
 
+from reconciler.core.errors import Finding
+
 
 class IdentifierType(StrEnum):
     """Kinds of identifier a contact list can hold (OpenAPI `RmContactListCreateV1`)."""
@@ -270,12 +272,16 @@ class SegmentSpec:
 
 @dataclass(frozen=True, slots=True)
 class Desired:
-    """All that the manifests of one environment ask for; `notes` are warnings for the reader."""
+    """All that the manifests of one environment ask for; `notes` are warnings for the reader.
+
+    With `placeholders` in them they can be looked at, and nothing real can be done.
+    """
 
     environment: Environment
     credentials: tuple[Credential, ...]
     segments: tuple[SegmentSpec, ...]
     notes: tuple[str, ...] = ()
+    placeholders: tuple[Finding, ...] = ()
 
     @property
     def audiences(self) -> tuple[Audience, ...]:

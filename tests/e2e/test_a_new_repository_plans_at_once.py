@@ -8,7 +8,8 @@ from command_line import Project
 
 @pytest.mark.parametrize("ci", ["github", "gitlab"])
 def test_it_validates_plans_and_applies(tmp_path: Path, ci: str):
-    said = Project(tmp_path).run("init", "audiences", "--ci", ci, "--admins", "@acme/admins").said
+    owned = ("--admins", "@acme/admins", "--owners", "@acme/crm")
+    said = Project(tmp_path).run("init", "audiences", "--ci", ci, *owned).said
     assert "cd audiences" in said
     project = Project(tmp_path / "audiences")
     valid = project.run("validate").said
@@ -23,6 +24,38 @@ def test_it_validates_plans_and_applies(tmp_path: Path, ci: str):
     file = {"github": ".github/CODEOWNERS", "gitlab": "CODEOWNERS"}[ci]
     project.run("codeowners", "--check", file)
     assert "@acme/admins" in (project.root / file).read_text()
+
+
+def test_placeholders_are_noted_offline_and_nothing_is_done_with_them(tmp_path: Path):
+    project = Project(tmp_path)
+    project.run("init")
+    home = "environments/production/environment.yaml"
+    told = (
+        f"{home}:5:14: this is a placeholder still: write a private bucket",
+        f"{home}:8:21: this is a placeholder still: write the id of your account",
+        f"{home}:8:38: this is a placeholder still: write the id of the retailer",
+    )
+    valid = " ".join(project.run("validate").said.split())
+    assert all(one in valid for one in told)
+    (tmp_path / "exports/customers").mkdir(parents=True, exist_ok=True)
+    for name in ("customers/example.csv", "suppressed.csv"):
+        (tmp_path / "exports" / name).write_bytes((tmp_path / "data" / name).read_bytes())
+    commands = [["plan"], ["apply", "--yes"], ["status"], ["doctor"], ["drift"], ["state", "show"]]
+    for command in (*commands, ["auth", "status"]):
+        said = " ".join(project.run(*command, "production", code=3).said.split())
+        assert all(one.rpartition(": ")[0] in said for one in told), command
+        assert "--emulate" in said or command == ["doctor"], command
+    assert not (tmp_path / ".reconciler").exists()
+    emulated = project.run("plan", "production", "--emulate", "--data-root", "data").said
+    assert "placeholder" not in emulated
+
+
+def test_rules_that_nobody_owns_are_refused(tmp_path: Path):
+    project = Project(tmp_path)
+    project.run("init")
+    said = " ".join(project.run("codeowners", "--check", ".github/CODEOWNERS", code=5).said.split())
+    assert "nobody owns anything" in said
+    assert "`reconciler codeowners --admins @ORG/TEAM --owners @ORG/TEAM`" in said
 
 
 def test_environments_differ_only_where_they_should(tmp_path: Path):

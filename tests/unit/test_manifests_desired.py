@@ -162,3 +162,17 @@ def test_versions_without_support_are_noted(tmp_path: Path, version: str, note: 
 def test_the_longest_name_is_the_core_s() -> None:
     """Two constants, one limit."""
     assert naming.LONGEST == LONGEST
+
+
+def test_what_is_still_to_be_written_is_named_wherever_it_stands(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    project.edit("environment.yaml", '"368477501993431040"', '"00"')
+    project.edit("environment.yaml", "{root: data}", '{root: "s3://YOUR-BUCKET/exports"}')
+    project.edit("credentials.yaml", "hooks.acme.example", "YOUR-HOST.example")
+    project.edit("destinations.yaml", "Offsite campaigns", "Of YOUR-SELF")
+    found = [(one.where.rpartition("/")[2], one.remedy) for one in load(tmp_path, "sandbox").placeholders]
+    assert found == [
+        ("credentials.yaml:7:14", "write yours in its place"),
+        ("environment.yaml:5:14", "write where your exports are"),
+        ("environment.yaml:7:21", "write the id of your account at Criteo Retail Media, in quotes"),
+    ]
