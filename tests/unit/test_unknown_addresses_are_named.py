@@ -1,4 +1,4 @@
-"""An address that is not here: what was probably meant is said, and what was typed only if it looks like one."""
+"""An address that is not here: what was meant is said; what was typed only if it looks like one."""
 
 import pytest
 
