@@ -12,7 +12,7 @@ from reconciler.commands.completing import environment_names
 from reconciler.commands.options import OUTPUT, SOURCES, settings_of, with_options
 from reconciler.core.errors import ConfigurationError, Finding
 from reconciler.core.model import Desired
-from reconciler.manifests import environments, find_root, load_anywhere
+from reconciler.manifests import environments, find_root, load_anywhere, shared_states
 
 
 @click.command(name="validate")
@@ -30,7 +30,7 @@ def command(names: tuple[str, ...], **flags: Any) -> None:
 
     settings = settings_of(flags)
     root = find_root(settings.directory)
-    findings: list[Finding] = []
+    findings: list[Finding] = [*shared_states(root, names or environments(root))]
     valid: list[Desired] = []
     for name in names or environments(root):
         try:

@@ -190,6 +190,7 @@ class Source:
     """Where rows come from. `pinned`: only the very people that were approved may be sent.
 
     `root` and `sample_rows` are what the environment declares for all sources, whatever a flag says.
+    `place` is where the files are named.
     """
 
     files: tuple[str, ...]
@@ -199,6 +200,7 @@ class Source:
     root: str = ""
     sample_rows: int | None = None
     place: Place = Place("", 0, 0)
+    where_place: Place = Place("", 0, 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,7 +74,8 @@ def test_places_point_at_what_people_must_change(tmp_path: Path) -> None:
     file = "environments/sandbox/audiences/lapsed.yaml"
     assert spec.place == Place(file, 5, 31)
     assert spec.audience.place == Place(file, 2, 7)
-    assert spec.audience.source.place == Place(file, 8, 10)
+    assert spec.audience.source.place == Place(file, 7, 3)
+    assert spec.audience.source.where_place == Place(file, 8, 10)
     assert spec.audience.exclude[0].place == Place(file, 12, 5)
 
 
