@@ -4,15 +4,17 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from functools import cache
 from operator import attrgetter
 from pathlib import Path
 
 from reconciler.access import Access
-from reconciler.clock import Stop, SystemClock, Waits
+from reconciler.clock import ClockAhead, Stop, SystemClock, Waits
 from reconciler.core.consent import aging
 from reconciler.core.errors import ConfigurationError, StorageError
 from reconciler.core.model import Address, Credential, Desired, Role
+from reconciler.core.plan import Observed
 from reconciler.core.ports import Inspector, SegmentReader, SegmentWriter, StateReader, StateStore
 from reconciler.core.receipt import Receipt
 from reconciler.core.secret import Secret
@@ -21,6 +23,7 @@ from reconciler.criteo.connect import Connection, connect
 from reconciler.criteo.grants import ClientCredentials, Keys
 from reconciler.disk.private import HOME, private_directory
 from reconciler.emulator import AnotherVersion, Emulator
+from reconciler.emulator.database import ahead as ahead_of
 from reconciler.emulator.mount import transport
 from reconciler.manifests import find_root, load
 from reconciler.members.engine import DuckDbEngine
@@ -45,6 +48,7 @@ class Workspace:
     store: StateStore
     clock: SystemClock
     emulated: bool
+    ahead: timedelta
     _settings: Settings
     _private: Path
     _open: ExitStack
@@ -88,6 +92,14 @@ class Workspace:
             for role in consented
         )
         return tuple(note for note in notes if note)
+
+    def dated(self, observed: Observed) -> Observed:
+        """The same, where files were written as long before now as they were: they know the real time."""
+        targets = {
+            address: replace(target, newest=target.newest + self.ahead) if target.newest else target
+            for address, target in observed.targets.items()
+        }
+        return replace(observed, targets=targets) if self.ahead else observed
 
     def engine(self, state: StateReader) -> DuckDbEngine:
         return self._engine(self.data_root, self.desired.environment.sample_rows, state)
@@ -195,14 +207,17 @@ def workspace(
         emulated = desired.environment.api.endpoint == EMULATOR
         if emulated:
             desired = replace(desired, notes=(*desired.notes, ISSUES_ITS_OWN))
-        clock = SystemClock(stop, shown)
+        real = SystemClock(stop, shown)
+        ahead = _ahead(private, environment) if emulated else timedelta()
+        clock = ClockAhead(stop, shown, ahead) if ahead else real
         snapshots = _snapshots(private, environment, stack)
         yield Workspace(
             root=root,
             desired=desired,
-            store=open_store(desired.environment, root, snapshots, private / "leftovers", clock),
+            store=open_store(desired.environment, root, snapshots, private / "leftovers", real),
             clock=clock,
             emulated=emulated,
+            ahead=ahead,
             _settings=settings,
             _private=private,
             _open=stack,
@@ -236,6 +251,11 @@ def _snapshots(private: Path, environment: str, stack: ExitStack) -> Callable[[]
 def emulator_file(folder: Path, environment: str) -> Path:
     """Where the emulator of an environment lives."""
     return folder / f"{environment}.sqlite"
+
+
+def _ahead(private: Path, environment: str) -> timedelta:
+    """An emulator that was moved on takes the tool with it; the locks of a state keep to the real time."""
+    return timedelta(seconds=ahead_of(emulator_file(private / EMULATOR, environment)))
 
 
 def open_emulator(file: Path) -> Emulator:

@@ -4,6 +4,7 @@ import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from reconciler.emulator.faults import ANY, KINDS, TOKEN
 from reconciler.emulator.gate import CONSENT_PATH
 from reconciler.emulator.operations import BY_ID
 from reconciler.manifests import environments, find_root, load_without_sources
+from reconciler.render.figures import stamp
 from reconciler.wiring import EMULATOR, emulator_file, open_emulator, seat_accounts
 
 
@@ -65,11 +67,12 @@ def _tell(environment: str, url: str) -> None:
 @ENVIRONMENT
 @with_options(OUTPUT)
 def reset(environment: str, **flags: Any) -> None:
-    """Forget all segments, members, faults and history; accounts and credentials stay."""
+    """Forget all segments, members, faults and history; accounts, credentials and the time stay."""
     with _opened(environment, flags) as emulator:
         emulator.reset()
     click.echo(f"{environment}: the emulator is empty; a state that knows its segments will miss them:")
-    click.echo(f"  to begin anew, remove the state as well (by default {HOME}/state/{environment})")
+    click.echo(f"  to begin anew, remove the state as well (by default {HOME}/state/{environment}),")
+    click.echo(f"  and for the real time {HOME}/{EMULATOR}/{environment}.sqlite, the emulator itself")
 
 
 @command.command()
@@ -83,7 +86,11 @@ def advance(environment: str, duration: float, **flags: Any) -> None:
     """
     with _opened(environment, flags) as emulator:
         emulator.advance(duration)
-    click.echo(f"{environment}: the emulator's clock is {duration:,.0f} seconds further")
+        now = datetime.fromtimestamp(emulator.now, UTC)
+    click.echo(
+        f"{environment}: the emulator's clock is {duration:,.0f} seconds further, at {stamp(now)};"
+        " other commands go by it, `:today` included"
+    )
 
 
 @command.command()

@@ -1,5 +1,7 @@
 """`emulator` works on environments that use it, needs no data for that, and says so of any other."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from command_line import Project
 
@@ -29,3 +31,32 @@ def test_no_data_is_needed(project, endpoint):
     file.write_text(text.replace("{root: data}", "{root: nowhere}"))
     for command in (["reset", "sandbox"], ["advance", "sandbox", "12h"], ["revoke", "sandbox"]):
         project.run("emulator", *command)
+
+
+def test_the_tool_goes_by_the_time_of_the_emulator(project):
+    """So that a sandbox shows what a computation brings; files are as old as they are, and no lock is."""
+    project.people(*range(50))
+    buyers = project.root / "environments/sandbox/buyers.yaml"
+    buyers.write_text(buyers.read_text().replace('["people.csv"]}', '["people.csv"], maxAge: 36h}'))
+    project.run("apply", "sandbox", "--yes")
+    assert "to be computed" in project.run("status", "sandbox").said
+    assert "can't be compared now" in project.run("drift", "sandbox").said
+    told = project.run("emulator", "advance", "sandbox", "12h").said
+    project.run("emulator", "advance", "sandbox", "3d")
+    now = datetime.now(UTC)
+    assert f"at {now + timedelta(hours=12):%Y-%m-%d}" in told
+    said = project.run("status", "sandbox", "--refresh").said
+    assert "60.0 %" in said
+    assert "to be computed" not in said
+    assert "can't be compared" not in project.run("drift", "sandbox").said
+    planned = project.run("plan", "sandbox").said
+    assert "No changes." in planned
+    assert f"made {now + timedelta(hours=84):%Y-%m-%d}" in planned
+    assert "just written" in planned
+    project.people(*range(40))
+    project.run("apply", "sandbox", "--yes")
+    assert "to be computed" in project.run("status", "sandbox").said
+    assert f"{now:%Y-%m-%d}" in project.run("state", "history", "sandbox").said
+    assert "for the real time" in project.run("emulator", "reset", "sandbox").said
+    assert f"made {now + timedelta(hours=84):%Y-%m-%d}" in project.run("plan", "sandbox", code=5).said
+    assert f"made {now:%Y-%m-%d}" in project.run("plan", "sandbox", "--emulate").said
