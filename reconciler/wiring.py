@@ -26,7 +26,9 @@ from reconciler.emulator import AnotherVersion, Emulator
 from reconciler.emulator.database import ahead as ahead_of
 from reconciler.emulator.mount import transport
 from reconciler.manifests import find_root, load
+from reconciler.manifests.placeholders import is_placeholder
 from reconciler.members.engine import DuckDbEngine
+from reconciler.members.roots import DataRoot, Folder, open_root
 from reconciler.members.scratch import Scratch, remove_unused
 from reconciler.settings import Settings
 from reconciler.state.factory import open_store
@@ -49,6 +51,7 @@ class Workspace:
     clock: SystemClock
     emulated: bool
     ahead: timedelta
+    data: Callable[[], DataRoot]
     _settings: Settings
     _private: Path
     _open: ExitStack
@@ -74,12 +77,6 @@ class Workspace:
         connection = self._emulation(self._emulator()) if self.emulated else self.access().connection(role)
         return self._open.enter_context(connection).inspector
 
-    @property
-    def data_root(self) -> str:
-        """An absolute folder, or an address as it is written in the manifests."""
-        data_root = self.desired.environment.data_root
-        return data_root if "://" in data_root else str(self.root / data_root)
-
     def notes(self) -> tuple[str, ...]:
         """What people should know of the credentials, once they have been used."""
         if self.emulated:
@@ -102,15 +99,15 @@ class Workspace:
         return replace(observed, targets=targets) if self.ahead else observed
 
     def engine(self, state: StateReader) -> DuckDbEngine:
-        return self._engine(self.data_root, self.desired.environment.sample_rows, state)
+        return self._engine(self.data(), self.desired.environment.sample_rows, state)
 
     def engine_over(self, folder: Path, state: StateReader) -> DuckDbEngine:
         """With all the people that are in the files of a folder, whatever sample the environment takes."""
-        return self._engine(str(folder), None, state)
+        return self._engine(Folder(folder), None, state)
 
-    def _engine(self, data_root: str, sample_rows: int | None, state: StateReader) -> DuckDbEngine:
+    def _engine(self, root: DataRoot, sample_rows: int | None, state: StateReader) -> DuckDbEngine:
         engine = DuckDbEngine(
-            data_root,
+            root,
             self.cache(),
             state.fetch,
             state.key(),
@@ -218,6 +215,7 @@ def workspace(
             clock=clock,
             emulated=emulated,
             ahead=ahead,
+            data=_data(root, desired, private, clock, stack),
             _settings=settings,
             _private=private,
             _open=stack,
@@ -246,6 +244,30 @@ def _snapshots(private: Path, environment: str, stack: ExitStack) -> Callable[[]
         return scratch.folder
 
     return folder
+
+
+def _data(
+    root: Path, desired: Desired, private: Path, clock: SystemClock, stack: ExitStack
+) -> Callable[[], DataRoot]:
+    """Where sources are. What lies in an object store is brought once for the whole command."""
+    environment = desired.environment
+
+    @cache
+    def opened() -> DataRoot:
+        place = environment.data_root
+        if is_placeholder(place):
+            raise ConfigurationError(
+                f"environments/{environment.name} does not say yet where its exports are",
+                remedy="write that as `data.root`, or name a folder with --data-root",
+            )
+        return open_root(place if "://" in place else str(root / place), scratch, clock.check)
+
+    def scratch() -> Path:
+        made = Scratch(private_directory(private / "cache" / environment.name), "sources-")
+        stack.callback(made.remove)
+        return made.folder
+
+    return opened
 
 
 def emulator_file(folder: Path, environment: str) -> Path:

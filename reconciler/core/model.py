@@ -243,7 +243,10 @@ class SegmentKey:
 
 @dataclass(frozen=True, slots=True)
 class SegmentSpec:
-    """One audience in one destination: the segment that should exist at Criteo."""
+    """One audience in one destination: the segment that should exist at Criteo.
+
+    `reached` is where Criteo is declared to be: the endpoint, and where tokens are issued.
+    """
 
     address: Address
     name: str
@@ -251,12 +254,16 @@ class SegmentSpec:
     key: SegmentKey
     credential: str
     audience: Audience
+    reached: tuple[str, str] = ("", "")
     place: Place = Place("", 0, 0)
 
     @property
     def definition(self) -> str:
-        """Digest of all that a reviewer approves: never of members, never of where it is written."""
-        audience = self.audience
+        """Digest of all that a reviewer approves: never of members, never of where it is written.
+
+        Guards are part of it: a limit that is loosened beside a plan lets through what nobody saw.
+        """
+        audience, age = self.audience, self.audience.source.max_age
         stated: dict[str, object] = {
             "address": str(self.address),
             "name": self.name,
@@ -266,6 +273,9 @@ class SegmentSpec:
             "sample": audience.source.sample_rows,
             "columns": sorted(audience.columns),
             "exclude": [[list(e.files), sorted(e.columns)] for e in audience.exclude],
+            "guards": asdict(audience.guards),
+            "maxAge": age.total_seconds() if age else None,
+            "reached": [*self.reached, self.credential],
         }
         if audience.source.pinned:
             stated["pinned"] = True  # only then: what was applied before there was such a thing stays applied

@@ -171,6 +171,7 @@ def _segment(
         key=SegmentKey(seat.account_id, seat.retailer_id, identifier_type, form),
         credential=value["credential"],
         audience=audience,
+        reached=(environment.api.endpoint, environment.api.token_url),
         place=place,
     )
 

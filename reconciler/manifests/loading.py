@@ -24,17 +24,15 @@ def load(root: Path, environment: str, *, data_root: str | None = None) -> Desir
     """What the manifests of one environment ask for; `data_root` replaces the declared one."""
     flaws, inventory = _declared(root, environment)
     flaws += sources.check(inventory, root, data_root)
-    return _built(flaws, inventory, data_root, (*sources.notes(inventory, root, data_root),))
+    return _built(flaws, inventory, data_root, ())
 
 
 def load_anywhere(root: Path, environment: str, *, data_root: str | None = None) -> Desired:
     """The same where the data may be on another machine: then that is noted."""
-    if data_root:
-        return load(root, environment, data_root=data_root)
     flaws, inventory = _declared(root, environment)
-    if not sources.are_elsewhere(inventory, root):
-        flaws += sources.check(inventory, root, None)
-    return _built(flaws, inventory, None, (*sources.notes(inventory, root, None),))
+    if data_root or not sources.are_elsewhere(inventory, root):
+        flaws += sources.check(inventory, root, data_root)
+    return _built(flaws, inventory, data_root, (*sources.notes(inventory, root, data_root),))
 
 
 def load_without_sources(root: Path, environment: str, *, data_root: str | None = None) -> Desired:

@@ -15,7 +15,7 @@ _REMEDIES = {
     "accountId": "write the id of your account at Criteo Retail Media, in quotes",
     "retailerId": "write the id of the retailer in that account, in quotes",
     "url": "write a private bucket of yours, such as s3://acme-reconciler/production",
-    "root": "write where your exports are",
+    "root": "write where your exports are, such as s3://acme-cdp/exports",
 }
 
 
@@ -40,4 +40,8 @@ def _unwritten(document: Document) -> Iterator[tuple[str, Node]]:
 def _is_one(name: str, value: str) -> bool:
     if name in {"accountId", "retailerId"}:
         return bool(_NOBODYS.fullmatch(value))
-    return name not in FREE_TEXT and bool(_YOURS.search(value))
+    return name not in FREE_TEXT and is_placeholder(value)
+
+
+def is_placeholder(text: str) -> bool:
+    return bool(_YOURS.search(text))

@@ -32,14 +32,12 @@ def test_placeholders_are_noted_offline_and_nothing_is_done_with_them(tmp_path: 
     home = "environments/production/environment.yaml"
     told = (
         f"{home}:5:14: this is a placeholder still: write a private bucket",
+        f"{home}:6:14: this is a placeholder still: write where your exports are",
         f"{home}:8:21: this is a placeholder still: write the id of your account",
         f"{home}:8:38: this is a placeholder still: write the id of the retailer",
     )
     valid = " ".join(project.run("validate").said.split())
     assert all(one in valid for one in told)
-    (tmp_path / "exports/customers").mkdir(parents=True, exist_ok=True)
-    for name in ("customers/example.csv", "suppressed.csv"):
-        (tmp_path / "exports" / name).write_bytes((tmp_path / "data" / name).read_bytes())
     commands = [["plan"], ["apply", "--yes"], ["status"], ["doctor"], ["drift"], ["state", "show"]]
     for command in (*commands, ["auth", "status"]):
         said = " ".join(project.run(*command, "production", code=3).said.split())
@@ -48,6 +46,8 @@ def test_placeholders_are_noted_offline_and_nothing_is_done_with_them(tmp_path: 
     assert not (tmp_path / ".reconciler").exists()
     emulated = project.run("plan", "production", "--emulate", "--data-root", "data").said
     assert "placeholder" not in emulated
+    said = project.run("plan", "production", "--emulate", code=3).said
+    assert "does not say yet where its exports are" in said
 
 
 def test_rules_that_nobody_owns_are_refused(tmp_path: Path):
@@ -87,7 +87,7 @@ RULES = {"github": ".github/CODEOWNERS", "gitlab": "CODEOWNERS"}
 @pytest.mark.parametrize("ci", RULES)
 def test_what_a_repository_has_is_left_alone_and_what_to_add_is_said(tmp_path: Path, ci: str):
     theirs = dict.fromkeys(("README.md", "LICENSE", "docs/ci.md", HOOKS), "mine\n")
-    theirs |= {RULES[ci]: "* @acme/everyone", ".gitignore": "*.pyc\n/exports/\n"}
+    theirs |= {RULES[ci]: "* @acme/everyone", ".gitignore": "*.pyc\n/plan.*\n"}
     theirs |= {".gitlab-ci.yml": "stages: [test]\n"} if ci == "gitlab" else {}
     for name, text in theirs.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
@@ -101,7 +101,7 @@ def test_what_a_repository_has_is_left_alone_and_what_to_add_is_said(tmp_path: P
     assert "docs/reconciler-ci.md says the rest: secrets, teams" in said
     assert "where account, retailer and bucket are written" in said
     assert "Add to .gitignore:\n  .reconciler/\n" in said
-    assert "exports" not in said
+    assert "/plan.*" not in said
     assert f"Add to {HOOKS}:\n    - repo: local\n      hooks:\n        - id: reconciler-validate\n" in said
     assert ("  - local: .gitlab/reconciler/reconciler.gitlab-ci.yml" in said) is (ci == "gitlab")
     assert ("stages: [plan, label, apply]" in said) is (ci == "gitlab")
