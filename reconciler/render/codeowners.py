@@ -28,7 +28,7 @@ class Owners:
     @property
     def unwritten(self) -> bool:
         """A placeholder is among them: nobody is of that organisation."""
-        return any(one.startswith(f"@{NOBODY}/") for one in (*self.admins, *self.others))
+        return any(one.partition("/")[0] == f"@{NOBODY}" for one in (*self.admins, *self.others))
 
     def __str__(self) -> str:
         """The command that names them."""

@@ -50,9 +50,10 @@ def test_placeholders_are_noted_offline_and_nothing_is_done_with_them(tmp_path: 
     assert "does not say yet where its exports are" in said
 
 
-def test_rules_that_nobody_owns_are_refused(tmp_path: Path):
+@pytest.mark.parametrize("owned", [[], ["--admins", "@acme/admins"], ["--admins", "@YOUR-ORG"]])
+def test_rules_that_nobody_owns_are_refused(tmp_path: Path, owned: list[str]):
     project = Project(tmp_path)
-    project.run("init")
+    project.run("init", *owned)
     said = " ".join(project.run("codeowners", "--check", ".github/CODEOWNERS", code=5).said.split())
     assert "nobody owns anything" in said
     assert "`reconciler codeowners --admins @ORG/TEAM --owners @ORG/TEAM`" in said
