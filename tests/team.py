@@ -67,7 +67,17 @@ class Team:
             yield team
 
     def _begin(self, endpoint: str, ci: str) -> None:
-        begin = [self.programs / "reconciler", "init", self.work, "--ci", ci]
+        begin = [
+            self.programs / "reconciler",
+            "init",
+            self.work,
+            "--ci",
+            ci,
+            "--admins",
+            "@acme/admins",
+            "--owners",
+            "@acme/crm",
+        ]
         subprocess.run(begin, check=True, env=surroundings(PYTHONPATH=str(REPOSITORY)), capture_output=True)
         shutil.copytree(self.work / "data", self.shared / "data")
         environment = self.work / "environments/production/environment.yaml"

@@ -7,6 +7,8 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Literal
 
+from reconciler.core.errors import Finding
+
 
 class IdentifierType(StrEnum):
     """Kinds of identifier a contact list can hold (OpenAPI `RmContactListCreateV1`)."""
@@ -188,6 +190,7 @@ class Source:
     """Where rows come from. `pinned`: only the very people that were approved may be sent.
 
     `root` and `sample_rows` are what the environment declares for all sources, whatever a flag says.
+    `place` is where the files are named.
     """
 
     files: tuple[str, ...]
@@ -197,6 +200,7 @@ class Source:
     root: str = ""
     sample_rows: int | None = None
     place: Place = Place("", 0, 0)
+    where_place: Place = Place("", 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,12 +284,16 @@ class SegmentSpec:
 
 @dataclass(frozen=True, slots=True)
 class Desired:
-    """All that the manifests of one environment ask for; `notes` are warnings for the reader."""
+    """All that the manifests of one environment ask for; `notes` are warnings for the reader.
+
+    With `placeholders` in them they can be looked at, and nothing real can be done.
+    """
 
     environment: Environment
     credentials: tuple[Credential, ...]
     segments: tuple[SegmentSpec, ...]
     notes: tuple[str, ...] = ()
+    placeholders: tuple[Finding, ...] = ()
 
     @property
     def audiences(self) -> tuple[Audience, ...]:

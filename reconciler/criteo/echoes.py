@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from functools import cached_property
 from urllib.parse import quote_plus
 
+from reconciler.core.personal import personal
 from reconciler.core.secret import Secret
 
 WITHHELD = "(withheld)"
@@ -22,11 +23,6 @@ DEEPEST = 12
 """Levels of an answer; nothing that is read lies deeper."""
 TRACES = frozenset({"traceId", "traceIdentifier"})
 """Look like hashes, and are none."""
-PERSONAL = re.compile(
-    r"[\w.+-]+@(?:[\w-]+\.)+[^\W\d_]{2,}"
-    r"|(?<![0-9A-Za-z])(?:[0-9a-fA-F]{64}|[0-9a-fA-F]{32})(?![0-9A-Za-z])"
-    r"|(?<!\w)\+[1-9](?:[ ().-]{0,2}[0-9]){7,14}(?![0-9])"
-)
 
 
 class Sent:
@@ -85,6 +81,6 @@ def without_echoes(body: object, sent: Sent, key: str = "", depth: int = 0) -> o
         return [without_echoes(value, sent, key, depth + 1) for value in body]
     if key == "type":
         return body  # never shown, and what it says decides whether a call happened
-    if isinstance(body, str) and ((key not in TRACES and PERSONAL.search(body)) or sent.is_in(body)):
+    if isinstance(body, str) and ((key not in TRACES and personal(body)) or sent.is_in(body)):
         return WITHHELD
     return body

@@ -11,6 +11,7 @@ from reconciler.manifests.build import build
 from reconciler.manifests.complaints import of_unknown_kind, validate
 from reconciler.manifests.inventory import Inventory
 from reconciler.manifests.nodes import Document, Flaw, findings
+from reconciler.manifests.placeholders import placeholders
 from reconciler.manifests.reading import Reading, read
 from reconciler.manifests.schema import KINDS
 from reconciler.manifests.traps import inspect
@@ -57,7 +58,8 @@ def declared(root: Path, environment: str) -> Inventory:
 
 def _built(flaws: list[Flaw], inventory: Inventory, data_root: str | None, notes: tuple[str, ...]) -> Desired:
     _refuse(flaws, inventory.environment)
-    return build(inventory, data_root, (*_version_notes(inventory), *notes, *links.notes(inventory)))
+    noted = (*_version_notes(inventory), *notes, *links.notes(inventory))
+    return build(inventory, data_root, noted, placeholders(inventory))
 
 
 def _refuse(flaws: list[Flaw], environment: str) -> None:

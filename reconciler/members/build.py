@@ -222,7 +222,7 @@ class Builder:
         ):
             named = ", ".join(prepared.condition.columns)
             remedy = "use try_cast or try_strptime for values that may not convert"
-            return Finding(str(table.place), f"`where` fails on a value of {named}", remedy)
+            return Finding(str(prepared.condition.place), f"`where` fails on a value of {named}", remedy)
         one = next(
             (one for one in prepared.lists if any(str(file) in str(error) for file in one.table.files)), None
         )

@@ -55,7 +55,7 @@ def _check(
 ) -> tuple[Finding, ...]:
     with contextlib.closing(database.cursor()) as cursor:
         if not root.folder.is_dir():
-            found = where.parse(cursor, audience.source.where, None, today, audience.source.place)
+            found = where.parse(cursor, audience.source.where, None, today, audience.source.where_place)
             return (found,) if isinstance(found, Finding) else ()
         return _wrong(cursor, root, audience, today)
 

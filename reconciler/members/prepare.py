@@ -114,7 +114,7 @@ def _listed(
 def _condition(
     cursor: duckdb.DuckDBPyConnection, audience: Audience, table: Table, today: date, findings: list[Finding]
 ) -> tuple[Condition, Mapping[str, Reading]]:
-    place = audience.source.place
+    place = audience.source.where_place
     known = {one.casefold(): one for one in table.names}
     condition = where.parse(cursor, audience.source.where, known, today, place)
     if isinstance(condition, Finding):
@@ -142,7 +142,7 @@ def suited(
 ) -> Finding | None:
     """Whether the expression suits what its columns mean."""
     words = readings.words(table, meanings, condition.columns)
-    return where.fit(cursor, condition, typed_rows(table, condition, meanings, ()), words, table.place)
+    return where.fit(cursor, condition, typed_rows(table, condition, meanings, ()), words, condition.place)
 
 
 def typed_rows(

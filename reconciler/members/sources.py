@@ -21,6 +21,7 @@ import duckdb
 from reconciler.core.errors import ConfigurationError, Finding
 from reconciler.core.identifiers import BLANKS
 from reconciler.core.model import Place
+from reconciler.core.personal import shown_path
 from reconciler.members.database import literal, name
 from reconciler.members.roots import DataRoot, MovedError
 from reconciler.members.stamps import Stamp, stamp
@@ -107,10 +108,12 @@ def locate(root: DataRoot, patterns: Sequence[str], place: Place) -> tuple[Path,
         matches = [path for path in root.matching(pattern) if not path.name.startswith((".", "_"))]
         if not matches:
             remedy = "check the path: it is relative to data.root, or to --data-root"
-            findings.append(_finding(place, f"no file matches {pattern}", remedy))
+            findings.append(_finding(place, f"no file matches {shown_path(pattern)}", remedy))
         if not all(path.resolve().is_relative_to(root.folder) for path in matches):
             remedy = "copy the file, or make the folder it is in the data root"
-            findings.append(_finding(place, f"{pattern} leads out of the data root by a link", remedy))
+            findings.append(
+                _finding(place, f"{shown_path(pattern)} leads out of the data root by a link", remedy)
+            )
         found.update(matches)
     findings += [
         _finding(place, f"{_shown(root.folder, one)} is of no kind that can be read", _KINDS)
@@ -332,7 +335,7 @@ def shown(column: str) -> str:
 
 
 def _shown(root: Path, file: Path) -> str:
-    return str(file.relative_to(root)) if file.is_relative_to(root) else file.name
+    return shown_path(file.relative_to(root).as_posix() if file.is_relative_to(root) else file.name)
 
 
 def _finding(place: Place, problem: str, remedy: str = "") -> Finding:

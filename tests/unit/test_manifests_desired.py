@@ -74,7 +74,8 @@ def test_places_point_at_what_people_must_change(tmp_path: Path) -> None:
     file = "environments/sandbox/audiences/lapsed.yaml"
     assert spec.place == Place(file, 5, 31)
     assert spec.audience.place == Place(file, 2, 7)
-    assert spec.audience.source.place == Place(file, 8, 10)
+    assert spec.audience.source.place == Place(file, 7, 3)
+    assert spec.audience.source.where_place == Place(file, 8, 10)
     assert spec.audience.exclude[0].place == Place(file, 12, 5)
 
 
@@ -162,6 +163,20 @@ def test_versions_without_support_are_noted(tmp_path: Path, version: str, note: 
 def test_the_longest_name_is_the_core_s() -> None:
     """Two constants, one limit."""
     assert naming.LONGEST == LONGEST
+
+
+def test_what_is_still_to_be_written_is_named_wherever_it_stands(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    project.edit("environment.yaml", '"368477501993431040"', '"00"')
+    project.edit("environment.yaml", "{root: data}", '{root: "s3://YOUR-BUCKET/exports"}')
+    project.edit("credentials.yaml", "hooks.acme.example", "YOUR-HOST.example")
+    project.edit("destinations.yaml", "Offsite campaigns", "Of YOUR-SELF")
+    found = [(one.where.rpartition("/")[2], one.remedy) for one in load(tmp_path, "sandbox").placeholders]
+    assert found == [
+        ("credentials.yaml:7:14", "write yours in its place"),
+        ("environment.yaml:5:14", "write where your exports are, such as s3://acme-cdp/exports"),
+        ("environment.yaml:7:21", "write the id of your account at Criteo Retail Media, in quotes"),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -115,7 +115,12 @@ def look(engine: DuckDbEngine, snapshot: SnapshotRef) -> frozenset[str]:
 def project(tmp_path: Path) -> Project:
     (tmp_path / "data").mkdir()
     audience = Audience(
-        "a", "A", "", Source((), place=PLACE), ((EMAIL, "email"), (CUSTOMER, "id")), place=PLACE
+        "a",
+        "A",
+        "",
+        Source((), place=PLACE, where_place=PLACE),
+        ((EMAIL, "email"), (CUSTOMER, "id")),
+        place=PLACE,
     )
     return Project(tmp_path / "data", tmp_path / "work", audience)
 
