@@ -4,6 +4,7 @@ import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import click
 
 from reconciler.commands.options import ENVIRONMENT, OUTPUT, Duration, settings_of, stop_event, with_options
 from reconciler.core.errors import ConfigurationError
+from reconciler.core.quantities import duration as written
 from reconciler.disk.atomic import replace_file
 from reconciler.disk.private import HOME, private_directory
 from reconciler.emulator.emulator import Emulator
@@ -82,7 +84,7 @@ def advance(environment: str, duration: float, **flags: Any) -> None:
     """
     with _opened(environment, flags) as emulator:
         emulator.advance(duration)
-    click.echo(f"{environment}: the emulator's clock is {duration:,.0f} seconds further")
+    click.echo(f"{environment}: the emulator's clock is {written(timedelta(seconds=duration))} further")
 
 
 @command.command()

@@ -5,9 +5,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import assert_never
 
-from reconciler.core.approval import Approved, ApprovedChange, ChangeKind, Use, apart, largest, shown
+from reconciler.core.approval import Approved, ApprovedChange, ChangeKind, Use, apart, largest
 from reconciler.core.errors import Finding
-from reconciler.core.guards import percent
 from reconciler.core.model import Address, Environment
 from reconciler.core.plan import (
     Adopt,
@@ -23,6 +22,7 @@ from reconciler.core.plan import (
     Update,
     address_of,
 )
+from reconciler.core.quantities import percent, shown
 from reconciler.core.receipt import CLOCK_SKEW, Holding, Receipt, remaining
 
 AGAIN = "plan again, have that approved, and apply it"

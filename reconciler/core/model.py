@@ -74,7 +74,7 @@ class Seat:
 
 @dataclass(frozen=True, slots=True)
 class Guards:
-    """Limits that stand before the first write; shares are fractions (0.2 is 20 %)."""
+    """Limits that stand before the first write; shares are fractions (0.2 is 20%)."""
 
     max_shrink: float = 0.2
     max_growth: float = 1.0
@@ -85,7 +85,7 @@ class Guards:
 
 @dataclass(frozen=True, slots=True)
 class Leeway:
-    """How far reality may move between an approved plan and its apply; a tolerance of 0.02 is 2 %."""
+    """How far reality may move between an approved plan and its apply; a tolerance of 0.02 is 2%."""
 
     tolerance: float = 0.02
     max_age: timedelta = timedelta(hours=72)

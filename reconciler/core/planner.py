@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from reconciler.core.creates import answers, reserved
 from reconciler.core.errors import Finding
-from reconciler.core.guards import Question, percent_up, refusals, stale
+from reconciler.core.guards import Question, refusals, stale
 from reconciler.core.model import Address, Desired, SegmentSpec
 from reconciler.core.names import Registry, settle_names
 from reconciler.core.plan import (
@@ -23,6 +23,7 @@ from reconciler.core.plan import (
     Unchanged,
     address_of,
 )
+from reconciler.core.quantities import percent_set, percent_up
 from reconciler.core.remote import Segment
 from reconciler.core.schedule import cost
 from reconciler.core.standing import Sight, change_for, named_by
@@ -166,7 +167,7 @@ def _lost_access(desired: Desired, observed: Observed, segments: Mapping[str, Se
         if share > limit and (len(gone) > 1 or len(gone) == len(managed)):
             problem = (
                 f"{len(gone)} of {len(managed)} segments of account {account_id} can't be seen at Criteo "
-                f"any more, where {limit:.0%} is the limit (maxVanished): access may be lost"
+                f"any more, where {percent_set(limit)} is the limit (maxVanished): access may be lost"
             )
             remedy = (
                 "check the consent and the account in Criteo; if the segments really were deleted, set in "

@@ -11,8 +11,9 @@ from reconciler.core.members import Target
 from reconciler.core.model import Address, Environment
 from reconciler.core.plan import Forget, Plan
 from reconciler.core.ports import Head
+from reconciler.core.quantities import duration
 from reconciler.core.schedule import ASSUMED_RATE
-from reconciler.render.figures import Figures, age, counted, duration, near, stamp
+from reconciler.render.figures import Figures, age, counted, near, stamp
 from reconciler.render.outcome import ApplyReport
 from reconciler.render.rows import Kind, Row, Voice, blocked_row, row_of
 from reconciler.render.text import name, sentence

@@ -100,7 +100,8 @@ class Lines(Quiet):
             return
         self._said[event.address] = now
         done, total = self._figures.count(event.done), self._figures.count(event.total)
-        self._say(f"{_at(event)}: {done} of {total} identifiers ({event.done / max(1, event.total):.0%})")
+        share = self._figures.share(event.done, event.total)
+        self._say(f"{_at(event)}: {done} of {total} identifiers{f' ({share})' if share else ''}")
 
     def _say(self, line: str) -> None:
         self._out.print(line, soft_wrap=True)

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import assert_never
 
-from reconciler.core.approval import Shown
 from reconciler.core.errors import Finding
 from reconciler.core.marks import unmarked
 from reconciler.core.members import Drop, Target
@@ -27,6 +26,7 @@ from reconciler.core.plan import (
     Turn,
     Update,
 )
+from reconciler.core.quantities import Shown
 from reconciler.core.schedule import member_calls
 from reconciler.render.figures import Figures, counted
 from reconciler.render.text import name, quoted, sentence
@@ -97,7 +97,7 @@ class Sizes:
 
 @dataclass(frozen=True, slots=True)
 class Members:
-    """Counts in words: "+18,240", "−2,911", "412,006 → 427,335 (+3.7 %)"; "" for nothing to say."""
+    """Counts in words: "+18,240", "−2,911", "412,006 → 427,335 (+3.7%)"; "" for nothing to say."""
 
     adds: str = ""
     removes: str = ""

@@ -7,18 +7,18 @@ from datetime import datetime
 from rich.console import Console
 from rich.text import Text
 
-from reconciler.core.guards import percent
 from reconciler.core.model import Address
+from reconciler.core.quantities import percent, percent_set
 from reconciler.core.receipt import Holding, Receipt
 from reconciler.core.remote import Statistics
 from reconciler.core.schedule import TO_CAMPAIGNS, next_computation
 from reconciler.render.columns import GAP, left, right, widths
-from reconciler.render.figures import Figures, counted, near, stamp
+from reconciler.render.figures import EXACT, Figures, counted, near, stamp
 from reconciler.render.terminal import show, wrapped
 from reconciler.render.text import name
 
 GATE = 0.001
-"""Share of identifiers that Criteo must match before an audience can be used (0.1 %, said by partners)."""
+"""Share of identifiers that Criteo must match before an audience can be used (0.1%, said by partners)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,4 +138,14 @@ def _matches(found: Statistics, figures: Figures) -> str:
         if number is not None
     ]
     gate = "usable" if found.match_rate >= GATE else "below the gate"
-    return ", ".join((*counts, f"match rate {percent(found.match_rate)}: {gate} ({percent(GATE)} is needed)"))
+    rate = f"match rate {_rate(found.match_rate, found, figures)}".rstrip()
+    return ", ".join((*counts, f"{rate}: {gate} ({percent_set(GATE)} is needed)"))
+
+
+def _rate(exact: float, found: Statistics, figures: Figures) -> str:
+    """Beside rounded counts it says no more than they do; "" where they say nothing."""
+    if figures == EXACT:
+        return percent(exact)
+    if found.identifiers is None or found.matches is None:
+        return percent(round(exact, 2))
+    return figures.share(found.matches, found.identifiers)

@@ -88,7 +88,7 @@ def test_sources_that_move_by_ten_percent_are_not(project: Project, people: rang
     project.people(*people)
     refused(
         project,
-        says=f"5,000 were approved to join, and now {len(people):,} would: that is further apart than 2.0 %",
+        says=f"5,000 were approved to join, and now {len(people):,} would: that is further apart than 2%",
     )
 
 

@@ -215,14 +215,14 @@ CASES: dict[str, tuple[Plan, Environment]] = {
             blocked=_blocked(
                 LAPSED.address,
                 (
-                    "61% of the members would leave, where 20.0 % is the limit (maxShrink)",
+                    "61% of the members would leave, where 20% is the limit (maxShrink)",
                     (
                         "if this is meant, write under `guards` in "
                         "environments/production/audiences/lapsed-90d.yaml:2:1: maxShrink: 61%"
                     ),
                 ),
                 (
-                    "13% of the identifiers can't be sent, where 10.0 % is the limit (maxInvalid)",
+                    "13% of the identifiers can't be sent, where 10% is the limit (maxInvalid)",
                     (
                         "`reconciler explain` counts them by reason; if this is meant, write under `guards` "
                         "in environments/production/audiences/lapsed-90d.yaml:2:1: maxInvalid: 13%"

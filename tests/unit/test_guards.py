@@ -4,6 +4,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from world import EMAIL, Wish, World
 
 from reconciler.core.guards import Question, refusals
@@ -17,8 +19,10 @@ NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 ADDRESS = Address("offsite", "buyers")
 
 
-def asked(count, settled=None, adds=0, out=0, fresh=False, drops=(), rows=0, newest=None, max_age=None):
-    world = World(wishes={ADDRESS: Wish("Buyers")}, guards=Guards(min_members=10))
+def asked(
+    count, settled=None, adds=0, out=0, fresh=False, drops=(), rows=0, newest=None, max_age=None, guards=None
+):
+    world = World(wishes={ADDRESS: Wish("Buyers")}, guards=guards or Guards(min_members=10))
     [spec] = world.desired().segments
     source = replace(spec.audience.source, max_age=max_age)
     spec = replace(spec, audience=replace(spec.audience, source=source))
@@ -36,11 +40,20 @@ def test_what_is_within_the_limits_passes():
 def test_nothing_left_is_refused():
     [said] = asked(0, rows=12_000)
     assert "no members are left of the rows read" in said
+    assert len(asked(0, rows=120, drops=((Drop.MALFORMED, 120),))) == 2
+
+
+def test_of_an_empty_source_nothing_is_said_but_that():
+    """Nor is a guard to be switched off: an empty audience is not sent with any."""
+    [said] = asked(0, settled=100, out=100, newest=NOW - timedelta(days=9), max_age=timedelta(days=1))
+    assert "the source holds no rows" in said
+    assert "never sent" in said
+    assert "%" not in said
 
 
 def test_too_few_are_refused():
     [said] = asked(9)
-    assert "fewer members than the minimum of 10" in said
+    assert "there are fewer than 10 members, which is the minimum (minMembers)" in said
     assert "minMembers: a smaller number" in said
 
 
@@ -48,8 +61,8 @@ def test_too_few_are_refused():
 def test_the_limit_of_shrinking_is_exact(out, refused):
     said = asked(100, settled=100, out=out)
     assert bool(said) is refused
-    assert all("21% of the members would leave, where 20.0 %" in one for one in said)
-    assert all("maxShrink: 21%" in one for one in said)
+    assert all("more than 20% of the members would leave, where 20% is the limit" in one for one in said)
+    assert all("maxShrink: 26%" in one for one in said)
 
 
 def test_an_exchange_of_all_members_is_no_silent_update():
@@ -59,17 +72,49 @@ def test_an_exchange_of_all_members_is_no_silent_update():
 def test_a_segment_filled_afresh_is_compared_by_size():
     assert asked(85, settled=100, adds=85, fresh=True) == []
     [shrunk] = asked(79, settled=100, adds=79, fresh=True)
-    assert "21% of the members would leave" in shrunk
-    [grown] = asked(201, settled=100, adds=201, fresh=True)
-    assert "grow by 101%" in grown
-    assert "maxGrowth: 101%" in grown
+    assert "more than 20% of the members would leave" in shrunk
+    [grown] = asked(206, settled=100, adds=206, fresh=True)
+    assert "grow by 110%" in grown
+    assert "maxGrowth: 120%" in grown
+
+
+def test_few_people_are_never_counted_by_a_share():
+    """Of 44 people one leaves: 3 % would say so. That a limit is passed says no more."""
+    limits = Guards(max_shrink=0.02, max_growth=0.02, max_invalid=0.01)
+    [shrunk] = asked(43, settled=44, out=1, guards=limits)
+    assert "more than 2% of the members would leave, where 2% is the limit (maxShrink)" in shrunk
+    assert "maxShrink: a larger share" in shrunk
+    [grown] = asked(45, settled=44, adds=1, guards=limits)
+    assert "grow by more than 2%, where 2% is the limit (maxGrowth)" in grown
+    [invalid] = asked(43, drops=((Drop.MALFORMED, 1),), guards=limits)
+    assert "more than 1% of the identifiers can't be sent, where 1% is the limit (maxInvalid)" in invalid
+
+
+@pytest.mark.parametrize(("settled", "out"), [(1_000, 614), (1_004, 605), (995, 610), (999, 613)])
+def test_what_rounds_to_the_same_counts_reads_the_same(settled, out):
+    [said] = asked(settled - out, settled=settled, out=out)
+    assert "61% of the members would leave, where 20% is the limit (maxShrink)" in said
+    assert "maxShrink: 62%" in said
+
+
+@given(st.integers(10, 3_000), st.integers(10, 3_000))
+def test_the_limit_that_is_offered_lets_it_pass(settled, out):
+    out = min(settled - 1, out)
+    for said in asked(settled - out, settled=settled, out=out, guards=Guards()):
+        offered = said.rpartition("maxShrink: ")[2].removesuffix("%")
+        assert offered == "a larger share" or out / settled <= int(offered) / 100 < 1
+
+
+def test_nobody_is_told_to_switch_a_guard_off():
+    [shrunk, _] = asked(100, settled=100, adds=101, out=100)
+    assert "maxShrink: a larger share" in shrunk
 
 
 def test_too_many_invalid_identifiers_are_refused():
-    drops = ((Drop.MALFORMED, 10), (Drop.OTHER_FORM, 2), (Drop.EMPTY, 500))
-    [said] = asked(88, drops=drops)
-    assert "12% of the identifiers can't be sent" in said
-    assert "maxInvalid: 12%" in said
+    drops = ((Drop.MALFORMED, 110), (Drop.OTHER_FORM, 10), (Drop.EMPTY, 500))
+    [said] = asked(880, drops=drops)
+    assert "12% of the identifiers can't be sent, where 10% is the limit (maxInvalid)" in said
+    assert "maxInvalid: 13%" in said
 
 
 def test_stale_sources_are_refused_when_an_age_is_set():
@@ -77,7 +122,9 @@ def test_stale_sources_are_refused_when_an_age_is_set():
     assert asked(100, newest=old) == []
     assert asked(100, newest=old, max_age=timedelta(hours=38)) == []
     [said] = asked(100, newest=old, max_age=timedelta(hours=36))
-    assert "37.0 hours old, where 36.0" in said
+    assert "37 hours old, where 36 hours is the limit" in said
+    [said] = asked(100, newest=NOW - timedelta(seconds=80, milliseconds=1), max_age=timedelta(seconds=80))
+    assert "over 1 minute 20 seconds old, where 1 minute 20 seconds is the limit" in said
 
 
 def vanishing(total, gone):

@@ -70,9 +70,9 @@ def test_when_it_shows(now: datetime, live: str) -> None:
         (Statistics(None, None, None), "match rate not computed yet"),
         (
             Statistics(412_003, 200_000, 0.485),
-            "412,003 identifiers, 200,000 matches, match rate 48.5 %: usable (0.1 % is needed)",
+            "412,003 identifiers, 200,000 matches, match rate 48.5%: usable (0.1% is needed)",
         ),
-        (Statistics(None, None, 0.0004), "match rate 0.0 %: below the gate (0.1 % is needed)"),
+        (Statistics(None, None, 0.0004), "match rate <0.1%: below the gate (0.1% is needed)"),
     ],
 )
 def test_the_gate(found: Statistics, matches: str) -> None:

@@ -8,7 +8,7 @@ from golden import plan_cases as cases
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.core.approval import Approved, ApprovedChange, ChangeKind, Use, apart, shown, used
+from reconciler.core.approval import Approved, ApprovedChange, ChangeKind, Use, apart, used
 from reconciler.core.envelope import (
     Now,
     Verdict,
@@ -24,6 +24,7 @@ from reconciler.core.members import EMPTY, NO_DELTA, Delta
 from reconciler.core.model import Address, Seat
 from reconciler.core.plan import Adopt, Change, Forget, PatchSegment, Plan, Steps, Turn, Update
 from reconciler.core.planner import restricted
+from reconciler.core.quantities import shown
 from reconciler.core.receipt import Holding, Receipt, Transfer
 
 pytestmark = pytest.mark.promise("approved")
