@@ -46,7 +46,7 @@ class Planned:
     def approvable(self, space: Workspace) -> Approved | None:
         """What applying it would be held to; None where a guard stands against it."""
         environment, basis = space.desired.environment, self.plan.basis
-        if self.plan.blocked:
+        if self.plan.refusals:
             return None
         return Approved(
             digest="",

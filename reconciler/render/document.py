@@ -5,17 +5,28 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import assert_never
 
 from reconciler.core.errors import Finding, ReconcilerError
 from reconciler.core.members import Target
 from reconciler.core.model import Address, Environment
-from reconciler.core.plan import Forget, Plan
+from reconciler.core.plan import (
+    Adopt,
+    Create,
+    Forget,
+    Plan,
+    Replace,
+    Unchanged,
+    Undecided,
+    Update,
+    address_of,
+)
 from reconciler.core.ports import Head
 from reconciler.core.quantities import duration
 from reconciler.core.schedule import ASSUMED_RATE
 from reconciler.render.figures import Figures, age, counted, near, stamp
 from reconciler.render.outcome import ApplyReport
-from reconciler.render.rows import Kind, Row, Voice, blocked_row, row_of
+from reconciler.render.rows import Kind, Row, Voice, blocked_row, row_of, with_leniency
 from reconciler.render.text import name, sentence
 
 _SEATS_SHOWN = 3
@@ -157,9 +168,12 @@ def _sections(plan: Plan, voice: Voice) -> tuple[Section, ...]:
         blocked[one.address].append(one.finding)
     by_kind: dict[Kind, list[Row]] = {kind: [] for kind in Kind}
     for change in plan.changes:
-        row = row_of(change, voice)
+        row = with_leniency(row_of(change, voice), plan.lenient.get(address_of(change), ()))
         by_kind[row.kind].append(row)
-    by_kind[Kind.BLOCKED] += [blocked_row(address, findings) for address, findings in blocked.items()]
+    held = {address_of(one): one for one in plan.held}
+    by_kind[Kind.BLOCKED] += [
+        blocked_row(address, findings, held.get(address), voice) for address, findings in blocked.items()
+    ]
     return tuple(Section(kind, tuple(rows)) for kind, rows in by_kind.items() if rows)
 
 
@@ -192,8 +206,16 @@ def heading(subject: Subject, environment: Environment, head: Head | None, now: 
 
 
 def _targets(plan: Plan) -> Iterator[Target]:
-    yield from (one.members.target for one in plan.changes if not isinstance(one, Forget))
-    yield from (one.target for one in plan.unchanged)
+    for one in (*plan.changes, *plan.unchanged, *plan.held):
+        match one:
+            case Create() | Adopt() | Update() | Replace():
+                yield one.members.target
+            case Unchanged():
+                yield one.target
+            case Forget() | Undecided():
+                pass
+            case _:
+                assert_never(one)
 
 
 def _newest(plan: Plan) -> datetime | None:

@@ -1,14 +1,14 @@
 """What a plan says of one address: every word, decided once for all layouts."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import assert_never
 
 from reconciler.core.errors import Finding
 from reconciler.core.marks import unmarked
 from reconciler.core.members import Drop, Target
-from reconciler.core.model import Address, Seat, SegmentKey
+from reconciler.core.model import Address, Seat, SegmentKey, SegmentSpec
 from reconciler.core.plan import (
     AbandonSuccessor,
     Adopt,
@@ -18,12 +18,15 @@ from reconciler.core.plan import (
     Create,
     CreateSegment,
     Forget,
+    Held,
     MemberChange,
     PatchSegment,
     PromoteSuccessor,
     Replace,
     Sending,
     Turn,
+    Unchanged,
+    Undecided,
     Update,
 )
 from reconciler.core.quantities import Shown
@@ -148,6 +151,11 @@ class Voice:
         return name(known or f"account {key.account_id}, retailer {key.retailer_id}")
 
 
+def with_leniency(row: Row, said: Iterable[str]) -> Row:
+    """What nothing but the audience's own guards let pass, before all else that is said."""
+    return replace(row, lines=(*(Line(Tone.WARNING, sentence(one)) for one in said), *row.lines))
+
+
 def row_of(change: Change, voice: Voice) -> Row:
     match change:
         case Create():
@@ -173,15 +181,47 @@ def row_of(change: Change, voice: Voice) -> Row:
             assert_never(change)
 
 
-def blocked_row(address: Address, findings: Iterable[Finding]) -> Row:
-    """All that stands against one address."""
+def blocked_row(address: Address, findings: Iterable[Finding], held: Held | None, voice: Voice) -> Row:
+    """All that stands against one address, and what would become of it, as far as that is known."""
+    bare = Row(Kind.BLOCKED, name(str(address)), "", "", "", Members(), (), (), "")
+    row = bare if held is None else replace(_held(held, voice), kind=Kind.BLOCKED)
     lines: list[Line] = []
     for finding in findings:
         where = "" if finding.where in {"", str(address)} else f"{finding.where}: "
         lines.append(Line(Tone.PROBLEM, sentence(f"{where}{finding.problem}")))
         if finding.remedy:
             lines.append(Line(Tone.REMEDY, sentence(finding.remedy)))
-    return Row(Kind.BLOCKED, name(str(address)), "", "", "", Members(), (), tuple(lines), "")
+    return replace(row, lines=(*lines, *row.lines))
+
+
+def _held(held: Held, voice: Voice) -> Row:
+    match held:
+        case Unchanged():
+            count = held.target.members.count
+            sizes = Sizes(voice.figures.number(count), voice.figures.number(count), 0, 0)
+            return _of_spec(
+                held.spec, voice, Members(size=f"{voice.figures.count(count)} members", sizes=sizes)
+            )
+        case Undecided():
+            return _of_spec(held.spec, voice, Members())
+        case _:
+            return row_of(held, voice)
+
+
+def _of_spec(spec: SegmentSpec, voice: Voice, members: Members) -> Row:
+    """What is known of a segment without any change of it."""
+    form = f"{spec.key.identifier_type} {spec.key.form}"
+    return Row(
+        kind=Kind.BLOCKED,
+        address=name(str(spec.address)),
+        title=name(spec.name),
+        type=form.removesuffix(" plain"),
+        seat=voice.seat(spec.key),
+        members=members,
+        attributes=(),
+        lines=(),
+        place=name(str(spec.place)) if spec.place.file else "",
+    )
 
 
 def dropped(target: Target, figures: Figures) -> str:
@@ -195,19 +235,9 @@ def dropped(target: Target, figures: Figures) -> str:
 def _sending(
     kind: Kind, change: Sending, attributes: tuple[Attribute, ...], lines: Iterable[Line], voice: Voice
 ) -> Row:
-    spec, members = change.spec, change.members
-    form = f"{spec.key.identifier_type} {spec.key.form}"
-    return Row(
-        kind=kind,
-        address=name(str(spec.address)),
-        title=name(spec.name),
-        type=form.removesuffix(" plain"),
-        seat=voice.seat(spec.key),
-        members=_members(kind, members, voice.figures),
-        attributes=attributes,
-        lines=(*lines, *_transfer(members, voice)),
-        place=name(str(spec.place)) if spec.place.file else "",
-    )
+    members = _members(kind, change.members, voice.figures)
+    said = (*lines, *_transfer(change.members, voice))
+    return replace(_of_spec(change.spec, voice, members), kind=kind, attributes=attributes, lines=said)
 
 
 def _members(kind: Kind, members: MemberChange, figures: Figures) -> Members:

@@ -174,21 +174,19 @@ class Layout:
     def __init__(self, rows: Sequence[Row], seated: bool, out: Console) -> None:
         self._out = out
         self._seated = seated
-        moving = [row for row in rows if row.kind != Kind.BLOCKED]
-        self._address = max((cell_len(row.address) for row in moving), default=0)
-        self._type = max((cell_len(self._of(row)) for row in moving), default=0)
-        self._adds = max((cell_len(row.members.adds) for row in moving), default=0)
-        self._removes = max((cell_len(row.members.removes) for row in moving), default=0)
-        size = max((cell_len(row.members.size) for row in moving), default=0)
+        self._address = max((cell_len(row.address) for row in rows), default=0)
+        self._type = max((cell_len(self._of(row)) for row in rows), default=0)
+        self._adds = max((cell_len(row.members.adds) for row in rows), default=0)
+        self._removes = max((cell_len(row.members.removes) for row in rows), default=0)
+        size = max((cell_len(row.members.size) for row in rows), default=0)
         columns = (self._address, self._type, self._adds, self._removes, size)
         self._wide = INDENT + sum(width + 2 for width in columns if width) - 2 <= out.width
 
     def lines(self, row: Row) -> Iterator[Text]:
         style = _STYLES[row.kind]
         first = Text.assemble("  ", (f"{row.kind.symbol} {row.kind:<7}", style), "  ", (row.address, "bold"))
-        if row.kind != Kind.BLOCKED:
-            first.append(left("", self._address - cell_len(row.address)))
-            first.append(GAP + left(self._of(row), self._type))
+        first.append(left("", self._address - cell_len(row.address)))
+        first.append(GAP + left(self._of(row), self._type))
         if self._wide:
             yield first + self._aligned(row)
         else:
@@ -200,8 +198,6 @@ class Layout:
         return f"{row.type} · {row.seat}" if self._seated and row.seat else row.type
 
     def _aligned(self, row: Row) -> Text:
-        if row.kind == Kind.BLOCKED:
-            return Text()
         line = Text()
         for text, width, style in (
             (row.members.adds, self._adds, _ADDED),

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from world import EMAIL, Wish, World
 
-from reconciler.core.guards import Question, refusals
+from reconciler.core.guards import Question, lenient, refusals
 from reconciler.core.members import EMPTY, Delta, Drop, SnapshotRef, Target
-from reconciler.core.model import Address, Guards
-from reconciler.core.plan import MemberChange
+from reconciler.core.model import Address, Guards, Source
+from reconciler.core.plan import Create, MemberChange, Unchanged, Undecided, address_of
 
 pytestmark = pytest.mark.promise("guards")
 
@@ -20,7 +20,17 @@ ADDRESS = Address("offsite", "buyers")
 
 
 def asked(
-    count, settled=None, adds=0, out=0, fresh=False, drops=(), rows=0, newest=None, max_age=None, guards=None
+    count,
+    settled=None,
+    adds=0,
+    out=0,
+    fresh=False,
+    drops=(),
+    rows=0,
+    newest=None,
+    max_age=None,
+    guards=None,
+    general=None,
 ):
     world = World(wishes={ADDRESS: Wish("Buyers")}, guards=guards or Guards(min_members=10))
     [spec] = world.desired().segments
@@ -28,7 +38,8 @@ def asked(
     spec = replace(spec, audience=replace(spec.audience, source=source))
     target = Target(SnapshotRef("d", count) if count else EMPTY, EMPTY, rows, drops, newest=newest)
     members = MemberChange(settled or 0, target, Delta(0, adds, out))
-    return [str(finding) for finding in refusals(Question(spec, members, settled, fresh, NOW))]
+    question = Question(spec, members, settled, fresh, NOW)
+    return lenient(question, general) if general else [str(finding) for finding in refusals(question)]
 
 
 def test_what_is_within_the_limits_passes():
@@ -146,9 +157,132 @@ def test_one_segment_gone_is_made_again_and_said_so():
 
 @pytest.mark.parametrize(("total", "gone"), [(5, 2), (1, 1), (3, 3)])
 def test_many_gone_at_once_is_lost_access(total, gone):
-    [blocked] = vanishing(total, gone).blocked
-    assert "access may be lost" in blocked.finding.problem
-    assert "maxVanished" in blocked.finding.remedy
+    """One cause for the whole run: it is told once, and each address keeps its own change."""
+    plan = vanishing(total, gone)
+    [problem] = plan.refusals
+    assert problem.where == ""
+    assert "access may be lost" in problem.problem
+    assert "maxVanished" in problem.remedy
+    assert plan.blocked == ()
+    assert [type(change) for change in plan.changes] == [Create] * gone
+
+
+def moved(before, after, own, general):
+    """A world of `before` people, of whom `after` are left; the audience's guards, and the environment's."""
+    world = World(wishes={ADDRESS: Wish("Buyers")}, guards=own)
+    world.people["buyers"] = frozenset(f"p{number}" for number in range(before))
+    if before:
+        world.run()
+    world.people["buyers"] = frozenset(f"p{number}" for number in range(after))
+    desired = world.desired
+
+    def declared():
+        made = desired()
+        return replace(made, environment=replace(made.environment, guards=general))
+
+    world.desired = declared
+    return world.plan()
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "own", "said"),
+    [
+        (
+            170,
+            54,
+            Guards(max_shrink=0.7),
+            (
+                "70.6% of the members would leave: the audience's own guard maxShrink is 70% "
+                "(environment: 20%)"
+            ),
+        ),
+        (
+            44,
+            30,
+            Guards(max_shrink=0.7),
+            ("25% of the members would leave: the audience's own guard maxShrink is 70% (environment: 20%)"),
+        ),
+        (
+            20,
+            15,
+            Guards(max_shrink=0.7),
+            (
+                "more than 20% of the members would leave: the audience's own guard maxShrink is 70% "
+                "(environment: 20%)"
+            ),
+        ),
+        (
+            100,
+            300,
+            Guards(max_growth=5),
+            (
+                "the members would grow by 200%: the audience's own guard maxGrowth is 500% "
+                "(environment: 100%)"
+            ),
+        ),
+        (
+            0,
+            5,
+            Guards(min_members=2),
+            ("there are fewer than 10 members: the audience's own guard minMembers is 2 (environment: 10)"),
+        ),
+    ],
+)
+def test_what_only_the_audience_itself_allows_is_told(before, after, own, said):
+    plan = moved(before, after, own, Guards(min_members=10))
+    assert plan.refusals == ()
+    assert plan.lenient == {ADDRESS: (said,)}
+
+
+def test_invalid_values_that_only_the_audience_itself_allows_are_told():
+    said = asked(880, drops=((Drop.MALFORMED, 120),), guards=Guards(max_invalid=0.5), general=Guards())
+    assert said == (
+        "12% of the identifiers can't be sent: the audience's own guard maxInvalid is 50% (environment: 10%)",
+    )
+
+
+@pytest.mark.parametrize("after", [170, 140])
+def test_what_the_environment_allows_needs_no_word(after):
+    assert moved(170, after, Guards(max_shrink=0.7), Guards()).lenient == {}
+
+
+def test_what_is_blocked_is_counted_once_and_keeps_its_numbers():
+    """A stopped feed blocks both of its addresses: one that would change, and one that would not."""
+    other = Address("onsite", "buyers")
+    world = World(wishes={ADDRESS: Wish("Buyers")}, guards=Guards())
+    world.people["buyers"] = frozenset("abcdefghijkl")
+    world.run()
+    world.wishes[other] = Wish("Others")
+    build, desired = world.engine.build, world.desired
+
+    def aged():
+        made = desired()
+        source = Source(("x.csv",), max_age=timedelta(hours=36))
+        segments = (replace(one, audience=replace(one.audience, source=source)) for one in made.segments)
+        return replace(made, segments=tuple(segments))
+
+    def old(*wanted):
+        targets = build(*wanted)
+        stopped = world.clock.now() - timedelta(hours=72)
+        return {kind: replace(one, newest=stopped) for kind, one in targets.items()}
+
+    world.desired, world.engine.build = aged, old
+    plan = world.plan()
+    assert (plan.changes, plan.unchanged) == ((), ())
+    assert [one.address for one in plan.blocked] == [ADDRESS, other]
+    assert [(address_of(one), type(one)) for one in plan.held] == [(ADDRESS, Unchanged), (other, Create)]
+
+
+def test_of_an_undecided_address_its_segment_is_known():
+    world = World(wishes={ADDRESS: Wish("Buyers")})
+    world.people["buyers"] = frozenset("abc")
+    world.run()
+    world.people["buyers"] = frozenset("abcd")
+    [segment] = world.criteo.accounts["1001"].values()
+    world.criteo.accounts["1001"][segment.id] = replace(segment, read_only=True)
+    plan = world.plan()
+    assert [type(one) for one in plan.held] == [Undecided]
+    assert [address_of(one) for one in plan.held] == [ADDRESS]
 
 
 def test_a_mixed_column_is_said_once_for_each_audience():
