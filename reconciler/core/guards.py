@@ -168,6 +168,11 @@ def _override(question: Question, key: str, value: str) -> str:
     return f"if this is meant, write under `guards` in {question.spec.audience.place.file}: {key}: {value}"
 
 
+def vanished(gone: int, managed: int, limit: float) -> bool:
+    """So many segments are gone at once that access may be lost. One of several is just gone."""
+    return _past(gone, limit, managed) and (gone > 1 or gone == managed)
+
+
 def stale(spec: SegmentSpec, target: Target, now: datetime) -> tuple[Finding, ...]:
     """Also asked of addresses that don't change: a feed that has stopped changes nothing."""
     limit, newest = spec.audience.source.max_age, target.newest

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from reconciler.core.creates import answers, reserved
 from reconciler.core.errors import Finding
-from reconciler.core.guards import Question, lenient, refusals, stale
+from reconciler.core.guards import Question, lenient, refusals, stale, vanished
 from reconciler.core.model import Address, Desired, SegmentSpec
 from reconciler.core.names import Registry, settle_names
 from reconciler.core.plan import (
@@ -182,15 +182,14 @@ def _lost_access(desired: Desired, observed: Observed, segments: Mapping[str, Se
     limit = desired.environment.guards.max_vanished
     for account_id, managed in _managed(desired, observed).items():
         gone = [address for address, segment_id in managed if segment_id not in segments]
-        share = len(gone) / len(managed)
-        if share > limit and (len(gone) > 1 or len(gone) == len(managed)):
+        if vanished(len(gone), len(managed), limit):
             problem = (
                 f"{len(gone)} of {len(managed)} segments of account {account_id} can't be seen at Criteo "
                 f"any more, where {percent_set(limit)} is the limit (maxVanished): access may be lost"
             )
             remedy = (
                 "check the consent and the account in Criteo; if the segments really were deleted, set in "
-                f"environment.yaml: guards: {{maxVanished: {percent_up(share)}}}"
+                f"environment.yaml: guards: {{maxVanished: {percent_up(len(gone) / len(managed))}}}"
             )
             yield Finding("", problem, remedy)
 

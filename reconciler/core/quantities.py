@@ -10,6 +10,9 @@ Shown = int | str
 STEP = 10
 """What is saved is rounded to it, so that one more or less never points at a person."""
 
+_TELLING = 10
+"""Of fewer steps no share is told: with one more or less it would be another one."""
+
 _UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
 _DAYS_FROM = timedelta(hours=72)
 """Shorter times are written in hours, as manifests write them."""
@@ -32,10 +35,11 @@ def bounds(count: Shown) -> tuple[int, int]:
 
 
 def share_of(part: int, whole: int, step: int = STEP) -> float | None:
-    """As far as the rounded counts tell it; None where one of them may not be told."""
-    if 0 < part < step or whole < step:
+    """As the rounded counts tell it; None where they tell none that is worth a word."""
+    around = rounded(whole, step)
+    if 0 < part < step or around < (1 if step == 1 else _TELLING * step):
         return None
-    return rounded(part, step) / rounded(whole, step)
+    return rounded(part, step) / around
 
 
 def percent(share: float) -> str:

@@ -33,11 +33,16 @@ _SEATS_SHOWN = 3
 
 
 class Subject(StrEnum):
-    """What a document is about; the value stands before the name of the environment."""
+    """What a document is about."""
 
-    PLAN = "Plan for"
-    APPLY = "Apply to"
-    DRIFT = "Drift of"
+    PLAN = "plan"
+    APPLY = "apply"
+    DRIFT = "drift"
+
+    @property
+    def heading(self) -> str:
+        """It stands before the name of the environment."""
+        return {Subject.PLAN: "Plan for", Subject.APPLY: "Apply to", Subject.DRIFT: "Drift of"}[self]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +96,7 @@ class Trouble:
 class Document:
     """Ready to be laid out. `summary` is its one line; `cost` says calls, time and when it shows.
 
+    `precision` says how exact its counts are. `problems` stand against the plan as a whole.
     `outcome` is what an apply came to; `trouble` what kept the plan from being made, or ended the run.
     """
 
@@ -100,6 +106,8 @@ class Document:
     summary: str
     cost: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    precision: str = ""
+    problems: tuple[Finding, ...] = ()
     outcome: ApplyReport | None = None
     trouble: Trouble | None = None
 
@@ -113,12 +121,23 @@ class Document:
         return tuple(row for row in self.rows if row.risky)
 
     @property
+    def warning(self) -> str:
+        """What stands above the risks."""
+        return f"Look at {'this' if len(self.risks) == 1 else 'these'} first"
+
+    @property
+    def others(self) -> tuple[Section, ...]:
+        """What carries no risk."""
+        rest = (Section(one.kind, tuple(row for row in one.rows if not row.risky)) for one in self.sections)
+        return tuple(section for section in rest if section.rows)
+
+    @property
     def empty(self) -> bool:
         return not self.sections
 
     @property
     def applicable(self) -> bool:
-        return not self.totals.count(Kind.BLOCKED)
+        return not self.problems and not self.totals.count(Kind.BLOCKED)
 
     def row(self, address: Address) -> Row | None:
         """What is said of one address; None when it doesn't change."""
@@ -133,10 +152,11 @@ def troubled(subject: Subject, environment: str, error: ReconcilerError, now: da
 
 
 def trouble_of(error: ReconcilerError) -> Trouble:
-    findings = tuple(
-        Finding(sentence(one.where), sentence(one.problem), _lines(one.remedy)) for one in error.findings
-    )
-    return Trouble(sentence(error.problem), _lines(error.remedy), findings)
+    return Trouble(sentence(error.problem), _lines(error.remedy), tuple(map(_tame, error.findings)))
+
+
+def _tame(finding: Finding) -> Finding:
+    return Finding(sentence(finding.where), sentence(finding.problem), _lines(finding.remedy))
 
 
 def _lines(remedy: str) -> str:
@@ -159,6 +179,8 @@ def plan_document(
         summary=_summary(plan, totals),
         cost=tuple(_cost(plan, totals)),
         notes=tuple(_notes(plan, environment)),
+        precision=figures.precision if sections else "",
+        problems=tuple(map(_tame, plan.problems)),
     )
 
 
@@ -239,7 +261,7 @@ def _totals(plan: Plan, sections: tuple[Section, ...], figures: Figures) -> Tota
 def _summary(plan: Plan, totals: Totals) -> str:
     left = f" {counted(plan.left_out, 'address is', 'addresses are')} left out." if plan.left_out else ""
     if not totals.kinds and left:
-        return f"Nothing of this is to be done now.{left}"
+        return f"Nothing to apply now.{left}"
     if not totals.kinds:
         unchanged = f" {counted(totals.unchanged, 'address', 'addresses')} unchanged."
         return f"No changes. {name(plan.basis.environment)} is as the manifests say.{unchanged}"
@@ -253,10 +275,8 @@ def _summary(plan: Plan, totals: Totals) -> str:
 def _cost(plan: Plan, totals: Totals) -> Iterator[str]:
     if not totals.kinds:
         return
-    if stopped := totals.count(Kind.BLOCKED):
-        what = counted(stopped, "address is", "addresses are")
-        yield f"Nothing can be applied while {what} blocked."
-    if not plan.changes:
+    if plan.refusals:
+        yield _why_nothing(plan, totals)
         return
     yield f"Cost: {_calls(plan)}"
     if totals.adds or totals.removes:
@@ -264,6 +284,14 @@ def _cost(plan: Plan, totals: Totals) -> Iterator[str]:
         day = "" if computed.date() == today else f" of {computed:%Y-%m-%d}"
         live = near(plan.cost.live_at, computed)
         yield f"Ready before the {computed:%H:%M} UTC computation{day}; live about {live}."
+
+
+def _why_nothing(plan: Plan, totals: Totals) -> str:
+    what = counted(totals.count(Kind.BLOCKED), "address is", "addresses are")
+    if not plan.problems:
+        return f"Nothing can be applied while {what} blocked."
+    also = f", and {what} blocked" if plan.blocked else ""
+    return f"Nothing can be applied: the plan as a whole is refused{also}."
 
 
 def _calls(plan: Plan) -> str:

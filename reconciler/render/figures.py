@@ -16,6 +16,13 @@ class Figures:
 
     step: int
 
+    @property
+    def precision(self) -> str:
+        """What a reader of rounded counts needs to know; "" where they are exact."""
+        if self.step == 1:
+            return ""
+        return f"Counts are rounded to {self.step}; exact ones are shown at a terminal."
+
     def count(self, number: int) -> str:
         told = self.number(number)
         return told if isinstance(told, str) else f"{told:,}"

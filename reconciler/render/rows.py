@@ -36,15 +36,15 @@ from reconciler.render.text import name, quoted, sentence
 
 
 class Kind(StrEnum):
-    """What happens to an address; the value is the verb that people read."""
+    """What happens to an address, the gravest first; the value is the verb that people read."""
 
+    BLOCKED = "blocked"
     CREATE = "create"
     ADOPT = "adopt"
     UPDATE = "update"
     REPLACE = "replace"
     FORGET = "forget"
     DRIFT = "drift"
-    BLOCKED = "blocked"
 
     @property
     def symbol(self) -> str:
@@ -168,9 +168,8 @@ def row_of(change: Change, voice: Voice) -> Row:
             )
         case Update():
             reason = [Line(Tone.REASON, sentence(change.reason))] if change.reason else []
-            return _sending(
-                Kind.UPDATE, change, _texts(change.attributes), (*reason, *_prelude(change)), voice
-            )
+            said = (*_undoing(change.attributes), *reason, *_prelude(change))
+            return _sending(Kind.UPDATE, change, _texts(change.attributes), said, voice)
         case Replace():
             reason = [Line(Tone.REASON, sentence(change.reason))]
             lines = (*reason, *_prelude(change), *_succession(change))
@@ -267,7 +266,7 @@ def _transfer(members: MemberChange, voice: Voice) -> Iterator[Line]:
     if members.not_before:
         text = f"not before {members.not_before:%H:%M:%S} UTC: an unanswered call may still land"
         yield Line(Tone.WARNING, text)
-    if delta.total:
+    if delta.total and members.target.rows:
         yield Line(Tone.DETAIL, dropped(members.target, figures))
 
 
@@ -281,10 +280,16 @@ def attribute(change: AttributeChange) -> Attribute:
     bare = tuple(unmarked(side) for side in sides)
     before, after = (quoted(side) if side else "none" for side in (sides if bare[0] == bare[1] else bare))
     notes = (
-        "drift: changed at Criteo since it was applied" if change.drifted else "",
+        "drift" if change.drifted else "",
         "they differ where it doesn't show here" if before == after else "",
     )
     return Attribute(change.name, before, after, "; ".join(note for note in notes if note))
+
+
+def _undoing(changes: Iterable[AttributeChange]) -> Iterator[Line]:
+    if drifted := [change.name for change in changes if change.drifted]:
+        text = f"somebody changed the {' and '.join(drifted)} at Criteo since it was applied: this undoes it"
+        yield Line(Tone.WARNING, text)
 
 
 def _parts(changes: Iterable[AttributeChange]) -> tuple[Attribute, ...]:

@@ -128,13 +128,8 @@ def print_plan(document: Document, out: Console) -> None:
 def plan_lines(document: Document, out: Console) -> Iterator[Text]:
     """The whole plan."""
     yield from _header(document, out)
-    seated = len(document.header.seats) > 1
-    rows = document.rows
-    layout = Layout(rows, seated, out)
-    for section in document.sections:
-        yield Text()
-        for row in section.rows:
-            yield from layout.lines(row)
+    yield from _problems(document, out)
+    yield from _rows(document, out)
     if document.totals.unchanged and not document.empty:
         yield Text()
         yield Text(f"  = {document.totals.unchanged:,} unchanged", "dim")
@@ -146,11 +141,35 @@ def plan_lines(document: Document, out: Console) -> Iterator[Text]:
     yield from wrapped(document.summary, "bold", 0, out)
     for line in document.cost:
         yield from wrapped(line, "", 0, out)
+    if document.precision:
+        yield from wrapped(document.precision, "dim", 0, out)
+
+
+def _problems(document: Document, out: Console) -> Iterator[Text]:
+    for problem in document.problems:
+        yield Text()
+        yield from wrapped(f"! {problem.problem}", "red", 0, out, hang=2)
+        for line in problem.remedy.splitlines():
+            yield from wrapped(f"→ {line}", "", 2, out, hang=2)
+
+
+def _rows(document: Document, out: Console) -> Iterator[Text]:
+    """What carries a risk, then the rest by kind."""
+    layout = Layout(document.rows, len(document.header.seats) > 1, out)
+    if document.risks:
+        yield Text()
+        yield Text(document.warning, "bold")
+        for row in document.risks:
+            yield from layout.lines(row)
+    for section in document.others:
+        yield Text()
+        for row in section.rows:
+            yield from layout.lines(row)
 
 
 def _header(document: Document, out: Console) -> Iterator[Text]:
     header = document.header
-    yield Text.assemble(f"{header.subject} ", (header.environment, "bold"), f" on {header.endpoint}")
+    yield Text.assemble(f"{header.subject.heading} ", (header.environment, "bold"), f" on {header.endpoint}")
     for parts in (header.seats, (header.state, header.data, f"made {header.made_at}")):
         if any(parts):
             yield from _packed([part for part in parts if part], out)

@@ -387,7 +387,7 @@ SOURCES = Group(
             "half of the identifiers are malformed",
             holds(rows(AFTER).replace("@", "", 30)),
             GUARDED,
-            "50% of the identifiers can't be sent, where 10% is the limit (maxInvalid)",
+            "more than 10% of the identifiers can't be sent, where 10% is the limit (maxInvalid)",
             "`reconciler explain` counts them by reason",
         ),
         Case("a source grows while it is read", while_it_is_read(grows), 3, MOVING, ATOMICALLY),

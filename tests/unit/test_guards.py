@@ -200,7 +200,10 @@ def moved(before, after, own, general):
             44,
             30,
             Guards(max_shrink=0.7),
-            ("25% of the members would leave: the audience's own guard maxShrink is 70% (environment: 20%)"),
+            (
+                "more than 20% of the members would leave: the audience's own guard maxShrink is 70% "
+                "(environment: 20%)"
+            ),
         ),
         (
             20,

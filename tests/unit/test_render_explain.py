@@ -65,5 +65,6 @@ def test_an_address_that_stays_says_so() -> None:
 
 def test_a_blocked_address_shows_why() -> None:
     lines = told(LAPSED, target(5, ()), CASES["blocked-by-guards"][0], width=80)
-    assert "  ! blocked  offsite-email/lapsed-90d" in lines
+    assert "  ! blocked  offsite-email/lapsed-90d  Email sha256 · acme" in lines
+    assert "             +2,000  −240,000  390,000 → 152,000 (−61%)" in lines
     assert any("maxShrink" in line for line in lines)

@@ -45,7 +45,9 @@ def test_rounded_counts_point_at_nobody() -> None:
     assert ROUNDED.move(101, 118) == "100 → 120 (+20%)"
     assert ROUNDED.move(104, 4) == ROUNDED.move(104, 5) == "100 → <10"
     assert ROUNDED.share(9, 100) == ""
-    assert ROUNDED.share(12, 44) == "25%"
+    assert ROUNDED.share(12, 44) == ""
+    assert ROUNDED.move(44, 45) == "40 → 50"
+    assert EXACT.move(44, 45) == "44 → 45 (+2.3%)"
 
 
 @given(st.integers(0, 10**9))
