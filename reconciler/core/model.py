@@ -91,6 +91,7 @@ class Leeway:
     max_age: timedelta = timedelta(hours=72)
 
 
+EMULATOR = "emulator"
 CONSENT_URL = "https://consent.criteo.com/request"
 
 
@@ -105,6 +106,10 @@ class Api:
     batch_size: int = 50_000
     timeout: timedelta = timedelta(seconds=60)
     quiet: timedelta = timedelta(minutes=15)
+
+    @property
+    def emulated(self) -> bool:
+        return self.endpoint == EMULATOR
 
 
 SEALING_KEY = "env:RECONCILER_STATE_KEY"

@@ -12,6 +12,7 @@ from urllib.parse import quote_plus
 from reconciler.core.secret import Secret
 
 WITHHELD = "(withheld)"
+PERSONAL_WITHHELD = "(withheld: it looks like personal data)"
 GIVEAWAY = 12
 """Characters in a row that can't be there by chance."""
 LONGEST = 500
@@ -85,6 +86,8 @@ def without_echoes(body: object, sent: Sent, key: str = "", depth: int = 0) -> o
         return [without_echoes(value, sent, key, depth + 1) for value in body]
     if key == "type":
         return body  # never shown, and what it says decides whether a call happened
-    if isinstance(body, str) and ((key not in TRACES and PERSONAL.search(body)) or sent.is_in(body)):
-        return WITHHELD
-    return body
+    if not isinstance(body, str):
+        return body
+    if key not in TRACES and PERSONAL.search(body):
+        return PERSONAL_WITHHELD
+    return WITHHELD if sent.is_in(body) else body

@@ -206,7 +206,7 @@ def _header(plan: Plan, environment: Environment, subject: Subject) -> Header:
 
 
 def heading(subject: Subject, environment: Environment, head: Head | None, now: datetime) -> Header:
-    emulated = environment.api.endpoint == "emulator"
+    emulated = environment.api.emulated
     seats = [
         f"{name(label)} (account {seat.account_id}, retailer {seat.retailer_id})"
         for label, seat in environment.seats

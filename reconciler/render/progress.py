@@ -43,9 +43,12 @@ class Progress(Teller, Protocol):
     ) -> None: ...
 
 
-def progress(out: Console, now: Callable[[], float], figures: Figures) -> Progress:
-    """Bars on a terminal, lines elsewhere. `now` is a clock in seconds that never goes back."""
-    return Bars(out, now, figures) if out.is_terminal else Lines(out, now, figures)
+def progress(out: Console, now: Callable[[], float], figures: Figures, *, still: bool) -> Progress:
+    """Bars on a terminal, lines elsewhere, and wherever nothing may move (`still`).
+
+    `now` is a clock in seconds that never goes back.
+    """
+    return Bars(out, now, figures) if out.is_terminal and not still else Lines(out, now, figures)
 
 
 class Quiet(Progress):
