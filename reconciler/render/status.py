@@ -40,6 +40,7 @@ class Status:
 
     environment: str
     rows: tuple[StatusRow, ...]
+    precision: str = ""
 
 
 def status(
@@ -59,7 +60,7 @@ def status(
             rows.append(StatusRow(name(str(address)), "0", "", "never applied", "", "", ""))
         else:
             rows.append(_row(receipt, statistics.get(receipt.current.segment_id), now, figures))
-    return Status(name(environment), tuple(rows))
+    return Status(name(environment), tuple(rows), figures.precision if rows else "")
 
 
 def print_status(one: Status, out: Console) -> None:
@@ -84,6 +85,8 @@ def status_lines(one: Status, out: Console) -> Iterator[Text]:
                     yield from wrapped(line, "dim", 4, out, hang=2)
     yield Text()
     yield Text(f"{counted(len(one.rows), 'address', 'addresses')}.", "bold")
+    if one.precision:
+        yield from wrapped(one.precision, "dim", 0, out)
 
 
 def _row(receipt: Receipt, found: Statistics | None, now: datetime, figures: Figures) -> StatusRow:
