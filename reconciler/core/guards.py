@@ -120,7 +120,7 @@ def _minimum(question: Question, guards: Guards) -> _Excess | None:
         "minMembers",
         f"there are fewer than {guards.min_members:,} members",
         "which is the minimum",
-        _override(question, "minMembers", "a smaller number"),
+        _override(question, "minMembers", ""),
     )
 
 
@@ -165,7 +165,11 @@ _GUARDS: tuple[Callable[[Question, Guards], _Excess | None], ...] = (_minimum, _
 
 
 def _override(question: Question, key: str, value: str) -> str:
-    return f"if this is meant, write under `guards` in {question.spec.audience.place.file}: {key}: {value}"
+    """`value`: "" where it has to be thought about."""
+    file, other = question.spec.audience.place.file, "smaller" if key == "minMembers" else "larger"
+    if value:
+        return f"if this is meant, write under `guards` in {file}: `{key}: {value}`"
+    return f"if this is meant, write a {other} {key} under `guards` in {file}"
 
 
 def vanished(gone: int, managed: int, limit: float) -> bool:
@@ -198,10 +202,10 @@ def _told(part: int, whole: int, limit: float) -> str:
 
 
 def _enough(part: int, whole: int, up_to: float = inf) -> str:
-    """A limit that lets pass whatever reads like this; never one that switches the guard off."""
+    """A limit that lets pass whatever reads like this; "" rather than one that switches the guard off."""
     most, least = bounds(shown(part))[1], bounds(shown(whole))[0]
     if share_of(part, whole) is None or most / least > up_to:
-        return "a larger share"
+        return ""
     return percent_up(most / least)
 
 

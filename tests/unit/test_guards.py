@@ -65,7 +65,7 @@ def test_of_an_empty_source_nothing_is_said_but_that():
 def test_too_few_are_refused():
     [said] = asked(9)
     assert "there are fewer than 10 members, which is the minimum (minMembers)" in said
-    assert "minMembers: a smaller number" in said
+    assert "write a smaller minMembers under `guards`" in said
 
 
 @pytest.mark.parametrize(("out", "refused"), [(20, False), (21, True)])
@@ -94,7 +94,7 @@ def test_few_people_are_never_counted_by_a_share():
     limits = Guards(max_shrink=0.02, max_growth=0.02, max_invalid=0.01)
     [shrunk] = asked(43, settled=44, out=1, guards=limits)
     assert "more than 2% of the members would leave, where 2% is the limit (maxShrink)" in shrunk
-    assert "maxShrink: a larger share" in shrunk
+    assert "write a larger maxShrink under `guards`" in shrunk
     [grown] = asked(45, settled=44, adds=1, guards=limits)
     assert "grow by more than 2%, where 2% is the limit (maxGrowth)" in grown
     [invalid] = asked(43, drops=((Drop.MALFORMED, 1),), guards=limits)
@@ -112,13 +112,13 @@ def test_what_rounds_to_the_same_counts_reads_the_same(settled, out):
 def test_the_limit_that_is_offered_lets_it_pass(settled, out):
     out = min(settled - 1, out)
     for said in asked(settled - out, settled=settled, out=out, guards=Guards()):
-        offered = said.rpartition("maxShrink: ")[2].removesuffix("%")
-        assert offered == "a larger share" or out / settled <= int(offered) / 100 < 1
+        _, offered, share = said.partition("`maxShrink: ")
+        assert not offered or out / settled <= int(share.removesuffix("%`")) / 100 < 1
 
 
 def test_nobody_is_told_to_switch_a_guard_off():
     [shrunk, _] = asked(100, settled=100, adds=101, out=100)
-    assert "maxShrink: a larger share" in shrunk
+    assert "write a larger maxShrink under `guards`" in shrunk
 
 
 def test_too_many_invalid_identifiers_are_refused():
