@@ -381,7 +381,7 @@ SOURCES = Group(
             lambda world: world.people.write_text(rows(range(25))),
             GUARDED,
             "of the members would leave, where 50% is the limit (maxShrink)",
-            "if this is meant, write under `guards`",
+            "if this is meant, write a larger maxShrink under `guards`",
         ),
         Case(
             "half of the identifiers are malformed",
