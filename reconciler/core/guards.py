@@ -9,7 +9,17 @@ from reconciler.core.errors import Finding
 from reconciler.core.members import Target
 from reconciler.core.model import Guards, SegmentSpec
 from reconciler.core.plan import MemberChange
-from reconciler.core.quantities import bounds, duration, percent, percent_set, percent_up, share_of, shown
+from reconciler.core.quantities import (
+    PRECISE,
+    bounds,
+    duration,
+    percent,
+    percent_set,
+    percent_up,
+    rounded,
+    share_of,
+    shown,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +208,7 @@ def _told(part: int, whole: int, limit: float) -> str:
     share = share_of(part, whole)
     if share is None or percent(share) == percent_set(limit) or share < limit:
         return f"more than {percent_set(limit)}"
-    return percent(share)
+    return percent(share) if rounded(whole) >= PRECISE else f"about {percent(share)}"
 
 
 def _enough(part: int, whole: int, up_to: float = inf) -> str:

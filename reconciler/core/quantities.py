@@ -13,6 +13,9 @@ STEP = 10
 _TELLING = 10
 """Of fewer steps no share is told: with one more or less it would be another one."""
 
+PRECISE = 1_000
+"""Of fewer people, rounded counts tell whole percentages, and those about."""
+
 _UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
 _DAYS_FROM = timedelta(hours=72)
 """Shorter times are written in hours, as manifests write them."""
@@ -37,9 +40,12 @@ def bounds(count: Shown) -> tuple[int, int]:
 def share_of(part: int, whole: int, step: int = STEP) -> float | None:
     """As the rounded counts tell it; None where they tell none that is worth a word."""
     around = rounded(whole, step)
-    if 0 < part < step or around < (1 if step == 1 else _TELLING * step):
+    if step == 1:
+        return part / whole if whole else None
+    if 0 < part < step or around < _TELLING * step:
         return None
-    return rounded(part, step) / around
+    share = rounded(part, step) / around
+    return share if around >= PRECISE else round(share, 2)
 
 
 def percent(share: float) -> str:

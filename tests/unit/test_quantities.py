@@ -32,7 +32,7 @@ def test_what_reads_the_same_lies_between_its_bounds(number: int) -> None:
 
 @pytest.mark.parametrize(
     ("part", "whole", "told"),
-    [(0, 440, 0.0), (1, 440, None), (12, 94, None), (12, 95, 0.1), (0, 0, None)],
+    [(0, 440, 0.0), (1, 440, None), (12, 94, None), (12, 95, 0.1), (114, 165, 0.65), (0, 0, None)],
 )
 def test_a_share_of_few_people_is_not_told(part: int, whole: int, told: float | None) -> None:
     assert share_of(part, whole) == told
