@@ -140,7 +140,7 @@ def _shrink(question: Question, guards: Guards) -> _Excess | None:
         return None
     return _Excess(
         "maxShrink",
-        f"{_told(part, whole, limit)} of the members would leave",
+        f"{_told(min(part, whole), whole, limit)} of the members would leave",
         f"where {percent_set(limit)} is the limit",
         _override(question, "maxShrink", _enough(part, whole, up_to=0.99)),
     )
