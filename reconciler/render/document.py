@@ -194,7 +194,8 @@ def _sections(plan: Plan, voice: Voice) -> tuple[Section, ...]:
         by_kind[row.kind].append(row)
     held = {address_of(one): one for one in plan.held}
     by_kind[Kind.BLOCKED] += [
-        blocked_row(address, findings, held.get(address), voice) for address, findings in blocked.items()
+        blocked_row(address, findings, held.get(address), plan.lenient.get(address, ()), voice)
+        for address, findings in blocked.items()
     ]
     return tuple(Section(kind, tuple(rows)) for kind, rows in by_kind.items() if rows)
 

@@ -180,10 +180,13 @@ def row_of(change: Change, voice: Voice) -> Row:
             assert_never(change)
 
 
-def blocked_row(address: Address, findings: Iterable[Finding], held: Held | None, voice: Voice) -> Row:
+def blocked_row(
+    address: Address, findings: Iterable[Finding], held: Held | None, lenient: Iterable[str], voice: Voice
+) -> Row:
     """All that stands against one address, and what would become of it, as far as that is known."""
     bare = Row(Kind.BLOCKED, name(str(address)), "", "", "", Members(), (), (), "")
-    row = bare if held is None else replace(_held(held, voice), kind=Kind.BLOCKED)
+    known = bare if held is None else replace(_held(held, voice), kind=Kind.BLOCKED)
+    row = with_leniency(known, lenient)
     lines: list[Line] = []
     for finding in findings:
         where = "" if finding.where in {"", str(address)} else f"{finding.where}: "

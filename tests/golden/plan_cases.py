@@ -177,7 +177,7 @@ def plan(
     basis = Basis(environment.name, date(2026, 11, 24), NOW, "7f3a2b1c9d" if serial else "", serial)
     same = tuple(Unchanged(spec(f"same-{number}", "Same"), target(5_000)) for number in range(unchanged))
     price = cost(changes, environment.api.batch_size, rates, NOW)
-    sent = [one for one in changes if not isinstance(one, Forget)]
+    sent = [one for one in (*changes, *guarded) if isinstance(one, Create | Adopt | Update | Replace)]
     allowed = {one.spec.address: lenient(_question(one), environment.guards) for one in sent}
     return Plan(
         basis=basis,
