@@ -78,6 +78,7 @@ def ours(folder: Path, day: int, bodies: Bodies, options: argparse.Namespace) ->
     from reconciler.core.model import Audience, Exclusion, Form, IdentifierType, SegmentKey, Source
     from reconciler.core.receipt import Holding, Transfer
     from reconciler.members.engine import DuckDbEngine
+    from reconciler.members.roots import Folder
 
     email = IdentifierType.EMAIL
     source = Source((f"day{day}.csv",), "last_order < :today - interval 90 day")
@@ -85,7 +86,7 @@ def ours(folder: Path, day: int, bodies: Bodies, options: argparse.Namespace) ->
     audience = Audience("a", "A", "", source, ((email, "email"),), (gone,))
     kept = folder / "ours0.parquet"
     with DuckDbEngine(
-        str(folder),
+        Folder(folder),
         folder / "ours",
         lambda _: str(kept),
         b"k" * 32,

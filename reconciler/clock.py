@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import Protocol
 
@@ -70,3 +70,14 @@ class SystemClock:
             raise CancelledError(
                 "stopped on request", remedy="run the same command again: it goes on where it stopped"
             )
+
+
+class ClockAhead(SystemClock):
+    """That of an emulator which was moved on. It waits as long as any other."""
+
+    def __init__(self, stop: Stop, shown: Waits, ahead: timedelta) -> None:
+        super().__init__(stop, shown)
+        self._ahead = ahead
+
+    def now(self) -> datetime:
+        return super().now() + self._ahead

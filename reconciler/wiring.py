@@ -4,15 +4,17 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from functools import cache
 from operator import attrgetter
 from pathlib import Path
 
 from reconciler.access import Access
-from reconciler.clock import Stop, SystemClock, Waits
+from reconciler.clock import ClockAhead, Stop, SystemClock, Waits
 from reconciler.core.consent import aging
-from reconciler.core.errors import StorageError
+from reconciler.core.errors import ConfigurationError, StorageError
 from reconciler.core.model import Address, Credential, Desired, Role
+from reconciler.core.plan import Observed
 from reconciler.core.ports import Inspector, SegmentReader, SegmentWriter, StateReader, StateStore
 from reconciler.core.receipt import Receipt
 from reconciler.core.secret import Secret
@@ -21,9 +23,12 @@ from reconciler.criteo.connect import Connection, connect
 from reconciler.criteo.grants import ClientCredentials, Keys
 from reconciler.disk.private import HOME, private_directory
 from reconciler.emulator import AnotherVersion, Emulator
+from reconciler.emulator.database import ahead as ahead_of
 from reconciler.emulator.mount import transport
 from reconciler.manifests import find_root, load
+from reconciler.manifests.placeholders import is_placeholder
 from reconciler.members.engine import DuckDbEngine
+from reconciler.members.roots import DataRoot, Folder, open_root
 from reconciler.members.scratch import Scratch, remove_unused
 from reconciler.settings import Settings
 from reconciler.state.factory import open_store
@@ -45,6 +50,8 @@ class Workspace:
     store: StateStore
     clock: SystemClock
     emulated: bool
+    ahead: timedelta
+    data: Callable[[], DataRoot]
     _settings: Settings
     _private: Path
     _open: ExitStack
@@ -70,12 +77,6 @@ class Workspace:
         connection = self._emulation(self._emulator()) if self.emulated else self.access().connection(role)
         return self._open.enter_context(connection).inspector
 
-    @property
-    def data_root(self) -> str:
-        """An absolute folder, or an address as it is written in the manifests."""
-        data_root = self.desired.environment.data_root
-        return data_root if "://" in data_root else str(self.root / data_root)
-
     def notes(self) -> tuple[str, ...]:
         """What people should know of the credentials, once they have been used."""
         if self.emulated:
@@ -89,16 +90,24 @@ class Workspace:
         )
         return tuple(note for note in notes if note)
 
+    def dated(self, observed: Observed) -> Observed:
+        """The same, where files were written as long before now as they were: they know the real time."""
+        targets = {
+            address: replace(target, newest=target.newest + self.ahead) if target.newest else target
+            for address, target in observed.targets.items()
+        }
+        return replace(observed, targets=targets) if self.ahead else observed
+
     def engine(self, state: StateReader) -> DuckDbEngine:
-        return self._engine(self.data_root, self.desired.environment.sample_rows, state)
+        return self._engine(self.data(), self.desired.environment.sample_rows, state)
 
     def engine_over(self, folder: Path, state: StateReader) -> DuckDbEngine:
         """With all the people that are in the files of a folder, whatever sample the environment takes."""
-        return self._engine(str(folder), None, state)
+        return self._engine(Folder(folder), None, state)
 
-    def _engine(self, data_root: str, sample_rows: int | None, state: StateReader) -> DuckDbEngine:
+    def _engine(self, root: DataRoot, sample_rows: int | None, state: StateReader) -> DuckDbEngine:
         engine = DuckDbEngine(
-            data_root,
+            root,
             self.cache(),
             state.fetch,
             state.key(),
@@ -181,6 +190,8 @@ def workspace(
     """
     root = find_root(settings.directory)
     desired = read(root, environment, data_root=settings.data_root)
+    if not settings.emulate:
+        _refuse_placeholders(desired)
     with suppress(OSError):
         remove_unused(Path(tempfile.gettempdir()), THROW_AWAY)  # people are in what a killed run left
     with ExitStack() as stack:
@@ -193,19 +204,33 @@ def workspace(
         emulated = desired.environment.api.emulated
         if emulated:
             desired = replace(desired, notes=(*desired.notes, ISSUES_ITS_OWN))
-        clock = SystemClock(stop, shown)
+        real = SystemClock(stop, shown)
+        ahead = _ahead(private, environment) if emulated else timedelta()
+        clock = ClockAhead(stop, shown, ahead) if ahead else real
         snapshots = _snapshots(private, environment, stack)
         yield Workspace(
             root=root,
             desired=desired,
-            store=open_store(desired.environment, root, snapshots, private / "leftovers", clock),
+            store=open_store(desired.environment, root, snapshots, private / "leftovers", real),
             clock=clock,
             emulated=emulated,
+            ahead=ahead,
+            data=_data(root, desired, private, clock, stack),
             _settings=settings,
             _private=private,
             _open=stack,
             _connections={},
             _role=role,
+        )
+
+
+def _refuse_placeholders(desired: Desired) -> None:
+    """Before anything is made where a placeholder says: somebody may own a bucket of that name."""
+    if desired.placeholders:
+        raise ConfigurationError(
+            f"environments/{desired.environment.name} is not filled in yet",
+            remedy="write what is yours; until then --emulate shows what would be, where a command has it",
+            findings=desired.placeholders,
         )
 
 
@@ -221,9 +246,38 @@ def _snapshots(private: Path, environment: str, stack: ExitStack) -> Callable[[]
     return folder
 
 
+def _data(
+    root: Path, desired: Desired, private: Path, clock: SystemClock, stack: ExitStack
+) -> Callable[[], DataRoot]:
+    """Where sources are. What lies in an object store is brought once for the whole command."""
+    environment = desired.environment
+
+    @cache
+    def opened() -> DataRoot:
+        place = environment.data_root
+        if is_placeholder(place):
+            raise ConfigurationError(
+                f"environments/{environment.name} does not say yet where its exports are",
+                remedy="write that as `data.root`, or name a folder with --data-root",
+            )
+        return open_root(place if "://" in place else str(root / place), scratch, clock.check)
+
+    def scratch() -> Path:
+        made = Scratch(private_directory(private / "cache" / environment.name), "sources-")
+        stack.callback(made.remove)
+        return made.folder
+
+    return opened
+
+
 def emulator_file(folder: Path, environment: str) -> Path:
     """Where the emulator of an environment lives."""
     return folder / f"{environment}.sqlite"
+
+
+def _ahead(private: Path, environment: str) -> timedelta:
+    """An emulator that was moved on takes the tool with it; the locks of a state keep to the real time."""
+    return timedelta(seconds=ahead_of(emulator_file(private / EMULATOR, environment)))
 
 
 def open_emulator(file: Path) -> Emulator:

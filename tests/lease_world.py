@@ -19,12 +19,12 @@ from fakes.bucket import MemoryBucket
 from fakes.clock import NOON
 from fakes.crash import Crash
 
+from reconciler.buckets.opening import UnreachableError
 from reconciler.core.errors import LockedError, StorageError
 from reconciler.core.model import Address, Form, IdentifierType, SegmentKey
 from reconciler.core.receipt import Holding, Receipt
 from reconciler.state import lease as leasing
 from reconciler.state import objects, remote
-from reconciler.state.bucket import UnreachableError
 from reconciler.state.lease import BEAT, MARGIN, Hold, Lease, Timing
 from reconciler.state.objects import HEAD, LEASE, RECEIPTS, Objects
 from reconciler.state.reader import Surroundings

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import secrets
 import signal
 import subprocess
 import sys
@@ -17,11 +16,10 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import boto3
 from command_line import Ended, Project, surroundings
 from crowd import hashed, write_people
-from fakes import buckets, loopback
-from fakes.buckets import Served
+from fakes import loopback
+from fakes.buckets import Served, in_a_short_bucket
 from store_proxy import StoreProxy
 
 from reconciler.emulator import Emulator, Switches
@@ -31,9 +29,10 @@ PATIENCE = 120.0
 POLL = 0.02
 HURRIED = """\
 from datetime import timedelta
-from reconciler.state import bucket, lease
+from reconciler.buckets import opening
+from reconciler.state import lease
 lease.MARGIN, lease.BEAT = timedelta(seconds={margin}), timedelta(seconds={beat})
-bucket.RETRIES, bucket.PATIENCE = 2, timedelta(seconds=2)
+opening.RETRIES, opening.PATIENCE = 2, timedelta(seconds=2)
 from reconciler.cli import main
 main()
 """
@@ -62,28 +61,6 @@ class Pace:
 
 
 AT_EASE = Pace()
-
-
-@contextmanager
-def in_a_short_bucket() -> Iterator[Served]:
-    """As `buckets.s3`; a name with a long number in it is no name for a manifest."""
-    with buckets.s3() as served:
-        environ, url = served.environ, f"s3://acme-{secrets.token_hex(4)}/state"
-        administrator = boto3.client(
-            "s3",
-            endpoint_url=environ["AWS_ENDPOINT_URL"],
-            region_name=environ["AWS_REGION"],
-            aws_access_key_id=environ["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=environ["AWS_SECRET_ACCESS_KEY"],
-        )
-        name, region = url.split("/")[2], {"LocationConstraint": environ["AWS_REGION"]}
-        administrator.create_bucket(Bucket=name, CreateBucketConfiguration=region)
-        administrator.close()
-        try:
-            yield Served(url, environ, served.opened(url))
-        finally:
-            everything = served.opened(f"s3://{name}")
-            everything.delete([one["path"] for one in everything.list().collect()])
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ from reconciler.emulator import Emulator, Switches
 from reconciler.emulator.faults import Kind as Strike
 from reconciler.emulator.mount import transport
 from reconciler.members.engine import DuckDbEngine
+from reconciler.members.roots import Folder
 from reconciler.state.local import LocalStore
 
 T = TypeVar("T")
@@ -258,7 +259,7 @@ class RealWorld(World):
     def _planned(self, state: object, only: Container[Address]) -> Plan:
         """Each run is a process of its own, with an engine of its own."""
         cache = self.folder / "cache"
-        self.engine = DuckDbEngine(str(self.folder / "data"), cache, state.fetch, state.key(), None)
+        self.engine = DuckDbEngine(Folder(self.folder / "data"), cache, state.fetch, state.key(), None)
         self._open.callback(self.engine.close)
         return super()._planned(state, only)
 

@@ -11,6 +11,7 @@ from typing import Self
 
 from command_line import REPOSITORY, WRITES, surroundings
 from fakes import loopback
+from fakes.buckets import Served, in_a_short_bucket
 
 from reconciler.emulator import Emulator
 
@@ -66,7 +67,17 @@ class Team:
             yield team
 
     def _begin(self, endpoint: str, ci: str) -> None:
-        begin = [self.programs / "reconciler", "init", self.work, "--ci", ci]
+        begin = [
+            self.programs / "reconciler",
+            "init",
+            self.work,
+            "--ci",
+            ci,
+            "--admins",
+            "@acme/admins",
+            "--owners",
+            "@acme/crm",
+        ]
         subprocess.run(begin, check=True, env=surroundings(PYTHONPATH=str(REPOSITORY)), capture_output=True)
         shutil.copytree(self.work / "data", self.shared / "data")
         environment = self.work / "environments/production/environment.yaml"
@@ -138,6 +149,31 @@ class Team:
     def segments(self) -> dict[str, int]:
         """How many members each has, by its name at Criteo."""
         return {one.name: len(self.emulator.members(one.id)) for one in self.emulator.segments()}
+
+
+@dataclass(frozen=True)
+class Exports:
+    """What the team's sources are when they are in a bucket."""
+
+    served: Served
+    team: Team
+
+    @classmethod
+    @contextmanager
+    def of(cls, team: Team) -> Iterator[Self]:
+        """From now on, in every checkout."""
+        with in_a_short_bucket() as served:
+            environment = team.work / "environments/production/environment.yaml"
+            text = environment.read_text().replace(f"{team.shared}/data", served.url)
+            environment.write_text(text)
+            team.commit("Read exports where they are")
+            team.git("push", "--quiet", "origin", "main")
+            yield cls(served, team)
+
+    def people(self, *numbers: int) -> None:
+        self.team.people(*numbers)
+        for file in (self.team.shared / "data").rglob("*.csv"):
+            self.served.store.put(str(file.relative_to(self.team.shared / "data")), file)
 
 
 def program(file: Path, arguments: str) -> None:

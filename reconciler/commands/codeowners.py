@@ -9,7 +9,7 @@ from reconciler.commands.options import OUTPUT, settings_of, with_options
 from reconciler.core.errors import ConfigurationError, RefusedError
 from reconciler.manifests import find_root
 from reconciler.manifests.ownership import manifests, reserved
-from reconciler.render.codeowners import OWNER, Owners, block, codeowners
+from reconciler.render.codeowners import NOBODY, OWNER, Owners, block, codeowners
 
 
 class Owner(click.ParamType[str]):
@@ -56,6 +56,12 @@ def _check(root: Path, file: Path) -> None:
         raise RefusedError(
             "this file has no rules of reconciler",
             remedy="end it with what `reconciler codeowners --admins @ORG/TEAM` prints",
+        )
+    if found.owners.unwritten:
+        raise RefusedError(
+            f"nobody owns anything: its rules name @{NOBODY}, which `init` wrote for you to replace",
+            remedy="remove the lines from `# reconciler codeowners …` on, and end it with what"
+            " `reconciler codeowners --admins @ORG/TEAM --owners @ORG/TEAM` prints, with your teams",
         )
     if not found.last:
         raise RefusedError(

@@ -81,7 +81,7 @@ def _examined(space: Workspace, settings: Settings, shown: Screen, only: str | N
         consents=access.consents,
         inspector=space.inspector,
         store=space.store,
-        sources=lambda audience: reachable(audience, space.data_root, today),
+        sources=lambda audience: reachable(audience, space.data(), today),
         clock=space.clock,
         who=settings.who,
         emulated=space.emulated,

@@ -4,7 +4,7 @@ import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import click
 
 from reconciler.commands.options import ENVIRONMENT, OUTPUT, Duration, settings_of, stop_event, with_options
 from reconciler.core.errors import ConfigurationError
+from reconciler.core.model import Desired
 from reconciler.core.quantities import duration as written
 from reconciler.disk.atomic import replace_file
 from reconciler.disk.private import HOME, private_directory
@@ -19,7 +20,8 @@ from reconciler.emulator.emulator import Emulator
 from reconciler.emulator.faults import ANY, KINDS, TOKEN
 from reconciler.emulator.gate import CONSENT_PATH
 from reconciler.emulator.operations import BY_ID
-from reconciler.manifests import environments, find_root, load
+from reconciler.manifests import environments, find_root, load_without_sources
+from reconciler.render.figures import stamp
 from reconciler.wiring import EMULATOR, emulator_file, open_emulator, seat_accounts
 
 
@@ -66,11 +68,12 @@ def _tell(environment: str, url: str) -> None:
 @ENVIRONMENT
 @with_options(OUTPUT)
 def reset(environment: str, **flags: Any) -> None:
-    """Forget all segments, members, faults and history; accounts and credentials stay."""
+    """Forget all segments, members, faults and history; accounts, credentials and the time stay."""
     with _opened(environment, flags) as emulator:
         emulator.reset()
     click.echo(f"{environment}: the emulator is empty; a state that knows its segments will miss them:")
-    click.echo(f"  to begin anew, remove the state as well (by default {HOME}/state/{environment})")
+    click.echo(f"  to begin anew, remove the state as well (by default {HOME}/state/{environment}),")
+    click.echo(f"  and for the real time {HOME}/{EMULATOR}/{environment}.sqlite, the emulator itself")
 
 
 @command.command()
@@ -84,7 +87,12 @@ def advance(environment: str, duration: float, **flags: Any) -> None:
     """
     with _opened(environment, flags) as emulator:
         emulator.advance(duration)
-    click.echo(f"{environment}: the emulator's clock is {written(timedelta(seconds=duration))} further")
+        now = datetime.fromtimestamp(emulator.now, UTC)
+    further = written(timedelta(seconds=duration))
+    click.echo(
+        f"{environment}: the emulator's clock is {further} further, at {stamp(now)};"
+        " other commands go by it, `:today` included"
+    )
 
 
 @command.command()
@@ -136,8 +144,20 @@ def _opened(environment: str, flags: dict[str, Any]) -> Iterator[Emulator]:
             "there is no environment of that name",
             remedy=f"environments here: {', '.join(environments(root))}",
         )
+    desired = load_without_sources(root, environment)
+    _refuse_elsewhere(desired)
     folder: Path = private_directory(root / HOME / EMULATOR)
     with open_emulator(emulator_file(folder, environment)) as emulator:
-        for account_id, retailers in seat_accounts(load(root, environment)).items():
+        for account_id, retailers in seat_accounts(desired).items():
             emulator.ensure_account(account_id, retailers)
         yield emulator
+
+
+def _refuse_elsewhere(desired: Desired) -> None:
+    """At a socket of this machine it may be the emulator that `serve` serves."""
+    name, endpoint = desired.environment.name, desired.environment.api.endpoint
+    if endpoint != EMULATOR and not endpoint.startswith("http://"):
+        raise ConfigurationError(
+            f"{name} is no environment on the emulator: its api.endpoint is {endpoint}",
+            remedy=f"name one that is, or try {name} with `plan {name} --emulate`, which needs none of this",
+        )

@@ -1,8 +1,9 @@
 """`init`: a repository that validates and plans at once."""
 
 import os
+import shlex
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,14 @@ from reconciler.commands.codeowners import Owner
 from reconciler.commands.options import OUTPUT, settings_of, with_options
 from reconciler.core.errors import ConfigurationError, Finding
 from reconciler.disk.atomic import explained
-from reconciler.scaffold import Automation
+from reconciler.manifests import find_root
+from reconciler.manifests.project import repository_of, within_repository
+from reconciler.render.codeowners import NOBODY, Owners
+from reconciler.scaffold import Automation, beside
 
 AUTOMATIONS = [one.value for one in Automation]
-README, IGNORED = "README.md", ".gitignore"
-"""What a new repository often has already, and the tool works the same without ours."""
-ADMINS, OWNERS = "@YOUR-ORG/reconciler-admins", "@YOUR-ORG/marketing"
+ENVIRONMENTS = "environments"
+ADMINS, OWNERS = f"@{NOBODY}/reconciler-admins", f"@{NOBODY}/marketing"
 
 
 @click.command(name="init")
@@ -29,24 +32,83 @@ ADMINS, OWNERS = "@YOUR-ORG/reconciler-admins", "@YOUR-ORG/marketing"
 def command(folder: str, ci: str, admins: str, owners: str, **flags: Any) -> None:
     """Make a repository in DIR: environments, an audience, example data, schemas, CI, CODEOWNERS.
 
-    Its sandbox plans and applies at once, on an emulator. Nothing is overwritten: a README.md and a
-    .gitignore that are there are left alone; whatever else is in the way is listed, and nothing is written.
+    Its sandbox plans and applies at once, on an emulator. Nothing is overwritten: README.md, .gitignore,
+    CODEOWNERS and the like that are there are left alone, and what to add to them is printed; whatever
+    else is in the way is listed, and nothing is written.
     """
     from reconciler.manifests.ownership import manifests, reserved
     from reconciler.manifests.schema import folder as schemas
-    from reconciler.render.codeowners import Owners, codeowners
-    from reconciler.scaffold.files import CODEOWNERS, repository
+    from reconciler.render.codeowners import codeowners
+    from reconciler.scaffold.files import repository
 
-    root = settings_of(flags).directory / folder
-    automation = Automation(ci)
-    files = repository(automation, schemas(), datetime.now(UTC).date())
-    kept = {name: files.pop(name) for name in (README, IGNORED) if os.path.lexists(root / name)}
-    _refuse(root, ["environments", *files, CODEOWNERS[automation]])
+    root, automation = settings_of(flags).directory / folder, Automation(ci)
+    _refuse_a_project(root)
+    place = _place_of_owners(root, automation)
+    files = beside.placed(repository(automation, schemas(), _today()), automation, place)
+    guide = _guide(root, files)
+    files = beside.guided(files, guide)
+    kept = {name: files.pop(name).decode() for name in beside.KEPT if name in files and _is(root / name)}
+    files = {name: content for name, content in files.items() if not _holds(root / name, content)}
+    _refuse(root, [*files])
+    around = _project_around(root)
     for name, content in files.items():
         _write(root / name, content)
-    rules = codeowners(manifests(root), reserved(root), Owners((admins,), (owners,)))
-    _write(root / CODEOWNERS[automation], rules.encode())
-    _say(folder, len(files) + 1, kept)
+    named = Owners((admins,), (owners,))
+    additions = {
+        name: [*beside.additions(name, ours, _content(root / name).decode(errors="replace"))]
+        for name, ours in kept.items()
+    }
+    if owned := _is(root / place):
+        additions[place] = [f"(echo; {named}) >> {place}"]
+    else:
+        _write(root / place, codeowners(manifests(root), reserved(root), named).encode())
+    _say(folder, len(files) + (not owned), guide, additions)
+    _warn(root, automation, around)
+
+
+def _today() -> date:
+    return datetime.now(UTC).date()
+
+
+def _refuse_a_project(root: Path) -> None:
+    if os.path.isdir(root / ENVIRONMENTS):  # noqa: PTH112 - False too where the system refuses to look
+        raise ConfigurationError(
+            f"this is a project already: it has a folder {ENVIRONMENTS}/",
+            remedy="work on in it (`reconciler validate`), or choose another folder",
+        )
+
+
+def _place_of_owners(root: Path, automation: Automation) -> str:
+    """The CODEOWNERS that counts, where there is one; ours would be put before it."""
+    places = beside.OWNED[automation]
+    return next((one for one in places if _is(root / one)), places[0])
+
+
+def _guide(root: Path, files: dict[str, bytes]) -> str:
+    there = root / beside.GUIDE
+    return beside.OUR_GUIDE if _is(there) and not _holds(there, files[beside.GUIDE]) else beside.GUIDE
+
+
+def _is(path: Path) -> bool:
+    return os.path.lexists(path)
+
+
+def _holds(path: Path, content: bytes) -> bool:
+    """It is there as it would be written."""
+    return _is(path) and _content(path) == content
+
+
+def _content(path: Path) -> bytes:
+    """Nothing of what is no file: a pipe would be waited for."""
+    with explained("read", path):
+        return path.read_bytes() if path.is_file() else b""
+
+
+def _project_around(root: Path) -> Path | None:
+    try:
+        return find_root(root)
+    except (ConfigurationError, OSError):
+        return None
 
 
 def _refuse(root: Path, names: list[str]) -> None:
@@ -81,24 +143,42 @@ def _write(path: Path, content: bytes) -> None:
         path.write_bytes(content)
 
 
-def _say(folder: str, count: int, kept: dict[str, bytes]) -> None:
-    enter = [] if folder == "." else [f"  cd {folder}"]
-    guide = "docs/ci.md" if README in kept else README
+def _say(folder: str, count: int, guide: str, additions: dict[str, list[str]]) -> None:
+    left = [*additions, *([beside.GUIDE] if guide != beside.GUIDE else [])]
+    enter = [] if folder == "." else [f"  cd {shlex.quote(folder)}"]
     lines = [
-        f"{count} files are written.{_left_alone(kept)} Next:",
+        f"{count} files are written.{_left_alone(left)} Next:",
         "",
         *enter,
         "  reconciler validate",
         "  reconciler plan sandbox",
         "  reconciler apply sandbox",
         "",
-        f"{guide} says what to do before production: account, bucket, secrets, teams, protected branch.",
+        *_before_production(guide, readme=beside.README not in additions),
     ]
+    for name, added in additions.items():
+        lines += ["", f"Add to {name}:", *(f"  {line}" for line in added)] if added else []
     click.echo("\n".join(lines))
 
 
-def _left_alone(kept: dict[str, bytes]) -> str:
-    lines = kept.get(IGNORED, b"").decode().splitlines()
-    ignored = " ".join(line for line in lines if not line.startswith("#"))
-    names = f" Left as they were: {', '.join(kept)}." if kept else ""
-    return names + (f" Add to {IGNORED}: {ignored}." if ignored else "")
+def _left_alone(names: list[str]) -> str:
+    return f" Left as they were: {', '.join(names)}." if names else ""
+
+
+def _before_production(guide: str, *, readme: bool) -> Iterator[str]:
+    what = "secrets, teams, protected branch"
+    if readme:
+        yield f"{beside.README} says what to do before production: account, bucket, {what}."
+    else:
+        yield "Before production: `reconciler validate` says where account, retailer and bucket are written;"
+        yield f"{guide} says the rest: {what}."
+
+
+def _warn(root: Path, automation: Automation, around: Path | None) -> None:
+    lines: list[str] = []
+    if around:
+        lines += [f"WARNING: it lies in another project, {around}: commands see the nearest one only."]
+    if within := within_repository(root):
+        lines += beside.to_move(automation, str(repository_of(root)), within)
+    if lines:
+        click.echo("\n".join(["", *lines]), err=True)

@@ -2,7 +2,7 @@
 
 import re
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,14 +11,21 @@ import click
 
 from reconciler.clock import Stop
 from reconciler.commands.completing import address_names, environment_names
-from reconciler.core.errors import ConfigurationError
+from reconciler.core.errors import ConfigurationError, Finding
 from reconciler.core.model import Address
+from reconciler.core.personal import shown_path
 from reconciler.settings import Settings, read_settings
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 DURATION = re.compile(r"^(\d+)(s|m|h|d)$")
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+_WORD = "(?:[a-z]{1,15}[0-9]{0,2}|[0-9]{1,3}[a-z]{0,2})"
+ADDRESS = re.compile(rf"{_WORD}(?:-{_WORD}){{0,7}}/{_WORD}(?:-{_WORD}){{0,7}}")
+"""Made of words, with few digits: what people call things, and what neither secrets nor ids look like."""
+MOST = 10
+"""Addresses that are listed."""
 
 STARTED_IN = "reconciler.directory"
 
@@ -119,10 +126,37 @@ def selected(only: tuple[str, ...], known: frozenset[Address]) -> frozenset[Addr
     """The addresses meant by `--only`; all when it is not given. Unknown ones are refused."""
     if not only:
         return known
-    wanted = frozenset(Address.parse(text) for text in only)
-    if unknown := sorted(wanted - known):
-        raise ConfigurationError(
-            "one of the addresses given is not here" if len(unknown) == 1 else "addresses given are not here",
-            remedy=f"addresses here: {', '.join(map(str, sorted(known)))}",
-        )
-    return wanted
+    texts = {text: Address.parse(text) for text in only}
+    unknown = [text for text, address in texts.items() if address not in known]
+    if unknown:
+        raise _not_here(unknown, sorted(map(str, known)))
+    return frozenset(texts.values())
+
+
+def _not_here(unknown: Sequence[str], known: Sequence[str]) -> ConfigurationError:
+    told = [_unlike(text, known) for text in unknown]
+    here = f"addresses here: {', '.join(known[:MOST])}" if known else "there are no addresses here"
+    here += f" and {len(known) - MOST} more" if len(known) > MOST else ""
+    if len(told) > 1:
+        return ConfigurationError(f"{len(told)} addresses given are not here", remedy=here, findings=told)
+    first = told[0].remedy
+    return ConfigurationError(told[0].problem, remedy=f"{first}{_between(first)}{here}")
+
+
+def _between(remedy: str) -> str:
+    return "; " if remedy and not remedy.endswith("?") else " " if remedy else ""
+
+
+def _unlike(text: str, known: Sequence[str]) -> Finding:
+    """What was typed is repeated only if it can be nothing but an address: see `REPEATABLE` in `cli`."""
+    from reconciler.manifests.wording import nearest
+
+    if "/" not in text:
+        ends = [one for one in known if nearest(text, one.split("/"))]
+        meant = f": did you mean {' or '.join(ends[:3])}?" if ends else ""
+        problem = "an address given has no `/`"
+        return Finding("", problem, f"write DESTINATION/AUDIENCE{meant}")
+    repeated = ADDRESS.fullmatch(text) and shown_path(text) == text
+    problem = f"there is no address {text}" if repeated else "an address given is not here"
+    near = nearest(text, known)
+    return Finding("", problem, f"did you mean {near}?" if near else "")

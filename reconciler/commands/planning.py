@@ -84,7 +84,8 @@ def make_plan(space: Workspace, state: StateReader, only: tuple[str, ...], told:
         space.clock.check()
         told.doing(what)
 
-    observed = observe(space.desired, addresses, space.readers(), known, engine, space.clock, doing)
+    readers = space.readers()
+    observed = space.dated(observe(space.desired, addresses, readers, known, engine, space.clock, doing))
     told.doing("")
     space.clock.check()
     desired = replace(space.desired, notes=(*space.desired.notes, *space.notes()))

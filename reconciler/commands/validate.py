@@ -1,6 +1,7 @@
 """`validate`: everything that can be found wrong without Criteo."""
 
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from reconciler.commands.completing import environment_names
 from reconciler.commands.options import OUTPUT, SOURCES, settings_of, with_options
 from reconciler.core.errors import ConfigurationError, Finding
 from reconciler.core.model import Desired
-from reconciler.manifests import environments, find_root, load_anywhere
+from reconciler.manifests import environments, find_root, load_anywhere, shared_states
 
 
 @click.command(name="validate")
@@ -29,7 +30,7 @@ def command(names: tuple[str, ...], **flags: Any) -> None:
 
     settings = settings_of(flags)
     root = find_root(settings.directory)
-    findings: list[Finding] = []
+    findings: list[Finding] = [*shared_states(root, names or environments(root))]
     valid: list[Desired] = []
     for name in names or environments(root):
         try:
@@ -39,11 +40,17 @@ def command(names: tuple[str, ...], **flags: Any) -> None:
             continue
         found = check_all(desired.audiences, _data_root(root, desired), datetime.now(UTC).date())
         findings += found
-        valid += [] if found else [desired]
+        valid += [] if found else [_noted(desired)]
     if findings:
         count = "a problem was" if len(findings) == 1 else f"{len(findings)} problems were"
         raise ConfigurationError(f"{count} found", findings=findings)
     print_validated(valid, console(sys.stdout, settings.colour))
+
+
+def _noted(desired: Desired) -> Desired:
+    """Placeholders are no problem before anything is done with them."""
+    notes = (f"{one.where}: {one.problem}: {one.remedy}" for one in desired.placeholders)
+    return replace(desired, notes=(*desired.notes, *notes))
 
 
 def _data_root(root: Path, desired: Desired) -> str:

@@ -7,6 +7,8 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Literal
 
+from reconciler.core.errors import Finding
+
 
 class IdentifierType(StrEnum):
     """Kinds of identifier a contact list can hold (OpenAPI `RmContactListCreateV1`)."""
@@ -193,6 +195,7 @@ class Source:
     """Where rows come from. `pinned`: only the very people that were approved may be sent.
 
     `root` and `sample_rows` are what the environment declares for all sources, whatever a flag says.
+    `place` is where the files are named.
     """
 
     files: tuple[str, ...]
@@ -202,6 +205,7 @@ class Source:
     root: str = ""
     sample_rows: int | None = None
     place: Place = Place("", 0, 0)
+    where_place: Place = Place("", 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +248,10 @@ class SegmentKey:
 
 @dataclass(frozen=True, slots=True)
 class SegmentSpec:
-    """One audience in one destination: the segment that should exist at Criteo."""
+    """One audience in one destination: the segment that should exist at Criteo.
+
+    `reached` is where Criteo is declared to be: the endpoint, and where tokens are issued.
+    """
 
     address: Address
     name: str
@@ -252,12 +259,16 @@ class SegmentSpec:
     key: SegmentKey
     credential: str
     audience: Audience
+    reached: tuple[str, str] = ("", "")
     place: Place = Place("", 0, 0)
 
     @property
     def definition(self) -> str:
-        """Digest of all that a reviewer approves: never of members, never of where it is written."""
-        audience = self.audience
+        """Digest of all that a reviewer approves: never of members, never of where it is written.
+
+        Guards are part of it: a limit that is loosened beside a plan lets through what nobody saw.
+        """
+        audience, age = self.audience, self.audience.source.max_age
         stated: dict[str, object] = {
             "address": str(self.address),
             "name": self.name,
@@ -267,6 +278,9 @@ class SegmentSpec:
             "sample": audience.source.sample_rows,
             "columns": sorted(audience.columns),
             "exclude": [[list(e.files), sorted(e.columns)] for e in audience.exclude],
+            "guards": asdict(audience.guards),
+            "maxAge": age.total_seconds() if age else None,
+            "reached": [*self.reached, self.credential],
         }
         if audience.source.pinned:
             stated["pinned"] = True  # only then: what was applied before there was such a thing stays applied
@@ -275,12 +289,16 @@ class SegmentSpec:
 
 @dataclass(frozen=True, slots=True)
 class Desired:
-    """All that the manifests of one environment ask for; `notes` are warnings for the reader."""
+    """All that the manifests of one environment ask for; `notes` are warnings for the reader.
+
+    With `placeholders` in them they can be looked at, and nothing real can be done.
+    """
 
     environment: Environment
     credentials: tuple[Credential, ...]
     segments: tuple[SegmentSpec, ...]
     notes: tuple[str, ...] = ()
+    placeholders: tuple[Finding, ...] = ()
 
     @property
     def audiences(self) -> tuple[Audience, ...]:

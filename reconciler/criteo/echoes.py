@@ -9,10 +9,10 @@ from collections.abc import Iterable, Iterator
 from functools import cached_property
 from urllib.parse import quote_plus
 
+from reconciler.core.personal import HIDDEN, personal
 from reconciler.core.secret import Secret
 
 WITHHELD = "(withheld)"
-PERSONAL_WITHHELD = "(withheld: it looks like personal data)"
 GIVEAWAY = 12
 """Characters in a row that can't be there by chance."""
 LONGEST = 500
@@ -23,11 +23,6 @@ DEEPEST = 12
 """Levels of an answer; nothing that is read lies deeper."""
 TRACES = frozenset({"traceId", "traceIdentifier"})
 """Look like hashes, and are none."""
-PERSONAL = re.compile(
-    r"[\w.+-]+@(?:[\w-]+\.)+[^\W\d_]{2,}"
-    r"|(?<![0-9A-Za-z])(?:[0-9a-fA-F]{64}|[0-9a-fA-F]{32})(?![0-9A-Za-z])"
-    r"|(?<!\w)\+[1-9](?:[ ().-]{0,2}[0-9]){7,14}(?![0-9])"
-)
 
 
 class Sent:
@@ -88,6 +83,6 @@ def without_echoes(body: object, sent: Sent, key: str = "", depth: int = 0) -> o
         return body  # never shown, and what it says decides whether a call happened
     if not isinstance(body, str):
         return body
-    if key not in TRACES and PERSONAL.search(body):
-        return PERSONAL_WITHHELD
+    if key not in TRACES and personal(body):
+        return HIDDEN
     return WITHHELD if sent.is_in(body) else body

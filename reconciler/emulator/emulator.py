@@ -32,11 +32,10 @@ class Credentials:
 class Emulator:
     """Any number of processes may open the same file; all see the same world and clock."""
 
-    def __init__(self, path: Path, database: Database, clock: Callable[[], float]) -> None:
+    def __init__(self, path: Path, database: Database) -> None:
         self.path = path
         self.app: flask.Flask = build(Gate(database))
         self._database = database
-        self._clock = clock
 
     @classmethod
     def open(
@@ -49,7 +48,7 @@ class Emulator:
         """Creates the file if there is none. Switches not given are those kept in the file."""
         database = Database(Path(path), clock)
         database.prepare(switches)
-        return cls(Path(path), database, clock)
+        return cls(Path(path), database)
 
     def close(self) -> None:
         self._database.close()
@@ -131,9 +130,9 @@ class Emulator:
             pass
 
     def reset(self) -> None:
-        """Forgets all but the accounts, the credentials and the switches."""
+        """Forgets all but the accounts, the credentials, the switches and the time."""
         with self._database.session() as session:
-            database.reset(session, self._clock())
+            database.reset(session)
 
     def fault(
         self,

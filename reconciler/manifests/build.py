@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+from reconciler.core.errors import Finding
 from reconciler.core.marks import mark, marked
 from reconciler.core.model import (
     SEALING_KEY,
@@ -31,7 +32,9 @@ from reconciler.manifests.nodes import Document, Step
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
-def build(inventory: Inventory, data_root: str | None, notes: tuple[str, ...]) -> Desired:
+def build(
+    inventory: Inventory, data_root: str | None, notes: tuple[str, ...], placeholders: tuple[Finding, ...]
+) -> Desired:
     """Puts the environment together; segments are sorted by address."""
     home = inventory.named["Environment"][inventory.environment]
     environment = _environment(home.root.value, data_root)
@@ -53,6 +56,7 @@ def build(inventory: Inventory, data_root: str | None, notes: tuple[str, ...]) -
         credentials=tuple(_credential(one) for _, one in sorted(inventory.named["Credential"].items())),
         segments=tuple(sorted(segments, key=lambda spec: spec.address)),
         notes=notes,
+        placeholders=placeholders,
     )
 
 
@@ -130,7 +134,8 @@ def _audience(document: Document, environment: Environment, root: str) -> Audien
             pinned=source.get("pinned", False),
             root=root,
             sample_rows=environment.sample_rows,
-            place=document.place("source", "where" if "where" in source else "files"),
+            place=document.place("source", "files"),
+            where_place=document.place("source", "where"),
         ),
         columns=_columns(value),
         exclude=tuple(_exclusion(document, index) for index in range(len(value.get("exclude", [])))),
@@ -166,6 +171,7 @@ def _segment(
         key=SegmentKey(seat.account_id, seat.retailer_id, identifier_type, form),
         credential=value["credential"],
         audience=audience,
+        reached=(environment.api.endpoint, environment.api.token_url),
         place=place,
     )
 

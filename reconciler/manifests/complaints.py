@@ -1,6 +1,7 @@
 """What jsonschema found → flaws in our words: its own messages quote values, so none of them is used."""
 
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from reconciler.core.model import Place
@@ -11,6 +12,7 @@ from reconciler.manifests.wording import choices, label, nearest
 if TYPE_CHECKING:
     from jsonschema import ValidationError
 
+_START, _GROUP = re.compile("[1-9][0-9]{0,2}"), re.compile("[0-9]{3}")
 _ABOUT_KEYS = frozenset({"additionalProperties", "required", "uniqueItems"})
 _TYPES = {
     "object": ("a mapping (`key: value`)", "write its keys below it, indented, or in { }"),
@@ -98,10 +100,23 @@ def _subject(path: tuple[Step, ...]) -> str:
 
 def _tell_unknown(error: _Error) -> Iterator[Flaw]:
     known = error.part.get("properties", {})
+    before = ""
     for key in error.given:
-        if key not in known:
+        number, before = _with_comma(before, key, error.given), key
+        if number:
+            place = error.document.key_place(*error.path, key)
+            yield _flaw(place, "a comma in a number ends it", f"write {number}, without a comma")
+        elif key not in known:
             remedy = _home(error.document.kind, key) or _other_kind(key, known) or choices(key, known)
             yield _flaw(error.document.key_place(*error.path, key), f"unknown key {label(key)}", remedy)
+
+
+def _with_comma(before: str, key: str, given: dict[str, Any]) -> str:
+    """`{rows: 1,000}` is `rows: 1` and a key without a value to YAML. What was meant, if it is that."""
+    start = given.get(before)
+    if given[key] is not None or not _GROUP.fullmatch(key) or not isinstance(start, str):
+        return ""
+    return f"{start}{key}" if _START.fullmatch(start) else ""
 
 
 def _home(kind: str, key: str) -> str:
@@ -128,22 +143,35 @@ def _tell_missing(error: _Error) -> Iterator[Flaw]:
             yield _flaw(error.place, f"`{key}` is missing from {error.subject}", remedy)
 
 
-def _properties(kind: str, path: tuple[Step, ...]) -> dict[str, Any]:
+def _properties(kind: str, path: Sequence[Step]) -> dict[str, Any]:
+    found: dict[str, Any] = _part(kind, path).get("properties", {})
+    return found
+
+
+def _part(kind: str, path: Sequence[Step]) -> dict[str, Any]:
+    """The schema of what stands at a path."""
     part: dict[str, Any] = schema.load(kind)
     for step in path:
         fixed = part.get("properties", {})
         part = fixed[step] if step in fixed else part.get("items") or part.get("additionalProperties") or {}
-    found: dict[str, Any] = part.get("properties", {})
-    return found
+    return part
 
 
 def _tell_type(error: _Error) -> Iterator[Flaw]:
     wanted = error.wanted if isinstance(error.wanted, str) else ""
     what, remedy = _TYPES.get(wanted, ("a whole number", "write digits only, such as 1000"))
     if error.given is None:
-        yield _flaw(error.place, f"{error.subject} has no value", f"write {what}, or remove the key")
+        yield _flaw(error.place, f"{error.subject} has no value", f"write {what}{_or_not(error)}")
     else:
         yield _flaw(error.place, f"{error.subject} must be {what}", remedy)
+
+
+def _or_not(error: _Error) -> str:
+    """Only what need not be there can be removed."""
+    *above, last = error.path or ("",)
+    if isinstance(last, int):
+        return ", or remove the item"
+    return "" if last in _part(error.document.kind, above).get("required", ()) else ", or remove the key"
 
 
 def _tell_enum(error: _Error) -> Iterator[Flaw]:
@@ -167,7 +195,7 @@ def _tell_long(error: _Error) -> Iterator[Flaw]:
 
 
 def _tell_empty(error: _Error) -> Iterator[Flaw]:
-    yield _flaw(error.place, f"{error.subject} is empty", "fill it in, or remove the key")
+    yield _flaw(error.place, f"{error.subject} is empty", f"fill it in{_or_not(error)}")
 
 
 def _tell_repeated(error: _Error) -> Iterator[Flaw]:

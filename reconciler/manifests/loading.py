@@ -11,6 +11,7 @@ from reconciler.manifests.build import build
 from reconciler.manifests.complaints import of_unknown_kind, validate
 from reconciler.manifests.inventory import Inventory
 from reconciler.manifests.nodes import Document, Flaw, findings
+from reconciler.manifests.placeholders import placeholders
 from reconciler.manifests.reading import Reading, read
 from reconciler.manifests.schema import KINDS
 from reconciler.manifests.traps import inspect
@@ -23,17 +24,15 @@ def load(root: Path, environment: str, *, data_root: str | None = None) -> Desir
     """What the manifests of one environment ask for; `data_root` replaces the declared one."""
     flaws, inventory = _declared(root, environment)
     flaws += sources.check(inventory, root, data_root)
-    return _built(flaws, inventory, data_root, (*sources.notes(inventory, root, data_root),))
+    return _built(flaws, inventory, data_root, ())
 
 
 def load_anywhere(root: Path, environment: str, *, data_root: str | None = None) -> Desired:
     """The same where the data may be on another machine: then that is noted."""
-    if data_root:
-        return load(root, environment, data_root=data_root)
     flaws, inventory = _declared(root, environment)
-    if not sources.are_elsewhere(inventory, root):
-        flaws += sources.check(inventory, root, None)
-    return _built(flaws, inventory, None, (*sources.notes(inventory, root, None),))
+    if data_root or not sources.are_elsewhere(inventory, root):
+        flaws += sources.check(inventory, root, data_root)
+    return _built(flaws, inventory, data_root, (*sources.notes(inventory, root, data_root),))
 
 
 def load_without_sources(root: Path, environment: str, *, data_root: str | None = None) -> Desired:
@@ -59,7 +58,8 @@ def declared(root: Path, environment: str) -> Inventory:
 
 def _built(flaws: list[Flaw], inventory: Inventory, data_root: str | None, notes: tuple[str, ...]) -> Desired:
     _refuse(flaws, inventory.environment)
-    return build(inventory, data_root, (*_version_notes(inventory), *notes, *links.notes(inventory)))
+    noted = (*_version_notes(inventory), *notes, *links.notes(inventory))
+    return build(inventory, data_root, noted, placeholders(inventory))
 
 
 def _refuse(flaws: list[Flaw], environment: str) -> None:

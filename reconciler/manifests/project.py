@@ -23,10 +23,14 @@ def find_root(start: Path) -> Path:
 
 def within_repository(root: Path) -> str:
     """Where a project is in its repository: as `audiences/`, "" where it is all of it, or in none."""
-    here = root.resolve()
-    repository = next((folder for folder in (here, *here.parents) if (folder / ".git").exists()), here)
-    within = here.relative_to(repository).as_posix()
+    within = root.resolve().relative_to(repository_of(root)).as_posix()
     return "" if within == "." else f"{within}/"
+
+
+def repository_of(root: Path) -> Path:
+    """The root of the repository that a project is in; its own, where it is in none."""
+    here = root.resolve()
+    return next((folder for folder in (here, *here.parents) if (folder / ".git").exists()), here)
 
 
 def environments(root: Path) -> tuple[str, ...]:

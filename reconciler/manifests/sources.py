@@ -1,26 +1,19 @@
 """Whether the files that manifests name are there, as far as a local disk can tell."""
 
-import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+from reconciler.buckets import is_bucket
 from reconciler.manifests.inventory import Inventory
 from reconciler.manifests.nodes import Document, Flaw, Rank, Step
-
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
-
-
-def is_remote(data_root: str) -> bool:
-    """An object store, which no version reads yet."""
-    return bool(_URL.match(data_root))
 
 
 def check(inventory: Inventory, root: Path, data_root: str | None) -> Iterator[Flaw]:
     """Every pattern must match a file below the data root; `data_root` overrides the environment's."""
     home = inventory.home
     declared = _declared(inventory, data_root)
-    if home is None or not declared or is_remote(declared):
+    if home is None or not declared or is_bucket(declared):
         return
     if not (root / declared).is_dir():
         what = "the folder given as --data-root" if data_root else "the data folder"
@@ -33,11 +26,12 @@ def check(inventory: Inventory, root: Path, data_root: str | None) -> Iterator[F
 def are_elsewhere(inventory: Inventory, root: Path) -> bool:
     """The declared folder is not on this machine, as in a job that gets no data."""
     declared = _declared(inventory, None)
-    return bool(declared) and not is_remote(declared) and not (root / declared).is_dir()
+    return bool(declared) and not is_bucket(declared) and not (root / declared).is_dir()
 
 
 def _declared(inventory: Inventory, data_root: str | None) -> str:
-    return data_root or (inventory.home and inventory.home.value("data", "root")) or ""
+    declared = data_root or (inventory.home and inventory.home.value("data", "root")) or ""
+    return declared.removeprefix("file://")
 
 
 def _missing(inventory: Inventory, folder: Path) -> Iterator[Flaw]:
@@ -73,7 +67,7 @@ def notes(inventory: Inventory, root: Path, data_root: str | None) -> Iterator[s
     if inventory.home is None:
         return
     place = inventory.home.place("data", "root")
-    if is_remote(_declared(inventory, data_root)):
-        yield f"{place}: an object store can't be read yet: sync or mount it, and give --data-root"
+    if is_bucket(_declared(inventory, data_root)):
+        yield f"{place}: sources are in an object store, so that they are not checked here"
     elif not data_root and are_elsewhere(inventory, root):
         yield f"{place}: the data folder is not here, so that sources are not checked"

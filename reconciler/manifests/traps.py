@@ -3,11 +3,11 @@
 import re
 from collections.abc import Iterator
 
+from reconciler.core.personal import personal
 from reconciler.manifests.nodes import Document, Flaw, Node, Rank, walk
 from reconciler.manifests.schema import TYPED
-from reconciler.manifests.wording import personal
 
-_FREE_TEXT = frozenset({"title", "description", "where", "namePrefix", "nameSuffix"})
+FREE_TEXT = frozenset({"title", "description", "where", "namePrefix", "nameSuffix"})
 _STRICT = frozenset(
     {
         "clientId",
@@ -61,7 +61,7 @@ def inspect(document: Document) -> Iterator[Flaw]:
                 f"other YAML readers (editors, CI linters) read this as {_READ_AS[str(found.lastgroup)]}",
                 "put quotes around it: it is text here",
             )
-        if name in _FREE_TEXT and _COMMENT.match(document.text, node.end):
+        if name in FREE_TEXT and _COMMENT.match(document.text, node.end):
             yield Flaw(
                 document.at(node),
                 Rank.TRAP,

@@ -3,24 +3,11 @@
 import re
 from collections.abc import Iterable
 
+from reconciler.core.personal import personal
+
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _KEY = re.compile(r"[A-Za-z][A-Za-z_-]{0,40}[0-9]{0,2}")
 """Digits are rare in keys; customer ids and secrets are full of them."""
-_HASH = r"(?<![0-9A-Za-z])(?:[0-9a-fA-F]{64}|[0-9a-fA-F]{32})(?![0-9A-Za-z])"
-_PERSONAL = re.compile(
-    r"(?P<mail>[\w.+-]+@(?:[\w-]+\.)+[^\W\d_]{2,})"
-    rf"|(?P<hash>{_HASH})"
-    r"|(?P<phone>(?<!\w)\+[1-9](?:[ ().-]{0,2}[0-9]){7,14}(?![0-9]))"
-)
-_PERSONAL_NAMES = {"mail": "an e-mail address", "hash": "a hashed identifier", "phone": "a phone number"}
-
-
-def personal(text: str) -> str:
-    """What kind of personal data a text seems to hold; "" when none."""
-    if len(text) < 32 and "@" not in text and "+" not in text:
-        return ""
-    found = _PERSONAL.search(text)
-    return _PERSONAL_NAMES[str(found.lastgroup)] if found else ""
 
 
 def label(key: str) -> str:

@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import IntEnum
-from pathlib import Path
 
 import duckdb
 
@@ -20,6 +19,7 @@ from reconciler.core.model import Audience, Form, IdentifierType, Place
 from reconciler.members import readings, sql
 from reconciler.members.database import is_out_of_room, literal, storage_errors
 from reconciler.members.prepare import Prepared, identifier, prepare, suited, typed_rows
+from reconciler.members.roots import DataRoot
 from reconciler.members.snapshots import Snapshots
 from reconciler.members.sources import moved, unreadable
 from reconciler.members.sql import Class
@@ -51,7 +51,7 @@ class Builder:
     """One build: a cursor of its own, whose temporary tables go with it."""
 
     cursor: duckdb.DuckDBPyConnection
-    root: Path
+    root: DataRoot
     snapshots: Snapshots
     sample_rows: int | None
 
@@ -222,12 +222,12 @@ class Builder:
         ):
             named = ", ".join(prepared.condition.columns)
             remedy = "use try_cast or try_strptime for values that may not convert"
-            return Finding(str(table.place), f"`where` fails on a value of {named}", remedy)
+            return Finding(str(prepared.condition.place), f"`where` fails on a value of {named}", remedy)
         one = next(
             (one for one in prepared.lists if any(str(file) in str(error) for file in one.table.files)), None
         )
         table = one.table if one else table
-        return unreadable(error, self.root, table.files, table.place)
+        return unreadable(error, self.root.folder, table.files, table.place)
 
 
 def _odd(place: Place, columns: str) -> Finding:

@@ -8,13 +8,13 @@ from typing import Self
 
 import duckdb
 
-from reconciler.core.errors import ConfigurationError
 from reconciler.core.members import Batch, Delta, SnapshotRef, Target
 from reconciler.core.model import Audience, Form
 from reconciler.core.receipt import Holding, window
 from reconciler.members import delta
 from reconciler.members.build import Builder, Kind
 from reconciler.members.database import connect, storage_errors
+from reconciler.members.roots import DataRoot
 from reconciler.members.scratch import Scratch
 from reconciler.members.snapshots import Snapshots
 
@@ -24,7 +24,7 @@ class DuckDbEngine:
 
     def __init__(
         self,
-        data_root: str,
+        root: DataRoot,
         work: Path,
         fetch: Callable[[SnapshotRef], str],
         key: bytes,
@@ -32,14 +32,14 @@ class DuckDbEngine:
         memory_limit: str = "1GB",
         threads: int | None = None,
     ) -> None:
-        self._root = local(data_root)
+        self._root = root
         self._sample_rows = sample_rows
         work = work.resolve()
         work.mkdir(mode=0o700, parents=True, exist_ok=True)
         with storage_errors("starting DuckDB"):
             self._scratch = Scratch(work)
             self._database = connect(
-                (self._root, self._scratch.folder), self._scratch.folder, memory_limit, threads
+                (root.folder, self._scratch.folder), self._scratch.folder, memory_limit, threads
             )
         self._snapshots = Snapshots(self._scratch.folder, fetch, key)
 
@@ -91,19 +91,3 @@ class DuckDbEngine:
 
     def _cursor(self) -> contextlib.closing[duckdb.DuckDBPyConnection]:
         return contextlib.closing(self._database.cursor())
-
-
-def is_remote(data_root: str) -> bool:
-    """An object store, in the form `scheme://…`."""
-    return "://" in data_root.removeprefix("file://")
-
-
-def local(data_root: str) -> Path:
-    """Sources are read from local folders only; DuckDB 2.0 has no extension for object stores on PyPI."""
-    path = data_root.removeprefix("file://")
-    if is_remote(path):
-        raise ConfigurationError(
-            f"data.root: {path.partition('://')[0]}:// can't be read yet",
-            remedy="sync or mount the bucket, and give the folder with --data-root",
-        )
-    return Path(path).resolve()

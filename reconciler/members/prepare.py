@@ -13,6 +13,7 @@ from reconciler.core.model import Audience, Exclusion, IdentifierType, Place
 from reconciler.members import readings, sources, where
 from reconciler.members.database import is_out_of_room, name
 from reconciler.members.readings import Reading
+from reconciler.members.roots import DataRoot
 from reconciler.members.sources import Table
 from reconciler.members.where import Condition
 
@@ -36,11 +37,11 @@ class Prepared:
     lists: tuple[Listed, ...]
 
 
-def prepare(cursor: duckdb.DuckDBPyConnection, root: Path, audience: Audience, today: date) -> Prepared:
+def prepare(cursor: duckdb.DuckDBPyConnection, root: DataRoot, audience: Audience, today: date) -> Prepared:
     """Raises ConfigurationError with everything that is wrong."""
-    if not root.is_dir():
+    if not root.folder.is_dir():
         finding = Finding(
-            str(audience.source.place), f"there is no folder {root}", "check data.root, or --data-root"
+            str(audience.source.place), f"there is no folder {root.folder}", "check data.root, or --data-root"
         )
         raise ConfigurationError(f"{audience.name}: no data root", findings=(finding,))
     findings: list[Finding] = []
@@ -51,7 +52,7 @@ def prepare(cursor: duckdb.DuckDBPyConnection, root: Path, audience: Audience, t
     condition: Condition = where.ALWAYS
     meanings: Mapping[str, Reading] = {}
     if table:
-        with _reading(root, table.files, table.place, findings):
+        with _reading(root.folder, table.files, table.place, findings):
             condition, meanings = _condition(cursor, audience, table, today, findings)
     if findings or not table:
         raise ConfigurationError(f"{audience.name}: its sources can't be used as declared", findings=findings)
@@ -70,7 +71,7 @@ def _reading(root: Path, files: Sequence[Path], place: Place, findings: list[Fin
 
 def _table(
     cursor: duckdb.DuckDBPyConnection,
-    root: Path,
+    root: DataRoot,
     files: tuple[str, ...],
     place: Place,
     columns: Mapping[str, Place],
@@ -78,8 +79,8 @@ def _table(
 ) -> Table | None:
     try:
         found = sources.locate(root, files, place)
-        with _reading(root, found, place, findings):
-            table = sources.describe(cursor, root, found, place)
+        with _reading(root.folder, found, place, findings):
+            table = sources.describe(cursor, root.folder, found, place)
             lacking = sources.missing(table, columns)
             findings += lacking or sources.rounded(cursor, table, columns)
             return table
@@ -96,7 +97,7 @@ def _places(named: Audience | Exclusion, otherwise: Place) -> dict[str, Place]:
 
 def _listed(
     cursor: duckdb.DuckDBPyConnection,
-    root: Path,
+    root: DataRoot,
     exclusion: Exclusion,
     columns: Mapping[IdentifierType, str],
     findings: list[Finding],
@@ -113,7 +114,7 @@ def _listed(
 def _condition(
     cursor: duckdb.DuckDBPyConnection, audience: Audience, table: Table, today: date, findings: list[Finding]
 ) -> tuple[Condition, Mapping[str, Reading]]:
-    place = audience.source.place
+    place = audience.source.where_place
     known = {one.casefold(): one for one in table.names}
     condition = where.parse(cursor, audience.source.where, known, today, place)
     if isinstance(condition, Finding):
@@ -141,7 +142,7 @@ def suited(
 ) -> Finding | None:
     """Whether the expression suits what its columns mean."""
     words = readings.words(table, meanings, condition.columns)
-    return where.fit(cursor, condition, typed_rows(table, condition, meanings, ()), words, table.place)
+    return where.fit(cursor, condition, typed_rows(table, condition, meanings, ()), words, condition.place)
 
 
 def typed_rows(

@@ -21,7 +21,9 @@ import duckdb
 from reconciler.core.errors import ConfigurationError, Finding
 from reconciler.core.identifiers import BLANKS
 from reconciler.core.model import Place
+from reconciler.core.personal import shown_path
 from reconciler.members.database import literal, name
+from reconciler.members.roots import DataRoot, MovedError
 from reconciler.members.stamps import Stamp, stamp
 
 Family = Literal["csv", "json", "parquet"]
@@ -94,33 +96,39 @@ class Table:
         return f"coalesce(json_type({name(column)}) IN ('DOUBLE', 'BOOLEAN', 'OBJECT', 'ARRAY'), false)"
 
 
-def locate(root: Path, patterns: Sequence[str], place: Place) -> tuple[Path, ...]:
-    """The files of a source, each once, in a fixed order; every problem is a finding."""
-    findings, found = [], set()
+def locate(root: DataRoot, patterns: Sequence[str], place: Place) -> tuple[Path, ...]:
+    """The files of a source, each once, in a fixed order, ready to be read; every problem is a finding."""
+    findings, found = [], set[Path]()
     for pattern in patterns:
         if "://" in pattern or Path(pattern).is_absolute() or ".." in Path(pattern).parts:
             findings.append(
                 _finding(place, "a source file lies outside the data root", "give a path relative to it")
             )
             continue
-        matches = [
-            path for path in root.glob(pattern) if path.is_file() and not path.name.startswith((".", "_"))
-        ]
+        matches = [path for path in root.matching(pattern) if not path.name.startswith((".", "_"))]
         if not matches:
             remedy = "check the path: it is relative to data.root, or to --data-root"
-            findings.append(_finding(place, f"no file matches {pattern}", remedy))
-        if not all(path.resolve().is_relative_to(root) for path in matches):
+            findings.append(_finding(place, f"no file matches {shown_path(pattern)}", remedy))
+        if not all(path.resolve().is_relative_to(root.folder) for path in matches):
             remedy = "copy the file, or make the folder it is in the data root"
-            findings.append(_finding(place, f"{pattern} leads out of the data root by a link", remedy))
+            findings.append(
+                _finding(place, f"{shown_path(pattern)} leads out of the data root by a link", remedy)
+            )
         found.update(matches)
     findings += [
-        _finding(place, f"{_shown(root, one)} is of no kind that can be read", _KINDS)
+        _finding(place, f"{_shown(root.folder, one)} is of no kind that can be read", _KINDS)
         for one in sorted(found)
         if family(one) is None
     ]
     if findings:
         raise ConfigurationError("sources can't be found", findings=findings)
-    return tuple(sorted(found))
+    files = tuple(sorted(found))
+    try:
+        root.bring(files)
+    except MovedError as error:
+        finding = _changed(root.folder, error.file, place)
+        raise ConfigurationError("sources can't be read", findings=[finding]) from None
+    return files
 
 
 _KINDS = "use .csv, .tsv, .jsonl, .ndjson, .json or .parquet; text may be packed as .gz or .zst"
@@ -159,9 +167,13 @@ def moved(table: Table) -> Finding | None:
     """A file that is not what it was when it was first looked at: nobody knows what was read of it."""
     for one in table.stamps:
         if not one.holds():
-            remedy = "write it beside, rename it into its place when it is whole, and run again"
-            return _finding(table.place, f"{_shown(table.root, one.file)} changed while it was read", remedy)
+            return _changed(table.root, one.file, table.place)
     return None
+
+
+def _changed(root: Path, file: Path, place: Place) -> Finding:
+    remedy = "write it beside, rename it into its place when it is whole, and run again"
+    return _finding(place, f"{_shown(root, file)} changed while it was read", remedy)
 
 
 def _list(files: Sequence[Path]) -> str:
@@ -323,7 +335,7 @@ def shown(column: str) -> str:
 
 
 def _shown(root: Path, file: Path) -> str:
-    return str(file.relative_to(root)) if file.is_relative_to(root) else file.name
+    return shown_path(file.relative_to(root).as_posix() if file.is_relative_to(root) else file.name)
 
 
 def _finding(place: Place, problem: str, remedy: str = "") -> Finding:

@@ -58,13 +58,14 @@ _TOKENS = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|--[^\n]*|/\*.*?\*/|\$\w*\
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A checked expression in brackets, and the columns it names; without a `where`, `true`."""
+    """A checked expression in brackets, the columns it names, and where; without a `where`, `true`."""
 
     sql: str
     columns: tuple[str, ...]
+    place: Place
 
 
-ALWAYS = Condition("(true)", ())
+ALWAYS = Condition("(true)", (), Place("", 0, 0))
 
 
 def parse(
@@ -88,7 +89,7 @@ def parse(
     problem = _forbidden(tree) or (_foreign(named, columns) if columns is not None else None)
     if problem:
         return Finding(str(place), f"`where` {problem[0]}", problem[1])
-    return Condition(condition, tuple({one.casefold(): one for one in named}.values()))
+    return Condition(condition, tuple({one.casefold(): one for one in named}.values()), place)
 
 
 _EXPRESSION = "write what stands after WHERE in SQL, such as: last_order < :today - interval 90 day"

@@ -14,6 +14,8 @@ _RULE = re.compile(r"^\s*[^#\s]", re.MULTILINE)
 _PLAIN = re.compile(r"[A-Za-z0-9._/-]+")
 
 OWNER = re.compile(_OWNER)
+NOBODY = "YOUR-ORG"
+"""The organisation that a new repository names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,11 @@ class Owners:
 
     admins: tuple[str, ...]
     others: tuple[str, ...]
+
+    @property
+    def unwritten(self) -> bool:
+        """A placeholder is among them: nobody is of that organisation."""
+        return any(one.partition("/")[0] == f"@{NOBODY}" for one in (*self.admins, *self.others))
 
     def __str__(self) -> str:
         """The command that names them."""

@@ -3,12 +3,13 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from reconciler.core.errors import ConfigurationError
+from reconciler.buckets import is_bucket
+from reconciler.buckets.bucket import ObjectStore
+from reconciler.buckets.opening import Place, opened
+from reconciler.core.errors import ConfigurationError, StorageError
 from reconciler.core.model import Environment
 from reconciler.core.ports import Clock, StateStore
 from reconciler.state.local import LocalStore
-
-BUCKETS = ("s3://", "gs://", "az://")
 
 
 def open_store(
@@ -19,14 +20,13 @@ def open_store(
     Where snapshots lie while they are read from a bucket, and receipts that it could not take.
     """
     url = environment.state_url
-    if url.startswith(BUCKETS):
-        from reconciler.state.bucket import open_bucket
+    if is_bucket(url):
         from reconciler.state.lease import Timing
         from reconciler.state.reader import Surroundings
         from reconciler.state.remote import RemoteStore
 
         around = Surroundings(clock.now, clock.wait, snapshots, leftovers / environment.name)
-        return RemoteStore(open_bucket(url), environment.name, Timing.of(environment.api.timeout), around)
+        return RemoteStore(_bucket(url), environment.name, Timing.of(environment.api.timeout), around)
     scheme, _, rest = url.partition(":")
     directory = rest.removeprefix("//")
     if scheme != "file" or not directory or (rest.startswith("//") and not directory.startswith("/")):
@@ -35,3 +35,25 @@ def open_store(
             remedy=f'state: {{url: "file:.reconciler/state/{environment.name}"}}',
         )
     return LocalStore(root / directory, environment.name)
+
+
+def _bucket(url: str) -> ObjectStore:
+    place = placed(url)
+    try:
+        return ObjectStore(opened(place), place)
+    except ValueError:
+        raise StorageError(
+            f"{url} is no place where state can be kept",
+            remedy="write s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or az://CONTAINER/PREFIX",
+        ) from None
+
+
+def placed(url: str) -> Place:
+    """A place of state, with what to do about it."""
+    return Place(
+        url,
+        if_absent="create it, or correct `state: {url: …}` in environment.yaml",
+        if_denied="give this job read and write on the prefix (docs/state.md), and a living login",
+        if_silent="check the network, the store's status, and whether a variable such as "
+        "AWS_ENDPOINT_URL names another store; then run again: nothing is lost",
+    )

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 
+from reconciler.buckets.bucket import Bucket, LostRaceError, Version
 from reconciler.core.errors import LockedError, StorageError
-from reconciler.state.bucket import Bucket, LostRaceError, Version
 
 MARGIN = timedelta(seconds=10)
 """For clocks that differ, and for the time between a look and a request."""

@@ -18,6 +18,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
+from reconciler.buckets.bucket import Bucket, Stored, Version
 from reconciler.core.codec import (
     NewerFormatError,
     decode_head,
@@ -30,7 +31,6 @@ from reconciler.core.errors import Finding, StorageError
 from reconciler.core.model import Address
 from reconciler.core.ports import Head, SavedState
 from reconciler.core.receipt import Receipt
-from reconciler.state.bucket import Bucket, Stored, Version
 from reconciler.state.files import KEY_LENGTH, receipt_name
 from reconciler.state.history import HISTORY, document_name, saved_state, serials
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from reconciler.buckets.bucket import Bucket
 from reconciler.core.errors import DamagedError, StorageError
 from reconciler.core.members import SnapshotRef
 from reconciler.core.ports import Head, Kept, SavedState
 from reconciler.core.receipt import Receipt
 from reconciler.disk.private import private_directory
-from reconciler.state.bucket import Bucket
 from reconciler.state.files import KEY_LENGTH, is_digest
 from reconciler.state.history import (
     absent,

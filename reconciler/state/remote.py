@@ -4,10 +4,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from reconciler.buckets.bucket import Bucket
 from reconciler.core.errors import StorageError
 from reconciler.core.ports import Holder, SealedStore, StateReader, StateWriter
 from reconciler.state import lease as leasing
-from reconciler.state.bucket import Bucket
 from reconciler.state.lease import BEAT, Hold, Timing
 from reconciler.state.objects import (
     LEASE,

@@ -9,11 +9,11 @@ from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from reconciler.buckets.bucket import Bucket, LostRaceError, Version
 from reconciler.core.errors import OverwrittenError, StorageError
 from reconciler.disk.atomic import check_room, read_file, replace_file, sweep
 from reconciler.disk.lock import hold
 from reconciler.disk.private import private_directory
-from reconciler.state.bucket import Bucket, LostRaceError, Version
 from reconciler.state.lease import Place, Timing, claim
 
 ROOM = 16_384

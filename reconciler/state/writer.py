@@ -13,13 +13,14 @@ from operator import attrgetter
 from pathlib import Path
 from typing import TypeVar
 
+from reconciler.buckets.bucket import LostRaceError, Stored, Version
+from reconciler.buckets.opening import UnreachableError
 from reconciler.core.approval import Use, used
 from reconciler.core.errors import StorageError
 from reconciler.core.members import SnapshotRef
 from reconciler.core.model import Address
 from reconciler.core.ports import Head
 from reconciler.core.receipt import Receipt
-from reconciler.state.bucket import LostRaceError, Stored, UnreachableError, Version
 from reconciler.state.files import KEY_LENGTH, occupied, receipt_name
 from reconciler.state.history import (
     HISTORY,

@@ -193,7 +193,7 @@ class Aviary:
     def leaks(self) -> set[str]:
         """Each trace of a canary outside the state: in what file, and of what; never the value.
 
-        Names of files are searched everywhere, the state included.
+        Names of files are searched everywhere, the state included; those of sources are planted.
         """
         found = {f"{what} in a name under {place}" for place, what in self._names()}
         for file in self._files():
@@ -209,7 +209,8 @@ class Aviary:
         return [str(one) for one in folders if one.exists() and stat.S_IMODE(one.stat().st_mode) & 0o077]
 
     def _names(self) -> Iterator[tuple[str, str]]:
-        for file in self.root.rglob("*"):
+        planted = self.folder / "data"
+        for file in (one for one in self.root.rglob("*") if not one.is_relative_to(planted)):
             name = os.fsencode(file.name)
             for what in self.canaries.heard_in(name):
                 yield str(file.parent.relative_to(self.root)), what

@@ -18,6 +18,12 @@ EVERYTHING = (
     ("explain", "sandbox", "email/buyers", "-v"),
 )
 """`apply` says all that `plan` says. The last one is run at a terminal."""
+SOURCES = (
+    *EVERYTHING,
+    ("doctor", "sandbox", "-v"),
+    ("plan", "sandbox", "--out", "p.json", "--markdown", "p.md", "--html", "p.html"),
+)
+"""What reads sources, in all forms of saying it."""
 PERSON, MISFIT = CANARIES.people[3], CANARIES.misfits[0]
 CSV, BUYERS, REST, HOME = "people.csv", "buyers.yaml", "rest.yaml", "environment.yaml"
 
@@ -58,6 +64,19 @@ def instead(name: str, content: Callable[[Path], object], code: int = 3) -> Spoi
         edit(aviary, BUYERS, "people.csv", name)
 
     return Spoiling(code, spoil)
+
+
+def named(kind: str, content: bytes) -> Spoiling:
+    """More files of the source, named after people, with something wrong in each."""
+
+    def spoil(aviary: Aviary) -> None:
+        more = aviary.folder / "data" / "more"
+        for name in (PERSON.email, PERSON.phone, PERSON.customer, CANARIES.hashes[0]):
+            (more / name).mkdir(parents=True)
+            (more / name / f"{name}.{kind}").write_bytes(content)
+        edit(aviary, BUYERS, '["people.csv"]}', '["people.csv", "more/*/*"]}')
+
+    return Spoiling(3, spoil, SOURCES)
 
 
 def query(text: str) -> Callable[[Path], object]:
@@ -128,6 +147,11 @@ REFUSALS: Mapping[str, Spoiling] = {
     "a packed file that breaks off": instead(
         "odd.csv.gz", lambda file: (file.write_bytes(gzip.compress(PERSON.email.encode() * 99)), _cut(file))
     ),
+    "a column missing from files named after people": named("csv", b"id,phone\n1,2\n"),
+    "files named after people that can't be read": named("pdf", b""),
+    "files named after people that are empty": named("csv", b""),
+    "files named after people with a column more": named("csv", b"email,id,phone\na,b,c,d\n"),
+    "packed files named after people that break off": named("csv.gz", b"\x1f\x8b\x08"),
     # conditions
     "a condition on a type made of people": Spoiling(3, _struct_in_a_condition),
     "a cast that fails on a person": where("cast(email as int) > 3"),

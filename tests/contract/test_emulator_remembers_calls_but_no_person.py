@@ -12,6 +12,7 @@ import pytest
 from contract.emulated import ACCOUNT, HOST, RETAILER, Client, Clock, contact_list, mounted, sha256
 
 from reconciler.emulator import Emulator, Switches
+from reconciler.emulator.database import ahead
 from reconciler.emulator.mount import transport
 
 pytestmark = pytest.mark.promise("private")
@@ -139,7 +140,7 @@ with mounted(Path({str(tmp_path)!r})) as world:
 
 
 def test_reset_keeps_who_may_call(tmp_path: Path) -> None:
-    """And forgets what they did."""
+    """And forgets what they did; its clock stays: whoever looked at it must never see it go back."""
     with mounted(tmp_path, Switches(rate_limit=7)) as world:
         world.client.segment()
         world.emulator.advance(100)
@@ -147,7 +148,8 @@ def test_reset_keeps_who_may_call(tmp_path: Path) -> None:
         before = world.emulator.credentials
         world.emulator.reset()
         assert world.emulator.credentials == before
-        assert world.emulator.now == world.clock.now
+        assert world.emulator.now == world.clock.now + 100
+        assert ahead(world.emulator.path) == 100
         assert world.emulator.segments() == world.emulator.history() == ()
         assert world.client.search().status_code == 401
         world.client.authorize()
@@ -174,6 +176,13 @@ def test_a_file_of_another_version_is_refused(tmp_path: Path) -> None:
     db.close()
     with pytest.raises(ValueError, match="another version"):
         Emulator.open(path)
+
+
+def test_what_can_not_be_read_has_the_real_time(tmp_path: Path) -> None:
+    (tmp_path / "odd").write_text("x" * 5000)
+    assert {ahead(tmp_path / name) for name in ("odd", "none")} == {0.0}
+    sqlite3.connect(tmp_path / "new").close()
+    assert ahead(tmp_path / "new") == 0.0
 
 
 def test_the_clock_never_goes_back(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from reconciler.core.model import Audience, Exclusion, Form, IdentifierType, Seg
 from reconciler.core.ports import MemberEngine
 from reconciler.core.receipt import Flight, Holding, Transfer
 from reconciler.members.engine import DuckDbEngine
+from reconciler.members.roots import Folder
 
 pytestmark = pytest.mark.promise("members")
 
@@ -48,7 +49,7 @@ def memory() -> World:
 
 
 def duck(work: Path, **options: int) -> World:
-    engine = DuckDbEngine(str(work), work / "members", never, b"k" * 32, None, **options)
+    engine = DuckDbEngine(Folder(work), work / "members", never, b"k" * 32, None, **options)
 
     def put(members: Iterable[str], form: Form) -> SnapshotRef:
         texts = ", ".join(f"('{member}')" for member in members) or "(NULL)"

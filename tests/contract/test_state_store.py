@@ -18,13 +18,14 @@ from fakes.state import MemoryStore
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reconciler.buckets.bucket import Bucket, ObjectStore
 from reconciler.core.approval import Use
 from reconciler.core.errors import LockedError, StorageError
 from reconciler.core.members import EMPTY, SnapshotRef
 from reconciler.core.model import Address, Form, IdentifierType, SegmentKey
 from reconciler.core.ports import Head, StateReader, StateStore, StateWriter
 from reconciler.core.receipt import Holding, Receipt
-from reconciler.state.bucket import Bucket, ObjectStore
+from reconciler.state.factory import placed
 from reconciler.state.history import KEPT
 from reconciler.state.lease import Timing
 from reconciler.state.leftovers import Leftover, Leftovers
@@ -70,21 +71,21 @@ def in_an_object_store() -> Iterator[Open]:
 
     objects = Objects()
     with TemporaryDirectory() as folder:
-        yield lambda: remote(ObjectStore(objects, "memory"), Path(folder))
+        yield lambda: remote(ObjectStore(objects, placed("memory")), Path(folder))
 
 
 @contextmanager
 def in_s3() -> Iterator[Open]:
     """Over the protocol, through a server on loopback."""
     with buckets.s3() as served, TemporaryDirectory() as folder:
-        yield lambda: remote(ObjectStore(served.store, served.url), Path(folder))
+        yield lambda: remote(ObjectStore(served.store, placed(served.url)), Path(folder))
 
 
 @contextmanager
 def in_azure() -> Iterator[Open]:
     """The same; skipped where Azurite is not installed (`make azurite`)."""
     with buckets.azure() as served, TemporaryDirectory() as folder:
-        yield lambda: remote(ObjectStore(served.store, served.url), Path(folder))
+        yield lambda: remote(ObjectStore(served.store, placed(served.url)), Path(folder))
 
 
 def remote(bucket: Bucket, folder: Path) -> RemoteStore:

@@ -8,7 +8,8 @@ from command_line import Project
 
 @pytest.mark.parametrize("ci", ["github", "gitlab"])
 def test_it_validates_plans_and_applies(tmp_path: Path, ci: str):
-    said = Project(tmp_path).run("init", "audiences", "--ci", ci, "--admins", "@acme/admins").said
+    owned = ("--admins", "@acme/admins", "--owners", "@acme/crm")
+    said = Project(tmp_path).run("init", "audiences", "--ci", ci, *owned).said
     assert "cd audiences" in said
     project = Project(tmp_path / "audiences")
     valid = project.run("validate").said
@@ -25,6 +26,39 @@ def test_it_validates_plans_and_applies(tmp_path: Path, ci: str):
     assert "@acme/admins" in (project.root / file).read_text()
 
 
+def test_placeholders_are_noted_offline_and_nothing_is_done_with_them(tmp_path: Path):
+    project = Project(tmp_path)
+    project.run("init")
+    home = "environments/production/environment.yaml"
+    told = (
+        f"{home}:5:14: this is a placeholder still: write a private bucket",
+        f"{home}:6:14: this is a placeholder still: write where your exports are",
+        f"{home}:8:21: this is a placeholder still: write the id of your account",
+        f"{home}:8:38: this is a placeholder still: write the id of the retailer",
+    )
+    valid = " ".join(project.run("validate").said.split())
+    assert all(one in valid for one in told)
+    commands = [["plan"], ["apply", "--yes"], ["status"], ["doctor"], ["drift"], ["state", "show"]]
+    for command in (*commands, ["auth", "status"]):
+        said = " ".join(project.run(*command, "production", code=3).said.split())
+        assert all(one.rpartition(": ")[0] in said for one in told), command
+        assert "--emulate" in said or command == ["doctor"], command
+    assert not (tmp_path / ".reconciler").exists()
+    emulated = project.run("plan", "production", "--emulate", "--data-root", "data").said
+    assert "placeholder" not in emulated
+    said = project.run("plan", "production", "--emulate", code=3).said
+    assert "does not say yet where its exports are" in said
+
+
+@pytest.mark.parametrize("owned", [[], ["--admins", "@acme/admins"], ["--admins", "@YOUR-ORG"]])
+def test_rules_that_nobody_owns_are_refused(tmp_path: Path, owned: list[str]):
+    project = Project(tmp_path)
+    project.run("init", *owned)
+    said = " ".join(project.run("codeowners", "--check", ".github/CODEOWNERS", code=5).said.split())
+    assert "nobody owns anything" in said
+    assert "`reconciler codeowners --admins @ORG/TEAM --owners @ORG/TEAM`" in said
+
+
 def test_environments_differ_only_where_they_should(tmp_path: Path):
     Project(tmp_path).run("init")
     folders = [tmp_path / "environments" / name for name in ("sandbox", "production")]
@@ -37,26 +71,83 @@ def test_environments_differ_only_where_they_should(tmp_path: Path):
 
 
 def test_what_is_in_the_way_is_named_and_nothing_is_written(tmp_path: Path):
-    (tmp_path / ".pre-commit-config.yaml").write_text("mine")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/suppressed.csv").write_text("mine")
     (tmp_path / "README.md").write_text("mine")
     said = Project(tmp_path).run("init", code=3).said
-    assert ".pre-commit-config.yaml: it is there already" in said
+    assert "data/suppressed.csv: it is there already" in said
     assert "README.md" not in said
-    assert sorted(file.name for file in tmp_path.iterdir()) == [".pre-commit-config.yaml", "README.md"]
-    assert (tmp_path / ".pre-commit-config.yaml").read_text() == "mine"
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["README.md", "data"]
+    assert (tmp_path / "data/suppressed.csv").read_text() == "mine"
 
 
-def test_what_a_repository_made_at_a_forge_has_is_left_alone(tmp_path: Path):
-    for name in ("README.md", ".gitignore", "LICENSE"):
-        (tmp_path / name).write_text("mine")
+HOOKS = ".pre-commit-config.yaml"
+RULES = {"github": ".github/CODEOWNERS", "gitlab": "CODEOWNERS"}
+
+
+@pytest.mark.parametrize("ci", RULES)
+def test_what_a_repository_has_is_left_alone_and_what_to_add_is_said(tmp_path: Path, ci: str):
+    theirs = dict.fromkeys(("README.md", "LICENSE", "docs/ci.md", HOOKS), "mine\n")
+    theirs |= {RULES[ci]: "* @acme/everyone", ".gitignore": "*.pyc\n/plan.*\n"}
+    theirs |= {".gitlab-ci.yml": "stages: [test]\n"} if ci == "gitlab" else {}
+    for name, text in theirs.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
     project = Project(tmp_path)
-    said = project.run("init").said
-    assert (
-        "Left as they were: README.md, .gitignore. Add to .gitignore: .reconciler/ /exports/ /plan.*" in said
-    )
-    assert "docs/ci.md says what to do before production" in said
-    assert {(tmp_path / name).read_text() for name in ("README.md", ".gitignore", "LICENSE")} == {"mine"}
+    owned = ("--admins", "@acme/admins", "--owners", "@acme/crm")
+    said = project.run("init", "--ci", ci, *owned).said
+    assert {name: (tmp_path / name).read_text() for name in theirs} == theirs
+    left = said.partition("Left as they were: ")[2].partition(". Next:")[0].split(", ")
+    assert {*left, "LICENSE"} == set(theirs)
+    assert "docs/reconciler-ci.md says the rest: secrets, teams" in said
+    assert "where account, retailer and bucket are written" in said
+    assert "Add to .gitignore:\n  .reconciler/\n" in said
+    assert "/plan.*" not in said
+    assert f"Add to {HOOKS}:\n    - repo: local\n      hooks:\n        - id: reconciler-validate\n" in said
+    assert ("  - local: .gitlab/reconciler/reconciler.gitlab-ci.yml" in said) is (ci == "gitlab")
+    assert ("stages: [plan, label, apply]" in said) is (ci == "gitlab")
+    assert "- *Exit 6, not what was approved" in (tmp_path / "docs/reconciler-ci.md").read_text()
+    command = f"(echo; reconciler codeowners {' '.join(owned)}) >> {RULES[ci]}"
+    assert f"Add to {RULES[ci]}:\n  {command}\n" in said
+    rules = project.run("codeowners", *owned).said
+    (tmp_path / RULES[ci]).write_text(f"* @acme/everyone\n{rules}")
+    project.run("codeowners", "--check", RULES[ci])
     project.run("validate")
+
+
+def test_what_is_added_already_is_not_asked_for_again(tmp_path: Path):
+    project = Project(tmp_path)
+    project.run("init", "first", "--ci", "gitlab")
+    kept = ("README.md", ".gitignore", HOOKS, ".gitlab-ci.yml", "docs/ci.md")
+    for name in (*kept, "data/suppressed.csv"):
+        (tmp_path / "second" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "second" / name).write_bytes((tmp_path / "first" / name).read_bytes())
+    said = project.run("init", "second", "--ci", "gitlab").said
+    assert "Add to" not in said
+    assert "docs/ci.md says the rest" in said
+
+
+def test_the_codeowners_that_counts_is_the_one_to_add_to(tmp_path: Path):
+    """GitHub looks into .github/ first: a file there would take the place of theirs."""
+    (tmp_path / "CODEOWNERS").write_text("* @acme/everyone\n")
+    assert ") >> CODEOWNERS\n" in Project(tmp_path).run("init").said
+    assert not (tmp_path / ".github/CODEOWNERS").exists()
+    for name in (".github/workflows/reconciler-plan.yml", HOOKS):
+        assert "codeowners --check CODEOWNERS\n" in (tmp_path / name).read_text()
+
+
+@pytest.mark.parametrize("ci", RULES)
+def test_in_a_folder_of_a_repository_it_says_what_is_read_elsewhere(tmp_path: Path, ci: str):
+    (tmp_path / ".git").mkdir()
+    project = Project(tmp_path)
+    said = project.run("init", "a b/c", "--ci", ci).said
+    assert "\n  cd 'a b/c'\n" in said
+    assert f"WARNING: this is the folder a b/c of the repository {tmp_path}, and" in said
+    assert f"  {RULES[ci].rpartition('/')[0] + '/' if ci == 'github' else '.gitlab-ci.yml'}, " in said
+    assert ("working-directory: a b/c" if ci == "github" else "`cd a b/c`") in said
+    assert "files: ^a b/c/environments/" in said
+    assert "WARNING" not in project.run("init", "--ci", ci).said
+    assert f"WARNING: it lies in another project, {tmp_path}:" in project.run("init", "d").said
 
 
 def test_what_is_no_folder_where_one_has_to_be_is_named_and_nothing_is_written(tmp_path: Path):
@@ -64,7 +155,7 @@ def test_what_is_no_folder_where_one_has_to_be_is_named_and_nothing_is_written(t
     (tmp_path / "schemas").symlink_to("nowhere")
     (tmp_path / "CODEOWNERS").write_text("mine")
     said = Project(tmp_path).run("init", "--ci", "gitlab", code=3).said
-    for told in ("data: it is no folder", "schemas: it is no folder", "CODEOWNERS: it is there already"):
+    for told in ("data: it is no folder", "schemas: it is no folder"):
         assert told in said
     assert sorted(file.name for file in tmp_path.iterdir()) == ["CODEOWNERS", "data", "schemas"]
     said = Project(tmp_path).run("init", "data/audiences", code=3).said
@@ -78,4 +169,6 @@ def test_what_the_system_refuses_names_the_place(tmp_path: Path):
 
 def test_it_leaves_environments_of_others_alone(tmp_path: Path):
     (tmp_path / "environments/mine").mkdir(parents=True)
-    assert "environments: it is there already" in Project(tmp_path).run("init", code=3).said
+    said = Project(tmp_path).run("init", code=3).said
+    assert said.startswith("Error: this is a project already")
+    assert "it is there already" not in said

@@ -283,9 +283,9 @@ NOT_ASKED = "not reached: token, application, clock, audiences, account, retaile
         ),
         pytest.param(
             edited("environment.yaml", "root: data", "root: s3://acme/exports"),
-            3,
-            ["✗ sources data.root: s3:// can't be read yet", "--data-root"],
-            id="sources that are far away",
+            10,
+            ["✗ sources can't list s3://acme/exports: there is no login for it", "AWS_ACCESS_KEY_ID"],
+            id="sources that nobody may read",
         ),
     ],
 )

@@ -359,14 +359,36 @@ def test_a_name_that_somebody_changed_at_criteo_keeps_no_member_away(project: Pr
 
 
 def test_guards_stand_in_a_refresh_and_under_an_approval(project: Project) -> None:
-    apply(project)
     change(project, "environment", "maxShrink: 100%", "maxShrink: 20%")
+    apply(project)
+    project.people(*range(5_010))
     approve(project)
     project.people(*range(1_000))
     before = len(project.writes())
     for terms in (("--refresh",), ("--approved", "plan.json")):
         assert "80% of the members would leave" in apply(project, *terms, code=5)
     assert len(project.writes()) == before
+
+
+def test_a_guard_that_is_loosened_beside_the_review_lets_nothing_through(project: Project) -> None:
+    change(project, "environment", "maxShrink: 100%", "maxShrink: 20%")
+    apply(project)
+    add_friends(project)
+    approve(project)
+    change(project, "environment", "maxShrink: 20%", "maxShrink: 100%")
+    assert "the definition changed; the members did not (no call)" in project.run("plan", "sandbox").said
+    refused(project, says="its definition is not the one that was approved")
+    project.people(*range(1_000))
+    before = len(project.writes())
+    assert "its definition is not the one that was applied" in apply(project, "--refresh", code=STALE)
+    assert len(project.writes()) == before
+
+
+def test_another_endpoint_is_more_than_a_refresh(project: Project) -> None:
+    apply(project)
+    change(project, "environment", "endpoint: emulator", "endpoint: emulator, tokenUrl: https://x.example/t")
+    project.people(*range(5_010))
+    assert "its definition is not the one that was applied" in apply(project, "--refresh", code=STALE)
 
 
 def test_a_pinned_source_sends_only_the_people_that_were_approved(project: Project) -> None:

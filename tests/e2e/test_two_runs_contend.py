@@ -26,6 +26,7 @@ from fakes.clock import FakeClock
 from machines import Machine, Pace, Running, Sent, World
 from store_proxy import EXPIRED, GONE, OUTAGE, READ_ONLY, WRITES, Trouble
 
+from reconciler.buckets.opening import UnreachableError
 from reconciler.core.errors import LockedError, StorageError
 from reconciler.core.members import Identifiers
 from reconciler.core.model import Address, Form, IdentifierType, SegmentKey
@@ -34,7 +35,6 @@ from reconciler.core.secret import Secret
 from reconciler.criteo.connect import connect
 from reconciler.criteo.grants import ClientCredentials, Keys
 from reconciler.state import lease
-from reconciler.state.bucket import UnreachableError
 from reconciler.state.objects import LEASE
 from reconciler.state.reader import Surroundings
 from reconciler.state.remote import RemoteStore

@@ -1,5 +1,8 @@
 """`validate` says where, what and what to do, for everything at once, and never echoes a value."""
 
+import os
+import shutil
+
 import pytest
 from command_line import Project
 
@@ -85,3 +88,43 @@ def test_several_problems_are_all_reported_at_once(project):
     for case in ("unknown key", "19-digit id", "dangling link", "missing source"):
         assert CASES[case][3] in said
     assert "4 problems" in said
+
+
+def test_a_file_is_to_blame_where_it_is_named(project):
+    """And not where `where` is, which the file has nothing to do with."""
+    source = '{\n  files: ["people.csv"],\n  maxAge: 36h,\n  where: "id <> \'0\'"}'
+    spoil(project, BUYERS, '{files: ["people.csv"]}', source)
+    people = project.root / "data/people.csv"
+    people.write_text("email,id\nsomeone@example.com,1,2\n")
+    assert f"{BUYERS}:6:3: people.csv" in plain(project.run("plan", "sandbox", code=3))
+    people.write_text("email,id\n")
+    assert f"({BUYERS}:6:3)" in plain(project.run("plan", "sandbox", code=5))
+    people.write_text("email,id\nsomeone@example.com,1\n")
+    os.utime(people, (0, 0))
+    assert f"raise source.maxAge in {BUYERS}:6:3" in plain(project.run("plan", "sandbox", code=5))
+    spoil(project, BUYERS, "id <> '0'", "nobody = 1")
+    assert f"{BUYERS}:8:10: `where` names" in plain(project.run("validate", code=3))
+    spoil(project, BUYERS, "nobody = 1", "id > 5")
+    assert f"{BUYERS}:8:10: `where` doesn't suit" in plain(project.run("validate", code=3))
+    spoil(project, BUYERS, "id > 5", "cast(email as int) = 5")
+    assert f"{BUYERS}:8:10: `where` fails on a value" in plain(project.run("plan", "sandbox", code=3))
+
+
+def plain(ended):
+    return " ".join(ended.said.split())
+
+
+def test_two_environments_never_share_a_state(project):
+    for name, url in (("staging", "file:./.reconciler/state/sandbox/"), ("other", "s3://acme/x")):
+        shutil.copytree(project.root / "environments/sandbox", project.root / "environments" / name)
+        home = f"environments/{name}/environment.yaml"
+        spoil(project, home, "name: sandbox", f"name: {name}")
+        spoil(project, home, "file:.reconciler/state/sandbox", url)
+    told = f"environments/staging/environment.yaml:4:14: the state of sandbox is kept there too ({HOME}:4:14)"
+    said = plain(project.run("validate", code=3))
+    assert f"{HOME}:4:14: the state of staging is kept there too" in said
+    assert said.count("kept there too") == 1
+    assert told in plain(project.run("validate", "staging", code=3))
+    project.run("validate", "other")
+    spoil(project, "environments/other/environment.yaml", "s3://acme/x", "5")
+    assert "`url` is not written" in plain(project.run("validate", "other", code=3))

@@ -12,8 +12,9 @@ import pytest
 import yaml
 from command_line import REPOSITORY, surroundings
 from fakes import loopback
+from fakes.documented import Interface
 from fakes.gitlab import TOKEN, Forge, application
-from team import Team, program
+from team import Exports, Team
 
 JOBS = ".gitlab/reconciler/reconciler.gitlab-ci.yml"
 
@@ -48,20 +49,13 @@ class Pipelines:
             "commit": {"id": commit, "parent_ids": []},
         }
         given = self._variables(commit) | variables
-        done = self._shell([*self._brings(described, folder), *described["script"]], folder, given)
+        done = self._shell(described["script"], folder, given)
         status = "failed" if done.returncode else "success"
         after = self._shell(described.get("after_script", []), folder, given | {"CI_JOB_STATUS": status})
         assert after.returncode == 0, after.stdout
         if "plan.json" in described.get("artifacts", {}).get("paths", []):
             self.forge.artifacts[str(self.ran)] = folder / "plan.json"
         return Job(done.returncode, done.stdout, folder)
-
-    def _brings(self, described: dict[str, Any], folder: Path) -> list[str]:
-        """What comes before the script of a job that reads data; nothing is installed."""
-        if ".with-data" not in described.get("extends", []):
-            return []
-        [_, *lines] = yaml.safe_load((folder / JOBS).read_text())[".with-data"]["before_script"]
-        return lines
 
     def _variables(self, commit: str) -> dict[str, str]:
         return self.team.secrets | {
@@ -109,6 +103,15 @@ def pipelines(tmp_path: Path) -> Iterator[Pipelines]:
     forge = Forge()
     with Team.working(tmp_path, "gitlab") as team, loopback.serving(application(forge)) as server:
         yield Pipelines(tmp_path, team, forge, f"{server}/api/v4")
+        assert Interface.of("gitlab").undocumented(forge.log) == []
+
+
+@pytest.fixture
+def exports(pipelines: Pipelines, monkeypatch: pytest.MonkeyPatch) -> Iterator[Exports]:
+    with Exports.of(pipelines.team) as exports:
+        for name, value in exports.served.environ.items():
+            monkeypatch.setenv(name, value)
+        yield exports
 
 
 def test_a_change_is_planned_reviewed_merged_applied_and_refreshed(pipelines: Pipelines):
@@ -233,23 +236,19 @@ def test_a_plan_that_is_made_again_after_the_merge_approves_nothing(pipelines: P
     assert pipelines.run("apply", commit).code == 0
 
 
-def test_what_is_in_a_bucket_is_brought_to_every_job_that_reads_it(pipelines: Pipelines):
-    team = pipelines.team
-    program(team.programs / "aws", f"{REPOSITORY}/tests/fakes/aws.py {team.shared}/data")
-    head = team.push("everybody")
-    environment = team.work / "environments/production/environment.yaml"
-    environment.write_text(environment.read_text().replace(f"{team.shared}/data", "exports"))
-    head = team.push_more()
-    assert pipelines.run("plan", head).code == 3
-    bucket = {"RECONCILER_DATA": "s3://acme-cdp/exports"}
-    assert pipelines.run("plan", head, **bucket).code == 0
-    assert pipelines.run("apply", pipelines.merge(head), **bucket).code == 0
-    team.people(*range(1001))
-    assert pipelines.run("refresh", team.git("rev-parse", "main"), **bucket).code == 0
-    assert team.segments()["everybody (e-mail)"] == 1001
-
-
 def test_nothing_is_applied_before_there_is_a_token(pipelines: Pipelines):
     """So the first push of a new repository ends well."""
     [rule] = yaml.safe_load((pipelines.team.work / JOBS).read_text())["apply"]["rules"]
     assert rule["if"].endswith("&& $RECONCILER_GITLAB_TOKEN")
+
+
+def test_every_job_reads_exports_where_they_are(pipelines: Pipelines, exports: Exports):
+    team = pipelines.team
+    head = team.push("everybody")
+    assert pipelines.run("plan", head).code == 3, "there is nothing in the bucket"
+    exports.people(*range(1000))
+    assert pipelines.run("plan", head).code == 0
+    assert pipelines.run("apply", pipelines.merge(head)).code == 0
+    exports.people(*range(1001))
+    assert pipelines.run("refresh", team.git("rev-parse", "main")).code == 0
+    assert team.segments()["everybody (e-mail)"] == 1001

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from reconciler.state.bucket import LostRaceError, Stored, Version
+from reconciler.buckets.bucket import LostRaceError, Stored, Version
 
 Hook = Callable[[str, str], None]
 

@@ -9,6 +9,7 @@ import base64
 import hashlib
 import hmac
 import os
+import secrets
 import shutil
 import subprocess
 import uuid
@@ -83,6 +84,28 @@ def s3() -> Iterator[Served]:
             everything = opened(f"s3://{bucket}", environ)
             everything.delete([one["path"] for one in everything.list().collect()])
             administrator.close()
+
+
+@contextmanager
+def in_a_short_bucket() -> Iterator[Served]:
+    """As `s3`; a name with a long number in it is no name for a manifest."""
+    with s3() as served:
+        environ, url = served.environ, f"s3://acme-{secrets.token_hex(4)}/state"
+        administrator = boto3.client(
+            "s3",
+            endpoint_url=environ["AWS_ENDPOINT_URL"],
+            region_name=environ["AWS_REGION"],
+            aws_access_key_id=environ["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=environ["AWS_SECRET_ACCESS_KEY"],
+        )
+        name, region = url.split("/")[2], {"LocationConstraint": environ["AWS_REGION"]}
+        administrator.create_bucket(Bucket=name, CreateBucketConfiguration=region)
+        administrator.close()
+        try:
+            yield Served(url, environ, served.opened(url))
+        finally:
+            everything = served.opened(f"s3://{name}")
+            everything.delete([one["path"] for one in everything.list().collect()])
 
 
 @contextmanager

@@ -31,6 +31,11 @@ class Forge:
     def save(self) -> None:
         self.file.write_text(json.dumps(self.kept, indent=1))
 
+    @property
+    def log(self) -> Path:
+        """What was asked and answered, a line each."""
+        return self.folder / "log.jsonl"
+
     def artifact(self, run: str, name: str) -> Path:
         return self.folder / "artifacts" / run / name
 
@@ -49,18 +54,29 @@ class Forge:
     def comments(self, pull: str) -> list[str]:
         return [one["body"] for one in self.kept["comments"] if one["pull"] == pull]
 
+    def commented(self, number: str, text: str) -> dict[str, object]:
+        comment = self.kept["comments"][int(number)]
+        comment["body"] = text
+        return told(comment)
+
     def labels(self, pull: str) -> list[str]:
         return self.kept["labels"].get(pull, [])
 
-    def label(self, pull: str, names: list[str]) -> None:
+    def label(self, pull: str, names: list[str]) -> list[dict[str, str]]:
         self.kept["labels"].setdefault(pull, []).extend(names)
+        return named(self.labels(pull))
+
+    def unlabel(self, pull: str, name: str) -> list[dict[str, str]]:
+        self.labels(pull).remove(name)
+        return named(self.labels(pull))
 
     def statuses(self, sha: str) -> list[dict[str, str]]:
         """The newest first."""
         return [one for one in reversed(self.kept["statuses"]) if one["sha"] == sha]
 
-    def say_status(self, sha: str, who: str, said: dict[str, str]) -> None:
+    def say_status(self, sha: str, who: str, said: dict[str, str]) -> dict[str, object]:
         self.kept["statuses"].append({**said, "sha": sha, "creator": {"login": who}, "created_at": now()})
+        return told(self.kept["statuses"][-1])
 
     def merge(self, commit: str, number: int, head: str, base: str = "main") -> None:
         pull = {
@@ -78,19 +94,42 @@ def now() -> str:
     return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
 
 
+def told(kept: dict[str, object]) -> dict[str, object]:
+    """Without what we keep to find it again."""
+    return {name: one for name, one in kept.items() if name not in {"pull", "sha"}}
+
+
+def named(labels: list[str]) -> list[dict[str, str]]:
+    return [{"name": one} for one in labels]
+
+
+def spoken(forge: Forge, method: str, path: str, body: dict | None):
+    """One call, answered with all that GitHub always says, and written down."""
+    from documented import Interface  # beside this file, which is a program here
+
+    said = {"method": method, "path": f"/{path}", "body": body, "answered": False}
+    try:
+        answer = Interface.of("github").completed(method, f"/{path}", api(forge, method, path, body or {}))
+        said |= {"answered": True, "answer": answer}
+    finally:
+        with forge.log.open("a") as log:
+            log.write(f"{json.dumps(said)}\n")
+    return answer
+
+
 def api(forge: Forge, method: str, path: str, body: dict):
     """One call of GitHub's REST interface."""
     address = urlsplit(path.removeprefix(f"repos/{REPOSITORY}/"))
     known = {
         ("GET", r"issues/(\d+)/comments"): lambda pull: [
-            one for one in forge.kept["comments"] if one["pull"] == pull
+            told(one) for one in forge.kept["comments"] if one["pull"] == pull
         ],
         ("POST", r"issues/(\d+)/comments"): lambda pull: say(forge, pull, body["body"]),
-        ("PATCH", r"issues/comments/(\d+)"): lambda number: forge.kept["comments"][int(number)].update(body),
-        ("GET", r"issues/(\d+)/labels"): lambda pull: [{"name": one} for one in forge.labels(pull)],
+        ("PATCH", r"issues/comments/(\d+)"): lambda number: forge.commented(number, body["body"]),
+        ("GET", r"issues/(\d+)/labels"): lambda pull: named(forge.labels(pull)),
         ("POST", r"issues/(\d+)/labels"): lambda pull: forge.label(pull, body["labels"]),
-        ("DELETE", r"issues/(\d+)/labels/(.+)"): lambda pull, name: forge.labels(pull).remove(unquote(name)),
-        ("GET", r"commits/([0-9a-f]{40})/statuses"): forge.statuses,
+        ("DELETE", r"issues/(\d+)/labels/(.+)"): lambda pull, name: forge.unlabel(pull, unquote(name)),
+        ("GET", r"commits/([0-9a-f]{40})/statuses"): lambda sha: [told(one) for one in forge.statuses(sha)],
         ("POST", r"statuses/([0-9a-f]{40})"): lambda sha: forge.say_status(sha, BOT, body),
         ("GET", r"commits/([0-9a-f]{40})/pulls"): lambda sha: forge.kept["pulls"].get(sha, []),
         ("GET", r"actions/runs/(\d+/attempts/\d+)"): lambda run: forge.kept["runs"].get(run) or missing(),
@@ -99,9 +138,7 @@ def api(forge: Forge, method: str, path: str, body: dict):
     for (verb, pattern), answer in known.items():
         if verb == method and (found := re.fullmatch(pattern, address.path)):
             answered = answer(*found.groups())
-            if isinstance(answered, list):
-                return page(answered, parse_qs(address.query))
-            return answered or {}
+            return page(answered, parse_qs(address.query)) if address.query else answered
     raise SystemExit(f"gh: no such call: {method} {path}")
 
 
@@ -109,9 +146,10 @@ def missing() -> None:
     raise SystemExit("gh: Not Found (HTTP 404)")
 
 
-def say(forge: Forge, pull: str, text: str) -> None:
+def say(forge: Forge, pull: str, text: str) -> dict[str, object]:
     comments = forge.kept["comments"]
     comments.append({"id": len(comments), "pull": pull, "body": text, "user": {"login": BOT}})
+    return told(comments[-1])
 
 
 def page(items: list, query: dict[str, list[str]]) -> list:
@@ -134,7 +172,7 @@ def main(arguments: list[str]) -> None:
         download(forge, arguments[2], dict(zip(arguments[3::2], arguments[4::2], strict=True)))
     elif arguments[:2] == ["api", "--method"]:
         sends = arguments[4:] == ["--input", "-"]
-        print(json.dumps(api(forge, arguments[2], arguments[3], json.load(sys.stdin) if sends else {})))  # noqa: T201
+        print(json.dumps(spoken(forge, arguments[2], arguments[3], json.load(sys.stdin) if sends else None)))  # noqa: T201
     else:
         raise SystemExit(f"gh: unknown command {arguments}")
     forge.save()

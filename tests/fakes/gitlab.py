@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from fakes.documented import Exchange, Interface
 from flask import Flask, Response, abort, jsonify, request
 
 TOKEN = "a project's token"
@@ -22,6 +23,8 @@ class Forge:
     artifacts: dict[str, Path] = field(default_factory=dict)
     jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
     tip: str = ""
+    log: list[Exchange] = field(default_factory=list)
+    """What was asked and answered."""
 
     def merge(self, commit: str, head: str) -> None:
         self.tip = commit
@@ -29,7 +32,8 @@ class Forge:
         self.merged[commit] = [merged]
 
 
-PROJECT = "/api/v4/projects/1"
+API = "/api/v4"
+PROJECT = f"{API}/projects/1"
 
 
 def now() -> str:
@@ -44,22 +48,29 @@ def application(forge: Forge) -> Flask:
         if request.headers.get("PRIVATE-TOKEN") != TOKEN:
             abort(401)
 
+    @app.after_request
+    def remember(response: Response) -> Response:
+        path = request.full_path.removeprefix(API).removesuffix("?")
+        asked, answer = request.get_json(silent=True), response.get_json(silent=True)
+        forge.log.append(Exchange(request.method, path, asked, response.status_code < 300, answer))
+        return response
+
     _of_merge_requests(app, forge)
     _of_commits(app, forge)
 
-    @app.get("/api/v4/user")
+    @app.get(f"{API}/user")
     def user() -> Response:
-        return jsonify(username=US)
+        return _told({"username": US})
 
     @app.get(f"{PROJECT}/jobs/<job>")
     def job(job: str) -> Response:
         if job not in forge.jobs:
             abort(404)
-        return jsonify(forge.jobs[job])
+        return _told(forge.jobs[job])
 
     @app.get(f"{PROJECT}/repository/branches/main")
     def branch() -> Response:
-        return jsonify(name="main", commit={"id": forge.tip})
+        return _told({"name": "main", "commit": {"id": forge.tip}})
 
     @app.get(f"{PROJECT}/jobs/<job>/artifacts/plan.json")
     def artifact(job: str) -> Response:
@@ -78,28 +89,28 @@ def _of_merge_requests(app: Flask, forge: Forge) -> None:
     @app.post(f"{PROJECT}/merge_requests/1/notes")
     def note() -> Response:
         forge.notes.append({"id": len(forge.notes), "author": {"username": US}, **request.json})
-        return jsonify({})
+        return _told(forge.notes[-1])
 
     @app.put(f"{PROJECT}/merge_requests/1/notes/<int:number>")
     def rewrite(number: int) -> Response:
         forge.notes[number] |= request.json
-        return jsonify({})
+        return _told(forge.notes[number])
 
     @app.put(f"{PROJECT}/merge_requests/1")
     def labelled() -> Response:
         forge.labels -= set(request.json["remove_labels"].split(","))
         forge.labels |= set(request.json["add_labels"].split(","))
-        return jsonify({})
+        return _told({"iid": 1, "labels": sorted(forge.labels)})
 
 
 def _of_commits(app: Flask, forge: Forge) -> None:
     @app.post(f"{PROJECT}/statuses/<sha>")
     def say(sha: str) -> Response:
-        said = request.json
+        said = dict(request.json)
         said["status"] = said.pop("state")
         known = {"id": len(forge.statuses), "sha": sha, "author": {"username": US}, "created_at": now()}
         forge.statuses.append({**known, **said})
-        return jsonify({})
+        return _told(forge.statuses[-1])
 
     @app.get(f"{PROJECT}/repository/commits/<sha>/statuses")
     def statuses(sha: str) -> Response:
@@ -112,4 +123,10 @@ def _of_commits(app: Flask, forge: Forge) -> None:
 
 def _page(items: list[Any]) -> Response:
     size, number = int(request.args["per_page"]), int(request.args["page"])
-    return jsonify(items[size * (number - 1) : size * number])
+    return _told(items[size * (number - 1) : size * number])
+
+
+def _told(known: Any) -> Response:
+    """With all that GitLab always says."""
+    path = request.path.removeprefix(API)
+    return jsonify(Interface.of("gitlab").completed(request.method, path, known))

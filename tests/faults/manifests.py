@@ -249,6 +249,20 @@ YAML = Group(
             "the file can't be read",
             "check that it is a file",
         ),
+        Case(
+            "what `init` wrote to be replaced still stands there",
+            edits("3239117063738827231", "0", "environment.yaml"),
+            3,
+            "this is a placeholder still",
+            "write the id of the retailer in that account",
+        ),
+        Case(
+            "a number has a comma",
+            edits("minMembers: 1,", "minMembers: 1,000,", "environment.yaml"),
+            3,
+            "a comma in a number ends it",
+            "write 1000, without a comma",
+        ),
         Case("a folder links to its own parent", links_to_its_parent, 0, "2 applied", leaves=Leaves.ALL),
         Case(
             "a folder is called x.yaml",

@@ -68,6 +68,12 @@ def columns_that_change(world: World) -> None:
     (world.data / "second.csv").write_text("mail,id\nsomeone@private.example,7\n")
 
 
+def files_named_after_people(world: World) -> None:
+    world.edit("buyers.yaml", '"people.csv"', '"people.csv", "more/*.csv"')
+    (world.data / "more").mkdir()
+    (world.data / "more" / f"{email(1)}.csv").write_text("id\n7\n")
+
+
 def conditions(where: str) -> Callable[[World], object]:
     return edits('["people.csv"]', f'["people.csv"], where: "{where}"')
 
@@ -284,6 +290,13 @@ SOURCES = Group(
             3,
             "there is no such column in second.csv",
             "did you mean mail?",
+        ),
+        Case(
+            "a file with other columns is named after a person",
+            files_named_after_people,
+            3,
+            "there is no such column in more/(withheld: it looks like personal data)",
+            "name a column of the files' header line",
         ),
         Case(
             "identifiers in JSON are numbers with a fraction",

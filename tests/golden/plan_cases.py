@@ -70,7 +70,7 @@ def spec(audience: str, title: str, key: SegmentKey = EMAIL, destination: str = 
     where = destination or ("offsite-email" if key.identifier_type == "Email" else "onsite-customer")
     place = Place(f"environments/production/audiences/{audience}.yaml", 2, 1)
     declared = Audience(audience, title, "", Source(("customers/*.csv",), place=place), (), place=place)
-    return SegmentSpec(Address(where, audience), title, "", key, "criteo", declared, place)
+    return SegmentSpec(Address(where, audience), title, "", key, "criteo", declared, place=place)
 
 
 def target(count: int, drops: tuple[tuple[Drop, int], ...] = DROPS, hashed: int = 0) -> Target:

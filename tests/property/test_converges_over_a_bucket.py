@@ -22,13 +22,13 @@ from hypothesis.stateful import rule
 from lease_world import OneByOne
 from world import World
 
+from reconciler.buckets.opening import UnreachableError
 from reconciler.core.errors import StorageError
 from reconciler.core.members import SnapshotRef
 from reconciler.core.model import Address
 from reconciler.core.ports import StateReader, StateWriter
 from reconciler.core.receipt import Flight, Receipt
 from reconciler.state import objects, remote, writer
-from reconciler.state.bucket import UnreachableError
 from reconciler.state.lease import BEAT, Hold, Timing
 from reconciler.state.leftovers import Leftovers
 from reconciler.state.objects import LEASE, RECEIPTS, SNAPSHOTS, Objects, receipt_path

@@ -5,8 +5,9 @@ import pytest
 from reconciler.core.errors import AuthenticationError
 from reconciler.core.members import Identifiers
 from reconciler.core.model import IdentifierType
+from reconciler.core.personal import HIDDEN
 from reconciler.core.secret import Secret
-from reconciler.criteo.echoes import DEEPEST, PERSONAL_WITHHELD, WITHHELD, Sent, without_echoes
+from reconciler.criteo.echoes import DEEPEST, WITHHELD, Sent, without_echoes
 from reconciler.criteo.tokens import read_token
 from reconciler.criteo.wire import members_body
 
@@ -27,9 +28,9 @@ NAMES, MEMBERS = Sent((TOKEN, SECRET), b""), Sent((TOKEN, SECRET), BODY)
         (TOKEN.reveal().upper(), WITHHELD),
         (TOKEN.reveal()[4:18], WITHHELD),
         ("client_secret=s%2Fecret%2Bwith%3Dmarks%26more", WITHHELD),
-        ("jane.roe+tag@example.co.uk", PERSONAL_WITHHELD),
-        ("call +49 170 1234567 back", PERSONAL_WITHHELD),
-        (MD5, PERSONAL_WITHHELD),
+        ("jane.roe+tag@example.co.uk", HIDDEN),
+        ("call +49 170 1234567 back", HIDDEN),
+        (MD5, HIDDEN),
     ],
 )
 @pytest.mark.parametrize("sent", [NAMES, MEMBERS])

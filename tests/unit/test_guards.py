@@ -254,8 +254,6 @@ def test_what_is_blocked_is_counted_once_and_keeps_its_numbers():
     other = Address("onsite", "buyers")
     world = World(wishes={ADDRESS: Wish("Buyers")}, guards=Guards())
     world.people["buyers"] = frozenset("abcdefghijkl")
-    world.run()
-    world.wishes[other] = Wish("Others")
     build, desired = world.engine.build, world.desired
 
     def aged():
@@ -269,7 +267,10 @@ def test_what_is_blocked_is_counted_once_and_keeps_its_numbers():
         stopped = world.clock.now() - timedelta(hours=72)
         return {kind: replace(one, newest=stopped) for kind, one in targets.items()}
 
-    world.desired, world.engine.build = aged, old
+    world.desired = aged
+    world.run()
+    world.wishes[other] = Wish("Others")
+    world.engine.build = old
     plan = world.plan()
     assert (plan.changes, plan.unchanged) == ((), ())
     assert [one.address for one in plan.blocked] == [ADDRESS, other]

@@ -77,7 +77,8 @@ def test_places_point_at_what_people_must_change(tmp_path: Path) -> None:
     file = "environments/sandbox/audiences/lapsed.yaml"
     assert spec.place == Place(file, 5, 31)
     assert spec.audience.place == Place(file, 2, 7)
-    assert spec.audience.source.place == Place(file, 8, 10)
+    assert spec.audience.source.place == Place(file, 7, 3)
+    assert spec.audience.source.where_place == Place(file, 8, 10)
     assert spec.audience.exclude[0].place == Place(file, 12, 5)
 
 
@@ -165,3 +166,66 @@ def test_versions_without_support_are_noted(tmp_path: Path, version: str, note: 
 def test_the_longest_name_is_the_core_s() -> None:
     """Two constants, one limit."""
     assert naming.LONGEST == LONGEST
+
+
+def test_what_is_still_to_be_written_is_named_wherever_it_stands(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    project.edit("environment.yaml", '"368477501993431040"', '"00"')
+    project.edit("environment.yaml", "{root: data}", '{root: "s3://YOUR-BUCKET/exports"}')
+    project.edit("credentials.yaml", "hooks.acme.example", "YOUR-HOST.example")
+    project.edit("destinations.yaml", "Offsite campaigns", "Of YOUR-SELF")
+    found = [(one.where.rpartition("/")[2], one.remedy) for one in load(tmp_path, "sandbox").placeholders]
+    assert found == [
+        ("credentials.yaml:7:14", "write yours in its place"),
+        ("environment.yaml:5:14", "write where your exports are, such as s3://acme-cdp/exports"),
+        ("environment.yaml:7:21", "write the id of your account at Criteo Retail Media, in quotes"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("environment.yaml", "endpoint: emulator", 'endpoint: "https://api.criteo.com"'),
+        (
+            "environment.yaml",
+            'version: "2026-07"',
+            'version: "2026-07", tokenUrl: "https://tokens.example/oauth2"',
+        ),
+        ("environment.yaml", "root: data", "root: ./data"),
+        ("environment.yaml", "rows: 1000", "rows: 1001"),
+        ("environment.yaml", "maxGrowth: 100%", "maxGrowth: 101%"),
+        ("environment.yaml", 'namePrefix: "[sandbox] "', 'namePrefix: "[box] "'),
+        ("environment.yaml", "3239117063738827231", "3239117063738827232"),
+        ("audiences/lapsed.yaml", "maxAge: 36h", "maxAge: 37h"),
+        ("audiences/lapsed.yaml", "maxShrink: 10%", "maxShrink: 11%"),
+        ("audiences/lapsed.yaml", "interval 90 day", "interval 91 day"),
+        ("audiences/lapsed.yaml", "columns: {Email: email, ", "columns: {Email: customer_id, "),
+        ("audiences/lapsed.yaml", "title: ", "title: All "),
+    ],
+)
+def test_whatever_a_reviewer_approves_is_in_the_definition(
+    file: str, old: str, new: str, tmp_path: Path
+) -> None:
+    project = Project(tmp_path)
+    before = [spec.definition for spec in load(tmp_path, "sandbox").segments]
+    project.edit(file, old, new)
+    after = [spec.definition for spec in load(tmp_path, "sandbox").segments]
+    assert all(one != other for one, other in zip(before, after, strict=True))
+
+
+def test_another_credential_is_another_definition(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    before = [spec.definition for spec in load(tmp_path, "sandbox").segments]
+    project.edit("credentials.yaml", "name: criteo", "name: other")
+    for _ in before:
+        project.edit("destinations.yaml", "credential: criteo", "credential: other")
+    after = [spec.definition for spec in load(tmp_path, "sandbox").segments]
+    assert all(one != other for one, other in zip(before, after, strict=True))
+
+
+def test_how_fast_and_in_what_pieces_is_no_part_of_the_definition(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    before = [spec.definition for spec in load(tmp_path, "sandbox").segments]
+    project.edit("environment.yaml", 'version: "2026-07"', 'version: "2026-07", batchSize: 100, timeout: 30s')
+    project.edit("environment.yaml", "tolerance: 2%", "tolerance: 3%")
+    assert [spec.definition for spec in load(tmp_path, "sandbox").segments] == before

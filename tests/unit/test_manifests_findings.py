@@ -124,7 +124,9 @@ SHAPE = [
     (AUDIENCE, "title: Lapsed buyers\n", "", "`title` is missing from this manifest", "(what people see"),
     (AUDIENCE, 'files: ["customers/*.csv"]\n  ', "", "`files` is missing from `source`", "add `files:`"),
     (AUDIENCE, "title: Lapsed buyers", "‸title:", "`title` has no value", "write text"),
-    (AUDIENCE, "title: Lapsed buyers", "title: ‸null", "`title` has no value", "or remove the key"),
+    (AUDIENCE, "title: Lapsed buyers", "title: ‸null", "`title` has no value", "write text"),
+    (AUDIENCE, "Nothing in 90 days", "‸null", "`description` has no value", "write text, or remove the key"),
+    (AUDIENCE, '"customers/*.csv"', "‸null", "item 1 of `files` has no value", "or remove the item"),
     (AUDIENCE, "title: Lapsed buyers", 'title: ‸""', "`title` is empty", "fill it in"),
     (AUDIENCE, "title: Lapsed buyers", 'title: ‸"  "', "`title` is empty", "say what people should see"),
     (
@@ -162,6 +164,11 @@ SHAPE = [
     (AUDIENCE, "maxShrink: 10%", "‸maxVanished: 10%", "unknown key `maxVanished`", "allowed: maxShrink"),
     (ENVIRONMENT, "maxGrowth: 100%", "maxGrowth: ‸much", "`maxGrowth` is not written", "250%"),
     (ENVIRONMENT, "rows: 1000", "rows: ‸1_000", "`rows` is not written", "whole number"),
+    (ENVIRONMENT, "rows: 1000", "rows: 1,‸000", "a comma in a number ends it", "write 1000, without a comma"),
+    (ENVIRONMENT, "rows: 1000", "rows: 1000,‸000", "unknown key this key", "allowed: rows"),
+    (ENVIRONMENT, "rows: 1000", "rows: 1,‸000: a", "unknown key this key", "allowed: rows"),
+    (ENVIRONMENT, "rows: 1000", "‸000, rows: 1", "unknown key this key", "allowed: rows"),
+    (ENVIRONMENT, "rows: 1000", "rows: 1, ‸up", "unknown key `up`", "allowed: rows"),
     (ENVIRONMENT, "rows: 1000", "rows: ‸0", "`rows` is not written", "a whole number from 1"),
     (ENVIRONMENT, "minMembers: 1", "minMembers: ‸01", "`minMembers` is not written", "a whole number"),
     (ENVIRONMENT, "minMembers: 1", "‸minMembers: [1]", "`minMembers` must be a whole number", "digits only"),
@@ -330,3 +337,12 @@ def test_one_finding_with_its_place_and_the_way_out(
         assert found[0].where == where
     assert problem in found[0].problem
     assert remedy in found[0].remedy
+
+
+@pytest.mark.parametrize("nothing", ["", " null", ' ""'])
+def test_what_is_required_is_never_to_be_removed(tmp_path: Path, nothing: str) -> None:
+    project = Project(tmp_path)
+    project.edit(AUDIENCE, "title: Lapsed buyers", f"title:{nothing}")
+    assert [finding.remedy for finding in project.findings()] == [
+        "write text" if nothing != ' ""' else "fill it in"
+    ]

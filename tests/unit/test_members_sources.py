@@ -18,6 +18,7 @@ from reconciler.core.members import EMPTY, Drop, SnapshotRef, Target
 from reconciler.core.model import Audience, Exclusion, Form, IdentifierType, Place, Source
 from reconciler.members.check import check
 from reconciler.members.engine import DuckDbEngine
+from reconciler.members.roots import Folder, open_root
 
 pytestmark = pytest.mark.promise("members")
 
@@ -66,7 +67,7 @@ class Project:
         return self
 
     def build(self, *wanted: tuple[IdentifierType, Form]) -> list[tuple[frozenset[str], Target]]:
-        with DuckDbEngine(str(self.root), self.work, never, b"k" * 32, self.sample_rows) as engine:
+        with DuckDbEngine(Folder(self.root), self.work, never, b"k" * 32, self.sample_rows) as engine:
             targets = engine.build(self.audience, wanted, TODAY)
             for target in targets.values():
                 assert target.rows == target.members.count + sum(count for _, count in target.drops)
@@ -114,7 +115,12 @@ def look(engine: DuckDbEngine, snapshot: SnapshotRef) -> frozenset[str]:
 def project(tmp_path: Path) -> Project:
     (tmp_path / "data").mkdir()
     audience = Audience(
-        "a", "A", "", Source((), place=PLACE), ((EMAIL, "email"), (CUSTOMER, "id")), place=PLACE
+        "a",
+        "A",
+        "",
+        Source((), place=PLACE, where_place=PLACE),
+        ((EMAIL, "email"), (CUSTOMER, "id")),
+        place=PLACE,
     )
     return Project(tmp_path / "data", tmp_path / "work", audience)
 
@@ -253,7 +259,7 @@ def test_every_row_is_a_member_or_dropped_for_one_reason(project):
 
 
 def look_suppressed(project: Project, kind: tuple[IdentifierType, Form]) -> frozenset[str]:
-    with DuckDbEngine(str(project.root), project.work, never, b"k" * 32, None) as engine:
+    with DuckDbEngine(Folder(project.root), project.work, never, b"k" * 32, None) as engine:
         return look(engine, engine.build(project.audience, [kind], TODAY)[kind].suppressed)
 
 
@@ -530,19 +536,23 @@ def test_without_the_data_only_the_syntax_is_checked(project):
     assert "not one SQL expression" in finding.problem
     with (
         pytest.raises(ConfigurationError, match="no data root"),
-        DuckDbEngine(nowhere, project.work, never, b"", None) as engine,
+        DuckDbEngine(Folder(Path(nowhere)), project.work, never, b"", None) as engine,
     ):
         engine.build(project.audience, [(EMAIL, Form.PLAIN)], TODAY)
 
 
-def test_object_stores_are_refused_with_a_way_out(project):
+def test_of_an_object_store_only_the_syntax_is_checked_offline(project):
     bucket = "s3://bucket/exports"
     assert check(project.reads("a.csv", where="day < :today").audience, bucket, TODAY) == ()
     [finding] = check(project.reads("a.csv", where="day <").audience, bucket, TODAY)
     assert "not one SQL expression" in finding.problem
-    with pytest.raises(ConfigurationError, match="s3:// can't be read yet") as refused:
-        DuckDbEngine(bucket, project.work, never, b"", None)
-    assert "--data-root" in refused.value.remedy
+
+
+@pytest.mark.parametrize("place", ["http://bucket/exports", "ftp://there"])
+def test_what_is_no_place_for_sources_is_refused_with_a_way_out(place, project):
+    with pytest.raises(ConfigurationError, match="can't be read") as refused:
+        open_root(place, lambda: project.work, lambda: None)
+    assert "s3://BUCKET/PREFIX" in refused.value.remedy
 
 
 # What is left on disk
@@ -550,7 +560,7 @@ def test_object_stores_are_refused_with_a_way_out(project):
 
 def test_what_is_on_disk_is_private_and_gone_afterwards(project):
     project.write("a.csv", "email,id\na@x.com,1\n")
-    with DuckDbEngine(str(project.root), project.work, never, b"k" * 32, None) as engine:
+    with DuckDbEngine(Folder(project.root), project.work, never, b"k" * 32, None) as engine:
         target = engine.build(project.reads("a.csv").audience, [(EMAIL, Form.SHA256)], TODAY)[
             EMAIL, Form.SHA256
         ]
@@ -563,12 +573,14 @@ def test_what_is_on_disk_is_private_and_gone_afterwards(project):
 def test_a_snapshot_made_elsewhere_is_fetched_and_counted(project, tmp_path):
     project.write("a.csv", "email,id\na@x.com,1\nb@x.com,2\n")
     elsewhere = tmp_path / "state.parquet"
-    with DuckDbEngine(str(project.root), project.work, never, b"k" * 32, None) as engine:
+    with DuckDbEngine(Folder(project.root), project.work, never, b"k" * 32, None) as engine:
         target = engine.build(project.reads("a.csv").audience, [(EMAIL, Form.SHA256)], TODAY)[
             EMAIL, Form.SHA256
         ]
         shutil.copy(engine.file(target.members), elsewhere)
-    with DuckDbEngine(str(project.root), project.work, lambda _: str(elsewhere), b"k" * 32, None) as engine:
+    with DuckDbEngine(
+        Folder(project.root), project.work, lambda _: str(elsewhere), b"k" * 32, None
+    ) as engine:
         assert len(look(engine, target.members)) == 2
         with pytest.raises(StorageError, match="holds 2 members, not 3"):
             engine.file(replace(target.members, count=3))
@@ -578,7 +590,7 @@ def test_a_key_of_its_own_gives_another_name_to_the_same_set(project):
     project.write("a.csv", "email,id\na@x.com,1\n")
     digests = set()
     for key in (b"k" * 32, b"q" * 32):
-        with DuckDbEngine(str(project.root), project.work, never, key, None) as engine:
+        with DuckDbEngine(Folder(project.root), project.work, never, key, None) as engine:
             digests.add(
                 engine.build(project.reads("a.csv").audience, [(EMAIL, Form.SHA256)], TODAY)[
                     EMAIL, Form.SHA256
@@ -594,7 +606,9 @@ def test_too_little_memory_is_a_storage_error(project):
     )
     project.reads("a.parquet")
     with (
-        DuckDbEngine(str(project.root), project.work, never, b"k" * 32, None, memory_limit="4MB") as engine,
+        DuckDbEngine(
+            Folder(project.root), project.work, never, b"k" * 32, None, memory_limit="4MB"
+        ) as engine,
         pytest.raises(StorageError, match="more memory or disk is needed"),
     ):
         engine.build(project.audience, [(EMAIL, Form.SHA256)], TODAY)

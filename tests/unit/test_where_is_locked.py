@@ -135,7 +135,11 @@ def test_a_misspelt_column_or_function_gets_a_suggestion(cursor):
 
 def checked(folder: Path, text: str) -> list[str]:
     audience = Audience(
-        "a", "A", "", Source(("*.csv",), text, place=PLACE), ((IdentifierType.EMAIL, "email"),)
+        "a",
+        "A",
+        "",
+        Source(("*.csv",), text, place=PLACE, where_place=PLACE),
+        ((IdentifierType.EMAIL, "email"),),
     )
     return [str(finding) for finding in check(audience, str(folder), TODAY)]
 

@@ -63,10 +63,15 @@ def comment(pull_request: str, body: str) -> None:
     """One for each environment: ours that begins with the same marker is written anew."""
     marker = body.partition("\n")[0]
     for one in pages(f"{REPOSITORY}/issues/{pull_request}/comments"):
-        if one["user"]["login"] == BOT and one["body"].partition("\n")[0].strip() == marker:
+        if login(one["user"]) == BOT and (one.get("body") or "").partition("\n")[0].strip() == marker:
             gh("PATCH", f"{REPOSITORY}/issues/comments/{one['id']}", {"body": body})
             return
     gh("POST", f"{REPOSITORY}/issues/{pull_request}/comments", {"body": body})
+
+
+def login(user: dict[str, Any] | None) -> str:
+    """Nobody's, where the account is gone."""
+    return str(user["login"]) if user else ""
 
 
 def label() -> None:
@@ -85,7 +90,7 @@ def of_this_run(sha: str) -> Iterator[str]:
     """The newest of each environment: jobs that failed may have been run again."""
     ours = (one for one in statuses(sha) if (one["target_url"] or "").startswith(f"{RUN}/"))
     plans = [one for one in ours if one["context"].startswith(f"{PLAN} (")]
-    yield from {one["context"]: one["description"] for one in reversed(plans)}.values()
+    yield from {one["context"]: one["description"] or "" for one in reversed(plans)}.values()
 
 
 def approved() -> None:
@@ -101,7 +106,7 @@ def approved() -> None:
         status = newest(sha, PLAN, at)
         if not status or status["state"] != "success":
             continue
-        digest = DIGEST.search(status["description"])
+        digest = DIGEST.search(status["description"] or "")
         if digest and download(status["target_url"], sha):
             arguments += ["--approved", f"approved/{sha}/plan.json", "--approved-digest", digest[0]]
     Path("approved.txt").write_text("".join(f"{one}\n" for one in arguments), encoding="utf-8")
@@ -202,7 +207,7 @@ def asked(path: str) -> dict[str, Any] | None:
 def statuses(sha: str) -> Iterator[dict[str, Any]]:
     """The newest first."""
     for one in pages(f"{REPOSITORY}/commits/{sha}/statuses"):
-        if one["creator"]["login"] == BOT:
+        if login(one["creator"]) == BOT:
             yield one
 
 

@@ -1,0 +1,100 @@
+"""Opens object stores, and puts what they refuse into our words: theirs may quote names and keys."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from reconciler.core.errors import StorageError
+
+RETRIES, PATIENCE = 4, timedelta(seconds=20)
+EXPIRED = ("<Code>ExpiredToken</Code>", "<Code>TokenRefreshRequired</Code>")
+"""S3 answers 400 with these, and no 403, when a temporary login has ended."""
+NOBODY = ("169.254.169.254", "169.254.170.2", "Account must be specified")
+"""Nothing in the environment names a login: then the machine is asked for its role, at these addresses."""
+LOG_IN = {
+    "s3": "set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION, or give this machine a role",
+    "az": "set AZURE_STORAGE_ACCOUNT_NAME, and AZURE_STORAGE_ACCOUNT_KEY or another way to log in",
+    "gs": "set GOOGLE_SERVICE_ACCOUNT, or give this machine a role",
+}
+ABSENT = ("NoSuchBucket", "ContainerNotFound", "bucket does not exist")
+
+
+class UnreachableError(StorageError):
+    """The store gives no good answer; whether it did what it was asked to is not known."""
+
+
+class NoBucketError(Exception):
+    """There is no bucket, and so no object in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A prefix in a store, and what to do about it, in the words of whoever uses it."""
+
+    url: str
+    if_absent: str
+    if_denied: str
+    if_silent: str
+
+
+def opened(place: Place) -> Any:
+    """`s3://BUCKET/PREFIX`, `gs://…` or `az://…`; where and who comes from the environment.
+
+    ValueError where the address names no place, UnreachableError where nobody is to log in.
+    """
+    from obstore.exceptions import BaseError
+    from obstore.store import from_url
+
+    try:
+        return from_url(place.url, retry_config={"max_retries": RETRIES, "retry_timeout": PATIENCE})
+    except BaseError as error:
+        if _is(error, NOBODY):
+            raise _unknown("open", place) from None
+        raise ValueError from None
+
+
+@contextmanager
+def explained(doing: str, place: Place) -> Iterator[None]:
+    """Around calls to a store, and nothing else. UnreachableError for whatever it refuses."""
+    from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
+
+    try:
+        yield
+    except NoBucketError:
+        raise _absent(doing, place) from None
+    except (PermissionDeniedError, UnauthenticatedError):
+        raise _denied(doing, place) from None
+    except (BaseError, FileNotFoundError, OSError) as error:
+        for signs, told in ((EXPIRED, _denied), (ABSENT, _absent), (NOBODY, _unknown)):
+            if _is(error, signs):
+                raise told(doing, place) from None
+        raise UnreachableError(
+            f"can't {doing} {place.url}: the store gives no good answer", remedy=place.if_silent
+        ) from None
+
+
+def must_be_there(error: FileNotFoundError) -> None:
+    """A missing bucket looks like a missing object, but for the store's own code in the error."""
+    if _is(error, ABSENT):
+        raise NoBucketError from None
+
+
+def _is(error: Exception, signs: tuple[str, ...]) -> bool:
+    return any(sign in str(error) for sign in signs)
+
+
+def _absent(doing: str, place: Place) -> UnreachableError:
+    return UnreachableError(f"can't {doing} {place.url}: there is no such bucket", remedy=place.if_absent)
+
+
+def _unknown(doing: str, place: Place) -> UnreachableError:
+    scheme = place.url.partition(":")[0]
+    return UnreachableError(f"can't {doing} {place.url}: there is no login for it", remedy=LOG_IN[scheme])
+
+
+def _denied(doing: str, place: Place) -> UnreachableError:
+    return UnreachableError(
+        f"can't {doing} {place.url}: permission denied, or the login has expired", remedy=place.if_denied
+    )

@@ -1,0 +1,52 @@
+"""What looks like somebody. Texts that others wrote are shown only where nothing in them does."""
+
+import re
+
+HIDDEN = "(withheld: it looks like personal data)"
+"""Stands for a name that is not shown."""
+
+_KINDS = {"mail": "an e-mail address", "hash": "a hashed identifier", "phone": "a phone number"}
+_PERSONAL = re.compile(
+    r"(?P<mail>[\w.+-]+@(?:[\w-]+\.)+[^\W\d_]{2,})"
+    r"|(?P<hash>(?<![0-9A-Za-z])(?:[0-9a-fA-F]{64}|[0-9a-fA-F]{32})(?![0-9A-Za-z]))"
+    r"|(?P<phone>(?<!\w)\+[1-9](?:[ ().-]{0,2}[0-9]){7,14}(?![0-9]))"
+)
+
+_YEAR, _MONTH, _DAY = "20[1-4][0-9]", "(?:0[1-9]|1[0-2])", "(?:0[1-9]|[12][0-9]|3[01])"
+_TIME = r"[T_ .-]?(?:[01][0-9]|2[0-3])[-_.:]?[0-5][0-9](?:[-_.:]?[0-5][0-9](?:[._]?[0-9]{3,6})?)?Z?"
+_OF_EXPORTS = re.compile(
+    r"(?<![0-9a-z])[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?![0-9a-z])"
+    rf"|(?<!\d)(?:{_YEAR}[-_.]?{_MONTH}[-_.]?{_DAY}(?:{_TIME})?|{_DAY}[-_.]{_DAY}[-_.]{_YEAR})(?!\d)"
+    r"|(?<!\d)1[6-9][0-9]{8}(?:[0-9]{3})?(?!\d)"
+    r"|(?<!\d)0{4,}[0-9]{0,6}(?!\d)"
+    r"|(?<![a-z])tid-[0-9]+",
+    re.IGNORECASE,
+)
+"""Of the digits in names that programs give to what they export: UUIDs, days and times, Unix times,
+shards, tasks of Spark."""
+_IN_A_NAME = re.compile(
+    r"\w(?:@|%40)\w"
+    r"|(?<![0-9A-Za-z])(?:[0-9a-fA-F]{32}|(?=[A-Za-z]*[0-9])[0-9A-Za-z]{40,})(?![0-9A-Za-z])"
+    r"|\d(?:(?:%20|[ ().+-]){0,3}\d){8,}"
+)
+"""E-mail addresses, digests and long ids, and nine digits or more: a phone number, a customer."""
+
+
+def personal(text: str) -> str:
+    """What kind of personal data a text seems to hold; "" when none."""
+    if len(text) < 32 and "@" not in text and "+" not in text:
+        return ""
+    found = _PERSONAL.search(text)
+    return _KINDS[str(found.lastgroup)] if found else ""
+
+
+def shown_path(path: str) -> str:
+    """A path of files that somebody named: each part of it is shown unless it looks like a person.
+
+    Stricter than `personal`: a name is seldom long, and a file may well be named after a customer.
+    """
+    return "/".join(HIDDEN if _names_somebody(part) else part for part in path.split("/"))
+
+
+def _names_somebody(part: str) -> bool:
+    return bool(personal(part) or _IN_A_NAME.search(_OF_EXPORTS.sub("·", part)))

@@ -1,0 +1,134 @@
+"""Sources in an object store: what patterns match is brought to a private folder, each object once.
+
+Never writes to the store, and lists no more of it than patterns ask for.
+"""
+
+import os
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from itertools import takewhile
+from pathlib import Path, PurePosixPath
+
+from reconciler.buckets.exports import PIECE, ChangedError, Export, Exports
+from reconciler.buckets.opening import Place, opened
+from reconciler.core.errors import ConfigurationError
+from reconciler.disk.atomic import explained
+from reconciler.members.roots import MovedError
+
+READERS = 8
+_MAGIC = frozenset("*?[")
+
+
+def mirror(url: str, folder: Path, check: Callable[[], None]) -> "Mirror":
+    """ConfigurationError for an address that names no place."""
+    place = _placed(url)
+    try:
+        return Mirror(Exports(opened(place), place), folder, check)
+    except ValueError:
+        raise ConfigurationError(
+            f"data.root: {url} names no place in an object store",
+            remedy="write s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or az://CONTAINER/PREFIX",
+        ) from None
+
+
+def _placed(url: str) -> Place:
+    return Place(
+        url,
+        if_absent="create it, or correct `data: {root: …}` in environment.yaml",
+        if_denied="give this job read and list on the prefix (docs/manifests.md), and a living login",
+        if_silent="check the network, the store's status, and whether a variable such as "
+        "AWS_ENDPOINT_URL names another store; then run again",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    file: Path
+    export: Export
+    start: int
+
+
+class Mirror:
+    """Implements `roots.DataRoot`; what is listed and brought once stays as it is while this lives."""
+
+    def __init__(self, exports: Exports, folder: Path, check: Callable[[], None]) -> None:
+        self.folder = folder.resolve()
+        self._exports = exports
+        self._check = check
+        self._listings: dict[tuple[str, ...], tuple[Export, ...]] = {}
+        self._known: dict[Path, Export] = {}
+        self._there: set[Path] = set()
+        self._lock = threading.Lock()
+
+    def matching(self, pattern: str) -> list[Path]:
+        wanted = PurePosixPath(pattern).parts
+        with self._lock:
+            found = {
+                self.folder / one.path: one
+                for one in self._listed(wanted)
+                if _fits(one.path.split("/"), wanted)
+            }
+            self._known |= found
+        return list(found)
+
+    def bring(self, files: Sequence[Path]) -> None:
+        with self._lock:
+            missing = {file: self._known[file] for file in files if file not in self._there}
+            pieces = [
+                _Piece(file, export, start)
+                for file, export in missing.items()
+                for start in range(0, export.size, PIECE)
+            ]
+            for file in missing:
+                _make(file)
+            with ThreadPoolExecutor(READERS) as pool:
+                for _ in pool.map(self._fetch, pieces):
+                    pass
+            for file, export in missing.items():
+                _date(file, export)
+            self._there.update(missing)
+
+    def _listed(self, wanted: Sequence[str]) -> tuple[Export, ...]:
+        """One folder where a pattern names one, and all below it where it may be any."""
+        plain = tuple(takewhile(lambda part: not _MAGIC & set(part), wanted[:-1]))
+        flat = len(plain) == len(wanted) - 1 and wanted[-1] != "**"
+        key = plain if flat else (*plain, "**")
+        if key not in self._listings:
+            read = self._exports.in_folder if flat else self._exports.below
+            self._listings[key] = read("/".join(plain))
+        return self._listings[key]
+
+    def _fetch(self, piece: _Piece) -> None:
+        self._check()
+        try:
+            content = self._exports.piece(piece.export, piece.start)
+        except ChangedError:
+            raise MovedError(piece.file) from None
+        with explained("write", piece.file), piece.file.open("r+b") as file:
+            file.seek(piece.start)
+            file.write(content)
+
+
+def _fits(parts: Sequence[str], wanted: Sequence[str]) -> bool:
+    """As `Path.glob` has it: `**` is any number of folders, and a wildcard crosses none."""
+    if not wanted:
+        return not parts
+    if wanted[0] == "**":
+        return any(_fits(parts[start:], wanted[1:]) for start in range(len(parts)))
+    return bool(parts) and fnmatchcase(parts[0], wanted[0]) and _fits(parts[1:], wanted[1:])
+
+
+def _make(file: Path) -> None:
+    with explained("write", file):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch(mode=0o600)
+
+
+def _date(file: Path, export: Export) -> None:
+    """As old as what it was brought from: sources have a `maxAge`."""
+    moment = int(export.written_at.timestamp() * 1_000_000_000)
+    with explained("write", file):
+        os.utime(file, ns=(moment, moment))

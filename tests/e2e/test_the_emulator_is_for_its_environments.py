@@ -1,0 +1,62 @@
+"""`emulator` works on environments that use it, needs no data for that, and says so of any other."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from command_line import Project
+
+HOME = "environments/sandbox/environment.yaml"
+
+
+@pytest.fixture
+def project(tmp_path):
+    return Project.make(tmp_path)
+
+
+@pytest.mark.parametrize("command", [("reset",), ("advance",), ("fault",), ("revoke",), ("serve",)])
+def test_an_environment_at_criteo_is_refused(project, command):
+    file = project.root / HOME
+    file.write_text(file.read_text().replace("endpoint: emulator", "endpoint: https://api.criteo.com"))
+    more = {"advance": ["12h"], "fault": ["429"]}.get(command[0], [])
+    said = " ".join(project.run("emulator", *command, "sandbox", *more, code=3).said.split())
+    assert "sandbox is no environment on the emulator: its api.endpoint is https://api.criteo.com" in said
+    assert "`plan sandbox --emulate`" in said
+    assert not (project.root / ".reconciler").exists()
+
+
+@pytest.mark.parametrize("endpoint", ["emulator", "http://127.0.0.1:8399"])
+def test_no_data_is_needed(project, endpoint):
+    file = project.root / HOME
+    text = file.read_text().replace("endpoint: emulator", f'endpoint: "{endpoint}"')
+    file.write_text(text.replace("{root: data}", "{root: nowhere}"))
+    for command in (["reset", "sandbox"], ["advance", "sandbox", "12h"], ["revoke", "sandbox"]):
+        project.run("emulator", *command)
+
+
+def test_the_tool_goes_by_the_time_of_the_emulator(project):
+    """So that a sandbox shows what a computation brings; files are as old as they are, and no lock is."""
+    project.people(*range(50))
+    buyers = project.root / "environments/sandbox/buyers.yaml"
+    buyers.write_text(buyers.read_text().replace('["people.csv"]}', '["people.csv"], maxAge: 36h}'))
+    project.run("apply", "sandbox", "--yes")
+    assert "to be computed" in project.run("status", "sandbox").said
+    assert "can't be compared now" in project.run("drift", "sandbox").said
+    told = project.run("emulator", "advance", "sandbox", "12h").said
+    project.run("emulator", "advance", "sandbox", "3d")
+    now = datetime.now(UTC)
+    assert f"at {now + timedelta(hours=12):%Y-%m-%d}" in told
+    said = project.run("status", "sandbox", "--refresh").said
+    assert "60.0 %" in said
+    assert "to be computed" not in said
+    assert "can't be compared" not in project.run("drift", "sandbox").said
+    planned = project.run("plan", "sandbox").said
+    assert "No changes." in planned
+    assert f"made {now + timedelta(hours=84):%Y-%m-%d}" in planned
+    assert "just written" in planned
+    project.people(*range(40))
+    project.run("apply", "sandbox", "--yes")
+    assert "to be computed" in project.run("status", "sandbox").said
+    assert f"{now:%Y-%m-%d}" in project.run("state", "history", "sandbox").said
+    assert "for the real time" in project.run("emulator", "reset", "sandbox").said
+    assert f"made {now + timedelta(hours=84):%Y-%m-%d}" in project.run("plan", "sandbox", code=5).said
+    assert f"made {now:%Y-%m-%d}" in project.run("plan", "sandbox", "--emulate").said

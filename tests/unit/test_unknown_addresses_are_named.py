@@ -1,0 +1,88 @@
+"""An address that is not here: what was meant is said; what was typed only if it looks like one."""
+
+import pytest
+
+from reconciler.commands.options import selected
+from reconciler.core.errors import ConfigurationError
+from reconciler.core.model import Address
+
+HERE = frozenset(
+    Address(destination, audience)
+    for destination in ("offsite-email", "onsite-customer")
+    for audience in ("lapsed-90d", "loyalty-gold")
+)
+LIST = (
+    "addresses here: offsite-email/lapsed-90d, offsite-email/loyalty-gold, onsite-customer/lapsed-90d, "
+    "onsite-customer/loyalty-gold"
+)
+
+
+def refused(*only: str, known: frozenset[Address] = HERE) -> ConfigurationError:
+    with pytest.raises(ConfigurationError) as caught:
+        selected(only, known)
+    return caught.value
+
+
+def test_without_the_option_all_are_meant():
+    assert selected((), HERE) == HERE
+    assert selected(("offsite-email/lapsed-90d",), HERE) == {Address("offsite-email", "lapsed-90d")}
+
+
+@pytest.mark.parametrize(
+    ("typed", "problem", "remedy"),
+    [
+        (
+            "offsite-email/lapsed-9d",
+            "there is no address offsite-email/lapsed-9d",
+            "offsite-email/lapsed-90d",
+        ),
+        ("Offsite-Email/lapsed-90d", "an address given is not here", "offsite-email/lapsed-90d"),
+        ("x/y", "there is no address x/y", ""),
+    ],
+)
+def test_what_is_near_is_offered(typed: str, problem: str, remedy: str):
+    error = refused(typed)
+    assert error.problem == problem
+    assert error.remedy == (f"did you mean {remedy}? {LIST}" if remedy else LIST)
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("lapsed-90d", ": did you mean offsite-email/lapsed-90d or onsite-customer/lapsed-90d?"),
+        ("lapsed", ": did you mean offsite-email/lapsed-90d or onsite-customer/lapsed-90d?"),
+        ("onsite-customer", ": did you mean onsite-customer/lapsed-90d or onsite-customer/loyalty-gold?"),
+        ("zzz", ""),
+    ],
+)
+def test_what_has_no_slash_is_told_how_it_is_written(typed: str, meant: str):
+    error = refused(typed)
+    assert error.problem == "an address given has no `/`"
+    assert error.remedy == f"write DESTINATION/AUDIENCE{meant or ';'} {LIST}"
+
+
+@pytest.mark.promise("private")
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "s3cr3tT0ken/lapsed-90d",
+        "offsite-email/77100200300400103",
+        "offsite-email/9b1f0c9e8d7a4b5c9f3e2d1c0b9a8f7e",
+        "bob@acme.com/x",
+        "06-12-34-56-78/x",
+        "file:///home/secret",
+    ],
+)
+def test_what_may_be_a_secret_or_a_person_is_not_repeated(typed: str):
+    error = refused(typed, typed.partition("/")[0] + "/lapsed-90d ", "lapsed")
+    said = str([error.problem, error.remedy, *map(str, error.findings)])
+    assert len(error.findings) == 3
+    assert not any(
+        part in said for part in typed.split("/") if part not in {"offsite-email", "lapsed-90d", "x", ""}
+    )
+
+
+def test_many_are_not_all_listed():
+    many = frozenset(Address("d", f"a{number:02}") for number in range(12))
+    assert refused("x/y", known=many).remedy.endswith("d/a09 and 2 more")
+    assert refused("x/y", known=frozenset()).remedy == "there are no addresses here"
