@@ -19,7 +19,8 @@ RUN_ADDRESSES = ("CI_JOB_URL", "BUILD_URL")
 class Settings:
     """What was said on the command line and around it. `environ` is for secret references only.
 
-    `ci`: output is kept and read by many (the variable CI is set, as all CI systems do).
+    `ci`: output is kept and read by many (the variable CI is set, as all CI systems do). `dumb`: whatever
+    shows it knows of no cursor that could be moved.
     """
 
     directory: Path
@@ -29,6 +30,7 @@ class Settings:
     verbose: bool
     colour: bool | None
     ci: bool
+    dumb: bool
     memory_limit: str
     who: str
     environ: Mapping[str, str]
@@ -53,6 +55,7 @@ def read_settings(
         verbose=verbose,
         colour=colour_wish(no_color),
         ci=environ.get("CI", "").lower() not in {"", "0", "false"},
+        dumb=_is_dumb(),
         memory_limit=_memory_limit(environ.get(MEMORY_LIMIT, "1GB")),
         who=_who(environ),
         environ=environ,
@@ -61,7 +64,11 @@ def read_settings(
 
 def colour_wish(no_color: bool) -> bool | None:
     """False: never. None: as the stream is a terminal or not."""
-    return False if no_color or os.environ.get("NO_COLOR") else None
+    return False if no_color or os.environ.get("NO_COLOR") or _is_dumb() else None
+
+
+def _is_dumb() -> bool:
+    return os.environ.get("TERM", "").lower() in {"dumb", "unknown"}
 
 
 def repository_on_github() -> Path | None:

@@ -201,7 +201,7 @@ def workspace(
             stack.callback(scratch.remove)
             private = scratch.folder / HOME
             desired = _throw_away(desired, private)
-        emulated = desired.environment.api.endpoint == EMULATOR
+        emulated = desired.environment.api.emulated
         if emulated:
             desired = replace(desired, notes=(*desired.notes, ISSUES_ITS_OWN))
         real = SystemClock(stop, shown)

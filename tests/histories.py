@@ -454,7 +454,7 @@ class Histories(RuleBasedStateMachine):
     def _planned(self, plan: Plan) -> None:
         """A run sends again only what was in doubt: one batch for each crash or lost answer."""
         self._unspoken(plan)
-        for change in plan.changes if not plan.blocked else ():
+        for change in plan.changes if not plan.refusals else ():
             if not isinstance(change, Forget) and change.steps.transfer:
                 self._sends_what_is_needed(change)
 

@@ -41,12 +41,11 @@ def apply(plan: Plan, receipts: Mapping[Address, Receipt], tools: Tools, run_job
     """Carries out a plan. A plan without changes writes nothing.
 
     Failures of Criteo end their own address only; a request to stop and a failing state end the run,
-    after all that was earned is written down. RefusedError before the first write when anything is
-    blocked.
+    after all that was earned is written down. RefusedError before the first write when anything stands
+    against it.
     """
-    if plan.blocked:
-        findings = [one.finding for one in plan.blocked]
-        raise RefusedError(f"{len(findings)} addresses are blocked; nothing was sent", findings=findings)
+    if refusals := plan.refusals:
+        raise RefusedError("the plan can't be applied; nothing was sent", findings=refusals)
     ledger, stopped = Ledger(tools, receipts), None
     if plan.changes:
         try:

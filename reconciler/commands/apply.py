@@ -77,7 +77,7 @@ def command(stop: object, /, environment: str, yes: bool, events: str | None, **
                     state = held.enter_context(space.store.lock(settings.who))
                     planned = make_plan(space, state, flags["only"], run.told)
                 job = Work(space, state, shown, run, page, asked)
-                if planned.plan.blocked:
+                if planned.plan.refusals:
                     _show(job, planned)
                     return RefusedError.exit_code
                 return _apply(job, planned, terms, yes=yes, whole=not flags["only"])

@@ -4,7 +4,7 @@ import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import click
 from reconciler.commands.options import ENVIRONMENT, OUTPUT, Duration, settings_of, stop_event, with_options
 from reconciler.core.errors import ConfigurationError
 from reconciler.core.model import Desired
+from reconciler.core.quantities import duration as written
 from reconciler.disk.atomic import replace_file
 from reconciler.disk.private import HOME, private_directory
 from reconciler.emulator.emulator import Emulator
@@ -87,8 +88,9 @@ def advance(environment: str, duration: float, **flags: Any) -> None:
     with _opened(environment, flags) as emulator:
         emulator.advance(duration)
         now = datetime.fromtimestamp(emulator.now, UTC)
+    further = written(timedelta(seconds=duration))
     click.echo(
-        f"{environment}: the emulator's clock is {duration:,.0f} seconds further, at {stamp(now)};"
+        f"{environment}: the emulator's clock is {further} further, at {stamp(now)};"
         " other commands go by it, `:today` included"
     )
 

@@ -39,10 +39,10 @@ def command(stop: object, /, environment: str, detailed_exitcode: bool, **flags:
         with shown.progress:
             planned = make_plan(space, space.store.reader(), flags["only"], shown.progress)
         page.document, page.approved = planned.document(space, ROUNDED), planned.approvable(space)
-        page.code = RefusedError.exit_code if planned.plan.blocked else 0
+        page.code = RefusedError.exit_code if planned.plan.refusals else 0
         if not flags["as_json"]:
             print_plan(planned.document(space, shown.figures), shown.out)
         annotate(at_their_manifests(planned.plan.blocked, space.desired.segments), settings.directory)
-    if planned.plan.blocked:
+    if planned.plan.refusals:
         return RefusedError.exit_code
     return CHANGES if detailed_exitcode and planned.plan.changes else 0

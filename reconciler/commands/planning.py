@@ -46,7 +46,7 @@ class Planned:
     def approvable(self, space: Workspace) -> Approved | None:
         """What applying it would be held to; None where a guard stands against it."""
         environment, basis = space.desired.environment, self.plan.basis
-        if self.plan.blocked:
+        if self.plan.refusals:
             return None
         return Approved(
             digest="",
@@ -69,7 +69,9 @@ def screen(settings: Settings, *, taken: bool = False) -> Screen:
         log_calls()
     out = err if taken else console(sys.stdout, settings.colour)
     figures = EXACT if out.is_terminal and not settings.ci else ROUNDED
-    shown = Quiet() if settings.quiet else progress(err, monotonic, figures)
+    shown = (
+        Quiet() if settings.quiet else progress(err, monotonic, figures, still=settings.ci or settings.dumb)
+    )
     return Screen(out, shown, figures)
 
 

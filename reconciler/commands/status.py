@@ -31,7 +31,7 @@ def command(stop: object, /, environment: str, refresh: bool, **flags: Any) -> N
     """Show members, the last send, the next computation and when it is live, for every address.
 
     Reads the state only. With --refresh it asks Criteo for each segment's match rate and says whether
-    it is past the gate of 0.1 %, below which an audience can't be used.
+    it is past the gate of 0.1%, below which an audience can't be used.
     """
     from reconciler.commands.options import selected
     from reconciler.commands.planning import screen

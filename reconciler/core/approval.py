@@ -6,12 +6,7 @@ from datetime import datetime, timedelta
 
 from reconciler.core.kinds import ChangeKind
 from reconciler.core.model import Address, Seat
-
-Shown = int | str
-"""A count as a saved plan has it: "<10", or rounded to the nearest ten."""
-
-STEP = 10
-"""What is saved is rounded to it, so that one more or less never points at a person."""
+from reconciler.core.quantities import Shown, bounds
 
 KEPT = timedelta(days=30)
 """Marks are kept so long at least, and for as long as an approval may be applied."""
@@ -50,21 +45,13 @@ class Approved:
         return next((one for one in self.changes if one.address == address), None)
 
 
-def shown(number: int) -> Shown:
-    """A count as it may be saved."""
-    return f"<{STEP}" if 0 < number < STEP else STEP * ((number + STEP // 2) // STEP)
-
-
 def largest(count: Shown) -> int:
-    return STEP - 1 if isinstance(count, str) else count
+    return bounds(count)[1] if isinstance(count, str) else count
 
 
 def apart(count: Shown, number: int) -> int:
     """How far a number is from what a shown count may have been."""
-    if isinstance(count, str):
-        low, high = 1, STEP - 1
-    else:
-        low, high = (max(count - STEP // 2, STEP), count + STEP // 2 - 1) if count else (0, 0)
+    low, high = bounds(count)
     return max(low - number, number - high, 0)
 
 

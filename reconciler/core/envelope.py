@@ -2,14 +2,14 @@
 
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from math import ceil
+from datetime import datetime
 
-from reconciler.core.approval import Approved, ApprovedChange, Shown, Use, apart, largest, shown
+from reconciler.core.approval import Approved, ApprovedChange, Use, apart, largest
 from reconciler.core.errors import Finding
 from reconciler.core.kinds import ChangeKind
 from reconciler.core.model import Address, Environment, Seat
 from reconciler.core.plan import Change, Forget, Plan, Replace, Sending, Update, address_of, kind_of
+from reconciler.core.quantities import Shown, duration, percent_set, shown
 from reconciler.core.receipt import CLOCK_SKEW, Holding, Receipt, remaining
 from reconciler.core.refresh import stands_alone
 
@@ -296,20 +296,9 @@ def _unfit(approved: Approved, now: Now) -> str:
     if approved.made_at > now.moment + CLOCK_SKEW:
         return f"the approved plan is from the future, {approved.made_at:%Y-%m-%d %H:%M} UTC"
     if now.moment - approved.made_at > limit:
-        return f"the approved plan is {_old(now.moment - approved.made_at, limit)} (approval.maxAge)"
+        made = f"{approved.made_at:%Y-%m-%d at %H:%M} UTC"
+        return f"the approved plan was made on {made}, and holds for {duration(limit)} (approval.maxAge)"
     return ""
-
-
-def _old(age: timedelta, limit: timedelta) -> str:
-    """In the unit that suits the limit, rounded up: what is over the limit never reads as if it weren't."""
-    units = (
-        ("hours", timedelta(hours=1)),
-        ("minutes", timedelta(minutes=1)),
-        ("seconds", timedelta(seconds=1)),
-    )
-    name, unit = next((one for one in units if limit >= one[1]), units[-1])
-    number, most = (f"{ceil(10 * time / unit) / 10:,.1f}".removesuffix(".0") for time in (age, limit))
-    return f"{number} {name} old, where {most} is the limit"
 
 
 def _strays(change: Change, said: ApprovedChange, approved: Approved, now: Now) -> Iterator[str]:
@@ -349,7 +338,7 @@ def _counts(
     """Of what an interrupted run has done, no receipt may tell any more: fewer are right then."""
     size = largest(said.size)
     limit = max(tolerance * size, min(FEW, FEW_SHARE * size))
-    within = f"(approval.tolerance: {100 * tolerance:g} %, or a tenth up to {FEW} people)"
+    within = f"(approval.tolerance: {percent_set(tolerance)}, or a tenth up to {FEW} people)"
     adds, removes = _whole(change, receipt)
     strays = False
     for verb, then, number in (("join", said.adds, adds), ("leave", said.removes, removes)):

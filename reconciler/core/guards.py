@@ -1,15 +1,25 @@
 """Rules that refuse a plan before its first write: each says the number and the limit."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from math import ceil
+from math import inf
 
-from reconciler.core.approval import STEP
 from reconciler.core.errors import Finding
 from reconciler.core.members import Target
-from reconciler.core.model import SegmentSpec
+from reconciler.core.model import Guards, SegmentSpec
 from reconciler.core.plan import MemberChange
+from reconciler.core.quantities import (
+    PRECISE,
+    bounds,
+    duration,
+    percent,
+    percent_set,
+    percent_up,
+    rounded,
+    share_of,
+    shown,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,80 +56,135 @@ class Question:
         return max(self.settled, self.members.before) if self.settled else 0
 
 
+@dataclass(frozen=True, slots=True)
+class _Excess:
+    """A limit that is not kept: `fact` says how far, and `bound` where the limit is."""
+
+    key: str
+    fact: str
+    bound: str
+    remedy: str
+
+    @property
+    def problem(self) -> str:
+        return f"{self.fact}, {self.bound} ({self.key})"
+
+
 def refusals(question: Question) -> tuple[Finding, ...]:
     """Every guard that stands against this change, each as a finding at its address.
 
-    Findings speak of whole percentages: they are printed wherever the plan is, and an exact count of
-    few people would point at them.
+    Findings are printed wherever the plan is: they tell no more than the rounded counts of people do.
     """
-    guards: tuple[Callable[[Question], Iterator[tuple[str, str]]], ...] = (
-        _empty,
-        _minimum,
-        _shrink,
-        _growth,
-        _invalid,
-    )
     where = str(question.spec.address)
-    counted = (Finding(where, problem, remedy) for guard in guards for problem, remedy in guard(question))
-    return (*counted, *stale(question.spec, question.target, question.now))
+    if question.target.members.count == 0:
+        nobody = Finding(where, *_nobody(question))
+        if not question.target.rows:
+            return (nobody,)
+        found = [nobody]
+    else:
+        found = []
+    guards = question.spec.audience.guards
+    excesses = (excess for guard in _GUARDS if (excess := guard(question, guards)))
+    found += [Finding(where, excess.problem, excess.remedy) for excess in excesses]
+    return (*found, *stale(question.spec, question.target, question.now))
+
+
+def lenient(question: Question, general: Guards) -> tuple[str, ...]:
+    """What the environment's guards would not let pass, and only the audience's own do."""
+    own = question.spec.audience.guards
+    return tuple(
+        f"{excess.fact}: the audience's own guard {excess.key} is {_written(own, excess.key)} "
+        f"(environment: {_written(general, excess.key)})"
+        for guard in _GUARDS
+        if (excess := guard(question, general)) and not guard(question, own)
+    )
+
+
+def _written(guards: Guards, key: str) -> str:
+    """A limit as manifests write it."""
+    return {
+        "maxShrink": percent_set(guards.max_shrink),
+        "maxGrowth": percent_set(guards.max_growth),
+        "minMembers": f"{guards.min_members:,}",
+        "maxInvalid": percent_set(guards.max_invalid),
+    }[key]
+
+
+def _nobody(question: Question) -> tuple[str, str]:
+    """An empty audience is never sent, whatever the guards say."""
+    place = question.spec.audience.source.place
+    if not question.target.rows:
+        return "the source holds no rows", (
+            f"an empty audience is never sent: deliver its rows, or take it out of the manifests ({place})"
+        )
+    return (
+        "no members are left of the rows read",
+        f"`reconciler explain` says why rows were dropped; an empty audience is never sent ({place})",
+    )
+
+
+def _minimum(question: Question, guards: Guards) -> _Excess | None:
+    if not 0 < question.target.members.count < guards.min_members:
+        return None
+    return _Excess(
+        "minMembers",
+        f"there are fewer than {guards.min_members:,} members",
+        "which is the minimum",
+        _override(question, "minMembers", ""),
+    )
+
+
+def _shrink(question: Question, guards: Guards) -> _Excess | None:
+    part, whole, limit = question.leaving, question.size, guards.max_shrink
+    if not (question.target.members and whole and _past(part, limit, whole)):
+        return None
+    return _Excess(
+        "maxShrink",
+        f"{_told(min(part, whole), whole, limit)} of the members would leave",
+        f"where {percent_set(limit)} is the limit",
+        _override(question, "maxShrink", _enough(part, whole, up_to=0.99)),
+    )
+
+
+def _growth(question: Question, guards: Guards) -> _Excess | None:
+    part, whole, limit = question.joining, question.size, guards.max_growth
+    if not (whole and _past(part, limit, whole)):
+        return None
+    return _Excess(
+        "maxGrowth",
+        f"the members would grow by {_told(part, whole, limit)}",
+        f"where {percent_set(limit)} is the limit",
+        _override(question, "maxGrowth", _enough(part, whole)),
+    )
+
+
+def _invalid(question: Question, guards: Guards) -> _Excess | None:
+    part, whole, limit = question.target.invalid, question.target.present, guards.max_invalid
+    if not _past(part, limit, whole):
+        return None
+    return _Excess(
+        "maxInvalid",
+        f"{_told(part, whole, limit)} of the identifiers can't be sent",
+        f"where {percent_set(limit)} is the limit",
+        "`reconciler explain` counts them by reason; "
+        + _override(question, "maxInvalid", _enough(part, whole, up_to=0.99)),
+    )
+
+
+_GUARDS: tuple[Callable[[Question, Guards], _Excess | None], ...] = (_minimum, _shrink, _growth, _invalid)
 
 
 def _override(question: Question, key: str, value: str) -> str:
-    return f"if this is meant, write under `guards` in {question.spec.audience.place.file}: {key}: {value}"
+    """`value`: "" where it has to be thought about."""
+    file, other = question.spec.audience.place.file, "smaller" if key == "minMembers" else "larger"
+    if value:
+        return f"if this is meant, write under `guards` in {file}: `{key}: {value}`"
+    return f"if this is meant, write a {other} {key} under `guards` in {file}"
 
 
-def _empty(question: Question) -> Iterator[tuple[str, str]]:
-    target = question.target
-    if target.members.count == 0:
-        yield (
-            "no members are left of the rows read" if target.rows else "the source holds no rows",
-            (
-                f"`reconciler explain` says why rows were dropped; an empty audience is never sent "
-                f"({question.spec.audience.source.place})"
-            ),
-        )
-
-
-def _minimum(question: Question) -> Iterator[tuple[str, str]]:
-    count, minimum = question.target.members.count, question.spec.audience.guards.min_members
-    if 0 < count < minimum:
-        yield (
-            f"there are fewer members than the minimum of {minimum:,} (minMembers)",
-            _override(question, "minMembers", "a smaller number"),
-        )
-
-
-def _shrink(question: Question) -> Iterator[tuple[str, str]]:
-    limit, size = question.spec.audience.guards.max_shrink, question.size
-    if size and _past(question.leaving, limit, size):
-        share = _telling(min(1.0, question.leaving / size), size)
-        yield (
-            f"{share or 'many'} of the members would leave, where {percent(limit)} is the limit (maxShrink)",
-            _override(question, "maxShrink", share or "100%"),
-        )
-
-
-def _growth(question: Question) -> Iterator[tuple[str, str]]:
-    limit, size = question.spec.audience.guards.max_growth, question.size
-    if size and _past(question.joining, limit, size):
-        share = _telling(question.joining / size, size)
-        yield (
-            f"the members would grow by {share or 'more'}, where {percent(limit)} is the limit (maxGrowth)",
-            _override(question, "maxGrowth", share or "a larger share"),
-        )
-
-
-def _invalid(question: Question) -> Iterator[tuple[str, str]]:
-    limit, share = question.spec.audience.guards.max_invalid, question.target.invalid_share
-    if share > limit:
-        yield (
-            (
-                f"{percent_up(share)} of the identifiers can't be sent, where {percent(limit)} is the limit "
-                f"(maxInvalid)"
-            ),
-            "`reconciler explain` counts them by reason; "
-            + _override(question, "maxInvalid", percent_up(share)),
-        )
+def vanished(gone: int, managed: int, limit: float) -> bool:
+    """So many segments are gone at once that access may be lost. One of several is just gone."""
+    return _past(gone, limit, managed) and (gone > 1 or gone == managed)
 
 
 def stale(spec: SegmentSpec, target: Target, now: datetime) -> tuple[Finding, ...]:
@@ -127,30 +192,33 @@ def stale(spec: SegmentSpec, target: Target, now: datetime) -> tuple[Finding, ..
     limit, newest = spec.audience.source.max_age, target.newest
     if limit is None or newest is None or now - newest <= limit:
         return ()
-    hours, most = (time.total_seconds() / 3600 for time in (now - newest, limit))
+    old, most = duration(now - newest), duration(limit)
     return (
         Finding(
             str(spec.address),
-            f"the newest source file is {hours:,.1f} hours old, where {most:,.1f} is the limit (maxAge)",
+            f"the newest source file is {f'over {old}' if old == most else old} old, "
+            f"where {most} is the limit (maxAge)",
             f"deliver fresh files, or raise source.maxAge in {spec.audience.source.place}",
         ),
     )
 
 
-def _telling(share: float, whole: int) -> str:
-    """A share of few people would tell how many they are."""
-    return percent_up(share) if whole >= STEP else ""
+def _told(part: int, whole: int, limit: float) -> str:
+    """The share, as far as rounded counts tell one beyond the limit."""
+    share = share_of(part, whole)
+    if share is None or percent(share) == percent_set(limit) or share < limit:
+        return f"more than {percent_set(limit)}"
+    return percent(share) if rounded(whole) >= PRECISE else f"about {percent(share)}"
+
+
+def _enough(part: int, whole: int, up_to: float = inf) -> str:
+    """A limit that lets pass whatever reads like this; "" rather than one that switches the guard off."""
+    most, least = bounds(shown(part))[1], bounds(shown(whole))[0]
+    if share_of(part, whole) is None or most / least > up_to:
+        return ""
+    return percent_up(most / least)
 
 
 def _past(part: int, limit: float, whole: int) -> bool:
     """Past the limit, and not just by how a computer writes 29 %."""
     return part > limit * whole + 1e-6
-
-
-def percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
-
-
-def percent_up(share: float) -> str:
-    """The smallest whole percentage that lets `share` pass, as it is written in a manifest."""
-    return f"{ceil(100 * share - 1e-6)}%"

@@ -57,11 +57,14 @@ class Target:
         return dict(self.drops).get(reason, 0)
 
     @property
-    def invalid_share(self) -> float:
-        """Share of the values that were there and wanted but can't be sent, in 0..1."""
-        invalid = sum(self.dropped(reason) for reason in INVALID)
-        present = self.members.count + self.dropped(Drop.DUPLICATE) + invalid
-        return invalid / present if present else 0.0
+    def invalid(self) -> int:
+        """Values that were there and wanted but can't be sent."""
+        return sum(self.dropped(reason) for reason in INVALID)
+
+    @property
+    def present(self) -> int:
+        """Values that were there and wanted."""
+        return self.members.count + self.dropped(Drop.DUPLICATE) + self.invalid
 
     @property
     def mixed(self) -> bool:

@@ -76,7 +76,7 @@ class Seat:
 
 @dataclass(frozen=True, slots=True)
 class Guards:
-    """Limits that stand before the first write; shares are fractions (0.2 is 20 %)."""
+    """Limits that stand before the first write; shares are fractions (0.2 is 20%)."""
 
     max_shrink: float = 0.2
     max_growth: float = 1.0
@@ -87,12 +87,13 @@ class Guards:
 
 @dataclass(frozen=True, slots=True)
 class Leeway:
-    """How far reality may move between an approved plan and its apply; a tolerance of 0.02 is 2 %."""
+    """How far reality may move between an approved plan and its apply; a tolerance of 0.02 is 2%."""
 
     tolerance: float = 0.02
     max_age: timedelta = timedelta(hours=72)
 
 
+EMULATOR = "emulator"
 CONSENT_URL = "https://consent.criteo.com/request"
 
 
@@ -107,6 +108,10 @@ class Api:
     batch_size: int = 50_000
     timeout: timedelta = timedelta(seconds=60)
     quiet: timedelta = timedelta(minutes=15)
+
+    @property
+    def emulated(self) -> bool:
+        return self.endpoint == EMULATOR
 
 
 SEALING_KEY = "env:RECONCILER_STATE_KEY"

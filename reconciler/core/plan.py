@@ -225,6 +225,17 @@ class Unchanged:
 
 
 @dataclass(frozen=True, slots=True)
+class Undecided:
+    """An address of which nothing can be decided yet."""
+
+    spec: SegmentSpec
+
+
+Held = Change | Unchanged | Undecided
+"""What would become of an address if nothing stood against it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Blocked:
     """An address on which the plan stands still, and why."""
 
@@ -256,8 +267,10 @@ class Basis:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One environment's decision. It can be applied when nothing is blocked.
+    """One environment's decision. It can be applied when nothing stands against it.
 
+    `blocked` is what stands against single addresses, and `held` what would become of those;
+    `problems` stand against the whole. `lenient`: what only the audience's own guards let pass.
     `left_out`: so many addresses change and are not part of it, as the notes say.
     """
 
@@ -268,9 +281,17 @@ class Plan:
     cost: Cost
     notes: tuple[str, ...] = field(default=())
     left_out: int = 0
+    problems: tuple[Finding, ...] = ()
+    held: tuple[Held, ...] = ()
+    lenient: Mapping[Address, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def refusals(self) -> tuple[Finding, ...]:
+        """All that stands against it: with any of them nothing of it may be applied."""
+        return (*self.problems, *(one.finding for one in self.blocked))
 
 
-def address_of(change: Change | Unchanged) -> Address:
+def address_of(change: Held) -> Address:
     """The address a change is about."""
     return change.address if isinstance(change, Forget) else change.spec.address
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from reconciler.core.creates import answers, reserved
 from reconciler.core.errors import Finding
-from reconciler.core.guards import Question, percent_up, refusals, stale
+from reconciler.core.guards import Question, lenient, refusals, stale, vanished
 from reconciler.core.model import Address, Desired, SegmentSpec
 from reconciler.core.names import Registry, settle_names
 from reconciler.core.plan import (
@@ -21,8 +21,10 @@ from reconciler.core.plan import (
     Sending,
     Slot,
     Unchanged,
+    Undecided,
     address_of,
 )
+from reconciler.core.quantities import percent_set, percent_up
 from reconciler.core.remote import Segment
 from reconciler.core.schedule import cost
 from reconciler.core.standing import Sight, change_for, named_by
@@ -38,7 +40,7 @@ def plan(desired: Desired, observed: Observed, only: Container[Address]) -> Plan
     waiting = reserved(observed.receipts.values(), observed.now, desired.environment.api.quiet)
     decided = _decide(desired, observed, segments, specs.values(), frozenset(waiting))
     wanted = [one for one in decided.values() if one and not isinstance(one, Finding)]
-    forgets = _forgets(desired, observed, segments, only)
+    forgets = tuple(_forgets(desired, observed, segments, only))
     registry = Registry.of(segments.values(), observed.receipts.values(), waiting)
     changes, taken = settle_names((*wanted, *forgets), registry)
     blocked = (
@@ -46,18 +48,19 @@ def plan(desired: Desired, observed: Observed, only: Container[Address]) -> Plan
         *taken,
         *_guarded(wanted, observed),
         *_stopped_feeds((spec for spec in specs.values() if decided[spec.address] is None), observed),
-        *_lost_access(desired, observed, segments),
     )
     stopped = {one.address for one in blocked}
     going = tuple(sorted((c for c in changes if address_of(c) not in stopped), key=address_of))
+    unchanged = tuple(
+        Unchanged(spec, observed.targets[address])
+        for address, spec in sorted(specs.items())
+        if decided[address] is None
+    )
+    undecided = (Undecided(specs[at]) for at, one in decided.items() if isinstance(one, Finding))
     return Plan(
         basis=_basis(desired, observed),
         changes=going,
-        unchanged=tuple(
-            Unchanged(spec, observed.targets[address])
-            for address, spec in sorted(specs.items())
-            if decided[address] is None
-        ),
+        unchanged=tuple(one for one in unchanged if address_of(one) not in stopped),
         blocked=tuple(sorted(blocked, key=lambda one: (one.address, one.finding.problem))),
         cost=cost(going, desired.environment.api.batch_size, observed.rates, observed.now),
         notes=(
@@ -67,6 +70,14 @@ def plan(desired: Desired, observed: Observed, only: Container[Address]) -> Plan
             *_left(desired, observed),
             *_unknown(desired, observed),
         ),
+        problems=tuple(_lost_access(desired, observed, segments)),
+        held=tuple(
+            sorted(
+                (one for one in (*wanted, *forgets, *unchanged, *undecided) if address_of(one) in stopped),
+                key=address_of,
+            )
+        ),
+        lenient=_lenient(wanted, desired, observed),
     )
 
 
@@ -127,6 +138,15 @@ def _guarded(changes: Iterable[Sending], observed: Observed) -> Iterator[Blocked
             yield Blocked(change.spec.address, finding)
 
 
+def _lenient(
+    changes: Iterable[Sending], desired: Desired, observed: Observed
+) -> Mapping[Address, tuple[str, ...]]:
+    """A guard may be let down in the very change that it should stand against."""
+    general = desired.environment.guards
+    told = ((change.spec.address, lenient(_question(change, observed), general)) for change in changes)
+    return {address: said for address, said in told if said}
+
+
 def _forgets(
     desired: Desired, observed: Observed, segments: Mapping[str, Segment], only: Container[Address]
 ) -> Iterator[Forget]:
@@ -157,22 +177,21 @@ def _question(change: Sending, observed: Observed) -> Question:
     return Question(change.spec, change.members, settled, fresh, observed.now)
 
 
-def _lost_access(desired: Desired, observed: Observed, segments: Mapping[str, Segment]) -> Iterator[Blocked]:
+def _lost_access(desired: Desired, observed: Observed, segments: Mapping[str, Segment]) -> Iterator[Finding]:
     """Many segments gone at once is lost access until proven otherwise."""
     limit = desired.environment.guards.max_vanished
     for account_id, managed in _managed(desired, observed).items():
         gone = [address for address, segment_id in managed if segment_id not in segments]
-        share = len(gone) / len(managed)
-        if share > limit and (len(gone) > 1 or len(gone) == len(managed)):
+        if vanished(len(gone), len(managed), limit):
             problem = (
                 f"{len(gone)} of {len(managed)} segments of account {account_id} can't be seen at Criteo "
-                f"any more, where {limit:.0%} is the limit (maxVanished): access may be lost"
+                f"any more, where {percent_set(limit)} is the limit (maxVanished): access may be lost"
             )
             remedy = (
                 "check the consent and the account in Criteo; if the segments really were deleted, set in "
-                f"environment.yaml: guards: {{maxVanished: {percent_up(share)}}}"
+                f"environment.yaml: guards: {{maxVanished: {percent_up(len(gone) / len(managed))}}}"
             )
-            yield Blocked(gone[0], Finding(str(gone[0]), problem, remedy))
+            yield Finding("", problem, remedy)
 
 
 def _managed(desired: Desired, observed: Observed) -> Mapping[str, Sequence[tuple[Address, str]]]:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from functools import cached_property
 from urllib.parse import quote_plus
 
-from reconciler.core.personal import personal
+from reconciler.core.personal import HIDDEN, personal
 from reconciler.core.secret import Secret
 
 WITHHELD = "(withheld)"
@@ -81,6 +81,8 @@ def without_echoes(body: object, sent: Sent, key: str = "", depth: int = 0) -> o
         return [without_echoes(value, sent, key, depth + 1) for value in body]
     if key == "type":
         return body  # never shown, and what it says decides whether a call happened
-    if isinstance(body, str) and ((key not in TRACES and personal(body)) or sent.is_in(body)):
-        return WITHHELD
-    return body
+    if not isinstance(body, str):
+        return body
+    if key not in TRACES and personal(body):
+        return HIDDEN
+    return WITHHELD if sent.is_in(body) else body

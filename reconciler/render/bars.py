@@ -75,6 +75,8 @@ class Bars(Teller):
                 case SegmentCreated() | SegmentPatched():
                     self._say(stepped(event), "")
                 case ChangeEnded():
+                    if event.outcome is Outcome.APPLIED:
+                        self._fill(event.address)
                     self._drop(event.address)
                     self._say(stepped(event), _STYLES[event.outcome])
                 case Doing() | Waiting() | WaitOver():
@@ -88,6 +90,13 @@ class Bars(Teller):
         self._drop(event.address)
         words = name(str(event.address))
         self._bars[event.address] = self._board.add_task(words, total=event.total, completed=event.done)
+
+    def _fill(self, address: Address) -> None:
+        """What was shown last is what became of it, also where a terminal keeps every frame."""
+        if address in self._bars:
+            bar = self._bars[address]
+            self._board.update(bar, completed=self._board.tasks[self._board.task_ids.index(bar)].total)
+            self._board.refresh()
 
     def _drop(self, address: Address) -> None:
         if address in self._bars:

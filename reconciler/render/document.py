@@ -5,27 +5,44 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import assert_never
 
 from reconciler.core.errors import Finding, ReconcilerError
 from reconciler.core.members import Target
 from reconciler.core.model import Address, Environment
-from reconciler.core.plan import Forget, Plan
+from reconciler.core.plan import (
+    Adopt,
+    Create,
+    Forget,
+    Plan,
+    Replace,
+    Unchanged,
+    Undecided,
+    Update,
+    address_of,
+)
 from reconciler.core.ports import Head
+from reconciler.core.quantities import duration
 from reconciler.core.schedule import ASSUMED_RATE
-from reconciler.render.figures import Figures, age, counted, duration, near, stamp
+from reconciler.render.figures import Figures, age, counted, near, stamp
 from reconciler.render.outcome import ApplyReport
-from reconciler.render.rows import Kind, Row, Voice, blocked_row, row_of
+from reconciler.render.rows import Kind, Row, Voice, blocked_row, row_of, with_leniency
 from reconciler.render.text import name, sentence
 
 _SEATS_SHOWN = 3
 
 
 class Subject(StrEnum):
-    """What a document is about; the value stands before the name of the environment."""
+    """What a document is about."""
 
-    PLAN = "Plan for"
-    APPLY = "Apply to"
-    DRIFT = "Drift of"
+    PLAN = "plan"
+    APPLY = "apply"
+    DRIFT = "drift"
+
+    @property
+    def heading(self) -> str:
+        """It stands before the name of the environment."""
+        return {Subject.PLAN: "Plan for", Subject.APPLY: "Apply to", Subject.DRIFT: "Drift of"}[self]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +96,7 @@ class Trouble:
 class Document:
     """Ready to be laid out. `summary` is its one line; `cost` says calls, time and when it shows.
 
+    `precision` says how exact its counts are. `problems` stand against the plan as a whole.
     `outcome` is what an apply came to; `trouble` what kept the plan from being made, or ended the run.
     `approvals` are the digests of the plans by whose approval it was carried out.
     """
@@ -89,6 +107,8 @@ class Document:
     summary: str
     cost: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    precision: str = ""
+    problems: tuple[Finding, ...] = ()
     outcome: ApplyReport | None = None
     trouble: Trouble | None = None
     approvals: tuple[str, ...] = ()
@@ -103,12 +123,23 @@ class Document:
         return tuple(row for row in self.rows if row.risky)
 
     @property
+    def warning(self) -> str:
+        """What stands above the risks."""
+        return f"Look at {'this' if len(self.risks) == 1 else 'these'} first"
+
+    @property
+    def others(self) -> tuple[Section, ...]:
+        """What carries no risk."""
+        rest = (Section(one.kind, tuple(row for row in one.rows if not row.risky)) for one in self.sections)
+        return tuple(section for section in rest if section.rows)
+
+    @property
     def empty(self) -> bool:
         return not self.sections
 
     @property
     def applicable(self) -> bool:
-        return not self.totals.count(Kind.BLOCKED)
+        return not self.problems and not self.totals.count(Kind.BLOCKED)
 
     def row(self, address: Address) -> Row | None:
         """What is said of one address; None when it doesn't change."""
@@ -123,10 +154,11 @@ def troubled(subject: Subject, environment: str, error: ReconcilerError, now: da
 
 
 def trouble_of(error: ReconcilerError) -> Trouble:
-    findings = tuple(
-        Finding(sentence(one.where), sentence(one.problem), _lines(one.remedy)) for one in error.findings
-    )
-    return Trouble(sentence(error.problem), _lines(error.remedy), findings)
+    return Trouble(sentence(error.problem), _lines(error.remedy), tuple(map(_tame, error.findings)))
+
+
+def _tame(finding: Finding) -> Finding:
+    return Finding(sentence(finding.where), sentence(finding.problem), _lines(finding.remedy))
 
 
 def _lines(remedy: str) -> str:
@@ -149,6 +181,8 @@ def plan_document(
         summary=_summary(plan, totals),
         cost=tuple(_cost(plan, totals)),
         notes=tuple(_notes(plan, environment)),
+        precision=figures.precision if sections else "",
+        problems=tuple(map(_tame, plan.problems)),
     )
 
 
@@ -158,9 +192,13 @@ def _sections(plan: Plan, voice: Voice) -> tuple[Section, ...]:
         blocked[one.address].append(one.finding)
     by_kind: dict[Kind, list[Row]] = {kind: [] for kind in Kind}
     for change in plan.changes:
-        row = row_of(change, voice)
+        row = with_leniency(row_of(change, voice), plan.lenient.get(address_of(change), ()))
         by_kind[row.kind].append(row)
-    by_kind[Kind.BLOCKED] += [blocked_row(address, findings) for address, findings in blocked.items()]
+    held = {address_of(one): one for one in plan.held}
+    by_kind[Kind.BLOCKED] += [
+        blocked_row(address, findings, held.get(address), plan.lenient.get(address, ()), voice)
+        for address, findings in blocked.items()
+    ]
     return tuple(Section(kind, tuple(rows)) for kind, rows in by_kind.items() if rows)
 
 
@@ -171,7 +209,7 @@ def _header(plan: Plan, environment: Environment, subject: Subject) -> Header:
 
 
 def heading(subject: Subject, environment: Environment, head: Head | None, now: datetime) -> Header:
-    emulated = environment.api.endpoint == "emulator"
+    emulated = environment.api.emulated
     seats = [
         f"{name(label)} (account {seat.account_id}, retailer {seat.retailer_id})"
         for label, seat in environment.seats
@@ -193,8 +231,16 @@ def heading(subject: Subject, environment: Environment, head: Head | None, now: 
 
 
 def _targets(plan: Plan) -> Iterator[Target]:
-    yield from (one.members.target for one in plan.changes if not isinstance(one, Forget))
-    yield from (one.target for one in plan.unchanged)
+    for one in (*plan.changes, *plan.unchanged, *plan.held):
+        match one:
+            case Create() | Adopt() | Update() | Replace():
+                yield one.members.target
+            case Unchanged():
+                yield one.target
+            case Forget() | Undecided():
+                pass
+            case _:
+                assert_never(one)
 
 
 def _newest(plan: Plan) -> datetime | None:
@@ -218,7 +264,7 @@ def _totals(plan: Plan, sections: tuple[Section, ...], figures: Figures) -> Tota
 def _summary(plan: Plan, totals: Totals) -> str:
     left = f" {counted(plan.left_out, 'address is', 'addresses are')} left out." if plan.left_out else ""
     if not totals.kinds and left:
-        return f"Nothing of this is to be done now.{left}"
+        return f"Nothing to apply now.{left}"
     if not totals.kinds:
         unchanged = f" {counted(totals.unchanged, 'address', 'addresses')} unchanged."
         return f"No changes. {name(plan.basis.environment)} is as the manifests say.{unchanged}"
@@ -232,10 +278,8 @@ def _summary(plan: Plan, totals: Totals) -> str:
 def _cost(plan: Plan, totals: Totals) -> Iterator[str]:
     if not totals.kinds:
         return
-    if stopped := totals.count(Kind.BLOCKED):
-        what = counted(stopped, "address is", "addresses are")
-        yield f"Nothing can be applied while {what} blocked."
-    if not plan.changes:
+    if plan.refusals:
+        yield _why_nothing(plan, totals)
         return
     yield f"Cost: {_calls(plan)}"
     if totals.adds or totals.removes:
@@ -243,6 +287,14 @@ def _cost(plan: Plan, totals: Totals) -> Iterator[str]:
         day = "" if computed.date() == today else f" of {computed:%Y-%m-%d}"
         live = near(plan.cost.live_at, computed)
         yield f"Ready before the {computed:%H:%M} UTC computation{day}; live about {live}."
+
+
+def _why_nothing(plan: Plan, totals: Totals) -> str:
+    what = counted(totals.count(Kind.BLOCKED), "address is", "addresses are")
+    if not plan.problems:
+        return f"Nothing can be applied while {what} blocked."
+    also = f", and {what} blocked" if plan.blocked else ""
+    return f"Nothing can be applied: the plan as a whole is refused{also}."
 
 
 def _calls(plan: Plan) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 
 from reconciler.core.drift import Drift
+from reconciler.core.guards import vanished
 from reconciler.render.document import Document, Header, Section, Totals
 from reconciler.render.figures import Figures, counted, stamp
 from reconciler.render.rows import Kind, Line, Members, Row, Tone, attribute
@@ -25,12 +26,14 @@ class Looked:
 
 
 def drift_document(header: Header, drifts: tuple[Drift, ...], looked: Looked, figures: Figures) -> Document:
-    rows = tuple(_row(drift, figures) for drift in drifts)
+    lost = _lost(drifts, looked)
+    rows = tuple(_row(drift, figures, lost=lost) for drift in drifts)
     differing = len({drift.address for drift in drifts})
     sections = (Section(Kind.DRIFT, rows),) if rows else ()
     totals = Totals(tuple((one.kind, len(one.rows)) for one in sections), looked.at - differing, "", "")
-    notes = tuple(_notes(drifts, looked))
-    return Document(header, sections, totals, _summary(differing, looked.at), notes=notes)
+    precision = figures.precision if any(drift.counts for drift in drifts) else ""
+    summary, notes = _summary(differing, looked.at), tuple(_notes(drifts, looked))
+    return Document(header, sections, totals, summary, notes=notes, precision=precision)
 
 
 def _summary(drifted: int, looked_at: int) -> str:
@@ -55,14 +58,26 @@ def _notes(drifts: tuple[Drift, ...], looked: Looked) -> Iterator[str]:
             f"{counted(looked.unseen, 'address', 'addresses')} could not be looked at: their account can't "
             "be listed with the credentials of today"
         )
-    if gone > 1 and gone > looked.may_vanish * looked.at:
-        yield "so many are gone at once that access may be lost: `reconciler doctor` tests it"
+    if _lost(drifts, looked):
+        yield (
+            "so many segments are gone at once that access may be lost: `reconciler doctor` tests it. If "
+            "they really were deleted, raise maxVanished in environment.yaml: until then nothing is applied"
+        )
 
 
+def _lost(drifts: tuple[Drift, ...], looked: Looked) -> bool:
+    return vanished(len({one.address for one in drifts if one.gone}), looked.at, looked.may_vanish)
+
+
+_LOST = "no apply makes up for it while so many are gone at once (maxVanished): see the note"
+_GOES_ON = {
+    True: "the next apply creates it again; `reconciler plan` shows how",
+    False: "the next apply forgets it: it left the manifests; `reconciler plan` shows how",
+}
 _GONE, _UNKNOWN = attrgetter("gone"), attrgetter("unknown")
 
 
-def _row(drift: Drift, figures: Figures) -> Row:
+def _row(drift: Drift, figures: Figures, *, lost: bool) -> Row:
     return Row(
         kind=Kind.DRIFT,
         address=name(str(drift.address)),
@@ -71,16 +86,15 @@ def _row(drift: Drift, figures: Figures) -> Row:
         seat="",
         members=Members(),
         attributes=tuple(attribute(one) for one in drift.attributes),
-        lines=tuple(_lines(drift, figures)),
+        lines=tuple(_lines(drift, figures, lost=lost)),
         place="",
     )
 
 
-def _lines(drift: Drift, figures: Figures) -> Iterator[Line]:
+def _lines(drift: Drift, figures: Figures, *, lost: bool) -> Iterator[Line]:
     if drift.gone:
         yield Line(Tone.WARNING, f"segment {name(drift.gone)} is gone at Criteo; audiences built on it break")
-        again = "creates it again" if drift.wanted else "forgets it: it left the manifests"
-        yield Line(Tone.REMEDY, f"the next apply {again}; `reconciler plan` shows how")
+        yield Line(Tone.REMEDY, _LOST if lost else _GOES_ON[drift.wanted])
     if drift.unknown:
         yield Line(Tone.WARNING, f"segment {name(drift.unknown)} bears its mark, and no state knows of it")
         yield Line(Tone.REMEDY, "if the state is lost, `reconciler state rebuild` makes it anew")

@@ -121,3 +121,5 @@ def _remarks(target: Target, figures: Figures) -> Iterator[str]:
     if target.suppressed:
         people = figures.count(target.suppressed.count)
         yield f"{people} identifiers are on the exclusion lists; whoever of them is held leaves first."
+    if figures.precision:
+        yield figures.precision

@@ -1,13 +1,13 @@
 """How counts of people, shares, times and durations are written."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from itertools import pairwise
+from datetime import datetime
 
-from reconciler.core.approval import Shown
-from reconciler.core.guards import percent
+from reconciler.core.quantities import STEP, Shown, percent, share_of, shown
 
 MINUS = "−"
+_TINY = 0.0005
+"""A change by less would read as none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,14 +16,20 @@ class Figures:
 
     step: int
 
+    @property
+    def precision(self) -> str:
+        """What a reader of rounded counts needs to know; "" where they are exact."""
+        if self.step == 1:
+            return ""
+        return f"Counts are rounded to {self.step}; exact ones are shown at a terminal."
+
     def count(self, number: int) -> str:
-        if 0 < number < self.step:
-            return f"<{self.step}"
-        return f"{self._rounded(number):,}"
+        told = self.number(number)
+        return told if isinstance(told, str) else f"{told:,}"
 
     def number(self, number: int) -> Shown:
         """As JSON has it: "<10", or a number that can be reckoned with."""
-        return self.count(number) if 0 < number < self.step else self._rounded(number)
+        return shown(number, self.step)
 
     def plus(self, number: int) -> str:
         """As "+18,240"; nothing for zero."""
@@ -34,30 +40,25 @@ class Figures:
         return f"{MINUS}{self.count(number)}" if number else ""
 
     def move(self, before: int, after: int) -> str:
-        """As "412,006 → 427,335 (+3.7 %)"; one count where they read the same."""
+        """As "412,006 → 427,335 (+3.7%)"; one count where they read the same."""
         if self.count(before) == self.count(after):
             return self.count(after)
         text = f"{self.count(before)} → {self.count(after)}"
-        start, end = self._rounded(before), self._rounded(after)
-        if not start or 0 < before < self.step:
+        share = share_of(after, before, self.step)
+        if share is None or abs(share - 1) < _TINY:
             return text
-        change = f"{100 * (end - start) / start:+,.1f} %".replace("-", MINUS)
-        return f"{text} ({change})"
+        return f"{text} ({MINUS if share < 1 else '+'}{percent(abs(share - 1))})"
 
     def share(self, part: int, whole: int) -> str:
-        """As "12.3 %"; nothing where it would give a small count away."""
-        if not whole or 0 < part < self.step:
-            return ""
-        return percent(min(1.0, self._rounded(part) / max(1, self._rounded(whole))))
-
-    def _rounded(self, number: int) -> int:
-        return self.step * ((number + self.step // 2) // self.step)
+        """As "12.3%"; nothing where it would give a small count away."""
+        share = share_of(part, whole, self.step)
+        return "" if share is None else percent(min(1.0, share))
 
 
 EXACT = Figures(1)
 """For a person at a terminal."""
 
-ROUNDED = Figures(10)
+ROUNDED = Figures(STEP)
 """For logs of CI and everything that is saved: one more or less must not point at a person."""
 
 
@@ -70,17 +71,6 @@ def near(moment: datetime, now: datetime) -> str:
     return (
         f"{moment:%H:%M} UTC" if moment.date() == now.date() else f"{moment:%H:%M} UTC on {moment:%Y-%m-%d}"
     )
-
-
-def duration(time: timedelta) -> str:
-    """As "2 min 54 s"; the two largest units that count."""
-    seconds = max(0, round(time.total_seconds()))
-    units = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
-    for (unit, size), (lesser, small) in pairwise(units):
-        if seconds >= size:
-            rest = seconds % size // small
-            return f"{seconds // size:,} {unit} {rest} {lesser}" if rest else f"{seconds // size:,} {unit}"
-    return f"{seconds} s"
 
 
 def age(moment: datetime, now: datetime) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
-from reconciler.core.approval import Shown
+from reconciler.core.quantities import Shown
 from reconciler.render.advice import divided, pieces
 from reconciler.render.document import Document
 from reconciler.render.rows import Kind, Row, Sizes, Tone

@@ -11,7 +11,7 @@ from reconciler.render.advice import divided, pieces
 from reconciler.render.fitting import fitted
 
 _WORD = r"[(“‘'\"]*[^\W\d_]+\d{0,3}(?:['’-][^\W\d_]+)*[)”’'\"]*[.,;:!?]?"
-_NUMBER = r"\(?[+−]?<?(?:\d{1,3}(?:,\d{3})+|\d{1,6})(?:\.\d{1,2})?\)?[.,;:]?"
+_NUMBER = r"\(?[+−]?<?(?:\d{1,3}(?:,\d{3})+|\d{1,6})(?:\.\d{1,2})?%?\)?[.,;:]?"
 _TIME = r"\(?\d{4}-\d\d-\d\d\)?[.,;]?|\(?\d\d:\d\d\)?[.,;]?"
 _PLAIN = re.compile(rf"{_WORD}|{_NUMBER}|{_TIME}|[→·…–—.,;:]|%[).,;:]*")
 _HASH = re.compile(r"[0-9a-f]{7}", re.IGNORECASE)

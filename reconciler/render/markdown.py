@@ -26,7 +26,7 @@ def markdown(document: Document, digest: str = "") -> str:
     said, summary, foot = _title(document), _summary(document), _foot(document, digest)
     room = LONGEST - _SLACK - len(foot)
     said += _outcome(document, int(_PART * (room - len(said) - len(summary)))) + summary
-    for part in (_cost, _trouble, _notes):
+    for part in (_cost, _problems, _trouble, _notes):
         said += part(document, int(_PART * (room - len(said))))
     said += risks(document, int(0.7 * (room - len(said))))
     said += rest(document, room - len(said))
@@ -36,14 +36,15 @@ def markdown(document: Document, digest: str = "") -> str:
 def _title(document: Document) -> str:
     header = document.header
     lines = [f"<!-- reconciler: {label(header.environment)} -->"]
-    lines += [f"## {header.subject} **{words(header.environment)}**\n"]
+    lines += [f"## {header.subject.heading} **{words(header.environment)}**\n"]
     where = [f"on {header.endpoint}", *header.seats] if header.endpoint else []
     return joined([*lines, f"{' · '.join(map(words, where))}\n"] if where else lines)
 
 
 def _summary(document: Document) -> str:
     counts = _counts(document.totals) if document.totals != NOTHING else ()
-    return joined([f"**{words(document.summary)}**\n", *counts])
+    precision = [f"{words(document.precision)}\n"] if document.precision else []
+    return joined([f"**{words(document.summary)}**\n", *counts, *precision])
 
 
 def _counts(totals: Totals) -> Iterator[str]:
@@ -71,6 +72,10 @@ def _alert(kind: str, lines: Sequence[str], room: int) -> str:
         lines[1:], lambda line: f">\n> {words(line)}", room, lambda lacking: f">\n> {in_short(lacking)}"
     )
     return joined([*said, ""])
+
+
+def _problems(document: Document, room: int) -> str:
+    return _list([partial(_finding, one) for one in document.problems], room)
 
 
 def _trouble(document: Document, room: int) -> str:

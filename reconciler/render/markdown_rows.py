@@ -21,7 +21,7 @@ def risks(document: Document, room: int) -> str:
     rows = document.risks
     if not rows:
         return ""
-    title = f"### Look at {'this' if len(rows) == 1 else 'these'} first\n"
+    title = f"### {document.warning}\n"
     spare = room - len(title) - _SLACK
     heads = fitting(rows, _head, spare)
     blocks, silent = _with_bodies(heads, rows, spare - len(joined(heads)))
@@ -73,10 +73,7 @@ def _line(line: Line) -> str:
 
 def rest(document: Document, room: int) -> str:
     """What carries no risk, a fold for each kind."""
-    sections = [
-        Section(one.kind, tuple(row for row in one.rows if not row.risky)) for one in document.sections
-    ]
-    sections = [section for section in sections if section.rows]
+    sections = document.others
     said, few = "", sum(len(section.rows) for section in sections) <= _FEW
     seated = len(document.header.seats) > 1
     for left, section in zip(range(len(sections), 0, -1), sections, strict=True):

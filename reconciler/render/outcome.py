@@ -17,8 +17,9 @@ from reconciler.core.events import (
     Work,
 )
 from reconciler.core.model import Address
+from reconciler.core.quantities import duration
 from reconciler.core.schedule import TO_CAMPAIGNS, next_computation
-from reconciler.render.figures import Figures, counted, duration, near
+from reconciler.render.figures import Figures, counted, near
 from reconciler.render.text import name, sentence
 
 
@@ -145,8 +146,9 @@ def _members(work: Work, figures: Figures) -> str:
     moved = [one for one in (figures.plus(work.added), figures.minus(work.removed)) if one] or ["none"]
     text = f"Members: {' '.join(moved)} in {counted(work.batches, 'batch', 'batches')}"
     if work.rejected:
-        what = "identifier" if work.rejected == 1 else "identifiers"
-        text += f"; {figures.count(work.rejected)} {what} rejected by Criteo"
+        rejected = figures.count(work.rejected)
+        what = "identifier" if rejected == "1" else "identifiers"  # "<10 identifier" would say that it is one
+        text += f"; {rejected} {what} rejected by Criteo"
     return f"{text}."
 
 

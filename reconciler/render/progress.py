@@ -43,9 +43,12 @@ class Progress(Teller, Protocol):
     ) -> None: ...
 
 
-def progress(out: Console, now: Callable[[], float], figures: Figures) -> Progress:
-    """Bars on a terminal, lines elsewhere. `now` is a clock in seconds that never goes back."""
-    return Bars(out, now, figures) if out.is_terminal else Lines(out, now, figures)
+def progress(out: Console, now: Callable[[], float], figures: Figures, *, still: bool) -> Progress:
+    """Bars on a terminal, lines elsewhere, and wherever nothing may move (`still`).
+
+    `now` is a clock in seconds that never goes back.
+    """
+    return Bars(out, now, figures) if out.is_terminal and not still else Lines(out, now, figures)
 
 
 class Quiet(Progress):
@@ -100,7 +103,8 @@ class Lines(Quiet):
             return
         self._said[event.address] = now
         done, total = self._figures.count(event.done), self._figures.count(event.total)
-        self._say(f"{_at(event)}: {done} of {total} identifiers ({event.done / max(1, event.total):.0%})")
+        share = self._figures.share(event.done, event.total)
+        self._say(f"{_at(event)}: {done} of {total} identifiers{f' ({share})' if share else ''}")
 
     def _say(self, line: str) -> None:
         self._out.print(line, soft_wrap=True)

@@ -31,7 +31,7 @@ def print_ways(environment: str, out: Console) -> None:
 
 
 def _lines(environment: str, seen: Look, out: Console) -> Iterator[Text]:
-    yield Text.assemble("Found at Criteo of ", (name(environment), "bold"))
+    yield Text.assemble("Segments at Criteo that belong to ", (name(environment), "bold"))
     for one in seen.sightings:
         yield from wrapped(f"{name(str(one.spec.address))}: {'; '.join(_said(one))}", "", 2, out, hang=2)
         for doubt in one.doubts:

@@ -1,15 +1,14 @@
 """What a plan says of one address: every word, decided once for all layouts."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import assert_never
 
-from reconciler.core.approval import Shown
 from reconciler.core.errors import Finding
 from reconciler.core.marks import unmarked
 from reconciler.core.members import Drop, Target
-from reconciler.core.model import Address, Seat, SegmentKey
+from reconciler.core.model import Address, Seat, SegmentKey, SegmentSpec
 from reconciler.core.plan import (
     AbandonSuccessor,
     Adopt,
@@ -19,29 +18,33 @@ from reconciler.core.plan import (
     Create,
     CreateSegment,
     Forget,
+    Held,
     MemberChange,
     PatchSegment,
     PromoteSuccessor,
     Replace,
     Sending,
     Turn,
+    Unchanged,
+    Undecided,
     Update,
 )
+from reconciler.core.quantities import Shown
 from reconciler.core.schedule import member_calls
 from reconciler.render.figures import Figures, counted
 from reconciler.render.text import name, quoted, sentence
 
 
 class Kind(StrEnum):
-    """What happens to an address; the value is the verb that people read."""
+    """What happens to an address, the gravest first; the value is the verb that people read."""
 
+    BLOCKED = "blocked"
     CREATE = "create"
     ADOPT = "adopt"
     UPDATE = "update"
     REPLACE = "replace"
     FORGET = "forget"
     DRIFT = "drift"
-    BLOCKED = "blocked"
 
     @property
     def symbol(self) -> str:
@@ -97,7 +100,7 @@ class Sizes:
 
 @dataclass(frozen=True, slots=True)
 class Members:
-    """Counts in words: "+18,240", "−2,911", "412,006 → 427,335 (+3.7 %)"; "" for nothing to say."""
+    """Counts in words: "+18,240", "−2,911", "412,006 → 427,335 (+3.7%)"; "" for nothing to say."""
 
     adds: str = ""
     removes: str = ""
@@ -148,6 +151,11 @@ class Voice:
         return name(known or f"account {key.account_id}, retailer {key.retailer_id}")
 
 
+def with_leniency(row: Row, said: Iterable[str]) -> Row:
+    """What nothing but the audience's own guards let pass, before all else that is said."""
+    return replace(row, lines=(*(Line(Tone.WARNING, sentence(one)) for one in said), *row.lines))
+
+
 def row_of(change: Change, voice: Voice) -> Row:
     match change:
         case Create():
@@ -160,9 +168,8 @@ def row_of(change: Change, voice: Voice) -> Row:
             )
         case Update():
             reason = [Line(Tone.REASON, sentence(change.reason))] if change.reason else []
-            return _sending(
-                Kind.UPDATE, change, _texts(change.attributes), (*reason, *_prelude(change)), voice
-            )
+            said = (*_undoing(change.attributes), *reason, *_prelude(change))
+            return _sending(Kind.UPDATE, change, _texts(change.attributes), said, voice)
         case Replace():
             reason = [Line(Tone.REASON, sentence(change.reason))]
             lines = (*reason, *_prelude(change), *_succession(change))
@@ -173,15 +180,50 @@ def row_of(change: Change, voice: Voice) -> Row:
             assert_never(change)
 
 
-def blocked_row(address: Address, findings: Iterable[Finding]) -> Row:
-    """All that stands against one address."""
+def blocked_row(
+    address: Address, findings: Iterable[Finding], held: Held | None, lenient: Iterable[str], voice: Voice
+) -> Row:
+    """All that stands against one address, and what would become of it, as far as that is known."""
+    bare = Row(Kind.BLOCKED, name(str(address)), "", "", "", Members(), (), (), "")
+    known = bare if held is None else replace(_held(held, voice), kind=Kind.BLOCKED)
+    row = with_leniency(known, lenient)
     lines: list[Line] = []
     for finding in findings:
         where = "" if finding.where in {"", str(address)} else f"{finding.where}: "
         lines.append(Line(Tone.PROBLEM, sentence(f"{where}{finding.problem}")))
         if finding.remedy:
             lines.append(Line(Tone.REMEDY, sentence(finding.remedy)))
-    return Row(Kind.BLOCKED, name(str(address)), "", "", "", Members(), (), tuple(lines), "")
+    return replace(row, lines=(*lines, *row.lines))
+
+
+def _held(held: Held, voice: Voice) -> Row:
+    match held:
+        case Unchanged():
+            count = held.target.members.count
+            sizes = Sizes(voice.figures.number(count), voice.figures.number(count), 0, 0)
+            return _of_spec(
+                held.spec, voice, Members(size=f"{voice.figures.count(count)} members", sizes=sizes)
+            )
+        case Undecided():
+            return _of_spec(held.spec, voice, Members())
+        case _:
+            return row_of(held, voice)
+
+
+def _of_spec(spec: SegmentSpec, voice: Voice, members: Members) -> Row:
+    """What is known of a segment without any change of it."""
+    form = f"{spec.key.identifier_type} {spec.key.form}"
+    return Row(
+        kind=Kind.BLOCKED,
+        address=name(str(spec.address)),
+        title=name(spec.name),
+        type=form.removesuffix(" plain"),
+        seat=voice.seat(spec.key),
+        members=members,
+        attributes=(),
+        lines=(),
+        place=name(str(spec.place)) if spec.place.file else "",
+    )
 
 
 def dropped(target: Target, figures: Figures) -> str:
@@ -195,19 +237,9 @@ def dropped(target: Target, figures: Figures) -> str:
 def _sending(
     kind: Kind, change: Sending, attributes: tuple[Attribute, ...], lines: Iterable[Line], voice: Voice
 ) -> Row:
-    spec, members = change.spec, change.members
-    form = f"{spec.key.identifier_type} {spec.key.form}"
-    return Row(
-        kind=kind,
-        address=name(str(spec.address)),
-        title=name(spec.name),
-        type=form.removesuffix(" plain"),
-        seat=voice.seat(spec.key),
-        members=_members(kind, members, voice.figures),
-        attributes=attributes,
-        lines=(*lines, *_transfer(members, voice)),
-        place=name(str(spec.place)) if spec.place.file else "",
-    )
+    members = _members(kind, change.members, voice.figures)
+    said = (*lines, *_transfer(change.members, voice))
+    return replace(_of_spec(change.spec, voice, members), kind=kind, attributes=attributes, lines=said)
 
 
 def _members(kind: Kind, members: MemberChange, figures: Figures) -> Members:
@@ -237,7 +269,7 @@ def _transfer(members: MemberChange, voice: Voice) -> Iterator[Line]:
     if members.not_before:
         text = f"not before {members.not_before:%H:%M:%S} UTC: an unanswered call may still land"
         yield Line(Tone.WARNING, text)
-    if delta.total:
+    if delta.total and members.target.rows:
         yield Line(Tone.DETAIL, dropped(members.target, figures))
 
 
@@ -251,10 +283,16 @@ def attribute(change: AttributeChange) -> Attribute:
     bare = tuple(unmarked(side) for side in sides)
     before, after = (quoted(side) if side else "none" for side in (sides if bare[0] == bare[1] else bare))
     notes = (
-        "drift: changed at Criteo since it was applied" if change.drifted else "",
+        "drift" if change.drifted else "",
         "they differ where it doesn't show here" if before == after else "",
     )
     return Attribute(change.name, before, after, "; ".join(note for note in notes if note))
+
+
+def _undoing(changes: Iterable[AttributeChange]) -> Iterator[Line]:
+    if drifted := [change.name for change in changes if change.drifted]:
+        text = f"somebody changed the {' and '.join(drifted)} at Criteo since it was applied: this undoes it"
+        yield Line(Tone.WARNING, text)
 
 
 def _parts(changes: Iterable[AttributeChange]) -> tuple[Attribute, ...]:

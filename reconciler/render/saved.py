@@ -25,7 +25,6 @@ FORMAT_VERSION = "1.1"
 Json = dict[str, Any]
 DIGEST = "digest"
 T = TypeVar("T")
-_ABOUT = {Subject.PLAN: "plan", Subject.APPLY: "apply", Subject.DRIFT: "drift"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +43,13 @@ def encoded(document: Document, approved: Approved | None, version: str) -> Json
     plain: Json = {
         "format_version": FORMAT_VERSION,
         "reconciler": version,
-        "about": _ABOUT[document.header.subject],
+        "about": document.header.subject.value,
         "environment": document.header.environment,
         "summary": document.summary,
         "addresses": {kind.value: number for kind, number in document.totals.kinds}
         | {"unchanged": document.totals.unchanged},
         "approval": _of_approved(approved) if approved else None,
+        "look_first": [row.address for row in document.risks],
         "document": asdict(document),
     }
     return {DIGEST: digest_of(plain), **plain}
@@ -127,6 +127,8 @@ def _document(data: Json) -> Document:
         summary=data["summary"],
         cost=tuple(data["cost"]),
         notes=tuple(data["notes"]),
+        precision=data["precision"],
+        problems=tuple(map(_finding, data["problems"])),
         outcome=_maybe(_outcome, data["outcome"]),
         trouble=_maybe(_trouble, data["trouble"]),
         approvals=tuple(data.get("approvals", ())),
@@ -196,8 +198,11 @@ def _outcome(data: Json) -> ApplyReport:
 
 
 def _trouble(data: Json) -> Trouble:
-    findings = (Finding(one["where"], one["problem"], one["remedy"]) for one in data["findings"])
-    return Trouble(data["problem"], data["remedy"], tuple(findings))
+    return Trouble(data["problem"], data["remedy"], tuple(map(_finding, data["findings"])))
+
+
+def _finding(data: Json) -> Finding:
+    return Finding(data["where"], data["problem"], data["remedy"])
 
 
 def _maybe(decode: Callable[[Json], T], data: Json | None) -> T | None:

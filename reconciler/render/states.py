@@ -79,6 +79,8 @@ def _state_lines(
         said = ", ".join(_said(receipt, figures))
         yield from wrapped(f"{first}{GAP}{said}", "", 0, out, hang=4)
     yield Text(f"{counted(len(receipts), 'address', 'addresses')}.", "bold")
+    if receipts and figures.precision:
+        yield from wrapped(figures.precision, "dim", 0, out)
 
 
 def _said(receipt: Receipt, figures: Figures) -> Iterator[str]:

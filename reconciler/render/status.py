@@ -7,18 +7,18 @@ from datetime import datetime
 from rich.console import Console
 from rich.text import Text
 
-from reconciler.core.guards import percent
 from reconciler.core.model import Address
+from reconciler.core.quantities import percent, percent_set
 from reconciler.core.receipt import Holding, Receipt
 from reconciler.core.remote import Statistics
 from reconciler.core.schedule import TO_CAMPAIGNS, next_computation
 from reconciler.render.columns import GAP, left, right, widths
-from reconciler.render.figures import Figures, counted, near, stamp
+from reconciler.render.figures import EXACT, Figures, counted, near, stamp
 from reconciler.render.terminal import show, wrapped
 from reconciler.render.text import name
 
 GATE = 0.001
-"""Share of identifiers that Criteo must match before an audience can be used (0.1 %, said by partners)."""
+"""Share of identifiers that Criteo must match before an audience can be used (0.1%, said by partners)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,7 @@ class Status:
 
     environment: str
     rows: tuple[StatusRow, ...]
+    precision: str = ""
 
 
 def status(
@@ -59,7 +60,7 @@ def status(
             rows.append(StatusRow(name(str(address)), "0", "", "never applied", "", "", ""))
         else:
             rows.append(_row(receipt, statistics.get(receipt.current.segment_id), now, figures))
-    return Status(name(environment), tuple(rows))
+    return Status(name(environment), tuple(rows), figures.precision if rows else "")
 
 
 def print_status(one: Status, out: Console) -> None:
@@ -84,6 +85,8 @@ def status_lines(one: Status, out: Console) -> Iterator[Text]:
                     yield from wrapped(line, "dim", 4, out, hang=2)
     yield Text()
     yield Text(f"{counted(len(one.rows), 'address', 'addresses')}.", "bold")
+    if one.precision:
+        yield from wrapped(one.precision, "dim", 0, out)
 
 
 def _row(receipt: Receipt, found: Statistics | None, now: datetime, figures: Figures) -> StatusRow:
@@ -138,4 +141,14 @@ def _matches(found: Statistics, figures: Figures) -> str:
         if number is not None
     ]
     gate = "usable" if found.match_rate >= GATE else "below the gate"
-    return ", ".join((*counts, f"match rate {percent(found.match_rate)}: {gate} ({percent(GATE)} is needed)"))
+    rate = f"match rate {_rate(found.match_rate, found, figures)}".rstrip()
+    return ", ".join((*counts, f"{rate}: {gate} ({percent_set(GATE)} is needed)"))
+
+
+def _rate(exact: float, found: Statistics, figures: Figures) -> str:
+    """Beside rounded counts it says no more than they do; "" where they say nothing."""
+    if figures == EXACT:
+        return percent(exact)
+    if found.identifiers is None or found.matches is None:
+        return percent(round(exact, 2))
+    return figures.share(found.matches, found.identifiers)

@@ -128,13 +128,8 @@ def print_plan(document: Document, out: Console) -> None:
 def plan_lines(document: Document, out: Console) -> Iterator[Text]:
     """The whole plan."""
     yield from _header(document, out)
-    seated = len(document.header.seats) > 1
-    rows = document.rows
-    layout = Layout(rows, seated, out)
-    for section in document.sections:
-        yield Text()
-        for row in section.rows:
-            yield from layout.lines(row)
+    yield from _problems(document, out)
+    yield from _rows(document, out)
     if document.totals.unchanged and not document.empty:
         yield Text()
         yield Text(f"  = {document.totals.unchanged:,} unchanged", "dim")
@@ -146,11 +141,35 @@ def plan_lines(document: Document, out: Console) -> Iterator[Text]:
     yield from wrapped(document.summary, "bold", 0, out)
     for line in document.cost:
         yield from wrapped(line, "", 0, out)
+    if document.precision:
+        yield from wrapped(document.precision, "dim", 0, out)
+
+
+def _problems(document: Document, out: Console) -> Iterator[Text]:
+    for problem in document.problems:
+        yield Text()
+        yield from wrapped(f"! {problem.problem}", "red", 0, out, hang=2)
+        for line in problem.remedy.splitlines():
+            yield from wrapped(f"→ {line}", "", 2, out, hang=2)
+
+
+def _rows(document: Document, out: Console) -> Iterator[Text]:
+    """What carries a risk, then the rest by kind."""
+    layout = Layout(document.rows, len(document.header.seats) > 1, out)
+    if document.risks:
+        yield Text()
+        yield Text(document.warning, "bold")
+        for row in document.risks:
+            yield from layout.lines(row)
+    for section in document.others:
+        yield Text()
+        for row in section.rows:
+            yield from layout.lines(row)
 
 
 def _header(document: Document, out: Console) -> Iterator[Text]:
     header = document.header
-    yield Text.assemble(f"{header.subject} ", (header.environment, "bold"), f" on {header.endpoint}")
+    yield Text.assemble(f"{header.subject.heading} ", (header.environment, "bold"), f" on {header.endpoint}")
     for parts in (header.seats, (header.state, header.data, f"made {header.made_at}")):
         if any(parts):
             yield from _packed([part for part in parts if part], out)
@@ -174,21 +193,19 @@ class Layout:
     def __init__(self, rows: Sequence[Row], seated: bool, out: Console) -> None:
         self._out = out
         self._seated = seated
-        moving = [row for row in rows if row.kind != Kind.BLOCKED]
-        self._address = max((cell_len(row.address) for row in moving), default=0)
-        self._type = max((cell_len(self._of(row)) for row in moving), default=0)
-        self._adds = max((cell_len(row.members.adds) for row in moving), default=0)
-        self._removes = max((cell_len(row.members.removes) for row in moving), default=0)
-        size = max((cell_len(row.members.size) for row in moving), default=0)
+        self._address = max((cell_len(row.address) for row in rows), default=0)
+        self._type = max((cell_len(self._of(row)) for row in rows), default=0)
+        self._adds = max((cell_len(row.members.adds) for row in rows), default=0)
+        self._removes = max((cell_len(row.members.removes) for row in rows), default=0)
+        size = max((cell_len(row.members.size) for row in rows), default=0)
         columns = (self._address, self._type, self._adds, self._removes, size)
         self._wide = INDENT + sum(width + 2 for width in columns if width) - 2 <= out.width
 
     def lines(self, row: Row) -> Iterator[Text]:
         style = _STYLES[row.kind]
         first = Text.assemble("  ", (f"{row.kind.symbol} {row.kind:<7}", style), "  ", (row.address, "bold"))
-        if row.kind != Kind.BLOCKED:
-            first.append(left("", self._address - cell_len(row.address)))
-            first.append(GAP + left(self._of(row), self._type))
+        first.append(left("", self._address - cell_len(row.address)))
+        first.append(GAP + left(self._of(row), self._type))
         if self._wide:
             yield first + self._aligned(row)
         else:
@@ -200,8 +217,6 @@ class Layout:
         return f"{row.type} · {row.seat}" if self._seated and row.seat else row.type
 
     def _aligned(self, row: Row) -> Text:
-        if row.kind == Kind.BLOCKED:
-            return Text()
         line = Text()
         for text, width, style in (
             (row.members.adds, self._adds, _ADDED),

@@ -89,7 +89,7 @@ def test_sources_that_move_by_ten_percent_are_not(project: Project, people: rang
     project.people(*people)
     refused(
         project,
-        says=f"approved to join: 5,000; now: {len(people):,}; they may differ by 100 (approval.tolerance: 2",
+        says=f"approved to join: 5,000; now: {len(people):,}; they may differ by 100 (approval.tolerance: 2%",
     )
 
 
@@ -170,7 +170,7 @@ def forge(project: Project, change: Callable[[dict[str, Any]], object], *, sign:
         (from_the_future, "the approved plan is from the future, 2099-01-01 00:00 UTC"),
         (no_time_at_all, "is no plan that this version of reconciler reads"),
         (other_data, "its definition is not the one that was approved"),
-        (too_old, "hours old, where 72 is the limit (approval.maxAge)"),
+        (too_old, ", and holds for 3 days (approval.maxAge)"),
         (another_major_version, "was made by reconciler 7.0.0, and this is"),
         (another_format, "its format is another one than 1.x"),
         (tampered, "was changed after it was saved"),
@@ -359,7 +359,7 @@ def test_a_name_that_somebody_changed_at_criteo_keeps_no_member_away(project: Pr
     assert "2 applied" in said
     assert "1 address has a name or description at Criteo that is to be set again, and stays as it" in said
     assert len(project.members("email")) == 4_900
-    assert "drift: changed at Criteo" in project.run("plan", "sandbox").said
+    assert "somebody changed the name at Criteo" in project.run("plan", "sandbox").said
 
 
 def test_guards_stand_in_a_refresh_and_under_an_approval(project: Project) -> None:

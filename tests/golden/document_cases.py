@@ -54,6 +54,12 @@ def _drift(figures: Figures) -> Document:
     return drift_document(header, drifts, Looked(at=8, counted=6), figures)
 
 
+def _lost(figures: Figures) -> Document:
+    header = heading(Subject.DRIFT, cases.ENVIRONMENT, Head("7f3a2b1c9d", 118, "production"), NOW)
+    gone = Drift(GOLD.address, GOLD.name, gone="88122"), Drift(LAPSED.address, LAPSED.name, gone="88121")
+    return drift_document(header, gone, Looked(at=4, counted=2), figures)
+
+
 def _planned(plan: Plan, figures: Figures, subject: Subject = Subject.PLAN) -> Document:
     return plan_document(plan, cases.ENVIRONMENT, figures, subject)
 
@@ -138,6 +144,7 @@ DOCUMENTS: dict[str, Case] = {
     **{name: partial(plan_document, *case) for name, case in cases.CASES.items()},
     "five-hundred": _case(_five_hundred),
     "drift": _drift,
+    "drift-of-lost-access": _lost,
     "unreachable": lambda _: troubled(Subject.PLAN, "production", UNREACHABLE, NOW),
     "wrong-manifests": lambda _: troubled(Subject.PLAN, "production", WRONG, NOW),
     "partial-failure": _run_case(_in_part),

@@ -1,9 +1,11 @@
 """Plans as values: one per situation a reader must understand at a glance."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 from reconciler.core.errors import Finding
+from reconciler.core.guards import Question, lenient, refusals, stale
 from reconciler.core.members import EMPTY, NO_DELTA, Delta, Drop, SnapshotRef, Target
 from reconciler.core.model import (
     Address,
@@ -11,6 +13,7 @@ from reconciler.core.model import (
     Audience,
     Environment,
     Form,
+    Guards,
     IdentifierType,
     Place,
     Seat,
@@ -29,16 +32,19 @@ from reconciler.core.plan import (
     Create,
     CreateSegment,
     Forget,
+    Held,
     MemberChange,
     PatchSegment,
     Plan,
     PromoteSuccessor,
     Replace,
+    Sending,
     SendMembers,
     Steps,
     Turn,
     Unchanged,
     Update,
+    address_of,
 )
 from reconciler.core.remote import RateLimit
 from reconciler.core.schedule import cost
@@ -77,6 +83,10 @@ def members(before: int, after: int, delta: Delta, **more: object) -> MemberChan
     return MemberChange(before, target(after), delta, **more)
 
 
+def few(before: int, after: int, delta: Delta) -> MemberChange:
+    return MemberChange(before, target(after, DROPS[:2]), delta)
+
+
 def sending(change: MemberChange) -> SendMembers:
     comparison = Comparison(EMPTY, EMPTY, EMPTY, change.delta, resumes=change.done > 0)
     return SendMembers("current", change.target.members, comparison, change.not_before)
@@ -112,10 +122,53 @@ def replacement(one: SegmentSpec, count: int) -> Replace:
     return Replace(one, attributes, change, steps, reason)
 
 
+def _shrunk() -> MemberChange:
+    """Of which two guards disapprove."""
+    read = target(152_000, (*DROPS[:3], (Drop.MALFORMED, 22_700)))
+    return MemberChange(390_000, read, Delta(0, 2_000, 240_000))
+
+
+def _emptied() -> MemberChange:
+    return MemberChange(390_000, replace(target(0, ()), members=EMPTY), Delta(0, 0, 390_000))
+
+
+def _letting(one: SegmentSpec, guards: Guards) -> SegmentSpec:
+    return replace(one, audience=replace(one.audience, guards=guards))
+
+
+def _fresh(one: SegmentSpec) -> SegmentSpec:
+    """Its source was to be written within the last ninety minutes."""
+    source = replace(one.audience.source, max_age=timedelta(minutes=90))
+    return replace(one, audience=replace(one.audience, source=source))
+
+
+def forgotten(one: SegmentSpec, count: int) -> Forget:
+    reason = "it left the manifests; the segment and its members stay at Criteo, no longer managed"
+    return Forget(one.address, count, drop=False, reason=reason)
+
+
+def _question(one: Sending) -> Question:
+    return Question(one.spec, one.members, one.members.before or None, isinstance(one, Create), NOW)
+
+
+def _against(held: Held) -> Iterator[Blocked]:
+    """What the guards say."""
+    match held:
+        case Unchanged():
+            found = stale(held.spec, held.target, NOW)
+        case Create() | Adopt() | Update() | Replace():
+            found = refusals(_question(held))
+        case _:
+            found = ()
+    return (Blocked(address_of(held), finding) for finding in found)
+
+
 def plan(
     *changes: Change,
     unchanged: int = 0,
     blocked: tuple[Blocked, ...] = (),
+    guarded: tuple[Held, ...] = (),
+    problems: tuple[Finding, ...] = (),
     notes: tuple[str, ...] = (),
     environment: Environment = ENVIRONMENT,
     serial: int = 118,
@@ -124,7 +177,19 @@ def plan(
     basis = Basis(environment.name, date(2026, 11, 24), NOW, "7f3a2b1c9d" if serial else "", serial)
     same = tuple(Unchanged(spec(f"same-{number}", "Same"), target(5_000)) for number in range(unchanged))
     price = cost(changes, environment.api.batch_size, rates, NOW)
-    return Plan(basis, changes, same, blocked, price, notes)
+    sent = [one for one in (*changes, *guarded) if isinstance(one, Create | Adopt | Update | Replace)]
+    allowed = {one.spec.address: lenient(_question(one), environment.guards) for one in sent}
+    return Plan(
+        basis=basis,
+        changes=changes,
+        unchanged=same,
+        blocked=(*blocked, *(one for held in guarded for one in _against(held))),
+        cost=price,
+        notes=notes,
+        problems=problems,
+        held=guarded,
+        lenient={address: said for address, said in allowed.items() if said},
+    )
 
 
 LAPSED = spec("lapsed-90d", "Lapsed buyers, 90 days (offsite-email)")
@@ -134,6 +199,13 @@ CHANGED = members(412_006, 427_335, Delta(0, 18_240, 2_911))
 RENAMED = AttributeChange("name", "High value (offsite-email)", HIGH.name)
 DESCRIBED = AttributeChange("description", "", "Spent more than 500 in a year")
 STILL = members(80_112, 80_112, NO_DELTA)
+LOST = Finding(
+    "",
+    "2 of 4 segments of account 368477501993431040 can't be seen at Criteo any more, where 10% is the limit "
+    "(maxVanished): access may be lost",
+    "check the consent and the account in Criteo; if the segments really were deleted, set in "
+    "environment.yaml: guards: {maxVanished: 50%}",
+)
 INTERRUPTED = "an earlier apply was interrupted; this one goes on where it stopped"
 
 
@@ -211,24 +283,51 @@ CASES: dict[str, tuple[Plan, Environment]] = {
     "blocked-by-guards": (
         plan(
             update(HIGH, STILL, RENAMED),
+            forgotten(GOLD, 38_212),
             unchanged=6,
-            blocked=_blocked(
-                LAPSED.address,
-                (
-                    "61% of the members would leave, where 20.0 % is the limit (maxShrink)",
-                    (
-                        "if this is meant, write under `guards` in "
-                        "environments/production/audiences/lapsed-90d.yaml:2:1: maxShrink: 61%"
-                    ),
-                ),
-                (
-                    "13% of the identifiers can't be sent, where 10.0 % is the limit (maxInvalid)",
-                    (
-                        "`reconciler explain` counts them by reason; if this is meant, write under `guards` "
-                        "in environments/production/audiences/lapsed-90d.yaml:2:1: maxInvalid: 13%"
-                    ),
-                ),
+            guarded=(update(LAPSED, _shrunk()),),
+        ),
+        ENVIRONMENT,
+    ),
+    "guard-let-down": (
+        plan(
+            update(_letting(LAPSED, Guards(max_shrink=0.75)), few(170, 50, Delta(0, 0, 120))),
+            update(_letting(HIGH, Guards(max_shrink=0.2)), few(44, 40, Delta(0, 1, 5))),
+            unchanged=6,
+        ),
+        ENVIRONMENT,
+    ),
+    "few-people": (
+        plan(
+            unchanged=6,
+            guarded=(
+                update(_letting(LAPSED, Guards(max_shrink=0.02)), few(44, 43, Delta(0, 0, 1))),
+                update(_letting(HIGH, Guards(max_growth=0.02)), few(44, 45, Delta(0, 1, 0))),
             ),
+        ),
+        ENVIRONMENT,
+    ),
+    "empty-source": (plan(guarded=(update(LAPSED, _emptied()),), unchanged=7), ENVIRONMENT),
+    "stale-source": (
+        plan(
+            guarded=(Unchanged(_fresh(LAPSED), target(4_300)), create(_fresh(GOLD), 4_300)),
+        ),
+        ENVIRONMENT,
+    ),
+    "lost-access": (
+        plan(
+            create(LAPSED, 170, "segment 88121 is gone at Criteo; audiences built on it break"),
+            create(GOLD, 165, "segment 88122 is gone at Criteo; audiences built on it break"),
+            unchanged=2,
+            problems=(LOST,),
+        ),
+        ENVIRONMENT,
+    ),
+    "undoes-drift": (
+        plan(
+            update(LAPSED, CHANGED),
+            update(HIGH, members(80_112, 80_112, NO_DELTA), replace(RENAMED, drifted=True)),
+            unchanged=6,
         ),
         ENVIRONMENT,
     ),

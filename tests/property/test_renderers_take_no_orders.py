@@ -67,7 +67,7 @@ def _told(title: str, color: bool) -> str:
     tally.emit(BatchTaken(at, "add", 2, 1, 2, 2))
     tally.emit(ChangeEnded(at, Outcome.FAILED, error.problem, error.remedy))
     print_report(apply_report(f"e{title}", tally, timedelta(0), cases.NOW, EXACT), out)
-    shown = progress(out, lambda: 0.0, EXACT)
+    shown = progress(out, lambda: 0.0, EXACT, still=False)
     shown.emit(SegmentCreated(at, f"i{title}"))
     shown.emit(ChangeEnded(at, Outcome.FAILED, f"p{title}"))
     shown.waiting(f"w{title}", 60)

@@ -1,5 +1,6 @@
 """What comes out: values in the core's types, guards merged, names rendered, notes for the reader."""
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -17,6 +18,8 @@ def test_everything_declared_arrives(tmp_path: Path) -> None:
     desired = load(tmp_path, "sandbox")
     environment, (credential,), (audience,) = desired.environment, desired.credentials, desired.audiences
     assert (environment.api.endpoint, environment.api.version) == ("emulator", "2026-07")
+    assert environment.api.emulated
+    assert not replace(environment.api, endpoint="https://api.criteo.com").emulated
     assert environment.state_url == "file:.reconciler/state/sandbox"
     assert environment.data_root == "data"
     assert environment.seats == (("acme", Seat("368477501993431040", "3239117063738827231")),)

@@ -45,7 +45,7 @@ class Terminal(io.StringIO):
 
 def logged() -> tuple[io.StringIO, Time, Progress]:
     stream, time = io.StringIO(), Time()
-    return stream, time, progress(console(stream, color=None), time, EXACT)
+    return stream, time, progress(console(stream, color=None), time, EXACT, still=False)
 
 
 def test_a_log_gets_steps_and_few_batches() -> None:
@@ -89,7 +89,7 @@ def test_a_log_mentions_long_waits_once_in_a_while() -> None:
 
 def test_bars_are_for_terminals() -> None:
     stream = Terminal()
-    shown = progress(console(stream, color=False, width=100), Time(), EXACT)
+    shown = progress(console(stream, color=False, width=100), Time(), EXACT, still=False)
     assert isinstance(shown, Bars)
     with shown:
         shown.emit(TransferStarted(A, 1_000, 250))
@@ -109,11 +109,22 @@ def test_bars_are_for_terminals() -> None:
     assert "waiting 12 s: [red]the rate limit[/]" in text
     assert "reading segments" in text
     assert "offsite-email/lapsed-90d: applied" in text
+    assert text.rindex("1,000 of 1,000") > text.rindex("500 of 1,000")
+
+
+def test_nothing_moves_where_nothing_may() -> None:
+    """A terminal of CI keeps every frame, and a dumb one shows the orders to its cursor."""
+    stream = Terminal()
+    with progress(console(stream, color=False, width=100), Time(), EXACT, still=True) as shown:
+        shown.emit(TransferStarted(A, 1_000, 250))
+        shown.emit(ChangeEnded(A, Outcome.APPLIED))
+    assert "\x1b" not in stream.getvalue()
+    assert "offsite-email/lapsed-90d: applied" in stream.getvalue()
 
 
 @pytest.mark.parametrize("stream", [io.StringIO(), Terminal()])
 def test_what_the_plan_and_the_report_say_is_not_said_twice(stream: io.StringIO) -> None:
-    shown = progress(console(stream, color=False, width=100), Time(), EXACT)
+    shown = progress(console(stream, color=False, width=100), Time(), EXACT, still=False)
     shown.emit(RunStarted("production", "1.0", "ada@laptop", emulated=False))
     shown.emit(plan_made(cases.plan()))
     shown.emit(run_ended(0, Counts(0, 0, 0, 0, 0), Work(0, 0, 0, 0), 1.0))

@@ -10,7 +10,7 @@ from reconciler.core.members import EMPTY, Delta, SnapshotRef
 from reconciler.core.model import Address, Form, IdentifierType, SegmentKey
 from reconciler.core.receipt import Holding, Intent, Receipt, Transfer
 from reconciler.core.remote import Statistics
-from reconciler.render.figures import EXACT
+from reconciler.render.figures import EXACT, ROUNDED
 from reconciler.render.status import StatusRow, print_status, status
 from reconciler.render.terminal import console
 
@@ -70,9 +70,9 @@ def test_when_it_shows(now: datetime, live: str) -> None:
         (Statistics(None, None, None), "match rate not computed yet"),
         (
             Statistics(412_003, 200_000, 0.485),
-            "412,003 identifiers, 200,000 matches, match rate 48.5 %: usable (0.1 % is needed)",
+            "412,003 identifiers, 200,000 matches, match rate 48.5%: usable (0.1% is needed)",
         ),
-        (Statistics(None, None, 0.0004), "match rate 0.0 %: below the gate (0.1 % is needed)"),
+        (Statistics(None, None, 0.0004), "match rate <0.1%: below the gate (0.1% is needed)"),
     ],
 )
 def test_the_gate(found: Statistics, matches: str) -> None:
@@ -98,6 +98,31 @@ def test_text(width: int) -> None:
         "",
         "2 addresses.",
     ]
+
+
+@pytest.mark.parametrize(
+    ("found", "matches"),
+    [
+        (
+            Statistics(412_003, 200_000, 0.485),
+            "412,000 identifiers, 200,000 matches, match rate 48.5%: usable (0.1% is needed)",
+        ),
+        (
+            Statistics(1_234, 3, 0.00243),
+            "1,230 identifiers, <10 matches, match rate: usable (0.1% is needed)",
+        ),
+        (Statistics(None, None, 0.4847), "match rate 48%: usable (0.1% is needed)"),
+    ],
+)
+def test_a_match_rate_counts_no_people_that_are_rounded(found: Statistics, matches: str) -> None:
+    [one] = status("production", [A], [Receipt(A, SETTLED)], {SETTLED.segment_id: found}, NOW, ROUNDED).rows
+    assert one.matches == matches
+
+
+def test_who_reads_rounded_counts_is_told() -> None:
+    stream = io.StringIO()
+    print_status(status("production", [A], [], {}, NOW, ROUNDED), console(stream, color=None))
+    assert stream.getvalue().endswith("Counts are rounded to 10; exact ones are shown at a terminal.\n")
 
 
 def test_an_empty_environment() -> None:

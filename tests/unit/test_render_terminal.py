@@ -89,7 +89,7 @@ def test_each_credential_has_its_pace() -> None:
     document = plan_document(replace(planned, cost=price), ENVIRONMENT, EXACT)
     assert document.cost[0] == (
         "Cost: 11 API calls with criteo at 250 a minute, 2 API calls with other at 10 a minute (assumed); "
-        "about 1 min."
+        "about 1 minute."
     )
 
 

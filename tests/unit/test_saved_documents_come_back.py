@@ -12,8 +12,9 @@ from golden.document_cases import DOCUMENTS
 from jsonschema import Draft202012Validator
 
 from reconciler import __version__
-from reconciler.core.approval import Approved, shown
+from reconciler.core.approval import Approved
 from reconciler.core.envelope import approved_changes
+from reconciler.core.quantities import shown
 from reconciler.render.figures import ROUNDED
 from reconciler.render.saved import DIGEST, FORMAT_VERSION, decoded, digest_of, dump, encoded
 

@@ -12,6 +12,17 @@ def settings():
     )
 
 
+@pytest.mark.parametrize(
+    ("terminal", "dumb"), [("dumb", True), ("unknown", True), ("xterm-256color", False), (None, False)]
+)
+def test_a_dumb_terminal_gets_no_colour_and_nothing_moves(monkeypatch, terminal, dumb):
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.delenv("TERM", raising=False)
+    if terminal:
+        monkeypatch.setenv("TERM", terminal)
+    assert (settings().dumb, settings().colour) == (dumb, False if dumb else None)
+
+
 @pytest.mark.parametrize("size", ["64MB", "512MB", "1GB", "16GB"])
 def test_a_memory_limit_is_taken_as_it_is(monkeypatch, size):
     monkeypatch.setenv(MEMORY_LIMIT, size)

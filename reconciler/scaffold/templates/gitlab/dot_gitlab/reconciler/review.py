@@ -54,7 +54,8 @@ def kind_of(plan: dict[str, Any], digest: str) -> str:
     """Only a plan that may be applied has a digest here."""
     addresses = plan.get("addresses") or {}
     if not digest:
-        return "blocked" if addresses.get("blocked") else "failed"
+        refused = addresses.get("blocked") or (plan.get("document") or {}).get("problems")
+        return "blocked" if refused else "failed"
     changing = any(count for kind, count in addresses.items() if kind != "unchanged")
     return "changes" if changing else "no changes"
 

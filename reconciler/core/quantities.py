@@ -1,0 +1,79 @@
+"""How counts of people, shares and times are rounded and written: here, and nowhere else."""
+
+from datetime import timedelta
+from itertools import pairwise
+from math import ceil
+
+Shown = int | str
+"""A count as a saved plan has it: "<10", or rounded to the nearest ten."""
+
+STEP = 10
+"""What is saved is rounded to it, so that one more or less never points at a person."""
+
+_TELLING = 10
+"""Of fewer steps no share is told: with one more or less it would be another one."""
+
+PRECISE = 1_000
+"""Of fewer people, rounded counts tell whole percentages, and those about."""
+
+_UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
+_DAYS_FROM = timedelta(hours=72)
+"""Shorter times are written in hours, as manifests write them."""
+
+
+def rounded(number: int, step: int = STEP) -> int:
+    return step * ((number + step // 2) // step)
+
+
+def shown(number: int, step: int = STEP) -> Shown:
+    """A count as it may be saved."""
+    return f"<{step}" if 0 < number < step else rounded(number, step)
+
+
+def bounds(count: Shown) -> tuple[int, int]:
+    """The least and the most that a shown count may have been."""
+    if isinstance(count, str):
+        return 1, STEP - 1
+    return (max(count - STEP // 2, STEP), count + STEP // 2 - 1) if count else (0, 0)
+
+
+def share_of(part: int, whole: int, step: int = STEP) -> float | None:
+    """As the rounded counts tell it; None where they tell none that is worth a word."""
+    around = rounded(whole, step)
+    if step == 1:
+        return part / whole if whole else None
+    if 0 < part < step or around < _TELLING * step:
+        return None
+    share = rounded(part, step) / around
+    return share if around >= PRECISE else round(share, 2)
+
+
+def percent(share: float) -> str:
+    """A share that was measured, as "20%" or "3.7%"."""
+    text = f"{100 * share:,.1f}".removesuffix(".0")
+    return "<0.1%" if text == "0" and share > 0 else f"{text}%"
+
+
+def percent_set(share: float) -> str:
+    """A share that somebody set, as manifests write it: "20%" or "0.125%"."""
+    return f"{100 * share:.3f}".rstrip("0").rstrip(".") + "%"
+
+
+def percent_up(share: float) -> str:
+    """The smallest whole percentage that lets `share` pass, as it is written in a manifest."""
+    return f"{ceil(100 * share - 1e-6)}%"
+
+
+def duration(time: timedelta) -> str:
+    """As "2 minutes 54 seconds"; the two largest units that count."""
+    seconds = max(0, round(time.total_seconds()))
+    units = _UNITS if time >= _DAYS_FROM else _UNITS[1:]
+    for (unit, size), (lesser, small) in pairwise(units):
+        if seconds >= size:
+            whole, rest = seconds // size, seconds % size // small
+            return f"{_counted(whole, unit)} {_counted(rest, lesser)}" if rest else _counted(whole, unit)
+    return _counted(seconds, "second")
+
+
+def _counted(number: int, unit: str) -> str:
+    return f"{number:,} {unit}" if number == 1 else f"{number:,} {unit}s"

@@ -1,0 +1,177 @@
+"""What leaves the machine tells no more of people than rounded counts do: not even a share, or a bar."""
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
+from datetime import timedelta
+
+import pytest
+from golden import plan_cases as cases
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from reconciler.core.envelope import approved_changes
+from reconciler.core.guards import Question, lenient, refusals
+from reconciler.core.members import EMPTY, Delta, Drop, SnapshotRef, Target
+from reconciler.core.model import Guards, SegmentSpec
+from reconciler.core.plan import Blocked, MemberChange, Plan
+from reconciler.core.quantities import shown
+from reconciler.core.receipt import Holding, Receipt
+from reconciler.core.remote import Statistics
+from reconciler.render.document import plan_document
+from reconciler.render.explain import explanation, print_explanation
+from reconciler.render.figures import ROUNDED
+from reconciler.render.html import html
+from reconciler.render.markdown import markdown
+from reconciler.render.saved import dump, encoded
+from reconciler.render.status import print_status, status
+from reconciler.render.terminal import console, print_plan
+
+pytestmark = pytest.mark.promise("read-right")
+
+
+@dataclass(frozen=True)
+class People:
+    """Exact counts of one address."""
+
+    before: int
+    adds: int
+    urgent: int
+    removes: int
+    filtered: int
+    malformed: int
+    duplicate: int
+    done: int
+    matches: int
+
+    @property
+    def after(self) -> int:
+        return max(0, self.before + self.adds - self.urgent - self.removes)
+
+    @property
+    def target(self) -> Target:
+        drops = (
+            (Drop.FILTERED, self.filtered),
+            (Drop.MALFORMED, self.malformed),
+            (Drop.DUPLICATE, self.duplicate),
+        )
+        rows = self.after + sum(count for _, count in drops)
+        held = SnapshotRef("ab" * 16, self.after) if self.after else EMPTY
+        return Target(held, EMPTY, rows, drops, (("no @", self.malformed),), newest=cases.NOW)
+
+    @property
+    def change(self) -> MemberChange:
+        return MemberChange(self.before, self.target, Delta(self.urgent, self.adds, self.removes), self.done)
+
+    @property
+    def counts(self) -> list[int]:
+        """All that is counted somewhere."""
+        delta, target = self.change.delta, self.target
+        derived = [self.after, delta.out, target.rows, target.invalid, target.present]
+        question = _question(self, cases.LAPSED)
+        return [
+            *(getattr(self, one.name) for one in fields(self)),
+            *derived,
+            *(delta.total, self.done + delta.total, question.leaving, question.joining, question.size),
+        ]
+
+
+SMALL = st.integers(0, 60)
+PEOPLE = st.builds(
+    People,
+    before=st.integers(0, 300),
+    adds=SMALL,
+    urgent=st.integers(0, 12),
+    removes=SMALL,
+    filtered=SMALL,
+    malformed=st.integers(0, 30),
+    duplicate=st.integers(0, 12),
+    done=SMALL,
+    matches=st.integers(0, 100),
+)
+GUARDS = st.builds(
+    Guards,
+    max_shrink=st.sampled_from([0.0, 0.02, 0.2, 0.5]),
+    max_growth=st.sampled_from([0.0, 0.02, 0.2, 1.0]),
+    min_members=st.sampled_from([1, 40]),
+    max_invalid=st.sampled_from([0.0, 0.05, 0.1]),
+)
+
+
+def _question(people: People, spec: SegmentSpec) -> Question:
+    return Question(spec, people.change, people.before or None, False, cases.NOW)
+
+
+def _plan(people: People, guards: Guards) -> Plan:
+    spec = replace(cases.LAPSED, audience=replace(cases.LAPSED.audience, guards=guards))
+    question = _question(people, spec)
+    change = cases.update(spec, people.change)
+    against = tuple(Blocked(spec.address, finding) for finding in refusals(question))
+    made = cases.plan(*(() if against else (change,)), blocked=against)
+    allowed = lenient(question, Guards())
+    return replace(
+        made, held=(change,) if against else (), lenient={spec.address: allowed} if allowed else {}
+    )
+
+
+def _forms(people: People, guards: Guards) -> Iterator[str]:
+    planned = _plan(people, guards)
+    document = plan_document(planned, cases.ENVIRONMENT, ROUNDED)
+    yield markdown(document)
+    yield html(document)
+    yield dump(encoded(document, None, "0.1.0")).decode()
+    yield repr(approved_changes(planned, {}))
+    text = io.StringIO()
+    out = console(text, color=None)
+    print_plan(document, out)
+    print_explanation(explanation(cases.LAPSED, people.target, document, cases.NOW, ROUNDED), out)
+    holding = Holding(cases.EMAIL, "1", settled=people.after, settled_at=cases.NOW - timedelta(days=1))
+    told = Statistics(people.before + 1, people.matches, people.matches / (people.before + 1))
+    print_status(
+        status(
+            "production",
+            [],
+            [Receipt(cases.LAPSED.address, holding)],
+            {"1": told},
+            cases.NOW,
+            ROUNDED,
+        ),
+        out,
+    )
+    yield text.getvalue()
+
+
+def _reads_alike(people: People, guards: Guards) -> tuple[object, ...]:
+    """What may be told: rounded counts, and which limits are kept."""
+    planned = _plan(people, guards)
+    question = _question(people, cases.LAPSED)
+    stops = tuple(one.finding.problem.rpartition("(")[2] for one in planned.blocked)
+    lets = tuple(excess.partition(" guard ")[2] for excess in planned.lenient.get(cases.LAPSED.address, ()))
+    usable = people.matches / (people.before + 1) >= 0.001
+    counts = [*people.counts, people.before + 1]
+    return (*map(shown, counts), stops, lets, usable, bool(question.size))
+
+
+STEPS = st.lists(
+    st.tuples(st.sampled_from([one.name for one in fields(People)]), st.integers(-6, 6)),
+    min_size=6,
+    max_size=24,
+)
+
+
+def _neighbour(people: People, steps: list[tuple[str, int]], guards: Guards) -> People:
+    """Goes as far as it reads alike: where a step would round to another count, it isn't taken."""
+    told = _reads_alike(people, guards)
+    for field, by in steps:
+        moved = replace(people, **{field: max(0, getattr(people, field) + by)})
+        people = moved if _reads_alike(moved, guards) == told else people
+    return people
+
+
+@given(PEOPLE, GUARDS, STEPS)
+def test_what_rounds_to_the_same_counts_reads_the_same(
+    people: People, guards: Guards, steps: list[tuple[str, int]]
+) -> None:
+    other = _neighbour(people, steps, guards)
+    assume(other != people)
+    assert tuple(_forms(other, guards)) == tuple(_forms(people, guards))

@@ -1,0 +1,83 @@
+"""Counts, shares and times are rounded and written in one way."""
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconciler.core.quantities import (
+    STEP,
+    bounds,
+    duration,
+    percent,
+    percent_set,
+    percent_up,
+    rounded,
+    share_of,
+    shown,
+)
+from reconciler.manifests.inventory import share
+
+pytestmark = pytest.mark.promise("read-right")
+
+
+@given(st.integers(0, 10**9))
+def test_what_reads_the_same_lies_between_its_bounds(number: int) -> None:
+    least, most = bounds(shown(number))
+    assert least <= number <= most
+    assert shown(least) == shown(most) == shown(number)
+    assert number < STEP or shown(number) == rounded(number)
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "told"),
+    [(0, 440, 0.0), (1, 440, None), (12, 94, None), (12, 95, 0.1), (114, 165, 0.65), (0, 0, None)],
+)
+def test_a_share_of_few_people_is_not_told(part: int, whole: int, told: float | None) -> None:
+    assert share_of(part, whole) == told
+
+
+@given(st.integers(1, 10**6), st.integers(1, 10**6))
+def test_what_lets_a_share_pass_is_rounded_up(part: int, whole: int) -> None:
+    assert share(percent_up(part / whole)) >= part / whole - 1e-8
+
+
+@pytest.mark.parametrize(
+    ("measured", "text"),
+    [
+        (0, "0%"),
+        (0.00001, "<0.1%"),
+        (0.001, "0.1%"),
+        (0.03729, "3.7%"),
+        (0.2, "20%"),
+        (0.29, "29%"),
+        (12.345, "1,234.5%"),
+    ],
+)
+def test_shares_are_written_in_one_way(measured: float, text: str) -> None:
+    assert percent(measured) == text
+
+
+@pytest.mark.parametrize("text", ["0%", "0.125%", "0.25%", "20%", "29%", "100%", "250%"])
+def test_limits_are_written_as_in_manifests(text: str) -> None:
+    assert percent_set(share(text)) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (-3, "0 seconds"),
+        (0.2, "0 seconds"),
+        (1, "1 second"),
+        (54, "54 seconds"),
+        (174, "2 minutes 54 seconds"),
+        (180, "3 minutes"),
+        (3_900, "1 hour 5 minutes"),
+        (12 * 3_600, "12 hours"),
+        (71 * 3_600, "71 hours"),
+        (73 * 3_600, "3 days 1 hour"),
+    ],
+)
+def test_durations(seconds: float, text: str) -> None:
+    assert duration(timedelta(seconds=seconds)) == text
