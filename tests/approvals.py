@@ -39,6 +39,7 @@ def approved(plan: Plan, receipts: dict[Address, Receipt] | None = None, **diffe
         dict(environment.seats),
         plan.basis.lineage,
         plan.basis.made_at,
+        environment.leeway,
         approved_changes(plan, receipts or {}),
     )
     return replace(made, **differs)

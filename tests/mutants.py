@@ -296,9 +296,13 @@ def what_is_left(_original: Any) -> Any:
     return lambda change, _receipt: (change.members.delta.adds, change.members.delta.out)
 
 
-def never_started(original: Any) -> Any:
-    return lambda change, said, receipt, tolerance, **_started: original(
-        change, said, receipt, tolerance, started=False
+def of_today(_: object, now: Any) -> Any:
+    return now.environment.leeway
+
+
+def never_begun(original: Any) -> Any:
+    return lambda change, said, receipt, tolerance, **_begun: original(
+        change, said, receipt, tolerance, begun=False
     )
 
 
@@ -452,13 +456,14 @@ APPROVALS = (
     Mutant(PLACE, "the other seats", ((envelope, "elsewhere", by_seat(1)),)),
     Mutant(PLACE, "the state", ((envelope, "elsewhere", for_any("lineage")),)),
     Mutant("an approval holds for a while, and once", "age and use", ((envelope, "_unfit", gives("")),)),
+    Mutant(BOUNDS, "what was said then", ((envelope, "_leeway", lambda _: of_today),)),
     Mutant(BOUNDS, "counts", ((envelope, "_counts", gives(())),)),
     Mutant(BOUNDS, "a tenth is for few", ((envelope, "FEW", lambda _: 1_000_000),)),
     Mutant(BOUNDS, "few may move by a tenth", ((envelope, "FEW", lambda _: 0),)),
     Mutant(BOUNDS, "a count is what it may have been", ((envelope, "apart", as_read),)),
     Mutant("a pinned source sends the very people", "the people", ((envelope, "is_pinned", gives(False)),)),
     Mutant(RESUMED, "the whole counts", ((envelope, "_whole", what_is_left),)),
-    Mutant(RESUMED, "fewer are right then", ((envelope, "_counts", never_started),)),
+    Mutant(RESUMED, "fewer are right then", ((envelope, "_counts", never_begun),)),
     Mutant(RESUMED, "an update may be left of a create", ((envelope, "_remains", gives(False)),)),
     Mutant(
         RESUMED, "a definition may be all that is left", ((envelope, "_remains", without_its_definition),)

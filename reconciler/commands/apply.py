@@ -13,10 +13,11 @@ import click
 
 from reconciler.apply import Report, Tools, apply, side_by_side
 from reconciler.clock import LONGEST_RENEWAL, Stop
-from reconciler.commands.approving import TERMS, Marks, Terms, accepted, check_terms, terms_of
+from reconciler.commands.approving import TERMS, Marks, Terms, accepted, check_place, check_terms, terms_of
 from reconciler.commands.options import (
     ENVIRONMENT,
     OUTPUT,
+    STANDARD_OUTPUT,
     WORLD,
     YES,
     check_can_ask,
@@ -27,7 +28,7 @@ from reconciler.commands.options import (
 )
 from reconciler.commands.planning import Planned, Screen, make_plan, screen
 from reconciler.commands.publishing import FORMS, Page, published
-from reconciler.commands.recording import STANDARD_OUTPUT, Run, recorded
+from reconciler.commands.recording import Run, recorded
 from reconciler.core.errors import CancelledError, PartlyAppliedError, RefusedError, StaleError
 from reconciler.core.events import Outcome, plan_made
 from reconciler.core.ports import StateWriter
@@ -71,6 +72,7 @@ def command(stop: object, /, environment: str, yes: bool, events: str | None, **
     def work(run: Run, page: Page) -> int:
         terms = terms_of(flags, settings.directory, environment)
         with workspace(settings, environment, asked, run.told, WRITING) as space:
+            check_place(terms, space.desired.environment)
             run.start(space, settings.who)
             with ExitStack() as held:
                 with shown.progress:
@@ -82,7 +84,7 @@ def command(stop: object, /, environment: str, yes: bool, events: str | None, **
                     return RefusedError.exit_code
                 return _apply(job, planned, terms, yes=yes, whole=not flags["only"])
 
-    with published(flags, settings, Subject.APPLY, environment) as page:
+    with published(flags | {"events": events}, settings, Subject.APPLY, environment) as page:
         page.code = recorded(events, settings, shown.progress, partial(work, page=page))
     return page.code
 

@@ -11,8 +11,9 @@ import click
 from reconciler.commands.planning import Planned
 from reconciler.commands.saved_plans import AGAIN, read_approvals
 from reconciler.core.approval import KEPT, Approved, Use
-from reconciler.core.envelope import Now, is_pinned, judge, needs_approval
+from reconciler.core.envelope import Now, is_pinned, judge, misplaced, needs_approval
 from reconciler.core.errors import Finding, StaleError
+from reconciler.core.model import Environment
 from reconciler.core.plan import Change, Update, address_of
 from reconciler.core.planner import restricted
 from reconciler.core.ports import StateWriter
@@ -20,6 +21,7 @@ from reconciler.core.refresh import beyond_refresh, members_only
 from reconciler.render.figures import counted
 from reconciler.wiring import Workspace
 
+NOT_APPROVED = "what is to be done is not what was approved"
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 TERMS = (
     click.option(
@@ -79,6 +81,8 @@ def check_terms(flags: dict[str, Any], directory: Path) -> None:
         raise click.UsageError("--refresh needs no --approved: give one of the two")
     if len({(directory / file).resolve() for file in files}) < len(files):
         raise click.UsageError("--approved names one file twice")
+    if flags["data_root"] and (files or flags["refresh"]):
+        raise click.UsageError("--data-root reads other files than those that were approved: leave it out")
     if digests and len(digests) != len(files):
         raise click.UsageError("give one --approved-digest for each --approved, in the same order")
     if not all(map(DIGEST.fullmatch, digests)):
@@ -92,6 +96,16 @@ def terms_of(flags: dict[str, Any], directory: Path, environment: str) -> Terms:
         read = read_approvals(files, flags["approved_digest"], environment)
         return AsApproved(read.approvals, read.unfit)
     return AsRefresh() if flags["refresh"] else AsShown()
+
+
+def check_place(terms: Terms, environment: Environment) -> None:
+    """StaleError when no approval is one for this environment as it is: before any secret is read or sent."""
+    if not isinstance(terms, AsApproved):
+        return
+    found = {name: misplaced(one, environment) for name, one in terms.approvals.items()}
+    if all(found.values()):
+        findings = [Finding(name, why) for name, why in found.items()]
+        _refuse((*findings, *terms.unfit), NOT_APPROVED, AGAIN)
 
 
 def accepted(terms: Terms, planned: Planned, space: Workspace, *, whole: bool) -> Accepted:
@@ -117,7 +131,7 @@ def _as_approved(terms: AsApproved, planned: Planned, space: Workspace, *, whole
     now = Now(environment, lineage, uses, observed.receipts, plan.basis.made_at, whole)
     judgement = judge(plan, terms.approvals, now)
     if judgement.findings:
-        _refuse((*judgement.findings, *terms.unfit), "what is to be done is not what was approved", AGAIN)
+        _refuse((*judgement.findings, *terms.unfit), NOT_APPROVED, AGAIN)
     going = tuple(one for one in plan.changes if address_of(one) in judgement.covered)
     left = [one for one in plan.changes if address_of(one) in judgement.left]
     unmet = (f"{one.where}: {one.problem}" for one in judgement.unmet)

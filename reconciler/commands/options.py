@@ -37,6 +37,7 @@ def _remember(context: click.Context, _option: click.Parameter, directory: str |
     return directory
 
 
+STANDARD_OUTPUT = "-"
 ENVIRONMENT = click.argument("environment", metavar="ENV", shell_complete=environment_names)
 OUTPUT = (
     click.option("-C", "directory", metavar="DIR", callback=_remember, help="Run as if started in DIR."),

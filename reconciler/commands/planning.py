@@ -55,6 +55,7 @@ class Planned:
             seats=dict(environment.seats),
             lineage=basis.lineage,
             made_at=basis.made_at,
+            leeway=environment.leeway,
             changes=approved_changes(self.plan, self.observed.receipts),
         )
 

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from reconciler import __version__
+from reconciler.commands.options import STANDARD_OUTPUT
 from reconciler.core.approval import Approved
 from reconciler.core.errors import CancelledError, ReconcilerError, StorageError
 from reconciler.disk.atomic import check_room, explained, replace_file
@@ -36,7 +37,9 @@ class Page:
     """
 
     def __init__(self, flags: dict[str, Any], settings: Settings, subject: Subject, environment: str) -> None:
-        forms = (form for form in ("out", *LAYOUTS) if flags.get(form))
+        forms = [form for form in ("out", *LAYOUTS) if flags.get(form)]
+        if any(flags[form] == STANDARD_OUTPUT for form in forms):
+            raise click.UsageError("each form needs a file; --json prints the JSON")
         self._files = {form: settings.directory / flags[form] for form in forms}
         self._as_json = bool(flags.get("as_json"))
         self._subject, self._environment = subject, environment
@@ -44,7 +47,9 @@ class Page:
         self.approved: Approved | None = None
         self.outcome: Callable[[], ApplyReport] | None = None
         self.code = 0
-        check(self._files, [settings.directory / file for file in flags.get("approved", ())])
+        events = flags.get("events")
+        others = [*flags.get("approved", ()), *([events] if events and events != STANDARD_OUTPUT else ())]
+        check(self._files, [settings.directory / file for file in others])
 
     def save(self) -> None:
         """StorageError when a form can't be written and nothing graver has happened."""
@@ -126,7 +131,9 @@ def check(files: Mapping[str, Path], others: Iterable[Path]) -> None:
     """UsageError for one file for two things; StorageError for one that can't or must not be written."""
     taken = [file.resolve() for file in (*files.values(), *others)]
     if len(set(taken)) < len(taken):
-        raise click.UsageError("each form needs a file of its own, and none may be the one that is read")
+        raise click.UsageError(
+            "each form and --events need a file of their own, and none may be one that is read"
+        )
     for form, file in files.items():
         if file.is_dir() or not file.parent.is_dir():
             what = "it is a folder" if file.is_dir() else "its folder is not there"

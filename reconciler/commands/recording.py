@@ -11,6 +11,7 @@ from uuid import uuid4
 import click
 
 from reconciler import __version__
+from reconciler.commands.options import STANDARD_OUTPUT
 from reconciler.core.errors import CancelledError
 from reconciler.core.events import Everyone, RunStarted, run_ended
 from reconciler.disk.lines import LineFile
@@ -20,8 +21,6 @@ from reconciler.render.progress import Progress
 from reconciler.render.stream import BEGINNING, Stream
 from reconciler.settings import Settings
 from reconciler.wiring import Workspace
-
-STANDARD_OUTPUT = "-"
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,7 +91,7 @@ def _content(file: Path, name: str) -> Json:
         raise ConfigurationError(f"{name}: there is no such file", remedy=NOT_OURS)
     content = read_file(file) if file.stat().st_size <= LARGEST else b""
     try:
-        data = json.loads(content or b"", object_pairs_hook=_each_key_once)
+        data = json.loads(content or b"", object_pairs_hook=_each_key_once, parse_float=_refused)
     except (ValueError, RecursionError):
         data = None
     if not isinstance(data, dict):
@@ -111,9 +111,18 @@ def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return dict(pairs)
 
 
+def _refused(_: str) -> float:
+    """We write whole numbers only, and 1.0 passes for one."""
+    raise ValueError
+
+
 def _check_unchanged(content: Json, name: str) -> None:
     """Of all formats: each is signed in the same way."""
-    if isinstance(content.get(DIGEST), str) and digest_of(content) != content[DIGEST]:
+    try:
+        changed = isinstance(content.get(DIGEST), str) and digest_of(content) != content[DIGEST]
+    except RecursionError:
+        raise _unreadable(name) from None
+    if changed:
         problem = f"{name}: it was changed after it was saved"
         raise StaleError(problem, remedy="plan again, and approve that")
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from reconciler.core.kinds import ChangeKind
-from reconciler.core.model import Address, Seat
+from reconciler.core.model import Address, Leeway, Seat
 from reconciler.core.quantities import Shown, bounds
 
 KEPT = timedelta(days=30)
@@ -31,7 +31,10 @@ class ApprovedChange:
 
 @dataclass(frozen=True, slots=True)
 class Approved:
-    """A plan that was approved. `digest` names it; `lineage` is "" where there was no state yet."""
+    """A plan that was approved. `digest` names it; `lineage` is "" where there was no state yet.
+
+    `leeway` is what the manifests said then: one that is widened beside the review widens nothing.
+    """
 
     digest: str
     environment: str
@@ -39,6 +42,7 @@ class Approved:
     seats: Mapping[str, Seat]
     lineage: str
     made_at: datetime
+    leeway: Leeway
     changes: tuple[ApprovedChange, ...]
 
     def change(self, address: Address) -> ApprovedChange | None:

@@ -7,7 +7,7 @@ from datetime import datetime
 from reconciler.core.approval import Approved, ApprovedChange, Use, apart, largest
 from reconciler.core.errors import Finding
 from reconciler.core.kinds import ChangeKind
-from reconciler.core.model import Address, Environment, Seat
+from reconciler.core.model import Address, Environment, Leeway, Seat
 from reconciler.core.plan import Change, Forget, Plan, Replace, Sending, Update, address_of, kind_of
 from reconciler.core.quantities import Shown, duration, percent_set, shown
 from reconciler.core.receipt import CLOCK_SKEW, Holding, Receipt, remaining
@@ -239,18 +239,20 @@ def is_pinned(change: Change) -> bool:
 
 
 def _is_done(said: ApprovedChange, change: Change, approved: Approved, now: Now) -> bool:
-    """A run that began with this approval has done this part: it covers nothing more of that address.
+    """This part was done since, by this approval or whatever else: it covers nothing more of that address.
 
-    Where no member was to move, a call on the name tells it, or that there is none to make.
+    Where no member was to move, a call on the name tells it, or that there is none to make. Of a pinned
+    source the very people say it.
     """
     use, receipt = now.use(approved.digest), now.receipts.get(said.address)
-    if use is None or receipt is None or isinstance(change, Forget):
+    if receipt is None or isinstance(change, Forget) or not _is_carried_out(said, receipt):
         return False
-    if not _is_carried_out(said, receipt):
+    if use is None and is_pinned(change):
         return False
+    since = use.started_at if use else approved.made_at
     if said.adds or said.removes:
-        return _not_before(receipt.current.settled_at, use.started_at)
-    return not change.steps.prelude or _not_before(receipt.current.patched_at, use.started_at)
+        return _not_before(receipt.current.settled_at, since)
+    return not change.steps.prelude or _not_before(receipt.current.patched_at, since)
 
 
 def _not_before(time: datetime | None, moment: datetime) -> bool:
@@ -259,7 +261,16 @@ def _not_before(time: datetime | None, moment: datetime) -> bool:
 
 def elsewhere(approved: Approved, now: Now) -> str:
     """Why an approval is not one for this environment as it is; "" when it is."""
-    environment = now.environment
+    if why := misplaced(approved, now.environment):
+        return why
+    if approved.lineage and approved.lineage != now.lineage:
+        there = f"lineage {now.lineage[:LINEAGE]}" if now.lineage else "none yet"
+        return f"it was approved for a state of lineage {approved.lineage[:LINEAGE]}, and there is {there}"
+    return ""
+
+
+def misplaced(approved: Approved, environment: Environment) -> str:
+    """The file and the manifests alone tell this: before any secret goes to where the manifests point now."""
     endpoint, seats = environment.api.endpoint, dict(environment.seats)
     if why := for_another(approved, environment.name):
         return why
@@ -268,9 +279,6 @@ def elsewhere(approved: Approved, now: Now) -> str:
     for label, seat in approved.seats.items():
         if (today := seats.get(label)) != seat:
             return f"it was approved for seat {label} as {_at(seat)}, which is {_at(today)} now"
-    if approved.lineage and approved.lineage != now.lineage:
-        there = f"lineage {now.lineage[:LINEAGE]}" if now.lineage else "none yet"
-        return f"it was approved for a state of lineage {approved.lineage[:LINEAGE]}, and there is {there}"
     return ""
 
 
@@ -288,7 +296,7 @@ def _at(seat: Seat | None) -> str:
 
 def _unfit(approved: Approved, now: Now) -> str:
     """Why an approval covers nothing any more; "" when it does."""
-    limit, use = now.environment.leeway.max_age, now.use(approved.digest)
+    limit, use = _leeway(approved, now).max_age, now.use(approved.digest)
     if use and use.completed_at:
         return f"the approved plan was applied in full on {use.completed_at:%Y-%m-%d at %H:%M} UTC"
     if why := elsewhere(approved, now):
@@ -299,6 +307,12 @@ def _unfit(approved: Approved, now: Now) -> str:
         made = f"{approved.made_at:%Y-%m-%d at %H:%M} UTC"
         return f"the approved plan was made on {made}, and holds for {duration(limit)} (approval.maxAge)"
     return ""
+
+
+def _leeway(approved: Approved, now: Now) -> Leeway:
+    """The narrower of what was said when it was approved, and what is said now."""
+    then, today = approved.leeway, now.environment.leeway
+    return Leeway(min(then.tolerance, today.tolerance), min(then.max_age, today.max_age))
 
 
 def _strays(change: Change, said: ApprovedChange, approved: Approved, now: Now) -> Iterator[str]:
@@ -315,7 +329,8 @@ def _strays(change: Change, said: ApprovedChange, approved: Approved, now: Now) 
     if change.spec.definition != said.definition:
         yield "its definition is not the one that was approved"
         return
-    yield from _counts(change, said, receipt, now.environment.leeway.tolerance, started=started)
+    begun = started or (receipt is not None and _not_before(receipt.current.settled_at, approved.made_at))
+    yield from _counts(change, said, receipt, _leeway(approved, now).tolerance, begun=begun)
     if is_pinned(change) and change.members.target.members.digest != said.content:
         yield (
             "its source is pinned, and its people are not the ones that were approved"
@@ -333,16 +348,16 @@ def _remains(change: Change, receipt: Receipt | None) -> bool:
 
 
 def _counts(
-    change: Sending, said: ApprovedChange, receipt: Receipt | None, tolerance: float, *, started: bool
+    change: Sending, said: ApprovedChange, receipt: Receipt | None, tolerance: float, *, begun: bool
 ) -> Iterator[str]:
-    """Of what an interrupted run has done, no receipt may tell any more: fewer are right then."""
+    """`begun`: something was sent since the plan. No receipt may tell of it any more, and fewer are right."""
     size = largest(said.size)
     limit = max(tolerance * size, min(FEW, FEW_SHARE * size))
     within = f"(approval.tolerance: {percent_set(tolerance)}, or a tenth up to {FEW} people)"
     adds, removes = _whole(change, receipt)
     strays = False
     for verb, then, number in (("join", said.adds, adds), ("leave", said.removes, removes)):
-        if apart(then, number) > limit and not (started and number < largest(then)):
+        if apart(then, number) > limit and not (begun and number < largest(then)):
             strays = True
             yield f"approved to {verb}: {_both(then, number)}; they may differ by {int(limit):,} {within}"
     target = change.members.target.members.count

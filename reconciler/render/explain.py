@@ -9,6 +9,7 @@ from rich.text import Text
 
 from reconciler.core.members import Drop, Target
 from reconciler.core.model import SegmentSpec
+from reconciler.core.personal import shown_path
 from reconciler.render.columns import GAP, left, right, widths
 from reconciler.render.document import Document
 from reconciler.render.figures import Figures, age, stamp
@@ -45,7 +46,7 @@ def explanation(
 ) -> Explanation:
     """Puts together what was read for an address and what the plan says of it."""
     source = spec.audience.source
-    files = ", ".join(map(name, source.files))
+    files = ", ".join(map(name, map(shown_path, source.files)))
     read = (
         f"; the newest was written {stamp(target.newest)} ({age(target.newest, now)})"
         if target.newest

@@ -8,14 +8,15 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from reconciler.core.approval import Approved, ApprovedChange
 from reconciler.core.errors import Finding
 from reconciler.core.events import Counts
 from reconciler.core.kinds import ChangeKind
-from reconciler.core.model import Address, Seat
+from reconciler.core.model import Address, Leeway, Seat
+from reconciler.core.quantities import percent_set
 from reconciler.render.document import Document, Header, Section, Subject, Totals, Trouble
 from reconciler.render.outcome import ApplyReport, Failure
 from reconciler.render.rows import Attribute, Kind, Line, Members, Row, Sizes, Tone
@@ -92,6 +93,8 @@ def _of_approved(approved: Approved) -> Json:
         "seats": {label: asdict(seat) for label, seat in approved.seats.items()},
         "lineage": approved.lineage,
         "made_at": approved.made_at.astimezone(UTC).isoformat(),
+        "tolerance": percent_set(approved.leeway.tolerance),
+        "max_age": round(approved.leeway.max_age.total_seconds()),
         "changes": [asdict(one) | {"address": str(one.address)} for one in approved.changes],
     }
 
@@ -104,6 +107,10 @@ def _approved(data: Json, digest: str, environment: str) -> Approved:
         seats={label: Seat(seat["account_id"], seat["retailer_id"]) for label, seat in data["seats"].items()},
         lineage=data["lineage"],
         made_at=datetime.fromisoformat(data["made_at"]).astimezone(UTC),
+        leeway=Leeway(
+            tolerance=float(data["tolerance"].removesuffix("%")) / 100,
+            max_age=timedelta(seconds=data["max_age"]),
+        ),
         changes=tuple(
             ApprovedChange(
                 address=Address.parse(one["address"]),

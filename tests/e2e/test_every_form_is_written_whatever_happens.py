@@ -149,7 +149,7 @@ def test_a_file_that_can_not_be_written_is_said_before_anything_is_done(project:
     said = project.run("apply", "sandbox", "--yes", "--out", "nowhere/plan.json", code=10).said
     assert "its folder is not there" in bare(said)
     twice = ("--html", "made", "--markdown", "./made")
-    assert "a file of its own" in project.run("plan", "sandbox", *twice, code=64).said
+    assert "a file of their own" in project.run("plan", "sandbox", *twice, code=64).said
     for file in ("data/people.csv", "environments/sandbox/buyers.yaml", "/dev/null"):
         said = project.run("apply", "sandbox", "--yes", "--out", file, code=10).said
         assert "what is there was not saved by reconciler" in bare(said)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from command_line import Project
+from fakes import loopback
 
 from reconciler.render.saved import DIGEST, digest_of, dump
 
@@ -188,6 +189,26 @@ def test_what_holds_no_more_is_refused(
     approve(project)
     happens(project)
     refused(project, says=says)
+
+
+def test_another_endpoint_is_told_no_secret(project: Project) -> None:
+    heard = []
+
+    def listening(environ: dict[str, Any], respond: Callable[..., object]) -> list[bytes]:
+        heard.append(environ["PATH_INFO"])
+        respond("500 Internal Server Error", [])
+        return []
+
+    apply(project)
+    project.people(*range(5_100))
+    approve(project)
+    with loopback.serving(listening) as endpoint:
+        change(project, "environment", "endpoint: emulator", f'endpoint: "{endpoint}"')
+        environ = {"ID": "the-client-id", "SECRET": "the-client-secret"}
+        terms = ("--yes", "--approved", "plan.json")
+        said = bare(project.run("apply", "sandbox", *terms, code=STALE, **environ).said)
+    assert f"it was approved for emulator, and sandbox is at {endpoint}" in said
+    assert heard == []
 
 
 def test_a_forged_digest_is_refused(project: Project) -> None:
@@ -430,7 +451,7 @@ def test_a_stale_plan_can_be_shown_but_not_applied(project: Project) -> None:
     too_old(project)
     assert project.run("show", "plan.json", "--markdown", "plan.md", "--html", "plan.html").said == ""
     assert project.run("show", "plan.json").said == shown
-    refused(project, says="hours old")
+    refused(project, says="and holds for 3 days")
     assert re.match(r"<!-- reconciler: sandbox -->\n", (project.root / "plan.md").read_text())
 
 
@@ -441,6 +462,10 @@ def test_a_stale_plan_can_be_shown_but_not_applied(project: Project) -> None:
         ("--approved-digest", A_DIGEST),
         ("--approved", "a", "--approved", "b", "--approved-digest", A_DIGEST),
         ("--json", "--events", "-"),
+        ("--out", "a.json", "--events", "a.json"),
+        ("--html", "-"),
+        ("--refresh", "--data-root", "data"),
+        ("--approved", "a", "--data-root", "data"),
     ],
 )
 def test_what_makes_no_sense_together_is_a_usage_error(project: Project, arguments: tuple[str, ...]) -> None:

@@ -38,6 +38,11 @@ def test_a_share_of_few_people_is_not_told(part: int, whole: int, told: float | 
     assert share_of(part, whole) == told
 
 
+def test_at_a_terminal_every_share_is_told() -> None:
+    assert share_of(1, 40, step=1) == 0.025
+    assert share_of(0, 0, step=1) is None
+
+
 @given(st.integers(1, 10**6), st.integers(1, 10**6))
 def test_what_lets_a_share_pass_is_rounded_up(part: int, whole: int) -> None:
     assert share(percent_up(part / whole)) >= part / whole - 1e-8

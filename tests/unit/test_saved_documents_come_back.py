@@ -34,6 +34,7 @@ def approval(case: str) -> Approved | None:
         seats=dict(environment.seats),
         lineage=plan.basis.lineage,
         made_at=plan.basis.made_at,
+        leeway=environment.leeway,
         changes=approved_changes(plan, {}),
     )
 

@@ -309,3 +309,17 @@ def test_an_approval_knows_its_addresses() -> None:
     made = approved(cases.plan())
     assert replace(made, changes=(change,)).change(cases.LAPSED.address) == change
     assert made.change(cases.LAPSED.address) is None
+
+
+def test_what_is_widened_beside_the_review_widens_nothing() -> None:
+    """The narrower of what was said then and what is said now, of both."""
+    wide, narrow = Leeway(1.0, timedelta(days=400)), cases.ENVIRONMENT.leeway
+    much = cases.update(cases.LAPSED, cases.members(10_000, 14_000, Delta(0, 4_000, 0)))
+    for then, today in ((narrow, wide), (wide, narrow)):
+        at = now(environment=replace(cases.ENVIRONMENT, leeway=today))
+        [said] = why(judged(MOVED, much, at, leeway=then))
+        assert said.startswith("approved to join: 400; now: 4,000;")
+        [said] = why(judged(MOVED, MOVED, at, leeway=then, made_at=cases.NOW - timedelta(days=4)))
+        assert "holds for 3 days" in said
+    at = now(environment=replace(cases.ENVIRONMENT, leeway=wide))
+    assert judged(MOVED, much, at, leeway=wide).covered

@@ -78,7 +78,25 @@ def test_it_is_the_newest_of_several_approvals_since_which_something_was_sent() 
 def test_what_is_more_than_members_waits_for_no_refresh() -> None:
     at = now(receipts={LAPSED: receipt("other", settled_at=cases.NOW)})
     [said] = why(judge(cases.plan(MOVED), held(a_day_ago(MUCH)), at))
-    assert said.startswith("approved to join: 50,000; now: 400;")
+    assert said.startswith("approved in all: 60,000; now: 10,300;")
+
+
+def test_a_definition_is_applied_though_the_refresh_has_sent_its_members() -> None:
+    """Approved: a title, and 300 of 10,000. The refresh sent those, or none has: only the first is known."""
+    then = a_day_ago(cases.update(cases.LAPSED, cases.members(10_000, 10_300, Delta(0, 300, 0))))
+    left = cases.update(cases.LAPSED, cases.members(10_300, 10_300, NO_DELTA), cases.RENAMED)
+    refreshed = now(receipts={LAPSED: receipt("other", settled_at=cases.NOW)})
+    assert judge(cases.plan(left), held(then), refreshed).covered == {LAPSED}
+    before = now(receipts={LAPSED: receipt("other", settled_at=A_DAY_AGO - timedelta(seconds=1))})
+    [said] = why(judge(cases.plan(left), held(then), before))
+    assert said.startswith("approved to join: 300; now: 0;")
+
+
+def test_what_another_approval_has_done_is_not_done_once_more() -> None:
+    """Two plans of one change; the first was applied, and as many people have changed again since."""
+    much = cases.update(cases.LAPSED, cases.members(100_000, 100_000, Delta(0, 50_000, 50_000)))
+    judgement = judge(cases.plan(much), held(a_day_ago(much)), now(receipts=applied(settled_at=EARLIER)))
+    assert (judgement.covered, judgement.left, judgement.findings) == (frozenset(), (LAPSED,), ())
 
 
 def test_a_pinned_source_waits_for_no_refresh() -> None:
