@@ -60,3 +60,11 @@ def test_the_tool_goes_by_the_time_of_the_emulator(project):
     assert "for the real time" in project.run("emulator", "reset", "sandbox").said
     assert f"made {now + timedelta(hours=84):%Y-%m-%d}" in project.run("plan", "sandbox", code=5).said
     assert f"made {now:%Y-%m-%d}" in project.run("plan", "sandbox", "--emulate").said
+
+
+def test_its_clock_does_not_leave_the_calendar(tmp_path: Path) -> None:
+    project = Project.make(tmp_path)
+    project.people(1)
+    said = project.run("emulator", "advance", "sandbox", "3000000d", code=64).said
+    assert "DURATION leads past 9000, where calendars end" in " ".join(said.split())
+    assert "2 to create" in project.run("plan", "sandbox").said
