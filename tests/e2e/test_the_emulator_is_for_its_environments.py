@@ -62,8 +62,7 @@ def test_the_tool_goes_by_the_time_of_the_emulator(project):
     assert f"made {now:%Y-%m-%d}" in project.run("plan", "sandbox", "--emulate").said
 
 
-def test_its_clock_does_not_leave_the_calendar(tmp_path: Path) -> None:
-    project = Project.make(tmp_path)
+def test_its_clock_does_not_leave_the_calendar(project):
     project.people(1)
     said = project.run("emulator", "advance", "sandbox", "3000000d", code=64).said
     assert "DURATION leads past 9000, where calendars end" in " ".join(said.split())
