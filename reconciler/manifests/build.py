@@ -171,9 +171,14 @@ def _segment(
         key=SegmentKey(seat.account_id, seat.retailer_id, identifier_type, form),
         credential=value["credential"],
         audience=audience,
-        reached=(environment.api.endpoint, environment.api.token_url),
+        reached=(_reached(environment.api.endpoint), _reached(environment.api.token_url)),
         place=place,
     )
+
+
+def _reached(url: str) -> str:
+    """Only an emulator is reached by `http://`, on this machine: its port is another one each time."""
+    return "http://" if url.startswith("http://") else url
 
 
 def _duration(value: dict[str, Any], key: str) -> timedelta | None:

@@ -213,6 +213,17 @@ def test_whatever_a_reviewer_approves_is_in_the_definition(
     assert all(one != other for one, other in zip(before, after, strict=True))
 
 
+def test_the_port_of_an_emulator_is_no_part_of_the_definition(tmp_path: Path) -> None:
+    project, found = Project(tmp_path), set()
+    for old, new in (
+        ("emulator", '"http://127.0.0.1:8400"'),
+        ('"http://127.0.0.1:8400"', '"http://localhost:1"'),
+    ):
+        project.edit("environment.yaml", f"endpoint: {old}", f"endpoint: {new}")
+        found.add(tuple(spec.definition for spec in load(tmp_path, "sandbox").segments))
+    assert len(found) == 1
+
+
 def test_another_credential_is_another_definition(tmp_path: Path) -> None:
     project = Project(tmp_path)
     before = [spec.definition for spec in load(tmp_path, "sandbox").segments]
