@@ -98,6 +98,7 @@ class Document:
 
     `precision` says how exact its counts are. `problems` stand against the plan as a whole.
     `outcome` is what an apply came to; `trouble` what kept the plan from being made, or ended the run.
+    Without an outcome nothing was sent.
     `approvals` are the digests of the plans by whose approval it was carried out.
     """
 
@@ -116,6 +117,13 @@ class Document:
     @property
     def rows(self) -> tuple[Row, ...]:
         return tuple(row for section in self.sections for row in section.rows)
+
+    @property
+    def verdict(self) -> str:
+        """What stands on top where nothing came of it; "" elsewhere."""
+        if not self.trouble or self.outcome:
+            return ""
+        return f"{_nothing(self.header)}: {self.trouble.problem}."
 
     @property
     def risks(self) -> tuple[Row, ...]:
@@ -148,9 +156,24 @@ class Document:
 
 def troubled(subject: Subject, environment: str, error: ReconcilerError, now: datetime) -> Document:
     """Where nothing could be decided."""
-    trouble = trouble_of(error)
     header = Header(subject, name(environment), "", False, (), "", "", stamp(now))
-    return Document(header, (), NOTHING, f"Nothing was decided: {trouble.problem}.", trouble=trouble)
+    trouble = trouble_of(error)
+    return Document(header, (), NOTHING, f"{_nothing(header)}: {trouble.problem}.", trouble=trouble)
+
+
+def ended(document: Document, error: ReconcilerError) -> Document:
+    """The same, ended by `error`. What nothing came of costs nothing, and is never live."""
+    cost = document.cost if document.outcome else ()
+    return replace(document, cost=cost, trouble=trouble_of(error))
+
+
+def _nothing(header: Header) -> str:
+    """What didn't come to pass. Before an endpoint is known nothing was planned or compared."""
+    if header.subject == Subject.APPLY:
+        return "Nothing was sent"
+    if header.endpoint:
+        return "This was not finished"
+    return "No plan" if header.subject == Subject.PLAN else "Nothing was compared"
 
 
 def trouble_of(error: ReconcilerError) -> Trouble:

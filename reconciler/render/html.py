@@ -56,6 +56,8 @@ def _template() -> "Template":
 
 def _look(document: Document) -> str:
     """The colour of the summary."""
+    if document.verdict:
+        return "plain"
     if document.trouble or not document.applicable:
         return "bad"
     if document.risks:

@@ -46,7 +46,7 @@ def encoded(document: Document, approved: Approved | None, version: str) -> Json
         "reconciler": version,
         "about": document.header.subject.value,
         "environment": document.header.environment,
-        "summary": document.summary,
+        "summary": document.verdict or document.summary,
         "addresses": {kind.value: number for kind, number in document.totals.kinds}
         | {"unchanged": document.totals.unchanged},
         "approval": _of_approved(approved) if approved else None,

@@ -126,7 +126,9 @@ def print_plan(document: Document, out: Console) -> None:
 
 
 def plan_lines(document: Document, out: Console) -> Iterator[Text]:
-    """The whole plan."""
+    """The whole plan; above it that nothing came of it."""
+    if document.verdict:
+        yield from wrapped(document.verdict, "bold red", 0, out)
     yield from _header(document, out)
     yield from _problems(document, out)
     yield from _rows(document, out)
@@ -138,7 +140,7 @@ def plan_lines(document: Document, out: Console) -> Iterator[Text]:
         for note in document.notes:
             yield from wrapped(f"Note: {note}", "yellow", 0, out, hang=6)
     yield Text()
-    yield from wrapped(document.summary, "bold", 0, out)
+    yield from wrapped(document.summary, "" if document.verdict else "bold", 0, out)
     for line in document.cost:
         yield from wrapped(line, "", 0, out)
     if document.precision:
