@@ -10,15 +10,14 @@ from reconciler.core.members import Target
 from reconciler.core.model import Guards, SegmentSpec
 from reconciler.core.plan import MemberChange
 from reconciler.core.quantities import (
-    PRECISE,
     bounds,
     duration,
     percent,
     percent_set,
     percent_up,
-    rounded,
     share_of,
     shown,
+    told_share,
 )
 
 
@@ -208,7 +207,7 @@ def _told(part: int, whole: int, limit: float) -> str:
     share = share_of(part, whole)
     if share is None or percent(share) == percent_set(limit) or share < limit:
         return f"more than {percent_set(limit)}"
-    return percent(share) if rounded(whole) >= PRECISE else f"about {percent(share)}"
+    return told_share(part, whole)
 
 
 def _enough(part: int, whole: int, up_to: float = inf) -> str:

@@ -249,7 +249,7 @@ def _members(kind: Kind, members: MemberChange, figures: Figures) -> Members:
     elif kind == Kind.REPLACE:
         size = "in a new segment"
     else:
-        move = figures.move(members.before if delta.total else after, after)
+        move = figures.move(members.before if delta.total else after, after, delta.adds, delta.out)
         size = move if "→" in move else f"{move} members"
     shown = (members.before, after, delta.adds, delta.out)
     return Members(
