@@ -66,6 +66,14 @@ class Section:
     kind: Kind
     rows: tuple[Row, ...]
 
+    @property
+    def recorded(self) -> str:
+        """What is said of all of them at once, where each has nothing else to say; "" elsewhere."""
+        if self.kind != Kind.RECORD:
+            return ""
+        their = "its" if len(self.rows) == 1 else "their"
+        return f"{their} definition changed, {their} members did not; no call"
+
 
 @dataclass(frozen=True, slots=True)
 class Totals:

@@ -24,6 +24,7 @@ from reconciler.core.plan import (
     PromoteSuccessor,
     Replace,
     Sending,
+    Steps,
     Turn,
     Unchanged,
     Undecided,
@@ -45,6 +46,8 @@ class Kind(StrEnum):
     REPLACE = "replace"
     FORGET = "forget"
     DRIFT = "drift"
+    RECORD = "record"
+    """The definition is another one, and nothing is sent for it."""
 
     @property
     def symbol(self) -> str:
@@ -59,6 +62,7 @@ _SYMBOLS = {
     Kind.FORGET: "−",
     Kind.DRIFT: "≠",
     Kind.BLOCKED: "!",
+    Kind.RECORD: "=",
 }
 
 
@@ -169,7 +173,8 @@ def row_of(change: Change, voice: Voice) -> Row:
         case Update():
             reason = [Line(Tone.REASON, sentence(change.reason))] if change.reason else []
             said = (*_undoing(change.attributes), *reason, *_prelude(change))
-            return _sending(Kind.UPDATE, change, _texts(change.attributes), said, voice)
+            kind = Kind.RECORD if change.steps == Steps() and not change.attributes else Kind.UPDATE
+            return _sending(kind, change, _texts(change.attributes), said, voice)
         case Replace():
             reason = [Line(Tone.REASON, sentence(change.reason))]
             lines = (*reason, *_prelude(change), *_succession(change))

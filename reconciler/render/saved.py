@@ -22,7 +22,7 @@ from reconciler.render.outcome import ApplyReport, Failure
 from reconciler.render.rows import Attribute, Kind, Line, Members, Row, Sizes, Tone
 from reconciler.render.text import LONGEST_SENTENCE, clean
 
-FORMAT_VERSION = "1.1"
+FORMAT_VERSION = "1.2"
 Json = dict[str, Any]
 DIGEST = "digest"
 T = TypeVar("T")
