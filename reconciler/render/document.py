@@ -144,6 +144,14 @@ class Document:
         return f"Look at {'this' if len(self.risks) == 1 else 'these'} first"
 
     @property
+    def needing(self) -> str:
+        """Why it is not a plain matter; "" where it is."""
+        if not self.risks:
+            return ""
+        needs = "needs" if len(self.risks) == 1 else "need"
+        return f"{counted(len(self.risks), 'address', 'addresses')} {needs} a look"
+
+    @property
     def others(self) -> tuple[Section, ...]:
         """What carries no risk."""
         rest = (Section(one.kind, tuple(row for row in one.rows if not row.risky)) for one in self.sections)
@@ -299,9 +307,8 @@ def _summary(plan: Plan, totals: Totals) -> str:
     if not totals.kinds:
         unchanged = f" {counted(totals.unchanged, 'address', 'addresses')} unchanged."
         return f"No changes. {name(plan.basis.environment)} is as the manifests say.{unchanged}"
-    parts = [f"{count:,} to {kind}" for kind, count in totals.kinds if kind != Kind.BLOCKED]
+    parts = [f"{count:,} {'' if kind == Kind.BLOCKED else 'to '}{kind}" for kind, count in totals.kinds]
     parts += [f"{totals.unchanged:,} unchanged"] if totals.unchanged else []
-    parts += [f"{totals.count(Kind.BLOCKED):,} blocked"] if totals.count(Kind.BLOCKED) else []
     moved = " ".join(part for part in (totals.adds, totals.removes) if part)
     return f"Plan: {', '.join(parts)}." + (f" Members: {moved}." if moved else "") + left
 

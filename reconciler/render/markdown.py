@@ -28,9 +28,10 @@ def markdown(document: Document, digest: str = "") -> str:
     for part in (_outcome, _verdict):
         said += part(document, int(_PART * (room - len(said) - len(summary))))
     said += summary
-    for part in (_cost, _problems, _trouble, _notes):
+    for part in (_cost, _problems, _trouble):
         said += part(document, int(_PART * (room - len(said))))
-    said += risks(document, int(0.7 * (room - len(said))))
+    notes = _notes(document, int(_PART * (room - len(said))))
+    said += risks(document, int(0.7 * (room - len(said) - len(notes)))) + notes
     said += rest(document, room - len(said))
     return said + foot
 
@@ -146,11 +147,15 @@ def _failure(failure: Failure) -> str:
 
 
 def _notes(document: Document, room: int) -> str:
-    return _list([partial(_note, one) for one in document.notes], room)
+    """Under a word of their own: below other lists they would go on with them."""
+    if not document.notes:
+        return ""
+    title = "**Notes**\n\n"
+    return title + _list([partial(_note, one) for one in document.notes], room - len(title))
 
 
 def _note(note: str) -> str:
-    return f"- Note: {words(note)}"
+    return f"- {words(note)}"
 
 
 def _foot(document: Document, digest: str) -> str:

@@ -43,9 +43,9 @@ def _with_bodies(heads: Sequence[str], rows: Sequence[Row], spare: int) -> tuple
 
 
 def _head(row: Row) -> str:
-    facts = (row.members.adds, row.members.removes, row.members.size)
-    moved = " ".join(words(fact) for fact in facts if fact)
-    return f"- {code(row.kind.symbol)} {row.kind} **{code(row.address)}**" + (f" · {moved}" if moved else "")
+    moved = " ".join(words(fact) for fact in (row.members.adds, row.members.removes) if fact)
+    facts = (f"- {code(row.kind.symbol)} {row.kind} **{code(row.address)}**", moved, words(row.members.size))
+    return " · ".join(fact for fact in facts if fact)
 
 
 def _said(row: Row) -> Iterator[str]:

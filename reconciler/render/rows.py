@@ -40,12 +40,12 @@ class Kind(StrEnum):
     """What happens to an address, the gravest first; the value is the verb that people read."""
 
     BLOCKED = "blocked"
+    FORGET = "forget"
+    REPLACE = "replace"
+    DRIFT = "drift"
     CREATE = "create"
     ADOPT = "adopt"
     UPDATE = "update"
-    REPLACE = "replace"
-    FORGET = "forget"
-    DRIFT = "drift"
     RECORD = "record"
     """The definition is another one, and nothing is sent for it."""
 

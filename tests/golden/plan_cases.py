@@ -228,7 +228,7 @@ def _sixty() -> Plan:
 
 
 def _guard_changed(number: int) -> Plan:
-    """Guards are part of a definition: one edit of them in environment.yaml is all that most addresses see."""
+    """Guards are part of a definition: one edit of them is all that most addresses see."""
     same = [update(spec(f"audience-{at:02}", f"Audience {at}"), STILL, reason=SAME) for at in range(number)]
     return plan(update(LAPSED, CHANGED), *same, unchanged=3)
 
