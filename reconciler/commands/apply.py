@@ -32,7 +32,7 @@ from reconciler.commands.recording import Run, recorded
 from reconciler.core.errors import CancelledError, PartlyAppliedError, RefusedError, StaleError
 from reconciler.core.events import Outcome, plan_made
 from reconciler.core.ports import StateWriter
-from reconciler.render.document import Subject
+from reconciler.render.document import Subject, ended
 from reconciler.render.figures import ROUNDED, Figures
 from reconciler.render.outcome import ApplyReport, apply_report
 from reconciler.render.report import print_report
@@ -106,8 +106,8 @@ def _apply(work: Work, planned: Planned, terms: Terms, *, yes: bool, whole: bool
     space, marks = work.space, Marks(planned, work.state, work.space)
     try:
         may = accepted(terms, planned, space, whole=whole)
-    except StaleError:
-        _show(work, planned)
+    except StaleError as error:
+        _show(work, planned, refused=error)
         raise
     _show(work, may.planned, may.digests)
     code = 0
@@ -120,11 +120,15 @@ def _apply(work: Work, planned: Planned, terms: Terms, *, yes: bool, whole: bool
     return code
 
 
-def _show(work: Work, planned: Planned, approvals: tuple[str, ...] = ()) -> None:
+def _show(
+    work: Work, planned: Planned, approvals: tuple[str, ...] = (), refused: StaleError | None = None
+) -> None:
     work.run.told.emit(plan_made(planned.plan, approvals))
     document = planned.document(work.space, ROUNDED, Subject.APPLY)
     work.page.document = replace(document, approvals=approvals)
-    print_plan(planned.document(work.space, work.shown.figures), work.shown.out)
+    subject = Subject.APPLY if refused else Subject.PLAN
+    shown = planned.document(work.space, work.shown.figures, subject)
+    print_plan(ended(shown, refused) if refused else shown, work.shown.out)
 
 
 def _confirm(space: Workspace, yes: bool) -> None:

@@ -15,7 +15,7 @@ from reconciler.core.approval import Approved
 from reconciler.core.errors import CancelledError, ReconcilerError, StorageError
 from reconciler.disk.atomic import check_room, explained, replace_file
 from reconciler.failures import known
-from reconciler.render.document import Document, Subject, trouble_of, troubled
+from reconciler.render.document import Document, Subject, ended, troubled
 from reconciler.render.outcome import ApplyReport
 from reconciler.render.saved import DIGEST, Json, dump, encoded
 from reconciler.settings import Settings
@@ -62,7 +62,7 @@ class Page:
         if self.document is None:
             document = troubled(self._subject, self._environment, told, datetime.now(UTC))
         else:
-            document = replace(self._with_outcome(self.document), trouble=trouble_of(told))
+            document = ended(self._with_outcome(self.document), told)
         self._write(document, None, grave=True)
 
     def _with_outcome(self, document: Document) -> Document:

@@ -10,15 +10,14 @@ from reconciler.core.members import Target
 from reconciler.core.model import Guards, SegmentSpec
 from reconciler.core.plan import MemberChange
 from reconciler.core.quantities import (
-    PRECISE,
     bounds,
     duration,
     percent,
     percent_set,
     percent_up,
-    rounded,
     share_of,
     shown,
+    told_share,
 )
 
 
@@ -70,6 +69,9 @@ class _Excess:
         return f"{self.fact}, {self.bound} ({self.key})"
 
 
+_Guard = Callable[[Question, Guards], _Excess | None]
+
+
 def refusals(question: Question) -> tuple[Finding, ...]:
     """Every guard that stands against this change, each as a finding at its address.
 
@@ -90,14 +92,30 @@ def refusals(question: Question) -> tuple[Finding, ...]:
 
 
 def lenient(question: Question, general: Guards) -> tuple[str, ...]:
-    """What the environment's guards would not let pass, and only the audience's own do."""
+    """What the environment's guards would not let pass, and only the audience's own do; and what the
+    defaults would not, and only the environment's do.
+    """
     own = question.spec.audience.guards
     return tuple(
-        f"{excess.fact}: the audience's own guard {excess.key} is {_written(own, excess.key)} "
-        f"(environment: {_written(general, excess.key)})"
-        for guard in _GUARDS
-        if (excess := guard(question, general)) and not guard(question, own)
+        said for guard in _GUARDS if not guard(question, own) and (said := _let(question, guard, general))
     )
+
+
+def _let(question: Question, guard: _Guard, general: Guards) -> str:
+    own = question.spec.audience.guards
+    if excess := guard(question, general):
+        return (
+            f"{excess.fact}: the audience's own guard {excess.key} is {_written(own, excess.key)} "
+            f"(environment: {_written(general, excess.key)})"
+        )
+    if excess := guard(question, Guards()):
+        key, allowed = excess.key, _written(own, excess.key)
+        by = "environment.yaml" if allowed == _written(general, key) else "the audience's own guard"
+        return (
+            f"{excess.fact}; the default limit is {_written(Guards(), key)} ({key}), "
+            f"and {by} allows {allowed}"
+        )
+    return ""
 
 
 def _written(guards: Guards, key: str) -> str:
@@ -171,7 +189,7 @@ def _invalid(question: Question, guards: Guards) -> _Excess | None:
     )
 
 
-_GUARDS: tuple[Callable[[Question, Guards], _Excess | None], ...] = (_minimum, _shrink, _growth, _invalid)
+_GUARDS: tuple[_Guard, ...] = (_minimum, _shrink, _growth, _invalid)
 
 
 def _override(question: Question, key: str, value: str) -> str:
@@ -208,7 +226,7 @@ def _told(part: int, whole: int, limit: float) -> str:
     share = share_of(part, whole)
     if share is None or percent(share) == percent_set(limit) or share < limit:
         return f"more than {percent_set(limit)}"
-    return percent(share) if rounded(whole) >= PRECISE else f"about {percent(share)}"
+    return told_share(part, whole)
 
 
 def _enough(part: int, whole: int, up_to: float = inf) -> str:

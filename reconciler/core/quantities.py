@@ -48,6 +48,15 @@ def share_of(part: int, whole: int, step: int = STEP) -> float | None:
     return share if around >= PRECISE else round(share, 2)
 
 
+def told_share(part: int, whole: int, step: int = STEP, sign: str = "") -> str:
+    """A share in words; "about" where rounded counts of few tell it, and "" where they tell none."""
+    share = share_of(part, whole, step)
+    if share is None:
+        return ""
+    precise = step == 1 or rounded(whole, step) >= PRECISE
+    return f"{'' if precise else 'about '}{sign}{percent(share)}"
+
+
 def percent(share: float) -> str:
     """A share that was measured, as "20%" or "3.7%"."""
     text = f"{100 * share:,.1f}".removesuffix(".0")

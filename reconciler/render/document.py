@@ -66,6 +66,14 @@ class Section:
     kind: Kind
     rows: tuple[Row, ...]
 
+    @property
+    def recorded(self) -> str:
+        """What is said of all of them at once, where each has nothing else to say; "" elsewhere."""
+        if self.kind != Kind.RECORD:
+            return ""
+        their = "its" if len(self.rows) == 1 else "their"
+        return f"{their} definition changed, {their} members did not; no call"
+
 
 @dataclass(frozen=True, slots=True)
 class Totals:
@@ -98,6 +106,7 @@ class Document:
 
     `precision` says how exact its counts are. `problems` stand against the plan as a whole.
     `outcome` is what an apply came to; `trouble` what kept the plan from being made, or ended the run.
+    Without an outcome nothing was sent.
     `approvals` are the digests of the plans by whose approval it was carried out.
     """
 
@@ -118,6 +127,13 @@ class Document:
         return tuple(row for section in self.sections for row in section.rows)
 
     @property
+    def verdict(self) -> str:
+        """What stands on top where nothing came of it; "" elsewhere."""
+        if not self.trouble or self.outcome:
+            return ""
+        return f"{_nothing(self.header)}: {self.trouble.problem}."
+
+    @property
     def risks(self) -> tuple[Row, ...]:
         """What a reviewer looks at first."""
         return tuple(row for row in self.rows if row.risky)
@@ -126,6 +142,14 @@ class Document:
     def warning(self) -> str:
         """What stands above the risks."""
         return f"Look at {'this' if len(self.risks) == 1 else 'these'} first"
+
+    @property
+    def needing(self) -> str:
+        """Why it is not a plain matter; "" where it is."""
+        if not self.risks:
+            return ""
+        needs = "needs" if len(self.risks) == 1 else "need"
+        return f"{counted(len(self.risks), 'address', 'addresses')} {needs} a look"
 
     @property
     def others(self) -> tuple[Section, ...]:
@@ -148,9 +172,24 @@ class Document:
 
 def troubled(subject: Subject, environment: str, error: ReconcilerError, now: datetime) -> Document:
     """Where nothing could be decided."""
-    trouble = trouble_of(error)
     header = Header(subject, name(environment), "", False, (), "", "", stamp(now))
-    return Document(header, (), NOTHING, f"Nothing was decided: {trouble.problem}.", trouble=trouble)
+    trouble = trouble_of(error)
+    return Document(header, (), NOTHING, f"{_nothing(header)}: {trouble.problem}.", trouble=trouble)
+
+
+def ended(document: Document, error: ReconcilerError) -> Document:
+    """The same, ended by `error`. What nothing came of costs nothing, and is never live."""
+    cost = document.cost if document.outcome else ()
+    return replace(document, cost=cost, trouble=trouble_of(error))
+
+
+def _nothing(header: Header) -> str:
+    """What didn't come to pass. Before an endpoint is known nothing was planned or compared."""
+    if header.subject == Subject.APPLY:
+        return "Nothing was sent"
+    if header.endpoint:
+        return "This was not finished"
+    return "No plan" if header.subject == Subject.PLAN else "Nothing was compared"
 
 
 def trouble_of(error: ReconcilerError) -> Trouble:
@@ -268,9 +307,8 @@ def _summary(plan: Plan, totals: Totals) -> str:
     if not totals.kinds:
         unchanged = f" {counted(totals.unchanged, 'address', 'addresses')} unchanged."
         return f"No changes. {name(plan.basis.environment)} is as the manifests say.{unchanged}"
-    parts = [f"{count:,} to {kind}" for kind, count in totals.kinds if kind != Kind.BLOCKED]
+    parts = [f"{count:,} {'' if kind == Kind.BLOCKED else 'to '}{kind}" for kind, count in totals.kinds]
     parts += [f"{totals.unchanged:,} unchanged"] if totals.unchanged else []
-    parts += [f"{totals.count(Kind.BLOCKED):,} blocked"] if totals.count(Kind.BLOCKED) else []
     moved = " ".join(part for part in (totals.adds, totals.removes) if part)
     return f"Plan: {', '.join(parts)}." + (f" Members: {moved}." if moved else "") + left
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from reconciler.core.quantities import STEP, Shown, percent, share_of, shown
+from reconciler.core.quantities import STEP, Shown, percent, share_of, shown, told_share
 
 MINUS = "−"
 _TINY = 0.0005
@@ -39,15 +39,31 @@ class Figures:
         """As "−2,911"; nothing for zero."""
         return f"{MINUS}{self.count(number)}" if number else ""
 
-    def move(self, before: int, after: int) -> str:
+    def move(self, before: int, after: int, adds: int = 0, out: int = 0) -> str:
         """As "412,006 → 427,335 (+3.7%)"; one count where they read the same."""
         if self.count(before) == self.count(after):
             return self.count(after)
         text = f"{self.count(before)} → {self.count(after)}"
-        share = share_of(after, before, self.step)
-        if share is None or abs(share - 1) < _TINY:
+        moved = abs(self._net(before, after, adds, out))
+        hidden = isinstance(self.number(after), str)
+        if hidden or moved < _TINY * self._known(before):
             return text
-        return f"{text} ({MINUS if share < 1 else '+'}{percent(abs(share - 1))})"
+        share = told_share(moved, before, self.step, MINUS if after < before else "+")
+        return f"{text} ({share})" if share else text
+
+    def _net(self, before: int, after: int, adds: int, out: int) -> int:
+        """By how many it moves, from counts as they read. What moves tells that closer than both sizes do.
+
+        Where an earlier run has sent a part, what moves now is not the whole of it.
+        """
+        by_size = self._known(after) - self._known(before)
+        by_moves = self._known(adds) - self._known(out)
+        close = self.step > 1 and abs(by_moves - by_size) <= 2 * self.step
+        return by_moves if close else by_size
+
+    def _known(self, number: int) -> int:
+        told = self.number(number)
+        return told if isinstance(told, int) else 0
 
     def share(self, part: int, whole: int) -> str:
         """As "12.3%"; nothing where it would give a small count away."""

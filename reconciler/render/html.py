@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.core.quantities import Shown
 from reconciler.render.advice import divided, pieces
-from reconciler.render.document import Document
+from reconciler.render.document import Document, Section
 from reconciler.render.rows import Kind, Row, Sizes, Tone
 from reconciler.render.text import name
 
@@ -56,6 +56,8 @@ def _template() -> "Template":
 
 def _look(document: Document) -> str:
     """The colour of the summary."""
+    if document.verdict:
+        return "plain"
     if document.trouble or not document.applicable:
         return "bad"
     if document.risks:
@@ -65,18 +67,23 @@ def _look(document: Document) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The addresses of a kind that carry no risk, and how many do: those stand on top."""
+    """The addresses of a kind that carry no risk, and how many do: those stand on top.
+
+    `recorded` is said of all of them where each has nothing else to say.
+    """
 
     kind: Kind
     rows: tuple[Row, ...]
     risky: int
+    recorded: str
 
 
 def _groups(document: Document) -> list[Group]:
     groups = []
     for section in document.sections:
         rows = tuple(row for row in section.rows if not row.risky)
-        groups.append(Group(section.kind, rows, len(section.rows) - len(rows)))
+        recorded = Section(section.kind, rows).recorded
+        groups.append(Group(section.kind, rows, len(section.rows) - len(rows), recorded))
     return groups
 
 

@@ -25,10 +25,13 @@ def markdown(document: Document, digest: str = "") -> str:
     """At most LONGEST characters; what doesn't fit is counted. `digest` is that of the saved plan."""
     said, summary, foot = _title(document), _summary(document), _foot(document, digest)
     room = LONGEST - _SLACK - len(foot)
-    said += _outcome(document, int(_PART * (room - len(said) - len(summary)))) + summary
-    for part in (_cost, _problems, _trouble, _notes):
+    for part in (_outcome, _verdict):
+        said += part(document, int(_PART * (room - len(said) - len(summary))))
+    said += summary
+    for part in (_cost, _problems, _trouble):
         said += part(document, int(_PART * (room - len(said))))
-    said += risks(document, int(0.7 * (room - len(said))))
+    notes = _notes(document, int(_PART * (room - len(said))))
+    said += risks(document, int(0.7 * (room - len(said) - len(notes)))) + notes
     said += rest(document, room - len(said))
     return said + foot
 
@@ -44,7 +47,15 @@ def _title(document: Document) -> str:
 def _summary(document: Document) -> str:
     counts = _counts(document.totals) if document.totals != NOTHING else ()
     precision = [f"{words(document.precision)}\n"] if document.precision else []
-    return joined([f"**{words(document.summary)}**\n", *counts, *precision])
+    return joined([*_one_line(document), *counts, *precision])
+
+
+def _one_line(document: Document) -> Iterator[str]:
+    """It stands out unless something graver does, which may have said it."""
+    if not document.verdict:
+        yield f"**{words(document.summary)}**\n"
+    elif document.verdict != document.summary:
+        yield f"{words(document.summary)}\n"
 
 
 def _counts(totals: Totals) -> Iterator[str]:
@@ -80,11 +91,22 @@ def _problems(document: Document, room: int) -> str:
 
 def _trouble(document: Document, room: int) -> str:
     trouble = document.trouble
-    if not trouble:
+    if not trouble or document.verdict:
         return ""
-    said = "" if trouble.problem in document.summary else f"### {words(trouble.problem)}\n\n"
+    said = f"### {words(trouble.problem)}\n\n"
     items = [partial(remedy, trouble.remedy)] if trouble.remedy else []
     return said + _list([*items, *(partial(_finding, one) for one in trouble.findings)], room - len(said))
+
+
+def _verdict(document: Document, room: int) -> str:
+    """That nothing came of it, with what to do about it, above all else."""
+    if not (document.trouble and document.verdict):
+        return ""
+    said, advice = _alert("CAUTION", [document.verdict], room), document.trouble.remedy
+    if advice:
+        lines = ("", *remedy(advice).splitlines())
+        said = said.rstrip("\n") + "".join(f"\n{f'> {line}'.rstrip()}" for line in lines) + "\n\n"
+    return said + _list([partial(_finding, one) for one in document.trouble.findings], room - len(said))
 
 
 def _list(items: Sequence[Callable[[], str]], room: int) -> str:
@@ -125,11 +147,15 @@ def _failure(failure: Failure) -> str:
 
 
 def _notes(document: Document, room: int) -> str:
-    return _list([partial(_note, one) for one in document.notes], room)
+    """Under a word of their own: below other lists they would go on with them."""
+    if not document.notes:
+        return ""
+    title = "**Notes**\n\n"
+    return title + _list([partial(_note, one) for one in document.notes], room - len(title))
 
 
 def _note(note: str) -> str:
-    return f"- Note: {words(note)}"
+    return f"- {words(note)}"
 
 
 def _foot(document: Document, digest: str) -> str:

@@ -43,9 +43,9 @@ def _with_bodies(heads: Sequence[str], rows: Sequence[Row], spare: int) -> tuple
 
 
 def _head(row: Row) -> str:
-    facts = (row.members.adds, row.members.removes, row.members.size)
-    moved = " ".join(words(fact) for fact in facts if fact)
-    return f"- {code(row.kind.symbol)} {row.kind} **{code(row.address)}**" + (f" · {moved}" if moved else "")
+    moved = " ".join(words(fact) for fact in (row.members.adds, row.members.removes) if fact)
+    facts = (f"- {code(row.kind.symbol)} {row.kind} **{code(row.address)}**", moved, words(row.members.size))
+    return " · ".join(fact for fact in facts if fact)
 
 
 def _said(row: Row) -> Iterator[str]:
@@ -74,20 +74,26 @@ def _line(line: Line) -> str:
 def rest(document: Document, room: int) -> str:
     """What carries no risk, a fold for each kind."""
     sections = document.others
-    said, few = "", sum(len(section.rows) for section in sections) <= _FEW
+    said, few = "", sum(len(section.rows) for section in sections if not section.recorded) <= _FEW
     seated = len(document.header.seats) > 1
     for left, section in zip(range(len(sections), 0, -1), sections, strict=True):
-        said += _fold(section, seated, "<details open>" if few else "<details>", (room - len(said)) // left)
+        said += _fold(
+            section,
+            seated,
+            "<details open>" if few and not section.recorded else "<details>",
+            (room - len(said)) // left,
+        )
     return said
 
 
 def _fold(section: Section, seated: bool, opening: str, room: int) -> str:
     """Every address in a table first, then what is said of them as far as it fits."""
     count = counted(len(section.rows), "address", "addresses")
-    said = joined([opening, f"<summary><b>{section.kind}</b> · {count}</summary>", "", *_TABLE])
+    told = f": {section.recorded}" if section.recorded else ""
+    said = joined([opening, f"<summary><b>{section.kind}</b> · {count}{told}</summary>", "", *_TABLE])
     table = partial(_cells, seated)
     said += joined(fitted(section.rows, table, room - len(said) - _SLACK, _more_addresses))
-    talked = [row for row in section.rows if any(_said(row))]
+    talked = [row for row in section.rows if any(_said(row)) and not section.recorded]
     below = ["", *fitted(talked, _item, room - len(said), _more_said)] if talked else []
     return said + joined([*below, "\n</details>\n"])
 

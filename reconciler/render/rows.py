@@ -24,6 +24,7 @@ from reconciler.core.plan import (
     PromoteSuccessor,
     Replace,
     Sending,
+    Steps,
     Turn,
     Unchanged,
     Undecided,
@@ -39,12 +40,14 @@ class Kind(StrEnum):
     """What happens to an address, the gravest first; the value is the verb that people read."""
 
     BLOCKED = "blocked"
+    FORGET = "forget"
+    REPLACE = "replace"
+    DRIFT = "drift"
     CREATE = "create"
     ADOPT = "adopt"
     UPDATE = "update"
-    REPLACE = "replace"
-    FORGET = "forget"
-    DRIFT = "drift"
+    RECORD = "record"
+    """The definition is another one, and nothing is sent for it."""
 
     @property
     def symbol(self) -> str:
@@ -59,6 +62,7 @@ _SYMBOLS = {
     Kind.FORGET: "−",
     Kind.DRIFT: "≠",
     Kind.BLOCKED: "!",
+    Kind.RECORD: "=",
 }
 
 
@@ -169,7 +173,8 @@ def row_of(change: Change, voice: Voice) -> Row:
         case Update():
             reason = [Line(Tone.REASON, sentence(change.reason))] if change.reason else []
             said = (*_undoing(change.attributes), *reason, *_prelude(change))
-            return _sending(Kind.UPDATE, change, _texts(change.attributes), said, voice)
+            kind = Kind.RECORD if change.steps == Steps() and not change.attributes else Kind.UPDATE
+            return _sending(kind, change, _texts(change.attributes), said, voice)
         case Replace():
             reason = [Line(Tone.REASON, sentence(change.reason))]
             lines = (*reason, *_prelude(change), *_succession(change))
@@ -249,7 +254,7 @@ def _members(kind: Kind, members: MemberChange, figures: Figures) -> Members:
     elif kind == Kind.REPLACE:
         size = "in a new segment"
     else:
-        move = figures.move(members.before if delta.total else after, after)
+        move = figures.move(members.before if delta.total else after, after, delta.adds, delta.out)
         size = move if "→" in move else f"{move} members"
     shown = (members.before, after, delta.adds, delta.out)
     return Members(

@@ -22,7 +22,7 @@ from reconciler.render.outcome import ApplyReport, Failure
 from reconciler.render.rows import Attribute, Kind, Line, Members, Row, Sizes, Tone
 from reconciler.render.text import LONGEST_SENTENCE, clean
 
-FORMAT_VERSION = "1.1"
+FORMAT_VERSION = "1.2"
 Json = dict[str, Any]
 DIGEST = "digest"
 T = TypeVar("T")
@@ -46,7 +46,7 @@ def encoded(document: Document, approved: Approved | None, version: str) -> Json
         "reconciler": version,
         "about": document.header.subject.value,
         "environment": document.header.environment,
-        "summary": document.summary,
+        "summary": document.verdict or document.summary,
         "addresses": {kind.value: number for kind, number in document.totals.kinds}
         | {"unchanged": document.totals.unchanged},
         "approval": _of_approved(approved) if approved else None,

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from reconciler.render.columns import GAP, left, right
-from reconciler.render.document import Document
+from reconciler.render.document import Document, Section
 from reconciler.render.rows import Kind, Row, Tone
 
 LOG_WIDTH = 110
@@ -27,7 +27,11 @@ _STYLES = {
     Kind.FORGET: "cyan",
     Kind.DRIFT: "yellow",
     Kind.BLOCKED: "bold red",
+    Kind.RECORD: "dim",
 }
+_FEW = 10
+"""Fewer addresses are named where nothing but their definition changed."""
+
 _ADDED, _REMOVED = "green", "red"
 _TONES = {Tone.REASON: "", Tone.WARNING: "yellow", Tone.PROBLEM: "red", Tone.REMEDY: "", Tone.DETAIL: "dim"}
 
@@ -126,7 +130,9 @@ def print_plan(document: Document, out: Console) -> None:
 
 
 def plan_lines(document: Document, out: Console) -> Iterator[Text]:
-    """The whole plan."""
+    """The whole plan; above it that nothing came of it."""
+    if document.verdict:
+        yield from wrapped(document.verdict, "bold red", 0, out)
     yield from _header(document, out)
     yield from _problems(document, out)
     yield from _rows(document, out)
@@ -138,7 +144,7 @@ def plan_lines(document: Document, out: Console) -> Iterator[Text]:
         for note in document.notes:
             yield from wrapped(f"Note: {note}", "yellow", 0, out, hang=6)
     yield Text()
-    yield from wrapped(document.summary, "bold", 0, out)
+    yield from wrapped(document.summary, "" if document.verdict else "bold", 0, out)
     for line in document.cost:
         yield from wrapped(line, "", 0, out)
     if document.precision:
@@ -155,16 +161,27 @@ def _problems(document: Document, out: Console) -> Iterator[Text]:
 
 def _rows(document: Document, out: Console) -> Iterator[Text]:
     """What carries a risk, then the rest by kind."""
-    layout = Layout(document.rows, len(document.header.seats) > 1, out)
+    others = document.others
+    rows = [*document.risks, *(row for one in others if not one.recorded for row in one.rows)]
+    layout = Layout(rows, len(document.header.seats) > 1, out)
     if document.risks:
         yield Text()
         yield Text(document.warning, "bold")
         for row in document.risks:
             yield from layout.lines(row)
-    for section in document.others:
+    for section in others:
         yield Text()
+        if section.recorded:
+            yield from _recorded(section, out)
+            continue
         for row in section.rows:
             yield from layout.lines(row)
+
+
+def _recorded(section: Section, out: Console) -> Iterator[Text]:
+    yield from wrapped(f"= {len(section.rows):,} to record: {section.recorded}", "dim", 2, out, hang=2)
+    for row in section.rows if len(section.rows) < _FEW else ():
+        yield Text(f"{' ' * INDENT}{row.address}", "dim")
 
 
 def _header(document: Document, out: Console) -> Iterator[Text]:

@@ -9,12 +9,12 @@ from golden import plan_cases as cases
 from golden.plan_cases import GOLD, HIGH, LAPSED, NOW
 
 from reconciler.core.drift import Drift
-from reconciler.core.errors import ConfigurationError, Finding, RemoteError
+from reconciler.core.errors import ConfigurationError, Finding, RemoteError, StaleError
 from reconciler.core.events import BatchTaken, ChangeEnded, Event, Outcome, plan_made
 from reconciler.core.members import Delta
 from reconciler.core.plan import AttributeChange, Change, Plan, Sending
 from reconciler.core.ports import Head
-from reconciler.render.document import Document, Subject, heading, plan_document, troubled
+from reconciler.render.document import Document, Subject, ended, heading, plan_document, troubled
 from reconciler.render.drift import Looked, drift_document
 from reconciler.render.figures import Figures
 from reconciler.render.outcome import Tally, apply_report
@@ -39,6 +39,16 @@ WRONG = ConfigurationError(
             "write it with a percent sign:\nguards:\n  maxShrink: 30%",
         ),
         Finding("environments/production/rest.yaml:3:1", "the retailer 3239117063738827231 is not in quotes"),
+    ],
+)
+
+
+NOT_APPROVED = StaleError(
+    "what is to be done is not what was approved",
+    remedy="make a new plan and have it approved",
+    findings=[
+        Finding("offsite-email/lapsed-90d", "people leave: 2,910, and at most 300 were approved"),
+        Finding("offsite-email/high-value", "it is to change, and was not part of the plan"),
     ],
 )
 
@@ -111,6 +121,11 @@ def _rejected() -> tuple[Plan, tuple[Event, ...]]:
     )
 
 
+def _refused(figures: Figures) -> Document:
+    changes = cases.update(LAPSED, cases.CHANGED), cases.update(HIGH, cases.STILL, cases.RENAMED)
+    return ended(_planned(cases.plan(*changes, unchanged=5), figures, Subject.APPLY), NOT_APPROVED)
+
+
 def _five_hundred() -> Plan:
     return cases.plan(*_many(500), unchanged=1_204)
 
@@ -147,6 +162,7 @@ DOCUMENTS: dict[str, Case] = {
     "drift-of-lost-access": _lost,
     "unreachable": lambda _: troubled(Subject.PLAN, "production", UNREACHABLE, NOW),
     "wrong-manifests": lambda _: troubled(Subject.PLAN, "production", WRONG, NOW),
+    "not-approved": _refused,
     "partial-failure": _run_case(_in_part),
     "resumed-run": _approved(_run_case(_went_on)),
     "rejected-identifiers": _run_case(_rejected),

@@ -206,6 +206,7 @@ LOST = Finding(
     "check the consent and the account in Criteo; if the segments really were deleted, set in "
     "environment.yaml: guards: {maxVanished: 50%}",
 )
+SAME = "the definition changed; the members did not (no call)"
 INTERRUPTED = "an earlier apply was interrupted; this one goes on where it stopped"
 
 
@@ -224,6 +225,12 @@ def _sixty() -> Plan:
             before = 20_000 + number
             changes.append(update(one, members(before, before + adds - removes, Delta(0, adds, removes))))
     return plan(*changes, unchanged=140)
+
+
+def _guard_changed(number: int) -> Plan:
+    """Guards are part of a definition: one edit of them is all that most addresses see."""
+    same = [update(spec(f"audience-{at:02}", f"Audience {at}"), STILL, reason=SAME) for at in range(number)]
+    return plan(update(LAPSED, CHANGED), *same, unchanged=3)
 
 
 def _hard() -> Plan:
@@ -391,5 +398,7 @@ CASES: dict[str, tuple[Plan, Environment]] = {
         SANDBOX,
     ),
     "sixty-addresses": (_sixty(), ENVIRONMENT),
+    "guard-changed": (_guard_changed(58), ENVIRONMENT),
+    "guard-changed-for-few": (_guard_changed(3), ENVIRONMENT),
     "two-seats": (_hard(), SEATED),
 }

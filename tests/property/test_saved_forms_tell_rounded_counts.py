@@ -108,7 +108,7 @@ def _plan(people: People, guards: Guards) -> Plan:
     change = cases.update(spec, people.change)
     against = tuple(Blocked(spec.address, finding) for finding in refusals(question))
     made = cases.plan(*(() if against else (change,)), blocked=against)
-    allowed = lenient(question, Guards())
+    allowed = (*lenient(question, Guards()), *lenient(question, guards))
     return replace(
         made, held=(change,) if against else (), lenient={spec.address: allowed} if allowed else {}
     )

@@ -249,6 +249,41 @@ def test_what_the_environment_allows_needs_no_word(after):
     assert moved(170, after, Guards(max_shrink=0.7), Guards()).lenient == {}
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "own", "general", "said"),
+    [
+        (
+            340,
+            70,
+            Guards(max_shrink=0.95),
+            Guards(max_shrink=0.95),
+            (
+                "about 79% of the members would leave; the default limit is 20% (maxShrink), "
+                "and environment.yaml allows 95%"
+            ),
+        ),
+        (
+            100,
+            300,
+            Guards(max_growth=5),
+            Guards(max_growth=9),
+            (
+                "the members would grow by about 200%; the default limit is 100% (maxGrowth), "
+                "and the audience's own guard allows 500%"
+            ),
+        ),
+    ],
+)
+def test_what_only_the_environment_allows_is_told(before, after, own, general, said):
+    assert moved(before, after, own, general).lenient == {ADDRESS: (said,)}
+
+
+@pytest.mark.parametrize(("before", "after"), [(0, 340), (340, 330)])
+def test_a_loose_environment_alone_is_not_told(before, after):
+    """What is filled for the first time doesn't grow."""
+    assert moved(before, after, Guards(max_shrink=0.95), Guards(max_shrink=0.95)).lenient == {}
+
+
 def test_what_is_blocked_is_counted_once_and_keeps_its_numbers():
     """A stopped feed blocks both of its addresses: one that would change, and one that would not."""
     other = Address("onsite", "buyers")

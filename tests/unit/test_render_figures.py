@@ -42,12 +42,28 @@ def test_rounded_counts_point_at_nobody() -> None:
     assert ROUNDED.plus(3) == "+<10"
     assert ROUNDED.move(1_001, 1_004) == "1,000"
     assert ROUNDED.move(7, 1_004) == "<10 → 1,000"
-    assert ROUNDED.move(101, 118) == "100 → 120 (+20%)"
+    assert ROUNDED.move(101, 118, 17) == "100 → 120 (about +20%)"
     assert ROUNDED.move(104, 4) == ROUNDED.move(104, 5) == "100 → <10"
     assert ROUNDED.share(9, 100) == ""
     assert ROUNDED.share(12, 44) == ""
     assert ROUNDED.move(44, 45) == "40 → 50"
     assert EXACT.move(44, 45) == "44 → 45 (+2.3%)"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "adds", "out", "told"),
+    [
+        (165, 154, 0, 11, "170 → 150 (about −6%)"),
+        (200, 170, 0, 30, "200 → 170 (about −15%)"),
+        (165, 154, 3, 14, "170 → 150 (about −6%)"),
+        (194, 195, 5, 4, "190 → 200"),
+        (1_004, 1_016, 12, 0, "1,000 → 1,020 (+1%)"),
+        (1_000, 2_000, 400, 0, "1,000 → 2,000 (+100%)"),
+    ],
+)
+def test_a_share_is_reckoned_from_what_moves(before: int, after: int, adds: int, out: int, told: str) -> None:
+    """As guards reckon it: two rounded sizes lie up to ten further apart than what moves."""
+    assert ROUNDED.move(before, after, adds, out) == told
 
 
 @given(st.integers(0, 10**9))

@@ -1,13 +1,16 @@
 """The end of an apply in four counts, and never a word too many."""
 
 import io
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from golden import plan_cases as cases
 
+from reconciler.core.errors import CancelledError
 from reconciler.core.events import BatchTaken, ChangeEnded, Counts, Outcome, SegmentPatched, Work, plan_made
 from reconciler.core.model import Address
+from reconciler.render.document import Subject, ended, plan_document
 from reconciler.render.figures import EXACT, ROUNDED, Figures
 from reconciler.render.outcome import ApplyReport, Tally, apply_report
 from reconciler.render.report import print_report
@@ -100,3 +103,21 @@ def test_the_tally_counts_what_criteo_took() -> None:
     tally.emit(ChangeEnded(A, Outcome.APPLIED))
     assert tally.work == Work(batches=2, added=97, removed=50, rejected=3)
     assert tally.counts == Counts(applied=1, already_done=0, failed=0, stopped=0, not_attempted=0)
+
+
+@pytest.mark.parametrize("subject", [Subject.APPLY, Subject.PLAN])
+def test_what_nothing_came_of_says_so_and_is_never_live(subject: Subject) -> None:
+    made = plan_document(
+        cases.plan(cases.update(cases.LAPSED, cases.CHANGED)), cases.ENVIRONMENT, ROUNDED, subject
+    )
+    stopped = ended(made, CancelledError("cancelled"))
+    nothing = "Nothing was sent" if subject == Subject.APPLY else "This was not finished"
+    assert (stopped.verdict, stopped.cost) == (f"{nothing}: cancelled.", ())
+    assert made.cost
+
+
+def test_what_something_came_of_never_says_that_nothing_was_sent() -> None:
+    made = plan_document(cases.plan(cases.update(cases.LAPSED, cases.CHANGED)), cases.ENVIRONMENT, ROUNDED)
+    stopped = ended(replace(made, outcome=report({A: Outcome.STOPPED}, ADDED)), CancelledError("cancelled"))
+    assert stopped.verdict == ""
+    assert stopped.cost == made.cost
