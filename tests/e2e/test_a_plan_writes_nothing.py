@@ -2,8 +2,10 @@
 
 import contextlib
 import hashlib
+import os
 import re
 import shutil
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -218,6 +220,42 @@ def wrong(world: World) -> None:
     world.change("buyers", "title:", "titel:")
 
 
+def let_down(world: World) -> None:
+    shrunk(world)
+    own = "guards: {maxShrink: 95%}\n"
+    world.file("buyers").write_text(world.file("buyers").read_text() + own)
+
+
+def guards_edited(world: World) -> None:
+    world.apply()
+    world.change("environment", "maxShrink: 20%", "maxShrink: 95%")
+
+
+def few(world: World) -> None:
+    world.people(range(40))
+    world.apply()
+    world.people(range(38))
+
+
+def emptied(world: World) -> None:
+    world.apply()
+    world.people(range(0))
+
+
+def stale(world: World) -> None:
+    world.apply()
+    world.change("buyers", '["people.csv"]}', '["people.csv"], maxAge: 36h}')
+    long_ago = time.time() - 3 * 86_400
+    os.utime(world.project.root / "data" / "people.csv", (long_ago, long_ago))
+
+
+def lost(world: World) -> None:
+    world.apply()
+    with world.project.emulator() as emulator:
+        for segment in emulator.segments():
+            emulator.delete_by_hand(segment.id)
+
+
 WORLDS: dict[str, Callable[[World], None]] = {
     "first-create": nothing,
     "no-change": applied,
@@ -241,7 +279,20 @@ WORLDS: dict[str, Callable[[World], None]] = {
     "partial-failure": refused_in_part,
     "rejected-identifiers": rejecting,
     "wrong-manifests": wrong,
+    "guard-let-down": let_down,
+    "guard-changed": guards_edited,
+    "guard-changed-for-few": guards_edited,
+    "few-people": few,
+    "empty-source": emptied,
+    "stale-source": stale,
+    "lost-access": lost,
+    "drift-of-lost-access": lost,
+    "undoes-drift": drifted,
+    "not-approved": moved,
 }
+
+
+LOST = ("lost-access", "drift-of-lost-access")
 
 
 def test_every_golden_case_has_its_world() -> None:
@@ -259,8 +310,8 @@ def test_a_plan_makes_no_write_request(world: World, case: str) -> None:
     assert world.state() == before
     assert (world.project.root / "plan.json").exists()
     expected = {"no-change": 0, "rejected-identifiers": 0, "wrong-manifests": 3, "unreachable": 9}
-    blocked = dict.fromkeys(("blocked-by-guards", "foreign-name"), 5)
-    assert code == (expected | blocked).get(case, 2)
+    refused = ("blocked-by-guards", "foreign-name", "empty-source", "stale-source")
+    assert code == (expected | dict.fromkeys((*refused, *LOST), 5)).get(case, 2)
     assert bool(world.calls) == (case != "wrong-manifests")
 
 
