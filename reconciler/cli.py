@@ -24,7 +24,7 @@ COMMANDS = {
     "apply": "Plan, then carry the plan out",
     "drift": "What was changed at Criteo since the last apply; changes nothing",
     "show": "Show a saved plan again, in any form",
-    "status": "Where every address stands: members, match rate, when it is live",
+    "status": "Where every address stands by what was sent, and when it is live",
     "explain": "Why one address changes, and which rows are dropped and why",
     "auth": "Ask for consent at Criteo, keep it, and say until when it is good",
     "state": "Show, restore, rebuild and move the state; its lock",
