@@ -265,7 +265,7 @@ def _data(
     def scratch() -> Path:
         made = Scratch(private_directory(private / "cache" / environment.name), "sources-")
         stack.callback(made.remove)
-        return made.folder
+        return private_directory(made.folder / "files")
 
     return opened
 

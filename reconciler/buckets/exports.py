@@ -4,12 +4,15 @@ A piece is small enough to arrive within one time-out at half a megabyte a secon
 that was listed, or there is none: a file that is replaced meanwhile is never half old and half new.
 """
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import PurePosixPath
 from typing import Any
 
 from reconciler.buckets.opening import Place, explained, must_be_there
+from reconciler.core.errors import StorageError
 
 PIECE = 8 << 20
 """Bytes."""
@@ -38,20 +41,36 @@ class Exports:
 
     def in_folder(self, folder: str) -> tuple[Export, ...]:
         """What lies right in a folder; "" is the prefix itself. None for one that isn't there."""
-        with explained("list", self._place):
-            return _exports(self._store.list_with_delimiter(folder or None)["objects"])
+        with self._listing():
+            found = self._store.list_with_delimiter(folder or None)
+            return _exports(found["objects"], set(found["common_prefixes"]))
 
     def below(self, folder: str) -> tuple[Export, ...]:
         """What lies in a folder and in folders of it."""
+        with self._listing():
+            found = [one for some in self._store.list(folder or None) for one in some]
+        folders = {str(parent) for one in found for parent in PurePosixPath(one["path"]).parents}
+        return _exports(found, folders)
+
+    @contextmanager
+    def _listing(self) -> Iterator[None]:
+        from obstore.exceptions import InvalidPathError
+
         with explained("list", self._place):
-            return _exports(one for some in self._store.list(folder or None) for one in some)
+            try:
+                yield
+            except InvalidPathError:
+                raise StorageError(
+                    f"can't list {self._place.url}: a key there has a part that is empty, `.` or `..`",
+                    remedy="rename or remove it, or name a folder that it isn't in",
+                ) from None
 
     def piece(self, export: Export, start: int) -> bytes:
         """`PIECE` bytes from `start`, or what is left. ChangedError when it is another one by now."""
         from obstore.exceptions import PreconditionError
 
         end = min(start + PIECE, export.size)
-        version = {"if_match": export.tag} if export.tag else {}
+        version = {"if_match": export.tag} if export.tag else {"if_unmodified_since": export.written_at}
         with explained("read", self._place):
             try:
                 content = bytes(
@@ -67,10 +86,12 @@ class Exports:
         return content
 
 
-def _exports(listed: Iterable[Any]) -> tuple[Export, ...]:
-    """Keys that no file below a folder can have are left out."""
+def _exports(listed: Iterable[Any], folders: Container[str]) -> tuple[Export, ...]:
+    """Left out is what stands for a folder, and a key that no file below a folder can have."""
     return tuple(
         Export(one["path"], one["size"], one["last_modified"], one["e_tag"])
         for one in listed
-        if not {"", ".", ".."} & set(one["path"].split("/")) and "\0" not in one["path"]
+        if not {"", ".", ".."} & set(one["path"].split("/"))
+        and "\0" not in one["path"]
+        and not (one["size"] == 0 and one["path"] in folders)
     )

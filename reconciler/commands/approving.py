@@ -172,8 +172,7 @@ def _refreshed(planned: Planned, space: Workspace) -> Planned:
     changes, name = planned.plan.changes, space.desired.environment.name
     going = tuple(sent for one in changes if not is_pinned(one) and (sent := members_only(one)))
     pinned = [one for one in changes if is_pinned(one)]
-    names = [one for one in changes if not is_pinned(one)]
-    return _only(planned, going, space, (*_others(pinned), *_renamed((*pinned, *names), name)))
+    return _only(planned, going, space, (*_others(pinned), *_renamed(changes, name)))
 
 
 def _left_out(left: Sequence[Change], environment: str) -> tuple[str, ...]:

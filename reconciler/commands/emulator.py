@@ -24,6 +24,8 @@ from reconciler.manifests import environments, find_root, load_without_sources
 from reconciler.render.figures import stamp
 from reconciler.wiring import EMULATOR, emulator_file, open_emulator, seat_accounts
 
+LATEST = datetime(9000, 1, 1, tzinfo=UTC)
+
 
 @click.group(name="emulator")
 def command() -> None:
@@ -86,6 +88,8 @@ def advance(environment: str, duration: float, **flags: Any) -> None:
     For example: reconciler emulator advance sandbox 12h
     """
     with _opened(environment, flags) as emulator:
+        if emulator.now + duration > LATEST.timestamp():
+            raise click.UsageError(f"DURATION leads past {LATEST.year}, where calendars end")
         emulator.advance(duration)
         now = datetime.fromtimestamp(emulator.now, UTC)
     further = written(timedelta(seconds=duration))

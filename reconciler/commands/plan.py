@@ -42,7 +42,8 @@ def command(stop: object, /, environment: str, detailed_exitcode: bool, **flags:
         page.code = RefusedError.exit_code if planned.plan.refusals else 0
         if not flags["as_json"]:
             print_plan(planned.document(space, shown.figures), shown.out)
-        annotate(at_their_manifests(planned.plan.blocked, space.desired.segments), settings.directory)
+        blocked = at_their_manifests(planned.plan.blocked, space.desired.segments)
+        annotate((*planned.plan.problems, *blocked), settings.directory)
     if planned.plan.refusals:
         return RefusedError.exit_code
     return CHANGES if detailed_exitcode and planned.plan.changes else 0

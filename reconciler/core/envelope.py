@@ -99,7 +99,8 @@ def judge(plan: Plan, approvals: Mapping[str, Approved], now: Now) -> Judgement:
             left.append(change)
         else:
             findings += _told(address, against)
-    open_ = {name: _open(one, fit.values(), covered, now) for name, one in fit.items()} if now.whole else {}
+    here = [one for one in approvals.values() if not elsewhere(one, now)]
+    open_ = {name: _open(one, here, covered, now) for name, one in fit.items()} if now.whole else {}
     digests = {one.digest for one in covered.values()}
     judgement = Judgement(
         findings=(*findings, *(_told_once(unfit) if findings else ())),
@@ -145,9 +146,9 @@ def _may_wait(change: Change, named: Sequence[Approved], now: Now) -> bool:
         return False
     if not named:
         return True
-    newest, receipt = max(named, key=lambda one: one.made_at), now.receipts[address_of(change)]
-    begun = now.use(newest.digest) is not None or _not_before(receipt.current.touched_at, newest.made_at)
-    return begun and not is_pinned(change)
+    newest, current = max(named, key=lambda one: one.made_at), now.receipts[address_of(change)].current
+    started = now.use(newest.digest) is not None and bool(current.transfer or current.maybe)
+    return (started or _not_before(current.touched_at, newest.made_at)) and not is_pinned(change)
 
 
 def _open(
@@ -155,14 +156,17 @@ def _open(
 ) -> tuple[Address, ...]:
     """Addresses of which something is left to do once the covered ones are applied.
 
-    What was approved anew since is done as it was approved last.
+    What was approved anew since is done as it was approved last, and of an address for which a newer plan had
+    nothing to do nothing is left.
     """
-    every = [(one, {said.address: said for said in one.changes if _moves(said)}) for one in all_]
+    every = [(one, {said.address: said for said in one.changes}) for one in all_]
 
     def is_met(said: ApprovedChange) -> bool:
         return any(
             (covered.get(said.address) is one or _is_carried_out(then, now.receipts.get(said.address)))
             and (then.definition == said.definition or one.made_at >= approved.made_at)
+            if _moves(then)
+            else one.made_at > approved.made_at
             for one, changes in every
             if (then := changes.get(said.address))
         )
@@ -249,10 +253,12 @@ def _is_done(said: ApprovedChange, change: Change, approved: Approved, now: Now)
         return False
     if use is None and is_pinned(change):
         return False
-    since = use.started_at if use else approved.made_at
+    since = min(use.started_at, approved.made_at) if use else approved.made_at
     if said.adds or said.removes:
         return _not_before(receipt.current.settled_at, since)
-    return not change.steps.prelude or _not_before(receipt.current.patched_at, since)
+    return not change.steps.prelude or _not_before(
+        receipt.current.patched_at, use.started_at if use else since
+    )
 
 
 def _not_before(time: datetime | None, moment: datetime) -> bool:

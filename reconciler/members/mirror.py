@@ -83,12 +83,12 @@ class Mirror:
                 for start in range(0, export.size, PIECE)
             ]
             for file in missing:
-                _make(file)
+                self._make(file)
             with ThreadPoolExecutor(READERS) as pool:
                 for _ in pool.map(self._fetch, pieces):
                     pass
             for file, export in missing.items():
-                _date(file, export)
+                self._date(file, export)
             self._there.update(missing)
 
     def _listed(self, wanted: Sequence[str]) -> tuple[Export, ...]:
@@ -107,9 +107,21 @@ class Mirror:
             content = self._exports.piece(piece.export, piece.start)
         except ChangedError:
             raise MovedError(piece.file) from None
-        with explained("write", piece.file), piece.file.open("r+b") as file:
+        with explained("write", self.folder), piece.file.open("r+b") as file:
             file.seek(piece.start)
             file.write(content)
+
+    def _make(self, file: Path) -> None:
+        """What the disk refuses is told of the folder: a file may well be named after somebody."""
+        with explained("write", self.folder):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.touch(mode=0o600)
+
+    def _date(self, file: Path, export: Export) -> None:
+        """As old as what it was brought from: sources have a `maxAge`."""
+        moment = int(export.written_at.timestamp() * 1_000_000_000)
+        with explained("write", self.folder):
+            os.utime(file, ns=(moment, moment))
 
 
 def _fits(parts: Sequence[str], wanted: Sequence[str]) -> bool:
@@ -119,16 +131,3 @@ def _fits(parts: Sequence[str], wanted: Sequence[str]) -> bool:
     if wanted[0] == "**":
         return any(_fits(parts[start:], wanted[1:]) for start in range(len(parts)))
     return bool(parts) and fnmatchcase(parts[0], wanted[0]) and _fits(parts[1:], wanted[1:])
-
-
-def _make(file: Path) -> None:
-    with explained("write", file):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.touch(mode=0o600)
-
-
-def _date(file: Path, export: Export) -> None:
-    """As old as what it was brought from: sources have a `maxAge`."""
-    moment = int(export.written_at.timestamp() * 1_000_000_000)
-    with explained("write", file):
-        os.utime(file, ns=(moment, moment))

@@ -105,6 +105,11 @@ def locate(root: DataRoot, patterns: Sequence[str], place: Place) -> tuple[Path,
                 _finding(place, "a source file lies outside the data root", "give a path relative to it")
             )
             continue
+        if any("**" in part and part != "**" for part in Path(pattern).parts) or pattern.endswith("**"):
+            findings.append(
+                _finding(place, "`**` stands for folders, and for nothing else", "write `**/*.csv`")
+            )
+            continue
         matches = [path for path in root.matching(pattern) if not path.name.startswith((".", "_"))]
         if not matches:
             remedy = "check the path: it is relative to data.root, or to --data-root"

@@ -84,3 +84,11 @@ def test_what_is_wrong_with_the_bucket_is_said_before_anything_is_written(export
     assert "data: {root: …}" in said
     assert settings.exists()
     assert exported.project.writes() == []
+
+
+def test_a_folder_called_like_our_lock_is_a_folder(exported: Exported) -> None:
+    """What is ours lies beside what was brought, and not among it."""
+    exported.store.put("exports/lock/people.csv", b"email,id\nperson1@example.com,c1\n")
+    audience = exported.project.root / "environments" / "sandbox" / "buyers.yaml"
+    audience.write_text(audience.read_text().replace("people.csv", "lock/people.csv"))
+    assert "2 to create" in exported.run("plan", "sandbox").said

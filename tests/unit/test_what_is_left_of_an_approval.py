@@ -22,6 +22,7 @@ from golden import plan_cases as cases
 
 from reconciler.core.approval import Approved, Use
 from reconciler.core.envelope import Judgement, Now, judge
+from reconciler.core.kinds import ChangeKind
 from reconciler.core.members import EMPTY, NO_DELTA, Delta
 from reconciler.core.plan import Adopt, Change, Plan, Steps
 from reconciler.core.receipt import Holding, Receipt, Transfer
@@ -90,6 +91,34 @@ def test_a_definition_is_applied_though_the_refresh_has_sent_its_members() -> No
     before = now(receipts={LAPSED: receipt("other", settled_at=A_DAY_AGO - timedelta(seconds=1))})
     [said] = why(judge(cases.plan(left), held(then), before))
     assert said.startswith("approved to join: 300; now: 0;")
+
+
+def test_what_was_done_before_a_run_began_is_not_done_by_it_once_more() -> None:
+    """The refresh sent this part between the plan and the first run with it, which another address began."""
+    begun = Use("sha256:a", cases.NOW - timedelta(minutes=5))
+    at = now(begun, receipts=applied(settled_at=EARLIER))
+    judgement = judge(cases.plan(MOVED, FILLED), held(a_day_ago(MOVED, FILLED)), at)
+    assert (judgement.covered, judgement.left) == ({cases.HIGH.address}, (LAPSED,))
+
+
+def test_an_address_that_no_run_has_touched_waits_for_none() -> None:
+    """The approval was begun by another address."""
+    at = now(BEGAN, receipts=applied(settled_at=A_DAY_AGO - timedelta(seconds=1)))
+    [said] = why(judge(cases.plan(MOVED), held(a_day_ago(MUCH, FILLED)), at))
+    assert said.startswith("approved in all: 60,000; now: 10,300;")
+
+
+def test_a_newer_plan_that_had_nothing_to_do_for_an_address_leaves_nothing_of_it() -> None:
+    """It came back by an approval that is used up by now."""
+    forgetting = a_day_ago(FORGOTTEN)
+    after = approved(cases.plan(), digest="sha256:b", made_at=EARLIER)
+    [gone] = forgetting.changes
+    still = replace(after, changes=(replace(gone, kind=ChangeKind.UNCHANGED),))
+    at = now(Use("sha256:b", EARLIER, EARLIER), receipts=applied())
+    assert why(judge(cases.plan(), held(forgetting), at)) == [
+        f"it approves what the manifests here don't ask for: {gone.address}"
+    ]
+    assert judge(cases.plan(), held(forgetting, still), at).finished == ("sha256:a",)
 
 
 def test_what_another_approval_has_done_is_not_done_once_more() -> None:
