@@ -271,7 +271,8 @@ def _data(
                 f"{environment.data_place}: this does not say yet where the exports are",
                 remedy="write that as `data.root`, or name a folder with --data-root",
             )
-        return open_root(place if "://" in place else str(root / place), scratch, clock.check)
+        where = str(environment.data_place or "--data-root")
+        return open_root(place if "://" in place else str(root / place), scratch, clock.check, where)
 
     def scratch() -> Path:
         made = Scratch(private_directory(private / "cache" / environment.name), "sources-")
