@@ -1,29 +1,32 @@
 """Looks whether Criteo is as we left it. It reads only, and no sources."""
 
+from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from reconciler.core.drift import Drift, comparable, drifts, unknown_to_the_state
+from reconciler.core.drift import Drift, Uncounted, drifts, seen_at, uncounted, unknown_to_the_state
 from reconciler.core.errors import RejectedError
 from reconciler.core.model import Address, Desired
 from reconciler.core.ports import Clock, Head, SegmentReader
-from reconciler.core.receipt import Receipt
+from reconciler.core.receipt import Holding, Receipt
 from reconciler.core.remote import Segment, Statistics
 from reconciler.observe import Known, listed, reachable
 
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """`looked_at` addresses could be looked at, and the members of `counted` of them compared.
+    """`looked_at` addresses could be looked at.
 
-    `unseen` are in accounts that can't be listed.
+    `uncounted`: why the members of how many of them were not compared; `countable_at`: by then Criteo has
+    computed what was sent of late. `unseen` are in accounts that can't be listed.
     """
 
     head: Head | None
     drifts: tuple[Drift, ...]
     looked_at: int
-    counted: int
+    uncounted: tuple[tuple[Uncounted, int], ...]
+    countable_at: datetime | None
     unseen: int
     made_at: datetime
 
@@ -54,9 +57,18 @@ def survey(
     held = {one.address for one in state.receipts}
     lost = unknown_to_the_state(desired, held, segments.values())
     found = (*drifts(desired, seen, segments, statistics), *(one for one in lost if one.address in only))
-    counted = sum(one.identifiers is not None for one in statistics.values())
+    holdings = [one.current for one in seen.values() if one.current.segment_id in segments]
+    why = Counter(reason for one in holdings if (reason := _why(one, statistics, now)))
+    recent = (one.settled_at for one in holdings if uncounted(one, now) is Uncounted.RECENT)
+    countable_at = max((seen_at(one) for one in recent if one), default=None)
+    told = tuple((one, why[one]) for one in Uncounted if one in why)
     looked_at = len({*seen, *(one.address for one in found)})
-    return Survey(state.head, found, looked_at, counted, len(receipts) - len(seen), now)
+    return Survey(state.head, found, looked_at, told, countable_at, len(receipts) - len(seen), now)
+
+
+def _why(holding: Holding, statistics: Mapping[str, Statistics], now: datetime) -> Uncounted | None:
+    told = statistics.get(holding.segment_id)
+    return uncounted(holding, now) or (None if told and told.identifiers is not None else Uncounted.UNTOLD)
 
 
 def _is_managed(receipt: Receipt) -> bool:
@@ -71,7 +83,7 @@ def _statistics(
     progress: Callable[[str], None],
 ) -> Iterator[tuple[str, Statistics]]:
     """A segment that goes while we look is for the next time; any other refusal is none of it."""
-    wanted = [one.current for one in receipts.values() if comparable(one.current, now)]
+    wanted = [one.current for one in receipts.values() if uncounted(one.current, now) is None]
     there = [one for one in wanted if one.segment_id in segments]
     for number, holding in enumerate(there, 1):
         progress(f"reading counts ({number} of {len(there)})")

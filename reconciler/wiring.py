@@ -34,6 +34,8 @@ from reconciler.settings import Settings
 from reconciler.state.factory import open_store
 
 EMULATOR = "emulator"
+EXAMPLE = "data"
+"""The folder of example data that `init` makes."""
 THROW_AWAY = "reconciler-emulated-"
 EMULATED_URL = "http://emulator.invalid"
 READING: Callable[[Credential], Role] = attrgetter("reading")
@@ -191,7 +193,7 @@ def workspace(
     root = find_root(settings.directory)
     desired = read(root, environment, data_root=settings.data_root)
     if not settings.emulate:
-        _refuse_placeholders(desired)
+        _refuse_placeholders(desired, root)
     with suppress(OSError):
         remove_unused(Path(tempfile.gettempdir()), THROW_AWAY)  # people are in what a killed run left
     with ExitStack() as stack:
@@ -224,14 +226,23 @@ def workspace(
         )
 
 
-def _refuse_placeholders(desired: Desired) -> None:
+def _refuse_placeholders(desired: Desired, root: Path) -> None:
     """Before anything is made where a placeholder says: somebody may own a bucket of that name."""
     if desired.placeholders:
         raise ConfigurationError(
             f"environments/{desired.environment.name} is not filled in yet",
-            remedy="write what is yours; until then --emulate shows what would be, where a command has it",
+            remedy=f"write what is yours; until then, see what it would do with `{_tried(desired, root)}`",
             findings=desired.placeholders,
         )
+
+
+def _tried(desired: Desired, root: Path) -> str:
+    """What shows a plan as long as nothing is filled in."""
+    environment = desired.environment
+    command = f"reconciler plan {environment.name} --emulate"
+    if not is_placeholder(environment.data_root):
+        return command
+    return f"{command} --data-root {EXAMPLE if (root / EXAMPLE).is_dir() else 'DIR'}"
 
 
 def _snapshots(private: Path, environment: str, stack: ExitStack) -> Callable[[], Path]:
@@ -257,10 +268,11 @@ def _data(
         place = environment.data_root
         if is_placeholder(place):
             raise ConfigurationError(
-                f"environments/{environment.name} does not say yet where its exports are",
+                f"{environment.data_place}: this does not say yet where the exports are",
                 remedy="write that as `data.root`, or name a folder with --data-root",
             )
-        return open_root(place if "://" in place else str(root / place), scratch, clock.check)
+        where = str(environment.data_place or "--data-root")
+        return open_root(place if "://" in place else str(root / place), scratch, clock.check, where)
 
     def scratch() -> Path:
         made = Scratch(private_directory(private / "cache" / environment.name), "sources-")

@@ -31,12 +31,20 @@ class NoBucketError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A prefix in a store, and what to do about it, in the words of whoever uses it."""
+    """A prefix in a store, and what to do about it, in the words of whoever uses it.
+
+    `where`: the place in the manifests that names it, which messages begin with.
+    """
 
     url: str
     if_absent: str
     if_denied: str
     if_silent: str
+    where: str = ""
+
+    def cannot(self, doing: str) -> str:
+        problem = f"can't {doing} {self.url}"
+        return f"{self.where}: {problem}" if self.where else problem
 
 
 def opened(place: Place) -> Any:
@@ -71,7 +79,7 @@ def explained(doing: str, place: Place) -> Iterator[None]:
             if _is(error, signs):
                 raise told(doing, place) from None
         raise UnreachableError(
-            f"can't {doing} {place.url}: the store gives no good answer", remedy=place.if_silent
+            f"{place.cannot(doing)}: the store gives no good answer", remedy=place.if_silent
         ) from None
 
 
@@ -86,15 +94,15 @@ def _is(error: Exception, signs: tuple[str, ...]) -> bool:
 
 
 def _absent(doing: str, place: Place) -> UnreachableError:
-    return UnreachableError(f"can't {doing} {place.url}: there is no such bucket", remedy=place.if_absent)
+    return UnreachableError(f"{place.cannot(doing)}: there is no such bucket", remedy=place.if_absent)
 
 
 def _unknown(doing: str, place: Place) -> UnreachableError:
     scheme = place.url.partition(":")[0]
-    return UnreachableError(f"can't {doing} {place.url}: there is no login for it", remedy=LOG_IN[scheme])
+    return UnreachableError(f"{place.cannot(doing)}: there is no login for it", remedy=LOG_IN[scheme])
 
 
 def _denied(doing: str, place: Place) -> UnreachableError:
     return UnreachableError(
-        f"can't {doing} {place.url}: permission denied, or the login has expired", remedy=place.if_denied
+        f"{place.cannot(doing)}: permission denied, or the login has expired", remedy=place.if_denied
     )

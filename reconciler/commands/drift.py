@@ -1,4 +1,4 @@
-"""`drift`: what is at Criteo otherwise than we left it. It has no way to write, and mends nothing."""
+"""`drift`: what was changed at Criteo since the last apply. It has no way to write, and changes nothing."""
 
 from typing import Any
 
@@ -24,11 +24,11 @@ DRIFT = 2
 @with_options(FORMS, EMULATE, ONLY, OUTPUT)
 @click.pass_obj
 def command(stop: object, /, environment: str, **flags: Any) -> int:
-    """Tell what somebody changed at Criteo since we left it. Exits 2 if anything is.
+    """Tell what somebody changed at Criteo since the last apply. Exits 2 if anything was.
 
     Names and descriptions are compared exactly. Members can only be counted: what Criteo acknowledged,
     less what it rejected, against what it counts, and only once a computation has seen all of it. A
-    count costs one call for each segment. Nothing is mended: `plan` shows what the next apply does.
+    count costs one call for each segment. Nothing is changed: `plan` shows what the next apply does.
     """
     from reconciler.commands.planning import screen
     from reconciler.manifests import load_without_sources
@@ -56,7 +56,7 @@ def command(stop: object, /, environment: str, **flags: Any) -> int:
             found = found.knowing(reader.receipts())
         header = heading(Subject.DRIFT, space.desired.environment, found.head, found.made_at)
         limit = space.desired.environment.guards.max_vanished
-        looked = Looked(found.looked_at, found.counted, found.unseen, limit)
+        looked = Looked(found.looked_at, found.uncounted, found.countable_at, found.unseen, limit)
         page.document = drift_document(header, found.drifts, looked, ROUNDED)
         if not flags["as_json"]:
             print_plan(drift_document(header, found.drifts, looked, shown.figures), shown.out)

@@ -94,7 +94,7 @@ def advance(environment: str, duration: float, **flags: Any) -> None:
         now = datetime.fromtimestamp(emulator.now, UTC)
     further = written(timedelta(seconds=duration))
     click.echo(
-        f"{environment}: the emulator's clock is {further} further, at {stamp(now)};"
+        f"{environment}: the emulator's clock was moved {further} ahead, to {stamp(now)};"
         " other commands go by it, `:today` included"
     )
 

@@ -18,6 +18,8 @@ from reconciler.render.saved import DIGEST, FORMAT_VERSION, Json, Saved, decoded
 LARGEST = 1 << 27
 """Bytes; a plan of a thousand addresses has one million."""
 NOT_OURS = "save a plan with `reconciler plan ENV --out FILE`"
+LOOK = "check the path, or save a plan with `reconciler plan ENV --out FILE`"
+FETCH = "check the path, or fetch the plan's artifact"
 TAKE_IT = "take the file from the run that made the approved plan, or plan again"
 AGAIN = "plan again, have that approved, and apply it"
 
@@ -35,7 +37,7 @@ def read_saved(file: Path, name: str) -> Saved:
 
     ConfigurationError when that is nothing that this version reads, StaleError when it was changed since.
     """
-    content = _content(file, name)
+    content = _content(file, name, LOOK)
     _check_unchanged(content, name)
     if why := _of_another_format(content):
         raise ConfigurationError(f"{name}: {why}", remedy="use the version that saved it, or plan again")
@@ -49,19 +51,22 @@ def read_approvals(files: Mapping[str, Path], digests: Sequence[str], environmen
     can approve anything in this environment.
     """
     approvals: dict[str, Approved] = {}
-    unfit, wrong = list[Finding](), list[Finding]()
+    unfit, wrong, unread = list[Finding](), list[Finding](), 0
     for number, (name, file) in enumerate(files.items()):
         try:
             approved = _approved(file, name, digests[number] if digests else "", environment)
         except ReconcilerError as error:
             wrong.append(Finding(name, error.problem.removeprefix(f"{name}: "), error.remedy))
+            unread += isinstance(error, ConfigurationError)
             continue
         if isinstance(approved, str):
             unfit.append(Finding(name, approved))
         else:
             approvals[name] = approved
     if wrong:
-        raise StaleError("this is not what was approved", findings=wrong)
+        what = "the approval" if len(wrong) == 1 else "the approvals"
+        problem = "this is not what was approved" if unread < len(wrong) else f"{what} can't be read"
+        raise StaleError(problem, findings=wrong)
     if not approvals:
         raise StaleError(f"this approves nothing in {environment}", remedy=AGAIN, findings=unfit)
     return Read(approvals, tuple(unfit))
@@ -69,7 +74,7 @@ def read_approvals(files: Mapping[str, Path], digests: Sequence[str], environmen
 
 def _approved(file: Path, name: str, digest: str, environment: str) -> Approved | str:
     """What was approved, or why that is nothing here."""
-    content = _content(file, name)
+    content = _content(file, name, FETCH)
     _check_unchanged(content, name)
     if digest and digest != content.get(DIGEST):
         problem = f"{name}: it is not the plan that was approved: its digest is another one"
@@ -86,9 +91,9 @@ def _approved(file: Path, name: str, digest: str, environment: str) -> Approved 
     return for_another(saved.approved, environment) or saved.approved
 
 
-def _content(file: Path, name: str) -> Json:
+def _content(file: Path, name: str, if_absent: str) -> Json:
     if not file.is_file():
-        raise ConfigurationError(f"{name}: there is no such file", remedy=NOT_OURS)
+        raise ConfigurationError(f"{name}: there is no such file", remedy=if_absent)
     content = read_file(file) if file.stat().st_size <= LARGEST else b""
     try:
         data = json.loads(content or b"", object_pairs_hook=_each_key_once, parse_float=_refused)

@@ -12,7 +12,7 @@ from reconciler.commands.rebuild import rebuild
 
 @click.group(name="state")
 def command() -> None:
-    """Care of an environment's state: what is known, what was known before, who is writing it.
+    """Show, restore, rebuild and move an environment's state; see and break its lock.
 
     \b
       reconciler state show production                  addresses, sizes, what is in doubt

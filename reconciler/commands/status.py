@@ -1,4 +1,4 @@
-"""`status`: where every address stands, from the state; with `--refresh` also what Criteo counts."""
+"""`status`: where every address stands by what was sent; with `--refresh` also what Criteo counts."""
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -30,8 +30,9 @@ from reconciler.core.remote import Statistics
 def command(stop: object, /, environment: str, refresh: bool, **flags: Any) -> None:
     """Show members, the last send, the next computation and when it is live, for every address.
 
-    Reads the state only. With --refresh it asks Criteo for each segment's match rate and says whether
-    it is past the gate of 0.1%, below which an audience can't be used.
+    Reads the state only: what was sent, and what Criteo acknowledged. With --refresh it asks Criteo for
+    each segment's match rate and says whether it is past the gate of 0.1%, below which an audience can't
+    be used.
     """
     from reconciler.commands.options import selected
     from reconciler.commands.planning import screen
@@ -45,7 +46,7 @@ def command(stop: object, /, environment: str, refresh: bool, **flags: Any) -> N
         wanted = selected(flags["only"], space.addresses(known))
         receipts = [one for one in known if one.address in wanted]
         with shown.progress:
-            statistics = _statistics(space.reader_of, receipts) if refresh else {}
+            statistics = _statistics(space.reader_of, receipts) if refresh else None
         print_status(
             status(environment, wanted, receipts, statistics, space.clock.now(), shown.figures), shown.out
         )

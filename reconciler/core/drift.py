@@ -1,8 +1,9 @@
-"""What is at Criteo otherwise than we left it: told, and never mended here."""
+"""What was changed at Criteo since the last apply: told, and never mended here."""
 
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 from reconciler.core.attributes import attribute_changes
 from reconciler.core.marks import mark, mark_of
@@ -10,7 +11,7 @@ from reconciler.core.model import Address, Desired, SegmentSpec
 from reconciler.core.plan import AttributeChange
 from reconciler.core.receipt import Holding, Receipt
 from reconciler.core.remote import Segment, Statistics
-from reconciler.core.schedule import COMPUTATIONS_APART, next_computation
+from reconciler.core.schedule import next_computation
 
 SETTLING = timedelta(hours=1)
 """What is sent so shortly before a computation may not be in it."""
@@ -20,6 +21,16 @@ PROMPTLY = timedelta(minutes=5)
 
 SOFT, SOFT_SHARE = 10, 0.01
 """Criteo counts in its own way; a smaller difference says nothing."""
+
+
+class Uncounted(StrEnum):
+    """Why the members of an address can't be compared now."""
+
+    RECENT = "something was sent since Criteo's last computation"
+    UNDER_WAY = "a transfer is not finished, or a call was not answered: the next apply goes on with it"
+    UNKNOWN = "people from a lost state may be in them, until the segment is replaced"
+    EMPTY = "nothing was sent yet"
+    UNTOLD = "Criteo tells no count of them yet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +86,23 @@ def unknown_to_the_state(
             yield Drift(spec.address, segment.name, unknown=segment.id)
 
 
-def comparable(holding: Holding, now: datetime) -> bool:
-    """Criteo's last computation has seen all that we sent; nothing is on its way, and all in it are known."""
-    settled, computed = holding.settled_at, next_computation(now) - COMPUTATIONS_APART
-    known = _is_settled(holding) and holding.unknown_before is None
-    return known and settled is not None and settled + SETTLING < computed
+def uncounted(holding: Holding, now: datetime) -> Uncounted | None:
+    """What stands in the way of comparing members.
+
+    None: Criteo's last computation has seen all that we sent; nothing is on its way, and all in it are known.
+    """
+    if not _is_settled(holding):
+        return Uncounted.UNDER_WAY
+    if holding.unknown_before is not None:
+        return Uncounted.UNKNOWN
+    if holding.settled_at is None:
+        return Uncounted.EMPTY
+    return Uncounted.RECENT if now < seen_at(holding.settled_at) else None
+
+
+def seen_at(settled_at: datetime) -> datetime:
+    """The first computation that surely sees what was settled then."""
+    return next_computation(settled_at + SETTLING)
 
 
 def _is_settled(holding: Holding) -> bool:

@@ -119,7 +119,10 @@ SEALING_KEY = "env:RECONCILER_STATE_KEY"
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """One folder under `environments/`. `sealing_key` is a reference: `state:` secrets are sealed with it."""
+    """One folder under `environments/`. `sealing_key` is a reference: `state:` secrets are sealed with it.
+
+    `data_place` is where `data_root` stands; None where it was given by hand.
+    """
 
     name: str
     api: Api
@@ -131,6 +134,7 @@ class Environment:
     guards: Guards = Guards()
     sealing_key: str = SEALING_KEY
     leeway: Leeway = Leeway()
+    data_place: Place | None = None
 
     def seat(self, name: str) -> Seat:
         return dict(self.seats)[name]

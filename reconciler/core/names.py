@@ -174,7 +174,7 @@ def _holder(change: Sending, step: PatchSegment, registry: Registry) -> str:
 def _wanted_twice(claim: Claim, other: Address) -> Finding:
     return Finding(
         str(claim.address),
-        f"the name {claim.name!r} is also what this plan calls a segment of {other}",
+        f"the name “{claim.name}” is also what this plan calls a segment of {other}",
         "change the title of one of the two",
     )
 
@@ -183,20 +183,23 @@ def _reserved(claim: Claim, registry: Registry) -> Finding | None:
     waiting = registry.reserved.get((claim.account_id, name_key(claim.name)))
     if waiting is None or waiting[0] == claim.address:
         return None
-    problem = f"the name {claim.name!r} may still be taken by an unanswered request for {waiting[0]}"
+    problem = f"the name “{claim.name}” may still be taken by an unanswered request for {waiting[0]}"
     return Finding(str(claim.address), problem, f"plan again after {waiting[1]:%H:%M:%S} UTC")
 
 
 def _taken(claim: Claim, held: Segment, registry: Registry) -> Finding:
     if held.id in registry.owner:
         problem = (
-            f"the name {claim.name!r} is held by segment {held.id}, which this tool made for "
+            f"the name “{claim.name}” is held by segment {held.id}, which this tool made for "
             f"{registry.owner[held.id][0]} and which this plan doesn't rename"
         )
-        remedy = "change the title of one of the two, or rename that segment in Criteo"
+        remedy = (
+            "if this is the same audience, keep its `name:` (the title may change freely); else give it "
+            "another title, or rename that segment in Criteo"
+        )
     else:
         problem = (
-            f"Criteo already has a segment named {claim.name!r} ({held.id}) that this tool never created"
+            f"Criteo already has a segment named “{claim.name}” ({held.id}) that this tool never created"
         )
         remedy = (
             "change the title or the destination's nameSuffix, or rename or delete that segment in Criteo"

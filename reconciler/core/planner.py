@@ -65,7 +65,7 @@ def plan(desired: Desired, observed: Observed, only: Container[Address]) -> Plan
         cost=cost(going, desired.environment.api.batch_size, observed.rates, observed.now),
         notes=(
             *desired.notes,
-            *_mixed(going),
+            *_mixed(going, desired.environment.name),
             *_empty_lists(specs.values(), observed),
             *_left(desired, observed),
             *_unknown(desired, observed),
@@ -210,7 +210,7 @@ def _managed(desired: Desired, observed: Observed) -> Mapping[str, Sequence[tupl
     return {account_id: held for account_id, held in managed.items() if account_id in observed.segments}
 
 
-def _mixed(changes: Iterable[Change]) -> Iterator[str]:
+def _mixed(changes: Iterable[Change], environment: str) -> Iterator[str]:
     """Once for each column whose values go out in this plan."""
     seen = set()
     for change in changes:
@@ -221,7 +221,7 @@ def _mixed(changes: Iterable[Change]) -> Iterator[str]:
             seen.add(column)
             yield (
                 f"{column[0]}: some values of the {column[1]} column came already hashed, the others plain; "
-                f"none is hashed twice (`reconciler explain` counts them)"
+                f"none is hashed twice (`reconciler explain {environment} {change.spec.address}` counts them)"
             )
 
 

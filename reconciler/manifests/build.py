@@ -37,7 +37,7 @@ def build(
 ) -> Desired:
     """Puts the environment together; segments are sorted by address."""
     home = inventory.named["Environment"][inventory.environment]
-    environment = _environment(home.root.value, data_root)
+    environment = _environment(home, data_root)
     audiences = [
         (document, _audience(document, environment, home.value("data", "root") or ""))
         for document in inventory.named["Audience"].values()
@@ -60,7 +60,8 @@ def build(
     )
 
 
-def _environment(value: dict[str, Any], data_root: str | None) -> Environment:
+def _environment(home: Document, data_root: str | None) -> Environment:
+    value = home.root.value
     seats = value["seats"].items()
     sample = value.get("sample")
     return Environment(
@@ -74,6 +75,7 @@ def _environment(value: dict[str, Any], data_root: str | None) -> Environment:
         guards=guards(value.get("guards", {}), Guards()),
         sealing_key=value["state"].get("sealingKey", SEALING_KEY),
         leeway=_leeway(value.get("approval", {})),
+        data_place=None if data_root else home.place("data", "root"),
     )
 
 

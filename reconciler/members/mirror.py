@@ -22,9 +22,9 @@ READERS = 8
 _MAGIC = frozenset("*?[")
 
 
-def mirror(url: str, folder: Path, check: Callable[[], None]) -> "Mirror":
-    """ConfigurationError for an address that names no place."""
-    place = _placed(url)
+def mirror(url: str, folder: Path, check: Callable[[], None], where: str = "") -> "Mirror":
+    """ConfigurationError for an address that names no place. `where` it stands, for messages."""
+    place = _placed(url, where)
     try:
         return Mirror(Exports(opened(place), place), folder, check)
     except ValueError:
@@ -34,13 +34,14 @@ def mirror(url: str, folder: Path, check: Callable[[], None]) -> "Mirror":
         ) from None
 
 
-def _placed(url: str) -> Place:
+def _placed(url: str, where: str) -> Place:
     return Place(
         url,
         if_absent="create it, or correct `data: {root: …}` in environment.yaml",
         if_denied="give this job read and list on the prefix (docs/manifests.md), and a living login",
         if_silent="check the network, the store's status, and whether a variable such as "
         "AWS_ENDPOINT_URL names another store; then run again",
+        where=where,
     )
 
 

@@ -44,16 +44,18 @@ class Folder:
         """They are there already."""
 
 
-def open_root(data_root: str, scratch: Callable[[], Path], check: Callable[[], None]) -> DataRoot:
+def open_root(
+    data_root: str, scratch: Callable[[], Path], check: Callable[[], None], where: str = ""
+) -> DataRoot:
     """A folder, or `s3://BUCKET/PREFIX`, `gs://…`, `az://…`: then `scratch` is where files are brought.
 
-    `check` is called time and again while they are, and raises when somebody asks to stop. ConfigurationError
-    for what is neither.
+    `check` is called time and again while they are, and raises when somebody asks to stop. `where` a
+    bucket is named, for messages. ConfigurationError for what is neither.
     """
     if is_bucket(data_root):
         from reconciler.members.mirror import mirror
 
-        return mirror(data_root, scratch(), check)
+        return mirror(data_root, scratch(), check, where)
     return local(data_root)
 
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from operator import attrgetter
+from datetime import datetime
 
-from reconciler.core.drift import Drift
+from reconciler.core.drift import Drift, Uncounted
 from reconciler.core.guards import vanished
 from reconciler.render.document import Document, Header, Section, Totals
 from reconciler.render.figures import Figures, counted, stamp
@@ -14,13 +14,15 @@ from reconciler.render.text import name
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """At how many addresses was looked, of how many members were compared, how many were out of sight.
+    """At how many addresses was looked, how many were out of sight.
 
-    `may_vanish`: a larger share that is gone is lost access until proven otherwise.
+    `uncounted`: why the members of how many of them were not compared; `countable_at`: when those that were
+    sent of late can be. `may_vanish`: a larger share that is gone is lost access until proven otherwise.
     """
 
     at: int
-    counted: int
+    uncounted: tuple[tuple[Uncounted, int], ...] = ()
+    countable_at: datetime | None = None
     unseen: int = 0
     may_vanish: float = 0.1
 
@@ -32,13 +34,16 @@ def drift_document(header: Header, drifts: tuple[Drift, ...], looked: Looked, fi
     sections = (Section(Kind.DRIFT, rows),) if rows else ()
     totals = Totals(tuple((one.kind, len(one.rows)) for one in sections), looked.at - differing, "", "")
     precision = figures.precision if any(drift.counts for drift in drifts) else ""
-    summary, notes = _summary(differing, looked.at), tuple(_notes(drifts, looked))
+    summary, notes = _summary(differing, looked), tuple(_notes(drifts, looked))
     return Document(header, sections, totals, summary, notes=notes, precision=precision)
 
 
-def _summary(drifted: int, looked_at: int) -> str:
-    all_of = counted(looked_at, "address", "addresses")
-    them = "it" if looked_at == 1 else "them"
+def _summary(drifted: int, looked: Looked) -> str:
+    if not looked.at:
+        reason = "No address could be looked at" if looked.unseen else "Nothing was applied yet"
+        return f"{reason}: there is nothing to compare."
+    all_of = counted(looked.at, "address", "addresses")
+    them = "it" if looked.at == 1 else "them"
     if not drifted:
         return f"No drift: {all_of} as we left {them}."
     verb = "is" if drifted == 1 else "are"
@@ -46,13 +51,11 @@ def _summary(drifted: int, looked_at: int) -> str:
 
 
 def _notes(drifts: tuple[Drift, ...], looked: Looked) -> Iterator[str]:
-    gone, unknown = (len({one.address for one in drifts if which(one)}) for which in (_GONE, _UNKNOWN))
-    if (waiting := looked.at - gone - unknown - looked.counted) > 0:
-        yield (
-            f"the members of {counted(waiting, 'address', 'addresses')} can't be compared now: something "
-            "was sent since Criteo's last computation or is on its way, or people from a lost state may be "
-            "in them"
-        )
+    for why, many in looked.uncounted:
+        again = ""
+        if why is Uncounted.RECENT and looked.countable_at:
+            again = f"; again after {stamp(looked.countable_at)}"
+        yield f"the members of {counted(many, 'address', 'addresses')} can't be compared now: {why}{again}"
     if looked.unseen:
         yield (
             f"{counted(looked.unseen, 'address', 'addresses')} could not be looked at: their account can't "
@@ -74,7 +77,6 @@ _GOES_ON = {
     True: "the next apply creates it again; `reconciler plan` shows how",
     False: "the next apply forgets it: it left the manifests; `reconciler plan` shows how",
 }
-_GONE, _UNKNOWN = attrgetter("gone"), attrgetter("unknown")
 
 
 def _row(drift: Drift, figures: Figures, *, lost: bool) -> Row:

@@ -121,6 +121,9 @@ def _remarks(target: Target, figures: Figures) -> Iterator[str]:
         yield "All values came already hashed and are sent as they are."
     if target.suppressed:
         people = figures.count(target.suppressed.count)
-        yield f"{people} identifiers are on the exclusion lists; whoever of them is held leaves first."
+        yield (
+            f"{people} identifiers are on the exclusion lists. Members among them are removed before "
+            "anybody else."
+        )
     if figures.precision:
         yield figures.precision

@@ -1,4 +1,4 @@
-"""Every address as we last knew it: members, state, what Criteo computed from it and when it is live."""
+"""Every address by what was sent: members, state, what Criteo computed from it and when it is live."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -20,6 +20,11 @@ from reconciler.render.text import name
 GATE = 0.001
 """Share of identifiers that Criteo must match before an audience can be used (0.1%, said by partners)."""
 
+_NOT_ASKED = (
+    "From what was sent; Criteo was not asked "
+    "(`--refresh` asks it, `reconciler drift {environment}` compares)."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class StatusRow:
@@ -36,22 +41,23 @@ class StatusRow:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """An environment, ready to be laid out."""
+    """An environment, ready to be laid out. `basis` says what it goes by."""
 
     environment: str
     rows: tuple[StatusRow, ...]
     precision: str = ""
+    basis: str = ""
 
 
 def status(
     environment: str,
     wanted: Iterable[Address],
     receipts: Iterable[Receipt],
-    statistics: Mapping[str, Statistics],
+    statistics: Mapping[str, Statistics] | None,
     now: datetime,
     figures: Figures,
 ) -> Status:
-    """Addresses that are wanted or known, in order. `statistics` is by segment id, and may be empty."""
+    """Addresses that are wanted or known, in order. `statistics` is by segment id; None: nobody asked."""
     known = {receipt.address: receipt for receipt in receipts}
     rows = []
     for address in sorted({*wanted, *known}):
@@ -59,8 +65,10 @@ def status(
         if receipt is None:
             rows.append(StatusRow(name(str(address)), "0", "", "never applied", "", "", ""))
         else:
-            rows.append(_row(receipt, statistics.get(receipt.current.segment_id), now, figures))
-    return Status(name(environment), tuple(rows), figures.precision if rows else "")
+            found = statistics.get(receipt.current.segment_id) if statistics else None
+            rows.append(_row(receipt, found, now, figures))
+    basis = _NOT_ASKED.format(environment=name(environment)) if known and statistics is None else ""
+    return Status(name(environment), tuple(rows), figures.precision if rows else "", basis)
 
 
 def print_status(one: Status, out: Console) -> None:
@@ -85,8 +93,9 @@ def status_lines(one: Status, out: Console) -> Iterator[Text]:
                     yield from wrapped(line, "dim", 4, out, hang=2)
     yield Text()
     yield Text(f"{counted(len(one.rows), 'address', 'addresses')}.", "bold")
-    if one.precision:
-        yield from wrapped(one.precision, "dim", 0, out)
+    for line in (one.precision, one.basis):
+        if line:
+            yield from wrapped(line, "dim", 0, out)
 
 
 def _row(receipt: Receipt, found: Statistics | None, now: datetime, figures: Figures) -> StatusRow:
@@ -119,7 +128,7 @@ def _filling(holding: Holding, figures: Figures) -> str:
         done, total = figures.count(moving.acked), figures.count(moving.size.total)
         return f"transfer in progress, {done} of {total} identifiers done"
     if holding.settled_at:
-        return f"in sync since {stamp(holding.settled_at)}"
+        return f"acknowledged by Criteo, last sent {stamp(holding.settled_at)}"
     return "created, not filled yet"
 
 

@@ -284,7 +284,11 @@ NOT_ASKED = "not reached: token, application, clock, audiences, account, retaile
         pytest.param(
             edited("environment.yaml", "root: data", "root: s3://acme/exports"),
             10,
-            ["✗ sources can't list s3://acme/exports: there is no login for it", "AWS_ACCESS_KEY_ID"],
+            [
+                "✗ sources environments/sandbox/environment.yaml",
+                "can't list s3://acme/exports: there is no login for it",
+                "AWS_ACCESS_KEY_ID",
+            ],
             id="sources that nobody may read",
         ),
     ],

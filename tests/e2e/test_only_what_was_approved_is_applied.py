@@ -229,7 +229,8 @@ def test_what_is_no_plan_is_refused(project: Project, content: str) -> None:
     (project.root / "plan.json").write_text(content)
     refused(project, says="is no plan that this version of reconciler reads")
     (project.root / "plan.json").unlink()
-    refused(project, says="there is no such file")
+    refused(project, says="the approval can't be read")
+    refused(project, says="check the path, or fetch the plan's artifact")
     os.mkfifo(project.root / "plan.json")
     refused(project, says="there is no such file")
 

@@ -100,7 +100,7 @@ def test_match_rates_are_asked_for_and_known_after_the_next_computation(tmp_path
     project.run("apply", "sandbox", "--yes")
     assert "not computed yet" in project.run("status", "sandbox", "--refresh").said
     advanced = project.run("emulator", "advance", "sandbox", "12h").said
-    assert "the emulator's clock is 12 hours further" in advanced
+    assert "the emulator's clock was moved 12 hours ahead" in advanced
     said = project.run("status", "sandbox", "--refresh").said
     assert "60%" in said
     assert "usable" in said

@@ -91,7 +91,7 @@ YAML = Group(
             edits("title: Buyers", "title:"),
             3,
             "`title` has no value",
-            "write text, or remove the key",
+            "write text",
         ),
         Case(
             "the kind is unknown",

@@ -192,7 +192,7 @@ SOURCES = Group(
             holds("email,id\n"),
             GUARDED,
             "the source holds no rows",
-            "`reconciler explain` says why rows were dropped",
+            "an empty audience is never sent: deliver its rows, or take it out of the manifests",
         ),
         Case(
             "a CSV file is not UTF-8",

@@ -8,7 +8,7 @@ from functools import partial
 from golden import plan_cases as cases
 from golden.plan_cases import GOLD, HIGH, LAPSED, NOW
 
-from reconciler.core.drift import Drift
+from reconciler.core.drift import Drift, Uncounted
 from reconciler.core.errors import ConfigurationError, Finding, RemoteError, StaleError
 from reconciler.core.events import BatchTaken, ChangeEnded, Event, Outcome, plan_made
 from reconciler.core.members import Delta
@@ -61,13 +61,15 @@ def _drift(figures: Figures) -> Document:
         Drift(GOLD.address, GOLD.name, gone="88121"),
         Drift(LAPSED.address, LAPSED.name, counts=(427_335, 12)),
     )
-    return drift_document(header, drifts, Looked(at=8, counted=6), figures)
+    return drift_document(
+        header, drifts, Looked(8, ((Uncounted.RECENT, 1),), NOW.replace(hour=12, minute=0)), figures
+    )
 
 
 def _lost(figures: Figures) -> Document:
     header = heading(Subject.DRIFT, cases.ENVIRONMENT, Head("7f3a2b1c9d", 118, "production"), NOW)
     gone = Drift(GOLD.address, GOLD.name, gone="88122"), Drift(LAPSED.address, LAPSED.name, gone="88121")
-    return drift_document(header, gone, Looked(at=4, counted=2), figures)
+    return drift_document(header, gone, Looked(at=4), figures)
 
 
 def _planned(plan: Plan, figures: Figures, subject: Subject = Subject.PLAN) -> Document:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from golden import plan_cases as cases
 
-from reconciler.core.drift import Drift, comparable, drifts, unknown_to_the_state
+from reconciler.core.drift import Drift, Uncounted, drifts, uncounted, unknown_to_the_state
 from reconciler.core.marks import mark
 from reconciler.core.members import EMPTY, NO_DELTA, SnapshotRef
 from reconciler.core.model import Desired
@@ -104,19 +104,23 @@ def test_our_own_rename_is_no_touch_of_anybody_else() -> None:
 
 
 @pytest.mark.parametrize(
-    ("holding", "now", "fits"),
+    ("holding", "now", "why"),
     [
-        (HOLDING, LEFT + timedelta(hours=3, minutes=1), True),
-        (HOLDING, LEFT + timedelta(hours=2), False),
-        (replace(HOLDING, settled_at=LEFT + timedelta(hours=2)), LEFT + timedelta(hours=4), False),
-        (replace(HOLDING, settled_at=None), LEFT + timedelta(days=1), False),
-        (replace(HOLDING, unknown_before=LEFT), LEFT + timedelta(days=1), False),
-        (replace(HOLDING, segment_id=""), LEFT + timedelta(days=1), False),
-        (replace(HOLDING, maybe=SnapshotRef("cd", 1)), LEFT + timedelta(days=1), False),
-        (replace(HOLDING, transfer=Transfer(HOLDING.base, EMPTY, NO_DELTA)), LEFT + timedelta(days=1), False),
+        (HOLDING, LEFT + timedelta(hours=3, minutes=1), None),
+        (HOLDING, LEFT + timedelta(hours=2), Uncounted.RECENT),
+        (replace(HOLDING, settled_at=LEFT + timedelta(hours=2)), LEFT + timedelta(hours=4), Uncounted.RECENT),
+        (replace(HOLDING, settled_at=None), LEFT + timedelta(days=1), Uncounted.EMPTY),
+        (replace(HOLDING, unknown_before=LEFT), LEFT + timedelta(days=1), Uncounted.UNKNOWN),
+        (replace(HOLDING, segment_id=""), LEFT + timedelta(days=1), Uncounted.UNDER_WAY),
+        (replace(HOLDING, maybe=SnapshotRef("cd", 1)), LEFT + timedelta(days=1), Uncounted.UNDER_WAY),
+        (
+            replace(HOLDING, transfer=Transfer(HOLDING.base, EMPTY, NO_DELTA)),
+            LEFT + timedelta(days=1),
+            Uncounted.UNDER_WAY,
+        ),
     ],
 )
 def test_members_are_compared_once_a_computation_has_seen_them(
-    holding: Holding, now: datetime, fits: bool
+    holding: Holding, now: datetime, why: Uncounted | None
 ) -> None:
-    assert comparable(holding, now) == fits
+    assert uncounted(holding, now) == why

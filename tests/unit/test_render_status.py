@@ -1,4 +1,4 @@
-"""Every address as we last knew it."""
+"""Every address by what was sent."""
 
 import io
 from dataclasses import replace
@@ -33,7 +33,7 @@ def row(receipt: Receipt, found: Statistics | None = None, now: datetime = NOW) 
 @pytest.mark.parametrize(
     ("receipt", "state"),
     [
-        (Receipt(A, SETTLED), "in sync since 2026-11-24 11:00 UTC"),
+        (Receipt(A, SETTLED), "acknowledged by Criteo, last sent 2026-11-24 11:00 UTC"),
         (Receipt(A, MOVING), "transfer in progress, 600 of 1,000 identifiers done"),
         (Receipt(A, Holding(KEY, "88121")), "created, not filled yet"),
         (
@@ -82,11 +82,28 @@ def test_the_gate(found: Statistics, matches: str) -> None:
 @pytest.mark.parametrize("width", [110, 50])
 def test_text(width: int) -> None:
     stream = io.StringIO()
-    one = status("production", [A, B], [Receipt(A, SETTLED)], {}, NOW, EXACT)
+    one = status("production", [A, B], [Receipt(A, SETTLED)], None, NOW, EXACT)
     print_status(one, console(stream, color=None, width=width))
     first = {
-        110: ["  offsite-email/a    412,006  in sync since 2026-11-24 11:00 UTC"],
-        50: ["  offsite-email/a    412,006", "    in sync since 2026-11-24 11:00 UTC"],
+        110: ["  offsite-email/a    412,006  acknowledged by Criteo, last sent 2026-11-24 11:00 UTC"],
+        50: [
+            "  offsite-email/a    412,006",
+            "    acknowledged by Criteo, last sent 2026-11-24",
+            "      11:00 UTC",
+        ],
+    }
+    basis = {
+        110: [
+            (
+                "From what was sent; Criteo was not asked "
+                "(`--refresh` asks it, `reconciler drift production` compares)."
+            )
+        ],
+        50: [
+            "From what was sent; Criteo was not asked",
+            "(`--refresh` asks it, `reconciler drift",
+            "production` compares).",
+        ],
     }
     assert stream.getvalue().splitlines() == [
         "Status of production",
@@ -97,6 +114,7 @@ def test_text(width: int) -> None:
         "  onsite-customer/b        0  never applied",
         "",
         "2 addresses.",
+        *basis[width],
     ]
 
 
@@ -123,6 +141,11 @@ def test_who_reads_rounded_counts_is_told() -> None:
     stream = io.StringIO()
     print_status(status("production", [A], [], {}, NOW, ROUNDED), console(stream, color=None))
     assert stream.getvalue().endswith("Counts are rounded to 10; exact ones are shown at a terminal.\n")
+
+
+def test_who_asked_criteo_is_not_told_otherwise() -> None:
+    assert status("production", [A], [Receipt(A, SETTLED)], {}, NOW, EXACT).basis == ""
+    assert status("production", [A], [], None, NOW, EXACT).basis == ""
 
 
 def test_an_empty_environment() -> None:

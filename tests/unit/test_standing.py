@@ -231,7 +231,7 @@ def test_a_name_that_a_forgotten_segment_bears_is_not_taken_from_it(world):
     world.wishes[other], world.people["others"] = Wish("Buyers"), frozenset("z")
     [blocked] = world.plan().blocked
     assert "which this tool made for offsite/buyers" in blocked.finding.problem
-    assert "change the title" in blocked.finding.remedy
+    assert "keep its `name:` (the title may change freely)" in blocked.finding.remedy
 
 
 def test_a_guard_blocks_its_address_and_the_rest_of_the_plan_is_still_shown(world):
@@ -351,7 +351,7 @@ def test_a_name_that_an_unanswered_create_may_take_is_not_given_away(world):
     world.wishes[ADDRESS], world.wishes[other] = Wish("Others"), Wish("Elsewhere")
     [blocked] = world.plan().blocked
     assert (
-        "'Others' may still be taken by an unanswered request for offsite/others" in blocked.finding.problem
+        "“Others” may still be taken by an unanswered request for offsite/others" in blocked.finding.problem
     )
     world.clock.advance(world.quiet.total_seconds())
     world.run()
