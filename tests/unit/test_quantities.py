@@ -16,6 +16,7 @@ from reconciler.core.quantities import (
     rounded,
     share_of,
     shown,
+    told_share,
 )
 from reconciler.manifests.inventory import share
 
@@ -36,11 +37,15 @@ def test_what_reads_the_same_lies_between_its_bounds(number: int) -> None:
 )
 def test_a_share_of_few_people_is_not_told(part: int, whole: int, told: float | None) -> None:
     assert share_of(part, whole) == told
+    assert (told_share(part, whole) == "") == (told is None)
 
 
 def test_at_a_terminal_every_share_is_told() -> None:
     assert share_of(1, 40, step=1) == 0.025
     assert share_of(0, 0, step=1) is None
+    assert told_share(1, 40, step=1, sign="+") == "+2.5%"
+    assert told_share(110, 440, sign="+") == "about +25%"
+    assert told_share(1_100, 4_400) == "25%"
 
 
 @given(st.integers(1, 10**6), st.integers(1, 10**6))
