@@ -59,7 +59,7 @@ torture: $(READY)  ## long runs: histories, kills of real processes, two runs th
 	CONTEND=600 $(BIN)/python -m pytest -q -s tests/e2e/test_two_runs_contend.py
 
 coverage: $(READY)  ## 100 % of the core's branches
-	HISTORIES=1000 $(BIN)/coverage run -m pytest -q $(CORE_TESTS)
+	HISTORIES=300 REBUILDS=100 $(BIN)/coverage run -m pytest -q $(CORE_TESTS)
 	$(BIN)/coverage report
 
 lint: $(READY)
