@@ -12,7 +12,7 @@ ReconcilerError (1: a bug, if it is ever raised bare)
 ├── RemoteError (9)          Criteo failed, and nothing was written
 │   ├── RejectedError        a definite no: the call did not happen
 │   └── OutcomeUnknownError  no answer that can be trusted: the call may have happened
-├── StorageError (10)        state or disk
+├── StorageError (10)        state, disk, or a bucket of sources
 │   └── DamagedError         what was kept is gone, or not what it was
 └── CancelledError (130)     a signal or the keyboard asked to stop
 """
