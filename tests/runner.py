@@ -73,6 +73,12 @@ class Runner:
         self.jobs += 1
         checkout = self.root / f"job-{self.jobs}"
         self.team.checkout(checkout, commit)
+        return self.run_in(checkout, workflow, job, commit, event, **results)
+
+    def run_in(
+        self, checkout: Path, workflow: str, job: str, commit: str, event: Mapping[str, Any], **results: str
+    ) -> Ended:
+        """The same in a checkout that is there, as on a runner of one's own."""
         described = yaml.safe_load((checkout / ".github/workflows" / workflow).read_text())["jobs"][job]
         needs = {name: {"result": result} for name, result in results.items()}
         contexts = self._contexts(commit, event)

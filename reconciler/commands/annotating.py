@@ -13,6 +13,7 @@ from reconciler.core.plan import Blocked
 from reconciler.failures import known
 from reconciler.manifests import find_root
 from reconciler.render.annotations import annotations
+from reconciler.render.document import Document
 from reconciler.settings import repository_on_github
 
 
@@ -37,6 +38,19 @@ def at_their_manifests(blocked: Iterable[Blocked], segments: Iterable[SegmentSpe
             one.finding, where=places.get(one.address, ""), problem=f"{one.address}: {one.finding.problem}"
         )
         for one in blocked
+    )
+
+
+def drifted(document: Document, segments: Iterable[SegmentSpec]) -> tuple[Finding, ...]:
+    """Each address that was changed outside reconciler, where it is written."""
+    places = {str(spec.address): str(spec.place) for spec in segments}
+    return tuple(
+        Finding(
+            places.get(row.address, ""),
+            f"{row.address}: changed outside reconciler",
+            "\n".join(line.text for line in row.lines),
+        )
+        for row in document.rows
     )
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from reconciler.commands.annotating import annotate, drifted
 from reconciler.commands.options import (
     EMULATE,
     ENVIRONMENT,
@@ -60,4 +61,5 @@ def command(stop: object, /, environment: str, **flags: Any) -> int:
         page.document = drift_document(header, found.drifts, looked, ROUNDED)
         if not flags["as_json"]:
             print_plan(drift_document(header, found.drifts, looked, shown.figures), shown.out)
+        annotate(drifted(page.document, space.desired.segments), settings.directory)
     return DRIFT if found.drifts else 0

@@ -1,0 +1,187 @@
+"""The daily schedule reports what somebody changed at Criteo, although the audiences change every day.
+
+The steps are taken from the files that `init` writes. The emulator's clock moves from day to day.
+"""
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+from command_line import REPOSITORY, surroundings
+from runner import SHELL, Runner
+from team import ENVIRONMENT, Team
+
+from reconciler.emulator import Emulator
+from reconciler.emulator.mount import transport
+
+HANDS = 100
+JOBS = ".gitlab/reconciler/reconciler.gitlab-ci.yml"
+COMPARED = "No drift: 1 address as we left it."
+
+
+@dataclass(frozen=True)
+class Day:
+    """How the schedule ended, the text of its drift report, and of what it applied."""
+
+    failed: bool
+    said: str
+    drift: str
+    result: str
+
+
+@dataclass
+class Schedule:
+    """One environment on an emulator, in one checkout, and one audience that changes every day."""
+
+    team: Team
+    system: str
+    run: Callable[[], tuple[bool, str]]
+    day: int = 0
+
+    def begin(self) -> None:
+        self.people()
+        self.reconciler("apply", "production", "--yes")
+
+    def next_day(self, hours: int = 24) -> Day:
+        self.reconciler("emulator", "advance", "production", f"{hours}h")
+        self.day += 1
+        self.people()
+        failed, said = self.run()
+        drift, result = (self.team.work / name for name in ("drift.md", "result.md"))
+        return Day(failed, said, drift.read_text(), result.read_text())
+
+    def people(self) -> None:
+        self.team.people(*range(20 * self.day, 1000 + 25 * self.day))
+
+    @property
+    def wanted(self) -> int:
+        return 1000 + 5 * self.day
+
+    def remove_by_hand(self) -> None:
+        """Somebody else takes people out who are to stay."""
+        [held] = self.segments()
+        with self.emulator() as emulator:
+            everybody = emulator.members(held)
+            given = emulator.credentials
+            some = sorted(everybody)[:HANDS]
+            with httpx.Client(base_url="https://api.criteo.com", transport=transport(emulator.app)) as http:
+                pair = {"client_id": given.client_id, "client_secret": given.client_secret}
+                token = http.post("/oauth2/token", data={"grant_type": "client_credentials", **pair}).json()
+                http.post(
+                    f"/2026-07/retail-media/audience-segments/{held}/contact-list/add-remove",
+                    json={"data": {"attributes": {"operation": "remove", "identifiers": some}}},
+                    headers={"authorization": f"Bearer {token['access_token']}"},
+                ).raise_for_status()
+            assert len(emulator.members(held)) == len(everybody) - HANDS
+
+    def segments(self) -> list[str]:
+        with self.emulator() as emulator:
+            return [one.id for one in emulator.segments()]
+
+    def emulator(self) -> Emulator:
+        return Emulator.open(self.team.work / ".reconciler/emulator/production.sqlite")
+
+    def reconciler(self, *arguments: str) -> None:
+        command = [self.team.programs / "reconciler", *arguments]
+        environ = surroundings(PYTHONPATH=str(REPOSITORY))
+        done = subprocess.run(
+            command, cwd=self.team.work, env=environ, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+
+
+def on_github(root: Path, team: Team) -> tuple[bool, str]:
+    runner = Runner(root, team, {"secrets": team.secrets, "vars": {"RECONCILER_ENVIRONMENTS": "[]"}})
+    event = {"event_name": "schedule", "event": {}}
+    ended = runner.run_in(team.work, "reconciler-refresh.yml", "refresh", "main", event)
+    return ended.result == "failure", "".join(step.said for step in ended.steps.values())
+
+
+def on_gitlab(_: Path, team: Team) -> tuple[bool, str]:
+    """Stage by stage; after a failure only what runs always."""
+    described = yaml.safe_load((team.work / JOBS).read_text())
+    failed, said = False, ""
+    for stage in described["stages"]:
+        went_well = not failed
+        for job, rule in scheduled(described, stage):
+            if went_well or rule.get("when") == "always":
+                ended = shell(job["script"], team)
+                failed, said = failed or ended.returncode != 0, said + ended.stdout
+    return failed, said
+
+
+def scheduled(described: dict[str, Any], stage: str) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    for job in described.values():
+        if isinstance(job, dict) and job.get("stage") == stage:
+            for rule in job["rules"]:
+                if rule["if"] == '$CI_PIPELINE_SOURCE == "schedule"':
+                    yield job, rule
+
+
+def shell(script: list[str], team: Team) -> subprocess.CompletedProcess[str]:
+    path = f"{team.programs}:{os.environ['PATH']}"
+    environ = surroundings(CI="true", ENVIRONMENT="production", PATH=path, PYTHONPATH=str(REPOSITORY))
+    return subprocess.run(
+        [*SHELL, "-c", "\n".join(script)],
+        cwd=team.work,
+        env=environ,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+SYSTEMS = {"github": on_github, "gitlab": on_gitlab}
+
+
+@pytest.fixture(params=SYSTEMS)
+def schedule(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Schedule]:
+    with Team.working(tmp_path, request.param) as team:
+        environment = team.work / "environments/production/environment.yaml"
+        environment.write_text(ENVIRONMENT.format(endpoint="emulator", shared=team.shared))
+        (team.work / "environments/production/audiences/lapsed-90d.yaml").unlink()
+        team.audience("everybody")
+        team.commit("One audience, on an emulator")
+
+        def run() -> tuple[bool, str]:
+            numbered = tmp_path / f"day-{len(list(tmp_path.glob('day-*')))}"
+            numbered.mkdir()
+            return SYSTEMS[request.param](numbered, team)
+
+        schedule = Schedule(team, request.param, run)
+        schedule.begin()
+        yield schedule
+
+
+def test_what_somebody_changed_on_the_second_day_is_named_on_the_third(schedule: Schedule):
+    first = schedule.next_day()
+    assert COMPARED in first.drift, first.drift
+    assert "be compared" not in first.drift
+    second = schedule.next_day()
+    assert COMPARED in second.drift, second.drift
+    assert not first.failed, first.said
+    assert not second.failed, second.said
+
+    schedule.reconciler("emulator", "advance", "production", "8h")
+    schedule.remove_by_hand()
+    third = schedule.next_day(hours=16)
+
+    assert third.failed
+    assert "offsite-email/everybody" in third.drift
+    assert "Criteo took 1,010 identifiers from us and counts 910" in third.said
+    place = "file=environments/production/audiences/everybody.yaml,line=4,col=16"
+    annotation = f"::error {place},title=offsite-email/everybody%3A changed outside reconciler::"
+    assert (annotation in third.said) is (schedule.system == "github"), third.said
+    assert "Applied on production" in " ".join(third.result.split()), third.result
+    [held] = schedule.segments()
+    with schedule.emulator() as emulator:
+        assert schedule.wanted - HANDS <= len(emulator.members(held)) < schedule.wanted
