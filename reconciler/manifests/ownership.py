@@ -1,4 +1,4 @@
-"""Which files only administrators may change: what `access` reserves, and what says how Criteo is reached.
+"""Which files the admins own in CODEOWNERS: what `access` reserves, and what says how Criteo is reached.
 
 All are named from the root of the repository, as CODEOWNERS does; the project may be a folder in it.
 """

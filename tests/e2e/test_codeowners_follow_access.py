@@ -1,4 +1,4 @@
-"""Whoever may not send to a destination may not change what is sent there without its admins."""
+"""What is sent to a reserved destination belongs to its admins in CODEOWNERS: they review changes of it."""
 
 import pytest
 from command_line import AUDIENCE, REPOSITORY, Project
