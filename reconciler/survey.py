@@ -10,6 +10,7 @@ from reconciler.core.errors import RejectedError
 from reconciler.core.model import Address, Desired
 from reconciler.core.ports import Clock, Head, SegmentReader
 from reconciler.core.receipt import Holding, Receipt
+from reconciler.core.rejections import Rejection, rejections
 from reconciler.core.remote import Segment, Statistics
 from reconciler.observe import Known, listed, reachable
 
@@ -20,6 +21,7 @@ class Survey:
 
     `uncounted`: why the members of how many of them were not compared; `countable_at`: by then Criteo has
     computed what was sent of late. `unseen` are in accounts that can't be listed.
+    `rejected`: of whose identifiers Criteo rejected too many.
     """
 
     head: Head | None
@@ -29,6 +31,7 @@ class Survey:
     countable_at: datetime | None
     unseen: int
     made_at: datetime
+    rejected: tuple[tuple[Address, Rejection], ...]
 
     def knowing(self, receipts: Iterable[Receipt]) -> "Survey":
         """The same, if the state has come to know of more since."""
@@ -63,7 +66,10 @@ def survey(
     countable_at = max((seen_at(one) for one in recent if one), default=None)
     told = tuple((one, why[one]) for one in Uncounted if one in why)
     looked_at = len({*seen, *(one.address for one in found)})
-    return Survey(state.head, found, looked_at, told, countable_at, len(receipts) - len(seen), now)
+    wanted = (spec for spec in desired.segments if spec.address in only)
+    rejected = tuple((spec.address, one) for spec, one in rejections(wanted, receipts))
+    unseen = len(receipts) - len(seen)
+    return Survey(state.head, found, looked_at, told, countable_at, unseen, now, rejected)
 
 
 def _why(holding: Holding, statistics: Mapping[str, Statistics], now: datetime) -> Uncounted | None:

@@ -4,7 +4,13 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from reconciler.core.errors import AuthenticationError, OutcomeUnknownError, ReconcilerError, RemoteError
+from reconciler.core.errors import (
+    AuthenticationError,
+    InvalidIdentifiersError,
+    OutcomeUnknownError,
+    ReconcilerError,
+    RemoteError,
+)
 from reconciler.core.events import BatchTaken, ChangeEnded, Event, Outcome, SegmentCreated, SegmentPatched
 from reconciler.core.model import Address, Api
 from reconciler.core.plan import Slot
@@ -13,6 +19,9 @@ from reconciler.core.receipt import Holding, Receipt
 
 REMOTE_FAILURES = (RemoteError, AuthenticationError)
 """Failures of Criteo that end one address; every other error ends the run."""
+
+FAILURES = (*REMOTE_FAILURES, InvalidIdentifiersError)
+"""These, and the one that leaves nothing in doubt: all calls of the address were answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,5 +114,7 @@ class Ledger:
         if error is not None:
             self.errors[address] = error
             self.wrote = self.wrote or isinstance(error, OutcomeUnknownError)
-        problem, remedy = (error.problem, error.remedy) if error else ("", "")
-        self._tools.emit(ChangeEnded(address, outcome, problem, remedy))
+        ended = ChangeEnded(address, outcome)
+        if error is not None:
+            ended = ChangeEnded(address, outcome, error.problem, error.remedy, error.resumable)
+        self._tools.emit(ended)

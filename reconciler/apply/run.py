@@ -4,14 +4,23 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import assert_never
 
-from reconciler.apply.ledger import REMOTE_FAILURES, Ledger, Tools
+from reconciler.apply.ledger import FAILURES, Ledger, Tools
 from reconciler.apply.prelude import patch, run_prelude
 from reconciler.apply.transfer import send_members
 from reconciler.core.errors import CancelledError, ReconcilerError, RefusedError, StorageError
 from reconciler.core.events import Outcome
 from reconciler.core.model import Address
-from reconciler.core.plan import Forget, PatchSegment, Plan, PromoteSuccessor, Sending, address_of
-from reconciler.core.receipt import Receipt, Retired
+from reconciler.core.plan import (
+    Forget,
+    PatchSegment,
+    Plan,
+    PromoteSuccessor,
+    Replace,
+    Sending,
+    address_of,
+)
+from reconciler.core.receipt import Holding, Receipt, Retired
+from reconciler.core.rejections import failure
 
 Job = Callable[[], None]
 RunJobs = Callable[[Sequence[Job]], None]
@@ -102,7 +111,7 @@ def _job(tools: Tools, ledger: Ledger, change: Sending) -> Job:
         tools.clock.check()
         try:
             _complete(tools, ledger, change)
-        except REMOTE_FAILURES as error:
+        except FAILURES as error:
             ledger.end(address, Outcome.FAILED, error)
         except (CancelledError, StorageError):
             ledger.end(address, Outcome.STOPPED)
@@ -117,6 +126,8 @@ def _complete(tools: Tools, ledger: Ledger, change: Sending) -> None:
     address = change.spec.address
     if change.steps.transfer is not None:
         send_members(tools, ledger, change, change.steps.transfer)
+    if isinstance(change, Replace):
+        _check_accepted(ledger.holding(address, "successor"), change)
     for step in change.steps.finish:
         match step:
             case PatchSegment():
@@ -129,6 +140,13 @@ def _complete(tools: Tools, ledger: Ledger, change: Sending) -> None:
                 assert_never(step)
     receipt = ledger.receipt(address)
     ledger.write(replace(receipt, definition=change.spec.definition, forgotten_at=None))
+    _check_accepted(receipt.current, change)
+
+
+def _check_accepted(holding: Holding, change: Sending) -> None:
+    """Raise if Criteo rejected too many identifiers. A replacement is checked before it takes over."""
+    if error := failure(holding, change.spec):
+        raise error
 
 
 def _promote(tools: Tools, ledger: Ledger, address: Address, step: PromoteSuccessor) -> None:

@@ -7,6 +7,7 @@ from reconciler.core.events import BatchTaken, TransferStarted
 from reconciler.core.members import Batch
 from reconciler.core.plan import Sending, SendMembers
 from reconciler.core.receipt import Holding
+from reconciler.core.rejections import failure, nothing_accepted
 
 
 def send_members(tools: Tools, ledger: Ledger, change: Sending, step: SendMembers) -> None:
@@ -27,7 +28,16 @@ def send_members(tools: Tools, ledger: Ledger, change: Sending, step: SendMember
         holding, rejected = _sent(tools, ledger, change, step, holding, batch)
         count = batch.end - batch.start
         ledger.took(BatchTaken(address, batch.operation, count, rejected, batch.end, total))
+        _stop_in_vain(ledger, change, step, holding)
     ledger.put(address, slot, knowledge.settle(holding, tools.clock.now()))
+
+
+def _stop_in_vain(ledger: Ledger, change: Sending, step: SendMembers, holding: Holding) -> None:
+    """Nobody else is sent in a form that Criteo rejects, as far as all who were sent tell."""
+    if nothing_accepted(holding, change.spec.audience.guards.max_invalid):
+        ledger.put(change.spec.address, step.slot, holding)
+        if error := failure(holding, change.spec):
+            raise error
 
 
 def _begun(tools: Tools, holding: Holding, step: SendMembers) -> Holding:

@@ -57,7 +57,9 @@ def command(stop: object, /, environment: str, **flags: Any) -> int:
             found = found.knowing(reader.receipts())
         header = heading(Subject.DRIFT, space.desired.environment, found.head, found.made_at)
         limit = space.desired.environment.guards.max_vanished
-        looked = Looked(found.looked_at, found.uncounted, found.countable_at, found.unseen, limit)
+        looked = Looked(
+            found.looked_at, found.uncounted, found.countable_at, found.unseen, limit, found.rejected
+        )
         page.document = drift_document(header, found.drifts, looked, ROUNDED)
         if not flags["as_json"]:
             print_plan(drift_document(header, found.drifts, looked, shown.figures), shown.out)

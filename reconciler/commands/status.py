@@ -47,9 +47,10 @@ def command(stop: object, /, environment: str, refresh: bool, **flags: Any) -> N
         receipts = [one for one in known if one.address in wanted]
         with shown.progress:
             statistics = _statistics(space.reader_of, receipts) if refresh else None
-        print_status(
-            status(environment, wanted, receipts, statistics, space.clock.now(), shown.figures), shown.out
-        )
+        specs = space.desired.segments
+        limits = {spec.address: spec.audience.guards.max_invalid for spec in specs}
+        found = status(environment, wanted, receipts, statistics, limits, space.clock.now(), shown.figures)
+        print_status(found, shown.out)
 
 
 def _statistics(

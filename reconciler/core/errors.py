@@ -9,6 +9,7 @@ ReconcilerError (1: a bug, if it is ever raised bare)
 ├── StaleError (6)           a plan or an approval that does not hold any more
 ├── LockedError (7)          another run holds this environment
 ├── PartlyAppliedError (8)   some changes are applied; running again resumes
+│   └── InvalidIdentifiersError   Criteo took the calls and rejected too many of the identifiers in them
 ├── RemoteError (9)          Criteo failed, and nothing was written
 │   ├── RejectedError        a definite no: the call did not happen
 │   └── OutcomeUnknownError  no answer that can be trusted: the call may have happened
@@ -39,6 +40,8 @@ class ReconcilerError(Exception):
     """The root: carries findings, prints them all, owns an exit code."""
 
     exit_code = 1
+    resumable = True
+    """Whether the same command may do better when it is run again."""
 
     def __init__(self, problem: str, *, remedy: str = "", findings: Sequence[Finding] = ()) -> None:
         super().__init__(problem)
@@ -95,6 +98,12 @@ class PartlyAppliedError(ReconcilerError):
     """Some changes are applied and some are not; running again resumes."""
 
     exit_code = 8
+
+
+class InvalidIdentifiersError(PartlyAppliedError):
+    """Criteo took the calls and rejected too many of the identifiers. Only a changed list helps."""
+
+    resumable = False
 
 
 class RemoteError(ReconcilerError):

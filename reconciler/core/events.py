@@ -118,10 +118,13 @@ class BatchTaken:
 
 @dataclass(frozen=True, slots=True)
 class ChangeEnded:
+    """`resumable`: of a failure, whether the same command may do better when it is run again."""
+
     address: Address
     outcome: Outcome
     problem: str = ""
     remedy: str = ""
+    resumable: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from reconciler.core.plan import (
     address_of,
 )
 from reconciler.core.quantities import percent_set, percent_up
+from reconciler.core.rejections import holds_nobody, rejections, standstill
 from reconciler.core.remote import Segment
 from reconciler.core.schedule import cost
 from reconciler.core.standing import Sight, change_for, named_by
@@ -47,6 +48,7 @@ def plan(desired: Desired, observed: Observed, only: Container[Address]) -> Plan
         *(Blocked(address, one) for address, one in decided.items() if isinstance(one, Finding)),
         *taken,
         *_guarded(wanted, observed),
+        *_rejected_so_far(wanted, observed),
         *_stopped_feeds((spec for spec in specs.values() if decided[spec.address] is None), observed),
     )
     stopped = {one.address for one in blocked}
@@ -69,6 +71,7 @@ def plan(desired: Desired, observed: Observed, only: Container[Address]) -> Plan
             *_empty_lists(specs.values(), observed),
             *_left(desired, observed),
             *_unknown(desired, observed),
+            *_rejected(specs.values(), observed),
         ),
         problems=tuple(_lost_access(desired, observed, segments)),
         held=tuple(
@@ -138,6 +141,12 @@ def _guarded(changes: Iterable[Sending], observed: Observed) -> Iterator[Blocked
             yield Blocked(change.spec.address, finding)
 
 
+def _rejected_so_far(changes: Iterable[Sending], observed: Observed) -> Iterator[Blocked]:
+    for change in changes:
+        if finding := standstill(change, observed.receipts.get(change.spec.address)):
+            yield Blocked(change.spec.address, finding)
+
+
 def _lenient(
     changes: Iterable[Sending], desired: Desired, observed: Observed
 ) -> Mapping[Address, tuple[str, ...]]:
@@ -173,7 +182,7 @@ def _stopped_feeds(unchanged: Iterable[SegmentSpec], observed: Observed) -> Iter
 def _question(change: Sending, observed: Observed) -> Question:
     receipt = observed.receipts.get(change.spec.address)
     fresh = isinstance(change, Create | Replace)
-    settled = receipt.current.settled if receipt else None
+    settled = receipt.current.settled if receipt and not holds_nobody(receipt.current) else None
     return Question(change.spec, change.members, settled, fresh, observed.now)
 
 
@@ -259,6 +268,15 @@ def _unknown(desired: Desired, observed: Observed) -> Iterator[str]:
             f"nobody, and can't be removed. `reconciler state rebuild {desired.environment.name} --replace` "
             f"makes the next apply put new segments in their place"
         )
+
+
+def _rejected(specs: Iterable[SegmentSpec], observed: Observed) -> Iterator[str]:
+    """Nothing is sent again for it, so only this says it until a changed list is accepted."""
+    found = list(rejections(specs, observed.receipts))
+    for spec, one in found[:NAMED]:
+        yield f"{spec.address}: {one.problem}; a corrected list is sent as usual"
+    if len(found) > NAMED:
+        yield f"Criteo rejected more than maxInvalid allows at {len(found) - NAMED} more addresses"
 
 
 def _named(addresses: Collection[Address]) -> str:

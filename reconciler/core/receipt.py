@@ -71,8 +71,9 @@ class Holding:
 
     `segment_id` is "" while the create is only an intent. `settled` is the size at the last
     completed transfer, None before the first. `rejected` counts identifiers in `base` that Criteo
-    called invalid. A member call without an answer may land until `quiet_until`; `renames` are the
-    calls on the name or the description that may. `unknown_before`: the state was lost then, and
+    called invalid: at least so many, as those removed from `maybe` are taken off it too. A member call
+    without an answer may land until `quiet_until`; `renames` are the calls on the name or the description
+    that may. `unknown_before`: the state was lost then, and
     whoever was sent before may be held as well, known to nobody. `patched_at`: the last call on the name
     or the description that was answered left then.
     """
@@ -303,7 +304,8 @@ def collapse(holding: Holding, base: SnapshotRef, maybe: SnapshotRef) -> Holding
 
     `base` and `maybe` come from the engine's `collapse`.
     """
-    return replace(holding, base=base, maybe=maybe, transfer=None, quiet_until=None)
+    rejected = min(holding.rejected, base.count)
+    return replace(holding, base=base, maybe=maybe, transfer=None, quiet_until=None, rejected=rejected)
 
 
 def remaining(transfer: Transfer | None) -> Delta:

@@ -6,6 +6,8 @@ from datetime import datetime
 
 from reconciler.core.drift import Drift, Uncounted
 from reconciler.core.guards import vanished
+from reconciler.core.model import Address
+from reconciler.core.rejections import Rejection
 from reconciler.render.document import Document, Header, Section, Totals
 from reconciler.render.figures import Figures, counted, stamp
 from reconciler.render.rows import Kind, Line, Members, Row, Tone, attribute
@@ -18,6 +20,7 @@ class Looked:
 
     `uncounted`: why the members of how many of them were not compared; `countable_at`: when those that were
     sent of late can be. `may_vanish`: a larger share that is gone is lost access until proven otherwise.
+    `rejected`: of whose identifiers Criteo rejected too many.
     """
 
     at: int
@@ -25,6 +28,7 @@ class Looked:
     countable_at: datetime | None = None
     unseen: int = 0
     may_vanish: float = 0.1
+    rejected: tuple[tuple[Address, Rejection], ...] = ()
 
 
 def drift_document(header: Header, drifts: tuple[Drift, ...], looked: Looked, figures: Figures) -> Document:
@@ -51,6 +55,8 @@ def _summary(drifted: int, looked: Looked) -> str:
 
 
 def _notes(drifts: tuple[Drift, ...], looked: Looked) -> Iterator[str]:
+    for address, one in looked.rejected:
+        yield f"{name(str(address))}: {one.problem}"
     for why, many in looked.uncounted:
         again = ""
         if why is Uncounted.RECENT and looked.countable_at:

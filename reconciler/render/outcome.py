@@ -109,13 +109,14 @@ def apply_report(
 ) -> ApplyReport:
     """What an apply did. "Applied" is only ever said of changes that were carried out in full."""
     counts, work = tally.counts, tally.work
-    unfinished = counts.failed + counts.stopped + counts.not_attempted
+    failed = tally.ended(Outcome.FAILED)
+    unfinished = counts.stopped or counts.not_attempted or any(one.resumable for one in failed)
     return ApplyReport(
         counts=counts,
         headline=_headline(name(environment), counts, elapsed),
         members=_members(work, figures),
         live=_live(ended_at) if work.batches else "",
-        failures=tuple(map(_failure, tally.ended(Outcome.FAILED))),
+        failures=tuple(map(_failure, failed)),
         stopped=tuple(name(str(one.address)) for one in tally.ended(Outcome.STOPPED)),
         not_attempted=tuple(name(str(one.address)) for one in tally.ended(Outcome.NOT_ATTEMPTED)),
         next_step="run the same command again: it goes on where it stopped" if unfinished else "",

@@ -10,6 +10,7 @@ from rich.text import Text
 from reconciler.core.model import Address
 from reconciler.core.quantities import percent, percent_set
 from reconciler.core.receipt import Holding, Receipt
+from reconciler.core.rejections import rejection
 from reconciler.core.remote import Statistics
 from reconciler.core.schedule import TO_CAMPAIGNS, next_computation
 from reconciler.render.columns import GAP, left, right, widths
@@ -54,10 +55,14 @@ def status(
     wanted: Iterable[Address],
     receipts: Iterable[Receipt],
     statistics: Mapping[str, Statistics] | None,
+    limits: Mapping[Address, float],
     now: datetime,
     figures: Figures,
 ) -> Status:
-    """Addresses that are wanted or known, in order. `statistics` is by segment id; None: nobody asked."""
+    """Addresses that are wanted or known, in order. `statistics` is by segment id; None: nobody asked.
+
+    `limits`: the share that Criteo may reject (maxInvalid), of addresses in the manifests.
+    """
     known = {receipt.address: receipt for receipt in receipts}
     rows = []
     for address in sorted({*wanted, *known}):
@@ -66,7 +71,7 @@ def status(
             rows.append(StatusRow(name(str(address)), "0", "", "never applied", "", "", ""))
         else:
             found = statistics.get(receipt.current.segment_id) if statistics else None
-            rows.append(_row(receipt, found, now, figures))
+            rows.append(_row(receipt, found, limits.get(address), now, figures))
     basis = _NOT_ASKED.format(environment=name(environment)) if known and statistics is None else ""
     return Status(name(environment), tuple(rows), figures.precision if rows else "", basis)
 
@@ -98,13 +103,24 @@ def status_lines(one: Status, out: Console) -> Iterator[Text]:
             yield from wrapped(line, "dim", 0, out)
 
 
-def _row(receipt: Receipt, found: Statistics | None, now: datetime, figures: Figures) -> StatusRow:
+def _rejected(holding: Holding, limit: float | None, figures: Figures) -> str:
+    beyond = rejection(holding, limit) if limit is not None else None
+    if beyond:
+        return (
+            f"{figures.count(beyond.rejected)} of {figures.count(beyond.sent)} identifiers rejected by "
+            f"Criteo as invalid, where {percent_set(beyond.limit)} is the limit (maxInvalid)"
+        )
+    return f"{figures.count(holding.rejected)} rejected by Criteo" if holding.rejected else ""
+
+
+def _row(
+    receipt: Receipt, found: Statistics | None, limit: float | None, now: datetime, figures: Figures
+) -> StatusRow:
     current = receipt.current
-    rejected = f"{figures.count(current.rejected)} rejected by Criteo" if current.rejected else ""
     return StatusRow(
         address=name(str(receipt.address)),
         members=figures.count(current.settled or 0),
-        rejected=rejected,
+        rejected=_rejected(current, limit, figures),
         state=_state(receipt, figures),
         settled_at=stamp(current.settled_at) if current.settled_at else "",
         live=_live(current.settled_at, now) if current.settled_at else "",

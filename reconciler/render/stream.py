@@ -160,6 +160,7 @@ def _of_change(event: SegmentCreated | SegmentPatched | ChangeEnded) -> Fields:
                 "outcome": event.outcome.value,
                 "problem": sentence(event.problem),
                 "remedy": sentence(event.remedy),
+                "resumable": event.resumable,
             }
         case _:
             assert_never(event)

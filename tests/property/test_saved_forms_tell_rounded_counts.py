@@ -133,6 +133,7 @@ def _forms(people: People, guards: Guards) -> Iterator[str]:
             [],
             [Receipt(cases.LAPSED.address, holding)],
             {"1": told},
+            {},
             cases.NOW,
             ROUNDED,
         ),

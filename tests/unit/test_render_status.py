@@ -26,7 +26,7 @@ MOVING = replace(SETTLED, transfer=Transfer(BASE, EMPTY, Delta(0, 1_000, 0), ack
 
 def row(receipt: Receipt, found: Statistics | None = None, now: datetime = NOW) -> StatusRow:
     statistics = {receipt.current.segment_id: found} if found else {}
-    [only] = status("production", [A], [receipt], statistics, now, EXACT).rows
+    [only] = status("production", [A], [receipt], statistics, {}, now, EXACT).rows
     return only
 
 
@@ -82,7 +82,7 @@ def test_the_gate(found: Statistics, matches: str) -> None:
 @pytest.mark.parametrize("width", [110, 50])
 def test_text(width: int) -> None:
     stream = io.StringIO()
-    one = status("production", [A, B], [Receipt(A, SETTLED)], None, NOW, EXACT)
+    one = status("production", [A, B], [Receipt(A, SETTLED)], None, {}, NOW, EXACT)
     print_status(one, console(stream, color=None, width=width))
     first = {
         110: ["  offsite-email/a    412,006  acknowledged by Criteo, last sent 2026-11-24 11:00 UTC"],
@@ -133,22 +133,44 @@ def test_text(width: int) -> None:
     ],
 )
 def test_a_match_rate_counts_no_people_that_are_rounded(found: Statistics, matches: str) -> None:
-    [one] = status("production", [A], [Receipt(A, SETTLED)], {SETTLED.segment_id: found}, NOW, ROUNDED).rows
+    [one] = status(
+        "production", [A], [Receipt(A, SETTLED)], {SETTLED.segment_id: found}, {}, NOW, ROUNDED
+    ).rows
     assert one.matches == matches
 
 
 def test_who_reads_rounded_counts_is_told() -> None:
     stream = io.StringIO()
-    print_status(status("production", [A], [], {}, NOW, ROUNDED), console(stream, color=None))
+    print_status(status("production", [A], [], {}, {}, NOW, ROUNDED), console(stream, color=None))
     assert stream.getvalue().endswith("Counts are rounded to 10; exact ones are shown at a terminal.\n")
 
 
 def test_who_asked_criteo_is_not_told_otherwise() -> None:
-    assert status("production", [A], [Receipt(A, SETTLED)], {}, NOW, EXACT).basis == ""
-    assert status("production", [A], [], None, NOW, EXACT).basis == ""
+    assert status("production", [A], [Receipt(A, SETTLED)], {}, {}, NOW, EXACT).basis == ""
+    assert status("production", [A], [], None, {}, NOW, EXACT).basis == ""
 
 
 def test_an_empty_environment() -> None:
     stream = io.StringIO()
-    print_status(status("production", [], [], {}, NOW, EXACT), console(stream, color=None))
+    print_status(status("production", [], [], {}, {}, NOW, EXACT), console(stream, color=None))
     assert stream.getvalue() == "Status of production\n\n0 addresses.\n"
+
+
+@pytest.mark.parametrize(
+    ("rejected", "limits", "said"),
+    [
+        (5, {A: 0.1}, "5 rejected by Criteo"),
+        (170, {}, "170 rejected by Criteo"),
+        (
+            170,
+            {A: 0.1},
+            "170 of 170 identifiers rejected by Criteo as invalid, where 10% is the limit (maxInvalid)",
+        ),
+    ],
+)
+def test_a_share_of_rejected_identifiers_beyond_the_limit_is_reported(
+    rejected: int, limits: dict[Address, float], said: str
+) -> None:
+    holding = replace(SETTLED, base=SnapshotRef("ab", 170), rejected=rejected)
+    [one] = status("production", [A], [Receipt(A, holding)], None, limits, NOW, EXACT).rows
+    assert one.rejected == said

@@ -1,0 +1,106 @@
+"""Identifiers that Criteo called invalid: which share of them fails an address, or stops its first fill."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from reconciler.core.errors import Finding, InvalidIdentifiersError
+from reconciler.core.model import Address, SegmentSpec
+from reconciler.core.plan import Sending, SendMembers
+from reconciler.core.quantities import percent_set, shown
+from reconciler.core.receipt import Holding, Receipt, remaining
+
+REMEDY = (
+    "check which column holds these identifiers and how they are hashed: a corrected list is sent as usual; "
+    "if the share is acceptable, set a larger maxInvalid under `guards` in {file}"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A segment of whose `sent` identifiers Criteo rejected so many that the share is beyond `limit`."""
+
+    rejected: int
+    sent: int
+    limit: float
+
+    @property
+    def problem(self) -> str:
+        """Rounded, as it is printed wherever the plan is."""
+        return (
+            f"Criteo rejected {_count(self.rejected)} of {_count(self.sent)} identifiers as invalid, "
+            f"where {percent_set(self.limit)} is the limit (maxInvalid)"
+        )
+
+
+def rejection(holding: Holding, limit: float) -> Rejection | None:
+    """What Criteo rejected of a segment's members; None within the limit."""
+    sent, rejected = _sent(holding), holding.rejected
+    return Rejection(rejected, sent, limit) if rejected > limit * sent + 1e-6 else None
+
+
+def rejections(
+    specs: Iterable[SegmentSpec], receipts: Mapping[Address, Receipt]
+) -> Iterator[tuple[SegmentSpec, Rejection]]:
+    """The addresses whose segment, or the one that is to replace it, is beyond the limit of its audience."""
+    for spec in specs:
+        receipt = receipts.get(spec.address)
+        if receipt is None or receipt.forgotten_at:
+            continue
+        limit = spec.audience.guards.max_invalid
+        holdings = (one for one in (receipt.successor, receipt.current) if one)
+        if found := next((one for holding in holdings if (one := rejection(holding, limit))), None):
+            yield spec, found
+
+
+def holds_nobody(holding: Holding) -> bool:
+    """Criteo rejected all who were ever sent to this segment: nobody in it can leave."""
+    return 0 < _sent(holding) <= holding.rejected
+
+
+def nothing_accepted(holding: Holding, limit: float) -> bool:
+    """Criteo rejected all that was added so far, and more is to be added: it would be sent in vain."""
+    return limit < 1 and remaining(holding.transfer).adds > 0 and holds_nobody(holding)
+
+
+def failure(holding: Holding, spec: SegmentSpec) -> InvalidIdentifiersError | None:
+    """Why an address is not in order although all of its calls were answered."""
+    limit = spec.audience.guards.max_invalid
+    remedy = REMEDY.format(file=spec.audience.place.file)
+    if nothing_accepted(holding, limit):
+        return InvalidIdentifiersError(_stopped(holding, limit), remedy=remedy)
+    found = rejection(holding, limit)
+    return InvalidIdentifiersError(found.problem, remedy=remedy) if found else None
+
+
+def standstill(change: Sending, receipt: Receipt | None) -> Finding | None:
+    """Why an interrupted first fill doesn't resume: all that was sent of this very list was rejected."""
+    transfer = change.steps.transfer
+    holding = _receiving(transfer, receipt) if transfer and receipt else None
+    limit = change.spec.audience.guards.max_invalid
+    if holding is None or not (transfer and transfer.comparison.resumes and nothing_accepted(holding, limit)):
+        return None
+    remedy = REMEDY.format(file=change.spec.audience.place.file)
+    return Finding(str(change.spec.address), _stopped(holding, limit), remedy)
+
+
+def _receiving(transfer: SendMembers, receipt: Receipt) -> Holding | None:
+    return receipt.current if transfer.slot == "current" else receipt.successor
+
+
+def _stopped(holding: Holding, limit: float) -> str:
+    left = remaining(holding.transfer).adds
+    return (
+        f"Criteo rejected all {_count(holding.rejected)} identifiers that were sent, where "
+        f"{percent_set(limit)} is the limit (maxInvalid); the other {_count(left)} were not sent"
+    )
+
+
+def _sent(holding: Holding) -> int:
+    """Members in the segment if Criteo accepted all of them, with those of a transfer on its way."""
+    moving = holding.transfer
+    return holding.base.count + (moving.size.adds - remaining(moving).adds if moving else 0)
+
+
+def _count(number: int) -> str:
+    told = shown(number)
+    return told if isinstance(told, str) else f"{told:,}"
