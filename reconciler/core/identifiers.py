@@ -4,12 +4,13 @@ Email: white space around is cut; a plausible address in ASCII is lower-cased, a
 (what lower-case means beyond ASCII differs between languages, and so would the hash). Nothing else is
 touched: no dots or `+suffix` are removed. PhoneNumber: E.164, so `+` or `00`, then a country code.
 Other types: white space around is cut, case is kept. A value that came hashed is never hashed twice.
+What exports write where a value is missing or was damaged is malformed, for every type (docs/identifiers.md).
 """
 
-import hashlib
 import re
 from dataclasses import dataclass
 
+from reconciler.core.damaged_values import damage, is_hash, md5, sha256
 from reconciler.core.members import Drop
 from reconciler.core.model import Form, IdentifierType
 
@@ -21,10 +22,8 @@ BLANKS = (
 """What is cut around a value: Unicode's white space, and the zero-width characters that look like none."""
 
 LONGEST_EMAIL, LONGEST_LOCAL, LONGEST_TEXT = 254, 64, 256
-MD5_DIGITS, SHA256_DIGITS = 32, 64
 
 # Patterns are matched in full, by Python's re and by RE2: only what both read alike may stand in them.
-HASH = "[0-9A-Fa-f]*"
 BLANK_INSIDE = f"(?s:.*[{BLANKS}].*)"
 NOT_ASCII_INSIDE = "(?s:.*[^\\x00-\\x7f].*)"
 CONTROL_INSIDE = "(?s:.*[\\x00-\\x1f\\x7f-\\x9f].*)"
@@ -65,6 +64,8 @@ def canonical(value: str, kind: IdentifierType, form: Form) -> Canonical:
     trimmed = value.strip(BLANKS)
     if not trimmed:
         return Canonical(None, Drop.EMPTY)
+    if flaw := damage(trimmed):
+        return Canonical(None, Drop.MALFORMED, flaw)
     if kind in (IdentifierType.EMAIL, IdentifierType.PHONE_NUMBER) and is_hash(trimmed):
         return _rehashed(trimmed.lower(), form)
     match kind:
@@ -80,17 +81,12 @@ def canonical(value: str, kind: IdentifierType, form: Form) -> Canonical:
     return Canonical(_written(plain, form))
 
 
-def is_hash(trimmed: str) -> bool:
-    """Exactly an MD5 or a SHA-256 in hex, of either case; never part of a longer text."""
-    return len(trimmed) in (MD5_DIGITS, SHA256_DIGITS) and re.fullmatch(HASH, trimmed) is not None
-
-
 def _rehashed(digest: str, form: Form) -> Canonical:
     match form, len(digest):
         case (Form.SHA256 | Form.SHA256_OF_MD5, 64) | (Form.MD5, 32):
             return Canonical(digest, hashed=True)
         case (Form.SHA256_OF_MD5, 32):
-            return Canonical(_sha256(digest), hashed=True)
+            return Canonical(sha256(digest), hashed=True)
         case _:
             return Canonical(None, Drop.OTHER_FORM, hashed=True)
 
@@ -100,11 +96,11 @@ def _written(plain: str, form: Form) -> str:
         case Form.PLAIN:
             return plain
         case Form.MD5:
-            return _md5(plain)
+            return md5(plain)
         case Form.SHA256:
-            return _sha256(plain)
+            return sha256(plain)
         case _:
-            return _sha256(_md5(plain))
+            return sha256(md5(plain))
 
 
 def _email_flaw(text: str) -> str:
@@ -144,11 +140,3 @@ def _text_flaw(text: str) -> str:
         return TOO_LONG
     unwritable = re.fullmatch(CONTROL_INSIDE, text) or re.search(SURROGATE, text)
     return CONTROL if unwritable else ""
-
-
-def _md5(text: str) -> str:
-    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
-
-
-def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()

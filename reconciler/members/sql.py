@@ -2,6 +2,7 @@
 
 from enum import IntEnum
 
+from reconciler.core import damaged_values as damaged
 from reconciler.core import identifiers as rules
 from reconciler.core.members import Drop
 from reconciler.core.model import Form, IdentifierType
@@ -19,6 +20,11 @@ class Class(IntEnum):
 
 
 FLAWS = (
+    damaged.HASH_OF_MISSING,
+    damaged.MISSING,
+    damaged.ZEROS,
+    damaged.SCIENTIFIC,
+    damaged.DECIMAL,
     rules.INNER_BLANK,
     rules.NOT_ASCII,
     rules.CONTROL,
@@ -91,9 +97,9 @@ def _bare(x: str, kind: IdentifierType) -> tuple[str, ...]:
 def _class(x: str, kind: IdentifierType) -> tuple[str, ...]:
     cut = f"{x}_cut"
     empty = (f"{cut} IS NULL OR {cut} = ''", Class.EMPTY)
-    hexadecimal = _matches(cut, rules.HASH)
-    md5 = (f"strlen({cut}) = {rules.MD5_DIGITS} AND {hexadecimal}", Class.MD5)
-    sha256 = (f"strlen({cut}) = {rules.SHA256_DIGITS} AND {hexadecimal}", Class.SHA256)
+    hexadecimal = _matches(cut, damaged.HASH)
+    md5 = (f"strlen({cut}) = {damaged.MD5_DIGITS} AND {hexadecimal}", Class.MD5)
+    sha256 = (f"strlen({cut}) = {damaged.SHA256_DIGITS} AND {hexadecimal}", Class.SHA256)
     match kind:
         case IdentifierType.EMAIL:
             short = f"strlen({cut}) <= {rules.LONGEST_LOCAL}"
@@ -101,11 +107,11 @@ def _class(x: str, kind: IdentifierType) -> tuple[str, ...]:
                 (f"{x}_shaped AND {short}", Class.PLAIN),
                 (f"{short} AND {_matches(cut, rules.EMAIL)}", Class.PLAIN),
             )
-            cases = (*fine, empty, md5, sha256, *_email_flaws(cut))
+            cases = (*fine, empty, *_damages(cut), md5, sha256, *_email_flaws(cut))
         case IdentifierType.PHONE_NUMBER:
-            cases = (empty, md5, sha256, *_phone_flaws(cut, f"{x}_bare"))
+            cases = (empty, *_damages(cut), md5, sha256, *_phone_flaws(cut, f"{x}_bare"))
         case _:
-            cases = (empty, *_text_flaws(cut))
+            cases = (empty, *_damages(cut), *_text_flaws(cut))
     whens = " ".join(f"WHEN {test} THEN {int(number)}" for test, number in cases)
     return (f"(CASE {whens} ELSE {int(Class.PLAIN)} END)::UTINYINT",)
 
@@ -121,6 +127,20 @@ def _value(x: str, kind: IdentifierType) -> tuple[str, ...]:
         case _:
             value = f"WHEN {x}_class = 0 THEN {x}_cut"
     return (f"CASE {value} END",)
+
+
+def _damages(cut: str) -> tuple[tuple[str, int], ...]:
+    """Cheap tests of the length come first: few values are that short, or a hash."""
+    hashes = ", ".join(map(literal, sorted(damaged.HASHES_OF_MISSING)))
+    length = f"strlen({cut})"
+    hashed = f"{length} IN ({damaged.MD5_DIGITS}, {damaged.SHA256_DIGITS}) AND lower({cut}) IN ({hashes})"
+    return (
+        _flaw(damaged.HASH_OF_MISSING, hashed),
+        _flaw(damaged.MISSING, f"{length} <= {damaged.LONGEST_WORD} AND {_matches(cut, damaged.WORDS)}"),
+        _flaw(damaged.ZEROS, f"starts_with({cut}, '00000000') AND {_matches(cut, damaged.ALL_ZEROS)}"),
+        _flaw(damaged.SCIENTIFIC, _matches(cut, damaged.SCIENTIFIC_NUMBER)),
+        _flaw(damaged.DECIMAL, _matches(cut, damaged.DECIMAL_NUMBER)),
+    )
 
 
 def _email_flaws(cut: str) -> tuple[tuple[str, int], ...]:

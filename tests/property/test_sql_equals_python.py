@@ -5,6 +5,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from reconciler.core import damaged_values as damaged
 from reconciler.core import identifiers as rules
 from reconciler.core.identifiers import Canonical, canonical
 from reconciler.core.members import Drop
@@ -35,7 +36,17 @@ long = st.builds(
 )
 anything = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 nasty = st.text(st.sampled_from(NASTY), max_size=12)
-plain = st.one_of(emails, hashes, phones, long, anything, nasty)
+damaged_numbers = st.from_regex(
+    f"{damaged.SCIENTIFIC_NUMBER}|{damaged.DECIMAL_NUMBER}|{damaged.ALL_ZEROS}", fullmatch=True
+)
+missing = st.one_of(
+    st.from_regex(damaged.WORDS, fullmatch=True), st.sampled_from(sorted(damaged.HASHES_OF_MISSING))
+)
+near = st.builds(
+    "".join,
+    st.lists(st.sampled_from(["nul", "l", "NA", "na", "#", "/", "0", "1", "e", "E+", ".0", "-", "?"])),
+)
+plain = st.one_of(damaged_numbers, missing, near, emails, hashes, phones, long, anything, nasty)
 values = st.builds(lambda a, v, b: a + v + b, blanks, plain, blanks)
 
 

@@ -1,5 +1,7 @@
 """Normalisation, and the mistakes that other tools' normalisers are known for."""
 
+import hashlib
+
 import pytest
 
 from reconciler.core.identifiers import Canonical, canonical
@@ -151,7 +153,7 @@ def test_every_spelling_of_a_number_is_one_member(value):
         ("call me", "not a number"),
         ("+1 800 FLOWERS", "not a number"),
         ("+", "not a number"),
-        ("---", "not a number"),
+        ("(-)", "not a number"),
         ("+4930123", "not 8 to 15 digits"),
         ("+4930123456789012", "not 8 to 15 digits"),
     ],
@@ -159,6 +161,48 @@ def test_every_spelling_of_a_number_is_one_member(value):
 def test_a_number_without_its_country_is_not_guessed(value, expected):
     """Nor does `+0000000000` become an empty text that fails a whole batch."""
     assert flaw(value, PHONE) == expected
+
+
+MISSING, ROUNDED = "a word for a missing value", "scientific notation"
+ZEROS, DECIMAL = "all zeros", "a decimal number"
+DAMAGED = {
+    **dict.fromkeys(["NULL", "null", "(null)", "<NULL>", "None", "<none>", "nil", "NaN", "-nan"], MISSING),
+    **dict.fromkeys(["\\N", "N/A", "#N/A", "#NA", "<NA>", "NA", "NaT", "undefined", "-", "--", "?"], MISSING),
+    **dict.fromkeys(["#VALUE!", "#REF!", "#NAME?", "#DIV/0!"], MISSING),
+    **dict.fromkeys(["1.23457E+11", "1,23457E+11", "1.23457e+11", "-1.2E11", "1E+11", "1.2E-05"], ROUNDED),
+    **dict.fromkeys(["12345.0", "12345,0", "-1.0"], DECIMAL),
+    **dict.fromkeys(["00000000-0000-0000-0000-000000000000", "0" * 32], ZEROS),
+}
+
+
+@pytest.mark.parametrize("kind", IdentifierType)
+@pytest.mark.parametrize("value", DAMAGED)
+def test_what_stands_for_a_missing_or_a_rounded_value_is_malformed_in_every_type(value, kind):
+    assert flaw(f" {value}\t", kind) == DAMAGED[value]
+
+
+@pytest.mark.parametrize("kind", IdentifierType)
+@pytest.mark.parametrize("word", ["", " ", "NULL", "null", "None", "nan", "n/a"])
+def test_the_hash_of_a_missing_value_is_malformed_in_every_type(word, kind):
+    md5 = hashlib.md5(word.encode(), usedforsecurity=False).hexdigest()
+    for digest in (md5, hashlib.sha256(word.encode()).hexdigest(), hashlib.sha256(md5.encode()).hexdigest()):
+        for form in FORMS[kind]:
+            for value in (digest, digest.upper()):
+                assert canonical(value, kind, form) == Canonical(
+                    None, Drop.MALFORMED, "the hash of a missing value"
+                )
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("Na", "na", "Nat", "Nan1", "unknown", "missing", "anonymous", "nullable", "0", "-1", "test"),
+        *("1E11", "12E5", "A1.5E+3", "12.5", "1.0.0", "12345.00", "00000000", "0000", "a-0", "\u017fnil"),
+    ],
+)
+def test_a_text_that_may_be_somebodys_id_is_kept(value):
+    for kind in (IdentifierType.CUSTOMER_ID, IdentifierType.USER_IDENTIFIER, IdentifierType.IDENTITY_LINK):
+        assert wire(value, kind=kind) == value
 
 
 def test_hashed_numbers_pass_as_they_are():
