@@ -10,7 +10,7 @@ import difflib
 import gzip
 import re
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -38,6 +38,7 @@ FAMILIES: dict[str, Family] = {
 PACKED = (".gz", ".zst")
 SEPARATORS = (",", ";", "\t", "|")
 WHOLE = re.compile(r"VARCHAR|UUID|ENUM\(.*|U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?")
+FLOATING = ("FLOAT", "DOUBLE")
 LONGEST_HEADER = 1 << 20
 CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
 JSON_COLUMNS = "\0"  # stands for the columns in a reader; no path can hold it
@@ -293,25 +294,41 @@ def missing(table: Table, columns: Mapping[str, Place]) -> tuple[Finding, ...]:
 def rounded(
     cursor: duckdb.DuckDBPyConnection, table: Table, columns: Mapping[str, Place]
 ) -> tuple[Finding, ...]:
-    """A finding for each identifier column of Parquet files that isn't text or a whole number."""
+    """A finding for each identifier column that a Parquet file stores neither as text nor as integers.
+
+    Files are asked one by one: where one has text, DuckDB reads rounded numbers of the others as text too.
+    """
     if table.family != "parquet":
         return ()
     schema = cursor.execute(
-        f"SELECT file_name, name FROM parquet_schema({_list(table.files)}) WHERE type IN ('FLOAT', 'DOUBLE')"
+        f"SELECT file_name, name, duckdb_type, num_children FROM parquet_schema({_list(table.files)})"
     ).fetchall()
-    floats = {str(column).casefold(): Path(str(file)) for file, column in schema}
+    unfit: dict[str, str] = {}
+    for file, column, type_name in _top_level(schema):
+        if not WHOLE.fullmatch(type_name):
+            words = "floating point" if type_name in FLOATING else type_name.partition("(")[0].lower()
+            unfit.setdefault(column.casefold(), f"{words} in {_shown(table.root, Path(file))}")
     remedy = "store it as text: numbers lose digits and leading zeros"
     return tuple(
         _finding(place, f"the identifiers of this column are stored as {stored}", remedy)
-        for one, place in columns.items()
-        if (stored := _unfit(table.root, floats.get(one.casefold()), table.types[one.casefold()]))
+        for column, place in columns.items()
+        if (stored := unfit.get(column.casefold()))
     )
 
 
-def _unfit(root: Path, floating: Path | None, type_name: str) -> str:
-    if floating is not None:
-        return f"floating point in {_shown(root, floating)}"
-    return "" if WHOLE.fullmatch(type_name) else type_name.partition("(")[0].lower()
+def _top_level(schema: Iterable[tuple[str, str, str | None, int | None]]) -> Iterator[tuple[str, str, str]]:
+    """File, name and type of each column. What is nested in one follows it, and may have any name."""
+    open_: list[int] = []
+    for file, column, stored, children in schema:
+        if not open_:
+            open_ = [children or 0]  # the root of a file
+        else:
+            if len(open_) == 1:
+                yield file, column, stored or ""
+            open_[-1] -= 1
+            open_ += [children] if children else []
+        while open_ and open_[-1] == 0:
+            open_.pop()
 
 
 COLUMN = re.compile(r"[A-Za-z_]{1,32}")

@@ -187,7 +187,7 @@ def test_files_unite_by_name_whatever_their_order_and_line_endings(project):
 
 
 def test_identifiers_stay_text(project):
-    ids = ["00123", "12345678901234567890123", "1e5", "true", "2026-01-01", "0x1F", "1.0", "Inf"]
+    ids = ["00123", "12345678901234567890123", "1e5", "true", "2026-01-01", "0x1F", "1.50", "Inf"]
     project.write("a.csv", "email,id\n" + "".join(f"x{i}@x.com,{one}\n" for i, one in enumerate(ids)))
     project.reads("a.csv", columns={CUSTOMER: "id"})
     assert project.ids() == set(ids)
@@ -462,9 +462,15 @@ def test_every_problem_is_told_at_once(project):
     [
         ("1.5::DOUBLE", "stored as floating point in a.parquet"),
         ("1.5::FLOAT", "stored as floating point in a.parquet"),
-        ("1.5::DECIMAL(9, 2)", "stored as decimal"),
-        ("DATE '2026-01-01'", "stored as date"),
-        ("[1]", "stored as integer[]"),
+        ("1.5::DECIMAL(9, 2)", "stored as decimal in a.parquet"),
+        ("DATE '2026-01-01'", "stored as date in a.parquet"),
+        ("TIMESTAMP '2026-01-01'", "stored as timestamp in a.parquet"),
+        ("true", "stored as boolean in a.parquet"),
+        ("'7'::BLOB", "stored as blob in a.parquet"),
+        ("[1]", "stored as integer[] in a.parquet"),
+        ("['7']", "stored as varchar[] in a.parquet"),
+        ("{id: '7'}", "stored as struct in a.parquet"),
+        ("MAP {'id': '7'}", "stored as map in a.parquet"),
     ],
 )
 def test_identifiers_that_are_no_text_in_parquet_are_refused(project, select, said):
@@ -472,9 +478,22 @@ def test_identifiers_that_are_no_text_in_parquet_are_refused(project, select, sa
     project.parquet("b.parquet", "SELECT '7' AS id")
     [found] = project.reads("a.parquet", columns={CUSTOMER: "id"}).problems()
     assert said in found
-    if "floating" in said:
-        [found] = project.reads("*.parquet").problems()
-        assert said in found, "also where the other file would turn it into text"
+    [found] = project.reads("*.parquet").problems()
+    assert said in found, "also where the other file would turn it into text"
+    project.write("c.csv", "id\n7\n")
+    [found] = project.reads("c.csv").excludes("?.parquet", CUSTOMER, "id").problems()
+    assert found.startswith(f"{LIST_PLACE}: ")
+    assert said in found, "and in a list"
+
+
+@pytest.mark.parametrize("select", ["7", "7::UBIGINT", "'7'", "'7'::ENUM('7')", "uuid()"])
+def test_what_is_nested_in_another_column_has_nothing_to_do_with_identifiers(project, select):
+    nested = "{id: 1.5::DOUBLE, deep: {id: [1.5::DOUBLE]}} AS before, MAP {1.5: 1.5::DOUBLE} AS key"
+    project.parquet("a.parquet", f"SELECT {nested}, {select} AS id, [1.5] AS list, {{id: 2.5}} AS after")
+    project.parquet("b.parquet", "SELECT 1.5 AS before, '8' AS id")
+    project.reads("a.parquet", columns={CUSTOMER: "id"})
+    assert len(project.ids()) == 1
+    assert len(project.reads("b.parquet").ids()) == 1
 
 
 @pytest.mark.parametrize(
