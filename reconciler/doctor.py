@@ -1,6 +1,7 @@
 """Looks at every link between a project and Criteo, and stops at none; it judges nothing."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
@@ -11,6 +12,7 @@ from reconciler.core.checkup import (
     NOT_REACHED,
     PLACE,
     READING,
+    SNAPSHOTS,
     WRITING,
     Check,
     Key,
@@ -19,8 +21,10 @@ from reconciler.core.checkup import (
     Verdict,
 )
 from reconciler.core.errors import CancelledError, Finding, ReconcilerError
+from reconciler.core.members import SnapshotRef
 from reconciler.core.model import Audience, Desired, Role, Seat
-from reconciler.core.ports import Clock, ConsentPlace, Inspector, StateStore
+from reconciler.core.ports import Clock, ConsentPlace, Inspector, StateReader, StateStore
+from reconciler.core.receipt import Receipt
 from reconciler.core.secret import Secret
 
 Found = TypeVar("Found")
@@ -33,6 +37,7 @@ Progress = Callable[[str], None]
 class Tools:
     """The edges of one environment, each opened when it is asked for.
 
+    `verifier` gives a check of snapshots against their names, which raises for a wrong one.
     `emulated`: no secret of the manifests is used. `writes`: what only apply needs is looked at too.
     """
 
@@ -40,6 +45,7 @@ class Tools:
     consents: Callable[[Role], ConsentPlace]
     inspector: Callable[[Role], Inspector]
     store: StateStore
+    verifier: Callable[[StateReader], AbstractContextManager[Callable[[SnapshotRef], object]]]
     sources: Callable[[Audience], Sequence[Finding]]
     clock: Clock
     who: str
@@ -65,7 +71,7 @@ def examine(desired: Desired, roles: Iterable[Role], tools: Tools, progress: Pro
     now = tools.clock.now()
     checks.append(Check(Link.VERSION, "", "", rulings.version(desired.environment.api.version, now.date())))
     progress("reading the state")
-    checks += _state(tools)
+    checks += _state(tools, progress)
     return (*checks, *_sources(desired.audiences, tools, progress))
 
 
@@ -186,15 +192,56 @@ def _is_in(one: str, listed: frozenset[str] | ReconcilerError) -> bool | Reconci
     return one in listed if isinstance(listed, frozenset) else listed
 
 
-def _state(tools: Tools) -> Iterable[Check]:
+def _state(tools: Tools, progress: Progress) -> Iterable[Check]:
     """A state that can't be read is not locked."""
     receipts = attempt(lambda: tools.store.reader().receipts())
     for ruling in rulings.read(receipts):
         yield Check(Link.STATE, "", READING, ruling)
+    for ruling in _snapshots(receipts, tools, progress):
+        yield Check(Link.STATE, "", SNAPSHOTS, ruling)
     if tools.writes:
         unread = isinstance(receipts, ReconcilerError)
         locked = NOT_REACHED if unread else rulings.lockable(attempt(lambda: _lock(tools)))
         yield Check(Link.STATE, "", WRITING, locked)
+
+
+def _snapshots(
+    receipts: Sequence[Receipt] | ReconcilerError, tools: Tools, progress: Progress
+) -> Sequence[Ruling]:
+    """All that the state of today names, and those that only earlier states do."""
+    if isinstance(receipts, ReconcilerError):
+        return (NOT_REACHED,)
+    state = tools.store.reader()
+    current = dict.fromkeys(ref for receipt in receipts for ref in receipt.references)
+    history = attempt(lambda: _named_earlier(state))
+    earlier = {} if isinstance(history, ReconcilerError) else history
+    named = sorted({**earlier, **current}, key=lambda ref: ref.digest)
+    if not named:
+        return rulings.snapshots((), history if isinstance(history, ReconcilerError) else None)
+
+    def check_all() -> list[rulings.CheckedSnapshot]:
+        with tools.verifier(state) as check:
+            found = []
+            for number, ref in enumerate(named, 1):
+                progress(f"checking snapshots ({number} of {len(named)})")
+                error = attempt(partial(check, ref))
+                wrong = error if isinstance(error, ReconcilerError) else None
+                found.append(rulings.CheckedSnapshot(wrong, () if ref in current else tuple(earlier[ref])))
+            return found
+
+    checked = attempt(check_all)
+    if isinstance(checked, ReconcilerError):
+        return (rulings.failed(checked),)
+    return rulings.snapshots(checked, history if isinstance(history, ReconcilerError) else None)
+
+
+def _named_earlier(state: StateReader) -> dict[SnapshotRef, list[int]]:
+    """The serials of the kept states that name a snapshot."""
+    named: dict[SnapshotRef, list[int]] = {}
+    for kept in state.history():
+        for ref in state.kept(kept.serial).references:
+            named.setdefault(ref, []).append(kept.serial)
+    return named
 
 
 def _lock(tools: Tools) -> None:

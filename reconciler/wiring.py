@@ -13,6 +13,7 @@ from reconciler.access import Access
 from reconciler.clock import ClockAhead, Stop, SystemClock, Waits
 from reconciler.core.consent import aging
 from reconciler.core.errors import ConfigurationError, StorageError
+from reconciler.core.members import SnapshotRef
 from reconciler.core.model import Address, Credential, Desired, Role
 from reconciler.core.plan import Observed
 from reconciler.core.ports import Inspector, SegmentReader, SegmentWriter, StateReader, StateStore
@@ -30,6 +31,7 @@ from reconciler.manifests.placeholders import is_placeholder
 from reconciler.members.engine import DuckDbEngine
 from reconciler.members.roots import DataRoot, Folder, open_root
 from reconciler.members.scratch import Scratch, remove_unused
+from reconciler.members.verify import SnapshotVerifier
 from reconciler.settings import Settings
 from reconciler.state.factory import open_store
 
@@ -118,6 +120,10 @@ class Workspace:
         )
         self._open.callback(engine.close)
         return engine
+
+    def verifier(self, fetch: Callable[[SnapshotRef], str], key: bytes) -> SnapshotVerifier:
+        """Checks snapshots of a state with this key; to be closed."""
+        return SnapshotVerifier(self.cache(), fetch, key, self._settings.memory_limit)
 
     def cache(self) -> Path:
         """Where people may be while a command is at work."""

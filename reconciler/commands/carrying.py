@@ -1,6 +1,6 @@
 """`state restore`, `state export`, `state import`: back in time, and to another place."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from reconciler.commands.options import (
 )
 from reconciler.commands.planning import Screen, screen
 from reconciler.core.errors import LockedError, StorageError
+from reconciler.core.members import SnapshotRef
 from reconciler.core.ports import SavedState
 from reconciler.manifests import load_without_sources
 from reconciler.members.scratch import Scratch
@@ -119,7 +120,8 @@ def export(stop: object, /, environment: str, file: str, **flags: Any) -> None:
         if head is None:
             raise StorageError(f"{environment} has no state yet", remedy="the first apply begins it")
         saved = SavedState(head, state.receipts(), space.clock.now())
-        pack(settings.directory / file, saved, state.key(), state.fetch)
+        with space.verifier(state.fetch, state.key()) as verifier:
+            pack(settings.directory / file, saved, state.key(), verifier.file)
     click.echo(f"{environment}: exported serial {head.serial}, {_addresses(saved)}")
     click.echo(f"  the file is readable by you alone; {PERSONAL}. Remove it once it is imported.", err=True)
 
@@ -135,16 +137,20 @@ def import_(stop: object, /, environment: str, file: str, **flags: Any) -> None:
     From then on only this place is kept up to date: let no job go on with the old one. Secrets kept as
     `state:NAME` and the states in `state history` are not in it.
     """
-    from reconciler.state.archive import take_in, unpacking
+    from reconciler.state.archive import Archive, take_in, unpacking
+
+    def unpacked(archive: Archive, folder: Path) -> Callable[[SnapshotRef], str]:
+        return lambda snapshot: str(archive.extract(snapshot, folder))
 
     with (
         opened(stop, environment, flags) as (space, settings, _),
         unpacking(settings.directory / file) as archive,
         _scratch(space) as folder,
+        space.verifier(unpacked(archive, folder), archive.key) as verifier,
         space.store.lock(settings.who) as state,
     ):
         saved = archive.state
-        head = take_in(archive, state, environment, folder, space.clock.check)
+        head = take_in(archive, state, environment, verifier.file, space.clock.check)
     click.echo(f"{environment}: imported {_addresses(saved)}, as of {stamp(saved.saved_at)}")
     click.echo(f"  its serial is {head.serial}; next: `reconciler plan {environment}`")
     click.echo(f"  remove the file: {PERSONAL}", err=True)

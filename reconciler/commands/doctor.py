@@ -1,6 +1,7 @@
 """`doctor`: tests the connection link by link, and names the fix. It has no way to change a segment."""
 
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import click
@@ -17,7 +18,9 @@ from reconciler.commands.options import (
 from reconciler.commands.planning import Screen, screen
 from reconciler.core.checkup import Check, exit_code
 from reconciler.core.errors import ConfigurationError
+from reconciler.core.members import SnapshotRef
 from reconciler.core.model import Credential, Role
+from reconciler.core.ports import StateReader
 from reconciler.core.rulings import invalid
 from reconciler.doctor import Tools, examine
 from reconciler.manifests import load_without_sources
@@ -81,6 +84,7 @@ def _examined(space: Workspace, settings: Settings, shown: Screen, only: str | N
         consents=access.consents,
         inspector=space.inspector,
         store=space.store,
+        verifier=lambda state: _verifier(space, state),
         sources=lambda audience: reachable(audience, space.data(), today),
         clock=space.clock,
         who=settings.who,
@@ -91,3 +95,9 @@ def _examined(space: Workspace, settings: Settings, shown: Screen, only: str | N
     checks = examine(space.desired, roles, tools, doing)
     shown.progress.doing("")
     return checks
+
+
+@contextmanager
+def _verifier(space: Workspace, state: StateReader) -> Iterator[Callable[[SnapshotRef], object]]:
+    with space.verifier(state.fetch, state.key()) as verifier:
+        yield verifier.file

@@ -7,7 +7,7 @@ from enum import StrEnum
 from reconciler.core.model import Desired, Role, Seat
 
 PLACE, AGE = "place", "age"
-READING, WRITING = "reading", "writing"
+READING, SNAPSHOTS, WRITING = "reading", "snapshots", "writing"
 
 
 class Link(StrEnum):

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 from reconciler.core.checkup import NOT_REACHED, Check, Link, Ruling, Verdict, consented
@@ -68,7 +69,7 @@ def _capped(rulings: Iterable[Ruling]) -> tuple[Ruling, ...]:
         return shown
     return (
         *shown,
-        Ruling(Verdict.FAILURE, f"and {len(left)} more", "mend these first, and run again", left[0].code),
+        replace(left[0], told=f"and {len(left)} more", remedy="mend these first, and run again"),
     )
 
 
@@ -263,6 +264,33 @@ def read(receipts: Sequence[Receipt] | ReconcilerError) -> tuple[Ruling, ...]:
     if isinstance(receipts, ReconcilerError):
         return _capped(_findings(receipts))
     return (ok(f"addresses in it: {len(receipts):,}"),)
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedSnapshot:
+    """`serials` are the earlier states that name it, where the one of today doesn't."""
+
+    error: ReconcilerError | None
+    serials: tuple[int, ...] = ()
+
+
+def snapshots(checked: Sequence[CheckedSnapshot], history: ReconcilerError | None) -> tuple[Ruling, ...]:
+    """`history`: why earlier states can't be read. Nothing but a restore needs what only they name."""
+    wrong = [one for one in checked if one.error]
+    found = [
+        *(failed(one.error) for one in wrong if one.error and not one.serials),
+        *((warning(history.problem, history.remedy),) if history else ()),
+        *(_earlier(one.error, one.serials) for one in wrong if one.error and one.serials),
+    ]
+    return _capped(found) or (ok(f"match their names: {len(checked):,}"),)
+
+
+def _earlier(error: ReconcilerError, serials: Sequence[int]) -> Ruling:
+    named = ", ".join(map(str, serials))
+    return warning(
+        f"{error.problem}; only earlier states need it, of serial {named}",
+        "put it back from a backup (docs/state.md) before you go back to one of those",
+    )
 
 
 def lockable(taken: ReconcilerError | None) -> Ruling:

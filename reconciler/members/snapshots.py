@@ -19,12 +19,17 @@ import duckdb
 from reconciler.core.errors import DamagedError
 from reconciler.core.members import EMPTY, SnapshotRef
 from reconciler.core.model import Form
-from reconciler.members.database import blob, literal, number
+from reconciler.members.database import blob, is_out_of_room, literal, number
 
 PUT_BACK = (
     "put it back from a backup (docs/state.md), or go back: `reconciler state history`, then "
     "`state restore --accept-loss`"
 )
+TEXT, DIGEST = "VARCHAR", "BLOB"
+_FORMS = {TEXT: (Form.PLAIN,), DIGEST: tuple(form for form in Form if form != Form.PLAIN)}
+"""By the type of a snapshot's column."""
+Sums = tuple[int, int, int]
+"""The count, and both lanes."""
 LANE = "(1::UHUGEINT << 64) - 1"
 UNCOMPRESSED = "(FORMAT parquet, PARQUET_VERSION v2, COMPRESSION uncompressed, USE_TMP_FILE false)"
 """Digests don't compress, and compressing them costs more than all else."""
@@ -60,29 +65,12 @@ class Snapshots:
         finally:
             Path(name).unlink(missing_ok=True)
 
-    def _named(self, cursor: duckdb.DuckDBPyConnection, file: Path, form: Form) -> SnapshotRef:
-        lanes_key = hmac.digest(self.key, b"lanes", "sha256")[:16]
-        content = "encode(member)" if form == Form.PLAIN else "member"
-        row = cursor.execute(
-            f"SELECT count(*), sum((x >> 64)::UBIGINT), sum((x & ({LANE}))::UBIGINT) "
-            f"FROM (SELECT md5_number({blob(lanes_key)} || {content}) AS x FROM {reader(file)} AS drafted)"
-        ).fetchone()
-        count, high, low = row or (0, 0, 0)
-        if not count:
-            return EMPTY
-        digest = hmac.new(self.key, f"{form.value}:{count}:{high}:{low}".encode(), hashlib.sha256).hexdigest()
-        return SnapshotRef(digest, int(count))
-
     def path(self, cursor: duckdb.DuckDBPyConnection, snapshot: SnapshotRef) -> Path:
-        """The file of a snapshot that isn't empty, fetched if need be, and found to be whole."""
-        file = kept = self._file(snapshot)
+        """The file of a snapshot that isn't empty, fetched and checked if need be."""
+        file = self._file(snapshot)
         if not file.exists():
-            kept = Path(self.fetch(snapshot))
-            self._bring(kept, file)
-        try:
-            rows = number(cursor, f"SELECT sum(num_rows) FROM parquet_file_metadata({literal(str(file))})")
-        except duckdb.Error:
-            raise DamagedError(f"{kept}: a snapshot is damaged", remedy=PUT_BACK) from None
+            self._take(cursor, Path(self.fetch(snapshot)), snapshot)
+        rows = number(cursor, f"SELECT sum(num_rows) FROM parquet_file_metadata({literal(str(file))})")
         if rows != snapshot.count:
             raise DamagedError(
                 f"snapshot {snapshot.digest[:12]} holds {rows:,} members, not {snapshot.count:,} as recorded",
@@ -90,18 +78,74 @@ class Snapshots:
             )
         return file
 
-    def _bring(self, fetched: Path, file: Path) -> None:
-        """Hard-links or copies a file into the one folder that the database may read."""
-        if fetched == file:
-            return
-        with self.draft() as draft:
-            draft.unlink()
+    def _take(self, cursor: duckdb.DuckDBPyConnection, kept: Path, snapshot: SnapshotRef) -> None:
+        """Reads the rows of a kept file once, into a file of our own, which is checked and then used.
+
+        A check of the kept file itself would not do: somebody may change it afterwards, and damaged
+        statistics in it make joins skip rows that a whole scan reads.
+        """
+        with self._linked(kept) as link, self.draft() as draft:
             try:
-                os.link(fetched, draft)
+                rows = f"SELECT member FROM {reader(link)} AS kept"
+                cursor.execute(f"COPY ({rows}) TO {literal(str(draft))} {UNCOMPRESSED}")
+                whole = snapshot in self._names(cursor, draft)
+            except UnicodeDecodeError:  # what is damaged stands in DuckDB's own message
+                whole = False
+            except duckdb.Error as error:
+                if is_out_of_room(error):
+                    raise
+                whole = False
+            if not whole:
+                raise DamagedError(
+                    f"{kept.parent}: snapshot {snapshot.digest[:12]} is damaged: "
+                    "its content does not match its name",
+                    remedy=PUT_BACK,
+                )
+            draft.replace(self._file(snapshot))
+
+    def discard(self, snapshot: SnapshotRef) -> None:
+        """Removes the file of our own; the next use fetches it again."""
+        self._file(snapshot).unlink(missing_ok=True)
+
+    def _names(self, cursor: duckdb.DuckDBPyConnection, file: Path) -> tuple[SnapshotRef, ...]:
+        """What a file would be named, in each form that its column can hold."""
+        kinds = cursor.execute(f"DESCRIBE SELECT * FROM {reader(file)} AS drafted").fetchall()
+        kind = str(kinds[0][1])
+        if kind not in _FORMS:
+            return ()
+        sums = self._sums(cursor, file, kind)
+        return tuple(self._sealed(form, sums) for form in _FORMS[kind])
+
+    def _named(self, cursor: duckdb.DuckDBPyConnection, file: Path, form: Form) -> SnapshotRef:
+        return self._sealed(form, self._sums(cursor, file, TEXT if form == Form.PLAIN else DIGEST))
+
+    def _sums(self, cursor: duckdb.DuckDBPyConnection, file: Path, kind: str) -> Sums:
+        lanes_key = hmac.digest(self.key, b"lanes", "sha256")[:16]
+        content = "encode(member)" if kind == TEXT else "member"
+        row = cursor.execute(
+            f"SELECT count(*), sum((x >> 64)::UBIGINT), sum((x & ({LANE}))::UBIGINT) "
+            f"FROM (SELECT md5_number({blob(lanes_key)} || {content}) AS x FROM {reader(file)} AS drafted)"
+        ).fetchone()
+        return row or (0, 0, 0)
+
+    def _sealed(self, form: Form, sums: Sums) -> SnapshotRef:
+        count, high, low = sums
+        if not count:
+            return EMPTY
+        digest = hmac.new(self.key, f"{form.value}:{count}:{high}:{low}".encode(), hashlib.sha256).hexdigest()
+        return SnapshotRef(digest, int(count))
+
+    @contextlib.contextmanager
+    def _linked(self, kept: Path) -> Iterator[Path]:
+        """A hard link, or a copy, in the one folder that the database may read."""
+        with self.draft() as link:
+            link.unlink()
+            try:
+                os.link(kept, link)
             except OSError:  # another disk, or a file system without links
-                shutil.copyfile(fetched, draft)
-                draft.chmod(0o600)
-            draft.replace(file)
+                shutil.copyfile(kept, link)
+                link.chmod(0o600)
+            yield link
 
     def _file(self, snapshot: SnapshotRef) -> Path:
         return self.scratch / f"{snapshot.digest}.parquet"

@@ -22,8 +22,11 @@ STATE, KEY, SUMS = "state.json", "key", "sums.json"
 _BROKEN = (zipfile.BadZipFile, zlib.error, KeyError, EOFError, NotImplementedError, RuntimeError, ValueError)
 
 
-def pack(path: Path, saved: SavedState, key: bytes, fetch: Callable[[SnapshotRef], str]) -> None:
-    """Whole or not at all, and for its owner alone. An earlier export is replaced; nothing else is."""
+def pack(path: Path, saved: SavedState, key: bytes, checked: Callable[[SnapshotRef], str]) -> None:
+    """Whole or not at all, and for its owner alone. An earlier export is replaced; nothing else is.
+
+    `checked` gives the file of a snapshot once its content was found to match its name.
+    """
     with explained("look for", path):
         there = path.exists()
     if there and not _is_ours(path):
@@ -35,7 +38,7 @@ def pack(path: Path, saved: SavedState, key: bytes, fetch: Callable[[SnapshotRef
         archive.writestr(STATE, dump(encode_state(saved)))
         archive.writestr(KEY, key)
         for snapshot in _ordered(saved):
-            source = Path(fetch(snapshot))
+            source = Path(checked(snapshot))
             archive.write(source, _entry(snapshot.digest))
             sums[snapshot.digest] = _sum_of(source)
         archive.writestr(SUMS, json.dumps(sums))
@@ -65,11 +68,16 @@ class Archive:
 
 
 def take_in(
-    archive: Archive, state: StateWriter, environment: str, folder: Path, check: Callable[[], None]
+    archive: Archive,
+    state: StateWriter,
+    environment: str,
+    checked: Callable[[SnapshotRef], str],
+    check: Callable[[], None],
 ) -> Head:
     """Into a state that is empty, or that an earlier attempt has begun: then this one goes on.
 
-    The snapshots come first, so that no receipt is there without them.
+    The snapshots come first, so that no receipt is there without them. `checked` extracts one, once its
+    content was found to match its name under the archive's key.
     """
     saved = archive.state
     if saved.head.environment != environment:
@@ -82,7 +90,7 @@ def take_in(
         raise occupied()
     for snapshot in _ordered(saved):
         check()
-        state.keep(snapshot, str(archive.extract(snapshot, folder)))
+        state.keep(snapshot, checked(snapshot))
     state.begin(head, archive.key)
     for receipt in saved.receipts:
         state.write(receipt)

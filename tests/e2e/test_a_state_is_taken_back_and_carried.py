@@ -91,7 +91,7 @@ def test_a_snapshot_that_is_lost_is_done_without_when_that_is_accepted(project: 
     receipt = json.loads((state(project) / "receipts" / "email.buyers.json").read_text())
     (state(project) / "snapshots" / receipt["current"]["base"]["digest"]).write_text("junk")
     said = project.run("state", "restore", "sandbox", "--serial", "1", "--yes", code=10).said
-    assert "a snapshot is damaged" in said
+    assert "does not match its name" in " ".join(said.split())
     said = project.run("state", "restore", "sandbox", "--serial", "1", "--yes", "--accept-loss").said
     assert "1 snapshot can't be read" in said
     project.run("apply", "sandbox", "--yes")
@@ -143,3 +143,59 @@ def rewritten(source: Path, target: Path, change: object) -> None:
     with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w") as new:
         for name in old.namelist():
             new.writestr(name, change(name, old.read(name)))
+
+
+def swapped(project: Project) -> str:
+    """The current snapshot of one address is a whole file with the members of an earlier one; its name."""
+    receipt = json.loads((state(project) / "receipts" / "email.buyers.json").read_text())
+    earlier = json.loads((state(project) / "history" / "1.json").read_text())["receipts"][1]
+    assert earlier["address"] == receipt["address"]
+    current, before = (one["current"]["base"]["digest"] for one in (receipt, earlier))
+    (state(project) / "snapshots" / current).write_bytes((state(project) / "snapshots" / before).read_bytes())
+    return str(current[:12])
+
+
+def test_a_damaged_snapshot_is_not_exported(project: Project) -> None:
+    name = swapped(project)
+    said = project.run("state", "export", "sandbox", "out.zip", code=10).said
+    assert f"snapshot {name} is damaged" in " ".join(said.split())
+    assert not (project.root / "out.zip").exists()
+
+
+def test_a_damaged_snapshot_is_not_imported(project: Project) -> None:
+    """Its bytes add up to what the export says of them: it was damaged before it was exported."""
+    project.run("state", "export", "sandbox", "out.zip")
+    with zipfile.ZipFile(project.root / "out.zip") as archive:
+        sums = json.loads(archive.read("sums.json"))
+        one, other = sorted(sums)[:2]
+        content = {name: archive.read(name) for name in archive.namelist()}
+    content[f"snapshots/{one}"] = content[f"snapshots/{other}"]
+    content["sums.json"] = json.dumps(sums | {one: sums[other]}).encode()
+    with zipfile.ZipFile(project.root / "out.zip", "w") as archive:
+        for name, stored in content.items():
+            archive.writestr(name, stored)
+    shutil.move(state(project), project.root / "old")
+    said = project.run("state", "import", "sandbox", "out.zip", code=10).said
+    assert f"snapshot {one[:12]} is damaged" in " ".join(said.split())
+    assert "none yet" in project.run("state", "show", "sandbox").said
+
+
+def test_doctor_names_damaged_snapshots_of_today_and_of_earlier_states(project: Project) -> None:
+    healthy = " ".join(project.run("doctor", "sandbox").said.split())
+    assert "snapshots: match their names: 4" in healthy
+    name = swapped(project)
+    said = " ".join(project.run("doctor", "sandbox", code=10).said.split())
+    assert f"snapshot {name} is damaged" in said
+    silent(project, said)
+
+
+def test_doctor_warns_of_a_damaged_snapshot_that_only_an_earlier_state_names(project: Project) -> None:
+    earlier = json.loads((state(project) / "history" / "1.json").read_text())["receipts"][1]
+    name = earlier["current"]["base"]["digest"]
+    (state(project) / "snapshots" / name).write_text("junk")
+    said = " ".join(project.run("doctor", "sandbox").said.split())
+    assert f"snapshot {name[:12]} is damaged" in said
+    assert "only earlier states need it, of serial 1" in said
+    (state(project) / "history" / "1.json").write_text("{")
+    said = " ".join(project.run("doctor", "sandbox").said.split())
+    assert "1.json: not a whole JSON object" in said

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
+import duckdb
 from fakes.disk import watched
 from faults.case import APPLY, Case, Group, Leaves
 from faults.manifests import edits
@@ -36,6 +37,23 @@ def removes(find: Callable[[World], Path]) -> Callable[[World], object]:
 
 def becomes(find: Callable[[World], Path], content: bytes) -> Callable[[World], object]:
     return lambda world: find(world).write_bytes(content)
+
+
+def replaces_one_member(find: Callable[[World], Path]) -> Callable[[World], object]:
+    """As one flipped bit does."""
+    other = "CASE WHEN member = (SELECT min(member) FROM kept) THEN member[2:] || member[1] ELSE member END"
+    return lambda world: rewritten(find(world), f"SELECT {other} AS member FROM kept")
+
+
+def loses_one_member(find: Callable[[World], Path]) -> Callable[[World], object]:
+    return lambda world: rewritten(find(world), "FROM kept WHERE member > (SELECT min(member) FROM kept)")
+
+
+def rewritten(file: Path, query: str) -> None:
+    """The file is a whole Parquet file of other rows."""
+    with duckdb.connect() as database:
+        database.execute(f"CREATE TABLE kept AS SELECT member FROM read_parquet('{file}')")
+        database.execute(f"COPY ({query}) TO '{file}' (FORMAT parquet)")
 
 
 def says(find: Callable[[World], Path], **values: object) -> Callable[[World], object]:
@@ -191,9 +209,29 @@ STATES = Group(
         Case("the key is missing", removes(KEY), 10, "key is missing", BACKUP),
         Case("the key was cut in half", halves(KEY), 10, "key is not 32 bytes long", BACKUP),
         Case("a snapshot is missing", removes(SNAPSHOT), 10, "a snapshot is missing", BACKUP),
-        Case("a snapshot was cut in half", halves(SNAPSHOT), 10, "a snapshot is damaged", BACKUP),
+        Case("a snapshot was cut in half", halves(SNAPSHOT), 10, "does not match its name", BACKUP),
         Case("a snapshot is empty", becomes(SNAPSHOT, b""), 10, "a snapshot is missing", BACKUP),
-        Case("a snapshot is junk", becomes(SNAPSHOT, b"junk" * 99), 10, "a snapshot is damaged", BACKUP),
+        Case(
+            "a snapshot is junk",
+            becomes(SNAPSHOT, b"junk" * 99),
+            10,
+            "is damaged: its content does not match its name",
+            BACKUP,
+        ),
+        Case(
+            "a snapshot holds one wrong member",
+            replaces_one_member(SNAPSHOT),
+            10,
+            "is damaged: its content does not match its name",
+            BACKUP,
+        ),
+        Case(
+            "a snapshot holds one member fewer",
+            loses_one_member(SNAPSHOT),
+            10,
+            "is damaged: its content does not match its name",
+            BACKUP,
+        ),
         Case(
             "the state is a file",
             is_a_file,

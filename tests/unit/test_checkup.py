@@ -21,6 +21,7 @@ from reconciler.core.consent import LIFE, Consent
 from reconciler.core.errors import (
     AuthenticationError,
     ConfigurationError,
+    DamagedError,
     DeniedError,
     Finding,
     LockedError,
@@ -46,6 +47,7 @@ from reconciler.core.model import (
 )
 from reconciler.core.remote import Caller, RateLimit
 from reconciler.core.rulings import (
+    CheckedSnapshot,
     account,
     age,
     age_in_use,
@@ -61,6 +63,7 @@ from reconciler.core.rulings import (
     renewable,
     retailed,
     room,
+    snapshots,
     sources,
     valid,
     version,
@@ -222,6 +225,20 @@ def test_a_token_that_criteo_takes_is_not_over(days: int, found: tuple[Verdict, 
 )
 def test_reading_the_state(receipts: tuple[()] | ReconcilerError, found: list[tuple[Verdict, int]]) -> None:
     assert [summed(one) for one in read(receipts)] == found
+
+
+def test_snapshots_that_only_earlier_states_name_are_warned_of() -> None:
+    wrong = DamagedError("snapshot 0123456789ab is damaged", remedy="put it back")
+    sound = CheckedSnapshot(None)
+    assert [summed(one) for one in snapshots([sound], None)] == [(OK, 0)]
+    assert [summed(one) for one in snapshots([sound, CheckedSnapshot(wrong)], None)] == [(FAILURE, 10)]
+    earlier = CheckedSnapshot(wrong, (3, 4))
+    unread = StorageError("3.json: malformed", remedy="remove it")
+    found = snapshots([earlier, CheckedSnapshot(wrong)], unread)
+    assert [summed(one) for one in found] == [(FAILURE, 10), (WARNING, 0), (WARNING, 0)]
+    assert found[2].told.endswith("only earlier states need it, of serial 3, 4")
+    many = [CheckedSnapshot(DamagedError(f"snapshot {n} is damaged"), (3,)) for n in range(30)]
+    assert summed(snapshots(many, None)[-1]) == (WARNING, 0)
 
 
 @pytest.mark.parametrize(

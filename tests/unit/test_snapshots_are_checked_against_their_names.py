@@ -1,0 +1,162 @@
+"""A kept snapshot whose rows are not the ones it is named after is refused, whatever else is right of it."""
+
+import os
+import random
+import struct
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from reconciler.core.errors import DamagedError
+from reconciler.core.members import EMPTY, SnapshotRef
+from reconciler.core.model import Form
+from reconciler.members.engine import DuckDbEngine
+from reconciler.members.roots import Folder
+from reconciler.members.verify import SnapshotVerifier
+
+pytestmark = pytest.mark.promise("state")
+
+KEY = b"k" * 32
+NAMES = [f"p{number:04}" for number in range(1000)]
+FORMS = pytest.mark.parametrize("form", [Form.PLAIN, Form.SHA256])
+FLIPS = int(os.environ.get("SNAPSHOT_FLIPS", "150"))
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Path:
+    folder = tmp_path / "snapshots"
+    folder.mkdir()
+    return folder
+
+
+def column(form: Form) -> str:
+    return "name" if form == Form.PLAIN else "unhex(sha256(name))"
+
+
+def rows(form: Form, names: list[str] = NAMES) -> str:
+    values = ", ".join(f"('{name}')" for name in names)
+    return f"SELECT {column(form)} AS member FROM (VALUES {values}) AS v(name)"
+
+
+def opened(kept: Path) -> DuckDbEngine:
+    """A new process, as far as snapshots go."""
+    return DuckDbEngine(Folder(kept), kept.parent / "work", lambda ref: str(kept / ref.digest), KEY, None)
+
+
+def keep(kept: Path, form: Form, names: list[str] = NAMES) -> SnapshotRef:
+    with opened(kept) as engine, closing(engine._database.cursor()) as cursor:
+        snapshot = engine._snapshots.keep(cursor, rows(form, names), form)
+        (kept / snapshot.digest).write_bytes(Path(engine.file(snapshot)).read_bytes())
+    return snapshot
+
+
+def answers(kept: Path, whole: SnapshotRef, few: SnapshotRef) -> object:
+    """What comparisons say; the reason where the snapshot is refused."""
+    with opened(kept) as engine:
+        try:
+            return engine.delta(few, EMPTY, whole, EMPTY), engine.delta(whole, EMPTY, few, EMPTY)
+        except DamagedError as error:
+            return error.problem
+
+
+def refused(kept: Path, snapshot: SnapshotRef) -> bool:
+    with opened(kept) as engine, pytest.raises(DamagedError, match=f"snapshot {snapshot.digest[:12]} is dam"):
+        engine.file(snapshot)
+    with (
+        SnapshotVerifier(kept.parent / "work", lambda ref: str(kept / ref.digest), KEY) as verifier,
+        pytest.raises(DamagedError) as error,
+    ):
+        verifier.file(snapshot)
+    return "state restore" in error.value.remedy
+
+
+@FORMS
+def test_no_flipped_bit_changes_an_answer(kept: Path, form: Form) -> None:
+    """Statistics in the footer too: with wrong ones, a join skips rows that a whole scan reads."""
+    whole, few = keep(kept, form), keep(kept, form, NAMES[500:505])
+    right, file = answers(kept, whole, few), kept / whole.digest
+    content = file.read_bytes()
+    footer = len(content) - 8 - struct.unpack("<I", content[-8:-4])[0]
+    drawn = random.Random(7)  # noqa: S311
+    places = {drawn.randrange(footer, len(content)) for _ in range(FLIPS)}
+    places |= {drawn.randrange(len(content)) for _ in range(FLIPS // 3)}
+    said = set()
+    for place in sorted(places):
+        flipped = bytearray(content)
+        flipped[place] ^= 1 << drawn.randrange(8)
+        file.write_bytes(flipped)
+        said.add(answers(kept, whole, few))
+    damaged = {one for one in said if isinstance(one, str)}
+    assert said - damaged <= {right}
+    assert damaged
+    assert all(whole.digest[:12] in one for one in damaged)
+
+
+@FORMS
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda names: [*names[:-1], "p9999"],
+        lambda names: [*names[:-1], names[0]],
+        lambda names: names[:-1],
+    ],
+    ids=["another member", "one twice", "one fewer"],
+)
+def test_other_members_are_refused_by_name(
+    kept: Path, form: Form, change: Callable[[list[str]], list[str]]
+) -> None:
+    snapshot, other = keep(kept, form), keep(kept, form, change(NAMES))
+    (kept / other.digest).replace(kept / snapshot.digest)
+    assert refused(kept, snapshot)
+
+
+@FORMS
+def test_the_same_text_in_another_type_is_refused(kept: Path, form: Form) -> None:
+    snapshot = keep(kept, form)
+    other = "encode(name)" if form == Form.PLAIN else "sha256(name)"
+    query = rows(form).replace(column(form), other, 1)
+    duckdb.execute(f"COPY ({query}) TO '{kept / snapshot.digest}' (FORMAT parquet)")
+    assert refused(kept, snapshot)
+
+
+@FORMS
+def test_a_row_without_a_member_is_refused(kept: Path, form: Form) -> None:
+    snapshot = keep(kept, form)
+    query = f"SELECT nullif(member, (SELECT min(member) FROM ({rows(form)}))) AS member FROM ({rows(form)})"
+    duckdb.execute(f"COPY ({query}) TO '{kept / snapshot.digest}' (FORMAT parquet)")
+    assert refused(kept, snapshot)
+
+
+def test_another_key_knows_no_snapshot(kept: Path) -> None:
+    snapshot = keep(kept, Form.SHA256)
+    work, fetch = kept.parent / "work", lambda ref: str(kept / ref.digest)
+    with SnapshotVerifier(work, fetch, b"x" * 32) as verifier, pytest.raises(DamagedError):
+        verifier.file(snapshot)
+
+
+def test_what_happens_to_the_kept_file_afterwards_changes_nothing(kept: Path) -> None:
+    """It is changed in place, as no tool of ours does."""
+    whole, few = keep(kept, Form.SHA256), keep(kept, Form.SHA256, NAMES[:5])
+    other = (kept / keep(kept, Form.SHA256, [*NAMES[:-1], "p9999"]).digest).read_bytes()
+    with opened(kept) as engine:
+        engine.file(whole)
+        with (kept / whole.digest).open("r+b") as file:
+            file.write(other)
+        held = duckdb.execute(f"SELECT member FROM read_parquet('{engine.file(whole)}')").fetchall()
+        assert engine.delta(few, EMPTY, whole, EMPTY).adds == 995
+    last = duckdb.execute("SELECT unhex(sha256('p0999'))").fetchone()
+    assert last in held
+
+
+def test_a_verifier_keeps_one_copy_at_a_time(kept: Path) -> None:
+    one, other = keep(kept, Form.SHA256), keep(kept, Form.PLAIN)
+    with SnapshotVerifier(kept.parent / "work", lambda ref: str(kept / ref.digest), KEY) as verifier:
+        first = Path(verifier.file(one))
+        assert first.stat().st_mode & 0o777 == 0o600
+        second = Path(verifier.file(other))
+        assert not first.exists()
+        assert second.exists()
+    assert not second.exists()
