@@ -41,8 +41,9 @@ def becomes(find: Callable[[World], Path], content: bytes) -> Callable[[World], 
 
 def replaces_one_member(find: Callable[[World], Path]) -> Callable[[World], object]:
     """As one flipped bit does."""
-    other = "CASE WHEN member = (SELECT min(member) FROM kept) THEN member[2:] || member[1] ELSE member END"
-    return lambda world: rewritten(find(world), f"SELECT {other} AS member FROM kept")
+    first = "(SELECT min(member) FROM kept)"
+    query = f"SELECT member FROM kept WHERE member > {first} UNION ALL SELECT max(member) FROM kept"
+    return lambda world: rewritten(find(world), query)
 
 
 def loses_one_member(find: Callable[[World], Path]) -> Callable[[World], object]:
