@@ -14,6 +14,8 @@ import click
 
 from reconciler import __version__
 from reconciler.clock import LONGEST_RENEWAL, Stop
+from reconciler.commands.hints import hint
+from reconciler.commands.options import OUTPUT, with_options
 from reconciler.crash import speak_for_ourselves, tell
 
 COMMANDS = {
@@ -76,7 +78,8 @@ class Commands(click.Group):
     "10 storage · 64 usage · 130 cancelled · 1 a bug.",
 )
 @click.version_option(__version__, prog_name="reconciler")
-def group() -> None:
+@with_options(OUTPUT)
+def group(**_: Any) -> None:
     """Plan and apply first-party audiences on Criteo Retail Media, from YAML, in review.
 
     \b
@@ -147,7 +150,11 @@ def _correct(error: click.ClickException) -> None:
     if isinstance(error, click.UsageError) and error.ctx:
         usage, command = error.ctx.get_usage(), error.ctx.command_path
         click.echo(f"{usage}\nTry '{command} --help' for help.\n", err=True)
-    click.echo(f"Error: {_without_values(error.format_message(), sys.argv[1:])}", err=True)
+    instead = hint(error, sys.argv[1:]) if isinstance(error, click.UsageError) else ""
+    problem = error.message if instead else error.format_message()  # without what click thinks was meant
+    click.echo(f"Error: {_without_values(problem, sys.argv[1:])}", err=True)
+    if instead:
+        click.echo(f"→ {instead}", err=True)
 
 
 def _without_values(message: str, typed: Sequence[str]) -> str:

@@ -148,6 +148,26 @@ class Project:
         plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", said.decode()).replace("\r\n", "\n")
         return Ended(process.wait(timeout=60), plain)
 
+    def completed(self, *words: str) -> list[str]:
+        """What bash is offered for the last of these words."""
+        line = " ".join(["reconciler", *words])
+        done = subprocess.run(
+            [
+                sys.executable,
+                "-c",
+                "import sys; sys.argv[0] = 'reconciler'; from reconciler.cli import main; main()",
+            ],
+            cwd=self.root,
+            env=surroundings(
+                _RECONCILER_COMPLETE="bash_complete", COMP_WORDS=line, COMP_CWORD=str(len(words))
+            ),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.stderr == ""
+        return [one.partition(",")[2] for one in done.stdout.splitlines() if one]
+
     def emulator(self) -> Emulator:
         return Emulator.open(self.root / ".reconciler" / "emulator" / "sandbox.sqlite")
 

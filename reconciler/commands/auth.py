@@ -43,7 +43,8 @@ PORTAL = (
 
 
 @click.group(name="auth")
-def command() -> None:
+@with_options(OUTPUT)
+def command(**_: Any) -> None:
     """Ask whoever holds the Criteo login for consent, and keep what comes of it.
 
     \b

@@ -20,6 +20,17 @@ def address_names(ctx: click.Context, _: click.Parameter, incomplete: str) -> li
     return _beginning(incomplete, ctx, addresses)
 
 
+def selectable_names(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    """Addresses, and the names of their audiences."""
+    from reconciler.manifests.glance import addresses
+
+    def known(root: Path, environment: str) -> Iterator[object]:
+        for address in addresses(root, environment):
+            yield from (address, address.audience)
+
+    return _beginning(incomplete, ctx, known)
+
+
 def credential_names(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
     from reconciler.manifests.glance import credentials
 

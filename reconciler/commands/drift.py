@@ -10,12 +10,12 @@ from reconciler.commands.options import (
     ENVIRONMENT,
     ONLY,
     OUTPUT,
-    selected,
     settings_of,
     stop_event,
     with_options,
 )
 from reconciler.commands.publishing import FORMS, published
+from reconciler.commands.selection import selected
 
 DRIFT = 2
 

@@ -28,7 +28,8 @@ LATEST = datetime(9000, 1, 1, tzinfo=UTC)
 
 
 @click.group(name="emulator")
-def command() -> None:
+@with_options(OUTPUT)
+def command(**_: Any) -> None:
     """Criteo Retail Media on your machine, as documented, with switches for what is not.
 
     An environment with `api: {endpoint: emulator}` uses it without a server. These commands work on

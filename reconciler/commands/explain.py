@@ -27,22 +27,23 @@ def command(stop: object, /, environment: str, address: str, **flags: Any) -> No
     Reads what `plan` reads, for one address. Shows how many, and of what kind; never a value.
     """
     from reconciler.commands.planning import make_plan, screen
+    from reconciler.commands.selection import single
     from reconciler.core.errors import ConfigurationError
-    from reconciler.core.model import Address
     from reconciler.render.explain import explanation, print_explanation
     from reconciler.wiring import workspace
 
-    settings, wanted = settings_of(flags), Address.parse(address)
+    settings = settings_of(flags)
     shown = screen(settings)
     with workspace(settings, environment, stop_event(stop), shown.progress) as space:
+        wanted = single(address, (one.address for one in space.desired.segments))
         with shown.progress:
-            planned = make_plan(space, space.store.reader(), (address,), shown.progress)
-        spec = next((one for one in space.desired.segments if one.address == wanted), None)
+            planned = make_plan(space, space.store.reader(), (wanted,), shown.progress)
+        spec = next((one for one in space.desired.segments if str(one.address) == wanted), None)
         if spec is None:
             raise ConfigurationError(
-                f"{address} is not in the manifests any more, so there are no rows to explain",
+                f"{wanted} is not in the manifests any more, so there are no rows to explain",
                 remedy=f"`reconciler plan {environment}` says what becomes of it",
             )
         document = planned.document(space, shown.figures)
-        target = planned.observed.targets[wanted]
+        target = planned.observed.targets[spec.address]
         print_explanation(explanation(spec, target, document, planned.observed.now, shown.figures), shown.out)

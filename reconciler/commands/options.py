@@ -3,18 +3,16 @@
 import re
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from reconciler.clock import Stop
-from reconciler.commands.completing import address_names, environment_names
-from reconciler.core.errors import ConfigurationError, Finding
-from reconciler.core.model import Address
-from reconciler.core.personal import shown_path
+from reconciler.commands.completing import environment_names, selectable_names
 from reconciler.settings import Settings, read_settings
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -22,29 +20,34 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 DURATION = re.compile(r"^(\d+)(s|m|h|d)$")
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
-_WORD = "(?:[a-z]{1,15}[0-9]{0,2}|[0-9]{1,3}[a-z]{0,2})"
-ADDRESS = re.compile(rf"{_WORD}(?:-{_WORD}){{0,7}}/{_WORD}(?:-{_WORD}){{0,7}}")
-"""Made of words, with few digits: what people call things, and what neither secrets nor ids look like."""
-MOST = 10
-"""Addresses that are listed."""
-
-STARTED_IN = "reconciler.directory"
+GIVEN = "reconciler.given"
 
 
-def _remember(context: click.Context, _option: click.Parameter, directory: str | None) -> str | None:
-    """A context's `meta` is the one of all commands around it."""
-    context.meta[STARTED_IN] = directory
-    return directory
+def _anywhere(context: click.Context, option: click.Parameter, value: Any) -> Any:
+    """The value given before the command counts, unless one is given after it.
+
+    A context's `meta` is the one of all commands around it.
+    """
+    given, name = context.meta.setdefault(GIVEN, {}), str(option.name)
+    if context.get_parameter_source(name) is not ParameterSource.DEFAULT:
+        given[name] = value
+    return given.get(name, value)
+
+
+def _global(*names: str, **attributes: Any) -> Callable[[Function], Function]:
+    """An option of every command and of every group, so that it may stand before a command or after it."""
+    return click.option(*names, callback=_anywhere, **attributes)
 
 
 STANDARD_OUTPUT = "-"
 ENVIRONMENT = click.argument("environment", metavar="ENV", shell_complete=environment_names)
 OUTPUT = (
-    click.option("-C", "directory", metavar="DIR", callback=_remember, help="Run as if started in DIR."),
-    click.option("--no-color", is_flag=True, help="No colour, as with NO_COLOR=1."),
-    click.option("-q", "--quiet", is_flag=True, help="Results only, no progress."),
-    click.option("-v", "--verbose", is_flag=True, help="Log every call: method, path, status, never a body."),
+    _global("-C", "directory", metavar="DIR", help="Run as if started in DIR."),
+    _global("--no-color", is_flag=True, help="No colour, as with NO_COLOR=1."),
+    _global("-q", "--quiet", is_flag=True, help="Results only, no progress."),
+    _global("-v", "--verbose", is_flag=True, help="Log every call: method, path, status, never a body."),
 )
+"""They may stand before a command as well."""
 SOURCES = (
     click.option(
         "--data-root", metavar="DIR", help="Read sources below DIR instead of the environment's data.root."
@@ -58,8 +61,8 @@ ONLY = (
         "--only",
         multiple=True,
         metavar="ADDRESS",
-        shell_complete=address_names,
-        help="Only these addresses (destination/audience); may be repeated.",
+        shell_complete=selectable_names,
+        help="Only this address, audience, or glob ('offsite-email/*'); may be repeated.",
     ),
 )
 WORLD = (*SOURCES, *EMULATE, *ONLY)
@@ -103,7 +106,7 @@ def settings_of(flags: dict[str, Any]) -> Settings:
 
 def started_in(context: click.Context) -> Path:
     """What `-C` names, where it was read already."""
-    return Path(context.meta.get(STARTED_IN) or "")
+    return Path(context.meta.get(GIVEN, {}).get("directory") or "")
 
 
 def stop_event(context_object: object) -> Stop:
@@ -136,43 +139,3 @@ def confirm(yes: bool, question: str) -> None:
     if not yes:
         with answering():
             click.confirm(question, abort=True, err=True)
-
-
-def selected(only: tuple[str, ...], known: frozenset[Address]) -> frozenset[Address]:
-    """The addresses meant by `--only`; all when it is not given. Unknown ones are refused."""
-    if not only:
-        return known
-    texts = {text: Address.parse(text) for text in only}
-    unknown = [text for text, address in texts.items() if address not in known]
-    if unknown:
-        raise _not_here(unknown, sorted(map(str, known)))
-    return frozenset(texts.values())
-
-
-def _not_here(unknown: Sequence[str], known: Sequence[str]) -> ConfigurationError:
-    told = [_unlike(text, known) for text in unknown]
-    here = f"addresses here: {', '.join(known[:MOST])}" if known else "there are no addresses here"
-    here += f" and {len(known) - MOST} more" if len(known) > MOST else ""
-    if len(told) > 1:
-        return ConfigurationError(f"{len(told)} addresses given are not here", remedy=here, findings=told)
-    first = told[0].remedy
-    return ConfigurationError(told[0].problem, remedy=f"{first}{_between(first)}{here}")
-
-
-def _between(remedy: str) -> str:
-    return "; " if remedy and not remedy.endswith("?") else " " if remedy else ""
-
-
-def _unlike(text: str, known: Sequence[str]) -> Finding:
-    """What was typed is repeated only if it can be nothing but an address: see `REPEATABLE` in `cli`."""
-    from reconciler.manifests.wording import nearest
-
-    if "/" not in text:
-        ends = [one for one in known if nearest(text, one.split("/"))]
-        meant = f": did you mean {' or '.join(ends[:3])}?" if ends else ""
-        problem = "an address given has no `/`"
-        return Finding("", problem, f"write DESTINATION/AUDIENCE{meant}")
-    repeated = ADDRESS.fullmatch(text) and shown_path(text) == text
-    problem = f"there is no address {text}" if repeated else "an address given is not here"
-    near = nearest(text, known)
-    return Finding("", problem, f"did you mean {near}?" if near else "")

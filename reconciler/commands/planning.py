@@ -6,7 +6,7 @@ from time import monotonic
 
 from rich.console import Console
 
-from reconciler.commands.options import selected
+from reconciler.commands.selection import selected
 from reconciler.core.approval import Approved
 from reconciler.core.envelope import approved_changes
 from reconciler.core.events import Teller

@@ -14,9 +14,9 @@ from reconciler.commands.options import (
     YES,
     check_can_ask,
     confirm,
-    selected,
     with_options,
 )
+from reconciler.commands.selection import WILD, selected
 from reconciler.core.errors import ConfigurationError, StorageError
 from reconciler.core.model import Address
 from reconciler.core.ports import StateReader, StateWriter
@@ -38,7 +38,7 @@ class Taken(click.ParamType[tuple[Address, str]]):
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[Address, str]:
         address, _, segment_id = str(value).rpartition("=")
-        if not address or not segment_id.isdigit():
+        if not address or WILD.intersection(address) or not segment_id.isdigit():
             self.fail("write DESTINATION/AUDIENCE=ID, as it is listed", param, ctx)
         return Address.parse(address), segment_id
 
@@ -57,10 +57,6 @@ class Asked:
     def ways(self) -> int:
         return sum((self.union, self.anew, self.assume is not None))
 
-    @property
-    def by_name(self) -> frozenset[Address]:
-        return frozenset(map(Address.parse, self.only)) | self.takes.keys()
-
     def again(self, seen: Look) -> list[Receipt]:
         """What is known, and is to be made anew all the same."""
         return [one for one in seen.known if self.anew and one.unknown_before]
@@ -68,10 +64,20 @@ class Asked:
     def check(self) -> None:
         if self.ways > 1:
             raise click.UsageError("give one of --union, --replace and --assume")
-        if self.assume is not None and len(self.only) != 1:
-            raise click.UsageError("--assume is for one address: name it with --only")
-        if self.only and len(self.by_name) > len(set(self.only)):
+        self._check_assumed(len(self.only))
+
+    def named(self, here: frozenset[Address]) -> frozenset[Address]:
+        """What --only and --take name, of the addresses that are here."""
+        selected(tuple(map(str, self.takes)), here)
+        only = selected(self.only, here) if self.only else frozenset()
+        self._check_assumed(len(only))
+        if self.only and not self.takes.keys() <= only:
             raise click.UsageError("--take is about an address that --only leaves out")
+        return only | self.takes.keys()
+
+    def _check_assumed(self, count: int) -> None:
+        if self.assume is not None and count != 1:
+            raise click.UsageError("--assume is for one address: name it with --only")
 
 
 @click.command(name="rebuild")
@@ -142,10 +148,9 @@ def _each_once(takes: tuple[tuple[Address, str], ...]) -> dict[Address, str]:
 
 def _look(space: Workspace, state: StateReader, asked: Asked) -> Look:
     here = frozenset(spec.address for spec in space.desired.segments)
-    selected(tuple(map(str, asked.takes)), here)
-    only, named = selected(asked.only, here), asked.by_name
+    named, only = asked.named(here), selected(asked.only, here)
     seen = look(space.desired, only, named, asked.takes, space.readers(), state.receipts())
-    check_lost(seen, asked.by_name, {one.address for one in asked.again(seen)})
+    check_lost(seen, named, {one.address for one in asked.again(seen)})
     return seen
 
 

@@ -11,7 +11,8 @@ from reconciler.commands.rebuild import rebuild
 
 
 @click.group(name="state")
-def command() -> None:
+@with_options(OUTPUT)
+def command(**_: Any) -> None:
     """Show, restore, rebuild and move an environment's state; see and break its lock.
 
     \b
@@ -61,7 +62,8 @@ for one in (restore, rebuild, export, import_):
 
 
 @command.group()
-def lock() -> None:
+@with_options(OUTPUT)
+def lock(**_: Any) -> None:
     """The lock that lets one run at a time write an environment's state."""
 
 

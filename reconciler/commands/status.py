@@ -34,8 +34,8 @@ def command(stop: object, /, environment: str, refresh: bool, **flags: Any) -> N
     each segment's match rate and says whether it is past the gate of 0.1%, below which an audience can't
     be used.
     """
-    from reconciler.commands.options import selected
     from reconciler.commands.planning import screen
+    from reconciler.commands.selection import selected
     from reconciler.render.status import print_status, status
     from reconciler.wiring import workspace
 

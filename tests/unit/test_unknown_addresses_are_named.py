@@ -2,7 +2,7 @@
 
 import pytest
 
-from reconciler.commands.options import selected
+from reconciler.commands.selection import selected, single
 from reconciler.core.errors import ConfigurationError
 from reconciler.core.model import Address
 
@@ -47,18 +47,61 @@ def test_what_is_near_is_offered(typed: str, problem: str, remedy: str):
 
 
 @pytest.mark.parametrize(
-    ("typed", "meant"),
+    ("typed", "problem", "meant"),
     [
-        ("lapsed-90d", ": did you mean offsite-email/lapsed-90d or onsite-customer/lapsed-90d?"),
-        ("lapsed", ": did you mean offsite-email/lapsed-90d or onsite-customer/lapsed-90d?"),
-        ("onsite-customer", ": did you mean onsite-customer/lapsed-90d or onsite-customer/loyalty-gold?"),
-        ("zzz", ""),
+        ("lapsed", "there is no audience lapsed", "did you mean lapsed-90d? "),
+        ("lapsed-9d", "there is no audience lapsed-9d", "did you mean lapsed-90d? "),
+        ("Lapsed-90D", "an audience given is not here", "did you mean lapsed-90d? "),
+        ("ofsite-email", "there is no audience ofsite-email", "did you mean `offsite-email/*`? "),
+        (
+            "onsite-customer",
+            "onsite-customer is a destination, not an audience",
+            "did you mean `onsite-customer/*`? ",
+        ),
+        ("ofsite-email/*", "no address matches ofsite-email/*", "did you mean `offsite-email/*`? "),
+        ("*/lapsed-9d", "no address matches */lapsed-9d", "did you mean `*/lapsed-90d`? "),
+        ("zzz*", "no audience matches zzz*", ""),
+        ("zz[a]/*", "a glob matches nothing", ""),
+        ("zzz", "there is no audience zzz", ""),
     ],
 )
-def test_what_has_no_slash_is_told_how_it_is_written(typed: str, meant: str):
+def test_what_selects_nothing_is_named_with_what_is_near(typed: str, problem: str, meant: str):
     error = refused(typed)
-    assert error.problem == "an address given has no `/`"
-    assert error.remedy == f"write DESTINATION/AUDIENCE{meant or ';'} {LIST}"
+    assert error.problem == problem
+    assert error.remedy == f"{meant}{LIST}"
+
+
+@pytest.mark.parametrize(
+    ("typed", "addresses"),
+    [
+        (("lapsed-90d",), "offsite-email/lapsed-90d onsite-customer/lapsed-90d"),
+        (("offsite-email/*",), "offsite-email/lapsed-90d offsite-email/loyalty-gold"),
+        (("*/lapsed-90d",), "offsite-email/lapsed-90d onsite-customer/lapsed-90d"),
+        (("lapsed-*",), "offsite-email/lapsed-90d onsite-customer/lapsed-90d"),
+        (("o?fsite-email/l[ab]psed-90d",), "offsite-email/lapsed-90d"),
+        (
+            ("offsite-email/loyalty-gold", "on*/loyalty-gold"),
+            "offsite-email/loyalty-gold onsite-customer/loyalty-gold",
+        ),
+        (("*",), " ".join(sorted(map(str, HERE)))),
+    ],
+)
+def test_names_of_audiences_and_globs_select(typed: tuple[str, ...], addresses: str):
+    assert sorted(map(str, selected(typed, HERE))) == addresses.split()
+
+
+def test_an_audience_named_like_a_destination_is_the_audience():
+    known = HERE | {Address("offsite-email", "onsite-customer")}
+    assert selected(("onsite-customer",), known) == {Address("offsite-email", "onsite-customer")}
+
+
+def test_one_address_is_found_by_its_audience_unless_there_are_several():
+    assert single("offsite-email/lapsed-90d", HERE) == "offsite-email/lapsed-90d"
+    assert single("loyalty-gold", {Address("email", "loyalty-gold")}) == "email/loyalty-gold"
+    assert single("none", HERE) == "none"
+    with pytest.raises(ConfigurationError, match="2 addresses match") as caught:
+        single("lapsed-90d", HERE)
+    assert caught.value.remedy == "write one of offsite-email/lapsed-90d, onsite-customer/lapsed-90d"
 
 
 @pytest.mark.promise("private")
@@ -71,6 +114,7 @@ def test_what_has_no_slash_is_told_how_it_is_written(typed: str, meant: str):
         "bob@acme.com/x",
         "06-12-34-56-78/x",
         "file:///home/secret",
+        "s3cr3tT0ken*/x",
     ],
 )
 def test_what_may_be_a_secret_or_a_person_is_not_repeated(typed: str):
