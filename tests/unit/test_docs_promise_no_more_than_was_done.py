@@ -1,0 +1,39 @@
+"""What was never tried is said where people decide, and no example applies to production what nobody approved."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SCAFFOLD = ROOT / "reconciler/scaffold/templates"
+WRITTEN = [
+    *(ROOT / "docs").glob("*.md"), ROOT / "README.md", *SCAFFOLD.rglob("*.md"), *SCAFFOLD.rglob("*.yml"),
+]  # fmt: skip
+APPLY = re.compile(r"reconciler apply (?:production|\"?\$\w+\"?)[^\n`]*--yes[^\n`]*")
+
+
+def section(text: str, heading: str) -> str:
+    return text.partition(f"\n## {heading}\n")[2].partition("\n## ")[0].strip()
+
+
+def test_not_yet_begins_with_criteo():
+    written = section((ROOT / "README.md").read_text(), "Not yet")
+    assert written.startswith("**No call to the real Criteo API has been made.**")
+    for told in ("SDK", "`make fidelity`", "docs/fidelity.md", "double of Vault", "moto"):
+        assert told in written
+
+
+@pytest.mark.parametrize("page", ["docs/credentials.md", "docs/fidelity.md"])
+def test_doubles_are_named(page: str):
+    written = " ".join((ROOT / page).read_text().split())
+    assert "tests/fakes/vault.py" in written
+    assert "moto" in written
+    assert "real service" in written
+
+
+def test_no_example_applies_to_production_without_an_approval():
+    found = [line for page in WRITTEN for line in APPLY.findall(page.read_text())]
+    assert len(found) >= 5
+    approved = ("--approved", "--refresh", '"${approved[@]}"')
+    assert [line for line in found if not any(one in line for one in approved)] == []
