@@ -1,4 +1,4 @@
-"""What was never tried is said where people decide, and no example applies to production what nobody approved."""
+"""What was never tried is stated, and no example applies to production what nobody approved."""
 
 import re
 from pathlib import Path
