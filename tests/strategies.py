@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import strategies as st
 
 from reconciler.core.approval import Use
-from reconciler.core.members import EMPTY, Delta, SnapshotRef
-from reconciler.core.model import FORMS, Address, SegmentKey
+from reconciler.core.members import EMPTY, AppliedList, Delta, SnapshotRef
+from reconciler.core.model import FORMS, Address, IdentifierType, SegmentKey
 from reconciler.core.ports import Head, SavedState
 from reconciler.core.receipt import Flight, Holding, Intent, Receipt, Rename, Retired, Transfer
 
@@ -88,6 +88,15 @@ receipts = st.builds(
     definition=st.just("") | digests,
     forgotten_at=st.none() | times,
     renew=st.booleans(),
+    lists=st.lists(
+        st.builds(
+            AppliedList,
+            files=st.lists(st.text(), max_size=2).map(tuple),
+            identifier_type=st.sampled_from(IdentifierType),
+            members=snapshots,
+        ),
+        max_size=2,
+    ).map(tuple),
 )
 saved_states = st.builds(
     SavedState,

@@ -13,12 +13,12 @@ from typing import TypeVar
 
 from reconciler.core.approval import Use
 from reconciler.core.errors import StorageError
-from reconciler.core.members import Delta, SnapshotRef
+from reconciler.core.members import AppliedList, Delta, SnapshotRef
 from reconciler.core.model import Address, Form, IdentifierType, SegmentKey
 from reconciler.core.ports import Head, SavedState
 from reconciler.core.receipt import Flight, Holding, Intent, Receipt, Rename, Retired, Transfer
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 NEEDS = "0.1.0"
 """The least version of this tool that reads what is written here; an older one says so."""
 T = TypeVar("T")
@@ -64,17 +64,13 @@ def encode_head(head: Head) -> dict[str, object]:
 
 
 def decode_head(data: object) -> Head:
-    head = _versioned(data, "head", "environment lineage serial uses", _head_of_format_1)
+    head = _versioned(data, "head", "environment lineage serial uses")
     return Head(
         environment=_text(head["environment"], "environment"),
         lineage=_text(head["lineage"], "lineage"),
         serial=_count(head["serial"], "serial"),
         uses=_all(_use, head["uses"], "uses"),
     )
-
-
-def _head_of_format_1(head: Object) -> Object:
-    return _added(head, uses=[])
 
 
 def _use(data: object, at: str) -> Use:
@@ -116,12 +112,13 @@ def encode_receipt(receipt: Receipt) -> dict[str, object]:
             {"retired_at": _stamp(one.retired_at), "holding": _of_holding(one.holding)}
             for one in receipt.retired
         ],
+        "lists": [_of_list(one) for one in receipt.lists],
     }
 
 
 def decode_receipt(data: object) -> Receipt:
-    keys = "address definition forgotten_at renew current successor retired"
-    receipt = _versioned(data, "receipt", keys, _receipt_of_format_1)
+    keys = "address definition forgotten_at renew current successor retired lists"
+    receipt = _versioned(data, "receipt", keys)
     address = _fields(receipt["address"], "address", "destination audience")
     return Receipt(
         address=Address(
@@ -134,25 +131,25 @@ def decode_receipt(data: object) -> Receipt:
         definition=_text(receipt["definition"], "definition"),
         forgotten_at=_maybe(_time, receipt["forgotten_at"], "forgotten_at"),
         renew=_flag(receipt["renew"], "renew"),
+        lists=_all(_list, receipt["lists"], "lists"),
     )
 
 
-def _receipt_of_format_1(receipt: Object) -> Object:
-    forward = _added(receipt, renew=False)
-    for slot in forward.keys() & {"current", "successor"}:
-        forward[slot] = _holding_of_format_1(forward[slot])
-    if isinstance(retired := forward.get("retired"), list):
-        forward["retired"] = [
-            one | {"holding": _holding_of_format_1(one["holding"])}
-            if isinstance(one, dict) and "holding" in one
-            else one
-            for one in retired
-        ]
-    return forward
+def _of_list(applied: AppliedList) -> dict[str, object]:
+    return {
+        "files": list(applied.files),
+        "identifier_type": applied.identifier_type.value,
+        "members": _of_snapshot(applied.members),
+    }
 
 
-def _holding_of_format_1(holding: object) -> object:
-    return _added(holding, unknown_before=None, patched_at=None) if isinstance(holding, dict) else holding
+def _list(data: object, at: str) -> AppliedList:
+    applied = _fields(data, at, "files identifier_type members")
+    return AppliedList(
+        files=_all(_text, applied["files"], f"{at}.files"),
+        identifier_type=_member(IdentifierType, applied["identifier_type"], f"{at}.identifier_type"),
+        members=_snapshot(applied["members"], f"{at}.members"),
+    )
 
 
 def _of_intent(intent: Intent) -> dict[str, object]:
@@ -292,29 +289,21 @@ def _retired(data: object, at: str) -> Retired:
     )
 
 
-def _as_it_is(data: Object) -> Object:
-    """Format 2 changed nothing of it."""
-    return data
-
-
-def _versioned(
-    data: object, at: str, keys: str, of_format_1: Callable[[Object], Object] = _as_it_is
-) -> Object:
-    """The version is judged before the form: a newer form is no fault of the file.
-
-    An older form is brought forward here, before its fields are read. The state as it was is kept all
-    the same, by the first write of the run (`StateWriter.open_run`).
-    """
+def _versioned(data: object, at: str, keys: str) -> Object:
+    """The version is judged before the form: another form is no fault of the file."""
     if not isinstance(data, dict):
         raise _malformed(at, "a JSON object")
     version = _count(data.get("format_version"), "format_version")
     if version > FORMAT_VERSION:
         raise NewerFormatError(
-            f"format version {version}: a newer reconciler wrote it, this one reads up to {FORMAT_VERSION}",
+            f"format version {version}: a newer reconciler wrote it, this one reads {FORMAT_VERSION}",
             remedy=f"run {_needed(data.get('needs'))}",
         )
     if version < FORMAT_VERSION:
-        data = of_format_1(_added(data, needs=NEEDS))
+        raise StorageError(
+            f"format version {version}: an unreleased reconciler wrote it, this one reads {FORMAT_VERSION}",
+            remedy="move this state away, then run `reconciler state rebuild`",
+        )
     found = _fields(data, at, f"format_version needs {keys}")
     _text(found["needs"], "needs")
     return found
@@ -325,13 +314,6 @@ def _needed(release: object) -> str:
     if isinstance(release, str) and _RELEASE.fullmatch(release):
         return f"reconciler {release} or newer"
     return "the version of reconciler that wrote it, or a newer one"
-
-
-def _added(data: Object, **keys: object) -> Object:
-    """An object of an older format with the keys that came later."""
-    if early := data.keys() & keys:
-        raise _malformed("an older format", f"without {', '.join(sorted(early))}")
-    return data | keys
 
 
 def _fields(data: object, at: str, keys: str) -> dict[str, object]:

@@ -6,6 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal, NoReturn, overload
 
+from reconciler.core.model import IdentifierType
+
 
 @dataclass(frozen=True, slots=True)
 class SnapshotRef:
@@ -19,6 +21,15 @@ class SnapshotRef:
 
 
 EMPTY = SnapshotRef(digest="", count=0)
+
+
+@dataclass(frozen=True, slots=True)
+class AppliedList:
+    """One column of an exclusion list as it was when it was last applied; `members` are SHA-256 digests."""
+
+    files: tuple[str, ...]
+    identifier_type: IdentifierType
+    members: SnapshotRef
 
 
 class Drop(StrEnum):

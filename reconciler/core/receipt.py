@@ -7,7 +7,7 @@ here is pure: the caller makes the result durable before it goes on.
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from reconciler.core.members import EMPTY, NO_DELTA, Batch, Delta, SnapshotRef
+from reconciler.core.members import EMPTY, NO_DELTA, AppliedList, Batch, Delta, SnapshotRef
 from reconciler.core.model import Address, SegmentKey
 from reconciler.core.remote import Acknowledgement, Segment, Statistics, name_key
 
@@ -112,7 +112,8 @@ class Receipt:
 
     `definition` is the digest last applied in full. `forgotten_at` is set when the audience left
     the manifests: its members stay known, so that nobody becomes impossible to remove. `renew`: a
-    segment that may hold people known to nobody is to be replaced by one that can't.
+    segment that may hold people known to nobody is to be replaced by one that can't. `lists` are the
+    exclusion lists that members were last sent under.
     """
 
     address: Address
@@ -122,6 +123,7 @@ class Receipt:
     definition: str = ""
     forgotten_at: datetime | None = None
     renew: bool = False
+    lists: tuple[AppliedList, ...] = ()
 
     def suits(self, holding: Holding, key: SegmentKey) -> bool:
         """That segment may go on as the one of this address; otherwise it is replaced."""
@@ -141,7 +143,8 @@ class Receipt:
     @property
     def references(self) -> frozenset[SnapshotRef]:
         """Snapshots that must be kept."""
-        return frozenset(ref for holding in self.holdings for ref in _snapshots(holding) if ref)
+        held = (ref for holding in self.holdings for ref in _snapshots(holding))
+        return frozenset(ref for ref in (*held, *(one.members for one in self.lists)) if ref)
 
     @property
     def snapshots(self) -> frozenset[str]:

@@ -166,9 +166,9 @@ STATES = Group(
         ),
         Case(
             "a newer version wrote a receipt",
-            says(RECEIPT, format_version=3),
+            says(RECEIPT, format_version=4),
             10,
-            "customer.buyers.json: format version 3",
+            "customer.buyers.json: format version 4",
             "newer",
         ),
         Case(
@@ -187,9 +187,9 @@ STATES = Group(
         ),
         Case(
             "a newer version wrote the head",
-            says(HEAD, format_version=3),
+            says(HEAD, format_version=4),
             10,
-            "head.json: format version 3",
+            "head.json: format version 4",
             "newer",
         ),
         Case(

@@ -24,7 +24,7 @@ from reconciler.core.codec import (
     parse,
 )
 from reconciler.core.errors import StorageError
-from reconciler.core.members import Delta, SnapshotRef
+from reconciler.core.members import AppliedList, Delta, SnapshotRef
 from reconciler.core.model import Address, Form, IdentifierType, SegmentKey
 from reconciler.core.ports import Head, SavedState
 from reconciler.core.receipt import Flight, Holding, Intent, Receipt, Rename, Retired, Transfer
@@ -62,6 +62,7 @@ FULL = Receipt(
     definition="def1",
     forgotten_at=NOON,
     renew=True,
+    lists=(AppliedList(("suppressed.csv",), IdentifierType.EMAIL, SnapshotRef("5ca1e", 9)),),
 )
 TIME = "2026-03-01T12:00:00+00:00"
 NOTHING = {"digest": "", "count": 0}
@@ -86,8 +87,13 @@ BARE = {
     "unknown_before": None,
     "patched_at": None,
 }
+LIST_JSON = {
+    "files": ["suppressed.csv"],
+    "identifier_type": "Email",
+    "members": {"digest": "5ca1e", "count": 9},
+}
 FULL_JSON = {
-    "format_version": 2,
+    "format_version": 3,
     "needs": "0.1.0",
     "address": {"destination": "offsite-email", "audience": "lapsed-90d"},
     "definition": "def1",
@@ -116,6 +122,7 @@ FULL_JSON = {
     },
     "successor": BARE | {"intent": {"name": "Lapsed (new)", "written_at": TIME, "sent_at": TIME}},
     "retired": [{"retired_at": TIME, "holding": BARE | {"segment_id": "7"}}],
+    "lists": [LIST_JSON],
 }
 
 
@@ -151,52 +158,18 @@ def test_a_state_that_is_none_is_refused(wrong: dict[str, object]) -> None:
     assert MARK not in str(caught.value)
 
 
-def test_format_2_is_what_it_always_was() -> None:
-    """If this fails, raise FORMAT_VERSION and teach the codec to read all of them."""
+def test_format_3_is_what_it_always_was() -> None:
+    """If this fails, raise FORMAT_VERSION."""
     assert encode_receipt(FULL) == FULL_JSON
     assert decode_receipt(FULL_JSON) == FULL
 
 
-def in_format_1() -> dict[str, object]:
-    """What an earlier version wrote of the same address."""
-    data = copy.deepcopy(FULL_JSON) | {"format_version": 1}
-    del data["renew"], data["needs"]
-    for holding in (data["current"], data["successor"], data["retired"][0]["holding"]):
-        del holding["unknown_before"], holding["patched_at"]
-    return data
-
-
-def test_format_1_is_read_without_what_came_later() -> None:
-    early = replace(FULL, current=replace(FULL.current, unknown_before=None, patched_at=None), renew=False)
-    assert decode_receipt(in_format_1()) == early
-    head = {"format_version": 1, "environment": "sandbox", "lineage": HEAD.lineage, "serial": HEAD.serial}
-    state = {"format_version": 1, "saved_at": TIME, "head": head, "receipts": [in_format_1()]}
-    assert decode_state(state) == SavedState(replace(HEAD, uses=()), (early,), NOON)
-
-
-@pytest.mark.parametrize("path", [[], ["current"], ["successor"], ["retired", 0, "holding"]])
-def test_format_1_with_what_came_later_is_refused(path: list[str]) -> None:
-    data = in_format_1()
-    where = data
-    for step in path:
-        where = where[step]
-    where["unknown_before" if path else "renew"] = None
-    with pytest.raises(StorageError, match="malformed: an older format should be without"):
-        decode_receipt(data)
-
-
-def test_format_1_that_is_broken_is_refused_at_any_depth() -> None:
-    for place in range(len(list(places(in_format_1())))):
-        for value in (None, 7, MARK, [MARK], {MARK: MARK}):
-            data = in_format_1()
-            where, key = list(places(data))[place]
-            del where[key]
-            with pytest.raises(StorageError):
-                decode_receipt(data)
-            where |= {key: value, MARK: value}
-            with pytest.raises(StorageError) as caught:
-                decode_receipt(data)
-            assert MARK not in str(caught.value)
+@pytest.mark.parametrize("version", [0, 1, 2])
+def test_an_earlier_format_is_refused_with_a_way_out(version: int) -> None:
+    for decode in (decode_receipt, decode_head, decode_state):
+        with pytest.raises(StorageError, match="an unreleased reconciler wrote it") as caught:
+            decode({"format_version": version})
+        assert "state rebuild" in caught.value.remedy
 
 
 @pytest.mark.parametrize(
@@ -213,6 +186,7 @@ def test_format_1_that_is_broken_is_refused_at_any_depth() -> None:
         (Retired, FULL_JSON["retired"][0], set()),
         (Rename, FULL_JSON["current"]["renames"][0], set()),
         (SnapshotRef, NOTHING, set()),
+        (AppliedList, LIST_JSON, set()),
     ],
 )
 def test_no_field_is_forgotten(kind: type, encoded: dict[str, object], extra: set[str]) -> None:
@@ -270,7 +244,8 @@ def test_a_wrong_value_is_refused_at_any_depth(place: int) -> None:
     data = copy.deepcopy(FULL_JSON)
     where, key = list(places(data))[place]
     wrong = WRONG if key in FREE_TEXTS else WRONG + WRONG_TEXTS
-    for value in [None, 1] if key == "renew" else wrong:
+    special = {"renew": [None, 1], "files": [None, MARK, [1]]}
+    for value in special.get(key, wrong):
         where[key] = value
         with pytest.raises(StorageError) as caught:
             decode_receipt(data)

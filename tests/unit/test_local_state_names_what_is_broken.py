@@ -70,13 +70,13 @@ def test_a_receipt_under_the_name_of_another_is_refused(state: Path) -> None:
 
 def test_what_a_newer_reconciler_wrote_is_left_alone(state: Path) -> None:
     head = state / "head.json"
-    head.write_text(json.dumps({"format_version": 3, "surprise": 1}))
+    head.write_text(json.dumps({"format_version": 4, "surprise": 1}))
     before = {path: path.read_bytes() for path in state.rglob("*.json")}
     store = LocalStore(state, "sandbox")
-    with pytest.raises(StorageError, match=r"head\.json: format version 3") as caught:
+    with pytest.raises(StorageError, match=r"head\.json: format version 4") as caught:
         store.reader()
     assert "newer" in caught.value.remedy
-    with pytest.raises(StorageError, match="format version 3"), store.lock("me"):
+    with pytest.raises(StorageError, match="format version 4"), store.lock("me"):
         pass
     assert {path: path.read_bytes() for path in state.rglob("*.json")} == before
 
