@@ -5,14 +5,13 @@ from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from reconciler.core.creates import answers
 from reconciler.core.errors import AuthenticationError, ConfigurationError, Finding, RejectedError
 from reconciler.core.members import EMPTY, NO_DELTA, SnapshotRef, Target
 from reconciler.core.model import Address, Audience, Desired, Form, IdentifierType, SegmentSpec
 from reconciler.core.plan import Comparison, Observed
 from reconciler.core.ports import Clock, Head, MemberEngine, SegmentReader, StateReader
 from reconciler.core.receipt import Holding, Receipt, remaining
-from reconciler.core.remote import RateLimit, Segment, Statistics
+from reconciler.core.remote import RateLimit, Segment
 from reconciler.core.standing import receiver
 
 Progress = Callable[[str], None]
@@ -66,7 +65,6 @@ def observe(
             for spec in specs
             if (held := receiver(spec, receipts.get(spec.address), present))
         },
-        statistics=_statistics(accounts, receipts.values(), present),
         rates=_rates(readers),
         now=now,
     )
@@ -194,14 +192,6 @@ def _newly_suppressed(engine: MemberEngine, holding: Holding, target: Target, ur
     if not target.suppressed:
         return False
     return engine.delta(urgent, EMPTY, engine.suppressed(holding, target), EMPTY).adds > 0
-
-
-def _statistics(
-    accounts: Mapping[str, SegmentReader], receipts: Iterable[Receipt], present: Mapping[str, Segment]
-) -> dict[str, Statistics]:
-    """Of segments that bear the name of a create that was never answered: are they empty?"""
-    found = answers(receipts, present).values()
-    return {one.id: accounts[one.account_id].statistics(one.account_id, one.id) for one in found}
 
 
 def _rates(readers: Mapping[str, SegmentReader]) -> dict[str, RateLimit]:

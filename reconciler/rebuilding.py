@@ -1,7 +1,7 @@
 """Makes a lost state anew from the manifests, Criteo, and what people say."""
 
 import glob
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -10,7 +10,7 @@ from reconciler.core.errors import ConfigurationError, Finding, StorageError
 from reconciler.core.members import SnapshotRef, Target
 from reconciler.core.model import Address, Desired, SegmentSpec, Source
 from reconciler.core.ports import MemberEngine, SegmentReader, StateWriter
-from reconciler.core.rebuild import Look, Sighting, rebuilt, sightings, strays, untouched
+from reconciler.core.rebuild import Look, Sighting, pending, rebuilt, sightings, strays, unmade, untouched
 from reconciler.core.receipt import Receipt
 
 
@@ -20,14 +20,20 @@ def look(
     named: Container[Address],
     takes: Mapping[Address, str],
     readers: Mapping[str, SegmentReader],
-    receipts: Iterable[Receipt],
+    receipts: Collection[Receipt],
 ) -> Look:
     """Reads what every account of the environment lists. Errors: whatever the readers raise.
 
-    What an earlier rebuild wrote, and nobody has acted upon, may be written otherwise for those `named`.
+    What an earlier rebuild wrote, and nobody has acted upon, may be written otherwise for those `named`. A
+    segment may be taken in place of one that was asked for and never answered.
     """
     accounts = {spec.key.account_id: spec.credential for spec in desired.segments}
-    held = {one.address: one for one in receipts if one.address not in named or not untouched(one)}
+    unanswered = {one.address: pending(one) for one in receipts if one.address in takes and unmade(one)}
+    held = {
+        one.address: one
+        for one in receipts
+        if one.address not in unanswered and (one.address not in named or not untouched(one))
+    }
     owned = {one.segment_id: receipt.address for receipt in held.values() for one in receipt.holdings}
     listed = [
         segment
@@ -39,7 +45,10 @@ def look(
     lost = [spec for spec in selected if spec.address not in held]
     name = desired.environment.name
     return Look(
-        sightings=sightings(name, lost, listed, takes, owned),
+        sightings=tuple(
+            replace(one, pending=unanswered.get(one.spec.address, ()))
+            for one in sightings(name, lost, listed, takes, owned)
+        ),
         known=tuple(held[spec.address] for spec in selected if spec.address in held),
         strays=strays(name, desired.segments, listed),
     )

@@ -59,7 +59,11 @@ def survey(
     statistics = dict(_statistics(seen, segments, accounts, now, progress))
     held = {one.address for one in state.receipts}
     lost = unknown_to_the_state(desired, held, segments.values())
-    found = (*drifts(desired, seen, segments, statistics), *(one for one in lost if one.address in only))
+    lineage = state.head.lineage if state.head else ""
+    found = (
+        *drifts(desired, lineage, seen, segments, statistics),
+        *(one for one in lost if one.address in only),
+    )
     holdings = [one.current for one in seen.values() if one.current.segment_id in segments]
     why = Counter(reason for one in holdings if (reason := _why(one, statistics, now)))
     recent = (one.settled_at for one in holdings if uncounted(one, now) is Uncounted.RECENT)

@@ -1,8 +1,9 @@
 """Every history that once ended wrong, or that shows what a rule is for, as plain calls."""
 
+import re
 from collections.abc import Callable
 
-from histories import Histories
+from histories import NATURES, Histories
 from world import EMAIL
 
 from reconciler.core.model import Address
@@ -200,9 +201,35 @@ def _taken_by(nature: str) -> History:
     return history
 
 
+def _takes_the_name(nature: str, answer: str | None) -> History:
+    def history(kind: type[Histories]) -> None:
+        lived = begun(kind, run=True)
+        lived.run_beside_a_stranger([("declare", TWO, frozenset({"p1"}))], (1, ""), nature, answer)
+        lived.run_in_peace([])
+        ends_well(lived)
+
+    answered = "refused" if answer is None else "unanswered"
+    history.__name__ = f"a_stranger_{re.sub(r'[^a-z]+', '_', nature)}_at_a_{answered}_create_is_not_adopted"
+    return history
+
+
+def a_foreign_tag_on_our_segment_blocks_it(kind: type[Histories]) -> None:
+    history = begun(kind, run=True)
+    history.describe_by_hand(0, "another environment's")
+    history.run_in_peace([source("p3")])
+    ends_well(history)
+
+
+def the_tag_of_another_state_on_our_segment_blocks_it(kind: type[Histories]) -> None:
+    history = begun(kind, run=True)
+    history.describe_by_hand(0, "another state's")
+    history.run_in_peace([source("p3")])
+    ends_well(history)
+
+
 def an_older_segment_under_our_name_is_not_adopted(kind: type[Histories]) -> None:
     history = begun(kind, run=False)
-    history.make_a_segment((0, ""), "long there")
+    history._stranger("Theirs", "1001", "like ours")
     theirs = max(history.foreign)
     history.run_in_trouble([], [("create", 0, "lost-before")], [])
     history.rename_theirs(sorted(history.foreign).index(theirs), (0, ""))
@@ -229,7 +256,7 @@ def a_segment_may_be_the_work_of_an_earlier_request(kind: type[Histories]) -> No
     ends_well(history)
 
 
-def a_segment_may_be_as_old_as_the_first_request_for_it(kind: type[Histories]) -> None:
+def a_segment_may_be_older_than_the_last_request_for_it(kind: type[Histories]) -> None:
     """It lands while renames before the repeated create wait for their turn."""
     history = begun(kind, run=False)
     history.edit([("declare", TWO, frozenset({"p0"}))])
@@ -271,13 +298,18 @@ EXAMPLES: tuple[History, ...] = (
     a_create_that_waited_lands_later_than_it_was_written_down,
     a_refused_create_that_is_tried_again_leaves_no_stray,
     a_segment_may_be_the_work_of_an_earlier_request,
-    a_segment_may_be_as_old_as_the_first_request_for_it,
+    a_segment_may_be_older_than_the_last_request_for_it,
     a_forgotten_segment_that_can_not_be_seen_is_not_given_up,
     another_list_of_suppressed_people_is_another_order,
     a_name_that_may_still_be_taken_is_reserved,
     _taken_by("foreign retailer"),
     _taken_by("foreign type"),
     _taken_by("with members"),
+    _taken_by("like ours"),
+    _taken_by("another environment's"),
+    *(_takes_the_name(nature, answer) for nature in NATURES for answer in (None, "lost-before")),
+    a_foreign_tag_on_our_segment_blocks_it,
+    the_tag_of_another_state_on_our_segment_blocks_it,
     an_older_segment_under_our_name_is_not_adopted,
     a_segment_of_another_address_is_not_adopted,
 )

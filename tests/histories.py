@@ -5,7 +5,6 @@ A rule never draws on the way, so that a history that once failed can be written
 
 import re
 from collections.abc import Callable, Container, Iterable
-from datetime import timedelta
 from itertools import count
 
 import hypothesis.strategies as st
@@ -16,6 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from world import CrashAt, Kind, Wish, World, replace
 
 from reconciler.core.errors import CancelledError, Finding, LockedError, RefusedError
+from reconciler.core.marks import marked, tag
 from reconciler.core.model import Address, Form, IdentifierType
 from reconciler.core.plan import CreateSegment, Forget, Plan, Sending
 from reconciler.core.receipt import Flight, Holding, Receipt
@@ -38,8 +38,13 @@ FAULTS = [
 ]  # fmt: skip
 UNANSWERED = frozenset(FAULTS) - {"rejected", "uncertain"}
 CAREFUL = 0.1
-NATURES = ["foreign retailer", "foreign type", "with members", "long there"]
-"""What tells a stranger's segment from one of ours; one that could be ours in all regards is adopted."""
+NATURES = [
+    "like ours", "with members", "foreign retailer", "foreign type", "another environment's",
+    "another state's", "copied, foreign retailer", "copied, foreign type",
+]  # fmt: skip
+"""A stranger's segment may be like ours in all regards but its ownership tag, or have a copy of that."""
+CLAIMS = ["", "another environment's", "another state's"]
+"""What hands may leave of the ownership tag of one of our segments."""
 
 
 which = st.integers(0, 3)
@@ -72,6 +77,7 @@ hands = st.one_of(
     steps("delete_by_hand", which),
     steps("clear_by_hand", which),
     steps("lose_from_listings", which),
+    steps("describe_by_hand", which, st.sampled_from(CLAIMS)),
 )
 names = st.tuples(which, st.sampled_from(["", "", " (new)"]))
 """What some address is called, or what its replacement would be."""
@@ -126,6 +132,7 @@ class Histories(RuleBasedStateMachine):
         self.world.on_plan = self._planned
         self.world.emit = self._emitted
         self.foreign: dict[str, tuple[str, frozenset[str]]] = {}
+        self.claimed: set[str] = set()
         self.left: set[str] = set()
         self.in_doubt: dict[str, int] = {}
         self.last_sent = ("", 0)
@@ -260,12 +267,34 @@ class Histories(RuleBasedStateMachine):
         if segment := self._one_of_ours(number):
             self.world.criteo.unlisted.add(segment.id)
 
+    def describe_by_hand(self, number: int, claim: str) -> None:
+        """A missing tag is drift; with a foreign one, nothing is written to it before the tag is gone."""
+        if segment := self._one_of_ours(number):
+            segment.description = self._tagged(ADDRESSES[0], claim)
+            self.claimed -= {segment.id}
+            self.claimed |= {segment.id} if claim else set()
+
     def make_a_segment(self, called: tuple[int, str], nature: str) -> None:
         self._late_calls_land()
-        wish = self.world.wishes[self._declared(called[0])]
+        self._make_theirs(called, nature)
+
+    def _make_theirs(self, called: tuple[int, str], nature: str) -> None:
+        address = self._declared(called[0])
+        wish = self.world.wishes[address]
         name = wish.title + called[1]
         if not self.world.criteo.named(wish.account_id, name):
-            self._stranger(name, wish.account_id, nature)
+            self._stranger(name, wish.account_id, nature, self._tagged(address, nature))
+
+    def _tagged(self, address: Address, nature: str) -> str:
+        """A description with the ownership tag that somebody else, or a copy, may have."""
+        head = self.world.store.reader().head()
+        lineage = head.lineage if head else ""
+        if nature == "another environment's":
+            return marked("theirs", tag("another", address, lineage or "ffff"))
+        if nature == "another state's":
+            return marked("theirs", tag("test", address, "ffff"))
+        copied = lineage and nature.startswith("copied")
+        return marked("theirs", tag("test", address, lineage)) if copied else "theirs"
 
     def rename_theirs(self, number: int, called: tuple[int, str]) -> None:
         """It is older than whatever we create from now on."""
@@ -276,14 +305,11 @@ class Histories(RuleBasedStateMachine):
             self.world.criteo.rename(segment.id, name)
             self.foreign[segment.id] = (name, frozenset(segment.members))
 
-    def _stranger(self, name: str, account: str, nature: str) -> None:
-        kind = IdentifierType.PHONE_NUMBER if nature == "foreign type" else IdentifierType.EMAIL
-        retailer = "9" if nature == "foreign retailer" else "7"
+    def _stranger(self, name: str, account: str, nature: str, description: str = "theirs") -> None:
+        kind = IdentifierType.PHONE_NUMBER if "foreign type" in nature else IdentifierType.EMAIL
+        retailer = "9" if "foreign retailer" in nature else "7"
         members = ("theirs@example.com",) if nature == "with members" else ()
-        old = nature == "long there"
-        name = f"Theirs {len(self.foreign)}" if old else name
-        made = self.world.criteo.add(account, NewSegment(name, "theirs", retailer, kind), members)
-        made.created_at -= timedelta(hours=1 if old else 0)
+        made = self.world.criteo.add(account, NewSegment(name, description, retailer, kind), members)
         self.foreign[made.id] = (name, frozenset(members))
 
     def _late_calls_land(self) -> None:
@@ -338,6 +364,28 @@ class Histories(RuleBasedStateMachine):
         self.world.criteo.fault = self._noted(fault)
         self._run()
         self._do(then)
+
+    @rule(
+        made=some_edits,
+        called=names,
+        nature=st.sampled_from(NATURES),
+        answer=st.sampled_from([None, None, "lost-before", "late", "crash-before"]),
+    )
+    def run_beside_a_stranger(
+        self, made: list[Step], called: tuple[int, str], nature: str, answer: str | None = None
+    ) -> None:
+        """Somebody makes a segment under the name of one of ours at the moment in which we take it."""
+        self._do(made)
+        waiting = [answer]
+
+        def fault(operation: str) -> str | None:
+            if operation not in {"create", "update"} or not waiting:
+                return None
+            self._make_theirs(called, nature)
+            return waiting.pop()
+
+        self.world.criteo.fault = self._noted(fault)
+        self._run()
 
     @rule(made=some_edits, patience=st.integers(0, 20))
     def run_and_stop(self, made: list[Step], patience: int) -> None:
@@ -418,6 +466,7 @@ class Histories(RuleBasedStateMachine):
         """Every write as it takes effect at Criteo."""
         segment = write.segment
         assert segment.id not in self.foreign, "a segment that is not ours was written to"
+        assert segment.id not in self.claimed, "a segment with a foreign ownership tag was written to"
         if write.operation == "remove" and write.values and not segment.members | segment.wiped:
             assert write.values <= self._suppressed_ever(), "a segment that was filled is seen empty"
         if not write.late:
@@ -557,6 +606,9 @@ class Histories(RuleBasedStateMachine):
             self.world.clock.advance(self.world.quiet.total_seconds())
         elif limit := re.search(r"maxVanished: (\d+)%", finding.remedy):
             self.world.guards = replace(self.world.guards, max_vanished=int(limit[1]) / 100)
+        elif named := re.search(r"segment (\d+) has the ownership tag", finding.problem):
+            self.claimed.discard(named[1])
+            self.world.criteo.segment(named[1]).description = ""
         else:
             assert re.search("change the title|another title", finding.remedy), finding
             self._wish(Address.parse(finding.where), title=f"{finding.where} another {attempt}")

@@ -22,6 +22,7 @@ from reconciler.apply.ledger import Ledger
 from reconciler.core import envelope, planner, receipt, refresh, standing
 from reconciler.core.approval import largest
 from reconciler.core.errors import OutcomeUnknownError, RejectedError
+from reconciler.core.marks import tag_of
 from reconciler.core.plan import PromoteSuccessor, Update
 from reconciler.core.receipt import Holding, Receipt
 
@@ -172,24 +173,41 @@ def strips_ids(receipts: Any, segments: Any) -> tuple[Any, Any]:
     ], segments
 
 
-def any_retailer(intent: Any, key: Any, found: Any, statistics: Any) -> tuple[Any, ...]:
-    return intent, key, replace(found, retailer_id=key.retailer_id), statistics
+def any_retailer(key: Any, wanted: Any, found: Any) -> tuple[Any, ...]:
+    return key, wanted, replace(found, retailer_id=key.retailer_id)
 
 
-def any_type(intent: Any, key: Any, found: Any, statistics: Any) -> tuple[Any, ...]:
-    return intent, key, replace(found, identifier_type=key.identifier_type), statistics
+def any_type(key: Any, wanted: Any, found: Any) -> tuple[Any, ...]:
+    return key, wanted, replace(found, identifier_type=key.identifier_type)
 
 
-def any_age(intent: Any, key: Any, found: Any, statistics: Any) -> tuple[Any, ...]:
-    return intent, key, replace(found, created_at=intent.written_at), statistics
+def any_tag(key: Any, wanted: Any, found: Any) -> tuple[Any, ...]:
+    return key, wanted, replace(found, description=str(wanted))
 
 
-def any_members(intent: Any, key: Any, found: Any, statistics: Any) -> tuple[Any, ...]:
-    return intent, key, found, replace(statistics, identifiers=0)
+def any_lineage(key: Any, wanted: Any, found: Any) -> tuple[Any, ...]:
+    there = tag_of(found.description)
+    same = there is not None and there.owner == wanted.owner
+    return key, wanted, replace(found, description=str(wanted)) if same else found
 
 
 def adopts(change: Callable[..., tuple[Any, ...]]) -> tuple[tuple[object, str, Make], ...]:
-    return (standing, "adoptable", asked(change)), (receipt, "adoptable", asked(change))
+    return (standing, "adoptable", asked(change)), (prelude, "adoptable", asked(change))
+
+
+def one_environment(address: Any, tag: Any, holdings: Any, segments: Any) -> tuple[Any, ...]:
+    """Another environment's tags are not looked at."""
+    return address, tag, holdings, {at: one for at, one in segments.items() if _is_owned(one, tag)}
+
+
+def one_state(address: Any, tag: Any, holdings: Any, segments: Any) -> tuple[Any, ...]:
+    """Another state's tags are not looked at."""
+    return address, tag, holdings, {at: one for at, one in segments.items() if not _is_owned(one, tag)}
+
+
+def _is_owned(segment: Any, tag: Any) -> bool:
+    found = tag_of(segment.description)
+    return found is not None and found.owner == tag.owner
 
 
 # ---- 5. Segments that are gone
@@ -345,6 +363,7 @@ TRUTH = "the receipt is the truth"
 TWICE = "nothing is sent or written that need not be"
 LATE = "what may land late is not contradicted"
 CREATES = "a create is written down, looked up, and never doubled"
+OWNED = "a segment with a foreign ownership tag is not written to"
 GONE = "gone is confirmed, guarded, and made again"
 ORDER = "suppressed people leave first, then all join, then the others leave"
 REPLACE = "another key means another segment, filled before it takes the name"
@@ -404,20 +423,20 @@ MUTANTS = (
         "looked up",
         (
             (planner, "answers", gives({})),
-            (observe, "answers", gives({})),
-            (prelude, "_look_up", gives({})),
+            (prelude, "_listed", gives(())),
         ),
     ),
     Mutant(CREATES, "adopted only in its retailer", adopts(any_retailer)),
     Mutant(CREATES, "adopted only with its type", adopts(any_type)),
-    Mutant(CREATES, "adopted only if it is younger", adopts(any_age)),
-    Mutant(CREATES, "adopted only if it is empty", adopts(any_members)),
+    Mutant(CREATES, "adopted only with our ownership tag", adopts(any_tag)),
+    Mutant(CREATES, "adopted only with the tag of our lineage", adopts(any_lineage)),
+    Mutant(OWNED, "another environment's tag blocks", ((standing, "not_ours", asked(one_environment)),)),
+    Mutant(OWNED, "another state's tag blocks", ((standing, "not_ours", asked(one_state)),)),
     Mutant(
         CREATES,
         "adopted only if it is nobody's",
         (
             (planner, "answers", asked(strips_ids)),
-            (observe, "answers", asked(strips_ids)),
             (Ledger, "owns", gives(False)),
         ),
     ),

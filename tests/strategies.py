@@ -41,7 +41,7 @@ heads = st.builds(
     ).map(tuple),
 )
 
-intents = st.builds(Intent, name=st.text(max_size=40), written_at=times, sent_at=times)
+intents = st.builds(Intent, name=st.text(max_size=40), sent_at=times)
 
 renames = st.builds(
     Rename, name=st.none() | st.text(max_size=40), description=st.none() | st.text(max_size=40), sent_at=times
@@ -78,6 +78,7 @@ holdings = st.builds(
     renames=st.lists(renames, max_size=2).map(tuple),
     unknown_before=st.none() | times,
     patched_at=st.none() | times,
+    former_lineage=st.sampled_from(["", "1a2b"]),
 )
 receipts = st.builds(
     Receipt,

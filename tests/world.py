@@ -12,7 +12,7 @@ from fakes.state import MemoryStore
 
 from reconciler.apply import Report, Tools, apply
 from reconciler.core.events import Event
-from reconciler.core.marks import mark, marked
+from reconciler.core.marks import marked, tag
 from reconciler.core.model import (
     Address,
     Api,
@@ -75,6 +75,7 @@ class World:
     clock: FakeClock = field(default_factory=FakeClock)
     on_plan: Callable[[Plan], None] = lambda _plan: None
     emit: Callable[[Event], None] = lambda _event: None
+    environment: str = "test"
 
     def __post_init__(self) -> None:
         self.criteo = FakeCriteo(self.clock, account_ids=("1001", "1002"))
@@ -83,7 +84,7 @@ class World:
 
     def desired(self) -> Desired:
         api = Api("emulator", batch_size=self.batch_size, quiet=self.quiet)
-        environment = Environment("test", api, "file:state", "data", (), guards=self.guards)
+        environment = Environment(self.environment, api, "file:state", "data", (), guards=self.guards)
         specs = tuple(self._spec(address, wish) for address, wish in sorted(self.wishes.items()))
         return Desired(environment, (), specs)
 
@@ -92,11 +93,13 @@ class World:
             address.audience, wish.title, wish.description, Source(("x.csv",)), (), guards=self.guards
         )
         key = SegmentKey(wish.account_id, wish.retailer_id, *wish.kind)
-        return SegmentSpec(address, wish.title, self.described(address), key, CREDENTIAL, audience)
+        return SegmentSpec(address, wish.title, wish.description, key, CREDENTIAL, audience)
 
     def described(self, address: Address) -> str:
         """What stands under a segment's name at Criteo."""
-        return marked(self.wishes[address].description, mark("test", address))
+        head = self.store.reader().head()
+        lineage = head.lineage if head else ""
+        return marked(self.wishes[address].description, tag(self.environment, address, lineage))
 
     def _sources(self) -> None:
         """Every kind holds the same people under other names, as other forms would."""

@@ -40,8 +40,9 @@ class Tools:
 class Ledger:
     """Receipts by address, and how each change ended. Threads work on different addresses."""
 
-    def __init__(self, tools: Tools, receipts: Mapping[Address, Receipt]) -> None:
+    def __init__(self, tools: Tools, environment: str, receipts: Mapping[Address, Receipt]) -> None:
         self._tools = tools
+        self.environment = environment
         self._receipts = dict(receipts)
         self.ended: dict[Address, Outcome] = {}
         self.errors: dict[Address, ReconcilerError] = {}

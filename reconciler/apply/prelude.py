@@ -7,8 +7,17 @@ from typing import TypeVar
 
 from reconciler.apply.ledger import REMOTE_FAILURES, Ledger, Tools
 from reconciler.core import receipt as knowledge
-from reconciler.core.errors import CancelledError, OutcomeUnknownError, ReconcilerError, RejectedError
+from reconciler.core.errors import (
+    CancelledError,
+    Finding,
+    OutcomeUnknownError,
+    ReconcilerError,
+    RejectedError,
+)
 from reconciler.core.events import Outcome, SegmentCreated, SegmentPatched
+from reconciler.core.marks import tag_of
+from reconciler.core.model import Address
+from reconciler.core.ownership import taken_beside, taken_name, taken_unseen
 from reconciler.core.plan import (
     AbandonSuccessor,
     AdoptSegment,
@@ -17,12 +26,13 @@ from reconciler.core.plan import (
     Sending,
     Turn,
 )
-from reconciler.core.receipt import Holding, Receipt, Rename, Retired
+from reconciler.core.receipt import Holding, Receipt, Rename, Retired, adoptable
 from reconciler.core.remote import ItemFailure, NewSegment, Segment, SegmentPatch, name_key
 from reconciler.core.schedule import BULK_ITEMS
 
 Step = TypeVar("Step", AdoptSegment, AbandonSuccessor, PatchSegment, CreateSegment)
 Item = TypeVar("Item", tuple[Sending, PatchSegment], tuple[Sending, CreateSegment])
+NAME_TAKEN = "name-must-be-unique"
 Patch = tuple[Sending, PatchSegment]
 Creation = tuple[Sending, CreateSegment]
 
@@ -183,16 +193,18 @@ def _create(tools: Tools, ledger: Ledger, group: Sequence[Creation]) -> None:
         if isinstance(item, Segment):
             holding = ledger.holding(change.spec.address, step.slot)
             _created(ledger, change, step, knowledge.created(holding, item.id, again=again))
-    doubtful = [one for one, item in zip(group, items, strict=True) if _doubtful(item)]
-    found = _look_up(tools, ledger, account_id, doubtful) if doubtful else {}
+    doubtful = any(_doubtful(item) for item in items)
+    listed = _listed(tools, account_id, first.spec.credential) if doubtful else ()
     for (change, step), item, earlier in zip(group, items, known, strict=True):
         if isinstance(item, Segment):
             continue
-        if segment := found.get(name_key(step.name)):
+        segment = _named(ledger, step, listed) if _doubtful(item) else None
+        if segment and _is_ours(ledger, step, segment):
             holding = ledger.holding(change.spec.address, step.slot)
             _created(ledger, change, step, knowledge.recovered(holding, segment.id, again=again))
         else:
-            _not_created(tools, ledger, change, step, item, earlier)
+            why = _explained(ledger, change, step, item, segment)
+            _not_created(tools, ledger, change, step, why, earlier)
 
 
 def _leaving(tools: Tools, ledger: Ledger, group: Sequence[Creation]) -> None:
@@ -238,31 +250,51 @@ def _forget_request(ledger: Ledger, change: Sending, earlier: Receipt | None) ->
 
 def _doubtful(item: Segment | ReconcilerError) -> bool:
     """The segment may be there after all: no answer, or its name is taken, perhaps by our own request."""
-    if isinstance(item, RejectedError):
-        return item.code == "name-must-be-unique"
-    return isinstance(item, OutcomeUnknownError)
+    return _is_taken(item) or isinstance(item, OutcomeUnknownError)
 
 
-def _look_up(
-    tools: Tools, ledger: Ledger, account_id: str, doubtful: Sequence[Creation]
-) -> dict[str, Segment]:
-    """Segments that our unanswered requests did create, by name key; a failing search finds none."""
-    reader = tools.readers[doubtful[0][0].spec.credential]
-    found: dict[str, Segment] = {}
+def _is_taken(item: Segment | ReconcilerError) -> bool:
+    return isinstance(item, RejectedError) and item.code == NAME_TAKEN
+
+
+def _listed(tools: Tools, account_id: str, credential: str) -> Sequence[Segment]:
+    """A failing search finds nothing."""
     try:
-        unowned = (one for one in reader.segments(account_id) if not ledger.owns(one.id))
-        by_name = {segment.name_key: segment for segment in unowned}
-        for change, step in doubtful:
-            segment = by_name.get(name_key(step.name))
-            intent = ledger.holding(change.spec.address, step.slot).intent
-            if segment is None or intent is None:
-                continue
-            statistics = reader.statistics(account_id, segment.id)
-            if not knowledge.adoptable(intent, step.key, segment, statistics):
-                found[segment.name_key] = segment
+        return tools.readers[credential].segments(account_id)
     except REMOTE_FAILURES:
-        return found
-    return found
+        return ()
+
+
+def _named(ledger: Ledger, step: CreateSegment, listed: Sequence[Segment]) -> Segment | None:
+    """The segment with the name that a create asked for: our own, or else whichever has it."""
+    found = [one for one in listed if one.name_key == name_key(step.name)]
+    ours = (one for one in found if _is_ours(ledger, step, one))
+    return next(ours, found[0] if found else None)
+
+
+def _is_ours(ledger: Ledger, step: CreateSegment, segment: Segment) -> bool:
+    """Our own request made it: it has the tag that was sent, and no address knows it yet."""
+    sent = tag_of(step.description)
+    return sent is not None and not ledger.owns(segment.id) and not adoptable(step.key, sent, segment)
+
+
+def _explained(
+    ledger: Ledger, change: Sending, step: CreateSegment, error: ReconcilerError, segment: Segment | None
+) -> ReconcilerError:
+    """A refused name, by the segment that has it and the way out."""
+    if not _is_taken(error):
+        return error
+    found = _why_taken(ledger, change.spec.address, step, segment)
+    return RejectedError(found.problem, remedy=found.remedy, code=NAME_TAKEN)
+
+
+def _why_taken(ledger: Ledger, address: Address, step: CreateSegment, segment: Segment | None) -> Finding:
+    sent = tag_of(step.description)
+    if segment is None or sent is None:
+        return taken_unseen(ledger.environment, address, step.name)
+    if any(one.segment_id for one in ledger.receipt(address).holdings):
+        return taken_beside(address, step.name, segment)
+    return taken_name(ledger.environment, address, step.name, segment, sent)
 
 
 def _stopped(ledger: Ledger, items: Sequence[Patch] | Sequence[Creation], stop: CancelledError) -> None:

@@ -21,6 +21,7 @@ from reconciler.core.plan import (
 )
 from reconciler.core.receipt import Holding, Receipt, Retired
 from reconciler.core.rejections import failure
+from reconciler.core.tagging import tagged
 
 Job = Callable[[], None]
 RunJobs = Callable[[Sequence[Job]], None]
@@ -55,12 +56,12 @@ def apply(plan: Plan, receipts: Mapping[Address, Receipt], tools: Tools, run_job
     """
     if refusals := plan.refusals:
         raise RefusedError("the plan can't be applied; nothing was sent", findings=refusals)
-    ledger, stopped = Ledger(tools, receipts), None
+    ledger, stopped = Ledger(tools, plan.basis.environment, receipts), None
     if plan.changes:
         try:
             tools.clock.check()
-            tools.state.open_run()
-            _carry_out(plan, tools, ledger, run_jobs)
+            lineage = tools.state.open_run().lineage
+            _carry_out(tagged(plan, lineage), tools, ledger, run_jobs)
             tools.state.prune()
         except (CancelledError, StorageError) as error:
             stopped = error

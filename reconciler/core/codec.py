@@ -153,11 +153,7 @@ def _list(data: object, at: str) -> AppliedList:
 
 
 def _of_intent(intent: Intent) -> dict[str, object]:
-    return {
-        "name": intent.name,
-        "written_at": _stamp(intent.written_at),
-        "sent_at": _stamp(intent.sent_at),
-    }
+    return {"name": intent.name, "sent_at": _stamp(intent.sent_at)}
 
 
 def _of_holding(holding: Holding) -> dict[str, object]:
@@ -183,12 +179,13 @@ def _of_holding(holding: Holding) -> dict[str, object]:
         ],
         "unknown_before": _stamp(holding.unknown_before),
         "patched_at": _stamp(holding.patched_at),
+        "former_lineage": holding.former_lineage,
     }
 
 
 def _holding(data: object, at: str) -> Holding:
     keys = "key segment_id intent base maybe transfer rejected settled settled_at quiet_until renames"
-    holding = _fields(data, at, f"{keys} unknown_before patched_at")
+    holding = _fields(data, at, f"{keys} unknown_before patched_at former_lineage")
     return Holding(
         key=_key(holding["key"], f"{at}.key"),
         segment_id=_text(holding["segment_id"], f"{at}.segment_id"),
@@ -203,6 +200,7 @@ def _holding(data: object, at: str) -> Holding:
         renames=_all(_rename, holding["renames"], f"{at}.renames"),
         unknown_before=_maybe(_time, holding["unknown_before"], f"{at}.unknown_before"),
         patched_at=_maybe(_time, holding["patched_at"], f"{at}.patched_at"),
+        former_lineage=_text(holding["former_lineage"], f"{at}.former_lineage"),
     )
 
 
@@ -217,10 +215,9 @@ def _key(data: object, at: str) -> SegmentKey:
 
 
 def _intent(data: object, at: str) -> Intent:
-    intent = _fields(data, at, "name written_at sent_at")
+    intent = _fields(data, at, "name sent_at")
     return Intent(
         name=_text(intent["name"], f"{at}.name"),
-        written_at=_time(intent["written_at"], f"{at}.written_at"),
         sent_at=_time(intent["sent_at"], f"{at}.sent_at"),
     )
 

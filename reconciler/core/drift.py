@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from reconciler.core.attributes import attribute_changes
-from reconciler.core.marks import mark, mark_of
+from reconciler.core.marks import Tag, owner, tag, tag_of
 from reconciler.core.model import Address, Desired, SegmentSpec
 from reconciler.core.plan import AttributeChange
 from reconciler.core.receipt import Holding, Receipt
@@ -57,6 +57,7 @@ class Drift:
 
 def drifts(
     desired: Desired,
+    lineage: str,
     receipts: Mapping[Address, Receipt],
     segments: Mapping[str, Segment],
     statistics: Mapping[str, Statistics],
@@ -67,10 +68,12 @@ def drifts(
     name and description say nothing: the plan compares them.
     """
     specs = {spec.address: spec for spec in desired.segments}
+    name = desired.environment.name
     for address, receipt in sorted(receipts.items()):
         if receipt.forgotten_at or not receipt.current.segment_id:
             continue
-        found = _drift(receipt, specs.get(address), segments.get(receipt.current.segment_id), statistics)
+        segment, whose = segments.get(receipt.current.segment_id), tag(name, address, lineage)
+        found = _drift(receipt, specs.get(address), whose, segment, statistics)
         if found:
             yield found
 
@@ -79,9 +82,10 @@ def unknown_to_the_state(
     desired: Desired, known: Container[Address], segments: Iterable[Segment]
 ) -> Iterator[Drift]:
     """Addresses of which no state knows, while segments at Criteo bear their mark: is the state lost?"""
-    marks = {mark(desired.environment.name, spec.address): spec for spec in desired.segments}
+    owners = {owner(desired.environment.name, spec.address): spec for spec in desired.segments}
     for segment in segments:
-        spec = marks.get(mark_of(segment.description))
+        found = tag_of(segment.description)
+        spec = owners.get(found.owner) if found else None
         if spec and spec.address not in known:
             yield Drift(spec.address, segment.name, unknown=segment.id)
 
@@ -112,6 +116,7 @@ def _is_settled(holding: Holding) -> bool:
 def _drift(
     receipt: Receipt,
     spec: SegmentSpec | None,
+    whose: Tag,
     segment: Segment | None,
     statistics: Mapping[str, Statistics],
 ) -> Drift:
@@ -123,7 +128,7 @@ def _drift(
     return Drift(
         address=receipt.address,
         title=name or segment.name,
-        attributes=_turned(attribute_changes(segment, spec)) if spec and applied else (),
+        attributes=_turned(attribute_changes(segment, spec, whose)) if spec and applied else (),
         counts=_counts(holding, statistics.get(holding.segment_id)),
         touched_at=_touched(holding, segment),
     )

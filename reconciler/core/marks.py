@@ -1,34 +1,51 @@
-"""The mark that each managed segment bears at Criteo: whose it is, should the state be lost.
+"""The ownership tag that ends the description of each managed segment: whose it is, should the state be lost.
 
-It can be told from the manifests alone, and so it names an address by a digest without a key: addresses
-are no secret. It ends the description, where it outlives renames and troubles nobody.
+It names an environment and an address, by ten digits of a digest, and the state that manages them, by four
+digits of its lineage. The ten follow from the manifests alone, and need no key: addresses are no secret.
 """
 
 import hashlib
 import re
+from dataclasses import dataclass
 
 from reconciler.core.model import Address
 
-_MARK = re.compile(r"\[reconciler [0-9a-f]{10}\]$")
+LINEAGE_DIGITS = 4
+_TAG = re.compile(rf"\[reconciler ([0-9a-f]{{10}})-([0-9a-f]{{{LINEAGE_DIGITS}}})\]$")
 
 
-def mark(environment: str, address: Address) -> str:
-    """`[reconciler 7f3a9c21b4]`."""
-    digest = hashlib.sha256(f"{environment}\n{address}".encode()).hexdigest()
-    return f"[reconciler {digest[:10]}]"
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """Prints as `[reconciler 7f3a9c21b4-1a2b]`. `owner`: environment and address; `lineage`: of the state."""
+
+    owner: str
+    lineage: str
+
+    def __str__(self) -> str:
+        return f"[reconciler {self.owner}-{self.lineage}]"
 
 
-def marked(text: str, mark: str) -> str:
+def owner(environment: str, address: Address) -> str:
+    """The digits of a tag that follow from the manifests."""
+    return hashlib.sha256(f"{environment}\n{address}".encode()).hexdigest()[:10]
+
+
+def tag(environment: str, address: Address, lineage: str) -> Tag:
+    """What the segment of an address is tagged with by the state of that lineage."""
+    return Tag(owner(environment, address), lineage[:LINEAGE_DIGITS])
+
+
+def marked(text: str, tag: Tag) -> str:
     """A description as it stands at Criteo."""
-    return f"{text.rstrip()} {mark}".lstrip()
+    return f"{text.rstrip()} {tag}".lstrip()
 
 
-def mark_of(description: str) -> str:
-    """The mark that a description ends with; "" when there is none."""
-    found = _MARK.search(description.rstrip())
-    return found[0] if found else ""
+def tag_of(description: str) -> Tag | None:
+    """The tag that a description ends with."""
+    found = _TAG.search(description.rstrip())
+    return Tag(found[1], found[2]) if found else None
 
 
 def unmarked(description: str) -> str:
     """What people wrote."""
-    return _MARK.sub("", description.rstrip()).rstrip() if mark_of(description) else description
+    return _TAG.sub("", description.rstrip()).rstrip() if tag_of(description) else description

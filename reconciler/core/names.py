@@ -7,8 +7,9 @@ from datetime import date, datetime
 from typing import Literal
 
 from reconciler.core.errors import Finding
-from reconciler.core.marks import mark_of
+from reconciler.core.marks import tag
 from reconciler.core.model import Address
+from reconciler.core.ownership import taken_beside, taken_name
 from reconciler.core.plan import (
     AdoptSegment,
     Blocked,
@@ -74,6 +75,9 @@ class Registry:
     `reserved` are names that an unanswered create may still take, for which address and until when.
     """
 
+    environment: str
+    lineage: str
+
     held: Mapping[tuple[str, str], Segment]
     reserved: Mapping[tuple[str, str], tuple[Address, datetime]]
     owner: Mapping[str, tuple[Address, Slot | Literal["retired"]]]
@@ -81,6 +85,8 @@ class Registry:
     @classmethod
     def of(
         cls,
+        environment: str,
+        lineage: str,
         segments: Iterable[Segment],
         receipts: Iterable[Receipt],
         reserved: Mapping[tuple[str, str], tuple[Address, datetime]],
@@ -93,7 +99,7 @@ class Registry:
             if receipt.successor and receipt.successor.segment_id:
                 owner[receipt.successor.segment_id] = (receipt.address, "successor")
             owner |= {one.holding.segment_id: (receipt.address, "retired") for one in receipt.retired}
-        return cls(held, reserved, owner)
+        return cls(environment, lineage, held, reserved, owner)
 
     def adopting(self, changes: Iterable[Change]) -> "Registry":
         """The same, once the segments of unanswered creates are known to be ours."""
@@ -189,24 +195,17 @@ def _reserved(claim: Claim, registry: Registry) -> Finding | None:
 
 def _taken(claim: Claim, held: Segment, registry: Registry) -> Finding:
     if held.id in registry.owner:
-        problem = (
+        return Finding(
+            str(claim.address),
             f"the name “{claim.name}” is held by segment {held.id}, which this tool made for "
-            f"{registry.owner[held.id][0]} and which this plan doesn't rename"
-        )
-        remedy = (
+            f"{registry.owner[held.id][0]} and which this plan doesn't rename",
             "if this is the same audience, keep its `name:` (the title may change freely); else give it "
-            "another title, or rename that segment in Criteo"
+            "another title, or rename that segment in Criteo",
         )
-    else:
-        problem = (
-            f"Criteo already has a segment named “{claim.name}” ({held.id}) that this tool never created"
-        )
-        remedy = (
-            "change the title or the destination's nameSuffix, or rename or delete that segment in Criteo"
-        )
-        if mark_of(held.description):
-            remedy += "; if this state was lost, `reconciler state rebuild` takes back what bears its mark"
-    return Finding(str(claim.address), problem, remedy)
+    if any(address == claim.address for address, _ in registry.owner.values()):
+        return taken_beside(claim.address, claim.name, held)
+    whose = tag(registry.environment, claim.address, registry.lineage)
+    return taken_name(registry.environment, claim.address, claim.name, held, whose)
 
 
 def _releasing(change: Change, contested: set[str], registry: Registry) -> Change:

@@ -12,7 +12,7 @@ from reconciler.core.members import Delta, SnapshotRef, Target
 from reconciler.core.model import Address, SegmentKey, SegmentSpec
 from reconciler.core.ports import Head
 from reconciler.core.receipt import Receipt
-from reconciler.core.remote import RateLimit, Segment, Statistics
+from reconciler.core.remote import RateLimit, Segment
 
 Slot = Literal["current", "successor"]
 
@@ -47,24 +47,20 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """The world as it was read once, for the planner. `segments` is keyed by account id.
-
-    `statistics` is keyed by segment id and holds those found under the name of an unanswered create.
-    """
+    """The world as it was read once, for the planner. `segments` is keyed by account id."""
 
     head: Head | None
     receipts: Mapping[Address, Receipt]
     segments: Mapping[str, tuple[Segment, ...]]
     targets: Mapping[Address, Target]
     comparisons: Mapping[Address, Comparison]
-    statistics: Mapping[str, Statistics]
     rates: Mapping[str, RateLimit]
     now: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class CreateSegment:
-    """Write the intent down, then create."""
+    """Write the intent down, then create. Apply adds the ownership tag to the description."""
 
     slot: Slot
     key: SegmentKey
@@ -85,7 +81,8 @@ class AdoptSegment:
 class PatchSegment:
     """Change the name or the description at Criteo; None leaves it alone.
 
-    Not before an earlier, unanswered call that could undo it can no longer land.
+    Not before an earlier, unanswered call that could undo it can no longer land. Apply adds the ownership
+    tag to the description.
     """
 
     slot: Slot

@@ -7,6 +7,7 @@ from dataclasses import replace
 from reconciler.core.creates import answers, reserved
 from reconciler.core.errors import Finding
 from reconciler.core.guards import Question, lenient, refusals, stale, vanished
+from reconciler.core.marks import tag
 from reconciler.core.model import Address, Desired, SegmentSpec
 from reconciler.core.names import Registry, settle_names
 from reconciler.core.plan import (
@@ -42,7 +43,9 @@ def plan(desired: Desired, observed: Observed, only: Container[Address]) -> Plan
     decided = _decide(desired, observed, segments, specs.values(), frozenset(waiting))
     wanted = [one for one in decided.values() if one and not isinstance(one, Finding)]
     forgets = tuple(_forgets(desired, observed, segments, only))
-    registry = Registry.of(segments.values(), observed.receipts.values(), waiting)
+    registry = Registry.of(
+        desired.environment.name, _lineage(observed), segments.values(), observed.receipts.values(), waiting
+    )
     changes, taken = settle_names((*wanted, *forgets), registry)
     blocked = (
         *(Blocked(address, one) for address, one in decided.items() if isinstance(one, Finding)),
@@ -99,18 +102,19 @@ def _decide(
     pending: frozenset[tuple[str, str]],
 ) -> dict[Address, Sending | Finding | None]:
     found = answers(observed.receipts.values(), segments)
+    lineage = _lineage(observed)
     slots: tuple[Slot, Slot] = ("current", "successor")
     decided: dict[Address, Sending | Finding | None] = {}
     claimed: list[str] = []
     for spec in specs:
         sight = Sight(
             spec=spec,
+            tag=tag(desired.environment.name, spec.address, lineage),
             receipt=observed.receipts.get(spec.address),
             target=observed.targets[spec.address],
             comparison=observed.comparisons.get(spec.address),
             segments=segments,
             found={slot: found[spec.address, slot] for slot in slots if (spec.address, slot) in found},
-            statistics=observed.statistics,
             claimed=tuple(claimed),
             pending=pending,
             readable=frozenset(observed.segments),
@@ -124,13 +128,18 @@ def _decide(
     return decided
 
 
+def _lineage(observed: Observed) -> str:
+    """ "" before the first apply."""
+    return observed.head.lineage if observed.head else ""
+
+
 def _basis(desired: Desired, observed: Observed) -> Basis:
     head = observed.head
     return Basis(
         environment=desired.environment.name,
         today=observed.now.date(),
         made_at=observed.now,
-        lineage=head.lineage if head else "",
+        lineage=_lineage(observed),
         serial=head.serial if head else 0,
     )
 

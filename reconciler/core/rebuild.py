@@ -12,11 +12,11 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from reconciler.core.errors import Finding, RefusedError
-from reconciler.core.marks import mark, mark_of
+from reconciler.core.marks import owner, tag_of
 from reconciler.core.members import EMPTY, SnapshotRef
 from reconciler.core.model import FORMS, Address, SegmentKey, SegmentSpec
 from reconciler.core.names import is_retired, successor_name
-from reconciler.core.receipt import Holding, Receipt, Retired
+from reconciler.core.receipt import Holding, Receipt, Rename, Retired
 from reconciler.core.remote import Segment, name_key
 
 
@@ -26,7 +26,8 @@ class Sighting:
 
     `marked`: it bears our mark. `successor` was about to replace it; those `retired` were replaced. Those
     `aside` bear our mark too, and another one goes on in their place. `unclaimed` has nothing but the name:
-    nobody says that it is ours. `doubts` are what stands against taking anything.
+    nobody says that it is ours. `doubts` are what stands against taking anything. `pending` are names that
+    unanswered creates of the address may still take.
     """
 
     spec: SegmentSpec
@@ -37,6 +38,7 @@ class Sighting:
     aside: tuple[Segment, ...] = ()
     unclaimed: Segment | None = None
     doubts: tuple[Finding, ...] = ()
+    pending: tuple[Rename, ...] = ()
 
     @property
     def replaced(self) -> bool:
@@ -76,21 +78,27 @@ def sightings(
     """
     by_mark: dict[str, list[Segment]] = {}
     for one in segments:
-        by_mark.setdefault(mark_of(one.description), []).append(one)
+        by_mark.setdefault(_owner_of(one), []).append(one)
     return _each_its_own(
-        _taken(spec, takes[spec.address], by_mark, mark(environment, spec.address), owned)
+        _taken(spec, takes[spec.address], by_mark, owner(environment, spec.address), owned)
         if spec.address in takes
-        else _sighted(spec, by_mark, mark(environment, spec.address))
+        else _sighted(spec, by_mark, owner(environment, spec.address))
         for spec in specs
     )
+
+
+def _owner_of(segment: Segment) -> str:
+    """Whose it is, of whatever lineage; "" for nobody's."""
+    found = tag_of(segment.description)
+    return found.owner if found else ""
 
 
 def strays(
     environment: str, specs: Iterable[SegmentSpec], segments: Iterable[Segment]
 ) -> tuple[Segment, ...]:
     """Those with a mark of this tool that no address here has: another environment's, or forgotten ones."""
-    ours = {mark(environment, spec.address) for spec in specs}
-    return tuple(one for one in segments if (told := mark_of(one.description)) and told not in ours)
+    ours = {owner(environment, spec.address) for spec in specs}
+    return tuple(one for one in segments if (told := _owner_of(one)) and told not in ours)
 
 
 def _sighted(spec: SegmentSpec, by_mark: Mapping[str, Sequence[Segment]], ours: str) -> Sighting:
@@ -127,7 +135,7 @@ def _taken(
     if not found:
         return Sighting(spec, retired=retired, aside=aside, doubts=(_missing(spec, wanted, owned),))
     [segment] = found
-    told = mark_of(segment.description)
+    told = _owner_of(segment)
     return Sighting(
         spec,
         segment,
@@ -223,6 +231,17 @@ def untouched(receipt: Receipt) -> bool:
     )
 
 
+def unmade(receipt: Receipt) -> bool:
+    """Nothing of it is known but creates that were never answered: another segment may be taken."""
+    return not any(one.segment_id for one in receipt.holdings)
+
+
+def pending(receipt: Receipt) -> tuple[Rename, ...]:
+    """Names that its unanswered creates may still take."""
+    asked = tuple(Rename(one.intent.name, None, one.intent.sent_at) for one in receipt.holdings if one.intent)
+    return (*receipt.current.renames, *asked)
+
+
 def rebuilt(
     sighting: Sighting, now: datetime, quiet: timedelta, *, maybe: SnapshotRef = EMPTY, renew: bool = False
 ) -> Receipt:
@@ -231,12 +250,15 @@ def rebuilt(
         raise AssertionError(f"nothing was found of {sighting.spec.address}")
 
     def holding(segment: Segment) -> Holding:
-        key, until = _key(segment, sighting.spec.key), now + quiet
-        return Holding(key, segment_id=segment.id, quiet_until=until, unknown_before=now)
+        key, until, found = _key(segment, sighting.spec.key), now + quiet, tag_of(segment.description)
+        former = found.lineage if found else ""
+        return Holding(
+            key, segment_id=segment.id, quiet_until=until, unknown_before=now, former_lineage=former
+        )
 
     return Receipt(
         address=sighting.spec.address,
-        current=replace(holding(sighting.segment), maybe=maybe),
+        current=replace(holding(sighting.segment), maybe=maybe, renames=sighting.pending),
         successor=holding(sighting.successor) if sighting.successor else None,
         retired=tuple(Retired(holding(one), now) for one in (*sighting.retired, *sighting.aside)),
         renew=renew,

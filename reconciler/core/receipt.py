@@ -7,9 +7,10 @@ here is pure: the caller makes the result durable before it goes on.
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from reconciler.core.marks import Tag, tag_of
 from reconciler.core.members import EMPTY, NO_DELTA, AppliedList, Batch, Delta, SnapshotRef
 from reconciler.core.model import Address, SegmentKey
-from reconciler.core.remote import Acknowledgement, Segment, Statistics, name_key
+from reconciler.core.remote import Acknowledgement, Segment, name_key
 
 CLOCK_SKEW = timedelta(minutes=2)
 PROMPT = timedelta(seconds=1)
@@ -20,11 +21,10 @@ PROMPT = timedelta(seconds=1)
 class Intent:
     """A create written down before it is sent, so that a lost answer can be looked up by name.
 
-    `written_at`: what it makes is no older; `sent_at`: when it left, as far as is known.
+    `sent_at`: when it left, as far as is known.
     """
 
     name: str
-    written_at: datetime
     sent_at: datetime
 
 
@@ -75,7 +75,8 @@ class Holding:
     without an answer may land until `quiet_until`; `renames` are the calls on the name or the description
     that may. `unknown_before`: the state was lost then, and
     whoever was sent before may be held as well, known to nobody. `patched_at`: the last call on the name
-    or the description that was answered left then.
+    or the description that was answered left then. `former_lineage`: of the ownership tag that a rebuild
+    found on the segment.
     """
 
     key: SegmentKey
@@ -91,6 +92,7 @@ class Holding:
     renames: tuple[Rename, ...] = ()
     unknown_before: datetime | None = None
     patched_at: datetime | None = None
+    former_lineage: str = ""
 
     @property
     def touched_at(self) -> datetime | None:
@@ -161,15 +163,13 @@ def intend(key: SegmentKey, name: str, before: Holding | None, now: datetime) ->
     """Before a create is sent.
 
     An earlier request for the same address that could still land is remembered: only the name it
-    asked for stops it from happening twice, so that name must not be given up too early. What is found
-    under the name may be the work of either, and as old as the earlier one.
+    asked for stops it from happening twice, so that name must not be given up too early.
     """
     earlier = before.intent if before else None
-    since = earlier.written_at if earlier and name_key(earlier.name) == name_key(name) else now
     renames = (Rename(earlier.name, None, earlier.sent_at),) if earlier else ()
     return Holding(
         key=key,
-        intent=Intent(name=name, written_at=since, sent_at=now),
+        intent=Intent(name=name, sent_at=now),
         renames=(*(before.renames if before and earlier else ()), *renames),
         settled=before.settled if before else None,
     )
@@ -243,16 +243,17 @@ def waits_until(holding: Holding, quiet: timedelta) -> datetime | None:
     return max((time for time in times if time), default=None)
 
 
-def adoptable(intent: Intent, key: SegmentKey, found: Segment, statistics: Statistics) -> str:
-    """Why a segment found under an intent's name is not the one we created; "" when it is."""
+def adoptable(key: SegmentKey, wanted: Tag, found: Segment) -> str:
+    """Why a segment found under an intent's name is not the one we created; "" when it is.
+
+    Neither age nor size says whose it is: our request is known by the ownership tag that it sent.
+    """
+    if tag_of(found.description) != wanted:
+        return "it does not have the ownership tag of this address and state"
     if found.retailer_id != key.retailer_id or found.account_id != key.account_id:
         return "it belongs to another retailer"
     if found.identifier_type != key.identifier_type:
         return "it holds another identifier type"
-    if found.created_at is None or found.created_at < intent.written_at - CLOCK_SKEW:
-        return "it is older than our request to create it"
-    if statistics.identifiers:
-        return "it already holds members"
     return ""
 
 

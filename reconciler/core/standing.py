@@ -6,9 +6,11 @@ from datetime import date, datetime, timedelta
 
 from reconciler.core.attributes import attribute_changes
 from reconciler.core.errors import Finding
+from reconciler.core.marks import Tag, marked
 from reconciler.core.members import EMPTY, Delta, SnapshotRef, Target
 from reconciler.core.model import SegmentKey, SegmentSpec
 from reconciler.core.names import is_retired, retired_name, successor_name
+from reconciler.core.ownership import not_ours, unfit
 from reconciler.core.plan import (
     NAME_AGAIN,
     AbandonSuccessor,
@@ -40,30 +42,36 @@ from reconciler.core.receipt import (
     recovered,
     waits_until,
 )
-from reconciler.core.remote import Segment, Statistics, name_key
+from reconciler.core.remote import Segment, name_key
 
 
 @dataclass(frozen=True, slots=True)
 class Sight:
     """What the planner knows of one address.
 
-    `segments` are all that are listed, by id; `found` are those that may answer an unanswered create;
+    `tag` is the ownership tag of the address in this state; `segments` are all that are listed, by id;
+    `found` are those that may answer an unanswered create;
     `claimed` are the names that other addresses take in this plan, `pending` those that unanswered calls
     may still take, by account; `readable` are the accounts that could be listed.
     """
 
     spec: SegmentSpec
+    tag: Tag
     receipt: Receipt | None
     target: Target
     comparison: Comparison | None
     segments: Mapping[str, Segment]
     found: Mapping[Slot, Segment]
-    statistics: Mapping[str, Statistics]
     claimed: tuple[str, ...]
     pending: frozenset[tuple[str, str]]
     readable: frozenset[str]
     now: datetime
     quiet: timedelta
+
+    @property
+    def description(self) -> str:
+        """As it should stand at Criteo."""
+        return marked(self.spec.description, self.tag)
 
     @property
     def today(self) -> date:
@@ -106,6 +114,10 @@ def change_for(sight: Sight) -> Sending | Finding | None:
     receipt = sight.receipt
     if receipt is None:
         return _create(sight, ())
+    if foreign := not_ours(
+        sight.spec.address, sight.tag, (receipt.current, receipt.successor), sight.segments
+    ):
+        return foreign
     current = _resolve(sight, "current", receipt.current)
     successor = _resolve(sight, "successor", receipt.successor) if receipt.successor else None
     if isinstance(current, Finding):
@@ -137,8 +149,7 @@ def _resolve(sight: Sight, slot: Slot, holding: Holding) -> Holding | Finding | 
         return holding
     why_not = ""
     if found is not None:
-        statistics = sight.statistics.get(found.id, Statistics(None, None, None))
-        why_not = adoptable(intent, holding.key, found, statistics)
+        why_not = adoptable(holding.key, sight.tag, found)
         if not why_not:
             return recovered(holding, found.id)
     until = intent.sent_at + sight.quiet
@@ -187,14 +198,16 @@ def _keep(
         reason = f"segment {current.segment_id} is gone at Criteo; audiences built on it break"
         return _create(sight, prelude, reason)
     recorded = receipt.definition == sight.spec.definition and receipt.forgotten_at is None
-    attributes = tuple(replace(one, drifted=recorded) for one in attribute_changes(segment, sight.spec))
+    attributes = tuple(
+        replace(one, drifted=recorded) for one in attribute_changes(segment, sight.spec, sight.tag)
+    )
     comparison = _compared(sight)
     transfer = _transfer(sight, "current", current, comparison)
     prelude = (*prelude, *_patches(sight, current, attributes))
     if recorded and not prelude and transfer is None:
         return None
-    if unfit := _unfit(sight, segment, touched=bool(attributes) or transfer is not None):
-        return unfit
+    if finding := unfit(sight.spec, segment, touched=bool(attributes) or transfer is not None):
+        return finding
     steps, members = Steps(prelude, transfer), _moving(current, sight.target, comparison, transfer)
     if receipt.forgotten_at:
         reason = f"it was forgotten on {receipt.forgotten_at:%Y-%m-%d} and is in the manifests again"
@@ -225,8 +238,8 @@ def _replace(
         comparison = _compared(sight)
         transfer = _transfer(sight, "successor", successor, comparison)
         members, steps = _moving(successor, sight.target, comparison, transfer), Steps(prelude, transfer)
-        if unfit := _unfit(sight, ready, touched=True):
-            return unfit
+        if finding := unfit(sight.spec, ready, touched=True):
+            return finding
     else:
         intent = successor.intent if successor else None
         name = intent.name if intent else successor_name(spec.name)
@@ -272,12 +285,14 @@ def _patches(
 ) -> tuple[PatchSegment, ...]:
     """What is not as it should be, and what an unanswered call could still undo."""
     spec, account_id = sight.spec, current.key.account_id
-    if may_undo(current, spec.name, spec.description, sight.now, sight.quiet):
+    if may_undo(current, spec.name, sight.description, sight.now, sight.quiet):
         return (PatchSegment("current", account_id, spec.name, spec.description),)
     if not attributes:
         return ()
-    changed = {one.name: one.after for one in attributes}
-    return (PatchSegment("current", account_id, changed.get("name"), changed.get("description")),)
+    changed = {one.name for one in attributes}
+    name = spec.name if "name" in changed else None
+    description = spec.description if "description" in changed else None
+    return (PatchSegment("current", account_id, name, description),)
 
 
 def _compared(sight: Sight) -> Comparison:
@@ -319,25 +334,6 @@ def _all(members: SnapshotRef) -> Delta:
 
 def _future(moment: datetime | None, now: datetime) -> datetime | None:
     return moment if moment is not None and moment > now else None
-
-
-def _unfit(sight: Sight, segment: Segment, *, touched: bool) -> Finding | None:
-    """Why Criteo would not take changes to this segment."""
-    where, spec = str(sight.spec.address), sight.spec
-    if segment.identifier_type != spec.key.identifier_type:
-        return Finding(
-            where,
-            f"segment {segment.id} holds {segment.identifier_type or 'an unknown type'} at Criteo, "
-            f"and {spec.key.identifier_type} in our state",
-            "the state belongs to another segment or was edited: restore it, or ask Criteo about the segment",
-        )
-    if segment.read_only and touched:
-        return Finding(
-            where,
-            f"segment {segment.id} is read-only at Criteo",
-            "ask the owner of the account at Criteo to lift that, or take the audience out of the manifests",
-        )
-    return None
 
 
 def _why(current: Holding, steps: Steps, attributes: tuple[AttributeChange, ...], recorded: bool) -> str:

@@ -4,7 +4,6 @@ from datetime import timedelta
 from typing import Any
 
 from reconciler.core.errors import Finding
-from reconciler.core.marks import mark, marked
 from reconciler.core.model import (
     SEALING_KEY,
     Address,
@@ -169,7 +168,7 @@ def _segment(
     return SegmentSpec(
         address=address,
         name=name,
-        description=marked(audience.description, mark(environment.name, address)),
+        description=audience.description,
         key=SegmentKey(seat.account_id, seat.retailer_id, identifier_type, form),
         credential=value["credential"],
         audience=audience,

@@ -139,7 +139,7 @@ def _state(receipt: Receipt, figures: Figures) -> str:
 
 def _filling(holding: Holding, figures: Figures) -> str:
     if holding.intent:
-        return f"the request to create it of {stamp(holding.intent.written_at)} was not answered"
+        return f"the request to create it of {stamp(holding.intent.sent_at)} was not answered"
     if moving := holding.transfer:
         done, total = figures.count(moving.acked), figures.count(moving.size.total)
         return f"transfer in progress, {done} of {total} identifiers done"

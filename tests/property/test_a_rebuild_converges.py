@@ -34,6 +34,7 @@ class Rebuilds(Histories):
     def __init__(self) -> None:
         super().__init__()
         self.strays: dict[str, frozenset[str]] = {}
+        self.lost = 0
 
     edit = run_beside_another = something_happens = None
 
@@ -57,7 +58,8 @@ class Rebuilds(Histories):
         for one in (*self._ours(), *self._unanswered()):
             self.strays[one] = frozenset(world.criteo.segment(one).members)
             self.left.add(one)
-        world.store = MemoryStore(invent=lambda size: b"k" * size, keeps=0)
+        self.lost += 1
+        world.store = MemoryStore(invent=lambda size: bytes([self.lost]) * size, keeps=0)
         self._do(made)
         killer = CrashAt(crash, after)
         world.store.before_write, world.store.after_write = killer.before_write, killer.after_write

@@ -27,16 +27,14 @@ class RealHistories(Histories):
             self.world.close()
             self.folder.cleanup()
 
-    def _stranger(self, name: str, account: str, nature: str) -> None:
-        """The emulator makes no segment that is older than now, and counts members twice a day only."""
-        unseen = nature in {"long there", "with members"}
-        super()._stranger(name, account, "foreign type" if unseen else nature)
-
     def access_is_lost(self, account: str) -> None:
         """The emulator answers 403 then: another test's."""
 
     def clear_by_hand(self, number: int) -> None:
         """The emulator tells nobody what was wiped."""
+
+    def describe_by_hand(self, number: int, claim: str) -> None:
+        """The emulator lets nobody but clients describe."""
 
     def lose_from_listings(self, number: int) -> None:
         """The emulator lists all it has."""

@@ -56,8 +56,9 @@ FULL = Receipt(
         renames=(Rename("Lapsed", None, NOON),),
         unknown_before=NOON,
         patched_at=NOON,
+        former_lineage="1a2b",
     ),
-    successor=Holding(key=KEY, intent=Intent("Lapsed (new)", NOON, NOON)),
+    successor=Holding(key=KEY, intent=Intent("Lapsed (new)", NOON)),
     retired=(Retired(Holding(key=KEY, segment_id="7"), NOON),),
     definition="def1",
     forgotten_at=NOON,
@@ -86,6 +87,7 @@ BARE = {
     "renames": [],
     "unknown_before": None,
     "patched_at": None,
+    "former_lineage": "",
 }
 LIST_JSON = {
     "files": ["suppressed.csv"],
@@ -119,8 +121,9 @@ FULL_JSON = {
         "renames": [{"name": "Lapsed", "description": None, "sent_at": TIME}],
         "unknown_before": TIME,
         "patched_at": TIME,
+        "former_lineage": "1a2b",
     },
-    "successor": BARE | {"intent": {"name": "Lapsed (new)", "written_at": TIME, "sent_at": TIME}},
+    "successor": BARE | {"intent": {"name": "Lapsed (new)", "sent_at": TIME}},
     "retired": [{"retired_at": TIME, "holding": BARE | {"segment_id": "7"}}],
     "lists": [LIST_JSON],
 }
@@ -236,7 +239,7 @@ def test_a_missing_or_an_unknown_key_is_refused_at_any_depth(place: int) -> None
 WRONG = [[MARK], {MARK: MARK}, True, -1, 0.5]
 WRONG_TEXTS = [MARK, "2026-03-01", "2026-03-01T12:00:00", "2026-03-01T12:00:00+02:00"]
 FREE_TEXTS = {"destination", "audience", "definition", "name", "description", "digest"}
-FREE_TEXTS |= {"account_id", "retailer_id", "segment_id", "needs"}
+FREE_TEXTS |= {"account_id", "retailer_id", "segment_id", "needs", "former_lineage"}
 
 
 @pytest.mark.parametrize("place", PLACES)

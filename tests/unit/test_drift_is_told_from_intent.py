@@ -8,7 +8,7 @@ import pytest
 from golden import plan_cases as cases
 
 from reconciler.core.drift import Drift, Uncounted, drifts, uncounted, unknown_to_the_state
-from reconciler.core.marks import mark
+from reconciler.core.marks import marked, tag
 from reconciler.core.members import EMPTY, NO_DELTA, SnapshotRef
 from reconciler.core.model import Desired
 from reconciler.core.plan import AttributeChange
@@ -18,13 +18,20 @@ from reconciler.core.remote import Segment, Statistics
 pytestmark = pytest.mark.promise("read-right")
 
 SPEC = cases.LAPSED
+LINEAGE = "1a2b3c4d"
+OURS = tag(cases.ENVIRONMENT.name, SPEC.address, LINEAGE)
 LEFT = datetime(2026, 11, 23, 9, tzinfo=UTC)
 HOLDING = Holding(
     SPEC.key, segment_id="1", base=SnapshotRef("ab", 5_000), rejected=100, settled=5_000, settled_at=LEFT
 )
 RECEIPT = Receipt(SPEC.address, HOLDING, definition=SPEC.definition)
 SEGMENT = Segment(
-    "1", SPEC.name, SPEC.description, SPEC.key.account_id, SPEC.key.retailer_id, SPEC.key.identifier_type
+    "1",
+    SPEC.name,
+    marked(SPEC.description, OURS),
+    SPEC.key.account_id,
+    SPEC.key.retailer_id,
+    SPEC.key.identifier_type,
 )
 COUNTED = {"1": Statistics(4_900, 4_000, 0.8)}
 DESIRED = Desired(cases.ENVIRONMENT, (), (SPEC,))
@@ -37,7 +44,7 @@ def found(
     desired: Desired = DESIRED,
 ) -> list[Drift]:
     segments = {segment.id: segment} if segment else {}
-    return list(drifts(desired, {receipt.address: receipt}, segments, statistics))
+    return list(drifts(desired, LINEAGE, {receipt.address: receipt}, segments, statistics))
 
 
 def test_what_is_as_we_left_it_is_no_drift() -> None:
@@ -70,9 +77,10 @@ def test_a_segment_that_is_gone_is_told_by_its_id() -> None:
 
 
 def test_a_marked_segment_that_no_state_knows_is_told() -> None:
-    ours = replace(SEGMENT, description=f"x {mark('production', SPEC.address)}")
-    strange = replace(SEGMENT, description=mark("sandbox", SPEC.address))
-    [drift] = unknown_to_the_state(DESIRED, (), (SEGMENT, ours, strange))
+    ours = replace(SEGMENT, description=f"x {tag('production', SPEC.address, 'ffff')}")
+    strange = replace(SEGMENT, description=str(tag("sandbox", SPEC.address, LINEAGE)))
+    plain = replace(SEGMENT, description="")
+    [drift] = unknown_to_the_state(DESIRED, (), (plain, ours, strange))
     assert (drift.address, drift.unknown) == (SPEC.address, "1")
     assert list(unknown_to_the_state(DESIRED, {SPEC.address}, (ours,))) == []
 

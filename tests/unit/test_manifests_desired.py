@@ -62,7 +62,7 @@ def test_segments_are_sorted_by_address_and_named_for_people(tmp_path: Path) -> 
     email, customer = load(tmp_path, "sandbox").segments
     assert email.address == Address("offsite-email", "lapsed-90d")
     assert email.name == "[sandbox] Lapsed buyers (offsite-email)"
-    assert email.description == "Nothing in 90 days [reconciler c875c310ac]"
+    assert email.description == "Nothing in 90 days"
     assert email.key == SegmentKey(
         "368477501993431040", "3239117063738827231", IdentifierType.EMAIL, Form.SHA256
     )

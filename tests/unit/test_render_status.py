@@ -37,7 +37,7 @@ def row(receipt: Receipt, found: Statistics | None = None, now: datetime = NOW) 
         (Receipt(A, MOVING), "transfer in progress, 600 of 1,000 identifiers done"),
         (Receipt(A, Holding(KEY, "88121")), "created, not filled yet"),
         (
-            Receipt(A, Holding(KEY, intent=Intent("A", NOW, NOW))),
+            Receipt(A, Holding(KEY, intent=Intent("A", NOW))),
             "the request to create it of 2026-11-24 13:00 UTC was not answered",
         ),
         (

@@ -1,53 +1,207 @@
-"""A create without an answer is adopted only if it surely is ours, and only once."""
+"""Nothing is adopted but what has our own ownership tag, whatever its age and whatever it holds."""
 
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from fakes.clock import NOON
-from world import Wish, World
+from world import CREDENTIAL, EVERYTHING, Wish, World
 
+from reconciler.core.marks import Tag, marked
 from reconciler.core.model import Address, IdentifierType, SegmentKey
-from reconciler.core.receipt import Intent, adoptable
-from reconciler.core.remote import NewSegment, Segment, Statistics
+from reconciler.core.receipt import adoptable
+from reconciler.core.remote import NewSegment, Segment
+from reconciler.rebuilding import known_again, look
 
 pytestmark = pytest.mark.promise("converges")
 
 KEY = SegmentKey("1001", "7", IdentifierType.EMAIL, "sha256")
-FOUND = Segment("42", "Buyers", "", "1001", "7", IdentifierType.EMAIL, created_at=NOON)
-NOTHING = Statistics(0, None, None)
+OURS = Tag("0123456789", "1a2b")
+FOUND = Segment("42", "Buyers", marked("People", OURS), "1001", "7", IdentifierType.EMAIL)
+ADDRESS = Address("offsite", "buyers")
 
 
-def test_what_we_asked_for_is_adopted():
-    assert adoptable(Intent("Buyers", NOON, NOON), KEY, FOUND, NOTHING) == ""
-    assert adoptable(Intent("Buyers", NOON, NOON), KEY, FOUND, Statistics(None, None, None)) == ""
+@pytest.fixture
+def world() -> World:
+    return World(wishes={ADDRESS: Wish("Buyers")}, people={"buyers": frozenset({"p"})})
+
+
+def theirs(description: str = "", members: tuple[str, ...] = ()):
+    """What someone else makes under our name, at the moment in which we ask for it."""
+    return lambda world: world.criteo.add(
+        "1001", NewSegment("Buyers", description, "7", IdentifierType.EMAIL), members
+    )
+
+
+def at_the_create(world: World, happens, answer: str | None = None):
+    made = []
+
+    def fault(operation: str) -> str | None:
+        if operation != "create":
+            return None
+        world.criteo.fault = lambda _operation: None
+        made.append(happens(world))
+        return answer
+
+    world.criteo.fault = fault
+    return made
+
+
+def test_what_our_request_made_is_adopted():
+    assert adoptable(KEY, OURS, FOUND) == ""
 
 
 @pytest.mark.parametrize(
-    ("found", "statistics", "why"),
+    ("found", "why"),
     [
-        (replace(FOUND, retailer_id="8"), NOTHING, "another retailer"),
-        (replace(FOUND, account_id="1002"), NOTHING, "another retailer"),
-        (replace(FOUND, identifier_type=None), NOTHING, "another identifier type"),
-        (replace(FOUND, created_at=NOON - timedelta(minutes=3)), NOTHING, "older"),
-        (replace(FOUND, created_at=None), NOTHING, "older"),
-        (FOUND, Statistics(5, 1, 0.2), "already holds members"),
+        (replace(FOUND, description=""), "ownership tag"),
+        (replace(FOUND, description="[reconciler 0123456789]"), "ownership tag"),
+        (replace(FOUND, description=marked("", replace(OURS, lineage="9999"))), "ownership tag"),
+        (replace(FOUND, description=marked("", replace(OURS, owner="9999999999"))), "ownership tag"),
+        (replace(FOUND, retailer_id="8"), "another retailer"),
+        (replace(FOUND, account_id="1002"), "another retailer"),
+        (replace(FOUND, identifier_type=None), "another identifier type"),
     ],
 )
-def test_what_is_not_surely_ours_is_not(found, statistics, why):
-    assert why in adoptable(Intent("Buyers", NOON, NOON), KEY, found, statistics)
+def test_what_is_not_surely_ours_is_not(found, why):
+    assert why in adoptable(KEY, OURS, found)
 
 
-def test_a_foreign_segment_of_that_name_waits_and_then_blocks():
-    address = Address("offsite", "buyers")
-    world = World(wishes={address: Wish("Buyers")}, people={"buyers": frozenset({"p"})})
-    world.criteo.fault = lambda operation: "lost-before" if operation == "create" else None
+@pytest.mark.parametrize(
+    "description", ["", "Owned by marketing, do not touch", "[reconciler 0123456789-6b6b]"]
+)
+@pytest.mark.parametrize("members", [(), ("theirs",)])
+@pytest.mark.parametrize("age", [0, 100])
+@pytest.mark.parametrize("answer", [None, "lost-before"])
+def test_a_foreign_segment_is_never_adopted_by_its_name_alone(world, description, members, age, answer):
+    made = at_the_create(world, theirs(description, members), answer)
+    world.clock.advance(age)
+    report = world.run()
+    assert world.criteo.segment(made[0].id).members == set(members)
+    assert made[0].description == description
+    assert report.errors
+    assert all(one.segment_id != made[0].id for one in held(world))
+    world.clock.advance(world.quiet.total_seconds())
+    assert world.plan().blocked
+    assert all(one.segment_id != made[0].id for one in held(world))
+
+
+def held(world: World):
+    return [holding for one in world.store.saved_receipts.values() for holding in one.holdings]
+
+
+def test_a_refused_name_names_the_segment_and_its_adoption_first(world):
+    [made] = (at_the_create(world, theirs()),)
+    error = world.run().errors[ADDRESS]
+    assert made[0].id in error.problem
+    adopt = f"reconciler state rebuild test --union --only {ADDRESS} --take {ADDRESS}={made[0].id}"
+    assert error.remedy.startswith(f"to adopt it: `{adopt}`")
+    assert "change the title or the destination's nameSuffix" in error.remedy
+    assert world.store.saved_receipts == {}
+    [blocked] = world.plan().blocked
+    assert blocked.finding.remedy == error.remedy
+
+
+def test_a_refused_name_that_no_search_shows_is_not_adopted(world):
+    made = at_the_create(world, theirs())
+    world.criteo.unlisted = Everything()
+    error = world.run().errors[ADDRESS]
+    assert "does not show by which segment" in error.problem
+    assert "change the title" in error.remedy
+    assert made[0].members == set()
+
+
+class Everything(set):
+    def __contains__(self, _: object) -> bool:
+        return True
+
+
+def test_our_late_create_that_takes_the_name_meanwhile_is_adopted(world):
+    world.criteo.fault = lambda operation: "late" if operation == "create" else None
     world.run()
     world.criteo.fault = lambda _operation: None
-    foreign = world.criteo.add("1001", NewSegment("Buyers", "", "8", IdentifierType.EMAIL))
+    world.criteo.delay = world.criteo.late_seconds + 1
+    assert not world.run().errors
+    [segment] = world.criteo.accounts["1001"].values()
+    assert segment.members == world.members(ADDRESS)
+
+
+def test_a_lost_create_at_a_server_that_drops_descriptions_is_refused_and_can_be_adopted(world):
+    at_the_create(world, lambda one: None, "lost-after")
+    create = world.criteo.add
+    world.criteo.add = lambda account, new, members=(): create(account, replace(new, description=""), members)
+    assert world.run().errors
+    [segment] = world.criteo.accounts["1001"].values()
     [blocked] = world.plan().blocked
-    assert "the segment of that name is not it" in blocked.finding.problem
+    assert "does not have the ownership tag" in blocked.finding.problem
     world.clock.advance(world.quiet.total_seconds())
     [blocked] = world.plan().blocked
-    assert "this tool never created" in blocked.finding.problem
-    assert foreign.members == set()
+    assert f"--take {ADDRESS}={segment.id}" in blocked.finding.remedy
+    readers, receipts = {CREDENTIAL: world.criteo.reader}, world.store.reader().receipts()
+    seen = look(world.desired(), EVERYTHING, {ADDRESS}, {ADDRESS: segment.id}, readers, receipts)
+    with world.store.lock("rebuild") as state:
+        known_again(seen.found(), state, world.clock.now(), world.quiet)
+    assert not world.run().errors
+    assert segment.members == world.members(ADDRESS)
+    assert segment.description == world.described(ADDRESS)
+
+
+def test_a_segment_that_the_state_knows_keeps_its_place_without_a_tag_and_gets_it_again(world):
+    world.run()
+    [segment] = world.criteo.accounts["1001"].values()
+    segment.description = "someone wrote this"
+    [change] = world.plan().changes
+    assert [one.drifted for one in change.attributes] == [True]
+    world.run()
+    assert segment.description == world.described(ADDRESS)
+
+
+@pytest.mark.parametrize(
+    ("description", "why"),
+    [
+        ("[reconciler 0123456789-6b6b]", "another environment or address"),
+        ("{owner}-9999]", "another state of this environment"),
+    ],
+)
+def test_a_foreign_tag_on_a_segment_that_the_state_knows_blocks_its_address(world, description, why):
+    world.run()
+    [segment] = world.criteo.accounts["1001"].values()
+    tag = segment.description.rpartition("-")[0]
+    segment.description = description.replace("{owner}", tag)
+    world.people["buyers"] = frozenset({"q"})
+    [blocked] = world.plan().blocked
+    assert why in blocked.finding.problem
+    assert "delete" in blocked.finding.remedy
+    segment.description = ""
+    assert not world.run().errors
+
+
+def test_the_tag_of_a_lost_lineage_is_renewed_after_a_rebuild(world):
+    world.run()
+    [segment] = world.criteo.accounts["1001"].values()
+    before, world.store = segment.description, World().store
+    world.store.invent = lambda size: b"n" * size
+    readers = {CREDENTIAL: world.criteo.reader}
+    with world.store.lock("rebuild") as state:
+        seen = look(world.desired(), EVERYTHING, (), {}, readers, ())
+        known_again(seen.found(), state, world.clock.now(), timedelta(0))
+    [change] = world.plan().changes
+    assert [one.name for one in change.attributes] == ["description"]
+    world.run()
+    assert segment.description == world.described(ADDRESS) != before
+    assert world.plan().changes == ()
+    lost = world.store.saved_receipts[ADDRESS].current.former_lineage
+    segment.description = segment.description[:-5] + "0000]"
+    assert lost != "0000"
+    assert world.plan().blocked
+
+
+def test_two_states_of_one_environment_never_manage_one_segment(world):
+    other = World(wishes=world.wishes, people={"buyers": frozenset({"q"})}, clock=world.clock)
+    other.criteo = world.criteo
+    other.store.invent = lambda size: b"n" * size
+    at_the_create(world, lambda _: other.run())
+    assert world.run().errors
+    [segment] = world.criteo.accounts["1001"].values()
+    assert segment.members == other.members(ADDRESS)
+    [blocked] = world.plan().blocked
+    assert "this state does not know it" in blocked.finding.problem

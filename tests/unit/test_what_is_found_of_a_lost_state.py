@@ -8,7 +8,7 @@ from fakes.state import MemoryStore
 from world import EMAIL, Wish, World
 
 from reconciler.core.errors import RefusedError, StorageError
-from reconciler.core.marks import mark, mark_of, marked, unmarked
+from reconciler.core.marks import Tag, marked, owner, tag, tag_of, unmarked
 from reconciler.core.members import EMPTY, SnapshotRef
 from reconciler.core.model import Address, Form, IdentifierType, SegmentKey
 from reconciler.core.rebuild import Look, Sighting, rebuilt, sightings, strays, untouched
@@ -21,7 +21,8 @@ pytestmark = pytest.mark.promise("state")
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 QUIET = timedelta(minutes=10)
 ADDRESS = Address("offsite", "buyers")
-OURS = mark("test", ADDRESS)
+WHOSE = tag("test", ADDRESS, "6b6b" * 8)
+OURS = str(WHOSE)
 OWNED = {"77": Address("offsite", "loyal")}
 [SPEC] = World(wishes={ADDRESS: Wish("Buyers", "Bought once")}).desired().segments
 
@@ -36,30 +37,44 @@ def seen(*segments: Segment, take: str = "") -> Sighting:
     return one
 
 
-def test_a_mark_is_the_same_for_ever_and_another_elsewhere():
-    assert mark("sandbox", Address("offsite-email", "lapsed-90d")) == "[reconciler c875c310ac]"
-    others = {mark("production", ADDRESS), mark("test", Address("offsite", "loyal")), OURS}
-    assert len(others) == 3
+def other(environment: str, address: Address = ADDRESS) -> str:
+    return str(tag(environment, address, "6b6b"))
 
 
-@pytest.mark.parametrize("text", ["", "Bought once", "Ends [in brackets]", "[reconciler]"])
-def test_a_mark_ends_a_description_and_can_be_told_from_it(text):
-    whole = marked(text, OURS)
-    assert len(whole) - len(text) <= 24
-    assert (mark_of(whole), unmarked(whole)) == (OURS, text)
-    assert (mark_of(text), unmarked(text)) == ("", text)
+def test_a_tag_is_the_same_for_ever_and_another_elsewhere():
+    lapsed = Address("offsite-email", "lapsed-90d")
+    assert str(tag("sandbox", lapsed, "1a2b3c4d")) == "[reconciler c875c310ac-1a2b]"
+    assert len({owner("production", ADDRESS), owner("test", Address("offsite", "loyal")), WHOSE.owner}) == 3
+    assert tag("test", ADDRESS, "1a2b") != WHOSE
+
+
+@pytest.mark.parametrize(
+    "text", ["", "Bought once", "Ends [in brackets]", "[reconciler]", "[reconciler c875c310ac]"]
+)
+def test_a_tag_ends_a_description_and_can_be_told_from_it(text):
+    whole = marked(text, WHOSE)
+    assert len(whole) - len(text) <= 29
+    assert (tag_of(whole), unmarked(whole)) == (WHOSE, text)
+    assert (tag_of(text), unmarked(text)) == (None, text)
 
 
 def test_a_description_of_several_lines_keeps_its_words():
-    assert marked("One\ntwo\n", OURS) == f"One\ntwo {OURS}"
-    assert mark_of(f"One {OURS} \n") == OURS
-    assert mark_of(f"{OURS} and more") == ""
+    assert marked("One\ntwo\n", WHOSE) == f"One\ntwo {OURS}"
+    assert tag_of(f"One {OURS} \n") == WHOSE
+    assert tag_of(f"{OURS} and more") is None
+
+
+def test_a_tag_of_any_lineage_finds_it_and_is_remembered():
+    one = segment("1", "Buyers", str(Tag(WHOSE.owner, "9999")))
+    assert seen(one) == Sighting(SPEC, one)
+    assert rebuilt(seen(one), NOON, QUIET).current.former_lineage == "9999"
+    assert rebuilt(seen(segment("1", "Buyers", "ours"), take="1"), NOON, QUIET).current.former_lineage == ""
 
 
 def test_a_mark_finds_it_whatever_it_is_called():
     one = segment("1", "By hand")
     found = seen(
-        one, segment("2", "Buyers", "theirs"), segment("3", "Other", mark("test", Address("a", "b")))
+        one, segment("2", "Buyers", "theirs"), segment("3", "Other", other("test", Address("a", "b")))
     )
     assert found == Sighting(SPEC, one)
 
@@ -68,7 +83,7 @@ def test_a_name_alone_is_told_and_not_taken():
     theirs = segment("2", " buyers", "theirs")
     found = seen(theirs, segment("3", "Buyers", "theirs", account_id="1002"))
     assert found == Sighting(SPEC, unclaimed=theirs)
-    assert seen(segment("3", "Buyers", mark("production", ADDRESS))) == Sighting(SPEC)
+    assert seen(segment("3", "Buyers", other("production"))) == Sighting(SPEC)
 
 
 def test_what_was_replaced_is_known_as_that():
@@ -108,14 +123,14 @@ def test_several_with_one_mark_are_for_people_to_judge():
 def test_what_somebody_says_is_ours_must_be_able_to_be():
     theirs = segment("2", "Anything", "theirs")
     assert seen(theirs, take="2") == Sighting(SPEC, theirs, marked=False)
-    for other in (
+    for wrong in (
         replace(theirs, retailer_id="8"),
         replace(theirs, account_id="1002"),
         replace(theirs, identifier_type=IdentifierType.CUSTOMER_ID),
         replace(theirs, identifier_type=None),
-        replace(theirs, description=mark("production", ADDRESS)),
+        replace(theirs, description=other("production")),
     ):
-        assert seen(other, take="2").doubts
+        assert seen(wrong, take="2").doubts
     assert "there is no segment 9" in seen(theirs, take="9").doubts[0].problem
     assert "segment 77 is the one of offsite/loyal" in seen(theirs, take="77").doubts[0].problem
 
@@ -143,7 +158,7 @@ def test_our_own_segment_of_another_kind_is_replaced():
 
 
 def test_segments_of_others_are_told():
-    elsewhere, theirs = segment("2", "X", mark("production", ADDRESS)), segment("3", "Y", "theirs")
+    elsewhere, theirs = segment("2", "X", other("production")), segment("3", "Y", "theirs")
     assert strays("test", [SPEC], [segment("1", "Buyers"), elsewhere, theirs]) == (elsewhere,)
 
 
@@ -157,7 +172,9 @@ def test_nobody_is_surely_held_and_strays_are_told_of():
     assert not untouched(replace(receipt, definition="applied"))
     assert not untouched(replace(receipt, current=replace(receipt.current, settled_at=NOON)))
     key = SegmentKey("1001", "7", *EMAIL)
-    current = Holding(key, "1", maybe=assumed, quiet_until=NOON + QUIET, unknown_before=NOON)
+    current = Holding(
+        key, "1", maybe=assumed, quiet_until=NOON + QUIET, unknown_before=NOON, former_lineage="6b6b"
+    )
     assert receipt.current == current
     assert receipt.successor == replace(current, segment_id="2", maybe=EMPTY)
     assert [one.holding for one in receipt.retired] == [replace(current, segment_id="3", maybe=EMPTY)]
@@ -178,8 +195,7 @@ def test_a_plan_without_the_state_names_the_way_to_what_bears_the_mark():
     world.run()
     world.store = MemoryStore(invent=lambda size: b"k" * size)
     [blocked] = world.plan().blocked
-    assert blocked.finding.remedy.startswith("change the title")
-    assert blocked.finding.remedy.endswith("`reconciler state rebuild` takes back what bears its mark")
+    assert blocked.finding.remedy.startswith("if this state lost it, adopt it: `reconciler state rebuild")
 
 
 @pytest.mark.parametrize("number", [1, 5, 6])

@@ -1,0 +1,115 @@
+"""Whose a segment is, by its ownership tag, and what to do about one that is not ours."""
+
+from collections.abc import Iterable, Mapping
+
+from reconciler.core.errors import Finding
+from reconciler.core.marks import Tag, tag_of
+from reconciler.core.model import Address, SegmentSpec
+from reconciler.core.receipt import Holding
+from reconciler.core.remote import Segment
+
+ANOTHER_TITLE = "change the title or the destination's nameSuffix"
+
+
+def not_ours(
+    address: Address, tag: Tag, holdings: Iterable[Holding | None], segments: Mapping[str, Segment]
+) -> Finding | None:
+    """Why a segment that the state knows by its id is not the one of `address` any more.
+
+    A missing tag is drift. After a rebuild the tag still names the lineage that was lost.
+    """
+    for holding in filter(None, holdings):
+        segment = segments.get(holding.segment_id)
+        found = tag_of(segment.description) if segment else None
+        if found is None or (found.owner == tag.owner and found.lineage in _lineages(tag, holding)):
+            continue
+        if found.owner != tag.owner:
+            return _of_another_address(address, holding)
+        return _of_another_state(address, holding, found, tag)
+    return None
+
+
+def unfit(spec: SegmentSpec, segment: Segment, *, touched: bool) -> Finding | None:
+    """Why Criteo would not take changes to this segment."""
+    where = str(spec.address)
+    if segment.identifier_type != spec.key.identifier_type:
+        return Finding(
+            where,
+            f"segment {segment.id} holds {segment.identifier_type or 'an unknown type'} at Criteo, "
+            f"and {spec.key.identifier_type} in our state",
+            "the state belongs to another segment or was edited: restore it, or ask Criteo about the segment",
+        )
+    if segment.read_only and touched:
+        return Finding(
+            where,
+            f"segment {segment.id} is read-only at Criteo",
+            "ask the owner of the account at Criteo to lift that, or take the audience out of the manifests",
+        )
+    return None
+
+
+def taken_name(environment: str, address: Address, name: str, held: Segment, tag: Tag) -> Finding:
+    """A name that an address without a segment asks for is held by a segment that the state doesn't know."""
+    found, problem = tag_of(held.description), f"Criteo already has a segment named “{name}” ({held.id})"
+    rebuild = f"reconciler state rebuild {environment} --union --only {address}"
+    adopt = f"`{rebuild} --take {address}={held.id}`"
+    if found is None:
+        return Finding(
+            str(address),
+            f"{problem} that this tool never created: it has no ownership tag",
+            f"to adopt it: {adopt}; otherwise {ANOTHER_TITLE}",
+        )
+    if found.owner == tag.owner:
+        return Finding(
+            str(address),
+            f"{problem} with the ownership tag of this address, and this state does not know it",
+            f"if this state lost it, adopt it: {adopt}; if another state manages it, run every job with that "
+            f"one (`state.url`); otherwise {ANOTHER_TITLE}",
+        )
+    return Finding(
+        str(address),
+        f"{problem} with the ownership tag of another environment or address",
+        f"{ANOTHER_TITLE}; if nothing else manages it, delete the tag from its description in Criteo and "
+        f"adopt it: {adopt}",
+    )
+
+
+def taken_beside(address: Address, name: str, held: Segment) -> Finding:
+    """The same, for an address that has a segment of its own: it can't adopt another one."""
+    return Finding(
+        str(address),
+        f"Criteo already has a segment named “{name}” ({held.id}) that this tool never created",
+        f"{ANOTHER_TITLE}, or rename or delete that segment in Criteo",
+    )
+
+
+def taken_unseen(environment: str, address: Address, name: str) -> Finding:
+    """The same, while Criteo's search does not show the segment yet."""
+    return Finding(
+        str(address),
+        f"Criteo refused the name “{name}” as taken, and its search does not show by which segment",
+        f"{ANOTHER_TITLE}; once the search shows the segment, `reconciler plan {environment}` names it",
+    )
+
+
+def _lineages(tag: Tag, holding: Holding) -> tuple[str, str]:
+    return tag.lineage, holding.former_lineage
+
+
+def _of_another_address(address: Address, holding: Holding) -> Finding:
+    return Finding(
+        str(address),
+        f"segment {holding.segment_id} has the ownership tag of another environment or address",
+        "to keep it here, delete that tag from its description in Criteo; to leave it to the other one, give "
+        "this audience another `name:` and another title",
+    )
+
+
+def _of_another_state(address: Address, holding: Holding, found: Tag, tag: Tag) -> Finding:
+    return Finding(
+        str(address),
+        f"segment {holding.segment_id} has the ownership tag of another state of this environment: lineage "
+        f"{found.lineage}…, and this state is {tag.lineage}…",
+        "run every job with one state (`state.url`); if the other one is out of use, delete the tag from the "
+        "segment's description in Criteo",
+    )

@@ -1,0 +1,34 @@
+"""Ownership tags in the steps of a plan, once the lineage of the state is known: the first apply makes it."""
+
+from dataclasses import replace
+from typing import TypeVar
+
+from reconciler.core.marks import Tag, marked, tag
+from reconciler.core.plan import Change, CreateSegment, FinishStep, Forget, PatchSegment, Plan, PreludeStep
+
+Step = TypeVar("Step", bound=PreludeStep | FinishStep)
+
+
+def tagged(plan: Plan, lineage: str) -> Plan:
+    """The plan with every description that it sends as it will stand at Criteo."""
+    return replace(
+        plan, changes=tuple(_tagged(change, plan.basis.environment, lineage) for change in plan.changes)
+    )
+
+
+def _tagged(change: Change, environment: str, lineage: str) -> Change:
+    if isinstance(change, Forget):
+        return change
+    whose = tag(environment, change.spec.address, lineage)
+    steps = replace(
+        change.steps,
+        prelude=tuple(_with_tag(step, whose) for step in change.steps.prelude),
+        finish=tuple(_with_tag(step, whose) for step in change.steps.finish),
+    )
+    return replace(change, steps=steps)
+
+
+def _with_tag(step: Step, whose: Tag) -> Step:
+    if isinstance(step, CreateSegment | PatchSegment) and step.description is not None:
+        return replace(step, description=marked(step.description, whose))
+    return step

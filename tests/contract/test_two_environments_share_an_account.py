@@ -1,0 +1,118 @@
+"""Two environments with the same titles on one account, applied at the same moment: each keeps to its own."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from fakes.clock import FakeClock
+from fakes.state import MemoryStore
+from real_world import identifier
+from world import Kind, Wish, World
+
+from reconciler.core.model import Address
+from reconciler.core.secret import Secret
+from reconciler.criteo.connect import connect
+from reconciler.criteo.grants import ClientCredentials, Keys
+from reconciler.emulator import Emulator
+from reconciler.emulator.mount import transport
+
+pytestmark = pytest.mark.promise("converges")
+
+ADDRESS, OTHER = Address("offsite", "buyers"), Address("offsite", "loyal")
+TRIES = 25
+
+
+@dataclass
+class Remote:
+    """The real client on the emulator."""
+
+    reader: object
+    writer: object
+
+
+class SharedAccount(World):
+    """An environment of its own name and state on an account that others use too."""
+
+    def __init__(self, environment: str, account: str, remote: Remote, person: str) -> None:
+        self.remote = remote
+        wishes = {ADDRESS: Wish("Buyers", account_id=account), OTHER: Wish("Loyal", account_id=account)}
+        people = {one.audience: frozenset({person}) for one in wishes}
+        super().__init__(wishes=wishes, people=people, environment=environment)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.criteo = self.remote
+        self.store = MemoryStore(environment=self.environment, keeps=0)
+
+    def wire(self, people: frozenset[str], kind: Kind) -> frozenset[str]:
+        return frozenset(identifier(person, kind) for person in people)
+
+    def ids(self) -> set[str]:
+        return {one.current.segment_id for one in self.store.saved_receipts.values()} - {""}
+
+
+@pytest.fixture
+def emulator(tmp_path: Path) -> Iterator[Emulator]:
+    with Emulator.open(tmp_path / "criteo.db") as opened:
+        yield opened
+
+
+def remote(emulator: Emulator, open_: ExitStack) -> Remote:
+    issued = emulator.credentials
+    connection = open_.enter_context(
+        connect(
+            base_url="http://emulator",
+            version="2026-07",
+            token_url="",
+            grant=ClientCredentials(Keys(Secret(issued.client_id), Secret(issued.client_secret))),
+            timeout=timedelta(minutes=2),
+            clock=FakeClock(),
+            transport=transport(emulator.app),
+        )
+    )
+    return Remote(connection.reader, connection.writer())
+
+
+@pytest.mark.parametrize("names", [("sandbox", "staging"), ("sandbox", "sandbox")], ids=["two", "one"])
+def test_applied_at_the_same_moment_none_gets_the_segment_of_the_other(
+    emulator: Emulator, names: tuple[str, str]
+) -> None:
+    """Two environments, or two states of one."""
+    with ExitStack() as open_:
+        remotes = [remote(emulator, open_), remote(emulator, open_)]
+        for number in range(TRIES):
+            account = str(2000 + number)
+            emulator.ensure_account(account, ("7",))
+            one, two = (
+                SharedAccount(name, account, each, person)
+                for name, each, person in zip(names, remotes, "ab", strict=True)
+            )
+            errors = at_once(one, two)
+            assert not one.ids() & two.ids()
+            assert len(one.ids() | two.ids()) == 2, "each name is made once"
+            assert len(errors) == 2, "one of them is refused, for each of the names"
+            assert all("change the title or the destination's nameSuffix" in each for each in errors)
+            for world in (one, two):
+                for segment_id in world.ids():
+                    assert emulator.members(segment_id) == world.members(ADDRESS)
+
+
+def at_once(*worlds: SharedAccount) -> list[str]:
+    """What both say of what they could not do, once both have planned before either creates."""
+    ready, said = threading.Barrier(len(worlds)), []
+
+    def run(world: SharedAccount) -> None:
+        world.on_plan = lambda _plan: ready.wait(timeout=60) and None
+        report = world.run()
+        said.extend(error.remedy for error in report.errors.values())
+
+    threads = [threading.Thread(target=run, args=(world,)) for world in worlds]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=120)
+    return said
