@@ -606,6 +606,10 @@ class Histories(RuleBasedStateMachine):
             self.world.clock.advance(self.world.quiet.total_seconds())
         elif limit := re.search(r"maxVanished: (\d+)%", finding.remedy):
             self.world.guards = replace(self.world.guards, max_vanished=int(limit[1]) / 100)
+        elif "looks lost" in finding.problem:
+            assert not self._receipts(), "a state that knows of something is not lost"
+            for segment_id in self.foreign:
+                self.world.criteo.segment(segment_id).description = "theirs"
         elif named := re.search(r"segment (\d+) has the ownership tag", finding.problem):
             self.claimed.discard(named[1])
             self.world.criteo.segment(named[1]).description = ""

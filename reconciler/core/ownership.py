@@ -1,9 +1,9 @@
 """Whose a segment is, by its ownership tag, and what to do about one that is not ours."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from reconciler.core.errors import Finding
-from reconciler.core.marks import Tag, tag_of
+from reconciler.core.marks import Tag, owner, tag_of
 from reconciler.core.model import Address, SegmentSpec
 from reconciler.core.receipt import Holding
 from reconciler.core.remote import Segment
@@ -48,11 +48,60 @@ def unfit(spec: SegmentSpec, segment: Segment, *, touched: bool) -> Finding | No
     return None
 
 
+def lost_state(
+    environment: str,
+    addresses: Collection[Address],
+    receipts: Collection[object],
+    segments: Iterable[Segment],
+) -> Finding | None:
+    """Segments have this environment's ownership tag, and its state knows of none at all."""
+    there = _owners(segments)
+    tagged = [one for one in addresses if owner(environment, one) in there]
+    if receipts or not tagged:
+        return None
+    return Finding(
+        "",
+        f"{len(tagged)} of {len(addresses)} segments have this environment's ownership tag: the state, which "
+        "knows none of them, looks lost",
+        f"if `state.url` is right, recreate the state: `reconciler state rebuild {environment}`; if the tags "
+        "were copied, delete them from the descriptions in Criteo",
+    )
+
+
+def unknown(environment: str, address: Address, tag: Tag, segments: Iterable[Segment]) -> Finding | None:
+    """A segment has the tag of an address of which the state knows nothing: a second one would be made."""
+    held = _owners(segments).get(tag.owner)
+    if held is None:
+        return None
+    return Finding(
+        str(address),
+        f"segment {held.id} has the ownership tag of this address, and this state does not know it",
+        _known_elsewhere(environment, address, held),
+    )
+
+
+def _owners(segments: Iterable[Segment]) -> dict[str, Segment]:
+    """One segment for each owner that is named."""
+    return {found.owner: one for one in segments if (found := tag_of(one.description))}
+
+
+def _known_elsewhere(environment: str, address: Address, held: Segment) -> str:
+    return (
+        f"if this state lost it, adopt it: {_adoption(environment, address, held)}; if another state manages "
+        "it, run every job with that one (`state.url`); if the tag was copied, delete it from the "
+        "description in Criteo"
+    )
+
+
+def _adoption(environment: str, address: Address, held: Segment) -> str:
+    rebuild = f"reconciler state rebuild {environment} --union --only {address}"
+    return f"`{rebuild} --take {address}={held.id}`"
+
+
 def taken_name(environment: str, address: Address, name: str, held: Segment, tag: Tag) -> Finding:
     """A name that an address without a segment asks for is held by a segment that the state doesn't know."""
     found, problem = tag_of(held.description), f"Criteo already has a segment named “{name}” ({held.id})"
-    rebuild = f"reconciler state rebuild {environment} --union --only {address}"
-    adopt = f"`{rebuild} --take {address}={held.id}`"
+    adopt = _adoption(environment, address, held)
     if found is None:
         return Finding(
             str(address),
@@ -63,8 +112,7 @@ def taken_name(environment: str, address: Address, name: str, held: Segment, tag
         return Finding(
             str(address),
             f"{problem} with the ownership tag of this address, and this state does not know it",
-            f"if this state lost it, adopt it: {adopt}; if another state manages it, run every job with that "
-            f"one (`state.url`); otherwise {ANOTHER_TITLE}",
+            f"{_known_elsewhere(environment, address, held)}, and {ANOTHER_TITLE}",
         )
     return Finding(
         str(address),

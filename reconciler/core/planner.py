@@ -10,6 +10,7 @@ from reconciler.core.guards import Question, lenient, refusals, stale, vanished
 from reconciler.core.marks import tag
 from reconciler.core.model import Address, Desired, SegmentSpec
 from reconciler.core.names import Registry, settle_names
+from reconciler.core.ownership import lost_state
 from reconciler.core.plan import (
     Basis,
     Blocked,
@@ -40,11 +41,13 @@ def plan(desired: Desired, observed: Observed, only: Container[Address]) -> Plan
     segments = {one.id: one for listed in observed.segments.values() for one in listed}
     specs = {spec.address: spec for spec in desired.segments if spec.address in only}
     waiting = reserved(observed.receipts.values(), observed.now, desired.environment.api.quiet)
-    decided = _decide(desired, observed, segments, specs.values(), frozenset(waiting))
+    lost = _lost_state(desired, observed, segments)
+    listed = {} if lost else segments  # what a lost state does not know is told once, for all addresses
+    decided = _decide(desired, observed, listed, specs.values(), frozenset(waiting))
     wanted = [one for one in decided.values() if one and not isinstance(one, Finding)]
     forgets = tuple(_forgets(desired, observed, segments, only))
     registry = Registry.of(
-        desired.environment.name, _lineage(observed), segments.values(), observed.receipts.values(), waiting
+        desired.environment.name, _lineage(observed), listed.values(), observed.receipts.values(), waiting
     )
     changes, taken = settle_names((*wanted, *forgets), registry)
     blocked = (
@@ -76,7 +79,7 @@ def plan(desired: Desired, observed: Observed, only: Container[Address]) -> Plan
             *_unknown(desired, observed),
             *_rejected(specs.values(), observed),
         ),
-        problems=tuple(_lost_access(desired, observed, segments)),
+        problems=(*lost, *_lost_access(desired, observed, segments)),
         held=tuple(
             sorted(
                 (one for one in (*wanted, *forgets, *unchanged, *undecided) if address_of(one) in stopped),
@@ -109,6 +112,7 @@ def _decide(
     for spec in specs:
         sight = Sight(
             spec=spec,
+            environment=desired.environment.name,
             tag=tag(desired.environment.name, spec.address, lineage),
             receipt=observed.receipts.get(spec.address),
             target=observed.targets[spec.address],
@@ -193,6 +197,13 @@ def _question(change: Sending, observed: Observed) -> Question:
     fresh = isinstance(change, Create | Replace)
     settled = receipt.current.settled if receipt and not holds_nobody(receipt.current) else None
     return Question(change.spec, change.members, settled, fresh, observed.now)
+
+
+def _lost_state(desired: Desired, observed: Observed, segments: Mapping[str, Segment]) -> tuple[Finding, ...]:
+    """No state, or an empty one, where segments are this environment's."""
+    addresses = tuple(spec.address for spec in desired.segments)
+    found = lost_state(desired.environment.name, addresses, observed.receipts, segments.values())
+    return (found,) if found else ()
 
 
 def _lost_access(desired: Desired, observed: Observed, segments: Mapping[str, Segment]) -> Iterator[Finding]:

@@ -10,7 +10,7 @@ from reconciler.core.marks import Tag, marked
 from reconciler.core.members import EMPTY, Delta, SnapshotRef, Target
 from reconciler.core.model import SegmentKey, SegmentSpec
 from reconciler.core.names import is_retired, retired_name, successor_name
-from reconciler.core.ownership import not_ours, unfit
+from reconciler.core.ownership import not_ours, unfit, unknown
 from reconciler.core.plan import (
     NAME_AGAIN,
     AbandonSuccessor,
@@ -56,6 +56,7 @@ class Sight:
     """
 
     spec: SegmentSpec
+    environment: str
     tag: Tag
     receipt: Receipt | None
     target: Target
@@ -113,7 +114,8 @@ def change_for(sight: Sight) -> Sending | Finding | None:
     """The change that brings one address to its spec; a finding when none is safe; None when none is due."""
     receipt = sight.receipt
     if receipt is None:
-        return _create(sight, ())
+        lost = unknown(sight.environment, sight.spec.address, sight.tag, sight.segments.values())
+        return lost or _create(sight, ())
     if foreign := not_ours(
         sight.spec.address, sight.tag, (receipt.current, receipt.successor), sight.segments
     ):

@@ -203,5 +203,5 @@ def test_two_states_of_one_environment_never_manage_one_segment(world):
     assert world.run().errors
     [segment] = world.criteo.accounts["1001"].values()
     assert segment.members == other.members(ADDRESS)
-    [blocked] = world.plan().blocked
-    assert "this state does not know it" in blocked.finding.problem
+    [problem] = world.plan().problems
+    assert "looks lost" in problem.problem

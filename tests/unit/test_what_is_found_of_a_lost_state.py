@@ -194,8 +194,44 @@ def test_a_plan_without_the_state_names_the_way_to_what_bears_the_mark():
     world = World(wishes={ADDRESS: Wish("Buyers")}, people={"buyers": frozenset("ab")})
     world.run()
     world.store = MemoryStore(invent=lambda size: b"k" * size)
+    planned = world.plan()
+    [problem] = planned.problems
+    assert problem.where == ""
+    assert problem.problem.startswith("1 of 1 segments have this environment's ownership tag")
+    assert "`reconciler state rebuild test`" in problem.remedy
+    assert planned.blocked == ()
+
+
+def test_a_lost_state_is_told_once_whatever_the_segments_are_called_by_now():
+    world = World({Address("offsite", f"a{n}"): Wish(f"A{n}") for n in range(5)})
+    world.people = {f"a{n}": frozenset("ab") for n in range(5)}
+    world.run()
+    world.store = MemoryStore(invent=lambda size: b"n" * size)
+    with world.store.lock("another run") as state:
+        state.open_run()
+    world.wishes = {address: Wish(f"New {address}") for address in world.wishes}
+    planned = world.plan()
+    assert [one.problem.partition(":")[0] for one in planned.refusals] == [
+        "5 of 5 segments have this environment's ownership tag"
+    ]
+    with pytest.raises(RefusedError):
+        world.run()
+    assert len(world.criteo.accounts["1001"]) == 5
+
+
+def test_a_segment_of_one_address_that_the_state_lost_is_not_made_twice():
+    loyal = Address("offsite", "loyal")
+    world = World({ADDRESS: Wish("Buyers"), loyal: Wish("Loyal")}, {"buyers": frozenset("a")})
+    world.people["loyal"] = frozenset("b")
+    world.run()
+    lost = world.store.saved_receipts.pop(loyal).current.segment_id
+    world.wishes[loyal] = Wish("Another title")
     [blocked] = world.plan().blocked
-    assert blocked.finding.remedy.startswith("if this state lost it, adopt it: `reconciler state rebuild")
+    assert f"segment {lost} has the ownership tag of this address" in blocked.finding.problem
+    adopt = f"`reconciler state rebuild test --union --only {loyal} --take {loyal}={lost}`"
+    assert blocked.finding.remedy.startswith(f"if this state lost it, adopt it: {adopt}")
+    world.criteo.segment(lost).description = "copied"
+    assert world.plan().blocked == ()
 
 
 @pytest.mark.parametrize("number", [1, 5, 6])
