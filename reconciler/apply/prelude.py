@@ -1,6 +1,6 @@
 """The cheap calls before any member is sent: names let go and taken, segments created, all in bulk."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TypeVar
@@ -27,7 +27,7 @@ from reconciler.core.plan import (
     Turn,
 )
 from reconciler.core.receipt import Holding, Receipt, Rename, Retired, adoptable
-from reconciler.core.remote import ItemFailure, NewSegment, Segment, SegmentPatch, name_key
+from reconciler.core.remote import BulkAnswer, ItemFailure, NewSegment, Segment, SegmentPatch, name_key
 from reconciler.core.schedule import BULK_ITEMS
 
 Step = TypeVar("Step", AdoptSegment, AbandonSuccessor, PatchSegment, CreateSegment)
@@ -177,10 +177,7 @@ def _create(tools: Tools, ledger: Ledger, group: Sequence[Creation]) -> None:
         answer = tools.writers[first.spec.credential].create(
             account_id, wanted, lambda: _leaving(tools, ledger, group)
         )
-        items: Sequence[Segment | ReconcilerError] = [
-            _unmade(item, again=answer.uncertain) if isinstance(item, ItemFailure) else item
-            for item in answer.items
-        ]
+        items: Sequence[Segment | ReconcilerError] = _answered(ledger, answer)
         again = answer.uncertain
     except CancelledError as stop:
         for (change, _), earlier in zip(group, known, strict=True) if not stop.in_doubt else ():
@@ -205,6 +202,19 @@ def _create(tools: Tools, ledger: Ledger, group: Sequence[Creation]) -> None:
         else:
             why = _explained(ledger, change, step, item, segment)
             _not_created(tools, ledger, change, step, why, earlier)
+
+
+def _answered(ledger: Ledger, answer: BulkAnswer) -> list[Segment | ReconcilerError]:
+    """What another address has already, or gets by the same answer, was not made for this one."""
+    made = Counter(one.id for one in answer.items if isinstance(one, Segment))
+    return [
+        _unmade(item, again=answer.uncertain)
+        if isinstance(item, ItemFailure)
+        else OutcomeUnknownError(f"Criteo answered with segment {item.id}, which another address has")
+        if made[item.id] > 1 or ledger.owns(item.id)
+        else item
+        for item in answer.items
+    ]
 
 
 def _leaving(tools: Tools, ledger: Ledger, group: Sequence[Creation]) -> None:

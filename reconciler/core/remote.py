@@ -79,6 +79,11 @@ class ItemFailure:
 
 
 @dataclass(frozen=True, slots=True)
+class Unconfirmed(ItemFailure):
+    """Criteo's answer neither says that the item was done nor refuses it: it may have been done."""
+
+
+@dataclass(frozen=True, slots=True)
 class BulkAnswer:
     """Outcome of a bulk call, item by item in the order sent: a segment, or why not."""
 

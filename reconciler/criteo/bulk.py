@@ -1,34 +1,49 @@
 """Answers of bulk calls, reconciled with what was sent: every item gets a segment or a reason.
 
 Criteo answers 200 although items fail, tells of them in `warnings` or in `errors`, and doesn't say
-in a documented way which item an entry is about. What comes back is matched by name or by id; what
-doesn't is explained by an entry that mentions it, or by the only kind of entry there is. Entries
-about Criteo's own trouble leave open what was done: the answer is uncertain.
+in a documented way which item an entry is about. What comes back is matched by name or by id, and
+confirms nothing unless it is what was asked for; what doesn't come back is explained by an entry
+that mentions it, or by the only kind of entry there is. Entries about Criteo's own trouble leave open
+what was done: the answer is uncertain.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from reconciler.core.remote import BulkAnswer, ItemFailure, NewSegment, Segment, SegmentPatch, name_key
+from reconciler.core.marks import tag_of
+from reconciler.core.remote import (
+    BulkAnswer,
+    ItemFailure,
+    NewSegment,
+    Segment,
+    SegmentPatch,
+    Unconfirmed,
+    name_key,
+)
 from reconciler.criteo.problems import Problem, items, mapping, problems
 from reconciler.criteo.wire import read_segment
 
-SILENCE = ItemFailure("Criteo said nothing about it")
+SILENCE = Unconfirmed("Criteo said nothing about it")
+CONFUSED = Unconfirmed("Criteo answered with several segments for one item, or with one for several")
 
 
 def created(sent: Sequence[NewSegment], body: object, account_id: str) -> BulkAnswer:
-    """Matched by name, as Criteo compares names; one left on each side belong together."""
+    """Matched by name, as Criteo compares names, and believed where all that was asked for came back.
+
+    Of two items with one name only the first can have been made.
+    """
     returned = _returned(body, account_id)
-    by_name = {segment.name_key: segment for segment in reversed(returned)}
-    found = [by_name.pop(name_key(item.name), None) for item in sent]
-    if len(returned) == len(sent) and found.count(None) == 1 and len(by_name) == 1:
-        found[found.index(None)] = by_name.popitem()[1]
+    first = {name_key(item.name): at for at, item in reversed(list(enumerate(sent)))}
+    found = [
+        _made(item, account_id, returned) if first[name_key(item.name)] == at else None
+        for at, item in enumerate(sent)
+    ]
     return _answer(found, body, [item.name for item in sent])
 
 
 def updated(sent: Sequence[SegmentPatch], body: object, account_id: str) -> BulkAnswer:
-    """Matched by id."""
-    by_id = {segment.id: segment for segment in _returned(body, account_id)}
-    found = [by_id.get(item.id) for item in sent]
+    """Matched by id, and believed where the name that was asked for came back."""
+    returned = _returned(body, account_id)
+    found = [_changed(item, account_id, returned) for item in sent]
     return _answer(found, body, [f"{item.id}\n{item.name or ''}" for item in sent])
 
 
@@ -37,22 +52,62 @@ def refused(count: int, body: object) -> BulkAnswer:
     return _answer([None] * count, body, [""] * count)
 
 
+def _made(item: NewSegment, account_id: str, returned: Sequence[Segment]) -> Segment | Unconfirmed | None:
+    named = [one for one in returned if one.name_key == name_key(item.name)]
+    if not named:
+        return None
+    segment, ids = named[0], {one.id for one in named}
+    if len(ids) > 1 or any(one.id in ids and one.name_key != segment.name_key for one in returned):
+        return CONFUSED
+    sent_tag, told_tag = tag_of(item.description), tag_of(segment.description)
+    return _believed(
+        segment,
+        {
+            "account": segment.account_id == account_id,
+            "retailer": segment.retailer_id == item.retailer_id,
+            "identifier type": segment.identifier_type == item.identifier_type,
+            "description": not segment.description or told_tag == sent_tag,
+        },
+    )
+
+
+def _changed(
+    item: SegmentPatch, account_id: str, returned: Sequence[Segment]
+) -> Segment | Unconfirmed | None:
+    """A name that the answer leaves out is no other name."""
+    of_id = [one for one in returned if one.id == item.id]
+    if not of_id:
+        return None
+    segment, names = of_id[0], {one.name_key for one in of_id}
+    if len(names) > 1:
+        return CONFUSED
+    same_name = item.name is None or not segment.name or segment.name_key == name_key(item.name)
+    return _believed(segment, {"account": segment.account_id == account_id, "name": same_name})
+
+
+def _believed(segment: Segment, fits: Mapping[str, bool]) -> Segment | Unconfirmed:
+    wrong = [field for field, fit in fits.items() if not fit]
+    if not wrong:
+        return segment
+    return Unconfirmed(f"Criteo answered with a segment of another {' and another '.join(wrong)}")
+
+
 def _returned(body: object, account_id: str) -> list[Segment]:
     found = (read_segment(item, account_id) for item in items(mapping(body).get("data")))
     return [segment for segment in found if segment]
 
 
 def _answer(
-    found: Sequence[Segment | None],
+    found: Sequence[Segment | Unconfirmed | None],
     body: object,
     mentions: Sequence[str],
 ) -> BulkAnswer:
     told = [problem for problem in problems(body) if problem.counts]
-    missing = [at for at, segment in enumerate(found) if segment is None]
+    missing = [at for at, item in enumerate(found) if item is None]
     reasons = _reasons({at: mentions[at] for at in missing}, told)
     unsure = any(problem.type == "availability" for problem in told)
     return BulkAnswer(
-        items=tuple(segment or reasons[at] for at, segment in enumerate(found)),
+        items=tuple(item or reasons[at] for at, item in enumerate(found)),
         uncertain=unsure and bool(missing),
     )
 

@@ -16,13 +16,14 @@ from reconciler.core.remote import (
     Segment,
     SegmentPatch,
     Statistics,
+    Unconfirmed,
 )
 from reconciler.criteo import bulk, wire
 from reconciler.criteo.exchange import Call, Refused, Unknown
 from reconciler.criteo.problems import problems
 from reconciler.criteo.refusals import denial
 from reconciler.criteo.session import Check, Reply, Session, whole
-from reconciler.criteo.wire import Denied, Doubt
+from reconciler.criteo.wire import Asked, Denied, Doubt
 
 PAGE_SIZE = 500
 SEGMENTS = "/accounts/{account}/audience-segments"
@@ -48,7 +49,7 @@ class CriteoReader:
             wire.search_body(),
             query=(("limit", "1"),),
         )
-        self._read(call, no_page)
+        self._read(call, _page_of(account_id))
 
     def segments_by_id(self, account_id: str, ids: Sequence[str]) -> tuple[Segment, ...]:
         unique = list(dict.fromkeys(ids))
@@ -62,7 +63,8 @@ class CriteoReader:
                 f"{self._session.root}/accounts/{account_id}/audience-segments/{segment_id}/contact-list",
                 f"{SEGMENTS}/{{segment}}/contact-list",
                 f"reading the statistics of segment {segment_id}",
-            )
+            ),
+            _statistics_of(segment_id),
         )
         return wire.read_statistics(reply.body)
 
@@ -81,7 +83,7 @@ class CriteoReader:
                 content,
                 query=(("limit", str(PAGE_SIZE)), ("offset", str(offset))),
             )
-            page = wire.read_page(self._read(call, no_page).body, account_id)
+            page = wire.read_page(self._read(call, _page_of(account_id, ids)).body, account_id)
             found.update((segment.id, segment) for segment in page.segments)
             offset, total = offset + page.received, page.total
             if (total is None and page.received < PAGE_SIZE) or (total is not None and offset >= total):
@@ -137,8 +139,8 @@ class CriteoWriter:
         if isinstance(reply, Refused):
             return _apart(reply, patches, lambda one: self.update(account_id, one, leaving))
         answer = bulk.updated(patches, reply.body, account_id)
-        silent = any(item is bulk.SILENCE for item in answer.items)
-        return replace(answer, uncertain=reply.uncertain or silent)
+        unconfirmed = any(isinstance(item, Unconfirmed) for item in answer.items)
+        return replace(answer, uncertain=reply.uncertain or unconfirmed)
 
     def change_members(
         self,
@@ -159,10 +161,11 @@ class CriteoWriter:
             writes=True,
             private=True,
         )
-        reply = self._session.send(call, lambda body: _not_acknowledged(call.what, body, sent), leaving)
+        asked = Asked(operation, identifier_type, sent)
+        reply = self._session.send(call, lambda body: _not_acknowledged(call.what, body, asked), leaving)
         if isinstance(reply, Refused):
             raise reply.error
-        match wire.read_acknowledgement(reply.body, sent):
+        match wire.read_acknowledgement(reply.body, asked):
             case Acknowledgement() as taken:
                 return replace(taken, uncertain=reply.uncertain)
             case _:
@@ -182,9 +185,28 @@ def _apart(reply: Refused, sent: Sequence[Item], send: Callable[[Sequence[Item]]
     )
 
 
-def no_page(body: object) -> Unknown | None:
+def _page_of(account_id: str, ids: Sequence[str] = ()) -> Check:
     """A 200 from somebody who is not Criteo must not pass for an account without segments."""
-    return None if wire.is_page(body) else Unknown("the answer is no list of segments")
+
+    def check(body: object) -> Unknown | None:
+        if not wire.is_page(body):
+            return Unknown("the answer is no list of segments")
+        segments = wire.read_page(body, account_id).segments
+        if any(one.account_id != account_id for one in segments):
+            return Unknown("the answer lists segments of another account")
+        if ids and not {one.id for one in segments} <= set(ids):
+            return Unknown("the answer lists segments that were not asked for")
+        return None
+
+    return check
+
+
+def _statistics_of(segment_id: str) -> Check:
+    def check(body: object) -> Unknown | None:
+        told = wire.subject(body)
+        return Unknown("the answer is about another segment") if told not in ("", segment_id) else None
+
+    return check
 
 
 def _unsettled(patches: Sequence[SegmentPatch], body: object, account_id: str) -> Unknown | None:
@@ -192,12 +214,13 @@ def _unsettled(patches: Sequence[SegmentPatch], body: object, account_id: str) -
     told = next((problem for problem in problems(body) if problem.type == "availability"), None)
     if told:
         return Unknown(f"it was answered with {told.code or 'an error'}")
-    silent = all(item is bulk.SILENCE for item in bulk.updated(patches, body, account_id).items)
-    return Unknown("the answer doesn't say what was done") if silent else None
+    items = bulk.updated(patches, body, account_id).items
+    unconfirmed = all(isinstance(item, Unconfirmed) for item in items)
+    return Unknown("the answer doesn't say what was done") if unconfirmed else None
 
 
-def _not_acknowledged(what: str, body: object, sent: int) -> Unknown | Refused | None:
-    match wire.read_acknowledgement(body, sent):
+def _not_acknowledged(what: str, body: object, asked: Asked) -> Unknown | Refused | None:
+    match wire.read_acknowledgement(body, asked):
         case Doubt(problem, late):
             return Unknown(problem, late)
         case Denied(problem):

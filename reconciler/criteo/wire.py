@@ -26,6 +26,20 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """What a call on members asked for, as far as its answer repeats it. `sent` counts identifiers."""
+
+    operation: Operation
+    identifier_type: IdentifierType
+    sent: int
+
+    def fits(self, data: Mapping[str, object]) -> bool:
+        """An answer may leave out what was asked for, and not say otherwise."""
+        operation, kind = text(data.get("operation")), text(data.get("identifierType"))
+        return operation.casefold() in ("", self.operation) and kind in ("", self.identifier_type)
+
+
+@dataclass(frozen=True, slots=True)
 class Doubt:
     """An answer that doesn't say that all was done. `late`: the rest may still happen."""
 
@@ -103,6 +117,11 @@ def read_segment(item: object, account_id: str) -> Segment | None:
     )
 
 
+def subject(body: object) -> str:
+    """The id of what an answer is about; "" where it doesn't tell."""
+    return text(mapping(mapping(body).get("data")).get("id"))
+
+
 def read_statistics(body: object) -> Statistics:
     attributes = mapping(mapping(mapping(body).get("data")).get("attributes"))
     identifiers = _count(attributes.get("numberOfIdentifiers"))
@@ -110,7 +129,7 @@ def read_statistics(body: object) -> Statistics:
     return Statistics(identifiers, matches, _rate(attributes.get("matchRate"), identifiers, matches))
 
 
-def read_acknowledgement(body: object, sent: int) -> Acknowledgement | Doubt | Denied:
+def read_acknowledgement(body: object, asked: Asked) -> Acknowledgement | Doubt | Denied:
     """Sampled identifiers are not looked at: they are counted in the answer, and never kept."""
     data = mapping(body).get("data")
     wrong = [problem for problem in errors(body) if problem.counts]
@@ -120,7 +139,10 @@ def read_acknowledgement(body: object, sent: int) -> Acknowledgement | Doubt | D
         return Doubt(f"it was answered with {wrong[0].code or 'an error'}", late=True)
     if not isinstance(data, dict):
         return Doubt("the answer doesn't say what was done", late=True)
+    if not asked.fits(data):
+        return Doubt("the answer is about another operation or identifier type", late=True)
     valid, invalid = _count(data.get("nbValidIdentifiers")), _count(data.get("nbInvalidIdentifiers"))
+    sent = asked.sent
     if valid is None:
         valid = sent - (invalid or 0)
     if invalid is None:

@@ -5,7 +5,7 @@ from itertools import permutations
 import pytest
 
 from reconciler.core.model import IdentifierType
-from reconciler.core.remote import ItemFailure, NewSegment, Segment, SegmentPatch
+from reconciler.core.remote import ItemFailure, NewSegment, Segment, SegmentPatch, Unconfirmed
 from reconciler.criteo import bulk
 
 pytestmark = pytest.mark.promise("client")
@@ -19,8 +19,9 @@ def new(*names: str) -> list[NewSegment]:
     return [NewSegment(name, "", "12", IdentifierType.EMAIL) for name in names]
 
 
-def back(*names: str) -> list[dict[str, object]]:
-    return [{"id": f"9{at}", "attributes": {"name": name}} for at, name in enumerate(names)]
+def back(*names: str, **other: object) -> list[dict[str, object]]:
+    asked = {"retailerId": "12", "contactList": {"identifierType": "Email"}}
+    return [{"id": f"9{at}", "attributes": {"name": name, **asked, **other}} for at, name in enumerate(names)]
 
 
 def told(answer: object) -> list[str]:
@@ -45,7 +46,7 @@ def test_a_failure_is_read_from_either_array(place: str, absent: dict[str, objec
 
 def test_an_item_without_answer_or_reason_fails_without_a_code() -> None:
     answer = bulk.created(new("A", "B"), {"data": back("B"), "warnings": [AGED]}, "1")
-    assert answer.items[0] == ItemFailure("Criteo said nothing about it", "")
+    assert answer.items[0] == Unconfirmed("Criteo said nothing about it", "")
     assert told(bulk.created(new("A", "B"), {"data": None}, "1")) == ["! ", "! "]
 
 
@@ -77,9 +78,67 @@ def test_source_is_never_looked_at() -> None:
     assert told(answer) == ["! name-must-be-unique", "B"]
 
 
-def test_a_name_that_came_back_changed_belongs_to_the_only_item_left() -> None:
+def test_a_name_that_came_back_changed_confirms_nothing() -> None:
     answer = bulk.created(new("A", "B  B"), {"data": back("A", "B B")}, "1")
-    assert told(answer) == ["A", "B B"]
+    assert told(answer) == ["A", "! "]
+    assert isinstance(answer.items[1], Unconfirmed)
+
+
+@pytest.mark.parametrize(
+    ("other", "field"),
+    [
+        ({"accountId": "2"}, "account"),
+        ({"retailerId": "13"}, "retailer"),
+        ({"retailerId": None}, "retailer"),
+        ({"contactList": {"identifierType": "CustomerId"}}, "identifier type"),
+        ({"contactList": None}, "identifier type"),
+        ({"description": "Owned by marketing, do not touch"}, "description"),
+        ({"description": "[reconciler 0123456789-ffff]"}, "description"),
+        ({"retailerId": "13", "accountId": "2"}, "account and another retailer"),
+    ],
+)
+def test_a_created_segment_is_believed_only_if_it_is_what_was_asked_for(
+    other: dict[str, object], field: str
+) -> None:
+    [item] = bulk.created([TAGGED], {"data": back("A", **other)}, "1").items
+    assert item == Unconfirmed(f"Criteo answered with a segment of another {field}")
+
+
+TAGGED = NewSegment("A", "Bought twice [reconciler 0123456789-1a2b]", "12", IdentifierType.EMAIL)
+
+
+@pytest.mark.parametrize("told_back", ["", None, TAGGED.description, "Bought [reconciler 0123456789-1a2b]"])
+def test_a_description_that_is_left_out_or_trimmed_is_no_other_segment(told_back: str | None) -> None:
+    [item] = bulk.created([TAGGED], {"data": back("A", description=told_back)}, "1").items
+    assert isinstance(item, Segment)
+
+
+def test_one_segment_for_two_items_confirms_neither() -> None:
+    body = {"data": [one | {"id": "90"} for one in back("A", "B", "C")[:2]] + back("A", "B", "C")[2:]}
+    assert told(bulk.created(new("A", "B", "C"), body, "1")) == ["! ", "! ", "C"]
+
+
+def test_two_segments_for_one_item_confirm_nothing() -> None:
+    assert told(bulk.created(new("A"), {"data": back("A", "a")}, "1")) == ["! "]
+
+
+@pytest.mark.parametrize("other", [{"name": "Other"}, {"accountId": "2"}])
+def test_an_updated_segment_is_believed_only_if_it_is_what_was_asked_for(other: dict[str, str]) -> None:
+    body = {"data": [{"id": "90", "attributes": {"name": "A", **other}}]}
+    [item] = bulk.updated([SegmentPatch("90", "A", "Told")], body, "1").items
+    assert isinstance(item, Unconfirmed)
+
+
+@pytest.mark.parametrize("names", [("A", "B"), ("B", "A")])
+def test_an_update_that_is_answered_with_two_names_is_not_confirmed(names: tuple[str, str]) -> None:
+    body = {"data": [one | {"id": "90"} for one in back(*names)]}
+    [item] = bulk.updated([SegmentPatch("90", "A")], body, "1").items
+    assert isinstance(item, Unconfirmed)
+
+
+def test_an_update_that_is_answered_with_another_id_is_not_confirmed() -> None:
+    [item] = bulk.updated([SegmentPatch("77", "A")], {"data": back("A")}, "1").items
+    assert isinstance(item, Unconfirmed)
 
 
 def test_trouble_of_criteos_own_leaves_a_create_open() -> None:

@@ -27,7 +27,10 @@ pytestmark = pytest.mark.promise("client")
 
 ACCOUNT = "1001"
 LISTED = answer(200, {"meta": {"totalItems": 0}, "data": []})
-SEGMENT = {"id": "9", "attributes": {"name": "Lapsed"}}
+SEGMENT = {
+    "id": "9",
+    "attributes": {"name": "Lapsed", "retailerId": "7", "contactList": {"identifierType": "Email"}},
+}
 BULK = answer(200, {"data": [SEGMENT]})
 HTML = httpx.Response(200, content=b"<html>login</html>", headers={"content-type": "text/html"})
 CUT = httpx.Response(200, content=b'{"data": {"nbValidIdentifiers": 2, "nbInv')

@@ -9,7 +9,7 @@ from reconciler.core.members import Identifiers
 from reconciler.core.model import IdentifierType
 from reconciler.core.remote import Acknowledgement, NewSegment, SegmentPatch, Statistics
 from reconciler.criteo import problems, wire
-from reconciler.criteo.wire import Denied, Doubt
+from reconciler.criteo.wire import Asked, Denied, Doubt
 
 pytestmark = pytest.mark.promise("client")
 
@@ -106,7 +106,29 @@ def test_members_are_sent_with_type_and_operation() -> None:
 def acknowledged(valid: object, invalid: object, sent: int, **more: object) -> object:
     raw = b'{"contactListId": 568708742535471104, "sampleInvalidIdentifiers": ["InvalidIdentifier"]}'
     data = orjson.loads(raw) | {"nbValidIdentifiers": valid, "nbInvalidIdentifiers": invalid}
-    return wire.read_acknowledgement({"type": "AddRemoveContactlistResult", "data": data, **more}, sent)
+    answer = {"type": "AddRemoveContactlistResult", "data": data, **more}
+    return wire.read_acknowledgement(answer, asked(sent))
+
+
+def asked(sent: int) -> Asked:
+    return Asked("add", IdentifierType.EMAIL, sent)
+
+
+@pytest.mark.parametrize(
+    ("told", "fits"),
+    [
+        ({}, True),
+        ({"operation": None, "identifierType": None}, True),
+        ({"operation": "Add", "identifierType": "Email"}, True),
+        ({"operation": "remove"}, False),
+        ({"identifierType": "CustomerId"}, False),
+        ({"identifierType": "Unknown"}, False),
+    ],
+)
+def test_an_answer_about_other_members_acknowledges_nothing(told: dict[str, object], *, fits: bool) -> None:
+    data = {"nbValidIdentifiers": 10, "nbInvalidIdentifiers": 0, **told}
+    found = wire.read_acknowledgement({"data": data}, asked(10))
+    assert isinstance(found, Acknowledgement) if fits else isinstance(found, Doubt) and found.late
 
 
 @pytest.mark.parametrize(
@@ -133,10 +155,10 @@ def test_an_error_beside_data_leaves_doubt_and_a_deprecation_does_not() -> None:
 
 def test_an_error_without_data_is_a_no() -> None:
     body = {"data": None, "errors": [{"type": "validation", "code": "too-many"}]}
-    found = wire.read_acknowledgement(body, 10)
+    found = wire.read_acknowledgement(body, asked(10))
     assert isinstance(found, Denied)
     assert found.problem.code == "too-many"
-    assert isinstance(wire.read_acknowledgement({"data": None}, 10), Doubt)
+    assert isinstance(wire.read_acknowledgement({"data": None}, asked(10)), Doubt)
 
 
 @pytest.mark.parametrize(
