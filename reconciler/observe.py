@@ -38,9 +38,11 @@ def observe(
     engine: MemberEngine,
     clock: Clock,
     progress: Progress,
+    check: Callable[[], None],
 ) -> Observed:
     """Reads Criteo and sources, each once; `readers` are keyed by credential.
 
+    `check` is called once segments are listed, before sources are read, and may refuse to go on.
     Errors: whatever the edges raise; all findings about sources at once (ConfigurationError).
     """
     now = clock.now()
@@ -51,6 +53,7 @@ def observe(
     needed = {spec.key.account_id for spec in desired.segments}
     listing = _listed(accounts, needed)
     _probe_others(specs, accounts, readers)
+    check()
     segments = _confirmed(accounts, receipts.values(), listing)
     present = {one.id: one for listed in segments.values() for one in listed}
     targets = _targets(specs, engine, now.date(), progress)

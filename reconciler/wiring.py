@@ -66,6 +66,10 @@ class Workspace:
         """By credential. Secrets are read now, and not before."""
         return {name: connection.reader for name, connection in self._connected().items()}
 
+    def inspectors(self) -> Mapping[str, Inspector]:
+        """By credential: other calls over the same connections."""
+        return {name: connection.inspector for name, connection in self._connected().items()}
+
     def writers(self) -> Mapping[str, SegmentWriter]:
         """By credential; asked for by apply only."""
         return {name: connection.writer() for name, connection in self._connected().items()}

@@ -19,8 +19,10 @@ from reconciler.emulator.mount import transport
 CERTIFICATES = Path(__file__).parent / "faults" / "certificates"
 AUTHORITY = CERTIFICATES / "authority.pem"
 TOKEN, SEARCH, CREATE, UPDATE, MEMBERS = "token", "search", "create", "update", "members"
+RETAILERS = "retailers"
 ENDINGS = {
     "/token": TOKEN,
+    "/retailers/search": RETAILERS,
     "/search": SEARCH,
     "/create": CREATE,
     "/add-remove": MEMBERS,

@@ -125,7 +125,9 @@ class World:
 
     def _planned(self, state: object, only: Container[Address]) -> Plan:
         desired, readers, known = self.desired(), {CREDENTIAL: self.criteo.reader}, Known.of(state)
-        self._observed = observe(desired, only, readers, known, self.engine, self.clock, lambda _text: None)
+        self._observed = observe(
+            desired, only, readers, known, self.engine, self.clock, lambda _text: None, lambda: None
+        )
         return plan(desired, self._observed, only)
 
     def run(self, only: Container[Address] = EVERYTHING) -> Report:

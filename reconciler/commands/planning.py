@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import dataclass, replace
+from functools import partial
 from time import monotonic
 
 from rich.console import Console
@@ -15,6 +16,7 @@ from reconciler.core.planner import plan
 from reconciler.core.ports import MemberEngine, StateReader
 from reconciler.crash import log_calls
 from reconciler.observe import Known, observe
+from reconciler.preflight import check
 from reconciler.render.document import Document, Subject, plan_document
 from reconciler.render.figures import EXACT, ROUNDED, Figures
 from reconciler.render.progress import Progress, Quiet, progress
@@ -85,8 +87,9 @@ def make_plan(space: Workspace, state: StateReader, only: tuple[str, ...], told:
         space.clock.check()
         told.doing(what)
 
-    readers = space.readers()
-    observed = space.dated(observe(space.desired, addresses, readers, known, engine, space.clock, doing))
+    readers, clock = space.readers(), space.clock
+    checked = partial(check, space.desired, space.inspectors())
+    observed = space.dated(observe(space.desired, addresses, readers, known, engine, clock, doing, checked))
     told.doing("")
     space.clock.check()
     desired = replace(space.desired, notes=(*space.desired.notes, *space.notes()))

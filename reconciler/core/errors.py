@@ -12,6 +12,7 @@ ReconcilerError (1: a bug, if it is ever raised bare)
 │   └── InvalidIdentifiersError   Criteo took the calls and rejected too many of the identifiers in them
 ├── RemoteError (9)          Criteo failed, and nothing was written
 │   ├── RejectedError        a definite no: the call did not happen
+│   │   └── UnsentError      the call was not sent or not accepted, for a reason that may pass
 │   └── OutcomeUnknownError  no answer that can be trusted: the call may have happened
 ├── StorageError (10)        state, disk, or a bucket of sources
 │   └── DamagedError         what was kept is gone, or not what it was
@@ -60,6 +61,7 @@ class AuthenticationError(ReconcilerError):
     """Criteo gave no token, or the consent is missing or revoked."""
 
     exit_code = 4
+    resumable = False
 
 
 class DeniedError(AuthenticationError):
@@ -115,9 +117,17 @@ class RemoteError(ReconcilerError):
 class RejectedError(RemoteError):
     """A definite no from Criteo: the call did not happen. `code` is Criteo's kebab-case code, or ""."""
 
+    resumable = False
+
     def __init__(self, problem: str, *, remedy: str = "", code: str = "") -> None:
         super().__init__(problem, remedy=remedy)
         self.code = code
+
+
+class UnsentError(RejectedError):
+    """The call surely did not happen: no connection, no token endpoint, or too many calls a minute."""
+
+    resumable = True
 
 
 class OutcomeUnknownError(RemoteError):

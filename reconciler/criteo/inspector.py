@@ -53,6 +53,7 @@ class CriteoInspector:
                 return frozenset(found & set(ids) if ids else found)
 
     def retailers(self, account_id: str, ids: Sequence[str]) -> frozenset[str]:
+        """Asked for once: no plan needs the answer so much that it should wait for it."""
         found: set[str] = set()
         for at in range(0, len(ids), RETAILERS_PAGE):
             wanted = list(ids[at : at + RETAILERS_PAGE])
@@ -63,6 +64,7 @@ class CriteoInspector:
                 "listing retailers",
                 orjson.dumps({"data": {"attributes": {"retailerIdFilter": wanted}}}),
                 query=(("limit", str(RETAILERS_PAGE)), ("offset", "0")),
+                repeatable=False,
             )
             found |= _ids(self._ask(call, _no_list))
         return frozenset(found & set(ids))

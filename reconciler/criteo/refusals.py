@@ -9,6 +9,7 @@ from reconciler.core.errors import AuthenticationError, DeniedError, ReconcilerE
 from reconciler.criteo.problems import Problem, problems, trace
 
 DOCTOR = "run `reconciler doctor`: it tests the connection link by link"
+SAME = "the same call is refused again: correct what Criteo names, or give the trace id to its support"
 SMALLER = "lower api.batchSize in environment.yaml, and run again"
 TOO_MANY = "too-many-identifiers"
 """The code of a batch that is too long: a guess, none is published."""
@@ -34,7 +35,7 @@ def refusal(what: str, status: int, body: object, *, private: bool) -> Reconcile
     if status == HTTPStatus.FORBIDDEN and not told.code.startswith("segment-"):
         remedy = (
             "the consent of this account is missing or revoked, or the application lacks"
-            f" `Audiences: Manage`; {DOCTOR}"
+            f" `Audiences: Manage`; or accountId in environment.yaml is another's; {DOCTOR}"
         )
         return DeniedError(problem, remedy=remedy, lacking=_lacking(problems(body)))
     return RejectedError(problem, remedy=_remedy(status, body), code=told.code)
@@ -42,7 +43,9 @@ def refusal(what: str, status: int, body: object, *, private: bool) -> Reconcile
 
 def denial(what: str, told: Problem, body: object) -> RejectedError:
     """A 200 whose only content is an error."""
-    return RejectedError(f"{what}: {_said(200, told, private=True)}{_trace(body)}", code=told.code)
+    return RejectedError(
+        f"{what}: {_said(200, told, private=True)}{_trace(body)}", remedy=SAME, code=told.code
+    )
 
 
 def _said(status: int, told: Problem, *, private: bool) -> str:
@@ -66,7 +69,7 @@ def _remedy(status: int, body: object) -> str:
         return "check api.endpoint: the call is sent elsewhere, and redirections are not followed"
     if not isinstance(body, dict):
         return "the answer is not JSON: a proxy may stand between here and Criteo; check api.endpoint"
-    return ""
+    return SAME
 
 
 def _trace(body: object) -> str:

@@ -9,8 +9,8 @@ from reconciler.core.errors import (
     CancelledError,
     OutcomeUnknownError,
     ReconcilerError,
-    RejectedError,
     RemoteError,
+    UnsentError,
 )
 from reconciler.core.ports import Clock
 from reconciler.core.remote import RateLimit
@@ -157,12 +157,12 @@ def _failure(call: Call, outcome: Unknown | NotSent, failed: int) -> ReconcilerE
     if isinstance(outcome, Unknown):
         unknown = OutcomeUnknownError if call.writes else RemoteError
         return unknown(problem, remedy=STATUS_PAGE)
-    not_done = RejectedError if call.writes else RemoteError
+    not_done = UnsentError if call.writes else RemoteError
     return not_done(problem, remedy=outcome.remedy)
 
 
 def _crowded(call: Call, busy: int) -> RemoteError:
-    return RejectedError(
+    return UnsentError(
         f"{call.what}: Criteo answered 429 (too many calls) {busy} times in a row",
         remedy="other programs share the limit of this application: stop them, or run again later",
         code="too-many-requests",

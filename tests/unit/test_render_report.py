@@ -54,6 +54,20 @@ def test_all_went_well() -> None:
     ]
 
 
+def test_running_again_is_advised_only_where_it_may_help() -> None:
+    def next_step(*failures: bool, left: bool = False) -> str:
+        tally = Tally()
+        for address, resumable in zip((A, B), failures, strict=False):
+            tally.emit(ChangeEnded(address, Outcome.FAILED, "no", "", resumable))
+        if left:
+            tally.emit(ChangeEnded(C, Outcome.NOT_ATTEMPTED))
+        return apply_report("production", tally, timedelta(seconds=1), END, EXACT).next_step
+
+    assert next_step() == next_step(False) == next_step(False, False) == ""
+    for mixed in (next_step(True), next_step(True, False), next_step(False, left=True)):
+        assert mixed == "run the same command again: it goes on where it stopped"
+
+
 def test_one_was_stopped_on_its_way() -> None:
     outcomes = {C: Outcome.NOT_ATTEMPTED, B: Outcome.STOPPED, A: Outcome.APPLIED}
     said = told(report(outcomes, ADDED))
