@@ -2,7 +2,8 @@
 
 Email: white space around is cut; a plausible address in ASCII is lower-cased, any other is malformed
 (what lower-case means beyond ASCII differs between languages, and so would the hash). Nothing else is
-touched: no dots or `+suffix` are removed. PhoneNumber: E.164, so `+` or `00`, then a country code.
+touched: no dots or `+suffix` are removed. PhoneNumber: E.164, so `+` or `00`, then a country code; with a
+default country also as they are written there (`phone_numbers`).
 Other types: white space around is cut, case is kept. A value that came hashed is never hashed twice.
 What exports write where a value is missing or was damaged is malformed, for every type (docs/identifiers.md).
 """
@@ -10,6 +11,7 @@ What exports write where a value is missing or was damaged is malformed, for eve
 import re
 from dataclasses import dataclass
 
+from reconciler.core import phone_numbers
 from reconciler.core.damaged_values import damage, is_hash, md5, sha256
 from reconciler.core.members import Drop
 from reconciler.core.model import Form, IdentifierType
@@ -47,6 +49,7 @@ TOO_LONG, BAD_CHARACTER = "too long", "a character that no address has"
 MISPLACED = "a misplaced dot or dash"
 OPTIONAL_ZERO, NOT_A_NUMBER = "an optional (0)", "not a number"
 NO_COUNTRY, WRONG_LENGTH = "no country code", "not 8 to 15 digits"
+NOT_NATIONAL = "not a number of the default country"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +62,11 @@ class Canonical:
     hashed: bool = False
 
 
-def canonical(value: str, kind: IdentifierType, form: Form) -> Canonical:
-    """The value as sent to Criteo. Pure, and equal to what every engine computes."""
+def canonical(value: str, kind: IdentifierType, form: Form, country: str = "") -> Canonical:
+    """The value as sent to Criteo. Pure, and equal to what every engine computes.
+
+    `country` is where phone numbers are written that have no country code; "" refuses them.
+    """
     trimmed = value.strip(BLANKS)
     if not trimmed:
         return Canonical(None, Drop.EMPTY)
@@ -72,8 +78,8 @@ def canonical(value: str, kind: IdentifierType, form: Form) -> Canonical:
         case IdentifierType.EMAIL:
             plain, flaw = trimmed.lower(), _email_flaw(trimmed)
         case IdentifierType.PHONE_NUMBER:
-            plain = _international(trimmed)
-            flaw = _phone_flaw(trimmed, plain)
+            plain = _international(trimmed, country)
+            flaw = _phone_flaw(trimmed, plain, country)
         case _:
             plain, flaw = trimmed, _text_flaw(trimmed)
     if flaw:
@@ -120,15 +126,20 @@ def _email_flaw(text: str) -> str:
     return next((flaw for flaw, found in checks if found), "")
 
 
-def _international(text: str) -> str:
+def _international(text: str, country: str) -> str:
     bare = text.translate(dict.fromkeys(map(ord, PHONE_FILLERS)))
-    return f"+{bare[2:]}" if bare.startswith("00") else bare
+    if bare.startswith("00"):
+        return f"+{bare[2:]}"
+    if country and re.fullmatch(phone_numbers.DIGITS, bare):
+        return phone_numbers.international(bare, country) or bare
+    return bare
 
 
-def _phone_flaw(text: str, number: str) -> str:
+def _phone_flaw(text: str, number: str, country: str) -> str:
     checks = (
         (OPTIONAL_ZERO, re.fullmatch(TRUNK_ZERO, text)),
         (NOT_A_NUMBER, not re.fullmatch(PHONE_CHARACTERS, number)),
+        (NOT_NATIONAL, country and re.fullmatch(phone_numbers.DIGITS, number)),
         (NO_COUNTRY, not re.fullmatch(INTERNATIONAL, number)),
         (WRONG_LENGTH, not re.fullmatch(PHONE, number)),
     )

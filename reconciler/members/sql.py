@@ -1,11 +1,16 @@
 """`core.identifiers` in SQL: the same classes, flaws and forms, tested equal to it."""
 
+from collections.abc import Iterator
 from enum import IntEnum
+from itertools import zip_longest
 
 from reconciler.core import damaged_values as damaged
 from reconciler.core import identifiers as rules
+from reconciler.core import phone_numbers
 from reconciler.core.members import Drop
 from reconciler.core.model import Form, IdentifierType
+from reconciler.core.phone_numbers import NumberingPlan
+from reconciler.members import phone_sql
 from reconciler.members.database import literal
 
 
@@ -37,6 +42,7 @@ FLAWS = (
     rules.MISPLACED,
     rules.OPTIONAL_ZERO,
     rules.NOT_A_NUMBER,
+    rules.NOT_NATIONAL,
     rules.NO_COUNTRY,
     rules.WRONG_LENGTH,
 )
@@ -59,42 +65,44 @@ def drop(found: int, form: Form) -> Drop | None:
     return None if found in USABLE[form] else Drop.OTHER_FORM
 
 
-def classified(relation: str, kinds: dict[str, IdentifierType], keep: str) -> str:
+def classified(relation: str, kinds: dict[str, IdentifierType], keep: str, country: str = "") -> str:
     """`relation` with each text column X of `kinds` followed by `X_cut`, `X_class` and `X_value`.
 
     Every step stands in a query of its own, so that DuckDB computes it once. An address that is
-    fine as it stands, which most are, costs one regular expression. `keep` are columns to pass on.
+    fine as it stands, which most are, costs one regular expression. `keep` are columns to pass on,
+    `country` is where phone numbers without a country code are written.
     """
     query = relation
-    for step in (_shaped, _cut, _bare, _class, _value):
-        added = [f"{text} AS {x}{step.__name__}" for x, kind in kinds.items() for text in step(x, kind)]
-        query = f"(SELECT {', '.join(['*', *added])} FROM {query})" if added else query
+    plan = phone_numbers.numbering_plan(country) if country else None
+    by_column = [tuple(_steps(x, kind, plan)) for x, kind in kinds.items()]
+    for steps in zip_longest(*by_column, fillvalue={}):
+        added = [f"{text} AS {column}" for step in steps for column, text in step.items()]
+        query = f"(SELECT {', '.join(['*', *added])} FROM {query})"
     columns = ", ".join(f"{x}_cut, {x}_class, {x}_value" for x in kinds)
     return f"(SELECT {keep}, {columns} FROM {query})"
 
 
-def _shaped(x: str, kind: IdentifierType) -> tuple[str, ...]:
-    return (_matches(x, rules.EMAIL),) if kind == IdentifierType.EMAIL else ()
+def _steps(x: str, kind: IdentifierType, plan: NumberingPlan | None) -> Iterator[dict[str, str]]:
+    """The columns to compute for X, by step: a step may use those before it."""
+    if kind == IdentifierType.EMAIL:
+        yield {f"{x}_shaped": _matches(x, rules.EMAIL)}
+    yield {f"{x}_cut": _cut(x, kind)}
+    if kind == IdentifierType.PHONE_NUMBER:
+        yield from phone_sql.steps(x, plan)
+    yield {f"{x}_class": _class(x, kind, plan)}
+    yield {f"{x}_value": _value(x, kind)}
 
 
-def _cut(x: str, kind: IdentifierType) -> tuple[str, ...]:
+def _cut(x: str, kind: IdentifierType) -> str:
     edges = literal(f"^[{rules.BLANKS}]+|[{rules.BLANKS}]+$")
     trimmed = f"regexp_replace({x}, {edges}, '', 'g')"  # four times as fast as trim() with a set
     if kind == IdentifierType.EMAIL:
-        return (f"CASE WHEN {x}_shaped THEN {x} ELSE {trimmed} END",)
+        return f"CASE WHEN {x}_shaped THEN {x} ELSE {trimmed} END"
     clean = f"{x}[1] BETWEEN '!' AND '~' AND {x}[-1] BETWEEN '!' AND '~'"
-    return (f"CASE WHEN {clean} THEN {x} ELSE {trimmed} END",)
+    return f"CASE WHEN {clean} THEN {x} ELSE {trimmed} END"
 
 
-def _bare(x: str, kind: IdentifierType) -> tuple[str, ...]:
-    """A phone number without what people write between its digits."""
-    if kind != IdentifierType.PHONE_NUMBER:
-        return ()
-    bare = f"translate({x}_cut, {literal(rules.PHONE_FILLERS)}, '')"
-    return (f"CASE WHEN starts_with({bare}, '00') THEN '+' || substr({bare}, 3) ELSE {bare} END",)
-
-
-def _class(x: str, kind: IdentifierType) -> tuple[str, ...]:
+def _class(x: str, kind: IdentifierType, plan: NumberingPlan | None) -> str:
     cut = f"{x}_cut"
     empty = (f"{cut} IS NULL OR {cut} = ''", Class.EMPTY)
     hexadecimal = _matches(cut, damaged.HASH)
@@ -109,14 +117,14 @@ def _class(x: str, kind: IdentifierType) -> tuple[str, ...]:
             )
             cases = (*fine, empty, *_damages(cut), md5, sha256, *_email_flaws(cut))
         case IdentifierType.PHONE_NUMBER:
-            cases = (empty, *_damages(cut), md5, sha256, *_phone_flaws(cut, f"{x}_bare"))
+            cases = (empty, *_damages(cut), md5, sha256, *_phone_flaws(cut, f"{x}_bare", plan))
         case _:
             cases = (empty, *_damages(cut), *_text_flaws(cut))
     whens = " ".join(f"WHEN {test} THEN {int(number)}" for test, number in cases)
-    return (f"(CASE {whens} ELSE {int(Class.PLAIN)} END)::UTINYINT",)
+    return f"(CASE {whens} ELSE {int(Class.PLAIN)} END)::UTINYINT"
 
 
-def _value(x: str, kind: IdentifierType) -> tuple[str, ...]:
+def _value(x: str, kind: IdentifierType) -> str:
     """The canonical value, a digest in lower case, or NULL."""
     hashes = f"{int(Class.MD5)}, {int(Class.SHA256)}"
     match kind:
@@ -126,7 +134,7 @@ def _value(x: str, kind: IdentifierType) -> tuple[str, ...]:
             value = f"WHEN {x}_class = 0 THEN {x}_bare WHEN {x}_class IN ({hashes}) THEN lower({x}_cut)"
         case _:
             value = f"WHEN {x}_class = 0 THEN {x}_cut"
-    return (f"CASE {value} END",)
+    return f"CASE {value} END"
 
 
 def _damages(cut: str) -> tuple[tuple[str, int], ...]:
@@ -160,10 +168,12 @@ def _email_flaws(cut: str) -> tuple[tuple[str, int], ...]:
     )
 
 
-def _phone_flaws(cut: str, bare: str) -> tuple[tuple[str, int], ...]:
+def _phone_flaws(cut: str, bare: str, plan: NumberingPlan | None) -> tuple[tuple[str, int], ...]:
+    national = _matches(bare, phone_numbers.DIGITS) if plan else "false"
     return (
         _flaw(rules.OPTIONAL_ZERO, _matches(cut, rules.TRUNK_ZERO)),
         _flaw(rules.NOT_A_NUMBER, f"NOT {_matches(bare, rules.PHONE_CHARACTERS)}"),
+        _flaw(rules.NOT_NATIONAL, national),
         _flaw(rules.NO_COUNTRY, f"NOT {_matches(bare, rules.INTERNATIONAL)}"),
         _flaw(rules.WRONG_LENGTH, f"NOT {_matches(bare, rules.PHONE)}"),
     )

@@ -1,12 +1,16 @@
 """Every engine normalises as `core.identifiers` does: same member, same drop, same flaw."""
 
+import re
+
 import duckdb
+import phonenumbers
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from reconciler.core import damaged_values as damaged
 from reconciler.core import identifiers as rules
+from reconciler.core import phone_numbers
 from reconciler.core.identifiers import Canonical, canonical
 from reconciler.core.members import Drop
 from reconciler.core.model import FORMS, Form, IdentifierType
@@ -14,6 +18,7 @@ from reconciler.members import sql
 
 pytestmark = pytest.mark.promise("members")
 
+E164 = phonenumbers.PhoneNumberFormat.E164
 KINDS = [(kind, form) for kind, forms in FORMS.items() for form in forms]
 NASTY = (
     "".join(rules.BLANKS)
@@ -57,9 +62,13 @@ def engine():
 
 
 def by_sql(
-    engine: duckdb.DuckDBPyConnection, texts: list[str], kind: IdentifierType, form: Form
+    engine: duckdb.DuckDBPyConnection,
+    texts: list[str],
+    kind: IdentifierType,
+    form: Form,
+    country: str = "",
 ) -> list[Canonical]:
-    rows = sql.classified("(SELECT unnest(?) AS x)", {"x": kind}, keep="x")
+    rows = sql.classified("(SELECT unnest(?) AS x)", {"x": kind}, keep="x", country=country)
     member = sql.member("x_value", "x_class", form)
     usable = ", ".join(str(int(one)) for one in sql.USABLE[form])
     usable_wire = f"CASE WHEN x_class IN ({usable}) THEN {member} END"
@@ -105,3 +114,54 @@ def test_sql_equals_python(engine, texts):
             kind,
             form,
         )
+
+
+COUNTRIES = sorted(phone_numbers.countries())
+
+
+def national(country: str) -> st.SearchStrategy[str]:
+    """Numbers of a country as people write them, and such as are much like one."""
+    plan = phone_numbers.numbering_plan(country)
+    number = st.from_regex(re.compile(plan.numbers, re.ASCII), fullmatch=True)
+    before = st.sampled_from(
+        ["", plan.trunk, "0", "00", "1", "8", plan.code, f"+{plan.code}", f"{plan.code}0"]
+    )
+    edited = st.builds(
+        lambda text, at, digit: text[:at] + digit + text[at:], number, st.integers(0, 12), words
+    )
+    return st.builds("".join, st.tuples(before, number | edited | phones))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.sampled_from(COUNTRIES).flatmap(
+        lambda one: st.tuples(st.just(one), st.lists(national(one), max_size=30))
+    )
+)
+def test_sql_reads_national_numbers_as_python_does(engine, given):
+    country, texts = given
+    for form in FORMS[IdentifierType.PHONE_NUMBER]:
+        found = by_sql(engine, texts, IdentifierType.PHONE_NUMBER, form, country)
+        assert found == [canonical(text, IdentifierType.PHONE_NUMBER, form, country) for text in texts]
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.sampled_from(COUNTRIES).flatmap(
+        lambda one: st.tuples(st.just(one), st.lists(national(one), max_size=30))
+    )
+)
+def test_a_national_number_is_never_read_otherwise_than_the_library_reads_it(given):
+    country, texts = given
+    for digits in filter(str.isdecimal, texts):
+        ours = phone_numbers.international(digits, country)
+        assert ours in ("", by_library(digits, country) or ours)
+        assert not ours or phonenumbers.is_valid_number(phonenumbers.parse(ours))
+
+
+def by_library(digits: str, country: str) -> str:
+    try:
+        number = phonenumbers.parse(digits, country)
+    except phonenumbers.NumberParseException:
+        return ""
+    return phonenumbers.format_number(number, E164) if phonenumbers.is_valid_number(number) else ""

@@ -2,8 +2,10 @@
 
 import hashlib
 
+import phonenumbers
 import pytest
 
+from reconciler.core import phone_numbers
 from reconciler.core.identifiers import Canonical, canonical
 from reconciler.core.members import Drop
 from reconciler.core.model import FORMS, Form, IdentifierType
@@ -225,3 +227,80 @@ def test_ids_keep_their_case_their_zeros_and_what_looks_like_a_hash(kind):
     )
     assert flaw("x" * 257, kind) == "too long"
     assert flaw("é" * 256, kind) == ""
+
+
+@pytest.mark.parametrize(
+    ("value", "country", "expected"),
+    [
+        *((one, "FR", "+33612345678") for one in ("06 12 34 56 78", "06.12.34.56.78", "(06)12345678")),
+        *((one, "FR", "+33612345678") for one in ("612345678", "33 6 12 34 56 78", "+33 6 12345678")),
+        ("0049 30 123456", "FR", "+4930123456"),
+        ("+44 20 7946 0123", "FR", "+442079460123"),
+        ("020 7946 0123", "GB", "+442079460123"),
+        ("06 698 12345", "IT", "+3906698" + "12345"),
+        ("347 123 4567", "IT", "+393471234567"),
+        ("(212) 555-0100", "US", "+12125550100"),
+        ("1 416 555 0100", "US", "+14165550100"),
+        ("8 (912) 345-67-89", "RU", "+79123456789"),
+        ("0412 345 678", "AU", "+61412345678"),
+        ("(11) 96123-4567", "BR", "+5511961234567"),
+        ("06 30 123 4567", "HU", "+36301234567"),
+        ("612 34 56 78", "ES", "+34612345678"),
+    ],
+)
+def test_a_number_is_read_as_people_write_it_in_the_default_country(value, country, expected):
+    assert canonical(value, PHONE, Form.PLAIN, country) == Canonical(expected)
+    assert canonical(value, PHONE, Form.SHA256, country).wire == wire(expected, Form.SHA256, PHONE)
+
+
+@pytest.mark.parametrize(
+    ("value", "country"),
+    [
+        ("06 12 34 56", "FR"),
+        ("06 12 34 56 78 9", "FR"),
+        ("1000000000", "FR"),
+        ("12345", "FR"),
+        ("0800 123 456", "FR"),
+        ("07911 123456", "FR"),
+        ("4915123456789", "DE"),
+        ("0 31 21 12 44 567", "CO"),
+        ("9" * 300, "FR"),
+    ],
+)
+def test_a_number_that_the_default_country_does_not_have_is_malformed(value, country):
+    """Nor one that may be read in two ways: `49 151 …` begins like the country code, and like an area code."""
+    expected = Canonical(None, Drop.MALFORMED, "not a number of the default country")
+    assert canonical(value, PHONE, Form.PLAIN, country) == expected
+
+
+@pytest.mark.parametrize("value", ["+0612345678", "+49 (0) 30 1234567", "call me", "NULL", "612345678.0"])
+def test_a_default_country_lets_nothing_else_pass(value):
+    assert canonical(value, PHONE, Form.PLAIN, "FR") == canonical(value, PHONE, Form.PLAIN)
+    assert canonical(value, PHONE, Form.PLAIN, "FR").drop is Drop.MALFORMED
+
+
+NOT_READ = {
+    ("AR", "MOBILE"): "a 15 inside the number is moved to its front, as a 9",
+    ("RW", "FIXED_LINE"): "it is written without a prefix, and begins like the country code",
+    **dict.fromkeys(
+        [("NU", "FIXED_LINE"), ("NU", "MOBILE"), ("TA", "FIXED_LINE"), ("TK", "FIXED_LINE")], "too short"
+    ),
+}
+
+
+@pytest.mark.parametrize("country", sorted(phone_numbers.countries()))
+def test_the_numbers_of_every_country_are_read_as_it_writes_them(country):
+    """The library's own examples of what people have."""
+    for kind in ("FIXED_LINE", "MOBILE", "PERSONAL_NUMBER", "VOIP"):
+        example = phonenumbers.example_number_for_type(country, getattr(phonenumbers.PhoneNumberType, kind))
+        if example is None:
+            continue
+        national = phonenumbers.format_number(example, phonenumbers.PhoneNumberFormat.NATIONAL)
+        expected = phonenumbers.format_number(example, phonenumbers.PhoneNumberFormat.E164)
+        read = canonical(national, PHONE, Form.PLAIN, country).wire
+        assert read == (None if (country, kind) in NOT_READ else expected), national
+
+
+def test_there_is_no_numbering_plan_of_a_country_that_is_none():
+    with pytest.raises(LookupError):
+        phone_numbers.numbering_plan("XX")
