@@ -216,13 +216,15 @@ class Source:
 class Exclusion:
     """A list whose people are dropped, as whole rows, from every destination.
 
-    `places` say where each of `columns` is written, here and in an audience.
+    `places` say where each of `columns` is written, here and in an audience. `country` is where phone
+    numbers without a country code are written, here and there; "" refuses them.
     """
 
     files: tuple[str, ...]
     columns: tuple[tuple[IdentifierType, str], ...]
     place: Place = Place("", 0, 0)
     places: tuple[Place, ...] = ()
+    country: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +240,7 @@ class Audience:
     guards: Guards = Guards()
     place: Place = Place("", 0, 0)
     places: tuple[Place, ...] = ()
+    country: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,14 +284,20 @@ class SegmentSpec:
             "source": [audience.source.root, list(audience.source.files), audience.source.where],
             "sample": audience.source.sample_rows,
             "columns": sorted(audience.columns),
-            "exclude": [[list(e.files), sorted(e.columns)] for e in audience.exclude],
+            "exclude": [_stated(one) for one in audience.exclude],
             "guards": asdict(audience.guards),
             "maxAge": age.total_seconds() if age else None,
             "reached": [*self.reached, self.credential],
         }
         if audience.source.pinned:
             stated["pinned"] = True  # only then: what was applied before there was such a thing stays applied
+        if audience.country:
+            stated["defaultCountry"] = audience.country
         return hashlib.sha256(json.dumps(stated, sort_keys=True).encode()).hexdigest()
+
+
+def _stated(one: Exclusion) -> list[object]:
+    return [list(one.files), sorted(one.columns), *([one.country] if one.country else [])]
 
 
 @dataclass(frozen=True, slots=True)

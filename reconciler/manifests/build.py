@@ -24,6 +24,7 @@ from reconciler.core.model import (
     SegmentSpec,
     Source,
 )
+from reconciler.manifests.countries import PHONE, countries
 from reconciler.manifests.inventory import Inventory, guards, share
 from reconciler.manifests.naming import segment_name
 from reconciler.manifests.nodes import Document, Step
@@ -38,7 +39,7 @@ def build(
     home = inventory.named["Environment"][inventory.environment]
     environment = _environment(home, data_root)
     audiences = [
-        (document, _audience(document, environment, home.value("data", "root") or ""))
+        (document, _audience(document, environment, home.value("data", "root") or "", inventory))
         for document in inventory.named["Audience"].values()
     ]
     destinations = inventory.named["Destination"]
@@ -121,9 +122,10 @@ def _application(value: dict[str, Any]) -> Application:
     )
 
 
-def _audience(document: Document, environment: Environment, root: str) -> Audience:
+def _audience(document: Document, environment: Environment, root: str, inventory: Inventory) -> Audience:
     value = document.root.value
     source = value["source"]
+    country = next(iter(countries(document, inventory)), "")
     return Audience(
         name=document.name,
         title=value["title"],
@@ -139,18 +141,21 @@ def _audience(document: Document, environment: Environment, root: str) -> Audien
             where_place=document.place("source", "where"),
         ),
         columns=_columns(value),
-        exclude=tuple(_exclusion(document, index) for index in range(len(value.get("exclude", [])))),
+        exclude=tuple(_exclusion(document, index, country) for index in range(len(value.get("exclude", [])))),
         guards=guards(value.get("guards", {}), environment.guards),
         place=document.place("name"),
         places=tuple(document.place("columns", kind) for kind in value["columns"]),
+        country=country if PHONE in value["columns"] else "",
     )
 
 
-def _exclusion(document: Document, index: int) -> Exclusion:
+def _exclusion(document: Document, index: int, country: str) -> Exclusion:
+    """A list is read as its audience is, unless it names a country of its own."""
     path: tuple[Step, ...] = ("exclude", index)
     value = document.root.value["exclude"][index]
     places = tuple(document.place(*path, "columns", kind) for kind in value["columns"])
-    return Exclusion(tuple(value["files"]), _columns(value), document.place(*path), places)
+    own = value.get("defaultCountry", country) if PHONE in value["columns"] else ""
+    return Exclusion(tuple(value["files"]), _columns(value), document.place(*path), places, own)
 
 
 def _columns(value: dict[str, Any]) -> tuple[tuple[IdentifierType, str], ...]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from reconciler.core.errors import ConfigurationError
 from reconciler.core.model import Desired
 from reconciler.core.versions import SUPPORT
-from reconciler.manifests import links, naming, project, sources
+from reconciler.manifests import countries, links, naming, project, sources
 from reconciler.manifests.build import build
 from reconciler.manifests.complaints import of_unknown_kind, validate
 from reconciler.manifests.inventory import Inventory
@@ -46,7 +46,7 @@ def _declared(root: Path, environment: str) -> tuple[list[Flaw], Inventory]:
     flaws, documents = judge(reading)
     complete = reading.complete and len(documents) == len(reading.documents)
     inventory = Inventory.of(environment, documents, complete=complete)
-    return [*flaws, *links.check(inventory), *naming.check(inventory)], inventory
+    return [*flaws, *links.check(inventory), *countries.check(inventory), *naming.check(inventory)], inventory
 
 
 def declared(root: Path, environment: str) -> Inventory:

@@ -18,7 +18,7 @@ from reconciler.core.members import Drop, SnapshotRef, Target
 from reconciler.core.model import Audience, Form, IdentifierType, Place
 from reconciler.members import readings, sql
 from reconciler.members.database import is_out_of_room, literal, storage_errors
-from reconciler.members.prepare import Prepared, identifier, prepare, suited, typed_rows
+from reconciler.members.prepare import Listed, Prepared, identifier, prepare, suited, typed_rows
 from reconciler.members.roots import DataRoot
 from reconciler.members.snapshots import Snapshots
 from reconciler.members.sources import moved, unreadable
@@ -92,20 +92,19 @@ class Builder:
         """Reads the exclusion lists: one table of people and one of keys a type, and their classes."""
         found = {}
         for kind in IdentifierType:
-            rows = " UNION ALL ".join(
-                f"SELECT {one.table.text(column)} AS x FROM {one.table.relation([column])} AS stored"
+            classified = " UNION ALL ".join(
+                f"SELECT * FROM {_listed(one, column, kind)}"
                 for one in prepared.lists
                 if (column := one.columns.get(kind))
             )
-            if not rows:
+            if not classified:
                 continue
             self._refuse_odd(prepared, kind)
             listed = _table("listed", kind)
-            classified = sql.classified(f"({rows})", {"x": kind}, keep="1 AS one")
             usable = ", ".join(str(int(one)) for one in (Class.PLAIN, Class.MD5, Class.SHA256))
             self.cursor.execute(
                 f"CREATE TEMP TABLE {listed} AS SELECT DISTINCT x_value AS value, x_class AS class "
-                f"FROM {classified} WHERE x_class IN ({usable})"
+                f"FROM ({classified}) WHERE x_class IN ({usable})"
             )
             self.cursor.execute(f"CREATE TEMP TABLE {_table('keys', kind)} AS {sql.keys(listed)}")
             classes = self.cursor.execute(f"SELECT DISTINCT class FROM {listed}").fetchall()
@@ -255,7 +254,14 @@ def _rows(
         f"CASE WHEN fate = 0 THEN {identifier(index)} END AS v{index}" for index in range(len(kinds))
     )
     rows = f"(SELECT fate, {wanted} FROM (SELECT {fate} AS fate, {texts} FROM {typed}))"
-    return sql.classified(rows, {f"v{index}": kind for index, kind in enumerate(kinds)}, keep="fate")
+    named = {f"v{index}": kind for index, kind in enumerate(kinds)}
+    return sql.classified(rows, named, keep="fate", country=prepared.country)
+
+
+def _listed(one: Listed, column: str, kind: IdentifierType) -> str:
+    """The identifiers of one list, each with its class and value."""
+    rows = f"(SELECT {one.table.text(column)} AS x FROM {one.table.relation([column])} AS stored)"
+    return sql.classified(rows, {"x": kind}, keep="1 AS one", country=one.country)
 
 
 def _fated(

@@ -24,6 +24,7 @@ class Listed:
 
     table: Table
     columns: Mapping[IdentifierType, str]
+    country: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ class Prepared:
     condition: Condition
     readings: Mapping[str, Reading]
     lists: tuple[Listed, ...]
+    country: str
 
 
 def prepare(cursor: duckdb.DuckDBPyConnection, root: DataRoot, audience: Audience, today: date) -> Prepared:
@@ -56,7 +58,8 @@ def prepare(cursor: duckdb.DuckDBPyConnection, root: DataRoot, audience: Audienc
             condition, meanings = _condition(cursor, audience, table, today, findings)
     if findings or not table:
         raise ConfigurationError(f"{audience.name}: its sources can't be used as declared", findings=findings)
-    return Prepared(table, columns, condition, meanings, tuple(one for one in lists if one))
+    known = tuple(one for one in lists if one)
+    return Prepared(table, columns, condition, meanings, known, audience.country)
 
 
 @contextlib.contextmanager
@@ -108,7 +111,7 @@ def _listed(
         findings.append(Finding(str(exclusion.place), "this list could never exclude anybody", remedy))
     places = _places(exclusion, exclusion.place)
     table = _table(cursor, root, exclusion.files, exclusion.place, places, findings)
-    return Listed(table, listed) if table else None
+    return Listed(table, listed, exclusion.country) if table else None
 
 
 def _condition(

@@ -7,6 +7,7 @@ from datetime import datetime
 from rich.console import Console
 from rich.text import Text
 
+from reconciler.core.identifiers import NO_COUNTRY
 from reconciler.core.members import Drop, Target
 from reconciler.core.model import SegmentSpec
 from reconciler.core.personal import shown_path
@@ -58,7 +59,7 @@ def explanation(
         where=f"where {sentence(source.where)}" if source.where else "",
         source=f"{files}{read}",
         shares=tuple(_shares(target, figures)),
-        remarks=tuple(_remarks(target, figures)),
+        remarks=tuple(_remarks(spec, target, figures)),
         row=_without_drops(document.row(spec.address)),
     )
 
@@ -111,7 +112,12 @@ def _share(label: str, count: int, whole: int, figures: Figures, depth: int = 0)
     return Share(label, figures.count(count), figures.share(count, whole), depth)
 
 
-def _remarks(target: Target, figures: Figures) -> Iterator[str]:
+def _remarks(spec: SegmentSpec, target: Target, figures: Figures) -> Iterator[str]:
+    if nationals := dict(target.malformed).get(NO_COUNTRY):
+        yield (
+            f"{figures.count(nationals)} phone numbers have no country code. Write their country as "
+            f"`defaultCountry:`, such as FR, in {spec.audience.place.file}."
+        )
     if target.mixed:
         yield (
             f"{figures.count(target.hashed)} values came already hashed, the others plain; "

@@ -213,6 +213,43 @@ def test_whatever_a_reviewer_approves_is_in_the_definition(
     assert all(one != other for one, other in zip(before, after, strict=True))
 
 
+def test_phone_numbers_are_read_in_the_country_of_the_audience_or_of_its_destination(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    project.edit(
+        "destinations.yaml",
+        "identifierType: CustomerId",
+        "identifierType: PhoneNumber\nform: sha256\ndefaultCountry: FR",
+    )
+    project.edit("audiences/lapsed.yaml", "CustomerId: customer_id", "PhoneNumber: phone")
+    project.edit(
+        "audiences/lapsed.yaml",
+        '  - {files: ["suppressed.csv"], columns: {Email: email}}',
+        '  - {files: ["suppressed.csv"], columns: {Email: email}}\n'
+        '  - {files: ["suppressed.csv"], columns: {PhoneNumber: email}}\n'
+        '  - {files: ["suppressed.csv"], columns: {PhoneNumber: email}, defaultCountry: BE}',
+    )
+    definitions = []
+    for old, new, expected in (
+        ("", "", ("FR", "", "FR", "BE")),
+        (
+            "columns: {Email: email, P",
+            "defaultCountry: DE\ncolumns: {Email: email, P",
+            ("DE", "", "DE", "BE"),
+        ),
+        ("defaultCountry: BE", "defaultCountry: AT", ("DE", "", "DE", "AT")),
+    ):
+        project.edit("audiences/lapsed.yaml", old, new)
+        specs = load(tmp_path, "sandbox").segments
+        audience = specs[0].audience
+        assert (audience.country, *(one.country for one in audience.exclude)) == expected
+        definitions += [spec.definition for spec in specs]
+    assert len(set(definitions)) == len(definitions)
+    project.edit("audiences/lapsed.yaml", ", defaultCountry: AT", "")
+    project.edit("audiences/lapsed.yaml", "defaultCountry: DE\n", "")
+    project.edit("destinations.yaml", "defaultCountry: FR", "description: none")
+    assert load(tmp_path, "sandbox").segments[0].audience.country == ""
+
+
 def test_the_port_of_an_emulator_is_no_part_of_the_definition(tmp_path: Path) -> None:
     project, found = Project(tmp_path), set()
     for old, new in (

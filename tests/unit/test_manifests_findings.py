@@ -302,6 +302,63 @@ LINKS = [
     ),
     (AUDIENCE, "title: Lapsed buyers", "title: " + "x" * 230, "would have 258 characters", "shorten"),
 ]
+TWO_PHONES = """---
+kind: Destination
+name: phone-fr
+credential: criteo
+seat: acme
+identifierType: PhoneNumber
+form: sha256
+defaultCountry: FR
+---
+kind: Destination
+name: phone-de
+credential: criteo
+seat: acme
+identifierType: PhoneNumber
+form: sha256
+defaultCountry: DE
+---"""
+LIST = '{files: ["suppressed.csv"], columns: {Email: email}'
+COUNTRIES = [
+    (
+        AUDIENCE,
+        "columns: {",
+        "defaultCountry: ‸fr\ncolumns: {PhoneNumber: phone, ",
+        "is not written as",
+        "as FR,",
+    ),
+    (
+        AUDIENCE,
+        "columns: {",
+        "defaultCountry: ‸NO\ncolumns: {PhoneNumber: phone, ",
+        "a boolean",
+        "put quotes",
+    ),
+    (AUDIENCE, "columns: {", "defaultCountry: ‸UK\ncolumns: {PhoneNumber: phone, ", "no such country", "GB"),
+    (
+        AUDIENCE,
+        "columns: {",
+        "defaultCountry: ‸FR\ncolumns: {",
+        "names no column for them",
+        "`PhoneNumber: <col",
+    ),
+    (AUDIENCE, LIST, f"{LIST}, defaultCountry: ‸FR", "names no column for them", "or remove it"),
+    (
+        DESTINATIONS,
+        "identifierType: Email",
+        "identifierType: Email\ndefaultCountry: ‸FR",
+        "takes Email",
+        "remove",
+    ),
+    (
+        DESTINATIONS,
+        "---",
+        PHONE.replace("‸md5", "sha256\ndefaultCountry: ‸XX"),
+        "no such country",
+        "ISO 3166",
+    ),
+]
 SOURCES = [
     (AUDIENCE, '"customers/*.csv"', '‸"custmers/*.csv"', "no file below the data root", "`--data-root`"),
     (AUDIENCE, '"suppressed.csv"', '‸"gone.csv"', "no file below the data root", "correct the pattern"),
@@ -323,7 +380,7 @@ SOURCES = [
 
 @pytest.mark.parametrize(
     ("file", "old", "new", "problem", "remedy"),
-    [*TRAPS, *SYNTAX, *SHAPE, *PERSONAL, *LINKS, *SOURCES],
+    [*TRAPS, *SYNTAX, *SHAPE, *PERSONAL, *LINKS, *COUNTRIES, *SOURCES],
 )
 def test_one_finding_with_its_place_and_the_way_out(
     tmp_path: Path, file: str, old: str, new: str, problem: str, remedy: str
@@ -337,6 +394,20 @@ def test_one_finding_with_its_place_and_the_way_out(
         assert found[0].where == where
     assert problem in found[0].problem
     assert remedy in found[0].remedy
+
+
+def test_destinations_of_one_audience_agree_on_the_default_country(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    project.edit(DESTINATIONS, "\n---", f"\n{TWO_PHONES}")
+    project.edit(AUDIENCE, "columns: {", "columns: {PhoneNumber: phone, ")
+    where = project.edit(AUDIENCE, "onsite-customer]", "phone-fr, ‸phone-de]")
+    [found] = project.findings()
+    assert (found.where, found.problem) == (
+        where,
+        "this destination's defaultCountry is DE, that of another one FR",
+    )
+    project.edit(AUDIENCE, "columns: {", "defaultCountry: FR\ncolumns: {")
+    assert project.findings() == ()
 
 
 @pytest.mark.parametrize("nothing", ["", " null", ' ""'])

@@ -200,6 +200,50 @@ def test_identifiers_stay_text(project):
     assert project.ids() == {"9007199254740993", "00123"}
 
 
+def test_phone_numbers_written_nationally_are_members_where_their_country_is_known(project):
+    project.write("a.csv", "phone,email\n06 12 34 56 78,a@x.com\n0033612345678,b@x.com\n0612345679,c@x.com\n")
+    project.reads("a.csv", columns={PHONE: "phone"})
+    [(members, target)] = project.build((PHONE, Form.PLAIN))
+    assert members == {"+33612345678"}
+    assert target.malformed == (("no country code", 2),)
+    project.audience = replace(project.audience, country="FR")
+    [(members, target), (hashed, _)] = project.build((PHONE, Form.PLAIN), (PHONE, Form.SHA256))
+    assert members == {"+33612345678", "+33612345679"}
+    assert hashed == set(map(sha256, members))
+    assert target.dropped(Drop.DUPLICATE) == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "country"),
+    [
+        ("phone\n06 12 34 56 78\n", "FR"),
+        ("phone\n+33 6 12 34 56 78\n", ""),
+        ("phone\n(0612) 34.56.78\n0470123456\n", "FR"),
+        (f"phone\n{sha256('+33612345678')}\n", "FR"),
+    ],
+)
+@pytest.mark.parametrize("written", ["0612345678", "+33612345678", sha256("+33612345678")])
+def test_an_exclusion_list_matches_however_the_numbers_are_written(project, content, country, written):
+    project.write("a.csv", f"phone,email\n{written},a@x.com\n06 99 99 99 99,b@x.com\n")
+    project.write("gone.csv", content)
+    project.reads("a.csv", columns={PHONE: "phone", EMAIL: "email"}).excludes("gone.csv", PHONE, "phone")
+    [listed] = project.audience.exclude
+    project.audience = replace(project.audience, country="FR", exclude=(replace(listed, country=country),))
+    assert project.emails() == {"b@x.com"}
+
+
+def test_each_list_is_read_in_its_own_country(project):
+    project.write("a.csv", "phone,email\n+33612345678,a@x.com\n+32470123456,b@x.com\n+33699999999,c@x.com\n")
+    project.write("fr.csv", "phone\n0612345678\n")
+    project.write("be.csv", "phone\n0470 12 34 56\n")
+    project.reads("a.csv", columns={PHONE: "phone", EMAIL: "email"})
+    project.excludes("fr.csv", PHONE, "phone").excludes("be.csv", PHONE, "phone")
+    french, belgian = project.audience.exclude
+    lists = (replace(french, country="FR"), replace(belgian, country="BE"))
+    project.audience = replace(project.audience, exclude=lists)
+    assert project.emails() == {"c@x.com"}
+
+
 def test_a_file_with_a_header_and_no_rows_is_an_empty_audience(project):
     project.write("a.csv", "email,id\n")
     [(members, target)] = project.reads("a.csv", where="id > 'a'").build((EMAIL, Form.SHA256))

@@ -55,6 +55,17 @@ def test_rows_are_counted_down_to_members() -> None:
     ]
 
 
+def test_numbers_without_a_country_code_come_with_what_to_write() -> None:
+    read = replace(
+        target(5, ((Drop.MALFORMED, 90),)), malformed=(("no country code", 80), ("not a number", 10))
+    )
+    remark = "80 phone numbers have no country code. Write their country as `defaultCountry:`, such as FR, in"
+    lines = told(LAPSED, read, plan(unchanged=1), width=200)
+    assert f"{remark} {LAPSED.audience.place.file}." in lines
+    read = replace(read, malformed=(("not a number of the default country", 90),))
+    assert not any("defaultCountry" in line for line in told(LAPSED, read, plan(unchanged=1)))
+
+
 def test_an_address_that_stays_says_so() -> None:
     read = replace(target(5, (), hashed=5), newest=None)
     lines = told(HIGH, read, plan(unchanged=1))

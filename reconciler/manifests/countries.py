@@ -1,0 +1,73 @@
+"""`defaultCountry`: where phone numbers are written that have no country code."""
+
+from collections.abc import Iterator
+
+from reconciler.core.model import IdentifierType
+from reconciler.manifests.inventory import Inventory
+from reconciler.manifests.nodes import Document, Flaw, Rank, Step
+
+KEY, PHONE = "defaultCountry", IdentifierType.PHONE_NUMBER.value
+
+
+def countries(audience: Document, inventory: Inventory) -> dict[str, int | None]:
+    """Return the countries that the phone numbers of an audience may be from, and who says so.
+
+    The audience itself (None), or else its destinations, by index. One column is read in one way.
+    """
+    if own := audience.text_of(KEY):
+        return {own: None}
+    found: dict[str, int | None] = {}
+    for index, name in audience.texts("destinations"):
+        destination = inventory.named["Destination"].get(name)
+        if destination and destination.text_of("identifierType") == PHONE and destination.text_of(KEY):
+            found.setdefault(destination.text_of(KEY), index)
+    return found
+
+
+def check(inventory: Inventory) -> Iterator[Flaw]:
+    """Everything that the schemas can't say of `defaultCountry`."""
+    for destination in inventory.declared["Destination"]:
+        yield from _country(destination)
+        kind = destination.text_of("identifierType")
+        if destination.text_of(KEY) and kind and kind != PHONE:
+            yield _flaw(
+                destination,
+                (KEY,),
+                f"{KEY} is for phone numbers, and this destination takes {kind}",
+                "remove it",
+            )
+    for audience in inventory.declared["Audience"]:
+        yield from _audience(audience, inventory)
+
+
+def _audience(audience: Document, inventory: Inventory) -> Iterator[Flaw]:
+    lists = range(len(audience.value("exclude") or []))
+    for path in ((), *(("exclude", index) for index in lists)):
+        yield from _country(audience, *path)
+        columns = audience.value(*path, "columns")
+        if audience.value(*path, KEY) and isinstance(columns, dict) and PHONE not in columns:
+            problem = f"{KEY} is for phone numbers, and `columns` names no column for them"
+            yield _flaw(
+                audience, (*path, KEY), problem, f"add `{PHONE}: <column>` under `columns`, or remove it"
+            )
+    if len(found := countries(audience, inventory)) > 1:
+        *_, (country, index) = found.items()
+        yield _flaw(
+            audience,
+            ("destinations", index or 0),
+            f"this destination's {KEY} is {country}, that of another one {next(iter(found))}",
+            f"one column is read in one way: write `{KEY}:` in this audience",
+        )
+
+
+def _country(document: Document, *path: Step) -> Iterator[Flaw]:
+    from reconciler.core.phone_numbers import countries as known
+
+    value = document.value(*path, KEY)
+    if value and value not in known():
+        remedy = "write the two letters of ISO 3166, such as FR, DE or GB"
+        yield _flaw(document, (*path, KEY), "there is no such country", remedy)
+
+
+def _flaw(document: Document, path: tuple[Step, ...], problem: str, remedy: str) -> Flaw:
+    return Flaw(document.place(*path), Rank.SCHEMA, problem, remedy)
