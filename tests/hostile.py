@@ -5,6 +5,7 @@ import ssl
 import struct
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -234,6 +235,45 @@ def drips(seconds: float) -> Strike:
         visit.hang_up()
 
     return strike
+
+
+def repeats(content: bytes, seconds: float) -> Strike:
+    """The same bytes, so long: each soon enough for a client that counts from the last."""
+
+    def strike(visit: Visit, _: bytes) -> None:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            visit.wfile.write(content)
+            time.sleep(0.1)
+        visit.hang_up()
+
+    return strike
+
+
+def drips_headers(seconds: float) -> Strike:
+    def strike(visit: Visit, content: bytes) -> None:
+        visit.wfile.write(b"HTTP/1.1 200 OK\r\n")
+        repeats(b"X-A: b\r\n", seconds)(visit, content)
+
+    return strike
+
+
+def continues(seconds: float) -> Strike:
+    return repeats(b"HTTP/1.1 100 Continue\r\n\r\n", seconds)
+
+
+def inflates(megabytes: int) -> Strike:
+    """A small answer that unpacks to a large one."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
+    packed = b"".join(packer.compress(bytes(1024 * 1024)) for _ in range(megabytes)) + packer.flush()
+    return lambda visit, _: visit.answer(200, packed, **{"Content-Encoding": "gzip"})
+
+
+def pages_for_ever(visit: Visit, content: bytes) -> None:
+    """Every page is full, of segments that no page had before, and announces another one."""
+    offset = int(visit.path.rpartition("offset=")[2])
+    data = ",".join(f'{{"id": "{offset + number + 1}"}}' for number in range(500))
+    visit.answer(200, f'{{"data": [{data}]}}'.encode())
 
 
 def raw(content: bytes) -> Strike:

@@ -26,6 +26,8 @@ from reconciler.criteo.session import Check, Reply, Session, whole
 from reconciler.criteo.wire import Asked, Denied, Doubt
 
 PAGE_SIZE = 500
+MOST_PAGES = 200
+MOST_SEGMENTS = PAGE_SIZE * MOST_PAGES
 SEGMENTS = "/accounts/{account}/audience-segments"
 OK, BAD_REQUEST = 200, 400
 Item = TypeVar("Item")
@@ -73,25 +75,34 @@ class CriteoReader:
 
     def _search(self, account_id: str, ids: Sequence[str] = ()) -> tuple[Segment, ...]:
         """All pages. A segment that moves between pages meanwhile is taken once."""
-        content, found, offset, total = wire.search_body(ids), dict[str, Segment](), 0, None
-        while True:
-            call = Call(
-                "POST",
-                f"{self._session.root}/accounts/{account_id}/audience-segments/search",
-                f"{SEGMENTS}/search",
-                f"listing the segments of account {account_id}",
-                content,
-                query=(("limit", str(PAGE_SIZE)), ("offset", str(offset))),
-            )
-            page = wire.read_page(self._read(call, _page_of(account_id, ids)).body, account_id)
+        found, offset, what = dict[str, Segment](), 0, f"listing the segments of account {account_id}"
+        for _ in range(MOST_PAGES):
+            page = self._page(what, account_id, ids, offset)
+            known, offset, total = len(found), offset + page.received, page.total
             found.update((segment.id, segment) for segment in page.segments)
-            offset, total = offset + page.received, page.total
             if (total is None and page.received < PAGE_SIZE) or (total is not None and offset >= total):
                 return tuple(found.values())
+            if total is not None and total > MOST_SEGMENTS:
+                break
             if not page.received:
-                raise RemoteError(
-                    f"{call.what}: {total} were announced, and {offset} came", remedy="run again"
-                )
+                raise RemoteError(f"{what}: {total} were announced, and {offset} came", remedy="run again")
+            if len(found) == known:
+                raise RemoteError(f"{what}: a page brings nothing new", remedy="run again")
+        raise RemoteError(
+            f"{what}: more than {MOST_SEGMENTS:,} segments are announced, or more than {MOST_PAGES} pages",
+            remedy="check api.endpoint and accountId: a listing of that size is not read",
+        )
+
+    def _page(self, what: str, account_id: str, ids: Sequence[str], offset: int) -> wire.Page:
+        call = Call(
+            "POST",
+            f"{self._session.root}/accounts/{account_id}/audience-segments/search",
+            f"{SEGMENTS}/search",
+            what,
+            wire.search_body(ids),
+            query=(("limit", str(PAGE_SIZE)), ("offset", str(offset))),
+        )
+        return wire.read_page(self._read(call, _page_of(account_id, ids)).body, account_id)
 
     def _read(self, call: Call, check: Check = whole) -> Reply:
         reply = self._session.send(call, check)

@@ -13,11 +13,12 @@ from reconciler.core.ports import Clock
 from reconciler.core.secret import Secret
 from reconciler.criteo.auth import AGENT, TokenAuth, token_request
 from reconciler.criteo.client import CriteoReader, CriteoWriter
-from reconciler.criteo.exchange import Exchange
+from reconciler.criteo.deadline import Routes
+from reconciler.criteo.exchange import NEVER_SENT, Exchange
 from reconciler.criteo.gate import Gate
 from reconciler.criteo.grants import AuthorizationCode, Grant
+from reconciler.criteo.inflated import Bounded, unreadable
 from reconciler.criteo.inspector import CriteoInspector
-from reconciler.criteo.punctual import Punctual
 from reconciler.criteo.session import Session
 from reconciler.criteo.tokens import TokenUnavailableError, read_token
 from reconciler.criteo.unreachable import reason
@@ -25,8 +26,14 @@ from reconciler.criteo.unreachable import reason
 LONGEST_CONNECT = 10.0
 LONGEST_TOKEN = 20.0
 """Seconds: other runs may be waiting for the same token."""
+NOT_USED = "the code was not sent, and is good for a short time: once that is fixed, paste the same address"
+USED_UP = (
+    "what was kept before is unchanged, and the code may be used up; if Criteo says that access was granted "
+    "already, revoke it at consent.criteo.com, then ask for consent again"
+)
 HEADERS = {
     "Accept": "application/json",
+    "Accept-Encoding": "gzip",
     "Content-Type": "application/json",
     "User-Agent": AGENT,
 }
@@ -110,13 +117,19 @@ def redeem(
         try:
             response = http.send(request)
             granted = read_token(response.status_code, response.content)
-        except (httpx.TransportError, TokenUnavailableError) as error:
-            told = isinstance(error, TokenUnavailableError)
-            raise RemoteError(
-                str(error) if told else f"the token endpoint gave no answer ({reason(error)[0]})",
-                remedy="the code may be used up: ask for a new one",
-            ) from None
+        except (httpx.RequestError, TokenUnavailableError) as error:
+            unsent = isinstance(error, NEVER_SENT)
+            remedy = f"{NOT_USED}: {grant.again}" if unsent else f"{USED_UP}: {grant.again}"
+            raise RemoteError(_unanswered(error), remedy=remedy) from None
         question.keep(granted)
+
+
+def _unanswered(error: httpx.RequestError | TokenUnavailableError) -> str:
+    if isinstance(error, TokenUnavailableError):
+        return str(error)
+    if unread := unreadable(error):
+        return f"the token endpoint answers, and {unread}: a refresh token that came with it is lost"
+    return f"the token endpoint gave no answer ({reason(error)[0]})"
 
 
 def _timeout(seconds: float) -> httpx.Timeout:
@@ -130,15 +143,14 @@ def _client(base_url: str, seconds: float, transport: httpx.BaseTransport | None
             base_url=base_url,
             headers=HEADERS,
             timeout=_timeout(seconds),
-            transport=transport,
-            event_hooks={"response": [Punctual().take]},
+            transport=Bounded(transport or Routes()),
         )
     except OSError:  # of which ssl.SSLError is one
         raise ConfigurationError(
             "SSL_CERT_FILE or SSL_CERT_DIR names no certificates that can be read",
             remedy="name a file in PEM format, or unset it: then the authorities that come along are used",
         ) from None
-    except (ValueError, ImportError, httpx.InvalidURL):
+    except (ValueError, httpx.InvalidURL):
         raise ConfigurationError(
             "HTTPS_PROXY, HTTP_PROXY or ALL_PROXY is not the address of a proxy",
             remedy="write http://HOST:PORT, or unset it",

@@ -13,6 +13,7 @@ from reconciler.core.ports import Clock
 from reconciler.criteo.auth import TokenAuth
 from reconciler.criteo.echoes import Sent, without_echoes
 from reconciler.criteo.gate import Gate
+from reconciler.criteo.inflated import unreadable
 from reconciler.criteo.problems import problems, trace
 from reconciler.criteo.refusals import refusal
 from reconciler.criteo.tokens import TokenUnavailableError
@@ -132,10 +133,8 @@ class Exchange:
             answered = True
         except TokenUnavailableError as error:
             return NotSent(str(error), STATUS_PAGE)
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             return self._broken(call, error)
-        except httpx.DecodingError:
-            return Unknown("the answer came garbled")
         finally:
             if not answered:
                 self._gate.lost(ticket)
@@ -144,18 +143,21 @@ class Exchange:
         body = without_echoes(answer, Sent(self._auth.secrets(), people or b""))
         return _read(call, response.status_code, body, self._clock.now() - started)
 
-    def _broken(self, call: Call, error: httpx.TransportError) -> Outcome:
+    def _broken(self, call: Call, error: httpx.RequestError) -> Outcome:
         """The text of the error is the library's: only its kind is repeated."""
         kind = type(error).__name__
         logger.debug("%s %s: %s", call.method, call.template, kind)
+        unread = unreadable(error)
         why, remedy = reason(error)
         if error.request.url == self._auth.token_url:
+            if unread:
+                return NotSent(f"the token endpoint answers, and {unread}", STATUS_PAGE)
             return NotSent(f"the token endpoint can't be reached ({why})", remedy)
         if isinstance(error, NEVER_SENT):
             return NotSent(f"Criteo can't be reached ({why})", remedy)
         if isinstance(error, httpx.TimeoutException):
             return Unknown("no answer came in time")
-        return Unknown(f"the connection broke before an answer came ({kind})")
+        return Unknown(unread or f"the connection broke before an answer came ({kind})")
 
 
 def _held_back(content: bytes, leaving: Callable[[], None]) -> Iterator[bytes]:

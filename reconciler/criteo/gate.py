@@ -13,6 +13,8 @@ from reconciler.criteo.pacing import Pace, RateHeaders, Ticket
 
 SLICE = 0.5
 """Longest wait while calls are under way: their answers may open the gate earlier."""
+MOST_CALLS = 10_000
+"""A minute; a header that says more is not believed."""
 TICK = 0.001
 """Shortest wait: less is lost where seconds are rounded to the clock's microseconds."""
 
@@ -75,14 +77,18 @@ class Gate:
 
 def rate_headers(headers: Mapping[str, str]) -> RateHeaders:
     """Whatever of the rate headers makes sense; the rest is as if it were not there."""
-    limit = _number(headers.get("x-ratelimit-limit"))
-    remaining = _number(headers.get("x-ratelimit-remaining"))
+    limit = _count(headers.get("x-ratelimit-limit"))
     return RateHeaders(
-        limit=int(limit) if limit else None,
-        remaining=int(remaining) if remaining is not None else None,
+        limit=limit or None,
+        remaining=_count(headers.get("x-ratelimit-remaining")),
         reset=_number(headers.get("x-ratelimit-reset")),
         date=_date(headers.get("date")),
     )
+
+
+def _count(text: str | None) -> int | None:
+    number = _number(text)
+    return int(number) if number is not None and number <= MOST_CALLS else None
 
 
 def _number(text: str | None) -> float | None:
@@ -94,8 +100,9 @@ def _number(text: str | None) -> float | None:
 
 
 def _date(text: str | None) -> float | None:
+    """Of a day that a timestamp has; the parser of the library fails in several ways."""
     try:
         date = parsedate_to_datetime(text or "")
-    except ValueError:
+        return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError, TypeError, IndexError):
         return None
-    return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()

@@ -119,7 +119,8 @@ class RefreshToken:
             try:
                 yield Question(form, lambda granted: self._keep(consent, granted))
             except TokenRefusedError as error:
-                self._unanswered = before
+                if error.code:  # in good order: the token was not used up for it
+                    self._unanswered = before
                 raise self._explained(error, consent) from None
 
     def secrets(self) -> tuple[Secret, ...]:
@@ -159,7 +160,7 @@ class AuthorizationCode:
         self._brought = brought
         self._place = place
         self._clock = clock
-        self._remedy = remedy
+        self.again = remedy
 
     @contextmanager
     def asking(self) -> Iterator[Question]:
@@ -184,15 +185,15 @@ class AuthorizationCode:
             how="auth login",
             login=self._brought.login,
         )
-        keep(self._place, consent, self._clock, self._remedy)
+        keep(self._place, consent, self._clock, self.again)
 
     def _explained(self, error: TokenRefusedError) -> AuthenticationError:
         if error.code != "invalid_grant":
-            return AuthenticationError(error.problem, remedy=f"{error.remedy}; then ask anew: {self._remedy}")
+            return AuthenticationError(error.problem, remedy=f"{error.remedy}; then ask anew: {self.again}")
         return AuthenticationError(
             "Criteo doesn't take the code: it was used already, is too old, or was made for another "
             "redirect address or PKCE verifier",
-            remedy=f"codes are good for a short time and once: {self._remedy}",
+            remedy=f"codes are good for a short time and once: {self.again}",
         )
 
 

@@ -5,8 +5,9 @@ from datetime import timedelta
 
 import orjson
 
+from reconciler.core.errors import RemoteError
 from reconciler.core.remote import Caller, RateLimit
-from reconciler.criteo.client import CriteoReader
+from reconciler.criteo.client import MOST_PAGES, CriteoReader
 from reconciler.criteo.exchange import Call, Refused, Unknown
 from reconciler.criteo.problems import items, mapping, text
 from reconciler.criteo.session import Check, Session
@@ -40,17 +41,18 @@ class CriteoInspector:
     def accounts(self, ids: Sequence[str]) -> frozenset[str]:
         """Page by page: nobody promises that the filter leaves one of them."""
         found: set[str] = set()
-        page = 0
-        while True:
+        for page in range(MOST_PAGES):
             paging = (("pageIndex", str(page)), ("pageSize", str(ACCOUNTS_PAGE)))
             query = (*paging, *(("limitToId", one) for one in ids))
             body = self._ask(self._call("GET", "/accounts", "listing accounts", query), _no_list)
             fresh = _ids(body) - found
             found |= fresh
-            page += 1
             pages = mapping(mapping(body).get("metadata")).get("totalPages")
-            if not fresh or not isinstance(pages, int) or page >= pages:
+            if not fresh or not isinstance(pages, int) or page + 1 >= pages:
                 return frozenset(found & set(ids) if ids else found)
+        raise RemoteError(
+            f"listing accounts: more than {MOST_PAGES} pages are announced", remedy="check api.endpoint"
+        )
 
     def retailers(self, account_id: str, ids: Sequence[str]) -> frozenset[str]:
         """Asked for once: no plan needs the answer so much that it should wait for it."""

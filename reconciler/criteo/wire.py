@@ -181,9 +181,9 @@ def _identifier_type(value: object) -> IdentifierType | None:
 def _time(value: object) -> datetime | None:
     try:
         time = datetime.fromisoformat(text(value))
-    except ValueError:
+        return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         return None
-    return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def _count(value: object) -> int | None:

@@ -1,7 +1,7 @@
 """Tokens by consent: asked for under a lock, kept before they are used, and what is said when that fails."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from urllib.parse import parse_qs
 
@@ -22,6 +22,7 @@ from reconciler.core.errors import (
 from reconciler.core.secret import Secret
 from reconciler.criteo.connect import Connection, connect, redeem
 from reconciler.criteo.grants import WRITES, AuthorizationCode, Brought, Grant, Keys, RefreshToken
+from reconciler.criteo.inflated import LARGEST
 
 pytestmark = pytest.mark.promise("credentials")
 
@@ -34,6 +35,15 @@ GONE = answer(400, {"error": "invalid_grant", "error_description": "first is not
 def granted(number: int, refresh_token: object) -> httpx.Response:
     body = {"access_token": f"{TOKEN}-{number}", "expires_in": 900, "refresh_token": refresh_token}
     return answer(200, body)
+
+
+def garbled(_request: httpx.Request) -> httpx.Response:
+    """Says to be gzip, and is not."""
+    return httpx.Response(200, headers={"Content-Encoding": "gzip"}, stream=httpx.ByteStream(b"hunter2"))
+
+
+def larger(_request: httpx.Request) -> httpx.Response:
+    return httpx.Response(200, stream=httpx.ByteStream(b" " * (LARGEST + 1)))
 
 
 @contextmanager
@@ -179,6 +189,32 @@ def test_a_lost_answer_is_forgotten_once_a_token_came() -> None:
             connection.reader.segments("1")
 
 
+@pytest.mark.parametrize("lost", [garbled, larger, answer(200)])
+def test_an_answer_that_can_not_be_read_may_have_used_the_token_up(lost: Step) -> None:
+    world = World(lost, GONE)
+    with connected(world.script, world.clock, world.grant) as connection:
+        with suppress(AuthenticationError):  # one that may be a refusal isn't asked for again by itself
+            connection.reader.segments("1")
+        with pytest.raises(AuthenticationError, match="Criteo may have used the token up"):
+            connection.reader.segments("1")
+    assert world.kept == "first"
+
+
+def test_what_becomes_of_a_code_is_said() -> None:
+    """One that never left can be tried again; one that may have been used needs another consent."""
+    for lost, said in (
+        (httpx.ConnectError(""), "the code was not sent, and is good for a short time"),
+        (httpx.ReadTimeout(""), "the code may be used up"),
+        (garbled, "what was kept before is unchanged, and the code may be used up"),
+    ):
+        place = MemoryPlace(Consent(Secret("before"), obtained_at=NOON))
+        with pytest.raises(RemoteError) as caught:
+            redeemed(place, lost)
+        assert said in caught.value.remedy
+        assert caught.value.remedy.endswith(AGAIN)
+        assert (place.consent and place.consent.refresh_token.reveal(), place.written) == ("before", [])
+
+
 def test_other_refusals_of_the_token_endpoint_are_told_as_they_are() -> None:
     error = World(answer(401, {"error": "invalid_client"})).refused()
     assert "401 invalid_client" in error.problem
@@ -249,6 +285,8 @@ def test_a_code_becomes_a_consent(verifier: str | None) -> None:
         (answer(503), "answers 503", 9),
         (httpx.ReadTimeout("hunter2"), "the token endpoint gave no answer", 9),
         (httpx.ConnectError("hunter2"), "the token endpoint gave no answer", 9),
+        (garbled, "the token endpoint answers, and the answer came garbled: a refresh token that came", 9),
+        (larger, "the token endpoint answers, and the answer is larger than 8 MiB", 9),
     ],
 )
 def test_a_code_that_brings_no_consent_keeps_nothing(given: Step, problem: str, code: int) -> None:

@@ -169,6 +169,37 @@ def test_headers_that_make_no_sense_are_as_good_as_none() -> None:
     assert rate_headers(right) == RateHeaders(20, 0, 1628249355.0, date.timestamp())
 
 
+@pytest.mark.parametrize("calls", ["1e300", "1e12", "1e9", "-5", "nan", "inf", "-1e-9", "", "0x10", "٣e9"])
+def test_a_limit_that_cant_be_meant_is_not_believed(calls: str) -> None:
+    assert rate_headers({"x-ratelimit-limit": calls, "x-ratelimit-remaining": calls}) == RateHeaders()
+
+
+@pytest.mark.parametrize(
+    "date",
+    [
+        "Mon, 01 Jan 99999 00:00:00 GMT",
+        f"Mon, 01 Jan {'9' * 30} 00:00:00 GMT",
+        "Mon, 32 Foo 2026 99:99:99 GMT",
+        "Mon, 01 Jan 2026 00:00:00 +99999999999999",
+        "Fri, 31 Dec 9999 23:59:59 -2359",
+        "Mon, 01 Jan 0001 00:00:00 +2359",
+        "\x00",
+        ",",
+    ],
+)
+@pytest.mark.parametrize("refused", [True, False])
+@pytest.mark.parametrize("reset", ["1e300", "-1", "nan", "0", "253402300799"])
+def test_no_header_stops_the_gate(date: str, refused: bool, reset: str) -> None:
+    clock = FakeClock()
+    gate = Gate(clock, 250)
+    for limit in ("1e300", "1e12", "10000", "0.5"):
+        headers = {"date": date, "x-ratelimit-limit": limit, "x-ratelimit-remaining": limit}
+        headers["x-ratelimit-reset"] = reset
+        gate.answered(gate.enter(one), headers, refused=refused)
+        gate.enter(one)
+    assert clock.waited < 10 * MINUTE
+
+
 def one() -> int:
     return 1
 

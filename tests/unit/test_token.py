@@ -51,6 +51,18 @@ def test_reader_and_writers_share_one_token_until_a_minute_before_its_end() -> N
     assert script.calls[-1].headers["authorization"] == f"Bearer {TOKEN}-2"
 
 
+@pytest.mark.parametrize(("life", "fetched"), [(20, 2), (60, 1), (120, 1), (900, 1)])
+def test_a_token_that_lives_shortly_is_good_for_more_than_one_call(life: int, fetched: int) -> None:
+    """Thirty calls, one a second."""
+    issued = answer(200, {"access_token": "short", "expires_in": life})
+    script, clock = Script([LISTED], [issued]), FakeClock()
+    with connected(script, clock) as connection:
+        for _ in range(30):
+            connection.reader.segments("1")
+            clock.advance(1)
+    assert len(script.token_calls) == fetched
+
+
 def test_threads_fetch_one_token_together() -> None:
     script, clock = Script([LISTED]), FakeClock()
     with connected(script, clock) as connection:

@@ -32,6 +32,14 @@ SEGMENT = {
 }
 
 
+def test_a_time_outside_of_the_calendar_is_none() -> None:
+    for told in ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "10000-01-01T00:00:00Z"):
+        segment = wire.read_segment({"id": "1", "attributes": {"createdAt": told, "updatedAt": told}}, "1")
+        assert segment is not None
+        assert segment.created_at is None
+        assert segment.updated_at is None
+
+
 def test_a_segment_keeps_its_long_id_and_its_times_in_utc() -> None:
     segment = wire.read_segment(SEGMENT, "1")
     assert segment is not None
