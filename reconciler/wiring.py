@@ -85,6 +85,11 @@ class Workspace:
         connection = self._emulation(self._emulator()) if self.emulated else self.access().connection(role)
         return self._open.enter_context(connection).inspector
 
+    @property
+    def reviewed(self) -> bool:
+        """CI shows the result to people who don't see where the command runs; its state is meant to last."""
+        return self._settings.ci and not self._settings.emulate
+
     def notes(self) -> tuple[str, ...]:
         """What people should know of the credentials, once they have been used."""
         if self.emulated:

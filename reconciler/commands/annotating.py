@@ -12,15 +12,15 @@ from reconciler.core.model import SegmentSpec
 from reconciler.core.plan import Blocked
 from reconciler.failures import known
 from reconciler.manifests import find_root
-from reconciler.render.annotations import annotations
+from reconciler.render.annotations import Level, annotations
 from reconciler.render.document import Document
 from reconciler.settings import repository_on_github
 
 
-def annotate(findings: Iterable[Finding], directory: Path) -> None:
+def annotate(findings: Iterable[Finding], directory: Path, level: Level = Level.ERROR) -> None:
     """`directory`: where the command was started, or `-C`. Anywhere but on GitHub nothing is said."""
     if repository := repository_on_github():
-        for line in annotations(findings, _project(directory, repository.resolve())):
+        for line in annotations(findings, _project(directory, repository.resolve()), level):
             click.echo(line, err=True)
 
 

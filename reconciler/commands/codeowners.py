@@ -5,11 +5,19 @@ from typing import Any
 
 import click
 
+from reconciler.commands.annotating import annotate
 from reconciler.commands.options import OUTPUT, settings_of, with_options
-from reconciler.core.errors import ConfigurationError, RefusedError
+from reconciler.core.errors import ConfigurationError, Finding, RefusedError
 from reconciler.manifests import find_root
 from reconciler.manifests.ownership import manifests, reserved
+from reconciler.render.annotations import Level
 from reconciler.render.codeowners import NOBODY, OWNER, Owners, block, codeowners
+
+UNOWNED = f"nobody owns anything yet: the rules name @{NOBODY}, which `init` wrote for you to replace"
+TO_OWN = (
+    "remove the lines from `# reconciler codeowners …` on, and end it with what `reconciler codeowners"
+    " --admins @ORG/TEAM --owners @ORG/TEAM` prints, with your teams; from then on this is a check"
+)
 
 
 class Owner(click.ParamType[str]):
@@ -33,21 +41,27 @@ def command(admins: tuple[str, ...], owners: tuple[str, ...], file: str | None, 
     sent there, environments, credentials and CI belong to the admins.
 
     End CODEOWNERS with what is printed. CI and pre-commit run --check, which compares it with the
-    manifests, for the owners that its first line names.
+    manifests, for the owners that its first line names. As long as these are the placeholders that
+    `init` writes, --check only notes that nobody owns anything.
     """
     directory = settings_of(flags).directory
     root = find_root(directory)
     if file:
-        _check(root, directory / file)
+        _check(root, directory, file)
     elif admins:
         click.echo(codeowners(manifests(root), reserved(root), Owners(admins, owners)), nl=False)
     else:
         raise click.UsageError("name the owners with --admins, or a file with --check")
 
 
-def _check(root: Path, file: Path) -> None:
+def _note(finding: Finding, directory: Path) -> None:
+    click.echo(f"Note: {finding.problem}\n→ {finding.remedy}", err=True)
+    annotate([finding], directory, Level.WARNING)
+
+
+def _check(root: Path, directory: Path, file: str) -> None:
     try:
-        found = block(file.read_text(encoding="utf-8"))
+        found = block((directory / file).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError):
         raise ConfigurationError(
             "the file named by --check can't be read", remedy="name a text file"
@@ -58,11 +72,8 @@ def _check(root: Path, file: Path) -> None:
             remedy="end it with what `reconciler codeowners --admins @ORG/TEAM` prints",
         )
     if found.owners.unwritten:
-        raise RefusedError(
-            f"nobody owns anything: its rules name @{NOBODY}, which `init` wrote for you to replace",
-            remedy="remove the lines from `# reconciler codeowners …` on, and end it with what"
-            " `reconciler codeowners --admins @ORG/TEAM --owners @ORG/TEAM` prints, with your teams",
-        )
+        _note(Finding(f"{file}:{found.line}:1", UNOWNED, TO_OWN), directory)
+        return
     if not found.last:
         raise RefusedError(
             "rules come after those of reconciler, and the last rule that matches counts",

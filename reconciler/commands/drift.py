@@ -34,9 +34,9 @@ def command(stop: object, /, environment: str, **flags: Any) -> int:
     from reconciler.commands.planning import screen
     from reconciler.manifests import load_without_sources
     from reconciler.observe import Known
-    from reconciler.render.document import Subject, heading
+    from reconciler.render.document import Document, Subject, heading, without_state
     from reconciler.render.drift import Looked, drift_document
-    from reconciler.render.figures import ROUNDED
+    from reconciler.render.figures import ROUNDED, Figures
     from reconciler.render.terminal import print_plan
     from reconciler.survey import survey
     from reconciler.wiring import workspace
@@ -60,8 +60,13 @@ def command(stop: object, /, environment: str, **flags: Any) -> int:
         looked = Looked(
             found.looked_at, found.uncounted, found.countable_at, found.unseen, limit, found.rejected
         )
-        page.document = drift_document(header, found.drifts, looked, ROUNDED)
+
+        def laid_out(figures: Figures) -> Document:
+            document = drift_document(header, found.drifts, looked, figures)
+            return without_state(document, space.desired.environment) if space.reviewed else document
+
+        page.document = laid_out(ROUNDED)
         if not flags["as_json"]:
-            print_plan(drift_document(header, found.drifts, looked, shown.figures), shown.out)
+            print_plan(laid_out(shown.figures), shown.out)
         annotate(drifted(page.document, space.desired.segments), settings.directory)
     return DRIFT if found.drifts else 0

@@ -17,7 +17,7 @@ from reconciler.core.ports import MemberEngine, StateReader
 from reconciler.crash import log_calls
 from reconciler.observe import Known, observe
 from reconciler.preflight import check
-from reconciler.render.document import Document, Subject, plan_document
+from reconciler.render.document import Document, Subject, plan_document, without_state
 from reconciler.render.figures import EXACT, ROUNDED, Figures
 from reconciler.render.progress import Progress, Quiet, progress
 from reconciler.render.terminal import console, forgiving
@@ -43,7 +43,9 @@ class Planned:
     engine: MemberEngine
 
     def document(self, space: Workspace, figures: Figures, subject: Subject = Subject.PLAN) -> Document:
-        return plan_document(self.plan, space.desired.environment, figures, subject)
+        environment = space.desired.environment
+        document = plan_document(self.plan, environment, figures, subject)
+        return without_state(document, environment) if space.reviewed else document
 
     def approvable(self, space: Workspace) -> Approved | None:
         """What applying it would be held to; None where a guard stands against it."""

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator
+from enum import StrEnum
 from pathlib import PurePosixPath
 
 from reconciler.core.errors import Finding
@@ -12,7 +13,16 @@ _DATA = {"%": "%25", "\r": "%0D", "\n": "%0A"}
 _PROPERTY = {**_DATA, ":": "%3A", ",": "%2C"}
 
 
-def annotations(findings: Iterable[Finding], folder: PurePosixPath) -> Iterator[str]:
+class Level(StrEnum):
+    """How GitHub shows it."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+def annotations(
+    findings: Iterable[Finding], folder: PurePosixPath, level: Level = Level.ERROR
+) -> Iterator[str]:
     """One line for each finding that has a place; `folder`: the project, as seen from the repository."""
     for finding in findings:
         if place := _PLACE.fullmatch(finding.where):
@@ -20,7 +30,7 @@ def annotations(findings: Iterable[Finding], folder: PurePosixPath) -> Iterator[
             title = _escaped(sentence(finding.problem), _PROPERTY)
             told = "\n".join(map(sentence, (finding.remedy or finding.problem).splitlines()))
             where = f"file={file},line={place['line']},col={place['column']}"
-            yield f"::error {where},title={title}::{_escaped(told, _DATA)}"
+            yield f"::{level} {where},title={title}::{_escaped(told, _DATA)}"
 
 
 def _escaped(text: str, escapes: dict[str, str]) -> str:

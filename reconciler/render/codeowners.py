@@ -39,11 +39,12 @@ class Owners:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Our part of a CODEOWNERS file, whom it was made for, and whether a rule after it may count instead."""
+    """Our part of a CODEOWNERS file: for whom, at which line, and whether it is the last of the rules."""
 
     text: str
     owners: Owners
     last: bool
+    line: int
 
 
 def codeowners(manifests: str, reserved: Sequence[str], owners: Owners) -> str:
@@ -61,7 +62,8 @@ def block(text: str) -> Block | None:
     named = list(zip(words[::2], words[1::2], strict=True))
     admins = tuple(owner for option, owner in named if option == "--admins")
     others = tuple(owner for option, owner in named if option == "--owners")
-    return Block(f"{found[0]}\n", Owners(admins, others), not _RULE.search(text, found.end()))
+    line = text.count("\n", 0, found.start()) + 1
+    return Block(f"{found[0]}\n", Owners(admins, others), not _RULE.search(text, found.end()), line)
 
 
 def _pattern(path: str) -> str:

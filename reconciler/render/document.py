@@ -29,6 +29,7 @@ from reconciler.render.outcome import ApplyReport
 from reconciler.render.rows import Kind, Row, Voice, blocked_row, row_of, with_leniency
 from reconciler.render.text import name, sentence
 
+NO_STATE = "no state yet"
 _SEATS_SHOWN = 3
 
 
@@ -108,6 +109,7 @@ class Document:
     `outcome` is what an apply came to; `trouble` what kept the plan from being made, or ended the run.
     Without an outcome nothing was sent.
     `approvals` are the digests of the plans by whose approval it was carried out.
+    `notice` comes before everything else: what the whole document has to be read with.
     """
 
     header: Header
@@ -121,6 +123,7 @@ class Document:
     outcome: ApplyReport | None = None
     trouble: Trouble | None = None
     approvals: tuple[str, ...] = ()
+    notice: tuple[str, ...] = ()
 
     @property
     def rows(self) -> tuple[Row, ...]:
@@ -225,6 +228,21 @@ def plan_document(
     )
 
 
+def without_state(document: Document, environment: Environment) -> Document:
+    """The same, read by people who can't know whether the state is new or out of reach."""
+    if document.header.state != NO_STATE:
+        return document
+    named = name(environment.name)
+    folder = environment.state_url.startswith("file:")
+    new = f"{named} has no state: all of its audiences count as new."
+    wrong = (
+        f"If {named} was applied before, `state.url` in its environment.yaml or the access to that place is"
+        " wrong: fix it before anything is applied."
+    )
+    kept = "It is a folder, and most CI jobs keep none. " if folder else ""
+    return replace(document, notice=(new, f"{kept}{wrong}"))
+
+
 def _sections(plan: Plan, voice: Voice) -> tuple[Section, ...]:
     blocked: dict[Address, list[Finding]] = defaultdict(list)
     for one in plan.blocked:
@@ -256,7 +274,7 @@ def heading(subject: Subject, environment: Environment, head: Head | None, now: 
     if len(seats) > _SEATS_SHOWN:
         seats = [*seats[:_SEATS_SHOWN], f"{len(seats) - _SEATS_SHOWN:,} more"]
     known = f"state serial {head.serial:,}, lineage {name(head.lineage)[:8]}" if head else ""
-    state = known if head and head.lineage else "no state yet"
+    state = known if head and head.lineage else NO_STATE
     return Header(
         subject=subject,
         environment=name(environment.name),

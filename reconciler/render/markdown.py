@@ -25,7 +25,7 @@ def markdown(document: Document, digest: str = "") -> str:
     """At most LONGEST characters; what doesn't fit is counted. `digest` is that of the saved plan."""
     said, summary, foot = _title(document), _summary(document), _foot(document, digest)
     room = LONGEST - _SLACK - len(foot)
-    for part in (_outcome, _verdict):
+    for part in (_notice, _outcome, _verdict):
         said += part(document, int(_PART * (room - len(said) - len(summary))))
     said += summary
     for part in (_cost, _problems, _trouble):
@@ -96,6 +96,10 @@ def _trouble(document: Document, room: int) -> str:
     said = f"### {words(trouble.problem)}\n\n"
     items = [partial(remedy, trouble.remedy)] if trouble.remedy else []
     return said + _list([*items, *(partial(_finding, one) for one in trouble.findings)], room - len(said))
+
+
+def _notice(document: Document, room: int) -> str:
+    return _alert("WARNING", document.notice, room) if document.notice else ""
 
 
 def _verdict(document: Document, room: int) -> str:

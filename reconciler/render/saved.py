@@ -22,7 +22,7 @@ from reconciler.render.outcome import ApplyReport, Failure
 from reconciler.render.rows import Attribute, Kind, Line, Members, Row, Sizes, Tone
 from reconciler.render.text import LONGEST_SENTENCE, clean
 
-FORMAT_VERSION = "1.2"
+FORMAT_VERSION = "1.3"
 Json = dict[str, Any]
 DIGEST = "digest"
 T = TypeVar("T")
@@ -139,6 +139,7 @@ def _document(data: Json) -> Document:
         outcome=_maybe(_outcome, data["outcome"]),
         trouble=_maybe(_trouble, data["trouble"]),
         approvals=tuple(data.get("approvals", ())),
+        notice=tuple(data.get("notice", ())),
     )
 
 

@@ -130,7 +130,9 @@ def print_plan(document: Document, out: Console) -> None:
 
 
 def plan_lines(document: Document, out: Console) -> Iterator[Text]:
-    """The whole plan; above it that nothing came of it."""
+    """The whole plan; above it what it has to be read with, and that nothing came of it."""
+    if document.notice:
+        yield from wrapped(f"! {' '.join(document.notice)}", "yellow", 0, out, hang=2)
     if document.verdict:
         yield from wrapped(document.verdict, "bold red", 0, out)
     yield from _header(document, out)

@@ -14,7 +14,15 @@ from reconciler.core.events import BatchTaken, ChangeEnded, Event, Outcome, plan
 from reconciler.core.members import Delta
 from reconciler.core.plan import AttributeChange, Change, Plan, Sending
 from reconciler.core.ports import Head
-from reconciler.render.document import Document, Subject, ended, heading, plan_document, troubled
+from reconciler.render.document import (
+    Document,
+    Subject,
+    ended,
+    heading,
+    plan_document,
+    troubled,
+    without_state,
+)
 from reconciler.render.drift import Looked, drift_document
 from reconciler.render.figures import Figures
 from reconciler.render.outcome import Tally, apply_report
@@ -128,6 +136,12 @@ def _refused(figures: Figures) -> Document:
     return ended(_planned(cases.plan(*changes, unchanged=5), figures, Subject.APPLY), NOT_APPROVED)
 
 
+def _first_in_ci(figures: Figures) -> Document:
+    plan, environment = cases.CASES["first-create"]
+    in_a_bucket = replace(environment, state_url="s3://acme-audiences/state/production")
+    return without_state(plan_document(plan, in_a_bucket, figures), in_a_bucket)
+
+
 def _five_hundred() -> Plan:
     return cases.plan(*_many(500), unchanged=1_204)
 
@@ -159,6 +173,7 @@ def _approved(case: Case) -> Case:
 
 DOCUMENTS: dict[str, Case] = {
     **{name: partial(plan_document, *case) for name, case in cases.CASES.items()},
+    "first-in-ci": _first_in_ci,
     "five-hundred": _case(_five_hundred),
     "drift": _drift,
     "drift-of-lost-access": _lost,
