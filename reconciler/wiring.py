@@ -28,6 +28,7 @@ from reconciler.emulator.database import ahead as ahead_of
 from reconciler.emulator.mount import transport
 from reconciler.manifests import find_root, load
 from reconciler.manifests.placeholders import is_placeholder
+from reconciler.members.check import CHECKED
 from reconciler.members.engine import DuckDbEngine
 from reconciler.members.roots import DataRoot, Folder, open_root
 from reconciler.members.scratch import Scratch, remove_unused
@@ -126,6 +127,7 @@ class Workspace:
             state.key(),
             sample_rows,
             self._settings.memory_limit,
+            check=self.clock.check,
         )
         self._open.callback(engine.close)
         return engine
@@ -210,7 +212,8 @@ def workspace(
     if not settings.emulate:
         _refuse_placeholders(desired, root)
     with suppress(OSError):
-        remove_unused(Path(tempfile.gettempdir()), THROW_AWAY)  # people are in what a killed run left
+        for prefix in (THROW_AWAY, CHECKED):  # people are in what a killed run left
+            remove_unused(Path(tempfile.gettempdir()), prefix)
     with ExitStack() as stack:
         private = root / HOME
         if settings.emulate:

@@ -15,6 +15,8 @@ PROMISES = {
     "faults": "Bad input and faults: each has its message, its way out and its exit code, and loses nothing",
     "private": "No identifier, token or secret is in any output, log, error, plan or temporary file",
     "members": "Members are exact: the engine, in SQL, agrees with plain Python on every form and every set",
+    "undamaged": "Sources and lists are read to their end, with every checksum they have, before a row "
+    "counts (2,000 damaged files), and each of their files must have every column that is asked of it",
     "pacing": "Criteo's limit is never met with a 429, however the window behaves",
     "credentials": "A rotated token is kept before it is used, by one run at a time; what is lost, denied, "
     "too old or another's is said, with whom to ask",

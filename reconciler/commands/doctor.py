@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from typing import Any
 
 import click
@@ -24,7 +25,8 @@ from reconciler.core.ports import StateReader
 from reconciler.core.rulings import invalid
 from reconciler.doctor import Tools, examine
 from reconciler.manifests import load_without_sources
-from reconciler.members.check import reachable
+from reconciler.members.check import Checker, checking
+from reconciler.members.scratch import Scratch
 from reconciler.render.checkup import checkup_json, print_checkup
 from reconciler.settings import Settings
 from reconciler.wiring import Workspace, workspace
@@ -54,7 +56,7 @@ def command(stop: object, /, environment: str, only: str | None, as_json: bool, 
             checks = invalid(error)
         else:
             with shown.progress:
-                checks = _examined(space, settings, shown, only)
+                checks = _examined(space, stack, settings, shown, only)
     if as_json:
         click.echo(checkup_json(environment, checks))
     else:
@@ -73,19 +75,26 @@ def _roles(credential: Credential, only: str | None) -> tuple[Role, ...]:
             return credential.roles()
 
 
-def _examined(space: Workspace, settings: Settings, shown: Screen, only: str | None) -> tuple[Check, ...]:
+def _examined(
+    space: Workspace, stack: ExitStack, settings: Settings, shown: Screen, only: str | None
+) -> tuple[Check, ...]:
     def doing(what: str) -> None:
         space.clock.check()
         shown.progress.doing(what)
 
     access, today = space.access(), space.clock.now().date()
+
+    @cache
+    def checker() -> Checker:
+        return stack.enter_context(checking(space.data(), Scratch(space.cache()), space.clock.check))
+
     tools = Tools(
         fetch=access.places.fetch,
         consents=access.consents,
         inspector=space.inspector,
         store=space.store,
         verifier=lambda state: _verifier(space, state),
-        sources=lambda audience: reachable(audience, space.data(), today),
+        sources=lambda audience: checker().wrong(audience, today),
         clock=space.clock,
         who=settings.who,
         emulated=space.emulated,

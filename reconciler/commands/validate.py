@@ -1,6 +1,7 @@
 """`validate`: everything that can be found wrong without Criteo."""
 
 import sys
+import tempfile
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,7 +29,7 @@ def command(names: tuple[str, ...], **flags: Any) -> None:
     from reconciler.render.terminal import console
     from reconciler.render.validated import print_validated
 
-    settings = settings_of(flags)
+    settings, today = settings_of(flags), datetime.now(UTC).date()
     root = find_root(settings.directory)
     findings: list[Finding] = [*shared_states(root, names or environments(root))]
     valid: list[Desired] = []
@@ -38,7 +39,7 @@ def command(names: tuple[str, ...], **flags: Any) -> None:
         except ConfigurationError as error:
             findings += error.findings or [Finding("", error.problem, error.remedy)]
             continue
-        found = check_all(desired.audiences, _data_root(root, desired), datetime.now(UTC).date())
+        found = check_all(desired.audiences, _data_root(root, desired), today, Path(tempfile.gettempdir()))
         findings += found
         valid += [] if found else [_noted(desired)]
     if findings:

@@ -17,9 +17,9 @@ from reconciler.core.errors import ConfigurationError, Finding
 from reconciler.core.members import Drop, SnapshotRef, Target
 from reconciler.core.model import Audience, Form, IdentifierType, Place
 from reconciler.members import readings, sql
-from reconciler.members.database import is_out_of_room, literal, storage_errors
+from reconciler.members.database import READ_ERRORS, is_ours, literal, storage_errors
+from reconciler.members.intake import Intake
 from reconciler.members.prepare import Listed, Prepared, identifier, prepare, suited, typed_rows
-from reconciler.members.roots import DataRoot
 from reconciler.members.snapshots import Snapshots
 from reconciler.members.sources import moved, unreadable
 from reconciler.members.sql import Class
@@ -51,14 +51,14 @@ class Builder:
     """One build: a cursor of its own, whose temporary tables go with it."""
 
     cursor: duckdb.DuckDBPyConnection
-    root: DataRoot
+    intake: Intake
     snapshots: Snapshots
     sample_rows: int | None
 
     def build(self, audience: Audience, wanted: Sequence[Kind], today: date) -> Mapping[Kind, Target]:
         """Raises ConfigurationError for files that can't be used, StorageError for the disk."""
         with storage_errors(f"{audience.name}: reading its sources"):
-            prepared = prepare(self.cursor, self.root, audience, today)
+            prepared = prepare(self.cursor, self.intake, audience, today)
             kinds = self._kinds(prepared, wanted)
             lists, problem = self._read(prepared, kinds)
             # Once all rows were read: a file that moved meanwhile explains every other problem.
@@ -76,8 +76,8 @@ class Builder:
         try:
             lists = self._lists(prepared)
             return lists, self._group(prepared, kinds, lists)
-        except duckdb.Error as error:
-            if is_out_of_room(error):
+        except READ_ERRORS as error:
+            if is_ours(error):
                 raise
             return lists, self._explained(prepared, error)
 
@@ -211,7 +211,7 @@ class Builder:
             prepared,
         )
 
-    def _explained(self, prepared: Prepared, error: duckdb.Error) -> Finding:
+    def _explained(self, prepared: Prepared, error: Exception) -> Finding:
         """A file that can't be read, or a `where` that fails on a value of it."""
         table = prepared.table
         if isinstance(error, CONVERSIONS) or (
@@ -223,10 +223,11 @@ class Builder:
             remedy = "use try_cast or try_strptime for values that may not convert"
             return Finding(str(prepared.condition.place), f"`where` fails on a value of {named}", remedy)
         one = next(
-            (one for one in prepared.lists if any(str(file) in str(error) for file in one.table.files)), None
+            (one for one in prepared.lists if any(str(file.path) in str(error) for file in one.table.files)),
+            None,
         )
         table = one.table if one else table
-        return unreadable(error, self.root.folder, table.files, table.place)
+        return unreadable(error, table.files, table.place)
 
 
 def _odd(place: Place, columns: str) -> Finding:

@@ -1,8 +1,7 @@
-"""Offline checks of an audience against its files: columns and `where`, without reading members."""
+"""Checks of an audience against its files: columns and `where`, without reading members."""
 
 import contextlib
-import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 from pathlib import Path
 
@@ -13,58 +12,66 @@ from reconciler.core.errors import ConfigurationError, Finding
 from reconciler.core.model import Audience
 from reconciler.members import where
 from reconciler.members.database import connect, storage_errors
+from reconciler.members.intake import Intake
 from reconciler.members.prepare import prepare
 from reconciler.members.roots import DataRoot, Folder, local
+from reconciler.members.scratch import Scratch
+
+CHECKED = "reconciler-checked-"
+"""What folders begin with that hold what was packed in sources."""
 
 
-def check_all(audiences: Iterable[Audience], data_root: str, today: date) -> tuple[Finding, ...]:
-    """Everything wrong with the files, columns and `where` of each audience.
+class Checker:
+    """Looks at audiences, and at each of their files once."""
+
+    def __init__(self, intake: Intake, database: duckdb.DuckDBPyConnection) -> None:
+        self._intake = intake
+        self._database = database
+
+    def wrong(self, audience: Audience, today: date) -> tuple[Finding, ...]:
+        """Everything wrong with files, columns and `where`. StorageError for a place that can't be read."""
+        with storage_errors("checking sources"), contextlib.closing(self._database.cursor()) as cursor:
+            try:
+                prepare(cursor, self._intake, audience, today)
+            except ConfigurationError as error:
+                return error.findings
+            return ()
+
+    def misspelt(self, audience: Audience, today: date) -> tuple[Finding, ...]:
+        """What is wrong with the syntax of `where`."""
+        source = audience.source
+        with storage_errors("checking sources"), contextlib.closing(self._database.cursor()) as cursor:
+            found = where.parse(cursor, source.where, None, today, source.where_place)
+            return (found,) if isinstance(found, Finding) else ()
+
+
+@contextlib.contextmanager
+def checking(root: DataRoot, scratch: Scratch, check: Callable[[], None]) -> Iterator[Checker]:
+    """`check` is called time and again while files are read, and raises when somebody asks to stop."""
+    try:
+        with storage_errors("starting DuckDB"):
+            database = connect((root.folder, scratch.folder), scratch.folder)
+        with contextlib.closing(database):
+            yield Checker(Intake(root, scratch.folder / "unpacked", check), database)
+    finally:
+        scratch.remove()
+
+
+def check_all(
+    audiences: Iterable[Audience],
+    data_root: str,
+    today: date,
+    work: Path,
+    check: Callable[[], None] = lambda: None,
+) -> tuple[Finding, ...]:
+    """Everything wrong with the files, columns and `where` of each audience; packed files go to `work`.
 
     Where the data isn't there, as on a laptop or in an object store, only the syntax of `where` is
     checked.
     """
-    with (
-        storage_errors("checking sources"),
-        tempfile.TemporaryDirectory() as spill,
-    ):
-        root = Folder(Path(spill) / "absent") if is_bucket(data_root) else local(data_root)
-        with connect((root.folder,), Path(spill)) as database:
-            return tuple(
-                finding for audience in audiences for finding in _check(database, audience, root, today)
-            )
-
-
-def check(audience: Audience, data_root: str, today: date) -> tuple[Finding, ...]:
-    """`check_all` for one audience."""
-    return check_all((audience,), data_root, today)
-
-
-def reachable(audience: Audience, root: DataRoot, today: date) -> tuple[Finding, ...]:
-    """The same where the data must be there. StorageError for an object store that can't be read."""
-    with (
-        storage_errors("checking sources"),
-        tempfile.TemporaryDirectory() as spill,
-        connect((root.folder,), Path(spill)) as database,
-        contextlib.closing(database.cursor()) as cursor,
-    ):
-        return _wrong(cursor, root, audience, today)
-
-
-def _check(
-    database: duckdb.DuckDBPyConnection, audience: Audience, root: DataRoot, today: date
-) -> tuple[Finding, ...]:
-    with contextlib.closing(database.cursor()) as cursor:
-        if not root.folder.is_dir():
-            found = where.parse(cursor, audience.source.where, None, today, audience.source.where_place)
-            return (found,) if isinstance(found, Finding) else ()
-        return _wrong(cursor, root, audience, today)
-
-
-def _wrong(
-    cursor: duckdb.DuckDBPyConnection, root: DataRoot, audience: Audience, today: date
-) -> tuple[Finding, ...]:
-    try:
-        prepare(cursor, root, audience, today)
-    except ConfigurationError as error:
-        return error.findings
-    return ()
+    with storage_errors("checking sources"):
+        scratch = Scratch(work.resolve(), CHECKED)
+    root = Folder(scratch.folder / "absent") if is_bucket(data_root) else local(data_root)
+    with checking(root, scratch, check) as checker:
+        look = checker.wrong if root.folder.is_dir() else checker.misspelt
+        return tuple(finding for audience in audiences for finding in look(audience, today))

@@ -3,7 +3,8 @@
 import contextlib
 import errno
 import os
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import duckdb
@@ -46,6 +47,12 @@ def literal(text: str) -> str:
     return f"'{doubled}'"
 
 
+def paths(files: Iterable[Path]) -> str:
+    """Files as an SQL list of what matches them alone: DuckDB would read some characters as a pattern."""
+    escaped = (re.sub(r"([*?[])", r"[\1]", str(file)) for file in files)
+    return f"[{', '.join(map(literal, escaped))}]"
+
+
 def name(text: str) -> str:
     """A quoted SQL identifier."""
     doubled = text.replace('"', '""')
@@ -79,9 +86,13 @@ def storage_errors(doing: str) -> Iterator[None]:
         raise StorageError(f"{doing}: {problem}", remedy=ROOM if full else CHECK) from None
 
 
-def is_out_of_room(error: duckdb.Error) -> bool:
-    """Our own memory or disk is used up: whatever it was reading is not to blame."""
-    return isinstance(error, duckdb.OutOfMemoryException) or bool(_full(error))
+READ_ERRORS = (duckdb.Error, UnicodeDecodeError)
+"""What reading a file raises: DuckDB's own message may quote bytes that are no text."""
+
+
+def is_ours(error: Exception) -> bool:
+    """Our memory or disk is used up, or we asked to stop: whatever it was reading is not to blame."""
+    return isinstance(error, duckdb.OutOfMemoryException | duckdb.InterruptException) or bool(_full(error))
 
 
 def _full(error: Exception) -> str:

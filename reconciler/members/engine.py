@@ -14,6 +14,7 @@ from reconciler.core.receipt import Holding, window
 from reconciler.members import delta
 from reconciler.members.build import Builder, Kind
 from reconciler.members.database import connect, storage_errors
+from reconciler.members.intake import Intake
 from reconciler.members.roots import DataRoot
 from reconciler.members.scratch import Scratch
 from reconciler.members.snapshots import Snapshots
@@ -31,8 +32,9 @@ class DuckDbEngine:
         sample_rows: int | None,
         memory_limit: str = "1GB",
         threads: int | None = None,
+        check: Callable[[], None] = lambda: None,
     ) -> None:
-        self._root = root
+        """`check` is called time and again while files are read, and raises when somebody asks to stop."""
         self._sample_rows = sample_rows
         work = work.resolve()
         work.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -41,6 +43,7 @@ class DuckDbEngine:
             self._database = connect(
                 (root.folder, self._scratch.folder), self._scratch.folder, memory_limit, threads
             )
+        self._intake = Intake(root, self._scratch.folder / "unpacked", check)
         self._snapshots = Snapshots(self._scratch.folder, fetch, key)
 
     def __enter__(self) -> Self:
@@ -56,7 +59,7 @@ class DuckDbEngine:
 
     def build(self, audience: Audience, wanted: Sequence[Kind], today: date) -> Mapping[Kind, Target]:
         with self._cursor() as cursor:
-            return Builder(cursor, self._root, self._snapshots, self._sample_rows).build(
+            return Builder(cursor, self._intake, self._snapshots, self._sample_rows).build(
                 audience, wanted, today
             )
 

@@ -4,16 +4,16 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 
 import duckdb
 
 from reconciler.core.errors import ConfigurationError, Finding
 from reconciler.core.model import Audience, Exclusion, IdentifierType, Place
 from reconciler.members import readings, sources, where
-from reconciler.members.database import is_out_of_room, name
+from reconciler.members.database import READ_ERRORS, is_ours, name
+from reconciler.members.described import describe
+from reconciler.members.intake import Intake
 from reconciler.members.readings import Reading
-from reconciler.members.roots import DataRoot
 from reconciler.members.sources import Table
 from reconciler.members.where import Condition
 
@@ -39,22 +39,24 @@ class Prepared:
     country: str
 
 
-def prepare(cursor: duckdb.DuckDBPyConnection, root: DataRoot, audience: Audience, today: date) -> Prepared:
+def prepare(cursor: duckdb.DuckDBPyConnection, intake: Intake, audience: Audience, today: date) -> Prepared:
     """Raises ConfigurationError with everything that is wrong."""
-    if not root.folder.is_dir():
+    if not intake.root.folder.is_dir():
         finding = Finding(
-            str(audience.source.place), f"there is no folder {root.folder}", "check data.root, or --data-root"
+            str(audience.source.place),
+            f"there is no folder {intake.root.folder}",
+            "check data.root, or --data-root",
         )
         raise ConfigurationError(f"{audience.name}: no data root", findings=(finding,))
     findings: list[Finding] = []
     columns = dict(audience.columns)
     source, places = audience.source, _places(audience, audience.source.place)
-    table = _table(cursor, root, source.files, source.place, places, findings)
-    lists = [_listed(cursor, root, one, columns, findings) for one in audience.exclude]
+    table = _table(cursor, intake, source.files, source.place, places, findings)
+    lists = [_listed(cursor, intake, one, columns, findings) for one in audience.exclude]
     condition: Condition = where.ALWAYS
     meanings: Mapping[str, Reading] = {}
     if table:
-        with _reading(root.folder, table.files, table.place, findings):
+        with _reading(table, findings):
             condition, meanings = _condition(cursor, audience, table, today, findings)
     if findings or not table:
         raise ConfigurationError(f"{audience.name}: its sources can't be used as declared", findings=findings)
@@ -63,33 +65,31 @@ def prepare(cursor: duckdb.DuckDBPyConnection, root: DataRoot, audience: Audienc
 
 
 @contextlib.contextmanager
-def _reading(root: Path, files: Sequence[Path], place: Place, findings: list[Finding]) -> Iterator[None]:
+def _reading(table: Table, findings: list[Finding]) -> Iterator[None]:
     try:
         yield
-    except duckdb.Error as error:
-        if is_out_of_room(error):
+    except READ_ERRORS as error:
+        if is_ours(error):
             raise
-        findings.append(sources.unreadable(error, root, files, place))
+        findings.append(sources.unreadable(error, table.files, table.place))
 
 
 def _table(
     cursor: duckdb.DuckDBPyConnection,
-    root: DataRoot,
+    intake: Intake,
     files: tuple[str, ...],
     place: Place,
     columns: Mapping[str, Place],
     findings: list[Finding],
 ) -> Table | None:
     try:
-        found = sources.locate(root, files, place)
-        with _reading(root.folder, found, place, findings):
-            table = sources.describe(cursor, root.folder, found, place)
-            lacking = sources.missing(table, columns)
-            findings += lacking or sources.rounded(cursor, table, columns)
-            return table
+        found = sources.locate(intake.root, files, place)
+        table = describe(cursor, intake, found, place)
+        findings += sources.missing(table, columns) or sources.rounded(table, columns)
     except ConfigurationError as error:
         findings += error.findings
-    return None
+        return None
+    return table
 
 
 def _places(named: Audience | Exclusion, otherwise: Place) -> dict[str, Place]:
@@ -100,7 +100,7 @@ def _places(named: Audience | Exclusion, otherwise: Place) -> dict[str, Place]:
 
 def _listed(
     cursor: duckdb.DuckDBPyConnection,
-    root: DataRoot,
+    intake: Intake,
     exclusion: Exclusion,
     columns: Mapping[IdentifierType, str],
     findings: list[Finding],
@@ -110,7 +110,7 @@ def _listed(
         remedy = f"add one of {', '.join(sorted(listed))} to the audience's columns"
         findings.append(Finding(str(exclusion.place), "this list could never exclude anybody", remedy))
     places = _places(exclusion, exclusion.place)
-    table = _table(cursor, root, exclusion.files, exclusion.place, places, findings)
+    table = _table(cursor, intake, exclusion.files, exclusion.place, places, findings)
     return Listed(table, listed, exclusion.country) if table else None
 
 

@@ -19,7 +19,7 @@ import duckdb
 from reconciler.core.errors import DamagedError
 from reconciler.core.members import EMPTY, SnapshotRef
 from reconciler.core.model import Form
-from reconciler.members.database import blob, is_out_of_room, literal, number
+from reconciler.members.database import blob, is_ours, literal, number
 
 PUT_BACK = (
     "put it back from a backup (docs/state.md), or go back: `reconciler state history`, then "
@@ -92,7 +92,7 @@ class Snapshots:
             except UnicodeDecodeError:  # what is damaged stands in DuckDB's own message
                 whole = False
             except duckdb.Error as error:
-                if is_out_of_room(error):
+                if is_ours(error):
                     raise
                 whole = False
             if not whole:

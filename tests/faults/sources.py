@@ -7,6 +7,9 @@ from datetime import UTC, datetime, timedelta
 from unittest import mock
 
 import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+import zstandard
 from faults.case import Case, Group, Leaves
 from faults.manifests import adds, edits
 from faults.world import AFTER, World, customer, email, rows
@@ -55,6 +58,38 @@ def parquet_with_a_hole(world: World) -> None:
 def gzip_in_half(world: World) -> None:
     packed = gzip.compress(rows(AFTER).encode())
     reads("people.csv.gz", packed[: len(packed) // 2])(world)
+
+
+def gzip_with_a_flipped_bit(world: World) -> None:
+    packed = bytearray(gzip.compress(rows(AFTER).encode()))
+    packed[len(packed) // 2] ^= 1
+    reads("people.csv.gz", bytes(packed))(world)
+
+
+def zstandard_cut_between_blocks(world: World) -> None:
+    """Whole rows are left, and nothing but the end of the frame tells that there were more."""
+    frame = zstandard.ZstdCompressor().compressobj()
+    start = frame.compress(rows(range(30)).encode()) + frame.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK)
+    reads("people.csv.zst", start)(world)
+
+
+def parquet_with_a_flipped_bit(world: World) -> None:
+    world.edit("buyers.yaml", "people.csv", "people.parquet")
+    people = pa.table({"email": [email(one) for one in AFTER], "id": [customer(one) for one in AFTER]})
+    file = world.data / "people.parquet"
+    pq.write_table(people, file, write_page_checksum=True, use_dictionary=False, compression="none")
+    file.write_bytes(file.read_bytes().replace(email(30).encode(), email(99).encode()))
+
+
+def a_list_whose_columns_change(kind: str) -> Callable[[World], object]:
+    def change(world: World) -> None:
+        for number, column in ((1, "email"), (2, "mail")):
+            file, write = world.data / f"gone{number}.{kind}", "parquet" if kind == "parquet" else "json"
+            people = f"SELECT 'someone{number}@private.example' AS {column}"
+            duckdb.execute(f"COPY ({people}) TO '{file}' (FORMAT {write})")
+        adds(f'exclude: [{{files: ["gone*.{kind}"], columns: {{Email: email}}}}]')(world)
+
+    return change
 
 
 def types_that_change(world: World) -> None:
@@ -263,19 +298,47 @@ SOURCES = Group(
             "a CSV file packed by gzip was cut in half",
             gzip_in_half,
             3,
-            "people.csv.gz can't be read or unpacked",
+            "people.csv.gz breaks off before its end",
+            "write it beside, and rename it into its place when it is complete",
+        ),
+        Case(
+            "a CSV file packed by gzip has a flipped bit",
+            gzip_with_a_flipped_bit,
+            3,
+            "people.csv.gz is damaged or is not gzip",
+            "export it again",
+        ),
+        Case(
+            "a CSV file packed by Zstandard was cut between two blocks",
+            zstandard_cut_between_blocks,
+            3,
+            "people.csv.zst breaks off before its end",
+            "write it beside, and rename it into its place when it is complete",
+        ),
+        Case(
+            "a packed file is empty",
+            reads("people.csv.gz"),
+            3,
+            "people.csv.gz is empty: not even an empty file is packed as that",
             "export it again",
         ),
         Case(
             "a CSV file is not packed, and called .gz",
             reads("people.csv.gz", rows(AFTER).encode()),
             3,
-            "people.csv.gz can't be read or unpacked",
+            "people.csv.gz is damaged or is not gzip",
             "export it again",
         ),
         Case("a Parquet file was cut in half", parquet_in_half, 3, "people.parquet", "export it again"),
         Case(
             "a Parquet file has a hole of junk", parquet_with_a_hole, 3, "people.parquet", "export it again"
+        ),
+        Case(
+            "a page of a Parquet file does not match its checksum",
+            parquet_with_a_flipped_bit,
+            3,
+            "people.parquet is damaged: a page does not match its checksum",
+            "export it again",
         ),
         Case(
             "the type of a column changes between Parquet files",
@@ -289,6 +352,20 @@ SOURCES = Group(
             columns_that_change,
             3,
             "there is no such column in second.csv",
+            "did you mean mail?",
+        ),
+        Case(
+            "the columns change between Parquet files of an exclusion list",
+            a_list_whose_columns_change("parquet"),
+            3,
+            "there is no such column in gone2.parquet: email",
+            "did you mean mail?",
+        ),
+        Case(
+            "the keys change between JSON files of an exclusion list",
+            a_list_whose_columns_change("jsonl"),
+            3,
+            "there is no such column in gone2.jsonl: email",
             "did you mean mail?",
         ),
         Case(

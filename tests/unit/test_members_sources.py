@@ -1,128 +1,43 @@
 """Files as exports really are: what is read from them, and what is said about those that can't be."""
 
 import gzip
-import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
 import pytest
+from source_project import (
+    CUSTOMER,
+    EMAIL,
+    LIST_PLACE,
+    PHONE,
+    PLACE,
+    TODAY,
+    Project,
+    look,
+    make,
+    md5,
+    never,
+    sha256,
+)
 
 from reconciler.core.errors import ConfigurationError, StorageError
-from reconciler.core.members import EMPTY, Drop, SnapshotRef, Target
-from reconciler.core.model import Audience, Exclusion, Form, IdentifierType, Place, Source
-from reconciler.members.check import check
+from reconciler.core.members import EMPTY, Drop
+from reconciler.core.model import Form, IdentifierType
+from reconciler.members.check import check_all
 from reconciler.members.engine import DuckDbEngine
 from reconciler.members.roots import Folder, open_root
 
 pytestmark = pytest.mark.promise("members")
 
-EMAIL, CUSTOMER, PHONE = IdentifierType.EMAIL, IdentifierType.CUSTOMER_ID, IdentifierType.PHONE_NUMBER
-TODAY = date(2026, 11, 24)
-PLACE = Place("audiences/a.yaml", 5, 3)
-LIST_PLACE = Place("audiences/a.yaml", 9, 5)
-
-
-def md5(text: str) -> str:
-    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
-
-
-def sha256(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-@dataclass
-class Project:
-    """A data root, an audience that reads from it, and an engine."""
-
-    root: Path
-    work: Path
-    audience: Audience
-    sample_rows: int | None = None
-
-    def write(self, name: str, content: str | bytes) -> None:
-        path = self.root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content if isinstance(content, bytes) else content.encode())
-
-    def parquet(self, name: str, select: str) -> None:
-        duckdb.execute(f"COPY ({select}) TO '{self.root / name}' (FORMAT parquet)")
-
-    def reads(
-        self, *files: str, where: str = "", columns: Mapping[IdentifierType, str] | None = None
-    ) -> "Project":
-        source = replace(self.audience.source, files=files, where=where)
-        named = tuple((columns or dict(self.audience.columns)).items())
-        self.audience = replace(self.audience, source=source, columns=named)
-        return self
-
-    def excludes(self, file: str, kind: IdentifierType = EMAIL, column: str = "email") -> "Project":
-        listed = (*self.audience.exclude, Exclusion((file,), ((kind, column),), LIST_PLACE))
-        self.audience = replace(self.audience, exclude=listed)
-        return self
-
-    def build(self, *wanted: tuple[IdentifierType, Form]) -> list[tuple[frozenset[str], Target]]:
-        with DuckDbEngine(Folder(self.root), self.work, never, b"k" * 32, self.sample_rows) as engine:
-            targets = engine.build(self.audience, wanted, TODAY)
-            for target in targets.values():
-                assert target.rows == target.members.count + sum(count for _, count in target.drops)
-                assert target.dropped(Drop.MALFORMED) == sum(count for _, count in target.malformed)
-            return [(look(engine, targets[kind].members), targets[kind]) for kind in wanted]
-
-    def emails(self) -> frozenset[str]:
-        return self.build((EMAIL, Form.PLAIN))[0][0]
-
-    def ids(self) -> frozenset[str]:
-        return self.build((CUSTOMER, Form.PLAIN))[0][0]
-
-    def problems(self) -> list[str]:
-        """What the offline check says; building must say the same."""
-        found = [
-            f"{finding.where}: {finding.problem} → {finding.remedy}"
-            for finding in check(self.audience, str(self.root), TODAY)
-        ]
-        if found:
-            with pytest.raises(ConfigurationError) as refused:
-                self.build((self.audience.columns[0][0], Form.PLAIN))
-            assert [f"{one.where}: {one.problem} → {one.remedy}" for one in refused.value.findings] == found
-        return found
-
-    def refusal(self) -> str:
-        """Why the build fails, where a check can't see it."""
-        with pytest.raises(ConfigurationError) as refused:
-            self.build((self.audience.columns[0][0], Form.PLAIN))
-        assert refused.value.__suppress_context__ or refused.value.__context__ is None
-        return "\n".join(map(str, refused.value.findings))
-
-
-def never(snapshot: SnapshotRef) -> str:
-    raise AssertionError(f"{snapshot} was never built here")
-
-
-def look(engine: DuckDbEngine, snapshot: SnapshotRef) -> frozenset[str]:
-    if not snapshot:
-        return frozenset()
-    rows = duckdb.execute("SELECT member FROM read_parquet(?) AS s", [engine.file(snapshot)]).fetchall()
-    return frozenset(row[0] if isinstance(row[0], str) else row[0].hex() for row in rows)
-
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
-    (tmp_path / "data").mkdir()
-    audience = Audience(
-        "a",
-        "A",
-        "",
-        Source((), place=PLACE, where_place=PLACE),
-        ((EMAIL, "email"), (CUSTOMER, "id")),
-        place=PLACE,
-    )
-    return Project(tmp_path / "data", tmp_path / "work", audience)
+    return make(tmp_path)
 
 
 # What is read
@@ -594,8 +509,11 @@ def test_a_broken_exclusion_list_is_told_where_it_is_named(project):
 
 def test_without_the_data_only_the_syntax_is_checked(project):
     nowhere = str(project.root / "nowhere")
-    assert check(project.reads("a.csv", where="day < :today").audience, nowhere, TODAY) == ()
-    [finding] = check(project.reads("a.csv", where="day <").audience, nowhere, TODAY)
+    assert (
+        check_all((project.reads("a.csv", where="day < :today").audience,), nowhere, TODAY, project.work)
+        == ()
+    )
+    [finding] = check_all((project.reads("a.csv", where="day <").audience,), nowhere, TODAY, project.work)
     assert "not one SQL expression" in finding.problem
     with (
         pytest.raises(ConfigurationError, match="no data root"),
@@ -606,8 +524,10 @@ def test_without_the_data_only_the_syntax_is_checked(project):
 
 def test_of_an_object_store_only_the_syntax_is_checked_offline(project):
     bucket = "s3://bucket/exports"
-    assert check(project.reads("a.csv", where="day < :today").audience, bucket, TODAY) == ()
-    [finding] = check(project.reads("a.csv", where="day <").audience, bucket, TODAY)
+    assert (
+        check_all((project.reads("a.csv", where="day < :today").audience,), bucket, TODAY, project.work) == ()
+    )
+    [finding] = check_all((project.reads("a.csv", where="day <").audience,), bucket, TODAY, project.work)
     assert "not one SQL expression" in finding.problem
 
 

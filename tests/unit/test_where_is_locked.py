@@ -9,7 +9,7 @@ import pytest
 from reconciler.core.errors import Finding
 from reconciler.core.model import Audience, IdentifierType, Place, Source
 from reconciler.members import where
-from reconciler.members.check import check
+from reconciler.members.check import check_all
 from reconciler.members.database import connect
 
 pytestmark = pytest.mark.promise("private")
@@ -141,7 +141,7 @@ def checked(folder: Path, text: str) -> list[str]:
         Source(("*.csv",), text, place=PLACE, where_place=PLACE),
         ((IdentifierType.EMAIL, "email"),),
     )
-    return [str(finding) for finding in check(audience, str(folder), TODAY)]
+    return [str(finding) for finding in check_all((audience,), str(folder), TODAY, folder)]
 
 
 @pytest.fixture

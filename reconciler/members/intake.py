@@ -1,0 +1,154 @@
+"""Files as they may be read: packed ones unpacked, all checked to their end, each once per process.
+
+What was checked is what is read: a packed file is unpacked into a private folder, and DuckDB reads that
+copy. DuckDB itself checks no checksum: not of gzip, not of Zstandard, not of the pages of Parquet.
+"""
+
+import gzip
+import shutil
+import sys
+import threading
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, TypeVar
+
+import duckdb
+
+from reconciler.disk.atomic import explained
+from reconciler.members.pages import PagesError, check_pages
+from reconciler.members.roots import DataRoot, MovedError
+from reconciler.members.stamps import Stamp
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+GZIP, ZSTANDARD = ".gz", ".zst"
+PACKED = (GZIP, ZSTANDARD)
+PIECE = 1 << 20
+MOST_MEMORY = "128 MB"
+"""What libzstd needs at most for the windows that it accepts unless told otherwise."""
+
+AGAIN = "export it again"
+WHOLE = "export it again: write it beside, and rename it into its place when it is complete"
+
+
+Learnt = TypeVar("Learnt")
+
+
+class UnusableError(Exception):
+    """A file that is not what its format promises. Says why, and what to do; never its content."""
+
+    def __init__(self, problem: str, remedy: str) -> None:
+        super().__init__()
+        self.problem = problem
+        self.remedy = remedy
+
+
+class Intake:
+    """The files below a root. Threads may share it.
+
+    Packed files are unpacked into `folder`. `check` is called time and again, and raises when somebody
+    asks to stop.
+    """
+
+    def __init__(self, root: DataRoot, folder: Path, check: Callable[[], None]) -> None:
+        self.root = root
+        self._folder = folder
+        self._check = check
+        self._checked: dict[Stamp, Path] = {}
+        self._learnt: dict[Stamp, object] = {}
+        self._lock = threading.Lock()
+
+    def checked(self, cursor: duckdb.DuckDBPyConnection, found: Stamp) -> Path:
+        """What to read instead of a file. Errors: UnusableError, MovedError, StorageError."""
+        with self._lock:
+            if found not in self._checked:
+                self._checked[found] = self._whole(cursor, found)
+                if not found.holds():
+                    del self._checked[found]
+                    raise MovedError(found.file)
+            return self._checked[found]
+
+    def learnt(self, found: Stamp, learn: Callable[[], Learnt]) -> Learnt:
+        """What was learnt of a file when it was as it is."""
+        with self._lock:
+            if found not in self._learnt:
+                self._learnt[found] = learn()
+            return self._learnt[found]  # type: ignore[return-value] # one kind of thing is learnt of a file
+
+    def _whole(self, cursor: duckdb.DuckDBPyConnection, found: Stamp) -> Path:
+        suffix = found.file.suffix.lower()
+        if suffix in PACKED:
+            return self._unpacked(found.file)
+        if suffix == ".parquet":
+            try:
+                check_pages(cursor, found.file, self._check)
+            except PagesError:
+                raise UnusableError("is damaged: a page does not match its checksum", AGAIN) from None
+        return found.file
+
+    def _unpacked(self, file: Path) -> Path:
+        folder = self._folder / str(len(self._checked))
+        target = folder / file.with_suffix("").name
+        # The file may be named after somebody: what the disk refuses is told of our folder.
+        with explained("unpack into", self._folder):
+            self._folder.mkdir(mode=0o700, exist_ok=True)
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(mode=0o700)
+            target.touch(mode=0o600, exist_ok=False)
+            try:
+                with target.open("wb") as plain:
+                    for piece in _pieces(file):
+                        self._check()
+                        plain.write(piece)
+            except BaseException:
+                with suppress(OSError):
+                    target.unlink()  # what filled the disk must not keep it full
+                raise
+        return target
+
+
+def _pieces(file: Path) -> Iterator[bytes]:
+    """The content, all of it or an error: each part to its end, and nothing after the last one."""
+    reader = _gzip if file.suffix.lower() == GZIP else _zstandard
+    try:
+        with file.open("rb") as packed:
+            if not packed.read(1):
+                raise UnusableError("is empty: not even an empty file is packed as that", WHOLE)
+            packed.seek(0)
+            yield from reader(packed)
+    except EOFError:
+        raise UnusableError("breaks off before its end", WHOLE) from None
+    except FileNotFoundError:
+        raise MovedError(file) from None
+    except OSError:
+        raise UnusableError("can't be read", "check its permissions, and the disk") from None
+
+
+def _gzip(packed: IO[bytes]) -> Iterator[bytes]:
+    """Python compares CRC-32 and length of each member."""
+    try:
+        with gzip.open(packed) as plain:
+            while piece := plain.read(PIECE):
+                yield piece
+    except (gzip.BadGzipFile, zlib.error):
+        raise UnusableError(
+            "is damaged or is not gzip: it does not match its checksums, or more follows its end", AGAIN
+        ) from None
+
+
+def _zstandard(packed: IO[bytes]) -> Iterator[bytes]:
+    """libzstd compares the checksum of each frame that has one."""
+    try:
+        with zstd.open(packed) as plain:
+            while piece := plain.read(PIECE):
+                yield piece
+    except zstd.ZstdError:
+        raise UnusableError(
+            "is damaged, is not Zstandard, or was packed with a dictionary or a window over " + MOST_MEMORY,
+            "export it again, with `zstd --check --long=27` at most",
+        ) from None
