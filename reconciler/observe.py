@@ -2,16 +2,17 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from reconciler.core.errors import AuthenticationError, ConfigurationError, Finding, RejectedError
+from reconciler.core.losses import doubted, is_computed, loss
 from reconciler.core.members import EMPTY, NO_DELTA, SnapshotRef, Target
 from reconciler.core.model import Address, Audience, Desired, Form, IdentifierType, SegmentSpec
 from reconciler.core.plan import Comparison, Observed
 from reconciler.core.ports import Clock, Head, MemberEngine, SegmentReader, StateReader
 from reconciler.core.receipt import Holding, Receipt, remaining
-from reconciler.core.remote import RateLimit, Segment
+from reconciler.core.remote import RateLimit, Segment, Statistics
 from reconciler.core.standing import receiver
 
 Progress = Callable[[str], None]
@@ -39,10 +40,13 @@ def observe(
     clock: Clock,
     progress: Progress,
     check: Callable[[], None],
+    counted: Container[Address] = (),
 ) -> Observed:
     """Reads Criteo and sources, each once; `readers` are keyed by credential.
 
     `check` is called once segments are listed, before sources are read, and may refuse to go on.
+    `counted`: the addresses of which Criteo's count of members is asked for, where it can be compared with
+    what was acknowledged. That costs one call each.
     Errors: whatever the edges raise; all findings about sources at once (ConfigurationError).
     """
     now = clock.now()
@@ -56,6 +60,13 @@ def observe(
     check()
     segments = _confirmed(accounts, receipts.values(), listing)
     present = {one.id: one for listed in segments.values() for one in listed}
+    held = {
+        spec.address: found
+        for spec in specs
+        if (found := receiver(spec, receipts.get(spec.address), present))
+    }
+    asked = [one for at, (slot, one) in held.items() if at in counted and slot == "current"]
+    statistics = counts([one for one in asked if is_computed(one, now)], accounts, progress)
     targets = _targets(specs, engine, now.date(), progress)
     progress("comparing members")
     return Observed(
@@ -64,10 +75,12 @@ def observe(
         segments=segments,
         targets=targets,
         comparisons={
-            spec.address: _compare(engine, held[1], targets[spec.address])
-            for spec in specs
-            if (held := receiver(spec, receipts.get(spec.address), present))
+            at: _compare_lost(engine, one, targets[at])
+            if loss(one, statistics.get(one.segment_id), now)
+            else _compare(engine, one, targets[at])
+            for at, (_, one) in held.items()
         },
+        statistics=statistics,
         rates=_rates(readers),
         now=now,
     )
@@ -190,11 +203,32 @@ def _compare(engine: MemberEngine, holding: Holding, target: Target) -> Comparis
     return Comparison(base, maybe, urgent, delta, collapsed)
 
 
+def _compare_lost(engine: MemberEngine, holding: Holding, target: Target) -> Comparison:
+    """Nobody is sure to be held any more: all of the target is sent, and all others are removed."""
+    return replace(_compare(engine, doubted(holding), target), collapsed=True)
+
+
 def _newly_suppressed(engine: MemberEngine, holding: Holding, target: Target, urgent: SnapshotRef) -> bool:
     """Somebody who must leave first now, and did not have to when the order was made."""
     if not target.suppressed:
         return False
     return engine.delta(urgent, EMPTY, engine.suppressed(holding, target), EMPTY).adds > 0
+
+
+def counts(
+    holdings: Sequence[Holding], accounts: Mapping[str, SegmentReader], progress: Progress
+) -> dict[str, Statistics]:
+    """By segment, one call each. A segment that goes meanwhile is left out; any other refusal is raised."""
+    found = {}
+    for number, holding in enumerate(holdings, 1):
+        progress(f"reading counts ({number} of {len(holdings)})")
+        account, reader = holding.key.account_id, accounts[holding.key.account_id]
+        try:
+            found[holding.segment_id] = reader.statistics(account, holding.segment_id)
+        except RejectedError:
+            if reader.segments_by_id(account, [holding.segment_id]):
+                raise
+    return found
 
 
 def _rates(readers: Mapping[str, SegmentReader]) -> dict[str, RateLimit]:

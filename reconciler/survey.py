@@ -1,18 +1,19 @@
 """Looks whether Criteo is as we left it. It reads only, and no sources."""
 
 from collections import Counter
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from reconciler.core.drift import Drift, Uncounted, drifts, seen_at, uncounted, unknown_to_the_state
-from reconciler.core.errors import RejectedError
+from reconciler.core.computations import seen_at
+from reconciler.core.drift import Drift, Uncounted, drifts, uncounted, unknown_to_the_state
+from reconciler.core.losses import is_computed
 from reconciler.core.model import Address, Desired
 from reconciler.core.ports import Clock, Head, SegmentReader
 from reconciler.core.receipt import Holding, Receipt
 from reconciler.core.rejections import Rejection, rejections
-from reconciler.core.remote import Segment, Statistics
-from reconciler.observe import Known, listed, reachable
+from reconciler.core.remote import Statistics
+from reconciler.observe import Known, counts, listed, reachable
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,9 @@ def survey(
     there = listed(accounts, receipts.values(), {spec.key.account_id for spec in desired.segments})
     segments = {one.id: one for many in there.values() for one in many}
     seen = {at: one for at, one in receipts.items() if one.current.key.account_id in there}
-    statistics = dict(_statistics(seen, segments, accounts, now, progress))
+    comparable = [one.current for one in seen.values() if is_computed(one.current, now)]
+    present = [one for one in comparable if one.segment_id in segments]
+    statistics = counts(present, accounts, progress)
     held = {one.address for one in state.receipts}
     lost = unknown_to_the_state(desired, held, segments.values())
     lineage = state.head.lineage if state.head else ""
@@ -83,23 +86,3 @@ def _why(holding: Holding, statistics: Mapping[str, Statistics], now: datetime) 
 
 def _is_managed(receipt: Receipt) -> bool:
     return not receipt.forgotten_at and bool(receipt.current.segment_id)
-
-
-def _statistics(
-    receipts: Mapping[Address, Receipt],
-    segments: Mapping[str, Segment],
-    accounts: Mapping[str, SegmentReader],
-    now: datetime,
-    progress: Callable[[str], None],
-) -> Iterator[tuple[str, Statistics]]:
-    """A segment that goes while we look is for the next time; any other refusal is none of it."""
-    wanted = [one.current for one in receipts.values() if uncounted(one.current, now) is None]
-    there = [one for one in wanted if one.segment_id in segments]
-    for number, holding in enumerate(there, 1):
-        progress(f"reading counts ({number} of {len(there)})")
-        account, reader = holding.key.account_id, accounts[holding.key.account_id]
-        try:
-            yield holding.segment_id, reader.statistics(account, holding.segment_id)
-        except RejectedError:
-            if reader.segments_by_id(account, [holding.segment_id]):
-                raise

@@ -6,14 +6,17 @@ from golden import plan_cases as cases
 
 from reconciler.core.approval import Approved, Use
 from reconciler.core.envelope import Judgement, Now, approved_changes, judge
+from reconciler.core.losses import MemberCounts
 from reconciler.core.model import Address
-from reconciler.core.plan import Change, Forget, Plan
+from reconciler.core.plan import Change, Forget, Plan, Refill, Steps
 from reconciler.core.receipt import Holding, Receipt, Transfer
 
 LAPSED = cases.LAPSED.address
 FORGOTTEN = Forget(LAPSED, 500, drop=False, reason="it left the manifests")
 CREATED = cases.create(cases.LAPSED, 10_000)
 MOVED = cases.update(cases.LAPSED, cases.members(10_000, 10_300, cases.Delta(0, 400, 100)))
+_ALL = cases.members(0, 10_000, cases.Delta(0, 10_000, 0))
+REFILLED = Refill(cases.LAPSED, (), _ALL, Steps(transfer=cases.sending(_ALL)), MemberCounts(10_000, 0))
 PINNED = replace(
     cases.LAPSED,
     audience=replace(cases.LAPSED.audience, source=replace(cases.LAPSED.audience.source, pinned=True)),

@@ -12,12 +12,12 @@ import pytest
 from fakes.crash import Crash
 from fakes.criteo import WRITES, FakeSegment, Write
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from world import CrashAt, Kind, Wish, World, replace
+from world import EVERYTHING, CrashAt, Kind, Wish, World, replace
 
 from reconciler.core.errors import CancelledError, Finding, LockedError, RefusedError
 from reconciler.core.marks import marked, tag
 from reconciler.core.model import Address, Form, IdentifierType
-from reconciler.core.plan import CreateSegment, Forget, Plan, Sending
+from reconciler.core.plan import CreateSegment, Forget, Plan, Refill, Sending
 from reconciler.core.receipt import Flight, Holding, Receipt
 from reconciler.core.remote import NewSegment
 
@@ -38,6 +38,8 @@ FAULTS = [
 ]  # fmt: skip
 UNANSWERED = frozenset(FAULTS) - {"rejected", "uncertain"}
 CAREFUL = 0.1
+UNTIL_COUNTED = 90_000
+"""Seconds in which a computation sees all that was sent before."""
 NATURES = [
     "like ours", "with members", "foreign retailer", "foreign type", "another environment's",
     "another state's", "copied, foreign retailer", "copied, foreign type",
@@ -90,7 +92,7 @@ others = st.one_of(
     hands,
     strangers,
     strangers,
-    steps("time_passes", st.sampled_from([1, 61, 700])),
+    steps("time_passes", st.sampled_from([1, 61, 700, UNTIL_COUNTED])),
     steps("access_is_lost", st.sampled_from([*ACCOUNTS, ""])),
 )
 Trouble = tuple[str, int, str]
@@ -138,6 +140,7 @@ class Histories(RuleBasedStateMachine):
         self.last_sent = ("", 0)
         self.ever_suppressed: dict[str, frozenset[str]] = {}
         self.all_answered = True
+        self.counted: Container[Address] = ()
         self._stranger("Someone else's", "1001", "with members")
 
     def made(self) -> World:
@@ -331,9 +334,10 @@ class Histories(RuleBasedStateMachine):
 
     # ---- runs, and what goes wrong in them
 
-    @rule(made=some_edits, number=st.integers(1, 20), after=st.booleans())
-    def run_and_crash(self, made: list[Step], number: int, after: bool) -> None:
+    @rule(made=some_edits, number=st.integers(1, 20), after=st.booleans(), statistics=st.booleans())
+    def run_and_crash(self, made: list[Step], number: int, after: bool, statistics: bool = False) -> None:
         self._do(made)
+        self.counted = EVERYTHING if statistics else ()
         crash = CrashAt(number, after)
         self.world.store.before_write, self.world.store.after_write = crash.before_write, crash.after_write
         self.world.criteo.fault = self._noted(crash.fault)
@@ -393,9 +397,11 @@ class Histories(RuleBasedStateMachine):
         self.world.clock.patience = patience
         self._run()
 
-    @rule(made=some_edits, only=st.sampled_from([None, None, 0, 1]))
-    def run_in_peace(self, made: list[Step], only: int | None = None) -> None:
+    @rule(made=some_edits, only=st.sampled_from([None, None, 0, 1]), statistics=st.booleans())
+    def run_in_peace(self, made: list[Step], only: int | None = None, statistics: bool = False) -> None:
+        """`statistics`: Criteo is asked to count members."""
         self._do(made)
+        self.counted = EVERYTHING if statistics else ()
         self._run(None if only is None else {self._declared(only)})
 
     @rule(made=some_edits, number=st.integers(1, 10))
@@ -444,7 +450,7 @@ class Histories(RuleBasedStateMachine):
     def _run(self, only: Container[Address] | None = None) -> None:
         before, self.last_sent = self._flights(), ("", 0)
         try:
-            report = self.world.run() if only is None else self.world.run(only)
+            report = self.world.run(EVERYTHING if only is None else only, self.counted)
             self._unspoken(report)
         except Crash:
             self.all_answered = False
@@ -455,6 +461,7 @@ class Histories(RuleBasedStateMachine):
         except CancelledError:
             pass
         finally:
+            self.counted = ()
             self.world.clock.patience = float("inf")
             self.world.criteo.delay = self.world.criteo.answers_in = 0
             self.world.criteo.fault = lambda _operation: None
@@ -518,6 +525,9 @@ class Histories(RuleBasedStateMachine):
         segment = self.world.criteo.segment(holding.segment_id)
         if segment is None:
             return
+        if isinstance(change, Refill):
+            self._doubt(segment.id, holding.base.count)
+            return
         doubted = holding.transfer is not None or holding.maybe
         allowed = self.in_doubt.get(segment.id, 0) if doubted else 0
         needed = self._accepted(self.world.engine.members(steps.transfer.target)) ^ segment.members
@@ -573,6 +583,9 @@ class Histories(RuleBasedStateMachine):
         world.criteo.hidden.clear()
         self._clean_run()
         self._late_calls_land()
+        world.clock.advance(UNTIL_COUNTED)
+        self._clean_run(EVERYTHING)
+        world.clock.advance(UNTIL_COUNTED)
         for address, wish in world.wishes.items():
             segment = world.criteo.segment(world.store.saved_receipts[address].current.segment_id)
             assert segment is not None
@@ -580,18 +593,18 @@ class Histories(RuleBasedStateMachine):
             assert (segment.name, segment.description) == (wish.title, world.described(address))
             assert (segment.account_id, segment.retailer_id) == (wish.account_id, wish.retailer_id)
         self._no_segment_is_nobodys()
-        after = world.plan()
+        after = world.plan(EVERYTHING)
         assert (after.changes, after.blocked) == ((), ())
         self._an_empty_plan_writes_nothing()
 
     def _holds_who_is_wanted(self, segment: FakeSegment, address: Address) -> None:
-        assert segment.members == self._accepted(self.world.members(address)) - segment.wiped
+        assert segment.members == self._accepted(self.world.members(address))
 
-    def _clean_run(self) -> None:
+    def _clean_run(self, counted: Container[Address] = ()) -> None:
         """One clean run. A refusal must name its way out, and that way must lead out."""
         for attempt in range(5):
             try:
-                report = self.world.run()
+                report = self.world.run(EVERYTHING, counted)
             except RefusedError as error:
                 for finding in error.findings:
                     self._follow(finding, attempt)

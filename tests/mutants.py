@@ -325,7 +325,7 @@ def never_begun(original: Any) -> Any:
 
 
 def without_its_definition(_original: Any) -> Any:
-    return lambda change, held: isinstance(change, Update) and held and held.current.settled_at is None
+    return lambda change, _said, held: isinstance(change, Update) and held and held.current.settled_at is None
 
 
 def later(_original: Any) -> Any:
@@ -368,6 +368,7 @@ GONE = "gone is confirmed, guarded, and made again"
 ORDER = "suppressed people leave first, then all join, then the others leave"
 REPLACE = "another key means another segment, filled before it takes the name"
 FORGET = "leaving the manifests means to forget, not to lose"
+LOST = "members that Criteo lost are sent again"
 
 MUTANTS = (
     Mutant(TRUTH, "maybe held, wanted: added", ((MemoryEngine, PHASES, then(adds_forget_doubt)),)),
@@ -457,6 +458,8 @@ MUTANTS = (
     Mutant(REPLACE, "filled before it is named", ((run, "_complete", named_before_filled),)),
     Mutant(REPLACE, "the old one is remembered", ((run, "_promote", then(retires_nothing)),)),
     Mutant("two runs can't write one environment", "the lock", ((MemoryStore, "lock", no_lock),)),
+    Mutant(LOST, "counts are compared", ((observe, "loss", gives(None)), (standing, "loss", gives(None)))),
+    Mutant(LOST, "nobody counts as held", ((observe, "doubted", unchanged),)),
     Mutant(FORGET, "the receipt is kept", ((planner, "_forgets", then(drops)),)),
     Mutant(FORGET, "what returns is managed again", ((run, "_complete", stays_forgotten),)),
     Mutant("nothing personal is told", "errors tell no identifier", ((transfer, SENT, tells),)),

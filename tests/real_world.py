@@ -14,7 +14,6 @@ from fakes.criteo import FakeSegment, as_sent, at_once, no_fault, unseen
 from fakes.disk import watched
 from world import CREDENTIAL, Kind, Wish, World
 
-from reconciler.apply import Report
 from reconciler.core.errors import ReconcilerError, RejectedError
 from reconciler.core.members import Identifiers
 from reconciler.core.model import Address, Audience, Exclusion, Form, IdentifierType, SegmentSpec, Source
@@ -130,6 +129,9 @@ class EmulatedCriteo:
 
     def delete(self, segment_id: str) -> None:
         self._emulator.delete_by_hand(segment_id)
+
+    def clear(self, segment_id: str) -> None:
+        self._emulator.clear_by_hand(segment_id)
 
     def land(self) -> None:
         """The emulator carries out late calls by its clock."""
@@ -256,15 +258,12 @@ class RealWorld(World):
                 rows = [f"{one}@example.com,{one}\n" for one in sorted(people.get(audience, frozenset()))]
                 (self.folder / "data" / f"{name}.csv").write_text("".join(["email,id\n", *rows]))
 
-    def _planned(self, state: object, only: Container[Address]) -> Plan:
+    def _planned(self, state: object, only: Container[Address], counted: Container[Address]) -> Plan:
         """Each run is a process of its own, with an engine of its own."""
         cache = self.folder / "cache"
         self.engine = DuckDbEngine(Folder(self.folder / "data"), cache, state.fetch, state.key(), None)
         self._open.callback(self.engine.close)
-        return super()._planned(state, only)
-
-    def run(self, only: Container[Address] | None = None) -> Report:
-        return super().run() if only is None else super().run(only)
+        return super()._planned(state, only, counted)
 
     def die(self) -> None:
         """What is on disk is all that is left."""

@@ -119,22 +119,33 @@ class World:
         kept = self.people[address.audience] - self.suppressed.get(address.audience, frozenset())
         return self.wire(kept, self.wishes[address].kind)
 
-    def plan(self) -> Plan:
+    def plan(self, counted: Container[Address] = ()) -> Plan:
         self._sources()
-        return self._planned(self.store.reader(), EVERYTHING)
+        return self._planned(self.store.reader(), EVERYTHING, counted)
 
-    def _planned(self, state: object, only: Container[Address]) -> Plan:
+    def _planned(self, state: object, only: Container[Address], counted: Container[Address]) -> Plan:
         desired, readers, known = self.desired(), {CREDENTIAL: self.criteo.reader}, Known.of(state)
         self._observed = observe(
-            desired, only, readers, known, self.engine, self.clock, lambda _text: None, lambda: None
+            desired,
+            only,
+            readers,
+            known,
+            self.engine,
+            self.clock,
+            lambda _text: None,
+            lambda: None,
+            counted,
         )
         return plan(desired, self._observed, only)
 
-    def run(self, only: Container[Address] = EVERYTHING) -> Report:
-        """Plan and apply under the lock; Crash and errors come out as they are."""
+    def run(self, only: Container[Address] = EVERYTHING, counted: Container[Address] = ()) -> Report:
+        """Plan and apply under the lock; Crash and errors come out as they are.
+
+        `counted`: the addresses whose members Criteo is asked to count.
+        """
         self._sources()
         with self.store.lock("test") as state:
-            planned = self._planned(state, only)
+            planned = self._planned(state, only, counted)
             self.on_plan(planned)
             tools = Tools(
                 api=self.desired().environment.api,

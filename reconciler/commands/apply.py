@@ -13,8 +13,18 @@ import click
 
 from reconciler.apply import Report, Tools, apply, side_by_side
 from reconciler.clock import LONGEST_RENEWAL, Stop
-from reconciler.commands.approving import TERMS, Marks, Terms, accepted, check_place, check_terms, terms_of
+from reconciler.commands.approving import (
+    TERMS,
+    Marks,
+    Terms,
+    accepted,
+    check_place,
+    check_terms,
+    refills,
+    terms_of,
+)
 from reconciler.commands.options import (
+    COUNTS,
     ENVIRONMENT,
     OUTPUT,
     STANDARD_OUTPUT,
@@ -52,7 +62,7 @@ LAST_WORDS = 1.0
     metavar="FILE",
     help="Write what happens to FILE as NDJSON; - for standard output, and the rest to standard error.",
 )
-@with_options(TERMS, FORMS, WORLD, OUTPUT)
+@with_options(TERMS, COUNTS, FORMS, WORLD, OUTPUT)
 @click.pass_obj
 def command(stop: object, /, environment: str, yes: bool, events: str | None, **flags: Any) -> int:
     """Plan, show the plan, and carry it out.
@@ -77,7 +87,8 @@ def command(stop: object, /, environment: str, yes: bool, events: str | None, **
             with ExitStack() as held:
                 with shown.progress:
                     state = held.enter_context(space.store.lock(settings.who))
-                    planned = make_plan(space, state, flags["only"], run.told)
+                    counted = None if flags["statistics"] else refills(terms)
+                    planned = make_plan(space, state, flags["only"], run.told, counted)
                 job = Work(space, state, shown, run, page, asked)
                 if planned.plan.refusals:
                     _show(job, planned)

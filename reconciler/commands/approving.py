@@ -13,7 +13,8 @@ from reconciler.commands.saved_plans import AGAIN, read_approvals
 from reconciler.core.approval import KEPT, Approved, Use
 from reconciler.core.envelope import Now, is_pinned, judge, misplaced, needs_approval
 from reconciler.core.errors import Finding, StaleError
-from reconciler.core.model import Environment
+from reconciler.core.kinds import ChangeKind
+from reconciler.core.model import Address, Environment
 from reconciler.core.plan import Change, Update, address_of
 from reconciler.core.planner import restricted
 from reconciler.core.ports import StateWriter
@@ -96,6 +97,13 @@ def terms_of(flags: dict[str, Any], directory: Path, environment: str) -> Terms:
         read = read_approvals(files, flags["approved_digest"], environment)
         return AsApproved(read.approvals, read.unfit)
     return AsRefresh() if flags["refresh"] else AsShown()
+
+
+def refills(terms: Terms) -> frozenset[Address]:
+    """Addresses of which an approved plan found that Criteo had lost members: that is looked at again."""
+    approvals = terms.approvals.values() if isinstance(terms, AsApproved) else ()
+    changes = (one for approved in approvals for one in approved.changes)
+    return frozenset(one.address for one in changes if one.kind == ChangeKind.REFILL)
 
 
 def check_place(terms: Terms, environment: Environment) -> None:

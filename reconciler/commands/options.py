@@ -65,6 +65,13 @@ ONLY = (
         help="Only this address, audience, or glob ('offsite-email/*'); may be repeated.",
     ),
 )
+COUNTS = (
+    click.option(
+        "--statistics",
+        is_flag=True,
+        help="Ask Criteo to count members, and plan to refill what it lost: one call per segment.",
+    ),
+)
 WORLD = (*SOURCES, *EMULATE, *ONLY)
 YES = click.option("-y", "--yes", is_flag=True, help="Do not ask; needed where nobody can answer.")
 

@@ -5,7 +5,15 @@ from typing import Any
 import click
 
 from reconciler.commands.annotating import annotate, at_their_manifests
-from reconciler.commands.options import ENVIRONMENT, OUTPUT, WORLD, settings_of, stop_event, with_options
+from reconciler.commands.options import (
+    COUNTS,
+    ENVIRONMENT,
+    OUTPUT,
+    WORLD,
+    settings_of,
+    stop_event,
+    with_options,
+)
 from reconciler.commands.publishing import FORMS, published
 from reconciler.core.errors import RefusedError
 
@@ -15,13 +23,15 @@ CHANGES = 2
 @click.command(name="plan")
 @ENVIRONMENT
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 2 when there are changes.")
-@with_options(FORMS, WORLD, OUTPUT)
+@with_options(COUNTS, FORMS, WORLD, OUTPUT)
 @click.pass_obj
 def command(stop: object, /, environment: str, detailed_exitcode: bool, **flags: Any) -> int:
     """Show what would change at Criteo, for how many people, and what it costs.
 
     Reads manifests, state, sources and Criteo's segments once each. Writes nothing but a private
     cache and the files that --out, --markdown and --html name: these on every path, also when it fails.
+    With --statistics it also asks Criteo to count the members of each segment, and plans to refill
+    those that lost members: one call per segment.
     A plan that a guard stands against is shown, with the way out, and exits 5.
     """
     from reconciler.commands.planning import make_plan, screen
@@ -37,7 +47,8 @@ def command(stop: object, /, environment: str, detailed_exitcode: bool, **flags:
         workspace(settings, environment, stop_event(stop), shown.progress) as space,
     ):
         with shown.progress:
-            planned = make_plan(space, space.store.reader(), flags["only"], shown.progress)
+            counted = None if flags["statistics"] else ()
+            planned = make_plan(space, space.store.reader(), flags["only"], shown.progress, counted)
         page.document, page.approved = planned.document(space, ROUNDED), planned.approvable(space)
         page.code = RefusedError.exit_code if planned.plan.refusals else 0
         if not flags["as_json"]:

@@ -1,6 +1,7 @@
 """What commands share: the screen, one plan made from one look at the world, the request to stop."""
 
 import sys
+from collections.abc import Container
 from dataclasses import dataclass, replace
 from functools import partial
 from time import monotonic
@@ -11,6 +12,7 @@ from reconciler.commands.selection import selected
 from reconciler.core.approval import Approved
 from reconciler.core.envelope import approved_changes
 from reconciler.core.events import Teller
+from reconciler.core.model import Address
 from reconciler.core.plan import Observed, Plan
 from reconciler.core.planner import plan
 from reconciler.core.ports import MemberEngine, StateReader
@@ -80,8 +82,17 @@ def screen(settings: Settings, *, taken: bool = False) -> Screen:
     return Screen(out, shown, figures)
 
 
-def make_plan(space: Workspace, state: StateReader, only: tuple[str, ...], told: Teller) -> Planned:
-    """Reads everything once and decides."""
+def make_plan(
+    space: Workspace,
+    state: StateReader,
+    only: tuple[str, ...],
+    told: Teller,
+    counted: Container[Address] | None = (),
+) -> Planned:
+    """Reads everything once and decides.
+
+    `counted`: the addresses whose members Criteo is asked to count; None for all.
+    """
     known, engine = Known.of(state), space.engine(state)
     addresses = selected(only, space.addresses(known.receipts))
 
@@ -91,7 +102,9 @@ def make_plan(space: Workspace, state: StateReader, only: tuple[str, ...], told:
 
     readers, clock = space.readers(), space.clock
     checked = partial(check, space.desired, space.inspectors())
-    observed = space.dated(observe(space.desired, addresses, readers, known, engine, clock, doing, checked))
+    asked = addresses if counted is None else counted
+    seen = observe(space.desired, addresses, readers, known, engine, clock, doing, checked, asked)
+    observed = space.dated(seen)
     told.doing("")
     space.clock.check()
     desired = replace(space.desired, notes=(*space.desired.notes, *space.notes()))

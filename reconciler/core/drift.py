@@ -6,15 +6,13 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from reconciler.core.attributes import attribute_changes
+from reconciler.core.computations import seen_at
+from reconciler.core.losses import MemberCounts, is_lost, is_settled
 from reconciler.core.marks import Tag, owner, tag, tag_of
 from reconciler.core.model import Address, Desired, SegmentSpec
 from reconciler.core.plan import AttributeChange
 from reconciler.core.receipt import Holding, Receipt
 from reconciler.core.remote import Segment, Statistics
-from reconciler.core.schedule import next_computation
-
-SETTLING = timedelta(hours=1)
-"""What is sent so shortly before a computation may not be in it."""
 
 PROMPTLY = timedelta(minutes=5)
 """Criteo may note a call of ours so much later than we sent it."""
@@ -37,7 +35,7 @@ class Uncounted(StrEnum):
 class Drift:
     """One address that is not as it was left; of `attributes`, `before` is ours and `after` is Criteo's.
 
-    `counts` are identifiers acknowledged (the rejected ones not among them), and those that Criteo counts.
+    `counts` are given where they differ.
     `touched_at`: somebody else changed it then, after us. `wanted`: it is in the manifests.
     `unknown`: a segment that bears its mark, and of which no state knows anything.
     """
@@ -45,7 +43,7 @@ class Drift:
     address: Address
     title: str
     attributes: tuple[AttributeChange, ...] = ()
-    counts: tuple[int, int] | None = None
+    counts: MemberCounts | None = None
     touched_at: datetime | None = None
     gone: str = ""
     wanted: bool = True
@@ -95,22 +93,13 @@ def uncounted(holding: Holding, now: datetime) -> Uncounted | None:
 
     None: Criteo's last computation has seen all that we sent; nothing is on its way, and all in it are known.
     """
-    if not _is_settled(holding):
+    if not is_settled(holding):
         return Uncounted.UNDER_WAY
     if holding.unknown_before is not None:
         return Uncounted.UNKNOWN
     if holding.settled_at is None:
         return Uncounted.EMPTY
     return Uncounted.RECENT if now < seen_at(holding.settled_at) else None
-
-
-def seen_at(settled_at: datetime) -> datetime:
-    """The first computation that surely sees what was settled then."""
-    return next_computation(settled_at + SETTLING)
-
-
-def _is_settled(holding: Holding) -> bool:
-    return bool(holding.segment_id) and holding.transfer is None and not holding.maybe
 
 
 def _drift(
@@ -130,6 +119,7 @@ def _drift(
         title=name or segment.name,
         attributes=_turned(attribute_changes(segment, spec, whose)) if spec and applied else (),
         counts=_counts(holding, statistics.get(holding.segment_id)),
+        wanted=spec is not None,
         touched_at=_touched(holding, segment),
     )
 
@@ -138,17 +128,18 @@ def _turned(changes: tuple[AttributeChange, ...]) -> tuple[AttributeChange, ...]
     return tuple(AttributeChange(one.name, one.after, one.before) for one in changes)
 
 
-def _counts(holding: Holding, told: Statistics | None) -> tuple[int, int] | None:
+def _counts(holding: Holding, told: Statistics | None) -> MemberCounts | None:
+    """What Criteo counts, where it differs. People from a lost state may be counted too, and hide a loss."""
     if told is None or told.identifiers is None:
         return None
-    ours = holding.base.count - holding.rejected
-    soft = max(SOFT, SOFT_SHARE * ours)
-    return (ours, told.identifiers) if abs(ours - told.identifiers) > soft else None
+    counts = MemberCounts(holding.base.count - holding.rejected, told.identifiers)
+    apart = abs(counts.acknowledged - counts.counted) > max(SOFT, SOFT_SHARE * counts.acknowledged)
+    return counts if is_lost(counts) or (apart and holding.unknown_before is None) else None
 
 
 def _touched(holding: Holding, segment: Segment) -> datetime | None:
     """Nothing is told while calls of ours are under way: they touch it too."""
     ours, theirs = holding.touched_at, segment.updated_at
-    if ours is None or theirs is None or holding.renames or not _is_settled(holding):
+    if ours is None or theirs is None or holding.renames or not is_settled(holding):
         return None
     return theirs if theirs > ours + PROMPTLY else None

@@ -163,7 +163,7 @@ def _open(
 
     def is_met(said: ApprovedChange) -> bool:
         return any(
-            (covered.get(said.address) is one or _is_carried_out(then, now.receipts.get(said.address)))
+            (covered.get(said.address) is one or _is_carried_out(then, one, now.receipts.get(said.address)))
             and (then.definition == said.definition or one.made_at >= approved.made_at)
             if _moves(then)
             else one.made_at > approved.made_at
@@ -174,11 +174,13 @@ def _open(
     return tuple(said.address for said in approved.changes if _moves(said) and not is_met(said))
 
 
-def _is_carried_out(said: ApprovedChange, receipt: Receipt | None) -> bool:
-    """As far as receipts tell."""
+def _is_carried_out(said: ApprovedChange, approved: Approved, receipt: Receipt | None) -> bool:
+    """As far as receipts tell: of a refill only that members were sent since."""
     if said.kind == ChangeKind.FORGET:
         return receipt is None or receipt.forgotten_at is not None
     if receipt is None or receipt.forgotten_at is not None:
+        return False
+    if said.kind == ChangeKind.REFILL and not _not_before(receipt.current.settled_at, approved.made_at):
         return False
     return receipt.definition == said.definition and receipt.current.transfer is None
 
@@ -249,7 +251,7 @@ def _is_done(said: ApprovedChange, change: Change, approved: Approved, now: Now)
     source the very people say it.
     """
     use, receipt = now.use(approved.digest), now.receipts.get(said.address)
-    if receipt is None or isinstance(change, Forget) or not _is_carried_out(said, receipt):
+    if receipt is None or isinstance(change, Forget) or not _is_carried_out(said, approved, receipt):
         return False
     if use is None and is_pinned(change):
         return False
@@ -325,7 +327,7 @@ def _strays(change: Change, said: ApprovedChange, approved: Approved, now: Now) 
     """In what a change differs from the approved one."""
     kind, started = kind_of(change), now.use(approved.digest) is not None
     receipt = now.receipts.get(said.address)
-    if kind != said.kind and not (started and _remains(change, receipt)):
+    if kind != said.kind and not (started and _remains(change, said, receipt)):
         yield f"{said.kind} was approved, and now it is {kind}"
         return
     if isinstance(change, Forget):
@@ -346,10 +348,12 @@ def _strays(change: Change, said: ApprovedChange, approved: Approved, now: Now) 
         )
 
 
-def _remains(change: Change, receipt: Receipt | None) -> bool:
+def _remains(change: Change, said: ApprovedChange, receipt: Receipt | None) -> bool:
     """What an interrupted run with the same approval has left to do."""
     if not isinstance(change, Update) or receipt is None:
         return False
+    if said.kind == ChangeKind.REFILL:
+        return receipt.current.transfer is not None
     return receipt.definition != change.spec.definition or receipt.current.settled_at is None
 
 

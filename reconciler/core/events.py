@@ -61,6 +61,7 @@ class PlanMade:
     adopt: int
     update: int
     replace: int
+    refill: int
     forget: int
     unchanged: int
     blocked: int
@@ -207,6 +208,7 @@ def plan_made(plan: Plan, approvals: tuple[str, ...] = ()) -> PlanMade:
         adopt=kinds[ChangeKind.ADOPT],
         update=kinds[ChangeKind.UPDATE],
         replace=kinds[ChangeKind.REPLACE],
+        refill=kinds[ChangeKind.REFILL],
         forget=kinds[ChangeKind.FORGET],
         unchanged=len(plan.unchanged),
         blocked=len({one.address for one in plan.blocked}),

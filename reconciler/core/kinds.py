@@ -10,5 +10,6 @@ class ChangeKind(StrEnum):
     ADOPT = "adopt"
     UPDATE = "update"
     REPLACE = "replace"
+    REFILL = "refill"
     FORGET = "forget"
     UNCHANGED = "unchanged"

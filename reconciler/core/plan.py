@@ -8,11 +8,12 @@ from typing import Literal, assert_never
 
 from reconciler.core.errors import Finding
 from reconciler.core.kinds import ChangeKind
+from reconciler.core.losses import MemberCounts
 from reconciler.core.members import Delta, SnapshotRef, Target
 from reconciler.core.model import Address, SegmentKey, SegmentSpec
 from reconciler.core.ports import Head
 from reconciler.core.receipt import Receipt
-from reconciler.core.remote import RateLimit, Segment
+from reconciler.core.remote import RateLimit, Segment, Statistics
 
 Slot = Literal["current", "successor"]
 
@@ -47,13 +48,17 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """The world as it was read once, for the planner. `segments` is keyed by account id."""
+    """The world as it was read once, for the planner. `segments` is keyed by account id.
+
+    `statistics` is keyed by segment id and holds those that are compared with what was acknowledged.
+    """
 
     head: Head | None
     receipts: Mapping[Address, Receipt]
     segments: Mapping[str, tuple[Segment, ...]]
     targets: Mapping[Address, Target]
     comparisons: Mapping[Address, Comparison]
+    statistics: Mapping[str, Statistics]
     rates: Mapping[str, RateLimit]
     now: datetime
 
@@ -197,6 +202,17 @@ class Replace:
 
 
 @dataclass(frozen=True, slots=True)
+class Refill:
+    """Criteo counts fewer identifiers than it acknowledged: all members are sent to the segment again."""
+
+    spec: SegmentSpec
+    attributes: tuple[AttributeChange, ...]
+    members: MemberChange
+    steps: Steps
+    counts: MemberCounts
+
+
+@dataclass(frozen=True, slots=True)
 class Forget:
     """The audience left the manifests: the segment stays at Criteo and is no longer managed.
 
@@ -209,7 +225,7 @@ class Forget:
     reason: str
 
 
-Sending = Create | Adopt | Update | Replace
+Sending = Create | Adopt | Update | Replace | Refill
 Change = Sending | Forget
 
 
@@ -304,6 +320,8 @@ def kind_of(change: Change) -> ChangeKind:
             return ChangeKind.UPDATE
         case Replace():
             return ChangeKind.REPLACE
+        case Refill():
+            return ChangeKind.REFILL
         case Forget():
             return ChangeKind.FORGET
         case _:

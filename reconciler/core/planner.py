@@ -19,6 +19,7 @@ from reconciler.core.plan import (
     Forget,
     Observed,
     Plan,
+    Refill,
     Replace,
     Sending,
     Slot,
@@ -119,6 +120,7 @@ def _decide(
             comparison=observed.comparisons.get(spec.address),
             segments=segments,
             found={slot: found[spec.address, slot] for slot in slots if (spec.address, slot) in found},
+            statistics=observed.statistics,
             claimed=tuple(claimed),
             pending=pending,
             readable=frozenset(observed.segments),
@@ -194,7 +196,7 @@ def _stopped_feeds(unchanged: Iterable[SegmentSpec], observed: Observed) -> Iter
 
 def _question(change: Sending, observed: Observed) -> Question:
     receipt = observed.receipts.get(change.spec.address)
-    fresh = isinstance(change, Create | Replace)
+    fresh = isinstance(change, Create | Replace | Refill)
     settled = receipt.current.settled if receipt and not holds_nobody(receipt.current) else None
     return Question(change.spec, change.members, settled, fresh, observed.now)
 

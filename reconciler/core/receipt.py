@@ -280,7 +280,8 @@ def acknowledge(
     """A batch was taken; written down together with the next dispatch, or alone at a stop."""
     moving = _moving(holding)
     doubt = moving.flight if moving.flight and moving.flight.end > batch.end else None
-    change = answer.invalid if batch.operation == "add" else -answer.invalid
+    # Of a segment of which nobody is sure, only people in doubt are removed: they were never counted.
+    change = answer.invalid if batch.operation == "add" else -answer.invalid if holding.base else 0
     done = replace(
         holding,
         transfer=replace(moving, acked=batch.end, flight=doubt),

@@ -37,6 +37,7 @@ _WHY_NOT = {
     ChangeKind.ADOPT: "it is to be managed again",
     ChangeKind.UPDATE: "its definition is not the one that was applied",
     ChangeKind.REPLACE: "it is to be replaced",
+    ChangeKind.REFILL: "Criteo lost members of it, and all are to be sent again",
     ChangeKind.FORGET: "it is to be forgotten",
 }
 

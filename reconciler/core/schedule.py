@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from math import ceil
 
+from reconciler.core.computations import next_computation
 from reconciler.core.members import Delta
 from reconciler.core.plan import Change, Cost, CreateSegment, Forget, PatchSegment, Steps
 from reconciler.core.remote import RateLimit
@@ -12,21 +13,11 @@ from reconciler.core.remote import RateLimit
 BULK_ITEMS = 50
 """Items per bulk call. Criteo states no limit for segments; 50 is what it states elsewhere."""
 
-COMPUTATIONS_APART = timedelta(hours=12)
-"""Criteo computes at 00:00 and 12:00 UTC (Criteo, "Audience Segment Endpoints")."""
-
 TO_CAMPAIGNS = timedelta(hours=5)
 """From a computation to live campaigns (Criteo, "Audience Segment Endpoints")."""
 
 ASSUMED_RATE = RateLimit(limit=10, remaining=10)
 """Before any answer: the lower documented limit, of the authorization-code grant."""
-
-
-def next_computation(moment: datetime) -> datetime:
-    """Criteo computes audiences at 00:00 and 12:00 UTC (same page)."""
-    midnight = moment.replace(hour=0, minute=0, second=0, microsecond=0)
-    later = (midnight + timedelta(hours=hours) for hours in (12, 24))
-    return next(time for time in later if time > moment)
 
 
 def member_calls(delta: Delta, batch_size: int) -> int:

@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 
 from reconciler.core.attributes import attribute_changes
 from reconciler.core.errors import Finding
+from reconciler.core.losses import loss
 from reconciler.core.marks import Tag, marked
 from reconciler.core.members import EMPTY, Delta, SnapshotRef, Target
 from reconciler.core.model import SegmentKey, SegmentSpec
@@ -25,6 +26,7 @@ from reconciler.core.plan import (
     PatchSegment,
     PreludeStep,
     PromoteSuccessor,
+    Refill,
     Replace,
     Sending,
     SendMembers,
@@ -42,7 +44,7 @@ from reconciler.core.receipt import (
     recovered,
     waits_until,
 )
-from reconciler.core.remote import Segment, name_key
+from reconciler.core.remote import Segment, Statistics, name_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,7 @@ class Sight:
     comparison: Comparison | None
     segments: Mapping[str, Segment]
     found: Mapping[Slot, Segment]
+    statistics: Mapping[str, Statistics]
     claimed: tuple[str, ...]
     pending: frozenset[tuple[str, str]]
     readable: frozenset[str]
@@ -217,6 +220,8 @@ def _keep(
     if receipt.current.intent:
         reason = f"segment {segment.id} was created by an earlier run whose answer was lost"
         return Create(sight.spec, members, steps, reason)
+    if lost := loss(current, sight.statistics.get(segment.id), sight.now):
+        return Refill(sight.spec, attributes, replace(members, before=lost.counted), steps, lost)
     return Update(sight.spec, attributes, members, steps, _why(current, steps, attributes, recorded))
 
 

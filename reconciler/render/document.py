@@ -15,6 +15,7 @@ from reconciler.core.plan import (
     Create,
     Forget,
     Plan,
+    Refill,
     Replace,
     Unchanged,
     Undecided,
@@ -290,7 +291,7 @@ def heading(subject: Subject, environment: Environment, head: Head | None, now: 
 def _targets(plan: Plan) -> Iterator[Target]:
     for one in (*plan.changes, *plan.unchanged, *plan.held):
         match one:
-            case Create() | Adopt() | Update() | Replace():
+            case Create() | Adopt() | Update() | Replace() | Refill():
                 yield one.members.target
             case Unchanged():
                 yield one.target

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from reconciler.core.drift import Drift, Uncounted
 from reconciler.core.guards import vanished
+from reconciler.core.losses import is_lost
 from reconciler.core.model import Address
 from reconciler.core.rejections import Rejection
 from reconciler.render.document import Document, Header, Section, Totals
@@ -33,7 +34,7 @@ class Looked:
 
 def drift_document(header: Header, drifts: tuple[Drift, ...], looked: Looked, figures: Figures) -> Document:
     lost = _lost(drifts, looked)
-    rows = tuple(_row(drift, figures, lost=lost) for drift in drifts)
+    rows = tuple(_row(drift, header.environment, figures, lost=lost) for drift in drifts)
     differing = len({drift.address for drift in drifts})
     sections = (Section(Kind.DRIFT, rows),) if rows else ()
     totals = Totals(tuple((one.kind, len(one.rows)) for one in sections), looked.at - differing, "", "")
@@ -85,7 +86,7 @@ _GOES_ON = {
 }
 
 
-def _row(drift: Drift, figures: Figures, *, lost: bool) -> Row:
+def _row(drift: Drift, environment: str, figures: Figures, *, lost: bool) -> Row:
     return Row(
         kind=Kind.DRIFT,
         address=name(str(drift.address)),
@@ -94,12 +95,12 @@ def _row(drift: Drift, figures: Figures, *, lost: bool) -> Row:
         seat="",
         members=Members(),
         attributes=tuple(attribute(one) for one in drift.attributes),
-        lines=tuple(_lines(drift, figures, lost=lost)),
+        lines=tuple(_lines(drift, environment, figures, lost=lost)),
         place="",
     )
 
 
-def _lines(drift: Drift, figures: Figures, *, lost: bool) -> Iterator[Line]:
+def _lines(drift: Drift, environment: str, figures: Figures, *, lost: bool) -> Iterator[Line]:
     if drift.gone:
         yield Line(Tone.WARNING, f"segment {name(drift.gone)} is gone at Criteo; audiences built on it break")
         yield Line(Tone.REMEDY, _LOST if lost else _GOES_ON[drift.wanted])
@@ -110,9 +111,16 @@ def _lines(drift: Drift, figures: Figures, *, lost: bool) -> Iterator[Line]:
         yield Line(Tone.REASON, "somebody changed this at Criteo")
         yield Line(Tone.REMEDY, "an apply changes it back; a refresh leaves it")
     if drift.counts:
-        ours, theirs = map(figures.count, drift.counts)
+        ours, theirs = figures.count(drift.counts.acknowledged), figures.count(drift.counts.counted)
         yield Line(Tone.WARNING, f"Criteo took {ours} identifiers from us and counts {theirs}")
-        yield Line(Tone.REMEDY, "ask who else sends to this segment; Criteo never lists its members")
+        yield Line(Tone.REMEDY, _of_counts(drift, environment))
     if drift.touched_at:
         yield Line(Tone.REASON, f"somebody else changed it at {stamp(drift.touched_at)}, after we did")
         yield Line(Tone.REMEDY, "look at it in Criteo; this is told until something is sent to it again")
+
+
+def _of_counts(drift: Drift, environment: str) -> str:
+    """A refill needs a segment that is in the manifests: else nothing is sent to it any more."""
+    if drift.counts and is_lost(drift.counts) and drift.wanted:
+        return f"`reconciler plan {environment} --statistics --only {drift.address}` plans to refill it"
+    return "ask who else sends to this segment; Criteo never lists its members"

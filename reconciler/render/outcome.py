@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from operator import attrgetter
 from typing import Literal
 
+from reconciler.core.computations import next_computation
 from reconciler.core.events import (
     BatchTaken,
     ChangeEnded,
@@ -18,7 +19,7 @@ from reconciler.core.events import (
 )
 from reconciler.core.model import Address
 from reconciler.core.quantities import duration
-from reconciler.core.schedule import TO_CAMPAIGNS, next_computation
+from reconciler.core.schedule import TO_CAMPAIGNS
 from reconciler.render.figures import Figures, counted, near
 from reconciler.render.text import name, sentence
 

@@ -22,6 +22,7 @@ from reconciler.core.plan import (
     MemberChange,
     PatchSegment,
     PromoteSuccessor,
+    Refill,
     Replace,
     Sending,
     Steps,
@@ -42,6 +43,7 @@ class Kind(StrEnum):
     BLOCKED = "blocked"
     FORGET = "forget"
     REPLACE = "replace"
+    REFILL = "refill"
     DRIFT = "drift"
     CREATE = "create"
     ADOPT = "adopt"
@@ -59,6 +61,7 @@ _SYMBOLS = {
     Kind.ADOPT: "←",
     Kind.UPDATE: "~",
     Kind.REPLACE: "±",
+    Kind.REFILL: "↺",
     Kind.FORGET: "−",
     Kind.DRIFT: "≠",
     Kind.BLOCKED: "!",
@@ -139,7 +142,7 @@ class Row:
 
 
 _TITLED = frozenset({Kind.CREATE, Kind.ADOPT, Kind.REPLACE})
-_RISKY = frozenset({Kind.REPLACE, Kind.FORGET, Kind.DRIFT, Kind.BLOCKED})
+_RISKY = frozenset({Kind.REPLACE, Kind.REFILL, Kind.FORGET, Kind.DRIFT, Kind.BLOCKED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +182,9 @@ def row_of(change: Change, voice: Voice) -> Row:
             reason = [Line(Tone.REASON, sentence(change.reason))]
             lines = (*reason, *_prelude(change), *_succession(change))
             return _sending(Kind.REPLACE, change, _parts(change.attributes), lines, voice)
+        case Refill():
+            said = (*_lost(change, voice.figures), *_undoing(change.attributes), *_prelude(change))
+            return _sending(Kind.REFILL, change, _texts(change.attributes), said, voice)
         case Forget():
             return _forget(change, voice)
         case _:
@@ -337,6 +343,12 @@ def _succession(change: Replace) -> Iterator[Line]:
                 pass
             case _:
                 assert_never(step)
+
+
+def _lost(change: Refill, figures: Figures) -> Iterator[Line]:
+    counts = change.counts
+    told = f"{figures.count(counts.counted)} of the {figures.count(counts.acknowledged)} identifiers"
+    yield Line(Tone.WARNING, f"Criteo counts {told} that it acknowledged: all members are sent again")
 
 
 _BUILT_ON_IT = "and audiences built on it keep using it: point them to the new one"

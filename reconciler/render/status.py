@@ -1,18 +1,20 @@
 """Every address by what was sent: members, state, what Criteo computed from it and when it is live."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from rich.console import Console
 from rich.text import Text
 
+from reconciler.core.computations import next_computation
+from reconciler.core.losses import loss
 from reconciler.core.model import Address
 from reconciler.core.quantities import percent, percent_set
 from reconciler.core.receipt import Holding, Receipt
 from reconciler.core.rejections import rejection
 from reconciler.core.remote import Statistics
-from reconciler.core.schedule import TO_CAMPAIGNS, next_computation
+from reconciler.core.schedule import TO_CAMPAIGNS
 from reconciler.render.columns import GAP, left, right, widths
 from reconciler.render.figures import EXACT, Figures, counted, near, stamp
 from reconciler.render.terminal import show, wrapped
@@ -29,7 +31,10 @@ _NOT_ASKED = (
 
 @dataclass(frozen=True, slots=True)
 class StatusRow:
-    """One address. `members` is what was settled last; `matches` is "" where nobody asked."""
+    """One address. `members` is what was settled last; `matches` is "" where nobody asked.
+
+    `lost`: of which Criteo counts far fewer than it acknowledged.
+    """
 
     address: str
     members: str
@@ -38,6 +43,7 @@ class StatusRow:
     settled_at: str
     live: str
     matches: str
+    lost: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +77,9 @@ def status(
             rows.append(StatusRow(name(str(address)), "0", "", "never applied", "", "", ""))
         else:
             found = statistics.get(receipt.current.segment_id) if statistics else None
-            rows.append(_row(receipt, found, limits.get(address), now, figures))
+            row = _row(receipt, found, limits.get(address), now, figures)
+            gone = _lost(environment, receipt, found, now, figures) if address in limits else ""
+            rows.append(replace(row, lost=gone))
     basis = _NOT_ASKED.format(environment=name(environment)) if known and statistics is None else ""
     return Status(name(environment), tuple(rows), figures.precision if rows else "", basis)
 
@@ -93,7 +101,7 @@ def status_lines(one: Status, out: Console) -> Iterator[Text]:
             else:
                 yield Text(first)
                 yield from wrapped(row.state, "", 4, out, hang=2)
-            for line in (row.live, row.matches, row.rejected):
+            for line in (row.live, row.matches, row.lost, row.rejected):
                 if line:
                     yield from wrapped(line, "dim", 4, out, hang=2)
     yield Text()
@@ -111,6 +119,17 @@ def _rejected(holding: Holding, limit: float | None, figures: Figures) -> str:
             f"Criteo as invalid, where {percent_set(beyond.limit)} is the limit (maxInvalid)"
         )
     return f"{figures.count(holding.rejected)} rejected by Criteo" if holding.rejected else ""
+
+
+def _lost(
+    environment: str, receipt: Receipt, found: Statistics | None, now: datetime, figures: Figures
+) -> str:
+    counts = loss(receipt.current, found, now)
+    if counts is None:
+        return ""
+    told = f"{figures.count(counts.counted)} of the {figures.count(counts.acknowledged)} identifiers"
+    way = f"`reconciler plan {name(environment)} --statistics --only {receipt.address}`"
+    return f"Criteo counts {told} that it acknowledged: {way} plans to refill it"
 
 
 def _row(

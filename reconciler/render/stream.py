@@ -113,7 +113,7 @@ def _of_run(event: RunStarted | PlanMade | RunEnded) -> Fields:
             }
         case PlanMade():
             state = {"lineage": name(event.lineage), "serial": event.serial} if event.lineage else None
-            kinds = ("create", "adopt", "update", "replace", "forget", "unchanged", "blocked")
+            kinds = ("create", "adopt", "update", "replace", "refill", "forget", "unchanged", "blocked")
             return {
                 "type": "plan_made",
                 "state": state,

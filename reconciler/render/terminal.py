@@ -24,6 +24,7 @@ _STYLES = {
     Kind.ADOPT: "green",
     Kind.UPDATE: "yellow",
     Kind.REPLACE: "magenta",
+    Kind.REFILL: "magenta",
     Kind.FORGET: "cyan",
     Kind.DRIFT: "yellow",
     Kind.BLOCKED: "bold red",

@@ -11,6 +11,7 @@ from golden.plan_cases import GOLD, HIGH, LAPSED, NOW
 from reconciler.core.drift import Drift, Uncounted
 from reconciler.core.errors import ConfigurationError, Finding, RemoteError, StaleError
 from reconciler.core.events import BatchTaken, ChangeEnded, Event, Outcome, plan_made
+from reconciler.core.losses import MemberCounts
 from reconciler.core.members import Delta
 from reconciler.core.plan import AttributeChange, Change, Plan, Sending
 from reconciler.core.ports import Head
@@ -67,7 +68,7 @@ def _drift(figures: Figures) -> Document:
     drifts = (
         Drift(HIGH.address, HIGH.name, (renamed,), touched_at=NOW - timedelta(hours=3)),
         Drift(GOLD.address, GOLD.name, gone="88121"),
-        Drift(LAPSED.address, LAPSED.name, counts=(427_335, 12)),
+        Drift(LAPSED.address, LAPSED.name, counts=MemberCounts(427_335, 12)),
     )
     return drift_document(
         header, drifts, Looked(8, ((Uncounted.RECENT, 1),), NOW.replace(hour=12, minute=0)), figures

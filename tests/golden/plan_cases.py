@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from reconciler.core.errors import Finding
 from reconciler.core.guards import Question, lenient, refusals, stale
+from reconciler.core.losses import MemberCounts
 from reconciler.core.members import EMPTY, NO_DELTA, Delta, Drop, SnapshotRef, Target
 from reconciler.core.model import (
     Address,
@@ -37,6 +38,7 @@ from reconciler.core.plan import (
     PatchSegment,
     Plan,
     PromoteSuccessor,
+    Refill,
     Replace,
     Sending,
     SendMembers,
@@ -148,7 +150,7 @@ def forgotten(one: SegmentSpec, count: int) -> Forget:
 
 
 def _question(one: Sending) -> Question:
-    return Question(one.spec, one.members, one.members.before or None, isinstance(one, Create), NOW)
+    return Question(one.spec, one.members, one.members.before or None, isinstance(one, Create | Refill), NOW)
 
 
 def _against(held: Held) -> Iterator[Blocked]:
@@ -156,7 +158,7 @@ def _against(held: Held) -> Iterator[Blocked]:
     match held:
         case Unchanged():
             found = stale(held.spec, held.target, NOW)
-        case Create() | Adopt() | Update() | Replace():
+        case Create() | Adopt() | Update() | Replace() | Refill():
             found = refusals(_question(held))
         case _:
             found = ()
@@ -177,7 +179,9 @@ def plan(
     basis = Basis(environment.name, date(2026, 11, 24), NOW, "7f3a2b1c9d" if serial else "", serial)
     same = tuple(Unchanged(spec(f"same-{number}", "Same"), target(5_000)) for number in range(unchanged))
     price = cost(changes, environment.api.batch_size, rates, NOW)
-    sent = [one for one in (*changes, *guarded) if isinstance(one, Create | Adopt | Update | Replace)]
+    sent = [
+        one for one in (*changes, *guarded) if isinstance(one, Create | Adopt | Update | Replace | Refill)
+    ]
     allowed = {one.spec.address: lenient(_question(one), environment.guards) for one in sent}
     return Plan(
         basis=basis,
@@ -327,6 +331,19 @@ CASES: dict[str, tuple[Plan, Environment]] = {
             create(GOLD, 165, "segment 88122 is gone at Criteo; audiences built on it break"),
             unchanged=2,
             problems=(LOST,),
+        ),
+        ENVIRONMENT,
+    ),
+    "refill": (
+        plan(
+            Refill(
+                LAPSED,
+                (),
+                members(50, 170, Delta(0, 170, 0)),
+                Steps((), sending(members(50, 170, Delta(0, 170, 0)))),
+                MemberCounts(170, 50),
+            ),
+            unchanged=7,
         ),
         ENVIRONMENT,
     ),

@@ -135,7 +135,7 @@ class Rebuilds(Histories):
             super()._sends_what_is_needed(change)
 
     def _holds_who_is_wanted(self, segment: FakeSegment, address: Address) -> None:
-        wanted = self._accepted(self.world.members(address)) - segment.wiped
+        wanted = self._accepted(self.world.members(address))
         assert wanted <= segment.members <= wanted | self._strays(segment)
         receipt = self.world.store.saved_receipts[address]
         assert receipt.current.unknown_before or segment.id not in self.strays, "strays are not told of"

@@ -30,9 +30,6 @@ class RealHistories(Histories):
     def access_is_lost(self, account: str) -> None:
         """The emulator answers 403 then: another test's."""
 
-    def clear_by_hand(self, number: int) -> None:
-        """The emulator tells nobody what was wiped."""
-
     def describe_by_hand(self, number: int, claim: str) -> None:
         """The emulator lets nobody but clients describe."""
 

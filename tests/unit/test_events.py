@@ -50,6 +50,7 @@ def test_a_plan_comes_to_addresses_by_kind_and_members_that_move() -> None:
         adopt=1,
         update=1,
         replace=1,
+        refill=0,
         forget=1,
         unchanged=4,
         blocked=1,

@@ -174,3 +174,15 @@ def test_a_share_of_rejected_identifiers_beyond_the_limit_is_reported(
     holding = replace(SETTLED, base=SnapshotRef("ab", 170), rejected=rejected)
     [one] = status("production", [A], [Receipt(A, holding)], None, limits, NOW, EXACT).rows
     assert one.rejected == said
+
+
+def test_a_segment_that_lost_members_names_the_plan_that_refills_it() -> None:
+    holding = replace(SETTLED, base=SnapshotRef("ab", 170), settled_at=NOW - timedelta(days=1), rejected=0)
+    told = {SETTLED.segment_id: Statistics(0, 0, None)}
+    [one] = status("production", [A], [Receipt(A, holding)], told, {A: 0.1}, NOW, EXACT).rows
+    assert one.lost == (
+        "Criteo counts 0 of the 170 identifiers that it acknowledged: "
+        "`reconciler plan production --statistics --only offsite-email/a` plans to refill it"
+    )
+    [unmanaged] = status("production", [A], [Receipt(A, holding)], told, {}, NOW, EXACT).rows
+    assert unmanaged.lost == ""

@@ -3,7 +3,20 @@
 from dataclasses import replace
 
 import pytest
-from approvals import CREATED, FORGOTTEN, LAPSED, MOVED, PINNED, applied, approved, held, now, receipt, why
+from approvals import (
+    CREATED,
+    FORGOTTEN,
+    LAPSED,
+    MOVED,
+    PINNED,
+    REFILLED,
+    applied,
+    approved,
+    held,
+    now,
+    receipt,
+    why,
+)
 from golden import plan_cases as cases
 
 from reconciler.core.envelope import Judgement, judge
@@ -30,6 +43,7 @@ BEYOND: tuple[tuple[Change, str], ...] = (
     (ADOPTED, "it is to be managed again"),
     (FORGOTTEN, "it is to be forgotten"),
     (cases.replacement(cases.LAPSED, 3), "it is to be replaced"),
+    (REFILLED, "Criteo lost members of it"),
 )
 
 

@@ -10,6 +10,7 @@ from approvals import (
     LAPSED,
     MOVED,
     PINNED,
+    REFILLED,
     applied,
     approved,
     held,
@@ -197,6 +198,14 @@ def test_a_replacement_counts_what_its_new_segment_has_taken() -> None:
     assert not judge(cases.plan(half), held(approved(cases.plan(change))), at).findings
 
 
+def test_what_an_interrupted_refill_has_left_to_send_is_covered() -> None:
+    begun = applied(transfer=HALF, settled_at=cases.NOW - timedelta(days=2))
+    left = cases.update(cases.LAPSED, cases.members(0, 10_000, Delta(0, 4_000, 0), done=6_000))
+    approval = held(approved(cases.plan(REFILLED)))
+    assert judge(cases.plan(left), approval, now(BEGAN, receipts=begun)).covered
+    assert not judge(cases.plan(left), approval, now(receipts=begun)).covered
+
+
 # ---- What a started approval has done, it covers no more
 
 
@@ -264,6 +273,16 @@ def finished(plan: Plan, at: Now, *approvals: Approved) -> tuple[str, ...]:
     judgement = judge(plan, held(*approvals), at)
     assert not judgement.findings
     return judgement.finished
+
+
+def test_a_refill_is_done_once_members_were_sent_since_it_was_approved() -> None:
+    approval = approved(cases.plan(REFILLED))
+    before = now(receipts=applied(settled_at=cases.NOW - timedelta(days=2)))
+    after = now(receipts=applied(settled_at=cases.NOW))
+    assert why(judge(cases.plan(), held(approval), before)) == [
+        "it approves what the manifests here don't ask for: offsite-email/lapsed-90d"
+    ]
+    assert finished(cases.plan(), after, approval) == ("sha256:a",)
 
 
 def test_an_approval_is_finished_once_receipts_or_this_run_tell_so() -> None:

@@ -1,0 +1,51 @@
+"""An emptied segment: drift finds it, a plan offers the refill, and an approval lets it go out."""
+
+import json
+from pathlib import Path
+
+import pytest
+from command_line import Project
+
+pytestmark = pytest.mark.promise("converges")
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    made = Project.make(tmp_path)
+    made.people(*range(170))
+    made.run("apply", "sandbox", "--yes")
+    with made.emulator() as emulator:
+        for segment in emulator.segments():
+            if "(email)" in segment.name:
+                emulator.clear_by_hand(segment.id)
+    made.run("emulator", "advance", "sandbox", "1d")
+    return made
+
+
+def words(text: str) -> str:
+    return " ".join(text.split())
+
+
+def test_from_drift_to_a_full_segment(project: Project) -> None:
+    way_out = "reconciler plan sandbox --statistics --only email/buyers"
+    found = words(project.run("drift", "sandbox", code=2).said)
+    assert "Criteo took 170 identifiers from us and counts 0" in found
+    assert way_out in found
+    assert way_out in words(project.run("status", "sandbox", "--refresh").said)
+    assert "No changes" in project.run("plan", "sandbox").said
+
+    planned = project.run(*way_out.split()[1:], "--out", "plan.json").said
+    assert "refill" in planned
+    assert "+170" in planned
+    assert "1 to refill" in planned
+    digest = json.loads((project.root / "plan.json").read_text())["digest"]
+
+    refused = words(project.run("apply", "sandbox", "--yes", "--refresh", "--statistics", code=6).said)
+    assert "Criteo lost members of it" in refused
+    assert project.members("email") == frozenset()
+
+    project.run("apply", "sandbox", "--yes", "--approved", "plan.json", "--approved-digest", digest)
+    assert len(project.members("email")) == 170
+    project.run("emulator", "advance", "sandbox", "1d")
+    assert "No changes" in project.run("plan", "sandbox", "--statistics").said
+    project.run("drift", "sandbox")
