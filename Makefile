@@ -51,13 +51,8 @@ test: $(READY) $(SDKS_READY)  ## all tests; docs/reliability.md must say what th
 reliability: $(READY) $(SDKS_READY)  ## all tests, and docs/reliability.md written anew from them
 	$(BIN)/python -m pytest -n 2 --dist worksteal --reliability=write
 
-torture: $(READY)  ## long runs: histories, kills of real processes, two runs that contend for one state
-	TORTURE=1 HISTORIES=30000 $(BIN)/python -m pytest -q tests/property/test_converges_after_crashes.py
-	TORTURE=1 REAL_HISTORIES=500 $(BIN)/python -m pytest -q tests/property/test_converges_on_the_real_thing.py
-	KILLS=200 MEMBERS=200000 $(BIN)/python -m pytest -q -s tests/e2e/test_killed_processes_lose_nothing.py
-	LEASES=5000 $(BIN)/python -m pytest -q tests/property/test_the_lease_holds.py
-	BUCKET_HISTORIES=5000 $(BIN)/python -m pytest -q tests/property/test_converges_over_a_bucket.py
-	CONTEND=600 $(BIN)/python -m pytest -q -s tests/e2e/test_two_runs_contend.py
+torture: $(READY)  ## long runs, about an hour; what they print is kept in docs/torture.md (RUN=contention: one of them)
+	$(BIN)/python benchmarks/torture.py $(RUN)
 
 coverage: $(READY)  ## 100 % of the core's branches
 	HISTORIES=300 REBUILDS=100 $(BIN)/coverage run -m pytest -q $(CORE_TESTS)
