@@ -12,11 +12,14 @@ import yaml
 from command_line import REPOSITORY as TREE
 from command_line import surroundings
 from expressions import evaluated, resolved, shown
+from fakes import sts
 from fakes.gh import REPOSITORY, TOKEN, Forge
 from team import GIT, Team, program
 
 SHELL = ("bash", "--noprofile", "--norc", "-eo", "pipefail")
 INSTALLS = "./.github/actions/reconciler"
+ASSUMES = "aws-actions/configure-aws-credentials"
+"""Changes the job's identity for keys of a role, and leaves them in the job's environment."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +130,7 @@ class _Job:
     contexts: dict[str, Any]
     ended: dict[str, Step] = field(default_factory=dict)
     known: dict[str, Any] = field(default_factory=dict)
+    exported: dict[str, str] = field(default_factory=dict)
 
     def run(self) -> Ended:
         for number, step in enumerate(self.described["steps"]):
@@ -165,6 +169,11 @@ class _Job:
             for file in given["path"].split():
                 if (self.checkout / file).exists():
                     shutil.copy(self.checkout / file, folder)
+        elif action == ASSUMES:
+            assert self.described["permissions"]["id-token"] == "write"
+            role, region = (resolved(given[name], contexts) for name in ("role-to-assume", "aws-region"))
+            assert role == sts.ROLE
+            self.exported |= {**sts.ISSUED, "AWS_REGION": region}
         else:
             assert action in {"actions/checkout", INSTALLS}, action
 
@@ -194,7 +203,7 @@ class _Job:
         done = subprocess.run(
             [*SHELL, str(file)],
             cwd=self.checkout,
-            env=surroundings(**given) | given | dict(environ),
+            env=surroundings(**given) | given | self.exported | dict(environ),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

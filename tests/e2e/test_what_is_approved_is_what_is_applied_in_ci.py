@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 from command_line import surroundings
+from fakes import sts
 from fakes.documented import Interface, read
 from fakes.gh import BOT, REPOSITORY, Forge
 from runner import SHELL, Ended, Runner
@@ -101,8 +102,9 @@ def exports(story: Story, monkeypatch: pytest.MonkeyPatch) -> Iterator[Exports]:
     with Exports.of(story.team) as exports:
         environ = dict(exports.served.environ)
         story.variables["AWS_REGION"] = environ.pop("AWS_REGION")
+        story.variables["AWS_ROLE_ARN"] = sts.ROLE
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-            story.runner.settings["secrets"][name] = environ.pop(name)
+            del environ[name]
         for name, value in environ.items():  # where the store is, as on a runner of one's own
             monkeypatch.setenv(name, value)
         yield exports

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 from command_line import REPOSITORY, surroundings
-from fakes import loopback
+from fakes import loopback, sts
 from fakes.documented import Interface
 from fakes.gitlab import TOKEN, Forge, application
 from team import Exports, Team
@@ -42,14 +42,17 @@ class Pipelines:
         self.ran += 1
         folder = self.root / f"job-{self.ran}"
         self.team.checkout(folder, commit)
-        described = yaml.safe_load((folder / JOBS).read_text())[job]
+        jobs = yaml.safe_load((folder / JOBS).read_text())
+        described, shared = jobs[job], jobs[".reconciler"]
         self.forge.jobs[str(self.ran)] = {
             "name": f"{job}: [production]",
             "ref": "refs/merge-requests/1/head" if job == "plan" else "main",
             "commit": {"id": commit, "parent_ids": []},
         }
         given = self._variables(commit) | variables
-        done = self._shell(described["script"], folder, given)
+        given |= dict.fromkeys(shared["id_tokens"] if "extends" in described else (), sts.IDENTITY)
+        before = [line for line in shared["before_script"] if "pip install" not in line]
+        done = self._shell([*before, *described["script"]], folder, given)
         status = "failed" if done.returncode else "success"
         after = self._shell(described.get("after_script", []), folder, given | {"CI_JOB_STATUS": status})
         assert after.returncode == 0, after.stdout
@@ -108,10 +111,15 @@ def pipelines(tmp_path: Path) -> Iterator[Pipelines]:
 
 @pytest.fixture
 def exports(pipelines: Pipelines, monkeypatch: pytest.MonkeyPatch) -> Iterator[Exports]:
-    with Exports.of(pipelines.team) as exports:
-        for name, value in exports.served.environ.items():
-            monkeypatch.setenv(name, value)
+    """Reached by a role for which a job changes its identity: no job is given keys."""
+    asked: list[str] = []
+    with Exports.of(pipelines.team) as exports, sts.serving(asked) as token_service:
+        environ = {**exports.served.environ, **token_service, "AWS_ROLE_ARN": sts.ROLE}
+        for name, value in environ.items():
+            if name not in sts.ISSUED:
+                monkeypatch.setenv(name, value)
         yield exports
+    assert set(asked) == {sts.ROLE}
 
 
 def test_a_change_is_planned_reviewed_merged_applied_and_refreshed(pipelines: Pipelines):

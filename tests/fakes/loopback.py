@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from ssl import SSLContext
 from typing import Any
 
 from werkzeug.serving import WSGIRequestHandler, make_server
@@ -16,13 +17,13 @@ class Silent(WSGIRequestHandler):
 
 
 @contextmanager
-def serving(app: Callable[..., Any]) -> Iterator[str]:
+def serving(app: Callable[..., Any], tls: SSLContext | None = None) -> Iterator[str]:
     """Its base URL."""
-    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=Silent)
+    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=Silent, ssl_context=tls)
     thread = threading.Thread(target=server.serve_forever, args=(POLL,))
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield f"{'https' if tls else 'http'}://127.0.0.1:{server.server_port}"
     finally:
         server.shutdown()
         thread.join()

@@ -32,13 +32,14 @@ SHIPPED = {
 }
 """Files of this repository that are the same as those of a new one."""
 WORKFLOWS = sorted(name for name in SHIPPED if "/workflows/" in name)
-PINNED = re.compile(r"uses: (\./\S+|actions/[a-z-]+@[0-9a-f]{40}  # v\d+\.\d+\.\d+)")
+PINNED = re.compile(r"uses: (\./\S+|(?:actions|aws-actions)/[a-z-]+@[0-9a-f]{40}  # v\d+\.\d+\.\d+)")
 MOST = {
     "contents": "read",
     "actions": "read",
     "issues": "write",
     "pull-requests": "write",
     "statuses": "write",
+    "id-token": "write",
 }
 
 
@@ -109,12 +110,25 @@ def test_a_job_may_do_what_it_needs_and_no_more(name: str) -> None:
     assert "pull_request_target" not in str(workflow)
     for job in workflow["jobs"].values():
         assert job["permissions"].items() <= MOST.items() | {("statuses", "read"), ("pull-requests", "read")}
+        assert ("id-token" in job["permissions"]) is ("environment" in job)
         for step in job["steps"]:
             if step.get("uses", "").startswith("actions/checkout"):
                 assert step["with"]["persist-credentials"] is False
             if "secrets." in str(step):
                 assert "environment" in job
                 assert "exec reconciler " in step["run"]
+
+
+def test_no_job_is_given_keys_of_a_cloud(root: Path) -> None:
+    """A role takes their place: keys last until somebody thinks of them."""
+    files = [
+        *root.glob(".github/workflows/*.yml"),
+        *root.glob(".gitlab/**/*.yml"),
+        *root.glob("gitlab/*.yml"),
+    ]
+    assert files
+    assert [one.name for one in files if "AWS_ACCESS_KEY" in one.read_text()] == []
+    assert [one.name for one in files if "AWS_ROLE_ARN" not in one.read_text()] == []
 
 
 @pytest.mark.parametrize("name", ["action.yml", *WORKFLOWS])
