@@ -204,7 +204,7 @@ def needs_approval(plan: Plan) -> tuple[Finding, ...]:
 
 def _approved(change: Change, lineage: str, receipts: Mapping[Address, Receipt]) -> ApprovedChange:
     if isinstance(change, Forget):
-        return ApprovedChange(change.address, ChangeKind.FORGET, _end(change), 0, 0, shown(change.count))
+        return ApprovedChange(change.address, ChangeKind.FORGET, _end(change), 0, 0, shown(change.count or 0))
     target = change.members.target.members
     adds, removes = _whole(change, receipts.get(change.spec.address))
     return ApprovedChange(

@@ -52,7 +52,7 @@ class Question:
     @property
     def size(self) -> int:
         """What a change is measured against; 0 before the first completed transfer: all is new then."""
-        return max(self.settled, self.members.before) if self.settled else 0
+        return max(self.settled, self.members.before or 0) if self.settled else 0
 
 
 @dataclass(frozen=True, slots=True)

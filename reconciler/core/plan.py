@@ -95,6 +95,7 @@ class PatchSegment:
     name: str | None = None
     description: str | None = None
     turn: Turn = Turn.RENAME
+    not_before: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,9 +150,9 @@ class AttributeChange:
 
 @dataclass(frozen=True, slots=True)
 class MemberChange:
-    """How the members of one segment change; `before` is what it surely holds now."""
+    """How the members of one segment change; `before` is what it surely holds now, None for unknown."""
 
-    before: int
+    before: int | None
     target: Target
     delta: Delta
     done: int = 0
@@ -216,11 +217,12 @@ class Refill:
 class Forget:
     """The audience left the manifests: the segment stays at Criteo and is no longer managed.
 
-    `drop`: nothing of it is left at Criteo, so nothing needs to be remembered.
+    `count` is what it surely holds, None for unknown. `drop`: nothing of it is left at Criteo, so nothing
+    needs to be remembered.
     """
 
     address: Address
-    count: int
+    count: int | None
     drop: bool
     reason: str
 
@@ -258,13 +260,17 @@ class Blocked:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What applying takes: calls by credential, the time that pacing allows, and when it shows."""
+    """What applying takes: calls by credential, the time that pacing and waits allow, and when it shows.
+
+    `waits_until`: some of it may not be sent before, since unconfirmed requests may still take effect.
+    """
 
     calls: Mapping[str, int]
     rates: Mapping[str, RateLimit]
     duration: timedelta
     computed_at: datetime
     live_at: datetime
+    waits_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

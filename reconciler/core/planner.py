@@ -184,7 +184,7 @@ def _forgets(
         if gone:
             reason = f"it left the manifests, and segment {receipt.current.segment_id} is gone at Criteo"
         drop = gone and receipt.successor is None and not receipt.retired
-        yield Forget(address, receipt.current.base.count, drop, reason)
+        yield Forget(address, receipt.current.size, drop, reason)
 
 
 def _stopped_feeds(unchanged: Iterable[SegmentSpec], observed: Observed) -> Iterator[Blocked]:

@@ -95,6 +95,12 @@ class Holding:
     former_lineage: str = ""
 
     @property
+    def size(self) -> int | None:
+        """How many are surely held; None where the state was lost and nothing was completed since."""
+        known = self.unknown_before is None or self.settled is not None
+        return self.base.count if known else None
+
+    @property
     def touched_at(self) -> datetime | None:
         """When we changed it last, as far as an answer tells."""
         return max((time for time in (self.settled_at, self.patched_at) if time), default=None)

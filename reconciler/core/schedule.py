@@ -26,12 +26,31 @@ def member_calls(delta: Delta, batch_size: int) -> int:
 
 
 def cost(changes: Iterable[Change], batch_size: int, rates: Mapping[str, RateLimit], now: datetime) -> Cost:
-    """Calls and time for a plan; credentials are paced apart, so the slowest decides."""
+    """Calls and time for a plan; credentials are paced apart, so the slowest decides.
+
+    What has to wait for unconfirmed requests does so while the rest is sent.
+    """
+    changes = tuple(changes)
     calls = _calls(changes, batch_size)
-    seconds = (_seconds(count, rates.get(credential, ASSUMED_RATE)) for credential, count in calls.items())
-    duration = timedelta(seconds=max(seconds, default=0.0))
+    duration, until = _paced(calls, rates), max(filter(None, map(_not_before, changes)), default=None)
+    if until is not None:
+        waiting = _calls([one for one in changes if _not_before(one)], batch_size)
+        duration = max(duration, until - now + _paced(waiting, rates))
     computed_at = next_computation(now + duration)
-    return Cost(calls, rates, duration, computed_at, computed_at + TO_CAMPAIGNS)
+    return Cost(calls, rates, duration, computed_at, computed_at + TO_CAMPAIGNS, until)
+
+
+def _not_before(change: Change) -> datetime | None:
+    """Until when the last of its steps has to wait."""
+    if isinstance(change, Forget):
+        return None
+    patches = (step.not_before for step in change.steps.prelude if isinstance(step, PatchSegment))
+    return max(filter(None, (change.members.not_before, *patches)), default=None)
+
+
+def _paced(calls: Mapping[str, int], rates: Mapping[str, RateLimit]) -> timedelta:
+    seconds = (_seconds(count, rates.get(credential, ASSUMED_RATE)) for credential, count in calls.items())
+    return timedelta(seconds=max(seconds, default=0.0))
 
 
 def _seconds(calls: int, rate: RateLimit) -> float:

@@ -251,7 +251,7 @@ def _replace(
         intent = successor.intent if successor else None
         name = intent.name if intent else successor_name(spec.name)
         step = CreateSegment("successor", spec.key, name, spec.description)
-        members, steps = _filling(sight, current.base.count), _filled(sight, "successor", (*prelude, step))
+        members, steps = _filling(sight, current.size), _filled(sight, "successor", (*prelude, step))
     attributes = tuple(
         AttributeChange(name, before, after)
         for name, before, after in _key_parts(current.key, spec.key)
@@ -292,8 +292,8 @@ def _patches(
 ) -> tuple[PatchSegment, ...]:
     """What is not as it should be, and what an unanswered call could still undo."""
     spec, account_id = sight.spec, current.key.account_id
-    if may_undo(current, spec.name, sight.description, sight.now, sight.quiet):
-        return (PatchSegment("current", account_id, spec.name, spec.description),)
+    if until := may_undo(current, spec.name, sight.description, sight.now, sight.quiet):
+        return (PatchSegment("current", account_id, spec.name, spec.description, not_before=until),)
     if not attributes:
         return ()
     changed = {one.name for one in attributes}
@@ -323,10 +323,11 @@ def _moving(
 ) -> MemberChange:
     done = holding.transfer.acked if comparison.resumes and holding.transfer else 0
     not_before = transfer.not_before if transfer else None
-    return MemberChange(comparison.base.count, target, comparison.delta, done, not_before)
+    before = None if holding.size is None else comparison.base.count
+    return MemberChange(before, target, comparison.delta, done, not_before)
 
 
-def _filling(sight: Sight, before: int) -> MemberChange:
+def _filling(sight: Sight, before: int | None) -> MemberChange:
     return MemberChange(before, sight.target, _all(sight.target.members))
 
 

@@ -339,6 +339,9 @@ def _cost(plan: Plan, totals: Totals) -> Iterator[str]:
         yield _why_nothing(plan, totals)
         return
     yield f"Cost: {_calls(plan)}"
+    if until := plan.cost.waits_until:
+        ends = near(until, plan.basis.made_at)
+        yield f"That includes a wait until {ends}: an unconfirmed request may still take effect."
     if totals.adds or totals.removes:
         computed, today = plan.cost.computed_at, plan.basis.made_at.date()
         day = "" if computed.date() == today else f" of {computed:%Y-%m-%d}"

@@ -6,6 +6,7 @@ from datetime import datetime
 from reconciler.core.quantities import STEP, Shown, percent, share_of, shown, told_share
 
 MINUS = "−"
+UNKNOWN = "?"
 _TINY = 0.0005
 """A change by less would read as none."""
 
@@ -23,7 +24,10 @@ class Figures:
             return ""
         return f"Counts are rounded to {self.step}; exact ones are shown at a terminal."
 
-    def count(self, number: int) -> str:
+    def count(self, number: int | None) -> str:
+        """ "?" where nobody knows."""
+        if number is None:
+            return UNKNOWN
         told = self.number(number)
         return told if isinstance(told, str) else f"{told:,}"
 
@@ -39,8 +43,10 @@ class Figures:
         """As "−2,911"; nothing for zero."""
         return f"{MINUS}{self.count(number)}" if number else ""
 
-    def move(self, before: int, after: int, adds: int = 0, out: int = 0) -> str:
+    def move(self, before: int | None, after: int, adds: int = 0, out: int = 0) -> str:
         """As "412,006 → 427,335 (+3.7%)"; one count where they read the same."""
+        if before is None:
+            return f"{UNKNOWN} → {self.count(after)}"
         if self.count(before) == self.count(after):
             return self.count(after)
         text = f"{self.count(before)} → {self.count(after)}"

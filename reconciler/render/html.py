@@ -104,10 +104,11 @@ class Scale:
     @classmethod
     def of(cls, rows: Iterable[Row]) -> "Scale":
         sizes = [row.members.sizes for row in rows if row.members.sizes]
-        return cls(max((_length(count) for one in sizes for count in (one.before, one.after)), default=0))
+        counts = (count for one in sizes for count in (one.before, one.after) if count is not None)
+        return cls(max(map(_length, counts), default=0))
 
     def before(self, sizes: Sizes) -> Bar:
-        return self._bar(sizes.before, sizes.removes)
+        return Bar("0", "0") if sizes.before is None else self._bar(sizes.before, sizes.removes)
 
     def after(self, sizes: Sizes) -> Bar:
         return self._bar(sizes.after, sizes.adds)

@@ -97,9 +97,9 @@ class Attribute:
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """Counts to reckon with, as far as they may be shown: a number, or "<10"."""
+    """Counts to reckon with, as far as they may be shown: a number, or "<10". None: nobody knows."""
 
-    before: Shown
+    before: Shown | None
     after: Shown
     adds: Shown
     removes: Shown
@@ -262,10 +262,9 @@ def _members(kind: Kind, members: MemberChange, figures: Figures) -> Members:
     else:
         move = figures.move(members.before if delta.total else after, after, delta.adds, delta.out)
         size = move if "→" in move else f"{move} members"
-    shown = (members.before, after, delta.adds, delta.out)
-    return Members(
-        figures.plus(delta.adds), figures.minus(delta.out), size, Sizes(*map(figures.number, shown))
-    )
+    before = None if members.before is None else figures.number(members.before)
+    sizes = Sizes(before, *map(figures.number, (after, delta.adds, delta.out)))
+    return Members(figures.plus(delta.adds), figures.minus(delta.out), size, sizes)
 
 
 def _transfer(members: MemberChange, voice: Voice) -> Iterator[Line]:

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.text import Text
 
 from reconciler.core.ports import Head, Kept
-from reconciler.core.receipt import Receipt
+from reconciler.core.receipt import Holding, Receipt
 from reconciler.render.columns import GAP, left, right, widths
 from reconciler.render.figures import Figures, counted, stamp
 from reconciler.render.terminal import show, wrapped
@@ -72,7 +72,7 @@ def _state_lines(
         yield Text("  none yet: the first apply begins it")
         return
     yield Text(f"  lineage {head.lineage}, serial {head.serial}")
-    rows = [(name(str(one.address)), figures.count(one.current.settled or 0), one) for one in receipts]
+    rows = [(name(str(one.address)), figures.count(settled(one.current)), one) for one in receipts]
     addresses, members = widths([row[:2] for row in rows]) if rows else (0, 0)
     for address, count, receipt in rows:
         first = GAP.join((f"  {left(address, addresses)}", right(count, members)))
@@ -81,6 +81,11 @@ def _state_lines(
     yield Text(f"{counted(len(receipts), 'address', 'addresses')}.", "bold")
     if receipts and figures.precision:
         yield from wrapped(figures.precision, "dim", 0, out)
+
+
+def settled(holding: Holding) -> int | None:
+    """The size at the last completed transfer; None where the state was lost and there was none since."""
+    return None if holding.size is None else holding.settled or 0
 
 
 def _said(receipt: Receipt, figures: Figures) -> Iterator[str]:

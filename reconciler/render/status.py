@@ -17,6 +17,7 @@ from reconciler.core.remote import Statistics
 from reconciler.core.schedule import TO_CAMPAIGNS
 from reconciler.render.columns import GAP, left, right, widths
 from reconciler.render.figures import EXACT, Figures, counted, near, stamp
+from reconciler.render.states import settled
 from reconciler.render.terminal import show, wrapped
 from reconciler.render.text import name
 
@@ -138,7 +139,7 @@ def _row(
     current = receipt.current
     return StatusRow(
         address=name(str(receipt.address)),
-        members=figures.count(current.settled or 0),
+        members=figures.count(settled(current)),
         rejected=_rejected(current, limit, figures),
         state=_state(receipt, figures),
         settled_at=stamp(current.settled_at) if current.settled_at else "",
@@ -162,6 +163,8 @@ def _filling(holding: Holding, figures: Figures) -> str:
     if moving := holding.transfer:
         done, total = figures.count(moving.acked), figures.count(moving.size.total)
         return f"transfer in progress, {done} of {total} identifiers done"
+    if holding.size is None and holding.unknown_before:
+        return f"known again since {stamp(holding.unknown_before)}; who is in it is not known"
     if holding.settled_at:
         return f"acknowledged by Criteo, last sent {stamp(holding.settled_at)}"
     return "created, not filled yet"

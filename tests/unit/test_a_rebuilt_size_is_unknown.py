@@ -1,0 +1,120 @@
+"""After a rebuild nobody knows who is in a segment: sizes read `?`, and the estimate holds the wait."""
+
+import io
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from fakes.state import MemoryStore
+from rich.console import Console
+from world import CREDENTIAL, EVERYTHING, Wish, World
+
+from reconciler.core.model import Address, Form, IdentifierType
+from reconciler.core.plan import Forget
+from reconciler.rebuilding import known_again, look
+from reconciler.render.document import plan_document
+from reconciler.render.explain import explanation, explanation_lines
+from reconciler.render.figures import EXACT, ROUNDED
+from reconciler.render.html import html
+from reconciler.render.saved import decoded, encoded
+from reconciler.render.states import print_state
+from reconciler.render.status import status
+
+pytestmark = pytest.mark.promise("state")
+
+ADDRESS = Address("offsite", "buyers")
+
+
+@pytest.fixture
+def world() -> World:
+    made = World(wishes={ADDRESS: Wish("Buyers")}, people={"buyers": frozenset("abcd")})
+    made.run()
+    made.store = MemoryStore(invent=lambda size: b"n" * size)
+    with made.store.lock("rebuild") as state:
+        seen = look(made.desired(), EVERYTHING, (), {}, {CREDENTIAL: made.criteo.reader}, ())
+        known_again(seen.found(), state, made.clock.now(), made.quiet)
+    return made
+
+
+def documented(world: World):
+    return plan_document(world.plan(), world.desired().environment, EXACT)
+
+
+def told(world: World):
+    receipts = world.store.reader().receipts()
+    [row] = status("test", [ADDRESS], receipts, None, {}, world.clock.now(), EXACT).rows
+    return row
+
+
+def test_a_plan_shows_an_unknown_size_as_that(world):
+    [row] = documented(world).rows
+    assert row.members.size == "? → 4"
+    assert row.members.sizes.before is None
+    assert row.members.sizes.after == 4
+
+
+def test_a_plan_with_an_unknown_size_is_laid_out_and_comes_back(world):
+    document = documented(world)
+    assert "? → 4" in html(document)
+    saved = encoded(document, None, "0.1.0")
+    assert decoded(saved).document == document
+
+
+def test_explain_and_status_show_it_too(world):
+    [spec], document = world.desired().segments, documented(world)
+    [change] = world.plan().changes
+    one = explanation(spec, change.members.target, document, world.clock.now(), EXACT)
+    said = "\n".join(line.plain for line in explanation_lines(one, Console(width=120)))
+    assert "? → 4" in said
+    row = told(world)
+    assert row.members == "?"
+    assert "who is in it is not known" in row.state
+    out = Console(file=io.StringIO(), width=120)
+    print_state("test", world.store.reader().head(), world.store.reader().receipts(), ROUNDED, out)
+    assert "?" in out.file.getvalue()
+
+
+def test_once_it_was_applied_the_confirmed_size_is_shown(world):
+    world.run()
+    row = told(world)
+    assert row.members == "4"
+
+
+def test_the_size_of_what_is_replaced_is_unknown_as_well(world):
+    world.wishes[ADDRESS] = replace(world.wishes[ADDRESS], kind=(IdentifierType.CUSTOMER_ID, Form.PLAIN))
+    [change] = world.plan().changes
+    assert change.members.before is None
+
+
+def test_what_is_forgotten_with_an_unknown_size_says_so(world):
+    world.wishes.clear()
+    [change] = world.plan().changes
+    assert isinstance(change, Forget)
+    assert change.count is None
+    [row] = documented(world).rows
+    assert row.members.size == "? stay"
+
+
+def test_the_wait_for_unconfirmed_requests_is_part_of_the_estimate_and_names_its_end(world):
+    planned = world.plan()
+    until = world.clock.now() + world.quiet
+    assert planned.cost.waits_until == until
+    assert planned.cost.duration >= world.quiet
+    lines = documented(world).cost
+    assert any("about 10 minutes" in line for line in lines)
+    assert any(f"a wait until {until:%H:%M} UTC" in line for line in lines)
+    world.clock.advance(world.quiet.total_seconds())
+    assert world.plan().cost.waits_until is None
+
+
+def test_a_description_that_may_be_undone_waits_as_well():
+    world = World(wishes={ADDRESS: Wish("Buyers")}, people={"buyers": frozenset("ab")})
+    world.run()
+    world.wishes[ADDRESS] = Wish("Gold")
+    world.criteo.fault = lambda operation: "late" if operation == "update" else None
+    world.run()
+    world.criteo.fault = lambda _operation: None
+    world.wishes[ADDRESS] = Wish("Silver")
+    planned = world.plan()
+    assert planned.cost.waits_until is not None
+    assert planned.cost.duration > timedelta(minutes=5)
