@@ -248,6 +248,20 @@ def a_segment_of_another_address_is_not_adopted(kind: type[Histories]) -> None:
     ends_well(history)
 
 
+def a_retired_segment_of_the_same_address_is_not_adopted(kind: type[Histories]) -> None:
+    """It has our tag and our key, and somebody calls it what its successor was to be called."""
+    history = begun(kind, run=True)
+    history.run_in_peace([OTHER_RETAILER, source("p1")])
+    [retired] = history._receipts()[0].retired
+    back = ("rekey", 0, EMAIL, "1001", "7")
+    history.run_in_trouble([back], [("create", 0, "lost-before")], [])
+    title = history.world.wishes[ONE].title
+    history.world.criteo.rename(retired.holding.segment_id, f"{title.strip()} (new)")
+    history.time_passes(700)
+    history.run_in_peace([])
+    ends_well(history)
+
+
 def a_segment_may_be_the_work_of_an_earlier_request(kind: type[Histories]) -> None:
     """The earlier one lands while the last waits for its turn; the last lands once the name is free again."""
     history = begun(kind, run=False)
@@ -312,4 +326,5 @@ EXAMPLES: tuple[History, ...] = (
     the_tag_of_another_state_on_our_segment_blocks_it,
     an_older_segment_under_our_name_is_not_adopted,
     a_segment_of_another_address_is_not_adopted,
+    a_retired_segment_of_the_same_address_is_not_adopted,
 )

@@ -137,7 +137,7 @@ SHAPE = [
         "one line of text",
     ),
     (AUDIENCE, "title: Lapsed buyers", "title: ‸" + "x" * 257, "257 characters, the limit is 256", "shorter"),
-    (AUDIENCE, "Nothing in 90 days", "‸" + "x" * 477, "477 characters, the limit is 476", "shorter"),
+    (AUDIENCE, "Nothing in 90 days", "‸" + "x" * 472, "472 characters, the limit is 471", "shorter"),
     (
         AUDIENCE,
         "[offsite-email, onsite-customer]",
