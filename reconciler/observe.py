@@ -47,7 +47,7 @@ def observe(
     `check` is called once segments are listed, before sources are read, and may refuse to go on.
     `counted`: the addresses of which Criteo's count of members is asked for, where it can be compared with
     what was acknowledged. That costs one call each.
-    Errors: whatever the edges raise; all findings about sources at once (ConfigurationError).
+    Errors: whatever the edges raise. A source that can't be used leaves its addresses without a target.
     """
     now = clock.now()
     receipts = {receipt.address: receipt for receipt in state.receipts}
@@ -67,7 +67,7 @@ def observe(
     }
     asked = [one for at, (slot, one) in held.items() if at in counted and slot == "current"]
     statistics = counts([one for one in asked if is_computed(one, now)], accounts, progress)
-    targets = _targets(specs, engine, now.date(), progress)
+    targets, unread = _targets(specs, engine, now.date(), progress)
     progress("comparing members")
     return Observed(
         head=state.head,
@@ -79,10 +79,12 @@ def observe(
             if loss(one, statistics.get(one.segment_id), now)
             else _compare(engine, one, targets[at])
             for at, (_, one) in held.items()
+            if at in targets
         },
         statistics=statistics,
         rates=_rates(readers),
         now=now,
+        unread=unread,
     )
 
 
@@ -160,23 +162,23 @@ def _confirmed(
 
 def _targets(
     specs: Sequence[SegmentSpec], engine: MemberEngine, today: date, progress: Progress
-) -> dict[Address, Target]:
+) -> tuple[dict[Address, Target], dict[Address, tuple[Finding, ...]]]:
+    """Targets, and what is wrong with the sources of those that have none."""
     audiences: dict[str, list[SegmentSpec]] = defaultdict(list)
     for spec in specs:
         audiences[spec.audience.name].append(spec)
-    findings: list[Finding] = []
+    unread: dict[Address, tuple[Finding, ...]] = {}
     targets: dict[Address, Target] = {}
     for number, (name, wanted) in enumerate(audiences.items(), 1):
         progress(f"reading sources of {name} ({number} of {len(audiences)})")
         try:
             built = _build(wanted[0].audience, wanted, engine, today)
         except ConfigurationError as error:
-            findings += error.findings or [Finding(name, error.problem, error.remedy)]
+            findings = error.findings or (Finding(name, error.problem, error.remedy),)
+            unread |= dict.fromkeys((spec.address for spec in wanted), findings)
         else:
             targets |= {spec.address: built[spec.key.identifier_type, spec.key.form] for spec in wanted}
-    if findings:
-        raise ConfigurationError("sources can't be read", findings=findings)
-    return targets
+    return targets, unread
 
 
 def _build(

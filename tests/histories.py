@@ -510,7 +510,7 @@ class Histories(RuleBasedStateMachine):
     def _planned(self, plan: Plan) -> None:
         """A run sends again only what was in doubt: one batch for each crash or lost answer."""
         self._unspoken(plan)
-        for change in plan.changes if not plan.refusals else ():
+        for change in plan.changes if not plan.problems else ():
             if not isinstance(change, Forget) and change.steps.transfer:
                 self._sends_what_is_needed(change)
 
@@ -603,13 +603,12 @@ class Histories(RuleBasedStateMachine):
     def _clean_run(self, counted: Container[Address] = ()) -> None:
         """One clean run. A refusal must name its way out, and that way must lead out."""
         for attempt in range(5):
-            try:
-                report = self.world.run(EVERYTHING, counted)
-            except RefusedError as error:
-                for finding in error.findings:
-                    self._follow(finding, attempt)
-            else:
-                assert not report.errors
+            plan = self.world.plan()
+            for finding in (*plan.problems, *(one.finding for one in plan.blocked)):
+                self._follow(finding, attempt)
+            if not plan.problems:
+                assert not self.world.run(EVERYTHING, counted).errors
+            if not (plan.problems or plan.blocked):
                 return
         raise AssertionError("the ways out lead nowhere")
 

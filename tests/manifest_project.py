@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from reconciler.core.errors import ConfigurationError, Finding
-from reconciler.manifests import load
+from reconciler.manifests import load, load_anywhere
 
 FILES = {
     "environment.yaml": """\
@@ -95,8 +95,10 @@ class Project:
         return self.write(name, text.replace(old, new, 1))
 
     def findings(self) -> tuple[Finding, ...]:
+        """What stops `plan` and `apply`, or else `validate`."""
         try:
             load(self.root, "sandbox")
+            load_anywhere(self.root, "sandbox")
         except ConfigurationError as error:
             return error.findings
         return ()

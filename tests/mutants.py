@@ -23,7 +23,7 @@ from reconciler.core import envelope, planner, receipt, refresh, standing
 from reconciler.core.approval import largest
 from reconciler.core.errors import OutcomeUnknownError, RejectedError
 from reconciler.core.marks import tag_of
-from reconciler.core.plan import PromoteSuccessor, Update
+from reconciler.core.plan import PromoteSuccessor, Update, address_of
 from reconciler.core.receipt import Holding, Receipt
 
 Make = Callable[[Any], Any]
@@ -445,7 +445,18 @@ MUTANTS = (
     Mutant(
         CREATES,
         "a foreign name is refused",
-        ((planner, "settle_names", lambda _: lambda all_, _r: (all_, ())),),
+        (
+            (
+                planner,
+                "settle_names",
+                lambda _: (
+                    lambda all_, _r, stopped: (
+                        tuple(one for one in all_ if address_of(one) not in stopped),
+                        (),
+                    )
+                ),
+            ),
+        ),
     ),
     Mutant(GONE, "confirmed by id", ((observe, "_confirmed", lambda _: lambda _a, _r, listed: listed),)),
     Mutant(GONE, "lost access is guarded against", ((planner, "_lost_access", gives(())),)),

@@ -51,11 +51,11 @@ def apply(plan: Plan, receipts: Mapping[Address, Receipt], tools: Tools, run_job
     """Carries out a plan. A plan without changes writes nothing.
 
     Failures of Criteo end their own address only; a request to stop and a failing state end the run,
-    after all that was earned is written down. RefusedError before the first write when anything stands
-    against it.
+    after all that was earned is written down. Blocked addresses are left as they are.
+    RefusedError before the first write when something stands against the whole plan.
     """
-    if refusals := plan.refusals:
-        raise RefusedError("the plan can't be applied; nothing was sent", findings=refusals)
+    if plan.problems:
+        raise RefusedError("the plan can't be applied; nothing was sent", findings=plan.problems)
     ledger, stopped = Ledger(tools, plan.basis.environment, receipts), None
     if plan.changes:
         try:

@@ -8,6 +8,7 @@ import click
 
 from reconciler.commands.options import started_in
 from reconciler.core.errors import ConfigurationError, Finding
+from reconciler.core.kinds import Cause
 from reconciler.core.model import SegmentSpec
 from reconciler.core.plan import Blocked
 from reconciler.failures import known
@@ -31,14 +32,16 @@ def annotate_error(error: Exception, context: click.Context) -> None:
 
 
 def at_their_manifests(blocked: Iterable[Blocked], segments: Iterable[SegmentSpec]) -> tuple[Finding, ...]:
-    """What stands against a plan, where the address is written."""
+    """What blocks addresses, where it is written: each once, though several addresses share a source."""
     places = {spec.address: str(spec.place) for spec in segments}
-    return tuple(
-        replace(
-            one.finding, where=places.get(one.address, ""), problem=f"{one.address}: {one.finding.problem}"
-        )
-        for one in blocked
-    )
+    return tuple(dict.fromkeys(_placed(one, places.get(one.address, "")) for one in blocked))
+
+
+def _placed(blocked: Blocked, place: str) -> Finding:
+    finding = blocked.finding
+    if blocked.cause is Cause.SOURCE:
+        return finding
+    return replace(finding, where=place, problem=f"{blocked.address}: {finding.problem}")
 
 
 def drifted(document: Document, segments: Iterable[SegmentSpec]) -> tuple[Finding, ...]:

@@ -68,9 +68,9 @@ def command(stop: object, /, environment: str, yes: bool, events: str | None, **
     """Plan, show the plan, and carry it out.
 
     Holds the environment's lock from the first look to the last write. What an interrupted run has
-    sent is not sent again: run the same command, and it goes on where it stopped. A plan that a guard
-    stands against is refused before the first write (exit 5), and so is one that goes beyond what
-    --approved or --refresh allow (exit 6).
+    sent is not sent again: run the same command, and it goes on where it stopped. Blocked addresses are
+    named and left as they are, and the others are applied (exit 8; exit 5 if all are blocked). A plan that
+    goes beyond what --approved or --refresh allow is refused before the first write (exit 6).
     """
     settings, asked = settings_of(flags), stop_event(stop)
     check_can_ask(yes, "to apply the plan as it is shown")
@@ -90,7 +90,7 @@ def command(stop: object, /, environment: str, yes: bool, events: str | None, **
                     counted = None if flags["statistics"] else refills(terms)
                     planned = make_plan(space, state, flags["only"], run.told, counted)
                 job = Work(space, state, shown, run, page, asked)
-                if planned.plan.refusals:
+                if planned.plan.refused:
                     _show(job, planned)
                     return RefusedError.exit_code
                 return _apply(job, planned, terms, yes=yes, whole=not flags["only"])
@@ -128,7 +128,7 @@ def _apply(work: Work, planned: Planned, terms: Terms, *, yes: bool, whole: bool
         code = _carry_out(work, may.planned)
     if code == 0:
         marks.complete(may.finished)
-    return code
+    return code or (PartlyAppliedError.exit_code if may.planned.plan.blocked else 0)
 
 
 def _show(

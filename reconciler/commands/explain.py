@@ -44,6 +44,8 @@ def command(stop: object, /, environment: str, address: str, **flags: Any) -> No
                 f"{wanted} is not in the manifests any more, so there are no rows to explain",
                 remedy=f"`reconciler plan {environment}` says what becomes of it",
             )
+        if wrong := planned.observed.unread.get(spec.address):
+            raise ConfigurationError(f"{wanted}: its sources can't be read", findings=wrong)
         document = planned.document(space, shown.figures)
         target = planned.observed.targets[spec.address]
         print_explanation(explanation(spec, target, document, planned.observed.now, shown.figures), shown.out)

@@ -32,7 +32,7 @@ def command(stop: object, /, environment: str, detailed_exitcode: bool, **flags:
     cache and the files that --out, --markdown and --html name: these on every path, also when it fails.
     With --statistics it also asks Criteo to count the members of each segment, and plans to refill
     those that lost members: one call per segment.
-    A plan that a guard stands against is shown, with the way out, and exits 5.
+    A blocked address is shown with its fix; the others are planned without it (exit 5 if all are blocked).
     """
     from reconciler.commands.planning import make_plan, screen
     from reconciler.render.document import Subject
@@ -50,11 +50,11 @@ def command(stop: object, /, environment: str, detailed_exitcode: bool, **flags:
             counted = None if flags["statistics"] else ()
             planned = make_plan(space, space.store.reader(), flags["only"], shown.progress, counted)
         page.document, page.approved = planned.document(space, ROUNDED), planned.approvable(space)
-        page.code = RefusedError.exit_code if planned.plan.refusals else 0
+        page.code = RefusedError.exit_code if planned.plan.refused else 0
         if not flags["as_json"]:
             print_plan(planned.document(space, shown.figures), shown.out)
         blocked = at_their_manifests(planned.plan.blocked, space.desired.segments)
         annotate((*planned.plan.problems, *blocked), settings.directory)
-    if planned.plan.refusals:
+    if planned.plan.refused:
         return RefusedError.exit_code
     return CHANGES if detailed_exitcode and planned.plan.changes else 0

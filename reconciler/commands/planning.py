@@ -50,9 +50,9 @@ class Planned:
         return without_state(document, environment) if space.reviewed else document
 
     def approvable(self, space: Workspace) -> Approved | None:
-        """What applying it would be held to; None where a guard stands against it."""
+        """What applying it would be held to; None where nothing of it can be applied."""
         environment, basis = space.desired.environment, self.plan.basis
-        if self.plan.refusals:
+        if self.plan.refused:
             return None
         return Approved(
             digest="",

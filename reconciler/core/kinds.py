@@ -1,4 +1,4 @@
-"""What may happen to an address."""
+"""What may happen to an address, and what may block it."""
 
 from enum import StrEnum
 
@@ -13,3 +13,20 @@ class ChangeKind(StrEnum):
     REFILL = "refill"
     FORGET = "forget"
     UNCHANGED = "unchanged"
+
+
+class Cause(StrEnum):
+    """Why an address is blocked: the others are planned and applied without it."""
+
+    SOURCE = "source"
+    """Its source, or an exclusion list, can't be read or used."""
+
+    GUARD = "guard"
+    SEGMENT = "segment"
+    """Its segment at Criteo is not fit, or a request for it is unconfirmed."""
+
+    NAME = "name"
+    """The name it wants is taken by a segment that is not its own."""
+
+    DEPENDENCY = "dependency"
+    """It depends on an address that is blocked."""

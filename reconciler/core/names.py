@@ -1,12 +1,13 @@
 """Names at Criteo: who holds which, who must let go first, and what a retired segment is called."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Literal
 
 from reconciler.core.errors import Finding
+from reconciler.core.kinds import Cause
 from reconciler.core.marks import tag
 from reconciler.core.model import Address
 from reconciler.core.ownership import taken_beside, taken_name
@@ -123,16 +124,35 @@ class Registry:
 
 
 def settle_names(
-    changes: Iterable[Change], registry: Registry
+    changes: Iterable[Change], registry: Registry, stopped: Container[Address] = frozenset()
 ) -> tuple[tuple[Change, ...], tuple[Blocked, ...]]:
     """Makes sure that every name is free when it is taken.
 
     A segment that holds a name another one takes in this plan lets go of it first, under a temporary
     name: so chains and circles of renames need no order. A name held by a segment that is not ours,
-    or that this plan doesn't rename, blocks the change that wants it.
+    or that this plan doesn't rename, blocks the change that wants it. Changes of `stopped` addresses
+    rename nothing, nor do those blocked here: what depends on one is blocked too.
     """
     changes = tuple(changes)
     registry = registry.adopting(changes)
+    givers = {claim.holder for change in changes for claim in _claims(change, registry) if claim.holder}
+    contested, found = _conflicts(changes, registry, givers)
+    blocked = dict(found)
+    standing = tuple(
+        one for one in changes if address_of(one) not in stopped and address_of(one) not in found
+    )
+    while len(standing) < len(changes):
+        changes = standing
+        contested, found = _conflicts(changes, registry, givers)
+        blocked |= found
+        standing = tuple(one for one in changes if address_of(one) not in found)
+    return tuple(_releasing(one, contested, registry) for one in standing), tuple(blocked.values())
+
+
+def _conflicts(
+    changes: Sequence[Change], registry: Registry, givers: Container[str]
+) -> tuple[set[str], dict[Address, Blocked]]:
+    """Segments that must let go of their names first, and changes whose names will not be free."""
     claims = tuple(claim for change in changes for claim in _claims(change, registry))
     renamed = {claim.holder for claim in claims if claim.holder}
     contested: set[str] = set()
@@ -140,20 +160,24 @@ def settle_names(
     wanted: dict[tuple[str, str], Address] = {}
     for claim in claims:
         if waits := _reserved(claim, registry):
-            blocked.setdefault(claim.address, Blocked(claim.address, waits))
+            blocked.setdefault(claim.address, Blocked(claim.address, waits, Cause.NAME))
             continue
         other = wanted.setdefault((claim.account_id, name_key(claim.name)), claim.address)
         if other != claim.address:
-            blocked.setdefault(claim.address, Blocked(claim.address, _wanted_twice(claim, other)))
+            twice = Blocked(claim.address, _wanted_twice(claim, other), Cause.NAME)
+            blocked.setdefault(claim.address, twice)
         held = registry.held.get((claim.account_id, name_key(claim.name)))
         if held is None or held.id == claim.holder or registry.frees(claim, held):
             continue
         if held.id in renamed:
             contested.add(held.id)
+        elif held.id in givers:
+            waits = _not_let_go(claim, registry.owner[held.id][0])
+            blocked.setdefault(claim.address, Blocked(claim.address, waits, Cause.DEPENDENCY))
         else:
-            blocked.setdefault(claim.address, Blocked(claim.address, _taken(claim, held, registry)))
-    standing = (change for change in changes if address_of(change) not in blocked)
-    return tuple(_releasing(change, contested, registry) for change in standing), tuple(blocked.values())
+            taken = Blocked(claim.address, _taken(claim, held, registry), Cause.NAME)
+            blocked.setdefault(claim.address, taken)
+    return contested, blocked
 
 
 def _claims(change: Change, registry: Registry) -> Iterator[Claim]:
@@ -191,6 +215,14 @@ def _reserved(claim: Claim, registry: Registry) -> Finding | None:
         return None
     problem = f"the name “{claim.name}” may still be taken by an unanswered request for {waiting[0]}"
     return Finding(str(claim.address), problem, f"plan again after {waiting[1]:%H:%M:%S} UTC")
+
+
+def _not_let_go(claim: Claim, owner: Address) -> Finding:
+    return Finding(
+        str(claim.address),
+        f"it takes the name “{claim.name}” from {owner}, which is blocked",
+        f"see what blocks {owner}, or change the title of {claim.address}",
+    )
 
 
 def _taken(claim: Claim, held: Segment, registry: Registry) -> Finding:

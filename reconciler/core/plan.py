@@ -7,7 +7,7 @@ from enum import IntEnum
 from typing import Literal, assert_never
 
 from reconciler.core.errors import Finding
-from reconciler.core.kinds import ChangeKind
+from reconciler.core.kinds import Cause, ChangeKind
 from reconciler.core.losses import MemberCounts
 from reconciler.core.members import Delta, SnapshotRef, Target
 from reconciler.core.model import Address, SegmentKey, SegmentSpec
@@ -51,6 +51,7 @@ class Observed:
     """The world as it was read once, for the planner. `segments` is keyed by account id.
 
     `statistics` is keyed by segment id and holds those that are compared with what was acknowledged.
+    `unread`: what is wrong with the sources of addresses that have no target because of it.
     """
 
     head: Head | None
@@ -61,6 +62,7 @@ class Observed:
     statistics: Mapping[str, Statistics]
     rates: Mapping[str, RateLimit]
     now: datetime
+    unread: Mapping[Address, tuple[Finding, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,10 +254,11 @@ Held = Change | Unchanged | Undecided
 
 @dataclass(frozen=True, slots=True)
 class Blocked:
-    """An address on which the plan stands still, and why."""
+    """An address that the plan leaves as it is, and why."""
 
     address: Address
     finding: Finding
+    cause: Cause
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,10 +289,10 @@ class Basis:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One environment's decision. It can be applied when nothing stands against it.
+    """One environment's decision. `problems` stand against all of it, `blocked` against single addresses.
 
-    `blocked` is what stands against single addresses, and `held` what would become of those;
-    `problems` stand against the whole. `lenient`: what only the audience's own guards let pass.
+    `changes` can be applied without the blocked addresses, and `held` is what would become of those.
+    `lenient`: what only the audience's own guards let pass.
     `left_out`: so many addresses change and are not part of it, as the notes say.
     """
 
@@ -305,9 +308,14 @@ class Plan:
     lenient: Mapping[Address, tuple[str, ...]] = field(default_factory=dict)
 
     @property
-    def refusals(self) -> tuple[Finding, ...]:
-        """All that stands against it: with any of them nothing of it may be applied."""
-        return (*self.problems, *(one.finding for one in self.blocked))
+    def all_blocked(self) -> bool:
+        """No address is healthy."""
+        return bool(self.blocked) and not (self.changes or self.unchanged or self.left_out)
+
+    @property
+    def refused(self) -> bool:
+        """Nothing of it may be applied."""
+        return bool(self.problems) or self.all_blocked
 
 
 def address_of(change: Held) -> Address:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from reconciler.core.creates import answers, reserved
 from reconciler.core.errors import Finding
 from reconciler.core.guards import Question, lenient, refusals, stale, vanished
+from reconciler.core.kinds import Cause
 from reconciler.core.marks import tag
 from reconciler.core.model import Address, Desired, SegmentSpec
 from reconciler.core.names import Registry, settle_names
@@ -38,34 +39,41 @@ NAMED = 5
 
 
 def plan(desired: Desired, observed: Observed, only: Container[Address]) -> Plan:
-    """Decides what happens to the addresses in `only`; all others are left out of the plan."""
+    """Decides what happens to the addresses in `only`; all others are left out of the plan.
+
+    Whatever blocks an address blocks those that depend on it, and no other.
+    """
     segments = {one.id: one for listed in observed.segments.values() for one in listed}
     specs = {spec.address: spec for spec in desired.segments if spec.address in only}
     waiting = reserved(observed.receipts.values(), observed.now, desired.environment.api.quiet)
     lost = _lost_state(desired, observed, segments)
     listed = {} if lost else segments  # what a lost state does not know is told once, for all addresses
-    decided = _decide(desired, observed, listed, specs.values(), frozenset(waiting))
+    read = [spec for spec in specs.values() if spec.address in observed.targets]
+    decided = _decide(desired, observed, listed, read, frozenset(waiting))
     wanted = [one for one in decided.values() if one and not isinstance(one, Finding)]
     forgets = tuple(_forgets(desired, observed, segments, only))
+    alone = (
+        *_unread(specs, observed),
+        *(Blocked(at, one, Cause.SEGMENT) for at, one in decided.items() if isinstance(one, Finding)),
+        *_guarded(wanted, observed),
+        *_rejected_so_far(wanted, observed),
+        *_stopped_feeds((spec for spec in read if decided[spec.address] is None), observed),
+    )
     registry = Registry.of(
         desired.environment.name, _lineage(observed), listed.values(), observed.receipts.values(), waiting
     )
-    changes, taken = settle_names((*wanted, *forgets), registry)
-    blocked = (
-        *(Blocked(address, one) for address, one in decided.items() if isinstance(one, Finding)),
-        *taken,
-        *_guarded(wanted, observed),
-        *_rejected_so_far(wanted, observed),
-        *_stopped_feeds((spec for spec in specs.values() if decided[spec.address] is None), observed),
-    )
+    changes, waits = settle_names((*wanted, *forgets), registry, {one.address for one in alone})
+    blocked = (*alone, *waits)
     stopped = {one.address for one in blocked}
-    going = tuple(sorted((c for c in changes if address_of(c) not in stopped), key=address_of))
+    going = tuple(sorted(changes, key=address_of))
     unchanged = tuple(
         Unchanged(spec, observed.targets[address])
         for address, spec in sorted(specs.items())
-        if decided[address] is None
+        if address in decided and decided[address] is None
     )
-    undecided = (Undecided(specs[at]) for at, one in decided.items() if isinstance(one, Finding))
+    undecided = (
+        Undecided(spec) for at, spec in specs.items() if at not in decided or isinstance(decided[at], Finding)
+    )
     return Plan(
         basis=_basis(desired, observed),
         changes=going,
@@ -75,7 +83,7 @@ def plan(desired: Desired, observed: Observed, only: Container[Address]) -> Plan
         notes=(
             *desired.notes,
             *_mixed(going, desired.environment.name),
-            *_empty_lists(specs.values(), observed),
+            *_empty_lists(read, observed),
             *_left(desired, observed),
             *_unknown(desired, observed),
             *_rejected(specs.values(), observed),
@@ -89,6 +97,12 @@ def plan(desired: Desired, observed: Observed, only: Container[Address]) -> Plan
         ),
         lenient=_lenient(wanted, desired, observed),
     )
+
+
+def _unread(specs: Container[Address], observed: Observed) -> Iterator[Blocked]:
+    for address, findings in observed.unread.items():
+        if address in specs:
+            yield from (Blocked(address, finding, Cause.SOURCE) for finding in findings)
 
 
 def restricted(made: Plan, changes: tuple[Change, ...], batch_size: int, notes: tuple[str, ...]) -> Plan:
@@ -153,13 +167,13 @@ def _basis(desired: Desired, observed: Observed) -> Basis:
 def _guarded(changes: Iterable[Sending], observed: Observed) -> Iterator[Blocked]:
     for change in changes:
         for finding in refusals(_question(change, observed)):
-            yield Blocked(change.spec.address, finding)
+            yield Blocked(change.spec.address, finding, Cause.GUARD)
 
 
 def _rejected_so_far(changes: Iterable[Sending], observed: Observed) -> Iterator[Blocked]:
     for change in changes:
         if finding := standstill(change, observed.receipts.get(change.spec.address)):
-            yield Blocked(change.spec.address, finding)
+            yield Blocked(change.spec.address, finding, Cause.GUARD)
 
 
 def _lenient(
@@ -191,7 +205,7 @@ def _stopped_feeds(unchanged: Iterable[SegmentSpec], observed: Observed) -> Iter
     """A file that nobody delivers any more changes nothing: that is what `maxAge` must not overlook."""
     for spec in unchanged:
         for finding in stale(spec, observed.targets[spec.address], observed.now):
-            yield Blocked(spec.address, finding)
+            yield Blocked(spec.address, finding, Cause.GUARD)
 
 
 def _question(change: Sending, observed: Observed) -> Question:

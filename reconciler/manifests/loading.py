@@ -21,9 +21,12 @@ _KNOWN_VERSIONS = tuple(version for version in SUPPORT if version >= _OLDEST_SUP
 
 
 def load(root: Path, environment: str, *, data_root: str | None = None) -> Desired:
-    """What the manifests of one environment ask for; `data_root` replaces the declared one."""
+    """What the manifests of one environment ask for; `data_root` replaces the declared one.
+
+    The data root must be there. A file that is not blocks its audience alone, once it is to be read.
+    """
     flaws, inventory = _declared(root, environment)
-    flaws += sources.check(inventory, root, data_root)
+    flaws += sources.check_root(inventory, root, data_root)
     return _built(flaws, inventory, data_root, ())
 
 

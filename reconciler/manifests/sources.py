@@ -9,18 +9,21 @@ from reconciler.manifests.inventory import Inventory
 from reconciler.manifests.nodes import Document, Flaw, Rank, Step
 
 
-def check(inventory: Inventory, root: Path, data_root: str | None) -> Iterator[Flaw]:
-    """Every pattern must match a file below the data root; `data_root` overrides the environment's."""
-    home = inventory.home
-    declared = _declared(inventory, data_root)
-    if home is None or not declared or is_bucket(declared):
-        return
-    if not (root / declared).is_dir():
+def check_root(inventory: Inventory, root: Path, data_root: str | None) -> Iterator[Flaw]:
+    """The data root must be there; `data_root` overrides the environment's."""
+    home, declared = inventory.home, _declared(inventory, data_root)
+    if home and declared and not is_bucket(declared) and not (root / declared).is_dir():
         what = "the folder given as --data-root" if data_root else "the data folder"
         remedy = "create it, or correct it; it is relative to the project root"
         yield Flaw(home.place("data", "root"), Rank.SCHEMA, f"{what} does not exist", remedy)
-        return
-    yield from _missing(inventory, root / declared)
+
+
+def check(inventory: Inventory, root: Path, data_root: str | None) -> Iterator[Flaw]:
+    """And every pattern must match a file below it."""
+    yield from check_root(inventory, root, data_root)
+    declared = _declared(inventory, data_root)
+    if inventory.home and declared and not is_bucket(declared) and (root / declared).is_dir():
+        yield from _missing(inventory, root / declared)
 
 
 def are_elsewhere(inventory: Inventory, root: Path) -> bool:

@@ -167,7 +167,9 @@ class Document:
 
     @property
     def applicable(self) -> bool:
-        return not self.problems and not self.totals.count(Kind.BLOCKED)
+        """Something of it can be applied, or nothing needs to be."""
+        blocked = self.totals.count(Kind.BLOCKED)
+        return not self.problems and (not blocked or blocked < len(self.rows) or bool(self.totals.unchanged))
 
     def row(self, address: Address) -> Row | None:
         """What is said of one address; None when it doesn't change."""
@@ -335,8 +337,10 @@ def _summary(plan: Plan, totals: Totals) -> str:
 def _cost(plan: Plan, totals: Totals) -> Iterator[str]:
     if not totals.kinds:
         return
-    if plan.refusals:
+    if plan.refused:
         yield _why_nothing(plan, totals)
+        return
+    if not plan.changes:
         return
     yield f"Cost: {_calls(plan)}"
     if until := plan.cost.waits_until:
@@ -352,7 +356,7 @@ def _cost(plan: Plan, totals: Totals) -> Iterator[str]:
 def _why_nothing(plan: Plan, totals: Totals) -> str:
     what = counted(totals.count(Kind.BLOCKED), "address is", "addresses are")
     if not plan.problems:
-        return f"Nothing can be applied while {what} blocked."
+        return f"Nothing can be applied: {what} blocked, and there is no other."
     also = f", and {what} blocked" if plan.blocked else ""
     return f"Nothing can be applied: the plan as a whole is refused{also}."
 

@@ -75,7 +75,7 @@ def test_doctor_looks_at_sources_in_a_bucket(exported: Exported) -> None:
 
 
 def test_what_is_wrong_with_the_bucket_is_said_before_anything_is_written(exported: Exported) -> None:
-    said = exported.run("plan", "sandbox", code=3).said
+    said = exported.run("plan", "sandbox", code=5).said
     assert "no file matches people.csv" in said
     settings = exported.project.root / "environments" / "sandbox" / "environment.yaml"
     elsewhere = f"s3://no-bucket-{secrets.token_hex(3)}/exports"

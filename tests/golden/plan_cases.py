@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from reconciler.core.errors import Finding
 from reconciler.core.guards import Question, lenient, refusals, stale
+from reconciler.core.kinds import Cause
 from reconciler.core.losses import MemberCounts
 from reconciler.core.members import EMPTY, NO_DELTA, Delta, Drop, SnapshotRef, Target
 from reconciler.core.model import (
@@ -162,7 +163,7 @@ def _against(held: Held) -> Iterator[Blocked]:
             found = refusals(_question(held))
         case _:
             found = ()
-    return (Blocked(address_of(held), finding) for finding in found)
+    return (Blocked(address_of(held), finding, Cause.GUARD) for finding in found)
 
 
 def plan(
@@ -215,7 +216,7 @@ INTERRUPTED = "an earlier apply was interrupted; this one goes on where it stopp
 
 
 def _blocked(address: Address, *findings: tuple[str, str]) -> tuple[Blocked, ...]:
-    return tuple(Blocked(address, Finding(str(address), *finding)) for finding in findings)
+    return tuple(Blocked(address, Finding(str(address), *finding), Cause.NAME) for finding in findings)
 
 
 def _sixty() -> Plan:

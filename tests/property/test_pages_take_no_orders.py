@@ -17,6 +17,7 @@ from nasty import MARKED_UP
 
 from reconciler.core.errors import ConfigurationError, Finding
 from reconciler.core.events import BatchTaken, ChangeEnded, Outcome
+from reconciler.core.kinds import Cause
 from reconciler.core.members import Delta, Drop
 from reconciler.core.model import Address
 from reconciler.core.plan import AttributeChange, Blocked, Forget, Plan
@@ -48,7 +49,7 @@ def _document(text: str) -> Document:
         cases.update(other, cases.CHANGED, renamed, reason=f"r{text}"),
         cases.replacement(swapped, 50),
         Forget(replace(address, audience=f"g{text}"), 100, drop=False, reason=f"r{text}"),
-        blocked=(Blocked(address, Finding(f"w{text}", f"p{text}", f"r{text}")),),
+        blocked=(Blocked(address, Finding(f"w{text}", f"p{text}", f"r{text}"), Cause.NAME),),
         notes=(f"n{text}",),
     )
     environment = replace(

@@ -15,6 +15,7 @@ from nasty import TITLES
 
 from reconciler.core.errors import ConfigurationError, Finding, RejectedError
 from reconciler.core.events import BatchTaken, ChangeEnded, Doing, Outcome, SegmentCreated, Waiting
+from reconciler.core.kinds import Cause
 from reconciler.core.model import Environment
 from reconciler.core.plan import AttributeChange, Blocked, Forget, Plan
 from reconciler.render.document import plan_document
@@ -45,7 +46,7 @@ def _plan(title: str) -> tuple[Plan, Environment]:
         cases.update(other, cases.CHANGED, renamed, reason=f"r{title}"),
         cases.replacement(replace(one, address=replace(one.address, audience="other")), 5),
         Forget(replace(address, audience="gone"), 1, drop=False, reason=f"r{title}"),
-        blocked=(Blocked(address, Finding(str(address), f"p{title}", f"r{title}")),),
+        blocked=(Blocked(address, Finding(str(address), f"p{title}", f"r{title}"), Cause.NAME),),
         notes=(f"n{title}",),
     )
     environment = replace(cases.ENVIRONMENT, seats=((f"s{title}", cases.SEAT),))

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from reconciler.core.envelope import approved_changes
 from reconciler.core.guards import Question, lenient, refusals
+from reconciler.core.kinds import Cause
 from reconciler.core.members import EMPTY, Delta, Drop, SnapshotRef, Target
 from reconciler.core.model import Guards, SegmentSpec
 from reconciler.core.plan import Blocked, MemberChange, Plan
@@ -106,7 +107,7 @@ def _plan(people: People, guards: Guards) -> Plan:
     spec = replace(cases.LAPSED, audience=replace(cases.LAPSED.audience, guards=guards))
     question = _question(people, spec)
     change = cases.update(spec, people.change)
-    against = tuple(Blocked(spec.address, finding) for finding in refusals(question))
+    against = tuple(Blocked(spec.address, finding, Cause.GUARD) for finding in refusals(question))
     made = cases.plan(*(() if against else (change,)), blocked=against)
     allowed = (*lenient(question, Guards()), *lenient(question, guards))
     return replace(

@@ -18,6 +18,7 @@ from reconciler.core.events import (
     plan_made,
     run_ended,
 )
+from reconciler.core.kinds import Cause
 from reconciler.core.members import Delta
 from reconciler.core.model import Address
 from reconciler.core.plan import Adopt, Blocked, Forget, Steps
@@ -43,7 +44,10 @@ def test_a_plan_comes_to_addresses_by_kind_and_members_that_move() -> None:
         cases.replacement(cases.HIGH, 5),
         Forget(GONE, 3, drop=False, reason="it left"),
         unchanged=4,
-        blocked=(Blocked(GONE, Finding("a", "b")), Blocked(GONE, Finding("a", "c"))),
+        blocked=(
+            Blocked(GONE, Finding("a", "b"), Cause.GUARD),
+            Blocked(GONE, Finding("a", "c"), Cause.GUARD),
+        ),
     )
     assert plan_made(plan) == PlanMade(
         create=1,

@@ -159,7 +159,7 @@ def test_one_segment_gone_is_made_again_and_said_so():
 def test_many_gone_at_once_is_lost_access(total, gone):
     """One cause for the whole run: it is told once, and each address keeps its own change."""
     plan = vanishing(total, gone)
-    [problem] = plan.refusals
+    [problem] = plan.problems
     assert problem.where == ""
     assert "access may be lost" in problem.problem
     assert "maxVanished" in problem.remedy
@@ -233,7 +233,7 @@ def moved(before, after, own, general):
 )
 def test_what_only_the_audience_itself_allows_is_told(before, after, own, said):
     plan = moved(before, after, own, Guards(min_members=10))
-    assert plan.refusals == ()
+    assert (plan.problems, plan.blocked) == ((), ())
     assert plan.lenient == {ADDRESS: (said,)}
 
 

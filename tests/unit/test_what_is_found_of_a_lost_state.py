@@ -211,7 +211,7 @@ def test_a_lost_state_is_told_once_whatever_the_segments_are_called_by_now():
         state.open_run()
     world.wishes = {address: Wish(f"New {address}") for address in world.wishes}
     planned = world.plan()
-    assert [one.problem.partition(":")[0] for one in planned.refusals] == [
+    assert [one.problem.partition(":")[0] for one in planned.problems] == [
         "5 of 5 segments have this environment's ownership tag"
     ]
     with pytest.raises(RefusedError):
