@@ -10,11 +10,13 @@ from reconciler.core.members import Target
 from reconciler.core.model import Guards, SegmentSpec
 from reconciler.core.plan import MemberChange
 from reconciler.core.quantities import (
+    STEP,
     bounds,
     duration,
     percent,
     percent_set,
     percent_up,
+    rounded,
     share_of,
     shown,
     told_share,
@@ -158,7 +160,7 @@ def _shrink(question: Question, guards: Guards) -> _Excess | None:
         return None
     return _Excess(
         "maxShrink",
-        f"{_told(min(part, whole), whole, limit)} of the members would leave",
+        _moved(question, min(part, whole), limit, f"{_count(min(part, whole))} of {{}} members would leave"),
         f"where {percent_set(limit)} is the limit",
         _override(question, "maxShrink", _enough(part, whole, up_to=0.99)),
     )
@@ -170,10 +172,23 @@ def _growth(question: Question, guards: Guards) -> _Excess | None:
         return None
     return _Excess(
         "maxGrowth",
-        f"the members would grow by {_told(part, whole, limit)}",
+        _moved(question, part, limit, f"{_count(part)} would join {{}} members"),
         f"where {percent_set(limit)} is the limit",
         _override(question, "maxGrowth", _enough(part, whole)),
     )
+
+
+def _moved(question: Question, part: int, limit: float, alone: str) -> str:
+    """How members change, in the numbers that stand beside it: those who leave, and those who join."""
+    whole, share = _count(question.size), _told(part, question.size, limit)
+    out, joining = question.leaving, question.joining
+    if not (out and joining):
+        return f"{alone.format(whole)} ({share})"
+    both = (
+        f"{_count(min(out, question.size))} of {whole} members would leave and {_count(joining)} others join"
+    )
+    fewer, more = sorted(max(STEP, rounded(one)) for one in (out, joining))  # as they are shown
+    return f"{both}: {share} replaced" if 2 * fewer >= more else f"{both} ({share})"
 
 
 def _invalid(question: Question, guards: Guards) -> _Excess | None:
@@ -240,3 +255,8 @@ def _enough(part: int, whole: int, up_to: float = inf) -> str:
 def _past(part: int, limit: float, whole: int) -> bool:
     """Past the limit, and not just by how a computer writes 29 %."""
     return part > limit * whole + 1e-6
+
+
+def _count(number: int) -> str:
+    told = shown(number)
+    return told if isinstance(told, str) else f"{told:,}"

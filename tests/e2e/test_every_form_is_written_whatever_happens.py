@@ -81,7 +81,7 @@ def test_a_plan_tells_drift_from_what_the_manifests_ask_for(project: Project) ->
 def test_what_a_guard_refuses_is_written_and_can_not_be_approved(project: Project) -> None:
     project.run("apply", "sandbox", "--yes")
     project.people(*range(20))
-    says = "about 93% of the members would leave"
+    says = "280 of 300 members would leave (about 93%)"
     assert made(project, "plan", "sandbox", code=5, says=says)["approval"] is None
     made(project, "apply", "sandbox", "--yes", code=5, says=says)
 

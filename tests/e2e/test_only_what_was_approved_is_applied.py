@@ -392,7 +392,7 @@ def test_guards_stand_in_a_refresh_and_under_an_approval(project: Project) -> No
     project.people(*range(1_000))
     before = len(project.writes())
     for terms in (("--refresh",), ("--approved", "plan.json")):
-        assert "80% of the members would leave" in apply(project, *terms, code=5)
+        assert "members would leave (80%)" in apply(project, *terms, code=5)
     assert len(project.writes()) == before
 
 
@@ -441,7 +441,7 @@ def test_a_plan_that_a_guard_stands_against_can_be_shown_but_never_applied(proje
     change(project, "environment", "maxShrink: 100%", "maxShrink: 20%")
     project.people(*range(1_000))
     project.run("plan", "sandbox", "--out", "plan.json", code=5)
-    assert "80% of the members would leave" in project.run("show", "plan.json").said
+    assert "members would leave (80%)" in project.run("show", "plan.json").said
     project.people(*range(4_900))
     refused(project, says="it is a plan that could not be made or applied: see `reconciler show plan.json`")
 

@@ -474,7 +474,7 @@ SOURCES = Group(
             "half of the people left",
             lambda world: world.people.write_text(rows(range(25))),
             BLOCKED,
-            "of the members would leave, where 50% is the limit (maxShrink)",
+            "members would leave (more than 50%), where 50% is the limit (maxShrink)",
             "if this is meant, write a larger maxShrink under `guards`",
         ),
         Case(

@@ -309,6 +309,15 @@ CASES: dict[str, tuple[Plan, Environment]] = {
         ),
         ENVIRONMENT,
     ),
+    "swapped-people": (
+        plan(
+            unchanged=6,
+            guarded=(
+                update(_letting(LAPSED, Guards(max_growth=0.5)), few(4_240, 3_950, Delta(0, 3_950, 3_950))),
+            ),
+        ),
+        ENVIRONMENT,
+    ),
     "few-people": (
         plan(
             unchanged=6,

@@ -72,7 +72,8 @@ def test_too_few_are_refused():
 def test_the_limit_of_shrinking_is_exact(out, refused):
     said = asked(100, settled=100, out=out)
     assert bool(said) is refused
-    assert all("more than 20% of the members would leave, where 20% is the limit" in one for one in said)
+    what = "20 of 100 members would leave (more than 20%), where 20% is the limit"
+    assert all(what in one for one in said)
     assert all("maxShrink: 26%" in one for one in said)
 
 
@@ -80,12 +81,22 @@ def test_an_exchange_of_all_members_is_no_silent_update():
     assert len(asked(100, settled=100, adds=101, out=100)) == 2
 
 
+def test_a_swap_of_people_is_told_in_the_numbers_of_both_directions():
+    """Not as growth, beside a size that shrinks."""
+    [shrunk, grown] = asked(3_952, settled=4_240, adds=3_952, out=4_240, guards=Guards(max_growth=0.5))
+    both = "offsite/buyers: 4,240 of 4,240 members would leave and 3,950 others join"
+    assert f"{both}: 100% replaced, where 20% is the limit (maxShrink)" in shrunk
+    assert f"{both}: 93.2% replaced, where 50% is the limit (maxGrowth)" in grown
+    [lopsided] = asked(3_000, settled=4_240, adds=10, out=1_250)
+    assert "1,250 of 4,240 members would leave and 10 others join (29.5%), where 20%" in lopsided
+
+
 def test_a_segment_filled_afresh_is_compared_by_size():
     assert asked(85, settled=100, adds=85, fresh=True) == []
     [shrunk] = asked(79, settled=100, adds=79, fresh=True)
-    assert "more than 20% of the members would leave" in shrunk
+    assert "20 of 100 members would leave (more than 20%)" in shrunk
     [grown] = asked(206, settled=100, adds=206, fresh=True)
-    assert "grow by about 110%" in grown
+    assert "110 would join 100 members (about 110%)" in grown
     assert "maxGrowth: 120%" in grown
 
 
@@ -93,10 +104,10 @@ def test_few_people_are_never_counted_by_a_share():
     """Of 44 people one leaves: 3 % would say so. That a limit is passed says no more."""
     limits = Guards(max_shrink=0.02, max_growth=0.02, max_invalid=0.01)
     [shrunk] = asked(43, settled=44, out=1, guards=limits)
-    assert "more than 2% of the members would leave, where 2% is the limit (maxShrink)" in shrunk
+    assert "<10 of 40 members would leave (more than 2%), where 2% is the limit (maxShrink)" in shrunk
     assert "write a larger maxShrink under `guards`" in shrunk
     [grown] = asked(45, settled=44, adds=1, guards=limits)
-    assert "grow by more than 2%, where 2% is the limit (maxGrowth)" in grown
+    assert "<10 would join 40 members (more than 2%), where 2% is the limit (maxGrowth)" in grown
     [invalid] = asked(43, drops=((Drop.MALFORMED, 1),), guards=limits)
     assert "more than 1% of the identifiers can't be sent, where 1% is the limit (maxInvalid)" in invalid
 
@@ -104,7 +115,7 @@ def test_few_people_are_never_counted_by_a_share():
 @pytest.mark.parametrize(("settled", "out"), [(1_000, 614), (1_004, 605), (995, 610), (999, 613)])
 def test_what_rounds_to_the_same_counts_reads_the_same(settled, out):
     [said] = asked(settled - out, settled=settled, out=out)
-    assert "61% of the members would leave, where 20% is the limit (maxShrink)" in said
+    assert "610 of 1,000 members would leave (61%), where 20% is the limit (maxShrink)" in said
     assert "maxShrink: 62%" in said
 
 
@@ -192,7 +203,7 @@ def moved(before, after, own, general):
             54,
             Guards(max_shrink=0.75),
             (
-                "about 71% of the members would leave: the audience's own guard maxShrink is 75% "
+                "120 of 170 members would leave (about 71%): the audience's own guard maxShrink is 75% "
                 "(environment: 20%)"
             ),
         ),
@@ -201,7 +212,7 @@ def moved(before, after, own, general):
             30,
             Guards(max_shrink=0.7),
             (
-                "more than 20% of the members would leave: the audience's own guard maxShrink is 70% "
+                "10 of 40 members would leave (more than 20%): the audience's own guard maxShrink is 70% "
                 "(environment: 20%)"
             ),
         ),
@@ -210,7 +221,7 @@ def moved(before, after, own, general):
             15,
             Guards(max_shrink=0.7),
             (
-                "more than 20% of the members would leave: the audience's own guard maxShrink is 70% "
+                "<10 of 20 members would leave (more than 20%): the audience's own guard maxShrink is 70% "
                 "(environment: 20%)"
             ),
         ),
@@ -219,7 +230,7 @@ def moved(before, after, own, general):
             300,
             Guards(max_growth=5),
             (
-                "the members would grow by about 200%: the audience's own guard maxGrowth is 500% "
+                "200 would join 100 members (about 200%): the audience's own guard maxGrowth is 500% "
                 "(environment: 100%)"
             ),
         ),
@@ -258,7 +269,7 @@ def test_what_the_environment_allows_needs_no_word(after):
             Guards(max_shrink=0.95),
             Guards(max_shrink=0.95),
             (
-                "about 79% of the members would leave; the default limit is 20% (maxShrink), "
+                "270 of 340 members would leave (about 79%); the default limit is 20% (maxShrink), "
                 "and environment.yaml allows 95%"
             ),
         ),
@@ -268,7 +279,7 @@ def test_what_the_environment_allows_needs_no_word(after):
             Guards(max_growth=5),
             Guards(max_growth=9),
             (
-                "the members would grow by about 200%; the default limit is 100% (maxGrowth), "
+                "200 would join 100 members (about 200%); the default limit is 100% (maxGrowth), "
                 "and the audience's own guard allows 500%"
             ),
         ),
