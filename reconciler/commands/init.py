@@ -17,6 +17,13 @@ from reconciler.manifests import find_root
 from reconciler.manifests.project import repository_of, within_repository
 from reconciler.render.codeowners import NOBODY, Owners
 from reconciler.scaffold import Automation, beside
+from reconciler.scaffold.installation import (
+    Installation,
+    NoOriginError,
+    from_git,
+    from_index,
+    from_wheel,
+)
 
 AUTOMATIONS = [one.value for one in Automation]
 ENVIRONMENTS = "environments"
@@ -28,8 +35,14 @@ ADMINS, OWNERS = f"@{NOBODY}/reconciler-admins", f"@{NOBODY}/marketing"
 @click.option("--ci", default="github", type=click.Choice(AUTOMATIONS), help="Whose workflows to write.")
 @click.option("--admins", default=ADMINS, type=Owner(), metavar="@ORG/TEAM", help="Own what is reserved.")
 @click.option("--owners", default=OWNERS, type=Owner(), metavar="@ORG/TEAM", help="Own all other manifests.")
+@click.option(
+    "--from",
+    "origin",
+    metavar="WHEEL|URL@COMMIT",
+    help="What jobs and hooks install: a wheel, which is copied, or a commit of a git repository.",
+)
 @with_options(OUTPUT)
-def command(folder: str, ci: str, admins: str, owners: str, **flags: Any) -> None:
+def command(folder: str, ci: str, admins: str, owners: str, origin: str | None, **flags: Any) -> None:
     """Make a repository in DIR: environments, an audience, example data, schemas, CI, CODEOWNERS.
 
     Its sandbox plans and applies at once, on an emulator. Nothing is overwritten: README.md, .gitignore,
@@ -41,10 +54,12 @@ def command(folder: str, ci: str, admins: str, owners: str, **flags: Any) -> Non
     from reconciler.render.codeowners import codeowners
     from reconciler.scaffold.files import repository
 
-    root, automation = settings_of(flags).directory / folder, Automation(ci)
+    directory = settings_of(flags).directory
+    root, automation = directory / folder, Automation(ci)
+    installed = _installation(origin, directory, root)
     _refuse_a_project(root)
     place = _place_of_owners(root, automation)
-    files = beside.placed(repository(automation, schemas(), _today()), automation, place)
+    files = beside.placed(repository(automation, schemas(), _today(), installed), automation, place)
     guide = _guide(root, files)
     files = beside.guided(files, guide)
     kept = {name: files.pop(name).decode() for name in beside.KEPT if name in files and _is(root / name)}
@@ -64,6 +79,19 @@ def command(folder: str, ci: str, admins: str, owners: str, **flags: Any) -> Non
         _write(root / place, codeowners(manifests(root), reserved(root), named).encode())
     _say(folder, len(files) + (not owned), guide, additions)
     _warn(root, automation, around)
+
+
+def _installation(origin: str | None, directory: Path, root: Path) -> Installation:
+    """UsageError for what can't be installed from."""
+    try:
+        if origin is None:
+            return from_index()
+        if "://" in origin:
+            return from_git(origin)
+        wheel = directory / origin
+        return from_wheel(wheel.name, _content(wheel), within_repository(root))
+    except NoOriginError as error:
+        raise click.UsageError(f"--from: {error}") from None
 
 
 def _today() -> date:

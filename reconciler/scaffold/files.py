@@ -1,12 +1,12 @@
 """Templates and example data → every file of a new repository, by its path."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
 
-from reconciler import __version__
 from reconciler.scaffold.example import example
+from reconciler.scaffold.installation import Installation
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -31,14 +31,17 @@ INSTALLED = {
 """The folder of what jobs install."""
 
 
-def repository(automation: Automation, schemas: Path, today: date) -> dict[str, bytes]:
+def repository(
+    automation: Automation, schemas: Path, today: date, installation: Installation
+) -> dict[str, bytes]:
     """All but CODEOWNERS, which is made from the manifests."""
-    files = dict(_rendered("common", automation)) | dict(_rendered(automation.value, automation))
+    words = _words(automation, installation)
+    files = dict(_rendered("common", words)) | dict(_rendered(automation.value, words)) | installation.files
     files |= {f"schemas/{file.name}": file.read_bytes() for file in schemas.glob("*.json")}
     return files | {f"data/{name}": text.encode() for name, text in example(today).items()}
 
 
-def _rendered(folder: str, automation: Automation) -> Iterator[tuple[str, bytes]]:
+def _rendered(folder: str, words: Mapping[str, str]) -> Iterator[tuple[str, bytes]]:
     """`dot_name` becomes `.name`: what begins with a dot would act on this repository."""
     for template in (TEMPLATES / folder).rglob("*"):
         if template.is_file() and template.suffix != ".pyc":
@@ -47,14 +50,17 @@ def _rendered(folder: str, automation: Automation) -> Iterator[tuple[str, bytes]
                 part.replace("dot_", ".", 1) if part.startswith("dot_") else part for part in path.parts
             )
             text = template.read_text(encoding="utf-8")
-            for mark, word in _words(automation).items():
+            for mark, word in words.items():
                 text = text.replace(mark, word)
             yield name, text.encode()
 
 
-def _words(automation: Automation) -> dict[str, str]:
+def _words(automation: Automation, installation: Installation) -> dict[str, str]:
     return {
-        "@version@": __version__,
+        "@comment@": installation.comment,
+        "@requirement@": installation.requirement,
+        "@hook@": installation.hook,
+        "@requirements@": f"{INSTALLED[automation]}requirements.txt",
         "@codeowners@": CODEOWNERS[automation],
         "@request@": REQUEST[automation],
         "@automation@": f"`{INSTALLED[automation]}`",

