@@ -38,6 +38,15 @@ def name_scope(lab: Lab) -> Result:
     return Result("retailer" if seen.data else "account", seen.told)
 
 
+def descriptions(lab: Lab) -> Result:
+    """As an ownership tag would stand there."""
+    segment, told = lab.contact_list("told"), "Told [reconciler 0123456789-1a2b]"
+    changed = lab.update((segment, {"description": {"value": told}}))
+    [found] = lab.segments(audienceSegmentIds=[segment])
+    kept = found["attributes"].get("description") == told
+    return Result("kept" if kept else "dropped", changed.told)
+
+
 def names_reusable(lab: Lab) -> Result:
     gone = lab.delete(lab.contact_list("again"))
     if not gone.data:
@@ -76,6 +85,13 @@ EXPERIMENTS = (
     Experiment("source", "Does an entry say which item it is about?", "null", source),
     Experiment(
         "name-scope", "Within what is a name unique?", ASSUMED.name_scope, name_scope, switch="name_scope"
+    ),
+    Experiment(
+        "descriptions",
+        "Does a segment keep its description, to the letter?",
+        ASSUMED.descriptions,
+        descriptions,
+        switch="descriptions",
     ),
     Experiment(
         "names-reusable",

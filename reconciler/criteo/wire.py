@@ -33,10 +33,14 @@ class Asked:
     identifier_type: IdentifierType
     sent: int
 
-    def fits(self, data: Mapping[str, object]) -> bool:
-        """An answer may leave out what was asked for, and not say otherwise."""
+    def fits(self, data: Mapping[str, object], valid: int) -> bool:
+        """An answer may leave out what was asked for, and not say otherwise.
+
+        A list of another type may tell that type while it calls every identifier invalid: it took none.
+        """
         operation, kind = text(data.get("operation")), text(data.get("identifierType"))
-        return operation.casefold() in ("", self.operation) and kind in ("", self.identifier_type)
+        same_type = kind in ("", self.identifier_type) or valid == 0
+        return operation.casefold() in ("", self.operation) and same_type
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +143,6 @@ def read_acknowledgement(body: object, asked: Asked) -> Acknowledgement | Doubt 
         return Doubt(f"it was answered with {wrong[0].code or 'an error'}", late=True)
     if not isinstance(data, dict):
         return Doubt("the answer doesn't say what was done", late=True)
-    if not asked.fits(data):
-        return Doubt("the answer is about another operation or identifier type", late=True)
     valid, invalid = _count(data.get("nbValidIdentifiers")), _count(data.get("nbInvalidIdentifiers"))
     sent = asked.sent
     if valid is None:
@@ -149,6 +151,8 @@ def read_acknowledgement(body: object, asked: Asked) -> Acknowledgement | Doubt 
         invalid = sent - valid
     if valid + invalid != sent or min(valid, invalid) < 0:
         return Doubt("the answer doesn't account for as many identifiers as were sent", late=False)
+    if not asked.fits(data, valid):
+        return Doubt("the answer is about another operation or identifier type", late=True)
     return Acknowledgement(valid, invalid)
 
 

@@ -149,7 +149,7 @@ def insert(session: Session, draft: Draft) -> str:
             draft.retailer_id,
             draft.name,
             key(draft.name),
-            draft.description,
+            _kept(session, draft.description),
             draft.identifier_type,
             draft.events,
             session.now,
@@ -159,11 +159,15 @@ def insert(session: Session, draft: Draft) -> str:
     return segment_id
 
 
+def _kept(session: Session, description: str | None) -> str | None:
+    return description if session.switches.descriptions == "kept" else None
+
+
 def update(session: Session, segment_id: str, name: str, description: str | None, events: str | None) -> None:
     session.db.execute(
         "UPDATE segments SET name = ?, name_key = ?, description = ?, events = ?, updated_at = ?"
         " WHERE id = ?",
-        (name, key(name), description, events, session.now, segment_id),
+        (name, key(name), _kept(session, description), events, session.now, segment_id),
     )
 
 

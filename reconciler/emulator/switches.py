@@ -21,6 +21,8 @@ class Switches:
     """Where a failed item of a bulk call is told. "http-400" refuses the call and does nothing."""
     name_scope: Literal["account", "retailer"] = "account"
     """Within what a segment name is unique, trimmed and case-folded."""
+    descriptions: Literal["kept", "dropped"] = "kept"
+    """Whether a segment keeps the description that it was given."""
     names_reusable: bool = True
     """Whether the name of a deleted segment may be given again."""
     delete_in_use: Literal["allowed", "refused"] = "allowed"

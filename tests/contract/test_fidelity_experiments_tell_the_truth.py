@@ -103,7 +103,13 @@ CASES: list[dict[str, Any]] = [
     {"failures": "http-400", "rate_window": "bucket", "name_scope": "retailer", "match_rate_scale": "0-1"},
     {"type_mismatch": "invalid", "token_calls_count": True, "invalid_samples": 3, "match_rate": 0.25},
     {"max_identifiers": 777, "max_bulk_items": 7, "token_seconds": 120, "rate_limit": 33, "latency": 0.001},
-    {"max_identifiers": 50_001, "max_bulk_items": 51, "invalid_samples": 0, "rate_limit": 8},
+    {
+        "descriptions": "dropped",
+        "max_identifiers": 50_001,
+        "max_bulk_items": 51,
+        "invalid_samples": 0,
+        "rate_limit": 8,
+    },
 ]
 
 

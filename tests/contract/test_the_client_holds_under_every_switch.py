@@ -140,6 +140,18 @@ def a_name_of_another_retailer_is_free(remote: Remote) -> None:
     assert codes(remote.create("lapsed")) == ["name-must-be-unique"]
 
 
+@under("descriptions", "kept", "dropped")
+def a_segment_is_created_whatever_becomes_of_its_description(remote: Remote) -> None:
+    """The answer to the create tells its id; whether its tag stands there is for the plan to see."""
+    told = "Told [reconciler 0123456789-1a2b]"
+    asked = NewSegment("Lapsed", told, RETAILER, CUSTOMER)
+    [made] = remote.connection.writer().create(ACCOUNT, [asked], at_once).items
+    assert isinstance(made, Segment)
+    assert codes(remote.update(SegmentPatch(made.id, description=told))) == [""]
+    kept = told if remote.emulator.switches.descriptions == "kept" else ""
+    assert [one.description for one in remote.connection.reader.segments(ACCOUNT)] == [kept]
+
+
 @under("names_reusable", True)
 def a_deleted_name_is_free(remote: Remote) -> None:
     remote.emulator.delete_by_hand(remote.made("Lapsed").id)

@@ -139,6 +139,11 @@ def test_an_answer_about_other_members_acknowledges_nothing(told: dict[str, obje
     assert isinstance(found, Acknowledgement) if fits else isinstance(found, Doubt) and found.late
 
 
+def test_a_list_of_another_type_may_tell_its_type_where_it_took_nobody() -> None:
+    data = {"nbValidIdentifiers": 0, "nbInvalidIdentifiers": 10, "identifierType": "CustomerId"}
+    assert wire.read_acknowledgement({"data": data}, asked(10)) == Acknowledgement(0, 10)
+
+
 @pytest.mark.parametrize(
     ("valid", "invalid", "expected"),
     [(7, 3, (7, 3)), (None, 3, (7, 3)), (7, None, (7, 3)), (None, None, (10, 0))],
