@@ -17,6 +17,7 @@ from reconciler.manifests import find_root
 from reconciler.manifests.project import repository_of, within_repository
 from reconciler.render.codeowners import NOBODY, Owners
 from reconciler.scaffold import Automation, beside
+from reconciler.scaffold.github_setup import commands
 from reconciler.scaffold.installation import (
     Installation,
     NoOriginError,
@@ -26,8 +27,15 @@ from reconciler.scaffold.installation import (
 )
 
 AUTOMATIONS = [one.value for one in Automation]
-ENVIRONMENTS = "environments"
+ENVIRONMENTS, PRODUCTION = "environments", "production"
 ADMINS, OWNERS = f"@{NOBODY}/reconciler-admins", f"@{NOBODY}/marketing"
+
+
+def _print_setup(context: click.Context, _option: click.Parameter, wanted: bool) -> None:
+    """As --help does: it prints, and nothing else happens."""
+    if wanted and not context.resilient_parsing:
+        click.echo("\n".join(commands(PRODUCTION)))
+        context.exit()
 
 
 @click.command(name="init")
@@ -40,6 +48,14 @@ ADMINS, OWNERS = f"@{NOBODY}/reconciler-admins", f"@{NOBODY}/marketing"
     "origin",
     metavar="WHEEL|URL@COMMIT",
     help="What jobs and hooks install: a wheel, which is copied, or a commit of a git repository.",
+)
+@click.option(
+    "--github-setup",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_setup,
+    help="Print the `gh` commands that set up GitHub for production, and write nothing.",
 )
 @with_options(OUTPUT)
 def command(folder: str, ci: str, admins: str, owners: str, origin: str | None, **flags: Any) -> None:
