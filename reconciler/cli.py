@@ -5,6 +5,7 @@ import re
 import signal
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from importlib import import_module
 from types import FrameType
@@ -17,6 +18,7 @@ from reconciler.clock import LONGEST_RENEWAL, Stop
 from reconciler.commands.hints import hint
 from reconciler.commands.options import OUTPUT, with_options
 from reconciler.crash import speak_for_ourselves, tell
+from reconciler.members.scratch import Scratch
 
 COMMANDS = {
     "init": "Make a repository that plans at once: manifests, example data, CI",
@@ -38,6 +40,9 @@ COMMANDS = {
 
 USAGE = 64
 CANCELLED = 130
+LONGEST_STOP = 20.0
+"""Seconds after which a process ends that was asked to stop, whatever it waits for."""
+
 REPEATABLE = re.compile(r"[a-z]{1,12}|--?[a-z-]{1,20}")
 """What was typed may be repeated if it can only be a word or an option: a typo, and nobody's secret."""
 
@@ -111,12 +116,21 @@ def main() -> NoReturn:
         # Click's own, when nobody reads any more; a library's, with a text, is a bug.
         sys.exit(left.code if isinstance(left.code, int) else _told(left))
     except BaseException as error:  # noqa: BLE001 - the last handler: known errors are told, bugs show frames only
-        sys.exit(_told(error))
+        _leave(_told(error), stop)
     sys.exit(code if isinstance(code, int) else 0)
 
 
+def _leave(code: int, stop: Stop) -> NoReturn:
+    """Once it was asked to stop, threads may be in calls that nobody waits for any more."""
+    if stop.is_set():
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
+
+
 def _listen(stop: Stop) -> None:
-    """The first signal asks to stop; a second one ends the process, which loses nothing.
+    """The first signal asks to stop; a second one ends the process, and so does time: that loses nothing.
 
     A token that is being renewed is waited for: with it, a person's consent would be lost.
 
@@ -128,14 +142,27 @@ def _listen(stop: Stop) -> None:
     def listen() -> None:
         while os.read(ear, 1):
             if stop.is_set():
-                stop.calm(LONGEST_RENEWAL)
-                os._exit(CANCELLED)
+                _end(stop)
             stop.set()
+            threading.Thread(target=wait, daemon=True).start()
+
+    def wait() -> None:
+        time.sleep(LONGEST_STOP)
+        _end(stop)
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _heard)
     signal.set_wakeup_fd(mouth, warn_on_full_buffer=False)
     threading.Thread(target=listen, daemon=True).start()
+
+
+def _end(stop: Stop) -> NoReturn:
+    """Whatever the other threads are doing."""
+    try:
+        stop.calm(LONGEST_RENEWAL)
+        Scratch.remove_all()
+    finally:
+        os._exit(CANCELLED)
 
 
 def _heard(number: int, frame: FrameType | None) -> None:

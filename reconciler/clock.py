@@ -29,6 +29,13 @@ class Stop(threading.Event):
         super().__init__()
         self._unbroken = threading.RLock()
 
+    def check(self) -> None:
+        """Raises CancelledError when somebody has asked."""
+        if self.is_set():
+            raise CancelledError(
+                "stopped on request", remedy="run the same command again: it goes on where it stopped"
+            )
+
     @contextmanager
     def unbroken(self) -> Iterator[None]:
         """One at a time: what is done here costs a person's time when it is broken off."""
@@ -66,10 +73,7 @@ class SystemClock:
         return self._stop.unbroken()
 
     def check(self) -> None:
-        if self._stop.is_set():
-            raise CancelledError(
-                "stopped on request", remedy="run the same command again: it goes on where it stopped"
-            )
+        self._stop.check()
 
 
 class ClockAhead(SystemClock):

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from reconciler.commands.completing import environment_names
-from reconciler.commands.options import OUTPUT, SOURCES, settings_of, with_options
+from reconciler.commands.options import OUTPUT, SOURCES, settings_of, stop_event, with_options
 from reconciler.core.errors import ConfigurationError, Finding
 from reconciler.core.model import Desired
 from reconciler.manifests import environments, find_root, load_anywhere, shared_states
@@ -19,7 +19,8 @@ from reconciler.manifests import environments, find_root, load_anywhere, shared_
 @click.command(name="validate")
 @click.argument("names", nargs=-1, metavar="[ENV]...", shell_complete=environment_names)
 @with_options(SOURCES, OUTPUT)
-def command(names: tuple[str, ...], **flags: Any) -> None:
+@click.pass_obj
+def command(stop: object, /, names: tuple[str, ...], **flags: Any) -> None:
     """Check manifests offline: schema, links, names, guards, sources, columns, `where`.
 
     All environments unless some are named. Every problem is reported at once, as
@@ -30,6 +31,7 @@ def command(names: tuple[str, ...], **flags: Any) -> None:
     from reconciler.render.validated import print_validated
 
     settings, today = settings_of(flags), datetime.now(UTC).date()
+    folder = Path(tempfile.gettempdir())
     root = find_root(settings.directory)
     findings: list[Finding] = [*shared_states(root, names or environments(root))]
     valid: list[Desired] = []
@@ -39,7 +41,7 @@ def command(names: tuple[str, ...], **flags: Any) -> None:
         except ConfigurationError as error:
             findings += error.findings or [Finding("", error.problem, error.remedy)]
             continue
-        found = check_all(desired.audiences, _data_root(root, desired), today, Path(tempfile.gettempdir()))
+        found = check_all(desired.audiences, _data_root(root, desired), today, folder, stop_event(stop).check)
         findings += found
         valid += [] if found else [_noted(desired)]
     if findings:

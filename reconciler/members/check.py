@@ -16,6 +16,7 @@ from reconciler.members.intake import Intake
 from reconciler.members.prepare import prepare
 from reconciler.members.roots import DataRoot, Folder, local
 from reconciler.members.scratch import Scratch
+from reconciler.members.stopping import stoppable
 
 CHECKED = "reconciler-checked-"
 """What folders begin with that hold what was packed in sources."""
@@ -24,13 +25,16 @@ CHECKED = "reconciler-checked-"
 class Checker:
     """Looks at audiences, and at each of their files once."""
 
-    def __init__(self, intake: Intake, database: duckdb.DuckDBPyConnection) -> None:
+    def __init__(
+        self, intake: Intake, database: duckdb.DuckDBPyConnection, check: Callable[[], None]
+    ) -> None:
         self._intake = intake
         self._database = database
+        self._check = check
 
     def wrong(self, audience: Audience, today: date) -> tuple[Finding, ...]:
         """Everything wrong with files, columns and `where`. StorageError for a place that can't be read."""
-        with storage_errors("checking sources"), contextlib.closing(self._database.cursor()) as cursor:
+        with storage_errors("checking sources"), stoppable(self._database, self._check) as cursor:
             try:
                 prepare(cursor, self._intake, audience, today)
             except ConfigurationError as error:
@@ -40,7 +44,7 @@ class Checker:
     def misspelt(self, audience: Audience, today: date) -> tuple[Finding, ...]:
         """What is wrong with the syntax of `where`."""
         source = audience.source
-        with storage_errors("checking sources"), contextlib.closing(self._database.cursor()) as cursor:
+        with storage_errors("checking sources"), stoppable(self._database, self._check) as cursor:
             found = where.parse(cursor, source.where, None, today, source.where_place)
             return (found,) if isinstance(found, Finding) else ()
 
@@ -52,7 +56,7 @@ def checking(root: DataRoot, scratch: Scratch, check: Callable[[], None]) -> Ite
         with storage_errors("starting DuckDB"):
             database = connect((root.folder, scratch.folder), scratch.folder)
         with contextlib.closing(database):
-            yield Checker(Intake(root, scratch.folder / "unpacked", check), database)
+            yield Checker(Intake(root, scratch.folder / "unpacked", check), database, check)
     finally:
         scratch.remove()
 

@@ -75,6 +75,8 @@ def storage_errors(doing: str) -> Iterator[None]:
     """DuckDB's own words may quote a row, so they end here: only what it was doing is told."""
     try:
         yield
+    except duckdb.InterruptException:
+        raise  # somebody asked to stop: `stopping` says so
     except duckdb.OutOfMemoryException:
         raise StorageError(
             f"{doing}: more memory or disk is needed than is allowed",

@@ -18,6 +18,7 @@ from reconciler.members.intake import Intake
 from reconciler.members.roots import DataRoot
 from reconciler.members.scratch import Scratch
 from reconciler.members.snapshots import Snapshots
+from reconciler.members.stopping import stoppable
 
 
 class DuckDbEngine:
@@ -36,6 +37,7 @@ class DuckDbEngine:
     ) -> None:
         """`check` is called time and again while files are read, and raises when somebody asks to stop."""
         self._sample_rows = sample_rows
+        self._check = check
         work = work.resolve()
         work.mkdir(mode=0o700, parents=True, exist_ok=True)
         with storage_errors("starting DuckDB"):
@@ -58,39 +60,43 @@ class DuckDbEngine:
         self._scratch.remove()
 
     def build(self, audience: Audience, wanted: Sequence[Kind], today: date) -> Mapping[Kind, Target]:
-        with self._cursor() as cursor:
+        with self._stoppable() as cursor:
             return Builder(cursor, self._intake, self._snapshots, self._sample_rows).build(
                 audience, wanted, today
             )
 
     def suppressed(self, holding: Holding, target: Target) -> SnapshotRef:
-        with storage_errors("looking for suppressed members"), self._cursor() as cursor:
+        with storage_errors("looking for suppressed members"), self._stoppable() as cursor:
             return delta.suppressed(cursor, self._snapshots, holding, target)
 
     def delta(self, base: SnapshotRef, maybe: SnapshotRef, target: SnapshotRef, urgent: SnapshotRef) -> Delta:
-        with storage_errors("comparing snapshots"), self._cursor() as cursor:
+        with storage_errors("comparing snapshots"), self._stoppable() as cursor:
             return delta.counted(cursor, self._snapshots, (base, maybe, target, urgent))
 
     def collapse(self, holding: Holding) -> tuple[SnapshotRef, SnapshotRef]:
-        with storage_errors("giving up a target"), self._cursor() as cursor:
+        with storage_errors("giving up a target"), self._stoppable() as cursor:
             return delta.collapsed(cursor, self._snapshots, holding)
 
     def doubt(
         self, form: Form, sure: Sequence[SnapshotRef], named: Sequence[SnapshotRef]
     ) -> tuple[SnapshotRef, SnapshotRef]:
-        with storage_errors("doubting snapshots"), self._cursor() as cursor:
+        with storage_errors("doubting snapshots"), self._stoppable() as cursor:
             return delta.doubted(cursor, self._snapshots, form, (sure, named))
 
     def batches(self, holding: Holding, size: int) -> Iterator[Batch]:
         moving = holding.transfer
         if moving is None or window(moving, size) is None:
             return
-        with storage_errors("streaming members"), self._cursor() as cursor:
+        with storage_errors("streaming members"), self._unbroken() as cursor:
             yield from delta.batches(cursor, self._snapshots, delta.refs(holding, moving), moving, size)
 
     def file(self, snapshot: SnapshotRef) -> str:
-        with storage_errors("finding a snapshot"), self._cursor() as cursor:
+        with storage_errors("finding a snapshot"), self._stoppable() as cursor:
             return str(self._snapshots.path(cursor, snapshot))
 
-    def _cursor(self) -> contextlib.closing[duckdb.DuckDBPyConnection]:
+    def _stoppable(self) -> contextlib.AbstractContextManager[duckdb.DuckDBPyConnection]:
+        return stoppable(self._database, self._check)
+
+    def _unbroken(self) -> contextlib.AbstractContextManager[duckdb.DuckDBPyConnection]:
+        """Who sends members looks whether to stop, and writes down how far it came."""
         return contextlib.closing(self._database.cursor())

@@ -6,11 +6,11 @@ Never writes to the store, and lists no more of it than patterns ask for.
 import os
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import takewhile
 from pathlib import Path, PurePosixPath
+from queue import Empty, SimpleQueue
 
 from reconciler.buckets.exports import PIECE, ChangedError, Export, Exports
 from reconciler.buckets.opening import Place, opened
@@ -19,6 +19,9 @@ from reconciler.disk.atomic import explained
 from reconciler.members.roots import MovedError
 
 READERS = 8
+POLL = 0.05
+"""Seconds between two looks whether somebody has asked to stop."""
+
 _MAGIC = frozenset("*?[")
 
 
@@ -85,9 +88,7 @@ class Mirror:
             ]
             for file in missing:
                 self._make(file)
-            with ThreadPoolExecutor(READERS) as pool:
-                for _ in pool.map(self._fetch, pieces):
-                    pass
+            self._fetch_all(pieces)
             for file, export in missing.items():
                 self._date(file, export)
             self._there.update(missing)
@@ -101,6 +102,32 @@ class Mirror:
             read = self._exports.in_folder if flat else self._exports.below
             self._listings[key] = read("/".join(plain))
         return self._listings[key]
+
+    def _fetch_all(self, pieces: Sequence[_Piece]) -> None:
+        """Side by side, until one fails. Once we are to stop, nobody waits for pieces on their way."""
+        left: SimpleQueue[_Piece] = SimpleQueue()
+        for piece in pieces:
+            left.put(piece)
+        failed: list[Exception] = []
+
+        def work() -> None:
+            try:
+                while not failed:
+                    self._fetch(left.get_nowait())
+            except Empty:
+                pass
+            except Exception as error:  # noqa: BLE001 - raised again in the thread that waits for us
+                failed.append(error)
+
+        threads = [threading.Thread(target=work, daemon=True) for _ in range(min(READERS, len(pieces)))]
+        for thread in threads:
+            thread.start()
+        while threads:
+            self._check()
+            threads[-1].join(POLL)
+            threads = [thread for thread in threads if thread.is_alive()]
+        if failed:
+            raise failed[0]
 
     def _fetch(self, piece: _Piece) -> None:
         self._check()

@@ -5,8 +5,10 @@ import os
 import shutil
 import stat
 import tempfile
+import threading
 from contextlib import suppress
 from pathlib import Path
+from typing import ClassVar
 
 LOCK = "lock"
 
@@ -14,18 +16,31 @@ LOCK = "lock"
 class Scratch:
     """Made with a lock inside, which ends with its process: one that nobody holds marks what may go."""
 
+    _present: ClassVar[set["Scratch"]] = set()
+    _removing: ClassVar[threading.Lock] = threading.Lock()
+
     def __init__(self, work: Path, prefix: str = "scratch-") -> None:
         """Removes what killed processes left there first."""
         remove_unused(work, prefix)
         self.folder, self._lock = _claimed(work, prefix)
+        self._present.add(self)
 
     def remove(self) -> None:
-        """May be called twice."""
-        if self._lock >= 0:
+        """May be called twice, by two threads."""
+        with self._removing:
+            if self._lock < 0:
+                return
             with suppress(OSError):  # what a disk holds on to hides no other error; the next process sweeps
                 _remove(self.folder)
             os.close(self._lock)
             self._lock = -1
+            self._present.discard(self)
+
+    @classmethod
+    def remove_all(cls) -> None:
+        """Before the process ends without its threads having ended."""
+        for one in list(cls._present):
+            one.remove()
 
 
 def remove_unused(work: Path, prefix: str) -> None:
