@@ -87,6 +87,9 @@ receipts = st.builds(
     successor=st.none() | holdings,
     retired=st.lists(st.builds(Retired, holding=holdings, retired_at=times), max_size=2).map(tuple),
     definition=st.just("") | digests,
+    parts=st.dictionaries(st.text(max_size=9), st.text(max_size=9), max_size=3).map(
+        lambda parts: tuple(sorted(parts.items()))
+    ),
     forgotten_at=st.none() | times,
     renew=st.booleans(),
     lists=st.lists(

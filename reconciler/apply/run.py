@@ -7,6 +7,7 @@ from typing import assert_never
 from reconciler.apply.ledger import FAILURES, Ledger, Tools
 from reconciler.apply.prelude import patch, run_prelude
 from reconciler.apply.transfer import send_members
+from reconciler.core.definition import parts_of
 from reconciler.core.errors import CancelledError, ReconcilerError, RefusedError, StorageError
 from reconciler.core.events import Outcome
 from reconciler.core.model import Address
@@ -140,7 +141,9 @@ def _complete(tools: Tools, ledger: Ledger, change: Sending) -> None:
             case _:
                 assert_never(step)
     receipt = ledger.receipt(address)
-    ledger.write(replace(receipt, definition=change.spec.definition, forgotten_at=None))
+    ledger.write(
+        replace(receipt, definition=change.spec.definition, parts=parts_of(change.spec), forgotten_at=None)
+    )
     _check_accepted(receipt.current, change)
 
 

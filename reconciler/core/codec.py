@@ -104,6 +104,7 @@ def encode_receipt(receipt: Receipt) -> dict[str, object]:
         **_FORMAT,
         "address": {"destination": receipt.address.destination, "audience": receipt.address.audience},
         "definition": receipt.definition,
+        "parts": dict(receipt.parts),
         "forgotten_at": _stamp(receipt.forgotten_at),
         "renew": receipt.renew,
         "current": _of_holding(receipt.current),
@@ -117,7 +118,7 @@ def encode_receipt(receipt: Receipt) -> dict[str, object]:
 
 
 def decode_receipt(data: object) -> Receipt:
-    keys = "address definition forgotten_at renew current successor retired lists"
+    keys = "address definition parts forgotten_at renew current successor retired lists"
     receipt = _versioned(data, "receipt", keys)
     address = _fields(receipt["address"], "address", "destination audience")
     return Receipt(
@@ -129,10 +130,17 @@ def decode_receipt(data: object) -> Receipt:
         successor=_maybe(_holding, receipt["successor"], "successor"),
         retired=_all(_retired, receipt["retired"], "retired"),
         definition=_text(receipt["definition"], "definition"),
+        parts=_parts(receipt["parts"], "parts"),
         forgotten_at=_maybe(_time, receipt["forgotten_at"], "forgotten_at"),
         renew=_flag(receipt["renew"], "renew"),
         lists=_all(_list, receipt["lists"], "lists"),
     )
+
+
+def _parts(data: object, at: str) -> tuple[tuple[str, str], ...]:
+    if not isinstance(data, dict):
+        raise _malformed(at, "a JSON object")
+    return tuple(sorted((path, _text(value, f"{at}.{path}")) for path, value in data.items()))
 
 
 def _of_list(applied: AppliedList) -> dict[str, object]:

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from reconciler.core.attributes import attribute_changes
 from reconciler.core.computations import seen_at
+from reconciler.core.definition import is_drift
 from reconciler.core.losses import MemberCounts, is_lost, is_settled
 from reconciler.core.marks import Tag, owner, tag, tag_of
 from reconciler.core.model import Address, Desired, SegmentSpec
@@ -63,7 +64,7 @@ def drifts(
     """Of addresses that were applied and are managed still, those that differ; by what is known of each.
 
     `segments` and `statistics` are keyed by the segment's id. Where a manifest changed since it was applied,
-    name and description say nothing: the plan compares them.
+    name and description are compared with what was applied then, and with what it asks for now.
     """
     specs = {spec.address: spec for spec in desired.segments}
     name = desired.environment.name
@@ -114,10 +115,12 @@ def _drift(
     if segment is None:
         return Drift(receipt.address, name, gone=holding.segment_id, wanted=spec is not None)
     applied = spec is not None and receipt.definition == spec.definition
+    differing = attribute_changes(segment, spec, whose) if spec else ()
+    changes = tuple(one for one in differing if applied or is_drift(one, receipt, whose))
     return Drift(
         address=receipt.address,
         title=name or segment.name,
-        attributes=_turned(attribute_changes(segment, spec, whose)) if spec and applied else (),
+        attributes=_turned(changes) if spec else (),
         counts=_counts(holding, statistics.get(holding.segment_id)),
         wanted=spec is not None,
         touched_at=_touched(holding, segment),

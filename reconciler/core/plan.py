@@ -151,6 +151,15 @@ class AttributeChange:
 
 
 @dataclass(frozen=True, slots=True)
+class PartChange:
+    """One part of a definition, as it was last applied and as it is now; "" where it is not set."""
+
+    path: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
 class MemberChange:
     """How the members of one segment change; `before` is what it surely holds now, None for unknown."""
 
@@ -293,6 +302,7 @@ class Plan:
 
     `changes` can be applied without the blocked addresses, and `held` is what would become of those.
     `lenient`: what only the audience's own guards let pass.
+    `redefined`: which parts of a definition changed since it was applied.
     `left_out`: so many addresses change and are not part of it, as the notes say.
     """
 
@@ -306,6 +316,7 @@ class Plan:
     problems: tuple[Finding, ...] = ()
     held: tuple[Held, ...] = ()
     lenient: Mapping[Address, tuple[str, ...]] = field(default_factory=dict)
+    redefined: Mapping[Address, tuple[PartChange, ...]] = field(default_factory=dict)
 
     @property
     def all_blocked(self) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Collection, Container, Iterable, Iterator, Mapping, 
 from dataclasses import replace
 
 from reconciler.core.creates import answers, reserved
+from reconciler.core.definition import redefined
 from reconciler.core.errors import Finding
 from reconciler.core.guards import Question, lenient, refusals, stale, vanished
 from reconciler.core.kinds import Cause
@@ -19,6 +20,7 @@ from reconciler.core.plan import (
     Create,
     Forget,
     Observed,
+    PartChange,
     Plan,
     Refill,
     Replace,
@@ -96,6 +98,7 @@ def plan(desired: Desired, observed: Observed, only: Container[Address]) -> Plan
             )
         ),
         lenient=_lenient(wanted, desired, observed),
+        redefined=_redefined(wanted, observed),
     )
 
 
@@ -174,6 +177,17 @@ def _rejected_so_far(changes: Iterable[Sending], observed: Observed) -> Iterator
     for change in changes:
         if finding := standstill(change, observed.receipts.get(change.spec.address)):
             yield Blocked(change.spec.address, finding, Cause.GUARD)
+
+
+def _redefined(changes: Iterable[Sending], observed: Observed) -> Mapping[Address, tuple[PartChange, ...]]:
+    """By address. What stands among the attributes of a segment already is not repeated."""
+    found = {}
+    for change in changes:
+        attributes = () if isinstance(change, Create) else change.attributes
+        told = {one.name for one in attributes if not one.drifted}
+        parts = redefined(change.spec, observed.receipts.get(change.spec.address))
+        found[change.spec.address] = tuple(one for one in parts if one.path not in told)
+    return {address: parts for address, parts in found.items() if parts}
 
 
 def _lenient(

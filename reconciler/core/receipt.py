@@ -118,10 +118,10 @@ class Retired:
 class Receipt:
     """The truth of one address. `successor` is filled beside `current` while a Replace runs.
 
-    `definition` is the digest last applied in full. `forgotten_at` is set when the audience left
-    the manifests: its members stay known, so that nobody becomes impossible to remove. `renew`: a
-    segment that may hold people known to nobody is to be replaced by one that can't. `lists` are the
-    exclusion lists that members were last sent under.
+    `definition` is the digest last applied in full, `parts` say what it stated (`core/definition.py`).
+    `forgotten_at` is set when the audience left the manifests: its members stay known, so that nobody
+    becomes impossible to remove. `renew`: a segment that may hold people known to nobody is to be
+    replaced by one that can't. `lists` are the exclusion lists that members were last sent under.
     """
 
     address: Address
@@ -129,6 +129,7 @@ class Receipt:
     successor: Holding | None = None
     retired: tuple[Retired, ...] = ()
     definition: str = ""
+    parts: tuple[tuple[str, str], ...] = ()
     forgotten_at: datetime | None = None
     renew: bool = False
     lists: tuple[AppliedList, ...] = ()

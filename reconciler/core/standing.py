@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 from reconciler.core.attributes import attribute_changes
+from reconciler.core.definition import is_drift
 from reconciler.core.errors import Finding
 from reconciler.core.losses import loss
 from reconciler.core.marks import Tag, marked
@@ -204,7 +205,8 @@ def _keep(
         return _create(sight, prelude, reason)
     recorded = receipt.definition == sight.spec.definition and receipt.forgotten_at is None
     attributes = tuple(
-        replace(one, drifted=recorded) for one in attribute_changes(segment, sight.spec, sight.tag)
+        replace(one, drifted=recorded or is_drift(one, receipt, sight.tag))
+        for one in attribute_changes(segment, sight.spec, sight.tag)
     )
     comparison = _compared(sight)
     transfer = _transfer(sight, "current", current, comparison)

@@ -27,7 +27,7 @@ from reconciler.core.quantities import duration
 from reconciler.core.schedule import ASSUMED_RATE
 from reconciler.render.figures import Figures, age, counted, near, stamp
 from reconciler.render.outcome import ApplyReport
-from reconciler.render.rows import Kind, Row, Voice, blocked_row, row_of, with_leniency
+from reconciler.render.rows import Kind, Part, Row, Voice, blocked_row, row_of, with_definition, with_leniency
 from reconciler.render.text import name, sentence
 
 NO_STATE = "no state yet"
@@ -75,6 +75,12 @@ class Section:
             return ""
         their = "its" if len(self.rows) == 1 else "their"
         return f"{their} definition changed, {their} members did not; no call"
+
+    @property
+    def shared(self) -> tuple[Part, ...]:
+        """Parts of the definition that changed alike for all of them."""
+        first = self.rows[0].definition
+        return first if all(row.definition == first for row in self.rows) else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,11 +258,15 @@ def _sections(plan: Plan, voice: Voice) -> tuple[Section, ...]:
         blocked[one.address].append(one.finding)
     by_kind: dict[Kind, list[Row]] = {kind: [] for kind in Kind}
     for change in plan.changes:
-        row = with_leniency(row_of(change, voice), plan.lenient.get(address_of(change), ()))
+        told = with_definition(row_of(change, voice), plan.redefined.get(address_of(change), ()))
+        row = with_leniency(told, plan.lenient.get(address_of(change), ()))
         by_kind[row.kind].append(row)
     held = {address_of(one): one for one in plan.held}
     by_kind[Kind.BLOCKED] += [
-        blocked_row(address, findings, held.get(address), plan.lenient.get(address, ()), voice)
+        with_definition(
+            blocked_row(address, findings, held.get(address), plan.lenient.get(address, ()), voice),
+            plan.redefined.get(address, ()),
+        )
         for address, findings in blocked.items()
     ]
     return tuple(Section(kind, tuple(rows)) for kind, rows in by_kind.items() if rows)

@@ -7,7 +7,7 @@ from reconciler.render.document import Document, Section
 from reconciler.render.figures import counted
 from reconciler.render.fitting import fitted, fitting, joined, more
 from reconciler.render.inert import cell, code, remedy, words
-from reconciler.render.rows import Attribute, Line, Row, Tone
+from reconciler.render.rows import Attribute, Line, Row, Tone, as_attribute
 
 _FEW = 5
 """So many addresses are not worth a fold."""
@@ -52,7 +52,7 @@ def _said(row: Row) -> Iterator[str]:
     """All below an address, as the items of a list in its list."""
     if row.introduction:
         yield f"  - named {code(f'“{row.introduction}”')}"
-    yield from map(_attribute, row.attributes)
+    yield from map(_attribute, row.changes)
     yield from map(_line, row.lines)
 
 
@@ -93,9 +93,16 @@ def _fold(section: Section, seated: bool, opening: str, room: int) -> str:
     said = joined([opening, f"<summary><b>{section.kind}</b> · {count}{told}</summary>", "", *_TABLE])
     table = partial(_cells, seated)
     said += joined(fitted(section.rows, table, room - len(said) - _SLACK, _more_addresses))
-    talked = [row for row in section.rows if any(_said(row)) and not section.recorded]
+    shared = [_attribute(as_attribute(part)).strip() for part in section.shared if section.recorded]
+    talked = [row for row in section.rows if _talks(section, row)]
     below = ["", *fitted(talked, _item, room - len(said), _more_said)] if talked else []
+    below = ["", *shared, *below] if shared else below
     return said + joined([*below, "\n</details>\n"])
+
+
+def _talks(section: Section, row: Row) -> bool:
+    """Something is said of this row that is not said of all of its section."""
+    return bool(row.definition and not section.shared) if section.recorded else any(_said(row))
 
 
 def _item(row: Row) -> str:

@@ -20,6 +20,7 @@ from reconciler.core.plan import (
     Forget,
     Held,
     MemberChange,
+    PartChange,
     PatchSegment,
     PromoteSuccessor,
     Refill,
@@ -96,6 +97,15 @@ class Attribute:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """A part of the definition that changed since it was applied; "" where it is not set."""
+
+    path: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
 class Sizes:
     """Counts to reckon with, as far as they may be shown: a number, or "<10". None: nobody knows."""
 
@@ -128,6 +138,12 @@ class Row:
     attributes: tuple[Attribute, ...]
     lines: tuple[Line, ...]
     place: str
+    definition: tuple[Part, ...] = ()
+
+    @property
+    def changes(self) -> tuple[Attribute, ...]:
+        """What changes beside members: attributes of the segment, then parts of the definition."""
+        return (*self.attributes, *map(as_attribute, self.definition))
 
     @property
     def introduction(self) -> str:
@@ -161,6 +177,18 @@ class Voice:
 def with_leniency(row: Row, said: Iterable[str]) -> Row:
     """What nothing but the audience's own guards let pass, before all else that is said."""
     return replace(row, lines=(*(Line(Tone.WARNING, sentence(one)) for one in said), *row.lines))
+
+
+def with_definition(row: Row, changed: Iterable[PartChange]) -> Row:
+    """Which parts of its definition changed since it was applied."""
+    parts = tuple(Part(name(one.path), sentence(one.before), sentence(one.after)) for one in changed)
+    return replace(row, definition=parts)
+
+
+def as_attribute(part: Part) -> Attribute:
+    """In the words of all layouts."""
+    before, after = (f"“{side}”" if side else "none" for side in (part.before, part.after))
+    return Attribute(part.path, before, after)
 
 
 def row_of(change: Change, voice: Voice) -> Row:

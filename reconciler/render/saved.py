@@ -19,7 +19,7 @@ from reconciler.core.model import Address, Leeway, Seat
 from reconciler.core.quantities import percent_set
 from reconciler.render.document import Document, Header, Section, Subject, Totals, Trouble
 from reconciler.render.outcome import ApplyReport, Failure
-from reconciler.render.rows import Attribute, Kind, Line, Members, Row, Sizes, Tone
+from reconciler.render.rows import Attribute, Kind, Line, Members, Part, Row, Sizes, Tone
 from reconciler.render.text import LONGEST_SENTENCE, clean
 
 FORMAT_VERSION = "1.3"
@@ -174,6 +174,7 @@ def _row(data: Json) -> Row:
         ),
         lines=tuple(Line(Tone(one["tone"]), one["text"]) for one in data["lines"]),
         place=data["place"],
+        definition=tuple(Part(one["path"], one["before"], one["after"]) for one in data["definition"]),
     )
 
 

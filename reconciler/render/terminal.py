@@ -13,7 +13,7 @@ from rich.text import Text
 
 from reconciler.render.columns import GAP, left, right
 from reconciler.render.document import Document, Section
-from reconciler.render.rows import Kind, Row, Tone
+from reconciler.render.rows import Attribute, Kind, Row, Tone, as_attribute
 
 LOG_WIDTH = 110
 """Where there is no terminal to ask: logs of CI are wide, and a wrapped table is none."""
@@ -183,8 +183,18 @@ def _rows(document: Document, out: Console) -> Iterator[Text]:
 
 def _recorded(section: Section, out: Console) -> Iterator[Text]:
     yield from wrapped(f"= {len(section.rows):,} to record: {section.recorded}", "dim", 2, out, hang=2)
-    for row in section.rows if len(section.rows) < _FEW else ():
-        yield Text(f"{' ' * INDENT}{row.address}", "dim")
+    for part in section.shared:
+        yield from wrapped(_change(as_attribute(part)), "", INDENT, out, hang=2)
+    for row in section.rows if len(section.rows) < _FEW or not section.shared else ():
+        if row.definition or len(section.rows) < _FEW:
+            yield Text(f"{' ' * INDENT}{row.address}", "dim")
+        for part in row.definition if not section.shared else ():
+            yield from wrapped(_change(as_attribute(part)), "", INDENT + 2, out, hang=2)
+
+
+def _change(one: Attribute) -> str:
+    note = f" ({one.note})" if one.note else ""
+    return f"{one.name} {one.before} → {one.after}{note}"
 
 
 def _header(document: Document, out: Console) -> Iterator[Text]:
@@ -255,10 +265,8 @@ class Layout:
     def _below(self, row: Row) -> Iterator[Text]:
         if row.introduction:
             yield from wrapped(f"named “{row.introduction}”", "", INDENT, self._out, hang=2)
-        for one in row.attributes:
-            note = f" ({one.note})" if one.note else ""
-            text = f"{one.name} {one.before} → {one.after}{note}"
-            yield from wrapped(text, "", INDENT, self._out, hang=2)
+        for one in row.changes:
+            yield from wrapped(_change(one), "", INDENT, self._out, hang=2)
         for line in row.lines:
             mark = "→ " if line.tone == Tone.REMEDY else ""
             yield from wrapped(f"{mark}{line.text}", _TONES[line.tone], INDENT, self._out, hang=2)

@@ -36,6 +36,7 @@ from reconciler.core.plan import (
     Forget,
     Held,
     MemberChange,
+    PartChange,
     PatchSegment,
     Plan,
     PromoteSuccessor,
@@ -238,6 +239,21 @@ def _guard_changed(number: int) -> Plan:
     return plan(update(LAPSED, CHANGED), *same, unchanged=3)
 
 
+def _redefined() -> Plan:
+    """One edit of a guard for all, and another of one source."""
+    guard = PartChange("guards.maxShrink", "20%", "35%")
+    made = plan(
+        update(LAPSED, CHANGED, reason="the definition changed since it was applied"),
+        update(HIGH, STILL, reason=SAME),
+        update(GOLD, STILL, reason=SAME),
+        unchanged=5,
+    )
+    source = PartChange("source.where", "", "last_order < :today - interval 90 day")
+    return replace(
+        made, redefined={LAPSED.address: (guard, source), HIGH.address: (guard,), GOLD.address: (guard,)}
+    )
+
+
 def _hard() -> Plan:
     """All at once, in an account with two seats."""
     key = replace(EMAIL, account_id="41", retailer_id="7", form=Form.SHA256_OF_MD5)
@@ -427,5 +443,6 @@ CASES: dict[str, tuple[Plan, Environment]] = {
     "sixty-addresses": (_sixty(), ENVIRONMENT),
     "guard-changed": (_guard_changed(58), ENVIRONMENT),
     "guard-changed-for-few": (_guard_changed(3), ENVIRONMENT),
+    "redefined": (_redefined(), ENVIRONMENT),
     "two-seats": (_hard(), SEATED),
 }

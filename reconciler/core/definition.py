@@ -1,0 +1,86 @@
+"""A definition by its parts, as it was last applied: what tells a reviewer which of them changed.
+
+The digest of `SegmentSpec` decides; the parts only explain. A value that looks like personal data is
+withheld from them.
+"""
+
+from collections.abc import Iterator
+
+from reconciler.core.marks import Tag, marked
+from reconciler.core.model import Exclusion, SegmentSpec
+from reconciler.core.personal import HIDDEN, personal, shown_path
+from reconciler.core.plan import AttributeChange, PartChange
+from reconciler.core.quantities import duration, percent_set
+from reconciler.core.receipt import Receipt
+
+Parts = tuple[tuple[str, str], ...]
+
+
+def parts_of(spec: SegmentSpec) -> Parts:
+    """Path and value of each part that is set, in order of the paths."""
+    return tuple(sorted((path, value) for path, value in _parts(spec) if value))
+
+
+def redefined(spec: SegmentSpec, receipt: Receipt | None) -> tuple[PartChange, ...]:
+    """What differs from the definition that was last applied, as far as its parts are known."""
+    if receipt is None or not receipt.parts or receipt.definition == spec.definition:
+        return ()
+    from deepdiff import DeepDiff  # its import takes long: see attributes.py
+
+    before, after = dict(receipt.parts), dict(parts_of(spec))
+    found = DeepDiff(before, after, view="tree")
+    kinds = ("values_changed", "dictionary_item_added", "dictionary_item_removed")
+    paths = {str(level.path(output_format="list")[0]) for kind in kinds for level in found.get(kind, ())}
+    return tuple(PartChange(path, before.get(path, ""), after.get(path, "")) for path in sorted(paths))
+
+
+def is_drift(change: AttributeChange, receipt: Receipt, tag: Tag) -> bool:
+    """Whether the value at Criteo is neither the one last applied nor one that we asked for since."""
+    applied = dict(receipt.parts)
+    if not applied:
+        return False
+    asked = {value for one in receipt.current.renames for value in (one.name, one.description)}
+    left = applied.get(change.name, "")
+    ours = marked(left, tag) if change.name == "description" else left
+    return change.before != ours and change.before not in asked
+
+
+def _parts(spec: SegmentSpec) -> Iterator[tuple[str, str]]:
+    audience, source = spec.audience, spec.audience.source
+    yield "name", spec.name
+    yield "description", spec.description
+    yield "account", spec.key.account_id
+    yield "retailer", spec.key.retailer_id
+    yield "identifier type", spec.key.identifier_type.value
+    yield "form", spec.key.form.value
+    yield "credential", spec.credential
+    yield "api.endpoint", _shown(spec.reached[0])
+    yield "api.tokenUrl", _shown(spec.reached[1])
+    yield "data.root", shown_path(source.root)
+    yield "source.files", ", ".join(map(shown_path, source.files))
+    yield "source.where", _shown(source.where)
+    yield "source.maxAge", duration(source.max_age) if source.max_age else ""
+    yield "source.pinned", "true" if source.pinned else ""
+    yield "sample.rows", f"{source.sample_rows:,}" if source.sample_rows is not None else ""
+    yield "defaultCountry", audience.country
+    for kind, column in audience.columns:
+        yield f"columns.{kind.value}", _shown(column)
+    for number, one in enumerate(audience.exclude):
+        yield from _of_list(f"exclude[{number}]", one)
+    guards = audience.guards
+    yield "guards.maxShrink", percent_set(guards.max_shrink)
+    yield "guards.maxGrowth", percent_set(guards.max_growth)
+    yield "guards.minMembers", f"{guards.min_members:,}"
+    yield "guards.maxInvalid", percent_set(guards.max_invalid)
+    yield "guards.maxVanished", percent_set(guards.max_vanished)
+
+
+def _of_list(path: str, one: Exclusion) -> Iterator[tuple[str, str]]:
+    yield f"{path}.files", ", ".join(map(shown_path, one.files))
+    yield f"{path}.defaultCountry", one.country
+    for kind, column in one.columns:
+        yield f"{path}.columns.{kind.value}", _shown(column)
+
+
+def _shown(text: str) -> str:
+    return HIDDEN if personal(text) else text

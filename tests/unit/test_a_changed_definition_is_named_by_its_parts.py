@@ -1,0 +1,130 @@
+"""What changed in a definition since it was applied is named, old and new."""
+
+from dataclasses import replace
+
+import pytest
+from world import OPEN, Wish, World
+
+from reconciler.core.codec import decode_receipt, encode_receipt
+from reconciler.core.definition import parts_of, redefined
+from reconciler.core.drift import drifts
+from reconciler.core.errors import StorageError
+from reconciler.core.model import Address, Exclusion, IdentifierType, SegmentSpec, Source
+from reconciler.core.personal import HIDDEN
+from reconciler.core.plan import PartChange, Update
+from reconciler.core.receipt import Receipt
+
+pytestmark = pytest.mark.promise("read-right")
+
+ADDRESS = Address("offsite", "buyers")
+
+
+@pytest.fixture
+def world() -> World:
+    world = World(wishes={ADDRESS: Wish("Buyers")}, people={"buyers": frozenset("abcd")})
+    world.run()
+    return world
+
+
+def spec(world: World) -> SegmentSpec:
+    [one] = world.desired().segments
+    return one
+
+
+def receipt(world: World) -> Receipt:
+    return world.store.saved_receipts[ADDRESS]
+
+
+def sourced(one: SegmentSpec, **changes: object) -> SegmentSpec:
+    return replace(one, audience=replace(one.audience, source=replace(one.audience.source, **changes)))
+
+
+def test_a_guard_that_changed_is_named_with_both_values(world: World) -> None:
+    world.guards = replace(OPEN, max_invalid=0.25)
+    made = world.plan()
+    assert made.redefined == {ADDRESS: (PartChange("guards.maxInvalid", "100%", "25%"),)}
+    world.run()
+    assert world.plan().redefined == {}
+
+
+def test_parts_that_come_and_go_are_named(world: World) -> None:
+    listed = Exclusion(("out.csv",), ((IdentifierType.EMAIL, "mail"),), country="FR")
+    one = sourced(spec(world), where="age > 18", sample_rows=1_000, pinned=True)
+    one = replace(one, audience=replace(one.audience, exclude=(listed,)))
+    before = replace(receipt(world), parts=(*receipt(world).parts, ("source.maxAge", "36 hours")))
+    assert redefined(one, before) == (
+        PartChange("exclude[0].columns.Email", "", "mail"),
+        PartChange("exclude[0].defaultCountry", "", "FR"),
+        PartChange("exclude[0].files", "", "out.csv"),
+        PartChange("sample.rows", "", "1,000"),
+        PartChange("source.maxAge", "36 hours", ""),
+        PartChange("source.pinned", "", "true"),
+        PartChange("source.where", "", "age > 18"),
+    )
+
+
+def test_what_was_never_applied_in_full_is_compared_with_nothing(world: World) -> None:
+    one = sourced(spec(world), where="true")
+    assert redefined(one, None) == ()
+    assert redefined(one, replace(receipt(world), parts=())) == ()
+
+
+def test_what_looks_like_a_person_is_withheld(world: World) -> None:
+    source = Source(("files/jane.doe@example.com.csv",), "mail = 'jane.doe@example.com'")
+    one = spec(world)
+    parts = dict(parts_of(replace(one, audience=replace(one.audience, source=source))))
+    assert parts["source.where"] == HIDDEN
+    assert parts["source.files"] == f"files/{HIDDEN}"
+    assert "example.com" not in repr(parts)
+
+
+def test_a_title_is_told_once(world: World) -> None:
+    world.wishes[ADDRESS] = Wish("Customers", "new")
+    made = world.plan()
+    [change] = made.changes
+    assert isinstance(change, Update)
+    assert [one.name for one in change.attributes] == ["description", "name"]
+    assert not any(one.drifted for one in change.attributes)
+    assert made.redefined == {}
+
+
+def test_a_rename_by_hand_beside_another_change_is_drift(world: World) -> None:
+    segment_id = receipt(world).current.segment_id
+    world.criteo.rename(segment_id, "By hand")
+    world.guards = replace(OPEN, max_invalid=0.25)
+    [change] = world.plan().changes
+    assert isinstance(change, Update)
+    assert [(one.name, one.before, one.drifted) for one in change.attributes] == [("name", "By hand", True)]
+    segment = world.criteo.segment(segment_id)
+    head = world.store.reader().head()
+    assert segment
+    assert head
+    found = {segment_id: segment.value}
+    [drift] = drifts(world.desired(), head.lineage, {ADDRESS: receipt(world)}, found, {})
+    assert [(one.name, one.after) for one in drift.attributes] == [("name", "By hand")]
+
+
+def test_a_rename_by_hand_beside_another_title_is_drift(world: World) -> None:
+    world.criteo.rename(receipt(world).current.segment_id, "By hand")
+    world.wishes[ADDRESS] = Wish("Customers")
+    made = world.plan()
+    [change] = made.changes
+    assert isinstance(change, Update)
+    assert [one.drifted for one in change.attributes] == [True]
+    assert made.redefined == {ADDRESS: (PartChange("name", "Buyers", "Customers"),)}
+
+
+def test_without_known_parts_nothing_is_called_drift(world: World) -> None:
+    world.store.saved_receipts[ADDRESS] = replace(receipt(world), parts=(), definition="")
+    world.criteo.rename(receipt(world).current.segment_id, "By hand")
+    [change] = world.plan().changes
+    assert isinstance(change, Update)
+    assert [one.drifted for one in change.attributes] == [False]
+
+
+def test_parts_are_kept_and_damaged_ones_refused(world: World) -> None:
+    encoded = encode_receipt(receipt(world))
+    assert decode_receipt(encoded) == receipt(world)
+    for damaged in ([], {"name": 1}):
+        with pytest.raises(StorageError):
+            decode_receipt({**encoded, "parts": damaged})
