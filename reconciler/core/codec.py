@@ -104,7 +104,7 @@ def encode_receipt(receipt: Receipt) -> dict[str, object]:
         **_FORMAT,
         "address": {"destination": receipt.address.destination, "audience": receipt.address.audience},
         "definition": receipt.definition,
-        "parts": dict(receipt.parts),
+        "parts": [{"path": path, "value": value} for path, value in receipt.parts],
         "forgotten_at": _stamp(receipt.forgotten_at),
         "renew": receipt.renew,
         "current": _of_holding(receipt.current),
@@ -130,17 +130,16 @@ def decode_receipt(data: object) -> Receipt:
         successor=_maybe(_holding, receipt["successor"], "successor"),
         retired=_all(_retired, receipt["retired"], "retired"),
         definition=_text(receipt["definition"], "definition"),
-        parts=_parts(receipt["parts"], "parts"),
+        parts=_all(_part, receipt["parts"], "parts"),
         forgotten_at=_maybe(_time, receipt["forgotten_at"], "forgotten_at"),
         renew=_flag(receipt["renew"], "renew"),
         lists=_all(_list, receipt["lists"], "lists"),
     )
 
 
-def _parts(data: object, at: str) -> tuple[tuple[str, str], ...]:
-    if not isinstance(data, dict):
-        raise _malformed(at, "a JSON object")
-    return tuple(sorted((path, _text(value, f"{at}.{path}")) for path, value in data.items()))
+def _part(data: object, at: str) -> tuple[str, str]:
+    part = _fields(data, at, "path value")
+    return _text(part["path"], f"{at}.path"), _text(part["value"], f"{at}.value")
 
 
 def _of_list(applied: AppliedList) -> dict[str, object]:

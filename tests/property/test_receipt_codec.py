@@ -61,6 +61,7 @@ FULL = Receipt(
     successor=Holding(key=KEY, intent=Intent("Lapsed (new)", NOON)),
     retired=(Retired(Holding(key=KEY, segment_id="7"), NOON),),
     definition="def1",
+    parts=(("name", "Lapsed"),),
     forgotten_at=NOON,
     renew=True,
     lists=(AppliedList(("suppressed.csv",), IdentifierType.EMAIL, SnapshotRef("5ca1e", 9)),),
@@ -99,6 +100,7 @@ FULL_JSON = {
     "needs": "0.1.0",
     "address": {"destination": "offsite-email", "audience": "lapsed-90d"},
     "definition": "def1",
+    "parts": [{"path": "name", "value": "Lapsed"}],
     "forgotten_at": TIME,
     "renew": True,
     "current": {
@@ -239,7 +241,7 @@ def test_a_missing_or_an_unknown_key_is_refused_at_any_depth(place: int) -> None
 WRONG = [[MARK], {MARK: MARK}, True, -1, 0.5]
 WRONG_TEXTS = [MARK, "2026-03-01", "2026-03-01T12:00:00", "2026-03-01T12:00:00+02:00"]
 FREE_TEXTS = {"destination", "audience", "definition", "name", "description", "digest"}
-FREE_TEXTS |= {"account_id", "retailer_id", "segment_id", "needs", "former_lineage"}
+FREE_TEXTS |= {"account_id", "retailer_id", "segment_id", "needs", "former_lineage", "path", "value"}
 
 
 @pytest.mark.parametrize("place", PLACES)
