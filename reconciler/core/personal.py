@@ -7,7 +7,7 @@ HIDDEN = "(withheld: it looks like personal data)"
 
 _KINDS = {"mail": "an e-mail address", "hash": "a hashed identifier", "phone": "a phone number"}
 _PERSONAL = re.compile(
-    r"(?P<mail>[\w.+-]+@(?:[\w-]+\.)+[^\W\d_]{2,})"
+    r"(?P<mail>(?<=[\w.+-])@(?:[\w-]+\.)+[^\W\d_]{2,})"
     r"|(?P<hash>(?<![0-9A-Za-z])(?:[0-9a-fA-F]{64}|[0-9a-fA-F]{32})(?![0-9A-Za-z]))"
     r"|(?P<phone>(?<!\w)\+[1-9](?:[ ().-]{0,2}[0-9]){7,14}(?![0-9]))"
 )

@@ -85,7 +85,8 @@ class TokenAuth(httpx.Auth):
             response = yield token_request(self.token_url, question.form, self._timeout)
             logger.debug("POST %s %d", TOKEN_TEMPLATE, response.status_code)
             granted = read_token(response.status_code, response.content)
-            self._issued = (*self._issued[1 - KEPT :], granted.access_token)
+            came = (granted.access_token, granted.refresh_token)
+            self._issued = (*self._issued, *(one for one in came if one))[-2 * KEPT :]
             question.keep(granted)
         self._token = granted.access_token
         life = timedelta(seconds=granted.seconds)

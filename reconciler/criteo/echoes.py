@@ -4,18 +4,27 @@ Names, codes, titles and trace ids of an answer are shown to people. Criteo, or 
 may quote there what a request carried: its token, the application's secret, or people.
 """
 
+import base64
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from functools import cached_property
-from urllib.parse import quote_plus
+from urllib.parse import quote_plus, unquote_plus
 
 from reconciler.core.personal import HIDDEN, personal
 from reconciler.core.secret import Secret
+from reconciler.criteo.problems import CODE
 
 WITHHELD = "(withheld)"
-GIVEAWAY = 12
-"""Characters in a row that can't be there by chance."""
+GIVEAWAY, OF_A_SECRET, OF_A_WORD, OF_A_NAME = 12, 8, 7, 4
+"""Characters in a row that can't be there by chance: of people, of a secret, of people as a whole word of
+an answer, and as a word of what stands before an @."""
 LONGEST = 500
+TOO_LONG = 2_000
+"""Characters; nothing that is shown or compared is longer."""
+URL_SAFE = str.maketrans("+/", "-_")
+WORD, PACKED = re.compile(r"[0-9a-z]+"), re.compile(r"[0-9A-Za-z+/_-]{8,}")
 TEXTS = 40
 LIST = b'"identifiers":'
 """What stands before people in a body, which they end."""
@@ -37,11 +46,14 @@ class Sent:
         self._members = members
         self._patience = TEXTS
 
-    def is_in(self, text: str) -> bool:
-        """In whatever case, whole or a piece that gives it away."""
-        folded = text.lower()
-        return not self._pieces.isdisjoint(_windows(folded)) or (
-            bool(self._members) and self._names_somebody(folded)
+    def is_in(self, text: str, key: str) -> bool:
+        """In whatever case and in the usual encodings, whole or a piece that gives it away.
+
+        A code of several words is not taken for somebody who is called like one of them.
+        """
+        forms = [form.lower() for form in _forms(text)]
+        return any(not self._pieces.isdisjoint(_windows(one, OF_A_SECRET)) for one in forms) or (
+            bool(self._members) and self._names_somebody(forms, key)
         )
 
     @cached_property
@@ -49,16 +61,32 @@ class Sent:
         """Of a secret too short to give away, the whole: it may well stand inside an honest word."""
         values = {one.reveal().lower() for one in self._secrets}
         values |= {quote_plus(one.reveal()).lower() for one in self._secrets}
-        return frozenset(piece for value in values for piece in _windows(value))
+        return frozenset(piece for value in values for piece in _windows(value, OF_A_SECRET))
 
-    def _names_somebody(self, folded: str) -> bool:
+    def _names_somebody(self, forms: Iterable[str], key: str) -> bool:
         self._patience -= 1
-        if len(folded) > LONGEST or self._patience < 0:
+        return self._patience < 0 or any(len(one) > LONGEST or self._is_of_people(one, key) for one in forms)
+
+    def _is_of_people(self, folded: str, key: str) -> bool:
+        content, text, words = self._content, folded.encode(errors="replace"), WORD.findall(folded)
+        telling = [] if key == "code" and CODE.fullmatch(folded) else words
+        if not self._names.isdisjoint(["".join(words), *telling]):
             return True
-        content, text = self._content, folded.encode(errors="replace")
-        whole = [text, *re.findall(rb"[0-9a-z]+", text)]
+        long = [word.encode() for word in telling if len(word) >= OF_A_WORD]
+        if any(word in content for word in long):
+            return True
+        whole = [text, *(word.encode() for word in words)]
         parts = (text[at : at + GIVEAWAY] for at in range(len(text) - GIVEAWAY + 1))
         return any(b'"%s"' % one in content for one in whole) or any(part in content for part in parts)
+
+    @cached_property
+    def _names(self) -> frozenset[str]:
+        """What people are called before the @, as it is and by its words."""
+        found: set[str] = set()
+        for one in re.findall(rb'"([^"@]+)@', self._content):
+            words = WORD.findall(one.decode(errors="replace"))
+            found |= {"".join(words), *words}
+        return frozenset(name for name in found if len(name) >= OF_A_NAME)
 
     @cached_property
     def _content(self) -> bytes:
@@ -66,9 +94,19 @@ class Sent:
         return self._members.lower().partition(LIST)[2]
 
 
-def _windows(text: str) -> Iterator[str]:
-    """Every run of GIVEAWAY characters; a shorter text as it is."""
-    return (text[at : at + GIVEAWAY] for at in range(max(1, len(text) - GIVEAWAY + 1)))
+def _windows(text: str, size: int) -> Iterator[str]:
+    """Every run of so many characters; a shorter text as it is."""
+    return (text[at : at + size] for at in range(max(1, len(text) - size + 1)))
+
+
+def _forms(text: str) -> Iterator[str]:
+    """As it stands, as it is shown, and what it says where it is encoded."""
+    shown = "".join(char for char in unicodedata.normalize("NFKC", text) if char.isprintable())
+    yield from dict.fromkeys((text, shown, unquote_plus(shown)))
+    for packed in PACKED.findall(shown):
+        with suppress(ValueError):  # of other lengths than base64 has
+            plain = base64.urlsafe_b64decode(packed.translate(URL_SAFE) + "=" * (-len(packed) % 4))
+            yield plain.decode("ascii")
 
 
 def without_echoes(body: object, sent: Sent, key: str = "", depth: int = 0) -> object:
@@ -83,6 +121,8 @@ def without_echoes(body: object, sent: Sent, key: str = "", depth: int = 0) -> o
         return body  # never shown, and what it says decides whether a call happened
     if not isinstance(body, str):
         return body
-    if key not in TRACES and personal(body):
+    if len(body) > TOO_LONG:
+        return WITHHELD
+    if key not in TRACES and any(map(personal, _forms(body))):
         return HIDDEN
-    return WITHHELD if sent.is_in(body) else body
+    return WITHHELD if sent.is_in(body, key) else body

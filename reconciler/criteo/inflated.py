@@ -7,7 +7,7 @@ import httpx
 
 LARGEST = 8 * 1024 * 1024
 """Bytes of an unpacked answer: several times a page of 500 segments with the longest names."""
-KEPT = ("Date", "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
+KEPT = frozenset({b"date", b"x-ratelimit-limit", b"x-ratelimit-remaining", b"x-ratelimit-reset"})
 """No cookie is kept, no redirection is followed, and nobody else's header is read."""
 GZIP = 16 + zlib.MAX_WBITS
 
@@ -37,9 +37,9 @@ class Bounded(httpx.BaseTransport):
         packed = response.headers.get("content-encoding", "")
         return httpx.Response(
             response.status_code,
-            headers={name: response.headers[name] for name in KEPT if name in response.headers},
+            headers=[(name, value) for name, value in response.headers.raw if name.lower() in KEPT],
             stream=_Stream(stream, packed.strip().lower()),
-            extensions=response.extensions,
+            extensions={key: one for key, one in response.extensions.items() if key != "reason_phrase"},
         )
 
     def close(self) -> None:

@@ -1,5 +1,7 @@
 """What an answer repeats of a request is taken out of it; what Criteo says in its own words stays."""
 
+import base64
+
 import pytest
 
 from reconciler.core.errors import AuthenticationError
@@ -48,6 +50,40 @@ def test_secrets_and_what_looks_like_people_are_withheld_everywhere(sent, text, 
 )
 def test_members_that_a_call_carried_are_withheld_from_its_answer(text):
     assert without_echoes({"traceId": text}, MEMBERS) == {"traceId": WITHHELD}
+
+
+MAILS = Identifiers(["Joe.Bloggs+x@example.com", "+33612345678", "customer_0815-anna"])
+PEOPLE = Sent((TOKEN, SECRET), members_body(IdentifierType.EMAIL, "add", MAILS))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "joe.bloggs",
+        "JOE.BLOGGS",
+        "joe_bloggs_x",
+        "bloggs",
+        "req-bloggs-7",
+        "joe%2Ebloggs%2Bx",
+        "joe\u200b.blo\u200bggs",
+        "ｂｌｏｇｇｓ",
+        base64.b64encode(b"joe.bloggs+x@example.com").decode(),
+        base64.urlsafe_b64encode(b"joe.bloggs").decode().rstrip("="),
+        "612345678",
+        "no. 3361234",
+        "omer_0815-an",
+        base64.b64encode(b"s/ecret+with=marks&more").decode(),
+        "ret+with=m",
+    ],
+)
+@pytest.mark.parametrize("key", ["traceId", "title"])
+def test_parts_of_people_and_secrets_are_withheld_in_any_case_and_encoding(key, text):
+    assert without_echoes({key: text}, PEOPLE)[key] in {WITHHELD, HIDDEN}
+
+
+@pytest.mark.parametrize("text", ["a" * 100_000 + "@", "@" * 100_000, "+1" * 100_000, "a@b." * 50_000])
+def test_a_text_that_is_too_long_is_withheld_unread(text):
+    assert without_echoes({"title": text, "traceId": text}, NAMES) == {"title": WITHHELD, "traceId": WITHHELD}
 
 
 @pytest.mark.parametrize(
