@@ -50,9 +50,11 @@ def test_a_guard_that_changed_is_named_with_both_values(world: World) -> None:
 def test_parts_that_come_and_go_are_named(world: World) -> None:
     listed = Exclusion(("out.csv",), ((IdentifierType.EMAIL, "mail"),), country="FR")
     one = sourced(spec(world), where="age > 18", sample_rows=1_000, pinned=True)
-    one = replace(one, audience=replace(one.audience, exclude=(listed,)))
+    columns = ((IdentifierType.EMAIL, "email"),)
+    one = replace(one, audience=replace(one.audience, exclude=(listed,), columns=columns))
     before = replace(receipt(world), parts=(*receipt(world).parts, ("source.maxAge", "36 hours")))
     assert redefined(one, before) == (
+        PartChange("columns.Email", "", "email"),
         PartChange("exclude[0].columns.Email", "", "mail"),
         PartChange("exclude[0].defaultCountry", "", "FR"),
         PartChange("exclude[0].files", "", "out.csv"),
