@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from reconciler.core.errors import AuthenticationError, ConfigurationError, Finding, RejectedError
+from reconciler.core.lists import compared
 from reconciler.core.losses import doubted, is_computed, loss
 from reconciler.core.members import EMPTY, NO_DELTA, SnapshotRef, Target
 from reconciler.core.model import Address, Audience, Desired, Form, IdentifierType, SegmentSpec
@@ -85,6 +86,15 @@ def observe(
         rates=_rates(readers),
         now=now,
         unread=unread,
+        lists={
+            spec.address: compared(
+                receipts[spec.address].lists if spec.address in receipts else (),
+                targets[spec.address].lists,
+                engine.missing,
+            )
+            for spec in specs
+            if spec.address in targets
+        },
     )
 
 

@@ -14,6 +14,7 @@ from fakes.criteo import WRITES, FakeSegment, Write
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from world import EVERYTHING, CrashAt, Kind, Wish, World, replace
 
+from reconciler.apply import Report
 from reconciler.core.errors import CancelledError, Finding, LockedError, RefusedError
 from reconciler.core.marks import marked, tag
 from reconciler.core.model import Address, Form, IdentifierType
@@ -191,7 +192,7 @@ class Histories(RuleBasedStateMachine):
 
     def _keep_somebody(self, audience: str) -> None:
         """An empty audience is never sent, and one that Criteo refuses wholly is; both are other tests'."""
-        out = self.world.suppressed.get(audience, frozenset())
+        out = self.world.kept_out(audience)
         self.ever_suppressed[audience] = self.ever_suppressed.get(audience, frozenset()) | out
         sound = [one for one in PEOPLE if one not in out and self.world.criteo.accepts(one)]
         if not self.world.people[audience].intersection(sound):
@@ -450,8 +451,7 @@ class Histories(RuleBasedStateMachine):
     def _run(self, only: Container[Address] | None = None) -> None:
         before, self.last_sent = self._flights(), ("", 0)
         try:
-            report = self.world.run(EVERYTHING if only is None else only, self.counted)
-            self._unspoken(report)
+            self._reported(self.world.run(EVERYTHING if only is None else only, self.counted))
         except Crash:
             self.all_answered = False
             self._doubt_what_was_under_way(before)
@@ -466,6 +466,9 @@ class Histories(RuleBasedStateMachine):
             self.world.criteo.delay = self.world.criteo.answers_in = 0
             self.world.criteo.fault = lambda _operation: None
             self.world.store.before_write = self.world.store.after_write = lambda _step: None
+
+    def _reported(self, report: Report) -> None:
+        self._unspoken(report)
 
     # ---- what must hold at every moment
 
@@ -502,7 +505,7 @@ class Histories(RuleBasedStateMachine):
         raise AssertionError("a segment was written to that no address knows, or that was retired")
 
     def _nobody_suppressed(self, address: Address, holding: Holding, segment: FakeSegment) -> None:
-        out = self.world.suppressed.get(address.audience, frozenset())
+        out = self.world.kept_out(address.audience)
         kind = (holding.key.identifier_type, holding.key.form)
         known = segment.members - self._strays(segment)
         assert not known & self.world.criteo.set_of(self.world.wire(out, kind)), "not out first"

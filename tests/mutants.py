@@ -19,7 +19,7 @@ from fakes.state import MemoryStore, MemoryWriter
 from reconciler import observe
 from reconciler.apply import prelude, run, transfer
 from reconciler.apply.ledger import Ledger
-from reconciler.core import envelope, planner, receipt, refresh, standing
+from reconciler.core import envelope, lists, planner, receipt, refresh, standing
 from reconciler.core.approval import largest
 from reconciler.core.errors import OutcomeUnknownError, RejectedError
 from reconciler.core.marks import tag_of
@@ -358,6 +358,27 @@ def for_any(key: str) -> Make:
     return asked(change)
 
 
+# ---- Exclusion lists
+
+
+def without(words: str) -> Make:
+    """No finding that says this."""
+    return then(lambda found, *_: (one for one in found if words not in one.problem))
+
+
+def by_size(_original: Any) -> Any:
+    return lambda _self, before, now: max(0, before.count - sum(one.count for one in now))
+
+
+def forgets_lists(original: Any) -> Any:
+    def complete(tools: Any, ledger: Ledger, change: Any) -> None:
+        before = ledger.receipt(change.spec.address).lists
+        original(tools, ledger, change)
+        ledger.write(replace(ledger.receipt(change.spec.address), lists=before))
+
+    return complete
+
+
 PHASES, SENT = "_phases", "_sent"
 TRUTH = "the receipt is the truth"
 TWICE = "nothing is sent or written that need not be"
@@ -367,6 +388,7 @@ OWNED = "a segment with a foreign ownership tag is not written to"
 GONE = "gone is confirmed, guarded, and made again"
 ORDER = "suppressed people leave first, then all join, then the others leave"
 REPLACE = "another key means another segment, filled before it takes the name"
+LISTED = "a list lets nobody back in"
 FORGET = "leaving the manifests means to forget, not to lose"
 LOST = "members that Criteo lost are sent again"
 
@@ -481,6 +503,17 @@ BOUNDS = "counts stay within bounds, and rounding refuses nothing"
 RESUMED = "what was interrupted goes on, and what is done is covered no more"
 REFRESHED = "what a refresh may send stands in no approval's way, and nothing else is left to it"
 EVIDENCE = "an approval is used up once receipts say so"
+
+LISTS = (
+    Mutant(LISTED, "a list that shrinks blocks", ((lists, "_shrinks", gives(False)),)),
+    Mutant(LISTED, "a list that can't be used blocks", ((lists, "_is_unusable", gives(False)),)),
+    Mutant(LISTED, "an empty list blocks", ((planner, "list_refusals", without("no usable")),)),
+    Mutant(LISTED, "who is on it is compared", ((MemoryEngine, "missing", by_size),)),
+    Mutant(
+        LISTED, "it is recorded", ((run, "_complete", forgets_lists), (Ledger, "send_under", gives(None)))
+    ),
+    Mutant(LISTED, "it is recorded before it is sent under", ((Ledger, "send_under", gives(None)),)),
+)
 
 APPROVALS = (
     Mutant(PLACE, "the environment", ((envelope, "elsewhere", for_any("environment")),)),

@@ -11,6 +11,8 @@ PROMISES = {
     "two runs can't write one environment",
     "refused-early": "What is wrong is refused before the first write, all findings at once, each with place",
     "guards": "A change larger than the guards allow, or lost access, sends nothing",
+    "lists": "An exclusion list that shrinks, breaks, vanishes and comes back lets nobody back in whom the "
+    "list last applied names, beyond what its limit or a reviewed definition lets pass (500 histories)",
     "approved": "What is applied is what was approved, within the bounds that were written down, or nothing",
     "faults": "Bad input and faults: each has its message, its way out and its exit code, and loses nothing",
     "private": "No identifier, token or secret is in any output, log, error, plan or temporary file",

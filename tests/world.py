@@ -7,7 +7,7 @@ from datetime import timedelta
 from fakes.clock import FakeClock
 from fakes.crash import Crash
 from fakes.criteo import FakeCriteo
-from fakes.members import MemoryEngine, People
+from fakes.members import ListFile, MemoryEngine, People
 from fakes.state import MemoryStore
 
 from reconciler.apply import Report, Tools, apply
@@ -19,9 +19,11 @@ from reconciler.core.model import (
     Audience,
     Desired,
     Environment,
+    Exclusion,
     Form,
     Guards,
     IdentifierType,
+    Place,
     SegmentKey,
     SegmentSpec,
     Source,
@@ -34,6 +36,7 @@ OPEN = Guards(max_shrink=1e9, max_growth=1e9, min_members=1, max_invalid=1.0, ma
 Kind = tuple[IdentifierType, Form]
 EMAIL = (IdentifierType.EMAIL, Form.SHA256)
 CREDENTIAL = "criteo"
+OPT_OUTS, KEEPER = "opt-outs.csv", "no customer"
 
 
 class Everything:
@@ -64,11 +67,17 @@ class Wish:
 
 @dataclass
 class World:
-    """Change `wishes` and `people`, then `run`; `crash_at` kills a run at its n-th side effect."""
+    """Change `wishes` and `people`, then `run`; `crash_at` kills a run at its n-th side effect.
+
+    Whoever is `suppressed` is on the exclusion list `OPT_OUTS` of an audience, beside one who is no customer.
+    `lists` are further ones by file name, or that one as it is delivered, if it is not whole.
+    """
 
     wishes: dict[Address, Wish] = field(default_factory=dict)
     people: dict[str, frozenset[str]] = field(default_factory=dict)
     suppressed: dict[str, frozenset[str]] = field(default_factory=dict)
+    lists: dict[str, dict[str, ListFile]] = field(default_factory=dict)
+    list_shrink: float = 1.0
     batch_size: int = 3
     guards: Guards = OPEN
     quiet: timedelta = timedelta(minutes=10)
@@ -90,7 +99,16 @@ class World:
 
     def _spec(self, address: Address, wish: Wish) -> SegmentSpec:
         audience = Audience(
-            address.audience, wish.title, wish.description, Source(("x.csv",)), (), guards=self.guards
+            address.audience,
+            wish.title,
+            wish.description,
+            Source(("x.csv",)),
+            (),
+            exclude=tuple(
+                Exclusion((name,), ((EMAIL[0], "email"),), Place(name, 1, 1), max_shrink=self.list_shrink)
+                for name in sorted(self.lists_of(address.audience))
+            ),
+            guards=self.guards,
         )
         key = SegmentKey(wish.account_id, wish.retailer_id, *wish.kind)
         return SegmentSpec(address, wish.title, wish.description, key, CREDENTIAL, audience)
@@ -104,19 +122,29 @@ class World:
     def _sources(self) -> None:
         """Every kind holds the same people under other names, as other forms would."""
         for audience in {address.audience for address in self.wishes}:
-            out = self.suppressed.get(audience, frozenset())
+            out, lists = self.kept_out(audience), self.lists_of(audience)
             kinds = {wish.kind for address, wish in self.wishes.items() if address.audience == audience}
             self.engine.people[audience] = People(
                 {kind: self.wire(self.people[audience] - out, kind) for kind in kinds},
                 {kind: self.wire(out, kind) for kind in kinds},
+                lists,
             )
+
+    def lists_of(self, audience: str) -> dict[str, ListFile]:
+        """Exclusion lists as they are delivered, by the name of their file."""
+        whole = ListFile(self.suppressed.get(audience, frozenset()) | {KEEPER})
+        return {OPT_OUTS: whole} | self.lists.get(audience, {})
+
+    def kept_out(self, audience: str) -> frozenset[str]:
+        """Whom the lists, as they are delivered, name."""
+        return frozenset[str]().union(*(one.members for one in self.lists_of(audience).values()))
 
     def wire(self, people: frozenset[str], kind: Kind) -> frozenset[str]:
         return frozenset(f"{kind[0]}:{kind[1]}:{person}" for person in people)
 
     def members(self, address: Address) -> frozenset[str]:
         """Whom the manifests and the sources want in the segment of an address."""
-        kept = self.people[address.audience] - self.suppressed.get(address.audience, frozenset())
+        kept = self.people[address.audience] - self.kept_out(address.audience)
         return self.wire(kept, self.wishes[address].kind)
 
     def plan(self, counted: Container[Address] = ()) -> Plan:

@@ -12,6 +12,7 @@ from reconciler.core.errors import (
     RemoteError,
 )
 from reconciler.core.events import BatchTaken, ChangeEnded, Event, Outcome, SegmentCreated, SegmentPatched
+from reconciler.core.members import AppliedList
 from reconciler.core.model import Address, Api
 from reconciler.core.plan import Slot
 from reconciler.core.ports import Clock, MemberEngine, SegmentReader, SegmentWriter, StateWriter
@@ -44,6 +45,7 @@ class Ledger:
         self._tools = tools
         self.environment = environment
         self._receipts = dict(receipts)
+        self._lists: dict[Address, tuple[AppliedList, ...]] = {}
         self.ended: dict[Address, Outcome] = {}
         self.errors: dict[Address, ReconcilerError] = {}
         self.acknowledged = 0
@@ -87,15 +89,21 @@ class Ledger:
             raise AssertionError(f"{address} has no {slot} segment")
         return holding
 
+    def send_under(self, address: Address, lists: tuple[AppliedList, ...]) -> None:
+        """From its next write on, the receipt of this address names these exclusion lists."""
+        self._lists[address] = lists
+
     def put(self, address: Address, slot: Slot, holding: Holding) -> None:
         """Writes one holding; the first one of an address makes its receipt."""
         receipt = self.known(address)
         if receipt is None:
             self.write(Receipt(address=address, current=holding))
-        elif slot == "current":
-            self.write(replace(receipt, current=holding))
+            return
+        lists = self._lists.get(address, receipt.lists)
+        if slot == "current":
+            self.write(replace(receipt, current=holding, lists=lists))
         else:
-            self.write(replace(receipt, successor=holding))
+            self.write(replace(receipt, successor=holding, lists=lists))
 
     def took(self, event: SegmentCreated | SegmentPatched | BatchTaken) -> None:
         """Criteo has taken a write."""

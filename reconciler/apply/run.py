@@ -10,6 +10,7 @@ from reconciler.apply.transfer import send_members
 from reconciler.core.definition import parts_of
 from reconciler.core.errors import CancelledError, ReconcilerError, RefusedError, StorageError
 from reconciler.core.events import Outcome
+from reconciler.core.members import AppliedList
 from reconciler.core.model import Address
 from reconciler.core.plan import (
     Forget,
@@ -125,7 +126,8 @@ def _job(tools: Tools, ledger: Ledger, change: Sending) -> Job:
 
 
 def _complete(tools: Tools, ledger: Ledger, change: Sending) -> None:
-    address = change.spec.address
+    address, lists = change.spec.address, change.members.target.applied_lists
+    _keep_lists(tools, ledger, address, lists)
     if change.steps.transfer is not None:
         send_members(tools, ledger, change, change.steps.transfer)
     if isinstance(change, Replace):
@@ -141,9 +143,8 @@ def _complete(tools: Tools, ledger: Ledger, change: Sending) -> None:
             case _:
                 assert_never(step)
     receipt = ledger.receipt(address)
-    ledger.write(
-        replace(receipt, definition=change.spec.definition, parts=parts_of(change.spec), forgotten_at=None)
-    )
+    definition, parts = change.spec.definition, parts_of(change.spec)
+    ledger.write(replace(receipt, definition=definition, parts=parts, forgotten_at=None, lists=lists))
     _check_accepted(receipt.current, change)
 
 
@@ -151,6 +152,15 @@ def _check_accepted(holding: Holding, change: Sending) -> None:
     """Raise if Criteo rejected too many identifiers. A replacement is checked before it takes over."""
     if error := failure(holding, change.spec):
         raise error
+
+
+def _keep_lists(tools: Tools, ledger: Ledger, address: Address, lists: tuple[AppliedList, ...]) -> None:
+    """The first batch is announced together with the lists that it is sent under: no crash loses them."""
+    kept = {one.members for one in ledger.receipt(address).lists}
+    for one in lists:
+        if one.members and one.members not in kept:
+            tools.state.keep(one.members, tools.engine.file(one.members))
+    ledger.send_under(address, lists)
 
 
 def _promote(tools: Tools, ledger: Ledger, address: Address, step: PromoteSuccessor) -> None:

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from math import inf
 
 from reconciler.core.errors import Finding
 from reconciler.core.members import Target
@@ -11,15 +10,13 @@ from reconciler.core.model import Guards, SegmentSpec
 from reconciler.core.plan import MemberChange
 from reconciler.core.quantities import (
     STEP,
-    bounds,
     duration,
-    percent,
+    enough,
+    is_past,
     percent_set,
-    percent_up,
     rounded,
-    share_of,
     shown,
-    told_share,
+    told_beyond,
 )
 
 
@@ -156,31 +153,31 @@ def _minimum(question: Question, guards: Guards) -> _Excess | None:
 
 def _shrink(question: Question, guards: Guards) -> _Excess | None:
     part, whole, limit = question.leaving, question.size, guards.max_shrink
-    if not (question.target.members and whole and _past(part, limit, whole)):
+    if not (question.target.members and whole and is_past(part, limit, whole)):
         return None
     return _Excess(
         "maxShrink",
         _moved(question, min(part, whole), limit, f"{_count(min(part, whole))} of {{}} members would leave"),
         f"where {percent_set(limit)} is the limit",
-        _override(question, "maxShrink", _enough(part, whole, up_to=0.99)),
+        _override(question, "maxShrink", enough(part, whole, up_to=0.99)),
     )
 
 
 def _growth(question: Question, guards: Guards) -> _Excess | None:
     part, whole, limit = question.joining, question.size, guards.max_growth
-    if not (whole and _past(part, limit, whole)):
+    if not (whole and is_past(part, limit, whole)):
         return None
     return _Excess(
         "maxGrowth",
         _moved(question, part, limit, f"{_count(part)} would join {{}} members"),
         f"where {percent_set(limit)} is the limit",
-        _override(question, "maxGrowth", _enough(part, whole)),
+        _override(question, "maxGrowth", enough(part, whole)),
     )
 
 
 def _moved(question: Question, part: int, limit: float, alone: str) -> str:
     """How members change, in the numbers that stand beside it: those who leave, and those who join."""
-    whole, share = _count(question.size), _told(part, question.size, limit)
+    whole, share = _count(question.size), told_beyond(part, question.size, limit)
     out, joining = question.leaving, question.joining
     if not (out and joining):
         return f"{alone.format(whole)} ({share})"
@@ -193,14 +190,14 @@ def _moved(question: Question, part: int, limit: float, alone: str) -> str:
 
 def _invalid(question: Question, guards: Guards) -> _Excess | None:
     part, whole, limit = question.target.invalid, question.target.present, guards.max_invalid
-    if not _past(part, limit, whole):
+    if not is_past(part, limit, whole):
         return None
     return _Excess(
         "maxInvalid",
-        f"{_told(part, whole, limit)} of the identifiers can't be sent",
+        f"{told_beyond(part, whole, limit)} of the identifiers can't be sent",
         f"where {percent_set(limit)} is the limit",
         "`reconciler explain` counts them by reason; "
-        + _override(question, "maxInvalid", _enough(part, whole, up_to=0.99)),
+        + _override(question, "maxInvalid", enough(part, whole, up_to=0.99)),
     )
 
 
@@ -217,7 +214,7 @@ def _override(question: Question, key: str, value: str) -> str:
 
 def vanished(gone: int, managed: int, limit: float) -> bool:
     """So many segments are gone at once that access may be lost. One of several is just gone."""
-    return _past(gone, limit, managed) and (gone > 1 or gone == managed)
+    return is_past(gone, limit, managed) and (gone > 1 or gone == managed)
 
 
 def stale(spec: SegmentSpec, target: Target, now: datetime) -> tuple[Finding, ...]:
@@ -234,27 +231,6 @@ def stale(spec: SegmentSpec, target: Target, now: datetime) -> tuple[Finding, ..
             f"deliver fresh files, or raise source.maxAge in {spec.audience.source.place}",
         ),
     )
-
-
-def _told(part: int, whole: int, limit: float) -> str:
-    """The share, as far as rounded counts tell one beyond the limit."""
-    share = share_of(part, whole)
-    if share is None or percent(share) == percent_set(limit) or share < limit:
-        return f"more than {percent_set(limit)}"
-    return told_share(part, whole)
-
-
-def _enough(part: int, whole: int, up_to: float = inf) -> str:
-    """A limit that lets pass whatever reads like this; "" rather than one that switches the guard off."""
-    most, least = bounds(shown(part))[1], bounds(shown(whole))[0]
-    if share_of(part, whole) is None or most / least > up_to:
-        return ""
-    return percent_up(most / least)
-
-
-def _past(part: int, limit: float, whole: int) -> bool:
-    """Past the limit, and not just by how a computer writes 29 %."""
-    return part > limit * whole + 1e-6
 
 
 def _count(number: int) -> str:

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal, NoReturn, overload
 
-from reconciler.core.model import IdentifierType
+from reconciler.core.model import IdentifierType, Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,27 @@ class AppliedList:
     members: SnapshotRef
 
 
+@dataclass(frozen=True, slots=True)
+class ReadList:
+    """One column of an exclusion list as it is now.
+
+    `present` counts its values that are not empty, `invalid` those of them that can't be used. The share
+    of its members that may be missing is `max_shrink`; `place` is where the list is declared.
+    """
+
+    files: tuple[str, ...]
+    identifier_type: IdentifierType
+    members: SnapshotRef
+    present: int
+    invalid: int
+    max_shrink: float
+    place: Place
+
+    @property
+    def applied(self) -> AppliedList:
+        return AppliedList(self.files, self.identifier_type, self.members)
+
+
 class Drop(StrEnum):
     """Why a row, or its identifier, is not a member; the value is what people read."""
 
@@ -53,7 +74,8 @@ class Target:
 
     `rows` is what was read; `rows` minus all `drops` equals `members.count`. `malformed` splits the
     malformed values by what is wrong with them. `hashed` counts values that came already hashed.
-    `suppressed` are the people on the audience's exclusion lists, in this segment's form.
+    `suppressed` are the people on the audience's exclusion lists, in this segment's form; `lists` are
+    those lists themselves, as far as they can exclude a row of this audience.
     """
 
     members: SnapshotRef
@@ -63,6 +85,11 @@ class Target:
     malformed: tuple[tuple[str, int], ...] = ()
     hashed: int = 0
     newest: datetime | None = None
+    lists: tuple[ReadList, ...] = ()
+
+    @property
+    def applied_lists(self) -> tuple[AppliedList, ...]:
+        return tuple(one.applied for one in self.lists)
 
     def dropped(self, reason: Drop) -> int:
         return dict(self.drops).get(reason, 0)

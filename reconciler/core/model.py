@@ -212,12 +212,17 @@ class Source:
     where_place: Place = Place("", 0, 0)
 
 
+LIST_SHRINK = 0.05
+"""The share of an exclusion list that may be missing where its entry sets none."""
+
+
 @dataclass(frozen=True, slots=True)
 class Exclusion:
     """A list whose people are dropped, as whole rows, from every destination.
 
-    `places` say where each of `columns` is written, here and in an audience. `country` is where phone
-    numbers without a country code are written, here and there; "" refuses them.
+    `max_shrink` is the share of its members that may be missing since it was last applied. `places` say
+    where each of `columns` is written, here and in an audience. `country` is where phone numbers without a
+    country code are written, here and there; "" refuses them.
     """
 
     files: tuple[str, ...]
@@ -225,6 +230,7 @@ class Exclusion:
     place: Place = Place("", 0, 0)
     places: tuple[Place, ...] = ()
     country: str = ""
+    max_shrink: float = LIST_SHRINK
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,7 +303,8 @@ class SegmentSpec:
 
 
 def _stated(one: Exclusion) -> list[object]:
-    return [list(one.files), sorted(one.columns), *([one.country] if one.country else [])]
+    country = [one.country] if one.country else []
+    return [list(one.files), sorted(one.columns), one.max_shrink, *country]
 
 
 @dataclass(frozen=True, slots=True)

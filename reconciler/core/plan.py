@@ -8,6 +8,7 @@ from typing import Literal, assert_never
 
 from reconciler.core.errors import Finding
 from reconciler.core.kinds import Cause, ChangeKind
+from reconciler.core.lists import ListChange
 from reconciler.core.losses import MemberCounts
 from reconciler.core.members import Delta, SnapshotRef, Target
 from reconciler.core.model import Address, SegmentKey, SegmentSpec
@@ -52,6 +53,7 @@ class Observed:
 
     `statistics` is keyed by segment id and holds those that are compared with what was acknowledged.
     `unread`: what is wrong with the sources of addresses that have no target because of it.
+    `lists` are the exclusion lists of each address, compared with those last applied.
     """
 
     head: Head | None
@@ -63,6 +65,7 @@ class Observed:
     rates: Mapping[str, RateLimit]
     now: datetime
     unread: Mapping[Address, tuple[Finding, ...]] = field(default_factory=dict)
+    lists: Mapping[Address, tuple[ListChange, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,6 +307,7 @@ class Plan:
     `lenient`: what only the audience's own guards let pass.
     `redefined`: which parts of a definition changed since it was applied.
     `left_out`: so many addresses change and are not part of it, as the notes say.
+    `lists` are the exclusion lists of each address.
     """
 
     basis: Basis
@@ -317,6 +321,7 @@ class Plan:
     held: tuple[Held, ...] = ()
     lenient: Mapping[Address, tuple[str, ...]] = field(default_factory=dict)
     redefined: Mapping[Address, tuple[PartChange, ...]] = field(default_factory=dict)
+    lists: Mapping[Address, tuple[ListChange, ...]] = field(default_factory=dict)
 
     @property
     def all_blocked(self) -> bool:

@@ -9,6 +9,7 @@ from reconciler.core.definition import redefined
 from reconciler.core.errors import Finding
 from reconciler.core.guards import Question, lenient, refusals, stale, vanished
 from reconciler.core.kinds import Cause
+from reconciler.core.lists import list_refusals
 from reconciler.core.marks import tag
 from reconciler.core.model import Address, Desired, SegmentSpec
 from reconciler.core.names import Registry, settle_names
@@ -60,6 +61,7 @@ def plan(desired: Desired, observed: Observed, only: Container[Address]) -> Plan
         *_guarded(wanted, observed),
         *_rejected_so_far(wanted, observed),
         *_stopped_feeds((spec for spec in read if decided[spec.address] is None), observed),
+        *_unsafe_lists(read, observed),
     )
     registry = Registry.of(
         desired.environment.name, _lineage(observed), listed.values(), observed.receipts.values(), waiting
@@ -85,7 +87,6 @@ def plan(desired: Desired, observed: Observed, only: Container[Address]) -> Plan
         notes=(
             *desired.notes,
             *_mixed(going, desired.environment.name),
-            *_empty_lists(read, observed),
             *_left(desired, observed),
             *_unknown(desired, observed),
             *_rejected(specs.values(), observed),
@@ -99,6 +100,7 @@ def plan(desired: Desired, observed: Observed, only: Container[Address]) -> Plan
         ),
         lenient=_lenient(wanted, desired, observed),
         redefined=_redefined(wanted, observed),
+        lists={address: found for address in specs if (found := observed.lists.get(address))},
     )
 
 
@@ -222,6 +224,13 @@ def _stopped_feeds(unchanged: Iterable[SegmentSpec], observed: Observed) -> Iter
             yield Blocked(spec.address, finding, Cause.GUARD)
 
 
+def _unsafe_lists(specs: Iterable[SegmentSpec], observed: Observed) -> Iterator[Blocked]:
+    """Also of addresses that don't change: whoever was kept out may be in the source tomorrow."""
+    for spec in specs:
+        for finding in list_refusals(spec, observed.lists.get(spec.address, ())):
+            yield Blocked(spec.address, finding, Cause.SOURCE)
+
+
 def _question(change: Sending, observed: Observed) -> Question:
     receipt = observed.receipts.get(change.spec.address)
     fresh = isinstance(change, Create | Replace | Refill)
@@ -282,18 +291,6 @@ def _mixed(changes: Iterable[Change], environment: str) -> Iterator[str]:
                 f"{column[0]}: some values of the {column[1]} column came already hashed, the others plain; "
                 f"none is hashed twice (`reconciler explain {environment} {change.spec.address}` counts them)"
             )
-
-
-def _empty_lists(specs: Iterable[SegmentSpec], observed: Observed) -> Iterator[str]:
-    """An export of opt-outs that failed would bring everybody back."""
-    listed: dict[str, bool] = {}
-    for spec in specs:
-        if spec.audience.exclude:
-            some = bool(observed.targets[spec.address].suppressed)
-            listed[spec.audience.name] = listed.get(spec.audience.name, False) or some
-    for name, some in listed.items():
-        if not some:
-            yield f"{name}: its exclusion lists hold nobody that could be excluded; was the export complete?"
 
 
 def _left(desired: Desired, observed: Observed) -> Iterator[str]:

@@ -312,6 +312,10 @@ class MemberEngine(Protocol):
         """Reads the sources of one audience once and builds a target for each kind of destination."""
         ...
 
+    def missing(self, before: SnapshotRef, now: Sequence[SnapshotRef]) -> int:
+        """How many members of an exclusion list as it was are in none of those of today."""
+        ...
+
     def suppressed(self, holding: Holding, target: Target) -> SnapshotRef:
         """Members held, or maybe held, that are suppressed and not wanted: they leave first."""
         ...

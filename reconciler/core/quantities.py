@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 from itertools import pairwise
-from math import ceil
+from math import ceil, inf
 
 Shown = int | str
 """A count as a saved plan has it: "<10", or rounded to the nearest ten."""
@@ -71,6 +71,27 @@ def percent_set(share: float) -> str:
 def percent_up(share: float) -> str:
     """The smallest whole percentage that lets `share` pass, as it is written in a manifest."""
     return f"{ceil(100 * share - 1e-6)}%"
+
+
+def told_beyond(part: int, whole: int, limit: float) -> str:
+    """The share, as far as rounded counts tell one beyond the limit."""
+    share = share_of(part, whole)
+    if share is None or percent(share) == percent_set(limit) or share < limit:
+        return f"more than {percent_set(limit)}"
+    return told_share(part, whole)
+
+
+def enough(part: int, whole: int, up_to: float = inf) -> str:
+    """A limit that lets pass whatever reads like this; "" rather than one that switches the guard off."""
+    most, least = bounds(shown(part))[1], bounds(shown(whole))[0]
+    if share_of(part, whole) is None or most / least > up_to:
+        return ""
+    return percent_up(most / least)
+
+
+def is_past(part: int, limit: float, whole: int) -> bool:
+    """Past the limit, and not just by how a computer writes 29 %."""
+    return part > limit * whole + 1e-6
 
 
 def duration(time: timedelta) -> str:

@@ -5,6 +5,7 @@ from typing import Any
 
 from reconciler.core.errors import Finding
 from reconciler.core.model import (
+    LIST_SHRINK,
     SEALING_KEY,
     Address,
     Api,
@@ -154,8 +155,14 @@ def _exclusion(document: Document, index: int, country: str) -> Exclusion:
     path: tuple[Step, ...] = ("exclude", index)
     value = document.root.value["exclude"][index]
     places = tuple(document.place(*path, "columns", kind) for kind in value["columns"])
-    own = value.get("defaultCountry", country) if PHONE in value["columns"] else ""
-    return Exclusion(tuple(value["files"]), _columns(value), document.place(*path), places, own)
+    return Exclusion(
+        files=tuple(value["files"]),
+        columns=_columns(value),
+        place=document.place(*path),
+        places=places,
+        country=value.get("defaultCountry", country) if PHONE in value["columns"] else "",
+        max_shrink=share(value["maxShrink"]) if "maxShrink" in value else LIST_SHRINK,
+    )
 
 
 def _columns(value: dict[str, Any]) -> tuple[tuple[IdentifierType, str], ...]:

@@ -14,12 +14,13 @@ from enum import IntEnum
 import duckdb
 
 from reconciler.core.errors import ConfigurationError, Finding
-from reconciler.core.members import Drop, SnapshotRef, Target
-from reconciler.core.model import Audience, Form, IdentifierType, Place
+from reconciler.core.members import Drop, ReadList, SnapshotRef, Target
+from reconciler.core.model import Audience, Form, IdentifierType
 from reconciler.members import readings, sql
 from reconciler.members.database import READ_ERRORS, is_ours, literal, storage_errors
 from reconciler.members.intake import Intake
-from reconciler.members.prepare import Listed, Prepared, identifier, prepare, suited, typed_rows
+from reconciler.members.lists import ListColumn, Lists, read_lists, union
+from reconciler.members.prepare import Prepared, identifier, odd, prepare, suited, typed_rows
 from reconciler.members.snapshots import Snapshots
 from reconciler.members.sources import moved, unreadable
 from reconciler.members.sql import Class
@@ -47,12 +48,21 @@ DROPS = {
 
 
 @dataclass(frozen=True, slots=True)
+class Excluding:
+    """The exclusion lists of an audience, read: which classes their values have, by type."""
+
+    classes: Mapping[IdentifierType, frozenset[int]]
+    lists: tuple[ReadList, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Builder:
     """One build: a cursor of its own, whose temporary tables go with it."""
 
     cursor: duckdb.DuckDBPyConnection
     intake: Intake
     snapshots: Snapshots
+    lists: Lists
     sample_rows: int | None
 
     def build(self, audience: Audience, wanted: Sequence[Kind], today: date) -> Mapping[Kind, Target]:
@@ -60,26 +70,24 @@ class Builder:
         with storage_errors(f"{audience.name}: reading its sources"):
             prepared = prepare(self.cursor, self.intake, audience, today)
             kinds = self._kinds(prepared, wanted)
-            lists, problem = self._read(prepared, kinds)
+            excluding, problem = self._read(prepared, kinds)
             # Once all rows were read: a file that moved meanwhile explains every other problem.
             tables = (prepared.table, *(one.table for one in prepared.lists))
             problem = next(filter(None, map(moved, tables)), problem)
             if problem:
                 raise ConfigurationError(f"{audience.name}: its sources can't be read", findings=(problem,))
-            return {kind: self._target(prepared, kind, kind[0] in lists) for kind in wanted}
+            return {kind: self._target(prepared, kind, excluding) for kind in wanted}
 
-    def _read(
-        self, prepared: Prepared, kinds: Sequence[IdentifierType]
-    ) -> tuple[Mapping[IdentifierType, frozenset[int]], Finding | None]:
+    def _read(self, prepared: Prepared, kinds: Sequence[IdentifierType]) -> tuple[Excluding, Finding | None]:
         """Reads all files into tables of our own; what stands against them is returned."""
-        lists: Mapping[IdentifierType, frozenset[int]] = {}
+        excluding = Excluding({}, ())
         try:
-            lists = self._lists(prepared)
-            return lists, self._group(prepared, kinds, lists)
+            excluding = self._excluding(prepared)
+            return excluding, self._group(prepared, kinds, excluding.classes)
         except READ_ERRORS as error:
             if is_ours(error):
                 raise
-            return lists, self._explained(prepared, error)
+            return excluding, self._explained(prepared, error)
 
     def _kinds(self, prepared: Prepared, wanted: Sequence[Kind]) -> tuple[IdentifierType, ...]:
         """Types that matter, in a fixed order: those wanted, and those that exclude or sample a row."""
@@ -88,40 +96,27 @@ class Builder:
         matters = {kind for kind, _ in wanted} | excluding | sampling
         return tuple(kind for kind in IdentifierType if kind in matters and kind in prepared.columns)
 
-    def _lists(self, prepared: Prepared) -> dict[IdentifierType, frozenset[int]]:
-        """Reads the exclusion lists: one table of people and one of keys a type, and their classes."""
-        found = {}
-        for kind in IdentifierType:
-            classified = " UNION ALL ".join(
-                f"SELECT * FROM {_listed(one, column, kind)}"
-                for one in prepared.lists
-                if (column := one.columns.get(kind))
-            )
-            if not classified:
-                continue
-            self._refuse_odd(prepared, kind)
-            listed = _table("listed", kind)
-            usable = ", ".join(str(int(one)) for one in (Class.PLAIN, Class.MD5, Class.SHA256))
-            self.cursor.execute(
-                f"CREATE TEMP TABLE {listed} AS SELECT DISTINCT x_value AS value, x_class AS class "
-                f"FROM ({classified}) WHERE x_class IN ({usable})"
-            )
-            self.cursor.execute(f"CREATE TEMP TABLE {_table('keys', kind)} AS {sql.keys(listed)}")
-            classes = self.cursor.execute(f"SELECT DISTINCT class FROM {listed}").fetchall()
-            found[kind] = frozenset(int(row[0]) for row in classes)
-        return found
-
-    def _refuse_odd(self, prepared: Prepared, kind: IdentifierType) -> None:
-        """A list whose identifiers have been rounded would exclude nobody."""
+    def _excluding(self, prepared: Prepared) -> Excluding:
+        """Reads the exclusion lists: one view of people and one of keys a type, and their classes."""
+        read: list[ReadList] = []
+        columns: dict[IdentifierType, list[ListColumn]] = {}
         for one in prepared.lists:
-            column = one.columns.get(kind)
-            if column is None or one.table.family != "json":
-                continue
-            rows = f"{one.table.relation([column])} AS stored WHERE {one.table.untextual(column)}"
-            if self.cursor.execute(f"SELECT 1 FROM {rows} LIMIT 1").fetchone():
-                raise ConfigurationError(
-                    "an exclusion list can't be read", findings=(_odd(one.table.place, column),)
-                )
+            found = {
+                kind: self.lists.column(self.cursor, one, kind, one.columns[kind])
+                for kind in IdentifierType
+                if kind in one.columns and kind in prepared.columns
+            }
+            read += read_lists(one, found)
+            for kind, column in found.items():
+                columns.setdefault(kind, []).append(column)
+        for kind, same in columns.items():
+            values, keys = union([one.values for one in same]), union([one.keys for one in same])
+            self.cursor.execute(f"CREATE TEMP VIEW {_table('listed', kind)} AS SELECT * FROM {values}")
+            self.cursor.execute(f"CREATE TEMP VIEW {_table('keys', kind)} AS SELECT * FROM {keys}")
+        classes = {
+            kind: frozenset[int]().union(*(one.classes for one in same)) for kind, same in columns.items()
+        }
+        return Excluding(classes, tuple(read))
 
     def _group(
         self,
@@ -145,7 +140,7 @@ class Builder:
                 return problem
             self._scan(prepared, meanings, kinds, lists)
         if self._any(kinds, Fate.ODD):
-            return _odd(prepared.table.place, ", ".join(prepared.columns[kind] for kind in kinds))
+            return odd(prepared.table.place, ", ".join(prepared.columns[kind] for kind in kinds))
         return None
 
     def _scan(
@@ -185,7 +180,7 @@ class Builder:
         query = f"SELECT 1 FROM {_table('seen', kinds[0])} WHERE fate = {int(fate)} LIMIT 1"
         return self.cursor.execute(query).fetchone() is not None
 
-    def _target(self, prepared: Prepared, kind: Kind, excludes: bool) -> Target:
+    def _target(self, prepared: Prepared, kind: Kind, excluding: Excluding) -> Target:
         identifier_type, form = kind
         seen, listed = _table("seen", identifier_type), _table("listed", identifier_type)
         counts = self.cursor.execute(
@@ -200,7 +195,7 @@ class Builder:
         gone = _members(seen, form, everyone, f"fate = {int(Fate.EXCLUDED)}")
         suppressed = (
             f"{gone} UNION {_members(listed, form, everyone, 'true')}"
-            if excludes
+            if identifier_type in excluding.classes
             else f"SELECT DISTINCT * FROM ({gone})"
         )
         return _counted(
@@ -209,6 +204,7 @@ class Builder:
             members,
             self.snapshots.keep(self.cursor, suppressed, form),
             prepared,
+            excluding.lists,
         )
 
     def _explained(self, prepared: Prepared, error: Exception) -> Finding:
@@ -228,11 +224,6 @@ class Builder:
         )
         table = one.table if one else table
         return unreadable(error, table.files, table.place)
-
-
-def _odd(place: Place, columns: str) -> Finding:
-    problem = f"not every value of {columns} is text or a whole number"
-    return Finding(str(place), problem, "write identifiers as text: numbers with a fraction have lost digits")
 
 
 def _table(role: str, kind: IdentifierType) -> str:
@@ -257,12 +248,6 @@ def _rows(
     rows = f"(SELECT fate, {wanted} FROM (SELECT {fate} AS fate, {texts} FROM {typed}))"
     named = {f"v{index}": kind for index, kind in enumerate(kinds)}
     return sql.classified(rows, named, keep="fate", country=prepared.country)
-
-
-def _listed(one: Listed, column: str, kind: IdentifierType) -> str:
-    """The identifiers of one list, each with its class and value."""
-    rows = f"(SELECT {one.table.text(column)} AS x FROM {one.table.relation([column])} AS stored)"
-    return sql.classified(rows, {"x": kind}, keep="1 AS one", country=one.country)
 
 
 def _fated(
@@ -304,6 +289,7 @@ def _counted(
     members: SnapshotRef,
     suppressed: SnapshotRef,
     prepared: Prepared,
+    lists: tuple[ReadList, ...],
 ) -> Target:
     drops, malformed, hashed, usable = Counter[Drop](), Counter[str](), 0, 0
     for fate, found, n in counts:
@@ -324,4 +310,5 @@ def _counted(
         malformed=tuple(sorted(malformed.items(), key=lambda item: (-item[1], item[0]))),
         hashed=hashed,
         newest=prepared.table.newest,
+        lists=lists,
     )

@@ -17,7 +17,7 @@ from reconciler.core.errors import StorageError
 from reconciler.core.members import EMPTY, NO_DELTA, Batch, Delta, Identifiers, Operation, SnapshotRef, Target
 from reconciler.core.model import Form
 from reconciler.core.receipt import Holding, Transfer, window
-from reconciler.members.database import literal
+from reconciler.members.database import literal, number
 from reconciler.members.snapshots import UNCOMPRESSED, Snapshots, reader
 
 URGENT, ADD, REMOVE = 0, 1, 2
@@ -185,3 +185,20 @@ def suppressed(
         wanted = reader(snapshots.path(cursor, target.members))
         query = f"SELECT member FROM ({query}) AS gone ANTI JOIN {wanted} AS t USING (member)"
     return snapshots.keep(cursor, query, holding.key.form)
+
+
+def missing(
+    cursor: duckdb.DuckDBPyConnection, snapshots: Snapshots, before: SnapshotRef, now: Sequence[SnapshotRef]
+) -> int:
+    """How many members of the first are in none of the others."""
+    if not before:
+        return 0
+    others = [reader(snapshots.path(cursor, ref)) for ref in now if ref]
+    if not others:
+        return before.count
+    named = " UNION ALL ".join(f"SELECT member FROM {file} AS n" for file in others)
+    return number(
+        cursor,
+        f"SELECT count(*) FROM {reader(snapshots.path(cursor, before))} AS b "
+        f"ANTI JOIN ({named}) AS named USING (member)",
+    )

@@ -15,6 +15,7 @@ from reconciler.members import delta
 from reconciler.members.build import Builder, Kind
 from reconciler.members.database import connect, storage_errors
 from reconciler.members.intake import Intake
+from reconciler.members.lists import Lists
 from reconciler.members.roots import DataRoot
 from reconciler.members.scratch import Scratch
 from reconciler.members.snapshots import Snapshots
@@ -47,6 +48,8 @@ class DuckDbEngine:
             )
         self._intake = Intake(root, self._scratch.folder / "unpacked", check)
         self._snapshots = Snapshots(self._scratch.folder, fetch, key)
+        self._lists = Lists(self._snapshots)
+        self._missing: dict[tuple[SnapshotRef, frozenset[SnapshotRef]], int] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -61,9 +64,15 @@ class DuckDbEngine:
 
     def build(self, audience: Audience, wanted: Sequence[Kind], today: date) -> Mapping[Kind, Target]:
         with self._stoppable() as cursor:
-            return Builder(cursor, self._intake, self._snapshots, self._sample_rows).build(
-                audience, wanted, today
-            )
+            builder = Builder(cursor, self._intake, self._snapshots, self._lists, self._sample_rows)
+            return builder.build(audience, wanted, today)
+
+    def missing(self, before: SnapshotRef, now: Sequence[SnapshotRef]) -> int:
+        asked = (before, frozenset(now))
+        if asked not in self._missing:
+            with storage_errors("comparing exclusion lists"), self._stoppable() as cursor:
+                self._missing[asked] = delta.missing(cursor, self._snapshots, before, now)
+        return self._missing[asked]
 
     def suppressed(self, holding: Holding, target: Target) -> SnapshotRef:
         with storage_errors("looking for suppressed members"), self._stoppable() as cursor:

@@ -24,7 +24,7 @@ class Listed:
 
     table: Table
     columns: Mapping[IdentifierType, str]
-    country: str
+    declared: Exclusion
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ def _listed(
         findings.append(Finding(str(exclusion.place), "this list could never exclude anybody", remedy))
     places = _places(exclusion, exclusion.place)
     table = _table(cursor, intake, exclusion.files, exclusion.place, places, findings)
-    return Listed(table, listed, exclusion.country) if table else None
+    return Listed(table, listed, exclusion) if table else None
 
 
 def _condition(
@@ -174,3 +174,9 @@ def identifier(index: int) -> str:
 
 def _stored(table: Table, column: str) -> str:
     return name(column) if table.family == "parquet" else table.text(column)
+
+
+def odd(place: Place, columns: str) -> Finding:
+    """Values in JSON that are numbers with a fraction, or no values at all."""
+    problem = f"not every value of {columns} is text or a whole number"
+    return Finding(str(place), problem, "write identifiers as text: numbers with a fraction have lost digits")

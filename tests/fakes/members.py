@@ -5,8 +5,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 
-from reconciler.core.members import EMPTY, NO_DELTA, Batch, Delta, Identifiers, SnapshotRef, Target
-from reconciler.core.model import Audience, Form, IdentifierType
+from reconciler.core.errors import ConfigurationError, Finding
+from reconciler.core.members import (
+    EMPTY,
+    NO_DELTA,
+    Batch,
+    Delta,
+    Identifiers,
+    ReadList,
+    SnapshotRef,
+    Target,
+)
+from reconciler.core.model import Audience, Exclusion, Form, IdentifierType
 from reconciler.core.receipt import Holding, Transfer, window
 
 Kind = tuple[IdentifierType, Form]
@@ -18,6 +28,16 @@ class People:
 
     members: Mapping[Kind, frozenset[str]]
     suppressed: Mapping[Kind, frozenset[str]] = field(default_factory=dict)
+    lists: Mapping[str, "ListFile"] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ListFile:
+    """What one exclusion list holds, whichever its column; `unreadable`: no row of it can be read."""
+
+    members: frozenset[str]
+    invalid: int = 0
+    unreadable: bool = False
 
 
 class MemoryEngine:
@@ -42,12 +62,33 @@ class MemoryEngine:
 
     def build(self, audience: Audience, wanted: Sequence[Kind], today: date) -> Mapping[Kind, Target]:
         people = self.people[audience.name]
-        return {kind: self._target(people, kind) for kind in wanted}
+        lists = tuple(
+            self._list(people.lists[one.files[0]], one, identifier_type)
+            for one in audience.exclude
+            for identifier_type, _ in one.columns
+        )
+        return {kind: self._target(people, kind, lists) for kind in wanted}
 
-    def _target(self, people: People, kind: Kind) -> Target:
+    def _list(self, file: ListFile, declared: Exclusion, kind: IdentifierType) -> ReadList:
+        if file.unreadable:
+            raise ConfigurationError("an exclusion list can't be read", findings=[Finding("", "unreadable")])
+        return ReadList(
+            files=declared.files,
+            identifier_type=kind,
+            members=self.snapshot(file.members),
+            present=len(file.members) + file.invalid,
+            invalid=file.invalid,
+            max_shrink=declared.max_shrink,
+            place=declared.place,
+        )
+
+    def missing(self, before: SnapshotRef, now: Sequence[SnapshotRef]) -> int:
+        return len(self.members(before) - frozenset[str]().union(*map(self.members, now)))
+
+    def _target(self, people: People, kind: Kind, lists: tuple[ReadList, ...]) -> Target:
         members = self.snapshot(people.members.get(kind, frozenset()))
         suppressed = self.snapshot(people.suppressed.get(kind, frozenset()))
-        return Target(members=members, suppressed=suppressed, rows=members.count, drops=())
+        return Target(members=members, suppressed=suppressed, rows=members.count, drops=(), lists=lists)
 
     def suppressed(self, holding: Holding, target: Target) -> SnapshotRef:
         base, maybe = self.collapse(holding)

@@ -1,0 +1,122 @@
+"""Exclusion lists, each column read once in a process, whatever the number of audiences that share it."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+import duckdb
+
+from reconciler.core.errors import ConfigurationError
+from reconciler.core.members import ReadList, SnapshotRef
+from reconciler.core.model import Form, IdentifierType
+from reconciler.members import sql
+from reconciler.members.database import literal, number
+from reconciler.members.prepare import Listed, odd
+from reconciler.members.snapshots import UNCOMPRESSED, Snapshots, reader
+from reconciler.members.sql import Class
+from reconciler.members.stamps import Stamp
+
+USABLE = (Class.PLAIN, Class.MD5, Class.SHA256)
+DIGEST = f"unhex(CASE class WHEN {int(Class.PLAIN)} THEN sha256(value) ELSE value END)"
+"""What a list is remembered by: the same for a value that came plain and for its SHA-256."""
+Key = tuple[IdentifierType, str, str, tuple[Stamp, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class ListColumn:
+    """`values` holds the usable ones with their classes, `keys` all that a person may be recognised by."""
+
+    values: Path
+    keys: Path
+    classes: frozenset[int]
+    members: SnapshotRef
+    present: int
+    invalid: int
+
+
+class Lists:
+    """The columns that one process has read, in the folder of its snapshots."""
+
+    def __init__(self, snapshots: Snapshots) -> None:
+        self._snapshots = snapshots
+        self._columns: dict[Key, ListColumn] = {}
+        self._numbers = count()
+
+    def column(
+        self, cursor: duckdb.DuckDBPyConnection, listed: Listed, kind: IdentifierType, name: str
+    ) -> ListColumn:
+        """Read again only if a file of it has changed: what is compared is what excludes."""
+        stamps = tuple(file.stamp for file in listed.table.files)
+        key = (kind, name, listed.declared.country, stamps)
+        if key not in self._columns:
+            self._columns[key] = self._read(cursor, listed, kind, name)
+        return self._columns[key]
+
+    def _read(
+        self, cursor: duckdb.DuckDBPyConnection, listed: Listed, kind: IdentifierType, name: str
+    ) -> ListColumn:
+        _refuse_odd(cursor, listed, name)
+        table, country = listed.table, listed.declared.country
+        rows = f"(SELECT {table.text(name)} AS x FROM {table.relation([name])} AS stored)"
+        classified = sql.classified(rows, {"x": kind}, keep="1 AS one", country=country)
+        cursor.execute(
+            "CREATE OR REPLACE TEMP TABLE list_column AS "
+            f"SELECT x_value AS value, x_class AS class, count(*) AS n FROM {classified} GROUP BY ALL"
+        )
+        usable = f"(SELECT value, class FROM list_column WHERE class IN ({_numbers(USABLE)}))"
+        classes = cursor.execute(f"SELECT DISTINCT class FROM {usable}").fetchall()
+        with_value, unusable = f"class <> {int(Class.EMPTY)}", f"class >= {int(Class.FLAWED)}"
+        found = ListColumn(
+            values=self._written(cursor, f"SELECT value, class FROM {usable}"),
+            keys=self._written(cursor, sql.keys(usable)),
+            classes=frozenset(int(row[0]) for row in classes),
+            members=self._snapshots.keep(
+                cursor, f"SELECT DISTINCT {DIGEST} AS member FROM {usable}", Form.SHA256
+            ),
+            present=number(cursor, f"SELECT sum(n) FROM list_column WHERE {with_value}"),
+            invalid=number(cursor, f"SELECT sum(n) FROM list_column WHERE {unusable}"),
+        )
+        cursor.execute("DROP TABLE list_column")
+        return found
+
+    def _written(self, cursor: duckdb.DuckDBPyConnection, query: str) -> Path:
+        file = self._snapshots.scratch / f"list-{next(self._numbers)}.parquet"
+        with self._snapshots.draft() as draft:
+            cursor.execute(f"COPY ({query}) TO {literal(str(draft))} {UNCOMPRESSED}")
+            draft.replace(file)
+        return file
+
+
+def read_lists(listed: Listed, columns: Mapping[IdentifierType, ListColumn]) -> Iterator[ReadList]:
+    """What the core compares, in the order of types."""
+    declared = listed.declared
+    for kind, column in columns.items():
+        yield ReadList(
+            files=declared.files,
+            identifier_type=kind,
+            members=column.members,
+            present=column.present,
+            invalid=column.invalid,
+            max_shrink=declared.max_shrink,
+            place=declared.place,
+        )
+
+
+def union(files: list[Path]) -> str:
+    """The rows of several files, as a relation."""
+    return f"({' UNION ALL '.join(f'SELECT * FROM {reader(file)}' for file in files)})"
+
+
+def _refuse_odd(cursor: duckdb.DuckDBPyConnection, listed: Listed, name: str) -> None:
+    """A list whose identifiers have been rounded would exclude nobody."""
+    table = listed.table
+    if table.family != "json":
+        return
+    rows = f"{table.relation([name])} AS stored WHERE {table.untextual(name)}"
+    if cursor.execute(f"SELECT 1 FROM {rows} LIMIT 1").fetchone():
+        raise ConfigurationError("an exclusion list can't be read", findings=(odd(table.place, name),))
+
+
+def _numbers(classes: tuple[Class, ...]) -> str:
+    return ", ".join(str(int(one)) for one in classes)

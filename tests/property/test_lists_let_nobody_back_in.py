@@ -1,0 +1,40 @@
+"""Whatever becomes of exclusion lists, nobody is sent whom the list last applied names, beyond its limit."""
+
+import os
+from datetime import timedelta
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+from list_histories import ListHistories
+from mutants import LISTS, Mutant
+
+pytestmark = pytest.mark.promise("lists")
+
+COUNT = int(os.environ.get("LIST_HISTORIES", "500"))
+ListHistories.TestCase.settings = settings(
+    max_examples=COUNT,
+    derandomize="TORTURE" not in os.environ,  # else other ones each time
+    stateful_step_count=10,
+    deadline=timedelta(seconds=20),
+    report_multiple_bugs=False,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
+)
+TestListHistories = ListHistories.TestCase
+
+SEARCH = settings(
+    max_examples=COUNT,
+    stateful_step_count=10,
+    deadline=timedelta(seconds=20),
+    phases=[Phase.generate],
+    derandomize=True,
+    database=None,
+    print_blob=False,
+    suppress_health_check=list(HealthCheck),
+)
+
+
+@pytest.mark.parametrize("mutant", LISTS, ids=lambda mutant: mutant.without)
+def test_a_rule_taken_out_is_noticed(mutant: Mutant) -> None:
+    with mutant.alive(), pytest.raises(AssertionError):
+        run_state_machine_as_test(ListHistories, settings=SEARCH)
