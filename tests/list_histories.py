@@ -178,14 +178,14 @@ class ListHistories(Histories):
 
     # ---- the way out
 
-    def _clean_run(self) -> None:
+    def _clean_run(self, counted: Container[Address] = ()) -> None:
         for address in self.world.wishes:
             audience = address.audience
             if self._delivered(audience) is None:
                 whole = self.whole.get(audience, ListFile(frozenset({KEEPER})))
                 self.world.lists[audience][OPT_OUTS] = whole
                 self._keep_somebody(audience)
-        super()._clean_run()
+        super()._clean_run(counted)
 
     def _follow(self, finding: Finding, attempt: int) -> None:
         if "exclusion list" in finding.problem:

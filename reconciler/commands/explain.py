@@ -48,4 +48,5 @@ def command(stop: object, /, environment: str, address: str, **flags: Any) -> No
             raise ConfigurationError(f"{wanted}: its sources can't be read", findings=wrong)
         document = planned.document(space, shown.figures)
         target = planned.observed.targets[spec.address]
-        print_explanation(explanation(spec, target, document, planned.observed.now, shown.figures), shown.out)
+        now, lists = planned.observed.now, planned.observed.lists.get(spec.address, ())
+        print_explanation(explanation(spec, target, document, now, shown.figures, lists), shown.out)

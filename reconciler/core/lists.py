@@ -29,8 +29,13 @@ class ListChange:
     missing: int
 
     @property
-    def stands(self) -> AppliedList:
-        """The list itself, as it is, or was before it was removed."""
+    def differs(self) -> bool:
+        """It is not as it was last applied."""
+        return self.now is None or self.before is None or self.before.members != self.now.members
+
+    @property
+    def list(self) -> AppliedList:
+        """As it is, or as it was before it was removed."""
         if self.now:
             return self.now.applied
         if self.before is None:

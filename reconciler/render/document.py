@@ -26,6 +26,7 @@ from reconciler.core.ports import Head
 from reconciler.core.quantities import duration
 from reconciler.core.schedule import ASSUMED_RATE
 from reconciler.render.figures import Figures, age, counted, near, stamp
+from reconciler.render.lists import ListRow, changed_lists
 from reconciler.render.outcome import ApplyReport
 from reconciler.render.rows import Kind, Part, Row, Voice, blocked_row, row_of, with_definition, with_leniency
 from reconciler.render.text import name, sentence
@@ -115,7 +116,8 @@ class Document:
     `precision` says how exact its counts are. `problems` stand against the plan as a whole.
     `outcome` is what an apply came to; `trouble` what kept the plan from being made, or ended the run.
     Without an outcome nothing was sent.
-    `approvals` are the digests of the plans by whose approval it was carried out.
+    `approvals` are the digests of the plans by whose approval it was carried out. `lists` are the
+    exclusion lists that are not as they were last applied.
     `notice` comes before everything else: what the whole document has to be read with.
     """
 
@@ -130,6 +132,7 @@ class Document:
     outcome: ApplyReport | None = None
     trouble: Trouble | None = None
     approvals: tuple[str, ...] = ()
+    lists: tuple[ListRow, ...] = ()
     notice: tuple[str, ...] = ()
 
     @property
@@ -234,6 +237,7 @@ def plan_document(
         notes=tuple(_notes(plan, environment)),
         precision=figures.precision if sections else "",
         problems=tuple(map(_tame, plan.problems)),
+        lists=changed_lists(plan.lists, figures),
     )
 
 

@@ -1,6 +1,6 @@
 """Why one address holds whom it holds: rows by reason, in counts, and what the plan does with it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -8,12 +8,14 @@ from rich.console import Console
 from rich.text import Text
 
 from reconciler.core.identifiers import NO_COUNTRY
+from reconciler.core.lists import ListChange
 from reconciler.core.members import Drop, Target
 from reconciler.core.model import SegmentSpec
 from reconciler.core.personal import shown_path
 from reconciler.render.columns import GAP, left, right, widths
 from reconciler.render.document import Document
 from reconciler.render.figures import Figures, age, stamp
+from reconciler.render.lists import all_lists
 from reconciler.render.rows import Row, Tone
 from reconciler.render.terminal import Layout, show, wrapped
 from reconciler.render.text import name, quoted, sentence
@@ -43,7 +45,12 @@ class Explanation:
 
 
 def explanation(
-    spec: SegmentSpec, target: Target, document: Document, now: datetime, figures: Figures
+    spec: SegmentSpec,
+    target: Target,
+    document: Document,
+    now: datetime,
+    figures: Figures,
+    lists: Sequence[ListChange] = (),
 ) -> Explanation:
     """Puts together what was read for an address and what the plan says of it."""
     source = spec.audience.source
@@ -59,7 +66,7 @@ def explanation(
         where=f"where {sentence(source.where)}" if source.where else "",
         source=f"{files}{read}",
         shares=tuple(_shares(target, figures)),
-        remarks=tuple(_remarks(spec, target, figures)),
+        remarks=(*_remarks(spec, target, figures), *_of_lists(target, lists, figures), *_precision(figures)),
         row=_without_drops(document.row(spec.address)),
     )
 
@@ -131,5 +138,16 @@ def _remarks(spec: SegmentSpec, target: Target, figures: Figures) -> Iterator[st
             f"{people} identifiers are on the exclusion lists. Members among them are removed before "
             "anybody else."
         )
-    if figures.precision:
-        yield figures.precision
+
+
+def _of_lists(target: Target, lists: Sequence[ListChange], figures: Figures) -> Iterator[str]:
+    yield from (f"Exclusion list {one.text}." for one in all_lists(lists, figures))
+    for one in target.lists:
+        if one.invalid:
+            listed = ", ".join(name(shown_path(file)) for file in one.files)
+            invalid, present = figures.count(one.invalid), figures.count(one.present)
+            yield f"{invalid} of {present} values of {listed} can't be used as {one.identifier_type}."
+
+
+def _precision(figures: Figures) -> tuple[str, ...]:
+    return (figures.precision,) if figures.precision else ()

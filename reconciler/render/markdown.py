@@ -30,7 +30,8 @@ def markdown(document: Document, digest: str = "") -> str:
     said += summary
     for part in (_cost, _problems, _trouble):
         said += part(document, int(_PART * (room - len(said))))
-    notes = _notes(document, int(_PART * (room - len(said))))
+    notes = _lists(document, int(_PART * (room - len(said))))
+    notes += _notes(document, int(_PART * (room - len(said) - len(notes))))
     said += risks(document, int(0.7 * (room - len(said) - len(notes)))) + notes
     said += rest(document, room - len(said))
     return said + foot
@@ -156,6 +157,14 @@ def _notes(document: Document, room: int) -> str:
         return ""
     title = "**Notes**\n\n"
     return title + _list([partial(_note, one) for one in document.notes], room - len(title))
+
+
+def _lists(document: Document, room: int) -> str:
+    """The exclusion lists that are not as they were last applied."""
+    if not document.lists:
+        return ""
+    title = "**Exclusion lists**\n\n"
+    return title + _list([partial(_note, one.text) for one in document.lists], room - len(title))
 
 
 def _note(note: str) -> str:

@@ -18,6 +18,7 @@ from reconciler.core.kinds import ChangeKind
 from reconciler.core.model import Address, Leeway, Seat
 from reconciler.core.quantities import percent_set
 from reconciler.render.document import Document, Header, Section, Subject, Totals, Trouble
+from reconciler.render.lists import ListRow
 from reconciler.render.outcome import ApplyReport, Failure
 from reconciler.render.rows import Attribute, Kind, Line, Members, Part, Row, Sizes, Tone
 from reconciler.render.text import LONGEST_SENTENCE, clean
@@ -139,7 +140,14 @@ def _document(data: Json) -> Document:
         outcome=_maybe(_outcome, data["outcome"]),
         trouble=_maybe(_trouble, data["trouble"]),
         approvals=tuple(data.get("approvals", ())),
+        lists=tuple(map(_list, data.get("lists", ()))),
         notice=tuple(data.get("notice", ())),
+    )
+
+
+def _list(data: Json) -> ListRow:
+    return ListRow(
+        data["files"], data["type"], data["before"], data["after"], data["missing"], data["addresses"]
     )
 
 

@@ -142,6 +142,10 @@ def plan_lines(document: Document, out: Console) -> Iterator[Text]:
     if document.totals.unchanged and not document.empty:
         yield Text()
         yield Text(f"  = {document.totals.unchanged:,} unchanged", "dim")
+    if document.lists:
+        yield Text()
+        for one in document.lists:
+            yield from wrapped(f"Exclusion list: {one.text}", "", 0, out, hang=2)
     if document.notes:
         yield Text()
         for note in document.notes:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from fakes.members import MemoryEngine, People
+from fakes.members import ListFile, MemoryEngine, People
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -227,7 +227,8 @@ def test_build_gives_a_target_for_each_kind(world, tmp_path):
     (tmp_path / "gone.csv").write_text("id\n3\n")
     if isinstance(world.engine, MemoryEngine):
         gone = {kinds[0]: people("c@x.com", Form.SHA256), kinds[1]: people("3")}
-        world.engine.people["all"] = People({kinds[0]: emails, kinds[1]: ids}, gone)
+        lists = {"gone.csv": ListFile(frozenset(["sha256 of 3"]))}
+        world.engine.people["all"] = People({kinds[0]: emails, kinds[1]: ids}, gone, lists)
     audience = Audience(
         "all", "All", "", Source(("people.csv",)), ((EMAIL, "email"), (CUSTOMER, "id")),
         (Exclusion(("gone.csv",), ((CUSTOMER, "id"),)),),
@@ -241,6 +242,20 @@ def test_build_gives_a_target_for_each_kind(world, tmp_path):
     for target in targets.values():
         assert target.rows == target.members.count + sum(count for _, count in target.drops)
         assert world.engine.file(target.members)
+        [listed] = target.lists
+        assert (listed.files, listed.identifier_type, listed.max_shrink) == (("gone.csv",), CUSTOMER, 0.05)
+        assert (listed.members.count, listed.present, listed.invalid) == (1, 1, 0)
+        assert world.engine.file(listed.members)
+
+
+@FORMS
+def test_what_is_missing_of_a_list_is_in_none_of_those_of_today(world, form):
+    before, some, others = (world.put(people(names, form), form) for names in ("a b c d", "a x", "b y z"))
+    assert world.engine.missing(before, [some, others]) == 2
+    assert world.engine.missing(before, [others]) == 3
+    assert world.engine.missing(before, []) == 4
+    assert world.engine.missing(before, [EMPTY, before]) == 0
+    assert world.engine.missing(EMPTY, [some]) == 0
 
 
 names = st.sampled_from("abcdefghijkl")

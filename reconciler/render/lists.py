@@ -1,0 +1,82 @@
+"""Exclusion lists as a document shows them: their sizes before and after, each list once."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from reconciler.core.lists import ListChange
+from reconciler.core.model import Address
+from reconciler.core.personal import shown_path
+from reconciler.core.quantities import Shown
+from reconciler.render.figures import Figures, counted
+from reconciler.render.text import name
+
+
+@dataclass(frozen=True, slots=True)
+class ListRow:
+    """One column of a list at so many addresses.
+
+    `before` is None where it was not applied before, `after` where the list was removed. `missing` counts
+    members that no list of this type names any more.
+    """
+
+    files: str
+    type: str
+    before: Shown | None
+    after: Shown | None
+    missing: Shown
+    addresses: int
+
+    @property
+    def text(self) -> str:
+        where = f" ({counted(self.addresses, 'address', 'addresses')})" if self.addresses > 1 else ""
+        return f"{self.files} ({self.type}): {self._sizes}{where}"
+
+    @property
+    def _sizes(self) -> str:
+        if self.after is None:
+            return f"list removed; up to {_told(self.missing)} members may be added"
+        if self.before is None:
+            return f"{_told(self.after)} members, not applied before"
+        sizes = _told(self.after)
+        if self.before != self.after:
+            sizes = f"{_told(self.before)} → {sizes}"
+        return f"{sizes} members{f', {_told(self.missing)} missing' if self.missing else ''}"
+
+
+def changed_lists(lists: Mapping[Address, Iterable[ListChange]], figures: Figures) -> tuple[ListRow, ...]:
+    """The lists that are not as they were last applied."""
+    changed = (one for changes in lists.values() for one in changes if one.differs)
+    return tuple(_rows(changed, figures))
+
+
+def all_lists(changes: Iterable[ListChange], figures: Figures) -> tuple[ListRow, ...]:
+    return tuple(_rows(changes, figures))
+
+
+def _rows(changes: Iterable[ListChange], figures: Figures) -> Iterator[ListRow]:
+    """What reads the same is one row."""
+    for row, addresses in sorted(Counter(_row(one, figures) for one in changes).items(), key=_key):
+        yield ListRow(*row, addresses)
+
+
+_Row = tuple[str, str, Shown | None, Shown | None, Shown]
+
+
+def _row(one: ListChange, figures: Figures) -> _Row:
+    return (
+        ", ".join(name(shown_path(file)) for file in one.list.files),
+        one.list.identifier_type.value,
+        figures.number(one.before.members.count) if one.before else None,
+        figures.number(one.now.members.count) if one.now else None,
+        figures.number(one.missing),
+    )
+
+
+def _key(item: tuple[_Row, int]) -> tuple[str, str, str]:
+    files, kind, *sizes = item[0]
+    return files, kind, str(sizes)
+
+
+def _told(count: Shown) -> str:
+    return count if isinstance(count, str) else f"{count:,}"

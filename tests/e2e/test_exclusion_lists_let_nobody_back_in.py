@@ -1,0 +1,197 @@
+"""An exclusion list that isn't what it was blocks its addresses, unattended too; nobody on it is sent."""
+
+import json
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+from command_line import Project
+
+pytestmark = pytest.mark.promise("lists")
+
+LISTED = range(1, 61)
+AFTER = """\
+guards: {maxGrowth: 1000%, maxShrink: 100%}
+exclude:
+  - {files: ["out.csv"], columns: {Email: mail}}
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """Applied with sixty of a hundred people on the list; then the day after, one of them is no customer."""
+    made = Project.make(tmp_path)
+    manifest = tmp_path / "environments" / "sandbox" / "buyers.yaml"
+    manifest.write_text(manifest.read_text() + AFTER)
+    made.people(*range(1, 101))
+    listed(made, [f"person{number}@example.com" for number in LISTED])
+    made.run("apply", "sandbox", "--yes")
+    assert len(made.members("email")) == 40
+    made.people(*range(2, 101))
+    return made
+
+
+def listed(project: Project, values: list[str], name: str = "out.csv", head: str = "mail") -> None:
+    (project.root / "data" / name).write_text("\n".join([head, *values]) + "\n")
+
+
+def emails(*numbers: int) -> list[str]:
+    return [f"person{number}@example.com" for number in numbers]
+
+
+def blocked(project: Project, *words: str) -> None:
+    """By `plan`, and by an unattended refresh, which sends nothing."""
+    before = project.writes(), project.members("email"), project.members("customer")
+    for command in (("plan", "sandbox"), ("apply", "sandbox", "--yes", "--refresh")):
+        said = " ".join(project.run(*command, code=5).said.split())
+        for word in words:
+            assert word in said, said
+        assert "person" not in said
+    assert (project.writes(), project.members("email"), project.members("customer")) == before
+
+
+def lists_of(project: Project) -> list[tuple[list[str], int]]:
+    receipt = json.loads((project.root / ".reconciler/state/sandbox/receipts/email.buyers.json").read_text())
+    return [(one["files"], one["members"]["count"]) for one in receipt["lists"]]
+
+
+NAMED = [f"P <{one}>" for one in emails(*range(1, 55))] + emails(*range(55, 61))
+UNUSABLE = "of the values of the exclusion list out.csv can't be used as Email"
+NOTHING = "the exclusion list out.csv holds no usable identifier"
+LOST = "Email members of the exclusion list out.csv are missing since it was last applied"
+LIMIT = "where 5% is the limit (maxShrink)"
+DAMAGE = {
+    "nine of ten written with a name": (NAMED, UNUSABLE, "where 10% is the limit (maxInvalid)"),
+    "numbers in place of addresses": ([str(n) for n in LISTED], NOTHING),
+    "emptied": ([], NOTHING),
+    "blank": ([""] * 60, NOTHING),
+    "cut to half": (emails(*range(1, 31)), LOST, LIMIT),
+    "as long, with other people": ([f"stranger{n}@example.com" for n in LISTED], LOST, LIMIT),
+    "four of sixty lost": (emails(*range(1, 57)), "more than 5% of the Email members", LIMIT),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_list_that_is_damaged_blocks_those_who_use_it(project: Project, damage: str) -> None:
+    values, *words = DAMAGE[damage]
+    listed(project, values)
+    blocked(project, *words)
+
+
+def test_national_phone_numbers_on_a_list_block(project: Project) -> None:
+    manifest = project.root / "environments" / "sandbox" / "buyers.yaml"
+    text = manifest.read_text()
+    text = text.replace("CustomerId: id}", "CustomerId: id, PhoneNumber: phone}").replace(
+        "{Email: mail}", "{Email: mail, PhoneNumber: phone}"
+    )
+    manifest.write_text(text)
+    rows = [f"person{n}@example.com,c{n},+336123456{n:02}" for n in range(2, 100)]
+    (project.root / "data" / "people.csv").write_text("\n".join(["email,id,phone", *rows]) + "\n")
+    listed(project, [f"person{n}@example.com,06123456{n:02}" for n in LISTED], head="mail,phone")
+    said = " ".join(project.run("plan", "sandbox", code=5).said.split())
+    assert "of the values of the exclusion list out.csv can't be used as PhoneNumber" in said
+
+
+def test_a_first_list_must_be_usable_too(tmp_path: Path) -> None:
+    project = Project.make(tmp_path)
+    manifest = tmp_path / "environments" / "sandbox" / "buyers.yaml"
+    manifest.write_text(manifest.read_text() + AFTER)
+    project.people(*range(1, 11))
+    listed(project, [f"P <{one}>" for one in emails(1, 2, 3)])
+    said = " ".join(project.run("apply", "sandbox", "--yes", code=5).said.split())
+    assert "holds no usable identifier" in said
+    assert not project.writes()
+
+
+def test_a_larger_limit_in_the_definition_lets_a_shrink_pass_once(project: Project) -> None:
+    listed(project, emails(*range(1, 31)))
+    manifest = project.root / "environments" / "sandbox" / "buyers.yaml"
+    said = " ".join(project.run("plan", "sandbox", code=5).said.split())
+    assert "if intended, set a larger maxShrink in this entry of `exclude`" in said
+    limited = manifest.read_text().replace("{Email: mail}}", "{Email: mail}, maxShrink: 50%}")
+    manifest.write_text(limited)
+    assert "the definition" in project.run("apply", "sandbox", "--yes", "--refresh", code=6).said
+    project.run("apply", "sandbox", "--yes")
+    assert len(project.members("email")) == 70
+    assert lists_of(project) == [(["out.csv"], 30)]
+    project.run("plan", "sandbox", "--detailed-exitcode")
+
+
+def test_a_list_within_its_limit_is_recorded_with_what_was_sent_under_it(project: Project) -> None:
+    listed(project, [*emails(*range(3, 61)), *emails(70)])
+    project.run("apply", "sandbox", "--yes", "--refresh")
+    assert lists_of(project) == [(["out.csv"], 59)]
+    assert len(project.members("email")) == 40
+    project.run("plan", "sandbox", "--detailed-exitcode")
+
+
+def test_a_list_that_shrinks_a_little_each_day_is_compared_with_the_last_recorded(
+    project: Project,
+) -> None:
+    """As long as nobody who left it is a customer, nothing is written."""
+    project.people(*range(61, 101))
+    listed(project, emails(*range(1, 59)))
+    project.run("apply", "sandbox", "--yes", "--refresh")
+    assert lists_of(project) == [(["out.csv"], 60)]
+    listed(project, emails(*range(1, 57)))
+    blocked(project, "more than 5%")
+
+
+def test_a_list_in_two_files_is_the_same_list(project: Project) -> None:
+    """Nobody on it is missing; and a list under another name is compared with the one before."""
+    manifest = project.root / "environments" / "sandbox" / "buyers.yaml"
+    text = manifest.read_text()
+    listed(project, emails(*range(1, 31)), "one.csv")
+    listed(project, emails(*range(31, 61)), "two.csv")
+    entry = '  - {files: ["%s.csv"], columns: {Email: mail}}\n'
+    whole = '  - {files: ["out.csv"], columns: {Email: mail}}\n'
+    manifest.write_text(text.replace(whole, entry % "one"))
+    assert "members of the exclusion list one.csv are missing" in " ".join(
+        project.run("plan", "sandbox", code=5).said.split()
+    )
+    manifest.write_text(text.replace(whole, entry % "one" + entry % "two"))
+    project.run("apply", "sandbox", "--yes")
+    assert lists_of(project) == [(["one.csv"], 30), (["two.csv"], 30)]
+
+
+def test_a_list_that_comes_hashed_from_now_on_is_the_same_list(project: Project) -> None:
+    listed(project, [sha256(one.encode()).hexdigest() for one in emails(*LISTED)])
+    project.run("plan", "sandbox", "--detailed-exitcode")
+
+
+def test_a_removed_list_is_shown_and_needs_an_approval(project: Project) -> None:
+    manifest = project.root / "environments" / "sandbox" / "buyers.yaml"
+    manifest.write_text(manifest.read_text().partition("exclude:")[0])
+    project.run("apply", "sandbox", "--yes", "--refresh", code=6)
+    said = " ".join(project.run("plan", "sandbox").said.split())
+    assert "out.csv (Email): list removed; up to 60 members may be added" in said
+
+
+def test_every_form_shows_the_sizes_of_lists(project: Project) -> None:
+    listed(project, [*emails(*range(1, 61)), *emails(70, 71, 72)])
+    project.run(
+        *("plan", "sandbox", "--out", "plan.json", "--markdown", "plan.md", "--html", "plan.html"), code=0
+    )
+    document = json.loads((project.root / "plan.json").read_text())["document"]
+    assert document["lists"] == [
+        {"files": "out.csv", "type": "Email", "before": 60, "after": 60, "missing": 0, "addresses": 2}
+    ]
+    for name in ("plan.md", "plan.html"):
+        assert "(Email): 60 members" in (project.root / name).read_text()
+    said = project.at_terminal("plan", "sandbox").said
+    assert "out.csv (Email): 60 → 63 members" in said
+    said = project.at_terminal("explain", "sandbox", "email/buyers").said
+    assert "out.csv (Email): 60 → 63 members" in " ".join(said.split())
+    listed(project, emails(*range(1, 31)))
+    said = project.at_terminal("plan", "sandbox").said
+    assert "out.csv (Email): 60 → 30 members, 30 missing" in said
+
+
+def test_hundreds_of_audiences_keep_one_copy_of_a_list(project: Project) -> None:
+    """Both addresses name the same snapshot."""
+    folder = project.root / ".reconciler" / "state" / "sandbox"
+    receipts = [json.loads(file.read_text()) for file in (folder / "receipts").iterdir()]
+    digests = {one["lists"][0]["members"]["digest"] for one in receipts}
+    assert len(receipts) == 2
+    assert len(digests) == 1
+    assert (folder / "snapshots" / digests.pop()).exists()
