@@ -78,6 +78,7 @@ def _parts(spec: SegmentSpec) -> Iterator[tuple[str, str]]:
 def _of_list(path: str, one: Exclusion) -> Iterator[tuple[str, str]]:
     yield f"{path}.files", ", ".join(map(shown_path, one.files))
     yield f"{path}.defaultCountry", one.country
+    yield f"{path}.maxShrink", percent_set(one.max_shrink)
     for kind, column in one.columns:
         yield f"{path}.columns.{kind.value}", _shown(column)
 
