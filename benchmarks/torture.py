@@ -45,6 +45,11 @@ RUNS = (
         {"TORTURE": "1", "HISTORIES": "30000"},
     ),
     Run(
+        "list-histories",
+        pytest("tests/property/test_lists_let_nobody_back_in.py", "-k", "TestListHistories"),
+        {"TORTURE": "1", "LIST_HISTORIES": "5000"},
+    ),
+    Run(
         "real-histories",
         pytest("tests/property/test_converges_on_the_real_thing.py"),
         {"TORTURE": "1", "REAL_HISTORIES": "500"},

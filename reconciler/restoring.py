@@ -1,11 +1,11 @@
 """Takes a state back to one that is kept: everybody who was known since then stays known, in doubt."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from reconciler.core.errors import DamagedError
-from reconciler.core.members import EMPTY, SnapshotRef
+from reconciler.core.members import EMPTY, AppliedList, SnapshotRef
 from reconciler.core.model import Address, Form
 from reconciler.core.ports import MemberEngine, StateWriter
 from reconciler.core.receipt import Receipt
@@ -33,10 +33,37 @@ def restored_to(
     aside = state.set_aside() if accept_loss else ()
     since = [state.kept(one.serial).receipts for one in state.history() if one.serial >= serial]
     doubting = _Doubting(state, engine, accept_loss)
-    changed = restored(since, state.receipts(), doubting, quiet)
+    known = {receipt.address: receipt for receipt in state.receipts()}
+    after = known | {
+        receipt.address: receipt for receipt in restored(since, tuple(known.values()), doubting, quiet)
+    }
+    lists = _Lists(since, doubting)
+    after = {address: replace(one, lists=lists.readable(one)) for address, one in after.items()}
+    changed = tuple(one for address, one in after.items() if one != known.get(address))
     for receipt in changed:
         state.write(receipt)
     return Restored(changed, aside, len(doubting.lost))
+
+
+@dataclass(frozen=True, slots=True)
+class _Lists:
+    """In place of an exclusion list that is lost comes the newest one of earlier states that is not."""
+
+    since: Sequence[Sequence[Receipt]]
+    doubting: "_Doubting"
+
+    def readable(self, receipt: Receipt) -> tuple[AppliedList, ...]:
+        found = ((one, *self._earlier(receipt, one)) for one in receipt.lists)
+        whole = (
+            next((one for one in same if not self.doubting.is_lost(one.members)), None) for same in found
+        )
+        return tuple(one for one in whole if one)
+
+    def _earlier(self, receipt: Receipt, lost: AppliedList) -> Iterator[AppliedList]:
+        named = (lost.files, lost.identifier_type)
+        for receipts in reversed(self.since):
+            for before in (one for one in receipts if one.address == receipt.address):
+                yield from (one for one in before.lists if (one.files, one.identifier_type) == named)
 
 
 @dataclass(slots=True)
@@ -59,6 +86,11 @@ class _Doubting:
             if snapshot:
                 self.state.keep(snapshot, self.engine.file(snapshot))
         return base, maybe
+
+    def is_lost(self, snapshot: SnapshotRef) -> bool:
+        if snapshot:
+            self._look(snapshot)
+        return snapshot in self.lost
 
     def _found(self, snapshots: Sequence[SnapshotRef]) -> list[SnapshotRef]:
         return [EMPTY if one in self.lost else one for one in snapshots]

@@ -195,3 +195,25 @@ def test_hundreds_of_audiences_keep_one_copy_of_a_list(project: Project) -> None
     assert len(receipts) == 2
     assert len(digests) == 1
     assert (folder / "snapshots" / digests.pop()).exists()
+
+
+def test_a_recorded_list_that_is_damaged_is_refused_and_a_restore_takes_the_one_before(
+    project: Project,
+) -> None:
+    """Of the two lists that were recorded, the newer one is damaged."""
+    state = project.root / ".reconciler" / "state" / "sandbox"
+    listed(project, emails(*range(1, 62)))
+    project.run("apply", "sandbox", "--yes", "--refresh")
+    receipt = json.loads((state / "receipts" / "email.buyers.json").read_text())
+    digest = receipt["lists"][0]["members"]["digest"]
+    (state / "snapshots" / digest).write_bytes(b"PAR1")
+    listed(project, emails(*range(1, 31)))
+    said = " ".join(project.run("plan", "sandbox", code=10).said.split())
+    assert f"snapshot {digest[:12]} is damaged" in said
+    assert f"snapshot {digest[:12]} is damaged" in " ".join(
+        project.run("doctor", "sandbox", code=10).said.split()
+    )
+    project.run("state", "restore", "sandbox", "--serial", "1", "--yes", code=10)
+    project.run("state", "restore", "sandbox", "--serial", "1", "--yes", "--accept-loss")
+    assert lists_of(project) == [(["out.csv"], 60)]
+    blocked(project, LOST)
