@@ -36,11 +36,13 @@ class _Frame:
 class Composer:
     """Reads one text; what it has gathered stays valid when the parser gives up in mid-way."""
 
-    def __init__(self, file: str, text: str) -> None:
+    def __init__(self, file: str, text: str, line: int = 0) -> None:
+        """`line` is the 0-based line of the file at which the text begins."""
         self.documents: list[Document] = []
         self.flaws: list[Flaw] = []
         self._file = file
         self._text = text
+        self._line = line
         self._open: list[_Frame] = []
 
     def run(self) -> None:
@@ -58,7 +60,7 @@ class Composer:
                 self._leave(event)
             elif kind is yaml.AliasEvent:
                 self._flaw_at(event, "an alias (`*name`) is not part of manifests", _WRITE_OUT)
-                self._add(_node(None, event.start_mark, event.end_mark, False, _NO_KEYS, _NO_ITEMS))
+                self._add(self._node(None, event.start_mark, event.end_mark, False, _NO_KEYS, _NO_ITEMS))
 
     def _scalar(self, event: Any) -> None:
         if event.anchor is not None or event.tag is not None:
@@ -67,7 +69,7 @@ class Composer:
         plain = not event.style
         if plain and value in _CONSTANTS:
             value = _CONSTANTS[value]
-        self._add(_node(value, event.start_mark, event.end_mark, plain, _NO_KEYS, _NO_ITEMS))
+        self._add(self._node(value, event.start_mark, event.end_mark, plain, _NO_KEYS, _NO_ITEMS))
 
     def _enter(self, event: Any, value: dict[str, Any] | list[Any]) -> None:
         self._refuse_extras(event)
@@ -77,7 +79,7 @@ class Composer:
 
     def _leave(self, event: Any) -> None:
         frame = self._open.pop()
-        self._add(_node(frame.value, frame.start, event.end_mark, False, frame.keys, frame.items))
+        self._add(self._node(frame.value, frame.start, event.end_mark, False, frame.keys, frame.items))
 
     def _add(self, node: Node) -> None:
         if not self._open:
@@ -131,13 +133,13 @@ class Composer:
             )
 
     def _flaw_at(self, event: Any, problem: str, remedy: str) -> None:
-        self._flaw(event.start_mark.line + 1, event.start_mark.column + 1, problem, remedy)
+        self._flaw(event.start_mark.line + 1 + self._line, event.start_mark.column + 1, problem, remedy)
 
     def _flaw(self, line: int, column: int, problem: str, remedy: str) -> None:
         self.flaws.append(Flaw(Place(self._file, line, column), Rank.STRUCTURE, problem, remedy))
 
-
-def _node(
-    value: Any, start: Any, end: Any, plain: bool, keys: dict[str, Node], items: dict[Step, Node]
-) -> Node:
-    return Node(value, start.line + 1, start.column + 1, start.index, end.index, plain, keys, items)
+    def _node(
+        self, value: Any, start: Any, end: Any, plain: bool, keys: dict[str, Node], items: dict[Step, Node]
+    ) -> Node:
+        line = start.line + 1 + self._line
+        return Node(value, line, start.column + 1, start.index, end.index, plain, keys, items)

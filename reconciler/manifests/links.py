@@ -20,12 +20,13 @@ def check(inventory: Inventory) -> Iterator[Flaw]:
     yield from _environment(inventory)
     yield from _repeated_names(inventory)
     yield from _one_token_each(inventory)
+    offered = {kind: speakable(inventory.named[kind]) for kind in ("Credential", "Destination")}
     for destination in inventory.declared["Destination"]:
-        yield from _link(inventory, destination, ("credential",), "Credential")
+        yield from _link(inventory, destination, ("credential",), "Credential", offered)
         yield from _seat(inventory, destination)
         yield from _form(destination)
     for audience in inventory.declared["Audience"]:
-        yield from _audience(inventory, audience)
+        yield from _audience(inventory, audience, offered)
 
 
 def _environment(inventory: Inventory) -> Iterator[Flaw]:
@@ -90,10 +91,10 @@ def _form(destination: Document) -> Iterator[Flaw]:
         yield _flaw(place, problem, "set `form: sha256`; or, if they may leave, `access: {pii: raw}`")
 
 
-def _audience(inventory: Inventory, audience: Document) -> Iterator[Flaw]:
+def _audience(inventory: Inventory, audience: Document, offered: dict[str, list[str]]) -> Iterator[Flaw]:
     columns = _columns(audience)
     for index, name in audience.texts("destinations"):
-        yield from _link(inventory, audience, ("destinations", index), "Destination")
+        yield from _link(inventory, audience, ("destinations", index), "Destination", offered)
         destination = inventory.named["Destination"].get(name)
         wanted = destination.text_of("identifierType") if destination else ""
         if wanted and columns and wanted not in columns:
@@ -123,11 +124,17 @@ def _columns(audience: Document, *path: Step) -> set[str]:
     return set(node.keys) if set(node.keys) <= set(IdentifierType) else set()
 
 
-def _link(inventory: Inventory, document: Document, path: tuple[Step, ...], kind: str) -> Iterator[Flaw]:
+def _link(
+    inventory: Inventory,
+    document: Document,
+    path: tuple[Step, ...],
+    kind: str,
+    offered: dict[str, list[str]],
+) -> Iterator[Flaw]:
     """Asked only when every document could be read: the other end may be in a lost part."""
     name = document.value(*path)
     if inventory.complete and name and name not in inventory.named[kind]:
-        remedy = choices(name, speakable(inventory.named[kind]), call=f"{kind.lower()}s here")
+        remedy = choices(name, offered[kind], call=f"{kind.lower()}s here")
         yield _flaw(document.place(*path), f"there is no {kind} of that name", remedy)
 
 

@@ -3,6 +3,8 @@
 import os
 import re
 import stat
+from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +16,7 @@ from reconciler.manifests.compose import Composer
 from reconciler.manifests.nodes import Document, Flaw, Rank
 
 LARGEST = 4_000_000
+_DIRECTIVES = re.compile(r"(?:%[^\n]*\n)+(?=---)")
 _NEXT_DOCUMENT = re.compile(r"^---(?=[ \t\r\n]|$)", re.MULTILINE)
 
 
@@ -63,23 +66,19 @@ def _unread(file: str, problem: str, remedy: str) -> Reading:
 
 
 def parse(text: str, file: str) -> Reading:
-    """All documents of one text; after a syntax error it goes on at the next `---`."""
-    if flaw := syntax.unprintable(file, text) or syntax.tab(file, text):
+    """All documents of one text, each read by itself: a syntax error in one hides no other."""
+    if flaw := syntax.conflict(file, text) or syntax.unprintable(file, text) or syntax.tab(file, text):
         return Reading([], [flaw], complete=False)
     documents: list[Document] = []
     flaws: list[Flaw] = []
-    rest, complete = text, True
-    while rest:
-        composer = Composer(file, rest)
+    complete = True
+    for part, line in _parts(text):
+        composer = Composer(file, part, line)
         try:
             composer.run()
         except yaml.YAMLError as error:
             complete = False
-            flaw, stopped = syntax.translate(error, file, rest)
-            flaws.append(flaw)
-            rest = _after(rest, stopped)
-        else:
-            rest = ""
+            flaws.append(syntax.translate(error, file, part, line))
         documents += [document for document in composer.documents if document.root.value is not None]
         flaws += composer.flaws
     if not documents and not flaws:
@@ -90,10 +89,13 @@ def parse(text: str, file: str) -> Reading:
     return Reading(documents, flaws, complete)
 
 
-def _after(text: str, line: int) -> str:
-    """What follows the next `---` below a line, with every line where it was; "" when there is none."""
-    for found in _NEXT_DOCUMENT.finditer(text):
-        at, _ = syntax.position(text, found.start())
-        if at > line:
-            return "\n" * at + text[found.start() :]
-    return ""
+def _parts(text: str) -> Iterator[tuple[str, int]]:
+    """The text between lines of `---`, which end whatever is open there, and the line where each begins."""
+    begin = _DIRECTIVES.match(text)
+    markers = _NEXT_DOCUMENT.finditer(text, begin.end() + 1 if begin else 0)
+    starts = [0, *(found.start() for found in markers), len(text)]
+    line = 0
+    for start, end in pairwise(starts):
+        if part := text[start:end]:
+            yield part, line
+            line += syntax.lines(part)

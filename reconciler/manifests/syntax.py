@@ -1,6 +1,7 @@
 """Where YAML stops being YAML: the parser's words → ours, with the way out and never the text."""
 
 import re
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import yaml
@@ -10,6 +11,7 @@ from reconciler.manifests.nodes import Flaw, Rank
 
 _QUOTE = "put quotes around the value"
 _BREAK = re.compile(r"\r\n|[\n\r\x85\u2028\u2029]")
+_CONFLICT = re.compile(r"^(?:[<>|]{7}(?: .*)?|={7})\r?$", re.MULTILINE)
 _INDENT_TAB = re.compile(r"^ *\t[ \t]*(?=[^\s])", re.MULTILINE)
 _UNPRINTABLE = re.compile(r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -95,20 +97,25 @@ _RULES = (
 )
 
 
-def translate(error: yaml.YAMLError, file: str, text: str) -> tuple[Flaw, int]:
-    """The flaw, and the 0-based line at which the parser stood when it gave up."""
+def translate(error: yaml.YAMLError, file: str, text: str, line: int) -> Flaw:
+    """What is wrong with a text that begins at a 0-based line of its file."""
+    flaw = _translated(error, file, text)
+    return flaw._replace(place=replace(flaw.place, line=flaw.place.line + line))
+
+
+def _translated(error: yaml.YAMLError, file: str, text: str) -> Flaw:
     if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
-        return _flaw(file, 0, 0, "this is not valid YAML", "check quotes and brackets"), 0
+        return _flaw(file, 0, 0, "this is not valid YAML", "check quotes and brackets")
     stood: Any = error.problem_mark
     if "cannot start any token" in str(error.problem):
-        return _bad_start(file, text, stood), stood.line
+        return _bad_start(file, text, stood)
     said = f"{error.context} {error.problem}"
     for rule in _RULES:
         if rule.needle in said:
             mark: Any = error.context_mark if rule.start and error.context_mark else stood
-            return _flaw(file, mark.line, mark.column, rule.problem, rule.remedy), stood.line
+            return _flaw(file, mark.line, mark.column, rule.problem, rule.remedy)
     remedy = "check quotes, brackets and indentation on this line and the one before"
-    return _flaw(file, stood.line, stood.column, "this is not valid YAML", remedy), stood.line
+    return _flaw(file, stood.line, stood.column, "this is not valid YAML", remedy)
 
 
 def _bad_start(file: str, text: str, mark: Any) -> Flaw:
@@ -117,6 +124,21 @@ def _bad_start(file: str, text: str, mark: Any) -> Flaw:
     said = f"`{char}`" if char in {"@", "%", "`", "\t"} else "this character"
     shown = "a backtick" if char == "`" else said
     return _flaw(file, mark.line, mark.column, f"a plain value can't begin with {shown}", _QUOTE)
+
+
+def conflict(file: str, text: str) -> Flaw | None:
+    """The first line that git left there for somebody to decide."""
+    found = _CONFLICT.search(text)
+    if not found:
+        return None
+    line, _ = position(text, found.start())
+    remedy = "keep what is meant, and remove the lines that begin with <<<<<<<, ======= and >>>>>>>"
+    return _flaw(file, line, 0, "a merge conflict that is not resolved", remedy)
+
+
+def lines(text: str) -> int:
+    """How many line breaks YAML sees in a text."""
+    return len(_BREAK.findall(text))
 
 
 def tab(file: str, text: str) -> Flaw | None:

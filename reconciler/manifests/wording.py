@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 
+from reconciler.core.model import IdentifierType
 from reconciler.core.personal import personal
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
@@ -27,8 +28,29 @@ def nearest(word: str, allowed: Iterable[str]) -> str:
         return folded[word.strip().casefold()]
     from difflib import get_close_matches
 
-    near = get_close_matches(word[:80].casefold(), list(folded), n=1, cutoff=0.6)
-    return folded[near[0]] if near else ""
+    compared = list(folded)[:_COMPARED]
+    near = get_close_matches(word[:80].casefold(), compared, n=1, cutoff=0.6)
+    return folded[near[0]] if near else _meant(word[:80].casefold(), folded)
+
+
+_COMPARED = 500
+"""Of more names than that, only so many are compared: each comparison takes a while."""
+_SYNONYMS = (
+    (re.compile("mail"), IdentifierType.EMAIL),
+    (re.compile("phone|mobile|msisdn|^tel|cell"), IdentifierType.PHONE_NUMBER),
+    (
+        re.compile("^(idfa|gaid|aaid|maid|adid)$|device|advertising|cookie|^user"),
+        IdentifierType.USER_IDENTIFIER,
+    ),
+    (re.compile("ramp|identity"), IdentifierType.IDENTITY_LINK),
+    (re.compile("customer|client|crm|loyalty|member"), IdentifierType.CUSTOMER_ID),
+)
+"""What other systems call the types of identifiers."""
+
+
+def _meant(word: str, folded: dict[str, str]) -> str:
+    kinds = (kind for pattern, kind in _SYNONYMS if pattern.search(word))
+    return next((kind.value for kind in kinds if kind.value in folded.values()), "")
 
 
 def choices(word: str, allowed: Iterable[str], *, call: str = "allowed") -> str:

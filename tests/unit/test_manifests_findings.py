@@ -359,6 +359,38 @@ COUNTRIES = [
         "ISO 3166",
     ),
 ]
+CONFLICT = "<<<<<<< HEAD\ntitle: Lapsed\n=======\ntitle: Buyers\n>>>>>>> lapsed\n"
+CONFLICTS = [
+    (
+        AUDIENCE,
+        "title: Lapsed buyers\n",
+        f"‸{CONFLICT}",
+        "a merge conflict that is not resolved",
+        "keep what",
+    ),
+    (AUDIENCE, "title: Lapsed buyers\n", f"‸{CONFLICT}" * 3, "a merge conflict", "the lines that begin with"),
+    (AUDIENCE, "title: Lapsed buyers\n", "title: x\n‸=======\n", "a merge conflict", "<<<<<<<"),
+    (AUDIENCE, "title: Lapsed buyers\n", "title: x\r\n‸>>>>>>> lapsed\r\n", "a merge conflict", "<<<<<<<"),
+    (AUDIENCE, "title: Lapsed buyers\n", "title: x\n‸||||||| 8813c63\n", "a merge conflict", "<<<<<<<"),
+]
+TYPES = [
+    (AUDIENCE, "{Email: email,", "{‸email: email,", "unknown key `email`", "did you mean `Email`?"),
+    (AUDIENCE, "{Email: email,", "{Email: email, ‸hashed_emails: x,", "unknown key", "did you mean `Email`?"),
+    (AUDIENCE, "{Email: email,", "{Email: email, ‸msisdn: x,", "unknown key", "did you mean `PhoneNumber`?"),
+    (AUDIENCE, "{Email: email,", "{Email: email, ‸mobile: x,", "unknown key", "did you mean `PhoneNumber`?"),
+    (AUDIENCE, "{Email: email,", "{Email: email, ‸idfa: x,", "unknown key", "did you mean `UserIdentifier`?"),
+    (AUDIENCE, "{Email: email,", "{Email: email, ‸RampID: x,", "unknown key", "did you mean `IdentityLink`?"),
+    (AUDIENCE, "{Email: email,", "{Email: email, ‸crm-key: x,", "unknown key", "did you mean `CustomerId`?"),
+    (DESTINATIONS, "Type: Email", "Type: ‸E-mail address", "not one of the allowed", "did you mean `Email`?"),
+    (
+        DESTINATIONS,
+        "Type: Email",
+        "Type: ‸Telephone",
+        "not one of the allowed",
+        "did you mean `PhoneNumber`?",
+    ),
+    (DESTINATIONS, "Type: Email", "Type: ‸quite other", "not one of the allowed", "allowed: Email, User"),
+]
 SOURCES = [
     (AUDIENCE, '"customers/*.csv"', '‸"custmers/*.csv"', "no file below the data root", "`--data-root`"),
     (AUDIENCE, '"suppressed.csv"', '‸"gone.csv"', "no file below the data root", "correct the pattern"),
@@ -380,7 +412,7 @@ SOURCES = [
 
 @pytest.mark.parametrize(
     ("file", "old", "new", "problem", "remedy"),
-    [*TRAPS, *SYNTAX, *SHAPE, *PERSONAL, *LINKS, *COUNTRIES, *SOURCES],
+    [*TRAPS, *SYNTAX, *SHAPE, *PERSONAL, *LINKS, *COUNTRIES, *CONFLICTS, *TYPES, *SOURCES],
 )
 def test_one_finding_with_its_place_and_the_way_out(
     tmp_path: Path, file: str, old: str, new: str, problem: str, remedy: str
