@@ -199,7 +199,7 @@ class Source:
     """Where rows come from. `pinned`: only the very people that were approved may be sent.
 
     `root` and `sample_rows` are what the environment declares for all sources, whatever a flag says.
-    `place` is where the files are named.
+    `place` is where the files are named; `where_written` is `where` as the manifest writes it.
     """
 
     files: tuple[str, ...]
@@ -210,6 +210,7 @@ class Source:
     sample_rows: int | None = None
     place: Place = Place("", 0, 0)
     where_place: Place = Place("", 0, 0)
+    where_written: str = ""
 
 
 LIST_SHRINK = 0.05

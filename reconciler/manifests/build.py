@@ -140,6 +140,7 @@ def _audience(document: Document, environment: Environment, root: str, inventory
             sample_rows=environment.sample_rows,
             place=document.place("source", "files"),
             where_place=document.place("source", "where"),
+            where_written=document.written("source", "where"),
         ),
         columns=_columns(value),
         exclude=tuple(_exclusion(document, index, country) for index in range(len(value.get("exclude", [])))),

@@ -92,6 +92,13 @@ class Document:
             return self.at(parent.keys[str(path[-1])])
         return self.at(node)
 
+    def written(self, *path: Step) -> str:
+        """How the file writes a value; "" when it is not there."""
+        node: Node | None = self.root
+        for step in path:
+            node = node.items.get(step) if node else None
+        return self.text[node.start : node.end] if node else ""
+
     def key_place(self, *path: Step) -> Place:
         """Where a key stands."""
         node = self.root

@@ -7,6 +7,7 @@ equal values: members are the distinct ones that are kept, and the group sizes e
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import date
 from enum import IntEnum
@@ -24,6 +25,8 @@ from reconciler.members.prepare import Prepared, identifier, odd, prepare, suite
 from reconciler.members.snapshots import Snapshots
 from reconciler.members.sources import moved, unreadable
 from reconciler.members.sql import Class
+from reconciler.members.time_limit import READING, time_limit
+from reconciler.members.where import ALWAYS
 
 Kind = tuple[IdentifierType, Form]
 
@@ -83,7 +86,13 @@ class Builder:
         excluding = Excluding({}, ())
         try:
             excluding = self._excluding(prepared)
-            return excluding, self._group(prepared, kinds, excluding.classes)
+            with time_limit(self.cursor, READING) if prepared.condition is not ALWAYS else nullcontext():
+                return excluding, self._group(prepared, kinds, excluding.classes)
+        except duckdb.InterruptException:
+            problem = f"reading the rows of this `where` takes more than {READING // 60} minutes"
+            return excluding, Finding(
+                str(prepared.condition.place), problem, "prepare the column in the source"
+            )
         except READ_ERRORS as error:
             if is_ours(error):
                 raise

@@ -43,9 +43,8 @@ class Checker:
 
     def misspelt(self, audience: Audience, today: date) -> tuple[Finding, ...]:
         """What is wrong with the syntax of `where`."""
-        source = audience.source
         with storage_errors("checking sources"), stoppable(self._database, self._check) as cursor:
-            found = where.parse(cursor, source.where, None, today, source.where_place)
+            found = where.parse(cursor, audience.source, None, today)
             return (found,) if isinstance(found, Finding) else ()
 
 

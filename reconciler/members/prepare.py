@@ -119,7 +119,7 @@ def _condition(
 ) -> tuple[Condition, Mapping[str, Reading]]:
     place = audience.source.where_place
     known = {one.casefold(): one for one in table.names}
-    condition = where.parse(cursor, audience.source.where, known, today, place)
+    condition = where.parse(cursor, audience.source, known, today)
     if isinstance(condition, Finding):
         findings.append(condition)
         return where.ALWAYS, {}

@@ -6,17 +6,19 @@ made of columns that exist, constants, operators and a list of functions that lo
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
 import duckdb
-import orjson
 
 from reconciler.core.errors import Finding
-from reconciler.core.model import Place
+from reconciler.core.model import Place, Source
+from reconciler.core.places import place_within
+from reconciler.members import expression, expression_size
+from reconciler.members.expression import Broken, Node
 from reconciler.members.sources import shown, suggestion
+from reconciler.members.time_limit import CHECKING, time_limit
 
 _NODES = """
 COLUMN_REF CONSTANT COMPARISON CONJUNCTION OPERATOR FUNCTION CASE CAST BETWEEN TYPE COLLATE
@@ -48,11 +50,16 @@ _CLOCKS = """
 now today current_date current_timestamp get_current_timestamp get_current_time current_localtimestamp
 current_localtime transaction_timestamp localtimestamp localtime current_time age ago random uuid
 """
-_SELECT = """
-type modifiers cte_map where_clause group_expressions group_sets aggregate_handling having sample qualify
+_TYPES = """
+list row struct map json boolean bool tinyint smallint integer int bigint hugeint utinyint usmallint uinteger
+ubigint uhugeint float real double decimal numeric varchar text string char bpchar date time timetz timestamp
+datetime timestamptz timestamp_s timestamp_ms timestamp_ns interval uuid int1 int2 int4 int8 long short signed
+float4 float8
 """
-NODES, FUNCTIONS, CLOCKS = (frozenset(words.split()) for words in (_NODES, _FUNCTIONS, _CLOCKS))
-PLAIN_SELECT = frozenset(_SELECT.split())
+LONGEST = 100_000
+NODES, FUNCTIONS, CLOCKS, TYPES = (
+    frozenset(words.split()) for words in (_NODES, _FUNCTIONS, _CLOCKS, _TYPES)
+)
 _TOKENS = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|--[^\n]*|/\*.*?\*/|\$\w*\$|::|:today\b""", re.DOTALL)
 
 
@@ -68,111 +75,157 @@ class Condition:
 ALWAYS = Condition("(true)", (), Place("", 0, 0))
 
 
+@dataclass(frozen=True, slots=True)
+class _Fault:
+    """What is wrong, what to do, and the node that is to blame, or else where in the expression."""
+
+    problem: str
+    remedy: str
+    node: Node | None = None
+    index: int | None = None
+
+
 def parse(
-    cursor: duckdb.DuckDBPyConnection,
-    where: str,
-    columns: Mapping[str, str] | None,
-    today: date,
-    place: Place,
+    cursor: duckdb.DuckDBPyConnection, source: Source, columns: Mapping[str, str] | None, today: date
 ) -> Condition | Finding:
     """`columns` maps case-folded names to names, None if they aren't known; `:today` becomes the date."""
+    where, place = source.where, source.where_place
     if not where.strip():
         return ALWAYS
-    if "$$" in where or "\x00" in where:
-        return Finding(str(place), "`where` holds a character it can't have", "quote texts with '")
-    expression = _TOKENS.sub(lambda token: f"DATE '{today}'" if token[0] == ":today" else token[0], where)
-    condition = f"({expression}\n)"
-    tree = _tree(cursor, f"SELECT {condition} AS wanted FROM source")
-    if tree is None:
-        return Finding(str(place), "`where` is not one SQL expression", _EXPRESSION)
-    named = [str(node["column_names"][0]) for node in _nodes(tree, "COLUMN_REF")]
-    problem = _forbidden(tree) or (_foreign(named, columns) if columns is not None else None)
-    if problem:
-        return Finding(str(place), f"`where` {problem[0]}", problem[1])
-    return Condition(condition, tuple({one.casefold(): one for one in named}.values()), place)
+    dated = _TOKENS.sub(lambda token: f"DATE '{today}'" if token[0] == ":today" else token[0], where)
+    found = _checked(cursor, where, dated, columns)
+    if isinstance(found, _Fault):
+        at = found.index
+        if found.node and found.node["query_location"] < len(dated.encode()) + _MARGIN:
+            at = expression.index(dated, found.node["query_location"])
+        if at is not None:
+            place = place_within(place, source.where_written, where, _undated(where, at))
+        return Finding(str(place), f"`where` {found.problem}", found.remedy)
+    return Condition(f"({dated}\n)", found, place)
 
 
+_MARGIN = 100
+"""Nodes that DuckDB makes up itself have no place: theirs is far beyond any expression."""
+_SIMPLER = "prepare the column in the source"
 _EXPRESSION = "write what stands after WHERE in SQL, such as: last_order < :today - interval 90 day"
 
 
-def _tree(cursor: duckdb.DuckDBPyConnection, query: str) -> dict[str, Any] | None:
-    """The one item that the query selects, if that and its table are all there is to the query."""
-    try:
-        row = cursor.execute("SELECT json_serialize_sql(?::VARCHAR)", [query]).fetchone()
-    except duckdb.Error:
-        return None
-    answer: dict[str, Any] = orjson.loads(row[0]) if row else {"error": True}
-    if answer["error"] or len(answer["statements"]) != 1:
-        return None
-    node: dict[str, Any] = answer["statements"][0]["node"]
-    if set(node) != PLAIN_SELECT | {"select_list", "from_table"} or any(
-        map(_filled, map(node.get, PLAIN_SELECT))
-    ):
-        return None
-    item: dict[str, Any] = node["select_list"][0]
-    whole = len(node["select_list"]) == 1 and item["alias"] == "wanted"
-    return item if whole and node["from_table"]["type"] == "BASE_TABLE" else None
+def _checked(
+    cursor: duckdb.DuckDBPyConnection, where: str, dated: str, columns: Mapping[str, str] | None
+) -> tuple[str, ...] | _Fault:
+    """The columns that the expression names, each once."""
+    if "$$" in where or "\x00" in where:
+        return _Fault("holds a character it can't have", "quote texts with '")
+    if len(where) > LONGEST:
+        remedy = "prepare the column in the source, or use a list"
+        return _Fault(f"has more than {LONGEST:,} characters", remedy)
+    tree = expression.tree(cursor, dated)
+    if tree is expression.TOO_DEEP:
+        problem = f"is nested more than {expression.DEEPEST} levels deep"
+        return _Fault(problem, "use IN (…) instead of many CASE or OR, or prepare the column in the source")
+    if isinstance(tree, Broken):
+        return _unread(dated, tree.index)
+    named = [node for node in expression.walk(tree) if node["class"] == "COLUMN_REF"]
+    fault = _forbidden(tree) or (_foreign(named, columns) if columns is not None else None)
+    if fault is None and (excess := expression_size.excess(tree)):
+        node, problem, remedy = excess
+        fault = _Fault(problem, remedy, node)
+    names = [str(node["column_names"][0]) for node in named]
+    return fault or tuple({one.casefold(): one for one in names}.values())
 
 
-def _filled(part: object) -> bool:
-    return part not in ("SELECT_NODE", "STANDARD_HANDLING", {"map": []}, [], None)
+def _undated(where: str, index: int) -> int:
+    """Where in `where` a character stands, of which the index is known once `:today` is a date."""
+    longer = len("DATE '2026-11-24'") - len(":today")
+    for token in _TOKENS.finditer(where):
+        if token[0] != ":today":
+            continue
+        if index < token.end() + longer:
+            return min(index, token.start())
+        index -= longer
+    return index
 
 
-def _walk(part: object) -> Iterator[dict[str, Any]]:
-    """Every node of the tree that has a class, and every sub-query, whichever key it hangs on."""
-    if isinstance(part, dict):
-        if "class" in part:
-            yield part
-        for value in part.values():
-            yield from _walk(value)
-    elif isinstance(part, list):
-        for value in part:
-            yield from _walk(value)
+_WORD_BEFORE = re.compile(r"[^\W\d]\w*\s+\Z")
+_PARAMETER = re.compile(r":[^\W\d]\w*")
 
 
-def _nodes(tree: object, kind: str) -> Iterator[dict[str, Any]]:
-    return (node for node in _walk(tree) if node["class"] == kind)
+def _unread(dated: str, index: int | None) -> _Fault:
+    """Where DuckDB's parser stopped tells most mistakes apart."""
+    problem = "is not one SQL expression"
+    if index is None:
+        return _Fault(problem, _EXPRESSION)
+    if _PARAMETER.match(dated, index):
+        return _Fault("names a parameter that isn't there", "only `:today` is known", index=index)
+    if _WORD_BEFORE.search(dated, 0, index) and re.match(r"[^\W\d]\w*", dated[index:]):
+        remedy = f"quote columns with spaces: \"first name\" = 'x'; otherwise {_EXPRESSION}"
+        return _Fault(problem, remedy, index=index)
+    return _Fault(problem, _EXPRESSION, index=min(index, len(dated.rstrip()) - 1))
 
 
-def _forbidden(tree: object) -> tuple[str, str] | None:
+def _forbidden(tree: Node) -> _Fault | None:
     """What the expression holds that an expression over one row doesn't need."""
-    kinds = {node["class"] for node in _walk(tree)}
-    if "SUBQUERY" in kinds:
-        return "holds a sub-query", "use `exclude`, or prepare the column in the source"
-    if "WINDOW" in kinds:
-        return "looks at other rows", "prepare the column in the source"
-    if kinds - NODES or any(node["type"] == "GROUPING_FUNCTION" for node in _nodes(tree, "OPERATOR")):
-        return "holds something else than columns, constants, operators and functions", _EXPRESSION
-    if any(len(node["column_names"]) > 1 for node in _nodes(tree, "COLUMN_REF")):
-        return "names a column with a dot", "give the column's name alone, in \" if it holds a dot"
-    for node in _nodes(tree, "FUNCTION"):
-        called = str(node["function_name"]).lower()
-        if called in CLOCKS:
-            return _moving(called)
-        if called not in FUNCTIONS or len(node["qualified_name"]["path"]) > 1:
-            close = difflib.get_close_matches(called, FUNCTIONS, n=1, cutoff=0.75)
-            hint = f"did you mean {close[0]}?" if close else "prepare the column in the source"
-            return f"calls {shown(called)}, which is not allowed there", hint
+    for node in expression.walk(tree):
+        kind = node["class"]
+        if kind == "SUBQUERY":
+            return _Fault("holds a sub-query", "use `exclude`, or prepare the column in the source", node)
+        if kind == "WINDOW":
+            return _Fault("looks at other rows", "prepare the column in the source", node)
+        if kind == "PARAMETER":
+            return _Fault("names a parameter that isn't there", "only `:today` is known", node)
+        if kind not in NODES or node["type"] == "GROUPING_FUNCTION":
+            problem = "holds something else than columns, constants, operators and functions"
+            return _Fault(problem, _EXPRESSION, node)
+        if kind == "COLUMN_REF" and len(node["column_names"]) > 1:
+            return _Fault(
+                "names a column with a dot", "give the column's name alone, in \" if it holds a dot", node
+            )
+        if kind == "TYPE" and (fault := _type(node)):
+            return fault
+        if kind == "FUNCTION" and (fault := _function(node)):
+            return fault
     return None
 
 
-def _foreign(named: Sequence[str], columns: Mapping[str, str]) -> tuple[str, str] | None:
-    for one in named:
+def _type(node: Node) -> _Fault | None:
+    if str(node["type_name"]).lower() in TYPES:
+        return None
+    return _Fault(
+        "converts to a type that is not allowed there", "use varchar, double, integer or date", node
+    )
+
+
+def _function(node: Node) -> _Fault | None:
+    called = str(node["function_name"]).lower()
+    if called in CLOCKS:
+        return _moving(called, node)
+    if called not in FUNCTIONS or len(node["qualified_name"]["path"]) > 1:
+        close = difflib.get_close_matches(called[:80], FUNCTIONS, n=1, cutoff=0.75)
+        hint = f"did you mean {close[0]}?" if close else "prepare the column in the source"
+        return _Fault(f"calls {shown(called)}, which is not allowed there", hint, node)
+    if any(one.get("name") for one in node["arguments"]):
+        return _Fault("names an argument of a function", "give arguments in their order", node)
+    return None
+
+
+def _foreign(named: list[Node], columns: Mapping[str, str]) -> _Fault | None:
+    for node in named:
+        one = str(node["column_names"][0])
         if one.casefold() in columns:
             continue
         if one.lower() in CLOCKS:
-            return _moving(one.lower())
+            return _moving(one.lower(), node)
         hint = (
             suggestion(one, columns.values())
             if shown(one) == one
             else "texts are quoted with ', columns with \""
         )
-        return "names a column that isn't there", hint
+        return _Fault("names a column that isn't there", hint, node)
     return None
 
 
-def _moving(called: str) -> tuple[str, str]:
-    return f"uses {called}, so it would differ from run to run", "use :today"
+def _moving(called: str, node: Node) -> _Fault:
+    return _Fault(f"uses {called}, so it would differ from run to run", "use :today", node)
 
 
 def fit(
@@ -180,7 +233,10 @@ def fit(
 ) -> Finding | None:
     """Whether the expression suits the types of its columns and says yes or no. `rows` has the columns."""
     try:
-        described = cursor.execute(f"DESCRIBE SELECT {condition.sql} AS wanted FROM {rows}").fetchone()
+        with time_limit(cursor, CHECKING):
+            described = cursor.execute(f"DESCRIBE SELECT {condition.sql} AS wanted FROM {rows}").fetchone()
+    except duckdb.InterruptException:
+        return Finding(str(place), f"`where` takes more than {CHECKING} seconds to check", _SIMPLER)
     except duckdb.Error:
         remedy = "compare like with like, or convert: strptime(day, '%d/%m/%Y'), try_cast(code AS integer)"
         return Finding(str(place), f"`where` doesn't suit its columns: {words or 'it names none'}", remedy)

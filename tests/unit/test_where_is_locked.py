@@ -11,11 +11,13 @@ from reconciler.core.model import Audience, IdentifierType, Place, Source
 from reconciler.members import where
 from reconciler.members.check import check_all
 from reconciler.members.database import connect
+from reconciler.members.time_limit import time_limit
 
 pytestmark = pytest.mark.promise("private")
 
 TODAY = date(2026, 11, 24)
 PLACE = Place("environments/sandbox/audiences/a.yaml", 7, 10)
+REFERENCE = "\\1"
 COLUMNS = {one.casefold(): one for one in ("last_order", "city", "Amount", "email")}
 
 
@@ -26,7 +28,7 @@ def cursor():
 
 
 def parsed(cursor, text):
-    return where.parse(cursor, text, COLUMNS, TODAY, PLACE)
+    return where.parse(cursor, Source((), text, where_place=PLACE), COLUMNS, TODAY)
 
 
 @pytest.mark.parametrize(
@@ -96,10 +98,16 @@ def test_today_is_the_date_of_the_run_and_only_where_it_is_meant(cursor):
         ("*", "something else"),
         ("columns(*) = 1", "something else"),
         ("#1 = 1", "something else"),
-        ("$1", "something else"),
-        ("? = city", "something else"),
+        ("$1", "a parameter"),
+        ("? = city", "a parameter"),
+        ("city = :name", "a parameter"),
         ("grouping(city) = 1", "something else"),
-        ("list_transform([1], x -> x) = [1]", "something else"),
+        ("list_transform([1], x -> x) = [1]", "calls list_transform"),
+        ("[x for x in [1]] = [1]", "calls list_"),
+        ("replace(city, new := 'a', old := 'b', text := 'c') = 'x'", "names an argument"),
+        ("city::INTEGER[100000] is null", "converts to a type"),
+        ("'1'::BIT(5) is null", "converts to a type"),
+        ("city::main.mine = 'x'", "converts to a type"),
         ("source is not null", "isn't there"),
         ("city.name = 'x'", "with a dot"),
         ("lastorder < :today", "isn't there"),
@@ -131,6 +139,90 @@ def test_no_value_of_it_is_repeated(cursor, text):
 def test_a_misspelt_column_or_function_gets_a_suggestion(cursor):
     assert parsed(cursor, "last_ordr < :today").remedy == "did you mean last_order?"
     assert parsed(cursor, "lowr(city) = 'x'").remedy == "did you mean lower?"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "length(lpad('x', 2000000000, 'y')) > 1",
+        "length(lpad(city, 2000000000, 'y')) > 1",
+        "lpad(city, amount, 'y') = 'x'",
+        "lpad(city, 1000 * 1000, 'y') = 'x'",
+        "lpad(city, '2000000000', 'y') = 'x'",
+        "lpad(city, 2e9, 'y') = 'x'",
+        "lpad(city, -5, 'y') = 'x'",
+        " or ".join(["lpad(city, 1000, 'y') = 'x'"] * 50),
+        "replace(city, 'a', email) = 'x'",
+        "replace(replace(replace(city, 'a', 'aaaaaaaaaa'), 'a', 'aaaaaaaaaa'), 'a', 'aaaaaaaaaaa') = 'x'",
+        "regexp_replace(city, '', city || 'x', 'g') = 'x'",
+        f"regexp_replace(city, '', '{'x' * 1000}', 'g') = 'x'",
+        f"regexp_replace(city, '(.*)', '{REFERENCE * 1000}') = 'x'",
+        f"strftime(last_order, '{'%c' * 5000}') = 'x'",
+        f"{' || '.join(['city'] * 60)} = 'x' or {' || '.join(['city'] * 60)} = 'y'",
+        f"concat_ws({', '.join(['city'] * 600)}) = 'x'",
+    ],
+)
+def test_texts_of_unknown_or_enormous_length_are_refused(cursor, text):
+    """DuckDB would take gigabytes for them, whatever its memory limit, even before it reads a row."""
+    finding = parsed(cursor, text)
+    assert isinstance(finding, Finding)
+    assert (
+        "pads to" in finding.problem
+        or "replaces by" in finding.problem
+        or "may make texts" in finding.problem
+    )
+    assert finding.remedy
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "lpad(city, 1000, '0') = 'x'",
+        "regexp_replace(city, '[^0-9]', '', 'g') = '1'",
+        "regexp_replace(email, '(.*)@(.*)', '\\2') = 'x.com'",
+        "replace(replace(replace(replace(lower(city), 'ä', 'ae'), 'ö', 'oe'), 'ü', 'ue'), 'ß', 'ss') = 'x'",
+        "strftime(last_order, '%Y-%m') = '2026-11'",
+        "concat_ws(' ', city, email, city) = 'x'",
+        "city in (" + ", ".join(f"'code {i}'" for i in range(3_000)) + ")",
+        " or ".join(f"lower(city) = 'code {i}'" for i in range(500)),
+        " and ".join(["date_diff('day', last_order, :today) > 90"] * 300),
+        "case when amount > 1 then lower(city) else upper(email) end = 'x'",
+        "replace(city, 'a') = 'x' or lpad(city, 5) = 'x' or regexp_replace(city, 'a') = 'x'",
+        "cast(amount as decimal(9, 2)) > 1 and city::varchar[] = ['x'] and try_cast(amount as bigint) > 0",
+    ],
+)
+def test_texts_as_people_make_them_are_taken(cursor, text):
+    assert isinstance(parsed(cursor, text), where.Condition)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "case when city = 'x' then " * 500 + "true" + " end" * 500,
+        "case when city = 'x' then " * 3_000 + "true" + " end" * 3_000,
+        "lower(" * 101 + "city" + ")" * 101 + " = 'x'",
+        " || ".join(["city"] * 2_000) + " = 'x'",
+        "not " * 3_000 + "true",
+    ],
+)
+def test_an_expression_that_is_nested_too_deeply_is_one_clear_finding(cursor, text):
+    finding = parsed(cursor, text)
+    assert isinstance(finding, Finding)
+    assert "levels deep" in finding.problem or "not one SQL expression" in finding.problem
+
+
+def test_a_long_expression_is_refused_before_it_is_read(cursor):
+    finding = parsed(cursor, "city in (" + "'x', " * 20_000 + "'x')")
+    assert isinstance(finding, Finding)
+    assert "more than 100,000 characters" in finding.problem
+
+
+def test_a_query_without_an_end_is_ended(cursor):
+    with pytest.raises(duckdb.InterruptException), time_limit(cursor, 0.1):
+        cursor.execute(
+            "SELECT count(*) FROM range(1000000000000000) AS r(i) WHERE md5(i::VARCHAR) = ''"
+        ).fetchall()
+    assert cursor.execute("SELECT 1").fetchone() == (1,)
 
 
 def checked(folder: Path, text: str) -> list[str]:
