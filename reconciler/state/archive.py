@@ -19,6 +19,8 @@ from reconciler.disk.atomic import explained, writing
 from reconciler.state.files import KEY_LENGTH, occupied
 
 STATE, KEY, SUMS = "state.json", "key", "sums.json"
+LARGEST_DOCUMENT = 256 << 20
+"""Bytes of the state, and of the list of sums: they are held in memory."""
 _BROKEN = (zipfile.BadZipFile, zlib.error, KeyError, EOFError, NotImplementedError, RuntimeError, ValueError)
 
 
@@ -50,11 +52,16 @@ class Archive:
     def __init__(self, archive: zipfile.ZipFile) -> None:
         self._archive = archive
         with _whole():
-            self.state = decode_state(parse(archive.read(STATE)))
-            self.key = archive.read(KEY)
-            self._sums = json.loads(archive.read(SUMS))
+            self.state = decode_state(parse(self._read(STATE)))
+            self.key = self._read(KEY)
+            self._sums = json.loads(self._read(SUMS))
             if len(self.key) != KEY_LENGTH or not isinstance(self._sums, dict):
                 raise ValueError
+
+    def _read(self, name: str) -> bytes:
+        if self._archive.getinfo(name).file_size > LARGEST_DOCUMENT:
+            raise _too_large(f"{name} in it has more than {LARGEST_DOCUMENT >> 20} MiB")
+        return self._archive.read(name)
 
     def extract(self, snapshot: SnapshotRef, folder: Path) -> Path:
         """Compared with what its bytes should add up to."""
@@ -105,7 +112,26 @@ def unpacking(path: Path) -> Iterator[Archive]:
         with _whole():
             archive = zipfile.ZipFile(file)
         with archive:
+            _check_sizes(archive, path)
             yield Archive(archive)
+
+
+def _check_sizes(archive: zipfile.ZipFile, path: Path) -> None:
+    """An export is not compressed, so that it can't hold more than it is large."""
+    entries = archive.infolist()
+    if any(one.compress_type != zipfile.ZIP_STORED for one in entries):
+        raise _too_large("its entries are compressed, and those of an export never are")
+    with explained("look at", path):
+        size = path.stat().st_size
+    if sum(max(one.file_size, one.compress_size) for one in entries) > size:
+        raise _too_large("its entries add up to more than the file")
+
+
+def _too_large(problem: str) -> StorageError:
+    return StorageError(
+        f"the file is no export of a state: {problem}",
+        remedy="export again: `reconciler state export ENV FILE`; don't pack the file anew",
+    )
 
 
 def _ordered(saved: SavedState) -> list[SnapshotRef]:

@@ -52,6 +52,13 @@ YAML = Group(
     "Nothing is read from or sent to Criteo for a manifest that is wrong.",
     (
         Case(
+            "a merge conflict is left in a manifest",
+            adds("<<<<<<< HEAD\ndescription: a\n=======\ndescription: b\n>>>>>>> branch"),
+            3,
+            "a merge conflict that is not resolved",
+            "remove the lines that begin with",
+        ),
+        Case(
             "a bracket is never closed",
             edits("[email, customer]", "[email, customer"),
             3,

@@ -98,6 +98,12 @@ def types_that_change(world: World) -> None:
         parquet(world, f"{name}.parquet", f"SELECT 'someone@private.example' AS email, 7::{kind} AS id")
 
 
+def decimals_beside_text(world: World) -> None:
+    world.edit("buyers.yaml", "people.csv", "day*.parquet")
+    for name, kind in (("day1", "VARCHAR"), ("day2", "DECIMAL(9, 2)")):
+        parquet(world, f"{name}.parquet", f"SELECT 'someone@private.example' AS email, 7::{kind} AS id")
+
+
 def columns_that_change(world: World) -> None:
     world.edit("buyers.yaml", "people.csv", "*.csv")
     (world.data / "second.csv").write_text("mail,id\nsomeone@private.example,7\n")
@@ -352,6 +358,13 @@ SOURCES = Group(
             "store it as text",
         ),
         Case(
+            "one Parquet file has text where another has decimals",
+            decimals_beside_text,
+            BLOCKED,
+            "the identifiers of this column are stored as decimal in day2.parquet",
+            "store it as text",
+        ),
+        Case(
             "the columns change between CSV files",
             columns_that_change,
             BLOCKED,
@@ -434,6 +447,34 @@ SOURCES = Group(
             BLOCKED,
             "`where` doesn't suit its columns: email is text",
             "compare like with like, or convert",
+        ),
+        Case(
+            "`where` would make texts of gigabytes",
+            conditions("length(lpad('x', 2000000000, 'y')) > 1"),
+            BLOCKED,
+            "`where` pads to something else than a fixed length of up to 1,000 characters",
+            "give the length as a number",
+        ),
+        Case(
+            "`where` is nested 500 levels deep",
+            conditions("case when id = '7' then " * 500 + "true" + " end" * 500),
+            BLOCKED,
+            "`where` is nested more than 100 levels deep",
+            "use IN (…) instead of many CASE or OR",
+        ),
+        Case(
+            "`where` names a parameter other than `:today`",
+            conditions("id = :yesterday"),
+            BLOCKED,
+            "`where` names a parameter that isn't there",
+            "only `:today` is known",
+        ),
+        Case(
+            "`where` names a column with spaces without quotes",
+            conditions("first name = 'x'"),
+            BLOCKED,
+            "`where` is not one SQL expression",
+            "quote columns with spaces",
         ),
         Case(
             "`where` drops every row",
