@@ -18,8 +18,7 @@ def place_within(place: Place, written: str, value: str, index: int) -> Place:
         at = written.find(one, at + 1)
         if at < 0:
             return place
-    if at < 0:
-        return place
+    at = max(at, 0)
     before = written[:at]
     lines = before.count("\n")
     column = at - before.rfind("\n") if lines else place.column + at

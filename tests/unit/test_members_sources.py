@@ -31,6 +31,7 @@ from reconciler.core.model import Form, IdentifierType
 from reconciler.members.check import check_all
 from reconciler.members.engine import DuckDbEngine
 from reconciler.members.roots import Folder, open_root
+from reconciler.members.time_limit import READING
 
 pytestmark = pytest.mark.promise("members")
 
@@ -113,6 +114,21 @@ def test_identifiers_stay_text(project):
     project.parquet("c2.parquet", "SELECT '00123' AS id")
     project.reads("c*.parquet")
     assert project.ids() == {"9007199254740993", "00123"}
+
+
+def test_rows_that_take_too_long_to_read_are_blamed_on_the_condition(project, monkeypatch):
+    @contextmanager
+    def at_once(cursor: duckdb.DuckDBPyConnection, seconds: float) -> Iterator[None]:
+        assert seconds == READING
+        yield
+        raise duckdb.InterruptException("jane@x.com")
+
+    project.write("a.csv", "email,id\na@x.com,1\n")
+    monkeypatch.setattr("reconciler.members.build.time_limit", at_once)
+    said = project.reads("a.csv", where="id = '1'").refusal()
+    assert said.startswith(f"{PLACE}: reading the rows of this `where` takes more than 60 minutes")
+    assert "jane" not in said
+    assert project.reads("a.csv").emails() == {"a@x.com"}
 
 
 def test_phone_numbers_written_nationally_are_members_where_their_country_is_known(project):

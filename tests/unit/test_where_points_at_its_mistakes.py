@@ -73,6 +73,7 @@ PLACE = Place("a.yaml", 7, 10)
         ('"x = 1"', "x = 1", 4, Place("a.yaml", 7, 15)),
         ('"x = 1"', "x = 1", 99, Place("a.yaml", 7, 15)),
         ('"  "', "  ", 1, PLACE),
+        ("", " ", 0, PLACE),
     ],
 )
 def test_what_cannot_be_found_is_shown_where_the_value_begins(written, value, index, expected):
