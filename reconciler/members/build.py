@@ -25,7 +25,7 @@ from reconciler.members.prepare import Prepared, identifier, odd, prepare, suite
 from reconciler.members.snapshots import Snapshots
 from reconciler.members.sources import moved, unreadable
 from reconciler.members.sql import Class
-from reconciler.members.time_limit import READING, time_limit
+from reconciler.members.time_limit import READING, OverdueError, time_limit
 from reconciler.members.where import ALWAYS
 
 Kind = tuple[IdentifierType, Form]
@@ -88,7 +88,7 @@ class Builder:
             excluding = self._excluding(prepared)
             with time_limit(self.cursor, READING) if prepared.condition is not ALWAYS else nullcontext():
                 return excluding, self._group(prepared, kinds, excluding.classes)
-        except duckdb.InterruptException:
+        except OverdueError:
             problem = f"reading the rows of this `where` takes more than {READING // 60} minutes"
             return excluding, Finding(
                 str(prepared.condition.place), problem, "prepare the column in the source"

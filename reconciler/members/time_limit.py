@@ -10,13 +10,27 @@ CHECKING, READING = 10, 3_600
 """Seconds that the check of a `where` may take, and the reading of the rows that it chooses from."""
 
 
+class OverdueError(Exception):
+    """A query was ended because its time was over."""
+
+
 @contextlib.contextmanager
 def time_limit(cursor: duckdb.DuckDBPyConnection, seconds: float) -> Iterator[None]:
-    """Raise duckdb.InterruptException in whatever the cursor still does then."""
-    timer = threading.Timer(seconds, cursor.interrupt)
+    """Raise OverdueError where the cursor is still at work then; others may interrupt it before."""
+    over = threading.Event()
+
+    def end() -> None:
+        over.set()
+        cursor.interrupt()
+
+    timer = threading.Timer(seconds, end)
     timer.daemon = True
     timer.start()
     try:
         yield
+    except duckdb.InterruptException:
+        if over.is_set():
+            raise OverdueError from None
+        raise
     finally:
         timer.cancel()

@@ -18,7 +18,7 @@ from reconciler.core.places import place_within
 from reconciler.members import expression, expression_size
 from reconciler.members.expression import Broken, Node
 from reconciler.members.sources import shown, suggestion
-from reconciler.members.time_limit import CHECKING, time_limit
+from reconciler.members.time_limit import CHECKING, OverdueError, time_limit
 
 _NODES = """
 COLUMN_REF CONSTANT COMPARISON CONJUNCTION OPERATOR FUNCTION CASE CAST BETWEEN TYPE COLLATE
@@ -235,7 +235,7 @@ def fit(
     try:
         with time_limit(cursor, CHECKING):
             described = cursor.execute(f"DESCRIBE SELECT {condition.sql} AS wanted FROM {rows}").fetchone()
-    except duckdb.InterruptException:
+    except OverdueError:
         return Finding(str(place), f"`where` takes more than {CHECKING} seconds to check", _SIMPLER)
     except duckdb.Error:
         remedy = "compare like with like, or convert: strptime(day, '%d/%m/%Y'), try_cast(code AS integer)"

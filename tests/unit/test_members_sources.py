@@ -33,7 +33,7 @@ from reconciler.core.model import Form, IdentifierType
 from reconciler.members.check import check_all
 from reconciler.members.engine import DuckDbEngine
 from reconciler.members.roots import Folder, open_root
-from reconciler.members.time_limit import READING
+from reconciler.members.time_limit import READING, OverdueError
 
 pytestmark = pytest.mark.promise("members")
 
@@ -123,13 +123,12 @@ def test_rows_that_take_too_long_to_read_are_blamed_on_the_condition(project, mo
     def at_once(cursor: duckdb.DuckDBPyConnection, seconds: float) -> Iterator[None]:
         assert seconds == READING
         yield
-        raise duckdb.InterruptException("jane@x.com")
+        raise OverdueError
 
     project.write("a.csv", "email,id\na@x.com,1\n")
     monkeypatch.setattr("reconciler.members.build.time_limit", at_once)
     said = project.reads("a.csv", where="id = '1'").refusal()
     assert said.startswith(f"{PLACE}: reading the rows of this `where` takes more than 60 minutes")
-    assert "jane" not in said
     assert project.reads("a.csv").emails() == {"a@x.com"}
 
 

@@ -11,7 +11,7 @@ from reconciler.core.model import Audience, IdentifierType, Place, Source
 from reconciler.members import where
 from reconciler.members.check import check_all
 from reconciler.members.database import connect
-from reconciler.members.time_limit import time_limit
+from reconciler.members.time_limit import OverdueError, time_limit
 
 pytestmark = pytest.mark.promise("private")
 
@@ -218,11 +218,17 @@ def test_a_long_expression_is_refused_before_it_is_read(cursor):
 
 
 def test_a_query_without_an_end_is_ended(cursor):
-    with pytest.raises(duckdb.InterruptException), time_limit(cursor, 0.1):
+    with pytest.raises(OverdueError), time_limit(cursor, 0.1):
         cursor.execute(
             "SELECT count(*) FROM range(1000000000000000) AS r(i) WHERE md5(i::VARCHAR) = ''"
         ).fetchall()
     assert cursor.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_a_query_that_others_interrupt_is_not_overdue(cursor):
+    """They say themselves why."""
+    with pytest.raises(duckdb.InterruptException), time_limit(cursor, 3_600):
+        raise duckdb.InterruptException
 
 
 def checked(folder: Path, text: str) -> list[str]:
