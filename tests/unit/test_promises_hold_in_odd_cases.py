@@ -4,11 +4,13 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from world import Wish, World
+from fakes.members import ListFile
+from world import OPT_OUTS, Wish, World
 
 from reconciler.core.errors import AuthenticationError, CancelledError
 from reconciler.core.events import Outcome
-from reconciler.core.model import Address, Exclusion, Form, IdentifierType
+from reconciler.core.kinds import Cause
+from reconciler.core.model import Address, Form, IdentifierType
 from reconciler.core.remote import NewSegment
 
 pytestmark = pytest.mark.promise("converges")
@@ -264,21 +266,14 @@ def test_a_replacement_whose_old_account_is_closed_keeps_what_it_knew(world):
     assert retired.holding.base.count == 2
 
 
-def test_an_exclusion_list_that_holds_nobody_is_pointed_out(world):
+def test_an_exclusion_list_that_holds_nobody_blocks_its_address(world):
     world.wishes = {ONE: Wish("x")}
-    desired = world.desired
-
-    def excluding():
-        made = desired()
-        [spec] = made.segments
-        lists = (Exclusion(("gone.csv",), ((IdentifierType.EMAIL, "email"),)),)
-        return replace(made, segments=(replace(spec, audience=replace(spec.audience, exclude=lists)),))
-
-    world.desired = excluding
-    [note] = world.plan().notes
-    assert "its exclusion lists hold nobody" in note
-    world.suppressed["lapsed"] = people(1)
-    assert world.plan().notes == ()
+    world.lists = {"lapsed": {OPT_OUTS: ListFile(frozenset())}}
+    [blocked] = world.plan().blocked
+    assert (blocked.address, blocked.cause) == (ONE, Cause.SOURCE)
+    assert "holds no usable identifier" in blocked.finding.problem
+    world.lists = {}
+    assert world.plan().blocked == ()
 
 
 def test_what_a_replacement_left_behind_is_pointed_out(world):
