@@ -67,7 +67,7 @@ class Wish:
 
 @dataclass
 class World:
-    """Change `wishes` and `people`, then `run`; `crash_at` kills a run at its n-th side effect.
+    """Change `wishes` and `people`, or break a source, then `run`; CrashAt kills it at its n-th side effect.
 
     Whoever is `suppressed` is on the exclusion list `OPT_OUTS` of an audience, beside one who is no customer.
     `lists` are further ones by file name, or that one as it is delivered, if it is not whole.
@@ -78,6 +78,7 @@ class World:
     suppressed: dict[str, frozenset[str]] = field(default_factory=dict)
     lists: dict[str, dict[str, ListFile]] = field(default_factory=dict)
     list_shrink: float = 1.0
+    broken: set[str] = field(default_factory=set)
     batch_size: int = 3
     guards: Guards = OPEN
     quiet: timedelta = timedelta(minutes=10)
@@ -121,6 +122,7 @@ class World:
 
     def _sources(self) -> None:
         """Every kind holds the same people under other names, as other forms would."""
+        self.engine.broken = self.broken
         for audience in {address.audience for address in self.wishes}:
             out, lists = self.kept_out(audience), self.lists_of(audience)
             kinds = {wish.kind for address, wish in self.wishes.items() if address.audience == audience}

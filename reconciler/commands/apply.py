@@ -41,6 +41,7 @@ from reconciler.commands.publishing import FORMS, Page, published
 from reconciler.commands.recording import Run, recorded
 from reconciler.core.errors import CancelledError, PartlyAppliedError, RefusedError, StaleError
 from reconciler.core.events import Outcome, plan_made
+from reconciler.core.plan import Plan
 from reconciler.core.ports import StateWriter
 from reconciler.render.document import Subject, ended
 from reconciler.render.figures import ROUNDED, Figures
@@ -69,8 +70,8 @@ def command(stop: object, /, environment: str, yes: bool, events: str | None, **
 
     Holds the environment's lock from the first look to the last write. What an interrupted run has
     sent is not sent again: run the same command, and it goes on where it stopped. Blocked addresses are
-    named and left as they are, and the others are applied (exit 8; exit 5 if all are blocked). A plan that
-    goes beyond what --approved or --refresh allow is refused before the first write (exit 6).
+    named and left as they are, and the others are applied (exit 8; exit 5 if all are blocked). So are
+    changes that --approved or --refresh don't allow (exit 6 if there are no others).
     """
     settings, asked = settings_of(flags), stop_event(stop)
     check_can_ask(yes, "to apply the plan as it is shown")
@@ -128,7 +129,14 @@ def _apply(work: Work, planned: Planned, terms: Terms, *, yes: bool, whole: bool
         code = _carry_out(work, may.planned)
     if code == 0:
         marks.complete(may.finished)
-    return code or (PartlyAppliedError.exit_code if may.planned.plan.blocked else 0)
+    return code or _of_blocked(may.planned.plan)
+
+
+def _of_blocked(plan: Plan) -> int:
+    """Healthy addresses are as they should be now: the blocked ones are not passed over."""
+    if plan.all_blocked:
+        return RefusedError.exit_code
+    return PartlyAppliedError.exit_code if plan.blocked else 0
 
 
 def _show(

@@ -15,8 +15,8 @@ from reconciler.core.envelope import Now, is_pinned, judge, misplaced, needs_app
 from reconciler.core.errors import Finding, StaleError
 from reconciler.core.kinds import ChangeKind
 from reconciler.core.model import Address, Environment
+from reconciler.core.parts import restricted, without
 from reconciler.core.plan import Change, Update, address_of
-from reconciler.core.planner import restricted
 from reconciler.core.ports import StateWriter
 from reconciler.core.refresh import beyond_refresh, members_only
 from reconciler.render.figures import counted
@@ -40,7 +40,7 @@ TERMS = (
     click.option(
         "--refresh",
         is_flag=True,
-        help="Only bring members up to date, where nothing else is to change; needs no approval.",
+        help="Only bring members up to date; addresses that need an approval are named and left as they are.",
     ),
 )
 
@@ -117,16 +117,24 @@ def check_place(terms: Terms, environment: Environment) -> None:
 
 
 def accepted(terms: Terms, planned: Planned, space: Workspace, *, whole: bool) -> Accepted:
-    """StaleError, with all that is not covered, before anything is sent. `whole`: of all addresses."""
+    """What may be applied, without the addresses that need an approval; StaleError where nothing is left.
+
+    `whole`: of all addresses.
+    """
     match terms:
         case AsShown():
-            remedy = "save the plan with --out, have it approved, and apply it with --approved"
-            _refuse(needs_approval(planned.plan), "this needs an approved plan", remedy)
-            return Accepted(planned)
+            refused = needs_approval(planned.plan)
+            allowed = _without(planned, refused, space)
+            if not allowed.plan.changes:
+                remedy = "save the plan with --out, have it approved, and apply it with --approved"
+                _refuse(_flat(refused), "this needs an approved plan", remedy)
+            return Accepted(allowed)
         case AsRefresh():
-            findings = beyond_refresh(planned.plan, planned.observed.receipts)
-            _refuse(findings, "this is more than a refresh", AGAIN)
-            return Accepted(_refreshed(planned, space))
+            refused = beyond_refresh(planned.plan, planned.observed.receipts)
+            allowed = _refreshed(_without(planned, refused, space), space)
+            if not allowed.plan.changes:
+                _refuse(_flat(refused), "this is more than a refresh", AGAIN)
+            return Accepted(allowed)
         case AsApproved():
             return _as_approved(terms, planned, space, whole=whole)
         case _:
@@ -140,11 +148,12 @@ def _as_approved(terms: AsApproved, planned: Planned, space: Workspace, *, whole
     judgement = judge(plan, terms.approvals, now)
     if judgement.findings:
         _refuse((*judgement.findings, *terms.unfit), NOT_APPROVED, AGAIN)
-    going = tuple(one for one in plan.changes if address_of(one) in judgement.covered)
+    allowed = _without(planned, judgement.refused, space)
+    going = tuple(one for one in allowed.plan.changes if address_of(one) in judgement.covered)
     left = [one for one in plan.changes if address_of(one) in judgement.left]
-    unmet = (f"{one.where}: {one.problem}" for one in judgement.unmet)
-    notes = (*_left_out(left, environment.name), *unmet)
-    return Accepted(_only(planned, going, space, notes), judgement.digests, judgement.finished)
+    unfit = (*judgement.unmet, *(terms.unfit if judgement.refused else ()))
+    notes = (*_left_out(left, environment.name), *(f"{one.where}: {one.problem}" for one in unfit))
+    return Accepted(_only(allowed, going, space, notes), judgement.digests, judgement.finished)
 
 
 class Marks:
@@ -169,6 +178,16 @@ class Marks:
         kept = max(KEPT, self._space.desired.environment.leeway.max_age)
         self._state.note_use(use, self._space.clock.now() - kept)
         self._uses[use.digest] = use
+
+
+def _without(planned: Planned, refused: Mapping[Address, Sequence[Finding]], space: Workspace) -> Planned:
+    if not refused:
+        return planned
+    return replace(planned, plan=without(planned.plan, refused, space.desired.environment.api.batch_size))
+
+
+def _flat(refused: Mapping[Address, Sequence[Finding]]) -> tuple[Finding, ...]:
+    return tuple(finding for findings in refused.values() for finding in findings)
 
 
 def _refuse(findings: Sequence[Finding], problem: str, remedy: str) -> None:

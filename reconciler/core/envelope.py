@@ -1,13 +1,14 @@
 """Whether what is to be done is what was approved: the bounds within which a plan may be made again."""
 
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from reconciler.core.approval import Approved, ApprovedChange, Use, apart, largest
 from reconciler.core.errors import Finding
 from reconciler.core.kinds import ChangeKind
 from reconciler.core.model import Address, Environment, Leeway, Seat
+from reconciler.core.parts import dependents
 from reconciler.core.plan import Change, Forget, Plan, Replace, Sending, Update, address_of, kind_of
 from reconciler.core.quantities import Shown, duration, percent_set, shown
 from reconciler.core.receipt import CLOCK_SKEW, Holding, Receipt, remaining
@@ -25,11 +26,14 @@ LINEAGE = 8
 class Judgement:
     """`covered` are the addresses that were approved, by `digests`; `left` is what the next refresh may send.
 
-    Once the covered ones are applied, nothing is left to do of the approvals that are `finished`. `unmet`
-    says of others what they approve that the manifests don't ask for.
+    `refused` are changes that no approval covers: they are left out, and the covered ones are applied. Where
+    none is covered, `findings` say why nothing is. Once the covered ones are applied, nothing is left to do
+    of the approvals that are `finished`. `unmet` says of others why they cover nothing, or what they approve
+    that the manifests don't ask for.
     """
 
     findings: tuple[Finding, ...] = ()
+    refused: Mapping[Address, tuple[Finding, ...]] = field(default_factory=dict)
     covered: frozenset[Address] = frozenset()
     left: tuple[Address, ...] = ()
     digests: tuple[str, ...] = ()
@@ -77,15 +81,15 @@ def approved_changes(plan: Plan, receipts: Mapping[Address, Receipt]) -> tuple[A
 def judge(plan: Plan, approvals: Mapping[str, Approved], now: Now) -> Judgement:
     """Holds a new plan against what was approved. Approvals are keyed by what they are called.
 
-    Every change must be covered by an approval that still holds, or be no more than what a refresh does and
-    either named by none, or under way since: that is left out. Anything else is a finding. Beside approvals
-    that hold, those that don't are as good as not given.
+    A change is covered by an approval that still holds, or is no more than what a refresh does and either
+    named by none, or under way since: that is left out. Anything else is refused, and with it what depends
+    on it. Beside approvals that hold, those that don't are as good as not given.
     """
     unfit = {name: why for name, one in approvals.items() if (why := _unfit(one, now))}
     fit = {name: one for name, one in approvals.items() if name not in unfit}
     if not fit:
         return _without_any(plan, approvals, unfit, now)
-    findings: list[Finding] = []
+    refused: dict[Address, tuple[Finding, ...]] = {}
     covered: dict[Address, Approved] = {}
     left: list[Change] = []
     for change in plan.changes:
@@ -98,17 +102,22 @@ def judge(plan: Plan, approvals: Mapping[str, Approved], now: Now) -> Judgement:
         elif _may_wait(change, [one for one, _ in named], now):
             left.append(change)
         else:
-            findings += _told(address, against)
+            refused[address] = tuple(_told(address, against))
+    for waiting in dependents(plan, refused):
+        covered.pop(waiting, None)
     here = [one for one in approvals.values() if not elsewhere(one, now)]
     open_ = {name: _open(one, here, covered, now) for name, one in fit.items()} if now.whole else {}
     digests = {one.digest for one in covered.values()}
+    told = _told_once(unfit) if refused else ()
+    asked = frozenset((*map(address_of, plan.changes), *(one.address for one in plan.blocked)))
     judgement = Judgement(
-        findings=(*findings, *(_told_once(unfit) if findings else ())),
+        findings=(*_flat(refused), *told) if not covered else (),
+        refused=refused,
         covered=frozenset(covered),
         left=tuple(map(address_of, left)),
         digests=tuple(one.digest for one in fit.values() if one.digest in digests),
         finished=tuple(fit[name].digest for name, addresses in open_.items() if not addresses),
-        unmet=tuple(_unmet(open_, frozenset(map(address_of, plan.changes)))),
+        unmet=(*told, *_unmet(open_, asked)),
     )
     if covered or judgement.finished or any(now.is_used_up(one) for one in approvals.values()):
         return judgement
@@ -193,13 +202,11 @@ def _unmet(open_: Mapping[str, Sequence[Address]], changing: Container[Address])
             yield Finding(name, f"it approves what the manifests here don't ask for: {told}{more}")
 
 
-def needs_approval(plan: Plan) -> tuple[Finding, ...]:
+def needs_approval(plan: Plan) -> dict[Address, tuple[Finding, ...]]:
     """Changes of pinned sources, which nobody may apply without an approved plan."""
-    return tuple(
-        Finding(str(address_of(change)), "its source is pinned: only people that were approved may be sent")
-        for change in plan.changes
-        if is_pinned(change)
-    )
+    why = "its source is pinned: only people that were approved may be sent"
+    pinned = (address_of(change) for change in plan.changes if is_pinned(change))
+    return {address: (Finding(str(address), why),) for address in pinned}
 
 
 def _approved(change: Change, lineage: str, receipts: Mapping[Address, Receipt]) -> ApprovedChange:
@@ -385,6 +392,10 @@ def _told(address: Address, refusals: Iterable[Iterable[str]]) -> Iterator[Findi
     reasons = list(dict.fromkeys(why for against in refusals for why in against))
     for why in reasons or ["this change was not approved"]:
         yield Finding(str(address), why)
+
+
+def _flat(refused: Mapping[Address, Sequence[Finding]]) -> Iterator[Finding]:
+    return (finding for findings in refused.values() for finding in findings)
 
 
 def _told_once(unfit: Mapping[str, str]) -> tuple[Finding, ...]:

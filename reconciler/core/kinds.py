@@ -30,3 +30,6 @@ class Cause(StrEnum):
 
     DEPENDENCY = "dependency"
     """It depends on an address that is blocked."""
+
+    APPROVAL = "approval"
+    """What is to be done with it needs an approval, and has none that holds."""

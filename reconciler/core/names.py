@@ -1,7 +1,7 @@
 """Names at Criteo: who holds which, who must let go first, and what a retired segment is called."""
 
 import re
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Literal
@@ -123,9 +123,19 @@ class Registry:
         return next(owners, "")
 
 
-def settle_names(
-    changes: Iterable[Change], registry: Registry, stopped: Container[Address] = frozenset()
-) -> tuple[tuple[Change, ...], tuple[Blocked, ...]]:
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """Changes whose names are free when they are taken, and what blocks the others.
+
+    `givers`: by address, those whose segments must let go of a name that it takes.
+    """
+
+    changes: tuple[Change, ...]
+    blocked: tuple[Blocked, ...]
+    givers: Mapping[Address, frozenset[Address]]
+
+
+def settle_names(changes: Iterable[Change], registry: Registry, stopped: Collection[Address] = ()) -> Settled:
     """Makes sure that every name is free when it is taken.
 
     A segment that holds a name another one takes in this plan lets go of it first, under a temporary
@@ -135,27 +145,42 @@ def settle_names(
     """
     changes = tuple(changes)
     registry = registry.adopting(changes)
-    givers = {claim.holder for change in changes for claim in _claims(change, registry) if claim.holder}
-    contested, found = _conflicts(changes, registry, givers)
-    blocked = dict(found)
+    undecided = frozenset(stopped).difference(map(address_of, changes))
+    renaming = {claim.holder for change in changes for claim in _claims(change, registry) if claim.holder}
+    renaming |= {held for held, (address, _) in registry.owner.items() if address in undecided}
+    found = _conflicts(changes, registry, renaming)
+    blocked = dict(found.blocked)
     standing = tuple(
-        one for one in changes if address_of(one) not in stopped and address_of(one) not in found
+        one for one in changes if address_of(one) not in stopped and address_of(one) not in blocked
     )
     while len(standing) < len(changes):
         changes = standing
-        contested, found = _conflicts(changes, registry, givers)
-        blocked |= found
-        standing = tuple(one for one in changes if address_of(one) not in found)
-    return tuple(_releasing(one, contested, registry) for one in standing), tuple(blocked.values())
+        found = _conflicts(changes, registry, renaming)
+        blocked |= found.blocked
+        standing = tuple(one for one in changes if address_of(one) not in found.blocked)
+    going = tuple(_releasing(one, found.contested, registry) for one in standing)
+    return Settled(going, tuple(blocked.values()), found.givers())
 
 
-def _conflicts(
-    changes: Sequence[Change], registry: Registry, givers: Container[str]
-) -> tuple[set[str], dict[Address, Blocked]]:
-    """Segments that must let go of their names first, and changes whose names will not be free."""
+@dataclass(frozen=True, slots=True)
+class _Conflicts:
+    """`contested`: segments that must let go of their names first. `taking`: who takes one, and from whom."""
+
+    contested: set[str]
+    taking: tuple[tuple[Address, Address], ...]
+    blocked: Mapping[Address, Blocked]
+
+    def givers(self) -> Mapping[Address, frozenset[Address]]:
+        takers = {taker for taker, _ in self.taking}
+        return {one: frozenset(giver for taker, giver in self.taking if taker == one) for one in takers}
+
+
+def _conflicts(changes: Sequence[Change], registry: Registry, renaming: Container[str]) -> _Conflicts:
+    """`renaming`: the segments that would be renamed, or may be, if nothing were blocked."""
     claims = tuple(claim for change in changes for claim in _claims(change, registry))
     renamed = {claim.holder for claim in claims if claim.holder}
     contested: set[str] = set()
+    taking: list[tuple[Address, Address]] = []
     blocked: dict[Address, Blocked] = {}
     wanted: dict[tuple[str, str], Address] = {}
     for claim in claims:
@@ -171,13 +196,23 @@ def _conflicts(
             continue
         if held.id in renamed:
             contested.add(held.id)
-        elif held.id in givers:
-            waits = _not_let_go(claim, registry.owner[held.id][0])
-            blocked.setdefault(claim.address, Blocked(claim.address, waits, Cause.DEPENDENCY))
+            taking.append((claim.address, registry.owner[held.id][0]))
+        elif held.id in renaming:
+            blocked.setdefault(claim.address, waits_for(claim.address, registry.owner[held.id][0]))
         else:
             taken = Blocked(claim.address, _taken(claim, held, registry), Cause.NAME)
             blocked.setdefault(claim.address, taken)
-    return contested, blocked
+    return _Conflicts(contested, tuple(taking), blocked)
+
+
+def waits_for(taker: Address, giver: Address) -> Blocked:
+    """A change that takes a name which a blocked address was to let go of."""
+    finding = Finding(
+        str(taker),
+        f"its name at Criteo becomes free only once {giver} is renamed, which is blocked",
+        f"see what blocks {giver}, or change the title of {taker}",
+    )
+    return Blocked(taker, finding, Cause.DEPENDENCY)
 
 
 def _claims(change: Change, registry: Registry) -> Iterator[Claim]:
@@ -215,14 +250,6 @@ def _reserved(claim: Claim, registry: Registry) -> Finding | None:
         return None
     problem = f"the name “{claim.name}” may still be taken by an unanswered request for {waiting[0]}"
     return Finding(str(claim.address), problem, f"plan again after {waiting[1]:%H:%M:%S} UTC")
-
-
-def _not_let_go(claim: Claim, owner: Address) -> Finding:
-    return Finding(
-        str(claim.address),
-        f"it takes the name “{claim.name}” from {owner}, which is blocked",
-        f"see what blocks {owner}, or change the title of {claim.address}",
-    )
 
 
 def _taken(claim: Claim, held: Segment, registry: Registry) -> Finding:

@@ -307,7 +307,7 @@ class Plan:
     `lenient`: what only the audience's own guards let pass.
     `redefined`: which parts of a definition changed since it was applied.
     `left_out`: so many addresses change and are not part of it, as the notes say.
-    `lists` are the exclusion lists of each address.
+    `lists` are the exclusion lists of each address. `givers`: from which addresses an address takes a name.
     """
 
     basis: Basis
@@ -322,6 +322,7 @@ class Plan:
     lenient: Mapping[Address, tuple[str, ...]] = field(default_factory=dict)
     redefined: Mapping[Address, tuple[PartChange, ...]] = field(default_factory=dict)
     lists: Mapping[Address, tuple[ListChange, ...]] = field(default_factory=dict)
+    givers: Mapping[Address, frozenset[Address]] = field(default_factory=dict)
 
     @property
     def all_blocked(self) -> bool:

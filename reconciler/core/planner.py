@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 
 from reconciler.core.creates import answers, reserved
 from reconciler.core.definition import redefined
@@ -66,10 +65,10 @@ def plan(desired: Desired, observed: Observed, only: Container[Address]) -> Plan
     registry = Registry.of(
         desired.environment.name, _lineage(observed), listed.values(), observed.receipts.values(), waiting
     )
-    changes, waits = settle_names((*wanted, *forgets), registry, {one.address for one in alone})
-    blocked = (*alone, *waits)
+    settled = settle_names((*wanted, *forgets), registry, {one.address for one in alone})
+    blocked = (*alone, *settled.blocked)
     stopped = {one.address for one in blocked}
-    going = tuple(sorted(changes, key=address_of))
+    going = tuple(sorted(settled.changes, key=address_of))
     unchanged = tuple(
         Unchanged(spec, observed.targets[address])
         for address, spec in sorted(specs.items())
@@ -101,6 +100,7 @@ def plan(desired: Desired, observed: Observed, only: Container[Address]) -> Plan
         lenient=_lenient(wanted, desired, observed),
         redefined=_redefined(wanted, observed),
         lists={address: found for address in specs if (found := observed.lists.get(address))},
+        givers=settled.givers,
     )
 
 
@@ -108,13 +108,6 @@ def _unread(specs: Container[Address], observed: Observed) -> Iterator[Blocked]:
     for address, findings in observed.unread.items():
         if address in specs:
             yield from (Blocked(address, finding, Cause.SOURCE) for finding in findings)
-
-
-def restricted(made: Plan, changes: tuple[Change, ...], batch_size: int, notes: tuple[str, ...]) -> Plan:
-    """A part of a plan. Nothing in it may depend on what is left out."""
-    price = cost(changes, batch_size, made.cost.rates, made.basis.made_at)
-    left_out = len(made.changes) - len(changes)
-    return replace(made, changes=changes, cost=price, notes=(*made.notes, *notes), left_out=left_out)
 
 
 def _decide(

@@ -20,16 +20,18 @@ from reconciler.core.plan import (
 from reconciler.core.receipt import Receipt
 
 
-def beyond_refresh(plan: Plan, receipts: Mapping[Address, Receipt]) -> tuple[Finding, ...]:
+def beyond_refresh(plan: Plan, receipts: Mapping[Address, Receipt]) -> dict[Address, tuple[Finding, ...]]:
     """Changes that a refresh may not make: all but new members of what was applied in full before."""
-    return tuple(
-        Finding(
-            str(address_of(change)),
-            f"{_WHY_NOT[kind_of(change)]}, and a refresh only brings members up to date",
+    return {
+        address_of(change): (
+            Finding(
+                str(address_of(change)),
+                f"{_WHY_NOT[kind_of(change)]}, and a refresh only brings members up to date",
+            ),
         )
         for change in plan.changes
         if not is_refresh(change, receipts)
-    )
+    }
 
 
 _WHY_NOT = {

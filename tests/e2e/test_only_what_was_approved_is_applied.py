@@ -1,4 +1,4 @@
-"""An approved plan is applied within its bounds or not at all; what is not allowed sends nothing."""
+"""What was approved is applied within its bounds; all else is named and left as it is."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from reconciler.render.saved import DIGEST, digest_of, dump
 
 pytestmark = pytest.mark.promise("approved")
 
-STALE = 6
+STALE, PARTLY = 6, 8
 A_DIGEST = "sha256:" + "0f" * 32
 SECOND = """\
 kind: Audience
@@ -245,12 +245,57 @@ def test_a_plan_that_was_applied_is_used_up(project: Project) -> None:
     refused(project, says="the approved plan was applied in full on")
 
 
-def test_what_nobody_approved_is_refused(project: Project) -> None:
+def test_what_nobody_approved_is_left_out_and_named(project: Project) -> None:
     apply(project)
     project.people(*range(5_100))
     approve(project)
     add_friends(project)
+    said = bare(apply(project, "--approved", "plan.json", code=PARTLY))
+    assert "! blocked email/friends" in said
+    assert "this change was not approved" in said
+    assert "2 applied" in said
+    assert '"completed_at": null' not in head(project), "all that was approved is done"
     refused(project, says="email/friends: this change was not approved")
+
+
+def test_an_approval_stays_open_until_the_blocked_address_is_done(project: Project) -> None:
+    apply(project)
+    change(project, "buyers", "title: Buyers", "title: Customers")
+    add_friends(project)
+    digest = approve(project)
+    friends = project.root / "data" / "friends.csv"
+    rows = friends.read_text()
+    friends.unlink()
+    terms = ("--approved", "plan.json", "--approved-digest", digest)
+    said = bare(apply(project, *terms, code=PARTLY))
+    assert "no file matches friends.csv" in said
+    assert "2 applied" in said
+    assert '"completed_at": null' in head(project)
+    apply(project, *terms, code=PARTLY)
+    friends.write_text(rows)
+    assert "1 applied" in apply(project, *terms)
+    assert '"completed_at": null' not in head(project)
+
+
+def test_a_refresh_names_what_needs_an_approval_and_sends_the_rest(project: Project) -> None:
+    add_friends(project)
+    apply(project)
+    change(project, "buyers", "title: Buyers", "title: Customers")
+    friends = project.root / "data" / "friends.csv"
+    friends.write_text(friends.read_text() + "another@example.com\n")
+    said = bare(apply(project, "--refresh", code=PARTLY))
+    assert said.count("its definition is not the one that was applied") == 2
+    assert "1 applied" in said
+    refused_now = bare(apply(project, "--refresh", code=STALE))
+    assert "its definition is not the one that was applied" in refused_now
+
+
+def test_a_pinned_source_keeps_no_other_address_away(project: Project) -> None:
+    change(project, "buyers", '["people.csv"]}', '["people.csv"], pinned: true}')
+    add_friends(project)
+    said = bare(apply(project, code=PARTLY))
+    assert said.count("its source is pinned: only people that were approved may be sent") == 2
+    assert "1 applied" in said
 
 
 def add_friends(project: Project) -> None:
@@ -285,7 +330,6 @@ def test_approvals_that_await_one_merge_are_applied_together(project: Project) -
     second = approve(project, "renamed.json")
     friends.write_text(text)
 
-    refused(project, says="email/friends: this change was not approved", approved="renamed.json")
     both = ("--approved", "friends.json", "--approved", "renamed.json")
     said = apply(project, *both, "--approved-digest", first, "--approved-digest", second)
     assert "3 applied" in said

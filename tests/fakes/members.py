@@ -41,10 +41,11 @@ class ListFile:
 
 
 class MemoryEngine:
-    """Set `people[audience]` where the real engine reads files."""
+    """Set `people[audience]` where the real engine reads files; those of a `broken` one can't be read."""
 
     def __init__(self) -> None:
         self.people: dict[str, People] = {}
+        self.broken: set[str] = set()
         self._sets: dict[str, frozenset[str]] = {"": frozenset()}
 
     def snapshot(self, members: Sequence[str] | frozenset[str]) -> SnapshotRef:
@@ -61,6 +62,9 @@ class MemoryEngine:
         return self._sets[snapshot.digest]
 
     def build(self, audience: Audience, wanted: Sequence[Kind], today: date) -> Mapping[Kind, Target]:
+        if audience.name in self.broken:
+            finding = Finding(f"{audience.name}.yaml:1:1", "no file matches x.csv", "bring the file")
+            raise ConfigurationError("its sources can't be read", findings=[finding])
         people = self.people[audience.name]
         lists = tuple(
             self._list(people.lists[one.files[0]], one, identifier_type)

@@ -23,10 +23,11 @@ from hypothesis import strategies as st
 
 from reconciler.core.approval import ApprovedChange, Use, apart, used
 from reconciler.core.envelope import Judgement, Now, approved_changes, judge, needs_approval
-from reconciler.core.kinds import ChangeKind
+from reconciler.core.errors import Finding
+from reconciler.core.kinds import Cause, ChangeKind
 from reconciler.core.members import NO_DELTA, Delta
 from reconciler.core.model import Leeway, Seat
-from reconciler.core.plan import Change
+from reconciler.core.plan import Blocked, Change
 from reconciler.core.quantities import shown
 
 pytestmark = pytest.mark.promise("approved")
@@ -202,9 +203,36 @@ def test_another_kind_or_another_definition_is_refused(then: Change, today: Chan
 def test_what_nobody_approved_is_refused_and_said_of_each() -> None:
     other = cases.create(cases.HIGH, 10)
     verdict = judge(cases.plan(CREATED, other), held(approved(cases.plan(CREATED))), now())
-    assert [(one.where, one.problem) for one in verdict.findings] == [
-        (str(cases.HIGH.address), "this change was not approved")
-    ]
+    assert (verdict.findings, verdict.covered) == ((), frozenset({LAPSED}))
+    assert {at: [one.problem for one in said] for at, said in verdict.refused.items()} == {
+        cases.HIGH.address: ["this change was not approved"]
+    }
+
+
+def test_where_nothing_is_covered_each_reason_stands_against_all() -> None:
+    other = cases.create(cases.HIGH, 10)
+    verdict = judge(cases.plan(other), held(approved(cases.plan(CREATED))), now())
+    assert [one.where for one in verdict.findings] == [str(cases.HIGH.address)]
+    assert not verdict.covered
+
+
+def test_an_approval_stays_open_until_all_its_addresses_are_done() -> None:
+    """One is blocked today: the other is applied, and the approval waits for the first."""
+    other = cases.create(cases.HIGH, 10)
+    both = held(approved(cases.plan(CREATED, other)))
+    stopped = Blocked(cases.HIGH.address, Finding("", "why"), Cause.GUARD)
+    verdict = judge(replace(cases.plan(CREATED), blocked=(stopped,)), both, now())
+    assert (verdict.covered, verdict.finished, verdict.findings) == (frozenset({LAPSED}), (), ())
+    assert verdict.unmet == (), "it is asked for, and blocked"
+    assert judge(cases.plan(CREATED, other), both, now()).finished == ("sha256:a",)
+
+
+def test_what_depends_on_a_change_that_is_not_covered_is_not_covered_either() -> None:
+    other = cases.create(cases.HIGH, 10)
+    taking = replace(cases.plan(CREATED, other), givers={LAPSED: frozenset({cases.HIGH.address})})
+    verdict = judge(taking, held(approved(cases.plan(CREATED))), now())
+    assert not verdict.covered
+    assert [one.where for one in verdict.findings] == [str(cases.HIGH.address)]
 
 
 def test_of_several_approvals_one_that_fits_is_enough_and_each_reason_is_said_once() -> None:

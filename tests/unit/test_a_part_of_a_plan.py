@@ -1,0 +1,47 @@
+"""What is left of a plan depends on nothing that was taken out of it."""
+
+from dataclasses import replace
+
+from golden import plan_cases as cases
+
+from reconciler.core.errors import Finding
+from reconciler.core.kinds import Cause
+from reconciler.core.parts import dependents, without
+from reconciler.core.plan import Plan, address_of
+
+ONE, TWO, THREE = (cases.LAPSED.address, cases.HIGH.address, cases.GOLD.address)
+WHY = (Finding(str(ONE), "not approved"),)
+
+
+def chain() -> Plan:
+    """Three takes a name from two, and two from one."""
+    made = cases.plan(*(cases.create(spec, 10) for spec in (cases.LAPSED, cases.HIGH, cases.GOLD)))
+    return replace(made, givers={THREE: frozenset({TWO}), TWO: frozenset({ONE})})
+
+
+def test_changes_depend_on_one_another_along_the_whole_chain() -> None:
+    assert dependents(chain(), {ONE}) == {TWO: ONE, THREE: TWO}
+    assert dependents(chain(), {TWO}) == {THREE: TWO}
+    assert dependents(chain(), {THREE}) == {}
+
+
+def test_a_circle_of_renames_stands_or_falls_together() -> None:
+    circle = replace(chain(), givers={ONE: frozenset({TWO}), TWO: frozenset({ONE})})
+    assert dependents(circle, {ONE}) == {TWO: ONE}
+    assert dependents(circle, {THREE}) == {}
+
+
+def test_what_needs_an_approval_is_blocked_with_all_that_depend_on_it() -> None:
+    left = without(chain(), {TWO: WHY}, 50_000)
+    assert [address_of(one) for one in left.changes] == [ONE]
+    assert [(one.address, one.cause) for one in left.blocked] == [
+        (TWO, Cause.APPROVAL),
+        (THREE, Cause.DEPENDENCY),
+    ]
+    assert [address_of(one) for one in left.held] == [TWO, THREE]
+    assert sum(left.cost.calls.values()) < sum(chain().cost.calls.values())
+    assert not left.all_blocked
+
+
+def test_nothing_is_left_where_all_need_an_approval() -> None:
+    assert without(chain(), {ONE: WHY}, 50_000).all_blocked

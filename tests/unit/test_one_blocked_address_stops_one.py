@@ -1,0 +1,164 @@
+"""What blocks an address blocks those that depend on it, and no other."""
+
+from dataclasses import replace
+
+import pytest
+from world import Wish, World
+
+from reconciler.core.events import Outcome
+from reconciler.core.kinds import Cause
+from reconciler.core.model import Address, Form, IdentifierType
+from reconciler.core.plan import Undecided, address_of
+from reconciler.core.remote import NewSegment
+
+pytestmark = pytest.mark.promise("refused-early")
+
+ONE, TWO, THREE = (Address("offsite", name) for name in ("one", "two", "three"))
+TITLES = {ONE: "Gold", TWO: "Silver", THREE: "Bronze"}
+
+
+@pytest.fixture
+def world() -> World:
+    """Three audiences that were applied."""
+    made = World(wishes={at: Wish(title) for at, title in TITLES.items()})
+    made.people |= {at.audience: frozenset("abcdefghij") for at in TITLES}
+    made.run()
+    return made
+
+
+def causes(world: World) -> dict[Address, Cause]:
+    return {one.address: one.cause for one in world.plan().blocked}
+
+
+def going(world: World) -> list[Address]:
+    return [address_of(one) for one in world.plan().changes]
+
+
+def names(world: World) -> set[str]:
+    return {one.name for one in world.criteo.accounts["1001"].values()}
+
+
+def people_come(world: World) -> None:
+    world.people |= {at.audience: world.people[at.audience] | {"k"} for at in TITLES}
+
+
+def test_a_source_that_cannot_be_read_blocks_its_audience(world: World) -> None:
+    people_come(world)
+    world.broken = {"one"}
+    plan = world.plan()
+    assert [(one.address, one.cause) for one in plan.blocked] == [(ONE, Cause.SOURCE)]
+    assert plan.blocked[0].finding.where == "one.yaml:1:1"
+    assert [type(one) for one in plan.held] == [Undecided]
+    report = world.run()
+    assert report.outcomes == {TWO: Outcome.APPLIED, THREE: Outcome.APPLIED}
+    held = {one.name: len(one.members) for one in world.criteo.accounts["1001"].values()}
+    assert held == {"Gold": 10, "Silver": 11, "Bronze": 11}
+    world.broken.clear()
+    assert going(world) == [ONE]
+
+
+def test_all_destinations_of_a_broken_source_are_blocked(world: World) -> None:
+    beside = Address("onsite", "one")
+    world.wishes[beside] = Wish("Gold too", kind=(IdentifierType.CUSTOMER_ID, Form.PLAIN))
+    world.broken = {"one"}
+    assert causes(world) == {ONE: Cause.SOURCE, beside: Cause.SOURCE}
+
+
+def test_the_source_of_an_address_that_was_not_asked_for_is_not_read(world: World) -> None:
+    people_come(world)
+    world.broken = {"one"}
+    assert world.run({TWO}).outcomes == {TWO: Outcome.APPLIED}
+
+
+def test_a_guard_blocks_one_address(world: World) -> None:
+    people_come(world)
+    world.guards = replace(world.guards, max_shrink=0.2)
+    world.people["two"] = frozenset("a")
+    assert causes(world) == {TWO: Cause.GUARD}
+    assert set(world.run().outcomes) == {ONE, THREE}
+
+
+def test_a_taken_name_blocks_one_address(world: World) -> None:
+    people_come(world)
+    world.criteo.add("1001", NewSegment("Platinum", "theirs", "7", IdentifierType.EMAIL))
+    world.wishes[THREE] = Wish("Platinum")
+    assert causes(world) == {THREE: Cause.NAME}
+    assert set(world.run().outcomes) == {ONE, TWO}
+
+
+def test_a_segment_that_is_not_fit_blocks_one_address(world: World) -> None:
+    people_come(world)
+    segment = world.criteo.named("1001", "Gold")
+    assert segment
+    segment.read_only = True
+    assert causes(world) == {ONE: Cause.SEGMENT}
+    assert set(world.run().outcomes) == {TWO, THREE}
+
+
+def rename_along(world: World) -> None:
+    """Three takes the name of two, and two that of one."""
+    world.wishes = {ONE: Wish("Platinum"), TWO: Wish("Gold"), THREE: Wish("Silver")}
+
+
+def test_a_chain_of_renames_waits_for_the_one_that_is_blocked(world: World) -> None:
+    rename_along(world)
+    world.broken = {"one"}
+    assert causes(world) == {ONE: Cause.SOURCE, TWO: Cause.DEPENDENCY, THREE: Cause.DEPENDENCY}
+    [said] = {one.finding.problem for one in world.plan().blocked if one.address == THREE}
+    assert said == "its name at Criteo becomes free only once offsite/two is renamed, which is blocked"
+    world.run()
+    assert names(world) == {"Gold", "Silver", "Bronze"}
+    world.broken.clear()
+    world.run()
+    assert names(world) == {"Platinum", "Gold", "Silver"}
+
+
+def test_the_rest_of_a_chain_goes_where_its_end_is_blocked(world: World) -> None:
+    rename_along(world)
+    world.broken = {"three"}
+    assert causes(world) == {THREE: Cause.SOURCE}
+    world.run()
+    assert names(world) == {"Platinum", "Gold", "Bronze"}
+
+
+def test_a_circle_of_renames_waits_as_a_whole(world: World) -> None:
+    people_come(world)
+    world.wishes[ONE], world.wishes[TWO] = Wish("Silver"), Wish("Gold")
+    world.broken = {"two"}
+    assert causes(world) == {ONE: Cause.DEPENDENCY, TWO: Cause.SOURCE}
+    assert set(world.run().outcomes) == {THREE}
+    world.broken.clear()
+    world.run()
+    assert names(world) == {"Gold", "Silver", "Bronze"}
+    assert world.plan().changes == ()
+
+
+def test_a_replacement_waits_for_the_name_that_a_blocked_address_has(world: World) -> None:
+    """The segment beside the old one takes its name only after it is filled."""
+    world.wishes[ONE] = Wish("Platinum")
+    world.wishes[TWO] = Wish("Gold", kind=(IdentifierType.EMAIL, Form.MD5))
+    world.broken = {"one"}
+    assert causes(world) == {ONE: Cause.SOURCE, TWO: Cause.DEPENDENCY}
+    world.run()
+    assert names(world) == {"Gold", "Silver", "Bronze"}
+
+
+def test_what_stands_against_the_environment_stops_everything(world: World) -> None:
+    people_come(world)
+    world.guards = replace(world.guards, max_vanished=0.1)
+    world.broken = {"one"}
+    for name in ("Gold", "Silver"):
+        segment = world.criteo.named("1001", name)
+        assert segment
+        world.criteo.delete(segment.id)
+    plan = world.plan()
+    assert plan.problems
+    assert plan.refused
+    assert not plan.all_blocked
+
+
+def test_all_are_blocked_where_no_address_is_healthy(world: World) -> None:
+    world.broken = {"one", "two", "three"}
+    assert world.plan().all_blocked
+    world.broken = {"one", "two"}
+    assert not world.plan().all_blocked, "one is unchanged, and healthy"
