@@ -131,7 +131,7 @@ def test_a_segment_is_ours_by_its_mark_whatever_it_is_called_and_not_by_its_name
     assert "“By hand”, by its mark" in said
     assert f"by its name only; if it is this tool's, say so: `--take email/buyers={stranger}`" in said
     say(project, "--union", "--yes")
-    refused = project.run("apply", "sandbox", "--yes", code=5).said
+    refused = project.run("apply", "sandbox", "--yes", code=8).said
     assert "that this tool never created" in " ".join(refused.split())
     say(project, "--union", "--take", "email/buyers", "--yes", code=64)
     say(project, "--union", "--yes", "--take", f"email/buyers={stranger}")

@@ -1,6 +1,8 @@
 """What is wrong is said before anything is sent, with the exit code that says what kind of wrong."""
 
+import contextlib
 import shutil
+import sqlite3
 
 import pytest
 from command_line import Project
@@ -58,9 +60,21 @@ def test_too_many_malformed_identifiers_are_refused(project):
     assert "maxInvalid" in project.run("plan", "sandbox", "--only", "email/buyers", code=5).said
 
 
+def test_a_lost_state_is_told_once(project):
+    written = len(project.writes())
+    shutil.rmtree(project.root / ".reconciler" / "state")
+    said = " ".join(project.run("apply", "sandbox", "--yes", code=5).said.split())
+    assert said.count("2 of 2 segments have this environment's ownership tag") == 1
+    assert "`reconciler state rebuild sandbox`" in said
+    assert len(project.writes()) == written
+
+
 def test_a_segment_of_our_name_that_we_never_made_is_not_touched(project):
     written = len(project.writes())
     shutil.rmtree(project.root / ".reconciler" / "state")
+    file = project.root / ".reconciler" / "emulator" / "sandbox.sqlite"
+    with contextlib.closing(sqlite3.connect(file)) as database, database:
+        database.execute("UPDATE segments SET description = 'theirs'")
     said = project.run("apply", "sandbox", "--yes", code=5).said
     assert "“Buyers (email)”" in said
     assert "this tool never created" in " ".join(said.split())
