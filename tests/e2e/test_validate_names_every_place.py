@@ -103,7 +103,7 @@ def test_a_file_is_to_blame_where_it_is_named(project):
     os.utime(people, (0, 0))
     assert f"raise source.maxAge in {BUYERS}:6:3" in plain(project.run("plan", "sandbox", code=5))
     spoil(project, BUYERS, "id <> '0'", "nobody = 1")
-    assert f"{BUYERS}:8:10: `where` names" in plain(project.run("validate", code=3))
+    assert f"{BUYERS}:8:11: `where` names" in plain(project.run("validate", code=3))
     spoil(project, BUYERS, "nobody = 1", "id > 5")
     assert f"{BUYERS}:8:10: `where` doesn't suit" in plain(project.run("validate", code=3))
     spoil(project, BUYERS, "id > 5", "cast(email as int) = 5")
