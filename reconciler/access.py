@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from reconciler.core.consent import Consent
-from reconciler.core.model import Application, Environment, Role
+from reconciler.core.model import Environment, Role, shown_reference
 from reconciler.core.ports import Clock
 from reconciler.core.secret import Secret
 from reconciler.credentials import Consents, Places
@@ -48,13 +48,17 @@ class Access:
         redeem(
             base_url=api.endpoint,
             token_url=api.token_url,
-            grant=AuthorizationCode(self.keys(application), brought, self.consents(role), self.clock, again),
+            grant=AuthorizationCode(self.keys(role), brought, self.consents(role), self.clock, again),
             timeout=api.timeout,
         )
 
-    def keys(self, application: Application) -> Keys:
-        fetch = self.places.fetch
-        return Keys(fetch(application.client_id), fetch(application.client_secret))
+    def keys(self, role: Role) -> Keys:
+        fetch, application = self.places.fetch, role.application
+        origin = (
+            f"credential {role} reads clientId from {shown_reference(application.client_id)}, "
+            f"clientSecret from {shown_reference(application.client_secret)}"
+        )
+        return Keys(fetch(application.client_id), fetch(application.client_secret), origin)
 
     def consents(self, role: Role) -> Consents:
         """Where the refresh token of a role is kept."""
@@ -72,7 +76,7 @@ class Access:
             place.write(replace(place.read(), accounts=accounts))
 
     def _grant(self, role: Role) -> Grant:
-        keys = self.keys(role.application)
+        keys = self.keys(role)
         if role.application.grant == "clientCredentials":
             return ClientCredentials(keys)
         return RefreshToken(keys, self.consents(role), self.clock, role.login(self.environment.name))

@@ -62,7 +62,7 @@ class Login:
 
     def check_place(self) -> None:
         """Before anybody is bothered: the secrets can be read, and the token can be kept."""
-        self._access.keys(self.role.application)
+        self._access.keys(self.role)
         with held(self._access.consents(self.role), self._clock):
             pass
 

@@ -290,7 +290,7 @@ def _data(
                 remedy="write that as `data.root`, or name a folder with --data-root",
             )
         where = str(environment.data_place or "--data-root")
-        return open_root(place if "://" in place else str(root / place), scratch, clock.check, where)
+        return open_root(place, scratch, clock.check, where, root)
 
     def scratch() -> Path:
         made = Scratch(private_directory(private / "cache" / environment.name), "sources-")

@@ -41,7 +41,8 @@ def command(stop: object, /, names: tuple[str, ...], **flags: Any) -> None:
         except ConfigurationError as error:
             findings += error.findings or [Finding("", error.problem, error.remedy)]
             continue
-        found = check_all(desired.audiences, _data_root(root, desired), today, folder, stop_event(stop).check)
+        data_root, checked = desired.environment.data_root, stop_event(stop).check
+        found = check_all(desired.audiences, data_root, today, folder, checked, root)
         findings += found
         valid += [] if found else [_noted(desired)]
     if findings:
@@ -54,8 +55,3 @@ def _noted(desired: Desired) -> Desired:
     """Placeholders are no problem before anything is done with them."""
     notes = (f"{one.where}: {one.problem}: {one.remedy}" for one in desired.placeholders)
     return replace(desired, notes=(*desired.notes, *notes))
-
-
-def _data_root(root: Path, desired: Desired) -> str:
-    data_root = desired.environment.data_root
-    return data_root if "://" in data_root else str(root / data_root)

@@ -178,6 +178,11 @@ class Credential:
         return self.roles()[-1]
 
 
+def shown_reference(reference: str) -> str:
+    """A reference to a secret as it may be printed: of a command line, only that it is one."""
+    return "a command" if reference.startswith("command:") else reference
+
+
 @dataclass(frozen=True, slots=True)
 class Role:
     """One application of a credential. `planning`: it is the one that only reads."""

@@ -16,7 +16,7 @@ from reconciler.core.errors import (
     ReconcilerError,
     RejectedError,
 )
-from reconciler.core.model import Desired, Role
+from reconciler.core.model import Desired, Role, shown_reference
 from reconciler.core.receipt import CLOCK_SKEW, Receipt
 from reconciler.core.remote import Caller, RateLimit
 from reconciler.core.versions import SUPPORT
@@ -77,7 +77,7 @@ def readable(reference: str, read: object) -> Ruling:
     """A reference is said only once a secret came out of it, and of a command line only what it is."""
     if isinstance(read, ReconcilerError):
         return failed(read)
-    return ok(f"read from {'a command' if reference.startswith('command:') else reference}")
+    return ok(f"read from {shown_reference(reference)}")
 
 
 def renewable(taken: ReconcilerError | None) -> Ruling:

@@ -10,7 +10,7 @@ import httpx
 from reconciler import __version__
 from reconciler.core.ports import Clock
 from reconciler.core.secret import Secret
-from reconciler.criteo.grants import Grant
+from reconciler.criteo.grants import Error, Grant
 from reconciler.criteo.tokens import read_token
 
 logger = logging.getLogger("reconciler.criteo")
@@ -66,6 +66,10 @@ class TokenAuth(httpx.Auth):
     def secrets(self) -> tuple[Secret, ...]:
         """All that requests have carried, and that no answer may repeat where it is shown."""
         return (*self._grant.secrets(), *self._issued, *self._spent)
+
+    def named(self, error: Error) -> Error:
+        """The same refusal; it says whose token it was."""
+        return self._grant.named(error)
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         with self._lock:

@@ -8,7 +8,7 @@ from datetime import timedelta
 import httpx
 import orjson
 
-from reconciler.core.errors import ReconcilerError
+from reconciler.core.errors import AuthenticationError, ReconcilerError
 from reconciler.core.ports import Clock
 from reconciler.criteo.auth import TokenAuth
 from reconciler.criteo.echoes import Sent, without_echoes
@@ -141,7 +141,10 @@ class Exchange:
         answer = _json(response.content)
         people = call.content if call.private and _speaks(response, answer) else None
         body = without_echoes(answer, Sent(self._auth.secrets(), people or b""))
-        return _read(call, response.status_code, body, self._clock.now() - started)
+        outcome = _read(call, response.status_code, body, self._clock.now() - started)
+        if isinstance(outcome, Refused | TokenExpired) and isinstance(outcome.error, AuthenticationError):
+            self._auth.named(outcome.error)
+        return outcome
 
     def _broken(self, call: Call, error: httpx.RequestError) -> Outcome:
         """The text of the error is the library's: only its kind is repeated."""

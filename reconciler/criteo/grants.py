@@ -4,14 +4,21 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from reconciler.core.consent import Consent, is_over, renewed
-from reconciler.core.errors import AuthenticationError, LockedError, OverwrittenError, StorageError
+from reconciler.core.errors import (
+    AuthenticationError,
+    LockedError,
+    OverwrittenError,
+    ReconcilerError,
+    StorageError,
+)
 from reconciler.core.ports import Clock, ConsentPlace
 from reconciler.core.secret import Secret
 from reconciler.criteo.tokens import Granted, TokenRefusedError
 
+Error = TypeVar("Error", bound=ReconcilerError)
 PATIENCE = timedelta(minutes=4)
 """How long another run may take to renew the same token: a killed one's lease ends within that."""
 PAUSE = 0.2
@@ -42,13 +49,18 @@ class Grant(Protocol):
         """Those of its fields that nobody may see."""
         ...
 
+    def named(self, error: Error) -> Error:
+        """The same error; its remedy says whose pair was refused, and where it is kept."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """The pair that an application identifies itself with."""
+    """The pair that an application identifies itself with. `origin` says whose it is and where it is kept."""
 
     client_id: Secret
     client_secret: Secret
+    origin: str = ""
 
     def form(self, grant_type: str) -> dict[str, str]:
         return {
@@ -56,6 +68,12 @@ class Keys:
             "client_id": self.client_id.reveal(),
             "client_secret": self.client_secret.reveal(),
         }
+
+    def named(self, error: Error) -> Error:
+        """The same error; its remedy says whose pair was refused, and where it is kept."""
+        if self.origin and self.origin not in error.remedy:
+            error.remedy = "; ".join(filter(None, [error.remedy, self.origin]))
+        return error
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +100,13 @@ class ClientCredentials:
 
     @contextmanager
     def asking(self) -> Iterator[Question]:
-        yield Question(self._keys.form("client_credentials"), _nothing)
+        try:
+            yield Question(self._keys.form("client_credentials"), _nothing)
+        except TokenRefusedError as error:
+            raise self._keys.named(error) from None
+
+    def named(self, error: Error) -> Error:
+        return self._keys.named(error)
 
     def secrets(self) -> tuple[Secret, ...]:
         return self._keys.client_id, self._keys.client_secret
@@ -121,10 +145,13 @@ class RefreshToken:
             except TokenRefusedError as error:
                 if error.code:  # in good order: the token was not used up for it
                     self._unanswered = before
-                raise self._explained(error, consent) from None
+                raise self._keys.named(self._explained(error, consent)) from None
 
     def secrets(self) -> tuple[Secret, ...]:
         return self._keys.client_id, self._keys.client_secret, *self._seen
+
+    def named(self, error: Error) -> Error:
+        return self._keys.named(error)
 
     def _keep(self, consent: Consent, granted: Granted) -> None:
         self._unanswered = False
@@ -169,7 +196,7 @@ class AuthorizationCode:
             try:
                 yield Question(form, self._keep)
             except TokenRefusedError as error:
-                raise self._explained(error) from None
+                raise self._keys.named(self._explained(error)) from None
 
     def _keep(self, granted: Granted) -> None:
         if granted.refresh_token is None:

@@ -140,6 +140,8 @@ def _tell_missing(error: _Error) -> Iterator[Flaw]:
         if key not in error.given and key not in misspelt:
             about = known.get(key, {}).get("description", "").split(". ")[0].rstrip(".")
             remedy = f"add `{key}:`" + (f" ({about[0].lower()}{about[1:]})" if about else "")
+            if allowed := known.get(key, {}).get("enum"):
+                remedy += f"; {choices('', allowed)}"
             yield _flaw(error.place, f"`{key}` is missing from {error.subject}", remedy)
 
 

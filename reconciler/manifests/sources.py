@@ -5,6 +5,7 @@ from functools import cache
 from pathlib import Path
 
 from reconciler.buckets import is_bucket
+from reconciler.core.personal import shown_path
 from reconciler.manifests.inventory import Inventory
 from reconciler.manifests.nodes import Document, Flaw, Rank, Step
 
@@ -23,7 +24,7 @@ def check(inventory: Inventory, root: Path, data_root: str | None) -> Iterator[F
     yield from check_root(inventory, root, data_root)
     declared = _declared(inventory, data_root)
     if inventory.home and declared and not is_bucket(declared) and (root / declared).is_dir():
-        yield from _missing(inventory, root / declared)
+        yield from _missing(inventory, root / declared, shown_path(declared))
 
 
 def are_elsewhere(inventory: Inventory, root: Path) -> bool:
@@ -37,7 +38,7 @@ def _declared(inventory: Inventory, data_root: str | None) -> str:
     return declared.removeprefix("file://")
 
 
-def _missing(inventory: Inventory, folder: Path) -> Iterator[Flaw]:
+def _missing(inventory: Inventory, folder: Path, name: str) -> Iterator[Flaw]:
     @cache
     def matches(pattern: str) -> bool:
         return _matches(folder, pattern)
@@ -45,7 +46,7 @@ def _missing(inventory: Inventory, folder: Path) -> Iterator[Flaw]:
     for audience in inventory.declared["Audience"]:
         for path, pattern in _patterns(audience):
             if not matches(pattern):
-                problem = "no file below the data root matches this pattern"
+                problem = f"no file below the data root, {name}, matches this pattern"
                 remedy = "correct the pattern, bring the files, or point `--data-root` at them"
                 yield Flaw(audience.place(*path), Rank.SCHEMA, problem, remedy)
 

@@ -66,6 +66,7 @@ def check_all(
     today: date,
     work: Path,
     check: Callable[[], None] = lambda: None,
+    project: Path = Path(),
 ) -> tuple[Finding, ...]:
     """Everything wrong with the files, columns and `where` of each audience; packed files go to `work`.
 
@@ -74,7 +75,7 @@ def check_all(
     """
     with storage_errors("checking sources"):
         scratch = Scratch(work.resolve(), CHECKED)
-    root = Folder(scratch.folder / "absent") if is_bucket(data_root) else local(data_root)
+    root = Folder(scratch.folder / "absent") if is_bucket(data_root) else local(data_root, project)
     with checking(root, scratch, check) as checker:
         look = checker.wrong if root.folder.is_dir() else checker.misspelt
         return tuple(finding for audience in audiences for finding in look(audience, today))

@@ -29,7 +29,7 @@ def mirror(url: str, folder: Path, check: Callable[[], None], where: str = "") -
     """ConfigurationError for an address that names no place. `where` it stands, for messages."""
     place = _placed(url, where)
     try:
-        return Mirror(Exports(opened(place), place), folder, check)
+        return Mirror(Exports(opened(place), place), folder, check, url)
     except ValueError:
         raise ConfigurationError(
             f"data.root: {url} names no place in an object store",
@@ -58,8 +58,9 @@ class _Piece:
 class Mirror:
     """Implements `roots.DataRoot`; what is listed and brought once stays as it is while this lives."""
 
-    def __init__(self, exports: Exports, folder: Path, check: Callable[[], None]) -> None:
+    def __init__(self, exports: Exports, folder: Path, check: Callable[[], None], name: str = "") -> None:
         self.folder = folder.resolve()
+        self.name = name
         self._exports = exports
         self._check = check
         self._listings: dict[tuple[str, ...], tuple[Export, ...]] = {}

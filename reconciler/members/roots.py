@@ -17,7 +17,9 @@ class MovedError(Exception):
 
 
 class DataRoot(Protocol):
-    """`folder` is absolute and without links in it; all files are below it."""
+    """`folder` is absolute and without links in it; all files are below it. `name` is what people call it."""
+
+    name: str
 
     @property
     def folder(self) -> Path: ...
@@ -34,8 +36,9 @@ class DataRoot(Protocol):
 class Folder:
     """A folder of this machine."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, name: str = "") -> None:
         self.folder = folder.resolve()
+        self.name = name or str(folder)
 
     def matching(self, pattern: str) -> list[Path]:
         return [path for path in self.folder.glob(pattern) if path.is_file()]
@@ -45,21 +48,25 @@ class Folder:
 
 
 def open_root(
-    data_root: str, scratch: Callable[[], Path], check: Callable[[], None], where: str = ""
+    data_root: str,
+    scratch: Callable[[], Path],
+    check: Callable[[], None],
+    where: str = "",
+    project: Path = Path(),
 ) -> DataRoot:
     """A folder, or `s3://BUCKET/PREFIX`, `gs://…`, `az://…`: then `scratch` is where files are brought.
 
     `check` is called time and again while they are, and raises when somebody asks to stop. `where` a
-    bucket is named, for messages. ConfigurationError for what is neither.
+    bucket is named, for messages. A folder is relative to `project`. ConfigurationError for what is neither.
     """
     if is_bucket(data_root):
         from reconciler.members.mirror import mirror
 
         return mirror(data_root, scratch(), check, where)
-    return local(data_root)
+    return local(data_root, project)
 
 
-def local(data_root: str) -> Folder:
+def local(data_root: str, project: Path = Path()) -> Folder:
     """The same where no object store is meant."""
     path = data_root.removeprefix("file://")
     if "://" in path:
@@ -67,4 +74,4 @@ def local(data_root: str) -> Folder:
             f"data.root: {path.partition('://')[0]}:// can't be read",
             remedy="name a folder, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or az://CONTAINER/PREFIX",
         )
-    return Folder(Path(path))
+    return Folder(project / path, path)

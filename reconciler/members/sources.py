@@ -113,7 +113,8 @@ def locate(root: DataRoot, patterns: Sequence[str], place: Place) -> tuple[Path,
         matches = [path for path in root.matching(pattern) if not path.name.startswith((".", "_"))]
         if not matches:
             remedy = "check the path: it is relative to data.root, or to --data-root"
-            findings.append(_finding(place, f"no file matches {shown_path(pattern)}", remedy))
+            problem = f"no file matches {shown_path(pattern)} in {shown_path(root.name)}"
+            findings.append(_finding(place, problem, remedy))
         if not all(path.resolve().is_relative_to(root.folder) for path in matches):
             remedy = "copy the file, or make the folder it is in the data root"
             findings.append(

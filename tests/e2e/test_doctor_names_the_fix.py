@@ -176,6 +176,7 @@ NOT_ASKED = "not reached: token, application, clock, audiences, account, retaile
             4,
             [
                 "✗ token Criteo gave no token (the token endpoint answers 401 invalid_client)",
+                "credential criteo reads clientId from env:ID, clientSecret from env:SECRET",
                 "not reached: application, clock",
             ],
             id="a wrong secret",
@@ -272,7 +273,7 @@ NOT_ASKED = "not reached: token, application, clock, audiences, account, retaile
         pytest.param(
             lambda broken: broken.world.people.unlink(),
             3,
-            ["✗ sources environments/sandbox/buyers.yaml", "no file matches people.csv"],
+            ["✗ sources environments/sandbox/buyers.yaml", "no file matches people.csv in data"],
             id="a source",
         ),
         pytest.param(

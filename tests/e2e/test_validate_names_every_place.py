@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 from command_line import Project
@@ -24,6 +25,13 @@ CASES = {
     "19-digit id": (HOME, '"3239117063738827231"', "3239117063738827231", f"{HOME}:7:", ["quotes"]),
     "date": (BUYERS, "title: Buyers", "title: 2026-11-24", f"{BUYERS}:3:8", ["quotes", "date"]),
     "dangling link": (BUYERS, "[email,", "[emial,", f"{BUYERS}:4:", ["did you mean", "email"]),
+    "missing key": (
+        REST,
+        "grant: clientCredentials\n",
+        "",
+        f"{REST}:",
+        ["`grant` is missing", "allowed: clientCredentials, authorizationCode"],
+    ),
     "missing source": (BUYERS, "people.csv", "canary.csv", f"{BUYERS}:5:", ["matches"]),
     "missing column": (BUYERS, "Email: email", "Email: canary", f"{BUYERS}:6:18", ["no such column"]),
     "second statement": (
@@ -128,3 +136,12 @@ def test_two_environments_never_share_a_state(project):
     project.run("validate", "other")
     spoil(project, "environments/other/environment.yaml", "s3://acme/x", "5")
     assert "`url` is not written" in plain(project.run("validate", "other", code=3))
+
+
+def test_a_pattern_that_matches_nothing_names_the_root_that_was_searched(tmp_path: Path) -> None:
+    project = Project.make(tmp_path, batch_size=50)
+    (tmp_path / "data").mkdir(exist_ok=True)
+    (tmp_path / "data" / "people.csv").unlink(missing_ok=True)
+    said = " ".join(project.run("validate", code=3).said.split())
+    assert "no file below the data root, data, matches this pattern" in said
+    assert str(tmp_path) not in said

@@ -427,7 +427,7 @@ def test_every_problem_is_told_at_once(project):
     assert [line.partition(" → ")[0] for line in project.problems()] == [
         f"{PLACE}: there is no such column",
         f"{LIST_PLACE}: there is no such column",
-        f"{LIST_PLACE}: no file matches none.csv",
+        f"{LIST_PLACE}: no file matches none.csv in {project.root}",
         f"{LIST_PLACE}: this list could never exclude anybody",
         f"{PLACE}: `where` names a column that isn't there",
     ]

@@ -7,7 +7,7 @@ from urllib.parse import parse_qs
 
 import httpx
 import pytest
-from fakes.answers import SECRET, TOKEN, Script, answer, connected
+from fakes.answers import SECRET, TOKEN, Script, answer, connected, problem
 from fakes.clock import FakeClock
 
 from reconciler.core.errors import AuthenticationError, ReconcilerError, RemoteError
@@ -61,6 +61,35 @@ def test_a_token_that_lives_shortly_is_good_for_more_than_one_call(life: int, fe
             connection.reader.segments("1")
             clock.advance(1)
     assert len(script.token_calls) == fetched
+
+
+@pytest.mark.parametrize(
+    ("step", "token"),
+    [
+        (LISTED, answer(401, {"error": "invalid_client"})),
+        (problem(401, "authorization-unknown"), None),
+        (problem(403, "insufficient-scope"), None),
+    ],
+)
+def test_a_refusal_names_the_credential_and_where_its_pair_is_read(
+    step: httpx.Response, token: httpx.Response | None
+) -> None:
+    origin = "credential second (plan) reads clientId from env:A, clientSecret from a command"
+    with (
+        connect(
+            base_url="https://api.example",
+            version="2026-07",
+            token_url="",
+            grant=ClientCredentials(Keys(Secret("client"), Secret(SECRET), origin)),
+            timeout=timedelta(seconds=60),
+            clock=FakeClock(),
+            transport=httpx.MockTransport(Script([step], [token] if token else [])),
+        ) as connection,
+        pytest.raises(AuthenticationError) as caught,
+    ):
+        connection.reader.segments("1")
+    assert caught.value.remedy.count(origin) == 1
+    assert SECRET not in f"{caught.value.problem}{caught.value.remedy}"
 
 
 def test_threads_fetch_one_token_together() -> None:
