@@ -214,6 +214,7 @@ def workspace(
     with suppress(OSError):
         for prefix in (THROW_AWAY, CHECKED):  # people are in what a killed run left
             remove_unused(Path(tempfile.gettempdir()), prefix)
+        remove_unused(root / HOME / "cache" / environment)
     with ExitStack() as stack:
         private = root / HOME
         if settings.emulate:

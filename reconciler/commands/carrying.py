@@ -120,8 +120,8 @@ def export(stop: object, /, environment: str, file: str, **flags: Any) -> None:
         if head is None:
             raise StorageError(f"{environment} has no state yet", remedy="the first apply begins it")
         saved = SavedState(head, state.receipts(), space.clock.now())
-        with space.verifier(state.fetch, state.key()) as verifier:
-            pack(settings.directory / file, saved, state.key(), verifier.file)
+        with _scratch(space) as scratch, space.verifier(state.fetch, state.key()) as verifier:
+            pack(settings.directory / file, saved, state.key(), verifier.file, scratch.note)
     click.echo(f"{environment}: exported serial {head.serial}, {_addresses(saved)}")
     click.echo(f"  the file is readable by you alone; {PERSONAL}. Remove it once it is imported.", err=True)
 
@@ -145,8 +145,8 @@ def import_(stop: object, /, environment: str, file: str, **flags: Any) -> None:
     with (
         opened(stop, environment, flags) as (space, settings, _),
         unpacking(settings.directory / file) as archive,
-        _scratch(space) as folder,
-        space.verifier(unpacked(archive, folder), archive.key) as verifier,
+        _scratch(space) as scratch,
+        space.verifier(unpacked(archive, scratch.folder), archive.key) as verifier,
         space.store.lock(settings.who) as state,
     ):
         saved = archive.state
@@ -157,10 +157,10 @@ def import_(stop: object, /, environment: str, file: str, **flags: Any) -> None:
 
 
 @contextmanager
-def _scratch(space: Workspace) -> Iterator[Path]:
+def _scratch(space: Workspace) -> Iterator[Scratch]:
     scratch = Scratch(space.cache())
     try:
-        yield scratch.folder
+        yield scratch
     finally:
         scratch.remove()
 

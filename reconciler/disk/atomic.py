@@ -6,9 +6,10 @@ What the operating system refuses becomes a StorageError here, with the way out 
 import errno
 import os
 import re
+import secrets
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -66,9 +67,9 @@ def replace_file(path: Path, content: bytes) -> None:
 
 
 @contextmanager
-def writing(path: Path) -> Iterator[BinaryIO]:
-    """The same for content that comes in pieces."""
-    with explained("write", path), _beside(path) as file:
+def writing(path: Path, noted: Callable[[Path], None] = lambda _: None) -> Iterator[BinaryIO]:
+    """The same for content that comes in pieces. `noted` hears of the unfinished file before it is there."""
+    with explained("write", path), _beside(path, noted) as file:
         yield file
 
 
@@ -147,9 +148,10 @@ def sync_directory(directory: Path) -> None:
 
 
 @contextmanager
-def _beside(path: Path) -> Iterator[BinaryIO]:
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=_UNFINISHED, dir=path.parent)
-    unfinished = Path(name)
+def _beside(path: Path, noted: Callable[[Path], None] = lambda _: None) -> Iterator[BinaryIO]:
+    unfinished = path.parent / f".{path.name}.{secrets.token_hex(4)}{_UNFINISHED}"
+    noted(unfinished)
+    handle = os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, PRIVATE_FILE)
     try:
         with os.fdopen(handle, "wb") as file:
             os.fchmod(handle, PRIVATE_FILE)

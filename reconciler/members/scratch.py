@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import ClassVar
 
 LOCK = "lock"
+ELSEWHERE = "elsewhere"
+"""A file in the folder: paths of unfinished files outside of it, which go with it."""
 
 
 class Scratch:
@@ -36,6 +38,13 @@ class Scratch:
             self._lock = -1
             self._present.discard(self)
 
+    def note(self, unfinished: Path) -> None:
+        """A file in somebody else's folder, about to be made: should this process be killed, it is swept."""
+        with (self.folder / ELSEWHERE).open("a", encoding="utf-8", errors="surrogateescape") as noted:
+            noted.write(f"{unfinished.absolute()}\0")
+            noted.flush()
+            os.fsync(noted.fileno())
+
     @classmethod
     def remove_all(cls) -> None:
         """Before the process ends without its threads having ended."""
@@ -43,7 +52,7 @@ class Scratch:
             one.remove()
 
 
-def remove_unused(work: Path, prefix: str) -> None:
+def remove_unused(work: Path, prefix: str = "") -> None:
     """Removes the folders of processes that were killed. Whatever has no lock of ours inside stays."""
     for left in work.glob(f"{prefix}*"):
         with suppress(OSError):
@@ -83,6 +92,10 @@ def _remove_unused(folder: Path) -> None:
 
 def _remove(folder: Path) -> None:
     """The lock goes last: what is left when this is killed is still known as ours."""
+    with suppress(FileNotFoundError):
+        noted = (folder / ELSEWHERE).read_text("utf-8", "surrogateescape")
+        for unfinished in noted.split("\0")[:-1]:
+            Path(unfinished).unlink(missing_ok=True)
     for path in folder.iterdir():
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)

@@ -24,10 +24,17 @@ LARGEST_DOCUMENT = 256 << 20
 _BROKEN = (zipfile.BadZipFile, zlib.error, KeyError, EOFError, NotImplementedError, RuntimeError, ValueError)
 
 
-def pack(path: Path, saved: SavedState, key: bytes, checked: Callable[[SnapshotRef], str]) -> None:
+def pack(
+    path: Path,
+    saved: SavedState,
+    key: bytes,
+    checked: Callable[[SnapshotRef], str],
+    noted: Callable[[Path], None],
+) -> None:
     """Whole or not at all, and for its owner alone. An earlier export is replaced; nothing else is.
 
-    `checked` gives the file of a snapshot once its content was found to match its name.
+    `checked` gives the file of a snapshot once its content was found to match its name; `noted` hears of
+    the unfinished file before it is there.
     """
     with explained("look for", path):
         there = path.exists()
@@ -36,7 +43,7 @@ def pack(path: Path, saved: SavedState, key: bytes, checked: Callable[[SnapshotR
             "there is a file of that name that is no export of a state", remedy="name another file"
         )
     sums = {}
-    with writing(path) as file, zipfile.ZipFile(file, "w", strict_timestamps=False) as archive:
+    with writing(path, noted) as file, zipfile.ZipFile(file, "w", strict_timestamps=False) as archive:
         archive.writestr(STATE, dump(encode_state(saved)))
         archive.writestr(KEY, key)
         for snapshot in _ordered(saved):

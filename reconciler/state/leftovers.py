@@ -9,7 +9,7 @@ from pathlib import Path
 from reconciler.core.codec import decode_receipt, dump, encode_receipt, parse
 from reconciler.core.errors import StorageError
 from reconciler.core.receipt import Receipt
-from reconciler.disk.atomic import names_in, read_file, remove_file, replace_file
+from reconciler.disk.atomic import names_in, read_file, remove_file, replace_file, sweep
 from reconciler.disk.private import private_directory
 from reconciler.state.files import receipt_name
 
@@ -45,6 +45,8 @@ class Leftovers:
         return [one for one in found if one is not None]
 
     def forget(self) -> None:
+        if self._folder.is_dir():
+            sweep(self._folder)
         for name in names_in(self._folder):
             remove_file(self._folder / name)
 

@@ -1,0 +1,65 @@
+"""Killed while members are written outside the state, a command leaves nobody behind: the next one sweeps."""
+
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from command_line import Project, surroundings
+
+pytestmark = pytest.mark.promise("private")
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    made = Project.make(tmp_path / "project")
+    made.people(*range(200_000))
+    made.run("apply", "sandbox", "--yes")
+    return made
+
+
+def killed(project: Project, folder: Path, *arguments: str) -> list[Path]:
+    """What is there in a folder when a command is killed as soon as it writes there; [] if it was faster."""
+    process = subprocess.Popen(
+        project.command(*arguments),
+        cwd=project.root,
+        env=surroundings(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    while process.poll() is None and not any(path.stat().st_size for path in _files(folder)):
+        time.sleep(0.001)
+    process.send_signal(signal.SIGKILL)
+    process.wait(timeout=30)
+    return _files(folder) if process.returncode == -signal.SIGKILL else []
+
+
+def _files(folder: Path) -> list[Path]:
+    return [path for path in folder.iterdir() if path.name != "state.zip"]
+
+
+@pytest.mark.parametrize("following", [("plan", "sandbox"), ("state", "show", "sandbox")], ids=" ".join)
+def test_a_killed_export_is_swept_by_the_next_command(project, tmp_path, following):
+    folder = tmp_path / "somewhere else"
+    folder.mkdir()
+    for _ in range(10):
+        if killed(project, folder, "state", "export", "sandbox", str(folder / "state.zip")):
+            break
+    else:
+        raise AssertionError("it was never struck in mid-export")
+    project.run(*following)
+    assert _files(folder) == []
+
+
+@pytest.mark.parametrize("kind", ["scratch-", "snapshots-", "sources-"])
+def test_private_folders_are_swept_by_any_command_of_the_environment(tmp_path, kind):
+    """What a killed one brought from a bucket goes, though the next one asks no bucket."""
+    project = Project.make(tmp_path)
+    left = project.root / ".reconciler" / "cache" / "sandbox" / f"{kind}left"
+    left.mkdir(mode=0o700, parents=True)
+    (left / "lock").touch(mode=0o600)
+    (left / "people.csv").write_text("email\nsomebody@example.com\n")
+    project.run("state", "show", "sandbox")
+    assert not left.exists()
