@@ -64,7 +64,7 @@ class Crowd:
     # -- the emulator -------------------------------------------------------------------------
 
     def slow(self, latency: float) -> None:
-        self._emulator.configure(Switches(latency=latency, rate_limit=100_000))
+        self._emulator.configure(Switches(latency=latency, rate_limit=10_000))
 
     def serve(self) -> None:
         command = self.project.command("emulator", "serve", "sandbox", "--port", str(self._port))

@@ -140,7 +140,7 @@ class World:
             yield world
 
     def slow(self, latency: float) -> None:
-        self.emulator.configure(Switches(latency=latency, rate_limit=100_000))
+        self.emulator.configure(Switches(latency=latency, rate_limit=10_000))
 
     def machine(self, name: str, people: Iterable[int]) -> "Machine":
         """A fresh checkout: manifests, a source, and nothing else."""

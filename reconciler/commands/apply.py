@@ -40,7 +40,7 @@ from reconciler.commands.planning import Planned, Screen, make_plan, screen
 from reconciler.commands.publishing import FORMS, Page, published
 from reconciler.commands.recording import Run, recorded
 from reconciler.core.errors import CancelledError, PartlyAppliedError, RefusedError, StaleError
-from reconciler.core.events import Outcome, plan_made
+from reconciler.core.events import Outcome, addresses_blocked, plan_made
 from reconciler.core.plan import Plan
 from reconciler.core.ports import StateWriter
 from reconciler.render.document import Subject, ended
@@ -143,6 +143,8 @@ def _show(
     work: Work, planned: Planned, approvals: tuple[str, ...] = (), refused: StaleError | None = None
 ) -> None:
     work.run.told.emit(plan_made(planned.plan, approvals))
+    for blocked in addresses_blocked(planned.plan):
+        work.run.told.emit(blocked)
     document = planned.document(work.space, ROUNDED, Subject.APPLY)
     work.page.document = replace(document, approvals=approvals)
     subject = Subject.APPLY if refused else Subject.PLAN

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from reconciler.core.errors import CancelledError, PartlyAppliedError, RefusedError, StaleError
-from reconciler.core.kinds import ChangeKind
+from reconciler.core.errors import CancelledError, Finding, PartlyAppliedError, RefusedError, StaleError
+from reconciler.core.kinds import Cause, ChangeKind
 from reconciler.core.members import Operation
 from reconciler.core.model import Address
 from reconciler.core.plan import Forget, Plan, kind_of
@@ -129,6 +129,16 @@ class ChangeEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class AddressBlocked:
+    """An address that is left as it is, and why; once for each reason."""
+
+    address: Address
+    cause: Cause
+    problem: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
 class Counts:
     """How an apply ended, address by address; `already_done` needed nothing."""
 
@@ -137,6 +147,7 @@ class Counts:
     failed: int
     stopped: int
     not_attempted: int
+    blocked: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +174,7 @@ class RunEnded:
 Step = SegmentCreated | SegmentPatched | TransferStarted | BatchTaken | ChangeEnded
 """What carrying out a plan says."""
 
-Event = RunStarted | Doing | PlanMade | Waiting | WaitOver | Step | RunEnded
+Event = RunStarted | Doing | PlanMade | AddressBlocked | Waiting | WaitOver | Step | RunEnded
 
 
 class Sink(Protocol):
@@ -218,6 +229,19 @@ def plan_made(plan: Plan, approvals: tuple[str, ...] = ()) -> PlanMade:
         serial=plan.basis.serial,
         approvals=approvals,
     )
+
+
+def addresses_blocked(plan: Plan) -> tuple[AddressBlocked, ...]:
+    """What the plan leaves as it is, address by address."""
+    return tuple(
+        AddressBlocked(one.address, one.cause, _placed(one.finding, one.address), one.finding.remedy)
+        for one in plan.blocked
+    )
+
+
+def _placed(finding: Finding, address: Address) -> str:
+    """The problem, with its place in a file if it has one."""
+    return finding.problem if finding.where in {"", str(address)} else f"{finding.where}: {finding.problem}"
 
 
 def run_ended(exit_code: int, counts: Counts, work: Work, seconds: float) -> RunEnded:

@@ -10,6 +10,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID
 from rich.text import Text
 
 from reconciler.core.events import (
+    AddressBlocked,
     BatchTaken,
     ChangeEnded,
     Doing,
@@ -81,7 +82,7 @@ class Bars(Teller):
                     self._say(stepped(event), _STYLES[event.outcome])
                 case Doing() | Waiting() | WaitOver():
                     self._wait(event)
-                case RunStarted() | PlanMade() | RunEnded():
+                case RunStarted() | PlanMade() | AddressBlocked() | RunEnded():
                     pass  # the plan and the report say it
                 case _:
                     assert_never(event)

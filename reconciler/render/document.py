@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import assert_never
 
 from reconciler.core.errors import Finding, ReconcilerError
+from reconciler.core.events import addresses_blocked
 from reconciler.core.members import Target
 from reconciler.core.model import Address, Environment
 from reconciler.core.plan import (
@@ -25,6 +26,7 @@ from reconciler.core.plan import (
 from reconciler.core.ports import Head
 from reconciler.core.quantities import duration
 from reconciler.core.schedule import ASSUMED_RATE
+from reconciler.render.blocked import BlockedGroup, grouped
 from reconciler.render.figures import Figures, age, counted, near, stamp
 from reconciler.render.lists import ListRow, changed_lists
 from reconciler.render.outcome import ApplyReport
@@ -118,6 +120,7 @@ class Document:
     Without an outcome nothing was sent.
     `approvals` are the digests of the plans by whose approval it was carried out. `lists` are the
     exclusion lists that are not as they were last applied.
+    `blocked` is what blocks addresses, by cause.
     `notice` comes before everything else: what the whole document has to be read with.
     """
 
@@ -134,6 +137,7 @@ class Document:
     approvals: tuple[str, ...] = ()
     lists: tuple[ListRow, ...] = ()
     notice: tuple[str, ...] = ()
+    blocked: tuple[BlockedGroup, ...] = ()
 
     @property
     def rows(self) -> tuple[Row, ...]:
@@ -238,6 +242,7 @@ def plan_document(
         precision=figures.precision if sections else "",
         problems=tuple(map(_tame, plan.problems)),
         lists=changed_lists(plan.lists, figures),
+        blocked=grouped(addresses_blocked(plan)),
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from reconciler.core.errors import Finding
+from reconciler.render.blocked import BlockedGroup
 from reconciler.render.document import NOTHING, Document, Totals
 from reconciler.render.fitting import IN_FULL, fitted, in_short, joined, more
 from reconciler.render.inert import cell, code, label, remedy, words
@@ -140,7 +141,12 @@ def _outcome(document: Document, room: int) -> str:
     items = [partial(_failure, one) for one in report.failures]
     items += [partial(_left, "stopped midway", address) for address in report.stopped]
     items += [partial(_left, "not attempted", address) for address in report.not_attempted]
+    items += [partial(_blocked, group) for group in report.blocked]
     return said + _list(items, room - len(said))
+
+
+def _blocked(group: BlockedGroup) -> str:
+    return _advised(f"- {words(group.heading)}: {words(group.told)}", group.remedy)
 
 
 def _left(how: str, address: str) -> str:

@@ -8,6 +8,7 @@ from typing import Literal
 
 from reconciler.core.computations import next_computation
 from reconciler.core.events import (
+    AddressBlocked,
     BatchTaken,
     ChangeEnded,
     Counts,
@@ -20,6 +21,7 @@ from reconciler.core.events import (
 from reconciler.core.model import Address
 from reconciler.core.quantities import duration
 from reconciler.core.schedule import TO_CAMPAIGNS
+from reconciler.render.blocked import BlockedGroup, grouped
 from reconciler.render.figures import Figures, counted, near
 from reconciler.render.text import name, sentence
 
@@ -30,6 +32,7 @@ class Tally(Sink):
     def __init__(self) -> None:
         self._unchanged = 0
         self._ended: dict[Address, ChangeEnded] = {}
+        self._blocked: list[AddressBlocked] = []
         self._work = Work(batches=0, added=0, removed=0, rejected=0)
         self._counting = threading.Lock()
 
@@ -40,6 +43,8 @@ class Tally(Sink):
                     self._unchanged = event.unchanged
                 case BatchTaken():
                     self._work = _with(self._work, event)
+                case AddressBlocked():
+                    self._blocked.append(event)
                 case ChangeEnded():
                     self._ended[event.address] = event
                 case _:
@@ -57,7 +62,12 @@ class Tally(Sink):
             failed=len(self.ended(Outcome.FAILED)),
             stopped=len(self.ended(Outcome.STOPPED)),
             not_attempted=len(self.ended(Outcome.NOT_ATTEMPTED)),
+            blocked=len({one.address for one in self._blocked}),
         )
+
+    @property
+    def blocked(self) -> tuple[AddressBlocked, ...]:
+        return tuple(self._blocked)
 
     def ended(self, outcome: Outcome) -> tuple[ChangeEnded, ...]:
         """The changes that ended so, in order of their addresses."""
@@ -96,13 +106,14 @@ class ApplyReport:
     stopped: tuple[str, ...]
     not_attempted: tuple[str, ...]
     next_step: str
+    blocked: tuple[BlockedGroup, ...] = ()
 
     @property
     def look(self) -> Literal["good", "risky", "bad"]:
         """How grave it is, for layouts that have colours."""
         if self.failures:
             return "bad"
-        return "risky" if self.stopped or self.not_attempted else "good"
+        return "risky" if self.stopped or self.not_attempted or self.blocked else "good"
 
 
 def apply_report(
@@ -121,6 +132,7 @@ def apply_report(
         stopped=tuple(name(str(one.address)) for one in tally.ended(Outcome.STOPPED)),
         not_attempted=tuple(name(str(one.address)) for one in tally.ended(Outcome.NOT_ATTEMPTED)),
         next_step="run the same command again: it goes on where it stopped" if unfinished else "",
+        blocked=grouped(tally.blocked),
     )
 
 
@@ -129,13 +141,14 @@ def _headline(environment: str, counts: Counts, elapsed: timedelta) -> str:
     numbers = (
         f"{counts.applied:,} applied, {counts.already_done:,} already done, "
         f"{counts.failed:,} failed, {stopped}{counts.not_attempted:,} not attempted"
+        + (f", {counts.blocked:,} blocked" if counts.blocked else "")
     )
     changes = counts.applied + counts.failed + counts.stopped + counts.not_attempted
     if not changes:
         return f"Nothing to do: {environment} is as the manifests say. {numbers}."
     if not counts.applied:
         start = "Nothing is complete yet"
-    elif counts.applied < changes:
+    elif counts.applied < changes or counts.blocked:
         start = "Applied in part"
     else:
         start = "Applied"

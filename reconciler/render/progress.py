@@ -8,6 +8,7 @@ from typing import Protocol, Self, assert_never
 from rich.console import Console
 
 from reconciler.core.events import (
+    AddressBlocked,
     BatchTaken,
     ChangeEnded,
     Doing,
@@ -92,7 +93,7 @@ class Lines(Quiet):
                 case Waiting():
                     if self._waits.worth_a_line(event):
                         self._say(f"waiting {event.seconds_left:,.0f} s: {sentence(event.reason)}")
-                case RunStarted() | Doing() | PlanMade() | WaitOver() | RunEnded():
+                case RunStarted() | Doing() | PlanMade() | AddressBlocked() | WaitOver() | RunEnded():
                     pass  # a log has no use for it, or the plan and the report say it
                 case _:
                     assert_never(event)

@@ -9,7 +9,7 @@ from reconciler.core.errors import ReconcilerError
 from reconciler.render.document import Document
 from reconciler.render.errors import print_error
 from reconciler.render.outcome import ApplyReport
-from reconciler.render.terminal import print_plan, show, wrapped
+from reconciler.render.terminal import blocked_lines, print_plan, show, wrapped
 
 
 def print_document(document: Document, out: Console) -> None:
@@ -34,7 +34,8 @@ def report_lines(report: ApplyReport, out: Console) -> Iterator[Text]:
     for what, addresses in (("Stopped midway", report.stopped), ("Not attempted", report.not_attempted)):
         if addresses:
             yield from wrapped(f"{what}: {', '.join(addresses)}", "yellow", 0, out, hang=2)
-    if report.failures or report.stopped or report.not_attempted:
+    yield from blocked_lines(report.blocked, out)
+    if report.failures or report.stopped or report.not_attempted or report.blocked:
         yield Text()
     yield from wrapped(report.headline, "bold", 0, out)
     for line in (report.members, report.live):

@@ -14,9 +14,10 @@ from typing import Any, TypeVar
 from reconciler.core.approval import Approved, ApprovedChange
 from reconciler.core.errors import Finding
 from reconciler.core.events import Counts
-from reconciler.core.kinds import ChangeKind
+from reconciler.core.kinds import Cause, ChangeKind
 from reconciler.core.model import Address, Leeway, Seat
 from reconciler.core.quantities import percent_set
+from reconciler.render.blocked import BlockedGroup
 from reconciler.render.document import Document, Header, Section, Subject, Totals, Trouble
 from reconciler.render.lists import ListRow
 from reconciler.render.outcome import ApplyReport, Failure
@@ -142,6 +143,7 @@ def _document(data: Json) -> Document:
         approvals=tuple(data.get("approvals", ())),
         lists=tuple(map(_list, data.get("lists", ()))),
         notice=tuple(data.get("notice", ())),
+        blocked=tuple(map(_blocked, data.get("blocked", ()))),
     )
 
 
@@ -203,6 +205,7 @@ def _outcome(data: Json) -> ApplyReport:
             failed=counts["failed"],
             stopped=counts["stopped"],
             not_attempted=counts["not_attempted"],
+            blocked=counts.get("blocked", 0),
         ),
         headline=data["headline"],
         members=data["members"],
@@ -211,6 +214,13 @@ def _outcome(data: Json) -> ApplyReport:
         stopped=tuple(data["stopped"]),
         not_attempted=tuple(data["not_attempted"]),
         next_step=data["next_step"],
+        blocked=tuple(map(_blocked, data.get("blocked", ()))),
+    )
+
+
+def _blocked(data: Json) -> BlockedGroup:
+    return BlockedGroup(
+        Cause(data["cause"]), tuple(data["addresses"]), data["problem"], data["remedy"], data["others"]
     )
 
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import assert_never
 
 from reconciler.core.events import (
+    AddressBlocked,
     BatchTaken,
     ChangeEnded,
     Doing,
@@ -90,6 +91,14 @@ def _fields(event: Event) -> Fields | None:
             return _of_change(event)
         case TransferStarted() | BatchTaken():
             return _of_transfer(event)
+        case AddressBlocked():
+            return {
+                "type": "address_blocked",
+                "address": name(str(event.address)),
+                "cause": event.cause.value,
+                "problem": sentence(event.problem),
+                "remedy": sentence(event.remedy),
+            }
         case Doing():
             return {"type": "doing", "what": sentence(event.what)} if event.what else None
         case Waiting():
@@ -133,6 +142,7 @@ def _of_run(event: RunStarted | PlanMade | RunEnded) -> Fields:
                     "failed": counts.failed,
                     "stopped_midway": counts.stopped,
                     "not_attempted": counts.not_attempted,
+                    "blocked": counts.blocked,
                 },
                 "members": {
                     "added": ROUNDED.number(work.added),

@@ -3,7 +3,7 @@
 import io
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import TextIO, cast
 
@@ -11,6 +11,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
+from reconciler.render.blocked import BlockedGroup
 from reconciler.render.columns import GAP, left, right
 from reconciler.render.document import Document, Section
 from reconciler.render.rows import Attribute, Kind, Row, Tone, as_attribute
@@ -30,6 +31,9 @@ _STYLES = {
     Kind.BLOCKED: "bold red",
     Kind.RECORD: "dim",
 }
+_FEW_BLOCKED = 3
+"""So many blocked addresses are shown with all that is known of them."""
+
 _FEW = 10
 """Fewer addresses are named where nothing but their definition changed."""
 
@@ -167,14 +171,18 @@ def _problems(document: Document, out: Console) -> Iterator[Text]:
 
 
 def _rows(document: Document, out: Console) -> Iterator[Text]:
-    """What carries a risk, then the rest by kind."""
-    others = document.others
-    rows = [*document.risks, *(row for one in others if not one.recorded for row in one.rows)]
+    """What carries a risk, then the rest by kind. Many blocked addresses are shown by what blocks them."""
+    others, risks = document.others, document.risks
+    if document.totals.count(Kind.BLOCKED) > _FEW_BLOCKED:
+        yield Text()
+        yield from blocked_lines(document.blocked, out)
+        risks = tuple(row for row in risks if row.kind != Kind.BLOCKED)
+    rows = [*risks, *(row for one in others if not one.recorded for row in one.rows)]
     layout = Layout(rows, len(document.header.seats) > 1, out)
-    if document.risks:
+    if risks:
         yield Text()
         yield Text(document.warning, "bold")
-        for row in document.risks:
+        for row in risks:
             yield from layout.lines(row)
     for section in others:
         yield Text()
@@ -199,6 +207,14 @@ def _recorded(section: Section, out: Console) -> Iterator[Text]:
 def _change(one: Attribute) -> str:
     note = f" ({one.note})" if one.note else ""
     return f"{one.name} {one.before} → {one.after}{note}"
+
+
+def blocked_lines(groups: Iterable[BlockedGroup], out: Console) -> Iterator[Text]:
+    for group in groups:
+        yield from wrapped(f"! {group.heading}", "bold red", 2, out, hang=2)
+        yield from wrapped(group.told, "red", 4, out)
+        if group.remedy:
+            yield from wrapped(f"→ {group.remedy}", "", 4, out, hang=2)
 
 
 def _header(document: Document, out: Console) -> Iterator[Text]:

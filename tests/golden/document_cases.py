@@ -10,7 +10,7 @@ from golden.plan_cases import GOLD, HIGH, LAPSED, NOW
 
 from reconciler.core.drift import Drift, Uncounted
 from reconciler.core.errors import ConfigurationError, Finding, RemoteError, StaleError
-from reconciler.core.events import BatchTaken, ChangeEnded, Event, Outcome, plan_made
+from reconciler.core.events import BatchTaken, ChangeEnded, Event, Outcome, addresses_blocked, plan_made
 from reconciler.core.losses import MemberCounts
 from reconciler.core.members import Delta
 from reconciler.core.plan import AttributeChange, Change, Plan, Sending
@@ -98,6 +98,13 @@ def _taken(change: Sending, count: int, rejected: int = 0) -> BatchTaken:
     return BatchTaken(change.spec.address, "add", count, rejected, count, count)
 
 
+def _beside_blocked() -> tuple[Plan, tuple[Event, ...]]:
+    done = cases.update(LAPSED, cases.CHANGED)
+    plan = cases.plan(done, unchanged=280, blocked=cases.EVERY_CAUSE)
+    ended = ChangeEnded(LAPSED.address, Outcome.APPLIED)
+    return plan, (*addresses_blocked(plan), _taken(done, 18_240), ended)
+
+
 def _in_part() -> tuple[Plan, tuple[Event, ...]]:
     done, failed = cases.update(LAPSED, cases.CHANGED), cases.create(GOLD, 120_000)
     left = cases.update(HIGH, cases.STILL, cases.RENAMED)
@@ -182,6 +189,7 @@ DOCUMENTS: dict[str, Case] = {
     "wrong-manifests": lambda _: troubled(Subject.PLAN, "production", WRONG, NOW),
     "not-approved": _refused,
     "partial-failure": _run_case(_in_part),
+    "applied-beside-blocked": _run_case(_beside_blocked),
     "resumed-run": _approved(_run_case(_went_on)),
     "rejected-identifiers": _run_case(_rejected),
 }

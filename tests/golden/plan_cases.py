@@ -220,6 +220,22 @@ def _blocked(address: Address, *findings: tuple[str, str]) -> tuple[Blocked, ...
     return tuple(Blocked(address, Finding(str(address), *finding), Cause.NAME) for finding in findings)
 
 
+def _of_cause(cause: Cause, number: int, *finding: str) -> tuple[Blocked, ...]:
+    named = (Address("offsite-email", f"{cause}-{at}") for at in range(number))
+    said, *advice = finding
+    return tuple(Blocked(at, Finding(str(at), said.format(at.audience), *advice), cause) for at in named)
+
+
+EVERY_CAUSE = (
+    *_of_cause(Cause.SOURCE, 5, "no file matches {}.csv", "check the path: it is relative to data.root"),
+    *_of_cause(Cause.GUARD, 4, "about 34% of the members would leave, where 20% is the limit (maxShrink)"),
+    *_of_cause(Cause.SEGMENT, 1, "segment 88121 is read-only at Criteo", "ask the owner of the account"),
+    *_of_cause(Cause.NAME, 2, "Criteo already has a segment named “{}”", "change the title"),
+    *_of_cause(Cause.DEPENDENCY, 1, "its name becomes free only once offsite-email/guard-0 is renamed"),
+    *_of_cause(Cause.APPROVAL, 1, "its source is pinned: only people that were approved may be sent"),
+)
+
+
 def _sixty() -> Plan:
     changes = []
     for number in range(60):
@@ -317,6 +333,8 @@ CASES: dict[str, tuple[Plan, Environment]] = {
         ),
         ENVIRONMENT,
     ),
+    "blocked-by-cause": (plan(update(HIGH, CHANGED), unchanged=280, blocked=EVERY_CAUSE), ENVIRONMENT),
+    "all-blocked": (plan(blocked=EVERY_CAUSE), ENVIRONMENT),
     "guard-let-down": (
         plan(
             update(_letting(LAPSED, Guards(max_shrink=0.75)), few(170, 50, Delta(0, 0, 120))),

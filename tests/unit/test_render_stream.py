@@ -10,6 +10,7 @@ from event_lines import follows_the_schema, read, types, validator
 from golden import plan_cases as cases
 
 from reconciler.core.events import (
+    AddressBlocked,
     BatchTaken,
     ChangeEnded,
     Counts,
@@ -26,6 +27,7 @@ from reconciler.core.events import (
     plan_made,
     run_ended,
 )
+from reconciler.core.kinds import Cause
 from reconciler.core.model import Address
 from reconciler.render.stream import BEGINNING, Stamp, Stream, encoded
 
@@ -38,6 +40,7 @@ EVENTS: list[Event] = [
     RunStarted("production", "0.1.0", "ada@laptop", emulated=False),
     Doing("reading segments"),
     plan_made(cases.plan(cases.update(cases.HIGH, cases.CHANGED)), ("sha256:" + "0f" * 32,)),
+    AddressBlocked(A, Cause.SOURCE, "a.yaml:1:1: no file matches x.csv", "bring the file"),
     Waiting("an unanswered call may still land", 99.6),
     WaitOver(),
     SegmentCreated(A, "88121"),
@@ -45,7 +48,7 @@ EVENTS: list[Event] = [
     TransferStarted(A, 1_234, 7),
     BatchTaken(A, "remove", 1_001, 3, 1_008, 1_234),
     ChangeEnded(A, Outcome.FAILED, "no answer", "run again"),
-    run_ended(8, Counts(1, 2, 3, 4, 5), Work(12, 1_234, 9, 1), 12.345),
+    run_ended(8, Counts(1, 2, 3, 4, 5, 6), Work(12, 1_234, 9, 1), 12.345),
 ]
 
 
@@ -111,13 +114,14 @@ def test_counts_of_people_are_rounded_and_those_of_addresses_are_not() -> None:
         "failed": 3,
         "stopped_midway": 4,
         "not_attempted": 5,
+        "blocked": 6,
     }
     assert (ended["outcome"], ended["exit_code"]) == ("applied in part", 8)
     assert (ended["batches"], ended["seconds"]) == (12, 12.3)
 
 
 def test_the_schema_lets_no_exact_count_of_people_through() -> None:
-    line = follows_the_schema(encoded(STAMP, EVENTS[8]))
+    line = follows_the_schema(encoded(STAMP, EVENTS[9]))
     assert not validator().is_valid(line | {"count": 1_001})
     assert not validator().is_valid(line | {"count": "7"})
     assert not validator().is_valid(line | {"more": 1})

@@ -1,0 +1,199 @@
+"""Of 300 audiences with one of each kind of defect among them, the healthy ones are applied."""
+
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command_line import Ended, Project
+
+from reconciler.emulator import Emulator, Switches
+from reconciler.render.saved import decoded
+from reconciler.render.terminal import blocked_lines, console
+
+pytestmark = pytest.mark.promise("refused-early")
+
+AUDIENCES, PEOPLE = 300, 12
+SCREEN, WIDTH = 24, 100
+RATE = 10_000
+"""Calls a minute: pacing is not what is looked at here."""
+MANIFEST = """\
+kind: Audience
+name: {name}
+title: {title}
+destinations: [email]
+source: {{files: ["{name}.csv"]{more}}}
+columns: {{Email: email}}
+"""
+
+
+class Fleet:
+    """Many small audiences of one environment, each with a file of its own."""
+
+    def __init__(self, root: Path) -> None:
+        self.project = Project.make(root)
+        (self._manifests / "buyers.yaml").unlink()
+        for number in range(AUDIENCES):
+            self.declare(number)
+            self.deliver(number, PEOPLE)
+        with self.project.emulator() as emulator:
+            emulator.configure(Switches(rate_limit=RATE))
+
+    @property
+    def _manifests(self) -> Path:
+        return self.project.root / "environments" / "sandbox"
+
+    def name(self, number: int) -> str:
+        return f"audience-{number:03}"
+
+    def manifest(self, number: int) -> Path:
+        return self._manifests / f"{self.name(number)}.yaml"
+
+    def segment(self, emulator: Emulator, number: int) -> str:
+        name = f"Audience {number:03} (email)"
+        return next(one.id for one in emulator.segments() if one.name == name)
+
+    def file(self, number: int) -> Path:
+        return self.project.root / "data" / f"{self.name(number)}.csv"
+
+    def declare(self, number: int, title: str = "", more: str = "", end: str = "") -> None:
+        title = title or f"Audience {number:03}"
+        self.manifest(number).write_text(
+            MANIFEST.format(name=self.name(number), title=title, more=more) + end
+        )
+
+    def deliver(self, number: int, people: int) -> None:
+        rows = [f"person{number}x{one}@example.com" for one in range(people)]
+        self.file(number).write_text("\n".join(["email", *rows]) + "\n")
+
+    def run(self, *arguments: str, code: int) -> Ended:
+        return self.project.run(*arguments, code=code)
+
+
+def is_missing(fleet: Fleet, number: int) -> None:
+    fleet.file(number).unlink()
+
+
+def is_empty(fleet: Fleet, number: int) -> None:
+    fleet.file(number).write_bytes(b"")
+
+
+def has_no_rows(fleet: Fleet, number: int) -> None:
+    fleet.file(number).write_text("email\n")
+
+
+def lacks_its_column(fleet: Fleet, number: int) -> None:
+    fleet.file(number).write_text("mail\nsomebody@example.com\n")
+
+
+def is_malformed(fleet: Fleet, number: int) -> None:
+    fleet.file(number).write_text(fleet.file(number).read_text().replace("@", "", 6))
+
+
+def shrinks(fleet: Fleet, number: int) -> None:
+    fleet.deliver(number, PEOPLE // 2)
+
+
+def has_a_condition_that_fails(fleet: Fleet, number: int) -> None:
+    fleet.declare(number, more=', where: "nowhere = 1"')
+
+
+def lacks_its_list(fleet: Fleet, number: int) -> None:
+    fleet.declare(number, end='exclude: [{files: ["gone.csv"], columns: {Email: email}}]\n')
+
+
+def is_pinned(fleet: Fleet, number: int) -> None:
+    fleet.declare(number, more=", pinned: true")
+    fleet.deliver(number, PEOPLE + 1)
+
+
+def takes_a_name_that_nobody_lets_go(fleet: Fleet, number: int) -> None:
+    """That of a segment whose audience left the manifests."""
+    fleet.declare(number, title="Taken")
+    (fleet.manifest(BROKEN)).unlink()
+    with fleet.project.emulator() as emulator:
+        emulator.rename_by_hand(fleet.segment(emulator, BROKEN), "Taken (email)")
+
+
+def has_a_read_only_segment(fleet: Fleet, number: int) -> None:
+    fleet.deliver(number, PEOPLE + 1)
+    with fleet.project.emulator() as emulator:
+        emulator.set_read_only(fleet.segment(emulator, number), True)
+
+
+def takes_the_name_of_a_blocked_one(fleet: Fleet, number: int) -> None:
+    """Of the first, which is called something else from now on and whose file is missing."""
+    fleet.declare(0, title="Something else")
+    fleet.declare(number, title="Audience 000")
+
+
+DEFECTS: tuple[Callable[[Fleet, int], None], ...] = (
+    is_missing,
+    is_empty,
+    has_no_rows,
+    lacks_its_column,
+    is_malformed,
+    shrinks,
+    has_a_condition_that_fails,
+    lacks_its_list,
+    is_pinned,
+    takes_a_name_that_nobody_lets_go,
+    has_a_read_only_segment,
+    takes_the_name_of_a_blocked_one,
+)
+BROKEN = len(DEFECTS)
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Fleet:
+    """Those that will break were applied before, with one more; the others are new."""
+    made = Fleet(tmp_path)
+    first = [f"--only=email/{made.name(number)}" for number in range(BROKEN + 1)]
+    made.run("apply", "sandbox", "--yes", *first, code=0)
+    for number, breaks in enumerate(DEFECTS):
+        breaks(made, number)
+    return made
+
+
+def test_the_healthy_ones_are_applied_and_the_others_fit_on_a_screen(fleet: Fleet) -> None:
+    assert "blocked" in fleet.run("plan", "sandbox", "--out", "plan.json", code=0).said
+    saved = json.loads((fleet.project.root / "plan.json").read_text())
+    assert saved["addresses"]["blocked"] == BROKEN - 1, "what is pinned may be approved"
+
+    forms = ("--events", "run.ndjson", "--out", "run.json")
+    ended = fleet.run("apply", "sandbox", "--yes", *forms, code=8)
+    applied = AUDIENCES - BROKEN
+    assert f"{applied} applied, 0 already done, 0 failed, 0 not attempted, {BROKEN} blocked" in bare(
+        ended.said
+    )
+    told = on_a_screen(json.loads((fleet.project.root / "run.json").read_text()))
+    assert 0 < len(told) <= SCREEN, "\n".join(told)
+    assert all(len(line) <= WIDTH for line in told), told
+
+    with fleet.project.emulator() as emulator:
+        sizes = {one.name: len(emulator.members(one.id)) for one in emulator.segments()}
+    assert sum(size == PEOPLE for name, size in sizes.items() if name.startswith("Audience")) >= applied
+    events = [json.loads(line) for line in (fleet.project.root / "run.ndjson").read_text().splitlines()]
+    blocked = {one["address"] for one in events if one["type"] == "address_blocked"}
+    assert blocked == {f"email/{fleet.name(number)}" for number in range(BROKEN)}
+
+
+def test_a_broken_source_is_not_read_for_another_address(fleet: Fleet) -> None:
+    healthy = f"--only=email/{fleet.name(AUDIENCES - 1)}"
+    assert "1 to create" in fleet.run("plan", "sandbox", healthy, code=0).said
+    broken = f"--only=email/{fleet.name(0)}"
+    assert "no file matches audience-000.csv" in bare(fleet.run("plan", "sandbox", broken, code=5).said)
+
+
+def on_a_screen(content: dict[str, Any]) -> list[str]:
+    """What the report says of the blocked addresses, on a terminal of that width."""
+    outcome = decoded(content).document.outcome
+    assert outcome
+    out = console(io.StringIO(), None, WIDTH)
+    return [line.plain for line in blocked_lines(outcome.blocked, out)]
+
+
+def bare(said: str) -> str:
+    return " ".join(said.split())
