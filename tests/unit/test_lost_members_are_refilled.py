@@ -79,7 +79,7 @@ def test_no_statistics_are_read_without_being_asked_for(world: World) -> None:
 
 def test_a_refill_is_no_members_only_change(world: World) -> None:
     world.criteo.clear(held(world).segment_id)
-    [finding] = beyond_refresh(world.plan(EVERYTHING), world.store.saved_receipts)
+    [[finding]] = beyond_refresh(world.plan(EVERYTHING), world.store.saved_receipts).values()
     assert "Criteo lost members of it" in finding.problem
 
 
