@@ -72,6 +72,13 @@ COUNTS = (
         help="Ask Criteo to count members, and plan to refill what it lost: one call per segment.",
     ),
 )
+BASE = (
+    click.option(
+        "--base",
+        metavar="REVISION",
+        help="Exit 5 if an address that changed since this git revision is blocked; warn of others.",
+    ),
+)
 WORLD = (*SOURCES, *EMULATE, *ONLY)
 YES = click.option("-y", "--yes", is_flag=True, help="Do not ask; needed where nobody can answer.")
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import click
 
-from reconciler.commands.annotating import annotate, at_their_manifests
 from reconciler.commands.options import (
+    BASE,
     COUNTS,
     ENVIRONMENT,
     OUTPUT,
@@ -23,9 +23,11 @@ CHANGES = 2
 @click.command(name="plan")
 @ENVIRONMENT
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 2 when there are changes.")
-@with_options(COUNTS, FORMS, WORLD, OUTPUT)
+@with_options(BASE, COUNTS, FORMS, WORLD, OUTPUT)
 @click.pass_obj
-def command(stop: object, /, environment: str, detailed_exitcode: bool, **flags: Any) -> int:
+def command(
+    stop: object, /, environment: str, detailed_exitcode: bool, base: str | None, **flags: Any
+) -> int:
     """Show what would change at Criteo, for how many people, and what it costs.
 
     Reads manifests, state, sources and Criteo's segments once each. Writes nothing but a private
@@ -33,7 +35,10 @@ def command(stop: object, /, environment: str, detailed_exitcode: bool, **flags:
     With --statistics it also asks Criteo to count the members of each segment, and plans to refill
     those that lost members: one call per segment.
     A blocked address is shown with its fix; the others are planned without it (exit 5 if all are blocked).
+    With --base, it exits 5 too if a blocked address changed since that revision, and warns of the rest: so a
+    pull request fails only for what it touches.
     """
+    from reconciler.commands.comparing import Change
     from reconciler.commands.planning import make_plan, screen
     from reconciler.render.document import Subject
     from reconciler.render.figures import ROUNDED
@@ -48,13 +53,17 @@ def command(stop: object, /, environment: str, detailed_exitcode: bool, **flags:
     ):
         with shown.progress:
             counted = None if flags["statistics"] else ()
-            planned = make_plan(space, space.store.reader(), flags["only"], shown.progress, counted)
-        page.document, page.approved = planned.document(space, ROUNDED), planned.approvable(space)
-        page.code = RefusedError.exit_code if planned.plan.refused else 0
+            change = Change.since(base, space)
+            planned = change.noted(
+                make_plan(space, space.store.reader(), flags["only"], shown.progress, counted)
+            )
+        refused = planned.plan.refused or change.fails(planned.plan)
+        page.document = planned.document(space, ROUNDED)
+        page.approved = None if refused else planned.approvable(space)
+        page.code = RefusedError.exit_code if refused else 0
         if not flags["as_json"]:
             print_plan(planned.document(space, shown.figures), shown.out)
-        blocked = at_their_manifests(planned.plan.blocked, space.desired.segments)
-        annotate((*planned.plan.problems, *blocked), settings.directory)
-    if planned.plan.refused:
+        change.annotate(planned.plan, space, settings)
+    if refused:
         return RefusedError.exit_code
     return CHANGES if detailed_exitcode and planned.plan.changes else 0

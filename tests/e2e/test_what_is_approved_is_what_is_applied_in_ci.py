@@ -19,7 +19,7 @@ from fakes import sts
 from fakes.documented import Interface, read
 from fakes.gh import BOT, REPOSITORY, Forge
 from runner import SHELL, Ended, Runner
-from team import Exports, Team
+from team import AUDIENCE, Exports, Team
 
 PLAN, APPLY, REFRESH = "reconciler-plan.yml", "reconciler-apply.yml", "reconciler-refresh.yml"
 IDLE, MEMBERS = "Nothing was approved, so nothing is applied", "Nothing but members may have changed"
@@ -459,3 +459,18 @@ def test_every_job_reads_exports_where_they_are(story: Story, exports: Exports):
     exports.people(*range(1001))
     assert story.refresh().result == "success"
     assert story.team.segments()["everybody (e-mail)"] == 1001
+
+
+def test_a_pull_request_fails_for_blocked_addresses_that_it_touches_and_for_no_others(story: Story):
+    broken = AUDIENCE.format(name="broken").replace("customers/*.csv", "absent/*.csv")
+    touching = story.team.push("everybody", broken=broken)
+    planned = story.plan(touching)
+    assert planned.result == "failure"
+    assert "::error file=environments/production/audiences/broken.yaml" in planned.steps["Plan"].said
+    story.merge(touching)
+
+    beside = story.plan(story.team.push("others"))
+    assert beside.result == "success", beside.steps
+    assert "::warning file=environments/production/audiences/broken.yaml" in beside.steps["Plan"].said
+    assert "::error" not in beside.steps["Plan"].said
+    assert "1 blocked address is unchanged since the base of this change" in " ".join(beside.summary.split())

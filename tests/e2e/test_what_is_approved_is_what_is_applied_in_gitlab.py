@@ -14,7 +14,7 @@ from command_line import REPOSITORY, surroundings
 from fakes import loopback, sts
 from fakes.documented import Interface
 from fakes.gitlab import TOKEN, Forge, application
-from team import Exports, Team
+from team import AUDIENCE, Exports, Team
 
 JOBS = ".gitlab/reconciler/reconciler.gitlab-ci.yml"
 
@@ -68,6 +68,7 @@ class Pipelines:
             "CI_COMMIT_SHA": commit,
             "CI_DEFAULT_BRANCH": "main",
             "CI_JOB_URL": f"https://gitlab.example/acme/-/jobs/{self.ran}",
+            "CI_MERGE_REQUEST_DIFF_BASE_SHA": self.team.git("merge-base", "main", commit),
             "CI_MERGE_REQUEST_IID": "1",
             "ENVIRONMENT": "production",
             "RECONCILER_GITLAB_TOKEN": TOKEN,
@@ -260,3 +261,14 @@ def test_every_job_reads_exports_where_they_are(pipelines: Pipelines, exports: E
     exports.people(*range(1001))
     assert pipelines.run("refresh", team.git("rev-parse", "main")).code == 0
     assert team.segments()["everybody (e-mail)"] == 1001
+
+
+def test_a_merge_request_fails_for_blocked_addresses_that_it_touches_and_for_no_others(pipelines: Pipelines):
+    broken = AUDIENCE.format(name="broken").replace("customers/*.csv", "absent/*.csv")
+    touching = pipelines.team.push("everybody", broken=broken)
+    assert pipelines.run("plan", touching).code == 5
+    pipelines.team.merge(touching)
+
+    beside = pipelines.plan(pipelines.team.push("others"))
+    assert beside.code == 0, beside.said
+    assert "1 blocked address is unchanged since the base of this change" in beside.said

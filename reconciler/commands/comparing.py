@@ -1,0 +1,63 @@
+"""A plan that is checked for a pull request: blocked addresses that the change touches, and all others."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from reconciler.commands.annotating import annotate, at_their_manifests
+from reconciler.commands.planning import Planned
+from reconciler.core.model import Address
+from reconciler.core.plan import Plan
+from reconciler.core.touched import definitions, touched
+from reconciler.manifests.revision import load_at
+from reconciler.render.annotations import Level
+from reconciler.render.figures import counted
+from reconciler.settings import Settings
+from reconciler.wiring import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a change touches; `before`: the definitions that it began with, None where nothing is compared."""
+
+    before: Mapping[Address, str] | None
+    now: Mapping[Address, str]
+
+    @classmethod
+    def since(cls, revision: str | None, space: Workspace) -> "Change":
+        """ConfigurationError for a revision that isn't here."""
+        now = definitions(space.desired.segments)
+        if revision is None:
+            return cls(None, now)
+        then = load_at(space.root, space.desired.environment.name, revision)
+        return cls(definitions(then.segments) if then else {}, now)
+
+    def fails(self, plan: Plan) -> bool:
+        """The change touches an address that is blocked."""
+        return bool(self._blocked(plan))
+
+    def noted(self, planned: Planned) -> Planned:
+        """The plan, with a note of blocked addresses that are not of this change."""
+        plan = planned.plan
+        if self.before is None or plan.refused:
+            return planned
+        others = {one.address for one in plan.blocked} - self._blocked(plan)
+        if not others:
+            return planned
+        many = counted(len(others), "blocked address is", "blocked addresses are")
+        note = f"{many} unchanged since the base of this change: they don't fail it"
+        return replace(planned, plan=replace(plan, notes=(*plan.notes, note)))
+
+    def annotate(self, plan: Plan, space: Workspace, settings: Settings) -> None:
+        """At their manifests: errors, and warnings for what is not of this change and doesn't fail it."""
+        mine = self._blocked(plan)
+        all_fail = self.before is None or plan.refused
+        own = [one for one in plan.blocked if all_fail or one.address in mine]
+        others = [one for one in plan.blocked if one not in own]
+        specs = space.desired.segments
+        annotate((*plan.problems, *at_their_manifests(own, specs)), settings.directory)
+        annotate(at_their_manifests(others, specs), settings.directory, Level.WARNING)
+
+    def _blocked(self, plan: Plan) -> frozenset[Address]:
+        if self.before is None:
+            return frozenset()
+        return touched((one.address for one in plan.blocked), self.before, self.now)
