@@ -21,7 +21,7 @@ from reconciler.core.model import Address
 from reconciler.core.plan import Plan
 
 LIMIT = 0.3
-LEGAL = "legal.csv"
+LEGAL, UNLISTED = "legal.csv", "p9"
 LISTED = ["p0", "p1", "p2", *(f"stranger {number}" for number in range(5))]
 """Who may be on a list: three of the customers, and others."""
 Delivered = Mapping[str, frozenset[str]]
@@ -60,6 +60,12 @@ class ListHistories(Histories):
     def begin(self, first: list[Step], size: int, run: bool) -> None:
         self.world.guards = replace(self.world.guards, max_invalid=0.2)
         super().begin(first, size, merges=False, invalid="nobody", run=run)
+
+    def _keep_somebody(self, audience: str) -> None:
+        """Lists may name all the others."""
+        self.world.people[audience] |= {UNLISTED}
+        out = self.ever_suppressed.get(audience, frozenset())
+        self.ever_suppressed[audience] = out | self.world.kept_out(audience)
 
     # ---- what exports do
 
