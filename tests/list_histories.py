@@ -10,7 +10,7 @@ from contextlib import suppress
 import hypothesis.strategies as st
 from fakes.criteo import Write
 from fakes.members import ListFile
-from histories import Histories, Step, declarations, edits, steps, which
+from histories import ADDRESSES, Histories, Step, declarations, edits, steps, which
 from hypothesis.stateful import initialize, rule
 from world import KEEPER, OPT_OUTS, World, replace
 
@@ -199,3 +199,17 @@ class ListHistories(Histories):
             self.world.list_shrink = 1.0
         else:
             super()._follow(finding, attempt)
+
+
+def a_crash_between_sending_and_completion_loses_no_list() -> None:
+    """Somebody is on the list that the first batches are sent under, and not on those before and after."""
+    life = ListHistories()
+    life.begin([("declare", ADDRESSES[0], frozenset({"p0", "p3"}))], size=1, run=False)
+    life.deliver(0, OPT_OUTS, frozenset({"p1"}), 0)
+    life.run_in_peace([])
+    life.deliver(0, OPT_OUTS, frozenset({"p0", "p1"}), 0)
+    life.change_source(0, frozenset({"p0", "p2", "p3"}))
+    life.run_in_trouble([], [("add", 0, "crash-after")], [])
+    life.deliver(0, OPT_OUTS, frozenset({"p1"}), 0)
+    life.run_in_peace([])
+    life.teardown()

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
-from list_histories import ListHistories
+from list_histories import ListHistories, a_crash_between_sending_and_completion_loses_no_list
 from mutants import LISTS, Mutant
 
 pytestmark = pytest.mark.promise("lists")
@@ -37,4 +37,14 @@ SEARCH = settings(
 @pytest.mark.parametrize("mutant", LISTS, ids=lambda mutant: mutant.without)
 def test_a_rule_taken_out_is_noticed(mutant: Mutant) -> None:
     with mutant.alive(), pytest.raises(AssertionError):
-        run_state_machine_as_test(ListHistories, settings=SEARCH)
+        live_through_all()
+
+
+def live_through_all() -> None:
+    """What shows what a rule is for, and then whatever may."""
+    a_crash_between_sending_and_completion_loses_no_list()
+    run_state_machine_as_test(ListHistories, settings=SEARCH)
+
+
+def test_a_crash_between_sending_and_completion_loses_no_list() -> None:
+    a_crash_between_sending_and_completion_loses_no_list()
