@@ -5,12 +5,13 @@ from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
+from reconciler.core.departures import slots
 from reconciler.core.errors import AuthenticationError, ConfigurationError, Finding, RejectedError
 from reconciler.core.lists import compared
 from reconciler.core.losses import doubted, is_computed, loss
 from reconciler.core.members import EMPTY, NO_DELTA, SnapshotRef, Target
 from reconciler.core.model import Address, Audience, Desired, Form, IdentifierType, SegmentSpec
-from reconciler.core.plan import Comparison, Observed
+from reconciler.core.plan import Comparison, Departure, Observed, Slot
 from reconciler.core.ports import Clock, Head, MemberEngine, SegmentReader, StateReader
 from reconciler.core.receipt import Holding, Receipt, remaining
 from reconciler.core.remote import RateLimit, Segment, Statistics
@@ -70,22 +71,24 @@ def observe(
     statistics = counts([one for one in asked if is_computed(one, now)], accounts, progress)
     targets, unread = _targets(specs, engine, now.date(), progress)
     progress("comparing members")
+    comparisons = {
+        at: _compare_lost(engine, one, targets[at])
+        if loss(one, statistics.get(one.segment_id), now)
+        else _compare(engine, one, targets[at])
+        for at, (_, one) in held.items()
+        if at in targets
+    }
     return Observed(
         head=state.head,
         receipts=receipts,
         segments=segments,
         targets=targets,
-        comparisons={
-            at: _compare_lost(engine, one, targets[at])
-            if loss(one, statistics.get(one.segment_id), now)
-            else _compare(engine, one, targets[at])
-            for at, (_, one) in held.items()
-            if at in targets
-        },
+        comparisons=comparisons,
         statistics=statistics,
         rates=_rates(readers),
         now=now,
         unread=unread,
+        departures=_departures(specs, receipts, present, comparisons, targets, engine),
         lists={
             spec.address: compared(
                 receipts[spec.address].lists if spec.address in receipts else (),
@@ -213,6 +216,51 @@ def _compare(engine: MemberEngine, holding: Holding, target: Target) -> Comparis
     urgent = engine.suppressed(holding, target)
     delta = engine.delta(base, maybe, target.members, urgent)
     return Comparison(base, maybe, urgent, delta, collapsed)
+
+
+def _departures(
+    specs: Sequence[SegmentSpec],
+    receipts: Mapping[Address, Receipt],
+    present: Mapping[str, Segment],
+    comparisons: Mapping[Address, Comparison],
+    targets: Mapping[Address, Target],
+    engine: MemberEngine,
+) -> dict[Address, tuple[Departure, ...]]:
+    """Suppressed people in segments that are there, also where a source or another list can't be read."""
+    found = {}
+    for spec in specs:
+        receipt = receipts.get(spec.address)
+        if receipt is None or not spec.audience.exclude:
+            continue
+        at = spec.address
+        found[at] = tuple(
+            _departure(engine, slot, holding, spec, comparisons.get(at), targets.get(at))
+            for slot, holding in slots(receipt)
+            if holding.segment_id in present
+        )
+    return found
+
+
+def _departure(
+    engine: MemberEngine,
+    slot: Slot,
+    holding: Holding,
+    spec: SegmentSpec,
+    comparison: Comparison | None,
+    target: Target | None,
+) -> Departure:
+    base, maybe = engine.collapse(holding)
+    if target is not None and comparison is not None and holding.key == spec.key:
+        known = not comparison.resumes and (comparison.base, comparison.maybe) == (base, maybe)
+        return Departure(
+            slot, base, maybe, comparison.urgent if known else engine.suppressed(holding, target)
+        )
+    kind = (holding.key.identifier_type, holding.key.form)
+    lists = engine.listed(spec.audience, [kind])[kind]
+    nobody = Target(EMPTY, EMPTY, 0, ())
+    leaving = [engine.suppressed(holding, replace(nobody, suppressed=one)) for one in lists]
+    _, urgent = engine.doubt(holding.key.form, (EMPTY,), leaving)
+    return Departure(slot, base, maybe, urgent)
 
 
 def _compare_lost(engine: MemberEngine, holding: Holding, target: Target) -> Comparison:

@@ -291,7 +291,50 @@ def a_forgotten_segment_that_can_not_be_seen_is_not_given_up(kind: type[Historie
     ends_well(history)
 
 
+def suppressed_people_leave_a_broken_audience(kind: type[Histories]) -> None:
+    history = begun(kind, run=False)
+    history.edit([source("p0", "p1")])
+    history.run_in_peace([])
+    history.run_in_peace([("break_source", 0), ("suppress", 0, frozenset({"p0"}))])
+    history.we_know_what_is_held()
+    ends_well(history)
+
+
+def nobody_else_leaves_a_broken_audience(kind: type[Histories]) -> None:
+    """Of two who may be held one is suppressed."""
+    history = begun(kind, run=True)
+    history.edit([("change_batch_size", 3)])
+    history.run_in_trouble([source("p0", "p1", "p2")], [("add", 0, "lost-after")], [])
+    history.run_in_peace([])
+    history.run_in_trouble([source("p0", "p3", "p4")], [("add", 0, "lost-after")], [])
+    history.time_passes(700)
+    history.run_in_peace([("break_source", 0), ("suppress", 0, frozenset({"p3"}))])
+    history.we_know_what_is_held()
+    ends_well(history)
+
+
+def nothing_contradicts_what_may_land_at_a_broken_audience(kind: type[Histories]) -> None:
+    history = begun(kind, run=True)
+    history.run_in_trouble([source("p0", "p1")], [("add", 0, "late")], [])
+    history.run_in_peace([("break_source", 0), ("suppress", 0, frozenset({"p1"}))])
+    history.time_passes(700)
+    history.we_know_what_is_held()
+    ends_well(history)
+
+
+def a_name_is_not_taken_from_a_broken_audience(kind: type[Histories]) -> None:
+    history = begun(kind, run=False)
+    history.edit([("declare", TWO, frozenset({"p0"}))])
+    history.run_in_peace([])
+    history.run_in_peace([("swap_titles", 0, 1), ("break_source", 0)])
+    ends_well(history)
+
+
 EXAMPLES: tuple[History, ...] = (
+    suppressed_people_leave_a_broken_audience,
+    nobody_else_leaves_a_broken_audience,
+    nothing_contradicts_what_may_land_at_a_broken_audience,
+    a_name_is_not_taken_from_a_broken_audience,
     a_title_may_look_like_the_name_of_a_retired_segment,
     a_retired_segment_never_gets_the_name_that_its_successor_wants,
     a_create_that_waited_for_its_turn_lands_late_without_a_stray,

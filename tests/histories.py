@@ -16,10 +16,11 @@ from world import EVERYTHING, CrashAt, Kind, Wish, World, replace
 
 from reconciler.apply import Report
 from reconciler.core.errors import CancelledError, Finding, LockedError, RefusedError
+from reconciler.core.kinds import Cause
 from reconciler.core.marks import marked, tag
 from reconciler.core.model import Address, Form, IdentifierType
 from reconciler.core.plan import CreateSegment, Forget, Plan, Refill, Sending
-from reconciler.core.receipt import Flight, Holding, Receipt
+from reconciler.core.receipt import Flight, Holding, Receipt, waits_until
 from reconciler.core.remote import NewSegment
 
 ADDRESSES = [Address(d, a) for d in ("offsite", "onsite") for a in ("lapsed", "loyal")]
@@ -70,6 +71,8 @@ edits = st.one_of(
     steps("swap_titles", which, which),
     steps("rekey", which, st.sampled_from(KINDS), st.sampled_from(ACCOUNTS), st.sampled_from(RETAILERS)),
     steps("remove_from_manifests", which),
+    steps("break_source", which),
+    steps("mend_source", which),
     declarations,
     steps("change_batch_size", st.integers(1, 4)),
     steps("change_batch_size", st.integers(1, 4)),
@@ -216,6 +219,13 @@ class Histories(RuleBasedStateMachine):
     def remove_from_manifests(self, number: int) -> None:
         if len(self.world.wishes) > 1:
             del self.world.wishes[self._declared(number)]
+
+    def break_source(self, number: int) -> None:
+        """From now on its rows can't be read; its exclusion lists can."""
+        self.world.broken.add(self._declared(number).audience)
+
+    def mend_source(self, number: int) -> None:
+        self.world.broken.discard(self._declared(number).audience)
 
     def change_batch_size(self, size: int) -> None:
         self.world.batch_size = size
@@ -403,7 +413,31 @@ class Histories(RuleBasedStateMachine):
         """`statistics`: Criteo is asked to count members."""
         self._do(made)
         self.counted = EVERYTHING if statistics else ()
-        self._run(None if only is None else {self._declared(only)})
+        quiet = self._quiet_segments()
+        report = self._run(None if only is None else {self._declared(only)})
+        if only is None and report and not report.errors:
+            plan = self.world.plan()
+            unread = {one.address.audience for one in plan.blocked if one.cause is Cause.SOURCE}
+            assert unread <= self.world.broken, "a source that can be read blocks an address"
+            assert plan.changes == (), "a healthy address waits for a blocked one"
+            self._suppressed_have_left(quiet)
+
+    def _quiet_segments(self) -> set[str]:
+        """Those with no unconfirmed request."""
+        now, quiet = self.world.clock.now(), self.world.quiet
+        holdings = (one.current for one in self._receipts() if one.current.segment_id not in self.claimed)
+        until = {one.segment_id: waits_until(one, quiet) for one in holdings}
+        return {at for at, moment in until.items() if moment is None or moment <= now}
+
+    def _suppressed_have_left(self, quiet: Container[str]) -> None:
+        """Also the segments of addresses whose source can't be read."""
+        for receipt in self._receipts():
+            segment = self.world.criteo.segment(receipt.current.segment_id)
+            if receipt.address in self.world.wishes and segment and segment.id in quiet:
+                kind = (receipt.current.key.identifier_type, receipt.current.key.form)
+                out = self.world.wire(self.world.kept_out(receipt.address.audience), kind)
+                held = segment.members - self._strays(segment)
+                assert not held & self.world.criteo.set_of(out), "suppressed people stay in a segment"
 
     @rule(made=some_edits, number=st.integers(1, 10))
     def run_beside_another(self, made: list[Step], number: int) -> None:
@@ -448,10 +482,12 @@ class Histories(RuleBasedStateMachine):
             announced = people if before.get(segment_id, (None, 0))[0] != flight else 0
             self._doubt(segment_id, max(announced, sent if segment_id == sent_to else 0))
 
-    def _run(self, only: Container[Address] | None = None) -> None:
+    def _run(self, only: Container[Address] | None = None) -> Report | None:
+        """None where the run was refused, stopped or killed."""
         before, self.last_sent = self._flights(), ("", 0)
         try:
-            self._reported(self.world.run(EVERYTHING if only is None else only, self.counted))
+            report = self.world.run(EVERYTHING if only is None else only, self.counted)
+            self._reported(report)
         except Crash:
             self.all_answered = False
             self._doubt_what_was_under_way(before)
@@ -460,12 +496,15 @@ class Histories(RuleBasedStateMachine):
             self._unspoken(error)
         except CancelledError:
             pass
+        else:
+            return report
         finally:
             self.counted = ()
             self.world.clock.patience = float("inf")
             self.world.criteo.delay = self.world.criteo.answers_in = 0
             self.world.criteo.fault = lambda _operation: None
             self.world.store.before_write = self.world.store.after_write = lambda _step: None
+        return None
 
     def _reported(self, report: Report) -> None:
         self._unspoken(report)
@@ -497,12 +536,19 @@ class Histories(RuleBasedStateMachine):
             for holding in (receipt.current, receipt.successor):
                 if holding and holding.segment_id == write.segment.id:
                     assert receipt.address in self.world.wishes, "a forgotten segment was written to"
+                    if receipt.address.audience in self.world.broken:
+                        self._nobody_but_suppressed(write)
                     if write.operation == "add":
                         self._nobody_suppressed(receipt.address, holding, write.segment)
                     if write.operation == "update" and holding is receipt.successor:
                         self._named_once_filled(receipt.address, holding, write.segment.name)
                     return
         raise AssertionError("a segment was written to that no address knows, or that was retired")
+
+    def _nobody_but_suppressed(self, write: Write) -> None:
+        """Nothing else is done at an address whose source can't be read."""
+        assert write.operation == "remove", "a blocked address was changed"
+        assert write.values <= self._suppressed_ever(), "somebody left a blocked address who need not"
 
     def _nobody_suppressed(self, address: Address, holding: Holding, segment: FakeSegment) -> None:
         out = self.world.kept_out(address.audience)
@@ -616,7 +662,9 @@ class Histories(RuleBasedStateMachine):
         raise AssertionError("the ways out lead nowhere")
 
     def _follow(self, finding: Finding, attempt: int) -> None:
-        if "plan again after" in finding.remedy:
+        if finding.remedy == "bring the file":
+            self.world.broken.clear()
+        elif "plan again after" in finding.remedy:
             assert not self.all_answered, "a wait for nothing"
             self.world.clock.advance(self.world.quiet.total_seconds())
         elif limit := re.search(r"maxVanished: (\d+)%", finding.remedy):

@@ -19,7 +19,7 @@ from fakes.state import MemoryStore, MemoryWriter
 from reconciler import observe
 from reconciler.apply import prelude, run, transfer
 from reconciler.apply.ledger import Ledger
-from reconciler.core import envelope, lists, planner, receipt, refresh, standing
+from reconciler.core import departures, envelope, lists, planner, receipt, refresh, standing
 from reconciler.core.approval import largest
 from reconciler.core.errors import OutcomeUnknownError, RejectedError
 from reconciler.core.marks import tag_of
@@ -379,6 +379,13 @@ def forgets_lists(original: Any) -> Any:
     return complete
 
 
+def all_or_nothing(both: Any, specs: Any, *_: Any) -> Any:
+    """One source that can't be read blocks every address."""
+    if not both[1]:
+        return both
+    return {}, dict.fromkeys((one.address for one in specs), next(iter(both[1].values())))
+
+
 PHASES, SENT = "_phases", "_sent"
 TRUTH = "the receipt is the truth"
 TWICE = "nothing is sent or written that need not be"
@@ -498,6 +505,16 @@ MUTANTS = (
     Mutant("nothing personal is told", "errors tell no identifier", ((transfer, SENT, tells),)),
 )
 
+BLOCKED = "one blocked address stops one, and suppressed people leave it"
+
+BLOCKING = (
+    Mutant(BLOCKED, "suppressed people leave", ((planner, "_suppressed", gives({})),)),
+    Mutant(BLOCKED, "nobody else leaves", ((transfer, "takewhile", lambda _: lambda _fits, all_: all_),)),
+    Mutant(BLOCKED, "not while a request is unconfirmed", ((departures, "waits_until", gives(None)),)),
+    Mutant(BLOCKED, "the others are planned", ((observe, "_targets", then(all_or_nothing)),)),
+)
+MUTANTS += BLOCKING
+
 PLACE = "an approval is one for this environment as it is"
 BOUNDS = "counts stay within bounds, and rounding refuses nothing"
 RESUMED = "what was interrupted goes on, and what is done is covered no more"
@@ -542,4 +559,5 @@ APPROVALS = (
     Mutant(REFRESHED, "nothing depends on it", ((envelope, "stands_alone", lambda _: refresh.is_refresh),)),
     Mutant(EVIDENCE, "receipts", ((envelope, "_is_carried_out", gives(True)),)),
     Mutant(EVIDENCE, "all of it", ((envelope, "_open", gives(())),)),
+    Mutant("what depends on a refused change is refused", "all", ((envelope, "dependents", gives({})),)),
 )

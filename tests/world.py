@@ -126,9 +126,13 @@ class World:
         for audience in {address.audience for address in self.wishes}:
             out, lists = self.kept_out(audience), self.lists_of(audience)
             kinds = {wish.kind for address, wish in self.wishes.items() if address.audience == audience}
+            held = (
+                one.current.key for at, one in self.store.saved_receipts.items() if at.audience == audience
+            )
+            listed = kinds | {(key.identifier_type, key.form) for key in held}
             self.engine.people[audience] = People(
                 {kind: self.wire(self.people[audience] - out, kind) for kind in kinds},
-                {kind: self.wire(out, kind) for kind in kinds},
+                {kind: self.wire(out, kind) for kind in listed},
                 lists,
             )
 

@@ -6,7 +6,7 @@ from typing import assert_never
 
 from reconciler.apply.ledger import FAILURES, Ledger, Tools
 from reconciler.apply.prelude import patch, run_prelude
-from reconciler.apply.transfer import send_members
+from reconciler.apply.transfer import remove_suppressed, send_members
 from reconciler.core.definition import parts_of
 from reconciler.core.errors import CancelledError, ReconcilerError, RefusedError, StorageError
 from reconciler.core.events import Outcome
@@ -17,6 +17,7 @@ from reconciler.core.plan import (
     PatchSegment,
     Plan,
     PromoteSuccessor,
+    Removal,
     Replace,
     Sending,
     address_of,
@@ -53,13 +54,14 @@ def apply(plan: Plan, receipts: Mapping[Address, Receipt], tools: Tools, run_job
     """Carries out a plan. A plan without changes writes nothing.
 
     Failures of Criteo end their own address only; a request to stop and a failing state end the run,
-    after all that was earned is written down. Blocked addresses are left as they are.
+    after all that was earned is written down. Blocked addresses stay as they are, but for
+    suppressed people, who leave.
     RefusedError before the first write when something stands against the whole plan.
     """
     if plan.problems:
         raise RefusedError("the plan can't be applied; nothing was sent", findings=plan.problems)
     ledger, stopped = Ledger(tools, plan.basis.environment, receipts), None
-    if plan.changes:
+    if plan.changes or plan.removals:
         try:
             tools.clock.check()
             lineage = tools.state.open_run().lineage
@@ -91,7 +93,25 @@ def _carry_out(plan: Plan, tools: Tools, ledger: Ledger, run_jobs: RunJobs) -> N
     standing = [change for change in sending if change.spec.address not in ledger.ended]
     # Suppressed people first. Then the shortest: most audiences are ready early, few are left half-way.
     standing.sort(key=_urgency)
-    run_jobs([_job(tools, ledger, change) for change in standing])
+    leaving = [_leaving(tools, ledger, removal) for removal in plan.removals]
+    run_jobs([*leaving, *(_job(tools, ledger, change) for change in standing)])
+
+
+def _leaving(tools: Tools, ledger: Ledger, removal: Removal) -> Job:
+    """The address stays blocked: only what keeps people from leaving is an outcome of it."""
+
+    def job() -> None:
+        tools.clock.check()
+        try:
+            for departure in removal.departures:
+                remove_suppressed(tools, ledger, removal, departure)
+        except FAILURES as error:
+            ledger.end(removal.spec.address, Outcome.FAILED, error)
+        except (CancelledError, StorageError):
+            ledger.end(removal.spec.address, Outcome.STOPPED)
+            raise
+
+    return job
 
 
 def _urgency(change: Sending) -> tuple[bool, int, Address]:

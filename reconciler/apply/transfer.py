@@ -1,11 +1,14 @@
 """Members on their way to one segment: dispatch is written down, then sent, then acknowledged."""
 
+from collections.abc import Iterable
+from itertools import takewhile
+
 from reconciler.apply.ledger import REMOTE_FAILURES, Ledger, Tools
 from reconciler.core import receipt as knowledge
 from reconciler.core.errors import CancelledError, OutcomeUnknownError
 from reconciler.core.events import BatchTaken, TransferStarted
 from reconciler.core.members import Batch
-from reconciler.core.plan import Sending, SendMembers
+from reconciler.core.plan import Comparison, Departure, Removal, Sending, SendMembers
 from reconciler.core.receipt import Holding
 from reconciler.core.rejections import failure, nothing_accepted
 
@@ -23,16 +26,52 @@ def send_members(tools: Tools, ledger: Ledger, change: Sending, step: SendMember
         raise AssertionError("a transfer has begun")
     total = holding.transfer.size.total
     tools.emit(TransferStarted(address, total, holding.transfer.acked))
-    for batch in tools.engine.batches(holding, tools.api.batch_size):
+    batches = tools.engine.batches(holding, tools.api.batch_size)
+    holding = _send_all(tools, ledger, change, step, holding, batches, total)
+    ledger.put(address, slot, knowledge.settle(holding, tools.clock.now()))
+
+
+def remove_suppressed(tools: Tools, ledger: Ledger, removal: Removal, departure: Departure) -> None:
+    """Takes suppressed people out of a segment, and nobody else: the first phase of a transfer without them.
+
+    Where members may be held whose removal nobody asked for, the transfer is left as an interrupted one is.
+    """
+    address, slot = removal.spec.address, departure.slot
+    before = ledger.holding(address, slot)
+    base, maybe, urgent = departure.base, departure.maybe, departure.urgent
+    target = tools.engine.without(before.key.form, base, urgent)
+    size = tools.engine.delta(base, maybe, target, urgent)
+    step = SendMembers(slot, target, Comparison(base, maybe, urgent, size, collapsed=True))
+    holding = _begun(tools, before, step)
+    tools.emit(TransferStarted(address, size.urgent, 0))
+    batches = takewhile(
+        lambda batch: batch.start < size.urgent, tools.engine.batches(holding, tools.api.batch_size)
+    )
+    holding = _send_all(tools, ledger, removal, step, holding, batches, size.urgent)
+    others = size.total > size.urgent
+    ledger.put(address, slot, holding if others else knowledge.settle(holding, tools.clock.now()))
+
+
+def _send_all(
+    tools: Tools,
+    ledger: Ledger,
+    change: Sending | Removal,
+    step: SendMembers,
+    holding: Holding,
+    batches: Iterable[Batch],
+    total: int,
+) -> Holding:
+    address = change.spec.address
+    for batch in batches:
         _go_on(tools, ledger, change, step, holding)
         holding, rejected = _sent(tools, ledger, change, step, holding, batch)
         count = batch.end - batch.start
         ledger.took(BatchTaken(address, batch.operation, count, rejected, batch.end, total))
         _stop_in_vain(ledger, change, step, holding)
-    ledger.put(address, slot, knowledge.settle(holding, tools.clock.now()))
+    return holding
 
 
-def _stop_in_vain(ledger: Ledger, change: Sending, step: SendMembers, holding: Holding) -> None:
+def _stop_in_vain(ledger: Ledger, change: Sending | Removal, step: SendMembers, holding: Holding) -> None:
     """Nobody else is sent in a form that Criteo rejects, as far as all who were sent tell."""
     if nothing_accepted(holding, change.spec.audience.guards.max_invalid):
         ledger.put(change.spec.address, step.slot, holding)
@@ -58,7 +97,9 @@ def _begun(tools: Tools, holding: Holding, step: SendMembers) -> Holding:
     return knowledge.start(holding, step.target, comparison.urgent, comparison.delta)
 
 
-def _go_on(tools: Tools, ledger: Ledger, change: Sending, step: SendMembers, holding: Holding) -> None:
+def _go_on(
+    tools: Tools, ledger: Ledger, change: Sending | Removal, step: SendMembers, holding: Holding
+) -> None:
     """Before each dispatch: has someone asked to stop? Then what was acknowledged is written down."""
     try:
         tools.clock.check()
@@ -68,7 +109,7 @@ def _go_on(tools: Tools, ledger: Ledger, change: Sending, step: SendMembers, hol
 
 
 def _sent(
-    tools: Tools, ledger: Ledger, change: Sending, step: SendMembers, before: Holding, batch: Batch
+    tools: Tools, ledger: Ledger, change: Sending | Removal, step: SendMembers, before: Holding, batch: Batch
 ) -> tuple[Holding, int]:
     """One batch, and how many of it Criteo calls invalid."""
     address, slot, quiet = change.spec.address, step.slot, tools.api.quiet

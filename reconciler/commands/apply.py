@@ -91,7 +91,7 @@ def command(stop: object, /, environment: str, yes: bool, events: str | None, **
                     counted = None if flags["statistics"] else refills(terms)
                     planned = make_plan(space, state, flags["only"], run.told, counted)
                 job = Work(space, state, shown, run, page, asked)
-                if planned.plan.refused:
+                if planned.plan.problems or (planned.plan.all_blocked and not planned.plan.removals):
                     _show(job, planned)
                     return RefusedError.exit_code
                 return _apply(job, planned, terms, yes=yes, whole=not flags["only"])
@@ -123,7 +123,7 @@ def _apply(work: Work, planned: Planned, terms: Terms, *, yes: bool, whole: bool
         raise
     _show(work, may.planned, may.digests)
     code = 0
-    if may.planned.plan.changes:
+    if may.planned.plan.changes or may.planned.plan.removals:
         _confirm(space, yes)
         marks.begin(may.digests)
         code = _carry_out(work, may.planned)
@@ -134,7 +134,7 @@ def _apply(work: Work, planned: Planned, terms: Terms, *, yes: bool, whole: bool
 
 def _of_blocked(plan: Plan) -> int:
     """Healthy addresses are as they should be now: the blocked ones are not passed over."""
-    if plan.all_blocked:
+    if plan.all_blocked and not plan.removals:
         return RefusedError.exit_code
     return PartlyAppliedError.exit_code if plan.blocked else 0
 

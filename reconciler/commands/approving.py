@@ -125,14 +125,14 @@ def accepted(terms: Terms, planned: Planned, space: Workspace, *, whole: bool) -
         case AsShown():
             refused = needs_approval(planned.plan)
             allowed = _without(planned, refused, space)
-            if not allowed.plan.changes:
+            if not (allowed.plan.changes or allowed.plan.removals):
                 remedy = "save the plan with --out, have it approved, and apply it with --approved"
                 _refuse(_flat(refused), "this needs an approved plan", remedy)
             return Accepted(allowed)
         case AsRefresh():
             refused = beyond_refresh(planned.plan, planned.observed.receipts)
             allowed = _refreshed(_without(planned, refused, space), space)
-            if not allowed.plan.changes:
+            if not (allowed.plan.changes or allowed.plan.removals):
                 _refuse(_flat(refused), "this is more than a refresh", AGAIN)
             return Accepted(allowed)
         case AsApproved():

@@ -106,7 +106,8 @@ def judge(plan: Plan, approvals: Mapping[str, Approved], now: Now) -> Judgement:
     for waiting in dependents(plan, refused):
         covered.pop(waiting, None)
     here = [one for one in approvals.values() if not elsewhere(one, now)]
-    open_ = {name: _open(one, here, covered, now) for name, one in fit.items()} if now.whole else {}
+    stopped = frozenset((*refused, *(one.address for one in plan.blocked)))
+    open_ = {name: _open(one, here, covered, now, stopped) for name, one in fit.items()} if now.whole else {}
     digests = {one.digest for one in covered.values()}
     told = _told_once(unfit) if refused else ()
     asked = frozenset((*map(address_of, plan.changes), *(one.address for one in plan.blocked)))
@@ -161,9 +162,13 @@ def _may_wait(change: Change, named: Sequence[Approved], now: Now) -> bool:
 
 
 def _open(
-    approved: Approved, all_: Collection[Approved], covered: Mapping[Address, Approved], now: Now
+    approved: Approved,
+    all_: Collection[Approved],
+    covered: Mapping[Address, Approved],
+    now: Now,
+    stopped: Container[Address] = (),
 ) -> tuple[Address, ...]:
-    """Addresses of which something is left to do once the covered ones are applied.
+    """Addresses of which something is left to do once the covered ones are applied: the `stopped`, at least.
 
     What was approved anew since is done as it was approved last, and of an address for which a newer plan had
     nothing to do nothing is left.
@@ -180,7 +185,8 @@ def _open(
             if (then := changes.get(said.address))
         )
 
-    return tuple(said.address for said in approved.changes if _moves(said) and not is_met(said))
+    moving = (said for said in approved.changes if _moves(said))
+    return tuple(said.address for said in moving if said.address in stopped or not is_met(said))
 
 
 def _is_carried_out(said: ApprovedChange, approved: Approved, receipt: Receipt | None) -> bool:

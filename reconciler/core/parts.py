@@ -13,7 +13,7 @@ from reconciler.core.schedule import cost
 
 def restricted(made: Plan, changes: tuple[Change, ...], batch_size: int, notes: tuple[str, ...]) -> Plan:
     """A part of a plan. Nothing in it may depend on what is left out."""
-    price = cost(changes, batch_size, made.cost.rates, made.basis.made_at)
+    price = cost((*changes, *made.removals), batch_size, made.cost.rates, made.basis.made_at)
     left_out = len(made.changes) - len(changes)
     return replace(made, changes=changes, cost=price, notes=(*made.notes, *notes), left_out=left_out)
 
@@ -44,10 +44,11 @@ def without(made: Plan, refused: Mapping[Address, Sequence[Finding]], batch_size
     stopped = {one.address for one in blocked}
     going = tuple(one for one in made.changes if address_of(one) not in stopped)
     held = (*made.held, *(one for one in made.changes if address_of(one) in stopped))
-    return replace(
+    left = replace(
         made,
         changes=going,
         blocked=tuple(sorted((*made.blocked, *blocked), key=lambda one: (one.address, one.finding.problem))),
         held=tuple(sorted(held, key=address_of)),
-        cost=cost(going, batch_size, made.cost.rates, made.basis.made_at),
     )
+    price = cost((*going, *left.removals), batch_size, made.cost.rates, made.basis.made_at)
+    return replace(left, cost=price)

@@ -48,6 +48,19 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True)
+class Departure:
+    """Suppressed people (`urgent`) whom one segment holds (`base`), or may hold (`maybe`).
+
+    `base` and `maybe` are what it holds once an unfinished transfer is given up.
+    """
+
+    slot: Slot
+    base: SnapshotRef
+    maybe: SnapshotRef
+    urgent: SnapshotRef
+
+
+@dataclass(frozen=True, slots=True)
 class Observed:
     """The world as it was read once, for the planner. `segments` is keyed by account id.
 
@@ -65,6 +78,7 @@ class Observed:
     rates: Mapping[str, RateLimit]
     now: datetime
     unread: Mapping[Address, tuple[Finding, ...]] = field(default_factory=dict)
+    departures: Mapping[Address, tuple[Departure, ...]] = field(default_factory=dict)
     lists: Mapping[Address, tuple[ListChange, ...]] = field(default_factory=dict)
 
 
@@ -274,6 +288,18 @@ class Blocked:
 
 
 @dataclass(frozen=True, slots=True)
+class Removal:
+    """Suppressed people leave the segments of an address, whatever else blocks it."""
+
+    spec: SegmentSpec
+    departures: tuple[Departure, ...]
+
+    @property
+    def count(self) -> int:
+        return sum(one.urgent.count for one in self.departures)
+
+
+@dataclass(frozen=True, slots=True)
 class Cost:
     """What applying takes: calls by credential, the time that pacing and waits allow, and when it shows.
 
@@ -308,6 +334,7 @@ class Plan:
     `redefined`: which parts of a definition changed since it was applied.
     `left_out`: so many addresses change and are not part of it, as the notes say.
     `lists` are the exclusion lists of each address. `givers`: from which addresses an address takes a name.
+    `suppressed`: who leaves an address if it is blocked, where that is safe.
     """
 
     basis: Basis
@@ -323,6 +350,13 @@ class Plan:
     redefined: Mapping[Address, tuple[PartChange, ...]] = field(default_factory=dict)
     lists: Mapping[Address, tuple[ListChange, ...]] = field(default_factory=dict)
     givers: Mapping[Address, frozenset[Address]] = field(default_factory=dict)
+    suppressed: Mapping[Address, Removal] = field(default_factory=dict)
+
+    @property
+    def removals(self) -> tuple[Removal, ...]:
+        """What is done at blocked addresses all the same."""
+        blocked = sorted({one.address for one in self.blocked})
+        return tuple(self.suppressed[address] for address in blocked if address in self.suppressed)
 
     @property
     def all_blocked(self) -> bool:
@@ -331,7 +365,7 @@ class Plan:
 
     @property
     def refused(self) -> bool:
-        """Nothing of it may be applied."""
+        """Nothing of it may be applied, the removal of suppressed people apart."""
         return bool(self.problems) or self.all_blocked
 
 

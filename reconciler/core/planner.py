@@ -5,6 +5,7 @@ from collections.abc import Collection, Container, Iterable, Iterator, Mapping, 
 
 from reconciler.core.creates import answers, reserved
 from reconciler.core.definition import redefined
+from reconciler.core.departures import removal
 from reconciler.core.errors import Finding
 from reconciler.core.guards import Question, lenient, refusals, stale, vanished
 from reconciler.core.kinds import Cause
@@ -23,6 +24,7 @@ from reconciler.core.plan import (
     PartChange,
     Plan,
     Refill,
+    Removal,
     Replace,
     Sending,
     Slot,
@@ -77,12 +79,14 @@ def plan(desired: Desired, observed: Observed, only: Container[Address]) -> Plan
     undecided = (
         Undecided(spec) for at, spec in specs.items() if at not in decided or isinstance(decided[at], Finding)
     )
+    suppressed = _suppressed(specs.values(), decided, desired, observed, segments)
+    removals = [one for address, one in suppressed.items() if address in stopped]
     return Plan(
         basis=_basis(desired, observed),
         changes=going,
         unchanged=tuple(one for one in unchanged if address_of(one) not in stopped),
         blocked=tuple(sorted(blocked, key=lambda one: (one.address, one.finding.problem))),
-        cost=cost(going, desired.environment.api.batch_size, observed.rates, observed.now),
+        cost=cost((*going, *removals), desired.environment.api.batch_size, observed.rates, observed.now),
         notes=(
             *desired.notes,
             *_mixed(going, desired.environment.name),
@@ -101,7 +105,31 @@ def plan(desired: Desired, observed: Observed, only: Container[Address]) -> Plan
         redefined=_redefined(wanted, observed),
         lists={address: found for address in specs if (found := observed.lists.get(address))},
         givers=settled.givers,
+        suppressed=suppressed,
     )
+
+
+def _suppressed(
+    specs: Iterable[SegmentSpec],
+    decided: Mapping[Address, Sending | Finding | None],
+    desired: Desired,
+    observed: Observed,
+    segments: Mapping[str, Segment],
+) -> dict[Address, Removal]:
+    """Who would leave each address if it were blocked. A segment that is not fit is left alone."""
+    found = {}
+    for spec in specs:
+        departures = observed.departures.get(spec.address, ())
+        if not departures or isinstance(decided.get(spec.address), Finding):
+            continue
+        receipt, ours = (
+            observed.receipts[spec.address],
+            tag(desired.environment.name, spec.address, _lineage(observed)),
+        )
+        quiet = desired.environment.api.quiet
+        if leaving := removal(spec, receipt, departures, segments, ours, observed.now, quiet):
+            found[spec.address] = leaving
+    return found
 
 
 def _unread(specs: Container[Address], observed: Observed) -> Iterator[Blocked]:

@@ -316,6 +316,16 @@ class MemberEngine(Protocol):
         """How many members of an exclusion list as it was are in none of those of today."""
         ...
 
+    def listed(
+        self, audience: Audience, kinds: Sequence[tuple[IdentifierType, Form]]
+    ) -> Mapping[tuple[IdentifierType, Form], tuple[SnapshotRef, ...]]:
+        """The members on those exclusion lists of an audience that can be read. No source is read."""
+        ...
+
+    def without(self, form: Form, held: SnapshotRef, out: SnapshotRef) -> SnapshotRef:
+        """held - out."""
+        ...
+
     def suppressed(self, holding: Holding, target: Target) -> SnapshotRef:
         """Members held, or maybe held, that are suppressed and not wanted: they leave first."""
         ...

@@ -7,7 +7,7 @@ from math import ceil
 
 from reconciler.core.computations import next_computation
 from reconciler.core.members import Delta
-from reconciler.core.plan import Change, Cost, CreateSegment, Forget, PatchSegment, Steps
+from reconciler.core.plan import Change, Cost, CreateSegment, Forget, PatchSegment, Removal, Steps
 from reconciler.core.remote import RateLimit
 
 BULK_ITEMS = 50
@@ -25,7 +25,9 @@ def member_calls(delta: Delta, batch_size: int) -> int:
     return sum(ceil(phase / batch_size) for phase in (delta.urgent, delta.adds, delta.removes))
 
 
-def cost(changes: Iterable[Change], batch_size: int, rates: Mapping[str, RateLimit], now: datetime) -> Cost:
+def cost(
+    changes: Iterable[Change | Removal], batch_size: int, rates: Mapping[str, RateLimit], now: datetime
+) -> Cost:
     """Calls and time for a plan; credentials are paced apart, so the slowest decides.
 
     What has to wait for unconfirmed requests does so while the rest is sent.
@@ -40,9 +42,9 @@ def cost(changes: Iterable[Change], batch_size: int, rates: Mapping[str, RateLim
     return Cost(calls, rates, duration, computed_at, computed_at + TO_CAMPAIGNS, until)
 
 
-def _not_before(change: Change) -> datetime | None:
+def _not_before(change: Change | Removal) -> datetime | None:
     """Until when the last of its steps has to wait."""
-    if isinstance(change, Forget):
+    if isinstance(change, Forget | Removal):
         return None
     patches = (step.not_before for step in change.steps.prelude if isinstance(step, PatchSegment))
     return max(filter(None, (change.members.not_before, *patches)), default=None)
@@ -59,13 +61,17 @@ def _seconds(calls: int, rate: RateLimit) -> float:
     return 60.0 * ceil(waiting / max(1, rate.limit))
 
 
-def _calls(changes: Iterable[Change], batch_size: int) -> dict[str, int]:
+def _calls(changes: Iterable[Change | Removal], batch_size: int) -> dict[str, int]:
     bulk: dict[tuple[str, str, int, str], int] = defaultdict(int)
     calls: Counter[str] = Counter()
     for change in changes:
         if isinstance(change, Forget):
             continue
-        credential, steps = change.spec.credential, change.steps
+        credential = change.spec.credential
+        if isinstance(change, Removal):
+            calls[credential] += sum(ceil(one.urgent.count / batch_size) for one in change.departures)
+            continue
+        steps = change.steps
         for account_id, turn, verb in _bulk_steps(steps):
             bulk[credential, account_id, turn, verb] += 1
         if steps.transfer:

@@ -202,3 +202,19 @@ def missing(
         f"SELECT count(*) FROM {reader(snapshots.path(cursor, before))} AS b "
         f"ANTI JOIN ({named}) AS named USING (member)",
     )
+
+
+def without(
+    cursor: duckdb.DuckDBPyConnection,
+    snapshots: Snapshots,
+    form: Form,
+    held: SnapshotRef,
+    out: SnapshotRef,
+) -> SnapshotRef:
+    """Who is in the first and not in the second."""
+    if not held or not out:
+        return held
+    left, gone = reader(snapshots.path(cursor, held)), reader(snapshots.path(cursor, out))
+    return snapshots.keep(
+        cursor, f"SELECT member FROM {left} AS h ANTI JOIN {gone} AS o USING (member)", form
+    )

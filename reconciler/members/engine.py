@@ -15,6 +15,7 @@ from reconciler.members import delta
 from reconciler.members.build import Builder, Kind
 from reconciler.members.database import connect, storage_errors
 from reconciler.members.intake import Intake
+from reconciler.members.listed import listed
 from reconciler.members.lists import Lists
 from reconciler.members.roots import DataRoot
 from reconciler.members.scratch import Scratch
@@ -66,6 +67,14 @@ class DuckDbEngine:
         with self._stoppable() as cursor:
             builder = Builder(cursor, self._intake, self._snapshots, self._lists, self._sample_rows)
             return builder.build(audience, wanted, today)
+
+    def listed(self, audience: Audience, kinds: Sequence[Kind]) -> Mapping[Kind, tuple[SnapshotRef, ...]]:
+        with storage_errors("reading exclusion lists"), self._stoppable() as cursor:
+            return listed(cursor, self._intake, self._snapshots, self._lists, audience, kinds)
+
+    def without(self, form: Form, held: SnapshotRef, out: SnapshotRef) -> SnapshotRef:
+        with storage_errors("comparing snapshots"), self._stoppable() as cursor:
+            return delta.without(cursor, self._snapshots, form, held, out)
 
     def missing(self, before: SnapshotRef, now: Sequence[SnapshotRef]) -> int:
         asked = (before, frozenset(now))

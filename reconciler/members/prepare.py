@@ -114,6 +114,17 @@ def _listed(
     return Listed(table, listed, exclusion) if table else None
 
 
+def prepare_list(
+    cursor: duckdb.DuckDBPyConnection, intake: Intake, exclusion: Exclusion, audience: Audience
+) -> Listed:
+    """One list by itself. Raises ConfigurationError with everything that is wrong."""
+    findings: list[Finding] = []
+    found = _listed(cursor, intake, exclusion, dict(audience.columns), findings)
+    if findings or not found:
+        raise ConfigurationError(f"{audience.name}: an exclusion list can't be read", findings=findings)
+    return found
+
+
 def _condition(
     cursor: duckdb.DuckDBPyConnection, audience: Audience, table: Table, today: date, findings: list[Finding]
 ) -> tuple[Condition, Mapping[str, Reading]]:

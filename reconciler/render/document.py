@@ -30,7 +30,18 @@ from reconciler.render.blocked import BlockedGroup, grouped
 from reconciler.render.figures import Figures, age, counted, near, stamp
 from reconciler.render.lists import ListRow, changed_lists
 from reconciler.render.outcome import ApplyReport
-from reconciler.render.rows import Kind, Part, Row, Voice, blocked_row, row_of, with_definition, with_leniency
+from reconciler.render.rows import (
+    Kind,
+    Part,
+    Row,
+    Voice,
+    blocked_row,
+    leaving_line,
+    row_of,
+    with_definition,
+    with_leniency,
+    with_removal,
+)
 from reconciler.render.text import name, sentence
 
 NO_STATE = "no state yet"
@@ -237,7 +248,7 @@ def plan_document(
         sections=sections,
         totals=totals,
         summary=_summary(plan, totals),
-        cost=tuple(_cost(plan, totals)),
+        cost=(*_leaving(plan, figures), *_cost(plan, totals)),
         notes=tuple(_notes(plan, environment)),
         precision=figures.precision if sections else "",
         problems=tuple(map(_tame, plan.problems)),
@@ -271,9 +282,14 @@ def _sections(plan: Plan, voice: Voice) -> tuple[Section, ...]:
         row = with_leniency(told, plan.lenient.get(address_of(change), ()))
         by_kind[row.kind].append(row)
     held = {address_of(one): one for one in plan.held}
+    leaving = {one.spec.address: one for one in plan.removals}
     by_kind[Kind.BLOCKED] += [
         with_definition(
-            blocked_row(address, findings, held.get(address), plan.lenient.get(address, ()), voice),
+            with_removal(
+                blocked_row(address, findings, held.get(address), plan.lenient.get(address, ()), voice),
+                leaving.get(address),
+                voice,
+            ),
             plan.redefined.get(address, ()),
         )
         for address, findings in blocked.items()
@@ -353,19 +369,25 @@ def _summary(plan: Plan, totals: Totals) -> str:
     return f"Plan: {', '.join(parts)}." + (f" Members: {moved}." if moved else "") + left
 
 
+def _leaving(plan: Plan, figures: Figures) -> Iterator[str]:
+    if (removals := plan.removals) and not plan.problems:
+        where = counted(len(removals), "blocked address", "blocked addresses")
+        yield f"At {where} {leaving_line(sum(one.count for one in removals), figures)}."
+
+
 def _cost(plan: Plan, totals: Totals) -> Iterator[str]:
     if not totals.kinds:
         return
-    if plan.refused:
+    if plan.problems or (plan.all_blocked and not plan.removals):
         yield _why_nothing(plan, totals)
         return
-    if not plan.changes:
+    if not (plan.changes or plan.removals):
         return
     yield f"Cost: {_calls(plan)}"
     if until := plan.cost.waits_until:
         ends = near(until, plan.basis.made_at)
         yield f"That includes a wait until {ends}: an unconfirmed request may still take effect."
-    if totals.adds or totals.removes:
+    if totals.adds or totals.removes or plan.removals:
         computed, today = plan.cost.computed_at, plan.basis.made_at.date()
         day = "" if computed.date() == today else f" of {computed:%Y-%m-%d}"
         live = near(plan.cost.live_at, computed)

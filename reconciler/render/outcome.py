@@ -125,7 +125,7 @@ def apply_report(
     unfinished = counts.stopped or counts.not_attempted or any(one.resumable for one in failed)
     return ApplyReport(
         counts=counts,
-        headline=_headline(name(environment), counts, elapsed),
+        headline=_headline(name(environment), counts, elapsed, work_done=bool(work.batches)),
         members=_members(work, figures),
         live=_live(ended_at) if work.batches else "",
         failures=tuple(map(_failure, failed)),
@@ -136,7 +136,7 @@ def apply_report(
     )
 
 
-def _headline(environment: str, counts: Counts, elapsed: timedelta) -> str:
+def _headline(environment: str, counts: Counts, elapsed: timedelta, *, work_done: bool) -> str:
     stopped = f"{counts.stopped:,} stopped midway, " if counts.stopped else ""
     numbers = (
         f"{counts.applied:,} applied, {counts.already_done:,} already done, "
@@ -144,6 +144,8 @@ def _headline(environment: str, counts: Counts, elapsed: timedelta) -> str:
         + (f", {counts.blocked:,} blocked" if counts.blocked else "")
     )
     changes = counts.applied + counts.failed + counts.stopped + counts.not_attempted
+    if not changes and work_done:
+        return f"Only suppressed members were removed on {environment} in {duration(elapsed)}: {numbers}."
     if not changes:
         return f"Nothing to do: {environment} is as the manifests say. {numbers}."
     if not counts.applied:

@@ -24,6 +24,7 @@ from reconciler.core.plan import (
     PatchSegment,
     PromoteSuccessor,
     Refill,
+    Removal,
     Replace,
     Sending,
     Steps,
@@ -217,6 +218,21 @@ def row_of(change: Change, voice: Voice) -> Row:
             return _forget(change, voice)
         case _:
             assert_never(change)
+
+
+def leaving_line(count: int, figures: Figures) -> str:
+    """Suppressed people leave a blocked address all the same."""
+    told = figures.count(count)
+    members = "suppressed member is" if told == "1" else "suppressed members are"
+    return f"{told} {members} removed all the same"
+
+
+def with_removal(row: Row, removal: Removal | None, voice: Voice) -> Row:
+    """What is done at a blocked address in spite of all."""
+    if removal is None:
+        return row
+    said = Line(Tone.REASON, leaving_line(removal.count, voice.figures))
+    return replace(row, lines=(*row.lines, said))
 
 
 def blocked_row(

@@ -269,6 +269,30 @@ def situations(draw: st.DrawFn) -> tuple[list[frozenset[str]], int, int, int]:
     return sets, draw(st.integers(0, 14)), draw(st.integers(0, 6)), draw(st.integers(1, 5))
 
 
+def test_a_set_without_another(world):
+    held, out = world.put(people("a b c"), Form.PLAIN), world.put(people("b x"), Form.PLAIN)
+    assert world.look(world.engine.without(Form.PLAIN, held, out)) == people("a c")
+    assert world.engine.without(Form.PLAIN, held, EMPTY) == held
+    assert world.engine.without(Form.PLAIN, EMPTY, out) == EMPTY
+
+
+@FORMS
+def test_lists_are_read_whatever_the_source_is_like(tmp_path, form):
+    """In each form of a segment, and those that can't be read are passed over."""
+    (tmp_path / "out.csv").write_text("mail\nA@example.com\nb@example.com\nnobody\n")
+    (tmp_path / "cut.csv").write_text("mail\na@example.com,too,many\n")
+    whole = Exclusion(("out.csv",), ((EMAIL, "mail"),))
+    others = (Exclusion(("gone.csv",), ((EMAIL, "mail"),)), Exclusion(("cut.csv",), ((EMAIL, "mail"),)))
+    source = Source(("nowhere.csv",))
+    audience = Audience("x", "X", "", source, ((EMAIL, "email"),), exclude=(*others, whole))
+    made = duck(tmp_path)
+    with closing(made.engine):
+        [listed] = made.engine.listed(audience, [(EMAIL, form)])[EMAIL, form]
+        plain = ("a@example.com", "b@example.com")
+        assert made.look(listed) == frozenset(written(one, form) for one in plain)
+        assert made.engine.listed(audience, [(CUSTOMER, Form.PLAIN)]) == {(CUSTOMER, Form.PLAIN): ()}
+
+
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(situations(), st.sampled_from([Form.PLAIN, Form.SHA256]))
 def test_the_fake_and_the_real_engine_agree(both, situation, form):

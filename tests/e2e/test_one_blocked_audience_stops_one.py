@@ -197,3 +197,57 @@ def on_a_screen(content: dict[str, Any]) -> list[str]:
 
 def bare(said: str) -> str:
     return " ".join(said.split())
+
+
+LISTED = """\
+kind: Audience
+name: buyers
+title: Buyers
+destinations: [email, customer]
+source: {files: ["people.csv"]}
+columns: {Email: email, CustomerId: id}
+exclude:
+  - {files: ["out.csv"], columns: {Email: email}, maxShrink: 100%}
+"""
+
+
+@pytest.fixture
+def listed(tmp_path: Path) -> Project:
+    """One audience that was applied, with an exclusion list."""
+    made = Project.make(tmp_path)
+    (tmp_path / "environments" / "sandbox" / "buyers.yaml").write_text(LISTED)
+    made.people(*range(100))
+    exclude(made, 1_000)
+    made.run("apply", "sandbox", "--yes")
+    return made
+
+
+def exclude(project: Project, *people: int) -> None:
+    with (project.root / "data" / "out.csv").open("w") as file:
+        file.write("\n".join(["email", *(f"person{one}@example.com" for one in people)]) + "\n")
+
+
+@pytest.mark.parametrize("terms", [(), ("--refresh",)])
+def test_suppressed_people_leave_an_audience_whose_source_is_gone(
+    listed: Project, terms: tuple[str, ...]
+) -> None:
+    (listed.root / "data" / "people.csv").rename(listed.root / "people.csv")
+    exclude(listed, 1_000, 7)
+    assert "<10 suppressed members are removed all the same" in listed.run("plan", "sandbox", code=5).said
+    said = bare(listed.run("apply", "sandbox", "--yes", *terms, code=8).said)
+    assert "Only suppressed members were removed on sandbox" in said
+    assert "no file matches people.csv" in said
+    assert len(listed.members("email")) == 99
+    assert len(listed.members("customer")) == 100, "its list has no customer ids"
+    assert "removed all the same" not in listed.run("plan", "sandbox", code=5).said
+    (listed.root / "people.csv").rename(listed.root / "data" / "people.csv")
+    listed.run("apply", "sandbox", "--yes", code=0)
+    assert len(listed.members("email")) == len(listed.members("customer")) == 99
+
+
+def test_suppressed_people_leave_where_a_guard_stands_against_all_else(listed: Project) -> None:
+    listed.people(*range(40))
+    exclude(listed, 1_000, 7, 50)
+    said = bare(listed.run("apply", "sandbox", "--yes", code=8).said)
+    assert "(maxShrink)" in said
+    assert len(listed.members("email")) == 98

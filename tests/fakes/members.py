@@ -86,6 +86,15 @@ class MemoryEngine:
             place=declared.place,
         )
 
+    def listed(self, audience: Audience, kinds: Sequence[Kind]) -> Mapping[Kind, tuple[SnapshotRef, ...]]:
+        people = self.people[audience.name]
+        if any(people.lists[one.files[0]].unreadable for one in audience.exclude):
+            return dict.fromkeys(kinds, ())
+        return {kind: (self.snapshot(people.suppressed.get(kind, frozenset())),) for kind in kinds}
+
+    def without(self, form: Form, held: SnapshotRef, out: SnapshotRef) -> SnapshotRef:
+        return self.snapshot(self.members(held) - self.members(out))
+
     def missing(self, before: SnapshotRef, now: Sequence[SnapshotRef]) -> int:
         return len(self.members(before) - frozenset[str]().union(*map(self.members, now)))
 

@@ -3,8 +3,10 @@
 from dataclasses import replace
 
 import pytest
-from world import Wish, World
+from fakes.members import ListFile
+from world import OPT_OUTS, Wish, World
 
+from reconciler.core.errors import RefusedError
 from reconciler.core.events import Outcome
 from reconciler.core.kinds import Cause
 from reconciler.core.model import Address, Form, IdentifierType
@@ -162,3 +164,128 @@ def test_all_are_blocked_where_no_address_is_healthy(world: World) -> None:
     assert world.plan().all_blocked
     world.broken = {"one", "two"}
     assert not world.plan().all_blocked, "one is unchanged, and healthy"
+
+
+# ---- suppressed people leave all the same
+
+
+def suppress(world: World, *people: str) -> None:
+    world.suppressed |= {at.audience: frozenset(people) for at in TITLES}
+
+
+def holds(world: World, title: str) -> set[str]:
+    segment = world.criteo.named("1001", title)
+    assert segment
+    return {one.rpartition(":")[2] for one in segment.members}
+
+
+def test_suppressed_people_leave_where_the_source_cannot_be_read(world: World) -> None:
+    suppress(world, "a", "b")
+    world.broken = {"one"}
+    plan = world.plan()
+    assert [(one.spec.address, one.count) for one in plan.removals] == [(ONE, 2)]
+    world.run()
+    assert holds(world, "Gold") == set("cdefghij")
+    assert world.plan().removals == ()
+    world.broken.clear()
+    assert ONE not in going(world), "who is left is who is wanted"
+
+
+def test_suppressed_people_leave_where_a_guard_stands_against_the_rest(world: World) -> None:
+    suppress(world, "a")
+    world.guards = replace(world.guards, max_shrink=0.2)
+    world.people["two"] = frozenset("abc")
+    assert causes(world) == {TWO: Cause.GUARD}
+    world.run()
+    assert holds(world, "Silver") == set("bcdefghij"), "nobody but the suppressed"
+
+
+def test_suppressed_people_leave_where_a_name_is_taken(world: World) -> None:
+    suppress(world, "a")
+    world.criteo.add("1001", NewSegment("Platinum", "theirs", "7", IdentifierType.EMAIL))
+    world.wishes[THREE] = Wish("Platinum")
+    world.run()
+    assert holds(world, "Bronze") == set("bcdefghij")
+
+
+def test_suppressed_people_leave_the_old_segment_of_a_blocked_replacement(world: World) -> None:
+    suppress(world, "a")
+    world.wishes[TWO] = Wish("Silver", kind=(IdentifierType.EMAIL, Form.MD5))
+    world.guards = replace(world.guards, min_members=1_000)
+    assert causes(world)[TWO] is Cause.GUARD
+    world.run()
+    assert holds(world, "Silver") == set("bcdefghij")
+
+
+def test_a_segment_that_is_not_fit_is_left_alone(world: World) -> None:
+    suppress(world, "a")
+    world.broken = {"one"}
+    segment = world.criteo.named("1001", "Gold")
+    assert segment
+    segment.read_only = True
+    assert world.plan().removals == ()
+
+
+def test_nothing_is_removed_while_a_request_is_unconfirmed(world: World) -> None:
+    people_come(world)
+    world.criteo.fault = lambda operation: "lost-before" if operation == "add" else None
+    world.run()
+    world.criteo.fault = lambda _operation: None
+    suppress(world, "a")
+    world.broken = {"one"}
+    assert world.plan().removals == ()
+    world.clock.advance(world.quiet.total_seconds() + 1)
+    assert [one.count for one in world.plan().removals] == [1]
+    world.run()
+    assert holds(world, "Gold") == set("bcdefghij")
+
+
+def test_who_may_be_held_leaves_too_and_no_other(world: World) -> None:
+    """The uncertain who are not suppressed stay uncertain, whoever else leaves."""
+    world.people["one"] = frozenset("abcdefghijklm")
+    world.criteo.fault = lambda operation: "lost-after" if operation == "add" else None
+    world.run()
+    world.criteo.fault = lambda _operation: None
+    world.clock.advance(world.quiet.total_seconds() + 1)
+    suppress(world, "a", "k")
+    world.broken = {"one"}
+    assert [one.count for one in world.plan().removals] == [2]
+    world.run()
+    assert holds(world, "Gold") == set("bcdefghijlm")
+    assert world.plan().removals == ()
+    world.broken.clear()
+    world.clock.advance(world.quiet.total_seconds() + 1)
+    world.run()
+    assert holds(world, "Gold") == set("bcdefghijlm")
+    assert world.plan().changes == ()
+
+
+def test_nothing_is_removed_through_a_list_that_cannot_be_read(world: World) -> None:
+    suppress(world, "a")
+    world.lists["one"] = {OPT_OUTS: ListFile(frozenset("a"), unreadable=True)}
+    plan = world.plan()
+    assert [one.cause for one in plan.blocked] == [Cause.SOURCE]
+    assert plan.removals == ()
+
+
+def test_lost_access_removes_nobody(world: World) -> None:
+    suppress(world, "a")
+    world.broken = {"one"}
+    world.guards = replace(world.guards, max_vanished=0.1)
+    for name in ("Silver", "Bronze"):
+        segment = world.criteo.named("1001", name)
+        assert segment
+        world.criteo.delete(segment.id)
+    with pytest.raises(RefusedError):
+        world.run()
+    assert holds(world, "Gold") == set("abcdefghij")
+
+
+def test_a_removal_that_fails_is_told_and_made_again(world: World) -> None:
+    suppress(world, "a")
+    world.broken = {"one", "two", "three"}
+    world.criteo.fault = lambda operation: "rejected" if operation == "remove" else None
+    assert set(world.run().errors) == set(TITLES)
+    world.criteo.fault = lambda _operation: None
+    assert world.run().errors == {}
+    assert holds(world, "Gold") == set("bcdefghij")

@@ -227,6 +227,17 @@ def test_an_approval_stays_open_until_all_its_addresses_are_done() -> None:
     assert judge(cases.plan(CREATED, other), both, now()).finished == ("sha256:a",)
 
 
+def test_members_of_a_blocked_address_are_not_done_because_its_definition_is() -> None:
+    """Receipts can't say it: what was approved of it is members, and its definition was applied before."""
+    other = cases.create(cases.HIGH, 10)
+    approval = held(approved(cases.plan(MOVED, other), applied()))
+    stopped = Blocked(LAPSED, Finding("", "why"), Cause.SOURCE)
+    assert (
+        judge(replace(cases.plan(other), blocked=(stopped,)), approval, now(receipts=applied())).finished
+        == ()
+    )
+
+
 def test_what_depends_on_a_change_that_is_not_covered_is_not_covered_either() -> None:
     other = cases.create(cases.HIGH, 10)
     taking = replace(cases.plan(CREATED, other), givers={LAPSED: frozenset({cases.HIGH.address})})
