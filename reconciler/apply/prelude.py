@@ -303,7 +303,7 @@ def _why_taken(ledger: Ledger, address: Address, step: CreateSegment, segment: S
     if segment is None or sent is None:
         return taken_unseen(ledger.environment, address, step.name)
     if any(one.segment_id for one in ledger.receipt(address).holdings):
-        return taken_beside(address, step.name, segment)
+        return taken_beside(address, step.name, segment, sent)
     return taken_name(ledger.environment, address, step.name, segment, sent)
 
 

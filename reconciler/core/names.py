@@ -261,9 +261,9 @@ def _taken(claim: Claim, held: Segment, registry: Registry) -> Finding:
             "if this is the same audience, keep its `name:` (the title may change freely); else give it "
             "another title, or rename that segment in Criteo",
         )
-    if any(address == claim.address for address, _ in registry.owner.values()):
-        return taken_beside(claim.address, claim.name, held)
     whose = tag(registry.environment, claim.address, registry.lineage)
+    if any(address == claim.address for address, _ in registry.owner.values()):
+        return taken_beside(claim.address, claim.name, held, whose)
     return taken_name(registry.environment, claim.address, claim.name, held, whose)
 
 

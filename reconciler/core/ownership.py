@@ -8,7 +8,7 @@ from reconciler.core.model import Address, SegmentSpec
 from reconciler.core.receipt import Holding
 from reconciler.core.remote import Segment
 
-ANOTHER_TITLE = "change the title or the destination's nameSuffix"
+ANOTHER_TITLE = "change the title, the destination's nameSuffix or the environment's namePrefix"
 
 
 def not_ours(
@@ -122,12 +122,20 @@ def taken_name(environment: str, address: Address, name: str, held: Segment, tag
     )
 
 
-def taken_beside(address: Address, name: str, held: Segment) -> Finding:
+def taken_beside(address: Address, name: str, held: Segment, tag: Tag) -> Finding:
     """The same, for an address that has a segment of its own: it can't adopt another one."""
+    found, problem = tag_of(held.description), f"Criteo already has a segment named “{name}” ({held.id})"
+    if found is None:
+        return Finding(
+            str(address),
+            f"{problem} that this tool never created: it has no ownership tag",
+            f"{ANOTHER_TITLE}, or rename that segment in Criteo",
+        )
+    whose = "this address" if found.owner == tag.owner else "another environment or address"
     return Finding(
         str(address),
-        f"Criteo already has a segment named “{name}” ({held.id}) that this tool never created",
-        f"{ANOTHER_TITLE}, or rename or delete that segment in Criteo",
+        f"{problem} with the ownership tag of {whose}, and this state does not know it",
+        f"{ANOTHER_TITLE}; if nothing else manages that segment, rename it in Criteo",
     )
 
 

@@ -95,7 +95,10 @@ def test_applied_at_the_same_moment_none_gets_the_segment_of_the_other(
             assert not one.ids() & two.ids()
             assert len(one.ids() | two.ids()) == 2, "each name is made once"
             assert len(errors) == 2, "one of them is refused, for each of the names"
-            assert all("change the title or the destination's nameSuffix" in each for each in errors)
+            assert all(
+                "change the title, the destination's nameSuffix or the environment's namePrefix" in each
+                for each in errors
+            )
             for world in (one, two):
                 for segment_id in world.ids():
                     assert emulator.members(segment_id) == world.members(ADDRESS)

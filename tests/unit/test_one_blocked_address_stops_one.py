@@ -88,6 +88,32 @@ def test_a_taken_name_blocks_one_address(world: World) -> None:
     assert set(world.run().outcomes) == {ONE, TWO}
 
 
+@pytest.mark.parametrize(
+    ("description", "whose"),
+    [
+        ("theirs", "that this tool never created: it has no ownership tag"),
+        (
+            "[reconciler 0123456789-abcd]",
+            "with the ownership tag of another environment or address, and this state does not know it",
+        ),
+        ("", "with the ownership tag of this address, and this state does not know it"),
+    ],
+    ids=["untagged", "another environment", "this address"],
+)
+def test_a_name_that_a_rename_asks_for_is_told_by_the_tag_of_its_segment(
+    world: World, description: str, whose: str
+) -> None:
+    mine = world.criteo.named("1001", "Bronze")
+    assert mine
+    given = description or mine.description
+    made = world.criteo.add("1001", NewSegment("Platinum", given, "7", IdentifierType.EMAIL))
+    world.wishes[THREE] = Wish("Platinum")
+    [blocked] = world.plan().blocked
+    assert blocked.finding.problem == f"Criteo already has a segment named “Platinum” ({made.id}) {whose}"
+    assert "namePrefix" in blocked.finding.remedy
+    assert "delete" not in blocked.finding.remedy, "it may be in use by another environment"
+
+
 def test_a_segment_that_is_not_fit_blocks_one_address(world: World) -> None:
     people_come(world)
     segment = world.criteo.named("1001", "Gold")

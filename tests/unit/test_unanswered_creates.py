@@ -102,7 +102,7 @@ def test_a_refused_name_names_the_segment_and_its_adoption_first(world):
     assert made[0].id in error.problem
     adopt = f"reconciler state rebuild test --union --only {ADDRESS} --take {ADDRESS}={made[0].id}"
     assert error.remedy.startswith(f"to adopt it: `{adopt}`")
-    assert "change the title or the destination's nameSuffix" in error.remedy
+    assert "change the title, the destination's nameSuffix or the environment's namePrefix" in error.remedy
     assert world.store.saved_receipts == {}
     [blocked] = world.plan().blocked
     assert blocked.finding.remedy == error.remedy
