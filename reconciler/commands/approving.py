@@ -11,7 +11,7 @@ import click
 from reconciler.commands.planning import Planned
 from reconciler.commands.saved_plans import AGAIN, read_approvals
 from reconciler.core.approval import KEPT, Approved, Use
-from reconciler.core.envelope import Now, is_pinned, judge, misplaced, needs_approval
+from reconciler.core.envelope import NAMED, Judgement, Now, is_pinned, judge, misplaced, needs_approval
 from reconciler.core.errors import Finding, StaleError
 from reconciler.core.kinds import ChangeKind
 from reconciler.core.model import Address, Environment
@@ -152,7 +152,12 @@ def _as_approved(terms: AsApproved, planned: Planned, space: Workspace, *, whole
     going = tuple(one for one in allowed.plan.changes if address_of(one) in judgement.covered)
     left = [one for one in plan.changes if address_of(one) in judgement.left]
     unfit = (*judgement.unmet, *(terms.unfit if judgement.refused else ()))
-    notes = (*_left_out(left, environment.name), *(f"{one.where}: {one.problem}" for one in unfit))
+    overtaken = _overtaken(terms, judgement, planned)
+    notes = (
+        *_left_out(left, environment.name),
+        *_not_refilled(overtaken, environment.name),
+        *(f"{one.where}: {one.problem}" for one in unfit),
+    )
     return Accepted(_only(allowed, going, space, notes), judgement.digests, judgement.finished)
 
 
@@ -212,6 +217,27 @@ def _left_out(left: Sequence[Change], environment: str) -> tuple[str, ...]:
             f"`reconciler apply {environment} --refresh` sends them"
         )
     return (*notes, *_others(one for one in left if is_pinned(one)), *_renamed(left, environment))
+
+
+def _overtaken(terms: AsApproved, judgement: Judgement, planned: Planned) -> tuple[Address, ...]:
+    """Addresses of approved refills that no run began, and that count as done: members were sent since."""
+    head = planned.observed.head
+    known = {use.digest for use in (head.uses if head else ())}
+    finished = [one for one in terms.approvals.values() if one.digest in judgement.finished]
+    refilled = refills(
+        replace(terms, approvals={one.digest: one for one in finished if one.digest not in known})
+    )
+    return tuple(sorted(refilled - judgement.covered))
+
+
+def _not_refilled(overtaken: Sequence[Address], environment: str) -> tuple[str, ...]:
+    if not overtaken:
+        return ()
+    many = counted(len(overtaken), "approved refill was", "approved refills were")
+    where = ", ".join(map(str, overtaken[:NAMED])) + (" and more" if len(overtaken) > NAMED else "")
+    why = f"members were sent to {where} since that plan, and Criteo's count is older"
+    again = f"run `reconciler plan {environment} --statistics` after the next computation"
+    return (f"{many} not sent: {why}; {again}",)
 
 
 def _others(pinned: Iterable[Change]) -> tuple[str, ...]:

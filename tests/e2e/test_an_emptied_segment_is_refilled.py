@@ -49,3 +49,23 @@ def test_from_drift_to_a_full_segment(project: Project) -> None:
     project.run("emulator", "advance", "sandbox", "1d")
     assert "No changes" in project.run("plan", "sandbox", "--statistics").said
     project.run("drift", "sandbox")
+
+
+def test_an_approved_refill_that_members_overtook_is_named(project: Project) -> None:
+    """Criteo's count is older than what was sent since: whether the refill is still due can't be known."""
+    project.run("plan", "sandbox", "--statistics", "--out", "plan.json")
+    project.people(*range(171))
+    project.run("apply", "sandbox", "--yes", "--refresh")
+    said = words(project.run("apply", "sandbox", "--yes", "--approved", "plan.json").said)
+    assert "1 approved refill was not sent: members were sent to email/buyers since that plan" in said
+    assert "`reconciler plan sandbox --statistics` after the next computation" in said
+    again = words(project.run("apply", "sandbox", "--yes", "--approved", "plan.json").said)
+    assert "refill was not sent" not in again, "it is told once"
+
+
+def test_a_refill_that_was_sent_is_not_called_overtaken(project: Project) -> None:
+    project.run("plan", "sandbox", "--statistics", "--out", "plan.json")
+    for _ in range(2):
+        said = words(project.run("apply", "sandbox", "--yes", "--approved", "plan.json").said)
+        assert "was not sent" not in said
+    assert len(project.members("email")) == 170
