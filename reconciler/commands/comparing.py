@@ -36,16 +36,20 @@ class Change:
         return bool(self._blocked(plan))
 
     def noted(self, planned: Planned) -> Planned:
-        """The plan, with a note of blocked addresses that are not of this change."""
+        """The plan, with notes of which blocked addresses are of this change, and which are not."""
         plan = planned.plan
         if self.before is None or plan.refused:
             return planned
-        others = {one.address for one in plan.blocked} - self._blocked(plan)
-        if not others:
-            return planned
-        many = counted(len(others), "blocked address is", "blocked addresses are")
-        note = f"{many} unchanged since the base of this change: they don't fail it"
-        return replace(planned, plan=replace(plan, notes=(*plan.notes, note)))
+        own = self._blocked(plan)
+        others = {one.address for one in plan.blocked} - own
+        notes = []
+        if own:
+            many = counted(len(own), "blocked address", "blocked addresses")
+            notes.append(f"{many} changed since the base of this change, which fails its check (exit 5)")
+        if others:
+            many = counted(len(others), "blocked address is", "blocked addresses are")
+            notes.append(f"{many} unchanged since the base of this change: they don't fail it")
+        return replace(planned, plan=replace(plan, notes=(*plan.notes, *notes)))
 
     def annotate(self, plan: Plan, space: Workspace, settings: Settings) -> None:
         """At their manifests: errors, and warnings for what is not of this change and doesn't fail it."""

@@ -382,6 +382,7 @@ def _cost(plan: Plan, totals: Totals) -> Iterator[str]:
         yield _why_nothing(plan, totals)
         return
     if not (plan.changes or plan.removals):
+        yield _why_no_change(plan)
         return
     yield f"Cost: {_calls(plan)}"
     if until := plan.cost.waits_until:
@@ -400,6 +401,12 @@ def _why_nothing(plan: Plan, totals: Totals) -> str:
         return f"Nothing can be applied: {what} blocked, and there is no other."
     also = f", and {what} blocked" if plan.blocked else ""
     return f"Nothing can be applied: the plan as a whole is refused{also}."
+
+
+def _why_no_change(plan: Plan) -> str:
+    what = counted(len({one.address for one in plan.blocked}), "address is", "addresses are")
+    others = "" if plan.left_out else ", and all others are as the manifests say"
+    return f"Nothing to apply: {what} blocked{others}."
 
 
 def _calls(plan: Plan) -> str:

@@ -81,6 +81,18 @@ def test_a_segment_of_our_name_that_we_never_made_is_not_touched(project):
     assert len(project.writes()) == written
 
 
+def test_an_apply_without_changes_names_what_is_blocked(project):
+    audience = project.root / "environments" / "sandbox" / "buyers.yaml"
+    beside = (
+        audience.read_text().replace("name: buyers", "name: more").replace("title: Buyers", "title: More")
+    )
+    (audience.parent / "more.yaml").write_text(beside.replace("people.csv", "absent.csv"))
+    for command, code in (("plan", 0), ("apply", 8)):
+        yes = ("--yes",) if command == "apply" else ()
+        said = " ".join(project.run(command, "sandbox", *yes, code=code).said.split())
+        assert "Nothing to apply: 2 addresses are blocked, and all others are as the manifests say." in said
+
+
 def test_all_segments_gone_at_once_is_lost_access(project):
     with project.emulator() as emulator:
         for segment in emulator.segments():

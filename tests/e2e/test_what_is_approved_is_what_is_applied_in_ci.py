@@ -467,6 +467,8 @@ def test_a_pull_request_fails_for_blocked_addresses_that_it_touches_and_for_no_o
     planned = story.plan(touching)
     assert planned.result == "failure"
     assert "::error file=environments/production/audiences/broken.yaml" in planned.steps["Plan"].said
+    said = " ".join(planned.summary.split())
+    assert "1 blocked address changed since the base of this change, which fails its check (exit 5)" in said
     story.merge(touching)
 
     beside = story.plan(story.team.push("others"))
