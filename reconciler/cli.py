@@ -188,7 +188,7 @@ def _without_values(message: str, typed: Sequence[str]) -> str:
     """click repeats what was typed, which may be a secret or a person that was pasted in the wrong place."""
     words = {part for word in typed for part in (word, word.partition("=")[2], word.partition("=")[0])}
     for word in sorted(words, key=len, reverse=True):
-        if word and not REPEATABLE.fullmatch(word):
+        if word not in {"", "-"} and not REPEATABLE.fullmatch(word):
             for shown in (word, repr(word)[1:-1]):
                 message = re.sub(rf"(?<!\w){re.escape(shown)}(?!\w)", "…", message)
     return message

@@ -19,6 +19,7 @@ pytestmark = pytest.mark.promise("private")
         ("0 is not in the range x>=1.", ["--times", "0"], "… is not in the range x>=1."),
         ("pass --yes to apply the plan", ["apply", "sandbox"], "pass --yes to apply the plan"),
         ("", [""], ""),
+        ("each form needs a file; --json prints", ["--html", "-"], "each form needs a file; --json prints"),
     ],
 )
 def test_values_are_left_out(message, typed, told):
