@@ -21,7 +21,7 @@ from reconciler.emulator.faults import ANY, KINDS, TOKEN
 from reconciler.emulator.gate import CONSENT_PATH
 from reconciler.emulator.operations import BY_ID
 from reconciler.manifests import environments, find_root, load_without_sources
-from reconciler.render.figures import stamp
+from reconciler.render.figures import counted, stamp
 from reconciler.wiring import EMULATOR, emulator_file, open_emulator, seat_accounts
 
 LATEST = datetime(9000, 1, 1, tzinfo=UTC)
@@ -96,7 +96,7 @@ def advance(environment: str, duration: float, **flags: Any) -> None:
     further = written(timedelta(seconds=duration))
     click.echo(
         f"{environment}: the emulator's clock was moved {further} ahead, to {stamp(now)};"
-        " other commands go by it, `:today` included"
+        f" commands go by it, `:today` included, if `api.endpoint` of {environment} is `emulator`"
     )
 
 
@@ -128,7 +128,9 @@ def fault(
     """
     with _opened(environment, flags) as emulator:
         emulator.fault(kind, operation, times=times, after=after, seconds=duration)
-    click.echo(f"{environment}: {kind} strikes the next {times} of {operation}")
+    calls = counted(times, "call", "calls") + ("" if operation == ANY else f" of {operation}")
+    spared = f", after {counted(after, 'call', 'calls')} without it" if after else ""
+    click.echo(f"{environment}: {kind} is set for the next {calls}{spared}")
 
 
 @command.command()

@@ -38,8 +38,7 @@ class Page:
 
     def __init__(self, flags: dict[str, Any], settings: Settings, subject: Subject, environment: str) -> None:
         forms = [form for form in ("out", *LAYOUTS) if flags.get(form)]
-        if any(flags[form] == STANDARD_OUTPUT for form in forms):
-            raise click.UsageError("each form needs a file; --json prints the JSON")
+        check_named(flags[form] for form in forms)
         self._files = {form: settings.directory / flags[form] for form in forms}
         self._as_json = bool(flags.get("as_json"))
         self._subject, self._environment = subject, environment
@@ -125,6 +124,12 @@ def _told(error: BaseException) -> ReconcilerError:
     return known(error) or ReconcilerError(
         "a bug in reconciler", remedy="the log says where; nothing is lost: run again, and please report it"
     )
+
+
+def check_named(names: Iterable[str]) -> None:
+    """UsageError for standard output in place of a file."""
+    if STANDARD_OUTPUT in names:
+        raise click.UsageError("each form needs a file; --json prints the JSON")
 
 
 def check(files: Mapping[str, Path], others: Iterable[Path]) -> None:

@@ -21,7 +21,7 @@ def command(file: str, digest: bool, as_json: bool, **flags: Any) -> None:
     A plan that is too old to be applied can be shown all the same. Exits 3 for a file that
     is none, and 6 for one that was changed after it was saved.
     """
-    from reconciler.commands.publishing import check, save
+    from reconciler.commands.publishing import check, check_named, save
     from reconciler.commands.saved_plans import read_saved
     from reconciler.render.report import print_document
     from reconciler.render.saved import dump
@@ -30,7 +30,9 @@ def command(file: str, digest: bool, as_json: bool, **flags: Any) -> None:
     settings = settings_of(flags)
     path = settings.directory / file
     saved = read_saved(path, file)
-    forms = {form: settings.directory / flags[form] for form in ("markdown", "html") if flags[form]}
+    named = {form: flags[form] for form in ("markdown", "html") if flags[form]}
+    check_named(named.values())
+    forms = {form: settings.directory / name for form, name in named.items()}
     check(forms, [path])
     save(saved.document, saved.digest if saved.approved else "", forms)
     if digest:

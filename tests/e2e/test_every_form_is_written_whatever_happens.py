@@ -156,3 +156,20 @@ def test_a_file_that_can_not_be_written_is_said_before_anything_is_done(project:
     said = project.run("apply", "sandbox", "--yes", "--html", "data", code=10).said
     assert "it is a folder" in bare(said)
     assert not (project.root / ".reconciler" / "state").exists()
+
+
+@pytest.mark.parametrize("form", ["--markdown", "--html"])
+def test_no_form_takes_standard_output_for_a_file(project: Project, form: str) -> None:
+    project.run("plan", "sandbox", "--out", "plan.json")
+    for command in (("plan", "sandbox"), ("show", "plan.json")):
+        assert (
+            "each form needs a file; --json prints the JSON" in project.run(*command, form, "-", code=64).said
+        )
+    assert not (project.root / "-").exists()
+
+
+def test_a_fault_of_the_emulator_is_told_by_its_calls(project: Project) -> None:
+    fault = ("emulator", "fault", "sandbox", "429")
+    assert "sandbox: 429 is set for the next 1 call\n" in project.run(*fault).said
+    told = project.run(*fault, "--operation", "token", "--times", "2", "--after", "3").said
+    assert "429 is set for the next 2 calls of token, after 3 calls without it" in told
