@@ -20,6 +20,7 @@ _YES_OR_NO = frozenset({"COMPARISON", "CONJUNCTION", "BETWEEN"})
 _ASKING = frozenset(
     {"COMPARE_IN", "COMPARE_NOT_IN", "OPERATOR_NOT", "OPERATOR_IS_NULL", "OPERATOR_IS_NOT_NULL"}
 )
+_LISTED = 10  # how many times as long as its text a list of short values is in memory
 _LONGEST_DIRECTIVE = 20  # what `%c` of strftime takes
 
 
@@ -120,7 +121,42 @@ def _constant(node: Node, replacement: Node) -> None:
         )
 
 
+def _of_json(node: Node, below: list[Size]) -> Size:
+    """Values on one path don't overlap, but for those that `..` finds within one another."""
+    if len(below) != 2:
+        return _of_others(node, below)
+    _, path = children(node)
+    if path["class"] != "CONSTANT" or ".." in _text(path):
+        raise Unbounded(
+            node,
+            "follows something else than one fixed path",
+            "write the path as text without `..`: '$.a[0].b'",
+        )
+    found = below[0].times(_LISTED) if "*" in _text(path) else below[0]
+    return _sum([found, Size(0, _SMALL)])
+
+
+def _of_regexp_extract(node: Node, below: list[Size]) -> Size:
+    """Each named group may hold all of the text."""
+    if len(below) not in (3, 4):
+        return _of_others(node, below)
+    _, _, groups, *_ = children(node)
+    if groups["class"] == "CONSTANT":
+        return _of_others(node, below)
+    if groups["class"] != "FUNCTION" or str(groups["function_name"]).lower() != "list_value":
+        raise Unbounded(node, "extracts something else than fixed groups", "give the number of the group")
+    return _sum([below[0].times(len(list(children(groups)))), *below[1:]])
+
+
 _OF_FUNCTIONS = {
+    "json_array_length": _of_json,
+    "json_exists": _of_json,
+    "json_extract": _of_json,
+    "json_extract_string": _of_json,
+    "json_type": _of_json,
+    "->": _of_json,
+    "->>": _of_json,
+    "regexp_extract": _of_regexp_extract,
     "lpad": _of_lpad,
     "replace": _of_replace,
     "regexp_replace": _of_regexp_replace,
