@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from reconciler.core.model import Address
 
 LINEAGE_DIGITS = 4
-_TAG = re.compile(rf"\[reconciler ([0-9a-f]{{10}})-([0-9a-f]{{{LINEAGE_DIGITS}}})\]$")
+_TAG = re.compile(rf"\[reconciler ([0-9a-f]{{10}})-([0-9a-f]{{{LINEAGE_DIGITS}}})\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +41,19 @@ def marked(text: str, tag: Tag) -> str:
 
 
 def tag_of(description: str) -> Tag | None:
-    """The tag that a description ends with."""
-    found = _TAG.search(description.rstrip())
-    return Tag(found[1], found[2]) if found else None
+    """The last tag in a description: people may write behind the one that we put at its end."""
+    found = list(_TAG.finditer(description))
+    return Tag(found[-1][1], found[-1][2]) if found else None
+
+
+def ends_with(description: str, tag: Tag) -> bool:
+    """As we write it: nobody has edited the description since."""
+    return description.rstrip().endswith(str(tag))
 
 
 def unmarked(description: str) -> str:
-    """What people wrote."""
-    return _TAG.sub("", description.rstrip()).rstrip() if tag_of(description) else description
+    """What people wrote, without the tag at the end; a tag before the end is part of it."""
+    found = tag_of(description)
+    if found is None or not ends_with(description, found):
+        return description
+    return description.rstrip().removesuffix(str(found)).rstrip()

@@ -7,7 +7,7 @@ here is pure: the caller makes the result durable before it goes on.
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from reconciler.core.marks import Tag, tag_of
+from reconciler.core.marks import Tag, ends_with
 from reconciler.core.members import EMPTY, NO_DELTA, AppliedList, Batch, Delta, SnapshotRef
 from reconciler.core.model import Address, SegmentKey
 from reconciler.core.remote import Acknowledgement, Segment, name_key
@@ -255,7 +255,7 @@ def adoptable(key: SegmentKey, wanted: Tag, found: Segment) -> str:
 
     Neither age nor size says whose it is: our request is known by the ownership tag that it sent.
     """
-    if tag_of(found.description) != wanted:
+    if not ends_with(found.description, wanted):
         return "it does not have the ownership tag of this address and state"
     if found.retailer_id != key.retailer_id or found.account_id != key.account_id:
         return "it belongs to another retailer"

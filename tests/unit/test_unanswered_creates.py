@@ -57,6 +57,7 @@ def test_what_our_request_made_is_adopted():
         (replace(FOUND, description="[reconciler 0123456789]"), "ownership tag"),
         (replace(FOUND, description=marked("", replace(OURS, lineage="9999"))), "ownership tag"),
         (replace(FOUND, description=marked("", replace(OURS, owner="9999999999"))), "ownership tag"),
+        (replace(FOUND, description=f"{FOUND.description} (edited by Jane)"), "ownership tag"),
         (replace(FOUND, retailer_id="8"), "another retailer"),
         (replace(FOUND, account_id="1002"), "another retailer"),
         (replace(FOUND, identifier_type=None), "another identifier type"),
@@ -167,6 +168,8 @@ def test_a_segment_that_the_state_knows_keeps_its_place_without_a_tag_and_gets_i
     [
         ("[reconciler 0123456789-6b6b]", "another environment or address"),
         ("{owner}-9999]", "another state of this environment"),
+        ("[reconciler 0123456789-6b6b] (edited by Jane)", "another environment or address"),
+        ("{owner}-9999] (edited by Jane)", "another state of this environment"),
     ],
 )
 def test_a_foreign_tag_on_a_segment_that_the_state_knows_blocks_its_address(world, description, why):

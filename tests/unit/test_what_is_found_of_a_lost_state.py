@@ -61,7 +61,15 @@ def test_a_tag_ends_a_description_and_can_be_told_from_it(text):
 def test_a_description_of_several_lines_keeps_its_words():
     assert marked("One\ntwo\n", WHOSE) == f"One\ntwo {OURS}"
     assert tag_of(f"One {OURS} \n") == WHOSE
-    assert tag_of(f"{OURS} and more") is None
+
+
+def test_a_tag_that_people_wrote_behind_still_says_whose_a_segment_is():
+    """It names the owner, and its text is told whole."""
+    theirs = Tag("0123456789", "ffff")
+    edited = f"{theirs}, edited by Jane"
+    assert (tag_of(edited), unmarked(edited)) == (theirs, edited)
+    assert tag_of(f"{theirs} {WHOSE}.") == WHOSE
+    assert unmarked(f"{theirs} {WHOSE} ") == str(theirs)
 
 
 def test_a_tag_of_any_lineage_finds_it_and_is_remembered():
