@@ -18,10 +18,11 @@ from reconciler.core.errors import ConfigurationError, Finding
 from reconciler.core.members import Drop, ReadList, SnapshotRef, Target
 from reconciler.core.model import Audience, Form, IdentifierType
 from reconciler.members import readings, sql
+from reconciler.members.comparable import incomparable
 from reconciler.members.database import READ_ERRORS, is_ours, literal, storage_errors
 from reconciler.members.intake import Intake
 from reconciler.members.lists import ListColumn, Lists, read_lists, union
-from reconciler.members.prepare import Prepared, identifier, odd, prepare, suited, typed_rows
+from reconciler.members.prepare import Listed, Prepared, identifier, odd, prepare, suited, typed_rows
 from reconciler.members.snapshots import Snapshots
 from reconciler.members.sources import moved, unreadable
 from reconciler.members.sql import Class
@@ -56,6 +57,7 @@ class Excluding:
 
     classes: Mapping[IdentifierType, frozenset[int]]
     lists: tuple[ReadList, ...]
+    columns: tuple[tuple[Listed, IdentifierType, ListColumn], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,9 @@ class Builder:
             excluding, problem = self._read(prepared, kinds)
             # Once all rows were read: a file that moved meanwhile explains every other problem.
             tables = (prepared.table, *(one.table for one in prepared.lists))
-            problem = next(filter(None, map(moved, tables)), problem)
+            problem = next(filter(None, map(moved, tables)), problem) or self._apart(
+                excluding, wanted, audience.guards.max_invalid
+            )
             if problem:
                 raise ConfigurationError(f"{audience.name}: its sources can't be read", findings=(problem,))
             return {kind: self._target(prepared, kind, excluding) for kind in wanted}
@@ -98,6 +102,18 @@ class Builder:
                 raise
             return excluding, self._explained(prepared, error)
 
+    def _apart(self, excluding: Excluding, wanted: Sequence[Kind], limit: float) -> Finding | None:
+        """A list that can't be compared with the rows. SHA-256 of MD5 follows from MD5."""
+        for kind in excluding.classes:
+            lists = [one for one in excluding.columns if one[1] == kind]
+            fates = f"{int(Fate.KEPT)}, {int(Fate.EXCLUDED)}"
+            seen = f"(SELECT class, value, n FROM {_table('seen', kind)} WHERE fate IN ({fates}))"
+            if (kind, Form.SHA256_OF_MD5) in wanted:
+                continue
+            if found := incomparable(self.cursor, seen, lists, limit):
+                return found
+        return None
+
     def _kinds(self, prepared: Prepared, wanted: Sequence[Kind]) -> tuple[IdentifierType, ...]:
         """Types that matter, in a fixed order: those wanted, and those that exclude or sample a row."""
         excluding = {kind for one in prepared.lists for kind in one.columns}
@@ -108,6 +124,7 @@ class Builder:
     def _excluding(self, prepared: Prepared) -> Excluding:
         """Reads the exclusion lists: one view of people and one of keys a type, and their classes."""
         read: list[ReadList] = []
+        known: list[tuple[Listed, IdentifierType, ListColumn]] = []
         columns: dict[IdentifierType, list[ListColumn]] = {}
         for one in prepared.lists:
             found = {
@@ -118,6 +135,7 @@ class Builder:
             read += read_lists(one, found)
             for kind, column in found.items():
                 columns.setdefault(kind, []).append(column)
+                known.append((one, kind, column))
         for kind, same in columns.items():
             values, keys = union([one.values for one in same]), union([one.keys for one in same])
             self.cursor.execute(f"CREATE TEMP VIEW {_table('listed', kind)} AS SELECT * FROM {values}")
@@ -125,7 +143,7 @@ class Builder:
         classes = {
             kind: frozenset[int]().union(*(one.classes for one in same)) for kind, same in columns.items()
         }
-        return Excluding(classes, tuple(read))
+        return Excluding(classes, tuple(read), tuple(known))
 
     def _group(
         self,

@@ -257,6 +257,35 @@ def test_an_excluded_person_is_found_in_whichever_form(project, listed, held):
     assert project.ids() == {"2", "3"}
 
 
+@pytest.mark.parametrize(("listed", "held"), [("MD5", "SHA-256"), ("SHA-256", "MD5")])
+def test_a_list_that_is_hashed_otherwise_than_the_rows_is_refused(project, listed, held):
+    """It would exclude nobody, and nothing would tell."""
+    project.write("a.csv", f"email,id\n{FORMS[held]('a@x.com')},1\nb@x.com,2\n")
+    project.write("gone.csv", f"email\n{FORMS[listed]('a@x.com')}\n")
+    project.reads("a.csv").excludes("gone.csv")
+    with pytest.raises(ConfigurationError) as caught:
+        project.ids()
+    [finding] = caught.value.findings
+    assert f"gone.csv came as {listed} and those of the source as {held}" in finding.problem
+    assert finding.remedy == f"export the list plain, or as {held}"
+
+
+def test_a_few_values_that_are_hashed_otherwise_refuse_no_list(project):
+    rows = "".join(f"p{i}@x.com,{i}\n" for i in range(20))
+    project.write("a.csv", f"email,id\n{rows}{sha256('a@x.com')},a\n")
+    project.write("gone.csv", f"email\np0@x.com\n{md5('b@x.com')}\n")
+    project.reads("a.csv").excludes("gone.csv")
+    assert len(project.ids()) == 20
+
+
+def test_sha256_of_md5_is_compared_with_md5_where_that_is_the_form(project):
+    project.write("a.csv", f"email,id\n{FORMS['SHA-256 of MD5']('a@x.com')},1\n")
+    project.write("gone.csv", f"email\n{md5('stranger@x.com')}\n")
+    project.reads("a.csv").excludes("gone.csv")
+    [(members, _)] = project.build((EMAIL, Form.SHA256_OF_MD5))
+    assert len(members) == 1
+
+
 def test_a_row_is_excluded_from_every_destination_by_any_of_its_identifiers(project):
     project.write(
         "a.csv", "email,id,phone\na@x.com,1,+4930123456\nb@x.com,2,+4930123457\nc@x.com,3,\nd@x.com,4,\n"

@@ -1,0 +1,62 @@
+"""Hashes of different kinds can't be compared: whoever is on a list as MD5 is not found as SHA-256."""
+
+from collections.abc import Sequence
+
+import duckdb
+
+from reconciler.core.errors import Finding
+from reconciler.core.model import IdentifierType
+from reconciler.core.personal import shown_path
+from reconciler.core.quantities import is_past, percent_set
+from reconciler.members.lists import ListColumn
+from reconciler.members.prepare import Listed
+from reconciler.members.snapshots import reader
+from reconciler.members.sql import Class
+
+_NAMES = {Class.MD5: "MD5", Class.SHA256: "SHA-256"}
+_APART = ((Class.SHA256, Class.MD5), (Class.MD5, Class.SHA256))
+
+
+def incomparable(
+    cursor: duckdb.DuckDBPyConnection,
+    seen: str,
+    lists: Sequence[tuple[Listed, IdentifierType, ListColumn]],
+    limit: float,
+) -> Finding | None:
+    """The first list that would let people in because it is hashed otherwise than the rows.
+
+    `seen` has the classes and values of rows that are wanted or excluded, with their numbers `n`. `limit` is
+    the share of the rows and of the list that may be hashed otherwise. A list that finds one of them
+    compares: SHA-256 may be that of an MD5.
+    """
+    rows = _counts(cursor, f"SELECT class, sum(n)::BIGINT FROM {seen} GROUP BY ALL")
+    for listed, kind, column in lists:
+        entries = _counts(cursor, f"SELECT class, count(*) FROM {reader(column.values)} GROUP BY ALL")
+        for mine, theirs in _APART:
+            apart = _beyond(rows, mine, limit) and _beyond(entries, theirs, limit)
+            if apart and not _finds(cursor, seen, mine, column):
+                files = ", ".join(map(shown_path, listed.declared.files))
+                return Finding(
+                    str(listed.declared.place),
+                    f"the {kind} values of the exclusion list {files} came as {_NAMES[theirs]} and those of "
+                    f"the source as {_NAMES[mine]}: more than {percent_set(limit)} (maxInvalid) of both "
+                    "can't be compared",
+                    f"export the list plain, or as {_NAMES[mine]}",
+                )
+    return None
+
+
+def _finds(cursor: duckdb.DuckDBPyConnection, seen: str, mine: Class, column: ListColumn) -> bool:
+    keys = f"SELECT key FROM {reader(column.keys)}"
+    found = f"(value IN ({keys}) OR sha256(value) IN ({keys}))"
+    query = f"SELECT 1 FROM {seen} WHERE class = {int(mine)} AND {found} LIMIT 1"
+    return cursor.execute(query).fetchone() is not None
+
+
+def _counts(cursor: duckdb.DuckDBPyConnection, query: str) -> dict[int, int]:
+    return {int(found): int(n) for found, n in cursor.execute(query).fetchall()}
+
+
+def _beyond(counts: dict[int, int], one: Class, limit: float) -> bool:
+    usable = sum(counts.get(each, 0) for each in (Class.PLAIN, Class.MD5, Class.SHA256))
+    return is_past(counts.get(one, 0), limit, usable)
