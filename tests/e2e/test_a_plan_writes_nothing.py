@@ -256,6 +256,34 @@ def lost(world: World) -> None:
             emulator.delete_by_hand(segment.id)
 
 
+def cleared(world: World) -> None:
+    """Criteo has counted since: what it lost can be seen."""
+    world.apply()
+    world.by_hand("clear")
+    assert world.run("emulator", "advance", "sandbox", "1d") == 0
+
+
+def swapped(world: World) -> None:
+    world.apply()
+    world.people(range(PEOPLE, 2 * PEOPLE))
+
+
+def redefined(world: World) -> None:
+    world.apply()
+    world.change("buyers", '["people.csv"]}', '["people.csv"], where: "id <> \'7\'"}')
+
+
+def one_blocked(world: World) -> None:
+    """The other audience has a source of its own, which is not there."""
+    many(1)(world)
+    world.change("a0", "people.csv", "absent.csv")
+
+
+def blocked_by_source_and_guard(world: World) -> None:
+    shrunk(world)
+    one_blocked(world)
+
+
 WORLDS: dict[str, Callable[[World], None]] = {
     "first-create": nothing,
     "no-change": applied,
@@ -289,6 +317,13 @@ WORLDS: dict[str, Callable[[World], None]] = {
     "drift-of-lost-access": lost,
     "undoes-drift": drifted,
     "not-approved": moved,
+    "first-in-ci": nothing,
+    "refill": cleared,
+    "swapped-people": swapped,
+    "redefined": redefined,
+    "all-blocked": emptied,
+    "applied-beside-blocked": one_blocked,
+    "blocked-by-cause": blocked_by_source_and_guard,
 }
 
 
@@ -304,13 +339,17 @@ def test_a_plan_makes_no_write_request(world: World, case: str) -> None:
     WORLDS[case](world)
     before = world.state()
     world.calls.clear()
-    code = world.run("plan", "sandbox", "--quiet", "--out", "plan.json", "--detailed-exitcode")
+    counts = ("--statistics",) if case == "refill" else ()
+    code = world.run("plan", "sandbox", "--quiet", "--out", "plan.json", "--detailed-exitcode", *counts)
     asked = [one for one in world.calls if not (one.startswith("GET ") or ASKING.search(one))]
     assert asked == []
     assert world.state() == before
     assert (world.project.root / "plan.json").exists()
     expected = {"no-change": 0, "rejected-identifiers": 0, "wrong-manifests": 3, "unreachable": 9}
-    refused = ("blocked-by-guards", "foreign-name", "empty-source", "stale-source")
+    refused = (
+        "blocked-by-guards", "blocked-by-cause", "all-blocked", "foreign-name", "empty-source",
+        "stale-source", "swapped-people",
+    )  # fmt: skip
     assert code == (expected | dict.fromkeys((*refused, *LOST), 5)).get(case, 2)
     assert bool(world.calls) == (case != "wrong-manifests")
 
