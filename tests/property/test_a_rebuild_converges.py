@@ -8,11 +8,12 @@ import pytest
 from fakes.crash import Crash
 from fakes.criteo import FakeSegment
 from fakes.state import MemoryStore
-from histories import Histories, Step, crowds, some_edits, which
+from histories import ADDRESSES, Histories, Step, crowds, some_edits, which
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import precondition, rule
 from world import CREDENTIAL, EVERYTHING, CrashAt
 
+from reconciler.core.marks import owner, tag_of
 from reconciler.core.model import Address
 from reconciler.core.names import is_retired
 from reconciler.core.plan import Sending
@@ -35,6 +36,7 @@ class Rebuilds(Histories):
         super().__init__()
         self.strays: dict[str, frozenset[str]] = {}
         self.lost = 0
+        self.named: dict[Address, str] = {}
 
     edit = run_beside_another = something_happens = None
 
@@ -60,6 +62,7 @@ class Rebuilds(Histories):
             self.left.add(one)
         self.lost += 1
         world.store = MemoryStore(invent=lambda size: bytes([self.lost]) * size, keeps=0)
+        self._name_what_has_no_tag(there)
         self._do(made)
         killer = CrashAt(crash, after)
         world.store.before_write, world.store.after_write = killer.before_write, killer.after_write
@@ -70,8 +73,32 @@ class Rebuilds(Histories):
             self._rebuild(way)
         finally:
             world.store.before_write = world.store.after_write = unbroken
+        self._takes_what_has_our_digits()
         for address, holding in there.items():
             self._is_found_again(address, holding)
+
+    def _takes_what_has_our_digits(self) -> None:
+        """A rebuild can't tell them from those of another state of the same environment."""
+        for one in [one for one in self._ours() if one in self.foreign]:
+            found = self.world.criteo.segment(one)
+            assert any(self._has_our_digits(found, address) for address in ADDRESSES)
+            self.strays[one] = frozenset(found.members)
+            self.left.add(one)
+            del self.foreign[one]
+
+    def _name_what_has_no_tag(self, there: dict[Address, Holding]) -> None:
+        """Hands changed the tags of some: people take foreign ones away, and say whose the segments are."""
+        self.named = {}
+        for address, holding in there.items():
+            segment = self.world.criteo.segment(holding.segment_id)
+            if segment and not self._has_our_digits(segment, address):
+                segment.description = "ours"
+                self.claimed.discard(segment.id)
+                self.named[address] = segment.id
+
+    def _has_our_digits(self, segment: FakeSegment, address: Address) -> bool:
+        found = tag_of(segment.description)
+        return found is not None and found.owner == owner("test", address)
 
     @rule()
     def be_rid_of_strays(self) -> None:
@@ -93,8 +120,10 @@ class Rebuilds(Histories):
 
     def _rebuild(self, way: str) -> None:
         """Where several segments bear one mark, people say which one goes on."""
-        doubted = [one for one in self._look({}).sightings if one.doubts]
-        found = self._look({one.spec.address: one.segment.id for one in doubted}).found()
+        known = self.world.store.saved_receipts
+        named = {address: one for address, one in self.named.items() if address not in known}
+        doubted = [one for one in self._look(named).sightings if one.doubts]
+        found = self._look(named | {one.spec.address: one.segment.id for one in doubted}).found()
         now, quiet = self.world.clock.now(), self.world.quiet
         with self.world.store.lock("rebuild") as state:
             if way == "replace":
