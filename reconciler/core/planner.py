@@ -57,7 +57,7 @@ def plan(desired: Desired, observed: Observed, only: Container[Address]) -> Plan
     wanted = [one for one in decided.values() if one and not isinstance(one, Finding)]
     forgets = tuple(_forgets(desired, observed, segments, only))
     alone = (
-        *_unread(specs, observed),
+        *_unread(observed),
         *(Blocked(at, one, Cause.SEGMENT) for at, one in decided.items() if isinstance(one, Finding)),
         *_guarded(wanted, observed),
         *_rejected_so_far(wanted, observed),
@@ -132,10 +132,9 @@ def _suppressed(
     return found
 
 
-def _unread(specs: Container[Address], observed: Observed) -> Iterator[Blocked]:
+def _unread(observed: Observed) -> Iterator[Blocked]:
     for address, findings in observed.unread.items():
-        if address in specs:
-            yield from (Blocked(address, finding, Cause.SOURCE) for finding in findings)
+        yield from (Blocked(address, finding, Cause.SOURCE) for finding in findings)
 
 
 def _decide(

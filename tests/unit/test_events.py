@@ -5,6 +5,7 @@ from golden import plan_cases as cases
 
 from reconciler.core.errors import Finding
 from reconciler.core.events import (
+    AddressBlocked,
     Counts,
     Doing,
     Ending,
@@ -15,6 +16,7 @@ from reconciler.core.events import (
     Waiting,
     WaitOver,
     Work,
+    addresses_blocked,
     plan_made,
     run_ended,
 )
@@ -65,6 +67,17 @@ def test_a_plan_comes_to_addresses_by_kind_and_members_that_move() -> None:
         approvals=(),
     )
     assert plan_made(plan, ("sha256:a",)).approvals == ("sha256:a",)
+
+
+def test_what_blocks_an_address_is_told_with_its_place_in_a_file() -> None:
+    at_address, in_file = Finding(str(GONE), "it is small", "wait"), Finding("a.yaml:1:1", "no file matches")
+    plan = cases.plan(
+        blocked=(Blocked(GONE, at_address, Cause.GUARD), Blocked(GONE, in_file, Cause.SOURCE)), unchanged=1
+    )
+    assert addresses_blocked(plan) == (
+        AddressBlocked(GONE, Cause.GUARD, "it is small", "wait"),
+        AddressBlocked(GONE, Cause.SOURCE, "a.yaml:1:1: no file matches", ""),
+    )
 
 
 @pytest.mark.parametrize(

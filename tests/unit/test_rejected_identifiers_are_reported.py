@@ -181,3 +181,13 @@ def test_shares_are_counted_on_the_way_as_well() -> None:
     assert not nothing_accepted(replace(none, transfer=moving, rejected=50), 1.0)
     assert not nothing_accepted(replace(none, transfer=moving, rejected=49), 0.1)
     assert not nothing_accepted(replace(none, transfer=replace(moving, acked=100), rejected=100), 0.1)
+
+
+def test_of_many_addresses_a_few_are_named(world: World) -> None:
+    addresses = [Address("offsite", f"buyers{number}") for number in range(7)]
+    world.wishes = {at: Wish(at.audience) for at in addresses}
+    world.people = {at.audience: people(0, 20) for at in addresses}
+    world.run()
+    warned = warnings(world)
+    assert [note.split(":")[0] for note in warned[:5]] == [str(at) for at in addresses[:5]]
+    assert warned[5:] == ["Criteo rejected more than maxInvalid allows at 2 more addresses"]
