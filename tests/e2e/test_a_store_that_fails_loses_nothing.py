@@ -19,7 +19,7 @@ BATCH, CALLS, SEGMENTS, MANY = 200, 8, 2, 800
 AWAY = "the store gives no good answer"
 REFUSED = "permission denied, or the login has expired"
 NOTHING_LOST = "run again: nothing is lost"
-READS = {"token", "searchAudienceSegments"}
+READS = {"token", "searchAudienceSegments", "SearchAccountRetailers"}
 NO_LOGIN = "give this job read and write on the prefix (docs/state.md), and a living login"
 
 

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import precondition, rule
 from world import CREDENTIAL, EVERYTHING, CrashAt
 
-from reconciler.core.marks import owner, tag_of
+from reconciler.core.marks import marked, owner, tag, tag_of
 from reconciler.core.model import Address
 from reconciler.core.names import is_retired
 from reconciler.core.plan import Sending
@@ -36,7 +36,6 @@ class Rebuilds(Histories):
         super().__init__()
         self.strays: dict[str, frozenset[str]] = {}
         self.lost = 0
-        self.named: dict[Address, str] = {}
 
     edit = run_beside_another = something_happens = None
 
@@ -62,7 +61,7 @@ class Rebuilds(Histories):
             self.left.add(one)
         self.lost += 1
         world.store = MemoryStore(invent=lambda size: bytes([self.lost]) * size, keeps=0)
-        self._name_what_has_no_tag(there)
+        self._put_back_the_tags(there)
         self._do(made)
         killer = CrashAt(crash, after)
         world.store.before_write, world.store.after_write = killer.before_write, killer.after_write
@@ -86,15 +85,13 @@ class Rebuilds(Histories):
             self.left.add(one)
             del self.foreign[one]
 
-    def _name_what_has_no_tag(self, there: dict[Address, Holding]) -> None:
-        """Hands changed the tags of some: people take foreign ones away, and say whose the segments are."""
-        self.named = {}
+    def _put_back_the_tags(self, there: dict[Address, Holding]) -> None:
+        """Hands changed the tags of some: without its own, no segment is found again."""
         for address, holding in there.items():
             segment = self.world.criteo.segment(holding.segment_id)
             if segment and not self._has_our_digits(segment, address):
-                segment.description = "ours"
+                segment.description = marked("ours", tag("test", address, "ffff"))
                 self.claimed.discard(segment.id)
-                self.named[address] = segment.id
 
     def _has_our_digits(self, segment: FakeSegment, address: Address) -> bool:
         found = tag_of(segment.description)
@@ -120,10 +117,8 @@ class Rebuilds(Histories):
 
     def _rebuild(self, way: str) -> None:
         """Where several segments bear one mark, people say which one goes on."""
-        known = self.world.store.saved_receipts
-        named = {address: one for address, one in self.named.items() if address not in known}
-        doubted = [one for one in self._look(named).sightings if one.doubts]
-        found = self._look(named | {one.spec.address: one.segment.id for one in doubted}).found()
+        doubted = [one for one in self._look({}).sightings if one.doubts]
+        found = self._look({one.spec.address: one.segment.id for one in doubted}).found()
         now, quiet = self.world.clock.now(), self.world.quiet
         with self.world.store.lock("rebuild") as state:
             if way == "replace":
