@@ -632,6 +632,8 @@ class Histories(RuleBasedStateMachine):
         world.criteo.hidden.clear()
         self._clean_run()
         self._late_calls_land()
+        for address in world.wishes:
+            self._is_called_as_wanted(address)
         world.clock.advance(UNTIL_COUNTED)
         self._clean_run(EVERYTHING)
         world.clock.advance(UNTIL_COUNTED)
@@ -639,12 +641,18 @@ class Histories(RuleBasedStateMachine):
             segment = world.criteo.segment(world.store.saved_receipts[address].current.segment_id)
             assert segment is not None
             self._holds_who_is_wanted(segment, address)
-            assert (segment.name, segment.description) == (wish.title, world.described(address))
+            self._is_called_as_wanted(address)
             assert (segment.account_id, segment.retailer_id) == (wish.account_id, wish.retailer_id)
         self._no_segment_is_nobodys()
         after = world.plan(EVERYTHING)
         assert (after.changes, after.blocked) == ((), ())
         self._an_empty_plan_writes_nothing()
+
+    def _is_called_as_wanted(self, address: Address) -> None:
+        segment = self.world.criteo.segment(self.world.store.saved_receipts[address].current.segment_id)
+        assert segment is not None
+        wanted = (self.world.wishes[address].title, self.world.described(address))
+        assert (segment.name, segment.description) == wanted
 
     def _holds_who_is_wanted(self, segment: FakeSegment, address: Address) -> None:
         assert segment.members == self._accepted(self.world.members(address))

@@ -23,6 +23,7 @@ from reconciler.core import departures, envelope, lists, planner, receipt, refre
 from reconciler.core.approval import largest
 from reconciler.core.errors import OutcomeUnknownError, RejectedError
 from reconciler.core.marks import tag_of
+from reconciler.core.names import Settled
 from reconciler.core.plan import PromoteSuccessor, Update, address_of
 from reconciler.core.receipt import Holding, Receipt
 
@@ -479,9 +480,8 @@ MUTANTS = (
                 planner,
                 "settle_names",
                 lambda _: (
-                    lambda all_, _r, stopped: (
-                        tuple(one for one in all_ if address_of(one) not in stopped),
-                        (),
+                    lambda all_, _r, stopped: Settled(
+                        tuple(one for one in all_ if address_of(one) not in stopped), (), {}
                     )
                 ),
             ),

@@ -313,8 +313,10 @@ def test_more_than_was_approved_is_not_applied(story: Story):
     story.team.audience("sneaked")
     story.team.commit("Past the rules")
     applied = story.apply(story.merge(head))
-    assert applied.steps["Apply"].code == 6, applied.steps
-    assert story.team.writes() == 0
+    assert applied.steps["Apply"].code == 8, applied.steps
+    assert applied.result == "failure"
+    assert "everybody (e-mail)" in story.team.segments()
+    assert "sneaked (e-mail)" not in story.team.segments()
 
 
 def test_pull_requests_that_one_apply_missed_are_applied_with_the_next(story: Story):

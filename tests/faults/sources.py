@@ -145,7 +145,7 @@ def while_it_is_read(change: Callable[[World], object]) -> Callable[[World], obj
     def hook(world: World) -> None:
         from reconciler.members.build import Builder
 
-        lists = Builder._lists
+        lists = Builder._excluding
 
         def changed(builder: Builder, prepared: object) -> object:
             if world.during:
@@ -153,7 +153,7 @@ def while_it_is_read(change: Callable[[World], object]) -> Callable[[World], obj
             return lists(builder, prepared)  # type: ignore[arg-type]
 
         world.during = [change]
-        world.stack.enter_context(mock.patch.object(Builder, "_lists", changed))
+        world.stack.enter_context(mock.patch.object(Builder, "_excluding", changed))
 
     return hook
 
