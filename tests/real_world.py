@@ -247,16 +247,20 @@ class RealWorld(World):
 
     def _spec(self, address: Address, wish: Wish) -> SegmentSpec:
         spec = super()._spec(address, wish)
-        out = Exclusion((f"{address.audience}-out.csv",), COLUMNS)
+        out = Exclusion((f"{address.audience}-out.csv",), COLUMNS, max_shrink=1.0)
         source = Source((f"{address.audience}.csv",))
         audience: Audience = replace(spec.audience, source=source, columns=COLUMNS, exclude=(out,))
         return replace(spec, audience=audience)
 
     def _sources(self) -> None:
         for audience in {address.audience for address in self.wishes}:
-            for name, people in ((audience, self.people), (f"{audience}-out", self.suppressed)):
-                rows = [f"{one}@example.com,{one}\n" for one in sorted(people.get(audience, frozenset()))]
-                (self.folder / "data" / f"{name}.csv").write_text("".join(["email,id\n", *rows]))
+            self._write(audience, self.people.get(audience, frozenset()))
+            # An empty list blocks: somebody who is in no audience is always on it.
+            self._write(f"{audience}-out", self.suppressed.get(audience, frozenset()) | {"outsider"})
+
+    def _write(self, name: str, people: frozenset[str]) -> None:
+        rows = [f"{one}@example.com,{one}\n" for one in sorted(people)]
+        (self.folder / "data" / f"{name}.csv").write_text("".join(["email,id\n", *rows]))
 
     def _planned(self, state: object, only: Container[Address], counted: Container[Address]) -> Plan:
         """Each run is a process of its own, with an engine of its own."""
