@@ -3,7 +3,8 @@
 SERVE = ("emulator", "serve", "sandbox", "--host", "127.0.0.1", "--port", "0")
 FAULT = ("emulator", "fault", "sandbox", "429")
 OFFLINE = {
-    "init": [("init",), ("init", ".", "--ci", "gitlab", "--admins", "@acme/a", "--owners", "@acme/b")],
+    "init": [("init",), ("init", ".", "--ci", "gitlab", "--admins", "@acme/a", "--owners", "@acme/b"),
+             ("init", ".", "--from", "data/people.csv", "--github-setup")],
     "validate": [("validate",), ("validate", "sandbox", "--data-root", "data")],
     "doctor": [("doctor", "sandbox"), ("doctor", "sandbox", "--plan", "--json"),
                ("doctor", "sandbox", "--apply"),
@@ -14,13 +15,15 @@ OFFLINE = {
         ("plan", "sandbox", "--emulate", "--data-root", "data"),
         ("plan", "sandbox", "--out", "p.json", "--markdown", "p.md", "--html", "p.html"),
         ("plan", "sandbox", "--json"),
+        ("plan", "sandbox", "--statistics"),
+        ("plan", "sandbox", "--base", "person"),
     ],
     "apply": [("apply", "sandbox", "--yes"), ("apply", "sandbox", "--yes", "--events", "events.ndjson"),
               ("apply", "sandbox", "--yes", "--events", "-"), ("apply", "sandbox", "-y", "--emulate"),
               ("apply", "sandbox", "--yes", "--data-root", "data", "--only", "call/buyers"),
               ("apply", "sandbox", "--yes", "--json", "--out", "p.json", "--markdown", "p.md", "--html",
                "p.html"),
-              ("apply", "sandbox", "--yes", "--refresh"),
+              ("apply", "sandbox", "--yes", "--refresh"), ("apply", "sandbox", "--yes", "--statistics"),
               ("apply", "sandbox", "--yes", "--approved", "p.json", "--approved-digest",
                "sha256:" + "0" * 64)],
     "drift": [("drift", "sandbox"), ("drift", "sandbox", "--json", "--only", "raw/buyers"),
@@ -67,7 +70,7 @@ CONSENTED = {
 CODES = {"init": 3, "codeowners": 5, "state lock break": 7, "state restore": 10, "state import": 10}
 """How a row ends where it can't end with 0: manifests are in the way, and people are no CODEOWNERS; a folder
 has no lock to break, and one apply keeps nothing."""
-ODD = {"--detailed-exitcode": 2, "--approved-digest": 6}
+ODD = {"--from": 0, "--base": 3, "--detailed-exitcode": 2, "--approved-digest": 6}
 """How rows with these options end: there are changes, and nobody knows the digest of what is to be made."""
 FIRST = {"show": ("plan", "sandbox", "--quiet", "--out", "p.json")}
 """What must have been run before."""
