@@ -18,6 +18,7 @@ from reconciler.core.ports import Head, SavedState, StateWriter
 from reconciler.disk.atomic import explained, writing
 from reconciler.state.files import KEY_LENGTH, occupied
 
+_AGAIN = "copy it once more, or export again: `reconciler state export ENV FILE`"
 STATE, KEY, SUMS = "state.json", "key", "sums.json"
 LARGEST_DOCUMENT = 256 << 20
 """Bytes of the state, and of the list of sums: they are held in memory."""
@@ -59,7 +60,7 @@ class Archive:
     def __init__(self, archive: zipfile.ZipFile) -> None:
         self._archive = archive
         with _whole():
-            self.state = decode_state(parse(self._read(STATE)))
+            self.state = _saved_state(self._read(STATE))
             self.key = self._read(KEY)
             self._sums = json.loads(self._read(SUMS))
             if len(self.key) != KEY_LENGTH or not isinstance(self._sums, dict):
@@ -160,8 +161,15 @@ def _whole() -> Iterator[None]:
     except _BROKEN:
         raise StorageError(
             "the file is no whole export of a state",
-            remedy="copy it once more, or export again: `reconciler state export ENV FILE`",
+            remedy=_AGAIN,
         ) from None
+
+
+def _saved_state(content: bytes) -> SavedState:
+    try:
+        return decode_state(parse(content))
+    except StorageError as error:
+        raise StorageError(f"{STATE} in the file: {error.problem}", remedy=error.remedy or _AGAIN) from None
 
 
 def _entry(digest: str) -> str:

@@ -53,9 +53,9 @@ class Leftovers:
     def _read(self, file: Path) -> Leftover | None:
         content = read_file(file)
         try:
-            data = parse(content) if content is not None else None
-            if not isinstance(data, dict):
+            if content is None:
                 return None
+            data = parse(content)
             before = decode_receipt(data["before"]) if data["before"] is not None else None
             return Leftover(before, decode_receipt(data["after"]))
         except (StorageError, KeyError):

@@ -12,7 +12,6 @@ Every object that changes bears the token of the lease it was written under, and
 never the same bytes, so that a store that compares contents can't take one for the other.
 """
 
-import json
 import secrets
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +22,7 @@ from reconciler.core.codec import (
     NewerFormatError,
     decode_head,
     decode_receipt,
+    dump,
     encode_head,
     encode_receipt,
     parse,
@@ -169,7 +169,7 @@ class Objects:
 
 
 def _dump(plain: dict[str, object]) -> bytes:
-    return json.dumps(plain | {"nonce": secrets.token_hex(8)}, indent=1).encode() + b"\n"
+    return dump(plain | {"nonce": secrets.token_hex(8)})
 
 
 def _receipt(content: bytes, address: Address) -> tuple[Receipt | None, int]:
@@ -182,7 +182,7 @@ def _receipt(content: bytes, address: Address) -> tuple[Receipt | None, int]:
 
 def _envelope(content: bytes, key: str) -> dict[str, object]:
     data = parse(content)
-    if not isinstance(data, dict) or not data.keys() >= {"token", key}:
+    if not data.keys() >= {"token", key}:
         raise StorageError("was overwritten by hand, or is damaged")
     return data
 

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from reconciler.buckets.bucket import Bucket, ObjectStore
 from reconciler.buckets.opening import UnreachableError
 from reconciler.core.approval import Use
+from reconciler.core.codec import dump
 from reconciler.core.errors import LockedError, StorageError
 from reconciler.core.members import EMPTY, SnapshotRef
 from reconciler.core.model import Address, Form, IdentifierType, SegmentKey
@@ -488,11 +489,12 @@ def test_what_a_newer_version_wrote_is_not_set_aside(make: str, tmp_path: Path) 
     store = LocalStore(tmp_path, "sandbox") if make == "directory" else remote(bucket, tmp_path)
     with store.lock("me") as writer:
         writer.write(LAPSED)
-    newer, path = b'{"format_version": 4}', "receipts/email.lapsed.json"
+    newer: dict[str, object] = {"format_version": 4}
+    path = "receipts/email.lapsed.json"
     if make == "directory":
-        (tmp_path / path).write_bytes(newer)
+        (tmp_path / path).write_bytes(dump(newer))
     else:
-        bucket.upload(path, b'{"token": 1, "receipt": ' + newer + b"}")
+        bucket.upload(path, dump({"token": 1, "receipt": newer}))
     with store.lock("me") as writer:
         assert writer.set_aside() == ()
         with pytest.raises(StorageError, match="1 of 1 receipts") as caught:

@@ -3,10 +3,13 @@
 import json
 import shutil
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from command_line import Project
+
+from reconciler.core.codec import decode_state, dump, encode_state, parse
 
 pytestmark = pytest.mark.promise("state")
 
@@ -124,17 +127,27 @@ def test_nothing_is_overwritten_by_an_export(project: Project) -> None:
     project.run("state", "export", "sandbox", "-", code=64)
 
 
+def elsewhere(content: bytes) -> bytes:
+    """The document of another environment's state."""
+    saved = decode_state(parse(content))
+    return dump(encode_state(replace(saved, head=replace(saved.head, environment="elsewhere"))))
+
+
 def test_an_export_that_is_not_whole_is_refused(project: Project) -> None:
     project.run("state", "export", "sandbox", "out.zip")
     shutil.move(state(project), project.root / "old")
     whole = project.root / "out.zip"
-    cut, changed, other = (project.root / f"{name}.zip" for name in ("cut", "changed", "other"))
+    names = ("cut", "changed", "other", "digit")
+    cut, changed, other, digit = (project.root / f"{name}.zip" for name in names)
     cut.write_bytes(whole.read_bytes()[:-200])
     rewritten(whole, changed, lambda name, content: content[:-1] + b"x" if "snapshots/" in name else content)
-    rewritten(whole, other, lambda _name, content: content.replace(b'"sandbox"', b'"elsewhere"'))
+    rewritten(whole, other, lambda name, content: elsewhere(content) if name == "state.json" else content)
+    rewritten(whole, digit, lambda _name, content: content.replace(b'"serial": ', b'"serial": 1'))
     for file in ("cut.zip", "changed.zip", "data/people.csv"):
         assert "no whole export" in project.run("state", "import", "sandbox", file, code=10).said
     assert "the state of elsewhere" in project.run("state", "import", "sandbox", "other.zip", code=10).said
+    said = project.run("state", "import", "sandbox", "digit.zip", code=10).said
+    assert "state.json in the file: the checksum does not match" in said
     project.run("state", "import", "sandbox", "nowhere.zip", code=10)
     assert "none yet" in project.run("state", "show", "sandbox").said
 

@@ -282,6 +282,27 @@ def test_a_truncated_or_garbled_file_is_refused(receipt: Receipt, data: st.DataO
         assert caught.value.__cause__ is None
 
 
+@unhurried
+@given(strategies.receipts, st.data())
+def test_a_changed_digit_or_letter_is_refused(receipt: Receipt, data: st.DataObject) -> None:
+    content = dump(encode_receipt(receipt))
+    place = data.draw(st.sampled_from([at for at, byte in enumerate(content) if chr(byte).isalnum()]))
+    other = data.draw(st.sampled_from(sorted(set(b"0189abyz") - {content[place]})))
+    with pytest.raises(StorageError):
+        decode_receipt(parse(content[:place] + bytes([other]) + content[place + 1 :]))
+
+
+def test_a_document_without_its_checksum_is_refused() -> None:
+    with pytest.raises(StorageError, match="has no checksum"):
+        parse(json.dumps(FULL_JSON).encode())
+
+
+@pytest.mark.parametrize("content", [b"[]", b'"x"', b"null"])
+def test_what_is_no_object_is_refused(content: bytes) -> None:
+    with pytest.raises(StorageError, match="not a JSON object"):
+        parse(content)
+
+
 @pytest.mark.parametrize("content", [b"[" * 100_000, b"9" * 5000, b"\xff\xfe\x00", b""])
 def test_hostile_content_is_refused(content: bytes) -> None:
     with pytest.raises(StorageError):
@@ -290,7 +311,7 @@ def test_hostile_content_is_refused(content: bytes) -> None:
 
 def test_times_of_another_zone_are_written_in_utc() -> None:
     there = NOON.astimezone(timezone(timedelta(hours=5, minutes=30)))
-    assert json.loads(dump(encode_receipt(replace(FULL, forgotten_at=there)))) == FULL_JSON
+    assert parse(dump(encode_receipt(replace(FULL, forgotten_at=there)))) == FULL_JSON
 
 
 def test_a_time_without_zone_is_a_bug() -> None:

@@ -2,13 +2,13 @@
 
 import errno
 import fcntl
-import json
 import os
 from pathlib import Path
 
 import pytest
 from fakes.disk import watched
 
+from reconciler.core.codec import dump
 from reconciler.core.errors import LockedError, StorageError
 from reconciler.core.members import SnapshotRef
 from reconciler.core.model import Address, Form, IdentifierType, SegmentKey
@@ -51,6 +51,25 @@ def test_receipts_that_can_not_be_read_are_all_named(state: Path, content: bytes
     assert not any(MARK.decode() in text for text in (*told, str(caught.value)))
 
 
+@pytest.mark.parametrize(
+    ("file", "before", "after"),
+    [
+        ("receipts/email.lapsed.json", b'"count": 1', b'"count": 2'),
+        ("receipts/email.lapsed.json", b'"account_id": "1"', b'"account_id": "7"'),
+        ("head.json", b'"serial": 1', b'"serial": 9'),
+    ],
+)
+def test_a_changed_digit_is_refused(state: Path, file: str, before: bytes, after: bytes) -> None:
+    content = (state / file).read_bytes()
+    assert content.count(before) == 1
+    (state / file).write_bytes(content.replace(before, after))
+    with pytest.raises(StorageError) as caught:
+        LocalStore(state, "sandbox").reader().receipts()
+    told = [str(finding) for finding in caught.value.findings] or [str(caught.value)]
+    assert file in told[0]
+    assert "checksum does not match" in told[0]
+
+
 def test_one_broken_receipt_stops_prune_from_guessing(state: Path) -> None:
     (state / "receipts" / "email.lapsed.json").write_bytes(b"{")
     with LocalStore(state, "sandbox").lock("me") as writer:
@@ -70,7 +89,7 @@ def test_a_receipt_under_the_name_of_another_is_refused(state: Path) -> None:
 
 def test_what_a_newer_reconciler_wrote_is_left_alone(state: Path) -> None:
     head = state / "head.json"
-    head.write_text(json.dumps({"format_version": 4, "surprise": 1}))
+    head.write_bytes(dump({"format_version": 4, "surprise": 1}))
     before = {path: path.read_bytes() for path in state.rglob("*.json")}
     store = LocalStore(state, "sandbox")
     with pytest.raises(StorageError, match=r"head\.json: format version 4") as caught:

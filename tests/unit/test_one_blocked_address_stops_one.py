@@ -252,6 +252,15 @@ def test_a_segment_that_is_not_fit_is_left_alone(world: World) -> None:
     assert world.plan().removals == ()
 
 
+def test_nobody_is_removed_from_the_segment_of_another(world: World) -> None:
+    suppress(world, "a")
+    segment = world.criteo.named("1001", "Gold")
+    assert segment
+    segment.description = "[reconciler 0123456789-abcd]"
+    world.broken = {"one"}
+    assert world.plan().removals == ()
+
+
 def test_nothing_is_removed_while_a_request_is_unconfirmed(world: World) -> None:
     people_come(world)
     world.criteo.fault = lambda operation: "lost-before" if operation == "add" else None
