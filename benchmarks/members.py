@@ -74,11 +74,11 @@ def generate(folder: Path, members: int) -> None:
 
 
 def ours(folder: Path, day: int, bodies: Bodies, options: argparse.Namespace) -> None:
-    from reconciler.core.members import EMPTY, SnapshotRef
-    from reconciler.core.model import Audience, Exclusion, Form, IdentifierType, SegmentKey, Source
-    from reconciler.core.receipt import Holding, Transfer
+    from reconciler.core.members import EMPTY_SNAPSHOT, SnapshotRef
+    from reconciler.core.model import Audience, Exclusion, Hashing, IdentifierType, SegmentKey, Source
+    from reconciler.core.receipt import SegmentState, Transfer
     from reconciler.members.engine import DuckDbEngine
-    from reconciler.members.roots import Folder
+    from reconciler.members.roots import LocalFolder
 
     email = IdentifierType.EMAIL
     source = Source((f"day{day}.csv",), "last_order < :today - interval 90 day")
@@ -86,7 +86,7 @@ def ours(folder: Path, day: int, bodies: Bodies, options: argparse.Namespace) ->
     audience = Audience("a", "A", "", source, ((email, "email"),), (gone,))
     kept = folder / "ours0.parquet"
     with DuckDbEngine(
-        Folder(folder),
+        LocalFolder(folder),
         folder / "ours",
         lambda _: str(kept),
         b"k" * 32,
@@ -94,11 +94,11 @@ def ours(folder: Path, day: int, bodies: Bodies, options: argparse.Namespace) ->
         options.memory_limit,
         options.threads,
     ) as engine:
-        target = engine.build(audience, [(email, Form.SHA256)], TODAY)[email, Form.SHA256]
-        base = SnapshotRef(**json.loads((folder / "ours0.json").read_text())) if day else EMPTY
-        size = engine.delta(base, EMPTY, target.members, EMPTY)
-        key = SegmentKey("1", "2", email, Form.SHA256)
-        moving = Holding(key, base=base, transfer=Transfer(target.members, EMPTY, size))
+        target = engine.build(audience, [(email, Hashing.SHA256)], TODAY)[email, Hashing.SHA256]
+        base = SnapshotRef(**json.loads((folder / "ours0.json").read_text())) if day else EMPTY_SNAPSHOT
+        size = engine.delta(base, EMPTY_SNAPSHOT, target.members, EMPTY_SNAPSHOT)
+        key = SegmentKey("1", "2", email, Hashing.SHA256)
+        moving = SegmentState(key, confirmed=base, transfer=Transfer(target.members, EMPTY_SNAPSHOT, size))
         if day:
             for batch in engine.batches(moving, BATCH):
                 bodies.send(batch.operation, batch.identifiers.reveal())

@@ -24,14 +24,14 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from fakes.bucket import MemoryBucket
 
 from reconciler.cli import group
-from reconciler.clock import Stop
+from reconciler.clock import StopSignal
 from reconciler.core.model import Environment
 from reconciler.core.ports import Clock, StateStore
 from reconciler.emulator import Emulator, Switches
-from reconciler.state.lease import Timing
+from reconciler.state.lease import LeaseTiming
 from reconciler.state.local import LocalStore
-from reconciler.state.reader import Surroundings
-from reconciler.state.remote import RemoteStore
+from reconciler.state.reader import StoreContext
+from reconciler.state.remote import BucketStore
 
 AUDIENCES, PEOPLE, BATCH = 10, 10_000, 400
 """500 batches: what two minutes take at the documented limit, which is what bounds a large apply."""
@@ -103,7 +103,7 @@ def one_apply(kind: str, delay: float) -> float:
                 started = time.perf_counter()
                 with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
                     code = group.main(
-                        ["apply", "sandbox", "--yes", "-C", folder], standalone_mode=False, obj=Stop()
+                        ["apply", "sandbox", "--yes", "-C", folder], standalone_mode=False, obj=StopSignal()
                     )
                 taken = time.perf_counter() - started
             if code:
@@ -138,9 +138,9 @@ def stored(kind: str, delay: float) -> Iterator[None]:
     def bucket(
         environment: Environment, _root: Path, snapshots: Callable[[], Path], leftovers: Path, clock: Clock
     ) -> StateStore:
-        around = Surroundings(clock.now, clock.wait, snapshots, leftovers)
-        timing = Timing.of(environment.api.timeout)
-        return RemoteStore(MemoryBucket(before=held_back), environment.name, timing, around)
+        around = StoreContext(clock.now, clock.wait, snapshots, leftovers)
+        timing = LeaseTiming.of(environment.api.timeout)
+        return BucketStore(MemoryBucket(before=held_back), environment.name, timing, around)
 
     def local(environment: Environment, root: Path, *_: object) -> StateStore:
         return LocalStore(root / ".reconciler" / "state", environment.name)

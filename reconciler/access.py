@@ -3,31 +3,31 @@
 from dataclasses import dataclass, replace
 
 from reconciler.core.consent import Consent
-from reconciler.core.model import Environment, Role, shown_reference
+from reconciler.core.model import CredentialRole, Environment, shown_reference
 from reconciler.core.ports import Clock
 from reconciler.core.secret import Secret
-from reconciler.credentials import Consents, Places
+from reconciler.credentials import SecretConsentStore, SecretResolver
 from reconciler.criteo.connect import Connection, connect, redeem
 from reconciler.criteo.grants import (
     AuthorizationCode,
-    Brought,
     ClientCredentials,
+    ClientKeys,
     Grant,
-    Keys,
+    RedirectCode,
     RefreshToken,
-    held,
+    consent_lock,
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
+class ConnectionFactory:
     """Ways to Criteo for the credentials of one environment."""
 
     environment: Environment
-    places: Places
+    places: SecretResolver
     clock: Clock
 
-    def connection(self, role: Role, spent: tuple[Secret, ...] = ()) -> Connection:
+    def connection(self, role: CredentialRole, spent: tuple[Secret, ...] = ()) -> Connection:
         """With the grant that the manifests name. `spent`: what Criteo heard before, and may repeat."""
         api = self.environment.api
         return connect(
@@ -40,10 +40,10 @@ class Access:
             spent=spent,
         )
 
-    def redeem(self, role: Role, code: Secret, verifier: Secret | None, login: str) -> None:
+    def redeem(self, role: CredentialRole, code: Secret, verifier: Secret | None, login: str) -> None:
         """Turns a code into a refresh token, and keeps it. RemoteError when no answer came."""
         application, api = role.application, self.environment.api
-        brought = Brought(code, verifier, application.redirect_uri, login)
+        brought = RedirectCode(code, verifier, application.redirect_uri, login)
         again = role.login(self.environment.name)
         redeem(
             base_url=api.endpoint,
@@ -52,30 +52,30 @@ class Access:
             timeout=api.timeout,
         )
 
-    def keys(self, role: Role) -> Keys:
+    def keys(self, role: CredentialRole) -> ClientKeys:
         fetch, application = self.places.fetch, role.application
         origin = (
             f"credential {role} reads clientId from {shown_reference(application.client_id)}, "
             f"clientSecret from {shown_reference(application.client_secret)}"
         )
-        return Keys(fetch(application.client_id), fetch(application.client_secret), origin)
+        return ClientKeys(fetch(application.client_id), fetch(application.client_secret), origin)
 
-    def consents(self, role: Role) -> Consents:
+    def consents(self, role: CredentialRole) -> SecretConsentStore:
         """Where the refresh token of a role is kept."""
-        backend, name = self.places.writable(role.application.refresh_token)
-        return Consents(backend, name, f"ask for consent: {role.login(self.environment.name)}")
+        backend, name = self.places.writable_backend(role.application.refresh_token)
+        return SecretConsentStore(backend, name, f"ask for consent: {role.login(self.environment.name)}")
 
-    def held(self, role: Role) -> Consent:
+    def held(self, role: CredentialRole) -> Consent:
         """What is kept for a role. AuthenticationError when nothing is."""
         return self.consents(role).read()
 
-    def note_accounts(self, role: Role, accounts: tuple[str, ...]) -> None:
+    def note_accounts(self, role: CredentialRole, accounts: tuple[str, ...]) -> None:
         """Beside the consent, so that people can be told without a call."""
         place = self.consents(role)
-        with held(place, self.clock):
+        with consent_lock(place, self.clock):
             place.write(replace(place.read(), accounts=accounts))
 
-    def _grant(self, role: Role) -> Grant:
+    def _grant(self, role: CredentialRole) -> Grant:
         keys = self.keys(role)
         if role.application.grant == "clientCredentials":
             return ClientCredentials(keys)

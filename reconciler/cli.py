@@ -14,11 +14,11 @@ from typing import Any, NoReturn
 import click
 
 from reconciler import __version__
-from reconciler.clock import LONGEST_RENEWAL, Stop
+from reconciler.clock import LONGEST_RENEWAL, StopSignal
 from reconciler.commands.hints import hint
 from reconciler.commands.options import OUTPUT, with_options
-from reconciler.crash import speak_for_ourselves, tell
-from reconciler.members.scratch import Scratch
+from reconciler.crash import install_handlers, report_crash
+from reconciler.members.scratch import ScratchDir
 
 COMMANDS = {
     "init": "Make a repository that plans at once: manifests, example data, CI",
@@ -101,8 +101,8 @@ def main() -> NoReturn:
     """Runs one command and exits with its code. Never prints a foreign exception's text."""
     sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: PTH123, SIM115 - for the process's life
     sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: PTH123, SIM115 - the same
-    speak_for_ourselves()
-    stop = Stop()
+    install_handlers()
+    stop = StopSignal()
     _listen(stop)
     try:
         code = group.main(standalone_mode=False, obj=stop)
@@ -120,7 +120,7 @@ def main() -> NoReturn:
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _leave(code: int, stop: Stop) -> NoReturn:
+def _leave(code: int, stop: StopSignal) -> NoReturn:
     """Once it was asked to stop, threads may be in calls that nobody waits for any more."""
     if stop.is_set():
         sys.stdout.flush()
@@ -129,7 +129,7 @@ def _leave(code: int, stop: Stop) -> NoReturn:
     sys.exit(code)
 
 
-def _listen(stop: Stop) -> None:
+def _listen(stop: StopSignal) -> None:
     """The first signal asks to stop; a second one ends the process, and so does time: that loses nothing.
 
     A token that is being renewed is waited for: with it, a person's consent would be lost.
@@ -156,11 +156,11 @@ def _listen(stop: Stop) -> None:
     threading.Thread(target=listen, daemon=True).start()
 
 
-def _end(stop: Stop) -> NoReturn:
+def _end(stop: StopSignal) -> NoReturn:
     """Whatever the other threads are doing."""
     try:
-        stop.calm(LONGEST_RENEWAL)
-        Scratch.remove_all()
+        stop.wait_until_idle(LONGEST_RENEWAL)
+        ScratchDir.remove_all()
     finally:
         os._exit(CANCELLED)
 
@@ -195,14 +195,14 @@ def _without_values(message: str, typed: Sequence[str]) -> str:
 
 
 def _told(error: BaseException) -> int:
-    from reconciler.failures import BUG, known
+    from reconciler.failures import BUG, known_error
 
-    if told := known(error):
+    if told := known_error(error):
         from reconciler.render.errors import print_error
         from reconciler.render.terminal import console
         from reconciler.settings import colour_wish
 
         print_error(told, console(sys.stderr, colour_wish("--no-color" in sys.argv)))
         return told.exit_code
-    tell(type(error), error.__traceback__)
+    report_crash(type(error), error.__traceback__)
     return BUG

@@ -14,7 +14,7 @@ LONGEST_RENEWAL = 60.0
 """Seconds that a process waits for, even when it is told to end at once."""
 
 
-class Waits(Protocol):
+class WaitReporter(Protocol):
     """Who shows that a thread waits; both may be called by several threads."""
 
     def waiting(self, reason: str, seconds_left: float) -> None: ...
@@ -22,7 +22,7 @@ class Waits(Protocol):
     def done_waiting(self) -> None: ...
 
 
-class Stop(threading.Event):
+class StopSignal(threading.Event):
     """Set when somebody asks to stop. Who insists is heard once nothing is under way that must end well."""
 
     def __init__(self) -> None:
@@ -37,12 +37,12 @@ class Stop(threading.Event):
             )
 
     @contextmanager
-    def unbroken(self) -> Iterator[None]:
+    def critical_section(self) -> Iterator[None]:
         """One at a time: what is done here costs a person's time when it is broken off."""
         with self._unbroken:
             yield
 
-    def calm(self, seconds: float) -> None:
+    def wait_until_idle(self, seconds: float) -> None:
         """Waits until nothing such is under way, so long at most."""
         if self._unbroken.acquire(timeout=seconds):
             self._unbroken.release()
@@ -51,7 +51,7 @@ class Stop(threading.Event):
 class SystemClock:
     """Shared by all threads of a run."""
 
-    def __init__(self, stop: Stop, shown: Waits) -> None:
+    def __init__(self, stop: StopSignal, shown: WaitReporter) -> None:
         self._stop = stop
         self._shown = shown
 
@@ -69,17 +69,17 @@ class SystemClock:
             self._shown.done_waiting()
         self.check()
 
-    def unbroken(self) -> AbstractContextManager[None]:
-        return self._stop.unbroken()
+    def critical_section(self) -> AbstractContextManager[None]:
+        return self._stop.critical_section()
 
     def check(self) -> None:
         self._stop.check()
 
 
-class ClockAhead(SystemClock):
+class OffsetClock(SystemClock):
     """That of an emulator which was moved on. It waits as long as any other."""
 
-    def __init__(self, stop: Stop, shown: Waits, ahead: timedelta) -> None:
+    def __init__(self, stop: StopSignal, shown: WaitReporter, ahead: timedelta) -> None:
         super().__init__(stop, shown)
         self._ahead = ahead
 

@@ -17,7 +17,7 @@ from reconciler import __version__
 OURS = "reconciler"
 
 
-def speak_for_ourselves() -> None:
+def install_handlers() -> None:
     """From here on nothing but our own words is written, whatever fails and wherever."""
     sys.excepthook = _uncaught
     threading.excepthook = lambda failed: _uncaught(failed.exc_type, failed.exc_value, failed.exc_traceback)
@@ -36,7 +36,7 @@ def log_calls() -> None:
     ours.setLevel(logging.DEBUG)
 
 
-def tell(kind: type[BaseException], trace: TracebackType | None) -> None:
+def report_crash(kind: type[BaseException], trace: TracebackType | None) -> None:
     """A bug, as it may be reported: frames, and not a word of the exception."""
     lines = [f"This is a bug in reconciler {__version__}: {kind.__name__}"]
     lines += [f"  {frame.filename}:{frame.lineno} in {frame.name}" for frame in traceback.extract_tb(trace)]
@@ -53,7 +53,7 @@ def _recorded(name: str, level: int, path: str, line: int, *said: Any, **more: A
 
 
 def _uncaught(kind: type[BaseException], _error: BaseException | None, trace: TracebackType | None) -> None:
-    tell(kind, trace)
+    report_crash(kind, trace)
 
 
 def _warned(

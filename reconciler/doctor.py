@@ -15,26 +15,26 @@ from reconciler.core.checkup import (
     SNAPSHOTS,
     WRITING,
     Check,
+    CheckName,
+    CheckResult,
+    CheckStatus,
     Key,
-    Link,
-    Ruling,
-    Verdict,
 )
 from reconciler.core.errors import CancelledError, Finding, ReconcilerError
 from reconciler.core.members import SnapshotRef
-from reconciler.core.model import Audience, Desired, Role, Seat
-from reconciler.core.ports import Clock, ConsentPlace, Inspector, StateReader, StateStore
-from reconciler.core.receipt import Receipt
+from reconciler.core.model import Audience, CredentialRole, DesiredState, Seat
+from reconciler.core.ports import Clock, ConnectionInspector, ConsentStore, StateReader, StateStore
+from reconciler.core.receipt import ResourceState
 from reconciler.core.secret import Secret
 
-Found = TypeVar("Found")
-Rulings = Mapping[Key, Ruling]
-Progress = Callable[[str], None]
+FoundT = TypeVar("FoundT")
+Rulings = Mapping[Key, CheckResult]
+ProgressCallback = Callable[[str], None]
 """Told what is being looked at now, in a few words."""
 
 
 @dataclass(frozen=True, slots=True)
-class Tools:
+class DoctorContext:
     """The edges of one environment, each opened when it is asked for.
 
     `verifier` gives a check of snapshots against their names, which raises for a wrong one.
@@ -42,8 +42,8 @@ class Tools:
     """
 
     fetch: Callable[[str], Secret]
-    consents: Callable[[Role], ConsentPlace]
-    inspector: Callable[[Role], Inspector]
+    consents: Callable[[CredentialRole], ConsentStore]
+    inspector: Callable[[CredentialRole], ConnectionInspector]
     store: StateStore
     verifier: Callable[[StateReader], AbstractContextManager[Callable[[SnapshotRef], object]]]
     sources: Callable[[Audience], Sequence[Finding]]
@@ -53,9 +53,11 @@ class Tools:
     writes: bool
 
 
-def examine(desired: Desired, roles: Iterable[Role], tools: Tools, progress: Progress) -> tuple[Check, ...]:
+def run_checks(
+    desired: DesiredState, roles: Iterable[CredentialRole], tools: DoctorContext, progress: ProgressCallback
+) -> tuple[Check, ...]:
     """Every link of each role, then what they share, in the order in which one holds the next."""
-    checks = [Check(Link.MANIFESTS, "", "", rulings.valid(desired))]
+    checks = [Check(CheckName.MANIFESTS, "", "", rulings.valid(desired))]
     for role in roles:
         progress(f"{role}: reading secrets")
         seats = checkup.seats_of(desired, role.credential)
@@ -64,18 +66,20 @@ def examine(desired: Desired, roles: Iterable[Role], tools: Tools, progress: Pro
         if _usable(found):
             found |= _answered(role, seats, tools, login, progress)
             found |= _renewed(role, found, tools, login)
-        planned = checkup.keys(role, seats, emulated=tools.emulated)
+        planned = checkup.checks_for(role, seats, emulated=tools.emulated)
         checks += [
             Check(link, str(role), item, found.get((link, item), NOT_REACHED)) for link, item in planned
         ]
     now = tools.clock.now()
-    checks.append(Check(Link.VERSION, "", "", rulings.version(desired.environment.api.version, now.date())))
+    checks.append(
+        Check(CheckName.VERSION, "", "", rulings.version(desired.environment.api.version, now.date()))
+    )
     progress("reading the state")
     checks += _state(tools, progress)
     return (*checks, *_sources(desired.audiences, tools, progress))
 
 
-def attempt(act: Callable[[], Found]) -> Found | ReconcilerError:
+def attempt(act: Callable[[], FoundT]) -> FoundT | ReconcilerError:
     """What came of it: an error is an answer here, but for a request to stop."""
     try:
         return act()
@@ -85,48 +89,48 @@ def attempt(act: Callable[[], Found]) -> Found | ReconcilerError:
         return error
 
 
-def _held(role: Role, tools: Tools, login: str) -> Rulings:
+def _held(role: CredentialRole, tools: DoctorContext, login: str) -> Rulings:
     """What is kept on this side: secrets, and for a consent its refresh token, place and age."""
     if tools.emulated:
-        return {(Link.SECRETS, ""): rulings.ok("the emulator issues its own")}
+        return {(CheckName.SECRETS, ""): rulings.ok("the emulator issues its own")}
     application = role.application
     pair = {"clientId": application.client_id, "clientSecret": application.client_secret}
-    found = {(Link.SECRETS, item): _read(reference, tools) for item, reference in pair.items()}
-    return {**found, **_consent(role, tools, login)} if checkup.consented(role) else found
+    found = {(CheckName.SECRETS, item): _read(reference, tools) for item, reference in pair.items()}
+    return {**found, **_consent(role, tools, login)} if checkup.needs_consent(role) else found
 
 
-def _read(reference: str, tools: Tools) -> Ruling:
+def _read(reference: str, tools: DoctorContext) -> CheckResult:
     return rulings.readable(reference, attempt(lambda: tools.fetch(reference)))
 
 
-def _consent(role: Role, tools: Tools, login: str) -> Rulings:
+def _consent(role: CredentialRole, tools: DoctorContext, login: str) -> Rulings:
     """Taking the lock of a place is what shows that it can be written."""
-    token, reference = (Link.SECRETS, "refreshToken"), role.application.refresh_token
+    token, reference = (CheckName.SECRETS, "refreshToken"), role.application.refresh_token
     place = attempt(lambda: tools.consents(role))
     if isinstance(place, ReconcilerError):
-        return {token: _read(reference, tools), (Link.CONSENT, PLACE): rulings.failed(place)}
+        return {token: _read(reference, tools), (CheckName.CONSENT, PLACE): rulings.failed(place)}
     consent = attempt(place.read)
     found = {
         token: rulings.readable(reference, consent),
-        (Link.CONSENT, PLACE): rulings.renewable(attempt(lambda: _take(place))),
+        (CheckName.CONSENT, PLACE): rulings.renewable(attempt(lambda: _take(place))),
     }
     if not isinstance(consent, ReconcilerError):
-        found[Link.CONSENT, AGE] = rulings.age(consent, tools.clock.now(), login)
+        found[CheckName.CONSENT, AGE] = rulings.age(consent, tools.clock.now(), login)
     return found
 
 
-def _renewed(role: Role, found: Rulings, tools: Tools, login: str) -> Rulings:
+def _renewed(role: CredentialRole, found: Rulings, tools: DoctorContext, login: str) -> Rulings:
     """Getting a token may have renewed what was old before."""
-    taken = found.get((Link.TOKEN, ""))
-    if (Link.CONSENT, AGE) not in found or taken is None or taken.verdict is not Verdict.OK:
+    taken = found.get((CheckName.TOKEN, ""))
+    if (CheckName.CONSENT, AGE) not in found or taken is None or taken.verdict is not CheckStatus.OK:
         return {}
     consent = attempt(lambda: tools.consents(role).read())
     if isinstance(consent, ReconcilerError):
         return {}
-    return {(Link.CONSENT, AGE): rulings.age_in_use(consent, tools.clock.now(), login)}
+    return {(CheckName.CONSENT, AGE): rulings.age_in_use(consent, tools.clock.now(), login)}
 
 
-def _take(place: ConsentPlace) -> None:
+def _take(place: ConsentStore) -> None:
     with place.lock():
         pass
 
@@ -134,56 +138,64 @@ def _take(place: ConsentPlace) -> None:
 def _usable(found: Rulings) -> bool:
     """A token that seems too old is tried all the same: Criteo knows better."""
     return not any(
-        ruling.verdict is Verdict.FAILURE for key, ruling in found.items() if key != (Link.CONSENT, AGE)
+        ruling.verdict is CheckStatus.FAILURE
+        for key, ruling in found.items()
+        if key != (CheckName.CONSENT, AGE)
     )
 
 
-def _answered(role: Role, seats: Sequence[Seat], tools: Tools, login: str, progress: Progress) -> Rulings:
+def _answered(
+    role: CredentialRole, seats: Sequence[Seat], tools: DoctorContext, login: str, progress: ProgressCallback
+) -> Rulings:
     """The first call fetches a token. Once no answer comes, nothing more is asked."""
     progress(f"{role}: asking for a token")
     inspector = attempt(lambda: tools.inspector(role))
     if isinstance(inspector, ReconcilerError):
-        return {(Link.TOKEN, ""): rulings.failed(inspector)}
+        return {(CheckName.TOKEN, ""): rulings.failed(inspector)}
     caller = attempt(inspector.application)
     if isinstance(caller, ReconcilerError) and not inspector.authorized:
-        return {(Link.TOKEN, ""): rulings.failed(caller)}
+        return {(CheckName.TOKEN, ""): rulings.failed(caller)}
     found = {
-        (Link.TOKEN, ""): rulings.ok("Criteo issues one"),
-        (Link.APPLICATION, ""): rulings.application(caller, role, login),
+        (CheckName.TOKEN, ""): rulings.ok("Criteo issues one"),
+        (CheckName.APPLICATION, ""): rulings.application(caller, role, login),
     }
     if not rulings.on_speaking_terms(caller):
         return found
     return {
         **found,
-        (Link.CLOCK, ""): rulings.clock(inspector.skew()),
+        (CheckName.CLOCK, ""): rulings.clock(inspector.skew()),
         **_accounts(role, seats, inspector, login, progress),
-        (Link.RATE, ""): rulings.room(inspector.rate_limit()),
+        (CheckName.RATE, ""): rulings.room(inspector.rate_limit()),
     }
 
 
 def _accounts(
-    role: Role, seats: Sequence[Seat], inspector: Inspector, login: str, progress: Progress
+    role: CredentialRole,
+    seats: Sequence[Seat],
+    inspector: ConnectionInspector,
+    login: str,
+    progress: ProgressCallback,
 ) -> Rulings:
     accounts = checkup.accounts_of(seats)
-    found: dict[Key, Ruling] = {}
+    found: dict[Key, CheckResult] = {}
     for account in accounts:
         progress(f"{role}: asking for segments of account {account}")
         probed = attempt(partial(inspector.probe, account))
-        found[Link.AUDIENCES, account] = rulings.audiences(probed, role, login)
+        found[CheckName.AUDIENCES, account] = rulings.audiences(probed, role, login)
         if rulings.askable(probed):
             found |= _retailers(inspector, account, seats)
     if accounts:
         progress(f"{role}: asking for accounts")
         listed = attempt(lambda: inspector.accounts(accounts))
-        found |= {(Link.ACCOUNT, one): rulings.account(_is_in(one, listed)) for one in accounts}
+        found |= {(CheckName.ACCOUNT, one): rulings.account(_is_in(one, listed)) for one in accounts}
     return found
 
 
-def _retailers(inspector: Inspector, account: str, seats: Sequence[Seat]) -> Rulings:
+def _retailers(inspector: ConnectionInspector, account: str, seats: Sequence[Seat]) -> Rulings:
     mine = [seat for seat in seats if seat.account_id == account]
     listed = attempt(lambda: inspector.retailers(account, [seat.retailer_id for seat in mine]))
     return {
-        (Link.RETAILER, checkup.retailer(seat)): rulings.retailed(_is_in(seat.retailer_id, listed))
+        (CheckName.RETAILER, checkup.retailer(seat)): rulings.retailed(_is_in(seat.retailer_id, listed))
         for seat in mine
     }
 
@@ -192,22 +204,22 @@ def _is_in(one: str, listed: frozenset[str] | ReconcilerError) -> bool | Reconci
     return one in listed if isinstance(listed, frozenset) else listed
 
 
-def _state(tools: Tools, progress: Progress) -> Iterable[Check]:
+def _state(tools: DoctorContext, progress: ProgressCallback) -> Iterable[Check]:
     """A state that can't be read is not locked."""
-    receipts = attempt(lambda: tools.store.reader().receipts())
+    receipts = attempt(lambda: tools.store.reader().resources())
     for ruling in rulings.read(receipts):
-        yield Check(Link.STATE, "", READING, ruling)
+        yield Check(CheckName.STATE, "", READING, ruling)
     for ruling in _snapshots(receipts, tools, progress):
-        yield Check(Link.STATE, "", SNAPSHOTS, ruling)
+        yield Check(CheckName.STATE, "", SNAPSHOTS, ruling)
     if tools.writes:
         unread = isinstance(receipts, ReconcilerError)
         locked = NOT_REACHED if unread else rulings.lockable(attempt(lambda: _lock(tools)))
-        yield Check(Link.STATE, "", WRITING, locked)
+        yield Check(CheckName.STATE, "", WRITING, locked)
 
 
 def _snapshots(
-    receipts: Sequence[Receipt] | ReconcilerError, tools: Tools, progress: Progress
-) -> Sequence[Ruling]:
+    receipts: Sequence[ResourceState] | ReconcilerError, tools: DoctorContext, progress: ProgressCallback
+) -> Sequence[CheckResult]:
     """All that the state of today names, and those that only earlier states do."""
     if isinstance(receipts, ReconcilerError):
         return (NOT_REACHED,)
@@ -238,20 +250,22 @@ def _snapshots(
 def _named_earlier(state: StateReader) -> dict[SnapshotRef, list[int]]:
     """The serials of the kept states that name a snapshot."""
     named: dict[SnapshotRef, list[int]] = {}
-    for kept in state.history():
-        for ref in state.kept(kept.serial).references:
+    for kept in state.versions():
+        for ref in state.version(kept.serial).references:
             named.setdefault(ref, []).append(kept.serial)
     return named
 
 
-def _lock(tools: Tools) -> None:
+def _lock(tools: DoctorContext) -> None:
     with tools.store.lock(tools.who):
         pass
 
 
-def _sources(audiences: Sequence[Audience], tools: Tools, progress: Progress) -> Iterable[Check]:
+def _sources(
+    audiences: Sequence[Audience], tools: DoctorContext, progress: ProgressCallback
+) -> Iterable[Check]:
     checked: list[Sequence[Finding] | ReconcilerError] = []
     for number, audience in enumerate(audiences, 1):
         progress(f"looking for sources of {audience.name} ({number} of {len(audiences)})")
         checked.append(attempt(partial(tools.sources, audience)))
-    return (Check(Link.SOURCES, "", "", ruling) for ruling in rulings.sources(checked))
+    return (Check(CheckName.SOURCES, "", "", ruling) for ruling in rulings.sources(checked))

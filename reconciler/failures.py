@@ -8,7 +8,7 @@ from reconciler.core.errors import ReconcilerError, StorageError
 BUG = 1
 
 
-def known(error: BaseException) -> ReconcilerError | None:
+def known_error(error: BaseException) -> ReconcilerError | None:
     """None for a bug. The words of foreign exceptions stay behind."""
     if isinstance(error, ReconcilerError):
         return error

@@ -7,8 +7,15 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from reconciler.access import Access
-from reconciler.core.authorization import NONCE, Applicant, Redirected, Subject, address, read
+from reconciler.access import ConnectionFactory
+from reconciler.core.authorization import (
+    NONCE,
+    ConsentSubject,
+    OAuthClient,
+    RedirectResult,
+    authorization_url,
+    parse_redirect,
+)
 from reconciler.core.errors import (
     AuthenticationError,
     CancelledError,
@@ -17,34 +24,34 @@ from reconciler.core.errors import (
     ReconcilerError,
     StorageError,
 )
-from reconciler.core.model import CONSENT_URL, Role
+from reconciler.core.model import CONSENT_URL, CredentialRole
 from reconciler.core.secret import Secret
-from reconciler.criteo.grants import held
+from reconciler.criteo.grants import consent_lock
 from reconciler.disk.atomic import create_file, read_file
-from reconciler.disk.private import HOME, private_directory
+from reconciler.disk.private import WORK_DIR, private_directory
 
 KEY_LENGTH = 32
 CRITEO = "api.criteo.com"
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
+class ConsentedAccounts:
     """The accounts that a consent reaches; None where that could not be asked, and `why`."""
 
     accounts: tuple[str, ...] | None
     why: str = ""
 
 
-class Login:
+class ConsentFlow:
     """Of one application. What it has printed stays good when it ends without an answer."""
 
-    def __init__(self, access: Access, role: Role, root: Path) -> None:
+    def __init__(self, access: ConnectionFactory, role: CredentialRole, root: Path) -> None:
         self.role = role
         self.environment = access.environment.name
         self.again = role.login(self.environment)
         self._access = access
         self._clock = access.clock
-        self._subject = Subject(self.environment, role.credential, role.planning)
+        self._subject = ConsentSubject(self.environment, role.credential, role.plan_application)
         self._key = _key(root)
 
     def address(self) -> str:
@@ -54,27 +61,29 @@ class Login:
                 "the endpoint isn't Criteo's, and consent would be asked for at Criteo",
                 remedy="write in environment.yaml where consent is given: `api: {consentUrl: …}`",
             )
-        applicant = Applicant(
+        applicant = OAuthClient(
             self._access.places.fetch(application.client_id), application.redirect_uri, application.pkce
         )
         nonce = secrets.token_bytes(NONCE)
-        return address(api.consent_url, applicant, self._key, nonce, self._subject, self._clock.now())
+        return authorization_url(
+            api.consent_url, applicant, self._key, nonce, self._subject, self._clock.now()
+        )
 
     def check_place(self) -> None:
         """Before anybody is bothered: the secrets can be read, and the token can be kept."""
         self._access.keys(self.role)
-        with held(self._access.consents(self.role), self._clock):
+        with consent_lock(self._access.consents(self.role), self._clock):
             pass
 
-    def complete(self, redirected: str) -> Reach:
+    def complete(self, redirected: str) -> ConsentedAccounts:
         """Keeps what the answer brings, then looks how far it reaches."""
-        found = read(redirected, self._key, self._subject, self._clock.now(), self.again)
+        found = parse_redirect(redirected, self._key, self._subject, self._clock.now(), self.again)
         self._refuse_used(found)
         verifier = found.verifier if self.role.application.pkce else None
         self._access.redeem(self.role, found.code, verifier, found.login)
         return self._reach((found.code, found.verifier))
 
-    def _refuse_used(self, found: Redirected) -> None:
+    def _refuse_used(self, found: RedirectResult) -> None:
         """A second use of a code may end the consent that the first one brought (RFC 6749, 4.1.2)."""
         if self._kept() == found.login:
             raise AuthenticationError(
@@ -89,7 +98,7 @@ class Login:
         except (AuthenticationError, StorageError):
             return ""
 
-    def _reach(self, spent: tuple[Secret, ...]) -> Reach:
+    def _reach(self, spent: tuple[Secret, ...]) -> ConsentedAccounts:
         """The consent is kept by now: what fails here says nothing against it."""
         try:
             with self._access.connection(self.role, spent) as connection:
@@ -98,10 +107,10 @@ class Login:
         except CancelledError:
             raise
         except DeniedError:
-            return Reach(None, "the application lacks `Accounts: Read`")
+            return ConsentedAccounts(None, "the application lacks `Accounts: Read`")
         except ReconcilerError:  # whose words may be Criteo's, and those may repeat the code
-            return Reach(None, "Criteo gave no good answer to that")
-        return Reach(accounts)
+            return ConsentedAccounts(None, "Criteo gave no good answer to that")
+        return ConsentedAccounts(accounts)
 
     def go_on(self, until: datetime) -> Callable[[], None]:
         """Ends the wait for a browser: at a request to stop, or when its time is over."""
@@ -128,7 +137,7 @@ class Login:
 
 def _key(root: Path) -> bytes:
     """What the states of addresses are signed with; made once, for this folder alone."""
-    file = private_directory(root / HOME) / "auth.key"
+    file = private_directory(root / WORK_DIR) / "auth.key"
     create_file(file, secrets.token_bytes(KEY_LENGTH))
     key = read_file(file)
     if key is None or len(key) != KEY_LENGTH:

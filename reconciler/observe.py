@@ -9,41 +9,41 @@ from reconciler.core.departures import slots
 from reconciler.core.errors import AuthenticationError, ConfigurationError, Finding, RejectedError
 from reconciler.core.lists import compared
 from reconciler.core.losses import doubted, is_computed, loss
-from reconciler.core.members import EMPTY, NO_DELTA, SnapshotRef, Target
-from reconciler.core.model import Address, Audience, Desired, Form, IdentifierType, SegmentSpec
-from reconciler.core.plan import Comparison, Departure, Observed, Slot
-from reconciler.core.ports import Clock, Head, MemberEngine, SegmentReader, StateReader
-from reconciler.core.receipt import Holding, Receipt, remaining
+from reconciler.core.members import EMPTY_SNAPSHOT, NO_DELTA, SnapshotRef, TargetMembers
+from reconciler.core.model import Address, Audience, DesiredState, Hashing, IdentifierType, SegmentSpec
+from reconciler.core.plan import Departure, MemberDiff, ObservedState, Slot
+from reconciler.core.ports import Clock, MemberEngine, SegmentReader, StateHead, StateReader
+from reconciler.core.receipt import ResourceState, SegmentState, remaining
 from reconciler.core.remote import RateLimit, Segment, Statistics
-from reconciler.core.standing import receiver
+from reconciler.core.standing import receiving_segment
 
-Progress = Callable[[str], None]
+ProgressCallback = Callable[[str], None]
 """Told what is being read now, in a few words."""
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class LoadedState:
     """What a state says, read once."""
 
-    head: Head | None
-    receipts: tuple[Receipt, ...]
+    head: StateHead | None
+    receipts: tuple[ResourceState, ...]
 
     @classmethod
-    def of(cls, state: StateReader) -> "Known":
-        return cls(state.head(), state.receipts())
+    def of(cls, state: StateReader) -> "LoadedState":
+        return cls(state.head(), state.resources())
 
 
 def observe(
-    desired: Desired,
+    desired: DesiredState,
     only: Container[Address],
     readers: Mapping[str, SegmentReader],
-    state: Known,
+    state: LoadedState,
     engine: MemberEngine,
     clock: Clock,
-    progress: Progress,
+    progress: ProgressCallback,
     check: Callable[[], None],
     counted: Container[Address] = (),
-) -> Observed:
+) -> ObservedState:
     """Reads Criteo and sources, each once; `readers` are keyed by credential.
 
     `check` is called once segments are listed, before sources are read, and may refuse to go on.
@@ -65,7 +65,7 @@ def observe(
     held = {
         spec.address: found
         for spec in specs
-        if (found := receiver(spec, receipts.get(spec.address), present))
+        if (found := receiving_segment(spec, receipts.get(spec.address), present))
     }
     asked = [one for at, (slot, one) in held.items() if at in counted and slot == "current"]
     statistics = counts([one for one in asked if is_computed(one, now)], accounts, progress)
@@ -78,7 +78,7 @@ def observe(
         for at, (_, one) in held.items()
         if at in targets
     }
-    return Observed(
+    return ObservedState(
         head=state.head,
         receipts=receipts,
         segments=segments,
@@ -102,7 +102,7 @@ def observe(
 
 
 def reachable(
-    desired: Desired, receipts: Iterable[Receipt], readers: Mapping[str, SegmentReader]
+    desired: DesiredState, receipts: Iterable[ResourceState], readers: Mapping[str, SegmentReader]
 ) -> dict[str, SegmentReader]:
     """Each account that matters, with a reader that may see it.
 
@@ -114,14 +114,14 @@ def reachable(
     fallback = next(iter(readers), None)
     for receipt in receipts:
         credential = by_address.get(receipt.address, fallback)
-        for holding in receipt.holdings:
+        for holding in receipt.segments:
             if credential is not None:
                 accounts.setdefault(holding.key.account_id, readers[credential])
     return accounts
 
 
 def listed(
-    accounts: Mapping[str, SegmentReader], receipts: Iterable[Receipt], needed: Container[str]
+    accounts: Mapping[str, SegmentReader], receipts: Iterable[ResourceState], needed: Container[str]
 ) -> dict[str, tuple[Segment, ...]]:
     """By account: what is there, with what no listing shows but its id finds."""
     return _confirmed(accounts, receipts, _listed(accounts, needed))
@@ -152,13 +152,13 @@ def _probe_others(
 
 def _confirmed(
     accounts: Mapping[str, SegmentReader],
-    receipts: Iterable[Receipt],
+    receipts: Iterable[ResourceState],
     segments: Mapping[str, tuple[Segment, ...]],
 ) -> dict[str, tuple[Segment, ...]]:
     """A segment that the listing doesn't show is asked for by its id before it counts as gone."""
     missing: dict[str, list[str]] = defaultdict(list)
     for receipt in receipts:
-        for holding in receipt.holdings:
+        for holding in receipt.segments:
             listed = segments.get(holding.key.account_id, ())
             if (
                 holding.key.account_id in segments
@@ -174,14 +174,14 @@ def _confirmed(
 
 
 def _targets(
-    specs: Sequence[SegmentSpec], engine: MemberEngine, today: date, progress: Progress
-) -> tuple[dict[Address, Target], dict[Address, tuple[Finding, ...]]]:
+    specs: Sequence[SegmentSpec], engine: MemberEngine, today: date, progress: ProgressCallback
+) -> tuple[dict[Address, TargetMembers], dict[Address, tuple[Finding, ...]]]:
     """Targets, and what is wrong with the sources of those that have none."""
     audiences: dict[str, list[SegmentSpec]] = defaultdict(list)
     for spec in specs:
         audiences[spec.audience.name].append(spec)
     unread: dict[Address, tuple[Finding, ...]] = {}
-    targets: dict[Address, Target] = {}
+    targets: dict[Address, TargetMembers] = {}
     for number, (name, wanted) in enumerate(audiences.items(), 1):
         progress(f"reading sources of {name} ({number} of {len(audiences)})")
         try:
@@ -190,47 +190,47 @@ def _targets(
             findings = error.findings or (Finding(name, error.problem, error.remedy),)
             unread |= dict.fromkeys((spec.address for spec in wanted), findings)
         else:
-            targets |= {spec.address: built[spec.key.identifier_type, spec.key.form] for spec in wanted}
+            targets |= {spec.address: built[spec.key.identifier_type, spec.key.hashing] for spec in wanted}
     return targets, unread
 
 
 def _build(
     audience: Audience, specs: Sequence[SegmentSpec], engine: MemberEngine, today: date
-) -> Mapping[tuple[IdentifierType, Form], Target]:
-    kinds = sorted({(spec.key.identifier_type, spec.key.form) for spec in specs})
+) -> Mapping[tuple[IdentifierType, Hashing], TargetMembers]:
+    kinds = sorted({(spec.key.identifier_type, spec.key.hashing) for spec in specs})
     return engine.build(audience, kinds, today)
 
 
-def _compare(engine: MemberEngine, holding: Holding, target: Target) -> Comparison:
+def _compare(engine: MemberEngine, holding: SegmentState, target: TargetMembers) -> MemberDiff:
     moving = holding.transfer
-    base, maybe, collapsed = holding.base, holding.maybe, False
+    base, maybe, collapsed = holding.confirmed, holding.uncertain, False
     if moving is not None and moving.target == target.members:
         left = remaining(moving)
         # Someone suppressed only now must not wait behind the additions of an order made before.
-        if not _newly_suppressed(engine, holding, target, moving.urgent):
-            return Comparison(base, maybe, moving.urgent, left, resumes=True)
+        if not _newly_suppressed(engine, holding, target, moving.priority_removes):
+            return MemberDiff(base, maybe, moving.priority_removes, left, resumes=True)
     if moving is not None:
-        (base, maybe), collapsed = engine.collapse(holding), True
+        (base, maybe), collapsed = engine.abandon_transfer(holding), True
     if base == target.members and not maybe:
-        return Comparison(base, maybe, EMPTY, NO_DELTA, collapsed)
+        return MemberDiff(base, maybe, EMPTY_SNAPSHOT, NO_DELTA, collapsed)
     urgent = engine.suppressed(holding, target)
     delta = engine.delta(base, maybe, target.members, urgent)
-    return Comparison(base, maybe, urgent, delta, collapsed)
+    return MemberDiff(base, maybe, urgent, delta, collapsed)
 
 
 def _departures(
     specs: Sequence[SegmentSpec],
-    receipts: Mapping[Address, Receipt],
+    receipts: Mapping[Address, ResourceState],
     present: Mapping[str, Segment],
-    comparisons: Mapping[Address, Comparison],
-    targets: Mapping[Address, Target],
+    comparisons: Mapping[Address, MemberDiff],
+    targets: Mapping[Address, TargetMembers],
     engine: MemberEngine,
 ) -> dict[Address, tuple[Departure, ...]]:
     """Suppressed people in segments that are there, also where a source or another list can't be read."""
     found = {}
     for spec in specs:
         receipt = receipts.get(spec.address)
-        if receipt is None or not spec.audience.exclude:
+        if receipt is None or not spec.audience.exclusion_lists:
             continue
         at = spec.address
         found[at] = tuple(
@@ -244,39 +244,41 @@ def _departures(
 def _departure(
     engine: MemberEngine,
     slot: Slot,
-    holding: Holding,
+    holding: SegmentState,
     spec: SegmentSpec,
-    comparison: Comparison | None,
-    target: Target | None,
+    comparison: MemberDiff | None,
+    target: TargetMembers | None,
 ) -> Departure:
-    base, maybe = engine.collapse(holding)
+    base, maybe = engine.abandon_transfer(holding)
     if target is not None and comparison is not None and holding.key == spec.key:
         known = not comparison.resumes and (comparison.base, comparison.maybe) == (base, maybe)
         return Departure(
             slot, base, maybe, comparison.urgent if known else engine.suppressed(holding, target)
         )
-    kind = (holding.key.identifier_type, holding.key.form)
+    kind = (holding.key.identifier_type, holding.key.hashing)
     lists = engine.listed(spec.audience, [kind])[kind]
-    nobody = Target(EMPTY, EMPTY, 0, ())
+    nobody = TargetMembers(EMPTY_SNAPSHOT, EMPTY_SNAPSHOT, 0, ())
     leaving = [engine.suppressed(holding, replace(nobody, suppressed=one)) for one in lists]
-    _, urgent = engine.doubt(holding.key.form, (EMPTY,), leaving)
+    _, urgent = engine.mark_uncertain(holding.key.hashing, (EMPTY_SNAPSHOT,), leaving)
     return Departure(slot, base, maybe, urgent)
 
 
-def _compare_lost(engine: MemberEngine, holding: Holding, target: Target) -> Comparison:
+def _compare_lost(engine: MemberEngine, holding: SegmentState, target: TargetMembers) -> MemberDiff:
     """Nobody is sure to be held any more: all of the target is sent, and all others are removed."""
     return replace(_compare(engine, doubted(holding), target), collapsed=True)
 
 
-def _newly_suppressed(engine: MemberEngine, holding: Holding, target: Target, urgent: SnapshotRef) -> bool:
+def _newly_suppressed(
+    engine: MemberEngine, holding: SegmentState, target: TargetMembers, urgent: SnapshotRef
+) -> bool:
     """Somebody who must leave first now, and did not have to when the order was made."""
     if not target.suppressed:
         return False
-    return engine.delta(urgent, EMPTY, engine.suppressed(holding, target), EMPTY).adds > 0
+    return engine.delta(urgent, EMPTY_SNAPSHOT, engine.suppressed(holding, target), EMPTY_SNAPSHOT).adds > 0
 
 
 def counts(
-    holdings: Sequence[Holding], accounts: Mapping[str, SegmentReader], progress: Progress
+    holdings: Sequence[SegmentState], accounts: Mapping[str, SegmentReader], progress: ProgressCallback
 ) -> dict[str, Statistics]:
     """By segment, one call each. A segment that goes meanwhile is left out; any other refusal is raised."""
     found = {}

@@ -3,36 +3,38 @@
 from collections.abc import Iterable, Iterator, Mapping
 
 from reconciler.core import checkup, rulings
-from reconciler.core.checkup import Link, Ruling, Verdict
+from reconciler.core.checkup import CheckName, CheckResult, CheckStatus
 from reconciler.core.errors import AuthenticationError, ConfigurationError, Finding, RemoteError
-from reconciler.core.model import Desired, Seat
-from reconciler.core.ports import Inspector
+from reconciler.core.model import DesiredState, Seat
+from reconciler.core.ports import ConnectionInspector
 
 
-def check(desired: Desired, inspectors: Mapping[str, Inspector]) -> None:
+def check(desired: DesiredState, inspectors: Mapping[str, ConnectionInspector]) -> None:
     """Raise ConfigurationError with the messages of `doctor`; `inspectors` are keyed by credential.
 
     Makes one call for each account, for every ten of its retailers. The clock is compared with the
     answers of calls that were made anyway. An account that is closed is refused where it is searched.
     """
     found = (*_retailers(desired, inspectors), *_clocks(inspectors.values()))
-    failures = dict.fromkeys((where, one) for where, one in found if one.verdict is Verdict.FAILURE)
+    failures = dict.fromkeys((where, one) for where, one in found if one.verdict is CheckStatus.FAILURE)
     if failures:
         raise ConfigurationError(
             f"{desired.environment.name} can't be planned or applied; nothing was sent",
-            findings=[Finding(where, one.told, one.remedy) for where, one in failures],
+            findings=[Finding(where, one.message, one.remedy) for where, one in failures],
         )
 
 
-def _retailers(desired: Desired, inspectors: Mapping[str, Inspector]) -> Iterator[tuple[str, Ruling]]:
+def _retailers(
+    desired: DesiredState, inspectors: Mapping[str, ConnectionInspector]
+) -> Iterator[tuple[str, CheckResult]]:
     for account, (credential, seats) in _by_account(desired).items():
         listed = _listed(inspectors[credential], account, seats)
         for seat in seats if listed is not None else ():
             there = seat.retailer_id in (listed or ())
-            yield f"{Link.RETAILER} {checkup.retailer(seat)}", rulings.retailed(there)
+            yield f"{CheckName.RETAILER} {checkup.retailer(seat)}", rulings.retailed(there)
 
 
-def _listed(inspector: Inspector, account: str, seats: Iterable[Seat]) -> frozenset[str] | None:
+def _listed(inspector: ConnectionInspector, account: str, seats: Iterable[Seat]) -> frozenset[str] | None:
     """None where the list stays closed: neither plan nor apply needs it."""
     try:
         return inspector.retailers(account, [seat.retailer_id for seat in seats])
@@ -40,7 +42,7 @@ def _listed(inspector: Inspector, account: str, seats: Iterable[Seat]) -> frozen
         return None
 
 
-def _by_account(desired: Desired) -> Mapping[str, tuple[str, tuple[Seat, ...]]]:
+def _by_account(desired: DesiredState) -> Mapping[str, tuple[str, tuple[Seat, ...]]]:
     """The retailers of each account, with a credential that reaches it."""
     credentials = {spec.key.account_id: spec.credential for spec in desired.segments}
     used = (Seat(spec.key.account_id, spec.key.retailer_id) for spec in desired.segments)
@@ -51,5 +53,5 @@ def _by_account(desired: Desired) -> Mapping[str, tuple[str, tuple[Seat, ...]]]:
     }
 
 
-def _clocks(inspectors: Iterable[Inspector]) -> Iterator[tuple[str, Ruling]]:
-    return ((str(Link.CLOCK), rulings.clock(one.skew())) for one in inspectors)
+def _clocks(inspectors: Iterable[ConnectionInspector]) -> Iterator[tuple[str, CheckResult]]:
+    return ((str(CheckName.CLOCK), rulings.clock(one.skew())) for one in inspectors)

@@ -7,21 +7,30 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from reconciler.core.errors import ConfigurationError, Finding, StorageError
-from reconciler.core.members import SnapshotRef, Target
-from reconciler.core.model import Address, Desired, SegmentSpec, Source
+from reconciler.core.members import SnapshotRef, TargetMembers
+from reconciler.core.model import Address, DesiredState, SegmentSpec, Source
 from reconciler.core.ports import MemberEngine, SegmentReader, StateWriter
-from reconciler.core.rebuild import Look, Sighting, pending, rebuilt, sightings, strays, unmade, untouched
-from reconciler.core.receipt import Receipt
+from reconciler.core.rebuild import (
+    RebuildScan,
+    SegmentMatch,
+    is_unused_rebuild,
+    match_segments,
+    orphaned_segments,
+    pending,
+    rebuilt_resource,
+    unmade,
+)
+from reconciler.core.receipt import ResourceState
 
 
-def look(
-    desired: Desired,
+def scan_segments(
+    desired: DesiredState,
     only: Container[Address],
     named: Container[Address],
     takes: Mapping[Address, str],
     readers: Mapping[str, SegmentReader],
-    receipts: Collection[Receipt],
-) -> Look:
+    receipts: Collection[ResourceState],
+) -> RebuildScan:
     """Reads what every account of the environment lists. Errors: whatever the readers raise.
 
     What an earlier rebuild wrote, and nobody has acted upon, may be written otherwise for those `named`. A
@@ -32,9 +41,9 @@ def look(
     held = {
         one.address: one
         for one in receipts
-        if one.address not in unanswered and (one.address not in named or not untouched(one))
+        if one.address not in unanswered and (one.address not in named or not is_unused_rebuild(one))
     }
-    owned = {one.segment_id: receipt.address for receipt in held.values() for one in receipt.holdings}
+    owned = {one.segment_id: receipt.address for receipt in held.values() for one in receipt.segments}
     listed = [
         segment
         for account, credential in sorted(accounts.items())
@@ -44,17 +53,17 @@ def look(
     selected = [spec for spec in desired.segments if spec.address in only]
     lost = [spec for spec in selected if spec.address not in held]
     name = desired.environment.name
-    return Look(
+    return RebuildScan(
         sightings=tuple(
             replace(one, pending=unanswered.get(one.spec.address, ()))
-            for one in sightings(name, lost, listed, takes, owned)
+            for one in match_segments(name, lost, listed, takes, owned)
         ),
         known=tuple(held[spec.address] for spec in selected if spec.address in held),
-        strays=strays(name, desired.segments, listed),
+        orphans=orphaned_segments(name, desired.segments, listed),
     )
 
 
-def check_lost(seen: Look, asked: Container[Address], again: Container[Address]) -> None:
+def check_lost(seen: RebuildScan, asked: Container[Address], again: Container[Address]) -> None:
     """StorageError where the state knows all that is selected, or one that was `asked` for by its name.
 
     Those that are to be made anew, `again`, may be known.
@@ -68,50 +77,54 @@ def check_lost(seen: Look, asked: Container[Address], again: Container[Address])
         )
 
 
-def known_again(
-    found: Sequence[Sighting], state: StateWriter, now: datetime, quiet: timedelta
-) -> tuple[Receipt, ...]:
+def reuse_segments(
+    found: Sequence[SegmentMatch], state: StateWriter, now: datetime, quiet: timedelta
+) -> tuple[ResourceState, ...]:
     """Nobody is surely held: the next apply sends all who are wanted."""
-    return _written([rebuilt(one, now, quiet) for one in found], state)
+    return _written([rebuilt_resource(one, now, quiet) for one in found], state)
 
 
-def replaced(
-    found: Sequence[Sighting], known: Sequence[Receipt], state: StateWriter, now: datetime, quiet: timedelta
-) -> tuple[Receipt, ...]:
+def replace_segments(
+    found: Sequence[SegmentMatch],
+    known: Sequence[ResourceState],
+    state: StateWriter,
+    now: datetime,
+    quiet: timedelta,
+) -> tuple[ResourceState, ...]:
     """The next apply makes new segments. `known` are addresses that may hold people known to nobody."""
-    anew = [rebuilt(one, now, quiet, renew=True) for one in found]
-    return _written([*anew, *(replace(one, renew=True) for one in known)], state)
+    anew = [rebuilt_resource(one, now, quiet, renew=True) for one in found]
+    return _written([*anew, *(replace(one, replace_requested=True) for one in known)], state)
 
 
-def assumed(
-    one: Sighting, members: SnapshotRef, file: str, state: StateWriter, now: datetime, quiet: timedelta
-) -> tuple[Receipt, ...]:
+def assume_members(
+    one: SegmentMatch, members: SnapshotRef, file: str, state: StateWriter, now: datetime, quiet: timedelta
+) -> tuple[ResourceState, ...]:
     """Whoever is in `members` may be held: sent once more, or removed."""
     if one.replaced:
         problem = f"{one.spec.address}: its segment is to be replaced, and nobody is removed from it"
         raise StorageError(problem, remedy="use --union: the next apply makes a new segment and fills it")
-    state.keep(members, file)
-    return _written([rebuilt(one, now, quiet, maybe=members)], state)
+    state.store_snapshot(members, file)
+    return _written([rebuilt_resource(one, now, quiet, maybe=members)], state)
 
 
-def _written(receipts: Sequence[Receipt], state: StateWriter) -> tuple[Receipt, ...]:
+def _written(receipts: Sequence[ResourceState], state: StateWriter) -> tuple[ResourceState, ...]:
     for receipt in receipts:
         state.write(receipt)
     return tuple(receipts)
 
 
-def people_of(file: Path, spec: SegmentSpec, engine: MemberEngine, today: date) -> Target:
+def members_in_file(file: Path, spec: SegmentSpec, engine: MemberEngine, today: date) -> TargetMembers:
     """The identifiers in a file, in the segment's form; the engine's sources are the folder it is in.
 
     ConfigurationError when nobody is in it.
     """
-    kind = (spec.key.identifier_type, spec.key.form)
+    kind = (spec.key.identifier_type, spec.key.hashing)
     audience = replace(
         spec.audience,
         source=Source((glob.escape(file.name),), place=spec.audience.source.place),
         columns=tuple(one for one in spec.audience.columns if one[0] == kind[0]),
         places=(),
-        exclude=(),
+        exclusion_lists=(),
     )
     try:
         target = engine.build(audience, [kind], today)[kind]

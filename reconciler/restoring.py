@@ -4,36 +4,36 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from reconciler.core.errors import DamagedError
-from reconciler.core.members import EMPTY, AppliedList, SnapshotRef
-from reconciler.core.model import Address, Form
+from reconciler.core.errors import CorruptSnapshotError
+from reconciler.core.members import EMPTY_SNAPSHOT, AppliedList, SnapshotRef
+from reconciler.core.model import Address, Hashing
 from reconciler.core.ports import MemberEngine, StateWriter
-from reconciler.core.receipt import Receipt
+from reconciler.core.receipt import ResourceState
 from reconciler.core.restore import restored
 
 
 @dataclass(frozen=True, slots=True)
-class Restored:
+class RestoreResult:
     """`changed` are receipts as they are now; those `set_aside`, and `lost` snapshots, can't be read."""
 
-    changed: tuple[Receipt, ...]
+    changed: tuple[ResourceState, ...]
     set_aside: tuple[Address, ...]
     lost: int
 
 
-def restored_to(
+def restore_to(
     serial: int, state: StateWriter, engine: MemberEngine, quiet: timedelta, *, accept_loss: bool = False
-) -> Restored:
+) -> RestoreResult:
     """Writes a new serial, unless nothing has changed since.
 
     StorageError when that one isn't kept, or when something can't be read and `accept_loss` doesn't say
     that it may be done without: who is known by nothing else can't be removed any more.
     """
-    state.kept(serial)
-    aside = state.set_aside() if accept_loss else ()
-    since = [state.kept(one.serial).receipts for one in state.history() if one.serial >= serial]
+    state.version(serial)
+    aside = state.quarantine() if accept_loss else ()
+    since = [state.version(one.serial).resources for one in state.versions() if one.serial >= serial]
     doubting = _Doubting(state, engine, accept_loss)
-    known = {receipt.address: receipt for receipt in state.receipts()}
+    known = {receipt.address: receipt for receipt in state.resources()}
     after = known | {
         receipt.address: receipt for receipt in restored(since, tuple(known.values()), doubting, quiet)
     }
@@ -42,24 +42,24 @@ def restored_to(
     changed = tuple(one for address, one in after.items() if one != known.get(address))
     for receipt in changed:
         state.write(receipt)
-    return Restored(changed, aside, len(doubting.lost))
+    return RestoreResult(changed, aside, len(doubting.lost))
 
 
 @dataclass(frozen=True, slots=True)
 class _Lists:
     """In place of an exclusion list that is lost comes the newest one of earlier states that is not."""
 
-    since: Sequence[Sequence[Receipt]]
+    since: Sequence[Sequence[ResourceState]]
     doubting: "_Doubting"
 
-    def readable(self, receipt: Receipt) -> tuple[AppliedList, ...]:
+    def readable(self, receipt: ResourceState) -> tuple[AppliedList, ...]:
         found = ((one, *self._earlier(receipt, one)) for one in receipt.lists)
         whole = (
             next((one for one in same if not self.doubting.is_lost(one.members)), None) for same in found
         )
         return tuple(one for one in whole if one)
 
-    def _earlier(self, receipt: Receipt, lost: AppliedList) -> Iterator[AppliedList]:
+    def _earlier(self, receipt: ResourceState, lost: AppliedList) -> Iterator[AppliedList]:
         named = (lost.files, lost.identifier_type)
         for receipts in reversed(self.since):
             for before in (one for one in receipts if one.address == receipt.address):
@@ -76,15 +76,15 @@ class _Doubting:
     lost: set[SnapshotRef] = field(default_factory=set)
 
     def __call__(
-        self, form: Form, sure: Sequence[SnapshotRef], named: Sequence[SnapshotRef]
+        self, form: Hashing, sure: Sequence[SnapshotRef], named: Sequence[SnapshotRef]
     ) -> tuple[SnapshotRef, SnapshotRef]:
         """Of whom a lost snapshot says that they are held, nobody can be."""
-        for snapshot in {*sure, *named} - {EMPTY}:
+        for snapshot in {*sure, *named} - {EMPTY_SNAPSHOT}:
             self._look(snapshot)
-        base, maybe = self.engine.doubt(form, self._found(sure), self._found(named))
+        base, maybe = self.engine.mark_uncertain(form, self._found(sure), self._found(named))
         for snapshot in (base, maybe):
             if snapshot:
-                self.state.keep(snapshot, self.engine.file(snapshot))
+                self.state.store_snapshot(snapshot, self.engine.file(snapshot))
         return base, maybe
 
     def is_lost(self, snapshot: SnapshotRef) -> bool:
@@ -93,12 +93,12 @@ class _Doubting:
         return snapshot in self.lost
 
     def _found(self, snapshots: Sequence[SnapshotRef]) -> list[SnapshotRef]:
-        return [EMPTY if one in self.lost else one for one in snapshots]
+        return [EMPTY_SNAPSHOT if one in self.lost else one for one in snapshots]
 
     def _look(self, snapshot: SnapshotRef) -> None:
         try:
             self.engine.file(snapshot)
-        except DamagedError:
+        except CorruptSnapshotError:
             if not self.accept_loss:
                 raise
             self.lost.add(snapshot)

@@ -6,18 +6,18 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from reconciler.core.computations import seen_at
-from reconciler.core.drift import Drift, Uncounted, drifts, uncounted, unknown_to_the_state
+from reconciler.core.drift import Drift, NotComparable, detect_drift, uncounted, untracked_segments
 from reconciler.core.losses import is_computed
-from reconciler.core.model import Address, Desired
-from reconciler.core.ports import Clock, Head, SegmentReader
-from reconciler.core.receipt import Holding, Receipt
+from reconciler.core.model import Address, DesiredState
+from reconciler.core.ports import Clock, SegmentReader, StateHead
+from reconciler.core.receipt import ResourceState, SegmentState
 from reconciler.core.rejections import Rejection, rejections
 from reconciler.core.remote import Statistics
-from reconciler.observe import Known, counts, listed, reachable
+from reconciler.observe import LoadedState, counts, listed, reachable
 
 
 @dataclass(frozen=True, slots=True)
-class Survey:
+class DriftResult:
     """`looked_at` addresses could be looked at.
 
     `uncounted`: why the members of how many of them were not compared; `countable_at`: by then Criteo has
@@ -25,30 +25,30 @@ class Survey:
     `rejected`: of whose identifiers Criteo rejected too many.
     """
 
-    head: Head | None
+    head: StateHead | None
     drifts: tuple[Drift, ...]
     looked_at: int
-    uncounted: tuple[tuple[Uncounted, int], ...]
+    uncounted: tuple[tuple[NotComparable, int], ...]
     countable_at: datetime | None
     unseen: int
     made_at: datetime
     rejected: tuple[tuple[Address, Rejection], ...]
 
-    def knowing(self, receipts: Iterable[Receipt]) -> "Survey":
+    def knowing(self, receipts: Iterable[ResourceState]) -> "DriftResult":
         """The same, if the state has come to know of more since."""
         known = {receipt.address for receipt in receipts}
-        drifts = tuple(one for one in self.drifts if not (one.unknown and one.address in known))
+        drifts = tuple(one for one in self.drifts if not (one.untracked_segment_id and one.address in known))
         return replace(self, drifts=drifts)
 
 
-def survey(
-    desired: Desired,
+def detect(
+    desired: DesiredState,
     only: Container[Address],
     readers: Mapping[str, SegmentReader],
-    state: Known,
+    state: LoadedState,
     clock: Clock,
     progress: Callable[[str], None],
-) -> Survey:
+) -> DriftResult:
     """One listing for each account, and one call for each segment whose members can be compared."""
     now = clock.now()
     receipts = {one.address: one for one in state.receipts if _is_managed(one) and one.address in only}
@@ -61,28 +61,30 @@ def survey(
     present = [one for one in comparable if one.segment_id in segments]
     statistics = counts(present, accounts, progress)
     held = {one.address for one in state.receipts}
-    lost = unknown_to_the_state(desired, held, segments.values())
+    lost = untracked_segments(desired, held, segments.values())
     lineage = state.head.lineage if state.head else ""
     found = (
-        *drifts(desired, lineage, seen, segments, statistics),
+        *detect_drift(desired, lineage, seen, segments, statistics),
         *(one for one in lost if one.address in only),
     )
     holdings = [one.current for one in seen.values() if one.current.segment_id in segments]
     why = Counter(reason for one in holdings if (reason := _why(one, statistics, now)))
-    recent = (one.settled_at for one in holdings if uncounted(one, now) is Uncounted.RECENT)
+    recent = (one.completed_at for one in holdings if uncounted(one, now) is NotComparable.RECENT)
     countable_at = max((seen_at(one) for one in recent if one), default=None)
-    told = tuple((one, why[one]) for one in Uncounted if one in why)
+    told = tuple((one, why[one]) for one in NotComparable if one in why)
     looked_at = len({*seen, *(one.address for one in found)})
     wanted = (spec for spec in desired.segments if spec.address in only)
     rejected = tuple((spec.address, one) for spec, one in rejections(wanted, receipts))
     unseen = len(receipts) - len(seen)
-    return Survey(state.head, found, looked_at, told, countable_at, unseen, now, rejected)
+    return DriftResult(state.head, found, looked_at, told, countable_at, unseen, now, rejected)
 
 
-def _why(holding: Holding, statistics: Mapping[str, Statistics], now: datetime) -> Uncounted | None:
+def _why(holding: SegmentState, statistics: Mapping[str, Statistics], now: datetime) -> NotComparable | None:
     told = statistics.get(holding.segment_id)
-    return uncounted(holding, now) or (None if told and told.identifiers is not None else Uncounted.UNTOLD)
+    return uncounted(holding, now) or (
+        None if told and told.identifiers is not None else NotComparable.NO_COUNT
+    )
 
 
-def _is_managed(receipt: Receipt) -> bool:
+def _is_managed(receipt: ResourceState) -> bool:
     return not receipt.forgotten_at and bool(receipt.current.segment_id)

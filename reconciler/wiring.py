@@ -9,29 +9,29 @@ from functools import cache
 from operator import attrgetter
 from pathlib import Path
 
-from reconciler.access import Access
-from reconciler.clock import ClockAhead, Stop, SystemClock, Waits
-from reconciler.core.consent import aging
+from reconciler.access import ConnectionFactory
+from reconciler.clock import OffsetClock, StopSignal, SystemClock, WaitReporter
+from reconciler.core.consent import expiry_note
 from reconciler.core.errors import ConfigurationError, StorageError
 from reconciler.core.members import SnapshotRef
-from reconciler.core.model import Address, Credential, Desired, Role
-from reconciler.core.plan import Observed
-from reconciler.core.ports import Inspector, SegmentReader, SegmentWriter, StateReader, StateStore
-from reconciler.core.receipt import Receipt
+from reconciler.core.model import Address, Credential, CredentialRole, DesiredState
+from reconciler.core.plan import ObservedState
+from reconciler.core.ports import ConnectionInspector, SegmentReader, SegmentWriter, StateReader, StateStore
+from reconciler.core.receipt import ResourceState
 from reconciler.core.secret import Secret
-from reconciler.credentials import Places
+from reconciler.credentials import SecretResolver
 from reconciler.criteo.connect import Connection, connect
-from reconciler.criteo.grants import ClientCredentials, Keys
-from reconciler.disk.private import HOME, private_directory
-from reconciler.emulator import AnotherVersion, Emulator
+from reconciler.criteo.grants import ClientCredentials, ClientKeys
+from reconciler.disk.private import WORK_DIR, private_directory
+from reconciler.emulator import Emulator, IncompatibleVersionError
 from reconciler.emulator.database import ahead as ahead_of
 from reconciler.emulator.mount import transport
 from reconciler.manifests import find_root, load
 from reconciler.manifests.placeholders import is_placeholder
 from reconciler.members.check import CHECKED
 from reconciler.members.engine import DuckDbEngine
-from reconciler.members.roots import DataRoot, Folder, open_root
-from reconciler.members.scratch import Scratch, remove_unused
+from reconciler.members.roots import DataRoot, LocalFolder, open_root
+from reconciler.members.scratch import ScratchDir, remove_unused
 from reconciler.members.verify import SnapshotVerifier
 from reconciler.settings import Settings
 from reconciler.state.factory import open_store
@@ -41,8 +41,8 @@ EXAMPLE = "data"
 """The folder of example data that `init` makes."""
 THROW_AWAY = "reconciler-emulated-"
 EMULATED_URL = "http://emulator.invalid"
-READING: Callable[[Credential], Role] = attrgetter("reading")
-WRITING: Callable[[Credential], Role] = attrgetter("writing")
+READING: Callable[[Credential], CredentialRole] = attrgetter("reading")
+WRITING: Callable[[Credential], CredentialRole] = attrgetter("writing")
 ISSUES_ITS_OWN = "the emulator issues its own credentials; the references in the manifests are not read"
 
 
@@ -51,7 +51,7 @@ class Workspace:
     """One environment, ready to be observed: what it should be, and the edges to find out what it is."""
 
     root: Path
-    desired: Desired
+    desired: DesiredState
     store: StateStore
     clock: SystemClock
     emulated: bool
@@ -61,13 +61,13 @@ class Workspace:
     _private: Path
     _open: ExitStack
     _connections: dict[str, Connection]
-    _role: Callable[[Credential], Role]
+    _role: Callable[[Credential], CredentialRole]
 
     def readers(self) -> Mapping[str, SegmentReader]:
         """By credential. Secrets are read now, and not before."""
         return {name: connection.reader for name, connection in self._connected().items()}
 
-    def inspectors(self) -> Mapping[str, Inspector]:
+    def inspectors(self) -> Mapping[str, ConnectionInspector]:
         """By credential: other calls over the same connections."""
         return {name: connection.inspector for name, connection in self._connected().items()}
 
@@ -81,7 +81,7 @@ class Workspace:
         credentials = {spec.address: spec.credential for spec in self.desired.segments}
         return readers[credentials.get(address, next(iter(readers)))]
 
-    def inspector(self, role: Role) -> Inspector:
+    def inspector(self, role: CredentialRole) -> ConnectionInspector:
         """A connection of its own, to look at. Secrets are read now."""
         connection = self._emulation(self._emulator()) if self.emulated else self.access().connection(role)
         return self._open.enter_context(connection).inspector
@@ -99,12 +99,12 @@ class Workspace:
         roles = (self._role(credential) for credential in self.used_credentials())
         consented = (role for role in roles if role.application.grant == "authorizationCode")
         notes = (
-            aging(access.held(role), str(role), role.login(self.desired.environment.name), now)
+            expiry_note(access.held(role), str(role), role.login(self.desired.environment.name), now)
             for role in consented
         )
         return tuple(note for note in notes if note)
 
-    def dated(self, observed: Observed) -> Observed:
+    def dated(self, observed: ObservedState) -> ObservedState:
         """The same, where files were written as long before now as they were: they know the real time."""
         targets = {
             address: replace(target, newest=target.newest + self.ahead) if target.newest else target
@@ -117,13 +117,13 @@ class Workspace:
 
     def engine_over(self, folder: Path, state: StateReader) -> DuckDbEngine:
         """With all the people that are in the files of a folder, whatever sample the environment takes."""
-        return self._engine(Folder(folder), None, state)
+        return self._engine(LocalFolder(folder), None, state)
 
     def _engine(self, root: DataRoot, sample_rows: int | None, state: StateReader) -> DuckDbEngine:
         engine = DuckDbEngine(
             root,
             self.cache(),
-            state.fetch,
+            state.snapshot_file,
             state.key(),
             sample_rows,
             self._settings.memory_limit,
@@ -140,7 +140,7 @@ class Workspace:
         """Where people may be while a command is at work."""
         return private_directory(self._private / "cache" / self.desired.environment.name)
 
-    def addresses(self, receipts: Iterable[Receipt]) -> frozenset[Address]:
+    def addresses(self, receipts: Iterable[ResourceState]) -> frozenset[Address]:
         """All that the manifests or the state name."""
         declared = {spec.address for spec in self.desired.segments}
         return frozenset(declared | {receipt.address for receipt in receipts})
@@ -167,7 +167,7 @@ class Workspace:
     def _emulator(self) -> Emulator:
         folder = private_directory(self._private / EMULATOR)
         emulator = self._open.enter_context(
-            open_emulator(emulator_file(folder, self.desired.environment.name))
+            open_emulator_file(emulator_file(folder, self.desired.environment.name))
         )
         for account_id, retailers in seat_accounts(self.desired).items():
             emulator.ensure_account(account_id, retailers)
@@ -180,27 +180,29 @@ class Workspace:
             base_url=EMULATED_URL,
             version=api.version,
             token_url="",
-            grant=ClientCredentials(Keys(Secret(issued.client_id), Secret(issued.client_secret))),
+            grant=ClientCredentials(ClientKeys(Secret(issued.client_id), Secret(issued.client_secret))),
             timeout=api.timeout,
             clock=self.clock,
             transport=transport(emulator.app),
         )
 
-    def access(self) -> Access:
+    def access(self) -> ConnectionFactory:
         """Ways to Criteo, whatever the manifests say of an emulator in this process."""
         environment = self.desired.environment
-        places = Places(self._settings.environ, self.root, self.store.sealed(), environment, self.clock.check)
-        return Access(environment, places, self.clock)
+        places = SecretResolver(
+            self._settings.environ, self.root, self.store.sealed(), environment, self.clock.check
+        )
+        return ConnectionFactory(environment, places, self.clock)
 
 
 @contextmanager
-def workspace(
+def open_workspace(
     settings: Settings,
     environment: str,
-    stop: Stop,
-    shown: Waits,
-    role: Callable[[Credential], Role] = READING,
-    read: Callable[..., Desired] = load,
+    stop: StopSignal,
+    shown: WaitReporter,
+    role: Callable[[Credential], CredentialRole] = READING,
+    read: Callable[..., DesiredState] = load,
 ) -> Iterator[Workspace]:
     """Loads the manifests; edges are opened when asked for, and closed at the end.
 
@@ -214,20 +216,20 @@ def workspace(
     with suppress(OSError):
         for prefix in (THROW_AWAY, CHECKED):  # people are in what a killed run left
             remove_unused(Path(tempfile.gettempdir()), prefix)
-        remove_unused(root / HOME / "cache" / environment)
+        remove_unused(root / WORK_DIR / "cache" / environment)
     with ExitStack() as stack:
-        private = root / HOME
+        private = root / WORK_DIR
         if settings.emulate:
-            scratch = Scratch(Path(tempfile.gettempdir()), THROW_AWAY)
+            scratch = ScratchDir(Path(tempfile.gettempdir()), THROW_AWAY)
             stack.callback(scratch.remove)
-            private = scratch.folder / HOME
+            private = scratch.folder / WORK_DIR
             desired = _throw_away(desired, private)
         emulated = desired.environment.api.emulated
         if emulated:
             desired = replace(desired, notes=(*desired.notes, ISSUES_ITS_OWN))
         real = SystemClock(stop, shown)
         ahead = _ahead(private, environment) if emulated else timedelta()
-        clock = ClockAhead(stop, shown, ahead) if ahead else real
+        clock = OffsetClock(stop, shown, ahead) if ahead else real
         snapshots = _snapshots(private, environment, stack)
         yield Workspace(
             root=root,
@@ -245,7 +247,7 @@ def workspace(
         )
 
 
-def _refuse_placeholders(desired: Desired, root: Path) -> None:
+def _refuse_placeholders(desired: DesiredState, root: Path) -> None:
     """Before anything is made where a placeholder says: somebody may own a bucket of that name."""
     if desired.placeholders:
         raise ConfigurationError(
@@ -255,7 +257,7 @@ def _refuse_placeholders(desired: Desired, root: Path) -> None:
         )
 
 
-def _tried(desired: Desired, root: Path) -> str:
+def _tried(desired: DesiredState, root: Path) -> str:
     """What shows a plan as long as nothing is filled in."""
     environment = desired.environment
     command = f"reconciler plan {environment.name} --emulate"
@@ -269,7 +271,7 @@ def _snapshots(private: Path, environment: str, stack: ExitStack) -> Callable[[]
 
     @cache
     def folder() -> Path:
-        scratch = Scratch(private_directory(private / "cache" / environment), "snapshots-")
+        scratch = ScratchDir(private_directory(private / "cache" / environment), "snapshots-")
         stack.callback(scratch.remove)
         return scratch.folder
 
@@ -277,7 +279,7 @@ def _snapshots(private: Path, environment: str, stack: ExitStack) -> Callable[[]
 
 
 def _data(
-    root: Path, desired: Desired, private: Path, clock: SystemClock, stack: ExitStack
+    root: Path, desired: DesiredState, private: Path, clock: SystemClock, stack: ExitStack
 ) -> Callable[[], DataRoot]:
     """Where sources are. What lies in an object store is brought once for the whole command."""
     environment = desired.environment
@@ -294,7 +296,7 @@ def _data(
         return open_root(place, scratch, clock.check, where, root)
 
     def scratch() -> Path:
-        made = Scratch(private_directory(private / "cache" / environment.name), "sources-")
+        made = ScratchDir(private_directory(private / "cache" / environment.name), "sources-")
         stack.callback(made.remove)
         return private_directory(made.folder / "files")
 
@@ -311,18 +313,18 @@ def _ahead(private: Path, environment: str) -> timedelta:
     return timedelta(seconds=ahead_of(emulator_file(private / EMULATOR, environment)))
 
 
-def open_emulator(file: Path) -> Emulator:
+def open_emulator_file(file: Path) -> Emulator:
     """StorageError for a file of another version."""
     try:
         return Emulator.open(file)
-    except AnotherVersion:
+    except IncompatibleVersionError:
         raise StorageError(
             "the emulator's file was made by another version of reconciler",
-            remedy=f"delete {HOME}/{EMULATOR}/{file.name} and the files beside it that begin with its name",
+            remedy=f"delete {WORK_DIR}/{EMULATOR}/{file.name} and the files beside it that begin with its name",
         ) from None
 
 
-def _throw_away(desired: Desired, private: Path) -> Desired:
+def _throw_away(desired: DesiredState, private: Path) -> DesiredState:
     """The same environment on an emulator and a state that end with the command."""
     environment = desired.environment
     emulated = replace(
@@ -333,7 +335,7 @@ def _throw_away(desired: Desired, private: Path) -> Desired:
     return replace(desired, environment=emulated)
 
 
-def seat_accounts(desired: Desired) -> dict[str, list[str]]:
+def seat_accounts(desired: DesiredState) -> dict[str, list[str]]:
     """Retailers by account, as the environment's seats name them."""
     accounts: dict[str, list[str]] = {}
     for _, seat in desired.environment.seats:

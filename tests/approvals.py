@@ -4,15 +4,15 @@ from dataclasses import replace
 
 from golden import plan_cases as cases
 
-from reconciler.core.approval import Approved, Use
-from reconciler.core.envelope import Judgement, Now, approved_changes, judge
+from reconciler.core.approval import ApprovalRecord, ApprovedPlan
+from reconciler.core.envelope import ApprovalCheck, CheckContext, approved_changes, check_approvals
 from reconciler.core.losses import MemberCounts
 from reconciler.core.model import Address
 from reconciler.core.plan import Change, Forget, Plan, Refill, Steps
-from reconciler.core.receipt import Holding, Receipt, Transfer
+from reconciler.core.receipt import ResourceState, SegmentState, Transfer
 
 LAPSED = cases.LAPSED.address
-FORGOTTEN = Forget(LAPSED, 500, drop=False, reason="it left the manifests")
+FORGOTTEN = Forget(LAPSED, 500, drop_state=False, reason="it left the manifests")
 CREATED = cases.create(cases.LAPSED, 10_000)
 MOVED = cases.update(cases.LAPSED, cases.members(10_000, 10_300, cases.Delta(0, 400, 100)))
 _ALL = cases.members(0, 10_000, cases.Delta(0, 10_000, 0))
@@ -23,45 +23,51 @@ PINNED = replace(
 )
 
 
-def receipt(definition: str = "", transfer: Transfer | None = None, **holding: object) -> Receipt:
-    held = replace(Holding(cases.LAPSED.key, segment_id="1", transfer=transfer), **holding)
-    return Receipt(LAPSED, held, definition=definition)
+def receipt(definition: str = "", transfer: Transfer | None = None, **holding: object) -> ResourceState:
+    held = replace(SegmentState(cases.LAPSED.key, segment_id="1", transfer=transfer), **holding)
+    return ResourceState(LAPSED, held, definition=definition)
 
 
-def applied(**holding: object) -> dict[Address, Receipt]:
+def applied(**holding: object) -> dict[Address, ResourceState]:
     """LAPSED as the manifests say, in full."""
     return {LAPSED: receipt(cases.LAPSED.definition, **holding)}
 
 
-def approved(plan: Plan, receipts: dict[Address, Receipt] | None = None, **differs: object) -> Approved:
+def approved(
+    plan: Plan, receipts: dict[Address, ResourceState] | None = None, **differs: object
+) -> ApprovedPlan:
     environment = cases.ENVIRONMENT
-    made = Approved(
+    made = ApprovedPlan(
         "sha256:a",
         environment.name,
         environment.api.endpoint,
         dict(environment.seats),
         plan.basis.lineage,
         plan.basis.made_at,
-        environment.leeway,
+        environment.approval_limits,
         approved_changes(plan, receipts or {}),
     )
     return replace(made, **differs)
 
 
-def held(*approvals: Approved) -> dict[str, Approved]:
+def held(*approvals: ApprovedPlan) -> dict[str, ApprovedPlan]:
     """By the names of their files."""
     return {f"plan-{number}.json": one for number, one in enumerate(approvals, 1)}
 
 
-def now(*uses: Use, receipts: dict[Address, Receipt] | None = None, **differs: object) -> Now:
-    made = Now(cases.ENVIRONMENT, "7f3a2b1c9d", uses, receipts or {}, cases.NOW)
+def now(
+    *approvals: ApprovalRecord, receipts: dict[Address, ResourceState] | None = None, **differs: object
+) -> CheckContext:
+    made = CheckContext(cases.ENVIRONMENT, "7f3a2b1c9d", approvals, receipts or {}, cases.NOW)
     return replace(made, **differs)
 
 
-def judged(then: Change, today: Change, at: Now | None = None, **differs: object) -> Judgement:
+def judged(then: Change, today: Change, at: CheckContext | None = None, **differs: object) -> ApprovalCheck:
     at = at or now()
-    return judge(cases.plan(today), held(approved(cases.plan(then), dict(at.receipts), **differs)), at)
+    return check_approvals(
+        cases.plan(today), held(approved(cases.plan(then), dict(at.receipts), **differs)), at
+    )
 
 
-def why(judgement: Judgement) -> list[str]:
+def why(judgement: ApprovalCheck) -> list[str]:
     return [one.problem for one in judgement.findings]

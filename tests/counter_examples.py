@@ -3,12 +3,12 @@
 import re
 from collections.abc import Callable
 
-from histories import NATURES, Histories
+from histories import NATURES, Simulation
 from world import EMAIL
 
 from reconciler.core.model import Address
 
-History = Callable[[type[Histories]], None]
+History = Callable[[type[Simulation]], None]
 ONE, TWO = Address("offsite", "lapsed"), Address("offsite", "loyal")
 RETIRED = "Silver (retired 2026-11-24)"
 OTHER_RETAILER = ("rekey", 0, EMAIL, "1001", "8")
@@ -18,20 +18,20 @@ def source(*people: str) -> tuple[object, ...]:
     return ("change_source", 0, frozenset(people))
 
 
-def begun(kind: type[Histories], *, run: bool) -> Histories:
+def begun(kind: type[Simulation], *, run: bool) -> Simulation:
     """One address with one person, sent or not yet."""
     history = kind()
     history.begin([("declare", ONE, frozenset({"p0"}))], size=1, merges=False, invalid="nobody", run=run)
     return history
 
 
-def ends_well(history: Histories) -> None:
+def ends_well(history: Simulation) -> None:
     history.we_know_what_is_held()
     history.nothing_foreign_was_touched()
     history.teardown()
 
 
-def a_title_may_look_like_the_name_of_a_retired_segment(kind: type[Histories]) -> None:
+def a_title_may_look_like_the_name_of_a_retired_segment(kind: type[Simulation]) -> None:
     history = begun(kind, run=False)
     history.edit([("retitle", 0, RETIRED, "")])
     history.run_in_peace([])
@@ -39,21 +39,21 @@ def a_title_may_look_like_the_name_of_a_retired_segment(kind: type[Histories]) -
     ends_well(history)
 
 
-def a_retired_segment_never_gets_the_name_that_its_successor_wants(kind: type[Histories]) -> None:
+def a_retired_segment_never_gets_the_name_that_its_successor_wants(kind: type[Simulation]) -> None:
     history = begun(kind, run=True)
     history.rename_by_hand(0, "Silver (new)")
     history.edit([("retitle", 0, RETIRED, ""), OTHER_RETAILER])
     ends_well(history)
 
 
-def a_create_that_waited_for_its_turn_lands_late_without_a_stray(kind: type[Histories]) -> None:
+def a_create_that_waited_for_its_turn_lands_late_without_a_stray(kind: type[Simulation]) -> None:
     history = begun(kind, run=False)
     history.run_and_stop([], patience=2)
     history.run_in_trouble([OTHER_RETAILER], [("create", 0, "late")], [], delay=650)
     ends_well(history)
 
 
-def a_replacement_that_can_not_be_seen_any_more_is_not_made_again(kind: type[Histories]) -> None:
+def a_replacement_that_can_not_be_seen_any_more_is_not_made_again(kind: type[Simulation]) -> None:
     history = begun(kind, run=True)
     history.world.criteo.hidden = {"1002"}
     history.edit([("rekey", 0, EMAIL, "1002", "7")])
@@ -63,14 +63,14 @@ def a_replacement_that_can_not_be_seen_any_more_is_not_made_again(kind: type[His
     ends_well(history)
 
 
-def somebody_suppressed_while_a_transfer_is_interrupted_leaves_first(kind: type[Histories]) -> None:
+def somebody_suppressed_while_a_transfer_is_interrupted_leaves_first(kind: type[Simulation]) -> None:
     history = begun(kind, run=True)
     history.run_in_trouble([source("p1")], [("add", 0, "lost-before")], [])
     history.edit([("suppress", 0, frozenset({"p0"}))])
     ends_well(history)
 
 
-def a_larger_batch_in_flight_stays_in_doubt_while_smaller_ones_are_sent(kind: type[Histories]) -> None:
+def a_larger_batch_in_flight_stays_in_doubt_while_smaller_ones_are_sent(kind: type[Simulation]) -> None:
     history = begun(kind, run=True)
     history.edit([("change_batch_size", 3), source("p1", "p2", "p3")])
     history.run_in_trouble([], [("add", 0, "crash-after")], [("change_batch_size", 1)])
@@ -80,7 +80,7 @@ def a_larger_batch_in_flight_stays_in_doubt_while_smaller_ones_are_sent(kind: ty
     ends_well(history)
 
 
-def a_larger_batch_in_flight_stays_in_doubt_when_a_smaller_one_is_taken(kind: type[Histories]) -> None:
+def a_larger_batch_in_flight_stays_in_doubt_when_a_smaller_one_is_taken(kind: type[Simulation]) -> None:
     history = begun(kind, run=True)
     history.edit([("change_batch_size", 3), source("p1", "p2", "p3")])
     history.run_in_trouble([], [("add", 0, "crash-after")], [("change_batch_size", 1)])
@@ -88,7 +88,7 @@ def a_larger_batch_in_flight_stays_in_doubt_when_a_smaller_one_is_taken(kind: ty
     ends_well(history)
 
 
-def a_repeated_batch_may_land_once_more(kind: type[Histories]) -> None:
+def a_repeated_batch_may_land_once_more(kind: type[Simulation]) -> None:
     history = begun(kind, run=True)
     history.run_in_trouble([source("p0", "p1")], [("add", 0, "crash-late")], [])
     history.run_in_peace([])
@@ -96,39 +96,39 @@ def a_repeated_batch_may_land_once_more(kind: type[Histories]) -> None:
     ends_well(history)
 
 
-def an_answer_after_a_lost_one_leaves_doubt(kind: type[Histories]) -> None:
+def an_answer_after_a_lost_one_leaves_doubt(kind: type[Simulation]) -> None:
     history = begun(kind, run=True)
     history.run_in_trouble([source("p0", "p1")], [("add", 0, "uncertain")], [source("p0")])
     ends_well(history)
 
 
-def a_refused_batch_leaves_no_doubt(kind: type[Histories]) -> None:
+def a_refused_batch_leaves_no_doubt(kind: type[Simulation]) -> None:
     history = begun(kind, run=True)
     history.run_in_trouble([source("p0", "p1")], [("add", 0, "rejected")], [source("p0")])
     ends_well(history)
 
 
-def a_refused_create_leaves_no_doubt(kind: type[Histories]) -> None:
+def a_refused_create_leaves_no_doubt(kind: type[Simulation]) -> None:
     history = begun(kind, run=False)
     history.run_in_trouble([], [("create", 0, "rejected")], [])
     ends_well(history)
 
 
-def a_late_rename_undoes_nothing(kind: type[Histories]) -> None:
+def a_late_rename_undoes_nothing(kind: type[Simulation]) -> None:
     history = begun(kind, run=True)
     gold, silver = ("retitle", 0, "Gold", ""), ("retitle", 0, "Silver", "")
     history.run_in_trouble([gold], [("update", 0, "crash-late")], [silver])
     ends_well(history)
 
 
-def an_unanswered_rename_undoes_nothing(kind: type[Histories]) -> None:
+def an_unanswered_rename_undoes_nothing(kind: type[Simulation]) -> None:
     history = begun(kind, run=True)
     gold, silver = ("retitle", 0, "Gold", ""), ("retitle", 0, "Silver", "")
     history.run_in_trouble([gold], [("update", 0, "late")], [silver])
     ends_well(history)
 
 
-def of_several_renames_none_undoes_the_last(kind: type[Histories]) -> None:
+def of_several_renames_none_undoes_the_last(kind: type[Simulation]) -> None:
     """The second agrees with the first, so it does not wait; the third must wait for the first."""
     history = begun(kind, run=True)
     history.run_in_trouble([("retitle", 0, "Gold", "")], [("update", 0, "late")], [])
@@ -137,32 +137,32 @@ def of_several_renames_none_undoes_the_last(kind: type[Histories]) -> None:
     ends_well(history)
 
 
-def a_name_that_may_land_late_is_not_given_to_another_segment(kind: type[Histories]) -> None:
+def a_name_that_may_land_late_is_not_given_to_another_segment(kind: type[Simulation]) -> None:
     history = begun(kind, run=True)
     history.run_in_trouble([OTHER_RETAILER], [("update", 0, "late")], [("rekey", 0, EMAIL, "1001", "7")])
     ends_well(history)
 
 
-def a_call_that_waited_lands_later_than_it_was_written_down(kind: type[Histories]) -> None:
+def a_call_that_waited_lands_later_than_it_was_written_down(kind: type[Simulation]) -> None:
     history = begun(kind, run=True)
     history.run_in_trouble([source("p0", "p1")], [("add", 0, "crash-late")], [source("p0")], delay=650)
     ends_well(history)
 
 
-def a_rename_that_waited_lands_later_than_it_was_written_down(kind: type[Histories]) -> None:
+def a_rename_that_waited_lands_later_than_it_was_written_down(kind: type[Simulation]) -> None:
     history = begun(kind, run=True)
     gold, silver = ("retitle", 0, "Gold", ""), ("retitle", 0, "Silver", "")
     history.run_in_trouble([gold], [("update", 0, "crash-late")], [silver], delay=650)
     ends_well(history)
 
 
-def a_create_that_waited_lands_later_than_it_was_written_down(kind: type[Histories]) -> None:
+def a_create_that_waited_lands_later_than_it_was_written_down(kind: type[Simulation]) -> None:
     history = begun(kind, run=False)
     history.run_in_trouble([], [("create", 0, "crash-late")], [("retitle", 0, "Gold", "")], delay=650)
     ends_well(history)
 
 
-def a_refused_create_that_is_tried_again_leaves_no_stray(kind: type[Histories]) -> None:
+def a_refused_create_that_is_tried_again_leaves_no_stray(kind: type[Simulation]) -> None:
     history = begun(kind, run=True)
     changes = [("retitle", 0, "Gold", ""), ("declare", TWO, frozenset({"p0"}))]
     troubles = [("create", 0, "uncertain"), ("update", 0, "late")]
@@ -170,7 +170,7 @@ def a_refused_create_that_is_tried_again_leaves_no_stray(kind: type[Histories]) 
     ends_well(history)
 
 
-def another_list_of_suppressed_people_is_another_order(kind: type[Histories]) -> None:
+def another_list_of_suppressed_people_is_another_order(kind: type[Simulation]) -> None:
     """As many people as before, but not the same ones."""
     history = kind()
     people = frozenset({"p0", "p1"})
@@ -180,7 +180,7 @@ def another_list_of_suppressed_people_is_another_order(kind: type[Histories]) ->
     ends_well(history)
 
 
-def a_name_that_may_still_be_taken_is_reserved(kind: type[Histories]) -> None:
+def a_name_that_may_still_be_taken_is_reserved(kind: type[Simulation]) -> None:
     history = begun(kind, run=False)
     history.run_in_trouble([], [("create", 0, "late")], [])
     wanted = history.world.wishes[ONE].title
@@ -190,7 +190,7 @@ def a_name_that_may_still_be_taken_is_reserved(kind: type[Histories]) -> None:
 
 
 def _taken_by(nature: str) -> History:
-    def history(kind: type[Histories]) -> None:
+    def history(kind: type[Simulation]) -> None:
         lived = begun(kind, run=False)
         lost = [("create", 0, "lost-before")]
         lived.run_in_trouble([], lost, [("make_a_segment", (0, ""), nature)])
@@ -202,7 +202,7 @@ def _taken_by(nature: str) -> History:
 
 
 def _takes_the_name(nature: str, answer: str | None) -> History:
-    def history(kind: type[Histories]) -> None:
+    def history(kind: type[Simulation]) -> None:
         lived = begun(kind, run=True)
         lived.run_beside_a_stranger([("declare", TWO, frozenset({"p1"}))], (1, ""), nature, answer)
         lived.run_in_peace([])
@@ -213,21 +213,21 @@ def _takes_the_name(nature: str, answer: str | None) -> History:
     return history
 
 
-def a_foreign_tag_on_our_segment_blocks_it(kind: type[Histories]) -> None:
+def a_foreign_tag_on_our_segment_blocks_it(kind: type[Simulation]) -> None:
     history = begun(kind, run=True)
     history.describe_by_hand(0, "another environment's")
     history.run_in_peace([source("p3")])
     ends_well(history)
 
 
-def the_tag_of_another_state_on_our_segment_blocks_it(kind: type[Histories]) -> None:
+def the_tag_of_another_state_on_our_segment_blocks_it(kind: type[Simulation]) -> None:
     history = begun(kind, run=True)
     history.describe_by_hand(0, "another state's")
     history.run_in_peace([source("p3")])
     ends_well(history)
 
 
-def an_older_segment_under_our_name_is_not_adopted(kind: type[Histories]) -> None:
+def an_older_segment_under_our_name_is_not_adopted(kind: type[Simulation]) -> None:
     history = begun(kind, run=False)
     history._stranger("Theirs", "1001", "like ours")
     theirs = max(history.foreign)
@@ -237,7 +237,7 @@ def an_older_segment_under_our_name_is_not_adopted(kind: type[Histories]) -> Non
     ends_well(history)
 
 
-def a_segment_of_another_address_is_not_adopted(kind: type[Histories]) -> None:
+def a_segment_of_another_address_is_not_adopted(kind: type[Simulation]) -> None:
     history = begun(kind, run=True)
     history.run_in_trouble(
         [("declare", TWO, frozenset({"p1"}))], [("create", 0, "lost-before")], [("clear_by_hand", 0)]
@@ -248,7 +248,7 @@ def a_segment_of_another_address_is_not_adopted(kind: type[Histories]) -> None:
     ends_well(history)
 
 
-def a_retired_segment_of_the_same_address_is_not_adopted(kind: type[Histories]) -> None:
+def a_retired_segment_of_the_same_address_is_not_adopted(kind: type[Simulation]) -> None:
     """It has our tag and our key, and somebody calls it what its successor was to be called."""
     history = begun(kind, run=True)
     history.run_in_peace([OTHER_RETAILER, source("p1")])
@@ -256,13 +256,13 @@ def a_retired_segment_of_the_same_address_is_not_adopted(kind: type[Histories]) 
     back = ("rekey", 0, EMAIL, "1001", "7")
     history.run_in_trouble([back], [("create", 0, "lost-before")], [])
     title = history.world.wishes[ONE].title
-    history.world.criteo.rename(retired.holding.segment_id, f"{title.strip()} (new)")
+    history.world.criteo.rename(retired.segment.segment_id, f"{title.strip()} (new)")
     history.time_passes(700)
     history.run_in_peace([])
     ends_well(history)
 
 
-def a_segment_may_be_the_work_of_an_earlier_request(kind: type[Histories]) -> None:
+def a_segment_may_be_the_work_of_an_earlier_request(kind: type[Simulation]) -> None:
     """The earlier one lands while the last waits for its turn; the last lands once the name is free again."""
     history = begun(kind, run=False)
     history.run_in_trouble([], [("create", 0, "late")], [])
@@ -270,7 +270,7 @@ def a_segment_may_be_the_work_of_an_earlier_request(kind: type[Histories]) -> No
     ends_well(history)
 
 
-def a_segment_may_be_older_than_the_last_request_for_it(kind: type[Histories]) -> None:
+def a_segment_may_be_older_than_the_last_request_for_it(kind: type[Simulation]) -> None:
     """It lands while renames before the repeated create wait for their turn."""
     history = begun(kind, run=False)
     history.edit([("declare", TWO, frozenset({"p0"}))])
@@ -281,7 +281,7 @@ def a_segment_may_be_older_than_the_last_request_for_it(kind: type[Histories]) -
     ends_well(history)
 
 
-def a_forgotten_segment_that_can_not_be_seen_is_not_given_up(kind: type[Histories]) -> None:
+def a_forgotten_segment_that_can_not_be_seen_is_not_given_up(kind: type[Simulation]) -> None:
     """It is wanted again, under another account, while access to its own is lost."""
     history = begun(kind, run=False)
     history.edit([("rekey", 0, EMAIL, "1002", "7"), ("declare", TWO, frozenset({"p0"}))])
@@ -291,7 +291,7 @@ def a_forgotten_segment_that_can_not_be_seen_is_not_given_up(kind: type[Historie
     ends_well(history)
 
 
-def suppressed_people_leave_a_broken_audience(kind: type[Histories]) -> None:
+def suppressed_people_leave_a_broken_audience(kind: type[Simulation]) -> None:
     history = begun(kind, run=False)
     history.edit([source("p0", "p1")])
     history.run_in_peace([])
@@ -300,7 +300,7 @@ def suppressed_people_leave_a_broken_audience(kind: type[Histories]) -> None:
     ends_well(history)
 
 
-def nobody_else_leaves_a_broken_audience(kind: type[Histories]) -> None:
+def nobody_else_leaves_a_broken_audience(kind: type[Simulation]) -> None:
     """Of two who may be held one is suppressed."""
     history = begun(kind, run=True)
     history.edit([("change_batch_size", 3)])
@@ -313,7 +313,7 @@ def nobody_else_leaves_a_broken_audience(kind: type[Histories]) -> None:
     ends_well(history)
 
 
-def nothing_contradicts_what_may_land_at_a_broken_audience(kind: type[Histories]) -> None:
+def nothing_contradicts_what_may_land_at_a_broken_audience(kind: type[Simulation]) -> None:
     history = begun(kind, run=True)
     history.run_in_trouble([source("p0", "p1")], [("add", 0, "late")], [])
     history.run_in_peace([("break_source", 0), ("suppress", 0, frozenset({"p1"}))])
@@ -322,7 +322,7 @@ def nothing_contradicts_what_may_land_at_a_broken_audience(kind: type[Histories]
     ends_well(history)
 
 
-def a_name_is_not_taken_from_a_broken_audience(kind: type[Histories]) -> None:
+def a_name_is_not_taken_from_a_broken_audience(kind: type[Simulation]) -> None:
     history = begun(kind, run=False)
     history.edit([("declare", TWO, frozenset({"p0"}))])
     history.run_in_peace([])

@@ -25,7 +25,7 @@ POLL = 0.02
 
 
 @dataclass
-class Crowd:
+class LargeProject:
     """One environment whose one source feeds two segments, `email` and `customer`, served on a socket."""
 
     project: Project
@@ -148,7 +148,7 @@ class Crowd:
 class Running:
     """A command under way. What it says goes to a file, so that it never waits for a reader."""
 
-    def __init__(self, crowd: Crowd, command: list[str]) -> None:
+    def __init__(self, crowd: LargeProject, command: list[str]) -> None:
         self._crowd = crowd
         self._calls = len(crowd.carried_out())
         with crowd.log.open("w") as log:

@@ -12,15 +12,15 @@ import pytest
 from fakes.crash import Crash
 from fakes.criteo import WRITES, FakeSegment, Write
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from world import EVERYTHING, CrashAt, Kind, Wish, World, replace
+from world import EVERYTHING, CrashAt, DesiredSegment, InMemoryEnvironment, Kind, replace
 
 from reconciler.apply import Report
 from reconciler.core.errors import CancelledError, Finding, LockedError, RefusedError
 from reconciler.core.kinds import Cause
-from reconciler.core.marks import marked, tag
-from reconciler.core.model import Address, Form, IdentifierType
-from reconciler.core.plan import CreateSegment, Forget, Plan, Refill, Sending
-from reconciler.core.receipt import Flight, Holding, Receipt, waits_until
+from reconciler.core.marks import tag, with_tag
+from reconciler.core.model import Address, Hashing, IdentifierType
+from reconciler.core.plan import CreateSegment, Forget, Plan, Refill, SegmentChange
+from reconciler.core.receipt import InFlightBatch, ResourceState, SegmentState, grace_ends_at
 from reconciler.core.remote import NewSegment
 
 ADDRESSES = [Address(d, a) for d in ("offsite", "onsite") for a in ("lapsed", "loyal")]
@@ -29,9 +29,9 @@ RETAILERS = ["7", "8"]
 TITLES = ["Lapsed", "lapsed ", "Gold", "Gold (new)", "Silver", "Silver (retired 2026-11-24)"]
 HANDS = ["By hand", "Gold", "Silver (new)"]
 KINDS = [
-    (IdentifierType.EMAIL, Form.SHA256),
-    (IdentifierType.EMAIL, Form.MD5),
-    (IdentifierType.CUSTOMER_ID, Form.PLAIN),
+    (IdentifierType.EMAIL, Hashing.SHA256),
+    (IdentifierType.EMAIL, Hashing.MD5),
+    (IdentifierType.CUSTOMER_ID, Hashing.PLAIN),
 ]
 PEOPLE = [f"p{number}" for number in range(5)]
 FAULTS = [
@@ -117,23 +117,23 @@ def one_person(identifier: str) -> str:
     return f"{kind}:{person}" if kind == IdentifierType.EMAIL else identifier
 
 
-def flights(receipts: Iterable[Receipt]) -> dict[str, tuple[Flight, int]]:
-    moving = [(holding.segment_id, holding.transfer) for one in receipts for holding in one.holdings]
+def flights(receipts: Iterable[ResourceState]) -> dict[str, tuple[InFlightBatch, int]]:
+    moving = [(holding.segment_id, holding.transfer) for one in receipts for holding in one.segments]
     return {
-        segment_id: (one.flight, one.flight.end - one.acked)
+        segment_id: (one.in_flight, one.in_flight.end - one.acknowledged)
         for segment_id, one in moving
-        if one and one.flight
+        if one and one.in_flight
     }
 
 
-class Histories(RuleBasedStateMachine):
+class Simulation(RuleBasedStateMachine):
     """After each step nothing is forgotten or touched that should not be; at the end all is as desired."""
 
     def __init__(self) -> None:
         super().__init__()
         self.declared = 0
         self.world = self.made()
-        self.world.guards = replace(self.world.guards, max_vanished=CAREFUL)
+        self.world.guards = replace(self.world.guards, max_missing=CAREFUL)
         self.world.criteo.watch = self._seen
         self.world.on_plan = self._planned
         self.world.emit = self._emitted
@@ -147,8 +147,8 @@ class Histories(RuleBasedStateMachine):
         self.counted: Container[Address] = ()
         self._stranger("Someone else's", "1001", "with members")
 
-    def made(self) -> World:
-        return World()
+    def made(self) -> InMemoryEnvironment:
+        return InMemoryEnvironment()
 
     @initialize(
         first=st.lists(declarations, min_size=1, max_size=3),
@@ -179,7 +179,7 @@ class Histories(RuleBasedStateMachine):
             self.declared += 1
             taken = {wish.title for wish in self.world.wishes.values()}
             title = next((one for one in TITLES[1:] if one not in taken), f"{address} {self.declared}")
-            self.world.wishes[address] = Wish(title)
+            self.world.wishes[address] = DesiredSegment(title)
         self.world.people.setdefault(address.audience, people)
         self._keep_somebody(address.audience)
 
@@ -234,7 +234,7 @@ class Histories(RuleBasedStateMachine):
         return sorted(self.world.wishes)[number % len(self.world.wishes)]
 
     def _wish(self, address: Address, **changes: object) -> None:
-        self.world.wishes[address] = Wish(**(vars(self.world.wishes[address]) | changes))
+        self.world.wishes[address] = DesiredSegment(**(vars(self.world.wishes[address]) | changes))
 
     # ---- what Criteo is like, and what hands do there, more slowly than a late call lands
 
@@ -257,7 +257,7 @@ class Histories(RuleBasedStateMachine):
         account that shows nothing can't be told from nothing (docs/adr/0006).
         """
         holdings = [
-            one for receipt in self._receipts() for one in (receipt.current, receipt.successor) if one
+            one for receipt in self._receipts() for one in (receipt.current, receipt.replacement) if one
         ]
         managed = any(one.key.account_id == account and one.segment_id for one in holdings)
         if not account or (managed and not any(one.intent for one in holdings)):
@@ -304,11 +304,11 @@ class Histories(RuleBasedStateMachine):
         head = self.world.store.reader().head()
         lineage = head.lineage if head else ""
         if nature == "another environment's":
-            return marked("theirs", tag("another", address, lineage or "ffff"))
+            return with_tag("theirs", tag("another", address, lineage or "ffff"))
         if nature == "another state's":
-            return marked("theirs", tag("test", address, "ffff"))
+            return with_tag("theirs", tag("test", address, "ffff"))
         copied = lineage and nature.startswith("copied")
-        return marked("theirs", tag("test", address, lineage)) if copied else "theirs"
+        return with_tag("theirs", tag("test", address, lineage)) if copied else "theirs"
 
     def rename_theirs(self, number: int, called: tuple[int, str]) -> None:
         """It is older than whatever we create from now on."""
@@ -331,11 +331,11 @@ class Histories(RuleBasedStateMachine):
         self.world.clock.advance(self.world.criteo.late_seconds + 1)
         self.world.criteo.land()
 
-    def _receipts(self) -> list[Receipt]:
+    def _receipts(self) -> list[ResourceState]:
         return [self.world.store.saved_receipts[at] for at in sorted(self.world.store.saved_receipts)]
 
     def _ours(self) -> list[str]:
-        ids = (holding.segment_id for receipt in self._receipts() for holding in receipt.holdings)
+        ids = (holding.segment_id for receipt in self._receipts() for holding in receipt.segments)
         return [one for one in ids if self.world.criteo.segment(one)]
 
     def _one_of_ours(self, number: int) -> FakeSegment | None:
@@ -426,7 +426,7 @@ class Histories(RuleBasedStateMachine):
         """Those with no unconfirmed request."""
         now, quiet = self.world.clock.now(), self.world.quiet
         holdings = (one.current for one in self._receipts() if one.current.segment_id not in self.claimed)
-        until = {one.segment_id: waits_until(one, quiet) for one in holdings}
+        until = {one.segment_id: grace_ends_at(one, quiet) for one in holdings}
         return {at for at, moment in until.items() if moment is None or moment <= now}
 
     def _suppressed_have_left(self, quiet: Container[str]) -> None:
@@ -434,7 +434,7 @@ class Histories(RuleBasedStateMachine):
         for receipt in self._receipts():
             segment = self.world.criteo.segment(receipt.current.segment_id)
             if receipt.address in self.world.wishes and segment and segment.id in quiet:
-                kind = (receipt.current.key.identifier_type, receipt.current.key.form)
+                kind = (receipt.current.key.identifier_type, receipt.current.key.hashing)
                 out = self.world.wire(self.world.kept_out(receipt.address.audience), kind)
                 held = segment.members - self._strays(segment)
                 assert not held & self.world.criteo.set_of(out), "suppressed people stay in a segment"
@@ -471,11 +471,11 @@ class Histories(RuleBasedStateMachine):
     def _doubt(self, segment_id: str, count: int) -> None:
         self.in_doubt[segment_id] = self.in_doubt.get(segment_id, 0) + count
 
-    def _flights(self) -> dict[str, tuple[Flight, int]]:
+    def _flights(self) -> dict[str, tuple[InFlightBatch, int]]:
         """What is written down as under way, by segment, and how many people that is."""
         return flights(self._receipts())
 
-    def _doubt_what_was_under_way(self, before: dict[str, tuple[Flight, int]]) -> None:
+    def _doubt_what_was_under_way(self, before: dict[str, tuple[InFlightBatch, int]]) -> None:
         """At a crash: the batch that was announced last, or sent last, of each segment."""
         sent_to, sent = self.last_sent
         for segment_id, (flight, people) in self._flights().items():
@@ -525,22 +525,22 @@ class Histories(RuleBasedStateMachine):
         everyone = frozenset[str]().union(*self.ever_suppressed.values())
         return {one for kind in KINDS for one in self.world.criteo.set_of(self.world.wire(everyone, kind))}
 
-    def _named_once_filled(self, address: Address, holding: Holding, name: str) -> None:
+    def _named_once_filled(self, address: Address, holding: SegmentState, name: str) -> None:
         taking_over = name == self.world.wishes[address].title
-        filled = holding.transfer is None and holding.settled is not None
+        filled = holding.transfer is None and holding.completed_size is not None
         assert filled or not taking_over, "a replacement takes the name before it is filled"
 
     def _meant(self, write: Write) -> None:
         """Only segments of addresses in the manifests are written to, suppressed people leaving first."""
         for receipt in self._receipts():
-            for holding in (receipt.current, receipt.successor):
+            for holding in (receipt.current, receipt.replacement):
                 if holding and holding.segment_id == write.segment.id:
                     assert receipt.address in self.world.wishes, "a forgotten segment was written to"
                     if receipt.address.audience in self.world.broken:
                         self._nobody_but_suppressed(write)
                     if write.operation == "add":
                         self._nobody_suppressed(receipt.address, holding, write.segment)
-                    if write.operation == "update" and holding is receipt.successor:
+                    if write.operation == "update" and holding is receipt.replacement:
                         self._named_once_filled(receipt.address, holding, write.segment.name)
                     return
         raise AssertionError("a segment was written to that no address knows, or that was retired")
@@ -550,9 +550,9 @@ class Histories(RuleBasedStateMachine):
         assert write.operation == "remove", "a blocked address was changed"
         assert write.values <= self._suppressed_ever(), "somebody left a blocked address who need not"
 
-    def _nobody_suppressed(self, address: Address, holding: Holding, segment: FakeSegment) -> None:
+    def _nobody_suppressed(self, address: Address, holding: SegmentState, segment: FakeSegment) -> None:
         out = self.world.kept_out(address.audience)
-        kind = (holding.key.identifier_type, holding.key.form)
+        kind = (holding.key.identifier_type, holding.key.hashing)
         known = segment.members - self._strays(segment)
         assert not known & self.world.criteo.set_of(self.world.wire(out, kind)), "not out first"
 
@@ -563,13 +563,13 @@ class Histories(RuleBasedStateMachine):
             if not isinstance(change, Forget) and change.steps.transfer:
                 self._sends_what_is_needed(change)
 
-    def _sends_what_is_needed(self, change: Sending) -> None:
+    def _sends_what_is_needed(self, change: SegmentChange) -> None:
         receipt = self.world.store.saved_receipts.get(change.spec.address)
         steps = change.steps
         assert steps.transfer
         slot = steps.transfer.slot
         holding = getattr(receipt, slot) if receipt else None
-        if holding is None or any(isinstance(step, CreateSegment) for step in steps.prelude):
+        if holding is None or any(isinstance(step, CreateSegment) for step in steps.setup):
             return
         segment = self.world.criteo.segment(holding.segment_id)
         if segment is None:
@@ -583,7 +583,7 @@ class Histories(RuleBasedStateMachine):
         untold = len(segment.wiped) + self._unaccepted(change)
         assert change.members.delta.total <= len(needed) + allowed + untold, "more is sent than is in doubt"
 
-    def _unaccepted(self, change: Sending) -> int:
+    def _unaccepted(self, change: SegmentChange) -> int:
         """Criteo refuses them, so that they are never there; asked once, both ways."""
         transfer = change.steps.transfer
         assert transfer
@@ -612,11 +612,11 @@ class Histories(RuleBasedStateMachine):
     def we_know_what_is_held(self) -> None:
         """`base` is surely there, and nobody is there who is in neither `base` nor `maybe`."""
         for receipt in self._receipts():
-            for holding in receipt.holdings:
+            for holding in receipt.segments:
                 segment = self.world.criteo.segment(holding.segment_id)
                 assert not (holding.intent and self.all_answered), "a refused create is held for unanswered"
                 if segment is not None:
-                    base, maybe = map(self.world.engine.members, self.world.engine.collapse(holding))
+                    base, maybe = map(self.world.engine.members, self.world.engine.abandon_transfer(holding))
                     assert self._accepted(base) - segment.wiped <= segment.members, "base is not held"
                     known = self._accepted(base | maybe) | self._strays(segment)
                     assert segment.members <= known, "someone is there unknown"
@@ -676,7 +676,7 @@ class Histories(RuleBasedStateMachine):
             assert not self.all_answered, "a wait for nothing"
             self.world.clock.advance(self.world.quiet.total_seconds())
         elif limit := re.search(r"maxVanished: (\d+)%", finding.remedy):
-            self.world.guards = replace(self.world.guards, max_vanished=int(limit[1]) / 100)
+            self.world.guards = replace(self.world.guards, max_missing=int(limit[1]) / 100)
         elif "looks lost" in finding.problem:
             assert not self._receipts(), "a state that knows of something is not lost"
             for segment_id in self.foreign:
@@ -690,7 +690,7 @@ class Histories(RuleBasedStateMachine):
 
     def _no_segment_is_nobodys(self) -> None:
         """Late and repeated creates leave no strays; a create may be unanswered when it is forgotten."""
-        holdings = [holding for receipt in self._receipts() for holding in receipt.holdings]
+        holdings = [holding for receipt in self._receipts() for holding in receipt.segments]
         ours = {holding.segment_id for holding in holdings} | self.foreign.keys() | self.left
         asked = {holding.intent.name for holding in holdings if holding.intent}
         strays = [

@@ -35,7 +35,7 @@ class Visit(BaseHTTPRequestHandler):
     """One connection. What becomes of each call on it is decided by the server's strikes."""
 
     protocol_version = "HTTP/1.1"
-    server: "Hostile"
+    server: "FaultyProxy"
 
     def do_POST(self) -> None:
         content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -109,7 +109,7 @@ class Planned:
 
 
 @dataclass(init=False)
-class Hostile(ThreadingHTTPServer):
+class FaultyProxy(ThreadingHTTPServer):
     """Listens on loopback; calls that nothing strikes reach the emulator."""
 
     daemon_threads = True
@@ -137,7 +137,7 @@ class Hostile(ThreadingHTTPServer):
         return f"{self.scheme}://127.0.0.1:{self.server_port}"
 
     @contextlib.contextmanager
-    def serving(self) -> Iterator["Hostile"]:
+    def serving(self) -> Iterator["FaultyProxy"]:
         thread = threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True)
         thread.start()
         try:

@@ -21,24 +21,24 @@ from fakes.crash import Crash
 
 from reconciler.buckets.opening import UnreachableError
 from reconciler.core.errors import LockedError, StorageError
-from reconciler.core.model import Address, Form, IdentifierType, SegmentKey
-from reconciler.core.receipt import Holding, Receipt
+from reconciler.core.model import Address, Hashing, IdentifierType, SegmentKey
+from reconciler.core.receipt import ResourceState, SegmentState
 from reconciler.state import lease as leasing
 from reconciler.state import objects, remote
-from reconciler.state.lease import BEAT, MARGIN, Hold, Lease, Timing
-from reconciler.state.objects import HEAD, LEASE, RECEIPTS, Objects
-from reconciler.state.reader import Surroundings
-from reconciler.state.remote import RemoteStore
-from reconciler.state.writer import RemoteWriter
+from reconciler.state.lease import BEAT, MARGIN, HeldLease, Lease, LeaseTiming
+from reconciler.state.objects import HEAD, LEASE, RECEIPTS, BucketLayout
+from reconciler.state.reader import StoreContext
+from reconciler.state.remote import BucketStore
+from reconciler.state.writer import BucketWriter
 
 REQUEST = timedelta(seconds=60)
-TIMING = Timing.of(REQUEST)
+TIMING = LeaseTiming.of(REQUEST)
 TOLERATED = REQUEST + 2 * MARGIN
 """Clocks that differ by no more, and a request that leaves no later, are made up for: both sides wait."""
 HASTE = 200
 """More calls than any step of a run makes."""
 SENDS = "sends"
-KEY = SegmentKey("1", "2", IdentifierType.EMAIL, Form.SHA256)
+KEY = SegmentKey("1", "2", IdentifierType.EMAIL, Hashing.SHA256)
 ADDRESSES = [Address("email", name) for name in ("lapsed", "loyal", "new")]
 
 
@@ -117,24 +117,24 @@ class View:
 class Machine:
     """One run after the other. `main` is what the run does, `beat` its heartbeat."""
 
-    world: "LeaseWorld"
+    world: "LeaseSimulation"
     name: str
     offset: float = 0.0
     troubles: list[tuple[int, str]] = field(default_factory=list)
     main: Task | None = None
     beat: Task | None = None
-    hold: Hold | None = None
-    writer: RemoteWriter | None = None
-    known: dict[Address, Receipt] = field(default_factory=dict)
+    hold: HeldLease | None = None
+    writer: BucketWriter | None = None
+    known: dict[Address, ResourceState] = field(default_factory=dict)
     before: str = ""
     dead: bool = False
 
     def __post_init__(self) -> None:
         self.view = View(self, self.world.bucket)
-        around = Surroundings(
+        around = StoreContext(
             self.now, self.wait, lambda: self.world.folder / "cache", self.world.folder / self.name
         )
-        self.store = RemoteStore(self.view, "test", TIMING, around)
+        self.store = BucketStore(self.view, "test", TIMING, around)
 
     def now(self) -> datetime:
         return self.world.now() + timedelta(seconds=self.offset)
@@ -199,12 +199,12 @@ class Machine:
         self.writer = writer
         assert self.hold
         self.world.entered(self.hold.lease.token)
-        self.known = {one.address: one for one in writer.receipts()}
+        self.known = {one.address: one for one in writer.resources()}
         self.world.planned(self)
 
     def write(self, address: Address) -> None:
         assert self.writer
-        receipt = Receipt(address, Holding(KEY, segment_id=self.world.number()))
+        receipt = ResourceState(address, SegmentState(KEY, segment_id=self.world.number()))
         self.world.based_on[receipt.current.segment_id] = self.known.get(address)
         self.writer.write(receipt)
         self.known[address] = receipt
@@ -221,7 +221,7 @@ class Machine:
         assert self.hold
         self.write(address)
         self.pause(SENDS)
-        self.writer.assure()
+        self.writer.check_lock()
         request = self.world.sent(self.hold.lease.token, lag)
         self.pause("")
         self.world.time_passes(max(0.0, (request.begin - self.world.now()).total_seconds()))
@@ -240,7 +240,7 @@ class Machine:
         def once() -> None:
             assert hold
             with suppress(StorageError):
-                hold.beat()
+                hold.renew()
 
         if hold and not self.beating:
             self.beat = Task(once)
@@ -264,7 +264,7 @@ class Machine:
 
 
 @contextmanager
-def beaten_by_hand(hold: Hold) -> Iterator[None]:
+def beaten_by_hand(hold: HeldLease) -> Iterator[None]:
     """Instead of a thread that beats by real time; who leaves waits for the beat under way."""
     machine: Machine = hold._place.bucket.machine
     machine.hold = hold
@@ -285,7 +285,7 @@ class Send:
     end: datetime
 
 
-class LeaseWorld:
+class LeaseSimulation:
     """The bucket, real time, and what must hold at each accepted write and each request to Criteo."""
 
     def __init__(self, machines: int = 3) -> None:
@@ -301,8 +301,8 @@ class LeaseWorld:
         self.broken: set[int] = set()
         self.sends: list[Send] = []
         self.tokens: dict[str, int] = {}
-        self.landed: dict[Address, Receipt] = {}
-        self.based_on: dict[str, Receipt | None] = {}
+        self.landed: dict[Address, ResourceState] = {}
+        self.based_on: dict[str, ResourceState | None] = {}
         self.lease: Lease | None = None
         self.fenced = 0
         self._actor: Machine | None = None
@@ -360,10 +360,10 @@ class LeaseWorld:
 
     def break_lock(self) -> None:
         """As `reconciler state lock break` does; one that is not gone may then send until it notices."""
-        place = leasing.Place(self.bucket, LEASE, "apply", "test")
+        place = leasing.LeaseLocation(self.bucket, LEASE, "apply", "test")
         if self.lease and not self.lease.released:
             self.broken.add(self.lease.token)
-            leasing.end(place, self.lease.id, self.now())
+            leasing.break_lease(place, self.lease.id, self.now())
 
     def lose_lease(self) -> None:
         """No run is under way, and somebody removes what lies there: then the head knows the token."""
@@ -378,7 +378,7 @@ class LeaseWorld:
         """From here on nothing that bears a lower token is accepted."""
         self.fenced = max(self.fenced, token)
 
-    def beaten(self, hold: Hold) -> None:
+    def beaten(self, hold: HeldLease) -> None:
         """Lost answers are no loss."""
         mine = self.lease and self.lease.id == hold.lease.id
         given_up = mine and hold._lost and hold.lease.token not in self.broken
@@ -427,7 +427,7 @@ class LeaseWorld:
 
     def _received(self, path: str) -> None:
         address = next(one for one in ADDRESSES if objects.receipt_path(one) == path)
-        found = Objects(MemoryBucket(held=dict(self.bucket.held)), "test").receipt(address)
+        found = BucketLayout(MemoryBucket(held=dict(self.bucket.held)), "test").receipt(address)
         assert found
         before, now = self.landed.get(address), found.receipt
         if now != before:
@@ -439,6 +439,6 @@ class LeaseWorld:
             self.landed[address] = now
 
 
-def long_enough(world: LeaseWorld) -> float:
+def long_enough(world: LeaseSimulation) -> float:
     """After that anybody may take the lock."""
     return (TIMING.life + TIMING.grace + world.spread).total_seconds()

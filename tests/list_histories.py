@@ -10,13 +10,13 @@ from contextlib import suppress
 import hypothesis.strategies as st
 from fakes.criteo import Write
 from fakes.members import ListFile
-from histories import ADDRESSES, Histories, Step, declarations, edits, steps, which
+from histories import ADDRESSES, Simulation, Step, declarations, edits, steps, which
 from hypothesis.stateful import initialize, rule
-from world import KEEPER, OPT_OUTS, World, replace
+from world import KEEPER, OPT_OUTS, InMemoryEnvironment, replace
 
 from reconciler.apply import Report
 from reconciler.core.errors import ConfigurationError, Finding
-from reconciler.core.events import Outcome
+from reconciler.core.events import ChangeOutcome
 from reconciler.core.model import Address
 from reconciler.core.plan import Plan
 
@@ -43,7 +43,7 @@ deliveries = st.one_of(
 )
 
 
-class ListHistories(Histories):
+class ListHistories(Simulation):
     """Under a list that must block, nobody is added."""
 
     def __init__(self) -> None:
@@ -51,8 +51,8 @@ class ListHistories(Histories):
         self.possible: dict[Address, list[Delivered]] = {}
         self.whole: dict[str, ListFile] = {}
 
-    def made(self) -> World:
-        return World(list_shrink=LIMIT)
+    def made(self) -> InMemoryEnvironment:
+        return InMemoryEnvironment(list_shrink=LIMIT)
 
     @initialize(
         first=st.lists(declarations, min_size=1, max_size=2), size=st.integers(1, 3), run=st.booleans()
@@ -164,7 +164,7 @@ class ListHistories(Histories):
         if write.operation == "add" and not write.late:
             for receipt in self._receipts():
                 if write.segment.id in {
-                    one.segment_id for one in (receipt.current, receipt.successor) if one
+                    one.segment_id for one in (receipt.current, receipt.replacement) if one
                 }:
                     self._is_sent_under_its_lists(receipt.address)
 
@@ -179,7 +179,7 @@ class ListHistories(Histories):
         super()._reported(report)
         for address, outcome in report.outcomes.items():
             now = self._delivered(address.audience) if address in self.world.wishes else None
-            if outcome == Outcome.APPLIED and now is not None:
+            if outcome == ChangeOutcome.APPLIED and now is not None:
                 self.possible[address] = [now]
 
     # ---- the way out

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from reconciler.core.errors import ConfigurationError, Finding
-from reconciler.manifests import load, load_anywhere
+from reconciler.manifests import load, load_offline
 
 FILES = {
     "environment.yaml": """\
@@ -98,7 +98,7 @@ class Project:
         """What stops `plan` and `apply`, or else `validate`."""
         try:
             load(self.root, "sandbox")
-            load_anywhere(self.root, "sandbox")
+            load_offline(self.root, "sandbox")
         except ConfigurationError as error:
             return error.findings
         return ()

@@ -18,14 +18,14 @@ from fakes.state import MemoryStore, MemoryWriter
 
 from reconciler import observe
 from reconciler.apply import prelude, run, transfer
-from reconciler.apply.ledger import Ledger
+from reconciler.apply.ledger import StateRecorder
 from reconciler.core import departures, envelope, lists, planner, receipt, refresh, standing
 from reconciler.core.approval import largest
 from reconciler.core.errors import OutcomeUnknownError, RejectedError
 from reconciler.core.marks import tag_of
 from reconciler.core.names import Settled
-from reconciler.core.plan import PromoteSuccessor, Update, address_of
-from reconciler.core.receipt import Holding, Receipt
+from reconciler.core.plan import PromoteReplacement, Update, address_of
+from reconciler.core.receipt import ResourceState, SegmentState
 
 Make = Callable[[Any], Any]
 """From the original to what takes its place."""
@@ -70,14 +70,16 @@ def asked(change: Callable[..., tuple[Any, ...]]) -> Make:
 # ---- 1. The receipt is the truth
 
 
-def adds_forget_doubt(phases: Any, engine: MemoryEngine, base: Any, maybe: Any, target: Any, *_: Any) -> Any:
+def adds_forget_doubt(
+    phases: Any, engine: MemoryEngine, confirmed: Any, uncertain: Any, target: Any, *_: Any
+) -> Any:
     urgent, _adds, removes = phases
-    return urgent, engine.members(target) - engine.members(base) - engine.members(maybe), removes
+    return urgent, engine.members(target) - engine.members(confirmed) - engine.members(uncertain), removes
 
 
-def removes_forget_doubt(phases: Any, engine: MemoryEngine, base: Any, *_: Any) -> Any:
+def removes_forget_doubt(phases: Any, engine: MemoryEngine, confirmed: Any, *_: Any) -> Any:
     urgent, adds, removes = phases
-    return urgent & engine.members(base), adds, removes & engine.members(base)
+    return urgent & engine.members(confirmed), adds, removes & engine.members(confirmed)
 
 
 def counts_batches(_original: Any) -> Any:
@@ -88,48 +90,53 @@ def counts_batches(_original: Any) -> Any:
     return window
 
 
-def skip_the_flight(holding: Holding, *_: Any) -> Holding:
+def skip_the_flight(holding: SegmentState, *_: Any) -> SegmentState:
     moving = holding.transfer
     return replace(
-        holding, transfer=replace(moving, acked=moving.flight.end if moving.flight else moving.acked)
+        holding,
+        transfer=replace(
+            moving, acknowledged=moving.in_flight.end if moving.in_flight else moving.acknowledged
+        ),
     )
 
 
-def newest_flight_only(holding: Holding, _before: Holding, batch: Any, *_: Any) -> Holding:
+def newest_flight_only(holding: SegmentState, _before: SegmentState, batch: Any, *_: Any) -> SegmentState:
     moving = holding.transfer
-    flight = replace(moving.flight, end=batch.end) if moving.flight else None
-    return replace(holding, transfer=replace(moving, flight=flight))
+    flight = replace(moving.in_flight, end=batch.end) if moving.in_flight else None
+    return replace(holding, transfer=replace(moving, in_flight=flight))
 
 
-def no_flight_left(holding: Holding, *_: Any) -> Holding:
-    return replace(holding, transfer=replace(holding.transfer, flight=None))
+def no_flight_left(holding: SegmentState, *_: Any) -> SegmentState:
+    return replace(holding, transfer=replace(holding.transfer, in_flight=None))
 
 
 # ---- 2. Nothing is sent twice that need not be; no change, no write
 
 
-def unrecorded(_done: None, _tools: Any, ledger: Ledger, change: Any) -> None:
+def unrecorded(_done: None, _tools: Any, ledger: StateRecorder, change: Any) -> None:
     ledger.write(replace(ledger.receipt(change.spec.address), definition=""))
 
 
 def always_opens(original: Any) -> Any:
     def apply(plan: Any, receipts: Any, tools: Any, run_jobs: Any) -> Any:
-        tools.state.open_run()
+        tools.state.begin_run()
         return original(plan, receipts, tools, run_jobs)
 
     return apply
 
 
-def unsettled(holding: Holding, before: Holding, *_: Any) -> Holding:
+def unsettled(holding: SegmentState, before: SegmentState, *_: Any) -> SegmentState:
     return replace(holding, transfer=before.transfer)
 
 
 def keeps_a_refused_flight(original: Any) -> Any:
-    def sent(tools: Any, ledger: Ledger, change: Any, step: Any, before: Holding, batch: Any) -> Any:
+    def sent(
+        tools: Any, ledger: StateRecorder, change: Any, step: Any, before: SegmentState, batch: Any
+    ) -> Any:
         try:
             return original(tools, ledger, change, step, before, batch)
         except RejectedError:
-            flying = receipt.dispatch(before, batch, tools.clock.now())
+            flying = receipt.record_dispatch(before, batch, tools.clock.now())
             ledger.put(change.spec.address, step.slot, flying)
             raise
 
@@ -139,11 +146,11 @@ def keeps_a_refused_flight(original: Any) -> Any:
 # ---- 3. What may land late is not contradicted
 
 
-def last_rename_only(holding: Holding, *_: Any) -> Holding:
-    return replace(holding, renames=holding.renames[-1:])
+def last_rename_only(holding: SegmentState, *_: Any) -> SegmentState:
+    return replace(holding, unconfirmed_updates=holding.unconfirmed_updates[-1:])
 
 
-def as_if_certain(holding: Holding, batch: Any, answer: Any, *rest: Any) -> tuple[Any, ...]:
+def as_if_certain(holding: SegmentState, batch: Any, answer: Any, *rest: Any) -> tuple[Any, ...]:
     return (holding, batch, replace(answer, uncertain=False), *rest)
 
 
@@ -155,8 +162,8 @@ def resolves_all(original: Any) -> Any:
 
 
 def intents_stay_in_memory(original: Any) -> Any:
-    def write(self: MemoryWriter, written: Receipt) -> None:
-        if not any(holding.intent for holding in written.holdings):
+    def write(self: MemoryWriter, written: ResourceState) -> None:
+        if not any(holding.intent for holding in written.segments):
             original(self, written)
 
     return write
@@ -165,11 +172,11 @@ def intents_stay_in_memory(original: Any) -> Any:
 def strips_ids(receipts: Any, segments: Any) -> tuple[Any, Any]:
     """As if no receipt knew a segment by its id."""
 
-    def strip(holding: Holding | None) -> Holding | None:
+    def strip(holding: SegmentState | None) -> SegmentState | None:
         return replace(holding, segment_id="") if holding else None
 
     return [
-        replace(one, current=strip(one.current), successor=strip(one.successor), retired=())
+        replace(one, current=strip(one.current), replacement=strip(one.successor), retired=())
         for one in receipts
     ], segments
 
@@ -220,7 +227,7 @@ def gone_is_fine(change: Any, sight: Any) -> Any:
 
 
 def without_successors(desired: Any, observed: Any) -> tuple[Any, Any]:
-    alone = {at: replace(one, successor=None) for at, one in observed.receipts.items()}
+    alone = {at: replace(one, replacement=None) for at, one in observed.receipts.items()}
     return desired, replace(observed, receipts=alone)
 
 
@@ -248,16 +255,16 @@ def in_place(sight: Any) -> tuple[Any]:
 
 
 def named_before_filled(original: Any) -> Any:
-    def complete(tools: Any, ledger: Ledger, change: Any) -> None:
-        early = tuple(step for step in change.steps.finish if not isinstance(step, PromoteSuccessor))
+    def complete(tools: Any, ledger: StateRecorder, change: Any) -> None:
+        early = tuple(step for step in change.steps.finish if not isinstance(step, PromoteReplacement))
         for step in early:
-            prelude.patch(tools, ledger, [(change, step)])
+            prelude.update_segments(tools, ledger, [(change, step)])
         original(tools, ledger, change)
 
     return complete
 
 
-def retires_nothing(receipt_after: None, tools: Any, ledger: Ledger, address: Any, *_: Any) -> None:
+def retires_nothing(receipt_after: None, tools: Any, ledger: StateRecorder, address: Any, *_: Any) -> None:
     ledger.write(replace(ledger.receipt(address), retired=()))
 
 
@@ -281,7 +288,7 @@ def drops(forgets: Any, *_: Any) -> Any:
 
 
 def stays_forgotten(original: Any) -> Any:
-    def complete(tools: Any, ledger: Ledger, change: Any) -> None:
+    def complete(tools: Any, ledger: StateRecorder, change: Any) -> None:
         before = ledger.receipt(change.spec.address).forgotten_at
         original(tools, ledger, change)
         ledger.write(replace(ledger.receipt(change.spec.address), forgotten_at=before))
@@ -293,7 +300,9 @@ def stays_forgotten(original: Any) -> Any:
 
 
 def tells(original: Any) -> Any:
-    def sent(tools: Any, ledger: Ledger, change: Any, step: Any, before: Holding, batch: Any) -> Any:
+    def sent(
+        tools: Any, ledger: StateRecorder, change: Any, step: Any, before: SegmentState, batch: Any
+    ) -> Any:
         try:
             return original(tools, ledger, change, step, before, batch)
         except OutcomeUnknownError:
@@ -372,7 +381,7 @@ def by_size(_original: Any) -> Any:
 
 
 def forgets_lists(original: Any) -> Any:
-    def complete(tools: Any, ledger: Ledger, change: Any) -> None:
+    def complete(tools: Any, ledger: StateRecorder, change: Any) -> None:
         before = ledger.receipt(change.spec.address).lists
         original(tools, ledger, change)
         ledger.write(replace(ledger.receipt(change.spec.address), lists=before))
@@ -468,7 +477,7 @@ MUTANTS = (
         "adopted only if it is nobody's",
         (
             (planner, "answers", asked(strips_ids)),
-            (Ledger, "owns", gives(False)),
+            (StateRecorder, "owns", gives(False)),
         ),
     ),
     Mutant(CREATES, "a definite no leaves nothing behind", ((prelude, "_forget_request", gives(None)),)),
@@ -527,9 +536,11 @@ LISTS = (
     Mutant(LISTED, "an empty list blocks", ((planner, "list_refusals", without("no usable")),)),
     Mutant(LISTED, "who is on it is compared", ((MemoryEngine, "missing", by_size),)),
     Mutant(
-        LISTED, "it is recorded", ((run, "_complete", forgets_lists), (Ledger, "send_under", gives(None)))
+        LISTED,
+        "it is recorded",
+        ((run, "_complete", forgets_lists), (StateRecorder, "send_under", gives(None))),
     ),
-    Mutant(LISTED, "it is recorded before it is sent under", ((Ledger, "send_under", gives(None)),)),
+    Mutant(LISTED, "it is recorded before it is sent under", ((StateRecorder, "send_under", gives(None)),)),
 )
 
 APPROVALS = (
@@ -556,7 +567,9 @@ APPROVALS = (
     Mutant(RESUMED, "in the very instant of the start", ((envelope, "_not_before", later),)),
     Mutant(REFRESHED, "members that nobody was asked about", ((envelope, "_may_wait", gives(False)),)),
     Mutant(REFRESHED, "only where some was sent since", ((envelope, "_may_wait", stands),)),
-    Mutant(REFRESHED, "nothing depends on it", ((envelope, "stands_alone", lambda _: refresh.is_refresh),)),
+    Mutant(
+        REFRESHED, "nothing depends on it", ((envelope, "stands_alone", lambda _: refresh.is_members_only),)
+    ),
     Mutant(EVIDENCE, "receipts", ((envelope, "_is_carried_out", gives(True)),)),
     Mutant(EVIDENCE, "all of it", ((envelope, "_open", gives(())),)),
     Mutant("what depends on a refused change is refused", "all", ((envelope, "dependents", gives({})),)),

@@ -12,25 +12,25 @@ from fakes.clock import FakeClock
 from fakes.crash import Crash
 from fakes.criteo import FakeSegment, as_sent, at_once, no_fault, unseen
 from fakes.disk import watched
-from world import CREDENTIAL, Kind, Wish, World
+from world import CREDENTIAL, DesiredSegment, InMemoryEnvironment, Kind
 
 from reconciler.core.errors import ReconcilerError, RejectedError
 from reconciler.core.members import Identifiers
-from reconciler.core.model import Address, Audience, Exclusion, Form, IdentifierType, SegmentSpec, Source
+from reconciler.core.model import Address, Audience, Exclusion, Hashing, IdentifierType, SegmentSpec, Source
 from reconciler.core.plan import Plan
 from reconciler.core.ports import StateWriter
-from reconciler.core.receipt import Receipt
+from reconciler.core.receipt import ResourceState
 from reconciler.core.remote import NewSegment, SegmentPatch
 from reconciler.core.secret import Secret
 from reconciler.criteo.client import CriteoWriter
 from reconciler.criteo.connect import connect
-from reconciler.criteo.grants import ClientCredentials, Keys
+from reconciler.criteo.grants import ClientCredentials, ClientKeys
 from reconciler.criteo.session import ATTEMPTS
 from reconciler.emulator import Emulator, Switches
 from reconciler.emulator.faults import Kind as Strike
 from reconciler.emulator.mount import transport
 from reconciler.members.engine import DuckDbEngine
-from reconciler.members.roots import Folder
+from reconciler.members.roots import LocalFolder
 from reconciler.state.local import LocalStore
 
 T = TypeVar("T")
@@ -59,7 +59,7 @@ def identifier(person: str, kind: Kind) -> str:
     """How a person is sent."""
     if kind[0] == IdentifierType.CUSTOMER_ID:
         return person
-    digest = hashlib.sha256 if kind[1] == Form.SHA256 else hashlib.md5
+    digest = hashlib.sha256 if kind[1] == Hashing.SHA256 else hashlib.md5
     return digest(f"{person}@example.com".encode()).hexdigest()
 
 
@@ -184,8 +184,8 @@ class DiskStore:
         self.before_write = self.after_write = lambda _step: None
 
     @property
-    def saved_receipts(self) -> dict[Address, Receipt]:
-        return {one.address: one for one in self._store.reader().receipts()}
+    def saved_receipts(self) -> dict[Address, ResourceState]:
+        return {one.address: one for one in self._store.reader().resources()}
 
     def reader(self) -> object:
         return self._store.reader()
@@ -207,7 +207,7 @@ class DiskStore:
         """The lock went with the process."""
 
 
-class RealWorld(World):
+class IntegrationEnvironment(InMemoryEnvironment):
     """Close it: it opens a folder's emulator, state and engines."""
 
     def __init__(self, folder: Path) -> None:
@@ -230,7 +230,7 @@ class RealWorld(World):
                 base_url="http://emulator",
                 version="2026-07",
                 token_url="",
-                grant=ClientCredentials(Keys(Secret(issued.client_id), Secret(issued.client_secret))),
+                grant=ClientCredentials(ClientKeys(Secret(issued.client_id), Secret(issued.client_secret))),
                 timeout=timedelta(minutes=2),
                 clock=self.clock,
                 transport=transport(emulator.app),
@@ -245,11 +245,11 @@ class RealWorld(World):
     def wire(self, people: frozenset[str], kind: Kind) -> frozenset[str]:
         return frozenset(identifier(person, kind) for person in people)
 
-    def _spec(self, address: Address, wish: Wish) -> SegmentSpec:
+    def _spec(self, address: Address, wish: DesiredSegment) -> SegmentSpec:
         spec = super()._spec(address, wish)
         out = Exclusion((f"{address.audience}-out.csv",), COLUMNS, max_shrink=1.0)
         source = Source((f"{address.audience}.csv",))
-        audience: Audience = replace(spec.audience, source=source, columns=COLUMNS, exclude=(out,))
+        audience: Audience = replace(spec.audience, source=source, columns=COLUMNS, exclusion_lists=(out,))
         return replace(spec, audience=audience)
 
     def _sources(self) -> None:
@@ -265,7 +265,7 @@ class RealWorld(World):
     def _planned(self, state: object, only: Container[Address], counted: Container[Address]) -> Plan:
         """Each run is a process of its own, with an engine of its own."""
         cache = self.folder / "cache"
-        self.engine = DuckDbEngine(Folder(self.folder / "data"), cache, state.fetch, state.key(), None)
+        self.engine = DuckDbEngine(LocalFolder(self.folder / "data"), cache, state.fetch, state.key(), None)
         self._open.callback(self.engine.close)
         return super()._planned(state, only, counted)
 
@@ -273,4 +273,4 @@ class RealWorld(World):
         """What is on disk is all that is left."""
 
 
-__all__ = ["CREDENTIAL", "RealWorld"]
+__all__ = ["CREDENTIAL", "IntegrationEnvironment"]

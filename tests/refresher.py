@@ -5,12 +5,12 @@ from pathlib import Path
 
 import click
 
-from reconciler.clock import Stop
+from reconciler.clock import StopSignal
 from reconciler.core.errors import ReconcilerError
 from reconciler.manifests import load_without_sources
 from reconciler.render.progress import Quiet
 from reconciler.settings import read_settings
-from reconciler.wiring import WRITING, workspace
+from reconciler.wiring import WRITING, open_workspace
 
 
 def main(root: Path, times: int) -> None:
@@ -18,7 +18,7 @@ def main(root: Path, times: int) -> None:
     settings = read_settings(
         directory=str(root), data_root=None, emulate=False, quiet=True, verbose=False, no_color=True
     )
-    with workspace(settings, "sandbox", Stop(), Quiet(), WRITING, load_without_sources) as space:
+    with open_workspace(settings, "sandbox", StopSignal(), Quiet(), WRITING, load_without_sources) as space:
         [credential] = space.desired.credentials
         for _ in range(times):
             try:

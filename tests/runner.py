@@ -14,7 +14,7 @@ from command_line import surroundings
 from expressions import evaluated, resolved, shown
 from fakes import sts
 from fakes.gh import REPOSITORY, TOKEN, Forge
-from team import GIT, Team, program
+from team import GIT, TeamRepository, program
 
 SHELL = ("bash", "--noprofile", "--norc", "-eo", "pipefail")
 INSTALLS = "./.github/actions/reconciler"
@@ -49,7 +49,7 @@ class Runner:
     """Where jobs run. Nothing is shared between two of them but the repository and what GitHub keeps."""
 
     root: Path
-    team: Team
+    team: TeamRepository
     settings: Mapping[str, dict[str, str]]
     """`secrets` and `vars` of the repository."""
     runs: int = 100

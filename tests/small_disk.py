@@ -13,12 +13,12 @@ SIZE = 16 << 20
 
 
 @dataclass(frozen=True)
-class SmallDisk:
+class LimitedDisk:
     folder: Path
 
     @classmethod
     @contextlib.contextmanager
-    def under(cls, folder: Path) -> Iterator["SmallDisk"]:
+    def under(cls, folder: Path) -> Iterator["LimitedDisk"]:
         """Skips the test where nobody may mount."""
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         options = f"size={SIZE},mode=700"

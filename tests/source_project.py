@@ -10,16 +10,16 @@ import duckdb
 import pytest
 
 from reconciler.core.errors import ConfigurationError
-from reconciler.core.members import Drop, SnapshotRef, Target
-from reconciler.core.model import Audience, Exclusion, Form, IdentifierType, Place, Source
+from reconciler.core.members import DropReason, SnapshotRef, TargetMembers
+from reconciler.core.model import Audience, Exclusion, Hashing, IdentifierType, Source, SourceLocation
 from reconciler.members.check import check_all
 from reconciler.members.engine import DuckDbEngine
-from reconciler.members.roots import Folder
+from reconciler.members.roots import LocalFolder
 
 EMAIL, CUSTOMER, PHONE = IdentifierType.EMAIL, IdentifierType.CUSTOMER_ID, IdentifierType.PHONE_NUMBER
 TODAY = date(2026, 11, 24)
-PLACE = Place("audiences/a.yaml", 5, 3)
-LIST_PLACE = Place("audiences/a.yaml", 9, 5)
+PLACE = SourceLocation("audiences/a.yaml", 5, 3)
+LIST_PLACE = SourceLocation("audiences/a.yaml", 9, 5)
 
 
 def md5(text: str) -> str:
@@ -56,23 +56,23 @@ class Project:
         return self
 
     def excludes(self, file: str, kind: IdentifierType = EMAIL, column: str = "email") -> "Project":
-        listed = (*self.audience.exclude, Exclusion((file,), ((kind, column),), LIST_PLACE))
-        self.audience = replace(self.audience, exclude=listed)
+        listed = (*self.audience.exclusion_lists, Exclusion((file,), ((kind, column),), LIST_PLACE))
+        self.audience = replace(self.audience, exclusion_lists=listed)
         return self
 
-    def build(self, *wanted: tuple[IdentifierType, Form]) -> list[tuple[frozenset[str], Target]]:
-        with DuckDbEngine(Folder(self.root), self.work, never, b"k" * 32, self.sample_rows) as engine:
+    def build(self, *wanted: tuple[IdentifierType, Hashing]) -> list[tuple[frozenset[str], TargetMembers]]:
+        with DuckDbEngine(LocalFolder(self.root), self.work, never, b"k" * 32, self.sample_rows) as engine:
             targets = engine.build(self.audience, wanted, TODAY)
             for target in targets.values():
                 assert target.rows == target.members.count + sum(count for _, count in target.drops)
-                assert target.dropped(Drop.MALFORMED) == sum(count for _, count in target.malformed)
+                assert target.dropped(DropReason.MALFORMED) == sum(count for _, count in target.malformed)
             return [(look(engine, targets[kind].members), targets[kind]) for kind in wanted]
 
     def emails(self) -> frozenset[str]:
-        return self.build((EMAIL, Form.PLAIN))[0][0]
+        return self.build((EMAIL, Hashing.PLAIN))[0][0]
 
     def ids(self) -> frozenset[str]:
-        return self.build((CUSTOMER, Form.PLAIN))[0][0]
+        return self.build((CUSTOMER, Hashing.PLAIN))[0][0]
 
     def problems(self) -> list[str]:
         """What the offline check says; building must say the same."""
@@ -82,14 +82,14 @@ class Project:
         ]
         if found:
             with pytest.raises(ConfigurationError) as refused:
-                self.build((self.audience.columns[0][0], Form.PLAIN))
+                self.build((self.audience.columns[0][0], Hashing.PLAIN))
             assert [f"{one.where}: {one.problem} → {one.remedy}" for one in refused.value.findings] == found
         return found
 
     def refusal(self) -> str:
         """Why the build fails, where a check can't see it."""
         with pytest.raises(ConfigurationError) as refused:
-            self.build((self.audience.columns[0][0], Form.PLAIN))
+            self.build((self.audience.columns[0][0], Hashing.PLAIN))
         assert refused.value.__suppress_context__ or refused.value.__context__ is None
         return "\n".join(map(str, refused.value.findings))
 

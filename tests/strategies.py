@@ -4,11 +4,19 @@ from datetime import UTC, datetime, timedelta
 
 from hypothesis import strategies as st
 
-from reconciler.core.approval import Use
-from reconciler.core.members import EMPTY, AppliedList, Delta, SnapshotRef
-from reconciler.core.model import FORMS, Address, IdentifierType, SegmentKey
-from reconciler.core.ports import Head, SavedState
-from reconciler.core.receipt import Flight, Holding, Intent, Receipt, Rename, Retired, Transfer
+from reconciler.core.approval import ApprovalRecord
+from reconciler.core.members import EMPTY_SNAPSHOT, AppliedList, Delta, SnapshotRef
+from reconciler.core.model import HASHINGS, Address, IdentifierType, SegmentKey
+from reconciler.core.ports import StateHead, StateVersion
+from reconciler.core.receipt import (
+    CreateIntent,
+    InFlightBatch,
+    ResourceState,
+    RetiredSegment,
+    SegmentState,
+    Transfer,
+    UnconfirmedUpdate,
+)
 
 EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
 
@@ -19,7 +27,7 @@ digests = st.binary(min_size=32, max_size=32).map(bytes.hex)
 times = st.timedeltas(timedelta(0), timedelta(days=30_000)).map(lambda age: EPOCH + age)
 
 addresses = st.builds(Address, destination=names, audience=names)
-keys = st.sampled_from([(kind, form) for kind, forms in FORMS.items() for form in forms]).flatmap(
+keys = st.sampled_from([(kind, form) for kind, forms in HASHINGS.items() for form in forms]).flatmap(
     lambda pair: st.builds(
         SegmentKey,
         account_id=ids,
@@ -29,22 +37,25 @@ keys = st.sampled_from([(kind, form) for kind, forms in FORMS.items() for form i
     )
 )
 filled = st.builds(SnapshotRef, digest=digests, count=st.integers(min_value=1, max_value=10**9))
-snapshots = st.just(EMPTY) | filled
-deltas = st.builds(Delta, urgent=counts, adds=counts, removes=counts)
+snapshots = st.just(EMPTY_SNAPSHOT) | filled
+deltas = st.builds(Delta, priority_removes=counts, adds=counts, removes=counts)
 heads = st.builds(
-    Head,
+    StateHead,
     lineage=st.binary(min_size=16, max_size=16).map(bytes.hex),
     serial=counts,
     environment=names,
-    uses=st.lists(
-        st.builds(Use, digest=names, started_at=times, completed_at=st.none() | times), max_size=3
+    approvals=st.lists(
+        st.builds(ApprovalRecord, digest=names, started_at=times, completed_at=st.none() | times), max_size=3
     ).map(tuple),
 )
 
-intents = st.builds(Intent, name=st.text(max_size=40), sent_at=times)
+intents = st.builds(CreateIntent, name=st.text(max_size=40), sent_at=times)
 
 renames = st.builds(
-    Rename, name=st.none() | st.text(max_size=40), description=st.none() | st.text(max_size=40), sent_at=times
+    UnconfirmedUpdate,
+    name=st.none() | st.text(max_size=40),
+    description=st.none() | st.text(max_size=40),
+    sent_at=times,
 )
 
 
@@ -53,45 +64,45 @@ def transfers(draw: st.DrawFn) -> Transfer:
     """Positions in order: acknowledged, then in flight, then the end."""
     size = draw(deltas)
     acked = draw(st.integers(0, size.total))
-    flights = st.builds(Flight, end=st.integers(acked, size.total), dispatched_at=times)
+    flights = st.builds(InFlightBatch, end=st.integers(acked, size.total), dispatched_at=times)
     return Transfer(
         target=draw(snapshots),
-        urgent=draw(snapshots),
+        priority_removes=draw(snapshots),
         size=size,
-        acked=acked,
-        flight=draw(st.none() | flights),
+        acknowledged=acked,
+        in_flight=draw(st.none() | flights),
     )
 
 
 holdings = st.builds(
-    Holding,
+    SegmentState,
     key=keys,
     segment_id=st.just("") | ids,
     intent=st.none() | intents,
-    base=snapshots,
-    maybe=snapshots,
+    confirmed=snapshots,
+    uncertain=snapshots,
     transfer=st.none() | transfers(),
     rejected=counts,
-    settled=st.none() | counts,
-    settled_at=st.none() | times,
-    quiet_until=st.none() | times,
-    renames=st.lists(renames, max_size=2).map(tuple),
-    unknown_before=st.none() | times,
-    patched_at=st.none() | times,
+    completed_size=st.none() | counts,
+    completed_at=st.none() | times,
+    grace_until=st.none() | times,
+    unconfirmed_updates=st.lists(renames, max_size=2).map(tuple),
+    members_unknown_before=st.none() | times,
+    updated_at=st.none() | times,
     former_lineage=st.sampled_from(["", "1a2b"]),
 )
 receipts = st.builds(
-    Receipt,
+    ResourceState,
     address=addresses,
     current=holdings,
-    successor=st.none() | holdings,
-    retired=st.lists(st.builds(Retired, holding=holdings, retired_at=times), max_size=2).map(tuple),
+    replacement=st.none() | holdings,
+    retired=st.lists(st.builds(RetiredSegment, holding=holdings, retired_at=times), max_size=2).map(tuple),
     definition=st.just("") | digests,
     parts=st.dictionaries(st.text(max_size=9), st.text(max_size=9), max_size=3).map(
         lambda parts: tuple(sorted(parts.items()))
     ),
     forgotten_at=st.none() | times,
-    renew=st.booleans(),
+    replace_requested=st.booleans(),
     lists=st.lists(
         st.builds(
             AppliedList,
@@ -103,7 +114,7 @@ receipts = st.builds(
     ).map(tuple),
 )
 saved_states = st.builds(
-    SavedState,
+    StateVersion,
     head=heads,
     receipts=st.lists(receipts, max_size=3, unique_by=lambda receipt: receipt.address).map(tuple),
     saved_at=times,

@@ -39,7 +39,7 @@ columns: {{Email: email}}
 
 
 @dataclass
-class Team:
+class TeamRepository:
     """State and data are where every checkout reaches them, as buckets would be."""
 
     origin: Path
@@ -156,11 +156,11 @@ class Exports:
     """What the team's sources are when they are in a bucket."""
 
     served: Served
-    team: Team
+    team: TeamRepository
 
     @classmethod
     @contextmanager
-    def of(cls, team: Team) -> Iterator[Self]:
+    def of(cls, team: TeamRepository) -> Iterator[Self]:
         """From now on, in every checkout."""
         with in_a_short_bucket() as served:
             environment = team.work / "environments/production/environment.yaml"

@@ -10,31 +10,31 @@ from fakes.criteo import FakeCriteo
 from fakes.members import ListFile, MemoryEngine, People
 from fakes.state import MemoryStore
 
-from reconciler.apply import Report, Tools, apply
+from reconciler.apply import ApplyContext, Report, apply
 from reconciler.core.events import Event
-from reconciler.core.marks import marked, tag
+from reconciler.core.marks import tag, with_tag
 from reconciler.core.model import (
     Address,
     Api,
     Audience,
-    Desired,
+    DesiredState,
     Environment,
     Exclusion,
-    Form,
     Guards,
+    Hashing,
     IdentifierType,
-    Place,
     SegmentKey,
     SegmentSpec,
     Source,
+    SourceLocation,
 )
 from reconciler.core.plan import Plan
-from reconciler.core.planner import plan
-from reconciler.observe import Known, observe
+from reconciler.core.planner import create_plan
+from reconciler.observe import LoadedState, observe
 
-OPEN = Guards(max_shrink=1e9, max_growth=1e9, min_members=1, max_invalid=1.0, max_vanished=1.0)
-Kind = tuple[IdentifierType, Form]
-EMAIL = (IdentifierType.EMAIL, Form.SHA256)
+OPEN = Guards(max_shrink=1e9, max_growth=1e9, min_members=1, max_invalid=1.0, max_missing=1.0)
+Kind = tuple[IdentifierType, Hashing]
+EMAIL = (IdentifierType.EMAIL, Hashing.SHA256)
 CREDENTIAL = "criteo"
 OPT_OUTS, KEEPER = "opt-outs.csv", "no customer"
 
@@ -55,7 +55,7 @@ def serial(jobs: "list[Callable[[], None]]") -> None:
 
 
 @dataclass(frozen=True)
-class Wish:
+class DesiredSegment:
     """What the manifests say of one address."""
 
     title: str
@@ -66,14 +66,14 @@ class Wish:
 
 
 @dataclass
-class World:
+class InMemoryEnvironment:
     """Change `wishes` and `people`, or break a source, then `run`; CrashAt kills it at its n-th side effect.
 
     Whoever is `suppressed` is on the exclusion list `OPT_OUTS` of an audience, beside one who is no customer.
     `lists` are further ones by file name, or that one as it is delivered, if it is not whole.
     """
 
-    wishes: dict[Address, Wish] = field(default_factory=dict)
+    wishes: dict[Address, DesiredSegment] = field(default_factory=dict)
     people: dict[str, frozenset[str]] = field(default_factory=dict)
     suppressed: dict[str, frozenset[str]] = field(default_factory=dict)
     lists: dict[str, dict[str, ListFile]] = field(default_factory=dict)
@@ -92,21 +92,23 @@ class World:
         self.store = MemoryStore(invent=lambda size: b"k" * size, keeps=0)
         self.engine = MemoryEngine()
 
-    def desired(self) -> Desired:
-        api = Api("emulator", batch_size=self.batch_size, quiet=self.quiet)
+    def desired(self) -> DesiredState:
+        api = Api("emulator", batch_size=self.batch_size, grace_period=self.quiet)
         environment = Environment(self.environment, api, "file:state", "data", (), guards=self.guards)
         specs = tuple(self._spec(address, wish) for address, wish in sorted(self.wishes.items()))
-        return Desired(environment, (), specs)
+        return DesiredState(environment, (), specs)
 
-    def _spec(self, address: Address, wish: Wish) -> SegmentSpec:
+    def _spec(self, address: Address, wish: DesiredSegment) -> SegmentSpec:
         audience = Audience(
             address.audience,
             wish.title,
             wish.description,
             Source(("x.csv",)),
             (),
-            exclude=tuple(
-                Exclusion((name,), ((EMAIL[0], "email"),), Place(name, 1, 1), max_shrink=self.list_shrink)
+            exclusion_lists=tuple(
+                Exclusion(
+                    (name,), ((EMAIL[0], "email"),), SourceLocation(name, 1, 1), max_shrink=self.list_shrink
+                )
                 for name in sorted(self.lists_of(address.audience))
             ),
             guards=self.guards,
@@ -118,7 +120,7 @@ class World:
         """What stands under a segment's name at Criteo."""
         head = self.store.reader().head()
         lineage = head.lineage if head else ""
-        return marked(self.wishes[address].description, tag(self.environment, address, lineage))
+        return with_tag(self.wishes[address].description, tag(self.environment, address, lineage))
 
     def _sources(self) -> None:
         """Every kind holds the same people under other names, as other forms would."""
@@ -129,7 +131,7 @@ class World:
             held = (
                 one.current.key for at, one in self.store.saved_receipts.items() if at.audience == audience
             )
-            listed = kinds | {(key.identifier_type, key.form) for key in held}
+            listed = kinds | {(key.identifier_type, key.hashing) for key in held}
             self.engine.people[audience] = People(
                 {kind: self.wire(self.people[audience] - out, kind) for kind in kinds},
                 {kind: self.wire(out, kind) for kind in listed},
@@ -158,7 +160,7 @@ class World:
         return self._planned(self.store.reader(), EVERYTHING, counted)
 
     def _planned(self, state: object, only: Container[Address], counted: Container[Address]) -> Plan:
-        desired, readers, known = self.desired(), {CREDENTIAL: self.criteo.reader}, Known.of(state)
+        desired, readers, known = self.desired(), {CREDENTIAL: self.criteo.reader}, LoadedState.of(state)
         self._observed = observe(
             desired,
             only,
@@ -170,7 +172,7 @@ class World:
             lambda: None,
             counted,
         )
-        return plan(desired, self._observed, only)
+        return create_plan(desired, self._observed, only)
 
     def run(self, only: Container[Address] = EVERYTHING, counted: Container[Address] = ()) -> Report:
         """Plan and apply under the lock; Crash and errors come out as they are.
@@ -181,7 +183,7 @@ class World:
         with self.store.lock("test") as state:
             planned = self._planned(state, only, counted)
             self.on_plan(planned)
-            tools = Tools(
+            tools = ApplyContext(
                 api=self.desired().environment.api,
                 state=state,
                 engine=self.engine,
@@ -226,4 +228,4 @@ class CrashAt:
         return None
 
 
-__all__ = ["EMAIL", "CrashAt", "Kind", "Wish", "World", "replace"]
+__all__ = ["EMAIL", "CrashAt", "DesiredSegment", "InMemoryEnvironment", "Kind", "replace"]

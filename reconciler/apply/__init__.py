@@ -1,7 +1,7 @@
 """Carries out a plan: intent, act, receipt. It decides nothing."""
 
-from reconciler.apply.jobs import side_by_side
-from reconciler.apply.ledger import Tools
+from reconciler.apply.jobs import run_concurrently
+from reconciler.apply.ledger import ApplyContext
 from reconciler.apply.run import Report, RunJobs, apply
 
-__all__ = ["Report", "RunJobs", "Tools", "apply", "side_by_side"]
+__all__ = ["ApplyContext", "Report", "RunJobs", "apply", "run_concurrently"]

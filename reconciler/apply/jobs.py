@@ -35,7 +35,7 @@ class _Crew:
                 self.raised.append(error)
 
 
-def side_by_side(workers: int, stop: threading.Event, stuck: Callable[[], NoReturn]) -> RunJobs:
+def run_concurrently(workers: int, stop: threading.Event, on_stuck: Callable[[], NoReturn]) -> RunJobs:
     """A runner with so many threads; `stuck` ends the process when a call outlasts the grace.
 
     A thread in a call can't be ended, and must not outlive the lock: so the process goes with it. The
@@ -54,7 +54,7 @@ def side_by_side(workers: int, stop: threading.Event, stuck: Callable[[], NoRetu
             if stop.is_set() and deadline is None:
                 deadline = monotonic() + GRACE
             if deadline is not None and monotonic() > deadline:
-                stuck()
+                on_stuck()
         if crew.raised:
             raise crew.raised[0]
 

@@ -11,12 +11,19 @@ from reconciler.core.errors import (
     ReconcilerError,
     RemoteError,
 )
-from reconciler.core.events import BatchTaken, ChangeEnded, Event, Outcome, SegmentCreated, SegmentPatched
+from reconciler.core.events import (
+    BatchAcknowledged,
+    ChangeEnded,
+    ChangeOutcome,
+    Event,
+    SegmentCreated,
+    SegmentUpdated,
+)
 from reconciler.core.members import AppliedList
 from reconciler.core.model import Address, Api
 from reconciler.core.plan import Slot
 from reconciler.core.ports import Clock, MemberEngine, SegmentReader, SegmentWriter, StateWriter
-from reconciler.core.receipt import Holding, Receipt
+from reconciler.core.receipt import ResourceState, SegmentState
 
 REMOTE_FAILURES = (RemoteError, AuthenticationError)
 """Failures of Criteo that end one address; every other error ends the run."""
@@ -26,7 +33,7 @@ FAILURES = (*REMOTE_FAILURES, InvalidIdentifiersError)
 
 
 @dataclass(frozen=True, slots=True)
-class Tools:
+class ApplyContext:
     """The edges an apply works with; readers and writers are keyed by credential."""
 
     api: Api
@@ -38,25 +45,27 @@ class Tools:
     emit: Callable[[Event], None]
 
 
-class Ledger:
+class StateRecorder:
     """Receipts by address, and how each change ended. Threads work on different addresses."""
 
-    def __init__(self, tools: Tools, environment: str, receipts: Mapping[Address, Receipt]) -> None:
+    def __init__(
+        self, tools: ApplyContext, environment: str, receipts: Mapping[Address, ResourceState]
+    ) -> None:
         self._tools = tools
         self.environment = environment
         self._receipts = dict(receipts)
         self._lists: dict[Address, tuple[AppliedList, ...]] = {}
-        self.ended: dict[Address, Outcome] = {}
+        self.ended: dict[Address, ChangeOutcome] = {}
         self.errors: dict[Address, ReconcilerError] = {}
         self.acknowledged = 0
         self.rejected = 0
         self.wrote = False
         self._counting = threading.Lock()
 
-    def receipt(self, address: Address) -> Receipt:
+    def receipt(self, address: Address) -> ResourceState:
         return self._receipts[address]
 
-    def known(self, address: Address) -> Receipt | None:
+    def known(self, address: Address) -> ResourceState | None:
         return self._receipts.get(address)
 
     def owns(self, segment_id: str) -> bool:
@@ -64,26 +73,26 @@ class Ledger:
         return any(
             holding.segment_id == segment_id
             for receipt in self._receipts.values()
-            for holding in receipt.holdings
+            for holding in receipt.segments
         )
 
-    def write(self, receipt: Receipt) -> None:
+    def write(self, receipt: ResourceState) -> None:
         """Durable first, believed afterwards."""
         if self._receipts.get(receipt.address) != receipt:
             self._tools.state.write(receipt)
             self._receipts[receipt.address] = receipt
 
-    def drop(self, receipt: Receipt) -> None:
+    def drop(self, receipt: ResourceState) -> None:
         self._tools.state.drop(receipt)
         del self._receipts[receipt.address]
 
-    def known_holding(self, address: Address, slot: Slot) -> Holding | None:
+    def known_holding(self, address: Address, slot: Slot) -> SegmentState | None:
         receipt = self.known(address)
         if receipt is None:
             return None
-        return receipt.current if slot == "current" else receipt.successor
+        return receipt.current if slot == "current" else receipt.replacement
 
-    def holding(self, address: Address, slot: Slot) -> Holding:
+    def holding(self, address: Address, slot: Slot) -> SegmentState:
         holding = self.known_holding(address, slot)
         if holding is None:
             raise AssertionError(f"{address} has no {slot} segment")
@@ -93,33 +102,33 @@ class Ledger:
         """From its next write on, the receipt of this address names these exclusion lists."""
         self._lists[address] = lists
 
-    def put(self, address: Address, slot: Slot, holding: Holding) -> None:
+    def put(self, address: Address, slot: Slot, holding: SegmentState) -> None:
         """Writes one holding; the first one of an address makes its receipt."""
         receipt = self.known(address)
         if receipt is None:
-            self.write(Receipt(address=address, current=holding))
+            self.write(ResourceState(address=address, current=holding))
             return
         lists = self._lists.get(address, receipt.lists)
         if slot == "current":
             self.write(replace(receipt, current=holding, lists=lists))
         else:
-            self.write(replace(receipt, successor=holding, lists=lists))
+            self.write(replace(receipt, replacement=holding, lists=lists))
 
-    def took(self, event: SegmentCreated | SegmentPatched | BatchTaken) -> None:
+    def took(self, event: SegmentCreated | SegmentUpdated | BatchAcknowledged) -> None:
         """Criteo has taken a write."""
         self.wrote = True
-        if isinstance(event, BatchTaken):
+        if isinstance(event, BatchAcknowledged):
             with self._counting:
                 self.acknowledged += 1
                 self.rejected += event.rejected
         self._tools.emit(event)
 
-    def end(self, address: Address, outcome: Outcome, error: ReconcilerError | None = None) -> None:
+    def end(self, address: Address, outcome: ChangeOutcome, error: ReconcilerError | None = None) -> None:
         """The first ending of an address stands."""
         if address in self.ended:
             return
         self.ended[address] = outcome
-        self.wrote = self.wrote or outcome == Outcome.STOPPED
+        self.wrote = self.wrote or outcome == ChangeOutcome.STOPPED
         if error is not None:
             self.errors[address] = error
             self.wrote = self.wrote or isinstance(error, OutcomeUnknownError)

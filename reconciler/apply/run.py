@@ -4,25 +4,25 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import assert_never
 
-from reconciler.apply.ledger import FAILURES, Ledger, Tools
-from reconciler.apply.prelude import patch, run_prelude
+from reconciler.apply.ledger import FAILURES, ApplyContext, StateRecorder
+from reconciler.apply.prelude import run_setup, update_segments
 from reconciler.apply.transfer import remove_suppressed, send_members
 from reconciler.core.definition import parts_of
 from reconciler.core.errors import CancelledError, ReconcilerError, RefusedError, StorageError
-from reconciler.core.events import Outcome
+from reconciler.core.events import ChangeOutcome
 from reconciler.core.members import AppliedList
 from reconciler.core.model import Address
 from reconciler.core.plan import (
     Forget,
-    PatchSegment,
     Plan,
-    PromoteSuccessor,
+    PromoteReplacement,
     Removal,
     Replace,
-    Sending,
+    SegmentChange,
+    UpdateSegment,
     address_of,
 )
-from reconciler.core.receipt import Holding, Receipt, Retired
+from reconciler.core.receipt import ResourceState, RetiredSegment, SegmentState
 from reconciler.core.rejections import failure
 from reconciler.core.tagging import tagged
 
@@ -38,7 +38,7 @@ class Report:
     `wrote`: something was changed at Criteo, or may have been. `stopped` is what ended the whole run.
     """
 
-    outcomes: Mapping[Address, Outcome]
+    outcomes: Mapping[Address, ChangeOutcome]
     errors: Mapping[Address, ReconcilerError]
     unchanged: int
     acknowledged: int
@@ -46,11 +46,13 @@ class Report:
     wrote: bool
     stopped: ReconcilerError | None = None
 
-    def count(self, outcome: Outcome) -> int:
+    def count(self, outcome: ChangeOutcome) -> int:
         return sum(one == outcome for one in self.outcomes.values())
 
 
-def apply(plan: Plan, receipts: Mapping[Address, Receipt], tools: Tools, run_jobs: RunJobs) -> Report:
+def apply(
+    plan: Plan, receipts: Mapping[Address, ResourceState], tools: ApplyContext, run_jobs: RunJobs
+) -> Report:
     """Carries out a plan. A plan without changes writes nothing.
 
     Failures of Criteo end their own address only; a request to stop and a failing state end the run,
@@ -60,17 +62,17 @@ def apply(plan: Plan, receipts: Mapping[Address, Receipt], tools: Tools, run_job
     """
     if plan.problems:
         raise RefusedError("the plan can't be applied; nothing was sent", findings=plan.problems)
-    ledger, stopped = Ledger(tools, plan.basis.environment, receipts), None
+    ledger, stopped = StateRecorder(tools, plan.basis.environment, receipts), None
     if plan.changes or plan.removals:
         try:
             tools.clock.check()
-            lineage = tools.state.open_run().lineage
+            lineage = tools.state.begin_run().lineage
             _carry_out(tagged(plan, lineage), tools, ledger, run_jobs)
             tools.state.prune()
         except (CancelledError, StorageError) as error:
             stopped = error
         for change in plan.changes:
-            ledger.end(address_of(change), Outcome.NOT_ATTEMPTED)
+            ledger.end(address_of(change), ChangeOutcome.NOT_ATTEMPTED)
     return Report(
         outcomes=ledger.ended,
         errors=ledger.errors,
@@ -82,14 +84,14 @@ def apply(plan: Plan, receipts: Mapping[Address, Receipt], tools: Tools, run_job
     )
 
 
-def _carry_out(plan: Plan, tools: Tools, ledger: Ledger, run_jobs: RunJobs) -> None:
-    sending: list[Sending] = []
+def _carry_out(plan: Plan, tools: ApplyContext, ledger: StateRecorder, run_jobs: RunJobs) -> None:
+    sending: list[SegmentChange] = []
     for change in plan.changes:
         if isinstance(change, Forget):
             _forget(tools, ledger, change)
         else:
             sending.append(change)
-    run_prelude(tools, ledger, sending)
+    run_setup(tools, ledger, sending)
     standing = [change for change in sending if change.spec.address not in ledger.ended]
     # Suppressed people first. Then the shortest: most audiences are ready early, few are left half-way.
     standing.sort(key=_urgency)
@@ -97,7 +99,7 @@ def _carry_out(plan: Plan, tools: Tools, ledger: Ledger, run_jobs: RunJobs) -> N
     run_jobs([*leaving, *(_job(tools, ledger, change) for change in standing)])
 
 
-def _leaving(tools: Tools, ledger: Ledger, removal: Removal) -> Job:
+def _leaving(tools: ApplyContext, ledger: StateRecorder, removal: Removal) -> Job:
     """The address stays blocked: only what keeps people from leaving is an outcome of it."""
 
     def job() -> None:
@@ -106,59 +108,59 @@ def _leaving(tools: Tools, ledger: Ledger, removal: Removal) -> Job:
             for departure in removal.departures:
                 remove_suppressed(tools, ledger, removal, departure)
         except FAILURES as error:
-            ledger.end(removal.spec.address, Outcome.FAILED, error)
+            ledger.end(removal.spec.address, ChangeOutcome.FAILED, error)
         except (CancelledError, StorageError):
-            ledger.end(removal.spec.address, Outcome.STOPPED)
+            ledger.end(removal.spec.address, ChangeOutcome.STOPPED)
             raise
 
     return job
 
 
-def _urgency(change: Sending) -> tuple[bool, int, Address]:
+def _urgency(change: SegmentChange) -> tuple[bool, int, Address]:
     delta = change.members.delta
-    return delta.urgent == 0, delta.total, change.spec.address
+    return delta.priority_removes == 0, delta.total, change.spec.address
 
 
-def _forget(tools: Tools, ledger: Ledger, change: Forget) -> None:
+def _forget(tools: ApplyContext, ledger: StateRecorder, change: Forget) -> None:
     receipt = ledger.receipt(change.address)
-    if change.drop:
+    if change.drop_state:
         ledger.drop(receipt)
     else:
         ledger.write(replace(receipt, forgotten_at=tools.clock.now()))
-    ledger.end(change.address, Outcome.APPLIED)
+    ledger.end(change.address, ChangeOutcome.APPLIED)
 
 
-def _job(tools: Tools, ledger: Ledger, change: Sending) -> Job:
+def _job(tools: ApplyContext, ledger: StateRecorder, change: SegmentChange) -> Job:
     def job() -> None:
         address = change.spec.address
         tools.clock.check()
         try:
             _complete(tools, ledger, change)
         except FAILURES as error:
-            ledger.end(address, Outcome.FAILED, error)
+            ledger.end(address, ChangeOutcome.FAILED, error)
         except (CancelledError, StorageError):
-            ledger.end(address, Outcome.STOPPED)
+            ledger.end(address, ChangeOutcome.STOPPED)
             raise
         else:
-            ledger.end(address, Outcome.APPLIED)
+            ledger.end(address, ChangeOutcome.APPLIED)
 
     return job
 
 
-def _complete(tools: Tools, ledger: Ledger, change: Sending) -> None:
+def _complete(tools: ApplyContext, ledger: StateRecorder, change: SegmentChange) -> None:
     address, lists = change.spec.address, change.members.target.applied_lists
     _keep_lists(tools, ledger, address, lists)
     if change.steps.transfer is not None:
         send_members(tools, ledger, change, change.steps.transfer)
     if isinstance(change, Replace):
         _check_accepted(ledger.holding(address, "successor"), change)
-    for step in change.steps.finish:
+    for step in change.steps.finalize:
         match step:
-            case PatchSegment():
-                patch(tools, ledger, [(change, step)])
+            case UpdateSegment():
+                update_segments(tools, ledger, [(change, step)])
                 if address in ledger.errors:
                     raise ledger.errors[address]
-            case PromoteSuccessor():
+            case PromoteReplacement():
                 _promote(tools, ledger, address, step)
             case _:
                 assert_never(step)
@@ -168,27 +170,33 @@ def _complete(tools: Tools, ledger: Ledger, change: Sending) -> None:
     _check_accepted(receipt.current, change)
 
 
-def _check_accepted(holding: Holding, change: Sending) -> None:
+def _check_accepted(holding: SegmentState, change: SegmentChange) -> None:
     """Raise if Criteo rejected too many identifiers. A replacement is checked before it takes over."""
     if error := failure(holding, change.spec):
         raise error
 
 
-def _keep_lists(tools: Tools, ledger: Ledger, address: Address, lists: tuple[AppliedList, ...]) -> None:
+def _keep_lists(
+    tools: ApplyContext, ledger: StateRecorder, address: Address, lists: tuple[AppliedList, ...]
+) -> None:
     """The first batch is announced together with the lists that it is sent under: no crash loses them."""
     kept = {one.members for one in ledger.receipt(address).lists}
     for one in lists:
         if one.members and one.members not in kept:
-            tools.state.keep(one.members, tools.engine.file(one.members))
+            tools.state.store_snapshot(one.members, tools.engine.file(one.members))
     ledger.send_under(address, lists)
 
 
-def _promote(tools: Tools, ledger: Ledger, address: Address, step: PromoteSuccessor) -> None:
+def _promote(tools: ApplyContext, ledger: StateRecorder, address: Address, step: PromoteReplacement) -> None:
     receipt = ledger.receipt(address)
-    if receipt.successor is None:
+    if receipt.replacement is None:
         raise AssertionError(f"{address} has no successor")
-    left = (Retired(receipt.current, tools.clock.now()),) if step.retires else ()
+    left = (RetiredSegment(receipt.current, tools.clock.now()),) if step.old_segment_remains else ()
     promoted = replace(
-        receipt, current=receipt.successor, successor=None, retired=(*receipt.retired, *left), renew=False
+        receipt,
+        current=receipt.replacement,
+        replacement=None,
+        retired=(*receipt.retired, *left),
+        replace_requested=False,
     )
     ledger.write(promoted)

@@ -3,17 +3,19 @@
 from collections.abc import Iterable
 from itertools import takewhile
 
-from reconciler.apply.ledger import REMOTE_FAILURES, Ledger, Tools
+from reconciler.apply.ledger import REMOTE_FAILURES, ApplyContext, StateRecorder
 from reconciler.core import receipt as knowledge
 from reconciler.core.errors import CancelledError, OutcomeUnknownError
-from reconciler.core.events import BatchTaken, TransferStarted
+from reconciler.core.events import BatchAcknowledged, TransferStarted
 from reconciler.core.members import Batch
-from reconciler.core.plan import Comparison, Departure, Removal, Sending, SendMembers
-from reconciler.core.receipt import Holding
+from reconciler.core.plan import Departure, MemberDiff, Removal, SegmentChange, SendMembers
+from reconciler.core.receipt import SegmentState
 from reconciler.core.rejections import failure, nothing_accepted
 
 
-def send_members(tools: Tools, ledger: Ledger, change: Sending, step: SendMembers) -> None:
+def send_members(
+    tools: ApplyContext, ledger: StateRecorder, change: SegmentChange, step: SendMembers
+) -> None:
     """Brings one segment to its target, from wherever an earlier run left it.
 
     One receipt is written per batch: it acknowledges the batch before and announces the next one; and
@@ -25,13 +27,15 @@ def send_members(tools: Tools, ledger: Ledger, change: Sending, step: SendMember
     if holding.transfer is None:
         raise AssertionError("a transfer has begun")
     total = holding.transfer.size.total
-    tools.emit(TransferStarted(address, total, holding.transfer.acked))
+    tools.emit(TransferStarted(address, total, holding.transfer.acknowledged))
     batches = tools.engine.batches(holding, tools.api.batch_size)
     holding = _send_all(tools, ledger, change, step, holding, batches, total)
-    ledger.put(address, slot, knowledge.settle(holding, tools.clock.now()))
+    ledger.put(address, slot, knowledge.complete_transfer(holding, tools.clock.now()))
 
 
-def remove_suppressed(tools: Tools, ledger: Ledger, removal: Removal, departure: Departure) -> None:
+def remove_suppressed(
+    tools: ApplyContext, ledger: StateRecorder, removal: Removal, departure: Departure
+) -> None:
     """Takes suppressed people out of a segment, and nobody else: the first phase of a transfer without them.
 
     Where members may be held whose removal nobody asked for, the transfer is left as an interrupted one is.
@@ -39,39 +43,41 @@ def remove_suppressed(tools: Tools, ledger: Ledger, removal: Removal, departure:
     address, slot = removal.spec.address, departure.slot
     before = ledger.holding(address, slot)
     base, maybe, urgent = departure.base, departure.maybe, departure.urgent
-    target = tools.engine.without(before.key.form, base, urgent)
+    target = tools.engine.without(before.key.hashing, base, urgent)
     size = tools.engine.delta(base, maybe, target, urgent)
-    step = SendMembers(slot, target, Comparison(base, maybe, urgent, size, collapsed=True))
+    step = SendMembers(slot, target, MemberDiff(base, maybe, urgent, size, collapsed=True))
     holding = _begun(tools, before, step)
-    tools.emit(TransferStarted(address, size.urgent, 0))
+    tools.emit(TransferStarted(address, size.priority_removes, 0))
     batches = takewhile(
-        lambda batch: batch.start < size.urgent, tools.engine.batches(holding, tools.api.batch_size)
+        lambda batch: batch.start < size.priority_removes, tools.engine.batches(holding, tools.api.batch_size)
     )
-    holding = _send_all(tools, ledger, removal, step, holding, batches, size.urgent)
-    others = size.total > size.urgent
-    ledger.put(address, slot, holding if others else knowledge.settle(holding, tools.clock.now()))
+    holding = _send_all(tools, ledger, removal, step, holding, batches, size.priority_removes)
+    others = size.total > size.priority_removes
+    ledger.put(address, slot, holding if others else knowledge.complete_transfer(holding, tools.clock.now()))
 
 
 def _send_all(
-    tools: Tools,
-    ledger: Ledger,
-    change: Sending | Removal,
+    tools: ApplyContext,
+    ledger: StateRecorder,
+    change: SegmentChange | Removal,
     step: SendMembers,
-    holding: Holding,
+    holding: SegmentState,
     batches: Iterable[Batch],
     total: int,
-) -> Holding:
+) -> SegmentState:
     address = change.spec.address
     for batch in batches:
         _go_on(tools, ledger, change, step, holding)
         holding, rejected = _sent(tools, ledger, change, step, holding, batch)
         count = batch.end - batch.start
-        ledger.took(BatchTaken(address, batch.operation, count, rejected, batch.end, total))
+        ledger.took(BatchAcknowledged(address, batch.operation, count, rejected, batch.end, total))
         _stop_in_vain(ledger, change, step, holding)
     return holding
 
 
-def _stop_in_vain(ledger: Ledger, change: Sending | Removal, step: SendMembers, holding: Holding) -> None:
+def _stop_in_vain(
+    ledger: StateRecorder, change: SegmentChange | Removal, step: SendMembers, holding: SegmentState
+) -> None:
     """Nobody else is sent in a form that Criteo rejects, as far as all who were sent tell."""
     if nothing_accepted(holding, change.spec.audience.guards.max_invalid):
         ledger.put(change.spec.address, step.slot, holding)
@@ -79,11 +85,11 @@ def _stop_in_vain(ledger: Ledger, change: Sending | Removal, step: SendMembers, 
             raise error
 
 
-def _begun(tools: Tools, holding: Holding, step: SendMembers) -> Holding:
+def _begun(tools: ApplyContext, holding: SegmentState, step: SendMembers) -> SegmentState:
     """The holding on its way to the step's target. Snapshots are kept before a receipt names them."""
     comparison = step.comparison
     if comparison.resumes:
-        return knowledge.resume(holding, tools.api.quiet)
+        return knowledge.resume_transfer(holding, tools.api.grace_period)
     if step.not_before is not None:
         seconds = (step.not_before - tools.clock.now()).total_seconds()
         if seconds > 0:
@@ -91,14 +97,18 @@ def _begun(tools: Tools, holding: Holding, step: SendMembers) -> Holding:
     named = (comparison.base, comparison.maybe) if comparison.collapsed else ()
     for snapshot in (*named, step.target, comparison.urgent):
         if snapshot:
-            tools.state.keep(snapshot, tools.engine.file(snapshot))
+            tools.state.store_snapshot(snapshot, tools.engine.file(snapshot))
     if comparison.collapsed:
-        holding = knowledge.collapse(holding, comparison.base, comparison.maybe)
-    return knowledge.start(holding, step.target, comparison.urgent, comparison.delta)
+        holding = knowledge.abandon_transfer(holding, comparison.base, comparison.maybe)
+    return knowledge.start_transfer(holding, step.target, comparison.urgent, comparison.delta)
 
 
 def _go_on(
-    tools: Tools, ledger: Ledger, change: Sending | Removal, step: SendMembers, holding: Holding
+    tools: ApplyContext,
+    ledger: StateRecorder,
+    change: SegmentChange | Removal,
+    step: SendMembers,
+    holding: SegmentState,
 ) -> None:
     """Before each dispatch: has someone asked to stop? Then what was acknowledged is written down."""
     try:
@@ -109,19 +119,24 @@ def _go_on(
 
 
 def _sent(
-    tools: Tools, ledger: Ledger, change: Sending | Removal, step: SendMembers, before: Holding, batch: Batch
-) -> tuple[Holding, int]:
+    tools: ApplyContext,
+    ledger: StateRecorder,
+    change: SegmentChange | Removal,
+    step: SendMembers,
+    before: SegmentState,
+    batch: Batch,
+) -> tuple[SegmentState, int]:
     """One batch, and how many of it Criteo calls invalid."""
-    address, slot, quiet = change.spec.address, step.slot, tools.api.quiet
+    address, slot, quiet = change.spec.address, step.slot, tools.api.grace_period
     noted_at = tools.clock.now()
-    flying = knowledge.dispatch(before, batch, noted_at)
+    flying = knowledge.record_dispatch(before, batch, noted_at)
     ledger.put(address, slot, flying)
 
     def leaving() -> None:
         now = tools.clock.now()
         if knowledge.is_late(noted_at, now):
-            ledger.put(address, slot, knowledge.dispatch(before, batch, now))
-        tools.state.assure()
+            ledger.put(address, slot, knowledge.record_dispatch(before, batch, now))
+        tools.state.check_lock()
 
     writer = tools.writers[change.spec.credential]
     try:
@@ -129,7 +144,7 @@ def _sent(
             flying.segment_id, flying.key.identifier_type, batch.operation, batch.identifiers, leaving
         )
     except OutcomeUnknownError:
-        ledger.put(address, slot, knowledge.lost(flying, tools.clock.now(), quiet))
+        ledger.put(address, slot, knowledge.record_no_response(flying, tools.clock.now(), quiet))
         raise
     except (*REMOTE_FAILURES, CancelledError) as error:
         if isinstance(error, CancelledError) and error.in_doubt:

@@ -9,19 +9,19 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from reconciler.buckets.opening import Place, explained, must_be_there
+from reconciler.buckets.opening import BucketLocation, must_be_there, store_errors
 from reconciler.disk.atomic import writing
 
 Version = tuple[str | None, str | None]
 """What a conditional write compares: the entity tag, and the generation where a store counts them."""
 
 
-class LostRaceError(Exception):
+class PreconditionFailedError(Exception):
     """Somebody else wrote the object since it was read."""
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredObject:
     """An object as it was when it was read."""
 
     content: bytes
@@ -31,7 +31,7 @@ class Stored:
 class Bucket(Protocol):
     """Errors: StorageError; LostRaceError where it is named. Contents must differ, or races go unseen."""
 
-    def read(self, path: str) -> Stored | None:
+    def read(self, path: str) -> StoredObject | None:
         """None when there is no such object."""
         ...
 
@@ -63,18 +63,18 @@ class Bucket(Protocol):
 class ObjectStore:
     """Bucket over obstore: S3, Google Cloud Storage, Azure."""
 
-    def __init__(self, store: Any, place: Place) -> None:
+    def __init__(self, store: Any, place: BucketLocation) -> None:
         self._store = store
         self._place = place
 
-    def read(self, path: str) -> Stored | None:
-        with explained("read", self._place):
+    def read(self, path: str) -> StoredObject | None:
+        with store_errors("read", self._place):
             try:
                 found = self._store.get(path)
             except FileNotFoundError as error:
                 must_be_there(error)
                 return None
-            return Stored(bytes(found.bytes()), (found.meta.get("e_tag"), found.meta.get("version")))
+            return StoredObject(bytes(found.bytes()), (found.meta.get("e_tag"), found.meta.get("version")))
 
     def create(self, path: str, content: bytes) -> Version:
         return self._put(path, content, "create")
@@ -85,12 +85,12 @@ class ObjectStore:
         return self._put(path, content, {name: value for name, value in condition.items() if value})
 
     def upload(self, path: str, content: Path | bytes) -> None:
-        with explained("write", self._place):
+        with store_errors("write", self._place):
             self._store.put(path, content)
 
     def download(self, path: str, file: Path) -> bool:
         """What this machine's disk refuses is not the store's fault."""
-        with explained("read", self._place):
+        with store_errors("read", self._place):
             try:
                 pieces = self._store.get(path).stream()
             except FileNotFoundError as error:
@@ -102,11 +102,11 @@ class ObjectStore:
             return True
 
     def remove(self, path: str) -> None:
-        with explained("remove", self._place), suppress(FileNotFoundError):
+        with store_errors("remove", self._place), suppress(FileNotFoundError):
             self._store.delete(path)
 
     def names(self, folder: str) -> dict[str, datetime]:
-        with explained("list", self._place):
+        with store_errors("list", self._place):
             listed = self._store.list_with_delimiter(f"{folder}/" if folder else None)
             return {one["path"].rpartition("/")[2]: one["last_modified"] for one in listed["objects"]}
 
@@ -114,7 +114,7 @@ class ObjectStore:
         """A retried write may have met its own first attempt: then what is there is what we wrote."""
         from obstore.exceptions import AlreadyExistsError, PreconditionError
 
-        with explained("write", self._place):
+        with store_errors("write", self._place):
             try:
                 put = self._store.put(path, content, mode=mode)
                 return put.get("e_tag"), put.get("version")
@@ -122,4 +122,4 @@ class ObjectStore:
                 there = self.read(path)
                 if there is not None and there.content == content:
                     return there.version
-                raise LostRaceError from None
+                raise PreconditionFailedError from None

@@ -11,19 +11,19 @@ from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Any
 
-from reconciler.buckets.opening import Place, explained, must_be_there
+from reconciler.buckets.opening import BucketLocation, must_be_there, store_errors
 from reconciler.core.errors import StorageError
 
 PIECE = 8 << 20
 """Bytes."""
 
 
-class ChangedError(Exception):
+class ObjectChangedError(Exception):
     """It is not there any more as it was listed."""
 
 
 @dataclass(frozen=True, slots=True)
-class Export:
+class SourceObject:
     """An object, by its path below the prefix. `size` is in bytes."""
 
     path: str
@@ -32,20 +32,20 @@ class Export:
     tag: str | None
 
 
-class Exports:
+class SourceBucket:
     """Over obstore: S3, Google Cloud Storage, Azure. Errors: UnreachableError."""
 
-    def __init__(self, store: Any, place: Place) -> None:
+    def __init__(self, store: Any, place: BucketLocation) -> None:
         self._store = store
         self._place = place
 
-    def in_folder(self, folder: str) -> tuple[Export, ...]:
+    def in_folder(self, folder: str) -> tuple[SourceObject, ...]:
         """What lies right in a folder; "" is the prefix itself. None for one that isn't there."""
         with self._listing():
             found = self._store.list_with_delimiter(folder or None)
             return _exports(found["objects"], set(found["common_prefixes"]))
 
-    def below(self, folder: str) -> tuple[Export, ...]:
+    def below(self, folder: str) -> tuple[SourceObject, ...]:
         """What lies in a folder and in folders of it."""
         with self._listing():
             found = [one for some in self._store.list(folder or None) for one in some]
@@ -56,7 +56,7 @@ class Exports:
     def _listing(self) -> Iterator[None]:
         from obstore.exceptions import InvalidPathError
 
-        with explained("list", self._place):
+        with store_errors("list", self._place):
             try:
                 yield
             except InvalidPathError:
@@ -65,31 +65,31 @@ class Exports:
                     remedy="rename or remove it, or name a folder that it isn't in",
                 ) from None
 
-    def piece(self, export: Export, start: int) -> bytes:
+    def piece(self, export: SourceObject, start: int) -> bytes:
         """`PIECE` bytes from `start`, or what is left. ChangedError when it is another one by now."""
         from obstore.exceptions import PreconditionError
 
         end = min(start + PIECE, export.size)
         version = {"if_match": export.tag} if export.tag else {"if_unmodified_since": export.written_at}
-        with explained("read", self._place):
+        with store_errors("read", self._place):
             try:
                 content = bytes(
                     self._store.get(export.path, options={**version, "range": (start, end)}).bytes()
                 )
             except PreconditionError:
-                raise ChangedError from None
+                raise ObjectChangedError from None
             except FileNotFoundError as error:
                 must_be_there(error)
-                raise ChangedError from None
+                raise ObjectChangedError from None
         if len(content) != end - start:
-            raise ChangedError
+            raise ObjectChangedError
         return content
 
 
-def _exports(listed: Iterable[Any], folders: Container[str]) -> tuple[Export, ...]:
+def _exports(listed: Iterable[Any], folders: Container[str]) -> tuple[SourceObject, ...]:
     """Left out is what stands for a folder, and a key that no file below a folder can have."""
     return tuple(
-        Export(one["path"], one["size"], one["last_modified"], one["e_tag"])
+        SourceObject(one["path"], one["size"], one["last_modified"], one["e_tag"])
         for one in listed
         if not {"", ".", ".."} & set(one["path"].split("/"))
         and "\0" not in one["path"]

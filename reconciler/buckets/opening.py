@@ -30,7 +30,7 @@ class NoBucketError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class BucketLocation:
     """A prefix in a store, and what to do about it, in the words of whoever uses it.
 
     `where`: the place in the manifests that names it, which messages begin with.
@@ -47,7 +47,7 @@ class Place:
         return f"{self.where}: {problem}" if self.where else problem
 
 
-def opened(place: Place) -> Any:
+def open_bucket(place: BucketLocation) -> Any:
     """`s3://BUCKET/PREFIX`, `gs://…` or `az://…`; where and who comes from the environment.
 
     ValueError where the address names no place, UnreachableError where nobody is to log in.
@@ -64,7 +64,7 @@ def opened(place: Place) -> Any:
 
 
 @contextmanager
-def explained(doing: str, place: Place) -> Iterator[None]:
+def store_errors(doing: str, place: BucketLocation) -> Iterator[None]:
     """Around calls to a store, and nothing else. UnreachableError for whatever it refuses."""
     from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
 
@@ -93,16 +93,16 @@ def _is(error: Exception, signs: tuple[str, ...]) -> bool:
     return any(sign in str(error) for sign in signs)
 
 
-def _absent(doing: str, place: Place) -> UnreachableError:
+def _absent(doing: str, place: BucketLocation) -> UnreachableError:
     return UnreachableError(f"{place.cannot(doing)}: there is no such bucket", remedy=place.if_absent)
 
 
-def _unknown(doing: str, place: Place) -> UnreachableError:
+def _unknown(doing: str, place: BucketLocation) -> UnreachableError:
     scheme = place.url.partition(":")[0]
     return UnreachableError(f"{place.cannot(doing)}: there is no login for it", remedy=LOG_IN[scheme])
 
 
-def _denied(doing: str, place: Place) -> UnreachableError:
+def _denied(doing: str, place: BucketLocation) -> UnreachableError:
     return UnreachableError(
         f"{place.cannot(doing)}: permission denied, or the login has expired", remedy=place.if_denied
     )

@@ -11,7 +11,7 @@ from reconciler.core.errors import ConfigurationError, Finding
 from reconciler.core.kinds import Cause
 from reconciler.core.model import SegmentSpec
 from reconciler.core.plan import Blocked
-from reconciler.failures import known
+from reconciler.failures import known_error
 from reconciler.manifests import find_root
 from reconciler.render.annotations import Level, annotations
 from reconciler.render.document import Document
@@ -27,7 +27,7 @@ def annotate(findings: Iterable[Finding], directory: Path, level: Level = Level.
 
 def annotate_error(error: Exception, context: click.Context) -> None:
     """An error may come before there are settings: only click knows then what `-C` names."""
-    if told := known(error):
+    if told := known_error(error):
         annotate(told.findings, started_in(context))
 
 

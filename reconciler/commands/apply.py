@@ -11,13 +11,13 @@ from typing import Any, NoReturn
 
 import click
 
-from reconciler.apply import Report, Tools, apply, side_by_side
-from reconciler.clock import LONGEST_RENEWAL, Stop
+from reconciler.apply import ApplyContext, Report, apply, run_concurrently
+from reconciler.clock import LONGEST_RENEWAL, StopSignal
 from reconciler.commands.approving import (
     TERMS,
-    Marks,
+    ApprovalRecorder,
     Terms,
-    accepted,
+    accept,
     check_place,
     check_terms,
     refills,
@@ -26,9 +26,9 @@ from reconciler.commands.approving import (
 from reconciler.commands.options import (
     COUNTS,
     ENVIRONMENT,
+    INPUT_OPTIONS,
     OUTPUT,
     STANDARD_OUTPUT,
-    WORLD,
     YES,
     check_can_ask,
     confirm,
@@ -36,19 +36,19 @@ from reconciler.commands.options import (
     stop_event,
     with_options,
 )
-from reconciler.commands.planning import Planned, Screen, make_plan, screen
-from reconciler.commands.publishing import FORMS, Page, published
-from reconciler.commands.recording import Run, recorded
-from reconciler.core.errors import CancelledError, PartlyAppliedError, RefusedError, StaleError
-from reconciler.core.events import Outcome, addresses_blocked, plan_made
+from reconciler.commands.planning import CommandConsole, PlanResult, make_plan, screen
+from reconciler.commands.publishing import OUTPUT_OPTIONS, OutputFiles, output_files
+from reconciler.commands.recording import Run, record_run
+from reconciler.core.errors import CancelledError, NotApprovedError, PartialApplyError, RefusedError
+from reconciler.core.events import ChangeOutcome, addresses_blocked, plan_made
 from reconciler.core.plan import Plan
 from reconciler.core.ports import StateWriter
-from reconciler.render.document import Subject, ended
-from reconciler.render.figures import ROUNDED, Figures
+from reconciler.render.document import DocumentType, with_error
+from reconciler.render.figures import ROUNDED, NumberFormat
 from reconciler.render.outcome import ApplyReport, apply_report
 from reconciler.render.report import print_report
 from reconciler.render.terminal import print_plan
-from reconciler.wiring import WRITING, Workspace, workspace
+from reconciler.wiring import WRITING, Workspace, open_workspace
 
 WORKERS = 8
 LAST_WORDS = 1.0
@@ -63,7 +63,7 @@ LAST_WORDS = 1.0
     metavar="FILE",
     help="Write what happens to FILE as NDJSON; - for standard output, and the rest to standard error.",
 )
-@with_options(TERMS, COUNTS, FORMS, WORLD, OUTPUT)
+@with_options(TERMS, COUNTS, OUTPUT_OPTIONS, INPUT_OPTIONS, OUTPUT)
 @click.pass_obj
 def command(stop: object, /, environment: str, yes: bool, events: str | None, **flags: Any) -> int:
     """Plan, show the plan, and carry it out.
@@ -80,9 +80,9 @@ def command(stop: object, /, environment: str, yes: bool, events: str | None, **
         raise click.UsageError("--json and --events - both want standard output: give one of them a file")
     shown = screen(settings, taken=flags["as_json"] or events == STANDARD_OUTPUT)
 
-    def work(run: Run, page: Page) -> int:
+    def work(run: Run, page: OutputFiles) -> int:
         terms = terms_of(flags, settings.directory, environment)
-        with workspace(settings, environment, asked, run.told, WRITING) as space:
+        with open_workspace(settings, environment, asked, run.told, WRITING) as space:
             check_place(terms, space.desired.environment)
             run.start(space, settings.who)
             with ExitStack() as held:
@@ -90,35 +90,35 @@ def command(stop: object, /, environment: str, yes: bool, events: str | None, **
                     state = held.enter_context(space.store.lock(settings.who))
                     counted = None if flags["statistics"] else refills(terms)
                     planned = make_plan(space, state, flags["only"], run.told, counted)
-                job = Work(space, state, shown, run, page, asked)
+                job = ApplyRun(space, state, shown, run, page, asked)
                 if planned.plan.problems or (planned.plan.all_blocked and not planned.plan.removals):
                     _show(job, planned)
                     return RefusedError.exit_code
                 return _apply(job, planned, terms, yes=yes, whole=not flags["only"])
 
-    with published(flags | {"events": events}, settings, Subject.APPLY, environment) as page:
-        page.code = recorded(events, settings, shown.progress, partial(work, page=page))
+    with output_files(flags | {"events": events}, settings, DocumentType.APPLY, environment) as page:
+        page.code = record_run(events, settings, shown.progress, partial(work, page=page))
     return page.code
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class ApplyRun:
     """What carrying a plan out takes."""
 
     space: Workspace
     state: StateWriter
-    shown: Screen
+    shown: CommandConsole
     run: Run
-    page: Page
-    asked: Stop
+    page: OutputFiles
+    asked: StopSignal
 
 
-def _apply(work: Work, planned: Planned, terms: Terms, *, yes: bool, whole: bool) -> int:
+def _apply(work: ApplyRun, planned: PlanResult, terms: Terms, *, yes: bool, whole: bool) -> int:
     """What is not allowed is shown all the same, and refused. `whole`: of all addresses."""
-    space, marks = work.space, Marks(planned, work.state, work.space)
+    space, marks = work.space, ApprovalRecorder(planned, work.state, work.space)
     try:
-        may = accepted(terms, planned, space, whole=whole)
-    except StaleError as error:
+        may = accept(terms, planned, space, whole=whole)
+    except NotApprovedError as error:
         _show(work, planned, refused=error)
         raise
     _show(work, may.planned, may.digests)
@@ -136,20 +136,23 @@ def _of_blocked(plan: Plan) -> int:
     """Healthy addresses are as they should be now: the blocked ones are not passed over."""
     if plan.all_blocked and not plan.removals:
         return RefusedError.exit_code
-    return PartlyAppliedError.exit_code if plan.blocked else 0
+    return PartialApplyError.exit_code if plan.blocked else 0
 
 
 def _show(
-    work: Work, planned: Planned, approvals: tuple[str, ...] = (), refused: StaleError | None = None
+    work: ApplyRun,
+    planned: PlanResult,
+    approvals: tuple[str, ...] = (),
+    refused: NotApprovedError | None = None,
 ) -> None:
     work.run.told.emit(plan_made(planned.plan, approvals))
     for blocked in addresses_blocked(planned.plan):
         work.run.told.emit(blocked)
-    document = planned.document(work.space, ROUNDED, Subject.APPLY)
+    document = planned.document(work.space, ROUNDED, DocumentType.APPLY)
     work.page.document = replace(document, approvals=approvals)
-    subject = Subject.APPLY if refused else Subject.PLAN
+    subject = DocumentType.APPLY if refused else DocumentType.PLAN
     shown = planned.document(work.space, work.shown.figures, subject)
-    print_plan(ended(shown, refused) if refused else shown, work.shown.out)
+    print_plan(with_error(shown, refused) if refused else shown, work.shown.out)
 
 
 def _confirm(space: Workspace, yes: bool) -> None:
@@ -159,9 +162,9 @@ def _confirm(space: Workspace, yes: bool) -> None:
     space.clock.check()
 
 
-def _carry_out(work: Work, planned: Planned) -> int:
+def _carry_out(work: ApplyRun, planned: PlanResult) -> int:
     space, run = work.space, work.run
-    tools = Tools(
+    tools = ApplyContext(
         api=space.desired.environment.api,
         state=work.state,
         engine=planned.engine,
@@ -171,21 +174,21 @@ def _carry_out(work: Work, planned: Planned) -> int:
         emit=run.told.emit,
     )
     work.page.outcome = partial(_told, work, ROUNDED)
-    run_jobs = side_by_side(WORKERS, work.asked, partial(_stuck, run, work.page, work.asked))
+    run_jobs = run_concurrently(WORKERS, work.asked, partial(_stuck, run, work.page, work.asked))
     with work.shown.progress:
         report = apply(planned.plan, planned.observed.receipts, tools, run_jobs)
     print_report(_told(work, work.shown.figures), work.shown.out)
     return _exit_code(report)
 
 
-def _told(work: Work, figures: Figures) -> ApplyReport:
+def _told(work: ApplyRun, figures: NumberFormat) -> ApplyReport:
     name, seconds = work.space.desired.environment.name, timedelta(seconds=work.run.seconds)
     return apply_report(name, work.run.tally, seconds, work.space.clock.now(), figures)
 
 
-def _stuck(run: Run, page: Page, asked: Stop) -> NoReturn:
+def _stuck(run: Run, page: OutputFiles, asked: StopSignal) -> NoReturn:
     """The lock ends with the process, and so do the calls that would not end in time."""
-    asked.calm(LONGEST_RENEWAL)
+    asked.wait_until_idle(LONGEST_RENEWAL)
     click.echo("Stopped: a call in flight did not end in time. The state says that it may have", err=True)
     click.echo("happened. Run the same command again: it goes on where it stopped.", err=True)
     stopped = CancelledError("stopped while a call was in flight", remedy="run the same command again")
@@ -208,6 +211,6 @@ def _exit_code(report: Report) -> int:
         raise report.stopped
     if not report.errors:
         return 0
-    if report.wrote or report.count(Outcome.APPLIED):
-        return PartlyAppliedError.exit_code
+    if report.wrote or report.count(ChangeOutcome.APPLIED):
+        return PartialApplyError.exit_code
     return next(iter(report.errors.values())).exit_code

@@ -8,17 +8,25 @@ from typing import Any, assert_never
 
 import click
 
-from reconciler.commands.planning import Planned
+from reconciler.commands.planning import PlanResult
 from reconciler.commands.saved_plans import AGAIN, read_approvals
-from reconciler.core.approval import KEPT, Approved, Use
-from reconciler.core.envelope import NAMED, Judgement, Now, is_pinned, judge, misplaced, needs_approval
-from reconciler.core.errors import Finding, StaleError
+from reconciler.core.approval import RECORD_RETENTION, ApprovalRecord, ApprovedPlan
+from reconciler.core.envelope import (
+    NAMED,
+    ApprovalCheck,
+    CheckContext,
+    check_approvals,
+    is_pinned,
+    needs_approval,
+    wrong_target,
+)
+from reconciler.core.errors import Finding, NotApprovedError
 from reconciler.core.kinds import ChangeKind
 from reconciler.core.model import Address, Environment
 from reconciler.core.parts import restricted, without
 from reconciler.core.plan import Change, Update, address_of
 from reconciler.core.ports import StateWriter
-from reconciler.core.refresh import beyond_refresh, members_only
+from reconciler.core.refresh import not_members_only, to_members_only
 from reconciler.render.figures import counted
 from reconciler.wiring import Workspace
 
@@ -46,31 +54,31 @@ TERMS = (
 
 
 @dataclass(frozen=True, slots=True)
-class AsShown:
+class Interactive:
     """Nothing was approved beforehand."""
 
 
 @dataclass(frozen=True, slots=True)
-class AsRefresh:
+class MembersOnly:
     """Members, and nothing else."""
 
 
 @dataclass(frozen=True, slots=True)
-class AsApproved:
+class WithApprovals:
     """Approvals by the name of their file; `unfit` says why others that were given are none."""
 
-    approvals: Mapping[str, Approved]
+    approvals: Mapping[str, ApprovedPlan]
     unfit: tuple[Finding, ...]
 
 
-Terms = AsShown | AsRefresh | AsApproved
+Terms = Interactive | MembersOnly | WithApprovals
 
 
 @dataclass(frozen=True, slots=True)
-class Accepted:
+class AcceptedPlan:
     """The plan that may be carried out, by which approvals, and those of which nothing is left to do then."""
 
-    planned: Planned
+    planned: PlanResult
     digests: tuple[str, ...] = ()
     finished: tuple[str, ...] = ()
 
@@ -95,97 +103,99 @@ def terms_of(flags: dict[str, Any], directory: Path, environment: str) -> Terms:
     if flags["approved"]:
         files = {file: directory / file for file in flags["approved"]}
         read = read_approvals(files, flags["approved_digest"], environment)
-        return AsApproved(read.approvals, read.unfit)
-    return AsRefresh() if flags["refresh"] else AsShown()
+        return WithApprovals(read.approvals, read.unfit)
+    return MembersOnly() if flags["refresh"] else Interactive()
 
 
 def refills(terms: Terms) -> frozenset[Address]:
     """Addresses of which an approved plan found that Criteo had lost members: that is looked at again."""
-    approvals = terms.approvals.values() if isinstance(terms, AsApproved) else ()
+    approvals = terms.approvals.values() if isinstance(terms, WithApprovals) else ()
     changes = (one for approved in approvals for one in approved.changes)
     return frozenset(one.address for one in changes if one.kind == ChangeKind.REFILL)
 
 
 def check_place(terms: Terms, environment: Environment) -> None:
     """StaleError when no approval is one for this environment as it is: before any secret is read or sent."""
-    if not isinstance(terms, AsApproved):
+    if not isinstance(terms, WithApprovals):
         return
-    found = {name: misplaced(one, environment) for name, one in terms.approvals.items()}
+    found = {name: wrong_target(one, environment) for name, one in terms.approvals.items()}
     if all(found.values()):
         findings = [Finding(name, why) for name, why in found.items()]
         _refuse((*findings, *terms.unfit), NOT_APPROVED, AGAIN)
 
 
-def accepted(terms: Terms, planned: Planned, space: Workspace, *, whole: bool) -> Accepted:
+def accept(terms: Terms, planned: PlanResult, space: Workspace, *, whole: bool) -> AcceptedPlan:
     """What may be applied, without the addresses that need an approval; StaleError where nothing is left.
 
     `whole`: of all addresses.
     """
     match terms:
-        case AsShown():
+        case Interactive():
             refused = needs_approval(planned.plan)
             allowed = _without(planned, refused, space)
             if not (allowed.plan.changes or allowed.plan.removals):
                 remedy = "save the plan with --out, have it approved, and apply it with --approved"
                 _refuse(_flat(refused), "this needs an approved plan", remedy)
-            return Accepted(allowed)
-        case AsRefresh():
-            refused = beyond_refresh(planned.plan, planned.observed.receipts)
+            return AcceptedPlan(allowed)
+        case MembersOnly():
+            refused = not_members_only(planned.plan, planned.observed.receipts)
             allowed = _refreshed(_without(planned, refused, space), space)
             if not (allowed.plan.changes or allowed.plan.removals):
                 _refuse(_flat(refused), "this is more than a refresh", AGAIN)
-            return Accepted(allowed)
-        case AsApproved():
+            return AcceptedPlan(allowed)
+        case WithApprovals():
             return _as_approved(terms, planned, space, whole=whole)
         case _:
             assert_never(terms)
 
 
-def _as_approved(terms: AsApproved, planned: Planned, space: Workspace, *, whole: bool) -> Accepted:
+def _as_approved(terms: WithApprovals, planned: PlanResult, space: Workspace, *, whole: bool) -> AcceptedPlan:
     plan, observed, environment = planned.plan, planned.observed, space.desired.environment
-    lineage, uses = (observed.head.lineage, observed.head.uses) if observed.head else ("", ())
-    now = Now(environment, lineage, uses, observed.receipts, plan.basis.made_at, whole)
-    judgement = judge(plan, terms.approvals, now)
+    lineage, uses = (observed.head.lineage, observed.head.approvals) if observed.head else ("", ())
+    now = CheckContext(environment, lineage, uses, observed.receipts, plan.basis.made_at, whole)
+    judgement = check_approvals(plan, terms.approvals, now)
     if judgement.findings:
         _refuse((*judgement.findings, *terms.unfit), NOT_APPROVED, AGAIN)
     allowed = _without(planned, judgement.refused, space)
     going = tuple(one for one in allowed.plan.changes if address_of(one) in judgement.covered)
-    left = [one for one in plan.changes if address_of(one) in judgement.left]
-    unfit = (*judgement.unmet, *(terms.unfit if judgement.refused else ()))
+    left = [one for one in plan.changes if address_of(one) in judgement.deferred]
+    unfit = (*judgement.not_requested, *(terms.unfit if judgement.refused else ()))
     overtaken = _overtaken(terms, judgement, planned)
     notes = (
         *_left_out(left, environment.name),
         *_not_refilled(overtaken, environment.name),
         *(f"{one.where}: {one.problem}" for one in unfit),
     )
-    return Accepted(_only(allowed, going, space, notes), judgement.digests, judgement.finished)
+    return AcceptedPlan(_only(allowed, going, space, notes), judgement.used_digests, judgement.completed)
 
 
-class Marks:
+class ApprovalRecorder:
     """Of approvals, in the state: that they are in use, or used up."""
 
-    def __init__(self, planned: Planned, state: StateWriter, space: Workspace) -> None:
+    def __init__(self, planned: PlanResult, state: StateWriter, space: Workspace) -> None:
         head = planned.observed.head
-        self._uses = {use.digest: use for use in (head.uses if head else ())}
+        self._uses = {use.digest: use for use in (head.approvals if head else ())}
         self._state, self._space = state, space
 
     def begin(self, digests: Iterable[str]) -> None:
         for digest in digests:
             if digest not in self._uses:
-                self._note(Use(digest, self._space.clock.now()))
+                self._note(ApprovalRecord(digest, self._space.clock.now()))
 
     def complete(self, digests: Iterable[str]) -> None:
         for digest in digests:
             now = self._space.clock.now()
-            self._note(replace(self._uses.get(digest, Use(digest, now)), completed_at=now))
+            self._note(replace(self._uses.get(digest, ApprovalRecord(digest, now)), completed_at=now))
 
-    def _note(self, use: Use) -> None:
-        kept = max(KEPT, self._space.desired.environment.leeway.max_age)
-        self._state.note_use(use, self._space.clock.now() - kept)
+    def _note(self, use: ApprovalRecord) -> None:
+        kept = max(RECORD_RETENTION, self._space.desired.environment.approval_limits.max_age)
+        self._state.record_approval(use, self._space.clock.now() - kept)
         self._uses[use.digest] = use
 
 
-def _without(planned: Planned, refused: Mapping[Address, Sequence[Finding]], space: Workspace) -> Planned:
+def _without(
+    planned: PlanResult, refused: Mapping[Address, Sequence[Finding]], space: Workspace
+) -> PlanResult:
     if not refused:
         return planned
     return replace(planned, plan=without(planned.plan, refused, space.desired.environment.api.batch_size))
@@ -197,12 +207,12 @@ def _flat(refused: Mapping[Address, Sequence[Finding]]) -> tuple[Finding, ...]:
 
 def _refuse(findings: Sequence[Finding], problem: str, remedy: str) -> None:
     if findings:
-        raise StaleError(problem, remedy=remedy, findings=findings)
+        raise NotApprovedError(problem, remedy=remedy, findings=findings)
 
 
-def _refreshed(planned: Planned, space: Workspace) -> Planned:
+def _refreshed(planned: PlanResult, space: Workspace) -> PlanResult:
     changes, name = planned.plan.changes, space.desired.environment.name
-    going = tuple(sent for one in changes if not is_pinned(one) and (sent := members_only(one)))
+    going = tuple(sent for one in changes if not is_pinned(one) and (sent := to_members_only(one)))
     pinned = [one for one in changes if is_pinned(one)]
     return _only(planned, going, space, (*_others(pinned), *_renamed(changes, name)))
 
@@ -210,7 +220,7 @@ def _refreshed(planned: Planned, space: Workspace) -> Planned:
 def _left_out(left: Sequence[Change], environment: str) -> tuple[str, ...]:
     """What is said of what nobody was asked about."""
     notes = []
-    if moving := sum(members_only(one) is not None for one in left if not is_pinned(one)):
+    if moving := sum(to_members_only(one) is not None for one in left if not is_pinned(one)):
         many = counted(moving, "address has", "addresses have")
         notes.append(
             f"{many} members who joined or left since the plan: "
@@ -219,11 +229,11 @@ def _left_out(left: Sequence[Change], environment: str) -> tuple[str, ...]:
     return (*notes, *_others(one for one in left if is_pinned(one)), *_renamed(left, environment))
 
 
-def _overtaken(terms: AsApproved, judgement: Judgement, planned: Planned) -> tuple[Address, ...]:
+def _overtaken(terms: WithApprovals, judgement: ApprovalCheck, planned: PlanResult) -> tuple[Address, ...]:
     """Addresses of approved refills that no run began, and that count as done: members were sent since."""
     head = planned.observed.head
-    known = {use.digest for use in (head.uses if head else ())}
-    finished = [one for one in terms.approvals.values() if one.digest in judgement.finished]
+    known = {use.digest for use in (head.approvals if head else ())}
+    finished = [one for one in terms.approvals.values() if one.digest in judgement.completed]
     refilled = refills(
         replace(terms, approvals={one.digest: one for one in finished if one.digest not in known})
     )
@@ -241,7 +251,7 @@ def _not_refilled(overtaken: Sequence[Address], environment: str) -> tuple[str, 
 
 
 def _others(pinned: Iterable[Change]) -> tuple[str, ...]:
-    moving = sum(members_only(one) is not None for one in pinned)
+    moving = sum(to_members_only(one) is not None for one in pinned)
     if not moving:
         return ()
     many = counted(moving, "address has", "addresses have")
@@ -249,7 +259,7 @@ def _others(pinned: Iterable[Change]) -> tuple[str, ...]:
 
 
 def _renamed(changes: Iterable[Change], environment: str) -> tuple[str, ...]:
-    renamed = sum(isinstance(one, Update) and bool(one.steps.prelude) for one in changes)
+    renamed = sum(isinstance(one, Update) and bool(one.steps.setup) for one in changes)
     if not renamed:
         return ()
     many = counted(renamed, "address has", "addresses have")
@@ -257,7 +267,9 @@ def _renamed(changes: Iterable[Change], environment: str) -> tuple[str, ...]:
     return (f"{told}: see `reconciler drift {environment}`",)
 
 
-def _only(planned: Planned, going: tuple[Change, ...], space: Workspace, notes: tuple[str, ...]) -> Planned:
+def _only(
+    planned: PlanResult, going: tuple[Change, ...], space: Workspace, notes: tuple[str, ...]
+) -> PlanResult:
     if going == planned.plan.changes and not notes:
         return planned
     batch_size = space.desired.environment.api.batch_size

@@ -18,18 +18,18 @@ from reconciler.commands.options import (
     stop_event,
     with_options,
 )
-from reconciler.commands.planning import Screen, screen
+from reconciler.commands.planning import CommandConsole, screen
 from reconciler.core.authorization import is_answer
 from reconciler.core.errors import AuthenticationError, ConfigurationError, ReconcilerError
-from reconciler.core.model import Role
-from reconciler.credentials.callback import Callback, is_loopback
-from reconciler.login import Login, Reach
+from reconciler.core.model import CredentialRole
+from reconciler.credentials.callback import RedirectListener, is_loopback
+from reconciler.login import ConsentedAccounts, ConsentFlow
 from reconciler.manifests import load_without_sources
 from reconciler.render.consents import consent_rows, print_consents
 from reconciler.render.figures import counted
 from reconciler.render.pages import connected_page, failed_page
 from reconciler.settings import Settings
-from reconciler.wiring import Workspace, workspace
+from reconciler.wiring import Workspace, open_workspace
 
 Hint = Callable[[str], None]
 PLAN = (click.option("--plan", "planning", is_flag=True, help="The credential's `plan:` application."),)
@@ -146,15 +146,15 @@ def status(stop: object, /, environment: str, credential: str, as_json: bool, **
 
 
 def _workspace(
-    settings: Settings, environment: str, stop: object, shown: Screen
+    settings: Settings, environment: str, stop: object, shown: CommandConsole
 ) -> AbstractContextManager[Workspace]:
     """Consent is asked for before there is any data, and perhaps where there is none."""
-    return workspace(settings, environment, stop_event(stop), shown.progress, read=load_without_sources)
+    return open_workspace(settings, environment, stop_event(stop), shown.progress, read=load_without_sources)
 
 
-def _listened(started: Login, seconds: float, shown: Screen, hint: Hint) -> Reach:
+def _listened(started: ConsentFlow, seconds: float, shown: CommandConsole, hint: Hint) -> ConsentedAccounts:
     role, environment = started.role, started.environment
-    with Callback(role.application.redirect_uri) as callback, shown.progress:
+    with RedirectListener(role.application.redirect_uri) as callback, shown.progress:
         click.echo(started.address())
         hint(
             f"Open it in a browser on this machine; listening for {seconds / 60:g} minutes. Somebody else's"
@@ -170,7 +170,7 @@ def _listened(started: Login, seconds: float, shown: Screen, hint: Hint) -> Reac
     return reach
 
 
-def _pasted(started: Login, hint: Hint) -> Reach:
+def _pasted(started: ConsentFlow, hint: Hint) -> ConsentedAccounts:
     """At a terminal, what is no answer of ours may be put right; from a pipe there is one line."""
     if not sys.stdin.isatty():
         with answering():
@@ -186,7 +186,7 @@ def _pasted(started: Login, hint: Hint) -> Reach:
         click.echo("That isn't it: it must hold `code=…` and `state=…`. Ctrl-C ends this.", err=True)
 
 
-def _tell(space: Workspace, role: Role, reach: Reach) -> None:
+def _tell(space: Workspace, role: CredentialRole, reach: ConsentedAccounts) -> None:
     environment = space.desired.environment
     click.echo(f"connected: {role} in {environment.name}")
     if reach.accounts is None:
@@ -216,11 +216,11 @@ def _hints(flags: dict[str, Any]) -> Hint:
     return hint
 
 
-def _login(space: Workspace, credential: str, *, planning: bool) -> Login:
-    return Login(space.access(), _role(space, credential, planning=planning), space.root)
+def _login(space: Workspace, credential: str, *, planning: bool) -> ConsentFlow:
+    return ConsentFlow(space.access(), _role(space, credential, planning=planning), space.root)
 
 
-def _role(space: Workspace, credential: str, *, planning: bool) -> Role:
+def _role(space: Workspace, credential: str, *, planning: bool) -> CredentialRole:
     if space.emulated:
         raise ConfigurationError(
             "the emulator in this process issues its own credentials: there is nothing to consent to",
@@ -231,7 +231,7 @@ def _role(space: Workspace, credential: str, *, planning: bool) -> Role:
     if found is None:
         raise _unknown(space)
     role = found.reading if planning else found.writing
-    if role.planning != planning:
+    if role.plan_application != planning:
         raise ConfigurationError("this credential has no `plan:` application", remedy="leave out --plan")
     if role.application.grant == "clientCredentials":
         raise ConfigurationError(

@@ -17,16 +17,16 @@ from reconciler.commands.options import (
     stop_event,
     with_options,
 )
-from reconciler.commands.planning import Screen, screen
+from reconciler.commands.planning import CommandConsole, screen
 from reconciler.core.errors import LockedError, StorageError
 from reconciler.core.members import SnapshotRef
-from reconciler.core.ports import SavedState
+from reconciler.core.ports import StateVersion
 from reconciler.manifests import load_without_sources
-from reconciler.members.scratch import Scratch
+from reconciler.members.scratch import ScratchDir
 from reconciler.render.figures import counted, stamp
-from reconciler.restoring import Restored, restored_to
+from reconciler.restoring import RestoreResult, restore_to
 from reconciler.settings import Settings
-from reconciler.wiring import Workspace, workspace
+from reconciler.wiring import Workspace, open_workspace
 
 PERSONAL = "it holds members as they were sent, and the key of the state: personal data"
 
@@ -34,12 +34,12 @@ PERSONAL = "it holds members as they were sent, and the key of the state: person
 @contextmanager
 def opened(
     stop: object, environment: str, flags: dict[str, Any]
-) -> Iterator[tuple[Workspace, Settings, Screen]]:
+) -> Iterator[tuple[Workspace, Settings, CommandConsole]]:
     """An environment whose sources nobody reads."""
     settings = settings_of(flags)
     shown = screen(settings)
     asked = stop_event(stop)
-    with workspace(settings, environment, asked, shown.progress, read=load_without_sources) as space:
+    with open_workspace(settings, environment, asked, shown.progress, read=load_without_sources) as space:
         yield space, settings, shown
 
 
@@ -67,23 +67,23 @@ def restore(
         opened(stop, environment, flags) as (space, settings, shown),
         space.store.lock(settings.who) as state,
     ):
-        kept = state.kept(serial)
+        kept = state.version(serial)
         confirm(yes, _question(environment, kept))
         space.clock.check()
-        engine, quiet = space.engine(state), space.desired.environment.api.quiet
+        engine, quiet = space.engine(state), space.desired.environment.api.grace_period
         with shown.progress:
-            done = restored_to(serial, state, engine, quiet, accept_loss=accept_loss)
+            done = restore_to(serial, state, engine, quiet, accept_loss=accept_loss)
     _tell(environment, serial, done)
 
 
-def _question(environment: str, kept: SavedState) -> str:
+def _question(environment: str, kept: StateVersion) -> str:
     return (
         f"Take the state of {environment} back to serial {kept.head.serial}, as it was until"
         f" {stamp(kept.saved_at)} ({_addresses(kept)})?"
     )
 
 
-def _tell(environment: str, serial: int, done: Restored) -> None:
+def _tell(environment: str, serial: int, done: RestoreResult) -> None:
     for address in done.set_aside:
         click.echo(f"{address}: its receipt can't be read; it is set aside in `history`", err=True)
     if done.lost:
@@ -107,21 +107,21 @@ def export(stop: object, /, environment: str, file: str, **flags: Any) -> None:
 
     It is personal data, and out of date with the next apply: use it to move a state to another place.
     """
-    from reconciler.state.archive import pack
+    from reconciler.state.archive import write_archive
 
     if file == "-":
         raise click.UsageError("a state is personal data: name a file, which nobody else can read")
     with opened(stop, environment, flags) as (space, settings, _):
         if holder := space.store.holder():
-            problem = f"{environment}: a run is writing the state: {holder.told}"
+            problem = f"{environment}: a run is writing the state: {holder.description}"
             raise LockedError(problem, remedy="wait for it to end")
         state = space.store.reader()
         head = state.head()
         if head is None:
             raise StorageError(f"{environment} has no state yet", remedy="the first apply begins it")
-        saved = SavedState(head, state.receipts(), space.clock.now())
-        with _scratch(space) as scratch, space.verifier(state.fetch, state.key()) as verifier:
-            pack(settings.directory / file, saved, state.key(), verifier.file, scratch.note)
+        saved = StateVersion(head, state.resources(), space.clock.now())
+        with _scratch(space) as scratch, space.verifier(state.snapshot_file, state.key()) as verifier:
+            write_archive(settings.directory / file, saved, state.key(), verifier.file, scratch.note)
     click.echo(f"{environment}: exported serial {head.serial}, {_addresses(saved)}")
     click.echo(f"  the file is readable by you alone; {PERSONAL}. Remove it once it is imported.", err=True)
 
@@ -137,7 +137,7 @@ def import_(stop: object, /, environment: str, file: str, **flags: Any) -> None:
     From then on only this place is kept up to date: let no job go on with the old one. Secrets kept as
     `state:NAME` and the states in `state history` are not in it.
     """
-    from reconciler.state.archive import Archive, take_in, unpacking
+    from reconciler.state.archive import Archive, import_archive, unpacking
 
     def unpacked(archive: Archive, folder: Path) -> Callable[[SnapshotRef], str]:
         return lambda snapshot: str(archive.extract(snapshot, folder))
@@ -150,20 +150,20 @@ def import_(stop: object, /, environment: str, file: str, **flags: Any) -> None:
         space.store.lock(settings.who) as state,
     ):
         saved = archive.state
-        head = take_in(archive, state, environment, verifier.file, space.clock.check)
+        head = import_archive(archive, state, environment, verifier.file, space.clock.check)
     click.echo(f"{environment}: imported {_addresses(saved)}, as of {stamp(saved.saved_at)}")
     click.echo(f"  its serial is {head.serial}; next: `reconciler plan {environment}`")
     click.echo(f"  remove the file: {PERSONAL}", err=True)
 
 
 @contextmanager
-def _scratch(space: Workspace) -> Iterator[Scratch]:
-    scratch = Scratch(space.cache())
+def _scratch(space: Workspace) -> Iterator[ScratchDir]:
+    scratch = ScratchDir(space.cache())
     try:
         yield scratch
     finally:
         scratch.remove()
 
 
-def _addresses(saved: SavedState) -> str:
-    return counted(len(saved.receipts), "address", "addresses")
+def _addresses(saved: StateVersion) -> str:
+    return counted(len(saved.resources), "address", "addresses")

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from reconciler.commands.annotating import annotate, at_their_manifests
-from reconciler.commands.planning import Planned
+from reconciler.commands.planning import PlanResult
 from reconciler.core.model import Address
 from reconciler.core.plan import Plan
 from reconciler.core.touched import definitions, touched
@@ -35,7 +35,7 @@ class Change:
         """The change touches an address that is blocked."""
         return bool(self._blocked(plan))
 
-    def noted(self, planned: Planned) -> Planned:
+    def noted(self, planned: PlanResult) -> PlanResult:
         """The plan, with notes of which blocked addresses are of this change, and which are not."""
         plan = planned.plan
         if self.before is None or plan.refused:

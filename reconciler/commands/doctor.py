@@ -16,20 +16,20 @@ from reconciler.commands.options import (
     stop_event,
     with_options,
 )
-from reconciler.commands.planning import Screen, screen
+from reconciler.commands.planning import CommandConsole, screen
 from reconciler.core.checkup import Check, exit_code
 from reconciler.core.errors import ConfigurationError
 from reconciler.core.members import SnapshotRef
-from reconciler.core.model import Credential, Role
+from reconciler.core.model import Credential, CredentialRole
 from reconciler.core.ports import StateReader
 from reconciler.core.rulings import invalid
-from reconciler.doctor import Tools, examine
+from reconciler.doctor import DoctorContext, run_checks
 from reconciler.manifests import load_without_sources
 from reconciler.members.check import Checker, checking
-from reconciler.members.scratch import Scratch
+from reconciler.members.scratch import ScratchDir
 from reconciler.render.checkup import checkup_json, print_checkup
 from reconciler.settings import Settings
-from reconciler.wiring import Workspace, workspace
+from reconciler.wiring import Workspace, open_workspace
 
 
 @click.command(name="doctor")
@@ -50,7 +50,9 @@ def command(stop: object, /, environment: str, only: str | None, as_json: bool, 
     with ExitStack() as stack:
         try:
             space = stack.enter_context(
-                workspace(settings, environment, stop_event(stop), shown.progress, read=load_without_sources)
+                open_workspace(
+                    settings, environment, stop_event(stop), shown.progress, read=load_without_sources
+                )
             )
         except ConfigurationError as error:
             checks = invalid(error)
@@ -64,7 +66,7 @@ def command(stop: object, /, environment: str, only: str | None, as_json: bool, 
     return exit_code(checks)
 
 
-def _roles(credential: Credential, only: str | None) -> tuple[Role, ...]:
+def _roles(credential: Credential, only: str | None) -> tuple[CredentialRole, ...]:
     """A job that plans holds the secrets of one application, one that applies those of the other."""
     match only:
         case "plan":
@@ -76,7 +78,7 @@ def _roles(credential: Credential, only: str | None) -> tuple[Role, ...]:
 
 
 def _examined(
-    space: Workspace, stack: ExitStack, settings: Settings, shown: Screen, only: str | None
+    space: Workspace, stack: ExitStack, settings: Settings, shown: CommandConsole, only: str | None
 ) -> tuple[Check, ...]:
     def doing(what: str) -> None:
         space.clock.check()
@@ -86,9 +88,9 @@ def _examined(
 
     @cache
     def checker() -> Checker:
-        return stack.enter_context(checking(space.data(), Scratch(space.cache()), space.clock.check))
+        return stack.enter_context(checking(space.data(), ScratchDir(space.cache()), space.clock.check))
 
-    tools = Tools(
+    tools = DoctorContext(
         fetch=access.places.fetch,
         consents=access.consents,
         inspector=space.inspector,
@@ -101,12 +103,12 @@ def _examined(
         writes=only != "plan",
     )
     roles = [role for credential in space.used_credentials() for role in _roles(credential, only)]
-    checks = examine(space.desired, roles, tools, doing)
+    checks = run_checks(space.desired, roles, tools, doing)
     shown.progress.doing("")
     return checks
 
 
 @contextmanager
 def _verifier(space: Workspace, state: StateReader) -> Iterator[Callable[[SnapshotRef], object]]:
-    with space.verifier(state.fetch, state.key()) as verifier:
+    with space.verifier(state.snapshot_file, state.key()) as verifier:
         yield verifier.file

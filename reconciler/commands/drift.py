@@ -14,7 +14,7 @@ from reconciler.commands.options import (
     stop_event,
     with_options,
 )
-from reconciler.commands.publishing import FORMS, published
+from reconciler.commands.publishing import OUTPUT_OPTIONS, output_files
 from reconciler.commands.selection import selected
 
 DRIFT = 2
@@ -22,7 +22,7 @@ DRIFT = 2
 
 @click.command(name="drift")
 @ENVIRONMENT
-@with_options(FORMS, EMULATE, ONLY, OUTPUT)
+@with_options(OUTPUT_OPTIONS, EMULATE, ONLY, OUTPUT)
 @click.pass_obj
 def command(stop: object, /, environment: str, **flags: Any) -> int:
     """Tell what somebody changed at Criteo since the last apply. Exits 2 if anything was.
@@ -33,35 +33,35 @@ def command(stop: object, /, environment: str, **flags: Any) -> int:
     """
     from reconciler.commands.planning import screen
     from reconciler.manifests import load_without_sources
-    from reconciler.observe import Known
-    from reconciler.render.document import Document, Subject, heading, without_state
-    from reconciler.render.drift import Looked, drift_document
-    from reconciler.render.figures import ROUNDED, Figures
+    from reconciler.observe import LoadedState
+    from reconciler.render.document import Document, DocumentType, heading, without_state
+    from reconciler.render.drift import DriftScope, drift_document
+    from reconciler.render.figures import ROUNDED, NumberFormat
     from reconciler.render.terminal import print_plan
-    from reconciler.survey import survey
-    from reconciler.wiring import workspace
+    from reconciler.survey import detect
+    from reconciler.wiring import open_workspace
 
     settings = settings_of(flags)
     shown, asked = screen(settings), stop_event(stop)
     with (
-        published(flags, settings, Subject.DRIFT, environment) as page,
-        workspace(settings, environment, asked, shown.progress, read=load_without_sources) as space,
+        output_files(flags, settings, DocumentType.DRIFT, environment) as page,
+        open_workspace(settings, environment, asked, shown.progress, read=load_without_sources) as space,
     ):
         reader = space.store.reader()
-        known = Known.of(reader)
+        known = LoadedState.of(reader)
         only = selected(flags["only"], space.addresses(known.receipts))
         with shown.progress:
-            found = survey(space.desired, only, space.readers(), known, space.clock, shown.progress.doing)
+            found = detect(space.desired, only, space.readers(), known, space.clock, shown.progress.doing)
             shown.progress.doing("")
-        if any(one.unknown for one in found.drifts):  # another run may have made it meanwhile
-            found = found.knowing(reader.receipts())
-        header = heading(Subject.DRIFT, space.desired.environment, found.head, found.made_at)
-        limit = space.desired.environment.guards.max_vanished
-        looked = Looked(
+        if any(one.untracked_segment_id for one in found.drifts):  # another run may have made it meanwhile
+            found = found.knowing(reader.resources())
+        header = heading(DocumentType.DRIFT, space.desired.environment, found.head, found.made_at)
+        limit = space.desired.environment.guards.max_missing
+        looked = DriftScope(
             found.looked_at, found.uncounted, found.countable_at, found.unseen, limit, found.rejected
         )
 
-        def laid_out(figures: Figures) -> Document:
+        def laid_out(figures: NumberFormat) -> Document:
             document = drift_document(header, found.drifts, looked, figures)
             return without_state(document, space.desired.environment) if space.reviewed else document
 

@@ -12,17 +12,17 @@ import click
 
 from reconciler.commands.options import ENVIRONMENT, OUTPUT, Duration, settings_of, stop_event, with_options
 from reconciler.core.errors import ConfigurationError
-from reconciler.core.model import Desired
+from reconciler.core.model import DesiredState
 from reconciler.core.quantities import duration as written
 from reconciler.disk.atomic import replace_file
-from reconciler.disk.private import HOME, private_directory
+from reconciler.disk.private import WORK_DIR, private_directory
 from reconciler.emulator.emulator import Emulator
 from reconciler.emulator.faults import ANY, KINDS, TOKEN
 from reconciler.emulator.gate import CONSENT_PATH
 from reconciler.emulator.operations import BY_ID
 from reconciler.manifests import environments, find_root, load_without_sources
 from reconciler.render.figures import counted, stamp
-from reconciler.wiring import EMULATOR, emulator_file, open_emulator, seat_accounts
+from reconciler.wiring import EMULATOR, emulator_file, open_emulator_file, seat_accounts
 
 LATEST = datetime(9000, 1, 1, tzinfo=UTC)
 
@@ -63,8 +63,8 @@ def serve(stop: object, /, environment: str, host: str, port: int, **flags: Any)
 def _tell(environment: str, url: str) -> None:
     click.echo(f"serving {environment} at {url} until interrupted; to reach it, write in the manifests")
     click.echo(f"  api: {{endpoint: {url}, consentUrl: {url}{CONSENT_PATH}}}")
-    click.echo(f"  clientId: file:{HOME}/{EMULATOR}/{environment}.client-id")
-    click.echo(f"  clientSecret: file:{HOME}/{EMULATOR}/{environment}.client-secret")
+    click.echo(f"  clientId: file:{WORK_DIR}/{EMULATOR}/{environment}.client-id")
+    click.echo(f"  clientSecret: file:{WORK_DIR}/{EMULATOR}/{environment}.client-secret")
 
 
 @command.command()
@@ -75,8 +75,8 @@ def reset(environment: str, **flags: Any) -> None:
     with _opened(environment, flags) as emulator:
         emulator.reset()
     click.echo(f"{environment}: the emulator is empty; a state that knows its segments will miss them:")
-    click.echo(f"  to begin anew, remove the state as well (by default {HOME}/state/{environment}),")
-    click.echo(f"  and for the real time {HOME}/{EMULATOR}/{environment}.sqlite, the emulator itself")
+    click.echo(f"  to begin anew, remove the state as well (by default {WORK_DIR}/state/{environment}),")
+    click.echo(f"  and for the real time {WORK_DIR}/{EMULATOR}/{environment}.sqlite, the emulator itself")
 
 
 @command.command()
@@ -153,14 +153,14 @@ def _opened(environment: str, flags: dict[str, Any]) -> Iterator[Emulator]:
         )
     desired = load_without_sources(root, environment)
     _refuse_elsewhere(desired)
-    folder: Path = private_directory(root / HOME / EMULATOR)
-    with open_emulator(emulator_file(folder, environment)) as emulator:
+    folder: Path = private_directory(root / WORK_DIR / EMULATOR)
+    with open_emulator_file(emulator_file(folder, environment)) as emulator:
         for account_id, retailers in seat_accounts(desired).items():
             emulator.ensure_account(account_id, retailers)
         yield emulator
 
 
-def _refuse_elsewhere(desired: Desired) -> None:
+def _refuse_elsewhere(desired: DesiredState) -> None:
     """At a socket of this machine it may be the emulator that `serve` serves."""
     name, endpoint = desired.environment.name, desired.environment.api.endpoint
     if endpoint != EMULATOR and not endpoint.startswith("http://"):

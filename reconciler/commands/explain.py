@@ -30,11 +30,11 @@ def command(stop: object, /, environment: str, address: str, **flags: Any) -> No
     from reconciler.commands.selection import single
     from reconciler.core.errors import ConfigurationError
     from reconciler.render.explain import explanation, print_explanation
-    from reconciler.wiring import workspace
+    from reconciler.wiring import open_workspace
 
     settings = settings_of(flags)
     shown = screen(settings)
-    with workspace(settings, environment, stop_event(stop), shown.progress) as space:
+    with open_workspace(settings, environment, stop_event(stop), shown.progress) as space:
         wanted = single(address, (one.address for one in space.desired.segments))
         with shown.progress:
             planned = make_plan(space, space.store.reader(), (wanted,), shown.progress)

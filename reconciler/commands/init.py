@@ -12,11 +12,11 @@ import click
 from reconciler.commands.codeowners import Owner
 from reconciler.commands.options import OUTPUT, settings_of, with_options
 from reconciler.core.errors import ConfigurationError, Finding
-from reconciler.disk.atomic import explained
+from reconciler.disk.atomic import os_errors
 from reconciler.manifests import find_root
 from reconciler.manifests.project import repository_of, within_repository
 from reconciler.render.codeowners import NOBODY, Owners
-from reconciler.scaffold import Automation, beside
+from reconciler.scaffold import CiProvider, beside
 from reconciler.scaffold.github_setup import commands
 from reconciler.scaffold.installation import (
     Installation,
@@ -26,7 +26,7 @@ from reconciler.scaffold.installation import (
     from_wheel,
 )
 
-AUTOMATIONS = [one.value for one in Automation]
+AUTOMATIONS = [one.value for one in CiProvider]
 ENVIRONMENTS, PRODUCTION = "environments", "production"
 ADMINS, OWNERS = f"@{NOBODY}/reconciler-admins", f"@{NOBODY}/marketing"
 
@@ -71,7 +71,7 @@ def command(folder: str, ci: str, admins: str, owners: str, origin: str | None, 
     from reconciler.scaffold.files import repository
 
     directory = settings_of(flags).directory
-    root, automation = directory / folder, Automation(ci)
+    root, automation = directory / folder, CiProvider(ci)
     installed = _installation(origin, directory, root)
     _refuse_a_project(root)
     place = _place_of_owners(root, automation)
@@ -122,7 +122,7 @@ def _refuse_a_project(root: Path) -> None:
         )
 
 
-def _place_of_owners(root: Path, automation: Automation) -> str:
+def _place_of_owners(root: Path, automation: CiProvider) -> str:
     """The CODEOWNERS that counts, where there is one; ours would be put before it."""
     places = beside.OWNED[automation]
     return next((one for one in places if _is(root / one)), places[0])
@@ -144,7 +144,7 @@ def _holds(path: Path, content: bytes) -> bool:
 
 def _content(path: Path) -> bytes:
     """Nothing of what is no file: a pipe would be waited for."""
-    with explained("read", path):
+    with os_errors("read", path):
         return path.read_bytes() if path.is_file() else b""
 
 
@@ -156,7 +156,7 @@ def _project_around(root: Path) -> Path | None:
 
 
 def _refuse(root: Path, names: list[str]) -> None:
-    with explained("look at", root):
+    with os_errors("look at", root):
         findings = [*_no_folders(root, names), *_there(root, names)]
     if findings:
         raise ConfigurationError(
@@ -182,7 +182,7 @@ def _there(root: Path, names: list[str]) -> Iterator[Finding]:
 
 
 def _write(path: Path, content: bytes) -> None:
-    with explained("write", path):
+    with os_errors("write", path):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
 
@@ -218,7 +218,7 @@ def _before_production(guide: str, *, readme: bool) -> Iterator[str]:
         yield f"{guide} says the rest: {what}."
 
 
-def _warn(root: Path, automation: Automation, around: Path | None) -> None:
+def _warn(root: Path, automation: CiProvider, around: Path | None) -> None:
     lines: list[str] = []
     if around:
         lines += [f"WARNING: it lies in another project, {around}: commands see the nearest one only."]

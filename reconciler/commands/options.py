@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import click
 from click.core import ParameterSource
 
-from reconciler.clock import Stop
+from reconciler.clock import StopSignal
 from reconciler.commands.completing import environment_names, selectable_names
 from reconciler.settings import Settings, read_settings
 
@@ -79,7 +79,7 @@ BASE = (
         help="Exit 5 if an address that changed since this git revision is blocked; warn of others.",
     ),
 )
-WORLD = (*SOURCES, *EMULATE, *ONLY)
+INPUT_OPTIONS = (*SOURCES, *EMULATE, *ONLY)
 YES = click.option("-y", "--yes", is_flag=True, help="Do not ask; needed where nobody can answer.")
 
 
@@ -123,9 +123,9 @@ def started_in(context: click.Context) -> Path:
     return Path(context.meta.get(GIVEN, {}).get("directory") or "")
 
 
-def stop_event(context_object: object) -> Stop:
+def stop_event(context_object: object) -> StopSignal:
     """Set by the first SIGINT or SIGTERM."""
-    if not isinstance(context_object, Stop):
+    if not isinstance(context_object, StopSignal):
         raise TypeError("the command line passes the stop event")
     return context_object
 

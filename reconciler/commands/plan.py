@@ -8,13 +8,13 @@ from reconciler.commands.options import (
     BASE,
     COUNTS,
     ENVIRONMENT,
+    INPUT_OPTIONS,
     OUTPUT,
-    WORLD,
     settings_of,
     stop_event,
     with_options,
 )
-from reconciler.commands.publishing import FORMS, published
+from reconciler.commands.publishing import OUTPUT_OPTIONS, output_files
 from reconciler.core.errors import RefusedError
 
 CHANGES = 2
@@ -23,7 +23,7 @@ CHANGES = 2
 @click.command(name="plan")
 @ENVIRONMENT
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 2 when there are changes.")
-@with_options(BASE, COUNTS, FORMS, WORLD, OUTPUT)
+@with_options(BASE, COUNTS, OUTPUT_OPTIONS, INPUT_OPTIONS, OUTPUT)
 @click.pass_obj
 def command(
     stop: object, /, environment: str, detailed_exitcode: bool, base: str | None, **flags: Any
@@ -40,16 +40,16 @@ def command(
     """
     from reconciler.commands.comparing import Change
     from reconciler.commands.planning import make_plan, screen
-    from reconciler.render.document import Subject
+    from reconciler.render.document import DocumentType
     from reconciler.render.figures import ROUNDED
     from reconciler.render.terminal import print_plan
-    from reconciler.wiring import workspace
+    from reconciler.wiring import open_workspace
 
     settings = settings_of(flags)
     shown = screen(settings)
     with (
-        published(flags, settings, Subject.PLAN, environment) as page,
-        workspace(settings, environment, stop_event(stop), shown.progress) as space,
+        output_files(flags, settings, DocumentType.PLAN, environment) as page,
+        open_workspace(settings, environment, stop_event(stop), shown.progress) as space,
     ):
         with shown.progress:
             counted = None if flags["statistics"] else ()

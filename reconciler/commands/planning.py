@@ -9,69 +9,71 @@ from time import monotonic
 from rich.console import Console
 
 from reconciler.commands.selection import selected
-from reconciler.core.approval import Approved
+from reconciler.core.approval import ApprovedPlan
 from reconciler.core.envelope import approved_changes
-from reconciler.core.events import Teller
+from reconciler.core.events import ProgressReporter
 from reconciler.core.model import Address
-from reconciler.core.plan import Observed, Plan
-from reconciler.core.planner import plan
+from reconciler.core.plan import ObservedState, Plan
+from reconciler.core.planner import create_plan
 from reconciler.core.ports import MemberEngine, StateReader
 from reconciler.crash import log_calls
-from reconciler.observe import Known, observe
+from reconciler.observe import LoadedState, observe
 from reconciler.preflight import check
-from reconciler.render.document import Document, Subject, plan_document, without_state
-from reconciler.render.figures import EXACT, ROUNDED, Figures
+from reconciler.render.document import Document, DocumentType, plan_document, without_state
+from reconciler.render.figures import EXACT, ROUNDED, NumberFormat
 from reconciler.render.progress import Progress, Quiet, progress
-from reconciler.render.terminal import console, forgiving
+from reconciler.render.terminal import console, ignore_broken_pipe
 from reconciler.settings import Settings
 from reconciler.wiring import Workspace
 
 
 @dataclass(frozen=True, slots=True)
-class Screen:
+class CommandConsole:
     """Results go to standard output; progress, waits and errors to standard error."""
 
     out: Console
     progress: Progress
-    figures: Figures
+    figures: NumberFormat
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
+class PlanResult:
     """A plan, and what apply needs beside it."""
 
     plan: Plan
-    observed: Observed
+    observed: ObservedState
     engine: MemberEngine
 
-    def document(self, space: Workspace, figures: Figures, subject: Subject = Subject.PLAN) -> Document:
+    def document(
+        self, space: Workspace, figures: NumberFormat, subject: DocumentType = DocumentType.PLAN
+    ) -> Document:
         environment = space.desired.environment
         document = plan_document(self.plan, environment, figures, subject)
         return without_state(document, environment) if space.reviewed else document
 
-    def approvable(self, space: Workspace) -> Approved | None:
+    def approvable(self, space: Workspace) -> ApprovedPlan | None:
         """What applying it would be held to; None where nothing of it can be applied."""
         environment, basis = space.desired.environment, self.plan.basis
         if self.plan.refused:
             return None
-        return Approved(
+        return ApprovedPlan(
             digest="",
             environment=environment.name,
             endpoint=environment.api.endpoint,
             seats=dict(environment.seats),
             lineage=basis.lineage,
             made_at=basis.made_at,
-            leeway=environment.leeway,
+            limits=environment.approval_limits,
             changes=approved_changes(self.plan, self.observed.receipts),
         )
 
 
-def screen(settings: Settings, *, taken: bool = False) -> Screen:
+def screen(settings: Settings, *, taken: bool = False) -> CommandConsole:
     """Exact counts are for a person at a terminal; whatever is kept or passed on gets rounded ones.
 
     `taken`: standard output is for machines, and people read all on standard error.
     """
-    err = console(forgiving(sys.stderr), settings.colour)
+    err = console(ignore_broken_pipe(sys.stderr), settings.colour)
     if settings.verbose:
         log_calls()
     out = err if taken else console(sys.stdout, settings.colour)
@@ -79,21 +81,21 @@ def screen(settings: Settings, *, taken: bool = False) -> Screen:
     shown = (
         Quiet() if settings.quiet else progress(err, monotonic, figures, still=settings.ci or settings.dumb)
     )
-    return Screen(out, shown, figures)
+    return CommandConsole(out, shown, figures)
 
 
 def make_plan(
     space: Workspace,
     state: StateReader,
     only: tuple[str, ...],
-    told: Teller,
+    told: ProgressReporter,
     counted: Container[Address] | None = (),
-) -> Planned:
+) -> PlanResult:
     """Reads everything once and decides.
 
     `counted`: the addresses whose members Criteo is asked to count; None for all.
     """
-    known, engine = Known.of(state), space.engine(state)
+    known, engine = LoadedState.of(state), space.engine(state)
     addresses = selected(only, space.addresses(known.receipts))
 
     def doing(what: str) -> None:
@@ -108,4 +110,4 @@ def make_plan(
     told.doing("")
     space.clock.check()
     desired = replace(space.desired, notes=(*space.desired.notes, *space.notes()))
-    return Planned(plan(desired, observed, addresses), observed, engine)
+    return PlanResult(create_plan(desired, observed, addresses), observed, engine)

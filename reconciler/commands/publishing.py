@@ -11,16 +11,16 @@ import click
 
 from reconciler import __version__
 from reconciler.commands.options import STANDARD_OUTPUT
-from reconciler.core.approval import Approved
+from reconciler.core.approval import ApprovedPlan
 from reconciler.core.errors import CancelledError, ReconcilerError, StorageError
-from reconciler.disk.atomic import check_room, explained, replace_file
-from reconciler.failures import known
-from reconciler.render.document import Document, Subject, ended, troubled
+from reconciler.disk.atomic import check_room, os_errors, replace_file
+from reconciler.failures import known_error
+from reconciler.render.document import Document, DocumentType, error_document, with_error
 from reconciler.render.outcome import ApplyReport
 from reconciler.render.saved import DIGEST, Json, dump, encoded
 from reconciler.settings import Settings
 
-FORMS = (
+OUTPUT_OPTIONS = (
     click.option(
         "--out", metavar="FILE", help="Save it as JSON; what `plan` saves can be approved and applied."
     ),
@@ -30,20 +30,22 @@ FORMS = (
 )
 
 
-class Page:
+class OutputFiles:
     """What is to be saved, as far as it is known, and where.
 
     `outcome` tells at the end what an apply came to; `code` is what the command exits with.
     """
 
-    def __init__(self, flags: dict[str, Any], settings: Settings, subject: Subject, environment: str) -> None:
+    def __init__(
+        self, flags: dict[str, Any], settings: Settings, subject: DocumentType, environment: str
+    ) -> None:
         forms = [form for form in ("out", *LAYOUTS) if flags.get(form)]
         check_named(flags[form] for form in forms)
         self._files = {form: settings.directory / flags[form] for form in forms}
         self._as_json = bool(flags.get("as_json"))
         self._subject, self._environment = subject, environment
         self.document: Document | None = None
-        self.approved: Approved | None = None
+        self.approved: ApprovedPlan | None = None
         self.outcome: Callable[[], ApplyReport] | None = None
         self.code = 0
         events = flags.get("events")
@@ -59,15 +61,15 @@ class Page:
         """What is known, and what ended it."""
         told = _told(error)
         if self.document is None:
-            document = troubled(self._subject, self._environment, told, datetime.now(UTC))
+            document = error_document(self._subject, self._environment, told, datetime.now(UTC))
         else:
-            document = ended(self._with_outcome(self.document), told)
+            document = with_error(self._with_outcome(self.document), told)
         self._write(document, None, grave=True)
 
     def _with_outcome(self, document: Document) -> Document:
         return replace(document, outcome=self.outcome()) if self.outcome else document
 
-    def _write(self, document: Document, approved: Approved | None, *, grave: bool) -> None:
+    def _write(self, document: Document, approved: ApprovedPlan | None, *, grave: bool) -> None:
         """Each form by itself: one that can't be written keeps none of the others away."""
         content = encoded(document, approved, __version__)
         lost = [
@@ -95,15 +97,15 @@ def _written(form: str, file: Path, document: Document, content: Json) -> Storag
 
 
 @contextmanager
-def published(
-    flags: dict[str, Any], settings: Settings, subject: Subject, environment: str
-) -> Iterator[Page]:
+def output_files(
+    flags: dict[str, Any], settings: Settings, subject: DocumentType, environment: str
+) -> Iterator[OutputFiles]:
     """Saves whatever the page holds at the end, in all forms that were asked for.
 
     Before anything is done: UsageError for one file for two things; StorageError where one can't be written,
     or holds what this tool didn't save.
     """
-    page = Page(flags, settings, subject, environment)
+    page = OutputFiles(flags, settings, subject, environment)
     try:
         yield page
     except BaseException as error:
@@ -121,7 +123,7 @@ def save(document: Document, digest: str, files: Mapping[str, Path]) -> None:
 def _told(error: BaseException) -> ReconcilerError:
     if isinstance(error, click.exceptions.Abort):
         return CancelledError("cancelled")
-    return known(error) or ReconcilerError(
+    return known_error(error) or ReconcilerError(
         "a bug in reconciler", remedy="the log says where; nothing is lost: run again, and please report it"
     )
 
@@ -154,7 +156,7 @@ def _is_ours(form: str, file: Path) -> bool:
     """An empty file, or an earlier one of the same form: nothing else is replaced."""
     if not file.is_file() or file.is_symlink():
         return False
-    with explained("read", file), file.open("rb") as content:
+    with os_errors("read", file), file.open("rb") as content:
         start = content.read(len(_STARTS[form]))
     return start in {b"", _STARTS[form]}
 

@@ -20,16 +20,23 @@ from reconciler.commands.selection import WILD, selected
 from reconciler.core.errors import ConfigurationError, StorageError
 from reconciler.core.model import Address
 from reconciler.core.ports import StateReader, StateWriter
-from reconciler.core.rebuild import Look, Sighting
-from reconciler.core.receipt import Receipt
-from reconciler.rebuilding import assumed, check_lost, known_again, look, people_of, replaced
-from reconciler.render.figures import Figures, counted
+from reconciler.core.rebuild import RebuildScan, SegmentMatch
+from reconciler.core.receipt import ResourceState
+from reconciler.rebuilding import (
+    assume_members,
+    check_lost,
+    members_in_file,
+    replace_segments,
+    reuse_segments,
+    scan_segments,
+)
+from reconciler.render.figures import NumberFormat, counted
 from reconciler.render.rebuild import print_look, print_ways
-from reconciler.render.rows import dropped
+from reconciler.render.rows import drop_summary
 from reconciler.wiring import Workspace
 
 
-class Taken(click.ParamType[tuple[Address, str]]):
+class AdoptionParam(click.ParamType[tuple[Address, str]]):
     """`ADDRESS=ID`."""
 
     name = "address=id"
@@ -44,7 +51,7 @@ class Taken(click.ParamType[tuple[Address, str]]):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RebuildOptions:
     """Which way, of what. `takes` are segments that somebody says are ours."""
 
     only: tuple[str, ...]
@@ -57,9 +64,9 @@ class Asked:
     def ways(self) -> int:
         return sum((self.union, self.anew, self.assume is not None))
 
-    def again(self, seen: Look) -> list[Receipt]:
+    def again(self, seen: RebuildScan) -> list[ResourceState]:
         """What is known, and is to be made anew all the same."""
-        return [one for one in seen.known if self.anew and one.unknown_before]
+        return [one for one in seen.known if self.anew and one.members_unknown_before]
 
     def check(self) -> None:
         if self.ways > 1:
@@ -92,7 +99,7 @@ class Asked:
 @click.option(
     "--take",
     "takes",
-    type=Taken(),
+    type=AdoptionParam(),
     multiple=True,
     metavar="ADDRESS=ID",
     help="This segment is that address's, though no mark says so; may be repeated.",
@@ -116,7 +123,7 @@ def rebuild(
     Criteo never tells who is in a segment, so nobody is known to be held. Without --union, --replace or
     --assume it lists what is found, and writes nothing. Nothing changes at Criteo before the next apply.
     """
-    asked = Asked(flags["only"], _each_once(takes), union, anew, assume)
+    asked = RebuildOptions(flags["only"], _each_once(takes), union, anew, assume)
     asked.check()
     if asked.ways:
         check_can_ask(yes, "to write the state")
@@ -146,40 +153,45 @@ def _each_once(takes: tuple[tuple[Address, str], ...]) -> dict[Address, str]:
     return dict(takes)
 
 
-def _look(space: Workspace, state: StateReader, asked: Asked) -> Look:
+def _look(space: Workspace, state: StateReader, asked: RebuildOptions) -> RebuildScan:
     here = frozenset(spec.address for spec in space.desired.segments)
     named, only = asked.named(here), selected(asked.only, here)
-    seen = look(space.desired, only, named, asked.takes, space.readers(), state.receipts())
+    seen = scan_segments(space.desired, only, named, asked.takes, space.readers(), state.resources())
     check_lost(seen, named, {one.address for one in asked.again(seen)})
     return seen
 
 
 def _written(
-    space: Workspace, state: StateWriter, seen: Look, asked: Asked, directory: Path, figures: Figures
-) -> tuple[Receipt, ...]:
-    now, quiet = space.clock.now(), space.desired.environment.api.quiet
+    space: Workspace,
+    state: StateWriter,
+    seen: RebuildScan,
+    asked: RebuildOptions,
+    directory: Path,
+    figures: NumberFormat,
+) -> tuple[ResourceState, ...]:
+    now, quiet = space.clock.now(), space.desired.environment.api.grace_period
     if asked.anew:
-        return replaced(seen.found(), asked.again(seen), state, now, quiet)
+        return replace_segments(seen.found(), asked.again(seen), state, now, quiet)
     if asked.assume is not None:
         return _assumed(space, state, seen, directory / asked.assume, figures)
-    return known_again(seen.found(), state, now, quiet)
+    return reuse_segments(seen.found(), state, now, quiet)
 
 
 def _assumed(
-    space: Workspace, state: StateWriter, seen: Look, file: Path, figures: Figures
-) -> tuple[Receipt, ...]:
+    space: Workspace, state: StateWriter, seen: RebuildScan, file: Path, figures: NumberFormat
+) -> tuple[ResourceState, ...]:
     [one] = _there(seen)
     where = one.spec.address
     if not file.is_file():
         raise ConfigurationError(f"{where}: there is no such file", remedy="give --assume the path of a file")
     engine = space.engine_over(file.resolve().parent, state)
-    target = people_of(file.resolve(), one.spec, engine, space.clock.now().date())
-    click.echo(f"{where}: {figures.count(target.members.count)} may be held; {dropped(target, figures)}")
+    target = members_in_file(file.resolve(), one.spec, engine, space.clock.now().date())
+    click.echo(f"{where}: {figures.count(target.members.count)} may be held; {drop_summary(target, figures)}")
     kept, now = engine.file(target.members), space.clock.now()
-    return assumed(one, target.members, kept, state, now, space.desired.environment.api.quiet)
+    return assume_members(one, target.members, kept, state, now, space.desired.environment.api.grace_period)
 
 
-def _there(seen: Look) -> tuple[Sighting, ...]:
+def _there(seen: RebuildScan) -> tuple[SegmentMatch, ...]:
     if not (found := seen.found()):
         address = seen.sightings[0].spec.address
         problem = f"{address}: there is no segment of it that could hold anybody"
@@ -187,7 +199,7 @@ def _there(seen: Look) -> tuple[Sighting, ...]:
     return found
 
 
-def _tell(environment: str, done: tuple[Receipt, ...]) -> None:
+def _tell(environment: str, done: tuple[ResourceState, ...]) -> None:
     if not done:
         click.echo(f"{environment}: nothing was written: there is nothing to go on with")
         return

@@ -13,12 +13,12 @@ import click
 from reconciler import __version__
 from reconciler.commands.options import STANDARD_OUTPUT
 from reconciler.core.errors import CancelledError
-from reconciler.core.events import Everyone, RunStarted, run_ended
-from reconciler.disk.lines import LineFile
-from reconciler.failures import BUG, known
-from reconciler.render.outcome import Tally
+from reconciler.core.events import EventFanout, RunStarted, run_ended
+from reconciler.disk.lines import LineWriter
+from reconciler.failures import BUG, known_error
+from reconciler.render.outcome import RunTotals
 from reconciler.render.progress import Progress
-from reconciler.render.stream import BEGINNING, Stream
+from reconciler.render.stream import BEGINNING, EventStream
 from reconciler.settings import Settings
 from reconciler.wiring import Workspace
 
@@ -27,9 +27,9 @@ from reconciler.wiring import Workspace
 class Run:
     """`told` takes all events; `tally` has counted them."""
 
-    told: Everyone
-    tally: Tally
-    _file: LineFile | None
+    told: EventFanout
+    tally: RunTotals
+    _file: LineWriter | None
     _since: float
 
     def start(self, space: Workspace, who: str) -> None:
@@ -46,14 +46,14 @@ class Run:
         return monotonic() - self._since
 
 
-def recorded(events: str | None, settings: Settings, shown: Progress, work: Callable[[Run], int]) -> int:
+def record_run(events: str | None, settings: Settings, shown: Progress, work: Callable[[Run], int]) -> int:
     """Does the work of a run, whose last event is how it ended, unless it is killed.
 
     A stream that breaks off stops nothing; that it did is said when all is over.
     """
-    file, tally = _opened(events, settings), Tally()
+    file, tally = _opened(events, settings), RunTotals()
     streams = [_stream(file)] if file else []
-    run, code = Run(Everyone((*streams, tally, shown)), tally, file, monotonic()), BUG
+    run, code = Run(EventFanout((*streams, tally, shown)), tally, file, monotonic()), BUG
     try:
         code = work(run)
     except BaseException as error:
@@ -66,27 +66,27 @@ def recorded(events: str | None, settings: Settings, shown: Progress, work: Call
     return code
 
 
-def _opened(events: str | None, settings: Settings) -> LineFile | None:
+def _opened(events: str | None, settings: Settings) -> LineWriter | None:
     if events is None:
         return None
     if events == STANDARD_OUTPUT:
-        return LineFile.on(sys.stdout.fileno())
-    return LineFile.at(settings.directory / events, BEGINNING)
+        return LineWriter.on(sys.stdout.fileno())
+    return LineWriter.at(settings.directory / events, BEGINNING)
 
 
-def _stream(file: LineFile) -> Stream:
-    return Stream(uuid4().hex, file.write, partial(datetime.now, UTC), monotonic)
+def _stream(file: LineWriter) -> EventStream:
+    return EventStream(uuid4().hex, file.write, partial(datetime.now, UTC), monotonic)
 
 
 def _exit_code(error: BaseException) -> int:
     """What the process is about to end with."""
     if isinstance(error, click.exceptions.Abort):
         return CancelledError.exit_code
-    told = known(error)
+    told = known_error(error)
     return told.exit_code if told else BUG
 
 
-def _close(file: LineFile) -> None:
+def _close(file: LineWriter) -> None:
     file.close()
     if file.lost and file.lines:
         click.echo(f"Warning: the events break off ({file.lost}); the run went on without them.", err=True)

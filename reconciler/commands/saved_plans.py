@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from reconciler import __version__
-from reconciler.core.approval import Approved
-from reconciler.core.envelope import for_another
-from reconciler.core.errors import ConfigurationError, Finding, ReconcilerError, StaleError
+from reconciler.core.approval import ApprovedPlan
+from reconciler.core.envelope import wrong_environment
+from reconciler.core.errors import ConfigurationError, Finding, NotApprovedError, ReconcilerError
 from reconciler.disk.atomic import read_file
 from reconciler.manifests.schema import plan_schema
-from reconciler.render.document import Subject
+from reconciler.render.document import DocumentType
 from reconciler.render.saved import DIGEST, FORMAT_VERSION, Json, Saved, decoded, digest_of
 
 LARGEST = 1 << 27
@@ -25,10 +25,10 @@ AGAIN = "plan again, have that approved, and apply it"
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
+class ReadApprovals:
     """`approvals` by the name of their file; `unfit` says of the others why they approve nothing here."""
 
-    approvals: Mapping[str, Approved]
+    approvals: Mapping[str, ApprovedPlan]
     unfit: tuple[Finding, ...]
 
 
@@ -44,13 +44,13 @@ def read_saved(file: Path, name: str) -> Saved:
     return _decoded(content, name)
 
 
-def read_approvals(files: Mapping[str, Path], digests: Sequence[str], environment: str) -> Read:
+def read_approvals(files: Mapping[str, Path], digests: Sequence[str], environment: str) -> ReadApprovals:
     """`digests`: one for each file in their order, or none.
 
     StaleError, with all of them, when files are not what they were when they were approved, or when none
     can approve anything in this environment.
     """
-    approvals: dict[str, Approved] = {}
+    approvals: dict[str, ApprovedPlan] = {}
     unfit, wrong, unread = list[Finding](), list[Finding](), 0
     for number, (name, file) in enumerate(files.items()):
         try:
@@ -66,29 +66,29 @@ def read_approvals(files: Mapping[str, Path], digests: Sequence[str], environmen
     if wrong:
         what = "the approval" if len(wrong) == 1 else "the approvals"
         problem = "this is not what was approved" if unread < len(wrong) else f"{what} can't be read"
-        raise StaleError(problem, findings=wrong)
+        raise NotApprovedError(problem, findings=wrong)
     if not approvals:
-        raise StaleError(f"this approves nothing in {environment}", remedy=AGAIN, findings=unfit)
-    return Read(approvals, tuple(unfit))
+        raise NotApprovedError(f"this approves nothing in {environment}", remedy=AGAIN, findings=unfit)
+    return ReadApprovals(approvals, tuple(unfit))
 
 
-def _approved(file: Path, name: str, digest: str, environment: str) -> Approved | str:
+def _approved(file: Path, name: str, digest: str, environment: str) -> ApprovedPlan | str:
     """What was approved, or why that is nothing here."""
     content = _content(file, name, FETCH)
     _check_unchanged(content, name)
     if digest and digest != content.get(DIGEST):
         problem = f"{name}: it is not the plan that was approved: its digest is another one"
-        raise StaleError(problem, remedy=TAKE_IT)
+        raise NotApprovedError(problem, remedy=TAKE_IT)
     if why := _of_another_format(content):
         return why
     saved = _decoded(content, name)
-    if saved.document.header.subject != Subject.PLAN:
+    if saved.document.header.subject != DocumentType.PLAN:
         return "it was not saved by `reconciler plan`, and approves nothing"
     if saved.approved is None:
         return f"it is a plan that could not be made or applied: see `reconciler show {name}`"
     if saved.version.partition(".")[0] != __version__.partition(".")[0]:
         return f"it was made by reconciler {saved.version}, and this is {__version__}"
-    return for_another(saved.approved, environment) or saved.approved
+    return wrong_environment(saved.approved, environment) or saved.approved
 
 
 def _content(file: Path, name: str, if_absent: str) -> Json:
@@ -129,7 +129,7 @@ def _check_unchanged(content: Json, name: str) -> None:
         raise _unreadable(name) from None
     if changed:
         problem = f"{name}: it was changed after it was saved"
-        raise StaleError(problem, remedy="plan again, and approve that")
+        raise NotApprovedError(problem, remedy="plan again, and approve that")
 
 
 def _of_another_format(content: Json) -> str:

@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 
 from reconciler.core.errors import ConfigurationError, Finding
 from reconciler.core.model import Address
-from reconciler.core.personal import shown_path
+from reconciler.core.personal import redacted_path
 
 _WORD = "(?:[a-z]{1,15}[0-9]{0,2}|[0-9]{1,3}[a-z]{0,2})"
 _NAME = rf"{_WORD}(?:-{_WORD}){{0,7}}"
@@ -76,7 +76,7 @@ def _unlike(text: str, known: frozenset[Address]) -> Finding:
 
 def _may_be_repeated(text: str) -> bool:
     plain = text.replace("*", "x").replace("?", "x")
-    return bool(_REPEATABLE.fullmatch(plain)) and shown_path(text) == text
+    return bool(_REPEATABLE.fullmatch(plain)) and redacted_path(text) == text
 
 
 def _near(text: str, known: frozenset[Address]) -> Iterator[str]:

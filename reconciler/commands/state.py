@@ -38,7 +38,7 @@ def show(stop: object, /, environment: str, as_json: bool, **flags: Any) -> None
 
     with opened(stop, environment, flags) as (space, _, shown):
         state = space.store.reader()
-        head, receipts = state.head(), state.receipts()
+        head, receipts = state.head(), state.resources()
         if as_json:
             click.echo(json.dumps(state_json(environment, head, receipts, shown.figures), indent=2))
         else:
@@ -54,7 +54,7 @@ def history(stop: object, /, environment: str, **flags: Any) -> None:
     from reconciler.render.states import print_history
 
     with opened(stop, environment, flags) as (space, _, shown):
-        print_history(environment, space.store.reader().history(), shown.out)
+        print_history(environment, space.store.reader().versions(), shown.out)
 
 
 for one in (restore, rebuild, export, import_):
@@ -75,7 +75,9 @@ def list_locks(stop: object, /, environment: str, **flags: Any) -> None:
     """Name the run that holds the lock: who, where, what, since when, until when."""
     with opened(stop, environment, flags) as (space, _, _shown):
         holder = space.store.holder()
-    click.echo(f"{environment}: held by {holder.told}" if holder else f"{environment}: nobody holds the lock")
+    click.echo(
+        f"{environment}: held by {holder.description}" if holder else f"{environment}: nobody holds the lock"
+    )
 
 
 @lock.command(name="break")

@@ -18,7 +18,7 @@ from reconciler.commands.options import (
 from reconciler.core.errors import RejectedError
 from reconciler.core.model import Address
 from reconciler.core.ports import SegmentReader
-from reconciler.core.receipt import Receipt
+from reconciler.core.receipt import ResourceState
 from reconciler.core.remote import Statistics
 
 
@@ -37,12 +37,12 @@ def command(stop: object, /, environment: str, refresh: bool, **flags: Any) -> N
     from reconciler.commands.planning import screen
     from reconciler.commands.selection import selected
     from reconciler.render.status import print_status, status
-    from reconciler.wiring import workspace
+    from reconciler.wiring import open_workspace
 
     settings = settings_of(flags)
     shown = screen(settings)
-    with workspace(settings, environment, stop_event(stop), shown.progress) as space:
-        known = space.store.reader().receipts()
+    with open_workspace(settings, environment, stop_event(stop), shown.progress) as space:
+        known = space.store.reader().resources()
         wanted = selected(flags["only"], space.addresses(known))
         receipts = [one for one in known if one.address in wanted]
         with shown.progress:
@@ -54,7 +54,7 @@ def command(stop: object, /, environment: str, refresh: bool, **flags: Any) -> N
 
 
 def _statistics(
-    reader_of: Callable[[Address], SegmentReader], receipts: Iterable[Receipt]
+    reader_of: Callable[[Address], SegmentReader], receipts: Iterable[ResourceState]
 ) -> dict[str, Statistics]:
     """Of segments that are there; one that is gone is for `plan` to say."""
     known = {}

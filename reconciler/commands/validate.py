@@ -12,8 +12,8 @@ import click
 from reconciler.commands.completing import environment_names
 from reconciler.commands.options import OUTPUT, SOURCES, settings_of, stop_event, with_options
 from reconciler.core.errors import ConfigurationError, Finding
-from reconciler.core.model import Desired
-from reconciler.manifests import environments, find_root, load_anywhere, shared_states
+from reconciler.core.model import DesiredState
+from reconciler.manifests import environments, find_root, load_offline, shared_states
 
 
 @click.command(name="validate")
@@ -34,10 +34,10 @@ def command(stop: object, /, names: tuple[str, ...], **flags: Any) -> None:
     folder = Path(tempfile.gettempdir())
     root = find_root(settings.directory)
     findings: list[Finding] = [*shared_states(root, names or environments(root))]
-    valid: list[Desired] = []
+    valid: list[DesiredState] = []
     for name in names or environments(root):
         try:
-            desired = load_anywhere(root, name, data_root=settings.data_root)
+            desired = load_offline(root, name, data_root=settings.data_root)
         except ConfigurationError as error:
             findings += error.findings or [Finding("", error.problem, error.remedy)]
             continue
@@ -51,7 +51,7 @@ def command(stop: object, /, names: tuple[str, ...], **flags: Any) -> None:
     print_validated(valid, console(sys.stdout, settings.colour))
 
 
-def _noted(desired: Desired) -> Desired:
+def _noted(desired: DesiredState) -> DesiredState:
     """Placeholders are no problem before anything is done with them."""
     notes = (f"{one.where}: {one.problem}: {one.remedy}" for one in desired.placeholders)
     return replace(desired, notes=(*desired.notes, *notes))

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from reconciler.core.kinds import ChangeKind
-from reconciler.core.model import Address, Leeway, Seat
-from reconciler.core.quantities import Shown, bounds
+from reconciler.core.model import Address, ApprovalLimits, Seat
+from reconciler.core.quantities import RoundedCount, bounds
 
-KEPT = timedelta(days=30)
+RECORD_RETENTION = timedelta(days=30)
 """Marks are kept so long at least, and for as long as an approval may be applied."""
 
 
@@ -23,14 +23,14 @@ class ApprovedChange:
     address: Address
     kind: ChangeKind
     definition: str
-    adds: Shown
-    removes: Shown
-    size: Shown
-    content: str = ""
+    adds: RoundedCount
+    removes: RoundedCount
+    size: RoundedCount
+    members_digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Approved:
+class ApprovedPlan:
     """A plan that was approved. `digest` names it; `lineage` is "" where there was no state yet.
 
     `leeway` is what the manifests said then: one that is widened beside the review widens nothing.
@@ -42,25 +42,25 @@ class Approved:
     seats: Mapping[str, Seat]
     lineage: str
     made_at: datetime
-    leeway: Leeway
+    limits: ApprovalLimits
     changes: tuple[ApprovedChange, ...]
 
     def change(self, address: Address) -> ApprovedChange | None:
         return next((one for one in self.changes if one.address == address), None)
 
 
-def largest(count: Shown) -> int:
+def largest(count: RoundedCount) -> int:
     return bounds(count)[1] if isinstance(count, str) else count
 
 
-def apart(count: Shown, number: int) -> int:
+def distance(count: RoundedCount, number: int) -> int:
     """How far a number is from what a shown count may have been."""
     low, high = bounds(count)
     return max(low - number, number - high, 0)
 
 
 @dataclass(frozen=True, slots=True)
-class Use:
+class ApprovalRecord:
     """The mark of an approval in a state. Until it is completed, a run may go on with it."""
 
     digest: str
@@ -68,6 +68,8 @@ class Use:
     completed_at: datetime | None = None
 
 
-def used(uses: Iterable[Use], use: Use, since: datetime) -> tuple[Use, ...]:
+def record_approval(
+    uses: Iterable[ApprovalRecord], use: ApprovalRecord, since: datetime
+) -> tuple[ApprovalRecord, ...]:
     """The same marks, with this one in place of an earlier one of its approval; without those from before."""
     return (*(one for one in uses if one.digest != use.digest and one.started_at >= since), use)

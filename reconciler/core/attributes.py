@@ -1,6 +1,6 @@
 """How a segment's attributes differ from what the manifests ask for."""
 
-from reconciler.core.marks import Tag, marked
+from reconciler.core.marks import Tag, with_tag
 from reconciler.core.model import SegmentSpec
 from reconciler.core.plan import AttributeChange
 from reconciler.core.remote import Segment
@@ -9,7 +9,7 @@ from reconciler.core.remote import Segment
 def attribute_changes(segment: Segment, spec: SegmentSpec, tag: Tag) -> tuple[AttributeChange, ...]:
     """Name and description, compared exactly; the description with its ownership tag."""
     before = {"name": segment.name, "description": segment.description}
-    after = {"name": spec.name, "description": marked(spec.description, tag)}
+    after = {"name": spec.name, "description": with_tag(spec.description, tag)}
     if before == after:
         return ()
     # Its import alone takes a third of a second: only where values differ.

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, urlencode
 from reconciler.core.errors import AuthenticationError
 from reconciler.core.secret import Secret
 
-LIFE = timedelta(days=7)
+URL_LIFETIME = timedelta(days=7)
 """How long an address may wait for who holds the login."""
 NONCE = 16
 """Bytes of chance in each address."""
@@ -30,7 +30,7 @@ KNOWN = {
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class ConsentSubject:
     """Whose consent is asked for; a state that was made for one is no good for another."""
 
     environment: str
@@ -42,7 +42,7 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True)
-class Applicant:
+class OAuthClient:
     """What the address tells of the application."""
 
     client_id: Secret
@@ -51,7 +51,7 @@ class Applicant:
 
 
 @dataclass(frozen=True, slots=True)
-class Redirected:
+class RedirectResult:
     """A code, and the verifier that goes with it where PKCE is asked for. `login` names the address."""
 
     code: Secret
@@ -59,8 +59,8 @@ class Redirected:
     login: str
 
 
-def address(
-    consent_url: str, applicant: Applicant, key: bytes, nonce: bytes, subject: Subject, now: datetime
+def authorization_url(
+    consent_url: str, applicant: OAuthClient, key: bytes, nonce: bytes, subject: ConsentSubject, now: datetime
 ) -> str:
     """The address to hand to whoever holds the Criteo login. Criteo takes no scope."""
     state = _state(key, nonce, subject, now)
@@ -76,7 +76,9 @@ def address(
     return f"{consent_url}?{urlencode(query)}"
 
 
-def read(redirected: str, key: bytes, subject: Subject, now: datetime, again: str) -> Redirected:
+def parse_redirect(
+    redirected: str, key: bytes, subject: ConsentSubject, now: datetime, again: str
+) -> RedirectResult:
     """What the browser brought back. `again` says how to begin anew.
 
     Errors: AuthenticationError, which never repeats what is in the address.
@@ -98,7 +100,7 @@ def read(redirected: str, key: bytes, subject: Subject, now: datetime, again: st
         why = KNOWN.get(query["error"], "Criteo gave no consent, for a reason of its own")
         raise AuthenticationError(why, remedy=f"clear it up with whoever holds the login, then {again}")
     login = hashlib.sha256(state.encode()).hexdigest()
-    return Redirected(Secret(query["code"]), Secret(_verifier(key, state)), login)
+    return RedirectResult(Secret(query["code"]), Secret(_verifier(key, state)), login)
 
 
 def is_answer(redirected: str) -> bool:
@@ -113,7 +115,7 @@ def _query(address: str) -> dict[str, str]:
     return dict(parse_qsl(bare, errors="replace"))
 
 
-def _check_state(state: str, key: bytes, subject: Subject, now: datetime, again: str) -> None:
+def _check_state(state: str, key: bytes, subject: ConsentSubject, now: datetime, again: str) -> None:
     raw = _bytes(state)
     nonce, issued = raw[:NONCE], raw[NONCE : NONCE + 8]
     asked_at = datetime.fromtimestamp(int.from_bytes(issued) % 2**34, UTC)
@@ -125,13 +127,13 @@ def _check_state(state: str, key: bytes, subject: Subject, now: datetime, again:
             remedy="finish where `auth url` or `auth login` printed the address, and with the address that "
             f"came back for it; or {again}",
         )
-    if now - asked_at > LIFE:
+    if now - asked_at > URL_LIFETIME:
         raise AuthenticationError(
-            f"the address was given out more than {LIFE.days} days ago", remedy=f"ask anew: {again}"
+            f"the address was given out more than {URL_LIFETIME.days} days ago", remedy=f"ask anew: {again}"
         )
 
 
-def _state(key: bytes, nonce: bytes, subject: Subject, now: datetime) -> str:
+def _state(key: bytes, nonce: bytes, subject: ConsentSubject, now: datetime) -> str:
     stamped = nonce + int(now.timestamp()).to_bytes(8)
     return _text(stamped + _mac(key, b"state\n" + stamped + bytes(subject)))
 

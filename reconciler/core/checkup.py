@@ -4,13 +4,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from reconciler.core.model import Desired, Role, Seat
+from reconciler.core.model import CredentialRole, DesiredState, Seat
 
 PLACE, AGE = "place", "age"
 READING, SNAPSHOTS, WRITING = "reading", "snapshots", "writing"
 
 
-class Link(StrEnum):
+class CheckName(StrEnum):
     """In the order in which one holds the next; the value is what people read."""
 
     MANIFESTS = "manifests"
@@ -28,21 +28,21 @@ class Link(StrEnum):
     SOURCES = "sources"
 
 
-class Verdict(StrEnum):
+class CheckStatus(StrEnum):
     """The value is also what machines read."""
 
     OK = "ok"
     WARNING = "warning"
     FAILURE = "failure"
-    NOT_REACHED = "not reached"
+    SKIPPED = "not reached"
 
 
 @dataclass(frozen=True, slots=True)
-class Ruling:
+class CheckResult:
     """What was found of a link, and what to do now. `code`: the exit code of a failure."""
 
-    verdict: Verdict
-    told: str
+    verdict: CheckStatus
+    message: str
     remedy: str = ""
     code: int = 0
 
@@ -51,45 +51,45 @@ class Ruling:
 class Check:
     """A ruling and what it is of: `credential` as its role is printed, `item` a field, account or part."""
 
-    link: Link
+    link: CheckName
     credential: str
     item: str
-    ruling: Ruling
+    ruling: CheckResult
 
 
-Key = tuple[Link, str]
+Key = tuple[CheckName, str]
 """A link and the item of it."""
-NOT_REACHED = Ruling(Verdict.NOT_REACHED, "what it depends on failed")
+NOT_REACHED = CheckResult(CheckStatus.SKIPPED, "what it depends on failed")
 
 
 def exit_code(checks: Iterable[Check]) -> int:
     """That of the first failure along the chain."""
-    return next((one.ruling.code for one in checks if one.ruling.verdict is Verdict.FAILURE), 0)
+    return next((one.ruling.code for one in checks if one.ruling.verdict is CheckStatus.FAILURE), 0)
 
 
-def keys(role: Role, seats: Sequence[Seat], *, emulated: bool) -> tuple[Key, ...]:
+def checks_for(role: CredentialRole, seats: Sequence[Seat], *, emulated: bool) -> tuple[Key, ...]:
     """The links of one application, in order."""
     accounts = accounts_of(seats)
     return (
-        *(((Link.SECRETS, ""),) if emulated else _secrets(role)),
-        (Link.TOKEN, ""),
-        (Link.APPLICATION, ""),
-        (Link.CLOCK, ""),
-        *((Link.AUDIENCES, account) for account in accounts),
-        *((Link.ACCOUNT, account) for account in accounts),
-        *((Link.RETAILER, retailer(seat)) for seat in seats),
-        (Link.RATE, ""),
+        *(((CheckName.SECRETS, ""),) if emulated else _secrets(role)),
+        (CheckName.TOKEN, ""),
+        (CheckName.APPLICATION, ""),
+        (CheckName.CLOCK, ""),
+        *((CheckName.AUDIENCES, account) for account in accounts),
+        *((CheckName.ACCOUNT, account) for account in accounts),
+        *((CheckName.RETAILER, retailer(seat)) for seat in seats),
+        (CheckName.RATE, ""),
     )
 
 
-def _secrets(role: Role) -> tuple[Key, ...]:
-    pair = ((Link.SECRETS, "clientId"), (Link.SECRETS, "clientSecret"))
-    if not consented(role):
+def _secrets(role: CredentialRole) -> tuple[Key, ...]:
+    pair = ((CheckName.SECRETS, "clientId"), (CheckName.SECRETS, "clientSecret"))
+    if not needs_consent(role):
         return pair
-    return (*pair, (Link.SECRETS, "refreshToken"), (Link.CONSENT, PLACE), (Link.CONSENT, AGE))
+    return (*pair, (CheckName.SECRETS, "refreshToken"), (CheckName.CONSENT, PLACE), (CheckName.CONSENT, AGE))
 
 
-def consented(role: Role) -> bool:
+def needs_consent(role: CredentialRole) -> bool:
     """The application speaks for somebody, and a refresh token is kept."""
     return role.application.grant == "authorizationCode"
 
@@ -99,7 +99,7 @@ def retailer(seat: Seat) -> str:
     return f"{seat.account_id}/{seat.retailer_id}"
 
 
-def seats_of(desired: Desired, credential: str) -> tuple[Seat, ...]:
+def seats_of(desired: DesiredState, credential: str) -> tuple[Seat, ...]:
     """Those of the credential's segments; all of the environment while it has no segments."""
     if not desired.segments:
         return tuple(dict.fromkeys(seat for _, seat in desired.environment.seats))

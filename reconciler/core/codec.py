@@ -12,14 +12,22 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import TypeVar
 
-from reconciler.core.approval import Use
+from reconciler.core.approval import ApprovalRecord
 from reconciler.core.errors import StorageError
 from reconciler.core.members import AppliedList, Delta, SnapshotRef
-from reconciler.core.model import Address, Form, IdentifierType, SegmentKey
-from reconciler.core.ports import Head, SavedState
-from reconciler.core.receipt import Flight, Holding, Intent, Receipt, Rename, Retired, Transfer
+from reconciler.core.model import Address, Hashing, IdentifierType, SegmentKey
+from reconciler.core.ports import StateHead, StateVersion
+from reconciler.core.receipt import (
+    CreateIntent,
+    InFlightBatch,
+    ResourceState,
+    RetiredSegment,
+    SegmentState,
+    Transfer,
+    UnconfirmedUpdate,
+)
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 NEEDS = "0.1.0"
 """The least version of this tool that reads what is written here; an older one says so."""
 T = TypeVar("T")
@@ -33,7 +41,7 @@ _UNSIGNED = "the file has no checksum: reconciler did not write it, or somebody 
 _RELEASE = re.compile(r"\d{1,4}(\.\d{1,4}){1,2}")
 
 
-class NewerFormatError(StorageError):
+class UnsupportedFormatError(StorageError):
     """No damage: a newer version of this tool wrote it."""
 
 
@@ -66,93 +74,93 @@ def _checksum(encoded: Object) -> str:
     return f"sha256:{hashlib.sha256(canonical.encode()).hexdigest()}"
 
 
-def encode_head(head: Head) -> dict[str, object]:
+def encode_head(head: StateHead) -> dict[str, object]:
     return {
         **_FORMAT,
         "environment": head.environment,
         "lineage": head.lineage,
         "serial": head.serial,
-        "uses": [
+        "approvals": [
             {
                 "digest": use.digest,
                 "started_at": _stamp(use.started_at),
                 "completed_at": _stamp(use.completed_at),
             }
-            for use in head.uses
+            for use in head.approvals
         ],
     }
 
 
-def decode_head(data: object) -> Head:
-    head = _versioned(data, "head", "environment lineage serial uses")
-    return Head(
+def decode_head(data: object) -> StateHead:
+    head = _versioned(data, "head", "environment lineage serial approvals")
+    return StateHead(
         environment=_text(head["environment"], "environment"),
         lineage=_text(head["lineage"], "lineage"),
         serial=_count(head["serial"], "serial"),
-        uses=_all(_use, head["uses"], "uses"),
+        approvals=_all(_use, head["approvals"], "approvals"),
     )
 
 
-def _use(data: object, at: str) -> Use:
+def _use(data: object, at: str) -> ApprovalRecord:
     use = _fields(data, at, "digest started_at completed_at")
-    return Use(
+    return ApprovalRecord(
         digest=_text(use["digest"], f"{at}.digest"),
         started_at=_time(use["started_at"], f"{at}.started_at"),
         completed_at=_maybe(_time, use["completed_at"], f"{at}.completed_at"),
     )
 
 
-def encode_state(state: SavedState) -> dict[str, object]:
+def encode_state(state: StateVersion) -> dict[str, object]:
     return {
         **_FORMAT,
         "saved_at": _stamp(state.saved_at),
         "head": encode_head(state.head),
-        "receipts": [encode_receipt(receipt) for receipt in state.receipts],
+        "resources": [encode_receipt(receipt) for receipt in state.resources],
     }
 
 
-def decode_state(data: object) -> SavedState:
-    state = _versioned(data, "state", "saved_at head receipts")
-    receipts = _all(lambda one, _at: decode_receipt(one), state["receipts"], "receipts")
+def decode_state(data: object) -> StateVersion:
+    state = _versioned(data, "state", "saved_at head resources")
+    receipts = _all(lambda one, _at: decode_receipt(one), state["resources"], "resources")
     if len({receipt.address for receipt in receipts}) != len(receipts):
-        raise _malformed("receipts", "one for each address")
-    return SavedState(decode_head(state["head"]), receipts, _time(state["saved_at"], "saved_at"))
+        raise _malformed("resources", "one for each address")
+    return StateVersion(decode_head(state["head"]), receipts, _time(state["saved_at"], "saved_at"))
 
 
-def encode_receipt(receipt: Receipt) -> dict[str, object]:
+def encode_receipt(receipt: ResourceState) -> dict[str, object]:
     return {
         **_FORMAT,
         "address": {"destination": receipt.address.destination, "audience": receipt.address.audience},
         "definition": receipt.definition,
         "parts": [{"path": path, "value": value} for path, value in receipt.parts],
         "forgotten_at": _stamp(receipt.forgotten_at),
-        "renew": receipt.renew,
+        "replace_requested": receipt.replace_requested,
         "current": _of_holding(receipt.current),
-        "successor": _of_holding(receipt.successor) if receipt.successor else None,
+        "replacement": _of_holding(receipt.replacement) if receipt.replacement else None,
         "retired": [
-            {"retired_at": _stamp(one.retired_at), "holding": _of_holding(one.holding)}
+            {"retired_at": _stamp(one.retired_at), "segment": _of_holding(one.segment)}
             for one in receipt.retired
         ],
         "lists": [_of_list(one) for one in receipt.lists],
     }
 
 
-def decode_receipt(data: object) -> Receipt:
-    keys = "address definition parts forgotten_at renew current successor retired lists"
+def decode_receipt(data: object) -> ResourceState:
+    keys = "address definition parts forgotten_at replace_requested current replacement retired lists"
     receipt = _versioned(data, "receipt", keys)
     address = _fields(receipt["address"], "address", "destination audience")
-    return Receipt(
+    return ResourceState(
         address=Address(
             destination=_text(address["destination"], "address.destination"),
             audience=_text(address["audience"], "address.audience"),
         ),
         current=_holding(receipt["current"], "current"),
-        successor=_maybe(_holding, receipt["successor"], "successor"),
+        replacement=_maybe(_holding, receipt["replacement"], "replacement"),
         retired=_all(_retired, receipt["retired"], "retired"),
         definition=_text(receipt["definition"], "definition"),
         parts=_all(_part, receipt["parts"], "parts"),
         forgotten_at=_maybe(_time, receipt["forgotten_at"], "forgotten_at"),
-        renew=_flag(receipt["renew"], "renew"),
+        replace_requested=_flag(receipt["replace_requested"], "replace_requested"),
         lists=_all(_list, receipt["lists"], "lists"),
     )
 
@@ -179,79 +187,81 @@ def _list(data: object, at: str) -> AppliedList:
     )
 
 
-def _of_intent(intent: Intent) -> dict[str, object]:
+def _of_intent(intent: CreateIntent) -> dict[str, object]:
     return {"name": intent.name, "sent_at": _stamp(intent.sent_at)}
 
 
-def _of_holding(holding: Holding) -> dict[str, object]:
+def _of_holding(holding: SegmentState) -> dict[str, object]:
     return {
         "key": {
             "account_id": holding.key.account_id,
             "retailer_id": holding.key.retailer_id,
             "identifier_type": holding.key.identifier_type.value,
-            "form": holding.key.form.value,
+            "hashing": holding.key.hashing.value,
         },
         "segment_id": holding.segment_id,
         "intent": _of_intent(holding.intent) if holding.intent else None,
-        "base": _of_snapshot(holding.base),
-        "maybe": _of_snapshot(holding.maybe),
+        "confirmed": _of_snapshot(holding.confirmed),
+        "uncertain": _of_snapshot(holding.uncertain),
         "transfer": _of_transfer(holding.transfer) if holding.transfer else None,
         "rejected": holding.rejected,
-        "settled": holding.settled,
-        "settled_at": _stamp(holding.settled_at),
-        "quiet_until": _stamp(holding.quiet_until),
-        "renames": [
+        "completed_size": holding.completed_size,
+        "completed_at": _stamp(holding.completed_at),
+        "grace_until": _stamp(holding.grace_until),
+        "unconfirmed_updates": [
             {"name": one.name, "description": one.description, "sent_at": _stamp(one.sent_at)}
-            for one in holding.renames
+            for one in holding.unconfirmed_updates
         ],
-        "unknown_before": _stamp(holding.unknown_before),
-        "patched_at": _stamp(holding.patched_at),
+        "members_unknown_before": _stamp(holding.members_unknown_before),
+        "updated_at": _stamp(holding.updated_at),
         "former_lineage": holding.former_lineage,
     }
 
 
-def _holding(data: object, at: str) -> Holding:
-    keys = "key segment_id intent base maybe transfer rejected settled settled_at quiet_until renames"
-    holding = _fields(data, at, f"{keys} unknown_before patched_at former_lineage")
-    return Holding(
+def _holding(data: object, at: str) -> SegmentState:
+    keys = "key segment_id intent confirmed uncertain transfer rejected completed_size completed_at grace_until unconfirmed_updates"
+    holding = _fields(data, at, f"{keys} members_unknown_before updated_at former_lineage")
+    return SegmentState(
         key=_key(holding["key"], f"{at}.key"),
         segment_id=_text(holding["segment_id"], f"{at}.segment_id"),
         intent=_maybe(_intent, holding["intent"], f"{at}.intent"),
-        base=_snapshot(holding["base"], f"{at}.base"),
-        maybe=_snapshot(holding["maybe"], f"{at}.maybe"),
+        confirmed=_snapshot(holding["confirmed"], f"{at}.confirmed"),
+        uncertain=_snapshot(holding["uncertain"], f"{at}.uncertain"),
         transfer=_maybe(_transfer, holding["transfer"], f"{at}.transfer"),
         rejected=_count(holding["rejected"], f"{at}.rejected"),
-        settled=_maybe(_count, holding["settled"], f"{at}.settled"),
-        settled_at=_maybe(_time, holding["settled_at"], f"{at}.settled_at"),
-        quiet_until=_maybe(_time, holding["quiet_until"], f"{at}.quiet_until"),
-        renames=_all(_rename, holding["renames"], f"{at}.renames"),
-        unknown_before=_maybe(_time, holding["unknown_before"], f"{at}.unknown_before"),
-        patched_at=_maybe(_time, holding["patched_at"], f"{at}.patched_at"),
+        completed_size=_maybe(_count, holding["completed_size"], f"{at}.completed_size"),
+        completed_at=_maybe(_time, holding["completed_at"], f"{at}.completed_at"),
+        grace_until=_maybe(_time, holding["grace_until"], f"{at}.grace_until"),
+        unconfirmed_updates=_all(_rename, holding["unconfirmed_updates"], f"{at}.unconfirmed_updates"),
+        members_unknown_before=_maybe(
+            _time, holding["members_unknown_before"], f"{at}.members_unknown_before"
+        ),
+        updated_at=_maybe(_time, holding["updated_at"], f"{at}.updated_at"),
         former_lineage=_text(holding["former_lineage"], f"{at}.former_lineage"),
     )
 
 
 def _key(data: object, at: str) -> SegmentKey:
-    key = _fields(data, at, "account_id retailer_id identifier_type form")
+    key = _fields(data, at, "account_id retailer_id identifier_type hashing")
     return SegmentKey(
         account_id=_text(key["account_id"], f"{at}.account_id"),
         retailer_id=_text(key["retailer_id"], f"{at}.retailer_id"),
         identifier_type=_member(IdentifierType, key["identifier_type"], f"{at}.identifier_type"),
-        form=_member(Form, key["form"], f"{at}.form"),
+        hashing=_member(Hashing, key["hashing"], f"{at}.hashing"),
     )
 
 
-def _intent(data: object, at: str) -> Intent:
+def _intent(data: object, at: str) -> CreateIntent:
     intent = _fields(data, at, "name sent_at")
-    return Intent(
+    return CreateIntent(
         name=_text(intent["name"], f"{at}.name"),
         sent_at=_time(intent["sent_at"], f"{at}.sent_at"),
     )
 
 
-def _rename(data: object, at: str) -> Rename:
+def _rename(data: object, at: str) -> UnconfirmedUpdate:
     rename = _fields(data, at, "name description sent_at")
-    return Rename(
+    return UnconfirmedUpdate(
         name=_maybe(_text, rename["name"], f"{at}.name"),
         description=_maybe(_text, rename["description"], f"{at}.description"),
         sent_at=_time(rename["sent_at"], f"{at}.sent_at"),
@@ -271,44 +281,44 @@ def _snapshot(data: object, at: str) -> SnapshotRef:
 
 
 def _of_transfer(transfer: Transfer) -> dict[str, object]:
-    size, flight = transfer.size, transfer.flight
+    size, flight = transfer.size, transfer.in_flight
     return {
         "target": _of_snapshot(transfer.target),
-        "urgent": _of_snapshot(transfer.urgent),
-        "size": {"urgent": size.urgent, "adds": size.adds, "removes": size.removes},
-        "acked": transfer.acked,
-        "flight": {"end": flight.end, "dispatched_at": _stamp(flight.dispatched_at)} if flight else None,
+        "priority_removes": _of_snapshot(transfer.priority_removes),
+        "size": {"priority_removes": size.priority_removes, "adds": size.adds, "removes": size.removes},
+        "acknowledged": transfer.acknowledged,
+        "in_flight": {"end": flight.end, "dispatched_at": _stamp(flight.dispatched_at)} if flight else None,
     }
 
 
 def _transfer(data: object, at: str) -> Transfer:
-    transfer = _fields(data, at, "target urgent size acked flight")
-    size = _fields(transfer["size"], f"{at}.size", "urgent adds removes")
+    transfer = _fields(data, at, "target priority_removes size acknowledged in_flight")
+    size = _fields(transfer["size"], f"{at}.size", "priority_removes adds removes")
     return Transfer(
         target=_snapshot(transfer["target"], f"{at}.target"),
-        urgent=_snapshot(transfer["urgent"], f"{at}.urgent"),
+        priority_removes=_snapshot(transfer["priority_removes"], f"{at}.priority_removes"),
         size=Delta(
-            urgent=_count(size["urgent"], f"{at}.size.urgent"),
+            priority_removes=_count(size["priority_removes"], f"{at}.size.priority_removes"),
             adds=_count(size["adds"], f"{at}.size.adds"),
             removes=_count(size["removes"], f"{at}.size.removes"),
         ),
-        acked=_count(transfer["acked"], f"{at}.acked"),
-        flight=_maybe(_flight, transfer["flight"], f"{at}.flight"),
+        acknowledged=_count(transfer["acknowledged"], f"{at}.acknowledged"),
+        in_flight=_maybe(_flight, transfer["in_flight"], f"{at}.in_flight"),
     )
 
 
-def _flight(data: object, at: str) -> Flight:
+def _flight(data: object, at: str) -> InFlightBatch:
     flight = _fields(data, at, "end dispatched_at")
-    return Flight(
+    return InFlightBatch(
         end=_count(flight["end"], f"{at}.end"),
         dispatched_at=_time(flight["dispatched_at"], f"{at}.dispatched_at"),
     )
 
 
-def _retired(data: object, at: str) -> Retired:
-    retired = _fields(data, at, "holding retired_at")
-    return Retired(
-        holding=_holding(retired["holding"], f"{at}.holding"),
+def _retired(data: object, at: str) -> RetiredSegment:
+    retired = _fields(data, at, "segment retired_at")
+    return RetiredSegment(
+        segment=_holding(retired["segment"], f"{at}.segment"),
         retired_at=_time(retired["retired_at"], f"{at}.retired_at"),
     )
 
@@ -319,7 +329,7 @@ def _versioned(data: object, at: str, keys: str) -> Object:
         raise _malformed(at, "a JSON object")
     version = _count(data.get("format_version"), "format_version")
     if version > FORMAT_VERSION:
-        raise NewerFormatError(
+        raise UnsupportedFormatError(
             f"format version {version}: a newer reconciler wrote it, this one reads {FORMAT_VERSION}",
             remedy=f"run {_needed(data.get('needs'))}",
         )

@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 
 from reconciler.core.secret import Secret
 
-LIFE = timedelta(days=180)
+REFRESH_TOKEN_LIFETIME = timedelta(days=180)
 """Refresh tokens live six months (Criteo, "Authorization Code"); the shortest six months have 181 days."""
-OLD = timedelta(days=150)
+RENEWAL_AGE = timedelta(days=150)
 """From this age on, people are told that the consent must be asked for again."""
 
 BY_HAND = "put there by hand"
@@ -26,13 +26,13 @@ class Consent:
     obtained_at: datetime | None = None
     consented_at: datetime | None = None
     accounts: tuple[str, ...] = ()
-    how: str = BY_HAND
+    obtained_by: str = BY_HAND
     login: str = ""
 
     @property
     def ends_at(self) -> datetime | None:
         """When Criteo stops taking the token, unless it is renewed before."""
-        return self.obtained_at + LIFE if self.obtained_at else None
+        return self.obtained_at + REFRESH_TOKEN_LIFETIME if self.obtained_at else None
 
 
 def renewed(consent: Consent, token: Secret | None, now: datetime) -> Consent:
@@ -42,20 +42,20 @@ def renewed(consent: Consent, token: Secret | None, now: datetime) -> Consent:
     return replace(consent, refresh_token=token, obtained_at=now)
 
 
-def is_old(consent: Consent, now: datetime) -> bool:
+def expires_soon(consent: Consent, now: datetime) -> bool:
     """It is time to ask for consent again."""
-    return consent.obtained_at is not None and now - consent.obtained_at >= OLD
+    return consent.obtained_at is not None and now - consent.obtained_at >= RENEWAL_AGE
 
 
-def aging(consent: Consent, name: str, login: str, now: datetime) -> str:
+def expiry_note(consent: Consent, name: str, login: str, now: datetime) -> str:
     """A note for the reader of a plan; "" while the token is young."""
-    if not is_old(consent, now):
+    if not expires_soon(consent, now):
         return ""
     return (
         f"{name}: the refresh token ends on {consent.ends_at:%Y-%m-%d}; ask for consent before then: {login}"
     )
 
 
-def is_over(consent: Consent, now: datetime) -> bool:
+def is_expired(consent: Consent, now: datetime) -> bool:
     """Criteo won't take it any more."""
     return consent.ends_at is not None and now >= consent.ends_at

@@ -6,12 +6,12 @@ withheld from them.
 
 from collections.abc import Iterator
 
-from reconciler.core.marks import Tag, marked
+from reconciler.core.marks import Tag, with_tag
 from reconciler.core.model import Exclusion, SegmentSpec
-from reconciler.core.personal import HIDDEN, personal, shown_path
+from reconciler.core.personal import REDACTED, pii_kind, redacted_path
 from reconciler.core.plan import AttributeChange, PartChange
-from reconciler.core.quantities import duration, percent_set
-from reconciler.core.receipt import Receipt
+from reconciler.core.quantities import duration, format_limit
+from reconciler.core.receipt import ResourceState
 
 Parts = tuple[tuple[str, str], ...]
 
@@ -21,7 +21,7 @@ def parts_of(spec: SegmentSpec) -> Parts:
     return tuple(sorted((path, value) for path, value in _parts(spec) if value))
 
 
-def redefined(spec: SegmentSpec, receipt: Receipt | None) -> tuple[PartChange, ...]:
+def redefined(spec: SegmentSpec, receipt: ResourceState | None) -> tuple[PartChange, ...]:
     """What differs from the definition that was last applied, as far as its parts are known."""
     if receipt is None or not receipt.parts or receipt.definition == spec.definition:
         return ()
@@ -34,14 +34,14 @@ def redefined(spec: SegmentSpec, receipt: Receipt | None) -> tuple[PartChange, .
     return tuple(PartChange(path, before.get(path, ""), after.get(path, "")) for path in sorted(paths))
 
 
-def is_drift(change: AttributeChange, receipt: Receipt, tag: Tag) -> bool:
+def is_drift(change: AttributeChange, receipt: ResourceState, tag: Tag) -> bool:
     """Whether the value at Criteo is neither the one last applied nor one that we asked for since."""
     applied = dict(receipt.parts)
     if not applied:
         return False
-    asked = {value for one in receipt.current.renames for value in (one.name, one.description)}
+    asked = {value for one in receipt.current.unconfirmed_updates for value in (one.name, one.description)}
     left = applied.get(change.name, "")
-    ours = marked(left, tag) if change.name == "description" else left
+    ours = with_tag(left, tag) if change.name == "description" else left
     return change.before != ours and change.before not in asked
 
 
@@ -52,12 +52,12 @@ def _parts(spec: SegmentSpec) -> Iterator[tuple[str, str]]:
     yield "account", spec.key.account_id
     yield "retailer", spec.key.retailer_id
     yield "identifier type", spec.key.identifier_type.value
-    yield "form", spec.key.form.value
+    yield "form", spec.key.hashing.value
     yield "credential", spec.credential
-    yield "api.endpoint", _shown(spec.reached[0])
-    yield "api.tokenUrl", _shown(spec.reached[1])
-    yield "data.root", shown_path(source.root)
-    yield "source.files", ", ".join(map(shown_path, source.files))
+    yield "api.endpoint", _shown(spec.endpoint[0])
+    yield "api.tokenUrl", _shown(spec.endpoint[1])
+    yield "data.root", redacted_path(source.root)
+    yield "source.files", ", ".join(map(redacted_path, source.files))
     yield "source.where", _shown(source.where)
     yield "source.maxAge", duration(source.max_age) if source.max_age else ""
     yield "source.pinned", "true" if source.pinned else ""
@@ -65,23 +65,23 @@ def _parts(spec: SegmentSpec) -> Iterator[tuple[str, str]]:
     yield "defaultCountry", audience.country
     for kind, column in audience.columns:
         yield f"columns.{kind.value}", _shown(column)
-    for number, one in enumerate(audience.exclude):
+    for number, one in enumerate(audience.exclusion_lists):
         yield from _of_list(f"exclude[{number}]", one)
     guards = audience.guards
-    yield "guards.maxShrink", percent_set(guards.max_shrink)
-    yield "guards.maxGrowth", percent_set(guards.max_growth)
+    yield "guards.maxShrink", format_limit(guards.max_shrink)
+    yield "guards.maxGrowth", format_limit(guards.max_growth)
     yield "guards.minMembers", f"{guards.min_members:,}"
-    yield "guards.maxInvalid", percent_set(guards.max_invalid)
-    yield "guards.maxVanished", percent_set(guards.max_vanished)
+    yield "guards.maxInvalid", format_limit(guards.max_invalid)
+    yield "guards.maxVanished", format_limit(guards.max_missing)
 
 
 def _of_list(path: str, one: Exclusion) -> Iterator[tuple[str, str]]:
-    yield f"{path}.files", ", ".join(map(shown_path, one.files))
+    yield f"{path}.files", ", ".join(map(redacted_path, one.files))
     yield f"{path}.defaultCountry", one.country
-    yield f"{path}.maxShrink", percent_set(one.max_shrink)
+    yield f"{path}.maxShrink", format_limit(one.max_shrink)
     for kind, column in one.columns:
         yield f"{path}.columns.{kind.value}", _shown(column)
 
 
 def _shown(text: str) -> str:
-    return HIDDEN if personal(text) else text
+    return REDACTED if pii_kind(text) else text

@@ -7,21 +7,21 @@ from reconciler.core.marks import Tag
 from reconciler.core.model import SegmentSpec
 from reconciler.core.ownership import not_ours
 from reconciler.core.plan import Departure, Removal, Slot
-from reconciler.core.receipt import Holding, Receipt, waits_until
+from reconciler.core.receipt import ResourceState, SegmentState, grace_ends_at
 from reconciler.core.remote import Segment
 
 
-def slots(receipt: Receipt) -> tuple[tuple[Slot, Holding], ...]:
+def slots(receipt: ResourceState) -> tuple[tuple[Slot, SegmentState], ...]:
     """The segments of an address that people are sent to."""
-    successor: tuple[tuple[Slot, Holding], ...] = (
-        (("successor", receipt.successor),) if receipt.successor else ()
+    successor: tuple[tuple[Slot, SegmentState], ...] = (
+        (("successor", receipt.replacement),) if receipt.replacement else ()
     )
     return (("current", receipt.current), *successor)
 
 
 def removal(
     spec: SegmentSpec,
-    receipt: Receipt,
+    receipt: ResourceState,
     departures: tuple[Departure, ...],
     segments: Mapping[str, Segment],
     tag: Tag,
@@ -41,8 +41,8 @@ def removal(
     return Removal(spec, safe) if safe else None
 
 
-def _is_safe(holding: Holding, segment: Segment | None, now: datetime, quiet: timedelta) -> bool:
-    until = waits_until(holding, quiet)
+def _is_safe(holding: SegmentState, segment: Segment | None, now: datetime, quiet: timedelta) -> bool:
+    until = grace_ends_at(holding, quiet)
     if segment is None or segment.read_only or (until and until > now):
         return False
     return segment.identifier_type == holding.key.identifier_type

@@ -10,9 +10,9 @@ from reconciler.core.computations import seen_at
 from reconciler.core.definition import is_drift
 from reconciler.core.losses import MemberCounts, is_lost, is_settled
 from reconciler.core.marks import Tag, owner, tag, tag_of
-from reconciler.core.model import Address, Desired, SegmentSpec
+from reconciler.core.model import Address, DesiredState, SegmentSpec
 from reconciler.core.plan import AttributeChange
-from reconciler.core.receipt import Holding, Receipt
+from reconciler.core.receipt import ResourceState, SegmentState
 from reconciler.core.remote import Segment, Statistics
 
 PROMPTLY = timedelta(minutes=5)
@@ -22,14 +22,14 @@ SOFT, SOFT_SHARE = 10, 0.01
 """Criteo counts in its own way; a smaller difference says nothing."""
 
 
-class Uncounted(StrEnum):
+class NotComparable(StrEnum):
     """Why the members of an address can't be compared now."""
 
     RECENT = "something was sent since Criteo's last computation"
-    UNDER_WAY = "a transfer is not finished, or a call was not answered: the next apply goes on with it"
+    IN_PROGRESS = "a transfer is not finished, or a call was not answered: the next apply goes on with it"
     UNKNOWN = "people from a lost state may be in them, until the segment is replaced"
     EMPTY = "nothing was sent yet"
-    UNTOLD = "Criteo tells no count of them yet"
+    NO_COUNT = "Criteo tells no count of them yet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,20 +44,20 @@ class Drift:
     address: Address
     title: str
     attributes: tuple[AttributeChange, ...] = ()
-    counts: MemberCounts | None = None
+    member_counts: MemberCounts | None = None
     touched_at: datetime | None = None
-    gone: str = ""
-    wanted: bool = True
-    unknown: str = ""
+    missing_segment_id: str = ""
+    in_manifests: bool = True
+    untracked_segment_id: str = ""
 
     def __bool__(self) -> bool:
-        return bool(self.attributes or self.counts or self.touched_at or self.gone)
+        return bool(self.attributes or self.member_counts or self.touched_at or self.missing_segment_id)
 
 
-def drifts(
-    desired: Desired,
+def detect_drift(
+    desired: DesiredState,
     lineage: str,
-    receipts: Mapping[Address, Receipt],
+    receipts: Mapping[Address, ResourceState],
     segments: Mapping[str, Segment],
     statistics: Mapping[str, Statistics],
 ) -> Iterator[Drift]:
@@ -77,8 +77,8 @@ def drifts(
             yield found
 
 
-def unknown_to_the_state(
-    desired: Desired, known: Container[Address], segments: Iterable[Segment]
+def untracked_segments(
+    desired: DesiredState, known: Container[Address], segments: Iterable[Segment]
 ) -> Iterator[Drift]:
     """Addresses of which no state knows, while segments at Criteo bear their mark: is the state lost?"""
     owners = {owner(desired.environment.name, spec.address): spec for spec in desired.segments}
@@ -86,25 +86,25 @@ def unknown_to_the_state(
         found = tag_of(segment.description)
         spec = owners.get(found.owner) if found else None
         if spec and spec.address not in known:
-            yield Drift(spec.address, segment.name, unknown=segment.id)
+            yield Drift(spec.address, segment.name, untracked_segment_id=segment.id)
 
 
-def uncounted(holding: Holding, now: datetime) -> Uncounted | None:
+def uncounted(holding: SegmentState, now: datetime) -> NotComparable | None:
     """What stands in the way of comparing members.
 
     None: Criteo's last computation has seen all that we sent; nothing is on its way, and all in it are known.
     """
     if not is_settled(holding):
-        return Uncounted.UNDER_WAY
-    if holding.unknown_before is not None:
-        return Uncounted.UNKNOWN
-    if holding.settled_at is None:
-        return Uncounted.EMPTY
-    return Uncounted.RECENT if now < seen_at(holding.settled_at) else None
+        return NotComparable.IN_PROGRESS
+    if holding.members_unknown_before is not None:
+        return NotComparable.UNKNOWN
+    if holding.completed_at is None:
+        return NotComparable.EMPTY
+    return NotComparable.RECENT if now < seen_at(holding.completed_at) else None
 
 
 def _drift(
-    receipt: Receipt,
+    receipt: ResourceState,
     spec: SegmentSpec | None,
     whose: Tag,
     segment: Segment | None,
@@ -113,7 +113,9 @@ def _drift(
     holding = receipt.current
     name = spec.name if spec else ""
     if segment is None:
-        return Drift(receipt.address, name, gone=holding.segment_id, wanted=spec is not None)
+        return Drift(
+            receipt.address, name, missing_segment_id=holding.segment_id, in_manifests=spec is not None
+        )
     applied = spec is not None and receipt.definition == spec.definition
     differing = attribute_changes(segment, spec, whose) if spec else ()
     changes = tuple(one for one in differing if applied or is_drift(one, receipt, whose))
@@ -121,8 +123,8 @@ def _drift(
         address=receipt.address,
         title=name or segment.name,
         attributes=_turned(changes) if spec else (),
-        counts=_counts(holding, statistics.get(holding.segment_id)),
-        wanted=spec is not None,
+        member_counts=_counts(holding, statistics.get(holding.segment_id)),
+        in_manifests=spec is not None,
         touched_at=_touched(holding, segment),
     )
 
@@ -131,18 +133,18 @@ def _turned(changes: tuple[AttributeChange, ...]) -> tuple[AttributeChange, ...]
     return tuple(AttributeChange(one.name, one.after, one.before) for one in changes)
 
 
-def _counts(holding: Holding, told: Statistics | None) -> MemberCounts | None:
+def _counts(holding: SegmentState, told: Statistics | None) -> MemberCounts | None:
     """What Criteo counts, where it differs. People from a lost state may be counted too, and hide a loss."""
     if told is None or told.identifiers is None:
         return None
-    counts = MemberCounts(holding.base.count - holding.rejected, told.identifiers)
+    counts = MemberCounts(holding.confirmed.count - holding.rejected, told.identifiers)
     apart = abs(counts.acknowledged - counts.counted) > max(SOFT, SOFT_SHARE * counts.acknowledged)
-    return counts if is_lost(counts) or (apart and holding.unknown_before is None) else None
+    return counts if is_lost(counts) or (apart and holding.members_unknown_before is None) else None
 
 
-def _touched(holding: Holding, segment: Segment) -> datetime | None:
+def _touched(holding: SegmentState, segment: Segment) -> datetime | None:
     """Nothing is told while calls of ours are under way: they touch it too."""
-    ours, theirs = holding.touched_at, segment.updated_at
-    if ours is None or theirs is None or holding.renames or not is_settled(holding):
+    ours, theirs = holding.last_changed_at, segment.updated_at
+    if ours is None or theirs is None or holding.unconfirmed_updates or not is_settled(holding):
         return None
     return theirs if theirs > ours + PROMPTLY else None

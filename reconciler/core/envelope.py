@@ -4,15 +4,15 @@ from collections.abc import Collection, Container, Iterable, Iterator, Mapping, 
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from reconciler.core.approval import Approved, ApprovedChange, Use, apart, largest
+from reconciler.core.approval import ApprovalRecord, ApprovedChange, ApprovedPlan, distance, largest
 from reconciler.core.errors import Finding
 from reconciler.core.kinds import ChangeKind
-from reconciler.core.model import Address, Environment, Leeway, Seat
+from reconciler.core.model import Address, ApprovalLimits, Environment, Seat
 from reconciler.core.parts import dependents
-from reconciler.core.plan import Change, Forget, Plan, Replace, Sending, Update, address_of, kind_of
-from reconciler.core.quantities import Shown, duration, percent_set, shown
-from reconciler.core.receipt import CLOCK_SKEW, Holding, Receipt, remaining
-from reconciler.core.refresh import stands_alone
+from reconciler.core.plan import Change, Forget, Plan, Replace, SegmentChange, Update, address_of, kind_of
+from reconciler.core.quantities import RoundedCount, duration, format_limit, rounded_count
+from reconciler.core.receipt import CLOCK_SKEW, ResourceState, SegmentState, remaining
+from reconciler.core.refresh import is_independent
 
 FEW, FEW_SHARE = 100, 0.1
 """A small audience may move by a tenth, and by no more than a hundred."""
@@ -23,7 +23,7 @@ LINEAGE = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class ApprovalCheck:
     """`covered` are the addresses that were approved, by `digests`; `left` is what the next refresh may send.
 
     `refused` are changes that no approval covers: they are left out, and the covered ones are applied. Where
@@ -35,32 +35,32 @@ class Judgement:
     findings: tuple[Finding, ...] = ()
     refused: Mapping[Address, tuple[Finding, ...]] = field(default_factory=dict)
     covered: frozenset[Address] = frozenset()
-    left: tuple[Address, ...] = ()
-    digests: tuple[str, ...] = ()
-    finished: tuple[str, ...] = ()
-    unmet: tuple[Finding, ...] = ()
+    deferred: tuple[Address, ...] = ()
+    used_digests: tuple[str, ...] = ()
+    completed: tuple[str, ...] = ()
+    not_requested: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Now:
+class CheckContext:
     """What an approval is held against. `whole`: the plan is one of all addresses."""
 
     environment: Environment
     lineage: str
-    uses: tuple[Use, ...]
-    receipts: Mapping[Address, Receipt]
+    uses: tuple[ApprovalRecord, ...]
+    receipts: Mapping[Address, ResourceState]
     moment: datetime
-    whole: bool = True
+    all_addresses: bool = True
 
-    def use(self, digest: str) -> Use | None:
+    def use(self, digest: str) -> ApprovalRecord | None:
         return next((one for one in self.uses if one.digest == digest), None)
 
-    def is_used_up(self, approved: Approved) -> bool:
+    def is_used_up(self, approved: ApprovedPlan) -> bool:
         use = self.use(approved.digest)
         return use is not None and use.completed_at is not None
 
 
-def approved_changes(plan: Plan, receipts: Mapping[Address, Receipt]) -> tuple[ApprovedChange, ...]:
+def approved_changes(plan: Plan, receipts: Mapping[Address, ResourceState]) -> tuple[ApprovedChange, ...]:
     """What applying this plan will be held to; all addresses, those that don't change included."""
     changes = (_approved(change, plan.basis.lineage, receipts) for change in plan.changes)
     unchanged = (
@@ -70,7 +70,7 @@ def approved_changes(plan: Plan, receipts: Mapping[Address, Receipt]) -> tuple[A
             one.spec.definition,
             0,
             0,
-            shown(one.target.members.count),
+            rounded_count(one.target.members.count),
             one.target.members.digest if plan.basis.lineage else "",
         )
         for one in plan.unchanged
@@ -78,7 +78,7 @@ def approved_changes(plan: Plan, receipts: Mapping[Address, Receipt]) -> tuple[A
     return tuple(sorted((*changes, *unchanged), key=lambda one: one.address))
 
 
-def judge(plan: Plan, approvals: Mapping[str, Approved], now: Now) -> Judgement:
+def check_approvals(plan: Plan, approvals: Mapping[str, ApprovedPlan], now: CheckContext) -> ApprovalCheck:
     """Holds a new plan against what was approved. Approvals are keyed by what they are called.
 
     A change is covered by an approval that still holds, or is no more than what a refresh does and either
@@ -90,7 +90,7 @@ def judge(plan: Plan, approvals: Mapping[str, Approved], now: Now) -> Judgement:
     if not fit:
         return _without_any(plan, approvals, unfit, now)
     refused: dict[Address, tuple[Finding, ...]] = {}
-    covered: dict[Address, Approved] = {}
+    covered: dict[Address, ApprovedPlan] = {}
     left: list[Change] = []
     for change in plan.changes:
         address = address_of(change)
@@ -105,67 +105,71 @@ def judge(plan: Plan, approvals: Mapping[str, Approved], now: Now) -> Judgement:
             refused[address] = tuple(_told(address, against))
     for waiting in dependents(plan, refused):
         covered.pop(waiting, None)
-    here = [one for one in approvals.values() if not elsewhere(one, now)]
+    here = [one for one in approvals.values() if not wrong_state(one, now)]
     stopped = frozenset((*refused, *(one.address for one in plan.blocked)))
-    open_ = {name: _open(one, here, covered, now, stopped) for name, one in fit.items()} if now.whole else {}
+    open_ = (
+        {name: _open(one, here, covered, now, stopped) for name, one in fit.items()}
+        if now.all_addresses
+        else {}
+    )
     digests = {one.digest for one in covered.values()}
     told = _told_once(unfit) if refused else ()
     asked = frozenset((*map(address_of, plan.changes), *(one.address for one in plan.blocked)))
-    judgement = Judgement(
+    judgement = ApprovalCheck(
         findings=(*_flat(refused), *told) if not covered else (),
         refused=refused,
         covered=frozenset(covered),
-        left=tuple(map(address_of, left)),
-        digests=tuple(one.digest for one in fit.values() if one.digest in digests),
-        finished=tuple(fit[name].digest for name, addresses in open_.items() if not addresses),
-        unmet=(*told, *_unmet(open_, asked)),
+        deferred=tuple(map(address_of, left)),
+        used_digests=tuple(one.digest for one in fit.values() if one.digest in digests),
+        completed=tuple(fit[name].digest for name, addresses in open_.items() if not addresses),
+        not_requested=(*told, *_unmet(open_, asked)),
     )
-    if covered or judgement.finished or any(now.is_used_up(one) for one in approvals.values()):
+    if covered or judgement.completed or any(now.is_used_up(one) for one in approvals.values()):
         return judgement
-    return replace(judgement, findings=judgement.findings or judgement.unmet)
+    return replace(judgement, findings=judgement.findings or judgement.not_requested)
 
 
 def _without_any(
-    plan: Plan, approvals: Mapping[str, Approved], unfit: Mapping[str, str], now: Now
-) -> Judgement:
+    plan: Plan, approvals: Mapping[str, ApprovedPlan], unfit: Mapping[str, str], now: CheckContext
+) -> ApprovalCheck:
     """None holds any more: all is well where it was done, and nothing of what it named changes again."""
     named = {said.address for one in approvals.values() for said in one.changes if _moves(said)}
-    left = [one for one in plan.changes if address_of(one) not in named and stands_alone(one, now.receipts)]
+    left = [one for one in plan.changes if address_of(one) not in named and is_independent(one, now.receipts)]
     done = any(now.is_used_up(one) or _was_done(one, now) for one in approvals.values())
     if done and len(left) == len(plan.changes):
-        return Judgement(left=tuple(map(address_of, left)))
+        return ApprovalCheck(deferred=tuple(map(address_of, left)))
     strange = [one for one in plan.changes if one not in left and address_of(one) not in named]
     told = (finding for one in strange for finding in _told(address_of(one), ()))
-    return Judgement(findings=(*told, *_told_once(unfit)))
+    return ApprovalCheck(findings=(*told, *_told_once(unfit)))
 
 
-def _was_done(approved: Approved, now: Now) -> bool:
+def _was_done(approved: ApprovedPlan, now: CheckContext) -> bool:
     """Of an approval that is too old: nothing of it was left to do."""
-    return now.whole and not elsewhere(approved, now) and not _open(approved, [approved], {}, now)
+    return now.all_addresses and not wrong_state(approved, now) and not _open(approved, [approved], {}, now)
 
 
-def _said(approved: Approved, change: Change, now: Now) -> ApprovedChange | None:
+def _said(approved: ApprovedPlan, change: Change, now: CheckContext) -> ApprovedChange | None:
     """What an approval says of a change, as long as that isn't done."""
     said = approved.change(address_of(change))
     return said if said and _moves(said) and not _is_done(said, change, approved, now) else None
 
 
-def _may_wait(change: Change, named: Sequence[Approved], now: Now) -> bool:
+def _may_wait(change: Change, named: Sequence[ApprovedPlan], now: CheckContext) -> bool:
     """For the refresh: nobody was asked, or some of it was done since, and nobody has seen the rest."""
-    if not stands_alone(change, now.receipts):
+    if not is_independent(change, now.receipts):
         return False
     if not named:
         return True
     newest, current = max(named, key=lambda one: one.made_at), now.receipts[address_of(change)].current
-    started = now.use(newest.digest) is not None and bool(current.transfer or current.maybe)
-    return (started or _not_before(current.touched_at, newest.made_at)) and not is_pinned(change)
+    started = now.use(newest.digest) is not None and bool(current.transfer or current.uncertain)
+    return (started or _not_before(current.last_changed_at, newest.made_at)) and not is_pinned(change)
 
 
 def _open(
-    approved: Approved,
-    all_: Collection[Approved],
-    covered: Mapping[Address, Approved],
-    now: Now,
+    approved: ApprovedPlan,
+    all_: Collection[ApprovedPlan],
+    covered: Mapping[Address, ApprovedPlan],
+    now: CheckContext,
     stopped: Container[Address] = (),
 ) -> tuple[Address, ...]:
     """Addresses of which something is left to do once the covered ones are applied: the `stopped`, at least.
@@ -189,13 +193,13 @@ def _open(
     return tuple(said.address for said in moving if said.address in stopped or not is_met(said))
 
 
-def _is_carried_out(said: ApprovedChange, approved: Approved, receipt: Receipt | None) -> bool:
+def _is_carried_out(said: ApprovedChange, approved: ApprovedPlan, receipt: ResourceState | None) -> bool:
     """As far as receipts tell: of a refill only that members were sent since."""
     if said.kind == ChangeKind.FORGET:
         return receipt is None or receipt.forgotten_at is not None
     if receipt is None or receipt.forgotten_at is not None:
         return False
-    if said.kind == ChangeKind.REFILL and not _not_before(receipt.current.settled_at, approved.made_at):
+    if said.kind == ChangeKind.REFILL and not _not_before(receipt.current.completed_at, approved.made_at):
         return False
     return receipt.definition == said.definition and receipt.current.transfer is None
 
@@ -215,28 +219,30 @@ def needs_approval(plan: Plan) -> dict[Address, tuple[Finding, ...]]:
     return {address: (Finding(str(address), why),) for address in pinned}
 
 
-def _approved(change: Change, lineage: str, receipts: Mapping[Address, Receipt]) -> ApprovedChange:
+def _approved(change: Change, lineage: str, receipts: Mapping[Address, ResourceState]) -> ApprovedChange:
     if isinstance(change, Forget):
-        return ApprovedChange(change.address, ChangeKind.FORGET, _end(change), 0, 0, shown(change.count or 0))
+        return ApprovedChange(
+            change.address, ChangeKind.FORGET, _end(change), 0, 0, rounded_count(change.count or 0)
+        )
     target = change.members.target.members
     adds, removes = _whole(change, receipts.get(change.spec.address))
     return ApprovedChange(
         change.spec.address,
         kind_of(change),
         change.spec.definition,
-        shown(adds),
-        shown(removes),
-        shown(target.count),
+        rounded_count(adds),
+        rounded_count(removes),
+        rounded_count(target.count),
         target.digest if lineage else "",
     )
 
 
 def _end(change: Forget) -> str:
     """What stands for the definition of an address that has none any more."""
-    return "gone" if change.drop else "there"
+    return "gone" if change.drop_state else "there"
 
 
-def _whole(change: Sending, receipt: Receipt | None) -> tuple[int, int]:
+def _whole(change: SegmentChange, receipt: ResourceState | None) -> tuple[int, int]:
     """Members in and out, with what an interrupted run has sent of it already."""
     delta, done = change.members.delta, (0, 0)
     if receipt and (holding := _receiving(change, receipt)) and holding.transfer:
@@ -245,8 +251,8 @@ def _whole(change: Sending, receipt: Receipt | None) -> tuple[int, int]:
     return delta.adds + done[0], delta.out + done[1]
 
 
-def _receiving(change: Sending, receipt: Receipt) -> Holding | None:
-    return receipt.successor if isinstance(change, Replace) else receipt.current
+def _receiving(change: SegmentChange, receipt: ResourceState) -> SegmentState | None:
+    return receipt.replacement if isinstance(change, Replace) else receipt.current
 
 
 def _moves(said: ApprovedChange) -> bool:
@@ -257,7 +263,7 @@ def is_pinned(change: Change) -> bool:
     return not isinstance(change, Forget) and change.spec.audience.source.pinned
 
 
-def _is_done(said: ApprovedChange, change: Change, approved: Approved, now: Now) -> bool:
+def _is_done(said: ApprovedChange, change: Change, approved: ApprovedPlan, now: CheckContext) -> bool:
     """This part was done since, by this approval or whatever else: it covers nothing more of that address.
 
     Where no member was to move, a call on the name tells it, or that there is none to make. Of a pinned
@@ -270,19 +276,17 @@ def _is_done(said: ApprovedChange, change: Change, approved: Approved, now: Now)
         return False
     since = min(use.started_at, approved.made_at) if use else approved.made_at
     if said.adds or said.removes:
-        return _not_before(receipt.current.settled_at, since)
-    return not change.steps.prelude or _not_before(
-        receipt.current.patched_at, use.started_at if use else since
-    )
+        return _not_before(receipt.current.completed_at, since)
+    return not change.steps.setup or _not_before(receipt.current.updated_at, use.started_at if use else since)
 
 
 def _not_before(time: datetime | None, moment: datetime) -> bool:
     return time is not None and time >= moment
 
 
-def elsewhere(approved: Approved, now: Now) -> str:
+def wrong_state(approved: ApprovedPlan, now: CheckContext) -> str:
     """Why an approval is not one for this environment as it is; "" when it is."""
-    if why := misplaced(approved, now.environment):
+    if why := wrong_target(approved, now.environment):
         return why
     if approved.lineage and approved.lineage != now.lineage:
         there = f"lineage {now.lineage[:LINEAGE]}" if now.lineage else "none yet"
@@ -290,10 +294,10 @@ def elsewhere(approved: Approved, now: Now) -> str:
     return ""
 
 
-def misplaced(approved: Approved, environment: Environment) -> str:
+def wrong_target(approved: ApprovedPlan, environment: Environment) -> str:
     """The file and the manifests alone tell this: before any secret goes to where the manifests point now."""
     endpoint, seats = environment.api.endpoint, dict(environment.seats)
-    if why := for_another(approved, environment.name):
+    if why := wrong_environment(approved, environment.name):
         return why
     if approved.endpoint != endpoint:
         return f"it was approved for {approved.endpoint}, and {environment.name} is at {endpoint}"
@@ -303,7 +307,7 @@ def misplaced(approved: Approved, environment: Environment) -> str:
     return ""
 
 
-def for_another(approved: Approved, environment: str) -> str:
+def wrong_environment(approved: ApprovedPlan, environment: str) -> str:
     """The file alone tells this."""
     if approved.environment == environment:
         return ""
@@ -315,12 +319,12 @@ def _at(seat: Seat | None) -> str:
     return f"account {seat.account_id}, retailer {seat.retailer_id}" if seat else "none"
 
 
-def _unfit(approved: Approved, now: Now) -> str:
+def _unfit(approved: ApprovedPlan, now: CheckContext) -> str:
     """Why an approval covers nothing any more; "" when it does."""
     limit, use = _leeway(approved, now).max_age, now.use(approved.digest)
     if use and use.completed_at:
         return f"the approved plan was applied in full on {use.completed_at:%Y-%m-%d at %H:%M} UTC"
-    if why := elsewhere(approved, now):
+    if why := wrong_state(approved, now):
         return why
     if approved.made_at > now.moment + CLOCK_SKEW:
         return f"the approved plan is from the future, {approved.made_at:%Y-%m-%d %H:%M} UTC"
@@ -330,13 +334,13 @@ def _unfit(approved: Approved, now: Now) -> str:
     return ""
 
 
-def _leeway(approved: Approved, now: Now) -> Leeway:
+def _leeway(approved: ApprovedPlan, now: CheckContext) -> ApprovalLimits:
     """The narrower of what was said when it was approved, and what is said now."""
-    then, today = approved.leeway, now.environment.leeway
-    return Leeway(min(then.tolerance, today.tolerance), min(then.max_age, today.max_age))
+    then, today = approved.limits, now.environment.approval_limits
+    return ApprovalLimits(min(then.tolerance, today.tolerance), min(then.max_age, today.max_age))
 
 
-def _strays(change: Change, said: ApprovedChange, approved: Approved, now: Now) -> Iterator[str]:
+def _strays(change: Change, said: ApprovedChange, approved: ApprovedPlan, now: CheckContext) -> Iterator[str]:
     """In what a change differs from the approved one."""
     kind, started = kind_of(change), now.use(approved.digest) is not None
     receipt = now.receipts.get(said.address)
@@ -350,47 +354,52 @@ def _strays(change: Change, said: ApprovedChange, approved: Approved, now: Now) 
     if change.spec.definition != said.definition:
         yield "its definition is not the one that was approved"
         return
-    begun = started or (receipt is not None and _not_before(receipt.current.settled_at, approved.made_at))
+    begun = started or (receipt is not None and _not_before(receipt.current.completed_at, approved.made_at))
     yield from _counts(change, said, receipt, _leeway(approved, now).tolerance, begun=begun)
-    if is_pinned(change) and change.members.target.members.digest != said.content:
+    if is_pinned(change) and change.members.target.members.digest != said.members_digest:
         yield (
             "its source is pinned, and its people are not the ones that were approved"
-            if said.content
+            if said.members_digest
             else "its source is pinned, and the plan was made before there was a state that can name people; "
             "apply it once without `pinned`"
         )
 
 
-def _remains(change: Change, said: ApprovedChange, receipt: Receipt | None) -> bool:
+def _remains(change: Change, said: ApprovedChange, receipt: ResourceState | None) -> bool:
     """What an interrupted run with the same approval has left to do."""
     if not isinstance(change, Update) or receipt is None:
         return False
     if said.kind == ChangeKind.REFILL:
         return receipt.current.transfer is not None
-    return receipt.definition != change.spec.definition or receipt.current.settled_at is None
+    return receipt.definition != change.spec.definition or receipt.current.completed_at is None
 
 
 def _counts(
-    change: Sending, said: ApprovedChange, receipt: Receipt | None, tolerance: float, *, begun: bool
+    change: SegmentChange,
+    said: ApprovedChange,
+    receipt: ResourceState | None,
+    tolerance: float,
+    *,
+    begun: bool,
 ) -> Iterator[str]:
     """`begun`: something was sent since the plan. No receipt may tell of it any more, and fewer are right."""
     size = largest(said.size)
     limit = max(tolerance * size, min(FEW, FEW_SHARE * size))
-    within = f"(approval.tolerance: {percent_set(tolerance)}, or a tenth up to {FEW} people)"
+    within = f"(approval.tolerance: {format_limit(tolerance)}, or a tenth up to {FEW} people)"
     adds, removes = _whole(change, receipt)
     strays = False
     for verb, then, number in (("join", said.adds, adds), ("leave", said.removes, removes)):
-        if apart(then, number) > limit and not (begun and number < largest(then)):
+        if distance(then, number) > limit and not (begun and number < largest(then)):
             strays = True
             yield f"approved to {verb}: {_both(then, number)}; they may differ by {int(limit):,} {within}"
     target = change.members.target.members.count
-    if not strays and apart(said.size, target) > 2 * limit:
+    if not strays and distance(said.size, target) > 2 * limit:
         both = _both(said.size, target)
         yield f"approved in all: {both}; they may differ by {int(2 * limit):,}, twice what joins may {within}"
 
 
-def _both(then: Shown, number: int) -> str:
-    before, now = (one if isinstance(one, str) else f"{one:,}" for one in (then, shown(number)))
+def _both(then: RoundedCount, number: int) -> str:
+    before, now = (one if isinstance(one, str) else f"{one:,}" for one in (then, rounded_count(number)))
     return f"{before}; now: {now}"
 
 

@@ -74,7 +74,7 @@ class DeniedError(AuthenticationError):
         self.lacking = lacking
 
 
-class OverwrittenError(AuthenticationError):
+class ConcurrentWriteError(AuthenticationError):
     """Somebody else wrote a secret since it was read: theirs stays."""
 
 
@@ -84,7 +84,7 @@ class RefusedError(ReconcilerError):
     exit_code = 5
 
 
-class StaleError(ReconcilerError):
+class NotApprovedError(ReconcilerError):
     """What is to be done is not what was approved, or what was approved holds no more. Nothing was sent."""
 
     exit_code = 6
@@ -96,13 +96,13 @@ class LockedError(ReconcilerError):
     exit_code = 7
 
 
-class PartlyAppliedError(ReconcilerError):
+class PartialApplyError(ReconcilerError):
     """Some changes are applied and some are not; running again resumes."""
 
     exit_code = 8
 
 
-class InvalidIdentifiersError(PartlyAppliedError):
+class InvalidIdentifiersError(PartialApplyError):
     """Criteo took the calls and rejected too many of the identifiers. Only a changed list helps."""
 
     resumable = False
@@ -140,7 +140,7 @@ class StorageError(ReconcilerError):
     exit_code = 10
 
 
-class DamagedError(StorageError):
+class CorruptSnapshotError(StorageError):
     """A snapshot that was kept is gone, or not what it was."""
 
 

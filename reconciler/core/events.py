@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from reconciler.core.errors import CancelledError, Finding, PartlyAppliedError, RefusedError, StaleError
+from reconciler.core.errors import CancelledError, Finding, NotApprovedError, PartialApplyError, RefusedError
 from reconciler.core.kinds import Cause, ChangeKind
 from reconciler.core.members import Operation
 from reconciler.core.model import Address
 from reconciler.core.plan import Forget, Plan, kind_of
 
 
-class Outcome(StrEnum):
+class ChangeOutcome(StrEnum):
     """What became of one change. `STOPPED`: the run ended while it was under way; the next goes on there."""
 
     APPLIED = "applied"
@@ -22,7 +22,7 @@ class Outcome(StrEnum):
     NOT_ATTEMPTED = "not attempted"
 
 
-class Ending(StrEnum):
+class RunOutcome(StrEnum):
     """What became of a run."""
 
     DONE = "done"
@@ -44,14 +44,14 @@ class RunStarted:
 
 
 @dataclass(frozen=True, slots=True)
-class Doing:
+class ActivityStarted:
     """What is looked at now, in a few words; "" for nothing more to say."""
 
-    what: str
+    activity: str
 
 
 @dataclass(frozen=True, slots=True)
-class PlanMade:
+class PlanCreated:
     """Addresses by what happens to them, members that move, and the state it was made from.
 
     `lineage` is "" before the first apply. `approvals`: the digests of those by which it is carried out.
@@ -81,7 +81,7 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
-class WaitOver:
+class WaitEnded:
     """The calling thread goes on."""
 
 
@@ -92,7 +92,7 @@ class SegmentCreated:
 
 
 @dataclass(frozen=True, slots=True)
-class SegmentPatched:
+class SegmentUpdated:
     address: Address
 
 
@@ -106,7 +106,7 @@ class TransferStarted:
 
 
 @dataclass(frozen=True, slots=True)
-class BatchTaken:
+class BatchAcknowledged:
     """Criteo took a batch: `count` identifiers, `rejected` of them invalid; `done` of `total` so far."""
 
     address: Address
@@ -122,7 +122,7 @@ class ChangeEnded:
     """`resumable`: of a failure, whether the same command may do better when it is run again."""
 
     address: Address
-    outcome: Outcome
+    outcome: ChangeOutcome
     problem: str = ""
     remedy: str = ""
     resumable: bool = True
@@ -143,15 +143,15 @@ class Counts:
     """How an apply ended, address by address; `already_done` needed nothing."""
 
     applied: int
-    already_done: int
+    unchanged: int
     failed: int
-    stopped: int
-    not_attempted: int
+    interrupted: int
+    skipped: int
     blocked: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class SentTotals:
     """What was sent: batches that Criteo acknowledged, and members in them, the rejected apart."""
 
     batches: int
@@ -164,31 +164,33 @@ class Work:
 class RunEnded:
     """The last that a run says, whatever ended it."""
 
-    ending: Ending
+    ending: RunOutcome
     exit_code: int
     counts: Counts
-    work: Work
+    work: SentTotals
     seconds: float
 
 
-Step = SegmentCreated | SegmentPatched | TransferStarted | BatchTaken | ChangeEnded
+StepEvent = SegmentCreated | SegmentUpdated | TransferStarted | BatchAcknowledged | ChangeEnded
 """What carrying out a plan says."""
 
-Event = RunStarted | Doing | PlanMade | AddressBlocked | Waiting | WaitOver | Step | RunEnded
+Event = (
+    RunStarted | ActivityStarted | PlanCreated | AddressBlocked | Waiting | WaitEnded | StepEvent | RunEnded
+)
 
 
-class Sink(Protocol):
+class EventSink(Protocol):
     """Hears what happens, from several threads."""
 
     def emit(self, event: Event) -> None: ...
 
 
-class Teller(Sink, Protocol):
+class ProgressReporter(EventSink, Protocol):
     """Takes looks and waits in the words of those who look and wait, as events."""
 
-    def doing(self, what: str) -> None:
+    def doing(self, activity: str) -> None:
         """What goes on now, in a few words, until the next is said; "" for nothing more to say."""
-        self.emit(Doing(what))
+        self.emit(ActivityStarted(activity))
 
     def waiting(self, reason: str, seconds_left: float) -> None:
         """Called again and again while the calling thread waits."""
@@ -196,13 +198,13 @@ class Teller(Sink, Protocol):
 
     def done_waiting(self) -> None:
         """The calling thread goes on."""
-        self.emit(WaitOver())
+        self.emit(WaitEnded())
 
 
-class Everyone(Teller):
+class EventFanout(ProgressReporter):
     """Passes every event on to all who want to hear it, in their order."""
 
-    def __init__(self, sinks: Iterable[Sink]) -> None:
+    def __init__(self, sinks: Iterable[EventSink]) -> None:
         self._sinks = tuple(sinks)
 
     def emit(self, event: Event) -> None:
@@ -210,11 +212,11 @@ class Everyone(Teller):
             sink.emit(event)
 
 
-def plan_made(plan: Plan, approvals: tuple[str, ...] = ()) -> PlanMade:
+def plan_made(plan: Plan, approvals: tuple[str, ...] = ()) -> PlanCreated:
     """What a plan comes to, in numbers, and by which approvals it is carried out."""
     kinds = Counter(kind_of(change) for change in plan.changes)
     deltas = [change.members.delta for change in plan.changes if not isinstance(change, Forget)]
-    return PlanMade(
+    return PlanCreated(
         create=kinds[ChangeKind.CREATE],
         adopt=kinds[ChangeKind.ADOPT],
         update=kinds[ChangeKind.UPDATE],
@@ -244,20 +246,20 @@ def _placed(finding: Finding, address: Address) -> str:
     return finding.problem if finding.where in {"", str(address)} else f"{finding.where}: {finding.problem}"
 
 
-def run_ended(exit_code: int, counts: Counts, work: Work, seconds: float) -> RunEnded:
+def run_ended(exit_code: int, counts: Counts, work: SentTotals, seconds: float) -> RunEnded:
     """How a run ended, from the code that it exits with."""
     return RunEnded(_ending(exit_code, counts), exit_code, counts, work, seconds)
 
 
-def _ending(exit_code: int, counts: Counts) -> Ending:
+def _ending(exit_code: int, counts: Counts) -> RunOutcome:
     if exit_code == 0:
-        return Ending.DONE if counts.applied else Ending.NOTHING_TO_DO
-    return _ENDINGS.get(exit_code, Ending.FAILED)
+        return RunOutcome.DONE if counts.applied else RunOutcome.NOTHING_TO_DO
+    return _ENDINGS.get(exit_code, RunOutcome.FAILED)
 
 
 _ENDINGS = {
-    RefusedError.exit_code: Ending.REFUSED,
-    StaleError.exit_code: Ending.REFUSED,
-    PartlyAppliedError.exit_code: Ending.IN_PART,
-    CancelledError.exit_code: Ending.CANCELLED,
+    RefusedError.exit_code: RunOutcome.REFUSED,
+    NotApprovedError.exit_code: RunOutcome.REFUSED,
+    PartialApplyError.exit_code: RunOutcome.IN_PART,
+    CancelledError.exit_code: RunOutcome.CANCELLED,
 }

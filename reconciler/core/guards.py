@@ -5,23 +5,23 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from reconciler.core.errors import Finding
-from reconciler.core.members import Target
+from reconciler.core.members import TargetMembers
 from reconciler.core.model import Guards, SegmentSpec
 from reconciler.core.plan import MemberChange
 from reconciler.core.quantities import (
     STEP,
     duration,
     enough,
+    format_limit,
     is_past,
-    percent_set,
     rounded,
-    shown,
+    rounded_count,
     told_beyond,
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class GuardInput:
     """What a guard looks at. `settled` is the size after the last completed transfer, None before it.
 
     A segment that is filled afresh in place of another is compared by its size alone.
@@ -34,7 +34,7 @@ class Question:
     now: datetime
 
     @property
-    def target(self) -> Target:
+    def target(self) -> TargetMembers:
         return self.members.target
 
     @property
@@ -68,10 +68,10 @@ class _Excess:
         return f"{self.fact}, {self.bound} ({self.key})"
 
 
-_Guard = Callable[[Question, Guards], _Excess | None]
+_Guard = Callable[[GuardInput, Guards], _Excess | None]
 
 
-def refusals(question: Question) -> tuple[Finding, ...]:
+def violations(question: GuardInput) -> tuple[Finding, ...]:
     """Every guard that stands against this change, each as a finding at its address.
 
     Findings are printed wherever the plan is: they tell no more than the rounded counts of people do.
@@ -87,10 +87,10 @@ def refusals(question: Question) -> tuple[Finding, ...]:
     guards = question.spec.audience.guards
     excesses = (excess for guard in _GUARDS if (excess := guard(question, guards)))
     found += [Finding(where, excess.problem, excess.remedy) for excess in excesses]
-    return (*found, *stale(question.spec, question.target, question.now))
+    return (*found, *stale_sources(question.spec, question.target, question.now))
 
 
-def lenient(question: Question, general: Guards) -> tuple[str, ...]:
+def relaxed_guards(question: GuardInput, general: Guards) -> tuple[str, ...]:
     """What the environment's guards would not let pass, and only the audience's own do; and what the
     defaults would not, and only the environment's do.
     """
@@ -100,7 +100,7 @@ def lenient(question: Question, general: Guards) -> tuple[str, ...]:
     )
 
 
-def _let(question: Question, guard: _Guard, general: Guards) -> str:
+def _let(question: GuardInput, guard: _Guard, general: Guards) -> str:
     own = question.spec.audience.guards
     if excess := guard(question, general):
         return (
@@ -120,14 +120,14 @@ def _let(question: Question, guard: _Guard, general: Guards) -> str:
 def _written(guards: Guards, key: str) -> str:
     """A limit as manifests write it."""
     return {
-        "maxShrink": percent_set(guards.max_shrink),
-        "maxGrowth": percent_set(guards.max_growth),
+        "maxShrink": format_limit(guards.max_shrink),
+        "maxGrowth": format_limit(guards.max_growth),
         "minMembers": f"{guards.min_members:,}",
-        "maxInvalid": percent_set(guards.max_invalid),
+        "maxInvalid": format_limit(guards.max_invalid),
     }[key]
 
 
-def _nobody(question: Question) -> tuple[str, str]:
+def _nobody(question: GuardInput) -> tuple[str, str]:
     """An empty audience is never sent, whatever the guards say."""
     place = question.spec.audience.source.place
     if not question.target.rows:
@@ -140,7 +140,7 @@ def _nobody(question: Question) -> tuple[str, str]:
     )
 
 
-def _minimum(question: Question, guards: Guards) -> _Excess | None:
+def _minimum(question: GuardInput, guards: Guards) -> _Excess | None:
     if not 0 < question.target.members.count < guards.min_members:
         return None
     return _Excess(
@@ -151,31 +151,31 @@ def _minimum(question: Question, guards: Guards) -> _Excess | None:
     )
 
 
-def _shrink(question: Question, guards: Guards) -> _Excess | None:
+def _shrink(question: GuardInput, guards: Guards) -> _Excess | None:
     part, whole, limit = question.leaving, question.size, guards.max_shrink
     if not (question.target.members and whole and is_past(part, limit, whole)):
         return None
     return _Excess(
         "maxShrink",
         _moved(question, min(part, whole), limit, f"{_count(min(part, whole))} of {{}} members would leave"),
-        f"where {percent_set(limit)} is the limit",
+        f"where {format_limit(limit)} is the limit",
         _override(question, "maxShrink", enough(part, whole, up_to=0.99)),
     )
 
 
-def _growth(question: Question, guards: Guards) -> _Excess | None:
+def _growth(question: GuardInput, guards: Guards) -> _Excess | None:
     part, whole, limit = question.joining, question.size, guards.max_growth
     if not (whole and is_past(part, limit, whole)):
         return None
     return _Excess(
         "maxGrowth",
         _moved(question, part, limit, f"{_count(part)} would join {{}} members"),
-        f"where {percent_set(limit)} is the limit",
+        f"where {format_limit(limit)} is the limit",
         _override(question, "maxGrowth", enough(part, whole)),
     )
 
 
-def _moved(question: Question, part: int, limit: float, alone: str) -> str:
+def _moved(question: GuardInput, part: int, limit: float, alone: str) -> str:
     """How members change, in the numbers that stand beside it: those who leave, and those who join."""
     whole, share = _count(question.size), told_beyond(part, question.size, limit)
     out, joining = question.leaving, question.joining
@@ -188,14 +188,14 @@ def _moved(question: Question, part: int, limit: float, alone: str) -> str:
     return f"{both}: {share} replaced" if 2 * fewer >= more else f"{both} ({share})"
 
 
-def _invalid(question: Question, guards: Guards) -> _Excess | None:
+def _invalid(question: GuardInput, guards: Guards) -> _Excess | None:
     part, whole, limit = question.target.invalid, question.target.present, guards.max_invalid
     if not is_past(part, limit, whole):
         return None
     return _Excess(
         "maxInvalid",
         f"{told_beyond(part, whole, limit)} of the identifiers can't be sent",
-        f"where {percent_set(limit)} is the limit",
+        f"where {format_limit(limit)} is the limit",
         "`reconciler explain` counts them by reason; "
         + _override(question, "maxInvalid", enough(part, whole, up_to=0.99)),
     )
@@ -204,7 +204,7 @@ def _invalid(question: Question, guards: Guards) -> _Excess | None:
 _GUARDS: tuple[_Guard, ...] = (_minimum, _shrink, _growth, _invalid)
 
 
-def _override(question: Question, key: str, value: str) -> str:
+def _override(question: GuardInput, key: str, value: str) -> str:
     """`value`: "" where it has to be thought about."""
     file, other = question.spec.audience.place.file, "smaller" if key == "minMembers" else "larger"
     if value:
@@ -212,12 +212,12 @@ def _override(question: Question, key: str, value: str) -> str:
     return f"if this is meant, write a {other} {key} under `guards` in {file}"
 
 
-def vanished(gone: int, managed: int, limit: float) -> bool:
+def exceeds_max_missing(gone: int, managed: int, limit: float) -> bool:
     """So many segments are gone at once that access may be lost. One of several is just gone."""
     return is_past(gone, limit, managed) and (gone > 1 or gone == managed)
 
 
-def stale(spec: SegmentSpec, target: Target, now: datetime) -> tuple[Finding, ...]:
+def stale_sources(spec: SegmentSpec, target: TargetMembers, now: datetime) -> tuple[Finding, ...]:
     """Also asked of addresses that don't change: a feed that has stopped changes nothing."""
     limit, newest = spec.audience.source.max_age, target.newest
     if limit is None or newest is None or now - newest <= limit:
@@ -234,5 +234,5 @@ def stale(spec: SegmentSpec, target: Target, now: datetime) -> tuple[Finding, ..
 
 
 def _count(number: int) -> str:
-    told = shown(number)
+    told = rounded_count(number)
     return told if isinstance(told, str) else f"{told:,}"

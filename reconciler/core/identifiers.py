@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 from reconciler.core import phone_numbers
 from reconciler.core.damaged_values import damage, is_hash, md5, sha256
-from reconciler.core.members import Drop
-from reconciler.core.model import Form, IdentifierType
+from reconciler.core.members import DropReason
+from reconciler.core.model import Hashing, IdentifierType
 
 BLANKS = (
     "\t\n\v\f\r \x85\xa0\u1680\u180e"
@@ -53,27 +53,27 @@ NOT_NATIONAL = "not a number of the default country"
 
 
 @dataclass(frozen=True, slots=True)
-class Canonical:
+class NormalizedIdentifier:
     """A value in the form asked for, or why it has none; `hashed` says that it came as a digest."""
 
-    wire: str | None
-    drop: Drop | None = None
-    flaw: str = ""
+    value: str | None
+    drop_reason: DropReason | None = None
+    defect: str = ""
     hashed: bool = False
 
 
-def canonical(value: str, kind: IdentifierType, form: Form, country: str = "") -> Canonical:
+def normalize(value: str, kind: IdentifierType, hashing: Hashing, country: str = "") -> NormalizedIdentifier:
     """The value as sent to Criteo. Pure, and equal to what every engine computes.
 
     `country` is where phone numbers are written that have no country code; "" refuses them.
     """
     trimmed = value.strip(BLANKS)
     if not trimmed:
-        return Canonical(None, Drop.EMPTY)
+        return NormalizedIdentifier(None, DropReason.EMPTY)
     if flaw := damage(trimmed):
-        return Canonical(None, Drop.MALFORMED, flaw)
+        return NormalizedIdentifier(None, DropReason.MALFORMED, flaw)
     if kind in (IdentifierType.EMAIL, IdentifierType.PHONE_NUMBER) and is_hash(trimmed):
-        return _rehashed(trimmed.lower(), form)
+        return _rehashed(trimmed.lower(), hashing)
     match kind:
         case IdentifierType.EMAIL:
             plain, flaw = trimmed.lower(), _email_flaw(trimmed)
@@ -83,27 +83,27 @@ def canonical(value: str, kind: IdentifierType, form: Form, country: str = "") -
         case _:
             plain, flaw = trimmed, _text_flaw(trimmed)
     if flaw:
-        return Canonical(None, Drop.MALFORMED, flaw)
-    return Canonical(_written(plain, form))
+        return NormalizedIdentifier(None, DropReason.MALFORMED, flaw)
+    return NormalizedIdentifier(_written(plain, hashing))
 
 
-def _rehashed(digest: str, form: Form) -> Canonical:
-    match form, len(digest):
-        case (Form.SHA256 | Form.SHA256_OF_MD5, 64) | (Form.MD5, 32):
-            return Canonical(digest, hashed=True)
-        case (Form.SHA256_OF_MD5, 32):
-            return Canonical(sha256(digest), hashed=True)
+def _rehashed(digest: str, hashing: Hashing) -> NormalizedIdentifier:
+    match hashing, len(digest):
+        case (Hashing.SHA256 | Hashing.SHA256_OF_MD5, 64) | (Hashing.MD5, 32):
+            return NormalizedIdentifier(digest, hashed=True)
+        case (Hashing.SHA256_OF_MD5, 32):
+            return NormalizedIdentifier(sha256(digest), hashed=True)
         case _:
-            return Canonical(None, Drop.OTHER_FORM, hashed=True)
+            return NormalizedIdentifier(None, DropReason.OTHER_FORM, hashed=True)
 
 
-def _written(plain: str, form: Form) -> str:
-    match form:
-        case Form.PLAIN:
+def _written(plain: str, hashing: Hashing) -> str:
+    match hashing:
+        case Hashing.PLAIN:
             return plain
-        case Form.MD5:
+        case Hashing.MD5:
             return md5(plain)
-        case Form.SHA256:
+        case Hashing.SHA256:
             return sha256(plain)
         case _:
             return sha256(md5(plain))

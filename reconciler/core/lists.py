@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from reconciler.core.errors import Finding
 from reconciler.core.members import AppliedList, ReadList, SnapshotRef
 from reconciler.core.model import SegmentSpec
-from reconciler.core.personal import shown_path
-from reconciler.core.quantities import enough, is_past, percent_set, told_beyond
+from reconciler.core.personal import redacted_path
+from reconciler.core.quantities import enough, format_limit, is_past, told_beyond
 
 Missing = Callable[[SnapshotRef, Sequence[SnapshotRef]], int]
 """How many members of the first are in none of the others: `MemberEngine.missing`."""
@@ -101,7 +101,7 @@ def _beyond_limits(spec: SegmentSpec, change: ListChange, now: ReadList) -> Iter
         yield Finding(
             where,
             f"{told_beyond(now.invalid, now.present, limit)} of the values of {_called(now)} can't be used "
-            f"as {now.identifier_type}, where {percent_set(limit)} is the limit (maxInvalid)",
+            f"as {now.identifier_type}, where {format_limit(limit)} is the limit (maxInvalid)",
             f"{_deliver(now)}; if intended, set maxInvalid under `guards` in {spec.audience.place.file}",
         )
     if change.before and _shrinks(change.missing, change.before.members.count, now.max_shrink):
@@ -124,13 +124,13 @@ def _shrunk(where: str, missing: int, before: int, now: ReadList) -> Finding:
         where,
         f"{told_beyond(min(missing, before), before, limit)} of the {now.identifier_type} members of "
         f"{_called(now)} are missing since it was last applied, "
-        f"where {percent_set(limit)} is the limit (maxShrink)",
+        f"where {format_limit(limit)} is the limit (maxShrink)",
         f"{_deliver(now)}; if intended, set {setting} in this entry of `exclude`",
     )
 
 
 def _called(now: ReadList) -> str:
-    return f"the exclusion list {', '.join(map(shown_path, now.files))}"
+    return f"the exclusion list {', '.join(map(redacted_path, now.files))}"
 
 
 def _deliver(now: ReadList) -> str:

@@ -4,8 +4,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from reconciler.core.computations import seen_at
-from reconciler.core.members import EMPTY
-from reconciler.core.receipt import Holding
+from reconciler.core.members import EMPTY_SNAPSHOT
+from reconciler.core.receipt import SegmentState
 from reconciler.core.remote import Statistics
 
 LOST_SHARE = 0.1
@@ -20,21 +20,21 @@ class MemberCounts:
     counted: int
 
 
-def is_settled(holding: Holding) -> bool:
+def is_settled(holding: SegmentState) -> bool:
     """Nothing is on its way to the segment, and no request is unconfirmed."""
-    return bool(holding.segment_id) and holding.transfer is None and not holding.maybe
+    return bool(holding.segment_id) and holding.transfer is None and not holding.uncertain
 
 
-def is_computed(holding: Holding, now: datetime) -> bool:
+def is_computed(holding: SegmentState, now: datetime) -> bool:
     """Criteo's last computation has seen all that was sent, and nothing is on its way."""
-    return is_settled(holding) and holding.settled_at is not None and now >= seen_at(holding.settled_at)
+    return is_settled(holding) and holding.completed_at is not None and now >= seen_at(holding.completed_at)
 
 
-def loss(holding: Holding, told: Statistics | None, now: datetime) -> MemberCounts | None:
+def loss(holding: SegmentState, told: Statistics | None, now: datetime) -> MemberCounts | None:
     """What Criteo lost of a segment; None where that can't be known yet, or is within the bound."""
     if told is None or told.identifiers is None or not is_computed(holding, now):
         return None
-    found = MemberCounts(holding.base.count - holding.rejected, told.identifiers)
+    found = MemberCounts(holding.confirmed.count - holding.rejected, told.identifiers)
     return found if is_lost(found) else None
 
 
@@ -42,6 +42,6 @@ def is_lost(counts: MemberCounts) -> bool:
     return counts.acknowledged - counts.counted > LOST_SHARE * counts.acknowledged
 
 
-def doubted(holding: Holding) -> Holding:
+def doubted(holding: SegmentState) -> SegmentState:
     """The same segment, once nothing is sure to be in it any more."""
-    return replace(holding, base=EMPTY, maybe=holding.base, rejected=0)
+    return replace(holding, confirmed=EMPTY_SNAPSHOT, uncertain=holding.confirmed, rejected=0)

@@ -35,7 +35,7 @@ def tag(environment: str, address: Address, lineage: str) -> Tag:
     return Tag(owner(environment, address), lineage[:LINEAGE_DIGITS])
 
 
-def marked(text: str, tag: Tag) -> str:
+def with_tag(text: str, tag: Tag) -> str:
     """A description as it stands at Criteo."""
     return f"{text.rstrip()} {tag}".lstrip()
 
@@ -51,7 +51,7 @@ def ends_with(description: str, tag: Tag) -> bool:
     return description.rstrip().endswith(str(tag))
 
 
-def unmarked(description: str) -> str:
+def without_tag(description: str) -> str:
     """What people wrote, without the tag at the end; a tag before the end is part of it."""
     found = tag_of(description)
     if found is None or not ends_with(description, found):

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal, NoReturn, overload
 
-from reconciler.core.model import IdentifierType, Place
+from reconciler.core.model import IdentifierType, SourceLocation
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class SnapshotRef:
         return self.count > 0
 
 
-EMPTY = SnapshotRef(digest="", count=0)
+EMPTY_SNAPSHOT = SnapshotRef(digest="", count=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +46,14 @@ class ReadList:
     present: int
     invalid: int
     max_shrink: float
-    place: Place
+    place: SourceLocation
 
     @property
     def applied(self) -> AppliedList:
         return AppliedList(self.files, self.identifier_type, self.members)
 
 
-class Drop(StrEnum):
+class DropReason(StrEnum):
     """Why a row, or its identifier, is not a member; the value is what people read."""
 
     FILTERED = "filtered by where"
@@ -65,11 +65,11 @@ class Drop(StrEnum):
     DUPLICATE = "duplicate"
 
 
-INVALID = frozenset({Drop.MALFORMED, Drop.OTHER_FORM})
+INVALID = frozenset({DropReason.MALFORMED, DropReason.OTHER_FORM})
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class TargetMembers:
     """The members one segment should hold.
 
     `rows` is what was read; `rows` minus all `drops` equals `members.count`. `malformed` splits the
@@ -81,7 +81,7 @@ class Target:
     members: SnapshotRef
     suppressed: SnapshotRef
     rows: int
-    drops: tuple[tuple[Drop, int], ...]
+    drops: tuple[tuple[DropReason, int], ...]
     malformed: tuple[tuple[str, int], ...] = ()
     hashed: int = 0
     newest: datetime | None = None
@@ -91,7 +91,7 @@ class Target:
     def applied_lists(self) -> tuple[AppliedList, ...]:
         return tuple(one.applied for one in self.lists)
 
-    def dropped(self, reason: Drop) -> int:
+    def dropped(self, reason: DropReason) -> int:
         return dict(self.drops).get(reason, 0)
 
     @property
@@ -102,30 +102,30 @@ class Target:
     @property
     def present(self) -> int:
         """Values that were there and wanted."""
-        return self.members.count + self.dropped(Drop.DUPLICATE) + self.invalid
+        return self.members.count + self.dropped(DropReason.DUPLICATE) + self.invalid
 
     @property
     def mixed(self) -> bool:
         """The column holds hashed and plain values side by side."""
-        return 0 < self.hashed < self.members.count + self.dropped(Drop.DUPLICATE)
+        return 0 < self.hashed < self.members.count + self.dropped(DropReason.DUPLICATE)
 
 
 @dataclass(frozen=True, slots=True)
 class Delta:
     """How many members each phase moves: suppressed people out, additions in, the others out."""
 
-    urgent: int
+    priority_removes: int
     adds: int
     removes: int
 
     @property
     def total(self) -> int:
-        return self.urgent + self.adds + self.removes
+        return self.priority_removes + self.adds + self.removes
 
     @property
     def out(self) -> int:
         """All removals, suppressed people included."""
-        return self.urgent + self.removes
+        return self.priority_removes + self.removes
 
 
 NO_DELTA = Delta(0, 0, 0)

@@ -20,7 +20,7 @@ class IdentifierType(StrEnum):
     PHONE_NUMBER = "PhoneNumber"
 
 
-class Form(StrEnum):
+class Hashing(StrEnum):
     """How an identifier is written on the wire."""
 
     PLAIN = "plain"
@@ -29,12 +29,12 @@ class Form(StrEnum):
     SHA256_OF_MD5 = "sha256-of-md5"
 
 
-FORMS: dict[IdentifierType, tuple[Form, ...]] = {
-    IdentifierType.EMAIL: (Form.PLAIN, Form.MD5, Form.SHA256, Form.SHA256_OF_MD5),
-    IdentifierType.USER_IDENTIFIER: (Form.PLAIN,),
-    IdentifierType.IDENTITY_LINK: (Form.PLAIN,),
-    IdentifierType.CUSTOMER_ID: (Form.PLAIN,),
-    IdentifierType.PHONE_NUMBER: (Form.PLAIN, Form.SHA256),
+HASHINGS: dict[IdentifierType, tuple[Hashing, ...]] = {
+    IdentifierType.EMAIL: (Hashing.PLAIN, Hashing.MD5, Hashing.SHA256, Hashing.SHA256_OF_MD5),
+    IdentifierType.USER_IDENTIFIER: (Hashing.PLAIN,),
+    IdentifierType.IDENTITY_LINK: (Hashing.PLAIN,),
+    IdentifierType.CUSTOMER_ID: (Hashing.PLAIN,),
+    IdentifierType.PHONE_NUMBER: (Hashing.PLAIN, Hashing.SHA256),
 }
 
 
@@ -55,7 +55,7 @@ class Address:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class SourceLocation:
     """Where in the manifests a value stands: file relative to the project, 1-based line and column."""
 
     file: str
@@ -82,11 +82,11 @@ class Guards:
     max_growth: float = 1.0
     min_members: int = 1
     max_invalid: float = 0.1
-    max_vanished: float = 0.1
+    max_missing: float = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Leeway:
+class ApprovalLimits:
     """How far reality may move between an approved plan and its apply; a tolerance of 0.02 is 2%."""
 
     tolerance: float = 0.02
@@ -107,7 +107,7 @@ class Api:
     consent_url: str = CONSENT_URL
     batch_size: int = 50_000
     timeout: timedelta = timedelta(seconds=60)
-    quiet: timedelta = timedelta(minutes=15)
+    grace_period: timedelta = timedelta(minutes=15)
 
     @property
     def emulated(self) -> bool:
@@ -133,8 +133,8 @@ class Environment:
     sample_rows: int | None = None
     guards: Guards = Guards()
     sealing_key: str = SEALING_KEY
-    leeway: Leeway = Leeway()
-    data_place: Place | None = None
+    approval_limits: ApprovalLimits = ApprovalLimits()
+    data_place: SourceLocation | None = None
 
     def seat(self, name: str) -> Seat:
         return dict(self.seats)[name]
@@ -161,20 +161,24 @@ class Credential:
 
     name: str
     application: Application
-    planning: Application | None = None
-    place: Place = Place("", 0, 0)
+    plan_application: Application | None = None
+    place: SourceLocation = SourceLocation("", 0, 0)
 
-    def roles(self) -> tuple["Role", ...]:
+    def roles(self) -> tuple["CredentialRole", ...]:
         """The one that may write, and the one that only reads if there is one."""
-        writing = Role(self.name, self.application, planning=False)
-        return (writing, Role(self.name, self.planning, planning=True)) if self.planning else (writing,)
+        writing = CredentialRole(self.name, self.application, plan_application=False)
+        return (
+            (writing, CredentialRole(self.name, self.plan_application, plan_application=True))
+            if self.plan_application
+            else (writing,)
+        )
 
     @property
-    def writing(self) -> "Role":
+    def writing(self) -> "CredentialRole":
         return self.roles()[0]
 
     @property
-    def reading(self) -> "Role":
+    def reading(self) -> "CredentialRole":
         return self.roles()[-1]
 
 
@@ -184,19 +188,19 @@ def shown_reference(reference: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Role:
+class CredentialRole:
     """One application of a credential. `planning`: it is the one that only reads."""
 
     credential: str
     application: Application
-    planning: bool
+    plan_application: bool
 
     def __str__(self) -> str:
-        return f"{self.credential} (plan)" if self.planning else self.credential
+        return f"{self.credential} (plan)" if self.plan_application else self.credential
 
     def login(self, environment: str) -> str:
         """The command that asks for consent."""
-        return f"`reconciler auth login {environment} {self.credential}{' --plan' if self.planning else ''}`"
+        return f"`reconciler auth login {environment} {self.credential}{' --plan' if self.plan_application else ''}`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,8 +217,8 @@ class Source:
     pinned: bool = False
     root: str = ""
     sample_rows: int | None = None
-    place: Place = Place("", 0, 0)
-    where_place: Place = Place("", 0, 0)
+    place: SourceLocation = SourceLocation("", 0, 0)
+    where_place: SourceLocation = SourceLocation("", 0, 0)
     where_written: str = ""
 
 
@@ -233,8 +237,8 @@ class Exclusion:
 
     files: tuple[str, ...]
     columns: tuple[tuple[IdentifierType, str], ...]
-    place: Place = Place("", 0, 0)
-    places: tuple[Place, ...] = ()
+    place: SourceLocation = SourceLocation("", 0, 0)
+    places: tuple[SourceLocation, ...] = ()
     country: str = ""
     max_shrink: float = LIST_SHRINK
 
@@ -248,10 +252,10 @@ class Audience:
     description: str
     source: Source
     columns: tuple[tuple[IdentifierType, str], ...]
-    exclude: tuple[Exclusion, ...] = ()
+    exclusion_lists: tuple[Exclusion, ...] = ()
     guards: Guards = Guards()
-    place: Place = Place("", 0, 0)
-    places: tuple[Place, ...] = ()
+    place: SourceLocation = SourceLocation("", 0, 0)
+    places: tuple[SourceLocation, ...] = ()
     country: str = ""
 
 
@@ -262,7 +266,7 @@ class SegmentKey:
     account_id: str
     retailer_id: str
     identifier_type: IdentifierType
-    form: Form
+    hashing: Hashing
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,8 +282,8 @@ class SegmentSpec:
     key: SegmentKey
     credential: str
     audience: Audience
-    reached: tuple[str, str] = ("", "")
-    place: Place = Place("", 0, 0)
+    endpoint: tuple[str, str] = ("", "")
+    place: SourceLocation = SourceLocation("", 0, 0)
 
     @property
     def definition(self) -> str:
@@ -296,10 +300,10 @@ class SegmentSpec:
             "source": [audience.source.root, list(audience.source.files), audience.source.where],
             "sample": audience.source.sample_rows,
             "columns": sorted(audience.columns),
-            "exclude": [_stated(one) for one in audience.exclude],
+            "exclude": [_stated(one) for one in audience.exclusion_lists],
             "guards": asdict(audience.guards),
             "maxAge": age.total_seconds() if age else None,
-            "reached": [*self.reached, self.credential],
+            "reached": [*self.endpoint, self.credential],
         }
         if audience.source.pinned:
             stated["pinned"] = True  # only then: what was applied before there was such a thing stays applied
@@ -314,7 +318,7 @@ def _stated(one: Exclusion) -> list[object]:
 
 
 @dataclass(frozen=True, slots=True)
-class Desired:
+class DesiredState:
     """All that the manifests of one environment ask for; `notes` are warnings for the reader.
 
     With `placeholders` in them they can be looked at, and nothing real can be done.

@@ -12,18 +12,18 @@ from reconciler.core.marks import tag
 from reconciler.core.model import Address
 from reconciler.core.ownership import taken_beside, taken_name
 from reconciler.core.plan import (
-    AdoptSegment,
     Blocked,
     Change,
+    ConfirmCreate,
     CreateSegment,
     Forget,
-    PatchSegment,
-    Sending,
+    SegmentChange,
+    SetupPhase,
     Slot,
-    Turn,
+    UpdateSegment,
     address_of,
 )
-from reconciler.core.receipt import Receipt
+from reconciler.core.receipt import ResourceState
 from reconciler.core.remote import Segment, name_key
 
 LONGEST = 256
@@ -33,7 +33,7 @@ _RETIRED = re.compile(r" \(retired \d{4}-\d{2}-\d{2}(?: \d+)?\)$")
 _NEW = " (new)"
 
 
-def successor_name(name: str) -> str:
+def replacement_name(name: str) -> str:
     """What a replacement is called while it is filled."""
     return _fit(name, _NEW)
 
@@ -56,7 +56,7 @@ def _fit(stem: str, ending: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class NameClaim:
     """A change wants a name in an account; `holder` is the id of the segment it renames, "" for a new one.
 
     `closing`: it takes the name only after its members are sent.
@@ -70,7 +70,7 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
-class Registry:
+class NameRegistry:
     """Who holds which name now: by account and name key; `owner` tells our segments from foreign ones.
 
     `reserved` are names that an unanswered create may still take, for which address and until when.
@@ -89,31 +89,31 @@ class Registry:
         environment: str,
         lineage: str,
         segments: Iterable[Segment],
-        receipts: Iterable[Receipt],
+        receipts: Iterable[ResourceState],
         reserved: Mapping[tuple[str, str], tuple[Address, datetime]],
-    ) -> "Registry":
+    ) -> "NameRegistry":
         held = {(one.account_id, one.name_key): one for one in segments}
         owner: dict[str, tuple[Address, Slot | Literal["retired"]]] = {}
         for receipt in receipts:
             if receipt.current.segment_id:
                 owner[receipt.current.segment_id] = (receipt.address, "current")
-            if receipt.successor and receipt.successor.segment_id:
-                owner[receipt.successor.segment_id] = (receipt.address, "successor")
-            owner |= {one.holding.segment_id: (receipt.address, "retired") for one in receipt.retired}
+            if receipt.replacement and receipt.replacement.segment_id:
+                owner[receipt.replacement.segment_id] = (receipt.address, "successor")
+            owner |= {one.segment.segment_id: (receipt.address, "retired") for one in receipt.retired}
         return cls(environment, lineage, held, reserved, owner)
 
-    def adopting(self, changes: Iterable[Change]) -> "Registry":
+    def adopting(self, changes: Iterable[Change]) -> "NameRegistry":
         """The same, once the segments of unanswered creates are known to be ours."""
         adopted: dict[str, tuple[Address, Slot | Literal["retired"]]] = {
             step.segment_id: (change.spec.address, step.slot)
             for change in changes
             if not isinstance(change, Forget)
-            for step in change.steps.prelude
-            if isinstance(step, AdoptSegment)
+            for step in change.steps.setup
+            if isinstance(step, ConfirmCreate)
         }
         return replace(self, owner={**self.owner, **adopted})
 
-    def frees(self, claim: Claim, held: Segment) -> bool:
+    def frees(self, claim: NameClaim, held: Segment) -> bool:
         """A replacement takes the name of its own predecessor, which steps aside just before."""
         return claim.closing and self.owner.get(held.id) == (claim.address, "current")
 
@@ -135,7 +135,9 @@ class Settled:
     givers: Mapping[Address, frozenset[Address]]
 
 
-def settle_names(changes: Iterable[Change], registry: Registry, stopped: Collection[Address] = ()) -> Settled:
+def resolve_names(
+    changes: Iterable[Change], registry: NameRegistry, stopped: Collection[Address] = ()
+) -> Settled:
     """Makes sure that every name is free when it is taken.
 
     A segment that holds a name another one takes in this plan lets go of it first, under a temporary
@@ -175,7 +177,7 @@ class _Conflicts:
         return {one: frozenset(giver for taker, giver in self.taking if taker == one) for one in takers}
 
 
-def _conflicts(changes: Sequence[Change], registry: Registry, renaming: Container[str]) -> _Conflicts:
+def _conflicts(changes: Sequence[Change], registry: NameRegistry, renaming: Container[str]) -> _Conflicts:
     """`renaming`: the segments that would be renamed, or may be, if nothing were blocked."""
     claims = tuple(claim for change in changes for claim in _claims(change, registry))
     renamed = {claim.holder for claim in claims if claim.holder}
@@ -215,28 +217,28 @@ def waits_for(taker: Address, giver: Address) -> Blocked:
     return Blocked(taker, finding, Cause.DEPENDENCY)
 
 
-def _claims(change: Change, registry: Registry) -> Iterator[Claim]:
+def _claims(change: Change, registry: NameRegistry) -> Iterator[NameClaim]:
     if isinstance(change, Forget):
         return
     address = change.spec.address
-    for step in (*change.steps.prelude, *change.steps.finish):
-        closing = step in change.steps.finish
+    for step in (*change.steps.setup, *change.steps.finalize):
+        closing = step in change.steps.finalize
         if isinstance(step, CreateSegment):
-            yield Claim(address, step.key.account_id, step.name, "", closing)
-        elif isinstance(step, PatchSegment) and step.name is not None:
+            yield NameClaim(address, step.key.account_id, step.name, "", closing)
+        elif isinstance(step, UpdateSegment) and step.name is not None:
             holder = _holder(change, step, registry)
-            yield Claim(address, step.account_id, step.name, holder, closing)
+            yield NameClaim(address, step.account_id, step.name, holder, closing)
 
 
-def _holder(change: Sending, step: PatchSegment, registry: Registry) -> str:
+def _holder(change: SegmentChange, step: UpdateSegment, registry: NameRegistry) -> str:
     """The segment that a step renames; "" for one that this plan creates before the step."""
-    created = any(isinstance(one, CreateSegment) and one.slot == step.slot for one in change.steps.prelude)
-    if created and (step in change.steps.finish or step.turn == Turn.RENAME_CREATED):
+    created = any(isinstance(one, CreateSegment) and one.slot == step.slot for one in change.steps.setup)
+    if created and (step in change.steps.finalize or step.turn == SetupPhase.RENAME_CREATED):
         return ""
     return registry.id_of(change.spec.address, step.slot)
 
 
-def _wanted_twice(claim: Claim, other: Address) -> Finding:
+def _wanted_twice(claim: NameClaim, other: Address) -> Finding:
     return Finding(
         str(claim.address),
         f"the name “{claim.name}” is also what this plan calls a segment of {other}",
@@ -244,7 +246,7 @@ def _wanted_twice(claim: Claim, other: Address) -> Finding:
     )
 
 
-def _reserved(claim: Claim, registry: Registry) -> Finding | None:
+def _reserved(claim: NameClaim, registry: NameRegistry) -> Finding | None:
     waiting = registry.reserved.get((claim.account_id, name_key(claim.name)))
     if waiting is None or waiting[0] == claim.address:
         return None
@@ -252,7 +254,7 @@ def _reserved(claim: Claim, registry: Registry) -> Finding | None:
     return Finding(str(claim.address), problem, f"plan again after {waiting[1]:%H:%M:%S} UTC")
 
 
-def _taken(claim: Claim, held: Segment, registry: Registry) -> Finding:
+def _taken(claim: NameClaim, held: Segment, registry: NameRegistry) -> Finding:
     if held.id in registry.owner:
         return Finding(
             str(claim.address),
@@ -267,18 +269,21 @@ def _taken(claim: Claim, held: Segment, registry: Registry) -> Finding:
     return taken_name(registry.environment, claim.address, claim.name, held, whose)
 
 
-def _releasing(change: Change, contested: set[str], registry: Registry) -> Change:
+def _releasing(change: Change, contested: set[str], registry: NameRegistry) -> Change:
     if isinstance(change, Forget):
         return change
     releases = tuple(
-        PatchSegment(
-            step.slot, step.account_id, name=_fit(step.name, f" (renaming {holder})"), turn=Turn.RELEASE
+        UpdateSegment(
+            step.slot,
+            step.account_id,
+            name=_fit(step.name, f" (renaming {holder})"),
+            turn=SetupPhase.FREE_NAMES,
         )
-        for step in (*change.steps.prelude, *change.steps.finish)
-        if isinstance(step, PatchSegment)
+        for step in (*change.steps.setup, *change.steps.finalize)
+        if isinstance(step, UpdateSegment)
         and step.name is not None
         and (holder := _holder(change, step, registry)) in contested
     )
     if not releases:
         return change
-    return replace(change, steps=replace(change.steps, prelude=(*releases, *change.steps.prelude)))
+    return replace(change, steps=replace(change.steps, setup=(*releases, *change.steps.setup)))

@@ -5,14 +5,14 @@ from collections.abc import Collection, Iterable, Mapping
 from reconciler.core.errors import Finding
 from reconciler.core.marks import Tag, owner, tag_of
 from reconciler.core.model import Address, SegmentSpec
-from reconciler.core.receipt import Holding
+from reconciler.core.receipt import SegmentState
 from reconciler.core.remote import Segment
 
 ANOTHER_TITLE = "change the title, the destination's nameSuffix or the environment's namePrefix"
 
 
 def not_ours(
-    address: Address, tag: Tag, holdings: Iterable[Holding | None], segments: Mapping[str, Segment]
+    address: Address, tag: Tag, holdings: Iterable[SegmentState | None], segments: Mapping[str, Segment]
 ) -> Finding | None:
     """Why a segment that the state knows by its id is not the one of `address` any more.
 
@@ -148,11 +148,11 @@ def taken_unseen(environment: str, address: Address, name: str) -> Finding:
     )
 
 
-def _lineages(tag: Tag, holding: Holding) -> tuple[str, str]:
+def _lineages(tag: Tag, holding: SegmentState) -> tuple[str, str]:
     return tag.lineage, holding.former_lineage
 
 
-def _of_another_address(address: Address, holding: Holding) -> Finding:
+def _of_another_address(address: Address, holding: SegmentState) -> Finding:
     return Finding(
         str(address),
         f"segment {holding.segment_id} has the ownership tag of another environment or address",
@@ -161,7 +161,7 @@ def _of_another_address(address: Address, holding: Holding) -> Finding:
     )
 
 
-def _of_another_state(address: Address, holding: Holding, found: Tag, tag: Tag) -> Finding:
+def _of_another_state(address: Address, holding: SegmentState, found: Tag, tag: Tag) -> Finding:
     return Finding(
         str(address),
         f"segment {holding.segment_id} has the ownership tag of another state of this environment: lineage "

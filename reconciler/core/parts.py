@@ -15,7 +15,7 @@ def restricted(made: Plan, changes: tuple[Change, ...], batch_size: int, notes: 
     """A part of a plan. Nothing in it may depend on what is left out."""
     price = cost((*changes, *made.removals), batch_size, made.cost.rates, made.basis.made_at)
     left_out = len(made.changes) - len(changes)
-    return replace(made, changes=changes, cost=price, notes=(*made.notes, *notes), left_out=left_out)
+    return replace(made, changes=changes, cost=price, notes=(*made.notes, *notes), deferred=left_out)
 
 
 def dependents(made: Plan, stopped: Collection[Address]) -> dict[Address, Address]:
@@ -43,12 +43,12 @@ def without(made: Plan, refused: Mapping[Address, Sequence[Finding]], batch_size
     )
     stopped = {one.address for one in blocked}
     going = tuple(one for one in made.changes if address_of(one) not in stopped)
-    held = (*made.held, *(one for one in made.changes if address_of(one) in stopped))
+    held = (*made.blocked_outcomes, *(one for one in made.changes if address_of(one) in stopped))
     left = replace(
         made,
         changes=going,
         blocked=tuple(sorted((*made.blocked, *blocked), key=lambda one: (one.address, one.finding.problem))),
-        held=tuple(sorted(held, key=address_of)),
+        blocked_outcomes=tuple(sorted(held, key=address_of)),
     )
     price = cost((*going, *left.removals), batch_size, made.cost.rates, made.basis.made_at)
     return replace(left, cost=price)

@@ -2,7 +2,7 @@
 
 import re
 
-HIDDEN = "(withheld: it looks like personal data)"
+REDACTED = "(withheld: it looks like personal data)"
 """Stands for a name that is not shown."""
 
 _KINDS = {"mail": "an e-mail address", "hash": "a hashed identifier", "phone": "a phone number"}
@@ -32,7 +32,7 @@ _IN_A_NAME = re.compile(
 """E-mail addresses, digests and long ids, and nine digits or more: a phone number, a customer."""
 
 
-def personal(text: str) -> str:
+def pii_kind(text: str) -> str:
     """What kind of personal data a text seems to hold; "" when none."""
     if len(text) < 32 and "@" not in text and "+" not in text:
         return ""
@@ -40,13 +40,13 @@ def personal(text: str) -> str:
     return _KINDS[str(found.lastgroup)] if found else ""
 
 
-def shown_path(path: str) -> str:
+def redacted_path(path: str) -> str:
     """A path of files that somebody named: each part of it is shown unless it looks like a person.
 
     Stricter than `personal`: a name is seldom long, and a file may well be named after a customer.
     """
-    return "/".join(HIDDEN if _names_somebody(part) else part for part in path.split("/"))
+    return "/".join(REDACTED if _names_somebody(part) else part for part in path.split("/"))
 
 
 def _names_somebody(part: str) -> bool:
-    return bool(personal(part) or _IN_A_NAME.search(_OF_EXPORTS.sub("·", part)))
+    return bool(pii_kind(part) or _IN_A_NAME.search(_OF_EXPORTS.sub("·", part)))

@@ -1,11 +1,11 @@
 """Where in a manifest a character of a value stands."""
 
-from reconciler.core.model import Place
+from reconciler.core.model import SourceLocation
 
 _QUOTES, _BLOCKS = "\"'", "|>"
 
 
-def place_within(place: Place, written: str, value: str, index: int) -> Place:
+def place_within(place: SourceLocation, written: str, value: str, index: int) -> SourceLocation:
     """The place of `value[index]`, whose value begins at `place` and is `written` there as YAML.
 
     White space and escapes may be written otherwise than they are read, so all other characters are looked
@@ -22,7 +22,7 @@ def place_within(place: Place, written: str, value: str, index: int) -> Place:
     before = written[:at]
     lines = before.count("\n")
     column = at - before.rfind("\n") if lines else place.column + at
-    return Place(place.file, place.line + lines, column)
+    return SourceLocation(place.file, place.line + lines, column)
 
 
 def _first(written: str) -> int:

@@ -10,10 +10,10 @@ from reconciler.core.errors import Finding
 from reconciler.core.kinds import Cause, ChangeKind
 from reconciler.core.lists import ListChange
 from reconciler.core.losses import MemberCounts
-from reconciler.core.members import Delta, SnapshotRef, Target
+from reconciler.core.members import Delta, SnapshotRef, TargetMembers
 from reconciler.core.model import Address, SegmentKey, SegmentSpec
-from reconciler.core.ports import Head
-from reconciler.core.receipt import Receipt
+from reconciler.core.ports import StateHead
+from reconciler.core.receipt import ResourceState
 from reconciler.core.remote import RateLimit, Segment, Statistics
 
 Slot = Literal["current", "successor"]
@@ -22,17 +22,17 @@ NAME_AGAIN = "an unanswered call may still change the name; it is set again once
 """Why an address changes although it seems to be as it should."""
 
 
-class Turn(IntEnum):
+class SetupPhase(IntEnum):
     """The order of the cheap calls: names are let go, then taken, then segments created, then renamed."""
 
-    RELEASE = 0
+    FREE_NAMES = 0
     RENAME = 1
     CREATE = 2
     RENAME_CREATED = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class MemberDiff:
     """What it takes to bring the segment that will receive members to its target.
 
     `base` and `maybe` are what it holds once an unfinished transfer to another target is collapsed
@@ -61,7 +61,7 @@ class Departure:
 
 
 @dataclass(frozen=True, slots=True)
-class Observed:
+class ObservedState:
     """The world as it was read once, for the planner. `segments` is keyed by account id.
 
     `statistics` is keyed by segment id and holds those that are compared with what was acknowledged.
@@ -69,11 +69,11 @@ class Observed:
     `lists` are the exclusion lists of each address, compared with those last applied.
     """
 
-    head: Head | None
-    receipts: Mapping[Address, Receipt]
+    head: StateHead | None
+    receipts: Mapping[Address, ResourceState]
     segments: Mapping[str, tuple[Segment, ...]]
-    targets: Mapping[Address, Target]
-    comparisons: Mapping[Address, Comparison]
+    targets: Mapping[Address, TargetMembers]
+    comparisons: Mapping[Address, MemberDiff]
     statistics: Mapping[str, Statistics]
     rates: Mapping[str, RateLimit]
     now: datetime
@@ -90,11 +90,11 @@ class CreateSegment:
     key: SegmentKey
     name: str
     description: str
-    turn: Turn = Turn.CREATE
+    turn: SetupPhase = SetupPhase.CREATE
 
 
 @dataclass(frozen=True, slots=True)
-class AdoptSegment:
+class ConfirmCreate:
     """Note that an unanswered create did happen; no call."""
 
     slot: Slot
@@ -102,7 +102,7 @@ class AdoptSegment:
 
 
 @dataclass(frozen=True, slots=True)
-class PatchSegment:
+class UpdateSegment:
     """Change the name or the description at Criteo; None leaves it alone.
 
     Not before an earlier, unanswered call that could undo it can no longer land. Apply adds the ownership
@@ -113,22 +113,22 @@ class PatchSegment:
     account_id: str
     name: str | None = None
     description: str | None = None
-    turn: Turn = Turn.RENAME
+    turn: SetupPhase = SetupPhase.RENAME
     not_before: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class AbandonSuccessor:
+class DiscardReplacement:
     """Note that a half-built replacement is given up; `retires`: it is there, and stays. No call."""
 
-    retires: bool
+    old_segment_remains: bool
 
 
 @dataclass(frozen=True, slots=True)
-class PromoteSuccessor:
+class PromoteReplacement:
     """Note that the replacement is now the segment; `retires`: the old one is there, and stays. No call."""
 
-    retires: bool
+    old_segment_remains: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,21 +137,21 @@ class SendMembers:
 
     slot: Slot
     target: SnapshotRef
-    comparison: Comparison
+    comparison: MemberDiff
     not_before: datetime | None = None
 
 
-PreludeStep = CreateSegment | AdoptSegment | PatchSegment | AbandonSuccessor
-FinishStep = PatchSegment | PromoteSuccessor
+SetupStep = CreateSegment | ConfirmCreate | UpdateSegment | DiscardReplacement
+FinishStep = UpdateSegment | PromoteReplacement
 
 
 @dataclass(frozen=True, slots=True)
 class Steps:
     """What apply does for one address: cheap calls first, then members, then the closing calls."""
 
-    prelude: tuple[PreludeStep, ...] = ()
+    setup: tuple[SetupStep, ...] = ()
     transfer: SendMembers | None = None
-    finish: tuple[FinishStep, ...] = ()
+    finalize: tuple[FinishStep, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +181,7 @@ class MemberChange:
     """How the members of one segment change; `before` is what it surely holds now, None for unknown."""
 
     before: int | None
-    target: Target
+    target: TargetMembers
     delta: Delta
     done: int = 0
     not_before: datetime | None = None
@@ -251,12 +251,12 @@ class Forget:
 
     address: Address
     count: int | None
-    drop: bool
+    drop_state: bool
     reason: str
 
 
-Sending = Create | Adopt | Update | Replace | Refill
-Change = Sending | Forget
+SegmentChange = Create | Adopt | Update | Replace | Refill
+Change = SegmentChange | Forget
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,7 +264,7 @@ class Unchanged:
     """An address that is as it should be."""
 
     spec: SegmentSpec
-    target: Target
+    target: TargetMembers
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,7 +274,7 @@ class Undecided:
     spec: SegmentSpec
 
 
-Held = Change | Unchanged | Undecided
+PlannedOutcome = Change | Unchanged | Undecided
 """What would become of an address if nothing stood against it."""
 
 
@@ -300,7 +300,7 @@ class Removal:
 
 
 @dataclass(frozen=True, slots=True)
-class Cost:
+class CostEstimate:
     """What applying takes: calls by credential, the time that pacing and waits allow, and when it shows.
 
     `waits_until`: some of it may not be sent before, since unconfirmed requests may still take effect.
@@ -315,7 +315,7 @@ class Cost:
 
 
 @dataclass(frozen=True, slots=True)
-class Basis:
+class PlanInputs:
     """What the plan was derived from."""
 
     environment: str
@@ -337,16 +337,16 @@ class Plan:
     `suppressed`: who leaves an address if it is blocked, where that is safe.
     """
 
-    basis: Basis
+    basis: PlanInputs
     changes: tuple[Change, ...]
     unchanged: tuple[Unchanged, ...]
     blocked: tuple[Blocked, ...]
-    cost: Cost
+    cost: CostEstimate
     notes: tuple[str, ...] = field(default=())
-    left_out: int = 0
+    deferred: int = 0
     problems: tuple[Finding, ...] = ()
-    held: tuple[Held, ...] = ()
-    lenient: Mapping[Address, tuple[str, ...]] = field(default_factory=dict)
+    blocked_outcomes: tuple[PlannedOutcome, ...] = ()
+    relaxed_guards: Mapping[Address, tuple[str, ...]] = field(default_factory=dict)
     redefined: Mapping[Address, tuple[PartChange, ...]] = field(default_factory=dict)
     lists: Mapping[Address, tuple[ListChange, ...]] = field(default_factory=dict)
     givers: Mapping[Address, frozenset[Address]] = field(default_factory=dict)
@@ -361,7 +361,7 @@ class Plan:
     @property
     def all_blocked(self) -> bool:
         """No address is healthy."""
-        return bool(self.blocked) and not (self.changes or self.unchanged or self.left_out)
+        return bool(self.blocked) and not (self.changes or self.unchanged or self.deferred)
 
     @property
     def refused(self) -> bool:
@@ -369,7 +369,7 @@ class Plan:
         return bool(self.problems) or self.all_blocked
 
 
-def address_of(change: Held) -> Address:
+def address_of(change: PlannedOutcome) -> Address:
     """The address a change is about."""
     return change.address if isinstance(change, Forget) else change.spec.address
 

@@ -3,53 +3,53 @@
 from collections import defaultdict
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 
-from reconciler.core.creates import answers, reserved
+from reconciler.core.creates import match_unconfirmed, reserved_names
 from reconciler.core.definition import redefined
 from reconciler.core.departures import removal
 from reconciler.core.errors import Finding
-from reconciler.core.guards import Question, lenient, refusals, stale, vanished
+from reconciler.core.guards import GuardInput, exceeds_max_missing, relaxed_guards, stale_sources, violations
 from reconciler.core.kinds import Cause
 from reconciler.core.lists import list_refusals
 from reconciler.core.marks import tag
-from reconciler.core.model import Address, Desired, SegmentSpec
-from reconciler.core.names import Registry, settle_names
+from reconciler.core.model import Address, DesiredState, SegmentSpec
+from reconciler.core.names import NameRegistry, resolve_names
 from reconciler.core.ownership import lost_state
 from reconciler.core.plan import (
-    Basis,
     Blocked,
     Change,
     Create,
     Forget,
-    Observed,
+    ObservedState,
     PartChange,
     Plan,
+    PlanInputs,
     Refill,
     Removal,
     Replace,
-    Sending,
+    SegmentChange,
     Slot,
     Unchanged,
     Undecided,
     address_of,
 )
-from reconciler.core.quantities import percent_set, percent_up
+from reconciler.core.quantities import format_limit, percent_up
 from reconciler.core.rejections import holds_nobody, rejections, standstill
 from reconciler.core.remote import Segment
 from reconciler.core.schedule import cost
-from reconciler.core.standing import Sight, change_for, named_by
+from reconciler.core.standing import AddressContext, assigned_name, plan_address
 
 NAMED = 5
 """So many addresses are named in a note."""
 
 
-def plan(desired: Desired, observed: Observed, only: Container[Address]) -> Plan:
+def create_plan(desired: DesiredState, observed: ObservedState, only: Container[Address]) -> Plan:
     """Decides what happens to the addresses in `only`; all others are left out of the plan.
 
     Whatever blocks an address blocks those that depend on it, and no other.
     """
     segments = {one.id: one for listed in observed.segments.values() for one in listed}
     specs = {spec.address: spec for spec in desired.segments if spec.address in only}
-    waiting = reserved(observed.receipts.values(), observed.now, desired.environment.api.quiet)
+    waiting = reserved_names(observed.receipts.values(), observed.now, desired.environment.api.grace_period)
     lost = _lost_state(desired, observed, segments)
     listed = {} if lost else segments  # what a lost state does not know is told once, for all addresses
     read = [spec for spec in specs.values() if spec.address in observed.targets]
@@ -64,10 +64,10 @@ def plan(desired: Desired, observed: Observed, only: Container[Address]) -> Plan
         *_stopped_feeds((spec for spec in read if decided[spec.address] is None), observed),
         *_unsafe_lists(read, observed),
     )
-    registry = Registry.of(
+    registry = NameRegistry.of(
         desired.environment.name, _lineage(observed), listed.values(), observed.receipts.values(), waiting
     )
-    settled = settle_names((*wanted, *forgets), registry, {one.address for one in alone})
+    settled = resolve_names((*wanted, *forgets), registry, {one.address for one in alone})
     blocked = (*alone, *settled.blocked)
     stopped = {one.address for one in blocked}
     going = tuple(sorted(settled.changes, key=address_of))
@@ -95,13 +95,13 @@ def plan(desired: Desired, observed: Observed, only: Container[Address]) -> Plan
             *_rejected(specs.values(), observed),
         ),
         problems=(*lost, *_lost_access(desired, observed, segments)),
-        held=tuple(
+        blocked_outcomes=tuple(
             sorted(
                 (one for one in (*wanted, *forgets, *unchanged, *undecided) if address_of(one) in stopped),
                 key=address_of,
             )
         ),
-        lenient=_lenient(wanted, desired, observed),
+        relaxed_guards=_lenient(wanted, desired, observed),
         redefined=_redefined(wanted, observed),
         lists={address: found for address in specs if (found := observed.lists.get(address))},
         givers=settled.givers,
@@ -111,9 +111,9 @@ def plan(desired: Desired, observed: Observed, only: Container[Address]) -> Plan
 
 def _suppressed(
     specs: Iterable[SegmentSpec],
-    decided: Mapping[Address, Sending | Finding | None],
-    desired: Desired,
-    observed: Observed,
+    decided: Mapping[Address, SegmentChange | Finding | None],
+    desired: DesiredState,
+    observed: ObservedState,
     segments: Mapping[str, Segment],
 ) -> dict[Address, Removal]:
     """Who would leave each address if it were blocked. A segment that is not fit is left alone."""
@@ -126,31 +126,31 @@ def _suppressed(
             observed.receipts[spec.address],
             tag(desired.environment.name, spec.address, _lineage(observed)),
         )
-        quiet = desired.environment.api.quiet
+        quiet = desired.environment.api.grace_period
         if leaving := removal(spec, receipt, departures, segments, ours, observed.now, quiet):
             found[spec.address] = leaving
     return found
 
 
-def _unread(observed: Observed) -> Iterator[Blocked]:
+def _unread(observed: ObservedState) -> Iterator[Blocked]:
     for address, findings in observed.unread.items():
         yield from (Blocked(address, finding, Cause.SOURCE) for finding in findings)
 
 
 def _decide(
-    desired: Desired,
-    observed: Observed,
+    desired: DesiredState,
+    observed: ObservedState,
     segments: Mapping[str, Segment],
     specs: Iterable[SegmentSpec],
     pending: frozenset[tuple[str, str]],
-) -> dict[Address, Sending | Finding | None]:
-    found = answers(observed.receipts.values(), segments)
+) -> dict[Address, SegmentChange | Finding | None]:
+    found = match_unconfirmed(observed.receipts.values(), segments)
     lineage = _lineage(observed)
     slots: tuple[Slot, Slot] = ("current", "successor")
-    decided: dict[Address, Sending | Finding | None] = {}
+    decided: dict[Address, SegmentChange | Finding | None] = {}
     claimed: list[str] = []
     for spec in specs:
-        sight = Sight(
+        sight = AddressContext(
             spec=spec,
             environment=desired.environment.name,
             tag=tag(desired.environment.name, spec.address, lineage),
@@ -158,29 +158,31 @@ def _decide(
             target=observed.targets[spec.address],
             comparison=observed.comparisons.get(spec.address),
             segments=segments,
-            found={slot: found[spec.address, slot] for slot in slots if (spec.address, slot) in found},
+            unconfirmed_matches={
+                slot: found[spec.address, slot] for slot in slots if (spec.address, slot) in found
+            },
             statistics=observed.statistics,
-            claimed=tuple(claimed),
-            pending=pending,
+            claimed_names=tuple(claimed),
+            reserved_names=pending,
             readable=frozenset(observed.segments),
             now=observed.now,
-            quiet=desired.environment.api.quiet,
+            quiet=desired.environment.api.grace_period,
         )
-        change = decided[spec.address] = change_for(sight)
+        change = decided[spec.address] = plan_address(sight)
         if change is not None and not isinstance(change, Finding):
-            steps = (*change.steps.prelude, *change.steps.finish)
-            claimed += [name for step in steps if (name := named_by(step))]
+            steps = (*change.steps.setup, *change.steps.finalize)
+            claimed += [name for step in steps if (name := assigned_name(step))]
     return decided
 
 
-def _lineage(observed: Observed) -> str:
+def _lineage(observed: ObservedState) -> str:
     """ "" before the first apply."""
     return observed.head.lineage if observed.head else ""
 
 
-def _basis(desired: Desired, observed: Observed) -> Basis:
+def _basis(desired: DesiredState, observed: ObservedState) -> PlanInputs:
     head = observed.head
-    return Basis(
+    return PlanInputs(
         environment=desired.environment.name,
         today=observed.now.date(),
         made_at=observed.now,
@@ -189,19 +191,21 @@ def _basis(desired: Desired, observed: Observed) -> Basis:
     )
 
 
-def _guarded(changes: Iterable[Sending], observed: Observed) -> Iterator[Blocked]:
+def _guarded(changes: Iterable[SegmentChange], observed: ObservedState) -> Iterator[Blocked]:
     for change in changes:
-        for finding in refusals(_question(change, observed)):
+        for finding in violations(_question(change, observed)):
             yield Blocked(change.spec.address, finding, Cause.GUARD)
 
 
-def _rejected_so_far(changes: Iterable[Sending], observed: Observed) -> Iterator[Blocked]:
+def _rejected_so_far(changes: Iterable[SegmentChange], observed: ObservedState) -> Iterator[Blocked]:
     for change in changes:
         if finding := standstill(change, observed.receipts.get(change.spec.address)):
             yield Blocked(change.spec.address, finding, Cause.GUARD)
 
 
-def _redefined(changes: Iterable[Sending], observed: Observed) -> Mapping[Address, tuple[PartChange, ...]]:
+def _redefined(
+    changes: Iterable[SegmentChange], observed: ObservedState
+) -> Mapping[Address, tuple[PartChange, ...]]:
     """By address. What stands among the attributes of a segment already is not repeated."""
     found = {}
     for change in changes:
@@ -213,16 +217,16 @@ def _redefined(changes: Iterable[Sending], observed: Observed) -> Mapping[Addres
 
 
 def _lenient(
-    changes: Iterable[Sending], desired: Desired, observed: Observed
+    changes: Iterable[SegmentChange], desired: DesiredState, observed: ObservedState
 ) -> Mapping[Address, tuple[str, ...]]:
     """A guard may be let down in the very change that it should stand against."""
     general = desired.environment.guards
-    told = ((change.spec.address, lenient(_question(change, observed), general)) for change in changes)
+    told = ((change.spec.address, relaxed_guards(_question(change, observed), general)) for change in changes)
     return {address: said for address, said in told if said}
 
 
 def _forgets(
-    desired: Desired, observed: Observed, segments: Mapping[str, Segment], only: Container[Address]
+    desired: DesiredState, observed: ObservedState, segments: Mapping[str, Segment], only: Container[Address]
 ) -> Iterator[Forget]:
     wanted = {spec.address for spec in desired.segments}
     for address, receipt in observed.receipts.items():
@@ -233,47 +237,51 @@ def _forgets(
         reason = "it left the manifests; the segment and its members stay at Criteo, no longer managed"
         if gone:
             reason = f"it left the manifests, and segment {receipt.current.segment_id} is gone at Criteo"
-        drop = gone and receipt.successor is None and not receipt.retired
+        drop = gone and receipt.replacement is None and not receipt.retired
         yield Forget(address, receipt.current.size, drop, reason)
 
 
-def _stopped_feeds(unchanged: Iterable[SegmentSpec], observed: Observed) -> Iterator[Blocked]:
+def _stopped_feeds(unchanged: Iterable[SegmentSpec], observed: ObservedState) -> Iterator[Blocked]:
     """A file that nobody delivers any more changes nothing: that is what `maxAge` must not overlook."""
     for spec in unchanged:
-        for finding in stale(spec, observed.targets[spec.address], observed.now):
+        for finding in stale_sources(spec, observed.targets[spec.address], observed.now):
             yield Blocked(spec.address, finding, Cause.GUARD)
 
 
-def _unsafe_lists(specs: Iterable[SegmentSpec], observed: Observed) -> Iterator[Blocked]:
+def _unsafe_lists(specs: Iterable[SegmentSpec], observed: ObservedState) -> Iterator[Blocked]:
     """Also of addresses that don't change: whoever was kept out may be in the source tomorrow."""
     for spec in specs:
         for finding in list_refusals(spec, observed.lists.get(spec.address, ())):
             yield Blocked(spec.address, finding, Cause.SOURCE)
 
 
-def _question(change: Sending, observed: Observed) -> Question:
+def _question(change: SegmentChange, observed: ObservedState) -> GuardInput:
     receipt = observed.receipts.get(change.spec.address)
     fresh = isinstance(change, Create | Replace | Refill)
-    settled = receipt.current.settled if receipt and not holds_nobody(receipt.current) else None
-    return Question(change.spec, change.members, settled, fresh, observed.now)
+    settled = receipt.current.completed_size if receipt and not holds_nobody(receipt.current) else None
+    return GuardInput(change.spec, change.members, settled, fresh, observed.now)
 
 
-def _lost_state(desired: Desired, observed: Observed, segments: Mapping[str, Segment]) -> tuple[Finding, ...]:
+def _lost_state(
+    desired: DesiredState, observed: ObservedState, segments: Mapping[str, Segment]
+) -> tuple[Finding, ...]:
     """No state, or an empty one, where segments are this environment's."""
     addresses = tuple(spec.address for spec in desired.segments)
     found = lost_state(desired.environment.name, addresses, observed.receipts, segments.values())
     return (found,) if found else ()
 
 
-def _lost_access(desired: Desired, observed: Observed, segments: Mapping[str, Segment]) -> Iterator[Finding]:
+def _lost_access(
+    desired: DesiredState, observed: ObservedState, segments: Mapping[str, Segment]
+) -> Iterator[Finding]:
     """Many segments gone at once is lost access until proven otherwise."""
-    limit = desired.environment.guards.max_vanished
+    limit = desired.environment.guards.max_missing
     for account_id, managed in _managed(desired, observed).items():
         gone = [address for address, segment_id in managed if segment_id not in segments]
-        if vanished(len(gone), len(managed), limit):
+        if exceeds_max_missing(len(gone), len(managed), limit):
             problem = (
                 f"{len(gone)} of {len(managed)} segments of account {account_id} can't be seen at Criteo "
-                f"any more, where {percent_set(limit)} is the limit (maxVanished): access may be lost"
+                f"any more, where {format_limit(limit)} is the limit (maxVanished): access may be lost"
             )
             remedy = (
                 "check the consent and the account in Criteo; if the segments really were deleted, set in "
@@ -282,7 +290,7 @@ def _lost_access(desired: Desired, observed: Observed, segments: Mapping[str, Se
             yield Finding("", problem, remedy)
 
 
-def _managed(desired: Desired, observed: Observed) -> Mapping[str, Sequence[tuple[Address, str]]]:
+def _managed(desired: DesiredState, observed: ObservedState) -> Mapping[str, Sequence[tuple[Address, str]]]:
     """By readable account: the segments that should be there, with their address.
 
     One that was forgotten counts again once it is wanted again.
@@ -292,7 +300,7 @@ def _managed(desired: Desired, observed: Observed) -> Mapping[str, Sequence[tupl
     for receipt in observed.receipts.values():
         if receipt.forgotten_at and receipt.address not in wanted:
             continue
-        for holding in (receipt.current, receipt.successor):
+        for holding in (receipt.current, receipt.replacement):
             if holding and holding.segment_id:
                 managed[holding.key.account_id].append((receipt.address, holding.segment_id))
     return {account_id: held for account_id, held in managed.items() if account_id in observed.segments}
@@ -313,7 +321,7 @@ def _mixed(changes: Iterable[Change], environment: str) -> Iterator[str]:
             )
 
 
-def _left(desired: Desired, observed: Observed) -> Iterator[str]:
+def _left(desired: DesiredState, observed: ObservedState) -> Iterator[str]:
     """Once for all of them, for it stands in every plan from then on."""
     left = {address: len(one.retired) for address, one in sorted(observed.receipts.items()) if one.retired}
     if left:
@@ -326,9 +334,11 @@ def _left(desired: Desired, observed: Observed) -> Iterator[str]:
         )
 
 
-def _unknown(desired: Desired, observed: Observed) -> Iterator[str]:
+def _unknown(desired: DesiredState, observed: ObservedState) -> Iterator[str]:
     """Once for all of them: there may be as many as there are addresses."""
-    lost = [address for address, receipt in sorted(observed.receipts.items()) if receipt.unknown_before]
+    lost = [
+        address for address, receipt in sorted(observed.receipts.items()) if receipt.members_unknown_before
+    ]
     if lost:
         yield (
             f"the state was lost: people from before may still be in segments of {_named(lost)}, known to "
@@ -337,7 +347,7 @@ def _unknown(desired: Desired, observed: Observed) -> Iterator[str]:
         )
 
 
-def _rejected(specs: Iterable[SegmentSpec], observed: Observed) -> Iterator[str]:
+def _rejected(specs: Iterable[SegmentSpec], observed: ObservedState) -> Iterator[str]:
     """Nothing is sent again for it, so only this says it until a changed list is accepted."""
     found = list(rejections(specs, observed.receipts))
     for spec, one in found[:NAMED]:

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Protocol
 
-from reconciler.core.approval import Use
+from reconciler.core.approval import ApprovalRecord
 from reconciler.core.consent import Consent
-from reconciler.core.members import Batch, Delta, Identifiers, Operation, SnapshotRef, Target
-from reconciler.core.model import Address, Audience, Form, IdentifierType
-from reconciler.core.receipt import Holding, Receipt
+from reconciler.core.members import Batch, Delta, Identifiers, Operation, SnapshotRef, TargetMembers
+from reconciler.core.model import Address, Audience, Hashing, IdentifierType
+from reconciler.core.receipt import ResourceState, SegmentState
 from reconciler.core.remote import (
     Acknowledgement,
-    BulkAnswer,
-    Caller,
+    BulkResult,
+    CallerIdentity,
     NewSegment,
     RateLimit,
     Segment,
@@ -36,7 +36,7 @@ class Clock(Protocol):
         """Raises CancelledError when asked to stop."""
         ...
 
-    def unbroken(self) -> AbstractContextManager[None]:
+    def critical_section(self) -> AbstractContextManager[None]:
         """What is done in it is finished even if somebody insists on stopping; keep it to seconds."""
         ...
 
@@ -65,7 +65,7 @@ class SegmentReader(Protocol):
         ...
 
 
-class Inspector(Protocol):
+class ConnectionInspector(Protocol):
     """Calls that test a connection. Errors: as of SegmentReader; DeniedError for a 403."""
 
     @property
@@ -73,7 +73,7 @@ class Inspector(Protocol):
         """A call has left with a token: what failed after that is not the token's fault."""
         ...
 
-    def application(self) -> Caller:
+    def application(self) -> CallerIdentity:
         """GetCurrentApplication, which any token may call."""
         ...
 
@@ -108,14 +108,14 @@ class SegmentWriter(Protocol):
     """
 
     def create(
-        self, account_id: str, segments: Sequence[NewSegment], leaving: Callable[[], None]
-    ) -> BulkAnswer:
+        self, account_id: str, segments: Sequence[NewSegment], before_send: Callable[[], None]
+    ) -> BulkResult:
         """bulkCreateAudienceSegments; at most 50 at once."""
         ...
 
     def update(
-        self, account_id: str, patches: Sequence[SegmentPatch], leaving: Callable[[], None]
-    ) -> BulkAnswer:
+        self, account_id: str, patches: Sequence[SegmentPatch], before_send: Callable[[], None]
+    ) -> BulkResult:
         """bulkUpdateAudienceSegments; at most 50 at once."""
         ...
 
@@ -125,38 +125,38 @@ class SegmentWriter(Protocol):
         identifier_type: IdentifierType,
         operation: Operation,
         identifiers: Identifiers,
-        leaving: Callable[[], None],
+        before_send: Callable[[], None],
     ) -> Acknowledgement:
         """AddRemoveContactListByAudienceSegment. All of `identifiers` were taken, or it raises."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class StateHead:
     """What a state is of. `serial` rises once for each run that writes; `uses` are marks of approvals."""
 
     lineage: str
     serial: int
     environment: str
-    uses: tuple[Use, ...] = ()
+    approvals: tuple[ApprovalRecord, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class SavedState:
+class StateVersion:
     """A whole state as it was at `saved_at`: kept beside the living one, or on its way to another place."""
 
-    head: Head
-    receipts: tuple[Receipt, ...]
+    head: StateHead
+    resources: tuple[ResourceState, ...]
     saved_at: datetime
 
     @property
     def references(self) -> frozenset[SnapshotRef]:
         """Snapshots that it names."""
-        return frozenset(ref for receipt in self.receipts for ref in receipt.references)
+        return frozenset(ref for receipt in self.resources for ref in receipt.references)
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class StateVersionInfo:
     """A state that can be gone back to."""
 
     serial: int
@@ -167,13 +167,13 @@ class Kept:
 class StateReader(Protocol):
     """What we know, as last written. Errors: StorageError."""
 
-    def head(self) -> Head | None:
+    def head(self) -> StateHead | None:
         """None before the first apply."""
         ...
 
-    def receipts(self) -> tuple[Receipt, ...]: ...
+    def resources(self) -> tuple[ResourceState, ...]: ...
 
-    def fetch(self, snapshot: SnapshotRef) -> str:
+    def snapshot_file(self, snapshot: SnapshotRef) -> str:
         """A local file that holds the snapshot, verified by its digest's name and size."""
         ...
 
@@ -184,11 +184,11 @@ class StateReader(Protocol):
         """
         ...
 
-    def history(self) -> tuple[Kept, ...]:
+    def versions(self) -> tuple[StateVersionInfo, ...]:
         """The states that are kept, the oldest first."""
         ...
 
-    def kept(self, serial: int) -> SavedState:
+    def version(self, serial: int) -> StateVersion:
         """StorageError naming what there is, when that one isn't kept."""
         ...
 
@@ -196,30 +196,30 @@ class StateReader(Protocol):
 class StateWriter(StateReader, Protocol):
     """Exists only while the lock is held. Every write is durable when the method returns."""
 
-    def open_run(self) -> Head:
+    def begin_run(self) -> StateHead:
         """Raises the serial by one, once, before the first write of a run; keeps the state as it was."""
         ...
 
-    def note_use(self, use: Use, since: datetime) -> None:
+    def record_approval(self, use: ApprovalRecord, since: datetime) -> None:
         """Puts the mark of an approval into the head, where those from before `since` are dropped."""
         ...
 
-    def begin(self, head: Head, key: bytes) -> None:
+    def initialize(self, head: StateHead, key: bytes) -> None:
         """In place of `open_run`, where there is no state yet: one that comes from another place.
 
         Where it has begun already it goes on; StorageError where there is another one.
         """
         ...
 
-    def set_aside(self) -> tuple[Address, ...]:
+    def quarantine(self) -> tuple[Address, ...]:
         """Takes receipts that can't be read out of the way, for a restore; those of a newer format stay."""
         ...
 
-    def write(self, receipt: Receipt) -> None: ...
+    def write(self, receipt: ResourceState) -> None: ...
 
-    def drop(self, receipt: Receipt) -> None: ...
+    def drop(self, receipt: ResourceState) -> None: ...
 
-    def keep(self, snapshot: SnapshotRef, file: str) -> None:
+    def store_snapshot(self, snapshot: SnapshotRef, file: str) -> None:
         """Stores a snapshot; storing one that is there is a no-op."""
         ...
 
@@ -227,12 +227,12 @@ class StateWriter(StateReader, Protocol):
         """Removes the snapshots that no receipt names, and no kept state."""
         ...
 
-    def assure(self) -> None:
+    def check_lock(self) -> None:
         """StorageError unless the lock outlasts a request that is sent now, and a margin."""
         ...
 
 
-class SealedStore(Protocol):
+class SecretStore(Protocol):
     """Small things kept beside the state, sealed by who brings them; each has a lock of its own.
 
     Errors: StorageError.
@@ -251,7 +251,7 @@ class SealedStore(Protocol):
         ...
 
 
-class ConsentPlace(Protocol):
+class ConsentStore(Protocol):
     """Where the consent of one application is kept. Errors: AuthenticationError, StorageError."""
 
     def read(self) -> Consent:
@@ -268,17 +268,17 @@ class ConsentPlace(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Holder:
+class LockHolder:
     """Who holds the lock of a state. `id` is for `break_lock`; "" where only its process can end it."""
 
     id: str
-    told: str
+    description: str
 
 
 class StateStore(Protocol):
     """Where receipts, snapshots and the head of one environment live."""
 
-    def holder(self) -> Holder | None:
+    def holder(self) -> LockHolder | None:
         """None when nobody holds the lock."""
         ...
 
@@ -288,7 +288,7 @@ class StateStore(Protocol):
 
     def reader(self) -> StateReader: ...
 
-    def sealed(self) -> SealedStore:
+    def sealed(self) -> SecretStore:
         """Secrets of the environment. They are used while the state is read as well as while it is locked."""
         ...
 
@@ -307,8 +307,8 @@ class MemberEngine(Protocol):
     """
 
     def build(
-        self, audience: Audience, wanted: Sequence[tuple[IdentifierType, Form]], today: date
-    ) -> Mapping[tuple[IdentifierType, Form], Target]:
+        self, audience: Audience, wanted: Sequence[tuple[IdentifierType, Hashing]], today: date
+    ) -> Mapping[tuple[IdentifierType, Hashing], TargetMembers]:
         """Reads the sources of one audience once and builds a target for each kind of destination."""
         ...
 
@@ -317,16 +317,16 @@ class MemberEngine(Protocol):
         ...
 
     def listed(
-        self, audience: Audience, kinds: Sequence[tuple[IdentifierType, Form]]
-    ) -> Mapping[tuple[IdentifierType, Form], tuple[SnapshotRef, ...]]:
+        self, audience: Audience, kinds: Sequence[tuple[IdentifierType, Hashing]]
+    ) -> Mapping[tuple[IdentifierType, Hashing], tuple[SnapshotRef, ...]]:
         """The members on those exclusion lists of an audience that can be read. No source is read."""
         ...
 
-    def without(self, form: Form, held: SnapshotRef, out: SnapshotRef) -> SnapshotRef:
+    def without(self, form: Hashing, held: SnapshotRef, out: SnapshotRef) -> SnapshotRef:
         """held - out."""
         ...
 
-    def suppressed(self, holding: Holding, target: Target) -> SnapshotRef:
+    def suppressed(self, holding: SegmentState, target: TargetMembers) -> SnapshotRef:
         """Members held, or maybe held, that are suppressed and not wanted: they leave first."""
         ...
 
@@ -334,17 +334,17 @@ class MemberEngine(Protocol):
         """adds = (target - base) ∪ (maybe ∩ target); removes = (base ∪ maybe) - target, the urgent apart."""
         ...
 
-    def collapse(self, holding: Holding) -> tuple[SnapshotRef, SnapshotRef]:
+    def abandon_transfer(self, holding: SegmentState) -> tuple[SnapshotRef, SnapshotRef]:
         """New (base, maybe) after giving up a target in mid-way: base ± acknowledged, maybe ∪ in flight."""
         ...
 
-    def doubt(
-        self, form: Form, sure: Sequence[SnapshotRef], named: Sequence[SnapshotRef]
+    def mark_uncertain(
+        self, form: Hashing, sure: Sequence[SnapshotRef], named: Sequence[SnapshotRef]
     ) -> tuple[SnapshotRef, SnapshotRef]:
         """New (base, maybe): who is in all of `sure`, and whoever else is in any of both."""
         ...
 
-    def batches(self, holding: Holding, size: int) -> Iterator[Batch]:
+    def batches(self, holding: SegmentState, size: int) -> Iterator[Batch]:
         """The rest of the holding's change from its offset on, in batches of at most `size`."""
         ...
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 from itertools import pairwise
 from math import ceil, inf
 
-Shown = int | str
+RoundedCount = int | str
 """A count as a saved plan has it: "<10", or rounded to the nearest ten."""
 
 STEP = 10
@@ -25,12 +25,12 @@ def rounded(number: int, step: int = STEP) -> int:
     return step * ((number + step // 2) // step)
 
 
-def shown(number: int, step: int = STEP) -> Shown:
+def rounded_count(number: int, step: int = STEP) -> RoundedCount:
     """A count as it may be saved."""
     return f"<{step}" if 0 < number < step else rounded(number, step)
 
 
-def bounds(count: Shown) -> tuple[int, int]:
+def bounds(count: RoundedCount) -> tuple[int, int]:
     """The least and the most that a shown count may have been."""
     if isinstance(count, str):
         return 1, STEP - 1
@@ -48,7 +48,7 @@ def share_of(part: int, whole: int, step: int = STEP) -> float | None:
     return share if around >= PRECISE else round(share, 2)
 
 
-def told_share(part: int, whole: int, step: int = STEP, sign: str = "") -> str:
+def format_share(part: int, whole: int, step: int = STEP, sign: str = "") -> str:
     """A share in words; "about" where rounded counts of few tell it, and "" where they tell none."""
     share = share_of(part, whole, step)
     if share is None:
@@ -63,7 +63,7 @@ def percent(share: float) -> str:
     return "<0.1%" if text == "0" and share > 0 else f"{text}%"
 
 
-def percent_set(share: float) -> str:
+def format_limit(share: float) -> str:
     """A share that somebody set, as manifests write it: "20%" or "0.125%"."""
     return f"{100 * share:.3f}".rstrip("0").rstrip(".") + "%"
 
@@ -76,14 +76,14 @@ def percent_up(share: float) -> str:
 def told_beyond(part: int, whole: int, limit: float) -> str:
     """The share, as far as rounded counts tell one beyond the limit."""
     share = share_of(part, whole)
-    if share is None or percent(share) == percent_set(limit) or share < limit:
-        return f"more than {percent_set(limit)}"
-    return told_share(part, whole)
+    if share is None or percent(share) == format_limit(limit) or share < limit:
+        return f"more than {format_limit(limit)}"
+    return format_share(part, whole)
 
 
 def enough(part: int, whole: int, up_to: float = inf) -> str:
     """A limit that lets pass whatever reads like this; "" rather than one that switches the guard off."""
-    most, least = bounds(shown(part))[1], bounds(shown(whole))[0]
+    most, least = bounds(rounded_count(part))[1], bounds(rounded_count(whole))[0]
     if share_of(part, whole) is None or most / least > up_to:
         return ""
     return percent_up(most / least)

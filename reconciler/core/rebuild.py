@@ -13,15 +13,15 @@ from functools import partial
 
 from reconciler.core.errors import Finding, RefusedError
 from reconciler.core.marks import owner, tag_of
-from reconciler.core.members import EMPTY, SnapshotRef
-from reconciler.core.model import FORMS, Address, SegmentKey, SegmentSpec
-from reconciler.core.names import is_retired, successor_name
-from reconciler.core.receipt import Holding, Receipt, Rename, Retired
+from reconciler.core.members import EMPTY_SNAPSHOT, SnapshotRef
+from reconciler.core.model import HASHINGS, Address, SegmentKey, SegmentSpec
+from reconciler.core.names import is_retired, replacement_name
+from reconciler.core.receipt import ResourceState, RetiredSegment, SegmentState, UnconfirmedUpdate
 from reconciler.core.remote import Segment, name_key
 
 
 @dataclass(frozen=True, slots=True)
-class Sighting:
+class SegmentMatch:
     """What is at Criteo of one address. `segment` is the one to go on with, None when there is none.
 
     `marked`: it bears our mark. `successor` was about to replace it; those `retired` were replaced. Those
@@ -32,13 +32,13 @@ class Sighting:
 
     spec: SegmentSpec
     segment: Segment | None = None
-    marked: bool = True
+    has_tag: bool = True
     successor: Segment | None = None
     retired: tuple[Segment, ...] = ()
-    aside: tuple[Segment, ...] = ()
-    unclaimed: Segment | None = None
-    doubts: tuple[Finding, ...] = ()
-    pending: tuple[Rename, ...] = ()
+    ignored: tuple[Segment, ...] = ()
+    name_match: Segment | None = None
+    conflicts: tuple[Finding, ...] = ()
+    pending: tuple[UnconfirmedUpdate, ...] = ()
 
     @property
     def replaced(self) -> bool:
@@ -47,31 +47,31 @@ class Sighting:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class RebuildScan:
     """What is there of the addresses whose state is lost. `known` are those whose isn't.
 
     `strays` bear the mark of another address or environment.
     """
 
-    sightings: tuple[Sighting, ...]
-    known: tuple[Receipt, ...]
-    strays: tuple[Segment, ...]
+    sightings: tuple[SegmentMatch, ...]
+    known: tuple[ResourceState, ...]
+    orphans: tuple[Segment, ...]
 
-    def found(self) -> tuple[Sighting, ...]:
+    def found(self) -> tuple[SegmentMatch, ...]:
         """Those that something can be known of again. RefusedError where that is not clear."""
-        doubts = [doubt for one in self.sightings for doubt in one.doubts]
+        doubts = [doubt for one in self.sightings for doubt in one.conflicts]
         if doubts:
             raise RefusedError("what Criteo holds is not clear; nothing was written", findings=doubts)
         return tuple(one for one in self.sightings if one.segment)
 
 
-def sightings(
+def match_segments(
     environment: str,
     specs: Iterable[SegmentSpec],
     segments: Sequence[Segment],
     takes: Mapping[Address, str],
     owned: Mapping[str, Address],
-) -> tuple[Sighting, ...]:
+) -> tuple[SegmentMatch, ...]:
     """`takes`: the id of the segment that somebody says is an address's, whatever it is called.
 
     `owned`: whose the segments are that the state knows, by their id. They are not among `segments`.
@@ -93,7 +93,7 @@ def _owner_of(segment: Segment) -> str:
     return found.owner if found else ""
 
 
-def strays(
+def orphaned_segments(
     environment: str, specs: Iterable[SegmentSpec], segments: Iterable[Segment]
 ) -> tuple[Segment, ...]:
     """Those with a mark of this tool that no address here has: another environment's, or forgotten ones."""
@@ -101,23 +101,23 @@ def strays(
     return tuple(one for one in segments if (told := _owner_of(one)) and told not in ours)
 
 
-def _sighted(spec: SegmentSpec, by_mark: Mapping[str, Sequence[Segment]], ours: str) -> Sighting:
+def _sighted(spec: SegmentSpec, by_mark: Mapping[str, Sequence[Segment]], ours: str) -> SegmentMatch:
     found = by_mark.get(ours, ())
     retired, standing = _replaced_earlier(spec, found)
     if not standing:
         named = (one for one in by_mark.get("", ()) if _called(one, spec.name))
         here = (one for one in named if one.account_id == spec.key.account_id)
-        return Sighting(spec, retired=retired, unclaimed=next(here, None))
-    half_built = [one for one in standing if _called(one, successor_name(spec.name))]
+        return SegmentMatch(spec, retired=retired, name_match=next(here, None))
+    half_built = [one for one in standing if _called(one, replacement_name(spec.name))]
     first, *others = [one for one in standing if one not in half_built] or half_built
     beside = [] if first in half_built else sorted(half_built, key=partial(_elsewhere, spec))
-    return Sighting(
+    return SegmentMatch(
         spec,
         first,
         successor=next(iter(beside), None),
         retired=retired,
-        aside=tuple(beside[1:]),
-        doubts=(*_unmanageable(spec, found), *(_several(spec, standing) if others else ())),
+        ignored=tuple(beside[1:]),
+        conflicts=(*_unmanageable(spec, found), *(_several(spec, standing) if others else ())),
     )
 
 
@@ -127,22 +127,22 @@ def _taken(
     by_mark: Mapping[str, Sequence[Segment]],
     ours: str,
     owned: Mapping[str, Address],
-) -> Sighting:
+) -> SegmentMatch:
     """Others with our mark are left aside."""
     found = [one for told in by_mark.values() for one in told if one.id == wanted]
     others = [one for one in by_mark.get(ours, ()) if one.id != wanted]
     retired, aside = _replaced_earlier(spec, others)
     if not found:
-        return Sighting(spec, retired=retired, aside=aside, doubts=(_missing(spec, wanted, owned),))
+        return SegmentMatch(spec, retired=retired, ignored=aside, conflicts=(_missing(spec, wanted, owned),))
     [segment] = found
     told = _owner_of(segment)
-    return Sighting(
+    return SegmentMatch(
         spec,
         segment,
-        marked=told == ours,
+        has_tag=told == ours,
         retired=retired,
-        aside=aside,
-        doubts=(*_unmanageable(spec, (segment, *others)), *_strange(spec, segment, told, ours)),
+        ignored=aside,
+        conflicts=(*_unmanageable(spec, (segment, *others)), *_strange(spec, segment, told, ours)),
     )
 
 
@@ -167,16 +167,16 @@ def _missing(spec: SegmentSpec, wanted: str, owned: Mapping[str, Address]) -> Fi
     return Finding(str(spec.address), problem, "`reconciler state rebuild` lists what there is")
 
 
-def _each_its_own(found: Iterable[Sighting]) -> tuple[Sighting, ...]:
+def _each_its_own(found: Iterable[SegmentMatch]) -> tuple[SegmentMatch, ...]:
     """One segment for two addresses would hold the people of both."""
     sighted, claims = tuple(found), defaultdict[str, list[Address]](list)
     for one in sighted:
-        if one.segment and not one.doubts:
+        if one.segment and not one.conflicts:
             claims[one.segment.id].append(one.spec.address)
-    return tuple(replace(one, doubts=(*one.doubts, *_shared(one, claims))) for one in sighted)
+    return tuple(replace(one, conflicts=(*one.conflicts, *_shared(one, claims))) for one in sighted)
 
 
-def _shared(sighting: Sighting, claims: Mapping[str, Sequence[Address]]) -> Iterator[Finding]:
+def _shared(sighting: SegmentMatch, claims: Mapping[str, Sequence[Address]]) -> Iterator[Finding]:
     number = sighting.segment.id if sighting.segment else ""
     if len(claims.get(number, ())) > 1:
         problem = f"segment {number} is taken for {' and for '.join(map(str, claims[number]))}"
@@ -223,45 +223,55 @@ def _fits(segment: Segment, key: SegmentKey) -> bool:
     return here == (key.account_id, key.retailer_id, key.identifier_type)
 
 
-def untouched(receipt: Receipt) -> bool:
+def is_unused_rebuild(receipt: ResourceState) -> bool:
     """It was made by a rebuild, and nothing was sent since: another way may still be chosen."""
     return not receipt.definition and all(
-        one.unknown_before and one.transfer is None and one.intent is None and one.settled_at is None
-        for one in receipt.holdings
+        one.members_unknown_before
+        and one.transfer is None
+        and one.intent is None
+        and one.completed_at is None
+        for one in receipt.segments
     )
 
 
-def unmade(receipt: Receipt) -> bool:
+def unmade(receipt: ResourceState) -> bool:
     """Nothing of it is known but creates that were never answered: another segment may be taken."""
-    return not any(one.segment_id for one in receipt.holdings)
+    return not any(one.segment_id for one in receipt.segments)
 
 
-def pending(receipt: Receipt) -> tuple[Rename, ...]:
+def pending(receipt: ResourceState) -> tuple[UnconfirmedUpdate, ...]:
     """Names that its unanswered creates may still take."""
-    asked = tuple(Rename(one.intent.name, None, one.intent.sent_at) for one in receipt.holdings if one.intent)
-    return (*receipt.current.renames, *asked)
+    asked = tuple(
+        UnconfirmedUpdate(one.intent.name, None, one.intent.sent_at) for one in receipt.segments if one.intent
+    )
+    return (*receipt.current.unconfirmed_updates, *asked)
 
 
-def rebuilt(
-    sighting: Sighting, now: datetime, quiet: timedelta, *, maybe: SnapshotRef = EMPTY, renew: bool = False
-) -> Receipt:
+def rebuilt_resource(
+    sighting: SegmentMatch,
+    now: datetime,
+    quiet: timedelta,
+    *,
+    maybe: SnapshotRef = EMPTY_SNAPSHOT,
+    renew: bool = False,
+) -> ResourceState:
     """What is known of an address again. A call that was under way when the state was lost may land yet."""
     if sighting.segment is None:
         raise AssertionError(f"nothing was found of {sighting.spec.address}")
 
-    def holding(segment: Segment) -> Holding:
+    def holding(segment: Segment) -> SegmentState:
         key, until, found = _key(segment, sighting.spec.key), now + quiet, tag_of(segment.description)
         former = found.lineage if found else ""
-        return Holding(
-            key, segment_id=segment.id, quiet_until=until, unknown_before=now, former_lineage=former
+        return SegmentState(
+            key, segment_id=segment.id, grace_until=until, members_unknown_before=now, former_lineage=former
         )
 
-    return Receipt(
+    return ResourceState(
         address=sighting.spec.address,
-        current=replace(holding(sighting.segment), maybe=maybe, renames=sighting.pending),
-        successor=holding(sighting.successor) if sighting.successor else None,
-        retired=tuple(Retired(holding(one), now) for one in (*sighting.retired, *sighting.aside)),
-        renew=renew,
+        current=replace(holding(sighting.segment), uncertain=maybe, unconfirmed_updates=sighting.pending),
+        replacement=holding(sighting.successor) if sighting.successor else None,
+        retired=tuple(RetiredSegment(holding(one), now) for one in (*sighting.retired, *sighting.ignored)),
+        replace_requested=renew,
     )
 
 
@@ -269,6 +279,6 @@ def _key(segment: Segment, wanted: SegmentKey) -> SegmentKey:
     """In which form members were sent, Criteo doesn't tell: as they are sent now."""
     if segment.identifier_type is None:
         raise AssertionError(f"segment {segment.id} can't be managed")
-    forms = FORMS[segment.identifier_type]
-    form = wanted.form if wanted.form in forms else forms[0]
+    forms = HASHINGS[segment.identifier_type]
+    form = wanted.hashing if wanted.hashing in forms else forms[0]
     return SegmentKey(segment.account_id, segment.retailer_id, segment.identifier_type, form)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from reconciler.core.marks import Tag, ends_with
-from reconciler.core.members import EMPTY, NO_DELTA, AppliedList, Batch, Delta, SnapshotRef
+from reconciler.core.members import EMPTY_SNAPSHOT, NO_DELTA, AppliedList, Batch, Delta, SnapshotRef
 from reconciler.core.model import Address, SegmentKey
 from reconciler.core.remote import Acknowledgement, Segment, name_key
 
@@ -18,7 +18,7 @@ PROMPT = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Intent:
+class CreateIntent:
     """A create written down before it is sent, so that a lost answer can be looked up by name.
 
     `sent_at`: when it left, as far as is known.
@@ -29,7 +29,7 @@ class Intent:
 
 
 @dataclass(frozen=True, slots=True)
-class Flight:
+class InFlightBatch:
     """A batch that was dispatched and whose answer is not written down: positions up to `end`."""
 
     end: int
@@ -45,14 +45,14 @@ class Transfer:
     """
 
     target: SnapshotRef
-    urgent: SnapshotRef
+    priority_removes: SnapshotRef
     size: Delta
-    acked: int = 0
-    flight: Flight | None = None
+    acknowledged: int = 0
+    in_flight: InFlightBatch | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Rename:
+class UnconfirmedUpdate:
     """A call on the name or the description that has no answer yet: it may still land. None: not touched."""
 
     name: str | None
@@ -66,7 +66,7 @@ class Rename:
 
 
 @dataclass(frozen=True, slots=True)
-class Holding:
+class SegmentState:
     """One segment: `base` is surely held, `maybe` may be held; they never overlap.
 
     `segment_id` is "" while the create is only an intent. `settled` is the size at the last
@@ -81,41 +81,41 @@ class Holding:
 
     key: SegmentKey
     segment_id: str = ""
-    intent: Intent | None = None
-    base: SnapshotRef = EMPTY
-    maybe: SnapshotRef = EMPTY
+    intent: CreateIntent | None = None
+    confirmed: SnapshotRef = EMPTY_SNAPSHOT
+    uncertain: SnapshotRef = EMPTY_SNAPSHOT
     transfer: Transfer | None = None
     rejected: int = 0
-    settled: int | None = None
-    settled_at: datetime | None = None
-    quiet_until: datetime | None = None
-    renames: tuple[Rename, ...] = ()
-    unknown_before: datetime | None = None
-    patched_at: datetime | None = None
+    completed_size: int | None = None
+    completed_at: datetime | None = None
+    grace_until: datetime | None = None
+    unconfirmed_updates: tuple[UnconfirmedUpdate, ...] = ()
+    members_unknown_before: datetime | None = None
+    updated_at: datetime | None = None
     former_lineage: str = ""
 
     @property
     def size(self) -> int | None:
         """How many are surely held; None where the state was lost and nothing was completed since."""
-        known = self.unknown_before is None or self.settled is not None
-        return self.base.count if known else None
+        known = self.members_unknown_before is None or self.completed_size is not None
+        return self.confirmed.count if known else None
 
     @property
-    def touched_at(self) -> datetime | None:
+    def last_changed_at(self) -> datetime | None:
         """When we changed it last, as far as an answer tells."""
-        return max((time for time in (self.settled_at, self.patched_at) if time), default=None)
+        return max((time for time in (self.completed_at, self.updated_at) if time), default=None)
 
 
 @dataclass(frozen=True, slots=True)
-class Retired:
+class RetiredSegment:
     """A segment that was replaced and left at Criteo under another name, with what it holds."""
 
-    holding: Holding
+    segment: SegmentState
     retired_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
-class Receipt:
+class ResourceState:
     """The truth of one address. `successor` is filled beside `current` while a Replace runs.
 
     `definition` is the digest last applied in full, `parts` say what it stated (`core/definition.py`).
@@ -125,34 +125,34 @@ class Receipt:
     """
 
     address: Address
-    current: Holding
-    successor: Holding | None = None
-    retired: tuple[Retired, ...] = ()
+    current: SegmentState
+    replacement: SegmentState | None = None
+    retired: tuple[RetiredSegment, ...] = ()
     definition: str = ""
     parts: tuple[tuple[str, str], ...] = ()
     forgotten_at: datetime | None = None
-    renew: bool = False
+    replace_requested: bool = False
     lists: tuple[AppliedList, ...] = ()
 
-    def suits(self, holding: Holding, key: SegmentKey) -> bool:
+    def can_keep(self, segment: SegmentState, key: SegmentKey) -> bool:
         """That segment may go on as the one of this address; otherwise it is replaced."""
-        return holding.key == key and not (self.renew and holding.unknown_before)
+        return segment.key == key and not (self.replace_requested and segment.members_unknown_before)
 
     @property
-    def unknown_before(self) -> datetime | None:
+    def members_unknown_before(self) -> datetime | None:
         """People sent before this may be held, and nobody has asked yet to be rid of them."""
-        return None if self.renew else self.current.unknown_before
+        return None if self.replace_requested else self.current.members_unknown_before
 
     @property
-    def holdings(self) -> tuple[Holding, ...]:
+    def segments(self) -> tuple[SegmentState, ...]:
         """All segments this receipt answers for, the current one first."""
-        successor = (self.successor,) if self.successor else ()
-        return (self.current, *successor, *(one.holding for one in self.retired))
+        successor = (self.replacement,) if self.replacement else ()
+        return (self.current, *successor, *(one.segment for one in self.retired))
 
     @property
     def references(self) -> frozenset[SnapshotRef]:
         """Snapshots that must be kept."""
-        held = (ref for holding in self.holdings for ref in _snapshots(holding))
+        held = (ref for holding in self.segments for ref in _snapshots(holding))
         return frozenset(ref for ref in (*held, *(one.members for one in self.lists)) if ref)
 
     @property
@@ -161,67 +161,73 @@ class Receipt:
         return frozenset(ref.digest for ref in self.references)
 
 
-def _snapshots(holding: Holding) -> tuple[SnapshotRef, ...]:
-    moving = holding.transfer
-    return (holding.base, holding.maybe, *((moving.target, moving.urgent) if moving else ()))
+def _snapshots(segment: SegmentState) -> tuple[SnapshotRef, ...]:
+    moving = segment.transfer
+    return (
+        segment.confirmed,
+        segment.uncertain,
+        *((moving.target, moving.priority_removes) if moving else ()),
+    )
 
 
-def intend(key: SegmentKey, name: str, before: Holding | None, now: datetime) -> Holding:
+def record_intent(key: SegmentKey, name: str, before: SegmentState | None, now: datetime) -> SegmentState:
     """Before a create is sent.
 
     An earlier request for the same address that could still land is remembered: only the name it
     asked for stops it from happening twice, so that name must not be given up too early.
     """
     earlier = before.intent if before else None
-    renames = (Rename(earlier.name, None, earlier.sent_at),) if earlier else ()
-    return Holding(
+    renames = (UnconfirmedUpdate(earlier.name, None, earlier.sent_at),) if earlier else ()
+    return SegmentState(
         key=key,
-        intent=Intent(name=name, sent_at=now),
-        renames=(*(before.renames if before and earlier else ()), *renames),
-        settled=before.settled if before else None,
+        intent=CreateIntent(name=name, sent_at=now),
+        unconfirmed_updates=(*(before.unconfirmed_updates if before and earlier else ()), *renames),
+        completed_size=before.completed_size if before else None,
     )
 
 
-def asked(holding: Holding, now: datetime) -> Holding:
+def record_intent_sent(segment: SegmentState, now: datetime) -> SegmentState:
     """The create leaves now, or left by now: from now on counts how late it may be carried out."""
-    return replace(holding, intent=replace(_asking(holding), sent_at=now))
+    return replace(segment, intent=replace(_asking(segment), sent_at=now))
 
 
-def created(holding: Holding, segment_id: str, *, again: bool = False) -> Holding:
+def record_created(segment: SegmentState, segment_id: str, *, again: bool = False) -> SegmentState:
     """The create is answered. `again`: it may be carried out once more."""
-    intent = _asking(holding)
-    late = (Rename(intent.name, None, intent.sent_at),) if again else ()
-    return replace(holding, segment_id=segment_id, intent=None, renames=(*holding.renames, *late))
+    intent = _asking(segment)
+    late = (UnconfirmedUpdate(intent.name, None, intent.sent_at),) if again else ()
+    return replace(
+        segment, segment_id=segment_id, intent=None, unconfirmed_updates=(*segment.unconfirmed_updates, *late)
+    )
 
 
-def recovered(holding: Holding, segment_id: str, *, again: bool = False) -> Holding:
+def record_recovered(segment: SegmentState, segment_id: str, *, again: bool = False) -> SegmentState:
     """Its segment was found. Any of several requests for one name may have made it: the last may be late."""
-    name = name_key(_asking(holding).name)
-    earlier = any(one.name is not None and name_key(one.name) == name for one in holding.renames)
-    return created(holding, segment_id, again=again or earlier)
+    name = name_key(_asking(segment).name)
+    earlier = any(one.name is not None and name_key(one.name) == name for one in segment.unconfirmed_updates)
+    return record_created(segment, segment_id, again=again or earlier)
 
 
-def renaming(holding: Holding, rename: Rename, quiet: timedelta) -> Holding:
+def record_update_sent(segment: SegmentState, rename: UnconfirmedUpdate, quiet: timedelta) -> SegmentState:
     """Before a call on the name or the description is sent; those that can't land any more are forgotten."""
-    live = tuple(one for one in holding.renames if one.sent_at + quiet > rename.sent_at)
-    return replace(holding, renames=(*live, rename))
+    live = tuple(one for one in segment.unconfirmed_updates if one.sent_at + quiet > rename.sent_at)
+    return replace(segment, unconfirmed_updates=(*live, rename))
 
 
-def renamed(holding: Holding, rename: Rename) -> Holding:
+def record_update_confirmed(segment: SegmentState, rename: UnconfirmedUpdate) -> SegmentState:
     """That call was answered, and can't land again. One like it, sent in the same instant, still may."""
-    return replace(_without(holding, rename), patched_at=rename.sent_at)
+    return replace(_without(segment, rename), updated_at=rename.sent_at)
 
 
-def _without(holding: Holding, rename: Rename) -> Holding:
-    renames = list(holding.renames)
+def _without(segment: SegmentState, rename: UnconfirmedUpdate) -> SegmentState:
+    renames = list(segment.unconfirmed_updates)
     renames.remove(rename)
-    return replace(holding, renames=tuple(renames))
+    return replace(segment, unconfirmed_updates=tuple(renames))
 
 
-def sent_again(holding: Holding, rename: Rename, now: datetime) -> Holding:
+def record_update_resent(segment: SegmentState, rename: UnconfirmedUpdate, now: datetime) -> SegmentState:
     """An attempt of that call leaves now, or left by now."""
-    others = _without(holding, rename)
-    return replace(others, renames=(*others.renames, replace(rename, sent_at=now)))
+    others = _without(segment, rename)
+    return replace(others, unconfirmed_updates=(*others.unconfirmed_updates, replace(rename, sent_at=now)))
 
 
 def is_late(noted: datetime, now: datetime) -> bool:
@@ -230,27 +236,27 @@ def is_late(noted: datetime, now: datetime) -> bool:
 
 
 def may_undo(
-    holding: Holding, name: str | None, description: str | None, now: datetime, quiet: timedelta
+    segment: SegmentState, name: str | None, description: str | None, now: datetime, quiet: timedelta
 ) -> datetime | None:
     """Until when an unanswered call may still undo a call that sets these values; None when none can."""
-    ends = (one.sent_at + quiet for one in holding.renames if one.contradicts(name, description))
+    ends = (one.sent_at + quiet for one in segment.unconfirmed_updates if one.contradicts(name, description))
     return max((end for end in ends if end > now), default=None)
 
 
-def lost(holding: Holding, now: datetime, quiet: timedelta) -> Holding:
+def record_no_response(segment: SegmentState, now: datetime, quiet: timedelta) -> SegmentState:
     """A call on this segment got no answer: it may still land until the quiet time has passed."""
-    until = max(now + quiet, holding.quiet_until or now)
-    return replace(holding, quiet_until=until)
+    until = max(now + quiet, segment.grace_until or now)
+    return replace(segment, grace_until=until)
 
 
-def waits_until(holding: Holding, quiet: timedelta) -> datetime | None:
+def grace_ends_at(segment: SegmentState, quiet: timedelta) -> datetime | None:
     """Until when nothing may be sent that contradicts a call that could still land."""
-    flight = holding.transfer.flight if holding.transfer else None
-    times = [holding.quiet_until, flight.dispatched_at + quiet if flight else None]
+    flight = segment.transfer.in_flight if segment.transfer else None
+    times = [segment.grace_until, flight.dispatched_at + quiet if flight else None]
     return max((time for time in times if time), default=None)
 
 
-def adoptable(key: SegmentKey, wanted: Tag, found: Segment) -> str:
+def why_not_ours(key: SegmentKey, wanted: Tag, found: Segment) -> str:
     """Why a segment found under an intent's name is not the one we created; "" when it is.
 
     Neither age nor size says whose it is: our request is known by the ownership tag that it sent.
@@ -264,91 +270,95 @@ def adoptable(key: SegmentKey, wanted: Tag, found: Segment) -> str:
     return ""
 
 
-def start(holding: Holding, target: SnapshotRef, urgent: SnapshotRef, size: Delta) -> Holding:
+def start_transfer(
+    segment: SegmentState, target: SnapshotRef, priority_removes: SnapshotRef, size: Delta
+) -> SegmentState:
     """Before the first batch towards a new target; the old one must be settled or collapsed."""
-    return replace(holding, transfer=Transfer(target=target, urgent=urgent, size=size))
+    return replace(segment, transfer=Transfer(target=target, priority_removes=priority_removes, size=size))
 
 
-def resume(holding: Holding, quiet: timedelta) -> Holding:
+def resume_transfer(segment: SegmentState, quiet: timedelta) -> SegmentState:
     """Before an unfinished transfer goes on: its batch in flight is sent again, and may still land twice."""
-    return replace(holding, quiet_until=waits_until(holding, quiet))
+    return replace(segment, grace_until=grace_ends_at(segment, quiet))
 
 
-def dispatch(holding: Holding, batch: Batch, now: datetime) -> Holding:
+def record_dispatch(segment: SegmentState, batch: Batch, now: datetime) -> SegmentState:
     """Before each attempt of a batch. What an earlier, larger batch may have done stays in doubt."""
-    moving = _moving(holding)
-    doubt = max(batch.end, moving.flight.end if moving.flight else 0)
-    return replace(holding, transfer=replace(moving, flight=Flight(end=doubt, dispatched_at=now)))
+    moving = _moving(segment)
+    doubt = max(batch.end, moving.in_flight.end if moving.in_flight else 0)
+    return replace(segment, transfer=replace(moving, in_flight=InFlightBatch(end=doubt, dispatched_at=now)))
 
 
 def acknowledge(
-    holding: Holding, batch: Batch, answer: Acknowledgement, now: datetime, quiet: timedelta
-) -> Holding:
+    segment: SegmentState, batch: Batch, answer: Acknowledgement, now: datetime, quiet: timedelta
+) -> SegmentState:
     """A batch was taken; written down together with the next dispatch, or alone at a stop."""
-    moving = _moving(holding)
-    doubt = moving.flight if moving.flight and moving.flight.end > batch.end else None
+    moving = _moving(segment)
+    doubt = moving.in_flight if moving.in_flight and moving.in_flight.end > batch.end else None
     # Of a segment of which nobody is sure, only people in doubt are removed: they were never counted.
-    change = answer.invalid if batch.operation == "add" else -answer.invalid if holding.base else 0
+    change = answer.invalid if batch.operation == "add" else -answer.invalid if segment.confirmed else 0
     done = replace(
-        holding,
-        transfer=replace(moving, acked=batch.end, flight=doubt),
-        rejected=max(0, holding.rejected + change),
+        segment,
+        transfer=replace(moving, acknowledged=batch.end, in_flight=doubt),
+        rejected=max(0, segment.rejected + change),
     )
-    return lost(done, now, quiet) if answer.uncertain else done
+    return record_no_response(done, now, quiet) if answer.earlier_unconfirmed else done
 
 
-def settle(holding: Holding, now: datetime) -> Holding:
+def complete_transfer(segment: SegmentState, now: datetime) -> SegmentState:
     """All of the transfer is acknowledged: the target is what Criteo surely holds."""
-    target = _moving(holding).target
+    target = _moving(segment).target
     return replace(
-        holding,
-        base=target,
-        maybe=EMPTY,
+        segment,
+        confirmed=target,
+        uncertain=EMPTY_SNAPSHOT,
         transfer=None,
-        settled=target.count,
-        settled_at=now,
-        rejected=min(holding.rejected, target.count),
+        completed_size=target.count,
+        completed_at=now,
+        rejected=min(segment.rejected, target.count),
     )
 
 
-def collapse(holding: Holding, base: SnapshotRef, maybe: SnapshotRef) -> Holding:
+def abandon_transfer(segment: SegmentState, confirmed: SnapshotRef, uncertain: SnapshotRef) -> SegmentState:
     """Give up a target in mid-way, once nothing of it can land any more.
 
     `base` and `maybe` come from the engine's `collapse`.
     """
-    rejected = min(holding.rejected, base.count)
-    return replace(holding, base=base, maybe=maybe, transfer=None, quiet_until=None, rejected=rejected)
+    rejected = min(segment.rejected, confirmed.count)
+    return replace(
+        segment, confirmed=confirmed, uncertain=uncertain, transfer=None, grace_until=None, rejected=rejected
+    )
 
 
 def remaining(transfer: Transfer | None) -> Delta:
     """What is left of a transfer after its offset, phase by phase."""
     if transfer is None:
         return NO_DELTA
-    left, counts = transfer.acked, []
-    for phase in (transfer.size.urgent, transfer.size.adds, transfer.size.removes):
+    left, counts = transfer.acknowledged, []
+    for phase in (transfer.size.priority_removes, transfer.size.adds, transfer.size.removes):
         done = min(left, phase)
         counts.append(phase - done)
         left -= done
     return Delta(*counts)
 
 
-def window(transfer: Transfer, size: int) -> tuple[int, int] | None:
+def next_window(transfer: Transfer, size: int) -> tuple[int, int] | None:
     """Next positions to send, of one operation only and at most `size`; None when all are acknowledged."""
-    start_at, phase_end = transfer.acked, 0
-    for phase in (transfer.size.urgent, transfer.size.adds, transfer.size.removes):
+    start_at, phase_end = transfer.acknowledged, 0
+    for phase in (transfer.size.priority_removes, transfer.size.adds, transfer.size.removes):
         phase_end += phase
         if start_at < phase_end:
             return start_at, min(start_at + size, phase_end)
     return None
 
 
-def _asking(holding: Holding) -> Intent:
-    if holding.intent is None:
+def _asking(segment: SegmentState) -> CreateIntent:
+    if segment.intent is None:
         raise AssertionError("no create was written down")
-    return holding.intent
+    return segment.intent
 
 
-def _moving(holding: Holding) -> Transfer:
-    if holding.transfer is None:
+def _moving(segment: SegmentState) -> Transfer:
+    if segment.transfer is None:
         raise AssertionError("no transfer has been started")
-    return holding.transfer
+    return segment.transfer

@@ -9,18 +9,20 @@ from reconciler.core.model import Address
 from reconciler.core.plan import (
     NAME_AGAIN,
     Change,
-    PatchSegment,
     Plan,
+    SetupPhase,
     Steps,
-    Turn,
     Update,
+    UpdateSegment,
     address_of,
     kind_of,
 )
-from reconciler.core.receipt import Receipt
+from reconciler.core.receipt import ResourceState
 
 
-def beyond_refresh(plan: Plan, receipts: Mapping[Address, Receipt]) -> dict[Address, tuple[Finding, ...]]:
+def not_members_only(
+    plan: Plan, receipts: Mapping[Address, ResourceState]
+) -> dict[Address, tuple[Finding, ...]]:
     """Changes that a refresh may not make: all but new members of what was applied in full before."""
     return {
         address_of(change): (
@@ -30,7 +32,7 @@ def beyond_refresh(plan: Plan, receipts: Mapping[Address, Receipt]) -> dict[Addr
             ),
         )
         for change in plan.changes
-        if not is_refresh(change, receipts)
+        if not is_members_only(change, receipts)
     }
 
 
@@ -44,23 +46,23 @@ _WHY_NOT = {
 }
 
 
-def is_refresh(change: Change, receipts: Mapping[Address, Receipt]) -> bool:
+def is_members_only(change: Change, receipts: Mapping[Address, ResourceState]) -> bool:
     """Members of a segment whose definition was applied in full; a name that differs since is let alone."""
     if not isinstance(change, Update):
         return False
     receipt = receipts.get(change.spec.address)
-    patches = all(isinstance(step, PatchSegment) for step in change.steps.prelude)
+    patches = all(isinstance(step, UpdateSegment) for step in change.steps.setup)
     return patches and receipt is not None and receipt.definition == change.spec.definition
 
 
-def stands_alone(change: Change, receipts: Mapping[Address, Receipt]) -> bool:
+def is_independent(change: Change, receipts: Mapping[Address, ResourceState]) -> bool:
     """Nothing else depends on what it does: no name is let go for another address."""
-    prelude = change.steps.prelude if isinstance(change, Update) else ()
-    released = any(isinstance(step, PatchSegment) and step.turn == Turn.RELEASE for step in prelude)
-    return is_refresh(change, receipts) and not released
+    prelude = change.steps.setup if isinstance(change, Update) else ()
+    released = any(isinstance(step, UpdateSegment) and step.turn == SetupPhase.FREE_NAMES for step in prelude)
+    return is_members_only(change, receipts) and not released
 
 
-def members_only(change: Change) -> Update | None:
+def to_members_only(change: Change) -> Update | None:
     """What a refresh does of a change; None where members don't change."""
     if not isinstance(change, Update) or change.steps.transfer is None:
         return None

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from reconciler.core.errors import Finding, InvalidIdentifiersError
 from reconciler.core.model import Address, SegmentSpec
-from reconciler.core.plan import Sending, SendMembers
-from reconciler.core.quantities import percent_set, shown
-from reconciler.core.receipt import Holding, Receipt, remaining
+from reconciler.core.plan import SegmentChange, SendMembers
+from reconciler.core.quantities import format_limit, rounded_count
+from reconciler.core.receipt import ResourceState, SegmentState, remaining
 
 REMEDY = (
     "check which column holds these identifiers and how they are hashed: a corrected list is sent as usual; "
@@ -28,18 +28,18 @@ class Rejection:
         """Rounded, as it is printed wherever the plan is."""
         return (
             f"Criteo rejected {_count(self.rejected)} of {_count(self.sent)} identifiers as invalid, "
-            f"where {percent_set(self.limit)} is the limit (maxInvalid)"
+            f"where {format_limit(self.limit)} is the limit (maxInvalid)"
         )
 
 
-def rejection(holding: Holding, limit: float) -> Rejection | None:
+def rejection(holding: SegmentState, limit: float) -> Rejection | None:
     """What Criteo rejected of a segment's members; None within the limit."""
     sent, rejected = _sent(holding), holding.rejected
     return Rejection(rejected, sent, limit) if rejected > limit * sent + 1e-6 else None
 
 
 def rejections(
-    specs: Iterable[SegmentSpec], receipts: Mapping[Address, Receipt]
+    specs: Iterable[SegmentSpec], receipts: Mapping[Address, ResourceState]
 ) -> Iterator[tuple[SegmentSpec, Rejection]]:
     """The addresses whose segment, or the one that is to replace it, is beyond the limit of its audience."""
     for spec in specs:
@@ -47,22 +47,22 @@ def rejections(
         if receipt is None or receipt.forgotten_at:
             continue
         limit = spec.audience.guards.max_invalid
-        holdings = (one for one in (receipt.successor, receipt.current) if one)
+        holdings = (one for one in (receipt.replacement, receipt.current) if one)
         if found := next((one for holding in holdings if (one := rejection(holding, limit))), None):
             yield spec, found
 
 
-def holds_nobody(holding: Holding) -> bool:
+def holds_nobody(holding: SegmentState) -> bool:
     """Criteo rejected all who were ever sent to this segment: nobody in it can leave."""
     return 0 < _sent(holding) <= holding.rejected
 
 
-def nothing_accepted(holding: Holding, limit: float) -> bool:
+def nothing_accepted(holding: SegmentState, limit: float) -> bool:
     """Criteo rejected all that was added so far, and more is to be added: it would be sent in vain."""
     return limit < 1 and remaining(holding.transfer).adds > 0 and holds_nobody(holding)
 
 
-def failure(holding: Holding, spec: SegmentSpec) -> InvalidIdentifiersError | None:
+def failure(holding: SegmentState, spec: SegmentSpec) -> InvalidIdentifiersError | None:
     """Why an address is not in order although all of its calls were answered."""
     limit = spec.audience.guards.max_invalid
     remedy = REMEDY.format(file=spec.audience.place.file)
@@ -72,7 +72,7 @@ def failure(holding: Holding, spec: SegmentSpec) -> InvalidIdentifiersError | No
     return InvalidIdentifiersError(found.problem, remedy=remedy) if found else None
 
 
-def standstill(change: Sending, receipt: Receipt | None) -> Finding | None:
+def standstill(change: SegmentChange, receipt: ResourceState | None) -> Finding | None:
     """Why an interrupted first fill doesn't resume: all that was sent of this very list was rejected."""
     transfer = change.steps.transfer
     holding = _receiving(transfer, receipt) if transfer and receipt else None
@@ -83,24 +83,24 @@ def standstill(change: Sending, receipt: Receipt | None) -> Finding | None:
     return Finding(str(change.spec.address), _stopped(holding, limit), remedy)
 
 
-def _receiving(transfer: SendMembers, receipt: Receipt) -> Holding | None:
-    return receipt.current if transfer.slot == "current" else receipt.successor
+def _receiving(transfer: SendMembers, receipt: ResourceState) -> SegmentState | None:
+    return receipt.current if transfer.slot == "current" else receipt.replacement
 
 
-def _stopped(holding: Holding, limit: float) -> str:
+def _stopped(holding: SegmentState, limit: float) -> str:
     left = remaining(holding.transfer).adds
     return (
         f"Criteo rejected all {_count(holding.rejected)} identifiers that were sent, where "
-        f"{percent_set(limit)} is the limit (maxInvalid); the other {_count(left)} were not sent"
+        f"{format_limit(limit)} is the limit (maxInvalid); the other {_count(left)} were not sent"
     )
 
 
-def _sent(holding: Holding) -> int:
+def _sent(holding: SegmentState) -> int:
     """Members in the segment if Criteo accepted all of them, with those of a transfer on its way."""
     moving = holding.transfer
-    return holding.base.count + (moving.size.adds - remaining(moving).adds if moving else 0)
+    return holding.confirmed.count + (moving.size.adds - remaining(moving).adds if moving else 0)
 
 
 def _count(number: int) -> str:
-    told = shown(number)
+    told = rounded_count(number)
     return told if isinstance(told, str) else f"{told:,}"

@@ -48,7 +48,7 @@ class Acknowledgement:
 
     valid: int
     invalid: int
-    uncertain: bool = False
+    earlier_unconfirmed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +84,11 @@ class Unconfirmed(ItemFailure):
 
 
 @dataclass(frozen=True, slots=True)
-class BulkAnswer:
+class BulkResult:
     """Outcome of a bulk call, item by item in the order sent: a segment, or why not."""
 
     items: tuple[Segment | ItemFailure, ...]
-    uncertain: bool = False
+    earlier_unconfirmed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ class RateLimit:
 
 
 @dataclass(frozen=True, slots=True)
-class Caller:
+class CallerIdentity:
     """The application behind a token, as Criteo knows it; "" for what it doesn't tell."""
 
     name: str

@@ -9,17 +9,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from reconciler.core.members import EMPTY, SnapshotRef
-from reconciler.core.model import Form
-from reconciler.core.receipt import Holding, Receipt, waits_until
+from reconciler.core.members import EMPTY_SNAPSHOT, SnapshotRef
+from reconciler.core.model import Hashing
+from reconciler.core.receipt import ResourceState, SegmentState, grace_ends_at
 
-Doubt = Callable[[Form, Sequence[SnapshotRef], Sequence[SnapshotRef]], tuple[SnapshotRef, SnapshotRef]]
+Doubt = Callable[[Hashing, Sequence[SnapshotRef], Sequence[SnapshotRef]], tuple[SnapshotRef, SnapshotRef]]
 """`MemberEngine.doubt`."""
 
 
 def restored(
-    since: Sequence[Sequence[Receipt]], now: Sequence[Receipt], doubt: Doubt, quiet: timedelta
-) -> tuple[Receipt, ...]:
+    since: Sequence[Sequence[ResourceState]], now: Sequence[ResourceState], doubt: Doubt, quiet: timedelta
+) -> tuple[ResourceState, ...]:
     """The receipts that change. `since` are the states that are kept, from the chosen one on.
 
     An address that only `now` knows stays as it is. One that is not there any more comes back as it was
@@ -36,16 +36,16 @@ def restored(
     )
 
 
-def _by_segment(receipts: Sequence[Receipt]) -> dict[str, Holding]:
-    return {one.segment_id: one for receipt in receipts for one in receipt.holdings if one.segment_id}
+def _by_segment(receipts: Sequence[ResourceState]) -> dict[str, SegmentState]:
+    return {one.segment_id: one for receipt in receipts for one in receipt.segments if one.segment_id}
 
 
-def _each(receipt: Receipt, judge: Callable[[Holding], Holding]) -> Receipt:
+def _each(receipt: ResourceState, judge: Callable[[SegmentState], SegmentState]) -> ResourceState:
     return replace(
         receipt,
         current=judge(receipt.current),
-        successor=judge(receipt.successor) if receipt.successor else None,
-        retired=tuple(replace(one, holding=judge(one.holding)) for one in receipt.retired),
+        replacement=judge(receipt.replacement) if receipt.replacement else None,
+        retired=tuple(replace(one, segment=judge(one.segment)) for one in receipt.retired),
     )
 
 
@@ -53,50 +53,50 @@ def _each(receipt: Receipt, judge: Callable[[Holding], Holding]) -> Receipt:
 class _Known:
     """What each state says of each segment, the chosen one first."""
 
-    states: tuple[dict[str, Holding], ...]
+    states: tuple[dict[str, SegmentState], ...]
     doubt: Doubt
     quiet: timedelta
 
-    def doubted(self, now: Holding) -> Holding:
+    def doubted(self, now: SegmentState) -> SegmentState:
         """A segment that the chosen state doesn't know has nothing to go back to."""
         told = self._told(now)
         if now.segment_id not in self.states[0] or all(_members(one) == _members(now) for one in told):
             return now
         return self._merged([*told, now], [ref for one in (*told, now) for ref in _sure(one)])
 
-    def unsure(self, last: Holding) -> Holding:
+    def unsure(self, last: SegmentState) -> SegmentState:
         told = self._told(last)
-        return self._merged(told, [EMPTY]) if told else last
+        return self._merged(told, [EMPTY_SNAPSHOT]) if told else last
 
-    def _told(self, holding: Holding) -> list[Holding]:
+    def _told(self, holding: SegmentState) -> list[SegmentState]:
         found = (state.get(holding.segment_id) for state in self.states)
         return [one for one in found if one and one.key == holding.key]
 
-    def _merged(self, told: Sequence[Holding], sure: Sequence[SnapshotRef]) -> Holding:
+    def _merged(self, told: Sequence[SegmentState], sure: Sequence[SnapshotRef]) -> SegmentState:
         """The newest, with the members and the size of all of them. A call under way then may land yet."""
         first, newest = told[0], told[-1]
-        base, maybe = self.doubt(newest.key.form, sure, [ref for one in told for ref in _named(one)])
+        base, maybe = self.doubt(newest.key.hashing, sure, [ref for one in told for ref in _named(one)])
         return replace(
             newest,
-            base=base,
-            maybe=maybe,
+            confirmed=base,
+            uncertain=maybe,
             transfer=None,
             rejected=min(first.rejected, base.count),
-            settled=first.settled,
-            settled_at=first.settled_at,
-            patched_at=newest.touched_at,
-            quiet_until=max((end for one in told if (end := waits_until(one, self.quiet))), default=None),
+            completed_size=first.completed_size,
+            completed_at=first.completed_at,
+            updated_at=newest.last_changed_at,
+            grace_until=max((end for one in told if (end := grace_ends_at(one, self.quiet))), default=None),
         )
 
 
-def _members(holding: Holding) -> tuple[object, ...]:
-    return holding.base, holding.maybe, holding.transfer
+def _members(holding: SegmentState) -> tuple[object, ...]:
+    return holding.confirmed, holding.uncertain, holding.transfer
 
 
-def _sure(holding: Holding) -> tuple[SnapshotRef, ...]:
+def _sure(holding: SegmentState) -> tuple[SnapshotRef, ...]:
     """Who is in all of them is held: a transfer removes nobody who is in its target."""
-    return (holding.base, holding.transfer.target) if holding.transfer else (holding.base,)
+    return (holding.confirmed, holding.transfer.target) if holding.transfer else (holding.confirmed,)
 
 
-def _named(holding: Holding) -> tuple[SnapshotRef, ...]:
-    return (holding.base, holding.maybe, *([holding.transfer.target] if holding.transfer else []))
+def _named(holding: SegmentState) -> tuple[SnapshotRef, ...]:
+    return (holding.confirmed, holding.uncertain, *([holding.transfer.target] if holding.transfer else []))

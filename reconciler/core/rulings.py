@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
-from reconciler.core.checkup import NOT_REACHED, Check, Link, Ruling, Verdict, consented
-from reconciler.core.consent import Consent, is_old, is_over
+from reconciler.core.checkup import NOT_REACHED, Check, CheckName, CheckResult, CheckStatus, needs_consent
+from reconciler.core.consent import Consent, expires_soon, is_expired
 from reconciler.core.errors import (
     AuthenticationError,
     ConfigurationError,
@@ -16,9 +16,9 @@ from reconciler.core.errors import (
     ReconcilerError,
     RejectedError,
 )
-from reconciler.core.model import Desired, Role, shown_reference
-from reconciler.core.receipt import CLOCK_SKEW, Receipt
-from reconciler.core.remote import Caller, RateLimit
+from reconciler.core.model import CredentialRole, DesiredState, shown_reference
+from reconciler.core.receipt import CLOCK_SKEW, ResourceState
+from reconciler.core.remote import CallerIdentity, RateLimit
 from reconciler.core.versions import SUPPORT
 
 MOST_FINDINGS = 20
@@ -31,37 +31,37 @@ SERVICE = re.compile(r"retail|c-?max", re.IGNORECASE)
 DOCTOR = re.compile(r"[,;] (then )?run `reconciler doctor`[^;]*")
 
 
-def ok(told: str) -> Ruling:
-    return Ruling(Verdict.OK, told)
+def ok(told: str) -> CheckResult:
+    return CheckResult(CheckStatus.OK, told)
 
 
-def warning(told: str, remedy: str) -> Ruling:
-    return Ruling(Verdict.WARNING, told, remedy)
+def warning(told: str, remedy: str) -> CheckResult:
+    return CheckResult(CheckStatus.WARNING, told, remedy)
 
 
-def failed(error: ReconcilerError) -> Ruling:
+def failed(error: ReconcilerError) -> CheckResult:
     """Advice to run what is running is left out."""
-    return Ruling(Verdict.FAILURE, error.problem, DOCTOR.sub("", error.remedy), error.exit_code)
+    return CheckResult(CheckStatus.FAILURE, error.problem, DOCTOR.sub("", error.remedy), error.exit_code)
 
 
-def valid(desired: Desired) -> Ruling:
+def valid(desired: DesiredState) -> CheckResult:
     return ok(f"valid; audiences: {len(desired.audiences):,}, segments: {len(desired.segments):,}")
 
 
 def invalid(error: ReconcilerError) -> tuple[Check, ...]:
     """Nothing else can be looked at then."""
-    wrong = (Check(Link.MANIFESTS, "", "", ruling) for ruling in _capped(_findings(error)))
-    rest = (Check(link, "", "", NOT_REACHED) for link in Link if link is not Link.MANIFESTS)
+    wrong = (Check(CheckName.MANIFESTS, "", "", ruling) for ruling in _capped(_findings(error)))
+    rest = (Check(link, "", "", NOT_REACHED) for link in CheckName if link is not CheckName.MANIFESTS)
     return (*wrong, *rest)
 
 
-def _findings(error: ReconcilerError) -> Iterator[Ruling]:
+def _findings(error: ReconcilerError) -> Iterator[CheckResult]:
     for finding in error.findings or (Finding("", error.problem, error.remedy),):
         told = f"{finding.where}: {finding.problem}" if finding.where else finding.problem
-        yield Ruling(Verdict.FAILURE, told, finding.remedy, error.exit_code)
+        yield CheckResult(CheckStatus.FAILURE, told, finding.remedy, error.exit_code)
 
 
-def _capped(rulings: Iterable[Ruling]) -> tuple[Ruling, ...]:
+def _capped(rulings: Iterable[CheckResult]) -> tuple[CheckResult, ...]:
     """Each once, and not more than anybody reads."""
     unique = tuple(dict.fromkeys(rulings))
     shown, left = unique[:MOST_FINDINGS], unique[MOST_FINDINGS:]
@@ -69,18 +69,18 @@ def _capped(rulings: Iterable[Ruling]) -> tuple[Ruling, ...]:
         return shown
     return (
         *shown,
-        replace(left[0], told=f"and {len(left)} more", remedy="mend these first, and run again"),
+        replace(left[0], message=f"and {len(left)} more", remedy="mend these first, and run again"),
     )
 
 
-def readable(reference: str, read: object) -> Ruling:
+def readable(reference: str, read: object) -> CheckResult:
     """A reference is said only once a secret came out of it, and of a command line only what it is."""
     if isinstance(read, ReconcilerError):
         return failed(read)
     return ok(f"read from {shown_reference(reference)}")
 
 
-def renewable(taken: ReconcilerError | None) -> Ruling:
+def renewable(taken: ReconcilerError | None) -> CheckResult:
     """The place of a refresh token, which Criteo may replace at each use."""
     match taken:
         case None:
@@ -91,7 +91,7 @@ def renewable(taken: ReconcilerError | None) -> Ruling:
             return failed(taken)
 
 
-def age(consent: Consent, now: datetime, login: str) -> Ruling:
+def age(consent: Consent, now: datetime, login: str) -> CheckResult:
     """`login` is the command that asks for consent."""
     if consent.obtained_at is None or consent.ends_at is None:
         return warning(
@@ -99,20 +99,20 @@ def age(consent: Consent, now: datetime, login: str) -> Ruling:
             f"it is good for six months: {login} brings one whose end is known",
         )
     issued, ends = f"{consent.obtained_at:%Y-%m-%d}", f"{consent.ends_at:%Y-%m-%d}"
-    if is_over(consent, now):
+    if is_expired(consent, now):
         error = AuthenticationError(f"the refresh token ended on {ends}", remedy=f"ask for consent: {login}")
         return failed(error)
-    if is_old(consent, now):
+    if expires_soon(consent, now):
         return warning(
             f"the refresh token is of {issued}, and ends on {ends}", f"ask for consent before then: {login}"
         )
     return ok(f"the refresh token is of {issued}, good until {ends}")
 
 
-def age_in_use(consent: Consent, now: datetime, login: str) -> Ruling:
+def age_in_use(consent: Consent, now: datetime, login: str) -> CheckResult:
     """Once Criteo has taken the token: one that is still old is not renewed by its use."""
     judged = age(consent, now, login)
-    if judged.verdict is not Verdict.FAILURE:
+    if judged.verdict is not CheckStatus.FAILURE:
         return judged
     return warning(
         f"the refresh token should have ended on {consent.ends_at:%Y-%m-%d}, and Criteo takes it still",
@@ -120,16 +120,16 @@ def age_in_use(consent: Consent, now: datetime, login: str) -> Ruling:
     )
 
 
-def on_speaking_terms(answered: Caller | ReconcilerError) -> bool:
+def on_speaking_terms(answered: CallerIdentity | ReconcilerError) -> bool:
     """Criteo answers us, be it to refuse one thing: others are worth asking for."""
     if isinstance(answered, RejectedError):
         return answered.code != "too-many-requests"
-    return isinstance(answered, Caller | DeniedError)
+    return isinstance(answered, CallerIdentity | DeniedError)
 
 
-def application(answered: Caller | ReconcilerError, role: Role, login: str) -> Ruling:
+def application(answered: CallerIdentity | ReconcilerError, role: CredentialRole, login: str) -> CheckResult:
     match answered:
-        case Caller(name, service):
+        case CallerIdentity(name, service):
             who = f"“{name}”" if name else "it has no name"
             if service and not SERVICE.search(service):
                 return warning(
@@ -143,7 +143,7 @@ def application(answered: Caller | ReconcilerError, role: Role, login: str) -> R
             return failed(answered)
 
 
-def clock(skew: timedelta | None) -> Ruling:
+def clock(skew: timedelta | None) -> CheckResult:
     """`skew`: how far Criteo's clock is ahead of ours."""
     if skew is None:
         return ok("no answer told the time")
@@ -158,7 +158,7 @@ def clock(skew: timedelta | None) -> Ruling:
     return ok("this machine and Criteo agree on the time")
 
 
-def audiences(answered: ReconcilerError | None, role: Role, login: str) -> Ruling:
+def audiences(answered: ReconcilerError | None, role: CredentialRole, login: str) -> CheckResult:
     """A search shows that segments may be read; nothing but a change shows that they may be changed."""
     match answered:
         case None:
@@ -169,14 +169,14 @@ def audiences(answered: ReconcilerError | None, role: Role, login: str) -> Rulin
             return failed(answered)
 
 
-def _denied(error: DeniedError, role: Role, login: str) -> Ruling:
+def _denied(error: DeniedError, role: CredentialRole, login: str) -> CheckResult:
     consent = (
         f"ask for consent: {login}"
-        if consented(role)
+        if needs_consent(role)
         else "have an Admin, Business Manager or Technical Manager of the account open the application's "
         "consent URL"
     )
-    level = "Read" if role.planning else "Manage"
+    level = "Read" if role.plan_application else "Manage"
     permission = (
         f"make an application with `Audiences: {level}` at Criteo: permissions are fixed once it is active"
     )
@@ -193,7 +193,7 @@ def askable(answered: ReconcilerError | None) -> bool:
     return answered is None or (isinstance(answered, DeniedError) and answered.lacking == "permission")
 
 
-def account(there: bool | ReconcilerError) -> Ruling:
+def account(there: bool | ReconcilerError) -> CheckResult:
     return _listed(
         there,
         "accounts",
@@ -205,7 +205,7 @@ def account(there: bool | ReconcilerError) -> Ruling:
     )
 
 
-def retailed(there: bool | ReconcilerError) -> Ruling:
+def retailed(there: bool | ReconcilerError) -> CheckResult:
     return _listed(
         there,
         "retailers",
@@ -216,7 +216,9 @@ def retailed(there: bool | ReconcilerError) -> Ruling:
     )
 
 
-def _listed(there: bool | ReconcilerError, what: str, permission: str, absent: ConfigurationError) -> Ruling:
+def _listed(
+    there: bool | ReconcilerError, what: str, permission: str, absent: ConfigurationError
+) -> CheckResult:
     """Neither plan nor apply asks for these lists, so that they may stay closed."""
     match there:
         case DeniedError():
@@ -230,7 +232,7 @@ def _listed(there: bool | ReconcilerError, what: str, permission: str, absent: C
             return ok("it is there") if there else failed(absent)
 
 
-def room(rate: RateLimit | None) -> Ruling:
+def room(rate: RateLimit | None) -> CheckResult:
     if rate is None:
         return ok("no answer told it")
     told = f"{rate.limit:,} calls a minute, {rate.remaining:,} of them left"
@@ -239,7 +241,7 @@ def room(rate: RateLimit | None) -> Ruling:
     return ok(told)
 
 
-def version(name: str, today: date) -> Ruling:
+def version(name: str, today: date) -> CheckResult:
     support = SUPPORT.get(name)
     newest = max(SUPPORT)
     if support is None:
@@ -260,7 +262,7 @@ def version(name: str, today: date) -> Ruling:
     return ok(f"{name}, supported until {support.ends}")
 
 
-def read(receipts: Sequence[Receipt] | ReconcilerError) -> tuple[Ruling, ...]:
+def read(receipts: Sequence[ResourceState] | ReconcilerError) -> tuple[CheckResult, ...]:
     if isinstance(receipts, ReconcilerError):
         return _capped(_findings(receipts))
     return (ok(f"addresses in it: {len(receipts):,}"),)
@@ -274,7 +276,7 @@ class CheckedSnapshot:
     serials: tuple[int, ...] = ()
 
 
-def snapshots(checked: Sequence[CheckedSnapshot], history: ReconcilerError | None) -> tuple[Ruling, ...]:
+def snapshots(checked: Sequence[CheckedSnapshot], history: ReconcilerError | None) -> tuple[CheckResult, ...]:
     """`history`: why earlier states can't be read. Nothing but a restore needs what only they name."""
     wrong = [one for one in checked if one.error]
     found = [
@@ -285,7 +287,7 @@ def snapshots(checked: Sequence[CheckedSnapshot], history: ReconcilerError | Non
     return _capped(found) or (ok(f"match their names: {len(checked):,}"),)
 
 
-def _earlier(error: ReconcilerError, serials: Sequence[int]) -> Ruling:
+def _earlier(error: ReconcilerError, serials: Sequence[int]) -> CheckResult:
     named = ", ".join(map(str, serials))
     return warning(
         f"{error.problem}; only earlier states need it, of serial {named}",
@@ -293,7 +295,7 @@ def _earlier(error: ReconcilerError, serials: Sequence[int]) -> Ruling:
     )
 
 
-def lockable(taken: ReconcilerError | None) -> Ruling:
+def lockable(taken: ReconcilerError | None) -> CheckResult:
     match taken:
         case None:
             return ok("its lock can be taken")
@@ -303,7 +305,7 @@ def lockable(taken: ReconcilerError | None) -> Ruling:
             return failed(taken)
 
 
-def sources(checked: Sequence[Sequence[Finding] | ReconcilerError]) -> tuple[Ruling, ...]:
+def sources(checked: Sequence[Sequence[Finding] | ReconcilerError]) -> tuple[CheckResult, ...]:
     """`checked`: what is wrong with each audience's files."""
     errors = (
         one if isinstance(one, ReconcilerError) else ConfigurationError("sources", findings=one)

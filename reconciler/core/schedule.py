@@ -7,13 +7,13 @@ from math import ceil
 
 from reconciler.core.computations import next_computation
 from reconciler.core.members import Delta
-from reconciler.core.plan import Change, Cost, CreateSegment, Forget, PatchSegment, Removal, Steps
+from reconciler.core.plan import Change, CostEstimate, CreateSegment, Forget, Removal, Steps, UpdateSegment
 from reconciler.core.remote import RateLimit
 
 BULK_ITEMS = 50
 """Items per bulk call. Criteo states no limit for segments; 50 is what it states elsewhere."""
 
-TO_CAMPAIGNS = timedelta(hours=5)
+ACTIVATION_DELAY = timedelta(hours=5)
 """From a computation to live campaigns (Criteo, "Audience Segment Endpoints")."""
 
 ASSUMED_RATE = RateLimit(limit=10, remaining=10)
@@ -22,12 +22,12 @@ ASSUMED_RATE = RateLimit(limit=10, remaining=10)
 
 def member_calls(delta: Delta, batch_size: int) -> int:
     """Calls to move members: each phase by itself, as one call carries one operation."""
-    return sum(ceil(phase / batch_size) for phase in (delta.urgent, delta.adds, delta.removes))
+    return sum(ceil(phase / batch_size) for phase in (delta.priority_removes, delta.adds, delta.removes))
 
 
 def cost(
     changes: Iterable[Change | Removal], batch_size: int, rates: Mapping[str, RateLimit], now: datetime
-) -> Cost:
+) -> CostEstimate:
     """Calls and time for a plan; credentials are paced apart, so the slowest decides.
 
     What has to wait for unconfirmed requests does so while the rest is sent.
@@ -39,14 +39,14 @@ def cost(
         waiting = _calls([one for one in changes if _not_before(one)], batch_size)
         duration = max(duration, until - now + _paced(waiting, rates))
     computed_at = next_computation(now + duration)
-    return Cost(calls, rates, duration, computed_at, computed_at + TO_CAMPAIGNS, until)
+    return CostEstimate(calls, rates, duration, computed_at, computed_at + ACTIVATION_DELAY, until)
 
 
 def _not_before(change: Change | Removal) -> datetime | None:
     """Until when the last of its steps has to wait."""
     if isinstance(change, Forget | Removal):
         return None
-    patches = (step.not_before for step in change.steps.prelude if isinstance(step, PatchSegment))
+    patches = (step.not_before for step in change.steps.setup if isinstance(step, UpdateSegment))
     return max(filter(None, (change.members.not_before, *patches)), default=None)
 
 
@@ -76,15 +76,15 @@ def _calls(changes: Iterable[Change | Removal], batch_size: int) -> dict[str, in
             bulk[credential, account_id, turn, verb] += 1
         if steps.transfer:
             calls[credential] += member_calls(change.members.delta, batch_size)
-        calls[credential] += sum(isinstance(step, PatchSegment) for step in steps.finish)
+        calls[credential] += sum(isinstance(step, UpdateSegment) for step in steps.finalize)
     for (credential, *_), items in bulk.items():
         calls[credential] += ceil(items / BULK_ITEMS)
     return {credential: count for credential, count in sorted(calls.items()) if count}
 
 
 def _bulk_steps(steps: Steps) -> Iterable[tuple[str, int, str]]:
-    for step in steps.prelude:
+    for step in steps.setup:
         if isinstance(step, CreateSegment):
             yield step.key.account_id, step.turn, "create"
-        elif isinstance(step, PatchSegment):
+        elif isinstance(step, UpdateSegment):
             yield step.account_id, step.turn, "update"

@@ -8,48 +8,48 @@ from reconciler.core.attributes import attribute_changes
 from reconciler.core.definition import is_drift
 from reconciler.core.errors import Finding
 from reconciler.core.losses import loss
-from reconciler.core.marks import Tag, marked
-from reconciler.core.members import EMPTY, Delta, SnapshotRef, Target
+from reconciler.core.marks import Tag, with_tag
+from reconciler.core.members import EMPTY_SNAPSHOT, Delta, SnapshotRef, TargetMembers
 from reconciler.core.model import SegmentKey, SegmentSpec
-from reconciler.core.names import is_retired, retired_name, successor_name
+from reconciler.core.names import is_retired, replacement_name, retired_name
 from reconciler.core.ownership import not_ours, unfit, unknown
 from reconciler.core.plan import (
     NAME_AGAIN,
-    AbandonSuccessor,
     Adopt,
-    AdoptSegment,
     AttributeChange,
-    Comparison,
+    ConfirmCreate,
     Create,
     CreateSegment,
+    DiscardReplacement,
     FinishStep,
     MemberChange,
-    PatchSegment,
-    PreludeStep,
-    PromoteSuccessor,
+    MemberDiff,
+    PromoteReplacement,
     Refill,
     Replace,
-    Sending,
+    SegmentChange,
     SendMembers,
+    SetupPhase,
+    SetupStep,
     Slot,
     Steps,
-    Turn,
     Update,
+    UpdateSegment,
 )
 from reconciler.core.receipt import (
-    Holding,
-    Intent,
-    Receipt,
-    adoptable,
+    CreateIntent,
+    ResourceState,
+    SegmentState,
+    grace_ends_at,
     may_undo,
-    recovered,
-    waits_until,
+    record_recovered,
+    why_not_ours,
 )
 from reconciler.core.remote import Segment, Statistics, name_key
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class AddressContext:
     """What the planner knows of one address.
 
     `tag` is the ownership tag of the address in this state; `segments` are all that are listed, by id;
@@ -61,14 +61,14 @@ class Sight:
     spec: SegmentSpec
     environment: str
     tag: Tag
-    receipt: Receipt | None
-    target: Target
-    comparison: Comparison | None
+    receipt: ResourceState | None
+    target: TargetMembers
+    comparison: MemberDiff | None
     segments: Mapping[str, Segment]
-    found: Mapping[Slot, Segment]
+    unconfirmed_matches: Mapping[Slot, Segment]
     statistics: Mapping[str, Statistics]
-    claimed: tuple[str, ...]
-    pending: frozenset[tuple[str, str]]
+    claimed_names: tuple[str, ...]
+    reserved_names: frozenset[tuple[str, str]]
     readable: frozenset[str]
     now: datetime
     quiet: timedelta
@@ -76,88 +76,88 @@ class Sight:
     @property
     def description(self) -> str:
         """As it should stand at Criteo."""
-        return marked(self.spec.description, self.tag)
+        return with_tag(self.spec.description, self.tag)
 
     @property
     def today(self) -> date:
         return self.now.date()
 
-    def segment(self, holding: Holding) -> Segment | None:
+    def segment(self, holding: SegmentState) -> Segment | None:
         return self.segments.get(holding.segment_id)
 
-    def names(self, account_id: str, prelude: tuple[PreludeStep, ...]) -> list[str]:
+    def names(self, account_id: str, prelude: tuple[SetupStep, ...]) -> list[str]:
         """Names that are taken now, or may be later, or by the plan so far, or by the steps before."""
         listed = [one.name for one in self.segments.values() if one.account_id == account_id]
-        given = (name for step in prelude if (name := named_by(step)))
-        pending = (name for account, name in self.pending if account == account_id)
-        return [*listed, *pending, *self.claimed, self.spec.name, *given]
+        given = (name for step in prelude if (name := assigned_name(step)))
+        pending = (name for account, name in self.reserved_names if account == account_id)
+        return [*listed, *pending, *self.claimed_names, self.spec.name, *given]
 
 
-def receiver(
-    spec: SegmentSpec, receipt: Receipt | None, present: Mapping[str, Segment]
-) -> tuple[Slot, Holding] | None:
+def receiving_segment(
+    spec: SegmentSpec, receipt: ResourceState | None, present: Mapping[str, Segment]
+) -> tuple[Slot, SegmentState] | None:
     """The existing segment that the members of `spec` go to; None when one must be created first."""
     if receipt is None:
         return None
-    slots: tuple[tuple[Slot, Holding | None], ...] = (
+    slots: tuple[tuple[Slot, SegmentState | None], ...] = (
         ("current", receipt.current),
-        ("successor", receipt.successor),
+        ("successor", receipt.replacement),
     )
     for slot, holding in slots:
-        if holding and receipt.suits(holding, spec.key) and holding.segment_id in present:
+        if holding and receipt.can_keep(holding, spec.key) and holding.segment_id in present:
             return slot, holding
     return None
 
 
-def named_by(step: PreludeStep | FinishStep) -> str | None:
+def assigned_name(step: SetupStep | FinishStep) -> str | None:
     """The name that a step gives to a segment."""
-    return step.name if isinstance(step, PatchSegment | CreateSegment) else None
+    return step.name if isinstance(step, UpdateSegment | CreateSegment) else None
 
 
-def change_for(sight: Sight) -> Sending | Finding | None:
+def plan_address(sight: AddressContext) -> SegmentChange | Finding | None:
     """The change that brings one address to its spec; a finding when none is safe; None when none is due."""
     receipt = sight.receipt
     if receipt is None:
         lost = unknown(sight.environment, sight.spec.address, sight.tag, sight.segments.values())
         return lost or _create(sight, ())
     if foreign := not_ours(
-        sight.spec.address, sight.tag, (receipt.current, receipt.successor), sight.segments
+        sight.spec.address, sight.tag, (receipt.current, receipt.replacement), sight.segments
     ):
         return foreign
     current = _resolve(sight, "current", receipt.current)
-    successor = _resolve(sight, "successor", receipt.successor) if receipt.successor else None
+    successor = _resolve(sight, "successor", receipt.replacement) if receipt.replacement else None
     if isinstance(current, Finding):
         return current
     if isinstance(successor, Finding):
         return successor
     prelude = (
         *_adoptions("current", receipt.current, current),
-        *_adoptions("successor", receipt.successor, successor),
+        *_adoptions("successor", receipt.replacement, successor),
     )
     if current is None:
         return _create(sight, prelude)
-    if receipt.suits(current, sight.spec.key):
+    if receipt.can_keep(current, sight.spec.key):
         return _keep(sight, receipt, current, (*prelude, *_abandon(sight, receipt, successor)))
-    if successor and not receipt.suits(successor, sight.spec.key):
+    if successor and not receipt.can_keep(successor, sight.spec.key):
         prelude, successor = (*prelude, *_abandon(sight, receipt, successor)), None
     return _replace(sight, current, successor, prelude)
 
 
-def _resolve(sight: Sight, slot: Slot, holding: Holding) -> Holding | Finding | None:
+def _resolve(sight: AddressContext, slot: Slot, holding: SegmentState) -> SegmentState | Finding | None:
     """What became of a create that was never answered.
 
     It was carried out (the holding gets its segment), or it never happened (None). While a late
     request may still land, it is sent again under the same name (the intent stays: names are unique,
     so it can't happen twice); where that would not do, nothing is decided yet: a finding.
     """
-    intent, found = holding.intent, sight.found.get(slot)
+    intent, found = holding.intent, sight.unconfirmed_matches.get(slot)
     if intent is None:
         return holding
     why_not = ""
     if found is not None:
-        why_not = adoptable(holding.key, sight.tag, found)
+        why_not = why_not_ours(holding.key, sight.tag, found)
         if not why_not:
-            return recovered(holding, found.id)
+            return record_recovered(holding, found.id)
     until = intent.sent_at + sight.quiet
     if sight.now >= until:
         return None
@@ -171,31 +171,36 @@ def _resolve(sight: Sight, slot: Slot, holding: Holding) -> Holding | Finding | 
     )
 
 
-def _adoptions(slot: Slot, before: Holding | None, after: Holding | None) -> tuple[PreludeStep, ...]:
+def _adoptions(slot: Slot, before: SegmentState | None, after: SegmentState | None) -> tuple[SetupStep, ...]:
     if before and before.intent and after and after.segment_id:
-        return (AdoptSegment(slot, after.segment_id),)
+        return (ConfirmCreate(slot, after.segment_id),)
     return ()
 
 
-def _abandon(sight: Sight, receipt: Receipt, successor: Holding | None) -> tuple[PreludeStep, ...]:
-    if receipt.successor is None:
+def _abandon(
+    sight: AddressContext, receipt: ResourceState, successor: SegmentState | None
+) -> tuple[SetupStep, ...]:
+    if receipt.replacement is None:
         return ()
     segment = sight.segment(successor) if successor else None
     if segment is None:
-        return (AbandonSuccessor(retires=False),)
+        return (DiscardReplacement(old_segment_remains=False),)
     name = retired_name(segment.name, sight.today, sight.names(segment.account_id, ()))
-    return (PatchSegment("successor", segment.account_id, name=name), AbandonSuccessor(retires=True))
+    return (
+        UpdateSegment("successor", segment.account_id, name=name),
+        DiscardReplacement(old_segment_remains=True),
+    )
 
 
-def _create(sight: Sight, prelude: tuple[PreludeStep, ...], reason: str = "") -> Create:
+def _create(sight: AddressContext, prelude: tuple[SetupStep, ...], reason: str = "") -> Create:
     spec = sight.spec
     step = CreateSegment("current", spec.key, spec.name, spec.description)
     return Create(spec, _filling(sight, 0), _filled(sight, "current", (*prelude, step)), reason)
 
 
 def _keep(
-    sight: Sight, receipt: Receipt, current: Holding, prelude: tuple[PreludeStep, ...]
-) -> Sending | Finding | None:
+    sight: AddressContext, receipt: ResourceState, current: SegmentState, prelude: tuple[SetupStep, ...]
+) -> SegmentChange | Finding | None:
     """The key is as it should be: the segment stays, or is created again when it is gone."""
     if current.intent:
         return _create_again(sight, current.intent, prelude)
@@ -227,18 +232,21 @@ def _keep(
     return Update(sight.spec, attributes, members, steps, _why(current, steps, attributes, recorded))
 
 
-def _create_again(sight: Sight, intent: Intent, prelude: tuple[PreludeStep, ...]) -> Create:
+def _create_again(sight: AddressContext, intent: CreateIntent, prelude: tuple[SetupStep, ...]) -> Create:
     """Under the name of the unanswered request, so that it can't happen twice; renamed afterwards."""
     spec = sight.spec
-    steps: tuple[PreludeStep, ...] = (CreateSegment("current", spec.key, intent.name, spec.description),)
+    steps: tuple[SetupStep, ...] = (CreateSegment("current", spec.key, intent.name, spec.description),)
     if intent.name != spec.name:
-        steps += (PatchSegment("current", spec.key.account_id, spec.name, turn=Turn.RENAME_CREATED),)
+        steps += (UpdateSegment("current", spec.key.account_id, spec.name, turn=SetupPhase.RENAME_CREATED),)
     reason = "an earlier request to create it was not answered, and it isn't there"
     return Create(spec, _filling(sight, 0), _filled(sight, "current", (*prelude, *steps)), reason)
 
 
 def _replace(
-    sight: Sight, current: Holding, successor: Holding | None, prelude: tuple[PreludeStep, ...]
+    sight: AddressContext,
+    current: SegmentState,
+    successor: SegmentState | None,
+    prelude: tuple[SetupStep, ...],
 ) -> Replace | Finding:
     """The key changed: a new segment is filled beside the old one and then takes its name."""
     spec, old = sight.spec, sight.segment(current)
@@ -251,7 +259,7 @@ def _replace(
             return finding
     else:
         intent = successor.intent if successor else None
-        name = intent.name if intent else successor_name(spec.name)
+        name = intent.name if intent else replacement_name(spec.name)
         step = CreateSegment("successor", spec.key, name, spec.description)
         members, steps = _filling(sight, current.size), _filled(sight, "successor", (*prelude, step))
     attributes = tuple(
@@ -263,21 +271,21 @@ def _replace(
     if not attributes:
         reason = f"who is in segment {current.segment_id} isn't known since the state was lost"
     return Replace(
-        spec, attributes, members, replace(steps, finish=_succession(sight, current, old, prelude)), reason
+        spec, attributes, members, replace(steps, finalize=_succession(sight, current, old, prelude)), reason
     )
 
 
 def _succession(
-    sight: Sight, current: Holding, old: Segment | None, prelude: tuple[PreludeStep, ...]
+    sight: AddressContext, current: SegmentState, old: Segment | None, prelude: tuple[SetupStep, ...]
 ) -> tuple[FinishStep, ...]:
     spec, steps = sight.spec, []
     left = old is not None or current.key.account_id not in sight.readable
     in_the_way = old is not None and old.name_key == name_key(spec.name)
     if old is not None and (in_the_way or not is_retired(old.name)):
         name = retired_name(old.name, sight.today, sight.names(old.account_id, prelude))
-        steps.append(PatchSegment("current", old.account_id, name=name))
-    take_over = PatchSegment("successor", spec.key.account_id, name=spec.name, description=spec.description)
-    return (*steps, take_over, PromoteSuccessor(retires=left))
+        steps.append(UpdateSegment("current", old.account_id, name=name))
+    take_over = UpdateSegment("successor", spec.key.account_id, name=spec.name, description=spec.description)
+    return (*steps, take_over, PromoteReplacement(old_segment_remains=left))
 
 
 def _key_parts(before: SegmentKey, after: SegmentKey) -> tuple[tuple[str, str, str], ...]:
@@ -285,75 +293,77 @@ def _key_parts(before: SegmentKey, after: SegmentKey) -> tuple[tuple[str, str, s
         ("account", before.account_id, after.account_id),
         ("retailer", before.retailer_id, after.retailer_id),
         ("identifier type", before.identifier_type, after.identifier_type),
-        ("form", before.form, after.form),
+        ("form", before.hashing, after.hashing),
     )
 
 
 def _patches(
-    sight: Sight, current: Holding, attributes: tuple[AttributeChange, ...]
-) -> tuple[PatchSegment, ...]:
+    sight: AddressContext, current: SegmentState, attributes: tuple[AttributeChange, ...]
+) -> tuple[UpdateSegment, ...]:
     """What is not as it should be, and what an unanswered call could still undo."""
     spec, account_id = sight.spec, current.key.account_id
     if until := may_undo(current, spec.name, sight.description, sight.now, sight.quiet):
-        return (PatchSegment("current", account_id, spec.name, spec.description, not_before=until),)
+        return (UpdateSegment("current", account_id, spec.name, spec.description, not_before=until),)
     if not attributes:
         return ()
     changed = {one.name for one in attributes}
     name = spec.name if "name" in changed else None
     description = spec.description if "description" in changed else None
-    return (PatchSegment("current", account_id, name, description),)
+    return (UpdateSegment("current", account_id, name, description),)
 
 
-def _compared(sight: Sight) -> Comparison:
+def _compared(sight: AddressContext) -> MemberDiff:
     """A segment that no receipt knows by its id yet was created by us and never filled."""
     return sight.comparison or _from_nothing(sight.target.members)
 
 
-def _from_nothing(members: SnapshotRef) -> Comparison:
-    return Comparison(EMPTY, EMPTY, EMPTY, _all(members))
+def _from_nothing(members: SnapshotRef) -> MemberDiff:
+    return MemberDiff(EMPTY_SNAPSHOT, EMPTY_SNAPSHOT, EMPTY_SNAPSHOT, _all(members))
 
 
-def _transfer(sight: Sight, slot: Slot, holding: Holding, comparison: Comparison) -> SendMembers | None:
+def _transfer(
+    sight: AddressContext, slot: Slot, holding: SegmentState, comparison: MemberDiff
+) -> SendMembers | None:
     if comparison.delta.total == 0 and holding.transfer is None:
         return None
-    late = None if comparison.resumes else waits_until(holding, sight.quiet)
+    late = None if comparison.resumes else grace_ends_at(holding, sight.quiet)
     return SendMembers(slot, sight.target.members, comparison, _future(late, sight.now))
 
 
 def _moving(
-    holding: Holding, target: Target, comparison: Comparison, transfer: SendMembers | None
+    holding: SegmentState, target: TargetMembers, comparison: MemberDiff, transfer: SendMembers | None
 ) -> MemberChange:
-    done = holding.transfer.acked if comparison.resumes and holding.transfer else 0
+    done = holding.transfer.acknowledged if comparison.resumes and holding.transfer else 0
     not_before = transfer.not_before if transfer else None
     before = None if holding.size is None else comparison.base.count
     return MemberChange(before, target, comparison.delta, done, not_before)
 
 
-def _filling(sight: Sight, before: int | None) -> MemberChange:
+def _filling(sight: AddressContext, before: int | None) -> MemberChange:
     return MemberChange(before, sight.target, _all(sight.target.members))
 
 
-def _filled(sight: Sight, slot: Slot, prelude: tuple[PreludeStep, ...]) -> Steps:
+def _filled(sight: AddressContext, slot: Slot, prelude: tuple[SetupStep, ...]) -> Steps:
     members = sight.target.members
     return Steps(prelude, SendMembers(slot, members, _from_nothing(members)))
 
 
 def _all(members: SnapshotRef) -> Delta:
-    return Delta(urgent=0, adds=members.count, removes=0)
+    return Delta(priority_removes=0, adds=members.count, removes=0)
 
 
 def _future(moment: datetime | None, now: datetime) -> datetime | None:
     return moment if moment is not None and moment > now else None
 
 
-def _why(current: Holding, steps: Steps, attributes: tuple[AttributeChange, ...], recorded: bool) -> str:
+def _why(current: SegmentState, steps: Steps, attributes: tuple[AttributeChange, ...], recorded: bool) -> str:
     if current.transfer is not None and steps.transfer is not None:
         if steps.transfer.comparison.resumes:
             return "an earlier apply was interrupted; this one goes on where it stopped"
         return "an earlier apply was interrupted and the source has changed since"
-    if current.unknown_before and current.settled is None and steps.transfer is not None:
+    if current.members_unknown_before and current.completed_size is None and steps.transfer is not None:
         return "who is in it isn't known since the state was lost: all who are wanted are sent"
-    if steps.prelude and not attributes:
+    if steps.setup and not attributes:
         return NAME_AGAIN
     if steps.transfer is None and not attributes:
         return "the definition changed; the members did not (no call)"

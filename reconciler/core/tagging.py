@@ -3,10 +3,10 @@
 from dataclasses import replace
 from typing import TypeVar
 
-from reconciler.core.marks import Tag, marked, tag
-from reconciler.core.plan import Change, CreateSegment, FinishStep, Forget, PatchSegment, Plan, PreludeStep
+from reconciler.core.marks import Tag, tag, with_tag
+from reconciler.core.plan import Change, CreateSegment, FinishStep, Forget, Plan, SetupStep, UpdateSegment
 
-Step = TypeVar("Step", bound=PreludeStep | FinishStep)
+Step = TypeVar("Step", bound=SetupStep | FinishStep)
 
 
 def tagged(plan: Plan, lineage: str) -> Plan:
@@ -22,13 +22,13 @@ def _tagged(change: Change, environment: str, lineage: str) -> Change:
     whose = tag(environment, change.spec.address, lineage)
     steps = replace(
         change.steps,
-        prelude=tuple(_with_tag(step, whose) for step in change.steps.prelude),
-        finish=tuple(_with_tag(step, whose) for step in change.steps.finish),
+        setup=tuple(_with_tag(step, whose) for step in change.steps.setup),
+        finalize=tuple(_with_tag(step, whose) for step in change.steps.finalize),
     )
     return replace(change, steps=steps)
 
 
 def _with_tag(step: Step, whose: Tag) -> Step:
-    if isinstance(step, CreateSegment | PatchSegment) and step.description is not None:
-        return replace(step, description=marked(step.description, whose))
+    if isinstance(step, CreateSegment | UpdateSegment) and step.description is not None:
+        return replace(step, description=with_tag(step.description, whose))
     return step

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from reconciler.core.errors import AuthenticationError, ConfigurationError
 from reconciler.core.secret import Secret
 from reconciler.credentials import lease
-from reconciler.credentials.awserrors import TakenError, asking
+from reconciler.credentials.awserrors import VersionExistsError, asking
 from reconciler.credentials.backend import MissingSecretError
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class _Place:
     field: str
 
 
-class AwsSecretsManager:
+class AwsBackend:
     """Found as the AWS command line finds it: AWS_REGION, AWS_PROFILE, AWS_ENDPOINT_URL and so on."""
 
     def __init__(self, environ: Mapping[str, str], now: lease.Now = lease.utc_now) -> None:
@@ -95,7 +95,7 @@ class AwsSecretsManager:
                     SecretString=written,
                     VersionStages=[NEWEST, HELD],
                 )
-        except TakenError:
+        except VersionExistsError:
             raise lease.lost(place.reference) from None
         if self._value(place, version).get("SecretString") != written:
             raise lease.lost(place.reference)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.core.errors import AuthenticationError
 from reconciler.credentials.backend import MissingSecretError
-from reconciler.credentials.extras import needed
+from reconciler.credentials.extras import require_extra
 
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError
@@ -50,14 +50,14 @@ _KINDS = {
 _OTHER = ("can't be asked", "check the AWS_… variables; try `aws secretsmanager describe-secret`")
 
 
-class TakenError(Exception):
+class VersionExistsError(Exception):
     """Another version has that token. Never leaves the backend."""
 
 
 @contextmanager
 def asking(reference: str) -> Iterator[None]:
     """Around calls of the library. Raises TakenError, MissingSecretError and AuthenticationError."""
-    with needed("aws-sm", "aws"):
+    with require_extra("aws-sm", "aws"):
         from botocore.exceptions import BotoCoreError, ClientError
     try:
         yield
@@ -71,7 +71,7 @@ def asking(reference: str) -> Iterator[None]:
 def _refused(reference: str, error: "ClientError") -> Exception:
     kind = error.response.get("Error", {}).get("Code", "")
     if kind == "ResourceExistsException":
-        return TakenError()
+        return VersionExistsError()
     if kind == "ResourceNotFoundException":
         return MissingSecretError(
             f"there is no secret {reference}, or it has no value",

@@ -32,7 +32,7 @@ def is_loopback(redirect_uri: str) -> bool:
     return redirect_uri.startswith("http://")
 
 
-class Arrival:
+class BrowserRedirect:
     """A browser that came back, and waits for its page."""
 
     def __init__(self, address: str) -> None:
@@ -52,7 +52,7 @@ class Arrival:
         self._shown.set()
 
 
-class Callback:
+class RedirectListener:
     """Listens from its creation on; use it in a `with`."""
 
     def __init__(self, redirect_uri: str) -> None:
@@ -69,7 +69,7 @@ class Callback:
             ) from None
         self._server.expect(parts.netloc, parts.path or "/")
 
-    def wait(self, is_answer: Callable[[str], bool], go_on: Callable[[], None]) -> Arrival:
+    def wait(self, is_answer: Callable[[str], bool], go_on: Callable[[], None]) -> BrowserRedirect:
         """The first request for the address that is an answer; all others are told that it isn't.
 
         `go_on` is called a few times a second and ends the waiting by raising.
@@ -105,7 +105,7 @@ class _Server(ThreadingHTTPServer):
     def expect(self, netloc: str, path: str) -> None:
         self.netloc, self.path = netloc, path
         self.is_answer: Callable[[str], bool] = lambda _address: False
-        self.arrivals: queue.SimpleQueue[Arrival] = queue.SimpleQueue()
+        self.arrivals: queue.SimpleQueue[BrowserRedirect] = queue.SimpleQueue()
 
     def handle_error(self, *_: object) -> None:
         """A browser that went away; a traceback would show what it asked for."""
@@ -127,9 +127,9 @@ class _Handler(BaseHTTPRequestHandler):
         elif not server.is_answer(self.path):
             self._answer(HTTPStatus.BAD_REQUEST, "")
         else:
-            self._arrive(Arrival(self.path))
+            self._arrive(BrowserRedirect(self.path))
 
-    def _arrive(self, arrival: Arrival) -> None:
+    def _arrive(self, arrival: BrowserRedirect) -> None:
         self.server.arrivals.put(arrival)
         page = arrival.page()
         try:

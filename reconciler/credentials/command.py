@@ -18,7 +18,7 @@ TICK = 0.25
 LARGEST = 65_536
 
 
-class Commands:
+class CommandBackend:
     """Secrets that a password manager or a company's own tool prints. It can't ask anything."""
 
     def __init__(

@@ -11,7 +11,7 @@ from reconciler.core.secret import Secret
 from reconciler.credentials.backend import MissingSecretError, WritableBackend
 
 
-class Consents:
+class SecretConsentStore:
     """The consent of one application in one place. `remedy` says how it gets there."""
 
     def __init__(self, backend: WritableBackend, name: str, remedy: str) -> None:
@@ -51,7 +51,7 @@ def encode(consent: Consent) -> Secret:
         "obtainedAt": _written(consent.obtained_at),
         "consentedAt": _written(consent.consented_at),
         "accounts": list(consent.accounts),
-        "how": consent.how,
+        "how": consent.obtained_by,
         "login": consent.login,
     }
     return Secret(json.dumps(kept))
@@ -69,7 +69,7 @@ def decode(kept: Secret, remedy: str) -> Consent:
             obtained_at=_read(value["obtainedAt"]),
             consented_at=_read(value["consentedAt"]),
             accounts=tuple(map(str, value["accounts"])),
-            how=str(value["how"]),
+            obtained_by=str(value["how"]),
             login=str(value.get("login", "")),
         )
     except (ValueError, KeyError, TypeError, AttributeError):

@@ -6,7 +6,7 @@ from reconciler.core.errors import AuthenticationError
 from reconciler.core.secret import Secret
 
 
-class EnvironmentVariables:
+class EnvBackend:
     """Secrets that the caller's environment holds, as CI systems hand them over."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:

@@ -7,7 +7,7 @@ from reconciler.core.errors import AuthenticationError
 
 
 @contextmanager
-def needed(kind: str, extra: str) -> Iterator[None]:
+def require_extra(kind: str, extra: str) -> Iterator[None]:
     """Around the imports of a place."""
     try:
         yield

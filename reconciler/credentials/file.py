@@ -10,8 +10,8 @@ from pathlib import Path
 from reconciler.core.errors import AuthenticationError
 from reconciler.core.secret import Secret
 from reconciler.credentials.backend import MissingSecretError
-from reconciler.disk.atomic import check_room, replace_file, sweep
-from reconciler.disk.lock import hold
+from reconciler.disk.atomic import check_room, remove_temporary_files, replace_file
+from reconciler.disk.lock import file_lock
 
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 LARGEST = 65_536
@@ -19,7 +19,7 @@ ROOM = 16_384
 """Bytes, more than any consent needs: there must be room for them before a token is spent."""
 
 
-class Files:
+class FileBackend:
     """Secrets in files, one each; a line end at the end is not part of the secret."""
 
     def __init__(self, root: Path) -> None:
@@ -51,8 +51,8 @@ class Files:
         """A file beside it, which stays. What a killed writer left unfinished is removed."""
         path = self._place(name)
         taken = f"another run holds file:{name}"
-        with hold(path.with_name(f".{path.name}.lock"), taken, "renewing", datetime.now(UTC)):
-            sweep(path.parent, path.name)
+        with file_lock(path.with_name(f".{path.name}.lock"), taken, "renewing", datetime.now(UTC)):
+            remove_temporary_files(path.parent, path.name)
             check_room(path, ROOM)
             yield
 

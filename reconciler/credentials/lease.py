@@ -22,7 +22,7 @@ def utc_now() -> datetime:
 
 
 @dataclass(frozen=True, slots=True)
-class Lease:
+class SecretLock:
     """`holder` is told apart from every other; a run killed meanwhile holds it until `until`."""
 
     holder: str
@@ -32,8 +32,8 @@ class Lease:
         return {"holder": self.holder, "until": self.until.isoformat()}
 
 
-def begin(now: datetime) -> Lease:
-    return Lease(uuid4().hex, now + LIFE)
+def begin(now: datetime) -> SecretLock:
+    return SecretLock(uuid4().hex, now + LIFE)
 
 
 def refuse_while_held(reference: str, written: object, now: datetime) -> None:

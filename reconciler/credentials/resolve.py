@@ -5,41 +5,41 @@ from pathlib import Path
 
 from reconciler.core.errors import AuthenticationError, ConfigurationError
 from reconciler.core.model import Environment
-from reconciler.core.ports import SealedStore
+from reconciler.core.ports import SecretStore
 from reconciler.core.secret import Secret
-from reconciler.credentials.aws import AwsSecretsManager
+from reconciler.credentials.aws import AwsBackend
 from reconciler.credentials.backend import Backend, WritableBackend
-from reconciler.credentials.command import Commands
-from reconciler.credentials.env import EnvironmentVariables
-from reconciler.credentials.file import Files
-from reconciler.credentials.state import Sealed
-from reconciler.credentials.vault import Vault
+from reconciler.credentials.command import CommandBackend
+from reconciler.credentials.env import EnvBackend
+from reconciler.credentials.file import FileBackend
+from reconciler.credentials.state import StateBackend
+from reconciler.credentials.vault import VaultBackend
 
 USE = "use env:NAME, file:PATH, command:LINE, state:NAME, vault:MOUNT/PATH#FIELD or aws-sm:NAME"
 
 
-class Places:
+class SecretResolver:
     """Every place that references of one environment may speak of. A backend is made when it is asked for."""
 
     def __init__(
         self,
         environ: Mapping[str, str],
         root: Path,
-        sealed: SealedStore,
+        sealed: SecretStore,
         environment: Environment,
         check: Callable[[], None],
     ) -> None:
         """Paths are relative to `root`. `check` raises when somebody asks to stop meanwhile."""
         self._made: dict[str, Backend] = {}
         self._make: dict[str, Callable[[], Backend]] = {
-            "env": lambda: EnvironmentVariables(environ),
-            "file": lambda: Files(root),
-            "command": lambda: Commands(environ, root, check),
-            "state": lambda: Sealed(
+            "env": lambda: EnvBackend(environ),
+            "file": lambda: FileBackend(root),
+            "command": lambda: CommandBackend(environ, root, check),
+            "state": lambda: StateBackend(
                 sealed, environment.name, lambda: self._sealing_key(environment.sealing_key)
             ),
-            "vault": lambda: Vault(environ),
-            "aws-sm": lambda: AwsSecretsManager(environ),
+            "vault": lambda: VaultBackend(environ),
+            "aws-sm": lambda: AwsBackend(environ),
         }
 
     def fetch(self, reference: str) -> Secret:
@@ -47,7 +47,7 @@ class Places:
         backend, name = self._backend(reference)
         return backend.fetch(name)
 
-    def writable(self, reference: str) -> tuple[WritableBackend, str]:
+    def writable_backend(self, reference: str) -> tuple[WritableBackend, str]:
         """The place of a token that Criteo rotates, and the name there."""
         backend, name = self._backend(reference)
         if not isinstance(backend, WritableBackend):

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from reconciler.core.errors import AuthenticationError
-from reconciler.core.ports import SealedStore
+from reconciler.core.ports import SecretStore
 from reconciler.core.secret import Secret
 from reconciler.credentials.backend import MissingSecretError
 
@@ -24,10 +24,10 @@ _RESTORE = (
 )
 
 
-class Sealed:
+class StateBackend:
     """What is stored is the format's name, a check of the key, a nonce, and the sealed text."""
 
-    def __init__(self, store: SealedStore, environment: str, key: Callable[[], Secret]) -> None:
+    def __init__(self, store: SecretStore, environment: str, key: Callable[[], Secret]) -> None:
         """The key is read once: when it is needed again, a token may have been spent already."""
         self._store = store
         self._environment = environment

@@ -10,11 +10,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reconciler.core.errors import AuthenticationError, ConfigurationError, OverwrittenError
+from reconciler.core.errors import AuthenticationError, ConcurrentWriteError, ConfigurationError
 from reconciler.core.secret import Secret
 from reconciler.credentials import lease
 from reconciler.credentials.backend import MissingSecretError
-from reconciler.credentials.vaulterrors import LostRaceError, asking
+from reconciler.credentials.vaulterrors import VersionConflictError, asking
 
 if TYPE_CHECKING:
     import hvac
@@ -37,7 +37,7 @@ class _Place:
         return f"{self.path}.lock"
 
 
-class Vault:
+class VaultBackend:
     """Asks as `vault` does: VAULT_ADDR, VAULT_TOKEN or ~/.vault-token, VAULT_NAMESPACE, VAULT_CACERT."""
 
     def __init__(self, environ: Mapping[str, str], now: lease.Now = lease.utc_now) -> None:
@@ -67,8 +67,8 @@ class Vault:
         kept, version = self._read(place, place.path)
         try:
             self._write(place, place.path, {**kept, place.field: secret.reveal()}, version)
-        except LostRaceError:
-            raise OverwrittenError(
+        except VersionConflictError:
+            raise ConcurrentWriteError(
                 f"{place.reference} was written by somebody else at the same time",
                 remedy="look which refresh token it holds now; ask for consent if that one is refused",
             ) from None
@@ -82,7 +82,7 @@ class Vault:
             self._must_be_writable(place)
             yield
         finally:
-            with suppress(AuthenticationError, LostRaceError):
+            with suppress(AuthenticationError, VersionConflictError):
                 self._write(place, place.lock, lease.ENDED, version)
 
     def _take(self, place: _Place) -> int:
@@ -91,7 +91,7 @@ class Vault:
         lease.refuse_while_held(place.reference, written or lease.ENDED, now)
         try:
             return self._write(place, place.lock, lease.begin(now).written(), version)
-        except LostRaceError:
+        except VersionConflictError:
             raise lease.lost(place.reference) from None
 
     def _must_be_writable(self, place: _Place) -> None:
@@ -100,7 +100,7 @@ class Vault:
         It would change nothing even where versions are not looked at.
         """
         kept, _ = self._read(place, place.path)
-        with suppress(LostRaceError):
+        with suppress(VersionConflictError):
             self._write(place, place.path, kept, _NEVER)
 
     def _read(self, place: _Place, path: str) -> tuple[Mapping[str, object], int]:

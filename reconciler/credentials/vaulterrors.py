@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from reconciler.core.errors import AuthenticationError
 from reconciler.credentials.backend import MissingSecretError
-from reconciler.credentials.extras import needed
+from reconciler.credentials.extras import require_extra
 
 _RIGHTS = (
     "check VAULT_TOKEN and VAULT_NAMESPACE, and that the token's policy may read the path; to keep a refresh "
@@ -31,14 +31,14 @@ _OTHER = ("can't be asked", "check VAULT_ADDR, VAULT_TOKEN and VAULT_CACERT")
 _LOST_RACE = "check-and-set parameter did not match"
 
 
-class LostRaceError(Exception):
+class VersionConflictError(Exception):
     """The version to be replaced is not the newest any more. Never leaves the backend."""
 
 
 @contextmanager
 def asking(reference: str) -> Iterator[None]:
     """Around calls of the library. Raises LostRaceError, MissingSecretError and AuthenticationError."""
-    with needed("vault", "vault"):
+    with require_extra("vault", "vault"):
         from hvac import exceptions
     try:
         yield
@@ -48,6 +48,6 @@ def asking(reference: str) -> Iterator[None]:
         ) from None
     except (exceptions.VaultError, OSError, ValueError) as error:
         if _LOST_RACE in str(error):
-            raise LostRaceError from None
+            raise VersionConflictError from None
         problem, remedy = _KINDS.get(type(error).__name__, _OTHER)
         raise AuthenticationError(f"{reference}: Vault {problem}", remedy=remedy) from None

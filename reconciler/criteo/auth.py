@@ -84,7 +84,7 @@ class TokenAuth(httpx.Auth):
 
     def _renew(self) -> Generator[httpx.Request, httpx.Response, Secret]:
         """The answer is kept by its grant before its token is used."""
-        with self._grant.asking() as question:
+        with self._grant.token_request() as question:
             asked_at = self._clock.now()
             response = yield token_request(self.token_url, question.form, self._timeout)
             logger.debug("POST %s %d", TOKEN_TEMPLATE, response.status_code)

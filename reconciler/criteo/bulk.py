@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from reconciler.core.marks import tag_of
 from reconciler.core.remote import (
-    BulkAnswer,
+    BulkResult,
     ItemFailure,
     NewSegment,
     Segment,
@@ -26,7 +26,7 @@ SILENCE = Unconfirmed("Criteo said nothing about it")
 CONFUSED = Unconfirmed("Criteo answered with several segments for one item, or with one for several")
 
 
-def created(sent: Sequence[NewSegment], body: object, account_id: str) -> BulkAnswer:
+def created(sent: Sequence[NewSegment], body: object, account_id: str) -> BulkResult:
     """Matched by name, as Criteo compares names, and believed where all that was asked for came back.
 
     Of two items with one name only the first can have been made.
@@ -40,14 +40,14 @@ def created(sent: Sequence[NewSegment], body: object, account_id: str) -> BulkAn
     return _answer(found, body, [item.name for item in sent])
 
 
-def updated(sent: Sequence[SegmentPatch], body: object, account_id: str) -> BulkAnswer:
+def updated(sent: Sequence[SegmentPatch], body: object, account_id: str) -> BulkResult:
     """Matched by id, and believed where the name that was asked for came back."""
     returned = _returned(body, account_id)
     found = [_changed(item, account_id, returned) for item in sent]
     return _answer(found, body, [f"{item.id}\n{item.name or ''}" for item in sent])
 
 
-def refused(count: int, body: object) -> BulkAnswer:
+def refused(count: int, body: object) -> BulkResult:
     """The whole call was refused, so nothing was done."""
     return _answer([None] * count, body, [""] * count)
 
@@ -101,14 +101,14 @@ def _answer(
     found: Sequence[Segment | Unconfirmed | None],
     body: object,
     mentions: Sequence[str],
-) -> BulkAnswer:
+) -> BulkResult:
     told = [problem for problem in problems(body) if problem.counts]
     missing = [at for at, item in enumerate(found) if item is None]
     reasons = _reasons({at: mentions[at] for at in missing}, told)
     unsure = any(problem.type == "availability" for problem in told)
-    return BulkAnswer(
+    return BulkResult(
         items=tuple(item or reasons[at] for at, item in enumerate(found)),
-        uncertain=unsure and bool(missing),
+        earlier_unconfirmed=unsure and bool(missing),
     )
 
 

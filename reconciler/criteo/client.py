@@ -10,7 +10,7 @@ from reconciler.core.members import Identifiers, Operation
 from reconciler.core.model import IdentifierType
 from reconciler.core.remote import (
     Acknowledgement,
-    BulkAnswer,
+    BulkResult,
     NewSegment,
     RateLimit,
     Segment,
@@ -19,31 +19,31 @@ from reconciler.core.remote import (
     Unconfirmed,
 )
 from reconciler.criteo import bulk, wire
-from reconciler.criteo.exchange import Call, Refused, Unknown
+from reconciler.criteo.exchange import ApiCall, OutcomeUnknown, Rejected
 from reconciler.criteo.problems import problems
-from reconciler.criteo.refusals import denial
-from reconciler.criteo.session import Check, Reply, Session, whole
-from reconciler.criteo.wire import Asked, Denied, Doubt
+from reconciler.criteo.refusals import denial_error
+from reconciler.criteo.session import Reply, ResponseCheck, RetryingSession, any_object
+from reconciler.criteo.wire import Asked, Denied, UncertainAnswer
 
 PAGE_SIZE = 500
 MOST_PAGES = 200
 MOST_SEGMENTS = PAGE_SIZE * MOST_PAGES
 SEGMENTS = "/accounts/{account}/audience-segments"
 OK, BAD_REQUEST = 200, 400
-Item = TypeVar("Item")
+ItemT = TypeVar("ItemT")
 
 
 class CriteoReader:
     """SegmentReader over the real API."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: RetryingSession) -> None:
         self._session = session
 
     def segments(self, account_id: str) -> tuple[Segment, ...]:
         return self._search(account_id)
 
     def probe(self, account_id: str) -> None:
-        call = Call(
+        call = ApiCall(
             "POST",
             f"{self._session.root}/accounts/{account_id}/audience-segments/search",
             f"{SEGMENTS}/search",
@@ -60,7 +60,7 @@ class CriteoReader:
 
     def statistics(self, account_id: str, segment_id: str) -> Statistics:
         reply = self._read(
-            Call(
+            ApiCall(
                 "GET",
                 f"{self._session.root}/accounts/{account_id}/audience-segments/{segment_id}/contact-list",
                 f"{SEGMENTS}/{{segment}}/contact-list",
@@ -94,7 +94,7 @@ class CriteoReader:
         )
 
     def _page(self, what: str, account_id: str, ids: Sequence[str], offset: int) -> wire.Page:
-        call = Call(
+        call = ApiCall(
             "POST",
             f"{self._session.root}/accounts/{account_id}/audience-segments/search",
             f"{SEGMENTS}/search",
@@ -104,9 +104,9 @@ class CriteoReader:
         )
         return wire.read_page(self._read(call, _page_of(account_id, ids)).body, account_id)
 
-    def _read(self, call: Call, check: Check = whole) -> Reply:
+    def _read(self, call: ApiCall, check: ResponseCheck = any_object) -> Reply:
         reply = self._session.send(call, check)
-        if isinstance(reply, Refused):
+        if isinstance(reply, Rejected):
             raise reply.error
         return reply
 
@@ -114,14 +114,14 @@ class CriteoReader:
 class CriteoWriter:
     """SegmentWriter over the real API."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: RetryingSession) -> None:
         self._session = session
 
     def create(
         self, account_id: str, segments: Sequence[NewSegment], leaving: Callable[[], None]
-    ) -> BulkAnswer:
+    ) -> BulkResult:
         """Sent once: only when it surely did not happen (no connection, 401, 429) is it sent again."""
-        call = Call(
+        call = ApiCall(
             "POST",
             f"{self._session.root}/accounts/{account_id}/audience-segments/create",
             f"{SEGMENTS}/create",
@@ -131,14 +131,14 @@ class CriteoWriter:
             repeatable=False,
         )
         reply = self._session.send(call, leaving=leaving)
-        if isinstance(reply, Refused):
+        if isinstance(reply, Rejected):
             return _apart(reply, segments, lambda one: self.create(account_id, one, leaving))
         return bulk.created(segments, reply.body, account_id)
 
     def update(
         self, account_id: str, patches: Sequence[SegmentPatch], leaving: Callable[[], None]
-    ) -> BulkAnswer:
-        call = Call(
+    ) -> BulkResult:
+        call = ApiCall(
             "PATCH",
             f"{self._session.root}/accounts/{account_id}/audience-segments",
             SEGMENTS,
@@ -147,11 +147,11 @@ class CriteoWriter:
             writes=True,
         )
         reply = self._session.send(call, lambda body: _unsettled(patches, body, account_id), leaving)
-        if isinstance(reply, Refused):
+        if isinstance(reply, Rejected):
             return _apart(reply, patches, lambda one: self.update(account_id, one, leaving))
         answer = bulk.updated(patches, reply.body, account_id)
         unconfirmed = any(isinstance(item, Unconfirmed) for item in answer.items)
-        return replace(answer, uncertain=reply.uncertain or unconfirmed)
+        return replace(answer, earlier_unconfirmed=reply.uncertain or unconfirmed)
 
     def change_members(
         self,
@@ -163,7 +163,7 @@ class CriteoWriter:
     ) -> Acknowledgement:
         sent = len(identifiers)
         doing = "adding members to" if operation == "add" else "removing members from"
-        call = Call(
+        call = ApiCall(
             "POST",
             f"{self._session.root}/audience-segments/{segment_id}/contact-list/add-remove",
             "/audience-segments/{segment}/contact-list/add-remove",
@@ -174,68 +174,70 @@ class CriteoWriter:
         )
         asked = Asked(operation, identifier_type, sent)
         reply = self._session.send(call, lambda body: _not_acknowledged(call.what, body, asked), leaving)
-        if isinstance(reply, Refused):
+        if isinstance(reply, Rejected):
             raise reply.error
         match wire.read_acknowledgement(reply.body, asked):
             case Acknowledgement() as taken:
-                return replace(taken, uncertain=reply.uncertain)
+                return replace(taken, earlier_unconfirmed=reply.uncertain)
             case _:
                 raise AssertionError("an answer was checked and read differently")
 
 
-def _apart(reply: Refused, sent: Sequence[Item], send: Callable[[Sequence[Item]], BulkAnswer]) -> BulkAnswer:
+def _apart(
+    reply: Rejected, sent: Sequence[ItemT], send: Callable[[Sequence[ItemT]], BulkResult]
+) -> BulkResult:
     """A 400 refuses the whole call for one bad item: item by item, each gets its own answer."""
     if reply.status != BAD_REQUEST or not problems(reply.body):
         raise reply.error
     if len(sent) == 1:
         return bulk.refused(1, reply.body)
     answers = [send([item]) for item in sent]
-    return BulkAnswer(
+    return BulkResult(
         items=tuple(chain.from_iterable(answer.items for answer in answers)),
-        uncertain=any(answer.uncertain for answer in answers),
+        earlier_unconfirmed=any(answer.earlier_unconfirmed for answer in answers),
     )
 
 
-def _page_of(account_id: str, ids: Sequence[str] = ()) -> Check:
+def _page_of(account_id: str, ids: Sequence[str] = ()) -> ResponseCheck:
     """A 200 from somebody who is not Criteo must not pass for an account without segments."""
 
-    def check(body: object) -> Unknown | None:
+    def check(body: object) -> OutcomeUnknown | None:
         if not wire.is_page(body):
-            return Unknown("the answer is no list of segments")
+            return OutcomeUnknown("the answer is no list of segments")
         segments = wire.read_page(body, account_id).segments
         if any(one.account_id != account_id for one in segments):
-            return Unknown("the answer lists segments of another account")
+            return OutcomeUnknown("the answer lists segments of another account")
         if ids and not {one.id for one in segments} <= set(ids):
-            return Unknown("the answer lists segments that were not asked for")
+            return OutcomeUnknown("the answer lists segments that were not asked for")
         return None
 
     return check
 
 
-def _statistics_of(segment_id: str) -> Check:
-    def check(body: object) -> Unknown | None:
+def _statistics_of(segment_id: str) -> ResponseCheck:
+    def check(body: object) -> OutcomeUnknown | None:
         told = wire.subject(body)
-        return Unknown("the answer is about another segment") if told not in ("", segment_id) else None
+        return OutcomeUnknown("the answer is about another segment") if told not in ("", segment_id) else None
 
     return check
 
 
-def _unsettled(patches: Sequence[SegmentPatch], body: object, account_id: str) -> Unknown | None:
+def _unsettled(patches: Sequence[SegmentPatch], body: object, account_id: str) -> OutcomeUnknown | None:
     """Criteo's own trouble with some items of a call that may be sent again, or silence about them."""
     told = next((problem for problem in problems(body) if problem.type == "availability"), None)
     if told:
-        return Unknown(f"it was answered with {told.code or 'an error'}")
+        return OutcomeUnknown(f"it was answered with {told.code or 'an error'}")
     items = bulk.updated(patches, body, account_id).items
     unconfirmed = all(isinstance(item, Unconfirmed) for item in items)
-    return Unknown("the answer doesn't say what was done") if unconfirmed else None
+    return OutcomeUnknown("the answer doesn't say what was done") if unconfirmed else None
 
 
-def _not_acknowledged(what: str, body: object, asked: Asked) -> Unknown | Refused | None:
+def _not_acknowledged(what: str, body: object, asked: Asked) -> OutcomeUnknown | Rejected | None:
     match wire.read_acknowledgement(body, asked):
-        case Doubt(problem, late):
-            return Unknown(problem, late)
+        case UncertainAnswer(problem, late):
+            return OutcomeUnknown(problem, late)
         case Denied(problem):
-            return Refused(OK, denial(what, problem, body), body)
+            return Rejected(OK, denial_error(what, problem, body), body)
         case _:
             return None
 

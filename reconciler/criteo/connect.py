@@ -14,14 +14,14 @@ from reconciler.core.secret import Secret
 from reconciler.criteo.auth import AGENT, TokenAuth, token_request
 from reconciler.criteo.client import CriteoReader, CriteoWriter
 from reconciler.criteo.deadline import Routes
-from reconciler.criteo.exchange import NEVER_SENT, Exchange
-from reconciler.criteo.gate import Gate
+from reconciler.criteo.exchange import NEVER_SENT, Transport
+from reconciler.criteo.gate import RateLimiter
 from reconciler.criteo.grants import AuthorizationCode, Grant
 from reconciler.criteo.inflated import Bounded, unreadable
 from reconciler.criteo.inspector import CriteoInspector
-from reconciler.criteo.session import Session
+from reconciler.criteo.session import RetryingSession
 from reconciler.criteo.tokens import TokenUnavailableError, read_token
-from reconciler.criteo.unreachable import reason
+from reconciler.criteo.unreachable import connection_error_reason
 
 LONGEST_CONNECT = 10.0
 LONGEST_TOKEN = 20.0
@@ -42,7 +42,7 @@ HEADERS = {
 class Connection:
     """One credential's way to Criteo. Close it, or use it in a `with`."""
 
-    def __init__(self, http: httpx.Client, session: Session, gate: Gate) -> None:
+    def __init__(self, http: httpx.Client, session: RetryingSession, gate: RateLimiter) -> None:
         self._http = http
         self._session = session
         self._gate = gate
@@ -96,8 +96,8 @@ def connect(
         token_url or f"{base_url}/oauth2/token", grant, clock, _timeout(min(seconds, LONGEST_TOKEN)), spent
     )
     http = _client(base_url, seconds, transport)
-    gate = Gate(clock, grant.calls_a_minute)
-    session = Session(Exchange(http, auth, gate, clock), gate, clock, version, chance)
+    gate = RateLimiter(clock, grant.calls_a_minute)
+    session = RetryingSession(Transport(http, auth, gate, clock), gate, clock, version, chance)
     return Connection(http, session, gate)
 
 
@@ -112,7 +112,7 @@ def redeem(
     """Turns a code into a consent that is kept. Asks once: a code is good for one use, answered or not."""
     seconds = min(timeout.total_seconds(), LONGEST_TOKEN)
     url = httpx.URL(token_url or f"{base_url.rstrip('/')}/oauth2/token")
-    with _client(base_url, seconds, transport) as http, grant.asking() as question:
+    with _client(base_url, seconds, transport) as http, grant.token_request() as question:
         request = token_request(url, question.form, _timeout(seconds))
         try:
             response = http.send(request)
@@ -129,7 +129,7 @@ def _unanswered(error: httpx.RequestError | TokenUnavailableError) -> str:
         return str(error)
     if unread := unreadable(error):
         return f"the token endpoint answers, and {unread}: a refresh token that came with it is lost"
-    return f"the token endpoint gave no answer ({reason(error)[0]})"
+    return f"the token endpoint gave no answer ({connection_error_reason(error)[0]})"
 
 
 def _timeout(seconds: float) -> httpx.Timeout:

@@ -12,7 +12,7 @@ from contextlib import suppress
 from functools import cached_property
 from urllib.parse import quote_plus, unquote_plus
 
-from reconciler.core.personal import HIDDEN, personal
+from reconciler.core.personal import REDACTED, pii_kind
 from reconciler.core.secret import Secret
 from reconciler.criteo.problems import CODE
 
@@ -34,7 +34,7 @@ TRACES = frozenset({"traceId", "traceIdentifier"})
 """Look like hashes, and are none."""
 
 
-class Sent:
+class SensitiveRequest:
     """What one call carried: secrets of its credential and, if it is about members, its body.
 
     Searching a body takes milliseconds, so only the first texts of an answer are looked at; the rest
@@ -109,20 +109,20 @@ def _forms(text: str) -> Iterator[str]:
             yield plain.decode("ascii")
 
 
-def without_echoes(body: object, sent: Sent, key: str = "", depth: int = 0) -> object:
+def redact_echoes(body: object, sent: SensitiveRequest, key: str = "", depth: int = 0) -> object:
     """The same answer, in which no text repeats what was sent or looks like personal data."""
     if depth > DEEPEST:
         return None
     if isinstance(body, dict):
-        return {name: without_echoes(value, sent, name, depth + 1) for name, value in body.items()}
+        return {name: redact_echoes(value, sent, name, depth + 1) for name, value in body.items()}
     if isinstance(body, list):
-        return [without_echoes(value, sent, key, depth + 1) for value in body]
+        return [redact_echoes(value, sent, key, depth + 1) for value in body]
     if key == "type":
         return body  # never shown, and what it says decides whether a call happened
     if not isinstance(body, str):
         return body
     if len(body) > TOO_LONG:
         return WITHHELD
-    if key not in TRACES and any(map(personal, _forms(body))):
-        return HIDDEN
+    if key not in TRACES and any(map(pii_kind, _forms(body))):
+        return REDACTED
     return WITHHELD if sent.is_in(body, key) else body

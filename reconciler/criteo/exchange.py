@@ -11,13 +11,13 @@ import orjson
 from reconciler.core.errors import AuthenticationError, ReconcilerError
 from reconciler.core.ports import Clock
 from reconciler.criteo.auth import TokenAuth
-from reconciler.criteo.echoes import Sent, without_echoes
-from reconciler.criteo.gate import Gate
+from reconciler.criteo.echoes import SensitiveRequest, redact_echoes
+from reconciler.criteo.gate import RateLimiter
 from reconciler.criteo.inflated import unreadable
 from reconciler.criteo.problems import problems, trace
-from reconciler.criteo.refusals import refusal
+from reconciler.criteo.refusals import rejection_error
 from reconciler.criteo.tokens import TokenUnavailableError
-from reconciler.criteo.unreachable import reason
+from reconciler.criteo.unreachable import connection_error_reason
 
 logger = logging.getLogger("reconciler.criteo")
 NEW_TOKEN_HELPS = frozenset({"authorization-token-expired", "authorization-token-invalid", ""})
@@ -32,7 +32,7 @@ NEVER_SENT = (
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class ApiCall:
     """What is sent. `what` begins every message about it, `template` is the path without its ids.
 
     `writes` are calls that change something; `repeatable` ones may be sent again when nobody knows
@@ -51,14 +51,14 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class Succeeded:
     """2xx with JSON."""
 
     body: object = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class Rejected:
     """A definite no: the call did not happen."""
 
     status: int
@@ -67,7 +67,7 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
-class Busy:
+class RateLimited:
     """429: the call did not happen, and the gate knows when to come back."""
 
 
@@ -87,26 +87,26 @@ class NotSent:
 
 
 @dataclass(frozen=True, slots=True)
-class Unknown:
+class OutcomeUnknown:
     """The call may have happened. `late`: it may still happen for a while."""
 
     problem: str
     late: bool = True
 
 
-Outcome = Answered | Refused | Busy | TokenExpired | NotSent | Unknown
+Outcome = Succeeded | Rejected | RateLimited | TokenExpired | NotSent | OutcomeUnknown
 
 
-class Exchange:
+class Transport:
     """Sends calls one at a time per thread, each in its turn, and tells what became of them."""
 
-    def __init__(self, http: httpx.Client, auth: TokenAuth, gate: Gate, clock: Clock) -> None:
+    def __init__(self, http: httpx.Client, auth: TokenAuth, gate: RateLimiter, clock: Clock) -> None:
         self._http = http
         self._clock = clock
         self._auth = auth
         self._gate = gate
 
-    def send(self, call: Call, leaving: Callable[[], None]) -> Outcome:
+    def send(self, call: ApiCall, leaving: Callable[[], None]) -> Outcome:
         """`leaving` is called right before the request leaves: it has its turn by then, and its token.
 
         For one that changes something it is called again right before its last byte: a connection may take
@@ -116,7 +116,7 @@ class Exchange:
         headers = {}
         if call.writes and call.content:
             content, headers = _held_back(call.content, leaving), {"Content-Length": str(len(call.content))}
-        ticket = self._gate.enter(lambda: 2 if self._auth.due() else 1)
+        ticket = self._gate.acquire(lambda: 2 if self._auth.due() else 1)
         started, answered = self._clock.now(), False
         try:
             response = self._http.request(
@@ -129,7 +129,7 @@ class Exchange:
                 extensions={"leaving": leaving},
             )
             refused = response.status_code == httpx.codes.TOO_MANY_REQUESTS
-            self._gate.answered(ticket, response.headers, refused=refused)
+            self._gate.record_response(ticket, response.headers, refused=refused)
             answered = True
         except TokenUnavailableError as error:
             return NotSent(str(error), STATUS_PAGE)
@@ -137,21 +137,21 @@ class Exchange:
             return self._broken(call, error)
         finally:
             if not answered:
-                self._gate.lost(ticket)
+                self._gate.record_no_response(ticket)
         answer = _json(response.content)
         people = call.content if call.private and _speaks(response, answer) else None
-        body = without_echoes(answer, Sent(self._auth.secrets(), people or b""))
+        body = redact_echoes(answer, SensitiveRequest(self._auth.secrets(), people or b""))
         outcome = _read(call, response.status_code, body, self._clock.now() - started)
-        if isinstance(outcome, Refused | TokenExpired) and isinstance(outcome.error, AuthenticationError):
+        if isinstance(outcome, Rejected | TokenExpired) and isinstance(outcome.error, AuthenticationError):
             self._auth.named(outcome.error)
         return outcome
 
-    def _broken(self, call: Call, error: httpx.RequestError) -> Outcome:
+    def _broken(self, call: ApiCall, error: httpx.RequestError) -> Outcome:
         """The text of the error is the library's: only its kind is repeated."""
         kind = type(error).__name__
         logger.debug("%s %s: %s", call.method, call.template, kind)
         unread = unreadable(error)
-        why, remedy = reason(error)
+        why, remedy = connection_error_reason(error)
         if error.request.url == self._auth.token_url:
             if unread:
                 return NotSent(f"the token endpoint answers, and {unread}", STATUS_PAGE)
@@ -159,8 +159,8 @@ class Exchange:
         if isinstance(error, NEVER_SENT):
             return NotSent(f"Criteo can't be reached ({why})", remedy)
         if isinstance(error, httpx.TimeoutException):
-            return Unknown("no answer came in time")
-        return Unknown(unread or f"the connection broke before an answer came ({kind})")
+            return OutcomeUnknown("no answer came in time")
+        return OutcomeUnknown(unread or f"the connection broke before an answer came ({kind})")
 
 
 def _held_back(content: bytes, leaving: Callable[[], None]) -> Iterator[bytes]:
@@ -179,25 +179,27 @@ def _speaks(response: httpx.Response, answer: object) -> bool:
     return not response.is_success or bool(problems(answer)) or bool(trace(answer))
 
 
-def _read(call: Call, status: int, body: object, took: timedelta) -> Outcome:
+def _read(call: ApiCall, status: int, body: object, took: timedelta) -> Outcome:
     milliseconds = took.total_seconds() * 1000
     logger.debug(
         "%s %s %d %.0f ms trace %s", call.method, call.template, status, milliseconds, trace(body) or "-"
     )
     if status == httpx.codes.TOO_MANY_REQUESTS:
-        return Busy()
+        return RateLimited()
     if status >= httpx.codes.INTERNAL_SERVER_ERROR or status == httpx.codes.REQUEST_TIMEOUT:
         code = next((f" {told.code}" for told in problems(body) if told.code), "")
         found = trace(body)
-        return Unknown(f"Criteo answers {status}{code}" + (f"; trace id {found}" if found else ""))
+        return OutcomeUnknown(f"Criteo answers {status}{code}" + (f"; trace id {found}" if found else ""))
     if httpx.codes.is_success(status):
         whole = isinstance(body, dict)
-        return Answered(body) if whole else Unknown(f"Criteo answers {status} without a whole JSON body")
-    error = refusal(call.what, status, body, private=call.private)
+        return (
+            Succeeded(body) if whole else OutcomeUnknown(f"Criteo answers {status} without a whole JSON body")
+        )
+    error = rejection_error(call.what, status, body, private=call.private)
     told = next((problem.code for problem in problems(body)), "")
     if status == httpx.codes.UNAUTHORIZED and told in NEW_TOKEN_HELPS:
         return TokenExpired(error)
-    return Refused(status, error, body)
+    return Rejected(status, error, body)
 
 
 def _json(content: bytes) -> object:

@@ -9,7 +9,7 @@ from email.utils import parsedate_to_datetime
 from reconciler.core.ports import Clock
 from reconciler.core.remote import RateLimit
 from reconciler.criteo import pacing
-from reconciler.criteo.pacing import Pace, RateHeaders, Ticket
+from reconciler.criteo.pacing import RateHeaders, RateState, RateTicket
 
 SLICE = 0.5
 """Longest wait while calls are under way: their answers may open the gate earlier."""
@@ -19,22 +19,22 @@ TICK = 0.001
 """Shortest wait: less is lost where seconds are rounded to the clock's microseconds."""
 
 
-class Gate:
+class RateLimiter:
     """One per credential: everything sent with it counts against one limit."""
 
     def __init__(self, clock: Clock, limit: int) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._pace = Pace(limit)
+        self._pace = RateState(limit)
         self._newest: RateLimit | None = None
         self._skew: timedelta | None = None
 
-    def enter(self, calls: Callable[[], int]) -> Ticket:
+    def acquire(self, calls: Callable[[], int]) -> RateTicket:
         """Waits until a call may go. `calls` says how many requests it will be, token included."""
         while True:
             with self._lock:
                 now, needed = self._now(), calls()
-                self._pace, ticket = pacing.ask(self._pace, now, needed)
+                self._pace, ticket = pacing.reserve(self._pace, now, needed)
                 if ticket:
                     return ticket
                 delay = pacing.delay(self._pace, now, needed)
@@ -43,15 +43,15 @@ class Gate:
             seconds = max(TICK, min(delay, SLICE) if under_way else delay)
             self._clock.wait(seconds, f"Criteo takes {limit} calls a minute{left}")
 
-    def lost(self, ticket: Ticket) -> None:
+    def record_no_response(self, ticket: RateTicket) -> None:
         """No answer came."""
         with self._lock:
-            self._pace = pacing.lost(self._pace, ticket, self._now())
+            self._pace = pacing.observe_no_response(self._pace, ticket, self._now())
 
-    def answered(self, ticket: Ticket, headers: Mapping[str, str], *, refused: bool) -> None:
+    def record_response(self, ticket: RateTicket, headers: Mapping[str, str], *, refused: bool) -> None:
         """An answer came; `refused` is a 429."""
         rate = rate_headers(headers)
-        learn = pacing.refuse if refused else pacing.answer
+        learn = pacing.observe_rejection if refused else pacing.observe_response
         with self._lock:
             self._pace = learn(self._pace, ticket, rate, self._now())
             if rate.limit is not None and rate.remaining is not None:

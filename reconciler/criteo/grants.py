@@ -6,17 +6,17 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol, TypeVar
 
-from reconciler.core.consent import Consent, is_over, renewed
+from reconciler.core.consent import Consent, is_expired, renewed
 from reconciler.core.errors import (
     AuthenticationError,
+    ConcurrentWriteError,
     LockedError,
-    OverwrittenError,
     ReconcilerError,
     StorageError,
 )
-from reconciler.core.ports import Clock, ConsentPlace
+from reconciler.core.ports import Clock, ConsentStore
 from reconciler.core.secret import Secret
-from reconciler.criteo.tokens import Granted, TokenRefusedError
+from reconciler.criteo.tokens import TokenRefusedError, TokenResponse
 
 Error = TypeVar("Error", bound=ReconcilerError)
 PATIENCE = timedelta(minutes=4)
@@ -29,11 +29,11 @@ REMEMBERED = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class TokenRequest:
     """One token request: the fields of its form, and what is to be done with the answer before it is used."""
 
     form: Mapping[str, str] = field(repr=False)
-    keep: Callable[[Granted], None]
+    keep: Callable[[TokenResponse], None]
 
 
 class Grant(Protocol):
@@ -41,7 +41,7 @@ class Grant(Protocol):
 
     calls_a_minute: int
 
-    def asking(self) -> AbstractContextManager[Question]:
+    def token_request(self) -> AbstractContextManager[TokenRequest]:
         """Entered before a token is asked for, left when the answer is kept or refused."""
         ...
 
@@ -55,7 +55,7 @@ class Grant(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Keys:
+class ClientKeys:
     """The pair that an application identifies itself with. `origin` says whose it is and where it is kept."""
 
     client_id: Secret
@@ -77,7 +77,7 @@ class Keys:
 
 
 @dataclass(frozen=True, slots=True)
-class Brought:
+class RedirectCode:
     """What a consent brought: a code, and what proves that it was ours (PKCE, RFC 7636)."""
 
     code: Secret
@@ -95,13 +95,13 @@ class ClientCredentials:
 
     calls_a_minute = 250  # documented, per application
 
-    def __init__(self, keys: Keys) -> None:
+    def __init__(self, keys: ClientKeys) -> None:
         self._keys = keys
 
     @contextmanager
-    def asking(self) -> Iterator[Question]:
+    def token_request(self) -> Iterator[TokenRequest]:
         try:
-            yield Question(self._keys.form("client_credentials"), _nothing)
+            yield TokenRequest(self._keys.form("client_credentials"), _nothing)
         except TokenRefusedError as error:
             raise self._keys.named(error) from None
 
@@ -121,7 +121,7 @@ class RefreshToken:
 
     calls_a_minute = 10  # documented, per consented account
 
-    def __init__(self, keys: Keys, place: ConsentPlace, clock: Clock, remedy: str) -> None:
+    def __init__(self, keys: ClientKeys, place: ConsentStore, clock: Clock, remedy: str) -> None:
         """`remedy` says how to ask for consent again."""
         self._keys = keys
         self._place = place
@@ -131,8 +131,8 @@ class RefreshToken:
         self._unanswered = False
 
     @contextmanager
-    def asking(self) -> Iterator[Question]:
-        with held(self._place, self._clock), self._clock.unbroken():
+    def token_request(self) -> Iterator[TokenRequest]:
+        with consent_lock(self._place, self._clock), self._clock.critical_section():
             consent = self._place.read()
             self._see(consent.refresh_token)
             form = {
@@ -141,7 +141,7 @@ class RefreshToken:
             }
             before, self._unanswered = self._unanswered, True
             try:
-                yield Question(form, lambda granted: self._keep(consent, granted))
+                yield TokenRequest(form, lambda granted: self._keep(consent, granted))
             except TokenRefusedError as error:
                 if error.code:  # in good order: the token was not used up for it
                     self._unanswered = before
@@ -153,12 +153,12 @@ class RefreshToken:
     def named(self, error: Error) -> Error:
         return self._keys.named(error)
 
-    def _keep(self, consent: Consent, granted: Granted) -> None:
+    def _keep(self, consent: Consent, granted: TokenResponse) -> None:
         self._unanswered = False
         newest = renewed(consent, granted.refresh_token, self._clock.now())
         if newest is not consent:
             self._see(newest.refresh_token)
-            keep(self._place, newest, self._clock, self._remedy)
+            store_consent(self._place, newest, self._clock, self._remedy)
 
     def _see(self, token: Secret) -> None:
         self._seen = (*self._seen[1 - REMEMBERED :], token)
@@ -166,7 +166,7 @@ class RefreshToken:
     def _explained(self, error: TokenRefusedError, consent: Consent) -> AuthenticationError:
         if error.code != "invalid_grant":
             return error
-        if is_over(consent, self._clock.now()):
+        if is_expired(consent, self._clock.now()):
             why = "it is older than six months"
         elif self._unanswered:
             why = "an earlier request got no answer, and Criteo may have used the token up for it"
@@ -182,7 +182,9 @@ class RefreshToken:
 class AuthorizationCode:
     """Somebody has just consented: their code becomes the first refresh token. Asked for once."""
 
-    def __init__(self, keys: Keys, brought: Brought, place: ConsentPlace, clock: Clock, remedy: str) -> None:
+    def __init__(
+        self, keys: ClientKeys, brought: RedirectCode, place: ConsentStore, clock: Clock, remedy: str
+    ) -> None:
         self._keys = keys
         self._brought = brought
         self._place = place
@@ -190,15 +192,15 @@ class AuthorizationCode:
         self.again = remedy
 
     @contextmanager
-    def asking(self) -> Iterator[Question]:
-        with held(self._place, self._clock), self._clock.unbroken():
+    def token_request(self) -> Iterator[TokenRequest]:
+        with consent_lock(self._place, self._clock), self._clock.critical_section():
             form = {**self._keys.form("authorization_code"), **self._brought.form()}
             try:
-                yield Question(form, self._keep)
+                yield TokenRequest(form, self._keep)
             except TokenRefusedError as error:
                 raise self._keys.named(self._explained(error)) from None
 
-    def _keep(self, granted: Granted) -> None:
+    def _keep(self, granted: TokenResponse) -> None:
         if granted.refresh_token is None:
             raise AuthenticationError(
                 "Criteo gave an access token and no refresh token",
@@ -209,10 +211,10 @@ class AuthorizationCode:
             granted.refresh_token,
             obtained_at=now,
             consented_at=now,
-            how="auth login",
+            obtained_by="auth login",
             login=self._brought.login,
         )
-        keep(self._place, consent, self._clock, self.again)
+        store_consent(self._place, consent, self._clock, self.again)
 
     def _explained(self, error: TokenRefusedError) -> AuthenticationError:
         if error.code != "invalid_grant":
@@ -224,12 +226,12 @@ class AuthorizationCode:
         )
 
 
-def keep(place: ConsentPlace, consent: Consent, clock: Clock, remedy: str) -> None:
+def store_consent(place: ConsentStore, consent: Consent, clock: Clock, remedy: str) -> None:
     """Makes a new refresh token durable; says what is lost when that can't be done."""
     for attempt in range(WRITES):
         try:
             place.write(consent)
-        except OverwrittenError:
+        except ConcurrentWriteError:
             raise
         except (StorageError, AuthenticationError) as error:
             if attempt + 1 < WRITES:
@@ -243,7 +245,7 @@ def keep(place: ConsentPlace, consent: Consent, clock: Clock, remedy: str) -> No
 
 
 @contextmanager
-def held(place: ConsentPlace, clock: Clock) -> Iterator[None]:
+def consent_lock(place: ConsentStore, clock: Clock) -> Iterator[None]:
     """The lock of a place. Another run has it for the time of one request, so it is waited for."""
     until = clock.now() + PATIENCE
     with ExitStack() as stack:
@@ -258,5 +260,5 @@ def held(place: ConsentPlace, clock: Clock) -> Iterator[None]:
         yield
 
 
-def _nothing(_granted: Granted) -> None:
+def _nothing(_granted: TokenResponse) -> None:
     """No refresh token comes with it."""

@@ -6,11 +6,11 @@ from datetime import timedelta
 import orjson
 
 from reconciler.core.errors import RemoteError
-from reconciler.core.remote import Caller, RateLimit
+from reconciler.core.remote import CallerIdentity, RateLimit
 from reconciler.criteo.client import MOST_PAGES, CriteoReader
-from reconciler.criteo.exchange import Call, Refused, Unknown
+from reconciler.criteo.exchange import ApiCall, OutcomeUnknown, Rejected
 from reconciler.criteo.problems import items, mapping, text
-from reconciler.criteo.session import Check, Session
+from reconciler.criteo.session import ResponseCheck, RetryingSession
 
 ACCOUNTS_PAGE = 25
 RETAILERS_PAGE = 10
@@ -21,7 +21,7 @@ LONGEST_NAME = 120
 class CriteoInspector:
     """Inspector over the real API."""
 
-    def __init__(self, session: Session, reader: CriteoReader) -> None:
+    def __init__(self, session: RetryingSession, reader: CriteoReader) -> None:
         self._session = session
         self._reader = reader
         self._authorized = False
@@ -30,10 +30,10 @@ class CriteoInspector:
     def authorized(self) -> bool:
         return self._authorized
 
-    def application(self) -> Caller:
+    def application(self) -> CallerIdentity:
         body = self._ask(self._call("GET", "/me", "reading the application"), _no_application)
         told = mapping(mapping(mapping(body).get("data")).get("attributes"))
-        return Caller(_shown(told.get("name")), _shown(told.get("criteoService")))
+        return CallerIdentity(_shown(told.get("name")), _shown(told.get("criteoService")))
 
     def probe(self, account_id: str) -> None:
         self._reader.probe(account_id)
@@ -59,7 +59,7 @@ class CriteoInspector:
         found: set[str] = set()
         for at in range(0, len(ids), RETAILERS_PAGE):
             wanted = list(ids[at : at + RETAILERS_PAGE])
-            call = Call(
+            call = ApiCall(
                 "POST",
                 f"{self._session.root}/accounts/{account_id}/retailers/search",
                 "/accounts/{account}/retailers/search",
@@ -77,13 +77,13 @@ class CriteoInspector:
     def rate_limit(self) -> RateLimit | None:
         return self._session.rate_limit()
 
-    def _call(self, method: str, path: str, what: str, query: tuple[tuple[str, str], ...] = ()) -> Call:
-        return Call(method, f"{self._session.root}{path}", path, what, query=query)
+    def _call(self, method: str, path: str, what: str, query: tuple[tuple[str, str], ...] = ()) -> ApiCall:
+        return ApiCall(method, f"{self._session.root}{path}", path, what, query=query)
 
-    def _ask(self, call: Call, check: Check) -> object:
+    def _ask(self, call: ApiCall, check: ResponseCheck) -> object:
         """The body of the answer."""
         reply = self._session.send(call, check, self._leaving)
-        if isinstance(reply, Refused):
+        if isinstance(reply, Rejected):
             raise reply.error
         return reply.body
 
@@ -92,13 +92,17 @@ class CriteoInspector:
         self._authorized = True
 
 
-def _no_application(body: object) -> Unknown | None:
+def _no_application(body: object) -> OutcomeUnknown | None:
     """A 200 from somebody who is not Criteo must not pass for a good token."""
-    return None if isinstance(mapping(body).get("data"), dict) else Unknown("the answer is no application")
+    return (
+        None
+        if isinstance(mapping(body).get("data"), dict)
+        else OutcomeUnknown("the answer is no application")
+    )
 
 
-def _no_list(body: object) -> Unknown | None:
-    return None if isinstance(mapping(body).get("data"), list) else Unknown("the answer is no list")
+def _no_list(body: object) -> OutcomeUnknown | None:
+    return None if isinstance(mapping(body).get("data"), list) else OutcomeUnknown("the answer is no list")
 
 
 def _ids(body: object) -> set[str]:

@@ -42,7 +42,7 @@ class RateHeaders:
 
 
 @dataclass(frozen=True, slots=True)
-class Ticket:
+class RateTicket:
     """A call on its way, and what was known when it left.
 
     `calls` is 2 when it fetches a token first. `done` calls were answered by then; `expired` of them
@@ -56,7 +56,7 @@ class Ticket:
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class RateAllowance:
     """What one answer proves: `remaining` calls get through after the first `before` ones.
 
     If nothing remains, nothing gets through between that answer and its reset, and then one more:
@@ -71,7 +71,7 @@ class Room:
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class RateState:
     """All that is known; times are Unix seconds of our clock.
 
     `answered` holds when the calls of the last minute ended, `remains` what each answer left, and
@@ -87,7 +87,7 @@ class Pace:
     sent_at: tuple[float, ...] = ()
     foreign: int = 0
     foreign_until: float = 0.0
-    rooms: tuple[Room, ...] = ()
+    rooms: tuple[RateAllowance, ...] = ()
     maybe_sliding: bool = True
     ahead_at_least: float = -math.inf
     ahead_at_most: float = math.inf
@@ -99,16 +99,16 @@ class Pace:
         return self.sent - self.done
 
 
-def ask(pace: Pace, now: float, calls: int = 1) -> tuple[Pace, Ticket | None]:
+def reserve(pace: RateState, now: float, calls: int = 1) -> tuple[RateState, RateTicket | None]:
     """Lets a call go, or not yet (None); see `delay` for how long."""
     pace = _forget(pace, now)
     if not _allowed(pace, now, min(calls, pace.limit)):
         return pace, None
-    ticket = Ticket(now, calls, pace.done, pace.done - len(pace.answered))
+    ticket = RateTicket(now, calls, pace.done, pace.done - len(pace.answered))
     return replace(pace, sent=pace.sent + calls, sent_at=(*pace.sent_at, now)), ticket
 
 
-def delay(pace: Pace, now: float, calls: int = 1) -> float:
+def delay(pace: RateState, now: float, calls: int = 1) -> float:
     """Seconds until the call may go if no answer comes meanwhile; infinite if only an answer helps."""
     if _listening(pace):
         return math.inf
@@ -117,12 +117,12 @@ def delay(pace: Pace, now: float, calls: int = 1) -> float:
     return max(0.0, min(_minute_opens(pace, calls), *rooms, math.inf) - now)
 
 
-def lost(pace: Pace, ticket: Ticket, now: float) -> Pace:
+def observe_no_response(pace: RateState, ticket: RateTicket, now: float) -> RateState:
     """The call got no answer, and we stopped waiting for it."""
     return replace(_end(pace, ticket, 0, now), sent_at=())
 
 
-def answer(pace: Pace, ticket: Ticket, headers: RateHeaders, now: float) -> Pace:
+def observe_response(pace: RateState, ticket: RateTicket, headers: RateHeaders, now: float) -> RateState:
     """The call was let through."""
     pace = _end(replace(pace, refused_in_row=0), ticket, headers.remaining or 0, now)
     pace = _learn_clock(pace, ticket, headers, now)
@@ -146,7 +146,7 @@ def answer(pace: Pace, ticket: Ticket, headers: RateHeaders, now: float) -> Pace
     return _add_room(pace, ticket, headers.remaining, headers, now)
 
 
-def _learn_clock(pace: Pace, ticket: Ticket, headers: RateHeaders, now: float) -> Pace:
+def _learn_clock(pace: RateState, ticket: RateTicket, headers: RateHeaders, now: float) -> RateState:
     if headers.date is None:
         return pace
     return replace(
@@ -156,16 +156,18 @@ def _learn_clock(pace: Pace, ticket: Ticket, headers: RateHeaders, now: float) -
     )
 
 
-def _add_room(pace: Pace, ticket: Ticket, remaining: int, headers: RateHeaders, now: float) -> Pace:
+def _add_room(
+    pace: RateState, ticket: RateTicket, remaining: int, headers: RateHeaders, now: float
+) -> RateState:
     shut_until = -math.inf
     if headers.reset is not None and not remaining:
         shut_until = headers.reset - ROUNDING + pace.ahead_at_least
     opens_at = _opens_at(pace, headers, now)
-    room = Room(ticket.done + ticket.calls, remaining, shut_until, opens_at, now + MINUTE)
+    room = RateAllowance(ticket.done + ticket.calls, remaining, shut_until, opens_at, now + MINUTE)
     return replace(pace, rooms=(*pace.rooms, room)[-KEPT_ROOMS:])
 
 
-def refuse(pace: Pace, ticket: Ticket, headers: RateHeaders, now: float) -> Pace:
+def observe_rejection(pace: RateState, ticket: RateTicket, headers: RateHeaders, now: float) -> RateState:
     """The call met a 429: others share the limit, or a belief was wrong. Starts again from nothing."""
     pause = min(MINUTE, FIRST_PAUSE * 2.0**pace.refused_in_row)
     opens_at = _opens_at(pace, headers, now)
@@ -173,11 +175,11 @@ def refuse(pace: Pace, ticket: Ticket, headers: RateHeaders, now: float) -> Pace
         told = headers.reset is not None and 0 < headers.reset - now <= MINUTE + ROUNDING
         opens_at = (headers.reset or 0.0) + ROUNDING if told else now + pause
     return replace(
-        lost(pace, ticket, now),
+        observe_no_response(pace, ticket, now),
         limit=headers.limit or pace.limit,
         foreign=headers.limit or pace.limit,
         foreign_until=now + MINUTE + EPSILON,
-        rooms=(Room(pace.sent, 0, -math.inf, opens_at, opens_at + MINUTE),),
+        rooms=(RateAllowance(pace.sent, 0, -math.inf, opens_at, opens_at + MINUTE),),
         maybe_sliding=True,
         ahead_at_least=-math.inf,
         ahead_at_most=math.inf,
@@ -186,7 +188,7 @@ def refuse(pace: Pace, ticket: Ticket, headers: RateHeaders, now: float) -> Pace
     )
 
 
-def _end(pace: Pace, ticket: Ticket, remaining: int, now: float) -> Pace:
+def _end(pace: RateState, ticket: RateTicket, remaining: int, now: float) -> RateState:
     return replace(
         pace,
         done=pace.done + ticket.calls,
@@ -195,7 +197,7 @@ def _end(pace: Pace, ticket: Ticket, remaining: int, now: float) -> Pace:
     )
 
 
-def _forget(pace: Pace, now: float) -> Pace:
+def _forget(pace: RateState, now: float) -> RateState:
     """Drops what is older than a minute."""
     since = now - MINUTE - EPSILON
     expired = bisect_right(pace.answered, since)
@@ -213,12 +215,12 @@ def _after(times: tuple[float, ...], since: float) -> int:
     return len(times) - bisect_right(times, since)
 
 
-def _listening(pace: Pace) -> bool:
+def _listening(pace: RateState) -> bool:
     """The first call goes alone: its answer says what the limit is and how much is left of it."""
     return pace.done == 0 and pace.sent > 0
 
 
-def _allowed(pace: Pace, now: float, calls: int) -> bool:
+def _allowed(pace: RateState, now: float, calls: int) -> bool:
     if _listening(pace):
         return False
     if _minute_opens(pace, calls) <= now:
@@ -226,7 +228,7 @@ def _allowed(pace: Pace, now: float, calls: int) -> bool:
     return any(_room_opens(pace, room, calls) <= now for room in pace.rooms)
 
 
-def _minute_opens(pace: Pace, calls: int) -> float:
+def _minute_opens(pace: RateState, calls: int) -> float:
     excess = len(pace.answered) + pace.in_flight + pace.foreign + calls - pace.limit
     if excess <= 0:
         return -math.inf
@@ -239,7 +241,7 @@ def _minute_opens(pace: Pace, calls: int) -> float:
     return sorted(expiries)[excess - 1]
 
 
-def _room_opens(pace: Pace, room: Room, calls: int) -> float:
+def _room_opens(pace: RateState, room: RateAllowance, calls: int) -> float:
     needed = pace.sent - _before(pace, room) + calls
     if needed <= room.remaining:
         return -math.inf
@@ -249,14 +251,14 @@ def _room_opens(pace: Pace, room: Room, calls: int) -> float:
     return room.opens_at + beyond * MINUTE / pace.limit
 
 
-def _before(pace: Pace, room: Room) -> int:
+def _before(pace: RateState, room: RateAllowance) -> int:
     """How many calls surely came before the room was measured."""
     if room.remaining:
         return room.before
     return max(room.before, pace.done - _after(pace.answered, room.shut_until))
 
 
-def _opens_at(pace: Pace, headers: RateHeaders, now: float) -> float:
+def _opens_at(pace: RateState, headers: RateHeaders, now: float) -> float:
     if headers.reset is None or math.isinf(pace.ahead_at_most):
         return math.inf
     opens_at = max(now, headers.reset + pace.ahead_at_most + ROUNDING)

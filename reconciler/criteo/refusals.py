@@ -26,7 +26,7 @@ REMEDIES = {
 }
 
 
-def refusal(what: str, status: int, body: object, *, private: bool) -> ReconcilerError:
+def rejection_error(what: str, status: int, body: object, *, private: bool) -> ReconcilerError:
     """`private`: the call carried identifiers, and the answer's own words may quote them."""
     told = next(iter(problems(body)), Problem())
     problem = f"{what}: {_said(status, told, private=private)}{_trace(body)}"
@@ -41,7 +41,7 @@ def refusal(what: str, status: int, body: object, *, private: bool) -> Reconcile
     return RejectedError(problem, remedy=_remedy(status, body), code=told.code)
 
 
-def denial(what: str, told: Problem, body: object) -> RejectedError:
+def denial_error(what: str, told: Problem, body: object) -> RejectedError:
     """A 200 whose only content is an error."""
     return RejectedError(
         f"{what}: {_said(200, told, private=True)}{_trace(body)}", remedy=SAME, code=told.code

@@ -16,16 +16,16 @@ from reconciler.core.ports import Clock
 from reconciler.core.remote import RateLimit
 from reconciler.criteo.exchange import (
     STATUS_PAGE,
-    Answered,
-    Busy,
-    Call,
-    Exchange,
+    ApiCall,
     NotSent,
-    Refused,
+    OutcomeUnknown,
+    RateLimited,
+    Rejected,
+    Succeeded,
     TokenExpired,
-    Unknown,
+    Transport,
 )
-from reconciler.criteo.gate import Gate
+from reconciler.criteo.gate import RateLimiter
 
 ATTEMPTS = 5
 REFUSALS_IN_ROW = 20
@@ -52,24 +52,24 @@ class _Tries:
     may_land: bool = False
 
 
-Check = Callable[[object], Unknown | Refused | None]
+ResponseCheck = Callable[[object], OutcomeUnknown | Rejected | None]
 
 
-def whole(_body: object) -> None:
+def any_object(_body: object) -> None:
     """Any JSON object will do."""
 
 
-def nobody() -> None:
+def no_callback() -> None:
     """Nobody needs to know when the call leaves."""
 
 
-class Session:
+class RetryingSession:
     """What readers and writers of one credential share."""
 
     def __init__(
         self,
-        exchange: Exchange,
-        gate: Gate,
+        exchange: Transport,
+        gate: RateLimiter,
         clock: Clock,
         version: str,
         chance: Callable[[], float],
@@ -86,7 +86,9 @@ class Session:
     def skew(self) -> timedelta | None:
         return self._gate.skew()
 
-    def send(self, call: Call, check: Check = whole, leaving: Callable[[], None] = nobody) -> Reply | Refused:
+    def send(
+        self, call: ApiCall, check: ResponseCheck = any_object, leaving: Callable[[], None] = no_callback
+    ) -> Reply | Rejected:
         """`check` may find a no in an answer, or that it leaves open what was done.
 
         A refusal is returned, not raised, because a 400 may be about one item of many. It is raised
@@ -99,26 +101,31 @@ class Session:
             stop.in_doubt = tries.maybe_done
             raise
 
-    def _send(self, call: Call, check: Check, leaving: Callable[[], None], tries: _Tries) -> Reply | Refused:
+    def _send(
+        self, call: ApiCall, check: ResponseCheck, leaving: Callable[[], None], tries: _Tries
+    ) -> Reply | Rejected:
         while True:
             outcome = self._exchange.send(call, leaving)
-            if isinstance(outcome, Answered):
+            if isinstance(outcome, Succeeded):
                 body, found = outcome.body, check(outcome.body)
                 if found is None:
                     return Reply(body, tries.may_land)
                 outcome = found
-            if isinstance(outcome, Refused) and not tries.maybe_done:
+            if isinstance(outcome, Rejected) and not tries.maybe_done:
                 return outcome
-            if isinstance(outcome, Unknown) and call.writes:
+            if isinstance(outcome, OutcomeUnknown) and call.writes:
                 tries.maybe_done = True
                 tries.may_land = tries.may_land or outcome.late
             self._pause_or_raise(call, outcome, tries)
 
     def _pause_or_raise(
-        self, call: Call, outcome: Unknown | NotSent | Busy | TokenExpired | Refused, tries: _Tries
+        self,
+        call: ApiCall,
+        outcome: OutcomeUnknown | NotSent | RateLimited | TokenExpired | Rejected,
+        tries: _Tries,
     ) -> None:
         match outcome:
-            case Busy():
+            case RateLimited():
                 tries.busy += 1
                 if tries.busy >= REFUSALS_IN_ROW:
                     _give_up(call, tries, _crowded(call, tries.busy))
@@ -126,11 +133,11 @@ class Session:
                 if tries.renewed:
                     _give_up(call, tries, error)
                 tries.renewed = True
-            case Refused(error=error):
+            case Rejected(error=error):
                 _give_up(call, tries, error)
-            case Unknown(problem=problem) | NotSent(problem=problem):
+            case OutcomeUnknown(problem=problem) | NotSent(problem=problem):
                 tries.failed += 1
-                hopeless = isinstance(outcome, Unknown) and not call.repeatable
+                hopeless = isinstance(outcome, OutcomeUnknown) and not call.repeatable
                 if hopeless or tries.failed >= ATTEMPTS:
                     _give_up(call, tries, _failure(call, outcome, tries.failed))
                 self._clock.wait(self._pause(tries.failed), f"{problem}; trying again")
@@ -141,7 +148,7 @@ class Session:
         return longest * (0.5 + self._chance() / 2)
 
 
-def _give_up(call: Call, tries: _Tries, error: ReconcilerError) -> NoReturn:
+def _give_up(call: ApiCall, tries: _Tries, error: ReconcilerError) -> NoReturn:
     """A later no doesn't undo what an earlier attempt may have done."""
     if tries.maybe_done and not isinstance(error, OutcomeUnknownError):
         raise OutcomeUnknownError(
@@ -151,17 +158,17 @@ def _give_up(call: Call, tries: _Tries, error: ReconcilerError) -> NoReturn:
     raise error
 
 
-def _failure(call: Call, outcome: Unknown | NotSent, failed: int) -> ReconcilerError:
+def _failure(call: ApiCall, outcome: OutcomeUnknown | NotSent, failed: int) -> ReconcilerError:
     times = "once" if failed == 1 else f"{failed} times"
     problem = f"{call.what}: {outcome.problem} (tried {times})"
-    if isinstance(outcome, Unknown):
+    if isinstance(outcome, OutcomeUnknown):
         unknown = OutcomeUnknownError if call.writes else RemoteError
         return unknown(problem, remedy=STATUS_PAGE)
     not_done = UnsentError if call.writes else RemoteError
     return not_done(problem, remedy=outcome.remedy)
 
 
-def _crowded(call: Call, busy: int) -> RemoteError:
+def _crowded(call: ApiCall, busy: int) -> RemoteError:
     return UnsentError(
         f"{call.what}: Criteo answered 429 (too many calls) {busy} times in a row",
         remedy="other programs share the limit of this application: stop them, or run again later",

@@ -37,7 +37,7 @@ class TokenRefusedError(AuthenticationError):
 
 
 @dataclass(frozen=True, slots=True)
-class Granted:
+class TokenResponse:
     """A token, its life in seconds, and the refresh token that came with it."""
 
     access_token: Secret
@@ -45,7 +45,7 @@ class Granted:
     refresh_token: Secret | None
 
 
-def read_token(status: int, content: bytes) -> Granted:
+def read_token(status: int, content: bytes) -> TokenResponse:
     """Errors have the shape of OAuth, not that of the API: TokenRefusedError, TokenUnavailableError."""
     if status == httpx.codes.TOO_MANY_REQUESTS or status >= httpx.codes.INTERNAL_SERVER_ERROR:
         raise TokenUnavailableError(f"the token endpoint answers {status}")
@@ -55,7 +55,7 @@ def read_token(status: int, content: bytes) -> Granted:
         raise _refused(status, body.get("error"))
     seconds = body.get("expires_in")
     life = seconds if isinstance(seconds, (int, float)) and seconds > 0 else SHORTEST_LIFE
-    return Granted(Secret(token), min(life, LONGEST_LIFE), _refresh_token(body))
+    return TokenResponse(Secret(token), min(life, LONGEST_LIFE), _refresh_token(body))
 
 
 def _refresh_token(body: Mapping[str, object]) -> Secret | None:

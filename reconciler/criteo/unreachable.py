@@ -36,7 +36,7 @@ _REASONS: tuple[tuple[type[BaseException], Reason], ...] = (
 )
 
 
-def reason(error: Exception) -> Reason:
+def connection_error_reason(error: Exception) -> Reason:
     """Of the innermost kind that says something."""
     causes = tuple(_causes(error))
     found = (reason for kind, reason in _REASONS if any(isinstance(one, kind) for one in causes))

@@ -44,7 +44,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Doubt:
+class UncertainAnswer:
     """An answer that doesn't say that all was done. `late`: the rest may still happen."""
 
     problem: str
@@ -133,16 +133,16 @@ def read_statistics(body: object) -> Statistics:
     return Statistics(identifiers, matches, _rate(attributes.get("matchRate"), identifiers, matches))
 
 
-def read_acknowledgement(body: object, asked: Asked) -> Acknowledgement | Doubt | Denied:
+def read_acknowledgement(body: object, asked: Asked) -> Acknowledgement | UncertainAnswer | Denied:
     """Sampled identifiers are not looked at: they are counted in the answer, and never kept."""
     data = mapping(body).get("data")
     wrong = [problem for problem in errors(body) if problem.counts]
     if wrong and not isinstance(data, dict) and wrong[0].type not in {"availability", "unknown", ""}:
         return Denied(wrong[0])
     if wrong:
-        return Doubt(f"it was answered with {wrong[0].code or 'an error'}", late=True)
+        return UncertainAnswer(f"it was answered with {wrong[0].code or 'an error'}", late=True)
     if not isinstance(data, dict):
-        return Doubt("the answer doesn't say what was done", late=True)
+        return UncertainAnswer("the answer doesn't say what was done", late=True)
     valid, invalid = _count(data.get("nbValidIdentifiers")), _count(data.get("nbInvalidIdentifiers"))
     sent = asked.sent
     if valid is None:
@@ -150,9 +150,9 @@ def read_acknowledgement(body: object, asked: Asked) -> Acknowledgement | Doubt 
     if invalid is None:
         invalid = sent - valid
     if valid + invalid != sent or min(valid, invalid) < 0:
-        return Doubt("the answer doesn't account for as many identifiers as were sent", late=False)
+        return UncertainAnswer("the answer doesn't account for as many identifiers as were sent", late=False)
     if not asked.fits(data, valid):
-        return Doubt("the answer is about another operation or identifier type", late=True)
+        return UncertainAnswer("the answer is about another operation or identifier type", late=True)
     return Acknowledgement(valid, invalid)
 
 

@@ -41,7 +41,7 @@ _REFUSALS = {
 
 
 @contextmanager
-def explained(doing: str, path: Path) -> Iterator[None]:
+def os_errors(doing: str, path: Path) -> Iterator[None]:
     """Around calls to the operating system, and nothing else."""
     try:
         yield
@@ -53,7 +53,7 @@ def explained(doing: str, path: Path) -> Iterator[None]:
 
 def read_file(path: Path) -> bytes | None:
     """None when there is no such file."""
-    with explained("read", path):
+    with os_errors("read", path):
         try:
             return path.read_bytes()
         except FileNotFoundError:
@@ -62,20 +62,20 @@ def read_file(path: Path) -> bytes | None:
 
 def replace_file(path: Path, content: bytes) -> None:
     """The file holds the old content or the new one, whatever happens, and the new one on return."""
-    with explained("write", path), _beside(path) as file:
+    with os_errors("write", path), _beside(path) as file:
         file.write(content)
 
 
 @contextmanager
 def writing(path: Path, noted: Callable[[Path], None] = lambda _: None) -> Iterator[BinaryIO]:
     """The same for content that comes in pieces. `noted` hears of the unfinished file before it is there."""
-    with explained("write", path), _beside(path, noted) as file:
+    with os_errors("write", path), _beside(path, noted) as file:
         yield file
 
 
 def create_file(path: Path, content: bytes) -> None:
     """Of several that create one file, the first one's content stays."""
-    with explained("write", path), suppress(FileExistsError):
+    with os_errors("write", path), suppress(FileExistsError):
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=_UNFINISHED, dir=path.parent)
         with os.fdopen(handle, "wb") as file:
             file.write(content)
@@ -90,7 +90,7 @@ def create_file(path: Path, content: bytes) -> None:
 
 def check_room(path: Path, size: int) -> None:
     """So many bytes can be written beside `path` now, and put in its place: nothing is changed."""
-    with explained("write", path):
+    with os_errors("write", path):
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=_UNFINISHED, dir=path.parent)
         try:
             with os.fdopen(handle, "wb") as file:
@@ -103,35 +103,35 @@ def check_room(path: Path, size: int) -> None:
 
 def copy_file(source: Path, path: Path) -> None:
     """`path` is absent or whole, whatever happens, and whole on return."""
-    with explained("read", source):
+    with os_errors("read", source):
         original = source.open("rb")
-    with original, explained("write", path), _beside(path) as file:
+    with original, os_errors("write", path), _beside(path) as file:
         shutil.copyfileobj(original, file, _PIECE)
 
 
 def remove_file(path: Path) -> None:
     """Removing one that is gone already is no error."""
-    with explained("remove", path), suppress(FileNotFoundError):
+    with os_errors("remove", path), suppress(FileNotFoundError):
         path.unlink()
         sync_directory(path.parent)
 
 
 def names_in(directory: Path) -> set[str]:
     """Hidden files apart; none when there is no such directory."""
-    with explained("list", directory):
+    with os_errors("list", directory):
         try:
             return {path.name for path in directory.iterdir() if not path.name.startswith(".")}
         except FileNotFoundError:
             return set()
 
 
-def sweep(directory: Path, name: str = "") -> None:
+def remove_temporary_files(directory: Path, name: str = "") -> None:
     """Removes what a killed writer left unfinished, and makes durable what it finished.
 
     Only for the one who holds the lock: of all files in the directory, or of the one of that name.
     """
     unfinished = re.compile(rf"\.{re.escape(name) if name else '.*'}\.[^.]{{8}}{re.escape(_UNFINISHED)}")
-    with explained("clean", directory):
+    with os_errors("clean", directory):
         for path in directory.iterdir():
             if unfinished.fullmatch(path.name):
                 path.unlink()

@@ -20,7 +20,7 @@ PIECE = 4096
 ELSEWHERE = "name a file in a folder that can be written, or - for standard output"
 
 
-class LineFile:
+class LineWriter:
     """Every line is whole and with the system when `write` returns. It never raises.
 
     The first line that can't be written is the end: `lost` says why, and no later one is written, so

@@ -9,21 +9,21 @@ from datetime import datetime
 from pathlib import Path
 
 from reconciler.core.errors import LockedError
-from reconciler.disk.atomic import PRIVATE_FILE, explained
+from reconciler.disk.atomic import PRIVATE_FILE, os_errors
 
 _LONGEST = 500
 
 
 @contextmanager
-def hold(path: Path, problem: str, who: str, since: datetime) -> Iterator[None]:
+def file_lock(path: Path, problem: str, who: str, since: datetime) -> Iterator[None]:
     """Raises LockedError at once when it is taken: `problem`, and who holds it.
 
     The file stays when the lock is gone: removing it would let two runs lock two files.
     """
-    with explained("lock", path):
+    with os_errors("lock", path):
         handle = os.open(path, os.O_RDWR | os.O_CREAT, PRIVATE_FILE)
     try:
-        with explained("lock", path):
+        with os_errors("lock", path):
             _take(handle, problem)
             _sign(handle, who, since)
         try:
@@ -36,7 +36,7 @@ def hold(path: Path, problem: str, who: str, since: datetime) -> Iterator[None]:
 
 def holder_of(path: Path) -> str:
     """Who holds it now, as they signed; "" when nobody does. Changes nothing."""
-    with explained("read", path):
+    with os_errors("read", path):
         try:
             handle = os.open(path, os.O_RDONLY)
         except FileNotFoundError:

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from reconciler.disk.atomic import PRIVATE_FILE, explained, sync_directory
+from reconciler.disk.atomic import PRIVATE_FILE, os_errors, sync_directory
 
-HOME = ".reconciler"
+WORK_DIR = ".reconciler"
 PRIVATE_DIRECTORY = 0o700
 
 
@@ -14,10 +14,10 @@ def private_directory(path: Path) -> Path:
     Under a `.reconciler` folder all is tightened, that folder too, and git is told to ignore it before
     anything else is put there. Elsewhere a directory that exists keeps the mode its owner gave it.
     """
-    with explained("make", path):
+    with os_errors("make", path):
         resolved = path.resolve()
         chain = (resolved, *resolved.parents)
-        home = next((one for one in chain if one.name == HOME), None)
+        home = next((one for one in chain if one.name == WORK_DIR), None)
         for directory in reversed(chain):
             if home and directory.is_relative_to(home):
                 _make(directory)

@@ -1,7 +1,7 @@
 """Criteo Retail Media as documented, in one WSGI app over SQLite; shares no code with the client."""
 
 from reconciler.emulator.answers import NoAnswer
-from reconciler.emulator.database import AnotherVersion
+from reconciler.emulator.database import IncompatibleVersionError
 from reconciler.emulator.emulator import Credentials, Emulator
 from reconciler.emulator.faults import KINDS, Fault, Kind
 from reconciler.emulator.history import Request
@@ -10,10 +10,10 @@ from reconciler.emulator.switches import Switches
 
 __all__ = [
     "KINDS",
-    "AnotherVersion",
     "Credentials",
     "Emulator",
     "Fault",
+    "IncompatibleVersionError",
     "Kind",
     "NoAnswer",
     "Request",

@@ -9,7 +9,7 @@ import orjson
 from reconciler.emulator import accesstokens, segments
 from reconciler.emulator.accesstokens import NO_CONSENT, OWN, Grant
 from reconciler.emulator.answers import Problem, Refused, invalid, malformed
-from reconciler.emulator.call import Call
+from reconciler.emulator.call import ParsedRequest
 from reconciler.emulator.database import Session
 from reconciler.emulator.operations import MANAGE, READ, Operation
 
@@ -18,7 +18,7 @@ _OLDEST_SUPPORTED = "2026-01"
 
 
 @dataclass(frozen=True)
-class Incoming:
+class IncomingRequest:
     """A request as it came in; its body is not parsed yet."""
 
     path: str
@@ -31,7 +31,7 @@ class Incoming:
     body: bytes = b""
 
 
-def identify(session: Session, operation: Operation, incoming: Incoming) -> Grant:
+def identify(session: Session, operation: Operation, incoming: IncomingRequest) -> Grant:
     """The version must answer this call, and the token must be alive."""
     if incoming.version not in operation.versions:
         if _DATED.fullmatch(incoming.version) and incoming.version < _OLDEST_SUPPORTED:
@@ -40,7 +40,7 @@ def identify(session: Session, operation: Operation, incoming: Incoming) -> Gran
     return accesstokens.check(session, incoming.authorization)
 
 
-def admit(session: Session, operation: Operation, incoming: Incoming, grant: Grant) -> Call:
+def admit(session: Session, operation: Operation, incoming: IncomingRequest, grant: Grant) -> ParsedRequest:
     """The token must reach the scope and the account, and the body must be readable."""
     granted = session.switches.scopes
     implied = operation.scope == READ and MANAGE in granted
@@ -54,7 +54,7 @@ def admit(session: Session, operation: Operation, incoming: Incoming, grant: Gra
         )  # fmt: skip
     if not _reached(session, operation, incoming, grant):
         raise Refused(403, NO_CONSENT)
-    return Call(
+    return ParsedRequest(
         path=incoming.path,
         account_id=incoming.account_id,
         segment_id=incoming.segment_id,
@@ -64,7 +64,7 @@ def admit(session: Session, operation: Operation, incoming: Incoming, grant: Gra
     )
 
 
-def _reached(session: Session, operation: Operation, incoming: Incoming, grant: Grant) -> bool:
+def _reached(session: Session, operation: Operation, incoming: IncomingRequest, grant: Grant) -> bool:
     """By the account in the path; without one, a consent reaches the segments of its accounts only."""
     if "<account_id>" in operation.path:
         return incoming.account_id in grant.reach
@@ -74,7 +74,7 @@ def _reached(session: Session, operation: Operation, incoming: Incoming, grant: 
     return segment is None or segment.account_id in grant.reach
 
 
-def _parsed(session: Session, incoming: Incoming) -> object:
+def _parsed(session: Session, incoming: IncomingRequest) -> object:
     if not incoming.body:
         return None
     most = session.switches.max_body_bytes

@@ -7,14 +7,14 @@ import flask
 import orjson
 from werkzeug.exceptions import HTTPException
 
-from reconciler.emulator.admission import Incoming
+from reconciler.emulator.admission import IncomingRequest
 from reconciler.emulator.answers import Answer
 from reconciler.emulator.consentpage import Page
-from reconciler.emulator.gate import CONSENT_PATH, TOKEN_PATH, Gate
+from reconciler.emulator.gate import CONSENT_PATH, TOKEN_PATH, RequestPipeline
 from reconciler.emulator.operations import OPERATIONS, Operation
 
 
-def build(gate: Gate) -> flask.Flask:
+def build(gate: RequestPipeline) -> flask.Flask:
     app = flask.Flask(__name__, static_folder=None)
     app.config["PROPAGATE_EXCEPTIONS"] = True  # silence must reach the transport or the server
     app.url_map.merge_slashes = False
@@ -38,10 +38,10 @@ def build(gate: Gate) -> flask.Flask:
     return app
 
 
-def _view(gate: Gate, operation: Operation) -> Callable[..., flask.Response]:
+def _view(gate: RequestPipeline, operation: Operation) -> Callable[..., flask.Response]:
     def view(version: str, account_id: str = "", segment_id: str = "") -> flask.Response:
         request = flask.request
-        incoming = Incoming(
+        incoming = IncomingRequest(
             path=request.path,
             version=version,
             account_id=account_id,
@@ -56,18 +56,18 @@ def _view(gate: Gate, operation: Operation) -> Callable[..., flask.Response]:
     return view
 
 
-def _token(gate: Gate) -> flask.Response:
+def _token(gate: RequestPipeline) -> flask.Response:
     return _response(gate.token(flask.request.form.to_dict(flat=False)))
 
 
-def _consent(gate: Gate) -> flask.Response:
+def _consent(gate: RequestPipeline) -> flask.Response:
     """A form in a query is no answer of a person: each method has its own place for parameters."""
     request = flask.request
     given = request.form if request.method == "POST" else request.args
     return _rendered(gate.consent(request.method, given.to_dict(flat=False)))
 
 
-def _stray(gate: Gate, error: HTTPException) -> flask.Response:
+def _stray(gate: RequestPipeline, error: HTTPException) -> flask.Response:
     request = flask.request
     title = "There is no such resource" if error.code == 404 else error.name
     return _response(gate.stray(request.method, request.path, error.code or 500, title))

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from reconciler.emulator import audiences, events, segments
 from reconciler.emulator.answers import Answer, Problem, Refused, invalid, malformed
-from reconciler.emulator.call import Call, choice, inner, mapping, text
+from reconciler.emulator.call import ParsedRequest, choice, inner, mapping, text
 from reconciler.emulator.database import Session
 from reconciler.emulator.identifiers import VALID
 from reconciler.emulator.segments import Draft, Segment
@@ -19,19 +19,19 @@ READ_ONLY = Problem("access-control", "segment-is-read-only", "Segment is read-o
 NOT_FOUND = invalid("segment-not-found", "Segment not found")
 
 
-def create(session: Session, call: Call) -> Answer:
+def create(session: Session, call: ParsedRequest) -> Answer:
     return _each(session, call, _create)
 
 
-def update(session: Session, call: Call) -> Answer:
+def update(session: Session, call: ParsedRequest) -> Answer:
     return _each(session, call, _update)
 
 
-def delete(session: Session, call: Call) -> Answer:
+def delete(session: Session, call: ParsedRequest) -> Answer:
     return _each(session, call, _delete)
 
 
-def _each(session: Session, call: Call, act: Callable[[Session, str, Item], Outcome]) -> Answer:
+def _each(session: Session, call: ParsedRequest, act: Callable[[Session, str, Item], Outcome]) -> Answer:
     """Items are taken in order, so that of two equal names in one call the first wins."""
     items = call.items(session.switches.max_bulk_items)
     outcomes = [act(session, call.account_id, item) for item in items]

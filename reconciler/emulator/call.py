@@ -7,7 +7,7 @@ from reconciler.emulator.answers import Refused, invalid, malformed
 
 
 @dataclass(frozen=True)
-class Call:
+class ParsedRequest:
     """`path` is the instance that problems point to; `reach` are the accounts of its token."""
 
     path: str

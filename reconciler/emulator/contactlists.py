@@ -3,7 +3,7 @@
 from reconciler.emulator import identifiers, members, segments, statistics
 from reconciler.emulator.answers import Answer, Problem, Refused, invalid, malformed
 from reconciler.emulator.bulk import NOT_FOUND, READ_ONLY
-from reconciler.emulator.call import Call, choice, texts
+from reconciler.emulator.call import ParsedRequest, choice, texts
 from reconciler.emulator.clock import long
 from reconciler.emulator.database import Session
 from reconciler.emulator.segments import Segment
@@ -12,7 +12,7 @@ TYPES = ("Email", "UserIdentifier", "IdentityLink", "Gum", "CustomerId", "PhoneN
 NO_LIST = invalid("segment-is-not-a-contact-list", "Segment is not a contact list")
 
 
-def add_remove(session: Session, call: Call) -> Answer:
+def add_remove(session: Session, call: ParsedRequest) -> Answer:
     segment, list_type = _writable(session, call)
     attributes = call.attributes()
     operation = choice(attributes, "operation", tuple(members.CHANGES))
@@ -38,13 +38,13 @@ def add_remove(session: Session, call: Call) -> Answer:
     return Answer(200, body, valid=len(valid), invalid=len(wrong))
 
 
-def clear(session: Session, call: Call) -> Answer:
+def clear(session: Session, call: ParsedRequest) -> Answer:
     segment, _ = _writable(session, call)
     members.clear(session, segment)
     return Answer(204)
 
 
-def read_statistics(session: Session, call: Call) -> Answer:
+def read_statistics(session: Session, call: ParsedRequest) -> Answer:
     segment = segments.find(session, call.segment_id)
     if segment is None or segment.account_id != call.account_id:
         raise Refused(404, NOT_FOUND)
@@ -58,7 +58,7 @@ def read_statistics(session: Session, call: Call) -> Answer:
     return Answer(200, {"data": data, "warnings": [], "errors": []})
 
 
-def _writable(session: Session, call: Call) -> tuple[Segment, str]:
+def _writable(session: Session, call: ParsedRequest) -> tuple[Segment, str]:
     """Found by the id of the segment: the id of its contact list is not accepted."""
     segment = segments.find(session, call.segment_id)
     if segment is None:

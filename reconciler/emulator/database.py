@@ -83,7 +83,7 @@ FORGOTTEN_ON_RESET = (
 )  # fmt: skip
 
 
-class AnotherVersion(ValueError):  # noqa: N818 - named after what the file is
+class IncompatibleVersionError(ValueError):
     """The file was made by another release; what it holds is emulated, so it is not converted."""
 
 
@@ -155,7 +155,7 @@ class Database:
         with self._lock:
             (version,) = self._db.execute("PRAGMA user_version").fetchone()
             if version not in (0, VERSION):
-                raise AnotherVersion("the emulator's file is of another version: delete it")
+                raise IncompatibleVersionError("the emulator's file is of another version: delete it")
             self._db.executescript(f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version = {VERSION};")
             self._db.executemany("INSERT OR IGNORE INTO meta VALUES (?, ?)", fresh.items())
             if switches is not None:

@@ -1,14 +1,14 @@
 """Who is calling, which accounts it may use and which retailers they have; reads only."""
 
 from reconciler.emulator.answers import Answer
-from reconciler.emulator.call import Call, texts
+from reconciler.emulator.call import ParsedRequest, texts
 from reconciler.emulator.database import Session
 
 HIGHEST_PAGE = 2**31 - 1
 MOST_ACCOUNTS = 500
 
 
-def me(_session: Session, _call: Call) -> Answer:
+def me(_session: Session, _call: ParsedRequest) -> Answer:
     """`criteoService` is null: its values are not published."""
     attributes = {
         "applicationId": 1,
@@ -21,7 +21,7 @@ def me(_session: Session, _call: Call) -> Answer:
     return Answer(200, {"data": data, "warnings": [], "errors": []})
 
 
-def accounts(session: Session, call: Call) -> Answer:
+def accounts(session: Session, call: ParsedRequest) -> Answer:
     index = call.number("pageIndex", 0, 0, HIGHEST_PAGE)
     size = call.number("pageSize", 25, 1, MOST_ACCOUNTS)
     wanted = call.query.get("limitToId") or []
@@ -40,7 +40,7 @@ def accounts(session: Session, call: Call) -> Answer:
     return Answer(200, {"metadata": metadata, "data": data, "warnings": [], "errors": []})
 
 
-def retailers(session: Session, call: Call) -> Answer:
+def retailers(session: Session, call: ParsedRequest) -> Answer:
     wanted = texts(call.attributes(), "retailerIdFilter")
     limit = call.number("limit", 5, 1, 10)
     offset = call.number("offset", 0, 0, HIGHEST_PAGE)
@@ -57,7 +57,7 @@ def retailers(session: Session, call: Call) -> Answer:
     return Answer(200, body)
 
 
-def _page(call: Call, index: int, size: int) -> str:
+def _page(call: ParsedRequest, index: int, size: int) -> str:
     return f"{call.path}?pageIndex={index}&pageSize={size}"
 
 

@@ -16,7 +16,7 @@ from reconciler.emulator import switches as switching
 from reconciler.emulator.app import build
 from reconciler.emulator.database import Database, Session
 from reconciler.emulator.faults import Fault, Kind
-from reconciler.emulator.gate import Gate
+from reconciler.emulator.gate import RequestPipeline
 from reconciler.emulator.history import Request
 from reconciler.emulator.segments import Segment
 from reconciler.emulator.server import Server
@@ -34,7 +34,7 @@ class Emulator:
 
     def __init__(self, path: Path, database: Database) -> None:
         self.path = path
-        self.app: flask.Flask = build(Gate(database))
+        self.app: flask.Flask = build(RequestPipeline(database))
         self._database = database
 
     @classmethod

@@ -17,7 +17,7 @@ from reconciler.emulator import (
     strikes,
 )
 from reconciler.emulator.accesstokens import Grant
-from reconciler.emulator.admission import Incoming
+from reconciler.emulator.admission import IncomingRequest
 from reconciler.emulator.answers import Answer, NoAnswer, Refused, invalid
 from reconciler.emulator.consentpage import Page, Parameters
 from reconciler.emulator.database import Database, Session
@@ -25,7 +25,7 @@ from reconciler.emulator.faults import TOKEN, Fault, Kind
 from reconciler.emulator.history import Request
 from reconciler.emulator.operations import Operation
 from reconciler.emulator.ratelimit import Ruling
-from reconciler.emulator.strikes import Outcome
+from reconciler.emulator.strikes import FaultOutcome
 
 TOKEN_PATH = "/oauth2/token"  # noqa: S105 - a path
 CONSENT_PATH = "/request"
@@ -37,13 +37,13 @@ _ACCOUNT = re.compile(r"[0-9]{1,19}")
 _SEGMENT = re.compile(r"[0-9]{18}")
 
 
-class Gate:
+class RequestPipeline:
     """Stands between the web framework and the database."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def call(self, operation: Operation, incoming: Incoming) -> Answer:
+    def call(self, operation: Operation, incoming: IncomingRequest) -> Answer:
         with self._database.session() as session:
             late.settle(session)
             outcome = _outcome(session, operation, incoming)
@@ -68,7 +68,7 @@ class Gate:
             late.settle(session)
             decided = method == "POST"
             page = (consentpage.decide if decided else consentpage.show)(session, parameters)
-            blank = _blank(session, method, Outcome(Answer(page.status)))
+            blank = _blank(session, method, FaultOutcome(Answer(page.status)))
             action = consentpage.decision(parameters) if decided else ""
             history.record(session, replace(blank, path=CONSENT_PATH, operation=CONSENT, action=action))
         time.sleep(session.switches.latency)
@@ -80,63 +80,65 @@ class Gate:
             late.settle(session)
             problem = invalid("resource-not-found", title)
             answer = strikes.refusal(session, path, Refused(status, problem))
-            history.record(session, _blank(session, method, Outcome(answer)))
+            history.record(session, _blank(session, method, FaultOutcome(answer)))
         return answer
 
 
-def _outcome(session: Session, operation: Operation, incoming: Incoming) -> Outcome:
+def _outcome(session: Session, operation: Operation, incoming: IncomingRequest) -> FaultOutcome:
     try:
         grant = admission.identify(session, operation, incoming)
     except Refused as refused:
-        return Outcome(strikes.refusal(session, incoming.path, refused))
+        return FaultOutcome(strikes.refusal(session, incoming.path, refused))
     ruling = ratelimit.decide(session, grant)
     if not ruling.allowed:
-        return _with_headers(session, Outcome(strikes.TOO_MANY), ruling)
+        return _with_headers(session, FaultOutcome(strikes.TOO_MANY), ruling)
     return _with_headers(session, _admitted(session, operation, incoming, grant), ruling)
 
 
-def _admitted(session: Session, operation: Operation, incoming: Incoming, grant: Grant) -> Outcome:
+def _admitted(
+    session: Session, operation: Operation, incoming: IncomingRequest, grant: Grant
+) -> FaultOutcome:
     try:
         call = admission.admit(session, operation, incoming, grant)
     except Refused as refused:
-        return Outcome(strikes.refusal(session, incoming.path, refused))
+        return FaultOutcome(strikes.refusal(session, incoming.path, refused))
     fault = faults.take(session, operation.id, operation.faults())
     act = strikes.STRIKES[fault.kind] if fault else strikes.carry_out
     outcome = act(session, operation, call)
     return replace(outcome, batch=history.measure(session, call.body), fault=fault)
 
 
-def _token(session: Session, form: Parameters) -> Outcome:
+def _token(session: Session, form: Parameters) -> FaultOutcome:
     """Not limited, unless a switch says so; it then shares the minute with the application's calls."""
     if session.switches.token_calls_count:
         ruling = ratelimit.decide(session, accesstokens.own(session))
         if not ruling.allowed:
-            return _with_headers(session, Outcome(strikes.TOO_MANY), ruling)
+            return _with_headers(session, FaultOutcome(strikes.TOO_MANY), ruling)
     fault = faults.take(session, TOKEN, TOKEN_FAULTS)
     match fault.kind if fault else None:
         case "429":
-            return _with_headers(session, Outcome(strikes.TOO_MANY, fault=fault), None)
+            return _with_headers(session, FaultOutcome(strikes.TOO_MANY, fault=fault), None)
         case "500-before":
-            return Outcome(strikes.internal_error(session, TOKEN_PATH), fault=fault)
+            return FaultOutcome(strikes.internal_error(session, TOKEN_PATH), fault=fault)
         case "timeout-before":
-            return Outcome(None, fault=fault)
+            return FaultOutcome(None, fault=fault)
         case _:
             return _issued(session, form, fault)
 
 
-def _issued(session: Session, form: Parameters, fault: Fault | None) -> Outcome:
+def _issued(session: Session, form: Parameters, fault: Fault | None) -> FaultOutcome:
     """A lost answer has used up its code, or its refresh token, all the same."""
     answer = oauth.token(session, form)
     match fault.kind if fault else None:
         case "500-after":
-            return Outcome(strikes.internal_error(session, TOKEN_PATH), fault=fault)
+            return FaultOutcome(strikes.internal_error(session, TOKEN_PATH), fault=fault)
         case "timeout-after":
-            return Outcome(None, fault=fault)
+            return FaultOutcome(None, fault=fault)
         case _:
-            return Outcome(answer)
+            return FaultOutcome(answer)
 
 
-def _with_headers(session: Session, outcome: Outcome, ruling: Ruling | None) -> Outcome:
+def _with_headers(session: Session, outcome: FaultOutcome, ruling: Ruling | None) -> FaultOutcome:
     """A 429 always carries them; one that a fault made says when the fault ends."""
     answer, fault = outcome.answer, outcome.fault
     limit = ruling.limit if ruling else session.switches.rate_limit
@@ -150,7 +152,7 @@ def _with_headers(session: Session, outcome: Outcome, ruling: Ruling | None) -> 
     return replace(outcome, answer=replace(answer, headers=headers))
 
 
-def _told(outcome: Outcome, latency: float) -> Answer:
+def _told(outcome: FaultOutcome, latency: float) -> Answer:
     """Waits outside the lock, so that a slow answer holds up nobody else."""
     if outcome.answer is None:
         raise NoAnswer(outcome.fault.seconds if outcome.fault else 0.0)
@@ -159,7 +161,9 @@ def _told(outcome: Outcome, latency: float) -> Answer:
     return outcome.answer
 
 
-def _request(session: Session, operation: Operation, incoming: Incoming, outcome: Outcome) -> Request:
+def _request(
+    session: Session, operation: Operation, incoming: IncomingRequest, outcome: FaultOutcome
+) -> Request:
     """Ids are kept only if they look like ids: a client may put anything into a path."""
     account_id, segment_id = incoming.account_id, incoming.segment_id
     return replace(
@@ -171,7 +175,7 @@ def _request(session: Session, operation: Operation, incoming: Incoming, outcome
     )
 
 
-def _blank(session: Session, method: str, outcome: Outcome) -> Request:
+def _blank(session: Session, method: str, outcome: FaultOutcome) -> Request:
     answer, batch = outcome.answer, outcome.batch
     return Request(
         number=0,

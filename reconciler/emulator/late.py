@@ -6,7 +6,7 @@ import orjson
 
 from reconciler.emulator import history, statistics
 from reconciler.emulator.answers import Answer, Refused
-from reconciler.emulator.call import Call
+from reconciler.emulator.call import ParsedRequest
 from reconciler.emulator.clock import computation_before
 from reconciler.emulator.database import Session
 from reconciler.emulator.operations import BY_ID, Operation
@@ -15,7 +15,7 @@ REACHED: frozenset[str] = frozenset()
 """Was admitted when it came; only a read looks at what else its token reaches, and no read is late."""
 
 
-def keep(session: Session, number: int, due: float, operation: Operation, call: Call) -> None:
+def keep(session: Session, number: int, due: float, operation: Operation, call: ParsedRequest) -> None:
     """The body of an unanswered call, to be carried out when it is due."""
     session.db.execute(
         "INSERT INTO late VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -40,7 +40,7 @@ def settle(session: Session) -> None:
     ).fetchall()
     for number, due, operation, path, account_id, segment_id, body in rows:
         statistics.compute(session, computation_before(due))
-        call = Call(path, account_id, segment_id, {}, orjson.loads(body), REACHED)
+        call = ParsedRequest(path, account_id, segment_id, {}, orjson.loads(body), REACHED)
         answer = act(replace(session, now=due), BY_ID[operation], call)
         if isinstance(answer, Answer):
             history.commit_late(session, number, answer, due)
@@ -48,7 +48,7 @@ def settle(session: Session) -> None:
     statistics.compute(session, computation_before(session.now))
 
 
-def act(session: Session, operation: Operation, call: Call) -> Answer | Refused:
+def act(session: Session, operation: Operation, call: ParsedRequest) -> Answer | Refused:
     """All of the call or, if it is refused, nothing."""
     session.db.execute("SAVEPOINT act")
     try:

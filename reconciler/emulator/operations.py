@@ -6,7 +6,7 @@ from typing import Literal
 
 from reconciler.emulator import bulk, contactlists, directory, searches
 from reconciler.emulator.answers import Answer
-from reconciler.emulator.call import Call
+from reconciler.emulator.call import ParsedRequest
 from reconciler.emulator.database import Session
 from reconciler.emulator.faults import KINDS, Kind
 
@@ -29,7 +29,7 @@ class Operation:
     path: str
     scope: str
     effect: Effect
-    handler: Callable[[Session, Call], Answer]
+    handler: Callable[[Session, ParsedRequest], Answer]
     versions: frozenset[str] = FROZEN
 
     def faults(self) -> frozenset[Kind]:

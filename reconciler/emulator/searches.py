@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 from reconciler.emulator import audiences, segments
 from reconciler.emulator.answers import Answer
-from reconciler.emulator.call import Call, texts
+from reconciler.emulator.call import ParsedRequest, texts
 from reconciler.emulator.database import Session
 
 MOST = 500
 HIGHEST_OFFSET = 2**31 - 1
 
 
-def search_segments(session: Session, call: Call) -> Answer:
+def search_segments(session: Session, call: ParsedRequest) -> Answer:
     attributes = call.attributes()
     wanted = segments.Filter(
         ids=texts(attributes, "audienceSegmentIds"),
@@ -22,7 +22,7 @@ def search_segments(session: Session, call: Call) -> Answer:
     return _page(call, [segments.resource(segment) for segment in found])
 
 
-def search_audiences(session: Session, call: Call) -> Answer:
+def search_audiences(session: Session, call: ParsedRequest) -> Answer:
     attributes = call.attributes()
     wanted = audiences.Filter(
         ids=texts(attributes, "audienceIds"),
@@ -33,7 +33,7 @@ def search_audiences(session: Session, call: Call) -> Answer:
     return _page(call, [audiences.resource(audience) for audience in found])
 
 
-def _page(call: Call, found: Sequence[dict[str, object]]) -> Answer:
+def _page(call: ParsedRequest, found: Sequence[dict[str, object]]) -> Answer:
     limit = call.number("limit", 50, 0, MOST)
     offset = call.number("offset", 0, 0, HIGHEST_OFFSET)
     body = {

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from reconciler.emulator import late
 from reconciler.emulator.answers import Answer, Problem, Refused
-from reconciler.emulator.call import Call
+from reconciler.emulator.call import ParsedRequest
 from reconciler.emulator.database import Session
 from reconciler.emulator.faults import Fault, Kind
 from reconciler.emulator.history import NOTHING, Batch
@@ -20,7 +20,7 @@ TOO_MANY = Answer(
 
 
 @dataclass(frozen=True)
-class Outcome:
+class FaultOutcome:
     """What became of a call. No answer means silence; a pending call commits later."""
 
     answer: Answer | None
@@ -29,7 +29,7 @@ class Outcome:
     committed: bool = False
     valid: int = 0
     invalid: int = 0
-    pending: Call | None = None
+    pending: ParsedRequest | None = None
 
 
 def refusal(session: Session, path: str, refused: Refused) -> Answer:
@@ -37,41 +37,41 @@ def refusal(session: Session, path: str, refused: Refused) -> Answer:
     return Answer(refused.status, {"errors": problems})
 
 
-def carry_out(session: Session, operation: Operation, call: Call) -> Outcome:
+def carry_out(session: Session, operation: Operation, call: ParsedRequest) -> FaultOutcome:
     """No fault: the call as documented."""
     result = late.act(session, operation, call)
     if isinstance(result, Refused):
-        return Outcome(refusal(session, call.path, result))
+        return FaultOutcome(refusal(session, call.path, result))
     committed = operation.effect != "reads"
-    return Outcome(result, committed=committed, valid=result.valid, invalid=result.invalid)
+    return FaultOutcome(result, committed=committed, valid=result.valid, invalid=result.invalid)
 
 
-def limited(_session: Session, _operation: Operation, _call: Call) -> Outcome:
-    return Outcome(TOO_MANY)
+def limited(_session: Session, _operation: Operation, _call: ParsedRequest) -> FaultOutcome:
+    return FaultOutcome(TOO_MANY)
 
 
-def fail_before(session: Session, _operation: Operation, call: Call) -> Outcome:
-    return Outcome(internal_error(session, call.path))
+def fail_before(session: Session, _operation: Operation, call: ParsedRequest) -> FaultOutcome:
+    return FaultOutcome(internal_error(session, call.path))
 
 
-def fail_after(session: Session, operation: Operation, call: Call) -> Outcome:
+def fail_after(session: Session, operation: Operation, call: ParsedRequest) -> FaultOutcome:
     done = carry_out(session, operation, call)
     return replace(done, answer=internal_error(session, call.path))
 
 
-def keep_silent(_session: Session, _operation: Operation, _call: Call) -> Outcome:
-    return Outcome(None)
+def keep_silent(_session: Session, _operation: Operation, _call: ParsedRequest) -> FaultOutcome:
+    return FaultOutcome(None)
 
 
-def silence_after(session: Session, operation: Operation, call: Call) -> Outcome:
+def silence_after(session: Session, operation: Operation, call: ParsedRequest) -> FaultOutcome:
     return replace(carry_out(session, operation, call), answer=None)
 
 
-def put_off(_session: Session, _operation: Operation, call: Call) -> Outcome:
-    return Outcome(None, pending=call)
+def put_off(_session: Session, _operation: Operation, call: ParsedRequest) -> FaultOutcome:
+    return FaultOutcome(None, pending=call)
 
 
-def take_half(session: Session, operation: Operation, call: Call) -> Outcome:
+def take_half(session: Session, operation: Operation, call: ParsedRequest) -> FaultOutcome:
     """The first half, rounded down; the answer counts that half and tells of an error."""
     done = carry_out(session, operation, replace(call, body=_halved(call.body)))
     if done.answer is None or done.answer.body is None or not done.committed:
@@ -83,7 +83,7 @@ def take_half(session: Session, operation: Operation, call: Call) -> Outcome:
     return replace(done, answer=replace(done.answer, body=body))
 
 
-def _entry(session: Session, operation: Operation, call: Call) -> dict[str, object]:
+def _entry(session: Session, operation: Operation, call: ParsedRequest) -> dict[str, object]:
     """Add-remove has entries of its own kind, which know only one name of the trace id."""
     switches = session.switches
     if operation.id == ADD_REMOVE:
@@ -91,7 +91,7 @@ def _entry(session: Session, operation: Operation, call: Call) -> dict[str, obje
     return INTERNAL.shape(call.path, switches)
 
 
-STRIKES: dict[Kind, Callable[[Session, Operation, Call], Outcome]] = {
+STRIKES: dict[Kind, Callable[[Session, Operation, ParsedRequest], FaultOutcome]] = {
     "429": limited,
     "500-before": fail_before,
     "500-after": fail_after,

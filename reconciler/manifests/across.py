@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from reconciler.core.errors import Finding
-from reconciler.core.model import Place
-from reconciler.manifests.inventory import Inventory
-from reconciler.manifests.loading import judge
+from reconciler.core.model import SourceLocation
+from reconciler.manifests.inventory import ManifestIndex
+from reconciler.manifests.loading import check_documents
 from reconciler.manifests.project import environments, home
 from reconciler.manifests.reading import read
 
@@ -26,10 +26,10 @@ def shared_states(root: Path, names: Iterable[str]) -> Iterator[Finding]:
                 yield Finding(str(place), problem, "give each environment a `state.url` of its own")
 
 
-def _state(root: Path, environment: str) -> tuple[str, Place] | None:
+def _state(root: Path, environment: str) -> tuple[str, SourceLocation] | None:
     """Where, in one way of writing it, and where that is written; None where it can't be told."""
-    _, documents = judge(read(root, [home(environment)]))
-    written = Inventory.of(environment, documents, complete=True).home
+    _, documents = check_documents(read(root, [home(environment)]))
+    written = ManifestIndex.of(environment, documents, complete=True).home
     url = written.value("state", "url") if written else None
     if not written or not isinstance(url, str):
         return None

@@ -1,4 +1,4 @@
-"""Sound documents → `Desired`; nothing here can fail, because everything was checked before."""
+"""Sound documents → `DesiredState`; nothing here can fail, because everything was checked before."""
 
 from datetime import timedelta
 from typing import Any
@@ -10,32 +10,32 @@ from reconciler.core.model import (
     Address,
     Api,
     Application,
+    ApprovalLimits,
     Audience,
     Credential,
-    Desired,
+    DesiredState,
     Environment,
     Exclusion,
-    Form,
     Guards,
+    Hashing,
     IdentifierType,
-    Leeway,
-    Place,
     Seat,
     SegmentKey,
     SegmentSpec,
     Source,
+    SourceLocation,
 )
 from reconciler.manifests.countries import PHONE, countries
-from reconciler.manifests.inventory import Inventory, guards, share
+from reconciler.manifests.inventory import ManifestIndex, guards, share
 from reconciler.manifests.naming import segment_name
-from reconciler.manifests.nodes import Document, Step
+from reconciler.manifests.nodes import ManifestDocument, PathStep
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 def build(
-    inventory: Inventory, data_root: str | None, notes: tuple[str, ...], placeholders: tuple[Finding, ...]
-) -> Desired:
+    inventory: ManifestIndex, data_root: str | None, notes: tuple[str, ...], placeholders: tuple[Finding, ...]
+) -> DesiredState:
     """Puts the environment together; segments are sorted by address."""
     home = inventory.named["Environment"][inventory.environment]
     environment = _environment(home, data_root)
@@ -52,7 +52,7 @@ def build(
         for index, name in enumerate(document.root.value["destinations"])
         for place in (document.place("destinations", index),)
     ]
-    return Desired(
+    return DesiredState(
         environment=environment,
         credentials=tuple(_credential(one) for _, one in sorted(inventory.named["Credential"].items())),
         segments=tuple(sorted(segments, key=lambda spec: spec.address)),
@@ -61,7 +61,7 @@ def build(
     )
 
 
-def _environment(home: Document, data_root: str | None) -> Environment:
+def _environment(home: ManifestDocument, data_root: str | None) -> Environment:
     value = home.root.value
     seats = value["seats"].items()
     sample = value.get("sample")
@@ -75,14 +75,14 @@ def _environment(home: Document, data_root: str | None) -> Environment:
         sample_rows=int(sample["rows"]) if sample else None,
         guards=guards(value.get("guards", {}), Guards()),
         sealing_key=value["state"].get("sealingKey", SEALING_KEY),
-        leeway=_leeway(value.get("approval", {})),
+        approval_limits=_leeway(value.get("approval", {})),
         data_place=None if data_root else home.place("data", "root"),
     )
 
 
-def _leeway(value: dict[str, Any]) -> Leeway:
-    otherwise = Leeway()
-    return Leeway(
+def _leeway(value: dict[str, Any]) -> ApprovalLimits:
+    otherwise = ApprovalLimits()
+    return ApprovalLimits(
         tolerance=share(value["tolerance"]) if "tolerance" in value else otherwise.tolerance,
         max_age=_duration(value, "maxAge") or otherwise.max_age,
     )
@@ -97,17 +97,17 @@ def _api(value: dict[str, Any]) -> Api:
         consent_url=value.get("consentUrl", otherwise.consent_url),
         batch_size=int(value.get("batchSize", otherwise.batch_size)),
         timeout=_duration(value, "timeout") or otherwise.timeout,
-        quiet=_duration(value, "quiet") or otherwise.quiet,
+        grace_period=_duration(value, "quiet") or otherwise.grace_period,
     )
 
 
-def _credential(document: Document) -> Credential:
+def _credential(document: ManifestDocument) -> Credential:
     value = document.root.value
     planning = value.get("plan")
     return Credential(
         name=document.name,
         application=_application(value),
-        planning=_application(planning) if planning else None,
+        plan_application=_application(planning) if planning else None,
         place=document.place("name"),
     )
 
@@ -123,7 +123,9 @@ def _application(value: dict[str, Any]) -> Application:
     )
 
 
-def _audience(document: Document, environment: Environment, root: str, inventory: Inventory) -> Audience:
+def _audience(
+    document: ManifestDocument, environment: Environment, root: str, inventory: ManifestIndex
+) -> Audience:
     value = document.root.value
     source = value["source"]
     country = next(iter(countries(document, inventory)), "")
@@ -143,7 +145,9 @@ def _audience(document: Document, environment: Environment, root: str, inventory
             where_written=document.written("source", "where"),
         ),
         columns=_columns(value),
-        exclude=tuple(_exclusion(document, index, country) for index in range(len(value.get("exclude", [])))),
+        exclusion_lists=tuple(
+            _exclusion(document, index, country) for index in range(len(value.get("exclude", [])))
+        ),
         guards=guards(value.get("guards", {}), environment.guards),
         place=document.place("name"),
         places=tuple(document.place("columns", kind) for kind in value["columns"]),
@@ -151,9 +155,9 @@ def _audience(document: Document, environment: Environment, root: str, inventory
     )
 
 
-def _exclusion(document: Document, index: int, country: str) -> Exclusion:
+def _exclusion(document: ManifestDocument, index: int, country: str) -> Exclusion:
     """A list is read as its audience is, unless it names a country of its own."""
-    path: tuple[Step, ...] = ("exclude", index)
+    path: tuple[PathStep, ...] = ("exclude", index)
     value = document.root.value["exclude"][index]
     places = tuple(document.place(*path, "columns", kind) for kind in value["columns"])
     return Exclusion(
@@ -171,12 +175,16 @@ def _columns(value: dict[str, Any]) -> tuple[tuple[IdentifierType, str], ...]:
 
 
 def _segment(
-    environment: Environment, name: str, destination: Document, audience: Audience, place: Place
+    environment: Environment,
+    name: str,
+    destination: ManifestDocument,
+    audience: Audience,
+    place: SourceLocation,
 ) -> SegmentSpec:
     value = destination.root.value
     seat = environment.seat(value["seat"])
     identifier_type = IdentifierType(value["identifierType"])
-    form = Form(value.get("form", Form.PLAIN))
+    form = Hashing(value.get("form", Hashing.PLAIN))
     address = Address(destination.name, audience.name)
     return SegmentSpec(
         address=address,
@@ -185,7 +193,7 @@ def _segment(
         key=SegmentKey(seat.account_id, seat.retailer_id, identifier_type, form),
         credential=value["credential"],
         audience=audience,
-        reached=(_reached(environment.api.endpoint), _reached(environment.api.token_url)),
+        endpoint=(_reached(environment.api.endpoint), _reached(environment.api.token_url)),
         place=place,
     )
 

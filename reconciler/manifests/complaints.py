@@ -4,9 +4,9 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from reconciler.core.model import Place
+from reconciler.core.model import SourceLocation
 from reconciler.manifests import schema
-from reconciler.manifests.nodes import Document, Flaw, Rank, Step
+from reconciler.manifests.nodes import Issue, IssueRank, ManifestDocument, PathStep
 from reconciler.manifests.wording import choices, label, nearest
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ _TYPES = {
 class _Error(NamedTuple):
     """What jsonschema says, without its message."""
 
-    document: Document
-    path: tuple[Step, ...]
+    document: ManifestDocument
+    path: tuple[PathStep, ...]
     keyword: str
     wanted: Any
     given: Any
@@ -34,7 +34,7 @@ class _Error(NamedTuple):
     of_key: bool
 
     @property
-    def place(self) -> Place:
+    def place(self) -> SourceLocation:
         return self.document.place(*self.path)
 
     @property
@@ -42,9 +42,9 @@ class _Error(NamedTuple):
         return _subject(self.path)
 
 
-def validate(document: Document) -> tuple[list[Flaw], Document]:
+def validate(document: ManifestDocument) -> tuple[list[Issue], ManifestDocument]:
     """All that the schema of the document's kind has against it, and the document without those values."""
-    narrowest: dict[tuple[Step, ...], _Error] = {}
+    narrowest: dict[tuple[PathStep, ...], _Error] = {}
     others: list[_Error] = []
     for found in schema.validator(document.kind).iter_errors(document.root.value):
         error = _error(document, found)
@@ -61,7 +61,7 @@ def validate(document: Document) -> tuple[list[Flaw], Document]:
     return flaws, document.without(wrong)
 
 
-def of_unknown_kind(document: Document) -> Flaw:
+def of_unknown_kind(document: ManifestDocument) -> Issue:
     """What to say of a document that no schema can judge."""
     value = document.root.value
     if not isinstance(value, dict):
@@ -77,7 +77,7 @@ def of_unknown_kind(document: Document) -> Flaw:
     return _flaw(document.place(), "a document without `kind`", remedy)
 
 
-def _error(document: Document, found: "ValidationError") -> _Error:
+def _error(document: ManifestDocument, found: "ValidationError") -> _Error:
     return _Error(
         document=document,
         path=tuple(found.absolute_path),
@@ -89,7 +89,7 @@ def _error(document: Document, found: "ValidationError") -> _Error:
     )
 
 
-def _subject(path: tuple[Step, ...]) -> str:
+def _subject(path: tuple[PathStep, ...]) -> str:
     """What a finding speaks of: the key, or the item of a list under a key."""
     if not path:
         return "this manifest"
@@ -98,7 +98,7 @@ def _subject(path: tuple[Step, ...]) -> str:
     return label(path[-1])
 
 
-def _tell_unknown(error: _Error) -> Iterator[Flaw]:
+def _tell_unknown(error: _Error) -> Iterator[Issue]:
     known = error.part.get("properties", {})
     before = ""
     for key in error.given:
@@ -132,7 +132,7 @@ def _other_kind(key: str, known: dict[str, Any]) -> str:
     return f"it belongs to kind {' or '.join(kinds)}" if kinds and not nearest(key, known) else ""
 
 
-def _tell_missing(error: _Error) -> Iterator[Flaw]:
+def _tell_missing(error: _Error) -> Iterator[Issue]:
     """A key that is there, misspelt, is not missing too."""
     known = _properties(error.document.kind, error.path)
     misspelt = {nearest(key, known) for key in error.given if key not in known}
@@ -145,12 +145,12 @@ def _tell_missing(error: _Error) -> Iterator[Flaw]:
             yield _flaw(error.place, f"`{key}` is missing from {error.subject}", remedy)
 
 
-def _properties(kind: str, path: Sequence[Step]) -> dict[str, Any]:
+def _properties(kind: str, path: Sequence[PathStep]) -> dict[str, Any]:
     found: dict[str, Any] = _part(kind, path).get("properties", {})
     return found
 
 
-def _part(kind: str, path: Sequence[Step]) -> dict[str, Any]:
+def _part(kind: str, path: Sequence[PathStep]) -> dict[str, Any]:
     """The schema of what stands at a path."""
     part: dict[str, Any] = schema.load(kind)
     for step in path:
@@ -159,7 +159,7 @@ def _part(kind: str, path: Sequence[Step]) -> dict[str, Any]:
     return part
 
 
-def _tell_type(error: _Error) -> Iterator[Flaw]:
+def _tell_type(error: _Error) -> Iterator[Issue]:
     wanted = error.wanted if isinstance(error.wanted, str) else ""
     what, remedy = _TYPES.get(wanted, ("a whole number", "write digits only, such as 1000"))
     if error.given is None:
@@ -176,13 +176,13 @@ def _or_not(error: _Error) -> str:
     return "" if last in _part(error.document.kind, above).get("required", ()) else ", or remove the key"
 
 
-def _tell_enum(error: _Error) -> Iterator[Flaw]:
+def _tell_enum(error: _Error) -> Iterator[Issue]:
     said = error.given if isinstance(error.given, str) else ""
     problem = "has no value" if error.given is None else "is not one of the allowed values"
     yield _flaw(error.place, f"{error.subject} {problem}", choices(said, error.wanted))
 
 
-def _tell_pattern(error: _Error) -> Iterator[Flaw]:
+def _tell_pattern(error: _Error) -> Iterator[Issue]:
     remedy = error.part["patternErrorMessage"]
     if error.of_key:
         place = error.document.key_place(*error.path, error.given)
@@ -191,27 +191,27 @@ def _tell_pattern(error: _Error) -> Iterator[Flaw]:
         yield _flaw(error.place, f"{error.subject} is not written as it must be", remedy)
 
 
-def _tell_long(error: _Error) -> Iterator[Flaw]:
+def _tell_long(error: _Error) -> Iterator[Issue]:
     problem = f"{error.subject} has {len(error.given)} characters, the limit is {error.wanted}"
     yield _flaw(error.place, problem, "make it shorter")
 
 
-def _tell_empty(error: _Error) -> Iterator[Flaw]:
+def _tell_empty(error: _Error) -> Iterator[Issue]:
     yield _flaw(error.place, f"{error.subject} is empty", f"fill it in{_or_not(error)}")
 
 
-def _tell_repeated(error: _Error) -> Iterator[Flaw]:
+def _tell_repeated(error: _Error) -> Iterator[Issue]:
     for index, item in enumerate(error.given):
         if item in error.given[:index]:
             place = error.document.place(*error.path, index)
             yield _flaw(place, f"item {index + 1} of {error.subject} repeats an earlier one", "remove it")
 
 
-def _tell_otherwise(error: _Error) -> Iterator[Flaw]:
+def _tell_otherwise(error: _Error) -> Iterator[Issue]:
     yield _flaw(error.place, f"{error.subject} is not as its schema wants it", "see docs/manifests.md")
 
 
-_TELLERS: dict[str, Callable[[_Error], Iterator[Flaw]]] = {
+_TELLERS: dict[str, Callable[[_Error], Iterator[Issue]]] = {
     "additionalProperties": _tell_unknown,
     "required": _tell_missing,
     "type": _tell_type,
@@ -225,5 +225,5 @@ _TELLERS: dict[str, Callable[[_Error], Iterator[Flaw]]] = {
 }
 
 
-def _flaw(place: Place, problem: str, remedy: str) -> Flaw:
-    return Flaw(place, Rank.SCHEMA, problem, remedy)
+def _flaw(place: SourceLocation, problem: str, remedy: str) -> Issue:
+    return Issue(place, IssueRank.SCHEMA, problem, remedy)

@@ -4,15 +4,15 @@ from typing import Any
 
 import yaml
 
-from reconciler.core.model import Place
-from reconciler.manifests.nodes import Document, Flaw, Node, Rank, Step
+from reconciler.core.model import SourceLocation
+from reconciler.manifests.nodes import Issue, IssueRank, ManifestDocument, Node, PathStep
 from reconciler.manifests.wording import label
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _CONSTANTS = {"true": True, "false": False, "null": None, "": None}
 _DEEPEST = 16
 _NO_KEYS: dict[str, Node] = {}
-_NO_ITEMS: dict[Step, Node] = {}
+_NO_ITEMS: dict[PathStep, Node] = {}
 _WRITE_OUT = (
     "put quotes around a value that begins with & or *; otherwise write it out where it counts, "
     "so that a reviewer sees it there"
@@ -30,16 +30,16 @@ class _Frame:
         self.value = value
         self.key: Node | None = None
         self.keys: dict[str, Node] = {}
-        self.items: dict[Step, Node] = {}
+        self.items: dict[PathStep, Node] = {}
 
 
-class Composer:
+class YamlParser:
     """Reads one text; what it has gathered stays valid when the parser gives up in mid-way."""
 
     def __init__(self, file: str, text: str, line: int = 0) -> None:
         """`line` is the 0-based line of the file at which the text begins."""
-        self.documents: list[Document] = []
-        self.flaws: list[Flaw] = []
+        self.documents: list[ManifestDocument] = []
+        self.flaws: list[Issue] = []
         self._file = file
         self._text = text
         self._line = line
@@ -83,7 +83,7 @@ class Composer:
 
     def _add(self, node: Node) -> None:
         if not self._open:
-            self.documents.append(Document(self._file, self._text, node))
+            self.documents.append(ManifestDocument(self._file, self._text, node))
             return
         frame = self._open[-1]
         if isinstance(frame.value, list):
@@ -136,10 +136,18 @@ class Composer:
         self._flaw(event.start_mark.line + 1 + self._line, event.start_mark.column + 1, problem, remedy)
 
     def _flaw(self, line: int, column: int, problem: str, remedy: str) -> None:
-        self.flaws.append(Flaw(Place(self._file, line, column), Rank.STRUCTURE, problem, remedy))
+        self.flaws.append(
+            Issue(SourceLocation(self._file, line, column), IssueRank.STRUCTURE, problem, remedy)
+        )
 
     def _node(
-        self, value: Any, start: Any, end: Any, plain: bool, keys: dict[str, Node], items: dict[Step, Node]
+        self,
+        value: Any,
+        start: Any,
+        end: Any,
+        plain: bool,
+        keys: dict[str, Node],
+        items: dict[PathStep, Node],
     ) -> Node:
         line = start.line + 1 + self._line
         return Node(value, line, start.column + 1, start.index, end.index, plain, keys, items)

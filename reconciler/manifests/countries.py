@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 
 from reconciler.core.model import IdentifierType
-from reconciler.manifests.inventory import Inventory
-from reconciler.manifests.nodes import Document, Flaw, Rank, Step
+from reconciler.manifests.inventory import ManifestIndex
+from reconciler.manifests.nodes import Issue, IssueRank, ManifestDocument, PathStep
 
 KEY, PHONE = "defaultCountry", IdentifierType.PHONE_NUMBER.value
 
 
-def countries(audience: Document, inventory: Inventory) -> dict[str, int | None]:
+def countries(audience: ManifestDocument, inventory: ManifestIndex) -> dict[str, int | None]:
     """Return the countries that the phone numbers of an audience may be from, and who says so.
 
     The audience itself (None), or else its destinations, by index. One column is read in one way.
@@ -24,7 +24,7 @@ def countries(audience: Document, inventory: Inventory) -> dict[str, int | None]
     return found
 
 
-def check(inventory: Inventory) -> Iterator[Flaw]:
+def check(inventory: ManifestIndex) -> Iterator[Issue]:
     """Everything that the schemas can't say of `defaultCountry`."""
     for destination in inventory.declared["Destination"]:
         yield from _country(destination)
@@ -40,7 +40,7 @@ def check(inventory: Inventory) -> Iterator[Flaw]:
         yield from _audience(audience, inventory)
 
 
-def _audience(audience: Document, inventory: Inventory) -> Iterator[Flaw]:
+def _audience(audience: ManifestDocument, inventory: ManifestIndex) -> Iterator[Issue]:
     lists = range(len(audience.value("exclude") or []))
     for path in ((), *(("exclude", index) for index in lists)):
         yield from _country(audience, *path)
@@ -60,7 +60,7 @@ def _audience(audience: Document, inventory: Inventory) -> Iterator[Flaw]:
         )
 
 
-def _country(document: Document, *path: Step) -> Iterator[Flaw]:
+def _country(document: ManifestDocument, *path: PathStep) -> Iterator[Issue]:
     from reconciler.core.phone_numbers import countries as known
 
     value = document.value(*path, KEY)
@@ -69,5 +69,5 @@ def _country(document: Document, *path: Step) -> Iterator[Flaw]:
         yield _flaw(document, (*path, KEY), "there is no such country", remedy)
 
 
-def _flaw(document: Document, path: tuple[Step, ...], problem: str, remedy: str) -> Flaw:
-    return Flaw(document.place(*path), Rank.SCHEMA, problem, remedy)
+def _flaw(document: ManifestDocument, path: tuple[PathStep, ...], problem: str, remedy: str) -> Issue:
+    return Issue(document.place(*path), IssueRank.SCHEMA, problem, remedy)

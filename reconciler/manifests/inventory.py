@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from reconciler.core.model import Guards
-from reconciler.manifests.nodes import Document
+from reconciler.manifests.nodes import ManifestDocument
 from reconciler.manifests.schema import KINDS
 
 
 @dataclass(frozen=True, slots=True)
-class Inventory:
+class ManifestIndex:
     """`complete` is False when a document was lost, and with it perhaps a name that others refer to.
 
     `declared` holds all documents by kind, `named` by kind and name: of two with one name, the first.
@@ -18,13 +18,13 @@ class Inventory:
 
     environment: str
     complete: bool
-    declared: dict[str, list[Document]]
-    named: dict[str, dict[str, Document]]
+    declared: dict[str, list[ManifestDocument]]
+    named: dict[str, dict[str, ManifestDocument]]
 
     @classmethod
-    def of(cls, environment: str, documents: list[Document], *, complete: bool) -> "Inventory":
-        declared: dict[str, list[Document]] = {kind: [] for kind in KINDS}
-        named: dict[str, dict[str, Document]] = {kind: {} for kind in KINDS}
+    def of(cls, environment: str, documents: list[ManifestDocument], *, complete: bool) -> "ManifestIndex":
+        declared: dict[str, list[ManifestDocument]] = {kind: [] for kind in KINDS}
+        named: dict[str, dict[str, ManifestDocument]] = {kind: {} for kind in KINDS}
         for document in documents:
             declared[document.kind].append(document)
             if document.name:
@@ -32,7 +32,7 @@ class Inventory:
         return cls(environment, complete, declared, named)
 
     @property
-    def home(self) -> Document | None:
+    def home(self) -> ManifestDocument | None:
         """The environment's own document."""
         return next(iter(self.declared["Environment"]), None)
 
@@ -58,5 +58,5 @@ def guards(declared: dict[str, Any], otherwise: Guards) -> Guards:
         max_growth=one("maxGrowth", otherwise.max_growth),
         min_members=int(declared.get("minMembers", otherwise.min_members)),
         max_invalid=one("maxInvalid", otherwise.max_invalid),
-        max_vanished=one("maxVanished", otherwise.max_vanished),
+        max_missing=one("maxVanished", otherwise.max_missing),
     )

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from reconciler.core.model import Form, IdentifierType, Place
+from reconciler.core.model import Hashing, IdentifierType, SourceLocation
 from reconciler.manifests import project, schema
-from reconciler.manifests.inventory import Inventory
-from reconciler.manifests.nodes import Document, Flaw, Rank, Step
-from reconciler.manifests.wording import choices, speakable
+from reconciler.manifests.inventory import ManifestIndex
+from reconciler.manifests.nodes import Issue, IssueRank, ManifestDocument, PathStep
+from reconciler.manifests.wording import choices, printable_names
 
 _PERSONAL_TYPES = {
     IdentifierType.EMAIL.value: "e-mail addresses",
@@ -15,12 +15,12 @@ _PERSONAL_TYPES = {
 }
 
 
-def check(inventory: Inventory) -> Iterator[Flaw]:
+def check(inventory: ManifestIndex) -> Iterator[Issue]:
     """Everything that a document can't be blamed for alone."""
     yield from _environment(inventory)
     yield from _repeated_names(inventory)
     yield from _one_token_each(inventory)
-    offered = {kind: speakable(inventory.named[kind]) for kind in ("Credential", "Destination")}
+    offered = {kind: printable_names(inventory.named[kind]) for kind in ("Credential", "Destination")}
     for destination in inventory.declared["Destination"]:
         yield from _link(inventory, destination, ("credential",), "Credential", offered)
         yield from _seat(inventory, destination)
@@ -29,12 +29,12 @@ def check(inventory: Inventory) -> Iterator[Flaw]:
         yield from _audience(inventory, audience, offered)
 
 
-def _environment(inventory: Inventory) -> Iterator[Flaw]:
+def _environment(inventory: ManifestIndex) -> Iterator[Issue]:
     home = PurePosixPath(project.home(inventory.environment))
     found = inventory.declared["Environment"]
     if not found and inventory.complete:
         remedy = "create it with a document of `kind: Environment`"
-        yield _flaw(Place(str(home), 1, 1), "there is no environment", remedy)
+        yield _flaw(SourceLocation(str(home), 1, 1), "there is no environment", remedy)
     for index, document in enumerate(found):
         if PurePosixPath(document.file).with_suffix("") != home.with_suffix(""):
             remedy = "move it into environment.yaml of this environment's folder"
@@ -47,9 +47,9 @@ def _environment(inventory: Inventory) -> Iterator[Flaw]:
         yield _flaw(inventory.home.place("name"), problem, f"write `name: {inventory.environment}`")
 
 
-def _repeated_names(inventory: Inventory) -> Iterator[Flaw]:
+def _repeated_names(inventory: ManifestIndex) -> Iterator[Issue]:
     for kind in schema.KINDS:
-        first: dict[str, Document] = {}
+        first: dict[str, ManifestDocument] = {}
         for document in inventory.declared[kind] if kind != "Environment" else ():
             earlier = first.setdefault(document.name, document) if document.name else document
             if earlier is not document:
@@ -57,9 +57,9 @@ def _repeated_names(inventory: Inventory) -> Iterator[Flaw]:
                 yield _flaw(document.place("name"), problem, "choose another name, or remove one of the two")
 
 
-def _one_token_each(inventory: Inventory) -> Iterator[Flaw]:
+def _one_token_each(inventory: ManifestIndex) -> Iterator[Issue]:
     """Each application would use up the other's refresh token."""
-    first: dict[str, Place] = {}
+    first: dict[str, SourceLocation] = {}
     for credential in inventory.declared["Credential"]:
         for path in (("refreshToken",), ("plan", "refreshToken")):
             token = credential.value(*path)
@@ -71,27 +71,29 @@ def _one_token_each(inventory: Inventory) -> Iterator[Flaw]:
                 yield _flaw(place, problem, "give each application a place of its own")
 
 
-def _seat(inventory: Inventory, destination: Document) -> Iterator[Flaw]:
+def _seat(inventory: ManifestIndex, destination: ManifestDocument) -> Iterator[Issue]:
     """An illegal name among the seats may be the one that is meant."""
     name, seats = destination.text_of("seat"), inventory.seats()
-    legal = speakable(seats)
+    legal = printable_names(seats)
     if name and name not in seats and legal and len(legal) == len(seats):
         remedy = choices(name, legal, call="seats in environment.yaml")
         yield _flaw(destination.place("seat"), "there is no seat of that name", remedy)
 
 
-def _form(destination: Document) -> Iterator[Flaw]:
+def _form(destination: ManifestDocument) -> Iterator[Issue]:
     raw = _PERSONAL_TYPES.get(destination.text_of("identifierType"))
     if not raw or destination.lost("form") or destination.lost("access") or destination.lost("access", "pii"):
         return
-    plain = destination.value("form") in {None, Form.PLAIN}
+    plain = destination.value("form") in {None, Hashing.PLAIN}
     if plain and destination.value("access", "pii") in {None, "hashed"}:
         place = destination.place("form" if destination.value("form") else "identifierType")
         problem = f"form plain sends raw {raw}, and `access` lets only hashes pass"
         yield _flaw(place, problem, "set `form: sha256`; or, if they may leave, `access: {pii: raw}`")
 
 
-def _audience(inventory: Inventory, audience: Document, offered: dict[str, list[str]]) -> Iterator[Flaw]:
+def _audience(
+    inventory: ManifestIndex, audience: ManifestDocument, offered: dict[str, list[str]]
+) -> Iterator[Issue]:
     columns = _columns(audience)
     for index, name in audience.texts("destinations"):
         yield from _link(inventory, audience, ("destinations", index), "Destination", offered)
@@ -114,7 +116,7 @@ def _audience(inventory: Inventory, audience: Document, offered: dict[str, list[
             )
 
 
-def _columns(audience: Document, *path: Step) -> set[str]:
+def _columns(audience: ManifestDocument, *path: PathStep) -> set[str]:
     """Identifier types that have a column; empty when a misspelt one may be among them."""
     node = audience.root
     for step in (*path, "columns"):
@@ -125,12 +127,12 @@ def _columns(audience: Document, *path: Step) -> set[str]:
 
 
 def _link(
-    inventory: Inventory,
-    document: Document,
-    path: tuple[Step, ...],
+    inventory: ManifestIndex,
+    document: ManifestDocument,
+    path: tuple[PathStep, ...],
     kind: str,
     offered: dict[str, list[str]],
-) -> Iterator[Flaw]:
+) -> Iterator[Issue]:
     """Asked only when every document could be read: the other end may be in a lost part."""
     name = document.value(*path)
     if inventory.complete and name and name not in inventory.named[kind]:
@@ -138,11 +140,11 @@ def _link(
         yield _flaw(document.place(*path), f"there is no {kind} of that name", remedy)
 
 
-def _flaw(place: Place, problem: str, remedy: str) -> Flaw:
-    return Flaw(place, Rank.SCHEMA, problem, remedy)
+def _flaw(place: SourceLocation, problem: str, remedy: str) -> Issue:
+    return Issue(place, IssueRank.SCHEMA, problem, remedy)
 
 
-def notes(inventory: Inventory) -> Iterator[str]:
+def notes(inventory: ManifestIndex) -> Iterator[str]:
     """What nothing refers to."""
     destinations = inventory.declared["Destination"]
     used = {name for audience in inventory.declared["Audience"] for _, name in audience.texts("destinations")}

@@ -1,18 +1,18 @@
-"""The whole way: files → documents → every check → `Desired`, or every finding at once."""
+"""The whole way: files → documents → every check → `DesiredState`, or every finding at once."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 from reconciler.core.errors import ConfigurationError
-from reconciler.core.model import Desired
+from reconciler.core.model import DesiredState
 from reconciler.core.versions import SUPPORT
 from reconciler.manifests import countries, links, naming, project, sources
 from reconciler.manifests.build import build
 from reconciler.manifests.complaints import of_unknown_kind, validate
-from reconciler.manifests.inventory import Inventory
-from reconciler.manifests.nodes import Document, Flaw, findings
+from reconciler.manifests.inventory import ManifestIndex
+from reconciler.manifests.nodes import Issue, ManifestDocument, findings
 from reconciler.manifests.placeholders import placeholders
-from reconciler.manifests.reading import Reading, read
+from reconciler.manifests.reading import ParsedFiles, read
 from reconciler.manifests.schema import KINDS
 from reconciler.manifests.traps import inspect
 
@@ -20,7 +20,7 @@ _OLDEST_SUPPORTED = "2026-01"
 _KNOWN_VERSIONS = tuple(version for version in SUPPORT if version >= _OLDEST_SUPPORTED)
 
 
-def load(root: Path, environment: str, *, data_root: str | None = None) -> Desired:
+def load(root: Path, environment: str, *, data_root: str | None = None) -> DesiredState:
     """What the manifests of one environment ask for; `data_root` replaces the declared one.
 
     The data root must be there. A file that is not blocks its audience alone, once it is to be read.
@@ -30,7 +30,7 @@ def load(root: Path, environment: str, *, data_root: str | None = None) -> Desir
     return _built(flaws, inventory, data_root, ())
 
 
-def load_anywhere(root: Path, environment: str, *, data_root: str | None = None) -> Desired:
+def load_offline(root: Path, environment: str, *, data_root: str | None = None) -> DesiredState:
     """The same where the data may be on another machine: then that is noted."""
     flaws, inventory = _declared(root, environment)
     if data_root or not sources.are_elsewhere(inventory, root):
@@ -38,40 +38,42 @@ def load_anywhere(root: Path, environment: str, *, data_root: str | None = None)
     return _built(flaws, inventory, data_root, (*sources.notes(inventory, root, data_root),))
 
 
-def load_without_sources(root: Path, environment: str, *, data_root: str | None = None) -> Desired:
+def load_without_sources(root: Path, environment: str, *, data_root: str | None = None) -> DesiredState:
     """The same where no data is needed, and perhaps none is there."""
     flaws, inventory = _declared(root, environment)
     return _built(flaws, inventory, data_root, ())
 
 
-def _declared(root: Path, environment: str) -> tuple[list[Flaw], Inventory]:
+def _declared(root: Path, environment: str) -> tuple[list[Issue], ManifestIndex]:
     reading = read(root, project.files(root, environment))
-    flaws, documents = judge(reading)
+    flaws, documents = check_documents(reading)
     complete = reading.complete and len(documents) == len(reading.documents)
-    inventory = Inventory.of(environment, documents, complete=complete)
+    inventory = ManifestIndex.of(environment, documents, complete=complete)
     return [*flaws, *links.check(inventory), *countries.check(inventory), *naming.check(inventory)], inventory
 
 
-def declared(root: Path, environment: str) -> Inventory:
+def declared(root: Path, environment: str) -> ManifestIndex:
     """The sound documents of one environment, as they are written."""
     flaws, inventory = _declared(root, environment)
     _refuse(flaws, environment)
     return inventory
 
 
-def _built(flaws: list[Flaw], inventory: Inventory, data_root: str | None, notes: tuple[str, ...]) -> Desired:
+def _built(
+    flaws: list[Issue], inventory: ManifestIndex, data_root: str | None, notes: tuple[str, ...]
+) -> DesiredState:
     _refuse(flaws, inventory.environment)
     noted = (*_version_notes(inventory), *notes, *links.notes(inventory))
     return build(inventory, data_root, noted, placeholders(inventory))
 
 
-def _refuse(flaws: list[Flaw], environment: str) -> None:
+def _refuse(flaws: list[Issue], environment: str) -> None:
     if found := findings(flaws):
         count = "a problem" if len(found) == 1 else f"{len(found)} problems"
         raise ConfigurationError(f"{count} in environments/{environment}", findings=found)
 
 
-def judge(reading: Reading) -> tuple[list[Flaw], list[Document]]:
+def check_documents(reading: ParsedFiles) -> tuple[list[Issue], list[ManifestDocument]]:
     """Each document by itself: all flaws, and the documents of known kinds without what is wrong in them."""
     flaws = list(reading.flaws)
     documents = []
@@ -86,7 +88,7 @@ def judge(reading: Reading) -> tuple[list[Flaw], list[Document]]:
     return flaws, documents
 
 
-def _version_notes(inventory: Inventory) -> Iterator[str]:
+def _version_notes(inventory: ManifestIndex) -> Iterator[str]:
     if not inventory.home or not (version := inventory.home.value("api", "version")):
         return
     place = inventory.home.place("api", "version")

@@ -2,24 +2,26 @@
 
 from collections.abc import Iterator
 
-from reconciler.core.model import Address, Place
+from reconciler.core.model import Address, SourceLocation
 from reconciler.core.remote import name_key
-from reconciler.manifests.inventory import Inventory
-from reconciler.manifests.nodes import Document, Flaw, Rank
+from reconciler.manifests.inventory import ManifestIndex
+from reconciler.manifests.nodes import Issue, IssueRank, ManifestDocument
 
 LONGEST = 256  # as in core.names, which draws in all that plans are made of; a test keeps the two equal
 
 
-def segment_name(environment: Document, audience: Document, destination: Document) -> str:
+def segment_name(
+    environment: ManifestDocument, audience: ManifestDocument, destination: ManifestDocument
+) -> str:
     """Prefix of the environment, title of the audience, suffix of the destination."""
     suffix = destination.value("nameSuffix")
     suffix = f" ({destination.name})" if suffix is None else suffix
     return f"{environment.text_of('namePrefix')}{audience.text_of('title')}{suffix}".strip()
 
 
-def check(inventory: Inventory) -> Iterator[Flaw]:
+def check(inventory: ManifestIndex) -> Iterator[Issue]:
     """Judges the names of all segments that can be told."""
-    taken: dict[tuple[str, str], tuple[Address, Place]] = {}
+    taken: dict[tuple[str, str], tuple[Address, SourceLocation]] = {}
     for audience in inventory.declared["Audience"]:
         title = audience.text_of("title")
         if title and not title.strip():
@@ -32,7 +34,9 @@ def check(inventory: Inventory) -> Iterator[Flaw]:
                 yield _taken(place, there, other)
 
 
-def _segments(inventory: Inventory, audience: Document) -> Iterator[tuple[Place, str, str, str]]:
+def _segments(
+    inventory: ManifestIndex, audience: ManifestDocument
+) -> Iterator[tuple[SourceLocation, str, str, str]]:
     """Place, destination, account and name of each segment."""
     seats = inventory.seats()
     for index, name in audience.texts("destinations"):
@@ -44,17 +48,17 @@ def _segments(inventory: Inventory, audience: Document) -> Iterator[tuple[Place,
             yield audience.place("destinations", index), name, account, rendered
 
 
-def _long(place: Place, name: str) -> Iterator[Flaw]:
+def _long(place: SourceLocation, name: str) -> Iterator[Issue]:
     if len(name.strip()) > LONGEST:
         problem = f"the segment name would have {len(name.strip())} characters, the limit is {LONGEST}"
         yield _flaw(place, problem, "shorten `title`, `namePrefix` or `nameSuffix`")
 
 
-def _taken(place: Place, there: Place, other: Address) -> Flaw:
+def _taken(place: SourceLocation, there: SourceLocation, other: Address) -> Issue:
     problem = f"the segment would have the same name as {other} ({there}), in the same account"
     remedy = "change one `title`, or the destination's `nameSuffix`; case and outer spaces don't count"
     return _flaw(place, problem, remedy)
 
 
-def _flaw(place: Place, problem: str, remedy: str) -> Flaw:
-    return Flaw(place, Rank.SCHEMA, problem, remedy)
+def _flaw(place: SourceLocation, problem: str, remedy: str) -> Issue:
+    return Issue(place, IssueRank.SCHEMA, problem, remedy)

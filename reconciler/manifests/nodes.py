@@ -7,9 +7,9 @@ from enum import IntEnum
 from typing import Any, NamedTuple
 
 from reconciler.core.errors import Finding
-from reconciler.core.model import Place
+from reconciler.core.model import SourceLocation
 
-Step = str | int
+PathStep = str | int
 
 
 class Node(NamedTuple):
@@ -25,11 +25,11 @@ class Node(NamedTuple):
     end: int
     plain: bool
     keys: dict[str, "Node"]
-    items: "dict[Step, Node]"
+    items: "dict[PathStep, Node]"
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
+class ManifestDocument:
     """One manifest: a file may hold several."""
 
     file: str
@@ -49,14 +49,14 @@ class Document:
         value = self.root.value.get(key) if isinstance(self.root.value, dict) else None
         return value if isinstance(value, str) else ""
 
-    def lost(self, *path: Step) -> bool:
+    def lost(self, *path: PathStep) -> bool:
         """Something stands there, but not what the schema wants."""
         node: Node | None = self.root
         for step in path:
             node = node.items.get(step) if node else None
         return node is not None and self.value(*path) is None
 
-    def value(self, *path: Step) -> Any:
+    def value(self, *path: PathStep) -> Any:
         """The value at a path; None when it, or a part of the way, is not there."""
         value = self.root.value
         for step in path:
@@ -66,13 +66,13 @@ class Document:
                 return None
         return value
 
-    def texts(self, *path: Step) -> list[tuple[int, str]]:
+    def texts(self, *path: PathStep) -> list[tuple[int, str]]:
         """The texts in a list with their indexes; empty when there is no list."""
         items = self.value(*path)
         listed = items if isinstance(items, list) else []
         return [(index, item) for index, item in enumerate(listed) if isinstance(item, str)]
 
-    def without(self, paths: list[tuple[Step, ...]]) -> "Document":
+    def without(self, paths: list[tuple[PathStep, ...]]) -> "ManifestDocument":
         """The same document without some values; items of lists are replaced by None."""
         if not paths:
             return self
@@ -81,7 +81,7 @@ class Document:
             _remove(value, path)
         return replace(self, root=self.root._replace(value=value))
 
-    def place(self, *path: Step) -> Place:
+    def place(self, *path: PathStep) -> SourceLocation:
         """Where a value stands: for mappings, lists and what is not there, at their key."""
         parent, node = self.root, self.root
         for step in path:
@@ -92,25 +92,25 @@ class Document:
             return self.at(parent.keys[str(path[-1])])
         return self.at(node)
 
-    def written(self, *path: Step) -> str:
+    def written(self, *path: PathStep) -> str:
         """How the file writes a value; "" when it is not there."""
         node: Node | None = self.root
         for step in path:
             node = node.items.get(step) if node else None
         return self.text[node.start : node.end] if node else ""
 
-    def key_place(self, *path: Step) -> Place:
+    def key_place(self, *path: PathStep) -> SourceLocation:
         """Where a key stands."""
         node = self.root
         for step in path[:-1]:
             node = node.items[step]
         return self.at(node.keys[str(path[-1])])
 
-    def at(self, node: Node) -> Place:
-        return Place(self.file, node.line, node.column)
+    def at(self, node: Node) -> SourceLocation:
+        return SourceLocation(self.file, node.line, node.column)
 
 
-def _remove(value: Any, path: tuple[Step, ...]) -> None:
+def _remove(value: Any, path: tuple[PathStep, ...]) -> None:
     for step in path[:-1]:
         value = value.get(step) if isinstance(value, dict) else value[step] if value else None
     if isinstance(value, dict):
@@ -131,7 +131,7 @@ def walk(node: Node, name: str = "") -> Iterator[tuple[str, Node]]:
             yield under, child
 
 
-class Rank(IntEnum):
+class IssueRank(IntEnum):
     """Of several flaws in one place only those of the lowest rank are told."""
 
     STRUCTURE = 0
@@ -139,18 +139,18 @@ class Rank(IntEnum):
     TRAP = 2
 
 
-class Flaw(NamedTuple):
+class Issue(NamedTuple):
     """A finding before it becomes text: sorts by place."""
 
-    place: Place
-    rank: Rank
+    place: SourceLocation
+    rank: IssueRank
     problem: str
     remedy: str
 
 
-def findings(flaws: list[Flaw]) -> tuple[Finding, ...]:
+def findings(flaws: list[Issue]) -> tuple[Finding, ...]:
     """Sorted by place, each place with its gravest flaws only, nothing twice."""
-    gravest: dict[Place, Rank] = {}
+    gravest: dict[SourceLocation, IssueRank] = {}
     for flaw in flaws:
         gravest[flaw.place] = min(flaw.rank, gravest.get(flaw.place, flaw.rank))
     told = dict.fromkeys(flaw for flaw in flaws if flaw.rank == gravest[flaw.place])

@@ -6,7 +6,7 @@ All are named from the root of the repository, as CODEOWNERS does; the project m
 from collections.abc import Iterator
 from pathlib import Path
 
-from reconciler.manifests.inventory import Inventory
+from reconciler.manifests.inventory import ManifestIndex
 from reconciler.manifests.loading import declared
 from reconciler.manifests.project import environments, within_repository
 
@@ -32,7 +32,7 @@ def reserved(root: Path) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def _reserved(inventory: Inventory) -> Iterator[str]:
+def _reserved(inventory: ManifestIndex) -> Iterator[str]:
     reserved = set()
     for destination in inventory.declared["Destination"]:
         if destination.value("access", "adminOnly"):

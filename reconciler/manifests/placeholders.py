@@ -4,12 +4,12 @@ import re
 from collections.abc import Iterator
 
 from reconciler.core.errors import Finding
-from reconciler.manifests.inventory import Inventory
-from reconciler.manifests.nodes import Document, Node, walk
+from reconciler.manifests.inventory import ManifestIndex
+from reconciler.manifests.nodes import ManifestDocument, Node, walk
 from reconciler.manifests.traps import FREE_TEXT
 
 _YOURS = re.compile(r"(?<![A-Za-z0-9])YOUR-[A-Z]+")
-_NOBODYS = re.compile("0+")
+_ZEROES = re.compile("0+")
 """No account and no retailer has this id."""
 _REMEDIES = {
     "accountId": "write the id of your account at Criteo Retail Media, in quotes",
@@ -19,7 +19,7 @@ _REMEDIES = {
 }
 
 
-def placeholders(inventory: Inventory) -> tuple[Finding, ...]:
+def placeholders(inventory: ManifestIndex) -> tuple[Finding, ...]:
     """Each with what to write in its place; in the order of files and lines."""
     found = (
         (document.at(node), _REMEDIES.get(name, "write yours in its place"))
@@ -31,7 +31,7 @@ def placeholders(inventory: Inventory) -> tuple[Finding, ...]:
     return tuple(Finding(str(place), "this is a placeholder still", remedy) for place, remedy in ordered)
 
 
-def _unwritten(document: Document) -> Iterator[tuple[str, Node]]:
+def _unwritten(document: ManifestDocument) -> Iterator[tuple[str, Node]]:
     for name, node in walk(document.root):
         if isinstance(node.value, str) and _is_one(name, node.value):
             yield name, node
@@ -39,7 +39,7 @@ def _unwritten(document: Document) -> Iterator[tuple[str, Node]]:
 
 def _is_one(name: str, value: str) -> bool:
     if name in {"accountId", "retailerId"}:
-        return bool(_NOBODYS.fullmatch(value))
+        return bool(_ZEROES.fullmatch(value))
     return name not in FREE_TEXT and is_placeholder(value)
 
 

@@ -10,35 +10,35 @@ from typing import NamedTuple
 
 import yaml
 
-from reconciler.core.model import Place
+from reconciler.core.model import SourceLocation
 from reconciler.manifests import syntax
-from reconciler.manifests.compose import Composer
-from reconciler.manifests.nodes import Document, Flaw, Rank
+from reconciler.manifests.compose import YamlParser
+from reconciler.manifests.nodes import Issue, IssueRank, ManifestDocument
 
 LARGEST = 4_000_000
 _DIRECTIVES = re.compile(r"(?:%[^\n]*\n)+(?=---)")
 _NEXT_DOCUMENT = re.compile(r"^---(?=[ \t\r\n]|$)", re.MULTILINE)
 
 
-class Reading(NamedTuple):
+class ParsedFiles(NamedTuple):
     """`complete` is False when a part was lost, and with it perhaps names that others refer to."""
 
-    documents: list[Document]
-    flaws: list[Flaw]
+    documents: list[ManifestDocument]
+    flaws: list[Issue]
     complete: bool
 
 
-def read(root: Path, files: list[str]) -> Reading:
+def read(root: Path, files: list[str]) -> ParsedFiles:
     """Reads files, named relative to the project root."""
     readings = [_read_file(root / file, file) for file in files]
-    return Reading(
+    return ParsedFiles(
         [document for reading in readings for document in reading.documents],
         [flaw for reading in readings for flaw in reading.flaws],
         all(reading.complete for reading in readings),
     )
 
 
-def _read_file(path: Path, file: str) -> Reading:
+def _read_file(path: Path, file: str) -> ParsedFiles:
     try:
         if unfit := _unfit(path.stat()):
             return _unread(file, *unfit)
@@ -48,7 +48,7 @@ def _read_file(path: Path, file: str) -> Reading:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        return Reading([], [syntax.undecodable(file, data, error)], complete=False)
+        return ParsedFiles([], [syntax.undecodable(file, data, error)], complete=False)
     return parse(text, file)
 
 
@@ -61,19 +61,21 @@ def _unfit(status: os.stat_result) -> tuple[str, str] | None:
     return None
 
 
-def _unread(file: str, problem: str, remedy: str) -> Reading:
-    return Reading([], [Flaw(Place(file, 1, 1), Rank.STRUCTURE, problem, remedy)], complete=False)
+def _unread(file: str, problem: str, remedy: str) -> ParsedFiles:
+    return ParsedFiles(
+        [], [Issue(SourceLocation(file, 1, 1), IssueRank.STRUCTURE, problem, remedy)], complete=False
+    )
 
 
-def parse(text: str, file: str) -> Reading:
+def parse(text: str, file: str) -> ParsedFiles:
     """All documents of one text, each read by itself: a syntax error in one hides no other."""
     if flaw := syntax.conflict(file, text) or syntax.unprintable(file, text) or syntax.tab(file, text):
-        return Reading([], [flaw], complete=False)
-    documents: list[Document] = []
-    flaws: list[Flaw] = []
+        return ParsedFiles([], [flaw], complete=False)
+    documents: list[ManifestDocument] = []
+    flaws: list[Issue] = []
     complete = True
     for part, line in _parts(text):
-        composer = Composer(file, part, line)
+        composer = YamlParser(file, part, line)
         try:
             composer.run()
         except yaml.YAMLError as error:
@@ -84,9 +86,14 @@ def parse(text: str, file: str) -> Reading:
     if not documents and not flaws:
         problem = "the file holds no manifest"
         flaws.append(
-            Flaw(Place(file, 1, 1), Rank.STRUCTURE, problem, "add a document with `kind:`, or delete it")
+            Issue(
+                SourceLocation(file, 1, 1),
+                IssueRank.STRUCTURE,
+                problem,
+                "add a document with `kind:`, or delete it",
+            )
         )
-    return Reading(documents, flaws, complete)
+    return ParsedFiles(documents, flaws, complete)
 
 
 def _parts(text: str) -> Iterator[tuple[str, int]]:

@@ -10,14 +10,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from reconciler.core.errors import ConfigurationError
-from reconciler.core.model import Desired
+from reconciler.core.model import DesiredState
 from reconciler.manifests.loading import load_without_sources
 from reconciler.manifests.project import environments
 
 OPTION = "--base"
 
 
-def load_at(root: Path, environment: str, revision: str) -> Desired | None:
+def load_at(root: Path, environment: str, revision: str) -> DesiredState | None:
     """What the manifests asked for where the work since `revision` began; None where they can't be compared.
 
     That is the merge base of `revision` and HEAD, or the revision itself where the history is cut off there.

@@ -5,40 +5,40 @@ from functools import cache
 from pathlib import Path
 
 from reconciler.buckets import is_bucket
-from reconciler.core.personal import shown_path
-from reconciler.manifests.inventory import Inventory
-from reconciler.manifests.nodes import Document, Flaw, Rank, Step
+from reconciler.core.personal import redacted_path
+from reconciler.manifests.inventory import ManifestIndex
+from reconciler.manifests.nodes import Issue, IssueRank, ManifestDocument, PathStep
 
 
-def check_root(inventory: Inventory, root: Path, data_root: str | None) -> Iterator[Flaw]:
+def check_root(inventory: ManifestIndex, root: Path, data_root: str | None) -> Iterator[Issue]:
     """The data root must be there; `data_root` overrides the environment's."""
     home, declared = inventory.home, _declared(inventory, data_root)
     if home and declared and not is_bucket(declared) and not (root / declared).is_dir():
         what = "the folder given as --data-root" if data_root else "the data folder"
         remedy = "create it, or correct it; it is relative to the project root"
-        yield Flaw(home.place("data", "root"), Rank.SCHEMA, f"{what} does not exist", remedy)
+        yield Issue(home.place("data", "root"), IssueRank.SCHEMA, f"{what} does not exist", remedy)
 
 
-def check(inventory: Inventory, root: Path, data_root: str | None) -> Iterator[Flaw]:
+def check(inventory: ManifestIndex, root: Path, data_root: str | None) -> Iterator[Issue]:
     """And every pattern must match a file below it."""
     yield from check_root(inventory, root, data_root)
     declared = _declared(inventory, data_root)
     if inventory.home and declared and not is_bucket(declared) and (root / declared).is_dir():
-        yield from _missing(inventory, root / declared, shown_path(declared))
+        yield from _missing(inventory, root / declared, redacted_path(declared))
 
 
-def are_elsewhere(inventory: Inventory, root: Path) -> bool:
+def are_elsewhere(inventory: ManifestIndex, root: Path) -> bool:
     """The declared folder is not on this machine, as in a job that gets no data."""
     declared = _declared(inventory, None)
     return bool(declared) and not is_bucket(declared) and not (root / declared).is_dir()
 
 
-def _declared(inventory: Inventory, data_root: str | None) -> str:
+def _declared(inventory: ManifestIndex, data_root: str | None) -> str:
     declared = data_root or (inventory.home and inventory.home.value("data", "root")) or ""
     return declared.removeprefix("file://")
 
 
-def _missing(inventory: Inventory, folder: Path, name: str) -> Iterator[Flaw]:
+def _missing(inventory: ManifestIndex, folder: Path, name: str) -> Iterator[Issue]:
     @cache
     def matches(pattern: str) -> bool:
         return _matches(folder, pattern)
@@ -48,7 +48,7 @@ def _missing(inventory: Inventory, folder: Path, name: str) -> Iterator[Flaw]:
             if not matches(pattern):
                 problem = f"no file below the data root, {name}, matches this pattern"
                 remedy = "correct the pattern, bring the files, or point `--data-root` at them"
-                yield Flaw(audience.place(*path), Rank.SCHEMA, problem, remedy)
+                yield Issue(audience.place(*path), IssueRank.SCHEMA, problem, remedy)
 
 
 def _matches(folder: Path, pattern: str) -> bool:
@@ -58,7 +58,7 @@ def _matches(folder: Path, pattern: str) -> bool:
         return False
 
 
-def _patterns(audience: Document) -> Iterator[tuple[tuple[Step, ...], str]]:
+def _patterns(audience: ManifestDocument) -> Iterator[tuple[tuple[PathStep, ...], str]]:
     for index, pattern in audience.texts("source", "files"):
         yield ("source", "files", index), pattern
     for number in range(len(audience.value("exclude") or [])):
@@ -66,7 +66,7 @@ def _patterns(audience: Document) -> Iterator[tuple[tuple[Step, ...], str]]:
             yield ("exclude", number, "files", index), pattern
 
 
-def notes(inventory: Inventory, root: Path, data_root: str | None) -> Iterator[str]:
+def notes(inventory: ManifestIndex, root: Path, data_root: str | None) -> Iterator[str]:
     """Says when nothing could be looked at."""
     if inventory.home is None:
         return

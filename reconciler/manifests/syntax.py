@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from reconciler.core.model import Place
-from reconciler.manifests.nodes import Flaw, Rank
+from reconciler.core.model import SourceLocation
+from reconciler.manifests.nodes import Issue, IssueRank
 
 _QUOTE = "put quotes around the value"
 _BREAK = re.compile(r"\r\n|[\n\r\x85\u2028\u2029]")
@@ -97,13 +97,13 @@ _RULES = (
 )
 
 
-def translate(error: yaml.YAMLError, file: str, text: str, line: int) -> Flaw:
+def translate(error: yaml.YAMLError, file: str, text: str, line: int) -> Issue:
     """What is wrong with a text that begins at a 0-based line of its file."""
     flaw = _translated(error, file, text)
     return flaw._replace(place=replace(flaw.place, line=flaw.place.line + line))
 
 
-def _translated(error: yaml.YAMLError, file: str, text: str) -> Flaw:
+def _translated(error: yaml.YAMLError, file: str, text: str) -> Issue:
     if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
         return _flaw(file, 0, 0, "this is not valid YAML", "check quotes and brackets")
     stood: Any = error.problem_mark
@@ -118,7 +118,7 @@ def _translated(error: yaml.YAMLError, file: str, text: str) -> Flaw:
     return _flaw(file, stood.line, stood.column, "this is not valid YAML", remedy)
 
 
-def _bad_start(file: str, text: str, mark: Any) -> Flaw:
+def _bad_start(file: str, text: str, mark: Any) -> Issue:
     lines = _BREAK.split(text)
     char = lines[mark.line][mark.column : mark.column + 1] if mark.line < len(lines) else ""
     said = f"`{char}`" if char in {"@", "%", "`", "\t"} else "this character"
@@ -126,7 +126,7 @@ def _bad_start(file: str, text: str, mark: Any) -> Flaw:
     return _flaw(file, mark.line, mark.column, f"a plain value can't begin with {shown}", _QUOTE)
 
 
-def conflict(file: str, text: str) -> Flaw | None:
+def conflict(file: str, text: str) -> Issue | None:
     """The first line that git left there for somebody to decide."""
     found = _CONFLICT.search(text)
     if not found:
@@ -141,7 +141,7 @@ def lines(text: str) -> int:
     return len(_BREAK.findall(text))
 
 
-def tab(file: str, text: str) -> Flaw | None:
+def tab(file: str, text: str) -> Issue | None:
     """The first line that is indented with a tab."""
     found = _INDENT_TAB.search(text) if "\t" in text else None
     if not found:
@@ -152,7 +152,7 @@ def tab(file: str, text: str) -> Flaw | None:
     )
 
 
-def unprintable(file: str, text: str) -> Flaw | None:
+def unprintable(file: str, text: str) -> Issue | None:
     """The first character that YAML doesn't allow."""
     found = _UNPRINTABLE.search(text)
     if not found:
@@ -168,7 +168,7 @@ def position(text: str, index: int) -> tuple[int, int]:
     return len(before) - 1, len(before[-1])
 
 
-def undecodable(file: str, data: bytes, error: UnicodeDecodeError) -> Flaw:
+def undecodable(file: str, data: bytes, error: UnicodeDecodeError) -> Issue:
     """A file that is not UTF-8."""
     utf16 = data[:2] in {b"\xff\xfe", b"\xfe\xff"}
     line, column = position(data[: 0 if utf16 else error.start].decode("utf-8-sig", "replace"), error.start)
@@ -176,5 +176,5 @@ def undecodable(file: str, data: bytes, error: UnicodeDecodeError) -> Flaw:
     return _flaw(file, line, 0 if utf16 else column, problem, "save the file as UTF-8")
 
 
-def _flaw(file: str, line: int, column: int, problem: str, remedy: str) -> Flaw:
-    return Flaw(Place(file, line + 1, column + 1), Rank.STRUCTURE, problem, remedy)
+def _flaw(file: str, line: int, column: int, problem: str, remedy: str) -> Issue:
+    return Issue(SourceLocation(file, line + 1, column + 1), IssueRank.STRUCTURE, problem, remedy)

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterator
 
-from reconciler.core.personal import personal
-from reconciler.manifests.nodes import Document, Flaw, Node, Rank, walk
+from reconciler.core.personal import pii_kind
+from reconciler.manifests.nodes import Issue, IssueRank, ManifestDocument, Node, walk
 from reconciler.manifests.schema import TYPED
 
 FREE_TEXT = frozenset({"title", "description", "where", "namePrefix", "nameSuffix"})
@@ -45,35 +45,35 @@ _READ_AS = {
 }
 
 
-def inspect(document: Document) -> Iterator[Flaw]:
+def inspect(document: ManifestDocument) -> Iterator[Issue]:
     """Personal data, values that other YAML readers re-type, and text swallowed by a comment."""
     for name, node in walk(document.root):
         if not isinstance(node.value, str):
             continue
-        if data := personal(node.value):
+        if data := pii_kind(node.value):
             yield _personal(document, name, node, data)
         if not node.plain:
             continue
         if name not in TYPED and (found := _RETYPED.fullmatch(node.value)):
-            yield Flaw(
+            yield Issue(
                 document.at(node),
-                Rank.TRAP,
+                IssueRank.TRAP,
                 f"other YAML readers (editors, CI linters) read this as {_READ_AS[str(found.lastgroup)]}",
                 "put quotes around it: it is text here",
             )
         if name in FREE_TEXT and _COMMENT.match(document.text, node.end):
-            yield Flaw(
+            yield Issue(
                 document.at(node),
-                Rank.TRAP,
+                IssueRank.TRAP,
                 f"` #` after the plain `{name}` begins a comment: what follows is not part of it",
                 f"put quotes around the {name}, with the # inside if it belongs to it",
             )
 
 
-def _personal(document: Document, name: str, node: Node, data: str) -> Flaw:
+def _personal(document: ManifestDocument, name: str, node: Node, data: str) -> Issue:
     """For secrets and addresses the schema's complaint goes first: it says how they are written."""
-    rank = Rank.TRAP if name in _STRICT else Rank.STRUCTURE
-    return Flaw(
+    rank = IssueRank.TRAP if name in _STRICT else IssueRank.STRUCTURE
+    return Issue(
         document.at(node),
         rank,
         f"this looks like {data}: personal data does not belong in manifests",

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 
 from reconciler.core.model import IdentifierType
-from reconciler.core.personal import personal
+from reconciler.core.personal import pii_kind
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _KEY = re.compile(r"[A-Za-z][A-Za-z_-]{0,40}[0-9]{0,2}")
@@ -13,12 +13,12 @@ _KEY = re.compile(r"[A-Za-z][A-Za-z_-]{0,40}[0-9]{0,2}")
 
 def label(key: str) -> str:
     """A key as findings say it: only if it looks like a key and like nobody's data."""
-    return f"`{key}`" if _KEY.fullmatch(key) and not personal(key) else "this key"
+    return f"`{key}`" if _KEY.fullmatch(key) and not pii_kind(key) else "this key"
 
 
-def speakable(names: Iterable[str]) -> list[str]:
+def printable_names(names: Iterable[str]) -> list[str]:
     """Those names that are legal, and so may be said; sorted."""
-    return sorted({name for name in names if NAME.fullmatch(name) and not personal(name)})
+    return sorted({name for name in names if NAME.fullmatch(name) and not pii_kind(name)})
 
 
 def nearest(word: str, allowed: Iterable[str]) -> str:

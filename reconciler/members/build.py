@@ -15,24 +15,32 @@ from enum import IntEnum
 import duckdb
 
 from reconciler.core.errors import ConfigurationError, Finding
-from reconciler.core.members import Drop, ReadList, SnapshotRef, Target
-from reconciler.core.model import Audience, Form, IdentifierType
+from reconciler.core.members import DropReason, ReadList, SnapshotRef, TargetMembers
+from reconciler.core.model import Audience, Hashing, IdentifierType
 from reconciler.members import readings, sql
 from reconciler.members.comparable import incomparable
 from reconciler.members.database import READ_ERRORS, is_ours, literal, storage_errors
 from reconciler.members.intake import Intake
 from reconciler.members.lists import ListColumn, Lists, read_lists, union
-from reconciler.members.prepare import Listed, Prepared, identifier, odd, prepare, suited, typed_rows
+from reconciler.members.prepare import (
+    ListedIdentifiers,
+    PreparedAudience,
+    identifier,
+    odd,
+    prepare,
+    suited,
+    typed_rows,
+)
 from reconciler.members.snapshots import Snapshots
 from reconciler.members.sources import moved, unreadable
 from reconciler.members.sql import Class
 from reconciler.members.time_limit import READING, OverdueError, time_limit
 from reconciler.members.where import ALWAYS
 
-Kind = tuple[IdentifierType, Form]
+Kind = tuple[IdentifierType, Hashing]
 
 
-class Fate(IntEnum):
+class RowStatus(IntEnum):
     """What becomes of a row. UNFIT and ODD never reach a target: they stop the build."""
 
     KEPT = 0
@@ -45,9 +53,9 @@ class Fate(IntEnum):
 
 CONVERSIONS = (duckdb.ConversionException, duckdb.OutOfRangeException)
 DROPS = {
-    Fate.FILTERED: Drop.FILTERED,
-    Fate.EXCLUDED: Drop.EXCLUDED,
-    Fate.NOT_SAMPLED: Drop.NOT_SAMPLED,
+    RowStatus.FILTERED: DropReason.FILTERED,
+    RowStatus.EXCLUDED: DropReason.EXCLUDED,
+    RowStatus.NOT_SAMPLED: DropReason.NOT_SAMPLED,
 }
 
 
@@ -57,11 +65,11 @@ class Excluding:
 
     classes: Mapping[IdentifierType, frozenset[int]]
     lists: tuple[ReadList, ...]
-    columns: tuple[tuple[Listed, IdentifierType, ListColumn], ...] = ()
+    columns: tuple[tuple[ListedIdentifiers, IdentifierType, ListColumn], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Builder:
+class AudienceBuilder:
     """One build: a cursor of its own, whose temporary tables go with it."""
 
     cursor: duckdb.DuckDBPyConnection
@@ -70,7 +78,7 @@ class Builder:
     lists: Lists
     sample_rows: int | None
 
-    def build(self, audience: Audience, wanted: Sequence[Kind], today: date) -> Mapping[Kind, Target]:
+    def build(self, audience: Audience, wanted: Sequence[Kind], today: date) -> Mapping[Kind, TargetMembers]:
         """Raises ConfigurationError for files that can't be used, StorageError for the disk."""
         with storage_errors(f"{audience.name}: reading its sources"):
             prepared = prepare(self.cursor, self.intake, audience, today)
@@ -85,7 +93,9 @@ class Builder:
                 raise ConfigurationError(f"{audience.name}: its sources can't be read", findings=(problem,))
             return {kind: self._target(prepared, kind, excluding) for kind in wanted}
 
-    def _read(self, prepared: Prepared, kinds: Sequence[IdentifierType]) -> tuple[Excluding, Finding | None]:
+    def _read(
+        self, prepared: PreparedAudience, kinds: Sequence[IdentifierType]
+    ) -> tuple[Excluding, Finding | None]:
         """Reads all files into tables of our own; what stands against them is returned."""
         excluding = Excluding({}, ())
         try:
@@ -106,25 +116,25 @@ class Builder:
         """A list that can't be compared with the rows. SHA-256 of MD5 follows from MD5."""
         for kind in excluding.classes:
             lists = [one for one in excluding.columns if one[1] == kind]
-            fates = f"{int(Fate.KEPT)}, {int(Fate.EXCLUDED)}"
+            fates = f"{int(RowStatus.KEPT)}, {int(RowStatus.EXCLUDED)}"
             seen = f"(SELECT class, value, n FROM {_table('seen', kind)} WHERE fate IN ({fates}))"
-            if (kind, Form.SHA256_OF_MD5) in wanted:
+            if (kind, Hashing.SHA256_OF_MD5) in wanted:
                 continue
             if found := incomparable(self.cursor, seen, lists, limit):
                 return found
         return None
 
-    def _kinds(self, prepared: Prepared, wanted: Sequence[Kind]) -> tuple[IdentifierType, ...]:
+    def _kinds(self, prepared: PreparedAudience, wanted: Sequence[Kind]) -> tuple[IdentifierType, ...]:
         """Types that matter, in a fixed order: those wanted, and those that exclude or sample a row."""
         excluding = {kind for one in prepared.lists for kind in one.columns}
         sampling = set(prepared.columns) if self.sample_rows is not None else set()
         matters = {kind for kind, _ in wanted} | excluding | sampling
         return tuple(kind for kind in IdentifierType if kind in matters and kind in prepared.columns)
 
-    def _excluding(self, prepared: Prepared) -> Excluding:
+    def _excluding(self, prepared: PreparedAudience) -> Excluding:
         """Reads the exclusion lists: one view of people and one of keys a type, and their classes."""
         read: list[ReadList] = []
-        known: list[tuple[Listed, IdentifierType, ListColumn]] = []
+        known: list[tuple[ListedIdentifiers, IdentifierType, ListColumn]] = []
         columns: dict[IdentifierType, list[ListColumn]] = {}
         for one in prepared.lists:
             found = {
@@ -147,7 +157,7 @@ class Builder:
 
     def _group(
         self,
-        prepared: Prepared,
+        prepared: PreparedAudience,
         kinds: Sequence[IdentifierType],
         lists: Mapping[IdentifierType, frozenset[int]],
     ) -> Finding | None:
@@ -155,7 +165,7 @@ class Builder:
         meanings = prepared.readings
         try:
             self._scan(prepared, meanings, kinds, lists)
-            misled = self._any(kinds, Fate.UNFIT)
+            misled = self._any(kinds, RowStatus.UNFIT)
         except CONVERSIONS:
             if not meanings:
                 raise
@@ -166,14 +176,14 @@ class Builder:
             if problem:
                 return problem
             self._scan(prepared, meanings, kinds, lists)
-        if self._any(kinds, Fate.ODD):
+        if self._any(kinds, RowStatus.ODD):
             return odd(prepared.table.place, ", ".join(prepared.columns[kind] for kind in kinds))
         return None
 
     def _scan(
         self,
-        prepared: Prepared,
-        meanings: Mapping[str, readings.Reading],
+        prepared: PreparedAudience,
+        meanings: Mapping[str, readings.ColumnType],
         kinds: Sequence[IdentifierType],
         lists: Mapping[IdentifierType, frozenset[int]],
     ) -> None:
@@ -197,29 +207,29 @@ class Builder:
         """
         query = (
             "SELECT max(hash) FROM (SELECT DISTINCT md5(person) AS hash FROM fated "
-            f"WHERE fate = {int(Fate.KEPT)} ORDER BY hash LIMIT {self.sample_rows})"
+            f"WHERE fate = {int(RowStatus.KEPT)} ORDER BY hash LIMIT {self.sample_rows})"
         )
         row = self.cursor.execute(query).fetchone()
         last = literal(str(row[0])) if row and row[0] is not None else "''"
-        return f"CASE WHEN fate = 0 AND md5(person) > {last} THEN {int(Fate.NOT_SAMPLED)} ELSE fate END"
+        return f"CASE WHEN fate = 0 AND md5(person) > {last} THEN {int(RowStatus.NOT_SAMPLED)} ELSE fate END"
 
-    def _any(self, kinds: Sequence[IdentifierType], fate: Fate) -> bool:
+    def _any(self, kinds: Sequence[IdentifierType], fate: RowStatus) -> bool:
         query = f"SELECT 1 FROM {_table('seen', kinds[0])} WHERE fate = {int(fate)} LIMIT 1"
         return self.cursor.execute(query).fetchone() is not None
 
-    def _target(self, prepared: Prepared, kind: Kind, excluding: Excluding) -> Target:
+    def _target(self, prepared: PreparedAudience, kind: Kind, excluding: Excluding) -> TargetMembers:
         identifier_type, form = kind
         seen, listed = _table("seen", identifier_type), _table("listed", identifier_type)
         counts = self.cursor.execute(
             f"SELECT fate, class, sum(n)::BIGINT FROM {seen} GROUP BY ALL"
         ).fetchall()
         usable = sorted(
-            {int(found) for fate, found, _ in counts if fate == Fate.KEPT} & set(sql.USABLE[form])
+            {int(found) for fate, found, _ in counts if fate == RowStatus.KEPT} & set(sql.USABLE[form])
         )
-        kept = _members(seen, form, usable, f"fate = {int(Fate.KEPT)}")
+        kept = _members(seen, form, usable, f"fate = {int(RowStatus.KEPT)}")
         members = self.snapshots.keep(self.cursor, kept, form)
         everyone = [int(one) for one in sql.USABLE[form]]
-        gone = _members(seen, form, everyone, f"fate = {int(Fate.EXCLUDED)}")
+        gone = _members(seen, form, everyone, f"fate = {int(RowStatus.EXCLUDED)}")
         suppressed = (
             f"{gone} UNION {_members(listed, form, everyone, 'true')}"
             if identifier_type in excluding.classes
@@ -234,7 +244,7 @@ class Builder:
             excluding.lists,
         )
 
-    def _explained(self, prepared: Prepared, error: Exception) -> Finding:
+    def _explained(self, prepared: PreparedAudience, error: Exception) -> Finding:
         """A file that can't be read, or a `where` that fails on a value of it."""
         table = prepared.table
         if isinstance(error, CONVERSIONS) or (
@@ -258,15 +268,15 @@ def _table(role: str, kind: IdentifierType) -> str:
 
 
 def _rows(
-    prepared: Prepared, meanings: Mapping[str, readings.Reading], kinds: Sequence[IdentifierType]
+    prepared: PreparedAudience, meanings: Mapping[str, readings.ColumnType], kinds: Sequence[IdentifierType]
 ) -> str:
     """Rows with their fate by `where`, and each identifier's class and value if they are wanted."""
     columns = [prepared.columns[kind] for kind in kinds]
     typed = typed_rows(prepared.table, prepared.condition, meanings, columns)
     fate = (
-        f'(CASE WHEN "row unfit" THEN {int(Fate.UNFIT)} '
-        f"WHEN NOT coalesce({prepared.condition.sql}, false) THEN {int(Fate.FILTERED)} "
-        f'WHEN "row odd" THEN {int(Fate.ODD)} ELSE {int(Fate.KEPT)} END)::UTINYINT'
+        f'(CASE WHEN "row unfit" THEN {int(RowStatus.UNFIT)} '
+        f"WHEN NOT coalesce({prepared.condition.sql}, false) THEN {int(RowStatus.FILTERED)} "
+        f'WHEN "row odd" THEN {int(RowStatus.ODD)} ELSE {int(RowStatus.KEPT)} END)::UTINYINT'
     )
     texts = ", ".join(f"{identifier(index)}" for index in range(len(kinds)))
     wanted = ", ".join(
@@ -291,7 +301,7 @@ def _fated(
         if lists.get(kind)
     ]
     fate = (
-        f"CASE WHEN fate = 0 AND ({' OR '.join(listed)}) THEN {int(Fate.EXCLUDED)} ELSE fate END"
+        f"CASE WHEN fate = 0 AND ({' OR '.join(listed)}) THEN {int(RowStatus.EXCLUDED)} ELSE fate END"
         if listed
         else "fate"
     )
@@ -302,7 +312,7 @@ def _fated(
     return f"SELECT ({fate})::UTINYINT AS fate, {', '.join(columns)} FROM {rows}"
 
 
-def _members(table: str, form: Form, classes: Sequence[int], where: str) -> str:
+def _members(table: str, form: Hashing, classes: Sequence[int], where: str) -> str:
     """Distinct members of some classes. One class in one fate is distinct as it is grouped."""
     distinct = "DISTINCT " if len(classes) != 1 else ""
     numbers = ", ".join(map(str, classes)) or "NULL"
@@ -312,28 +322,28 @@ def _members(table: str, form: Form, classes: Sequence[int], where: str) -> str:
 
 def _counted(
     counts: Sequence[tuple[int, int, int]],
-    form: Form,
+    form: Hashing,
     members: SnapshotRef,
     suppressed: SnapshotRef,
-    prepared: Prepared,
+    prepared: PreparedAudience,
     lists: tuple[ReadList, ...],
-) -> Target:
-    drops, malformed, hashed, usable = Counter[Drop](), Counter[str](), 0, 0
+) -> TargetMembers:
+    drops, malformed, hashed, usable = Counter[DropReason](), Counter[str](), 0, 0
     for fate, found, n in counts:
-        reason = DROPS[Fate(fate)] if fate != Fate.KEPT else sql.drop(found, form)
+        reason = DROPS[RowStatus(fate)] if fate != RowStatus.KEPT else sql.drop(found, form)
         if reason:
             drops[reason] += n
-        if fate == Fate.KEPT and reason is Drop.MALFORMED:
+        if fate == RowStatus.KEPT and reason is DropReason.MALFORMED:
             malformed[sql.FLAWS[found - Class.FLAWED]] += n
         if reason is None:
             usable += n
             hashed += n if found in (Class.MD5, Class.SHA256) else 0
-    drops[Drop.DUPLICATE] = usable - members.count
-    return Target(
+    drops[DropReason.DUPLICATE] = usable - members.count
+    return TargetMembers(
         members=members,
         suppressed=suppressed,
         rows=sum(n for _, _, n in counts),
-        drops=tuple((reason, drops[reason]) for reason in Drop if drops[reason]),
+        drops=tuple((reason, drops[reason]) for reason in DropReason if drops[reason]),
         malformed=tuple(sorted(malformed.items(), key=lambda item: (-item[1], item[0]))),
         hashed=hashed,
         newest=prepared.table.newest,

@@ -14,8 +14,8 @@ from reconciler.members import where
 from reconciler.members.database import connect, storage_errors
 from reconciler.members.intake import Intake
 from reconciler.members.prepare import prepare
-from reconciler.members.roots import DataRoot, Folder, local
-from reconciler.members.scratch import Scratch
+from reconciler.members.roots import DataRoot, LocalFolder, local
+from reconciler.members.scratch import ScratchDir
 from reconciler.members.stopping import stoppable
 
 CHECKED = "reconciler-checked-"
@@ -49,7 +49,7 @@ class Checker:
 
 
 @contextlib.contextmanager
-def checking(root: DataRoot, scratch: Scratch, check: Callable[[], None]) -> Iterator[Checker]:
+def checking(root: DataRoot, scratch: ScratchDir, check: Callable[[], None]) -> Iterator[Checker]:
     """`check` is called time and again while files are read, and raises when somebody asks to stop."""
     try:
         with storage_errors("starting DuckDB"):
@@ -74,8 +74,8 @@ def check_all(
     checked.
     """
     with storage_errors("checking sources"):
-        scratch = Scratch(work.resolve(), CHECKED)
-    root = Folder(scratch.folder / "absent") if is_bucket(data_root) else local(data_root, project)
+        scratch = ScratchDir(work.resolve(), CHECKED)
+    root = LocalFolder(scratch.folder / "absent") if is_bucket(data_root) else local(data_root, project)
     with checking(root, scratch, check) as checker:
         look = checker.wrong if root.folder.is_dir() else checker.misspelt
         return tuple(finding for audience in audiences for finding in look(audience, today))

@@ -6,10 +6,10 @@ import duckdb
 
 from reconciler.core.errors import Finding
 from reconciler.core.model import IdentifierType
-from reconciler.core.personal import shown_path
-from reconciler.core.quantities import is_past, percent_set
+from reconciler.core.personal import redacted_path
+from reconciler.core.quantities import format_limit, is_past
 from reconciler.members.lists import ListColumn
-from reconciler.members.prepare import Listed
+from reconciler.members.prepare import ListedIdentifiers
 from reconciler.members.snapshots import reader
 from reconciler.members.sql import Class
 
@@ -20,7 +20,7 @@ _APART = ((Class.SHA256, Class.MD5), (Class.MD5, Class.SHA256))
 def incomparable(
     cursor: duckdb.DuckDBPyConnection,
     seen: str,
-    lists: Sequence[tuple[Listed, IdentifierType, ListColumn]],
+    lists: Sequence[tuple[ListedIdentifiers, IdentifierType, ListColumn]],
     limit: float,
 ) -> Finding | None:
     """The first list that would let people in because it is hashed otherwise than the rows.
@@ -35,11 +35,11 @@ def incomparable(
         for mine, theirs in _APART:
             apart = _beyond(rows, mine, limit) and _beyond(entries, theirs, limit)
             if apart and not _finds(cursor, seen, mine, column):
-                files = ", ".join(map(shown_path, listed.declared.files))
+                files = ", ".join(map(redacted_path, listed.declared.files))
                 return Finding(
                     str(listed.declared.place),
                     f"the {kind} values of the exclusion list {files} came as {_NAMES[theirs]} and those of "
-                    f"the source as {_NAMES[mine]}: more than {percent_set(limit)} (maxInvalid) of both "
+                    f"the source as {_NAMES[mine]}: more than {format_limit(limit)} (maxInvalid) of both "
                     "can't be compared",
                     f"export the list plain, or as {_NAMES[mine]}",
                 )

@@ -14,9 +14,18 @@ from pathlib import Path
 import duckdb
 
 from reconciler.core.errors import StorageError
-from reconciler.core.members import EMPTY, NO_DELTA, Batch, Delta, Identifiers, Operation, SnapshotRef, Target
-from reconciler.core.model import Form
-from reconciler.core.receipt import Holding, Transfer, window
+from reconciler.core.members import (
+    EMPTY_SNAPSHOT,
+    NO_DELTA,
+    Batch,
+    Delta,
+    Identifiers,
+    Operation,
+    SnapshotRef,
+    TargetMembers,
+)
+from reconciler.core.model import Hashing
+from reconciler.core.receipt import SegmentState, Transfer, next_window
 from reconciler.members.database import literal, number
 from reconciler.members.snapshots import UNCOMPRESSED, Snapshots, reader
 
@@ -25,8 +34,8 @@ Refs = tuple[SnapshotRef, SnapshotRef, SnapshotRef, SnapshotRef]
 """base, maybe, target, urgent."""
 
 
-def refs(holding: Holding, transfer: Transfer) -> Refs:
-    return holding.base, holding.maybe, transfer.target, transfer.urgent
+def refs(holding: SegmentState, transfer: Transfer) -> Refs:
+    return holding.confirmed, holding.uncertain, transfer.target, transfer.priority_removes
 
 
 def counted(cursor: duckdb.DuckDBPyConnection, snapshots: Snapshots, change: Refs) -> Delta:
@@ -53,8 +62,8 @@ def batches(
     file = _file(cursor, snapshots, change)
     if _lengths(cursor, file) != transfer.size:
         raise _contradiction()
-    cursor.execute(f"SELECT member FROM {reader(file)} AS c OFFSET {transfer.acked}")
-    while span := window(transfer, size):
+    cursor.execute(f"SELECT member FROM {reader(file)} AS c OFFSET {transfer.acknowledged}")
+    while span := next_window(transfer, size):
         start, end = span
         members = [row[0] for row in cursor.fetchmany(end - start)]
         if len(members) != end - start or members != sorted(members):
@@ -62,11 +71,11 @@ def batches(
         if isinstance(members[0], bytes):
             members = [member.hex() for member in members]
         yield Batch(_operation(transfer.size, start), start, end, Identifiers(members))
-        transfer = replace(transfer, acked=end)
+        transfer = replace(transfer, acknowledged=end)
 
 
 def _operation(size: Delta, position: int) -> Operation:
-    return "add" if size.urgent <= position < size.urgent + size.adds else "remove"
+    return "add" if size.priority_removes <= position < size.priority_removes + size.adds else "remove"
 
 
 def _contradiction() -> StorageError:
@@ -113,24 +122,24 @@ def _moved(cursor: duckdb.DuckDBPyConnection, snapshots: Snapshots, change: Refs
 
 
 def collapsed(
-    cursor: duckdb.DuckDBPyConnection, snapshots: Snapshots, holding: Holding
+    cursor: duckdb.DuckDBPyConnection, snapshots: Snapshots, holding: SegmentState
 ) -> tuple[SnapshotRef, SnapshotRef]:
     """base ± acknowledged, maybe ∪ in flight."""
     moving = holding.transfer
-    end = moving.flight.end if moving and moving.flight else moving.acked if moving else 0
+    end = moving.in_flight.end if moving and moving.in_flight else moving.acknowledged if moving else 0
     if moving is None or end == 0:
-        return holding.base, holding.maybe
-    form = holding.key.form
+        return holding.confirmed, holding.uncertain
+    form = holding.key.hashing
     file = reader(_file(cursor, snapshots, refs(holding, moving)))
     cursor.execute(
         "CREATE OR REPLACE TEMP TABLE sent AS "
         "SELECT phase, member, row_number() OVER (ORDER BY phase, member) AS position "
         f"FROM (SELECT * FROM {file} AS c ORDER BY phase, member LIMIT {end})"
     )
-    taken, flying = f"position <= {moving.acked}", f"position > {moving.acked}"
+    taken, flying = f"position <= {moving.acknowledged}", f"position > {moving.acknowledged}"
     added, removed = f"phase = {ADD} AND {taken}", f"phase <> {ADD}"
-    base = _changed(cursor, snapshots, holding.base, removed, added)
-    maybe = _changed(cursor, snapshots, holding.maybe, "true", flying)
+    base = _changed(cursor, snapshots, holding.confirmed, removed, added)
+    maybe = _changed(cursor, snapshots, holding.uncertain, "true", flying)
     return snapshots.keep(cursor, base, form), snapshots.keep(cursor, maybe, form)
 
 
@@ -149,19 +158,19 @@ def _changed(
 def doubted(
     cursor: duckdb.DuckDBPyConnection,
     snapshots: Snapshots,
-    form: Form,
+    form: Hashing,
     known: tuple[Sequence[SnapshotRef], Sequence[SnapshotRef]],
 ) -> tuple[SnapshotRef, SnapshotRef]:
     """Who is in all of the first is sure; whoever else is in any of both is not."""
     sure, named = (tuple(dict.fromkeys(refs)) for refs in known)
-    base = sure[0] if len(sure) == 1 else EMPTY
+    base = sure[0] if len(sure) == 1 else EMPTY_SNAPSHOT
     if len(sure) > 1 and all(sure):
         first, *others = (reader(snapshots.path(cursor, ref)) for ref in sure)
         also = " ".join(f"SEMI JOIN {file} AS s{at} USING (member)" for at, file in enumerate(others))
         base = snapshots.keep(cursor, f"SELECT member FROM {first} AS f {also}", form)
     rest = [ref for ref in dict.fromkeys((*sure, *named)) if ref and ref != base]
     if not rest:
-        return base, EMPTY
+        return base, EMPTY_SNAPSHOT
     every = " UNION ".join(f"SELECT member FROM {reader(snapshots.path(cursor, ref))} AS r" for ref in rest)
     if base:
         held = reader(snapshots.path(cursor, base))
@@ -170,12 +179,12 @@ def doubted(
 
 
 def suppressed(
-    cursor: duckdb.DuckDBPyConnection, snapshots: Snapshots, holding: Holding, target: Target
+    cursor: duckdb.DuckDBPyConnection, snapshots: Snapshots, holding: SegmentState, target: TargetMembers
 ) -> SnapshotRef:
     """Held or maybe held, on an exclusion list, and not wanted."""
     base, maybe = collapsed(cursor, snapshots, holding)
     if not target.suppressed or not (base or maybe):
-        return EMPTY
+        return EMPTY_SNAPSHOT
     held = " UNION ALL ".join(
         f"SELECT member FROM {reader(snapshots.path(cursor, ref))} AS h" for ref in (base, maybe) if ref
     )
@@ -184,7 +193,7 @@ def suppressed(
     if target.members:
         wanted = reader(snapshots.path(cursor, target.members))
         query = f"SELECT member FROM ({query}) AS gone ANTI JOIN {wanted} AS t USING (member)"
-    return snapshots.keep(cursor, query, holding.key.form)
+    return snapshots.keep(cursor, query, holding.key.hashing)
 
 
 def missing(
@@ -207,7 +216,7 @@ def missing(
 def without(
     cursor: duckdb.DuckDBPyConnection,
     snapshots: Snapshots,
-    form: Form,
+    form: Hashing,
     held: SnapshotRef,
     out: SnapshotRef,
 ) -> SnapshotRef:

@@ -15,10 +15,10 @@ import duckdb
 
 from reconciler.core.errors import ConfigurationError, Finding
 from reconciler.core.identifiers import BLANKS
-from reconciler.core.model import Place
+from reconciler.core.model import SourceLocation
 from reconciler.members.database import READ_ERRORS, is_ours, literal, paths
 from reconciler.members.intake import AGAIN, Intake, UnusableError
-from reconciler.members.roots import MovedError
+from reconciler.members.roots import SourceChangedError
 from reconciler.members.sources import (
     COLUMNS,
     Family,
@@ -47,7 +47,9 @@ class Header:
     types: tuple[str, ...] = ()
 
 
-def describe(cursor: duckdb.DuckDBPyConnection, intake: Intake, found: Sequence[Path], place: Place) -> Table:
+def describe(
+    cursor: duckdb.DuckDBPyConnection, intake: Intake, found: Sequence[Path], place: SourceLocation
+) -> Table:
     """Learns the columns of files, which must all be of one family. Raises ConfigurationError."""
     families = {one for path in found if (one := family(path))}
     if len(families) > 1:
@@ -74,7 +76,7 @@ def describe(cursor: duckdb.DuckDBPyConnection, intake: Intake, found: Sequence[
 
 
 def _read(
-    cursor: duckdb.DuckDBPyConnection, intake: Intake, path: Path, kind: Family, place: Place
+    cursor: duckdb.DuckDBPyConnection, intake: Intake, path: Path, kind: Family, place: SourceLocation
 ) -> tuple[File, Header] | Finding:
     """One file, checked to its end where its format allows that, and what it is like."""
     shown = shown_in(intake.root.folder, path)
@@ -82,7 +84,7 @@ def _read(
         found = stamp(path)
         file = File(shown, intake.checked(cursor, found), found)
         return file, intake.learnt(found, lambda: _HEADERS[kind](cursor, file.path))
-    except (MovedError, FileNotFoundError):
+    except (SourceChangedError, FileNotFoundError):
         return changed(shown, place)
     except UnusableError as error:
         return Finding(str(place), f"{shown} {error.problem}", error.remedy)

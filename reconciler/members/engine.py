@@ -8,17 +8,17 @@ from typing import Self
 
 import duckdb
 
-from reconciler.core.members import Batch, Delta, SnapshotRef, Target
-from reconciler.core.model import Audience, Form
-from reconciler.core.receipt import Holding, window
+from reconciler.core.members import Batch, Delta, SnapshotRef, TargetMembers
+from reconciler.core.model import Audience, Hashing
+from reconciler.core.receipt import SegmentState, next_window
 from reconciler.members import delta
-from reconciler.members.build import Builder, Kind
+from reconciler.members.build import AudienceBuilder, Kind
 from reconciler.members.database import connect, storage_errors
 from reconciler.members.intake import Intake
 from reconciler.members.listed import listed
 from reconciler.members.lists import Lists
 from reconciler.members.roots import DataRoot
-from reconciler.members.scratch import Scratch
+from reconciler.members.scratch import ScratchDir
 from reconciler.members.snapshots import Snapshots
 from reconciler.members.stopping import stoppable
 
@@ -43,7 +43,7 @@ class DuckDbEngine:
         work = work.resolve()
         work.mkdir(mode=0o700, parents=True, exist_ok=True)
         with storage_errors("starting DuckDB"):
-            self._scratch = Scratch(work)
+            self._scratch = ScratchDir(work)
             self._database = connect(
                 (root.folder, self._scratch.folder), self._scratch.folder, memory_limit, threads
             )
@@ -63,16 +63,16 @@ class DuckDbEngine:
         self._database.close()
         self._scratch.remove()
 
-    def build(self, audience: Audience, wanted: Sequence[Kind], today: date) -> Mapping[Kind, Target]:
+    def build(self, audience: Audience, wanted: Sequence[Kind], today: date) -> Mapping[Kind, TargetMembers]:
         with self._stoppable() as cursor:
-            builder = Builder(cursor, self._intake, self._snapshots, self._lists, self._sample_rows)
+            builder = AudienceBuilder(cursor, self._intake, self._snapshots, self._lists, self._sample_rows)
             return builder.build(audience, wanted, today)
 
     def listed(self, audience: Audience, kinds: Sequence[Kind]) -> Mapping[Kind, tuple[SnapshotRef, ...]]:
         with storage_errors("reading exclusion lists"), self._stoppable() as cursor:
             return listed(cursor, self._intake, self._snapshots, self._lists, audience, kinds)
 
-    def without(self, form: Form, held: SnapshotRef, out: SnapshotRef) -> SnapshotRef:
+    def without(self, form: Hashing, held: SnapshotRef, out: SnapshotRef) -> SnapshotRef:
         with storage_errors("comparing snapshots"), self._stoppable() as cursor:
             return delta.without(cursor, self._snapshots, form, held, out)
 
@@ -83,7 +83,7 @@ class DuckDbEngine:
                 self._missing[asked] = delta.missing(cursor, self._snapshots, before, now)
         return self._missing[asked]
 
-    def suppressed(self, holding: Holding, target: Target) -> SnapshotRef:
+    def suppressed(self, holding: SegmentState, target: TargetMembers) -> SnapshotRef:
         with storage_errors("looking for suppressed members"), self._stoppable() as cursor:
             return delta.suppressed(cursor, self._snapshots, holding, target)
 
@@ -91,19 +91,19 @@ class DuckDbEngine:
         with storage_errors("comparing snapshots"), self._stoppable() as cursor:
             return delta.counted(cursor, self._snapshots, (base, maybe, target, urgent))
 
-    def collapse(self, holding: Holding) -> tuple[SnapshotRef, SnapshotRef]:
+    def abandon_transfer(self, holding: SegmentState) -> tuple[SnapshotRef, SnapshotRef]:
         with storage_errors("giving up a target"), self._stoppable() as cursor:
             return delta.collapsed(cursor, self._snapshots, holding)
 
-    def doubt(
-        self, form: Form, sure: Sequence[SnapshotRef], named: Sequence[SnapshotRef]
+    def mark_uncertain(
+        self, form: Hashing, sure: Sequence[SnapshotRef], named: Sequence[SnapshotRef]
     ) -> tuple[SnapshotRef, SnapshotRef]:
         with storage_errors("doubting snapshots"), self._stoppable() as cursor:
             return delta.doubted(cursor, self._snapshots, form, (sure, named))
 
-    def batches(self, holding: Holding, size: int) -> Iterator[Batch]:
+    def batches(self, holding: SegmentState, size: int) -> Iterator[Batch]:
         moving = holding.transfer
-        if moving is None or window(moving, size) is None:
+        if moving is None or next_window(moving, size) is None:
             return
         with storage_errors("streaming members"), self._unbroken() as cursor:
             yield from delta.batches(cursor, self._snapshots, delta.refs(holding, moving), moving, size)

@@ -16,10 +16,10 @@ from typing import IO, TypeVar
 
 import duckdb
 
-from reconciler.disk.atomic import explained
+from reconciler.disk.atomic import os_errors
 from reconciler.members.pages import PagesError, check_pages
-from reconciler.members.roots import DataRoot, MovedError
-from reconciler.members.stamps import Stamp
+from reconciler.members.roots import DataRoot, SourceChangedError
+from reconciler.members.stamps import FileStamp
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -59,28 +59,28 @@ class Intake:
         self.root = root
         self._folder = folder
         self._check = check
-        self._checked: dict[Stamp, Path] = {}
-        self._learnt: dict[Stamp, object] = {}
+        self._checked: dict[FileStamp, Path] = {}
+        self._learnt: dict[FileStamp, object] = {}
         self._lock = threading.Lock()
 
-    def checked(self, cursor: duckdb.DuckDBPyConnection, found: Stamp) -> Path:
+    def checked(self, cursor: duckdb.DuckDBPyConnection, found: FileStamp) -> Path:
         """What to read instead of a file. Errors: UnusableError, MovedError, StorageError."""
         with self._lock:
             if found not in self._checked:
                 self._checked[found] = self._whole(cursor, found)
                 if not found.holds():
                     del self._checked[found]
-                    raise MovedError(found.file)
+                    raise SourceChangedError(found.file)
             return self._checked[found]
 
-    def learnt(self, found: Stamp, learn: Callable[[], Learnt]) -> Learnt:
+    def learnt(self, found: FileStamp, learn: Callable[[], Learnt]) -> Learnt:
         """What was learnt of a file when it was as it is."""
         with self._lock:
             if found not in self._learnt:
                 self._learnt[found] = learn()
             return self._learnt[found]  # type: ignore[return-value] # one kind of thing is learnt of a file
 
-    def _whole(self, cursor: duckdb.DuckDBPyConnection, found: Stamp) -> Path:
+    def _whole(self, cursor: duckdb.DuckDBPyConnection, found: FileStamp) -> Path:
         suffix = found.file.suffix.lower()
         if suffix in PACKED:
             return self._unpacked(found.file)
@@ -95,7 +95,7 @@ class Intake:
         folder = self._folder / str(len(self._checked))
         target = folder / file.with_suffix("").name
         # The file may be named after somebody: what the disk refuses is told of our folder.
-        with explained("unpack into", self._folder):
+        with os_errors("unpack into", self._folder):
             self._folder.mkdir(mode=0o700, exist_ok=True)
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(mode=0o700)
@@ -124,7 +124,7 @@ def _pieces(file: Path) -> Iterator[bytes]:
     except EOFError:
         raise UnusableError("breaks off before its end", WHOLE) from None
     except FileNotFoundError:
-        raise MovedError(file) from None
+        raise SourceChangedError(file) from None
     except OSError:
         raise UnusableError("can't be read", "check its permissions, and the disk") from None
 

@@ -6,7 +6,7 @@ import duckdb
 
 from reconciler.core.errors import ConfigurationError
 from reconciler.core.members import SnapshotRef
-from reconciler.core.model import Audience, Exclusion, Form, IdentifierType
+from reconciler.core.model import Audience, Exclusion, Hashing, IdentifierType
 from reconciler.members import sql
 from reconciler.members.database import READ_ERRORS, is_ours
 from reconciler.members.intake import Intake
@@ -15,7 +15,7 @@ from reconciler.members.prepare import prepare_list
 from reconciler.members.snapshots import Snapshots, reader
 from reconciler.members.sources import moved
 
-Kind = tuple[IdentifierType, Form]
+Kind = tuple[IdentifierType, Hashing]
 
 
 def listed(
@@ -28,7 +28,7 @@ def listed(
 ) -> Mapping[Kind, tuple[SnapshotRef, ...]]:
     """One set for each list that can be read, in the form of each kind that it has a column for."""
     found: dict[Kind, list[SnapshotRef]] = {kind: [] for kind in kinds}
-    for exclusion in audience.exclude:
+    for exclusion in audience.exclusion_lists:
         try:
             for kind, members in _members(cursor, intake, snapshots, lists, exclusion, audience, kinds):
                 found[kind].append(members)

@@ -9,18 +9,18 @@ import duckdb
 
 from reconciler.core.errors import ConfigurationError
 from reconciler.core.members import ReadList, SnapshotRef
-from reconciler.core.model import Form, IdentifierType
+from reconciler.core.model import Hashing, IdentifierType
 from reconciler.members import sql
 from reconciler.members.database import literal, number
-from reconciler.members.prepare import Listed, odd
+from reconciler.members.prepare import ListedIdentifiers, odd
 from reconciler.members.snapshots import UNCOMPRESSED, Snapshots, reader
 from reconciler.members.sql import Class
-from reconciler.members.stamps import Stamp
+from reconciler.members.stamps import FileStamp
 
 USABLE = (Class.PLAIN, Class.MD5, Class.SHA256)
 DIGEST = f"unhex(CASE class WHEN {int(Class.PLAIN)} THEN sha256(value) ELSE value END)"
 """What a list is remembered by: the same for a value that came plain and for its SHA-256."""
-Key = tuple[IdentifierType, str, str, tuple[Stamp, ...]]
+Key = tuple[IdentifierType, str, str, tuple[FileStamp, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Lists:
         self._numbers = count()
 
     def column(
-        self, cursor: duckdb.DuckDBPyConnection, listed: Listed, kind: IdentifierType, name: str
+        self, cursor: duckdb.DuckDBPyConnection, listed: ListedIdentifiers, kind: IdentifierType, name: str
     ) -> ListColumn:
         """Read again only if a file of it has changed: what is compared is what excludes."""
         stamps = tuple(file.stamp for file in listed.table.files)
@@ -54,7 +54,7 @@ class Lists:
         return self._columns[key]
 
     def _read(
-        self, cursor: duckdb.DuckDBPyConnection, listed: Listed, kind: IdentifierType, name: str
+        self, cursor: duckdb.DuckDBPyConnection, listed: ListedIdentifiers, kind: IdentifierType, name: str
     ) -> ListColumn:
         _refuse_odd(cursor, listed, name)
         table, country = listed.table, listed.declared.country
@@ -72,7 +72,7 @@ class Lists:
             keys=self._written(cursor, sql.keys(usable)),
             classes=frozenset(int(row[0]) for row in classes),
             members=self._snapshots.keep(
-                cursor, f"SELECT DISTINCT {DIGEST} AS member FROM {usable}", Form.SHA256
+                cursor, f"SELECT DISTINCT {DIGEST} AS member FROM {usable}", Hashing.SHA256
             ),
             present=number(cursor, f"SELECT sum(n) FROM list_column WHERE {with_value}"),
             invalid=number(cursor, f"SELECT sum(n) FROM list_column WHERE {unusable}"),
@@ -88,7 +88,7 @@ class Lists:
         return file
 
 
-def read_lists(listed: Listed, columns: Mapping[IdentifierType, ListColumn]) -> Iterator[ReadList]:
+def read_lists(listed: ListedIdentifiers, columns: Mapping[IdentifierType, ListColumn]) -> Iterator[ReadList]:
     """What the core compares, in the order of types."""
     declared = listed.declared
     for kind, column in columns.items():
@@ -108,7 +108,7 @@ def union(files: list[Path]) -> str:
     return f"({' UNION ALL '.join(f'SELECT * FROM {reader(file)}' for file in files)})"
 
 
-def _refuse_odd(cursor: duckdb.DuckDBPyConnection, listed: Listed, name: str) -> None:
+def _refuse_odd(cursor: duckdb.DuckDBPyConnection, listed: ListedIdentifiers, name: str) -> None:
     """A list whose identifiers have been rounded would exclude nobody."""
     table = listed.table
     if table.family != "json":

@@ -12,11 +12,11 @@ from itertools import takewhile
 from pathlib import Path, PurePosixPath
 from queue import Empty, SimpleQueue
 
-from reconciler.buckets.exports import PIECE, ChangedError, Export, Exports
-from reconciler.buckets.opening import Place, opened
+from reconciler.buckets.exports import PIECE, ObjectChangedError, SourceBucket, SourceObject
+from reconciler.buckets.opening import BucketLocation, open_bucket
 from reconciler.core.errors import ConfigurationError
-from reconciler.disk.atomic import explained
-from reconciler.members.roots import MovedError
+from reconciler.disk.atomic import os_errors
+from reconciler.members.roots import SourceChangedError
 
 READERS = 8
 POLL = 0.05
@@ -29,7 +29,7 @@ def mirror(url: str, folder: Path, check: Callable[[], None], where: str = "") -
     """ConfigurationError for an address that names no place. `where` it stands, for messages."""
     place = _placed(url, where)
     try:
-        return Mirror(Exports(opened(place), place), folder, check, url)
+        return Mirror(SourceBucket(open_bucket(place), place), folder, check, url)
     except ValueError:
         raise ConfigurationError(
             f"data.root: {url} names no place in an object store",
@@ -37,8 +37,8 @@ def mirror(url: str, folder: Path, check: Callable[[], None], where: str = "") -
         ) from None
 
 
-def _placed(url: str, where: str) -> Place:
-    return Place(
+def _placed(url: str, where: str) -> BucketLocation:
+    return BucketLocation(
         url,
         if_absent="create it, or correct `data: {root: …}` in environment.yaml",
         if_denied="give this job read and list on the prefix (docs/manifests.md), and a living login",
@@ -51,20 +51,22 @@ def _placed(url: str, where: str) -> Place:
 @dataclass(frozen=True, slots=True)
 class _Piece:
     file: Path
-    export: Export
+    export: SourceObject
     start: int
 
 
 class Mirror:
     """Implements `roots.DataRoot`; what is listed and brought once stays as it is while this lives."""
 
-    def __init__(self, exports: Exports, folder: Path, check: Callable[[], None], name: str = "") -> None:
+    def __init__(
+        self, exports: SourceBucket, folder: Path, check: Callable[[], None], name: str = ""
+    ) -> None:
         self.folder = folder.resolve()
         self.name = name
         self._exports = exports
         self._check = check
-        self._listings: dict[tuple[str, ...], tuple[Export, ...]] = {}
-        self._known: dict[Path, Export] = {}
+        self._listings: dict[tuple[str, ...], tuple[SourceObject, ...]] = {}
+        self._known: dict[Path, SourceObject] = {}
         self._there: set[Path] = set()
         self._lock = threading.Lock()
 
@@ -94,7 +96,7 @@ class Mirror:
                 self._date(file, export)
             self._there.update(missing)
 
-    def _listed(self, wanted: Sequence[str]) -> tuple[Export, ...]:
+    def _listed(self, wanted: Sequence[str]) -> tuple[SourceObject, ...]:
         """One folder where a pattern names one, and all below it where it may be any."""
         plain = tuple(takewhile(lambda part: not _MAGIC & set(part), wanted[:-1]))
         flat = len(plain) == len(wanted) - 1 and wanted[-1] != "**"
@@ -134,22 +136,22 @@ class Mirror:
         self._check()
         try:
             content = self._exports.piece(piece.export, piece.start)
-        except ChangedError:
-            raise MovedError(piece.file) from None
-        with explained("write", self.folder), piece.file.open("r+b") as file:
+        except ObjectChangedError:
+            raise SourceChangedError(piece.file) from None
+        with os_errors("write", self.folder), piece.file.open("r+b") as file:
             file.seek(piece.start)
             file.write(content)
 
     def _make(self, file: Path) -> None:
         """What the disk refuses is told of the folder: a file may well be named after somebody."""
-        with explained("write", self.folder):
+        with os_errors("write", self.folder):
             file.parent.mkdir(parents=True, exist_ok=True)
             file.touch(mode=0o600)
 
-    def _date(self, file: Path, export: Export) -> None:
+    def _date(self, file: Path, export: SourceObject) -> None:
         """As old as what it was brought from: sources have a `maxAge`."""
         moment = int(export.written_at.timestamp() * 1_000_000_000)
-        with explained("write", self.folder):
+        with os_errors("write", self.folder):
             os.utime(file, ns=(moment, moment))
 
 

@@ -8,18 +8,18 @@ from datetime import date
 import duckdb
 
 from reconciler.core.errors import ConfigurationError, Finding
-from reconciler.core.model import Audience, Exclusion, IdentifierType, Place
+from reconciler.core.model import Audience, Exclusion, IdentifierType, SourceLocation
 from reconciler.members import readings, sources, where
 from reconciler.members.database import READ_ERRORS, is_ours, name
 from reconciler.members.described import describe
 from reconciler.members.intake import Intake
-from reconciler.members.readings import Reading
+from reconciler.members.readings import ColumnType
 from reconciler.members.sources import Table
-from reconciler.members.where import Condition
+from reconciler.members.where import WhereClause
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class ListedIdentifiers:
     """An exclusion list whose files are known."""
 
     table: Table
@@ -28,18 +28,20 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class PreparedAudience:
     """An audience whose files are known and whose `where` suits them."""
 
     table: Table
     columns: Mapping[IdentifierType, str]
-    condition: Condition
-    readings: Mapping[str, Reading]
-    lists: tuple[Listed, ...]
+    condition: WhereClause
+    readings: Mapping[str, ColumnType]
+    lists: tuple[ListedIdentifiers, ...]
     country: str
 
 
-def prepare(cursor: duckdb.DuckDBPyConnection, intake: Intake, audience: Audience, today: date) -> Prepared:
+def prepare(
+    cursor: duckdb.DuckDBPyConnection, intake: Intake, audience: Audience, today: date
+) -> PreparedAudience:
     """Raises ConfigurationError with everything that is wrong."""
     if not intake.root.folder.is_dir():
         finding = Finding(
@@ -52,16 +54,16 @@ def prepare(cursor: duckdb.DuckDBPyConnection, intake: Intake, audience: Audienc
     columns = dict(audience.columns)
     source, places = audience.source, _places(audience, audience.source.place)
     table = _table(cursor, intake, source.files, source.place, places, findings)
-    lists = [_listed(cursor, intake, one, columns, findings) for one in audience.exclude]
-    condition: Condition = where.ALWAYS
-    meanings: Mapping[str, Reading] = {}
+    lists = [_listed(cursor, intake, one, columns, findings) for one in audience.exclusion_lists]
+    condition: WhereClause = where.ALWAYS
+    meanings: Mapping[str, ColumnType] = {}
     if table:
         with _reading(table, findings):
             condition, meanings = _condition(cursor, audience, table, today, findings)
     if findings or not table:
         raise ConfigurationError(f"{audience.name}: its sources can't be used as declared", findings=findings)
     known = tuple(one for one in lists if one)
-    return Prepared(table, columns, condition, meanings, known, audience.country)
+    return PreparedAudience(table, columns, condition, meanings, known, audience.country)
 
 
 @contextlib.contextmanager
@@ -78,8 +80,8 @@ def _table(
     cursor: duckdb.DuckDBPyConnection,
     intake: Intake,
     files: tuple[str, ...],
-    place: Place,
-    columns: Mapping[str, Place],
+    place: SourceLocation,
+    columns: Mapping[str, SourceLocation],
     findings: list[Finding],
 ) -> Table | None:
     try:
@@ -92,7 +94,7 @@ def _table(
     return table
 
 
-def _places(named: Audience | Exclusion, otherwise: Place) -> dict[str, Place]:
+def _places(named: Audience | Exclusion, otherwise: SourceLocation) -> dict[str, SourceLocation]:
     """Where each column is named."""
     places = named.places or (otherwise,) * len(named.columns)
     return {column: place for (_, column), place in zip(named.columns, places, strict=True)}
@@ -104,19 +106,19 @@ def _listed(
     exclusion: Exclusion,
     columns: Mapping[IdentifierType, str],
     findings: list[Finding],
-) -> Listed | None:
+) -> ListedIdentifiers | None:
     listed = dict(exclusion.columns)
     if not listed.keys() & columns.keys():
         remedy = f"add one of {', '.join(sorted(listed))} to the audience's columns"
         findings.append(Finding(str(exclusion.place), "this list could never exclude anybody", remedy))
     places = _places(exclusion, exclusion.place)
     table = _table(cursor, intake, exclusion.files, exclusion.place, places, findings)
-    return Listed(table, listed, exclusion) if table else None
+    return ListedIdentifiers(table, listed, exclusion) if table else None
 
 
 def prepare_list(
     cursor: duckdb.DuckDBPyConnection, intake: Intake, exclusion: Exclusion, audience: Audience
-) -> Listed:
+) -> ListedIdentifiers:
     """One list by itself. Raises ConfigurationError with everything that is wrong."""
     findings: list[Finding] = []
     found = _listed(cursor, intake, exclusion, dict(audience.columns), findings)
@@ -127,7 +129,7 @@ def prepare_list(
 
 def _condition(
     cursor: duckdb.DuckDBPyConnection, audience: Audience, table: Table, today: date, findings: list[Finding]
-) -> tuple[Condition, Mapping[str, Reading]]:
+) -> tuple[WhereClause, Mapping[str, ColumnType]]:
     place = audience.source.where_place
     known = {one.casefold(): one for one in table.names}
     condition = where.parse(cursor, audience.source, known, today)
@@ -152,7 +154,10 @@ def _condition(
 
 
 def suited(
-    cursor: duckdb.DuckDBPyConnection, table: Table, condition: Condition, meanings: Mapping[str, Reading]
+    cursor: duckdb.DuckDBPyConnection,
+    table: Table,
+    condition: WhereClause,
+    meanings: Mapping[str, ColumnType],
 ) -> Finding | None:
     """Whether the expression suits what its columns mean."""
     words = readings.words(table, meanings, condition.columns)
@@ -160,7 +165,7 @@ def suited(
 
 
 def typed_rows(
-    table: Table, condition: Condition, meanings: Mapping[str, Reading], identifiers: Sequence[str]
+    table: Table, condition: WhereClause, meanings: Mapping[str, ColumnType], identifiers: Sequence[str]
 ) -> str:
     """The rows as `where` sees them, with identifiers as text in `identifier 0` and so on.
 
@@ -187,7 +192,7 @@ def _stored(table: Table, column: str) -> str:
     return name(column) if table.family == "parquet" else table.text(column)
 
 
-def odd(place: Place, columns: str) -> Finding:
+def odd(place: SourceLocation, columns: str) -> Finding:
     """Values in JSON that are numbers with a fraction, or no values at all."""
     problem = f"not every value of {columns} is text or a whole number"
     return Finding(str(place), problem, "write identifiers as text: numbers with a fraction have lost digits")

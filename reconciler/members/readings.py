@@ -16,7 +16,7 @@ SAMPLE = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ColumnType:
     """How to read a text: `{x}` stands for it, trimmed, NULL if empty. `fits` says whether it can be."""
 
     words: str
@@ -27,18 +27,18 @@ class Reading:
 # No leading zeros and at most 15 digits: what a double holds exactly, and nothing that is a code.
 _NUMBER = literal("[+-]?(?:0|[1-9][0-9]{0,14})?(?:\\.[0-9]{1,15})?")
 _TIME = "timezone('UTC', TRY_CAST({x} AS TIMESTAMPTZ))"
-NOTHING = Reading("empty", "NULL", "false")
-TEXT = Reading("text", "{x}", "true")
+NOTHING = ColumnType("empty", "NULL", "false")
+TEXT = ColumnType("text", "{x}", "true")
 READINGS = (
     NOTHING,
-    Reading(
+    ColumnType(
         "number",
         "TRY_CAST({x} AS DOUBLE)",
         "regexp_full_match({x}, " + _NUMBER + ") AND TRY_CAST({x} AS DOUBLE) IS NOT NULL",
     ),
-    Reading("date", "TRY_CAST({x} AS DATE)", "strlen({x}) = 10 AND TRY_CAST({x} AS DATE) IS NOT NULL"),
-    Reading("time", _TIME, "strlen({x}) >= 10 AND " + _TIME + " IS NOT NULL"),
-    Reading(
+    ColumnType("date", "TRY_CAST({x} AS DATE)", "strlen({x}) = 10 AND TRY_CAST({x} AS DATE) IS NOT NULL"),
+    ColumnType("time", _TIME, "strlen({x}) >= 10 AND " + _TIME + " IS NOT NULL"),
+    ColumnType(
         "yes/no",
         "CASE lower({x}) WHEN 'true' THEN true WHEN 'false' THEN false END",
         "lower({x}) IN ('true', 'false')",
@@ -46,19 +46,23 @@ READINGS = (
 )
 
 
-def guess(cursor: duckdb.DuckDBPyConnection, table: Table, columns: Sequence[str]) -> Mapping[str, Reading]:
+def guess(
+    cursor: duckdb.DuckDBPyConnection, table: Table, columns: Sequence[str]
+) -> Mapping[str, ColumnType]:
     """From the first rows."""
     return _readings(cursor, table, columns, f"(SELECT * FROM {table.relation(columns)} LIMIT {SAMPLE})")
 
 
-def decide(cursor: duckdb.DuckDBPyConnection, table: Table, columns: Sequence[str]) -> Mapping[str, Reading]:
+def decide(
+    cursor: duckdb.DuckDBPyConnection, table: Table, columns: Sequence[str]
+) -> Mapping[str, ColumnType]:
     """From every row."""
     return _readings(cursor, table, columns, table.relation(columns))
 
 
 def _readings(
     cursor: duckdb.DuckDBPyConnection, table: Table, columns: Sequence[str], rows: str
-) -> Mapping[str, Reading]:
+) -> Mapping[str, ColumnType]:
     if not columns or table.family == "parquet":
         return {}
     tests = ", ".join(f"bool_and({_fits(table, one, reading)})" for one in columns for reading in READINGS)
@@ -70,27 +74,27 @@ def _readings(
     return found
 
 
-def typed(table: Table, readings: Mapping[str, Reading]) -> list[str]:
+def typed(table: Table, readings: Mapping[str, ColumnType]) -> list[str]:
     """Select-list items that replace text columns by what they mean."""
     return [f"{_read(table, one, reading)} AS {name(one)}" for one, reading in readings.items()]
 
 
-def _read(table: Table, column: str, reading: Reading) -> str:
+def _read(table: Table, column: str, reading: ColumnType) -> str:
     return table.text(column) if reading is TEXT else reading.value.replace("{x}", _trimmed(table, column))
 
 
-def unfit(table: Table, readings: Mapping[str, Reading]) -> str:
+def unfit(table: Table, readings: Mapping[str, ColumnType]) -> str:
     """Whether a row holds a value that its column's reading can't be right for."""
     tests = [f"NOT {_fits(table, one, reading)}" for one, reading in readings.items() if reading is not TEXT]
     return " OR ".join(tests) or "false"
 
 
-def _fits(table: Table, column: str, reading: Reading) -> str:
+def _fits(table: Table, column: str, reading: ColumnType) -> str:
     trimmed = _trimmed(table, column)
     return f"({trimmed} IS NULL OR coalesce({reading.fits.replace('{x}', trimmed)}, false))"
 
 
-def words(table: Table, readings: Mapping[str, Reading], columns: Iterable[str]) -> str:
+def words(table: Table, readings: Mapping[str, ColumnType], columns: Iterable[str]) -> str:
     """`last_order is a date, city is text`: for messages."""
     stored = {one: table.types.get(one.casefold(), "text").partition("(")[0].lower() for one in columns}
     return ", ".join(f"{one} is {readings[one].words if one in readings else stored[one]}" for one in stored)

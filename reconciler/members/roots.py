@@ -8,7 +8,7 @@ from reconciler.buckets import is_bucket
 from reconciler.core.errors import ConfigurationError
 
 
-class MovedError(Exception):
+class SourceChangedError(Exception):
     """A file is not what it was when it was first looked at."""
 
     def __init__(self, file: Path) -> None:
@@ -33,7 +33,7 @@ class DataRoot(Protocol):
         ...
 
 
-class Folder:
+class LocalFolder:
     """A folder of this machine."""
 
     def __init__(self, folder: Path, name: str = "") -> None:
@@ -66,7 +66,7 @@ def open_root(
     return local(data_root, project)
 
 
-def local(data_root: str, project: Path = Path()) -> Folder:
+def local(data_root: str, project: Path = Path()) -> LocalFolder:
     """The same where no object store is meant."""
     path = data_root.removeprefix("file://")
     if "://" in path:
@@ -74,4 +74,4 @@ def local(data_root: str, project: Path = Path()) -> Folder:
             f"data.root: {path.partition('://')[0]}:// can't be read",
             remedy="name a folder, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or az://CONTAINER/PREFIX",
         )
-    return Folder(project / path, path)
+    return LocalFolder(project / path, path)

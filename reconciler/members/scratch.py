@@ -15,10 +15,10 @@ ELSEWHERE = "elsewhere"
 """A file in the folder: paths of unfinished files outside of it, which go with it."""
 
 
-class Scratch:
+class ScratchDir:
     """Made with a lock inside, which ends with its process: one that nobody holds marks what may go."""
 
-    _present: ClassVar[set["Scratch"]] = set()
+    _present: ClassVar[set["ScratchDir"]] = set()
     _removing: ClassVar[threading.Lock] = threading.Lock()
 
     def __init__(self, work: Path, prefix: str = "scratch-") -> None:

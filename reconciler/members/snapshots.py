@@ -16,9 +16,9 @@ from pathlib import Path
 
 import duckdb
 
-from reconciler.core.errors import DamagedError
-from reconciler.core.members import EMPTY, SnapshotRef
-from reconciler.core.model import Form
+from reconciler.core.errors import CorruptSnapshotError
+from reconciler.core.members import EMPTY_SNAPSHOT, SnapshotRef
+from reconciler.core.model import Hashing
 from reconciler.members.database import blob, is_ours, literal, number
 
 PUT_BACK = (
@@ -26,7 +26,7 @@ PUT_BACK = (
     "`state restore --accept-loss`"
 )
 TEXT, DIGEST = "VARCHAR", "BLOB"
-_FORMS = {TEXT: (Form.PLAIN,), DIGEST: tuple(form for form in Form if form != Form.PLAIN)}
+_FORMS = {TEXT: (Hashing.PLAIN,), DIGEST: tuple(form for form in Hashing if form != Hashing.PLAIN)}
 """By the type of a snapshot's column."""
 Sums = tuple[int, int, int]
 """The count, and both lanes."""
@@ -46,7 +46,7 @@ class Snapshots:
     fetch: Callable[[SnapshotRef], str]
     key: bytes
 
-    def keep(self, cursor: duckdb.DuckDBPyConnection, members: str, form: Form) -> SnapshotRef:
+    def keep(self, cursor: duckdb.DuckDBPyConnection, members: str, form: Hashing) -> SnapshotRef:
         """Writes the distinct members that a query selects; a set that is there already costs its digest."""
         with self.draft() as draft:
             cursor.execute(f"COPY ({members}) TO {literal(str(draft))} {UNCOMPRESSED}")
@@ -72,7 +72,7 @@ class Snapshots:
             self._take(cursor, Path(self.fetch(snapshot)), snapshot)
         rows = number(cursor, f"SELECT sum(num_rows) FROM parquet_file_metadata({literal(str(file))})")
         if rows != snapshot.count:
-            raise DamagedError(
+            raise CorruptSnapshotError(
                 f"snapshot {snapshot.digest[:12]} holds {rows:,} members, not {snapshot.count:,} as recorded",
                 remedy=PUT_BACK,
             )
@@ -96,7 +96,7 @@ class Snapshots:
                     raise
                 whole = False
             if not whole:
-                raise DamagedError(
+                raise CorruptSnapshotError(
                     f"{kept.parent}: snapshot {snapshot.digest[:12]} is damaged: "
                     "its content does not match its name",
                     remedy=PUT_BACK,
@@ -116,8 +116,8 @@ class Snapshots:
         sums = self._sums(cursor, file, kind)
         return tuple(self._sealed(form, sums) for form in _FORMS[kind])
 
-    def _named(self, cursor: duckdb.DuckDBPyConnection, file: Path, form: Form) -> SnapshotRef:
-        return self._sealed(form, self._sums(cursor, file, TEXT if form == Form.PLAIN else DIGEST))
+    def _named(self, cursor: duckdb.DuckDBPyConnection, file: Path, form: Hashing) -> SnapshotRef:
+        return self._sealed(form, self._sums(cursor, file, TEXT if form == Hashing.PLAIN else DIGEST))
 
     def _sums(self, cursor: duckdb.DuckDBPyConnection, file: Path, kind: str) -> Sums:
         lanes_key = hmac.digest(self.key, b"lanes", "sha256")[:16]
@@ -128,10 +128,10 @@ class Snapshots:
         ).fetchone()
         return row or (0, 0, 0)
 
-    def _sealed(self, form: Form, sums: Sums) -> SnapshotRef:
+    def _sealed(self, form: Hashing, sums: Sums) -> SnapshotRef:
         count, high, low = sums
         if not count:
-            return EMPTY
+            return EMPTY_SNAPSHOT
         digest = hmac.new(self.key, f"{form.value}:{count}:{high}:{low}".encode(), hashlib.sha256).hexdigest()
         return SnapshotRef(digest, int(count))
 

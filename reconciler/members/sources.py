@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Literal
 
 from reconciler.core.errors import ConfigurationError, Finding
-from reconciler.core.model import Place
-from reconciler.core.personal import shown_path
+from reconciler.core.model import SourceLocation
+from reconciler.core.personal import redacted_path
 from reconciler.members.database import literal, name
 from reconciler.members.intake import PACKED
-from reconciler.members.roots import DataRoot, MovedError
-from reconciler.members.stamps import Stamp
+from reconciler.members.roots import DataRoot, SourceChangedError
+from reconciler.members.stamps import FileStamp
 
 Family = Literal["csv", "json", "parquet"]
 FAMILIES: dict[str, Family] = {
@@ -35,7 +35,7 @@ class File:
 
     shown: str
     path: Path
-    stamp: Stamp
+    stamp: FileStamp
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Table:
     parts: tuple[Part, ...]
     types: Mapping[str, str]
     names: tuple[str, ...]
-    place: Place
+    place: SourceLocation
 
     @property
     def files(self) -> tuple[File, ...]:
@@ -96,7 +96,7 @@ class Table:
         return f"coalesce(json_type({name(column)}) IN ('DOUBLE', 'BOOLEAN', 'OBJECT', 'ARRAY'), false)"
 
 
-def locate(root: DataRoot, patterns: Sequence[str], place: Place) -> tuple[Path, ...]:
+def locate(root: DataRoot, patterns: Sequence[str], place: SourceLocation) -> tuple[Path, ...]:
     """The files of a source, each once, in a fixed order, ready to be read; every problem is a finding."""
     findings, found = [], set[Path]()
     for pattern in patterns:
@@ -113,12 +113,12 @@ def locate(root: DataRoot, patterns: Sequence[str], place: Place) -> tuple[Path,
         matches = [path for path in root.matching(pattern) if not path.name.startswith((".", "_"))]
         if not matches:
             remedy = "check the path: it is relative to data.root, or to --data-root"
-            problem = f"no file matches {shown_path(pattern)} in {shown_path(root.name)}"
+            problem = f"no file matches {redacted_path(pattern)} in {redacted_path(root.name)}"
             findings.append(_finding(place, problem, remedy))
         if not all(path.resolve().is_relative_to(root.folder) for path in matches):
             remedy = "copy the file, or make the folder it is in the data root"
             findings.append(
-                _finding(place, f"{shown_path(pattern)} leads out of the data root by a link", remedy)
+                _finding(place, f"{redacted_path(pattern)} leads out of the data root by a link", remedy)
             )
         found.update(matches)
     findings += [
@@ -131,7 +131,7 @@ def locate(root: DataRoot, patterns: Sequence[str], place: Place) -> tuple[Path,
     files = tuple(sorted(found))
     try:
         root.bring(files)
-    except MovedError as error:
+    except SourceChangedError as error:
         finding = changed(shown_in(root.folder, error.file), place)
         raise ConfigurationError("sources can't be read", findings=[finding]) from None
     return files
@@ -156,12 +156,12 @@ def moved(table: Table) -> Finding | None:
     return None
 
 
-def changed(file: str, place: Place) -> Finding:
+def changed(file: str, place: SourceLocation) -> Finding:
     remedy = "write it beside, rename it into its place when it is whole, and run again"
     return _finding(place, f"{file} changed while it was read", remedy)
 
 
-def missing(table: Table, columns: Mapping[str, Place]) -> tuple[Finding, ...]:
+def missing(table: Table, columns: Mapping[str, SourceLocation]) -> tuple[Finding, ...]:
     """A finding for each column that some file doesn't have, at the place where it is named."""
     findings = []
     for column, place in columns.items():
@@ -191,7 +191,7 @@ def _first(parts: Sequence[Part]) -> str:
     return files[0] if len(files) == 1 else f"{files[0]} and {len(files) - 1:,} more"
 
 
-def rounded(table: Table, columns: Mapping[str, Place]) -> tuple[Finding, ...]:
+def rounded(table: Table, columns: Mapping[str, SourceLocation]) -> tuple[Finding, ...]:
     """A finding for each identifier column of Parquet files that isn't text or a whole number."""
     remedy = "store it as text: numbers lose digits and leading zeros"
     return tuple(
@@ -236,14 +236,14 @@ def shown(column: str) -> str:
 
 def shown_in(root: Path, file: Path) -> str:
     """What messages call a file."""
-    return shown_path(file.relative_to(root).as_posix() if file.is_relative_to(root) else file.name)
+    return redacted_path(file.relative_to(root).as_posix() if file.is_relative_to(root) else file.name)
 
 
-def _finding(place: Place, problem: str, remedy: str = "") -> Finding:
+def _finding(place: SourceLocation, problem: str, remedy: str = "") -> Finding:
     return Finding(str(place), problem, remedy)
 
 
-def unreadable(error: Exception, files: Sequence[File], place: Place) -> Finding:
+def unreadable(error: Exception, files: Sequence[File], place: SourceLocation) -> Finding:
     """What a reader's error says, in our words: DuckDB's quote the line."""
     text = str(error)
     file = next((one for one in files if str(one.path) in text), files[0] if len(files) == 1 else None)

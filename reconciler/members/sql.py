@@ -7,8 +7,8 @@ from itertools import zip_longest
 from reconciler.core import damaged_values as damaged
 from reconciler.core import identifiers as rules
 from reconciler.core import phone_numbers
-from reconciler.core.members import Drop
-from reconciler.core.model import Form, IdentifierType
+from reconciler.core.members import DropReason
+from reconciler.core.model import Hashing, IdentifierType
 from reconciler.core.phone_numbers import NumberingPlan
 from reconciler.members import phone_sql
 from reconciler.members.database import literal
@@ -47,22 +47,22 @@ FLAWS = (
     rules.WRONG_LENGTH,
 )
 
-USABLE: dict[Form, tuple[Class, ...]] = {
-    Form.PLAIN: (Class.PLAIN,),
-    Form.MD5: (Class.PLAIN, Class.MD5),
-    Form.SHA256: (Class.PLAIN, Class.SHA256),
-    Form.SHA256_OF_MD5: (Class.PLAIN, Class.MD5, Class.SHA256),
+USABLE: dict[Hashing, tuple[Class, ...]] = {
+    Hashing.PLAIN: (Class.PLAIN,),
+    Hashing.MD5: (Class.PLAIN, Class.MD5),
+    Hashing.SHA256: (Class.PLAIN, Class.SHA256),
+    Hashing.SHA256_OF_MD5: (Class.PLAIN, Class.MD5, Class.SHA256),
 }
 """Which classes can be written in a form."""
 
 
-def drop(found: int, form: Form) -> Drop | None:
+def drop(found: int, form: Hashing) -> DropReason | None:
     """Why a value of this class is not a member in this form."""
     if found >= Class.FLAWED:
-        return Drop.MALFORMED
+        return DropReason.MALFORMED
     if found == Class.EMPTY:
-        return Drop.EMPTY
-    return None if found in USABLE[form] else Drop.OTHER_FORM
+        return DropReason.EMPTY
+    return None if found in USABLE[form] else DropReason.OTHER_FORM
 
 
 def classified(relation: str, kinds: dict[str, IdentifierType], keep: str, country: str = "") -> str:
@@ -194,13 +194,13 @@ def _matches(x: str, pattern: str) -> str:
     return f"regexp_full_match({x}, {literal(pattern)})"
 
 
-def member(value: str, found: str, form: Form) -> str:
+def member(value: str, found: str, form: Hashing) -> str:
     """A usable value as a snapshot holds it: the bytes of a digest, or text."""
-    if form == Form.PLAIN:
+    if form == Hashing.PLAIN:
         return value
-    if form == Form.MD5:
+    if form == Hashing.MD5:
         return f"unhex(CASE {found} WHEN {int(Class.PLAIN)} THEN md5({value}) ELSE {value} END)"
-    plain = value if form == Form.SHA256 else f"md5({value})"
+    plain = value if form == Hashing.SHA256 else f"md5({value})"
     return (
         f"unhex(CASE {found} WHEN {int(Class.PLAIN)} THEN sha256({plain}) "
         f"WHEN {int(Class.MD5)} THEN sha256({value}) ELSE {value} END)"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
-class Stamp:
+class FileStamp:
     """What tells one content of a file from another, as far as its directory entry knows.
 
     Not its inode: mounted buckets give a file another one each time they are asked.
@@ -32,6 +32,6 @@ class Stamp:
             return False
 
 
-def stamp(file: Path) -> Stamp:
+def stamp(file: Path) -> FileStamp:
     found = file.stat()
-    return Stamp(file, found.st_size, found.st_mtime_ns)
+    return FileStamp(file, found.st_size, found.st_mtime_ns)

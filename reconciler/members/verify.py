@@ -7,7 +7,7 @@ from typing import Self
 
 from reconciler.core.members import SnapshotRef
 from reconciler.members.database import connect, storage_errors
-from reconciler.members.scratch import Scratch
+from reconciler.members.scratch import ScratchDir
 from reconciler.members.snapshots import Snapshots
 
 
@@ -18,7 +18,7 @@ class SnapshotVerifier:
         self, work: Path, fetch: Callable[[SnapshotRef], str], key: bytes, memory_limit: str = "1GB"
     ) -> None:
         with storage_errors("starting DuckDB"):
-            self._scratch = Scratch(work.resolve())
+            self._scratch = ScratchDir(work.resolve())
             folder = self._scratch.folder
             self._database = connect((folder,), folder, memory_limit)
         self._snapshots = Snapshots(folder, fetch, key)

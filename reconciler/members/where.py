@@ -13,7 +13,7 @@ from datetime import date
 import duckdb
 
 from reconciler.core.errors import Finding
-from reconciler.core.model import Place, Source
+from reconciler.core.model import Source, SourceLocation
 from reconciler.core.places import place_within
 from reconciler.members import expression, expression_size
 from reconciler.members.expression import Broken, Node
@@ -64,15 +64,15 @@ _TOKENS = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|--[^\n]*|/\*.*?\*/|\$\w*\
 
 
 @dataclass(frozen=True, slots=True)
-class Condition:
+class WhereClause:
     """A checked expression in brackets, the columns it names, and where; without a `where`, `true`."""
 
     sql: str
     columns: tuple[str, ...]
-    place: Place
+    place: SourceLocation
 
 
-ALWAYS = Condition("(true)", (), Place("", 0, 0))
+ALWAYS = WhereClause("(true)", (), SourceLocation("", 0, 0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ class _Fault:
 
 def parse(
     cursor: duckdb.DuckDBPyConnection, source: Source, columns: Mapping[str, str] | None, today: date
-) -> Condition | Finding:
+) -> WhereClause | Finding:
     """`columns` maps case-folded names to names, None if they aren't known; `:today` becomes the date."""
     where, place = source.where, source.where_place
     if not where.strip():
@@ -101,7 +101,7 @@ def parse(
         if at is not None:
             place = place_within(place, source.where_written, where, _undated(where, at))
         return Finding(str(place), f"`where` {found.problem}", found.remedy)
-    return Condition(f"({dated}\n)", found, place)
+    return WhereClause(f"({dated}\n)", found, place)
 
 
 _MARGIN = 100
@@ -229,7 +229,7 @@ def _moving(called: str, node: Node) -> _Fault:
 
 
 def fit(
-    cursor: duckdb.DuckDBPyConnection, condition: Condition, rows: str, words: str, place: Place
+    cursor: duckdb.DuckDBPyConnection, condition: WhereClause, rows: str, words: str, place: SourceLocation
 ) -> Finding | None:
     """Whether the expression suits the types of its columns and says yes or no. `rows` has the columns."""
     try:

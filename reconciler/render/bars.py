@@ -10,39 +10,39 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID
 from rich.text import Text
 
 from reconciler.core.events import (
+    ActivityStarted,
     AddressBlocked,
-    BatchTaken,
+    BatchAcknowledged,
     ChangeEnded,
-    Doing,
+    ChangeOutcome,
     Event,
-    Outcome,
-    PlanMade,
+    PlanCreated,
+    ProgressReporter,
     RunEnded,
     RunStarted,
     SegmentCreated,
-    SegmentPatched,
-    Teller,
+    SegmentUpdated,
     TransferStarted,
+    WaitEnded,
     Waiting,
-    WaitOver,
 )
 from reconciler.core.model import Address
-from reconciler.render.figures import Figures
+from reconciler.render.figures import NumberFormat
 from reconciler.render.steps import stepped
 from reconciler.render.text import name, sentence
 
 _STYLES = {
-    Outcome.APPLIED: "green",
-    Outcome.FAILED: "red",
-    Outcome.STOPPED: "yellow",
-    Outcome.NOT_ATTEMPTED: "yellow",
+    ChangeOutcome.APPLIED: "green",
+    ChangeOutcome.FAILED: "red",
+    ChangeOutcome.STOPPED: "yellow",
+    ChangeOutcome.NOT_ATTEMPTED: "yellow",
 }
 
 
-class Bars(Teller):
+class Bars(ProgressReporter):
     """Bars come with a transfer and go with its end, which leaves a line behind."""
 
-    def __init__(self, out: Console, now: Callable[[], float], figures: Figures) -> None:
+    def __init__(self, out: Console, now: Callable[[], float], figures: NumberFormat) -> None:
         self._board = _Board(
             _Words(),
             BarColumn(bar_width=24),
@@ -71,18 +71,18 @@ class Bars(Teller):
             match event:
                 case TransferStarted():
                     self._start(event)
-                case BatchTaken():
+                case BatchAcknowledged():
                     self._board.update(self._bars[event.address], completed=event.done)
-                case SegmentCreated() | SegmentPatched():
+                case SegmentCreated() | SegmentUpdated():
                     self._say(stepped(event), "")
                 case ChangeEnded():
-                    if event.outcome is Outcome.APPLIED:
+                    if event.outcome is ChangeOutcome.APPLIED:
                         self._fill(event.address)
                     self._drop(event.address)
                     self._say(stepped(event), _STYLES[event.outcome])
-                case Doing() | Waiting() | WaitOver():
+                case ActivityStarted() | Waiting() | WaitEnded():
                     self._wait(event)
-                case RunStarted() | PlanMade() | AddressBlocked() | RunEnded():
+                case RunStarted() | PlanCreated() | AddressBlocked() | RunEnded():
                     pass  # the plan and the report say it
                 case _:
                     assert_never(event)
@@ -103,14 +103,14 @@ class Bars(Teller):
         if address in self._bars:
             self._board.remove_task(self._bars.pop(address))
 
-    def _wait(self, event: Doing | Waiting | WaitOver) -> None:
+    def _wait(self, event: ActivityStarted | Waiting | WaitEnded) -> None:
         """One line for all threads: of several waits, the one that is over first."""
         match event:
-            case Doing():
-                self._doing = sentence(event.what)
+            case ActivityStarted():
+                self._doing = sentence(event.activity)
             case Waiting():
                 self._waits[threading.get_ident()] = (event.seconds_left, sentence(event.reason))
-            case WaitOver():
+            case WaitEnded():
                 self._waits.pop(threading.get_ident(), None)
             case _:
                 assert_never(event)
@@ -144,7 +144,7 @@ class _Words(ProgressColumn):
 class _Identifiers(ProgressColumn):
     """How far a transfer has come."""
 
-    def __init__(self, figures: Figures) -> None:
+    def __init__(self, figures: NumberFormat) -> None:
         super().__init__()
         self._figures = figures
 

@@ -9,21 +9,21 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from reconciler.core.checkup import Check, Link, Verdict, exit_code
+from reconciler.core.checkup import Check, CheckName, CheckStatus, exit_code
 from reconciler.render.columns import GAP, left
 from reconciler.render.figures import counted
 from reconciler.render.terminal import show, wrapped
 from reconciler.render.text import name, sentence
 
 FORMAT_VERSION = 1
-MARKS = {Verdict.OK: "✓", Verdict.WARNING: "!", Verdict.FAILURE: "✗", Verdict.NOT_REACHED: "·"}
+MARKS = {CheckStatus.OK: "✓", CheckStatus.WARNING: "!", CheckStatus.FAILURE: "✗", CheckStatus.SKIPPED: "·"}
 STYLES = {
-    Verdict.OK: "green",
-    Verdict.WARNING: "yellow",
-    Verdict.FAILURE: "bold red",
-    Verdict.NOT_REACHED: "dim",
+    CheckStatus.OK: "green",
+    CheckStatus.WARNING: "yellow",
+    CheckStatus.FAILURE: "bold red",
+    CheckStatus.SKIPPED: "dim",
 }
-WIDTH = max(cell_len(link) for link in Link)
+WIDTH = max(cell_len(link) for link in CheckName)
 INDENT = 4 + WIDTH + len(GAP)
 
 
@@ -44,7 +44,7 @@ def _plain(check: Check) -> dict[str, object]:
         "credential": name(check.credential),
         "item": name(check.item),
         "verdict": check.ruling.verdict.value,
-        "told": sentence(check.ruling.told),
+        "told": sentence(check.ruling.message),
         "remedy": "\n".join(map(sentence, check.ruling.remedy.splitlines())),
         "exit_code": check.ruling.code,
     }
@@ -60,7 +60,7 @@ def checkup_lines(environment: str, checks: Sequence[Check], out: Console) -> It
         yield Text()
         if credential:
             yield Text(name(credential), "bold")
-        for unreached, lines in groupby(group, lambda one: one.ruling.verdict is Verdict.NOT_REACHED):
+        for unreached, lines in groupby(group, lambda one: one.ruling.verdict is CheckStatus.SKIPPED):
             if unreached:
                 yield from _unreached(lines, out)
             else:
@@ -72,9 +72,9 @@ def checkup_lines(environment: str, checks: Sequence[Check], out: Console) -> It
 
 def _lines(check: Check, out: Console) -> Iterator[Text]:
     ruling = check.ruling
-    told = f"{name(check.item)}: {sentence(ruling.told)}" if check.item else sentence(ruling.told)
+    told = f"{name(check.item)}: {sentence(ruling.message)}" if check.item else sentence(ruling.message)
     style = STYLES[ruling.verdict]
-    plain = ruling.verdict is Verdict.OK
+    plain = ruling.verdict is CheckStatus.OK
     first, *others = wrapped(told, "" if plain else style, INDENT, out)
     yield Text.assemble(
         "  ", (MARKS[ruling.verdict], style), f" {left(check.link, WIDTH)}{GAP}", first[INDENT:]
@@ -87,14 +87,14 @@ def _lines(check: Check, out: Console) -> Iterator[Text]:
 def _unreached(checks: Iterable[Check], out: Console) -> Iterator[Text]:
     """One line for all that stand together."""
     links = dict.fromkeys(check.link.value for check in checks)
-    mark = MARKS[Verdict.NOT_REACHED]
-    yield from wrapped(f"{mark} not reached: {', '.join(links)}", STYLES[Verdict.NOT_REACHED], 2, out, hang=2)
+    mark = MARKS[CheckStatus.SKIPPED]
+    yield from wrapped(f"{mark} not reached: {', '.join(links)}", STYLES[CheckStatus.SKIPPED], 2, out, hang=2)
 
 
 def _summary(checks: Iterable[Check]) -> str:
     seen = Counter(check.ruling.verdict for check in checks)
     failures, warnings, unreached = (
-        seen[verdict] for verdict in (Verdict.FAILURE, Verdict.WARNING, Verdict.NOT_REACHED)
+        seen[verdict] for verdict in (CheckStatus.FAILURE, CheckStatus.WARNING, CheckStatus.SKIPPED)
     )
     if not failures and not warnings:
         return "Every link holds."

@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from rich.console import Console
 from rich.text import Text
 
-from reconciler.core.consent import Consent, is_old, is_over
+from reconciler.core.consent import Consent, expires_soon, is_expired
 from reconciler.core.errors import ReconcilerError
-from reconciler.core.model import Role
+from reconciler.core.model import CredentialRole
 from reconciler.render.text import sentence
 
 
@@ -33,7 +33,7 @@ class ConsentRow:
             "state": self.state,
             "remedy": self.remedy,
             "held": not self.missing,
-            "how": held.how if held else None,
+            "how": held.obtained_by if held else None,
             "consented_at": _iso(held.consented_at if held else None),
             "obtained_at": _iso(held.obtained_at if held else None),
             "ends_at": _iso(held.ends_at if held else None),
@@ -42,7 +42,10 @@ class ConsentRow:
 
 
 def consent_rows(
-    environment: str, roles: Iterable[Role], held: Callable[[Role], Consent], now: datetime
+    environment: str,
+    roles: Iterable[CredentialRole],
+    held: Callable[[CredentialRole], Consent],
+    now: datetime,
 ) -> list[ConsentRow]:
     """`held` reads what is kept for a role; what it raises is told in the role's row."""
     return [_row(environment, role, held, now) for role in roles]
@@ -59,7 +62,9 @@ def print_consents(rows: Iterable[ConsentRow], out: Console) -> None:
             out.print(Text(f"  → {sentence(row.remedy)}"), soft_wrap=True)
 
 
-def _row(environment: str, role: Role, held: Callable[[Role], Consent], now: datetime) -> ConsentRow:
+def _row(
+    environment: str, role: CredentialRole, held: Callable[[CredentialRole], Consent], now: datetime
+) -> ConsentRow:
     grant = role.application.grant
     if grant == "clientCredentials":
         return ConsentRow(str(role), grant, "speaks for itself; consent is kept at Criteo, and nothing here")
@@ -69,18 +74,18 @@ def _row(environment: str, role: Role, held: Callable[[Role], Consent], now: dat
         return ConsentRow(str(role), grant, error.problem, error.remedy, missing=True)
     again = f"ask for consent again: {role.login(environment)}"
     use = f"use it, and it may be renewed: `reconciler doctor {environment}`; if it isn't, {again}"
-    if is_over(consent, now):
+    if is_expired(consent, now):
         state = f"the refresh token is over since {consent.ends_at:%Y-%m-%d}"
         return ConsentRow(str(role), grant, state, again, missing=True, consent=consent)
     return ConsentRow(
-        str(role), grant, _state(consent, now), use if is_old(consent, now) else "", consent=consent
+        str(role), grant, _state(consent, now), use if expires_soon(consent, now) else "", consent=consent
     )
 
 
 def _state(consent: Consent, now: datetime) -> str:
     if consent.ends_at is None:
-        return f"a refresh token {consent.how}; how old it is isn't known"
-    came = f"consent by {consent.how}"
+        return f"a refresh token {consent.obtained_by}; how old it is isn't known"
+    came = f"consent by {consent.obtained_by}"
     if consent.consented_at:
         came += f" on {consent.consented_at:%Y-%m-%d}"
     days = -(-(consent.ends_at - now) // timedelta(days=1))

@@ -9,7 +9,7 @@ from typing import assert_never
 
 from reconciler.core.errors import Finding, ReconcilerError
 from reconciler.core.events import addresses_blocked
-from reconciler.core.members import Target
+from reconciler.core.members import TargetMembers
 from reconciler.core.model import Address, Environment
 from reconciler.core.plan import (
     Adopt,
@@ -23,23 +23,23 @@ from reconciler.core.plan import (
     Update,
     address_of,
 )
-from reconciler.core.ports import Head
+from reconciler.core.ports import StateHead
 from reconciler.core.quantities import duration
 from reconciler.core.schedule import ASSUMED_RATE
 from reconciler.render.blocked import BlockedGroup, grouped
-from reconciler.render.figures import Figures, age, counted, near, stamp
+from reconciler.render.figures import NumberFormat, age, counted, near, stamp
 from reconciler.render.lists import ListRow, changed_lists
 from reconciler.render.outcome import ApplyReport
 from reconciler.render.rows import (
-    Kind,
     Part,
     Row,
-    Voice,
+    RowContext,
+    RowKind,
     blocked_row,
     leaving_line,
     row_of,
     with_definition,
-    with_leniency,
+    with_relaxed_guards,
     with_removal,
 )
 from reconciler.render.text import name, sentence
@@ -48,7 +48,7 @@ NO_STATE = "no state yet"
 _SEATS_SHOWN = 3
 
 
-class Subject(StrEnum):
+class DocumentType(StrEnum):
     """What a document is about."""
 
     PLAN = "plan"
@@ -58,14 +58,18 @@ class Subject(StrEnum):
     @property
     def heading(self) -> str:
         """It stands before the name of the environment."""
-        return {Subject.PLAN: "Plan for", Subject.APPLY: "Apply to", Subject.DRIFT: "Drift of"}[self]
+        return {
+            DocumentType.PLAN: "Plan for",
+            DocumentType.APPLY: "Apply to",
+            DocumentType.DRIFT: "Drift of",
+        }[self]
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
     """`seats` are those of the environment, `state` and `data` what it was made from; "" for unknown."""
 
-    subject: Subject
+    subject: DocumentType
     environment: str
     endpoint: str
     emulated: bool
@@ -79,13 +83,13 @@ class Header:
 class Section:
     """All addresses to which the same thing happens, in their order."""
 
-    kind: Kind
+    kind: RowKind
     rows: tuple[Row, ...]
 
     @property
     def recorded(self) -> str:
         """What is said of all of them at once, where each has nothing else to say; "" elsewhere."""
-        if self.kind != Kind.RECORD:
+        if self.kind != RowKind.STATE_ONLY:
             return ""
         their = "its" if len(self.rows) == 1 else "their"
         return f"{their} definition changed, {their} members did not; no call"
@@ -101,12 +105,12 @@ class Section:
 class Totals:
     """How many addresses of each kind, and the members that move, in words."""
 
-    kinds: tuple[tuple[Kind, int], ...]
+    kinds: tuple[tuple[RowKind, int], ...]
     unchanged: int
     adds: str
     removes: str
 
-    def count(self, kind: Kind) -> int:
+    def count(self, kind: RowKind) -> int:
         return dict(self.kinds).get(kind, 0)
 
 
@@ -114,7 +118,7 @@ NOTHING = Totals((), 0, "", "")
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class RunError:
     """What ended the work, as an error tells it. A remedy may have several lines."""
 
     problem: str
@@ -144,7 +148,7 @@ class Document:
     precision: str = ""
     problems: tuple[Finding, ...] = ()
     outcome: ApplyReport | None = None
-    trouble: Trouble | None = None
+    trouble: RunError | None = None
     approvals: tuple[str, ...] = ()
     lists: tuple[ListRow, ...] = ()
     notice: tuple[str, ...] = ()
@@ -155,7 +159,7 @@ class Document:
         return tuple(row for section in self.sections for row in section.rows)
 
     @property
-    def verdict(self) -> str:
+    def failure_headline(self) -> str:
         """What stands on top where nothing came of it; "" elsewhere."""
         if not self.trouble or self.outcome:
             return ""
@@ -172,7 +176,7 @@ class Document:
         return f"Look at {'this' if len(self.risks) == 1 else 'these'} first"
 
     @property
-    def needing(self) -> str:
+    def review_summary(self) -> str:
         """Why it is not a plain matter; "" where it is."""
         if not self.risks:
             return ""
@@ -192,7 +196,7 @@ class Document:
     @property
     def applicable(self) -> bool:
         """Something of it can be applied, or nothing needs to be."""
-        blocked = self.totals.count(Kind.BLOCKED)
+        blocked = self.totals.count(RowKind.BLOCKED)
         return not self.problems and (not blocked or blocked < len(self.rows) or bool(self.totals.unchanged))
 
     def row(self, address: Address) -> Row | None:
@@ -200,14 +204,16 @@ class Document:
         return next((row for row in self.rows if row.address == str(address)), None)
 
 
-def troubled(subject: Subject, environment: str, error: ReconcilerError, now: datetime) -> Document:
+def error_document(
+    subject: DocumentType, environment: str, error: ReconcilerError, now: datetime
+) -> Document:
     """Where nothing could be decided."""
     header = Header(subject, name(environment), "", False, (), "", "", stamp(now))
     trouble = trouble_of(error)
     return Document(header, (), NOTHING, f"{_nothing(header)}: {trouble.problem}.", trouble=trouble)
 
 
-def ended(document: Document, error: ReconcilerError) -> Document:
+def with_error(document: Document, error: ReconcilerError) -> Document:
     """The same, ended by `error`. What nothing came of costs nothing, and is never live."""
     cost = document.cost if document.outcome else ()
     return replace(document, cost=cost, trouble=trouble_of(error))
@@ -215,15 +221,15 @@ def ended(document: Document, error: ReconcilerError) -> Document:
 
 def _nothing(header: Header) -> str:
     """What didn't come to pass. Before an endpoint is known nothing was planned or compared."""
-    if header.subject == Subject.APPLY:
+    if header.subject == DocumentType.APPLY:
         return "Nothing was sent"
     if header.endpoint:
         return "This was not finished"
-    return "No plan" if header.subject == Subject.PLAN else "Nothing was compared"
+    return "No plan" if header.subject == DocumentType.PLAN else "Nothing was compared"
 
 
-def trouble_of(error: ReconcilerError) -> Trouble:
-    return Trouble(sentence(error.problem), _lines(error.remedy), tuple(map(_tame, error.findings)))
+def trouble_of(error: ReconcilerError) -> RunError:
+    return RunError(sentence(error.problem), _lines(error.remedy), tuple(map(_tame, error.findings)))
 
 
 def _tame(finding: Finding) -> Finding:
@@ -236,11 +242,11 @@ def _lines(remedy: str) -> str:
 
 
 def plan_document(
-    plan: Plan, environment: Environment, figures: Figures, subject: Subject = Subject.PLAN
+    plan: Plan, environment: Environment, figures: NumberFormat, subject: DocumentType = DocumentType.PLAN
 ) -> Document:
     """What a plan says to people. `environment` is the one it was made for, as it was reached."""
     seats = {seat: label for label, seat in environment.seats}
-    voice = Voice(figures, seats, environment.api.batch_size)
+    voice = RowContext(figures, seats, environment.api.batch_size)
     sections = _sections(plan, voice)
     totals = _totals(plan, sections, figures)
     return Document(
@@ -272,21 +278,23 @@ def without_state(document: Document, environment: Environment) -> Document:
     return replace(document, notice=(new, f"{kept}{wrong}"))
 
 
-def _sections(plan: Plan, voice: Voice) -> tuple[Section, ...]:
+def _sections(plan: Plan, voice: RowContext) -> tuple[Section, ...]:
     blocked: dict[Address, list[Finding]] = defaultdict(list)
     for one in plan.blocked:
         blocked[one.address].append(one.finding)
-    by_kind: dict[Kind, list[Row]] = {kind: [] for kind in Kind}
+    by_kind: dict[RowKind, list[Row]] = {kind: [] for kind in RowKind}
     for change in plan.changes:
         told = with_definition(row_of(change, voice), plan.redefined.get(address_of(change), ()))
-        row = with_leniency(told, plan.lenient.get(address_of(change), ()))
+        row = with_relaxed_guards(told, plan.relaxed_guards.get(address_of(change), ()))
         by_kind[row.kind].append(row)
-    held = {address_of(one): one for one in plan.held}
+    held = {address_of(one): one for one in plan.blocked_outcomes}
     leaving = {one.spec.address: one for one in plan.removals}
-    by_kind[Kind.BLOCKED] += [
+    by_kind[RowKind.BLOCKED] += [
         with_definition(
             with_removal(
-                blocked_row(address, findings, held.get(address), plan.lenient.get(address, ()), voice),
+                blocked_row(
+                    address, findings, held.get(address), plan.relaxed_guards.get(address, ()), voice
+                ),
                 leaving.get(address),
                 voice,
             ),
@@ -297,13 +305,13 @@ def _sections(plan: Plan, voice: Voice) -> tuple[Section, ...]:
     return tuple(Section(kind, tuple(rows)) for kind, rows in by_kind.items() if rows)
 
 
-def _header(plan: Plan, environment: Environment, subject: Subject) -> Header:
+def _header(plan: Plan, environment: Environment, subject: DocumentType) -> Header:
     basis = plan.basis
-    header = heading(subject, environment, Head(basis.lineage, basis.serial, ""), basis.made_at)
+    header = heading(subject, environment, StateHead(basis.lineage, basis.serial, ""), basis.made_at)
     return replace(header, data=_data(_newest(plan), basis.made_at))
 
 
-def heading(subject: Subject, environment: Environment, head: Head | None, now: datetime) -> Header:
+def heading(subject: DocumentType, environment: Environment, head: StateHead | None, now: datetime) -> Header:
     emulated = environment.api.emulated
     seats = [
         f"{name(label)} (account {seat.account_id}, retailer {seat.retailer_id})"
@@ -325,8 +333,8 @@ def heading(subject: Subject, environment: Environment, head: Head | None, now: 
     )
 
 
-def _targets(plan: Plan) -> Iterator[Target]:
-    for one in (*plan.changes, *plan.unchanged, *plan.held):
+def _targets(plan: Plan) -> Iterator[TargetMembers]:
+    for one in (*plan.changes, *plan.unchanged, *plan.blocked_outcomes):
         match one:
             case Create() | Adopt() | Update() | Replace() | Refill():
                 yield one.members.target
@@ -346,7 +354,7 @@ def _data(newest: datetime | None, now: datetime) -> str:
     return f"newest data {stamp(newest)} ({age(newest, now)})" if newest else ""
 
 
-def _totals(plan: Plan, sections: tuple[Section, ...], figures: Figures) -> Totals:
+def _totals(plan: Plan, sections: tuple[Section, ...], figures: NumberFormat) -> Totals:
     deltas = [one.members.delta for one in plan.changes if not isinstance(one, Forget)]
     return Totals(
         kinds=tuple((section.kind, len(section.rows)) for section in sections),
@@ -357,19 +365,19 @@ def _totals(plan: Plan, sections: tuple[Section, ...], figures: Figures) -> Tota
 
 
 def _summary(plan: Plan, totals: Totals) -> str:
-    left = f" {counted(plan.left_out, 'address is', 'addresses are')} left out." if plan.left_out else ""
+    left = f" {counted(plan.deferred, 'address is', 'addresses are')} left out." if plan.deferred else ""
     if not totals.kinds and left:
         return f"Nothing to apply now.{left}"
     if not totals.kinds:
         unchanged = f" {counted(totals.unchanged, 'address', 'addresses')} unchanged."
         return f"No changes. {name(plan.basis.environment)} is as the manifests say.{unchanged}"
-    parts = [f"{count:,} {'' if kind == Kind.BLOCKED else 'to '}{kind}" for kind, count in totals.kinds]
+    parts = [f"{count:,} {'' if kind == RowKind.BLOCKED else 'to '}{kind}" for kind, count in totals.kinds]
     parts += [f"{totals.unchanged:,} unchanged"] if totals.unchanged else []
     moved = " ".join(part for part in (totals.adds, totals.removes) if part)
     return f"Plan: {', '.join(parts)}." + (f" Members: {moved}." if moved else "") + left
 
 
-def _leaving(plan: Plan, figures: Figures) -> Iterator[str]:
+def _leaving(plan: Plan, figures: NumberFormat) -> Iterator[str]:
     if (removals := plan.removals) and not plan.problems:
         where = counted(len(removals), "blocked address", "blocked addresses")
         yield f"At {where} {leaving_line(sum(one.count for one in removals), figures)}."
@@ -396,7 +404,7 @@ def _cost(plan: Plan, totals: Totals) -> Iterator[str]:
 
 
 def _why_nothing(plan: Plan, totals: Totals) -> str:
-    what = counted(totals.count(Kind.BLOCKED), "address is", "addresses are")
+    what = counted(totals.count(RowKind.BLOCKED), "address is", "addresses are")
     if not plan.problems:
         return f"Nothing can be applied: {what} blocked, and there is no other."
     also = f", and {what} blocked" if plan.blocked else ""
@@ -405,7 +413,7 @@ def _why_nothing(plan: Plan, totals: Totals) -> str:
 
 def _why_no_change(plan: Plan) -> str:
     what = counted(len({one.address for one in plan.blocked}), "address is", "addresses are")
-    others = "" if plan.left_out else ", and all others are as the manifests say"
+    others = "" if plan.deferred else ", and all others are as the manifests say"
     return f"Nothing to apply: {what} blocked{others}."
 
 

@@ -4,19 +4,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from reconciler.core.drift import Drift, Uncounted
-from reconciler.core.guards import vanished
+from reconciler.core.drift import Drift, NotComparable
+from reconciler.core.guards import exceeds_max_missing
 from reconciler.core.losses import is_lost
 from reconciler.core.model import Address
 from reconciler.core.rejections import Rejection
 from reconciler.render.document import Document, Header, Section, Totals
-from reconciler.render.figures import Figures, counted, stamp
-from reconciler.render.rows import Kind, Line, Members, Row, Tone, attribute
+from reconciler.render.figures import NumberFormat, counted, stamp
+from reconciler.render.rows import Line, LineKind, Members, Row, RowKind, attribute
 from reconciler.render.text import name
 
 
 @dataclass(frozen=True, slots=True)
-class Looked:
+class DriftScope:
     """At how many addresses was looked, how many were out of sight.
 
     `uncounted`: why the members of how many of them were not compared; `countable_at`: when those that were
@@ -25,25 +25,27 @@ class Looked:
     """
 
     at: int
-    uncounted: tuple[tuple[Uncounted, int], ...] = ()
+    uncounted: tuple[tuple[NotComparable, int], ...] = ()
     countable_at: datetime | None = None
     unseen: int = 0
     may_vanish: float = 0.1
     rejected: tuple[tuple[Address, Rejection], ...] = ()
 
 
-def drift_document(header: Header, drifts: tuple[Drift, ...], looked: Looked, figures: Figures) -> Document:
+def drift_document(
+    header: Header, drifts: tuple[Drift, ...], looked: DriftScope, figures: NumberFormat
+) -> Document:
     lost = _lost(drifts, looked)
     rows = tuple(_row(drift, header.environment, figures, lost=lost) for drift in drifts)
     differing = len({drift.address for drift in drifts})
-    sections = (Section(Kind.DRIFT, rows),) if rows else ()
+    sections = (Section(RowKind.DRIFT, rows),) if rows else ()
     totals = Totals(tuple((one.kind, len(one.rows)) for one in sections), looked.at - differing, "", "")
-    precision = figures.precision if any(drift.counts for drift in drifts) else ""
+    precision = figures.precision if any(drift.member_counts for drift in drifts) else ""
     summary, notes = _summary(differing, looked), tuple(_notes(drifts, looked))
     return Document(header, sections, totals, summary, notes=notes, precision=precision)
 
 
-def _summary(drifted: int, looked: Looked) -> str:
+def _summary(drifted: int, looked: DriftScope) -> str:
     if not looked.at:
         reason = "No address could be looked at" if looked.unseen else "Nothing was applied yet"
         return f"{reason}: there is nothing to compare."
@@ -55,12 +57,12 @@ def _summary(drifted: int, looked: Looked) -> str:
     return f"Drift: {drifted:,} of {all_of} {verb} not as we left {'it' if drifted == 1 else 'them'}."
 
 
-def _notes(drifts: tuple[Drift, ...], looked: Looked) -> Iterator[str]:
+def _notes(drifts: tuple[Drift, ...], looked: DriftScope) -> Iterator[str]:
     for address, one in looked.rejected:
         yield f"{name(str(address))}: {one.problem}"
     for why, many in looked.uncounted:
         again = ""
-        if why is Uncounted.RECENT and looked.countable_at:
+        if why is NotComparable.RECENT and looked.countable_at:
             again = f"; again after {stamp(looked.countable_at)}"
         yield f"the members of {counted(many, 'address', 'addresses')} can't be compared now: {why}{again}"
     if looked.unseen:
@@ -75,8 +77,10 @@ def _notes(drifts: tuple[Drift, ...], looked: Looked) -> Iterator[str]:
         )
 
 
-def _lost(drifts: tuple[Drift, ...], looked: Looked) -> bool:
-    return vanished(len({one.address for one in drifts if one.gone}), looked.at, looked.may_vanish)
+def _lost(drifts: tuple[Drift, ...], looked: DriftScope) -> bool:
+    return exceeds_max_missing(
+        len({one.address for one in drifts if one.missing_segment_id}), looked.at, looked.may_vanish
+    )
 
 
 _LOST = "no apply makes up for it while so many are gone at once (maxVanished): see the note"
@@ -86,9 +90,9 @@ _GOES_ON = {
 }
 
 
-def _row(drift: Drift, environment: str, figures: Figures, *, lost: bool) -> Row:
+def _row(drift: Drift, environment: str, figures: NumberFormat, *, lost: bool) -> Row:
     return Row(
-        kind=Kind.DRIFT,
+        kind=RowKind.DRIFT,
         address=name(str(drift.address)),
         title=name(drift.title),
         type="",
@@ -100,27 +104,36 @@ def _row(drift: Drift, environment: str, figures: Figures, *, lost: bool) -> Row
     )
 
 
-def _lines(drift: Drift, environment: str, figures: Figures, *, lost: bool) -> Iterator[Line]:
-    if drift.gone:
-        yield Line(Tone.WARNING, f"segment {name(drift.gone)} is gone at Criteo; audiences built on it break")
-        yield Line(Tone.REMEDY, _LOST if lost else _GOES_ON[drift.wanted])
-    if drift.unknown:
-        yield Line(Tone.WARNING, f"segment {name(drift.unknown)} bears its mark, and no state knows of it")
-        yield Line(Tone.REMEDY, "if the state is lost, `reconciler state rebuild` makes it anew")
+def _lines(drift: Drift, environment: str, figures: NumberFormat, *, lost: bool) -> Iterator[Line]:
+    if drift.missing_segment_id:
+        yield Line(
+            LineKind.WARNING,
+            f"segment {name(drift.missing_segment_id)} is gone at Criteo; audiences built on it break",
+        )
+        yield Line(LineKind.REMEDY, _LOST if lost else _GOES_ON[drift.in_manifests])
+    if drift.untracked_segment_id:
+        yield Line(
+            LineKind.WARNING,
+            f"segment {name(drift.untracked_segment_id)} bears its mark, and no state knows of it",
+        )
+        yield Line(LineKind.REMEDY, "if the state is lost, `reconciler state rebuild` makes it anew")
     if drift.attributes:
-        yield Line(Tone.REASON, "somebody changed this at Criteo")
-        yield Line(Tone.REMEDY, "an apply changes it back; a refresh leaves it")
-    if drift.counts:
-        ours, theirs = figures.count(drift.counts.acknowledged), figures.count(drift.counts.counted)
-        yield Line(Tone.WARNING, f"Criteo took {ours} identifiers from us and counts {theirs}")
-        yield Line(Tone.REMEDY, _of_counts(drift, environment))
+        yield Line(LineKind.REASON, "somebody changed this at Criteo")
+        yield Line(LineKind.REMEDY, "an apply changes it back; a refresh leaves it")
+    if drift.member_counts:
+        ours, theirs = (
+            figures.count(drift.member_counts.acknowledged),
+            figures.count(drift.member_counts.counted),
+        )
+        yield Line(LineKind.WARNING, f"Criteo took {ours} identifiers from us and counts {theirs}")
+        yield Line(LineKind.REMEDY, _of_counts(drift, environment))
     if drift.touched_at:
-        yield Line(Tone.REASON, f"somebody else changed it at {stamp(drift.touched_at)}, after we did")
-        yield Line(Tone.REMEDY, "look at it in Criteo; this is told until something is sent to it again")
+        yield Line(LineKind.REASON, f"somebody else changed it at {stamp(drift.touched_at)}, after we did")
+        yield Line(LineKind.REMEDY, "look at it in Criteo; this is told until something is sent to it again")
 
 
 def _of_counts(drift: Drift, environment: str) -> str:
     """A refill needs a segment that is in the manifests: else nothing is sent to it any more."""
-    if drift.counts and is_lost(drift.counts) and drift.wanted:
+    if drift.member_counts and is_lost(drift.member_counts) and drift.in_manifests:
         return f"`reconciler plan {environment} --statistics --only {drift.address}` plans to refill it"
     return "ask who else sends to this segment; Criteo never lists its members"

@@ -9,14 +9,14 @@ from rich.text import Text
 
 from reconciler.core.identifiers import NO_COUNTRY
 from reconciler.core.lists import ListChange
-from reconciler.core.members import Drop, Target
+from reconciler.core.members import DropReason, TargetMembers
 from reconciler.core.model import SegmentSpec
-from reconciler.core.personal import shown_path
+from reconciler.core.personal import redacted_path
 from reconciler.render.columns import GAP, left, right, widths
 from reconciler.render.document import Document
-from reconciler.render.figures import Figures, age, stamp
+from reconciler.render.figures import NumberFormat, age, stamp
 from reconciler.render.lists import all_lists
-from reconciler.render.rows import Row, Tone
+from reconciler.render.rows import LineKind, Row
 from reconciler.render.terminal import Layout, show, wrapped
 from reconciler.render.text import name, quoted, sentence
 
@@ -46,15 +46,15 @@ class Explanation:
 
 def explanation(
     spec: SegmentSpec,
-    target: Target,
+    target: TargetMembers,
     document: Document,
     now: datetime,
-    figures: Figures,
+    figures: NumberFormat,
     lists: Sequence[ListChange] = (),
 ) -> Explanation:
     """Puts together what was read for an address and what the plan says of it."""
     source = spec.audience.source
-    files = ", ".join(map(name, map(shown_path, source.files)))
+    files = ", ".join(map(name, map(redacted_path, source.files)))
     read = (
         f"; the newest was written {stamp(target.newest)} ({age(target.newest, now)})"
         if target.newest
@@ -101,25 +101,25 @@ def _without_drops(row: Row | None) -> Row | None:
     """The table says more than the plan's line on dropped rows."""
     if row is None:
         return None
-    return replace(row, lines=tuple(line for line in row.lines if line.tone != Tone.DETAIL))
+    return replace(row, lines=tuple(line for line in row.lines if line.tone != LineKind.DETAIL))
 
 
-def _shares(target: Target, figures: Figures) -> Iterator[Share]:
+def _shares(target: TargetMembers, figures: NumberFormat) -> Iterator[Share]:
     yield Share("rows read", figures.count(target.rows), "")
-    for reason in Drop:
+    for reason in DropReason:
         if count := target.dropped(reason):
             yield _share(f"− {reason}", count, target.rows, figures)
-        if reason is Drop.MALFORMED:
+        if reason is DropReason.MALFORMED:
             for flaw, part in target.malformed:
                 yield _share(name(flaw), part, count, figures, depth=1)
     yield _share("= members", target.members.count, target.rows, figures)
 
 
-def _share(label: str, count: int, whole: int, figures: Figures, depth: int = 0) -> Share:
+def _share(label: str, count: int, whole: int, figures: NumberFormat, depth: int = 0) -> Share:
     return Share(label, figures.count(count), figures.share(count, whole), depth)
 
 
-def _remarks(spec: SegmentSpec, target: Target, figures: Figures) -> Iterator[str]:
+def _remarks(spec: SegmentSpec, target: TargetMembers, figures: NumberFormat) -> Iterator[str]:
     if nationals := dict(target.malformed).get(NO_COUNTRY):
         yield (
             f"{figures.count(nationals)} phone numbers have no country code. Write their country as "
@@ -140,14 +140,14 @@ def _remarks(spec: SegmentSpec, target: Target, figures: Figures) -> Iterator[st
         )
 
 
-def _of_lists(target: Target, lists: Sequence[ListChange], figures: Figures) -> Iterator[str]:
+def _of_lists(target: TargetMembers, lists: Sequence[ListChange], figures: NumberFormat) -> Iterator[str]:
     yield from (f"Exclusion list {one.text}." for one in all_lists(lists, figures))
     for one in target.lists:
         if one.invalid:
-            listed = ", ".join(name(shown_path(file)) for file in one.files)
+            listed = ", ".join(name(redacted_path(file)) for file in one.files)
             invalid, present = figures.count(one.invalid), figures.count(one.present)
             yield f"{invalid} of {present} values of {listed} can't be used as {one.identifier_type}."
 
 
-def _precision(figures: Figures) -> tuple[str, ...]:
+def _precision(figures: NumberFormat) -> tuple[str, ...]:
     return (figures.precision,) if figures.precision else ()

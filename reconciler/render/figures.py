@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from reconciler.core.quantities import STEP, Shown, percent, share_of, shown, told_share
+from reconciler.core.quantities import STEP, RoundedCount, format_share, percent, rounded_count, share_of
 
 MINUS = "−"
 UNKNOWN = "?"
@@ -12,7 +12,7 @@ _TINY = 0.0005
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class NumberFormat:
     """Counts of people to the nearest `step`: small ones never show in what is saved or sent around."""
 
     step: int
@@ -31,9 +31,9 @@ class Figures:
         told = self.number(number)
         return told if isinstance(told, str) else f"{told:,}"
 
-    def number(self, number: int) -> Shown:
+    def number(self, number: int) -> RoundedCount:
         """As JSON has it: "<10", or a number that can be reckoned with."""
-        return shown(number, self.step)
+        return rounded_count(number, self.step)
 
     def plus(self, number: int) -> str:
         """As "+18,240"; nothing for zero."""
@@ -54,7 +54,7 @@ class Figures:
         hidden = isinstance(self.number(after), str)
         if hidden or moved < _TINY * self._known(before):
             return text
-        share = told_share(moved, before, self.step, MINUS if after < before else "+")
+        share = format_share(moved, before, self.step, MINUS if after < before else "+")
         return f"{text} ({share})" if share else text
 
     def _net(self, before: int, after: int, adds: int, out: int) -> int:
@@ -77,10 +77,10 @@ class Figures:
         return "" if share is None else percent(min(1.0, share))
 
 
-EXACT = Figures(1)
+EXACT = NumberFormat(1)
 """For a person at a terminal."""
 
-ROUNDED = Figures(STEP)
+ROUNDED = NumberFormat(STEP)
 """For logs of CI and everything that is saved: one more or less must not point at a person."""
 
 

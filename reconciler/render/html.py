@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
-from reconciler.core.quantities import Shown
+from reconciler.core.quantities import RoundedCount
 from reconciler.render.advice import divided, pieces
 from reconciler.render.document import Document, Section
-from reconciler.render.rows import Kind, Row, Sizes, Tone
+from reconciler.render.rows import LineKind, Row, RowKind, Sizes
 from reconciler.render.text import name
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def html(document: Document, digest: str = "") -> str:
         scale=Scale.of(document.rows),
         divided=divided,
         pieces=pieces,
-        Tone=Tone,
+        Tone=LineKind,
         FOLDED=FOLDED,
     )
     return page.lstrip()
@@ -56,7 +56,7 @@ def _template() -> "Template":
 
 def _look(document: Document) -> str:
     """The colour of the summary."""
-    if document.verdict:
+    if document.failure_headline:
         return "plain"
     if document.trouble or not document.applicable:
         return "bad"
@@ -72,7 +72,7 @@ class Group:
     `recorded` is said of all of them where each has nothing else to say.
     """
 
-    kind: Kind
+    kind: RowKind
     rows: tuple[Row, ...]
     risky: int
     recorded: str
@@ -113,7 +113,7 @@ class Scale:
     def after(self, sizes: Sizes) -> Bar:
         return self._bar(sizes.after, sizes.adds)
 
-    def _bar(self, whole: Shown, part: Shown) -> Bar:
+    def _bar(self, whole: RoundedCount, part: RoundedCount) -> Bar:
         moved = min(_length(whole), _length(part))
         return Bar(self._share(_length(whole) - moved), self._share(moved))
 
@@ -121,5 +121,5 @@ class Scale:
         return f"{100 * length / self.largest:.1f}" if length else "0"
 
 
-def _length(count: Shown) -> int:
+def _length(count: RoundedCount) -> int:
     return count if isinstance(count, int) else _HIDDEN

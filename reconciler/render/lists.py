@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from reconciler.core.lists import ListChange
 from reconciler.core.model import Address
-from reconciler.core.personal import shown_path
-from reconciler.core.quantities import Shown
-from reconciler.render.figures import Figures, counted
+from reconciler.core.personal import redacted_path
+from reconciler.core.quantities import RoundedCount
+from reconciler.render.figures import NumberFormat, counted
 from reconciler.render.text import name
 
 
@@ -22,9 +22,9 @@ class ListRow:
 
     files: str
     type: str
-    before: Shown | None
-    after: Shown | None
-    missing: Shown
+    before: RoundedCount | None
+    after: RoundedCount | None
+    missing: RoundedCount
     addresses: int
 
     @property
@@ -44,28 +44,30 @@ class ListRow:
         return f"{sizes} members{f', {_told(self.missing)} missing' if self.missing else ''}"
 
 
-def changed_lists(lists: Mapping[Address, Iterable[ListChange]], figures: Figures) -> tuple[ListRow, ...]:
+def changed_lists(
+    lists: Mapping[Address, Iterable[ListChange]], figures: NumberFormat
+) -> tuple[ListRow, ...]:
     """The lists that are not as they were last applied."""
     changed = (one for changes in lists.values() for one in changes if one.differs)
     return tuple(_rows(changed, figures))
 
 
-def all_lists(changes: Iterable[ListChange], figures: Figures) -> tuple[ListRow, ...]:
+def all_lists(changes: Iterable[ListChange], figures: NumberFormat) -> tuple[ListRow, ...]:
     return tuple(_rows(changes, figures))
 
 
-def _rows(changes: Iterable[ListChange], figures: Figures) -> Iterator[ListRow]:
+def _rows(changes: Iterable[ListChange], figures: NumberFormat) -> Iterator[ListRow]:
     """What reads the same is one row."""
     for row, addresses in sorted(Counter(_row(one, figures) for one in changes).items(), key=_key):
         yield ListRow(*row, addresses)
 
 
-_Row = tuple[str, str, Shown | None, Shown | None, Shown]
+_Row = tuple[str, str, RoundedCount | None, RoundedCount | None, RoundedCount]
 
 
-def _row(one: ListChange, figures: Figures) -> _Row:
+def _row(one: ListChange, figures: NumberFormat) -> _Row:
     return (
-        ", ".join(name(shown_path(file)) for file in one.list.files),
+        ", ".join(name(redacted_path(file)) for file in one.list.files),
         one.list.identifier_type.value,
         figures.number(one.before.members.count) if one.before else None,
         figures.number(one.now.members.count) if one.now else None,
@@ -78,5 +80,5 @@ def _key(item: tuple[_Row, int]) -> tuple[str, str, str]:
     return files, kind, str(sizes)
 
 
-def _told(count: Shown) -> str:
+def _told(count: RoundedCount) -> str:
     return count if isinstance(count, str) else f"{count:,}"

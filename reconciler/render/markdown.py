@@ -54,9 +54,9 @@ def _summary(document: Document) -> str:
 
 def _one_line(document: Document) -> Iterator[str]:
     """It stands out unless something graver does, which may have said it."""
-    if not document.verdict:
+    if not document.failure_headline:
         yield f"**{words(document.summary)}**\n"
-    elif document.verdict != document.summary:
+    elif document.failure_headline != document.summary:
         yield f"{words(document.summary)}\n"
 
 
@@ -93,7 +93,7 @@ def _problems(document: Document, room: int) -> str:
 
 def _trouble(document: Document, room: int) -> str:
     trouble = document.trouble
-    if not trouble or document.verdict:
+    if not trouble or document.failure_headline:
         return ""
     said = f"### {words(trouble.problem)}\n\n"
     items = [partial(remedy, trouble.remedy)] if trouble.remedy else []
@@ -106,9 +106,9 @@ def _notice(document: Document, room: int) -> str:
 
 def _verdict(document: Document, room: int) -> str:
     """That nothing came of it, with what to do about it, above all else."""
-    if not (document.trouble and document.verdict):
+    if not (document.trouble and document.failure_headline):
         return ""
-    said, advice = _alert("CAUTION", [document.verdict], room), document.trouble.remedy
+    said, advice = _alert("CAUTION", [document.failure_headline], room), document.trouble.remedy
     if advice:
         lines = ("", *remedy(advice).splitlines())
         said = said.rstrip("\n") + "".join(f"\n{f'> {line}'.rstrip()}" for line in lines) + "\n\n"

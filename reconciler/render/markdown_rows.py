@@ -7,7 +7,7 @@ from reconciler.render.document import Document, Section
 from reconciler.render.figures import counted
 from reconciler.render.fitting import fitted, fitting, joined, more
 from reconciler.render.inert import cell, code, remedy, words
-from reconciler.render.rows import Attribute, Line, Row, Tone, as_attribute
+from reconciler.render.rows import Attribute, Line, LineKind, Row, as_attribute
 
 _FEW = 5
 """So many addresses are not worth a fold."""
@@ -63,11 +63,11 @@ def _attribute(one: Attribute) -> str:
 
 def _line(line: Line) -> str:
     match line.tone:
-        case Tone.REMEDY:
+        case LineKind.REMEDY:
             return remedy(line.text, "  ")
-        case Tone.WARNING | Tone.PROBLEM:
+        case LineKind.WARNING | LineKind.PROBLEM:
             return f"  - **{line.tone}:** {words(line.text)}"
-        case Tone.REASON | Tone.DETAIL:
+        case LineKind.REASON | LineKind.DETAIL:
             return f"  - {words(line.text)}"
 
 

@@ -9,39 +9,39 @@ from typing import Literal
 from reconciler.core.computations import next_computation
 from reconciler.core.events import (
     AddressBlocked,
-    BatchTaken,
+    BatchAcknowledged,
     ChangeEnded,
+    ChangeOutcome,
     Counts,
     Event,
-    Outcome,
-    PlanMade,
-    Sink,
-    Work,
+    EventSink,
+    PlanCreated,
+    SentTotals,
 )
 from reconciler.core.model import Address
 from reconciler.core.quantities import duration
-from reconciler.core.schedule import TO_CAMPAIGNS
+from reconciler.core.schedule import ACTIVATION_DELAY
 from reconciler.render.blocked import BlockedGroup, grouped
-from reconciler.render.figures import Figures, counted, near
+from reconciler.render.figures import NumberFormat, counted, near
 from reconciler.render.text import name, sentence
 
 
-class Tally(Sink):
+class RunTotals(EventSink):
     """What a run has come to, from its events."""
 
     def __init__(self) -> None:
         self._unchanged = 0
         self._ended: dict[Address, ChangeEnded] = {}
         self._blocked: list[AddressBlocked] = []
-        self._work = Work(batches=0, added=0, removed=0, rejected=0)
+        self._work = SentTotals(batches=0, added=0, removed=0, rejected=0)
         self._counting = threading.Lock()
 
     def emit(self, event: Event) -> None:
         with self._counting:
             match event:
-                case PlanMade():
+                case PlanCreated():
                     self._unchanged = event.unchanged
-                case BatchTaken():
+                case BatchAcknowledged():
                     self._work = _with(self._work, event)
                 case AddressBlocked():
                     self._blocked.append(event)
@@ -51,17 +51,17 @@ class Tally(Sink):
                     pass  # of all events, those count that say what became of something
 
     @property
-    def work(self) -> Work:
+    def work(self) -> SentTotals:
         return self._work
 
     @property
     def counts(self) -> Counts:
         return Counts(
-            applied=len(self.ended(Outcome.APPLIED)),
-            already_done=self._unchanged,
-            failed=len(self.ended(Outcome.FAILED)),
-            stopped=len(self.ended(Outcome.STOPPED)),
-            not_attempted=len(self.ended(Outcome.NOT_ATTEMPTED)),
+            applied=len(self.ended(ChangeOutcome.APPLIED)),
+            unchanged=self._unchanged,
+            failed=len(self.ended(ChangeOutcome.FAILED)),
+            interrupted=len(self.ended(ChangeOutcome.STOPPED)),
+            skipped=len(self.ended(ChangeOutcome.NOT_ATTEMPTED)),
             blocked=len({one.address for one in self._blocked}),
         )
 
@@ -69,17 +69,17 @@ class Tally(Sink):
     def blocked(self) -> tuple[AddressBlocked, ...]:
         return tuple(self._blocked)
 
-    def ended(self, outcome: Outcome) -> tuple[ChangeEnded, ...]:
+    def ended(self, outcome: ChangeOutcome) -> tuple[ChangeEnded, ...]:
         """The changes that ended so, in order of their addresses."""
         with self._counting:
             found = [one for one in self._ended.values() if one.outcome == outcome]
         return tuple(sorted(found, key=attrgetter("address")))
 
 
-def _with(work: Work, batch: BatchTaken) -> Work:
+def _with(work: SentTotals, batch: BatchAcknowledged) -> SentTotals:
     """Those that Criteo refused are not counted in."""
     taken = batch.count - batch.rejected
-    return Work(
+    return SentTotals(
         batches=work.batches + 1,
         added=work.added + (taken if batch.operation == "add" else 0),
         removed=work.removed + (taken if batch.operation == "remove" else 0),
@@ -117,33 +117,33 @@ class ApplyReport:
 
 
 def apply_report(
-    environment: str, tally: Tally, elapsed: timedelta, ended_at: datetime, figures: Figures
+    environment: str, tally: RunTotals, elapsed: timedelta, ended_at: datetime, figures: NumberFormat
 ) -> ApplyReport:
     """What an apply did. "Applied" is only ever said of changes that were carried out in full."""
     counts, work = tally.counts, tally.work
-    failed = tally.ended(Outcome.FAILED)
-    unfinished = counts.stopped or counts.not_attempted or any(one.resumable for one in failed)
+    failed = tally.ended(ChangeOutcome.FAILED)
+    unfinished = counts.interrupted or counts.skipped or any(one.resumable for one in failed)
     return ApplyReport(
         counts=counts,
         headline=_headline(name(environment), counts, elapsed, work_done=bool(work.batches)),
         members=_members(work, figures),
         live=_live(ended_at) if work.batches else "",
         failures=tuple(map(_failure, failed)),
-        stopped=tuple(name(str(one.address)) for one in tally.ended(Outcome.STOPPED)),
-        not_attempted=tuple(name(str(one.address)) for one in tally.ended(Outcome.NOT_ATTEMPTED)),
+        stopped=tuple(name(str(one.address)) for one in tally.ended(ChangeOutcome.STOPPED)),
+        not_attempted=tuple(name(str(one.address)) for one in tally.ended(ChangeOutcome.NOT_ATTEMPTED)),
         next_step="run the same command again: it goes on where it stopped" if unfinished else "",
         blocked=grouped(tally.blocked),
     )
 
 
 def _headline(environment: str, counts: Counts, elapsed: timedelta, *, work_done: bool) -> str:
-    stopped = f"{counts.stopped:,} stopped midway, " if counts.stopped else ""
+    stopped = f"{counts.interrupted:,} stopped midway, " if counts.interrupted else ""
     numbers = (
-        f"{counts.applied:,} applied, {counts.already_done:,} already done, "
-        f"{counts.failed:,} failed, {stopped}{counts.not_attempted:,} not attempted"
+        f"{counts.applied:,} applied, {counts.unchanged:,} already done, "
+        f"{counts.failed:,} failed, {stopped}{counts.skipped:,} not attempted"
         + (f", {counts.blocked:,} blocked" if counts.blocked else "")
     )
-    changes = counts.applied + counts.failed + counts.stopped + counts.not_attempted
+    changes = counts.applied + counts.failed + counts.interrupted + counts.skipped
     if not changes and work_done:
         return f"Only suppressed members were removed on {environment} in {duration(elapsed)}: {numbers}."
     if not changes:
@@ -157,7 +157,7 @@ def _headline(environment: str, counts: Counts, elapsed: timedelta, *, work_done
     return f"{start} on {environment} in {duration(elapsed)}: {numbers}."
 
 
-def _members(work: Work, figures: Figures) -> str:
+def _members(work: SentTotals, figures: NumberFormat) -> str:
     if not work.batches:
         return ""
     moved = [one for one in (figures.plus(work.added), figures.minus(work.removed)) if one] or ["none"]
@@ -171,7 +171,7 @@ def _members(work: Work, figures: Figures) -> str:
 
 def _live(ended_at: datetime) -> str:
     computed = next_computation(ended_at)
-    live = near(computed + TO_CAMPAIGNS, computed)
+    live = near(computed + ACTIVATION_DELAY, computed)
     return f"Criteo computes what was sent at {near(computed, ended_at)}; live about {live}."
 
 

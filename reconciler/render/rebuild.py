@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from rich.console import Console
 from rich.text import Text
 
-from reconciler.core.rebuild import Look, Sighting
+from reconciler.core.rebuild import RebuildScan, SegmentMatch
 from reconciler.core.remote import Segment
 from reconciler.render.errors import finding_lines
 from reconciler.render.figures import counted
@@ -22,7 +22,7 @@ WAYS = (
 )
 
 
-def print_look(environment: str, seen: Look, out: Console) -> None:
+def print_look(environment: str, seen: RebuildScan, out: Console) -> None:
     show(_lines(environment, seen, out), out)
 
 
@@ -30,36 +30,36 @@ def print_ways(environment: str, out: Console) -> None:
     show(_ways(environment, out), out)
 
 
-def _lines(environment: str, seen: Look, out: Console) -> Iterator[Text]:
+def _lines(environment: str, seen: RebuildScan, out: Console) -> Iterator[Text]:
     yield Text.assemble("Segments at Criteo that belong to ", (name(environment), "bold"))
     for one in seen.sightings:
         yield from wrapped(f"{name(str(one.spec.address))}: {'; '.join(_said(one))}", "", 2, out, hang=2)
-        for doubt in one.doubts:
+        for doubt in one.conflicts:
             yield from (Text.assemble("  ", line) for line in finding_lines(doubt, out))
     for known in seen.known:
         yield from wrapped(f"{name(str(known.address))}: the state knows it", "", 2, out, hang=2)
-    if seen.strays:
-        ids = ", ".join(one.id for one in seen.strays)
-        text = f"{counted(len(seen.strays), 'segment')} with the mark of an address that isn't here: {ids}"
+    if seen.orphans:
+        ids = ", ".join(one.id for one in seen.orphans)
+        text = f"{counted(len(seen.orphans), 'segment')} with the mark of an address that isn't here: {ids}"
         yield from wrapped(text, "", 2, out, hang=2)
 
 
-def _said(one: Sighting) -> Iterator[str]:
-    if one.segment and not one.doubts:
-        how = "by its mark" if one.marked else "because you say so"
+def _said(one: SegmentMatch) -> Iterator[str]:
+    if one.segment and not one.conflicts:
+        how = "by its mark" if one.has_tag else "because you say so"
         yield f"{_called(one.segment)}, {how}"
         if one.replaced:
             yield "it has another account, retailer or identifier type: the next apply replaces it"
-    elif one.unclaimed:
-        take = f"`--take {one.spec.address}={one.unclaimed.id}`"
-        yield f"{_called(one.unclaimed)}, by its name only; if it is this tool's, say so: {take}"
-    elif not one.doubts:
+    elif one.name_match:
+        take = f"`--take {one.spec.address}={one.name_match.id}`"
+        yield f"{_called(one.name_match)}, by its name only; if it is this tool's, say so: {take}"
+    elif not one.conflicts:
         yield "none; the next apply makes it"
     if one.successor:
         yield f"{_called(one.successor)} was about to replace it"
     if one.retired:
         yield f"{counted(len(one.retired), 'segment')} replaced earlier"
-    for left in one.aside:
+    for left in one.ignored:
         yield f"{_called(left)} is left aside"
 
 

@@ -6,40 +6,40 @@ from enum import StrEnum
 from typing import assert_never
 
 from reconciler.core.errors import Finding
-from reconciler.core.marks import unmarked
-from reconciler.core.members import Drop, Target
+from reconciler.core.marks import without_tag
+from reconciler.core.members import DropReason, TargetMembers
 from reconciler.core.model import Address, Seat, SegmentKey, SegmentSpec
 from reconciler.core.plan import (
-    AbandonSuccessor,
     Adopt,
-    AdoptSegment,
     AttributeChange,
     Change,
+    ConfirmCreate,
     Create,
     CreateSegment,
+    DiscardReplacement,
     Forget,
-    Held,
     MemberChange,
     PartChange,
-    PatchSegment,
-    PromoteSuccessor,
+    PlannedOutcome,
+    PromoteReplacement,
     Refill,
     Removal,
     Replace,
-    Sending,
+    SegmentChange,
+    SetupPhase,
     Steps,
-    Turn,
     Unchanged,
     Undecided,
     Update,
+    UpdateSegment,
 )
-from reconciler.core.quantities import Shown
+from reconciler.core.quantities import RoundedCount
 from reconciler.core.schedule import member_calls
-from reconciler.render.figures import Figures, counted
+from reconciler.render.figures import NumberFormat, counted
 from reconciler.render.text import name, quoted, sentence
 
 
-class Kind(StrEnum):
+class RowKind(StrEnum):
     """What happens to an address, the gravest first; the value is the verb that people read."""
 
     BLOCKED = "blocked"
@@ -50,7 +50,7 @@ class Kind(StrEnum):
     CREATE = "create"
     ADOPT = "adopt"
     UPDATE = "update"
-    RECORD = "record"
+    STATE_ONLY = "record"
     """The definition is another one, and nothing is sent for it."""
 
     @property
@@ -59,19 +59,19 @@ class Kind(StrEnum):
 
 
 _SYMBOLS = {
-    Kind.CREATE: "+",
-    Kind.ADOPT: "←",
-    Kind.UPDATE: "~",
-    Kind.REPLACE: "±",
-    Kind.REFILL: "↺",
-    Kind.FORGET: "−",
-    Kind.DRIFT: "≠",
-    Kind.BLOCKED: "!",
-    Kind.RECORD: "=",
+    RowKind.CREATE: "+",
+    RowKind.ADOPT: "←",
+    RowKind.UPDATE: "~",
+    RowKind.REPLACE: "±",
+    RowKind.REFILL: "↺",
+    RowKind.FORGET: "−",
+    RowKind.DRIFT: "≠",
+    RowKind.BLOCKED: "!",
+    RowKind.STATE_ONLY: "=",
 }
 
 
-class Tone(StrEnum):
+class LineKind(StrEnum):
     """How a line below a row is meant."""
 
     REASON = "reason"
@@ -83,7 +83,7 @@ class Tone(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    tone: Tone
+    tone: LineKind
     text: str
 
 
@@ -110,10 +110,10 @@ class Part:
 class Sizes:
     """Counts to reckon with, as far as they may be shown: a number, or "<10". None: nobody knows."""
 
-    before: Shown | None
-    after: Shown
-    adds: Shown
-    removes: Shown
+    before: RoundedCount | None
+    after: RoundedCount
+    adds: RoundedCount
+    removes: RoundedCount
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +130,7 @@ class Members:
 class Row:
     """One address in a plan. `title` is the segment's name at Criteo, `type` what identifies its members."""
 
-    kind: Kind
+    kind: RowKind
     address: str
     title: str
     type: str
@@ -155,18 +155,20 @@ class Row:
     @property
     def risky(self) -> bool:
         """To be looked at first."""
-        return self.kind in _RISKY or any(line.tone in {Tone.WARNING, Tone.PROBLEM} for line in self.lines)
+        return self.kind in _RISKY or any(
+            line.tone in {LineKind.WARNING, LineKind.PROBLEM} for line in self.lines
+        )
 
 
-_TITLED = frozenset({Kind.CREATE, Kind.ADOPT, Kind.REPLACE})
-_RISKY = frozenset({Kind.REPLACE, Kind.REFILL, Kind.FORGET, Kind.DRIFT, Kind.BLOCKED})
+_TITLED = frozenset({RowKind.CREATE, RowKind.ADOPT, RowKind.REPLACE})
+_RISKY = frozenset({RowKind.REPLACE, RowKind.REFILL, RowKind.FORGET, RowKind.DRIFT, RowKind.BLOCKED})
 
 
 @dataclass(frozen=True, slots=True)
-class Voice:
+class RowContext:
     """What the words depend on besides the change: figures, names of seats, and the size of a batch."""
 
-    figures: Figures
+    figures: NumberFormat
     seats: Mapping[Seat, str]
     batch_size: int
 
@@ -175,9 +177,9 @@ class Voice:
         return name(known or f"account {key.account_id}, retailer {key.retailer_id}")
 
 
-def with_leniency(row: Row, said: Iterable[str]) -> Row:
+def with_relaxed_guards(row: Row, said: Iterable[str]) -> Row:
     """What nothing but the audience's own guards let pass, before all else that is said."""
-    return replace(row, lines=(*(Line(Tone.WARNING, sentence(one)) for one in said), *row.lines))
+    return replace(row, lines=(*(Line(LineKind.WARNING, sentence(one)) for one in said), *row.lines))
 
 
 def with_definition(row: Row, changed: Iterable[PartChange]) -> Row:
@@ -192,66 +194,70 @@ def as_attribute(part: Part) -> Attribute:
     return Attribute(part.path, before, after)
 
 
-def row_of(change: Change, voice: Voice) -> Row:
+def row_of(change: Change, voice: RowContext) -> Row:
     match change:
         case Create():
-            reason = [Line(Tone.WARNING, sentence(change.reason))] if change.reason else []
-            return _sending(Kind.CREATE, change, (), (*reason, *_prelude(change)), voice)
+            reason = [Line(LineKind.WARNING, sentence(change.reason))] if change.reason else []
+            return _sending(RowKind.CREATE, change, (), (*reason, *_prelude(change)), voice)
         case Adopt():
-            reason = [Line(Tone.REASON, sentence(change.reason))]
+            reason = [Line(LineKind.REASON, sentence(change.reason))]
             return _sending(
-                Kind.ADOPT, change, _texts(change.attributes), (*reason, *_prelude(change)), voice
+                RowKind.ADOPT, change, _texts(change.attributes), (*reason, *_prelude(change)), voice
             )
         case Update():
-            reason = [Line(Tone.REASON, sentence(change.reason))] if change.reason else []
+            reason = [Line(LineKind.REASON, sentence(change.reason))] if change.reason else []
             said = (*_undoing(change.attributes), *reason, *_prelude(change))
-            kind = Kind.RECORD if change.steps == Steps() and not change.attributes else Kind.UPDATE
+            kind = RowKind.STATE_ONLY if change.steps == Steps() and not change.attributes else RowKind.UPDATE
             return _sending(kind, change, _texts(change.attributes), said, voice)
         case Replace():
-            reason = [Line(Tone.REASON, sentence(change.reason))]
+            reason = [Line(LineKind.REASON, sentence(change.reason))]
             lines = (*reason, *_prelude(change), *_succession(change))
-            return _sending(Kind.REPLACE, change, _parts(change.attributes), lines, voice)
+            return _sending(RowKind.REPLACE, change, _parts(change.attributes), lines, voice)
         case Refill():
             said = (*_lost(change, voice.figures), *_undoing(change.attributes), *_prelude(change))
-            return _sending(Kind.REFILL, change, _texts(change.attributes), said, voice)
+            return _sending(RowKind.REFILL, change, _texts(change.attributes), said, voice)
         case Forget():
             return _forget(change, voice)
         case _:
             assert_never(change)
 
 
-def leaving_line(count: int, figures: Figures) -> str:
+def leaving_line(count: int, figures: NumberFormat) -> str:
     """Suppressed people leave a blocked address all the same."""
     told = figures.count(count)
     members = "suppressed member is" if told == "1" else "suppressed members are"
     return f"{told} {members} removed all the same"
 
 
-def with_removal(row: Row, removal: Removal | None, voice: Voice) -> Row:
+def with_removal(row: Row, removal: Removal | None, voice: RowContext) -> Row:
     """What is done at a blocked address in spite of all."""
     if removal is None:
         return row
-    said = Line(Tone.REASON, leaving_line(removal.count, voice.figures))
+    said = Line(LineKind.REASON, leaving_line(removal.count, voice.figures))
     return replace(row, lines=(*row.lines, said))
 
 
 def blocked_row(
-    address: Address, findings: Iterable[Finding], held: Held | None, lenient: Iterable[str], voice: Voice
+    address: Address,
+    findings: Iterable[Finding],
+    held: PlannedOutcome | None,
+    lenient: Iterable[str],
+    voice: RowContext,
 ) -> Row:
     """All that stands against one address, and what would become of it, as far as that is known."""
-    bare = Row(Kind.BLOCKED, name(str(address)), "", "", "", Members(), (), (), "")
-    known = bare if held is None else replace(_held(held, voice), kind=Kind.BLOCKED)
-    row = with_leniency(known, lenient)
+    bare = Row(RowKind.BLOCKED, name(str(address)), "", "", "", Members(), (), (), "")
+    known = bare if held is None else replace(_held(held, voice), kind=RowKind.BLOCKED)
+    row = with_relaxed_guards(known, lenient)
     lines: list[Line] = []
     for finding in findings:
         where = "" if finding.where in {"", str(address)} else f"{finding.where}: "
-        lines.append(Line(Tone.PROBLEM, sentence(f"{where}{finding.problem}")))
+        lines.append(Line(LineKind.PROBLEM, sentence(f"{where}{finding.problem}")))
         if finding.remedy:
-            lines.append(Line(Tone.REMEDY, sentence(finding.remedy)))
+            lines.append(Line(LineKind.REMEDY, sentence(finding.remedy)))
     return replace(row, lines=(*lines, *row.lines))
 
 
-def _held(held: Held, voice: Voice) -> Row:
+def _held(held: PlannedOutcome, voice: RowContext) -> Row:
     match held:
         case Unchanged():
             count = held.target.members.count
@@ -265,11 +271,11 @@ def _held(held: Held, voice: Voice) -> Row:
             return row_of(held, voice)
 
 
-def _of_spec(spec: SegmentSpec, voice: Voice, members: Members) -> Row:
+def _of_spec(spec: SegmentSpec, voice: RowContext, members: Members) -> Row:
     """What is known of a segment without any change of it."""
-    form = f"{spec.key.identifier_type} {spec.key.form}"
+    form = f"{spec.key.identifier_type} {spec.key.hashing}"
     return Row(
-        kind=Kind.BLOCKED,
+        kind=RowKind.BLOCKED,
         address=name(str(spec.address)),
         title=name(spec.name),
         type=form.removesuffix(" plain"),
@@ -281,27 +287,31 @@ def _of_spec(spec: SegmentSpec, voice: Voice, members: Members) -> Row:
     )
 
 
-def dropped(target: Target, figures: Figures) -> str:
+def drop_summary(target: TargetMembers, figures: NumberFormat) -> str:
     """Why fewer members than rows: "of 20,143 rows: 12,034 filtered by where, 151 excluded"."""
-    counts = [(reason, target.dropped(reason)) for reason in Drop]
+    counts = [(reason, target.dropped(reason)) for reason in DropReason]
     parts = [f"{figures.count(count)} {reason}" for reason, count in counts if count]
     rows = f"{figures.count(target.rows)} rows"
     return f"of {rows}: {', '.join(parts)}" if parts else f"of {rows}: none dropped"
 
 
 def _sending(
-    kind: Kind, change: Sending, attributes: tuple[Attribute, ...], lines: Iterable[Line], voice: Voice
+    kind: RowKind,
+    change: SegmentChange,
+    attributes: tuple[Attribute, ...],
+    lines: Iterable[Line],
+    voice: RowContext,
 ) -> Row:
     members = _members(kind, change.members, voice.figures)
     said = (*lines, *_transfer(change.members, voice))
     return replace(_of_spec(change.spec, voice, members), kind=kind, attributes=attributes, lines=said)
 
 
-def _members(kind: Kind, members: MemberChange, figures: Figures) -> Members:
+def _members(kind: RowKind, members: MemberChange, figures: NumberFormat) -> Members:
     after, delta = members.target.members.count, members.delta
-    if kind == Kind.CREATE:
+    if kind == RowKind.CREATE:
         size = ""
-    elif kind == Kind.REPLACE:
+    elif kind == RowKind.REPLACE:
         size = "in a new segment"
     else:
         move = figures.move(members.before if delta.total else after, after, delta.adds, delta.out)
@@ -311,20 +321,20 @@ def _members(kind: Kind, members: MemberChange, figures: Figures) -> Members:
     return Members(figures.plus(delta.adds), figures.minus(delta.out), size, sizes)
 
 
-def _transfer(members: MemberChange, voice: Voice) -> Iterator[Line]:
+def _transfer(members: MemberChange, voice: RowContext) -> Iterator[Line]:
     figures, delta = voice.figures, members.delta
-    if delta.urgent:
-        text = f"{figures.count(delta.urgent)} of those who leave are suppressed: they go first"
-        yield Line(Tone.REASON, text)
+    if delta.priority_removes:
+        text = f"{figures.count(delta.priority_removes)} of those who leave are suppressed: they go first"
+        yield Line(LineKind.REASON, text)
     if members.done:
         total, calls = members.done + delta.total, member_calls(delta, voice.batch_size)
         text = f"{figures.count(members.done)} of {figures.count(total)} identifiers are done already"
-        yield Line(Tone.REASON, f"{text}; {counted(calls, 'batch is', 'batches are')} left")
+        yield Line(LineKind.REASON, f"{text}; {counted(calls, 'batch is', 'batches are')} left")
     if members.not_before:
         text = f"not before {members.not_before:%H:%M:%S} UTC: an unanswered call may still land"
-        yield Line(Tone.WARNING, text)
+        yield Line(LineKind.WARNING, text)
     if delta.total and members.target.rows:
-        yield Line(Tone.DETAIL, dropped(members.target, figures))
+        yield Line(LineKind.DETAIL, drop_summary(members.target, figures))
 
 
 def _texts(changes: Iterable[AttributeChange]) -> tuple[Attribute, ...]:
@@ -334,7 +344,7 @@ def _texts(changes: Iterable[AttributeChange]) -> tuple[Attribute, ...]:
 def attribute(change: AttributeChange) -> Attribute:
     """The mark at the end of a description is no news to anybody, unless all that changes is the mark."""
     sides = (change.before, change.after)
-    bare = tuple(unmarked(side) for side in sides)
+    bare = tuple(without_tag(side) for side in sides)
     before, after = (quoted(side) if side else "none" for side in (sides if bare[0] == bare[1] else bare))
     notes = (
         "drift" if change.drifted else "",
@@ -346,67 +356,67 @@ def attribute(change: AttributeChange) -> Attribute:
 def _undoing(changes: Iterable[AttributeChange]) -> Iterator[Line]:
     if drifted := [change.name for change in changes if change.drifted]:
         text = f"somebody changed the {' and '.join(drifted)} at Criteo since it was applied: this undoes it"
-        yield Line(Tone.WARNING, text)
+        yield Line(LineKind.WARNING, text)
 
 
 def _parts(changes: Iterable[AttributeChange]) -> tuple[Attribute, ...]:
     return tuple(Attribute(change.name, name(change.before), name(change.after)) for change in changes)
 
 
-def _prelude(change: Sending) -> Iterator[Line]:
-    for step in change.steps.prelude:
+def _prelude(change: SegmentChange) -> Iterator[Line]:
+    for step in change.steps.setup:
         match step:
-            case PatchSegment(turn=Turn.RELEASE, name=str(temporary)):
+            case UpdateSegment(turn=SetupPhase.FREE_NAMES, name=str(temporary)):
                 text = f"called {quoted(temporary)} for a moment: another address takes its old name"
-                yield Line(Tone.REASON, text)
-            case PatchSegment(turn=Turn.RENAME_CREATED):
+                yield Line(LineKind.REASON, text)
+            case UpdateSegment(turn=SetupPhase.RENAME_CREATED):
                 text = "created under the name of the earlier request, then renamed"
-                yield Line(Tone.REASON, text)
-            case AbandonSuccessor():
-                stays = "; its segment stays at Criteo" if step.retires else ""
-                yield Line(Tone.WARNING, f"a replacement that was begun earlier is given up{stays}")
-            case PatchSegment(slot="successor", name=str(retired)):
-                yield Line(Tone.WARNING, f"what was filled of a replacement is renamed {quoted(retired)}")
-            case PatchSegment() | CreateSegment() | AdoptSegment():
+                yield Line(LineKind.REASON, text)
+            case DiscardReplacement():
+                stays = "; its segment stays at Criteo" if step.old_segment_remains else ""
+                yield Line(LineKind.WARNING, f"a replacement that was begun earlier is given up{stays}")
+            case UpdateSegment(slot="successor", name=str(retired)):
+                yield Line(LineKind.WARNING, f"what was filled of a replacement is renamed {quoted(retired)}")
+            case UpdateSegment() | CreateSegment() | ConfirmCreate():
                 pass
             case _:
                 assert_never(step)
 
 
 def _succession(change: Replace) -> Iterator[Line]:
-    for step in change.steps.finish:
+    for step in change.steps.finalize:
         match step:
-            case PatchSegment(slot="current", name=str(retired)):
+            case UpdateSegment(slot="current", name=str(retired)):
                 yield Line(
-                    Tone.WARNING, f"the old segment stays at Criteo as {quoted(retired)}, {_BUILT_ON_IT}"
+                    LineKind.WARNING, f"the old segment stays at Criteo as {quoted(retired)}, {_BUILT_ON_IT}"
                 )
-            case PromoteSuccessor(retires=False):
-                yield Line(Tone.WARNING, "the old segment is gone at Criteo; audiences built on it break")
-            case PatchSegment() | PromoteSuccessor():
+            case PromoteReplacement(old_segment_remains=False):
+                yield Line(LineKind.WARNING, "the old segment is gone at Criteo; audiences built on it break")
+            case UpdateSegment() | PromoteReplacement():
                 pass
             case _:
                 assert_never(step)
 
 
-def _lost(change: Refill, figures: Figures) -> Iterator[Line]:
+def _lost(change: Refill, figures: NumberFormat) -> Iterator[Line]:
     counts = change.counts
     told = f"{figures.count(counts.counted)} of the {figures.count(counts.acknowledged)} identifiers"
-    yield Line(Tone.WARNING, f"Criteo counts {told} that it acknowledged: all members are sent again")
+    yield Line(LineKind.WARNING, f"Criteo counts {told} that it acknowledged: all members are sent again")
 
 
 _BUILT_ON_IT = "and audiences built on it keep using it: point them to the new one"
 
 
-def _forget(change: Forget, voice: Voice) -> Row:
-    stays = "" if change.drop else f"{voice.figures.count(change.count)} stay"
+def _forget(change: Forget, voice: RowContext) -> Row:
+    stays = "" if change.drop_state else f"{voice.figures.count(change.count)} stay"
     return Row(
-        kind=Kind.FORGET,
+        kind=RowKind.FORGET,
         address=name(str(change.address)),
         title="",
         type="",
         seat="",
         members=Members(size=stays),
         attributes=(),
-        lines=(Line(Tone.REASON, sentence(change.reason)),),
+        lines=(Line(LineKind.REASON, sentence(change.reason)),),
         place="",
     )

@@ -11,18 +11,18 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from reconciler.core.approval import Approved, ApprovedChange
+from reconciler.core.approval import ApprovedChange, ApprovedPlan
 from reconciler.core.errors import Finding
 from reconciler.core.events import Counts
 from reconciler.core.kinds import Cause, ChangeKind
-from reconciler.core.model import Address, Leeway, Seat
-from reconciler.core.quantities import percent_set
+from reconciler.core.model import Address, ApprovalLimits, Seat
+from reconciler.core.quantities import format_limit
 from reconciler.render.blocked import BlockedGroup
-from reconciler.render.document import Document, Header, Section, Subject, Totals, Trouble
+from reconciler.render.document import Document, DocumentType, Header, RunError, Section, Totals
 from reconciler.render.lists import ListRow
 from reconciler.render.outcome import ApplyReport, Failure
-from reconciler.render.rows import Attribute, Kind, Line, Members, Part, Row, Sizes, Tone
-from reconciler.render.text import LONGEST_SENTENCE, clean
+from reconciler.render.rows import Attribute, Line, LineKind, Members, Part, Row, RowKind, Sizes
+from reconciler.render.text import LONGEST_SENTENCE, sanitize
 
 FORMAT_VERSION = "1.3"
 Json = dict[str, Any]
@@ -38,17 +38,17 @@ class Saved:
     version: str
     content: Json
     document: Document
-    approved: Approved | None
+    approved: ApprovedPlan | None
 
 
-def encoded(document: Document, approved: Approved | None, version: str) -> Json:
+def encoded(document: Document, approved: ApprovedPlan | None, version: str) -> Json:
     """The whole file, as JSON objects. The digest that `approved` bears is not used."""
     plain: Json = {
         "format_version": FORMAT_VERSION,
         "reconciler": version,
         "about": document.header.subject.value,
         "environment": document.header.environment,
-        "summary": document.verdict or document.summary,
+        "summary": document.failure_headline or document.summary,
         "addresses": {kind.value: number for kind, number in document.totals.kinds}
         | {"unchanged": document.totals.unchanged},
         "approval": _of_approved(approved) if approved else None,
@@ -85,31 +85,31 @@ def _tame(value: Any, key: str = "") -> Any:
         return [_tame(one, key) for one in value]
     if isinstance(value, str):
         lines = value.splitlines() if key == "remedy" else [value]
-        return "\n".join(clean(line, LONGEST_SENTENCE) for line in lines)
+        return "\n".join(sanitize(line, LONGEST_SENTENCE) for line in lines)
     return value
 
 
-def _of_approved(approved: Approved) -> Json:
+def _of_approved(approved: ApprovedPlan) -> Json:
     return {
         "endpoint": approved.endpoint,
         "seats": {label: asdict(seat) for label, seat in approved.seats.items()},
         "lineage": approved.lineage,
         "made_at": approved.made_at.astimezone(UTC).isoformat(),
-        "tolerance": percent_set(approved.leeway.tolerance),
-        "max_age": round(approved.leeway.max_age.total_seconds()),
+        "tolerance": format_limit(approved.limits.tolerance),
+        "max_age": round(approved.limits.max_age.total_seconds()),
         "changes": [asdict(one) | {"address": str(one.address)} for one in approved.changes],
     }
 
 
-def _approved(data: Json, digest: str, environment: str) -> Approved:
-    return Approved(
+def _approved(data: Json, digest: str, environment: str) -> ApprovedPlan:
+    return ApprovedPlan(
         digest=digest,
         environment=environment,
         endpoint=data["endpoint"],
         seats={label: Seat(seat["account_id"], seat["retailer_id"]) for label, seat in data["seats"].items()},
         lineage=data["lineage"],
         made_at=datetime.fromisoformat(data["made_at"]).astimezone(UTC),
-        leeway=Leeway(
+        limits=ApprovalLimits(
             tolerance=float(data["tolerance"].removesuffix("%")) / 100,
             max_age=timedelta(seconds=data["max_age"]),
         ),
@@ -121,7 +121,7 @@ def _approved(data: Json, digest: str, environment: str) -> Approved:
                 adds=one["adds"],
                 removes=one["removes"],
                 size=one["size"],
-                content=one["content"],
+                members_digest=one["content"],
             )
             for one in data["changes"]
         ),
@@ -131,7 +131,9 @@ def _approved(data: Json, digest: str, environment: str) -> Approved:
 def _document(data: Json) -> Document:
     return Document(
         header=_header(data["header"]),
-        sections=tuple(Section(Kind(one["kind"]), tuple(map(_row, one["rows"]))) for one in data["sections"]),
+        sections=tuple(
+            Section(RowKind(one["kind"]), tuple(map(_row, one["rows"]))) for one in data["sections"]
+        ),
         totals=_totals(data["totals"]),
         summary=data["summary"],
         cost=tuple(data["cost"]),
@@ -155,7 +157,7 @@ def _list(data: Json) -> ListRow:
 
 def _header(data: Json) -> Header:
     return Header(
-        subject=Subject(data["subject"]),
+        subject=DocumentType(data["subject"]),
         environment=data["environment"],
         endpoint=data["endpoint"],
         emulated=data["emulated"],
@@ -167,13 +169,13 @@ def _header(data: Json) -> Header:
 
 
 def _totals(data: Json) -> Totals:
-    kinds = tuple((Kind(kind), number) for kind, number in data["kinds"])
+    kinds = tuple((RowKind(kind), number) for kind, number in data["kinds"])
     return Totals(kinds, data["unchanged"], data["adds"], data["removes"])
 
 
 def _row(data: Json) -> Row:
     return Row(
-        kind=Kind(data["kind"]),
+        kind=RowKind(data["kind"]),
         address=data["address"],
         title=data["title"],
         type=data["type"],
@@ -182,7 +184,7 @@ def _row(data: Json) -> Row:
         attributes=tuple(
             Attribute(one["name"], one["before"], one["after"], one["note"]) for one in data["attributes"]
         ),
-        lines=tuple(Line(Tone(one["tone"]), one["text"]) for one in data["lines"]),
+        lines=tuple(Line(LineKind(one["tone"]), one["text"]) for one in data["lines"]),
         place=data["place"],
         definition=tuple(Part(one["path"], one["before"], one["after"]) for one in data["definition"]),
     )
@@ -201,10 +203,10 @@ def _outcome(data: Json) -> ApplyReport:
     return ApplyReport(
         counts=Counts(
             applied=counts["applied"],
-            already_done=counts["already_done"],
+            unchanged=counts["already_done"],
             failed=counts["failed"],
-            stopped=counts["stopped"],
-            not_attempted=counts["not_attempted"],
+            interrupted=counts["stopped"],
+            skipped=counts["not_attempted"],
             blocked=counts.get("blocked", 0),
         ),
         headline=data["headline"],
@@ -224,8 +226,8 @@ def _blocked(data: Json) -> BlockedGroup:
     )
 
 
-def _trouble(data: Json) -> Trouble:
-    return Trouble(data["problem"], data["remedy"], tuple(map(_finding, data["findings"])))
+def _trouble(data: Json) -> RunError:
+    return RunError(data["problem"], data["remedy"], tuple(map(_finding, data["findings"])))
 
 
 def _finding(data: Json) -> Finding:

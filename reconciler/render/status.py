@@ -10,18 +10,18 @@ from rich.text import Text
 from reconciler.core.computations import next_computation
 from reconciler.core.losses import loss
 from reconciler.core.model import Address
-from reconciler.core.quantities import percent, percent_set
-from reconciler.core.receipt import Holding, Receipt
+from reconciler.core.quantities import format_limit, percent
+from reconciler.core.receipt import ResourceState, SegmentState
 from reconciler.core.rejections import rejection
 from reconciler.core.remote import Statistics
-from reconciler.core.schedule import TO_CAMPAIGNS
+from reconciler.core.schedule import ACTIVATION_DELAY
 from reconciler.render.columns import GAP, left, right, widths
-from reconciler.render.figures import EXACT, Figures, counted, near, stamp
+from reconciler.render.figures import EXACT, NumberFormat, counted, near, stamp
 from reconciler.render.states import settled
 from reconciler.render.terminal import show, wrapped
 from reconciler.render.text import name
 
-GATE = 0.001
+MIN_MATCH_RATE = 0.001
 """Share of identifiers that Criteo must match before an audience can be used (0.1%, said by partners)."""
 
 _NOT_ASKED = (
@@ -60,11 +60,11 @@ class Status:
 def status(
     environment: str,
     wanted: Iterable[Address],
-    receipts: Iterable[Receipt],
+    receipts: Iterable[ResourceState],
     statistics: Mapping[str, Statistics] | None,
     limits: Mapping[Address, float],
     now: datetime,
-    figures: Figures,
+    figures: NumberFormat,
 ) -> Status:
     """Addresses that are wanted or known, in order. `statistics` is by segment id; None: nobody asked.
 
@@ -112,18 +112,18 @@ def status_lines(one: Status, out: Console) -> Iterator[Text]:
             yield from wrapped(line, "dim", 0, out)
 
 
-def _rejected(holding: Holding, limit: float | None, figures: Figures) -> str:
+def _rejected(holding: SegmentState, limit: float | None, figures: NumberFormat) -> str:
     beyond = rejection(holding, limit) if limit is not None else None
     if beyond:
         return (
             f"{figures.count(beyond.rejected)} of {figures.count(beyond.sent)} identifiers rejected by "
-            f"Criteo as invalid, where {percent_set(beyond.limit)} is the limit (maxInvalid)"
+            f"Criteo as invalid, where {format_limit(beyond.limit)} is the limit (maxInvalid)"
         )
     return f"{figures.count(holding.rejected)} rejected by Criteo" if holding.rejected else ""
 
 
 def _lost(
-    environment: str, receipt: Receipt, found: Statistics | None, now: datetime, figures: Figures
+    environment: str, receipt: ResourceState, found: Statistics | None, now: datetime, figures: NumberFormat
 ) -> str:
     counts = loss(receipt.current, found, now)
     if counts is None:
@@ -134,7 +134,11 @@ def _lost(
 
 
 def _row(
-    receipt: Receipt, found: Statistics | None, limit: float | None, now: datetime, figures: Figures
+    receipt: ResourceState,
+    found: Statistics | None,
+    limit: float | None,
+    now: datetime,
+    figures: NumberFormat,
 ) -> StatusRow:
     current = receipt.current
     return StatusRow(
@@ -142,14 +146,14 @@ def _row(
         members=figures.count(settled(current)),
         rejected=_rejected(current, limit, figures),
         state=_state(receipt, figures),
-        settled_at=stamp(current.settled_at) if current.settled_at else "",
-        live=_live(current.settled_at, now) if current.settled_at else "",
+        settled_at=stamp(current.completed_at) if current.completed_at else "",
+        live=_live(current.completed_at, now) if current.completed_at else "",
         matches=_matches(found, figures) if found else "",
     )
 
 
-def _state(receipt: Receipt, figures: Figures) -> str:
-    current, successor = receipt.current, receipt.successor
+def _state(receipt: ResourceState, figures: NumberFormat) -> str:
+    current, successor = receipt.current, receipt.replacement
     if receipt.forgotten_at:
         return f"forgotten on {receipt.forgotten_at:%Y-%m-%d}; it stays at Criteo"
     if successor:
@@ -157,29 +161,29 @@ def _state(receipt: Receipt, figures: Figures) -> str:
     return _filling(current, figures)
 
 
-def _filling(holding: Holding, figures: Figures) -> str:
+def _filling(holding: SegmentState, figures: NumberFormat) -> str:
     if holding.intent:
         return f"the request to create it of {stamp(holding.intent.sent_at)} was not answered"
     if moving := holding.transfer:
-        done, total = figures.count(moving.acked), figures.count(moving.size.total)
+        done, total = figures.count(moving.acknowledged), figures.count(moving.size.total)
         return f"transfer in progress, {done} of {total} identifiers done"
-    if holding.size is None and holding.unknown_before:
-        return f"known again since {stamp(holding.unknown_before)}; who is in it is not known"
-    if holding.settled_at:
-        return f"acknowledged by Criteo, last sent {stamp(holding.settled_at)}"
+    if holding.size is None and holding.members_unknown_before:
+        return f"known again since {stamp(holding.members_unknown_before)}; who is in it is not known"
+    if holding.completed_at:
+        return f"acknowledged by Criteo, last sent {stamp(holding.completed_at)}"
     return "created, not filled yet"
 
 
 def _live(settled_at: datetime, now: datetime) -> str:
     computed = next_computation(settled_at)
-    live = computed + TO_CAMPAIGNS
+    live = computed + ACTIVATION_DELAY
     if now >= live:
         return f"live since about {near(live, now)}"
     verb = "computed" if now >= computed else "to be computed"
     return f"{verb} at {near(computed, now)}, live about {near(live, computed)}"
 
 
-def _matches(found: Statistics, figures: Figures) -> str:
+def _matches(found: Statistics, figures: NumberFormat) -> str:
     if found.match_rate is None:
         return "match rate not computed yet"
     counts = [
@@ -187,12 +191,12 @@ def _matches(found: Statistics, figures: Figures) -> str:
         for number, what in ((found.identifiers, "identifiers"), (found.matches, "matches"))
         if number is not None
     ]
-    gate = "usable" if found.match_rate >= GATE else "below the gate"
+    gate = "usable" if found.match_rate >= MIN_MATCH_RATE else "below the gate"
     rate = f"match rate {_rate(found.match_rate, found, figures)}".rstrip()
-    return ", ".join((*counts, f"{rate}: {gate} ({percent_set(GATE)} is needed)"))
+    return ", ".join((*counts, f"{rate}: {gate} ({format_limit(MIN_MATCH_RATE)} is needed)"))
 
 
-def _rate(exact: float, found: Statistics, figures: Figures) -> str:
+def _rate(exact: float, found: Statistics, figures: NumberFormat) -> str:
     """Beside rounded counts it says no more than they do; "" where they say nothing."""
     if figures == EXACT:
         return percent(exact)

@@ -8,24 +8,24 @@ from datetime import UTC, datetime
 from typing import assert_never
 
 from reconciler.core.events import (
+    ActivityStarted,
     AddressBlocked,
-    BatchTaken,
+    BatchAcknowledged,
     ChangeEnded,
-    Doing,
     Event,
-    PlanMade,
+    EventSink,
+    PlanCreated,
     RunEnded,
     RunStarted,
     SegmentCreated,
-    SegmentPatched,
-    Sink,
+    SegmentUpdated,
     TransferStarted,
+    WaitEnded,
     Waiting,
-    WaitOver,
 )
 from reconciler.render.figures import ROUNDED
 from reconciler.render.text import name, sentence
-from reconciler.render.waits import Waits
+from reconciler.render.waits import WaitThrottle
 
 FORMAT_VERSION = 1
 BEGINNING = b'{"format_version": '
@@ -35,7 +35,7 @@ Fields = dict[str, object]
 
 
 @dataclass(frozen=True, slots=True)
-class Stamp:
+class EventStamp:
     """Which line of which run, and when."""
 
     run: str
@@ -43,7 +43,7 @@ class Stamp:
     at: datetime
 
 
-class Stream(Sink):
+class EventStream(EventSink):
     """Numbers, stamps and writes a run's events, in one order for all threads. Waits become few.
 
     `now` gives the time, `seconds` is a clock that never goes back. `write` takes one whole line.
@@ -59,7 +59,7 @@ class Stream(Sink):
         self._run = run
         self._write = write
         self._now = now
-        self._waits = Waits(seconds)
+        self._waits = WaitThrottle(seconds)
         self._number = 0
         self._writing = threading.Lock()
 
@@ -67,13 +67,13 @@ class Stream(Sink):
         with self._writing:
             if isinstance(event, Waiting) and not self._waits.worth_a_line(event):
                 return
-            line = encoded(Stamp(self._run, self._number + 1, self._now()), event)
+            line = encoded(EventStamp(self._run, self._number + 1, self._now()), event)
             if line:
                 self._number += 1
                 self._write(line)
 
 
-def encoded(stamp: Stamp, event: Event) -> bytes:
+def encoded(stamp: EventStamp, event: Event) -> bytes:
     """One line; nothing for what is told to people at a terminal only. Counts of people are rounded."""
     fields = _fields(event)
     if fields is None:
@@ -85,11 +85,11 @@ def encoded(stamp: Stamp, event: Event) -> bytes:
 
 def _fields(event: Event) -> Fields | None:
     match event:
-        case RunStarted() | PlanMade() | RunEnded():
+        case RunStarted() | PlanCreated() | RunEnded():
             return _of_run(event)
-        case SegmentCreated() | SegmentPatched() | ChangeEnded():
+        case SegmentCreated() | SegmentUpdated() | ChangeEnded():
             return _of_change(event)
-        case TransferStarted() | BatchTaken():
+        case TransferStarted() | BatchAcknowledged():
             return _of_transfer(event)
         case AddressBlocked():
             return {
@@ -99,18 +99,18 @@ def _fields(event: Event) -> Fields | None:
                 "problem": sentence(event.problem),
                 "remedy": sentence(event.remedy),
             }
-        case Doing():
-            return {"type": "doing", "what": sentence(event.what)} if event.what else None
+        case ActivityStarted():
+            return {"type": "doing", "what": sentence(event.activity)} if event.activity else None
         case Waiting():
             seconds = max(0, round(event.seconds_left))
             return {"type": "waiting", "reason": sentence(event.reason), "seconds": seconds}
-        case WaitOver():
+        case WaitEnded():
             return None
         case _:
             assert_never(event)
 
 
-def _of_run(event: RunStarted | PlanMade | RunEnded) -> Fields:
+def _of_run(event: RunStarted | PlanCreated | RunEnded) -> Fields:
     match event:
         case RunStarted():
             return {
@@ -120,7 +120,7 @@ def _of_run(event: RunStarted | PlanMade | RunEnded) -> Fields:
                 "who": name(event.who),
                 "emulated": event.emulated,
             }
-        case PlanMade():
+        case PlanCreated():
             state = {"lineage": name(event.lineage), "serial": event.serial} if event.lineage else None
             kinds = ("create", "adopt", "update", "replace", "refill", "forget", "unchanged", "blocked")
             return {
@@ -138,10 +138,10 @@ def _of_run(event: RunStarted | PlanMade | RunEnded) -> Fields:
                 "exit_code": event.exit_code,
                 "addresses": {
                     "applied": counts.applied,
-                    "already_done": counts.already_done,
+                    "already_done": counts.unchanged,
                     "failed": counts.failed,
-                    "stopped_midway": counts.stopped,
-                    "not_attempted": counts.not_attempted,
+                    "stopped_midway": counts.interrupted,
+                    "not_attempted": counts.skipped,
                     "blocked": counts.blocked,
                 },
                 "members": {
@@ -156,12 +156,12 @@ def _of_run(event: RunStarted | PlanMade | RunEnded) -> Fields:
             assert_never(event)
 
 
-def _of_change(event: SegmentCreated | SegmentPatched | ChangeEnded) -> Fields:
+def _of_change(event: SegmentCreated | SegmentUpdated | ChangeEnded) -> Fields:
     address = name(str(event.address))
     match event:
         case SegmentCreated():
             return {"type": "segment_created", "address": address, "segment_id": name(event.segment_id)}
-        case SegmentPatched():
+        case SegmentUpdated():
             return {"type": "segment_patched", "address": address}
         case ChangeEnded():
             return {
@@ -176,13 +176,13 @@ def _of_change(event: SegmentCreated | SegmentPatched | ChangeEnded) -> Fields:
             assert_never(event)
 
 
-def _of_transfer(event: TransferStarted | BatchTaken) -> Fields:
+def _of_transfer(event: TransferStarted | BatchAcknowledged) -> Fields:
     address = name(str(event.address))
     done, total = ROUNDED.number(event.done), ROUNDED.number(event.total)
     match event:
         case TransferStarted():
             return {"type": "transfer_started", "address": address, "total": total, "done": done}
-        case BatchTaken():
+        case BatchAcknowledged():
             return {
                 "type": "batch_taken",
                 "address": address,

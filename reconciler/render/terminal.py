@@ -14,22 +14,22 @@ from rich.text import Text
 from reconciler.render.blocked import BlockedGroup
 from reconciler.render.columns import GAP, left, right
 from reconciler.render.document import Document, Section
-from reconciler.render.rows import Attribute, Kind, Row, Tone, as_attribute
+from reconciler.render.rows import Attribute, LineKind, Row, RowKind, as_attribute
 
 LOG_WIDTH = 110
 """Where there is no terminal to ask: logs of CI are wide, and a wrapped table is none."""
 
 INDENT = 13
 _STYLES = {
-    Kind.CREATE: "green",
-    Kind.ADOPT: "green",
-    Kind.UPDATE: "yellow",
-    Kind.REPLACE: "magenta",
-    Kind.REFILL: "magenta",
-    Kind.FORGET: "cyan",
-    Kind.DRIFT: "yellow",
-    Kind.BLOCKED: "bold red",
-    Kind.RECORD: "dim",
+    RowKind.CREATE: "green",
+    RowKind.ADOPT: "green",
+    RowKind.UPDATE: "yellow",
+    RowKind.REPLACE: "magenta",
+    RowKind.REFILL: "magenta",
+    RowKind.FORGET: "cyan",
+    RowKind.DRIFT: "yellow",
+    RowKind.BLOCKED: "bold red",
+    RowKind.STATE_ONLY: "dim",
 }
 _FEW_BLOCKED = 3
 """So many blocked addresses are shown with all that is known of them."""
@@ -38,7 +38,13 @@ _FEW = 10
 """Fewer addresses are named where nothing but their definition changed."""
 
 _ADDED, _REMOVED = "green", "red"
-_TONES = {Tone.REASON: "", Tone.WARNING: "yellow", Tone.PROBLEM: "red", Tone.REMEDY: "", Tone.DETAIL: "dim"}
+_TONES = {
+    LineKind.REASON: "",
+    LineKind.WARNING: "yellow",
+    LineKind.PROBLEM: "red",
+    LineKind.REMEDY: "",
+    LineKind.DETAIL: "dim",
+}
 
 
 class _Forgiving(io.TextIOBase):
@@ -67,7 +73,7 @@ class _Forgiving(io.TextIOBase):
         return self._stream.encoding
 
 
-def forgiving(stream: TextIO) -> TextIO:
+def ignore_broken_pipe(stream: TextIO) -> TextIO:
     """The same stream, on which printing never fails."""
     if isinstance(stream, io.TextIOWrapper):
         stream.reconfigure(errors="replace")
@@ -138,8 +144,8 @@ def plan_lines(document: Document, out: Console) -> Iterator[Text]:
     """The whole plan; above it what it has to be read with, and that nothing came of it."""
     if document.notice:
         yield from wrapped(f"! {' '.join(document.notice)}", "yellow", 0, out, hang=2)
-    if document.verdict:
-        yield from wrapped(document.verdict, "bold red", 0, out)
+    if document.failure_headline:
+        yield from wrapped(document.failure_headline, "bold red", 0, out)
     yield from _header(document, out)
     yield from _problems(document, out)
     yield from _rows(document, out)
@@ -155,7 +161,7 @@ def plan_lines(document: Document, out: Console) -> Iterator[Text]:
         for note in document.notes:
             yield from wrapped(f"Note: {note}", "yellow", 0, out, hang=6)
     yield Text()
-    yield from wrapped(document.summary, "" if document.verdict else "bold", 0, out)
+    yield from wrapped(document.summary, "" if document.failure_headline else "bold", 0, out)
     for line in document.cost:
         yield from wrapped(line, "", 0, out)
     if document.precision:
@@ -173,10 +179,10 @@ def _problems(document: Document, out: Console) -> Iterator[Text]:
 def _rows(document: Document, out: Console) -> Iterator[Text]:
     """What carries a risk, then the rest by kind. Many blocked addresses are shown by what blocks them."""
     others, risks = document.others, document.risks
-    if document.totals.count(Kind.BLOCKED) > _FEW_BLOCKED:
+    if document.totals.count(RowKind.BLOCKED) > _FEW_BLOCKED:
         yield Text()
         yield from blocked_lines(document.blocked, out)
-        risks = tuple(row for row in risks if row.kind != Kind.BLOCKED)
+        risks = tuple(row for row in risks if row.kind != RowKind.BLOCKED)
     rows = [*risks, *(row for one in others if not one.recorded for row in one.rows)]
     layout = Layout(rows, len(document.header.seats) > 1, out)
     if risks:
@@ -288,5 +294,5 @@ class Layout:
         for one in row.changes:
             yield from wrapped(_change(one), "", INDENT, self._out, hang=2)
         for line in row.lines:
-            mark = "→ " if line.tone == Tone.REMEDY else ""
+            mark = "→ " if line.tone == LineKind.REMEDY else ""
             yield from wrapped(f"{mark}{line.text}", _TONES[line.tone], INDENT, self._out, hang=2)

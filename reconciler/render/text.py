@@ -13,7 +13,7 @@ _STRIPPED = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
 _BREAKS = frozenset("\t\n\v\f\r\x1c\x1d\x1e\x1f\x85\u2028\u2029")
 
 
-def clean(text: str, limit: int) -> str:
+def sanitize(text: str, limit: int) -> str:
     """One line of visible characters, at most `limit` of them: no controls, escapes or marks of direction."""
     bare = _ESCAPES.sub("", text)
     visible = "".join(
@@ -29,12 +29,12 @@ def clean(text: str, limit: int) -> str:
 
 def name(text: str) -> str:
     """A name or a description, made fit to stand among other text."""
-    return clean(text, LONGEST_NAME)
+    return sanitize(text, LONGEST_NAME)
 
 
 def sentence(text: str) -> str:
     """A problem, a reason or a remedy, made fit in the same way."""
-    return clean(text, LONGEST_SENTENCE)
+    return sanitize(text, LONGEST_SENTENCE)
 
 
 def quoted(text: str) -> str:

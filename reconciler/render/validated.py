@@ -5,17 +5,17 @@ from collections.abc import Iterable, Iterator
 from rich.console import Console
 from rich.text import Text
 
-from reconciler.core.model import Desired
+from reconciler.core.model import DesiredState
 from reconciler.render.figures import counted
 from reconciler.render.terminal import show, wrapped
 from reconciler.render.text import name, sentence
 
 
-def print_validated(environments: Iterable[Desired], out: Console) -> None:
+def print_validated(environments: Iterable[DesiredState], out: Console) -> None:
     show((line for desired in environments for line in _lines(desired, out)), out)
 
 
-def _lines(desired: Desired, out: Console) -> Iterator[Text]:
+def _lines(desired: DesiredState, out: Console) -> Iterator[Text]:
     audiences = counted(len(desired.audiences), "audience")
     segments = counted(len(desired.segments), "segment")
     yield Text(f"✓ {name(desired.environment.name)}: {audiences}, {segments}, no problems", "green")

@@ -11,7 +11,7 @@ WORTH_A_LINE = 5.0
 """Waits shorter than this many seconds go unmentioned."""
 
 
-class Waits:
+class WaitThrottle:
     """Those of one reader. `now` is a clock in seconds that never goes back."""
 
     def __init__(self, now: Callable[[], float]) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from reconciler.scaffold.files import CODEOWNERS, INSTALLED, Automation
+from reconciler.scaffold.files import CODEOWNERS, INSTALLED, CiProvider
 
 README, IGNORED, HOOKS = "README.md", ".gitignore", ".pre-commit-config.yaml"
 GUIDE, OUR_GUIDE = "docs/ci.md", "docs/reconciler-ci.md"
@@ -11,18 +11,18 @@ PIPELINES = ".gitlab-ci.yml"
 KEPT = (README, IGNORED, HOOKS, PIPELINES)
 """What many repositories have, and can hold what we need beside what is theirs."""
 OWNED = {
-    Automation.GITHUB: (CODEOWNERS[Automation.GITHUB], "CODEOWNERS", "docs/CODEOWNERS"),
-    Automation.GITLAB: (CODEOWNERS[Automation.GITLAB], "docs/CODEOWNERS", ".gitlab/CODEOWNERS"),
+    CiProvider.GITHUB: (CODEOWNERS[CiProvider.GITHUB], "CODEOWNERS", "docs/CODEOWNERS"),
+    CiProvider.GITLAB: (CODEOWNERS[CiProvider.GITLAB], "docs/CODEOWNERS", ".gitlab/CODEOWNERS"),
 }
 """Where CODEOWNERS is looked for: the first that is there counts."""
 AT_THE_ROOT = {
-    Automation.GITHUB: (".github/", HOOKS),
-    Automation.GITLAB: (PIPELINES, ".gitlab/", "CODEOWNERS", HOOKS),
+    CiProvider.GITHUB: (".github/", HOOKS),
+    CiProvider.GITLAB: (PIPELINES, ".gitlab/", "CODEOWNERS", HOOKS),
 }
 """What is read at the root of a repository and nowhere else."""
 
 
-def placed(files: dict[str, bytes], automation: Automation, owners: str) -> dict[str, bytes]:
+def placed(files: dict[str, bytes], automation: CiProvider, owners: str) -> dict[str, bytes]:
     """The same, where jobs and hooks check the CODEOWNERS that is there."""
     ours = f"--check {CODEOWNERS[automation]}".encode()
     return {name: one.replace(ours, f"--check {owners}".encode()) for name, one in files.items()}
@@ -43,12 +43,12 @@ def additions(name: str, ours: str, theirs: str) -> Iterator[str]:
         yield from (one for one in ours.splitlines() if one not in there and not one.startswith("#"))
     elif name == HOOKS and "id: reconciler-" not in theirs:
         yield from ours.partition("repos:\n")[2].splitlines()
-    elif name == PIPELINES and INSTALLED[Automation.GITLAB] not in theirs:
+    elif name == PIPELINES and INSTALLED[CiProvider.GITLAB] not in theirs:
         yield from ours.splitlines()
         yield "stages: [plan, label, apply]  # among yours, if it names any"
 
 
-def to_move(automation: Automation, root: str, within: str) -> Iterator[str]:
+def to_move(automation: CiProvider, root: str, within: str) -> Iterator[str]:
     """What a project in a folder of a repository has to have moved; `within` ends with a slash."""
     folder, up = within.rstrip("/"), "../" * within.count("/")
     yield f"WARNING: this is the folder {folder} of the repository {root}, and"
@@ -56,7 +56,7 @@ def to_move(automation: Automation, root: str, within: str) -> Iterator[str]:
     yield "are read at a repository's root only. As they are, nothing is planned, applied or reviewed. Run"
     yield f"`reconciler init` in {root} instead, or in a repository of its own; or move them to"
     yield f"{root}, and write there"
-    if automation is Automation.GITHUB:
+    if automation is CiProvider.GITHUB:
         yield f"  in each workflow    defaults: {{run: {{shell: bash, working-directory: {folder}}}}}"
         yield f"  in each `run:`      {up}.github/ for .github/"
         yield f"  in each `path:`     {within} before names of files; `uses:` and action.yml stay as they are"

@@ -11,28 +11,28 @@ from reconciler.scaffold.installation import Installation
 TEMPLATES = Path(__file__).parent / "templates"
 
 
-class Automation(StrEnum):
+class CiProvider(StrEnum):
     """What runs plans and applies; each has a folder of templates."""
 
     GITHUB = "github"
     GITLAB = "gitlab"
 
 
-CODEOWNERS = {Automation.GITHUB: ".github/CODEOWNERS", Automation.GITLAB: "CODEOWNERS"}
+CODEOWNERS = {CiProvider.GITHUB: ".github/CODEOWNERS", CiProvider.GITLAB: "CODEOWNERS"}
 """Where it is looked for, and administrators own it."""
-REQUEST = {Automation.GITHUB: "pull request", Automation.GITLAB: "merge request"}
+REQUEST = {CiProvider.GITHUB: "pull request", CiProvider.GITLAB: "merge request"}
 """What a change is called that awaits review."""
 
 
 INSTALLED = {
-    Automation.GITHUB: ".github/actions/reconciler/",
-    Automation.GITLAB: ".gitlab/reconciler/",
+    CiProvider.GITHUB: ".github/actions/reconciler/",
+    CiProvider.GITLAB: ".gitlab/reconciler/",
 }
 """The folder of what jobs install."""
 
 
 def repository(
-    automation: Automation, schemas: Path, today: date, installation: Installation
+    automation: CiProvider, schemas: Path, today: date, installation: Installation
 ) -> dict[str, bytes]:
     """All but CODEOWNERS, which is made from the manifests."""
     words = _words(automation, installation)
@@ -55,7 +55,7 @@ def _rendered(folder: str, words: Mapping[str, str]) -> Iterator[tuple[str, byte
             yield name, text.encode()
 
 
-def _words(automation: Automation, installation: Installation) -> dict[str, str]:
+def _words(automation: CiProvider, installation: Installation) -> dict[str, str]:
     return {
         "@comment@": installation.comment,
         "@requirement@": installation.requirement,

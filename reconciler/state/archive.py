@@ -14,8 +14,8 @@ from pathlib import Path
 from reconciler.core.codec import decode_state, dump, encode_state, parse
 from reconciler.core.errors import StorageError
 from reconciler.core.members import SnapshotRef
-from reconciler.core.ports import Head, SavedState, StateWriter
-from reconciler.disk.atomic import explained, writing
+from reconciler.core.ports import StateHead, StateVersion, StateWriter
+from reconciler.disk.atomic import os_errors, writing
 from reconciler.state.files import KEY_LENGTH, occupied
 
 _AGAIN = "copy it once more, or export again: `reconciler state export ENV FILE`"
@@ -25,9 +25,9 @@ LARGEST_DOCUMENT = 256 << 20
 _BROKEN = (zipfile.BadZipFile, zlib.error, KeyError, EOFError, NotImplementedError, RuntimeError, ValueError)
 
 
-def pack(
+def write_archive(
     path: Path,
-    saved: SavedState,
+    saved: StateVersion,
     key: bytes,
     checked: Callable[[SnapshotRef], str],
     noted: Callable[[Path], None],
@@ -37,7 +37,7 @@ def pack(
     `checked` gives the file of a snapshot once its content was found to match its name; `noted` hears of
     the unfinished file before it is there.
     """
-    with explained("look for", path):
+    with os_errors("look for", path):
         there = path.exists()
     if there and not _is_ours(path):
         raise StorageError(
@@ -82,13 +82,13 @@ class Archive:
         return file
 
 
-def take_in(
+def import_archive(
     archive: Archive,
     state: StateWriter,
     environment: str,
     checked: Callable[[SnapshotRef], str],
     check: Callable[[], None],
-) -> Head:
+) -> StateHead:
     """Into a state that is empty, or that an earlier attempt has begun: then this one goes on.
 
     The snapshots come first, so that no receipt is there without them. `checked` extracts one, once its
@@ -101,20 +101,20 @@ def take_in(
             remedy="import it into the environment that it was exported from",
         )
     head = replace(saved.head, serial=saved.head.serial + 1)
-    if state.head() not in {None, head} or not set(state.receipts()) <= set(saved.receipts):
+    if state.head() not in {None, head} or not set(state.resources()) <= set(saved.resources):
         raise occupied()
     for snapshot in _ordered(saved):
         check()
-        state.keep(snapshot, checked(snapshot))
-    state.begin(head, archive.key)
-    for receipt in saved.receipts:
+        state.store_snapshot(snapshot, checked(snapshot))
+    state.initialize(head, archive.key)
+    for receipt in saved.resources:
         state.write(receipt)
     return head
 
 
 @contextmanager
 def unpacking(path: Path) -> Iterator[Archive]:
-    with explained("read", path):
+    with os_errors("read", path):
         file = path.open("rb")
     with file:
         with _whole():
@@ -129,7 +129,7 @@ def _check_sizes(archive: zipfile.ZipFile, path: Path) -> None:
     entries = archive.infolist()
     if any(one.compress_type != zipfile.ZIP_STORED for one in entries):
         raise _too_large("its entries are compressed, and those of an export never are")
-    with explained("look at", path):
+    with os_errors("look at", path):
         size = path.stat().st_size
     if sum(max(one.file_size, one.compress_size) for one in entries) > size:
         raise _too_large("its entries add up to more than the file")
@@ -142,7 +142,7 @@ def _too_large(problem: str) -> StorageError:
     )
 
 
-def _ordered(saved: SavedState) -> list[SnapshotRef]:
+def _ordered(saved: StateVersion) -> list[SnapshotRef]:
     return sorted(saved.references, key=attrgetter("digest"))
 
 
@@ -165,7 +165,7 @@ def _whole() -> Iterator[None]:
         ) from None
 
 
-def _saved_state(content: bytes) -> SavedState:
+def _saved_state(content: bytes) -> StateVersion:
     try:
         return decode_state(parse(content))
     except StorageError as error:

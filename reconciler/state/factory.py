@@ -5,7 +5,7 @@ from pathlib import Path
 
 from reconciler.buckets import is_bucket
 from reconciler.buckets.bucket import ObjectStore
-from reconciler.buckets.opening import Place, opened
+from reconciler.buckets.opening import BucketLocation, open_bucket
 from reconciler.core.errors import ConfigurationError, StorageError
 from reconciler.core.model import Environment
 from reconciler.core.ports import Clock, StateStore
@@ -21,12 +21,12 @@ def open_store(
     """
     url = environment.state_url
     if is_bucket(url):
-        from reconciler.state.lease import Timing
-        from reconciler.state.reader import Surroundings
-        from reconciler.state.remote import RemoteStore
+        from reconciler.state.lease import LeaseTiming
+        from reconciler.state.reader import StoreContext
+        from reconciler.state.remote import BucketStore
 
-        around = Surroundings(clock.now, clock.wait, snapshots, leftovers / environment.name)
-        return RemoteStore(_bucket(url), environment.name, Timing.of(environment.api.timeout), around)
+        around = StoreContext(clock.now, clock.wait, snapshots, leftovers / environment.name)
+        return BucketStore(_bucket(url), environment.name, LeaseTiming.of(environment.api.timeout), around)
     scheme, _, rest = url.partition(":")
     directory = rest.removeprefix("//")
     if scheme != "file" or not directory or (rest.startswith("//") and not directory.startswith("/")):
@@ -40,7 +40,7 @@ def open_store(
 def _bucket(url: str) -> ObjectStore:
     place = placed(url)
     try:
-        return ObjectStore(opened(place), place)
+        return ObjectStore(open_bucket(place), place)
     except ValueError:
         raise StorageError(
             f"{url} is no place where state can be kept",
@@ -48,9 +48,9 @@ def _bucket(url: str) -> ObjectStore:
         ) from None
 
 
-def placed(url: str) -> Place:
+def placed(url: str) -> BucketLocation:
     """A place of state, with what to do about it."""
-    return Place(
+    return BucketLocation(
         url,
         if_absent="create it, or correct `state: {url: …}` in environment.yaml",
         if_denied="give this job read and write on the prefix (docs/state.md), and a living login",

@@ -17,11 +17,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from reconciler.core.codec import NewerFormatError, decode_head, decode_receipt, parse
+from reconciler.core.codec import UnsupportedFormatError, decode_head, decode_receipt, parse
 from reconciler.core.errors import StorageError
 from reconciler.core.model import Address
-from reconciler.core.ports import Head, SavedState
-from reconciler.core.receipt import Receipt
+from reconciler.core.ports import StateHead, StateVersion
+from reconciler.core.receipt import ResourceState
 from reconciler.disk.atomic import names_in, read_file
 from reconciler.state.history import HISTORY, document_name, saved_state, serials
 
@@ -56,7 +56,7 @@ def address_in(name: str) -> Address:
     return Address(destination, audience)
 
 
-class Files:
+class LocalLayout:
     """Reads only; nothing is remembered, as another process may be writing."""
 
     def __init__(self, directory: Path, environment: str) -> None:
@@ -82,7 +82,7 @@ class Files:
         names = names_in(self.receipts)
         return [self.receipts / name for name in sorted(names) if name.endswith(".json")]
 
-    def head(self) -> Head | None:
+    def head(self) -> StateHead | None:
         """Receipts are listed first: there is a head before there is a receipt."""
         receipts = self.receipt_files()
         content = read_file(self.head_file)
@@ -109,7 +109,7 @@ class Files:
             raise StorageError(f"{self.key_file} is not {KEY_LENGTH} bytes long", remedy=BACKUP)
         return key or b""
 
-    def receipt(self, file: Path) -> Receipt | None:
+    def receipt(self, file: Path) -> ResourceState | None:
         """None when it was dropped since it was listed."""
         content = read_file(file)
         if content is None:
@@ -127,19 +127,19 @@ class Files:
             return False
         try:
             return file != self.receipt_file(decode_receipt(parse(content)).address)
-        except NewerFormatError:
+        except UnsupportedFormatError:
             return False
         except StorageError:
             return True
 
-    def saved(self) -> Iterator[SavedState]:
+    def saved(self) -> Iterator[StateVersion]:
         """The oldest first."""
         for serial in serials(names_in(self.history)):
             state = self.saved_as(serial)
             if state is not None:
                 yield state
 
-    def saved_as(self, serial: int) -> SavedState | None:
+    def saved_as(self, serial: int) -> StateVersion | None:
         file = self.history / document_name(serial)
         content = read_file(file)
         return None if content is None else saved_state(content, str(file))

@@ -6,8 +6,8 @@ from datetime import datetime
 
 from reconciler.core.codec import decode_state, dump, encode_state, parse
 from reconciler.core.errors import StorageError
-from reconciler.core.ports import Head, Kept, SavedState
-from reconciler.core.receipt import Receipt
+from reconciler.core.ports import StateHead, StateVersion, StateVersionInfo
+from reconciler.core.receipt import ResourceState
 
 HISTORY = "history"
 KEPT = 20
@@ -34,11 +34,11 @@ def superseded(names: Iterable[str]) -> list[str]:
     return [document_name(serial) for serial in serials(names)[:-KEPT]]
 
 
-def document(head: Head, receipts: Iterable[Receipt], now: datetime) -> bytes:
-    return dump(encode_state(SavedState(head, tuple(receipts), now)))
+def document(head: StateHead, receipts: Iterable[ResourceState], now: datetime) -> bytes:
+    return dump(encode_state(StateVersion(head, tuple(receipts), now)))
 
 
-def saved_state(content: bytes, where: str) -> SavedState:
+def saved_state(content: bytes, where: str) -> StateVersion:
     try:
         return decode_state(parse(content))
     except StorageError as error:
@@ -49,8 +49,8 @@ def saved_state(content: bytes, where: str) -> SavedState:
         ) from None
 
 
-def told(saved: Iterable[SavedState]) -> tuple[Kept, ...]:
-    return tuple(Kept(one.head.serial, one.saved_at, len(one.receipts)) for one in saved)
+def told(saved: Iterable[StateVersion]) -> tuple[StateVersionInfo, ...]:
+    return tuple(StateVersionInfo(one.head.serial, one.saved_at, len(one.resources)) for one in saved)
 
 
 def absent(serial: int, there: Iterable[int]) -> StorageError:
@@ -63,7 +63,7 @@ def absent(serial: int, there: Iterable[int]) -> StorageError:
     )
 
 
-def named(states: Callable[[], Iterable[SavedState]]) -> frozenset[str] | None:
+def named(states: Callable[[], Iterable[StateVersion]]) -> frozenset[str] | None:
     """Digests that kept states name; None where one can't be read, and so nothing is known to be idle."""
     try:
         return frozenset(ref.digest for state in states() for ref in state.references)

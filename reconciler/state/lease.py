@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 
-from reconciler.buckets.bucket import Bucket, LostRaceError, Version
+from reconciler.buckets.bucket import Bucket, PreconditionFailedError, Version
 from reconciler.core.errors import LockedError, StorageError
 
 MARGIN = timedelta(seconds=10)
@@ -35,7 +35,7 @@ class Lease:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class LeaseLocation:
     """Where a lease lies. `what` it is taken for; `held` begins the message to who comes second."""
 
     bucket: Bucket
@@ -45,14 +45,14 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Timing:
+class LeaseTiming:
     """`life` is what a heartbeat renews; `grace` is how long a request of a lost holder may still take."""
 
     life: timedelta
     grace: timedelta
 
     @classmethod
-    def of(cls, request: timedelta) -> "Timing":
+    def of(cls, request: timedelta) -> "LeaseTiming":
         """`request` is the longest that a call to Criteo may take."""
         return cls(life=request + MARGIN + 4 * BEAT, grace=request + MARGIN)
 
@@ -82,18 +82,18 @@ def decode(content: bytes) -> Lease:
         ) from None
 
 
-def free_from(lease: Lease, timing: Timing) -> datetime:
+def free_from(lease: Lease, timing: LeaseTiming) -> datetime:
     """When a new holder may begin: nothing of the old one can still be on its way to Criteo."""
     return lease.since if lease.released else lease.expires_at + timing.grace
 
 
-class Hold:
+class HeldLease:
     """A lease that is ours until somebody takes it over. Threads may ask it; one renews it."""
 
     def __init__(
         self,
-        place: Place,
-        timing: Timing,
+        place: LeaseLocation,
+        timing: LeaseTiming,
         now: Callable[[], datetime],
         lease: Lease,
         version: Version,
@@ -111,7 +111,7 @@ class Hold:
     def lease(self) -> Lease:
         return self._lease
 
-    def beat(self) -> None:
+    def renew(self) -> None:
         """Renews it. A store that can't be reached may be back before the lease ends."""
         with self._gate:
             if not self._lost:
@@ -140,7 +140,7 @@ class Hold:
         for _ in range(2):
             try:
                 self._version = bucket.replace(path, content, self._version)
-            except LostRaceError:
+            except PreconditionFailedError:
                 there = bucket.read(path)
                 if there is None or there.content not in earlier:
                     break
@@ -151,21 +151,21 @@ class Hold:
         self._lost = True
 
 
-def take(
-    place: Place,
-    timing: Timing,
+def acquire(
+    place: LeaseLocation,
+    timing: LeaseTiming,
     now: Callable[[], datetime],
     wait: Callable[[float, str], None],
     who: str,
     least: int = 0,
-) -> tuple[Hold, bool]:
+) -> tuple[HeldLease, bool]:
     """The lease, and whether it was taken over from a holder that never released it.
 
     Waits for the grace of one that has expired. LockedError, with all that is known of the holder, while
     one is alive. `least` is the highest token in use as far as is known: somebody may have removed the
     lease by hand.
     """
-    before = look(place)
+    before = read_lease(place)
     if before is not None and not before.released:
         _refuse_alive(before, place, timing, now())
         left = (free_from(before, timing) - now()).total_seconds()
@@ -174,15 +174,17 @@ def take(
     return _claimed(place, timing, now, who, least)
 
 
-def claim(place: Place, timing: Timing, now: Callable[[], datetime], who: str) -> Hold:
+def try_acquire(
+    place: LeaseLocation, timing: LeaseTiming, now: Callable[[], datetime], who: str
+) -> HeldLease:
     """The lease, at once or not at all. LockedError while somebody else's is alive."""
     hold, _ = _claimed(place, timing, now, who)
     return hold
 
 
 def _claimed(
-    place: Place, timing: Timing, now: Callable[[], datetime], who: str, least: int = 0
-) -> tuple[Hold, bool]:
+    place: LeaseLocation, timing: LeaseTiming, now: Callable[[], datetime], who: str, least: int = 0
+) -> tuple[HeldLease, bool]:
     """What is there now counts: another may have come and vanished since somebody looked."""
     found = place.bucket.read(place.path)
     before = decode(found.content) if found else None
@@ -204,20 +206,20 @@ def _claimed(
             version = place.bucket.create(place.path, content)
         else:
             version = place.bucket.replace(place.path, content, found.version)
-    except LostRaceError:
+    except PreconditionFailedError:
         raise LockedError(
             f"{place.held}: another run took it in the same moment", remedy="wait for it to end"
         ) from None
-    return Hold(place, timing, now, lease, version), orphaned or last < least
+    return HeldLease(place, timing, now, lease, version), orphaned or last < least
 
 
-def look(place: Place) -> Lease | None:
+def read_lease(place: LeaseLocation) -> Lease | None:
     """Who holds it, or held it last. None before the first."""
     found = place.bucket.read(place.path)
     return decode(found.content) if found else None
 
 
-def end(place: Place, lease_id: str, now: datetime) -> Lease:
+def break_lease(place: LeaseLocation, lease_id: str, now: datetime) -> Lease:
     """Takes the lease from a holder that is gone: its life is over as of now, and its grace begins.
 
     LockedError when the holder is not the one that is meant.
@@ -231,7 +233,7 @@ def end(place: Place, lease_id: str, now: datetime) -> Lease:
     ended = replace(lease, expires_at=min(lease.expires_at, now))
     try:
         place.bucket.replace(place.path, encode(ended), found.version)
-    except LostRaceError:
+    except PreconditionFailedError:
         raise LockedError(
             f"{place.held}: its holder is alive: it has just renewed the lock",
             remedy="end that run first; its address is in the message of `state lock list`",
@@ -240,7 +242,7 @@ def end(place: Place, lease_id: str, now: datetime) -> Lease:
 
 
 def _refuse_alive(
-    lease: Lease, place: Place, timing: Timing, now: datetime, grace: timedelta = timedelta(0)
+    lease: Lease, place: LeaseLocation, timing: LeaseTiming, now: datetime, grace: timedelta = timedelta(0)
 ) -> None:
     if now < lease.expires_at + grace:
         raise LockedError(

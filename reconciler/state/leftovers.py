@@ -8,27 +8,27 @@ from pathlib import Path
 
 from reconciler.core.codec import decode_receipt, dump, encode_receipt, parse
 from reconciler.core.errors import StorageError
-from reconciler.core.receipt import Receipt
-from reconciler.disk.atomic import names_in, read_file, remove_file, replace_file, sweep
+from reconciler.core.receipt import ResourceState
+from reconciler.disk.atomic import names_in, read_file, remove_file, remove_temporary_files, replace_file
 from reconciler.disk.private import private_directory
 from reconciler.state.files import receipt_name
 
 
 @dataclass(frozen=True, slots=True)
-class Leftover:
+class PendingWrite:
     """`before` is what the store held, as far as the run knew; only there does `after` belong."""
 
-    before: Receipt | None
-    after: Receipt
+    before: ResourceState | None
+    after: ResourceState
 
 
-class Leftovers:
+class Outbox:
     """A folder of this machine, one file for each address."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def keep(self, leftover: Leftover) -> None:
+    def keep(self, leftover: PendingWrite) -> None:
         """The newest of an address counts; `before` stays that of the first."""
         file = private_directory(self._folder) / receipt_name(leftover.after.address)
         earlier = self._read(file)
@@ -39,24 +39,24 @@ class Leftovers:
         }
         replace_file(file, dump(plain))
 
-    def all(self) -> list[Leftover]:
+    def all(self) -> list[PendingWrite]:
         """Those that can be read."""
         found = (self._read(self._folder / name) for name in sorted(names_in(self._folder)))
         return [one for one in found if one is not None]
 
     def forget(self) -> None:
         if self._folder.is_dir():
-            sweep(self._folder)
+            remove_temporary_files(self._folder)
         for name in names_in(self._folder):
             remove_file(self._folder / name)
 
-    def _read(self, file: Path) -> Leftover | None:
+    def _read(self, file: Path) -> PendingWrite | None:
         content = read_file(file)
         try:
             if content is None:
                 return None
             data = parse(content)
             before = decode_receipt(data["before"]) if data["before"] is not None else None
-            return Leftover(before, decode_receipt(data["after"]))
+            return PendingWrite(before, decode_receipt(data["after"]))
         except (StorageError, KeyError):
             return None

@@ -8,19 +8,34 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from reconciler.core.approval import Use, used
+from reconciler.core.approval import ApprovalRecord, record_approval
 from reconciler.core.codec import dump, encode_head, encode_receipt
-from reconciler.core.errors import DamagedError, Finding, LockedError, StorageError
+from reconciler.core.errors import CorruptSnapshotError, Finding, LockedError, StorageError
 from reconciler.core.members import SnapshotRef
 from reconciler.core.model import Address
-from reconciler.core.ports import Head, Holder, Kept, SavedState, SealedStore, StateReader, StateWriter
-from reconciler.core.receipt import Receipt
-from reconciler.disk.atomic import copy_file, explained, names_in, remove_file, replace_file, sweep
-from reconciler.disk.lock import hold, holder_of
+from reconciler.core.ports import (
+    LockHolder,
+    SecretStore,
+    StateHead,
+    StateReader,
+    StateVersion,
+    StateVersionInfo,
+    StateWriter,
+)
+from reconciler.core.receipt import ResourceState
+from reconciler.disk.atomic import (
+    copy_file,
+    names_in,
+    os_errors,
+    remove_file,
+    remove_temporary_files,
+    replace_file,
+)
+from reconciler.disk.lock import file_lock, holder_of
 from reconciler.disk.private import private_directory
-from reconciler.state.files import GO_BACK, KEY_LENGTH, Files, address_in, occupied
+from reconciler.state.files import GO_BACK, KEY_LENGTH, LocalLayout, address_in, occupied
 from reconciler.state.history import absent, damaged_name, document, document_name, named, superseded, told
-from reconciler.state.sealed import LocalSealed
+from reconciler.state.sealed import LocalSecretStore
 
 _LINEAGE_LENGTH = 16
 
@@ -39,7 +54,7 @@ class LocalStore:
         invent: Callable[[int], bytes] = secrets.token_bytes,
         now: Callable[[], datetime] = _now,
     ) -> None:
-        self._files = Files(directory, environment)
+        self._files = LocalLayout(directory, environment)
         self._invent = invent
         self._now = now
 
@@ -48,9 +63,9 @@ class LocalStore:
         self._files.head()
         return LocalReader(self._files, self._invent)
 
-    def holder(self) -> Holder | None:
+    def holder(self) -> LockHolder | None:
         told = holder_of(self._files.lock)
-        return Holder("", told) if told else None
+        return LockHolder("", told) if told else None
 
     def break_lock(self, holder_id: str) -> None:  # noqa: ARG002 - there are none here
         raise LockedError(
@@ -58,18 +73,18 @@ class LocalStore:
             remedy=f"end that process: {holder_of(self._files.lock) or 'nobody holds it now'}",
         )
 
-    def sealed(self) -> SealedStore:
-        return LocalSealed(self._files.secrets, self._now)
+    def sealed(self) -> SecretStore:
+        return LocalSecretStore(self._files.secrets, self._now)
 
     @contextmanager
     def lock(self, who: str) -> Iterator[StateWriter]:
         files = self._files
         private_directory(files.directory)
         taken = f"{files.environment}: another run holds the state"
-        with hold(files.lock, taken, who, self._now()):
+        with file_lock(files.lock, taken, who, self._now()):
             files.head()
             for directory in (files.directory, files.receipts, files.snapshots, files.history):
-                sweep(private_directory(directory))
+                remove_temporary_files(private_directory(directory))
             writer = LocalWriter(files, self._invent, self._now)
             try:
                 yield writer
@@ -78,17 +93,17 @@ class LocalStore:
 
 
 class LocalReader:
-    def __init__(self, files: Files, invent: Callable[[int], bytes]) -> None:
+    def __init__(self, files: LocalLayout, invent: Callable[[int], bytes]) -> None:
         self._files = files
         self._invent = invent
         self._key = b""
 
-    def head(self) -> Head | None:
+    def head(self) -> StateHead | None:
         return self._files.head()
 
-    def receipts(self) -> tuple[Receipt, ...]:
+    def resources(self) -> tuple[ResourceState, ...]:
         """All that can't be read are named at once."""
-        found: list[Receipt] = []
+        found: list[ResourceState] = []
         wrong: list[StorageError] = []
         for file in self._files.receipt_files():
             try:
@@ -104,14 +119,14 @@ class LocalReader:
             )
         return tuple(sorted(found, key=lambda receipt: receipt.address))
 
-    def fetch(self, snapshot: SnapshotRef) -> str:
+    def snapshot_file(self, snapshot: SnapshotRef) -> str:
         if not snapshot:
             raise AssertionError("an empty set has no snapshot")
         file = self._files.snapshot_file(snapshot.digest)
-        with explained("read", file):
+        with os_errors("read", file):
             if file.is_file() and file.stat().st_size:
                 return str(file)
-        raise DamagedError(
+        raise CorruptSnapshotError(
             f"{file}: a snapshot is missing",
             remedy=f"if another run was writing meanwhile, run again; if not, {GO_BACK}",
         )
@@ -120,24 +135,26 @@ class LocalReader:
         self._key = self._key or self._files.key() or self._invent(KEY_LENGTH)
         return self._key
 
-    def history(self) -> tuple[Kept, ...]:
+    def versions(self) -> tuple[StateVersionInfo, ...]:
         return told(self._files.saved())
 
-    def kept(self, serial: int) -> SavedState:
+    def version(self, serial: int) -> StateVersion:
         found = self._files.saved_as(serial)
         if found is None:
-            raise absent(serial, (one.serial for one in self.history()))
+            raise absent(serial, (one.serial for one in self.versions()))
         return found
 
 
 class LocalWriter(LocalReader):
     """May be used by several threads, one per address. Writing opens the run when nobody has."""
 
-    def __init__(self, files: Files, invent: Callable[[int], bytes], now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, files: LocalLayout, invent: Callable[[int], bytes], now: Callable[[], datetime]
+    ) -> None:
         super().__init__(files, invent)
         self._now = now
         self._gate = threading.RLock()
-        self._opened: Head | None = None
+        self._opened: StateHead | None = None
         self._fresh: set[str] = set()  # kept, and not yet named by a receipt: prune spares them
         self._closed = False
 
@@ -153,23 +170,25 @@ class LocalWriter(LocalReader):
                 self._key = key
             return self._key
 
-    def open_run(self) -> Head:
+    def begin_run(self) -> StateHead:
         with self._writing():
             if self._opened is None:
                 self.key()
                 old = self.head()
                 if old is not None:
                     self._keep_state(old)
-                old = old or Head(self._invent(_LINEAGE_LENGTH).hex(), 0, self._files.environment)
+                old = old or StateHead(self._invent(_LINEAGE_LENGTH).hex(), 0, self._files.environment)
                 self._opened = self._put_head(replace(old, serial=old.serial + 1))
             return self._opened
 
-    def note_use(self, use: Use, since: datetime) -> None:
+    def record_approval(self, use: ApprovalRecord, since: datetime) -> None:
         with self._writing():
-            head = self.open_run()
-            self._opened = self._put_head(replace(head, uses=used(head.uses, use, since)))
+            head = self.begin_run()
+            self._opened = self._put_head(
+                replace(head, approvals=record_approval(head.approvals, use, since))
+            )
 
-    def begin(self, head: Head, key: bytes) -> None:
+    def initialize(self, head: StateHead, key: bytes) -> None:
         with self._writing():
             there = self.head()
             if there is None:
@@ -179,7 +198,7 @@ class LocalWriter(LocalReader):
                 raise occupied()
             self._key, self._opened = key, head
 
-    def set_aside(self) -> tuple[Address, ...]:
+    def quarantine(self) -> tuple[Address, ...]:
         with self._writing():
             damaged = [file for file in self._files.receipt_files() if self._files.is_damaged(file)]
             for file in damaged:
@@ -187,49 +206,49 @@ class LocalWriter(LocalReader):
                 remove_file(file)
             return tuple(address_in(file.name) for file in damaged)
 
-    def write(self, receipt: Receipt) -> None:
-        self.open_run()
+    def write(self, receipt: ResourceState) -> None:
+        self.begin_run()
         replace_file(self._files.receipt_file(receipt.address), dump(encode_receipt(receipt)))
         with self._writing():
             self._fresh -= receipt.snapshots
 
-    def drop(self, receipt: Receipt) -> None:
-        self.open_run()
+    def drop(self, receipt: ResourceState) -> None:
+        self.begin_run()
         remove_file(self._files.receipt_file(receipt.address))
 
-    def keep(self, snapshot: SnapshotRef, file: str) -> None:
+    def store_snapshot(self, snapshot: SnapshotRef, file: str) -> None:
         """A copy, never a link: the state must not share the fate of an engine's cache."""
         if not snapshot:
             return
         kept = self._files.snapshot_file(snapshot.digest)
         with self._writing():
             self._fresh.add(snapshot.digest)
-            with explained("look for", kept):
+            with os_errors("look for", kept):
                 there = kept.exists()
             if not there:
                 copy_file(Path(file), kept)
 
     def prune(self) -> None:
         with self._writing():
-            current = {digest for receipt in self.receipts() for digest in receipt.snapshots}
+            current = {digest for receipt in self.resources() for digest in receipt.snapshots}
             kept = named(self._files.saved)
             if kept is None:
                 return
             for digest in names_in(self._files.snapshots) - current - kept - self._fresh:
                 remove_file(self._files.snapshots / digest)
 
-    def assure(self) -> None:
+    def check_lock(self) -> None:
         """The operating system's lock lasts as long as the process."""
 
-    def _keep_state(self, head: Head) -> None:
+    def _keep_state(self, head: StateHead) -> None:
         """The newest ones; the snapshots that only older ones name go with the next `prune`."""
         history = self._files.history
-        content = document(head, self.receipts(), self._now())
+        content = document(head, self.resources(), self._now())
         replace_file(history / document_name(head.serial), content)
         for name in superseded(names_in(history)):
             remove_file(history / name)
 
-    def _put_head(self, head: Head) -> Head:
+    def _put_head(self, head: StateHead) -> StateHead:
         replace_file(self._files.head_file, dump(encode_head(head)))
         return head
 

@@ -17,9 +17,9 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from reconciler.buckets.bucket import Bucket, Stored, Version
+from reconciler.buckets.bucket import Bucket, StoredObject, Version
 from reconciler.core.codec import (
-    NewerFormatError,
+    UnsupportedFormatError,
     decode_head,
     decode_receipt,
     dump,
@@ -29,8 +29,8 @@ from reconciler.core.codec import (
 )
 from reconciler.core.errors import Finding, StorageError
 from reconciler.core.model import Address
-from reconciler.core.ports import Head, SavedState
-from reconciler.core.receipt import Receipt
+from reconciler.core.ports import StateHead, StateVersion
+from reconciler.core.receipt import ResourceState
 from reconciler.state.files import KEY_LENGTH, receipt_name
 from reconciler.state.history import HISTORY, document_name, saved_state, serials
 
@@ -45,7 +45,7 @@ GO_BACK = f"{RESTORE}, or go back: `reconciler state history`, then `state resto
 class HeadObject:
     """`addresses` are all that may have a receipt: an object of another address is nobody's."""
 
-    head: Head
+    head: StateHead
     token: int
     addresses: frozenset[Address]
     version: Version = field(compare=False)
@@ -56,17 +56,17 @@ class ReceiptObject:
     """`receipt` is None where an address was dropped: its object stays, for races to be lost at."""
 
     address: Address
-    receipt: Receipt | None
+    receipt: ResourceState | None
     token: int
     version: Version = field(compare=False)
 
 
-def head_bytes(head: Head, token: int, addresses: Iterable[Address]) -> bytes:
+def head_bytes(head: StateHead, token: int, addresses: Iterable[Address]) -> bytes:
     names = [{"destination": one.destination, "audience": one.audience} for one in sorted(addresses)]
     return _dump({"token": token, "addresses": names, "head": encode_head(head)})
 
 
-def receipt_bytes(receipt: Receipt | None, token: int) -> bytes:
+def receipt_bytes(receipt: ResourceState | None, token: int) -> bytes:
     return _dump({"token": token, "receipt": encode_receipt(receipt) if receipt else None})
 
 
@@ -79,7 +79,7 @@ def receipt_path(address: Address) -> str:
     return f"{RECEIPTS}/{receipt_name(address)}"
 
 
-class Objects:
+class BucketLayout:
     """Reads only; nothing is remembered, as another process may be writing."""
 
     def __init__(self, bucket: Bucket, environment: str) -> None:
@@ -136,27 +136,27 @@ class Objects:
             raise StorageError(f"{path}: {error.problem}", remedy=error.remedy or GO_BACK) from None
         return ReceiptObject(address, receipt, token, found.version)
 
-    def damaged(self, address: Address) -> Stored | None:
+    def damaged(self, address: Address) -> StoredObject | None:
         """A receipt that nobody can read, as it is; one of a newer format is none."""
         found = self.bucket.read(receipt_path(address))
         if found is None:
             return None
         try:
             _receipt(found.content, address)
-        except NewerFormatError:
+        except UnsupportedFormatError:
             return None
         except StorageError:
             return found
         return None
 
-    def saved(self) -> Iterator[SavedState]:
+    def saved(self) -> Iterator[StateVersion]:
         """The oldest first."""
         for serial in serials(self.bucket.names(HISTORY)):
             state = self.saved_as(serial)
             if state is not None:
                 yield state
 
-    def saved_as(self, serial: int) -> SavedState | None:
+    def saved_as(self, serial: int) -> StateVersion | None:
         path = f"{HISTORY}/{document_name(serial)}"
         found = self.bucket.read(path)
         return None if found is None else saved_state(found.content, path)
@@ -172,7 +172,7 @@ def _dump(plain: dict[str, object]) -> bytes:
     return dump(plain | {"nonce": secrets.token_hex(8)})
 
 
-def _receipt(content: bytes, address: Address) -> tuple[Receipt | None, int]:
+def _receipt(content: bytes, address: Address) -> tuple[ResourceState | None, int]:
     data = _envelope(content, "receipt")
     receipt = decode_receipt(data["receipt"]) if data["receipt"] is not None else None
     if receipt is not None and receipt.address != address:

@@ -8,10 +8,10 @@ from datetime import datetime
 from pathlib import Path
 
 from reconciler.buckets.bucket import Bucket
-from reconciler.core.errors import DamagedError, StorageError
+from reconciler.core.errors import CorruptSnapshotError, StorageError
 from reconciler.core.members import SnapshotRef
-from reconciler.core.ports import Head, Kept, SavedState
-from reconciler.core.receipt import Receipt
+from reconciler.core.ports import StateHead, StateVersion, StateVersionInfo
+from reconciler.core.receipt import ResourceState
 from reconciler.disk.private import private_directory
 from reconciler.state.files import KEY_LENGTH, is_digest
 from reconciler.state.history import (
@@ -22,37 +22,37 @@ from reconciler.state.objects import (
     GO_BACK,
     RESTORE,
     SNAPSHOTS,
-    Objects,
+    BucketLayout,
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class StoreContext:
     """Time from outside; where snapshots are while they are read, and receipts while the store is away."""
 
     now: Callable[[], datetime]
     wait: Callable[[float, str], None]
     cache: Callable[[], Path]
     leftovers: Path
-    invent: Callable[[int], bytes] = secrets.token_bytes
+    random_bytes: Callable[[int], bytes] = secrets.token_bytes
 
 
-class RemoteReader:
-    def __init__(self, objects: Objects, around: Surroundings) -> None:
+class BucketReader:
+    def __init__(self, objects: BucketLayout, around: StoreContext) -> None:
         self._objects = objects
         self._around = around
         self._key = b""
 
-    def head(self) -> Head | None:
+    def head(self) -> StateHead | None:
         found = self._objects.head()
         return found.head if found else None
 
-    def receipts(self) -> tuple[Receipt, ...]:
+    def resources(self) -> tuple[ResourceState, ...]:
         found = self._objects.head()
         listed = self._objects.receipts(found.addresses if found else ())
         return tuple(one.receipt for one in listed if one.receipt is not None)
 
-    def fetch(self, snapshot: SnapshotRef) -> str:
+    def snapshot_file(self, snapshot: SnapshotRef) -> str:
         """Downloaded once, and compared with what its bytes should add up to."""
         if not snapshot:
             raise AssertionError("an empty set has no snapshot")
@@ -61,22 +61,22 @@ class RemoteReader:
         if not file.exists():
             unverified = file.with_suffix(f".{secrets.token_hex(4)}.unverified")  # of this thread alone
             if not self._objects.bucket.download(path, unverified):
-                raise DamagedError(f"{path} is missing", remedy=GO_BACK)
+                raise CorruptSnapshotError(f"{path} is missing", remedy=GO_BACK)
             _verify(self._objects.bucket, path, unverified)
             unverified.replace(file)
         return str(file)
 
     def key(self) -> bytes:
-        self._key = self._key or self._objects.key() or self._around.invent(KEY_LENGTH)
+        self._key = self._key or self._objects.key() or self._around.random_bytes(KEY_LENGTH)
         return self._key
 
-    def history(self) -> tuple[Kept, ...]:
+    def versions(self) -> tuple[StateVersionInfo, ...]:
         return told(self._objects.saved())
 
-    def kept(self, serial: int) -> SavedState:
+    def version(self, serial: int) -> StateVersion:
         found = self._objects.saved_as(serial)
         if found is None:
-            raise absent(serial, (one.serial for one in self.history()))
+            raise absent(serial, (one.serial for one in self.versions()))
         return found
 
 
@@ -90,7 +90,7 @@ def _verify(bucket: Bucket, path: str, file: Path) -> None:
     expected = bucket.read(f"{path}.sha256")
     if expected is None or expected.content != sum_of(file):
         file.unlink()
-        raise DamagedError(f"{path} is cut off or damaged", remedy=GO_BACK)
+        raise CorruptSnapshotError(f"{path} is cut off or damaged", remedy=GO_BACK)
 
 
 def sum_of(file: Path) -> bytes:

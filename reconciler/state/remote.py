@@ -6,57 +6,57 @@ from contextlib import contextmanager, suppress
 
 from reconciler.buckets.bucket import Bucket
 from reconciler.core.errors import StorageError
-from reconciler.core.ports import Holder, SealedStore, StateReader, StateWriter
+from reconciler.core.ports import LockHolder, SecretStore, StateReader, StateWriter
 from reconciler.state import lease as leasing
-from reconciler.state.lease import BEAT, Hold, Timing
+from reconciler.state.lease import BEAT, HeldLease, LeaseTiming
 from reconciler.state.objects import (
     LEASE,
-    Objects,
+    BucketLayout,
 )
-from reconciler.state.reader import RemoteReader, Surroundings
-from reconciler.state.sealed import BucketSealed
-from reconciler.state.writer import RemoteWriter
+from reconciler.state.reader import BucketReader, StoreContext
+from reconciler.state.sealed import BucketSecretStore
+from reconciler.state.writer import BucketWriter
 
 
-class RemoteStore:
+class BucketStore:
     """Any number of machines may read; one writes."""
 
-    def __init__(self, bucket: Bucket, environment: str, timing: Timing, around: Surroundings) -> None:
-        self._objects = Objects(bucket, environment)
+    def __init__(self, bucket: Bucket, environment: str, timing: LeaseTiming, around: StoreContext) -> None:
+        self._objects = BucketLayout(bucket, environment)
         self._timing = timing
         self._around = around
 
     def reader(self) -> StateReader:
-        return RemoteReader(self._objects, self._around)
+        return BucketReader(self._objects, self._around)
 
-    def holder(self) -> Holder | None:
-        lease = leasing.look(self._lease_place())
-        return Holder(lease.id, leasing.describe(lease)) if lease and not lease.released else None
+    def holder(self) -> LockHolder | None:
+        lease = leasing.read_lease(self._lease_place())
+        return LockHolder(lease.id, leasing.describe(lease)) if lease and not lease.released else None
 
     def break_lock(self, holder_id: str) -> None:
-        leasing.end(self._lease_place(), holder_id, self._around.now())
+        leasing.break_lease(self._lease_place(), holder_id, self._around.now())
 
-    def _lease_place(self) -> leasing.Place:
+    def _lease_place(self) -> leasing.LeaseLocation:
         held = f"{self._objects.environment}: another run holds the state"
-        return leasing.Place(self._objects.bucket, LEASE, "apply", held)
+        return leasing.LeaseLocation(self._objects.bucket, LEASE, "apply", held)
 
-    def sealed(self) -> SealedStore:
-        return BucketSealed(self._objects.bucket, self._around.now)
+    def sealed(self) -> SecretStore:
+        return BucketSecretStore(self._objects.bucket, self._around.now)
 
     @contextmanager
     def lock(self, who: str) -> Iterator[StateWriter]:
         objects, around = self._objects, self._around
         place, head = self._lease_place(), objects.head()
         least = head.token if head else 0
-        hold, orphaned = leasing.take(place, self._timing, around.now, around.wait, who, least)
+        hold, orphaned = leasing.acquire(place, self._timing, around.now, around.wait, who, least)
         fenced = not orphaned
         try:
             with _beating(hold):
-                writer = RemoteWriter(objects, around, hold)
+                writer = BucketWriter(objects, around, hold)
                 if orphaned:
                     writer.fence()
                     fenced = True
-                writer.bring_home()
+                writer.flush_outbox()
                 try:
                     yield writer
                 finally:
@@ -68,14 +68,14 @@ class RemoteStore:
 
 
 @contextmanager
-def _beating(hold: Hold) -> Iterator[None]:
+def _beating(hold: HeldLease) -> Iterator[None]:
     """Renews the lease from a thread; a store that can't be reached for a while is tried again."""
     over = threading.Event()
 
     def beat() -> None:
         while not over.wait(BEAT.total_seconds()):
             with suppress(StorageError):
-                hold.beat()
+                hold.renew()
 
     thread = threading.Thread(target=beat, daemon=True)
     thread.start()

@@ -9,21 +9,21 @@ from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from reconciler.buckets.bucket import Bucket, LostRaceError, Version
-from reconciler.core.errors import OverwrittenError, StorageError
-from reconciler.disk.atomic import check_room, read_file, replace_file, sweep
-from reconciler.disk.lock import hold
+from reconciler.buckets.bucket import Bucket, PreconditionFailedError, Version
+from reconciler.core.errors import ConcurrentWriteError, StorageError
+from reconciler.disk.atomic import check_room, read_file, remove_temporary_files, replace_file
+from reconciler.disk.lock import file_lock
 from reconciler.disk.private import private_directory
-from reconciler.state.lease import Place, Timing, claim
+from reconciler.state.lease import LeaseLocation, LeaseTiming, try_acquire
 
 ROOM = 16_384
 """Bytes: there must be room for what is about to be kept, before a token is spent for it."""
-RENEWAL = Timing(life=timedelta(seconds=180), grace=timedelta(0))
+RENEWAL = LeaseTiming(life=timedelta(seconds=180), grace=timedelta(0))
 """Longer than one token request takes, with three tries to keep what it brought."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 
 
-class LocalSealed:
+class LocalSecretStore:
     """Their locks are not the lock of the state: tokens are also renewed by who only reads it."""
 
     def __init__(self, directory: Path, now: Callable[[], datetime]) -> None:
@@ -40,10 +40,10 @@ class LocalSealed:
     def lock(self, name: str) -> Iterator[None]:
         file = self._file(name)
         private_directory(self._directory)
-        with hold(
+        with file_lock(
             self._directory / f".{name}.lock", f"another run holds state:{name}", "renewing", self._now()
         ):
-            sweep(self._directory, file.name)
+            remove_temporary_files(self._directory, file.name)
             check_room(file, ROOM)
             yield
 
@@ -51,7 +51,7 @@ class LocalSealed:
         return self._directory / _checked(name)
 
 
-class BucketSealed:
+class BucketSecretStore:
     """The same in a bucket; a lock is a lease of its own, since a run may vanish with it."""
 
     def __init__(self, bucket: Bucket, now: Callable[[], datetime]) -> None:
@@ -71,15 +71,17 @@ class BucketSealed:
                 self._found[name] = self._bucket.create(_path(name), content)
             else:
                 self._found[name] = self._bucket.replace(_path(name), content, version)
-        except LostRaceError:
-            raise OverwrittenError(
+        except PreconditionFailedError:
+            raise ConcurrentWriteError(
                 f"state:{name} was written by somebody else at the same time", remedy="run again"
             ) from None
 
     @contextmanager
     def lock(self, name: str) -> Iterator[None]:
-        place = Place(self._bucket, f"{_path(name)}.lease", "renewing", f"another run holds state:{name}")
-        hold = claim(place, RENEWAL, self._now, "another run")
+        place = LeaseLocation(
+            self._bucket, f"{_path(name)}.lease", "renewing", f"another run holds state:{name}"
+        )
+        hold = try_acquire(place, RENEWAL, self._now, "another run")
         try:
             there = self._bucket.read(_path(name))
             self._found[name] = there.version if there else None

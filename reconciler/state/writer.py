@@ -13,14 +13,14 @@ from operator import attrgetter
 from pathlib import Path
 from typing import TypeVar
 
-from reconciler.buckets.bucket import LostRaceError, Stored, Version
+from reconciler.buckets.bucket import PreconditionFailedError, StoredObject, Version
 from reconciler.buckets.opening import UnreachableError
-from reconciler.core.approval import Use, used
+from reconciler.core.approval import ApprovalRecord, record_approval
 from reconciler.core.errors import StorageError
 from reconciler.core.members import SnapshotRef
 from reconciler.core.model import Address
-from reconciler.core.ports import Head
-from reconciler.core.receipt import Receipt
+from reconciler.core.ports import StateHead
+from reconciler.core.receipt import ResourceState
 from reconciler.state.files import KEY_LENGTH, occupied, receipt_name
 from reconciler.state.history import (
     HISTORY,
@@ -30,21 +30,21 @@ from reconciler.state.history import (
     named,
     superseded,
 )
-from reconciler.state.lease import RUN_AGAIN, TAKEN_OVER, Hold
-from reconciler.state.leftovers import Leftover, Leftovers
+from reconciler.state.lease import RUN_AGAIN, TAKEN_OVER, HeldLease
+from reconciler.state.leftovers import Outbox, PendingWrite
 from reconciler.state.objects import (
     HEAD,
     KEY,
     SNAPSHOTS,
+    BucketLayout,
     HeadObject,
-    Objects,
     ReceiptObject,
     head_bytes,
     made_anew,
     receipt_bytes,
     receipt_path,
 )
-from reconciler.state.reader import RemoteReader, Surroundings, snapshot_path, sum_of
+from reconciler.state.reader import BucketReader, StoreContext, snapshot_path, sum_of
 
 _LINEAGE_LENGTH = 16
 NOWHERE: Version = (None, None)
@@ -52,22 +52,22 @@ UNNAMED = timedelta(days=1)
 """A snapshot that nobody names is kept so long: a run that has lost its lease may be looking at it."""
 
 
-Found = TypeVar("Found", HeadObject | None, ReceiptObject | None)
+StoredT = TypeVar("StoredT", HeadObject | None, ReceiptObject | None)
 
 
-class RemoteWriter(RemoteReader):
+class BucketWriter(BucketReader):
     """May be used by several threads, one per address. Writing opens the run when nobody has."""
 
-    def __init__(self, objects: Objects, around: Surroundings, hold: Hold) -> None:
+    def __init__(self, objects: BucketLayout, around: StoreContext, hold: HeldLease) -> None:
         super().__init__(objects, around)
         self._hold = hold
         self._gate = threading.RLock()
         self._head: HeadObject | None = None
         self._opened = False
         self._versions: dict[Address, Version] = {}
-        self._known: dict[Address, Receipt | None] = {}
+        self._known: dict[Address, ResourceState | None] = {}
         self._listed = False
-        self._leftovers = Leftovers(around.leftovers)
+        self._leftovers = Outbox(around.leftovers)
         self._fresh: set[str] = set()  # kept, and not yet named by a receipt: prune spares them
         self._stored: dict[str, datetime] | None = None
         self._closed = False
@@ -81,13 +81,13 @@ class RemoteWriter(RemoteReader):
         while True:
             self._head = None
             head = self._current()  # one that is nowhere is made, or the old holder could still make it
-            with suppress(LostRaceError):
+            with suppress(PreconditionFailedError):
                 self._put_head(head, head.head, head.addresses)
                 break
         for address in sorted(head.addresses):
             self._fence(address)
 
-    def receipts(self) -> tuple[Receipt, ...]:
+    def resources(self) -> tuple[ResourceState, ...]:
         with self._writing():
             self._head = self._ours(self._objects.head())
             listed = self._objects.receipts(self._head.addresses if self._head else ())
@@ -98,12 +98,12 @@ class RemoteWriter(RemoteReader):
             self._listed = True
             return tuple(one.receipt for one in listed if one.receipt is not None)
 
-    def bring_home(self) -> None:
+    def flush_outbox(self) -> None:
         """Receipts that this machine earned while the store was away, where they still belong."""
         leftovers = self._leftovers.all()
         if not leftovers or self._damaged():
             return  # they stay: a restore comes first
-        held = {receipt.address: receipt for receipt in self.receipts()}
+        held = {receipt.address: receipt for receipt in self.resources()}
         kept = self._objects.bucket.names(SNAPSHOTS)
         for leftover in leftovers:
             whole = all(f"{digest}.sha256" in kept for digest in leftover.after.snapshots)
@@ -115,16 +115,16 @@ class RemoteWriter(RemoteReader):
         with self._writing():
             self._key = self._key or self._objects.key()
             if not self._key:
-                with suppress(LostRaceError):
-                    self._objects.bucket.create(KEY, self._around.invent(KEY_LENGTH))
+                with suppress(PreconditionFailedError):
+                    self._objects.bucket.create(KEY, self._around.random_bytes(KEY_LENGTH))
                 self._key = self._objects.key()
             return self._key
 
-    def open_run(self) -> Head:
+    def begin_run(self) -> StateHead:
         with self._writing():
             if not self._opened:
                 self.key()
-                receipts = self._known.values() if self._listed else self.receipts()
+                receipts = self._known.values() if self._listed else self.resources()
                 head = self._current()
                 if head.version != NOWHERE:
                     self._keep_state(head.head, receipts)
@@ -133,14 +133,18 @@ class RemoteWriter(RemoteReader):
                 self._opened = True
             return self._current().head
 
-    def note_use(self, use: Use, since: datetime) -> None:
+    def record_approval(self, use: ApprovalRecord, since: datetime) -> None:
         with self._writing():
-            self.open_run()
+            self.begin_run()
             old = self._current()
             with self._mine():
-                self._put_head(old, replace(old.head, uses=used(old.head.uses, use, since)), old.addresses)
+                self._put_head(
+                    old,
+                    replace(old.head, approvals=record_approval(old.head.approvals, use, since)),
+                    old.addresses,
+                )
 
-    def begin(self, head: Head, key: bytes) -> None:
+    def initialize(self, head: StateHead, key: bytes) -> None:
         with self._writing():
             there = self._objects.head()
             if there is None:
@@ -151,7 +155,7 @@ class RemoteWriter(RemoteReader):
                 raise occupied()
             self._key, self._opened = key, True
 
-    def set_aside(self) -> tuple[Address, ...]:
+    def quarantine(self) -> tuple[Address, ...]:
         with self._writing():
             damaged = self._damaged()
             for address, found in damaged.items():
@@ -161,29 +165,29 @@ class RemoteWriter(RemoteReader):
                 self._put(address, None)
             return tuple(damaged)
 
-    def _damaged(self) -> dict[Address, Stored]:
+    def _damaged(self) -> dict[Address, StoredObject]:
         head = self._objects.head()
         looked = {one: self._objects.damaged(one) for one in sorted(head.addresses if head else ())}
         return {address: found for address, found in looked.items() if found is not None}
 
-    def write(self, receipt: Receipt) -> None:
+    def write(self, receipt: ResourceState) -> None:
         """A receipt that the store can't take is kept on this machine: it was earned all the same."""
-        self.open_run()
+        self.begin_run()
         try:
             self._put(receipt.address, receipt)
         except UnreachableError:
             with suppress(StorageError):
-                self._leftovers.keep(Leftover(self._known.get(receipt.address), receipt))
+                self._leftovers.keep(PendingWrite(self._known.get(receipt.address), receipt))
             raise
         with self._writing():
             self._fresh -= receipt.snapshots
 
-    def drop(self, receipt: Receipt) -> None:
+    def drop(self, receipt: ResourceState) -> None:
         """An empty object stays, so that nobody's late write can bring the receipt back."""
-        self.open_run()
+        self.begin_run()
         self._put(receipt.address, None)
 
-    def keep(self, snapshot: SnapshotRef, file: str) -> None:
+    def store_snapshot(self, snapshot: SnapshotRef, file: str) -> None:
         if not snapshot:
             return
         path, bucket = snapshot_path(snapshot), self._objects.bucket
@@ -201,7 +205,7 @@ class RemoteWriter(RemoteReader):
 
     def prune(self) -> None:
         with self._writing():
-            current = {digest for receipt in self.receipts() for digest in receipt.snapshots} | self._fresh
+            current = {digest for receipt in self.resources() for digest in receipt.snapshots} | self._fresh
             kept = named(self._objects.saved)
             if kept is None:
                 return
@@ -211,10 +215,10 @@ class RemoteWriter(RemoteReader):
                     self._hold.assure()
                     self._objects.bucket.remove(f"{SNAPSHOTS}/{name}")
 
-    def assure(self) -> None:
+    def check_lock(self) -> None:
         self._hold.assure()
 
-    def _keep_state(self, head: Head, receipts: Iterable[Receipt | None]) -> None:
+    def _keep_state(self, head: StateHead, receipts: Iterable[ResourceState | None]) -> None:
         """Who has lost the lease writes and removes nothing here that its successor wouldn't."""
         bucket, known = self._objects.bucket, [one for one in receipts if one is not None]
         content = document(head, sorted(known, key=attrgetter("address")), self._around.now())
@@ -237,12 +241,12 @@ class RemoteWriter(RemoteReader):
         if self._head is None:
             self._head = self._ours(self._objects.head())
         if self._head is None:
-            lineage = self._around.invent(_LINEAGE_LENGTH).hex()
-            head = Head(lineage, 0, self._objects.environment)
+            lineage = self._around.random_bytes(_LINEAGE_LENGTH).hex()
+            head = StateHead(lineage, 0, self._objects.environment)
             self._head = HeadObject(head, self._hold.lease.token, frozenset(), NOWHERE)
         return self._head
 
-    def _put(self, address: Address, receipt: Receipt | None) -> None:
+    def _put(self, address: Address, receipt: ResourceState | None) -> None:
         content, path = receipt_bytes(receipt, self._hold.lease.token), receipt_path(address)
         with self._mine():
             known = self._version(address)
@@ -268,7 +272,7 @@ class RemoteWriter(RemoteReader):
             if address not in head.addresses:
                 self._put_head(head, head.head, head.addresses | {address})
 
-    def _put_head(self, old: HeadObject, head: Head, addresses: frozenset[Address]) -> HeadObject:
+    def _put_head(self, old: HeadObject, head: StateHead, addresses: frozenset[Address]) -> HeadObject:
         token, bucket = self._hold.lease.token, self._objects.bucket
         content = head_bytes(head, token, addresses)
         nowhere = old.version == NOWHERE
@@ -280,19 +284,19 @@ class RemoteWriter(RemoteReader):
         token, path = self._hold.lease.token, receipt_path(address)
         while True:
             if damaged := self._objects.damaged(address):
-                with suppress(LostRaceError):
+                with suppress(PreconditionFailedError):
                     self._objects.bucket.replace(path, made_anew(damaged.content), damaged.version)
                     return
                 continue
             found = self._ours(self._objects.receipt(address))
-            with suppress(LostRaceError):
+            with suppress(PreconditionFailedError):
                 if found is None:
                     self._objects.bucket.create(path, receipt_bytes(None, token))
                 else:
                     self._objects.bucket.replace(path, receipt_bytes(found.receipt, token), found.version)
                 return
 
-    def _ours(self, found: Found) -> Found:
+    def _ours(self, found: StoredT) -> StoredT:
         """What a later holder has written is not ours to build upon, or to write over."""
         if found is not None and found.token > self._hold.lease.token:
             raise StorageError(TAKEN_OVER, remedy=RUN_AGAIN)
@@ -303,7 +307,7 @@ class RemoteWriter(RemoteReader):
         """Around conditional writes: a race lost here was lost to who has taken over."""
         try:
             yield
-        except LostRaceError:
+        except PreconditionFailedError:
             raise StorageError(TAKEN_OVER, remedy=RUN_AGAIN) from None
 
     @contextmanager

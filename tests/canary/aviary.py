@@ -18,7 +18,7 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import NoReturn
 
-from canary.values import CANARIES, Canaries
+from canary.values import CANARIES, Markers
 
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(
@@ -50,7 +50,7 @@ PERSONAL = {
 
 
 @dataclass(frozen=True)
-class Sung:
+class CapturedOutput:
     """How a command ended, and what it said on both of its streams."""
 
     code: int
@@ -114,11 +114,11 @@ def _piped(text: str) -> int:
 
 
 @dataclass
-class Aviary:
+class LeakRunner:
     """One project. All its commands share a temporary folder and a home, both searched."""
 
     root: Path
-    canaries: Canaries = CANARIES
+    canaries: Markers = CANARIES
     _runs: list[Path] = field(default_factory=list)
 
     @property
@@ -132,14 +132,14 @@ class Aviary:
         terminal: bool = False,
         given: str = "",
         **environ: str,
-    ) -> Sung:
+    ) -> CapturedOutput:
         """Runs one command to its end. `given` is typed where it is asked for, or piped in."""
         if terminal:
             return self._at_terminal(arguments, plants, environ, given)
         process, said = self.start(*arguments, plants=plants, given=given, **environ)
         process.join(PATIENCE)
         assert process.exitcode is not None, "it hangs"
-        return Sung(process.exitcode, said.read_bytes())
+        return CapturedOutput(process.exitcode, said.read_bytes())
 
     def start(
         self, *arguments: str, plants: Sequence[Plant] = (), given: str = "", **environ: str
@@ -180,7 +180,7 @@ class Aviary:
 
     def _at_terminal(
         self, arguments: Sequence[str], plants: Sequence[Plant], environ: Mapping[str, str], given: str
-    ) -> Sung:
+    ) -> CapturedOutput:
         ours, theirs = pty.openpty()
         environ = {"TERM": "xterm", **environ}
         command = self._command(arguments, plants, environ, os.ttyname(theirs))
@@ -188,7 +188,7 @@ class Aviary:
         process.start()
         said = b"".join(_typed(ours, theirs, process, given))
         command.said.write_bytes(said)
-        return Sung(process.exitcode or 0, said)
+        return CapturedOutput(process.exitcode or 0, said)
 
     def leaks(self) -> set[str]:
         """Each trace of a canary outside the state: in what file, and of what; never the value.

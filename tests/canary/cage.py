@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from canary.aviary import Aviary
+from canary.aviary import LeakRunner
 from canary.plants import known_tokens
-from canary.values import CANARIES, Canaries, Person
+from canary.values import CANARIES, Markers, Person
 
 from reconciler.emulator import Emulator
 
@@ -55,11 +55,11 @@ TEMPORARY = ("tmp", "home", "said")
 def caged(
     root: Path,
     endpoint: str = "emulator",
-    canaries: Canaries = CANARIES,
+    canaries: Markers = CANARIES,
     only: Sequence[str] = tuple(DESTINATIONS),
-) -> Aviary:
+) -> LeakRunner:
     """A project in a folder of its own, with all the people there are."""
-    aviary = Aviary(root, canaries)
+    aviary = LeakRunner(root, canaries)
     for name in TEMPORARY:
         (root / name).mkdir(parents=True)
     (aviary.folder / "data").mkdir(parents=True)
@@ -78,7 +78,7 @@ def caged(
 
 
 def people(
-    aviary: Aviary, persons: Iterable[Person], hashes: Iterable[str] = (), name: str = "people.csv"
+    aviary: LeakRunner, persons: Iterable[Person], hashes: Iterable[str] = (), name: str = "people.csv"
 ) -> None:
     """Writes a source anew."""
     text = io.StringIO()
@@ -89,7 +89,7 @@ def people(
     (aviary.folder / "data" / name).write_text(text.getvalue())
 
 
-def edit(aviary: Aviary, name: str, old: str, new: str) -> None:
+def edit(aviary: LeakRunner, name: str, old: str, new: str) -> None:
     """Replaces a part of a manifest, which must be there."""
     file = aviary.folder / "environments" / "sandbox" / name
     text = file.read_text()
@@ -97,10 +97,10 @@ def edit(aviary: Aviary, name: str, old: str, new: str) -> None:
     file.write_text(text.replace(old, new))
 
 
-def lived_in(root: Path, template: Path) -> Aviary:
+def lived_in(root: Path, template: Path) -> LeakRunner:
     """A copy of a project that has been applied; since then one person left it and three are new."""
     shutil.copytree(template, root, dirs_exist_ok=True)
-    aviary = Aviary(root, with_issued(CANARIES, root))
+    aviary = LeakRunner(root, with_issued(CANARIES, root))
     people(aviary, (*CANARIES.people[:3], *CANARIES.people[4:], *CANARIES.misfits), CANARIES.hashes)
     return aviary
 
@@ -119,7 +119,7 @@ def applied(base: Path) -> Path:
     return root
 
 
-def with_issued(canaries: Canaries, root: Path) -> Canaries:
+def with_issued(canaries: Markers, root: Path) -> Markers:
     """The credentials that the emulator made for itself are secrets too."""
     with Emulator.open(root / "project" / ".reconciler" / "emulator" / "sandbox.sqlite") as emulator:
         issued = emulator.credentials

@@ -21,9 +21,9 @@ from urllib.parse import parse_qs, urljoin, urlsplit
 
 import httpx
 import pytest
-from canary.aviary import PATIENCE, Aviary, Command, Sung
+from canary.aviary import PATIENCE, CapturedOutput, Command, LeakRunner
 from canary.cage import caged, edit, people
-from canary.parrot import Parrot
+from canary.parrot import EchoingServer
 from canary.values import CANARIES
 from contract.consenting import Form
 
@@ -69,7 +69,7 @@ SHOWN = re.compile(rb"(/request\?response_type=code&client_id=)%s(?=&)" % CANARI
 
 
 @dataclass
-class Rookery(Aviary):
+class ConsentProject(LeakRunner):
     """A project and the Criteo that it reaches at a socket. All that is made on the way is searched for."""
 
     emulator: Emulator = field(kw_only=True)
@@ -97,7 +97,7 @@ class Rookery(Aviary):
         """Where the browser ends after `auth url` and a decision."""
         return sent_back(self.address(*more), press)
 
-    def pastes(self, redirected: str, *more: str, **how: object) -> Sung:
+    def pastes(self, redirected: str, *more: str, **how: object) -> CapturedOutput:
         return self.run(*LOGIN, "-v", *more, given=f"{redirected}\n", **how)  # type: ignore[arg-type]
 
     def listens(self, **how: object) -> tuple[ForkServerProcess, str, Path]:
@@ -117,7 +117,7 @@ class Rookery(Aviary):
         (self.root / "said" / f"page-{secrets.token_hex(4)}").write_bytes(shown)
         return shown
 
-    def logs_in(self, **how: object) -> Sung:
+    def logs_in(self, **how: object) -> CapturedOutput:
         """The whole way through the loopback address."""
         process, address, said = self.listens(**how)
         self.comes_back(sent_back(address))
@@ -165,12 +165,12 @@ def without_the_id(said: bytes) -> bytes:
     return SHOWN.sub(rb"\1", said, count=1)
 
 
-def ended(process: ForkServerProcess, said: Path) -> Sung:
+def ended(process: ForkServerProcess, said: Path) -> CapturedOutput:
     process.join(PATIENCE)
     if process.exitcode is None:
         process.kill()
         raise AssertionError("it hangs")
-    return Sung(process.exitcode, said.read_bytes())
+    return CapturedOutput(process.exitcode, said.read_bytes())
 
 
 def sent_back(address: str, press: str = "allow") -> str:
@@ -184,7 +184,7 @@ def sent_back(address: str, press: str = "allow") -> str:
 
 
 @contextmanager
-def consenting(root: Path) -> Iterator[Rookery]:
+def consenting(root: Path) -> Iterator[ConsentProject]:
     """A project without consent, and its emulator at a socket."""
     unplaced(root)
     with at_its_criteo(root) as rookery:
@@ -208,18 +208,18 @@ def unplaced(root: Path) -> None:
 
 
 @contextmanager
-def at_a_parrot(root: Path, server: Parrot) -> Iterator[Rookery]:
+def at_a_parrot(root: Path, server: EchoingServer) -> Iterator[ConsentProject]:
     """A project without consent whose Criteo repeats what it hears."""
     unplaced(root)
     with pytest.MonkeyPatch.context() as patch:
-        rookery = Rookery(root, emulator=server.emulator)
+        rookery = ConsentProject(root, emulator=server.emulator)
         known_issues(patch, rookery.made)
         place(rookery, server.url)
         yield rookery
 
 
 @contextmanager
-def at_its_criteo(root: Path) -> Iterator[Rookery]:
+def at_its_criteo(root: Path) -> Iterator[ConsentProject]:
     """Serves the emulator that belongs to a project, and tells the manifests where."""
     switches = Switches(rate_limit=PLENTY, rate_limit_per_account=PLENTY)
     with (
@@ -228,13 +228,13 @@ def at_its_criteo(root: Path) -> Iterator[Rookery]:
         pytest.MonkeyPatch.context() as patch,
     ):
         takes_our_keys(emulator)
-        rookery = Rookery(root, emulator=emulator)
+        rookery = ConsentProject(root, emulator=emulator)
         known_issues(patch, rookery.made)
         place(rookery, url)
         yield rookery
 
 
-def place(rookery: Rookery, url: str) -> None:
+def place(rookery: ConsentProject, url: str) -> None:
     """Writes into the manifests where Criteo is, and a port that a browser may be sent back to."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -284,7 +284,7 @@ def settled(base: Path) -> Path:
 
 
 @contextmanager
-def lived_in_with_consent(root: Path, template: Path) -> Iterator[Rookery]:
+def lived_in_with_consent(root: Path, template: Path) -> Iterator[ConsentProject]:
     """A copy of it, where one person left and three are new."""
     shutil.copytree(template, root, dirs_exist_ok=True)
     folder = root / "project" / "environments" / "sandbox"

@@ -184,7 +184,7 @@ OTHERWISE = ("the token", "a person")
 """What can be known of people by who is asked for something else: an address, by its looks."""
 
 
-class Parrot(ThreadingHTTPServer):
+class EchoingServer(ThreadingHTTPServer):
     """Before an emulator that takes the canaries' credentials. It answers one operation itself."""
 
     daemon_threads = True
@@ -208,7 +208,7 @@ class Parrot(ThreadingHTTPServer):
 
 class _Visit(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server: Parrot
+    server: EchoingServer
 
     def do_POST(self) -> None:
         content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -254,7 +254,7 @@ class _Visit(BaseHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def parrot(file: Path) -> Iterator[Parrot]:
+def parrot(file: Path) -> Iterator[EchoingServer]:
     """Served from a thread of the test, on a loopback socket."""
     with (
         Emulator.open(file, switches=Switches(rate_limit=PLENTY, rate_limit_per_account=PLENTY)) as emulator,
@@ -264,7 +264,7 @@ def parrot(file: Path) -> Iterator[Parrot]:
         with emulator._database.session() as session:
             session.put("client_id", CANARIES.client_id)
             session.put("client_secret", CANARIES.client_secret)
-        server = stack.enter_context(Parrot(emulator))
+        server = stack.enter_context(EchoingServer(emulator))
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         thread.start()
         stack.callback(thread.join)

@@ -263,13 +263,13 @@ def print_in_the_engine() -> None:
 def secret_in_a_hint() -> None:
     """Said so that one can look it up."""
     from reconciler.core.errors import AuthenticationError
-    from reconciler.criteo.grants import Keys
+    from reconciler.criteo.grants import ClientKeys
 
     def form(self: Any, _grant_type: str) -> None:
         secret = self.client_secret.reveal()
         raise AuthenticationError("Criteo gave no token", remedy=f"is {secret} the right one?")
 
-    Keys.form = form  # type: ignore[method-assign,assignment]
+    ClientKeys.form = form  # type: ignore[method-assign,assignment]
 
 
 def token_in_the_log() -> None:
@@ -290,7 +290,7 @@ def heedless() -> None:
     """Whatever Criteo says is taken as it is."""
     from reconciler.criteo import exchange
 
-    exchange.without_echoes = lambda body, _sent: body  # type: ignore[assignment]
+    exchange.redact_echoes = lambda body, _sent: body  # type: ignore[assignment]
 
 
 def code_in_an_error() -> None:
@@ -298,27 +298,27 @@ def code_in_an_error() -> None:
     from reconciler import login
     from reconciler.core.errors import AuthenticationError
 
-    true = login.read
+    true = login.parse_redirect
 
     def read(*given: Any) -> None:
         code = true(*given).code.reveal()
         raise AuthenticationError(f"Criteo doesn't take the code {code}", remedy="ask anew")
 
-    login.read = read  # type: ignore[assignment]
+    login.parse_redirect = read  # type: ignore[assignment]
 
 
 def new_token_in_the_log() -> None:
     """It rotates so often."""
     from reconciler.criteo import grants
 
-    true = grants.keep
+    true = grants.store_consent
 
     def keep(place: Any, consent: Any, *rest: Any) -> None:
         token = consent.refresh_token.reveal()
         logging.getLogger("reconciler.criteo").debug("another refresh token: %s", token)
         true(place, consent, *rest)
 
-    grants.keep = keep
+    grants.store_consent = keep
 
 
 def verifier_in_the_page() -> None:
@@ -326,14 +326,14 @@ def verifier_in_the_page() -> None:
     from reconciler import login
     from reconciler.commands import auth
 
-    true, seen = login.read, []
+    true, seen = login.parse_redirect, []
 
     def read(*given: Any) -> Any:
         found = true(*given)
         seen.append(found.verifier.reveal())
         return found
 
-    login.read = read
+    login.parse_redirect = read
     auth.connected_page = lambda *_: f"<html>{seen[-1]}</html>"
 
 

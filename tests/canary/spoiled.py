@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import duckdb
-from canary.aviary import Aviary
+from canary.aviary import LeakRunner
 from canary.cage import edit, people
 from canary.values import CANARIES
 
@@ -29,54 +29,54 @@ CSV, BUYERS, REST, HOME = "people.csv", "buyers.yaml", "rest.yaml", "environment
 
 
 @dataclass(frozen=True)
-class Spoiling:
+class InvalidInput:
     """`code` is with what one of the commands must end: so that a case can't come to test nothing."""
 
     code: int
-    spoil: Callable[[Aviary], object]
+    spoil: Callable[[LeakRunner], object]
     commands: tuple[tuple[str, ...], ...] = EVERYTHING
     environ: Mapping[str, str] = field(default_factory=dict)
 
 
-def where(expression: str, code: int = 3) -> Spoiling:
-    return Spoiling(
+def where(expression: str, code: int = 3) -> InvalidInput:
+    return InvalidInput(
         code, lambda one: edit(one, BUYERS, '["people.csv"]}', f'["people.csv"], where: "{expression}"}}')
     )
 
 
-def manifest(name: str, old: str, new: str) -> Spoiling:
-    return Spoiling(3, lambda one: edit(one, name, old, new))
+def manifest(name: str, old: str, new: str) -> InvalidInput:
+    return InvalidInput(3, lambda one: edit(one, name, old, new))
 
 
-def source(change: Callable[[bytes], bytes], code: int = 3) -> Spoiling:
-    def spoil(aviary: Aviary) -> None:
+def source(change: Callable[[bytes], bytes], code: int = 3) -> InvalidInput:
+    def spoil(aviary: LeakRunner) -> None:
         file = aviary.folder / "data" / CSV
         file.write_bytes(change(file.read_bytes()))
 
-    return Spoiling(code, spoil)
+    return InvalidInput(code, spoil)
 
 
-def instead(name: str, content: Callable[[Path], object], code: int = 3) -> Spoiling:
+def instead(name: str, content: Callable[[Path], object], code: int = 3) -> InvalidInput:
     """Another file as the source."""
 
-    def spoil(aviary: Aviary) -> None:
+    def spoil(aviary: LeakRunner) -> None:
         content(aviary.folder / "data" / name)
         edit(aviary, BUYERS, "people.csv", name)
 
-    return Spoiling(code, spoil)
+    return InvalidInput(code, spoil)
 
 
-def named(kind: str, content: bytes) -> Spoiling:
+def named(kind: str, content: bytes) -> InvalidInput:
     """More files of the source, named after people, with something wrong in each."""
 
-    def spoil(aviary: Aviary) -> None:
+    def spoil(aviary: LeakRunner) -> None:
         more = aviary.folder / "data" / "more"
         for name in (PERSON.email, PERSON.phone, PERSON.customer, CANARIES.hashes[0]):
             (more / name).mkdir(parents=True)
             (more / name / f"{name}.{kind}").write_bytes(content)
         edit(aviary, BUYERS, '["people.csv"]}', '["people.csv", "more/*/*"]}')
 
-    return Spoiling(3, spoil, SOURCES)
+    return InvalidInput(3, spoil, SOURCES)
 
 
 def query(text: str) -> Callable[[Path], object]:
@@ -84,18 +84,18 @@ def query(text: str) -> Callable[[Path], object]:
     return lambda file: duckdb.sql(f"COPY ({text}) TO '{file}' (FORMAT parquet)")
 
 
-def typed(*arguments: str, code: int = 64) -> Spoiling:
-    return Spoiling(code, lambda _: None, (arguments,))
+def typed(*arguments: str, code: int = 64) -> InvalidInput:
+    return InvalidInput(code, lambda _: None, (arguments,))
 
 
-def state(pattern: str, change: Callable[[Path], object]) -> Spoiling:
-    def spoil(aviary: Aviary) -> None:
+def state(pattern: str, change: Callable[[Path], object]) -> InvalidInput:
+    def spoil(aviary: LeakRunner) -> None:
         files = sorted((aviary.folder / ".reconciler").glob(pattern))
         assert files
         for file in files:
             change(file)
 
-    return Spoiling(10, spoil)
+    return InvalidInput(10, spoil)
 
 
 def _personal_json(file: Path) -> None:
@@ -111,22 +111,22 @@ def _rewritten(file: Path) -> None:
     file.write_text(f'{{"{PERSON.email}": "{CANARIES.client_secret}"}}')
 
 
-def _struct_in_a_condition(aviary: Aviary) -> None:
+def _struct_in_a_condition(aviary: LeakRunner) -> None:
     columns = "'a@b.example' AS email, '1' AS id, '+4917900000001' AS phone"
     query(f"SELECT {columns}, {{'{PERSON.email}': 1}} AS odd")(aviary.folder / "data" / "odd.parquet")
     edit(aviary, BUYERS, '["people.csv"]}', '["odd.parquet"], where: "odd > 3"}')
 
 
-def _foreign(aviary: Aviary) -> None:
+def _foreign(aviary: LeakRunner) -> None:
     shutil.rmtree(aviary.folder / ".reconciler" / "state")
 
 
-REFUSALS: Mapping[str, Spoiling] = {
+REFUSALS: Mapping[str, InvalidInput] = {
     # guards and people that can't be sent
-    "a shrink past the limit": Spoiling(5, lambda one: people(one, CANARIES.people[:9])),
-    "an empty source": Spoiling(5, lambda one: people(one, ())),
-    "only people that can't be sent": Spoiling(5, lambda one: people(one, CANARIES.misfits)),
-    "segments that the state doesn't know": Spoiling(5, _foreign),
+    "a shrink past the limit": InvalidInput(5, lambda one: people(one, CANARIES.people[:9])),
+    "an empty source": InvalidInput(5, lambda one: people(one, ())),
+    "only people that can't be sent": InvalidInput(5, lambda one: people(one, CANARIES.misfits)),
+    "segments that the state doesn't know": InvalidInput(5, _foreign),
     # sources
     "no header line": source(lambda text: text.partition(b"\n")[2]),
     "another separator": source(lambda text: text.replace(b",", b";"), 0),
@@ -153,7 +153,7 @@ REFUSALS: Mapping[str, Spoiling] = {
     "files named after people with a column more": named("csv", b"email,id,phone\na,b,c,d\n"),
     "packed files named after people that break off": named("csv.gz", b"\x1f\x8b\x08"),
     # conditions
-    "a condition on a type made of people": Spoiling(3, _struct_in_a_condition),
+    "a condition on a type made of people": InvalidInput(3, _struct_in_a_condition),
     "a cast that fails on a person": where("cast(email as int) > 3"),
     "a date that fails on a person": where("strptime(email, '%Y') > :today"),
     "a pattern that fails on a person": where("regexp_matches(id, email || '(')", 3),
@@ -179,7 +179,7 @@ REFUSALS: Mapping[str, Spoiling] = {
     "a secret instead of a reference": manifest(REST, "env:CRITEO_SECRET", CANARIES.client_secret),
     "a secret as a key": manifest(REST, "clientSecret:", f"{CANARIES.client_id}:"),
     "a token as a kind": manifest(REST, "kind: Credential", f"kind: {CANARIES.token}"),
-    "a secret in a reference": Spoiling(
+    "a secret in a reference": InvalidInput(
         0, lambda one: edit(one, REST, "env:CRITEO_SECRET", f"vault:{CANARIES.client_secret}")
     ),
     "a login in the address of tokens": manifest(
@@ -229,7 +229,7 @@ REFUSALS: Mapping[str, Spoiling] = {
     "a person as a folder": typed("validate", "-C", f"/{PERSON.email}", code=3),
     "a person as a data root": typed("plan", "sandbox", "--data-root", f"/{PERSON.email}", code=3),
     # what surrounds the command
-    "a secret as the memory limit": Spoiling(
+    "a secret as the memory limit": InvalidInput(
         3, lambda _: None, EVERYTHING, {"RECONCILER_MEMORY_LIMIT": CANARIES.client_secret}
     ),
 }

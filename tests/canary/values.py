@@ -46,7 +46,7 @@ class Person:
 
 
 @dataclass(frozen=True)
-class Canaries:
+class Markers:
     """`people` can be sent, `misfits` can't; the rest is what opens Criteo.
 
     `made` came to be while commands ran: kinds, each with a value.
@@ -159,7 +159,7 @@ UNSENT = (
 )
 KEBAB = Person(f"{STEM}.kebab@example.com", f"{STEM}-in-letters", "+4917955550000")
 """Her customer id is written as Criteo writes codes."""
-CANARIES = Canaries(
+CANARIES = Markers(
     people=(KEBAB, *_people(SENT, 100)),
     misfits=_people(UNSENT, 900),
     hashes=tuple(

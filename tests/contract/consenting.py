@@ -48,7 +48,7 @@ class Form(HTMLParser):
 
 
 @dataclass
-class Person:
+class ConsentingUser:
     client: Client
 
     def asked(self, **changes: str) -> dict[str, str]:

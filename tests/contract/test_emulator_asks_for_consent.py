@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from contract.consenting import BACK, STATE, Form, Person, brought, s256
+from contract.consenting import BACK, STATE, ConsentingUser, Form, brought, s256
 from contract.emulated import ACCOUNT, World, mounted
 
 OTHER = "42"
@@ -19,11 +19,11 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 
 @pytest.fixture
-def person(world: World) -> Person:
-    return Person(world.client)
+def person(world: World) -> ConsentingUser:
+    return ConsentingUser(world.client)
 
 
-def test_the_page_lists_the_accounts_ticked(person: Person) -> None:
+def test_the_page_lists_the_accounts_ticked(person: ConsentingUser) -> None:
     """By name and id, with what is asked for and where the browser will go."""
     page = person.sees()
     form = Form(page.text)
@@ -34,7 +34,7 @@ def test_the_page_lists_the_accounts_ticked(person: Person) -> None:
     assert form.hidden == person.asked()
 
 
-def test_it_can_be_used_without_seeing_or_a_mouse(person: Person) -> None:
+def test_it_can_be_used_without_seeing_or_a_mouse(person: ConsentingUser) -> None:
     """A language, a title, one heading, labels round their boxes, a legend, and buttons; no script."""
     html = person.sees().text
     tags = Form(html).tags
@@ -48,7 +48,7 @@ def test_it_can_be_used_without_seeing_or_a_mouse(person: Person) -> None:
     ("uri", "source"),
     [(BACK, "https://hooks.acme.example"), ("http://localhost:5000/back", "http://localhost:5000")],
 )
-def test_the_page_is_not_kept_framed_or_scripted(person: Person, uri: str, source: str) -> None:
+def test_the_page_is_not_kept_framed_or_scripted(person: ConsentingUser, uri: str, source: str) -> None:
     """And its form leads nowhere but to this page and from there to the application."""
     headers = person.sees(redirect_uri=uri).headers
     assert headers["cache-control"] == "no-store"
@@ -59,7 +59,7 @@ def test_the_page_is_not_kept_framed_or_scripted(person: Person, uri: str, sourc
     assert policy[-1] == f"form-action 'self' {source}"
 
 
-def test_allow_sends_a_code_and_the_state_back(person: Person) -> None:
+def test_allow_sends_a_code_and_the_state_back(person: ConsentingUser) -> None:
     """The state as it came; no other parameter."""
     state = "a&b=c <é>\" '%0d"
     sent = person.answers(person.sees(state=state), "allow")
@@ -71,7 +71,7 @@ def test_allow_sends_a_code_and_the_state_back(person: Person) -> None:
     assert len(answer["code"]) >= 32
 
 
-def test_deny_says_so(person: Person, world: World) -> None:
+def test_deny_says_so(person: ConsentingUser, world: World) -> None:
     """No code, and no consent."""
     sent = person.answers(person.sees(), "deny")
     assert sent.status_code == 303
@@ -79,16 +79,16 @@ def test_deny_says_so(person: Person, world: World) -> None:
     assert world.emulator.revoke_consents() == 0
 
 
-def test_a_request_without_a_state_is_answered_without_one(person: Person) -> None:
+def test_a_request_without_a_state_is_answered_without_one(person: ConsentingUser) -> None:
     assert brought(person.answers(person.sees(state=""), "allow")).keys() == {"code"}
 
 
-def test_a_query_of_the_application_is_kept(person: Person) -> None:
+def test_a_query_of_the_application_is_kept(person: ConsentingUser) -> None:
     sent = person.answers(person.sees(redirect_uri=f"{BACK}?tenant=7"), "deny")
     assert brought(sent) == {"tenant": "7", "error": "access_denied", "state": STATE}
 
 
-def test_markup_stays_text(person: Person, world: World) -> None:
+def test_markup_stays_text(person: ConsentingUser, world: World) -> None:
     """In a state, an account's name and an address."""
     markup = "\"><script>alert('x')</script>"
     world.emulator.ensure_account(OTHER, [], name=f"Beta {markup}")
@@ -115,7 +115,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_a_wrong_request_is_never_redirected(person: Person, world: World, case: str) -> None:
+def test_a_wrong_request_is_never_redirected(person: ConsentingUser, world: World, case: str) -> None:
     """Neither when the page is asked for, nor when a form that was tampered with comes back."""
     posted = {**person.asked(**WRONG[case]), "account": ACCOUNT, "decision": "allow"}
     for answer in (person.sees(**WRONG[case]), world.client.http.post("/request", data=posted)):
@@ -127,13 +127,13 @@ def test_a_wrong_request_is_never_redirected(person: Person, world: World, case:
     assert world.emulator.revoke_consents() == 0
 
 
-def test_a_parameter_may_not_come_twice(person: Person, world: World) -> None:
+def test_a_parameter_may_not_come_twice(person: ConsentingUser, world: World) -> None:
     """Or two readers would take different ones."""
     twice = [*person.asked().items(), ("redirect_uri", "https://evil.example/")]
     assert world.client.http.get("/request", params=twice).status_code == 400
 
 
-def test_switches_narrow_what_is_acceptable(person: Person, world: World) -> None:
+def test_switches_narrow_what_is_acceptable(person: ConsentingUser, world: World) -> None:
     """The application's own addresses, no plain http to this machine, no request without a challenge."""
     local = {"redirect_uri": "http://127.0.0.1:5000/"}
     assert person.sees(**local).status_code == 200
@@ -147,7 +147,7 @@ def test_switches_narrow_what_is_acceptable(person: Person, world: World) -> Non
     assert person.sees(code_challenge=s256(VERIFIER), code_challenge_method="S256").status_code == 200
 
 
-def test_someone_must_say_which_accounts(person: Person, world: World) -> None:
+def test_someone_must_say_which_accounts(person: ConsentingUser, world: World) -> None:
     """Without one the page is shown again; one that doesn't exist is no answer of this page."""
     form = {**person.asked(), "decision": "allow"}
     again = world.client.http.post("/request", data=form)
@@ -160,7 +160,7 @@ def test_someone_must_say_which_accounts(person: Person, world: World) -> None:
     assert world.emulator.revoke_consents() == 0
 
 
-def test_a_link_allows_nothing(person: Person, world: World) -> None:
+def test_a_link_allows_nothing(person: ConsentingUser, world: World) -> None:
     """A decision in the query is a request to see the page."""
     query = {**person.asked(), "account": ACCOUNT, "decision": "allow"}
     assert world.client.http.get("/request", params=query).status_code == 200
@@ -168,14 +168,14 @@ def test_a_link_allows_nothing(person: Person, world: World) -> None:
     assert world.emulator.revoke_consents() == 0
 
 
-def test_an_account_that_withdrew_can_not_be_ticked(person: Person, world: World) -> None:
+def test_an_account_that_withdrew_can_not_be_ticked(person: ConsentingUser, world: World) -> None:
     page = person.sees()
     world.emulator.withdraw_account(OTHER)
     assert Form(person.sees().text).ticked == [ACCOUNT]
     assert person.answers(page, "allow").status_code == 400
 
 
-def test_the_history_tells_decisions_and_no_parameter(person: Person, world: World) -> None:
+def test_the_history_tells_decisions_and_no_parameter(person: ConsentingUser, world: World) -> None:
     """The path without its query, and what was clicked if it was one of the two."""
     before = len(world.emulator.history())
     person.answers(person.sees(), "allow")
@@ -190,7 +190,7 @@ def test_the_history_tells_decisions_and_no_parameter(person: Person, world: Wor
     assert STATE not in repr(calls)
 
 
-def test_a_fault_of_every_call_spares_the_page(person: Person, world: World) -> None:
+def test_a_fault_of_every_call_spares_the_page(person: ConsentingUser, world: World) -> None:
     """A star is for calls of the API: a person is not bothered."""
     world.emulator.fault("500-before")
     assert person.sees().status_code == 200

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from contract.consenting import Person
+from contract.consenting import ConsentingUser
 from contract.emulated import ACCOUNT, RETAILER, World, contact_list, mounted
 
-from reconciler.emulator import AnotherVersion, Emulator, Switches
+from reconciler.emulator import Emulator, IncompatibleVersionError, Switches
 
 OTHER, THIRD = "42", "43"
 WINDOWS = ("fixed", "sliding", "bucket")
@@ -22,8 +22,8 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 
 @pytest.fixture
-def person(world: World) -> Person:
-    return Person(world.client)
+def person(world: World) -> ConsentingUser:
+    return ConsentingUser(world.client)
 
 
 def listed(world: World, account: str) -> int:
@@ -42,7 +42,7 @@ def passed(world: World, calls: int) -> int:
 # -- accounts --------------------------------------------------------------------------------------
 
 
-def test_it_reaches_the_accounts_that_were_ticked(person: Person, world: World) -> None:
+def test_it_reaches_the_accounts_that_were_ticked(person: ConsentingUser, world: World) -> None:
     """Also after a refresh; client credentials reach them all, as ever."""
     tokens = person.consents(ACCOUNT, OTHER)
     for one in (tokens, person.refreshes(tokens["refresh_token"]).json()):
@@ -54,7 +54,7 @@ def test_it_reaches_the_accounts_that_were_ticked(person: Person, world: World) 
     assert accounts(world) == [ACCOUNT, OTHER, THIRD]
 
 
-def test_two_consents_both_live(person: Person, world: World) -> None:
+def test_two_consents_both_live(person: ConsentingUser, world: World) -> None:
     """Neither takes anything from the other, nor adds to it."""
     first, second = person.consents(ACCOUNT), person.consents(ACCOUNT, OTHER)
     for tokens, reached in ((first, [ACCOUNT]), (second, [ACCOUNT, OTHER])):
@@ -62,7 +62,7 @@ def test_two_consents_both_live(person: Person, world: World) -> None:
         assert accounts(world) == reached
 
 
-def test_a_list_is_reached_through_its_account(person: Person, world: World) -> None:
+def test_a_list_is_reached_through_its_account(person: ConsentingUser, world: World) -> None:
     """Though the path of such a call names none; a list of nobody is not found."""
     segment = world.client.segment()
     person.bears(person.consents(OTHER))
@@ -75,7 +75,7 @@ def test_a_list_is_reached_through_its_account(person: Person, world: World) -> 
     assert world.client.add(segment, ["a@example.com"]).status_code == 200
 
 
-def test_an_account_that_withdrew_is_reached_no_more(person: Person, world: World) -> None:
+def test_an_account_that_withdrew_is_reached_no_more(person: ConsentingUser, world: World) -> None:
     """The others are, at the same pace; and it is again, if it comes back."""
     person.bears(person.consents(ACCOUNT, OTHER))
     world.emulator.withdraw_account(OTHER)
@@ -86,7 +86,7 @@ def test_an_account_that_withdrew_is_reached_no_more(person: Person, world: Worl
     assert listed(world, OTHER) == 200
 
 
-def test_permissions_are_the_application_s(person: Person, world: World) -> None:
+def test_permissions_are_the_application_s(person: ConsentingUser, world: World) -> None:
     person.bears(person.consents())
     world.switch(scopes=("RetailMedia_Audience_Read",))
     assert world.client.search().status_code == 200
@@ -96,7 +96,7 @@ def test_permissions_are_the_application_s(person: Person, world: World) -> None
 # -- taken back ------------------------------------------------------------------------------------
 
 
-def test_a_consent_taken_back_ends_all_that_came_of_it(person: Person, world: World) -> None:
+def test_a_consent_taken_back_ends_all_that_came_of_it(person: ConsentingUser, world: World) -> None:
     """403 for calls, of type authorization, whatever they ask for; no new token. The application goes on."""
     tokens, code = person.consents(), person.code()
     person.bears(tokens)
@@ -120,7 +120,9 @@ def test_a_consent_taken_back_ends_all_that_came_of_it(person: Person, world: Wo
     assert world.client.search().status_code == 200
 
 
-def test_a_dead_token_of_a_consent_taken_back_is_first_of_all_dead(person: Person, world: World) -> None:
+def test_a_dead_token_of_a_consent_taken_back_is_first_of_all_dead(
+    person: ConsentingUser, world: World
+) -> None:
     person.bears(person.consents())
     world.emulator.revoke_consents()
     world.emulator.advance(900)
@@ -131,7 +133,9 @@ def test_a_dead_token_of_a_consent_taken_back_is_first_of_all_dead(person: Perso
 
 
 @pytest.mark.parametrize("window", WINDOWS)
-def test_the_accounts_of_a_consent_pool_their_calls(person: Person, world: World, window: str) -> None:
+def test_the_accounts_of_a_consent_pool_their_calls(
+    person: ConsentingUser, world: World, window: str
+) -> None:
     """Ten a minute each, whichever is called, with whatever token of the consent."""
     world.switch(rate_window=window)
     tokens = person.consents(ACCOUNT, OTHER, THIRD)
@@ -147,7 +151,9 @@ def test_the_accounts_of_a_consent_pool_their_calls(person: Person, world: World
     assert world.client.me().status_code == 200
 
 
-def test_each_consent_and_the_application_have_a_minute_of_their_own(person: Person, world: World) -> None:
+def test_each_consent_and_the_application_have_a_minute_of_their_own(
+    person: ConsentingUser, world: World
+) -> None:
     first, second = person.consents(ACCOUNT), person.consents(ACCOUNT)
     person.bears(first)
     assert passed(world, 12) == 10
@@ -160,7 +166,7 @@ def test_each_consent_and_the_application_have_a_minute_of_their_own(person: Per
     assert world.client.me().status_code == 429
 
 
-def test_the_pace_is_a_switch(person: Person, world: World) -> None:
+def test_the_pace_is_a_switch(person: ConsentingUser, world: World) -> None:
     """Apart from that of the application."""
     world.switch(rate_limit=5, rate_limit_per_account=3)
     person.bears(person.consents(ACCOUNT, OTHER))
@@ -169,13 +175,13 @@ def test_the_pace_is_a_switch(person: Person, world: World) -> None:
     assert passed(world, 8) == 5
 
 
-def test_a_fault_tells_the_limit_that_applies(person: Person, world: World) -> None:
+def test_a_fault_tells_the_limit_that_applies(person: ConsentingUser, world: World) -> None:
     world.emulator.fault("429")
     person.bears(person.consents(ACCOUNT, OTHER))
     assert world.client.me().headers["x-ratelimit-limit"] == "20"
 
 
-def test_token_calls_count_for_the_application(person: Person, world: World) -> None:
+def test_token_calls_count_for_the_application(person: ConsentingUser, world: World) -> None:
     """If they count at all: a refresh takes nothing from its consent."""
     world.switch(token_calls_count=True)
     tokens = person.consents(ACCOUNT)
@@ -194,7 +200,7 @@ def test_a_file_from_before_there_were_consents_is_refused(tmp_path: Path) -> No
     path = tmp_path / "emulator.db"
     with Emulator.open(path) as emulator, emulator._database.session() as session:
         session.db.execute("PRAGMA user_version = 1")
-    with pytest.raises(AnotherVersion, match="delete it"):
+    with pytest.raises(IncompatibleVersionError, match="delete it"):
         Emulator.open(path)
 
 

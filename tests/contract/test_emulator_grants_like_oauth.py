@@ -6,7 +6,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from contract.consenting import BACK, STATE, VERIFIER, Person, brought, s256
+from contract.consenting import BACK, STATE, VERIFIER, ConsentingUser, brought, s256
 from contract.emulated import ACCOUNT, World, mounted, sha256
 
 DAY = 86_400
@@ -19,8 +19,8 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 
 @pytest.fixture
-def person(world: World) -> Person:
-    return Person(world.client)
+def person(world: World) -> ConsentingUser:
+    return ConsentingUser(world.client)
 
 
 def error(answer: httpx.Response) -> tuple[int, str]:
@@ -35,7 +35,7 @@ GONE = (400, "invalid_grant")
 # -- codes -----------------------------------------------------------------------------------------
 
 
-def test_a_code_becomes_tokens(person: Person, world: World) -> None:
+def test_a_code_becomes_tokens(person: ConsentingUser, world: World) -> None:
     answer = person.exchanges(person.code())
     told = answer.json()
     assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store")
@@ -47,7 +47,7 @@ def test_a_code_becomes_tokens(person: Person, world: World) -> None:
     assert world.client.search().json()["errors"][0]["code"] == "authorization-token-expired"
 
 
-def test_a_code_is_good_for_a_minute(person: Person, world: World) -> None:
+def test_a_code_is_good_for_a_minute(person: ConsentingUser, world: World) -> None:
     """Or for as long as a switch says."""
     code = person.code()
     world.emulator.advance(59)
@@ -61,7 +61,7 @@ def test_a_code_is_good_for_a_minute(person: Person, world: World) -> None:
     assert person.exchanges(longer).status_code == 200
 
 
-def test_a_code_that_comes_twice_ends_what_came_of_it(person: Person, world: World) -> None:
+def test_a_code_that_comes_twice_ends_what_came_of_it(person: ConsentingUser, world: World) -> None:
     """Whoever has the tokens may be the thief; another consent lives on."""
     other = person.consents()
     code = person.code()
@@ -76,26 +76,26 @@ def test_a_code_that_comes_twice_ends_what_came_of_it(person: Person, world: Wor
 
 
 @pytest.mark.parametrize("uri", [BACK + "/", "https://evil.example/", BACK.upper()])
-def test_a_code_is_for_the_address_it_was_sent_to(person: Person, uri: str) -> None:
+def test_a_code_is_for_the_address_it_was_sent_to(person: ConsentingUser, uri: str) -> None:
     """And is still good for whoever can name it."""
     code = person.code()
     assert error(person.exchanges(code, redirect_uri=uri)) == GONE
     assert person.exchanges(code).status_code == 200
 
 
-def test_a_code_of_nobody_is_refused(person: Person) -> None:
+def test_a_code_of_nobody_is_refused(person: ConsentingUser) -> None:
     assert error(person.exchanges("x" * 43)) == GONE
 
 
 @pytest.mark.parametrize("missing", ["code", "redirect_uri", "grant_type"])
-def test_what_is_missing_is_named(person: Person, missing: str) -> None:
+def test_what_is_missing_is_named(person: ConsentingUser, missing: str) -> None:
     right = {"grant_type": "authorization_code", "code": person.code(), "redirect_uri": BACK}
     answer = person.client.token(**right | {missing: ""})
     assert error(answer) == (400, "invalid_request")
     assert missing in answer.json()["error_description"]
 
 
-def test_a_parameter_may_not_come_twice(world: World, person: Person) -> None:
+def test_a_parameter_may_not_come_twice(world: World, person: ConsentingUser) -> None:
     """Whichever was meant."""
     given = world.emulator.credentials
     form = {
@@ -109,7 +109,7 @@ def test_a_parameter_may_not_come_twice(world: World, person: Person) -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"client_secret": "wrong"}, {"client_secret": ""}, {"client_id": "wrong"}])
-def test_the_application_must_say_who_it_is(person: Person, wrong: dict[str, str]) -> None:
+def test_the_application_must_say_who_it_is(person: ConsentingUser, wrong: dict[str, str]) -> None:
     """For every grant; a stranger uses up nothing."""
     code = person.code()
     assert error(person.exchanges(code, **wrong)) == (401, "invalid_client")
@@ -133,7 +133,7 @@ def test_the_application_must_say_who_it_is(person: Person, wrong: dict[str, str
 )
 @pytest.mark.parametrize("required", [False, True])
 def test_a_challenge_wants_its_verifier(
-    person: Person, world: World, challenge: dict[str, str], required: bool
+    person: ConsentingUser, world: World, challenge: dict[str, str], required: bool
 ) -> None:
     world.switch(pkce_required=required)
     code = person.code(**challenge)
@@ -142,7 +142,7 @@ def test_a_challenge_wants_its_verifier(
     assert person.exchanges(code, code_verifier=VERIFIER).status_code == 200
 
 
-def test_a_verifier_without_a_challenge_is_refused(person: Person) -> None:
+def test_a_verifier_without_a_challenge_is_refused(person: ConsentingUser) -> None:
     """Somebody took the challenge away on its way to the page."""
     assert error(person.exchanges(person.code(), code_verifier=VERIFIER)) == GONE
 
@@ -150,7 +150,7 @@ def test_a_verifier_without_a_challenge_is_refused(person: Person) -> None:
 # -- refresh tokens --------------------------------------------------------------------------------
 
 
-def test_each_refresh_gives_a_new_one_and_ends_the_old(person: Person, world: World) -> None:
+def test_each_refresh_gives_a_new_one_and_ends_the_old(person: ConsentingUser, world: World) -> None:
     first = person.consents()
     second = person.refreshes(first["refresh_token"]).json()
     assert second["refresh_token"] != first["refresh_token"]
@@ -163,7 +163,7 @@ def test_each_refresh_gives_a_new_one_and_ends_the_old(person: Person, world: Wo
         assert world.client.search().status_code == 200
 
 
-def test_without_rotation_the_same_one_stays_good(person: Person, world: World) -> None:
+def test_without_rotation_the_same_one_stays_good(person: ConsentingUser, world: World) -> None:
     world.switch(rotate_refresh_tokens=False)
     tokens = person.consents()
     for _ in range(3):
@@ -171,7 +171,7 @@ def test_without_rotation_the_same_one_stays_good(person: Person, world: World) 
 
 
 @pytest.mark.parametrize("rotates", [True, False])
-def test_a_refresh_token_lives_180_days(person: Person, world: World, rotates: bool) -> None:
+def test_a_refresh_token_lives_180_days(person: ConsentingUser, world: World, rotates: bool) -> None:
     """A new one its own 180; the same one is not made younger by use."""
     world.switch(rotate_refresh_tokens=rotates)
     tokens, unused = person.consents(), person.consents()
@@ -182,7 +182,7 @@ def test_a_refresh_token_lives_180_days(person: Person, world: World, rotates: b
     assert person.refreshes(renewed["refresh_token"]).status_code == (200 if rotates else 400)
 
 
-def test_the_number_of_days_is_a_switch(person: Person, world: World) -> None:
+def test_the_number_of_days_is_a_switch(person: ConsentingUser, world: World) -> None:
     world.switch(refresh_token_days=1)
     tokens = person.consents()
     world.emulator.advance(DAY)
@@ -190,7 +190,9 @@ def test_the_number_of_days_is_a_switch(person: Person, world: World) -> None:
 
 
 @pytest.mark.parametrize("revokes", [False, True])
-def test_a_replaced_refresh_token_may_end_the_consent(person: Person, world: World, revokes: bool) -> None:
+def test_a_replaced_refresh_token_may_end_the_consent(
+    person: ConsentingUser, world: World, revokes: bool
+) -> None:
     """By a switch: then the new one is worth nothing either."""
     world.switch(reuse_revokes=revokes)
     first = person.consents()
@@ -201,7 +203,7 @@ def test_a_replaced_refresh_token_may_end_the_consent(person: Person, world: Wor
     assert person.refreshes(second["refresh_token"]).status_code == (400 if revokes else 200)
 
 
-def test_tokens_are_not_taken_for_one_another(person: Person, world: World) -> None:
+def test_tokens_are_not_taken_for_one_another(person: ConsentingUser, world: World) -> None:
     """Nor is a code for either."""
     code = person.code()
     tokens = person.exchanges(code).json()
@@ -218,7 +220,9 @@ def test_client_credentials_give_no_refresh_token(world: World) -> None:
 
 
 @pytest.mark.parametrize(("kind", "left"), [("500-before", 200), ("500-after", 400)])
-def test_an_answer_may_be_lost_after_a_refresh(person: Person, world: World, kind: str, left: int) -> None:
+def test_an_answer_may_be_lost_after_a_refresh(
+    person: ConsentingUser, world: World, kind: str, left: int
+) -> None:
     """Then the old token is gone and nobody has the new one: what rotation costs."""
     tokens = person.consents()
     world.emulator.fault(kind, "token")  # type: ignore[arg-type] # one of its kinds
@@ -226,7 +230,7 @@ def test_an_answer_may_be_lost_after_a_refresh(person: Person, world: World, kin
     assert person.refreshes(tokens["refresh_token"]).status_code == left
 
 
-def test_an_answer_may_never_come(person: Person, world: World) -> None:
+def test_an_answer_may_never_come(person: ConsentingUser, world: World) -> None:
     """Silence, after the code was used."""
     code = person.code()
     world.emulator.fault("timeout-after", "token")
@@ -241,15 +245,15 @@ def test_an_answer_may_never_come(person: Person, world: World) -> None:
 
 def test_everything_outlives_the_process(tmp_path: Path) -> None:
     with mounted(tmp_path) as world:
-        person = Person(world.client)
+        person = ConsentingUser(world.client)
         tokens, code = person.consents(), person.code()
     with mounted(tmp_path) as again:
-        person = Person(again.client)
+        person = ConsentingUser(again.client)
         assert person.refreshes(tokens["refresh_token"]).status_code == 200
         assert person.exchanges(code).status_code == 200
 
 
-def test_a_reset_forgets_consents(person: Person, world: World) -> None:
+def test_a_reset_forgets_consents(person: ConsentingUser, world: World) -> None:
     tokens, code = person.consents(), person.code()
     world.emulator.reset()
     assert world.emulator.revoke_consents() == 0
@@ -261,7 +265,7 @@ def test_a_reset_forgets_consents(person: Person, world: World) -> None:
     assert world.client.search().status_code == 401
 
 
-def test_the_history_names_the_grant(person: Person, world: World) -> None:
+def test_the_history_names_the_grant(person: ConsentingUser, world: World) -> None:
     """If it is one of the three: a client may send anything."""
     tokens = person.consents()
     person.refreshes(tokens["refresh_token"])
@@ -278,7 +282,7 @@ def test_the_history_names_the_grant(person: Person, world: World) -> None:
 def test_no_secret_is_told_or_kept(tmp_path: Path) -> None:
     """Nowhere in the file, nor in any answer but the one that gives it."""
     with mounted(tmp_path) as world:
-        person, told = Person(world.client), []
+        person, told = ConsentingUser(world.client), []
         code = person.code(code_challenge=VERIFIER, code_challenge_method="plain")
         told += [person.exchanges(code, code_verifier="x" * 43), person.exchanges(code, redirect_uri=STATE)]
         tokens = person.exchanges(code, code_verifier=VERIFIER).json()

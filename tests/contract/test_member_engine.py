@@ -15,19 +15,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reconciler.core.errors import StorageError
-from reconciler.core.members import EMPTY, NO_DELTA, Batch, Delta, SnapshotRef, Target
-from reconciler.core.model import Audience, Exclusion, Form, IdentifierType, SegmentKey, Source
+from reconciler.core.members import EMPTY_SNAPSHOT, NO_DELTA, Batch, Delta, SnapshotRef, TargetMembers
+from reconciler.core.model import Audience, Exclusion, Hashing, IdentifierType, SegmentKey, Source
 from reconciler.core.ports import MemberEngine
-from reconciler.core.receipt import Flight, Holding, Transfer
+from reconciler.core.receipt import InFlightBatch, SegmentState, Transfer
 from reconciler.members.engine import DuckDbEngine
-from reconciler.members.roots import Folder
+from reconciler.members.roots import LocalFolder
 
 pytestmark = pytest.mark.promise("members")
 
 EMAIL, CUSTOMER = IdentifierType.EMAIL, IdentifierType.CUSTOMER_ID
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 TODAY = date(2026, 11, 24)
-FORMS = pytest.mark.parametrize("form", [Form.PLAIN, Form.MD5, Form.SHA256])
+FORMS = pytest.mark.parametrize("form", [Hashing.PLAIN, Hashing.MD5, Hashing.SHA256])
 
 
 def never(snapshot: SnapshotRef) -> str:
@@ -39,7 +39,7 @@ class World:
     """An engine, and ways to put sets into it and to look at them."""
 
     engine: MemberEngine
-    put: Callable[[Iterable[str], Form], SnapshotRef]
+    put: Callable[[Iterable[str], Hashing], SnapshotRef]
     look: Callable[[SnapshotRef], frozenset[str]]
 
 
@@ -49,11 +49,11 @@ def memory() -> World:
 
 
 def duck(work: Path, **options: int) -> World:
-    engine = DuckDbEngine(Folder(work), work / "members", never, b"k" * 32, None, **options)
+    engine = DuckDbEngine(LocalFolder(work), work / "members", never, b"k" * 32, None, **options)
 
-    def put(members: Iterable[str], form: Form) -> SnapshotRef:
+    def put(members: Iterable[str], form: Hashing) -> SnapshotRef:
         texts = ", ".join(f"('{member}')" for member in members) or "(NULL)"
-        member = "m" if form == Form.PLAIN else "unhex(m)"
+        member = "m" if form == Hashing.PLAIN else "unhex(m)"
         query = f"SELECT {member} AS member FROM (VALUES {texts}) AS v(m) WHERE m IS NOT NULL"
         with closing(engine._database.cursor()) as cursor:
             return engine._snapshots.keep(cursor, query, form)
@@ -82,39 +82,46 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, Worl
     real.engine.close()
 
 
-def written(name: str, form: Form) -> str:
+def written(name: str, form: Hashing) -> str:
     """A member called `name`, in a form."""
     match form:
-        case Form.PLAIN:
+        case Hashing.PLAIN:
             return name
-        case Form.MD5:
+        case Hashing.MD5:
             return hashlib.md5(name.encode(), usedforsecurity=False).hexdigest()
         case _:
             return hashlib.sha256(name.encode()).hexdigest()
 
 
-def people(names: str, form: Form = Form.PLAIN) -> frozenset[str]:
+def people(names: str, form: Hashing = Hashing.PLAIN) -> frozenset[str]:
     return frozenset(written(name, form) for name in names.split())
 
 
-def holding(form: Form = Form.PLAIN, **parts: object) -> Holding:
-    key = SegmentKey("1", "2", EMAIL if form != Form.PLAIN else CUSTOMER, form)
-    return replace(Holding(key=key, segment_id="7"), **parts)
+def holding(form: Hashing = Hashing.PLAIN, **parts: object) -> SegmentState:
+    key = SegmentKey("1", "2", EMAIL if form != Hashing.PLAIN else CUSTOMER, form)
+    return replace(SegmentState(key=key, segment_id="7"), **parts)
 
 
 def moving(
-    world: World, base: str, maybe: str, target: str, urgent: str = "", form: Form = Form.PLAIN
-) -> Holding:
-    refs = [world.put(people(names, form), form) for names in (base, maybe, target, urgent)]
+    world: World,
+    confirmed: str,
+    uncertain: str,
+    target: str,
+    priority_removes: str = "",
+    form: Hashing = Hashing.PLAIN,
+) -> SegmentState:
+    refs = [
+        world.put(people(names, form), form) for names in (confirmed, uncertain, target, priority_removes)
+    ]
     size = world.engine.delta(*refs)
-    transfer = Transfer(target=refs[2], urgent=refs[3], size=size)
-    return holding(form, base=refs[0], maybe=refs[1], transfer=transfer)
+    transfer = Transfer(target=refs[2], priority_removes=refs[3], size=size)
+    return holding(form, confirmed=refs[0], uncertain=refs[1], transfer=transfer)
 
 
-def at(held: Holding, acked: int, flight: int | None = None) -> Holding:
+def at(held: SegmentState, acknowledged: int, in_flight: int | None = None) -> SegmentState:
     assert held.transfer
-    flying = Flight(flight, NOW) if flight is not None else None
-    return replace(held, transfer=replace(held.transfer, acked=acked, flight=flying))
+    flying = InFlightBatch(in_flight, NOW) if in_flight is not None else None
+    return replace(held, transfer=replace(held.transfer, acknowledged=acknowledged, in_flight=flying))
 
 
 def sent(batches: Iterable[Batch]) -> list[tuple[str, str]]:
@@ -128,13 +135,13 @@ def test_a_snapshot_is_named_by_its_set_and_not_by_its_order(world, form):
     assert one == same
     assert one.digest != other.digest
     assert one.count == other.count == 3
-    assert world.put([], form) == EMPTY
+    assert world.put([], form) == EMPTY_SNAPSHOT
 
 
 @FORMS
 def test_adds_what_is_wanted_and_not_surely_held_and_removes_the_rest(world, form):
-    held = moving(world, base="a b", maybe="c d", target="b c e", urgent="a z", form=form)
-    assert held.transfer.size == Delta(urgent=1, adds=2, removes=1)
+    held = moving(world, confirmed="a b", uncertain="c d", target="b c e", priority_removes="a z", form=form)
+    assert held.transfer.size == Delta(priority_removes=1, adds=2, removes=1)
     steps = sent(world.engine.batches(held, 10))
     expected = [("remove", "a"), ("add", "c"), ("add", "e"), ("remove", "d")]
     order = {"remove a": 0, "add c": 1, "add e": 1, "remove d": 2}
@@ -149,14 +156,14 @@ def test_adds_what_is_wanted_and_not_surely_held_and_removes_the_rest(world, for
 
 
 def test_text_is_sorted_by_its_bytes(world):
-    held = moving(world, base="", maybe="", target="é Z z a 10 9 \U0001f600 \uffee")
+    held = moving(world, confirmed="", uncertain="", target="é Z z a 10 9 \U0001f600 \uffee")
     assert [member for _, member in sent(world.engine.batches(held, 3))] == sorted(
         people("é Z z a 10 9 \U0001f600 \uffee"), key=str.encode
     )
 
 
 def test_a_batch_never_crosses_a_phase_and_says_where_it_stands(world):
-    held = moving(world, base="a b c d", maybe="", target="e f g", urgent="a")
+    held = moving(world, confirmed="a b c d", uncertain="", target="e f g", priority_removes="a")
     spans = [
         (batch.operation, batch.start, batch.end, len(batch.identifiers))
         for batch in world.engine.batches(held, 2)
@@ -171,7 +178,7 @@ def test_a_batch_never_crosses_a_phase_and_says_where_it_stands(world):
 
 
 def test_nothing_to_do_is_no_batches(world):
-    same = moving(world, base="a b", maybe="", target="a b")
+    same = moving(world, confirmed="a b", uncertain="", target="a b")
     assert same.transfer.size == NO_DELTA
     assert list(world.engine.batches(same, 5)) == []
     assert list(world.engine.batches(moving(world, "", "", ""), 5)) == []
@@ -180,53 +187,63 @@ def test_nothing_to_do_is_no_batches(world):
 
 
 def test_giving_up_a_target_keeps_what_is_known(world):
-    held = moving(world, base="a b", maybe="m n", target="b c d m", urgent="n")
+    held = moving(world, confirmed="a b", uncertain="m n", target="b c d m", priority_removes="n")
     assert [member for _, member in sent(world.engine.batches(held, 9))] == ["n", "c", "d", "m", "a"]
-    base, maybe = world.engine.collapse(at(held, acked=2, flight=4))
-    assert (world.look(base), world.look(maybe)) == (people("a b c"), people("d m"))
-    base, maybe = world.engine.collapse(at(held, acked=4, flight=5))
-    assert (world.look(base), world.look(maybe)) == (people("b c d m"), people("a"))
-    assert world.engine.collapse(at(held, acked=0)) == (held.base, held.maybe)
-    assert world.engine.collapse(replace(held, transfer=None)) == (held.base, held.maybe)
+    confirmed, uncertain = world.engine.abandon_transfer(at(held, acknowledged=2, in_flight=4))
+    assert (world.look(confirmed), world.look(uncertain)) == (people("a b c"), people("d m"))
+    confirmed, uncertain = world.engine.abandon_transfer(at(held, acknowledged=4, in_flight=5))
+    assert (world.look(confirmed), world.look(uncertain)) == (people("b c d m"), people("a"))
+    assert world.engine.abandon_transfer(at(held, acknowledged=0)) == (held.confirmed, held.uncertain)
+    assert world.engine.abandon_transfer(replace(held, transfer=None)) == (held.confirmed, held.uncertain)
 
 
 @FORMS
 def test_who_is_in_all_is_sure_and_the_others_are_in_doubt(world, form):
     one, two, three = (world.put(people(names, form), form) for names in ("a b c", "b c d", "c b e"))
-    base, maybe = world.engine.doubt(form, [one, two, one], [three, EMPTY, two])
-    assert world.look(base) == people("b c", form)
-    assert world.look(maybe) == people("a d e", form)
+    confirmed, uncertain = world.engine.mark_uncertain(form, [one, two, one], [three, EMPTY_SNAPSHOT, two])
+    assert world.look(confirmed) == people("b c", form)
+    assert world.look(uncertain) == people("a d e", form)
 
 
 def test_where_all_agree_nobody_is_in_doubt(world):
-    one, two = (world.put(people(names), Form.PLAIN) for names in ("a b", "c"))
-    assert world.engine.doubt(Form.PLAIN, [one, one], [one]) == (one, EMPTY)
-    assert world.engine.doubt(Form.PLAIN, [EMPTY, EMPTY], [EMPTY]) == (EMPTY, EMPTY)
-    assert world.engine.doubt(Form.PLAIN, [one, EMPTY], [two]) == (
-        EMPTY,
-        world.put(people("a b c"), Form.PLAIN),
+    one, two = (world.put(people(names), Hashing.PLAIN) for names in ("a b", "c"))
+    assert world.engine.mark_uncertain(Hashing.PLAIN, [one, one], [one]) == (one, EMPTY_SNAPSHOT)
+    assert world.engine.mark_uncertain(Hashing.PLAIN, [EMPTY_SNAPSHOT, EMPTY_SNAPSHOT], [EMPTY_SNAPSHOT]) == (
+        EMPTY_SNAPSHOT,
+        EMPTY_SNAPSHOT,
     )
-    assert world.engine.doubt(Form.PLAIN, [one, two], []) == (EMPTY, world.put(people("a b c"), Form.PLAIN))
+    assert world.engine.mark_uncertain(Hashing.PLAIN, [one, EMPTY_SNAPSHOT], [two]) == (
+        EMPTY_SNAPSHOT,
+        world.put(people("a b c"), Hashing.PLAIN),
+    )
+    assert world.engine.mark_uncertain(Hashing.PLAIN, [one, two], []) == (
+        EMPTY_SNAPSHOT,
+        world.put(people("a b c"), Hashing.PLAIN),
+    )
 
 
 def test_suppressed_are_held_and_listed_and_not_wanted(world):
-    listed, wanted = world.put(people("a b x"), Form.PLAIN), world.put(people("b"), Form.PLAIN)
-    target = Target(members=wanted, suppressed=listed, rows=1, drops=())
-    held = holding(base=world.put(people("a b c"), Form.PLAIN), maybe=world.put(people("x y"), Form.PLAIN))
+    listed, wanted = world.put(people("a b x"), Hashing.PLAIN), world.put(people("b"), Hashing.PLAIN)
+    target = TargetMembers(members=wanted, suppressed=listed, rows=1, drops=())
+    held = holding(
+        confirmed=world.put(people("a b c"), Hashing.PLAIN), uncertain=world.put(people("x y"), Hashing.PLAIN)
+    )
     assert world.look(world.engine.suppressed(held, target)) == people("a x")
-    assert world.engine.suppressed(holding(), target) == EMPTY
-    assert world.engine.suppressed(held, replace(target, suppressed=EMPTY)) == EMPTY
-    mid_way = moving(world, base="a", maybe="", target="x c")
-    assert world.look(world.engine.suppressed(at(mid_way, acked=1, flight=2), target)) == people("a x")
+    assert world.engine.suppressed(holding(), target) == EMPTY_SNAPSHOT
+    assert world.engine.suppressed(held, replace(target, suppressed=EMPTY_SNAPSHOT)) == EMPTY_SNAPSHOT
+    mid_way = moving(world, confirmed="a", uncertain="", target="x c")
+    assert world.look(world.engine.suppressed(at(mid_way, acknowledged=1, in_flight=2), target)) == people(
+        "a x"
+    )
 
 
 def test_build_gives_a_target_for_each_kind(world, tmp_path):
-    kinds = [(EMAIL, Form.SHA256), (CUSTOMER, Form.PLAIN)]
-    emails, ids = people("a@x.com b@x.com", Form.SHA256), people("1 2")
+    kinds = [(EMAIL, Hashing.SHA256), (CUSTOMER, Hashing.PLAIN)]
+    emails, ids = people("a@x.com b@x.com", Hashing.SHA256), people("1 2")
     (tmp_path / "people.csv").write_text("email,id\na@x.com,1\nb@x.com,2\nc@x.com,3\n")
     (tmp_path / "gone.csv").write_text("id\n3\n")
     if isinstance(world.engine, MemoryEngine):
-        gone = {kinds[0]: people("c@x.com", Form.SHA256), kinds[1]: people("3")}
+        gone = {kinds[0]: people("c@x.com", Hashing.SHA256), kinds[1]: people("3")}
         lists = {"gone.csv": ListFile(frozenset(["sha256 of 3"]))}
         world.engine.people["all"] = People({kinds[0]: emails, kinds[1]: ids}, gone, lists)
     audience = Audience(
@@ -236,7 +253,7 @@ def test_build_gives_a_target_for_each_kind(world, tmp_path):
     targets = world.engine.build(audience, kinds, TODAY)
     assert [world.look(targets[kind].members) for kind in kinds] == [emails, ids]
     assert [world.look(targets[kind].suppressed) for kind in kinds] == [
-        people("c@x.com", Form.SHA256),
+        people("c@x.com", Hashing.SHA256),
         people("3"),
     ]
     for target in targets.values():
@@ -254,8 +271,8 @@ def test_what_is_missing_of_a_list_is_in_none_of_those_of_today(world, form):
     assert world.engine.missing(before, [some, others]) == 2
     assert world.engine.missing(before, [others]) == 3
     assert world.engine.missing(before, []) == 4
-    assert world.engine.missing(before, [EMPTY, before]) == 0
-    assert world.engine.missing(EMPTY, [some]) == 0
+    assert world.engine.missing(before, [EMPTY_SNAPSHOT, before]) == 0
+    assert world.engine.missing(EMPTY_SNAPSHOT, [some]) == 0
 
 
 names = st.sampled_from("abcdefghijkl")
@@ -270,10 +287,10 @@ def situations(draw: st.DrawFn) -> tuple[list[frozenset[str]], int, int, int]:
 
 
 def test_a_set_without_another(world):
-    held, out = world.put(people("a b c"), Form.PLAIN), world.put(people("b x"), Form.PLAIN)
-    assert world.look(world.engine.without(Form.PLAIN, held, out)) == people("a c")
-    assert world.engine.without(Form.PLAIN, held, EMPTY) == held
-    assert world.engine.without(Form.PLAIN, EMPTY, out) == EMPTY
+    held, out = world.put(people("a b c"), Hashing.PLAIN), world.put(people("b x"), Hashing.PLAIN)
+    assert world.look(world.engine.without(Hashing.PLAIN, held, out)) == people("a c")
+    assert world.engine.without(Hashing.PLAIN, held, EMPTY_SNAPSHOT) == held
+    assert world.engine.without(Hashing.PLAIN, EMPTY_SNAPSHOT, out) == EMPTY_SNAPSHOT
 
 
 @FORMS
@@ -284,37 +301,39 @@ def test_lists_are_read_whatever_the_source_is_like(tmp_path, form):
     whole = Exclusion(("out.csv",), ((EMAIL, "mail"),))
     others = (Exclusion(("gone.csv",), ((EMAIL, "mail"),)), Exclusion(("cut.csv",), ((EMAIL, "mail"),)))
     source = Source(("nowhere.csv",))
-    audience = Audience("x", "X", "", source, ((EMAIL, "email"),), exclude=(*others, whole))
+    audience = Audience("x", "X", "", source, ((EMAIL, "email"),), exclusion_lists=(*others, whole))
     made = duck(tmp_path)
     with closing(made.engine):
         [listed] = made.engine.listed(audience, [(EMAIL, form)])[EMAIL, form]
         plain = ("a@example.com", "b@example.com")
         assert made.look(listed) == frozenset(written(one, form) for one in plain)
-        assert made.engine.listed(audience, [(CUSTOMER, Form.PLAIN)]) == {(CUSTOMER, Form.PLAIN): ()}
+        assert made.engine.listed(audience, [(CUSTOMER, Hashing.PLAIN)]) == {(CUSTOMER, Hashing.PLAIN): ()}
 
 
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(situations(), st.sampled_from([Form.PLAIN, Form.SHA256]))
+@given(situations(), st.sampled_from([Hashing.PLAIN, Hashing.SHA256]))
 def test_the_fake_and_the_real_engine_agree(both, situation, form):
-    sets, acked, flying, size = situation
+    sets, acknowledged, flying, size = situation
     seen = []
     for world in both:
         refs = [world.put((written(name, form) for name in names), form) for names in sets]
         delta = world.engine.delta(*refs)
-        begun = Transfer(target=refs[2], urgent=refs[3], size=delta)
-        held = holding(form, base=refs[0], maybe=refs[1], transfer=begun)
-        offset = min(acked, delta.total)
+        begun = Transfer(target=refs[2], priority_removes=refs[3], size=delta)
+        held = holding(form, confirmed=refs[0], uncertain=refs[1], transfer=begun)
+        offset = min(acknowledged, delta.total)
         midway = at(held, offset, min(offset + flying, delta.total) if flying else None)
-        base, maybe = map(world.look, world.engine.collapse(midway))
+        confirmed, uncertain = map(world.look, world.engine.abandon_transfer(midway))
         everything = sent(world.engine.batches(held, 100))
         assert sent(world.engine.batches(at(held, offset), size)) == everything[offset:]
-        assert not base & maybe
+        assert not confirmed & uncertain
         assert (
-            base <= replayed(world.look(refs[0]), everything[:offset]) <= base | maybe | world.look(refs[1])
+            confirmed
+            <= replayed(world.look(refs[0]), everything[:offset])
+            <= confirmed | uncertain | world.look(refs[1])
         )
-        target = Target(members=refs[2], suppressed=refs[3], rows=0, drops=())
-        urgent = world.look(world.engine.suppressed(midway, target))
-        seen.append((delta, everything, base, maybe, urgent))
+        target = TargetMembers(members=refs[2], suppressed=refs[3], rows=0, drops=())
+        priority_removes = world.look(world.engine.suppressed(midway, target))
+        seen.append((delta, everything, confirmed, uncertain, priority_removes))
     assert seen[0] == seen[1]
 
 
@@ -329,11 +348,11 @@ def test_a_large_change_is_in_order_and_can_be_taken_up_anywhere(tmp_path):
     world = duck(tmp_path, threads=4)
     with closing(world.engine._database.cursor()) as cursor:
         rows = "SELECT unhex(sha256(i::VARCHAR)) AS member FROM range({}, {}) AS r(i)"
-        base = world.engine._snapshots.keep(cursor, rows.format(0, 400_000), Form.SHA256)
-        target = world.engine._snapshots.keep(cursor, rows.format(150_000, 600_000), Form.SHA256)
-    size = world.engine.delta(base, EMPTY, target, EMPTY)
+        confirmed = world.engine._snapshots.keep(cursor, rows.format(0, 400_000), Hashing.SHA256)
+        target = world.engine._snapshots.keep(cursor, rows.format(150_000, 600_000), Hashing.SHA256)
+    size = world.engine.delta(confirmed, EMPTY_SNAPSHOT, target, EMPTY_SNAPSHOT)
     assert size == Delta(0, 200_000, 150_000)
-    held = holding(Form.SHA256, base=base, transfer=Transfer(target, EMPTY, size))
+    held = holding(Hashing.SHA256, confirmed=confirmed, transfer=Transfer(target, EMPTY_SNAPSHOT, size))
     steps = sent(world.engine.batches(held, 50_000))
     adds, removes = steps[:200_000], steps[200_000:]
     assert adds == sorted(adds)
@@ -351,7 +370,7 @@ def test_a_large_change_is_in_order_and_can_be_taken_up_anywhere(tmp_path):
 
 def test_a_receipt_that_contradicts_its_snapshots_stops_before_the_first_batch(tmp_path):
     world = duck(tmp_path)
-    held = moving(world, base="a b", maybe="", target="b c")
+    held = moving(world, confirmed="a b", uncertain="", target="b c")
     wrong = replace(held, transfer=replace(held.transfer, size=Delta(0, 2, 0)))
     with pytest.raises(StorageError, match="don't hold the change"):
         next(world.engine.batches(wrong, 10))

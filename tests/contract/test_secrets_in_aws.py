@@ -16,7 +16,7 @@ from flask import Flask, Response, jsonify
 
 from reconciler.core.errors import AuthenticationError, ConfigurationError, LockedError
 from reconciler.core.secret import Secret
-from reconciler.credentials.aws import HELD, NEWEST, AwsSecretsManager
+from reconciler.credentials.aws import HELD, NEWEST, AwsBackend
 from reconciler.credentials.backend import MissingSecretError
 from reconciler.credentials.lease import LIFE, utc_now
 
@@ -32,8 +32,8 @@ def environ() -> Iterator[dict[str, str]]:
         yield environ
 
 
-def backend(environ: Mapping[str, str], after: timedelta = timedelta(0), **more: str) -> AwsSecretsManager:
-    return AwsSecretsManager({**environ, **more}, lambda: utc_now() + after)
+def backend(environ: Mapping[str, str], after: timedelta = timedelta(0), **more: str) -> AwsBackend:
+    return AwsBackend({**environ, **more}, lambda: utc_now() + after)
 
 
 def create(environ: Mapping[str, str], name: str, value: object) -> str:
@@ -101,7 +101,7 @@ def test_a_killed_holder_is_followed_once_its_lease_is_over(environ: dict[str, s
 def test_who_saw_an_older_lease_cannot_follow_it(environ: dict[str, str]) -> None:
     """Two see the same newest lease; the second has lost even if the first has given it back meanwhile."""
 
-    class Slow(AwsSecretsManager):
+    class Slow(AwsBackend):
         def _newest(self, *arguments: Any) -> str:
             seen = super()._newest(*arguments)
             with backend(environ).lock("criteo"):

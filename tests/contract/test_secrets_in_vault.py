@@ -12,7 +12,7 @@ from reconciler.core.errors import AuthenticationError, ConfigurationError, Lock
 from reconciler.core.secret import Secret
 from reconciler.credentials.backend import MissingSecretError
 from reconciler.credentials.lease import LIFE, utc_now
-from reconciler.credentials.vault import Vault
+from reconciler.credentials.vault import VaultBackend
 
 pytestmark = pytest.mark.promise("private")
 
@@ -27,11 +27,13 @@ def server() -> Iterator[fake.FakeVault]:
         yield server
 
 
-def vault(server: fake.FakeVault, after: timedelta = timedelta(0), **environ: str) -> Vault:
-    return Vault({"VAULT_ADDR": server.url, "VAULT_TOKEN": fake.TOKEN, **environ}, lambda: utc_now() + after)
+def vault(server: fake.FakeVault, after: timedelta = timedelta(0), **environ: str) -> VaultBackend:
+    return VaultBackend(
+        {"VAULT_ADDR": server.url, "VAULT_TOKEN": fake.TOKEN, **environ}, lambda: utc_now() + after
+    )
 
 
-def refused(act: Vault, name: str = NAME) -> AuthenticationError:
+def refused(act: VaultBackend, name: str = NAME) -> AuthenticationError:
     with pytest.raises(AuthenticationError) as caught:
         act.fetch(name)
     text = f"{caught.value!r} {caught.value.remedy}"
@@ -65,7 +67,7 @@ def test_a_deleted_secret_is_missing_and_can_be_written_again(server: fake.FakeV
 def test_a_write_in_between_is_an_error_and_stays(server: fake.FakeVault) -> None:
     """The server is changed between our reading and our writing, as another machine would."""
 
-    class Between(Vault):
+    class Between(VaultBackend):
         def _write(self, *arguments: object) -> int:
             server.put(PATH, refresh="theirs")
             return super()._write(*arguments)  # type: ignore[arg-type]

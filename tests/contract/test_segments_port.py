@@ -17,7 +17,7 @@ from reconciler.core.ports import SegmentReader, SegmentWriter
 from reconciler.core.remote import ItemFailure, NewSegment, Segment, SegmentPatch
 from reconciler.core.secret import Secret
 from reconciler.criteo.connect import connect
-from reconciler.criteo.grants import ClientCredentials, Keys
+from reconciler.criteo.grants import ClientCredentials, ClientKeys
 from reconciler.emulator import Emulator, Switches
 from reconciler.emulator.mount import transport
 
@@ -62,7 +62,9 @@ def emulated(switches: Switches) -> Callable[[Path], AbstractContextManager[Remo
                 version="2026-07",
                 token_url="",
                 grant=ClientCredentials(
-                    Keys(Secret(emulator.credentials.client_id), Secret(emulator.credentials.client_secret))
+                    ClientKeys(
+                        Secret(emulator.credentials.client_id), Secret(emulator.credentials.client_secret)
+                    )
                 ),
                 timeout=timedelta(seconds=60),
                 clock=clock,
@@ -119,7 +121,7 @@ def test_what_was_created_is_listed(remote: Remote) -> None:
     """With all that was asked for, an id that is a digit string, and times in UTC."""
     asked = [new("Lapsed", IdentifierType.EMAIL, "Bought once"), new("Loyal")]
     answer = remote.writer.create(ACCOUNT, asked, at_once)
-    assert not answer.uncertain
+    assert not answer.earlier_unconfirmed
     assert answer.items == remote.reader.segments(ACCOUNT)
     first, second = remote.reader.segments(ACCOUNT)
     assert (first.name, first.description, first.identifier_type) == ("Lapsed", "Bought once", "Email")
@@ -189,7 +191,7 @@ def test_members_are_a_set(remote: Remote) -> None:
     kind = IdentifierType.CUSTOMER_ID
     for values in (["a", "b", "c"], ["c", "d"]):
         answer = remote.writer.change_members(segment.id, kind, "add", Identifiers(values), at_once)
-        assert (answer.valid, answer.invalid, answer.uncertain) == (len(values), 0, False)
+        assert (answer.valid, answer.invalid, answer.earlier_unconfirmed) == (len(values), 0, False)
     remote.writer.change_members(segment.id, kind, "remove", Identifiers(["a", "z"]), at_once)
     assert remote.members(segment.id) == {"b", "c", "d"}
 

@@ -17,17 +17,17 @@ from hypothesis import strategies as st
 from obstore.store import MemoryStore
 
 from reconciler.buckets import exports, opening
-from reconciler.buckets.exports import Export, Exports
-from reconciler.buckets.opening import Place, UnreachableError
+from reconciler.buckets.exports import SourceBucket, SourceObject
+from reconciler.buckets.opening import BucketLocation, UnreachableError
 from reconciler.core.errors import CancelledError, ConfigurationError, StorageError
-from reconciler.core.model import Place as At
+from reconciler.core.model import SourceLocation as At
 from reconciler.members.mirror import Mirror, mirror
-from reconciler.members.roots import Folder, MovedError
+from reconciler.members.roots import LocalFolder, SourceChangedError
 from reconciler.members.sources import locate
 
 pytestmark = pytest.mark.promise("members")
 
-WHERE = Place("s3://acme/exports", "create it", "ask for rights", "look at the network")
+WHERE = BucketLocation("s3://acme/exports", "create it", "ask for rights", "look at the network")
 AT = At("a.yaml", 3, 5)
 FILES = {
     "suppressed.csv": b"email\n",
@@ -84,7 +84,7 @@ def filled(store: Any) -> Any:
 
 
 def mirrored(store: Any, folder: Path, check: Callable[[], None] = lambda: None) -> Mirror:
-    return Mirror(Exports(store, WHERE), folder, check)
+    return Mirror(SourceBucket(store, WHERE), folder, check)
 
 
 @pytest.fixture(scope="module", params=buckets.BUCKETS, ids=lambda bucket: bucket.__name__)
@@ -95,16 +95,18 @@ def served(request: pytest.FixtureRequest) -> Iterator[Served]:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Folder:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> LocalFolder:
     root = tmp_path_factory.mktemp("local")
     for path, content in FILES.items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_bytes(content)
-    return Folder(root)
+    return LocalFolder(root)
 
 
 @pytest.mark.parametrize("pattern", PATTERNS)
-def test_patterns_find_the_same_files(pattern: str, served: Served, folder: Folder, tmp_path: Path) -> None:
+def test_patterns_find_the_same_files(
+    pattern: str, served: Served, folder: LocalFolder, tmp_path: Path
+) -> None:
     root = mirrored(served.store, tmp_path)
     found = {path.relative_to(root.folder) for path in root.matching(pattern)}
     assert found == {path.relative_to(folder.folder) for path in folder.matching(pattern)}
@@ -139,10 +141,10 @@ def test_a_file_that_is_replaced_between_two_looks_is_refused(served: Served, tm
     root = mirrored(served.store, tmp_path)
     (file,) = root.matching("moving.csv")
     served.store.put("moving.csv", b"email\nb@x.com\n")
-    with pytest.raises(MovedError):
+    with pytest.raises(SourceChangedError):
         root.bring([file])
     served.store.delete("moving.csv")
-    with pytest.raises(MovedError):
+    with pytest.raises(SourceChangedError):
         root.bring([file])
 
 
@@ -159,9 +161,9 @@ def test_a_replaced_file_is_named_where_it_is_declared(tmp_path: Path) -> None:
 
 def test_a_short_answer_is_not_a_file(tmp_path: Path) -> None:
     store = filled(MemoryStore())
-    told = Export("suppressed.csv", 7, datetime.now(UTC), None)
-    with pytest.raises(exports.ChangedError):
-        Exports(store, WHERE).piece(told, 0)
+    told = SourceObject("suppressed.csv", 7, datetime.now(UTC), None)
+    with pytest.raises(exports.ObjectChangedError):
+        SourceBucket(store, WHERE).piece(told, 0)
 
 
 def test_each_object_is_brought_once_and_each_folder_listed_once(tmp_path: Path) -> None:
@@ -197,7 +199,9 @@ def test_no_key_leads_out_of_the_folder(path: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("pattern", ["customers/**", "**", "**.csv", "a**/b.csv"])
-def test_a_pattern_that_means_this_or_that_is_refused(pattern: str, folder: Folder, tmp_path: Path) -> None:
+def test_a_pattern_that_means_this_or_that_is_refused(
+    pattern: str, folder: LocalFolder, tmp_path: Path
+) -> None:
     for root in (folder, mirrored(filled(MemoryStore()), tmp_path)):
         with pytest.raises(ConfigurationError) as refused:
             locate(root, [pattern], AT)
@@ -325,7 +329,7 @@ def test_patterns_mean_what_they_mean_in_a_folder(paths: set[str], pattern: str)
                 (local / path).parent.mkdir(parents=True, exist_ok=True)
                 (local / path).write_bytes(b"x")
                 store.put(path, b"x")
-        expected = {path.relative_to(local) for path in Folder(local).matching(pattern)}
+        expected = {path.relative_to(local) for path in LocalFolder(local).matching(pattern)}
         root = mirrored(store, away)
         found = {path.relative_to(root.folder) for path in root.matching(pattern)}
         assert found == expected

@@ -20,27 +20,27 @@ from hypothesis import strategies as st
 
 from reconciler.buckets.bucket import Bucket, ObjectStore
 from reconciler.buckets.opening import UnreachableError
-from reconciler.core.approval import Use
+from reconciler.core.approval import ApprovalRecord
 from reconciler.core.codec import dump
 from reconciler.core.errors import LockedError, StorageError
-from reconciler.core.members import EMPTY, SnapshotRef
-from reconciler.core.model import Address, Form, IdentifierType, SegmentKey
-from reconciler.core.ports import Head, StateReader, StateStore, StateWriter
-from reconciler.core.receipt import Holding, Receipt
+from reconciler.core.members import EMPTY_SNAPSHOT, SnapshotRef
+from reconciler.core.model import Address, Hashing, IdentifierType, SegmentKey
+from reconciler.core.ports import StateHead, StateReader, StateStore, StateWriter
+from reconciler.core.receipt import ResourceState, SegmentState
 from reconciler.state.factory import placed
 from reconciler.state.history import KEPT
-from reconciler.state.lease import Timing
-from reconciler.state.leftovers import Leftover, Leftovers
+from reconciler.state.lease import LeaseTiming
+from reconciler.state.leftovers import Outbox, PendingWrite
 from reconciler.state.local import LocalStore
-from reconciler.state.reader import Surroundings
-from reconciler.state.remote import RemoteStore
+from reconciler.state.reader import StoreContext
+from reconciler.state.remote import BucketStore
 
 pytestmark = pytest.mark.promise("state")
 
-KEY = SegmentKey("1", "2", IdentifierType.EMAIL, Form.SHA256)
+KEY = SegmentKey("1", "2", IdentifierType.EMAIL, Hashing.SHA256)
 ONE, TWO = SnapshotRef("0001", 1), SnapshotRef("0002", 2)
-LAPSED = Receipt(Address("email", "lapsed"), Holding(KEY, segment_id="11"))
-LOYAL = Receipt(Address("email", "loyal"), Holding(KEY, segment_id="12"))
+LAPSED = ResourceState(Address("email", "lapsed"), SegmentState(KEY, segment_id="11"))
+LOYAL = ResourceState(Address("email", "loyal"), SegmentState(KEY, segment_id="12"))
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 Open = Callable[[], StateStore]
@@ -90,12 +90,12 @@ def in_azure() -> Iterator[Open]:
         yield lambda: remote(ObjectStore(served.store, placed(served.url)), Path(folder))
 
 
-def remote(bucket: Bucket, folder: Path) -> RemoteStore:
+def remote(bucket: Bucket, folder: Path) -> BucketStore:
     """Two days later than the store thinks: what nobody names is old enough to be pruned."""
     cache = folder / uuid4().hex
     later = timedelta(days=2)
-    around = Surroundings(lambda: datetime.now(UTC) + later, never, lambda: cache, folder / "leftovers")
-    return RemoteStore(bucket, "sandbox", Timing.of(timedelta(seconds=60)), around)
+    around = StoreContext(lambda: datetime.now(UTC) + later, never, lambda: cache, folder / "leftovers")
+    return BucketStore(bucket, "sandbox", LeaseTiming.of(timedelta(seconds=60)), around)
 
 
 def never(_seconds: float, _reason: str) -> None:
@@ -121,14 +121,14 @@ def file(tmp_path: Path) -> Callable[[str], str]:
     return write
 
 
-def holding(receipt: Receipt, base: SnapshotRef) -> Receipt:
-    return replace(receipt, current=replace(receipt.current, base=base))
+def holding(receipt: ResourceState, confirmed: SnapshotRef) -> ResourceState:
+    return replace(receipt, current=replace(receipt.current, confirmed=confirmed))
 
 
 def test_before_the_first_apply_there_is_nothing_but_a_key(reopen: Open) -> None:
     reader = reopen().reader()
     assert reader.head() is None
-    assert reader.receipts() == ()
+    assert reader.resources() == ()
     assert len(reader.key()) == 32
     assert reader.key() == reader.key()
     assert reopen().reader().key() != reader.key()
@@ -137,8 +137,8 @@ def test_before_the_first_apply_there_is_nothing_but_a_key(reopen: Open) -> None
 def test_the_serial_rises_once_per_run_that_writes(reopen: Open) -> None:
     for serial in (1, 2, 3):
         with reopen().lock("me") as writer:
-            assert writer.open_run().serial == serial
-            assert writer.open_run().serial == serial
+            assert writer.begin_run().serial == serial
+            assert writer.begin_run().serial == serial
             writer.write(LAPSED)
             writer.write(LOYAL)
             writer.drop(LOYAL)
@@ -153,42 +153,42 @@ def test_a_run_that_writes_nothing_leaves_the_head_alone(reopen: Open) -> None:
         assert writer.head() is None
     assert reopen().reader().head() is None
     with reopen().lock("me") as writer:
-        first = writer.open_run()
+        first = writer.begin_run()
     with reopen().lock("me") as writer:
         writer.key()
-        writer.receipts()
+        writer.resources()
         writer.prune()
     assert reopen().reader().head() == first
 
 
 def test_the_lineage_and_the_environment_stay(reopen: Open) -> None:
     with reopen().lock("me") as writer:
-        first = writer.open_run()
+        first = writer.begin_run()
     with reopen().lock("me") as writer:
-        second = writer.open_run()
+        second = writer.begin_run()
     assert len(first.lineage) == 32
     assert second == replace(first, serial=2)
     assert first.environment == "sandbox"
 
 
 def test_marks_of_approvals_stay_and_the_newest_of_each_counts(reopen: Open) -> None:
-    begun, other = Use("sha256:a", NOON), Use("sha256:b", NOON)
+    begun, other = ApprovalRecord("sha256:a", NOON), ApprovalRecord("sha256:b", NOON)
     done = replace(begun, completed_at=NOON)
     with reopen().lock("me") as writer:
-        writer.note_use(begun, NOON)
-        writer.note_use(other, NOON)
+        writer.record_approval(begun, NOON)
+        writer.record_approval(other, NOON)
     with reopen().lock("me") as writer:
-        writer.note_use(replace(other, digest="sha256:old", started_at=NOON - timedelta(days=1)), NOON)
-        writer.note_use(done, NOON)
+        writer.record_approval(replace(other, digest="sha256:old", started_at=NOON - timedelta(days=1)), NOON)
+        writer.record_approval(done, NOON)
     found = reopen().reader().head()
     assert found is not None
     assert found.serial == 2
-    assert found.uses == (other, done)
+    assert found.approvals == (other, done)
 
 
 def test_two_states_have_two_lineages(reopen: Open) -> None:
     with in_memory() as other, other().lock("me") as theirs, reopen().lock("me") as ours:
-        assert theirs.open_run().lineage != ours.open_run().lineage
+        assert theirs.begin_run().lineage != ours.begin_run().lineage
 
 
 def test_writing_opens_the_run_by_itself(reopen: Open) -> None:
@@ -207,13 +207,13 @@ def test_the_key_a_writer_made_is_the_key_of_all_that_follow(reopen: Open) -> No
         assert writer.key() == key
         assert reopen().reader().key() == key
     with reopen().lock("me") as writer:
-        writer.open_run()
+        writer.begin_run()
         assert writer.key() == key
 
 
 def test_a_state_with_a_head_has_a_key(reopen: Open) -> None:
     with reopen().lock("me") as writer:
-        writer.open_run()
+        writer.begin_run()
     assert reopen().reader().key() == reopen().reader().key()
 
 
@@ -221,7 +221,7 @@ def test_a_state_with_a_head_has_a_key(reopen: Open) -> None:
 @settings(max_examples=20, deadline=None)
 @given(receipts=st.lists(strategies.receipts, max_size=4, unique_by=lambda receipt: receipt.address))
 def test_what_is_written_is_read(
-    make: Callable[[], AbstractContextManager[Open]], receipts: list[Receipt]
+    make: Callable[[], AbstractContextManager[Open]], receipts: list[ResourceState]
 ) -> None:
     with make() as reopen, TemporaryDirectory() as folder:
         cache = Path(folder) / "cache"
@@ -229,9 +229,9 @@ def test_what_is_written_is_read(
         with reopen().lock("me") as writer:
             for receipt in receipts:
                 for digest in receipt.snapshots:
-                    writer.keep(SnapshotRef(digest, 1), str(cache))
+                    writer.store_snapshot(SnapshotRef(digest, 1), str(cache))
                 writer.write(receipt)
-        found = reopen().reader().receipts()
+        found = reopen().reader().resources()
         assert found == tuple(sorted(receipts, key=lambda receipt: receipt.address))
 
 
@@ -239,10 +239,10 @@ def test_the_last_write_stays_and_a_reader_sees_it_at_once(reopen: Open) -> None
     reader = reopen().reader()
     with reopen().lock("me") as writer:
         writer.write(LAPSED)
-        assert reader.receipts() == writer.receipts() == (LAPSED,)
+        assert reader.resources() == writer.resources() == (LAPSED,)
         newer = replace(LAPSED, forgotten_at=datetime(2026, 1, 1, tzinfo=UTC))
         writer.write(newer)
-        assert reader.receipts() == writer.receipts() == (newer,)
+        assert reader.resources() == writer.resources() == (newer,)
 
 
 def test_a_dropped_receipt_is_gone_and_dropping_again_is_no_error(reopen: Open) -> None:
@@ -251,41 +251,41 @@ def test_a_dropped_receipt_is_gone_and_dropping_again_is_no_error(reopen: Open) 
         writer.write(LOYAL)
         writer.drop(LAPSED)
         writer.drop(LAPSED)
-    assert reopen().reader().receipts() == (LOYAL,)
+    assert reopen().reader().resources() == (LOYAL,)
 
 
 def test_a_kept_snapshot_can_be_fetched(reopen: Open, file: Callable[[str], str]) -> None:
     with reopen().lock("me") as writer:
-        writer.keep(ONE, file("one"))
-        assert Path(writer.fetch(ONE)).read_text() == "one"
-    assert Path(reopen().reader().fetch(ONE)).read_text() == "one"
+        writer.store_snapshot(ONE, file("one"))
+        assert Path(writer.snapshot_file(ONE)).read_text() == "one"
+    assert Path(reopen().reader().snapshot_file(ONE)).read_text() == "one"
 
 
 def test_keeping_one_that_is_there_is_a_no_op(reopen: Open, file: Callable[[str], str]) -> None:
     with reopen().lock("me") as writer:
-        writer.keep(ONE, file("one"))
-        writer.keep(ONE, file("other"))
-        assert Path(writer.fetch(ONE)).read_text() == "one"
+        writer.store_snapshot(ONE, file("one"))
+        writer.store_snapshot(ONE, file("other"))
+        assert Path(writer.snapshot_file(ONE)).read_text() == "one"
 
 
 def test_a_missing_snapshot_is_an_error_with_a_way_out(reopen: Open) -> None:
     with pytest.raises(StorageError, match="missing") as caught:
-        reopen().reader().fetch(ONE)
+        reopen().reader().snapshot_file(ONE)
     assert caught.value.remedy
 
 
 def test_an_empty_set_needs_no_snapshot(reopen: Open) -> None:
     with reopen().lock("me") as writer:
-        writer.keep(EMPTY, "nowhere")
+        writer.store_snapshot(EMPTY_SNAPSHOT, "nowhere")
         with pytest.raises(AssertionError):
-            writer.fetch(EMPTY)
+            writer.snapshot_file(EMPTY_SNAPSHOT)
 
 
 def test_prune_removes_what_no_receipt_names(reopen: Open, file: Callable[[str], str]) -> None:
     with reopen().lock("me") as writer:
-        writer.keep(ONE, file("one"))
+        writer.store_snapshot(ONE, file("one"))
         writer.write(holding(LAPSED, ONE))
-        writer.keep(TWO, file("two"))
+        writer.store_snapshot(TWO, file("two"))
         writer.write(holding(LAPSED, TWO))
         writer.prune()
         assert not fetchable(writer, ONE)
@@ -294,60 +294,60 @@ def test_prune_removes_what_no_receipt_names(reopen: Open, file: Callable[[str],
 
 def test_prune_spares_what_another_thread_is_about_to_name(reopen: Open, file: Callable[[str], str]) -> None:
     with reopen().lock("me") as writer:
-        writer.keep(ONE, file("one"))
+        writer.store_snapshot(ONE, file("one"))
         writer.prune()
         assert fetchable(writer, ONE)
 
 
 def test_prune_removes_what_a_killed_run_never_named(reopen: Open, file: Callable[[str], str]) -> None:
     with reopen().lock("me") as writer:
-        writer.keep(ONE, file("one"))
+        writer.store_snapshot(ONE, file("one"))
     with reopen().lock("me") as writer:
         writer.prune()
         assert not fetchable(writer, ONE)
 
 
 def test_each_run_that_writes_keeps_the_state_before_it(reopen: Open) -> None:
-    assert reopen().reader().history() == ()
+    assert reopen().reader().versions() == ()
     with reopen().lock("me") as writer:
         writer.write(LAPSED)
-        assert writer.history() == ()
+        assert writer.versions() == ()
     with reopen().lock("me") as writer:
         first = writer.head()
         writer.write(LOYAL)
         writer.drop(LAPSED)
     with reopen().lock("me") as writer:
-        writer.receipts()
-        writer.open_run()
+        writer.resources()
+        writer.begin_run()
     reader = reopen().reader()
-    assert [(one.serial, one.addresses) for one in reader.history()] == [(1, 1), (2, 1)]
-    assert reader.kept(1).head == first
-    assert [reader.kept(serial).receipts for serial in (1, 2)] == [(LAPSED,), (LOYAL,)]
-    assert reader.history()[0].saved_at == reader.kept(1).saved_at
+    assert [(one.serial, one.addresses) for one in reader.versions()] == [(1, 1), (2, 1)]
+    assert reader.version(1).head == first
+    assert [reader.version(serial).resources for serial in (1, 2)] == [(LAPSED,), (LOYAL,)]
+    assert reader.versions()[0].saved_at == reader.version(1).saved_at
 
 
 def test_what_is_not_kept_is_answered_with_what_is(reopen: Open) -> None:
     with pytest.raises(StorageError, match="serial 7 is not kept") as caught:
-        reopen().reader().kept(7)
+        reopen().reader().version(7)
     assert "none is kept yet" in caught.value.remedy
     for _ in range(3):
         with reopen().lock("me") as writer:
-            writer.open_run()
+            writer.begin_run()
     with pytest.raises(StorageError, match="serial 7 is not kept") as caught:
-        reopen().reader().kept(7)
+        reopen().reader().version(7)
     assert caught.value.remedy == "kept are 1, 2"
 
 
 def test_the_newest_states_are_kept(reopen: Open) -> None:
     for _ in range(KEPT + 3):
         with reopen().lock("me") as writer:
-            writer.open_run()
-    assert [one.serial for one in reopen().reader().history()] == list(range(3, KEPT + 3))
+            writer.begin_run()
+    assert [one.serial for one in reopen().reader().versions()] == list(range(3, KEPT + 3))
 
 
 def test_prune_spares_what_a_kept_state_names(reopen: Open, file: Callable[[str], str]) -> None:
     with reopen().lock("me") as writer:
-        writer.keep(ONE, file("one"))
+        writer.store_snapshot(ONE, file("one"))
         writer.write(holding(LAPSED, ONE))
     with reopen().lock("me") as writer:
         writer.write(LAPSED)
@@ -355,33 +355,33 @@ def test_prune_spares_what_a_kept_state_names(reopen: Open, file: Callable[[str]
         assert fetchable(writer, ONE)
     for _ in range(KEPT):
         with reopen().lock("me") as writer:
-            writer.open_run()
+            writer.begin_run()
             writer.prune()
     assert not fetchable(reopen().reader(), ONE)
 
 
 def test_a_state_from_elsewhere_begins_with_its_serial_and_its_key(reopen: Open) -> None:
-    head = Head("a" * 32, 41, "sandbox")
+    head = StateHead("a" * 32, 41, "sandbox")
     with reopen().lock("me") as writer:
         writer.key()
-        writer.begin(head, b"k" * 32)
+        writer.initialize(head, b"k" * 32)
         writer.write(LAPSED)
         assert writer.key() == b"k" * 32
     with reopen().lock("me") as writer:
-        writer.begin(head, b"k" * 32)
+        writer.initialize(head, b"k" * 32)
         writer.write(LOYAL)
     reader = reopen().reader()
-    assert (reader.head(), reader.key(), reader.receipts()) == (head, b"k" * 32, (LAPSED, LOYAL))
-    assert reader.history() == ()
+    assert (reader.head(), reader.key(), reader.resources()) == (head, b"k" * 32, (LAPSED, LOYAL))
+    assert reader.versions() == ()
 
 
 @pytest.mark.parametrize("other", [{"serial": 42}, {"lineage": "b" * 32}, {}])
 def test_it_takes_no_other_states_place(reopen: Open, other: dict[str, object]) -> None:
-    head = Head("a" * 32, 41, "sandbox")
+    head = StateHead("a" * 32, 41, "sandbox")
     with reopen().lock("me") as writer:
-        writer.begin(head, b"k" * 32)
+        writer.initialize(head, b"k" * 32)
     with reopen().lock("me") as writer, pytest.raises(StorageError, match="there is a state") as caught:
-        writer.begin(replace(head, **other), b"k" * 32 if other else b"x" * 32)
+        writer.initialize(replace(head, **other), b"k" * 32 if other else b"x" * 32)
     assert caught.value.remedy
     assert (reopen().reader().head(), reopen().reader().key()) == (head, b"k" * 32)
 
@@ -389,8 +389,8 @@ def test_it_takes_no_other_states_place(reopen: Open, other: dict[str, object]) 
 def test_nothing_is_set_aside_that_can_be_read(reopen: Open) -> None:
     with reopen().lock("me") as writer:
         writer.write(LAPSED)
-        assert writer.set_aside() == ()
-    assert reopen().reader().receipts() == (LAPSED,)
+        assert writer.quarantine() == ()
+    assert reopen().reader().resources() == (LAPSED,)
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"{}", b'{"token": 1}', b'{"format_version": 3}'])
@@ -405,12 +405,12 @@ def test_a_receipt_that_can_not_be_read_is_set_aside(make: str, content: bytes, 
     (tmp_path / path).write_bytes(content) if make == "directory" else bucket.upload(path, content)
     with store.lock("me") as writer:
         with pytest.raises(StorageError, match="1 of 2 receipts") as caught:
-            writer.receipts()
+            writer.resources()
         assert "state restore --accept-loss" in caught.value.findings[0].remedy
-        assert writer.set_aside() == (LAPSED.address,)
-        assert writer.receipts() == (LOYAL,)
+        assert writer.quarantine() == (LAPSED.address,)
+        assert writer.resources() == (LOYAL,)
         writer.write(LAPSED)
-    assert store.reader().receipts() == (LAPSED, LOYAL)
+    assert store.reader().resources() == (LAPSED, LOYAL)
     found = bucket.read(aside)
     assert content == ((tmp_path / aside).read_bytes() if make == "directory" else found and found.content)
 
@@ -432,13 +432,13 @@ def test_a_damaged_receipt_stands_in_no_takeovers_way(content: bytes, tmp_path: 
         nonlocal passed
         passed += timedelta(seconds=seconds)
 
-    around = Surroundings(lambda: datetime.now(UTC) + passed, wait, lambda: tmp_path, tmp_path / "leftovers")
-    successor = RemoteStore(bucket, "sandbox", Timing.of(timedelta(seconds=60)), around)
+    around = StoreContext(lambda: datetime.now(UTC) + passed, wait, lambda: tmp_path, tmp_path / "leftovers")
+    successor = BucketStore(bucket, "sandbox", LeaseTiming.of(timedelta(seconds=60)), around)
     with successor.lock("me") as taking_over:
         with pytest.raises(StorageError, match="taken over"):
             writer.write(LAPSED)
-        assert taking_over.set_aside() == (LAPSED.address,)
-        assert taking_over.receipts() == (LOYAL,)
+        assert taking_over.quarantine() == (LAPSED.address,)
+        assert taking_over.resources() == (LOYAL,)
     aside = bucket.read("history/email.lapsed.json.damaged")
     assert aside is not None
     assert aside.content.startswith(content)
@@ -450,16 +450,16 @@ def test_leftovers_wait_until_what_is_damaged_is_restored(tmp_path: Path) -> Non
         writer.write(LAPSED)
         writer.write(LOYAL)
     newer = replace(LOYAL, definition="newer")
-    leftovers = Leftovers(tmp_path / "leftovers")
-    leftovers.keep(Leftover(LOYAL, newer))
+    leftovers = Outbox(tmp_path / "leftovers")
+    leftovers.keep(PendingWrite(LOYAL, newer))
     sound = bucket.read("receipts/email.lapsed.json")
     assert sound is not None
     bucket.upload("receipts/email.lapsed.json", b"{")
     with remote(bucket, tmp_path).lock("me") as writer, pytest.raises(StorageError, match="1 of 2"):
-        writer.receipts()
+        writer.resources()
     bucket.upload("receipts/email.lapsed.json", sound.content)
     with remote(bucket, tmp_path).lock("me") as writer:
-        assert writer.receipts() == (LAPSED, newer)
+        assert writer.resources() == (LAPSED, newer)
     assert leftovers.all() == []
 
 
@@ -473,14 +473,14 @@ def test_what_was_earned_after_a_receipt_was_dropped_is_brought_home(tmp_path: P
     bucket = MemoryBucket()
     with remote(bucket, tmp_path).lock("me") as writer:
         writer.write(LAPSED)
-        writer.receipts()
+        writer.resources()
         writer.drop(LAPSED)
         healthy, bucket.before = bucket.before, away
         with pytest.raises(StorageError, match="away"):
             writer.write(replace(LAPSED, definition="anew"))
         bucket.before = healthy
     with remote(bucket, tmp_path).lock("me") as writer:
-        assert writer.receipts() == (replace(LAPSED, definition="anew"),)
+        assert writer.resources() == (replace(LAPSED, definition="anew"),)
 
 
 @pytest.mark.parametrize("make", ["directory", "bucket"])
@@ -489,16 +489,16 @@ def test_what_a_newer_version_wrote_is_not_set_aside(make: str, tmp_path: Path) 
     store = LocalStore(tmp_path, "sandbox") if make == "directory" else remote(bucket, tmp_path)
     with store.lock("me") as writer:
         writer.write(LAPSED)
-    newer: dict[str, object] = {"format_version": 4}
+    newer: dict[str, object] = {"format_version": 5}
     path = "receipts/email.lapsed.json"
     if make == "directory":
         (tmp_path / path).write_bytes(dump(newer))
     else:
         bucket.upload(path, dump({"token": 1, "receipt": newer}))
     with store.lock("me") as writer:
-        assert writer.set_aside() == ()
+        assert writer.quarantine() == ()
         with pytest.raises(StorageError, match="1 of 1 receipts") as caught:
-            writer.receipts()
+            writer.resources()
         assert "a newer reconciler wrote it" in str(caught.value.findings[0])
 
 
@@ -509,7 +509,7 @@ def test_a_kept_state_that_can_not_be_read_is_named_and_keeps_its_snapshots(
     bucket = MemoryBucket()
     store = LocalStore(tmp_path, "sandbox") if make == "directory" else remote(bucket, tmp_path)
     with store.lock("me") as writer:
-        writer.keep(ONE, file("one"))
+        writer.store_snapshot(ONE, file("one"))
         writer.write(holding(LAPSED, ONE))
     with store.lock("me") as writer:
         writer.write(LAPSED)
@@ -518,7 +518,7 @@ def test_a_kept_state_that_can_not_be_read_is_named_and_keeps_its_snapshots(
     with store.lock("me") as writer:
         writer.prune()
         assert fetchable(writer, ONE)
-        for look in (writer.history, lambda: writer.kept(1)):
+        for look in (writer.versions, lambda: writer.version(1)):
             with pytest.raises(StorageError, match=r"1\.json") as caught:
                 look()
             assert "remove it" in caught.value.remedy
@@ -526,7 +526,7 @@ def test_a_kept_state_that_can_not_be_read_is_named_and_keeps_its_snapshots(
 
 def fetchable(reader: StateReader, snapshot: SnapshotRef) -> bool:
     try:
-        return bool(reader.fetch(snapshot))
+        return bool(reader.snapshot_file(snapshot))
     except StorageError:
         return False
 
@@ -536,7 +536,7 @@ def test_a_second_writer_is_refused_and_told_who_holds_the_state(reopen: Open) -
     with first.lock("ci run 7"):
         with pytest.raises(LockedError, match="ci run 7"), second.lock("me"):
             pass
-        assert second.reader().receipts() == ()
+        assert second.reader().resources() == ()
     with second.lock("me") as writer:
         writer.write(LAPSED)
 
@@ -546,7 +546,7 @@ def test_who_holds_the_lock_can_be_asked(reopen: Open) -> None:
     with reopen().lock("ci run 7"):
         holder = reopen().holder()
         assert holder is not None
-        assert "ci run 7" in holder.told
+        assert "ci run 7" in holder.description
         with pytest.raises(LockedError):
             reopen().break_lock("somebody else")
     assert reopen().holder() is None
@@ -556,7 +556,7 @@ def test_a_run_that_fails_gives_its_lock_back(reopen: Open) -> None:
     with pytest.raises(ZeroDivisionError), reopen().lock("me"):
         raise ZeroDivisionError
     with reopen().lock("me") as writer:
-        writer.open_run()
+        writer.begin_run()
 
 
 def test_a_writer_is_of_no_use_when_its_lock_is_gone(reopen: Open, file: Callable[[str], str]) -> None:
@@ -565,18 +565,18 @@ def test_a_writer_is_of_no_use_when_its_lock_is_gone(reopen: Open, file: Callabl
     uses: list[Callable[[StateWriter], object]] = [
         lambda writer: writer.write(LOYAL),
         lambda writer: writer.drop(LAPSED),
-        lambda writer: writer.keep(ONE, file("one")),
+        lambda writer: writer.store_snapshot(ONE, file("one")),
         lambda writer: writer.prune(),
-        lambda writer: writer.open_run(),
-        lambda writer: writer.note_use(Use("sha256:a", NOON), NOON),
+        lambda writer: writer.begin_run(),
+        lambda writer: writer.record_approval(ApprovalRecord("sha256:a", NOON), NOON),
         lambda writer: writer.key(),
-        lambda writer: writer.begin(Head("a", 1, "sandbox"), b"k" * 32),
-        lambda writer: writer.set_aside(),
+        lambda writer: writer.initialize(StateHead("a", 1, "sandbox"), b"k" * 32),
+        lambda writer: writer.quarantine(),
     ]
     for use in uses:
         with pytest.raises(AssertionError, match="lock"):
             use(writer)
-    assert reopen().reader().receipts() == (LAPSED,)
+    assert reopen().reader().resources() == (LAPSED,)
 
 
 def test_what_a_killed_run_wrote_is_there_and_its_lock_is_not(tmp_path: Path) -> None:
@@ -594,8 +594,8 @@ def test_what_a_killed_run_wrote_is_there_and_its_lock_is_not(tmp_path: Path) ->
         assert "2026-05-01 10:00:00 UTC" in str(caught.value)
         other.kill()
     with store.lock("me") as writer:
-        assert writer.open_run().serial == 2
-        assert writer.receipts() == (LAPSED,)
+        assert writer.begin_run().serial == 2
+        assert writer.resources() == (LAPSED,)
 
 
 HOLDER = """
@@ -622,7 +622,7 @@ def test_a_crash_in_memory_leaves_what_was_written_and_no_lock() -> None:
     lost.write(LAPSED)
     store.crash()
     with store.lock("me") as writer:
-        assert writer.receipts() == (LAPSED,)
+        assert writer.resources() == (LAPSED,)
         with pytest.raises(AssertionError, match="lock"):
             lost.write(LOYAL)
 
@@ -633,7 +633,7 @@ def test_the_hooks_in_memory_stand_before_and_after_each_write() -> None:
         "sandbox", before_write=seen.append, after_write=lambda step: seen.append(f"done {step}")
     )
     with store.lock("me") as writer:
-        writer.keep(ONE, "one")
+        writer.store_snapshot(ONE, "one")
         writer.write(holding(LAPSED, ONE))
         writer.write(LAPSED)
         writer.prune()

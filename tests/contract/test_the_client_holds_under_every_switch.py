@@ -23,10 +23,16 @@ from fakes.criteo import at_once
 from reconciler.core.errors import AuthenticationError, RejectedError
 from reconciler.core.members import Identifiers, Operation
 from reconciler.core.model import IdentifierType
-from reconciler.core.remote import Acknowledgement, BulkAnswer, ItemFailure, NewSegment, Segment, SegmentPatch
+from reconciler.core.remote import Acknowledgement, BulkResult, ItemFailure, NewSegment, Segment, SegmentPatch
 from reconciler.core.secret import Secret
 from reconciler.criteo.connect import Connection, connect, redeem
-from reconciler.criteo.grants import AuthorizationCode, Brought, ClientCredentials, Keys, RefreshToken
+from reconciler.criteo.grants import (
+    AuthorizationCode,
+    ClientCredentials,
+    ClientKeys,
+    RedirectCode,
+    RefreshToken,
+)
 from reconciler.emulator import Emulator, Switches
 from reconciler.emulator.mount import transport
 
@@ -44,7 +50,7 @@ class Remote:
     connection: Connection
     clock: FakeClock
 
-    def create(self, *names: str, kind: IdentifierType = CUSTOMER, retailer: str = RETAILER) -> BulkAnswer:
+    def create(self, *names: str, kind: IdentifierType = CUSTOMER, retailer: str = RETAILER) -> BulkResult:
         asked = [NewSegment(name, "", retailer, kind) for name in names]
         return self.connection.writer().create(ACCOUNT, asked, at_once)
 
@@ -53,7 +59,7 @@ class Remote:
         assert isinstance(item, Segment)
         return item
 
-    def update(self, *patches: SegmentPatch) -> BulkAnswer:
+    def update(self, *patches: SegmentPatch) -> BulkResult:
         return self.connection.writer().update(ACCOUNT, patches, at_once)
 
     def change(
@@ -80,7 +86,7 @@ def remote(folder: Path, switches: Switches) -> Iterator[Remote]:
             base_url="http://emulator",
             version="2026-07",
             token_url="",
-            grant=ClientCredentials(Keys(Secret(issued.client_id), Secret(issued.client_secret))),
+            grant=ClientCredentials(ClientKeys(Secret(issued.client_id), Secret(issued.client_secret))),
             timeout=timedelta(seconds=60),
             clock=clock,
             transport=transport(emulator.app),
@@ -102,7 +108,7 @@ def under(switch: str, *values: Any) -> Callable[[Proof], Proof]:
     return registered
 
 
-def codes(answer: BulkAnswer) -> list[str]:
+def codes(answer: BulkResult) -> list[str]:
     return [item.code if isinstance(item, ItemFailure) else "" for item in answer.items]
 
 
@@ -112,7 +118,7 @@ def failed_items_are_told_from_done_ones(remote: Remote) -> None:
     taken, other = remote.made("Taken"), remote.made("Other")
     answer = remote.create("One", " tAKEN", "Two", " ")
     assert codes(answer) == ["", "name-must-be-unique", "", "name-must-not-be-empty"]
-    assert not answer.uncertain
+    assert not answer.earlier_unconfirmed
     assert remote.listed() == ["Taken", "Other", "One", "Two"]
     answer = remote.update(
         SegmentPatch(other.id, name="taken"),
@@ -120,7 +126,7 @@ def failed_items_are_told_from_done_ones(remote: Remote) -> None:
         SegmentPatch("100000000000000001", name="Nobody"),
     )
     assert codes(answer) == ["name-must-be-unique", "", "segment-not-found"]
-    assert not answer.uncertain
+    assert not answer.earlier_unconfirmed
     assert [one.description for one in remote.connection.reader.segments(ACCOUNT)][:2] == ["Told", ""]
 
 
@@ -375,7 +381,7 @@ class Consented:
         fields = {**form.hidden, "account": form.ticked, "decision": "allow"}
         code = brought(self._http().post(form.action, data=fields))["code"]
         proof = Secret(verifier) if verifier else None
-        found = Brought(Secret(code), proof, back, "login")
+        found = RedirectCode(Secret(code), proof, back, "login")
         return AuthorizationCode(self._keys, found, self.place, self.remote.clock, "again")
 
     def _page(self, back: str, verifier: str) -> httpx.Response:
@@ -393,9 +399,9 @@ class Consented:
         return httpx.Client(transport=transport(self.remote.emulator.app), base_url="http://emulator")
 
     @property
-    def _keys(self) -> Keys:
+    def _keys(self) -> ClientKeys:
         issued = self.remote.emulator.credentials
-        return Keys(Secret(issued.client_id), Secret(issued.client_secret))
+        return ClientKeys(Secret(issued.client_id), Secret(issued.client_secret))
 
     def connected(self) -> Connection:
         return connect(

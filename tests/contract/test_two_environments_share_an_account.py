@@ -11,12 +11,12 @@ import pytest
 from fakes.clock import FakeClock
 from fakes.state import MemoryStore
 from real_world import identifier
-from world import Kind, Wish, World
+from world import DesiredSegment, InMemoryEnvironment, Kind
 
 from reconciler.core.model import Address
 from reconciler.core.secret import Secret
 from reconciler.criteo.connect import connect
-from reconciler.criteo.grants import ClientCredentials, Keys
+from reconciler.criteo.grants import ClientCredentials, ClientKeys
 from reconciler.emulator import Emulator
 from reconciler.emulator.mount import transport
 
@@ -34,12 +34,15 @@ class Remote:
     writer: object
 
 
-class SharedAccount(World):
+class SharedAccount(InMemoryEnvironment):
     """An environment of its own name and state on an account that others use too."""
 
     def __init__(self, environment: str, account: str, remote: Remote, person: str) -> None:
         self.remote = remote
-        wishes = {ADDRESS: Wish("Buyers", account_id=account), OTHER: Wish("Loyal", account_id=account)}
+        wishes = {
+            ADDRESS: DesiredSegment("Buyers", account_id=account),
+            OTHER: DesiredSegment("Loyal", account_id=account),
+        }
         people = {one.audience: frozenset({person}) for one in wishes}
         super().__init__(wishes=wishes, people=people, environment=environment)
 
@@ -68,7 +71,7 @@ def remote(emulator: Emulator, open_: ExitStack) -> Remote:
             base_url="http://emulator",
             version="2026-07",
             token_url="",
-            grant=ClientCredentials(Keys(Secret(issued.client_id), Secret(issued.client_secret))),
+            grant=ClientCredentials(ClientKeys(Secret(issued.client_id), Secret(issued.client_secret))),
             timeout=timedelta(minutes=2),
             clock=FakeClock(),
             transport=transport(emulator.app),

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from command_line import Project, surroundings
-from crowd import Crowd, hashed, write_people
-from small_disk import SmallDisk
+from crowd import LargeProject, hashed, write_people
+from small_disk import LimitedDisk
 
 pytestmark = pytest.mark.promise("killed-processes")
 
@@ -94,7 +94,7 @@ def test_a_real_disk_that_is_full_is_told_and_loses_nothing(tmp_path, folder, ro
         project = Project.make(tmp_path / str(room), batch_size=MANY // 4)
         write_people(project, range(MANY))
         project.run("plan", "sandbox")
-        with SmallDisk.under(project.root / ".reconciler" / folder) as disk:
+        with LimitedDisk.under(project.root / ".reconciler" / folder) as disk:
             with disk.but(room):
                 code, said = apply_in_want(project)
             assert code == 10, f"{room} bytes are enough: {said}"
@@ -108,7 +108,7 @@ def test_a_real_disk_that_is_full_is_told_and_loses_nothing(tmp_path, folder, ro
 
 def test_files_that_may_not_grow_are_told_and_lose_nothing(tmp_path):
     """EFBIG at one size after the other: the lock, the key, the head, a snapshot, a receipt."""
-    with Crowd.gathered(tmp_path, range(5), batch=2, latency=0) as crowd:
+    with LargeProject.gathered(tmp_path, range(5), batch=2, latency=0) as crowd:
         runs = [apply_in_want(crowd.project, limit=limit) for limit in (0, 8, 40, 150, 400, 800, 1200, 1600)]
         assert [code for code, _ in runs][:6] == [10] * 6
         assert "/lock: the file is larger" in runs[0][1]

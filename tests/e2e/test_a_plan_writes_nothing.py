@@ -18,7 +18,7 @@ from golden.document_cases import DOCUMENTS
 
 from reconciler import wiring
 from reconciler.cli import group
-from reconciler.clock import Stop
+from reconciler.clock import StopSignal
 from reconciler.core.errors import ReconcilerError
 from reconciler.emulator.mount import transport
 
@@ -36,11 +36,11 @@ class World:
     calls: list[str] = field(default_factory=list)
     down: bool = False
     stops_after: int | None = None
-    stop: Stop = field(default_factory=Stop)
+    stop: StopSignal = field(default_factory=StopSignal)
 
     def run(self, *arguments: str) -> int:
         """The exit code."""
-        self.stop = Stop()
+        self.stop = StopSignal()
         with contextlib.chdir(self.project.root):
             try:
                 code = group.main(arguments, prog_name="reconciler", standalone_mode=False, obj=self.stop)

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 from command_line import Project, surroundings
-from contract.consenting import Person
+from contract.consenting import ConsentingUser
 from contract.emulated import Client
 
 
@@ -47,7 +47,7 @@ def test_a_consent_is_given_at_the_printed_address_and_withdrawn(project: Projec
         line, url, consent_url = printed.groups()
         assert consent_url == f"{url}/request"
         with httpx.Client(base_url=url) as http:
-            person = Person(Client(emulator, http))
+            person = ConsentingUser(Client(emulator, http))
             tokens = person.consents()
             person.bears(tokens)
             assert person.client.search().status_code == 200

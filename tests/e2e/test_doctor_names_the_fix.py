@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 from command_line import Ended, Project
-from contract.consenting import BACK, Person
+from contract.consenting import BACK, ConsentingUser
 from contract.emulated import Client
 from faults.world import World, made, opened
 from hostile import Strike, Visit, problem, says
@@ -336,7 +336,7 @@ def consenting(broken: Broken, reference: str, *, kept: bool) -> Path:
             broken.emulator() as emulator,
             httpx.Client(transport=transport(emulator.app), base_url="http://emulator.invalid") as http,
         ):
-            file.write_text(Person(Client(emulator, http)).consents()["refresh_token"])
+            file.write_text(ConsentingUser(Client(emulator, http)).consents()["refresh_token"])
         file.chmod(0o600)
     return file
 

@@ -14,7 +14,7 @@ import pytest
 from canary.cage import applied, caged, lived_in
 from canary.plants import chatty, known_tokens
 from command_line import REPOSITORY, Project, surroundings
-from crowd import Crowd
+from crowd import LargeProject
 from event_lines import Line, of, read, types
 
 from reconciler.emulator import Switches
@@ -161,7 +161,7 @@ def test_a_killed_run_leaves_whole_lines_and_the_next_goes_behind_them(project):
 
 
 def test_a_call_that_outlasts_the_grace_ends_the_run_with_its_last_event(tmp_path):
-    with Crowd.gathered(tmp_path, range(2_000), batch=100, latency=0.1) as crowd:
+    with LargeProject.gathered(tmp_path, range(2_000), batch=100, latency=0.1) as crowd:
         running = crowd.start(*APPLY)
         running.until(lambda: running.calls >= 4)
         crowd.slow(3600)
@@ -215,7 +215,7 @@ def test_what_cant_be_written_is_said_before_criteo_is_asked(project, place):
 @pytest.mark.promise("killed-processes")
 def test_a_full_disk_stops_the_events_and_not_the_run(tmp_path):
     """Files may not grow beyond what a receipt needs; a run of many batches has more to tell."""
-    with Crowd.gathered(tmp_path, range(100), batch=1, latency=0) as crowd:
+    with LargeProject.gathered(tmp_path, range(100), batch=1, latency=0) as crowd:
         done = subprocess.run(
             crowd.project.command(*APPLY),
             cwd=crowd.project.root,

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from math import ceil
 
 import pytest
-from crowd import Crowd, number_from, write_people
+from crowd import LargeProject, number_from, write_people
 
 pytestmark = pytest.mark.promise("killed-processes")
 
@@ -39,7 +39,7 @@ def moments(chance: random.Random) -> Iterator[int | None]:
 
 def test_kills_in_mid_apply_lose_nothing_and_repeat_at_most_a_batch_each(tmp_path):
     chance, people = random.Random(SEED), range(MEMBERS)  # noqa: S311 - moments, and no secrets
-    with Crowd.gathered(tmp_path, people, BATCH, LATENCY) as crowd:
+    with LargeProject.gathered(tmp_path, people, BATCH, LATENCY) as crowd:
         began = time.monotonic()
         crowd.finish("plan", "sandbox")
         planning = time.monotonic() - began
@@ -79,7 +79,7 @@ def test_kills_between_changes_of_the_source_leave_nobody_behind(tmp_path):
     chance = random.Random(SEED)  # noqa: S311 - moments, and no secrets
     size, batch = 50_000, 5_000
     people = set(range(size))
-    with Crowd.gathered(tmp_path, people, batch, 0.1) as crowd:
+    with LargeProject.gathered(tmp_path, people, batch, 0.1) as crowd:
         crowd.api("quiet: 1s")
         for round_ in range(1, 7):
             running, calls = crowd.start(), chance.randint(1, 8)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 import pytest
-from canary.aviary import PERSONAL, Aviary
+from canary.aviary import PERSONAL, LeakRunner
 from canary.cage import applied, caged, lived_in, with_issued
 from canary.plants import LEAKS, chatty, interrupted_soon, known_tokens
 from canary.rows import CODES, CONSENTED, FIRST, LOST, LOUDNESS, ODD, OFFLINE
@@ -45,7 +45,7 @@ def template(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def aviary(tmp_path, template) -> Aviary:
+def aviary(tmp_path, template) -> LeakRunner:
     return lived_in(tmp_path, template)
 
 

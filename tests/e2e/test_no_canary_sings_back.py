@@ -9,7 +9,7 @@ from functools import partial
 from typing import get_args
 
 import pytest
-from canary.aviary import Aviary, stopped
+from canary.aviary import LeakRunner, stopped
 from canary.cage import applied, caged, edit, lived_in, people
 from canary.consented import at_a_parrot
 from canary.parrot import ANSWERS, CONSENTED, EXCHANGED, OPERATIONS, PIECES, parrot, repetitions
@@ -175,7 +175,7 @@ def possible(call):
     ("call", "kind"), [(call, kind) for call in CALLS for kind in sorted(possible(call))]
 )
 def test_a_criteo_that_fails(tmp_path, template, kind, call):
-    aviary: Aviary = lived_in(tmp_path, template)
+    aviary: LeakRunner = lived_in(tmp_path, template)
     renamed(aviary)
     if call == "bulkCreateAudienceSegments":
         shutil.rmtree(aviary.folder / ".reconciler" / "state")

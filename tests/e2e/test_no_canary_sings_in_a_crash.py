@@ -12,7 +12,7 @@ from functools import partial
 
 import httpx
 import pytest
-from canary.aviary import Aviary, stopped
+from canary.aviary import LeakRunner, stopped
 from canary.cage import applied, lived_in
 from canary.plants import (
     BUGS,
@@ -57,7 +57,7 @@ def template(tmp_path_factory):
 
 
 @pytest.fixture
-def aviary(tmp_path, template) -> Aviary:
+def aviary(tmp_path, template) -> LeakRunner:
     return lived_in(tmp_path, template)
 
 

@@ -24,7 +24,7 @@ from canary.consented import (
     LOGIN,
     SEALED,
     TOKEN,
-    Rookery,
+    ConsentProject,
     consenting,
     ended,
     lived_in_with_consent,
@@ -86,7 +86,7 @@ def unasked(tmp_path):
         yield rookery
 
 
-def silent(rookery: Rookery):
+def silent(rookery: ConsentProject):
     assert rookery.leaks() == set()
     assert (rookery.folder / KEY).read_bytes() == CANARIES.signing_key, "verifiers are made of another key"
 
@@ -135,10 +135,10 @@ class Ending:
     """`code` is what `auth login` ends with. `between`: once the browser was sent back."""
 
     code: int
-    before: Callable[[Rookery], object] = nothing
+    before: Callable[[ConsentProject], object] = nothing
     address: Callable[[str], str] = str
     press: str = "allow"
-    between: Callable[[Rookery, str], object] = nothing
+    between: Callable[[ConsentProject, str], object] = nothing
     environ: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -146,17 +146,17 @@ def failing(kind: str, code: int) -> Ending:
     return Ending(code, lambda one: one.emulator.fault(kind, TOKEN_CALL, times=9, seconds=0.0))
 
 
-def in_their_way(rookery: Rookery) -> None:
+def in_their_way(rookery: ConsentProject) -> None:
     for place in (TOKEN, SEALED):
         (rookery.folder / place).mkdir(parents=True, mode=0o700)
 
 
-def used(rookery: Rookery, redirected: str) -> None:
+def used(rookery: ConsentProject, redirected: str) -> None:
     listening = ("--plan", "--paste") if "127.0.0.1" in redirected else ()
     assert rookery.pastes(redirected, *listening).code == 0
 
 
-def used_and_lost(rookery: Rookery, redirected: str) -> None:
+def used_and_lost(rookery: ConsentProject, redirected: str) -> None:
     """Nothing here knows of it any more: Criteo does."""
     used(rookery, redirected)
     for place in (TOKEN, SEALED):
@@ -270,11 +270,11 @@ class Trouble:
     """`codes` of the commands, in their order: so that a case can't come to test nothing."""
 
     codes: tuple[int, ...]
-    make: Callable[[Rookery], object] = nothing
+    make: Callable[[ConsentProject], object] = nothing
     environ: Mapping[str, str] = field(default_factory=dict)
 
 
-def an_old_token(rookery: Rookery) -> None:
+def an_old_token(rookery: ConsentProject) -> None:
     """One that was used already, as after a backup."""
     kept = {place: (rookery.folder / place).read_bytes() for place in (TOKEN, SEALED)}
     for command in ("plan", "apply"):
@@ -284,10 +284,10 @@ def an_old_token(rookery: Rookery) -> None:
         (rookery.folder / place).write_bytes(content)
 
 
-def in_place(change: Callable[[Path], object]) -> Callable[[Rookery], None]:
+def in_place(change: Callable[[Path], object]) -> Callable[[ConsentProject], None]:
     """Does it to both places."""
 
-    def make(rookery: Rookery) -> None:
+    def make(rookery: ConsentProject) -> None:
         for place in (TOKEN, SEALED):
             change(rookery.folder / place)
 

@@ -6,7 +6,7 @@ import time
 
 import pytest
 from command_line import Project, surroundings
-from crowd import Crowd, Running, number_from
+from crowd import LargeProject, Running, number_from
 
 pytestmark = pytest.mark.promise("killed-processes")
 
@@ -20,10 +20,10 @@ GRACE = 4.0
 
 
 def gathered(tmp_path, members, latency):
-    return Crowd.gathered(tmp_path, range(members), members // CALLS, latency)
+    return LargeProject.gathered(tmp_path, range(members), members // CALLS, latency)
 
 
-def sending(crowd: Crowd, calls: int) -> Running:
+def sending(crowd: LargeProject, calls: int) -> Running:
     """An apply that has sent so many batches by now."""
     running = crowd.start()
     running.until(lambda: running.calls >= calls)

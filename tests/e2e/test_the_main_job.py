@@ -3,15 +3,15 @@
 import pytest
 from command_line import Project
 
-from reconciler.core.identifiers import canonical
-from reconciler.core.model import Form, IdentifierType
+from reconciler.core.identifiers import normalize
+from reconciler.core.model import Hashing, IdentifierType
 
 pytestmark = pytest.mark.promise("converges")
 
 
 def wire(*numbers: int) -> frozenset[str]:
     return frozenset(
-        str(canonical(f"person{number}@example.com", IdentifierType.EMAIL, Form.SHA256).wire)
+        str(normalize(f"person{number}@example.com", IdentifierType.EMAIL, Hashing.SHA256).value)
         for number in numbers
     )
 

@@ -15,7 +15,7 @@ import pytest
 import yaml
 from command_line import REPOSITORY, surroundings
 from runner import SHELL, Runner
-from team import ENVIRONMENT, Team
+from team import ENVIRONMENT, TeamRepository
 
 from reconciler.emulator import Emulator
 from reconciler.emulator.mount import transport
@@ -39,7 +39,7 @@ class Day:
 class Schedule:
     """One environment on an emulator, in one checkout, and one audience that changes every day."""
 
-    team: Team
+    team: TeamRepository
     system: str
     run: Callable[[], tuple[bool, str]]
     day: int = 0
@@ -96,14 +96,14 @@ class Schedule:
         assert done.returncode == 0, done.stderr
 
 
-def on_github(root: Path, team: Team) -> tuple[bool, str]:
+def on_github(root: Path, team: TeamRepository) -> tuple[bool, str]:
     runner = Runner(root, team, {"secrets": team.secrets, "vars": {"RECONCILER_ENVIRONMENTS": "[]"}})
     event = {"event_name": "schedule", "event": {}}
     ended = runner.run_in(team.work, "reconciler-refresh.yml", "refresh", "main", event)
     return ended.result == "failure", "".join(step.said for step in ended.steps.values())
 
 
-def on_gitlab(_: Path, team: Team) -> tuple[bool, str]:
+def on_gitlab(_: Path, team: TeamRepository) -> tuple[bool, str]:
     """Stage by stage; after a failure only what runs always."""
     described = yaml.safe_load((team.work / JOBS).read_text())
     failed, said = False, ""
@@ -124,7 +124,7 @@ def scheduled(described: dict[str, Any], stage: str) -> Iterator[tuple[dict[str,
                     yield job, rule
 
 
-def shell(script: list[str], team: Team) -> subprocess.CompletedProcess[str]:
+def shell(script: list[str], team: TeamRepository) -> subprocess.CompletedProcess[str]:
     path = f"{team.programs}:{os.environ['PATH']}"
     environ = surroundings(CI="true", ENVIRONMENT="production", PATH=path, PYTHONPATH=str(REPOSITORY))
     return subprocess.run(
@@ -145,7 +145,7 @@ SYSTEMS = {"github": on_github, "gitlab": on_gitlab}
 
 @pytest.fixture(params=SYSTEMS)
 def schedule(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Schedule]:
-    with Team.working(tmp_path, request.param) as team:
+    with TeamRepository.working(tmp_path, request.param) as team:
         environment = team.work / "environments/production/environment.yaml"
         environment.write_text(ENVIRONMENT.format(endpoint="emulator", shared=team.shared))
         (team.work / "environments/production/audiences/lapsed-90d.yaml").unlink()

@@ -29,15 +29,15 @@ from store_proxy import EXPIRED, GONE, OUTAGE, READ_ONLY, WRITES, Trouble
 from reconciler.buckets.opening import UnreachableError
 from reconciler.core.errors import LockedError, StorageError
 from reconciler.core.members import Identifiers
-from reconciler.core.model import Address, Form, IdentifierType, SegmentKey
-from reconciler.core.receipt import Holding, Receipt
+from reconciler.core.model import Address, Hashing, IdentifierType, SegmentKey
+from reconciler.core.receipt import ResourceState, SegmentState
 from reconciler.core.secret import Secret
 from reconciler.criteo.connect import connect
-from reconciler.criteo.grants import ClientCredentials, Keys
+from reconciler.criteo.grants import ClientCredentials, ClientKeys
 from reconciler.state import lease
 from reconciler.state.objects import LEASE
-from reconciler.state.reader import Surroundings
-from reconciler.state.remote import RemoteStore
+from reconciler.state.reader import StoreContext
+from reconciler.state.remote import BucketStore
 
 pytestmark = pytest.mark.promise("state")
 
@@ -236,8 +236,9 @@ def test_two_contending_runs_never_send_at_once_and_lose_nothing(tmp_path):
 
 # -- moments that chance seldom meets ----------------------------------------------------------------------
 
-SOME = Receipt(
-    Address("email", "some"), Holding(SegmentKey("1", "2", IdentifierType.EMAIL, Form.SHA256), segment_id="1")
+SOME = ResourceState(
+    Address("email", "some"),
+    SegmentState(SegmentKey("1", "2", IdentifierType.EMAIL, Hashing.SHA256), segment_id="1"),
 )
 OTHER = replace(SOME, definition="another")
 
@@ -256,18 +257,18 @@ class Sole:
     def passes(self, seconds: float, _why: str = "") -> None:
         self.instant += timedelta(seconds=seconds)
 
-    def machine(self, name: str) -> RemoteStore:
-        around = Surroundings(
+    def machine(self, name: str) -> BucketStore:
+        around = StoreContext(
             self.now, self.passes, lambda: self.folder / name / "cache", self.folder / name / "left"
         )
-        return RemoteStore(self.bucket, "sandbox", TIMING, around)
+        return BucketStore(self.bucket, "sandbox", TIMING, around)
 
     @property
-    def place(self) -> lease.Place:
-        return lease.Place(self.bucket, LEASE, "apply", "held")
+    def place(self) -> lease.LeaseLocation:
+        return lease.LeaseLocation(self.bucket, LEASE, "apply", "held")
 
 
-TIMING = lease.Timing.of(timedelta(seconds=60))
+TIMING = lease.LeaseTiming.of(timedelta(seconds=60))
 AGES = (TIMING.life + TIMING.grace).total_seconds() + 1
 
 
@@ -276,14 +277,14 @@ def test_a_run_that_was_paused_before_it_had_read_anything_writes_nothing(tmp_pa
     with sole.machine("first").lock("first") as first:
         sole.passes(AGES)
         with sole.machine("second").lock("second") as second:
-            second.receipts()
+            second.resources()
             second.write(SOME)
             with pytest.raises(StorageError, match="another run has taken over"):
-                first.receipts()
+                first.resources()
             with pytest.raises(StorageError, match="another run has taken over"):
                 first.write(OTHER)
             second.write(OTHER)
-            assert second.receipts() == (OTHER,)
+            assert second.resources() == (OTHER,)
 
 
 def test_who_comes_after_a_takeover_that_failed_half_way_fences_the_first_one_off(tmp_path):
@@ -299,7 +300,7 @@ def test_who_comes_after_a_takeover_that_failed_half_way_fences_the_first_one_of
         sole.bucket.before = lambda call, path: None
         sole.passes(AGES)
         with sole.machine("third").lock("third") as third:
-            assert third.receipts() == (SOME,)
+            assert third.resources() == (SOME,)
             with pytest.raises(StorageError, match="another run has taken over"):
                 first.write(OTHER)
             third.write(SOME)
@@ -310,28 +311,28 @@ def test_who_came_and_vanished_while_the_next_one_was_paused_is_waited_for(tmp_p
 
     def comes_and_vanishes(call: str, path: str) -> None:
         sole.bucket.after = lambda call, path: None
-        lease.claim(sole.place, TIMING, sole.now, "another")
+        lease.try_acquire(sole.place, TIMING, sole.now, "another")
         sole.passes(TIMING.life.total_seconds() + 1)
 
     sole.bucket.after = comes_and_vanishes
     with pytest.raises(LockedError, match="another"):
-        lease.take(sole.place, TIMING, sole.now, sole.passes, "the next")
-    _, orphaned = lease.take(sole.place, TIMING, sole.now, sole.passes, "the next")
+        lease.acquire(sole.place, TIMING, sole.now, sole.passes, "the next")
+    _, orphaned = lease.acquire(sole.place, TIMING, sole.now, sole.passes, "the next")
     assert orphaned
 
 
 def test_heartbeats_without_an_answer_are_no_lost_race(tmp_path):
     sole = Sole(tmp_path)
-    hold = lease.claim(sole.place, TIMING, sole.now, "us")
+    hold = lease.try_acquire(sole.place, TIMING, sole.now, "us")
     sole.bucket.after = lambda call, path: unreachable(call == "replace")  # it is written, and nobody told
     with pytest.raises(UnreachableError):
-        hold.beat()
+        hold.renew()
     sole.bucket.after, sole.bucket.before = sole.bucket.before, lambda call, path: unreachable(call == "read")
     with pytest.raises(UnreachableError):
-        hold.beat()
+        hold.renew()
     sole.bucket.before = sole.bucket.after
     sole.passes(TIMING.life.total_seconds() / 4)
-    hold.beat()
+    hold.renew()
     sole.passes(TIMING.life.total_seconds() / 4)
     hold.assure()
 
@@ -360,7 +361,7 @@ def test_a_batch_stays_without_its_last_byte_when_the_lease_ends_on_the_way(good
         if not next(looks):
             raise StorageError("over")
 
-    grant = ClientCredentials(Keys(Secret("id"), Secret("secret")))
+    grant = ClientCredentials(ClientKeys(Secret("id"), Secret("secret")))
     with loopback.serving(criteo) as url:
         way = connect(
             base_url=url,

@@ -19,7 +19,7 @@ from fakes import sts
 from fakes.documented import Interface, read
 from fakes.gh import BOT, REPOSITORY, Forge
 from runner import SHELL, Ended, Runner
-from team import AUDIENCE, Exports, Team
+from team import AUDIENCE, Exports, TeamRepository
 
 PLAN, APPLY, REFRESH = "reconciler-plan.yml", "reconciler-apply.yml", "reconciler-refresh.yml"
 IDLE, MEMBERS = "Nothing was approved, so nothing is applied", "Nothing but members may have changed"
@@ -34,7 +34,7 @@ pytestmark = pytest.mark.promise("approved")
 class Story:
     """What a team does, and what GitHub does then."""
 
-    team: Team
+    team: TeamRepository
     runner: Runner
 
     @property
@@ -89,7 +89,7 @@ class Story:
 
 @pytest.fixture
 def story(tmp_path: Path) -> Iterator[Story]:
-    with Team.working(tmp_path, "github") as team:
+    with TeamRepository.working(tmp_path, "github") as team:
         named = {"RECONCILER_ENVIRONMENTS": '["production"]'}
         story = Story(team, Runner(tmp_path, team, {"secrets": team.secrets, "vars": named}))
         yield story

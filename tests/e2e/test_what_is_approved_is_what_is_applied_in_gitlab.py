@@ -14,7 +14,7 @@ from command_line import REPOSITORY, surroundings
 from fakes import loopback, sts
 from fakes.documented import Interface
 from fakes.gitlab import TOKEN, Forge, application
-from team import AUDIENCE, Exports, Team
+from team import AUDIENCE, Exports, TeamRepository
 
 JOBS = ".gitlab/reconciler/reconciler.gitlab-ci.yml"
 
@@ -33,7 +33,7 @@ class Pipelines:
     """Runs jobs as GitLab's runner does: `script` as one script, then `after_script` as another."""
 
     root: Path
-    team: Team
+    team: TeamRepository
     forge: Forge
     api: str
     ran: int = 0
@@ -105,7 +105,7 @@ class Pipelines:
 @pytest.fixture
 def pipelines(tmp_path: Path) -> Iterator[Pipelines]:
     forge = Forge()
-    with Team.working(tmp_path, "gitlab") as team, loopback.serving(application(forge)) as server:
+    with TeamRepository.working(tmp_path, "gitlab") as team, loopback.serving(application(forge)) as server:
         yield Pipelines(tmp_path, team, forge, f"{server}/api/v4")
         assert Interface.of("gitlab").undocumented(forge.log) == []
 

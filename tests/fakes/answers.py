@@ -11,7 +11,7 @@ from fakes.clock import FakeClock
 
 from reconciler.core.secret import Secret
 from reconciler.criteo.connect import Connection, connect
-from reconciler.criteo.grants import ClientCredentials, Keys
+from reconciler.criteo.grants import ClientCredentials, ClientKeys
 
 SECRET = "s3cr+t/value=="
 TOKEN = "token-of-the-day"
@@ -64,7 +64,7 @@ def connected(script: Script, clock: FakeClock) -> Iterator[Connection]:
         base_url="https://api.example",
         version="2026-07",
         token_url="",
-        grant=ClientCredentials(Keys(Secret("client"), Secret(SECRET))),
+        grant=ClientCredentials(ClientKeys(Secret("client"), Secret(SECRET))),
         timeout=timedelta(seconds=60),
         clock=clock,
         transport=httpx.MockTransport(script),

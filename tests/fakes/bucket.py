@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from reconciler.buckets.bucket import LostRaceError, Stored, Version
+from reconciler.buckets.bucket import PreconditionFailedError, StoredObject, Version
 
 Hook = Callable[[str, str], None]
 
@@ -22,11 +22,11 @@ class MemoryBucket:
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     before: Hook = _nothing
     after: Hook = _nothing
-    held: dict[str, Stored] = field(default_factory=dict)
+    held: dict[str, StoredObject] = field(default_factory=dict)
     written_at: dict[str, datetime] = field(default_factory=dict)
     numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
 
-    def read(self, path: str) -> Stored | None:
+    def read(self, path: str) -> StoredObject | None:
         self.before("read", path)
         found = self.held.get(path)
         self.after("read", path)
@@ -61,11 +61,13 @@ class MemoryBucket:
         below = {path.removeprefix(start): path for path in self.held if path.startswith(start)}
         return {name: self.written_at[path] for name, path in below.items() if "/" not in name}
 
-    def _write(self, call: str, path: str, content: bytes, fits: Callable[[Stored | None], bool]) -> Version:
+    def _write(
+        self, call: str, path: str, content: bytes, fits: Callable[[StoredObject | None], bool]
+    ) -> Version:
         self.before(call, path)
         if not fits(self.held.get(path)):
-            raise LostRaceError
-        stored = self.held[path] = Stored(content, (str(next(self.numbers)), None))
+            raise PreconditionFailedError
+        stored = self.held[path] = StoredObject(content, (str(next(self.numbers)), None))
         self.written_at[path] = self.now()
         self.after(call, path)
         return stored.version

@@ -27,7 +27,7 @@ class FakeClock:
         self.advance(seconds)
 
     @contextmanager
-    def unbroken(self) -> Iterator[None]:
+    def critical_section(self) -> Iterator[None]:
         yield
 
     def check(self) -> None:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from reconciler.core.consent import Consent
-from reconciler.core.errors import AuthenticationError, LockedError, OverwrittenError, StorageError
+from reconciler.core.errors import AuthenticationError, ConcurrentWriteError, LockedError, StorageError
 
 
 @dataclass
@@ -28,7 +28,7 @@ class MemoryPlace:
     def write(self, consent: Consent) -> None:
         assert self.held, "written outside the lock"
         if self.overwritten:
-            raise OverwrittenError("somebody else wrote it at the same time")
+            raise ConcurrentWriteError("somebody else wrote it at the same time")
         if self.refuses:
             self.refuses -= 1
             raise StorageError("the disk is full", remedy="free some space")

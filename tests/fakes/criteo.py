@@ -24,7 +24,7 @@ from reconciler.core.members import Identifiers, Operation
 from reconciler.core.model import IdentifierType
 from reconciler.core.remote import (
     Acknowledgement,
-    BulkAnswer,
+    BulkResult,
     ItemFailure,
     NewSegment,
     RateLimit,
@@ -324,7 +324,7 @@ class FakeWriter:
 
     def create(
         self, account_id: str, segments: Sequence[NewSegment], leaving: Callable[[], None]
-    ) -> BulkAnswer:
+    ) -> BulkResult:
         def commit(refused: int = 0) -> tuple[Segment | ItemFailure, ...]:
             return tuple(
                 self._create(account_id, new) if at >= refused else ItemFailure("refused", "partial")
@@ -332,11 +332,11 @@ class FakeWriter:
             )
 
         items, again = self._criteo.call("create", "", len(segments), commit, lambda: commit(1), leaving)
-        return BulkAnswer(items, uncertain=again)
+        return BulkResult(items, earlier_unconfirmed=again)
 
     def update(
         self, account_id: str, patches: Sequence[SegmentPatch], leaving: Callable[[], None]
-    ) -> BulkAnswer:
+    ) -> BulkResult:
         def commit(refused: int = 0) -> tuple[Segment | ItemFailure, ...]:
             return tuple(
                 self._update(account_id, patch) if at >= refused else ItemFailure("refused", "partial")
@@ -345,7 +345,7 @@ class FakeWriter:
 
         ids = ",".join(patch.id for patch in patches)
         items, again = self._criteo.call("update", ids, len(patches), commit, lambda: commit(1), leaving)
-        return BulkAnswer(items, uncertain=again)
+        return BulkResult(items, earlier_unconfirmed=again)
 
     def change_members(
         self,
@@ -364,7 +364,7 @@ class FakeWriter:
         valid, again = self._criteo.call(
             operation, segment_id, len(values), commit, lambda: commit(half), leaving
         )
-        return Acknowledgement(valid=valid, invalid=len(values) - valid, uncertain=again)
+        return Acknowledgement(valid=valid, invalid=len(values) - valid, earlier_unconfirmed=again)
 
     def _create(self, account_id: str, new: NewSegment) -> Segment | ItemFailure:
         if not new.name.strip():

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from reconciler.criteo import pacing
 from reconciler.criteo.gate import SLICE
-from reconciler.criteo.pacing import Pace, RateHeaders, Ticket
+from reconciler.criteo.pacing import RateHeaders, RateState, RateTicket
 
 
 @dataclass(frozen=True)
@@ -130,12 +130,12 @@ class World:
     with_headers: bool = True
     round_reset: Callable[[float], float] = math.ceil
     assumed: int = 10
-    pace: Pace = field(init=False)
+    pace: RateState = field(init=False)
     refused: int = 0
 
     def run(self, calls: int) -> float:
         """Sends so many calls; how long it took until the last answer."""
-        self.pace, left, ended, now = Pace(self.assumed), calls, 0, self.start
+        self.pace, left, ended, now = RateState(self.assumed), calls, 0, self.start
         agenda = Agenda()
         for _ in range(self.workers):
             agenda.add(now, Event("ready"))
@@ -152,7 +152,7 @@ class World:
         return now - self.start
 
     def send(self, agenda: "Agenda", now: float) -> bool:
-        self.pace, ticket = pacing.ask(self.pace, now)
+        self.pace, ticket = pacing.reserve(self.pace, now)
         if ticket:
             latency, share = self.latency(), self.there()
             agenda.add(now + latency * share, Event("arrive", ticket, latency * (1 - share)))
@@ -172,7 +172,7 @@ class World:
         if self.with_headers:
             date = float(event.date) if self.with_date else None
             headers = RateHeaders(self.limit, verdict.remaining, self.round_reset(verdict.reset), date)
-        change = pacing.answer if verdict.allowed else pacing.refuse
+        change = pacing.observe_response if verdict.allowed else pacing.observe_rejection
         self.pace = change(self.pace, event.ticket, headers, now)
         return verdict.allowed
 
@@ -193,7 +193,7 @@ class World:
 @dataclass(frozen=True)
 class Event:
     what: str
-    ticket: Ticket = field(default=Ticket(0, 1, 0, 0))
+    ticket: RateTicket = field(default=RateTicket(0, 1, 0, 0))
     back: float = 0.0
     verdict: Verdict = field(default=Verdict(allowed=True, remaining=0, reset=0))
     date: int = 0

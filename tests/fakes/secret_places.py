@@ -17,17 +17,19 @@ from fakes import vault as fake
 from moto.server import DomainDispatcherApplication, create_backend_app
 
 from reconciler.core.model import SEALING_KEY, Api, Environment
-from reconciler.core.ports import SealedStore
+from reconciler.core.ports import SecretStore
 from reconciler.core.secret import Secret
-from reconciler.credentials import Places
+from reconciler.credentials import SecretResolver
 from reconciler.credentials.backend import WritableBackend
-from reconciler.state.sealed import LocalSealed
+from reconciler.state.sealed import LocalSecretStore
 
 
-def places_of(environ: Mapping[str, str], root: Path, sealed: SealedStore, sealing_key: str) -> Places:
+def places_of(
+    environ: Mapping[str, str], root: Path, sealed: SecretStore, sealing_key: str
+) -> SecretResolver:
     """Of an environment of which nothing else matters."""
     environment = Environment("sandbox", Api("emulator"), "", "", (), sealing_key=sealing_key)
-    return Places(environ, root, sealed, environment, lambda: None)
+    return SecretResolver(environ, root, sealed, environment, lambda: None)
 
 
 KEY = base64.b64encode(bytes(range(32))).decode()
@@ -44,13 +46,13 @@ class Place:
     put: Callable[[str], None]
     private: tuple[str, ...] = field(default=())
 
-    def open(self) -> Places:
+    def open(self) -> SecretResolver:
         """As the next process would."""
-        sealed = LocalSealed(self.root / "secrets", lambda: datetime.now(UTC))
+        sealed = LocalSecretStore(self.root / "secrets", lambda: datetime.now(UTC))
         return places_of(self.environ, self.root, sealed, SEALING_KEY)
 
     def writable(self) -> tuple[WritableBackend, str]:
-        return self.open().writable(self.reference)
+        return self.open().writable_backend(self.reference)
 
     def store(self, value: str) -> None:
         backend, name = self.writable()

@@ -7,16 +7,24 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from threading import RLock
 
-from reconciler.core.approval import Use, used
-from reconciler.core.errors import DamagedError, LockedError, StorageError
+from reconciler.core.approval import ApprovalRecord, record_approval
+from reconciler.core.errors import CorruptSnapshotError, LockedError, StorageError
 from reconciler.core.members import SnapshotRef
 from reconciler.core.model import Address
-from reconciler.core.ports import Head, Holder, Kept, SavedState, SealedStore, StateReader, StateWriter
-from reconciler.core.receipt import Receipt
+from reconciler.core.ports import (
+    LockHolder,
+    SecretStore,
+    StateHead,
+    StateReader,
+    StateVersion,
+    StateVersionInfo,
+    StateWriter,
+)
+from reconciler.core.receipt import ResourceState
 from reconciler.state.history import KEPT, absent, told
 
 Hook = Callable[[str], None]
-NO_HEAD = Head("", 0, "")
+NO_HEAD = StateHead("", 0, "")
 
 
 def _nothing(step: str) -> None:
@@ -37,12 +45,12 @@ class MemoryStore:
     invent: Callable[[int], bytes] = secrets.token_bytes
     before_write: Hook = _nothing
     after_write: Hook = _nothing
-    saved_head: Head | None = None
+    saved_head: StateHead | None = None
     saved_key: bytes = b""
-    saved_receipts: dict[Address, Receipt] = field(default_factory=dict)
+    saved_receipts: dict[Address, ResourceState] = field(default_factory=dict)
     saved_snapshots: dict[str, str] = field(default_factory=dict)
     writer: "MemoryWriter | None" = None
-    saved_states: dict[int, SavedState] = field(default_factory=dict)
+    saved_states: dict[int, StateVersion] = field(default_factory=dict)
     saved_damage: set[Address] = field(default_factory=set)
     keeps: int = KEPT
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -52,15 +60,15 @@ class MemoryStore:
     def reader(self) -> StateReader:
         return MemoryReader(self)
 
-    def holder(self) -> Holder | None:
-        return Holder("1", self.writer.who) if self.writer else None
+    def holder(self) -> LockHolder | None:
+        return LockHolder("1", self.writer.who) if self.writer else None
 
     def break_lock(self, holder_id: str) -> None:
         if not self.writer or holder_id != "1":
             raise LockedError("no run of that id holds it")
         self.writer = None
 
-    def sealed(self) -> SealedStore:
+    def sealed(self) -> SecretStore:
         return MemorySealed(self)
 
     @contextmanager
@@ -105,30 +113,30 @@ class MemoryReader:
         self.store = store
         self._key = b""
 
-    def head(self) -> Head | None:
+    def head(self) -> StateHead | None:
         return self.store.saved_head
 
-    def receipts(self) -> tuple[Receipt, ...]:
+    def resources(self) -> tuple[ResourceState, ...]:
         saved = self.store.saved_receipts
         if self.store.saved_damage:
             raise StorageError("receipts can't be read", remedy="restore the state")
         return tuple(saved[address] for address in sorted(saved))
 
-    def fetch(self, snapshot: SnapshotRef) -> str:
+    def snapshot_file(self, snapshot: SnapshotRef) -> str:
         if not snapshot:
             raise AssertionError("an empty set has no snapshot")
         if snapshot.digest not in self.store.saved_snapshots:
-            raise DamagedError("a snapshot is missing", remedy="restore the state")
+            raise CorruptSnapshotError("a snapshot is missing", remedy="restore the state")
         return self.store.saved_snapshots[snapshot.digest]
 
     def key(self) -> bytes:
         self._key = self._key or self.store.saved_key or self.store.invent(32)
         return self._key
 
-    def history(self) -> tuple[Kept, ...]:
+    def versions(self) -> tuple[StateVersionInfo, ...]:
         return told(self.store.saved_states[serial] for serial in sorted(self.store.saved_states))
 
-    def kept(self, serial: int) -> SavedState:
+    def version(self, serial: int) -> StateVersion:
         if serial not in self.store.saved_states:
             raise absent(serial, sorted(self.store.saved_states))
         return self.store.saved_states[serial]
@@ -149,12 +157,12 @@ class MemoryWriter(MemoryReader):
                     self.store.saved_key = self.store.invent(32)
             return self.store.saved_key
 
-    def open_run(self) -> Head:
+    def begin_run(self) -> StateHead:
         with self._writing():
             if self._opened and self.store.saved_head:
                 return self.store.saved_head
             self.key()
-            old = self.store.saved_head or Head(self.store.invent(16).hex(), 0, self.store.environment)
+            old = self.store.saved_head or StateHead(self.store.invent(16).hex(), 0, self.store.environment)
             with self._step("open_run"):
                 self._keep_state()
                 head = self.store.saved_head = replace(old, serial=old.serial + 1)
@@ -164,18 +172,18 @@ class MemoryWriter(MemoryReader):
     def _keep_state(self) -> None:
         states = self.store.saved_states
         if self.store.saved_head and self.store.keeps:
-            kept = SavedState(self.store.saved_head, self.receipts(), self.store.now())
+            kept = StateVersion(self.store.saved_head, self.resources(), self.store.now())
             states[kept.head.serial] = kept
             for serial in sorted(states)[: -self.store.keeps]:
                 del states[serial]
 
-    def note_use(self, use: Use, since: datetime) -> None:
+    def record_approval(self, use: ApprovalRecord, since: datetime) -> None:
         with self._writing():
-            head = self.open_run()
+            head = self.begin_run()
             with self._step("note_use"):
-                self.store.saved_head = replace(head, uses=used(head.uses, use, since))
+                self.store.saved_head = replace(head, approvals=record_approval(head.approvals, use, since))
 
-    def begin(self, head: Head, key: bytes) -> None:
+    def initialize(self, head: StateHead, key: bytes) -> None:
         with self._writing():
             there = self.store.saved_head
             if there and (there != head or self.store.saved_key != key):
@@ -184,7 +192,7 @@ class MemoryWriter(MemoryReader):
                 self.store.saved_head, self.store.saved_key = head, key
             self._opened = True
 
-    def set_aside(self) -> tuple[Address, ...]:
+    def quarantine(self) -> tuple[Address, ...]:
         with self._writing(), self._step("set_aside"):
             damaged = tuple(sorted(self.store.saved_damage))
             for address in damaged:
@@ -192,21 +200,21 @@ class MemoryWriter(MemoryReader):
             self.store.saved_damage.clear()
             return damaged
 
-    def write(self, receipt: Receipt) -> None:
+    def write(self, receipt: ResourceState) -> None:
         """Stricter than a disk: a snapshot must be kept before a receipt may name it."""
         if not receipt.snapshots <= self.store.saved_snapshots.keys():
             raise AssertionError(f"{receipt.address}: the receipt names a snapshot that was not kept")
-        self.open_run()
+        self.begin_run()
         with self._step(f"write {receipt.address}"):
             self.store.saved_receipts[receipt.address] = receipt
         self._fresh -= receipt.snapshots
 
-    def drop(self, receipt: Receipt) -> None:
-        self.open_run()
+    def drop(self, receipt: ResourceState) -> None:
+        self.begin_run()
         with self._step(f"drop {receipt.address}"):
             self.store.saved_receipts.pop(receipt.address, None)
 
-    def keep(self, snapshot: SnapshotRef, file: str) -> None:
+    def store_snapshot(self, snapshot: SnapshotRef, file: str) -> None:
         if not snapshot:
             return
         with self._writing():
@@ -220,7 +228,7 @@ class MemoryWriter(MemoryReader):
             saved = self.store.saved_snapshots
             known = (
                 *self.store.saved_states.values(),
-                SavedState(NO_HEAD, self.receipts(), self.store.now()),
+                StateVersion(NO_HEAD, self.resources(), self.store.now()),
             )
             named = {ref.digest for state in known for ref in state.references}
             if idle := saved.keys() - named - self._fresh:
@@ -228,7 +236,7 @@ class MemoryWriter(MemoryReader):
                     for digest in idle:
                         del saved[digest]
 
-    def assure(self) -> None:
+    def check_lock(self) -> None:
         """A lock in memory lasts."""
 
     @contextmanager

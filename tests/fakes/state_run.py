@@ -17,15 +17,15 @@ from fakes.disk import watched
 
 from reconciler.core.errors import StorageError
 from reconciler.core.members import SnapshotRef
-from reconciler.core.model import Address, Form, IdentifierType, SegmentKey
-from reconciler.core.receipt import Holding, Receipt
+from reconciler.core.model import Address, Hashing, IdentifierType, SegmentKey
+from reconciler.core.receipt import ResourceState, SegmentState
 from reconciler.state.local import LocalStore
 
-KEY = SegmentKey("1", "2", IdentifierType.EMAIL, Form.SHA256)
+KEY = SegmentKey("1", "2", IdentifierType.EMAIL, Hashing.SHA256)
 ONE, TWO = SnapshotRef("0001", 1), SnapshotRef("0002", 2)
-OLD = Receipt(Address("email", "lapsed"), Holding(KEY, base=ONE))
-NEW = Receipt(Address("email", "lapsed"), Holding(KEY, base=TWO))
-GOING = Receipt(Address("email", "going"), Holding(KEY, base=ONE))
+OLD = ResourceState(Address("email", "lapsed"), SegmentState(KEY, confirmed=ONE))
+NEW = ResourceState(Address("email", "lapsed"), SegmentState(KEY, confirmed=TWO))
+GOING = ResourceState(Address("email", "going"), SegmentState(KEY, confirmed=ONE))
 
 
 def members(snapshot: SnapshotRef) -> bytes:
@@ -42,7 +42,7 @@ def cache(directory: Path, snapshot: SnapshotRef) -> str:
 def begin(directory: Path) -> None:
     """A state that an earlier run left."""
     with LocalStore(directory / "state", "sandbox").lock("an earlier run") as writer:
-        writer.keep(ONE, cache(directory / "cache", ONE))
+        writer.store_snapshot(ONE, cache(directory / "cache", ONE))
         writer.write(OLD)
         writer.write(GOING)
 
@@ -50,7 +50,7 @@ def begin(directory: Path) -> None:
 def go_on(directory: Path) -> None:
     """From OLD and GOING, or from nothing, to NEW."""
     with LocalStore(directory / "state", "sandbox").lock("this run") as writer:
-        writer.keep(TWO, cache(directory / "cache", TWO))
+        writer.store_snapshot(TWO, cache(directory / "cache", TWO))
         writer.write(NEW)
         writer.drop(GOING)
         writer.prune()
@@ -79,8 +79,8 @@ def write_forever(directory: Path) -> None:
     with LocalStore(directory / "state", "sandbox").lock("the run to kill") as writer:
         print("writing", flush=True)  # noqa: T201 - what the parent waits for
         for base in itertools.cycle((ONE, TWO)):
-            writer.keep(base, cache(directory / "cache", base))
-            writer.write(Receipt(NEW.address, Holding(KEY, base=base)))
+            writer.store_snapshot(base, cache(directory / "cache", base))
+            writer.write(ResourceState(NEW.address, SegmentState(KEY, confirmed=base)))
             writer.prune()
 
 
@@ -88,7 +88,7 @@ def write_small(directory: Path) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
     try:
         with LocalStore(directory / "state", "sandbox").lock("a run with a limit") as writer:
-            writer.keep(TWO, str(directory / "cache" / "0002"))
+            writer.store_snapshot(TWO, str(directory / "cache" / "0002"))
     except StorageError as error:
         print(error.problem, error.remedy)  # noqa: T201 - what the parent reads
 

@@ -143,17 +143,17 @@ def while_it_is_read(change: Callable[[World], object]) -> Callable[[World], obj
     """Between the first look at the files and the reading of their rows, once."""
 
     def hook(world: World) -> None:
-        from reconciler.members.build import Builder
+        from reconciler.members.build import AudienceBuilder
 
-        lists = Builder._excluding
+        lists = AudienceBuilder._excluding
 
-        def changed(builder: Builder, prepared: object) -> object:
+        def changed(builder: AudienceBuilder, prepared: object) -> object:
             if world.during:
                 world.during.pop()(world)
             return lists(builder, prepared)  # type: ignore[arg-type]
 
         world.during = [change]
-        world.stack.enter_context(mock.patch.object(Builder, "_excluding", changed))
+        world.stack.enter_context(mock.patch.object(AudienceBuilder, "_excluding", changed))
 
     return hook
 
@@ -162,18 +162,18 @@ def after_it_is_read(change: Callable[[World], object]) -> Callable[[World], obj
     """When rows have been read, and before the sets of members are whole."""
 
     def hook(world: World) -> None:
-        from reconciler.members.build import Builder
+        from reconciler.members.build import AudienceBuilder
 
-        group = Builder._group
+        group = AudienceBuilder._group
 
-        def changed(builder: Builder, *given: object) -> object:
+        def changed(builder: AudienceBuilder, *given: object) -> object:
             found = group(builder, *given)  # type: ignore[arg-type]
             if world.during:
                 world.during.pop()(world)
             return found
 
         world.during = [change]
-        world.stack.enter_context(mock.patch.object(Builder, "_group", changed))
+        world.stack.enter_context(mock.patch.object(AudienceBuilder, "_group", changed))
 
     return hook
 

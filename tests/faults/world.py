@@ -16,7 +16,7 @@ from pathlib import Path
 from unittest import mock
 
 from command_line import WRITES, Ended, Project
-from hostile import AUTHORITY, Hostile, Planned, Strike
+from hostile import AUTHORITY, FaultyProxy, Planned, Strike
 
 from reconciler import cli
 from reconciler.clock import SystemClock
@@ -60,7 +60,7 @@ class World:
     skew: timedelta = timedelta(0)
     environ: dict[str, str] = field(default_factory=dict)
     sound: dict[str, str] = field(default_factory=dict)
-    hostile: Hostile | None = None
+    hostile: FaultyProxy | None = None
     during: list[Callable[["World"], object]] = field(default_factory=list)
     disk: Callable[[], contextlib.AbstractContextManager[None]] = contextlib.nullcontext
     stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
@@ -179,7 +179,7 @@ def _serve(world: World, certificate: str, stack: contextlib.ExitStack) -> None:
     file = world.root / ".reconciler" / "emulator" / "sandbox.sqlite"
     clock = lambda: time.time() + world.waited.total_seconds()  # noqa: E731 - handed on at once
     emulator = stack.enter_context(Emulator.open(file, clock=clock))
-    world.hostile = stack.enter_context(Hostile(emulator, certificate).serving())
+    world.hostile = stack.enter_context(FaultyProxy(emulator, certificate).serving())
     world.edit("environment.yaml", "endpoint: emulator", f"endpoint: {world.hostile.url!r}")
     world.sound = {"ID": emulator.credentials.client_id, "SECRET": emulator.credentials.client_secret}
     world.sound |= {"SSL_CERT_FILE": str(AUTHORITY)} if certificate else {}

@@ -8,27 +8,34 @@ from functools import partial
 from golden import plan_cases as cases
 from golden.plan_cases import GOLD, HIGH, LAPSED, NOW
 
-from reconciler.core.drift import Drift, Uncounted
-from reconciler.core.errors import ConfigurationError, Finding, RemoteError, StaleError
-from reconciler.core.events import BatchTaken, ChangeEnded, Event, Outcome, addresses_blocked, plan_made
+from reconciler.core.drift import Drift, NotComparable
+from reconciler.core.errors import ConfigurationError, Finding, NotApprovedError, RemoteError
+from reconciler.core.events import (
+    BatchAcknowledged,
+    ChangeEnded,
+    ChangeOutcome,
+    Event,
+    addresses_blocked,
+    plan_made,
+)
 from reconciler.core.losses import MemberCounts
 from reconciler.core.members import Delta
-from reconciler.core.plan import AttributeChange, Change, Plan, Sending
-from reconciler.core.ports import Head
+from reconciler.core.plan import AttributeChange, Change, Plan, SegmentChange
+from reconciler.core.ports import StateHead
 from reconciler.render.document import (
     Document,
-    Subject,
-    ended,
+    DocumentType,
+    error_document,
     heading,
     plan_document,
-    troubled,
+    with_error,
     without_state,
 )
-from reconciler.render.drift import Looked, drift_document
-from reconciler.render.figures import Figures
-from reconciler.render.outcome import Tally, apply_report
+from reconciler.render.drift import DriftScope, drift_document
+from reconciler.render.figures import NumberFormat
+from reconciler.render.outcome import RunTotals, apply_report
 
-Case = Callable[[Figures], Document]
+Case = Callable[[NumberFormat], Document]
 
 UNREACHABLE = RemoteError(
     "https://api.criteo.com can't be reached: the connection was refused 5 times in 2 min",
@@ -52,7 +59,7 @@ WRONG = ConfigurationError(
 )
 
 
-NOT_APPROVED = StaleError(
+NOT_APPROVED = NotApprovedError(
     "what is to be done is not what was approved",
     remedy="make a new plan and have it approved",
     findings=[
@@ -62,46 +69,49 @@ NOT_APPROVED = StaleError(
 )
 
 
-def _drift(figures: Figures) -> Document:
-    header = heading(Subject.DRIFT, cases.ENVIRONMENT, Head("7f3a2b1c9d", 118, "production"), NOW)
+def _drift(figures: NumberFormat) -> Document:
+    header = heading(DocumentType.DRIFT, cases.ENVIRONMENT, StateHead("7f3a2b1c9d", 118, "production"), NOW)
     renamed = AttributeChange("name", HIGH.name, "High value (do not touch)")
     drifts = (
         Drift(HIGH.address, HIGH.name, (renamed,), touched_at=NOW - timedelta(hours=3)),
-        Drift(GOLD.address, GOLD.name, gone="88121"),
-        Drift(LAPSED.address, LAPSED.name, counts=MemberCounts(427_335, 12)),
+        Drift(GOLD.address, GOLD.name, missing_segment_id="88121"),
+        Drift(LAPSED.address, LAPSED.name, member_counts=MemberCounts(427_335, 12)),
     )
     return drift_document(
-        header, drifts, Looked(8, ((Uncounted.RECENT, 1),), NOW.replace(hour=12, minute=0)), figures
+        header, drifts, DriftScope(8, ((NotComparable.RECENT, 1),), NOW.replace(hour=12, minute=0)), figures
     )
 
 
-def _lost(figures: Figures) -> Document:
-    header = heading(Subject.DRIFT, cases.ENVIRONMENT, Head("7f3a2b1c9d", 118, "production"), NOW)
-    gone = Drift(GOLD.address, GOLD.name, gone="88122"), Drift(LAPSED.address, LAPSED.name, gone="88121")
-    return drift_document(header, gone, Looked(at=4), figures)
+def _lost(figures: NumberFormat) -> Document:
+    header = heading(DocumentType.DRIFT, cases.ENVIRONMENT, StateHead("7f3a2b1c9d", 118, "production"), NOW)
+    gone = (
+        Drift(GOLD.address, GOLD.name, missing_segment_id="88122"),
+        Drift(LAPSED.address, LAPSED.name, missing_segment_id="88121"),
+    )
+    return drift_document(header, gone, DriftScope(at=4), figures)
 
 
-def _planned(plan: Plan, figures: Figures, subject: Subject = Subject.PLAN) -> Document:
+def _planned(plan: Plan, figures: NumberFormat, subject: DocumentType = DocumentType.PLAN) -> Document:
     return plan_document(plan, cases.ENVIRONMENT, figures, subject)
 
 
-def _run(plan: Plan, events: tuple[Event, ...], figures: Figures) -> Document:
-    tally = Tally()
+def _run(plan: Plan, events: tuple[Event, ...], figures: NumberFormat) -> Document:
+    tally = RunTotals()
     tally.emit(plan_made(plan))
     for event in events:
         tally.emit(event)
     report = apply_report("production", tally, timedelta(seconds=174), NOW, figures)
-    return replace(_planned(plan, figures, Subject.APPLY), outcome=report)
+    return replace(_planned(plan, figures, DocumentType.APPLY), outcome=report)
 
 
-def _taken(change: Sending, count: int, rejected: int = 0) -> BatchTaken:
-    return BatchTaken(change.spec.address, "add", count, rejected, count, count)
+def _taken(change: SegmentChange, count: int, rejected: int = 0) -> BatchAcknowledged:
+    return BatchAcknowledged(change.spec.address, "add", count, rejected, count, count)
 
 
 def _beside_blocked() -> tuple[Plan, tuple[Event, ...]]:
     done = cases.update(LAPSED, cases.CHANGED)
     plan = cases.plan(done, unchanged=280, blocked=cases.EVERY_CAUSE)
-    ended = ChangeEnded(LAPSED.address, Outcome.APPLIED)
+    ended = ChangeEnded(LAPSED.address, ChangeOutcome.APPLIED)
     return plan, (*addresses_blocked(plan), _taken(done, 18_240), ended)
 
 
@@ -110,15 +120,15 @@ def _in_part() -> tuple[Plan, tuple[Event, ...]]:
     left = cases.update(HIGH, cases.STILL, cases.RENAMED)
     events = (
         _taken(done, 18_240),
-        ChangeEnded(done.spec.address, Outcome.APPLIED),
+        ChangeEnded(done.spec.address, ChangeOutcome.APPLIED),
         _taken(failed, 50_000),
         ChangeEnded(
             failed.spec.address,
-            Outcome.FAILED,
+            ChangeOutcome.FAILED,
             "Criteo refused the batch: the segment is locked (segment-locked)",
             "wait until it is computed, then run the same command again",
         ),
-        ChangeEnded(left.spec.address, Outcome.NOT_ATTEMPTED),
+        ChangeEnded(left.spec.address, ChangeOutcome.NOT_ATTEMPTED),
     )
     return cases.plan(failed, done, left, unchanged=4), events
 
@@ -128,23 +138,26 @@ def _went_on() -> tuple[Plan, tuple[Event, ...]]:
         LAPSED, cases.members(0, 1_000_000, Delta(0, 400_000, 0), done=600_000), reason=cases.INTERRUPTED
     )
     batches = (_taken(change, 50_000),) * 8
-    return cases.plan(change, unchanged=2), (*batches, ChangeEnded(change.spec.address, Outcome.APPLIED))
+    return cases.plan(change, unchanged=2), (
+        *batches,
+        ChangeEnded(change.spec.address, ChangeOutcome.APPLIED),
+    )
 
 
 def _rejected() -> tuple[Plan, tuple[Event, ...]]:
     change = cases.create(LAPSED, 812)
     return cases.plan(change), (
         _taken(change, 812, rejected=7),
-        ChangeEnded(change.spec.address, Outcome.APPLIED),
+        ChangeEnded(change.spec.address, ChangeOutcome.APPLIED),
     )
 
 
-def _refused(figures: Figures) -> Document:
+def _refused(figures: NumberFormat) -> Document:
     changes = cases.update(LAPSED, cases.CHANGED), cases.update(HIGH, cases.STILL, cases.RENAMED)
-    return ended(_planned(cases.plan(*changes, unchanged=5), figures, Subject.APPLY), NOT_APPROVED)
+    return with_error(_planned(cases.plan(*changes, unchanged=5), figures, DocumentType.APPLY), NOT_APPROVED)
 
 
-def _first_in_ci(figures: Figures) -> Document:
+def _first_in_ci(figures: NumberFormat) -> Document:
     plan, environment = cases.CASES["first-create"]
     in_a_bucket = replace(environment, state_url="s3://acme-audiences/state/production")
     return without_state(plan_document(plan, in_a_bucket, figures), in_a_bucket)
@@ -185,8 +198,8 @@ DOCUMENTS: dict[str, Case] = {
     "five-hundred": _case(_five_hundred),
     "drift": _drift,
     "drift-of-lost-access": _lost,
-    "unreachable": lambda _: troubled(Subject.PLAN, "production", UNREACHABLE, NOW),
-    "wrong-manifests": lambda _: troubled(Subject.PLAN, "production", WRONG, NOW),
+    "unreachable": lambda _: error_document(DocumentType.PLAN, "production", UNREACHABLE, NOW),
+    "wrong-manifests": lambda _: error_document(DocumentType.PLAN, "production", WRONG, NOW),
     "not-approved": _refused,
     "partial-failure": _run_case(_in_part),
     "applied-beside-blocked": _run_case(_beside_blocked),

@@ -5,49 +5,49 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 from reconciler.core.errors import Finding
-from reconciler.core.guards import Question, lenient, refusals, stale
+from reconciler.core.guards import GuardInput, relaxed_guards, stale_sources, violations
 from reconciler.core.kinds import Cause
 from reconciler.core.losses import MemberCounts
-from reconciler.core.members import EMPTY, NO_DELTA, Delta, Drop, SnapshotRef, Target
+from reconciler.core.members import EMPTY_SNAPSHOT, NO_DELTA, Delta, DropReason, SnapshotRef, TargetMembers
 from reconciler.core.model import (
     Address,
     Api,
     Audience,
     Environment,
-    Form,
     Guards,
+    Hashing,
     IdentifierType,
-    Place,
     Seat,
     SegmentKey,
     SegmentSpec,
     Source,
+    SourceLocation,
 )
 from reconciler.core.plan import (
-    AbandonSuccessor,
     Adopt,
     AttributeChange,
-    Basis,
     Blocked,
     Change,
-    Comparison,
     Create,
     CreateSegment,
+    DiscardReplacement,
     Forget,
-    Held,
     MemberChange,
+    MemberDiff,
     PartChange,
-    PatchSegment,
     Plan,
-    PromoteSuccessor,
+    PlanInputs,
+    PlannedOutcome,
+    PromoteReplacement,
     Refill,
     Replace,
-    Sending,
+    SegmentChange,
     SendMembers,
+    SetupPhase,
     Steps,
-    Turn,
     Unchanged,
     Update,
+    UpdateSegment,
     address_of,
 )
 from reconciler.core.remote import RateLimit
@@ -65,22 +65,27 @@ ENVIRONMENT = Environment(
 SANDBOX = replace(ENVIRONMENT, name="sandbox", api=Api("emulator"), sample_rows=1000)
 SEATED = replace(ENVIRONMENT, seats=(("acme", SEAT), ("beta", Seat("41", "7"))))
 
-EMAIL = SegmentKey(SEAT.account_id, SEAT.retailer_id, IdentifierType.EMAIL, Form.SHA256)
-CUSTOMER = SegmentKey(SEAT.account_id, SEAT.retailer_id, IdentifierType.CUSTOMER_ID, Form.PLAIN)
-DROPS = ((Drop.FILTERED, 12_034), (Drop.EXCLUDED, 151), (Drop.EMPTY, 310), (Drop.MALFORMED, 87))
+EMAIL = SegmentKey(SEAT.account_id, SEAT.retailer_id, IdentifierType.EMAIL, Hashing.SHA256)
+CUSTOMER = SegmentKey(SEAT.account_id, SEAT.retailer_id, IdentifierType.CUSTOMER_ID, Hashing.PLAIN)
+DROPS = (
+    (DropReason.FILTERED, 12_034),
+    (DropReason.EXCLUDED, 151),
+    (DropReason.EMPTY, 310),
+    (DropReason.MALFORMED, 87),
+)
 
 
 def spec(audience: str, title: str, key: SegmentKey = EMAIL, destination: str = "") -> SegmentSpec:
     where = destination or ("offsite-email" if key.identifier_type == "Email" else "onsite-customer")
-    place = Place(f"environments/production/audiences/{audience}.yaml", 2, 1)
+    place = SourceLocation(f"environments/production/audiences/{audience}.yaml", 2, 1)
     declared = Audience(audience, title, "", Source(("customers/*.csv",), place=place), (), place=place)
     return SegmentSpec(Address(where, audience), title, "", key, "criteo", declared, place=place)
 
 
-def target(count: int, drops: tuple[tuple[Drop, int], ...] = DROPS, hashed: int = 0) -> Target:
+def target(count: int, drops: tuple[tuple[DropReason, int], ...] = DROPS, hashed: int = 0) -> TargetMembers:
     rows = count + sum(number for _, number in drops)
     members = SnapshotRef("ab" * 16, count)
-    return Target(members, EMPTY, rows, drops, hashed=hashed, newest=NOW - timedelta(hours=2))
+    return TargetMembers(members, EMPTY_SNAPSHOT, rows, drops, hashed=hashed, newest=NOW - timedelta(hours=2))
 
 
 def members(before: int, after: int, delta: Delta, **more: object) -> MemberChange:
@@ -92,7 +97,9 @@ def few(before: int, after: int, delta: Delta) -> MemberChange:
 
 
 def sending(change: MemberChange) -> SendMembers:
-    comparison = Comparison(EMPTY, EMPTY, EMPTY, change.delta, resumes=change.done > 0)
+    comparison = MemberDiff(
+        EMPTY_SNAPSHOT, EMPTY_SNAPSHOT, EMPTY_SNAPSHOT, change.delta, resumes=change.done > 0
+    )
     return SendMembers("current", change.target.members, comparison, change.not_before)
 
 
@@ -103,7 +110,7 @@ def create(one: SegmentSpec, count: int, reason: str = "") -> Create:
 
 
 def update(one: SegmentSpec, change: MemberChange, *attributes: AttributeChange, reason: str = "") -> Update:
-    patch = PatchSegment("current", one.key.account_id, one.name)
+    patch = UpdateSegment("current", one.key.account_id, one.name)
     steps = Steps((patch,) if attributes else (), sending(change) if change.delta.total else None)
     return Update(one, attributes, change, steps, reason)
 
@@ -112,9 +119,9 @@ def replacement(one: SegmentSpec, count: int) -> Replace:
     change = members(412_006, count, Delta(0, count, 0))
     account = one.key.account_id
     finish = (
-        PatchSegment("current", account, name=f"{one.name} (retired 2026-11-24)"),
-        PatchSegment("successor", account, name=one.name, description=one.description),
-        PromoteSuccessor(retires=True),
+        UpdateSegment("current", account, name=f"{one.name} (retired 2026-11-24)"),
+        UpdateSegment("successor", account, name=one.name, description=one.description),
+        PromoteReplacement(old_segment_remains=True),
     )
     step = CreateSegment("successor", one.key, f"{one.name} (new)", one.description)
     attributes = (
@@ -128,12 +135,12 @@ def replacement(one: SegmentSpec, count: int) -> Replace:
 
 def _shrunk() -> MemberChange:
     """Of which two guards disapprove."""
-    read = target(152_000, (*DROPS[:3], (Drop.MALFORMED, 22_700)))
+    read = target(152_000, (*DROPS[:3], (DropReason.MALFORMED, 22_700)))
     return MemberChange(390_000, read, Delta(0, 2_000, 240_000))
 
 
 def _emptied() -> MemberChange:
-    return MemberChange(390_000, replace(target(0, ()), members=EMPTY), Delta(0, 0, 390_000))
+    return MemberChange(390_000, replace(target(0, ()), members=EMPTY_SNAPSHOT), Delta(0, 0, 390_000))
 
 
 def _letting(one: SegmentSpec, guards: Guards) -> SegmentSpec:
@@ -148,20 +155,22 @@ def _fresh(one: SegmentSpec) -> SegmentSpec:
 
 def forgotten(one: SegmentSpec, count: int) -> Forget:
     reason = "it left the manifests; the segment and its members stay at Criteo, no longer managed"
-    return Forget(one.address, count, drop=False, reason=reason)
+    return Forget(one.address, count, drop_state=False, reason=reason)
 
 
-def _question(one: Sending) -> Question:
-    return Question(one.spec, one.members, one.members.before or None, isinstance(one, Create | Refill), NOW)
+def _question(one: SegmentChange) -> GuardInput:
+    return GuardInput(
+        one.spec, one.members, one.members.before or None, isinstance(one, Create | Refill), NOW
+    )
 
 
-def _against(held: Held) -> Iterator[Blocked]:
+def _against(held: PlannedOutcome) -> Iterator[Blocked]:
     """What the guards say."""
     match held:
         case Unchanged():
-            found = stale(held.spec, held.target, NOW)
+            found = stale_sources(held.spec, held.target, NOW)
         case Create() | Adopt() | Update() | Replace() | Refill():
-            found = refusals(_question(held))
+            found = violations(_question(held))
         case _:
             found = ()
     return (Blocked(address_of(held), finding, Cause.GUARD) for finding in found)
@@ -171,20 +180,20 @@ def plan(
     *changes: Change,
     unchanged: int = 0,
     blocked: tuple[Blocked, ...] = (),
-    guarded: tuple[Held, ...] = (),
+    guarded: tuple[PlannedOutcome, ...] = (),
     problems: tuple[Finding, ...] = (),
     notes: tuple[str, ...] = (),
     environment: Environment = ENVIRONMENT,
     serial: int = 118,
 ) -> Plan:
     rates = {"criteo": RateLimit(10, 4)} if serial else {}
-    basis = Basis(environment.name, date(2026, 11, 24), NOW, "7f3a2b1c9d" if serial else "", serial)
+    basis = PlanInputs(environment.name, date(2026, 11, 24), NOW, "7f3a2b1c9d" if serial else "", serial)
     same = tuple(Unchanged(spec(f"same-{number}", "Same"), target(5_000)) for number in range(unchanged))
     price = cost(changes, environment.api.batch_size, rates, NOW)
     sent = [
         one for one in (*changes, *guarded) if isinstance(one, Create | Adopt | Update | Replace | Refill)
     ]
-    allowed = {one.spec.address: lenient(_question(one), environment.guards) for one in sent}
+    allowed = {one.spec.address: relaxed_guards(_question(one), environment.guards) for one in sent}
     return Plan(
         basis=basis,
         changes=changes,
@@ -193,8 +202,8 @@ def plan(
         cost=price,
         notes=notes,
         problems=problems,
-        held=guarded,
-        lenient={address: said for address, said in allowed.items() if said},
+        blocked_outcomes=guarded,
+        relaxed_guards={address: said for address, said in allowed.items() if said},
     )
 
 
@@ -272,13 +281,13 @@ def _redefined() -> Plan:
 
 def _hard() -> Plan:
     """All at once, in an account with two seats."""
-    key = replace(EMAIL, account_id="41", retailer_id="7", form=Form.SHA256_OF_MD5)
+    key = replace(EMAIL, account_id="41", retailer_id="7", hashing=Hashing.SHA256_OF_MD5)
     swapped = update(spec("swapped", "Second"), STILL, AttributeChange("name", "First", "Second"))
-    release = PatchSegment("current", "41", "Second (renaming 881)", turn=Turn.RELEASE)
-    swapped = replace(swapped, steps=replace(swapped.steps, prelude=(release, *swapped.steps.prelude)))
-    given_up = PatchSegment("successor", "41", name="Given up (retired 2026-11-24)")
+    release = UpdateSegment("current", "41", "Second (renaming 881)", turn=SetupPhase.FREE_NAMES)
+    swapped = replace(swapped, steps=replace(swapped.steps, setup=(release, *swapped.steps.setup)))
+    given_up = UpdateSegment("successor", "41", name="Given up (retired 2026-11-24)")
     back = update(spec("back", "Back to e-mail"), STILL, reason="the definition changed; the members did not")
-    back = replace(back, steps=Steps((given_up, AbandonSuccessor(retires=True))))
+    back = replace(back, steps=Steps((given_up, DiscardReplacement(old_segment_remains=True))))
     return plan(
         create(spec("of-another-seat", "Beta’s people", key, destination="beta-email"), 40),
         swapped,
@@ -300,13 +309,13 @@ CASES: dict[str, tuple[Plan, Environment]] = {
             Forget(
                 Address("offsite-email", "dog-owners"),
                 38_212,
-                drop=False,
+                drop_state=False,
                 reason="it left the manifests; the segment and its members stay at Criteo, no longer managed",
             ),
             Forget(
                 Address("offsite-email", "cat-owners"),
                 11,
-                drop=True,
+                drop_state=True,
                 reason="it left the manifests, and segment 88121 is gone at Criteo",
             ),
         ),
@@ -318,7 +327,7 @@ CASES: dict[str, tuple[Plan, Environment]] = {
                 HIGH,
                 (RENAMED,),
                 members(79_000, 80_112, Delta(0, 2_000, 888)),
-                Steps((PatchSegment("current", EMAIL.account_id, HIGH.name),)),
+                Steps((UpdateSegment("current", EMAIL.account_id, HIGH.name),)),
                 "it was forgotten on 2026-10-02 and is in the manifests again",
             )
         ),

@@ -8,19 +8,19 @@ import pytest
 from fakes.crash import Crash
 from fakes.criteo import FakeSegment
 from fakes.state import MemoryStore
-from histories import ADDRESSES, Histories, Step, crowds, some_edits, which
+from histories import ADDRESSES, Simulation, Step, crowds, some_edits, which
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import precondition, rule
 from world import CREDENTIAL, EVERYTHING, CrashAt
 
-from reconciler.core.marks import marked, owner, tag, tag_of
+from reconciler.core.marks import owner, tag, tag_of, with_tag
 from reconciler.core.model import Address
 from reconciler.core.names import is_retired
-from reconciler.core.plan import Sending
+from reconciler.core.plan import SegmentChange
 from reconciler.core.ports import StateWriter
-from reconciler.core.rebuild import Look, Sighting
-from reconciler.core.receipt import Holding
-from reconciler.rebuilding import assumed, known_again, look, replaced
+from reconciler.core.rebuild import RebuildScan, SegmentMatch
+from reconciler.core.receipt import SegmentState
+from reconciler.rebuilding import assume_members, replace_segments, reuse_segments, scan_segments
 
 pytestmark = pytest.mark.promise("converges")
 
@@ -29,7 +29,7 @@ def unbroken(_step: str) -> None:
     """No crash here."""
 
 
-class Rebuilds(Histories):
+class Rebuilds(Simulation):
     """Runs that end well or badly, until nothing is left but the manifests and Criteo."""
 
     def __init__(self) -> None:
@@ -85,12 +85,12 @@ class Rebuilds(Histories):
             self.left.add(one)
             del self.foreign[one]
 
-    def _put_back_the_tags(self, there: dict[Address, Holding]) -> None:
+    def _put_back_the_tags(self, there: dict[Address, SegmentState]) -> None:
         """Hands changed the tags of some: without its own, no segment is found again."""
         for address, holding in there.items():
             segment = self.world.criteo.segment(holding.segment_id)
             if segment and not self._has_our_digits(segment, address):
-                segment.description = marked("ours", tag("test", address, "ffff"))
+                segment.description = with_tag("ours", tag("test", address, "ffff"))
                 self.claimed.discard(segment.id)
 
     def _has_our_digits(self, segment: FakeSegment, address: Address) -> bool:
@@ -100,44 +100,48 @@ class Rebuilds(Histories):
     @rule()
     def be_rid_of_strays(self) -> None:
         with self.world.store.lock("rebuild") as state:
-            known = [one for one in self._look({}).known if one.unknown_before]
-            replaced([], known, state, self.world.clock.now(), self.world.quiet)
+            known = [one for one in self._look({}).known if one.members_unknown_before]
+            replace_segments([], known, state, self.world.clock.now(), self.world.quiet)
 
     def _unanswered(self) -> list[str]:
         """Segments that the lost state knew by nothing but the name that it had asked for."""
-        holdings = [holding for receipt in self._receipts() for holding in receipt.holdings]
+        holdings = [holding for receipt in self._receipts() for holding in receipt.segments]
         asked = {holding.intent.name for holding in holdings if holding.intent}
         segments = [one for held in self.world.criteo.accounts.values() for one in held.values()]
         return [one.id for one in segments if one.name in asked]
 
-    def _look(self, takes: dict[Address, str]) -> Look:
+    def _look(self, takes: dict[Address, str]) -> RebuildScan:
         world = self.world
-        receipts = world.store.reader().receipts()
-        return look(world.desired(), EVERYTHING, (), takes, {CREDENTIAL: world.criteo.reader}, receipts)
+        receipts = world.store.reader().resources()
+        return scan_segments(
+            world.desired(), EVERYTHING, (), takes, {CREDENTIAL: world.criteo.reader}, receipts
+        )
 
     def _rebuild(self, way: str) -> None:
         """Where several segments bear one mark, people say which one goes on."""
-        doubted = [one for one in self._look({}).sightings if one.doubts]
+        doubted = [one for one in self._look({}).sightings if one.conflicts]
         found = self._look({one.spec.address: one.segment.id for one in doubted}).found()
         now, quiet = self.world.clock.now(), self.world.quiet
         with self.world.store.lock("rebuild") as state:
             if way == "replace":
-                replaced(found, [], state, now, quiet)
+                replace_segments(found, [], state, now, quiet)
             for one in found if way != "replace" else ():
                 if way == "assume" and not one.replaced:
                     self._assume(one, state)
                 else:
-                    known_again([one], state, now, quiet)
+                    reuse_segments([one], state, now, quiet)
 
-    def _assume(self, one: Sighting, state: StateWriter) -> None:
+    def _assume(self, one: SegmentMatch, state: StateWriter) -> None:
         """All who are there are named; in another form, which Criteo doesn't tell, they stay strays."""
         world, key, there = self.world, one.spec.key, self.world.criteo.segment(one.segment.id).members
         people = frozenset(member.rpartition(":")[2] for member in there)
-        held = world.engine.snapshot(world.wire(people, (key.identifier_type, key.form)))
+        held = world.engine.snapshot(world.wire(people, (key.identifier_type, key.hashing)))
         self.strays[one.segment.id] = frozenset(there) - self._accepted(world.engine.members(held))
-        assumed(one, held, world.engine.file(held) if held else "", state, world.clock.now(), world.quiet)
+        assume_members(
+            one, held, world.engine.file(held) if held else "", state, world.clock.now(), world.quiet
+        )
 
-    def _is_found_again(self, address: Address, holding: Holding) -> None:
+    def _is_found_again(self, address: Address, holding: SegmentState) -> None:
         segment = self.world.criteo.segment(holding.segment_id)
         wishes = self.world.wishes
         accounts = {wish.account_id for wish in wishes.values()}
@@ -145,25 +149,27 @@ class Rebuilds(Histories):
             return
         if segment.id not in self.world.criteo.unlisted and not is_retired(segment.name):
             receipt = self.world.store.saved_receipts[address]
-            assert segment.id in {one.segment_id for one in receipt.holdings}, "it bears our mark"
+            assert segment.id in {one.segment_id for one in receipt.segments}, "it bears our mark"
 
     # ---- what is otherwise than where no state is lost
 
     def _strays(self, segment: FakeSegment) -> frozenset[str]:
         return self.strays.get(segment.id, frozenset())
 
-    def _sends_what_is_needed(self, change: Sending) -> None:
+    def _sends_what_is_needed(self, change: SegmentChange) -> None:
         """Whom nobody knows of any more is sent again."""
         receipt = self.world.store.saved_receipts.get(change.spec.address)
-        if not receipt or not any(one.unknown_before for one in receipt.holdings):
+        if not receipt or not any(one.members_unknown_before for one in receipt.segments):
             super()._sends_what_is_needed(change)
 
     def _holds_who_is_wanted(self, segment: FakeSegment, address: Address) -> None:
         wanted = self._accepted(self.world.members(address))
         assert wanted <= segment.members <= wanted | self._strays(segment)
         receipt = self.world.store.saved_receipts[address]
-        assert receipt.current.unknown_before or segment.id not in self.strays, "strays are not told of"
-        assert not receipt.renew
+        assert receipt.current.members_unknown_before or segment.id not in self.strays, (
+            "strays are not told of"
+        )
+        assert not receipt.replace_requested
 
 
 Rebuilds.TestCase.settings = settings(

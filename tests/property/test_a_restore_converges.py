@@ -5,12 +5,12 @@ from datetime import timedelta
 import hypothesis.strategies as st
 import pytest
 from fakes.crash import Crash
-from histories import Histories, crowds, which
+from histories import Simulation, crowds, which
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import rule
-from world import CrashAt, World
+from world import CrashAt, InMemoryEnvironment
 
-from reconciler.restoring import restored_to
+from reconciler.restoring import restore_to
 
 pytestmark = pytest.mark.promise("converges")
 
@@ -21,11 +21,11 @@ def unbroken(_step: str) -> None:
     """No crash here."""
 
 
-class Restores(Histories):
+class Restores(Simulation):
     """Runs that end well or badly, with restores in between; some of these are killed at a write."""
 
-    def made(self) -> World:
-        world = World()
+    def made(self) -> InMemoryEnvironment:
+        world = InMemoryEnvironment()
         world.store.keeps = 20
         return world
 
@@ -40,19 +40,19 @@ class Restores(Histories):
     @rule(back=st.integers(0, 19), crash=st.sampled_from([0, 0, 0, 1, 2, 3, 5, 8]), after=st.booleans())
     def go_back(self, back: int, crash: int = 0, after: bool = False) -> None:
         world = self.world
-        if not (kept := world.store.reader().history()):
+        if not (kept := world.store.reader().versions()):
             return
         killer = CrashAt(crash, after)
         world.store.before_write, world.store.after_write = killer.before_write, killer.after_write
         try:
             with world.store.lock("restore") as state:
-                restored_to(kept[back % len(kept)].serial, state, world.engine, world.quiet)
+                restore_to(kept[back % len(kept)].serial, state, world.engine, world.quiet)
         except Crash:
             world.die()
         finally:
             world.store.before_write = world.store.after_write = unbroken
         for receipt in self._receipts():
-            for holding in receipt.holdings:
+            for holding in receipt.segments:
                 self.in_doubt[holding.segment_id] = EVERYBODY
 
 

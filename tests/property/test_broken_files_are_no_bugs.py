@@ -19,10 +19,10 @@ from manifest_project import Project
 
 from reconciler.core.errors import ConfigurationError, ReconcilerError
 from reconciler.core.members import SnapshotRef
-from reconciler.manifests import load_anywhere
+from reconciler.manifests import load_offline
 from reconciler.members.check import check_all
 from reconciler.members.engine import DuckDbEngine
-from reconciler.members.roots import Folder
+from reconciler.members.roots import LocalFolder
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -292,12 +292,14 @@ def looked_at(project: Project) -> list[str]:
     """What `validate` and `plan` say of the project."""
     data = str(project.root / "data")
     try:
-        desired = load_anywhere(project.root, "sandbox")
+        desired = load_offline(project.root, "sandbox")
     except ConfigurationError as error:
         return [str(error), *map(str, error.findings)]
     said = [str(one) for one in check_all(desired.audiences, data, TODAY, project.root)]
-    kinds = [(spec.key.identifier_type, spec.key.form) for spec in desired.segments]
-    with DuckDbEngine(Folder(project.root / "data"), project.root / "work", never, b"k" * 32, None) as engine:
+    kinds = [(spec.key.identifier_type, spec.key.hashing) for spec in desired.segments]
+    with DuckDbEngine(
+        LocalFolder(project.root / "data"), project.root / "work", never, b"k" * 32, None
+    ) as engine:
         for audience in desired.audiences:
             try:
                 engine.build(audience, list(dict.fromkeys(kinds)), TODAY)

@@ -5,12 +5,12 @@ from datetime import timedelta
 
 import pytest
 from counter_examples import EXAMPLES, History
-from histories import Histories
+from histories import Simulation
 from hypothesis import HealthCheck, settings
 
 pytestmark = pytest.mark.promise("converges")
 
-Histories.TestCase.settings = settings(
+Simulation.TestCase.settings = settings(
     max_examples=int(os.environ.get("HISTORIES", "5000")),
     derandomize="TORTURE" not in os.environ,  # else other ones each time
     stateful_step_count=10,
@@ -18,9 +18,9 @@ Histories.TestCase.settings = settings(
     report_multiple_bugs=False,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
 )
-TestHistories = Histories.TestCase
+TestHistories = Simulation.TestCase
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.__name__)
 def test_it_still_holds_that(example: History) -> None:
-    example(Histories)
+    example(Simulation)

@@ -6,19 +6,19 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from histories import Histories
+from histories import Simulation
 from hypothesis import HealthCheck, Phase, settings
-from real_world import RealWorld
+from real_world import IntegrationEnvironment
 
 pytestmark = pytest.mark.promise("real")
 
 
-class RealHistories(Histories):
+class RealHistories(Simulation):
     """What the real engine and the emulator don't let us look at in mid-way is looked at in the end."""
 
-    def made(self) -> RealWorld:
+    def made(self) -> IntegrationEnvironment:
         self.folder = tempfile.TemporaryDirectory()
-        return RealWorld(Path(self.folder.name))
+        return IntegrationEnvironment(Path(self.folder.name))
 
     def teardown(self) -> None:
         try:

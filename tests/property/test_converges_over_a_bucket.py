@@ -16,28 +16,28 @@ from fakes.clock import FakeClock
 from fakes.crash import Crash
 from fakes.criteo import FakeCriteo
 from fakes.members import MemoryEngine
-from histories import Histories, Step, flights, some_edits
+from histories import Simulation, Step, flights, some_edits
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import rule
 from lease_world import OneByOne
-from world import World
+from world import InMemoryEnvironment
 
 from reconciler.buckets.opening import UnreachableError
 from reconciler.core.errors import StorageError
 from reconciler.core.members import SnapshotRef
 from reconciler.core.model import Address
 from reconciler.core.ports import StateReader, StateWriter
-from reconciler.core.receipt import Flight, Receipt
+from reconciler.core.receipt import InFlightBatch, ResourceState
 from reconciler.state import objects, remote, writer
-from reconciler.state.lease import BEAT, Hold, Timing
-from reconciler.state.leftovers import Leftovers
-from reconciler.state.objects import LEASE, RECEIPTS, SNAPSHOTS, Objects, receipt_path
-from reconciler.state.reader import Surroundings
-from reconciler.state.remote import RemoteStore
+from reconciler.state.lease import BEAT, HeldLease, LeaseTiming
+from reconciler.state.leftovers import Outbox
+from reconciler.state.objects import LEASE, RECEIPTS, SNAPSHOTS, BucketLayout, receipt_path
+from reconciler.state.reader import StoreContext
+from reconciler.state.remote import BucketStore
 
 pytestmark = pytest.mark.promise("converges")
 
-TIMING = Timing.of(timedelta(seconds=1))
+TIMING = LeaseTiming.of(timedelta(seconds=1))
 """A grace shorter than a late call needs to land, so that it may land in the next run."""
 
 
@@ -46,7 +46,7 @@ class BeatingClock(FakeClock):
 
     def __init__(self) -> None:
         super().__init__()
-        self.holds: list[Hold] = []
+        self.holds: list[HeldLease] = []
 
     def advance(self, seconds: float) -> None:
         while seconds > 0:
@@ -55,10 +55,10 @@ class BeatingClock(FakeClock):
             seconds -= step
             for hold in self.holds:
                 with suppress(StorageError):
-                    hold.beat()
+                    hold.renew()
 
     @contextmanager
-    def beating(self, hold: Hold) -> Iterator[None]:
+    def beating(self, hold: HeldLease) -> Iterator[None]:
         self.holds.append(hold)
         try:
             yield
@@ -91,18 +91,18 @@ class BucketState:
         self._dead = False
         self._waits = 0
 
-    def _on(self, machine: Path) -> RemoteStore:
-        around = Surroundings(
+    def _on(self, machine: Path) -> BucketStore:
+        around = StoreContext(
             self._clock.now,
             self._clock.wait,
             lambda: machine / "cache",
             machine / "leftovers",
             lambda size: b"k" * size,
         )
-        return RemoteStore(self.bucket, "test", TIMING, around)
+        return BucketStore(self.bucket, "test", TIMING, around)
 
     @property
-    def _store(self) -> RemoteStore:
+    def _store(self) -> BucketStore:
         return self._stores[0]
 
     def another_machine(self) -> None:
@@ -110,8 +110,8 @@ class BucketState:
         self._stores.reverse()
 
     @property
-    def saved_receipts(self) -> dict[Address, Receipt]:
-        there = Objects(MemoryBucket(held=self.bucket.held), "test")
+    def saved_receipts(self) -> dict[Address, ResourceState]:
+        there = BucketLayout(MemoryBucket(held=self.bucket.held), "test")
         head = there.head()
         addresses = head.addresses if head else frozenset()
         assert {receipt_path(one) for one in addresses} >= {
@@ -120,8 +120,8 @@ class BucketState:
         found = (there.receipt(one) for one in addresses)
         return {one.address: one.receipt for one in found if one and one.receipt}
 
-    def left_over(self) -> list[Receipt]:
-        return [one.after for machine in self._machines for one in Leftovers(machine / "leftovers").all()]
+    def left_over(self) -> list[ResourceState]:
+        return [one.after for machine in self._machines for one in Outbox(machine / "leftovers").all()]
 
     def reader(self) -> StateReader:
         return self._store.reader()
@@ -167,7 +167,7 @@ class BucketState:
                 raise
 
 
-class BucketWorld(World):
+class BucketWorld(InMemoryEnvironment):
     """Close it: it has a folder for what is uploaded."""
 
     def __init__(self) -> None:
@@ -193,16 +193,16 @@ class BucketWorld(World):
         survivor, reader = FileEngine(self.folder), self.store.reader()
         whole = (name for name in self.store.bucket.names(SNAPSHOTS) if name.endswith(".sha256"))
         for digest in (name.removesuffix(".sha256") for name in whole):
-            members = Path(reader.fetch(SnapshotRef(digest, 1))).read_text().splitlines()
+            members = Path(reader.snapshot_file(SnapshotRef(digest, 1))).read_text().splitlines()
             assert survivor.snapshot(members).digest == digest
         self.engine = survivor
 
 
-class BucketHistories(Histories):
+class BucketHistories(Simulation):
     def made(self) -> BucketWorld:
         return BucketWorld()
 
-    def _flights(self) -> dict[str, tuple[Flight, int]]:
+    def _flights(self) -> dict[str, tuple[InFlightBatch, int]]:
         """What is left over on a machine announces as well what it could not announce in the bucket."""
         return flights(self.world.store.left_over()) | super()._flights()
 

@@ -22,16 +22,16 @@ from source_project import EMAIL, TODAY, Project, make, never
 
 from reconciler.core.errors import ConfigurationError
 from reconciler.core.members import SnapshotRef
-from reconciler.core.model import Form
+from reconciler.core.model import Hashing
 from reconciler.members.engine import DuckDbEngine
-from reconciler.members.roots import Folder
+from reconciler.members.roots import LocalFolder
 
 pytestmark = pytest.mark.promise("undamaged")
 
 FILES = number_from("DAMAGED_FILES", 2000)
 LISTED = range(20)
 SOURCE = range(60)
-KIND = (EMAIL, Form.PLAIN)
+KIND = (EMAIL, Hashing.PLAIN)
 
 
 def email(number: int) -> str:
@@ -187,7 +187,7 @@ class Reading:
         audience = self.project.reads("good.csv" if self.as_list else name, columns={EMAIL: "email"}).audience
         if self.as_list:
             audience = self.project.excludes(name).audience
-            self.project.audience = replace(audience, exclude=())
+            self.project.audience = replace(audience, exclusion_lists=())
         try:
             target = self.engine.build(audience, [KIND], TODAY)[KIND]
         except ConfigurationError:
@@ -203,7 +203,7 @@ def test_nothing_damaged_is_used(form: Format, as_list: bool, tmp_path: Path) ->
     project = make(tmp_path)
     project.write("good.csv", csv(SOURCE))
     whole = form.pack(form.rows(LISTED if as_list else SOURCE))
-    with DuckDbEngine(Folder(project.root), project.work, never, b"k" * 32, None) as engine:
+    with DuckDbEngine(LocalFolder(project.root), project.work, never, b"k" * 32, None) as engine:
         reading = Reading(project, engine, f"people.{form.name}{form.packing}", as_list)
         good = reading.of(whole, 0)
         assert good is not None

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 from counter_examples import EXAMPLES
-from histories import Histories
+from histories import Simulation
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 from mutants import MUTANTS, Mutant
@@ -32,5 +32,5 @@ def test_a_rule_taken_out_is_noticed(mutant: Mutant) -> None:
 def live_through_all() -> None:
     """What went wrong once, and then whatever may."""
     for example in EXAMPLES:
-        example(Histories)
-    run_state_machine_as_test(Histories, settings=SEARCH)
+        example(Simulation)
+    run_state_machine_as_test(Simulation, settings=SEARCH)

@@ -32,7 +32,14 @@ from reconciler.core.remote import NewSegment, SegmentPatch
 from reconciler.core.secret import Secret
 from reconciler.criteo.client import MOST_PAGES
 from reconciler.criteo.connect import Connection, connect, redeem
-from reconciler.criteo.grants import AuthorizationCode, Brought, ClientCredentials, Grant, Keys, RefreshToken
+from reconciler.criteo.grants import (
+    AuthorizationCode,
+    ClientCredentials,
+    ClientKeys,
+    Grant,
+    RedirectCode,
+    RefreshToken,
+)
 
 pytestmark = pytest.mark.promise("client")
 
@@ -45,7 +52,7 @@ PERSON, SECRET, ISSUED, REFRESH = (
     "r3fresh-token",
 )
 CODE = "c0de-of-the-consent"
-KEYS = Keys(Secret("the-client-id-of-the-app"), Secret(SECRET))
+KEYS = ClientKeys(Secret("the-client-id-of-the-app"), Secret(SECRET))
 PEOPLE = Identifiers([PERSON, "joe.bloggs@example.com"])
 HIDDEN = (PERSON, SECRET, ISSUED, REFRESH, CODE)
 LOCAL_PART = "joe.bloggs"
@@ -338,7 +345,7 @@ def test_no_answer_breaks_the_exchange_of_a_code(kind: type[Fuzz]) -> None:
     """One request, and what was kept before stays unless a whole token came."""
     for seed in SEEDS:
         transport, clock, place = kind(seed), FakeClock(), MemoryPlace()
-        brought = Brought(Secret(CODE), None, "https://a.example/b", "the login")
+        brought = RedirectCode(Secret(CODE), None, "https://a.example/b", "the login")
         code = AuthorizationCode(KEYS, brought, place, clock, "again")
 
         def act(transport: Fuzz = transport, code: AuthorizationCode = code) -> None:

@@ -16,19 +16,19 @@ from markdown_it.token import Token
 from nasty import MARKED_UP
 
 from reconciler.core.errors import ConfigurationError, Finding
-from reconciler.core.events import BatchTaken, ChangeEnded, Outcome
+from reconciler.core.events import BatchAcknowledged, ChangeEnded, ChangeOutcome
 from reconciler.core.kinds import Cause
-from reconciler.core.members import Delta, Drop
+from reconciler.core.members import Delta, DropReason
 from reconciler.core.model import Address
 from reconciler.core.plan import AttributeChange, Blocked, Forget, Plan
-from reconciler.render.document import Document, Section, Subject, plan_document, trouble_of
+from reconciler.render.document import Document, DocumentType, Section, plan_document, trouble_of
 from reconciler.render.figures import ROUNDED
 from reconciler.render.html import html
 from reconciler.render.inert import code, words
 from reconciler.render.markdown import LONGEST, markdown
-from reconciler.render.outcome import ApplyReport, Tally, apply_report
-from reconciler.render.rows import Kind, Line, Members, Row, Tone
-from reconciler.render.text import clean, name, sentence
+from reconciler.render.outcome import ApplyReport, RunTotals, apply_report
+from reconciler.render.rows import Line, LineKind, Members, Row, RowKind
+from reconciler.render.text import name, sanitize, sentence
 
 pytestmark = pytest.mark.promise("read-right")
 
@@ -48,27 +48,27 @@ def _document(text: str) -> Document:
         cases.create(one, 50, reason=f"r{text}"),
         cases.update(other, cases.CHANGED, renamed, reason=f"r{text}"),
         cases.replacement(swapped, 50),
-        Forget(replace(address, audience=f"g{text}"), 100, drop=False, reason=f"r{text}"),
+        Forget(replace(address, audience=f"g{text}"), 100, drop_state=False, reason=f"r{text}"),
         blocked=(Blocked(address, Finding(f"w{text}", f"p{text}", f"r{text}"), Cause.NAME),),
         notes=(f"n{text}",),
     )
     environment = replace(
         cases.ENVIRONMENT, name=f"e{text}", seats=((f"s{text}", cases.SEAT), ("b", cases.SEAT))
     )
-    document = plan_document(planned, environment, ROUNDED, Subject.APPLY)
-    advice = f"write it down there so:\nx{clean(text, 100)}\n  x{clean(text, 600)}"
-    findings = [Finding(f"w{text}", f"p{text}", f"r{clean(text, 600)}"), Finding("", f"p{text}", advice)]
+    document = plan_document(planned, environment, ROUNDED, DocumentType.APPLY)
+    advice = f"write it down there so:\nx{sanitize(text, 100)}\n  x{sanitize(text, 600)}"
+    findings = [Finding(f"w{text}", f"p{text}", f"r{sanitize(text, 600)}"), Finding("", f"p{text}", advice)]
     trouble = trouble_of(ConfigurationError(f"p{text}", remedy=advice, findings=findings))
     return replace(document, outcome=_outcome(planned, text), trouble=trouble, summary=sentence(f"s{text}"))
 
 
 def _outcome(planned: Plan, text: str) -> ApplyReport:
-    tally = Tally()
+    tally = RunTotals()
     at = [Address("d", f"{number}{text}") for number in range(3)]
-    tally.emit(BatchTaken(at[0], "add", 200, 1, 2, 2))
-    tally.emit(ChangeEnded(at[0], Outcome.FAILED, f"p{text}", f"r{text}"))
-    tally.emit(ChangeEnded(at[1], Outcome.STOPPED))
-    tally.emit(ChangeEnded(at[2], Outcome.NOT_ATTEMPTED))
+    tally.emit(BatchAcknowledged(at[0], "add", 200, 1, 2, 2))
+    tally.emit(ChangeEnded(at[0], ChangeOutcome.FAILED, f"p{text}", f"r{text}"))
+    tally.emit(ChangeEnded(at[1], ChangeOutcome.STOPPED))
+    tally.emit(ChangeEnded(at[2], ChangeOutcome.NOT_ATTEMPTED))
     return apply_report(f"e{text}", tally, timedelta(0), cases.NOW, ROUNDED)
 
 
@@ -124,7 +124,7 @@ def test_free_text_changes_nothing_in_a_comment(text: str) -> None:
 
 @given(MARKED_UP)
 def test_free_text_outside_of_code_is_only_words(text: str) -> None:
-    for token in _tokens(words(f"{clean(text, 600)}")):
+    for token in _tokens(words(f"{sanitize(text, 600)}")):
         assert token.type != "text" or not LIVE.search(token.content), token.content
 
 
@@ -144,14 +144,14 @@ def test_free_text_changes_nothing_in_a_page(text: str) -> None:
     assert "<script" not in page
 
 
-def _huge(text: str, rows: int, kind: Kind, others: int) -> Document:
+def _huge(text: str, rows: int, kind: RowKind, others: int) -> Document:
     line = sentence(text)
-    lines = (Line(Tone.WARNING, line), Line(Tone.REMEDY, line))
+    lines = (Line(LineKind.WARNING, line), Line(LineKind.REMEDY, line))
     row = Row(
         kind, name(text), name(text), name(text), name(text), Members(name(text), "", ""), (), lines, ""
     )
-    calm = replace(row, kind=Kind.UPDATE, lines=(Line(Tone.DETAIL, line),))
-    sections = tuple(Section(one, (replace(calm, kind=one),) * others) for one in Kind) if others else ()
+    calm = replace(row, kind=RowKind.UPDATE, lines=(Line(LineKind.DETAIL, line),))
+    sections = tuple(Section(one, (replace(calm, kind=one),) * others) for one in RowKind) if others else ()
     document = _document(text)
     assert document.trouble
     assert document.outcome
@@ -174,7 +174,7 @@ def _huge(text: str, rows: int, kind: Kind, others: int) -> Document:
 @pytest.mark.parametrize("rows", [1, 3_000])
 @pytest.mark.parametrize("others", [0, 1, 2_000])
 def test_a_comment_is_never_too_long(text: str, rows: int, others: int) -> None:
-    document = _huge(text, rows, Kind.REPLACE, others)
+    document = _huge(text, rows, RowKind.REPLACE, others)
     said = markdown(document, text[:100])
     assert len(said) <= LONGEST
     assert words(document.summary) in said
@@ -198,7 +198,7 @@ def test_small_counts_do_not_show(before: int, after: int, moved: int, dropped: 
 
 def _small(before: int, after: int, moved: int, dropped: int) -> Document:
     members = cases.members(before, after, Delta(moved, moved, moved))
-    drops = ((Drop.EMPTY, dropped), (Drop.MALFORMED, dropped))
+    drops = ((DropReason.EMPTY, dropped), (DropReason.MALFORMED, dropped))
     target = replace(cases.target(after, drops), rows=1_000)
     planned = cases.plan(cases.update(cases.LAPSED, replace(members, target=target)))
     return plan_document(planned, cases.ENVIRONMENT, ROUNDED)

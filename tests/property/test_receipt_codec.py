@@ -11,7 +11,7 @@ import strategies
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.core.approval import Use
+from reconciler.core.approval import ApprovalRecord
 from reconciler.core.codec import (
     FORMAT_VERSION,
     decode_head,
@@ -25,45 +25,53 @@ from reconciler.core.codec import (
 )
 from reconciler.core.errors import StorageError
 from reconciler.core.members import AppliedList, Delta, SnapshotRef
-from reconciler.core.model import Address, Form, IdentifierType, SegmentKey
-from reconciler.core.ports import Head, SavedState
-from reconciler.core.receipt import Flight, Holding, Intent, Receipt, Rename, Retired, Transfer
+from reconciler.core.model import Address, Hashing, IdentifierType, SegmentKey
+from reconciler.core.ports import StateHead, StateVersion
+from reconciler.core.receipt import (
+    CreateIntent,
+    InFlightBatch,
+    ResourceState,
+    RetiredSegment,
+    SegmentState,
+    Transfer,
+    UnconfirmedUpdate,
+)
 
 pytestmark = pytest.mark.promise("state")
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MARK = "someone@example.com"
 unhurried = settings(deadline=None)  # a busy machine is no failure
-KEY = SegmentKey("368477501993431040", "3239117063738827231", IdentifierType.EMAIL, Form.SHA256)
-FULL = Receipt(
+KEY = SegmentKey("368477501993431040", "3239117063738827231", IdentifierType.EMAIL, Hashing.SHA256)
+FULL = ResourceState(
     address=Address("offsite-email", "lapsed-90d"),
-    current=Holding(
+    current=SegmentState(
         key=KEY,
         segment_id="42",
-        base=SnapshotRef("ba5e", 100),
-        maybe=SnapshotRef("abcd", 1),
+        confirmed=SnapshotRef("ba5e", 100),
+        uncertain=SnapshotRef("abcd", 1),
         transfer=Transfer(
             target=SnapshotRef("0123", 120),
-            urgent=SnapshotRef("4567", 2),
-            size=Delta(urgent=2, adds=30, removes=8),
-            acked=10,
-            flight=Flight(end=20, dispatched_at=NOON),
+            priority_removes=SnapshotRef("4567", 2),
+            size=Delta(priority_removes=2, adds=30, removes=8),
+            acknowledged=10,
+            in_flight=InFlightBatch(end=20, dispatched_at=NOON),
         ),
         rejected=3,
-        settled=100,
-        settled_at=NOON,
-        quiet_until=NOON,
-        renames=(Rename("Lapsed", None, NOON),),
-        unknown_before=NOON,
-        patched_at=NOON,
+        completed_size=100,
+        completed_at=NOON,
+        grace_until=NOON,
+        unconfirmed_updates=(UnconfirmedUpdate("Lapsed", None, NOON),),
+        members_unknown_before=NOON,
+        updated_at=NOON,
         former_lineage="1a2b",
     ),
-    successor=Holding(key=KEY, intent=Intent("Lapsed (new)", NOON)),
-    retired=(Retired(Holding(key=KEY, segment_id="7"), NOON),),
+    replacement=SegmentState(key=KEY, intent=CreateIntent("Lapsed (new)", NOON)),
+    retired=(RetiredSegment(SegmentState(key=KEY, segment_id="7"), NOON),),
     definition="def1",
     parts=(("name", "Lapsed"),),
     forgotten_at=NOON,
-    renew=True,
+    replace_requested=True,
     lists=(AppliedList(("suppressed.csv",), IdentifierType.EMAIL, SnapshotRef("5ca1e", 9)),),
 )
 TIME = "2026-03-01T12:00:00+00:00"
@@ -72,22 +80,22 @@ KEY_JSON = {
     "account_id": "368477501993431040",
     "retailer_id": "3239117063738827231",
     "identifier_type": "Email",
-    "form": "sha256",
+    "hashing": "sha256",
 }
 BARE = {
     "key": KEY_JSON,
     "segment_id": "",
     "intent": None,
-    "base": NOTHING,
-    "maybe": NOTHING,
+    "confirmed": NOTHING,
+    "uncertain": NOTHING,
     "transfer": None,
     "rejected": 0,
-    "settled": None,
-    "settled_at": None,
-    "quiet_until": None,
-    "renames": [],
-    "unknown_before": None,
-    "patched_at": None,
+    "completed_size": None,
+    "completed_at": None,
+    "grace_until": None,
+    "unconfirmed_updates": [],
+    "members_unknown_before": None,
+    "updated_at": None,
     "former_lineage": "",
 }
 LIST_JSON = {
@@ -96,80 +104,82 @@ LIST_JSON = {
     "members": {"digest": "5ca1e", "count": 9},
 }
 FULL_JSON = {
-    "format_version": 3,
+    "format_version": 4,
     "needs": "0.1.0",
     "address": {"destination": "offsite-email", "audience": "lapsed-90d"},
     "definition": "def1",
     "parts": [{"path": "name", "value": "Lapsed"}],
     "forgotten_at": TIME,
-    "renew": True,
+    "replace_requested": True,
     "current": {
         "key": KEY_JSON,
         "segment_id": "42",
         "intent": None,
-        "base": {"digest": "ba5e", "count": 100},
-        "maybe": {"digest": "abcd", "count": 1},
+        "confirmed": {"digest": "ba5e", "count": 100},
+        "uncertain": {"digest": "abcd", "count": 1},
         "transfer": {
             "target": {"digest": "0123", "count": 120},
-            "urgent": {"digest": "4567", "count": 2},
-            "size": {"urgent": 2, "adds": 30, "removes": 8},
-            "acked": 10,
-            "flight": {"end": 20, "dispatched_at": TIME},
+            "priority_removes": {"digest": "4567", "count": 2},
+            "size": {"priority_removes": 2, "adds": 30, "removes": 8},
+            "acknowledged": 10,
+            "in_flight": {"end": 20, "dispatched_at": TIME},
         },
         "rejected": 3,
-        "settled": 100,
-        "settled_at": TIME,
-        "quiet_until": TIME,
-        "renames": [{"name": "Lapsed", "description": None, "sent_at": TIME}],
-        "unknown_before": TIME,
-        "patched_at": TIME,
+        "completed_size": 100,
+        "completed_at": TIME,
+        "grace_until": TIME,
+        "unconfirmed_updates": [{"name": "Lapsed", "description": None, "sent_at": TIME}],
+        "members_unknown_before": TIME,
+        "updated_at": TIME,
         "former_lineage": "1a2b",
     },
-    "successor": BARE | {"intent": {"name": "Lapsed (new)", "sent_at": TIME}},
-    "retired": [{"retired_at": TIME, "holding": BARE | {"segment_id": "7"}}],
+    "replacement": BARE | {"intent": {"name": "Lapsed (new)", "sent_at": TIME}},
+    "retired": [{"retired_at": TIME, "segment": BARE | {"segment_id": "7"}}],
     "lists": [LIST_JSON],
 }
 
 
 @unhurried
 @given(strategies.receipts)
-def test_a_receipt_comes_back_as_it_was(receipt: Receipt) -> None:
+def test_a_receipt_comes_back_as_it_was(receipt: ResourceState) -> None:
     assert decode_receipt(parse(dump(encode_receipt(receipt)))) == receipt
 
 
 @unhurried
 @given(strategies.heads)
-def test_a_head_comes_back_as_it_was(head: Head) -> None:
+def test_a_head_comes_back_as_it_was(head: StateHead) -> None:
     assert decode_head(parse(dump(encode_head(head)))) == head
 
 
 @unhurried
 @given(strategies.saved_states)
-def test_a_state_comes_back_as_it_was(state: SavedState) -> None:
+def test_a_state_comes_back_as_it_was(state: StateVersion) -> None:
     assert decode_state(parse(dump(encode_state(state)))) == state
 
 
-HEAD = Head("a" * 32, 3, "sandbox", (Use("sha256:ab", NOON, NOON), Use("sha256:cd", NOON)))
+HEAD = StateHead(
+    "a" * 32, 3, "sandbox", (ApprovalRecord("sha256:ab", NOON, NOON), ApprovalRecord("sha256:cd", NOON))
+)
 
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"receipts": [FULL_JSON, FULL_JSON]}, {"receipts": {}}, {"head": {}}, {"saved_at": None}, {MARK: 1}],
+    [{"resources": [FULL_JSON, FULL_JSON]}, {"resources": {}}, {"head": {}}, {"saved_at": None}, {MARK: 1}],
 )
 def test_a_state_that_is_none_is_refused(wrong: dict[str, object]) -> None:
-    sound = encode_state(SavedState(HEAD, (FULL,), NOON))
+    sound = encode_state(StateVersion(HEAD, (FULL,), NOON))
     with pytest.raises(StorageError, match="malformed") as caught:
         decode_state(sound | wrong)
     assert MARK not in str(caught.value)
 
 
-def test_format_3_is_what_it_always_was() -> None:
+def test_format_4_is_what_it_always_was() -> None:
     """If this fails, raise FORMAT_VERSION."""
     assert encode_receipt(FULL) == FULL_JSON
     assert decode_receipt(FULL_JSON) == FULL
 
 
-@pytest.mark.parametrize("version", [0, 1, 2])
+@pytest.mark.parametrize("version", [0, 1, 2, 3])
 def test_an_earlier_format_is_refused_with_a_way_out(version: int) -> None:
     for decode in (decode_receipt, decode_head, decode_state):
         with pytest.raises(StorageError, match="an unreleased reconciler wrote it") as caught:
@@ -180,16 +190,16 @@ def test_an_earlier_format_is_refused_with_a_way_out(version: int) -> None:
 @pytest.mark.parametrize(
     ("kind", "encoded", "extra"),
     [
-        (Receipt, FULL_JSON, {"format_version", "needs"}),
+        (ResourceState, FULL_JSON, {"format_version", "needs"}),
         (Address, FULL_JSON["address"], set()),
-        (Holding, BARE, set()),
+        (SegmentState, BARE, set()),
         (SegmentKey, KEY_JSON, set()),
         (Transfer, FULL_JSON["current"]["transfer"], set()),
         (Delta, FULL_JSON["current"]["transfer"]["size"], set()),
-        (Flight, FULL_JSON["current"]["transfer"]["flight"], set()),
-        (Intent, FULL_JSON["successor"]["intent"], set()),
-        (Retired, FULL_JSON["retired"][0], set()),
-        (Rename, FULL_JSON["current"]["renames"][0], set()),
+        (InFlightBatch, FULL_JSON["current"]["transfer"]["in_flight"], set()),
+        (CreateIntent, FULL_JSON["replacement"]["intent"], set()),
+        (RetiredSegment, FULL_JSON["retired"][0], set()),
+        (UnconfirmedUpdate, FULL_JSON["current"]["unconfirmed_updates"][0], set()),
         (SnapshotRef, NOTHING, set()),
         (AppliedList, LIST_JSON, set()),
     ],
@@ -249,7 +259,7 @@ def test_a_wrong_value_is_refused_at_any_depth(place: int) -> None:
     data = copy.deepcopy(FULL_JSON)
     where, key = list(places(data))[place]
     wrong = WRONG if key in FREE_TEXTS else WRONG + WRONG_TEXTS
-    special = {"renew": [None, 1], "files": [None, MARK, [1]]}
+    special = {"replace_requested": [None, 1], "files": [None, MARK, [1]]}
     for value in special.get(key, wrong):
         where[key] = value
         with pytest.raises(StorageError) as caught:
@@ -273,7 +283,7 @@ def test_no_json_breaks_the_decoder(data: object) -> None:
 
 @unhurried
 @given(strategies.receipts, st.data())
-def test_a_truncated_or_garbled_file_is_refused(receipt: Receipt, data: st.DataObject) -> None:
+def test_a_truncated_or_garbled_file_is_refused(receipt: ResourceState, data: st.DataObject) -> None:
     content = dump(encode_receipt(receipt))
     end = data.draw(st.integers(0, len(content) - 3))
     for broken in (content[:end], content[:end] + b"\x00\xff" + content[end + 2 :]):
@@ -284,7 +294,7 @@ def test_a_truncated_or_garbled_file_is_refused(receipt: Receipt, data: st.DataO
 
 @unhurried
 @given(strategies.receipts, st.data())
-def test_a_changed_digit_or_letter_is_refused(receipt: Receipt, data: st.DataObject) -> None:
+def test_a_changed_digit_or_letter_is_refused(receipt: ResourceState, data: st.DataObject) -> None:
     content = dump(encode_receipt(receipt))
     place = data.draw(st.sampled_from([at for at, byte in enumerate(content) if chr(byte).isalnum()]))
     other = data.draw(st.sampled_from(sorted(set(b"0189abyz") - {content[place]})))

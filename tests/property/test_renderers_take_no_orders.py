@@ -14,7 +14,14 @@ from hypothesis import strategies as st
 from nasty import TITLES
 
 from reconciler.core.errors import ConfigurationError, Finding, RejectedError
-from reconciler.core.events import BatchTaken, ChangeEnded, Doing, Outcome, SegmentCreated, Waiting
+from reconciler.core.events import (
+    ActivityStarted,
+    BatchAcknowledged,
+    ChangeEnded,
+    ChangeOutcome,
+    SegmentCreated,
+    Waiting,
+)
 from reconciler.core.kinds import Cause
 from reconciler.core.model import Environment
 from reconciler.core.plan import AttributeChange, Blocked, Forget, Plan
@@ -22,12 +29,12 @@ from reconciler.render.document import plan_document
 from reconciler.render.errors import print_error
 from reconciler.render.explain import explanation, print_explanation
 from reconciler.render.figures import EXACT
-from reconciler.render.outcome import Tally, apply_report
+from reconciler.render.outcome import RunTotals, apply_report
 from reconciler.render.progress import progress
 from reconciler.render.report import print_report
-from reconciler.render.stream import Stamp, encoded
+from reconciler.render.stream import EventStamp, encoded
 from reconciler.render.terminal import console, print_plan
-from reconciler.render.text import clean
+from reconciler.render.text import sanitize
 
 pytestmark = pytest.mark.promise("read-right")
 
@@ -45,7 +52,7 @@ def _plan(title: str) -> tuple[Plan, Environment]:
         cases.create(one, 5, reason=f"r{title}"),
         cases.update(other, cases.CHANGED, renamed, reason=f"r{title}"),
         cases.replacement(replace(one, address=replace(one.address, audience="other")), 5),
-        Forget(replace(address, audience="gone"), 1, drop=False, reason=f"r{title}"),
+        Forget(replace(address, audience="gone"), 1, drop_state=False, reason=f"r{title}"),
         blocked=(Blocked(address, Finding(str(address), f"p{title}", f"r{title}"), Cause.NAME),),
         notes=(f"n{title}",),
     )
@@ -62,15 +69,15 @@ def _told(title: str, color: bool) -> str:
     for spec in (cases.LAPSED, cases.GOLD):
         spec = replace(spec, name=f"n{title}")
         print_explanation(explanation(spec, cases.target(5), document, cases.NOW, EXACT), out)
-    error = RejectedError(f"p{title}", remedy=f"r{clean(title, 600)}")
+    error = RejectedError(f"p{title}", remedy=f"r{sanitize(title, 600)}")
     print_error(ConfigurationError(f"p{title}", findings=[Finding(f"w{title}", f"p{title}")]), out)
-    at, tally = cases.LAPSED.address, Tally()
-    tally.emit(BatchTaken(at, "add", 2, 1, 2, 2))
-    tally.emit(ChangeEnded(at, Outcome.FAILED, error.problem, error.remedy))
+    at, tally = cases.LAPSED.address, RunTotals()
+    tally.emit(BatchAcknowledged(at, "add", 2, 1, 2, 2))
+    tally.emit(ChangeEnded(at, ChangeOutcome.FAILED, error.problem, error.remedy))
     print_report(apply_report(f"e{title}", tally, timedelta(0), cases.NOW, EXACT), out)
     shown = progress(out, lambda: 0.0, EXACT, still=False)
     shown.emit(SegmentCreated(at, f"i{title}"))
-    shown.emit(ChangeEnded(at, Outcome.FAILED, f"p{title}"))
+    shown.emit(ChangeEnded(at, ChangeOutcome.FAILED, f"p{title}"))
     shown.waiting(f"w{title}", 60)
     return stream.getvalue()
 
@@ -92,11 +99,11 @@ def test_free_text_stays_inside_its_line_and_its_value(title: str) -> None:
     at = replace(cases.LAPSED.address, audience=f"a{title}")
     for event in (
         SegmentCreated(at, f"i{title}"),
-        ChangeEnded(at, Outcome.FAILED, f"p{title}", f"r{title}"),
+        ChangeEnded(at, ChangeOutcome.FAILED, f"p{title}", f"r{title}"),
         Waiting(f"w{title}", 60),
-        Doing(f"d{title}"),
+        ActivityStarted(f"d{title}"),
     ):
-        line = encoded(Stamp("ab" * 16, 1, cases.NOW), event)
+        line = encoded(EventStamp("ab" * 16, 1, cases.NOW), event)
         assert len(line.decode().splitlines()) == 1
         assert not {unicodedata.category(one) for one in line.decode()[:-1]} & {"Cc", "Cf", "Cs", "Co"}
         follows_the_schema(line)
@@ -104,9 +111,9 @@ def test_free_text_stays_inside_its_line_and_its_value(title: str) -> None:
 
 @given(TITLES, st.integers(1, 20))
 def test_clean_text_is_short_and_clean_for_good(title: str, limit: int) -> None:
-    once = clean(title, limit)
+    once = sanitize(title, limit)
     assert len(once) <= limit
-    assert clean(once, limit) == once
+    assert sanitize(once, limit) == once
 
 
 def test_markup_is_printed_as_it_stands() -> None:

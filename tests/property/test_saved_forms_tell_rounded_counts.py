@@ -11,13 +11,13 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from reconciler.core.envelope import approved_changes
-from reconciler.core.guards import Question, lenient, refusals
+from reconciler.core.guards import GuardInput, relaxed_guards, violations
 from reconciler.core.kinds import Cause
-from reconciler.core.members import EMPTY, Delta, Drop, SnapshotRef, Target
+from reconciler.core.members import EMPTY_SNAPSHOT, Delta, DropReason, SnapshotRef, TargetMembers
 from reconciler.core.model import Guards, SegmentSpec
 from reconciler.core.plan import Blocked, MemberChange, Plan
-from reconciler.core.quantities import shown
-from reconciler.core.receipt import Holding, Receipt
+from reconciler.core.quantities import rounded_count
+from reconciler.core.receipt import ResourceState, SegmentState
 from reconciler.core.remote import Statistics
 from reconciler.render.document import plan_document
 from reconciler.render.explain import explanation, print_explanation
@@ -50,15 +50,15 @@ class People:
         return max(0, self.before + self.adds - self.urgent - self.removes)
 
     @property
-    def target(self) -> Target:
+    def target(self) -> TargetMembers:
         drops = (
-            (Drop.FILTERED, self.filtered),
-            (Drop.MALFORMED, self.malformed),
-            (Drop.DUPLICATE, self.duplicate),
+            (DropReason.FILTERED, self.filtered),
+            (DropReason.MALFORMED, self.malformed),
+            (DropReason.DUPLICATE, self.duplicate),
         )
         rows = self.after + sum(count for _, count in drops)
-        held = SnapshotRef("ab" * 16, self.after) if self.after else EMPTY
-        return Target(held, EMPTY, rows, drops, (("no @", self.malformed),), newest=cases.NOW)
+        held = SnapshotRef("ab" * 16, self.after) if self.after else EMPTY_SNAPSHOT
+        return TargetMembers(held, EMPTY_SNAPSHOT, rows, drops, (("no @", self.malformed),), newest=cases.NOW)
 
     @property
     def change(self) -> MemberChange:
@@ -82,7 +82,7 @@ PEOPLE = st.builds(
     People,
     before=st.integers(0, 300),
     adds=SMALL,
-    urgent=st.integers(0, 12),
+    priority_removes=st.integers(0, 12),
     removes=SMALL,
     filtered=SMALL,
     malformed=st.integers(0, 30),
@@ -99,19 +99,21 @@ GUARDS = st.builds(
 )
 
 
-def _question(people: People, spec: SegmentSpec) -> Question:
-    return Question(spec, people.change, people.before or None, False, cases.NOW)
+def _question(people: People, spec: SegmentSpec) -> GuardInput:
+    return GuardInput(spec, people.change, people.before or None, False, cases.NOW)
 
 
 def _plan(people: People, guards: Guards) -> Plan:
     spec = replace(cases.LAPSED, audience=replace(cases.LAPSED.audience, guards=guards))
     question = _question(people, spec)
     change = cases.update(spec, people.change)
-    against = tuple(Blocked(spec.address, finding, Cause.GUARD) for finding in refusals(question))
+    against = tuple(Blocked(spec.address, finding, Cause.GUARD) for finding in violations(question))
     made = cases.plan(*(() if against else (change,)), blocked=against)
-    allowed = (*lenient(question, Guards()), *lenient(question, guards))
+    allowed = (*relaxed_guards(question, Guards()), *relaxed_guards(question, guards))
     return replace(
-        made, held=(change,) if against else (), lenient={spec.address: allowed} if allowed else {}
+        made,
+        blocked_outcomes=(change,) if against else (),
+        relaxed_guards={spec.address: allowed} if allowed else {},
     )
 
 
@@ -126,13 +128,15 @@ def _forms(people: People, guards: Guards) -> Iterator[str]:
     out = console(text, color=None)
     print_plan(document, out)
     print_explanation(explanation(cases.LAPSED, people.target, document, cases.NOW, ROUNDED), out)
-    holding = Holding(cases.EMAIL, "1", settled=people.after, settled_at=cases.NOW - timedelta(days=1))
+    holding = SegmentState(
+        cases.EMAIL, "1", completed_size=people.after, completed_at=cases.NOW - timedelta(days=1)
+    )
     told = Statistics(people.before + 1, people.matches, people.matches / (people.before + 1))
     print_status(
         status(
             "production",
             [],
-            [Receipt(cases.LAPSED.address, holding)],
+            [ResourceState(cases.LAPSED.address, holding)],
             {"1": told},
             {},
             cases.NOW,
@@ -148,10 +152,12 @@ def _reads_alike(people: People, guards: Guards) -> tuple[object, ...]:
     planned = _plan(people, guards)
     question = _question(people, cases.LAPSED)
     stops = tuple(one.finding.problem.rpartition("(")[2] for one in planned.blocked)
-    lets = tuple(excess.partition(" guard ")[2] for excess in planned.lenient.get(cases.LAPSED.address, ()))
+    lets = tuple(
+        excess.partition(" guard ")[2] for excess in planned.relaxed_guards.get(cases.LAPSED.address, ())
+    )
     usable = people.matches / (people.before + 1) >= 0.001
     counts = [*people.counts, people.before + 1]
-    return (*map(shown, counts), stops, lets, usable, bool(question.size))
+    return (*map(rounded_count, counts), stops, lets, usable, bool(question.size))
 
 
 STEPS = st.lists(

@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 from reconciler.core import damaged_values as damaged
 from reconciler.core import identifiers as rules
 from reconciler.core import phone_numbers
-from reconciler.core.identifiers import Canonical, canonical
-from reconciler.core.members import Drop
-from reconciler.core.model import FORMS, Form, IdentifierType
+from reconciler.core.identifiers import NormalizedIdentifier, normalize
+from reconciler.core.members import DropReason
+from reconciler.core.model import HASHINGS, Hashing, IdentifierType
 from reconciler.members import sql
 
 pytestmark = pytest.mark.promise("members")
 
 E164 = phonenumbers.PhoneNumberFormat.E164
-KINDS = [(kind, form) for kind, forms in FORMS.items() for form in forms]
+KINDS = [(kind, form) for kind, forms in HASHINGS.items() for form in forms]
 NASTY = (
     "".join(rules.BLANKS)
     + "İıſK\u0130ßΣςÅ\u0301\u00ad\ufeff\x00\x1f\x7f\x9f+-.()/@\"'\\,;<>%_0Aaé😀\U0010ffff"
@@ -65,22 +65,22 @@ def by_sql(
     engine: duckdb.DuckDBPyConnection,
     texts: list[str],
     kind: IdentifierType,
-    form: Form,
+    form: Hashing,
     country: str = "",
-) -> list[Canonical]:
+) -> list[NormalizedIdentifier]:
     rows = sql.classified("(SELECT unnest(?) AS x)", {"x": kind}, keep="x", country=country)
     member = sql.member("x_value", "x_class", form)
     usable = ", ".join(str(int(one)) for one in sql.USABLE[form])
     usable_wire = f"CASE WHEN x_class IN ({usable}) THEN {member} END"
-    wire = "wire" if form == Form.PLAIN else "lower(hex(wire))"
+    wire = "wire" if form == Hashing.PLAIN else "lower(hex(wire))"
     query = f"SELECT x_class, {wire} FROM (SELECT x_class, {usable_wire} AS wire FROM {rows})"
     return [read(found, text, form) for found, text in engine.execute(query, [texts]).fetchall()]
 
 
-def read(found: int, wire: str | None, form: Form) -> Canonical:
+def read(found: int, wire: str | None, form: Hashing) -> NormalizedIdentifier:
     drop = sql.drop(found, form)
-    flaw = sql.FLAWS[found - sql.Class.FLAWED] if drop is Drop.MALFORMED else ""
-    return Canonical(wire, drop, flaw, hashed=found in (sql.Class.MD5, sql.Class.SHA256))
+    flaw = sql.FLAWS[found - sql.Class.FLAWED] if drop is DropReason.MALFORMED else ""
+    return NormalizedIdentifier(wire, drop, flaw, hashed=found in (sql.Class.MD5, sql.Class.SHA256))
 
 
 @settings(max_examples=60, deadline=None)
@@ -110,7 +110,7 @@ def read(found: int, wire: str | None, form: Form) -> Canonical:
 @example(["+49 (0) 30 1", "00491234567", "+0000000000", "++49123456789", "(0049)1234567", "", " ", "+"])
 def test_sql_equals_python(engine, texts):
     for kind, form in KINDS:
-        assert by_sql(engine, texts, kind, form) == [canonical(text, kind, form) for text in texts], (
+        assert by_sql(engine, texts, kind, form) == [normalize(text, kind, form) for text in texts], (
             kind,
             form,
         )
@@ -140,9 +140,9 @@ def national(country: str) -> st.SearchStrategy[str]:
 )
 def test_sql_reads_national_numbers_as_python_does(engine, given):
     country, texts = given
-    for form in FORMS[IdentifierType.PHONE_NUMBER]:
+    for form in HASHINGS[IdentifierType.PHONE_NUMBER]:
         found = by_sql(engine, texts, IdentifierType.PHONE_NUMBER, form, country)
-        assert found == [canonical(text, IdentifierType.PHONE_NUMBER, form, country) for text in texts]
+        assert found == [normalize(text, IdentifierType.PHONE_NUMBER, form, country) for text in texts]
 
 
 @settings(max_examples=100, deadline=None)

@@ -8,7 +8,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
-from lease_world import ADDRESSES, HASTE, SENDS, LeaseWorld, Machine, long_enough
+from lease_world import ADDRESSES, HASTE, SENDS, LeaseSimulation, Machine, long_enough
 
 from reconciler.core.model import Address
 from reconciler.state.objects import HEAD, LEASE, RECEIPTS
@@ -38,7 +38,7 @@ mishaps = st.one_of(
 class Leases(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
-        self.world = LeaseWorld()
+        self.world = LeaseSimulation()
         self.wild = 1
         self.ending: tuple[str, ...] = ()
 

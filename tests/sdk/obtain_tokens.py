@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 import pytest
-from contract.consenting import Person
+from contract.consenting import ConsentingUser
 from contract.emulated import ACCOUNT, OTHER_RETAILER, RETAILER, Client, Clock
 from sdk.official import build, complete, installed
 
@@ -40,9 +40,9 @@ class Application:
         self._open.callback(client.rest_client.pool_manager.clear)
         return client
 
-    def person(self) -> Person:
+    def person(self) -> ConsentingUser:
         http = self._open.enter_context(httpx.Client(base_url=self._url))
-        return Person(Client(self.emulator, http))
+        return ConsentingUser(Client(self.emulator, http))
 
     def grants(self) -> list[str]:
         """Of the tokens that were given, in order."""

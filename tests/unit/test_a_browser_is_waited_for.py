@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from reconciler.core.errors import ConfigurationError
-from reconciler.credentials.callback import Arrival, Callback, is_loopback
+from reconciler.credentials.callback import BrowserRedirect, RedirectListener, is_loopback
 
 pytestmark = pytest.mark.promise("credentials")
 
@@ -21,8 +21,8 @@ class Waited:
             free.bind((host.strip("[]"), 0))
             self.port = free.getsockname()[1]
         self.host = host
-        self.callback = Callback(f"http://{host}:{self.port}/back")
-        self.over, self.arrivals = threading.Event(), list[Arrival]()
+        self.callback = RedirectListener(f"http://{host}:{self.port}/back")
+        self.over, self.arrivals = threading.Event(), list[BrowserRedirect]()
         self.thread = threading.Thread(target=self._wait)
         self.thread.start()
 
@@ -114,13 +114,13 @@ def test_it_listens_at_the_address_of_the_newer_kind_too() -> None:
 
 def test_an_address_that_is_taken_is_said(waited: Waited) -> None:
     with pytest.raises(ConfigurationError, match="can't listen at") as caught:
-        Callback(f"http://127.0.0.1:{waited.port}/back")
+        RedirectListener(f"http://127.0.0.1:{waited.port}/back")
     assert "--paste" in caught.value.remedy
 
 
 def test_a_port_that_there_is_not_is_said() -> None:
     with pytest.raises(ConfigurationError, match="it has no such port"):
-        Callback("http://127.0.0.1:99999/")
+        RedirectListener("http://127.0.0.1:99999/")
 
 
 def test_only_plain_addresses_are_on_this_machine() -> None:

@@ -3,16 +3,16 @@
 from dataclasses import replace
 
 import pytest
-from world import OPEN, Wish, World
+from world import OPEN, DesiredSegment, InMemoryEnvironment
 
 from reconciler.core.codec import decode_receipt, encode_receipt
 from reconciler.core.definition import parts_of, redefined
-from reconciler.core.drift import drifts
+from reconciler.core.drift import detect_drift
 from reconciler.core.errors import StorageError
 from reconciler.core.model import Address, Exclusion, IdentifierType, SegmentSpec, Source
-from reconciler.core.personal import HIDDEN
+from reconciler.core.personal import REDACTED
 from reconciler.core.plan import PartChange, Update
-from reconciler.core.receipt import Receipt
+from reconciler.core.receipt import ResourceState
 
 pytestmark = pytest.mark.promise("read-right")
 
@@ -20,18 +20,20 @@ ADDRESS = Address("offsite", "buyers")
 
 
 @pytest.fixture
-def world() -> World:
-    world = World(wishes={ADDRESS: Wish("Buyers")}, people={"buyers": frozenset("abcd")})
+def world() -> InMemoryEnvironment:
+    world = InMemoryEnvironment(
+        wishes={ADDRESS: DesiredSegment("Buyers")}, people={"buyers": frozenset("abcd")}
+    )
     world.run()
     return world
 
 
-def spec(world: World) -> SegmentSpec:
+def spec(world: InMemoryEnvironment) -> SegmentSpec:
     [one] = world.desired().segments
     return one
 
 
-def receipt(world: World) -> Receipt:
+def receipt(world: InMemoryEnvironment) -> ResourceState:
     return world.store.saved_receipts[ADDRESS]
 
 
@@ -39,7 +41,7 @@ def sourced(one: SegmentSpec, **changes: object) -> SegmentSpec:
     return replace(one, audience=replace(one.audience, source=replace(one.audience.source, **changes)))
 
 
-def test_a_guard_that_changed_is_named_with_both_values(world: World) -> None:
+def test_a_guard_that_changed_is_named_with_both_values(world: InMemoryEnvironment) -> None:
     world.guards = replace(OPEN, max_invalid=0.25)
     made = world.plan()
     assert made.redefined == {ADDRESS: (PartChange("guards.maxInvalid", "100%", "25%"),)}
@@ -47,11 +49,11 @@ def test_a_guard_that_changed_is_named_with_both_values(world: World) -> None:
     assert world.plan().redefined == {}
 
 
-def test_parts_that_come_and_go_are_named(world: World) -> None:
+def test_parts_that_come_and_go_are_named(world: InMemoryEnvironment) -> None:
     listed = Exclusion(("out.csv",), ((IdentifierType.EMAIL, "mail"),), country="FR")
     one = sourced(spec(world), where="age > 18", sample_rows=1_000, pinned=True)
     columns = ((IdentifierType.EMAIL, "email"),)
-    one = replace(one, audience=replace(one.audience, exclude=(listed,), columns=columns))
+    one = replace(one, audience=replace(one.audience, exclusion_lists=(listed,), columns=columns))
     unlisted = (part for part in receipt(world).parts if not part[0].startswith("exclude"))
     before = replace(receipt(world), parts=(*unlisted, ("source.maxAge", "36 hours")))
     assert redefined(one, before) == (
@@ -67,23 +69,23 @@ def test_parts_that_come_and_go_are_named(world: World) -> None:
     )
 
 
-def test_what_was_never_applied_in_full_is_compared_with_nothing(world: World) -> None:
+def test_what_was_never_applied_in_full_is_compared_with_nothing(world: InMemoryEnvironment) -> None:
     one = sourced(spec(world), where="true")
     assert redefined(one, None) == ()
     assert redefined(one, replace(receipt(world), parts=())) == ()
 
 
-def test_what_looks_like_a_person_is_withheld(world: World) -> None:
+def test_what_looks_like_a_person_is_withheld(world: InMemoryEnvironment) -> None:
     source = Source(("files/jane.doe@example.com.csv",), "mail = 'jane.doe@example.com'")
     one = spec(world)
     parts = dict(parts_of(replace(one, audience=replace(one.audience, source=source))))
-    assert parts["source.where"] == HIDDEN
-    assert parts["source.files"] == f"files/{HIDDEN}"
+    assert parts["source.where"] == REDACTED
+    assert parts["source.files"] == f"files/{REDACTED}"
     assert "example.com" not in repr(parts)
 
 
-def test_a_title_is_told_once(world: World) -> None:
-    world.wishes[ADDRESS] = Wish("Customers", "new")
+def test_a_title_is_told_once(world: InMemoryEnvironment) -> None:
+    world.wishes[ADDRESS] = DesiredSegment("Customers", "new")
     made = world.plan()
     [change] = made.changes
     assert isinstance(change, Update)
@@ -92,7 +94,7 @@ def test_a_title_is_told_once(world: World) -> None:
     assert made.redefined == {}
 
 
-def test_a_rename_by_hand_beside_another_change_is_drift(world: World) -> None:
+def test_a_rename_by_hand_beside_another_change_is_drift(world: InMemoryEnvironment) -> None:
     segment_id = receipt(world).current.segment_id
     world.criteo.rename(segment_id, "By hand")
     world.guards = replace(OPEN, max_invalid=0.25)
@@ -104,13 +106,13 @@ def test_a_rename_by_hand_beside_another_change_is_drift(world: World) -> None:
     assert segment
     assert head
     found = {segment_id: segment.value}
-    [drift] = drifts(world.desired(), head.lineage, {ADDRESS: receipt(world)}, found, {})
+    [drift] = detect_drift(world.desired(), head.lineage, {ADDRESS: receipt(world)}, found, {})
     assert [(one.name, one.after) for one in drift.attributes] == [("name", "By hand")]
 
 
-def test_a_rename_by_hand_beside_another_title_is_drift(world: World) -> None:
+def test_a_rename_by_hand_beside_another_title_is_drift(world: InMemoryEnvironment) -> None:
     world.criteo.rename(receipt(world).current.segment_id, "By hand")
-    world.wishes[ADDRESS] = Wish("Customers")
+    world.wishes[ADDRESS] = DesiredSegment("Customers")
     made = world.plan()
     [change] = made.changes
     assert isinstance(change, Update)
@@ -118,7 +120,7 @@ def test_a_rename_by_hand_beside_another_title_is_drift(world: World) -> None:
     assert made.redefined == {ADDRESS: (PartChange("name", "Buyers", "Customers"),)}
 
 
-def test_without_known_parts_nothing_is_called_drift(world: World) -> None:
+def test_without_known_parts_nothing_is_called_drift(world: InMemoryEnvironment) -> None:
     world.store.saved_receipts[ADDRESS] = replace(receipt(world), parts=(), definition="")
     world.criteo.rename(receipt(world).current.segment_id, "By hand")
     [change] = world.plan().changes
@@ -126,7 +128,7 @@ def test_without_known_parts_nothing_is_called_drift(world: World) -> None:
     assert [one.drifted for one in change.attributes] == [False]
 
 
-def test_parts_are_kept_and_damaged_ones_refused(world: World) -> None:
+def test_parts_are_kept_and_damaged_ones_refused(world: InMemoryEnvironment) -> None:
     encoded = encode_receipt(receipt(world))
     assert decode_receipt(encoded) == receipt(world)
     for damaged in ({}, [{"path": "name"}], [{"path": "name", "value": 1}]):

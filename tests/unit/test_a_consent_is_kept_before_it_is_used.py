@@ -21,12 +21,12 @@ from reconciler.core.errors import (
 )
 from reconciler.core.secret import Secret
 from reconciler.criteo.connect import Connection, connect, redeem
-from reconciler.criteo.grants import WRITES, AuthorizationCode, Brought, Grant, Keys, RefreshToken
+from reconciler.criteo.grants import WRITES, AuthorizationCode, ClientKeys, Grant, RedirectCode, RefreshToken
 from reconciler.criteo.inflated import LARGEST
 
 pytestmark = pytest.mark.promise("credentials")
 
-KEYS = Keys(Secret("client"), Secret("hush"))
+KEYS = ClientKeys(Secret("client"), Secret("hush"))
 AGAIN = "`reconciler auth login sandbox criteo`"
 LISTED = answer(200, {"data": []})
 GONE = answer(400, {"error": "invalid_grant", "error_description": "first is not good"})
@@ -238,7 +238,7 @@ def test_nothing_kept_asks_for_consent() -> None:
 
 def redeemed(place: MemoryPlace, given: Step, verifier: str | None = None) -> Script:
     script, proof = Script(tokens=[given]), Secret(verifier) if verifier else None
-    brought = Brought(Secret("c0de"), proof, "https://a.example/b", "the login")
+    brought = RedirectCode(Secret("c0de"), proof, "https://a.example/b", "the login")
     grant = AuthorizationCode(KEYS, brought, place, FakeClock(), AGAIN)
     try:
         redeem(

@@ -38,7 +38,7 @@ def test_what_needs_an_approval_is_blocked_with_all_that_depend_on_it() -> None:
         (TWO, Cause.APPROVAL),
         (THREE, Cause.DEPENDENCY),
     ]
-    assert [address_of(one) for one in left.held] == [TWO, THREE]
+    assert [address_of(one) for one in left.blocked_outcomes] == [TWO, THREE]
     assert sum(left.cost.calls.values()) < sum(chain().cost.calls.values())
     assert not left.all_blocked
 

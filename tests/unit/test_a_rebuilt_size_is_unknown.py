@@ -7,11 +7,11 @@ from datetime import timedelta
 import pytest
 from fakes.state import MemoryStore
 from rich.console import Console
-from world import CREDENTIAL, EVERYTHING, Wish, World
+from world import CREDENTIAL, EVERYTHING, DesiredSegment, InMemoryEnvironment
 
-from reconciler.core.model import Address, Form, IdentifierType
+from reconciler.core.model import Address, Hashing, IdentifierType
 from reconciler.core.plan import Forget
-from reconciler.rebuilding import known_again, look
+from reconciler.rebuilding import reuse_segments, scan_segments
 from reconciler.render.document import plan_document
 from reconciler.render.explain import explanation, explanation_lines
 from reconciler.render.figures import EXACT, ROUNDED
@@ -26,22 +26,24 @@ ADDRESS = Address("offsite", "buyers")
 
 
 @pytest.fixture
-def world() -> World:
-    made = World(wishes={ADDRESS: Wish("Buyers")}, people={"buyers": frozenset("abcd")})
+def world() -> InMemoryEnvironment:
+    made = InMemoryEnvironment(
+        wishes={ADDRESS: DesiredSegment("Buyers")}, people={"buyers": frozenset("abcd")}
+    )
     made.run()
     made.store = MemoryStore(invent=lambda size: b"n" * size)
     with made.store.lock("rebuild") as state:
-        seen = look(made.desired(), EVERYTHING, (), {}, {CREDENTIAL: made.criteo.reader}, ())
-        known_again(seen.found(), state, made.clock.now(), made.quiet)
+        seen = scan_segments(made.desired(), EVERYTHING, (), {}, {CREDENTIAL: made.criteo.reader}, ())
+        reuse_segments(seen.found(), state, made.clock.now(), made.quiet)
     return made
 
 
-def documented(world: World):
+def documented(world: InMemoryEnvironment):
     return plan_document(world.plan(), world.desired().environment, EXACT)
 
 
-def told(world: World):
-    receipts = world.store.reader().receipts()
+def told(world: InMemoryEnvironment):
+    receipts = world.store.reader().resources()
     [row] = status("test", [ADDRESS], receipts, None, {}, world.clock.now(), EXACT).rows
     return row
 
@@ -81,7 +83,7 @@ def test_once_it_was_applied_the_confirmed_size_is_shown(world):
 
 
 def test_the_size_of_what_is_replaced_is_unknown_as_well(world):
-    world.wishes[ADDRESS] = replace(world.wishes[ADDRESS], kind=(IdentifierType.CUSTOMER_ID, Form.PLAIN))
+    world.wishes[ADDRESS] = replace(world.wishes[ADDRESS], kind=(IdentifierType.CUSTOMER_ID, Hashing.PLAIN))
     [change] = world.plan().changes
     assert change.members.before is None
 
@@ -108,13 +110,15 @@ def test_the_wait_for_unconfirmed_requests_is_part_of_the_estimate_and_names_its
 
 
 def test_a_description_that_may_be_undone_waits_as_well():
-    world = World(wishes={ADDRESS: Wish("Buyers")}, people={"buyers": frozenset("ab")})
+    world = InMemoryEnvironment(
+        wishes={ADDRESS: DesiredSegment("Buyers")}, people={"buyers": frozenset("ab")}
+    )
     world.run()
-    world.wishes[ADDRESS] = Wish("Gold")
+    world.wishes[ADDRESS] = DesiredSegment("Gold")
     world.criteo.fault = lambda operation: "late" if operation == "update" else None
     world.run()
     world.criteo.fault = lambda _operation: None
-    world.wishes[ADDRESS] = Wish("Silver")
+    world.wishes[ADDRESS] = DesiredSegment("Silver")
     planned = world.plan()
     assert planned.cost.waits_until is not None
     assert planned.cost.duration > timedelta(minutes=5)

@@ -11,14 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.core.authorization import (
-    LIFE,
     NONCE,
-    Applicant,
-    Redirected,
-    Subject,
-    address,
+    URL_LIFETIME,
+    ConsentSubject,
+    OAuthClient,
+    RedirectResult,
+    authorization_url,
     is_answer,
-    read,
+    parse_redirect,
 )
 from reconciler.core.errors import AuthenticationError
 from reconciler.core.secret import Secret
@@ -26,15 +26,15 @@ from reconciler.core.secret import Secret
 pytestmark = pytest.mark.promise("credentials")
 
 KEY, CHANCE = b"k" * 32, b"n" * NONCE
-SUBJECT = Subject("sandbox", "criteo", planning=False)
+SUBJECT = ConsentSubject("sandbox", "criteo", planning=False)
 BACK = "https://hooks.acme.example/criteo"
 AGAIN = "`reconciler auth login sandbox criteo`"
 
 
 def asked(*, pkce: bool = False, nonce: bytes = CHANCE) -> dict[str, str]:
-    made = address(
+    made = authorization_url(
         "https://consent.criteo.com/request",
-        Applicant(Secret("id+1"), BACK, pkce),
+        OAuthClient(Secret("id+1"), BACK, pkce),
         KEY,
         nonce,
         SUBJECT,
@@ -48,12 +48,14 @@ def back(**query: str) -> str:
     return f"{BACK}?{urlencode(query)}"
 
 
-def came(redirected: str, subject: Subject = SUBJECT, after: timedelta = timedelta(0)) -> Redirected:
-    return read(redirected, KEY, subject, NOON + after, AGAIN)
+def came(
+    redirected: str, subject: ConsentSubject = SUBJECT, after: timedelta = timedelta(0)
+) -> RedirectResult:
+    return parse_redirect(redirected, KEY, subject, NOON + after, AGAIN)
 
 
 def refused(
-    redirected: str, subject: Subject = SUBJECT, after: timedelta = timedelta(0)
+    redirected: str, subject: ConsentSubject = SUBJECT, after: timedelta = timedelta(0)
 ) -> AuthenticationError:
     with pytest.raises(AuthenticationError) as caught:
         came(redirected, subject, after)
@@ -101,20 +103,20 @@ def test_a_strangers_state_is_refused(state: str) -> None:
 @pytest.mark.parametrize(
     "subject",
     [
-        Subject("production", "criteo", planning=False),
-        Subject("sandbox", "other", planning=False),
-        Subject("sandbox", "criteo", planning=True),
+        ConsentSubject("production", "criteo", planning=False),
+        ConsentSubject("sandbox", "other", planning=False),
+        ConsentSubject("sandbox", "criteo", planning=True),
     ],
 )
-def test_a_state_is_for_one_application_of_one_environment(subject: Subject) -> None:
+def test_a_state_is_for_one_application_of_one_environment(subject: ConsentSubject) -> None:
     error = refused(back(code="hunter2", state=asked()["state"]), subject)
     assert AGAIN in error.remedy
 
 
 def test_an_address_waits_a_week_and_no_longer() -> None:
     redirected = back(code="hunter2", state=asked()["state"])
-    came(redirected, after=LIFE)
-    assert "more than 7 days ago" in refused(redirected, after=LIFE + timedelta(seconds=1)).problem
+    came(redirected, after=URL_LIFETIME)
+    assert "more than 7 days ago" in refused(redirected, after=URL_LIFETIME + timedelta(seconds=1)).problem
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,12 @@ import pytest
 from fakes.answers import Script, answer, connected
 from fakes.clock import FakeClock
 from fakes.criteo import FakeWriter, at_once
-from world import Wish, World
+from world import DesiredSegment, InMemoryEnvironment
 
 from reconciler.core.errors import OutcomeUnknownError, RemoteError
 from reconciler.core.members import Identifiers
 from reconciler.core.model import Address, IdentifierType
-from reconciler.core.remote import BulkAnswer, NewSegment, Segment, SegmentPatch, Unconfirmed
+from reconciler.core.remote import BulkResult, NewSegment, Segment, SegmentPatch, Unconfirmed
 
 pytestmark = pytest.mark.promise("client")
 
@@ -84,7 +84,7 @@ def test_one_of_two_updates_that_is_answered_wrongly_may_still_be_carried_out() 
         updated = connection.writer().update(ACCOUNT, patches, at_once)
     assert isinstance(updated.items[0], Segment)
     assert isinstance(updated.items[1], Unconfirmed)
-    assert updated.uncertain
+    assert updated.earlier_unconfirmed
 
 
 @pytest.mark.parametrize(
@@ -101,32 +101,32 @@ def test_a_create_that_is_answered_with_another_segment_is_unconfirmed(other: di
 
 
 @pytest.fixture
-def world() -> World:
-    wishes = {ONE: Wish("Buyers"), TWO: Wish("Loyal")}
-    return World(wishes=wishes, people={"buyers": frozenset({"p"}), "loyal": frozenset({"q"})})
+def world() -> InMemoryEnvironment:
+    wishes = {ONE: DesiredSegment("Buyers"), TWO: DesiredSegment("Loyal")}
+    return InMemoryEnvironment(wishes=wishes, people={"buyers": frozenset({"p"}), "loyal": frozenset({"q"})})
 
 
-def answering(world: World, change: Callable[[BulkAnswer], BulkAnswer]) -> None:
+def answering(world: InMemoryEnvironment, change: Callable[[BulkResult], BulkResult]) -> None:
     """Creates take place, and are answered otherwise."""
 
     class Wrong(FakeWriter):
-        def create(self, *asked: object) -> BulkAnswer:
+        def create(self, *asked: object) -> BulkResult:
             return change(super().create(*asked))
 
     world.criteo.writer = Wrong(world.criteo)
 
 
-def unconfirmed(answered: BulkAnswer) -> BulkAnswer:
+def unconfirmed(answered: BulkResult) -> BulkResult:
     return replace(answered, items=(Unconfirmed("another retailer"),) * len(answered.items))
 
 
-def one_for_all(answered: BulkAnswer) -> BulkAnswer:
+def one_for_all(answered: BulkResult) -> BulkResult:
     return replace(answered, items=(answered.items[0],) * len(answered.items))
 
 
 @pytest.mark.parametrize("wrong", [unconfirmed, one_for_all])
 def test_a_wrong_answer_to_a_create_sends_nobody_to_a_wrong_segment(
-    world: World, wrong: Callable[[BulkAnswer], BulkAnswer]
+    world: InMemoryEnvironment, wrong: Callable[[BulkResult], BulkResult]
 ) -> None:
     """Each request is looked up by its tag, which tells its segment."""
     answering(world, wrong)
@@ -139,7 +139,7 @@ def test_a_wrong_answer_to_a_create_sends_nobody_to_a_wrong_segment(
 
 @pytest.mark.parametrize("wrong", [unconfirmed, one_for_all])
 def test_a_wrong_answer_that_nothing_settles_leaves_the_create_unconfirmed(
-    world: World, wrong: Callable[[BulkAnswer], BulkAnswer]
+    world: InMemoryEnvironment, wrong: Callable[[BulkResult], BulkResult]
 ) -> None:
     answering(world, wrong)
     world.criteo.hidden = {ACCOUNT}
@@ -151,7 +151,7 @@ def test_a_wrong_answer_that_nothing_settles_leaves_the_create_unconfirmed(
     assert not world.run().errors
 
 
-def test_the_segment_of_another_address_is_not_believed_to_be_new(world: World) -> None:
+def test_the_segment_of_another_address_is_not_believed_to_be_new(world: InMemoryEnvironment) -> None:
     loyal = world.wishes.pop(TWO)
     world.run()
     [known] = world.criteo.accounts[ACCOUNT].values()

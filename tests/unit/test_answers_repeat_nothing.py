@@ -7,9 +7,9 @@ import pytest
 from reconciler.core.errors import AuthenticationError
 from reconciler.core.members import Identifiers
 from reconciler.core.model import IdentifierType
-from reconciler.core.personal import HIDDEN
+from reconciler.core.personal import REDACTED
 from reconciler.core.secret import Secret
-from reconciler.criteo.echoes import DEEPEST, WITHHELD, Sent, without_echoes
+from reconciler.criteo.echoes import DEEPEST, WITHHELD, SensitiveRequest, redact_echoes
 from reconciler.criteo.tokens import read_token
 from reconciler.criteo.wire import members_body
 
@@ -19,7 +19,7 @@ TOKEN = Secret("eyJhbGciOi_token-42.Part")
 SECRET = Secret("s/ecret+with=marks&more")
 MD5 = "0cc175b9c0f1b6a831c399e269772661"
 BODY = members_body(IdentifierType.CUSTOMER_ID, "add", Identifiers(["4711", "anna-in-berlin", MD5]))
-NAMES, MEMBERS = Sent((TOKEN, SECRET), b""), Sent((TOKEN, SECRET), BODY)
+NAMES, MEMBERS = SensitiveRequest((TOKEN, SECRET), b""), SensitiveRequest((TOKEN, SECRET), BODY)
 
 
 @pytest.mark.parametrize(
@@ -30,15 +30,15 @@ NAMES, MEMBERS = Sent((TOKEN, SECRET), b""), Sent((TOKEN, SECRET), BODY)
         (TOKEN.reveal().upper(), WITHHELD),
         (TOKEN.reveal()[4:18], WITHHELD),
         ("client_secret=s%2Fecret%2Bwith%3Dmarks%26more", WITHHELD),
-        ("jane.roe+tag@example.co.uk", HIDDEN),
-        ("call +49 170 1234567 back", HIDDEN),
-        (MD5, HIDDEN),
+        ("jane.roe+tag@example.co.uk", REDACTED),
+        ("call +49 170 1234567 back", REDACTED),
+        (MD5, REDACTED),
     ],
 )
 @pytest.mark.parametrize("sent", [NAMES, MEMBERS])
 def test_secrets_and_what_looks_like_people_are_withheld_everywhere(sent, text, instead):
     body = {"data": [{"attributes": {"name": text}}], "errors": [{"code": text, "title": f"no: {text}"}]}
-    cleaned = without_echoes(body, sent)
+    cleaned = redact_echoes(body, sent)
     assert cleaned == {
         "data": [{"attributes": {"name": instead}}],
         "errors": [{"code": instead, "title": instead}],
@@ -49,11 +49,11 @@ def test_secrets_and_what_looks_like_people_are_withheld_everywhere(sent, text, 
     "text", ["4711", "no 4711 here", "ANNA-IN-BERLIN", MD5, f"req.{MD5}", f"x{MD5[:20]}y", "x" * 501]
 )
 def test_members_that_a_call_carried_are_withheld_from_its_answer(text):
-    assert without_echoes({"traceId": text}, MEMBERS) == {"traceId": WITHHELD}
+    assert redact_echoes({"traceId": text}, MEMBERS) == {"traceId": WITHHELD}
 
 
 MAILS = Identifiers(["Joe.Bloggs+x@example.com", "+33612345678", "customer_0815-anna"])
-PEOPLE = Sent((TOKEN, SECRET), members_body(IdentifierType.EMAIL, "add", MAILS))
+PEOPLE = SensitiveRequest((TOKEN, SECRET), members_body(IdentifierType.EMAIL, "add", MAILS))
 
 
 @pytest.mark.parametrize(
@@ -78,12 +78,12 @@ PEOPLE = Sent((TOKEN, SECRET), members_body(IdentifierType.EMAIL, "add", MAILS))
 )
 @pytest.mark.parametrize("key", ["traceId", "title"])
 def test_parts_of_people_and_secrets_are_withheld_in_any_case_and_encoding(key, text):
-    assert without_echoes({key: text}, PEOPLE)[key] in {WITHHELD, HIDDEN}
+    assert redact_echoes({key: text}, PEOPLE)[key] in {WITHHELD, REDACTED}
 
 
 @pytest.mark.parametrize("text", ["a" * 100_000 + "@", "@" * 100_000, "+1" * 100_000, "a@b." * 50_000])
 def test_a_text_that_is_too_long_is_withheld_unread(text):
-    assert without_echoes({"title": text, "traceId": text}, NAMES) == {"title": WITHHELD, "traceId": WITHHELD}
+    assert redact_echoes({"title": text, "traceId": text}, NAMES) == {"title": WITHHELD, "traceId": WITHHELD}
 
 
 @pytest.mark.parametrize(
@@ -102,14 +102,14 @@ def test_a_text_that_is_too_long_is_withheld_unread(text):
 )
 @pytest.mark.parametrize("sent", [NAMES, MEMBERS])
 def test_criteos_own_words_stay(sent, key, text):
-    assert without_echoes({key: text, "n": 7, "none": None}, sent) == {key: text, "n": 7, "none": None}
+    assert redact_echoes({key: text, "n": 7, "none": None}, sent) == {key: text, "n": 7, "none": None}
 
 
 def test_an_answer_as_deep_as_json_may_be_is_cut():
     body: object = TOKEN.reveal()
     for _ in range(1000):
         body = [body]
-    cleaned, depth = without_echoes(body, NAMES), 0
+    cleaned, depth = redact_echoes(body, NAMES), 0
     while isinstance(cleaned, list):
         cleaned, depth = cleaned[0], depth + 1
     assert cleaned is None
@@ -126,6 +126,8 @@ def test_an_error_of_oauth_is_only_told_if_it_is_one():
 
 def test_what_decides_whether_a_call_happened_is_never_withheld() -> None:
     """A customer may be called `unknown`."""
-    sent = Sent((TOKEN,), members_body(IdentifierType.CUSTOMER_ID, "add", Identifiers(["unknown"])))
+    sent = SensitiveRequest(
+        (TOKEN,), members_body(IdentifierType.CUSTOMER_ID, "add", Identifiers(["unknown"]))
+    )
     body = {"data": None, "errors": [{"type": "unknown", "code": "internal-error"}]}
-    assert without_echoes(body, sent) == body
+    assert redact_echoes(body, sent) == body

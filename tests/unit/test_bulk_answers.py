@@ -41,7 +41,7 @@ def test_a_failure_is_read_from_either_array(place: str, absent: dict[str, objec
     answer = bulk.created(new("A", "B"), body, "1")
     assert answer.items[0] == ItemFailure("Segment name must be unique", "name-must-be-unique")
     assert told(answer) == ["! name-must-be-unique", "B"]
-    assert not answer.uncertain
+    assert not answer.earlier_unconfirmed
 
 
 def test_an_item_without_answer_or_reason_fails_without_a_code() -> None:
@@ -144,7 +144,7 @@ def test_an_update_that_is_answered_with_another_id_is_not_confirmed() -> None:
 def test_trouble_of_criteos_own_leaves_a_create_open() -> None:
     trouble = {"type": "availability", "code": "internal-error"}
     answer = bulk.created(new("A", "B"), {"data": back("B"), "errors": [trouble]}, "1")
-    assert answer.uncertain
+    assert answer.earlier_unconfirmed
     assert told(answer) == ["! internal-error", "B"]
 
 

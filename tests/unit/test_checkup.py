@@ -10,18 +10,18 @@ from reconciler.core.checkup import (
     NOT_REACHED,
     PLACE,
     Check,
-    Link,
-    Ruling,
-    Verdict,
+    CheckName,
+    CheckResult,
+    CheckStatus,
+    checks_for,
     exit_code,
-    keys,
     seats_of,
 )
-from reconciler.core.consent import LIFE, Consent
+from reconciler.core.consent import REFRESH_TOKEN_LIFETIME, Consent
 from reconciler.core.errors import (
     AuthenticationError,
     ConfigurationError,
-    DamagedError,
+    CorruptSnapshotError,
     DeniedError,
     Finding,
     LockedError,
@@ -35,17 +35,17 @@ from reconciler.core.model import (
     Api,
     Application,
     Audience,
-    Desired,
+    CredentialRole,
+    DesiredState,
     Environment,
-    Form,
+    Hashing,
     IdentifierType,
-    Role,
     Seat,
     SegmentKey,
     SegmentSpec,
     Source,
 )
-from reconciler.core.remote import Caller, RateLimit
+from reconciler.core.remote import CallerIdentity, RateLimit
 from reconciler.core.rulings import (
     CheckedSnapshot,
     account,
@@ -74,10 +74,12 @@ from reconciler.core.versions import SUPPORT
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 LOGIN = "`reconciler auth login production criteo`"
 PAIR = ("env:ID", "env:SECRET")
-OWN = Role("criteo", Application("clientCredentials", *PAIR), planning=False)
-SPOKEN_FOR = Role("criteo", Application("authorizationCode", *PAIR, "file:token"), planning=True)
+OWN = CredentialRole("criteo", Application("clientCredentials", *PAIR), plan_application=False)
+SPOKEN_FOR = CredentialRole(
+    "criteo", Application("authorizationCode", *PAIR, "file:token"), plan_application=True
+)
 ACME, BETA = Seat("1001", "7"), Seat("1002", "7")
-OK, WARNING, FAILURE = Verdict.OK, Verdict.WARNING, Verdict.FAILURE
+OK, WARNING, FAILURE = CheckStatus.OK, CheckStatus.WARNING, CheckStatus.FAILURE
 DOWN = RemoteError("Criteo can't be reached", remedy="check the network")
 
 
@@ -87,12 +89,12 @@ def environment(*seats: Seat) -> Environment:
 
 
 def spec(name: str, seat: Seat, credential: str) -> SegmentSpec:
-    key = SegmentKey(seat.account_id, seat.retailer_id, IdentifierType.EMAIL, Form.SHA256)
+    key = SegmentKey(seat.account_id, seat.retailer_id, IdentifierType.EMAIL, Hashing.SHA256)
     audience = Audience(name, name, "", Source(("x.csv",)), ())
     return SegmentSpec(Address("d", name), name, "", key, credential, audience)
 
 
-def summed(ruling: Ruling) -> tuple[Verdict, int]:
+def summed(ruling: CheckResult) -> tuple[CheckStatus, int]:
     assert bool(ruling.remedy) == (ruling.verdict is not OK)
     return ruling.verdict, ruling.code
 
@@ -101,44 +103,44 @@ def summed(ruling: Ruling) -> tuple[Verdict, int]:
 
 
 def test_an_application_has_its_links_in_order() -> None:
-    assert keys(OWN, (ACME, BETA), emulated=False) == (
-        (Link.SECRETS, "clientId"),
-        (Link.SECRETS, "clientSecret"),
-        (Link.TOKEN, ""),
-        (Link.APPLICATION, ""),
-        (Link.CLOCK, ""),
-        (Link.AUDIENCES, "1001"),
-        (Link.AUDIENCES, "1002"),
-        (Link.ACCOUNT, "1001"),
-        (Link.ACCOUNT, "1002"),
-        (Link.RETAILER, "1001/7"),
-        (Link.RETAILER, "1002/7"),
-        (Link.RATE, ""),
+    assert checks_for(OWN, (ACME, BETA), emulated=False) == (
+        (CheckName.SECRETS, "clientId"),
+        (CheckName.SECRETS, "clientSecret"),
+        (CheckName.TOKEN, ""),
+        (CheckName.APPLICATION, ""),
+        (CheckName.CLOCK, ""),
+        (CheckName.AUDIENCES, "1001"),
+        (CheckName.AUDIENCES, "1002"),
+        (CheckName.ACCOUNT, "1001"),
+        (CheckName.ACCOUNT, "1002"),
+        (CheckName.RETAILER, "1001/7"),
+        (CheckName.RETAILER, "1002/7"),
+        (CheckName.RATE, ""),
     )
 
 
 def test_a_consent_has_a_token_a_place_and_an_age_but_not_at_the_emulator() -> None:
-    kept = ((Link.SECRETS, "refreshToken"), (Link.CONSENT, PLACE), (Link.CONSENT, AGE))
-    assert keys(SPOKEN_FOR, (), emulated=False)[2:5] == kept
-    assert keys(SPOKEN_FOR, (), emulated=True)[:2] == ((Link.SECRETS, ""), (Link.TOKEN, ""))
+    kept = ((CheckName.SECRETS, "refreshToken"), (CheckName.CONSENT, PLACE), (CheckName.CONSENT, AGE))
+    assert checks_for(SPOKEN_FOR, (), emulated=False)[2:5] == kept
+    assert checks_for(SPOKEN_FOR, (), emulated=True)[:2] == ((CheckName.SECRETS, ""), (CheckName.TOKEN, ""))
 
 
 def test_seats_are_those_of_the_credential_and_all_while_there_are_no_segments() -> None:
     segments = (spec("a", ACME, "criteo"), spec("b", ACME, "criteo"), spec("c", BETA, "other"))
     both = environment(ACME, BETA)
-    assert seats_of(Desired(both, (), segments), "criteo") == (ACME,)
-    assert seats_of(Desired(both, (), ()), "criteo") == (ACME, BETA)
+    assert seats_of(DesiredState(both, (), segments), "criteo") == (ACME,)
+    assert seats_of(DesiredState(both, (), ()), "criteo") == (ACME, BETA)
 
 
 def test_the_first_failure_along_the_chain_decides() -> None:
     rulings = (
-        Ruling(OK, ""),
-        Ruling(WARNING, "", "do"),
+        CheckResult(OK, ""),
+        CheckResult(WARNING, "", "do"),
         NOT_REACHED,
-        Ruling(FAILURE, "", "do", 9),
-        Ruling(FAILURE, "", "do", 4),
+        CheckResult(FAILURE, "", "do", 9),
+        CheckResult(FAILURE, "", "do", 4),
     )
-    checks = [Check(Link.TOKEN, "", "", one) for one in rulings]
+    checks = [Check(CheckName.TOKEN, "", "", one) for one in rulings]
     assert exit_code(checks) == 9
     assert exit_code(checks[:3]) == 0
 
@@ -147,26 +149,26 @@ def test_the_first_failure_along_the_chain_decides() -> None:
 
 
 def test_manifests() -> None:
-    assert summed(valid(Desired(environment(), (), (spec("a", ACME, "criteo"),)))) == (OK, 0)
+    assert summed(valid(DesiredState(environment(), (), (spec("a", ACME, "criteo"),)))) == (OK, 0)
     first, *others = invalid(ConfigurationError("no folder here", remedy="run inside a project"))
     assert first == Check(
-        Link.MANIFESTS, "", "", Ruling(FAILURE, "no folder here", "run inside a project", 3)
+        CheckName.MANIFESTS, "", "", CheckResult(FAILURE, "no folder here", "run inside a project", 3)
     )
-    assert [one.link for one in others] == [link for link in Link if link is not Link.MANIFESTS]
+    assert [one.link for one in others] == [link for link in CheckName if link is not CheckName.MANIFESTS]
     assert all(one.ruling is NOT_REACHED for one in others)
 
 
 def test_every_finding_is_a_line_and_nobody_reads_more_than_twenty() -> None:
     findings = [Finding(f"a.yaml:{line}:1", "it is wrong", "right it") for line in (*range(1, 31), 30)]
     wrong = [one.ruling for one in invalid(ConfigurationError("30 problems", findings=findings))][:21]
-    assert wrong[0] == Ruling(FAILURE, "a.yaml:1:1: it is wrong", "right it", 3)
-    assert wrong[19].told == "a.yaml:20:1: it is wrong"
-    assert wrong[20].told == "and 10 more"
+    assert wrong[0] == CheckResult(FAILURE, "a.yaml:1:1: it is wrong", "right it", 3)
+    assert wrong[19].message == "a.yaml:20:1: it is wrong"
+    assert wrong[20].message == "and 10 more"
 
 
 def test_where_a_secret_was_read_is_told_but_no_command_line() -> None:
-    assert readable("file:secrets/acme", Secret("x")).told == "read from file:secrets/acme"
-    assert readable("command:pass show --token hunter2", Secret("x")).told == "read from a command"
+    assert readable("file:secrets/acme", Secret("x")).message == "read from file:secrets/acme"
+    assert readable("command:pass show --token hunter2", Secret("x")).message == "read from a command"
     lost = readable("file:secrets/acme", AuthenticationError("it is open to others", remedy="chmod 600"))
     assert summed(lost) == (FAILURE, 4)
 
@@ -180,7 +182,7 @@ def test_where_a_secret_was_read_is_told_but_no_command_line() -> None:
         (StorageError("the disk is full", remedy="make room"), (FAILURE, 10)),
     ],
 )
-def test_the_place_of_a_refresh_token(taken: ReconcilerError | None, found: tuple[Verdict, int]) -> None:
+def test_the_place_of_a_refresh_token(taken: ReconcilerError | None, found: tuple[CheckStatus, int]) -> None:
     assert summed(renewable(taken)) == found
 
 
@@ -191,11 +193,11 @@ def test_the_place_of_a_refresh_token(taken: ReconcilerError | None, found: tupl
         (0, (OK, 0)),
         (149, (OK, 0)),
         (150, (WARNING, 0)),
-        (LIFE.days - 1, (WARNING, 0)),
-        (LIFE.days, (FAILURE, 4)),
+        (REFRESH_TOKEN_LIFETIME.days - 1, (WARNING, 0)),
+        (REFRESH_TOKEN_LIFETIME.days, (FAILURE, 4)),
     ],
 )
-def test_a_consent_grows_old(days: int | None, found: tuple[Verdict, int]) -> None:
+def test_a_consent_grows_old(days: int | None, found: tuple[CheckStatus, int]) -> None:
     obtained = None if days is None else NOW - timedelta(days=days)
     ruling = age(Consent(Secret("token"), obtained_at=obtained), NOW, LOGIN)
     assert summed(ruling) == found
@@ -203,9 +205,9 @@ def test_a_consent_grows_old(days: int | None, found: tuple[Verdict, int]) -> No
 
 
 @pytest.mark.parametrize(
-    ("days", "found"), [(0, (OK, 0)), (150, (WARNING, 0)), (LIFE.days + 20, (WARNING, 0))]
+    ("days", "found"), [(0, (OK, 0)), (150, (WARNING, 0)), (REFRESH_TOKEN_LIFETIME.days + 20, (WARNING, 0))]
 )
-def test_a_token_that_criteo_takes_is_not_over(days: int, found: tuple[Verdict, int]) -> None:
+def test_a_token_that_criteo_takes_is_not_over(days: int, found: tuple[CheckStatus, int]) -> None:
     consent = Consent(Secret("token"), obtained_at=NOW - timedelta(days=days))
     ruling = age_in_use(consent, NOW, LOGIN)
     assert summed(ruling) == found
@@ -223,12 +225,14 @@ def test_a_token_that_criteo_takes_is_not_over(days: int, found: tuple[Verdict, 
         ),
     ],
 )
-def test_reading_the_state(receipts: tuple[()] | ReconcilerError, found: list[tuple[Verdict, int]]) -> None:
+def test_reading_the_state(
+    receipts: tuple[()] | ReconcilerError, found: list[tuple[CheckStatus, int]]
+) -> None:
     assert [summed(one) for one in read(receipts)] == found
 
 
 def test_snapshots_that_only_earlier_states_name_are_warned_of() -> None:
-    wrong = DamagedError("snapshot 0123456789ab is damaged", remedy="put it back")
+    wrong = CorruptSnapshotError("snapshot 0123456789ab is damaged", remedy="put it back")
     sound = CheckedSnapshot(None)
     assert [summed(one) for one in snapshots([sound], None)] == [(OK, 0)]
     assert [summed(one) for one in snapshots([sound, CheckedSnapshot(wrong)], None)] == [(FAILURE, 10)]
@@ -236,8 +240,8 @@ def test_snapshots_that_only_earlier_states_name_are_warned_of() -> None:
     unread = StorageError("3.json: malformed", remedy="remove it")
     found = snapshots([earlier, CheckedSnapshot(wrong)], unread)
     assert [summed(one) for one in found] == [(FAILURE, 10), (WARNING, 0), (WARNING, 0)]
-    assert found[2].told.endswith("only earlier states need it, of serial 3, 4")
-    many = [CheckedSnapshot(DamagedError(f"snapshot {n} is damaged"), (3,)) for n in range(30)]
+    assert found[2].message.endswith("only earlier states need it, of serial 3, 4")
+    many = [CheckedSnapshot(CorruptSnapshotError(f"snapshot {n} is damaged"), (3,)) for n in range(30)]
     assert summed(snapshots(many, None)[-1]) == (WARNING, 0)
 
 
@@ -249,7 +253,7 @@ def test_snapshots_that_only_earlier_states_name_are_warned_of() -> None:
         (StorageError("the disk is full", remedy="make room"), (FAILURE, 10)),
     ],
 )
-def test_locking_the_state(taken: ReconcilerError | None, found: tuple[Verdict, int]) -> None:
+def test_locking_the_state(taken: ReconcilerError | None, found: tuple[CheckStatus, int]) -> None:
     assert summed(lockable(taken)) == found
 
 
@@ -257,7 +261,7 @@ def test_sources() -> None:
     gone = Finding("a.yaml:3:9", "no file matches people.csv", "check the path")
     far = ConfigurationError("s3:// can't be read", remedy="mount it")
     checked: list[Sequence[Finding] | ReconcilerError] = [(gone,), (), far, far]
-    assert [(one.told, one.code) for one in sources(checked)] == [
+    assert [(one.message, one.code) for one in sources(checked)] == [
         ("a.yaml:3:9: no file matches people.csv", 3),
         ("s3:// can't be read", 3),
     ]
@@ -277,12 +281,14 @@ def test_sources() -> None:
         ("MarketingSolutions", (WARNING, 0)),
     ],
 )
-def test_an_application_of_another_service_is_suspicious(service: str, found: tuple[Verdict, int]) -> None:
-    assert summed(application(Caller("Acme", service), OWN, LOGIN)) == found
+def test_an_application_of_another_service_is_suspicious(
+    service: str, found: tuple[CheckStatus, int]
+) -> None:
+    assert summed(application(CallerIdentity("Acme", service), OWN, LOGIN)) == found
 
 
 def test_an_application_without_a_name_or_without_an_answer() -> None:
-    assert application(Caller("", ""), OWN, LOGIN).told == "it has no name"
+    assert application(CallerIdentity("", ""), OWN, LOGIN).message == "it has no name"
     assert summed(application(DOWN, OWN, LOGIN)) == (FAILURE, 9)
     assert summed(application(DeniedError("403"), OWN, LOGIN)) == (FAILURE, 4)
 
@@ -290,7 +296,7 @@ def test_an_application_without_a_name_or_without_an_answer() -> None:
 @pytest.mark.parametrize(
     ("answered", "on"),
     [
-        (Caller("", ""), True),
+        (CallerIdentity("", ""), True),
         (DeniedError("403"), True),
         (RejectedError("404"), True),
         (RejectedError("429", code="too-many-requests"), False),
@@ -298,7 +304,7 @@ def test_an_application_without_a_name_or_without_an_answer() -> None:
         (DOWN, False),
     ],
 )
-def test_who_answers_nothing_is_asked_no_more(answered: Caller | ReconcilerError, on: bool) -> None:
+def test_who_answers_nothing_is_asked_no_more(answered: CallerIdentity | ReconcilerError, on: bool) -> None:
     assert on_speaking_terms(answered) is on
 
 
@@ -312,13 +318,13 @@ def test_who_answers_nothing_is_asked_no_more(answered: Caller | ReconcilerError
         (timedelta(minutes=61), (FAILURE, 3)),
     ],
 )
-def test_a_clock(skew: timedelta | None, found: tuple[Verdict, int]) -> None:
+def test_a_clock(skew: timedelta | None, found: tuple[CheckStatus, int]) -> None:
     assert summed(clock(skew)) == found
 
 
 def test_a_clock_is_told_on_which_side_it_is() -> None:
-    assert clock(timedelta(minutes=3)).told == "this machine's clock is 3 minutes behind Criteo's"
-    assert clock(timedelta(hours=-26)).told == "this machine's clock is 1,560 minutes ahead of Criteo's"
+    assert clock(timedelta(minutes=3)).message == "this machine's clock is 3 minutes behind Criteo's"
+    assert clock(timedelta(hours=-26)).message == "this machine's clock is 1,560 minutes ahead of Criteo's"
 
 
 @pytest.mark.parametrize(
@@ -332,7 +338,9 @@ def test_a_clock_is_told_on_which_side_it_is() -> None:
         ("", OWN, "if the permission is missing"),
     ],
 )
-def test_a_denial_is_told_apart_as_far_as_its_code_goes(lacking: str, role: Role, remedy: str) -> None:
+def test_a_denial_is_told_apart_as_far_as_its_code_goes(
+    lacking: str, role: CredentialRole, remedy: str
+) -> None:
     ruling = audiences(DeniedError("Criteo answers 403", lacking=lacking), role, LOGIN)  # type: ignore[arg-type]
     assert summed(ruling) == (FAILURE, 4)
     assert remedy in ruling.remedy
@@ -362,7 +370,7 @@ def test_an_account_that_never_consented_is_asked_no_more() -> None:
     ],
 )
 def test_lists_that_neither_plan_nor_apply_needs(
-    there: bool | ReconcilerError, found: tuple[Verdict, int]
+    there: bool | ReconcilerError, found: tuple[CheckStatus, int]
 ) -> None:
     assert summed(account(there)) == found
     assert summed(retailed(there)) == found
@@ -390,7 +398,7 @@ def test_nobody_is_told_to_run_what_is_running() -> None:
         (RateLimit(10, 9), OK),
     ],
 )
-def test_room_for_calls(rate: RateLimit | None, verdict: Verdict) -> None:
+def test_room_for_calls(rate: RateLimit | None, verdict: CheckStatus) -> None:
     assert summed(room(rate)) == (verdict, 0)
 
 
@@ -405,7 +413,7 @@ def test_room_for_calls(rate: RateLimit | None, verdict: Verdict) -> None:
 )
 def test_a_version_of_the_api_ends(name: str, day: date, told: str) -> None:
     ruling = version(name, day)
-    assert ruling.told.startswith(told)
+    assert ruling.message.startswith(told)
     assert summed(ruling) == (OK if "until" in told else WARNING, 0)
 
 

@@ -15,7 +15,7 @@ from reconciler.core.model import IdentifierType
 from reconciler.core.remote import NewSegment, Segment
 from reconciler.core.secret import Secret
 from reconciler.criteo.connect import Connection, connect
-from reconciler.criteo.grants import ClientCredentials, Keys
+from reconciler.criteo.grants import ClientCredentials, ClientKeys
 from reconciler.emulator import Emulator, Switches
 
 pytestmark = pytest.mark.promise("private")
@@ -62,7 +62,7 @@ def connection(emulator: Emulator, url: str) -> Connection:
         version="2026-07",
         token_url="",
         grant=ClientCredentials(
-            Keys(Secret(emulator.credentials.client_id), Secret(emulator.credentials.client_secret))
+            ClientKeys(Secret(emulator.credentials.client_id), Secret(emulator.credentials.client_secret))
         ),
         timeout=timedelta(seconds=5),
         clock=PatientClock(),

@@ -110,7 +110,7 @@ def test_what_is_safe_to_repeat_is_repeated(kind: str, lost: Step) -> None:
     assert done.waited == [2.0, 4.0]
     assert done.tokens == 1
     if kind in WRITES:
-        assert done.value.uncertain  # type: ignore[attr-defined]
+        assert done.value.earlier_unconfirmed  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("lost", LOST.values(), ids=LOST.keys())
@@ -138,7 +138,7 @@ def test_without_a_connection_nothing_happened(act: Callable[[Connection], objec
     good = acknowledged(2) if act is add else BULK
     done = run(act, unsent, good)
     assert done.calls == 2
-    assert not done.value.uncertain  # type: ignore[attr-defined]
+    assert not done.value.earlier_unconfirmed  # type: ignore[attr-defined]
     failed = run(act, unsent)
     assert failed.calls == ATTEMPTS
     assert isinstance(failed.error, RejectedError)
@@ -151,7 +151,7 @@ def test_a_429_is_waited_for_and_leaves_no_doubt() -> None:
     for act, good in ((create, BULK), (add, acknowledged(2))):
         done = run(act, *[busy] * (ATTEMPTS + 1), good)
         assert done.calls == ATTEMPTS + 2
-        assert not done.value.uncertain  # type: ignore[attr-defined]
+        assert not done.value.earlier_unconfirmed  # type: ignore[attr-defined]
         assert sum(done.waited) > 60
 
 
@@ -232,14 +232,14 @@ def test_another_401_is_final() -> None:
 
 def test_answers_that_do_not_add_up_are_sent_again_and_then_unknown() -> None:
     done = run(add, acknowledged(1), acknowledged(2))
-    assert done.value == Acknowledgement(2, 0, uncertain=False)
+    assert done.value == Acknowledgement(2, 0, earlier_unconfirmed=False)
     assert isinstance(run(add, acknowledged(1)).error, OutcomeUnknownError)
 
 
 def test_trouble_beside_data_may_still_land() -> None:
     trouble = acknowledged(2, errors=[{"type": "availability", "code": "internal-error"}])
     done = run(add, trouble, acknowledged(2))
-    assert done.value == Acknowledgement(2, 0, uncertain=True)
+    assert done.value == Acknowledgement(2, 0, earlier_unconfirmed=True)
     assert run(update, answer(200, {"data": [], "errors": [{"type": "availability"}]}), BULK).calls == 2
 
 

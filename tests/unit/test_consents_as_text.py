@@ -7,7 +7,15 @@ from fakes.clock import NOON
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.core.consent import LIFE, OLD, Consent, aging, is_old, is_over, renewed
+from reconciler.core.consent import (
+    REFRESH_TOKEN_LIFETIME,
+    RENEWAL_AGE,
+    Consent,
+    expires_soon,
+    expiry_note,
+    is_expired,
+    renewed,
+)
 from reconciler.core.errors import AuthenticationError
 from reconciler.core.secret import Secret
 from reconciler.credentials.consents import decode, encode
@@ -26,7 +34,7 @@ def parts(consent: Consent) -> tuple[object, ...]:
         consent.obtained_at,
         consent.consented_at,
         consent.accounts,
-        consent.how,
+        consent.obtained_by,
         consent.login,
     )
 
@@ -49,7 +57,7 @@ def test_what_is_kept_is_read_again(
 def test_a_bare_token_is_one_put_there_by_hand(token: str) -> None:
     consent = decode(Secret(token), "")
     assert parts(consent) == (token, None, None, (), "put there by hand", "")
-    assert (is_old(consent, NOON), is_over(consent, NOON), consent.ends_at) == (False, False, None)
+    assert (expires_soon(consent, NOON), is_expired(consent, NOON), consent.ends_at) == (False, False, None)
 
 
 @pytest.mark.parametrize(
@@ -68,11 +76,15 @@ def test_something_else_in_its_place_is_said_and_not_shown(text: str) -> None:
 
 def test_people_are_told_from_day_150_and_it_ends_on_day_180() -> None:
     consent = Consent(Secret("first"), obtained_at=NOON)
-    assert [is_old(consent, NOON + timedelta(days=day)) for day in (0, 149, 150)] == [False, False, True]
-    assert [is_over(consent, NOON + timedelta(days=day)) for day in (0, 179, 180)] == [False, False, True]
-    assert (OLD.days, LIFE.days) == (150, 180)
-    assert aging(consent, "criteo", "`login`", NOON) == ""
-    assert aging(consent, "criteo", "`login`", NOON + OLD) == (
+    assert [expires_soon(consent, NOON + timedelta(days=day)) for day in (0, 149, 150)] == [
+        False,
+        False,
+        True,
+    ]
+    assert [is_expired(consent, NOON + timedelta(days=day)) for day in (0, 179, 180)] == [False, False, True]
+    assert (RENEWAL_AGE.days, REFRESH_TOKEN_LIFETIME.days) == (150, 180)
+    assert expiry_note(consent, "criteo", "`login`", NOON) == ""
+    assert expiry_note(consent, "criteo", "`login`", NOON + RENEWAL_AGE) == (
         "criteo: the refresh token ends on 2027-05-23; ask for consent before then: `login`"
     )
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from reconciler.core.identifiers import Canonical, canonical
-from reconciler.core.members import Drop
-from reconciler.core.model import FORMS, Form, IdentifierType
+from reconciler.core.identifiers import NormalizedIdentifier, normalize
+from reconciler.core.members import DropReason
+from reconciler.core.model import HASHINGS, Hashing, IdentifierType
 from reconciler.members import sql
 
 pytestmark = pytest.mark.promise("members")
@@ -20,37 +20,39 @@ ROW = re.compile(
 ROWS = [tuple(found) for found in ROW.findall(PAGE)]
 
 
-def expected(wire: str, said: str) -> tuple[str | None, Drop | None, str]:
+def expected(wire: str, said: str) -> tuple[str | None, DropReason | None, str]:
     if wire:
         return wire, None, ""
     reason, _, flaw = said.partition(": ")
-    return None, Drop(reason), flaw
+    return None, DropReason(reason), flaw
 
 
-def by_sql(value: str, kind: IdentifierType, form: Form, country: str) -> tuple[str | None, Drop | None, str]:
+def by_sql(
+    value: str, kind: IdentifierType, form: Hashing, country: str
+) -> tuple[str | None, DropReason | None, str]:
     rows = sql.classified("(SELECT ? AS x)", {"x": kind}, keep="x", country=country)
     member = sql.member("x_value", "x_class", form)
-    wire = member if form is Form.PLAIN else f"lower(hex({member}))"
+    wire = member if form is Hashing.PLAIN else f"lower(hex({member}))"
     found, text = duckdb.execute(f"SELECT x_class, {wire} FROM {rows}", [value]).fetchall()[0]
     drop = sql.drop(found, form)
     return (
         (None if drop else text),
         drop,
-        sql.FLAWS[found - sql.Class.FLAWED] if drop is Drop.MALFORMED else "",
+        sql.FLAWS[found - sql.Class.FLAWED] if drop is DropReason.MALFORMED else "",
     )
 
 
 @pytest.mark.parametrize(("kind", "form", "country", "value", "wire", "said"), ROWS)
 def test_every_row_of_the_page_is_what_is_sent(kind, form, country, value, wire, said):
-    found = canonical(value, IdentifierType(kind), Form(form), country)
-    assert (found.wire, found.drop, found.flaw) == expected(wire, said)
-    assert by_sql(value, IdentifierType(kind), Form(form), country) == expected(wire, said)
+    found = normalize(value, IdentifierType(kind), Hashing(form), country)
+    assert (found.value, found.drop_reason, found.defect) == expected(wire, said)
+    assert by_sql(value, IdentifierType(kind), Hashing(form), country) == expected(wire, said)
 
 
 def test_the_page_has_every_type_every_form_and_every_reason():
     assert len(ROWS) == PAGE.count("\n| ") - PAGE.count("\n| type |")
     assert {(kind, form) for kind, form, *_ in ROWS} == {
-        (kind, form) for kind, forms in FORMS.items() for form in forms
+        (kind, form) for kind, forms in HASHINGS.items() for form in forms
     }
     told = {said.removeprefix("malformed: ") for *_, said in ROWS if said.startswith("malformed")}
     assert set(sql.FLAWS) - told == {"control characters", "too long"}
@@ -63,4 +65,6 @@ def test_the_page_is_linked_where_people_look():
 
 
 def test_white_space_and_nothing_are_as_the_page_says():
-    assert canonical("\u200b\t ", IdentifierType.EMAIL, Form.SHA256) == Canonical(None, Drop.EMPTY)
+    assert normalize("\u200b\t ", IdentifierType.EMAIL, Hashing.SHA256) == NormalizedIdentifier(
+        None, DropReason.EMPTY
+    )

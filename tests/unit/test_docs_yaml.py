@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.manifests.loading import judge
+from reconciler.manifests.loading import check_documents
 from reconciler.manifests.nodes import findings
 from reconciler.manifests.reading import parse
 
@@ -28,7 +28,7 @@ def blocks() -> list[tuple[str, str]]:
 @pytest.mark.parametrize(("where", "text"), blocks(), ids=[where for where, _ in blocks()])
 def test_every_manifest_in_the_documentation_is_accepted(where: str, text: str) -> None:
     """Schema, traps and personal data; links may lead to another block."""
-    flaws, _ = judge(parse(text, where.rpartition(":")[0]))
+    flaws, _ = check_documents(parse(text, where.rpartition(":")[0]))
     assert [str(finding) for finding in findings(flaws)] == []
 
 

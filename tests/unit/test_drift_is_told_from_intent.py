@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from golden import plan_cases as cases
 
-from reconciler.core.drift import Drift, Uncounted, drifts, uncounted, unknown_to_the_state
-from reconciler.core.marks import marked, tag
-from reconciler.core.members import EMPTY, NO_DELTA, SnapshotRef
-from reconciler.core.model import Desired
+from reconciler.core.drift import Drift, NotComparable, detect_drift, uncounted, untracked_segments
+from reconciler.core.marks import tag, with_tag
+from reconciler.core.members import EMPTY_SNAPSHOT, NO_DELTA, SnapshotRef
+from reconciler.core.model import DesiredState
 from reconciler.core.plan import AttributeChange
-from reconciler.core.receipt import Holding, Receipt, Rename, Transfer
+from reconciler.core.receipt import ResourceState, SegmentState, Transfer, UnconfirmedUpdate
 from reconciler.core.remote import Segment, Statistics
 
 pytestmark = pytest.mark.promise("read-right")
@@ -21,30 +21,35 @@ SPEC = cases.LAPSED
 LINEAGE = "1a2b3c4d"
 OURS = tag(cases.ENVIRONMENT.name, SPEC.address, LINEAGE)
 LEFT = datetime(2026, 11, 23, 9, tzinfo=UTC)
-HOLDING = Holding(
-    SPEC.key, segment_id="1", base=SnapshotRef("ab", 5_000), rejected=100, settled=5_000, settled_at=LEFT
+HOLDING = SegmentState(
+    SPEC.key,
+    segment_id="1",
+    confirmed=SnapshotRef("ab", 5_000),
+    rejected=100,
+    completed_size=5_000,
+    completed_at=LEFT,
 )
-RECEIPT = Receipt(SPEC.address, HOLDING, definition=SPEC.definition)
+RECEIPT = ResourceState(SPEC.address, HOLDING, definition=SPEC.definition)
 SEGMENT = Segment(
     "1",
     SPEC.name,
-    marked(SPEC.description, OURS),
+    with_tag(SPEC.description, OURS),
     SPEC.key.account_id,
     SPEC.key.retailer_id,
     SPEC.key.identifier_type,
 )
 COUNTED = {"1": Statistics(4_900, 4_000, 0.8)}
-DESIRED = Desired(cases.ENVIRONMENT, (), (SPEC,))
+DESIRED = DesiredState(cases.ENVIRONMENT, (), (SPEC,))
 
 
 def found(
-    receipt: Receipt = RECEIPT,
+    receipt: ResourceState = RECEIPT,
     segment: Segment | None = SEGMENT,
     statistics: Mapping[str, Statistics] = COUNTED,
-    desired: Desired = DESIRED,
+    desired: DesiredState = DESIRED,
 ) -> list[Drift]:
     segments = {segment.id: segment} if segment else {}
-    return list(drifts(desired, LINEAGE, {receipt.address: receipt}, segments, statistics))
+    return list(detect_drift(desired, LINEAGE, {receipt.address: receipt}, segments, statistics))
 
 
 def test_what_is_as_we_left_it_is_no_drift() -> None:
@@ -71,18 +76,18 @@ def test_what_is_not_managed_is_nobodys_drift() -> None:
 
 def test_a_segment_that_is_gone_is_told_by_its_id() -> None:
     [drift] = found(segment=None)
-    assert (drift.gone, drift.title, drift.wanted) == ("1", SPEC.name, True)
+    assert (drift.missing_segment_id, drift.title, drift.in_manifests) == ("1", SPEC.name, True)
     [drift] = found(segment=None, desired=replace(DESIRED, segments=()))
-    assert not drift.wanted
+    assert not drift.in_manifests
 
 
 def test_a_marked_segment_that_no_state_knows_is_told() -> None:
     ours = replace(SEGMENT, description=f"x {tag('production', SPEC.address, 'ffff')}")
     strange = replace(SEGMENT, description=str(tag("sandbox", SPEC.address, LINEAGE)))
     plain = replace(SEGMENT, description="")
-    [drift] = unknown_to_the_state(DESIRED, (), (plain, ours, strange))
-    assert (drift.address, drift.unknown) == (SPEC.address, "1")
-    assert list(unknown_to_the_state(DESIRED, {SPEC.address}, (ours,))) == []
+    [drift] = untracked_segments(DESIRED, (), (plain, ours, strange))
+    assert (drift.address, drift.untracked_segment_id) == (SPEC.address, "1")
+    assert list(untracked_segments(DESIRED, {SPEC.address}, (ours,))) == []
 
 
 @pytest.mark.parametrize(("counted", "tells"), [(4_900, False), (4_851, False), (4_850, True), (5_000, True)])
@@ -100,12 +105,12 @@ def test_somebody_elses_touch_is_one_after_ours(after: timedelta, tells: bool) -
 
 def test_our_own_rename_is_no_touch_of_anybody_else() -> None:
     late = replace(SEGMENT, updated_at=LEFT + timedelta(hours=3))
-    patched = replace(HOLDING, patched_at=LEFT + timedelta(hours=3))
+    patched = replace(HOLDING, updated_at=LEFT + timedelta(hours=3))
     assert found(replace(RECEIPT, current=patched), late) == []
     under_way = (
-        replace(HOLDING, renames=(Rename("a", None, LEFT),)),
-        replace(HOLDING, transfer=Transfer(HOLDING.base, EMPTY, NO_DELTA)),
-        replace(HOLDING, maybe=SnapshotRef("cd", 1)),
+        replace(HOLDING, unconfirmed_updates=(UnconfirmedUpdate("a", None, LEFT),)),
+        replace(HOLDING, transfer=Transfer(HOLDING.confirmed, EMPTY_SNAPSHOT, NO_DELTA)),
+        replace(HOLDING, uncertain=SnapshotRef("cd", 1)),
     )
     for holding in under_way:
         assert found(replace(RECEIPT, current=holding), late) == []
@@ -115,20 +120,28 @@ def test_our_own_rename_is_no_touch_of_anybody_else() -> None:
     ("holding", "now", "why"),
     [
         (HOLDING, LEFT + timedelta(hours=3, minutes=1), None),
-        (HOLDING, LEFT + timedelta(hours=2), Uncounted.RECENT),
-        (replace(HOLDING, settled_at=LEFT + timedelta(hours=2)), LEFT + timedelta(hours=4), Uncounted.RECENT),
-        (replace(HOLDING, settled_at=None), LEFT + timedelta(days=1), Uncounted.EMPTY),
-        (replace(HOLDING, unknown_before=LEFT), LEFT + timedelta(days=1), Uncounted.UNKNOWN),
-        (replace(HOLDING, segment_id=""), LEFT + timedelta(days=1), Uncounted.UNDER_WAY),
-        (replace(HOLDING, maybe=SnapshotRef("cd", 1)), LEFT + timedelta(days=1), Uncounted.UNDER_WAY),
+        (HOLDING, LEFT + timedelta(hours=2), NotComparable.RECENT),
         (
-            replace(HOLDING, transfer=Transfer(HOLDING.base, EMPTY, NO_DELTA)),
+            replace(HOLDING, completed_at=LEFT + timedelta(hours=2)),
+            LEFT + timedelta(hours=4),
+            NotComparable.RECENT,
+        ),
+        (replace(HOLDING, completed_at=None), LEFT + timedelta(days=1), NotComparable.EMPTY),
+        (replace(HOLDING, members_unknown_before=LEFT), LEFT + timedelta(days=1), NotComparable.UNKNOWN),
+        (replace(HOLDING, segment_id=""), LEFT + timedelta(days=1), NotComparable.IN_PROGRESS),
+        (
+            replace(HOLDING, uncertain=SnapshotRef("cd", 1)),
             LEFT + timedelta(days=1),
-            Uncounted.UNDER_WAY,
+            NotComparable.IN_PROGRESS,
+        ),
+        (
+            replace(HOLDING, transfer=Transfer(HOLDING.confirmed, EMPTY_SNAPSHOT, NO_DELTA)),
+            LEFT + timedelta(days=1),
+            NotComparable.IN_PROGRESS,
         ),
     ],
 )
 def test_members_are_compared_once_a_computation_has_seen_them(
-    holding: Holding, now: datetime, why: Uncounted | None
+    holding: SegmentState, now: datetime, why: NotComparable | None
 ) -> None:
     assert uncounted(holding, now) == why

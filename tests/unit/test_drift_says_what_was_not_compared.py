@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 import pytest
 from golden import plan_cases as cases
 
-from reconciler.core.drift import Uncounted
-from reconciler.core.ports import Head
-from reconciler.render.document import Document, Subject, heading
-from reconciler.render.drift import Looked, drift_document
+from reconciler.core.drift import NotComparable
+from reconciler.core.ports import StateHead
+from reconciler.render.document import Document, DocumentType, heading
+from reconciler.render.drift import DriftScope, drift_document
 from reconciler.render.figures import EXACT
 
 pytestmark = pytest.mark.promise("read-right")
@@ -16,13 +16,15 @@ pytestmark = pytest.mark.promise("read-right")
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 
-def document(looked: Looked) -> Document:
-    header = heading(Subject.DRIFT, cases.ENVIRONMENT, Head("7f3a2b1c9d", 118, "production"), cases.NOW)
+def document(looked: DriftScope) -> Document:
+    header = heading(
+        DocumentType.DRIFT, cases.ENVIRONMENT, StateHead("7f3a2b1c9d", 118, "production"), cases.NOW
+    )
     return drift_document(header, (), looked, EXACT)
 
 
 def test_each_reason_is_one_note_and_what_was_just_sent_has_its_time() -> None:
-    looked = Looked(5, ((Uncounted.RECENT, 2), (Uncounted.UNKNOWN, 1)), NOON)
+    looked = DriftScope(5, ((NotComparable.RECENT, 2), (NotComparable.UNKNOWN, 1)), NOON)
     assert document(looked).notes == (
         (
             "the members of 2 addresses can't be compared now: something was sent since Criteo's last "
@@ -38,10 +40,10 @@ def test_each_reason_is_one_note_and_what_was_just_sent_has_its_time() -> None:
 @pytest.mark.parametrize(
     ("looked", "summary"),
     [
-        (Looked(0), "Nothing was applied yet: there is nothing to compare."),
-        (Looked(0, unseen=2), "No address could be looked at: there is nothing to compare."),
-        (Looked(1), "No drift: 1 address as we left it."),
+        (DriftScope(0), "Nothing was applied yet: there is nothing to compare."),
+        (DriftScope(0, unseen=2), "No address could be looked at: there is nothing to compare."),
+        (DriftScope(1), "No drift: 1 address as we left it."),
     ],
 )
-def test_nothing_to_compare_is_not_no_drift(looked: Looked, summary: str) -> None:
+def test_nothing_to_compare_is_not_no_drift(looked: DriftScope, summary: str) -> None:
     assert document(looked).summary == summary

@@ -5,17 +5,17 @@ from golden import plan_cases as cases
 
 from reconciler.core.errors import Finding
 from reconciler.core.events import (
+    ActivityStarted,
     AddressBlocked,
     Counts,
-    Doing,
-    Ending,
     Event,
-    Everyone,
-    PlanMade,
+    EventFanout,
+    PlanCreated,
     RunEnded,
+    RunOutcome,
+    SentTotals,
+    WaitEnded,
     Waiting,
-    WaitOver,
-    Work,
     addresses_blocked,
     plan_made,
     run_ended,
@@ -26,7 +26,7 @@ from reconciler.core.model import Address
 from reconciler.core.plan import Adopt, Blocked, Forget, Steps
 
 GONE = Address("offsite-email", "gone")
-WORK = Work(0, 0, 0, 0)
+WORK = SentTotals(0, 0, 0, 0)
 
 
 class Heard:
@@ -38,20 +38,20 @@ class Heard:
 
 
 def test_a_plan_comes_to_addresses_by_kind_and_members_that_move() -> None:
-    adopted = cases.members(0, 12, Delta(urgent=1, adds=10, removes=2))
+    adopted = cases.members(0, 12, Delta(priority_removes=1, adds=10, removes=2))
     plan = cases.plan(
         cases.create(cases.LAPSED, 100),
         Adopt(cases.GOLD, (), adopted, Steps(), "it is back"),
         cases.update(cases.HIGH, cases.CHANGED),
         cases.replacement(cases.HIGH, 5),
-        Forget(GONE, 3, drop=False, reason="it left"),
+        Forget(GONE, 3, drop_state=False, reason="it left"),
         unchanged=4,
         blocked=(
             Blocked(GONE, Finding("a", "b"), Cause.GUARD),
             Blocked(GONE, Finding("a", "c"), Cause.GUARD),
         ),
     )
-    assert plan_made(plan) == PlanMade(
+    assert plan_made(plan) == PlanCreated(
         create=1,
         adopt=1,
         update=1,
@@ -83,26 +83,26 @@ def test_what_blocks_an_address_is_told_with_its_place_in_a_file() -> None:
 @pytest.mark.parametrize(
     ("exit_code", "applied", "ending"),
     [
-        (0, 2, Ending.DONE),
-        (0, 0, Ending.NOTHING_TO_DO),
-        (5, 0, Ending.REFUSED),
-        (8, 1, Ending.IN_PART),
-        (130, 1, Ending.CANCELLED),
-        (9, 0, Ending.FAILED),
-        (10, 1, Ending.FAILED),
-        (1, 0, Ending.FAILED),
+        (0, 2, RunOutcome.DONE),
+        (0, 0, RunOutcome.NOTHING_TO_DO),
+        (5, 0, RunOutcome.REFUSED),
+        (8, 1, RunOutcome.IN_PART),
+        (130, 1, RunOutcome.CANCELLED),
+        (9, 0, RunOutcome.FAILED),
+        (10, 1, RunOutcome.FAILED),
+        (1, 0, RunOutcome.FAILED),
     ],
 )
-def test_a_run_ends_as_its_exit_code_says(exit_code: int, applied: int, ending: Ending) -> None:
+def test_a_run_ends_as_its_exit_code_says(exit_code: int, applied: int, ending: RunOutcome) -> None:
     counts = Counts(applied, 0, 0, 0, 0)
     assert run_ended(exit_code, counts, WORK, 1.5) == RunEnded(ending, exit_code, counts, WORK, 1.5)
 
 
 def test_everyone_hears_everything_in_order() -> None:
     one, other = Heard(), Heard()
-    told = Everyone((one, other))
+    told = EventFanout((one, other))
     told.doing("reading segments")
     told.waiting("the rate limit", 7.0)
     told.done_waiting()
-    assert one.events == [Doing("reading segments"), Waiting("the rate limit", 7.0), WaitOver()]
+    assert one.events == [ActivityStarted("reading segments"), Waiting("the rate limit", 7.0), WaitEnded()]
     assert other.events == one.events

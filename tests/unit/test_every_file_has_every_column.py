@@ -10,11 +10,11 @@ import pyarrow.parquet as pq
 import pytest
 from source_project import CUSTOMER, EMAIL, LIST_PLACE, PLACE, Project, make
 
-from reconciler.core.model import Place
+from reconciler.core.model import SourceLocation
 
 pytestmark = pytest.mark.promise("undamaged")
 
-WHERE = Place("audiences/a.yaml", 6, 10)
+WHERE = SourceLocation("audiences/a.yaml", 6, 10)
 FORMATS = ("csv", "tsv", "jsonl", "json", "parquet")
 Rows = Sequence[Mapping[str, object]]
 

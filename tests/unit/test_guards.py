@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from world import EMAIL, Wish, World
+from world import EMAIL, DesiredSegment, InMemoryEnvironment
 
-from reconciler.core.guards import Question, lenient, refusals
-from reconciler.core.members import EMPTY, Delta, Drop, SnapshotRef, Target
+from reconciler.core.guards import GuardInput, relaxed_guards, violations
+from reconciler.core.members import EMPTY_SNAPSHOT, Delta, DropReason, SnapshotRef, TargetMembers
 from reconciler.core.model import Address, Guards, Source
 from reconciler.core.plan import Create, MemberChange, Unchanged, Undecided, address_of
 
@@ -21,7 +21,7 @@ ADDRESS = Address("offsite", "buyers")
 
 def asked(
     count,
-    settled=None,
+    completed_size=None,
     adds=0,
     out=0,
     fresh=False,
@@ -32,31 +32,37 @@ def asked(
     guards=None,
     general=None,
 ):
-    world = World(wishes={ADDRESS: Wish("Buyers")}, guards=guards or Guards(min_members=10))
+    world = InMemoryEnvironment(
+        wishes={ADDRESS: DesiredSegment("Buyers")}, guards=guards or Guards(min_members=10)
+    )
     [spec] = world.desired().segments
     source = replace(spec.audience.source, max_age=max_age)
     spec = replace(spec, audience=replace(spec.audience, source=source))
-    target = Target(SnapshotRef("d", count) if count else EMPTY, EMPTY, rows, drops, newest=newest)
-    members = MemberChange(settled or 0, target, Delta(0, adds, out))
-    question = Question(spec, members, settled, fresh, NOW)
-    return lenient(question, general) if general else [str(finding) for finding in refusals(question)]
+    target = TargetMembers(
+        SnapshotRef("d", count) if count else EMPTY_SNAPSHOT, EMPTY_SNAPSHOT, rows, drops, newest=newest
+    )
+    members = MemberChange(completed_size or 0, target, Delta(0, adds, out))
+    question = GuardInput(spec, members, completed_size, fresh, NOW)
+    return (
+        relaxed_guards(question, general) if general else [str(finding) for finding in violations(question)]
+    )
 
 
 def test_what_is_within_the_limits_passes():
-    assert asked(100, settled=100, adds=20, out=20) == []
+    assert asked(100, completed_size=100, adds=20, out=20) == []
     assert asked(100, adds=100, fresh=True) == []
-    assert asked(1_000_000, settled=None, adds=1_000_000) == []
+    assert asked(1_000_000, completed_size=None, adds=1_000_000) == []
 
 
 def test_nothing_left_is_refused():
     [said] = asked(0, rows=12_000)
     assert "no members are left of the rows read" in said
-    assert len(asked(0, rows=120, drops=((Drop.MALFORMED, 120),))) == 2
+    assert len(asked(0, rows=120, drops=((DropReason.MALFORMED, 120),))) == 2
 
 
 def test_of_an_empty_source_nothing_is_said_but_that():
     """Nor is a guard to be switched off: an empty audience is not sent with any."""
-    [said] = asked(0, settled=100, out=100, newest=NOW - timedelta(days=9), max_age=timedelta(days=1))
+    [said] = asked(0, completed_size=100, out=100, newest=NOW - timedelta(days=9), max_age=timedelta(days=1))
     assert "the source holds no rows" in said
     assert "never sent" in said
     assert "%" not in said
@@ -70,7 +76,7 @@ def test_too_few_are_refused():
 
 @pytest.mark.parametrize(("out", "refused"), [(20, False), (21, True)])
 def test_the_limit_of_shrinking_is_exact(out, refused):
-    said = asked(100, settled=100, out=out)
+    said = asked(100, completed_size=100, out=out)
     assert bool(said) is refused
     what = "20 of 100 members would leave (more than 20%), where 20% is the limit"
     assert all(what in one for one in said)
@@ -78,24 +84,24 @@ def test_the_limit_of_shrinking_is_exact(out, refused):
 
 
 def test_an_exchange_of_all_members_is_no_silent_update():
-    assert len(asked(100, settled=100, adds=101, out=100)) == 2
+    assert len(asked(100, completed_size=100, adds=101, out=100)) == 2
 
 
 def test_a_swap_of_people_is_told_in_the_numbers_of_both_directions():
     """Not as growth, beside a size that shrinks."""
-    [shrunk, grown] = asked(3_952, settled=4_240, adds=3_952, out=4_240, guards=Guards(max_growth=0.5))
+    [shrunk, grown] = asked(3_952, completed_size=4_240, adds=3_952, out=4_240, guards=Guards(max_growth=0.5))
     both = "offsite/buyers: 4,240 of 4,240 members would leave and 3,950 others join"
     assert f"{both}: 100% replaced, where 20% is the limit (maxShrink)" in shrunk
     assert f"{both}: 93.2% replaced, where 50% is the limit (maxGrowth)" in grown
-    [lopsided] = asked(3_000, settled=4_240, adds=10, out=1_250)
+    [lopsided] = asked(3_000, completed_size=4_240, adds=10, out=1_250)
     assert "1,250 of 4,240 members would leave and 10 others join (29.5%), where 20%" in lopsided
 
 
 def test_a_segment_filled_afresh_is_compared_by_size():
-    assert asked(85, settled=100, adds=85, fresh=True) == []
-    [shrunk] = asked(79, settled=100, adds=79, fresh=True)
+    assert asked(85, completed_size=100, adds=85, fresh=True) == []
+    [shrunk] = asked(79, completed_size=100, adds=79, fresh=True)
     assert "20 of 100 members would leave (more than 20%)" in shrunk
-    [grown] = asked(206, settled=100, adds=206, fresh=True)
+    [grown] = asked(206, completed_size=100, adds=206, fresh=True)
     assert "110 would join 100 members (about 110%)" in grown
     assert "maxGrowth: 120%" in grown
 
@@ -103,37 +109,37 @@ def test_a_segment_filled_afresh_is_compared_by_size():
 def test_few_people_are_never_counted_by_a_share():
     """Of 44 people one leaves: 3 % would say so. That a limit is passed says no more."""
     limits = Guards(max_shrink=0.02, max_growth=0.02, max_invalid=0.01)
-    [shrunk] = asked(43, settled=44, out=1, guards=limits)
+    [shrunk] = asked(43, completed_size=44, out=1, guards=limits)
     assert "<10 of 40 members would leave (more than 2%), where 2% is the limit (maxShrink)" in shrunk
     assert "write a larger maxShrink under `guards`" in shrunk
-    [grown] = asked(45, settled=44, adds=1, guards=limits)
+    [grown] = asked(45, completed_size=44, adds=1, guards=limits)
     assert "<10 would join 40 members (more than 2%), where 2% is the limit (maxGrowth)" in grown
-    [invalid] = asked(43, drops=((Drop.MALFORMED, 1),), guards=limits)
+    [invalid] = asked(43, drops=((DropReason.MALFORMED, 1),), guards=limits)
     assert "more than 1% of the identifiers can't be sent, where 1% is the limit (maxInvalid)" in invalid
 
 
-@pytest.mark.parametrize(("settled", "out"), [(1_000, 614), (1_004, 605), (995, 610), (999, 613)])
-def test_what_rounds_to_the_same_counts_reads_the_same(settled, out):
-    [said] = asked(settled - out, settled=settled, out=out)
+@pytest.mark.parametrize(("completed_size", "out"), [(1_000, 614), (1_004, 605), (995, 610), (999, 613)])
+def test_what_rounds_to_the_same_counts_reads_the_same(completed_size, out):
+    [said] = asked(completed_size - out, completed_size=completed_size, out=out)
     assert "610 of 1,000 members would leave (61%), where 20% is the limit (maxShrink)" in said
     assert "maxShrink: 62%" in said
 
 
 @given(st.integers(10, 3_000), st.integers(10, 3_000))
-def test_the_limit_that_is_offered_lets_it_pass(settled, out):
-    out = min(settled - 1, out)
-    for said in asked(settled - out, settled=settled, out=out, guards=Guards()):
+def test_the_limit_that_is_offered_lets_it_pass(completed_size, out):
+    out = min(completed_size - 1, out)
+    for said in asked(completed_size - out, completed_size=completed_size, out=out, guards=Guards()):
         _, offered, share = said.partition("`maxShrink: ")
-        assert not offered or out / settled <= int(share.removesuffix("%`")) / 100 < 1
+        assert not offered or out / completed_size <= int(share.removesuffix("%`")) / 100 < 1
 
 
 def test_nobody_is_told_to_switch_a_guard_off():
-    [shrunk, _] = asked(100, settled=100, adds=101, out=100)
+    [shrunk, _] = asked(100, completed_size=100, adds=101, out=100)
     assert "write a larger maxShrink under `guards`" in shrunk
 
 
 def test_too_many_invalid_identifiers_are_refused():
-    drops = ((Drop.MALFORMED, 110), (Drop.OTHER_FORM, 10), (Drop.EMPTY, 500))
+    drops = ((DropReason.MALFORMED, 110), (DropReason.OTHER_FORM, 10), (DropReason.EMPTY, 500))
     [said] = asked(880, drops=drops)
     assert "12% of the identifiers can't be sent, where 10% is the limit (maxInvalid)" in said
     assert "maxInvalid: 13%" in said
@@ -150,9 +156,9 @@ def test_stale_sources_are_refused_when_an_age_is_set():
 
 
 def vanishing(total, gone):
-    world = World(guards=Guards(max_growth=10))
+    world = InMemoryEnvironment(guards=Guards(max_growth=10))
     for number in range(total):
-        world.wishes[Address("offsite", f"a{number}")] = Wish(f"A{number}")
+        world.wishes[Address("offsite", f"a{number}")] = DesiredSegment(f"A{number}")
         world.people[f"a{number}"] = frozenset({"p"})
     world.run()
     for segment_id in list(world.criteo.accounts["1001"])[:gone]:
@@ -180,7 +186,7 @@ def test_many_gone_at_once_is_lost_access(total, gone):
 
 def moved(before, after, own, general):
     """A world of `before` people, of whom `after` are left; the audience's guards, and the environment's."""
-    world = World(wishes={ADDRESS: Wish("Buyers")}, guards=own)
+    world = InMemoryEnvironment(wishes={ADDRESS: DesiredSegment("Buyers")}, guards=own)
     world.people["buyers"] = frozenset(f"p{number}" for number in range(before))
     if before:
         world.run()
@@ -245,11 +251,11 @@ def moved(before, after, own, general):
 def test_what_only_the_audience_itself_allows_is_told(before, after, own, said):
     plan = moved(before, after, own, Guards(min_members=10))
     assert (plan.problems, plan.blocked) == ((), ())
-    assert plan.lenient == {ADDRESS: (said,)}
+    assert plan.relaxed_guards == {ADDRESS: (said,)}
 
 
 def test_invalid_values_that_only_the_audience_itself_allows_are_told():
-    said = asked(880, drops=((Drop.MALFORMED, 120),), guards=Guards(max_invalid=0.5), general=Guards())
+    said = asked(880, drops=((DropReason.MALFORMED, 120),), guards=Guards(max_invalid=0.5), general=Guards())
     assert said == (
         "12% of the identifiers can't be sent: the audience's own guard maxInvalid is 50% (environment: 10%)",
     )
@@ -257,7 +263,7 @@ def test_invalid_values_that_only_the_audience_itself_allows_are_told():
 
 @pytest.mark.parametrize("after", [170, 140])
 def test_what_the_environment_allows_needs_no_word(after):
-    assert moved(170, after, Guards(max_shrink=0.7), Guards()).lenient == {}
+    assert moved(170, after, Guards(max_shrink=0.7), Guards()).relaxed_guards == {}
 
 
 @pytest.mark.parametrize(
@@ -286,19 +292,19 @@ def test_what_the_environment_allows_needs_no_word(after):
     ],
 )
 def test_what_only_the_environment_allows_is_told(before, after, own, general, said):
-    assert moved(before, after, own, general).lenient == {ADDRESS: (said,)}
+    assert moved(before, after, own, general).relaxed_guards == {ADDRESS: (said,)}
 
 
 @pytest.mark.parametrize(("before", "after"), [(0, 340), (340, 330)])
 def test_a_loose_environment_alone_is_not_told(before, after):
     """What is filled for the first time doesn't grow."""
-    assert moved(before, after, Guards(max_shrink=0.95), Guards(max_shrink=0.95)).lenient == {}
+    assert moved(before, after, Guards(max_shrink=0.95), Guards(max_shrink=0.95)).relaxed_guards == {}
 
 
 def test_what_is_blocked_is_counted_once_and_keeps_its_numbers():
     """A stopped feed blocks both of its addresses: one that would change, and one that would not."""
     other = Address("onsite", "buyers")
-    world = World(wishes={ADDRESS: Wish("Buyers")}, guards=Guards())
+    world = InMemoryEnvironment(wishes={ADDRESS: DesiredSegment("Buyers")}, guards=Guards())
     world.people["buyers"] = frozenset("abcdefghijkl")
     build, desired = world.engine.build, world.desired
 
@@ -315,28 +321,33 @@ def test_what_is_blocked_is_counted_once_and_keeps_its_numbers():
 
     world.desired = aged
     world.run()
-    world.wishes[other] = Wish("Others")
+    world.wishes[other] = DesiredSegment("Others")
     world.engine.build = old
     plan = world.plan()
     assert (plan.changes, plan.unchanged) == ((), ())
     assert [one.address for one in plan.blocked] == [ADDRESS, other]
-    assert [(address_of(one), type(one)) for one in plan.held] == [(ADDRESS, Unchanged), (other, Create)]
+    assert [(address_of(one), type(one)) for one in plan.blocked_outcomes] == [
+        (ADDRESS, Unchanged),
+        (other, Create),
+    ]
 
 
 def test_of_an_undecided_address_its_segment_is_known():
-    world = World(wishes={ADDRESS: Wish("Buyers")})
+    world = InMemoryEnvironment(wishes={ADDRESS: DesiredSegment("Buyers")})
     world.people["buyers"] = frozenset("abc")
     world.run()
     world.people["buyers"] = frozenset("abcd")
     [segment] = world.criteo.accounts["1001"].values()
     world.criteo.accounts["1001"][segment.id] = replace(segment, read_only=True)
     plan = world.plan()
-    assert [type(one) for one in plan.held] == [Undecided]
-    assert [address_of(one) for one in plan.held] == [ADDRESS]
+    assert [type(one) for one in plan.blocked_outcomes] == [Undecided]
+    assert [address_of(one) for one in plan.blocked_outcomes] == [ADDRESS]
 
 
 def test_a_mixed_column_is_said_once_for_each_audience():
-    world = World(wishes={ADDRESS: Wish("Buyers"), Address("other", "buyers"): Wish("Others")})
+    world = InMemoryEnvironment(
+        wishes={ADDRESS: DesiredSegment("Buyers"), Address("other", "buyers"): DesiredSegment("Others")}
+    )
     world.people["buyers"] = frozenset({"p"})
     build = world.engine.build
 

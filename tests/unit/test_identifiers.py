@@ -6,30 +6,30 @@ import phonenumbers
 import pytest
 
 from reconciler.core import phone_numbers
-from reconciler.core.identifiers import Canonical, canonical
-from reconciler.core.members import Drop
-from reconciler.core.model import FORMS, Form, IdentifierType
+from reconciler.core.identifiers import NormalizedIdentifier, normalize
+from reconciler.core.members import DropReason
+from reconciler.core.model import HASHINGS, Hashing, IdentifierType
 
 pytestmark = pytest.mark.promise("members")
 
 EMAIL, PHONE = IdentifierType.EMAIL, IdentifierType.PHONE_NUMBER
 JOHN = "john.doe@gmail.com"
 VECTORS = {
-    Form.PLAIN: JOHN,
-    Form.MD5: "e13743a7f1db7f4246badd6fd6ff54ff",
-    Form.SHA256: "375320dd9ae7ed408002f3768e16cb5f28c861062fd50dff9a3bff62e9dce4ef",
-    Form.SHA256_OF_MD5: "000e3171a5110c35c69d060112bd0ba55d9631c7c2ec93f1840e4570095b263a",
+    Hashing.PLAIN: JOHN,
+    Hashing.MD5: "e13743a7f1db7f4246badd6fd6ff54ff",
+    Hashing.SHA256: "375320dd9ae7ed408002f3768e16cb5f28c861062fd50dff9a3bff62e9dce4ef",
+    Hashing.SHA256_OF_MD5: "000e3171a5110c35c69d060112bd0ba55d9631c7c2ec93f1840e4570095b263a",
 }
 
 
-def wire(value: str, form: Form = Form.PLAIN, kind: IdentifierType = EMAIL) -> str | None:
-    return canonical(value, kind, form).wire
+def wire(value: str, form: Hashing = Hashing.PLAIN, kind: IdentifierType = EMAIL) -> str | None:
+    return normalize(value, kind, form).value
 
 
 def flaw(value: str, kind: IdentifierType = EMAIL) -> str:
-    found = canonical(value, kind, Form.PLAIN)
-    assert found.drop is (Drop.MALFORMED if found.flaw else None)
-    return found.flaw
+    found = normalize(value, kind, Hashing.PLAIN)
+    assert found.drop_reason is (DropReason.MALFORMED if found.defect else None)
+    return found.defect
 
 
 @pytest.mark.parametrize("form", VECTORS)
@@ -45,7 +45,7 @@ def flaw(value: str, kind: IdentifierType = EMAIL) -> str:
     ],
 )
 def test_every_spelling_of_an_address_is_one_member(value, form):
-    assert canonical(value, EMAIL, form) == Canonical(VECTORS[form])
+    assert normalize(value, EMAIL, form) == NormalizedIdentifier(VECTORS[form])
 
 
 def test_no_mailbox_rules_of_one_provider_are_applied():
@@ -55,30 +55,30 @@ def test_no_mailbox_rules_of_one_provider_are_applied():
 
 def test_a_trailing_blank_gives_the_same_hash():
     """megalista looked at the domain before it trimmed."""
-    assert wire("ca.us@gmail.com ", Form.SHA256) == wire("ca.us@gmail.com", Form.SHA256)
+    assert wire("ca.us@gmail.com ", Hashing.SHA256) == wire("ca.us@gmail.com", Hashing.SHA256)
 
 
-MD5, SHA = VECTORS[Form.MD5], VECTORS[Form.SHA256]
+MD5, SHA = VECTORS[Hashing.MD5], VECTORS[Hashing.SHA256]
 
 
 @pytest.mark.parametrize(
     ("value", "form", "expected"),
     [
-        (SHA, Form.SHA256, SHA),
-        (f" {SHA.upper()}\n", Form.SHA256, SHA),
-        (SHA, Form.SHA256_OF_MD5, SHA),
-        (MD5, Form.MD5, MD5),
-        (MD5.upper(), Form.MD5, MD5),
-        (MD5, Form.SHA256_OF_MD5, VECTORS[Form.SHA256_OF_MD5]),
-        (MD5, Form.SHA256, None),
-        (SHA, Form.MD5, None),
-        (MD5, Form.PLAIN, None),
-        (SHA, Form.PLAIN, None),
+        (SHA, Hashing.SHA256, SHA),
+        (f" {SHA.upper()}\n", Hashing.SHA256, SHA),
+        (SHA, Hashing.SHA256_OF_MD5, SHA),
+        (MD5, Hashing.MD5, MD5),
+        (MD5.upper(), Hashing.MD5, MD5),
+        (MD5, Hashing.SHA256_OF_MD5, VECTORS[Hashing.SHA256_OF_MD5]),
+        (MD5, Hashing.SHA256, None),
+        (SHA, Hashing.MD5, None),
+        (MD5, Hashing.PLAIN, None),
+        (SHA, Hashing.PLAIN, None),
     ],
 )
 def test_what_came_hashed_is_never_hashed_twice(value, form, expected):
-    drop = None if expected else Drop.OTHER_FORM
-    assert canonical(value, EMAIL, form) == Canonical(expected, drop, hashed=True)
+    drop = None if expected else DropReason.OTHER_FORM
+    assert normalize(value, EMAIL, form) == NormalizedIdentifier(expected, drop, hashed=True)
 
 
 @pytest.mark.parametrize(
@@ -86,8 +86,8 @@ def test_what_came_hashed_is_never_hashed_twice(value, form, expected):
 )
 def test_only_a_whole_digest_is_a_digest(value):
     """An unanchored pattern, or any padded base64, has been taken for a hash elsewhere."""
-    found = canonical(value, EMAIL, Form.SHA256)
-    assert (found.wire, found.drop, found.hashed) == (None, Drop.MALFORMED, False)
+    found = normalize(value, EMAIL, Hashing.SHA256)
+    assert (found.value, found.drop_reason, found.hashed) == (None, DropReason.MALFORMED, False)
 
 
 @pytest.mark.parametrize(
@@ -126,8 +126,8 @@ def test_a_malformed_address_says_what_is_wrong(value, expected):
 @pytest.mark.parametrize("value", ["", " ", "\t\u00a0\ufeff\u200b"])
 @pytest.mark.parametrize("kind", IdentifierType)
 def test_blank_is_empty_and_not_malformed(value, kind):
-    for form in FORMS[kind]:
-        assert canonical(value, kind, form) == Canonical(None, Drop.EMPTY)
+    for form in HASHINGS[kind]:
+        assert normalize(value, kind, form) == NormalizedIdentifier(None, DropReason.EMPTY)
 
 
 @pytest.mark.parametrize(
@@ -141,8 +141,8 @@ def test_blank_is_empty_and_not_malformed(value, kind):
     ],
 )
 def test_every_spelling_of_a_number_is_one_member(value):
-    assert canonical(value, PHONE, Form.PLAIN) == Canonical("+18005550100")
-    assert wire(value, Form.SHA256, PHONE) == wire("+18005550100", Form.SHA256, PHONE)
+    assert normalize(value, PHONE, Hashing.PLAIN) == NormalizedIdentifier("+18005550100")
+    assert wire(value, Hashing.SHA256, PHONE) == wire("+18005550100", Hashing.SHA256, PHONE)
 
 
 @pytest.mark.parametrize(
@@ -188,10 +188,10 @@ def test_what_stands_for_a_missing_or_a_rounded_value_is_malformed_in_every_type
 def test_the_hash_of_a_missing_value_is_malformed_in_every_type(word, kind):
     md5 = hashlib.md5(word.encode(), usedforsecurity=False).hexdigest()
     for digest in (md5, hashlib.sha256(word.encode()).hexdigest(), hashlib.sha256(md5.encode()).hexdigest()):
-        for form in FORMS[kind]:
+        for form in HASHINGS[kind]:
             for value in (digest, digest.upper()):
-                assert canonical(value, kind, form) == Canonical(
-                    None, Drop.MALFORMED, "the hash of a missing value"
+                assert normalize(value, kind, form) == NormalizedIdentifier(
+                    None, DropReason.MALFORMED, "the hash of a missing value"
                 )
 
 
@@ -208,8 +208,10 @@ def test_a_text_that_may_be_somebodys_id_is_kept(value):
 
 
 def test_hashed_numbers_pass_as_they_are():
-    assert canonical(SHA, PHONE, Form.SHA256) == Canonical(SHA, hashed=True)
-    assert canonical(MD5, PHONE, Form.SHA256) == Canonical(None, Drop.OTHER_FORM, hashed=True)
+    assert normalize(SHA, PHONE, Hashing.SHA256) == NormalizedIdentifier(SHA, hashed=True)
+    assert normalize(MD5, PHONE, Hashing.SHA256) == NormalizedIdentifier(
+        None, DropReason.OTHER_FORM, hashed=True
+    )
 
 
 @pytest.mark.parametrize(
@@ -217,7 +219,7 @@ def test_hashed_numbers_pass_as_they_are():
 )
 def test_ids_keep_their_case_their_zeros_and_what_looks_like_a_hash(kind):
     for value in ("00123", "aBc 1", MD5.upper(), SHA, "XY1005bNGjcA"):
-        assert canonical(f" {value}\t", kind, Form.PLAIN) == Canonical(value)
+        assert normalize(f" {value}\t", kind, Hashing.PLAIN) == NormalizedIdentifier(value)
     assert (
         flaw("a\tb", kind)
         == flaw("a\nb", kind)
@@ -249,8 +251,8 @@ def test_ids_keep_their_case_their_zeros_and_what_looks_like_a_hash(kind):
     ],
 )
 def test_a_number_is_read_as_people_write_it_in_the_default_country(value, country, expected):
-    assert canonical(value, PHONE, Form.PLAIN, country) == Canonical(expected)
-    assert canonical(value, PHONE, Form.SHA256, country).wire == wire(expected, Form.SHA256, PHONE)
+    assert normalize(value, PHONE, Hashing.PLAIN, country) == NormalizedIdentifier(expected)
+    assert normalize(value, PHONE, Hashing.SHA256, country).value == wire(expected, Hashing.SHA256, PHONE)
 
 
 @pytest.mark.parametrize(
@@ -269,14 +271,14 @@ def test_a_number_is_read_as_people_write_it_in_the_default_country(value, count
 )
 def test_a_number_that_the_default_country_does_not_have_is_malformed(value, country):
     """Nor one that may be read in two ways: `49 151 …` begins like a country and like an area code."""
-    expected = Canonical(None, Drop.MALFORMED, "not a number of the default country")
-    assert canonical(value, PHONE, Form.PLAIN, country) == expected
+    expected = NormalizedIdentifier(None, DropReason.MALFORMED, "not a number of the default country")
+    assert normalize(value, PHONE, Hashing.PLAIN, country) == expected
 
 
 @pytest.mark.parametrize("value", ["+0612345678", "+49 (0) 30 1234567", "call me", "NULL", "612345678.0"])
 def test_a_default_country_lets_nothing_else_pass(value):
-    assert canonical(value, PHONE, Form.PLAIN, "FR") == canonical(value, PHONE, Form.PLAIN)
-    assert canonical(value, PHONE, Form.PLAIN, "FR").drop is Drop.MALFORMED
+    assert normalize(value, PHONE, Hashing.PLAIN, "FR") == normalize(value, PHONE, Hashing.PLAIN)
+    assert normalize(value, PHONE, Hashing.PLAIN, "FR").drop_reason is DropReason.MALFORMED
 
 
 NOT_READ = {
@@ -297,7 +299,7 @@ def test_the_numbers_of_every_country_are_read_as_it_writes_them(country):
             continue
         national = phonenumbers.format_number(example, phonenumbers.PhoneNumberFormat.NATIONAL)
         expected = phonenumbers.format_number(example, phonenumbers.PhoneNumberFormat.E164)
-        read = canonical(national, PHONE, Form.PLAIN, country).wire
+        read = normalize(national, PHONE, Hashing.PLAIN, country).value
         assert read == (None if (country, kind) in NOT_READ else expected), national
 
 

@@ -10,7 +10,7 @@ from fakes.answers import Script, answer, connected, problem
 from fakes.clock import FakeClock
 
 from reconciler.core.errors import AuthenticationError, DeniedError, RejectedError, RemoteError
-from reconciler.core.remote import Caller, RateLimit
+from reconciler.core.remote import CallerIdentity, RateLimit
 
 ME = answer(200, {"data": {"attributes": {"name": "Acme\x1b[31m", "criteoService": None}}})
 
@@ -22,7 +22,7 @@ def page(*ids: str, pages: object = 1) -> object:
 def test_an_application_is_told_by_what_it_is_called() -> None:
     with connected(script := Script([ME]), FakeClock()) as connection:
         assert not connection.inspector.authorized
-        assert connection.inspector.application() == Caller("Acme[31m", "")
+        assert connection.inspector.application() == CallerIdentity("Acme[31m", "")
         assert connection.inspector.authorized
     assert script.calls[0].url.path == "/2026-07/retail-media/me"
 

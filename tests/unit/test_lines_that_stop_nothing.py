@@ -11,7 +11,7 @@ import pytest
 
 from reconciler.core.errors import StorageError
 from reconciler.disk import lines
-from reconciler.disk.lines import LineFile
+from reconciler.disk.lines import LineWriter
 
 BEGINNING = b'{"n": '
 
@@ -22,7 +22,7 @@ def line(number: int, size: int = 20) -> bytes:
 
 def test_a_new_file_is_nobody_elses_and_every_line_is_there_at_once(tmp_path: Path) -> None:
     path = tmp_path / "events.ndjson"
-    file = LineFile.at(path, BEGINNING)
+    file = LineWriter.at(path, BEGINNING)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     for number in (1, 2):
         file.write(line(number))
@@ -35,7 +35,7 @@ def test_another_run_goes_behind_the_first_and_half_a_line_stays_alone(tmp_path:
     path = tmp_path / "events.ndjson"
     for found, written in ((b"", b""), (line(1), b""), (line(1) + b'{"n', b"\n"), (b'{"', b"\n")):
         path.write_bytes(found)
-        file = LineFile.at(path, BEGINNING)
+        file = LineWriter.at(path, BEGINNING)
         file.write(line(2))
         file.close()
         assert path.read_bytes() == found + written + line(2)
@@ -45,7 +45,7 @@ def test_another_file_is_not_written_to(tmp_path: Path) -> None:
     path = tmp_path / "people.csv"
     path.write_text("email,id\n")
     with pytest.raises(StorageError, match="another file") as refused:
-        LineFile.at(path, BEGINNING)
+        LineWriter.at(path, BEGINNING)
     assert "people" not in refused.value.problem + refused.value.remedy
     assert path.read_text() == "email,id\n"
 
@@ -54,7 +54,7 @@ def test_another_file_is_not_written_to(tmp_path: Path) -> None:
 def test_what_cant_be_opened_is_told_without_the_path(tmp_path: Path, name: str) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(StorageError, match="events can't be written: ") as refused:
-        LineFile.at(tmp_path / name, BEGINNING)
+        LineWriter.at(tmp_path / name, BEGINNING)
     assert str(tmp_path) not in refused.value.problem
 
 
@@ -80,14 +80,14 @@ print(file.lines, file.lost)
 
 
 def test_a_device_without_room_and_a_reader_that_left() -> None:
-    full = LineFile.at(Path("/dev/full"), BEGINNING)
+    full = LineWriter.at(Path("/dev/full"), BEGINNING)
     full.write(line(1))
     assert full.lost == "No space left on device"
     with pytest.raises(StorageError, match="No space left"):
         full.check()
     full.close()
     ear, mouth = os.pipe()
-    pipe = LineFile.on(mouth)
+    pipe = LineWriter.on(mouth)
     pipe.write(line(1))
     assert os.read(ear, 100) == line(1)
     os.close(ear)
@@ -101,7 +101,7 @@ def test_a_device_without_room_and_a_reader_that_left() -> None:
 def test_a_reader_that_does_not_read_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lines, "PATIENCE_MS", 10)
     ear, mouth = os.pipe()
-    pipe = LineFile.on(mouth)
+    pipe = LineWriter.on(mouth)
     for _ in range(30):
         pipe.write(line(1, 5_000))
     assert 0 < pipe.lines < 30

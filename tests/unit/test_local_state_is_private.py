@@ -12,14 +12,14 @@ import pytest
 from fakes.disk import watched
 
 from reconciler.core.members import SnapshotRef
-from reconciler.core.model import Address, Form, IdentifierType, SegmentKey
-from reconciler.core.receipt import Holding, Receipt
+from reconciler.core.model import Address, Hashing, IdentifierType, SegmentKey
+from reconciler.core.receipt import ResourceState, SegmentState
 from reconciler.disk.private import private_directory
 from reconciler.state.local import LocalStore
 
 pytestmark = pytest.mark.promise("private")
 
-KEY = SegmentKey("1", "2", IdentifierType.EMAIL, Form.SHA256)
+KEY = SegmentKey("1", "2", IdentifierType.EMAIL, Hashing.SHA256)
 ONE = SnapshotRef("0001", 1)
 
 
@@ -41,8 +41,8 @@ def use(directory: Path) -> None:
     cache.write_text("members")
     cache.chmod(0o644)
     with LocalStore(directory, "sandbox").lock("me") as writer:
-        writer.keep(ONE, str(cache))
-        writer.write(Receipt(Address("email", "lapsed"), Holding(KEY, base=ONE)))
+        writer.store_snapshot(ONE, str(cache))
+        writer.write(ResourceState(Address("email", "lapsed"), SegmentState(KEY, confirmed=ONE)))
     cache.unlink()
 
 
@@ -119,7 +119,7 @@ def test_an_ignore_file_cut_short_is_written_again_and_an_own_one_is_left(tmp_pa
 def test_reading_makes_nothing(tmp_path: Path) -> None:
     reader = LocalStore(tmp_path / ".reconciler" / "state", "sandbox").reader()
     assert reader.head() is None
-    assert reader.receipts() == ()
+    assert reader.resources() == ()
     assert len(reader.key()) == 32
     assert not list(tmp_path.iterdir())
 
@@ -128,6 +128,6 @@ def test_the_copy_of_a_snapshot_does_not_change_with_the_cache(tmp_path: Path) -
     cache = tmp_path / "cache"
     cache.write_text("members")
     with LocalStore(tmp_path / "state", "sandbox").lock("me") as writer:
-        writer.keep(ONE, str(cache))
+        writer.store_snapshot(ONE, str(cache))
         cache.write_text("other")
-        assert Path(writer.fetch(ONE)).read_text() == "members"
+        assert Path(writer.snapshot_file(ONE)).read_text() == "members"

@@ -11,16 +11,16 @@ from fakes.disk import watched
 from reconciler.core.codec import dump
 from reconciler.core.errors import LockedError, StorageError
 from reconciler.core.members import SnapshotRef
-from reconciler.core.model import Address, Form, IdentifierType, SegmentKey
-from reconciler.core.receipt import Holding, Receipt
+from reconciler.core.model import Address, Hashing, IdentifierType, SegmentKey
+from reconciler.core.receipt import ResourceState, SegmentState
 from reconciler.state.local import LocalStore
 
 pytestmark = pytest.mark.promise("state")
 
-KEY = SegmentKey("1", "2", IdentifierType.EMAIL, Form.SHA256)
+KEY = SegmentKey("1", "2", IdentifierType.EMAIL, Hashing.SHA256)
 ONE = SnapshotRef("0001", 1)
-LAPSED = Receipt(Address("email", "lapsed"), Holding(KEY, base=ONE))
-LOYAL = Receipt(Address("email", "loyal"), Holding(KEY))
+LAPSED = ResourceState(Address("email", "lapsed"), SegmentState(KEY, confirmed=ONE))
+LOYAL = ResourceState(Address("email", "loyal"), SegmentState(KEY))
 MARK = b"someone@example.com"
 
 
@@ -29,7 +29,7 @@ def state(tmp_path: Path) -> Path:
     cache = tmp_path / "cache"
     cache.write_text("members")
     with LocalStore(tmp_path / "state", "sandbox").lock("me") as writer:
-        writer.keep(ONE, str(cache))
+        writer.store_snapshot(ONE, str(cache))
         writer.write(LAPSED)
         writer.write(LOYAL)
     return tmp_path / "state"
@@ -43,7 +43,7 @@ def test_receipts_that_can_not_be_read_are_all_named(state: Path, content: bytes
     for file in broken:
         file.write_bytes(content)
     with pytest.raises(StorageError, match="2 of 2 receipts") as caught:
-        LocalStore(state, "sandbox").reader().receipts()
+        LocalStore(state, "sandbox").reader().resources()
     told = [str(finding) for finding in caught.value.findings]
     assert [
         str(file) in text and "from a backup" in text for file, text in zip(broken, told, strict=True)
@@ -64,7 +64,7 @@ def test_a_changed_digit_is_refused(state: Path, file: str, before: bytes, after
     assert content.count(before) == 1
     (state / file).write_bytes(content.replace(before, after))
     with pytest.raises(StorageError) as caught:
-        LocalStore(state, "sandbox").reader().receipts()
+        LocalStore(state, "sandbox").reader().resources()
     told = [str(finding) for finding in caught.value.findings] or [str(caught.value)]
     assert file in told[0]
     assert "checksum does not match" in told[0]
@@ -75,27 +75,27 @@ def test_one_broken_receipt_stops_prune_from_guessing(state: Path) -> None:
     with LocalStore(state, "sandbox").lock("me") as writer:
         with pytest.raises(StorageError):
             writer.prune()
-        assert writer.fetch(ONE)
+        assert writer.snapshot_file(ONE)
 
 
 def test_a_receipt_under_the_name_of_another_is_refused(state: Path) -> None:
     receipts = state / "receipts"
     (receipts / "email.copy.json").write_bytes((receipts / "email.loyal.json").read_bytes())
     with pytest.raises(StorageError) as caught:
-        LocalStore(state, "sandbox").reader().receipts()
+        LocalStore(state, "sandbox").reader().resources()
     assert "email.copy.json" in str(caught.value.findings[0])
     assert "another address" in str(caught.value.findings[0])
 
 
 def test_what_a_newer_reconciler_wrote_is_left_alone(state: Path) -> None:
     head = state / "head.json"
-    head.write_bytes(dump({"format_version": 4, "surprise": 1}))
+    head.write_bytes(dump({"format_version": 5, "surprise": 1}))
     before = {path: path.read_bytes() for path in state.rglob("*.json")}
     store = LocalStore(state, "sandbox")
-    with pytest.raises(StorageError, match=r"head\.json: format version 4") as caught:
+    with pytest.raises(StorageError, match=r"head\.json: format version 5") as caught:
         store.reader()
     assert "newer" in caught.value.remedy
-    with pytest.raises(StorageError, match="format version 4"), store.lock("me"):
+    with pytest.raises(StorageError, match="format version 5"), store.lock("me"):
         pass
     assert {path: path.read_bytes() for path in state.rglob("*.json")} == before
 
@@ -119,7 +119,7 @@ def test_a_part_that_is_gone_is_missed(state: Path, name: str) -> None:
         pytest.raises(StorageError, match=f"{name} is missing"),
         LocalStore(state, "sandbox").lock("me") as writer,
     ):
-        writer.open_run()
+        writer.begin_run()
 
 
 def test_a_key_cut_short_is_refused(state: Path) -> None:
@@ -135,7 +135,7 @@ def test_a_snapshot_that_is_gone_or_emptied_is_missed(state: Path, left: bytes |
     if left is not None:
         snapshot.write_bytes(left)
     with pytest.raises(StorageError, match="0001: a snapshot is missing") as caught:
-        LocalStore(state, "sandbox").reader().fetch(ONE)
+        LocalStore(state, "sandbox").reader().snapshot_file(ONE)
     assert "run again" in caught.value.remedy
 
 
@@ -143,9 +143,9 @@ def test_a_snapshot_that_is_gone_or_emptied_is_missed(state: Path, left: bytes |
 def test_a_digest_never_leads_out_of_the_state(state: Path, digest: str) -> None:
     with LocalStore(state, "sandbox").lock("me") as writer:
         with pytest.raises(StorageError):
-            writer.fetch(SnapshotRef(digest, 1))
+            writer.snapshot_file(SnapshotRef(digest, 1))
         with pytest.raises(StorageError):
-            writer.keep(SnapshotRef(digest, 1), str(state / "key"))
+            writer.store_snapshot(SnapshotRef(digest, 1), str(state / "key"))
 
 
 @pytest.mark.parametrize("name", ["..", "", "a.b", "a/b", "A", "-a", "a" * 64])
@@ -153,13 +153,13 @@ def test_an_address_never_leads_out_of_the_state(state: Path, name: str) -> None
     with LocalStore(state, "sandbox").lock("me") as writer:
         for address in (Address(name, "a"), Address("a", name)):
             with pytest.raises(StorageError):
-                writer.write(Receipt(address, Holding(KEY)))
+                writer.write(ResourceState(address, SegmentState(KEY)))
 
 
 def test_a_file_to_keep_that_is_gone_is_named(state: Path) -> None:
     with LocalStore(state, "sandbox").lock("me") as writer:
         with pytest.raises(StorageError, match="nowhere"):
-            writer.keep(SnapshotRef("0002", 1), "nowhere")
+            writer.store_snapshot(SnapshotRef("0002", 1), "nowhere")
         assert not (state / "snapshots" / "0002").exists()
 
 

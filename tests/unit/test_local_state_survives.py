@@ -15,10 +15,10 @@ from fakes.state_run import GOING, KEY, NEW, OLD, ONE, TWO, begin, cache, go_on,
 
 from reconciler.core.errors import StorageError
 from reconciler.core.model import Address
-from reconciler.core.ports import SavedState
-from reconciler.core.receipt import Holding, Receipt
+from reconciler.core.ports import StateVersion
+from reconciler.core.receipt import ResourceState, SegmentState
 from reconciler.disk.atomic import replace_file
-from reconciler.state.files import Files
+from reconciler.state.files import LocalLayout
 from reconciler.state.local import LocalStore
 
 pytestmark = pytest.mark.promise("state")
@@ -29,17 +29,19 @@ WAYS = [(), (GOING, OLD), (GOING, NEW), (NEW,)]
 def check_whole(directory: Path, serials: set[int]) -> None:
     """Old or new, every receipt with its members, and the next run ends where this one should have."""
     reader = LocalStore(directory / "state", "sandbox").reader()
-    receipts = reader.receipts()
+    receipts = reader.resources()
     assert receipts in WAYS
     for receipt in receipts:
-        assert Path(reader.fetch(receipt.current.base)).read_bytes() == members(receipt.current.base)
+        assert Path(reader.snapshot_file(receipt.current.confirmed)).read_bytes() == members(
+            receipt.current.confirmed
+        )
     head = reader.head()
     assert (head.serial if head else 0) in serials
     key = reader.key()
     go_on(directory)
     after = LocalStore(directory / "state", "sandbox").reader()
-    assert after.receipts() == (NEW,)
-    kept = {digest for one in after.history() for digest in digests(after.kept(one.serial))}
+    assert after.resources() == (NEW,)
+    kept = {digest for one in after.versions() for digest in digests(after.version(one.serial))}
     assert {path.name for path in (directory / "state" / "snapshots").iterdir()} == {"0002"} | kept
     assert not [path for path in directory.rglob(".*") if path.is_file() and path.name != ".gitignore"]
     if head:
@@ -49,7 +51,7 @@ def check_whole(directory: Path, serials: set[int]) -> None:
         assert renewed.lineage == head.lineage
 
 
-def digests(kept: SavedState) -> set[str]:
+def digests(kept: StateVersion) -> set[str]:
     return {ref.digest for ref in kept.references}
 
 
@@ -70,7 +72,7 @@ def test_a_disk_that_is_full_at_any_step_loses_nothing(tmp_path: Path, begun: bo
             assert "the disk is full" in told.problem
             assert "free some space" in told.remedy
         else:
-            assert LocalStore(there / "state", "sandbox").reader().receipts() == (NEW,)
+            assert LocalStore(there / "state", "sandbox").reader().resources() == (NEW,)
         check_whole(there, serials={0, 1, 2})
     assert first > 20
 
@@ -107,18 +109,20 @@ def test_a_run_killed_at_any_time_leaves_a_state_that_was_whole_all_along(tmp_pa
                 read_once(tmp_path)
             writer.kill()
         for receipt in read_once(tmp_path):
-            snapshot = LocalStore(tmp_path / "state", "sandbox").reader().fetch(receipt.current.base)
-            assert Path(snapshot).read_bytes() == members(receipt.current.base)
+            snapshot = (
+                LocalStore(tmp_path / "state", "sandbox").reader().snapshot_file(receipt.current.confirmed)
+            )
+            assert Path(snapshot).read_bytes() == members(receipt.current.confirmed)
     with LocalStore(tmp_path / "state", "sandbox").lock("the next run"):
         pass
     assert not list((tmp_path / "state").rglob(".*.tmp"))
 
 
-def read_once(directory: Path) -> tuple[Receipt, ...]:
+def read_once(directory: Path) -> tuple[ResourceState, ...]:
     reader = LocalStore(directory / "state", "sandbox").reader()
     reader.head()
-    receipts = reader.receipts()
-    assert all(receipt.current.base in (ONE, TWO) for receipt in receipts)
+    receipts = reader.resources()
+    assert all(receipt.current.confirmed in (ONE, TWO) for receipt in receipts)
     return receipts
 
 
@@ -147,13 +151,15 @@ def test_the_content_is_durable_before_the_name_and_the_name_before_the_return(t
 
 
 def test_threads_write_their_own_addresses_side_by_side(tmp_path: Path) -> None:
-    receipts = [Receipt(Address("email", f"a{number}"), Holding(KEY, base=ONE)) for number in range(8)]
+    receipts = [
+        ResourceState(Address("email", f"a{number}"), SegmentState(KEY, confirmed=ONE)) for number in range(8)
+    ]
     file = cache(tmp_path / "cache", ONE)
     with LocalStore(tmp_path / "state", "sandbox").lock("me") as writer:
 
-        def work(receipt: Receipt) -> None:
+        def work(receipt: ResourceState) -> None:
             for _ in range(5):
-                writer.keep(ONE, file)
+                writer.store_snapshot(ONE, file)
                 writer.prune()
                 writer.write(receipt)
 
@@ -165,13 +171,13 @@ def test_threads_write_their_own_addresses_side_by_side(tmp_path: Path) -> None:
         head = writer.head()
         assert head is not None
         assert head.serial == 1
-        assert writer.receipts() == tuple(receipts)
-        assert writer.fetch(ONE)
+        assert writer.resources() == tuple(receipts)
+        assert writer.snapshot_file(ONE)
 
 
 def test_a_receipt_dropped_since_it_was_listed_is_not_missed(tmp_path: Path) -> None:
     begin(tmp_path)
-    files = Files(tmp_path / "state", "sandbox")
+    files = LocalLayout(tmp_path / "state", "sandbox")
     listed = files.receipt_files()
     with LocalStore(tmp_path / "state", "sandbox").lock("me") as writer:
         writer.drop(GOING)

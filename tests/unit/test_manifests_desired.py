@@ -7,7 +7,16 @@ from pathlib import Path
 import pytest
 from manifest_project import FILES, Project, others
 
-from reconciler.core.model import Address, Application, Form, Guards, IdentifierType, Place, Seat, SegmentKey
+from reconciler.core.model import (
+    Address,
+    Application,
+    Guards,
+    Hashing,
+    IdentifierType,
+    Seat,
+    SegmentKey,
+    SourceLocation,
+)
 from reconciler.core.names import LONGEST
 from reconciler.manifests import load, naming
 
@@ -33,7 +42,7 @@ def test_everything_declared_arrives(tmp_path: Path) -> None:
     assert audience.source.files == ("customers/*.csv",)
     assert audience.source.max_age == timedelta(hours=36)
     assert audience.columns == ((IdentifierType.EMAIL, "email"), (IdentifierType.CUSTOMER_ID, "customer_id"))
-    assert audience.exclude[0].columns == ((IdentifierType.EMAIL, "email"),)
+    assert audience.exclusion_lists[0].columns == ((IdentifierType.EMAIL, "email"),)
     assert audience.guards == Guards(0.1, 1.0, 1, 0.1, 0.1)
     assert others(desired.notes) == ()
 
@@ -64,10 +73,10 @@ def test_segments_are_sorted_by_address_and_named_for_people(tmp_path: Path) -> 
     assert email.name == "[sandbox] Lapsed buyers (offsite-email)"
     assert email.description == "Nothing in 90 days"
     assert email.key == SegmentKey(
-        "368477501993431040", "3239117063738827231", IdentifierType.EMAIL, Form.SHA256
+        "368477501993431040", "3239117063738827231", IdentifierType.EMAIL, Hashing.SHA256
     )
     assert customer.name == "[sandbox] Lapsed buyers (onsite-customer)"
-    assert customer.key.form is Form.PLAIN
+    assert customer.key.hashing is Hashing.PLAIN
 
 
 def test_places_point_at_what_people_must_change(tmp_path: Path) -> None:
@@ -75,11 +84,11 @@ def test_places_point_at_what_people_must_change(tmp_path: Path) -> None:
     Project(tmp_path)
     spec = load(tmp_path, "sandbox").segments[1]
     file = "environments/sandbox/audiences/lapsed.yaml"
-    assert spec.place == Place(file, 5, 31)
-    assert spec.audience.place == Place(file, 2, 7)
-    assert spec.audience.source.place == Place(file, 7, 3)
-    assert spec.audience.source.where_place == Place(file, 8, 10)
-    assert spec.audience.exclude[0].place == Place(file, 12, 5)
+    assert spec.place == SourceLocation(file, 5, 31)
+    assert spec.audience.place == SourceLocation(file, 2, 7)
+    assert spec.audience.source.place == SourceLocation(file, 7, 3)
+    assert spec.audience.source.where_place == SourceLocation(file, 8, 10)
+    assert spec.audience.exclusion_lists[0].place == SourceLocation(file, 12, 5)
 
 
 @pytest.mark.parametrize(
@@ -241,7 +250,7 @@ def test_phone_numbers_are_read_in_the_country_of_the_audience_or_of_its_destina
         project.edit("audiences/lapsed.yaml", old, new)
         specs = load(tmp_path, "sandbox").segments
         audience = specs[0].audience
-        assert (audience.country, *(one.country for one in audience.exclude)) == expected
+        assert (audience.country, *(one.country for one in audience.exclusion_lists)) == expected
         definitions += [spec.definition for spec in specs]
     assert len(set(definitions)) == len(definitions)
     project.edit("audiences/lapsed.yaml", ", defaultCountry: AT", "")

@@ -6,7 +6,7 @@ import pytest
 from manifest_project import FILES, Project, others
 
 from reconciler.core.errors import ConfigurationError
-from reconciler.manifests import environments, find_root, load, load_anywhere
+from reconciler.manifests import environments, find_root, load, load_offline
 
 pytestmark = pytest.mark.promise("refused-early")
 
@@ -121,13 +121,13 @@ def test_data_that_is_elsewhere_is_noted_where_none_is_needed(tmp_path: Path) ->
     """Jobs that validate get none; a folder named by hand, and one that is there, are looked into."""
     project = Project(tmp_path)
     project.edit("environment.yaml", "root: data", "root: exports")
-    (note,) = others(load_anywhere(tmp_path, "sandbox").notes)
+    (note,) = others(load_offline(tmp_path, "sandbox").notes)
     assert note.startswith("environments/sandbox/environment.yaml:5:14: the data folder is not here")
-    assert others(load_anywhere(tmp_path, "sandbox", data_root="data").notes) == ()
+    assert others(load_offline(tmp_path, "sandbox", data_root="data").notes) == ()
     for data_root in (None, "nowhere"):
         (tmp_path / "exports").mkdir(exist_ok=True)
         with pytest.raises(ConfigurationError):
-            load_anywhere(tmp_path, "sandbox", data_root=data_root)
+            load_offline(tmp_path, "sandbox", data_root=data_root)
 
 
 def test_a_data_root_given_by_hand_replaces_the_declared_one(tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ def test_a_data_root_given_by_hand_replaces_the_declared_one(tmp_path: Path) -> 
     project = Project(tmp_path)
     project.edit("environment.yaml", "root: data", 'root: "s3://bucket/exports"')
     assert others(load(tmp_path, "sandbox").notes) == ()
-    (note,) = others(load_anywhere(tmp_path, "sandbox").notes)
+    (note,) = others(load_offline(tmp_path, "sandbox").notes)
     assert "environment.yaml:5:14: sources are in an object store" in note
     assert others(load(tmp_path, "sandbox", data_root="data").notes) == ()
     assert load(tmp_path, "sandbox", data_root="data").environment.data_root == "data"

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.core.errors import ConfigurationError
-from reconciler.manifests import load_anywhere
+from reconciler.manifests import load_offline
 
 pytestmark = pytest.mark.promise("refused-early")
 
@@ -17,7 +17,7 @@ CASES = sorted(path for path in FOLDER.iterdir() if path.is_dir())
 def test_findings_are_word_for_word(case: Path, request: pytest.FixtureRequest) -> None:
     """`--update` rewrites expected.txt, where pytest has that option."""
     with pytest.raises(ConfigurationError) as caught:
-        load_anywhere(case, "sandbox")
+        load_offline(case, "sandbox")
     told = "".join(f"{line}\n" for line in [str(caught.value), *map(str, caught.value.findings)])
     expected = case / "expected.txt"
     if request.config.getoption("--update", default=False):

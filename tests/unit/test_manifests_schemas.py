@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator
 from manifest_project import FILES
 from referencing import Registry, Resource
 
-from reconciler.core.model import FORMS, Api, Guards
+from reconciler.core.model import HASHINGS, Api, Guards
 from reconciler.manifests import load, schema
 from reconciler.manifests.reading import parse
 
@@ -86,7 +86,7 @@ def test_keys_that_are_not_text_are_those_of_the_schemas() -> None:
     assert typed == schema.TYPED
 
 
-@pytest.mark.parametrize(("identifier_type", "forms"), FORMS.items())
+@pytest.mark.parametrize(("identifier_type", "forms"), HASHINGS.items())
 def test_forms_are_those_of_the_core(identifier_type: str, forms: tuple[str, ...]) -> None:
     """One table in the core, the same one in the schema."""
     every = SCHEMAS["destination.schema.json"]["properties"]["form"]["enum"]
@@ -114,14 +114,14 @@ def test_defaults_in_descriptions_are_those_of_the_core() -> None:
         ("maxShrink", guards.max_shrink),
         ("maxGrowth", guards.max_growth),
         ("maxInvalid", guards.max_invalid),
-        ("maxVanished", guards.max_vanished),
+        ("maxVanished", guards.max_missing),
     ):
         assert f"Default {share:.0%}" in told[key]
     assert f"Default {guards.min_members}" in told["minMembers"]
     assert f"Default {api.version}" in told["version"]
     assert f"most: {api.batch_size}" in told["batchSize"]
     assert f"Default {api.timeout.total_seconds():.0f}s" in told["timeout"]
-    assert f"Default {api.quiet.total_seconds() / 60:.0f}m" in told["quiet"]
+    assert f"Default {api.grace_period.total_seconds() / 60:.0f}m" in told["quiet"]
 
 
 def environments() -> list[Path]:

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from manifest_project import Project
 
-from reconciler.core.personal import personal
+from reconciler.core.personal import pii_kind
 from reconciler.manifests import wording
 from reconciler.manifests.reading import parse
 
@@ -33,7 +33,7 @@ ROWS = {
 def steps(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """How much is parsed, compared and looked at."""
     counted: Counter[str] = Counter()
-    parse_, close, looks = yaml.parse, difflib.get_close_matches, wording.personal
+    parse_, close, looks = yaml.parse, difflib.get_close_matches, wording.pii_kind
 
     def parsed(text, *given, **named):
         counted["characters parsed"] += len(text)
@@ -74,11 +74,11 @@ def test_twice_as_many_documents_are_twice_the_work(tmp_path: Path, steps: Count
 )
 def test_a_long_value_ends(value: str) -> None:
     """Each of them took an hour where every character was the start of another look."""
-    assert personal(value) == ""
+    assert pii_kind(value) == ""
     [document] = parse(f"kind: {value}\n", "a.yaml").documents
     assert document.kind == value
 
 
 def test_an_address_is_found_wherever_it_begins() -> None:
     for before in ("", " ", "%", "<", "a.b.", "a" * 1000, "+-._", "x@", "é"):
-        assert personal(f"{before}jane@example.com") == "an e-mail address"
+        assert pii_kind(f"{before}jane@example.com") == "an e-mail address"

@@ -28,11 +28,11 @@ from source_project import (
 )
 
 from reconciler.core.errors import ConfigurationError, StorageError
-from reconciler.core.members import EMPTY, Drop
-from reconciler.core.model import Form, IdentifierType
+from reconciler.core.members import EMPTY_SNAPSHOT, DropReason
+from reconciler.core.model import Hashing, IdentifierType
 from reconciler.members.check import check_all
 from reconciler.members.engine import DuckDbEngine
-from reconciler.members.roots import Folder, open_root
+from reconciler.members.roots import LocalFolder, open_root
 from reconciler.members.time_limit import READING, OverdueError
 
 pytestmark = pytest.mark.promise("members")
@@ -135,14 +135,14 @@ def test_rows_that_take_too_long_to_read_are_blamed_on_the_condition(project, mo
 def test_phone_numbers_written_nationally_are_members_where_their_country_is_known(project):
     project.write("a.csv", "phone,email\n06 12 34 56 78,a@x.com\n0033612345678,b@x.com\n0612345679,c@x.com\n")
     project.reads("a.csv", columns={PHONE: "phone"})
-    [(members, target)] = project.build((PHONE, Form.PLAIN))
+    [(members, target)] = project.build((PHONE, Hashing.PLAIN))
     assert members == {"+33612345678"}
     assert target.malformed == (("no country code", 2),)
     project.audience = replace(project.audience, country="FR")
-    [(members, target), (hashed, _)] = project.build((PHONE, Form.PLAIN), (PHONE, Form.SHA256))
+    [(members, target), (hashed, _)] = project.build((PHONE, Hashing.PLAIN), (PHONE, Hashing.SHA256))
     assert members == {"+33612345678", "+33612345679"}
     assert hashed == set(map(sha256, members))
-    assert target.dropped(Drop.DUPLICATE) == 1
+    assert target.dropped(DropReason.DUPLICATE) == 1
 
 
 @pytest.mark.parametrize(
@@ -159,8 +159,10 @@ def test_an_exclusion_list_matches_however_the_numbers_are_written(project, cont
     project.write("a.csv", f"phone,email\n{written},a@x.com\n06 99 99 99 99,b@x.com\n")
     project.write("gone.csv", content)
     project.reads("a.csv", columns={PHONE: "phone", EMAIL: "email"}).excludes("gone.csv", PHONE, "phone")
-    [listed] = project.audience.exclude
-    project.audience = replace(project.audience, country="FR", exclude=(replace(listed, country=country),))
+    [listed] = project.audience.exclusion_lists
+    project.audience = replace(
+        project.audience, country="FR", exclusion_lists=(replace(listed, country=country),)
+    )
     assert project.emails() == {"b@x.com"}
 
 
@@ -170,16 +172,21 @@ def test_each_list_is_read_in_its_own_country(project):
     project.write("be.csv", "phone\n0470 12 34 56\n")
     project.reads("a.csv", columns={PHONE: "phone", EMAIL: "email"})
     project.excludes("fr.csv", PHONE, "phone").excludes("be.csv", PHONE, "phone")
-    french, belgian = project.audience.exclude
+    french, belgian = project.audience.exclusion_lists
     lists = (replace(french, country="FR"), replace(belgian, country="BE"))
-    project.audience = replace(project.audience, exclude=lists)
+    project.audience = replace(project.audience, exclusion_lists=lists)
     assert project.emails() == {"c@x.com"}
 
 
 def test_a_file_with_a_header_and_no_rows_is_an_empty_audience(project):
     project.write("a.csv", "email,id\n")
-    [(members, target)] = project.reads("a.csv", where="id > 'a'").build((EMAIL, Form.SHA256))
-    assert (members, target.rows, target.members, target.suppressed) == (frozenset(), 0, EMPTY, EMPTY)
+    [(members, target)] = project.reads("a.csv", where="id > 'a'").build((EMAIL, Hashing.SHA256))
+    assert (members, target.rows, target.members, target.suppressed) == (
+        frozenset(),
+        0,
+        EMPTY_SNAPSHOT,
+        EMPTY_SNAPSHOT,
+    )
 
 
 def test_file_names_are_not_patterns_once_found(project):
@@ -192,7 +199,7 @@ def test_the_newest_file_says_how_fresh_the_source_is(project):
     for name, age in (("a.csv", 500), ("b.csv", 100)):
         project.write(name, "email,id\na@x.com,1\n")
         os.utime(project.root / name, (1_800_000_000 - age, 1_800_000_000 - age))
-    [(_, target)] = project.reads("*.csv").build((EMAIL, Form.PLAIN))
+    [(_, target)] = project.reads("*.csv").build((EMAIL, Hashing.PLAIN))
     assert target.newest == datetime.fromtimestamp(1_800_000_000 - 100, UTC)
 
 
@@ -216,26 +223,28 @@ def test_every_row_is_a_member_or_dropped_for_one_reason(project):
     )
     project.write("gone.csv", "email\nGONE@x.com\n")
     project.reads("a.csv", where="day < :today").excludes("gone.csv")
-    hashed, plain, ids = project.build((EMAIL, Form.SHA256), (EMAIL, Form.PLAIN), (CUSTOMER, Form.PLAIN))
+    hashed, plain, ids = project.build(
+        (EMAIL, Hashing.SHA256), (EMAIL, Hashing.PLAIN), (CUSTOMER, Hashing.PLAIN)
+    )
     assert hashed[0] == {sha256("a@x.com"), sha256("b@x.com")}
     assert dict(hashed[1].drops) == {
-        Drop.FILTERED: 2,
-        Drop.EXCLUDED: 1,
-        Drop.EMPTY: 1,
-        Drop.MALFORMED: 1,
-        Drop.OTHER_FORM: 1,
-        Drop.DUPLICATE: 2,
+        DropReason.FILTERED: 2,
+        DropReason.EXCLUDED: 1,
+        DropReason.EMPTY: 1,
+        DropReason.MALFORMED: 1,
+        DropReason.OTHER_FORM: 1,
+        DropReason.DUPLICATE: 2,
     }
     assert hashed[1].malformed == (("no @", 1),)
     assert (hashed[1].hashed, hashed[1].mixed, hashed[1].rows) == (1, True, 10)
     assert plain[0] == {"a@x.com", "b@x.com"}
-    assert plain[1].dropped(Drop.OTHER_FORM) == 2
+    assert plain[1].dropped(DropReason.OTHER_FORM) == 2
     assert ids[0] == set("1234567")
-    assert look_suppressed(project, (CUSTOMER, Form.PLAIN)) == {"8"}
+    assert look_suppressed(project, (CUSTOMER, Hashing.PLAIN)) == {"8"}
 
 
-def look_suppressed(project: Project, kind: tuple[IdentifierType, Form]) -> frozenset[str]:
-    with DuckDbEngine(Folder(project.root), project.work, never, b"k" * 32, None) as engine:
+def look_suppressed(project: Project, kind: tuple[IdentifierType, Hashing]) -> frozenset[str]:
+    with DuckDbEngine(LocalFolder(project.root), project.work, never, b"k" * 32, None) as engine:
         return look(engine, engine.build(project.audience, [kind], TODAY)[kind].suppressed)
 
 
@@ -282,7 +291,7 @@ def test_sha256_of_md5_is_compared_with_md5_where_that_is_the_form(project):
     project.write("a.csv", f"email,id\n{FORMS['SHA-256 of MD5']('a@x.com')},1\n")
     project.write("gone.csv", f"email\n{md5('stranger@x.com')}\n")
     project.reads("a.csv").excludes("gone.csv")
-    [(members, _)] = project.build((EMAIL, Form.SHA256_OF_MD5))
+    [(members, _)] = project.build((EMAIL, Hashing.SHA256_OF_MD5))
     assert len(members) == 1
 
 
@@ -295,10 +304,10 @@ def test_a_row_is_excluded_from_every_destination_by_any_of_its_identifiers(proj
     project.write("mail.csv", "email\nc@x.com\nstranger@x.com\n")
     project.reads("a.csv", columns={EMAIL: "email", CUSTOMER: "id", PHONE: "phone"})
     project.excludes("ids.csv", CUSTOMER, "id").excludes("phones.jsonl", PHONE, "phone").excludes("mail.csv")
-    [(members, target)] = project.build((EMAIL, Form.PLAIN))
+    [(members, target)] = project.build((EMAIL, Hashing.PLAIN))
     assert members == {"d@x.com"}
-    assert target.dropped(Drop.EXCLUDED) == 3
-    assert look_suppressed(project, (EMAIL, Form.PLAIN)) == {
+    assert target.dropped(DropReason.EXCLUDED) == 3
+    assert look_suppressed(project, (EMAIL, Hashing.PLAIN)) == {
         "a@x.com",
         "b@x.com",
         "c@x.com",
@@ -310,10 +319,10 @@ def test_a_sample_is_the_same_people_everywhere_and_from_day_to_day(project):
     rows = [f"p{i}@x.com,{i},{'2026-01-01' if i % 2 else '2027-01-01'}" for i in range(1000)]
     project.write("a.csv", "email,id,day\n" + "\n".join([*rows, *rows[:500]]) + "\n")
     project.reads("a.csv", where="day < :today").sample_rows = 100
-    emails, ids = project.build((EMAIL, Form.PLAIN), (CUSTOMER, Form.PLAIN))
+    emails, ids = project.build((EMAIL, Hashing.PLAIN), (CUSTOMER, Hashing.PLAIN))
     assert len(emails[0]) == len(ids[0]) == 100
     assert {one.removeprefix("p").removesuffix("@x.com") for one in emails[0]} == ids[0]
-    assert emails[1].dropped(Drop.NOT_SAMPLED) == 750 - 100 - emails[1].dropped(Drop.DUPLICATE)
+    assert emails[1].dropped(DropReason.NOT_SAMPLED) == 750 - 100 - emails[1].dropped(DropReason.DUPLICATE)
     assert project.ids() == ids[0], "one destination alone gets the same people"
     project.write("a.csv", "email,id,day\n" + "\n".join([*rows[:990], "new@x.com,new,2026-01-01"]) + "\n")
     assert len(project.emails() & emails[0]) >= 95
@@ -325,10 +334,10 @@ def test_people_without_an_address_are_sampled_by_their_next_identifier(project)
     rows = [f"{'' if i % 2 else f'p{i}@x.com'},{i}" for i in range(400)]
     project.write("a.csv", "email,id\n" + "\n".join(rows) + "\n")
     project.reads("a.csv").sample_rows = 100
-    emails, ids = project.build((EMAIL, Form.PLAIN), (CUSTOMER, Form.PLAIN))
+    emails, ids = project.build((EMAIL, Hashing.PLAIN), (CUSTOMER, Hashing.PLAIN))
     assert len(ids[0]) == 100
     assert 30 < len(emails[0]) < 70
-    assert emails[1].dropped(Drop.EMPTY) == 100 - len(emails[0])
+    assert emails[1].dropped(DropReason.EMPTY) == 100 - len(emails[0])
 
 
 # What `where` sees
@@ -563,9 +572,9 @@ def test_without_the_data_only_the_syntax_is_checked(project):
     assert "not one SQL expression" in finding.problem
     with (
         pytest.raises(ConfigurationError, match="no data root"),
-        DuckDbEngine(Folder(Path(nowhere)), project.work, never, b"", None) as engine,
+        DuckDbEngine(LocalFolder(Path(nowhere)), project.work, never, b"", None) as engine,
     ):
-        engine.build(project.audience, [(EMAIL, Form.PLAIN)], TODAY)
+        engine.build(project.audience, [(EMAIL, Hashing.PLAIN)], TODAY)
 
 
 def test_of_an_object_store_only_the_syntax_is_checked_offline(project):
@@ -589,9 +598,9 @@ def test_what_is_no_place_for_sources_is_refused_with_a_way_out(place, project):
 
 def test_what_is_on_disk_is_private_and_gone_afterwards(project):
     project.write("a.csv", "email,id\na@x.com,1\n")
-    with DuckDbEngine(Folder(project.root), project.work, never, b"k" * 32, None) as engine:
-        target = engine.build(project.reads("a.csv").audience, [(EMAIL, Form.SHA256)], TODAY)[
-            EMAIL, Form.SHA256
+    with DuckDbEngine(LocalFolder(project.root), project.work, never, b"k" * 32, None) as engine:
+        target = engine.build(project.reads("a.csv").audience, [(EMAIL, Hashing.SHA256)], TODAY)[
+            EMAIL, Hashing.SHA256
         ]
         snapshot = Path(engine.file(target.members))
         assert project.work.stat().st_mode & 0o777 == snapshot.parent.stat().st_mode & 0o777 == 0o700
@@ -602,13 +611,13 @@ def test_what_is_on_disk_is_private_and_gone_afterwards(project):
 def test_a_snapshot_made_elsewhere_is_fetched_and_counted(project, tmp_path):
     project.write("a.csv", "email,id\na@x.com,1\nb@x.com,2\n")
     elsewhere = tmp_path / "state.parquet"
-    with DuckDbEngine(Folder(project.root), project.work, never, b"k" * 32, None) as engine:
-        target = engine.build(project.reads("a.csv").audience, [(EMAIL, Form.SHA256)], TODAY)[
-            EMAIL, Form.SHA256
+    with DuckDbEngine(LocalFolder(project.root), project.work, never, b"k" * 32, None) as engine:
+        target = engine.build(project.reads("a.csv").audience, [(EMAIL, Hashing.SHA256)], TODAY)[
+            EMAIL, Hashing.SHA256
         ]
         shutil.copy(engine.file(target.members), elsewhere)
     with DuckDbEngine(
-        Folder(project.root), project.work, lambda _: str(elsewhere), b"k" * 32, None
+        LocalFolder(project.root), project.work, lambda _: str(elsewhere), b"k" * 32, None
     ) as engine:
         assert len(look(engine, target.members)) == 2
         with pytest.raises(StorageError, match="holds 2 members, not 3"):
@@ -619,10 +628,10 @@ def test_a_key_of_its_own_gives_another_name_to_the_same_set(project):
     project.write("a.csv", "email,id\na@x.com,1\n")
     digests = set()
     for key in (b"k" * 32, b"q" * 32):
-        with DuckDbEngine(Folder(project.root), project.work, never, key, None) as engine:
+        with DuckDbEngine(LocalFolder(project.root), project.work, never, key, None) as engine:
             digests.add(
-                engine.build(project.reads("a.csv").audience, [(EMAIL, Form.SHA256)], TODAY)[
-                    EMAIL, Form.SHA256
+                engine.build(project.reads("a.csv").audience, [(EMAIL, Hashing.SHA256)], TODAY)[
+                    EMAIL, Hashing.SHA256
                 ].members.digest
             )
     assert len(digests) == 2
@@ -636,8 +645,8 @@ def test_too_little_memory_is_a_storage_error(project):
     project.reads("a.parquet")
     with (
         DuckDbEngine(
-            Folder(project.root), project.work, never, b"k" * 32, None, memory_limit="4MB"
+            LocalFolder(project.root), project.work, never, b"k" * 32, None, memory_limit="4MB"
         ) as engine,
         pytest.raises(StorageError, match="more memory or disk is needed"),
     ):
-        engine.build(project.audience, [(EMAIL, Form.SHA256)], TODAY)
+        engine.build(project.audience, [(EMAIL, Hashing.SHA256)], TODAY)

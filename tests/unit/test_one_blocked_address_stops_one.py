@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 from fakes.members import ListFile
-from world import OPT_OUTS, Wish, World
+from world import OPT_OUTS, DesiredSegment, InMemoryEnvironment
 
 from reconciler.core.errors import RefusedError
-from reconciler.core.events import Outcome
+from reconciler.core.events import ChangeOutcome
 from reconciler.core.kinds import Cause
-from reconciler.core.model import Address, Form, IdentifierType
+from reconciler.core.model import Address, Hashing, IdentifierType
 from reconciler.core.plan import Undecided, address_of
 from reconciler.core.remote import NewSegment
 
@@ -20,59 +20,59 @@ TITLES = {ONE: "Gold", TWO: "Silver", THREE: "Bronze"}
 
 
 @pytest.fixture
-def world() -> World:
+def world() -> InMemoryEnvironment:
     """Three audiences that were applied."""
-    made = World(wishes={at: Wish(title) for at, title in TITLES.items()})
+    made = InMemoryEnvironment(wishes={at: DesiredSegment(title) for at, title in TITLES.items()})
     made.people |= {at.audience: frozenset("abcdefghij") for at in TITLES}
     made.run()
     return made
 
 
-def causes(world: World) -> dict[Address, Cause]:
+def causes(world: InMemoryEnvironment) -> dict[Address, Cause]:
     return {one.address: one.cause for one in world.plan().blocked}
 
 
-def going(world: World) -> list[Address]:
+def going(world: InMemoryEnvironment) -> list[Address]:
     return [address_of(one) for one in world.plan().changes]
 
 
-def names(world: World) -> set[str]:
+def names(world: InMemoryEnvironment) -> set[str]:
     return {one.name for one in world.criteo.accounts["1001"].values()}
 
 
-def people_come(world: World) -> None:
+def people_come(world: InMemoryEnvironment) -> None:
     world.people |= {at.audience: world.people[at.audience] | {"k"} for at in TITLES}
 
 
-def test_a_source_that_cannot_be_read_blocks_its_audience(world: World) -> None:
+def test_a_source_that_cannot_be_read_blocks_its_audience(world: InMemoryEnvironment) -> None:
     people_come(world)
     world.broken = {"one"}
     plan = world.plan()
     assert [(one.address, one.cause) for one in plan.blocked] == [(ONE, Cause.SOURCE)]
     assert plan.blocked[0].finding.where == "one.yaml:1:1"
-    assert [type(one) for one in plan.held] == [Undecided]
+    assert [type(one) for one in plan.blocked_outcomes] == [Undecided]
     report = world.run()
-    assert report.outcomes == {TWO: Outcome.APPLIED, THREE: Outcome.APPLIED}
+    assert report.outcomes == {TWO: ChangeOutcome.APPLIED, THREE: ChangeOutcome.APPLIED}
     held = {one.name: len(one.members) for one in world.criteo.accounts["1001"].values()}
     assert held == {"Gold": 10, "Silver": 11, "Bronze": 11}
     world.broken.clear()
     assert going(world) == [ONE]
 
 
-def test_all_destinations_of_a_broken_source_are_blocked(world: World) -> None:
+def test_all_destinations_of_a_broken_source_are_blocked(world: InMemoryEnvironment) -> None:
     beside = Address("onsite", "one")
-    world.wishes[beside] = Wish("Gold too", kind=(IdentifierType.CUSTOMER_ID, Form.PLAIN))
+    world.wishes[beside] = DesiredSegment("Gold too", kind=(IdentifierType.CUSTOMER_ID, Hashing.PLAIN))
     world.broken = {"one"}
     assert causes(world) == {ONE: Cause.SOURCE, beside: Cause.SOURCE}
 
 
-def test_the_source_of_an_address_that_was_not_asked_for_is_not_read(world: World) -> None:
+def test_the_source_of_an_address_that_was_not_asked_for_is_not_read(world: InMemoryEnvironment) -> None:
     people_come(world)
     world.broken = {"one"}
-    assert world.run({TWO}).outcomes == {TWO: Outcome.APPLIED}
+    assert world.run({TWO}).outcomes == {TWO: ChangeOutcome.APPLIED}
 
 
-def test_a_guard_blocks_one_address(world: World) -> None:
+def test_a_guard_blocks_one_address(world: InMemoryEnvironment) -> None:
     people_come(world)
     world.guards = replace(world.guards, max_shrink=0.2)
     world.people["two"] = frozenset("a")
@@ -80,10 +80,10 @@ def test_a_guard_blocks_one_address(world: World) -> None:
     assert set(world.run().outcomes) == {ONE, THREE}
 
 
-def test_a_taken_name_blocks_one_address(world: World) -> None:
+def test_a_taken_name_blocks_one_address(world: InMemoryEnvironment) -> None:
     people_come(world)
     world.criteo.add("1001", NewSegment("Platinum", "theirs", "7", IdentifierType.EMAIL))
-    world.wishes[THREE] = Wish("Platinum")
+    world.wishes[THREE] = DesiredSegment("Platinum")
     assert causes(world) == {THREE: Cause.NAME}
     assert set(world.run().outcomes) == {ONE, TWO}
 
@@ -101,20 +101,20 @@ def test_a_taken_name_blocks_one_address(world: World) -> None:
     ids=["untagged", "another environment", "this address"],
 )
 def test_a_name_that_a_rename_asks_for_is_told_by_the_tag_of_its_segment(
-    world: World, description: str, whose: str
+    world: InMemoryEnvironment, description: str, whose: str
 ) -> None:
     mine = world.criteo.named("1001", "Bronze")
     assert mine
     given = description or mine.description
     made = world.criteo.add("1001", NewSegment("Platinum", given, "7", IdentifierType.EMAIL))
-    world.wishes[THREE] = Wish("Platinum")
+    world.wishes[THREE] = DesiredSegment("Platinum")
     [blocked] = world.plan().blocked
     assert blocked.finding.problem == f"Criteo already has a segment named “Platinum” ({made.id}) {whose}"
     assert "namePrefix" in blocked.finding.remedy
     assert "delete" not in blocked.finding.remedy, "it may be in use by another environment"
 
 
-def test_a_segment_that_is_not_fit_blocks_one_address(world: World) -> None:
+def test_a_segment_that_is_not_fit_blocks_one_address(world: InMemoryEnvironment) -> None:
     people_come(world)
     segment = world.criteo.named("1001", "Gold")
     assert segment
@@ -123,12 +123,16 @@ def test_a_segment_that_is_not_fit_blocks_one_address(world: World) -> None:
     assert set(world.run().outcomes) == {TWO, THREE}
 
 
-def rename_along(world: World) -> None:
+def rename_along(world: InMemoryEnvironment) -> None:
     """Three takes the name of two, and two that of one."""
-    world.wishes = {ONE: Wish("Platinum"), TWO: Wish("Gold"), THREE: Wish("Silver")}
+    world.wishes = {
+        ONE: DesiredSegment("Platinum"),
+        TWO: DesiredSegment("Gold"),
+        THREE: DesiredSegment("Silver"),
+    }
 
 
-def test_a_chain_of_renames_waits_for_the_one_that_is_blocked(world: World) -> None:
+def test_a_chain_of_renames_waits_for_the_one_that_is_blocked(world: InMemoryEnvironment) -> None:
     rename_along(world)
     world.broken = {"one"}
     assert causes(world) == {ONE: Cause.SOURCE, TWO: Cause.DEPENDENCY, THREE: Cause.DEPENDENCY}
@@ -141,7 +145,7 @@ def test_a_chain_of_renames_waits_for_the_one_that_is_blocked(world: World) -> N
     assert names(world) == {"Platinum", "Gold", "Silver"}
 
 
-def test_the_rest_of_a_chain_goes_where_its_end_is_blocked(world: World) -> None:
+def test_the_rest_of_a_chain_goes_where_its_end_is_blocked(world: InMemoryEnvironment) -> None:
     rename_along(world)
     world.broken = {"three"}
     assert causes(world) == {THREE: Cause.SOURCE}
@@ -149,9 +153,9 @@ def test_the_rest_of_a_chain_goes_where_its_end_is_blocked(world: World) -> None
     assert names(world) == {"Platinum", "Gold", "Bronze"}
 
 
-def test_a_circle_of_renames_waits_as_a_whole(world: World) -> None:
+def test_a_circle_of_renames_waits_as_a_whole(world: InMemoryEnvironment) -> None:
     people_come(world)
-    world.wishes[ONE], world.wishes[TWO] = Wish("Silver"), Wish("Gold")
+    world.wishes[ONE], world.wishes[TWO] = DesiredSegment("Silver"), DesiredSegment("Gold")
     world.broken = {"two"}
     assert causes(world) == {ONE: Cause.DEPENDENCY, TWO: Cause.SOURCE}
     assert set(world.run().outcomes) == {THREE}
@@ -161,19 +165,19 @@ def test_a_circle_of_renames_waits_as_a_whole(world: World) -> None:
     assert world.plan().changes == ()
 
 
-def test_a_replacement_waits_for_the_name_that_a_blocked_address_has(world: World) -> None:
+def test_a_replacement_waits_for_the_name_that_a_blocked_address_has(world: InMemoryEnvironment) -> None:
     """The segment beside the old one takes its name only after it is filled."""
-    world.wishes[ONE] = Wish("Platinum")
-    world.wishes[TWO] = Wish("Gold", kind=(IdentifierType.EMAIL, Form.MD5))
+    world.wishes[ONE] = DesiredSegment("Platinum")
+    world.wishes[TWO] = DesiredSegment("Gold", kind=(IdentifierType.EMAIL, Hashing.MD5))
     world.broken = {"one"}
     assert causes(world) == {ONE: Cause.SOURCE, TWO: Cause.DEPENDENCY}
     world.run()
     assert names(world) == {"Gold", "Silver", "Bronze"}
 
 
-def test_what_stands_against_the_environment_stops_everything(world: World) -> None:
+def test_what_stands_against_the_environment_stops_everything(world: InMemoryEnvironment) -> None:
     people_come(world)
-    world.guards = replace(world.guards, max_vanished=0.1)
+    world.guards = replace(world.guards, max_missing=0.1)
     world.broken = {"one"}
     for name in ("Gold", "Silver"):
         segment = world.criteo.named("1001", name)
@@ -185,7 +189,7 @@ def test_what_stands_against_the_environment_stops_everything(world: World) -> N
     assert not plan.all_blocked
 
 
-def test_all_are_blocked_where_no_address_is_healthy(world: World) -> None:
+def test_all_are_blocked_where_no_address_is_healthy(world: InMemoryEnvironment) -> None:
     world.broken = {"one", "two", "three"}
     assert world.plan().all_blocked
     world.broken = {"one", "two"}
@@ -195,17 +199,17 @@ def test_all_are_blocked_where_no_address_is_healthy(world: World) -> None:
 # ---- suppressed people leave all the same
 
 
-def suppress(world: World, *people: str) -> None:
+def suppress(world: InMemoryEnvironment, *people: str) -> None:
     world.suppressed |= {at.audience: frozenset(people) for at in TITLES}
 
 
-def holds(world: World, title: str) -> set[str]:
+def holds(world: InMemoryEnvironment, title: str) -> set[str]:
     segment = world.criteo.named("1001", title)
     assert segment
     return {one.rpartition(":")[2] for one in segment.members}
 
 
-def test_suppressed_people_leave_where_the_source_cannot_be_read(world: World) -> None:
+def test_suppressed_people_leave_where_the_source_cannot_be_read(world: InMemoryEnvironment) -> None:
     suppress(world, "a", "b")
     world.broken = {"one"}
     plan = world.plan()
@@ -217,7 +221,7 @@ def test_suppressed_people_leave_where_the_source_cannot_be_read(world: World) -
     assert ONE not in going(world), "who is left is who is wanted"
 
 
-def test_suppressed_people_leave_where_a_guard_stands_against_the_rest(world: World) -> None:
+def test_suppressed_people_leave_where_a_guard_stands_against_the_rest(world: InMemoryEnvironment) -> None:
     suppress(world, "a")
     world.guards = replace(world.guards, max_shrink=0.2)
     world.people["two"] = frozenset("abc")
@@ -226,24 +230,24 @@ def test_suppressed_people_leave_where_a_guard_stands_against_the_rest(world: Wo
     assert holds(world, "Silver") == set("bcdefghij"), "nobody but the suppressed"
 
 
-def test_suppressed_people_leave_where_a_name_is_taken(world: World) -> None:
+def test_suppressed_people_leave_where_a_name_is_taken(world: InMemoryEnvironment) -> None:
     suppress(world, "a")
     world.criteo.add("1001", NewSegment("Platinum", "theirs", "7", IdentifierType.EMAIL))
-    world.wishes[THREE] = Wish("Platinum")
+    world.wishes[THREE] = DesiredSegment("Platinum")
     world.run()
     assert holds(world, "Bronze") == set("bcdefghij")
 
 
-def test_suppressed_people_leave_the_old_segment_of_a_blocked_replacement(world: World) -> None:
+def test_suppressed_people_leave_the_old_segment_of_a_blocked_replacement(world: InMemoryEnvironment) -> None:
     suppress(world, "a")
-    world.wishes[TWO] = Wish("Silver", kind=(IdentifierType.EMAIL, Form.MD5))
+    world.wishes[TWO] = DesiredSegment("Silver", kind=(IdentifierType.EMAIL, Hashing.MD5))
     world.guards = replace(world.guards, min_members=1_000)
     assert causes(world)[TWO] is Cause.GUARD
     world.run()
     assert holds(world, "Silver") == set("bcdefghij")
 
 
-def test_a_segment_that_is_not_fit_is_left_alone(world: World) -> None:
+def test_a_segment_that_is_not_fit_is_left_alone(world: InMemoryEnvironment) -> None:
     suppress(world, "a")
     world.broken = {"one"}
     segment = world.criteo.named("1001", "Gold")
@@ -252,7 +256,7 @@ def test_a_segment_that_is_not_fit_is_left_alone(world: World) -> None:
     assert world.plan().removals == ()
 
 
-def test_nobody_is_removed_from_the_segment_of_another(world: World) -> None:
+def test_nobody_is_removed_from_the_segment_of_another(world: InMemoryEnvironment) -> None:
     suppress(world, "a")
     segment = world.criteo.named("1001", "Gold")
     assert segment
@@ -261,7 +265,7 @@ def test_nobody_is_removed_from_the_segment_of_another(world: World) -> None:
     assert world.plan().removals == ()
 
 
-def test_nothing_is_removed_while_a_request_is_unconfirmed(world: World) -> None:
+def test_nothing_is_removed_while_a_request_is_unconfirmed(world: InMemoryEnvironment) -> None:
     people_come(world)
     world.criteo.fault = lambda operation: "lost-before" if operation == "add" else None
     world.run()
@@ -275,7 +279,7 @@ def test_nothing_is_removed_while_a_request_is_unconfirmed(world: World) -> None
     assert holds(world, "Gold") == set("bcdefghij")
 
 
-def test_who_may_be_held_leaves_too_and_no_other(world: World) -> None:
+def test_who_may_be_held_leaves_too_and_no_other(world: InMemoryEnvironment) -> None:
     """The uncertain who are not suppressed stay uncertain, whoever else leaves."""
     world.people["one"] = frozenset("abcdefghijklm")
     world.criteo.fault = lambda operation: "lost-after" if operation == "add" else None
@@ -295,7 +299,7 @@ def test_who_may_be_held_leaves_too_and_no_other(world: World) -> None:
     assert world.plan().changes == ()
 
 
-def test_nothing_is_removed_through_a_list_that_cannot_be_read(world: World) -> None:
+def test_nothing_is_removed_through_a_list_that_cannot_be_read(world: InMemoryEnvironment) -> None:
     suppress(world, "a")
     world.lists["one"] = {OPT_OUTS: ListFile(frozenset("a"), unreadable=True)}
     plan = world.plan()
@@ -303,10 +307,10 @@ def test_nothing_is_removed_through_a_list_that_cannot_be_read(world: World) -> 
     assert plan.removals == ()
 
 
-def test_lost_access_removes_nobody(world: World) -> None:
+def test_lost_access_removes_nobody(world: InMemoryEnvironment) -> None:
     suppress(world, "a")
     world.broken = {"one"}
-    world.guards = replace(world.guards, max_vanished=0.1)
+    world.guards = replace(world.guards, max_missing=0.1)
     for name in ("Silver", "Bronze"):
         segment = world.criteo.named("1001", name)
         assert segment
@@ -316,7 +320,7 @@ def test_lost_access_removes_nobody(world: World) -> None:
     assert holds(world, "Gold") == set("abcdefghij")
 
 
-def test_a_removal_that_fails_is_told_and_made_again(world: World) -> None:
+def test_a_removal_that_fails_is_told_and_made_again(world: InMemoryEnvironment) -> None:
     suppress(world, "a")
     world.broken = {"one", "two", "three"}
     world.criteo.fault = lambda operation: "rejected" if operation == "remove" else None

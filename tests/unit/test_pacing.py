@@ -10,30 +10,38 @@ from fakes.clock import FakeClock
 from reconciler.core.errors import CancelledError
 from reconciler.core.remote import RateLimit
 from reconciler.criteo import pacing
-from reconciler.criteo.gate import SLICE, Gate, rate_headers
-from reconciler.criteo.pacing import EPSILON, FIRST_PAUSE, MINUTE, ROUNDING, Pace, RateHeaders, Ticket
+from reconciler.criteo.gate import SLICE, RateLimiter, rate_headers
+from reconciler.criteo.pacing import (
+    EPSILON,
+    FIRST_PAUSE,
+    MINUTE,
+    ROUNDING,
+    RateHeaders,
+    RateState,
+    RateTicket,
+)
 
 pytestmark = pytest.mark.promise("pacing")
 
 SILENT = RateHeaders()
 
 
-def go(pace: Pace, now: float, calls: int = 1) -> tuple[Pace, Ticket]:
-    pace, ticket = pacing.ask(pace, now, calls)
+def go(pace: RateState, now: float, calls: int = 1) -> tuple[RateState, RateTicket]:
+    pace, ticket = pacing.reserve(pace, now, calls)
     assert ticket is not None
     return pace, ticket
 
 
-def done(pace: Pace, now: float, headers: RateHeaders = SILENT) -> Pace:
+def done(pace: RateState, now: float, headers: RateHeaders = SILENT) -> RateState:
     pace, ticket = go(pace, now)
-    return pacing.answer(pace, ticket, headers, now)
+    return pacing.observe_response(pace, ticket, headers, now)
 
 
-def allowed(pace: Pace, now: float) -> int:
+def allowed(pace: RateState, now: float) -> int:
     """How many calls may go at once."""
     count = 0
     while True:
-        pace, ticket = pacing.ask(pace, now)
+        pace, ticket = pacing.reserve(pace, now)
         if ticket is None:
             return count
         count += 1
@@ -41,15 +49,15 @@ def allowed(pace: Pace, now: float) -> int:
 
 def test_the_first_call_goes_alone() -> None:
     """Its answer says what the limit is; a lost one is no reason to stand still."""
-    pace, ticket = go(Pace(10), 0)
+    pace, ticket = go(RateState(10), 0)
     assert allowed(pace, 0) == 0
     assert pacing.delay(pace, 0) == math.inf
-    assert allowed(pacing.answer(pace, ticket, SILENT, 1), 1) == 9
-    assert allowed(pacing.lost(pace, ticket, 1), 1) == 9
+    assert allowed(pacing.observe_response(pace, ticket, SILENT, 1), 1) == 9
+    assert allowed(pacing.observe_no_response(pace, ticket, 1), 1) == 9
 
 
 def test_without_headers_a_minute_holds_the_assumed_limit() -> None:
-    pace = Pace(3)
+    pace = RateState(3)
     for second in (1, 2, 3):
         pace = done(pace, second)
     assert allowed(pace, 4) == 0
@@ -59,20 +67,20 @@ def test_without_headers_a_minute_holds_the_assumed_limit() -> None:
 
 
 def test_a_call_counts_from_its_answer_and_not_from_its_start() -> None:
-    pace, ticket = go(Pace(1), 0)
-    pace = pacing.answer(pace, ticket, SILENT, 30)
+    pace, ticket = go(RateState(1), 0)
+    pace = pacing.observe_response(pace, ticket, SILENT, 30)
     assert allowed(pace, 80) == 0
     assert allowed(pace, 91) == 1
 
 
 def test_the_limit_is_what_the_headers_say() -> None:
-    assert allowed(done(Pace(10), 0, RateHeaders(limit=250, remaining=249)), 1) == 249
-    assert allowed(done(Pace(250), 0, RateHeaders(limit=10, remaining=9)), 1) == 9
+    assert allowed(done(RateState(10), 0, RateHeaders(limit=250, remaining=249)), 1) == 249
+    assert allowed(done(RateState(250), 0, RateHeaders(limit=10, remaining=9)), 1) == 9
 
 
 def test_what_others_took_is_not_ours() -> None:
     """An earlier run may have used most of the minute."""
-    pace = done(Pace(10), 0, RateHeaders(limit=10, remaining=4))
+    pace = done(RateState(10), 0, RateHeaders(limit=10, remaining=4))
     assert pace.foreign == 5
     assert allowed(pace, 1) == 4
     assert allowed(pace, 1 + MINUTE) == 10
@@ -80,7 +88,7 @@ def test_what_others_took_is_not_ours() -> None:
 
 def test_more_remaining_than_a_minute_allows_is_taken() -> None:
     """A fixed minute began anew: what remains says so."""
-    pace = Pace(3)
+    pace = RateState(3)
     for second in (57, 58, 59):
         pace = done(pace, second, RateHeaders(3, 59 - second))
     assert allowed(pace, 61) == 0
@@ -89,17 +97,17 @@ def test_more_remaining_than_a_minute_allows_is_taken() -> None:
 
 
 def test_calls_under_way_count_against_what_remains() -> None:
-    pace = done(Pace(10), 0, RateHeaders(10, 9))
+    pace = done(RateState(10), 0, RateHeaders(10, 9))
     pace, first = go(pace, 1)
     pace, _ = go(pace, 1)
-    pace = pacing.answer(pace, first, RateHeaders(10, 3), 2)
+    pace = pacing.observe_response(pace, first, RateHeaders(10, 3), 2)
     assert allowed(pace, 2) == 2
 
 
 def test_one_more_goes_from_the_reset_on() -> None:
     """And a second one only when the limiter can't be a sliding minute."""
     start = 1_000_000.0
-    pace = done(Pace(1), start, RateHeaders(1, 0, reset=start + 20, date=start))
+    pace = done(RateState(1), start, RateHeaders(1, 0, reset=start + 20, date=start))
     assert allowed(pace, start + 20) == 0
     assert pacing.delay(pace, start) == pytest.approx(20 + ROUNDING)
     assert allowed(pace, start + 20 + ROUNDING) == 1
@@ -109,22 +117,22 @@ def test_one_more_goes_from_the_reset_on() -> None:
 def test_a_clock_that_is_wrong_does_not_move_the_reset(ahead: float) -> None:
     start = 1_000_000.0
     headers = RateHeaders(1, 0, reset=start + 20 - ahead, date=start - ahead)
-    pace = done(Pace(1), start, headers)
+    pace = done(RateState(1), start, headers)
     assert pacing.delay(pace, start) == pytest.approx(20 + ROUNDING)
 
 
 @pytest.mark.parametrize("reset", [None, 999_000.0, 1_000_020.0, 2_000_000.0])
 def test_without_a_date_a_reset_is_not_believed(reset: float | None) -> None:
     start = 1_000_000.0
-    pace = done(Pace(1), start, RateHeaders(1, 0, reset=reset))
+    pace = done(RateState(1), start, RateHeaders(1, 0, reset=reset))
     assert pacing.delay(pace, start) == pytest.approx(MINUTE + EPSILON)
 
 
 def test_after_a_429_all_wait_for_its_reset_and_then_one_goes() -> None:
     start = 1_000_000.0
-    pace = done(Pace(10), start, RateHeaders(10, 9))
+    pace = done(RateState(10), start, RateHeaders(10, 9))
     pace, ticket = go(pace, start + 1)
-    pace = pacing.refuse(pace, ticket, RateHeaders(10, 0, reset=start + 30), start + 1)
+    pace = pacing.observe_rejection(pace, ticket, RateHeaders(10, 0, reset=start + 30), start + 1)
     assert pace.refusals == 1
     assert allowed(pace, start + 29) == 0
     assert pacing.delay(pace, start + 1) == pytest.approx(29 + ROUNDING)
@@ -132,10 +140,10 @@ def test_after_a_429_all_wait_for_its_reset_and_then_one_goes() -> None:
 
 
 def test_a_429_that_says_nothing_is_waited_out_longer_each_time() -> None:
-    pace, now, waits = Pace(10), 0.0, []
+    pace, now, waits = RateState(10), 0.0, []
     for _ in range(6):
         pace, ticket = go(pace, now)
-        pace = pacing.refuse(pace, ticket, SILENT, now)
+        pace = pacing.observe_rejection(pace, ticket, SILENT, now)
         waits.append(pacing.delay(pace, now))
         now += waits[-1]
     assert waits == pytest.approx([FIRST_PAUSE, 10, 20, 40, MINUTE, MINUTE], abs=0.5)
@@ -143,10 +151,10 @@ def test_a_429_that_says_nothing_is_waited_out_longer_each_time() -> None:
 
 
 def test_a_call_with_a_token_takes_two_places() -> None:
-    pace, ticket = go(Pace(3), 0, calls=2)
-    pace = pacing.answer(pace, ticket, SILENT, 0)
+    pace, ticket = go(RateState(3), 0, calls=2)
+    pace = pacing.observe_response(pace, ticket, SILENT, 0)
     assert allowed(pace, 1) == 1
-    assert go(Pace(1), 0, calls=2)[1].calls == 2
+    assert go(RateState(1), 0, calls=2)[1].calls == 2
 
 
 def test_headers_that_make_no_sense_are_as_good_as_none() -> None:
@@ -191,12 +199,12 @@ def test_a_limit_that_cant_be_meant_is_not_believed(calls: str) -> None:
 @pytest.mark.parametrize("reset", ["1e300", "-1", "nan", "0", "253402300799"])
 def test_no_header_stops_the_gate(date: str, refused: bool, reset: str) -> None:
     clock = FakeClock()
-    gate = Gate(clock, 250)
+    gate = RateLimiter(clock, 250)
     for limit in ("1e300", "1e12", "10000", "0.5"):
         headers = {"date": date, "x-ratelimit-limit": limit, "x-ratelimit-remaining": limit}
         headers["x-ratelimit-reset"] = reset
-        gate.answered(gate.enter(one), headers, refused=refused)
-        gate.enter(one)
+        gate.record_response(gate.acquire(one), headers, refused=refused)
+        gate.acquire(one)
     assert clock.waited < 10 * MINUTE
 
 
@@ -206,27 +214,29 @@ def one() -> int:
 
 def test_the_gate_waits_on_its_clock_and_says_why() -> None:
     clock = FakeClock()
-    gate = Gate(clock, 1)
-    gate.answered(gate.enter(one), {"x-ratelimit-limit": "1", "x-ratelimit-remaining": "0"}, refused=False)
+    gate = RateLimiter(clock, 1)
+    gate.record_response(
+        gate.acquire(one), {"x-ratelimit-limit": "1", "x-ratelimit-remaining": "0"}, refused=False
+    )
     assert gate.rate_limit() == RateLimit(1, 0)
-    gate.enter(one)
+    gate.acquire(one)
     assert clock.waits == [(pytest.approx(60.2), "Criteo takes 1 calls a minute, next call in 61 s")]
 
 
 def test_while_calls_are_under_way_the_gate_looks_often() -> None:
     """Their answers may open it earlier."""
-    gate: Gate
+    gate: RateLimiter
 
     class Answering(FakeClock):
         def wait(self, seconds: float, reason: str) -> None:
             super().wait(seconds, reason)
             if len(self.waits) == 3:
-                gate.answered(first, {}, refused=False)
+                gate.record_response(first, {}, refused=False)
 
     clock = Answering()
-    gate = Gate(clock, 10)
-    first = gate.enter(one)
-    gate.enter(one)
+    gate = RateLimiter(clock, 10)
+    first = gate.acquire(one)
+    gate.acquire(one)
     assert [seconds for seconds, _ in clock.waits] == [SLICE] * 3
 
 
@@ -235,14 +245,14 @@ def test_the_gate_can_be_left_by_cancelling() -> None:
         def wait(self, seconds: float, reason: str) -> None:
             raise CancelledError("asked to stop")
 
-    gate = Gate(Stopping(), 1)
-    gate.lost(gate.enter(one))
+    gate = RateLimiter(Stopping(), 1)
+    gate.record_no_response(gate.acquire(one))
     with pytest.raises(CancelledError):
-        gate.enter(one)
+        gate.acquire(one)
 
 
 def test_the_gate_counts_refusals() -> None:
-    gate = Gate(FakeClock(), 10)
-    gate.answered(gate.enter(one), {}, refused=True)
+    gate = RateLimiter(FakeClock(), 10)
+    gate.record_response(gate.acquire(one), {}, refused=True)
     assert gate.refusals == 1
     assert gate.rate_limit() is None

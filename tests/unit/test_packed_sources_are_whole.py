@@ -13,9 +13,9 @@ import zstandard
 from source_project import EMAIL, LIST_PLACE, PLACE, TODAY, Project, make, never
 
 from reconciler.core.errors import CancelledError, ConfigurationError, StorageError
-from reconciler.core.model import Form
+from reconciler.core.model import Hashing
 from reconciler.members.engine import DuckDbEngine
-from reconciler.members.roots import Folder
+from reconciler.members.roots import LocalFolder
 
 pytestmark = pytest.mark.promise("undamaged")
 
@@ -138,20 +138,20 @@ def test_what_was_checked_is_what_is_read(project):
     """A file that is replaced after it was unpacked is found out, as any other is."""
     project.write("a.csv.gz", gz(ROWS))
     audience = project.reads("a.csv.gz", columns={EMAIL: "email"}).audience
-    with DuckDbEngine(Folder(project.root), project.work, never, b"k" * 32, None) as engine:
-        before = engine.build(audience, [(EMAIL, Form.PLAIN)], TODAY)
+    with DuckDbEngine(LocalFolder(project.root), project.work, never, b"k" * 32, None) as engine:
+        before = engine.build(audience, [(EMAIL, Hashing.PLAIN)], TODAY)
         project.write("a.csv.gz", gz(ROWS.replace("person1", "other1")))
         os.utime(project.root / "a.csv.gz", (1, 1))
-        after = engine.build(audience, [(EMAIL, Form.PLAIN)], TODAY)
-    assert before[EMAIL, Form.PLAIN].members != after[EMAIL, Form.PLAIN].members
+        after = engine.build(audience, [(EMAIL, Hashing.PLAIN)], TODAY)
+    assert before[EMAIL, Hashing.PLAIN].members != after[EMAIL, Hashing.PLAIN].members
 
 
 def test_a_file_is_unpacked_once_and_is_private_and_gone_afterwards(project):
     project.write("a.csv.gz", gz(ROWS))
     audience = project.reads("a.csv.gz", columns={EMAIL: "email"}).audience
-    with DuckDbEngine(Folder(project.root), project.work, never, b"k" * 32, None) as engine:
+    with DuckDbEngine(LocalFolder(project.root), project.work, never, b"k" * 32, None) as engine:
         for _ in range(3):
-            engine.build(audience, [(EMAIL, Form.PLAIN)], TODAY)
+            engine.build(audience, [(EMAIL, Hashing.PLAIN)], TODAY)
         [unpacked] = project.work.rglob("a.csv")
         folders = [one for one in unpacked.parents if one.is_relative_to(project.work)]
         assert {one.stat().st_mode & 0o077 for one in folders} == {0}
@@ -164,12 +164,12 @@ def test_a_disk_that_is_too_small_for_what_is_packed_is_named_and_is_free_again(
     project.reads("a.csv.zst", columns={EMAIL: "email"})
     with (
         no_file_larger_than(1 << 20),
-        DuckDbEngine(Folder(project.root), project.work, never, b"k" * 32, None) as engine,
+        DuckDbEngine(LocalFolder(project.root), project.work, never, b"k" * 32, None) as engine,
     ):
         with pytest.raises(
             StorageError, match=r"can't unpack into .*unpacked: the file is larger than"
         ) as refused:
-            engine.build(project.audience, [(EMAIL, Form.PLAIN)], TODAY)
+            engine.build(project.audience, [(EMAIL, Hashing.PLAIN)], TODAY)
         assert not list(project.work.rglob("a.csv"))
     assert "a.csv" not in str(refused.value)
 
@@ -181,10 +181,12 @@ def test_a_request_to_stop_is_heard_while_a_file_is_unpacked(project):
     project.write("a.csv.gz", gz(ROWS))
     audience = project.reads("a.csv.gz", columns={EMAIL: "email"}).audience
     with (
-        DuckDbEngine(Folder(project.root), project.work, never, b"k" * 32, None, check=stopped) as engine,
+        DuckDbEngine(
+            LocalFolder(project.root), project.work, never, b"k" * 32, None, check=stopped
+        ) as engine,
         pytest.raises(CancelledError),
     ):
-        engine.build(audience, [(EMAIL, Form.PLAIN)], TODAY)
+        engine.build(audience, [(EMAIL, Hashing.PLAIN)], TODAY)
     assert list(project.work.iterdir()) == []
 
 

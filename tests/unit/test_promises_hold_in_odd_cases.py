@@ -5,12 +5,12 @@ from datetime import timedelta
 
 import pytest
 from fakes.members import ListFile
-from world import OPT_OUTS, Wish, World
+from world import OPT_OUTS, DesiredSegment, InMemoryEnvironment
 
 from reconciler.core.errors import AuthenticationError, CancelledError
-from reconciler.core.events import Outcome
+from reconciler.core.events import ChangeOutcome
 from reconciler.core.kinds import Cause
-from reconciler.core.model import Address, Form, IdentifierType
+from reconciler.core.model import Address, Hashing, IdentifierType
 from reconciler.core.remote import NewSegment
 
 pytestmark = pytest.mark.promise("converges")
@@ -25,7 +25,7 @@ def people(*numbers):
 
 @pytest.fixture
 def world():
-    return World(people={"lapsed": people(0, 1), "loyal": people(0, 1)}, batch_size=100)
+    return InMemoryEnvironment(people={"lapsed": people(0, 1), "loyal": people(0, 1)}, batch_size=100)
 
 
 def faults(world, *answers):
@@ -47,26 +47,26 @@ def land(world):
 
 
 def test_a_rename_sent_after_a_wait_is_remembered_from_when_it_was_sent(world):
-    world.wishes = {ONE: Wish("Alpha"), TWO: Wish("Beta")}
+    world.wishes = {ONE: DesiredSegment("Alpha"), TWO: DesiredSegment("Beta")}
     world.run()
-    world.wishes[TWO] = Wish("Beta2")
+    world.wishes[TWO] = DesiredSegment("Beta2")
     faults(world, "lost-before")
     world.run()
-    world.wishes = {ONE: Wish("Alpha2"), TWO: Wish("Beta3")}
+    world.wishes = {ONE: DesiredSegment("Alpha2"), TWO: DesiredSegment("Beta3")}
     faults(world, "late")
     world.run()
     calm(world)
     world.clock.advance(1)
-    world.wishes[ONE] = Wish("Alpha3")
+    world.wishes[ONE] = DesiredSegment("Alpha3")
     assert not world.run().errors
     land(world)
     assert segment(world, ONE).name == "Alpha3"
 
 
 def test_quiet_counts_from_the_last_attempt_of_a_rename(world):
-    world.wishes = {ONE: Wish("Alpha")}
+    world.wishes = {ONE: DesiredSegment("Alpha")}
     world.run()
-    world.wishes[ONE] = Wish("Alpha2")
+    world.wishes[ONE] = DesiredSegment("Alpha2")
 
     def slow(operation):
         if operation == "update":
@@ -78,16 +78,19 @@ def test_quiet_counts_from_the_last_attempt_of_a_rename(world):
     world.run()
     calm(world)
     world.clock.advance(2)
-    world.wishes[ONE] = Wish("Alpha3")
+    world.wishes[ONE] = DesiredSegment("Alpha3")
     world.run()
     land(world)
     assert segment(world, ONE).name == "Alpha3"
 
 
 def test_two_addresses_never_share_a_segment(world):
-    world.wishes = {ONE: Wish("Gold")}
+    world.wishes = {ONE: DesiredSegment("Gold")}
     world.run()
-    world.wishes = {ONE: Wish("Gold", kind=(IdentifierType.EMAIL, Form.MD5)), TWO: Wish("Gold (new)")}
+    world.wishes = {
+        ONE: DesiredSegment("Gold", kind=(IdentifierType.EMAIL, Hashing.MD5)),
+        TWO: DesiredSegment("Gold (new)"),
+    }
     [blocked] = world.plan().blocked
     assert blocked.address == TWO
     assert "is also what this plan calls a segment of" in blocked.finding.problem
@@ -96,18 +99,18 @@ def test_two_addresses_never_share_a_segment(world):
 
 
 def test_a_definite_no_to_a_create_leaves_no_request_behind(world):
-    world.wishes = {ONE: Wish("Bad name")}
+    world.wishes = {ONE: DesiredSegment("Bad name")}
     faults(world, "rejected")
     world.run()
     calm(world)
     assert world.store.saved_receipts == {}
-    world.wishes[ONE] = Wish("Good name")
+    world.wishes[ONE] = DesiredSegment("Good name")
     world.run()
     assert segment(world, ONE).name == "Good name"
 
 
 def test_the_way_out_of_a_name_taken_meanwhile_leads_out(world):
-    world.wishes = {ONE: Wish("Taken")}
+    world.wishes = {ONE: DesiredSegment("Taken")}
 
     def meanwhile(operation):
         if operation == "create" and not world.criteo.named("1001", "Taken"):
@@ -116,13 +119,13 @@ def test_the_way_out_of_a_name_taken_meanwhile_leads_out(world):
     world.criteo.fault = meanwhile
     assert world.run().errors
     calm(world)
-    world.wishes[ONE] = Wish("Free")
+    world.wishes[ONE] = DesiredSegment("Free")
     assert not world.run().errors
 
 
 def test_a_limit_that_is_just_reached_passes(world):
     world.people["lapsed"] = people(*range(100))
-    world.wishes = {ONE: Wish("x")}
+    world.wishes = {ONE: DesiredSegment("x")}
     world.run()
     world.people["lapsed"] = people(*range(29, 100))
     world.guards = replace(world.guards, max_shrink=29 / 100)
@@ -130,7 +133,7 @@ def test_a_limit_that_is_just_reached_passes(world):
 
 
 def test_an_exchange_of_everybody_never_asks_to_switch_the_guard_off(world):
-    world.wishes = {ONE: Wish("x")}
+    world.wishes = {ONE: DesiredSegment("x")}
     world.run()
     world.people["lapsed"] = people(7, 8)
     world.guards = replace(world.guards, max_shrink=0.2)
@@ -140,7 +143,7 @@ def test_an_exchange_of_everybody_never_asks_to_switch_the_guard_off(world):
 def test_a_shrink_in_slices_is_still_a_shrink(world):
     world.batch_size = 1
     world.people["lapsed"] = people(*range(100))
-    world.wishes = {ONE: Wish("x")}
+    world.wishes = {ONE: DesiredSegment("x")}
     world.run()
     world.guards = replace(world.guards, max_shrink=0.2)
     world.people["lapsed"] = people(*range(20, 100))
@@ -153,7 +156,7 @@ def test_a_shrink_in_slices_is_still_a_shrink(world):
 
 def test_interrupted_growth_can_be_taken_back(world):
     world.people["lapsed"] = people(*range(10))
-    world.wishes = {ONE: Wish("x")}
+    world.wishes = {ONE: DesiredSegment("x")}
     world.run()
     world.people["lapsed"] = people(*range(500))
     faults(world, None, None, None, "rejected")
@@ -165,7 +168,7 @@ def test_interrupted_growth_can_be_taken_back(world):
 
 
 def test_a_feed_that_has_stopped_is_told_though_nothing_changes(world):
-    world.wishes = {ONE: Wish("x")}
+    world.wishes = {ONE: DesiredSegment("x")}
     world.run()
     build, desired = world.engine.build, world.desired
 
@@ -184,7 +187,7 @@ def test_a_feed_that_has_stopped_is_told_though_nothing_changes(world):
 
 
 def test_an_account_that_only_old_receipts_name_does_not_stop_the_others(world):
-    world.wishes = {ONE: Wish("x"), TWO: Wish("y", account_id="1002")}
+    world.wishes = {ONE: DesiredSegment("x"), TWO: DesiredSegment("y", account_id="1002")}
     world.run()
     del world.wishes[TWO]
     world.run()
@@ -195,13 +198,13 @@ def test_an_account_that_only_old_receipts_name_does_not_stop_the_others(world):
 
 
 def test_an_account_that_is_needed_and_closed_is_an_error(world):
-    world.wishes = {ONE: Wish("x", account_id="1003")}
+    world.wishes = {ONE: DesiredSegment("x", account_id="1003")}
     with pytest.raises(AuthenticationError, match="account 1003"):
         world.run()
 
 
 def test_a_stop_before_the_first_write_writes_nothing(world):
-    world.wishes = {ONE: Wish("x")}
+    world.wishes = {ONE: DesiredSegment("x")}
 
     def check():
         raise CancelledError("stop")
@@ -213,17 +216,17 @@ def test_a_stop_before_the_first_write_writes_nothing(world):
 
 
 def test_a_stop_tells_who_was_under_way_and_who_was_not_begun(world):
-    world.wishes = {ONE: Wish("x"), TWO: Wish("y")}
+    world.wishes = {ONE: DesiredSegment("x"), TWO: DesiredSegment("y")}
     world.run()
     world.batch_size = 1
     world.people = {"lapsed": people(2, 3, 4), "loyal": people(2, 3, 4, 5)}
     world.clock.patience = 3
-    assert world.run().outcomes == {ONE: Outcome.STOPPED, TWO: Outcome.NOT_ATTEMPTED}
+    assert world.run().outcomes == {ONE: ChangeOutcome.STOPPED, TWO: ChangeOutcome.NOT_ATTEMPTED}
 
 
 def test_a_failed_second_creation_keeps_the_guard(world):
     world.people["lapsed"] = people(*range(100))
-    world.wishes = {ONE: Wish("x")}
+    world.wishes = {ONE: DesiredSegment("x")}
     world.run()
     world.criteo.delete(segment(world, ONE).id)
     faults(world, "lost-before")
@@ -236,7 +239,7 @@ def test_a_failed_second_creation_keeps_the_guard(world):
 
 def test_segments_with_suppressed_people_go_first(world):
     world.people = {"lapsed": people(*range(3)), "loyal": people(*range(9))}
-    world.wishes = {ONE: Wish("x"), TWO: Wish("y")}
+    world.wishes = {ONE: DesiredSegment("x"), TWO: DesiredSegment("y")}
     world.run()
     world.people = {"lapsed": people(*range(4)), "loyal": people(*range(12))}
     world.suppressed["loyal"] = people(0)
@@ -247,19 +250,19 @@ def test_segments_with_suppressed_people_go_first(world):
 
 def test_every_finding_about_an_address_is_told_at_once(world):
     world.people["lapsed"] = people(*range(10))
-    world.wishes = {ONE: Wish("x")}
+    world.wishes = {ONE: DesiredSegment("x")}
     world.run()
     world.criteo.add("1001", NewSegment("Foreign", "", "7", IdentifierType.EMAIL))
-    world.wishes[ONE] = Wish("Foreign")
+    world.wishes[ONE] = DesiredSegment("Foreign")
     world.people["lapsed"] = people(0)
     world.guards = replace(world.guards, max_shrink=0.2)
     assert len(world.plan().blocked) == 2
 
 
 def test_a_replacement_whose_old_account_is_closed_keeps_what_it_knew(world):
-    world.wishes = {ONE: Wish("x")}
+    world.wishes = {ONE: DesiredSegment("x")}
     world.run()
-    world.wishes[ONE] = Wish("x", account_id="1002")
+    world.wishes[ONE] = DesiredSegment("x", account_id="1002")
     del world.criteo.accounts["1001"]
     assert not world.run().errors
     [retired] = world.store.saved_receipts[ONE].retired
@@ -267,7 +270,7 @@ def test_a_replacement_whose_old_account_is_closed_keeps_what_it_knew(world):
 
 
 def test_an_exclusion_list_that_holds_nobody_blocks_its_address(world):
-    world.wishes = {ONE: Wish("x")}
+    world.wishes = {ONE: DesiredSegment("x")}
     world.lists = {"lapsed": {OPT_OUTS: ListFile(frozenset())}}
     [blocked] = world.plan().blocked
     assert (blocked.address, blocked.cause) == (ONE, Cause.SOURCE)
@@ -277,9 +280,9 @@ def test_an_exclusion_list_that_holds_nobody_blocks_its_address(world):
 
 
 def test_what_a_replacement_left_behind_is_pointed_out(world):
-    world.wishes = {ONE: Wish("x")}
+    world.wishes = {ONE: DesiredSegment("x")}
     world.run()
-    world.wishes[ONE] = Wish("x", kind=(IdentifierType.EMAIL, Form.MD5))
+    world.wishes[ONE] = DesiredSegment("x", kind=(IdentifierType.EMAIL, Hashing.MD5))
     world.run()
     [note] = world.plan().notes
     assert f"1 segment of {ONE}." in note
@@ -288,10 +291,12 @@ def test_what_a_replacement_left_behind_is_pointed_out(world):
 
 def test_what_many_replacements_left_behind_is_one_note(world):
     addresses = [Address("offsite", f"a{number}") for number in range(7)]
-    world.wishes = {one: Wish(one.audience) for one in addresses}
+    world.wishes = {one: DesiredSegment(one.audience) for one in addresses}
     world.people |= {one.audience: people(1) for one in addresses}
     world.run()
-    world.wishes = {one: Wish(one.audience, kind=(IdentifierType.EMAIL, Form.MD5)) for one in addresses}
+    world.wishes = {
+        one: DesiredSegment(one.audience, kind=(IdentifierType.EMAIL, Hashing.MD5)) for one in addresses
+    }
     world.run()
     [note] = world.plan().notes
     assert "7 segments of offsite/a0, offsite/a1, offsite/a2, offsite/a3, offsite/a4 and 2 more." in note

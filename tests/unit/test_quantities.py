@@ -10,13 +10,13 @@ from reconciler.core.quantities import (
     STEP,
     bounds,
     duration,
+    format_limit,
+    format_share,
     percent,
-    percent_set,
     percent_up,
     rounded,
+    rounded_count,
     share_of,
-    shown,
-    told_share,
 )
 from reconciler.manifests.inventory import share
 
@@ -25,10 +25,10 @@ pytestmark = pytest.mark.promise("read-right")
 
 @given(st.integers(0, 10**9))
 def test_what_reads_the_same_lies_between_its_bounds(number: int) -> None:
-    least, most = bounds(shown(number))
+    least, most = bounds(rounded_count(number))
     assert least <= number <= most
-    assert shown(least) == shown(most) == shown(number)
-    assert number < STEP or shown(number) == rounded(number)
+    assert rounded_count(least) == rounded_count(most) == rounded_count(number)
+    assert number < STEP or rounded_count(number) == rounded(number)
 
 
 @pytest.mark.parametrize(
@@ -37,15 +37,15 @@ def test_what_reads_the_same_lies_between_its_bounds(number: int) -> None:
 )
 def test_a_share_of_few_people_is_not_told(part: int, whole: int, told: float | None) -> None:
     assert share_of(part, whole) == told
-    assert (told_share(part, whole) == "") == (told is None)
+    assert (format_share(part, whole) == "") == (told is None)
 
 
 def test_at_a_terminal_every_share_is_told() -> None:
     assert share_of(1, 40, step=1) == 0.025
     assert share_of(0, 0, step=1) is None
-    assert told_share(1, 40, step=1, sign="+") == "+2.5%"
-    assert told_share(110, 440, sign="+") == "about +25%"
-    assert told_share(1_100, 4_400) == "25%"
+    assert format_share(1, 40, step=1, sign="+") == "+2.5%"
+    assert format_share(110, 440, sign="+") == "about +25%"
+    assert format_share(1_100, 4_400) == "25%"
 
 
 @given(st.integers(1, 10**6), st.integers(1, 10**6))
@@ -71,7 +71,7 @@ def test_shares_are_written_in_one_way(measured: float, text: str) -> None:
 
 @pytest.mark.parametrize("text", ["0%", "0.125%", "0.25%", "20%", "29%", "100%", "250%"])
 def test_limits_are_written_as_in_manifests(text: str) -> None:
-    assert percent_set(share(text)) == text
+    assert format_limit(share(text)) == text
 
 
 @pytest.mark.parametrize(

@@ -3,20 +3,20 @@
 from dataclasses import replace
 
 import pytest
-from world import OPEN, Wish, World
+from world import OPEN, DesiredSegment, InMemoryEnvironment
 
-from reconciler.core.errors import InvalidIdentifiersError, PartlyAppliedError
-from reconciler.core.events import Outcome
+from reconciler.core.errors import InvalidIdentifiersError, PartialApplyError
+from reconciler.core.events import ChangeOutcome
 from reconciler.core.members import NO_DELTA
-from reconciler.core.model import Address, Form, IdentifierType
+from reconciler.core.model import Address, Hashing, IdentifierType
 from reconciler.core.plan import Replace, Update, address_of
-from reconciler.core.receipt import Holding, Transfer
+from reconciler.core.receipt import SegmentState, Transfer
 from reconciler.core.rejections import nothing_accepted, rejection
 
 pytestmark = pytest.mark.promise("guards")
 
 ADDRESS = Address("offsite", "buyers")
-MD5 = (IdentifierType.EMAIL, Form.MD5)
+MD5 = (IdentifierType.EMAIL, Hashing.MD5)
 ACCEPTED = "a"
 """What a valid person begins with."""
 
@@ -26,39 +26,41 @@ def people(valid: int, invalid: int) -> frozenset[str]:
 
 
 @pytest.fixture
-def world() -> World:
-    world = World(wishes={ADDRESS: Wish("Buyers")}, batch_size=500, guards=replace(OPEN, max_invalid=0.1))
+def world() -> InMemoryEnvironment:
+    world = InMemoryEnvironment(
+        wishes={ADDRESS: DesiredSegment("Buyers")}, batch_size=500, guards=replace(OPEN, max_invalid=0.1)
+    )
     world.criteo.accepts = lambda identifier: identifier.rpartition(":")[2].startswith(ACCEPTED)
     return world
 
 
-def held(world: World) -> Holding:
+def held(world: InMemoryEnvironment) -> SegmentState:
     return world.store.saved_receipts[ADDRESS].current
 
 
-def failed(world: World) -> InvalidIdentifiersError:
+def failed(world: InMemoryEnvironment) -> InvalidIdentifiersError:
     report = world.run()
-    assert report.outcomes == {ADDRESS: Outcome.FAILED}
+    assert report.outcomes == {ADDRESS: ChangeOutcome.FAILED}
     error = report.errors[ADDRESS]
     assert isinstance(error, InvalidIdentifiersError)
     return error
 
 
-def warnings(world: World) -> list[str]:
+def warnings(world: InMemoryEnvironment) -> list[str]:
     return [note for note in world.plan().notes if "maxInvalid" in note]
 
 
-def test_an_address_whose_identifiers_are_all_rejected_fails(world: World) -> None:
+def test_an_address_whose_identifiers_are_all_rejected_fails(world: InMemoryEnvironment) -> None:
     world.people["buyers"] = people(0, 170)
     error = failed(world)
-    assert error.exit_code == PartlyAppliedError.exit_code
+    assert error.exit_code == PartialApplyError.exit_code
     assert error.problem == (
         "Criteo rejected 170 of 170 identifiers as invalid, where 10% is the limit (maxInvalid)"
     )
     assert not error.resumable
 
 
-def test_nothing_is_sent_again_and_every_plan_warns(world: World) -> None:
+def test_nothing_is_sent_again_and_every_plan_warns(world: InMemoryEnvironment) -> None:
     world.people["buyers"] = people(0, 170)
     failed(world)
     sent = list(world.criteo.writes)
@@ -71,48 +73,50 @@ def test_nothing_is_sent_again_and_every_plan_warns(world: World) -> None:
     assert world.criteo.writes == sent
 
 
-def test_a_list_that_changes_is_sent_as_usual_and_may_fail_again(world: World) -> None:
+def test_a_list_that_changes_is_sent_as_usual_and_may_fail_again(world: InMemoryEnvironment) -> None:
     world.people["buyers"] = people(80, 20)
     failed(world)
     world.people["buyers"] = people(81, 20)
     assert "20 of 100 identifiers" in failed(world).problem
     world.people["buyers"] = people(90, 10)
-    assert world.run().outcomes == {ADDRESS: Outcome.APPLIED}
+    assert world.run().outcomes == {ADDRESS: ChangeOutcome.APPLIED}
     assert warnings(world) == []
     assert held(world).rejected == 10
 
 
-def test_correcting_a_list_of_which_nobody_was_accepted_needs_no_larger_guard(world: World) -> None:
+def test_correcting_a_list_of_which_nobody_was_accepted_needs_no_larger_guard(
+    world: InMemoryEnvironment,
+) -> None:
     world.guards = replace(world.guards, max_shrink=0.2, max_growth=1.0)
     world.people["buyers"] = people(0, 170)
     failed(world)
     world.people["buyers"] = people(170, 0)
-    assert world.run().outcomes == {ADDRESS: Outcome.APPLIED}
+    assert world.run().outcomes == {ADDRESS: ChangeOutcome.APPLIED}
     world.people["buyers"] = people(100, 0)
     assert "maxShrink" in world.plan().blocked[0].finding.problem
 
 
-def test_a_share_within_the_limit_is_no_failure(world: World) -> None:
+def test_a_share_within_the_limit_is_no_failure(world: InMemoryEnvironment) -> None:
     world.people["buyers"] = people(90, 10)
-    assert world.run().outcomes == {ADDRESS: Outcome.APPLIED}
+    assert world.run().outcomes == {ADDRESS: ChangeOutcome.APPLIED}
     assert warnings(world) == []
 
 
-def test_the_limit_of_the_audience_decides(world: World) -> None:
+def test_the_limit_of_the_audience_decides(world: InMemoryEnvironment) -> None:
     world.people["buyers"] = people(80, 20)
     failed(world)
     world.guards = replace(world.guards, max_invalid=0.2)
-    assert world.run().outcomes == {ADDRESS: Outcome.APPLIED}
+    assert world.run().outcomes == {ADDRESS: ChangeOutcome.APPLIED}
     assert warnings(world) == []
 
 
-def test_the_definition_counts_as_applied_so_that_members_stay_up_to_date(world: World) -> None:
+def test_the_definition_counts_as_applied_so_that_members_stay_up_to_date(world: InMemoryEnvironment) -> None:
     world.people["buyers"] = people(0, 20)
     failed(world)
     assert world.store.saved_receipts[ADDRESS].definition == world.desired().segments[0].definition
 
 
-def test_a_first_fill_stops_when_its_first_batch_is_rejected_in_full(world: World) -> None:
+def test_a_first_fill_stops_when_its_first_batch_is_rejected_in_full(world: InMemoryEnvironment) -> None:
     world.batch_size = 50
     world.people["buyers"] = people(0, 170)
     error = failed(world)
@@ -121,7 +125,7 @@ def test_a_first_fill_stops_when_its_first_batch_is_rejected_in_full(world: Worl
     assert [call for call in world.criteo.writes if call[0] == "add"] == [("add", held(world).segment_id, 50)]
 
 
-def test_a_stopped_fill_stays_blocked_until_the_list_or_the_limit_changes(world: World) -> None:
+def test_a_stopped_fill_stays_blocked_until_the_list_or_the_limit_changes(world: InMemoryEnvironment) -> None:
     world.batch_size = 50
     world.people["buyers"] = people(0, 170)
     failed(world)
@@ -130,21 +134,21 @@ def test_a_stopped_fill_stays_blocked_until_the_list_or_the_limit_changes(world:
     assert "rejected all 50 identifiers" in blocked.finding.problem
     world.people["buyers"] = people(170, 0)
     assert world.plan().blocked == ()
-    assert world.run().outcomes == {ADDRESS: Outcome.APPLIED}
+    assert world.run().outcomes == {ADDRESS: ChangeOutcome.APPLIED}
     assert held(world).rejected == 0
     assert world.criteo.segment(held(world).segment_id).members == world.members(ADDRESS)
 
 
-def test_a_stopped_fill_goes_on_where_the_limit_allows_it(world: World) -> None:
+def test_a_stopped_fill_goes_on_where_the_limit_allows_it(world: InMemoryEnvironment) -> None:
     world.batch_size = 50
     world.people["buyers"] = people(0, 170)
     failed(world)
     world.guards = replace(world.guards, max_invalid=1.0)
-    assert world.run().outcomes == {ADDRESS: Outcome.APPLIED}
+    assert world.run().outcomes == {ADDRESS: ChangeOutcome.APPLIED}
     assert held(world).rejected == 170
 
 
-def test_a_replacement_does_not_take_over_with_rejected_members(world: World) -> None:
+def test_a_replacement_does_not_take_over_with_rejected_members(world: InMemoryEnvironment) -> None:
     world.people["buyers"] = people(20, 0)
     world.run()
     before = held(world).segment_id
@@ -160,7 +164,7 @@ def test_a_replacement_does_not_take_over_with_rejected_members(world: World) ->
     assert world.criteo.writes == sent
 
 
-def test_removing_rejected_identifiers_takes_them_off_the_count(world: World) -> None:
+def test_removing_rejected_identifiers_takes_them_off_the_count(world: InMemoryEnvironment) -> None:
     world.people["buyers"] = people(95, 5)
     world.run()
     world.people["buyers"] = people(95, 2)
@@ -172,20 +176,20 @@ def test_removing_rejected_identifiers_takes_them_off_the_count(world: World) ->
 
 
 def test_shares_are_counted_on_the_way_as_well() -> None:
-    key = World(wishes={ADDRESS: Wish("Buyers")}).desired().segments[0].key
-    none = Holding(key, "1")
+    key = InMemoryEnvironment(wishes={ADDRESS: DesiredSegment("Buyers")}).desired().segments[0].key
+    none = SegmentState(key, "1")
     assert rejection(none, 0.1) is None
     assert not nothing_accepted(none, 0.1)
-    moving = Transfer(none.base, none.base, replace(NO_DELTA, adds=100), acked=50)
+    moving = Transfer(none.confirmed, none.confirmed, replace(NO_DELTA, adds=100), acknowledged=50)
     assert nothing_accepted(replace(none, transfer=moving, rejected=50), 0.1)
     assert not nothing_accepted(replace(none, transfer=moving, rejected=50), 1.0)
     assert not nothing_accepted(replace(none, transfer=moving, rejected=49), 0.1)
-    assert not nothing_accepted(replace(none, transfer=replace(moving, acked=100), rejected=100), 0.1)
+    assert not nothing_accepted(replace(none, transfer=replace(moving, acknowledged=100), rejected=100), 0.1)
 
 
-def test_of_many_addresses_a_few_are_named(world: World) -> None:
+def test_of_many_addresses_a_few_are_named(world: InMemoryEnvironment) -> None:
     addresses = [Address("offsite", f"buyers{number}") for number in range(7)]
-    world.wishes = {at: Wish(at.audience) for at in addresses}
+    world.wishes = {at: DesiredSegment(at.audience) for at in addresses}
     world.people = {at.audience: people(0, 20) for at in addresses}
     world.run()
     warned = warnings(world)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 
-from reconciler.core.checkup import NOT_REACHED, Check, Link, Ruling, Verdict
+from reconciler.core.checkup import NOT_REACHED, Check, CheckName, CheckResult, CheckStatus
 from reconciler.core.errors import ConfigurationError, Finding
 from reconciler.core.rulings import invalid, ok, warning
 from reconciler.render.checkup import checkup_json, print_checkup
@@ -17,27 +17,27 @@ FOLDER = Path(__file__).parents[1] / "golden" / "doctor"
 FILES = {LOG_WIDTH: "expected.txt", 80: "expected-80.txt"}
 ROLE, PLANNING = "criteo", "criteo (plan)"
 ACCOUNT, SEAT = "368477501993431040", "368477501993431040/3239117063738827231"
-START = Check(Link.MANIFESTS, "", "", ok("valid; audiences: 4, segments: 7"))
+START = Check(CheckName.MANIFESTS, "", "", ok("valid; audiences: 4, segments: 7"))
 SOUND = (
-    Check(Link.VERSION, "", "", ok("2026-07, supported until 2027-07-21")),
-    Check(Link.STATE, "", "reading", ok("addresses in it: 7")),
-    Check(Link.STATE, "", "writing", ok("its lock can be taken")),
-    Check(Link.SOURCES, "", "", ok("the files of every audience are there and can be read")),
+    Check(CheckName.VERSION, "", "", ok("2026-07, supported until 2027-07-21")),
+    Check(CheckName.STATE, "", "reading", ok("addresses in it: 7")),
+    Check(CheckName.STATE, "", "writing", ok("its lock can be taken")),
+    Check(CheckName.SOURCES, "", "", ok("the files of every audience are there and can be read")),
 )
 HELD = (
-    Check(Link.SECRETS, ROLE, "", ok("the emulator issues its own")),
-    Check(Link.TOKEN, ROLE, "", ok("Criteo issues one")),
-    Check(Link.APPLICATION, ROLE, "", ok("“emulated application”")),
-    Check(Link.AUDIENCES, ROLE, ACCOUNT, ok("its segments can be read")),
+    Check(CheckName.SECRETS, ROLE, "", ok("the emulator issues its own")),
+    Check(CheckName.TOKEN, ROLE, "", ok("Criteo issues one")),
+    Check(CheckName.APPLICATION, ROLE, "", ok("“emulated application”")),
+    Check(CheckName.AUDIENCES, ROLE, ACCOUNT, ok("its segments can be read")),
 )
 BROKEN = (
-    Check(Link.SECRETS, ROLE, "clientId", ok("read from env")),
+    Check(CheckName.SECRETS, ROLE, "clientId", ok("read from env")),
     Check(
-        Link.SECRETS,
+        CheckName.SECRETS,
         ROLE,
         "refreshToken",
-        Ruling(
-            Verdict.FAILURE,
+        CheckResult(
+            CheckStatus.FAILURE,
             "the secret file secrets/acme.json can't be read: No such file or directory",
             "ask for consent: `reconciler auth login production criteo`",
             4,
@@ -45,12 +45,16 @@ BROKEN = (
     ),
     *(
         Check(link, ROLE, "", NOT_REACHED)
-        for link in (Link.CONSENT, Link.TOKEN, Link.APPLICATION, Link.CLOCK)
+        for link in (CheckName.CONSENT, CheckName.TOKEN, CheckName.APPLICATION, CheckName.CLOCK)
     ),
-    *(Check(link, ROLE, item, NOT_REACHED) for link in (Link.AUDIENCES, Link.ACCOUNT) for item in "12"),
-    Check(Link.TOKEN, PLANNING, "", ok("Criteo issues one")),
+    *(
+        Check(link, ROLE, item, NOT_REACHED)
+        for link in (CheckName.AUDIENCES, CheckName.ACCOUNT)
+        for item in "12"
+    ),
+    Check(CheckName.TOKEN, PLANNING, "", ok("Criteo issues one")),
     Check(
-        Link.ACCOUNT,
+        CheckName.ACCOUNT,
         PLANNING,
         ACCOUNT,
         warning(
@@ -59,11 +63,11 @@ BROKEN = (
         ),
     ),
     Check(
-        Link.RETAILER,
+        CheckName.RETAILER,
         PLANNING,
         SEAT,
-        Ruling(
-            Verdict.FAILURE,
+        CheckResult(
+            CheckStatus.FAILURE,
             "the account has no such retailer",
             "check accountId and retailerId in environment.yaml",
             3,
@@ -114,10 +118,10 @@ def test_every_folder_is_a_case() -> None:
 
 def test_what_criteo_says_changes_no_layout() -> None:
     nasty = "[red]x[/]\x1b[31m\n\u202ey\u200b"
-    ruling = Ruling(Verdict.WARNING, nasty, "one\n  two")
+    ruling = CheckResult(CheckStatus.WARNING, nasty, "one\n  two")
     told = io.StringIO()
-    print_checkup(nasty, [Check(Link.APPLICATION, nasty, nasty, ruling)], console(told, color=False))
+    print_checkup(nasty, [Check(CheckName.APPLICATION, nasty, nasty, ruling)], console(told, color=False))
     assert told.getvalue().count("\n") == 8
     assert "[red]x[/] y: [red]x[/] y" in told.getvalue()
-    for text in (told.getvalue(), checkup_json(nasty, [Check(Link.APPLICATION, nasty, nasty, ruling)])):
+    for text in (told.getvalue(), checkup_json(nasty, [Check(CheckName.APPLICATION, nasty, nasty, ruling)])):
         assert not {"\x1b", "\u202e", "\u200b"} & set(text)

@@ -7,7 +7,7 @@ import pytest
 from golden.plan_cases import CASES, ENVIRONMENT, HIGH, LAPSED, NOW, plan, target, update
 from golden.plan_cases import members as moving
 
-from reconciler.core.members import Delta, Drop, SnapshotRef, Target
+from reconciler.core.members import Delta, DropReason, SnapshotRef, TargetMembers
 from reconciler.core.model import SegmentSpec, Source
 from reconciler.core.plan import Plan
 from reconciler.render.document import plan_document
@@ -18,7 +18,7 @@ from reconciler.render.terminal import console
 pytestmark = pytest.mark.promise("read-right")
 
 
-def told(spec: SegmentSpec, read: Target, planned: Plan, width: int = 110) -> list[str]:
+def told(spec: SegmentSpec, read: TargetMembers, planned: Plan, width: int = 110) -> list[str]:
     stream = io.StringIO()
     document = plan_document(planned, ENVIRONMENT, EXACT)
     print_explanation(explanation(spec, read, document, NOW, EXACT), console(stream, None, width))
@@ -29,7 +29,7 @@ def test_rows_are_counted_down_to_members() -> None:
     source = Source(("customers/*.csv",), where="last_order < :today - interval 90 day")
     spec = replace(LAPSED, audience=replace(LAPSED.audience, source=source))
     read = replace(
-        target(812, ((Drop.FILTERED, 12_034), (Drop.MALFORMED, 87), (Drop.DUPLICATE, 2))),
+        target(812, ((DropReason.FILTERED, 12_034), (DropReason.MALFORMED, 87), (DropReason.DUPLICATE, 2))),
         malformed=(("no @", 80), ("too long", 7)),
         suppressed=SnapshotRef("cd" * 16, 3),
         hashed=40,
@@ -57,7 +57,7 @@ def test_rows_are_counted_down_to_members() -> None:
 
 def test_numbers_without_a_country_code_come_with_what_to_write() -> None:
     read = replace(
-        target(5, ((Drop.MALFORMED, 90),)), malformed=(("no country code", 80), ("not a number", 10))
+        target(5, ((DropReason.MALFORMED, 90),)), malformed=(("no country code", 80), ("not a number", 10))
     )
     remark = "80 phone numbers have no country code. Write their country as `defaultCountry:`, such as FR, in"
     lines = told(LAPSED, read, plan(unchanged=1), width=200)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.core.quantities import STEP, shown
+from reconciler.core.quantities import STEP, rounded_count
 from reconciler.render.figures import EXACT, ROUNDED, age, counted, near, stamp
 
 pytestmark = pytest.mark.promise("read-right")
@@ -68,7 +68,7 @@ def test_a_share_is_reckoned_from_what_moves(before: int, after: int, adds: int,
 
 @given(st.integers(0, 10**9))
 def test_what_is_approved_and_what_is_read_are_rounded_alike(number: int) -> None:
-    assert ROUNDED.number(number) == shown(number)
+    assert ROUNDED.number(number) == rounded_count(number)
     assert ROUNDED.step == STEP
 
 

@@ -7,15 +7,15 @@ import pytest
 from golden import plan_cases as cases
 
 from reconciler.core.events import (
-    BatchTaken,
+    BatchAcknowledged,
     ChangeEnded,
+    ChangeOutcome,
     Counts,
-    Outcome,
     RunStarted,
     SegmentCreated,
-    SegmentPatched,
+    SegmentUpdated,
+    SentTotals,
     TransferStarted,
-    Work,
     plan_made,
     run_ended,
 )
@@ -52,13 +52,13 @@ def test_a_log_gets_steps_and_few_batches() -> None:
     stream, time, shown = logged()
     with shown:
         shown.emit(SegmentCreated(A, "88121"))
-        shown.emit(SegmentPatched(A))
+        shown.emit(SegmentUpdated(A))
         shown.emit(TransferStarted(A, 500_000, 50_000))
         for done in range(100_000, 500_001, 50_000):
             time.now += 2
-            shown.emit(BatchTaken(A, "add", 50_000, 0, done, 500_000))
-        shown.emit(ChangeEnded(A, Outcome.APPLIED))
-        shown.emit(ChangeEnded(A, Outcome.FAILED, "no answer", "run again"))
+            shown.emit(BatchAcknowledged(A, "add", 50_000, 0, done, 500_000))
+        shown.emit(ChangeEnded(A, ChangeOutcome.APPLIED))
+        shown.emit(ChangeEnded(A, ChangeOutcome.FAILED, "no answer", "run again"))
     at = "offsite-email/lapsed-90d"
     assert stream.getvalue().splitlines() == [
         f"{at}: segment 88121 created",
@@ -94,7 +94,7 @@ def test_bars_are_for_terminals() -> None:
     with shown:
         shown.emit(TransferStarted(A, 1_000, 250))
         shown.emit(TransferStarted(A, 1_000, 250))
-        shown.emit(BatchTaken(A, "add", 250, 0, 500, 1_000))
+        shown.emit(BatchAcknowledged(A, "add", 250, 0, 500, 1_000))
         shown._board.refresh()
         shown.waiting("[red]the rate limit[/]", 12)
         shown._board.refresh()
@@ -103,7 +103,7 @@ def test_bars_are_for_terminals() -> None:
         shown.doing("reading segments")
         shown._board.refresh()
         shown.emit(SegmentCreated(A, "88121"))
-        shown.emit(ChangeEnded(A, Outcome.APPLIED))
+        shown.emit(ChangeEnded(A, ChangeOutcome.APPLIED))
     text = stream.getvalue()
     assert "500 of 1,000" in text
     assert "waiting 12 s: [red]the rate limit[/]" in text
@@ -117,7 +117,7 @@ def test_nothing_moves_where_nothing_may() -> None:
     stream = Terminal()
     with progress(console(stream, color=False, width=100), Time(), EXACT, still=True) as shown:
         shown.emit(TransferStarted(A, 1_000, 250))
-        shown.emit(ChangeEnded(A, Outcome.APPLIED))
+        shown.emit(ChangeEnded(A, ChangeOutcome.APPLIED))
     assert "\x1b" not in stream.getvalue()
     assert "offsite-email/lapsed-90d: applied" in stream.getvalue()
 
@@ -127,7 +127,7 @@ def test_what_the_plan_and_the_report_say_is_not_said_twice(stream: io.StringIO)
     shown = progress(console(stream, color=False, width=100), Time(), EXACT, still=False)
     shown.emit(RunStarted("production", "1.0", "ada@laptop", emulated=False))
     shown.emit(plan_made(cases.plan()))
-    shown.emit(run_ended(0, Counts(0, 0, 0, 0, 0), Work(0, 0, 0, 0), 1.0))
+    shown.emit(run_ended(0, Counts(0, 0, 0, 0, 0), SentTotals(0, 0, 0, 0), 1.0))
     assert stream.getvalue() == ""
 
 
@@ -144,7 +144,8 @@ def test_many_threads_may_speak_at_once() -> None:
     stream, _, shown = logged()
     addresses = [Address("offsite-email", f"a{number}") for number in range(20)]
     threads = [
-        threading.Thread(target=shown.emit, args=(ChangeEnded(one, Outcome.APPLIED),)) for one in addresses
+        threading.Thread(target=shown.emit, args=(ChangeEnded(one, ChangeOutcome.APPLIED),))
+        for one in addresses
     ]
     for thread in threads:
         thread.start()
@@ -155,7 +156,7 @@ def test_many_threads_may_speak_at_once() -> None:
 
 def test_quiet_is_quiet() -> None:
     with Quiet() as shown:
-        shown.emit(ChangeEnded(A, Outcome.APPLIED))
+        shown.emit(ChangeEnded(A, ChangeOutcome.APPLIED))
         shown.waiting("anything", 100)
         shown.done_waiting()
     assert isinstance(logged()[2], Lines)

@@ -8,11 +8,19 @@ import pytest
 from golden import plan_cases as cases
 
 from reconciler.core.errors import CancelledError
-from reconciler.core.events import BatchTaken, ChangeEnded, Counts, Outcome, SegmentPatched, Work, plan_made
+from reconciler.core.events import (
+    BatchAcknowledged,
+    ChangeEnded,
+    ChangeOutcome,
+    Counts,
+    SegmentUpdated,
+    SentTotals,
+    plan_made,
+)
 from reconciler.core.model import Address
-from reconciler.render.document import Subject, ended, plan_document
-from reconciler.render.figures import EXACT, ROUNDED, Figures
-from reconciler.render.outcome import ApplyReport, Tally, apply_report
+from reconciler.render.document import DocumentType, plan_document, with_error
+from reconciler.render.figures import EXACT, ROUNDED, NumberFormat
+from reconciler.render.outcome import ApplyReport, RunTotals, apply_report
 from reconciler.render.report import print_report
 from reconciler.render.terminal import console
 
@@ -20,22 +28,22 @@ pytestmark = pytest.mark.promise("read-right")
 
 END = datetime(2026, 11, 24, 11, 30, tzinfo=UTC)
 A, B, C = (Address("offsite-email", name) for name in "abc")
-ADDED = BatchTaken(A, "add", 10, 0, 10, 10)
+ADDED = BatchAcknowledged(A, "add", 10, 0, 10, 10)
 
 
 def report(
-    outcomes: dict[Address, Outcome],
-    *batches: BatchTaken,
+    outcomes: dict[Address, ChangeOutcome],
+    *batches: BatchAcknowledged,
     unchanged: int = 0,
-    figures: Figures = EXACT,
+    figures: NumberFormat = EXACT,
     problem: tuple[str, str] = ("", ""),
 ) -> ApplyReport:
-    tally = Tally()
+    tally = RunTotals()
     tally.emit(plan_made(cases.plan(unchanged=unchanged)))
     for batch in batches:
         tally.emit(batch)
     for address, outcome in outcomes.items():
-        tally.emit(ChangeEnded(address, outcome, *(problem if outcome == Outcome.FAILED else ())))
+        tally.emit(ChangeEnded(address, outcome, *(problem if outcome == ChangeOutcome.FAILED else ())))
     return apply_report("production", tally, timedelta(seconds=180), END, figures)
 
 
@@ -46,8 +54,10 @@ def told(one: ApplyReport) -> list[str]:
 
 
 def test_all_went_well() -> None:
-    batches = [BatchTaken(A, "add", 1_824, 0, 0, 0)] * 10 + [BatchTaken(B, "remove", 2_911, 0, 0, 0)]
-    assert told(report({A: Outcome.APPLIED, B: Outcome.APPLIED}, *batches, unchanged=3)) == [
+    batches = [BatchAcknowledged(A, "add", 1_824, 0, 0, 0)] * 10 + [
+        BatchAcknowledged(B, "remove", 2_911, 0, 0, 0)
+    ]
+    assert told(report({A: ChangeOutcome.APPLIED, B: ChangeOutcome.APPLIED}, *batches, unchanged=3)) == [
         "Applied on production in 3 minutes: 2 applied, 3 already done, 0 failed, 0 not attempted.",
         "Members: +18,240 −2,911 in 11 batches.",
         "Criteo computes what was sent at 12:00 UTC; live about 17:00 UTC.",
@@ -56,11 +66,11 @@ def test_all_went_well() -> None:
 
 def test_running_again_is_advised_only_where_it_may_help() -> None:
     def next_step(*failures: bool, left: bool = False) -> str:
-        tally = Tally()
+        tally = RunTotals()
         for address, resumable in zip((A, B), failures, strict=False):
-            tally.emit(ChangeEnded(address, Outcome.FAILED, "no", "", resumable))
+            tally.emit(ChangeEnded(address, ChangeOutcome.FAILED, "no", "", resumable))
         if left:
-            tally.emit(ChangeEnded(C, Outcome.NOT_ATTEMPTED))
+            tally.emit(ChangeEnded(C, ChangeOutcome.NOT_ATTEMPTED))
         return apply_report("production", tally, timedelta(seconds=1), END, EXACT).next_step
 
     assert next_step() == next_step(False) == next_step(False, False) == ""
@@ -69,15 +79,15 @@ def test_running_again_is_advised_only_where_it_may_help() -> None:
 
 
 def test_one_was_stopped_on_its_way() -> None:
-    outcomes = {C: Outcome.NOT_ATTEMPTED, B: Outcome.STOPPED, A: Outcome.APPLIED}
+    outcomes = {C: ChangeOutcome.NOT_ATTEMPTED, B: ChangeOutcome.STOPPED, A: ChangeOutcome.APPLIED}
     said = told(report(outcomes, ADDED))
     assert said[:3] == ["Stopped midway: offsite-email/b", "Not attempted: offsite-email/c", ""]
     assert "0 failed, 1 stopped midway, 1 not" in said[3]
 
 
 def test_some_failed() -> None:
-    outcomes = {C: Outcome.NOT_ATTEMPTED, B: Outcome.FAILED, A: Outcome.APPLIED}
-    batch, problem = BatchTaken(A, "add", 11, 1, 11, 11), ("Criteo refused the batch", "look at it")
+    outcomes = {C: ChangeOutcome.NOT_ATTEMPTED, B: ChangeOutcome.FAILED, A: ChangeOutcome.APPLIED}
+    batch, problem = BatchAcknowledged(A, "add", 11, 1, 11, 11), ("Criteo refused the batch", "look at it")
     assert told(report(outcomes, batch, problem=problem)) == [
         "! offsite-email/b: Criteo refused the batch",
         "  → look at it",
@@ -91,7 +101,7 @@ def test_some_failed() -> None:
 
 
 def test_nothing_applied_is_never_called_applied() -> None:
-    assert report({A: Outcome.FAILED}).headline.startswith("Nothing is complete yet on production")
+    assert report({A: ChangeOutcome.FAILED}).headline.startswith("Nothing is complete yet on production")
     assert report({}, unchanged=8).headline == (
         "Nothing to do: production is as the manifests say. "
         "0 applied, 8 already done, 0 failed, 0 not attempted."
@@ -99,39 +109,41 @@ def test_nothing_applied_is_never_called_applied() -> None:
 
 
 def test_a_failure_without_a_word_still_shows() -> None:
-    assert told(report({A: Outcome.FAILED}))[0] == "! offsite-email/a: it failed"
+    assert told(report({A: ChangeOutcome.FAILED}))[0] == "! offsite-email/a: it failed"
 
 
 def test_rounded_reports_hide_small_counts() -> None:
-    few = report({A: Outcome.APPLIED}, BatchTaken(A, "add", 5, 2, 5, 5), figures=ROUNDED)
+    few = report({A: ChangeOutcome.APPLIED}, BatchAcknowledged(A, "add", 5, 2, 5, 5), figures=ROUNDED)
     assert few.members == "Members: +<10 in 1 batch; <10 identifiers rejected by Criteo."
-    none = report({A: Outcome.APPLIED}, BatchTaken(A, "add", 20, 20, 20, 20))
+    none = report({A: ChangeOutcome.APPLIED}, BatchAcknowledged(A, "add", 20, 20, 20, 20))
     assert none.members.startswith("Members: none in 1 batch;")
 
 
 def test_the_tally_counts_what_criteo_took() -> None:
-    tally = Tally()
-    tally.emit(BatchTaken(A, "add", 100, 3, 100, 150))
-    tally.emit(BatchTaken(A, "remove", 50, 0, 150, 150))
-    tally.emit(SegmentPatched(A))
-    tally.emit(ChangeEnded(A, Outcome.APPLIED))
-    assert tally.work == Work(batches=2, added=97, removed=50, rejected=3)
-    assert tally.counts == Counts(applied=1, already_done=0, failed=0, stopped=0, not_attempted=0)
+    tally = RunTotals()
+    tally.emit(BatchAcknowledged(A, "add", 100, 3, 100, 150))
+    tally.emit(BatchAcknowledged(A, "remove", 50, 0, 150, 150))
+    tally.emit(SegmentUpdated(A))
+    tally.emit(ChangeEnded(A, ChangeOutcome.APPLIED))
+    assert tally.work == SentTotals(batches=2, added=97, removed=50, rejected=3)
+    assert tally.counts == Counts(applied=1, unchanged=0, failed=0, interrupted=0, skipped=0)
 
 
-@pytest.mark.parametrize("subject", [Subject.APPLY, Subject.PLAN])
-def test_what_nothing_came_of_says_so_and_is_never_live(subject: Subject) -> None:
+@pytest.mark.parametrize("subject", [DocumentType.APPLY, DocumentType.PLAN])
+def test_what_nothing_came_of_says_so_and_is_never_live(subject: DocumentType) -> None:
     made = plan_document(
         cases.plan(cases.update(cases.LAPSED, cases.CHANGED)), cases.ENVIRONMENT, ROUNDED, subject
     )
-    stopped = ended(made, CancelledError("cancelled"))
-    nothing = "Nothing was sent" if subject == Subject.APPLY else "This was not finished"
-    assert (stopped.verdict, stopped.cost) == (f"{nothing}: cancelled.", ())
+    stopped = with_error(made, CancelledError("cancelled"))
+    nothing = "Nothing was sent" if subject == DocumentType.APPLY else "This was not finished"
+    assert (stopped.failure_headline, stopped.cost) == (f"{nothing}: cancelled.", ())
     assert made.cost
 
 
 def test_what_something_came_of_never_says_that_nothing_was_sent() -> None:
     made = plan_document(cases.plan(cases.update(cases.LAPSED, cases.CHANGED)), cases.ENVIRONMENT, ROUNDED)
-    stopped = ended(replace(made, outcome=report({A: Outcome.STOPPED}, ADDED)), CancelledError("cancelled"))
-    assert stopped.verdict == ""
+    stopped = with_error(
+        replace(made, outcome=report({A: ChangeOutcome.STOPPED}, ADDED)), CancelledError("cancelled")
+    )
+    assert stopped.failure_headline == ""
     assert stopped.cost == made.cost

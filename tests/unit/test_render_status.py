@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from reconciler.core.members import EMPTY, Delta, SnapshotRef
-from reconciler.core.model import Address, Form, IdentifierType, SegmentKey
-from reconciler.core.receipt import Holding, Intent, Receipt, Transfer
+from reconciler.core.members import EMPTY_SNAPSHOT, Delta, SnapshotRef
+from reconciler.core.model import Address, Hashing, IdentifierType, SegmentKey
+from reconciler.core.receipt import CreateIntent, ResourceState, SegmentState, Transfer
 from reconciler.core.remote import Statistics
 from reconciler.render.figures import EXACT, ROUNDED
 from reconciler.render.status import StatusRow, print_status, status
@@ -18,13 +18,15 @@ pytestmark = pytest.mark.promise("read-right")
 
 NOW = datetime(2026, 11, 24, 13, 0, tzinfo=UTC)
 A, B = Address("offsite-email", "a"), Address("onsite-customer", "b")
-KEY = SegmentKey("1001", "7", IdentifierType.EMAIL, Form.SHA256)
+KEY = SegmentKey("1001", "7", IdentifierType.EMAIL, Hashing.SHA256)
 BASE = SnapshotRef("ab" * 16, 412_006)
-SETTLED = Holding(KEY, "88121", base=BASE, settled=412_006, settled_at=NOW - timedelta(hours=2), rejected=3)
-MOVING = replace(SETTLED, transfer=Transfer(BASE, EMPTY, Delta(0, 1_000, 0), acked=600))
+SETTLED = SegmentState(
+    KEY, "88121", confirmed=BASE, completed_size=412_006, completed_at=NOW - timedelta(hours=2), rejected=3
+)
+MOVING = replace(SETTLED, transfer=Transfer(BASE, EMPTY_SNAPSHOT, Delta(0, 1_000, 0), acknowledged=600))
 
 
-def row(receipt: Receipt, found: Statistics | None = None, now: datetime = NOW) -> StatusRow:
+def row(receipt: ResourceState, found: Statistics | None = None, now: datetime = NOW) -> StatusRow:
     statistics = {receipt.current.segment_id: found} if found else {}
     [only] = status("production", [A], [receipt], statistics, {}, now, EXACT).rows
     return only
@@ -33,21 +35,21 @@ def row(receipt: Receipt, found: Statistics | None = None, now: datetime = NOW) 
 @pytest.mark.parametrize(
     ("receipt", "state"),
     [
-        (Receipt(A, SETTLED), "acknowledged by Criteo, last sent 2026-11-24 11:00 UTC"),
-        (Receipt(A, MOVING), "transfer in progress, 600 of 1,000 identifiers done"),
-        (Receipt(A, Holding(KEY, "88121")), "created, not filled yet"),
+        (ResourceState(A, SETTLED), "acknowledged by Criteo, last sent 2026-11-24 11:00 UTC"),
+        (ResourceState(A, MOVING), "transfer in progress, 600 of 1,000 identifiers done"),
+        (ResourceState(A, SegmentState(KEY, "88121")), "created, not filled yet"),
         (
-            Receipt(A, Holding(KEY, intent=Intent("A", NOW))),
+            ResourceState(A, SegmentState(KEY, intent=CreateIntent("A", NOW))),
             "the request to create it of 2026-11-24 13:00 UTC was not answered",
         ),
         (
-            Receipt(A, SETTLED, successor=MOVING),
+            ResourceState(A, SETTLED, replacement=MOVING),
             "being replaced: transfer in progress, 600 of 1,000 identifiers done",
         ),
-        (Receipt(A, SETTLED, forgotten_at=NOW), "forgotten on 2026-11-24; it stays at Criteo"),
+        (ResourceState(A, SETTLED, forgotten_at=NOW), "forgotten on 2026-11-24; it stays at Criteo"),
     ],
 )
-def test_states(receipt: Receipt, state: str) -> None:
+def test_states(receipt: ResourceState, state: str) -> None:
     assert row(receipt).state == state
 
 
@@ -61,7 +63,7 @@ def test_states(receipt: Receipt, state: str) -> None:
     ],
 )
 def test_when_it_shows(now: datetime, live: str) -> None:
-    assert row(Receipt(A, SETTLED), now=now).live == live
+    assert row(ResourceState(A, SETTLED), now=now).live == live
 
 
 @pytest.mark.parametrize(
@@ -76,13 +78,13 @@ def test_when_it_shows(now: datetime, live: str) -> None:
     ],
 )
 def test_the_gate(found: Statistics, matches: str) -> None:
-    assert row(Receipt(A, SETTLED), found).matches == matches
+    assert row(ResourceState(A, SETTLED), found).matches == matches
 
 
 @pytest.mark.parametrize("width", [110, 50])
 def test_text(width: int) -> None:
     stream = io.StringIO()
-    one = status("production", [A, B], [Receipt(A, SETTLED)], None, {}, NOW, EXACT)
+    one = status("production", [A, B], [ResourceState(A, SETTLED)], None, {}, NOW, EXACT)
     print_status(one, console(stream, color=None, width=width))
     first = {
         110: ["  offsite-email/a    412,006  acknowledged by Criteo, last sent 2026-11-24 11:00 UTC"],
@@ -134,7 +136,7 @@ def test_text(width: int) -> None:
 )
 def test_a_match_rate_counts_no_people_that_are_rounded(found: Statistics, matches: str) -> None:
     [one] = status(
-        "production", [A], [Receipt(A, SETTLED)], {SETTLED.segment_id: found}, {}, NOW, ROUNDED
+        "production", [A], [ResourceState(A, SETTLED)], {SETTLED.segment_id: found}, {}, NOW, ROUNDED
     ).rows
     assert one.matches == matches
 
@@ -146,7 +148,7 @@ def test_who_reads_rounded_counts_is_told() -> None:
 
 
 def test_who_asked_criteo_is_not_told_otherwise() -> None:
-    assert status("production", [A], [Receipt(A, SETTLED)], {}, {}, NOW, EXACT).basis == ""
+    assert status("production", [A], [ResourceState(A, SETTLED)], {}, {}, NOW, EXACT).basis == ""
     assert status("production", [A], [], None, {}, NOW, EXACT).basis == ""
 
 
@@ -171,18 +173,20 @@ def test_an_empty_environment() -> None:
 def test_a_share_of_rejected_identifiers_beyond_the_limit_is_reported(
     rejected: int, limits: dict[Address, float], said: str
 ) -> None:
-    holding = replace(SETTLED, base=SnapshotRef("ab", 170), rejected=rejected)
-    [one] = status("production", [A], [Receipt(A, holding)], None, limits, NOW, EXACT).rows
+    holding = replace(SETTLED, confirmed=SnapshotRef("ab", 170), rejected=rejected)
+    [one] = status("production", [A], [ResourceState(A, holding)], None, limits, NOW, EXACT).rows
     assert one.rejected == said
 
 
 def test_a_segment_that_lost_members_names_the_plan_that_refills_it() -> None:
-    holding = replace(SETTLED, base=SnapshotRef("ab", 170), settled_at=NOW - timedelta(days=1), rejected=0)
+    holding = replace(
+        SETTLED, confirmed=SnapshotRef("ab", 170), completed_at=NOW - timedelta(days=1), rejected=0
+    )
     told = {SETTLED.segment_id: Statistics(0, 0, None)}
-    [one] = status("production", [A], [Receipt(A, holding)], told, {A: 0.1}, NOW, EXACT).rows
+    [one] = status("production", [A], [ResourceState(A, holding)], told, {A: 0.1}, NOW, EXACT).rows
     assert one.lost == (
         "Criteo counts 0 of the 170 identifiers that it acknowledged: "
         "`reconciler plan production --statistics --only offsite-email/a` plans to refill it"
     )
-    [unmanaged] = status("production", [A], [Receipt(A, holding)], told, {}, NOW, EXACT).rows
+    [unmanaged] = status("production", [A], [ResourceState(A, holding)], told, {}, NOW, EXACT).rows
     assert unmanaged.lost == ""

@@ -10,45 +10,45 @@ from event_lines import follows_the_schema, read, types, validator
 from golden import plan_cases as cases
 
 from reconciler.core.events import (
+    ActivityStarted,
     AddressBlocked,
-    BatchTaken,
+    BatchAcknowledged,
     ChangeEnded,
+    ChangeOutcome,
     Counts,
-    Doing,
     Event,
-    Outcome,
     RunStarted,
     SegmentCreated,
-    SegmentPatched,
+    SegmentUpdated,
+    SentTotals,
     TransferStarted,
+    WaitEnded,
     Waiting,
-    WaitOver,
-    Work,
     plan_made,
     run_ended,
 )
 from reconciler.core.kinds import Cause
 from reconciler.core.model import Address
-from reconciler.render.stream import BEGINNING, Stamp, Stream, encoded
+from reconciler.render.stream import BEGINNING, EventStamp, EventStream, encoded
 
 pytestmark = pytest.mark.promise("read-right")
 
 A = Address("offsite-email", "lapsed-90d")
 AT = datetime(2026, 11, 24, 12, 30, 0, 123_999, tzinfo=timezone(timedelta(hours=1)))
-STAMP = Stamp("ab" * 16, 7, AT)
+STAMP = EventStamp("ab" * 16, 7, AT)
 EVENTS: list[Event] = [
     RunStarted("production", "0.1.0", "ada@laptop", emulated=False),
-    Doing("reading segments"),
+    ActivityStarted("reading segments"),
     plan_made(cases.plan(cases.update(cases.HIGH, cases.CHANGED)), ("sha256:" + "0f" * 32,)),
     AddressBlocked(A, Cause.SOURCE, "a.yaml:1:1: no file matches x.csv", "bring the file"),
     Waiting("an unanswered call may still land", 99.6),
-    WaitOver(),
+    WaitEnded(),
     SegmentCreated(A, "88121"),
-    SegmentPatched(A),
+    SegmentUpdated(A),
     TransferStarted(A, 1_234, 7),
-    BatchTaken(A, "remove", 1_001, 3, 1_008, 1_234),
-    ChangeEnded(A, Outcome.FAILED, "no answer", "run again"),
-    run_ended(8, Counts(1, 2, 3, 4, 5, 6), Work(12, 1_234, 9, 1), 12.345),
+    BatchAcknowledged(A, "remove", 1_001, 3, 1_008, 1_234),
+    ChangeEnded(A, ChangeOutcome.FAILED, "no answer", "run again"),
+    run_ended(8, Counts(1, 2, 3, 4, 5, 6), SentTotals(12, 1_234, 9, 1), 12.345),
 ]
 
 
@@ -81,7 +81,7 @@ def test_every_key_of_the_schema_is_described() -> None:
 
 
 def test_a_line_says_of_what_run_it_is_and_when_in_utc() -> None:
-    line = encoded(STAMP, SegmentPatched(A))
+    line = encoded(STAMP, SegmentUpdated(A))
     assert line.startswith(BEGINNING)
     assert json.loads(line) == {
         "format_version": 1,
@@ -94,7 +94,7 @@ def test_a_line_says_of_what_run_it_is_and_when_in_utc() -> None:
 
 
 def test_counts_of_people_are_rounded_and_those_of_addresses_are_not() -> None:
-    assert fields(BatchTaken(A, "remove", 1_001, 3, 1_008, 1_234)) == {
+    assert fields(BatchAcknowledged(A, "remove", 1_001, 3, 1_008, 1_234)) == {
         "type": "batch_taken",
         "address": "offsite-email/lapsed-90d",
         "operation": "remove",
@@ -134,28 +134,28 @@ def test_before_the_first_apply_there_is_no_state() -> None:
 
 
 def test_what_ends_a_line_or_a_terminal_is_taken_out_of_texts() -> None:
-    ended = ChangeEnded(A, Outcome.FAILED, 'a\n{"type": "run_ended"}\x1b[31m', "b\u2028\ud800c")
+    ended = ChangeEnded(A, ChangeOutcome.FAILED, 'a\n{"type": "run_ended"}\x1b[31m', "b\u2028\ud800c")
     assert encoded(STAMP, ended).count(b"\n") == 1
     assert fields(ended)["problem"] == 'a {"type": "run_ended"}'
     assert fields(ended)["remedy"] == "b c"
 
 
-def streamed() -> tuple[list[bytes], list[float], Stream]:
+def streamed() -> tuple[list[bytes], list[float], EventStream]:
     lines: list[bytes] = []
     seconds = [0.0]
-    stream = Stream("ab" * 16, lines.append, lambda: AT.astimezone(UTC), lambda: seconds[0])
+    stream = EventStream("ab" * 16, lines.append, lambda: AT.astimezone(UTC), lambda: seconds[0])
     return lines, seconds, stream
 
 
 def test_waits_are_few_and_lines_are_numbered_without_gaps() -> None:
     lines, seconds, stream = streamed()
     stream.emit(Waiting("the rate limit", 3))
-    stream.emit(Doing(""))
+    stream.emit(ActivityStarted(""))
     for left in range(100, 0, -1):
         stream.emit(Waiting("an unanswered call may still land", left))
-        stream.emit(WaitOver())
+        stream.emit(WaitEnded())
         seconds[0] += 1
-    stream.emit(SegmentPatched(A))
+    stream.emit(SegmentUpdated(A))
     events = read(b"".join(lines))
     assert [one["seconds"] for one in events[:-1]] == [100, 70, 40, 10]
     assert types(events) == ["waiting"] * 4 + ["segment_patched"]
@@ -164,7 +164,7 @@ def test_waits_are_few_and_lines_are_numbered_without_gaps() -> None:
 def test_threads_write_whole_lines_in_one_order() -> None:
     lines, _, stream = streamed()
     threads = [
-        threading.Thread(target=lambda: [stream.emit(SegmentPatched(A)) for _ in range(50)]) for _ in range(8)
+        threading.Thread(target=lambda: [stream.emit(SegmentUpdated(A)) for _ in range(50)]) for _ in range(8)
     ]
     for thread in threads:
         thread.start()

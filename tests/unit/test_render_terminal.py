@@ -14,7 +14,7 @@ from reconciler.core.schedule import cost
 from reconciler.render.document import plan_document
 from reconciler.render.errors import print_error
 from reconciler.render.figures import EXACT, ROUNDED
-from reconciler.render.rows import Kind
+from reconciler.render.rows import RowKind
 from reconciler.render.terminal import LOG_WIDTH, console, print_plan, wrapped
 
 pytestmark = pytest.mark.promise("read-right")
@@ -75,7 +75,7 @@ def test_a_document_answers_for_its_addresses() -> None:
     document = plan_document(*CASES["blocked-by-guards"], EXACT)
     row = document.row(LAPSED.address)
     assert row is not None
-    assert row.kind == Kind.BLOCKED
+    assert row.kind == RowKind.BLOCKED
     assert document.applicable
     assert plan_document(*CASES["no-change"], EXACT).row(LAPSED.address) is None
 

@@ -15,7 +15,7 @@ from reconciler.core.members import Identifiers
 from reconciler.core.model import IdentifierType
 from reconciler.core.secret import Secret
 from reconciler.criteo.connect import Connection, connect
-from reconciler.criteo.grants import ClientCredentials, Keys
+from reconciler.criteo.grants import ClientCredentials, ClientKeys
 
 pytestmark = pytest.mark.promise("client")
 
@@ -35,7 +35,7 @@ class Clock:
 
     def check(self) -> None: ...
 
-    def unbroken(self) -> contextlib.AbstractContextManager[None]:
+    def critical_section(self) -> contextlib.AbstractContextManager[None]:
         return contextlib.nullcontext()
 
 
@@ -101,7 +101,7 @@ def connected(url: str) -> Connection:
         base_url=url,
         version="2026-07",
         token_url="",
-        grant=ClientCredentials(Keys(Secret("id"), Secret("secret"))),
+        grant=ClientCredentials(ClientKeys(Secret("id"), Secret("secret"))),
         timeout=timedelta(seconds=0.4),
         clock=Clock(),
         chance=lambda: 0.0,

@@ -12,9 +12,9 @@ from golden.document_cases import DOCUMENTS
 from jsonschema import Draft202012Validator
 
 from reconciler import __version__
-from reconciler.core.approval import Approved
+from reconciler.core.approval import ApprovedPlan
 from reconciler.core.envelope import approved_changes
-from reconciler.core.quantities import shown
+from reconciler.core.quantities import rounded_count
 from reconciler.render.figures import ROUNDED
 from reconciler.render.saved import DIGEST, FORMAT_VERSION, decoded, digest_of, dump, encoded
 
@@ -23,18 +23,18 @@ pytestmark = pytest.mark.promise("read-right")
 SCHEMA = json.loads((Path(__file__).parents[2] / "schemas" / "plan.schema.json").read_text(encoding="utf-8"))
 
 
-def approval(case: str) -> Approved | None:
+def approval(case: str) -> ApprovedPlan | None:
     if case not in cases.CASES:
         return None
     plan, environment = cases.CASES[case]
-    return Approved(
+    return ApprovedPlan(
         digest="",
         environment=environment.name,
         endpoint=environment.api.endpoint,
         seats=dict(environment.seats),
         lineage=plan.basis.lineage,
         made_at=plan.basis.made_at,
-        leeway=environment.leeway,
+        limits=environment.approval_limits,
         changes=approved_changes(plan, {}),
     )
 
@@ -97,7 +97,7 @@ def test_text_that_somebody_else_put_in_acts_on_no_terminal() -> None:
 def test_no_small_count_of_people_is_saved(case: str) -> None:
     """Nor one that is not rounded: both would point at who joined or left."""
     for count in counts(saved(case)):
-        assert count == "<10" or (isinstance(count, int) and count == shown(count))
+        assert count == "<10" or (isinstance(count, int) and count == rounded_count(count))
 
 
 def counts(data: Any) -> list[Any]:

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from reconciler.members import scratch
-from reconciler.members.scratch import Scratch, remove_unused
+from reconciler.members.scratch import ScratchDir, remove_unused
 
 pytestmark = pytest.mark.promise("private")
 
@@ -21,9 +21,9 @@ def test_what_a_killed_process_left_is_removed_at_once_and_what_is_in_use_is_not
         (left / "sorted.parquet").write_text("x")
         (left / "lock").touch()
     (tmp_path / "scratch-empty").mkdir()
-    one = Scratch(tmp_path)
+    one = ScratchDir(tmp_path)
     assert list(tmp_path.iterdir()) == [one.folder]
-    other = Scratch(tmp_path)
+    other = ScratchDir(tmp_path)
     assert one.folder.exists()
     for used in (one, other):
         used.remove()
@@ -36,7 +36,7 @@ def test_a_folder_is_known_as_ours_until_the_last_of_it_is_gone(tmp_path, monkey
     def killed(*_, **__):
         raise KeyboardInterrupt
 
-    one = Scratch(tmp_path)
+    one = ScratchDir(tmp_path)
     (one.folder / "a").mkdir()
     (one.folder / "z").write_text("x")
     with monkeypatch.context() as patched:
@@ -74,7 +74,7 @@ def test_a_folder_that_was_swept_before_it_was_locked_is_made_again(tmp_path, mo
         return str(made[-1])
 
     monkeypatch.setattr(scratch, "tempfile", SimpleNamespace(mkdtemp=meddled))
-    one = Scratch(tmp_path)
+    one = ScratchDir(tmp_path)
     assert [path.exists() for path in made] == [False, True]
     assert one.folder == made[1]
     one.remove()

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.clock import Stop
+from reconciler.clock import StopSignal
 from reconciler.core.errors import AuthenticationError, LockedError
 from reconciler.core.secret import Secret
-from reconciler.credentials.file import Files
-from reconciler.disk.atomic import create_file, sweep
+from reconciler.credentials.file import FileBackend
+from reconciler.disk.atomic import create_file, remove_temporary_files
 from reconciler.login import KEY_LENGTH, _key
 
 pytestmark = pytest.mark.promise("credentials")
@@ -51,7 +51,7 @@ def test_a_disk_without_room_is_found_out_while_the_lock_is_taken(token: Path) -
 
 
 def test_a_folder_that_is_not_there_is_made_with_the_command_that_is_named(tmp_path: Path) -> None:
-    with pytest.raises(AuthenticationError) as caught, Files(tmp_path).lock("some/where/token"):
+    with pytest.raises(AuthenticationError) as caught, FileBackend(tmp_path).lock("some/where/token"):
         pass
     assert caught.value.remedy == "mkdir -p some/where"
 
@@ -61,11 +61,11 @@ def test_all_that_link_to_a_file_share_its_lock_and_its_content(token: Path, tmp
     for folder in (one, other):
         folder.mkdir()
         (folder / "token").symlink_to(token)
-    with Files(one).lock("token"), pytest.raises(LockedError), Files(other).lock("token"):
+    with FileBackend(one).lock("token"), pytest.raises(LockedError), FileBackend(other).lock("token"):
         pass
-    with Files(one).lock("token"):
-        Files(one).store("token", Secret("second"))
-    assert Files(other).fetch("token").reveal() == "second"
+    with FileBackend(one).lock("token"):
+        FileBackend(one).store("token", Secret("second"))
+    assert FileBackend(other).fetch("token").reveal() == "second"
     assert (one / "token").is_symlink()
 
 
@@ -73,7 +73,7 @@ def test_who_cleans_up_touches_nobody_elses_unfinished_write(tmp_path: Path) -> 
     names = [".token.abcdefgh.tmp", ".token.old.abcdefgh.tmp", ".token.tmp", "token", ".other.abcdefgh.tmp"]
     for name in names:
         (tmp_path / name).touch()
-    sweep(tmp_path, "token")
+    remove_temporary_files(tmp_path, "token")
     assert {path.name for path in tmp_path.iterdir()} == set(names[1:])
 
 
@@ -101,17 +101,17 @@ def test_what_was_created_first_stays(tmp_path: Path) -> None:
 
 
 def test_who_insists_on_stopping_waits_for_a_token_to_be_kept() -> None:
-    stop, begun, done = Stop(), threading.Event(), threading.Event()
+    stop, begun, done = StopSignal(), threading.Event(), threading.Event()
 
     def renew() -> None:
-        with stop.unbroken():
+        with stop.critical_section():
             begun.set()
             time.sleep(0.2)
             done.set()
 
     threading.Thread(target=renew).start()
     begun.wait()
-    stop.calm(0.01)
+    stop.wait_until_idle(0.01)
     assert not done.is_set(), "it is not waited for forever"
-    stop.calm(10)
+    stop.wait_until_idle(10)
     assert done.is_set()

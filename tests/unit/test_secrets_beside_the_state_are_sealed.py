@@ -10,7 +10,7 @@ from fakes.state import MemoryStore
 
 from reconciler.core.errors import AuthenticationError, ConfigurationError
 from reconciler.core.secret import Secret
-from reconciler.credentials.state import Sealed
+from reconciler.credentials.state import StateBackend
 
 pytestmark = pytest.mark.promise("private")
 
@@ -26,8 +26,8 @@ def store() -> MemoryStore:
     return store
 
 
-def with_key(store: MemoryStore, key: str) -> Sealed:
-    return Sealed(store.sealed(), "sandbox", lambda: Secret(key))
+def with_key(store: MemoryStore, key: str) -> StateBackend:
+    return StateBackend(store.sealed(), "sandbox", lambda: Secret(key))
 
 
 def refused(act: Callable[[], object]) -> str:
@@ -97,14 +97,14 @@ def test_a_key_that_is_not_set_is_named(store: MemoryStore) -> None:
 
 
 def test_a_value_of_another_environment_does_not_open(store: MemoryStore) -> None:
-    production = Sealed(store.sealed(), "production", lambda: Secret(KEY))
+    production = StateBackend(store.sealed(), "production", lambda: Secret(KEY))
     assert "another key, or under another name" in refused(lambda: production.fetch("token"))
 
 
 def test_the_key_is_read_once_however_often_it_is_needed(store: MemoryStore) -> None:
     """Its place may be closed by the time a token has been spent."""
     keys = iter([Secret(KEY)])
-    sealed = Sealed(store.sealed(), "sandbox", lambda: next(keys))
+    sealed = StateBackend(store.sealed(), "sandbox", lambda: next(keys))
     with sealed.lock("token"):
         sealed.fetch("token")
         sealed.store("token", Secret("newer"))

@@ -150,5 +150,5 @@ def test_other_references_are_refused_and_never_quoted(reference: str, problem: 
 def test_a_place_that_cannot_be_written_keeps_no_token(reference: str, tmp_path: Path) -> None:
     places = places_of({}, tmp_path, MemoryStore().sealed(), SEALING_KEY)
     with pytest.raises(AuthenticationError, match="can't be written") as caught:
-        places.writable(reference)
+        places.writable_backend(reference)
     assert "use state:NAME" in caught.value.remedy

@@ -10,18 +10,18 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from reconciler.core.errors import DamagedError
-from reconciler.core.members import EMPTY, SnapshotRef
-from reconciler.core.model import Form
+from reconciler.core.errors import CorruptSnapshotError
+from reconciler.core.members import EMPTY_SNAPSHOT, SnapshotRef
+from reconciler.core.model import Hashing
 from reconciler.members.engine import DuckDbEngine
-from reconciler.members.roots import Folder
+from reconciler.members.roots import LocalFolder
 from reconciler.members.verify import SnapshotVerifier
 
 pytestmark = pytest.mark.promise("state")
 
 KEY = b"k" * 32
 NAMES = [f"p{number:04}" for number in range(1000)]
-FORMS = pytest.mark.parametrize("form", [Form.PLAIN, Form.SHA256])
+FORMS = pytest.mark.parametrize("form", [Hashing.PLAIN, Hashing.SHA256])
 FLIPS = int(os.environ.get("SNAPSHOT_FLIPS", "150"))
 
 
@@ -32,21 +32,23 @@ def kept(tmp_path: Path) -> Path:
     return folder
 
 
-def column(form: Form) -> str:
-    return "name" if form == Form.PLAIN else "unhex(sha256(name))"
+def column(form: Hashing) -> str:
+    return "name" if form == Hashing.PLAIN else "unhex(sha256(name))"
 
 
-def rows(form: Form, names: list[str] = NAMES) -> str:
+def rows(form: Hashing, names: list[str] = NAMES) -> str:
     values = ", ".join(f"('{name}')" for name in names)
     return f"SELECT {column(form)} AS member FROM (VALUES {values}) AS v(name)"
 
 
 def opened(kept: Path) -> DuckDbEngine:
     """A new process, as far as snapshots go."""
-    return DuckDbEngine(Folder(kept), kept.parent / "work", lambda ref: str(kept / ref.digest), KEY, None)
+    return DuckDbEngine(
+        LocalFolder(kept), kept.parent / "work", lambda ref: str(kept / ref.digest), KEY, None
+    )
 
 
-def keep(kept: Path, form: Form, names: list[str] = NAMES) -> SnapshotRef:
+def keep(kept: Path, form: Hashing, names: list[str] = NAMES) -> SnapshotRef:
     with opened(kept) as engine, closing(engine._database.cursor()) as cursor:
         snapshot = engine._snapshots.keep(cursor, rows(form, names), form)
         (kept / snapshot.digest).write_bytes(Path(engine.file(snapshot)).read_bytes())
@@ -57,24 +59,29 @@ def answers(kept: Path, whole: SnapshotRef, few: SnapshotRef) -> object:
     """What comparisons say; the reason where the snapshot is refused."""
     with opened(kept) as engine:
         try:
-            return engine.delta(few, EMPTY, whole, EMPTY), engine.delta(whole, EMPTY, few, EMPTY)
-        except DamagedError as error:
+            return engine.delta(few, EMPTY_SNAPSHOT, whole, EMPTY_SNAPSHOT), engine.delta(
+                whole, EMPTY_SNAPSHOT, few, EMPTY_SNAPSHOT
+            )
+        except CorruptSnapshotError as error:
             return error.problem
 
 
 def refused(kept: Path, snapshot: SnapshotRef) -> bool:
-    with opened(kept) as engine, pytest.raises(DamagedError, match=f"snapshot {snapshot.digest[:12]} is dam"):
+    with (
+        opened(kept) as engine,
+        pytest.raises(CorruptSnapshotError, match=f"snapshot {snapshot.digest[:12]} is dam"),
+    ):
         engine.file(snapshot)
     with (
         SnapshotVerifier(kept.parent / "work", lambda ref: str(kept / ref.digest), KEY) as verifier,
-        pytest.raises(DamagedError) as error,
+        pytest.raises(CorruptSnapshotError) as error,
     ):
         verifier.file(snapshot)
     return "state restore" in error.value.remedy
 
 
 @FORMS
-def test_no_flipped_bit_changes_an_answer(kept: Path, form: Form) -> None:
+def test_no_flipped_bit_changes_an_answer(kept: Path, form: Hashing) -> None:
     """Statistics in the footer too: with wrong ones, a join skips rows that a whole scan reads."""
     whole, few = keep(kept, form), keep(kept, form, NAMES[500:505])
     right, file = answers(kept, whole, few), kept / whole.digest
@@ -106,7 +113,7 @@ def test_no_flipped_bit_changes_an_answer(kept: Path, form: Form) -> None:
     ids=["another member", "one twice", "one fewer"],
 )
 def test_other_members_are_refused_by_name(
-    kept: Path, form: Form, change: Callable[[list[str]], list[str]]
+    kept: Path, form: Hashing, change: Callable[[list[str]], list[str]]
 ) -> None:
     snapshot, other = keep(kept, form), keep(kept, form, change(NAMES))
     (kept / other.digest).replace(kept / snapshot.digest)
@@ -114,16 +121,16 @@ def test_other_members_are_refused_by_name(
 
 
 @FORMS
-def test_the_same_text_in_another_type_is_refused(kept: Path, form: Form) -> None:
+def test_the_same_text_in_another_type_is_refused(kept: Path, form: Hashing) -> None:
     snapshot = keep(kept, form)
-    other = "encode(name)" if form == Form.PLAIN else "sha256(name)"
+    other = "encode(name)" if form == Hashing.PLAIN else "sha256(name)"
     query = rows(form).replace(column(form), other, 1)
     duckdb.execute(f"COPY ({query}) TO '{kept / snapshot.digest}' (FORMAT parquet)")
     assert refused(kept, snapshot)
 
 
 @FORMS
-def test_a_row_without_a_member_is_refused(kept: Path, form: Form) -> None:
+def test_a_row_without_a_member_is_refused(kept: Path, form: Hashing) -> None:
     snapshot = keep(kept, form)
     query = f"SELECT nullif(member, (SELECT min(member) FROM ({rows(form)}))) AS member FROM ({rows(form)})"
     duckdb.execute(f"COPY ({query}) TO '{kept / snapshot.digest}' (FORMAT parquet)")
@@ -131,28 +138,28 @@ def test_a_row_without_a_member_is_refused(kept: Path, form: Form) -> None:
 
 
 def test_another_key_knows_no_snapshot(kept: Path) -> None:
-    snapshot = keep(kept, Form.SHA256)
+    snapshot = keep(kept, Hashing.SHA256)
     work, fetch = kept.parent / "work", lambda ref: str(kept / ref.digest)
-    with SnapshotVerifier(work, fetch, b"x" * 32) as verifier, pytest.raises(DamagedError):
+    with SnapshotVerifier(work, fetch, b"x" * 32) as verifier, pytest.raises(CorruptSnapshotError):
         verifier.file(snapshot)
 
 
 def test_what_happens_to_the_kept_file_afterwards_changes_nothing(kept: Path) -> None:
     """It is changed in place, as no tool of ours does."""
-    whole, few = keep(kept, Form.SHA256), keep(kept, Form.SHA256, NAMES[:5])
-    other = (kept / keep(kept, Form.SHA256, [*NAMES[:-1], "p9999"]).digest).read_bytes()
+    whole, few = keep(kept, Hashing.SHA256), keep(kept, Hashing.SHA256, NAMES[:5])
+    other = (kept / keep(kept, Hashing.SHA256, [*NAMES[:-1], "p9999"]).digest).read_bytes()
     with opened(kept) as engine:
         engine.file(whole)
         with (kept / whole.digest).open("r+b") as file:
             file.write(other)
         held = duckdb.execute(f"SELECT member FROM read_parquet('{engine.file(whole)}')").fetchall()
-        assert engine.delta(few, EMPTY, whole, EMPTY).adds == 995
+        assert engine.delta(few, EMPTY_SNAPSHOT, whole, EMPTY_SNAPSHOT).adds == 995
     last = duckdb.execute("SELECT unhex(sha256('p0999'))").fetchone()
     assert last in held
 
 
 def test_a_verifier_keeps_one_copy_at_a_time(kept: Path) -> None:
-    one, other = keep(kept, Form.SHA256), keep(kept, Form.PLAIN)
+    one, other = keep(kept, Hashing.SHA256), keep(kept, Hashing.PLAIN)
     with SnapshotVerifier(kept.parent / "work", lambda ref: str(kept / ref.digest), KEY) as verifier:
         first = Path(verifier.file(one))
         assert first.stat().st_mode & 0o777 == 0o600

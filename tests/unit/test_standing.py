@@ -3,22 +3,24 @@
 import pickle
 
 import pytest
-from world import Wish, World, replace
+from world import DesiredSegment, InMemoryEnvironment, replace
 
 from reconciler.core.members import Delta, Identifiers, SnapshotRef
-from reconciler.core.model import Address, Form, IdentifierType
+from reconciler.core.model import Address, Hashing, IdentifierType
 from reconciler.core.plan import Adopt, Create, Forget, Replace, Update, address_of
-from reconciler.core.receipt import Transfer, remaining, window
+from reconciler.core.receipt import Transfer, next_window, remaining
 
 pytestmark = pytest.mark.promise("converges")
 
 ADDRESS = Address("offsite", "buyers")
-CUSTOMER = (IdentifierType.CUSTOMER_ID, Form.PLAIN)
+CUSTOMER = (IdentifierType.CUSTOMER_ID, Hashing.PLAIN)
 
 
 @pytest.fixture
 def world():
-    made = World(wishes={ADDRESS: Wish("Buyers")}, people={"buyers": frozenset({"a", "b", "c", "d"})})
+    made = InMemoryEnvironment(
+        wishes={ADDRESS: DesiredSegment("Buyers")}, people={"buyers": frozenset({"a", "b", "c", "d"})}
+    )
     made.run()
     return made
 
@@ -35,7 +37,9 @@ def current(world):
 
 
 def test_a_new_audience_is_created_and_filled():
-    world = World(wishes={ADDRESS: Wish("Buyers")}, people={"buyers": frozenset("ab")})
+    world = InMemoryEnvironment(
+        wishes={ADDRESS: DesiredSegment("Buyers")}, people={"buyers": frozenset("ab")}
+    )
     change = only(world)
     assert isinstance(change, Create)
     assert change.members.delta == Delta(0, 2, 0)
@@ -46,7 +50,7 @@ def test_suppressed_people_leave_before_anyone_joins(world):
     world.suppressed["buyers"] = frozenset({"a"})
     world.people["buyers"] = frozenset({"a", "b", "e"})
     change = only(world)
-    assert change.members.delta == Delta(urgent=1, adds=1, removes=2)
+    assert change.members.delta == Delta(priority_removes=1, adds=1, removes=2)
     world.run()
     assert [call[0] for call in world.criteo.writes[-3:]] == ["remove", "add", "remove"]
 
@@ -85,7 +89,7 @@ def test_a_changed_key_is_a_replacement_that_deletes_nothing(world):
 
 
 def test_two_replacements_in_a_day_keep_their_names_apart(world):
-    for kind in (CUSTOMER, (IdentifierType.EMAIL, Form.MD5)):
+    for kind in (CUSTOMER, (IdentifierType.EMAIL, Hashing.MD5)):
         world.wishes[ADDRESS] = replace(world.wishes[ADDRESS], kind=kind)
         world.run()
     names = sorted(segment.name for segment in world.criteo.accounts["1001"].values())
@@ -174,11 +178,13 @@ def test_a_call_that_could_undo_the_name_is_waited_out(world):
 
 
 def test_an_unanswered_create_is_found_again_and_renamed_if_the_title_has_changed():
-    world = World(wishes={ADDRESS: Wish("Buyers")}, people={"buyers": frozenset("ab")})
+    world = InMemoryEnvironment(
+        wishes={ADDRESS: DesiredSegment("Buyers")}, people={"buyers": frozenset("ab")}
+    )
     world.criteo.fault = lambda operation: "late" if operation == "create" else None
     world.run()
     world.criteo.fault = lambda _operation: None
-    world.wishes[ADDRESS] = Wish("Renamed")
+    world.wishes[ADDRESS] = DesiredSegment("Renamed")
     assert "was not answered, and it isn't there" in only(world).reason
     world.clock.advance(61)
     world.criteo.land()
@@ -191,26 +197,26 @@ def test_an_unanswered_create_is_found_again_and_renamed_if_the_title_has_change
 
 def test_titles_can_be_swapped():
     other = Address("offsite", "others")
-    world = World(
-        wishes={ADDRESS: Wish("A"), other: Wish("B")},
+    world = InMemoryEnvironment(
+        wishes={ADDRESS: DesiredSegment("A"), other: DesiredSegment("B")},
         people={"buyers": frozenset("ab"), "others": frozenset("c")},
     )
     world.run()
-    world.wishes = {ADDRESS: Wish("B"), other: Wish("A")}
+    world.wishes = {ADDRESS: DesiredSegment("B"), other: DesiredSegment("A")}
     assert world.plan().cost.calls == {"criteo": 2}
     world.run()
     assert world.plan().changes == ()
 
 
 def test_positions_do_not_depend_on_the_batch_size():
-    moving = Transfer(SnapshotRef("t", 9), SnapshotRef("u", 2), Delta(2, 5, 3), acked=1)
+    moving = Transfer(SnapshotRef("t", 9), SnapshotRef("u", 2), Delta(2, 5, 3), acknowledged=1)
     assert remaining(moving) == Delta(1, 5, 3)
     assert remaining(None) == Delta(0, 0, 0)
-    assert window(moving, 4) == (1, 2)
-    assert window(replace(moving, acked=2), 4) == (2, 6)
-    assert window(replace(moving, acked=6), 4) == (6, 7)
-    assert window(replace(moving, acked=7), 40) == (7, 10)
-    assert window(replace(moving, acked=10), 4) is None
+    assert next_window(moving, 4) == (1, 2)
+    assert next_window(replace(moving, acknowledged=2), 4) == (2, 6)
+    assert next_window(replace(moving, acknowledged=6), 4) == (6, 7)
+    assert next_window(replace(moving, acknowledged=7), 40) == (7, 10)
+    assert next_window(replace(moving, acknowledged=10), 4) is None
 
 
 def test_identifiers_can_be_sent_and_never_shown():
@@ -228,7 +234,7 @@ def test_identifiers_can_be_sent_and_never_shown():
 def test_a_name_that_a_forgotten_segment_bears_is_not_taken_from_it(world):
     other = Address("offsite", "others")
     del world.wishes[ADDRESS]
-    world.wishes[other], world.people["others"] = Wish("Buyers"), frozenset("z")
+    world.wishes[other], world.people["others"] = DesiredSegment("Buyers"), frozenset("z")
     [blocked] = world.plan().blocked
     assert "which this tool made for offsite/buyers" in blocked.finding.problem
     assert "keep its `name:` (the title may change freely)" in blocked.finding.remedy
@@ -238,7 +244,7 @@ def test_a_guard_blocks_its_address_and_the_rest_of_the_plan_is_still_shown(worl
     world.guards = replace(world.guards, max_shrink=0.1)
     world.people["buyers"] = frozenset("ab")
     other = Address("offsite", "others")
-    world.wishes[other], world.people["others"] = Wish("Others"), frozenset("z")
+    world.wishes[other], world.people["others"] = DesiredSegment("Others"), frozenset("z")
     plan = world.plan()
     assert [one.address for one in plan.blocked] == [ADDRESS]
     assert [address_of(one) for one in plan.changes] == [other]
@@ -259,7 +265,7 @@ def half_replaced(world):
 
 def test_a_replacement_that_is_given_up_stays_under_another_name(world):
     half_replaced(world)
-    world.wishes[ADDRESS] = Wish("Buyers")
+    world.wishes[ADDRESS] = DesiredSegment("Buyers")
     world.run()
     names = sorted(segment.name for segment in world.criteo.accounts["1001"].values())
     assert names == ["Buyers", "Buyers (retired 2026-11-24)"]
@@ -268,7 +274,7 @@ def test_a_replacement_that_is_given_up_stays_under_another_name(world):
 
 def test_a_replacement_that_is_given_up_and_gone_is_forgotten(world):
     world.criteo.delete(half_replaced(world).id)
-    world.wishes[ADDRESS] = Wish("Buyers")
+    world.wishes[ADDRESS] = DesiredSegment("Buyers")
     world.run()
     assert world.store.saved_receipts[ADDRESS].retired == ()
     assert world.plan().changes == ()
@@ -288,9 +294,11 @@ def unanswered(world):
 
 
 def test_another_key_waits_until_an_unanswered_create_can_no_longer_land():
-    world = World(wishes={ADDRESS: Wish("Buyers")}, people={"buyers": frozenset("ab")})
+    world = InMemoryEnvironment(
+        wishes={ADDRESS: DesiredSegment("Buyers")}, people={"buyers": frozenset("ab")}
+    )
     unanswered(world)
-    world.wishes[ADDRESS] = Wish("Buyers", kind=CUSTOMER)
+    world.wishes[ADDRESS] = DesiredSegment("Buyers", kind=CUSTOMER)
     [blocked] = world.plan().blocked
     assert "was not answered and may still be carried out" in blocked.finding.problem
     assert blocked.finding.remedy == "plan again after 12:10:00 UTC"
@@ -300,9 +308,9 @@ def test_another_key_waits_until_an_unanswered_create_can_no_longer_land():
 
 
 def test_another_key_waits_for_an_unanswered_replacement_too(world):
-    world.wishes[ADDRESS] = Wish("Buyers", kind=CUSTOMER)
+    world.wishes[ADDRESS] = DesiredSegment("Buyers", kind=CUSTOMER)
     unanswered(world)
-    world.wishes[ADDRESS] = Wish("Buyers", kind=(IdentifierType.EMAIL, Form.MD5))
+    world.wishes[ADDRESS] = DesiredSegment("Buyers", kind=(IdentifierType.EMAIL, Hashing.MD5))
     [blocked] = world.plan().blocked
     assert "'Buyers (new)' was not answered" in blocked.finding.problem
     world.clock.advance(world.quiet.total_seconds())
@@ -312,16 +320,16 @@ def test_another_key_waits_for_an_unanswered_replacement_too(world):
 
 def test_a_third_key_gives_up_the_replacement_and_begins_another(world):
     half_replaced(world)
-    world.wishes[ADDRESS] = Wish("Buyers", kind=(IdentifierType.EMAIL, Form.MD5))
+    world.wishes[ADDRESS] = DesiredSegment("Buyers", kind=(IdentifierType.EMAIL, Hashing.MD5))
     world.run()
-    assert current(world).key.form == Form.MD5
+    assert current(world).key.form == Hashing.MD5
     assert len(world.store.saved_receipts[ADDRESS].retired) == 2
     assert world.plan().changes == ()
 
 
 def test_a_replacement_that_stopped_between_its_renames_goes_on(world):
     old = current(world).segment_id
-    world.wishes[ADDRESS] = Wish("Buyers", kind=CUSTOMER)
+    world.wishes[ADDRESS] = DesiredSegment("Buyers", kind=CUSTOMER)
     answers = iter([None, "rejected"])
     world.criteo.fault = lambda operation: next(answers, None) if operation == "update" else None
     world.run()
@@ -334,7 +342,7 @@ def test_a_replacement_that_stopped_between_its_renames_goes_on(world):
 
 
 def test_a_filled_replacement_whose_predecessor_is_gone_takes_over(world):
-    world.wishes[ADDRESS] = Wish("Buyers", kind=CUSTOMER)
+    world.wishes[ADDRESS] = DesiredSegment("Buyers", kind=CUSTOMER)
     world.criteo.fault = lambda operation: "rejected" if operation == "update" else None
     world.run()
     world.criteo.fault = lambda _operation: None
@@ -346,9 +354,9 @@ def test_a_filled_replacement_whose_predecessor_is_gone_takes_over(world):
 
 def test_a_name_that_an_unanswered_create_may_take_is_not_given_away(world):
     other = Address("offsite", "others")
-    world.wishes[other], world.people["others"] = Wish("Others"), frozenset("z")
+    world.wishes[other], world.people["others"] = DesiredSegment("Others"), frozenset("z")
     unanswered(world)
-    world.wishes[ADDRESS], world.wishes[other] = Wish("Others"), Wish("Elsewhere")
+    world.wishes[ADDRESS], world.wishes[other] = DesiredSegment("Others"), DesiredSegment("Elsewhere")
     [blocked] = world.plan().blocked
     assert (
         "“Others” may still be taken by an unanswered request for offsite/others" in blocked.finding.problem

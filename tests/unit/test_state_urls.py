@@ -9,7 +9,7 @@ from reconciler.core.errors import ConfigurationError
 from reconciler.core.model import Api, Environment
 from reconciler.core.ports import StateStore
 from reconciler.state.factory import open_store
-from reconciler.state.remote import RemoteStore
+from reconciler.state.remote import BucketStore
 
 pytestmark = pytest.mark.promise("state")
 
@@ -24,7 +24,7 @@ def opened(url: str, root: Path) -> StateStore:
 )
 def test_a_file_url_is_relative_to_the_root_or_absolute(tmp_path: Path, url: str) -> None:
     with opened(url.format(root=tmp_path), tmp_path).lock("me") as writer:
-        writer.open_run()
+        writer.begin_run()
     assert (tmp_path / ".reconciler/state/sandbox/head.json").exists()
 
 
@@ -32,7 +32,7 @@ def test_a_file_url_is_relative_to_the_root_or_absolute(tmp_path: Path, url: str
 def test_a_bucket_is_a_bucket(tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_NAME", "acme")
     monkeypatch.setenv("GOOGLE_SKIP_SIGNATURE", "true")
-    assert isinstance(opened(url, tmp_path), RemoteStore)
+    assert isinstance(opened(url, tmp_path), BucketStore)
 
 
 @pytest.mark.parametrize("url", ["", "file:", "file://", "file://host/state", "ftp://bucket/state", "state"])

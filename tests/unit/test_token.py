@@ -14,7 +14,7 @@ from reconciler.core.errors import AuthenticationError, ReconcilerError, RemoteE
 from reconciler.core.secret import Secret
 from reconciler.criteo.auth import MARGIN
 from reconciler.criteo.connect import connect
-from reconciler.criteo.grants import ClientCredentials, Keys
+from reconciler.criteo.grants import ClientCredentials, ClientKeys
 from reconciler.criteo.session import ATTEMPTS
 
 pytestmark = pytest.mark.promise("client")
@@ -80,7 +80,7 @@ def test_a_refusal_names_the_credential_and_where_its_pair_is_read(
             base_url="https://api.example",
             version="2026-07",
             token_url="",
-            grant=ClientCredentials(Keys(Secret("client"), Secret(SECRET), origin)),
+            grant=ClientCredentials(ClientKeys(Secret("client"), Secret(SECRET), origin)),
             timeout=timedelta(seconds=60),
             clock=FakeClock(),
             transport=httpx.MockTransport(Script([step], [token] if token else [])),
@@ -169,7 +169,7 @@ def test_a_token_url_of_its_own_is_used() -> None:
             base_url="https://api.example/",
             version="2026-07",
             token_url="https://login.example/oauth2/token",
-            grant=ClientCredentials(Keys(Secret("client"), Secret(SECRET))),
+            grant=ClientCredentials(ClientKeys(Secret("client"), Secret(SECRET))),
             timeout=timedelta(seconds=1),
             clock=FakeClock(),
             transport=httpx.MockTransport(script),
@@ -191,7 +191,7 @@ def test_a_token_endpoint_that_says_nothing_is_not_waited_for_forever() -> None:
                 base_url=f"http://127.0.0.1:{silent.getsockname()[1]}",
                 version="2026-07",
                 token_url="",
-                grant=ClientCredentials(Keys(Secret("client"), Secret(SECRET))),
+                grant=ClientCredentials(ClientKeys(Secret("client"), Secret(SECRET))),
                 timeout=timedelta(seconds=0.05),
                 clock=FakeClock(),
             ) as connection,

@@ -4,25 +4,27 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from world import CREDENTIAL, EVERYTHING, Wish, World
+from world import CREDENTIAL, EVERYTHING, DesiredSegment, InMemoryEnvironment
 
-from reconciler.core.marks import Tag, marked
+from reconciler.core.marks import Tag, with_tag
 from reconciler.core.model import Address, IdentifierType, SegmentKey
-from reconciler.core.receipt import adoptable
+from reconciler.core.receipt import why_not_ours
 from reconciler.core.remote import NewSegment, Segment, Statistics
-from reconciler.rebuilding import known_again, look
+from reconciler.rebuilding import reuse_segments, scan_segments
 
 pytestmark = pytest.mark.promise("converges")
 
 KEY = SegmentKey("1001", "7", IdentifierType.EMAIL, "sha256")
 OURS = Tag("0123456789", "1a2b")
-FOUND = Segment("42", "Buyers", marked("People", OURS), "1001", "7", IdentifierType.EMAIL)
+FOUND = Segment("42", "Buyers", with_tag("People", OURS), "1001", "7", IdentifierType.EMAIL)
 ADDRESS = Address("offsite", "buyers")
 
 
 @pytest.fixture
-def world() -> World:
-    return World(wishes={ADDRESS: Wish("Buyers")}, people={"buyers": frozenset({"p"})})
+def world() -> InMemoryEnvironment:
+    return InMemoryEnvironment(
+        wishes={ADDRESS: DesiredSegment("Buyers")}, people={"buyers": frozenset({"p"})}
+    )
 
 
 def theirs(description: str = "", members: tuple[str, ...] = ()):
@@ -32,7 +34,7 @@ def theirs(description: str = "", members: tuple[str, ...] = ()):
     )
 
 
-def at_the_create(world: World, happens, answer: str | None = None):
+def at_the_create(world: InMemoryEnvironment, happens, answer: str | None = None):
     made = []
 
     def fault(operation: str) -> str | None:
@@ -47,7 +49,7 @@ def at_the_create(world: World, happens, answer: str | None = None):
 
 
 def test_what_our_request_made_is_adopted():
-    assert adoptable(KEY, OURS, FOUND) == ""
+    assert why_not_ours(KEY, OURS, FOUND) == ""
 
 
 @pytest.mark.parametrize(
@@ -55,8 +57,8 @@ def test_what_our_request_made_is_adopted():
     [
         (replace(FOUND, description=""), "ownership tag"),
         (replace(FOUND, description="[reconciler 0123456789]"), "ownership tag"),
-        (replace(FOUND, description=marked("", replace(OURS, lineage="9999"))), "ownership tag"),
-        (replace(FOUND, description=marked("", replace(OURS, owner="9999999999"))), "ownership tag"),
+        (replace(FOUND, description=with_tag("", replace(OURS, lineage="9999"))), "ownership tag"),
+        (replace(FOUND, description=with_tag("", replace(OURS, owner="9999999999"))), "ownership tag"),
         (replace(FOUND, description=f"{FOUND.description} (edited by Jane)"), "ownership tag"),
         (replace(FOUND, retailer_id="8"), "another retailer"),
         (replace(FOUND, account_id="1002"), "another retailer"),
@@ -64,7 +66,7 @@ def test_what_our_request_made_is_adopted():
     ],
 )
 def test_what_is_not_surely_ours_is_not(found, why):
-    assert why in adoptable(KEY, OURS, found)
+    assert why in why_not_ours(KEY, OURS, found)
 
 
 @pytest.mark.parametrize(
@@ -77,7 +79,7 @@ def test_a_foreign_segment_is_never_adopted_by_its_name_alone(world, description
     """Statistics lag, and say that nobody is in it."""
     world.criteo.reader.statistics = lambda _account, _segment: Statistics(0, None, None)
 
-    def happens(world: World):
+    def happens(world: InMemoryEnvironment):
         one = theirs(description, members)(world)
         one.created_at -= timedelta(seconds=age)
         return one
@@ -93,8 +95,8 @@ def test_a_foreign_segment_is_never_adopted_by_its_name_alone(world, description
     assert all(one.segment_id != made[0].id for one in held(world))
 
 
-def held(world: World):
-    return [holding for one in world.store.saved_receipts.values() for holding in one.holdings]
+def held(world: InMemoryEnvironment):
+    return [holding for one in world.store.saved_receipts.values() for holding in one.segments]
 
 
 def test_a_refused_name_names_the_segment_and_its_adoption_first(world):
@@ -145,9 +147,9 @@ def test_a_lost_create_at_a_server_that_drops_descriptions_is_refused_and_can_be
     [blocked] = world.plan().blocked
     assert f"--take {ADDRESS}={segment.id}" in blocked.finding.remedy
     readers, receipts = {CREDENTIAL: world.criteo.reader}, world.store.reader().receipts()
-    seen = look(world.desired(), EVERYTHING, {ADDRESS}, {ADDRESS: segment.id}, readers, receipts)
+    seen = scan_segments(world.desired(), EVERYTHING, {ADDRESS}, {ADDRESS: segment.id}, readers, receipts)
     with world.store.lock("rebuild") as state:
-        known_again(seen.found(), state, world.clock.now(), world.quiet)
+        reuse_segments(seen.found(), state, world.clock.now(), world.quiet)
     assert not world.run().errors
     assert segment.members == world.members(ADDRESS)
     assert segment.description == world.described(ADDRESS)
@@ -188,12 +190,12 @@ def test_a_foreign_tag_on_a_segment_that_the_state_knows_blocks_its_address(worl
 def test_the_tag_of_a_lost_lineage_is_renewed_after_a_rebuild(world):
     world.run()
     [segment] = world.criteo.accounts["1001"].values()
-    before, world.store = segment.description, World().store
+    before, world.store = segment.description, InMemoryEnvironment().store
     world.store.invent = lambda size: b"n" * size
     readers = {CREDENTIAL: world.criteo.reader}
     with world.store.lock("rebuild") as state:
-        seen = look(world.desired(), EVERYTHING, (), {}, readers, ())
-        known_again(seen.found(), state, world.clock.now(), timedelta(0))
+        seen = scan_segments(world.desired(), EVERYTHING, (), {}, readers, ())
+        reuse_segments(seen.found(), state, world.clock.now(), timedelta(0))
     [change] = world.plan().changes
     assert [one.name for one in change.attributes] == ["description"]
     world.run()
@@ -206,7 +208,7 @@ def test_the_tag_of_a_lost_lineage_is_renewed_after_a_rebuild(world):
 
 
 def test_two_states_of_one_environment_never_manage_one_segment(world):
-    other = World(wishes=world.wishes, people={"buyers": frozenset({"q"})}, clock=world.clock)
+    other = InMemoryEnvironment(wishes=world.wishes, people={"buyers": frozenset({"q"})}, clock=world.clock)
     other.criteo = world.criteo
     other.store.invent = lambda size: b"n" * size
     at_the_create(world, lambda _: other.run())

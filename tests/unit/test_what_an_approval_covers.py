@@ -21,14 +21,20 @@ from golden import plan_cases as cases
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.core.approval import ApprovedChange, Use, apart, used
-from reconciler.core.envelope import Judgement, Now, approved_changes, judge, needs_approval
+from reconciler.core.approval import ApprovalRecord, ApprovedChange, distance, record_approval
+from reconciler.core.envelope import (
+    ApprovalCheck,
+    CheckContext,
+    approved_changes,
+    check_approvals,
+    needs_approval,
+)
 from reconciler.core.errors import Finding
 from reconciler.core.kinds import Cause, ChangeKind
 from reconciler.core.members import NO_DELTA, Delta
-from reconciler.core.model import Leeway, Seat
+from reconciler.core.model import ApprovalLimits, Seat
 from reconciler.core.plan import Blocked, Change
-from reconciler.core.quantities import shown
+from reconciler.core.quantities import rounded_count
 
 pytestmark = pytest.mark.promise("approved")
 
@@ -39,7 +45,7 @@ WITHIN = "(approval.tolerance: 2%, or a tenth up to 100 people)"
 def test_the_very_plan_that_was_approved_is_covered(change: Change) -> None:
     verdict = judged(change, change)
     used = ("sha256:a",)
-    assert verdict == Judgement(covered=frozenset({LAPSED}), digests=used, finished=used)
+    assert verdict == ApprovalCheck(covered=frozenset({LAPSED}), used_digests=used, completed=used)
 
 
 @given(st.integers(0, 3_000_000), st.integers(0, 3_000_000), st.integers(1, 9_000_000))
@@ -129,20 +135,28 @@ def test_a_direction_that_was_zero_counts_too() -> None:
         ),
         (
             {"made_at": cases.NOW - timedelta(seconds=91)},
-            now(environment=replace(cases.ENVIRONMENT, leeway=Leeway(max_age=timedelta(seconds=90)))),
+            now(
+                environment=replace(
+                    cases.ENVIRONMENT, approval_limits=ApprovalLimits(max_age=timedelta(seconds=90))
+                )
+            ),
             "and holds for 1 minute 30 seconds",
         ),
         (
             {"made_at": cases.NOW - timedelta(seconds=2)},
-            now(environment=replace(cases.ENVIRONMENT, leeway=Leeway(max_age=timedelta(0)))),
+            now(environment=replace(cases.ENVIRONMENT, approval_limits=ApprovalLimits(max_age=timedelta(0)))),
             "and holds for 0 seconds",
         ),
         ({"made_at": cases.NOW + timedelta(minutes=3)}, now(), "is from the future, 2026-11-24 09:07 UTC"),
-        ({}, now(Use("sha256:a", cases.NOW, cases.NOW)), "was applied in full on 2026-11-24 at 09:04 UTC"),
+        (
+            {},
+            now(ApprovalRecord("sha256:a", cases.NOW, cases.NOW)),
+            "was applied in full on 2026-11-24 at 09:04 UTC",
+        ),
     ],
 )
 def test_an_approval_that_holds_no_more_covers_nothing(
-    differs: dict[str, object], at: Now, says: str
+    differs: dict[str, object], at: CheckContext, says: str
 ) -> None:
     for today in (CREATED, MOVED):
         [told] = judged(CREATED, today, at, **differs).findings
@@ -160,7 +174,7 @@ def test_an_approval_for_elsewhere_is_refused_whatever_there_is_to_do() -> None:
     at = now(receipts=applied())
     stranger = approved(cases.plan(CREATED), environment="sandbox")
     for plan in (cases.plan(MOVED), cases.plan(unchanged=3), cases.plan(MOVED, cases.create(cases.HIGH, 4))):
-        told = judge(plan, held(stranger), at).findings
+        told = check_approvals(plan, held(stranger), at).findings
         assert [one.problem for one in told].count(
             "it was approved for sandbox, and this is production: give the plan of production"
         ) == 1
@@ -169,14 +183,14 @@ def test_an_approval_for_elsewhere_is_refused_whatever_there_is_to_do() -> None:
 def test_an_old_approval_of_which_nothing_is_left_to_do_is_no_harm() -> None:
     old = approved(cases.plan(CREATED), made_at=cases.NOW - timedelta(days=9))
     done = now(receipts=applied())
-    assert judge(cases.plan(unchanged=1), held(old), done) == Judgement()
-    assert judge(cases.plan(unchanged=1), held(old), replace(done, whole=False)).findings
-    assert judge(cases.plan(unchanged=1), held(old), now()).findings
+    assert check_approvals(cases.plan(unchanged=1), held(old), done) == ApprovalCheck()
+    assert check_approvals(cases.plan(unchanged=1), held(old), replace(done, all_addresses=False)).findings
+    assert check_approvals(cases.plan(unchanged=1), held(old), now()).findings
 
 
 def test_of_an_approval_that_holds_no_more_what_it_did_not_name_is_told_beside_it() -> None:
     old = approved(cases.plan(CREATED), made_at=cases.NOW - timedelta(days=9))
-    told = judge(cases.plan(CREATED, cases.create(cases.HIGH, 4)), held(old), now()).findings
+    told = check_approvals(cases.plan(CREATED, cases.create(cases.HIGH, 4)), held(old), now()).findings
     assert [one.where for one in told] == [str(cases.HIGH.address), "plan-1.json"]
 
 
@@ -202,7 +216,7 @@ def test_another_kind_or_another_definition_is_refused(then: Change, today: Chan
 
 def test_what_nobody_approved_is_refused_and_said_of_each() -> None:
     other = cases.create(cases.HIGH, 10)
-    verdict = judge(cases.plan(CREATED, other), held(approved(cases.plan(CREATED))), now())
+    verdict = check_approvals(cases.plan(CREATED, other), held(approved(cases.plan(CREATED))), now())
     assert (verdict.findings, verdict.covered) == ((), frozenset({LAPSED}))
     assert {at: [one.problem for one in said] for at, said in verdict.refused.items()} == {
         cases.HIGH.address: ["this change was not approved"]
@@ -211,7 +225,7 @@ def test_what_nobody_approved_is_refused_and_said_of_each() -> None:
 
 def test_where_nothing_is_covered_each_reason_stands_against_all() -> None:
     other = cases.create(cases.HIGH, 10)
-    verdict = judge(cases.plan(other), held(approved(cases.plan(CREATED))), now())
+    verdict = check_approvals(cases.plan(other), held(approved(cases.plan(CREATED))), now())
     assert [one.where for one in verdict.findings] == [str(cases.HIGH.address)]
     assert not verdict.covered
 
@@ -221,10 +235,10 @@ def test_an_approval_stays_open_until_all_its_addresses_are_done() -> None:
     other = cases.create(cases.HIGH, 10)
     both = held(approved(cases.plan(CREATED, other)))
     stopped = Blocked(cases.HIGH.address, Finding("", "why"), Cause.GUARD)
-    verdict = judge(replace(cases.plan(CREATED), blocked=(stopped,)), both, now())
-    assert (verdict.covered, verdict.finished, verdict.findings) == (frozenset({LAPSED}), (), ())
-    assert verdict.unmet == (), "it is asked for, and blocked"
-    assert judge(cases.plan(CREATED, other), both, now()).finished == ("sha256:a",)
+    verdict = check_approvals(replace(cases.plan(CREATED), blocked=(stopped,)), both, now())
+    assert (verdict.covered, verdict.completed, verdict.findings) == (frozenset({LAPSED}), (), ())
+    assert verdict.not_requested == (), "it is asked for, and blocked"
+    assert check_approvals(cases.plan(CREATED, other), both, now()).completed == ("sha256:a",)
 
 
 def test_members_of_a_blocked_address_are_not_done_because_its_definition_is() -> None:
@@ -233,7 +247,9 @@ def test_members_of_a_blocked_address_are_not_done_because_its_definition_is() -
     approval = held(approved(cases.plan(MOVED, other), applied()))
     stopped = Blocked(LAPSED, Finding("", "why"), Cause.SOURCE)
     assert (
-        judge(replace(cases.plan(other), blocked=(stopped,)), approval, now(receipts=applied())).finished
+        check_approvals(
+            replace(cases.plan(other), blocked=(stopped,)), approval, now(receipts=applied())
+        ).completed
         == ()
     )
 
@@ -241,7 +257,7 @@ def test_members_of_a_blocked_address_are_not_done_because_its_definition_is() -
 def test_what_depends_on_a_change_that_is_not_covered_is_not_covered_either() -> None:
     other = cases.create(cases.HIGH, 10)
     taking = replace(cases.plan(CREATED, other), givers={LAPSED: frozenset({cases.HIGH.address})})
-    verdict = judge(taking, held(approved(cases.plan(CREATED))), now())
+    verdict = check_approvals(taking, held(approved(cases.plan(CREATED))), now())
     assert not verdict.covered
     assert [one.where for one in verdict.findings] == [str(cases.HIGH.address)]
 
@@ -249,11 +265,11 @@ def test_what_depends_on_a_change_that_is_not_covered_is_not_covered_either() ->
 def test_of_several_approvals_one_that_fits_is_enough_and_each_reason_is_said_once() -> None:
     old = approved(cases.plan(CREATED), made_at=cases.NOW - timedelta(days=9), digest="sha256:old")
     fits = approved(cases.plan(CREATED))
-    assert judge(cases.plan(CREATED), held(old, fits), now()).digests == ("sha256:a",)
+    assert check_approvals(cases.plan(CREATED), held(old, fits), now()).used_digests == ("sha256:a",)
     other = cases.create(cases.LAPSED, 20_000)
-    [said] = why(judge(cases.plan(other), held(fits, replace(fits, digest="sha256:b")), now()))
+    [said] = why(check_approvals(cases.plan(other), held(fits, replace(fits, digest="sha256:b")), now()))
     assert said.startswith("approved to join: 10,000; now: 20,000")
-    told = judge(cases.plan(other), held(old, fits), now()).findings
+    told = check_approvals(cases.plan(other), held(old, fits), now()).findings
     assert [one.where for one in told] == [str(LAPSED), "plan-1.json"]
 
 
@@ -275,7 +291,7 @@ def test_a_size_may_differ_by_twice_as_much(more: int, fits: bool) -> None:
 
 
 def test_forgetting_what_is_there_is_not_forgetting_what_is_gone() -> None:
-    gone = replace(FORGOTTEN, drop=True)
+    gone = replace(FORGOTTEN, drop_state=True)
     [said] = why(judged(FORGOTTEN, gone))
     assert said == "forgetting it was approved while its segment was there, and it isn't any more"
     assert not judged(gone, gone).findings
@@ -301,20 +317,20 @@ def test_a_pinned_source_needs_the_very_people(content: str, says: list[str]) ->
     change = replace(CREATED, spec=PINNED)
     then = approved(cases.plan(change))
     [one] = then.changes
-    assert one.content == "ab" * 16
-    then = replace(then, changes=(replace(one, content=content),))
-    assert why(judge(cases.plan(change), held(then), now())) == says
+    assert one.members_digest == "ab" * 16
+    then = replace(then, changes=(replace(one, members_digest=content),))
+    assert why(check_approvals(cases.plan(change), held(then), now())) == says
     assert len(needs_approval(cases.plan(change, MOVED))) == 1
 
 
 def test_without_a_state_no_people_are_named() -> None:
     [one, other] = approved_changes(cases.plan(CREATED, unchanged=1, serial=0), {})
-    assert (one.content, other.content, other.kind) == ("", "", ChangeKind.UNCHANGED)
+    assert (one.members_digest, other.members_digest, other.kind) == ("", "", ChangeKind.UNCHANGED)
 
 
 @given(st.integers(0, 10**9))
 def test_a_shown_count_is_never_apart_from_what_it_was(number: int) -> None:
-    assert apart(shown(number), number) == 0
+    assert distance(rounded_count(number), number) == 0
 
 
 @pytest.mark.parametrize(
@@ -333,14 +349,17 @@ def test_a_shown_count_is_never_apart_from_what_it_was(number: int) -> None:
 def test_distances_begin_where_a_count_would_read_otherwise(
     count: int | str, number: int, distance: int
 ) -> None:
-    assert apart(count, number) == distance
+    assert distance(count, number) == distance
 
 
 def test_of_marks_the_newest_of_each_approval_is_kept_and_the_old_ones_go() -> None:
-    old, begun = Use("sha256:old", cases.NOW - timedelta(hours=1)), Use("sha256:a", cases.NOW)
+    old, begun = (
+        ApprovalRecord("sha256:old", cases.NOW - timedelta(hours=1)),
+        ApprovalRecord("sha256:a", cases.NOW),
+    )
     done = replace(begun, completed_at=cases.NOW)
-    assert used((old, begun), done, cases.NOW) == (done,)
-    assert used((old, begun), done, old.started_at) == (old, done)
+    assert record_approval((old, begun), done, cases.NOW) == (done,)
+    assert record_approval((old, begun), done, old.started_at) == (old, done)
 
 
 def test_an_approval_knows_its_addresses() -> None:
@@ -352,13 +371,13 @@ def test_an_approval_knows_its_addresses() -> None:
 
 def test_what_is_widened_beside_the_review_widens_nothing() -> None:
     """The narrower of what was said then and what is said now, of both."""
-    wide, narrow = Leeway(1.0, timedelta(days=400)), cases.ENVIRONMENT.leeway
+    wide, narrow = ApprovalLimits(1.0, timedelta(days=400)), cases.ENVIRONMENT.approval_limits
     much = cases.update(cases.LAPSED, cases.members(10_000, 14_000, Delta(0, 4_000, 0)))
     for then, today in ((narrow, wide), (wide, narrow)):
-        at = now(environment=replace(cases.ENVIRONMENT, leeway=today))
+        at = now(environment=replace(cases.ENVIRONMENT, approval_limits=today))
         [said] = why(judged(MOVED, much, at, leeway=then))
         assert said.startswith("approved to join: 400; now: 4,000;")
         [said] = why(judged(MOVED, MOVED, at, leeway=then, made_at=cases.NOW - timedelta(days=4)))
         assert "holds for 3 days" in said
-    at = now(environment=replace(cases.ENVIRONMENT, leeway=wide))
+    at = now(environment=replace(cases.ENVIRONMENT, approval_limits=wide))
     assert judged(MOVED, much, at, leeway=wide).covered

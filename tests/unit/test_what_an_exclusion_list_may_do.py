@@ -5,17 +5,17 @@ from collections.abc import Sequence
 import pytest
 
 from reconciler.core.lists import ListChange, compared, list_refusals
-from reconciler.core.members import EMPTY, AppliedList, ReadList, SnapshotRef
+from reconciler.core.members import EMPTY_SNAPSHOT, AppliedList, ReadList, SnapshotRef
 from reconciler.core.model import (
     Address,
     Audience,
-    Form,
     Guards,
+    Hashing,
     IdentifierType,
-    Place,
     SegmentKey,
     SegmentSpec,
     Source,
+    SourceLocation,
 )
 
 pytestmark = pytest.mark.promise("lists")
@@ -25,16 +25,22 @@ SPEC = SegmentSpec(
     Address("email", "buyers"),
     "Buyers",
     "",
-    SegmentKey("1", "2", EMAIL, Form.SHA256),
+    SegmentKey("1", "2", EMAIL, Hashing.SHA256),
     "criteo",
     Audience(
-        "buyers", "Buyers", "", Source(("p.csv",)), (), guards=Guards(), place=Place("buyers.yaml", 1, 1)
+        "buyers",
+        "Buyers",
+        "",
+        Source(("p.csv",)),
+        (),
+        guards=Guards(),
+        place=SourceLocation("buyers.yaml", 1, 1),
     ),
 )
 
 
 def members(name: str, count: int = 1000) -> SnapshotRef:
-    return SnapshotRef(name, count) if count else EMPTY
+    return SnapshotRef(name, count) if count else EMPTY_SNAPSHOT
 
 
 def before(file: str, name: str, count: int = 1000, kind: IdentifierType = EMAIL) -> AppliedList:
@@ -44,7 +50,7 @@ def before(file: str, name: str, count: int = 1000, kind: IdentifierType = EMAIL
 def now(
     file: str, name: str, count: int = 1000, kind: IdentifierType = EMAIL, invalid: int = 0, line: int = 1
 ) -> ReadList:
-    place = Place("buyers.yaml", line, 5)
+    place = SourceLocation("buyers.yaml", line, 5)
     return ReadList((file,), kind, members(name, count), count + invalid, invalid, 0.05, place)
 
 

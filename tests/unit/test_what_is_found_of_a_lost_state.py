@@ -5,14 +5,21 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from fakes.state import MemoryStore
-from world import EMAIL, Wish, World
+from world import EMAIL, DesiredSegment, InMemoryEnvironment
 
 from reconciler.core.errors import RefusedError, StorageError
-from reconciler.core.marks import Tag, marked, owner, tag, tag_of, unmarked
-from reconciler.core.members import EMPTY, SnapshotRef
-from reconciler.core.model import Address, Form, IdentifierType, SegmentKey
-from reconciler.core.rebuild import Look, Sighting, rebuilt, sightings, strays, untouched
-from reconciler.core.receipt import Holding, Receipt
+from reconciler.core.marks import Tag, owner, tag, tag_of, with_tag, without_tag
+from reconciler.core.members import EMPTY_SNAPSHOT, SnapshotRef
+from reconciler.core.model import Address, Hashing, IdentifierType, SegmentKey
+from reconciler.core.rebuild import (
+    RebuildScan,
+    SegmentMatch,
+    is_unused_rebuild,
+    match_segments,
+    orphaned_segments,
+    rebuilt_resource,
+)
+from reconciler.core.receipt import ResourceState, SegmentState
 from reconciler.core.remote import Segment
 from reconciler.rebuilding import check_lost
 
@@ -24,7 +31,7 @@ ADDRESS = Address("offsite", "buyers")
 WHOSE = tag("test", ADDRESS, "6b6b" * 8)
 OURS = str(WHOSE)
 OWNED = {"77": Address("offsite", "loyal")}
-[SPEC] = World(wishes={ADDRESS: Wish("Buyers", "Bought once")}).desired().segments
+[SPEC] = InMemoryEnvironment(wishes={ADDRESS: DesiredSegment("Buyers", "Bought once")}).desired().segments
 
 
 def segment(number: str, name: str, description: str = OURS, **other: object) -> Segment:
@@ -32,8 +39,8 @@ def segment(number: str, name: str, description: str = OURS, **other: object) ->
     return replace(listed, **other)
 
 
-def seen(*segments: Segment, take: str = "") -> Sighting:
-    [one] = sightings("test", [SPEC], segments, {ADDRESS: take} if take else {}, OWNED)
+def seen(*segments: Segment, take: str = "") -> SegmentMatch:
+    [one] = match_segments("test", [SPEC], segments, {ADDRESS: take} if take else {}, OWNED)
     return one
 
 
@@ -52,14 +59,14 @@ def test_a_tag_is_the_same_for_ever_and_another_elsewhere():
     "text", ["", "Bought once", "Ends [in brackets]", "[reconciler]", "[reconciler c875c310ac]"]
 )
 def test_a_tag_ends_a_description_and_can_be_told_from_it(text):
-    whole = marked(text, WHOSE)
+    whole = with_tag(text, WHOSE)
     assert len(whole) - len(text) <= 29
-    assert (tag_of(whole), unmarked(whole)) == (WHOSE, text)
-    assert (tag_of(text), unmarked(text)) == (None, text)
+    assert (tag_of(whole), without_tag(whole)) == (WHOSE, text)
+    assert (tag_of(text), without_tag(text)) == (None, text)
 
 
 def test_a_description_of_several_lines_keeps_its_words():
-    assert marked("One\ntwo\n", WHOSE) == f"One\ntwo {OURS}"
+    assert with_tag("One\ntwo\n", WHOSE) == f"One\ntwo {OURS}"
     assert tag_of(f"One {OURS} \n") == WHOSE
 
 
@@ -67,16 +74,19 @@ def test_a_tag_that_people_wrote_behind_still_says_whose_a_segment_is():
     """It names the owner, and its text is told whole."""
     theirs = Tag("0123456789", "ffff")
     edited = f"{theirs}, edited by Jane"
-    assert (tag_of(edited), unmarked(edited)) == (theirs, edited)
+    assert (tag_of(edited), without_tag(edited)) == (theirs, edited)
     assert tag_of(f"{theirs} {WHOSE}.") == WHOSE
-    assert unmarked(f"{theirs} {WHOSE} ") == str(theirs)
+    assert without_tag(f"{theirs} {WHOSE} ") == str(theirs)
 
 
 def test_a_tag_of_any_lineage_finds_it_and_is_remembered():
     one = segment("1", "Buyers", str(Tag(WHOSE.owner, "9999")))
-    assert seen(one) == Sighting(SPEC, one)
-    assert rebuilt(seen(one), NOON, QUIET).current.former_lineage == "9999"
-    assert rebuilt(seen(segment("1", "Buyers", "ours"), take="1"), NOON, QUIET).current.former_lineage == ""
+    assert seen(one) == SegmentMatch(SPEC, one)
+    assert rebuilt_resource(seen(one), NOON, QUIET).current.former_lineage == "9999"
+    assert (
+        rebuilt_resource(seen(segment("1", "Buyers", "ours"), take="1"), NOON, QUIET).current.former_lineage
+        == ""
+    )
 
 
 def test_a_mark_finds_it_whatever_it_is_called():
@@ -84,53 +94,53 @@ def test_a_mark_finds_it_whatever_it_is_called():
     found = seen(
         one, segment("2", "Buyers", "theirs"), segment("3", "Other", other("test", Address("a", "b")))
     )
-    assert found == Sighting(SPEC, one)
+    assert found == SegmentMatch(SPEC, one)
 
 
 def test_a_name_alone_is_told_and_not_taken():
     theirs = segment("2", " buyers", "theirs")
     found = seen(theirs, segment("3", "Buyers", "theirs", account_id="1002"))
-    assert found == Sighting(SPEC, unclaimed=theirs)
-    assert seen(segment("3", "Buyers", other("production"))) == Sighting(SPEC)
+    assert found == SegmentMatch(SPEC, name_match=theirs)
+    assert seen(segment("3", "Buyers", other("production"))) == SegmentMatch(SPEC)
 
 
 def test_what_was_replaced_is_known_as_that():
     one, old = segment("1", "Buyers"), segment("2", "Buyers (retired 2026-11-01)")
-    assert seen(old, one) == Sighting(SPEC, one, retired=(old,))
-    assert seen(old) == Sighting(SPEC, retired=(old,))
+    assert seen(old, one) == SegmentMatch(SPEC, one, retired=(old,))
+    assert seen(old) == SegmentMatch(SPEC, retired=(old,))
 
 
 def test_a_replacement_under_way_is_known_as_that():
     one, half = segment("1", "Gold"), segment("2", "Buyers (new)")
-    assert seen(half, one) == Sighting(SPEC, one, successor=half)
-    assert seen(half) == Sighting(SPEC, half)
+    assert seen(half, one) == SegmentMatch(SPEC, one, replacement=half)
+    assert seen(half) == SegmentMatch(SPEC, half)
 
 
 def test_of_two_replacements_under_way_none_is_forgotten():
     one, half = segment("1", "Gold"), segment("2", "Buyers (new)", account_id="1002")
     here = segment("3", "Buyers (new)")
     found = seen(half, here, one)
-    assert found == Sighting(SPEC, one, successor=here, aside=(half,))
-    assert [one.holding.segment_id for one in rebuilt(found, NOON, QUIET).retired] == ["2"]
-    assert "segments 2 and 3 bear its mark" in seen(half, here).doubts[0].problem
+    assert found == SegmentMatch(SPEC, one, replacement=here, ignored=(half,))
+    assert [one.segment.segment_id for one in rebuilt_resource(found, NOON, QUIET).retired] == ["2"]
+    assert "segments 2 and 3 bear its mark" in seen(half, here).conflicts[0].problem
 
 
 def test_several_with_one_mark_are_for_people_to_judge():
     one, two, half = segment("1", "Buyers"), segment("2", "Copied"), segment("3", "Buyers (new)")
-    [doubt] = seen(one, two, half).doubts
+    [doubt] = seen(one, two, half).conflicts
     assert "segments 1 and 2 and 3 bear its mark" in doubt.problem
     assert f"--take {ADDRESS}=ID" in doubt.remedy
-    assert seen(one, two, half, take="2") == Sighting(SPEC, two, aside=(one, half))
+    assert seen(one, two, half, take="2") == SegmentMatch(SPEC, two, ignored=(one, half))
     old = segment("4", "Buyers (retired 2026-11-01)")
-    assert seen(one, two, old, take="2") == Sighting(SPEC, two, retired=(old,), aside=(one,))
+    assert seen(one, two, old, take="2") == SegmentMatch(SPEC, two, retired=(old,), ignored=(one,))
     with pytest.raises(RefusedError) as caught:
-        _ = Look((seen(one, two),), (), ()).found()
-    assert caught.value.findings == seen(one, two).doubts
+        _ = RebuildScan((seen(one, two),), (), ()).found()
+    assert caught.value.findings == seen(one, two).conflicts
 
 
 def test_what_somebody_says_is_ours_must_be_able_to_be():
     theirs = segment("2", "Anything", "theirs")
-    assert seen(theirs, take="2") == Sighting(SPEC, theirs, marked=False)
+    assert seen(theirs, take="2") == SegmentMatch(SPEC, theirs, has_tag=False)
     for wrong in (
         replace(theirs, retailer_id="8"),
         replace(theirs, account_id="1002"),
@@ -138,36 +148,40 @@ def test_what_somebody_says_is_ours_must_be_able_to_be():
         replace(theirs, identifier_type=None),
         replace(theirs, description=other("production")),
     ):
-        assert seen(wrong, take="2").doubts
-    assert "there is no segment 9" in seen(theirs, take="9").doubts[0].problem
-    assert "segment 77 is the one of offsite/loyal" in seen(theirs, take="77").doubts[0].problem
+        assert seen(wrong, take="2").conflicts
+    assert "there is no segment 9" in seen(theirs, take="9").conflicts[0].problem
+    assert "segment 77 is the one of offsite/loyal" in seen(theirs, take="77").conflicts[0].problem
 
 
 def test_one_segment_is_not_taken_for_two_addresses():
     loyal = Address("offsite", "loyal")
-    specs = World(wishes={ADDRESS: Wish("Buyers"), loyal: Wish("Loyal")}).desired().segments
+    specs = (
+        InMemoryEnvironment(wishes={ADDRESS: DesiredSegment("Buyers"), loyal: DesiredSegment("Loyal")})
+        .desired()
+        .segments
+    )
     theirs = segment("2", "Anything", "theirs")
-    found = sightings("test", specs, [theirs], {ADDRESS: "2", loyal: "2"}, {})
-    assert [one.problem for told in found for one in told.doubts] == [
+    found = match_segments("test", specs, [theirs], {ADDRESS: "2", loyal: "2"}, {})
+    assert [one.problem for told in found for one in told.conflicts] == [
         "segment 2 is taken for offsite/buyers and for offsite/loyal"
     ] * 2
     ours = replace(theirs, description=OURS)
-    assert [len(one.doubts) for one in sightings("test", specs, [ours], {loyal: "2"}, {})] == [0, 1]
+    assert [len(one.conflicts) for one in match_segments("test", specs, [ours], {loyal: "2"}, {})] == [0, 1]
 
 
 def test_our_own_segment_of_another_kind_is_replaced():
     found = seen(segment("1", "Buyers", identifier_type=IdentifierType.CUSTOMER_ID, retailer_id="8"))
     assert found.replaced
     assert not seen(segment("1", "Buyers")).replaced
-    assert not Sighting(SPEC).replaced
-    key = rebuilt(found, NOON, QUIET).current.key
-    assert key == SegmentKey("1001", "8", IdentifierType.CUSTOMER_ID, Form.PLAIN)
-    assert seen(segment("1", "Events", identifier_type=None)).doubts
+    assert not SegmentMatch(SPEC).replaced
+    key = rebuilt_resource(found, NOON, QUIET).current.key
+    assert key == SegmentKey("1001", "8", IdentifierType.CUSTOMER_ID, Hashing.PLAIN)
+    assert seen(segment("1", "Events", identifier_type=None)).conflicts
 
 
 def test_segments_of_others_are_told():
     elsewhere, theirs = segment("2", "X", other("production")), segment("3", "Y", "theirs")
-    assert strays("test", [SPEC], [segment("1", "Buyers"), elsewhere, theirs]) == (elsewhere,)
+    assert orphaned_segments("test", [SPEC], [segment("1", "Buyers"), elsewhere, theirs]) == (elsewhere,)
 
 
 def test_nobody_is_surely_held_and_strays_are_told_of():
@@ -175,31 +189,40 @@ def test_nobody_is_surely_held_and_strays_are_told_of():
         segment("1", "Gold"), segment("2", "Buyers (new)"), segment("3", "Buyers (retired 2026-11-01)")
     )
     assumed = SnapshotRef("abcd", 3)
-    receipt = rebuilt(found, NOON, QUIET, maybe=assumed)
-    assert untouched(receipt)
-    assert not untouched(replace(receipt, definition="applied"))
-    assert not untouched(replace(receipt, current=replace(receipt.current, settled_at=NOON)))
+    receipt = rebuilt_resource(found, NOON, QUIET, uncertain=assumed)
+    assert is_unused_rebuild(receipt)
+    assert not is_unused_rebuild(replace(receipt, definition="applied"))
+    assert not is_unused_rebuild(replace(receipt, current=replace(receipt.current, completed_at=NOON)))
     key = SegmentKey("1001", "7", *EMAIL)
-    current = Holding(
-        key, "1", maybe=assumed, quiet_until=NOON + QUIET, unknown_before=NOON, former_lineage="6b6b"
+    current = SegmentState(
+        key,
+        "1",
+        uncertain=assumed,
+        grace_until=NOON + QUIET,
+        members_unknown_before=NOON,
+        former_lineage="6b6b",
     )
     assert receipt.current == current
-    assert receipt.successor == replace(current, segment_id="2", maybe=EMPTY)
-    assert [one.holding for one in receipt.retired] == [replace(current, segment_id="3", maybe=EMPTY)]
-    assert (receipt.unknown_before, receipt.suits(current, key)) == (NOON, True)
-    anew = rebuilt(found, NOON, QUIET, renew=True)
-    assert (anew.unknown_before, anew.suits(current, key)) == (None, False)
-    assert anew.suits(Holding(key, "9"), key)
+    assert receipt.replacement == replace(current, segment_id="2", uncertain=EMPTY_SNAPSHOT)
+    assert [one.segment for one in receipt.retired] == [
+        replace(current, segment_id="3", uncertain=EMPTY_SNAPSHOT)
+    ]
+    assert (receipt.members_unknown_before, receipt.can_keep(current, key)) == (NOON, True)
+    anew = rebuilt_resource(found, NOON, QUIET, replace_requested=True)
+    assert (anew.members_unknown_before, anew.can_keep(current, key)) == (None, False)
+    assert anew.can_keep(SegmentState(key, "9"), key)
 
 
-@pytest.mark.parametrize("found", [Sighting(SPEC), seen(segment("1", "X", identifier_type=None))])
+@pytest.mark.parametrize("found", [SegmentMatch(SPEC), seen(segment("1", "X", identifier_type=None))])
 def test_what_is_not_there_can_not_be_known_again(found):
     with pytest.raises(AssertionError):
-        rebuilt(found, NOON, QUIET)
+        rebuilt_resource(found, NOON, QUIET)
 
 
 def test_a_plan_without_the_state_names_the_way_to_what_bears_the_mark():
-    world = World(wishes={ADDRESS: Wish("Buyers")}, people={"buyers": frozenset("ab")})
+    world = InMemoryEnvironment(
+        wishes={ADDRESS: DesiredSegment("Buyers")}, people={"buyers": frozenset("ab")}
+    )
     world.run()
     world.store = MemoryStore(invent=lambda size: b"k" * size)
     planned = world.plan()
@@ -211,13 +234,13 @@ def test_a_plan_without_the_state_names_the_way_to_what_bears_the_mark():
 
 
 def test_a_lost_state_is_told_once_whatever_the_segments_are_called_by_now():
-    world = World({Address("offsite", f"a{n}"): Wish(f"A{n}") for n in range(5)})
+    world = InMemoryEnvironment({Address("offsite", f"a{n}"): DesiredSegment(f"A{n}") for n in range(5)})
     world.people = {f"a{n}": frozenset("ab") for n in range(5)}
     world.run()
     world.store = MemoryStore(invent=lambda size: b"n" * size)
     with world.store.lock("another run") as state:
-        state.open_run()
-    world.wishes = {address: Wish(f"New {address}") for address in world.wishes}
+        state.begin_run()
+    world.wishes = {address: DesiredSegment(f"New {address}") for address in world.wishes}
     planned = world.plan()
     assert [one.problem.partition(":")[0] for one in planned.problems] == [
         "5 of 5 segments have this environment's ownership tag"
@@ -229,11 +252,13 @@ def test_a_lost_state_is_told_once_whatever_the_segments_are_called_by_now():
 
 def test_a_segment_of_one_address_that_the_state_lost_is_not_made_twice():
     loyal = Address("offsite", "loyal")
-    world = World({ADDRESS: Wish("Buyers"), loyal: Wish("Loyal")}, {"buyers": frozenset("a")})
+    world = InMemoryEnvironment(
+        {ADDRESS: DesiredSegment("Buyers"), loyal: DesiredSegment("Loyal")}, {"buyers": frozenset("a")}
+    )
     world.people["loyal"] = frozenset("b")
     world.run()
     lost = world.store.saved_receipts.pop(loyal).current.segment_id
-    world.wishes[loyal] = Wish("Another title")
+    world.wishes[loyal] = DesiredSegment("Another title")
     [blocked] = world.plan().blocked
     assert f"segment {lost} has the ownership tag of this address" in blocked.finding.problem
     adopt = f"`reconciler state rebuild test --union --only {loyal} --take {loyal}={lost}`"
@@ -245,15 +270,16 @@ def test_a_segment_of_one_address_that_the_state_lost_is_not_made_twice():
 @pytest.mark.parametrize("number", [1, 5, 6])
 def test_a_plan_says_that_people_from_before_may_remain(number):
     addresses = [Address("offsite", f"a{index}") for index in range(number)]
-    world = World(
-        {one: Wish(one.audience) for one in addresses}, {one.audience: frozenset("ab") for one in addresses}
+    world = InMemoryEnvironment(
+        {one: DesiredSegment(one.audience) for one in addresses},
+        {one.audience: frozenset("ab") for one in addresses},
     )
     world.run()
     world.store = MemoryStore(invent=lambda size: b"k" * size)
     with world.store.lock("rebuild") as state:
         listed = world.criteo.reader.segments("1001")
-        for one in sightings("test", world.desired().segments, listed, {}, {}):
-            state.write(rebuilt(one, world.clock.now(), world.quiet))
+        for one in match_segments("test", world.desired().segments, listed, {}, {}):
+            state.write(rebuilt_resource(one, world.clock.now(), world.quiet))
     planned = world.plan()
     assert all("all who are wanted are sent" in change.reason for change in planned.changes)
     [note] = planned.notes
@@ -263,11 +289,11 @@ def test_a_plan_says_that_people_from_before_may_remain(number):
 
 
 def test_what_the_state_knows_is_not_lost():
-    known = Look((), (Receipt(ADDRESS, Holding(SPEC.key, "1")),), ())
+    known = RebuildScan((), (ResourceState(ADDRESS, SegmentState(SPEC.key, "1")),), ())
     with pytest.raises(StorageError, match="the state knows offsite/buyers"):
         check_lost(known, (), ())
     check_lost(known, (), {ADDRESS})
-    beside = replace(known, sightings=(Sighting(SPEC),))
+    beside = replace(known, sightings=(SegmentMatch(SPEC),))
     check_lost(beside, (), ())
     with pytest.raises(StorageError, match="nothing is lost"):
         check_lost(beside, {ADDRESS}, ())

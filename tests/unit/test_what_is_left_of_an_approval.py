@@ -21,26 +21,26 @@ from approvals import (
 )
 from golden import plan_cases as cases
 
-from reconciler.core.approval import Approved, Use
-from reconciler.core.envelope import Judgement, Now, judge
+from reconciler.core.approval import ApprovalRecord, ApprovedPlan
+from reconciler.core.envelope import ApprovalCheck, CheckContext, check_approvals
 from reconciler.core.kinds import ChangeKind
-from reconciler.core.members import EMPTY, NO_DELTA, Delta
+from reconciler.core.members import EMPTY_SNAPSHOT, NO_DELTA, Delta
 from reconciler.core.plan import Adopt, Change, Plan, Steps
-from reconciler.core.receipt import Holding, Receipt, Transfer
+from reconciler.core.receipt import ResourceState, SegmentState, Transfer
 
 pytestmark = pytest.mark.promise("approved")
 
-BEGAN = Use("sha256:a", cases.NOW - timedelta(hours=1))
+BEGAN = ApprovalRecord("sha256:a", cases.NOW - timedelta(hours=1))
 EARLIER = cases.NOW - timedelta(hours=2)
 A_DAY_AGO = cases.NOW - timedelta(days=1)
 MUCH = cases.update(cases.LAPSED, cases.members(10_000, 60_000, Delta(0, 50_000, 0)))
 FILLED = cases.create(cases.HIGH, 40)
 STILL = cases.update(cases.LAPSED, cases.members(10_000, 10_000, NO_DELTA))
 REPAIRED = cases.update(cases.LAPSED, cases.members(10_000, 10_000, NO_DELTA), cases.RENAMED)
-HALF = Transfer(cases.target(5).members, EMPTY, Delta(0, 5, 0))
+HALF = Transfer(cases.target(5).members, EMPTY_SNAPSHOT, Delta(0, 5, 0))
 
 
-def a_day_ago(*changes: Change) -> Approved:
+def a_day_ago(*changes: Change) -> ApprovedPlan:
     return approved(cases.plan(*changes), made_at=A_DAY_AGO)
 
 
@@ -51,35 +51,35 @@ def test_what_the_refresh_has_sent_a_part_of_keeps_nothing_else_away() -> None:
     """Approved: 50,000 in and out, and a create. The refresh sent the first; a few have moved since."""
     then = cases.update(cases.LAPSED, cases.members(100_000, 100_000, Delta(0, 50_000, 50_000)))
     today = cases.update(cases.LAPSED, cases.members(100_000, 100_000, Delta(0, 1_000, 1_000)))
-    at = now(receipts=applied(settled_at=A_DAY_AGO))
-    judgement = judge(cases.plan(today, FILLED), held(a_day_ago(then, FILLED)), at)
-    assert (judgement.covered, judgement.left) == ({cases.HIGH.address}, (LAPSED,))
-    assert judgement.finished == ("sha256:a",)
+    at = now(receipts=applied(completed_at=A_DAY_AGO))
+    judgement = check_approvals(cases.plan(today, FILLED), held(a_day_ago(then, FILLED)), at)
+    assert (judgement.covered, judgement.deferred) == ({cases.HIGH.address}, (LAPSED,))
+    assert judgement.completed == ("sha256:a",)
 
 
 def test_what_moved_with_nothing_sent_since_is_refused() -> None:
     for touched in (None, A_DAY_AGO - timedelta(seconds=1)):
-        at = now(receipts=applied(settled_at=touched))
-        [said] = why(judge(cases.plan(MOVED), held(a_day_ago(MUCH)), at))
+        at = now(receipts=applied(completed_at=touched))
+        [said] = why(check_approvals(cases.plan(MOVED), held(a_day_ago(MUCH)), at))
         assert said.startswith("approved to join: 50,000; now: 400;")
 
 
 def test_a_started_approval_leaves_to_the_refresh_what_has_moved_since() -> None:
-    at = now(BEGAN, receipts=applied(settled_at=EARLIER))
-    judgement = judge(cases.plan(MOVED, FILLED), held(a_day_ago(MUCH, FILLED)), at)
-    assert (judgement.covered, judgement.left) == ({cases.HIGH.address}, (LAPSED,))
+    at = now(BEGAN, receipts=applied(completed_at=EARLIER))
+    judgement = check_approvals(cases.plan(MOVED, FILLED), held(a_day_ago(MUCH, FILLED)), at)
+    assert (judgement.covered, judgement.deferred) == ({cases.HIGH.address}, (LAPSED,))
 
 
 def test_it_is_the_newest_of_several_approvals_since_which_something_was_sent() -> None:
-    at = now(receipts=applied(settled_at=A_DAY_AGO))
+    at = now(receipts=applied(completed_at=A_DAY_AGO))
     newer = approved(cases.plan(MUCH), digest="sha256:b", made_at=EARLIER)
     for order in (held(a_day_ago(MUCH), newer), held(newer, a_day_ago(MUCH))):
-        assert len(judge(cases.plan(MOVED), order, at).findings) == 1
+        assert len(check_approvals(cases.plan(MOVED), order, at).findings) == 1
 
 
 def test_what_is_more_than_members_waits_for_no_refresh() -> None:
-    at = now(receipts={LAPSED: receipt("other", settled_at=cases.NOW)})
-    [said] = why(judge(cases.plan(MOVED), held(a_day_ago(MUCH)), at))
+    at = now(receipts={LAPSED: receipt("other", completed_at=cases.NOW)})
+    [said] = why(check_approvals(cases.plan(MOVED), held(a_day_ago(MUCH)), at))
     assert said.startswith("approved in all: 60,000; now: 10,300;")
 
 
@@ -87,25 +87,25 @@ def test_a_definition_is_applied_though_the_refresh_has_sent_its_members() -> No
     """Approved: a title, and 300 of 10,000. The refresh sent those, or none has: only the first is known."""
     then = a_day_ago(cases.update(cases.LAPSED, cases.members(10_000, 10_300, Delta(0, 300, 0))))
     left = cases.update(cases.LAPSED, cases.members(10_300, 10_300, NO_DELTA), cases.RENAMED)
-    refreshed = now(receipts={LAPSED: receipt("other", settled_at=cases.NOW)})
-    assert judge(cases.plan(left), held(then), refreshed).covered == {LAPSED}
-    before = now(receipts={LAPSED: receipt("other", settled_at=A_DAY_AGO - timedelta(seconds=1))})
-    [said] = why(judge(cases.plan(left), held(then), before))
+    refreshed = now(receipts={LAPSED: receipt("other", completed_at=cases.NOW)})
+    assert check_approvals(cases.plan(left), held(then), refreshed).covered == {LAPSED}
+    before = now(receipts={LAPSED: receipt("other", completed_at=A_DAY_AGO - timedelta(seconds=1))})
+    [said] = why(check_approvals(cases.plan(left), held(then), before))
     assert said.startswith("approved to join: 300; now: 0;")
 
 
 def test_what_was_done_before_a_run_began_is_not_done_by_it_once_more() -> None:
     """The refresh sent this part between the plan and the first run with it, which another address began."""
-    begun = Use("sha256:a", cases.NOW - timedelta(minutes=5))
-    at = now(begun, receipts=applied(settled_at=EARLIER))
-    judgement = judge(cases.plan(MOVED, FILLED), held(a_day_ago(MOVED, FILLED)), at)
-    assert (judgement.covered, judgement.left) == ({cases.HIGH.address}, (LAPSED,))
+    begun = ApprovalRecord("sha256:a", cases.NOW - timedelta(minutes=5))
+    at = now(begun, receipts=applied(completed_at=EARLIER))
+    judgement = check_approvals(cases.plan(MOVED, FILLED), held(a_day_ago(MOVED, FILLED)), at)
+    assert (judgement.covered, judgement.deferred) == ({cases.HIGH.address}, (LAPSED,))
 
 
 def test_an_address_that_no_run_has_touched_waits_for_none() -> None:
     """The approval was begun by another address."""
-    at = now(BEGAN, receipts=applied(settled_at=A_DAY_AGO - timedelta(seconds=1)))
-    [said] = why(judge(cases.plan(MOVED), held(a_day_ago(MUCH, FILLED)), at))
+    at = now(BEGAN, receipts=applied(completed_at=A_DAY_AGO - timedelta(seconds=1)))
+    [said] = why(check_approvals(cases.plan(MOVED), held(a_day_ago(MUCH, FILLED)), at))
     assert said.startswith("approved in all: 60,000; now: 10,300;")
 
 
@@ -115,18 +115,20 @@ def test_a_newer_plan_that_had_nothing_to_do_for_an_address_leaves_nothing_of_it
     after = approved(cases.plan(), digest="sha256:b", made_at=EARLIER)
     [gone] = forgetting.changes
     still = replace(after, changes=(replace(gone, kind=ChangeKind.UNCHANGED),))
-    at = now(Use("sha256:b", EARLIER, EARLIER), receipts=applied())
-    assert why(judge(cases.plan(), held(forgetting), at)) == [
+    at = now(ApprovalRecord("sha256:b", EARLIER, EARLIER), receipts=applied())
+    assert why(check_approvals(cases.plan(), held(forgetting), at)) == [
         f"it approves what the manifests here don't ask for: {gone.address}"
     ]
-    assert judge(cases.plan(), held(forgetting, still), at).finished == ("sha256:a",)
+    assert check_approvals(cases.plan(), held(forgetting, still), at).completed == ("sha256:a",)
 
 
 def test_what_another_approval_has_done_is_not_done_once_more() -> None:
     """Two plans of one change; the first was applied, and as many people have changed again since."""
     much = cases.update(cases.LAPSED, cases.members(100_000, 100_000, Delta(0, 50_000, 50_000)))
-    judgement = judge(cases.plan(much), held(a_day_ago(much)), now(receipts=applied(settled_at=EARLIER)))
-    assert (judgement.covered, judgement.left, judgement.findings) == (frozenset(), (LAPSED,), ())
+    judgement = check_approvals(
+        cases.plan(much), held(a_day_ago(much)), now(receipts=applied(completed_at=EARLIER))
+    )
+    assert (judgement.covered, judgement.deferred, judgement.findings) == (frozenset(), (LAPSED,), ())
 
 
 def test_a_pinned_source_waits_for_no_refresh() -> None:
@@ -134,9 +136,9 @@ def test_a_pinned_source_waits_for_no_refresh() -> None:
     pinned = replace(MOVED, spec=PINNED)
     then = a_day_ago(pinned)
     [one] = then.changes
-    then = replace(then, changes=(replace(one, content="cd" * 16),))
-    at = now(receipts={LAPSED: receipt(PINNED.definition, settled_at=cases.NOW)})
-    assert why(judge(cases.plan(pinned), held(then), at)) == [
+    then = replace(then, changes=(replace(one, members_digest="cd" * 16),))
+    at = now(receipts={LAPSED: receipt(PINNED.definition, completed_at=cases.NOW)})
+    assert why(check_approvals(cases.plan(pinned), held(then), at)) == [
         "its source is pinned, and its people are not the ones that were approved"
     ]
 
@@ -147,16 +149,16 @@ def test_a_pinned_source_waits_for_no_refresh() -> None:
 def test_what_an_interrupted_run_has_left_to_do_is_covered() -> None:
     """The create is done, and so is a part of the members: together they are what was approved."""
     target = cases.target(10_000).members
-    begun = receipt(transfer=Transfer(target, EMPTY, Delta(0, 10_000, 0), acked=6_000))
+    begun = receipt(transfer=Transfer(target, EMPTY_SNAPSHOT, Delta(0, 10_000, 0), acknowledged=6_000))
     left = cases.update(cases.LAPSED, cases.members(0, 10_000, Delta(0, 4_000, 0), done=6_000))
     for known in (begun, replace(begun, definition=cases.LAPSED.definition)):
         at = now(BEGAN, receipts={LAPSED: known})
-        assert judge(cases.plan(left), held(approved(cases.plan(CREATED))), at).covered
+        assert check_approvals(cases.plan(left), held(approved(cases.plan(CREATED))), at).covered
 
 
 def test_without_a_start_there_is_nothing_to_go_on_with() -> None:
     at = now(receipts={LAPSED: receipt(transfer=HALF)})
-    assert why(judge(cases.plan(MOVED), held(approved(cases.plan(CREATED))), at)) == [
+    assert why(check_approvals(cases.plan(MOVED), held(approved(cases.plan(CREATED))), at)) == [
         "create was approved, and now it is update"
     ]
 
@@ -164,7 +166,7 @@ def test_without_a_start_there_is_nothing_to_go_on_with() -> None:
 def test_a_started_approval_is_no_leave_to_send_more() -> None:
     at = now(BEGAN, receipts={LAPSED: receipt("of another time")})
     much = cases.update(cases.LAPSED, cases.members(0, 20_000, Delta(0, 20_000, 0)))
-    [said] = why(judge(cases.plan(much), held(approved(cases.plan(CREATED))), at))
+    [said] = why(check_approvals(cases.plan(much), held(approved(cases.plan(CREATED))), at))
     assert said.startswith("approved to join: 10,000; now: 20,000;")
 
 
@@ -176,34 +178,38 @@ def test_a_started_approval_covers_no_other_kind_of_change() -> None:
 
 
 def test_a_run_that_died_before_it_wrote_the_definition_down_goes_on() -> None:
-    """All members are settled; no call is left, and the definition is to be recorded."""
-    at = now(BEGAN, receipts={LAPSED: receipt(settled_at=cases.NOW)})
-    assert judge(cases.plan(STILL), held(approved(cases.plan(CREATED))), at).covered
+    """All members are completed_size; no call is left, and the definition is to be recorded."""
+    at = now(BEGAN, receipts={LAPSED: receipt(completed_at=cases.NOW)})
+    assert check_approvals(cases.plan(STILL), held(approved(cases.plan(CREATED))), at).covered
 
 
 def test_what_was_interrupted_twice_is_covered_though_no_receipt_tells_all_of_it() -> None:
     """60,000 went before the source moved, 10,000 after it: only those, and the 30,000 left, are known."""
     approval = approved(cases.plan(cases.create(cases.LAPSED, 100_000)))
-    begun = receipt(transfer=Transfer(cases.target(99_900).members, EMPTY, Delta(0, 40_000, 0), acked=10_000))
+    begun = receipt(
+        transfer=Transfer(
+            cases.target(99_900).members, EMPTY_SNAPSHOT, Delta(0, 40_000, 0), acknowledged=10_000
+        )
+    )
     left = cases.update(cases.LAPSED, cases.members(60_000, 99_900, Delta(0, 30_000, 0), done=10_000))
-    assert judge(cases.plan(left), held(approval), now(BEGAN, receipts={LAPSED: begun})).covered
+    assert check_approvals(cases.plan(left), held(approval), now(BEGAN, receipts={LAPSED: begun})).covered
 
 
 def test_a_replacement_counts_what_its_new_segment_has_taken() -> None:
     change = cases.replacement(cases.LAPSED, 10_000)
     half = replace(change, members=cases.members(0, 10_000, Delta(0, 4_000, 0), done=6_000))
-    moving = Transfer(cases.target(10_000).members, EMPTY, Delta(0, 10_000, 0), acked=6_000)
-    begun = replace(receipt(), successor=Holding(cases.LAPSED.key, transfer=moving))
+    moving = Transfer(cases.target(10_000).members, EMPTY_SNAPSHOT, Delta(0, 10_000, 0), acknowledged=6_000)
+    begun = replace(receipt(), replacement=SegmentState(cases.LAPSED.key, transfer=moving))
     at = now(receipts={LAPSED: begun})
-    assert not judge(cases.plan(half), held(approved(cases.plan(change))), at).findings
+    assert not check_approvals(cases.plan(half), held(approved(cases.plan(change))), at).findings
 
 
 def test_what_an_interrupted_refill_has_left_to_send_is_covered() -> None:
-    begun = applied(transfer=HALF, settled_at=cases.NOW - timedelta(days=2))
+    begun = applied(transfer=HALF, completed_at=cases.NOW - timedelta(days=2))
     left = cases.update(cases.LAPSED, cases.members(0, 10_000, Delta(0, 4_000, 0), done=6_000))
     approval = held(approved(cases.plan(REFILLED)))
-    assert judge(cases.plan(left), approval, now(BEGAN, receipts=begun)).covered
-    assert not judge(cases.plan(left), approval, now(receipts=begun)).covered
+    assert check_approvals(cases.plan(left), approval, now(BEGAN, receipts=begun)).covered
+    assert not check_approvals(cases.plan(left), approval, now(receipts=begun)).covered
 
 
 # ---- What a started approval has done, it covers no more
@@ -211,13 +217,13 @@ def test_what_an_interrupted_refill_has_left_to_send_is_covered() -> None:
 
 @pytest.mark.parametrize("settled", [BEGAN.started_at, cases.NOW])
 @pytest.mark.parametrize("then", [CREATED, MOVED])
-def test_what_a_started_approval_has_done_it_covers_no_more(then: Change, settled: object) -> None:
+def test_what_a_started_approval_has_done_it_covers_no_more(then: Change, completed_size: object) -> None:
     """Else it would cover as many again in each run, until all of it has succeeded."""
-    at = now(BEGAN, receipts=applied(settled_at=settled))
-    again = judge(cases.plan(MOVED), held(approved(cases.plan(then))), at)
-    assert (again.covered, again.left) == (frozenset(), (LAPSED,))
+    at = now(BEGAN, receipts=applied(completed_at=completed_size))
+    again = check_approvals(cases.plan(MOVED), held(approved(cases.plan(then))), at)
+    assert (again.covered, again.deferred) == (frozenset(), (LAPSED,))
     renamed = cases.update(replace(cases.LAPSED, name="other"), cases.CHANGED, cases.RENAMED)
-    assert why(judge(cases.plan(renamed), held(approved(cases.plan(then))), at)) == [
+    assert why(check_approvals(cases.plan(renamed), held(approved(cases.plan(then))), at)) == [
         "this change was not approved"
     ]
 
@@ -225,14 +231,16 @@ def test_what_a_started_approval_has_done_it_covers_no_more(then: Change, settle
 @pytest.mark.parametrize(
     "known",
     [
-        applied(settled_at=cases.NOW, transfer=HALF),
-        applied(patched_at=cases.NOW),
-        applied(settled_at=EARLIER),
-        {LAPSED: receipt("other", settled_at=cases.NOW)},
+        applied(completed_at=cases.NOW, transfer=HALF),
+        applied(updated_at=cases.NOW),
+        applied(completed_at=EARLIER),
+        {LAPSED: receipt("other", completed_at=cases.NOW)},
     ],
 )
-def test_what_it_has_not_done_in_full_it_still_covers(known: dict[object, Receipt]) -> None:
-    assert judge(cases.plan(MOVED), held(approved(cases.plan(MOVED))), now(BEGAN, receipts=known)).covered
+def test_what_it_has_not_done_in_full_it_still_covers(known: dict[object, ResourceState]) -> None:
+    assert check_approvals(
+        cases.plan(MOVED), held(approved(cases.plan(MOVED))), now(BEGAN, receipts=known)
+    ).covered
 
 
 ADOPTED = Adopt(cases.LAPSED, (), STILL.members, Steps(), "back")
@@ -242,44 +250,46 @@ ADOPTED = Adopt(cases.LAPSED, (), STILL.members, Steps(), "back")
 def test_a_run_goes_on_after_an_address_that_needed_no_call(then: Change) -> None:
     """A definition was written down, and members have moved since: those are for the refresh."""
     few = cases.update(cases.LAPSED, cases.members(10_000, 10_010, Delta(0, 10, 0)))
-    at = now(BEGAN, receipts=applied(settled_at=EARLIER))
+    at = now(BEGAN, receipts=applied(completed_at=EARLIER))
     for moved in (MUCH, few):
-        judgement = judge(cases.plan(moved, FILLED), held(a_day_ago(then, FILLED)), at)
-        assert (judgement.covered, judgement.left) == ({cases.HIGH.address}, (LAPSED,))
+        judgement = check_approvals(cases.plan(moved, FILLED), held(a_day_ago(then, FILLED)), at)
+        assert (judgement.covered, judgement.deferred) == ({cases.HIGH.address}, (LAPSED,))
 
 
 def test_what_is_forgotten_still_is_to_be_managed_again() -> None:
     forgotten = {LAPSED: replace(receipt(cases.LAPSED.definition), forgotten_at=EARLIER)}
-    assert judge(cases.plan(ADOPTED), held(a_day_ago(ADOPTED)), now(BEGAN, receipts=forgotten)).covered
+    assert check_approvals(
+        cases.plan(ADOPTED), held(a_day_ago(ADOPTED)), now(BEGAN, receipts=forgotten)
+    ).covered
 
 
 def test_a_name_that_was_approved_is_repaired_although_members_went_out_in_between() -> None:
     """By a refresh, which let the name alone."""
     for patched in (None, EARLIER):
-        at = now(BEGAN, receipts=applied(settled_at=cases.NOW, patched_at=patched))
-        assert judge(cases.plan(REPAIRED), held(a_day_ago(REPAIRED)), at).covered
+        at = now(BEGAN, receipts=applied(completed_at=cases.NOW, updated_at=patched))
+        assert check_approvals(cases.plan(REPAIRED), held(a_day_ago(REPAIRED)), at).covered
 
 
 def test_a_name_that_was_repaired_is_not_repaired_again() -> None:
-    at = now(BEGAN, receipts=applied(patched_at=BEGAN.started_at))
-    judgement = judge(cases.plan(REPAIRED), held(a_day_ago(REPAIRED)), at)
-    assert (judgement.covered, judgement.left) == (frozenset(), (LAPSED,))
+    at = now(BEGAN, receipts=applied(updated_at=BEGAN.started_at))
+    judgement = check_approvals(cases.plan(REPAIRED), held(a_day_ago(REPAIRED)), at)
+    assert (judgement.covered, judgement.deferred) == (frozenset(), (LAPSED,))
 
 
 # ---- Finished, or of no use here
 
 
-def finished(plan: Plan, at: Now, *approvals: Approved) -> tuple[str, ...]:
-    judgement = judge(plan, held(*approvals), at)
+def finished(plan: Plan, at: CheckContext, *approvals: ApprovedPlan) -> tuple[str, ...]:
+    judgement = check_approvals(plan, held(*approvals), at)
     assert not judgement.findings
-    return judgement.finished
+    return judgement.completed
 
 
 def test_a_refill_is_done_once_members_were_sent_since_it_was_approved() -> None:
     approval = approved(cases.plan(REFILLED))
-    before = now(receipts=applied(settled_at=cases.NOW - timedelta(days=2)))
-    after = now(receipts=applied(settled_at=cases.NOW))
-    assert why(judge(cases.plan(), held(approval), before)) == [
+    before = now(receipts=applied(completed_at=cases.NOW - timedelta(days=2)))
+    after = now(receipts=applied(completed_at=cases.NOW))
+    assert why(check_approvals(cases.plan(), held(approval), before)) == [
         "it approves what the manifests here don't ask for: offsite-email/lapsed-90d"
     ]
     assert finished(cases.plan(), after, approval) == ("sha256:a",)
@@ -305,9 +315,9 @@ def test_forgetting_is_finished_when_it_is_forgotten_or_gone() -> None:
 
 def test_what_is_under_way_is_not_finished_and_stands_in_no_ones_way() -> None:
     """A refresh was interrupted in it."""
-    at = now(receipts=applied(settled_at=cases.NOW, transfer=HALF))
-    judgement = judge(cases.plan(MOVED), held(a_day_ago(MUCH)), at)
-    assert judgement == Judgement(left=(LAPSED,))
+    at = now(receipts=applied(completed_at=cases.NOW, transfer=HALF))
+    judgement = check_approvals(cases.plan(MOVED), held(a_day_ago(MUCH)), at)
+    assert judgement == ApprovalCheck(deferred=(LAPSED,))
 
 
 def test_what_was_approved_anew_is_done_as_it_was_approved_last() -> None:
@@ -325,37 +335,41 @@ def test_what_was_approved_anew_is_done_as_it_was_approved_last() -> None:
 def test_an_approval_of_which_nothing_can_be_done_here_is_refused() -> None:
     """The checkout lacks the change: nothing is left to do of that plan, and nothing of it was done."""
     then = approved(cases.plan(CREATED))
-    [told] = judge(cases.plan(unchanged=1), held(then), now()).findings
+    [told] = check_approvals(cases.plan(unchanged=1), held(then), now()).findings
     assert (told.where, told.problem) == (
         "plan-1.json",
         "it approves what the manifests here don't ask for: offsite-email/lapsed-90d",
     )
-    assert judge(cases.plan(unchanged=1), held(then), now(whole=False)) == Judgement()
+    assert check_approvals(cases.plan(unchanged=1), held(then), now(whole=False)) == ApprovalCheck()
 
 
 def test_beside_others_that_are_applied_it_is_said_and_stops_nothing() -> None:
     many = [cases.create(cases.spec(f"audience-{number}", "Many"), 40) for number in range(7)]
     lacking, fits = approved(cases.plan(*many)), approved(cases.plan(FILLED), digest="sha256:b")
-    judgement = judge(cases.plan(FILLED), held(lacking, fits), now())
-    assert (judgement.findings, judgement.finished, judgement.digests) == ((), ("sha256:b",), ("sha256:b",))
-    [told] = judgement.unmet
+    judgement = check_approvals(cases.plan(FILLED), held(lacking, fits), now())
+    assert (judgement.findings, judgement.completed, judgement.used_digests) == (
+        (),
+        ("sha256:b",),
+        ("sha256:b",),
+    )
+    [told] = judgement.not_requested
     assert told.where == "plan-1.json"
     assert told.problem.endswith("offsite-email/audience-3, offsite-email/audience-4 and 2 more")
-    used_up = now(Use("sha256:b", EARLIER, EARLIER))
-    assert judge(cases.plan(unchanged=1), held(lacking, fits), used_up).findings == ()
+    used_up = now(ApprovalRecord("sha256:b", EARLIER, EARLIER))
+    assert check_approvals(cases.plan(unchanged=1), held(lacking, fits), used_up).findings == ()
 
 
 def test_only_approvals_that_cover_something_are_in_use() -> None:
     both = held(approved(cases.plan(CREATED)), approved(cases.plan(FILLED), digest="sha256:b"))
-    assert judge(cases.plan(FILLED), both, now(whole=False)).digests == ("sha256:b",)
+    assert check_approvals(cases.plan(FILLED), both, now(whole=False)).used_digests == ("sha256:b",)
 
 
 def test_an_approval_that_is_used_up_stands_in_no_others_way() -> None:
     """Its addresses may have new members by now: those are for the refresh."""
     spent = approved(cases.plan(MOVED), digest="sha256:spent")
-    at = now(Use("sha256:spent", cases.NOW, cases.NOW), receipts=applied())
-    judgement = judge(cases.plan(MOVED, FILLED), held(spent, approved(cases.plan(FILLED))), at)
-    assert (judgement.covered, judgement.left) == ({cases.HIGH.address}, (LAPSED,))
-    [said] = why(judge(cases.plan(MOVED), held(spent), at))
+    at = now(ApprovalRecord("sha256:spent", cases.NOW, cases.NOW), receipts=applied())
+    judgement = check_approvals(cases.plan(MOVED, FILLED), held(spent, approved(cases.plan(FILLED))), at)
+    assert (judgement.covered, judgement.deferred) == ({cases.HIGH.address}, (LAPSED,))
+    [said] = why(check_approvals(cases.plan(MOVED), held(spent), at))
     assert "was applied in full" in said
-    assert judge(cases.plan(unchanged=1), held(spent), at) == Judgement()
+    assert check_approvals(cases.plan(unchanged=1), held(spent), at) == ApprovalCheck()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from reconciler.core.personal import HIDDEN, shown_path
+from reconciler.core.personal import REDACTED, redacted_path
 
 pytestmark = pytest.mark.promise("private")
 
@@ -51,10 +51,10 @@ PERSONAL = [
 
 @pytest.mark.parametrize("path", ORDINARY)
 def test_a_name_of_an_export_is_shown(path: str):
-    assert shown_path(path) == path
+    assert redacted_path(path) == path
 
 
 @pytest.mark.parametrize("name", PERSONAL)
 def test_a_name_that_may_be_a_person_is_not(name: str):
-    assert shown_path(name) == HIDDEN
-    assert shown_path(f"customers/{name}/part-0000.csv") == f"customers/{HIDDEN}/part-0000.csv"
+    assert redacted_path(name) == REDACTED
+    assert redacted_path(f"customers/{name}/part-0000.csv") == f"customers/{REDACTED}/part-0000.csv"

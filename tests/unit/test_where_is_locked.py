@@ -7,7 +7,7 @@ import duckdb
 import pytest
 
 from reconciler.core.errors import Finding
-from reconciler.core.model import Audience, IdentifierType, Place, Source
+from reconciler.core.model import Audience, IdentifierType, Source, SourceLocation
 from reconciler.members import where
 from reconciler.members.check import check_all
 from reconciler.members.database import connect
@@ -16,7 +16,7 @@ from reconciler.members.time_limit import OverdueError, time_limit
 pytestmark = pytest.mark.promise("private")
 
 TODAY = date(2026, 11, 24)
-PLACE = Place("environments/sandbox/audiences/a.yaml", 7, 10)
+PLACE = SourceLocation("environments/sandbox/audiences/a.yaml", 7, 10)
 REFERENCE = "\\1"
 COLUMNS = {one.casefold(): one for one in ("last_order", "city", "Amount", "email")}
 
@@ -47,7 +47,7 @@ def parsed(cursor, text):
 )
 def test_an_expression_over_the_columns_is_taken(cursor, text, columns):
     condition = parsed(cursor, text)
-    assert isinstance(condition, where.Condition)
+    assert isinstance(condition, where.WhereClause)
     assert list(condition.columns) == columns
 
 
@@ -207,7 +207,7 @@ def test_texts_of_unknown_or_enormous_length_are_refused(cursor, text):
     ],
 )
 def test_texts_as_people_make_them_are_taken(cursor, text):
-    assert isinstance(parsed(cursor, text), where.Condition)
+    assert isinstance(parsed(cursor, text), where.WhereClause)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from manifest_project import CARET, Project
 
-from reconciler.core.model import Place
+from reconciler.core.model import SourceLocation
 from reconciler.core.places import place_within
 from reconciler.manifests import load
 from reconciler.members.check import check_all
@@ -62,7 +62,7 @@ def test_a_mistake_is_shown_where_it_stands(tmp_path: Path, written: str, data: 
     assert remedy in found.remedy
 
 
-PLACE = Place("a.yaml", 7, 10)
+PLACE = SourceLocation("a.yaml", 7, 10)
 
 
 @pytest.mark.parametrize(
@@ -70,8 +70,8 @@ PLACE = Place("a.yaml", 7, 10)
     [
         ("", "x = 1", 4, PLACE),
         ("y", "x", 0, PLACE),
-        ('"x = 1"', "x = 1", 4, Place("a.yaml", 7, 15)),
-        ('"x = 1"', "x = 1", 99, Place("a.yaml", 7, 15)),
+        ('"x = 1"', "x = 1", 4, SourceLocation("a.yaml", 7, 15)),
+        ('"x = 1"', "x = 1", 99, SourceLocation("a.yaml", 7, 15)),
         ('"  "', "  ", 1, PLACE),
         ("", " ", 0, PLACE),
     ],

@@ -9,7 +9,7 @@ from reconciler.core.members import Identifiers
 from reconciler.core.model import IdentifierType
 from reconciler.core.remote import Acknowledgement, NewSegment, SegmentPatch, Statistics
 from reconciler.criteo import problems, wire
-from reconciler.criteo.wire import Asked, Denied, Doubt
+from reconciler.criteo.wire import Asked, Denied, UncertainAnswer
 
 pytestmark = pytest.mark.promise("client")
 
@@ -136,7 +136,7 @@ def asked(sent: int) -> Asked:
 def test_an_answer_about_other_members_acknowledges_nothing(told: dict[str, object], *, fits: bool) -> None:
     data = {"nbValidIdentifiers": 10, "nbInvalidIdentifiers": 0, **told}
     found = wire.read_acknowledgement({"data": data}, asked(10))
-    assert isinstance(found, Acknowledgement) if fits else isinstance(found, Doubt) and found.late
+    assert isinstance(found, Acknowledgement) if fits else isinstance(found, UncertainAnswer) and found.late
 
 
 def test_a_list_of_another_type_may_tell_its_type_where_it_took_nobody() -> None:
@@ -155,13 +155,15 @@ def test_counts_may_be_missing(valid: int | None, invalid: int | None, expected:
 @pytest.mark.parametrize(("valid", "invalid"), [(7, 2), (11, 0), (None, 11), (12, None)])
 def test_counts_that_do_not_add_up_leave_doubt(valid: int | None, invalid: int | None) -> None:
     found = acknowledged(valid, invalid, 10)
-    assert isinstance(found, Doubt)
+    assert isinstance(found, UncertainAnswer)
     assert not found.late
 
 
 def test_an_error_beside_data_leaves_doubt_and_a_deprecation_does_not() -> None:
     broken = [{"type": "availability", "code": "internal-error"}]
-    assert acknowledged(10, 0, 10, errors=broken) == Doubt("it was answered with internal-error", late=True)
+    assert acknowledged(10, 0, 10, errors=broken) == UncertainAnswer(
+        "it was answered with internal-error", late=True
+    )
     aged = [{"type": "deprecation", "code": "deprecated-field"}]
     assert acknowledged(10, 0, 10, errors=aged, warnings=aged) == Acknowledgement(10, 0)
 
@@ -171,7 +173,7 @@ def test_an_error_without_data_is_a_no() -> None:
     found = wire.read_acknowledgement(body, asked(10))
     assert isinstance(found, Denied)
     assert found.problem.code == "too-many"
-    assert isinstance(wire.read_acknowledgement({"data": None}, asked(10)), Doubt)
+    assert isinstance(wire.read_acknowledgement({"data": None}, asked(10)), UncertainAnswer)
 
 
 @pytest.mark.parametrize(

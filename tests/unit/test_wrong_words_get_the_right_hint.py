@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from reconciler.cli import group
-from reconciler.clock import Stop
+from reconciler.clock import StopSignal
 from reconciler.commands.hints import COMMANDS, OPTIONS, hint
 
 ROOT = click.Context(group, info_name="reconciler")
@@ -16,7 +16,7 @@ ROOT = click.Context(group, info_name="reconciler")
 def hinted(*typed: str) -> str:
     """What is proposed for a command line that click refuses."""
     with pytest.raises(click.UsageError) as refused:
-        group.main([*typed], standalone_mode=False, obj=Stop(), prog_name="reconciler")
+        group.main([*typed], standalone_mode=False, obj=StopSignal(), prog_name="reconciler")
     return hint(refused.value, typed)
 
 
