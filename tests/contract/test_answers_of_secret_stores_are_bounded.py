@@ -10,14 +10,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from fakes.secret_places import leading_to
+from fakes.clock import FakeClock
+from fakes.secret_places import leading_to, places_of
 
+from reconciler.access import Access
 from reconciler.core.errors import AuthenticationError
+from reconciler.core.model import Api, Application, Environment, Role
 from reconciler.core.secret import Secret
 from reconciler.credentials.aws import AwsSecretsManager
 from reconciler.credentials.backend import WritableBackend
 from reconciler.credentials.lease import utc_now
 from reconciler.credentials.vault import Vault
+from reconciler.state.sealed import LocalSealed
 
 STRIKES_LAST = 2.0
 """Seconds; then the server hangs up, and a client without a deadline says so."""
@@ -276,3 +280,16 @@ def test_a_broken_connection_is_tried_once_more_at_aws() -> None:
     with server(lambda connection: connection.close()) as there:
         assert "broke the connection" in refused(aws, there.url).problem
         assert len(there.heard) == 2
+
+
+@STORES
+def test_the_credential_is_named_with_both_its_references(make: Make, tmp_path: Path) -> None:
+    with server(LARGE["gzip"]) as there:
+        environ = {"VAULT_ADDR": there.url, "VAULT_TOKEN": TOKEN, **leading_to(there.url), "SECRET": "s"}
+        places = places_of(environ, tmp_path, LocalSealed(tmp_path, utc_now), "")
+        application = Application("clientCredentials", REFERENCES[make], "env:SECRET")
+        access = Access(Environment("sandbox", Api("emulator"), "", "", ()), places, FakeClock())
+        with pytest.raises(AuthenticationError, match="more than 1 MiB") as caught:
+            access.keys(Role("criteo", application, planning=False))
+    said = f"credential criteo reads clientId from {REFERENCES[make]}, clientSecret from env:SECRET"
+    assert caught.value.remedy.endswith(said)
