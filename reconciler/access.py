@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 from reconciler.core.consent import Consent
+from reconciler.core.errors import AuthenticationError
 from reconciler.core.model import CredentialRole, Environment, shown_reference
 from reconciler.core.ports import Clock
 from reconciler.core.secret import Secret
@@ -58,7 +59,11 @@ class ConnectionFactory:
             f"credential {role} reads clientId from {shown_reference(application.client_id)}, "
             f"clientSecret from {shown_reference(application.client_secret)}"
         )
-        return ClientKeys(fetch(application.client_id), fetch(application.client_secret), origin)
+        try:
+            return ClientKeys(fetch(application.client_id), fetch(application.client_secret), origin)
+        except AuthenticationError as error:
+            error.remedy = "; ".join(filter(None, [error.remedy, origin]))
+            raise
 
     def consents(self, role: CredentialRole) -> SecretConsentStore:
         """Where the refresh token of a role is kept."""

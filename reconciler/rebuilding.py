@@ -92,7 +92,7 @@ def replace_segments(
     quiet: timedelta,
 ) -> tuple[ResourceState, ...]:
     """The next apply makes new segments. `known` are addresses that may hold people known to nobody."""
-    anew = [rebuilt_resource(one, now, quiet, renew=True) for one in found]
+    anew = [rebuilt_resource(one, now, quiet, replace_requested=True) for one in found]
     return _written([*anew, *(replace(one, replace_requested=True) for one in known)], state)
 
 
@@ -104,7 +104,7 @@ def assume_members(
         problem = f"{one.spec.address}: its segment is to be replaced, and nobody is removed from it"
         raise StorageError(problem, remedy="use --union: the next apply makes a new segment and fills it")
     state.store_snapshot(members, file)
-    return _written([rebuilt_resource(one, now, quiet, maybe=members)], state)
+    return _written([rebuilt_resource(one, now, quiet, uncertain=members)], state)
 
 
 def _written(receipts: Sequence[ResourceState], state: StateWriter) -> tuple[ResourceState, ...]:

@@ -24,7 +24,7 @@ from reconciler.core.remote import Segment, name_key
 class SegmentMatch:
     """What is at Criteo of one address. `segment` is the one to go on with, None when there is none.
 
-    `marked`: it bears our mark. `successor` was about to replace it; those `retired` were replaced. Those
+    `marked`: it bears our mark. `replacement` was about to replace it; those `retired` were replaced. Those
     `aside` bear our mark too, and another one goes on in their place. `unclaimed` has nothing but the name:
     nobody says that it is ours. `doubts` are what stands against taking anything. `pending` are names that
     unanswered creates of the address may still take.
@@ -33,7 +33,7 @@ class SegmentMatch:
     spec: SegmentSpec
     segment: Segment | None = None
     has_tag: bool = True
-    successor: Segment | None = None
+    replacement: Segment | None = None
     retired: tuple[Segment, ...] = ()
     ignored: tuple[Segment, ...] = ()
     name_match: Segment | None = None
@@ -114,7 +114,7 @@ def _sighted(spec: SegmentSpec, by_mark: Mapping[str, Sequence[Segment]], ours: 
     return SegmentMatch(
         spec,
         first,
-        successor=next(iter(beside), None),
+        replacement=next(iter(beside), None),
         retired=retired,
         ignored=tuple(beside[1:]),
         conflicts=(*_unmanageable(spec, found), *(_several(spec, standing) if others else ())),
@@ -252,8 +252,8 @@ def rebuilt_resource(
     now: datetime,
     quiet: timedelta,
     *,
-    maybe: SnapshotRef = EMPTY_SNAPSHOT,
-    renew: bool = False,
+    uncertain: SnapshotRef = EMPTY_SNAPSHOT,
+    replace_requested: bool = False,
 ) -> ResourceState:
     """What is known of an address again. A call that was under way when the state was lost may land yet."""
     if sighting.segment is None:
@@ -268,10 +268,10 @@ def rebuilt_resource(
 
     return ResourceState(
         address=sighting.spec.address,
-        current=replace(holding(sighting.segment), uncertain=maybe, unconfirmed_updates=sighting.pending),
-        replacement=holding(sighting.successor) if sighting.successor else None,
+        current=replace(holding(sighting.segment), uncertain=uncertain, unconfirmed_updates=sighting.pending),
+        replacement=holding(sighting.replacement) if sighting.replacement else None,
         retired=tuple(RetiredSegment(holding(one), now) for one in (*sighting.retired, *sighting.ignored)),
-        replace_requested=renew,
+        replace_requested=replace_requested,
     )
 
 

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 from reconciler.core.errors import AuthenticationError, ConfigurationError
 from reconciler.core.secret import Secret
 from reconciler.credentials import lease
-from reconciler.credentials.awserrors import VersionExistsError, asking
+from reconciler.credentials.awserrors import VersionExistsError, asking, no_aws
 from reconciler.credentials.backend import MissingSecretError
+from reconciler.credentials.questions import SECONDS
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -42,9 +43,13 @@ class _Place:
 class AwsBackend:
     """Found as the AWS command line finds it: AWS_REGION, AWS_PROFILE, AWS_ENDPOINT_URL and so on."""
 
-    def __init__(self, environ: Mapping[str, str], now: lease.Now = lease.utc_now) -> None:
+    def __init__(
+        self, environ: Mapping[str, str], now: lease.Now = lease.utc_now, seconds: float = SECONDS
+    ) -> None:
+        """`seconds` are those that a question and its answer may take."""
         self._environ = environ
         self._now = now
+        self._seconds = seconds
 
     def fetch(self, name: str) -> Secret:
         place = _place(name)
@@ -104,7 +109,9 @@ class AwsBackend:
     def _newest(self, place: _Place, now: datetime) -> str:
         """What the next lease follows: the newest, or the current version. Raises LockedError."""
         with asking(place.reference):
-            stages = self._client.describe_secret(SecretId=place.id).get("VersionIdsToStages", {})
+            answer = self._client.describe_secret(SecretId=place.id)
+        _must_be_aws(place, answer)
+        stages = answer.get("VersionIdsToStages", {})
         by_stage = {stage: version for version, named in stages.items() for stage in named}
         newest = by_stage.get(NEWEST)
         if newest and by_stage.get(HELD) == newest:
@@ -116,7 +123,8 @@ class AwsBackend:
         """The text of the current version. AWS makes the first one the current one, even if it is a lease."""
         with asking(place.reference):
             answer = self._client.get_secret_value(SecretId=place.id)
-        if NEWEST in answer["VersionStages"]:
+        _must_be_aws(place, answer)
+        if NEWEST in answer.get("VersionStages", ()):
             raise MissingSecretError(f"{place.reference} has no value yet", remedy="put the secret there")
         return answer.get("SecretString", "")
 
@@ -132,26 +140,12 @@ class AwsBackend:
 
     @cached_property
     def _client(self) -> "SecretsManagerClient":
-        """A profile of the environment counts only without keys there, as in AWS's own tools."""
-        import boto3
-        from botocore.config import Config
+        from reconciler.credentials.awssession import bounded
 
         environ = self._environ
-        keys = environ.get("AWS_ACCESS_KEY_ID")
-        session = boto3.Session(
-            aws_access_key_id=keys,
-            aws_secret_access_key=environ.get("AWS_SECRET_ACCESS_KEY") if keys else None,
-            aws_session_token=environ.get("AWS_SESSION_TOKEN") if keys else None,
-            region_name=environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION"),
-            profile_name=None if keys else environ.get("AWS_PROFILE"),
-        )
-        return session.client(
+        return bounded(environ, self._seconds).client(
             "secretsmanager",
             endpoint_url=environ.get("AWS_ENDPOINT_URL_SECRETS_MANAGER") or environ.get("AWS_ENDPOINT_URL"),
-            verify=environ.get("AWS_CA_BUNDLE"),
-            config=Config(
-                connect_timeout=5, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 2}
-            ),
         )
 
 
@@ -162,6 +156,11 @@ def _place(name: str) -> _Place:
             "an `aws-sm:` reference names no secret", remedy="write aws-sm:NAME in credentials.yaml"
         )
     return _Place(f"aws-sm:{name}", identity, field)
+
+
+def _must_be_aws(place: _Place, answer: Mapping[str, object]) -> None:
+    if "ARN" not in answer:
+        raise no_aws(place.reference)
 
 
 def _next(version: str) -> str:

@@ -4,9 +4,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import httpx
+
 from reconciler.core.errors import AuthenticationError
 from reconciler.credentials.backend import MissingSecretError
 from reconciler.credentials.extras import require_extra
+from reconciler.credentials.questions import LATE, MISREAD, UNREADABLE, kind
 
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError
@@ -18,6 +21,7 @@ _RIGHTS = (
 )
 _LATER = "run again in a while"
 _NETWORK = "check AWS_REGION, AWS_ENDPOINT_URL and the network"
+_SLOW = f"{_NETWORK}, then run again"
 _KINDS = {
     "AccessDeniedException": ("refused: no permission", _RIGHTS),
     "AccessDenied": ("refused: no permission", _RIGHTS),
@@ -43,10 +47,13 @@ _KINDS = {
     "ProfileNotFound": ("can't be asked: no such AWS_PROFILE", _LOGIN),
     "NoRegionError": ("can't be asked: no AWS region", "export AWS_REGION"),
     "EndpointConnectionError": ("can't be reached", _NETWORK),
-    "ConnectTimeoutError": ("can't be reached", _NETWORK),
-    "ReadTimeoutError": ("did not answer in time", _LATER),
+    "ConnectionClosedError": ("broke the connection", _LATER),
+    "ProxyError": ("is not reached by the proxy", "check HTTPS_PROXY and NO_PROXY"),
+    "ReadTimeout": (LATE, _SLOW),
+    "WriteTimeout": (LATE, _SLOW),
+    "RedirectedError": ("answered with a redirect, which is not followed", _NETWORK),
     "SSLError": ("has no certificate that is trusted", "name the authorities' file in AWS_CA_BUNDLE"),
-}
+} | UNREADABLE
 _OTHER = ("can't be asked", "check the AWS_… variables; try `aws secretsmanager describe-secret`")
 
 
@@ -63,9 +70,15 @@ def asking(reference: str) -> Iterator[None]:
         yield
     except ClientError as error:
         raise _refused(reference, error) from None
-    except (BotoCoreError, OSError, ValueError) as error:
-        problem, remedy = _KINDS.get(type(error).__name__, _OTHER)
+    except (BotoCoreError, httpx.RequestError, httpx.InvalidURL, OSError, ValueError) as error:
+        problem, remedy = _KINDS.get(kind(error), _OTHER)
         raise AuthenticationError(f"{reference}: AWS {problem}", remedy=remedy) from None
+    except MISREAD:
+        raise no_aws(reference) from None
+
+
+def no_aws(reference: str) -> AuthenticationError:
+    return AuthenticationError(f"{reference}: what answers is no AWS Secrets Manager", remedy=_NETWORK)
 
 
 def _refused(reference: str, error: "ClientError") -> Exception:

@@ -14,12 +14,12 @@ from reconciler.core.errors import AuthenticationError, ConcurrentWriteError, Co
 from reconciler.core.secret import Secret
 from reconciler.credentials import lease
 from reconciler.credentials.backend import MissingSecretError
+from reconciler.credentials.questions import SECONDS, Questions
 from reconciler.credentials.vaulterrors import VersionConflictError, asking
 
 if TYPE_CHECKING:
     import hvac
 
-TIMEOUT = 10
 _NEVER = 1 << 40  # no secret has been written so often
 
 
@@ -40,9 +40,13 @@ class _Place:
 class VaultBackend:
     """Asks as `vault` does: VAULT_ADDR, VAULT_TOKEN or ~/.vault-token, VAULT_NAMESPACE, VAULT_CACERT."""
 
-    def __init__(self, environ: Mapping[str, str], now: lease.Now = lease.utc_now) -> None:
+    def __init__(
+        self, environ: Mapping[str, str], now: lease.Now = lease.utc_now, seconds: float = SECONDS
+    ) -> None:
+        """`seconds` are those that a question and its answer may take."""
         self._environ = environ
         self._now = now
+        self._seconds = seconds
 
     def fetch(self, name: str) -> Secret:
         place = _place(name)
@@ -113,7 +117,7 @@ class VaultBackend:
         except MissingSecretError:
             return {}, 0
         try:
-            return answer["data"]["data"] or {}, int(answer["data"]["metadata"]["version"])
+            return dict(answer["data"]["data"] or {}), int(answer["data"]["metadata"]["version"])
         except (KeyError, TypeError, ValueError):
             raise _other_version(place) from None
 
@@ -132,12 +136,14 @@ class VaultBackend:
     def _client(self) -> "hvac.Client":
         import hvac
 
+        from reconciler.credentials.vaultsession import bounded
+
         return hvac.Client(
             url=self._address(),
             token=self._token(),
             namespace=self._environ.get("VAULT_NAMESPACE") or None,
-            verify=self._environ.get("VAULT_CACERT") or True,
-            timeout=TIMEOUT,
+            session=bounded(Questions(self._environ.get("VAULT_CACERT", ""), self._seconds)),
+            allow_redirects=False,
         )
 
     def _address(self) -> str:

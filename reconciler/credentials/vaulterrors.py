@@ -3,9 +3,12 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import httpx
+
 from reconciler.core.errors import AuthenticationError
 from reconciler.credentials.backend import MissingSecretError
 from reconciler.credentials.extras import require_extra
+from reconciler.credentials.questions import LATE, MISREAD, UNREADABLE, kind
 
 _RIGHTS = (
     "check VAULT_TOKEN and VAULT_NAMESPACE, and that the token's policy may read the path; to keep a refresh "
@@ -13,6 +16,7 @@ _RIGHTS = (
 )
 _LATER = "run again in a while"
 _ADDRESS = "check VAULT_ADDR and the network between"
+_SLOW = f"{_ADDRESS}, then run again"
 _KINDS = {
     "InvalidRequest": ("refused the request as invalid", "check that the mount is a KV engine of version 2"),
     "Unauthorized": ("refused: no permission", _RIGHTS),
@@ -23,10 +27,18 @@ _KINDS = {
     "BadGateway": ("is not reached by its proxy", _LATER),
     "VaultDown": ("is sealed or in maintenance", "unseal it, or run again in a while"),
     "SSLError": ("has no certificate that is trusted", "name its authority's file in VAULT_CACERT"),
-    "ConnectionError": ("can't be reached", _ADDRESS),
+    "ConnectError": ("can't be reached", _ADDRESS),
     "ConnectTimeout": ("can't be reached", _ADDRESS),
-    "ReadTimeout": ("did not answer in time", _LATER),
-}
+    "ProxyError": ("is not reached by the proxy", "check HTTPS_PROXY and NO_PROXY"),
+    "ReadError": ("broke the connection", _LATER),
+    "RemoteProtocolError": ("broke the connection, or is no Vault", _ADDRESS),
+    "ReadTimeout": (LATE, _SLOW),
+    "WriteTimeout": (LATE, _SLOW),
+    "RedirectedError": (
+        "answered with a redirect, which is not followed: the token would go to an address that nobody named",
+        "set VAULT_ADDR to the address that `vault status` shows as `Active Node Address`, or a balancer's",
+    ),
+} | UNREADABLE
 _OTHER = ("can't be asked", "check VAULT_ADDR, VAULT_TOKEN and VAULT_CACERT")
 _LOST_RACE = "check-and-set parameter did not match"
 
@@ -46,8 +58,10 @@ def asking(reference: str) -> Iterator[None]:
         raise MissingSecretError(
             f"there is nothing at {reference}", remedy="correct the mount and the path in credentials.yaml"
         ) from None
-    except (exceptions.VaultError, OSError, ValueError) as error:
+    except (exceptions.VaultError, httpx.RequestError, httpx.InvalidURL, OSError, ValueError) as error:
         if _LOST_RACE in str(error):
             raise VersionConflictError from None
-        problem, remedy = _KINDS.get(type(error).__name__, _OTHER)
+        problem, remedy = _KINDS.get(kind(error), _OTHER)
         raise AuthenticationError(f"{reference}: Vault {problem}", remedy=remedy) from None
+    except MISREAD:
+        raise AuthenticationError(f"{reference}: what answers is no Vault", remedy=_ADDRESS) from None

@@ -11,17 +11,18 @@ import httpx
 from reconciler.core.errors import ConfigurationError, RemoteError
 from reconciler.core.ports import Clock
 from reconciler.core.secret import Secret
+from reconciler.criteo.answers import KEPT, LARGEST, unreadable
 from reconciler.criteo.auth import AGENT, TokenAuth, token_request
 from reconciler.criteo.client import CriteoReader, CriteoWriter
-from reconciler.criteo.deadline import Routes
 from reconciler.criteo.exchange import NEVER_SENT, Transport
 from reconciler.criteo.gate import RateLimiter
 from reconciler.criteo.grants import AuthorizationCode, Grant
-from reconciler.criteo.inflated import Bounded, unreadable
 from reconciler.criteo.inspector import CriteoInspector
 from reconciler.criteo.session import RetryingSession
 from reconciler.criteo.tokens import TokenUnavailableError, read_token
 from reconciler.criteo.unreachable import connection_error_reason
+from reconciler.web.deadline import Routes
+from reconciler.web.inflated import Bounded
 
 LONGEST_CONNECT = 10.0
 LONGEST_TOKEN = 20.0
@@ -143,7 +144,7 @@ def _client(base_url: str, seconds: float, transport: httpx.BaseTransport | None
             base_url=base_url,
             headers=HEADERS,
             timeout=_timeout(seconds),
-            transport=Bounded(transport or Routes()),
+            transport=Bounded(transport or Routes(), LARGEST, KEPT),
         )
     except OSError:  # of which ssl.SSLError is one
         raise ConfigurationError(

@@ -10,10 +10,10 @@ import orjson
 
 from reconciler.core.errors import AuthenticationError, ReconcilerError
 from reconciler.core.ports import Clock
+from reconciler.criteo.answers import unreadable
 from reconciler.criteo.auth import TokenAuth
 from reconciler.criteo.echoes import SensitiveRequest, redact_echoes
 from reconciler.criteo.gate import RateLimiter
-from reconciler.criteo.inflated import unreadable
 from reconciler.criteo.problems import problems, trace
 from reconciler.criteo.refusals import rejection_error
 from reconciler.criteo.tokens import TokenUnavailableError

@@ -55,8 +55,8 @@ def _said(one: SegmentMatch) -> Iterator[str]:
         yield f"{_called(one.name_match)}, by its name only; if it is this tool's, say so: {take}"
     elif not one.conflicts:
         yield "none; the next apply makes it"
-    if one.successor:
-        yield f"{_called(one.successor)} was about to replace it"
+    if one.replacement:
+        yield f"{_called(one.replacement)} was about to replace it"
     if one.retired:
         yield f"{counted(len(one.retired), 'segment')} replaced earlier"
     for left in one.ignored:

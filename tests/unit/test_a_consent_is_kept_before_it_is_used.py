@@ -20,9 +20,9 @@ from reconciler.core.errors import (
     RemoteError,
 )
 from reconciler.core.secret import Secret
+from reconciler.criteo.answers import LARGEST
 from reconciler.criteo.connect import Connection, connect, redeem
 from reconciler.criteo.grants import WRITES, AuthorizationCode, ClientKeys, Grant, RedirectCode, RefreshToken
-from reconciler.criteo.inflated import LARGEST
 
 pytestmark = pytest.mark.promise("credentials")
 

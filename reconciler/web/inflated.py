@@ -5,10 +5,6 @@ from collections.abc import Iterable, Iterator
 
 import httpx
 
-LARGEST = 8 * 1024 * 1024
-"""Bytes of an unpacked answer: several times a page of 500 segments with the longest names."""
-KEPT = frozenset({b"date", b"x-ratelimit-limit", b"x-ratelimit-remaining", b"x-ratelimit-reset"})
-"""No cookie is kept, no redirection is followed, and nobody else's header is read."""
 GZIP = 16 + zlib.MAX_WBITS
 
 
@@ -16,18 +12,16 @@ class TooLargeError(httpx.TransportError):
     """More came than any answer needs."""
 
 
-def unreadable(error: httpx.RequestError) -> str:
-    """What is wrong with an answer that came; "" where none did."""
-    if isinstance(error, TooLargeError):
-        return f"the answer is larger than {LARGEST // 1024**2} MiB"
-    return "the answer came garbled" if isinstance(error, httpx.DecodingError) else ""
-
-
 class Bounded(httpx.BaseTransport):
-    """Unpacks answers as they come and stops at the largest size; asks for gzip or nothing."""
+    """Unpacks answers as they come and stops at `largest` bytes; gzip is all that may be asked for.
 
-    def __init__(self, transport: httpx.BaseTransport) -> None:
+    `kept` are the names of headers that are read. A redirection loses its place, and nobody can follow it.
+    """
+
+    def __init__(self, transport: httpx.BaseTransport, largest: int, kept: frozenset[bytes]) -> None:
         self._transport = transport
+        self._largest = largest
+        self._kept = kept
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         response = self._transport.handle_request(request)
@@ -37,8 +31,8 @@ class Bounded(httpx.BaseTransport):
         packed = response.headers.get("content-encoding", "")
         return httpx.Response(
             response.status_code,
-            headers=[(name, value) for name, value in response.headers.raw if name.lower() in KEPT],
-            stream=_Stream(stream, packed.strip().lower()),
+            headers=[(name, value) for name, value in response.headers.raw if name.lower() in self._kept],
+            stream=_Stream(stream, packed.strip().lower(), self._largest),
             extensions={key: one for key, one in response.extensions.items() if key != "reason_phrase"},
         )
 
@@ -47,8 +41,9 @@ class Bounded(httpx.BaseTransport):
 
 
 class _Stream(httpx.SyncByteStream):
-    def __init__(self, stream: httpx.SyncByteStream, encoding: str) -> None:
+    def __init__(self, stream: httpx.SyncByteStream, encoding: str, largest: int) -> None:
         self._stream = stream
+        self._largest = largest
         self._encoding = encoding
 
     def __iter__(self) -> Iterator[bytes]:
@@ -56,13 +51,13 @@ class _Stream(httpx.SyncByteStream):
             case "" | "identity":
                 pieces: Iterable[bytes] = self._stream
             case "gzip" | "x-gzip":
-                pieces = _unpacked(self._stream)
+                pieces = _unpacked(self._stream, self._largest)
             case _:
                 raise httpx.DecodingError("an encoding that was not asked for")
         size = 0
         for piece in pieces:
             size += len(piece)
-            if size > LARGEST:
+            if size > self._largest:
                 raise TooLargeError("the answer is too large")
             yield piece
 
@@ -70,13 +65,13 @@ class _Stream(httpx.SyncByteStream):
         self._stream.close()
 
 
-def _unpacked(packed: Iterable[bytes]) -> Iterator[bytes]:
+def _unpacked(packed: Iterable[bytes], largest: int) -> Iterator[bytes]:
     """Never unpacks more at once than may come in all; a part that is missing or left over is an error."""
     gzip, came = zlib.decompressobj(GZIP), False
     for piece in packed:
         came = came or bool(piece)
         try:
-            yield gzip.decompress(piece, LARGEST + 1)
+            yield gzip.decompress(piece, largest + 1)
         except zlib.error:
             raise httpx.DecodingError("not gzip") from None
         if gzip.unused_data:

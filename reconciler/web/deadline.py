@@ -135,11 +135,14 @@ class Routes(httpx.BaseTransport):
     """Straight to a host, or through the proxy that the environment names for it.
 
     Reads the environment when it is made: OSError for certificates, ValueError for an address of a proxy.
+    `authorities` is a file of those to be trusted instead of the environment's.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, authorities: str = "") -> None:
         self._deadline = Deadline()
-        context = httpx.create_ssl_context()
+        context = (
+            ssl.create_default_context(cafile=authorities) if authorities else httpx.create_ssl_context()
+        )
         self._direct = _Wire(context, self._deadline)
         named = {scheme: address for scheme, address in getproxies().items() if address}
         self._proxies: dict[str, _Wire] = {
