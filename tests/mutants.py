@@ -325,7 +325,7 @@ def what_is_left(_original: Any) -> Any:
 
 
 def of_today(_: object, now: Any) -> Any:
-    return now.environment.leeway
+    return now.environment.approval_limits
 
 
 def never_begun(original: Any) -> Any:
@@ -335,7 +335,9 @@ def never_begun(original: Any) -> Any:
 
 
 def without_its_definition(_original: Any) -> Any:
-    return lambda change, _said, held: isinstance(change, Update) and held and held.current.settled_at is None
+    return lambda change, _said, held: (
+        isinstance(change, Update) and held and held.current.completed_at is None
+    )
 
 
 def later(_original: Any) -> Any:
@@ -423,12 +425,12 @@ MUTANTS = (
         ((MemoryEngine, "collapse", then(lambda both, _self, holding: (both[0], holding.maybe))),),
     ),
     Mutant(TRUTH, "progress is an offset", ((members, "window", counts_batches),)),
-    Mutant(TRUTH, "what was in flight is sent again", ((receipt, "resume", then(skip_the_flight)),)),
-    Mutant(TRUTH, "the batch is announced before it is sent", ((receipt, "dispatch", unchanged),)),
+    Mutant(TRUTH, "what was in flight is sent again", ((receipt, "resume_transfer", then(skip_the_flight)),)),
+    Mutant(TRUTH, "the batch is announced before it is sent", ((receipt, "record_dispatch", unchanged),)),
     Mutant(
         TRUTH,
         "a larger batch in flight stays in doubt while smaller ones are sent",
-        ((receipt, "dispatch", then(newest_flight_only)),),
+        ((receipt, "record_dispatch", then(newest_flight_only)),),
     ),
     Mutant(
         TRUTH,
@@ -436,13 +438,15 @@ MUTANTS = (
         ((receipt, "acknowledge", then(no_flight_left)),),
     ),
     Mutant(TWICE, "acknowledgement", ((receipt, "acknowledge", unchanged),)),
-    Mutant(TWICE, "settlement", ((receipt, "settle", then(unsettled)),)),
+    Mutant(TWICE, "settlement", ((receipt, "complete_transfer", then(unsettled)),)),
     Mutant(TWICE, "a refused batch is no doubt", ((transfer, SENT, keeps_a_refused_flight),)),
     Mutant(TWICE, "the definition is recorded", ((run, "_complete", then(unrecorded)),)),
     Mutant(TWICE, "an empty plan writes nothing", ((world, "apply", always_opens),)),
     Mutant(LATE, "a new target waits", ((standing, "_future", gives(None)),)),
-    Mutant(LATE, "a call without an answer opens a quiet time", ((receipt, "lost", unchanged),)),
-    Mutant(LATE, "a repeated batch may land twice", ((receipt, "resume", unchanged),)),
+    Mutant(
+        LATE, "a call without an answer opens a quiet time", ((receipt, "record_no_response", unchanged),)
+    ),
+    Mutant(LATE, "a repeated batch may land twice", ((receipt, "resume_transfer", unchanged),)),
     Mutant(
         LATE, "an answer after a lost one is uncertain", ((receipt, "acknowledge", asked(as_if_certain)),)
     ),
@@ -451,7 +455,9 @@ MUTANTS = (
         "a rename waits for one that could undo it",
         ((receipt, "may_undo", gives(None)), (standing, "may_undo", gives(None))),
     ),
-    Mutant(LATE, "earlier renames are remembered", ((receipt, "renaming", then(last_rename_only)),)),
+    Mutant(
+        LATE, "earlier renames are remembered", ((receipt, "record_update_sent", then(last_rename_only)),)
+    ),
     Mutant(LATE, "an unanswered rename is remembered", ((prelude._Announced, "resolve", resolves_all),)),
     Mutant(LATE, "a batch counts from when it leaves", ((receipt, "is_late", gives(False)),)),
     Mutant(LATE, "a rename counts from when it leaves", ((prelude._Announced, "leaving", gives(None)),)),
@@ -544,17 +550,17 @@ LISTS = (
 )
 
 APPROVALS = (
-    Mutant(PLACE, "the environment", ((envelope, "elsewhere", for_any("environment")),)),
-    Mutant(PLACE, "the endpoint", ((envelope, "elsewhere", for_any("endpoint")),)),
-    Mutant(PLACE, "the first seat", ((envelope, "elsewhere", by_seat(0)),)),
-    Mutant(PLACE, "the other seats", ((envelope, "elsewhere", by_seat(1)),)),
-    Mutant(PLACE, "the state", ((envelope, "elsewhere", for_any("lineage")),)),
+    Mutant(PLACE, "the environment", ((envelope, "wrong_state", for_any("environment")),)),
+    Mutant(PLACE, "the endpoint", ((envelope, "wrong_state", for_any("endpoint")),)),
+    Mutant(PLACE, "the first seat", ((envelope, "wrong_state", by_seat(0)),)),
+    Mutant(PLACE, "the other seats", ((envelope, "wrong_state", by_seat(1)),)),
+    Mutant(PLACE, "the state", ((envelope, "wrong_state", for_any("lineage")),)),
     Mutant("an approval holds for a while, and once", "age and use", ((envelope, "_unfit", gives("")),)),
     Mutant(BOUNDS, "what was said then", ((envelope, "_leeway", lambda _: of_today),)),
     Mutant(BOUNDS, "counts", ((envelope, "_counts", gives(())),)),
     Mutant(BOUNDS, "a tenth is for few", ((envelope, "FEW", lambda _: 1_000_000),)),
     Mutant(BOUNDS, "few may move by a tenth", ((envelope, "FEW", lambda _: 0),)),
-    Mutant(BOUNDS, "a count is what it may have been", ((envelope, "apart", as_read),)),
+    Mutant(BOUNDS, "a count is what it may have been", ((envelope, "distance", as_read),)),
     Mutant("a pinned source sends the very people", "the people", ((envelope, "is_pinned", gives(False)),)),
     Mutant(RESUMED, "the whole counts", ((envelope, "_whole", what_is_left),)),
     Mutant(RESUMED, "fewer are right then", ((envelope, "_counts", never_begun),)),
@@ -568,7 +574,7 @@ APPROVALS = (
     Mutant(REFRESHED, "members that nobody was asked about", ((envelope, "_may_wait", gives(False)),)),
     Mutant(REFRESHED, "only where some was sent since", ((envelope, "_may_wait", stands),)),
     Mutant(
-        REFRESHED, "nothing depends on it", ((envelope, "stands_alone", lambda _: refresh.is_members_only),)
+        REFRESHED, "nothing depends on it", ((envelope, "is_independent", lambda _: refresh.is_members_only),)
     ),
     Mutant(EVIDENCE, "receipts", ((envelope, "_is_carried_out", gives(True)),)),
     Mutant(EVIDENCE, "all of it", ((envelope, "_open", gives(())),)),

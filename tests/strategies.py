@@ -33,7 +33,7 @@ keys = st.sampled_from([(kind, form) for kind, forms in HASHINGS.items() for for
         account_id=ids,
         retailer_id=ids,
         identifier_type=st.just(pair[0]),
-        form=st.just(pair[1]),
+        hashing=st.just(pair[1]),
     )
 )
 filled = st.builds(SnapshotRef, digest=digests, count=st.integers(min_value=1, max_value=10**9))
@@ -96,7 +96,7 @@ receipts = st.builds(
     address=addresses,
     current=holdings,
     replacement=st.none() | holdings,
-    retired=st.lists(st.builds(RetiredSegment, holding=holdings, retired_at=times), max_size=2).map(tuple),
+    retired=st.lists(st.builds(RetiredSegment, segment=holdings, retired_at=times), max_size=2).map(tuple),
     definition=st.just("") | digests,
     parts=st.dictionaries(st.text(max_size=9), st.text(max_size=9), max_size=3).map(
         lambda parts: tuple(sorted(parts.items()))
@@ -116,6 +116,6 @@ receipts = st.builds(
 saved_states = st.builds(
     StateVersion,
     head=heads,
-    receipts=st.lists(receipts, max_size=3, unique_by=lambda receipt: receipt.address).map(tuple),
+    resources=st.lists(receipts, max_size=3, unique_by=lambda receipt: receipt.address).map(tuple),
     saved_at=times,
 )

@@ -82,7 +82,7 @@ def _approved(file: Path, name: str, digest: str, environment: str) -> ApprovedP
     if why := _of_another_format(content):
         return why
     saved = _decoded(content, name)
-    if saved.document.header.subject != DocumentType.PLAN:
+    if saved.document.header.document_type != DocumentType.PLAN:
         return "it was not saved by `reconciler plan`, and approves nothing"
     if saved.approved is None:
         return f"it is a plan that could not be made or applied: see `reconciler show {name}`"

@@ -69,7 +69,7 @@ class DocumentType(StrEnum):
 class Header:
     """`seats` are those of the environment, `state` and `data` what it was made from; "" for unknown."""
 
-    subject: DocumentType
+    document_type: DocumentType
     environment: str
     endpoint: str
     emulated: bool
@@ -143,12 +143,12 @@ class Document:
     sections: tuple[Section, ...]
     totals: Totals
     summary: str
-    cost: tuple[str, ...] = ()
+    estimate: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     precision: str = ""
     problems: tuple[Finding, ...] = ()
     outcome: ApplyReport | None = None
-    trouble: RunError | None = None
+    error: RunError | None = None
     approvals: tuple[str, ...] = ()
     lists: tuple[ListRow, ...] = ()
     notice: tuple[str, ...] = ()
@@ -161,9 +161,9 @@ class Document:
     @property
     def failure_headline(self) -> str:
         """What stands on top where nothing came of it; "" elsewhere."""
-        if not self.trouble or self.outcome:
+        if not self.error or self.outcome:
             return ""
-        return f"{_nothing(self.header)}: {self.trouble.problem}."
+        return f"{_nothing(self.header)}: {self.error.problem}."
 
     @property
     def risks(self) -> tuple[Row, ...]:
@@ -205,27 +205,27 @@ class Document:
 
 
 def error_document(
-    subject: DocumentType, environment: str, error: ReconcilerError, now: datetime
+    document_type: DocumentType, environment: str, error: ReconcilerError, now: datetime
 ) -> Document:
     """Where nothing could be decided."""
-    header = Header(subject, name(environment), "", False, (), "", "", stamp(now))
+    header = Header(document_type, name(environment), "", False, (), "", "", stamp(now))
     trouble = trouble_of(error)
-    return Document(header, (), NOTHING, f"{_nothing(header)}: {trouble.problem}.", trouble=trouble)
+    return Document(header, (), NOTHING, f"{_nothing(header)}: {trouble.problem}.", error=trouble)
 
 
 def with_error(document: Document, error: ReconcilerError) -> Document:
     """The same, ended by `error`. What nothing came of costs nothing, and is never live."""
-    cost = document.cost if document.outcome else ()
-    return replace(document, cost=cost, trouble=trouble_of(error))
+    cost = document.estimate if document.outcome else ()
+    return replace(document, estimate=cost, error=trouble_of(error))
 
 
 def _nothing(header: Header) -> str:
     """What didn't come to pass. Before an endpoint is known nothing was planned or compared."""
-    if header.subject == DocumentType.APPLY:
+    if header.document_type == DocumentType.APPLY:
         return "Nothing was sent"
     if header.endpoint:
         return "This was not finished"
-    return "No plan" if header.subject == DocumentType.PLAN else "Nothing was compared"
+    return "No plan" if header.document_type == DocumentType.PLAN else "Nothing was compared"
 
 
 def trouble_of(error: ReconcilerError) -> RunError:
@@ -242,7 +242,10 @@ def _lines(remedy: str) -> str:
 
 
 def plan_document(
-    plan: Plan, environment: Environment, figures: NumberFormat, subject: DocumentType = DocumentType.PLAN
+    plan: Plan,
+    environment: Environment,
+    figures: NumberFormat,
+    document_type: DocumentType = DocumentType.PLAN,
 ) -> Document:
     """What a plan says to people. `environment` is the one it was made for, as it was reached."""
     seats = {seat: label for label, seat in environment.seats}
@@ -250,11 +253,11 @@ def plan_document(
     sections = _sections(plan, voice)
     totals = _totals(plan, sections, figures)
     return Document(
-        header=_header(plan, environment, subject),
+        header=_header(plan, environment, document_type),
         sections=sections,
         totals=totals,
         summary=_summary(plan, totals),
-        cost=(*_leaving(plan, figures), *_cost(plan, totals)),
+        estimate=(*_leaving(plan, figures), *_cost(plan, totals)),
         notes=tuple(_notes(plan, environment)),
         precision=figures.precision if sections else "",
         problems=tuple(map(_tame, plan.problems)),
@@ -305,13 +308,15 @@ def _sections(plan: Plan, voice: RowContext) -> tuple[Section, ...]:
     return tuple(Section(kind, tuple(rows)) for kind, rows in by_kind.items() if rows)
 
 
-def _header(plan: Plan, environment: Environment, subject: DocumentType) -> Header:
+def _header(plan: Plan, environment: Environment, document_type: DocumentType) -> Header:
     basis = plan.basis
-    header = heading(subject, environment, StateHead(basis.lineage, basis.serial, ""), basis.made_at)
+    header = heading(document_type, environment, StateHead(basis.lineage, basis.serial, ""), basis.made_at)
     return replace(header, data=_data(_newest(plan), basis.made_at))
 
 
-def heading(subject: DocumentType, environment: Environment, head: StateHead | None, now: datetime) -> Header:
+def heading(
+    document_type: DocumentType, environment: Environment, head: StateHead | None, now: datetime
+) -> Header:
     emulated = environment.api.emulated
     seats = [
         f"{name(label)} (account {seat.account_id}, retailer {seat.retailer_id})"
@@ -322,7 +327,7 @@ def heading(subject: DocumentType, environment: Environment, head: StateHead | N
     known = f"state serial {head.serial:,}, lineage {name(head.lineage)[:8]}" if head else ""
     state = known if head and head.lineage else NO_STATE
     return Header(
-        subject=subject,
+        document_type=document_type,
         environment=name(environment.name),
         endpoint="the Criteo emulator" if emulated else name(environment.api.endpoint),
         emulated=emulated,

@@ -100,7 +100,7 @@ def _row(drift: Drift, environment: str, figures: NumberFormat, *, lost: bool) -
         members=Members(),
         attributes=tuple(attribute(one) for one in drift.attributes),
         lines=tuple(_lines(drift, environment, figures, lost=lost)),
-        place="",
+        location="",
     )
 
 

@@ -101,7 +101,7 @@ def _without_drops(row: Row | None) -> Row | None:
     """The table says more than the plan's line on dropped rows."""
     if row is None:
         return None
-    return replace(row, lines=tuple(line for line in row.lines if line.tone != LineKind.DETAIL))
+    return replace(row, lines=tuple(line for line in row.lines if line.type != LineKind.DETAIL))
 
 
 def _shares(target: TargetMembers, figures: NumberFormat) -> Iterator[Share]:

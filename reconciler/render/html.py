@@ -32,7 +32,7 @@ def html(document: Document, digest: str = "") -> str:
         scale=Scale.of(document.rows),
         divided=divided,
         pieces=pieces,
-        Tone=LineKind,
+        LineKind=LineKind,
         FOLDED=FOLDED,
     )
     return page.lstrip()
@@ -58,7 +58,7 @@ def _look(document: Document) -> str:
     """The colour of the summary."""
     if document.failure_headline:
         return "plain"
-    if document.trouble or not document.applicable:
+    if document.error or not document.applicable:
         return "bad"
     if document.risks:
         return "risky"

@@ -41,7 +41,7 @@ def markdown(document: Document, digest: str = "") -> str:
 def _title(document: Document) -> str:
     header = document.header
     lines = [f"<!-- reconciler: {label(header.environment)} -->"]
-    lines += [f"## {header.subject.heading} **{words(header.environment)}**\n"]
+    lines += [f"## {header.document_type.heading} **{words(header.environment)}**\n"]
     where = [f"on {header.endpoint}", *header.seats] if header.endpoint else []
     return joined([*lines, f"{' · '.join(map(words, where))}\n"] if where else lines)
 
@@ -72,9 +72,9 @@ def _counts(totals: Totals) -> Iterator[str]:
 
 
 def _cost(document: Document, room: int) -> str:
-    if document.cost and not document.applicable:
-        return _alert("CAUTION", document.cost, room)
-    return joined(fitted(document.cost, lambda line: f"{words(line)}\n", room, more))
+    if document.estimate and not document.applicable:
+        return _alert("CAUTION", document.estimate, room)
+    return joined(fitted(document.estimate, lambda line: f"{words(line)}\n", room, more))
 
 
 def _alert(kind: str, lines: Sequence[str], room: int) -> str:
@@ -92,7 +92,7 @@ def _problems(document: Document, room: int) -> str:
 
 
 def _trouble(document: Document, room: int) -> str:
-    trouble = document.trouble
+    trouble = document.error
     if not trouble or document.failure_headline:
         return ""
     said = f"### {words(trouble.problem)}\n\n"
@@ -106,13 +106,13 @@ def _notice(document: Document, room: int) -> str:
 
 def _verdict(document: Document, room: int) -> str:
     """That nothing came of it, with what to do about it, above all else."""
-    if not (document.trouble and document.failure_headline):
+    if not (document.error and document.failure_headline):
         return ""
-    said, advice = _alert("CAUTION", [document.failure_headline], room), document.trouble.remedy
+    said, advice = _alert("CAUTION", [document.failure_headline], room), document.error.remedy
     if advice:
         lines = ("", *remedy(advice).splitlines())
         said = said.rstrip("\n") + "".join(f"\n{f'> {line}'.rstrip()}" for line in lines) + "\n\n"
-    return said + _list([partial(_finding, one) for one in document.trouble.findings], room - len(said))
+    return said + _list([partial(_finding, one) for one in document.error.findings], room - len(said))
 
 
 def _list(items: Sequence[Callable[[], str]], room: int) -> str:
@@ -139,8 +139,8 @@ def _outcome(document: Document, room: int) -> str:
     lines += [f"Next: {report.next_step}"] if report.next_step else []
     said = _alert(_ALERTS[report.look], lines, room)
     items = [partial(_failure, one) for one in report.failures]
-    items += [partial(_left, "stopped midway", address) for address in report.stopped]
-    items += [partial(_left, "not attempted", address) for address in report.not_attempted]
+    items += [partial(_left, "stopped midway", address) for address in report.interrupted]
+    items += [partial(_left, "not attempted", address) for address in report.skipped]
     items += [partial(_blocked, group) for group in report.blocked]
     return said + _list(items, room - len(said))
 

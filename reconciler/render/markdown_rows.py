@@ -62,11 +62,11 @@ def _attribute(one: Attribute) -> str:
 
 
 def _line(line: Line) -> str:
-    match line.tone:
+    match line.type:
         case LineKind.REMEDY:
             return remedy(line.text, "  ")
         case LineKind.WARNING | LineKind.PROBLEM:
-            return f"  - **{line.tone}:** {words(line.text)}"
+            return f"  - **{line.type}:** {words(line.text)}"
         case LineKind.REASON | LineKind.DETAIL:
             return f"  - {words(line.text)}"
 

@@ -103,8 +103,8 @@ class ApplyReport:
     members: str
     live: str
     failures: tuple[Failure, ...]
-    stopped: tuple[str, ...]
-    not_attempted: tuple[str, ...]
+    interrupted: tuple[str, ...]
+    skipped: tuple[str, ...]
     next_step: str
     blocked: tuple[BlockedGroup, ...] = ()
 
@@ -113,7 +113,7 @@ class ApplyReport:
         """How grave it is, for layouts that have colours."""
         if self.failures:
             return "bad"
-        return "risky" if self.stopped or self.not_attempted or self.blocked else "good"
+        return "risky" if self.interrupted or self.skipped or self.blocked else "good"
 
 
 def apply_report(
@@ -129,8 +129,8 @@ def apply_report(
         members=_members(work, figures),
         live=_live(ended_at) if work.batches else "",
         failures=tuple(map(_failure, failed)),
-        stopped=tuple(name(str(one.address)) for one in tally.ended(ChangeOutcome.STOPPED)),
-        not_attempted=tuple(name(str(one.address)) for one in tally.ended(ChangeOutcome.NOT_ATTEMPTED)),
+        interrupted=tuple(name(str(one.address)) for one in tally.ended(ChangeOutcome.STOPPED)),
+        skipped=tuple(name(str(one.address)) for one in tally.ended(ChangeOutcome.NOT_ATTEMPTED)),
         next_step="run the same command again: it goes on where it stopped" if unfinished else "",
         blocked=grouped(tally.blocked),
     )

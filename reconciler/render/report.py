@@ -18,7 +18,7 @@ def print_document(document: Document, out: Console) -> None:
     if document.outcome:
         show(iter((Text(),)), out)
         print_report(document.outcome, out)
-    if trouble := document.trouble:
+    if trouble := document.error:
         print_error(ReconcilerError(trouble.problem, remedy=trouble.remedy, findings=trouble.findings), out)
 
 
@@ -31,11 +31,11 @@ def report_lines(report: ApplyReport, out: Console) -> Iterator[Text]:
         yield from wrapped(f"! {failure.address}: {failure.problem}", "red", 0, out, hang=2)
         if failure.remedy:
             yield from wrapped(f"→ {failure.remedy}", "", 2, out, hang=2)
-    for what, addresses in (("Stopped midway", report.stopped), ("Not attempted", report.not_attempted)):
+    for what, addresses in (("Stopped midway", report.interrupted), ("Not attempted", report.skipped)):
         if addresses:
             yield from wrapped(f"{what}: {', '.join(addresses)}", "yellow", 0, out, hang=2)
     yield from blocked_lines(report.blocked, out)
-    if report.failures or report.stopped or report.not_attempted or report.blocked:
+    if report.failures or report.interrupted or report.skipped or report.blocked:
         yield Text()
     yield from wrapped(report.headline, "bold", 0, out)
     for line in (report.members, report.live):

@@ -50,7 +50,7 @@ class RowKind(StrEnum):
     CREATE = "create"
     ADOPT = "adopt"
     UPDATE = "update"
-    STATE_ONLY = "record"
+    STATE_ONLY = "state-only"
     """The definition is another one, and nothing is sent for it."""
 
     @property
@@ -83,7 +83,7 @@ class LineKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    tone: LineKind
+    type: LineKind
     text: str
 
 
@@ -138,7 +138,7 @@ class Row:
     members: Members
     attributes: tuple[Attribute, ...]
     lines: tuple[Line, ...]
-    place: str
+    location: str
     definition: tuple[Part, ...] = ()
 
     @property
@@ -156,7 +156,7 @@ class Row:
     def risky(self) -> bool:
         """To be looked at first."""
         return self.kind in _RISKY or any(
-            line.tone in {LineKind.WARNING, LineKind.PROBLEM} for line in self.lines
+            line.type in {LineKind.WARNING, LineKind.PROBLEM} for line in self.lines
         )
 
 
@@ -283,7 +283,7 @@ def _of_spec(spec: SegmentSpec, voice: RowContext, members: Members) -> Row:
         members=members,
         attributes=(),
         lines=(),
-        place=name(str(spec.place)) if spec.place.file else "",
+        location=name(str(spec.place)) if spec.place.file else "",
     )
 
 
@@ -418,5 +418,5 @@ def _forget(change: Forget, voice: RowContext) -> Row:
         members=Members(size=stays),
         attributes=(),
         lines=(Line(LineKind.REASON, sentence(change.reason)),),
-        place="",
+        location="",
     )

@@ -24,7 +24,7 @@ from reconciler.render.outcome import ApplyReport, Failure
 from reconciler.render.rows import Attribute, Line, LineKind, Members, Part, Row, RowKind, Sizes
 from reconciler.render.text import LONGEST_SENTENCE, sanitize
 
-FORMAT_VERSION = "1.3"
+FORMAT_VERSION = "2.0"
 Json = dict[str, Any]
 DIGEST = "digest"
 T = TypeVar("T")
@@ -46,13 +46,13 @@ def encoded(document: Document, approved: ApprovedPlan | None, version: str) -> 
     plain: Json = {
         "format_version": FORMAT_VERSION,
         "reconciler": version,
-        "about": document.header.subject.value,
+        "document_type": document.header.document_type.value,
         "environment": document.header.environment,
         "summary": document.failure_headline or document.summary,
         "addresses": {kind.value: number for kind, number in document.totals.kinds}
         | {"unchanged": document.totals.unchanged},
         "approval": _of_approved(approved) if approved else None,
-        "look_first": [row.address for row in document.risks],
+        "needs_review": [row.address for row in document.risks],
         "document": asdict(document),
     }
     return {DIGEST: digest_of(plain), **plain}
@@ -121,7 +121,7 @@ def _approved(data: Json, digest: str, environment: str) -> ApprovedPlan:
                 adds=one["adds"],
                 removes=one["removes"],
                 size=one["size"],
-                members_digest=one["content"],
+                members_digest=one["members_digest"],
             )
             for one in data["changes"]
         ),
@@ -136,16 +136,16 @@ def _document(data: Json) -> Document:
         ),
         totals=_totals(data["totals"]),
         summary=data["summary"],
-        cost=tuple(data["cost"]),
+        estimate=tuple(data["estimate"]),
         notes=tuple(data["notes"]),
         precision=data["precision"],
         problems=tuple(map(_finding, data["problems"])),
         outcome=_maybe(_outcome, data["outcome"]),
-        trouble=_maybe(_trouble, data["trouble"]),
-        approvals=tuple(data.get("approvals", ())),
-        lists=tuple(map(_list, data.get("lists", ()))),
-        notice=tuple(data.get("notice", ())),
-        blocked=tuple(map(_blocked, data.get("blocked", ()))),
+        error=_maybe(_trouble, data["error"]),
+        approvals=tuple(data["approvals"]),
+        lists=tuple(map(_list, data["lists"])),
+        notice=tuple(data["notice"]),
+        blocked=tuple(map(_blocked, data["blocked"])),
     )
 
 
@@ -157,7 +157,7 @@ def _list(data: Json) -> ListRow:
 
 def _header(data: Json) -> Header:
     return Header(
-        subject=DocumentType(data["subject"]),
+        document_type=DocumentType(data["document_type"]),
         environment=data["environment"],
         endpoint=data["endpoint"],
         emulated=data["emulated"],
@@ -184,8 +184,8 @@ def _row(data: Json) -> Row:
         attributes=tuple(
             Attribute(one["name"], one["before"], one["after"], one["note"]) for one in data["attributes"]
         ),
-        lines=tuple(Line(LineKind(one["tone"]), one["text"]) for one in data["lines"]),
-        place=data["place"],
+        lines=tuple(Line(LineKind(one["type"]), one["text"]) for one in data["lines"]),
+        location=data["location"],
         definition=tuple(Part(one["path"], one["before"], one["after"]) for one in data["definition"]),
     )
 
@@ -203,20 +203,20 @@ def _outcome(data: Json) -> ApplyReport:
     return ApplyReport(
         counts=Counts(
             applied=counts["applied"],
-            unchanged=counts["already_done"],
+            unchanged=counts["unchanged"],
             failed=counts["failed"],
-            interrupted=counts["stopped"],
-            skipped=counts["not_attempted"],
-            blocked=counts.get("blocked", 0),
+            interrupted=counts["interrupted"],
+            skipped=counts["skipped"],
+            blocked=counts["blocked"],
         ),
         headline=data["headline"],
         members=data["members"],
         live=data["live"],
         failures=tuple(Failure(one["address"], one["problem"], one["remedy"]) for one in data["failures"]),
-        stopped=tuple(data["stopped"]),
-        not_attempted=tuple(data["not_attempted"]),
+        interrupted=tuple(data["interrupted"]),
+        skipped=tuple(data["skipped"]),
         next_step=data["next_step"],
-        blocked=tuple(map(_blocked, data.get("blocked", ()))),
+        blocked=tuple(map(_blocked, data["blocked"])),
     )
 
 

@@ -162,7 +162,7 @@ def plan_lines(document: Document, out: Console) -> Iterator[Text]:
             yield from wrapped(f"Note: {note}", "yellow", 0, out, hang=6)
     yield Text()
     yield from wrapped(document.summary, "" if document.failure_headline else "bold", 0, out)
-    for line in document.cost:
+    for line in document.estimate:
         yield from wrapped(line, "", 0, out)
     if document.precision:
         yield from wrapped(document.precision, "dim", 0, out)
@@ -225,7 +225,9 @@ def blocked_lines(groups: Iterable[BlockedGroup], out: Console) -> Iterator[Text
 
 def _header(document: Document, out: Console) -> Iterator[Text]:
     header = document.header
-    yield Text.assemble(f"{header.subject.heading} ", (header.environment, "bold"), f" on {header.endpoint}")
+    yield Text.assemble(
+        f"{header.document_type.heading} ", (header.environment, "bold"), f" on {header.endpoint}"
+    )
     for parts in (header.seats, (header.state, header.data, f"made {header.made_at}")):
         if any(parts):
             yield from _packed([part for part in parts if part], out)
@@ -294,5 +296,5 @@ class Layout:
         for one in row.changes:
             yield from wrapped(_change(one), "", INDENT, self._out, hang=2)
         for line in row.lines:
-            mark = "→ " if line.tone == LineKind.REMEDY else ""
-            yield from wrapped(f"{mark}{line.text}", _TONES[line.tone], INDENT, self._out, hang=2)
+            mark = "→ " if line.type == LineKind.REMEDY else ""
+            yield from wrapped(f"{mark}{line.text}", _TONES[line.type], INDENT, self._out, hang=2)

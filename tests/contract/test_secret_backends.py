@@ -30,11 +30,11 @@ from pathlib import Path
 from reconciler.core.errors import LockedError
 from reconciler.core.model import Api, Environment
 from reconciler.credentials import Places
-from reconciler.state.sealed import LocalSealed
+from reconciler.state.sealed import LocalSecretStore
 import os
 root = Path(sys.argv[1])
 environment = Environment("sandbox", Api("emulator"), "", "", ())
-sealed = LocalSealed(root / "secrets", lambda: datetime.now(UTC))
+sealed = LocalSecretStore(root / "secrets", lambda: datetime.now(UTC))
 backend, name = Places(os.environ, root, sealed, environment, lambda: None).writable(sys.argv[2])
 try:
     with backend.lock(name):

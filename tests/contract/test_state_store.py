@@ -602,14 +602,14 @@ HOLDER = """
 import sys, time
 from datetime import UTC, datetime
 from pathlib import Path
-from reconciler.core.model import Address, Form, IdentifierType, SegmentKey
-from reconciler.core.receipt import Holding, Receipt
+from reconciler.core.model import Address, Hashing, IdentifierType, SegmentKey
+from reconciler.core.receipt import SegmentState, ResourceState
 from reconciler.state.local import LocalStore
 
 store = LocalStore(Path(sys.argv[1]), "sandbox", now=lambda: datetime(2026, 5, 1, 10, tzinfo=UTC))
-key = SegmentKey("1", "2", IdentifierType.EMAIL, Form.SHA256)
+key = SegmentKey("1", "2", IdentifierType.EMAIL, Hashing.SHA256)
 with store.lock("the other run") as writer:
-    writer.write(Receipt(Address("email", "lapsed"), Holding(key, segment_id="11")))
+    writer.write(ResourceState(Address("email", "lapsed"), SegmentState(key, segment_id="11")))
     print("held", flush=True)
     time.sleep(60)
 """

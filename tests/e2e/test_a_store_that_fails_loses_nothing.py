@@ -144,7 +144,7 @@ def test_what_was_damaged_by_hand_is_refused_by_name_and_put_back(tmp_path):
         [snapshot, *_] = [path for path in good if path.startswith("snapshots/") and "." not in path]
         receipt = "receipts/email.buyers.json"
         damages = [
-            ({"head.json": b"{}"}, "was overwritten by hand, or is damaged"),
+            ({"head.json": b"{}"}, "the file has no checksum"),
             ({"lease.json": b"mine"}, "the lock of the state holds something else"),
             ({receipt: b"mine", "receipts/customer.buyers.json": b"{"}, f"{receipt}"),
             ({snapshot: good[snapshot][:-100]}, "is cut off or damaged"),

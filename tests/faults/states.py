@@ -1,7 +1,6 @@
 """States that were damaged, disks that refuse, clocks that jump, and secrets that are not there."""
 
 import errno
-import json
 import os
 from collections.abc import Callable
 from datetime import timedelta
@@ -62,7 +61,7 @@ def says(find: Callable[[World], Path], **values: object) -> Callable[[World], o
 
     def say(world: World) -> None:
         file = find(world)
-        file.write_text(json.dumps(json.loads(file.read_text()) | values))
+        file.write_bytes(dump(parse(file.read_bytes()) | values))
 
     return say
 

@@ -59,7 +59,7 @@ def _document(text: str) -> Document:
     advice = f"write it down there so:\nx{sanitize(text, 100)}\n  x{sanitize(text, 600)}"
     findings = [Finding(f"w{text}", f"p{text}", f"r{sanitize(text, 600)}"), Finding("", f"p{text}", advice)]
     trouble = trouble_of(ConfigurationError(f"p{text}", remedy=advice, findings=findings))
-    return replace(document, outcome=_outcome(planned, text), trouble=trouble, summary=sentence(f"s{text}"))
+    return replace(document, outcome=_outcome(planned, text), error=trouble, summary=sentence(f"s{text}"))
 
 
 def _outcome(planned: Plan, text: str) -> ApplyReport:
@@ -153,19 +153,19 @@ def _huge(text: str, rows: int, kind: RowKind, others: int) -> Document:
     calm = replace(row, kind=RowKind.UPDATE, lines=(Line(LineKind.DETAIL, line),))
     sections = tuple(Section(one, (replace(calm, kind=one),) * others) for one in RowKind) if others else ()
     document = _document(text)
-    assert document.trouble
+    assert document.error
     assert document.outcome
     outcome = replace(
         document.outcome,
         failures=document.outcome.failures * others,
-        stopped=document.outcome.stopped * others,
+        interrupted=document.outcome.interrupted * others,
     )
     return replace(
         document,
         sections=(Section(kind, (row,) * rows), *sections),
-        cost=(line,) * others,
+        estimate=(line,) * others,
         notes=(line,) * others,
-        trouble=replace(document.trouble, findings=document.trouble.findings * others),
+        error=replace(document.error, findings=document.error.findings * others),
         outcome=outcome,
     )
 

@@ -72,7 +72,7 @@ def test_explain_and_status_show_it_too(world):
     assert row.members == "?"
     assert "who is in it is not known" in row.state
     out = Console(file=io.StringIO(), width=120)
-    print_state("test", world.store.reader().head(), world.store.reader().receipts(), ROUNDED, out)
+    print_state("test", world.store.reader().head(), world.store.reader().resources(), ROUNDED, out)
     assert "?" in out.file.getvalue()
 
 
@@ -102,7 +102,7 @@ def test_the_wait_for_unconfirmed_requests_is_part_of_the_estimate_and_names_its
     until = world.clock.now() + world.quiet
     assert planned.cost.waits_until == until
     assert planned.cost.duration >= world.quiet
-    lines = documented(world).cost
+    lines = documented(world).estimate
     assert any("about 10 minutes" in line for line in lines)
     assert any(f"a wait until {until:%H:%M} UTC" in line for line in lines)
     world.clock.advance(world.quiet.total_seconds())

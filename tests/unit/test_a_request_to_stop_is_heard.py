@@ -18,12 +18,12 @@ DEAF = """
 import sys, threading
 from pathlib import Path
 from reconciler import cli
-from reconciler.clock import Stop
-from reconciler.members.scratch import Scratch
+from reconciler.clock import StopSignal
+from reconciler.members.scratch import ScratchDir
 
 cli.LONGEST_STOP = float(sys.argv[2])
-cli._listen(Stop())
-scratch = Scratch(Path(sys.argv[1]))
+cli._listen(StopSignal())
+scratch = ScratchDir(Path(sys.argv[1]))
 (scratch.folder / "people").write_text("somebody")
 print("ready", flush=True)
 threading.Event().wait()

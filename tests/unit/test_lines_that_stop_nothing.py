@@ -62,8 +62,8 @@ def test_a_full_disk_ends_it_for_good_with_a_whole_line(tmp_path: Path) -> None:
     path = tmp_path / "events.ndjson"
     code = f"""
 from pathlib import Path
-from reconciler.disk.lines import LineFile
-file = LineFile.at(Path({str(path)!r}), b"")
+from reconciler.disk.lines import LineWriter
+file = LineWriter.at(Path({str(path)!r}), b"")
 for number in range(1, 6):
     file.write(b"x" * 39 + b"\\n")
 print(file.lines, file.lost)

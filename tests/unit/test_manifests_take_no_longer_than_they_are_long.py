@@ -49,7 +49,7 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
     monkeypatch.setattr(yaml, "parse", parsed)
     monkeypatch.setattr(difflib, "get_close_matches", matched)
-    monkeypatch.setattr(wording, "personal", looked)
+    monkeypatch.setattr(wording, "pii_kind", looked)
     return counted
 
 

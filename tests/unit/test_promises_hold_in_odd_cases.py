@@ -266,7 +266,7 @@ def test_a_replacement_whose_old_account_is_closed_keeps_what_it_knew(world):
     del world.criteo.accounts["1001"]
     assert not world.run().errors
     [retired] = world.store.saved_receipts[ONE].retired
-    assert retired.holding.base.count == 2
+    assert retired.segment.confirmed.count == 2
 
 
 def test_an_exclusion_list_that_holds_nobody_blocks_its_address(world):

@@ -136,8 +136,8 @@ def test_what_nothing_came_of_says_so_and_is_never_live(subject: DocumentType) -
     )
     stopped = with_error(made, CancelledError("cancelled"))
     nothing = "Nothing was sent" if subject == DocumentType.APPLY else "This was not finished"
-    assert (stopped.failure_headline, stopped.cost) == (f"{nothing}: cancelled.", ())
-    assert made.cost
+    assert (stopped.failure_headline, stopped.estimate) == (f"{nothing}: cancelled.", ())
+    assert made.estimate
 
 
 def test_what_something_came_of_never_says_that_nothing_was_sent() -> None:
@@ -146,4 +146,4 @@ def test_what_something_came_of_never_says_that_nothing_was_sent() -> None:
         replace(made, outcome=report({A: ChangeOutcome.STOPPED}, ADDED)), CancelledError("cancelled")
     )
     assert stopped.failure_headline == ""
-    assert stopped.cost == made.cost
+    assert stopped.estimate == made.estimate

@@ -86,7 +86,7 @@ def test_each_credential_has_its_pace() -> None:
     planned = plan(first, second)
     price = cost(planned.changes, 50_000, rates, planned.basis.made_at)
     document = plan_document(replace(planned, cost=price), ENVIRONMENT, EXACT)
-    assert document.cost[0] == (
+    assert document.estimate[0] == (
         "Cost: 11 API calls with criteo at 250 a minute, 2 API calls with other at 10 a minute (assumed); "
         "about 1 minute."
     )
@@ -101,7 +101,7 @@ def test_a_computation_of_tomorrow_says_so() -> None:
         cost=cost(planned.changes, 50_000, {}, late),
     )
     document = plan_document(planned, ENVIRONMENT, EXACT)
-    assert document.cost[-1] == (
+    assert document.estimate[-1] == (
         "Ready before the 00:00 UTC computation of 2026-11-25; live about 05:00 UTC."
     )
 

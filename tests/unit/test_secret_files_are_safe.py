@@ -22,10 +22,10 @@ import resource, signal, sys
 from pathlib import Path
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 from reconciler.core.errors import StorageError
-from reconciler.credentials.file import Files
+from reconciler.credentials.file import FileBackend
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 try:
-    with Files(Path(sys.argv[1])).lock("token"):
+    with FileBackend(Path(sys.argv[1])).lock("token"):
         print("spends it")
 except StorageError as error:
     print(error.problem)

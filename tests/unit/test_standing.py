@@ -115,7 +115,7 @@ def test_what_left_the_manifests_is_forgotten_and_can_come_back(world):
 def test_what_is_gone_and_left_the_manifests_leaves_nothing(world):
     del world.wishes[ADDRESS]
     world.criteo.delete(current(world).segment_id)
-    assert only(world).drop
+    assert only(world).drop_state
     world.run()
     assert world.store.saved_receipts == {}
 
@@ -322,7 +322,7 @@ def test_a_third_key_gives_up_the_replacement_and_begins_another(world):
     half_replaced(world)
     world.wishes[ADDRESS] = DesiredSegment("Buyers", kind=(IdentifierType.EMAIL, Hashing.MD5))
     world.run()
-    assert current(world).key.form == Hashing.MD5
+    assert current(world).key.hashing == Hashing.MD5
     assert len(world.store.saved_receipts[ADDRESS].retired) == 2
     assert world.plan().changes == ()
 
@@ -387,7 +387,7 @@ def test_a_doubt_outlives_a_smaller_batch_that_is_refused(world):
     world.batch_size = 1
     world.run()
     world.criteo.fault = lambda _operation: None
-    assert current(world).transfer.flight.end == 3
+    assert current(world).transfer.in_flight.end == 3
     world.people["buyers"] = frozenset("abcd")
     world.run()
     assert world.criteo.segment(current(world).segment_id).members == world.members(ADDRESS)

@@ -146,7 +146,7 @@ def test_a_lost_create_at_a_server_that_drops_descriptions_is_refused_and_can_be
     world.clock.advance(world.quiet.total_seconds())
     [blocked] = world.plan().blocked
     assert f"--take {ADDRESS}={segment.id}" in blocked.finding.remedy
-    readers, receipts = {CREDENTIAL: world.criteo.reader}, world.store.reader().receipts()
+    readers, receipts = {CREDENTIAL: world.criteo.reader}, world.store.reader().resources()
     seen = scan_segments(world.desired(), EVERYTHING, {ADDRESS}, {ADDRESS: segment.id}, readers, receipts)
     with world.store.lock("rebuild") as state:
         reuse_segments(seen.found(), state, world.clock.now(), world.quiet)

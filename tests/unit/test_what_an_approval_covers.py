@@ -334,7 +334,7 @@ def test_a_shown_count_is_never_apart_from_what_it_was(number: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("count", "number", "distance"),
+    ("count", "number", "expected"),
     [
         (0, 0, 0),
         (0, 3, 3),
@@ -347,9 +347,9 @@ def test_a_shown_count_is_never_apart_from_what_it_was(number: int) -> None:
     ],
 )
 def test_distances_begin_where_a_count_would_read_otherwise(
-    count: int | str, number: int, distance: int
+    count: int | str, number: int, expected: int
 ) -> None:
-    assert distance(count, number) == distance
+    assert distance(count, number) == expected
 
 
 def test_of_marks_the_newest_of_each_approval_is_kept_and_the_old_ones_go() -> None:
@@ -375,9 +375,9 @@ def test_what_is_widened_beside_the_review_widens_nothing() -> None:
     much = cases.update(cases.LAPSED, cases.members(10_000, 14_000, Delta(0, 4_000, 0)))
     for then, today in ((narrow, wide), (wide, narrow)):
         at = now(environment=replace(cases.ENVIRONMENT, approval_limits=today))
-        [said] = why(judged(MOVED, much, at, leeway=then))
+        [said] = why(judged(MOVED, much, at, limits=then))
         assert said.startswith("approved to join: 400; now: 4,000;")
-        [said] = why(judged(MOVED, MOVED, at, leeway=then, made_at=cases.NOW - timedelta(days=4)))
+        [said] = why(judged(MOVED, MOVED, at, limits=then, made_at=cases.NOW - timedelta(days=4)))
         assert "holds for 3 days" in said
     at = now(environment=replace(cases.ENVIRONMENT, approval_limits=wide))
-    assert judged(MOVED, much, at, leeway=wide).covered
+    assert judged(MOVED, much, at, limits=wide).covered

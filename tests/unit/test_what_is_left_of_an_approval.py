@@ -215,11 +215,11 @@ def test_what_an_interrupted_refill_has_left_to_send_is_covered() -> None:
 # ---- What a started approval has done, it covers no more
 
 
-@pytest.mark.parametrize("settled", [BEGAN.started_at, cases.NOW])
+@pytest.mark.parametrize("completed", [BEGAN.started_at, cases.NOW])
 @pytest.mark.parametrize("then", [CREATED, MOVED])
-def test_what_a_started_approval_has_done_it_covers_no_more(then: Change, completed_size: object) -> None:
+def test_what_a_started_approval_has_done_it_covers_no_more(then: Change, completed: object) -> None:
     """Else it would cover as many again in each run, until all of it has succeeded."""
-    at = now(BEGAN, receipts=applied(completed_at=completed_size))
+    at = now(BEGAN, receipts=applied(completed_at=completed))
     again = check_approvals(cases.plan(MOVED), held(approved(cases.plan(then))), at)
     assert (again.covered, again.deferred) == (frozenset(), (LAPSED,))
     renamed = cases.update(replace(cases.LAPSED, name="other"), cases.CHANGED, cases.RENAMED)
@@ -300,7 +300,7 @@ def test_an_approval_is_finished_once_receipts_or_this_run_tell_so() -> None:
     assert finished(cases.plan(FILLED), now(receipts=applied()), then) == ("sha256:a",)
     assert finished(cases.plan(CREATED, FILLED), now(), then) == ("sha256:a",)
     assert finished(cases.plan(FILLED), now(), then) == ()
-    assert finished(cases.plan(FILLED), now(receipts=applied(), whole=False), then) == ()
+    assert finished(cases.plan(FILLED), now(receipts=applied(), all_addresses=False), then) == ()
     other = {LAPSED: receipt("other")}
     assert finished(cases.plan(FILLED), now(receipts=other), then) == ()
 
@@ -340,7 +340,7 @@ def test_an_approval_of_which_nothing_can_be_done_here_is_refused() -> None:
         "plan-1.json",
         "it approves what the manifests here don't ask for: offsite-email/lapsed-90d",
     )
-    assert check_approvals(cases.plan(unchanged=1), held(then), now(whole=False)) == ApprovalCheck()
+    assert check_approvals(cases.plan(unchanged=1), held(then), now(all_addresses=False)) == ApprovalCheck()
 
 
 def test_beside_others_that_are_applied_it_is_said_and_stops_nothing() -> None:
@@ -361,7 +361,7 @@ def test_beside_others_that_are_applied_it_is_said_and_stops_nothing() -> None:
 
 def test_only_approvals_that_cover_something_are_in_use() -> None:
     both = held(approved(cases.plan(CREATED)), approved(cases.plan(FILLED), digest="sha256:b"))
-    assert check_approvals(cases.plan(FILLED), both, now(whole=False)).used_digests == ("sha256:b",)
+    assert check_approvals(cases.plan(FILLED), both, now(all_addresses=False)).used_digests == ("sha256:b",)
 
 
 def test_an_approval_that_is_used_up_stands_in_no_others_way() -> None:

@@ -24,7 +24,7 @@ LABELS = ("failed", "blocked", "changes", "no changes")
 """The gravest first."""
 PLAN, APPLY = "reconciler/plan", "reconciler/apply"
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
-UNASKED = {"update", "record", "drift", "unchanged"}
+UNASKED = {"update", "state-only", "drift", "unchanged"}
 """What changes with nobody's merging anything: members, and what others did at Criteo."""
 PAGE = 100
 

@@ -36,7 +36,7 @@ MAKES = {
     APPLY: (".github/workflows/reconciler-apply.yml", ("push",)),
 }
 """Which workflow sets which status, and on what."""
-UNASKED = {"update", "record", "drift", "unchanged"}
+UNASKED = {"update", "state-only", "drift", "unchanged"}
 """What changes with nobody's merging anything: members, and what others did at Criteo."""
 ENVIRONMENT = os.environ.get("ENVIRONMENT", "")
 
