@@ -76,9 +76,9 @@ def generate(folder: Path, members: int) -> None:
 def ours(folder: Path, day: int, bodies: Bodies, options: argparse.Namespace) -> None:
     from reconciler.core.members import EMPTY_SNAPSHOT, SnapshotRef
     from reconciler.core.model import Audience, Exclusion, Hashing, IdentifierType, SegmentKey, Source
-    from reconciler.core.receipt import SegmentState, Transfer
+    from reconciler.core.state.resource import SegmentState, Transfer
+    from reconciler.members.data_root import LocalFolder
     from reconciler.members.engine import DuckDbEngine
-    from reconciler.members.roots import LocalFolder
 
     email = IdentifierType.EMAIL
     source = Source((f"day{day}.csv",), "last_order < :today - interval 90 day")

@@ -21,7 +21,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
-from command_line import Project, surroundings
+from support.cli import Project, surroundings
 
 BATCH = 50_000
 

@@ -21,17 +21,17 @@ from unittest import mock
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
-from fakes.bucket import MemoryBucket
+from support.fakes.memory_bucket import MemoryBucket
 
 from reconciler.cli import group
 from reconciler.clock import StopSignal
 from reconciler.core.model import Environment
 from reconciler.core.ports import Clock, StateStore
 from reconciler.emulator import Emulator, Switches
+from reconciler.state.bucket_reader import StoreContext
+from reconciler.state.bucket_store import BucketStore
 from reconciler.state.lease import LeaseTiming
-from reconciler.state.local import LocalStore
-from reconciler.state.reader import StoreContext
-from reconciler.state.remote import BucketStore
+from reconciler.state.local_store import LocalStore
 
 AUDIENCES, PEOPLE, BATCH = 10, 10_000, 400
 """500 batches: what two minutes take at the documented limit, which is what bounds a large apply."""
@@ -145,7 +145,7 @@ def stored(kind: str, delay: float) -> Iterator[None]:
     def local(environment: Environment, root: Path, *_: object) -> StateStore:
         return LocalStore(root / ".reconciler" / "state", environment.name)
 
-    with mock.patch("reconciler.wiring.open_store", bucket if kind == "bucket" else local):
+    with mock.patch("reconciler.workspace.open_store", bucket if kind == "bucket" else local):
         yield
 
 

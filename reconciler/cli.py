@@ -16,9 +16,9 @@ import click
 from reconciler import __version__
 from reconciler.clock import LONGEST_RENEWAL, StopSignal
 from reconciler.commands.hints import hint
-from reconciler.commands.options import OUTPUT, with_options
+from reconciler.commands.support.options import OUTPUT, with_options
 from reconciler.crash import install_handlers, report_crash
-from reconciler.members.scratch import ScratchDir
+from reconciler.disk.scratch_dir import ScratchDir
 
 COMMANDS = {
     "init": "Make a repository that plans at once: manifests, example data, CI",
@@ -65,7 +65,7 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except Exception as error:
-            from reconciler.commands.annotating import annotate_error
+            from reconciler.commands.support.annotations import annotate_error
 
             annotate_error(error, ctx)
             raise
@@ -195,7 +195,7 @@ def _without_values(message: str, typed: Sequence[str]) -> str:
 
 
 def _told(error: BaseException) -> int:
-    from reconciler.failures import BUG, known_error
+    from reconciler.system_errors import BUG, known_error
 
     if told := known_error(error):
         from reconciler.render.errors import print_error

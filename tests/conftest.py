@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import settings
 
-pytest_plugins = ["reliability"]
+pytest_plugins = ["support.reliability_report"]
 
 # How fast a machine is says nothing of what is promised: speed is measured in benchmarks/.
 settings.register_profile("untimed", settings(), deadline=None)

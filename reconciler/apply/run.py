@@ -4,15 +4,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import assert_never
 
-from reconciler.apply.ledger import FAILURES, ApplyContext, StateRecorder
-from reconciler.apply.prelude import run_setup, update_segments
+from reconciler.apply.recorder import FAILURES, ApplyContext, StateRecorder
+from reconciler.apply.setup import run_setup, update_segments
 from reconciler.apply.transfer import remove_suppressed, send_members
 from reconciler.core.definition import parts_of
 from reconciler.core.errors import CancelledError, ReconcilerError, RefusedError, StorageError
 from reconciler.core.events import ChangeOutcome
 from reconciler.core.members import AppliedList
 from reconciler.core.model import Address
-from reconciler.core.plan import (
+from reconciler.core.plan.model import (
     Forget,
     Plan,
     PromoteReplacement,
@@ -22,8 +22,8 @@ from reconciler.core.plan import (
     UpdateSegment,
     address_of,
 )
-from reconciler.core.receipt import ResourceState, RetiredSegment, SegmentState
 from reconciler.core.rejections import failure
+from reconciler.core.state.resource import ResourceState, RetiredSegment, SegmentState
 from reconciler.core.tagging import tagged
 
 Job = Callable[[], None]

@@ -3,14 +3,14 @@
 from collections.abc import Iterable
 from itertools import takewhile
 
-from reconciler.apply.ledger import REMOTE_FAILURES, ApplyContext, StateRecorder
-from reconciler.core import receipt as knowledge
+from reconciler.apply.recorder import REMOTE_FAILURES, ApplyContext, StateRecorder
 from reconciler.core.errors import CancelledError, OutcomeUnknownError
 from reconciler.core.events import BatchAcknowledged, TransferStarted
 from reconciler.core.members import Batch
-from reconciler.core.plan import Departure, MemberDiff, Removal, SegmentChange, SendMembers
-from reconciler.core.receipt import SegmentState
+from reconciler.core.plan.model import Departure, MemberDiff, Removal, SegmentChange, SendMembers
 from reconciler.core.rejections import failure, nothing_accepted
+from reconciler.core.state import resource as knowledge
+from reconciler.core.state.resource import SegmentState
 
 
 def send_members(

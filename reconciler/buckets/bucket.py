@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from reconciler.buckets.opening import BucketLocation, must_be_there, store_errors
+from reconciler.buckets.connection import BucketLocation, must_be_there, store_errors
 from reconciler.disk.atomic import writing
 
 Version = tuple[str | None, str | None]

@@ -13,7 +13,7 @@ import click
 
 from reconciler.apply import ApplyContext, Report, apply, run_concurrently
 from reconciler.clock import LONGEST_RENEWAL, StopSignal
-from reconciler.commands.approving import (
+from reconciler.commands.support.approvals import (
     TERMS,
     ApprovalRecorder,
     Terms,
@@ -23,7 +23,7 @@ from reconciler.commands.approving import (
     refills,
     terms_of,
 )
-from reconciler.commands.options import (
+from reconciler.commands.support.options import (
     COUNTS,
     ENVIRONMENT,
     INPUT_OPTIONS,
@@ -36,19 +36,19 @@ from reconciler.commands.options import (
     stop_event,
     with_options,
 )
-from reconciler.commands.planning import CommandConsole, PlanResult, make_plan, screen
-from reconciler.commands.publishing import OUTPUT_OPTIONS, OutputFiles, output_files
-from reconciler.commands.recording import Run, record_run
+from reconciler.commands.support.outputs import OUTPUT_OPTIONS, OutputFiles, output_files
+from reconciler.commands.support.planning import CommandConsole, PlanResult, make_plan, screen
+from reconciler.commands.support.run import Run, record_run
 from reconciler.core.errors import CancelledError, NotApprovedError, PartialApplyError, RefusedError
 from reconciler.core.events import ChangeOutcome, addresses_blocked, plan_made
-from reconciler.core.plan import Plan
+from reconciler.core.plan.model import Plan
 from reconciler.core.ports import StateWriter
+from reconciler.render.apply_report import ApplyReport, apply_report
 from reconciler.render.document import DocumentType, with_error
-from reconciler.render.figures import ROUNDED, NumberFormat
-from reconciler.render.outcome import ApplyReport, apply_report
-from reconciler.render.report import print_report
+from reconciler.render.numbers import ROUNDED, NumberFormat
 from reconciler.render.terminal import print_plan
-from reconciler.wiring import WRITING, Workspace, open_workspace
+from reconciler.render.terminal_report import print_report
+from reconciler.workspace import WRITING, Workspace, open_workspace
 
 WORKERS = 8
 LAST_WORDS = 1.0

@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from reconciler.commands.completing import credential_names
-from reconciler.commands.options import (
+from reconciler.commands.support.completions import credential_names
+from reconciler.commands.support.options import (
     ENVIRONMENT,
     OUTPUT,
     Duration,
@@ -18,18 +18,18 @@ from reconciler.commands.options import (
     stop_event,
     with_options,
 )
-from reconciler.commands.planning import CommandConsole, screen
-from reconciler.core.authorization import is_answer
+from reconciler.commands.support.planning import CommandConsole, screen
+from reconciler.consent_flow import ConsentedAccounts, ConsentFlow
+from reconciler.core.consent.authorization_url import is_answer
 from reconciler.core.errors import AuthenticationError, ConfigurationError, ReconcilerError
 from reconciler.core.model import CredentialRole
-from reconciler.credentials.callback import RedirectListener, is_loopback
-from reconciler.login import ConsentedAccounts, ConsentFlow
+from reconciler.credentials.redirect_listener import RedirectListener, is_loopback
 from reconciler.manifests import load_without_sources
-from reconciler.render.consents import consent_rows, print_consents
-from reconciler.render.figures import counted
-from reconciler.render.pages import connected_page, failed_page
+from reconciler.render.auth_status import consent_rows, print_consents
+from reconciler.render.consent_pages import connected_page, failed_page
+from reconciler.render.numbers import counted
 from reconciler.settings import Settings
-from reconciler.wiring import Workspace, open_workspace
+from reconciler.workspace import Workspace, open_workspace
 
 Hint = Callable[[str], None]
 PLAN = (click.option("--plan", "planning", is_flag=True, help="The credential's `plan:` application."),)

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from reconciler.commands.options import (
+from reconciler.commands.support.options import (
     ENVIRONMENT,
     OUTPUT,
     YES,
@@ -17,16 +17,16 @@ from reconciler.commands.options import (
     stop_event,
     with_options,
 )
-from reconciler.commands.planning import CommandConsole, screen
+from reconciler.commands.support.planning import CommandConsole, screen
 from reconciler.core.errors import LockedError, StorageError
 from reconciler.core.members import SnapshotRef
 from reconciler.core.ports import StateVersion
+from reconciler.disk.scratch_dir import ScratchDir
 from reconciler.manifests import load_without_sources
-from reconciler.members.scratch import ScratchDir
-from reconciler.render.figures import counted, stamp
-from reconciler.restoring import RestoreResult, restore_to
+from reconciler.operations.restore_state import RestoreResult, restore_to
+from reconciler.render.numbers import counted, stamp
 from reconciler.settings import Settings
-from reconciler.wiring import Workspace, open_workspace
+from reconciler.workspace import Workspace, open_workspace
 
 PERSONAL = "it holds members as they were sent, and the key of the state: personal data"
 

@@ -5,11 +5,11 @@ from typing import Any
 
 import click
 
-from reconciler.commands.annotating import annotate
-from reconciler.commands.options import OUTPUT, settings_of, with_options
+from reconciler.commands.support.annotations import annotate
+from reconciler.commands.support.options import OUTPUT, settings_of, with_options
 from reconciler.core.errors import ConfigurationError, Finding, RefusedError
 from reconciler.manifests import find_root
-from reconciler.manifests.ownership import manifests, reserved
+from reconciler.manifests.code_owners import manifests, reserved
 from reconciler.render.annotations import Level
 from reconciler.render.codeowners import NOBODY, OWNER, Owners, block, codeowners
 

@@ -3,16 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from reconciler.commands.annotating import annotate, at_their_manifests
-from reconciler.commands.planning import PlanResult
+from reconciler.commands.support.annotations import annotate, at_their_manifests
+from reconciler.commands.support.planning import PlanResult
 from reconciler.core.model import Address
-from reconciler.core.plan import Plan
+from reconciler.core.plan.model import Plan
 from reconciler.core.touched import definitions, touched
 from reconciler.manifests.revision import load_at
 from reconciler.render.annotations import Level
-from reconciler.render.figures import counted
+from reconciler.render.numbers import counted
 from reconciler.settings import Settings
-from reconciler.wiring import Workspace
+from reconciler.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)

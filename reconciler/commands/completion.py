@@ -5,7 +5,7 @@ from typing import Any
 import click
 from click.shell_completion import get_completion_class
 
-from reconciler.commands.options import OUTPUT, with_options
+from reconciler.commands.support.options import OUTPUT, with_options
 
 SHELLS = ("bash", "zsh", "fish")
 VARIABLE = "_RECONCILER_COMPLETE"

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from reconciler.commands.options import (
+from reconciler.commands.support.options import (
     EMULATE,
     ENVIRONMENT,
     OUTPUT,
@@ -16,20 +16,20 @@ from reconciler.commands.options import (
     stop_event,
     with_options,
 )
-from reconciler.commands.planning import CommandConsole, screen
-from reconciler.core.checkup import Check, exit_code
+from reconciler.commands.support.planning import CommandConsole, screen
+from reconciler.core.doctor.checks import Check, exit_code
+from reconciler.core.doctor.results import invalid
 from reconciler.core.errors import ConfigurationError
 from reconciler.core.members import SnapshotRef
 from reconciler.core.model import Credential, CredentialRole
 from reconciler.core.ports import StateReader
-from reconciler.core.rulings import invalid
-from reconciler.doctor import DoctorContext, run_checks
+from reconciler.disk.scratch_dir import ScratchDir
 from reconciler.manifests import load_without_sources
-from reconciler.members.check import Checker, checking
-from reconciler.members.scratch import ScratchDir
-from reconciler.render.checkup import checkup_json, print_checkup
+from reconciler.members.source_check import Checker, checking
+from reconciler.operations.run_checks import DoctorContext, run_checks
+from reconciler.render.doctor import checkup_json, print_checkup
 from reconciler.settings import Settings
-from reconciler.wiring import Workspace, open_workspace
+from reconciler.workspace import Workspace, open_workspace
 
 
 @click.command(name="doctor")

@@ -4,8 +4,9 @@ from typing import Any
 
 import click
 
-from reconciler.commands.annotating import annotate, drifted
-from reconciler.commands.options import (
+from reconciler.commands.selection import selected
+from reconciler.commands.support.annotations import annotate, drifted
+from reconciler.commands.support.options import (
     EMULATE,
     ENVIRONMENT,
     ONLY,
@@ -14,8 +15,7 @@ from reconciler.commands.options import (
     stop_event,
     with_options,
 )
-from reconciler.commands.publishing import OUTPUT_OPTIONS, output_files
-from reconciler.commands.selection import selected
+from reconciler.commands.support.outputs import OUTPUT_OPTIONS, output_files
 
 DRIFT = 2
 
@@ -31,15 +31,15 @@ def command(stop: object, /, environment: str, **flags: Any) -> int:
     less what it rejected, against what it counts, and only once a computation has seen all of it. A
     count costs one call for each segment. Nothing is changed: `plan` shows what the next apply does.
     """
-    from reconciler.commands.planning import screen
+    from reconciler.commands.support.planning import screen
     from reconciler.manifests import load_without_sources
-    from reconciler.observe import LoadedState
+    from reconciler.operations.detect_drift import detect
+    from reconciler.operations.observe import LoadedState
     from reconciler.render.document import Document, DocumentType, heading, without_state
     from reconciler.render.drift import DriftScope, drift_document
-    from reconciler.render.figures import ROUNDED, NumberFormat
+    from reconciler.render.numbers import ROUNDED, NumberFormat
     from reconciler.render.terminal import print_plan
-    from reconciler.survey import detect
-    from reconciler.wiring import open_workspace
+    from reconciler.workspace import open_workspace
 
     settings = settings_of(flags)
     shown, asked = screen(settings), stop_event(stop)

@@ -10,19 +10,26 @@ from typing import Any
 
 import click
 
-from reconciler.commands.options import ENVIRONMENT, OUTPUT, Duration, settings_of, stop_event, with_options
+from reconciler.commands.support.options import (
+    ENVIRONMENT,
+    OUTPUT,
+    Duration,
+    settings_of,
+    stop_event,
+    with_options,
+)
 from reconciler.core.errors import ConfigurationError
 from reconciler.core.model import DesiredState
-from reconciler.core.quantities import duration as written
+from reconciler.core.rounding import duration as written
 from reconciler.disk.atomic import replace_file
-from reconciler.disk.private import WORK_DIR, private_directory
+from reconciler.disk.private_dir import WORK_DIR, private_directory
 from reconciler.emulator.emulator import Emulator
 from reconciler.emulator.faults import ANY, KINDS, TOKEN
-from reconciler.emulator.gate import CONSENT_PATH
 from reconciler.emulator.operations import BY_ID
+from reconciler.emulator.pipeline import CONSENT_PATH
 from reconciler.manifests import environments, find_root, load_without_sources
-from reconciler.render.figures import counted, stamp
-from reconciler.wiring import EMULATOR, emulator_file, open_emulator_file, seat_accounts
+from reconciler.render.numbers import counted, stamp
+from reconciler.workspace import EMULATOR, emulator_file, open_emulator_file, seat_accounts
 
 LATEST = datetime(9000, 1, 1, tzinfo=UTC)
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import click
 
-from reconciler.commands.completing import address_names
-from reconciler.commands.options import (
+from reconciler.commands.support.completions import address_names
+from reconciler.commands.support.options import (
     EMULATE,
     ENVIRONMENT,
     OUTPUT,
@@ -26,11 +26,11 @@ def command(stop: object, /, environment: str, address: str, **flags: Any) -> No
 
     Reads what `plan` reads, for one address. Shows how many, and of what kind; never a value.
     """
-    from reconciler.commands.planning import make_plan, screen
     from reconciler.commands.selection import single
+    from reconciler.commands.support.planning import make_plan, screen
     from reconciler.core.errors import ConfigurationError
     from reconciler.render.explain import explanation, print_explanation
-    from reconciler.wiring import open_workspace
+    from reconciler.workspace import open_workspace
 
     settings = settings_of(flags)
     shown = screen(settings)

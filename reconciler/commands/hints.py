@@ -171,7 +171,7 @@ def _of_command(name: str, typed: Sequence[str], context: click.Context) -> str:
     everywhere = [path for path, _ in _every(context.find_root())]
     if found := [f"`reconciler {path}`" for path in everywhere if path.rpartition(" ")[2] == name]:
         return f"write {_listed(found)}"
-    from reconciler.manifests.wording import nearest
+    from reconciler.manifests.suggestions import nearest
 
     commands = context.command.list_commands(context) if isinstance(context.command, click.Group) else []
     if near := nearest(name, commands):

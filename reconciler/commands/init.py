@@ -10,13 +10,14 @@ from typing import Any
 import click
 
 from reconciler.commands.codeowners import Owner
-from reconciler.commands.options import OUTPUT, settings_of, with_options
+from reconciler.commands.support.options import OUTPUT, settings_of, with_options
 from reconciler.core.errors import ConfigurationError, Finding
 from reconciler.disk.atomic import os_errors
 from reconciler.manifests import find_root
 from reconciler.manifests.project import repository_of, within_repository
 from reconciler.render.codeowners import NOBODY, Owners
-from reconciler.scaffold import CiProvider, beside
+from reconciler.scaffold import CiProvider
+from reconciler.scaffold import existing_repository as beside
 from reconciler.scaffold.github_setup import commands
 from reconciler.scaffold.installation import (
     Installation,
@@ -65,10 +66,10 @@ def command(folder: str, ci: str, admins: str, owners: str, origin: str | None, 
     CODEOWNERS and the like that are there are left alone, and what to add to them is printed; whatever
     else is in the way is listed, and nothing is written.
     """
-    from reconciler.manifests.ownership import manifests, reserved
+    from reconciler.manifests.code_owners import manifests, reserved
     from reconciler.manifests.schema import folder as schemas
     from reconciler.render.codeowners import codeowners
-    from reconciler.scaffold.files import repository
+    from reconciler.scaffold.templates import repository
 
     directory = settings_of(flags).directory
     root, automation = directory / folder, CiProvider(ci)

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from reconciler.commands.options import (
+from reconciler.commands.support.options import (
     BASE,
     COUNTS,
     ENVIRONMENT,
@@ -14,7 +14,7 @@ from reconciler.commands.options import (
     stop_event,
     with_options,
 )
-from reconciler.commands.publishing import OUTPUT_OPTIONS, output_files
+from reconciler.commands.support.outputs import OUTPUT_OPTIONS, output_files
 from reconciler.core.errors import RefusedError
 
 CHANGES = 2
@@ -39,11 +39,11 @@ def command(
     pull request fails only for what it touches.
     """
     from reconciler.commands.comparing import Change
-    from reconciler.commands.planning import make_plan, screen
+    from reconciler.commands.support.planning import make_plan, screen
     from reconciler.render.document import DocumentType
-    from reconciler.render.figures import ROUNDED
+    from reconciler.render.numbers import ROUNDED
     from reconciler.render.terminal import print_plan
-    from reconciler.wiring import open_workspace
+    from reconciler.workspace import open_workspace
 
     settings = settings_of(flags)
     shown = screen(settings)

@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 
 from reconciler.core.errors import ConfigurationError, Finding
 from reconciler.core.model import Address
-from reconciler.core.personal import redacted_path
+from reconciler.core.pii import redacted_path
 
 _WORD = "(?:[a-z]{1,15}[0-9]{0,2}|[0-9]{1,3}[a-z]{0,2})"
 _NAME = rf"{_WORD}(?:-{_WORD}){{0,7}}"
@@ -81,7 +81,7 @@ def _may_be_repeated(text: str) -> bool:
 
 def _near(text: str, known: frozenset[Address]) -> Iterator[str]:
     """What selects something and is written almost alike: the whole, or a glob with one part corrected."""
-    from reconciler.manifests.wording import nearest
+    from reconciler.manifests.suggestions import nearest
 
     destinations, audiences = {one.destination for one in known}, {one.audience for one in known}
     destination, slash, audience = text.partition("/")

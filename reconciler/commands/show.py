@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from reconciler.commands.options import OUTPUT, settings_of, with_options
+from reconciler.commands.support.options import OUTPUT, settings_of, with_options
 
 
 @click.command(name="show")
@@ -21,11 +21,11 @@ def command(file: str, digest: bool, as_json: bool, **flags: Any) -> None:
     A plan that is too old to be applied can be shown all the same. Exits 3 for a file that
     is none, and 6 for one that was changed after it was saved.
     """
-    from reconciler.commands.publishing import check, check_named, save
-    from reconciler.commands.saved_plans import read_saved
-    from reconciler.render.report import print_document
-    from reconciler.render.saved import dump
+    from reconciler.commands.support.outputs import check, check_named, save
+    from reconciler.commands.support.plan_files import read_saved
+    from reconciler.render.plan_json import dump
     from reconciler.render.terminal import console
+    from reconciler.render.terminal_report import print_document
 
     settings = settings_of(flags)
     path = settings.directory / file

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from reconciler.commands.options import (
+from reconciler.commands.support.options import (
     EMULATE,
     ENVIRONMENT,
     ONLY,
@@ -18,8 +18,8 @@ from reconciler.commands.options import (
 from reconciler.core.errors import RejectedError
 from reconciler.core.model import Address
 from reconciler.core.ports import SegmentReader
-from reconciler.core.receipt import ResourceState
 from reconciler.core.remote import Statistics
+from reconciler.core.state.resource import ResourceState
 
 
 @click.command(name="status")
@@ -34,10 +34,10 @@ def command(stop: object, /, environment: str, refresh: bool, **flags: Any) -> N
     each segment's match rate and says whether it is past the gate of 0.1%, below which an audience can't
     be used.
     """
-    from reconciler.commands.planning import screen
     from reconciler.commands.selection import selected
+    from reconciler.commands.support.planning import screen
     from reconciler.render.status import print_status, status
-    from reconciler.wiring import open_workspace
+    from reconciler.workspace import open_workspace
 
     settings = settings_of(flags)
     shown = screen(settings)

@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
-from reconciler.commands.completing import environment_names
-from reconciler.commands.options import OUTPUT, SOURCES, settings_of, stop_event, with_options
+from reconciler.commands.support.completions import environment_names
+from reconciler.commands.support.options import OUTPUT, SOURCES, settings_of, stop_event, with_options
 from reconciler.core.errors import ConfigurationError, Finding
 from reconciler.core.model import DesiredState
 from reconciler.manifests import environments, find_root, load_offline, shared_states
@@ -26,9 +26,9 @@ def command(stop: object, /, names: tuple[str, ...], **flags: Any) -> None:
     All environments unless some are named. Every problem is reported at once, as
     file:line:column, with what to do. Exit 3 if there is any.
     """
-    from reconciler.members.check import check_all
+    from reconciler.members.source_check import check_all
     from reconciler.render.terminal import console
-    from reconciler.render.validated import print_validated
+    from reconciler.render.validation import print_validated
 
     settings, today = settings_of(flags), datetime.now(UTC).date()
     folder = Path(tempfile.gettempdir())

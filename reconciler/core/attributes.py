@@ -1,9 +1,9 @@
 """How a segment's attributes differ from what the manifests ask for."""
 
-from reconciler.core.marks import Tag, with_tag
 from reconciler.core.model import SegmentSpec
-from reconciler.core.plan import AttributeChange
+from reconciler.core.plan.model import AttributeChange
 from reconciler.core.remote import Segment
+from reconciler.core.state.ownership_tag import Tag, with_tag
 
 
 def attribute_changes(segment: Segment, spec: SegmentSpec, tag: Tag) -> tuple[AttributeChange, ...]:

@@ -6,12 +6,12 @@ withheld from them.
 
 from collections.abc import Iterator
 
-from reconciler.core.marks import Tag, with_tag
 from reconciler.core.model import Exclusion, SegmentSpec
-from reconciler.core.personal import REDACTED, pii_kind, redacted_path
-from reconciler.core.plan import AttributeChange, PartChange
-from reconciler.core.quantities import duration, format_limit
-from reconciler.core.receipt import ResourceState
+from reconciler.core.pii import REDACTED, pii_kind, redacted_path
+from reconciler.core.plan.model import AttributeChange, PartChange
+from reconciler.core.rounding import duration, format_limit
+from reconciler.core.state.ownership_tag import Tag, with_tag
+from reconciler.core.state.resource import ResourceState
 
 Parts = tuple[tuple[str, str], ...]
 

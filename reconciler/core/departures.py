@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from reconciler.core.marks import Tag
 from reconciler.core.model import SegmentSpec
 from reconciler.core.ownership import not_ours
-from reconciler.core.plan import Departure, Removal, Slot
-from reconciler.core.receipt import ResourceState, SegmentState, grace_ends_at
+from reconciler.core.plan.model import Departure, Removal, Slot
 from reconciler.core.remote import Segment
+from reconciler.core.state.ownership_tag import Tag
+from reconciler.core.state.resource import ResourceState, SegmentState, grace_ends_at
 
 
 def slots(receipt: ResourceState) -> tuple[tuple[Slot, SegmentState], ...]:

@@ -7,10 +7,10 @@ from enum import StrEnum
 from typing import Protocol
 
 from reconciler.core.errors import CancelledError, Finding, NotApprovedError, PartialApplyError, RefusedError
-from reconciler.core.kinds import Cause, ChangeKind
 from reconciler.core.members import Operation
 from reconciler.core.model import Address
-from reconciler.core.plan import Forget, Plan, kind_of
+from reconciler.core.plan.change_kinds import Cause, ChangeKind
+from reconciler.core.plan.model import Forget, Plan, kind_of
 
 
 class ChangeOutcome(StrEnum):

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from reconciler.core.errors import Finding
 from reconciler.core.members import AppliedList, ReadList, SnapshotRef
 from reconciler.core.model import SegmentSpec
-from reconciler.core.personal import redacted_path
-from reconciler.core.quantities import enough, format_limit, is_past, told_beyond
+from reconciler.core.pii import redacted_path
+from reconciler.core.rounding import enough, format_limit, is_past, told_beyond
 
 Missing = Callable[[SnapshotRef, Sequence[SnapshotRef]], int]
 """How many members of the first are in none of the others: `MemberEngine.missing`."""

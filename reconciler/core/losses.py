@@ -5,8 +5,8 @@ from datetime import datetime
 
 from reconciler.core.computations import seen_at
 from reconciler.core.members import EMPTY_SNAPSHOT
-from reconciler.core.receipt import SegmentState
 from reconciler.core.remote import Statistics
+from reconciler.core.state.resource import SegmentState
 
 LOST_SHARE = 0.1
 """Criteo counts in its own way; a larger part than this is lost, and not counted otherwise."""

@@ -200,7 +200,8 @@ class CredentialRole:
 
     def login(self, environment: str) -> str:
         """The command that asks for consent."""
-        return f"`reconciler auth login {environment} {self.credential}{' --plan' if self.plan_application else ''}`"
+        option = " --plan" if self.plan_application else ""
+        return f"`reconciler auth login {environment} {self.credential}{option}`"
 
 
 @dataclass(frozen=True, slots=True)

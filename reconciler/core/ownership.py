@@ -3,10 +3,10 @@
 from collections.abc import Collection, Iterable, Mapping
 
 from reconciler.core.errors import Finding
-from reconciler.core.marks import Tag, owner, tag_of
 from reconciler.core.model import Address, SegmentSpec
-from reconciler.core.receipt import SegmentState
 from reconciler.core.remote import Segment
+from reconciler.core.state.ownership_tag import Tag, owner, tag_of
+from reconciler.core.state.resource import SegmentState
 
 ANOTHER_TITLE = "change the title, the destination's nameSuffix or the environment's namePrefix"
 

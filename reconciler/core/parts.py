@@ -4,10 +4,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from reconciler.core.errors import Finding
-from reconciler.core.kinds import Cause
 from reconciler.core.model import Address
-from reconciler.core.names import waits_for
-from reconciler.core.plan import Blocked, Change, Plan, address_of
+from reconciler.core.plan.change_kinds import Cause
+from reconciler.core.plan.model import Blocked, Change, Plan, address_of
+from reconciler.core.plan.names import waits_for
 from reconciler.core.schedule import cost
 
 

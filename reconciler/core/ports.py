@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Protocol
 
-from reconciler.core.approval import ApprovalRecord
-from reconciler.core.consent import Consent
+from reconciler.core.approval.model import ApprovalRecord
+from reconciler.core.consent.model import Consent
 from reconciler.core.members import Batch, Delta, Identifiers, Operation, SnapshotRef, TargetMembers
 from reconciler.core.model import Address, Audience, Hashing, IdentifierType
-from reconciler.core.receipt import ResourceState, SegmentState
 from reconciler.core.remote import (
     Acknowledgement,
     BulkResult,
@@ -21,6 +20,7 @@ from reconciler.core.remote import (
     SegmentPatch,
     Statistics,
 )
+from reconciler.core.state.resource import ResourceState, SegmentState
 
 
 class Clock(Protocol):

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from reconciler.core.errors import Finding, InvalidIdentifiersError
 from reconciler.core.model import Address, SegmentSpec
-from reconciler.core.plan import SegmentChange, SendMembers
-from reconciler.core.quantities import format_limit, rounded_count
-from reconciler.core.receipt import ResourceState, SegmentState, remaining
+from reconciler.core.plan.model import SegmentChange, SendMembers
+from reconciler.core.rounding import format_limit, rounded_count
+from reconciler.core.state.resource import ResourceState, SegmentState, remaining
 
 REMEDY = (
     "check which column holds these identifiers and how they are hashed: a corrected list is sent as usual; "

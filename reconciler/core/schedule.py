@@ -7,7 +7,15 @@ from math import ceil
 
 from reconciler.core.computations import next_computation
 from reconciler.core.members import Delta
-from reconciler.core.plan import Change, CostEstimate, CreateSegment, Forget, Removal, Steps, UpdateSegment
+from reconciler.core.plan.model import (
+    Change,
+    CostEstimate,
+    CreateSegment,
+    Forget,
+    Removal,
+    Steps,
+    UpdateSegment,
+)
 from reconciler.core.remote import RateLimit
 
 BULK_ITEMS = 50

@@ -3,8 +3,16 @@
 from dataclasses import replace
 from typing import TypeVar
 
-from reconciler.core.marks import Tag, tag, with_tag
-from reconciler.core.plan import Change, CreateSegment, FinishStep, Forget, Plan, SetupStep, UpdateSegment
+from reconciler.core.plan.model import (
+    Change,
+    CreateSegment,
+    FinishStep,
+    Forget,
+    Plan,
+    SetupStep,
+    UpdateSegment,
+)
+from reconciler.core.state.ownership_tag import Tag, tag, with_tag
 
 Step = TypeVar("Step", bound=SetupStep | FinishStep)
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import httpx
 
 from reconciler.core.errors import AuthenticationError
-from reconciler.credentials.backend import MissingSecretError
-from reconciler.credentials.extras import require_extra
+from reconciler.credentials.backends.base import MissingSecretError
+from reconciler.credentials.backends.optional import require_extra
 from reconciler.credentials.questions import LATE, MISREAD, UNREADABLE, kind
 
 if TYPE_CHECKING:

@@ -9,7 +9,6 @@ what was done: the answer is uncertain.
 
 from collections.abc import Mapping, Sequence
 
-from reconciler.core.marks import tag_of
 from reconciler.core.remote import (
     BulkResult,
     ItemFailure,
@@ -19,8 +18,9 @@ from reconciler.core.remote import (
     Unconfirmed,
     name_key,
 )
+from reconciler.core.state.ownership_tag import tag_of
 from reconciler.criteo.problems import Problem, items, mapping, problems
-from reconciler.criteo.wire import read_segment
+from reconciler.criteo.wire_format import read_segment
 
 SILENCE = Unconfirmed("Criteo said nothing about it")
 CONFUSED = Unconfirmed("Criteo answered with several segments for one item, or with one for several")

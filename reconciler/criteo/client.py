@@ -18,12 +18,13 @@ from reconciler.core.remote import (
     Statistics,
     Unconfirmed,
 )
-from reconciler.criteo import bulk, wire
-from reconciler.criteo.exchange import ApiCall, OutcomeUnknown, Rejected
+from reconciler.criteo import bulk
+from reconciler.criteo import wire_format as wire
 from reconciler.criteo.problems import problems
 from reconciler.criteo.refusals import denial_error
-from reconciler.criteo.session import Reply, ResponseCheck, RetryingSession, any_object
-from reconciler.criteo.wire import Asked, Denied, UncertainAnswer
+from reconciler.criteo.retries import Reply, ResponseCheck, RetryingSession, any_object
+from reconciler.criteo.transport import ApiCall, OutcomeUnknown, Rejected
+from reconciler.criteo.wire_format import Asked, Denied, UncertainAnswer
 
 PAGE_SIZE = 500
 MOST_PAGES = 200

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol, TypeVar
 
-from reconciler.core.consent import Consent, is_expired, renewed
+from reconciler.core.consent.model import Consent, is_expired, renewed
 from reconciler.core.errors import (
     AuthenticationError,
     ConcurrentWriteError,
@@ -16,7 +16,7 @@ from reconciler.core.errors import (
 )
 from reconciler.core.ports import Clock, ConsentStore
 from reconciler.core.secret import Secret
-from reconciler.criteo.tokens import TokenRefusedError, TokenResponse
+from reconciler.criteo.token_response import TokenRefusedError, TokenResponse
 
 Error = TypeVar("Error", bound=ReconcilerError)
 PATIENCE = timedelta(minutes=4)

@@ -8,9 +8,9 @@ import orjson
 from reconciler.core.errors import RemoteError
 from reconciler.core.remote import CallerIdentity, RateLimit
 from reconciler.criteo.client import MOST_PAGES, CriteoReader
-from reconciler.criteo.exchange import ApiCall, OutcomeUnknown, Rejected
 from reconciler.criteo.problems import items, mapping, text
-from reconciler.criteo.session import ResponseCheck, RetryingSession
+from reconciler.criteo.retries import ResponseCheck, RetryingSession
+from reconciler.criteo.transport import ApiCall, OutcomeUnknown, Rejected
 
 ACCOUNTS_PAGE = 25
 RETAILERS_PAGE = 10

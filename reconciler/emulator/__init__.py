@@ -1,10 +1,10 @@
 """Criteo Retail Media as documented, in one WSGI app over SQLite; shares no code with the client."""
 
-from reconciler.emulator.answers import NoAnswer
 from reconciler.emulator.database import IncompatibleVersionError
 from reconciler.emulator.emulator import Credentials, Emulator
 from reconciler.emulator.faults import KINDS, Fault, Kind
 from reconciler.emulator.history import Request
+from reconciler.emulator.responses import NoAnswer
 from reconciler.emulator.segments import Segment
 from reconciler.emulator.switches import Switches
 

@@ -4,8 +4,8 @@ import secrets
 from dataclasses import dataclass
 
 from reconciler.emulator import consents
-from reconciler.emulator.answers import Problem, Refused
 from reconciler.emulator.database import Session, digest
+from reconciler.emulator.responses import Problem, Refused
 
 OWN = 0
 """In place of a consent's number: the application's own right, by client credentials."""

@@ -7,11 +7,11 @@ import flask
 import orjson
 from werkzeug.exceptions import HTTPException
 
-from reconciler.emulator.admission import IncomingRequest
-from reconciler.emulator.answers import Answer
 from reconciler.emulator.consentpage import Page
-from reconciler.emulator.gate import CONSENT_PATH, TOKEN_PATH, RequestPipeline
 from reconciler.emulator.operations import OPERATIONS, Operation
+from reconciler.emulator.pipeline import CONSENT_PATH, TOKEN_PATH, RequestPipeline
+from reconciler.emulator.request_checks import IncomingRequest
+from reconciler.emulator.responses import Answer
 
 
 def build(gate: RequestPipeline) -> flask.Flask:

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 
-from reconciler.emulator import audiences, events, segments
-from reconciler.emulator.answers import Answer, Problem, Refused, invalid, malformed
-from reconciler.emulator.call import ParsedRequest, choice, inner, mapping, text
+from reconciler.emulator import audiences, segments
+from reconciler.emulator import event_segments as events
 from reconciler.emulator.database import Session
 from reconciler.emulator.identifiers import VALID
+from reconciler.emulator.request import ParsedRequest, choice, inner, mapping, text
+from reconciler.emulator.responses import Answer, Problem, Refused, invalid, malformed
 from reconciler.emulator.segments import Draft, Segment
 
 LONGEST_NAME = 256

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 
-from reconciler.emulator import codes, consents, pkce, redirects
+from reconciler.emulator import authorization_codes as codes
+from reconciler.emulator import consents, pkce, redirects
 from reconciler.emulator.database import Session
 
 Parameters = Mapping[str, list[str]]

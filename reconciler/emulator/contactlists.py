@@ -1,11 +1,11 @@
 """Add-remove, clear and statistics of one contact list; counts invalid identifiers, keeps none."""
 
 from reconciler.emulator import identifiers, members, segments, statistics
-from reconciler.emulator.answers import Answer, Problem, Refused, invalid, malformed
 from reconciler.emulator.bulk import NOT_FOUND, READ_ONLY
-from reconciler.emulator.call import ParsedRequest, choice, texts
 from reconciler.emulator.clock import long
 from reconciler.emulator.database import Session
+from reconciler.emulator.request import ParsedRequest, choice, texts
+from reconciler.emulator.responses import Answer, Problem, Refused, invalid, malformed
 from reconciler.emulator.segments import Segment
 
 TYPES = ("Email", "UserIdentifier", "IdentityLink", "Gum", "CustomerId", "PhoneNumber")

@@ -11,13 +11,14 @@ from typing import Self
 
 import flask
 
-from reconciler.emulator import audiences, consents, database, faults, history, late, members, segments
+from reconciler.emulator import audiences, consents, database, faults, history, members, segments
+from reconciler.emulator import delayed_commits as late
 from reconciler.emulator import switches as switching
 from reconciler.emulator.app import build
 from reconciler.emulator.database import Database, Session
 from reconciler.emulator.faults import Fault, Kind
-from reconciler.emulator.gate import RequestPipeline
 from reconciler.emulator.history import Request
+from reconciler.emulator.pipeline import RequestPipeline
 from reconciler.emulator.segments import Segment
 from reconciler.emulator.server import Server
 from reconciler.emulator.switches import Switches

@@ -4,8 +4,8 @@ import hashlib
 import hmac
 from dataclasses import astuple, dataclass, fields
 
-from reconciler.emulator.answers import Answer
 from reconciler.emulator.database import Session
+from reconciler.emulator.responses import Answer
 
 
 @dataclass(frozen=True)

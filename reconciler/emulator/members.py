@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import orjson
 
-from reconciler.emulator import aliases
+from reconciler.emulator import identifier_aliases as aliases
 from reconciler.emulator.database import Session
 from reconciler.emulator.segments import Segment
 

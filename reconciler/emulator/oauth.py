@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Mapping
 
-from reconciler.emulator import accesstokens, codes, refreshtokens
-from reconciler.emulator.answers import Answer
+from reconciler.emulator import accesstokens, refreshtokens
+from reconciler.emulator import authorization_codes as codes
 from reconciler.emulator.database import Session
+from reconciler.emulator.responses import Answer
 
 Form = Mapping[str, list[str]]
 

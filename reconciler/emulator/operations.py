@@ -4,11 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from reconciler.emulator import bulk, contactlists, directory, searches
-from reconciler.emulator.answers import Answer
-from reconciler.emulator.call import ParsedRequest
+from reconciler.emulator import accounts as directory
+from reconciler.emulator import bulk, contactlists, searches
 from reconciler.emulator.database import Session
 from reconciler.emulator.faults import KINDS, Kind
+from reconciler.emulator.request import ParsedRequest
+from reconciler.emulator.responses import Answer
 
 READ = "RetailMedia_Audience_Read"
 MANAGE = "RetailMedia_Audience_Manage"

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from reconciler.emulator import audiences, segments
-from reconciler.emulator.answers import Answer
-from reconciler.emulator.call import ParsedRequest, texts
 from reconciler.emulator.database import Session
+from reconciler.emulator.request import ParsedRequest, texts
+from reconciler.emulator.responses import Answer
 
 MOST = 500
 HIGHEST_OFFSET = 2**31 - 1

@@ -10,7 +10,7 @@ from waitress import wasyncore  # type: ignore[import-untyped] # waitress ships 
 from waitress.channel import ClientDisconnected  # type: ignore[import-untyped] # the same
 from waitress.server import create_server  # type: ignore[import-untyped] # the same
 
-from reconciler.emulator.answers import NoAnswer
+from reconciler.emulator.responses import NoAnswer
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment

@@ -25,10 +25,10 @@ from reconciler.core.model import (
     Source,
     SourceLocation,
 )
+from reconciler.manifests.checks.segment_names import segment_name
 from reconciler.manifests.countries import PHONE, countries
-from reconciler.manifests.inventory import ManifestIndex, guards, share
-from reconciler.manifests.naming import segment_name
-from reconciler.manifests.nodes import ManifestDocument, PathStep
+from reconciler.manifests.index import ManifestIndex, guards, share
+from reconciler.manifests.syntax.nodes import ManifestDocument, PathStep
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 

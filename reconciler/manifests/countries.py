@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from reconciler.core.model import IdentifierType
-from reconciler.manifests.inventory import ManifestIndex
-from reconciler.manifests.nodes import Issue, IssueRank, ManifestDocument, PathStep
+from reconciler.manifests.index import ManifestIndex
+from reconciler.manifests.syntax.nodes import Issue, IssueRank, ManifestDocument, PathStep
 
 KEY, PHONE = "defaultCountry", IdentifierType.PHONE_NUMBER.value
 

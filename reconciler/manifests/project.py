@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from reconciler.core.errors import ConfigurationError
-from reconciler.manifests.wording import choices
+from reconciler.manifests.suggestions import choices
 
 _FOLDER = "environments"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from reconciler.core.errors import ConfigurationError
 from reconciler.core.model import DesiredState
-from reconciler.manifests.loading import load_without_sources
+from reconciler.manifests.load import load_without_sources
 from reconciler.manifests.project import environments
 
 OPTION = "--base"

@@ -6,12 +6,12 @@ import duckdb
 
 from reconciler.core.errors import Finding
 from reconciler.core.model import IdentifierType
-from reconciler.core.personal import redacted_path
-from reconciler.core.quantities import format_limit, is_past
+from reconciler.core.pii import redacted_path
+from reconciler.core.rounding import format_limit, is_past
+from reconciler.members.identifier_sql import Class
 from reconciler.members.lists import ListColumn
 from reconciler.members.prepare import ListedIdentifiers
 from reconciler.members.snapshots import reader
-from reconciler.members.sql import Class
 
 _NAMES = {Class.MD5: "MD5", Class.SHA256: "SHA-256"}
 _APART = ((Class.SHA256, Class.MD5), (Class.MD5, Class.SHA256))

@@ -25,7 +25,7 @@ from reconciler.core.members import (
     TargetMembers,
 )
 from reconciler.core.model import Hashing
-from reconciler.core.receipt import SegmentState, Transfer, next_window
+from reconciler.core.state.resource import SegmentState, Transfer, next_window
 from reconciler.members.database import literal, number
 from reconciler.members.snapshots import UNCOMPRESSED, Snapshots, reader
 

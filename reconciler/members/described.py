@@ -16,9 +16,10 @@ import duckdb
 from reconciler.core.errors import ConfigurationError, Finding
 from reconciler.core.identifiers import BLANKS
 from reconciler.core.model import SourceLocation
+from reconciler.members.data_root import SourceChangedError
 from reconciler.members.database import READ_ERRORS, is_ours, literal, paths
+from reconciler.members.file_stamp import stamp
 from reconciler.members.intake import AGAIN, Intake, UnusableError
-from reconciler.members.roots import SourceChangedError
 from reconciler.members.sources import (
     COLUMNS,
     Family,
@@ -30,7 +31,6 @@ from reconciler.members.sources import (
     shown_in,
     unreadable,
 )
-from reconciler.members.stamps import stamp
 
 SEPARATORS = (",", ";", "\t", "|")
 LONGEST_HEADER = 1 << 20

@@ -10,15 +10,15 @@ import duckdb
 
 from reconciler.core.members import Batch, Delta, SnapshotRef, TargetMembers
 from reconciler.core.model import Audience, Hashing
-from reconciler.core.receipt import SegmentState, next_window
+from reconciler.core.state.resource import SegmentState, next_window
+from reconciler.disk.scratch_dir import ScratchDir
 from reconciler.members import delta
-from reconciler.members.build import AudienceBuilder, Kind
+from reconciler.members.builder import AudienceBuilder, Kind
+from reconciler.members.data_root import DataRoot
 from reconciler.members.database import connect, storage_errors
 from reconciler.members.intake import Intake
 from reconciler.members.listed import listed
 from reconciler.members.lists import Lists
-from reconciler.members.roots import DataRoot
-from reconciler.members.scratch import ScratchDir
 from reconciler.members.snapshots import Snapshots
 from reconciler.members.stopping import stoppable
 

@@ -17,9 +17,9 @@ from typing import IO, TypeVar
 import duckdb
 
 from reconciler.disk.atomic import os_errors
+from reconciler.members.data_root import DataRoot, SourceChangedError
+from reconciler.members.file_stamp import FileStamp
 from reconciler.members.pages import PagesError, check_pages
-from reconciler.members.roots import DataRoot, SourceChangedError
-from reconciler.members.stamps import FileStamp
 
 if sys.version_info >= (3, 14):
     from compression import zstd

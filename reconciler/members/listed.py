@@ -7,7 +7,7 @@ import duckdb
 from reconciler.core.errors import ConfigurationError
 from reconciler.core.members import SnapshotRef
 from reconciler.core.model import Audience, Exclusion, Hashing, IdentifierType
-from reconciler.members import sql
+from reconciler.members import identifier_sql as sql
 from reconciler.members.database import READ_ERRORS, is_ours
 from reconciler.members.intake import Intake
 from reconciler.members.lists import Lists

@@ -10,12 +10,12 @@ import duckdb
 from reconciler.core.errors import ConfigurationError
 from reconciler.core.members import ReadList, SnapshotRef
 from reconciler.core.model import Hashing, IdentifierType
-from reconciler.members import sql
+from reconciler.members import identifier_sql as sql
 from reconciler.members.database import literal, number
+from reconciler.members.file_stamp import FileStamp
+from reconciler.members.identifier_sql import Class
 from reconciler.members.prepare import ListedIdentifiers, odd
 from reconciler.members.snapshots import UNCOMPRESSED, Snapshots, reader
-from reconciler.members.sql import Class
-from reconciler.members.stamps import FileStamp
 
 USABLE = (Class.PLAIN, Class.MD5, Class.SHA256)
 DIGEST = f"unhex(CASE class WHEN {int(Class.PLAIN)} THEN sha256(value) ELSE value END)"

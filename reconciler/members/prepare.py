@@ -9,13 +9,15 @@ import duckdb
 
 from reconciler.core.errors import ConfigurationError, Finding
 from reconciler.core.model import Audience, Exclusion, IdentifierType, SourceLocation
-from reconciler.members import readings, sources, where
+from reconciler.members import column_types as readings
+from reconciler.members import sources
+from reconciler.members import where_clause as where
+from reconciler.members.column_types import ColumnType
 from reconciler.members.database import READ_ERRORS, is_ours, name
 from reconciler.members.described import describe
 from reconciler.members.intake import Intake
-from reconciler.members.readings import ColumnType
 from reconciler.members.sources import Table
-from reconciler.members.where import WhereClause
+from reconciler.members.where_clause import WhereClause
 
 
 @dataclass(frozen=True, slots=True)

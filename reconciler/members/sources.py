@@ -10,11 +10,11 @@ from typing import Literal
 
 from reconciler.core.errors import ConfigurationError, Finding
 from reconciler.core.model import SourceLocation
-from reconciler.core.personal import redacted_path
+from reconciler.core.pii import redacted_path
+from reconciler.members.data_root import DataRoot, SourceChangedError
 from reconciler.members.database import literal, name
+from reconciler.members.file_stamp import FileStamp
 from reconciler.members.intake import PACKED
-from reconciler.members.roots import DataRoot, SourceChangedError
-from reconciler.members.stamps import FileStamp
 
 Family = Literal["csv", "json", "parquet"]
 FAMILIES: dict[str, Family] = {

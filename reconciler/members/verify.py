@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Self
 
 from reconciler.core.members import SnapshotRef
+from reconciler.disk.scratch_dir import ScratchDir
 from reconciler.members.database import connect, storage_errors
-from reconciler.members.scratch import ScratchDir
 from reconciler.members.snapshots import Snapshots
 
 

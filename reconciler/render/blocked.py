@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from reconciler.core.events import AddressBlocked
-from reconciler.core.kinds import Cause
-from reconciler.render.figures import counted
+from reconciler.core.plan.change_kinds import Cause
+from reconciler.render.numbers import counted
 from reconciler.render.text import name, sentence
 
 NAMED = 3

@@ -11,7 +11,7 @@ from reconciler.core.errors import Finding, ReconcilerError
 from reconciler.core.events import addresses_blocked
 from reconciler.core.members import TargetMembers
 from reconciler.core.model import Address, Environment
-from reconciler.core.plan import (
+from reconciler.core.plan.model import (
     Adopt,
     Create,
     Forget,
@@ -24,13 +24,13 @@ from reconciler.core.plan import (
     address_of,
 )
 from reconciler.core.ports import StateHead
-from reconciler.core.quantities import duration
+from reconciler.core.rounding import duration
 from reconciler.core.schedule import ASSUMED_RATE
+from reconciler.render.apply_report import ApplyReport
 from reconciler.render.blocked import BlockedGroup, grouped
-from reconciler.render.figures import NumberFormat, age, counted, near, stamp
 from reconciler.render.lists import ListRow, changed_lists
-from reconciler.render.outcome import ApplyReport
-from reconciler.render.rows import (
+from reconciler.render.numbers import NumberFormat, age, counted, near, stamp
+from reconciler.render.plan_rows import (
     Part,
     Row,
     RowContext,

@@ -4,14 +4,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from reconciler.core.drift import Drift, NotComparable
-from reconciler.core.guards import exceeds_max_missing
 from reconciler.core.losses import is_lost
 from reconciler.core.model import Address
+from reconciler.core.plan.drift import Drift, NotComparable
+from reconciler.core.plan.guards import exceeds_max_missing
 from reconciler.core.rejections import Rejection
 from reconciler.render.document import Document, Header, Section, Totals
-from reconciler.render.figures import NumberFormat, counted, stamp
-from reconciler.render.rows import Line, LineKind, Members, Row, RowKind, attribute
+from reconciler.render.numbers import NumberFormat, counted, stamp
+from reconciler.render.plan_rows import Line, LineKind, Members, Row, RowKind, attribute
 from reconciler.render.text import name
 
 

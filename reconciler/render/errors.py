@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.text import Text
 
 from reconciler.core.errors import Finding, ReconcilerError
-from reconciler.render.figures import counted
+from reconciler.render.numbers import counted
 from reconciler.render.terminal import show, wrapped
 from reconciler.render.text import sentence
 

@@ -11,12 +11,12 @@ from reconciler.core.identifiers import NO_COUNTRY
 from reconciler.core.lists import ListChange
 from reconciler.core.members import DropReason, TargetMembers
 from reconciler.core.model import SegmentSpec
-from reconciler.core.personal import redacted_path
+from reconciler.core.pii import redacted_path
 from reconciler.render.columns import GAP, left, right, widths
 from reconciler.render.document import Document
-from reconciler.render.figures import NumberFormat, age, stamp
 from reconciler.render.lists import all_lists
-from reconciler.render.rows import LineKind, Row
+from reconciler.render.numbers import NumberFormat, age, stamp
+from reconciler.render.plan_rows import LineKind, Row
 from reconciler.render.terminal import Layout, show, wrapped
 from reconciler.render.text import name, quoted, sentence
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
-from reconciler.core.quantities import RoundedCount
-from reconciler.render.advice import divided, pieces
+from reconciler.core.rounding import RoundedCount
 from reconciler.render.document import Document, Section
-from reconciler.render.rows import LineKind, Row, RowKind, Sizes
+from reconciler.render.plan_rows import LineKind, Row, RowKind, Sizes
+from reconciler.render.remedies import divided, pieces
 from reconciler.render.text import name
 
 if TYPE_CHECKING:

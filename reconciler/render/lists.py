@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from reconciler.core.lists import ListChange
 from reconciler.core.model import Address
-from reconciler.core.personal import redacted_path
-from reconciler.core.quantities import RoundedCount
-from reconciler.render.figures import NumberFormat, counted
+from reconciler.core.pii import redacted_path
+from reconciler.core.rounding import RoundedCount
+from reconciler.render.numbers import NumberFormat, counted
 from reconciler.render.text import name
 
 

@@ -24,8 +24,8 @@ from reconciler.core.events import (
     Waiting,
 )
 from reconciler.core.model import Address
-from reconciler.render.bars import Bars
-from reconciler.render.figures import NumberFormat
+from reconciler.render.numbers import NumberFormat
+from reconciler.render.progress_bars import Bars
 from reconciler.render.steps import stepped
 from reconciler.render.text import name, sentence
 from reconciler.render.waits import WaitThrottle

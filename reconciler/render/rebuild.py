@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from rich.console import Console
 from rich.text import Text
 
-from reconciler.core.rebuild import RebuildScan, SegmentMatch
 from reconciler.core.remote import Segment
+from reconciler.core.state.rebuild import RebuildScan, SegmentMatch
 from reconciler.render.errors import finding_lines
-from reconciler.render.figures import counted
+from reconciler.render.numbers import counted
 from reconciler.render.terminal import show, wrapped
 from reconciler.render.text import name, quoted
 

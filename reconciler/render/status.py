@@ -10,14 +10,14 @@ from rich.text import Text
 from reconciler.core.computations import next_computation
 from reconciler.core.losses import loss
 from reconciler.core.model import Address
-from reconciler.core.quantities import format_limit, percent
-from reconciler.core.receipt import ResourceState, SegmentState
 from reconciler.core.rejections import rejection
 from reconciler.core.remote import Statistics
+from reconciler.core.rounding import format_limit, percent
 from reconciler.core.schedule import ACTIVATION_DELAY
+from reconciler.core.state.resource import ResourceState, SegmentState
 from reconciler.render.columns import GAP, left, right, widths
-from reconciler.render.figures import EXACT, NumberFormat, counted, near, stamp
-from reconciler.render.states import settled
+from reconciler.render.numbers import EXACT, NumberFormat, counted, near, stamp
+from reconciler.render.state import settled
 from reconciler.render.terminal import show, wrapped
 from reconciler.render.text import name
 

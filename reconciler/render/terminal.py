@@ -14,7 +14,7 @@ from rich.text import Text
 from reconciler.render.blocked import BlockedGroup
 from reconciler.render.columns import GAP, left, right
 from reconciler.render.document import Document, Section
-from reconciler.render.rows import Attribute, LineKind, Row, RowKind, as_attribute
+from reconciler.render.plan_rows import Attribute, LineKind, Row, RowKind, as_attribute
 
 LOG_WIDTH = 110
 """Where there is no terminal to ask: logs of CI are wide, and a wrapped table is none."""

@@ -1,5 +1,5 @@
 """A repository to begin with: its files as templates, and the example data."""
 
-from reconciler.scaffold.files import CiProvider, repository
+from reconciler.scaffold.templates import CiProvider, repository
 
 __all__ = ["CiProvider", "repository"]

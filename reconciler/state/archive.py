@@ -11,12 +11,12 @@ from dataclasses import replace
 from operator import attrgetter
 from pathlib import Path
 
-from reconciler.core.codec import decode_state, dump, encode_state, parse
 from reconciler.core.errors import StorageError
 from reconciler.core.members import SnapshotRef
 from reconciler.core.ports import StateHead, StateVersion, StateWriter
+from reconciler.core.state.codec import decode_state, dump, encode_state, parse
 from reconciler.disk.atomic import os_errors, writing
-from reconciler.state.files import KEY_LENGTH, occupied
+from reconciler.state.local_layout import KEY_LENGTH, occupied
 
 _AGAIN = "copy it once more, or export again: `reconciler state export ENV FILE`"
 STATE, KEY, SUMS = "state.json", "key", "sums.json"

@@ -9,10 +9,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from command_line import REST, Project, surroundings
 from playwright.sync_api import Browser, Page, sync_playwright
+from support.cli import REST, Project, surroundings
 
-from reconciler.disk.private import private_directory
+from reconciler.disk.private_dir import private_directory
 from reconciler.emulator import Emulator
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

@@ -15,8 +15,8 @@ from golden.document_cases import DOCUMENTS
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from reconciler.render.document import Document, plan_document
-from reconciler.render.figures import ROUNDED
 from reconciler.render.html import html
+from reconciler.render.numbers import ROUNDED
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = [

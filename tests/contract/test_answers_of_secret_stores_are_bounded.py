@@ -10,18 +10,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from fakes.clock import FakeClock
-from fakes.secret_places import leading_to, places_of
+from support.fakes.clock import FakeClock
+from support.fakes.secret_backends import leading_to, places_of
 
-from reconciler.access import Access
+from reconciler.connections import ConnectionFactory
 from reconciler.core.errors import AuthenticationError
-from reconciler.core.model import Api, Application, Environment, Role
+from reconciler.core.model import Api, Application, CredentialRole, Environment
 from reconciler.core.secret import Secret
-from reconciler.credentials.aws import AwsSecretsManager
-from reconciler.credentials.backend import WritableBackend
-from reconciler.credentials.lease import utc_now
-from reconciler.credentials.vault import Vault
-from reconciler.state.sealed import LocalSealed
+from reconciler.credentials.backends.aws import AwsBackend
+from reconciler.credentials.backends.base import WritableBackend
+from reconciler.credentials.backends.vault import VaultBackend
+from reconciler.credentials.secret_lock import utc_now
+from reconciler.state.secret_store import LocalSecretStore
 
 STRIKES_LAST = 2.0
 """Seconds; then the server hangs up, and a client without a deadline says so."""
@@ -74,11 +74,11 @@ def server(behave: Behaviour) -> Iterator[Server]:
 
 
 def vault(url: str, seconds: float) -> WritableBackend:
-    return Vault({"VAULT_ADDR": url, "VAULT_TOKEN": TOKEN}, utc_now, seconds)
+    return VaultBackend({"VAULT_ADDR": url, "VAULT_TOKEN": TOKEN}, utc_now, seconds)
 
 
 def aws(url: str, seconds: float) -> WritableBackend:
-    return AwsSecretsManager(leading_to(url), utc_now, seconds)
+    return AwsBackend(leading_to(url), utc_now, seconds)
 
 
 Make = Callable[[str, float], WritableBackend]
@@ -268,7 +268,7 @@ def test_logins_of_aws_are_bounded_too(
             monkeypatch.delenv(name, raising=False)
         environ = {"AWS_REGION": "eu-west-1", "AWS_ENDPOINT_URL": "http://127.0.0.1:1"}
         with pytest.raises(AuthenticationError, match=problem):
-            AwsSecretsManager(environ, utc_now, SHORT if "full" in problem else LONG).fetch("criteo")
+            AwsBackend(environ, utc_now, SHORT if "full" in problem else LONG).fetch("criteo")
         assert len(there.heard) == 1
 
 
@@ -286,10 +286,10 @@ def test_a_broken_connection_is_tried_once_more_at_aws() -> None:
 def test_the_credential_is_named_with_both_its_references(make: Make, tmp_path: Path) -> None:
     with server(LARGE["gzip"]) as there:
         environ = {"VAULT_ADDR": there.url, "VAULT_TOKEN": TOKEN, **leading_to(there.url), "SECRET": "s"}
-        places = places_of(environ, tmp_path, LocalSealed(tmp_path, utc_now), "")
+        places = places_of(environ, tmp_path, LocalSecretStore(tmp_path, utc_now), "")
         application = Application("clientCredentials", REFERENCES[make], "env:SECRET")
-        access = Access(Environment("sandbox", Api("emulator"), "", "", ()), places, FakeClock())
+        access = ConnectionFactory(Environment("sandbox", Api("emulator"), "", "", ()), places, FakeClock())
         with pytest.raises(AuthenticationError, match="more than 1 MiB") as caught:
-            access.keys(Role("criteo", application, planning=False))
+            access.keys(CredentialRole("criteo", application, plan_application=False))
     said = f"credential criteo reads clientId from {REFERENCES[make]}, clientSecret from env:SECRET"
     assert caught.value.remedy.endswith(said)

@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
-from fakes import buckets
-from fakes.buckets import Served
 from obstore.exceptions import AlreadyExistsError, GenericError, PreconditionError
 from obstore.store import GCSStore, ObjectStore
+from support.fakes import object_stores as buckets
+from support.fakes.object_stores import Served
 
 ROUNDS = 20
 

@@ -1,5 +1,5 @@
 """The scripts of our workflows against what GitHub and GitLab document: what they ask, what they read of the
-answers, also where that may be missing, and which permissions it takes. `tests/ci_apis` says whence it is.
+answers, also where that may be missing, and which permissions it takes. See `tests/support/ci_apis`.
 
 The stories in `tests/e2e` are held against the same descriptions: every request of theirs, and every answer
 of the fakes.
@@ -20,9 +20,9 @@ from urllib.parse import urlsplit
 
 import pytest
 import yaml
-from command_line import REPOSITORY
-from fakes.documented import Exchange, Interface
-from team import GIT
+from support.cli import REPOSITORY
+from support.fakes.ci_api_contract import Exchange, Interface
+from support.team_repository import GIT
 
 pytestmark = pytest.mark.promise("approved")
 
@@ -414,6 +414,6 @@ def test_a_merge_request_of_a_fork_is_not_planned() -> None:
 
 def test_descriptions_are_small_and_say_whence_they_are() -> None:
     for name in ("github", "gitlab"):
-        file = REPOSITORY / f"tests/ci_apis/{name}.json"
+        file = REPOSITORY / f"tests/support/ci_apis/{name}.json"
         assert file.stat().st_size < 60_000
         assert json.loads(file.read_text())["description"].keys() >= {"version", "source"}

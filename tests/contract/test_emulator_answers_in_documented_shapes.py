@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 import pytest
-from contract.emulated import ACCOUNT, RETAILER, World, contact_list, mounted
+from support.emulator import ACCOUNT, RETAILER, World, contact_list, mounted
 
 pytestmark = pytest.mark.promise("emulator-is-criteo")
 

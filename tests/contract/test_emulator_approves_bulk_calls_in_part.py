@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from contract.emulated import ACCOUNT, OTHER_RETAILER, RETAILER, World, contact_list, mounted
+from support.emulator import ACCOUNT, OTHER_RETAILER, RETAILER, World, contact_list, mounted
 
 pytestmark = pytest.mark.promise("emulator-is-criteo")
 

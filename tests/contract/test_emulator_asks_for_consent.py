@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from contract.consenting import BACK, STATE, ConsentingUser, Form, brought, s256
-from contract.emulated import ACCOUNT, World, mounted
+from support.consenting_user import BACK, STATE, ConsentingUser, Form, brought, s256
+from support.emulator import ACCOUNT, World, mounted
 
 OTHER = "42"
 VERIFIER = "w" * 50

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from contract.emulated import World, mounted
+from support.emulator import World, mounted
 
 pytestmark = pytest.mark.promise("emulator-is-criteo")
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from contract.consenting import ConsentingUser
-from contract.emulated import ACCOUNT, RETAILER, World, contact_list, mounted
+from support.consenting_user import ConsentingUser
+from support.emulator import ACCOUNT, RETAILER, World, contact_list, mounted
 
 from reconciler.emulator import Emulator, IncompatibleVersionError, Switches
 

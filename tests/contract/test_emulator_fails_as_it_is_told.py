@@ -5,7 +5,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from contract.emulated import TEN_O_CLOCK, World, contact_list, mounted
+from support.emulator import TEN_O_CLOCK, World, contact_list, mounted
 
 from reconciler.emulator import Fault
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from contract.consenting import BACK, STATE, VERIFIER, ConsentingUser, brought, s256
-from contract.emulated import ACCOUNT, World, mounted, sha256
+from support.consenting_user import BACK, STATE, VERIFIER, ConsentingUser, brought, s256
+from support.emulator import ACCOUNT, World, mounted, sha256
 
 DAY = 86_400
 

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from contract.emulated import World, mounted, sha256
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.emulator import World, mounted, sha256
 
 pytestmark = pytest.mark.promise("emulator-is-criteo")
 

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from contract.emulated import TEN_O_CLOCK, World, mounted
 from hypothesis import given
 from hypothesis import strategies as st
+from support.emulator import TEN_O_CLOCK, World, mounted
 
 from reconciler.emulator import Switches
 from reconciler.emulator.ratelimit import rule

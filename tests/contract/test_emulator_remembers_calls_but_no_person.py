@@ -9,11 +9,11 @@ from pathlib import Path
 
 import httpx
 import pytest
-from contract.emulated import ACCOUNT, HOST, RETAILER, Client, Clock, contact_list, mounted, sha256
+from support.emulator import ACCOUNT, HOST, RETAILER, Client, Clock, contact_list, mounted, sha256
 
 from reconciler.emulator import Emulator, Switches
 from reconciler.emulator.database import ahead
-from reconciler.emulator.mount import transport
+from reconciler.emulator.in_process_transport import transport
 
 pytestmark = pytest.mark.promise("private")
 
@@ -125,7 +125,7 @@ def test_a_killed_client_loses_nothing_it_was_answered(tmp_path: Path) -> None:
 import os, signal, sys
 sys.path.insert(0, {str(Path(__file__).parents[1])!r})
 from pathlib import Path
-from contract.emulated import mounted
+from support.emulator import mounted
 with mounted(Path({str(tmp_path)!r})) as world:
     segment = world.client.segment()
     for number in range(20):

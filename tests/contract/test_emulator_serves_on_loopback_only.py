@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from contract.emulated import Client, World, mounted
+from support.emulator import Client, World, mounted
 from waitress.trigger import trigger
 
 PEOPLE = [f"{number}@example.com" for number in range(200)]

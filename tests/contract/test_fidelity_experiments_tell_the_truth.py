@@ -14,13 +14,13 @@ from typing import Any
 
 import httpx
 import pytest
-from contract.emulated import ACCOUNT, OTHER_RETAILER, RETAILER, TEN_O_CLOCK, sha256
+from support.emulator import ACCOUNT, OTHER_RETAILER, RETAILER, TEN_O_CLOCK, sha256
 
 from fidelity.lab import Unseen
 from fidelity.run import EVERY, Report, Row, run
 from fidelity.settings import PREFIX, REQUIRED, Settings, Unfit, read
 from reconciler.emulator import Emulator, Switches
-from reconciler.emulator.mount import transport
+from reconciler.emulator.in_process_transport import transport
 
 pytestmark = pytest.mark.promise("any-criteo")
 ROOT = Path(__file__).parents[2]

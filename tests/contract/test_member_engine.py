@@ -10,17 +10,17 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from fakes.members import ListFile, MemoryEngine, People
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.fakes.members import ListFile, MemoryEngine, People
 
 from reconciler.core.errors import StorageError
 from reconciler.core.members import EMPTY_SNAPSHOT, NO_DELTA, Batch, Delta, SnapshotRef, TargetMembers
 from reconciler.core.model import Audience, Exclusion, Hashing, IdentifierType, SegmentKey, Source
 from reconciler.core.ports import MemberEngine
-from reconciler.core.receipt import InFlightBatch, SegmentState, Transfer
+from reconciler.core.state.resource import InFlightBatch, SegmentState, Transfer
+from reconciler.members.data_root import LocalFolder
 from reconciler.members.engine import DuckDbEngine
-from reconciler.members.roots import LocalFolder
 
 pytestmark = pytest.mark.promise("members")
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from threading import Barrier, Thread
 
 import pytest
-from fakes.secret_places import PLACES, WRITABLE, Place, beside_the_state
+from support.fakes.secret_backends import PLACES, WRITABLE, Place, beside_the_state
 
 from reconciler.core.errors import AuthenticationError, LockedError, ReconcilerError
 from reconciler.core.secret import Secret
@@ -29,13 +29,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from reconciler.core.errors import LockedError
 from reconciler.core.model import Api, Environment
-from reconciler.credentials import Places
-from reconciler.state.sealed import LocalSecretStore
+from reconciler.credentials import SecretResolver
+from reconciler.state.secret_store import LocalSecretStore
 import os
 root = Path(sys.argv[1])
 environment = Environment("sandbox", Api("emulator"), "", "", ())
 sealed = LocalSecretStore(root / "secrets", lambda: datetime.now(UTC))
-backend, name = Places(os.environ, root, sealed, environment, lambda: None).writable(sys.argv[2])
+resolver = SecretResolver(os.environ, root, sealed, environment, lambda: None)
+backend, name = resolver.writable_backend(sys.argv[2])
 try:
     with backend.lock(name):
         print("took it")

@@ -10,15 +10,15 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from fakes import loopback
-from fakes.secret_places import administrator, aws, leading_to
 from flask import Flask, Response, jsonify
+from support.fakes import wsgi_server as loopback
+from support.fakes.secret_backends import administrator, aws, leading_to
 
 from reconciler.core.errors import AuthenticationError, ConfigurationError, LockedError
 from reconciler.core.secret import Secret
-from reconciler.credentials.aws import HELD, NEWEST, AwsBackend
-from reconciler.credentials.backend import MissingSecretError
-from reconciler.credentials.lease import LIFE, utc_now
+from reconciler.credentials.backends.aws import HELD, NEWEST, AwsBackend
+from reconciler.credentials.backends.base import MissingSecretError
+from reconciler.credentials.secret_lock import LIFE, utc_now
 
 pytestmark = pytest.mark.promise("private")
 

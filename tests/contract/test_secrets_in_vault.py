@@ -6,13 +6,13 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from fakes import vault as fake
+from support.fakes import vault as fake
 
 from reconciler.core.errors import AuthenticationError, ConfigurationError, LockedError
 from reconciler.core.secret import Secret
-from reconciler.credentials.backend import MissingSecretError
-from reconciler.credentials.lease import LIFE, utc_now
-from reconciler.credentials.vault import VaultBackend
+from reconciler.credentials.backends.base import MissingSecretError
+from reconciler.credentials.backends.vault import VaultBackend
+from reconciler.credentials.secret_lock import LIFE, utc_now
 
 pytestmark = pytest.mark.promise("private")
 

@@ -7,8 +7,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from fakes.clock import FakeClock
-from fakes.criteo import FakeCriteo, at_once
+from support.fakes.clock import FakeClock
+from support.fakes.criteo import FakeCriteo, at_once
 
 from reconciler.core.errors import AuthenticationError, RejectedError
 from reconciler.core.members import Identifiers
@@ -16,10 +16,10 @@ from reconciler.core.model import IdentifierType
 from reconciler.core.ports import SegmentReader, SegmentWriter
 from reconciler.core.remote import ItemFailure, NewSegment, Segment, SegmentPatch
 from reconciler.core.secret import Secret
-from reconciler.criteo.connect import connect
+from reconciler.criteo.connection import connect
 from reconciler.criteo.grants import ClientCredentials, ClientKeys
 from reconciler.emulator import Emulator, Switches
-from reconciler.emulator.mount import transport
+from reconciler.emulator.in_process_transport import transport
 
 pytestmark = pytest.mark.promise("client")
 

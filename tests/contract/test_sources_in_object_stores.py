@@ -10,19 +10,20 @@ from typing import Any
 
 import boto3
 import pytest
-from fakes import buckets
-from fakes.buckets import Served
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from obstore.store import MemoryStore
+from support.fakes import object_stores as buckets
+from support.fakes.object_stores import Served
 
-from reconciler.buckets import exports, opening
-from reconciler.buckets.exports import SourceBucket, SourceObject
-from reconciler.buckets.opening import BucketLocation, UnreachableError
+from reconciler.buckets import connection as opening
+from reconciler.buckets import source_objects as exports
+from reconciler.buckets.connection import BucketLocation, UnreachableError
+from reconciler.buckets.source_objects import SourceBucket, SourceObject
 from reconciler.core.errors import CancelledError, ConfigurationError, StorageError
 from reconciler.core.model import SourceLocation as At
-from reconciler.members.mirror import Mirror, mirror
-from reconciler.members.roots import LocalFolder, SourceChangedError
+from reconciler.members.bucket_mirror import Mirror, mirror
+from reconciler.members.data_root import LocalFolder, SourceChangedError
 from reconciler.members.sources import locate
 
 pytestmark = pytest.mark.promise("members")
@@ -127,7 +128,7 @@ def test_a_file_of_many_pieces_is_whole(
     served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(exports, "PIECE", 1000)
-    monkeypatch.setattr("reconciler.members.mirror.PIECE", 1000)
+    monkeypatch.setattr("reconciler.members.bucket_mirror.PIECE", 1000)
     for size in (999, 1000, 1001, 10_500):
         content = os.urandom(size)
         served.store.put(f"big/{size}.csv", content)

@@ -11,29 +11,29 @@ from tempfile import TemporaryDirectory
 from uuid import uuid4
 
 import pytest
-import strategies
-from fakes import buckets
-from fakes.bucket import MemoryBucket
-from fakes.state import MemoryStore
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support import strategies
+from support.fakes import object_stores as buckets
+from support.fakes.memory_bucket import MemoryBucket
+from support.fakes.state import MemoryStore
 
 from reconciler.buckets.bucket import Bucket, ObjectStore
-from reconciler.buckets.opening import UnreachableError
-from reconciler.core.approval import ApprovalRecord
-from reconciler.core.codec import dump
+from reconciler.buckets.connection import UnreachableError
+from reconciler.core.approval.model import ApprovalRecord
 from reconciler.core.errors import LockedError, StorageError
 from reconciler.core.members import EMPTY_SNAPSHOT, SnapshotRef
 from reconciler.core.model import Address, Hashing, IdentifierType, SegmentKey
 from reconciler.core.ports import StateHead, StateReader, StateStore, StateWriter
-from reconciler.core.receipt import ResourceState, SegmentState
-from reconciler.state.factory import placed
-from reconciler.state.history import KEPT
+from reconciler.core.state.codec import dump
+from reconciler.core.state.resource import ResourceState, SegmentState
+from reconciler.state.bucket_reader import StoreContext
+from reconciler.state.bucket_store import BucketStore
 from reconciler.state.lease import LeaseTiming
-from reconciler.state.leftovers import Outbox, PendingWrite
-from reconciler.state.local import LocalStore
-from reconciler.state.reader import StoreContext
-from reconciler.state.remote import BucketStore
+from reconciler.state.local_store import LocalStore
+from reconciler.state.open_store import placed
+from reconciler.state.outbox import Outbox, PendingWrite
+from reconciler.state.versions import KEPT
 
 pytestmark = pytest.mark.promise("state")
 
@@ -603,8 +603,8 @@ import sys, time
 from datetime import UTC, datetime
 from pathlib import Path
 from reconciler.core.model import Address, Hashing, IdentifierType, SegmentKey
-from reconciler.core.receipt import SegmentState, ResourceState
-from reconciler.state.local import LocalStore
+from reconciler.core.state.resource import SegmentState, ResourceState
+from reconciler.state.local_store import LocalStore
 
 store = LocalStore(Path(sys.argv[1]), "sandbox", now=lambda: datetime(2026, 5, 1, 10, tzinfo=UTC))
 key = SegmentKey("1", "2", IdentifierType.EMAIL, Hashing.SHA256)

@@ -14,18 +14,18 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import httpx
 import pytest
-from contract.consenting import BACK, Form, brought, s256
-from contract.emulated import sha256
-from fakes.clock import FakeClock
-from fakes.consents import MemoryPlace
-from fakes.criteo import at_once
+from support.consenting_user import BACK, Form, brought, s256
+from support.emulator import sha256
+from support.fakes.clock import FakeClock
+from support.fakes.consents import MemoryPlace
+from support.fakes.criteo import at_once
 
 from reconciler.core.errors import AuthenticationError, RejectedError
 from reconciler.core.members import Identifiers, Operation
 from reconciler.core.model import IdentifierType
 from reconciler.core.remote import Acknowledgement, BulkResult, ItemFailure, NewSegment, Segment, SegmentPatch
 from reconciler.core.secret import Secret
-from reconciler.criteo.connect import Connection, connect, redeem
+from reconciler.criteo.connection import Connection, connect, redeem
 from reconciler.criteo.grants import (
     AuthorizationCode,
     ClientCredentials,
@@ -34,7 +34,7 @@ from reconciler.criteo.grants import (
     RefreshToken,
 )
 from reconciler.emulator import Emulator, Switches
-from reconciler.emulator.mount import transport
+from reconciler.emulator.in_process_transport import transport
 
 pytestmark = pytest.mark.promise("any-criteo")
 ACCOUNT, RETAILER, OTHER_RETAILER = "368477501993431040", "3239117063738827231", "12"

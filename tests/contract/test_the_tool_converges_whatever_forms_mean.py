@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command_line import Project
-from contract.emulated import sha256
+from support.cli import Project
+from support.emulator import sha256
 
 from reconciler.emulator import Switches
 

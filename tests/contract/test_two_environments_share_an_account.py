@@ -8,17 +8,17 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from fakes.clock import FakeClock
-from fakes.state import MemoryStore
-from real_world import identifier
-from world import DesiredSegment, InMemoryEnvironment, Kind
+from support.fakes.clock import FakeClock
+from support.fakes.state import MemoryStore
+from support.in_memory_environment import DesiredSegment, InMemoryEnvironment, Kind
+from support.integration_simulation import identifier
 
 from reconciler.core.model import Address
 from reconciler.core.secret import Secret
-from reconciler.criteo.connect import connect
+from reconciler.criteo.connection import connect
 from reconciler.criteo.grants import ClientCredentials, ClientKeys
 from reconciler.emulator import Emulator
-from reconciler.emulator.mount import transport
+from reconciler.emulator.in_process_transport import transport
 
 pytestmark = pytest.mark.promise("converges")
 

@@ -8,9 +8,9 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from command_line import Project, surroundings
-from crowd import LargeProject, hashed, write_people
-from small_disk import LimitedDisk
+from support.cli import Project, surroundings
+from support.large_project import LargeProject, hashed, write_people
+from support.small_disk import LimitedDisk
 
 pytestmark = pytest.mark.promise("killed-processes")
 
@@ -65,12 +65,13 @@ def arrived(project: Project, people: int) -> bool:
 
 def test_wherever_writing_stops_the_next_apply_goes_on(tmp_path):
     """One run for each file of the state: from that one on, no byte can be written."""
-    script, said, file, code = Path(__file__).parent.parent / "on_a_full_disk.py", "", 0, 10
+    tests, said, file, code = Path(__file__).parents[1], "", 0, 10
     while code:
         file += 1
         project = Project.make(tmp_path / str(file), batch_size=BATCH)
         write_people(project, range(PEOPLE))
-        code, told = apply_in_want(project, sys.executable, str(script), str(file))
+        command = (sys.executable, "-m", "support.full_disk", str(file))
+        code, told = apply_in_want(project, *command, PYTHONPATH=str(tests))
         assert code == 0 or "the disk is full" in told
         said += told
         project.run("apply", "sandbox", "--yes")

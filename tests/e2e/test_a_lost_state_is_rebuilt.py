@@ -7,7 +7,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from command_line import Project
+from support.cli import Project
 
 from reconciler.emulator import Emulator
 

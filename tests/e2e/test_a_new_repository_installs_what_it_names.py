@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from command_line import REPOSITORY, Project, surroundings
-from team import GIT
+from support.cli import REPOSITORY, Project, surroundings
+from support.team_repository import GIT
 
 from reconciler import __version__
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from command_line import Project
+from support.cli import Project
 
 
 @pytest.mark.parametrize("ci", ["github", "gitlab"])

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from command_line import Project, surroundings
-from fakes.buckets import in_a_short_bucket
-from store_proxy import StoreProxy, Trouble
+from support.cli import Project, surroundings
+from support.fakes.object_stores import in_a_short_bucket
+from support.object_store_proxy import StoreProxy, Trouble
 
 from reconciler.cli import LONGEST_STOP
 

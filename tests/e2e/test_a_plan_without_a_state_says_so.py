@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from command_line import Project
+from support.cli import Project
 
 NOTICE = "sandbox has no state: all of its audiences count as new."
 WRONG = (

@@ -13,14 +13,14 @@ from pathlib import Path
 import click
 import httpx
 import pytest
-from command_line import AUDIENCE, Project
 from golden.document_cases import DOCUMENTS
+from support.cli import AUDIENCE, Project
 
-from reconciler import wiring
+from reconciler import workspace as wiring
 from reconciler.cli import group
 from reconciler.clock import StopSignal
 from reconciler.core.errors import ReconcilerError
-from reconciler.emulator.mount import transport
+from reconciler.emulator.in_process_transport import transport
 
 pytestmark = pytest.mark.promise("read-right")
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from command_line import Project
+from support.cli import Project
 
-from reconciler.core.codec import decode_state, dump, encode_state, parse
+from reconciler.core.state.codec import decode_state, dump, encode_state, parse
 
 pytestmark = pytest.mark.promise("state")
 

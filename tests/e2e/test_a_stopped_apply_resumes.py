@@ -6,7 +6,7 @@ import time
 from dataclasses import replace
 
 import pytest
-from command_line import Project, surroundings
+from support.cli import Project, surroundings
 
 from reconciler.emulator import Switches
 

@@ -7,9 +7,9 @@ import time
 from dataclasses import replace
 
 import pytest
-from crowd import number_from
-from machines import World
-from store_proxy import BROKEN, DENIED, EXPIRED, GONE, OUTAGE, READ_ONLY, WRITES, Trouble
+from support.concurrent_runs import World
+from support.large_project import number_from
+from support.object_store_proxy import BROKEN, DENIED, EXPIRED, GONE, OUTAGE, READ_ONLY, WRITES, Trouble
 
 pytestmark = pytest.mark.promise("state")
 

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from command_line import AUDIENCE, REPOSITORY, Project
+from support.cli import AUDIENCE, REPOSITORY, Project
 
 DESTINATION = """\
 kind: Destination

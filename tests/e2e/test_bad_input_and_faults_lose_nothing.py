@@ -12,11 +12,11 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from fakes.disk import Fault, watched
 from faults.case import APPLY, PLAN, Case, Leaves
 from faults.page import page
+from faults.project import AFTER, PERSONAL, World, customer, email, lying, made, opened, sha256
 from faults.table import GROUPS
-from faults.world import AFTER, PERSONAL, World, customer, email, lying, made, opened, sha256
+from support.fakes.disk import Fault, watched
 
 pytestmark = pytest.mark.promise("faults")
 PAGE = Path(__file__).parents[2] / "docs" / "faults.md"

@@ -1,7 +1,7 @@
 """What is sent to a reserved destination belongs to its admins in CODEOWNERS: they review changes of it."""
 
 import pytest
-from command_line import AUDIENCE, REPOSITORY, Project
+from support.cli import AUDIENCE, REPOSITORY, Project
 
 MADE = ("codeowners", "--admins", "@acme/admins", "--owners", "@acme/marketing", "--owners", "@acme/crm")
 RESERVED = """\

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-from command_line import Project, surroundings
-from contract.consenting import ConsentingUser
-from contract.emulated import Client
+from support.cli import Project, surroundings
+from support.consenting_user import ConsentingUser
+from support.emulator import Client
 
 
 @pytest.fixture

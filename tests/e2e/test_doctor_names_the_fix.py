@@ -11,16 +11,16 @@ from pathlib import Path
 
 import httpx
 import pytest
-from command_line import Ended, Project
-from contract.consenting import BACK, ConsentingUser
-from contract.emulated import Client
-from faults.world import World, made, opened
-from hostile import Strike, Visit, problem, says
+from faults.project import World, made, opened
+from support.cli import Ended, Project
+from support.consenting_user import BACK, ConsentingUser
+from support.emulator import Client
+from support.faulty_proxy import Strike, Visit, problem, says
 
 from reconciler.emulator import Emulator
-from reconciler.emulator.mount import transport
+from reconciler.emulator.in_process_transport import transport
 from reconciler.emulator.switches import EVERY_SCOPE
-from reconciler.state.local import LocalStore
+from reconciler.state.local_store import LocalStore
 
 ACCOUNT, RETAILER = "368477501993431040", "3239117063738827231"
 ME_AND_ACCOUNTS, SEARCHES = "other", "search"

@@ -11,11 +11,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from canary.cage import applied, caged, lived_in
-from canary.plants import chatty, known_tokens
-from command_line import REPOSITORY, Project, surroundings
-from crowd import LargeProject
-from event_lines import Line, of, read, types
+from leaks.injections import chatty, known_tokens
+from leaks.project import applied, caged, lived_in
+from support.cli import REPOSITORY, Project, surroundings
+from support.event_log import Line, of, read, types
+from support.large_project import LargeProject
 
 from reconciler.emulator import Switches
 

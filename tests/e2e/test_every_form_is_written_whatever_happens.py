@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command_line import Project
 from jsonschema import Draft202012Validator
+from support.cli import Project
 
 pytestmark = pytest.mark.promise("read-right")
 
@@ -126,7 +126,7 @@ def test_an_unreachable_criteo_is_written(tmp_path: Path) -> None:
 def test_one_form_that_can_not_be_written_keeps_no_other_away(project: Project) -> None:
     """A folder appears where the file was to be, once the work has begun."""
     out = project.root / "made.json"
-    plant = "import pathlib, reconciler.commands.planning as p; make = p.make_plan\n"
+    plant = "import pathlib, reconciler.commands.support.planning as p; make = p.make_plan\n"
     plant += f"def made(*a):\n    pathlib.Path({str(out)!r}).mkdir(exist_ok=True)\n    return make(*a)\n"
     plant += "p.make_plan = made\nimport reconciler.commands.apply as a; a.make_plan = made\n"
     (project.root / "sitecustomize.py").write_text(plant)

@@ -5,7 +5,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from command_line import Project
+from support.cli import Project
 
 pytestmark = pytest.mark.promise("lists")
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from math import ceil
 
 import pytest
-from crowd import LargeProject, number_from, write_people
+from support.large_project import LargeProject, number_from, write_people
 
 pytestmark = pytest.mark.promise("killed-processes")
 

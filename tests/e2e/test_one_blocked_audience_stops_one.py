@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command_line import Ended, Project
+from support.cli import Ended, Project
 
 from reconciler.emulator import Emulator, Switches
-from reconciler.render.saved import decoded
+from reconciler.render.plan_json import decoded
 from reconciler.render.terminal import blocked_lines, console
 
 pytestmark = pytest.mark.promise("refused-early")

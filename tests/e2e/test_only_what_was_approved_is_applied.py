@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command_line import Project
-from fakes import loopback
+from support.cli import Project
+from support.fakes import wsgi_server as loopback
 
-from reconciler.render.saved import DIGEST, digest_of, dump
+from reconciler.render.plan_json import DIGEST, digest_of, dump
 
 pytestmark = pytest.mark.promise("approved")
 

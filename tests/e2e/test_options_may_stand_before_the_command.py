@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from command_line import Project
+from support.cli import Project
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ from email.utils import formatdate
 from pathlib import Path
 
 import pytest
-from command_line import Ended
-from faults.world import World, made, opened
-from hostile import RETAILERS, SEARCH, TOKEN, Strike, Visit, problem, says
+from faults.project import World, made, opened
+from support.cli import Ended
+from support.faulty_proxy import RETAILERS, SEARCH, TOKEN, Strike, Visit, problem, says
 
 pytestmark = pytest.mark.promise("refused-early")
 

@@ -5,9 +5,9 @@ import shutil
 import sqlite3
 
 import pytest
-from command_line import Project
+from support.cli import Project
 
-from reconciler.disk.private import private_directory
+from reconciler.disk.private_dir import private_directory
 from reconciler.emulator import Emulator
 
 pytestmark = pytest.mark.promise("refused-early")
@@ -108,7 +108,7 @@ def test_nobody_to_ask_is_a_usage_error(project):
 
 
 def test_a_held_lock_names_its_holder(project):
-    from reconciler.state.local import LocalStore
+    from reconciler.state.local_store import LocalStore
 
     store = LocalStore(project.root / ".reconciler/state/sandbox", "sandbox")
     with store.lock("the other run"):

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from command_line import REPOSITORY, REST, Project, surroundings
-from contract.consenting import allowed
+from support.cli import REPOSITORY, REST, Project, surroundings
+from support.consenting_user import allowed
 
-from reconciler.disk.private import private_directory
+from reconciler.disk.private_dir import private_directory
 from reconciler.emulator import Emulator, Switches
 
 pytestmark = pytest.mark.promise("credentials")
@@ -65,7 +65,12 @@ class Fleet:
 
     def starts(self, times: int) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [sys.executable, str(REPOSITORY / "tests" / "refresher.py"), str(self.project.root), str(times)],
+            [
+                sys.executable,
+                str(REPOSITORY / "tests" / "support" / "token_refresher.py"),
+                str(self.project.root),
+                str(times),
+            ],
             env=self.environ,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

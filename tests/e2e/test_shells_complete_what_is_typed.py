@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from command_line import Project
+from support.cli import Project
 
 
 @pytest.fixture

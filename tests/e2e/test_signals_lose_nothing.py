@@ -5,8 +5,8 @@ import subprocess
 import time
 
 import pytest
-from command_line import Project, surroundings
-from crowd import LargeProject, Running, number_from
+from support.cli import Project, surroundings
+from support.large_project import LargeProject, Running, number_from
 
 pytestmark = pytest.mark.promise("killed-processes")
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from command_line import Ended, Project
-from fakes.buckets import in_a_short_bucket
+from support.cli import Ended, Project
+from support.fakes.object_stores import in_a_short_bucket
 
 pytestmark = pytest.mark.promise("members")
 

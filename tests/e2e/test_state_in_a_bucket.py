@@ -7,8 +7,8 @@ import signal
 import time
 
 import pytest
-from crowd import hashed
-from machines import AT_EASE, World
+from support.concurrent_runs import AT_EASE, World
+from support.large_project import hashed
 
 pytestmark = pytest.mark.promise("state")
 

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from command_line import Project
+from support.cli import Project
 
 HOME = "environments/sandbox/environment.yaml"
 

@@ -1,7 +1,7 @@
 """From customer files to audience segments: plan, apply, and then nothing is left to do."""
 
 import pytest
-from command_line import Project
+from support.cli import Project
 
 from reconciler.core.identifiers import normalize
 from reconciler.core.model import Hashing, IdentifierType

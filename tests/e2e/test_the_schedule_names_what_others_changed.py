@@ -13,12 +13,12 @@ from typing import Any
 import httpx
 import pytest
 import yaml
-from command_line import REPOSITORY, surroundings
-from runner import SHELL, Runner
-from team import ENVIRONMENT, TeamRepository
+from support.cli import REPOSITORY, surroundings
+from support.team_repository import ENVIRONMENT, TeamRepository
+from support.workflow_runner import SHELL, Runner
 
 from reconciler.emulator import Emulator
-from reconciler.emulator.mount import transport
+from reconciler.emulator.in_process_transport import transport
 
 HANDS = 100
 JOBS = ".gitlab/reconciler/reconciler.gitlab-ci.yml"

@@ -4,7 +4,7 @@ import subprocess
 import sys
 import zipfile
 
-from command_line import REPOSITORY, Project, surroundings
+from support.cli import REPOSITORY, Project, surroundings
 
 
 def test_the_wheel_validates_and_plans_on_its_own(tmp_path):

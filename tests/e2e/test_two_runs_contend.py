@@ -19,25 +19,25 @@ from queue import Queue
 from typing import Any
 
 import pytest
-from crowd import number_from
-from fakes import loopback
-from fakes.bucket import MemoryBucket
-from fakes.clock import FakeClock
-from machines import Machine, Pace, Running, Sent, World
-from store_proxy import EXPIRED, GONE, OUTAGE, READ_ONLY, WRITES, Trouble
+from support.concurrent_runs import Machine, Pace, Running, Sent, World
+from support.fakes import wsgi_server as loopback
+from support.fakes.clock import FakeClock
+from support.fakes.memory_bucket import MemoryBucket
+from support.large_project import number_from
+from support.object_store_proxy import EXPIRED, GONE, OUTAGE, READ_ONLY, WRITES, Trouble
 
-from reconciler.buckets.opening import UnreachableError
+from reconciler.buckets.connection import UnreachableError
 from reconciler.core.errors import LockedError, StorageError
 from reconciler.core.members import Identifiers
 from reconciler.core.model import Address, Hashing, IdentifierType, SegmentKey
-from reconciler.core.receipt import ResourceState, SegmentState
 from reconciler.core.secret import Secret
-from reconciler.criteo.connect import connect
+from reconciler.core.state.resource import ResourceState, SegmentState
+from reconciler.criteo.connection import connect
 from reconciler.criteo.grants import ClientCredentials, ClientKeys
 from reconciler.state import lease
-from reconciler.state.objects import LEASE
-from reconciler.state.reader import StoreContext
-from reconciler.state.remote import BucketStore
+from reconciler.state.bucket_layout import LEASE
+from reconciler.state.bucket_reader import StoreContext
+from reconciler.state.bucket_store import BucketStore
 
 pytestmark = pytest.mark.promise("state")
 

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
-from command_line import Project, surroundings
+from support.cli import Project, surroundings
 
 pytestmark = pytest.mark.promise("private")
 

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import pytest
 import yaml
-from command_line import surroundings
-from fakes import sts
-from fakes.documented import Interface, read
-from fakes.gh import BOT, REPOSITORY, Forge
-from runner import SHELL, Ended, Runner
-from team import AUDIENCE, Exports, TeamRepository
+from support.cli import surroundings
+from support.fakes import sts
+from support.fakes.ci_api_contract import Interface, read
+from support.fakes.github import BOT, REPOSITORY, Forge
+from support.team_repository import AUDIENCE, Exports, TeamRepository
+from support.workflow_runner import SHELL, Ended, Runner
 
 PLAN, APPLY, REFRESH = "reconciler-plan.yml", "reconciler-apply.yml", "reconciler-refresh.yml"
 IDLE, MEMBERS = "Nothing was approved, so nothing is applied", "Nothing but members may have changed"

@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 import yaml
-from command_line import REPOSITORY, surroundings
-from fakes import loopback, sts
-from fakes.documented import Interface
-from fakes.gitlab import TOKEN, Forge, application
-from team import AUDIENCE, Exports, TeamRepository
+from support.cli import REPOSITORY, surroundings
+from support.fakes import sts
+from support.fakes import wsgi_server as loopback
+from support.fakes.ci_api_contract import Interface
+from support.fakes.gitlab import TOKEN, Forge, application
+from support.team_repository import AUDIENCE, Exports, TeamRepository
 
 JOBS = ".gitlab/reconciler/reconciler.gitlab-ci.yml"
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Literal
 
-from faults.world import AFTER, World
+from faults.project import AFTER, World
 
 APPLY = ("apply", "sandbox", "--yes", "-v")
 PLAN = ("plan", "sandbox", "-v")

@@ -8,7 +8,6 @@ from functools import partial
 from golden import plan_cases as cases
 from golden.plan_cases import GOLD, HIGH, LAPSED, NOW
 
-from reconciler.core.drift import Drift, NotComparable
 from reconciler.core.errors import ConfigurationError, Finding, NotApprovedError, RemoteError
 from reconciler.core.events import (
     BatchAcknowledged,
@@ -20,8 +19,10 @@ from reconciler.core.events import (
 )
 from reconciler.core.losses import MemberCounts
 from reconciler.core.members import Delta
-from reconciler.core.plan import AttributeChange, Change, Plan, SegmentChange
+from reconciler.core.plan.drift import Drift, NotComparable
+from reconciler.core.plan.model import AttributeChange, Change, Plan, SegmentChange
 from reconciler.core.ports import StateHead
+from reconciler.render.apply_report import RunTotals, apply_report
 from reconciler.render.document import (
     Document,
     DocumentType,
@@ -32,8 +33,7 @@ from reconciler.render.document import (
     without_state,
 )
 from reconciler.render.drift import DriftScope, drift_document
-from reconciler.render.figures import NumberFormat
-from reconciler.render.outcome import RunTotals, apply_report
+from reconciler.render.numbers import NumberFormat
 
 Case = Callable[[NumberFormat], Document]
 

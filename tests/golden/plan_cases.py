@@ -5,8 +5,6 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 from reconciler.core.errors import Finding
-from reconciler.core.guards import GuardInput, relaxed_guards, stale_sources, violations
-from reconciler.core.kinds import Cause
 from reconciler.core.losses import MemberCounts
 from reconciler.core.members import EMPTY_SNAPSHOT, NO_DELTA, Delta, DropReason, SnapshotRef, TargetMembers
 from reconciler.core.model import (
@@ -23,7 +21,9 @@ from reconciler.core.model import (
     Source,
     SourceLocation,
 )
-from reconciler.core.plan import (
+from reconciler.core.plan.change_kinds import Cause
+from reconciler.core.plan.guards import GuardInput, relaxed_guards, stale_sources, violations
+from reconciler.core.plan.model import (
     Adopt,
     AttributeChange,
     Blocked,

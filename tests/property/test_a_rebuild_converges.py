@@ -5,22 +5,27 @@ from datetime import timedelta
 
 import hypothesis.strategies as st
 import pytest
-from fakes.crash import Crash
-from fakes.criteo import FakeSegment
-from fakes.state import MemoryStore
-from histories import ADDRESSES, Simulation, Step, crowds, some_edits, which
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import precondition, rule
-from world import CREDENTIAL, EVERYTHING, CrashAt
+from support.fakes.crash import Crash
+from support.fakes.criteo import FakeSegment
+from support.fakes.state import MemoryStore
+from support.in_memory_environment import CREDENTIAL, EVERYTHING, CrashAt
+from support.simulation import ADDRESSES, Simulation, Step, crowds, some_edits, which
 
-from reconciler.core.marks import owner, tag, tag_of, with_tag
 from reconciler.core.model import Address
-from reconciler.core.names import is_retired
-from reconciler.core.plan import SegmentChange
+from reconciler.core.plan.model import SegmentChange
+from reconciler.core.plan.names import is_retired
 from reconciler.core.ports import StateWriter
-from reconciler.core.rebuild import RebuildScan, SegmentMatch
-from reconciler.core.receipt import SegmentState
-from reconciler.rebuilding import assume_members, replace_segments, reuse_segments, scan_segments
+from reconciler.core.state.ownership_tag import owner, tag, tag_of, with_tag
+from reconciler.core.state.rebuild import RebuildScan, SegmentMatch
+from reconciler.core.state.resource import SegmentState
+from reconciler.operations.rebuild_state import (
+    assume_members,
+    replace_segments,
+    reuse_segments,
+    scan_segments,
+)
 
 pytestmark = pytest.mark.promise("converges")
 

@@ -4,13 +4,13 @@ from datetime import timedelta
 
 import hypothesis.strategies as st
 import pytest
-from fakes.crash import Crash
-from histories import Simulation, crowds, which
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import rule
-from world import CrashAt, InMemoryEnvironment
+from support.fakes.crash import Crash
+from support.in_memory_environment import CrashAt, InMemoryEnvironment
+from support.simulation import Simulation, crowds, which
 
-from reconciler.restoring import restore_to
+from reconciler.operations.restore_state import restore_to
 
 pytestmark = pytest.mark.promise("converges")
 

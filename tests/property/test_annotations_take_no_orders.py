@@ -4,9 +4,9 @@ import re
 from pathlib import PurePosixPath
 
 import pytest
-from command_line import Project
 from hypothesis import given
 from hypothesis import strategies as st
+from support.cli import Project
 
 from reconciler.core.errors import Finding
 from reconciler.render.annotations import annotations

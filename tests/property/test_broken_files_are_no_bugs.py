@@ -14,15 +14,15 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from manifest_project import FILES as MANIFESTS
-from manifest_project import Project
+from support.manifest_project import FILES as MANIFESTS
+from support.manifest_project import Project
 
 from reconciler.core.errors import ConfigurationError, ReconcilerError
 from reconciler.core.members import SnapshotRef
 from reconciler.manifests import load_offline
-from reconciler.members.check import check_all
+from reconciler.members.data_root import LocalFolder
 from reconciler.members.engine import DuckDbEngine
-from reconciler.members.roots import LocalFolder
+from reconciler.members.source_check import check_all
 
 if sys.version_info >= (3, 14):
     from compression import zstd

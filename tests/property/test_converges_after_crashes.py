@@ -4,9 +4,9 @@ import os
 from datetime import timedelta
 
 import pytest
-from counter_examples import EXAMPLES, History
-from histories import Simulation
 from hypothesis import HealthCheck, settings
+from support.regressions import EXAMPLES, History
+from support.simulation import Simulation
 
 pytestmark = pytest.mark.promise("converges")
 

@@ -6,9 +6,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from histories import Simulation
 from hypothesis import HealthCheck, Phase, settings
-from real_world import IntegrationEnvironment
+from support.integration_simulation import IntegrationEnvironment
+from support.simulation import Simulation
 
 pytestmark = pytest.mark.promise("real")
 

@@ -10,30 +10,32 @@ from unittest.mock import patch
 
 import hypothesis.strategies as st
 import pytest
-from counter_examples import EXAMPLES, History, ends_well
-from fakes.bucket import MemoryBucket
-from fakes.clock import FakeClock
-from fakes.crash import Crash
-from fakes.criteo import FakeCriteo
-from fakes.members import MemoryEngine
-from histories import Simulation, Step, flights, some_edits
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import rule
-from lease_world import OneByOne
-from world import InMemoryEnvironment
+from support.fakes.clock import FakeClock
+from support.fakes.crash import Crash
+from support.fakes.criteo import FakeCriteo
+from support.fakes.members import MemoryEngine
+from support.fakes.memory_bucket import MemoryBucket
+from support.in_memory_environment import InMemoryEnvironment
+from support.lease_simulation import OneByOne
+from support.regressions import EXAMPLES, History, ends_well
+from support.simulation import Simulation, Step, flights, some_edits
 
-from reconciler.buckets.opening import UnreachableError
+from reconciler.buckets.connection import UnreachableError
 from reconciler.core.errors import StorageError
 from reconciler.core.members import SnapshotRef
 from reconciler.core.model import Address
 from reconciler.core.ports import StateReader, StateWriter
-from reconciler.core.receipt import InFlightBatch, ResourceState
-from reconciler.state import objects, remote, writer
+from reconciler.core.state.resource import InFlightBatch, ResourceState
+from reconciler.state import bucket_layout as objects
+from reconciler.state import bucket_store as remote
+from reconciler.state import bucket_writer as writer
+from reconciler.state.bucket_layout import LEASE, RECEIPTS, SNAPSHOTS, BucketLayout, receipt_path
+from reconciler.state.bucket_reader import StoreContext
+from reconciler.state.bucket_store import BucketStore
 from reconciler.state.lease import BEAT, HeldLease, LeaseTiming
-from reconciler.state.leftovers import Outbox
-from reconciler.state.objects import LEASE, RECEIPTS, SNAPSHOTS, BucketLayout, receipt_path
-from reconciler.state.reader import StoreContext
-from reconciler.state.remote import BucketStore
+from reconciler.state.outbox import Outbox
 
 pytestmark = pytest.mark.promise("converges")
 

@@ -17,14 +17,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import zstandard
-from crowd import number_from
-from source_project import EMAIL, TODAY, Project, make, never
+from support.large_project import number_from
+from support.source_project import EMAIL, TODAY, Project, make, never
 
 from reconciler.core.errors import ConfigurationError
 from reconciler.core.members import SnapshotRef
 from reconciler.core.model import Hashing
+from reconciler.members.data_root import LocalFolder
 from reconciler.members.engine import DuckDbEngine
-from reconciler.members.roots import LocalFolder
 
 pytestmark = pytest.mark.promise("undamaged")
 

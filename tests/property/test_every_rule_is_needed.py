@@ -3,11 +3,11 @@
 from datetime import timedelta
 
 import pytest
-from counter_examples import EXAMPLES
-from histories import Simulation
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
-from mutants import MUTANTS, Mutant
+from support.mutations import MUTANTS, Mutant
+from support.regressions import EXAMPLES
+from support.simulation import Simulation
 
 pytestmark = pytest.mark.promise("rules")
 

@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
-from list_histories import ListHistories, a_crash_between_sending_and_completion_loses_no_list
-from mutants import LISTS, Mutant
+from support.exclusion_simulation import ListHistories, a_crash_between_sending_and_completion_loses_no_list
+from support.mutations import LISTS, Mutant
 
 pytestmark = pytest.mark.promise("lists")
 

@@ -20,18 +20,18 @@ import httpcore
 import httpx
 import orjson
 import pytest
-from fakes.clock import NOON, FakeClock
-from fakes.consents import MemoryPlace
-from fakes.criteo import at_once
+from support.fakes.clock import NOON, FakeClock
+from support.fakes.consents import MemoryPlace
+from support.fakes.criteo import at_once
 
-from reconciler.core.consent import Consent
+from reconciler.core.consent.model import Consent
 from reconciler.core.errors import ReconcilerError
 from reconciler.core.members import Identifiers
 from reconciler.core.model import IdentifierType
 from reconciler.core.remote import NewSegment, SegmentPatch
 from reconciler.core.secret import Secret
 from reconciler.criteo.client import MOST_PAGES
-from reconciler.criteo.connect import Connection, connect, redeem
+from reconciler.criteo.connection import Connection, connect, redeem
 from reconciler.criteo.grants import (
     AuthorizationCode,
     ClientCredentials,

@@ -4,9 +4,9 @@ import math
 import random
 
 import pytest
-from fakes.limiters import KINDS, VARIANTS, World, steady
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.fakes.rate_limiters import KINDS, VARIANTS, World, steady
 
 pytestmark = pytest.mark.promise("pacing")
 

@@ -13,21 +13,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
-from nasty import MARKED_UP
+from support.untrusted_text import MARKED_UP
 
 from reconciler.core.errors import ConfigurationError, Finding
 from reconciler.core.events import BatchAcknowledged, ChangeEnded, ChangeOutcome
-from reconciler.core.kinds import Cause
 from reconciler.core.members import Delta, DropReason
 from reconciler.core.model import Address
-from reconciler.core.plan import AttributeChange, Blocked, Forget, Plan
+from reconciler.core.plan.change_kinds import Cause
+from reconciler.core.plan.model import AttributeChange, Blocked, Forget, Plan
+from reconciler.render.apply_report import ApplyReport, RunTotals, apply_report
 from reconciler.render.document import Document, DocumentType, Section, plan_document, trouble_of
-from reconciler.render.figures import ROUNDED
 from reconciler.render.html import html
-from reconciler.render.inert import code, words
-from reconciler.render.markdown import LONGEST, markdown
-from reconciler.render.outcome import ApplyReport, RunTotals, apply_report
-from reconciler.render.rows import Line, LineKind, Members, Row, RowKind
+from reconciler.render.markdown.document import LONGEST, markdown
+from reconciler.render.markdown.escape import code, words
+from reconciler.render.numbers import ROUNDED
+from reconciler.render.plan_rows import Line, LineKind, Members, Row, RowKind
 from reconciler.render.text import name, sanitize, sentence
 
 pytestmark = pytest.mark.promise("read-right")

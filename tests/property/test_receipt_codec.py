@@ -7,12 +7,16 @@ from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-import strategies
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support import strategies
 
-from reconciler.core.approval import ApprovalRecord
-from reconciler.core.codec import (
+from reconciler.core.approval.model import ApprovalRecord
+from reconciler.core.errors import StorageError
+from reconciler.core.members import AppliedList, Delta, SnapshotRef
+from reconciler.core.model import Address, Hashing, IdentifierType, SegmentKey
+from reconciler.core.ports import StateHead, StateVersion
+from reconciler.core.state.codec import (
     FORMAT_VERSION,
     decode_head,
     decode_receipt,
@@ -23,11 +27,7 @@ from reconciler.core.codec import (
     encode_state,
     parse,
 )
-from reconciler.core.errors import StorageError
-from reconciler.core.members import AppliedList, Delta, SnapshotRef
-from reconciler.core.model import Address, Hashing, IdentifierType, SegmentKey
-from reconciler.core.ports import StateHead, StateVersion
-from reconciler.core.receipt import (
+from reconciler.core.state.resource import (
     CreateIntent,
     InFlightBatch,
     ResourceState,

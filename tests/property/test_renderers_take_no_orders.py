@@ -7,11 +7,11 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from event_lines import follows_the_schema
 from golden import plan_cases as cases
 from hypothesis import given
 from hypothesis import strategies as st
-from nasty import TITLES
+from support.event_log import follows_the_schema
+from support.untrusted_text import TITLES
 
 from reconciler.core.errors import ConfigurationError, Finding, RejectedError
 from reconciler.core.events import (
@@ -22,18 +22,18 @@ from reconciler.core.events import (
     SegmentCreated,
     Waiting,
 )
-from reconciler.core.kinds import Cause
 from reconciler.core.model import Environment
-from reconciler.core.plan import AttributeChange, Blocked, Forget, Plan
+from reconciler.core.plan.change_kinds import Cause
+from reconciler.core.plan.model import AttributeChange, Blocked, Forget, Plan
+from reconciler.render.apply_report import RunTotals, apply_report
 from reconciler.render.document import plan_document
 from reconciler.render.errors import print_error
+from reconciler.render.event_stream import EventStamp, encoded
 from reconciler.render.explain import explanation, print_explanation
-from reconciler.render.figures import EXACT
-from reconciler.render.outcome import RunTotals, apply_report
+from reconciler.render.numbers import EXACT
 from reconciler.render.progress import progress
-from reconciler.render.report import print_report
-from reconciler.render.stream import EventStamp, encoded
 from reconciler.render.terminal import console, print_plan
+from reconciler.render.terminal_report import print_report
 from reconciler.render.text import sanitize
 
 pytestmark = pytest.mark.promise("read-right")

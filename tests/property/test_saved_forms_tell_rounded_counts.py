@@ -10,21 +10,21 @@ from golden import plan_cases as cases
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from reconciler.core.envelope import approved_changes
-from reconciler.core.guards import GuardInput, relaxed_guards, violations
-from reconciler.core.kinds import Cause
+from reconciler.core.approval.check import approved_changes
 from reconciler.core.members import EMPTY_SNAPSHOT, Delta, DropReason, SnapshotRef, TargetMembers
 from reconciler.core.model import Guards, SegmentSpec
-from reconciler.core.plan import Blocked, MemberChange, Plan
-from reconciler.core.quantities import rounded_count
-from reconciler.core.receipt import ResourceState, SegmentState
+from reconciler.core.plan.change_kinds import Cause
+from reconciler.core.plan.guards import GuardInput, relaxed_guards, violations
+from reconciler.core.plan.model import Blocked, MemberChange, Plan
 from reconciler.core.remote import Statistics
+from reconciler.core.rounding import rounded_count
+from reconciler.core.state.resource import ResourceState, SegmentState
 from reconciler.render.document import plan_document
 from reconciler.render.explain import explanation, print_explanation
-from reconciler.render.figures import ROUNDED
 from reconciler.render.html import html
-from reconciler.render.markdown import markdown
-from reconciler.render.saved import dump, encoded
+from reconciler.render.markdown.document import markdown
+from reconciler.render.numbers import ROUNDED
+from reconciler.render.plan_json import dump, encoded
 from reconciler.render.status import print_status, status
 from reconciler.render.terminal import console, print_plan
 

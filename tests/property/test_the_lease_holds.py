@@ -8,10 +8,10 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
-from lease_world import ADDRESSES, HASTE, SENDS, LeaseSimulation, Machine, long_enough
+from support.lease_simulation import ADDRESSES, HASTE, SENDS, LeaseSimulation, Machine, long_enough
 
 from reconciler.core.model import Address
-from reconciler.state.objects import HEAD, LEASE, RECEIPTS
+from reconciler.state.bucket_layout import HEAD, LEASE, RECEIPTS
 
 pytestmark = pytest.mark.promise("state")
 

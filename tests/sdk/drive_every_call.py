@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
-from sdk.drives import DRIVES, whole
-from sdk.official import Answer, complete, pythonic
-from sdk.scene import LONG, STRANGER, World, contact_list, scene
+from sdk.sdk_calls import DRIVES, whole
+from sdk.sdk_client import Answer, complete, pythonic
+from sdk.setup import LONG, STRANGER, World, contact_list, scene
 
 from reconciler.emulator.operations import OPERATIONS
 

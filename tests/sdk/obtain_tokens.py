@@ -14,9 +14,9 @@ from typing import Any
 
 import httpx
 import pytest
-from contract.consenting import ConsentingUser
-from contract.emulated import ACCOUNT, OTHER_RETAILER, RETAILER, Client, Clock
-from sdk.official import build, complete, installed
+from sdk.sdk_client import build, complete, installed
+from support.consenting_user import ConsentingUser
+from support.emulator import ACCOUNT, OTHER_RETAILER, RETAILER, Client, Clock
 
 from reconciler.emulator import Emulator, Switches
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from reconciler.core.errors import ConfigurationError
-from reconciler.credentials.callback import BrowserRedirect, RedirectListener, is_loopback
+from reconciler.credentials.redirect_listener import BrowserRedirect, RedirectListener, is_loopback
 
 pytestmark = pytest.mark.promise("credentials")
 

@@ -3,16 +3,16 @@
 from dataclasses import replace
 
 import pytest
-from world import OPEN, DesiredSegment, InMemoryEnvironment
+from support.in_memory_environment import OPEN, DesiredSegment, InMemoryEnvironment
 
-from reconciler.core.codec import decode_receipt, encode_receipt
 from reconciler.core.definition import parts_of, redefined
-from reconciler.core.drift import detect_drift
 from reconciler.core.errors import StorageError
 from reconciler.core.model import Address, Exclusion, IdentifierType, SegmentSpec, Source
-from reconciler.core.personal import REDACTED
-from reconciler.core.plan import PartChange, Update
-from reconciler.core.receipt import ResourceState
+from reconciler.core.pii import REDACTED
+from reconciler.core.plan.drift import detect_drift
+from reconciler.core.plan.model import PartChange, Update
+from reconciler.core.state.codec import decode_receipt, encode_receipt
+from reconciler.core.state.resource import ResourceState
 
 pytestmark = pytest.mark.promise("read-right")
 

@@ -7,11 +7,11 @@ from urllib.parse import parse_qs
 
 import httpx
 import pytest
-from fakes.answers import TOKEN, Script, Step, answer
-from fakes.clock import NOON, FakeClock
-from fakes.consents import MemoryPlace
+from support.fakes.clock import NOON, FakeClock
+from support.fakes.consents import MemoryPlace
+from support.fakes.scripted_criteo import TOKEN, Script, Step, answer
 
-from reconciler.core.consent import Consent
+from reconciler.core.consent.model import Consent
 from reconciler.core.errors import (
     AuthenticationError,
     CancelledError,
@@ -21,7 +21,7 @@ from reconciler.core.errors import (
 )
 from reconciler.core.secret import Secret
 from reconciler.criteo.answers import LARGEST
-from reconciler.criteo.connect import Connection, connect, redeem
+from reconciler.criteo.connection import Connection, connect, redeem
 from reconciler.criteo.grants import WRITES, AuthorizationCode, ClientKeys, Grant, RedirectCode, RefreshToken
 
 pytestmark = pytest.mark.promise("credentials")

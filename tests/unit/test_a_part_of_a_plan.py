@@ -5,9 +5,9 @@ from dataclasses import replace
 from golden import plan_cases as cases
 
 from reconciler.core.errors import Finding
-from reconciler.core.kinds import Cause
 from reconciler.core.parts import dependents, without
-from reconciler.core.plan import Plan, address_of
+from reconciler.core.plan.change_kinds import Cause
+from reconciler.core.plan.model import Plan, address_of
 
 ONE, TWO, THREE = (cases.LAPSED.address, cases.HIGH.address, cases.GOLD.address)
 WHY = (Finding(str(ONE), "not approved"),)

@@ -5,19 +5,19 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from fakes.state import MemoryStore
 from rich.console import Console
-from world import CREDENTIAL, EVERYTHING, DesiredSegment, InMemoryEnvironment
+from support.fakes.state import MemoryStore
+from support.in_memory_environment import CREDENTIAL, EVERYTHING, DesiredSegment, InMemoryEnvironment
 
 from reconciler.core.model import Address, Hashing, IdentifierType
-from reconciler.core.plan import Forget
-from reconciler.rebuilding import reuse_segments, scan_segments
+from reconciler.core.plan.model import Forget
+from reconciler.operations.rebuild_state import reuse_segments, scan_segments
 from reconciler.render.document import plan_document
 from reconciler.render.explain import explanation, explanation_lines
-from reconciler.render.figures import EXACT, ROUNDED
 from reconciler.render.html import html
-from reconciler.render.saved import decoded, encoded
-from reconciler.render.states import print_state
+from reconciler.render.numbers import EXACT, ROUNDED
+from reconciler.render.plan_json import decoded, encoded
+from reconciler.render.state import print_state
 from reconciler.render.status import status
 
 pytestmark = pytest.mark.promise("state")

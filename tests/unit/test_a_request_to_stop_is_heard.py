@@ -19,7 +19,7 @@ import sys, threading
 from pathlib import Path
 from reconciler import cli
 from reconciler.clock import StopSignal
-from reconciler.members.scratch import ScratchDir
+from reconciler.disk.scratch_dir import ScratchDir
 
 cli.LONGEST_STOP = float(sys.argv[2])
 cli._listen(StopSignal())

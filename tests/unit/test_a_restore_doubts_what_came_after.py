@@ -5,15 +5,21 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from fakes.members import MemoryEngine
-from fakes.state import MemoryStore
+from support.fakes.members import MemoryEngine
+from support.fakes.state import MemoryStore
 
 from reconciler.core.errors import StorageError
 from reconciler.core.members import EMPTY_SNAPSHOT, Delta, SnapshotRef
 from reconciler.core.model import Address, Hashing, IdentifierType, SegmentKey
-from reconciler.core.receipt import InFlightBatch, ResourceState, RetiredSegment, SegmentState, Transfer
-from reconciler.core.restore import restored
-from reconciler.restoring import restore_to
+from reconciler.core.state.resource import (
+    InFlightBatch,
+    ResourceState,
+    RetiredSegment,
+    SegmentState,
+    Transfer,
+)
+from reconciler.core.state.restore import restored
+from reconciler.operations.restore_state import restore_to
 
 pytestmark = pytest.mark.promise("state")
 

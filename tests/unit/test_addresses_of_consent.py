@@ -6,11 +6,11 @@ from datetime import timedelta
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
-from fakes.clock import NOON
 from hypothesis import given
 from hypothesis import strategies as st
+from support.fakes.clock import NOON
 
-from reconciler.core.authorization import (
+from reconciler.core.consent.authorization_url import (
     NONCE,
     URL_LIFETIME,
     ConsentSubject,

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from fakes.answers import Script, answer, connected
-from fakes.clock import FakeClock
-from fakes.criteo import FakeWriter, at_once
-from world import DesiredSegment, InMemoryEnvironment
+from support.fakes.clock import FakeClock
+from support.fakes.criteo import FakeWriter, at_once
+from support.fakes.scripted_criteo import Script, answer, connected
+from support.in_memory_environment import DesiredSegment, InMemoryEnvironment
 
 from reconciler.core.errors import OutcomeUnknownError, RemoteError
 from reconciler.core.members import Identifiers

@@ -7,11 +7,11 @@ import pytest
 from reconciler.core.errors import AuthenticationError
 from reconciler.core.members import Identifiers
 from reconciler.core.model import IdentifierType
-from reconciler.core.personal import REDACTED
+from reconciler.core.pii import REDACTED
 from reconciler.core.secret import Secret
-from reconciler.criteo.echoes import DEEPEST, WITHHELD, SensitiveRequest, redact_echoes
-from reconciler.criteo.tokens import read_token
-from reconciler.criteo.wire import members_body
+from reconciler.criteo.redaction import DEEPEST, WITHHELD, SensitiveRequest, redact_echoes
+from reconciler.criteo.token_response import read_token
+from reconciler.criteo.wire_format import members_body
 
 pytestmark = pytest.mark.promise("private")
 

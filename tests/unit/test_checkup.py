@@ -5,7 +5,9 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from reconciler.core.checkup import (
+from reconciler.core.api_versions import SUPPORT
+from reconciler.core.consent.model import REFRESH_TOKEN_LIFETIME, Consent
+from reconciler.core.doctor.checks import (
     AGE,
     NOT_REACHED,
     PLACE,
@@ -17,7 +19,28 @@ from reconciler.core.checkup import (
     exit_code,
     seats_of,
 )
-from reconciler.core.consent import REFRESH_TOKEN_LIFETIME, Consent
+from reconciler.core.doctor.results import (
+    CheckedSnapshot,
+    account,
+    age,
+    age_in_use,
+    application,
+    askable,
+    audiences,
+    clock,
+    invalid,
+    lockable,
+    on_speaking_terms,
+    read,
+    readable,
+    renewable,
+    retailed,
+    room,
+    snapshots,
+    sources,
+    valid,
+    version,
+)
 from reconciler.core.errors import (
     AuthenticationError,
     ConfigurationError,
@@ -46,30 +69,7 @@ from reconciler.core.model import (
     Source,
 )
 from reconciler.core.remote import CallerIdentity, RateLimit
-from reconciler.core.rulings import (
-    CheckedSnapshot,
-    account,
-    age,
-    age_in_use,
-    application,
-    askable,
-    audiences,
-    clock,
-    invalid,
-    lockable,
-    on_speaking_terms,
-    read,
-    readable,
-    renewable,
-    retailed,
-    room,
-    snapshots,
-    sources,
-    valid,
-    version,
-)
 from reconciler.core.secret import Secret
-from reconciler.core.versions import SUPPORT
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 LOGIN = "`reconciler auth login production criteo`"

@@ -7,14 +7,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from fakes.criteo import at_once
+from support.fakes.criteo import at_once
 
 from reconciler.core.errors import ReconcilerError
 from reconciler.core.members import Identifiers
 from reconciler.core.model import IdentifierType
 from reconciler.core.remote import NewSegment, Segment
 from reconciler.core.secret import Secret
-from reconciler.criteo.connect import Connection, connect
+from reconciler.criteo.connection import Connection, connect
 from reconciler.criteo.grants import ClientCredentials, ClientKeys
 from reconciler.emulator import Emulator, Switches
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import httpx
 import pytest
-from fakes.answers import Script, Step, acknowledged, answer, connected, problem
-from fakes.clock import FakeClock
-from fakes.criteo import at_once
+from support.fakes.clock import FakeClock
+from support.fakes.criteo import at_once
+from support.fakes.scripted_criteo import Script, Step, acknowledged, answer, connected, problem
 
 from reconciler.core.errors import (
     AuthenticationError,
@@ -20,8 +20,8 @@ from reconciler.core.errors import (
 from reconciler.core.members import Identifiers
 from reconciler.core.model import IdentifierType
 from reconciler.core.remote import Acknowledgement, ItemFailure, NewSegment, Segment, SegmentPatch
-from reconciler.criteo.connect import Connection
-from reconciler.criteo.session import ATTEMPTS, REFUSALS_IN_ROW
+from reconciler.criteo.connection import Connection
+from reconciler.criteo.retries import ATTEMPTS, REFUSALS_IN_ROW
 
 pytestmark = pytest.mark.promise("client")
 

@@ -3,11 +3,11 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from fakes.clock import NOON
 from hypothesis import given
 from hypothesis import strategies as st
+from support.fakes.clock import NOON
 
-from reconciler.core.consent import (
+from reconciler.core.consent.model import (
     REFRESH_TOKEN_LIFETIME,
     RENEWAL_AGE,
     Consent,
@@ -18,7 +18,7 @@ from reconciler.core.consent import (
 )
 from reconciler.core.errors import AuthenticationError
 from reconciler.core.secret import Secret
-from reconciler.credentials.consents import decode, encode
+from reconciler.credentials.consent_store import decode, encode
 
 pytestmark = pytest.mark.promise("credentials")
 

@@ -9,7 +9,7 @@ import pytest
 from reconciler.core.identifiers import NormalizedIdentifier, normalize
 from reconciler.core.members import DropReason
 from reconciler.core.model import HASHINGS, Hashing, IdentifierType
-from reconciler.members import sql
+from reconciler.members import identifier_sql as sql
 
 pytestmark = pytest.mark.promise("members")
 

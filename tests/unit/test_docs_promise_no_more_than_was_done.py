@@ -27,7 +27,7 @@ def test_not_yet_begins_with_criteo():
 @pytest.mark.parametrize("page", ["docs/credentials.md", "docs/fidelity.md"])
 def test_doubles_are_named(page: str):
     written = " ".join((ROOT / page).read_text().split())
-    assert "tests/fakes/vault.py" in written
+    assert "tests/support/fakes/vault.py" in written
     assert "moto" in written
     assert "real service" in written
 

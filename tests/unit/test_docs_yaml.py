@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.manifests.loading import check_documents
-from reconciler.manifests.nodes import findings
-from reconciler.manifests.reading import parse
+from reconciler.manifests.load import check_documents
+from reconciler.manifests.syntax.files import parse
+from reconciler.manifests.syntax.nodes import findings
 
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"^```ya?ml\n(.*?)^```", re.MULTILINE | re.DOTALL)

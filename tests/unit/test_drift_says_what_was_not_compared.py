@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 import pytest
 from golden import plan_cases as cases
 
-from reconciler.core.drift import NotComparable
+from reconciler.core.plan.drift import NotComparable
 from reconciler.core.ports import StateHead
 from reconciler.render.document import Document, DocumentType, heading
 from reconciler.render.drift import DriftScope, drift_document
-from reconciler.render.figures import EXACT
+from reconciler.render.numbers import EXACT
 
 pytestmark = pytest.mark.promise("read-right")
 

@@ -1,9 +1,9 @@
 """Where a consent may lead, how a policy names it, and what proves who asked for a code."""
 
 import pytest
-from contract.consenting import VERIFIER, s256
 from hypothesis import given
 from hypothesis import strategies as st
+from support.consenting_user import VERIFIER, s256
 
 from reconciler.emulator import Switches, pkce, redirects
 

@@ -20,10 +20,10 @@ from reconciler.core.events import (
     plan_made,
     run_ended,
 )
-from reconciler.core.kinds import Cause
 from reconciler.core.members import Delta
 from reconciler.core.model import Address
-from reconciler.core.plan import Adopt, Blocked, Forget, Steps
+from reconciler.core.plan.change_kinds import Cause
+from reconciler.core.plan.model import Adopt, Blocked, Forget, Steps
 
 GONE = Address("offsite-email", "gone")
 WORK = SentTotals(0, 0, 0, 0)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from source_project import CUSTOMER, EMAIL, LIST_PLACE, PLACE, Project, make
+from support.source_project import CUSTOMER, EMAIL, LIST_PLACE, PLACE, Project, make
 
 from reconciler.core.model import SourceLocation
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from hypothesis.errors import HypothesisException
-from mutants import APPROVALS, Mutant
+from support.mutations import APPROVALS, Mutant
 from unit import test_what_a_refresh_does, test_what_an_approval_covers, test_what_is_left_of_an_approval
 
 pytestmark = pytest.mark.promise("rules")

@@ -16,7 +16,7 @@ from jsonschema import Draft202012Validator
 from reconciler.cli import group
 from reconciler.scaffold.github_setup import ENVIRONMENTS, REGION, ROLE, commands
 
-DOCUMENTED = json.loads(Path("tests/ci_apis/github_setup.json").read_text())["operations"]
+DOCUMENTED = json.loads(Path("tests/support/ci_apis/github_setup.json").read_text())["operations"]
 WORKFLOWS = [*Path("reconciler/scaffold/templates/github/dot_github/workflows").glob("*.yml")]
 FLAGS = {
     ("api",): {"--method", "--input", "-f"},

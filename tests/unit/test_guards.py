@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from world import EMAIL, DesiredSegment, InMemoryEnvironment
+from support.in_memory_environment import EMAIL, DesiredSegment, InMemoryEnvironment
 
-from reconciler.core.guards import GuardInput, relaxed_guards, violations
 from reconciler.core.members import EMPTY_SNAPSHOT, Delta, DropReason, SnapshotRef, TargetMembers
 from reconciler.core.model import Address, Guards, Source
-from reconciler.core.plan import Create, MemberChange, Unchanged, Undecided, address_of
+from reconciler.core.plan.guards import GuardInput, relaxed_guards, violations
+from reconciler.core.plan.model import Create, MemberChange, Unchanged, Undecided, address_of
 
 pytestmark = pytest.mark.promise("guards")
 

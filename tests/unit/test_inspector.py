@@ -6,8 +6,8 @@ from urllib.parse import parse_qsl
 
 import orjson
 import pytest
-from fakes.answers import Script, answer, connected, problem
-from fakes.clock import FakeClock
+from support.fakes.clock import FakeClock
+from support.fakes.scripted_criteo import Script, answer, connected, problem
 
 from reconciler.core.errors import AuthenticationError, DeniedError, RejectedError, RemoteError
 from reconciler.core.remote import CallerIdentity, RateLimit

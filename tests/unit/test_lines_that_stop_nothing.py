@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from reconciler.core.errors import StorageError
-from reconciler.disk import lines
-from reconciler.disk.lines import LineWriter
+from reconciler.disk import line_writer as lines
+from reconciler.disk.line_writer import LineWriter
 
 BEGINNING = b'{"n": '
 
@@ -62,7 +62,7 @@ def test_a_full_disk_ends_it_for_good_with_a_whole_line(tmp_path: Path) -> None:
     path = tmp_path / "events.ndjson"
     code = f"""
 from pathlib import Path
-from reconciler.disk.lines import LineWriter
+from reconciler.disk.line_writer import LineWriter
 file = LineWriter.at(Path({str(path)!r}), b"")
 for number in range(1, 6):
     file.write(b"x" * 39 + b"\\n")

@@ -9,13 +9,13 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from fakes.disk import watched
+from support.fakes.disk import watched
 
 from reconciler.core.members import SnapshotRef
 from reconciler.core.model import Address, Hashing, IdentifierType, SegmentKey
-from reconciler.core.receipt import ResourceState, SegmentState
-from reconciler.disk.private import private_directory
-from reconciler.state.local import LocalStore
+from reconciler.core.state.resource import ResourceState, SegmentState
+from reconciler.disk.private_dir import private_directory
+from reconciler.state.local_store import LocalStore
 
 pytestmark = pytest.mark.promise("private")
 

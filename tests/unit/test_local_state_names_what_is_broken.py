@@ -6,14 +6,14 @@ import os
 from pathlib import Path
 
 import pytest
-from fakes.disk import watched
+from support.fakes.disk import watched
 
-from reconciler.core.codec import dump
 from reconciler.core.errors import LockedError, StorageError
 from reconciler.core.members import SnapshotRef
 from reconciler.core.model import Address, Hashing, IdentifierType, SegmentKey
-from reconciler.core.receipt import ResourceState, SegmentState
-from reconciler.state.local import LocalStore
+from reconciler.core.state.codec import dump
+from reconciler.core.state.resource import ResourceState, SegmentState
+from reconciler.state.local_store import LocalStore
 
 pytestmark = pytest.mark.promise("state")
 

@@ -9,17 +9,17 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-from fakes import state_run
-from fakes.disk import Fault, watched
-from fakes.state_run import GOING, KEY, NEW, OLD, ONE, TWO, begin, cache, go_on, members
+from support.fakes import state_run
+from support.fakes.disk import Fault, watched
+from support.fakes.state_run import GOING, KEY, NEW, OLD, ONE, TWO, begin, cache, go_on, members
 
 from reconciler.core.errors import StorageError
 from reconciler.core.model import Address
 from reconciler.core.ports import StateVersion
-from reconciler.core.receipt import ResourceState, SegmentState
+from reconciler.core.state.resource import ResourceState, SegmentState
 from reconciler.disk.atomic import replace_file
-from reconciler.state.files import LocalLayout
-from reconciler.state.local import LocalStore
+from reconciler.state.local_layout import LocalLayout
+from reconciler.state.local_store import LocalStore
 
 pytestmark = pytest.mark.promise("state")
 
@@ -134,7 +134,7 @@ def test_a_file_over_the_limit_is_an_error_and_leaves_nothing(tmp_path: Path) ->
     check_whole(tmp_path, serials={1})
 
 
-ENVIRONMENT = {"PYTHONPATH": str(Path(state_run.__file__).parents[1]), "PYTHONDONTWRITEBYTECODE": "1"}
+ENVIRONMENT = {"PYTHONPATH": str(Path(state_run.__file__).parents[2]), "PYTHONDONTWRITEBYTECODE": "1"}
 
 
 def run(what: str, directory: Path) -> str:

@@ -4,18 +4,18 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from fakes.crash import Crash
-from world import EVERYTHING, OPEN, CrashAt, DesiredSegment, InMemoryEnvironment
+from support.fakes.crash import Crash
+from support.in_memory_environment import EVERYTHING, OPEN, CrashAt, DesiredSegment, InMemoryEnvironment
 
-from reconciler.core.drift import detect_drift
-from reconciler.core.kinds import ChangeKind
+from reconciler.core.approval.members_only import not_members_only
 from reconciler.core.losses import MemberCounts, loss
 from reconciler.core.members import Delta, SnapshotRef
 from reconciler.core.model import Address
-from reconciler.core.plan import Plan, Refill, Update, kind_of
-from reconciler.core.receipt import SegmentState
-from reconciler.core.refresh import not_members_only
+from reconciler.core.plan.change_kinds import ChangeKind
+from reconciler.core.plan.drift import detect_drift
+from reconciler.core.plan.model import Plan, Refill, Update, kind_of
 from reconciler.core.remote import Statistics
+from reconciler.core.state.resource import SegmentState
 
 pytestmark = pytest.mark.promise("converges")
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from manifest_project import FILES, Project, others
+from support.manifest_project import FILES, Project, others
 
 from reconciler.core.model import (
     Address,
@@ -17,8 +17,9 @@ from reconciler.core.model import (
     SegmentKey,
     SourceLocation,
 )
-from reconciler.core.names import LONGEST
-from reconciler.manifests import load, naming
+from reconciler.core.plan.names import LONGEST
+from reconciler.manifests import load
+from reconciler.manifests.checks import segment_names as naming
 
 
 def test_everything_declared_arrives(tmp_path: Path) -> None:

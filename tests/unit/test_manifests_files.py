@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from manifest_project import FILES, Project, others
+from support.manifest_project import FILES, Project, others
 
 from reconciler.core.errors import ConfigurationError
 from reconciler.manifests import environments, find_root, load, load_offline

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from manifest_project import Project
+from support.manifest_project import Project
 
 pytestmark = pytest.mark.promise("refused-early")
 

@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import pytest
-from manifest_project import FILES, Project
+from support.manifest_project import FILES, Project
 
 from reconciler.core.errors import ConfigurationError
 from reconciler.manifests import load
-from reconciler.manifests.nodes import walk
-from reconciler.manifests.reading import parse
+from reconciler.manifests.syntax.files import parse
+from reconciler.manifests.syntax.nodes import walk
 
 pytestmark = pytest.mark.promise("refused-early")
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
-from manifest_project import FILES
 from referencing import Registry, Resource
+from support.manifest_project import FILES
 
 from reconciler.core.model import HASHINGS, Api, Guards
 from reconciler.manifests import load, schema
-from reconciler.manifests.reading import parse
+from reconciler.manifests.syntax.files import parse
 
 ROOT = Path(__file__).parents[2]
 SCHEMAS = {path.name: json.loads(path.read_text()) for path in (ROOT / "schemas").glob("*.json")}

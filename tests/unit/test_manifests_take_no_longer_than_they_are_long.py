@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 import yaml
-from manifest_project import Project
+from support.manifest_project import Project
 
-from reconciler.core.personal import pii_kind
-from reconciler.manifests import wording
-from reconciler.manifests.reading import parse
+from reconciler.core.pii import pii_kind
+from reconciler.manifests import suggestions as wording
+from reconciler.manifests.syntax.files import parse
 
 pytestmark = pytest.mark.promise("refused-early")
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from source_project import (
+from support.source_project import (
     CUSTOMER,
     EMAIL,
     LIST_PLACE,
@@ -30,9 +30,9 @@ from source_project import (
 from reconciler.core.errors import ConfigurationError, StorageError
 from reconciler.core.members import EMPTY_SNAPSHOT, DropReason
 from reconciler.core.model import Hashing, IdentifierType
-from reconciler.members.check import check_all
+from reconciler.members.data_root import LocalFolder, open_root
 from reconciler.members.engine import DuckDbEngine
-from reconciler.members.roots import LocalFolder, open_root
+from reconciler.members.source_check import check_all
 from reconciler.members.time_limit import READING, OverdueError
 
 pytestmark = pytest.mark.promise("members")
@@ -126,7 +126,7 @@ def test_rows_that_take_too_long_to_read_are_blamed_on_the_condition(project, mo
         raise OverdueError
 
     project.write("a.csv", "email,id\na@x.com,1\n")
-    monkeypatch.setattr("reconciler.members.build.time_limit", at_once)
+    monkeypatch.setattr("reconciler.members.builder.time_limit", at_once)
     said = project.reads("a.csv", where="id = '1'").refusal()
     assert said.startswith(f"{PLACE}: reading the rows of this `where` takes more than 60 minutes")
     assert project.reads("a.csv").emails() == {"a@x.com"}

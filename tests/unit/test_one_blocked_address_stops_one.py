@@ -3,14 +3,14 @@
 from dataclasses import replace
 
 import pytest
-from fakes.members import ListFile
-from world import OPT_OUTS, DesiredSegment, InMemoryEnvironment
+from support.fakes.members import ListFile
+from support.in_memory_environment import OPT_OUTS, DesiredSegment, InMemoryEnvironment
 
 from reconciler.core.errors import RefusedError
 from reconciler.core.events import ChangeOutcome
-from reconciler.core.kinds import Cause
 from reconciler.core.model import Address, Hashing, IdentifierType
-from reconciler.core.plan import Undecided, address_of
+from reconciler.core.plan.change_kinds import Cause
+from reconciler.core.plan.model import Undecided, address_of
 from reconciler.core.remote import NewSegment
 
 pytestmark = pytest.mark.promise("refused-early")

@@ -6,7 +6,7 @@ from typing import Any
 import click
 import pytest
 
-from reconciler.commands.options import OUTPUT, settings_of, started_in, with_options
+from reconciler.commands.support.options import OUTPUT, settings_of, started_in, with_options
 from reconciler.settings import Settings
 
 

@@ -5,12 +5,11 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 
 import pytest
-from fakes.clock import FakeClock
+from support.fakes.clock import FakeClock
 
 from reconciler.core.errors import CancelledError
 from reconciler.core.remote import RateLimit
 from reconciler.criteo import pacing
-from reconciler.criteo.gate import SLICE, RateLimiter, rate_headers
 from reconciler.criteo.pacing import (
     EPSILON,
     FIRST_PAUSE,
@@ -20,6 +19,7 @@ from reconciler.criteo.pacing import (
     RateState,
     RateTicket,
 )
+from reconciler.criteo.rate_limiter import SLICE, RateLimiter, rate_headers
 
 pytestmark = pytest.mark.promise("pacing")
 

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 import zstandard
-from source_project import EMAIL, LIST_PLACE, PLACE, TODAY, Project, make, never
+from support.source_project import EMAIL, LIST_PLACE, PLACE, TODAY, Project, make, never
 
 from reconciler.core.errors import CancelledError, ConfigurationError, StorageError
 from reconciler.core.model import Hashing
+from reconciler.members.data_root import LocalFolder
 from reconciler.members.engine import DuckDbEngine
-from reconciler.members.roots import LocalFolder
 
 pytestmark = pytest.mark.promise("undamaged")
 

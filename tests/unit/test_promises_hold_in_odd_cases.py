@@ -4,13 +4,13 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from fakes.members import ListFile
-from world import OPT_OUTS, DesiredSegment, InMemoryEnvironment
+from support.fakes.members import ListFile
+from support.in_memory_environment import OPT_OUTS, DesiredSegment, InMemoryEnvironment
 
 from reconciler.core.errors import AuthenticationError, CancelledError
 from reconciler.core.events import ChangeOutcome
-from reconciler.core.kinds import Cause
 from reconciler.core.model import Address, Hashing, IdentifierType
+from reconciler.core.plan.change_kinds import Cause
 from reconciler.core.remote import NewSegment
 
 pytestmark = pytest.mark.promise("converges")

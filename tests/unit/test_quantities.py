@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.core.quantities import (
+from reconciler.core.rounding import (
     STEP,
     bounds,
     duration,
@@ -18,7 +18,7 @@ from reconciler.core.quantities import (
     rounded_count,
     share_of,
 )
-from reconciler.manifests.inventory import share
+from reconciler.manifests.index import share
 
 pytestmark = pytest.mark.promise("read-right")
 

@@ -3,15 +3,15 @@
 from dataclasses import replace
 
 import pytest
-from world import OPEN, DesiredSegment, InMemoryEnvironment
+from support.in_memory_environment import OPEN, DesiredSegment, InMemoryEnvironment
 
 from reconciler.core.errors import InvalidIdentifiersError, PartialApplyError
 from reconciler.core.events import ChangeOutcome
 from reconciler.core.members import NO_DELTA
 from reconciler.core.model import Address, Hashing, IdentifierType
-from reconciler.core.plan import Replace, Update, address_of
-from reconciler.core.receipt import SegmentState, Transfer
+from reconciler.core.plan.model import Replace, Update, address_of
 from reconciler.core.rejections import nothing_accepted, rejection
+from reconciler.core.state.resource import SegmentState, Transfer
 
 pytestmark = pytest.mark.promise("guards")
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 
-from reconciler.core.checkup import NOT_REACHED, Check, CheckName, CheckResult, CheckStatus
+from reconciler.core.doctor.checks import NOT_REACHED, Check, CheckName, CheckResult, CheckStatus
+from reconciler.core.doctor.results import invalid, ok, warning
 from reconciler.core.errors import ConfigurationError, Finding
-from reconciler.core.rulings import invalid, ok, warning
-from reconciler.render.checkup import checkup_json, print_checkup
+from reconciler.render.doctor import checkup_json, print_checkup
 from reconciler.render.terminal import LOG_WIDTH, console
 
 FOLDER = Path(__file__).parents[1] / "golden" / "doctor"

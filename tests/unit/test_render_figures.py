@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.core.quantities import STEP, rounded_count
-from reconciler.render.figures import EXACT, ROUNDED, age, counted, near, stamp
+from reconciler.core.rounding import STEP, rounded_count
+from reconciler.render.numbers import EXACT, ROUNDED, age, counted, near, stamp
 
 pytestmark = pytest.mark.promise("read-right")
 

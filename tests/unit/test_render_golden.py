@@ -10,12 +10,12 @@ from golden.document_cases import DOCUMENTS, Case
 from rich.cells import cell_len
 
 from reconciler.render.document import Document
-from reconciler.render.figures import EXACT, ROUNDED
 from reconciler.render.html import html
-from reconciler.render.markdown import markdown
-from reconciler.render.report import print_document
-from reconciler.render.saved import dump, encoded
+from reconciler.render.markdown.document import markdown
+from reconciler.render.numbers import EXACT, ROUNDED
+from reconciler.render.plan_json import dump, encoded
 from reconciler.render.terminal import LOG_WIDTH, console
+from reconciler.render.terminal_report import print_document
 
 pytestmark = pytest.mark.promise("read-right")
 

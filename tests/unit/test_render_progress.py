@@ -20,9 +20,9 @@ from reconciler.core.events import (
     run_ended,
 )
 from reconciler.core.model import Address
-from reconciler.render.bars import Bars
-from reconciler.render.figures import EXACT
+from reconciler.render.numbers import EXACT
 from reconciler.render.progress import Lines, Progress, Quiet, progress
+from reconciler.render.progress_bars import Bars
 from reconciler.render.terminal import console
 
 pytestmark = pytest.mark.promise("read-right")

@@ -18,11 +18,11 @@ from reconciler.core.events import (
     plan_made,
 )
 from reconciler.core.model import Address
+from reconciler.render.apply_report import ApplyReport, RunTotals, apply_report
 from reconciler.render.document import DocumentType, plan_document, with_error
-from reconciler.render.figures import EXACT, ROUNDED, NumberFormat
-from reconciler.render.outcome import ApplyReport, RunTotals, apply_report
-from reconciler.render.report import print_report
+from reconciler.render.numbers import EXACT, ROUNDED, NumberFormat
 from reconciler.render.terminal import console
+from reconciler.render.terminal_report import print_report
 
 pytestmark = pytest.mark.promise("read-right")
 

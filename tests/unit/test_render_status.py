@@ -8,9 +8,9 @@ import pytest
 
 from reconciler.core.members import EMPTY_SNAPSHOT, Delta, SnapshotRef
 from reconciler.core.model import Address, Hashing, IdentifierType, SegmentKey
-from reconciler.core.receipt import CreateIntent, ResourceState, SegmentState, Transfer
 from reconciler.core.remote import Statistics
-from reconciler.render.figures import EXACT, ROUNDED
+from reconciler.core.state.resource import CreateIntent, ResourceState, SegmentState, Transfer
+from reconciler.render.numbers import EXACT, ROUNDED
 from reconciler.render.status import StatusRow, print_status, status
 from reconciler.render.terminal import console
 

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import get_args
 
 import pytest
-from event_lines import follows_the_schema, read, types, validator
 from golden import plan_cases as cases
+from support.event_log import follows_the_schema, read, types, validator
 
 from reconciler.core.events import (
     ActivityStarted,
@@ -27,9 +27,9 @@ from reconciler.core.events import (
     plan_made,
     run_ended,
 )
-from reconciler.core.kinds import Cause
 from reconciler.core.model import Address
-from reconciler.render.stream import BEGINNING, EventStamp, EventStream, encoded
+from reconciler.core.plan.change_kinds import Cause
+from reconciler.render.event_stream import BEGINNING, EventStamp, EventStream, encoded
 
 pytestmark = pytest.mark.promise("read-right")
 

@@ -13,8 +13,8 @@ from reconciler.core.remote import RateLimit
 from reconciler.core.schedule import cost
 from reconciler.render.document import plan_document
 from reconciler.render.errors import print_error
-from reconciler.render.figures import EXACT, ROUNDED
-from reconciler.render.rows import RowKind
+from reconciler.render.numbers import EXACT, ROUNDED
+from reconciler.render.plan_rows import RowKind
 from reconciler.render.terminal import LOG_WIDTH, console, print_plan, wrapped
 
 pytestmark = pytest.mark.promise("read-right")

@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from fakes.criteo import at_once
+from support.fakes.criteo import at_once
 
 from reconciler.core.errors import OutcomeUnknownError, RejectedError, RemoteError
 from reconciler.core.members import Identifiers
 from reconciler.core.model import IdentifierType
 from reconciler.core.secret import Secret
-from reconciler.criteo.connect import Connection, connect
+from reconciler.criteo.connection import Connection, connect
 from reconciler.criteo.grants import ClientCredentials, ClientKeys
 
 pytestmark = pytest.mark.promise("client")

@@ -12,11 +12,11 @@ from golden.document_cases import DOCUMENTS
 from jsonschema import Draft202012Validator
 
 from reconciler import __version__
-from reconciler.core.approval import ApprovedPlan
-from reconciler.core.envelope import approved_changes
-from reconciler.core.quantities import rounded_count
-from reconciler.render.figures import ROUNDED
-from reconciler.render.saved import DIGEST, FORMAT_VERSION, decoded, digest_of, dump, encoded
+from reconciler.core.approval.check import approved_changes
+from reconciler.core.approval.model import ApprovedPlan
+from reconciler.core.rounding import rounded_count
+from reconciler.render.numbers import ROUNDED
+from reconciler.render.plan_json import DIGEST, FORMAT_VERSION, decoded, digest_of, dump, encoded
 
 pytestmark = pytest.mark.promise("read-right")
 

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from reconciler.members import scratch
-from reconciler.members.scratch import ScratchDir, remove_unused
+from reconciler.disk import scratch_dir as scratch
+from reconciler.disk.scratch_dir import ScratchDir, remove_unused
 
 pytestmark = pytest.mark.promise("private")
 

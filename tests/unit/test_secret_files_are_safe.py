@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from reconciler.clock import StopSignal
+from reconciler.consent_flow import KEY_LENGTH, _key
 from reconciler.core.errors import AuthenticationError, LockedError
 from reconciler.core.secret import Secret
-from reconciler.credentials.file import FileBackend
+from reconciler.credentials.backends.file import FileBackend
 from reconciler.disk.atomic import create_file, remove_temporary_files
-from reconciler.login import KEY_LENGTH, _key
 
 pytestmark = pytest.mark.promise("credentials")
 
@@ -22,7 +22,7 @@ import resource, signal, sys
 from pathlib import Path
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 from reconciler.core.errors import StorageError
-from reconciler.credentials.file import FileBackend
+from reconciler.credentials.backends.file import FileBackend
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 try:
     with FileBackend(Path(sys.argv[1])).lock("token"):

@@ -5,12 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from fakes.secret_places import places_of
-from fakes.state import MemoryStore
+from support.fakes.secret_backends import places_of
+from support.fakes.state import MemoryStore
 
 from reconciler.core.errors import AuthenticationError, ConfigurationError
 from reconciler.core.secret import Secret
-from reconciler.credentials.state import StateBackend
+from reconciler.credentials.backends.state import StateBackend
 
 pytestmark = pytest.mark.promise("private")
 

@@ -10,8 +10,8 @@ from traceback import TracebackException
 
 import orjson
 import pytest
-from fakes.secret_places import places_of
-from fakes.state import MemoryStore
+from support.fakes.secret_backends import places_of
+from support.fakes.state import MemoryStore
 
 from reconciler.core.errors import AuthenticationError, ConfigurationError
 from reconciler.core.model import SEALING_KEY

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.core.errors import AuthenticationError, CancelledError
-from reconciler.credentials.command import CommandBackend
+from reconciler.credentials.backends.command import CommandBackend
 
 pytestmark = pytest.mark.promise("private")
 

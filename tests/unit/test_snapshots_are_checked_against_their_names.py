@@ -13,8 +13,8 @@ import pytest
 from reconciler.core.errors import CorruptSnapshotError
 from reconciler.core.members import EMPTY_SNAPSHOT, SnapshotRef
 from reconciler.core.model import Hashing
+from reconciler.members.data_root import LocalFolder
 from reconciler.members.engine import DuckDbEngine
-from reconciler.members.roots import LocalFolder
 from reconciler.members.verify import SnapshotVerifier
 
 pytestmark = pytest.mark.promise("state")

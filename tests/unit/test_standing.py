@@ -3,12 +3,12 @@
 import pickle
 
 import pytest
-from world import DesiredSegment, InMemoryEnvironment, replace
+from support.in_memory_environment import DesiredSegment, InMemoryEnvironment, replace
 
 from reconciler.core.members import Delta, Identifiers, SnapshotRef
 from reconciler.core.model import Address, Hashing, IdentifierType
-from reconciler.core.plan import Adopt, Create, Forget, Replace, Update, address_of
-from reconciler.core.receipt import Transfer, next_window, remaining
+from reconciler.core.plan.model import Adopt, Create, Forget, Replace, Update, address_of
+from reconciler.core.state.resource import Transfer, next_window, remaining
 
 pytestmark = pytest.mark.promise("converges")
 

@@ -3,13 +3,13 @@
 from pathlib import Path
 
 import pytest
-from fakes.clock import FakeClock
+from support.fakes.clock import FakeClock
 
 from reconciler.core.errors import ConfigurationError
 from reconciler.core.model import Api, Environment
 from reconciler.core.ports import StateStore
-from reconciler.state.factory import open_store
-from reconciler.state.remote import BucketStore
+from reconciler.state.bucket_store import BucketStore
+from reconciler.state.open_store import open_store
 
 pytestmark = pytest.mark.promise("state")
 

@@ -7,15 +7,15 @@ from urllib.parse import parse_qs
 
 import httpx
 import pytest
-from fakes.answers import SECRET, TOKEN, Script, answer, connected, problem
-from fakes.clock import FakeClock
+from support.fakes.clock import FakeClock
+from support.fakes.scripted_criteo import SECRET, TOKEN, Script, answer, connected, problem
 
 from reconciler.core.errors import AuthenticationError, ReconcilerError, RemoteError
 from reconciler.core.secret import Secret
-from reconciler.criteo.auth import MARGIN
-from reconciler.criteo.connect import connect
+from reconciler.criteo.connection import connect
 from reconciler.criteo.grants import ClientCredentials, ClientKeys
-from reconciler.criteo.session import ATTEMPTS
+from reconciler.criteo.retries import ATTEMPTS
+from reconciler.criteo.token_auth import MARGIN
 
 pytestmark = pytest.mark.promise("client")
 

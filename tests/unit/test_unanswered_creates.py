@@ -4,13 +4,13 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from world import CREDENTIAL, EVERYTHING, DesiredSegment, InMemoryEnvironment
+from support.in_memory_environment import CREDENTIAL, EVERYTHING, DesiredSegment, InMemoryEnvironment
 
-from reconciler.core.marks import Tag, with_tag
 from reconciler.core.model import Address, IdentifierType, SegmentKey
-from reconciler.core.receipt import why_not_ours
 from reconciler.core.remote import NewSegment, Segment, Statistics
-from reconciler.rebuilding import reuse_segments, scan_segments
+from reconciler.core.state.ownership_tag import Tag, with_tag
+from reconciler.core.state.resource import why_not_ours
+from reconciler.operations.rebuild_state import reuse_segments, scan_segments
 
 pytestmark = pytest.mark.promise("converges")
 

@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 import pytest
-from approvals import (
+from golden import plan_cases as cases
+from support.approvals import (
     CREATED,
     FORGOTTEN,
     LAPSED,
@@ -17,12 +18,12 @@ from approvals import (
     receipt,
     why,
 )
-from golden import plan_cases as cases
 
-from reconciler.core.envelope import ApprovalCheck, check_approvals
-from reconciler.core.kinds import ChangeKind
+from reconciler.core.approval.check import ApprovalCheck, check_approvals
+from reconciler.core.approval.members_only import is_members_only, not_members_only, to_members_only
 from reconciler.core.parts import restricted
-from reconciler.core.plan import (
+from reconciler.core.plan.change_kinds import ChangeKind
+from reconciler.core.plan.model import (
     NAME_AGAIN,
     Adopt,
     Change,
@@ -32,7 +33,6 @@ from reconciler.core.plan import (
     UpdateSegment,
     kind_of,
 )
-from reconciler.core.refresh import is_members_only, not_members_only, to_members_only
 
 pytestmark = pytest.mark.promise("approved")
 

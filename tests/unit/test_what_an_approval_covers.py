@@ -4,7 +4,10 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from approvals import (
+from golden import plan_cases as cases
+from hypothesis import given
+from hypothesis import strategies as st
+from support.approvals import (
     CREATED,
     FORGOTTEN,
     LAPSED,
@@ -17,24 +20,21 @@ from approvals import (
     now,
     why,
 )
-from golden import plan_cases as cases
-from hypothesis import given
-from hypothesis import strategies as st
 
-from reconciler.core.approval import ApprovalRecord, ApprovedChange, distance, record_approval
-from reconciler.core.envelope import (
+from reconciler.core.approval.check import (
     ApprovalCheck,
     CheckContext,
     approved_changes,
     check_approvals,
     needs_approval,
 )
+from reconciler.core.approval.model import ApprovalRecord, ApprovedChange, distance, record_approval
 from reconciler.core.errors import Finding
-from reconciler.core.kinds import Cause, ChangeKind
 from reconciler.core.members import NO_DELTA, Delta
 from reconciler.core.model import ApprovalLimits, Seat
-from reconciler.core.plan import Blocked, Change
-from reconciler.core.quantities import rounded_count
+from reconciler.core.plan.change_kinds import Cause, ChangeKind
+from reconciler.core.plan.model import Blocked, Change
+from reconciler.core.rounding import rounded_count
 
 pytestmark = pytest.mark.promise("approved")
 

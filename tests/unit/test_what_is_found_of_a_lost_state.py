@@ -4,14 +4,15 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from fakes.state import MemoryStore
-from world import EMAIL, DesiredSegment, InMemoryEnvironment
+from support.fakes.state import MemoryStore
+from support.in_memory_environment import EMAIL, DesiredSegment, InMemoryEnvironment
 
 from reconciler.core.errors import RefusedError, StorageError
-from reconciler.core.marks import Tag, owner, tag, tag_of, with_tag, without_tag
 from reconciler.core.members import EMPTY_SNAPSHOT, SnapshotRef
 from reconciler.core.model import Address, Hashing, IdentifierType, SegmentKey
-from reconciler.core.rebuild import (
+from reconciler.core.remote import Segment
+from reconciler.core.state.ownership_tag import Tag, owner, tag, tag_of, with_tag, without_tag
+from reconciler.core.state.rebuild import (
     RebuildScan,
     SegmentMatch,
     is_unused_rebuild,
@@ -19,9 +20,8 @@ from reconciler.core.rebuild import (
     orphaned_segments,
     rebuilt_resource,
 )
-from reconciler.core.receipt import ResourceState, SegmentState
-from reconciler.core.remote import Segment
-from reconciler.rebuilding import check_lost
+from reconciler.core.state.resource import ResourceState, SegmentState
+from reconciler.operations.rebuild_state import check_lost
 
 pytestmark = pytest.mark.promise("state")
 

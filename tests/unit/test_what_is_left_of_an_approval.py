@@ -4,7 +4,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from approvals import (
+from golden import plan_cases as cases
+from support.approvals import (
     CREATED,
     FORGOTTEN,
     LAPSED,
@@ -19,14 +20,13 @@ from approvals import (
     receipt,
     why,
 )
-from golden import plan_cases as cases
 
-from reconciler.core.approval import ApprovalRecord, ApprovedPlan
-from reconciler.core.envelope import ApprovalCheck, CheckContext, check_approvals
-from reconciler.core.kinds import ChangeKind
+from reconciler.core.approval.check import ApprovalCheck, CheckContext, check_approvals
+from reconciler.core.approval.model import ApprovalRecord, ApprovedPlan
 from reconciler.core.members import EMPTY_SNAPSHOT, NO_DELTA, Delta
-from reconciler.core.plan import Adopt, Change, Plan, Steps
-from reconciler.core.receipt import ResourceState, SegmentState, Transfer
+from reconciler.core.plan.change_kinds import ChangeKind
+from reconciler.core.plan.model import Adopt, Change, Plan, Steps
+from reconciler.core.state.resource import ResourceState, SegmentState, Transfer
 
 pytestmark = pytest.mark.promise("approved")
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from reconciler.core.personal import REDACTED, redacted_path
+from reconciler.core.pii import REDACTED, redacted_path
 
 pytestmark = pytest.mark.promise("private")
 

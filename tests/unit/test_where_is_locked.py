@@ -8,9 +8,9 @@ import pytest
 
 from reconciler.core.errors import Finding
 from reconciler.core.model import Audience, IdentifierType, Source, SourceLocation
-from reconciler.members import where
-from reconciler.members.check import check_all
+from reconciler.members import where_clause as where
 from reconciler.members.database import connect
+from reconciler.members.source_check import check_all
 from reconciler.members.time_limit import OverdueError, time_limit
 
 pytestmark = pytest.mark.promise("private")

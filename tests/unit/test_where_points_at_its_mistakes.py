@@ -4,12 +4,12 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from manifest_project import CARET, Project
+from support.manifest_project import CARET, Project
 
 from reconciler.core.model import SourceLocation
 from reconciler.core.places import place_within
 from reconciler.manifests import load
-from reconciler.members.check import check_all
+from reconciler.members.source_check import check_all
 
 pytestmark = pytest.mark.promise("refused-early")
 

@@ -8,8 +8,9 @@ import pytest
 from reconciler.core.members import Identifiers
 from reconciler.core.model import IdentifierType
 from reconciler.core.remote import Acknowledgement, NewSegment, SegmentPatch, Statistics
-from reconciler.criteo import problems, wire
-from reconciler.criteo.wire import Asked, Denied, UncertainAnswer
+from reconciler.criteo import problems
+from reconciler.criteo import wire_format as wire
+from reconciler.criteo.wire_format import Asked, Denied, UncertainAnswer
 
 pytestmark = pytest.mark.promise("client")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from command_line import REPOSITORY
+from support.cli import REPOSITORY
 
 from reconciler.manifests.schema import folder
 from reconciler.scaffold import CiProvider, repository

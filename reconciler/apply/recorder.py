@@ -1,0 +1,138 @@
+"""The receipts of one run: every change of what we know goes through here and is durable at once."""
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from reconciler.core.errors import (
+    AuthenticationError,
+    InvalidIdentifiersError,
+    OutcomeUnknownError,
+    ReconcilerError,
+    RemoteError,
+)
+from reconciler.core.events import (
+    BatchAcknowledged,
+    ChangeEnded,
+    ChangeOutcome,
+    Event,
+    SegmentCreated,
+    SegmentUpdated,
+)
+from reconciler.core.members import AppliedList
+from reconciler.core.model import Address, Api
+from reconciler.core.plan.model import Slot
+from reconciler.core.ports import Clock, MemberEngine, SegmentReader, SegmentWriter, StateWriter
+from reconciler.core.state.resource import ResourceState, SegmentState
+
+REMOTE_FAILURES = (RemoteError, AuthenticationError)
+"""Failures of Criteo that end one address; every other error ends the run."""
+
+FAILURES = (*REMOTE_FAILURES, InvalidIdentifiersError)
+"""These, and the one that leaves nothing in doubt: all calls of the address were answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyContext:
+    """The edges an apply works with; readers and writers are keyed by credential."""
+
+    api: Api
+    state: StateWriter
+    engine: MemberEngine
+    readers: Mapping[str, SegmentReader]
+    writers: Mapping[str, SegmentWriter]
+    clock: Clock
+    emit: Callable[[Event], None]
+
+
+class StateRecorder:
+    """Receipts by address, and how each change ended. Threads work on different addresses."""
+
+    def __init__(
+        self, tools: ApplyContext, environment: str, receipts: Mapping[Address, ResourceState]
+    ) -> None:
+        self._tools = tools
+        self.environment = environment
+        self._receipts = dict(receipts)
+        self._lists: dict[Address, tuple[AppliedList, ...]] = {}
+        self.ended: dict[Address, ChangeOutcome] = {}
+        self.errors: dict[Address, ReconcilerError] = {}
+        self.acknowledged = 0
+        self.rejected = 0
+        self.wrote = False
+        self._counting = threading.Lock()
+
+    def receipt(self, address: Address) -> ResourceState:
+        return self._receipts[address]
+
+    def known(self, address: Address) -> ResourceState | None:
+        return self._receipts.get(address)
+
+    def owns(self, segment_id: str) -> bool:
+        """Some address knows this segment by its id."""
+        return any(
+            holding.segment_id == segment_id
+            for receipt in self._receipts.values()
+            for holding in receipt.segments
+        )
+
+    def write(self, receipt: ResourceState) -> None:
+        """Durable first, believed afterwards."""
+        if self._receipts.get(receipt.address) != receipt:
+            self._tools.state.write(receipt)
+            self._receipts[receipt.address] = receipt
+
+    def drop(self, receipt: ResourceState) -> None:
+        self._tools.state.drop(receipt)
+        del self._receipts[receipt.address]
+
+    def known_holding(self, address: Address, slot: Slot) -> SegmentState | None:
+        receipt = self.known(address)
+        if receipt is None:
+            return None
+        return receipt.current if slot == "current" else receipt.replacement
+
+    def holding(self, address: Address, slot: Slot) -> SegmentState:
+        holding = self.known_holding(address, slot)
+        if holding is None:
+            raise AssertionError(f"{address} has no {slot} segment")
+        return holding
+
+    def send_under(self, address: Address, lists: tuple[AppliedList, ...]) -> None:
+        """From its next write on, the receipt of this address names these exclusion lists."""
+        self._lists[address] = lists
+
+    def put(self, address: Address, slot: Slot, holding: SegmentState) -> None:
+        """Writes one holding; the first one of an address makes its receipt."""
+        receipt = self.known(address)
+        if receipt is None:
+            self.write(ResourceState(address=address, current=holding))
+            return
+        lists = self._lists.get(address, receipt.lists)
+        if slot == "current":
+            self.write(replace(receipt, current=holding, lists=lists))
+        else:
+            self.write(replace(receipt, replacement=holding, lists=lists))
+
+    def took(self, event: SegmentCreated | SegmentUpdated | BatchAcknowledged) -> None:
+        """Criteo has taken a write."""
+        self.wrote = True
+        if isinstance(event, BatchAcknowledged):
+            with self._counting:
+                self.acknowledged += 1
+                self.rejected += event.rejected
+        self._tools.emit(event)
+
+    def end(self, address: Address, outcome: ChangeOutcome, error: ReconcilerError | None = None) -> None:
+        """The first ending of an address stands."""
+        if address in self.ended:
+            return
+        self.ended[address] = outcome
+        self.wrote = self.wrote or outcome == ChangeOutcome.STOPPED
+        if error is not None:
+            self.errors[address] = error
+            self.wrote = self.wrote or isinstance(error, OutcomeUnknownError)
+        ended = ChangeEnded(address, outcome)
+        if error is not None:
+            ended = ChangeEnded(address, outcome, error.problem, error.remedy, error.resumable)
+        self._tools.emit(ended)

@@ -1,0 +1,97 @@
+"""Files that others put into an object store: listed, and read piece by piece. Never writes, never renames.
+
+A piece is small enough to arrive within one time-out at half a megabyte a second, and is of the version
+that was listed, or there is none: a file that is replaced meanwhile is never half old and half new.
+"""
+
+from collections.abc import Container, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import PurePosixPath
+from typing import Any
+
+from reconciler.buckets.connection import BucketLocation, must_be_there, store_errors
+from reconciler.core.errors import StorageError
+
+PIECE = 8 << 20
+"""Bytes."""
+
+
+class ObjectChangedError(Exception):
+    """It is not there any more as it was listed."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceObject:
+    """An object, by its path below the prefix. `size` is in bytes."""
+
+    path: str
+    size: int
+    written_at: datetime
+    tag: str | None
+
+
+class SourceBucket:
+    """Over obstore: S3, Google Cloud Storage, Azure. Errors: UnreachableError."""
+
+    def __init__(self, store: Any, place: BucketLocation) -> None:
+        self._store = store
+        self._place = place
+
+    def in_folder(self, folder: str) -> tuple[SourceObject, ...]:
+        """What lies right in a folder; "" is the prefix itself. None for one that isn't there."""
+        with self._listing():
+            found = self._store.list_with_delimiter(folder or None)
+            return _exports(found["objects"], set(found["common_prefixes"]))
+
+    def below(self, folder: str) -> tuple[SourceObject, ...]:
+        """What lies in a folder and in folders of it."""
+        with self._listing():
+            found = [one for some in self._store.list(folder or None) for one in some]
+        folders = {str(parent) for one in found for parent in PurePosixPath(one["path"]).parents}
+        return _exports(found, folders)
+
+    @contextmanager
+    def _listing(self) -> Iterator[None]:
+        from obstore.exceptions import InvalidPathError
+
+        with store_errors("list", self._place):
+            try:
+                yield
+            except InvalidPathError:
+                raise StorageError(
+                    f"can't list {self._place.url}: a key there has a part that is empty, `.` or `..`",
+                    remedy="rename or remove it, or name a folder that it isn't in",
+                ) from None
+
+    def piece(self, export: SourceObject, start: int) -> bytes:
+        """`PIECE` bytes from `start`, or what is left. ChangedError when it is another one by now."""
+        from obstore.exceptions import PreconditionError
+
+        end = min(start + PIECE, export.size)
+        version = {"if_match": export.tag} if export.tag else {"if_unmodified_since": export.written_at}
+        with store_errors("read", self._place):
+            try:
+                content = bytes(
+                    self._store.get(export.path, options={**version, "range": (start, end)}).bytes()
+                )
+            except PreconditionError:
+                raise ObjectChangedError from None
+            except FileNotFoundError as error:
+                must_be_there(error)
+                raise ObjectChangedError from None
+        if len(content) != end - start:
+            raise ObjectChangedError
+        return content
+
+
+def _exports(listed: Iterable[Any], folders: Container[str]) -> tuple[SourceObject, ...]:
+    """Left out is what stands for a folder, and a key that no file below a folder can have."""
+    return tuple(
+        SourceObject(one["path"], one["size"], one["last_modified"], one["e_tag"])
+        for one in listed
+        if not {"", ".", ".."} & set(one["path"].split("/"))
+        and "\0" not in one["path"]
+        and not (one["size"] == 0 and one["path"] in folders)
+    )

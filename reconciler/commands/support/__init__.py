@@ -1,0 +1,1 @@
+"""What several commands share: selection, planning, outputs, progress. No command is defined here."""

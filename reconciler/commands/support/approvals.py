@@ -1,0 +1,276 @@
+"""What an apply may do: what was approved, a refresh, or what the person at the terminal says yes to."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, assert_never
+
+import click
+
+from reconciler.commands.support.plan_files import AGAIN, read_approvals
+from reconciler.commands.support.planning import PlanResult
+from reconciler.core.approval.check import (
+    NAMED,
+    ApprovalCheck,
+    CheckContext,
+    check_approvals,
+    is_pinned,
+    needs_approval,
+    wrong_target,
+)
+from reconciler.core.approval.members_only import not_members_only, to_members_only
+from reconciler.core.approval.model import RECORD_RETENTION, ApprovalRecord, ApprovedPlan
+from reconciler.core.errors import Finding, NotApprovedError
+from reconciler.core.model import Address, Environment
+from reconciler.core.parts import restricted, without
+from reconciler.core.plan.change_kinds import ChangeKind
+from reconciler.core.plan.model import Change, Update, address_of
+from reconciler.core.ports import StateWriter
+from reconciler.render.numbers import counted
+from reconciler.workspace import Workspace
+
+NOT_APPROVED = "what is to be done is not what was approved"
+DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+TERMS = (
+    click.option(
+        "--approved",
+        multiple=True,
+        metavar="FILE",
+        help="Apply only what this saved plan approves; may be repeated, for several that await one merge.",
+    ),
+    click.option(
+        "--approved-digest",
+        multiple=True,
+        metavar="DIGEST",
+        help="The digest that was approved, from a protected place: one for each --approved, in that order.",
+    ),
+    click.option(
+        "--refresh",
+        is_flag=True,
+        help="Only bring members up to date; addresses that need an approval are named and left as they are.",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Interactive:
+    """Nothing was approved beforehand."""
+
+
+@dataclass(frozen=True, slots=True)
+class MembersOnly:
+    """Members, and nothing else."""
+
+
+@dataclass(frozen=True, slots=True)
+class WithApprovals:
+    """Approvals by the name of their file; `unfit` says why others that were given are none."""
+
+    approvals: Mapping[str, ApprovedPlan]
+    unfit: tuple[Finding, ...]
+
+
+Terms = Interactive | MembersOnly | WithApprovals
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedPlan:
+    """The plan that may be carried out, by which approvals, and those of which nothing is left to do then."""
+
+    planned: PlanResult
+    digests: tuple[str, ...] = ()
+    finished: tuple[str, ...] = ()
+
+
+def check_terms(flags: dict[str, Any], directory: Path) -> None:
+    """UsageError for what makes no sense together."""
+    files, digests = flags["approved"], flags["approved_digest"]
+    if files and flags["refresh"]:
+        raise click.UsageError("--refresh needs no --approved: give one of the two")
+    if len({(directory / file).resolve() for file in files}) < len(files):
+        raise click.UsageError("--approved names one file twice")
+    if flags["data_root"] and (files or flags["refresh"]):
+        raise click.UsageError("--data-root reads other files than those that were approved: leave it out")
+    if digests and len(digests) != len(files):
+        raise click.UsageError("give one --approved-digest for each --approved, in the same order")
+    if not all(map(DIGEST.fullmatch, digests)):
+        raise click.UsageError("--approved-digest is no digest: write sha256: and 64 hex digits")
+
+
+def terms_of(flags: dict[str, Any], directory: Path, environment: str) -> Terms:
+    """Reads what was approved. StaleError when a file is not what it was when it was approved."""
+    if flags["approved"]:
+        files = {file: directory / file for file in flags["approved"]}
+        read = read_approvals(files, flags["approved_digest"], environment)
+        return WithApprovals(read.approvals, read.unfit)
+    return MembersOnly() if flags["refresh"] else Interactive()
+
+
+def refills(terms: Terms) -> frozenset[Address]:
+    """Addresses of which an approved plan found that Criteo had lost members: that is looked at again."""
+    approvals = terms.approvals.values() if isinstance(terms, WithApprovals) else ()
+    changes = (one for approved in approvals for one in approved.changes)
+    return frozenset(one.address for one in changes if one.kind == ChangeKind.REFILL)
+
+
+def check_place(terms: Terms, environment: Environment) -> None:
+    """StaleError when no approval is one for this environment as it is: before any secret is read or sent."""
+    if not isinstance(terms, WithApprovals):
+        return
+    found = {name: wrong_target(one, environment) for name, one in terms.approvals.items()}
+    if all(found.values()):
+        findings = [Finding(name, why) for name, why in found.items()]
+        _refuse((*findings, *terms.unfit), NOT_APPROVED, AGAIN)
+
+
+def accept(terms: Terms, planned: PlanResult, space: Workspace, *, whole: bool) -> AcceptedPlan:
+    """What may be applied, without the addresses that need an approval; StaleError where nothing is left.
+
+    `whole`: of all addresses.
+    """
+    match terms:
+        case Interactive():
+            refused = needs_approval(planned.plan)
+            allowed = _without(planned, refused, space)
+            if not (allowed.plan.changes or allowed.plan.removals):
+                remedy = "save the plan with --out, have it approved, and apply it with --approved"
+                _refuse(_flat(refused), "this needs an approved plan", remedy)
+            return AcceptedPlan(allowed)
+        case MembersOnly():
+            refused = not_members_only(planned.plan, planned.observed.receipts)
+            allowed = _refreshed(_without(planned, refused, space), space)
+            if not (allowed.plan.changes or allowed.plan.removals):
+                _refuse(_flat(refused), "this is more than a refresh", AGAIN)
+            return AcceptedPlan(allowed)
+        case WithApprovals():
+            return _as_approved(terms, planned, space, whole=whole)
+        case _:
+            assert_never(terms)
+
+
+def _as_approved(terms: WithApprovals, planned: PlanResult, space: Workspace, *, whole: bool) -> AcceptedPlan:
+    plan, observed, environment = planned.plan, planned.observed, space.desired.environment
+    lineage, uses = (observed.head.lineage, observed.head.approvals) if observed.head else ("", ())
+    now = CheckContext(environment, lineage, uses, observed.receipts, plan.basis.made_at, whole)
+    judgement = check_approvals(plan, terms.approvals, now)
+    if judgement.findings:
+        _refuse((*judgement.findings, *terms.unfit), NOT_APPROVED, AGAIN)
+    allowed = _without(planned, judgement.refused, space)
+    going = tuple(one for one in allowed.plan.changes if address_of(one) in judgement.covered)
+    left = [one for one in plan.changes if address_of(one) in judgement.deferred]
+    unfit = (*judgement.not_requested, *(terms.unfit if judgement.refused else ()))
+    overtaken = _overtaken(terms, judgement, planned)
+    notes = (
+        *_left_out(left, environment.name),
+        *_not_refilled(overtaken, environment.name),
+        *(f"{one.where}: {one.problem}" for one in unfit),
+    )
+    return AcceptedPlan(_only(allowed, going, space, notes), judgement.used_digests, judgement.completed)
+
+
+class ApprovalRecorder:
+    """Of approvals, in the state: that they are in use, or used up."""
+
+    def __init__(self, planned: PlanResult, state: StateWriter, space: Workspace) -> None:
+        head = planned.observed.head
+        self._uses = {use.digest: use for use in (head.approvals if head else ())}
+        self._state, self._space = state, space
+
+    def begin(self, digests: Iterable[str]) -> None:
+        for digest in digests:
+            if digest not in self._uses:
+                self._note(ApprovalRecord(digest, self._space.clock.now()))
+
+    def complete(self, digests: Iterable[str]) -> None:
+        for digest in digests:
+            now = self._space.clock.now()
+            self._note(replace(self._uses.get(digest, ApprovalRecord(digest, now)), completed_at=now))
+
+    def _note(self, use: ApprovalRecord) -> None:
+        kept = max(RECORD_RETENTION, self._space.desired.environment.approval_limits.max_age)
+        self._state.record_approval(use, self._space.clock.now() - kept)
+        self._uses[use.digest] = use
+
+
+def _without(
+    planned: PlanResult, refused: Mapping[Address, Sequence[Finding]], space: Workspace
+) -> PlanResult:
+    if not refused:
+        return planned
+    return replace(planned, plan=without(planned.plan, refused, space.desired.environment.api.batch_size))
+
+
+def _flat(refused: Mapping[Address, Sequence[Finding]]) -> tuple[Finding, ...]:
+    return tuple(finding for findings in refused.values() for finding in findings)
+
+
+def _refuse(findings: Sequence[Finding], problem: str, remedy: str) -> None:
+    if findings:
+        raise NotApprovedError(problem, remedy=remedy, findings=findings)
+
+
+def _refreshed(planned: PlanResult, space: Workspace) -> PlanResult:
+    changes, name = planned.plan.changes, space.desired.environment.name
+    going = tuple(sent for one in changes if not is_pinned(one) and (sent := to_members_only(one)))
+    pinned = [one for one in changes if is_pinned(one)]
+    return _only(planned, going, space, (*_others(pinned), *_renamed(changes, name)))
+
+
+def _left_out(left: Sequence[Change], environment: str) -> tuple[str, ...]:
+    """What is said of what nobody was asked about."""
+    notes = []
+    if moving := sum(to_members_only(one) is not None for one in left if not is_pinned(one)):
+        many = counted(moving, "address has", "addresses have")
+        notes.append(
+            f"{many} members who joined or left since the plan: "
+            f"`reconciler apply {environment} --refresh` sends them"
+        )
+    return (*notes, *_others(one for one in left if is_pinned(one)), *_renamed(left, environment))
+
+
+def _overtaken(terms: WithApprovals, judgement: ApprovalCheck, planned: PlanResult) -> tuple[Address, ...]:
+    """Addresses of approved refills that no run began, and that count as done: members were sent since."""
+    head = planned.observed.head
+    known = {use.digest for use in (head.approvals if head else ())}
+    finished = [one for one in terms.approvals.values() if one.digest in judgement.completed]
+    refilled = refills(
+        replace(terms, approvals={one.digest: one for one in finished if one.digest not in known})
+    )
+    return tuple(sorted(refilled - judgement.covered))
+
+
+def _not_refilled(overtaken: Sequence[Address], environment: str) -> tuple[str, ...]:
+    if not overtaken:
+        return ()
+    many = counted(len(overtaken), "approved refill was", "approved refills were")
+    where = ", ".join(map(str, overtaken[:NAMED])) + (" and more" if len(overtaken) > NAMED else "")
+    why = f"members were sent to {where} since that plan, and Criteo's count is older"
+    again = f"run `reconciler plan {environment} --statistics` after the next computation"
+    return (f"{many} not sent: {why}; {again}",)
+
+
+def _others(pinned: Iterable[Change]) -> tuple[str, ...]:
+    moving = sum(to_members_only(one) is not None for one in pinned)
+    if not moving:
+        return ()
+    many = counted(moving, "address has", "addresses have")
+    return (f"{many} other people in a pinned source, opt-outs included: {AGAIN} to send them",)
+
+
+def _renamed(changes: Iterable[Change], environment: str) -> tuple[str, ...]:
+    renamed = sum(isinstance(one, Update) and bool(one.steps.setup) for one in changes)
+    if not renamed:
+        return ()
+    many = counted(renamed, "address has", "addresses have")
+    told = f"{many} a name or description at Criteo that is to be set again, and stays as it is for now"
+    return (f"{told}: see `reconciler drift {environment}`",)
+
+
+def _only(
+    planned: PlanResult, going: tuple[Change, ...], space: Workspace, notes: tuple[str, ...]
+) -> PlanResult:
+    if going == planned.plan.changes and not notes:
+        return planned
+    batch_size = space.desired.environment.api.batch_size
+    return replace(planned, plan=restricted(planned.plan, going, batch_size, notes))

@@ -1,0 +1,184 @@
+"""The saved forms of a document: JSON, Markdown and HTML, written on every path, also when all fails."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from reconciler import __version__
+from reconciler.commands.support.options import STANDARD_OUTPUT
+from reconciler.core.approval.model import ApprovedPlan
+from reconciler.core.errors import CancelledError, ReconcilerError, StorageError
+from reconciler.disk.atomic import check_room, os_errors, replace_file
+from reconciler.render.apply_report import ApplyReport
+from reconciler.render.document import Document, DocumentType, error_document, with_error
+from reconciler.render.plan_json import DIGEST, Json, dump, encoded
+from reconciler.settings import Settings
+from reconciler.system_errors import known_error
+
+OUTPUT_OPTIONS = (
+    click.option(
+        "--out", metavar="FILE", help="Save it as JSON; what `plan` saves can be approved and applied."
+    ),
+    click.option("--markdown", metavar="FILE", help="Save it as Markdown, for a comment or a job's summary."),
+    click.option("--html", metavar="FILE", help="Save it as one HTML page, readable anywhere."),
+    click.option("--json", "as_json", is_flag=True, help="Print the JSON instead of text."),
+)
+
+
+class OutputFiles:
+    """What is to be saved, as far as it is known, and where.
+
+    `outcome` tells at the end what an apply came to; `code` is what the command exits with.
+    """
+
+    def __init__(
+        self, flags: dict[str, Any], settings: Settings, subject: DocumentType, environment: str
+    ) -> None:
+        forms = [form for form in ("out", *LAYOUTS) if flags.get(form)]
+        check_named(flags[form] for form in forms)
+        self._files = {form: settings.directory / flags[form] for form in forms}
+        self._as_json = bool(flags.get("as_json"))
+        self._subject, self._environment = subject, environment
+        self.document: Document | None = None
+        self.approved: ApprovedPlan | None = None
+        self.outcome: Callable[[], ApplyReport] | None = None
+        self.code = 0
+        events = flags.get("events")
+        others = [*flags.get("approved", ()), *([events] if events and events != STANDARD_OUTPUT else ())]
+        check(self._files, [settings.directory / file for file in others])
+
+    def save(self) -> None:
+        """StorageError when a form can't be written and nothing graver has happened."""
+        if self.document is not None:
+            self._write(self._with_outcome(self.document), self.approved, grave=self.code != 0)
+
+    def fail(self, error: BaseException) -> None:
+        """What is known, and what ended it."""
+        told = _told(error)
+        if self.document is None:
+            document = error_document(self._subject, self._environment, told, datetime.now(UTC))
+        else:
+            document = with_error(self._with_outcome(self.document), told)
+        self._write(document, None, grave=True)
+
+    def _with_outcome(self, document: Document) -> Document:
+        return replace(document, outcome=self.outcome()) if self.outcome else document
+
+    def _write(self, document: Document, approved: ApprovedPlan | None, *, grave: bool) -> None:
+        """Each form by itself: one that can't be written keeps none of the others away."""
+        content = encoded(document, approved, __version__)
+        lost = [
+            error for form, file in self._files.items() if (error := _written(form, file, document, content))
+        ]
+        if self._as_json:
+            with suppress(BrokenPipeError):  # who reads it has left; what was done is done
+                print(dump(content).decode(), end="", flush=True)  # noqa: T201 - JSON, not text for a console
+        for error in lost if grave else ():
+            click.echo(f"Warning: {error.problem}", err=True)
+        if lost and not grave:
+            raise StorageError(
+                "; ".join(error.problem for error in lost),
+                remedy="what the command did is done; name another file, and run it again",
+            )
+
+
+def _written(form: str, file: Path, document: Document, content: Json) -> StorageError | None:
+    digest = content[DIGEST] if content["approval"] else ""
+    try:
+        replace_file(file, dump(content) if form == "out" else LAYOUTS[form](document, digest).encode())
+    except StorageError as error:
+        return error
+    return None
+
+
+@contextmanager
+def output_files(
+    flags: dict[str, Any], settings: Settings, subject: DocumentType, environment: str
+) -> Iterator[OutputFiles]:
+    """Saves whatever the page holds at the end, in all forms that were asked for.
+
+    Before anything is done: UsageError for one file for two things; StorageError where one can't be written,
+    or holds what this tool didn't save.
+    """
+    page = OutputFiles(flags, settings, subject, environment)
+    try:
+        yield page
+    except BaseException as error:
+        page.fail(error)
+        raise
+    page.save()
+
+
+def save(document: Document, digest: str, files: Mapping[str, Path]) -> None:
+    """The forms for people."""
+    for form, file in files.items():
+        replace_file(file, LAYOUTS[form](document, digest).encode())
+
+
+def _told(error: BaseException) -> ReconcilerError:
+    if isinstance(error, click.exceptions.Abort):
+        return CancelledError("cancelled")
+    return known_error(error) or ReconcilerError(
+        "a bug in reconciler", remedy="the log says where; nothing is lost: run again, and please report it"
+    )
+
+
+def check_named(names: Iterable[str]) -> None:
+    """UsageError for standard output in place of a file."""
+    if STANDARD_OUTPUT in names:
+        raise click.UsageError("each form needs a file; --json prints the JSON")
+
+
+def check(files: Mapping[str, Path], others: Iterable[Path]) -> None:
+    """UsageError for one file for two things; StorageError for one that can't or must not be written."""
+    taken = [file.resolve() for file in (*files.values(), *others)]
+    if len(set(taken)) < len(taken):
+        raise click.UsageError(
+            "each form and --events need a file of their own, and none may be one that is read"
+        )
+    for form, file in files.items():
+        if file.is_dir() or not file.parent.is_dir():
+            what = "it is a folder" if file.is_dir() else "its folder is not there"
+            raise StorageError(f"can't write {file}: {what}", remedy="name a file in a folder that exists")
+        if file.exists() and not _is_ours(form, file):
+            raise StorageError(
+                f"can't write {file}: what is there was not saved by reconciler", remedy="name another file"
+            )
+        check_room(file, _LEAST)
+
+
+def _is_ours(form: str, file: Path) -> bool:
+    """An empty file, or an earlier one of the same form: nothing else is replaced."""
+    if not file.is_file() or file.is_symlink():
+        return False
+    with os_errors("read", file), file.open("rb") as content:
+        start = content.read(len(_STARTS[form]))
+    return start in {b"", _STARTS[form]}
+
+
+_LEAST = 1 << 16
+_STARTS = {
+    "out": b'{\n  "digest": "sha256:',
+    "markdown": b"<!-- reconciler: ",
+    "html": b"<!doctype html>\n<!-- reconciler -->",
+}
+
+
+def _markdown(document: Document, digest: str) -> str:
+    from reconciler.render.markdown.document import markdown
+
+    return markdown(document, digest)
+
+
+def _html(document: Document, digest: str) -> str:
+    from reconciler.render.html import html
+
+    return html(document, digest)
+
+
+LAYOUTS: Mapping[str, Callable[[Document, str], str]] = {"markdown": _markdown, "html": _html}

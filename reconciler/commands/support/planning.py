@@ -1,0 +1,113 @@
+"""What commands share: the screen, one plan made from one look at the world, the request to stop."""
+
+import sys
+from collections.abc import Container
+from dataclasses import dataclass, replace
+from functools import partial
+from time import monotonic
+
+from rich.console import Console
+
+from reconciler.commands.selection import selected
+from reconciler.core.approval.check import approved_changes
+from reconciler.core.approval.model import ApprovedPlan
+from reconciler.core.events import ProgressReporter
+from reconciler.core.model import Address
+from reconciler.core.plan.model import ObservedState, Plan
+from reconciler.core.plan.planner import create_plan
+from reconciler.core.ports import MemberEngine, StateReader
+from reconciler.crash import log_calls
+from reconciler.operations.observe import LoadedState, observe
+from reconciler.operations.preflight import check
+from reconciler.render.document import Document, DocumentType, plan_document, without_state
+from reconciler.render.numbers import EXACT, ROUNDED, NumberFormat
+from reconciler.render.progress import Progress, Quiet, progress
+from reconciler.render.terminal import console, ignore_broken_pipe
+from reconciler.settings import Settings
+from reconciler.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class CommandConsole:
+    """Results go to standard output; progress, waits and errors to standard error."""
+
+    out: Console
+    progress: Progress
+    figures: NumberFormat
+
+
+@dataclass(frozen=True, slots=True)
+class PlanResult:
+    """A plan, and what apply needs beside it."""
+
+    plan: Plan
+    observed: ObservedState
+    engine: MemberEngine
+
+    def document(
+        self, space: Workspace, figures: NumberFormat, subject: DocumentType = DocumentType.PLAN
+    ) -> Document:
+        environment = space.desired.environment
+        document = plan_document(self.plan, environment, figures, subject)
+        return without_state(document, environment) if space.reviewed else document
+
+    def approvable(self, space: Workspace) -> ApprovedPlan | None:
+        """What applying it would be held to; None where nothing of it can be applied."""
+        environment, basis = space.desired.environment, self.plan.basis
+        if self.plan.refused:
+            return None
+        return ApprovedPlan(
+            digest="",
+            environment=environment.name,
+            endpoint=environment.api.endpoint,
+            seats=dict(environment.seats),
+            lineage=basis.lineage,
+            made_at=basis.made_at,
+            limits=environment.approval_limits,
+            changes=approved_changes(self.plan, self.observed.receipts),
+        )
+
+
+def screen(settings: Settings, *, taken: bool = False) -> CommandConsole:
+    """Exact counts are for a person at a terminal; whatever is kept or passed on gets rounded ones.
+
+    `taken`: standard output is for machines, and people read all on standard error.
+    """
+    err = console(ignore_broken_pipe(sys.stderr), settings.colour)
+    if settings.verbose:
+        log_calls()
+    out = err if taken else console(sys.stdout, settings.colour)
+    figures = EXACT if out.is_terminal and not settings.ci else ROUNDED
+    shown = (
+        Quiet() if settings.quiet else progress(err, monotonic, figures, still=settings.ci or settings.dumb)
+    )
+    return CommandConsole(out, shown, figures)
+
+
+def make_plan(
+    space: Workspace,
+    state: StateReader,
+    only: tuple[str, ...],
+    told: ProgressReporter,
+    counted: Container[Address] | None = (),
+) -> PlanResult:
+    """Reads everything once and decides.
+
+    `counted`: the addresses whose members Criteo is asked to count; None for all.
+    """
+    known, engine = LoadedState.of(state), space.engine(state)
+    addresses = selected(only, space.addresses(known.receipts))
+
+    def doing(what: str) -> None:
+        space.clock.check()
+        told.doing(what)
+
+    readers, clock = space.readers(), space.clock
+    checked = partial(check, space.desired, space.inspectors())
+    asked = addresses if counted is None else counted
+    seen = observe(space.desired, addresses, readers, known, engine, clock, doing, checked, asked)
+    observed = space.dated(seen)
+    told.doing("")
+    space.clock.check()
+    desired = replace(space.desired, notes=(*space.desired.notes, *space.notes()))
+    return PlanResult(create_plan(desired, observed, addresses), observed, engine)

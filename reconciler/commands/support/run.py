@@ -1,0 +1,92 @@
+"""One run: who hears what happens in it, and the stream of it that is kept for machines."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from time import monotonic
+from uuid import uuid4
+
+import click
+
+from reconciler import __version__
+from reconciler.commands.support.options import STANDARD_OUTPUT
+from reconciler.core.errors import CancelledError
+from reconciler.core.events import EventFanout, RunStarted, run_ended
+from reconciler.disk.line_writer import LineWriter
+from reconciler.render.apply_report import RunTotals
+from reconciler.render.event_stream import BEGINNING, EventStream
+from reconciler.render.progress import Progress
+from reconciler.settings import Settings
+from reconciler.system_errors import BUG, known_error
+from reconciler.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """`told` takes all events; `tally` has counted them."""
+
+    told: EventFanout
+    tally: RunTotals
+    _file: LineWriter | None
+    _since: float
+
+    def start(self, space: Workspace, who: str) -> None:
+        """StorageError when this can't be written: before Criteo hears of us."""
+        self.told.emit(RunStarted(space.desired.environment.name, __version__, who, space.emulated))
+        if self._file:
+            self._file.check()
+
+    def end(self, exit_code: int) -> None:
+        self.told.emit(run_ended(exit_code, self.tally.counts, self.tally.work, self.seconds))
+
+    @property
+    def seconds(self) -> float:
+        return monotonic() - self._since
+
+
+def record_run(events: str | None, settings: Settings, shown: Progress, work: Callable[[Run], int]) -> int:
+    """Does the work of a run, whose last event is how it ended, unless it is killed.
+
+    A stream that breaks off stops nothing; that it did is said when all is over.
+    """
+    file, tally = _opened(events, settings), RunTotals()
+    streams = [_stream(file)] if file else []
+    run, code = Run(EventFanout((*streams, tally, shown)), tally, file, monotonic()), BUG
+    try:
+        code = work(run)
+    except BaseException as error:
+        code = _exit_code(error)
+        raise
+    finally:
+        run.end(code)
+        if file:
+            _close(file)
+    return code
+
+
+def _opened(events: str | None, settings: Settings) -> LineWriter | None:
+    if events is None:
+        return None
+    if events == STANDARD_OUTPUT:
+        return LineWriter.on(sys.stdout.fileno())
+    return LineWriter.at(settings.directory / events, BEGINNING)
+
+
+def _stream(file: LineWriter) -> EventStream:
+    return EventStream(uuid4().hex, file.write, partial(datetime.now, UTC), monotonic)
+
+
+def _exit_code(error: BaseException) -> int:
+    """What the process is about to end with."""
+    if isinstance(error, click.exceptions.Abort):
+        return CancelledError.exit_code
+    told = known_error(error)
+    return told.exit_code if told else BUG
+
+
+def _close(file: LineWriter) -> None:
+    file.close()
+    if file.lost and file.lines:
+        click.echo(f"Warning: the events break off ({file.lost}); the run went on without them.", err=True)

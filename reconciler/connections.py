@@ -1,0 +1,87 @@
+"""From a credential to a connection: references become secrets, secrets a grant. Sends nothing yet."""
+
+from dataclasses import dataclass, replace
+
+from reconciler.core.consent.model import Consent
+from reconciler.core.errors import AuthenticationError
+from reconciler.core.model import CredentialRole, Environment, shown_reference
+from reconciler.core.ports import Clock
+from reconciler.core.secret import Secret
+from reconciler.credentials import SecretConsentStore, SecretResolver
+from reconciler.criteo.connection import Connection, connect, redeem
+from reconciler.criteo.grants import (
+    AuthorizationCode,
+    ClientCredentials,
+    ClientKeys,
+    Grant,
+    RedirectCode,
+    RefreshToken,
+    consent_lock,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionFactory:
+    """Ways to Criteo for the credentials of one environment."""
+
+    environment: Environment
+    places: SecretResolver
+    clock: Clock
+
+    def connection(self, role: CredentialRole, spent: tuple[Secret, ...] = ()) -> Connection:
+        """With the grant that the manifests name. `spent`: what Criteo heard before, and may repeat."""
+        api = self.environment.api
+        return connect(
+            base_url=api.endpoint,
+            version=api.version,
+            token_url=api.token_url,
+            grant=self._grant(role),
+            timeout=api.timeout,
+            clock=self.clock,
+            spent=spent,
+        )
+
+    def redeem(self, role: CredentialRole, code: Secret, verifier: Secret | None, login: str) -> None:
+        """Turns a code into a refresh token, and keeps it. RemoteError when no answer came."""
+        application, api = role.application, self.environment.api
+        brought = RedirectCode(code, verifier, application.redirect_uri, login)
+        again = role.login(self.environment.name)
+        redeem(
+            base_url=api.endpoint,
+            token_url=api.token_url,
+            grant=AuthorizationCode(self.keys(role), brought, self.consents(role), self.clock, again),
+            timeout=api.timeout,
+        )
+
+    def keys(self, role: CredentialRole) -> ClientKeys:
+        fetch, application = self.places.fetch, role.application
+        origin = (
+            f"credential {role} reads clientId from {shown_reference(application.client_id)}, "
+            f"clientSecret from {shown_reference(application.client_secret)}"
+        )
+        try:
+            return ClientKeys(fetch(application.client_id), fetch(application.client_secret), origin)
+        except AuthenticationError as error:
+            error.remedy = "; ".join(filter(None, [error.remedy, origin]))
+            raise
+
+    def consents(self, role: CredentialRole) -> SecretConsentStore:
+        """Where the refresh token of a role is kept."""
+        backend, name = self.places.writable_backend(role.application.refresh_token)
+        return SecretConsentStore(backend, name, f"ask for consent: {role.login(self.environment.name)}")
+
+    def held(self, role: CredentialRole) -> Consent:
+        """What is kept for a role. AuthenticationError when nothing is."""
+        return self.consents(role).read()
+
+    def note_accounts(self, role: CredentialRole, accounts: tuple[str, ...]) -> None:
+        """Beside the consent, so that people can be told without a call."""
+        place = self.consents(role)
+        with consent_lock(place, self.clock):
+            place.write(replace(place.read(), accounts=accounts))
+
+    def _grant(self, role: CredentialRole) -> Grant:
+        keys = self.keys(role)
+        if role.application.grant == "clientCredentials":
+            return ClientCredentials(keys)
+        return RefreshToken(keys, self.consents(role), self.clock, role.login(self.environment.name))

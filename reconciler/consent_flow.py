@@ -1,0 +1,148 @@
+"""One consent: the address that asks for it, what came back, and what is kept of it."""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from reconciler.connections import ConnectionFactory
+from reconciler.core.consent.authorization_url import (
+    NONCE,
+    ConsentSubject,
+    OAuthClient,
+    RedirectResult,
+    authorization_url,
+    parse_redirect,
+)
+from reconciler.core.errors import (
+    AuthenticationError,
+    CancelledError,
+    ConfigurationError,
+    DeniedError,
+    ReconcilerError,
+    StorageError,
+)
+from reconciler.core.model import CONSENT_URL, CredentialRole
+from reconciler.core.secret import Secret
+from reconciler.criteo.grants import consent_lock
+from reconciler.disk.atomic import create_file, read_file
+from reconciler.disk.private_dir import WORK_DIR, private_directory
+
+KEY_LENGTH = 32
+CRITEO = "api.criteo.com"
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentedAccounts:
+    """The accounts that a consent reaches; None where that could not be asked, and `why`."""
+
+    accounts: tuple[str, ...] | None
+    why: str = ""
+
+
+class ConsentFlow:
+    """Of one application. What it has printed stays good when it ends without an answer."""
+
+    def __init__(self, access: ConnectionFactory, role: CredentialRole, root: Path) -> None:
+        self.role = role
+        self.environment = access.environment.name
+        self.again = role.login(self.environment)
+        self._access = access
+        self._clock = access.clock
+        self._subject = ConsentSubject(self.environment, role.credential, role.plan_application)
+        self._key = _key(root)
+
+    def address(self) -> str:
+        application, api = self.role.application, self._access.environment.api
+        if api.consent_url == CONSENT_URL and urlsplit(api.endpoint).hostname != CRITEO:
+            raise ConfigurationError(
+                "the endpoint isn't Criteo's, and consent would be asked for at Criteo",
+                remedy="write in environment.yaml where consent is given: `api: {consentUrl: …}`",
+            )
+        applicant = OAuthClient(
+            self._access.places.fetch(application.client_id), application.redirect_uri, application.pkce
+        )
+        nonce = secrets.token_bytes(NONCE)
+        return authorization_url(
+            api.consent_url, applicant, self._key, nonce, self._subject, self._clock.now()
+        )
+
+    def check_place(self) -> None:
+        """Before anybody is bothered: the secrets can be read, and the token can be kept."""
+        self._access.keys(self.role)
+        with consent_lock(self._access.consents(self.role), self._clock):
+            pass
+
+    def complete(self, redirected: str) -> ConsentedAccounts:
+        """Keeps what the answer brings, then looks how far it reaches."""
+        found = parse_redirect(redirected, self._key, self._subject, self._clock.now(), self.again)
+        self._refuse_used(found)
+        verifier = found.verifier if self.role.application.pkce else None
+        self._access.redeem(self.role, found.code, verifier, found.login)
+        return self._reach((found.code, found.verifier))
+
+    def _refuse_used(self, found: RedirectResult) -> None:
+        """A second use of a code may end the consent that the first one brought (RFC 6749, 4.1.2)."""
+        if self._kept() == found.login:
+            raise AuthenticationError(
+                "this address was used already, and the consent that it brought is kept",
+                remedy=f"`reconciler auth status {self.environment}` shows it; or ask anew: {self.again}",
+            )
+
+    def _kept(self) -> str:
+        """Which address brought what is kept now; "" where nothing is, or nothing of use."""
+        try:
+            return self._access.held(self.role).login
+        except (AuthenticationError, StorageError):
+            return ""
+
+    def _reach(self, spent: tuple[Secret, ...]) -> ConsentedAccounts:
+        """The consent is kept by now: what fails here says nothing against it."""
+        try:
+            with self._access.connection(self.role, spent) as connection:
+                accounts = tuple(sorted(connection.inspector.accounts(())))
+            self._access.note_accounts(self.role, accounts)
+        except CancelledError:
+            raise
+        except DeniedError:
+            return ConsentedAccounts(None, "the application lacks `Accounts: Read`")
+        except ReconcilerError:  # whose words may be Criteo's, and those may repeat the code
+            return ConsentedAccounts(None, "Criteo gave no good answer to that")
+        return ConsentedAccounts(accounts)
+
+    def go_on(self, until: datetime) -> Callable[[], None]:
+        """Ends the wait for a browser: at a request to stop, or when its time is over."""
+
+        def check() -> None:
+            try:
+                self._clock.check()
+            except CancelledError:
+                remedy = f"the address that was printed stays good: finish with {self.again} --paste"
+                raise CancelledError(
+                    "stopped before an answer came: nothing is changed", remedy=remedy
+                ) from None
+            if self._clock.now() >= until:
+                raise AuthenticationError(
+                    "nobody came back with consent in time: nothing is changed",
+                    remedy=f"wait longer with --timeout, or finish with {self.again} --paste",
+                )
+
+        return check
+
+    def until(self, seconds: float) -> datetime:
+        return self._clock.now() + timedelta(seconds=seconds)
+
+
+def _key(root: Path) -> bytes:
+    """What the states of addresses are signed with; made once, for this folder alone."""
+    file = private_directory(root / WORK_DIR) / "auth.key"
+    create_file(file, secrets.token_bytes(KEY_LENGTH))
+    key = read_file(file)
+    if key is None or len(key) != KEY_LENGTH:
+        raise StorageError(
+            f"{file} is not {KEY_LENGTH} bytes long",
+            remedy="remove it; addresses that were handed out before can't be finished then",
+        )
+    return key

@@ -1,0 +1,70 @@
+"""What a refresh may do: the members of what was applied in full before, and nothing else."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from reconciler.core.errors import Finding
+from reconciler.core.model import Address
+from reconciler.core.plan.change_kinds import ChangeKind
+from reconciler.core.plan.model import (
+    NAME_AGAIN,
+    Change,
+    Plan,
+    SetupPhase,
+    Steps,
+    Update,
+    UpdateSegment,
+    address_of,
+    kind_of,
+)
+from reconciler.core.state.resource import ResourceState
+
+
+def not_members_only(
+    plan: Plan, receipts: Mapping[Address, ResourceState]
+) -> dict[Address, tuple[Finding, ...]]:
+    """Changes that a refresh may not make: all but new members of what was applied in full before."""
+    return {
+        address_of(change): (
+            Finding(
+                str(address_of(change)),
+                f"{_WHY_NOT[kind_of(change)]}, and a refresh only brings members up to date",
+            ),
+        )
+        for change in plan.changes
+        if not is_members_only(change, receipts)
+    }
+
+
+_WHY_NOT = {
+    ChangeKind.CREATE: "it is to be created",
+    ChangeKind.ADOPT: "it is to be managed again",
+    ChangeKind.UPDATE: "its definition is not the one that was applied",
+    ChangeKind.REPLACE: "it is to be replaced",
+    ChangeKind.REFILL: "Criteo lost members of it, and all are to be sent again",
+    ChangeKind.FORGET: "it is to be forgotten",
+}
+
+
+def is_members_only(change: Change, receipts: Mapping[Address, ResourceState]) -> bool:
+    """Members of a segment whose definition was applied in full; a name that differs since is let alone."""
+    if not isinstance(change, Update):
+        return False
+    receipt = receipts.get(change.spec.address)
+    patches = all(isinstance(step, UpdateSegment) for step in change.steps.setup)
+    return patches and receipt is not None and receipt.definition == change.spec.definition
+
+
+def is_independent(change: Change, receipts: Mapping[Address, ResourceState]) -> bool:
+    """Nothing else depends on what it does: no name is let go for another address."""
+    prelude = change.steps.setup if isinstance(change, Update) else ()
+    released = any(isinstance(step, UpdateSegment) and step.turn == SetupPhase.FREE_NAMES for step in prelude)
+    return is_members_only(change, receipts) and not released
+
+
+def to_members_only(change: Change) -> Update | None:
+    """What a refresh does of a change; None where members don't change."""
+    if not isinstance(change, Update) or change.steps.transfer is None:
+        return None
+    reason = "" if change.reason == NAME_AGAIN else change.reason
+    return replace(change, attributes=(), steps=Steps(transfer=change.steps.transfer), reason=reason)

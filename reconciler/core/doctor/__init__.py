@@ -1,0 +1,1 @@
+"""The checks of `doctor`, their order and their results. No I/O."""

@@ -1,0 +1,323 @@
+"""What a look at each link means: it holds, a warning, or a failure with an exit code and what to do now."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+
+from reconciler.core.api_versions import SUPPORT
+from reconciler.core.consent.model import Consent, expires_soon, is_expired
+from reconciler.core.doctor.checks import (
+    NOT_REACHED,
+    Check,
+    CheckName,
+    CheckResult,
+    CheckStatus,
+    needs_consent,
+)
+from reconciler.core.errors import (
+    AuthenticationError,
+    ConfigurationError,
+    DeniedError,
+    Finding,
+    LockedError,
+    ReconcilerError,
+    RejectedError,
+)
+from reconciler.core.model import CredentialRole, DesiredState, shown_reference
+from reconciler.core.remote import CallerIdentity, RateLimit
+from reconciler.core.state.resource import CLOCK_SKEW, ResourceState
+
+MOST_FINDINGS = 20
+WRONG_CLOCK = timedelta(hours=1)
+"""From here on certificates and tokens fail for reasons that nobody can see."""
+LITTLE_ROOM = 0.1
+"""Share of the calls of a minute under which others are likely to be using them up."""
+SERVICE = re.compile(r"retail|c-?max", re.IGNORECASE)
+"""What names Retail Media, as far as can be guessed: the values of `criteoService` aren't published."""
+DOCTOR = re.compile(r"[,;] (then )?run `reconciler doctor`[^;]*")
+
+
+def ok(told: str) -> CheckResult:
+    return CheckResult(CheckStatus.OK, told)
+
+
+def warning(told: str, remedy: str) -> CheckResult:
+    return CheckResult(CheckStatus.WARNING, told, remedy)
+
+
+def failed(error: ReconcilerError) -> CheckResult:
+    """Advice to run what is running is left out."""
+    return CheckResult(CheckStatus.FAILURE, error.problem, DOCTOR.sub("", error.remedy), error.exit_code)
+
+
+def valid(desired: DesiredState) -> CheckResult:
+    return ok(f"valid; audiences: {len(desired.audiences):,}, segments: {len(desired.segments):,}")
+
+
+def invalid(error: ReconcilerError) -> tuple[Check, ...]:
+    """Nothing else can be looked at then."""
+    wrong = (Check(CheckName.MANIFESTS, "", "", ruling) for ruling in _capped(_findings(error)))
+    rest = (Check(link, "", "", NOT_REACHED) for link in CheckName if link is not CheckName.MANIFESTS)
+    return (*wrong, *rest)
+
+
+def _findings(error: ReconcilerError) -> Iterator[CheckResult]:
+    for finding in error.findings or (Finding("", error.problem, error.remedy),):
+        told = f"{finding.where}: {finding.problem}" if finding.where else finding.problem
+        yield CheckResult(CheckStatus.FAILURE, told, finding.remedy, error.exit_code)
+
+
+def _capped(rulings: Iterable[CheckResult]) -> tuple[CheckResult, ...]:
+    """Each once, and not more than anybody reads."""
+    unique = tuple(dict.fromkeys(rulings))
+    shown, left = unique[:MOST_FINDINGS], unique[MOST_FINDINGS:]
+    if not left:
+        return shown
+    return (
+        *shown,
+        replace(left[0], message=f"and {len(left)} more", remedy="mend these first, and run again"),
+    )
+
+
+def readable(reference: str, read: object) -> CheckResult:
+    """A reference is said only once a secret came out of it, and of a command line only what it is."""
+    if isinstance(read, ReconcilerError):
+        return failed(read)
+    return ok(f"read from {shown_reference(reference)}")
+
+
+def renewable(taken: ReconcilerError | None) -> CheckResult:
+    """The place of a refresh token, which Criteo may replace at each use."""
+    match taken:
+        case None:
+            return ok("the refresh token can be replaced")
+        case LockedError():
+            return ok("another run is renewing the refresh token now")
+        case _:
+            return failed(taken)
+
+
+def age(consent: Consent, now: datetime, login: str) -> CheckResult:
+    """`login` is the command that asks for consent."""
+    if consent.obtained_at is None or consent.ends_at is None:
+        return warning(
+            "nobody knows how old the refresh token is: it was put there by hand",
+            f"it is good for six months: {login} brings one whose end is known",
+        )
+    issued, ends = f"{consent.obtained_at:%Y-%m-%d}", f"{consent.ends_at:%Y-%m-%d}"
+    if is_expired(consent, now):
+        error = AuthenticationError(f"the refresh token ended on {ends}", remedy=f"ask for consent: {login}")
+        return failed(error)
+    if expires_soon(consent, now):
+        return warning(
+            f"the refresh token is of {issued}, and ends on {ends}", f"ask for consent before then: {login}"
+        )
+    return ok(f"the refresh token is of {issued}, good until {ends}")
+
+
+def age_in_use(consent: Consent, now: datetime, login: str) -> CheckResult:
+    """Once Criteo has taken the token: one that is still old is not renewed by its use."""
+    judged = age(consent, now, login)
+    if judged.verdict is not CheckStatus.FAILURE:
+        return judged
+    return warning(
+        f"the refresh token should have ended on {consent.ends_at:%Y-%m-%d}, and Criteo takes it still",
+        f"ask for consent before it stops: {login}",
+    )
+
+
+def on_speaking_terms(answered: CallerIdentity | ReconcilerError) -> bool:
+    """Criteo answers us, be it to refuse one thing: others are worth asking for."""
+    if isinstance(answered, RejectedError):
+        return answered.code != "too-many-requests"
+    return isinstance(answered, CallerIdentity | DeniedError)
+
+
+def application(answered: CallerIdentity | ReconcilerError, role: CredentialRole, login: str) -> CheckResult:
+    match answered:
+        case CallerIdentity(name, service):
+            who = f"“{name}”" if name else "it has no name"
+            if service and not SERVICE.search(service):
+                return warning(
+                    f"{who}, of the service {service}: is that Retail Media?",
+                    "if segments can't be read, make an application for Retail Media (C-Max) at Criteo",
+                )
+            return ok(who)
+        case DeniedError():
+            return _denied(answered, role, login)
+        case _:
+            return failed(answered)
+
+
+def clock(skew: timedelta | None) -> CheckResult:
+    """`skew`: how far Criteo's clock is ahead of ours."""
+    if skew is None:
+        return ok("no answer told the time")
+    minutes, side = abs(skew) // timedelta(minutes=1), "behind" if skew > timedelta(0) else "ahead of"
+    told = f"this machine's clock is {minutes:,} minutes {side} Criteo's"
+    if abs(skew) > WRONG_CLOCK:
+        return failed(ConfigurationError(told, remedy="set the clock of this machine, by NTP if it can"))
+    if abs(skew) > CLOCK_SKEW:
+        return warning(
+            told, "set the clock: what became of a call without an answer is told by comparing times"
+        )
+    return ok("this machine and Criteo agree on the time")
+
+
+def audiences(answered: ReconcilerError | None, role: CredentialRole, login: str) -> CheckResult:
+    """A search shows that segments may be read; nothing but a change shows that they may be changed."""
+    match answered:
+        case None:
+            return ok("its segments can be read")
+        case DeniedError():
+            return _denied(answered, role, login)
+        case _:
+            return failed(answered)
+
+
+def _denied(error: DeniedError, role: CredentialRole, login: str) -> CheckResult:
+    consent = (
+        f"ask for consent: {login}"
+        if needs_consent(role)
+        else "have an Admin, Business Manager or Technical Manager of the account open the application's "
+        "consent URL"
+    )
+    level = "Read" if role.plan_application else "Manage"
+    permission = (
+        f"make an application with `Audiences: {level}` at Criteo: permissions are fixed once it is active"
+    )
+    remedy = {
+        "consent": f"{consent}; or check accountId in environment.yaml",
+        "permission": permission,
+        "": f"if the account never consented, {consent}; if the permission is missing, {permission}",
+    }[error.lacking]
+    return failed(AuthenticationError(error.problem, remedy=remedy))
+
+
+def askable(answered: ReconcilerError | None) -> bool:
+    """The account can be asked for more: a missing permission for audiences says nothing of others."""
+    return answered is None or (isinstance(answered, DeniedError) and answered.lacking == "permission")
+
+
+def account(there: bool | ReconcilerError) -> CheckResult:
+    return _listed(
+        there,
+        "accounts",
+        "Accounts: Read",
+        ConfigurationError(
+            "it is not among the accounts that the application reaches",
+            remedy="check accountId in environment.yaml; if it is right, the account has not consented",
+        ),
+    )
+
+
+def retailed(there: bool | ReconcilerError) -> CheckResult:
+    return _listed(
+        there,
+        "retailers",
+        "Campaign: Read",
+        ConfigurationError(
+            "the account has no such retailer", remedy="check accountId and retailerId in environment.yaml"
+        ),
+    )
+
+
+def _listed(
+    there: bool | ReconcilerError, what: str, permission: str, absent: ConfigurationError
+) -> CheckResult:
+    """Neither plan nor apply asks for these lists, so that they may stay closed."""
+    match there:
+        case DeniedError():
+            return warning(
+                f"not checked: the application may not list {what}",
+                f"give it `{permission}` to have this checked",
+            )
+        case ReconcilerError():
+            return warning(f"not checked: {there.problem}", DOCTOR.sub("", there.remedy) or "run again later")
+        case _:
+            return ok("it is there") if there else failed(absent)
+
+
+def room(rate: RateLimit | None) -> CheckResult:
+    if rate is None:
+        return ok("no answer told it")
+    told = f"{rate.limit:,} calls a minute, {rate.remaining:,} of them left"
+    if rate.remaining < LITTLE_ROOM * rate.limit:
+        return warning(told, "wait a minute: this look has used some, and other programs may share the limit")
+    return ok(told)
+
+
+def version(name: str, today: date) -> CheckResult:
+    support = SUPPORT.get(name)
+    newest = max(SUPPORT)
+    if support is None:
+        return warning(
+            f"{name} is not known here",
+            f"compare api.version with Criteo's list; known are {', '.join(SUPPORT)}",
+        )
+    if today >= support.ends:
+        return warning(
+            f"support of {name} ended on {support.ends}: calls go to a newer version, or are answered 410",
+            f"set api.version in environment.yaml to {newest}",
+        )
+    if today >= support.deprecated_from:
+        return warning(
+            f"{name} is deprecated: support ends on {support.ends}",
+            f"set api.version in environment.yaml to {newest} before then",
+        )
+    return ok(f"{name}, supported until {support.ends}")
+
+
+def read(receipts: Sequence[ResourceState] | ReconcilerError) -> tuple[CheckResult, ...]:
+    if isinstance(receipts, ReconcilerError):
+        return _capped(_findings(receipts))
+    return (ok(f"addresses in it: {len(receipts):,}"),)
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedSnapshot:
+    """`serials` are the earlier states that name it, where the one of today doesn't."""
+
+    error: ReconcilerError | None
+    serials: tuple[int, ...] = ()
+
+
+def snapshots(checked: Sequence[CheckedSnapshot], history: ReconcilerError | None) -> tuple[CheckResult, ...]:
+    """`history`: why earlier states can't be read. Nothing but a restore needs what only they name."""
+    wrong = [one for one in checked if one.error]
+    found = [
+        *(failed(one.error) for one in wrong if one.error and not one.serials),
+        *((warning(history.problem, history.remedy),) if history else ()),
+        *(_earlier(one.error, one.serials) for one in wrong if one.error and one.serials),
+    ]
+    return _capped(found) or (ok(f"match their names: {len(checked):,}"),)
+
+
+def _earlier(error: ReconcilerError, serials: Sequence[int]) -> CheckResult:
+    named = ", ".join(map(str, serials))
+    return warning(
+        f"{error.problem}; only earlier states need it, of serial {named}",
+        "put it back from a backup (docs/state.md) before you go back to one of those",
+    )
+
+
+def lockable(taken: ReconcilerError | None) -> CheckResult:
+    match taken:
+        case None:
+            return ok("its lock can be taken")
+        case LockedError():
+            return warning(taken.problem, taken.remedy)
+        case _:
+            return failed(taken)
+
+
+def sources(checked: Sequence[Sequence[Finding] | ReconcilerError]) -> tuple[CheckResult, ...]:
+    """`checked`: what is wrong with each audience's files."""
+    errors = (
+        one if isinstance(one, ReconcilerError) else ConfigurationError("sources", findings=one)
+        for one in checked
+        if one
+    )
+    wrong = _capped(ruling for error in errors for ruling in _findings(error))
+    return wrong or (ok("the files of every audience are there and can be read"),)

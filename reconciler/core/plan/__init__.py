@@ -1,0 +1,1 @@
+"""Decides what a plan changes, adds, removes and blocks. No I/O."""

@@ -1,0 +1,150 @@
+"""What was changed at Criteo since the last apply: told, and never mended here."""
+
+from collections.abc import Container, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from reconciler.core.attributes import attribute_changes
+from reconciler.core.computations import seen_at
+from reconciler.core.definition import is_drift
+from reconciler.core.losses import MemberCounts, is_lost, is_settled
+from reconciler.core.model import Address, DesiredState, SegmentSpec
+from reconciler.core.plan.model import AttributeChange
+from reconciler.core.remote import Segment, Statistics
+from reconciler.core.state.ownership_tag import Tag, owner, tag, tag_of
+from reconciler.core.state.resource import ResourceState, SegmentState
+
+PROMPTLY = timedelta(minutes=5)
+"""Criteo may note a call of ours so much later than we sent it."""
+
+SOFT, SOFT_SHARE = 10, 0.01
+"""Criteo counts in its own way; a smaller difference says nothing."""
+
+
+class NotComparable(StrEnum):
+    """Why the members of an address can't be compared now."""
+
+    RECENT = "something was sent since Criteo's last computation"
+    IN_PROGRESS = "a transfer is not finished, or a call was not answered: the next apply goes on with it"
+    UNKNOWN = "people from a lost state may be in them, until the segment is replaced"
+    EMPTY = "nothing was sent yet"
+    NO_COUNT = "Criteo tells no count of them yet"
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """One address that is not as it was left; of `attributes`, `before` is ours and `after` is Criteo's.
+
+    `counts` are given where they differ.
+    `touched_at`: somebody else changed it then, after us. `wanted`: it is in the manifests.
+    `unknown`: a segment that bears its mark, and of which no state knows anything.
+    """
+
+    address: Address
+    title: str
+    attributes: tuple[AttributeChange, ...] = ()
+    member_counts: MemberCounts | None = None
+    touched_at: datetime | None = None
+    missing_segment_id: str = ""
+    in_manifests: bool = True
+    untracked_segment_id: str = ""
+
+    def __bool__(self) -> bool:
+        return bool(self.attributes or self.member_counts or self.touched_at or self.missing_segment_id)
+
+
+def detect_drift(
+    desired: DesiredState,
+    lineage: str,
+    receipts: Mapping[Address, ResourceState],
+    segments: Mapping[str, Segment],
+    statistics: Mapping[str, Statistics],
+) -> Iterator[Drift]:
+    """Of addresses that were applied and are managed still, those that differ; by what is known of each.
+
+    `segments` and `statistics` are keyed by the segment's id. Where a manifest changed since it was applied,
+    name and description are compared with what was applied then, and with what it asks for now.
+    """
+    specs = {spec.address: spec for spec in desired.segments}
+    name = desired.environment.name
+    for address, receipt in sorted(receipts.items()):
+        if receipt.forgotten_at or not receipt.current.segment_id:
+            continue
+        segment, whose = segments.get(receipt.current.segment_id), tag(name, address, lineage)
+        found = _drift(receipt, specs.get(address), whose, segment, statistics)
+        if found:
+            yield found
+
+
+def untracked_segments(
+    desired: DesiredState, known: Container[Address], segments: Iterable[Segment]
+) -> Iterator[Drift]:
+    """Addresses of which no state knows, while segments at Criteo bear their mark: is the state lost?"""
+    owners = {owner(desired.environment.name, spec.address): spec for spec in desired.segments}
+    for segment in segments:
+        found = tag_of(segment.description)
+        spec = owners.get(found.owner) if found else None
+        if spec and spec.address not in known:
+            yield Drift(spec.address, segment.name, untracked_segment_id=segment.id)
+
+
+def uncounted(holding: SegmentState, now: datetime) -> NotComparable | None:
+    """What stands in the way of comparing members.
+
+    None: Criteo's last computation has seen all that we sent; nothing is on its way, and all in it are known.
+    """
+    if not is_settled(holding):
+        return NotComparable.IN_PROGRESS
+    if holding.members_unknown_before is not None:
+        return NotComparable.UNKNOWN
+    if holding.completed_at is None:
+        return NotComparable.EMPTY
+    return NotComparable.RECENT if now < seen_at(holding.completed_at) else None
+
+
+def _drift(
+    receipt: ResourceState,
+    spec: SegmentSpec | None,
+    whose: Tag,
+    segment: Segment | None,
+    statistics: Mapping[str, Statistics],
+) -> Drift:
+    holding = receipt.current
+    name = spec.name if spec else ""
+    if segment is None:
+        return Drift(
+            receipt.address, name, missing_segment_id=holding.segment_id, in_manifests=spec is not None
+        )
+    applied = spec is not None and receipt.definition == spec.definition
+    differing = attribute_changes(segment, spec, whose) if spec else ()
+    changes = tuple(one for one in differing if applied or is_drift(one, receipt, whose))
+    return Drift(
+        address=receipt.address,
+        title=name or segment.name,
+        attributes=_turned(changes) if spec else (),
+        member_counts=_counts(holding, statistics.get(holding.segment_id)),
+        in_manifests=spec is not None,
+        touched_at=_touched(holding, segment),
+    )
+
+
+def _turned(changes: tuple[AttributeChange, ...]) -> tuple[AttributeChange, ...]:
+    return tuple(AttributeChange(one.name, one.after, one.before) for one in changes)
+
+
+def _counts(holding: SegmentState, told: Statistics | None) -> MemberCounts | None:
+    """What Criteo counts, where it differs. People from a lost state may be counted too, and hide a loss."""
+    if told is None or told.identifiers is None:
+        return None
+    counts = MemberCounts(holding.confirmed.count - holding.rejected, told.identifiers)
+    apart = abs(counts.acknowledged - counts.counted) > max(SOFT, SOFT_SHARE * counts.acknowledged)
+    return counts if is_lost(counts) or (apart and holding.members_unknown_before is None) else None
+
+
+def _touched(holding: SegmentState, segment: Segment) -> datetime | None:
+    """Nothing is told while calls of ours are under way: they touch it too."""
+    ours, theirs = holding.last_changed_at, segment.updated_at
+    if ours is None or theirs is None or holding.unconfirmed_updates or not is_settled(holding):
+        return None
+    return theirs if theirs > ours + PROMPTLY else None

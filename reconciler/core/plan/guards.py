@@ -1,0 +1,238 @@
+"""Rules that refuse a plan before its first write: each says the number and the limit."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from reconciler.core.errors import Finding
+from reconciler.core.members import TargetMembers
+from reconciler.core.model import Guards, SegmentSpec
+from reconciler.core.plan.model import MemberChange
+from reconciler.core.rounding import (
+    STEP,
+    duration,
+    enough,
+    format_limit,
+    is_past,
+    rounded,
+    rounded_count,
+    told_beyond,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class GuardInput:
+    """What a guard looks at. `settled` is the size after the last completed transfer, None before it.
+
+    A segment that is filled afresh in place of another is compared by its size alone.
+    """
+
+    spec: SegmentSpec
+    members: MemberChange
+    settled: int | None
+    fresh: bool
+    now: datetime
+
+    @property
+    def target(self) -> TargetMembers:
+        return self.members.target
+
+    @property
+    def leaving(self) -> int:
+        """What an interrupted run has already removed counts too."""
+        fewer = max(0, (self.settled or 0) - self.target.members.count)
+        return fewer if self.fresh else max(fewer, self.members.delta.out)
+
+    @property
+    def joining(self) -> int:
+        more = max(0, self.target.members.count - (self.settled or 0))
+        return more if self.fresh else max(more, self.members.delta.adds)
+
+    @property
+    def size(self) -> int:
+        """What a change is measured against; 0 before the first completed transfer: all is new then."""
+        return max(self.settled, self.members.before or 0) if self.settled else 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Excess:
+    """A limit that is not kept: `fact` says how far, and `bound` where the limit is."""
+
+    key: str
+    fact: str
+    bound: str
+    remedy: str
+
+    @property
+    def problem(self) -> str:
+        return f"{self.fact}, {self.bound} ({self.key})"
+
+
+_Guard = Callable[[GuardInput, Guards], _Excess | None]
+
+
+def violations(question: GuardInput) -> tuple[Finding, ...]:
+    """Every guard that stands against this change, each as a finding at its address.
+
+    Findings are printed wherever the plan is: they tell no more than the rounded counts of people do.
+    """
+    where = str(question.spec.address)
+    if question.target.members.count == 0:
+        nobody = Finding(where, *_nobody(question))
+        if not question.target.rows:
+            return (nobody,)
+        found = [nobody]
+    else:
+        found = []
+    guards = question.spec.audience.guards
+    excesses = (excess for guard in _GUARDS if (excess := guard(question, guards)))
+    found += [Finding(where, excess.problem, excess.remedy) for excess in excesses]
+    return (*found, *stale_sources(question.spec, question.target, question.now))
+
+
+def relaxed_guards(question: GuardInput, general: Guards) -> tuple[str, ...]:
+    """What the environment's guards would not let pass, and only the audience's own do; and what the
+    defaults would not, and only the environment's do.
+    """
+    own = question.spec.audience.guards
+    return tuple(
+        said for guard in _GUARDS if not guard(question, own) and (said := _let(question, guard, general))
+    )
+
+
+def _let(question: GuardInput, guard: _Guard, general: Guards) -> str:
+    own = question.spec.audience.guards
+    if excess := guard(question, general):
+        return (
+            f"{excess.fact}: the audience's own guard {excess.key} is {_written(own, excess.key)} "
+            f"(environment: {_written(general, excess.key)})"
+        )
+    if excess := guard(question, Guards()):
+        key, allowed = excess.key, _written(own, excess.key)
+        by = "environment.yaml" if allowed == _written(general, key) else "the audience's own guard"
+        return (
+            f"{excess.fact}; the default limit is {_written(Guards(), key)} ({key}), "
+            f"and {by} allows {allowed}"
+        )
+    return ""
+
+
+def _written(guards: Guards, key: str) -> str:
+    """A limit as manifests write it."""
+    return {
+        "maxShrink": format_limit(guards.max_shrink),
+        "maxGrowth": format_limit(guards.max_growth),
+        "minMembers": f"{guards.min_members:,}",
+        "maxInvalid": format_limit(guards.max_invalid),
+    }[key]
+
+
+def _nobody(question: GuardInput) -> tuple[str, str]:
+    """An empty audience is never sent, whatever the guards say."""
+    place = question.spec.audience.source.place
+    if not question.target.rows:
+        return "the source holds no rows", (
+            f"an empty audience is never sent: deliver its rows, or take it out of the manifests ({place})"
+        )
+    return (
+        "no members are left of the rows read",
+        f"`reconciler explain` says why rows were dropped; an empty audience is never sent ({place})",
+    )
+
+
+def _minimum(question: GuardInput, guards: Guards) -> _Excess | None:
+    if not 0 < question.target.members.count < guards.min_members:
+        return None
+    return _Excess(
+        "minMembers",
+        f"there are fewer than {guards.min_members:,} members",
+        "which is the minimum",
+        _override(question, "minMembers", ""),
+    )
+
+
+def _shrink(question: GuardInput, guards: Guards) -> _Excess | None:
+    part, whole, limit = question.leaving, question.size, guards.max_shrink
+    if not (question.target.members and whole and is_past(part, limit, whole)):
+        return None
+    return _Excess(
+        "maxShrink",
+        _moved(question, min(part, whole), limit, f"{_count(min(part, whole))} of {{}} members would leave"),
+        f"where {format_limit(limit)} is the limit",
+        _override(question, "maxShrink", enough(part, whole, up_to=0.99)),
+    )
+
+
+def _growth(question: GuardInput, guards: Guards) -> _Excess | None:
+    part, whole, limit = question.joining, question.size, guards.max_growth
+    if not (whole and is_past(part, limit, whole)):
+        return None
+    return _Excess(
+        "maxGrowth",
+        _moved(question, part, limit, f"{_count(part)} would join {{}} members"),
+        f"where {format_limit(limit)} is the limit",
+        _override(question, "maxGrowth", enough(part, whole)),
+    )
+
+
+def _moved(question: GuardInput, part: int, limit: float, alone: str) -> str:
+    """How members change, in the numbers that stand beside it: those who leave, and those who join."""
+    whole, share = _count(question.size), told_beyond(part, question.size, limit)
+    out, joining = question.leaving, question.joining
+    if not (out and joining):
+        return f"{alone.format(whole)} ({share})"
+    both = (
+        f"{_count(min(out, question.size))} of {whole} members would leave and {_count(joining)} others join"
+    )
+    fewer, more = sorted(max(STEP, rounded(one)) for one in (out, joining))  # as they are shown
+    return f"{both}: {share} replaced" if 2 * fewer >= more else f"{both} ({share})"
+
+
+def _invalid(question: GuardInput, guards: Guards) -> _Excess | None:
+    part, whole, limit = question.target.invalid, question.target.present, guards.max_invalid
+    if not is_past(part, limit, whole):
+        return None
+    return _Excess(
+        "maxInvalid",
+        f"{told_beyond(part, whole, limit)} of the identifiers can't be sent",
+        f"where {format_limit(limit)} is the limit",
+        "`reconciler explain` counts them by reason; "
+        + _override(question, "maxInvalid", enough(part, whole, up_to=0.99)),
+    )
+
+
+_GUARDS: tuple[_Guard, ...] = (_minimum, _shrink, _growth, _invalid)
+
+
+def _override(question: GuardInput, key: str, value: str) -> str:
+    """`value`: "" where it has to be thought about."""
+    file, other = question.spec.audience.place.file, "smaller" if key == "minMembers" else "larger"
+    if value:
+        return f"if this is meant, write under `guards` in {file}: `{key}: {value}`"
+    return f"if this is meant, write a {other} {key} under `guards` in {file}"
+
+
+def exceeds_max_missing(gone: int, managed: int, limit: float) -> bool:
+    """So many segments are gone at once that access may be lost. One of several is just gone."""
+    return is_past(gone, limit, managed) and (gone > 1 or gone == managed)
+
+
+def stale_sources(spec: SegmentSpec, target: TargetMembers, now: datetime) -> tuple[Finding, ...]:
+    """Also asked of addresses that don't change: a feed that has stopped changes nothing."""
+    limit, newest = spec.audience.source.max_age, target.newest
+    if limit is None or newest is None or now - newest <= limit:
+        return ()
+    old, most = duration(now - newest), duration(limit)
+    return (
+        Finding(
+            str(spec.address),
+            f"the newest source file is {f'over {old}' if old == most else old} old, "
+            f"where {most} is the limit (maxAge)",
+            f"deliver fresh files, or raise source.maxAge in {spec.audience.source.place}",
+        ),
+    )
+
+
+def _count(number: int) -> str:
+    told = rounded_count(number)
+    return told if isinstance(told, str) else f"{told:,}"

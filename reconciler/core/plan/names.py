@@ -1,0 +1,289 @@
+"""Names at Criteo: who holds which, who must let go first, and what a retired segment is called."""
+
+import re
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from typing import Literal
+
+from reconciler.core.errors import Finding
+from reconciler.core.model import Address
+from reconciler.core.ownership import taken_beside, taken_name
+from reconciler.core.plan.change_kinds import Cause
+from reconciler.core.plan.model import (
+    Blocked,
+    Change,
+    ConfirmCreate,
+    CreateSegment,
+    Forget,
+    SegmentChange,
+    SetupPhase,
+    Slot,
+    UpdateSegment,
+    address_of,
+)
+from reconciler.core.remote import Segment, name_key
+from reconciler.core.state.ownership_tag import tag
+from reconciler.core.state.resource import ResourceState
+
+LONGEST = 256
+"""Criteo's limit for audience names; assumed for segments."""
+
+_RETIRED = re.compile(r" \(retired \d{4}-\d{2}-\d{2}(?: \d+)?\)$")
+_NEW = " (new)"
+
+
+def replacement_name(name: str) -> str:
+    """What a replacement is called while it is filled."""
+    return _fit(name, _NEW)
+
+
+def is_retired(name: str) -> bool:
+    return _RETIRED.search(name) is not None
+
+
+def retired_name(name: str, today: date, taken: Iterable[str]) -> str:
+    """What a replaced segment is called from now on; free among the names `taken`."""
+    stem, keys = name.removesuffix(_NEW), {name_key(one) for one in taken}
+    endings = (
+        f" (retired {today}{'' if number == 1 else f' {number}'})" for number in range(1, len(keys) + 2)
+    )
+    return next(fit for ending in endings if name_key(fit := _fit(stem, ending)) not in keys)
+
+
+def _fit(stem: str, ending: str) -> str:
+    return stem[: LONGEST - len(ending)].rstrip() + ending
+
+
+@dataclass(frozen=True, slots=True)
+class NameClaim:
+    """A change wants a name in an account; `holder` is the id of the segment it renames, "" for a new one.
+
+    `closing`: it takes the name only after its members are sent.
+    """
+
+    address: Address
+    account_id: str
+    name: str
+    holder: str
+    closing: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NameRegistry:
+    """Who holds which name now: by account and name key; `owner` tells our segments from foreign ones.
+
+    `reserved` are names that an unanswered create may still take, for which address and until when.
+    """
+
+    environment: str
+    lineage: str
+
+    held: Mapping[tuple[str, str], Segment]
+    reserved: Mapping[tuple[str, str], tuple[Address, datetime]]
+    owner: Mapping[str, tuple[Address, Slot | Literal["retired"]]]
+
+    @classmethod
+    def of(
+        cls,
+        environment: str,
+        lineage: str,
+        segments: Iterable[Segment],
+        receipts: Iterable[ResourceState],
+        reserved: Mapping[tuple[str, str], tuple[Address, datetime]],
+    ) -> "NameRegistry":
+        held = {(one.account_id, one.name_key): one for one in segments}
+        owner: dict[str, tuple[Address, Slot | Literal["retired"]]] = {}
+        for receipt in receipts:
+            if receipt.current.segment_id:
+                owner[receipt.current.segment_id] = (receipt.address, "current")
+            if receipt.replacement and receipt.replacement.segment_id:
+                owner[receipt.replacement.segment_id] = (receipt.address, "successor")
+            owner |= {one.segment.segment_id: (receipt.address, "retired") for one in receipt.retired}
+        return cls(environment, lineage, held, reserved, owner)
+
+    def adopting(self, changes: Iterable[Change]) -> "NameRegistry":
+        """The same, once the segments of unanswered creates are known to be ours."""
+        adopted: dict[str, tuple[Address, Slot | Literal["retired"]]] = {
+            step.segment_id: (change.spec.address, step.slot)
+            for change in changes
+            if not isinstance(change, Forget)
+            for step in change.steps.setup
+            if isinstance(step, ConfirmCreate)
+        }
+        return replace(self, owner={**self.owner, **adopted})
+
+    def frees(self, claim: NameClaim, held: Segment) -> bool:
+        """A replacement takes the name of its own predecessor, which steps aside just before."""
+        return claim.closing and self.owner.get(held.id) == (claim.address, "current")
+
+    def id_of(self, address: Address, slot: Slot) -> str:
+        """The segment id behind a slot; "" when there is none yet."""
+        owners = (key for key, owner in self.owner.items() if owner == (address, slot))
+        return next(owners, "")
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """Changes whose names are free when they are taken, and what blocks the others.
+
+    `givers`: by address, those whose segments must let go of a name that it takes.
+    """
+
+    changes: tuple[Change, ...]
+    blocked: tuple[Blocked, ...]
+    givers: Mapping[Address, frozenset[Address]]
+
+
+def resolve_names(
+    changes: Iterable[Change], registry: NameRegistry, stopped: Collection[Address] = ()
+) -> Settled:
+    """Makes sure that every name is free when it is taken.
+
+    A segment that holds a name another one takes in this plan lets go of it first, under a temporary
+    name: so chains and circles of renames need no order. A name held by a segment that is not ours,
+    or that this plan doesn't rename, blocks the change that wants it. Changes of `stopped` addresses
+    rename nothing, nor do those blocked here: what depends on one is blocked too.
+    """
+    changes = tuple(changes)
+    registry = registry.adopting(changes)
+    undecided = frozenset(stopped).difference(map(address_of, changes))
+    renaming = {claim.holder for change in changes for claim in _claims(change, registry) if claim.holder}
+    renaming |= {held for held, (address, _) in registry.owner.items() if address in undecided}
+    found = _conflicts(changes, registry, renaming)
+    blocked = dict(found.blocked)
+    standing = tuple(
+        one for one in changes if address_of(one) not in stopped and address_of(one) not in blocked
+    )
+    while len(standing) < len(changes):
+        changes = standing
+        found = _conflicts(changes, registry, renaming)
+        blocked |= found.blocked
+        standing = tuple(one for one in changes if address_of(one) not in found.blocked)
+    going = tuple(_releasing(one, found.contested, registry) for one in standing)
+    return Settled(going, tuple(blocked.values()), found.givers())
+
+
+@dataclass(frozen=True, slots=True)
+class _Conflicts:
+    """`contested`: segments that must let go of their names first. `taking`: who takes one, and from whom."""
+
+    contested: set[str]
+    taking: tuple[tuple[Address, Address], ...]
+    blocked: Mapping[Address, Blocked]
+
+    def givers(self) -> Mapping[Address, frozenset[Address]]:
+        takers = {taker for taker, _ in self.taking}
+        return {one: frozenset(giver for taker, giver in self.taking if taker == one) for one in takers}
+
+
+def _conflicts(changes: Sequence[Change], registry: NameRegistry, renaming: Container[str]) -> _Conflicts:
+    """`renaming`: the segments that would be renamed, or may be, if nothing were blocked."""
+    claims = tuple(claim for change in changes for claim in _claims(change, registry))
+    renamed = {claim.holder for claim in claims if claim.holder}
+    contested: set[str] = set()
+    taking: list[tuple[Address, Address]] = []
+    blocked: dict[Address, Blocked] = {}
+    wanted: dict[tuple[str, str], Address] = {}
+    for claim in claims:
+        if waits := _reserved(claim, registry):
+            blocked.setdefault(claim.address, Blocked(claim.address, waits, Cause.NAME))
+            continue
+        other = wanted.setdefault((claim.account_id, name_key(claim.name)), claim.address)
+        if other != claim.address:
+            twice = Blocked(claim.address, _wanted_twice(claim, other), Cause.NAME)
+            blocked.setdefault(claim.address, twice)
+        held = registry.held.get((claim.account_id, name_key(claim.name)))
+        if held is None or held.id == claim.holder or registry.frees(claim, held):
+            continue
+        if held.id in renamed:
+            contested.add(held.id)
+            taking.append((claim.address, registry.owner[held.id][0]))
+        elif held.id in renaming:
+            blocked.setdefault(claim.address, waits_for(claim.address, registry.owner[held.id][0]))
+        else:
+            taken = Blocked(claim.address, _taken(claim, held, registry), Cause.NAME)
+            blocked.setdefault(claim.address, taken)
+    return _Conflicts(contested, tuple(taking), blocked)
+
+
+def waits_for(taker: Address, giver: Address) -> Blocked:
+    """A change that takes a name which a blocked address was to let go of."""
+    finding = Finding(
+        str(taker),
+        f"its name at Criteo becomes free only once {giver} is renamed, which is blocked",
+        f"see what blocks {giver}, or change the title of {taker}",
+    )
+    return Blocked(taker, finding, Cause.DEPENDENCY)
+
+
+def _claims(change: Change, registry: NameRegistry) -> Iterator[NameClaim]:
+    if isinstance(change, Forget):
+        return
+    address = change.spec.address
+    for step in (*change.steps.setup, *change.steps.finalize):
+        closing = step in change.steps.finalize
+        if isinstance(step, CreateSegment):
+            yield NameClaim(address, step.key.account_id, step.name, "", closing)
+        elif isinstance(step, UpdateSegment) and step.name is not None:
+            holder = _holder(change, step, registry)
+            yield NameClaim(address, step.account_id, step.name, holder, closing)
+
+
+def _holder(change: SegmentChange, step: UpdateSegment, registry: NameRegistry) -> str:
+    """The segment that a step renames; "" for one that this plan creates before the step."""
+    created = any(isinstance(one, CreateSegment) and one.slot == step.slot for one in change.steps.setup)
+    if created and (step in change.steps.finalize or step.turn == SetupPhase.RENAME_CREATED):
+        return ""
+    return registry.id_of(change.spec.address, step.slot)
+
+
+def _wanted_twice(claim: NameClaim, other: Address) -> Finding:
+    return Finding(
+        str(claim.address),
+        f"the name “{claim.name}” is also what this plan calls a segment of {other}",
+        "change the title of one of the two",
+    )
+
+
+def _reserved(claim: NameClaim, registry: NameRegistry) -> Finding | None:
+    waiting = registry.reserved.get((claim.account_id, name_key(claim.name)))
+    if waiting is None or waiting[0] == claim.address:
+        return None
+    problem = f"the name “{claim.name}” may still be taken by an unanswered request for {waiting[0]}"
+    return Finding(str(claim.address), problem, f"plan again after {waiting[1]:%H:%M:%S} UTC")
+
+
+def _taken(claim: NameClaim, held: Segment, registry: NameRegistry) -> Finding:
+    if held.id in registry.owner:
+        return Finding(
+            str(claim.address),
+            f"the name “{claim.name}” is held by segment {held.id}, which this tool made for "
+            f"{registry.owner[held.id][0]} and which this plan doesn't rename",
+            "if this is the same audience, keep its `name:` (the title may change freely); else give it "
+            "another title, or rename that segment in Criteo",
+        )
+    whose = tag(registry.environment, claim.address, registry.lineage)
+    if any(address == claim.address for address, _ in registry.owner.values()):
+        return taken_beside(claim.address, claim.name, held, whose)
+    return taken_name(registry.environment, claim.address, claim.name, held, whose)
+
+
+def _releasing(change: Change, contested: set[str], registry: NameRegistry) -> Change:
+    if isinstance(change, Forget):
+        return change
+    releases = tuple(
+        UpdateSegment(
+            step.slot,
+            step.account_id,
+            name=_fit(step.name, f" (renaming {holder})"),
+            turn=SetupPhase.FREE_NAMES,
+        )
+        for step in (*change.steps.setup, *change.steps.finalize)
+        if isinstance(step, UpdateSegment)
+        and step.name is not None
+        and (holder := _holder(change, step, registry)) in contested
+    )
+    if not releases:
+        return change
+    return replace(change, steps=replace(change.steps, setup=(*releases, *change.steps.setup)))

@@ -1,0 +1,284 @@
+"""What is found at Criteo of an environment whose state is lost, and what can be known of it again.
+
+A segment is ours when it bears our mark. One that bears nothing but our name may be a stranger's: it is
+taken only when somebody says so. Who is in it, Criteo doesn't tell; so `base` is empty, and the receipt
+says for good that people known to nobody may be held.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import partial
+
+from reconciler.core.errors import Finding, RefusedError
+from reconciler.core.members import EMPTY_SNAPSHOT, SnapshotRef
+from reconciler.core.model import HASHINGS, Address, SegmentKey, SegmentSpec
+from reconciler.core.plan.names import is_retired, replacement_name
+from reconciler.core.remote import Segment, name_key
+from reconciler.core.state.ownership_tag import owner, tag_of
+from reconciler.core.state.resource import ResourceState, RetiredSegment, SegmentState, UnconfirmedUpdate
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentMatch:
+    """What is at Criteo of one address. `segment` is the one to go on with, None when there is none.
+
+    `marked`: it bears our mark. `replacement` was about to replace it; those `retired` were replaced. Those
+    `aside` bear our mark too, and another one goes on in their place. `unclaimed` has nothing but the name:
+    nobody says that it is ours. `doubts` are what stands against taking anything. `pending` are names that
+    unanswered creates of the address may still take.
+    """
+
+    spec: SegmentSpec
+    segment: Segment | None = None
+    has_tag: bool = True
+    replacement: Segment | None = None
+    retired: tuple[Segment, ...] = ()
+    ignored: tuple[Segment, ...] = ()
+    name_match: Segment | None = None
+    conflicts: tuple[Finding, ...] = ()
+    pending: tuple[UnconfirmedUpdate, ...] = ()
+
+    @property
+    def replaced(self) -> bool:
+        """It can't go on as what the manifests ask for."""
+        return self.segment is not None and not _fits(self.segment, self.spec.key)
+
+
+@dataclass(frozen=True, slots=True)
+class RebuildScan:
+    """What is there of the addresses whose state is lost. `known` are those whose isn't.
+
+    `strays` bear the mark of another address or environment.
+    """
+
+    sightings: tuple[SegmentMatch, ...]
+    known: tuple[ResourceState, ...]
+    orphans: tuple[Segment, ...]
+
+    def found(self) -> tuple[SegmentMatch, ...]:
+        """Those that something can be known of again. RefusedError where that is not clear."""
+        doubts = [doubt for one in self.sightings for doubt in one.conflicts]
+        if doubts:
+            raise RefusedError("what Criteo holds is not clear; nothing was written", findings=doubts)
+        return tuple(one for one in self.sightings if one.segment)
+
+
+def match_segments(
+    environment: str,
+    specs: Iterable[SegmentSpec],
+    segments: Sequence[Segment],
+    takes: Mapping[Address, str],
+    owned: Mapping[str, Address],
+) -> tuple[SegmentMatch, ...]:
+    """`takes`: the id of the segment that somebody says is an address's, whatever it is called.
+
+    `owned`: whose the segments are that the state knows, by their id. They are not among `segments`.
+    """
+    by_mark: dict[str, list[Segment]] = {}
+    for one in segments:
+        by_mark.setdefault(_owner_of(one), []).append(one)
+    return _each_its_own(
+        _taken(spec, takes[spec.address], by_mark, owner(environment, spec.address), owned)
+        if spec.address in takes
+        else _sighted(spec, by_mark, owner(environment, spec.address))
+        for spec in specs
+    )
+
+
+def _owner_of(segment: Segment) -> str:
+    """Whose it is, of whatever lineage; "" for nobody's."""
+    found = tag_of(segment.description)
+    return found.owner if found else ""
+
+
+def orphaned_segments(
+    environment: str, specs: Iterable[SegmentSpec], segments: Iterable[Segment]
+) -> tuple[Segment, ...]:
+    """Those with a mark of this tool that no address here has: another environment's, or forgotten ones."""
+    ours = {owner(environment, spec.address) for spec in specs}
+    return tuple(one for one in segments if (told := _owner_of(one)) and told not in ours)
+
+
+def _sighted(spec: SegmentSpec, by_mark: Mapping[str, Sequence[Segment]], ours: str) -> SegmentMatch:
+    found = by_mark.get(ours, ())
+    retired, standing = _replaced_earlier(spec, found)
+    if not standing:
+        named = (one for one in by_mark.get("", ()) if _called(one, spec.name))
+        here = (one for one in named if one.account_id == spec.key.account_id)
+        return SegmentMatch(spec, retired=retired, name_match=next(here, None))
+    half_built = [one for one in standing if _called(one, replacement_name(spec.name))]
+    first, *others = [one for one in standing if one not in half_built] or half_built
+    beside = [] if first in half_built else sorted(half_built, key=partial(_elsewhere, spec))
+    return SegmentMatch(
+        spec,
+        first,
+        replacement=next(iter(beside), None),
+        retired=retired,
+        ignored=tuple(beside[1:]),
+        conflicts=(*_unmanageable(spec, found), *(_several(spec, standing) if others else ())),
+    )
+
+
+def _taken(
+    spec: SegmentSpec,
+    wanted: str,
+    by_mark: Mapping[str, Sequence[Segment]],
+    ours: str,
+    owned: Mapping[str, Address],
+) -> SegmentMatch:
+    """Others with our mark are left aside."""
+    found = [one for told in by_mark.values() for one in told if one.id == wanted]
+    others = [one for one in by_mark.get(ours, ()) if one.id != wanted]
+    retired, aside = _replaced_earlier(spec, others)
+    if not found:
+        return SegmentMatch(spec, retired=retired, ignored=aside, conflicts=(_missing(spec, wanted, owned),))
+    [segment] = found
+    told = _owner_of(segment)
+    return SegmentMatch(
+        spec,
+        segment,
+        has_tag=told == ours,
+        retired=retired,
+        ignored=aside,
+        conflicts=(*_unmanageable(spec, (segment, *others)), *_strange(spec, segment, told, ours)),
+    )
+
+
+def _replaced_earlier(
+    spec: SegmentSpec, segments: Sequence[Segment]
+) -> tuple[tuple[Segment, ...], tuple[Segment, ...]]:
+    """Those that were, by what they are called, and the others."""
+    retired = tuple(one for one in segments if is_retired(one.name) and not _called(one, spec.name))
+    return retired, tuple(one for one in segments if one not in retired)
+
+
+def _elsewhere(spec: SegmentSpec, segment: Segment) -> bool:
+    """A replacement in the wanted account comes first: left aside there, its name would be in the way."""
+    return segment.account_id != spec.key.account_id
+
+
+def _missing(spec: SegmentSpec, wanted: str, owned: Mapping[str, Address]) -> Finding:
+    """Why what somebody says is an address's is not among the segments without an owner."""
+    problem = f"there is no segment {wanted} in the accounts of this environment"
+    if wanted in owned:
+        problem = f"segment {wanted} is the one of {owned[wanted]}, as far as the state knows"
+    return Finding(str(spec.address), problem, "`reconciler state rebuild` lists what there is")
+
+
+def _each_its_own(found: Iterable[SegmentMatch]) -> tuple[SegmentMatch, ...]:
+    """One segment for two addresses would hold the people of both."""
+    sighted, claims = tuple(found), defaultdict[str, list[Address]](list)
+    for one in sighted:
+        if one.segment and not one.conflicts:
+            claims[one.segment.id].append(one.spec.address)
+    return tuple(replace(one, conflicts=(*one.conflicts, *_shared(one, claims))) for one in sighted)
+
+
+def _shared(sighting: SegmentMatch, claims: Mapping[str, Sequence[Address]]) -> Iterator[Finding]:
+    number = sighting.segment.id if sighting.segment else ""
+    if len(claims.get(number, ())) > 1:
+        problem = f"segment {number} is taken for {' and for '.join(map(str, claims[number]))}"
+        yield Finding(str(sighting.spec.address), problem, "give it to one of them only")
+
+
+def _called(segment: Segment, name: str) -> bool:
+    return segment.name_key == name_key(name)
+
+
+def _strange(spec: SegmentSpec, segment: Segment, told: str, ours: str) -> tuple[Finding, ...]:
+    """Why a segment without our mark can't be the one of an address, whoever says so."""
+    where = str(spec.address)
+    if told and told != ours:
+        problem = f"segment {segment.id} bears the mark of another address or environment"
+        return (Finding(where, problem, "if it has none any more, take the mark out of its description"),)
+    if told != ours and not _fits(segment, spec.key):
+        problem = f"segment {segment.id} belongs to another retailer, or holds another identifier type"
+        return (Finding(where, problem, "rename it in Criteo; the next apply then makes a new one"),)
+    return ()
+
+
+def _unmanageable(spec: SegmentSpec, segments: Iterable[Segment]) -> tuple[Finding, ...]:
+    return tuple(
+        Finding(
+            str(spec.address),
+            f"segment {one.id} bears its mark and holds what this tool can't send",
+            "take the mark out of its description in Criteo: it was copied there",
+        )
+        for one in segments
+        if one.identifier_type is None
+    )
+
+
+def _several(spec: SegmentSpec, segments: Iterable[Segment]) -> tuple[Finding, ...]:
+    ids = " and ".join(one.id for one in segments)
+    remedy = f"say which one goes on: `--take {spec.address}=ID`; the others are left as they are"
+    return (Finding(str(spec.address), f"segments {ids} bear its mark", remedy),)
+
+
+def _fits(segment: Segment, key: SegmentKey) -> bool:
+    """As far as Criteo tells: never in which form members were sent."""
+    here = (segment.account_id, segment.retailer_id, segment.identifier_type)
+    return here == (key.account_id, key.retailer_id, key.identifier_type)
+
+
+def is_unused_rebuild(receipt: ResourceState) -> bool:
+    """It was made by a rebuild, and nothing was sent since: another way may still be chosen."""
+    return not receipt.definition and all(
+        one.members_unknown_before
+        and one.transfer is None
+        and one.intent is None
+        and one.completed_at is None
+        for one in receipt.segments
+    )
+
+
+def unmade(receipt: ResourceState) -> bool:
+    """Nothing of it is known but creates that were never answered: another segment may be taken."""
+    return not any(one.segment_id for one in receipt.segments)
+
+
+def pending(receipt: ResourceState) -> tuple[UnconfirmedUpdate, ...]:
+    """Names that its unanswered creates may still take."""
+    asked = tuple(
+        UnconfirmedUpdate(one.intent.name, None, one.intent.sent_at) for one in receipt.segments if one.intent
+    )
+    return (*receipt.current.unconfirmed_updates, *asked)
+
+
+def rebuilt_resource(
+    sighting: SegmentMatch,
+    now: datetime,
+    quiet: timedelta,
+    *,
+    uncertain: SnapshotRef = EMPTY_SNAPSHOT,
+    replace_requested: bool = False,
+) -> ResourceState:
+    """What is known of an address again. A call that was under way when the state was lost may land yet."""
+    if sighting.segment is None:
+        raise AssertionError(f"nothing was found of {sighting.spec.address}")
+
+    def holding(segment: Segment) -> SegmentState:
+        key, until, found = _key(segment, sighting.spec.key), now + quiet, tag_of(segment.description)
+        former = found.lineage if found else ""
+        return SegmentState(
+            key, segment_id=segment.id, grace_until=until, members_unknown_before=now, former_lineage=former
+        )
+
+    return ResourceState(
+        address=sighting.spec.address,
+        current=replace(holding(sighting.segment), uncertain=uncertain, unconfirmed_updates=sighting.pending),
+        replacement=holding(sighting.replacement) if sighting.replacement else None,
+        retired=tuple(RetiredSegment(holding(one), now) for one in (*sighting.retired, *sighting.ignored)),
+        replace_requested=replace_requested,
+    )
+
+
+def _key(segment: Segment, wanted: SegmentKey) -> SegmentKey:
+    """In which form members were sent, Criteo doesn't tell: as they are sent now."""
+    if segment.identifier_type is None:
+        raise AssertionError(f"segment {segment.id} can't be managed")
+    forms = HASHINGS[segment.identifier_type]
+    form = wanted.hashing if wanted.hashing in forms else forms[0]
+    return SegmentKey(segment.account_id, segment.retailer_id, segment.identifier_type, form)

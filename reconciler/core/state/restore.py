@@ -1,0 +1,102 @@
+"""What is known after going back to an earlier state: what all states since agree on, and doubt of the rest.
+
+Criteo isn't brought back by it, only what we say of it. So a segment keeps its place and its id as they
+are now; of its members those stay sure that every state since then calls surely held, and whoever any of
+them names is in doubt: still known, so that nobody becomes impossible to remove.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from reconciler.core.members import EMPTY_SNAPSHOT, SnapshotRef
+from reconciler.core.model import Hashing
+from reconciler.core.state.resource import ResourceState, SegmentState, grace_ends_at
+
+Doubt = Callable[[Hashing, Sequence[SnapshotRef], Sequence[SnapshotRef]], tuple[SnapshotRef, SnapshotRef]]
+"""`MemberEngine.doubt`."""
+
+
+def restored(
+    since: Sequence[Sequence[ResourceState]], now: Sequence[ResourceState], doubt: Doubt, quiet: timedelta
+) -> tuple[ResourceState, ...]:
+    """The receipts that change. `since` are the states that are kept, from the chosen one on.
+
+    An address that only `now` knows stays as it is. One that is not there any more comes back as it was
+    known last; what happened to it since then isn't known, and so nobody in it is sure.
+    """
+    known = _Known(tuple(_by_segment(state) for state in since), doubt, quiet)
+    present = {receipt.address for receipt in now}
+    last = {receipt.address: receipt for state in since for receipt in state}
+    gone = [receipt for address, receipt in last.items() if address not in present]
+    kept = ((receipt, _each(receipt, known.doubted)) for receipt in now)
+    return (
+        *(after for before, after in kept if after != before),
+        *(_each(one, known.unsure) for one in gone),
+    )
+
+
+def _by_segment(receipts: Sequence[ResourceState]) -> dict[str, SegmentState]:
+    return {one.segment_id: one for receipt in receipts for one in receipt.segments if one.segment_id}
+
+
+def _each(receipt: ResourceState, judge: Callable[[SegmentState], SegmentState]) -> ResourceState:
+    return replace(
+        receipt,
+        current=judge(receipt.current),
+        replacement=judge(receipt.replacement) if receipt.replacement else None,
+        retired=tuple(replace(one, segment=judge(one.segment)) for one in receipt.retired),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What each state says of each segment, the chosen one first."""
+
+    states: tuple[dict[str, SegmentState], ...]
+    doubt: Doubt
+    quiet: timedelta
+
+    def doubted(self, now: SegmentState) -> SegmentState:
+        """A segment that the chosen state doesn't know has nothing to go back to."""
+        told = self._told(now)
+        if now.segment_id not in self.states[0] or all(_members(one) == _members(now) for one in told):
+            return now
+        return self._merged([*told, now], [ref for one in (*told, now) for ref in _sure(one)])
+
+    def unsure(self, last: SegmentState) -> SegmentState:
+        told = self._told(last)
+        return self._merged(told, [EMPTY_SNAPSHOT]) if told else last
+
+    def _told(self, holding: SegmentState) -> list[SegmentState]:
+        found = (state.get(holding.segment_id) for state in self.states)
+        return [one for one in found if one and one.key == holding.key]
+
+    def _merged(self, told: Sequence[SegmentState], sure: Sequence[SnapshotRef]) -> SegmentState:
+        """The newest, with the members and the size of all of them. A call under way then may land yet."""
+        first, newest = told[0], told[-1]
+        base, maybe = self.doubt(newest.key.hashing, sure, [ref for one in told for ref in _named(one)])
+        return replace(
+            newest,
+            confirmed=base,
+            uncertain=maybe,
+            transfer=None,
+            rejected=min(first.rejected, base.count),
+            completed_size=first.completed_size,
+            completed_at=first.completed_at,
+            updated_at=newest.last_changed_at,
+            grace_until=max((end for one in told if (end := grace_ends_at(one, self.quiet))), default=None),
+        )
+
+
+def _members(holding: SegmentState) -> tuple[object, ...]:
+    return holding.confirmed, holding.uncertain, holding.transfer
+
+
+def _sure(holding: SegmentState) -> tuple[SnapshotRef, ...]:
+    """Who is in all of them is held: a transfer removes nobody who is in its target."""
+    return (holding.confirmed, holding.transfer.target) if holding.transfer else (holding.confirmed,)
+
+
+def _named(holding: SegmentState) -> tuple[SnapshotRef, ...]:
+    return (holding.confirmed, holding.uncertain, *([holding.transfer.target] if holding.transfer else []))

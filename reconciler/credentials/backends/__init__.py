@@ -1,0 +1,1 @@
+"""One module for each kind of secret reference. Never logs a secret."""

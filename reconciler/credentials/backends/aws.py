@@ -1,0 +1,186 @@
+"""`aws-sm:NAME_OR_ARN#FIELD`: a secret in AWS Secrets Manager, whole or a field of its JSON.
+
+The lock is made of versions of the same secret, so no other service is needed; what AWS answers is never
+repeated. AWS allows about 100 versions in 24 hours, and renewing a token makes two: not more often than
+every half hour.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from reconciler.core.errors import AuthenticationError, ConfigurationError
+from reconciler.core.secret import Secret
+from reconciler.credentials import secret_lock as lease
+from reconciler.credentials.awserrors import VersionExistsError, asking, no_aws
+from reconciler.credentials.backends.base import MissingSecretError
+from reconciler.credentials.questions import SECONDS
+
+if TYPE_CHECKING:
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_secretsmanager.type_defs import GetSecretValueResponseTypeDef
+
+NEWEST = "RECONCILER-LEASE"
+"""The label of the newest lease, which stays on it when it has ended."""
+HELD = "RECONCILER-HELD"
+"""The label of a lease that has not been given back."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Of a reference: which secret, and which field of it; none is the whole."""
+
+    reference: str
+    id: str
+    field: str
+
+
+class AwsBackend:
+    """Found as the AWS command line finds it: AWS_REGION, AWS_PROFILE, AWS_ENDPOINT_URL and so on."""
+
+    def __init__(
+        self, environ: Mapping[str, str], now: lease.Now = lease.utc_now, seconds: float = SECONDS
+    ) -> None:
+        """`seconds` are those that a question and its answer may take."""
+        self._environ = environ
+        self._now = now
+        self._seconds = seconds
+
+    def fetch(self, name: str) -> Secret:
+        place = _place(name)
+        text = self._current(place)
+        value = _fields(place, text).get(place.field) if place.field else text
+        if not isinstance(value, str) or not value.strip():
+            raise AuthenticationError(
+                f"{place.reference} holds no text",
+                remedy="put the secret there, or name its field in credentials.yaml: aws-sm:NAME#FIELD",
+            )
+        return Secret(value.strip())
+
+    def store(self, name: str, secret: Secret) -> None:
+        """A new current version; the other fields of a JSON object stay."""
+        place = _place(name)
+        text = secret.reveal()
+        if place.field:
+            text = json.dumps({**self._other_fields(place), place.field: text})
+        with asking(place.reference):
+            self._client.put_secret_value(SecretId=place.id, SecretString=text)
+
+    @contextmanager
+    def lock(self, name: str) -> Iterator[None]:
+        """Exclusive between all machines that hold it with this tool."""
+        place = _place(name)
+        version = self._take(place)
+        try:
+            yield
+        finally:
+            with suppress(AuthenticationError), asking(place.reference):
+                self._client.update_secret_version_stage(
+                    SecretId=place.id, VersionStage=HELD, RemoveFromVersionId=version
+                )
+
+    def _take(self, place: _Place) -> str:
+        """Of all who saw the same newest lease, one can make the version that comes after it.
+
+        AWS refuses a second version with the same token and another content.
+        """
+        now = self._now()
+        version = _next(self._newest(place, now))
+        written = json.dumps(lease.begin(now).written())
+        try:
+            with asking(place.reference):
+                self._client.put_secret_value(
+                    SecretId=place.id,
+                    ClientRequestToken=version,
+                    SecretString=written,
+                    VersionStages=[NEWEST, HELD],
+                )
+        except VersionExistsError:
+            raise lease.lost(place.reference) from None
+        if self._value(place, version).get("SecretString") != written:
+            raise lease.lost(place.reference)
+        return version
+
+    def _newest(self, place: _Place, now: datetime) -> str:
+        """What the next lease follows: the newest, or the current version. Raises LockedError."""
+        with asking(place.reference):
+            answer = self._client.describe_secret(SecretId=place.id)
+        _must_be_aws(place, answer)
+        stages = answer.get("VersionIdsToStages", {})
+        by_stage = {stage: version for version, named in stages.items() for stage in named}
+        newest = by_stage.get(NEWEST)
+        if newest and by_stage.get(HELD) == newest:
+            written = self._value(place, newest).get("SecretString", "")
+            lease.refuse_while_held(place.reference, _object(written), now)
+        return newest or by_stage.get("AWSCURRENT", "")
+
+    def _current(self, place: _Place) -> str:
+        """The text of the current version. AWS makes the first one the current one, even if it is a lease."""
+        with asking(place.reference):
+            answer = self._client.get_secret_value(SecretId=place.id)
+        _must_be_aws(place, answer)
+        if NEWEST in answer.get("VersionStages", ()):
+            raise MissingSecretError(f"{place.reference} has no value yet", remedy="put the secret there")
+        return answer.get("SecretString", "")
+
+    def _other_fields(self, place: _Place) -> Mapping[str, object]:
+        try:
+            return _fields(place, self._current(place))
+        except MissingSecretError:
+            return {}
+
+    def _value(self, place: _Place, version: str) -> "GetSecretValueResponseTypeDef":
+        with asking(place.reference):
+            return self._client.get_secret_value(SecretId=place.id, VersionId=version)
+
+    @cached_property
+    def _client(self) -> "SecretsManagerClient":
+        from reconciler.credentials.awssession import bounded
+
+        environ = self._environ
+        return bounded(environ, self._seconds).client(
+            "secretsmanager",
+            endpoint_url=environ.get("AWS_ENDPOINT_URL_SECRETS_MANAGER") or environ.get("AWS_ENDPOINT_URL"),
+        )
+
+
+def _place(name: str) -> _Place:
+    identity, _, field = name.partition("#")
+    if not identity:
+        raise ConfigurationError(
+            "an `aws-sm:` reference names no secret", remedy="write aws-sm:NAME in credentials.yaml"
+        )
+    return _Place(f"aws-sm:{name}", identity, field)
+
+
+def _must_be_aws(place: _Place, answer: Mapping[str, object]) -> None:
+    if "ARN" not in answer:
+        raise no_aws(place.reference)
+
+
+def _next(version: str) -> str:
+    return hashlib.sha256(f"reconciler lease after {version}".encode()).hexdigest()
+
+
+def _object(text: str) -> dict[str, object]:
+    """Empty for what is no JSON object."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = None
+    return value if isinstance(value, dict) else {}
+
+
+def _fields(place: _Place, text: str) -> Mapping[str, object]:
+    fields = _object(text)
+    if not fields and text.strip() != "{}":
+        raise AuthenticationError(
+            f"{place.reference} is no JSON object with fields",
+            remedy="leave out #FIELD if the whole secret is meant",
+        )
+    return fields

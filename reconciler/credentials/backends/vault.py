@@ -1,0 +1,182 @@
+"""`vault:MOUNT/PATH#FIELD`: a field of a secret in HashiCorp Vault or OpenBao, KV version 2.
+
+What the server answers is never repeated; every write names the version that it replaces.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reconciler.core.errors import AuthenticationError, ConcurrentWriteError, ConfigurationError
+from reconciler.core.secret import Secret
+from reconciler.credentials import secret_lock as lease
+from reconciler.credentials.backends.base import MissingSecretError
+from reconciler.credentials.questions import SECONDS, Questions
+from reconciler.credentials.vaulterrors import VersionConflictError, asking
+
+if TYPE_CHECKING:
+    import hvac
+
+_NEVER = 1 << 40  # no secret has been written so often
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Of a reference: which field of which secret."""
+
+    reference: str
+    mount: str
+    path: str
+    field: str
+
+    @property
+    def lock(self) -> str:
+        return f"{self.path}.lock"
+
+
+class VaultBackend:
+    """Asks as `vault` does: VAULT_ADDR, VAULT_TOKEN or ~/.vault-token, VAULT_NAMESPACE, VAULT_CACERT."""
+
+    def __init__(
+        self, environ: Mapping[str, str], now: lease.Now = lease.utc_now, seconds: float = SECONDS
+    ) -> None:
+        """`seconds` are those that a question and its answer may take."""
+        self._environ = environ
+        self._now = now
+        self._seconds = seconds
+
+    def fetch(self, name: str) -> Secret:
+        place = _place(name)
+        kept, version = self._read(place, place.path)
+        if not version:
+            raise MissingSecretError(
+                f"there is no secret at {place.reference}",
+                remedy="write it there (`vault kv put`), or correct the reference in credentials.yaml; "
+                "the path is without `data/`",
+            )
+        value = kept.get(place.field)
+        if not isinstance(value, str) or not value.strip():
+            raise AuthenticationError(
+                f"the field {place.field} of {place.reference} holds no text",
+                remedy="name the field that does: vault:MOUNT/PATH#FIELD",
+            )
+        return Secret(value.strip())
+
+    def store(self, name: str, secret: Secret) -> None:
+        """The secret's other fields stay. Somebody else's write meanwhile is an error."""
+        place = _place(name)
+        kept, version = self._read(place, place.path)
+        try:
+            self._write(place, place.path, {**kept, place.field: secret.reveal()}, version)
+        except VersionConflictError:
+            raise ConcurrentWriteError(
+                f"{place.reference} was written by somebody else at the same time",
+                remedy="look which refresh token it holds now; ask for consent if that one is refused",
+            ) from None
+
+    @contextmanager
+    def lock(self, name: str) -> Iterator[None]:
+        """A lease in an entry beside the secret, `PATH.lock`: exclusive between all machines."""
+        place = _place(name)
+        version = self._take(place)
+        try:
+            self._must_be_writable(place)
+            yield
+        finally:
+            with suppress(AuthenticationError, VersionConflictError):
+                self._write(place, place.lock, lease.ENDED, version)
+
+    def _take(self, place: _Place) -> int:
+        now = self._now()
+        written, version = self._read(place, place.lock)
+        lease.refuse_while_held(place.reference, written or lease.ENDED, now)
+        try:
+            return self._write(place, place.lock, lease.begin(now).written(), version)
+        except VersionConflictError:
+            raise lease.lost(place.reference) from None
+
+    def _must_be_writable(self, place: _Place) -> None:
+        """A write that a policy may refuse, and that the version it names refuses otherwise.
+
+        It would change nothing even where versions are not looked at.
+        """
+        kept, _ = self._read(place, place.path)
+        with suppress(VersionConflictError):
+            self._write(place, place.path, kept, _NEVER)
+
+    def _read(self, place: _Place, path: str) -> tuple[Mapping[str, object], int]:
+        """Nothing, and version 0, where there never was anything."""
+        try:
+            with asking(place.reference):
+                answer = self._client.secrets.kv.v2.read_secret_version(
+                    path, mount_point=place.mount, raise_on_deleted_version=False
+                )
+        except MissingSecretError:
+            return {}, 0
+        try:
+            return dict(answer["data"]["data"] or {}), int(answer["data"]["metadata"]["version"])
+        except (KeyError, TypeError, ValueError):
+            raise _other_version(place) from None
+
+    def _write(self, place: _Place, path: str, data: Mapping[str, object], version: int) -> int:
+        """The new version. Raises LostRaceError when `version` is not the newest."""
+        with asking(place.reference):
+            answer = self._client.secrets.kv.v2.create_or_update_secret(
+                path, secret=dict(data), cas=version, mount_point=place.mount
+            )
+        try:
+            return int(answer["data"]["version"])
+        except (KeyError, TypeError, ValueError):
+            raise _other_version(place) from None
+
+    @cached_property
+    def _client(self) -> "hvac.Client":
+        import hvac
+
+        from reconciler.credentials.vaultsession import bounded
+
+        return hvac.Client(
+            url=self._address(),
+            token=self._token(),
+            namespace=self._environ.get("VAULT_NAMESPACE") or None,
+            session=bounded(Questions(self._environ.get("VAULT_CACERT", ""), self._seconds)),
+            allow_redirects=False,
+        )
+
+    def _address(self) -> str:
+        address = self._environ.get("VAULT_ADDR", "").strip()
+        if not address:
+            raise AuthenticationError("VAULT_ADDR is not set", remedy="export VAULT_ADDR=https://…:8200")
+        return address
+
+    def _token(self) -> str:
+        token = self._environ.get("VAULT_TOKEN", "").strip()
+        if not token:
+            with suppress(OSError, ValueError):
+                home = Path(self._environ.get("HOME") or Path.home())
+                token = (home / ".vault-token").read_text().strip()
+        if not token:
+            raise AuthenticationError(
+                "there is no Vault token", remedy="`vault login`, or export VAULT_TOKEN"
+            )
+        return token
+
+
+def _place(name: str) -> _Place:
+    whole, _, field = name.partition("#")
+    mount, _, path = whole.strip("/").partition("/")
+    if not path:
+        raise ConfigurationError(
+            "a `vault:` reference names no secret", remedy="write vault:MOUNT/PATH#FIELD in credentials.yaml"
+        )
+    return _Place(f"vault:{name}", mount, path, field or "value")
+
+
+def _other_version(place: _Place) -> AuthenticationError:
+    return AuthenticationError(
+        f"{place.reference} is not in a KV engine of version 2, or VAULT_ADDR is no Vault",
+        remedy=f"check with `vault secrets list -detailed` that {place.mount} is one",
+    )

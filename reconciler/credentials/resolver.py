@@ -1,0 +1,89 @@
+"""Which backend a reference speaks of; adding one is a file and a line here."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from reconciler.core.errors import AuthenticationError, ConfigurationError
+from reconciler.core.model import Environment
+from reconciler.core.ports import SecretStore
+from reconciler.core.secret import Secret
+from reconciler.credentials.backends.aws import AwsBackend
+from reconciler.credentials.backends.base import Backend, WritableBackend
+from reconciler.credentials.backends.command import CommandBackend
+from reconciler.credentials.backends.env import EnvBackend
+from reconciler.credentials.backends.file import FileBackend
+from reconciler.credentials.backends.state import StateBackend
+from reconciler.credentials.backends.vault import VaultBackend
+
+USE = "use env:NAME, file:PATH, command:LINE, state:NAME, vault:MOUNT/PATH#FIELD or aws-sm:NAME"
+
+
+class SecretResolver:
+    """Every place that references of one environment may speak of. A backend is made when it is asked for."""
+
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        root: Path,
+        sealed: SecretStore,
+        environment: Environment,
+        check: Callable[[], None],
+    ) -> None:
+        """Paths are relative to `root`. `check` raises when somebody asks to stop meanwhile."""
+        self._made: dict[str, Backend] = {}
+        self._make: dict[str, Callable[[], Backend]] = {
+            "env": lambda: EnvBackend(environ),
+            "file": lambda: FileBackend(root),
+            "command": lambda: CommandBackend(environ, root, check),
+            "state": lambda: StateBackend(
+                sealed, environment.name, lambda: self._sealing_key(environment.sealing_key)
+            ),
+            "vault": lambda: VaultBackend(environ),
+            "aws-sm": lambda: AwsBackend(environ),
+        }
+
+    def fetch(self, reference: str) -> Secret:
+        """The secret behind a reference. Errors: ConfigurationError, AuthenticationError, StorageError."""
+        backend, name = self._backend(reference)
+        return backend.fetch(name)
+
+    def writable_backend(self, reference: str) -> tuple[WritableBackend, str]:
+        """The place of a token that Criteo rotates, and the name there."""
+        backend, name = self._backend(reference)
+        if not isinstance(backend, WritableBackend):
+            raise AuthenticationError(
+                "the place of the refresh token can't be written, and Criteo rotates the token",
+                remedy="use state:NAME, file:PATH, vault:MOUNT/PATH#FIELD or aws-sm:NAME as `refreshToken`",
+            )
+        return backend, name
+
+    def _sealing_key(self, reference: str) -> Secret:
+        if reference.startswith("state:"):
+            raise ConfigurationError(
+                "the key that `state:` secrets are sealed with would be sealed itself",
+                remedy="let `sealingKey` be env:NAME, file:PATH, command:LINE, vault:MOUNT/PATH#FIELD or "
+                "aws-sm:NAME",
+            )
+        try:
+            return self.fetch(reference)
+        except AuthenticationError as error:
+            raise AuthenticationError(
+                f"`state:` secrets can't be opened without their key: {error.problem}",
+                remedy="the first time, make one with `openssl rand -base64 32`, and keep it where"
+                " `sealingKey` of `state` in environment.yaml says (by default env:RECONCILER_STATE_KEY)",
+            ) from None
+
+    def _backend(self, reference: str) -> tuple[Backend, str]:
+        kind, colon, name = reference.partition(":")
+        if kind not in self._make or not name:
+            raise ConfigurationError(_problem(kind, known=bool(colon) and kind in self._make), remedy=USE)
+        if kind not in self._made:
+            self._made[kind] = self._make[kind]()
+        return self._made[kind], name
+
+
+def _problem(kind: str, *, known: bool) -> str:
+    """Never quotes what is not surely a reference: someone may have pasted the secret itself."""
+    if known:
+        return f"the reference `{kind}:` names nothing"
+    return "a credential holds a reference to a secret, and this is none"

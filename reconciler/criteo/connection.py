@@ -1,0 +1,158 @@
+"""Builds a connection: one client, token, limit and clock behind a reader and a writer."""
+
+import random
+from collections.abc import Callable
+from datetime import timedelta
+from types import TracebackType
+from typing import Self
+
+import httpx
+
+from reconciler.core.errors import ConfigurationError, RemoteError
+from reconciler.core.ports import Clock
+from reconciler.core.secret import Secret
+from reconciler.criteo.answers import KEPT, LARGEST, unreadable
+from reconciler.criteo.client import CriteoReader, CriteoWriter
+from reconciler.criteo.grants import AuthorizationCode, Grant
+from reconciler.criteo.inspector import CriteoInspector
+from reconciler.criteo.rate_limiter import RateLimiter
+from reconciler.criteo.retries import RetryingSession
+from reconciler.criteo.token_auth import AGENT, TokenAuth, token_request
+from reconciler.criteo.token_response import TokenUnavailableError, read_token
+from reconciler.criteo.transport import NEVER_SENT, Transport
+from reconciler.criteo.unreachable import connection_error_reason
+from reconciler.web.deadline import Routes
+from reconciler.web.inflated import Bounded
+
+LONGEST_CONNECT = 10.0
+LONGEST_TOKEN = 20.0
+"""Seconds: other runs may be waiting for the same token."""
+NOT_USED = "the code was not sent, and is good for a short time: once that is fixed, paste the same address"
+USED_UP = (
+    "what was kept before is unchanged, and the code may be used up; if Criteo says that access was granted "
+    "already, revoke it at consent.criteo.com, then ask for consent again"
+)
+HEADERS = {
+    "Accept": "application/json",
+    "Accept-Encoding": "gzip",
+    "Content-Type": "application/json",
+    "User-Agent": AGENT,
+}
+
+
+class Connection:
+    """One credential's way to Criteo. Close it, or use it in a `with`."""
+
+    def __init__(self, http: httpx.Client, session: RetryingSession, gate: RateLimiter) -> None:
+        self._http = http
+        self._session = session
+        self._gate = gate
+        self.reader = CriteoReader(session)
+        self.inspector = CriteoInspector(session, self.reader)
+
+    def writer(self) -> CriteoWriter:
+        """Asked for by who may change things; planning never does."""
+        return CriteoWriter(self._session)
+
+    @property
+    def refusals(self) -> int:
+        """How many calls met a 429."""
+        return self._gate.refusals
+
+    def close(self) -> None:
+        self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def connect(
+    *,
+    base_url: str,
+    version: str,
+    token_url: str,
+    grant: Grant,
+    timeout: timedelta,
+    clock: Clock,
+    transport: httpx.BaseTransport | None = None,
+    chance: Callable[[], float] = random.random,
+    spent: tuple[Secret, ...] = (),
+) -> Connection:
+    """Sends nothing yet. An empty `token_url` means Criteo's own place for it below `base_url`.
+
+    `spent` are secrets that Criteo has heard before. Without a transport, proxies and certificates are
+    those of the environment.
+    """
+    base_url = base_url.rstrip("/")
+    seconds = timeout.total_seconds()
+    auth = TokenAuth(
+        token_url or f"{base_url}/oauth2/token", grant, clock, _timeout(min(seconds, LONGEST_TOKEN)), spent
+    )
+    http = _client(base_url, seconds, transport)
+    gate = RateLimiter(clock, grant.calls_a_minute)
+    session = RetryingSession(Transport(http, auth, gate, clock), gate, clock, version, chance)
+    return Connection(http, session, gate)
+
+
+def redeem(
+    *,
+    base_url: str,
+    token_url: str,
+    grant: AuthorizationCode,
+    timeout: timedelta,
+    transport: httpx.BaseTransport | None = None,
+) -> None:
+    """Turns a code into a consent that is kept. Asks once: a code is good for one use, answered or not."""
+    seconds = min(timeout.total_seconds(), LONGEST_TOKEN)
+    url = httpx.URL(token_url or f"{base_url.rstrip('/')}/oauth2/token")
+    with _client(base_url, seconds, transport) as http, grant.token_request() as question:
+        request = token_request(url, question.form, _timeout(seconds))
+        try:
+            response = http.send(request)
+            granted = read_token(response.status_code, response.content)
+        except (httpx.RequestError, TokenUnavailableError) as error:
+            unsent = isinstance(error, NEVER_SENT)
+            remedy = f"{NOT_USED}: {grant.again}" if unsent else f"{USED_UP}: {grant.again}"
+            raise RemoteError(_unanswered(error), remedy=remedy) from None
+        question.keep(granted)
+
+
+def _unanswered(error: httpx.RequestError | TokenUnavailableError) -> str:
+    if isinstance(error, TokenUnavailableError):
+        return str(error)
+    if unread := unreadable(error):
+        return f"the token endpoint answers, and {unread}: a refresh token that came with it is lost"
+    return f"the token endpoint gave no answer ({connection_error_reason(error)[0]})"
+
+
+def _timeout(seconds: float) -> httpx.Timeout:
+    return httpx.Timeout(seconds, connect=min(seconds, LONGEST_CONNECT))
+
+
+def _client(base_url: str, seconds: float, transport: httpx.BaseTransport | None) -> httpx.Client:
+    """What the environment says about proxies and certificates is read here, and may be wrong."""
+    try:
+        return httpx.Client(
+            base_url=base_url,
+            headers=HEADERS,
+            timeout=_timeout(seconds),
+            transport=Bounded(transport or Routes(), LARGEST, KEPT),
+        )
+    except OSError:  # of which ssl.SSLError is one
+        raise ConfigurationError(
+            "SSL_CERT_FILE or SSL_CERT_DIR names no certificates that can be read",
+            remedy="name a file in PEM format, or unset it: then the authorities that come along are used",
+        ) from None
+    except (ValueError, httpx.InvalidURL):
+        raise ConfigurationError(
+            "HTTPS_PROXY, HTTP_PROXY or ALL_PROXY is not the address of a proxy",
+            remedy="write http://HOST:PORT, or unset it",
+        ) from None

@@ -1,0 +1,128 @@
+"""What an answer repeats of what was sent is taken out of it before anyone reads it.
+
+Names, codes, titles and trace ids of an answer are shown to people. Criteo, or a gateway before it,
+may quote there what a request carried: its token, the application's secret, or people.
+"""
+
+import base64
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from functools import cached_property
+from urllib.parse import quote_plus, unquote_plus
+
+from reconciler.core.pii import REDACTED, pii_kind
+from reconciler.core.secret import Secret
+from reconciler.criteo.problems import CODE
+
+WITHHELD = "(withheld)"
+GIVEAWAY, OF_A_SECRET, OF_A_WORD, OF_A_NAME = 12, 8, 7, 4
+"""Characters in a row that can't be there by chance: of people, of a secret, of people as a whole word of
+an answer, and as a word of what stands before an @."""
+LONGEST = 500
+TOO_LONG = 2_000
+"""Characters; nothing that is shown or compared is longer."""
+URL_SAFE = str.maketrans("+/", "-_")
+WORD, PACKED = re.compile(r"[0-9a-z]+"), re.compile(r"[0-9A-Za-z+/_-]{8,}")
+TEXTS = 40
+LIST = b'"identifiers":'
+"""What stands before people in a body, which they end."""
+DEEPEST = 12
+"""Levels of an answer; nothing that is read lies deeper."""
+TRACES = frozenset({"traceId", "traceIdentifier"})
+"""Look like hashes, and are none."""
+
+
+class SensitiveRequest:
+    """What one call carried: secrets of its credential and, if it is about members, its body.
+
+    Searching a body takes milliseconds, so only the first texts of an answer are looked at; the rest
+    is taken for people.
+    """
+
+    def __init__(self, secrets: Iterable[Secret], members: bytes) -> None:
+        self._secrets = tuple(secrets)
+        self._members = members
+        self._patience = TEXTS
+
+    def is_in(self, text: str, key: str) -> bool:
+        """In whatever case and in the usual encodings, whole or a piece that gives it away.
+
+        A code of several words is not taken for somebody who is called like one of them.
+        """
+        forms = [form.lower() for form in _forms(text)]
+        return any(not self._pieces.isdisjoint(_windows(one, OF_A_SECRET)) for one in forms) or (
+            bool(self._members) and self._names_somebody(forms, key)
+        )
+
+    @cached_property
+    def _pieces(self) -> frozenset[str]:
+        """Of a secret too short to give away, the whole: it may well stand inside an honest word."""
+        values = {one.reveal().lower() for one in self._secrets}
+        values |= {quote_plus(one.reveal()).lower() for one in self._secrets}
+        return frozenset(piece for value in values for piece in _windows(value, OF_A_SECRET))
+
+    def _names_somebody(self, forms: Iterable[str], key: str) -> bool:
+        self._patience -= 1
+        return self._patience < 0 or any(len(one) > LONGEST or self._is_of_people(one, key) for one in forms)
+
+    def _is_of_people(self, folded: str, key: str) -> bool:
+        content, text, words = self._content, folded.encode(errors="replace"), WORD.findall(folded)
+        telling = [] if key == "code" and CODE.fullmatch(folded) else words
+        if not self._names.isdisjoint(["".join(words), *telling]):
+            return True
+        long = [word.encode() for word in telling if len(word) >= OF_A_WORD]
+        if any(word in content for word in long):
+            return True
+        whole = [text, *(word.encode() for word in words)]
+        parts = (text[at : at + GIVEAWAY] for at in range(len(text) - GIVEAWAY + 1))
+        return any(b'"%s"' % one in content for one in whole) or any(part in content for part in parts)
+
+    @cached_property
+    def _names(self) -> frozenset[str]:
+        """What people are called before the @, as it is and by its words."""
+        found: set[str] = set()
+        for one in re.findall(rb'"([^"@]+)@', self._content):
+            words = WORD.findall(one.decode(errors="replace"))
+            found |= {"".join(words), *words}
+        return frozenset(name for name in found if len(name) >= OF_A_NAME)
+
+    @cached_property
+    def _content(self) -> bytes:
+        """The people alone: a code may well speak of identifiers."""
+        return self._members.lower().partition(LIST)[2]
+
+
+def _windows(text: str, size: int) -> Iterator[str]:
+    """Every run of so many characters; a shorter text as it is."""
+    return (text[at : at + size] for at in range(max(1, len(text) - size + 1)))
+
+
+def _forms(text: str) -> Iterator[str]:
+    """As it stands, as it is shown, and what it says where it is encoded."""
+    shown = "".join(char for char in unicodedata.normalize("NFKC", text) if char.isprintable())
+    yield from dict.fromkeys((text, shown, unquote_plus(shown)))
+    for packed in PACKED.findall(shown):
+        with suppress(ValueError):  # of other lengths than base64 has
+            plain = base64.urlsafe_b64decode(packed.translate(URL_SAFE) + "=" * (-len(packed) % 4))
+            yield plain.decode("ascii")
+
+
+def redact_echoes(body: object, sent: SensitiveRequest, key: str = "", depth: int = 0) -> object:
+    """The same answer, in which no text repeats what was sent or looks like personal data."""
+    if depth > DEEPEST:
+        return None
+    if isinstance(body, dict):
+        return {name: redact_echoes(value, sent, name, depth + 1) for name, value in body.items()}
+    if isinstance(body, list):
+        return [redact_echoes(value, sent, key, depth + 1) for value in body]
+    if key == "type":
+        return body  # never shown, and what it says decides whether a call happened
+    if not isinstance(body, str):
+        return body
+    if len(body) > TOO_LONG:
+        return WITHHELD
+    if key not in TRACES and any(map(pii_kind, _forms(body))):
+        return REDACTED
+    return WITHHELD if sent.is_in(body, key) else body

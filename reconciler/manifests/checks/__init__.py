@@ -1,0 +1,1 @@
+"""What can be wrong between documents. Reads no file."""

@@ -1,0 +1,47 @@
+"""What `init` wrote for somebody to replace, and still stands there."""
+
+import re
+from collections.abc import Iterator
+
+from reconciler.core.errors import Finding
+from reconciler.manifests.index import ManifestIndex
+from reconciler.manifests.syntax.nodes import ManifestDocument, Node, walk
+from reconciler.manifests.syntax.pitfalls import FREE_TEXT
+
+_YOURS = re.compile(r"(?<![A-Za-z0-9])YOUR-[A-Z]+")
+_ZEROES = re.compile("0+")
+"""No account and no retailer has this id."""
+_REMEDIES = {
+    "accountId": "write the id of your account at Criteo Retail Media, in quotes",
+    "retailerId": "write the id of the retailer in that account, in quotes",
+    "url": "write a private bucket of yours, such as s3://acme-reconciler/production",
+    "root": "write where your exports are, such as s3://acme-cdp/exports",
+}
+
+
+def placeholders(inventory: ManifestIndex) -> tuple[Finding, ...]:
+    """Each with what to write in its place; in the order of files and lines."""
+    found = (
+        (document.at(node), _REMEDIES.get(name, "write yours in its place"))
+        for documents in inventory.declared.values()
+        for document in documents
+        for name, node in _unwritten(document)
+    )
+    ordered = sorted(found, key=lambda one: (one[0].file, one[0].line, one[0].column))
+    return tuple(Finding(str(place), "this is a placeholder still", remedy) for place, remedy in ordered)
+
+
+def _unwritten(document: ManifestDocument) -> Iterator[tuple[str, Node]]:
+    for name, node in walk(document.root):
+        if isinstance(node.value, str) and _is_one(name, node.value):
+            yield name, node
+
+
+def _is_one(name: str, value: str) -> bool:
+    if name in {"accountId", "retailerId"}:
+        return bool(_ZEROES.fullmatch(value))
+    return name not in FREE_TEXT and is_placeholder(value)
+
+
+def is_placeholder(text: str) -> bool:
+    return bool(_YOURS.search(text))

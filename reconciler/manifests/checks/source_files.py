@@ -1,0 +1,77 @@
+"""Whether the files that manifests name are there, as far as a local disk can tell."""
+
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+from reconciler.buckets import is_bucket
+from reconciler.core.pii import redacted_path
+from reconciler.manifests.index import ManifestIndex
+from reconciler.manifests.syntax.nodes import Issue, IssueRank, ManifestDocument, PathStep
+
+
+def check_root(inventory: ManifestIndex, root: Path, data_root: str | None) -> Iterator[Issue]:
+    """The data root must be there; `data_root` overrides the environment's."""
+    home, declared = inventory.home, _declared(inventory, data_root)
+    if home and declared and not is_bucket(declared) and not (root / declared).is_dir():
+        what = "the folder given as --data-root" if data_root else "the data folder"
+        remedy = "create it, or correct it; it is relative to the project root"
+        yield Issue(home.place("data", "root"), IssueRank.SCHEMA, f"{what} does not exist", remedy)
+
+
+def check(inventory: ManifestIndex, root: Path, data_root: str | None) -> Iterator[Issue]:
+    """And every pattern must match a file below it."""
+    yield from check_root(inventory, root, data_root)
+    declared = _declared(inventory, data_root)
+    if inventory.home and declared and not is_bucket(declared) and (root / declared).is_dir():
+        yield from _missing(inventory, root / declared, redacted_path(declared))
+
+
+def are_elsewhere(inventory: ManifestIndex, root: Path) -> bool:
+    """The declared folder is not on this machine, as in a job that gets no data."""
+    declared = _declared(inventory, None)
+    return bool(declared) and not is_bucket(declared) and not (root / declared).is_dir()
+
+
+def _declared(inventory: ManifestIndex, data_root: str | None) -> str:
+    declared = data_root or (inventory.home and inventory.home.value("data", "root")) or ""
+    return declared.removeprefix("file://")
+
+
+def _missing(inventory: ManifestIndex, folder: Path, name: str) -> Iterator[Issue]:
+    @cache
+    def matches(pattern: str) -> bool:
+        return _matches(folder, pattern)
+
+    for audience in inventory.declared["Audience"]:
+        for path, pattern in _patterns(audience):
+            if not matches(pattern):
+                problem = f"no file below the data root, {name}, matches this pattern"
+                remedy = "correct the pattern, bring the files, or point `--data-root` at them"
+                yield Issue(audience.place(*path), IssueRank.SCHEMA, problem, remedy)
+
+
+def _matches(folder: Path, pattern: str) -> bool:
+    try:
+        return any(found.is_file() for found in folder.glob(pattern))
+    except ValueError:  # a pattern that pathlib can't read, such as `**x`
+        return False
+
+
+def _patterns(audience: ManifestDocument) -> Iterator[tuple[tuple[PathStep, ...], str]]:
+    for index, pattern in audience.texts("source", "files"):
+        yield ("source", "files", index), pattern
+    for number in range(len(audience.value("exclude") or [])):
+        for index, pattern in audience.texts("exclude", number, "files"):
+            yield ("exclude", number, "files", index), pattern
+
+
+def notes(inventory: ManifestIndex, root: Path, data_root: str | None) -> Iterator[str]:
+    """Says when nothing could be looked at."""
+    if inventory.home is None:
+        return
+    place = inventory.home.place("data", "root")
+    if is_bucket(_declared(inventory, data_root)):
+        yield f"{place}: sources are in an object store, so that they are not checked here"
+    elif not data_root and are_elsewhere(inventory, root):
+        yield f"{place}: the data folder is not here, so that sources are not checked"

@@ -1,0 +1,1 @@
+"""From bytes to checked YAML documents with positions. Knows no audience."""

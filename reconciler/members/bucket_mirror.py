@@ -1,0 +1,164 @@
+"""Sources in an object store: what patterns match is brought to a private folder, each object once.
+
+Never writes to the store, and lists no more of it than patterns ask for.
+"""
+
+import os
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from itertools import takewhile
+from pathlib import Path, PurePosixPath
+from queue import Empty, SimpleQueue
+
+from reconciler.buckets.connection import BucketLocation, open_bucket
+from reconciler.buckets.source_objects import PIECE, ObjectChangedError, SourceBucket, SourceObject
+from reconciler.core.errors import ConfigurationError
+from reconciler.disk.atomic import os_errors
+from reconciler.members.data_root import SourceChangedError
+
+READERS = 8
+POLL = 0.05
+"""Seconds between two looks whether somebody has asked to stop."""
+
+_MAGIC = frozenset("*?[")
+
+
+def mirror(url: str, folder: Path, check: Callable[[], None], where: str = "") -> "Mirror":
+    """ConfigurationError for an address that names no place. `where` it stands, for messages."""
+    place = _placed(url, where)
+    try:
+        return Mirror(SourceBucket(open_bucket(place), place), folder, check, url)
+    except ValueError:
+        raise ConfigurationError(
+            f"data.root: {url} names no place in an object store",
+            remedy="write s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or az://CONTAINER/PREFIX",
+        ) from None
+
+
+def _placed(url: str, where: str) -> BucketLocation:
+    return BucketLocation(
+        url,
+        if_absent="create it, or correct `data: {root: …}` in environment.yaml",
+        if_denied="give this job read and list on the prefix (docs/manifests.md), and a living login",
+        if_silent="check the network, the store's status, and whether a variable such as "
+        "AWS_ENDPOINT_URL names another store; then run again",
+        where=where,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    file: Path
+    export: SourceObject
+    start: int
+
+
+class Mirror:
+    """Implements `roots.DataRoot`; what is listed and brought once stays as it is while this lives."""
+
+    def __init__(
+        self, exports: SourceBucket, folder: Path, check: Callable[[], None], name: str = ""
+    ) -> None:
+        self.folder = folder.resolve()
+        self.name = name
+        self._exports = exports
+        self._check = check
+        self._listings: dict[tuple[str, ...], tuple[SourceObject, ...]] = {}
+        self._known: dict[Path, SourceObject] = {}
+        self._there: set[Path] = set()
+        self._lock = threading.Lock()
+
+    def matching(self, pattern: str) -> list[Path]:
+        wanted = PurePosixPath(pattern).parts
+        with self._lock:
+            found = {
+                self.folder / one.path: one
+                for one in self._listed(wanted)
+                if _fits(one.path.split("/"), wanted)
+            }
+            self._known |= found
+        return list(found)
+
+    def bring(self, files: Sequence[Path]) -> None:
+        with self._lock:
+            missing = {file: self._known[file] for file in files if file not in self._there}
+            pieces = [
+                _Piece(file, export, start)
+                for file, export in missing.items()
+                for start in range(0, export.size, PIECE)
+            ]
+            for file in missing:
+                self._make(file)
+            self._fetch_all(pieces)
+            for file, export in missing.items():
+                self._date(file, export)
+            self._there.update(missing)
+
+    def _listed(self, wanted: Sequence[str]) -> tuple[SourceObject, ...]:
+        """One folder where a pattern names one, and all below it where it may be any."""
+        plain = tuple(takewhile(lambda part: not _MAGIC & set(part), wanted[:-1]))
+        flat = len(plain) == len(wanted) - 1 and wanted[-1] != "**"
+        key = plain if flat else (*plain, "**")
+        if key not in self._listings:
+            read = self._exports.in_folder if flat else self._exports.below
+            self._listings[key] = read("/".join(plain))
+        return self._listings[key]
+
+    def _fetch_all(self, pieces: Sequence[_Piece]) -> None:
+        """Side by side, until one fails. Once we are to stop, nobody waits for pieces on their way."""
+        left: SimpleQueue[_Piece] = SimpleQueue()
+        for piece in pieces:
+            left.put(piece)
+        failed: list[Exception] = []
+
+        def work() -> None:
+            try:
+                while not failed:
+                    self._fetch(left.get_nowait())
+            except Empty:
+                pass
+            except Exception as error:  # noqa: BLE001 - raised again in the thread that waits for us
+                failed.append(error)
+
+        threads = [threading.Thread(target=work, daemon=True) for _ in range(min(READERS, len(pieces)))]
+        for thread in threads:
+            thread.start()
+        while threads:
+            self._check()
+            threads[-1].join(POLL)
+            threads = [thread for thread in threads if thread.is_alive()]
+        if failed:
+            raise failed[0]
+
+    def _fetch(self, piece: _Piece) -> None:
+        self._check()
+        try:
+            content = self._exports.piece(piece.export, piece.start)
+        except ObjectChangedError:
+            raise SourceChangedError(piece.file) from None
+        with os_errors("write", self.folder), piece.file.open("r+b") as file:
+            file.seek(piece.start)
+            file.write(content)
+
+    def _make(self, file: Path) -> None:
+        """What the disk refuses is told of the folder: a file may well be named after somebody."""
+        with os_errors("write", self.folder):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.touch(mode=0o600)
+
+    def _date(self, file: Path, export: SourceObject) -> None:
+        """As old as what it was brought from: sources have a `maxAge`."""
+        moment = int(export.written_at.timestamp() * 1_000_000_000)
+        with os_errors("write", self.folder):
+            os.utime(file, ns=(moment, moment))
+
+
+def _fits(parts: Sequence[str], wanted: Sequence[str]) -> bool:
+    """As `Path.glob` has it: `**` is any number of folders, and a wildcard crosses none."""
+    if not wanted:
+        return not parts
+    if wanted[0] == "**":
+        return any(_fits(parts[start:], wanted[1:]) for start in range(len(parts)))
+    return bool(parts) and fnmatchcase(parts[0], wanted[0]) and _fits(parts[1:], wanted[1:])

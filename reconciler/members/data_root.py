@@ -1,0 +1,77 @@
+"""Where the files of sources lie: in a folder, or in an object store, from which they are brought to one."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from reconciler.buckets import is_bucket
+from reconciler.core.errors import ConfigurationError
+
+
+class SourceChangedError(Exception):
+    """A file is not what it was when it was first looked at."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__()
+        self.file = file
+
+
+class DataRoot(Protocol):
+    """`folder` is absolute and without links in it; all files are below it. `name` is what people call it."""
+
+    name: str
+
+    @property
+    def folder(self) -> Path: ...
+
+    def matching(self, pattern: str) -> list[Path]:
+        """Files as `Path.glob` finds them. What lies in an object store can't be read yet."""
+        ...
+
+    def bring(self, files: Sequence[Path]) -> None:
+        """Makes files that matched readable. Errors: MovedError, StorageError."""
+        ...
+
+
+class LocalFolder:
+    """A folder of this machine."""
+
+    def __init__(self, folder: Path, name: str = "") -> None:
+        self.folder = folder.resolve()
+        self.name = name or str(folder)
+
+    def matching(self, pattern: str) -> list[Path]:
+        return [path for path in self.folder.glob(pattern) if path.is_file()]
+
+    def bring(self, files: Sequence[Path]) -> None:
+        """They are there already."""
+
+
+def open_root(
+    data_root: str,
+    scratch: Callable[[], Path],
+    check: Callable[[], None],
+    where: str = "",
+    project: Path = Path(),
+) -> DataRoot:
+    """A folder, or `s3://BUCKET/PREFIX`, `gs://…`, `az://…`: then `scratch` is where files are brought.
+
+    `check` is called time and again while they are, and raises when somebody asks to stop. `where` a
+    bucket is named, for messages. A folder is relative to `project`. ConfigurationError for what is neither.
+    """
+    if is_bucket(data_root):
+        from reconciler.members.bucket_mirror import mirror
+
+        return mirror(data_root, scratch(), check, where)
+    return local(data_root, project)
+
+
+def local(data_root: str, project: Path = Path()) -> LocalFolder:
+    """The same where no object store is meant."""
+    path = data_root.removeprefix("file://")
+    if "://" in path:
+        raise ConfigurationError(
+            f"data.root: {path.partition('://')[0]}:// can't be read",
+            remedy="name a folder, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or az://CONTAINER/PREFIX",
+        )
+    return LocalFolder(project / path, path)

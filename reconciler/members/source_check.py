@@ -1,0 +1,81 @@
+"""Checks of an audience against its files: columns and `where`, without reading members."""
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
+from datetime import date
+from pathlib import Path
+
+import duckdb
+
+from reconciler.buckets import is_bucket
+from reconciler.core.errors import ConfigurationError, Finding
+from reconciler.core.model import Audience
+from reconciler.disk.scratch_dir import ScratchDir
+from reconciler.members import where_clause as where
+from reconciler.members.data_root import DataRoot, LocalFolder, local
+from reconciler.members.database import connect, storage_errors
+from reconciler.members.intake import Intake
+from reconciler.members.prepare import prepare
+from reconciler.members.stopping import stoppable
+
+CHECKED = "reconciler-checked-"
+"""What folders begin with that hold what was packed in sources."""
+
+
+class Checker:
+    """Looks at audiences, and at each of their files once."""
+
+    def __init__(
+        self, intake: Intake, database: duckdb.DuckDBPyConnection, check: Callable[[], None]
+    ) -> None:
+        self._intake = intake
+        self._database = database
+        self._check = check
+
+    def wrong(self, audience: Audience, today: date) -> tuple[Finding, ...]:
+        """Everything wrong with files, columns and `where`. StorageError for a place that can't be read."""
+        with storage_errors("checking sources"), stoppable(self._database, self._check) as cursor:
+            try:
+                prepare(cursor, self._intake, audience, today)
+            except ConfigurationError as error:
+                return error.findings
+            return ()
+
+    def misspelt(self, audience: Audience, today: date) -> tuple[Finding, ...]:
+        """What is wrong with the syntax of `where`."""
+        with storage_errors("checking sources"), stoppable(self._database, self._check) as cursor:
+            found = where.parse(cursor, audience.source, None, today)
+            return (found,) if isinstance(found, Finding) else ()
+
+
+@contextlib.contextmanager
+def checking(root: DataRoot, scratch: ScratchDir, check: Callable[[], None]) -> Iterator[Checker]:
+    """`check` is called time and again while files are read, and raises when somebody asks to stop."""
+    try:
+        with storage_errors("starting DuckDB"):
+            database = connect((root.folder, scratch.folder), scratch.folder)
+        with contextlib.closing(database):
+            yield Checker(Intake(root, scratch.folder / "unpacked", check), database, check)
+    finally:
+        scratch.remove()
+
+
+def check_all(
+    audiences: Iterable[Audience],
+    data_root: str,
+    today: date,
+    work: Path,
+    check: Callable[[], None] = lambda: None,
+    project: Path = Path(),
+) -> tuple[Finding, ...]:
+    """Everything wrong with the files, columns and `where` of each audience; packed files go to `work`.
+
+    Where the data isn't there, as on a laptop or in an object store, only the syntax of `where` is
+    checked.
+    """
+    with storage_errors("checking sources"):
+        scratch = ScratchDir(work.resolve(), CHECKED)
+    root = LocalFolder(scratch.folder / "absent") if is_bucket(data_root) else local(data_root, project)
+    with checking(root, scratch, check) as checker:
+        look = checker.wrong if root.folder.is_dir() else checker.misspelt
+        return tuple(finding for audience in audiences for finding in look(audience, today))

@@ -1,0 +1,90 @@
+"""Looks whether Criteo is as we left it. It reads only, and no sources."""
+
+from collections import Counter
+from collections.abc import Callable, Container, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from reconciler.core.computations import seen_at
+from reconciler.core.losses import is_computed
+from reconciler.core.model import Address, DesiredState
+from reconciler.core.plan.drift import Drift, NotComparable, detect_drift, uncounted, untracked_segments
+from reconciler.core.ports import Clock, SegmentReader, StateHead
+from reconciler.core.rejections import Rejection, rejections
+from reconciler.core.remote import Statistics
+from reconciler.core.state.resource import ResourceState, SegmentState
+from reconciler.operations.observe import LoadedState, counts, listed, reachable
+
+
+@dataclass(frozen=True, slots=True)
+class DriftResult:
+    """`looked_at` addresses could be looked at.
+
+    `uncounted`: why the members of how many of them were not compared; `countable_at`: by then Criteo has
+    computed what was sent of late. `unseen` are in accounts that can't be listed.
+    `rejected`: of whose identifiers Criteo rejected too many.
+    """
+
+    head: StateHead | None
+    drifts: tuple[Drift, ...]
+    looked_at: int
+    uncounted: tuple[tuple[NotComparable, int], ...]
+    countable_at: datetime | None
+    unseen: int
+    made_at: datetime
+    rejected: tuple[tuple[Address, Rejection], ...]
+
+    def knowing(self, receipts: Iterable[ResourceState]) -> "DriftResult":
+        """The same, if the state has come to know of more since."""
+        known = {receipt.address for receipt in receipts}
+        drifts = tuple(one for one in self.drifts if not (one.untracked_segment_id and one.address in known))
+        return replace(self, drifts=drifts)
+
+
+def detect(
+    desired: DesiredState,
+    only: Container[Address],
+    readers: Mapping[str, SegmentReader],
+    state: LoadedState,
+    clock: Clock,
+    progress: Callable[[str], None],
+) -> DriftResult:
+    """One listing for each account, and one call for each segment whose members can be compared."""
+    now = clock.now()
+    receipts = {one.address: one for one in state.receipts if _is_managed(one) and one.address in only}
+    accounts = reachable(desired, receipts.values(), readers)
+    progress("reading segments")
+    there = listed(accounts, receipts.values(), {spec.key.account_id for spec in desired.segments})
+    segments = {one.id: one for many in there.values() for one in many}
+    seen = {at: one for at, one in receipts.items() if one.current.key.account_id in there}
+    comparable = [one.current for one in seen.values() if is_computed(one.current, now)]
+    present = [one for one in comparable if one.segment_id in segments]
+    statistics = counts(present, accounts, progress)
+    held = {one.address for one in state.receipts}
+    lost = untracked_segments(desired, held, segments.values())
+    lineage = state.head.lineage if state.head else ""
+    found = (
+        *detect_drift(desired, lineage, seen, segments, statistics),
+        *(one for one in lost if one.address in only),
+    )
+    holdings = [one.current for one in seen.values() if one.current.segment_id in segments]
+    why = Counter(reason for one in holdings if (reason := _why(one, statistics, now)))
+    recent = (one.completed_at for one in holdings if uncounted(one, now) is NotComparable.RECENT)
+    countable_at = max((seen_at(one) for one in recent if one), default=None)
+    told = tuple((one, why[one]) for one in NotComparable if one in why)
+    looked_at = len({*seen, *(one.address for one in found)})
+    wanted = (spec for spec in desired.segments if spec.address in only)
+    rejected = tuple((spec.address, one) for spec, one in rejections(wanted, receipts))
+    unseen = len(receipts) - len(seen)
+    return DriftResult(state.head, found, looked_at, told, countable_at, unseen, now, rejected)
+
+
+def _why(holding: SegmentState, statistics: Mapping[str, Statistics], now: datetime) -> NotComparable | None:
+    told = statistics.get(holding.segment_id)
+    return uncounted(holding, now) or (
+        None if told and told.identifiers is not None else NotComparable.NO_COUNT
+    )
+
+
+def _is_managed(receipt: ResourceState) -> bool:
+    return not receipt.forgotten_at and bool(receipt.current.segment_id)

@@ -1,0 +1,298 @@
+"""Gathers the world once, for the planner: segments, receipts, members. It reads only."""
+
+from collections import defaultdict
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+
+from reconciler.core.departures import slots
+from reconciler.core.errors import AuthenticationError, ConfigurationError, Finding, RejectedError
+from reconciler.core.lists import compared
+from reconciler.core.losses import doubted, is_computed, loss
+from reconciler.core.members import EMPTY_SNAPSHOT, NO_DELTA, SnapshotRef, TargetMembers
+from reconciler.core.model import Address, Audience, DesiredState, Hashing, IdentifierType, SegmentSpec
+from reconciler.core.plan.address_planner import receiving_segment
+from reconciler.core.plan.model import Departure, MemberDiff, ObservedState, Slot
+from reconciler.core.ports import Clock, MemberEngine, SegmentReader, StateHead, StateReader
+from reconciler.core.remote import RateLimit, Segment, Statistics
+from reconciler.core.state.resource import ResourceState, SegmentState, remaining
+
+ProgressCallback = Callable[[str], None]
+"""Told what is being read now, in a few words."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedState:
+    """What a state says, read once."""
+
+    head: StateHead | None
+    receipts: tuple[ResourceState, ...]
+
+    @classmethod
+    def of(cls, state: StateReader) -> "LoadedState":
+        return cls(state.head(), state.resources())
+
+
+def observe(
+    desired: DesiredState,
+    only: Container[Address],
+    readers: Mapping[str, SegmentReader],
+    state: LoadedState,
+    engine: MemberEngine,
+    clock: Clock,
+    progress: ProgressCallback,
+    check: Callable[[], None],
+    counted: Container[Address] = (),
+) -> ObservedState:
+    """Reads Criteo and sources, each once; `readers` are keyed by credential.
+
+    `check` is called once segments are listed, before sources are read, and may refuse to go on.
+    `counted`: the addresses of which Criteo's count of members is asked for, where it can be compared with
+    what was acknowledged. That costs one call each.
+    Errors: whatever the edges raise. A source that can't be used leaves its addresses without a target.
+    """
+    now = clock.now()
+    receipts = {receipt.address: receipt for receipt in state.receipts}
+    specs = [spec for spec in desired.segments if spec.address in only]
+    accounts = reachable(desired, receipts.values(), readers)
+    progress("reading segments")
+    needed = {spec.key.account_id for spec in desired.segments}
+    listing = _listed(accounts, needed)
+    _probe_others(specs, accounts, readers)
+    check()
+    segments = _confirmed(accounts, receipts.values(), listing)
+    present = {one.id: one for listed in segments.values() for one in listed}
+    held = {
+        spec.address: found
+        for spec in specs
+        if (found := receiving_segment(spec, receipts.get(spec.address), present))
+    }
+    asked = [one for at, (slot, one) in held.items() if at in counted and slot == "current"]
+    statistics = counts([one for one in asked if is_computed(one, now)], accounts, progress)
+    targets, unread = _targets(specs, engine, now.date(), progress)
+    progress("comparing members")
+    comparisons = {
+        at: _compare_lost(engine, one, targets[at])
+        if loss(one, statistics.get(one.segment_id), now)
+        else _compare(engine, one, targets[at])
+        for at, (_, one) in held.items()
+        if at in targets
+    }
+    return ObservedState(
+        head=state.head,
+        receipts=receipts,
+        segments=segments,
+        targets=targets,
+        comparisons=comparisons,
+        statistics=statistics,
+        rates=_rates(readers),
+        now=now,
+        unread=unread,
+        departures=_departures(specs, receipts, present, comparisons, targets, engine),
+        lists={
+            spec.address: compared(
+                receipts[spec.address].lists if spec.address in receipts else (),
+                targets[spec.address].lists,
+                engine.missing,
+            )
+            for spec in specs
+            if spec.address in targets
+        },
+    )
+
+
+def reachable(
+    desired: DesiredState, receipts: Iterable[ResourceState], readers: Mapping[str, SegmentReader]
+) -> dict[str, SegmentReader]:
+    """Each account that matters, with a reader that may see it.
+
+    An account that only receipts name (its seat has left the manifests) is read with the credential
+    that replaced it for that address, or with any.
+    """
+    accounts = {spec.key.account_id: readers[spec.credential] for spec in desired.segments}
+    by_address = {spec.address: spec.credential for spec in desired.segments}
+    fallback = next(iter(readers), None)
+    for receipt in receipts:
+        credential = by_address.get(receipt.address, fallback)
+        for holding in receipt.segments:
+            if credential is not None:
+                accounts.setdefault(holding.key.account_id, readers[credential])
+    return accounts
+
+
+def listed(
+    accounts: Mapping[str, SegmentReader], receipts: Iterable[ResourceState], needed: Container[str]
+) -> dict[str, tuple[Segment, ...]]:
+    """By account: what is there, with what no listing shows but its id finds."""
+    return _confirmed(accounts, receipts, _listed(accounts, needed))
+
+
+def _listed(accounts: Mapping[str, SegmentReader], needed: Container[str]) -> dict[str, tuple[Segment, ...]]:
+    """An account that only old receipts name may be closed to us by now: then it is left out."""
+    segments = {}
+    for account, reader in accounts.items():
+        try:
+            segments[account] = reader.segments(account)
+        except (AuthenticationError, RejectedError):
+            if account in needed:
+                raise
+    return segments
+
+
+def _probe_others(
+    specs: Iterable[SegmentSpec],
+    accounts: Mapping[str, SegmentReader],
+    readers: Mapping[str, SegmentReader],
+) -> None:
+    """Each credential must reach each account that it is used for: none is found wanting in mid-apply."""
+    for credential, account in sorted({(spec.credential, spec.key.account_id) for spec in specs}):
+        if readers[credential] is not accounts[account]:
+            readers[credential].probe(account)
+
+
+def _confirmed(
+    accounts: Mapping[str, SegmentReader],
+    receipts: Iterable[ResourceState],
+    segments: Mapping[str, tuple[Segment, ...]],
+) -> dict[str, tuple[Segment, ...]]:
+    """A segment that the listing doesn't show is asked for by its id before it counts as gone."""
+    missing: dict[str, list[str]] = defaultdict(list)
+    for receipt in receipts:
+        for holding in receipt.segments:
+            listed = segments.get(holding.key.account_id, ())
+            if (
+                holding.key.account_id in segments
+                and holding.segment_id
+                and all(one.id != holding.segment_id for one in listed)
+            ):
+                missing[holding.key.account_id].append(holding.segment_id)
+    return {
+        account: (*listed, *(accounts[account].segments_by_id(account, ids) if ids else ()))
+        for account, listed in segments.items()
+        for ids in [missing.get(account, [])]
+    }
+
+
+def _targets(
+    specs: Sequence[SegmentSpec], engine: MemberEngine, today: date, progress: ProgressCallback
+) -> tuple[dict[Address, TargetMembers], dict[Address, tuple[Finding, ...]]]:
+    """Targets, and what is wrong with the sources of those that have none."""
+    audiences: dict[str, list[SegmentSpec]] = defaultdict(list)
+    for spec in specs:
+        audiences[spec.audience.name].append(spec)
+    unread: dict[Address, tuple[Finding, ...]] = {}
+    targets: dict[Address, TargetMembers] = {}
+    for number, (name, wanted) in enumerate(audiences.items(), 1):
+        progress(f"reading sources of {name} ({number} of {len(audiences)})")
+        try:
+            built = _build(wanted[0].audience, wanted, engine, today)
+        except ConfigurationError as error:
+            findings = error.findings or (Finding(name, error.problem, error.remedy),)
+            unread |= dict.fromkeys((spec.address for spec in wanted), findings)
+        else:
+            targets |= {spec.address: built[spec.key.identifier_type, spec.key.hashing] for spec in wanted}
+    return targets, unread
+
+
+def _build(
+    audience: Audience, specs: Sequence[SegmentSpec], engine: MemberEngine, today: date
+) -> Mapping[tuple[IdentifierType, Hashing], TargetMembers]:
+    kinds = sorted({(spec.key.identifier_type, spec.key.hashing) for spec in specs})
+    return engine.build(audience, kinds, today)
+
+
+def _compare(engine: MemberEngine, holding: SegmentState, target: TargetMembers) -> MemberDiff:
+    moving = holding.transfer
+    base, maybe, collapsed = holding.confirmed, holding.uncertain, False
+    if moving is not None and moving.target == target.members:
+        left = remaining(moving)
+        # Someone suppressed only now must not wait behind the additions of an order made before.
+        if not _newly_suppressed(engine, holding, target, moving.priority_removes):
+            return MemberDiff(base, maybe, moving.priority_removes, left, resumes=True)
+    if moving is not None:
+        (base, maybe), collapsed = engine.abandon_transfer(holding), True
+    if base == target.members and not maybe:
+        return MemberDiff(base, maybe, EMPTY_SNAPSHOT, NO_DELTA, collapsed)
+    urgent = engine.suppressed(holding, target)
+    delta = engine.delta(base, maybe, target.members, urgent)
+    return MemberDiff(base, maybe, urgent, delta, collapsed)
+
+
+def _departures(
+    specs: Sequence[SegmentSpec],
+    receipts: Mapping[Address, ResourceState],
+    present: Mapping[str, Segment],
+    comparisons: Mapping[Address, MemberDiff],
+    targets: Mapping[Address, TargetMembers],
+    engine: MemberEngine,
+) -> dict[Address, tuple[Departure, ...]]:
+    """Suppressed people in segments that are there, also where a source or another list can't be read."""
+    found = {}
+    for spec in specs:
+        receipt = receipts.get(spec.address)
+        if receipt is None or not spec.audience.exclusion_lists:
+            continue
+        at = spec.address
+        found[at] = tuple(
+            _departure(engine, slot, holding, spec, comparisons.get(at), targets.get(at))
+            for slot, holding in slots(receipt)
+            if holding.segment_id in present
+        )
+    return found
+
+
+def _departure(
+    engine: MemberEngine,
+    slot: Slot,
+    holding: SegmentState,
+    spec: SegmentSpec,
+    comparison: MemberDiff | None,
+    target: TargetMembers | None,
+) -> Departure:
+    base, maybe = engine.abandon_transfer(holding)
+    if target is not None and comparison is not None and holding.key == spec.key:
+        known = not comparison.resumes and (comparison.base, comparison.maybe) == (base, maybe)
+        return Departure(
+            slot, base, maybe, comparison.urgent if known else engine.suppressed(holding, target)
+        )
+    kind = (holding.key.identifier_type, holding.key.hashing)
+    lists = engine.listed(spec.audience, [kind])[kind]
+    nobody = TargetMembers(EMPTY_SNAPSHOT, EMPTY_SNAPSHOT, 0, ())
+    leaving = [engine.suppressed(holding, replace(nobody, suppressed=one)) for one in lists]
+    _, urgent = engine.mark_uncertain(holding.key.hashing, (EMPTY_SNAPSHOT,), leaving)
+    return Departure(slot, base, maybe, urgent)
+
+
+def _compare_lost(engine: MemberEngine, holding: SegmentState, target: TargetMembers) -> MemberDiff:
+    """Nobody is sure to be held any more: all of the target is sent, and all others are removed."""
+    return replace(_compare(engine, doubted(holding), target), collapsed=True)
+
+
+def _newly_suppressed(
+    engine: MemberEngine, holding: SegmentState, target: TargetMembers, urgent: SnapshotRef
+) -> bool:
+    """Somebody who must leave first now, and did not have to when the order was made."""
+    if not target.suppressed:
+        return False
+    return engine.delta(urgent, EMPTY_SNAPSHOT, engine.suppressed(holding, target), EMPTY_SNAPSHOT).adds > 0
+
+
+def counts(
+    holdings: Sequence[SegmentState], accounts: Mapping[str, SegmentReader], progress: ProgressCallback
+) -> dict[str, Statistics]:
+    """By segment, one call each. A segment that goes meanwhile is left out; any other refusal is raised."""
+    found = {}
+    for number, holding in enumerate(holdings, 1):
+        progress(f"reading counts ({number} of {len(holdings)})")
+        account, reader = holding.key.account_id, accounts[holding.key.account_id]
+        try:
+            found[holding.segment_id] = reader.statistics(account, holding.segment_id)
+        except RejectedError:
+            if reader.segments_by_id(account, [holding.segment_id]):
+                raise
+    return found
+
+
+def _rates(readers: Mapping[str, SegmentReader]) -> dict[str, RateLimit]:
+    rates = {credential: reader.rate_limit() for credential, reader in readers.items()}
+    return {credential: rate for credential, rate in rates.items() if rate is not None}

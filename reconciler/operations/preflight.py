@@ -1,0 +1,58 @@
+"""Refuses to plan for an environment that `doctor` fails: unknown retailers, or a wrong clock."""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from reconciler.core.doctor import checks as checkup
+from reconciler.core.doctor import results as rulings
+from reconciler.core.doctor.checks import CheckName, CheckResult, CheckStatus
+from reconciler.core.errors import AuthenticationError, ConfigurationError, Finding, RemoteError
+from reconciler.core.model import DesiredState, Seat
+from reconciler.core.ports import ConnectionInspector
+
+
+def check(desired: DesiredState, inspectors: Mapping[str, ConnectionInspector]) -> None:
+    """Raise ConfigurationError with the messages of `doctor`; `inspectors` are keyed by credential.
+
+    Makes one call for each account, for every ten of its retailers. The clock is compared with the
+    answers of calls that were made anyway. An account that is closed is refused where it is searched.
+    """
+    found = (*_retailers(desired, inspectors), *_clocks(inspectors.values()))
+    failures = dict.fromkeys((where, one) for where, one in found if one.verdict is CheckStatus.FAILURE)
+    if failures:
+        raise ConfigurationError(
+            f"{desired.environment.name} can't be planned or applied; nothing was sent",
+            findings=[Finding(where, one.message, one.remedy) for where, one in failures],
+        )
+
+
+def _retailers(
+    desired: DesiredState, inspectors: Mapping[str, ConnectionInspector]
+) -> Iterator[tuple[str, CheckResult]]:
+    for account, (credential, seats) in _by_account(desired).items():
+        listed = _listed(inspectors[credential], account, seats)
+        for seat in seats if listed is not None else ():
+            there = seat.retailer_id in (listed or ())
+            yield f"{CheckName.RETAILER} {checkup.retailer(seat)}", rulings.retailed(there)
+
+
+def _listed(inspector: ConnectionInspector, account: str, seats: Iterable[Seat]) -> frozenset[str] | None:
+    """None where the list stays closed: neither plan nor apply needs it."""
+    try:
+        return inspector.retailers(account, [seat.retailer_id for seat in seats])
+    except (RemoteError, AuthenticationError):
+        return None
+
+
+def _by_account(desired: DesiredState) -> Mapping[str, tuple[str, tuple[Seat, ...]]]:
+    """The retailers of each account, with a credential that reaches it."""
+    credentials = {spec.key.account_id: spec.credential for spec in desired.segments}
+    used = (Seat(spec.key.account_id, spec.key.retailer_id) for spec in desired.segments)
+    seats = tuple(dict.fromkeys(used))
+    return {
+        account: (credential, tuple(seat for seat in seats if seat.account_id == account))
+        for account, credential in credentials.items()
+    }
+
+
+def _clocks(inspectors: Iterable[ConnectionInspector]) -> Iterator[tuple[str, CheckResult]]:
+    return ((str(CheckName.CLOCK), rulings.clock(one.skew())) for one in inspectors)

@@ -1,0 +1,140 @@
+"""Makes a lost state anew from the manifests, Criteo, and what people say."""
+
+import glob
+from collections.abc import Collection, Container, Mapping, Sequence
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+from reconciler.core.errors import ConfigurationError, Finding, StorageError
+from reconciler.core.members import SnapshotRef, TargetMembers
+from reconciler.core.model import Address, DesiredState, SegmentSpec, Source
+from reconciler.core.ports import MemberEngine, SegmentReader, StateWriter
+from reconciler.core.state.rebuild import (
+    RebuildScan,
+    SegmentMatch,
+    is_unused_rebuild,
+    match_segments,
+    orphaned_segments,
+    pending,
+    rebuilt_resource,
+    unmade,
+)
+from reconciler.core.state.resource import ResourceState
+
+
+def scan_segments(
+    desired: DesiredState,
+    only: Container[Address],
+    named: Container[Address],
+    takes: Mapping[Address, str],
+    readers: Mapping[str, SegmentReader],
+    receipts: Collection[ResourceState],
+) -> RebuildScan:
+    """Reads what every account of the environment lists. Errors: whatever the readers raise.
+
+    What an earlier rebuild wrote, and nobody has acted upon, may be written otherwise for those `named`. A
+    segment may be taken in place of one that was asked for and never answered.
+    """
+    accounts = {spec.key.account_id: spec.credential for spec in desired.segments}
+    unanswered = {one.address: pending(one) for one in receipts if one.address in takes and unmade(one)}
+    held = {
+        one.address: one
+        for one in receipts
+        if one.address not in unanswered and (one.address not in named or not is_unused_rebuild(one))
+    }
+    owned = {one.segment_id: receipt.address for receipt in held.values() for one in receipt.segments}
+    listed = [
+        segment
+        for account, credential in sorted(accounts.items())
+        for segment in readers[credential].segments(account)
+        if segment.id not in owned
+    ]
+    selected = [spec for spec in desired.segments if spec.address in only]
+    lost = [spec for spec in selected if spec.address not in held]
+    name = desired.environment.name
+    return RebuildScan(
+        sightings=tuple(
+            replace(one, pending=unanswered.get(one.spec.address, ()))
+            for one in match_segments(name, lost, listed, takes, owned)
+        ),
+        known=tuple(held[spec.address] for spec in selected if spec.address in held),
+        orphans=orphaned_segments(name, desired.segments, listed),
+    )
+
+
+def check_lost(seen: RebuildScan, asked: Container[Address], again: Container[Address]) -> None:
+    """StorageError where the state knows all that is selected, or one that was `asked` for by its name.
+
+    Those that are to be made anew, `again`, may be known.
+    """
+    known = [one.address for one in seen.known if one.address not in again]
+    nothing = not seen.sightings and len(known) == len(seen.known)
+    if told := [one for one in known if nothing or one in asked]:
+        raise StorageError(
+            f"the state knows {', '.join(map(str, told))}: nothing is lost of it",
+            remedy="`reconciler state restore` goes back to what was known before",
+        )
+
+
+def reuse_segments(
+    found: Sequence[SegmentMatch], state: StateWriter, now: datetime, quiet: timedelta
+) -> tuple[ResourceState, ...]:
+    """Nobody is surely held: the next apply sends all who are wanted."""
+    return _written([rebuilt_resource(one, now, quiet) for one in found], state)
+
+
+def replace_segments(
+    found: Sequence[SegmentMatch],
+    known: Sequence[ResourceState],
+    state: StateWriter,
+    now: datetime,
+    quiet: timedelta,
+) -> tuple[ResourceState, ...]:
+    """The next apply makes new segments. `known` are addresses that may hold people known to nobody."""
+    anew = [rebuilt_resource(one, now, quiet, replace_requested=True) for one in found]
+    return _written([*anew, *(replace(one, replace_requested=True) for one in known)], state)
+
+
+def assume_members(
+    one: SegmentMatch, members: SnapshotRef, file: str, state: StateWriter, now: datetime, quiet: timedelta
+) -> tuple[ResourceState, ...]:
+    """Whoever is in `members` may be held: sent once more, or removed."""
+    if one.replaced:
+        problem = f"{one.spec.address}: its segment is to be replaced, and nobody is removed from it"
+        raise StorageError(problem, remedy="use --union: the next apply makes a new segment and fills it")
+    state.store_snapshot(members, file)
+    return _written([rebuilt_resource(one, now, quiet, uncertain=members)], state)
+
+
+def _written(receipts: Sequence[ResourceState], state: StateWriter) -> tuple[ResourceState, ...]:
+    for receipt in receipts:
+        state.write(receipt)
+    return tuple(receipts)
+
+
+def members_in_file(file: Path, spec: SegmentSpec, engine: MemberEngine, today: date) -> TargetMembers:
+    """The identifiers in a file, in the segment's form; the engine's sources are the folder it is in.
+
+    ConfigurationError when nobody is in it.
+    """
+    kind = (spec.key.identifier_type, spec.key.hashing)
+    audience = replace(
+        spec.audience,
+        source=Source((glob.escape(file.name),), place=spec.audience.source.place),
+        columns=tuple(one for one in spec.audience.columns if one[0] == kind[0]),
+        places=(),
+        exclusion_lists=(),
+    )
+    try:
+        target = engine.build(audience, [kind], today)[kind]
+    except ConfigurationError as error:
+        causes = error.findings or [Finding("", error.problem, error.remedy)]
+        told = [Finding(str(file), one.problem, one.remedy) for one in causes]
+        raise ConfigurationError(f"{file} can't be read as people of {spec.address}", findings=told) from None
+    if not target.members:
+        raise ConfigurationError(
+            f"{spec.address}: there is no {kind[0]} in that file that could have been sent",
+            remedy="name the file that was the source of what Criteo holds",
+        )
+    return target

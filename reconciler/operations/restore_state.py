@@ -1,0 +1,104 @@
+"""Takes a state back to one that is kept: everybody who was known since then stays known, in doubt."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+from reconciler.core.errors import CorruptSnapshotError
+from reconciler.core.members import EMPTY_SNAPSHOT, AppliedList, SnapshotRef
+from reconciler.core.model import Address, Hashing
+from reconciler.core.ports import MemberEngine, StateWriter
+from reconciler.core.state.resource import ResourceState
+from reconciler.core.state.restore import restored
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreResult:
+    """`changed` are receipts as they are now; those `set_aside`, and `lost` snapshots, can't be read."""
+
+    changed: tuple[ResourceState, ...]
+    set_aside: tuple[Address, ...]
+    lost: int
+
+
+def restore_to(
+    serial: int, state: StateWriter, engine: MemberEngine, quiet: timedelta, *, accept_loss: bool = False
+) -> RestoreResult:
+    """Writes a new serial, unless nothing has changed since.
+
+    StorageError when that one isn't kept, or when something can't be read and `accept_loss` doesn't say
+    that it may be done without: who is known by nothing else can't be removed any more.
+    """
+    state.version(serial)
+    aside = state.quarantine() if accept_loss else ()
+    since = [state.version(one.serial).resources for one in state.versions() if one.serial >= serial]
+    doubting = _Doubting(state, engine, accept_loss)
+    known = {receipt.address: receipt for receipt in state.resources()}
+    after = known | {
+        receipt.address: receipt for receipt in restored(since, tuple(known.values()), doubting, quiet)
+    }
+    lists = _Lists(since, doubting)
+    after = {address: replace(one, lists=lists.readable(one)) for address, one in after.items()}
+    changed = tuple(one for address, one in after.items() if one != known.get(address))
+    for receipt in changed:
+        state.write(receipt)
+    return RestoreResult(changed, aside, len(doubting.lost))
+
+
+@dataclass(frozen=True, slots=True)
+class _Lists:
+    """In place of an exclusion list that is lost comes the newest one of earlier states that is not."""
+
+    since: Sequence[Sequence[ResourceState]]
+    doubting: "_Doubting"
+
+    def readable(self, receipt: ResourceState) -> tuple[AppliedList, ...]:
+        found = ((one, *self._earlier(receipt, one)) for one in receipt.lists)
+        whole = (
+            next((one for one in same if not self.doubting.is_lost(one.members)), None) for same in found
+        )
+        return tuple(one for one in whole if one)
+
+    def _earlier(self, receipt: ResourceState, lost: AppliedList) -> Iterator[AppliedList]:
+        named = (lost.files, lost.identifier_type)
+        for receipts in reversed(self.since):
+            for before in (one for one in receipts if one.address == receipt.address):
+                yield from (one for one in before.lists if (one.files, one.identifier_type) == named)
+
+
+@dataclass(slots=True)
+class _Doubting:
+    """The engine's `doubt`, with its answers kept before a receipt names them."""
+
+    state: StateWriter
+    engine: MemberEngine
+    accept_loss: bool
+    lost: set[SnapshotRef] = field(default_factory=set)
+
+    def __call__(
+        self, form: Hashing, sure: Sequence[SnapshotRef], named: Sequence[SnapshotRef]
+    ) -> tuple[SnapshotRef, SnapshotRef]:
+        """Of whom a lost snapshot says that they are held, nobody can be."""
+        for snapshot in {*sure, *named} - {EMPTY_SNAPSHOT}:
+            self._look(snapshot)
+        base, maybe = self.engine.mark_uncertain(form, self._found(sure), self._found(named))
+        for snapshot in (base, maybe):
+            if snapshot:
+                self.state.store_snapshot(snapshot, self.engine.file(snapshot))
+        return base, maybe
+
+    def is_lost(self, snapshot: SnapshotRef) -> bool:
+        if snapshot:
+            self._look(snapshot)
+        return snapshot in self.lost
+
+    def _found(self, snapshots: Sequence[SnapshotRef]) -> list[SnapshotRef]:
+        return [EMPTY_SNAPSHOT if one in self.lost else one for one in snapshots]
+
+    def _look(self, snapshot: SnapshotRef) -> None:
+        try:
+            self.engine.file(snapshot)
+        except CorruptSnapshotError:
+            if not self.accept_loss:
+                raise
+            self.lost.add(snapshot)

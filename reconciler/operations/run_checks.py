@@ -1,0 +1,272 @@
+"""Looks at every link between a project and Criteo, and stops at none; it judges nothing."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
+
+from reconciler.core.doctor import checks as checkup
+from reconciler.core.doctor import results as rulings
+from reconciler.core.doctor.checks import (
+    AGE,
+    NOT_REACHED,
+    PLACE,
+    READING,
+    SNAPSHOTS,
+    WRITING,
+    Check,
+    CheckName,
+    CheckResult,
+    CheckStatus,
+    Key,
+)
+from reconciler.core.errors import CancelledError, Finding, ReconcilerError
+from reconciler.core.members import SnapshotRef
+from reconciler.core.model import Audience, CredentialRole, DesiredState, Seat
+from reconciler.core.ports import Clock, ConnectionInspector, ConsentStore, StateReader, StateStore
+from reconciler.core.secret import Secret
+from reconciler.core.state.resource import ResourceState
+
+FoundT = TypeVar("FoundT")
+Rulings = Mapping[Key, CheckResult]
+ProgressCallback = Callable[[str], None]
+"""Told what is being looked at now, in a few words."""
+
+
+@dataclass(frozen=True, slots=True)
+class DoctorContext:
+    """The edges of one environment, each opened when it is asked for.
+
+    `verifier` gives a check of snapshots against their names, which raises for a wrong one.
+    `emulated`: no secret of the manifests is used. `writes`: what only apply needs is looked at too.
+    """
+
+    fetch: Callable[[str], Secret]
+    consents: Callable[[CredentialRole], ConsentStore]
+    inspector: Callable[[CredentialRole], ConnectionInspector]
+    store: StateStore
+    verifier: Callable[[StateReader], AbstractContextManager[Callable[[SnapshotRef], object]]]
+    sources: Callable[[Audience], Sequence[Finding]]
+    clock: Clock
+    who: str
+    emulated: bool
+    writes: bool
+
+
+def run_checks(
+    desired: DesiredState, roles: Iterable[CredentialRole], tools: DoctorContext, progress: ProgressCallback
+) -> tuple[Check, ...]:
+    """Every link of each role, then what they share, in the order in which one holds the next."""
+    checks = [Check(CheckName.MANIFESTS, "", "", rulings.valid(desired))]
+    for role in roles:
+        progress(f"{role}: reading secrets")
+        seats = checkup.seats_of(desired, role.credential)
+        login = role.login(desired.environment.name)
+        found = dict(_held(role, tools, login))
+        if _usable(found):
+            found |= _answered(role, seats, tools, login, progress)
+            found |= _renewed(role, found, tools, login)
+        planned = checkup.checks_for(role, seats, emulated=tools.emulated)
+        checks += [
+            Check(link, str(role), item, found.get((link, item), NOT_REACHED)) for link, item in planned
+        ]
+    now = tools.clock.now()
+    checks.append(
+        Check(CheckName.VERSION, "", "", rulings.version(desired.environment.api.version, now.date()))
+    )
+    progress("reading the state")
+    checks += _state(tools, progress)
+    return (*checks, *_sources(desired.audiences, tools, progress))
+
+
+def attempt(act: Callable[[], FoundT]) -> FoundT | ReconcilerError:
+    """What came of it: an error is an answer here, but for a request to stop."""
+    try:
+        return act()
+    except CancelledError:
+        raise
+    except ReconcilerError as error:
+        return error
+
+
+def _held(role: CredentialRole, tools: DoctorContext, login: str) -> Rulings:
+    """What is kept on this side: secrets, and for a consent its refresh token, place and age."""
+    if tools.emulated:
+        return {(CheckName.SECRETS, ""): rulings.ok("the emulator issues its own")}
+    application = role.application
+    pair = {"clientId": application.client_id, "clientSecret": application.client_secret}
+    found = {(CheckName.SECRETS, item): _read(reference, tools) for item, reference in pair.items()}
+    return {**found, **_consent(role, tools, login)} if checkup.needs_consent(role) else found
+
+
+def _read(reference: str, tools: DoctorContext) -> CheckResult:
+    return rulings.readable(reference, attempt(lambda: tools.fetch(reference)))
+
+
+def _consent(role: CredentialRole, tools: DoctorContext, login: str) -> Rulings:
+    """Taking the lock of a place is what shows that it can be written."""
+    token, reference = (CheckName.SECRETS, "refreshToken"), role.application.refresh_token
+    place = attempt(lambda: tools.consents(role))
+    if isinstance(place, ReconcilerError):
+        return {token: _read(reference, tools), (CheckName.CONSENT, PLACE): rulings.failed(place)}
+    consent = attempt(place.read)
+    found = {
+        token: rulings.readable(reference, consent),
+        (CheckName.CONSENT, PLACE): rulings.renewable(attempt(lambda: _take(place))),
+    }
+    if not isinstance(consent, ReconcilerError):
+        found[CheckName.CONSENT, AGE] = rulings.age(consent, tools.clock.now(), login)
+    return found
+
+
+def _renewed(role: CredentialRole, found: Rulings, tools: DoctorContext, login: str) -> Rulings:
+    """Getting a token may have renewed what was old before."""
+    taken = found.get((CheckName.TOKEN, ""))
+    if (CheckName.CONSENT, AGE) not in found or taken is None or taken.verdict is not CheckStatus.OK:
+        return {}
+    consent = attempt(lambda: tools.consents(role).read())
+    if isinstance(consent, ReconcilerError):
+        return {}
+    return {(CheckName.CONSENT, AGE): rulings.age_in_use(consent, tools.clock.now(), login)}
+
+
+def _take(place: ConsentStore) -> None:
+    with place.lock():
+        pass
+
+
+def _usable(found: Rulings) -> bool:
+    """A token that seems too old is tried all the same: Criteo knows better."""
+    return not any(
+        ruling.verdict is CheckStatus.FAILURE
+        for key, ruling in found.items()
+        if key != (CheckName.CONSENT, AGE)
+    )
+
+
+def _answered(
+    role: CredentialRole, seats: Sequence[Seat], tools: DoctorContext, login: str, progress: ProgressCallback
+) -> Rulings:
+    """The first call fetches a token. Once no answer comes, nothing more is asked."""
+    progress(f"{role}: asking for a token")
+    inspector = attempt(lambda: tools.inspector(role))
+    if isinstance(inspector, ReconcilerError):
+        return {(CheckName.TOKEN, ""): rulings.failed(inspector)}
+    caller = attempt(inspector.application)
+    if isinstance(caller, ReconcilerError) and not inspector.authorized:
+        return {(CheckName.TOKEN, ""): rulings.failed(caller)}
+    found = {
+        (CheckName.TOKEN, ""): rulings.ok("Criteo issues one"),
+        (CheckName.APPLICATION, ""): rulings.application(caller, role, login),
+    }
+    if not rulings.on_speaking_terms(caller):
+        return found
+    return {
+        **found,
+        (CheckName.CLOCK, ""): rulings.clock(inspector.skew()),
+        **_accounts(role, seats, inspector, login, progress),
+        (CheckName.RATE, ""): rulings.room(inspector.rate_limit()),
+    }
+
+
+def _accounts(
+    role: CredentialRole,
+    seats: Sequence[Seat],
+    inspector: ConnectionInspector,
+    login: str,
+    progress: ProgressCallback,
+) -> Rulings:
+    accounts = checkup.accounts_of(seats)
+    found: dict[Key, CheckResult] = {}
+    for account in accounts:
+        progress(f"{role}: asking for segments of account {account}")
+        probed = attempt(partial(inspector.probe, account))
+        found[CheckName.AUDIENCES, account] = rulings.audiences(probed, role, login)
+        if rulings.askable(probed):
+            found |= _retailers(inspector, account, seats)
+    if accounts:
+        progress(f"{role}: asking for accounts")
+        listed = attempt(lambda: inspector.accounts(accounts))
+        found |= {(CheckName.ACCOUNT, one): rulings.account(_is_in(one, listed)) for one in accounts}
+    return found
+
+
+def _retailers(inspector: ConnectionInspector, account: str, seats: Sequence[Seat]) -> Rulings:
+    mine = [seat for seat in seats if seat.account_id == account]
+    listed = attempt(lambda: inspector.retailers(account, [seat.retailer_id for seat in mine]))
+    return {
+        (CheckName.RETAILER, checkup.retailer(seat)): rulings.retailed(_is_in(seat.retailer_id, listed))
+        for seat in mine
+    }
+
+
+def _is_in(one: str, listed: frozenset[str] | ReconcilerError) -> bool | ReconcilerError:
+    return one in listed if isinstance(listed, frozenset) else listed
+
+
+def _state(tools: DoctorContext, progress: ProgressCallback) -> Iterable[Check]:
+    """A state that can't be read is not locked."""
+    receipts = attempt(lambda: tools.store.reader().resources())
+    for ruling in rulings.read(receipts):
+        yield Check(CheckName.STATE, "", READING, ruling)
+    for ruling in _snapshots(receipts, tools, progress):
+        yield Check(CheckName.STATE, "", SNAPSHOTS, ruling)
+    if tools.writes:
+        unread = isinstance(receipts, ReconcilerError)
+        locked = NOT_REACHED if unread else rulings.lockable(attempt(lambda: _lock(tools)))
+        yield Check(CheckName.STATE, "", WRITING, locked)
+
+
+def _snapshots(
+    receipts: Sequence[ResourceState] | ReconcilerError, tools: DoctorContext, progress: ProgressCallback
+) -> Sequence[CheckResult]:
+    """All that the state of today names, and those that only earlier states do."""
+    if isinstance(receipts, ReconcilerError):
+        return (NOT_REACHED,)
+    state = tools.store.reader()
+    current = dict.fromkeys(ref for receipt in receipts for ref in receipt.references)
+    history = attempt(lambda: _named_earlier(state))
+    earlier = {} if isinstance(history, ReconcilerError) else history
+    named = sorted({**earlier, **current}, key=lambda ref: ref.digest)
+    if not named:
+        return rulings.snapshots((), history if isinstance(history, ReconcilerError) else None)
+
+    def check_all() -> list[rulings.CheckedSnapshot]:
+        with tools.verifier(state) as check:
+            found = []
+            for number, ref in enumerate(named, 1):
+                progress(f"checking snapshots ({number} of {len(named)})")
+                error = attempt(partial(check, ref))
+                wrong = error if isinstance(error, ReconcilerError) else None
+                found.append(rulings.CheckedSnapshot(wrong, () if ref in current else tuple(earlier[ref])))
+            return found
+
+    checked = attempt(check_all)
+    if isinstance(checked, ReconcilerError):
+        return (rulings.failed(checked),)
+    return rulings.snapshots(checked, history if isinstance(history, ReconcilerError) else None)
+
+
+def _named_earlier(state: StateReader) -> dict[SnapshotRef, list[int]]:
+    """The serials of the kept states that name a snapshot."""
+    named: dict[SnapshotRef, list[int]] = {}
+    for kept in state.versions():
+        for ref in state.version(kept.serial).references:
+            named.setdefault(ref, []).append(kept.serial)
+    return named
+
+
+def _lock(tools: DoctorContext) -> None:
+    with tools.store.lock(tools.who):
+        pass
+
+
+def _sources(
+    audiences: Sequence[Audience], tools: DoctorContext, progress: ProgressCallback
+) -> Iterable[Check]:
+    checked: list[Sequence[Finding] | ReconcilerError] = []
+    for number, audience in enumerate(audiences, 1):
+        progress(f"looking for sources of {audience.name} ({number} of {len(audiences)})")
+        checked.append(attempt(partial(tools.sources, audience)))
+    return (Check(CheckName.SOURCES, "", "", ruling) for ruling in rulings.sources(checked))

@@ -1,0 +1,106 @@
+"""Every link as `doctor` found it: one line each for people, the same as JSON for machines."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.text import Text
+
+from reconciler.core.doctor.checks import Check, CheckName, CheckStatus, exit_code
+from reconciler.render.columns import GAP, left
+from reconciler.render.numbers import counted
+from reconciler.render.terminal import show, wrapped
+from reconciler.render.text import name, sentence
+
+FORMAT_VERSION = 1
+MARKS = {CheckStatus.OK: "✓", CheckStatus.WARNING: "!", CheckStatus.FAILURE: "✗", CheckStatus.SKIPPED: "·"}
+STYLES = {
+    CheckStatus.OK: "green",
+    CheckStatus.WARNING: "yellow",
+    CheckStatus.FAILURE: "bold red",
+    CheckStatus.SKIPPED: "dim",
+}
+WIDTH = max(cell_len(link) for link in CheckName)
+INDENT = 4 + WIDTH + len(GAP)
+
+
+def checkup_json(environment: str, checks: Sequence[Check]) -> str:
+    """Told and remedies are text for people; the rest is for machines to decide by."""
+    document = {
+        "format_version": FORMAT_VERSION,
+        "environment": name(environment),
+        "exit_code": exit_code(checks),
+        "checks": [_plain(check) for check in checks],
+    }
+    return json.dumps(document, indent=2)
+
+
+def _plain(check: Check) -> dict[str, object]:
+    return {
+        "link": check.link.value,
+        "credential": name(check.credential),
+        "item": name(check.item),
+        "verdict": check.ruling.verdict.value,
+        "told": sentence(check.ruling.message),
+        "remedy": "\n".join(map(sentence, check.ruling.remedy.splitlines())),
+        "exit_code": check.ruling.code,
+    }
+
+
+def print_checkup(environment: str, checks: Sequence[Check], out: Console) -> None:
+    show(checkup_lines(environment, checks, out), out)
+
+
+def checkup_lines(environment: str, checks: Sequence[Check], out: Console) -> Iterator[Text]:
+    yield Text.assemble("Links of ", (name(environment), "bold"))
+    for credential, group in groupby(checks, lambda one: one.credential):
+        yield Text()
+        if credential:
+            yield Text(name(credential), "bold")
+        for unreached, lines in groupby(group, lambda one: one.ruling.verdict is CheckStatus.SKIPPED):
+            if unreached:
+                yield from _unreached(lines, out)
+            else:
+                for check in lines:
+                    yield from _lines(check, out)
+    yield Text()
+    yield from wrapped(_summary(checks), "bold", 0, out)
+
+
+def _lines(check: Check, out: Console) -> Iterator[Text]:
+    ruling = check.ruling
+    told = f"{name(check.item)}: {sentence(ruling.message)}" if check.item else sentence(ruling.message)
+    style = STYLES[ruling.verdict]
+    plain = ruling.verdict is CheckStatus.OK
+    first, *others = wrapped(told, "" if plain else style, INDENT, out)
+    yield Text.assemble(
+        "  ", (MARKS[ruling.verdict], style), f" {left(check.link, WIDTH)}{GAP}", first[INDENT:]
+    )
+    yield from others
+    for number, line in enumerate(ruling.remedy.splitlines()):
+        yield from wrapped(f"{'  ' if number else '→ '}{sentence(line)}", "", INDENT, out, hang=2)
+
+
+def _unreached(checks: Iterable[Check], out: Console) -> Iterator[Text]:
+    """One line for all that stand together."""
+    links = dict.fromkeys(check.link.value for check in checks)
+    mark = MARKS[CheckStatus.SKIPPED]
+    yield from wrapped(f"{mark} not reached: {', '.join(links)}", STYLES[CheckStatus.SKIPPED], 2, out, hang=2)
+
+
+def _summary(checks: Iterable[Check]) -> str:
+    seen = Counter(check.ruling.verdict for check in checks)
+    failures, warnings, unreached = (
+        seen[verdict] for verdict in (CheckStatus.FAILURE, CheckStatus.WARNING, CheckStatus.SKIPPED)
+    )
+    if not failures and not warnings:
+        return "Every link holds."
+    parts = [
+        counted(failures, "failure") if failures else "",
+        counted(warnings, "warning") if warnings else "",
+        f"{unreached:,} not reached" if unreached else "",
+    ]
+    return f"{', '.join(filter(None, parts))}."

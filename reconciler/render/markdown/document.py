@@ -1,0 +1,186 @@
+"""A document as Markdown for a comment on GitHub: counts first, risks next, the rest folded."""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+
+from reconciler.core.errors import Finding
+from reconciler.render.apply_report import Failure
+from reconciler.render.blocked import BlockedGroup
+from reconciler.render.document import NOTHING, Document, Totals
+from reconciler.render.markdown.escape import cell, code, label, remedy, words
+from reconciler.render.markdown.rows import rest, risks
+from reconciler.render.markdown.truncate import IN_FULL, fitted, in_short, joined, more
+from reconciler.render.text import name
+
+LONGEST = 60_000
+"""In characters, of which GitHub takes 65,536: a workflow may want to say something around it."""
+
+_PART = 0.3
+"""The share of the room that each of cost, trouble, an outcome and notes may take."""
+
+_SLACK = 4_000
+"""For the words that say what is cut."""
+
+
+def markdown(document: Document, digest: str = "") -> str:
+    """At most LONGEST characters; what doesn't fit is counted. `digest` is that of the saved plan."""
+    said, summary, foot = _title(document), _summary(document), _foot(document, digest)
+    room = LONGEST - _SLACK - len(foot)
+    for part in (_notice, _outcome, _verdict):
+        said += part(document, int(_PART * (room - len(said) - len(summary))))
+    said += summary
+    for part in (_cost, _problems, _trouble):
+        said += part(document, int(_PART * (room - len(said))))
+    notes = _lists(document, int(_PART * (room - len(said))))
+    notes += _notes(document, int(_PART * (room - len(said) - len(notes))))
+    said += risks(document, int(0.7 * (room - len(said) - len(notes)))) + notes
+    said += rest(document, room - len(said))
+    return said + foot
+
+
+def _title(document: Document) -> str:
+    header = document.header
+    lines = [f"<!-- reconciler: {label(header.environment)} -->"]
+    lines += [f"## {header.document_type.heading} **{words(header.environment)}**\n"]
+    where = [f"on {header.endpoint}", *header.seats] if header.endpoint else []
+    return joined([*lines, f"{' · '.join(map(words, where))}\n"] if where else lines)
+
+
+def _summary(document: Document) -> str:
+    counts = _counts(document.totals) if document.totals != NOTHING else ()
+    precision = [f"{words(document.precision)}\n"] if document.precision else []
+    return joined([*_one_line(document), *counts, *precision])
+
+
+def _one_line(document: Document) -> Iterator[str]:
+    """It stands out unless something graver does, which may have said it."""
+    if not document.failure_headline:
+        yield f"**{words(document.summary)}**\n"
+    elif document.failure_headline != document.summary:
+        yield f"{words(document.summary)}\n"
+
+
+def _counts(totals: Totals) -> Iterator[str]:
+    cells = [(f"{code(kind.symbol)} {kind}", f"{count:,}") for kind, count in totals.kinds]
+    cells += [("`=` unchanged", f"{totals.unchanged:,}")] if totals.unchanged else []
+    moved = (("members in", totals.adds), ("members out", totals.removes))
+    cells += [(what, words(count)) for what, count in moved if count]
+    heads, counts = zip(*cells, strict=True)
+    yield f"| {' | '.join(heads)} |"
+    yield f"|{' --: |' * len(heads)}"
+    yield f"| {' | '.join(map(cell, counts))} |\n"
+
+
+def _cost(document: Document, room: int) -> str:
+    if document.estimate and not document.applicable:
+        return _alert("CAUTION", document.estimate, room)
+    return joined(fitted(document.estimate, lambda line: f"{words(line)}\n", room, more))
+
+
+def _alert(kind: str, lines: Sequence[str], room: int) -> str:
+    """What GitHub shows as a coloured note; its first line stands out."""
+    said = [f"> [!{kind}]", f"> **{words(lines[0])}**"]
+    room -= len(joined(said)) + 1
+    said += fitted(
+        lines[1:], lambda line: f">\n> {words(line)}", room, lambda lacking: f">\n> {in_short(lacking)}"
+    )
+    return joined([*said, ""])
+
+
+def _problems(document: Document, room: int) -> str:
+    return _list([partial(_finding, one) for one in document.problems], room)
+
+
+def _trouble(document: Document, room: int) -> str:
+    trouble = document.error
+    if not trouble or document.failure_headline:
+        return ""
+    said = f"### {words(trouble.problem)}\n\n"
+    items = [partial(remedy, trouble.remedy)] if trouble.remedy else []
+    return said + _list([*items, *(partial(_finding, one) for one in trouble.findings)], room - len(said))
+
+
+def _notice(document: Document, room: int) -> str:
+    return _alert("WARNING", document.notice, room) if document.notice else ""
+
+
+def _verdict(document: Document, room: int) -> str:
+    """That nothing came of it, with what to do about it, above all else."""
+    if not (document.error and document.failure_headline):
+        return ""
+    said, advice = _alert("CAUTION", [document.failure_headline], room), document.error.remedy
+    if advice:
+        lines = ("", *remedy(advice).splitlines())
+        said = said.rstrip("\n") + "".join(f"\n{f'> {line}'.rstrip()}" for line in lines) + "\n\n"
+    return said + _list([partial(_finding, one) for one in document.error.findings], room - len(said))
+
+
+def _list(items: Sequence[Callable[[], str]], room: int) -> str:
+    return joined([*fitted(items, lambda item: item(), room, more), ""] if items else [])
+
+
+def _finding(finding: Finding) -> str:
+    where = f"{code(finding.where)}: " if finding.where else ""
+    return _advised(f"- {where}{words(finding.problem)}", finding.remedy)
+
+
+def _advised(item: str, text: str) -> str:
+    return f"{item}\n{remedy(text, '  ')}" if text else item
+
+
+_ALERTS = {"bad": "CAUTION", "risky": "WARNING", "good": "NOTE"}
+
+
+def _outcome(document: Document, room: int) -> str:
+    report = document.outcome
+    if not report:
+        return ""
+    lines = [one for one in (report.headline, report.members, report.live) if one]
+    lines += [f"Next: {report.next_step}"] if report.next_step else []
+    said = _alert(_ALERTS[report.look], lines, room)
+    items = [partial(_failure, one) for one in report.failures]
+    items += [partial(_left, "stopped midway", address) for address in report.interrupted]
+    items += [partial(_left, "not attempted", address) for address in report.skipped]
+    items += [partial(_blocked, group) for group in report.blocked]
+    return said + _list(items, room - len(said))
+
+
+def _blocked(group: BlockedGroup) -> str:
+    return _advised(f"- {words(group.heading)}: {words(group.told)}", group.remedy)
+
+
+def _left(how: str, address: str) -> str:
+    return f"- {how}: {code(address)}"
+
+
+def _failure(failure: Failure) -> str:
+    return _advised(f"- failed: **{code(failure.address)}**: {words(failure.problem)}", failure.remedy)
+
+
+def _notes(document: Document, room: int) -> str:
+    """Under a word of their own: below other lists they would go on with them."""
+    if not document.notes:
+        return ""
+    title = "**Notes**\n\n"
+    return title + _list([partial(_note, one) for one in document.notes], room - len(title))
+
+
+def _lists(document: Document, room: int) -> str:
+    """The exclusion lists that are not as they were last applied."""
+    if not document.lists:
+        return ""
+    title = "**Exclusion lists**\n\n"
+    return title + _list([partial(_note, one.text) for one in document.lists], room - len(title))
+
+
+def _note(note: str) -> str:
+    return f"- {words(note)}"
+
+
+def _foot(document: Document, digest: str) -> str:
+    header = document.header
+    approvals = [f"by approval of {name(one)}" for one in document.approvals]
+    digests = [f"digest {name(digest)}"] if digest else []
+    facts = [header.state, header.data, f"made {header.made_at}", *digests, *approvals]
+    lines = ["---\n", " · ".join(words(fact) for fact in facts if fact)]
+    return joined(lines if document.empty else [*lines, f"\nIn full: {IN_FULL}"])

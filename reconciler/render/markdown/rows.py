@@ -1,0 +1,126 @@
+"""The addresses of a document in Markdown: those that carry a risk in the open, the others folded."""
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+
+from reconciler.render.document import Document, Section
+from reconciler.render.markdown.escape import cell, code, remedy, words
+from reconciler.render.markdown.truncate import fitted, fitting, joined, more
+from reconciler.render.numbers import counted
+from reconciler.render.plan_rows import Attribute, Line, LineKind, Row, as_attribute
+
+_FEW = 5
+"""So many addresses are not worth a fold."""
+
+_SLACK = 300
+"""For the words that say what is cut."""
+
+
+def risks(document: Document, room: int) -> str:
+    """Every address first, then what is said of them as far as it fits."""
+    rows = document.risks
+    if not rows:
+        return ""
+    title = f"### {document.warning}\n"
+    spare = room - len(title) - _SLACK
+    heads = fitting(rows, _head, spare)
+    blocks, silent = _with_bodies(heads, rows, spare - len(joined(heads)))
+    blocks += [_more_addresses(len(rows) - len(heads))] if len(heads) < len(rows) else []
+    blocks += [_more_said(silent)] if silent else []
+    return joined([title, *blocks, ""])
+
+
+def _with_bodies(heads: Sequence[str], rows: Sequence[Row], spare: int) -> tuple[list[str], int]:
+    """What is said of each, as far as it fits, and of how many it doesn't."""
+    blocks = []
+    for head, row in zip(heads, rows, strict=False):
+        body = "".join(f"\n{line}" for line in _said(row))
+        if len(body) > spare:
+            break
+        blocks.append(head + body)
+        spare -= len(body)
+    return [*blocks, *heads[len(blocks) :]], len(heads) - len(blocks)
+
+
+def _head(row: Row) -> str:
+    moved = " ".join(words(fact) for fact in (row.members.adds, row.members.removes) if fact)
+    facts = (f"- {code(row.kind.symbol)} {row.kind} **{code(row.address)}**", moved, words(row.members.size))
+    return " · ".join(fact for fact in facts if fact)
+
+
+def _said(row: Row) -> Iterator[str]:
+    """All below an address, as the items of a list in its list."""
+    if row.introduction:
+        yield f"  - named {code(f'“{row.introduction}”')}"
+    yield from map(_attribute, row.changes)
+    yield from map(_line, row.lines)
+
+
+def _attribute(one: Attribute) -> str:
+    note = f" ({words(one.note)})" if one.note else ""
+    return f"  - {words(one.name)} {code(one.before)} → {code(one.after)}{note}"
+
+
+def _line(line: Line) -> str:
+    match line.type:
+        case LineKind.REMEDY:
+            return remedy(line.text, "  ")
+        case LineKind.WARNING | LineKind.PROBLEM:
+            return f"  - **{line.type}:** {words(line.text)}"
+        case LineKind.REASON | LineKind.DETAIL:
+            return f"  - {words(line.text)}"
+
+
+def rest(document: Document, room: int) -> str:
+    """What carries no risk, a fold for each kind."""
+    sections = document.others
+    said, few = "", sum(len(section.rows) for section in sections if not section.recorded) <= _FEW
+    seated = len(document.header.seats) > 1
+    for left, section in zip(range(len(sections), 0, -1), sections, strict=True):
+        said += _fold(
+            section,
+            seated,
+            "<details open>" if few and not section.recorded else "<details>",
+            (room - len(said)) // left,
+        )
+    return said
+
+
+def _fold(section: Section, seated: bool, opening: str, room: int) -> str:
+    """Every address in a table first, then what is said of them as far as it fits."""
+    count = counted(len(section.rows), "address", "addresses")
+    told = f": {section.recorded}" if section.recorded else ""
+    said = joined([opening, f"<summary><b>{section.kind}</b> · {count}{told}</summary>", "", *_TABLE])
+    table = partial(_cells, seated)
+    said += joined(fitted(section.rows, table, room - len(said) - _SLACK, _more_addresses))
+    shared = [_attribute(as_attribute(part)).strip() for part in section.shared if section.recorded]
+    talked = [row for row in section.rows if _talks(section, row)]
+    below = ["", *fitted(talked, _item, room - len(said), _more_said)] if talked else []
+    below = ["", *shared, *below] if shared else below
+    return said + joined([*below, "\n</details>\n"])
+
+
+def _talks(section: Section, row: Row) -> bool:
+    """Something is said of this row that is not said of all of its section."""
+    return bool(row.definition and not section.shared) if section.recorded else any(_said(row))
+
+
+def _item(row: Row) -> str:
+    return "\n".join((f"- {code(row.address)}", *_said(row)))
+
+
+_TABLE = ("| address | type | members | size |", "| :-- | :-- | --: | :-- |")
+
+
+def _cells(seated: bool, row: Row) -> str:
+    kind = f"{row.type} · {row.seat}" if seated and row.seat else row.type
+    moved = " ".join(words(fact) for fact in (row.members.adds, row.members.removes) if fact)
+    return f"| {' | '.join(map(cell, (code(row.address), words(kind), moved, words(row.members.size))))} |"
+
+
+def _more_addresses(lacking: int) -> str:
+    return more(lacking, " addresses" if lacking > 1 else " address")
+
+
+def _more_said(lacking: int) -> str:
+    return more(lacking, " with something to say")

@@ -1,0 +1,67 @@
+"""Templates and example data → every file of a new repository, by its path."""
+
+from collections.abc import Iterator, Mapping
+from datetime import date
+from enum import StrEnum
+from pathlib import Path
+
+from reconciler.scaffold.installation import Installation
+from reconciler.scaffold.sample_data import example
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+class CiProvider(StrEnum):
+    """What runs plans and applies; each has a folder of templates."""
+
+    GITHUB = "github"
+    GITLAB = "gitlab"
+
+
+CODEOWNERS = {CiProvider.GITHUB: ".github/CODEOWNERS", CiProvider.GITLAB: "CODEOWNERS"}
+"""Where it is looked for, and administrators own it."""
+REQUEST = {CiProvider.GITHUB: "pull request", CiProvider.GITLAB: "merge request"}
+"""What a change is called that awaits review."""
+
+
+INSTALLED = {
+    CiProvider.GITHUB: ".github/actions/reconciler/",
+    CiProvider.GITLAB: ".gitlab/reconciler/",
+}
+"""The folder of what jobs install."""
+
+
+def repository(
+    automation: CiProvider, schemas: Path, today: date, installation: Installation
+) -> dict[str, bytes]:
+    """All but CODEOWNERS, which is made from the manifests."""
+    words = _words(automation, installation)
+    files = dict(_rendered("common", words)) | dict(_rendered(automation.value, words)) | installation.files
+    files |= {f"schemas/{file.name}": file.read_bytes() for file in schemas.glob("*.json")}
+    return files | {f"data/{name}": text.encode() for name, text in example(today).items()}
+
+
+def _rendered(folder: str, words: Mapping[str, str]) -> Iterator[tuple[str, bytes]]:
+    """`dot_name` becomes `.name`: what begins with a dot would act on this repository."""
+    for template in (TEMPLATES / folder).rglob("*"):
+        if template.is_file() and template.suffix != ".pyc":
+            path = template.relative_to(TEMPLATES / folder)
+            name = "/".join(
+                part.replace("dot_", ".", 1) if part.startswith("dot_") else part for part in path.parts
+            )
+            text = template.read_text(encoding="utf-8")
+            for mark, word in words.items():
+                text = text.replace(mark, word)
+            yield name, text.encode()
+
+
+def _words(automation: CiProvider, installation: Installation) -> dict[str, str]:
+    return {
+        "@comment@": installation.comment,
+        "@requirement@": installation.requirement,
+        "@hook@": installation.hook,
+        "@requirements@": f"{INSTALLED[automation]}requirements.txt",
+        "@codeowners@": CODEOWNERS[automation],
+        "@request@": REQUEST[automation],
+        "@automation@": f"`{INSTALLED[automation]}`",
+    }

@@ -1,0 +1,201 @@
+"""How a state lies in a bucket, and how each object is read.
+
+    head.json                             what it is a state of, how often written, which addresses it has
+    key                                   32 bytes that every digest is keyed with
+    lease.json                            who may write: see `lease.py`
+    receipts/DESTINATION.AUDIENCE.json    one receipt per address; an empty one where an address was dropped
+    snapshots/DIGEST, DIGEST.sha256       sets of members that receipts name, and what their bytes add up to
+    history/SERIAL.json                   the state as it was before each of the newest runs
+    secrets/NAME                          what `state:NAME` refers to, sealed
+
+Every object that changes bears the token of the lease it was written under, and a nonce: two writes are
+never the same bytes, so that a store that compares contents can't take one for the other.
+"""
+
+import secrets
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from reconciler.buckets.bucket import Bucket, StoredObject, Version
+from reconciler.core.errors import Finding, StorageError
+from reconciler.core.model import Address
+from reconciler.core.ports import StateHead, StateVersion
+from reconciler.core.state.codec import (
+    UnsupportedFormatError,
+    decode_head,
+    decode_receipt,
+    dump,
+    encode_head,
+    encode_receipt,
+    parse,
+)
+from reconciler.core.state.resource import ResourceState
+from reconciler.state.local_layout import KEY_LENGTH, receipt_name
+from reconciler.state.versions import HISTORY, document_name, saved_state, serials
+
+HEAD, KEY, LEASE, RECEIPTS, SNAPSHOTS = "head.json", "key", "lease.json", "receipts", "snapshots"
+READERS = 8
+_AGAIN = b"\nfenced "
+RESTORE = "put back its earlier version from the versions that the bucket keeps (docs/state.md)"
+GO_BACK = f"{RESTORE}, or go back: `reconciler state history`, then `state restore --accept-loss`"
+
+
+@dataclass(frozen=True, slots=True)
+class HeadObject:
+    """`addresses` are all that may have a receipt: an object of another address is nobody's."""
+
+    head: StateHead
+    token: int
+    addresses: frozenset[Address]
+    version: Version = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptObject:
+    """`receipt` is None where an address was dropped: its object stays, for races to be lost at."""
+
+    address: Address
+    receipt: ResourceState | None
+    token: int
+    version: Version = field(compare=False)
+
+
+def head_bytes(head: StateHead, token: int, addresses: Iterable[Address]) -> bytes:
+    names = [{"destination": one.destination, "audience": one.audience} for one in sorted(addresses)]
+    return _dump({"token": token, "addresses": names, "head": encode_head(head)})
+
+
+def receipt_bytes(receipt: ResourceState | None, token: int) -> bytes:
+    return _dump({"token": token, "receipt": encode_receipt(receipt) if receipt else None})
+
+
+def made_anew(content: bytes) -> bytes:
+    """As damaged as before, and another version: no earlier writer can put anything in its place."""
+    return content.partition(_AGAIN)[0] + _AGAIN + secrets.token_hex(8).encode()
+
+
+def receipt_path(address: Address) -> str:
+    return f"{RECEIPTS}/{receipt_name(address)}"
+
+
+class BucketLayout:
+    """Reads only; nothing is remembered, as another process may be writing."""
+
+    def __init__(self, bucket: Bucket, environment: str) -> None:
+        self.bucket = bucket
+        self.environment = environment
+
+    def head(self) -> HeadObject | None:
+        found = self.bucket.read(HEAD)
+        if found is None:
+            return None
+        try:
+            data = _envelope(found.content, "head")
+            head, token, addresses = decode_head(data["head"]), _token(data), _addresses(data)
+        except StorageError as error:
+            raise StorageError(f"{HEAD}: {error.problem}", remedy=error.remedy or RESTORE) from None
+        if head.environment != self.environment:
+            raise StorageError(
+                f"the state is that of {head.environment}, not of {self.environment}",
+                remedy="give each environment its own `state: {url: …}`",
+            )
+        return HeadObject(head, token, addresses, found.version)
+
+    def key(self) -> bytes:
+        """b"" when there is none yet."""
+        found = self.bucket.read(KEY)
+        if found is None:
+            if self.head() is not None:
+                raise StorageError("the key of the state is missing", remedy=RESTORE)
+            return b""
+        if len(found.content) != KEY_LENGTH:
+            raise StorageError(f"the key of the state is not {KEY_LENGTH} bytes long", remedy=RESTORE)
+        return found.content
+
+    def receipts(self, addresses: Iterable[Address]) -> list[ReceiptObject]:
+        """Those that are there. All that can't be read are named at once."""
+        with ThreadPoolExecutor(READERS) as pool:
+            answers = list(pool.map(self._attempt, sorted(addresses)))
+        wrong = [one for one in answers if isinstance(one, StorageError)]
+        if wrong:
+            raise StorageError(
+                f"{len(wrong)} of {len(answers)} receipts can't be read",
+                findings=[Finding("", error.problem, error.remedy) for error in wrong],
+            )
+        return [one for one in answers if isinstance(one, ReceiptObject)]
+
+    def receipt(self, address: Address) -> ReceiptObject | None:
+        path = receipt_path(address)
+        found = self.bucket.read(path)
+        if found is None:
+            return None
+        try:
+            receipt, token = _receipt(found.content, address)
+        except StorageError as error:
+            raise StorageError(f"{path}: {error.problem}", remedy=error.remedy or GO_BACK) from None
+        return ReceiptObject(address, receipt, token, found.version)
+
+    def damaged(self, address: Address) -> StoredObject | None:
+        """A receipt that nobody can read, as it is; one of a newer format is none."""
+        found = self.bucket.read(receipt_path(address))
+        if found is None:
+            return None
+        try:
+            _receipt(found.content, address)
+        except UnsupportedFormatError:
+            return None
+        except StorageError:
+            return found
+        return None
+
+    def saved(self) -> Iterator[StateVersion]:
+        """The oldest first."""
+        for serial in serials(self.bucket.names(HISTORY)):
+            state = self.saved_as(serial)
+            if state is not None:
+                yield state
+
+    def saved_as(self, serial: int) -> StateVersion | None:
+        path = f"{HISTORY}/{document_name(serial)}"
+        found = self.bucket.read(path)
+        return None if found is None else saved_state(found.content, path)
+
+    def _attempt(self, address: Address) -> ReceiptObject | StorageError | None:
+        try:
+            return self.receipt(address)
+        except StorageError as error:
+            return error
+
+
+def _dump(plain: dict[str, object]) -> bytes:
+    return dump(plain | {"nonce": secrets.token_hex(8)})
+
+
+def _receipt(content: bytes, address: Address) -> tuple[ResourceState | None, int]:
+    data = _envelope(content, "receipt")
+    receipt = decode_receipt(data["receipt"]) if data["receipt"] is not None else None
+    if receipt is not None and receipt.address != address:
+        raise StorageError("holds the receipt of another address")
+    return receipt, _token(data)
+
+
+def _envelope(content: bytes, key: str) -> dict[str, object]:
+    data = parse(content)
+    if not data.keys() >= {"token", key}:
+        raise StorageError("was overwritten by hand, or is damaged")
+    return data
+
+
+def _token(data: dict[str, object]) -> int:
+    token = data["token"]
+    if not isinstance(token, int):
+        raise StorageError("bears no token")
+    return token
+
+
+def _addresses(data: dict[str, object]) -> frozenset[Address]:
+    try:
+        return frozenset(Address(one["destination"], one["audience"]) for one in data["addresses"])  # type: ignore[attr-defined]
+    except (KeyError, TypeError):
+        raise StorageError("its list of addresses is damaged") from None

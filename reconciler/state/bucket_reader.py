@@ -1,0 +1,90 @@
+"""The state of one environment in a bucket, read; remembers nothing but snapshots, once they are verified."""
+
+import hashlib
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from reconciler.buckets.bucket import Bucket
+from reconciler.core.errors import CorruptSnapshotError, StorageError
+from reconciler.core.members import SnapshotRef
+from reconciler.core.ports import StateHead, StateVersion, StateVersionInfo
+from reconciler.core.state.resource import ResourceState
+from reconciler.disk.private_dir import private_directory
+from reconciler.state.bucket_layout import GO_BACK, RESTORE, SNAPSHOTS, BucketLayout
+from reconciler.state.local_layout import KEY_LENGTH, is_digest
+from reconciler.state.versions import absent, told
+
+
+@dataclass(frozen=True, slots=True)
+class StoreContext:
+    """Time from outside; where snapshots are while they are read, and receipts while the store is away."""
+
+    now: Callable[[], datetime]
+    wait: Callable[[float, str], None]
+    cache: Callable[[], Path]
+    leftovers: Path
+    random_bytes: Callable[[int], bytes] = secrets.token_bytes
+
+
+class BucketReader:
+    def __init__(self, objects: BucketLayout, around: StoreContext) -> None:
+        self._objects = objects
+        self._around = around
+        self._key = b""
+
+    def head(self) -> StateHead | None:
+        found = self._objects.head()
+        return found.head if found else None
+
+    def resources(self) -> tuple[ResourceState, ...]:
+        found = self._objects.head()
+        listed = self._objects.receipts(found.addresses if found else ())
+        return tuple(one.receipt for one in listed if one.receipt is not None)
+
+    def snapshot_file(self, snapshot: SnapshotRef) -> str:
+        """Downloaded once, and compared with what its bytes should add up to."""
+        if not snapshot:
+            raise AssertionError("an empty set has no snapshot")
+        path = snapshot_path(snapshot)
+        file = private_directory(self._around.cache()) / snapshot.digest
+        if not file.exists():
+            unverified = file.with_suffix(f".{secrets.token_hex(4)}.unverified")  # of this thread alone
+            if not self._objects.bucket.download(path, unverified):
+                raise CorruptSnapshotError(f"{path} is missing", remedy=GO_BACK)
+            _verify(self._objects.bucket, path, unverified)
+            unverified.replace(file)
+        return str(file)
+
+    def key(self) -> bytes:
+        self._key = self._key or self._objects.key() or self._around.random_bytes(KEY_LENGTH)
+        return self._key
+
+    def versions(self) -> tuple[StateVersionInfo, ...]:
+        return told(self._objects.saved())
+
+    def version(self, serial: int) -> StateVersion:
+        found = self._objects.saved_as(serial)
+        if found is None:
+            raise absent(serial, (one.serial for one in self.versions()))
+        return found
+
+
+def snapshot_path(snapshot: SnapshotRef) -> str:
+    if not is_digest(snapshot.digest):
+        raise StorageError("a snapshot has a name that is no digest", remedy=RESTORE)
+    return f"{SNAPSHOTS}/{snapshot.digest}"
+
+
+def _verify(bucket: Bucket, path: str, file: Path) -> None:
+    expected = bucket.read(f"{path}.sha256")
+    if expected is None or expected.content != sum_of(file):
+        file.unlink()
+        raise CorruptSnapshotError(f"{path} is cut off or damaged", remedy=GO_BACK)
+
+
+def sum_of(file: Path) -> bytes:
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest().encode()

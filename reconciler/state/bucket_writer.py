@@ -1,0 +1,311 @@
+"""The state of one environment in a bucket, written under a lease: each write conditional, with its token.
+
+A holder that lost its lease without noticing can write nothing any more: whoever takes over rewrites the
+head and every receipt first, so each conditional write of the old one loses its race.
+"""
+
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from datetime import datetime, timedelta
+from operator import attrgetter
+from pathlib import Path
+from typing import TypeVar
+
+from reconciler.buckets.bucket import PreconditionFailedError, StoredObject, Version
+from reconciler.buckets.connection import UnreachableError
+from reconciler.core.approval.model import ApprovalRecord, record_approval
+from reconciler.core.errors import StorageError
+from reconciler.core.members import SnapshotRef
+from reconciler.core.model import Address
+from reconciler.core.ports import StateHead
+from reconciler.core.state.resource import ResourceState
+from reconciler.state.bucket_layout import (
+    HEAD,
+    KEY,
+    SNAPSHOTS,
+    BucketLayout,
+    HeadObject,
+    ReceiptObject,
+    head_bytes,
+    made_anew,
+    receipt_bytes,
+    receipt_path,
+)
+from reconciler.state.bucket_reader import BucketReader, StoreContext, snapshot_path, sum_of
+from reconciler.state.lease import RUN_AGAIN, TAKEN_OVER, HeldLease
+from reconciler.state.local_layout import KEY_LENGTH, occupied, receipt_name
+from reconciler.state.outbox import Outbox, PendingWrite
+from reconciler.state.versions import HISTORY, damaged_name, document, document_name, named, superseded
+
+_LINEAGE_LENGTH = 16
+NOWHERE: Version = (None, None)
+UNNAMED = timedelta(days=1)
+"""A snapshot that nobody names is kept so long: a run that has lost its lease may be looking at it."""
+
+
+StoredT = TypeVar("StoredT", HeadObject | None, ReceiptObject | None)
+
+
+class BucketWriter(BucketReader):
+    """May be used by several threads, one per address. Writing opens the run when nobody has."""
+
+    def __init__(self, objects: BucketLayout, around: StoreContext, hold: HeldLease) -> None:
+        super().__init__(objects, around)
+        self._hold = hold
+        self._gate = threading.RLock()
+        self._head: HeadObject | None = None
+        self._opened = False
+        self._versions: dict[Address, Version] = {}
+        self._known: dict[Address, ResourceState | None] = {}
+        self._listed = False
+        self._leftovers = Outbox(around.leftovers)
+        self._fresh: set[str] = set()  # kept, and not yet named by a receipt: prune spares them
+        self._stored: dict[str, datetime] | None = None
+        self._closed = False
+
+    def close(self) -> None:
+        self._closed = True
+
+    def fence(self) -> None:
+        """After a takeover, before anything else: from here on every write of the old holder fails."""
+        self.key()
+        while True:
+            self._head = None
+            head = self._current()  # one that is nowhere is made, or the old holder could still make it
+            with suppress(PreconditionFailedError):
+                self._put_head(head, head.head, head.addresses)
+                break
+        for address in sorted(head.addresses):
+            self._fence(address)
+
+    def resources(self) -> tuple[ResourceState, ...]:
+        with self._writing():
+            self._head = self._ours(self._objects.head())
+            listed = self._objects.receipts(self._head.addresses if self._head else ())
+            for one in listed:
+                self._ours(one)
+            self._versions = {one.address: one.version for one in listed}
+            self._known = {one.address: one.receipt for one in listed}
+            self._listed = True
+            return tuple(one.receipt for one in listed if one.receipt is not None)
+
+    def flush_outbox(self) -> None:
+        """Receipts that this machine earned while the store was away, where they still belong."""
+        leftovers = self._leftovers.all()
+        if not leftovers or self._damaged():
+            return  # they stay: a restore comes first
+        held = {receipt.address: receipt for receipt in self.resources()}
+        kept = self._objects.bucket.names(SNAPSHOTS)
+        for leftover in leftovers:
+            whole = all(f"{digest}.sha256" in kept for digest in leftover.after.snapshots)
+            if whole and held.get(leftover.after.address) == leftover.before:
+                self.write(leftover.after)
+        self._leftovers.forget()
+
+    def key(self) -> bytes:
+        with self._writing():
+            self._key = self._key or self._objects.key()
+            if not self._key:
+                with suppress(PreconditionFailedError):
+                    self._objects.bucket.create(KEY, self._around.random_bytes(KEY_LENGTH))
+                self._key = self._objects.key()
+            return self._key
+
+    def begin_run(self) -> StateHead:
+        with self._writing():
+            if not self._opened:
+                self.key()
+                receipts = self._known.values() if self._listed else self.resources()
+                head = self._current()
+                if head.version != NOWHERE:
+                    self._keep_state(head.head, receipts)
+                with self._mine():
+                    self._put_head(head, replace(head.head, serial=head.head.serial + 1), head.addresses)
+                self._opened = True
+            return self._current().head
+
+    def record_approval(self, use: ApprovalRecord, since: datetime) -> None:
+        with self._writing():
+            self.begin_run()
+            old = self._current()
+            with self._mine():
+                self._put_head(
+                    old,
+                    replace(old.head, approvals=record_approval(old.head.approvals, use, since)),
+                    old.addresses,
+                )
+
+    def initialize(self, head: StateHead, key: bytes) -> None:
+        with self._writing():
+            there = self._objects.head()
+            if there is None:
+                with self._mine():
+                    self._put_key(key)
+                    self._put_head(self._current(), head, frozenset())
+            elif there.head != head or self._objects.key() != key:
+                raise occupied()
+            self._key, self._opened = key, True
+
+    def quarantine(self) -> tuple[Address, ...]:
+        with self._writing():
+            damaged = self._damaged()
+            for address, found in damaged.items():
+                copy = f"{HISTORY}/{damaged_name(receipt_name(address))}"
+                self._objects.bucket.upload(copy, found.content)
+                self._versions[address] = found.version
+                self._put(address, None)
+            return tuple(damaged)
+
+    def _damaged(self) -> dict[Address, StoredObject]:
+        head = self._objects.head()
+        looked = {one: self._objects.damaged(one) for one in sorted(head.addresses if head else ())}
+        return {address: found for address, found in looked.items() if found is not None}
+
+    def write(self, receipt: ResourceState) -> None:
+        """A receipt that the store can't take is kept on this machine: it was earned all the same."""
+        self.begin_run()
+        try:
+            self._put(receipt.address, receipt)
+        except UnreachableError:
+            with suppress(StorageError):
+                self._leftovers.keep(PendingWrite(self._known.get(receipt.address), receipt))
+            raise
+        with self._writing():
+            self._fresh -= receipt.snapshots
+
+    def drop(self, receipt: ResourceState) -> None:
+        """An empty object stays, so that nobody's late write can bring the receipt back."""
+        self.begin_run()
+        self._put(receipt.address, None)
+
+    def store_snapshot(self, snapshot: SnapshotRef, file: str) -> None:
+        if not snapshot:
+            return
+        path, bucket = snapshot_path(snapshot), self._objects.bucket
+        with self._writing():
+            self._fresh.add(snapshot.digest)
+            if self._stored is None:
+                self._stored = bucket.names(SNAPSHOTS)
+            written_at = self._stored.get(f"{snapshot.digest}.sha256")
+        if written_at is not None and written_at > self._around.now() - UNNAMED / 2:
+            return  # an older one may be about to be pruned
+        bucket.upload(path, Path(file))
+        bucket.upload(f"{path}.sha256", sum_of(Path(file)))
+        with self._writing():
+            self._stored[f"{snapshot.digest}.sha256"] = self._around.now()
+
+    def prune(self) -> None:
+        with self._writing():
+            current = {digest for receipt in self.resources() for digest in receipt.snapshots} | self._fresh
+            kept = named(self._objects.saved)
+            if kept is None:
+                return
+            since = self._around.now() - UNNAMED
+            for name, written_at in self._objects.bucket.names(SNAPSHOTS).items():
+                if name.removesuffix(".sha256") not in current | kept and written_at < since:
+                    self._hold.assure()
+                    self._objects.bucket.remove(f"{SNAPSHOTS}/{name}")
+
+    def check_lock(self) -> None:
+        self._hold.assure()
+
+    def _keep_state(self, head: StateHead, receipts: Iterable[ResourceState | None]) -> None:
+        """Who has lost the lease writes and removes nothing here that its successor wouldn't."""
+        bucket, known = self._objects.bucket, [one for one in receipts if one is not None]
+        content = document(head, sorted(known, key=attrgetter("address")), self._around.now())
+        self._hold.assure()
+        bucket.upload(f"{HISTORY}/{document_name(head.serial)}", content)
+        for name in superseded(bucket.names(HISTORY)):
+            bucket.remove(f"{HISTORY}/{name}")
+
+    def _put_key(self, key: bytes) -> None:
+        """One that is there without a head was never used."""
+        bucket = self._objects.bucket
+        found = bucket.read(KEY)
+        if found is None:
+            bucket.create(KEY, key)
+        elif found.content != key:
+            bucket.replace(KEY, key, found.version)
+
+    def _current(self) -> HeadObject:
+        """The head as we know it, read once; one that is nowhere yet has the version of nothing."""
+        if self._head is None:
+            self._head = self._ours(self._objects.head())
+        if self._head is None:
+            lineage = self._around.random_bytes(_LINEAGE_LENGTH).hex()
+            head = StateHead(lineage, 0, self._objects.environment)
+            self._head = HeadObject(head, self._hold.lease.token, frozenset(), NOWHERE)
+        return self._head
+
+    def _put(self, address: Address, receipt: ResourceState | None) -> None:
+        content, path = receipt_bytes(receipt, self._hold.lease.token), receipt_path(address)
+        with self._mine():
+            known = self._version(address)
+            if known is None:
+                self._announce(address)
+                self._versions[address] = self._objects.bucket.create(path, content)
+            else:
+                self._versions[address] = self._objects.bucket.replace(path, content, known)
+        with self._writing():
+            self._known[address] = receipt
+
+    def _version(self, address: Address) -> Version | None:
+        if address not in self._versions and address in self._current().addresses:
+            found = self._ours(self._objects.receipt(address))
+            if found is not None:
+                self._versions[address] = found.version
+        return self._versions.get(address)
+
+    def _announce(self, address: Address) -> None:
+        """Before the first receipt of an address: a new holder must know where to fence us off."""
+        with self._writing():
+            head = self._current()
+            if address not in head.addresses:
+                self._put_head(head, head.head, head.addresses | {address})
+
+    def _put_head(self, old: HeadObject, head: StateHead, addresses: frozenset[Address]) -> HeadObject:
+        token, bucket = self._hold.lease.token, self._objects.bucket
+        content = head_bytes(head, token, addresses)
+        nowhere = old.version == NOWHERE
+        version = bucket.create(HEAD, content) if nowhere else bucket.replace(HEAD, content, old.version)
+        self._head = HeadObject(head, token, addresses, version)
+        return self._head
+
+    def _fence(self, address: Address) -> None:
+        token, path = self._hold.lease.token, receipt_path(address)
+        while True:
+            if damaged := self._objects.damaged(address):
+                with suppress(PreconditionFailedError):
+                    self._objects.bucket.replace(path, made_anew(damaged.content), damaged.version)
+                    return
+                continue
+            found = self._ours(self._objects.receipt(address))
+            with suppress(PreconditionFailedError):
+                if found is None:
+                    self._objects.bucket.create(path, receipt_bytes(None, token))
+                else:
+                    self._objects.bucket.replace(path, receipt_bytes(found.receipt, token), found.version)
+                return
+
+    def _ours(self, found: StoredT) -> StoredT:
+        """What a later holder has written is not ours to build upon, or to write over."""
+        if found is not None and found.token > self._hold.lease.token:
+            raise StorageError(TAKEN_OVER, remedy=RUN_AGAIN)
+        return found
+
+    @contextmanager
+    def _mine(self) -> Iterator[None]:
+        """Around conditional writes: a race lost here was lost to who has taken over."""
+        try:
+            yield
+        except PreconditionFailedError:
+            raise StorageError(TAKEN_OVER, remedy=RUN_AGAIN) from None
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        with self._gate:
+            if self._closed:
+                raise AssertionError("the lock of this writer is gone")
+            yield

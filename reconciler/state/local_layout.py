@@ -1,0 +1,153 @@
+"""How a state lies in a directory, and how each file is read.
+
+    DIRECTORY/head.json                             what it is a state of, and how often it was written
+    DIRECTORY/key                                   32 bytes that every digest is keyed with
+    DIRECTORY/lock                                  held by the one writer, signed with its name
+    DIRECTORY/receipts/DESTINATION.AUDIENCE.json    one receipt per address
+    DIRECTORY/snapshots/DIGEST                      sets of members that receipts name
+    DIRECTORY/history/SERIAL.json                   the state as it was before each of the newest runs
+    DIRECTORY/secrets/NAME                          what `state:NAME` refers to, sealed
+
+Each file is replaced as a whole, so a reader needs no lock. The key is there before the head, the head
+before any receipt, and a snapshot before the receipt that names it.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from reconciler.core.errors import StorageError
+from reconciler.core.model import Address
+from reconciler.core.ports import StateHead, StateVersion
+from reconciler.core.state.codec import UnsupportedFormatError, decode_head, decode_receipt, parse
+from reconciler.core.state.resource import ResourceState
+from reconciler.disk.atomic import names_in, read_file
+from reconciler.state.versions import HISTORY, document_name, saved_state, serials
+
+KEY_LENGTH = 32
+BACKUP = "put it back from a backup (docs/state.md)"
+GO_BACK = f"{BACKUP}, or go back: `reconciler state history`, then `state restore --accept-loss`"
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+_DIGEST = re.compile(r"[A-Za-z0-9_-]{1,128}")
+
+
+def is_digest(text: str) -> bool:
+    return bool(_DIGEST.fullmatch(text))
+
+
+def occupied() -> StorageError:
+    return StorageError(
+        "there is a state already, and it is another one",
+        remedy="name a new place in the environment's `state: {url: …}`; nothing was changed here",
+    )
+
+
+def receipt_name(address: Address) -> str:
+    """Names hold no dot, so that no two addresses share one."""
+    if not (_NAME.fullmatch(address.destination) and _NAME.fullmatch(address.audience)):
+        raise StorageError("the address has names that a state can't hold")
+    return f"{address.destination}.{address.audience}.json"
+
+
+def address_in(name: str) -> Address:
+    """Of a receipt, by its name alone."""
+    destination, _, audience = name.removesuffix(".json").partition(".")
+    return Address(destination, audience)
+
+
+class LocalLayout:
+    """Reads only; nothing is remembered, as another process may be writing."""
+
+    def __init__(self, directory: Path, environment: str) -> None:
+        self.directory = directory
+        self.environment = environment
+        self.lock = directory / "lock"
+        self.head_file = directory / "head.json"
+        self.key_file = directory / "key"
+        self.receipts = directory / "receipts"
+        self.snapshots = directory / "snapshots"
+        self.history = directory / HISTORY
+        self.secrets = directory / "secrets"
+
+    def receipt_file(self, address: Address) -> Path:
+        return self.receipts / receipt_name(address)
+
+    def snapshot_file(self, digest: str) -> Path:
+        if not is_digest(digest):
+            raise StorageError(f"{self.directory}: a snapshot has a name that is no digest", remedy=BACKUP)
+        return self.snapshots / digest
+
+    def receipt_files(self) -> list[Path]:
+        names = names_in(self.receipts)
+        return [self.receipts / name for name in sorted(names) if name.endswith(".json")]
+
+    def head(self) -> StateHead | None:
+        """Receipts are listed first: there is a head before there is a receipt."""
+        receipts = self.receipt_files()
+        content = read_file(self.head_file)
+        if content is None and receipts:
+            raise StorageError(f"{self.head_file} is missing, but there are receipts", remedy=BACKUP)
+        if content is None:
+            return None
+        with self._naming(self.head_file):
+            head = decode_head(parse(content))
+        if head.environment != self.environment:
+            raise StorageError(
+                f"{self.directory} is the state of {head.environment}, not of {self.environment}",
+                remedy="give each environment its own `state: {url: …}`",
+            )
+        return head
+
+    def key(self) -> bytes:
+        """b"" when there is none yet. The head is read first: there is a key before there is a head."""
+        head = self.head()
+        key = read_file(self.key_file)
+        if key is None and head:
+            raise StorageError(f"{self.key_file} is missing", remedy=BACKUP)
+        if key is not None and len(key) != KEY_LENGTH:
+            raise StorageError(f"{self.key_file} is not {KEY_LENGTH} bytes long", remedy=BACKUP)
+        return key or b""
+
+    def receipt(self, file: Path) -> ResourceState | None:
+        """None when it was dropped since it was listed."""
+        content = read_file(file)
+        if content is None:
+            return None
+        with self._naming(file, GO_BACK):
+            receipt = decode_receipt(parse(content))
+            if file != self.receipt_file(receipt.address):
+                raise StorageError("holds the receipt of another address")
+        return receipt
+
+    def is_damaged(self, file: Path) -> bool:
+        """A receipt that nobody can read; one of a newer format is none."""
+        content = read_file(file)
+        if content is None:
+            return False
+        try:
+            return file != self.receipt_file(decode_receipt(parse(content)).address)
+        except UnsupportedFormatError:
+            return False
+        except StorageError:
+            return True
+
+    def saved(self) -> Iterator[StateVersion]:
+        """The oldest first."""
+        for serial in serials(names_in(self.history)):
+            state = self.saved_as(serial)
+            if state is not None:
+                yield state
+
+    def saved_as(self, serial: int) -> StateVersion | None:
+        file = self.history / document_name(serial)
+        content = read_file(file)
+        return None if content is None else saved_state(content, str(file))
+
+    @contextmanager
+    def _naming(self, file: Path, remedy: str = BACKUP) -> Iterator[None]:
+        """Says which file a decoder stumbled over, and what to do about it."""
+        try:
+            yield
+        except StorageError as error:
+            raise StorageError(f"{file}: {error.problem}", remedy=error.remedy or remedy) from None

@@ -1,0 +1,260 @@
+"""The state of one environment in a directory on this machine; who may write it holds its lock."""
+
+import secrets
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from reconciler.core.approval.model import ApprovalRecord, record_approval
+from reconciler.core.errors import CorruptSnapshotError, Finding, LockedError, StorageError
+from reconciler.core.members import SnapshotRef
+from reconciler.core.model import Address
+from reconciler.core.ports import (
+    LockHolder,
+    SecretStore,
+    StateHead,
+    StateReader,
+    StateVersion,
+    StateVersionInfo,
+    StateWriter,
+)
+from reconciler.core.state.codec import dump, encode_head, encode_receipt
+from reconciler.core.state.resource import ResourceState
+from reconciler.disk.atomic import (
+    copy_file,
+    names_in,
+    os_errors,
+    remove_file,
+    remove_temporary_files,
+    replace_file,
+)
+from reconciler.disk.file_lock import file_lock, holder_of
+from reconciler.disk.private_dir import private_directory
+from reconciler.state.local_layout import GO_BACK, KEY_LENGTH, LocalLayout, address_in, occupied
+from reconciler.state.secret_store import LocalSecretStore
+from reconciler.state.versions import absent, damaged_name, document, document_name, named, superseded, told
+
+_LINEAGE_LENGTH = 16
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class LocalStore:
+    """`invent` makes the lineage and the key; `now` signs the lock, and the states that are kept."""
+
+    def __init__(
+        self,
+        directory: Path,
+        environment: str,
+        invent: Callable[[int], bytes] = secrets.token_bytes,
+        now: Callable[[], datetime] = _now,
+    ) -> None:
+        self._files = LocalLayout(directory, environment)
+        self._invent = invent
+        self._now = now
+
+    def reader(self) -> StateReader:
+        """Makes nothing on disk. Refuses the state of another environment."""
+        self._files.head()
+        return LocalReader(self._files, self._invent)
+
+    def holder(self) -> LockHolder | None:
+        told = holder_of(self._files.lock)
+        return LockHolder("", told) if told else None
+
+    def break_lock(self, holder_id: str) -> None:  # noqa: ARG002 - there are none here
+        raise LockedError(
+            "the lock of a state in a folder ends with the process that holds it",
+            remedy=f"end that process: {holder_of(self._files.lock) or 'nobody holds it now'}",
+        )
+
+    def sealed(self) -> SecretStore:
+        return LocalSecretStore(self._files.secrets, self._now)
+
+    @contextmanager
+    def lock(self, who: str) -> Iterator[StateWriter]:
+        files = self._files
+        private_directory(files.directory)
+        taken = f"{files.environment}: another run holds the state"
+        with file_lock(files.lock, taken, who, self._now()):
+            files.head()
+            for directory in (files.directory, files.receipts, files.snapshots, files.history):
+                remove_temporary_files(private_directory(directory))
+            writer = LocalWriter(files, self._invent, self._now)
+            try:
+                yield writer
+            finally:
+                writer.close()
+
+
+class LocalReader:
+    def __init__(self, files: LocalLayout, invent: Callable[[int], bytes]) -> None:
+        self._files = files
+        self._invent = invent
+        self._key = b""
+
+    def head(self) -> StateHead | None:
+        return self._files.head()
+
+    def resources(self) -> tuple[ResourceState, ...]:
+        """All that can't be read are named at once."""
+        found: list[ResourceState] = []
+        wrong: list[StorageError] = []
+        for file in self._files.receipt_files():
+            try:
+                receipt = self._files.receipt(file)
+            except StorageError as error:
+                wrong.append(error)
+            else:
+                found += [receipt] if receipt else []
+        if wrong:
+            raise StorageError(
+                f"{self._files.directory}: {len(wrong)} of {len(wrong) + len(found)} receipts can't be read",
+                findings=[Finding("", error.problem, error.remedy) for error in wrong],
+            )
+        return tuple(sorted(found, key=lambda receipt: receipt.address))
+
+    def snapshot_file(self, snapshot: SnapshotRef) -> str:
+        if not snapshot:
+            raise AssertionError("an empty set has no snapshot")
+        file = self._files.snapshot_file(snapshot.digest)
+        with os_errors("read", file):
+            if file.is_file() and file.stat().st_size:
+                return str(file)
+        raise CorruptSnapshotError(
+            f"{file}: a snapshot is missing",
+            remedy=f"if another run was writing meanwhile, run again; if not, {GO_BACK}",
+        )
+
+    def key(self) -> bytes:
+        self._key = self._key or self._files.key() or self._invent(KEY_LENGTH)
+        return self._key
+
+    def versions(self) -> tuple[StateVersionInfo, ...]:
+        return told(self._files.saved())
+
+    def version(self, serial: int) -> StateVersion:
+        found = self._files.saved_as(serial)
+        if found is None:
+            raise absent(serial, (one.serial for one in self.versions()))
+        return found
+
+
+class LocalWriter(LocalReader):
+    """May be used by several threads, one per address. Writing opens the run when nobody has."""
+
+    def __init__(
+        self, files: LocalLayout, invent: Callable[[int], bytes], now: Callable[[], datetime]
+    ) -> None:
+        super().__init__(files, invent)
+        self._now = now
+        self._gate = threading.RLock()
+        self._opened: StateHead | None = None
+        self._fresh: set[str] = set()  # kept, and not yet named by a receipt: prune spares them
+        self._closed = False
+
+    def close(self) -> None:
+        self._closed = True
+
+    def key(self) -> bytes:
+        with self._writing():
+            self._key = self._key or self._files.key()
+            if not self._key:
+                key = self._invent(KEY_LENGTH)
+                replace_file(self._files.key_file, key)
+                self._key = key
+            return self._key
+
+    def begin_run(self) -> StateHead:
+        with self._writing():
+            if self._opened is None:
+                self.key()
+                old = self.head()
+                if old is not None:
+                    self._keep_state(old)
+                old = old or StateHead(self._invent(_LINEAGE_LENGTH).hex(), 0, self._files.environment)
+                self._opened = self._put_head(replace(old, serial=old.serial + 1))
+            return self._opened
+
+    def record_approval(self, use: ApprovalRecord, since: datetime) -> None:
+        with self._writing():
+            head = self.begin_run()
+            self._opened = self._put_head(
+                replace(head, approvals=record_approval(head.approvals, use, since))
+            )
+
+    def initialize(self, head: StateHead, key: bytes) -> None:
+        with self._writing():
+            there = self.head()
+            if there is None:
+                replace_file(self._files.key_file, key)
+                self._put_head(head)
+            elif there != head or self._files.key() != key:
+                raise occupied()
+            self._key, self._opened = key, head
+
+    def quarantine(self) -> tuple[Address, ...]:
+        with self._writing():
+            damaged = [file for file in self._files.receipt_files() if self._files.is_damaged(file)]
+            for file in damaged:
+                copy_file(file, self._files.history / damaged_name(file.name))
+                remove_file(file)
+            return tuple(address_in(file.name) for file in damaged)
+
+    def write(self, receipt: ResourceState) -> None:
+        self.begin_run()
+        replace_file(self._files.receipt_file(receipt.address), dump(encode_receipt(receipt)))
+        with self._writing():
+            self._fresh -= receipt.snapshots
+
+    def drop(self, receipt: ResourceState) -> None:
+        self.begin_run()
+        remove_file(self._files.receipt_file(receipt.address))
+
+    def store_snapshot(self, snapshot: SnapshotRef, file: str) -> None:
+        """A copy, never a link: the state must not share the fate of an engine's cache."""
+        if not snapshot:
+            return
+        kept = self._files.snapshot_file(snapshot.digest)
+        with self._writing():
+            self._fresh.add(snapshot.digest)
+            with os_errors("look for", kept):
+                there = kept.exists()
+            if not there:
+                copy_file(Path(file), kept)
+
+    def prune(self) -> None:
+        with self._writing():
+            current = {digest for receipt in self.resources() for digest in receipt.snapshots}
+            kept = named(self._files.saved)
+            if kept is None:
+                return
+            for digest in names_in(self._files.snapshots) - current - kept - self._fresh:
+                remove_file(self._files.snapshots / digest)
+
+    def check_lock(self) -> None:
+        """The operating system's lock lasts as long as the process."""
+
+    def _keep_state(self, head: StateHead) -> None:
+        """The newest ones; the snapshots that only older ones name go with the next `prune`."""
+        history = self._files.history
+        content = document(head, self.resources(), self._now())
+        replace_file(history / document_name(head.serial), content)
+        for name in superseded(names_in(history)):
+            remove_file(history / name)
+
+    def _put_head(self, head: StateHead) -> StateHead:
+        replace_file(self._files.head_file, dump(encode_head(head)))
+        return head
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        with self._gate:
+            if self._closed:
+                raise AssertionError("the lock of this writer is gone")
+            yield

@@ -1,0 +1,59 @@
+"""Which store a `state: {url: …}` means."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from reconciler.buckets import is_bucket
+from reconciler.buckets.bucket import ObjectStore
+from reconciler.buckets.connection import BucketLocation, open_bucket
+from reconciler.core.errors import ConfigurationError, StorageError
+from reconciler.core.model import Environment
+from reconciler.core.ports import Clock, StateStore
+from reconciler.state.local_store import LocalStore
+
+
+def open_store(
+    environment: Environment, root: Path, snapshots: Callable[[], Path], leftovers: Path, clock: Clock
+) -> StateStore:
+    """`file:DIRECTORY`, relative to the project's root, `file:///DIRECTORY`, or a bucket and a prefix.
+
+    Where snapshots lie while they are read from a bucket, and receipts that it could not take.
+    """
+    url = environment.state_url
+    if is_bucket(url):
+        from reconciler.state.bucket_reader import StoreContext
+        from reconciler.state.bucket_store import BucketStore
+        from reconciler.state.lease import LeaseTiming
+
+        around = StoreContext(clock.now, clock.wait, snapshots, leftovers / environment.name)
+        return BucketStore(_bucket(url), environment.name, LeaseTiming.of(environment.api.timeout), around)
+    scheme, _, rest = url.partition(":")
+    directory = rest.removeprefix("//")
+    if scheme != "file" or not directory or (rest.startswith("//") and not directory.startswith("/")):
+        raise ConfigurationError(
+            f"{environment.name}: the state's url names no place where state can be kept",
+            remedy=f'state: {{url: "file:.reconciler/state/{environment.name}"}}',
+        )
+    return LocalStore(root / directory, environment.name)
+
+
+def _bucket(url: str) -> ObjectStore:
+    place = placed(url)
+    try:
+        return ObjectStore(open_bucket(place), place)
+    except ValueError:
+        raise StorageError(
+            f"{url} is no place where state can be kept",
+            remedy="write s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or az://CONTAINER/PREFIX",
+        ) from None
+
+
+def placed(url: str) -> BucketLocation:
+    """A place of state, with what to do about it."""
+    return BucketLocation(
+        url,
+        if_absent="create it, or correct `state: {url: …}` in environment.yaml",
+        if_denied="give this job read and write on the prefix (docs/state.md), and a living login",
+        if_silent="check the network, the store's status, and whether a variable such as "
+        "AWS_ENDPOINT_URL names another store; then run again: nothing is lost",
+    )

@@ -1,0 +1,62 @@
+"""Receipts that were earned while their store could not be reached: kept here, brought home by the next run.
+
+Nobody needs them: without them, the batches that they acknowledge are sent once more.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from reconciler.core.errors import StorageError
+from reconciler.core.state.codec import decode_receipt, dump, encode_receipt, parse
+from reconciler.core.state.resource import ResourceState
+from reconciler.disk.atomic import names_in, read_file, remove_file, remove_temporary_files, replace_file
+from reconciler.disk.private_dir import private_directory
+from reconciler.state.local_layout import receipt_name
+
+
+@dataclass(frozen=True, slots=True)
+class PendingWrite:
+    """`before` is what the store held, as far as the run knew; only there does `after` belong."""
+
+    before: ResourceState | None
+    after: ResourceState
+
+
+class Outbox:
+    """A folder of this machine, one file for each address."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def keep(self, leftover: PendingWrite) -> None:
+        """The newest of an address counts; `before` stays that of the first."""
+        file = private_directory(self._folder) / receipt_name(leftover.after.address)
+        earlier = self._read(file)
+        before = earlier.before if earlier else leftover.before
+        plain: dict[str, object] = {
+            "before": encode_receipt(before) if before else None,
+            "after": encode_receipt(leftover.after),
+        }
+        replace_file(file, dump(plain))
+
+    def all(self) -> list[PendingWrite]:
+        """Those that can be read."""
+        found = (self._read(self._folder / name) for name in sorted(names_in(self._folder)))
+        return [one for one in found if one is not None]
+
+    def forget(self) -> None:
+        if self._folder.is_dir():
+            remove_temporary_files(self._folder)
+        for name in names_in(self._folder):
+            remove_file(self._folder / name)
+
+    def _read(self, file: Path) -> PendingWrite | None:
+        content = read_file(file)
+        try:
+            if content is None:
+                return None
+            data = parse(content)
+            before = decode_receipt(data["before"]) if data["before"] is not None else None
+            return PendingWrite(before, decode_receipt(data["after"]))
+        except (StorageError, KeyError):
+            return None

@@ -1,0 +1,71 @@
+"""The states that are kept beside the living one, one document each, named by its serial."""
+
+import re
+from collections.abc import Callable, Iterable
+from datetime import datetime
+
+from reconciler.core.errors import StorageError
+from reconciler.core.ports import StateHead, StateVersion, StateVersionInfo
+from reconciler.core.state.codec import decode_state, dump, encode_state, parse
+from reconciler.core.state.resource import ResourceState
+
+HISTORY = "history"
+KEPT = 20
+"""So many can be gone back to; whoever was removed from a segment stays in the state so long."""
+_NAME = re.compile(r"(0|[1-9]\d{0,18})\.json")
+
+
+def document_name(serial: int) -> str:
+    return f"{serial}.json"
+
+
+def damaged_name(receipt_name: str) -> str:
+    """What `set_aside` calls a receipt that can't be read."""
+    return f"{receipt_name}.damaged"
+
+
+def serials(names: Iterable[str]) -> list[int]:
+    """Of the documents among these names, the oldest first."""
+    return sorted(int(found[1]) for name in names if (found := _NAME.fullmatch(name)))
+
+
+def superseded(names: Iterable[str]) -> list[str]:
+    """Those that are not among the newest any more."""
+    return [document_name(serial) for serial in serials(names)[:-KEPT]]
+
+
+def document(head: StateHead, receipts: Iterable[ResourceState], now: datetime) -> bytes:
+    return dump(encode_state(StateVersion(head, tuple(receipts), now)))
+
+
+def saved_state(content: bytes, where: str) -> StateVersion:
+    try:
+        return decode_state(parse(content))
+    except StorageError as error:
+        raise StorageError(
+            f"{where}: {error.problem}",
+            remedy=error.remedy
+            or "remove it: it is an earlier state that was kept, and nothing else needs it",
+        ) from None
+
+
+def told(saved: Iterable[StateVersion]) -> tuple[StateVersionInfo, ...]:
+    return tuple(StateVersionInfo(one.head.serial, one.saved_at, len(one.resources)) for one in saved)
+
+
+def absent(serial: int, there: Iterable[int]) -> StorageError:
+    listed = ", ".join(map(str, there))
+    return StorageError(
+        f"the state of serial {serial} is not kept",
+        remedy=f"kept are {listed}"
+        if listed
+        else "none is kept yet: each run that writes keeps the one before",
+    )
+
+
+def named(states: Callable[[], Iterable[StateVersion]]) -> frozenset[str] | None:
+    """Digests that kept states name; None where one can't be read, and so nothing is known to be idle."""
+    try:
+        return frozenset(ref.digest for state in states() for ref in state.references)
+    except StorageError:
+        return None

@@ -1,0 +1,343 @@
+"""Composition root: builds the edges of one environment, and takes them down again."""
+
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from functools import cache
+from operator import attrgetter
+from pathlib import Path
+
+from reconciler.clock import OffsetClock, StopSignal, SystemClock, WaitReporter
+from reconciler.connections import ConnectionFactory
+from reconciler.core.consent.model import expiry_note
+from reconciler.core.errors import ConfigurationError, StorageError
+from reconciler.core.members import SnapshotRef
+from reconciler.core.model import Address, Credential, CredentialRole, DesiredState
+from reconciler.core.plan.model import ObservedState
+from reconciler.core.ports import ConnectionInspector, SegmentReader, SegmentWriter, StateReader, StateStore
+from reconciler.core.secret import Secret
+from reconciler.core.state.resource import ResourceState
+from reconciler.credentials import SecretResolver
+from reconciler.criteo.connection import Connection, connect
+from reconciler.criteo.grants import ClientCredentials, ClientKeys
+from reconciler.disk.private_dir import WORK_DIR, private_directory
+from reconciler.disk.scratch_dir import ScratchDir, remove_unused
+from reconciler.emulator import Emulator, IncompatibleVersionError
+from reconciler.emulator.database import ahead as ahead_of
+from reconciler.emulator.in_process_transport import transport
+from reconciler.manifests import find_root, load
+from reconciler.manifests.checks.placeholders import is_placeholder
+from reconciler.members.data_root import DataRoot, LocalFolder, open_root
+from reconciler.members.engine import DuckDbEngine
+from reconciler.members.source_check import CHECKED
+from reconciler.members.verify import SnapshotVerifier
+from reconciler.settings import Settings
+from reconciler.state.open_store import open_store
+
+EMULATOR = "emulator"
+EXAMPLE = "data"
+"""The folder of example data that `init` makes."""
+THROW_AWAY = "reconciler-emulated-"
+EMULATED_URL = "http://emulator.invalid"
+READING: Callable[[Credential], CredentialRole] = attrgetter("reading")
+WRITING: Callable[[Credential], CredentialRole] = attrgetter("writing")
+ISSUES_ITS_OWN = "the emulator issues its own credentials; the references in the manifests are not read"
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """One environment, ready to be observed: what it should be, and the edges to find out what it is."""
+
+    root: Path
+    desired: DesiredState
+    store: StateStore
+    clock: SystemClock
+    emulated: bool
+    ahead: timedelta
+    data: Callable[[], DataRoot]
+    _settings: Settings
+    _private: Path
+    _open: ExitStack
+    _connections: dict[str, Connection]
+    _role: Callable[[Credential], CredentialRole]
+
+    def readers(self) -> Mapping[str, SegmentReader]:
+        """By credential. Secrets are read now, and not before."""
+        return {name: connection.reader for name, connection in self._connected().items()}
+
+    def inspectors(self) -> Mapping[str, ConnectionInspector]:
+        """By credential: other calls over the same connections."""
+        return {name: connection.inspector for name, connection in self._connected().items()}
+
+    def writers(self) -> Mapping[str, SegmentWriter]:
+        """By credential; asked for by apply only."""
+        return {name: connection.writer() for name, connection in self._connected().items()}
+
+    def reader_of(self, address: Address) -> SegmentReader:
+        """The reader that may see an address; for one that left the manifests, any."""
+        readers = self.readers()
+        credentials = {spec.address: spec.credential for spec in self.desired.segments}
+        return readers[credentials.get(address, next(iter(readers)))]
+
+    def inspector(self, role: CredentialRole) -> ConnectionInspector:
+        """A connection of its own, to look at. Secrets are read now."""
+        connection = self._emulation(self._emulator()) if self.emulated else self.access().connection(role)
+        return self._open.enter_context(connection).inspector
+
+    @property
+    def reviewed(self) -> bool:
+        """CI shows the result to people who don't see where the command runs; its state is meant to last."""
+        return self._settings.ci and not self._settings.emulate
+
+    def notes(self) -> tuple[str, ...]:
+        """What people should know of the credentials, once they have been used."""
+        if self.emulated:
+            return ()
+        access, now = self.access(), self.clock.now()
+        roles = (self._role(credential) for credential in self.used_credentials())
+        consented = (role for role in roles if role.application.grant == "authorizationCode")
+        notes = (
+            expiry_note(access.held(role), str(role), role.login(self.desired.environment.name), now)
+            for role in consented
+        )
+        return tuple(note for note in notes if note)
+
+    def dated(self, observed: ObservedState) -> ObservedState:
+        """The same, where files were written as long before now as they were: they know the real time."""
+        targets = {
+            address: replace(target, newest=target.newest + self.ahead) if target.newest else target
+            for address, target in observed.targets.items()
+        }
+        return replace(observed, targets=targets) if self.ahead else observed
+
+    def engine(self, state: StateReader) -> DuckDbEngine:
+        return self._engine(self.data(), self.desired.environment.sample_rows, state)
+
+    def engine_over(self, folder: Path, state: StateReader) -> DuckDbEngine:
+        """With all the people that are in the files of a folder, whatever sample the environment takes."""
+        return self._engine(LocalFolder(folder), None, state)
+
+    def _engine(self, root: DataRoot, sample_rows: int | None, state: StateReader) -> DuckDbEngine:
+        engine = DuckDbEngine(
+            root,
+            self.cache(),
+            state.snapshot_file,
+            state.key(),
+            sample_rows,
+            self._settings.memory_limit,
+            check=self.clock.check,
+        )
+        self._open.callback(engine.close)
+        return engine
+
+    def verifier(self, fetch: Callable[[SnapshotRef], str], key: bytes) -> SnapshotVerifier:
+        """Checks snapshots of a state with this key; to be closed."""
+        return SnapshotVerifier(self.cache(), fetch, key, self._settings.memory_limit)
+
+    def cache(self) -> Path:
+        """Where people may be while a command is at work."""
+        return private_directory(self._private / "cache" / self.desired.environment.name)
+
+    def addresses(self, receipts: Iterable[ResourceState]) -> frozenset[Address]:
+        """All that the manifests or the state name."""
+        declared = {spec.address for spec in self.desired.segments}
+        return frozenset(declared | {receipt.address for receipt in receipts})
+
+    def _connected(self) -> Mapping[str, Connection]:
+        if not self._connections:
+            opened = {name: self._open.enter_context(one) for name, one in self._connecting()}
+            self._connections.update(opened)
+        return self._connections
+
+    def _connecting(self) -> Iterator[tuple[str, Connection]]:
+        emulator, access = self._emulator() if self.emulated else None, self.access()
+        for credential in self.used_credentials():
+            yield (
+                credential.name,
+                self._emulation(emulator) if emulator else access.connection(self._role(credential)),
+            )
+
+    def used_credentials(self) -> tuple[Credential, ...]:
+        """Those that segments are reached with; all while there are no segments."""
+        used = {spec.credential for spec in self.desired.segments}
+        return tuple(one for one in self.desired.credentials if not used or one.name in used)
+
+    def _emulator(self) -> Emulator:
+        folder = private_directory(self._private / EMULATOR)
+        emulator = self._open.enter_context(
+            open_emulator_file(emulator_file(folder, self.desired.environment.name))
+        )
+        for account_id, retailers in seat_accounts(self.desired).items():
+            emulator.ensure_account(account_id, retailers)
+        return emulator
+
+    def _emulation(self, emulator: Emulator) -> Connection:
+        issued = emulator.credentials
+        api = self.desired.environment.api
+        return connect(
+            base_url=EMULATED_URL,
+            version=api.version,
+            token_url="",
+            grant=ClientCredentials(ClientKeys(Secret(issued.client_id), Secret(issued.client_secret))),
+            timeout=api.timeout,
+            clock=self.clock,
+            transport=transport(emulator.app),
+        )
+
+    def access(self) -> ConnectionFactory:
+        """Ways to Criteo, whatever the manifests say of an emulator in this process."""
+        environment = self.desired.environment
+        places = SecretResolver(
+            self._settings.environ, self.root, self.store.sealed(), environment, self.clock.check
+        )
+        return ConnectionFactory(environment, places, self.clock)
+
+
+@contextmanager
+def open_workspace(
+    settings: Settings,
+    environment: str,
+    stop: StopSignal,
+    shown: WaitReporter,
+    role: Callable[[Credential], CredentialRole] = READING,
+    read: Callable[..., DesiredState] = load,
+) -> Iterator[Workspace]:
+    """Loads the manifests; edges are opened when asked for, and closed at the end.
+
+    `role`: which application of a credential is used, where it has one for reading alone. `read`: how
+    the manifests are loaded.
+    """
+    root = find_root(settings.directory)
+    desired = read(root, environment, data_root=settings.data_root)
+    if not settings.emulate:
+        _refuse_placeholders(desired, root)
+    with suppress(OSError):
+        for prefix in (THROW_AWAY, CHECKED):  # people are in what a killed run left
+            remove_unused(Path(tempfile.gettempdir()), prefix)
+        remove_unused(root / WORK_DIR / "cache" / environment)
+    with ExitStack() as stack:
+        private = root / WORK_DIR
+        if settings.emulate:
+            scratch = ScratchDir(Path(tempfile.gettempdir()), THROW_AWAY)
+            stack.callback(scratch.remove)
+            private = scratch.folder / WORK_DIR
+            desired = _throw_away(desired, private)
+        emulated = desired.environment.api.emulated
+        if emulated:
+            desired = replace(desired, notes=(*desired.notes, ISSUES_ITS_OWN))
+        real = SystemClock(stop, shown)
+        ahead = _ahead(private, environment) if emulated else timedelta()
+        clock = OffsetClock(stop, shown, ahead) if ahead else real
+        snapshots = _snapshots(private, environment, stack)
+        yield Workspace(
+            root=root,
+            desired=desired,
+            store=open_store(desired.environment, root, snapshots, private / "leftovers", real),
+            clock=clock,
+            emulated=emulated,
+            ahead=ahead,
+            data=_data(root, desired, private, clock, stack),
+            _settings=settings,
+            _private=private,
+            _open=stack,
+            _connections={},
+            _role=role,
+        )
+
+
+def _refuse_placeholders(desired: DesiredState, root: Path) -> None:
+    """Before anything is made where a placeholder says: somebody may own a bucket of that name."""
+    if desired.placeholders:
+        raise ConfigurationError(
+            f"environments/{desired.environment.name} is not filled in yet",
+            remedy=f"write what is yours; until then, see what it would do with `{_tried(desired, root)}`",
+            findings=desired.placeholders,
+        )
+
+
+def _tried(desired: DesiredState, root: Path) -> str:
+    """What shows a plan as long as nothing is filled in."""
+    environment = desired.environment
+    command = f"reconciler plan {environment.name} --emulate"
+    if not is_placeholder(environment.data_root):
+        return command
+    return f"{command} --data-root {EXAMPLE if (root / EXAMPLE).is_dir() else 'DIR'}"
+
+
+def _snapshots(private: Path, environment: str, stack: ExitStack) -> Callable[[], Path]:
+    """A folder of this process alone, made when a snapshot is read from a bucket, gone with the command."""
+
+    @cache
+    def folder() -> Path:
+        scratch = ScratchDir(private_directory(private / "cache" / environment), "snapshots-")
+        stack.callback(scratch.remove)
+        return scratch.folder
+
+    return folder
+
+
+def _data(
+    root: Path, desired: DesiredState, private: Path, clock: SystemClock, stack: ExitStack
+) -> Callable[[], DataRoot]:
+    """Where sources are. What lies in an object store is brought once for the whole command."""
+    environment = desired.environment
+
+    @cache
+    def opened() -> DataRoot:
+        place = environment.data_root
+        if is_placeholder(place):
+            raise ConfigurationError(
+                f"{environment.data_place}: this does not say yet where the exports are",
+                remedy="write that as `data.root`, or name a folder with --data-root",
+            )
+        where = str(environment.data_place or "--data-root")
+        return open_root(place, scratch, clock.check, where, root)
+
+    def scratch() -> Path:
+        made = ScratchDir(private_directory(private / "cache" / environment.name), "sources-")
+        stack.callback(made.remove)
+        return private_directory(made.folder / "files")
+
+    return opened
+
+
+def emulator_file(folder: Path, environment: str) -> Path:
+    """Where the emulator of an environment lives."""
+    return folder / f"{environment}.sqlite"
+
+
+def _ahead(private: Path, environment: str) -> timedelta:
+    """An emulator that was moved on takes the tool with it; the locks of a state keep to the real time."""
+    return timedelta(seconds=ahead_of(emulator_file(private / EMULATOR, environment)))
+
+
+def open_emulator_file(file: Path) -> Emulator:
+    """StorageError for a file of another version."""
+    try:
+        return Emulator.open(file)
+    except IncompatibleVersionError:
+        raise StorageError(
+            "the emulator's file was made by another version of reconciler",
+            remedy=f"delete {WORK_DIR}/{EMULATOR}/{file.name}, and the files beside it whose names begin so",
+        ) from None
+
+
+def _throw_away(desired: DesiredState, private: Path) -> DesiredState:
+    """The same environment on an emulator and a state that end with the command."""
+    environment = desired.environment
+    emulated = replace(
+        environment,
+        api=replace(environment.api, endpoint=EMULATOR),
+        state_url=f"file://{private / 'state' / environment.name}",
+    )
+    return replace(desired, environment=emulated)
+
+
+def seat_accounts(desired: DesiredState) -> dict[str, list[str]]:
+    """Retailers by account, as the environment's seats name them."""
+    accounts: dict[str, list[str]] = {}
+    for _, seat in desired.environment.seats:
+        accounts.setdefault(seat.account_id, []).append(seat.retailer_id)
+    return accounts

@@ -1,0 +1,466 @@
+"""States that were damaged, disks that refuse, clocks that jump, and secrets that are not there."""
+
+import errno
+import os
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import duckdb
+from faults.case import APPLY, Case, Group, Leaves
+from faults.manifest_faults import edits
+from faults.project import World, remove
+from support.fakes.disk import watched
+
+from reconciler.core.state.codec import dump, parse
+
+BACKUP = "put it back from a backup (docs/state.md)"
+
+
+def one(pattern: str) -> Callable[[World], Path]:
+    return lambda world: min(world.spoil().glob(pattern))
+
+
+RECEIPT, HEAD, KEY, SNAPSHOT = one("receipts/*.json"), one("head.json"), one("key"), one("snapshots/*")
+
+
+def halves(find: Callable[[World], Path]) -> Callable[[World], object]:
+    def halve(world: World) -> None:
+        file = find(world)
+        os.truncate(file, file.stat().st_size // 2)
+
+    return halve
+
+
+def removes(find: Callable[[World], Path]) -> Callable[[World], object]:
+    return lambda world: find(world).unlink()
+
+
+def becomes(find: Callable[[World], Path], content: bytes) -> Callable[[World], object]:
+    return lambda world: find(world).write_bytes(content)
+
+
+def replaces_one_member(find: Callable[[World], Path]) -> Callable[[World], object]:
+    """As one flipped bit does."""
+    first = "(SELECT min(member) FROM kept)"
+    query = f"SELECT member FROM kept WHERE member > {first} UNION ALL SELECT max(member) FROM kept"
+    return lambda world: rewritten(find(world), query)
+
+
+def loses_one_member(find: Callable[[World], Path]) -> Callable[[World], object]:
+    return lambda world: rewritten(find(world), "FROM kept WHERE member > (SELECT min(member) FROM kept)")
+
+
+def rewritten(file: Path, query: str) -> None:
+    """The file is a whole Parquet file of other rows."""
+    with duckdb.connect() as database:
+        database.execute(f"CREATE TABLE kept AS SELECT member FROM read_parquet('{file}')")
+        database.execute(f"COPY ({query}) TO '{file}' (FORMAT parquet)")
+
+
+def says(find: Callable[[World], Path], **values: object) -> Callable[[World], object]:
+    """A key of a JSON file gets another value."""
+
+    def say(world: World) -> None:
+        file = find(world)
+        file.write_bytes(dump(parse(file.read_bytes()) | values))
+
+    return say
+
+
+def is_a_file(world: World) -> None:
+    remove(world.spoil())
+    world.state.write_text("x")
+
+
+def receipts_are_a_file(world: World) -> None:
+    remove(world.spoil() / "receipts")
+    (world.state / "receipts").write_text("x")
+
+
+def is_locked(world: World) -> None:
+    from reconciler.state.local_store import LocalStore
+
+    store = LocalStore(world.root / ".reconciler/state/sandbox", "sandbox")
+    world.stack.enter_context(store.lock("the nightly run"))
+
+
+def ends_the_other_run(world: World) -> None:
+    world.stack.close()
+
+
+def refuses(code: int, call: str = "fsync", name: str = "") -> Callable[[World], object]:
+    """The disk refuses each call of one kind."""
+
+    def refuse(world: World) -> None:
+        def at(called: str) -> None:
+            if called == call:
+                raise OSError(code, "someone@private.example")
+
+        world.disk = lambda: watched(at)
+
+    return refuse
+
+
+def jumps(**by: float) -> Callable[[World], object]:
+    def jump(world: World) -> None:
+        world.skew = timedelta(**by)
+
+    return jump
+
+
+def receipts_of_the_future(world: World) -> None:
+    """A run on a machine whose clock was an hour ahead; then its clock was set back."""
+    world.skew = timedelta(hours=1)
+    ended = world.run(*APPLY)
+    assert ended.code == 0, ended.said
+    world.skew = timedelta(0)
+    world.people.write_text(world.people.read_text().replace("person00079@", "person00080@"))
+
+
+def has(**variables: str | None) -> Callable[[World], object]:
+    """Variables with other values, or without any."""
+
+    def have(world: World) -> None:
+        merged = world.environ | variables
+        world.environ = {name: value for name, value in merged.items() if value is not None}
+
+    return have
+
+
+def from_a_file(content: bytes | None, mode: int = 0o600) -> Callable[[World], object]:
+    def write(world: World) -> None:
+        world.edit("rest.yaml", "env:SECRET", "file:secret.txt")
+        if content is not None:
+            file = world.root / "secret.txt"
+            file.write_bytes(content)
+            file.chmod(mode)
+
+    return write
+
+
+STATES = Group(
+    "State",
+    "A state that can't be trusted is refused and left as it is. All under `.reconciler/state` can be "
+    "put back from a backup; what to do without one is in [state.md](state.md).",
+    (
+        Case(
+            "a receipt was cut in half",
+            halves(RECEIPT),
+            10,
+            "customer.buyers.json: not a whole JSON object",
+            BACKUP,
+        ),
+        Case(
+            "a receipt is empty",
+            becomes(RECEIPT, b""),
+            10,
+            "customer.buyers.json: not a whole JSON object",
+            BACKUP,
+        ),
+        Case(
+            "a receipt is junk",
+            becomes(RECEIPT, b"\x00\xff" * 99),
+            10,
+            "customer.buyers.json: not a whole JSON object",
+            BACKUP,
+        ),
+        Case(
+            "a newer version wrote a receipt",
+            says(RECEIPT, format_version=4),
+            10,
+            "customer.buyers.json: format version 4",
+            "newer",
+        ),
+        Case(
+            "a receipt has a key nobody knows", says(RECEIPT, surprise=1), 10, "customer.buyers.json", BACKUP
+        ),
+        Case(
+            "a receipt lies under another name",
+            lambda world: RECEIPT(world).rename(world.state / "receipts" / "email.x.json"),
+            10,
+            "holds the receipt of another address",
+            BACKUP,
+        ),
+        Case("the head was cut in half", halves(HEAD), 10, "head.json: not a whole JSON object", BACKUP),
+        Case(
+            "the head is missing", removes(HEAD), 10, "head.json is missing, but there are receipts", BACKUP
+        ),
+        Case(
+            "a newer version wrote the head",
+            says(HEAD, format_version=4),
+            10,
+            "head.json: format version 4",
+            "newer",
+        ),
+        Case(
+            "the state is another environment's",
+            says(HEAD, environment="production"),
+            10,
+            "is the state of production, not of sandbox",
+            "give each environment its own `state: {url: …}`",
+        ),
+        Case(
+            "the state is gone",
+            lambda world: remove(world.spoil()),
+            5,
+            "2 of 2 segments have this environment's ownership tag",
+            "reconciler state rebuild sandbox",
+            leaves=Leaves.NOTED,
+        ),
+        Case("the key is missing", removes(KEY), 10, "key is missing", BACKUP),
+        Case("the key was cut in half", halves(KEY), 10, "key is not 32 bytes long", BACKUP),
+        Case("a snapshot is missing", removes(SNAPSHOT), 10, "a snapshot is missing", BACKUP),
+        Case("a snapshot was cut in half", halves(SNAPSHOT), 10, "does not match its name", BACKUP),
+        Case("a snapshot is empty", becomes(SNAPSHOT, b""), 10, "a snapshot is missing", BACKUP),
+        Case(
+            "a snapshot is junk",
+            becomes(SNAPSHOT, b"junk" * 99),
+            10,
+            "is damaged: its content does not match its name",
+            BACKUP,
+        ),
+        Case(
+            "a snapshot holds one wrong member",
+            replaces_one_member(SNAPSHOT),
+            10,
+            "is damaged: its content does not match its name",
+            BACKUP,
+        ),
+        Case(
+            "a snapshot holds one member fewer",
+            loses_one_member(SNAPSHOT),
+            10,
+            "is damaged: its content does not match its name",
+            BACKUP,
+        ),
+        Case(
+            "the state is a file",
+            is_a_file,
+            10,
+            "a file is where a folder should be",
+            "move it away, or put the state back from a backup",
+        ),
+        Case(
+            "the folder of receipts is a file",
+            receipts_are_a_file,
+            10,
+            "receipts: a file is where a folder should be",
+            "move it away, or put the state back from a backup",
+        ),
+        Case(
+            "another run holds the lock",
+            is_locked,
+            7,
+            "another run holds the state: the nightly run, process",
+            "wait for it to end",
+            mends=ends_the_other_run,
+        ),
+        Case(
+            "the disk is full",
+            refuses(errno.ENOSPC),
+            10,
+            "the disk is full",
+            "free some space",
+            leaves=Leaves.NOTED,
+        ),
+        Case(
+            "the disk is full before the first file",
+            refuses(errno.ENOSPC, "create"),
+            10,
+            "the disk is full",
+            "free some space",
+            leaves=Leaves.NOTED,
+        ),
+        Case(
+            "the disk can't be written",
+            refuses(errno.EROFS, "replace"),
+            10,
+            "Read-only file system",
+            "check the disk",
+            leaves=Leaves.NOTED,
+        ),
+        Case(
+            "the disk reports an error",
+            refuses(errno.EIO, "write"),
+            10,
+            "Input/output error",
+            "check the disk",
+            leaves=Leaves.NOTED,
+        ),
+        Case(
+            "nobody has a right to write",
+            refuses(errno.EACCES, "create"),
+            10,
+            "permission denied",
+            "the right to read and write there",
+            leaves=Leaves.NOTED,
+        ),
+    ),
+)
+CLOCKS = Group(
+    "Clocks",
+    "A clock that jumps costs a wait or a token, never a person.",
+    (
+        Case(
+            "our clock is an hour behind",
+            jumps(hours=-1),
+            0,
+            "Applied on sandbox",
+            leaves=Leaves.ALL,
+            way="http",
+        ),
+        Case(
+            "our clock is an hour ahead",
+            jumps(hours=1),
+            0,
+            "Applied on sandbox",
+            leaves=Leaves.ALL,
+            way="http",
+        ),
+        Case(
+            "our clock is ten years behind",
+            jumps(days=-3653),
+            0,
+            "Applied on sandbox",
+            leaves=Leaves.ALL,
+            way="http",
+        ),
+        Case(
+            "our clock is ten years ahead",
+            jumps(days=3653),
+            0,
+            "Applied on sandbox",
+            leaves=Leaves.ALL,
+            way="http",
+        ),
+        Case(
+            "our clock is an hour behind at the first apply",
+            jumps(hours=-1),
+            0,
+            "Applied on sandbox",
+            leaves=Leaves.ALL,
+            way="http",
+            start="fresh",
+        ),
+        Case(
+            "our clock is an hour ahead at the first apply",
+            jumps(hours=1),
+            0,
+            "Applied on sandbox",
+            leaves=Leaves.ALL,
+            way="http",
+            start="fresh",
+        ),
+        Case(
+            "our clock was set back by an hour since the last apply",
+            receipts_of_the_future,
+            0,
+            "Applied on sandbox",
+            leaves=Leaves.ALL,
+            way="http",
+        ),
+    ),
+)
+CREDENTIALS = Group(
+    "Credentials",
+    "References are named, secrets never. Nothing was sent to Criteo but the request for a token.",
+    (
+        Case(
+            "the variable of a secret is not set",
+            has(SECRET=None),
+            4,
+            "the environment variable SECRET is not set",
+            "export SECRET",
+            way="http",
+        ),
+        Case(
+            "the variable of a secret is empty",
+            has(SECRET=" "),
+            4,
+            "the environment variable SECRET is empty",
+            "export SECRET",
+            way="http",
+        ),
+        Case(
+            "the file of a secret is missing",
+            from_a_file(None),
+            4,
+            "the secret file secret.txt can't be read: No such file",
+            "create it",
+            way="http",
+        ),
+        Case(
+            "the file of a secret is open to others",
+            from_a_file(b"s3cr3t-value", 0o644),
+            4,
+            "the secret file secret.txt is open to others (mode 0644)",
+            "chmod 600 secret.txt",
+            way="http",
+        ),
+        Case(
+            "the file of a secret is empty",
+            from_a_file(b"\n"),
+            4,
+            "the secret file secret.txt holds no text",
+            "write the secret into secret.txt",
+            way="http",
+        ),
+        Case(
+            "the file of a secret is junk",
+            from_a_file(b"\xff\xfe\x00"),
+            4,
+            "the secret file secret.txt holds no text",
+            "write the secret into secret.txt",
+            way="http",
+        ),
+        Case(
+            "a secret holds a line end in its middle",
+            has(SECRET="s3cr3t-val\nue"),
+            4,
+            "401 invalid_client",
+            "check clientId and clientSecret",
+            way="http",
+        ),
+        Case(
+            "a secret was pasted into the manifest",
+            edits("env:SECRET", "s3cr3t-value-of-somebody", "rest.yaml"),
+            3,
+            "clientSecret",
+            "env:",
+            way="http",
+        ),
+        Case(
+            "a secret is kept in a Vault that nobody has named",
+            edits("env:SECRET", "vault:secret/criteo#x", "rest.yaml"),
+            4,
+            "VAULT_ADDR is not set",
+            "export VAULT_ADDR=",
+            way="http",
+        ),
+        Case(
+            "the program that should print a secret fails",
+            edits("env:SECRET", "command:false --token hunter2", "rest.yaml"),
+            4,
+            "the command false",
+            "run it yourself",
+            way="http",
+        ),
+        Case(
+            "a secret is kept in the state, and is not there",
+            edits("env:SECRET", "state:criteo", "rest.yaml"),
+            4,
+            "nothing is kept as state:criteo",
+            "change the reference state:criteo",
+            way="http",
+        ),
+        Case(
+            "the secret is wrong",
+            has(SECRET="s3cr3t-of-yesterday"),
+            4,
+            "the token endpoint answers 401 invalid_client",
+            "check clientId and clientSecret",
+            way="http",
+        ),
+    ),
+)

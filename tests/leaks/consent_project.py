@@ -1,0 +1,304 @@
+"""A project whose credential somebody consented to: a code proved by PKCE, then tokens that rotate.
+
+The writing application keeps its token in a file and gets its code by pasting; the one under `plan:`
+keeps it sealed beside the state, and listens for the browser.
+"""
+
+import re
+import secrets
+import shutil
+import socket
+import stat
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+from types import SimpleNamespace
+from urllib.parse import parse_qs, urljoin, urlsplit
+
+import httpx
+import pytest
+from leaks.echoing_server import EchoingServer
+from leaks.markers import CANARIES
+from leaks.project import caged, edit, people
+from leaks.runner import PATIENCE, CapturedOutput, Command, LeakRunner
+from support.consenting_user import Form
+
+from reconciler.core.consent.authorization_url import _verifier
+from reconciler.emulator import Emulator, Switches, accesstokens, refreshtokens
+from reconciler.emulator import authorization_codes as codes
+
+ACCOUNT, RETAILER = "368477501993431040", "3239117063738827231"
+PLENTY = 100_000
+ONLY = ("raw", "customer", "md5")
+TOKEN, SEALED, KEY = ".reconciler/token", ".reconciler/state/sandbox/secrets/plan", ".reconciler/auth.key"
+CREDENTIAL = f"""\
+kind: Credential
+name: criteo
+grant: authorizationCode
+clientId: env:CRITEO_ID
+clientSecret: env:CRITEO_SECRET
+refreshToken: file:{TOKEN}
+redirectUri: https://hooks.acme.example/criteo
+pkce: true
+plan:
+  grant: authorizationCode
+  clientId: env:CRITEO_ID
+  clientSecret: env:CRITEO_SECRET
+  refreshToken: state:plan
+  redirectUri: http://127.0.0.1:PORT/back
+  pkce: true
+"""
+PEOPLE = frozenset({"a person", "a person, reversed", "a hash"})
+MAY_HOLD: Mapping[str, AbstractSet[str]] = {
+    ".reconciler/state": PEOPLE,
+    ".reconciler/cache": PEOPLE,
+    ".reconciler/emulator": {*PEOPLE, "client_id", "client_secret"},
+    "data": PEOPLE,
+    TOKEN: {"refresh_token"},
+    KEY: {"signing_key"},
+}
+"""Of the project: everything else holds nothing. State is sealed, and the emulator keeps digests."""
+LOGIN = ("auth", "login", "sandbox", "criteo")
+LISTENING = (*LOGIN, "--plan", "-v", "--timeout", "30s")
+PRINTED = re.compile(rb"(http\S+/request\?\S+)\n")
+SHOWN = re.compile(rb"(/request\?response_type=code&client_id=)%s(?=&)" % CANARIES.client_id.encode())
+"""The one place where a client id is shown: the address that somebody opens to consent."""
+
+
+@dataclass
+class ConsentProject(LeakRunner):
+    """A project and the Criteo that it reaches at a socket. All that is made on the way is searched for."""
+
+    emulator: Emulator = field(kw_only=True)
+    made: list[tuple[str, str]] = field(default_factory=list)
+    _addressing: set[Path] = field(default_factory=set)
+
+    def leaks(self) -> set[str]:
+        self.canaries = replace(CANARIES, made=tuple(self.made))
+        return super().leaks()
+
+    def open_to_others(self) -> list[str]:
+        kept = [self.folder / place for place in (TOKEN, SEALED, KEY)]
+        opened = [one for one in kept if one.is_file() and stat.S_IMODE(one.stat().st_mode) & 0o077]
+        return [*super().open_to_others(), *map(str, opened)]
+
+    # -- consent ------------------------------------------------------------------------------
+
+    def address(self, *more: str) -> str:
+        """What `auth url` prints first."""
+        ended = self.run("auth", "url", "sandbox", "criteo", *more)
+        assert ended.code == 0, ended.text
+        return self._noted(ended.said)
+
+    def redirected(self, *more: str, press: str = "allow") -> str:
+        """Where the browser ends after `auth url` and a decision."""
+        return sent_back(self.address(*more), press)
+
+    def pastes(self, redirected: str, *more: str, **how: object) -> CapturedOutput:
+        return self.run(*LOGIN, "-v", *more, given=f"{redirected}\n", **how)  # type: ignore[arg-type]
+
+    def listens(self, **how: object) -> tuple[ForkServerProcess, str, Path]:
+        """`auth login` waiting for a browser, the address that it printed, and what it says."""
+        process, said = self.start(*LISTENING, **how)  # type: ignore[arg-type]
+        deadline = time.monotonic() + PATIENCE
+        while not (said.exists() and PRINTED.search(said.read_bytes())):
+            assert process.is_alive(), said.read_bytes()
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        return process, self._noted(said.read_bytes()), said
+
+    def comes_back(self, redirected: str) -> bytes:
+        """A browser; what it is shown is searched too."""
+        page = httpx.get(redirected, trust_env=False)
+        shown = repr(page.headers.raw).encode() + page.content
+        (self.root / "said" / f"page-{secrets.token_hex(4)}").write_bytes(shown)
+        return shown
+
+    def logs_in(self, **how: object) -> CapturedOutput:
+        """The whole way through the loopback address."""
+        process, address, said = self.listens(**how)
+        self.comes_back(sent_back(address))
+        return ended(process, said)
+
+    def consents(self) -> None:
+        """For both applications."""
+        assert self.pastes(self.redirected()).code == 0
+        done = self.logs_in()
+        assert done.code == 0, done.text
+
+    def _noted(self, said: bytes) -> str:
+        """The address, whose verifier follows from the canaries' key."""
+        [address] = PRINTED.findall(said)
+        self.proved(address.decode())
+        return address.decode()
+
+    def proved(self, address: str) -> None:
+        [state] = parse_qs(urlsplit(address).query)["state"]
+        self.made.append(("a verifier", _verifier(CANARIES.signing_key, state)))
+
+    # -- what is searched ---------------------------------------------------------------------
+
+    def _command(self, arguments: Sequence[str], *rest: object, **more: object) -> Command:
+        command = super()._command(arguments, *rest, **more)  # type: ignore[arg-type]
+        if arguments[:2] in (("auth", "url"), ("auth", "login")):
+            self._addressing.add(command.said)
+        return command
+
+    def _files(self) -> Iterator[Path]:
+        return (file for file in self.root.rglob("*") if file.is_file())
+
+    def _read(self, file: Path) -> bytes:
+        """Without the one client id that belongs there."""
+        content = super()._read(file)
+        return without_the_id(content) if file in self._addressing else content
+
+    def _kept_in(self, file: Path) -> AbstractSet[str]:
+        homes = (kinds for place, kinds in MAY_HOLD.items() if file.is_relative_to(self.folder / place))
+        return next(homes, frozenset())
+
+
+def without_the_id(said: bytes) -> bytes:
+    """Once, in the address: a second time is a leak."""
+    return SHOWN.sub(rb"\1", said, count=1)
+
+
+def ended(process: ForkServerProcess, said: Path) -> CapturedOutput:
+    process.join(PATIENCE)
+    if process.exitcode is None:
+        process.kill()
+        raise AssertionError("it hangs")
+    return CapturedOutput(process.exitcode, said.read_bytes())
+
+
+def sent_back(address: str, press: str = "allow") -> str:
+    """A person opens the address, decides, and is sent somewhere."""
+    with httpx.Client(trust_env=False) as http:
+        page = Form(http.get(address).text)
+        fields = {**page.hidden, "account": page.ticked, "decision": press}
+        answer = http.post(urljoin(address, page.action), data=fields)
+    assert answer.status_code == 303, answer.text
+    return answer.headers["location"]
+
+
+@contextmanager
+def consenting(root: Path) -> Iterator[ConsentProject]:
+    """A project without consent, and its emulator at a socket."""
+    unplaced(root)
+    with at_its_criteo(root) as rookery:
+        yield rookery
+
+
+def unplaced(root: Path) -> None:
+    """Its manifests, which don't say yet where Criteo is."""
+    aviary = caged(root, only=ONLY)
+    edit(
+        aviary,
+        "rest.yaml",
+        (aviary.folder / "environments/sandbox/rest.yaml").read_text().partition("---")[0],
+        CREDENTIAL,
+    )
+    edit(aviary, "environment.yaml", "endpoint: emulator", "endpoint: CRITEO/, consentUrl: CRITEO/request")
+    for folder in (".reconciler", ".reconciler/emulator"):
+        (aviary.folder / folder).mkdir(mode=0o700)
+    (aviary.folder / KEY).write_bytes(CANARIES.signing_key)
+    (aviary.folder / KEY).chmod(0o600)
+
+
+@contextmanager
+def at_a_parrot(root: Path, server: EchoingServer) -> Iterator[ConsentProject]:
+    """A project without consent whose Criteo repeats what it hears."""
+    unplaced(root)
+    with pytest.MonkeyPatch.context() as patch:
+        rookery = ConsentProject(root, emulator=server.emulator)
+        known_issues(patch, rookery.made)
+        place(rookery, server.url)
+        yield rookery
+
+
+@contextmanager
+def at_its_criteo(root: Path) -> Iterator[ConsentProject]:
+    """Serves the emulator that belongs to a project, and tells the manifests where."""
+    switches = Switches(rate_limit=PLENTY, rate_limit_per_account=PLENTY)
+    with (
+        Emulator.open(root / "project/.reconciler/emulator/sandbox.sqlite", switches=switches) as emulator,
+        emulator.serving() as url,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        takes_our_keys(emulator)
+        rookery = ConsentProject(root, emulator=emulator)
+        known_issues(patch, rookery.made)
+        place(rookery, url)
+        yield rookery
+
+
+def place(rookery: ConsentProject, url: str) -> None:
+    """Writes into the manifests where Criteo is, and a port that a browser may be sent back to."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    edit(rookery, "environment.yaml", "endpoint: CRITEO/, consentUrl: CRITEO/request",
+         f'endpoint: "{url}", consentUrl: "{url}/request"')  # fmt: skip
+    edit(rookery, "rest.yaml", ":PORT/", f":{port}/")
+
+
+def takes_our_keys(emulator: Emulator) -> None:
+    """It makes its own otherwise."""
+    emulator.ensure_account(ACCOUNT, [RETAILER])
+    with emulator._database.session() as session:
+        session.put("client_id", CANARIES.client_id)
+        session.put("client_secret", CANARIES.client_secret)
+
+
+def known_issues(patch: pytest.MonkeyPatch, made: list[tuple[str, str]]) -> None:
+    """What this process's emulator issues begins with its kind's canary, and is written down."""
+    for module, kind in ((codes, "code"), (refreshtokens, "refresh_token"), (accesstokens, "token")):
+        patch.setattr(module, "secrets", SimpleNamespace(token_urlsafe=_issuing(kind, made)))
+
+
+def _issuing(kind: str, made: list[tuple[str, str]]) -> Callable[[int], str]:
+    def issue(size: int) -> str:
+        value = getattr(CANARIES, kind) + secrets.token_urlsafe(size)
+        made.append((kind, value))
+        return value
+
+    return issue
+
+
+def settled(base: Path) -> Path:
+    """The template: consented to, and applied without the first people; made once for all of `base`."""
+    root = base / "consented"
+    if root.exists():
+        return root
+    with consenting(root) as rookery:
+        people(rookery, (*CANARIES.people[3:], *CANARIES.misfits), CANARIES.hashes)
+        rookery.consents()
+        done = rookery.run("apply", "sandbox", "--yes")
+        assert done.code == 0, done.text
+        assert rookery.leaks() == set()
+    shutil.rmtree(root / "said")
+    (root / "said").mkdir()
+    return root
+
+
+@contextmanager
+def lived_in_with_consent(root: Path, template: Path) -> Iterator[ConsentProject]:
+    """A copy of it, where one person left and three are new."""
+    shutil.copytree(template, root, dirs_exist_ok=True)
+    folder = root / "project" / "environments" / "sandbox"
+    for name, found, instead in (
+        (
+            "environment.yaml",
+            r'endpoint: "\S+", consentUrl: "\S+"',
+            "endpoint: CRITEO/, consentUrl: CRITEO/request",
+        ),
+        ("rest.yaml", r":\d+/back", ":PORT/back"),
+    ):
+        text = (folder / name).read_text()
+        (folder / name).write_text(re.sub(found, instead, text))
+    with at_its_criteo(root) as rookery:
+        people(rookery, (*CANARIES.people[:3], *CANARIES.people[4:], *CANARIES.misfits), CANARIES.hashes)
+        yield rookery

@@ -1,0 +1,235 @@
+"""Ways to be refused: each puts people or secrets where they do not belong, or breaks what holds them."""
+
+import gzip
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import duckdb
+from leaks.markers import CANARIES
+from leaks.project import edit, people
+from leaks.runner import LeakRunner
+
+EVERYTHING = (
+    ("validate", "-v"),
+    ("apply", "sandbox", "--yes", "-v"),
+    ("status", "sandbox", "--refresh", "-v"),
+    ("explain", "sandbox", "email/buyers", "-v"),
+)
+"""`apply` says all that `plan` says. The last one is run at a terminal."""
+SOURCES = (
+    *EVERYTHING,
+    ("doctor", "sandbox", "-v"),
+    ("plan", "sandbox", "--out", "p.json", "--markdown", "p.md", "--html", "p.html"),
+)
+"""What reads sources, in all forms of saying it."""
+PERSON, MISFIT = CANARIES.people[3], CANARIES.misfits[0]
+CSV, BUYERS, REST, HOME = "people.csv", "buyers.yaml", "rest.yaml", "environment.yaml"
+
+
+@dataclass(frozen=True)
+class InvalidInput:
+    """`code` is with what one of the commands must end: so that a case can't come to test nothing."""
+
+    code: int
+    spoil: Callable[[LeakRunner], object]
+    commands: tuple[tuple[str, ...], ...] = EVERYTHING
+    environ: Mapping[str, str] = field(default_factory=dict)
+
+
+def where(expression: str, code: int = 3) -> InvalidInput:
+    return InvalidInput(
+        code, lambda one: edit(one, BUYERS, '["people.csv"]}', f'["people.csv"], where: "{expression}"}}')
+    )
+
+
+def manifest(name: str, old: str, new: str) -> InvalidInput:
+    return InvalidInput(3, lambda one: edit(one, name, old, new))
+
+
+def source(change: Callable[[bytes], bytes], code: int = 3) -> InvalidInput:
+    def spoil(aviary: LeakRunner) -> None:
+        file = aviary.folder / "data" / CSV
+        file.write_bytes(change(file.read_bytes()))
+
+    return InvalidInput(code, spoil)
+
+
+def instead(name: str, content: Callable[[Path], object], code: int = 3) -> InvalidInput:
+    """Another file as the source."""
+
+    def spoil(aviary: LeakRunner) -> None:
+        content(aviary.folder / "data" / name)
+        edit(aviary, BUYERS, "people.csv", name)
+
+    return InvalidInput(code, spoil)
+
+
+def named(kind: str, content: bytes) -> InvalidInput:
+    """More files of the source, named after people, with something wrong in each."""
+
+    def spoil(aviary: LeakRunner) -> None:
+        more = aviary.folder / "data" / "more"
+        for name in (PERSON.email, PERSON.phone, PERSON.customer, CANARIES.hashes[0]):
+            (more / name).mkdir(parents=True)
+            (more / name / f"{name}.{kind}").write_bytes(content)
+        edit(aviary, BUYERS, '["people.csv"]}', '["people.csv", "more/*/*"]}')
+
+    return InvalidInput(3, spoil, SOURCES)
+
+
+def query(text: str) -> Callable[[Path], object]:
+    """A Parquet file with what a query selects."""
+    return lambda file: duckdb.sql(f"COPY ({text}) TO '{file}' (FORMAT parquet)")
+
+
+def typed(*arguments: str, code: int = 64) -> InvalidInput:
+    return InvalidInput(code, lambda _: None, (arguments,))
+
+
+def state(pattern: str, change: Callable[[Path], object]) -> InvalidInput:
+    def spoil(aviary: LeakRunner) -> None:
+        files = sorted((aviary.folder / ".reconciler").glob(pattern))
+        assert files
+        for file in files:
+            change(file)
+
+    return InvalidInput(10, spoil)
+
+
+def _personal_json(file: Path) -> None:
+    rows = f'{{"email": "{PERSON.email}", "id": 77.5, "phone": {{"{PERSON.email}": 1}}}}'
+    file.write_text(rows + '\n{"email"')
+
+
+def _cut(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:-20])
+
+
+def _rewritten(file: Path) -> None:
+    file.write_text(f'{{"{PERSON.email}": "{CANARIES.client_secret}"}}')
+
+
+def _struct_in_a_condition(aviary: LeakRunner) -> None:
+    columns = "'a@b.example' AS email, '1' AS id, '+4917900000001' AS phone"
+    query(f"SELECT {columns}, {{'{PERSON.email}': 1}} AS odd")(aviary.folder / "data" / "odd.parquet")
+    edit(aviary, BUYERS, '["people.csv"]}', '["odd.parquet"], where: "odd > 3"}')
+
+
+def _foreign(aviary: LeakRunner) -> None:
+    shutil.rmtree(aviary.folder / ".reconciler" / "state")
+
+
+REFUSALS: Mapping[str, InvalidInput] = {
+    # guards and people that can't be sent
+    "a shrink past the limit": InvalidInput(5, lambda one: people(one, CANARIES.people[:9])),
+    "an empty source": InvalidInput(5, lambda one: people(one, ())),
+    "only people that can't be sent": InvalidInput(5, lambda one: people(one, CANARIES.misfits)),
+    "segments that the state doesn't know": InvalidInput(5, _foreign),
+    # sources
+    "no header line": source(lambda text: text.partition(b"\n")[2]),
+    "another separator": source(lambda text: text.replace(b",", b";"), 0),
+    "a quote never closed": source(lambda text: text + b'"%s,1,2\n' % PERSON.email.encode()),
+    "half of a file": source(lambda text: text[: len(text) // 2], 8),
+    "a line with a column more": source(lambda text: text + b"a,b,c,%s\n" % PERSON.email.encode()),
+    "not UTF-8": source(lambda text: text + b"\xff\xfe%s,1,2\n" % PERSON.email.encode()),
+    "an empty file": source(lambda _: b""),
+    "binary": source(lambda text: b"\x00\x01" + text),
+    "columns that bear people's names": instead(
+        "odd.parquet", query(f'SELECT 1.5::DOUBLE AS "{PERSON.email}"')
+    ),
+    "a type made of people": instead(
+        "odd.parquet", query(f"SELECT {{'{PERSON.email}': 1}} AS email, '1' AS id, '2' AS phone")
+    ),
+    "a file that is no Parquet": instead("odd.parquet", _rewritten),
+    "JSON that breaks off": instead("odd.jsonl", _personal_json),
+    "a packed file that breaks off": instead(
+        "odd.csv.gz", lambda file: (file.write_bytes(gzip.compress(PERSON.email.encode() * 99)), _cut(file))
+    ),
+    "a column missing from files named after people": named("csv", b"id,phone\n1,2\n"),
+    "files named after people that can't be read": named("pdf", b""),
+    "files named after people that are empty": named("csv", b""),
+    "files named after people with a column more": named("csv", b"email,id,phone\na,b,c,d\n"),
+    "packed files named after people that break off": named("csv.gz", b"\x1f\x8b\x08"),
+    # conditions
+    "a condition on a type made of people": InvalidInput(3, _struct_in_a_condition),
+    "a cast that fails on a person": where("cast(email as int) > 3"),
+    "a date that fails on a person": where("strptime(email, '%Y') > :today"),
+    "a pattern that fails on a person": where("regexp_matches(id, email || '(')", 3),
+    "a condition that is a person": where(f"{PERSON.customer} = id"),
+    "a condition that is no yes or no": where("email || id"),
+    "a condition whose type is made of people": where(f"row('{PERSON.customer}')"),
+    "a person where a column should be": where(f'\\"{PERSON.customer}\\" = 1'),
+    # manifests
+    "an e-mail address as the title": manifest(BUYERS, "title: Buyers", f"title: {PERSON.email}"),
+    "a hash as the title": manifest(BUYERS, "title: Buyers", f"title: {CANARIES.hashes[0]}"),
+    "a phone number as the title": manifest(BUYERS, "title: Buyers", f'title: "{PERSON.phone}"'),
+    "a person as a key": manifest(BUYERS, "title:", f"{PERSON.email}:"),
+    "a customer as a key": manifest(BUYERS, "title:", f"c{PERSON.customer}:"),
+    "a customer as a name": manifest(BUYERS, "name: buyers", f"name: {PERSON.customer}"),
+    "a person as a column": manifest(BUYERS, "Email: email", f"Email: {PERSON.email}"),
+    "a customer as a column": manifest(BUYERS, "CustomerId: id", f'CustomerId: "{PERSON.customer}"'),
+    "a person as a file": manifest(BUYERS, "people.csv", f"{PERSON.email}.csv"),
+    "a customer as a file": manifest(BUYERS, "people.csv", f"{PERSON.customer}.csv"),
+    "a customer as a destination": manifest(BUYERS, "[email,", f'[email, "{PERSON.customer}",'),
+    "a person in what is no YAML": manifest(BUYERS, "title: Buyers", f"title: [{PERSON.email}: {{"),
+    "a person in a tag": manifest(BUYERS, "title: Buyers", f"title: !{PERSON.customer} x"),
+    "a person in an alias": manifest(BUYERS, "title: Buyers", f"title: *{PERSON.customer}"),
+    "a secret instead of a reference": manifest(REST, "env:CRITEO_SECRET", CANARIES.client_secret),
+    "a secret as a key": manifest(REST, "clientSecret:", f"{CANARIES.client_id}:"),
+    "a token as a kind": manifest(REST, "kind: Credential", f"kind: {CANARIES.token}"),
+    "a secret in a reference": InvalidInput(
+        0, lambda one: edit(one, REST, "env:CRITEO_SECRET", f"vault:{CANARIES.client_secret}")
+    ),
+    "a login in the address of tokens": manifest(
+        HOME,
+        "endpoint: emulator",
+        f'endpoint: emulator, tokenUrl: "https://{CANARIES.proxy_user}:{CANARIES.proxy_password}@api.example/t"',
+    ),
+    "a login in the endpoint": manifest(
+        HOME,
+        "endpoint: emulator",
+        f'endpoint: "https://{CANARIES.proxy_user}:{CANARIES.proxy_password}@api.example"',
+    ),
+    "a login in the address of data": manifest(
+        HOME,
+        "{root: data}",
+        f'{{root: "s3://{CANARIES.proxy_user}:{CANARIES.proxy_password}@bucket/people"}}',
+    ),
+    "a login in the address of state": manifest(
+        HOME,
+        "file:.reconciler/state/sandbox",
+        f"s3://{CANARIES.proxy_user}:{CANARIES.proxy_password}@bucket/state",
+    ),
+    # state
+    "receipts that break off": state("state/sandbox/receipts/*.json", _cut),
+    "receipts that hold a person": state("state/sandbox/receipts/*.json", _rewritten),
+    "snapshots that break off": state("state/sandbox/snapshots/*", _cut),
+    "snapshots that hold a person": state("state/sandbox/snapshots/*", _rewritten),
+    "a head that holds a person": state("state/sandbox/head.json", _rewritten),
+    "no snapshots": state("state/sandbox/snapshots/*", Path.unlink),
+    "an emulator's file that holds a person": state("emulator/sandbox.sqlite*", _rewritten),
+    # what is typed
+    "a person as an environment": typed("plan", PERSON.email, code=3),
+    "a person as an address": typed("explain", "sandbox", PERSON.email, code=3),
+    "a customer as an address": typed("explain", "sandbox", f"email/{PERSON.customer}", code=3),
+    "a person to select": typed("plan", "sandbox", "--only", f"email/{PERSON.email}", code=3),
+    "a secret too many": typed("apply", "sandbox", "--yes", CANARIES.client_secret),
+    "a secret as an option": typed("apply", "sandbox", f"--{CANARIES.client_id}"),
+    "a secret of an option": typed("plan", "sandbox", f"--token={CANARIES.token}"),
+    "a secret as a command": typed(CANARIES.client_secret, "sandbox"),
+    "a person as a fault": typed("emulator", "fault", "sandbox", PERSON.email),
+    "a person as a number": typed("emulator", "fault", "sandbox", "429", "--times", PERSON.email),
+    "a person as a duration": typed("emulator", "advance", "sandbox", PERSON.email),
+    "a person as a host": typed("emulator", "serve", "sandbox", "--host", PERSON.email, "--port", "0"),
+    "a person as an operation": typed(
+        "emulator", "fault", "sandbox", "429", "--operation", PERSON.email, code=64
+    ),
+    "a person as a folder": typed("validate", "-C", f"/{PERSON.email}", code=3),
+    "a person as a data root": typed("plan", "sandbox", "--data-root", f"/{PERSON.email}", code=3),
+    # what surrounds the command
+    "a secret as the memory limit": InvalidInput(
+        3, lambda _: None, EVERYTHING, {"RECONCILER_MEMORY_LIMIT": CANARIES.client_secret}
+    ),
+}

@@ -1,0 +1,126 @@
+"""The project that canaries live in: every form and type, exclusions, people that can't be sent."""
+
+import csv
+import io
+import shutil
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from leaks.injections import known_tokens
+from leaks.markers import CANARIES, Markers, Person
+from leaks.runner import LeakRunner
+
+from reconciler.emulator import Emulator
+
+ENVIRONMENT = """\
+kind: Environment
+name: sandbox
+api: {endpoint: ENDPOINT, version: "2026-07", batchSize: 16, quiet: 1s, timeout: 2s}
+state: {url: "file:.reconciler/state/sandbox"}
+data: {root: data}
+seats:
+  acme: {accountId: "368477501993431040", retailerId: "3239117063738827231"}
+guards: {maxShrink: 20%, maxGrowth: 100%, minMembers: 1, maxInvalid: 60%}
+"""
+CREDENTIAL = """\
+kind: Credential
+name: criteo
+grant: clientCredentials
+clientId: env:CRITEO_ID
+clientSecret: env:CRITEO_SECRET
+"""
+DESTINATIONS = {
+    "email": "identifierType: Email\nform: sha256",
+    "md5": "identifierType: Email\nform: md5",
+    "twice": "identifierType: Email\nform: sha256-of-md5",
+    "raw": "identifierType: Email\nform: plain\naccess: {pii: raw}",
+    "customer": "identifierType: CustomerId",
+    "phone": "identifierType: PhoneNumber\nform: sha256",
+    "call": "identifierType: PhoneNumber\nform: plain\naccess: {pii: raw}",
+}
+AUDIENCE = """\
+kind: Audience
+name: buyers
+title: Buyers
+destinations: [EVERYWHERE]
+source: {files: ["people.csv"]}
+columns: {Email: email, CustomerId: id, PhoneNumber: phone}
+exclude:
+  - {files: ["suppressed.csv"], columns: {Email: email}}
+"""
+TEMPORARY = ("tmp", "home", "said")
+
+
+def caged(
+    root: Path,
+    endpoint: str = "emulator",
+    canaries: Markers = CANARIES,
+    only: Sequence[str] = tuple(DESTINATIONS),
+) -> LeakRunner:
+    """A project in a folder of its own, with all the people there are."""
+    aviary = LeakRunner(root, canaries)
+    for name in TEMPORARY:
+        (root / name).mkdir(parents=True)
+    (aviary.folder / "data").mkdir(parents=True)
+    manifests = aviary.folder / "environments" / "sandbox"
+    manifests.mkdir(parents=True)
+    (manifests / "environment.yaml").write_text(ENVIRONMENT.replace("ENDPOINT", endpoint))
+    destinations = [
+        f"kind: Destination\nname: {name}\ncredential: criteo\nseat: acme\n{form}\n"
+        for name, form in DESTINATIONS.items()
+    ]
+    (manifests / "rest.yaml").write_text("---\n".join([CREDENTIAL, *destinations]))
+    (manifests / "buyers.yaml").write_text(AUDIENCE.replace("EVERYWHERE", ", ".join(only)))
+    people(aviary, (*canaries.people, *canaries.misfits), canaries.hashes)
+    people(aviary, canaries.people[-2:], name="suppressed.csv")
+    return aviary
+
+
+def people(
+    aviary: LeakRunner, persons: Iterable[Person], hashes: Iterable[str] = (), name: str = "people.csv"
+) -> None:
+    """Writes a source anew."""
+    text = io.StringIO()
+    rows = csv.writer(text)
+    rows.writerow(("email", "id", "phone"))
+    rows.writerows((one.email, one.customer, one.phone) for one in persons)
+    rows.writerows((hashed, "", hashed) for hashed in hashes)
+    (aviary.folder / "data" / name).write_text(text.getvalue())
+
+
+def edit(aviary: LeakRunner, name: str, old: str, new: str) -> None:
+    """Replaces a part of a manifest, which must be there."""
+    file = aviary.folder / "environments" / "sandbox" / name
+    text = file.read_text()
+    assert old in text, name
+    file.write_text(text.replace(old, new))
+
+
+def lived_in(root: Path, template: Path) -> LeakRunner:
+    """A copy of a project that has been applied; since then one person left it and three are new."""
+    shutil.copytree(template, root, dirs_exist_ok=True)
+    aviary = LeakRunner(root, with_issued(CANARIES, root))
+    people(aviary, (*CANARIES.people[:3], *CANARIES.people[4:], *CANARIES.misfits), CANARIES.hashes)
+    return aviary
+
+
+def applied(base: Path) -> Path:
+    """The template of it, without the first three people; made once for all that share `base`."""
+    root = base / "canaries"
+    if root.exists():
+        return root
+    aviary = caged(root)
+    people(aviary, (*CANARIES.people[3:], *CANARIES.misfits), CANARIES.hashes)
+    ended = aviary.run("apply", "sandbox", "--yes", plants=(known_tokens,))
+    assert ended.code == 0, ended.text
+    shutil.rmtree(root / "said")
+    (root / "said").mkdir()
+    return root
+
+
+def with_issued(canaries: Markers, root: Path) -> Markers:
+    """The credentials that the emulator made for itself are secrets too."""
+    with Emulator.open(root / "project" / ".reconciler" / "emulator" / "sandbox.sqlite") as emulator:
+        issued = emulator.credentials
+    return replace(canaries, issued=(issued.client_id, issued.client_secret))

@@ -1,0 +1,264 @@
+"""A project full of canaries, and commands run in it while everything that they write is kept.
+
+A command runs as it does from a shell: `main` in a process of its own, with streams of its own. The
+process is forked from one that has imported what commands need, so that hundreds of runs take seconds.
+"""
+
+import multiprocessing
+import os
+import pty
+import signal
+import stat
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+from typing import NoReturn
+
+from leaks.markers import CANARIES, Markers
+
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(
+    [
+        *(
+            f"reconciler.commands.{name}"
+            for name in ("apply", "auth", "doctor", "plan", "validate", "status", "explain", "emulator")
+        ),
+        *(f"reconciler.render.{name}" for name in ("bars", "errors", "explain", "status", "validated")),
+        "reconciler.members.source_check",
+        "reconciler.manifests.checks.schema_errors",
+        "jsonschema",
+        "yaml",
+    ]
+)
+PATIENCE = 60.0
+ASKED = b"browser ended at: "
+"""Ends the only question that is answered here; from then on a terminal shows nothing."""
+Plant = Callable[[], object]
+
+PERSONAL = {
+    ".reconciler/state": "the state: a removal must name whom it removes",
+    ".reconciler/cache": "scratch of the engine: snapshots and spilled rows of the run, gone when it ends",
+    ".reconciler/emulator": "stands for Criteo itself, which holds what it was sent and its credentials",
+    "data": "the sources",
+    "environments": "the manifests: tests write canaries into them to see that they are refused",
+}
+"""Where people may be found in a project, with the reason; everywhere else is searched."""
+
+
+@dataclass(frozen=True)
+class CapturedOutput:
+    """How a command ended, and what it said on both of its streams."""
+
+    code: int
+    said: bytes
+
+    @property
+    def text(self) -> str:
+        return " ".join(self.said.decode(errors="replace").split())
+
+
+@dataclass(frozen=True)
+class Command:
+    """What a forked process needs to become a command; it is pickled on its way there."""
+
+    folder: Path
+    arguments: tuple[str, ...]
+    said: Path
+    environ: Mapping[str, str]
+    plants: tuple[Plant, ...]
+    terminal: str = ""
+    given: str = ""
+
+    def __call__(self) -> NoReturn:
+        os.chdir(self.folder)
+        os.environ.clear()
+        os.environ.update(self.environ)
+        self._take_streams()
+        sys.argv = ["reconciler", *self.arguments]
+        for plant in self.plants:
+            plant()
+        from reconciler.cli import main
+
+        try:
+            main()
+        except SystemExit:
+            raise
+        except BaseException:  # noqa: BLE001 - as the interpreter would; multiprocessing would print it its own way
+            sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
+            os._exit(1)
+
+    def _take_streams(self) -> None:
+        """A terminal becomes the one that passwords are asked for at."""
+        place = self.terminal or str(self.said)
+        if self.terminal:
+            os.setsid()
+        stream = os.open(place, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        for number in (1, 2):
+            os.dup2(stream, number)
+        os.dup2(stream if self.terminal else _piped(self.given), 0)
+        sys.stdin = os.fdopen(0, encoding="utf-8", closefd=False)
+        sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
+        sys.stderr = os.fdopen(2, "w", encoding="utf-8", closefd=False, buffering=1)
+
+
+def _piped(text: str) -> int:
+    """An end that `text` comes out of; it is in no file."""
+    ear, mouth = os.pipe()
+    os.write(mouth, text.encode())
+    os.close(mouth)
+    return ear
+
+
+@dataclass
+class LeakRunner:
+    """One project. All its commands share a temporary folder and a home, both searched."""
+
+    root: Path
+    canaries: Markers = CANARIES
+    _runs: list[Path] = field(default_factory=list)
+
+    @property
+    def folder(self) -> Path:
+        return self.root / "project"
+
+    def run(
+        self,
+        *arguments: str,
+        plants: Sequence[Plant] = (),
+        terminal: bool = False,
+        given: str = "",
+        **environ: str,
+    ) -> CapturedOutput:
+        """Runs one command to its end. `given` is typed where it is asked for, or piped in."""
+        if terminal:
+            return self._at_terminal(arguments, plants, environ, given)
+        process, said = self.start(*arguments, plants=plants, given=given, **environ)
+        process.join(PATIENCE)
+        assert process.exitcode is not None, "it hangs"
+        return CapturedOutput(process.exitcode, said.read_bytes())
+
+    def start(
+        self, *arguments: str, plants: Sequence[Plant] = (), given: str = "", **environ: str
+    ) -> tuple[ForkServerProcess, Path]:
+        """A command under way, and the file that holds what it says."""
+        command = self._command(arguments, plants, environ, given=given)
+        process = FORKS.Process(target=command)
+        process.start()
+        return process, command.said
+
+    def _command(
+        self,
+        arguments: Sequence[str],
+        plants: Sequence[Plant],
+        environ: Mapping[str, str],
+        terminal: str = "",
+        given: str = "",
+    ) -> Command:
+        said = self.root / "said" / f"{len(self._runs)}"
+        self._runs.append(said)
+        return Command(
+            self.folder, tuple(arguments), said, self.surroundings(**environ), tuple(plants), terminal, given
+        )
+
+    def surroundings(self, **environ: str) -> dict[str, str]:
+        """Nothing but what a command needs, and the secrets that manifests refer to."""
+        return {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.root / "home"),
+            "TMPDIR": str(self.root / "tmp"),
+            "CRITEO_ID": self.canaries.client_id,
+            "CRITEO_SECRET": self.canaries.client_secret,
+            "RECONCILER_STATE_KEY": self.canaries.sealing_key,
+            "HTTPX_LOG_LEVEL": "trace",
+            "COLUMNS": "160",
+            **environ,
+        }
+
+    def _at_terminal(
+        self, arguments: Sequence[str], plants: Sequence[Plant], environ: Mapping[str, str], given: str
+    ) -> CapturedOutput:
+        ours, theirs = pty.openpty()
+        environ = {"TERM": "xterm", **environ}
+        command = self._command(arguments, plants, environ, os.ttyname(theirs))
+        process = FORKS.Process(target=command)
+        process.start()
+        said = b"".join(_typed(ours, theirs, process, given))
+        command.said.write_bytes(said)
+        return CapturedOutput(process.exitcode or 0, said)
+
+    def leaks(self) -> set[str]:
+        """Each trace of a canary outside the state: in what file, and of what; never the value.
+
+        Names of files are searched everywhere, the state included; those of sources are planted.
+        """
+        found = {f"{what} in a name under {place}" for place, what in self._names()}
+        for file in self._files():
+            place = file.relative_to(self.root)
+            heard = self.canaries.heard_in(self._read(file)) - self._kept_in(file)
+            found |= {f"{what} in {place}" for what in heard}
+        return found
+
+    def open_to_others(self) -> list[str]:
+        """Folders where personal data may lie that somebody else may enter."""
+        homes = [self.folder / home for home in PERSONAL if home.startswith(".")]
+        folders = [one for home in homes for one in (home, *home.rglob("*"))]
+        return [str(one) for one in folders if one.exists() and stat.S_IMODE(one.stat().st_mode) & 0o077]
+
+    def _names(self) -> Iterator[tuple[str, str]]:
+        planted = self.folder / "data"
+        for file in (one for one in self.root.rglob("*") if not one.is_relative_to(planted)):
+            name = os.fsencode(file.name)
+            for what in self.canaries.heard_in(name):
+                yield str(file.parent.relative_to(self.root)), what
+
+    def _read(self, file: Path) -> bytes:
+        return file.read_bytes()
+
+    def _kept_in(self, file: Path) -> AbstractSet[str]:
+        """Kinds of canaries that this file is the place of."""
+        return frozenset()
+
+    def _files(self) -> Iterator[Path]:
+        homes = [self.folder / home for home in PERSONAL]
+        for file in self.root.rglob("*"):
+            if file.is_file() and not any(file.is_relative_to(home) for home in homes):
+                yield file
+
+
+def _typed(ours: int, theirs: int, process: ForkServerProcess, given: str) -> Iterator[bytes]:
+    """What appears on a terminal until the process has ended. It is typed when `ASKED` has appeared."""
+    deadline = time.monotonic() + PATIENCE
+    os.set_blocking(ours, False)
+    seen = b""
+    while time.monotonic() < deadline:
+        ended = not process.is_alive()
+        try:
+            while piece := os.read(ours, 65_536):
+                yield piece
+                seen += piece
+                if given and seen.endswith(ASKED):
+                    os.write(ours, given.encode())
+                    given = ""
+        except OSError:
+            pass
+        if ended:
+            break
+        process.join(0.02)
+    else:
+        process.kill()
+        raise AssertionError("it hangs")
+    os.close(ours)
+    os.close(theirs)
+
+
+def stopped(process: ForkServerProcess, number: signal.Signals) -> int:
+    """Sends a signal, and waits for the end."""
+    assert process.pid is not None
+    os.kill(process.pid, number)
+    process.join(PATIENCE)
+    assert process.exitcode is not None, "it hangs"
+    return process.exitcode

@@ -1,0 +1,235 @@
+"""A Criteo that repeats what it hears, one that fails, and proxies: none of them makes us say it again."""
+
+import secrets
+import shutil
+import signal
+import sqlite3
+import time
+from functools import partial
+from typing import get_args
+
+import pytest
+from leaks.consent_project import at_a_parrot
+from leaks.echoing_server import ANSWERS, CONSENTED, EXCHANGED, OPERATIONS, PIECES, parrot, repetitions
+from leaks.injections import chatty, debugging, heedless, impatient, known_tokens, slow
+from leaks.markers import CANARIES
+from leaks.project import applied, caged, edit, lived_in, people
+from leaks.runner import LeakRunner, stopped
+
+from reconciler.emulator import Emulator
+from reconciler.emulator.faults import TOKEN, Kind
+from reconciler.emulator.operations import BY_ID
+from reconciler.emulator.pipeline import TOKEN_FAULTS
+
+pytestmark = pytest.mark.promise("private")
+
+APPLY = ("apply", "sandbox", "--yes", "-v")
+STATUS = ("status", "sandbox", "--refresh", "-v")
+LOUD = (known_tokens, chatty, impatient)
+CONSENT_LOUD = (chatty, debugging, impatient)
+CALLS = (
+    TOKEN,
+    "searchAudienceSegments",
+    "bulkCreateAudienceSegments",
+    "bulkUpdateAudienceSegments",
+    "AddRemoveContactListByAudienceSegment",
+    "getAudienceSegmentContactListStatistics",
+)
+"""What the client calls; a fault that none of them met fails its test."""
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory):
+    return applied(tmp_path_factory.getbasetemp())
+
+
+@pytest.fixture
+def issued(monkeypatch):
+    """The emulator behind the parrot lives in this process."""
+    make = secrets.token_urlsafe
+    monkeypatch.setattr(secrets, "token_urlsafe", lambda size=None: f"{CANARIES.token}{make(size)}")
+
+
+def silent(aviary):
+    assert aviary.leaks() == set()
+    assert aviary.open_to_others() == []
+
+
+def renamed(aviary):
+    """So that the next apply updates a segment's name."""
+    edit(aviary, "buyers.yaml", "title: Buyers", "title: Shoppers")
+
+
+@pytest.mark.parametrize("part", range(4))
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_a_criteo_that_repeats_what_it_hears(tmp_path, issued, operation, part):
+    with parrot(tmp_path / "criteo.sqlite") as server:
+        aviary = caged(tmp_path / "cage", server.url, only=("raw", "customer", "md5"))
+        if operation != "create":
+            people(aviary, CANARIES.people[1:])
+            assert aviary.run(*APPLY, plants=LOUD).code == 0
+            people(aviary, CANARIES.people[:-1])
+        if operation == "update":
+            renamed(aviary)
+        kept = tmp_path / "kept"
+        shutil.copytree(aviary.folder, kept)
+        server.operation = operation
+        for answer, piece in list(repetitions(operation))[part::4]:
+            server.answer, before = partial(repeated, answer, piece), server.repeated
+            ended = aviary.run(*(STATUS if operation == "statistics" else APPLY), plants=LOUD)
+            assert server.repeated > before
+            assert "This is a bug" not in ended.text, ended.text
+            shutil.rmtree(aviary.folder)
+            shutil.copytree(kept, aviary.folder)
+    silent(aviary)
+
+
+def repeated(answer, piece, heard):
+    return ANSWERS[answer](PIECES[piece](heard))
+
+
+TOKENS = {one: CONSENTED[one] for one in ("the newest refresh token", "the access token")}
+PLAN, DOCTOR = ("plan", "sandbox", "-v"), ("doctor", "sandbox", "-v")
+HEEDED = ("a 400", "a 403", "a 500", "a 200 with errors")
+UNREAD = ("an error of OAuth", "a redirection", "a page", "JSON that breaks off")
+
+
+def repeating(server, operation, pieces=CONSENTED):
+    """Each answer of which something is told, with each piece; the others with all at once, if with any."""
+    server.operation = operation
+    heeded = [*HEEDED, "an error of OAuth"] if operation == "token" else HEEDED
+    rows = [(answer, piece) for answer in heeded for piece in pieces.values()]
+    if pieces is not TOKENS:
+        rows += [(answer, CONSENTED["all that was said"]) for answer in UNREAD]
+    for answer, piece in rows:
+        server.answer, before = partial(echoed, answer, piece), server.repeated
+        yield
+        assert server.repeated > before, (operation, answer)
+    server.operation = ""
+
+
+def echoed(answer, piece, heard):
+    return ANSWERS[answer](piece(heard))
+
+
+@pytest.mark.parametrize(
+    ("operation", "pieces"),
+    [
+        ("token", EXCHANGED | CONSENTED),
+        ("accounts", TOKENS),
+        ("accounts", EXCHANGED),
+    ],
+    ids=["the exchange", "what follows", "what follows, of the exchange"],
+)
+def test_a_criteo_that_repeats_what_a_login_told_it(tmp_path, operation, pieces):
+    with parrot(tmp_path / "criteo.sqlite") as server, at_a_parrot(tmp_path / "cage", server) as rookery:
+        for _ in repeating(server, operation, pieces):
+            ended = rookery.pastes(rookery.redirected(), plants=CONSENT_LOUD)
+            assert (ended.code == 0) == (operation == "accounts"), ended.text
+            assert "This is a bug" not in ended.text, ended.text
+            assert ("a verifier", server.heard.consent["code_verifier"]) in rookery.made
+        silent(rookery)
+
+
+@pytest.mark.parametrize(
+    ("operation", "command", "pieces"),
+    [
+        ("token", PLAN, CONSENTED),
+        ("search", PLAN, CONSENTED),
+        ("application", DOCTOR, TOKENS),
+        ("accounts", DOCTOR, TOKENS),
+        ("retailers", DOCTOR, TOKENS),
+    ],
+    ids=["token", "search", "application", "accounts", "retailers"],
+)
+def test_a_criteo_that_repeats_what_a_renewal_told_it(tmp_path, operation, command, pieces):
+    with parrot(tmp_path / "criteo.sqlite") as server, at_a_parrot(tmp_path / "cage", server) as rookery:
+        rookery.consents()
+        for _ in repeating(server, operation, pieces):
+            ended = rookery.run(*command, plants=CONSENT_LOUD)
+            assert "This is a bug" not in ended.text, ended.text
+            assert ("refresh_token", server.heard.consent["refresh_token"]) in rookery.made
+        silent(rookery)
+
+
+def test_a_repetition_is_found_where_nothing_withholds_it(tmp_path):
+    with parrot(tmp_path / "criteo.sqlite") as server, at_a_parrot(tmp_path / "cage", server) as rookery:
+        rookery.consents()
+        server.operation, server.answer = (
+            "search",
+            partial(echoed, "a 400", TOKENS["the newest refresh token"]),
+        )
+        rookery.run(*PLAN, plants=(*CONSENT_LOUD, heedless))
+        assert {one.partition(" in ")[0] for one in rookery.leaks()} == {"refresh_token"}
+
+
+def test_the_kinds_of_faults_are_all_tried():
+    assert set(get_args(Kind)) == {kind for call in CALLS for kind in possible(call)}
+
+
+def possible(call):
+    return TOKEN_FAULTS if call == TOKEN else BY_ID[call].faults()
+
+
+@pytest.mark.parametrize(
+    ("call", "kind"), [(call, kind) for call in CALLS for kind in sorted(possible(call))]
+)
+def test_a_criteo_that_fails(tmp_path, template, kind, call):
+    aviary: LeakRunner = lived_in(tmp_path, template)
+    renamed(aviary)
+    if call == "bulkCreateAudienceSegments":
+        shutil.rmtree(aviary.folder / ".reconciler" / "state")
+        aviary.run("emulator", "reset", "sandbox")
+    before = aviary.run("emulator", "fault", "sandbox", kind, "--operation", call, "--for", "0s", "-v")
+    assert before.code == 0
+    command = STATUS if call.startswith("get") else (*APPLY, "--only", "raw/buyers", "--only", "md5/buyers")
+    ended = aviary.run(*command, plants=LOUD, terminal=call.startswith("AddRemove"))
+    assert "This is a bug" not in ended.text
+    assert faulted(aviary)
+    silent(aviary)
+
+
+def faulted(aviary):
+    with Emulator.open(aviary.folder / ".reconciler/emulator/sandbox.sqlite") as emulator:
+        return any(one.fault for one in emulator.history())
+
+
+@pytest.mark.parametrize("way", ["HTTPS_PROXY", "ALL_PROXY", "no proxy at all"])
+def test_a_proxy_with_a_login(tmp_path, way):
+    login = f"{CANARIES.proxy_user}:{CANARIES.proxy_password}"
+    address = f"127.0.0.1:9/{login}" if way == "no proxy at all" else f"http://{login}@127.0.0.1:9"
+    name = "HTTPS_PROXY" if way == "no proxy at all" else way
+    aviary = caged(tmp_path, "https://criteo.invalid")
+    for command in (APPLY, ("plan", "sandbox", "-v"), ("explain", "sandbox", "raw/buyers", "-v")):
+        ended = aviary.run(*command, plants=LOUD, **{name: address})
+        assert ended.code != 0
+    silent(aviary)
+
+
+@pytest.mark.parametrize("name", ["CI_JOB_URL", "BUILD_URL", "GITHUB_SERVER_URL"])
+def test_a_holder_of_the_lock_that_signs_with_a_login(tmp_path, name):
+    """What a run signs the lock with is told to whoever finds it locked."""
+    address = f"https://{CANARIES.proxy_user}:{CANARIES.proxy_password}@ci.example/7?token={CANARIES.token}"
+    aviary = caged(tmp_path)
+    holder, _ = aviary.start(
+        *APPLY, plants=(known_tokens, slow), GITHUB_RUN_ID="7" if "HUB" in name else "", **{name: address}
+    )
+    while not (aviary.folder / ".reconciler/state/sandbox/lock").exists() or not signed(aviary):
+        time.sleep(0.02)
+        assert holder.is_alive()
+    ended = aviary.run(*APPLY)
+    assert ended.code == 7
+    assert "ci.example" in ended.text
+    stopped(holder, signal.SIGTERM)
+    silent(aviary)
+
+
+def signed(aviary):
+    return (aviary.folder / ".reconciler/state/sandbox/lock").read_text()
+
+
+def test_the_witness_holds_no_person(template):
+    database = sqlite3.connect(template / "project/.reconciler/emulator/sandbox.sqlite")
+    rows = database.execute("SELECT * FROM history").fetchall()
+    assert len(rows) > 10
+    assert CANARIES.heard_in(repr(rows).encode()) == set()

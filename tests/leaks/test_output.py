@@ -1,0 +1,110 @@
+"""No identifier, token or secret is in anything that a command writes, the state apart.
+
+Every person, secret and token here is a canary: all that a command says and leaves behind is searched
+for each of them in every form. Crashes are in `test_no_canary_sings_in_a_crash`, a Criteo that repeats
+what it hears in `test_no_canary_sings_back`, and consent in `test_no_canary_sings_of_consent`.
+"""
+
+import shutil
+from pathlib import Path
+
+import click
+import pytest
+from leaks.cases import CODES, CONSENTED, FIRST, LOST, LOUDNESS, ODD, OFFLINE
+from leaks.injections import LEAKS, chatty, interrupted_soon, known_tokens
+from leaks.invalid_inputs import REFUSALS
+from leaks.markers import CANARIES
+from leaks.project import applied, caged, lived_in, with_issued
+from leaks.runner import PERSONAL, LeakRunner
+
+from reconciler import cli
+
+pytestmark = pytest.mark.promise("private")
+
+ROWS = {**OFFLINE, **CONSENTED}
+
+
+def every_command():
+    """Names and commands, as click knows them."""
+    for name in cli.COMMANDS:
+        command = cli.group.get_command(click.Context(cli.group), name)
+        yield from named(name, command)
+
+
+def named(name, command):
+    if isinstance(command, click.Group):
+        for sub, one in command.commands.items():
+            yield from named(f"{name} {sub}", one)
+    else:
+        yield name, command
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory) -> Path:
+    return applied(tmp_path_factory.getbasetemp())
+
+
+@pytest.fixture
+def aviary(tmp_path, template) -> LeakRunner:
+    return lived_in(tmp_path, template)
+
+
+def silent(aviary):
+    assert aviary.leaks() == set()
+    assert aviary.open_to_others() == []
+
+
+def test_every_command_and_every_option_has_a_row():
+    commands = dict(every_command())
+    assert set(commands) == set(ROWS)
+    for name, command in commands.items():
+        said = {word for row in (*ROWS[name], *LOUDNESS) for word in row}
+        for option in (one for one in command.params if isinstance(one, click.Option)):
+            assert said & set(option.opts), (name, option.name)
+
+
+def test_where_people_may_lie_is_documented():
+    documented = Path("docs/state.md").read_text(encoding="utf-8")
+    assert all(f"`{home}" in documented or f"\n{home}" in documented for home in PERSONAL if home[0] == ".")
+
+
+@pytest.mark.parametrize("name", OFFLINE)
+def test_in_success(aviary, name):
+    plants = (known_tokens, chatty, *((interrupted_soon,) if name == "emulator serve" else ()))
+    first, *others = OFFLINE[name]
+    runs = [*((*first, *one) for one in LOUDNESS), *((*one, "-v") for one in others)]
+    if name in FIRST:
+        aviary.run(*FIRST[name], plants=plants)
+    for arguments in runs:
+        if name in LOST:
+            shutil.rmtree(aviary.folder / ".reconciler" / "state", ignore_errors=True)
+        ended = aviary.run(*arguments, plants=plants)
+        odd = [code for option, code in ODD.items() if option in arguments]
+        assert ended.code == (*odd, CODES.get(name, 0))[0], ended.text
+    aviary.run(*first, "-v", plants=plants, terminal=True)
+    silent(aviary)
+
+
+@pytest.mark.parametrize("case", REFUSALS)
+def test_in_a_refusal(aviary, case):
+    row = REFUSALS[case]
+    row.spoil(aviary)
+    codes = set()
+    for command in row.commands:
+        terminal = command is row.commands[-1]
+        ended = aviary.run(*command, plants=(known_tokens, chatty), terminal=terminal, **row.environ)
+        codes.add(ended.code)
+        assert ended.code != 1, ended.text
+        assert "This is a bug" not in ended.text
+    assert row.code in codes
+    silent(aviary)
+
+
+@pytest.mark.parametrize("leak", LEAKS)
+def test_a_planted_leak_is_found(tmp_path, leak):
+    """A search that finds nothing proves nothing, unless it finds what is there."""
+    plant, found = LEAKS[leak]
+    aviary = caged(tmp_path)
+    aviary.run("apply", "sandbox", "--yes", "-v", plants=(known_tokens, plant))
+    aviary.canaries = with_issued(CANARIES, tmp_path)
+    assert any(one.startswith(found) for one in aviary.leaks()), aviary.leaks()

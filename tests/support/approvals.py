@@ -1,0 +1,73 @@
+"""Plans that were approved, and what they are held against."""
+
+from dataclasses import replace
+
+from golden import plan_cases as cases
+
+from reconciler.core.approval.check import ApprovalCheck, CheckContext, approved_changes, check_approvals
+from reconciler.core.approval.model import ApprovalRecord, ApprovedPlan
+from reconciler.core.losses import MemberCounts
+from reconciler.core.model import Address
+from reconciler.core.plan.model import Change, Forget, Plan, Refill, Steps
+from reconciler.core.state.resource import ResourceState, SegmentState, Transfer
+
+LAPSED = cases.LAPSED.address
+FORGOTTEN = Forget(LAPSED, 500, drop_state=False, reason="it left the manifests")
+CREATED = cases.create(cases.LAPSED, 10_000)
+MOVED = cases.update(cases.LAPSED, cases.members(10_000, 10_300, cases.Delta(0, 400, 100)))
+_ALL = cases.members(0, 10_000, cases.Delta(0, 10_000, 0))
+REFILLED = Refill(cases.LAPSED, (), _ALL, Steps(transfer=cases.sending(_ALL)), MemberCounts(10_000, 0))
+PINNED = replace(
+    cases.LAPSED,
+    audience=replace(cases.LAPSED.audience, source=replace(cases.LAPSED.audience.source, pinned=True)),
+)
+
+
+def receipt(definition: str = "", transfer: Transfer | None = None, **holding: object) -> ResourceState:
+    held = replace(SegmentState(cases.LAPSED.key, segment_id="1", transfer=transfer), **holding)
+    return ResourceState(LAPSED, held, definition=definition)
+
+
+def applied(**holding: object) -> dict[Address, ResourceState]:
+    """LAPSED as the manifests say, in full."""
+    return {LAPSED: receipt(cases.LAPSED.definition, **holding)}
+
+
+def approved(
+    plan: Plan, receipts: dict[Address, ResourceState] | None = None, **differs: object
+) -> ApprovedPlan:
+    environment = cases.ENVIRONMENT
+    made = ApprovedPlan(
+        "sha256:a",
+        environment.name,
+        environment.api.endpoint,
+        dict(environment.seats),
+        plan.basis.lineage,
+        plan.basis.made_at,
+        environment.approval_limits,
+        approved_changes(plan, receipts or {}),
+    )
+    return replace(made, **differs)
+
+
+def held(*approvals: ApprovedPlan) -> dict[str, ApprovedPlan]:
+    """By the names of their files."""
+    return {f"plan-{number}.json": one for number, one in enumerate(approvals, 1)}
+
+
+def now(
+    *approvals: ApprovalRecord, receipts: dict[Address, ResourceState] | None = None, **differs: object
+) -> CheckContext:
+    made = CheckContext(cases.ENVIRONMENT, "7f3a2b1c9d", approvals, receipts or {}, cases.NOW)
+    return replace(made, **differs)
+
+
+def judged(then: Change, today: Change, at: CheckContext | None = None, **differs: object) -> ApprovalCheck:
+    at = at or now()
+    return check_approvals(
+        cases.plan(today), held(approved(cases.plan(then), dict(at.receipts), **differs)), at
+    )
+
+
+def why(judgement: ApprovalCheck) -> list[str]:
+    return [one.problem for one in judgement.findings]

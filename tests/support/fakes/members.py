@@ -1,0 +1,177 @@
+"""A member engine over Python sets: the same port and contract as the real one, at no cost."""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+
+from reconciler.core.errors import ConfigurationError, Finding
+from reconciler.core.members import (
+    EMPTY_SNAPSHOT,
+    NO_DELTA,
+    Batch,
+    Delta,
+    Identifiers,
+    ReadList,
+    SnapshotRef,
+    TargetMembers,
+)
+from reconciler.core.model import Audience, Exclusion, Hashing, IdentifierType
+from reconciler.core.state.resource import SegmentState, Transfer, next_window
+
+Kind = tuple[IdentifierType, Hashing]
+
+
+@dataclass(frozen=True)
+class People:
+    """What the sources of one audience hold, for each kind of destination."""
+
+    members: Mapping[Kind, frozenset[str]]
+    suppressed: Mapping[Kind, frozenset[str]] = field(default_factory=dict)
+    lists: Mapping[str, "ListFile"] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ListFile:
+    """What one exclusion list holds, whichever its column; `unreadable`: no row of it can be read."""
+
+    members: frozenset[str]
+    invalid: int = 0
+    unreadable: bool = False
+
+
+class MemoryEngine:
+    """Set `people[audience]` where the real engine reads files; those of a `broken` one can't be read."""
+
+    def __init__(self) -> None:
+        self.people: dict[str, People] = {}
+        self.broken: set[str] = set()
+        self._sets: dict[str, frozenset[str]] = {"": frozenset()}
+
+    def snapshot(self, members: Sequence[str] | frozenset[str]) -> SnapshotRef:
+        """Takes in any set of members."""
+        held = frozenset(members)
+        if not held:
+            return EMPTY_SNAPSHOT
+        digest = hashlib.sha256("\n".join(sorted(held)).encode()).hexdigest()
+        self._sets[digest] = held
+        return SnapshotRef(digest, len(held))
+
+    def members(self, snapshot: SnapshotRef) -> frozenset[str]:
+        """What a snapshot holds: tests may look, programs may not."""
+        return self._sets[snapshot.digest]
+
+    def build(self, audience: Audience, wanted: Sequence[Kind], today: date) -> Mapping[Kind, TargetMembers]:
+        if audience.name in self.broken:
+            finding = Finding(f"{audience.name}.yaml:1:1", "no file matches x.csv", "bring the file")
+            raise ConfigurationError("its sources can't be read", findings=[finding])
+        people = self.people[audience.name]
+        lists = tuple(
+            self._list(people.lists[one.files[0]], one, identifier_type)
+            for one in audience.exclusion_lists
+            for identifier_type, _ in one.columns
+        )
+        return {kind: self._target(people, kind, lists) for kind in wanted}
+
+    def _list(self, file: ListFile, declared: Exclusion, kind: IdentifierType) -> ReadList:
+        if file.unreadable:
+            raise ConfigurationError("an exclusion list can't be read", findings=[Finding("", "unreadable")])
+        return ReadList(
+            files=declared.files,
+            identifier_type=kind,
+            members=self.snapshot(file.members),
+            present=len(file.members) + file.invalid,
+            invalid=file.invalid,
+            max_shrink=declared.max_shrink,
+            place=declared.place,
+        )
+
+    def listed(self, audience: Audience, kinds: Sequence[Kind]) -> Mapping[Kind, tuple[SnapshotRef, ...]]:
+        people = self.people[audience.name]
+        if any(people.lists[one.files[0]].unreadable for one in audience.exclusion_lists):
+            return dict.fromkeys(kinds, ())
+        return {kind: (self.snapshot(people.suppressed.get(kind, frozenset())),) for kind in kinds}
+
+    def without(self, form: Hashing, held: SnapshotRef, out: SnapshotRef) -> SnapshotRef:
+        return self.snapshot(self.members(held) - self.members(out))
+
+    def missing(self, before: SnapshotRef, now: Sequence[SnapshotRef]) -> int:
+        return len(self.members(before) - frozenset[str]().union(*map(self.members, now)))
+
+    def _target(self, people: People, kind: Kind, lists: tuple[ReadList, ...]) -> TargetMembers:
+        members = self.snapshot(people.members.get(kind, frozenset()))
+        suppressed = self.snapshot(people.suppressed.get(kind, frozenset()))
+        return TargetMembers(
+            members=members, suppressed=suppressed, rows=members.count, drops=(), lists=lists
+        )
+
+    def suppressed(self, holding: SegmentState, target: TargetMembers) -> SnapshotRef:
+        confirmed, uncertain = self.abandon_transfer(holding)
+        held = self.members(confirmed) | self.members(uncertain)
+        return self.snapshot((held & self.members(target.suppressed)) - self.members(target.members))
+
+    def delta(
+        self,
+        confirmed: SnapshotRef,
+        uncertain: SnapshotRef,
+        target: SnapshotRef,
+        priority_removes: SnapshotRef,
+    ) -> Delta:
+        return Delta(*map(len, self._phases(confirmed, uncertain, target, priority_removes)))
+
+    def abandon_transfer(self, holding: SegmentState) -> tuple[SnapshotRef, SnapshotRef]:
+        moving = holding.transfer
+        end = moving.in_flight.end if moving and moving.in_flight else moving.acknowledged if moving else 0
+        if moving is None or end == 0:
+            return holding.confirmed, holding.uncertain
+        priority_removes, adds, removes = self._ordered(holding, moving)
+        before_adds, before_removes = len(priority_removes), len(priority_removes) + len(adds)
+        everything = [*priority_removes, *adds, *removes]
+        acked, flying = set(everything[: moving.acknowledged]), set(everything[moving.acknowledged : end])
+        added = set(everything[before_adds : min(moving.acknowledged, before_removes)])
+        removed = (acked | flying) - set(adds)
+        confirmed = (self.members(holding.confirmed) | added) - removed
+        uncertain = (self.members(holding.uncertain) - acked) | flying
+        return self.snapshot(confirmed), self.snapshot(uncertain)
+
+    def mark_uncertain(
+        self, form: Hashing, sure: Sequence[SnapshotRef], named: Sequence[SnapshotRef]
+    ) -> tuple[SnapshotRef, SnapshotRef]:
+        certain, *others = map(self.members, sure)
+        confirmed = certain.intersection(*others)
+        everybody = frozenset[str]().union(*map(self.members, (*sure, *named)))
+        return self.snapshot(confirmed), self.snapshot(everybody - confirmed)
+
+    def batches(self, holding: SegmentState, size: int) -> Iterator[Batch]:
+        moving = holding.transfer
+        if moving is None or moving.size == NO_DELTA:
+            return
+        priority_removes, adds, removes = self._ordered(holding, moving)
+        everything = [*priority_removes, *adds, *removes]
+        while span := next_window(moving, size):
+            start, end = span
+            adding = len(priority_removes) <= start < len(priority_removes) + len(adds)
+            yield Batch("add" if adding else "remove", start, end, Identifiers(everything[start:end]))
+            moving = replace(moving, acknowledged=end)
+
+    def file(self, snapshot: SnapshotRef) -> str:
+        self.members(snapshot)
+        return f"memory:{snapshot.digest}"
+
+    def _ordered(self, holding: SegmentState, moving: Transfer) -> tuple[list[str], list[str], list[str]]:
+        phases = self._phases(holding.confirmed, holding.uncertain, moving.target, moving.priority_removes)
+        priority_removes, adds, removes = (sorted(phase, key=str.encode) for phase in phases)
+        return priority_removes, adds, removes
+
+    def _phases(
+        self,
+        confirmed: SnapshotRef,
+        uncertain: SnapshotRef,
+        target: SnapshotRef,
+        priority_removes: SnapshotRef,
+    ) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
+        sure, unsure, wanted = self.members(confirmed), self.members(uncertain), self.members(target)
+        adds = (wanted - sure) | (unsure & wanted)
+        removes = (sure | unsure) - wanted
+        first = removes & self.members(priority_removes)
+        return first, adds, removes - first

@@ -1,0 +1,229 @@
+"""Rate limiters and a crowd of workers in simulated time; what a minute is differs, the promise doesn't."""
+
+import heapq
+import math
+import random
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from reconciler.criteo import pacing
+from reconciler.criteo.pacing import RateHeaders, RateState, RateTicket
+from reconciler.criteo.rate_limiter import SLICE
+
+
+@dataclass(frozen=True)
+class Verdict:
+    allowed: bool
+    remaining: int
+    reset: float
+
+
+class Limiter(Protocol):
+    def arrive(self, now: float) -> Verdict: ...
+
+    def earliest(self, now: float) -> float:
+        """When a call that could arrive now is allowed at the soonest; calls come in about in order."""
+        ...
+
+
+class Fixed:
+    """So many calls from each full minute to the next."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit, self.window, self.used = limit, -1.0, 0
+
+    def arrive(self, now: float) -> Verdict:
+        window = now // 60
+        if window != self.window:
+            self.window, self.used = window, 0
+        allowed = self.used < self.limit
+        self.used += allowed
+        return Verdict(allowed, self.limit - self.used, (window + 1) * 60)
+
+    def earliest(self, now: float) -> float:
+        full = now // 60 <= self.window and self.used >= self.limit
+        return (self.window + 1) * 60 if full else max(now, self.window * 60)
+
+
+class Sliding:
+    """So many calls in whichever sixty seconds."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.calls: deque[float] = deque()
+
+    def arrive(self, now: float) -> Verdict:
+        while self.calls and self.calls[0] <= now - 60:
+            self.calls.popleft()
+        allowed = len(self.calls) < self.limit
+        if allowed:
+            self.calls.append(now)
+        return Verdict(allowed, self.limit - len(self.calls), self.calls[0] + 60)
+
+    def earliest(self, now: float) -> float:
+        now = max(now, self.calls[-1]) if self.calls else now
+        return max(now, self.calls[0] + 60) if len(self.calls) >= self.limit else now
+
+
+class Bucket:
+    """Holds a minute's worth of calls, and is filled evenly."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit, self.tokens, self.at = limit, float(limit), 0.0
+
+    def arrive(self, now: float) -> Verdict:
+        self.tokens = min(self.limit, self.tokens + (now - self.at) * self.limit / 60)
+        self.at = now
+        allowed = self.tokens >= 1
+        self.tokens -= allowed
+        missing = max(0.0, 1 - self.tokens)
+        return Verdict(allowed, int(self.tokens), now + missing * 60 / self.limit)
+
+    def earliest(self, now: float) -> float:
+        now = max(now, self.at)
+        tokens = self.tokens + (now - self.at) * self.limit / 60
+        return now + max(0.0, 1 - tokens) * 60 / self.limit + 1e-6
+
+
+class FromFirstCall(Fixed):
+    """A minute that begins with the first call in it."""
+
+    def arrive(self, now: float) -> Verdict:
+        if now >= self.window + 60:
+            self.window, self.used = now, 0
+        allowed = self.used < self.limit
+        self.used += allowed
+        return Verdict(allowed, self.limit - self.used, self.window + 60)
+
+
+class FullBucket(Bucket):
+    """A bucket whose reset is when it will be full."""
+
+    def arrive(self, now: float) -> Verdict:
+        verdict = super().arrive(now)
+        full = now + (self.limit - self.tokens) * 60 / self.limit
+        return Verdict(verdict.allowed, verdict.remaining, full)
+
+
+KINDS: dict[str, Callable[[int], Limiter]] = {"fixed": Fixed, "sliding": Sliding, "bucket": Bucket}
+VARIANTS = {**KINDS, "from first call": FromFirstCall, "full bucket": FullBucket}
+
+
+@dataclass
+class World:
+    """A limiter behind a network: who sends, how long it takes, and what the headers look like.
+
+    `there` is the share of the latency before the call arrives and counts. `skew` is how far the
+    server's clock is ahead of ours.
+    """
+
+    limiter: Limiter
+    limit: int
+    workers: int
+    latency: Callable[[], float]
+    there: Callable[[], float]
+    skew: float = 0.0
+    start: float = 1_800_000_000.0
+    with_date: bool = True
+    with_headers: bool = True
+    round_reset: Callable[[float], float] = math.ceil
+    assumed: int = 10
+    pace: RateState = field(init=False)
+    refused: int = 0
+
+    def run(self, calls: int) -> float:
+        """Sends so many calls; how long it took until the last answer."""
+        self.pace, left, ended, now = RateState(self.assumed), calls, 0, self.start
+        agenda = Agenda()
+        for _ in range(self.workers):
+            agenda.add(now, Event("ready"))
+        while ended < calls:
+            now, event = agenda.next()
+            if event.what == "arrive":
+                agenda.add(now + event.back, self.judge(event, now))
+            elif event.what == "answer":
+                allowed = self.learn(event, now)
+                ended, left = ended + allowed, left + (not allowed)
+                agenda.add(now, Event("ready"))
+            elif left:
+                left -= self.send(agenda, now)
+        return now - self.start
+
+    def send(self, agenda: "Agenda", now: float) -> bool:
+        self.pace, ticket = pacing.reserve(self.pace, now)
+        if ticket:
+            latency, share = self.latency(), self.there()
+            agenda.add(now + latency * share, Event("arrive", ticket, latency * (1 - share)))
+            return True
+        wait = pacing.delay(self.pace, now)
+        agenda.add(now + max(0.001, min(wait, SLICE) if self.pace.in_flight else wait), Event("ready"))
+        return False
+
+    def judge(self, event: "Event", now: float) -> "Event":
+        verdict = self.limiter.arrive(now + self.skew)
+        self.refused += not verdict.allowed
+        return Event("answer", event.ticket, verdict=verdict, date=math.floor(now + self.skew))
+
+    def learn(self, event: "Event", now: float) -> bool:
+        verdict = event.verdict
+        headers = RateHeaders()
+        if self.with_headers:
+            date = float(event.date) if self.with_date else None
+            headers = RateHeaders(self.limit, verdict.remaining, self.round_reset(verdict.reset), date)
+        change = pacing.observe_response if verdict.allowed else pacing.observe_rejection
+        self.pace = change(self.pace, event.ticket, headers, now)
+        return verdict.allowed
+
+    def oracle(self, calls: int) -> float:
+        """How long it takes the same workers when they know what the limiter will say."""
+        free, last = [self.start] * self.workers, self.start
+        for _ in range(calls):
+            latency, share = self.latency(), self.there()
+            wished = heapq.heappop(free) + latency * share + self.skew
+            arrival = self.limiter.earliest(wished)
+            self.limiter.arrive(arrival)
+            end = arrival - self.skew + latency * (1 - share)
+            heapq.heappush(free, end)
+            last = max(last, end)
+        return last - self.start
+
+
+@dataclass(frozen=True)
+class Event:
+    what: str
+    ticket: RateTicket = field(default=RateTicket(0, 1, 0, 0))
+    back: float = 0.0
+    verdict: Verdict = field(default=Verdict(allowed=True, remaining=0, reset=0))
+    date: int = 0
+
+
+class Agenda:
+    """What happens next; in order of time, then of entry."""
+
+    def __init__(self) -> None:
+        self._events: list[tuple[float, int, Event]] = []
+        self._count = 0
+
+    def add(self, time: float, event: Event) -> None:
+        self._count += 1
+        heapq.heappush(self._events, (time, self._count, event))
+
+    def next(self) -> tuple[float, Event]:
+        time, _, event = heapq.heappop(self._events)
+        return time, event
+
+
+def steady(kind: str, limit: int, latency: float, seed: int, workers: int = 8) -> World:
+    """A usual day: latencies differ by half, calls count somewhere between sending and answer."""
+    chance = random.Random(seed)  # noqa: S311 - a seeded simulation
+    return World(
+        KINDS[kind](limit),
+        limit,
+        workers,
+        latency=lambda: latency * chance.uniform(0.5, 1.5),
+        there=lambda: chance.uniform(0.2, 0.9),
+        skew=chance.uniform(-40, 40),
+        start=1_800_000_000 + chance.uniform(0, 60),
+    )

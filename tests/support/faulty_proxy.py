@@ -1,0 +1,286 @@
+"""A server that stands before the emulator and does to calls what networks and proxies do to them."""
+
+import contextlib
+import ssl
+import struct
+import threading
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from socket import SHUT_RDWR, SO_LINGER, SOL_SOCKET
+
+import httpx
+
+from reconciler.emulator import Emulator
+from reconciler.emulator.in_process_transport import transport
+
+CERTIFICATES = Path(__file__).parents[1] / "faults" / "certificates"
+AUTHORITY = CERTIFICATES / "authority.pem"
+TOKEN, SEARCH, CREATE, UPDATE, MEMBERS = "token", "search", "create", "update", "members"
+RETAILERS = "retailers"
+ENDINGS = {
+    "/token": TOKEN,
+    "/retailers/search": RETAILERS,
+    "/search": SEARCH,
+    "/create": CREATE,
+    "/add-remove": MEMBERS,
+    "/contact-list": "statistics",
+}
+
+
+class Visit(BaseHTTPRequestHandler):
+    """One connection. What becomes of each call on it is decided by the server's strikes."""
+
+    protocol_version = "HTTP/1.1"
+    server: "FaultyProxy"
+
+    def do_POST(self) -> None:
+        content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        operation = UPDATE if self.command == "PATCH" else self._operation()
+        self.server.seen.append((operation, self.headers.get("Authorization") or ""))
+        strike = self.server.strike(operation)
+        with contextlib.suppress(OSError):
+            if strike:
+                strike(self, content)
+            else:
+                self.pass_on(content)
+
+    do_PATCH = do_GET = do_POST  # noqa: N815 - the names that http.server looks for
+
+    def do_CONNECT(self) -> None:
+        """Asked to be a proxy."""
+        self.server.seen.append(("connect", self.headers.get("Authorization") or ""))
+        strike = self.server.strike("connect")
+        if strike:
+            strike(self, b"")
+
+    def _operation(self) -> str:
+        path = self.path.partition("?")[0]
+        return next((name for end, name in ENDINGS.items() if path.endswith(end)), "other")
+
+    def carried_out(self, content: bytes) -> httpx.Response:
+        """What the emulator answers; the call takes effect."""
+        headers = {
+            name: self.headers[name] for name in ("Authorization", "Content-Type") if name in self.headers
+        }
+        return self.server.behind.request(self.command, self.path, content=content, headers=headers)
+
+    def pass_on(self, content: bytes) -> None:
+        response = self.carried_out(content)
+        self.answer(response.status_code, response.content, **dict(response.headers))
+
+    def answer(self, status: int, content: bytes, **headers: str) -> None:
+        self.begin(
+            status, **{"Content-Type": "application/json"} | headers | {"Content-Length": str(len(content))}
+        )
+        self.wfile.write(content)
+
+    def begin(self, status: int, **headers: str) -> None:
+        self.send_response_only(status)
+        for name, value in {name.title(): value for name, value in headers.items()}.items():
+            self.send_header(name, value)
+        self.end_headers()
+
+    def hang_up(self, *, reset: bool = False) -> None:
+        if reset:
+            self.connection.setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))
+        else:
+            self.connection.shutdown(SHUT_RDWR)
+        self.close_connection = True
+
+    def log_message(self, *_: object) -> None:
+        """Silent: what it saw is in `seen`."""
+
+
+Strike = Callable[[Visit, bytes], None]
+
+
+@dataclass
+class Planned:
+    """Strikes `times` calls of an operation, once `after` of them have passed."""
+
+    operation: str
+    strike: Strike
+    times: int = 1_000
+    after: int = 0
+
+
+@dataclass(init=False)
+class FaultyProxy(ThreadingHTTPServer):
+    """Listens on loopback; calls that nothing strikes reach the emulator."""
+
+    daemon_threads = True
+    block_on_close = False
+    behind: httpx.Client
+    planned: list[Planned] = field(default_factory=list)
+    seen: list[tuple[str, str]] = field(default_factory=list)
+
+    def __init__(self, emulator: Emulator, certificate: str = "") -> None:
+        super().__init__(("127.0.0.1", 0), Visit)
+        self.behind = httpx.Client(transport=transport(emulator.app), base_url="http://emulator.invalid")
+        self.planned, self.seen, self._lock = [], [], threading.Lock()
+        self.scheme = "https" if certificate else "http"
+        if certificate:
+            self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self.present(certificate)
+            self.socket = self._tls.wrap_socket(self.socket, server_side=True)
+
+    def present(self, certificate: str) -> None:
+        """From the next connection on."""
+        self._tls.load_cert_chain(CERTIFICATES / f"{certificate}.pem", CERTIFICATES / "key.pem")
+
+    @property
+    def url(self) -> str:
+        return f"{self.scheme}://127.0.0.1:{self.server_port}"
+
+    @contextlib.contextmanager
+    def serving(self) -> Iterator["FaultyProxy"]:
+        thread = threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True)
+        thread.start()
+        try:
+            yield self
+        finally:
+            self.shutdown()
+            thread.join()
+            self.server_close()
+            self.behind.close()
+
+    def strike(self, operation: str) -> Strike | None:
+        with self._lock:
+            for one in self.planned:
+                if one.operation != operation or not one.times:
+                    continue
+                if one.after:
+                    one.after -= 1
+                    continue
+                one.times -= 1
+                return one.strike
+        return None
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that went away, or never meant to come: nobody's business here."""
+
+
+def says(status: int, content: bytes | str = b"", **headers: str) -> Strike:
+    """Answers so; the call takes no effect."""
+    body = content.encode() if isinstance(content, str) else content
+    return lambda visit, _: visit.answer(status, body, **headers)
+
+
+def problem(status: int, code: str, kind: str = "validation") -> Strike:
+    """A refusal as Criteo writes it, which quotes a person in its detail."""
+    entry = f'{{"type": "{kind}", "code": "{code}", "title": "No", "detail": "someone@private.example"}}'
+    return says(status, f'{{"errors": [{entry}]}}')
+
+
+def does(then: Strike) -> Strike:
+    """The call takes effect, and then this happens to its answer."""
+
+    def strike(visit: Visit, content: bytes) -> None:
+        visit.carried_out(content)
+        then(visit, content)
+
+    return strike
+
+
+def hangs_up(visit: Visit, _: bytes) -> None:
+    visit.hang_up()
+
+
+def resets(visit: Visit, _: bytes) -> None:
+    visit.hang_up(reset=True)
+
+
+def cut_off(visit: Visit, content: bytes) -> None:
+    """The answer is announced longer than it comes."""
+    whole = visit.carried_out(content).content
+    visit.begin(200, **{"Content-Length": str(len(whole))})
+    visit.wfile.write(whole[: len(whole) // 2])
+    visit.hang_up()
+
+
+def cut_in_a_chunk(visit: Visit, _: bytes) -> None:
+    visit.begin(200, **{"Transfer-Encoding": "chunked"})
+    visit.wfile.write(b'40\r\n{"data":')
+    visit.hang_up()
+
+
+def garbled(visit: Visit, _: bytes) -> None:
+    """What says to be gzip, and is not."""
+    visit.answer(200, b"\x1f\x8b\x08 no gzip at all", **{"Content-Encoding": "gzip"})
+
+
+def silence(seconds: float) -> Strike:
+    """Nothing, for longer than a client waits; then the connection ends."""
+
+    def strike(visit: Visit, _: bytes) -> None:
+        time.sleep(seconds)
+        visit.hang_up()
+
+    return strike
+
+
+def drips(seconds: float) -> Strike:
+    """One byte, and another one, for so long: always soon enough for a client that counts from the last."""
+
+    def strike(visit: Visit, _: bytes) -> None:
+        visit.begin(200, **{"Content-Length": "100000"})
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            visit.wfile.write(b" ")
+            time.sleep(0.1)
+        visit.hang_up()
+
+    return strike
+
+
+def repeats(content: bytes, seconds: float) -> Strike:
+    """The same bytes, so long: each soon enough for a client that counts from the last."""
+
+    def strike(visit: Visit, _: bytes) -> None:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            visit.wfile.write(content)
+            time.sleep(0.1)
+        visit.hang_up()
+
+    return strike
+
+
+def drips_headers(seconds: float) -> Strike:
+    def strike(visit: Visit, content: bytes) -> None:
+        visit.wfile.write(b"HTTP/1.1 200 OK\r\n")
+        repeats(b"X-A: b\r\n", seconds)(visit, content)
+
+    return strike
+
+
+def continues(seconds: float) -> Strike:
+    return repeats(b"HTTP/1.1 100 Continue\r\n\r\n", seconds)
+
+
+def inflates(megabytes: int) -> Strike:
+    """A small answer that unpacks to a large one."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
+    packed = b"".join(packer.compress(bytes(1024 * 1024)) for _ in range(megabytes)) + packer.flush()
+    return lambda visit, _: visit.answer(200, packed, **{"Content-Encoding": "gzip"})
+
+
+def pages_for_ever(visit: Visit, content: bytes) -> None:
+    """Every page is full, of segments that no page had before, and announces another one."""
+    offset = int(visit.path.rpartition("offset=")[2])
+    data = ",".join(f'{{"id": "{offset + number + 1}"}}' for number in range(500))
+    visit.answer(200, f'{{"data": [{data}]}}'.encode())
+
+
+def raw(content: bytes) -> Strike:
+    """Bytes that need not be HTTP."""
+
+    def strike(visit: Visit, _: bytes) -> None:
+        visit.wfile.write(content)
+        visit.hang_up()
+
+    return strike

@@ -1,0 +1,231 @@
+"""A whole environment in memory: manifests as values, fakes as edges, and runs that may crash."""
+
+from collections.abc import Callable, Container
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+from support.fakes.clock import FakeClock
+from support.fakes.crash import Crash
+from support.fakes.criteo import FakeCriteo
+from support.fakes.members import ListFile, MemoryEngine, People
+from support.fakes.state import MemoryStore
+
+from reconciler.apply import ApplyContext, Report, apply
+from reconciler.core.events import Event
+from reconciler.core.model import (
+    Address,
+    Api,
+    Audience,
+    DesiredState,
+    Environment,
+    Exclusion,
+    Guards,
+    Hashing,
+    IdentifierType,
+    SegmentKey,
+    SegmentSpec,
+    Source,
+    SourceLocation,
+)
+from reconciler.core.plan.model import Plan
+from reconciler.core.plan.planner import create_plan
+from reconciler.core.state.ownership_tag import tag, with_tag
+from reconciler.operations.observe import LoadedState, observe
+
+OPEN = Guards(max_shrink=1e9, max_growth=1e9, min_members=1, max_invalid=1.0, max_missing=1.0)
+Kind = tuple[IdentifierType, Hashing]
+EMAIL = (IdentifierType.EMAIL, Hashing.SHA256)
+CREDENTIAL = "criteo"
+OPT_OUTS, KEEPER = "opt-outs.csv", "no customer"
+
+
+class Everything:
+    """Selects all addresses."""
+
+    def __contains__(self, _address: object) -> bool:
+        return True
+
+
+EVERYTHING = Everything()
+
+
+def serial(jobs: "list[Callable[[], None]]") -> None:
+    for job in jobs:
+        job()
+
+
+@dataclass(frozen=True)
+class DesiredSegment:
+    """What the manifests say of one address."""
+
+    title: str
+    description: str = ""
+    account_id: str = "1001"
+    retailer_id: str = "7"
+    kind: Kind = EMAIL
+
+
+@dataclass
+class InMemoryEnvironment:
+    """Change `wishes` and `people`, or break a source, then `run`; CrashAt kills it at its n-th side effect.
+
+    Whoever is `suppressed` is on the exclusion list `OPT_OUTS` of an audience, beside one who is no customer.
+    `lists` are further ones by file name, or that one as it is delivered, if it is not whole.
+    """
+
+    wishes: dict[Address, DesiredSegment] = field(default_factory=dict)
+    people: dict[str, frozenset[str]] = field(default_factory=dict)
+    suppressed: dict[str, frozenset[str]] = field(default_factory=dict)
+    lists: dict[str, dict[str, ListFile]] = field(default_factory=dict)
+    list_shrink: float = 1.0
+    broken: set[str] = field(default_factory=set)
+    batch_size: int = 3
+    guards: Guards = OPEN
+    quiet: timedelta = timedelta(minutes=10)
+    clock: FakeClock = field(default_factory=FakeClock)
+    on_plan: Callable[[Plan], None] = lambda _plan: None
+    emit: Callable[[Event], None] = lambda _event: None
+    environment: str = "test"
+
+    def __post_init__(self) -> None:
+        self.criteo = FakeCriteo(self.clock, account_ids=("1001", "1002"))
+        self.store = MemoryStore(invent=lambda size: b"k" * size, keeps=0)
+        self.engine = MemoryEngine()
+
+    def desired(self) -> DesiredState:
+        api = Api("emulator", batch_size=self.batch_size, grace_period=self.quiet)
+        environment = Environment(self.environment, api, "file:state", "data", (), guards=self.guards)
+        specs = tuple(self._spec(address, wish) for address, wish in sorted(self.wishes.items()))
+        return DesiredState(environment, (), specs)
+
+    def _spec(self, address: Address, wish: DesiredSegment) -> SegmentSpec:
+        audience = Audience(
+            address.audience,
+            wish.title,
+            wish.description,
+            Source(("x.csv",)),
+            (),
+            exclusion_lists=tuple(
+                Exclusion(
+                    (name,), ((EMAIL[0], "email"),), SourceLocation(name, 1, 1), max_shrink=self.list_shrink
+                )
+                for name in sorted(self.lists_of(address.audience))
+            ),
+            guards=self.guards,
+        )
+        key = SegmentKey(wish.account_id, wish.retailer_id, *wish.kind)
+        return SegmentSpec(address, wish.title, wish.description, key, CREDENTIAL, audience)
+
+    def described(self, address: Address) -> str:
+        """What stands under a segment's name at Criteo."""
+        head = self.store.reader().head()
+        lineage = head.lineage if head else ""
+        return with_tag(self.wishes[address].description, tag(self.environment, address, lineage))
+
+    def _sources(self) -> None:
+        """Every kind holds the same people under other names, as other forms would."""
+        self.engine.broken = self.broken
+        for audience in {address.audience for address in self.wishes}:
+            out, lists = self.kept_out(audience), self.lists_of(audience)
+            kinds = {wish.kind for address, wish in self.wishes.items() if address.audience == audience}
+            held = (
+                one.current.key for at, one in self.store.saved_receipts.items() if at.audience == audience
+            )
+            listed = kinds | {(key.identifier_type, key.hashing) for key in held}
+            self.engine.people[audience] = People(
+                {kind: self.wire(self.people[audience] - out, kind) for kind in kinds},
+                {kind: self.wire(out, kind) for kind in listed},
+                lists,
+            )
+
+    def lists_of(self, audience: str) -> dict[str, ListFile]:
+        """Exclusion lists as they are delivered, by the name of their file."""
+        whole = ListFile(self.suppressed.get(audience, frozenset()) | {KEEPER})
+        return {OPT_OUTS: whole} | self.lists.get(audience, {})
+
+    def kept_out(self, audience: str) -> frozenset[str]:
+        """Whom the lists, as they are delivered, name."""
+        return frozenset[str]().union(*(one.members for one in self.lists_of(audience).values()))
+
+    def wire(self, people: frozenset[str], kind: Kind) -> frozenset[str]:
+        return frozenset(f"{kind[0]}:{kind[1]}:{person}" for person in people)
+
+    def members(self, address: Address) -> frozenset[str]:
+        """Whom the manifests and the sources want in the segment of an address."""
+        kept = self.people[address.audience] - self.kept_out(address.audience)
+        return self.wire(kept, self.wishes[address].kind)
+
+    def plan(self, counted: Container[Address] = ()) -> Plan:
+        self._sources()
+        return self._planned(self.store.reader(), EVERYTHING, counted)
+
+    def _planned(self, state: object, only: Container[Address], counted: Container[Address]) -> Plan:
+        desired, readers, known = self.desired(), {CREDENTIAL: self.criteo.reader}, LoadedState.of(state)
+        self._observed = observe(
+            desired,
+            only,
+            readers,
+            known,
+            self.engine,
+            self.clock,
+            lambda _text: None,
+            lambda: None,
+            counted,
+        )
+        return create_plan(desired, self._observed, only)
+
+    def run(self, only: Container[Address] = EVERYTHING, counted: Container[Address] = ()) -> Report:
+        """Plan and apply under the lock; Crash and errors come out as they are.
+
+        `counted`: the addresses whose members Criteo is asked to count.
+        """
+        self._sources()
+        with self.store.lock("test") as state:
+            planned = self._planned(state, only, counted)
+            self.on_plan(planned)
+            tools = ApplyContext(
+                api=self.desired().environment.api,
+                state=state,
+                engine=self.engine,
+                readers={CREDENTIAL: self.criteo.reader},
+                writers={CREDENTIAL: self.criteo.writer},
+                clock=self.clock,
+                emit=self.emit,
+            )
+            return apply(planned, self._observed.receipts, tools, serial)
+
+    def die(self) -> None:
+        """The machine is gone: only the state, and what the state keeps, is left."""
+        kept = self.store.saved_snapshots
+        survivor = MemoryEngine()
+        survivor._sets |= {digest: self.engine._sets[digest] for digest in kept}
+        self.engine = survivor
+        self.store.crash()
+        self.store.before_write = self.store.after_write = lambda _step: None
+
+
+@dataclass
+class CrashAt:
+    """Counts side effects and crashes at the n-th, before or after it takes place."""
+
+    number: int
+    after: bool
+    seen: int = 0
+
+    def before_write(self, step: str) -> None:
+        self.seen += 1
+        if self.seen == self.number and not self.after:
+            raise Crash(step)
+
+    def after_write(self, step: str) -> None:
+        if self.seen == self.number and self.after:
+            raise Crash(step)
+
+    def fault(self, operation: str) -> str | None:
+        self.seen += 1
+        if self.seen == self.number:
+            return "crash-after" if self.after else "crash-before"
+        return None
+
+
+__all__ = ["EMAIL", "CrashAt", "DesiredSegment", "InMemoryEnvironment", "Kind", "replace"]

@@ -1,0 +1,236 @@
+"""A large project on an emulator in a process of its own, and command lines to be struck in mid-run."""
+
+import contextlib
+import hashlib
+import os
+import re
+import signal
+import socket
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+from support.cli import Ended, Project, surroundings
+
+from reconciler.emulator import Emulator, Request, Switches
+
+PATIENCE = 240.0
+"""Seconds after which a command counts as hanging: far longer than any, far shorter than quiet time."""
+
+POLL = 0.02
+
+
+@dataclass
+class LargeProject:
+    """One environment whose one source feeds two segments, `email` and `customer`, served on a socket."""
+
+    project: Project
+    batch: int
+    log: Path
+    _port: int
+    _emulator: Emulator
+    _server: list[subprocess.Popen[str]] = field(default_factory=list)
+
+    @classmethod
+    @contextlib.contextmanager
+    def gathered(cls, root: Path, people: Iterable[int], batch: int, latency: float) -> Iterator[Self]:
+        port = _free_port()
+        project = Project.make(
+            root,
+            endpoint=f'"http://127.0.0.1:{port}"',
+            client_id="file:.reconciler/emulator/sandbox.client-id",
+            client_secret="file:.reconciler/emulator/sandbox.client-secret",
+            batch_size=batch,
+        )
+        write_people(project, people)
+        crowd = cls(project, batch, root / "log", port, _opened(project))
+        crowd.slow(latency)
+        try:
+            crowd.serve()
+            yield crowd
+        finally:
+            crowd.end_server(signal.SIGKILL)
+            crowd._emulator.close()
+
+    def api(self, setting: str) -> None:
+        """Adds `timeout: 1s` or the like to the environment's `api`."""
+        file = self.project.root / "environments" / "sandbox" / "environment.yaml"
+        file.write_text(file.read_text().replace("batchSize:", f"{setting}, batchSize:"))
+
+    # -- the emulator -------------------------------------------------------------------------
+
+    def slow(self, latency: float) -> None:
+        self._emulator.configure(Switches(latency=latency, rate_limit=10_000))
+
+    def serve(self) -> None:
+        command = self.project.command("emulator", "serve", "sandbox", "--port", str(self._port))
+        server = subprocess.Popen(
+            command,
+            cwd=self.project.root,
+            env=surroundings(PYTHONUNBUFFERED="1"),
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self._server.append(server)
+        if not (server.stdout and re.search(r"http://\S+", server.stdout.readline())):
+            raise AssertionError("the emulator did not start")
+
+    def end_server(self, number: signal.Signals) -> None:
+        for server in self._server:
+            server.send_signal(number)
+            server.wait(timeout=PATIENCE)
+            if server.stdout:
+                server.stdout.close()
+        self._server.clear()
+
+    # -- the witness --------------------------------------------------------------------------
+
+    def carried_out(self) -> list[Request]:
+        """Calls on members that took effect."""
+        return [call for call in self._emulator.history() if call.action and call.committed_at is not None]
+
+    def distinct(self) -> int:
+        """Different batches that have arrived, in all segments."""
+        return len({(call.segment_id, call.digest) for call in self.carried_out()})
+
+    def repeated(self) -> Counter[str]:
+        """Batches that arrived again, by segment."""
+        calls = Counter((call.segment_id, call.digest) for call in self.carried_out())
+        repeated: Counter[str] = Counter()
+        for (segment_id, _), times in calls.items():
+            repeated[segment_id] += times - 1
+        return repeated
+
+    def holds_exactly(self, people: Iterable[int]) -> bool:
+        """Criteo holds these people, each once in each form, in two segments and nowhere else."""
+        numbers = list(people)
+        wanted = {
+            "customer": frozenset(f"c{number}" for number in numbers),
+            "email": frozenset(map(hashed, numbers)),
+        }
+        segments = {segment.name: segment.id for segment in self._emulator.segments()}
+        return segments.keys() == {f"Buyers ({one})" for one in wanted} and all(
+            self._emulator.members(segments[f"Buyers ({one})"]) == members for one, members in wanted.items()
+        )
+
+    # -- commands -----------------------------------------------------------------------------
+
+    def start(self, *arguments: str) -> "Running":
+        return Running(self, self.project.command(*arguments or ("apply", "sandbox", "--yes")))
+
+    def finish(self, *arguments: str, code: int = 0) -> Ended:
+        """Runs a command to its end."""
+        return self.start(*arguments).ended(code)
+
+    def state(self) -> dict[str, tuple[int, int]]:
+        """Every file of the state with its size and the instant of its last change; the lock apart."""
+        folder = self.project.root / ".reconciler" / "state" / "sandbox"
+        files = (path for path in folder.rglob("*") if path.is_file() and path.name != "lock")
+        return {str(path): (path.stat().st_size, path.stat().st_mtime_ns) for path in files}
+
+    def is_at_rest(self) -> bool:
+        """No change is left to plan, and applying it writes nothing."""
+        before, calls = self.state(), len(self.project.writes())
+        planned = "No changes." in self.finish("plan", "sandbox", "--detailed-exitcode").said
+        applied = "No changes." in self.finish("apply", "sandbox", "--yes").said
+        return planned and applied and self.state() == before and len(self.project.writes()) == calls
+
+    def leftovers(self) -> list[str]:
+        """What killed runs left on the disk and later ones did not remove."""
+        home = self.project.root / ".reconciler"
+        return [str(path) for pattern in ("state/**/.*", "cache/sandbox/*") for path in home.glob(pattern)]
+
+
+class Running:
+    """A command under way. What it says goes to a file, so that it never waits for a reader."""
+
+    def __init__(self, crowd: LargeProject, command: list[str]) -> None:
+        self._crowd = crowd
+        self._calls = len(crowd.carried_out())
+        with crowd.log.open("w") as log:
+            self._process = subprocess.Popen(
+                command,
+                cwd=crowd.project.root,
+                env=surroundings(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def calls(self) -> int:
+        """Calls on members that took effect since this command was started."""
+        return len(self._crowd.carried_out()) - self._calls
+
+    def until(self, reached: Callable[[], bool]) -> None:
+        """Waits until something has come true while the command goes on."""
+        deadline = time.monotonic() + PATIENCE
+        while not reached():
+            assert self._process.poll() is None, f"it ended before it could be struck: {self._said()}"
+            assert time.monotonic() < deadline, f"it hangs: {self._said()}"
+            time.sleep(POLL)
+
+    def signal(self, number: signal.Signals) -> None:
+        assert self._process.poll() is None, f"it ended before it could be struck: {self._said()}"
+        self._process.send_signal(number)
+
+    def kill(self) -> Ended:
+        """SIGKILL, and surely by it."""
+        self.signal(signal.SIGKILL)
+        return self.ended(-signal.SIGKILL)
+
+    def ended(self, code: int, within: float = PATIENCE) -> Ended:
+        """Waits for the end, which must have this code and show no bug."""
+        try:
+            found = self._process.wait(timeout=within)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+            raise AssertionError(f"it goes on after {within:.0f} s: {self._said()}") from None
+        said = self._said()
+        assert found == code, said
+        assert "bug in reconciler" not in said
+        assert "Traceback" not in said
+        return Ended(found, said)
+
+    def _said(self) -> str:
+        return self._crowd.log.read_text()
+
+
+def write_people(project: Project, people: Iterable[int]) -> None:
+    """The source, replaced as a whole."""
+    file = project.root / "data" / "people.csv"
+    with file.with_suffix(".new").open("w") as new:
+        new.write("email,id\n")
+        new.writelines(f"person{number}@example.com,c{number}\n" for number in people)
+    file.with_suffix(".new").replace(file)
+
+
+def hashed(number: int) -> str:
+    """As Criteo is sent it: computed here once more, without asking the code under test."""
+    return hashlib.sha256(f"person{number}@example.com".encode()).hexdigest()
+
+
+def _opened(project: Project) -> Emulator:
+    folder = project.root / ".reconciler" / "emulator"
+    folder.mkdir(mode=0o700, parents=True)
+    return project.emulator()
+
+
+def _free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+def number_from(variable: str, otherwise: int) -> int:
+    """For longer runs than the usual one: `KILLS=200 MEMBERS=1000000`."""
+    return int(os.environ.get(variable, otherwise))

@@ -1,0 +1,588 @@
+"""The rules that state is kept by, and approvals are held to, each taken out to see what is without it.
+
+A mutant replaces functions of the planner, of apply or of a fake edge while a test runs. The crash
+property must notice every one of state, and the tests of what an approval covers those of approvals.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from math import ceil
+from typing import Any
+from unittest.mock import patch
+
+from support import in_memory_environment as world
+from support.fakes import members
+from support.fakes.members import MemoryEngine
+from support.fakes.state import MemoryStore, MemoryWriter
+
+from reconciler.apply import run, transfer
+from reconciler.apply import setup as prelude
+from reconciler.apply.recorder import StateRecorder
+from reconciler.core import departures, lists
+from reconciler.core.approval import check as envelope
+from reconciler.core.approval import members_only as refresh
+from reconciler.core.approval.model import largest
+from reconciler.core.errors import OutcomeUnknownError, RejectedError
+from reconciler.core.plan import address_planner as standing
+from reconciler.core.plan import planner
+from reconciler.core.plan.model import PromoteReplacement, Update, address_of
+from reconciler.core.plan.names import Settled
+from reconciler.core.state import resource as receipt
+from reconciler.core.state.ownership_tag import tag_of
+from reconciler.core.state.resource import ResourceState, SegmentState
+from reconciler.operations import observe
+
+Make = Callable[[Any], Any]
+"""From the original to what takes its place."""
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """What is taken out, and the functions that make it so: where, name, replacement."""
+
+    rule: str
+    without: str
+    changes: tuple[tuple[object, str, Make], ...]
+
+    @contextmanager
+    def alive(self) -> Iterator[None]:
+        with ExitStack() as patches:
+            for where, name, make in self.changes:
+                patches.enter_context(patch.object(where, name, make(getattr(where, name))))
+            yield
+
+
+def gives(answer: object) -> Make:
+    """Answers this, whatever it is asked."""
+    return lambda _original: lambda *_given, **_named: answer
+
+
+def unchanged(_original: Any) -> Any:
+    """The holding stays as it was."""
+    return lambda holding, *_given, **_named: holding
+
+
+def then(change: Callable[..., Any]) -> Make:
+    """`change` gets what comes out, and what went in."""
+    return lambda original: lambda *given, **named: change(original(*given, **named), *given)
+
+
+def asked(change: Callable[..., tuple[Any, ...]]) -> Make:
+    """`change` makes the arguments."""
+    return lambda original: lambda *given: original(*change(*given))
+
+
+# ---- 1. The receipt is the truth
+
+
+def adds_forget_doubt(
+    phases: Any, engine: MemoryEngine, confirmed: Any, uncertain: Any, target: Any, *_: Any
+) -> Any:
+    urgent, _adds, removes = phases
+    return urgent, engine.members(target) - engine.members(confirmed) - engine.members(uncertain), removes
+
+
+def removes_forget_doubt(phases: Any, engine: MemoryEngine, confirmed: Any, *_: Any) -> Any:
+    urgent, adds, removes = phases
+    return urgent & engine.members(confirmed), adds, removes & engine.members(confirmed)
+
+
+def counts_batches(_original: Any) -> Any:
+    def window(moving: Any, size: int) -> Any:
+        at = ceil(moving.acked / size) * size
+        return (at, min(at + size, moving.size.total)) if at < moving.size.total else None
+
+    return window
+
+
+def skip_the_flight(holding: SegmentState, *_: Any) -> SegmentState:
+    moving = holding.transfer
+    return replace(
+        holding,
+        transfer=replace(
+            moving, acknowledged=moving.in_flight.end if moving.in_flight else moving.acknowledged
+        ),
+    )
+
+
+def newest_flight_only(holding: SegmentState, _before: SegmentState, batch: Any, *_: Any) -> SegmentState:
+    moving = holding.transfer
+    flight = replace(moving.in_flight, end=batch.end) if moving.in_flight else None
+    return replace(holding, transfer=replace(moving, in_flight=flight))
+
+
+def no_flight_left(holding: SegmentState, *_: Any) -> SegmentState:
+    return replace(holding, transfer=replace(holding.transfer, in_flight=None))
+
+
+# ---- 2. Nothing is sent twice that need not be; no change, no write
+
+
+def unrecorded(_done: None, _tools: Any, ledger: StateRecorder, change: Any) -> None:
+    ledger.write(replace(ledger.receipt(change.spec.address), definition=""))
+
+
+def always_opens(original: Any) -> Any:
+    def apply(plan: Any, receipts: Any, tools: Any, run_jobs: Any) -> Any:
+        tools.state.begin_run()
+        return original(plan, receipts, tools, run_jobs)
+
+    return apply
+
+
+def unsettled(holding: SegmentState, before: SegmentState, *_: Any) -> SegmentState:
+    return replace(holding, transfer=before.transfer)
+
+
+def keeps_a_refused_flight(original: Any) -> Any:
+    def sent(
+        tools: Any, ledger: StateRecorder, change: Any, step: Any, before: SegmentState, batch: Any
+    ) -> Any:
+        try:
+            return original(tools, ledger, change, step, before, batch)
+        except RejectedError:
+            flying = receipt.record_dispatch(before, batch, tools.clock.now())
+            ledger.put(change.spec.address, step.slot, flying)
+            raise
+
+    return sent
+
+
+# ---- 3. What may land late is not contradicted
+
+
+def last_rename_only(holding: SegmentState, *_: Any) -> SegmentState:
+    return replace(holding, unconfirmed_updates=holding.unconfirmed_updates[-1:])
+
+
+def as_if_certain(holding: SegmentState, batch: Any, answer: Any, *rest: Any) -> tuple[Any, ...]:
+    return (holding, batch, replace(answer, uncertain=False), *rest)
+
+
+def resolves_all(original: Any) -> Any:
+    return lambda self, *, in_doubt: original(self, in_doubt=False)
+
+
+# ---- 4. Creates
+
+
+def intents_stay_in_memory(original: Any) -> Any:
+    def write(self: MemoryWriter, written: ResourceState) -> None:
+        if not any(holding.intent for holding in written.segments):
+            original(self, written)
+
+    return write
+
+
+def strips_ids(receipts: Any, segments: Any) -> tuple[Any, Any]:
+    """As if no receipt knew a segment by its id."""
+
+    def strip(holding: SegmentState | None) -> SegmentState | None:
+        return replace(holding, segment_id="") if holding else None
+
+    return [
+        replace(one, current=strip(one.current), replacement=strip(one.successor), retired=())
+        for one in receipts
+    ], segments
+
+
+def any_retailer(key: Any, wanted: Any, found: Any) -> tuple[Any, ...]:
+    return key, wanted, replace(found, retailer_id=key.retailer_id)
+
+
+def any_type(key: Any, wanted: Any, found: Any) -> tuple[Any, ...]:
+    return key, wanted, replace(found, identifier_type=key.identifier_type)
+
+
+def any_tag(key: Any, wanted: Any, found: Any) -> tuple[Any, ...]:
+    return key, wanted, replace(found, description=str(wanted))
+
+
+def any_lineage(key: Any, wanted: Any, found: Any) -> tuple[Any, ...]:
+    there = tag_of(found.description)
+    same = there is not None and there.owner == wanted.owner
+    return key, wanted, replace(found, description=str(wanted)) if same else found
+
+
+def adopts(change: Callable[..., tuple[Any, ...]]) -> tuple[tuple[object, str, Make], ...]:
+    return (standing, "adoptable", asked(change)), (prelude, "adoptable", asked(change))
+
+
+def one_environment(address: Any, tag: Any, holdings: Any, segments: Any) -> tuple[Any, ...]:
+    """Another environment's tags are not looked at."""
+    return address, tag, holdings, {at: one for at, one in segments.items() if _is_owned(one, tag)}
+
+
+def one_state(address: Any, tag: Any, holdings: Any, segments: Any) -> tuple[Any, ...]:
+    """Another state's tags are not looked at."""
+    return address, tag, holdings, {at: one for at, one in segments.items() if not _is_owned(one, tag)}
+
+
+def _is_owned(segment: Any, tag: Any) -> bool:
+    found = tag_of(segment.description)
+    return found is not None and found.owner == tag.owner
+
+
+# ---- 5. Segments that are gone
+
+
+def gone_is_fine(change: Any, sight: Any) -> Any:
+    known = sight.receipt and sight.receipt.current.segment_id
+    return None if known and known not in sight.segments else change
+
+
+def without_successors(desired: Any, observed: Any) -> tuple[Any, Any]:
+    alone = {at: replace(one, replacement=None) for at, one in observed.receipts.items()}
+    return desired, replace(observed, receipts=alone)
+
+
+# ---- 6. Order
+
+
+def removals_first(phases: Any, *_: Any) -> Any:
+    urgent, adds, removes = phases
+    return urgent | removes, adds, frozenset()
+
+
+def nobody_urgent(phases: Any, *_: Any) -> Any:
+    urgent, adds, removes = phases
+    return frozenset(), adds, urgent | removes
+
+
+# ---- 7. Replacement
+
+
+def in_place(sight: Any) -> tuple[Any]:
+    if sight.receipt is None:
+        return (sight,)
+    current = replace(sight.receipt.current, key=sight.spec.key)
+    return (replace(sight, receipt=replace(sight.receipt, current=current)),)
+
+
+def named_before_filled(original: Any) -> Any:
+    def complete(tools: Any, ledger: StateRecorder, change: Any) -> None:
+        early = tuple(step for step in change.steps.finish if not isinstance(step, PromoteReplacement))
+        for step in early:
+            prelude.update_segments(tools, ledger, [(change, step)])
+        original(tools, ledger, change)
+
+    return complete
+
+
+def retires_nothing(receipt_after: None, tools: Any, ledger: StateRecorder, address: Any, *_: Any) -> None:
+    ledger.write(replace(ledger.receipt(address), retired=()))
+
+
+# ---- 8. One run at a time
+
+
+def no_lock(_original: Any) -> Any:
+    @contextmanager
+    def lock(self: MemoryStore, who: str) -> Iterator[MemoryWriter]:
+        writer = self.writer = MemoryWriter(self, who)
+        yield writer
+
+    return lock
+
+
+# ---- 9. Forgetting
+
+
+def drops(forgets: Any, *_: Any) -> Any:
+    return (replace(one, drop=True) for one in forgets)
+
+
+def stays_forgotten(original: Any) -> Any:
+    def complete(tools: Any, ledger: StateRecorder, change: Any) -> None:
+        before = ledger.receipt(change.spec.address).forgotten_at
+        original(tools, ledger, change)
+        ledger.write(replace(ledger.receipt(change.spec.address), forgotten_at=before))
+
+    return complete
+
+
+# ---- 10. Nothing personal is told
+
+
+def tells(original: Any) -> Any:
+    def sent(
+        tools: Any, ledger: StateRecorder, change: Any, step: Any, before: SegmentState, batch: Any
+    ) -> Any:
+        try:
+            return original(tools, ledger, change, step, before, batch)
+        except OutcomeUnknownError:
+            raise OutcomeUnknownError(f"no answer about {batch.identifiers.reveal()}") from None
+
+    return sent
+
+
+# ---- What an approval covers
+
+
+def as_read(_original: Any) -> Any:
+    """Of a rounded count, not of what it may have been."""
+    return lambda then, number: abs(largest(then) - number)
+
+
+def what_is_left(_original: Any) -> Any:
+    """Without what an interrupted run has sent."""
+    return lambda change, _receipt: (change.members.delta.adds, change.members.delta.out)
+
+
+def of_today(_: object, now: Any) -> Any:
+    return now.environment.approval_limits
+
+
+def never_begun(original: Any) -> Any:
+    return lambda change, said, receipt, tolerance, **_begun: original(
+        change, said, receipt, tolerance, begun=False
+    )
+
+
+def without_its_definition(_original: Any) -> Any:
+    return lambda change, _said, held: (
+        isinstance(change, Update) and held and held.current.completed_at is None
+    )
+
+
+def later(_original: Any) -> Any:
+    return lambda time, moment: time is not None and time > moment
+
+
+def stands(original: Any) -> Any:
+    """Whoever was asked, and whatever was sent since."""
+    return lambda change, _named, now: original(change, [], now)
+
+
+def by_seat(limit: int) -> Make:
+    """Only so many of an approval's seats are compared."""
+    return asked(
+        lambda approved, now: (replace(approved, seats=dict(list(approved.seats.items())[:limit])), now)
+    )
+
+
+def for_any(key: str) -> Make:
+    """Whatever an approval says of it is right."""
+
+    def change(approved: Any, now: Any) -> tuple[Any, ...]:
+        there = {
+            "environment": now.environment.name,
+            "endpoint": now.environment.api.endpoint,
+            "lineage": now.lineage,
+        }
+        return replace(approved, **{key: there[key]}), now
+
+    return asked(change)
+
+
+# ---- Exclusion lists
+
+
+def without(words: str) -> Make:
+    """No finding that says this."""
+    return then(lambda found, *_: (one for one in found if words not in one.problem))
+
+
+def by_size(_original: Any) -> Any:
+    return lambda _self, before, now: max(0, before.count - sum(one.count for one in now))
+
+
+def forgets_lists(original: Any) -> Any:
+    def complete(tools: Any, ledger: StateRecorder, change: Any) -> None:
+        before = ledger.receipt(change.spec.address).lists
+        original(tools, ledger, change)
+        ledger.write(replace(ledger.receipt(change.spec.address), lists=before))
+
+    return complete
+
+
+def all_or_nothing(both: Any, specs: Any, *_: Any) -> Any:
+    """One source that can't be read blocks every address."""
+    if not both[1]:
+        return both
+    return {}, dict.fromkeys((one.address for one in specs), next(iter(both[1].values())))
+
+
+PHASES, SENT = "_phases", "_sent"
+TRUTH = "the receipt is the truth"
+TWICE = "nothing is sent or written that need not be"
+LATE = "what may land late is not contradicted"
+CREATES = "a create is written down, looked up, and never doubled"
+OWNED = "a segment with a foreign ownership tag is not written to"
+GONE = "gone is confirmed, guarded, and made again"
+ORDER = "suppressed people leave first, then all join, then the others leave"
+REPLACE = "another key means another segment, filled before it takes the name"
+LISTED = "a list lets nobody back in"
+FORGET = "leaving the manifests means to forget, not to lose"
+LOST = "members that Criteo lost are sent again"
+
+MUTANTS = (
+    Mutant(TRUTH, "maybe held, wanted: added", ((MemoryEngine, PHASES, then(adds_forget_doubt)),)),
+    Mutant(TRUTH, "maybe held, unwanted: removed", ((MemoryEngine, PHASES, then(removes_forget_doubt)),)),
+    Mutant(
+        TRUTH,
+        "collapse keeps what was acknowledged",
+        ((MemoryEngine, "collapse", then(lambda both, _self, holding: (holding.base, both[1]))),),
+    ),
+    Mutant(
+        TRUTH,
+        "collapse keeps what was in flight",
+        ((MemoryEngine, "collapse", then(lambda both, _self, holding: (both[0], holding.maybe))),),
+    ),
+    Mutant(TRUTH, "progress is an offset", ((members, "window", counts_batches),)),
+    Mutant(TRUTH, "what was in flight is sent again", ((receipt, "resume_transfer", then(skip_the_flight)),)),
+    Mutant(TRUTH, "the batch is announced before it is sent", ((receipt, "record_dispatch", unchanged),)),
+    Mutant(
+        TRUTH,
+        "a larger batch in flight stays in doubt while smaller ones are sent",
+        ((receipt, "record_dispatch", then(newest_flight_only)),),
+    ),
+    Mutant(
+        TRUTH,
+        "a larger batch in flight stays in doubt when a smaller one is taken",
+        ((receipt, "acknowledge", then(no_flight_left)),),
+    ),
+    Mutant(TWICE, "acknowledgement", ((receipt, "acknowledge", unchanged),)),
+    Mutant(TWICE, "settlement", ((receipt, "complete_transfer", then(unsettled)),)),
+    Mutant(TWICE, "a refused batch is no doubt", ((transfer, SENT, keeps_a_refused_flight),)),
+    Mutant(TWICE, "the definition is recorded", ((run, "_complete", then(unrecorded)),)),
+    Mutant(TWICE, "an empty plan writes nothing", ((world, "apply", always_opens),)),
+    Mutant(LATE, "a new target waits", ((standing, "_future", gives(None)),)),
+    Mutant(
+        LATE, "a call without an answer opens a quiet time", ((receipt, "record_no_response", unchanged),)
+    ),
+    Mutant(LATE, "a repeated batch may land twice", ((receipt, "resume_transfer", unchanged),)),
+    Mutant(
+        LATE, "an answer after a lost one is uncertain", ((receipt, "acknowledge", asked(as_if_certain)),)
+    ),
+    Mutant(
+        LATE,
+        "a rename waits for one that could undo it",
+        ((receipt, "may_undo", gives(None)), (standing, "may_undo", gives(None))),
+    ),
+    Mutant(
+        LATE, "earlier renames are remembered", ((receipt, "record_update_sent", then(last_rename_only)),)
+    ),
+    Mutant(LATE, "an unanswered rename is remembered", ((prelude._Announced, "resolve", resolves_all),)),
+    Mutant(LATE, "a batch counts from when it leaves", ((receipt, "is_late", gives(False)),)),
+    Mutant(LATE, "a rename counts from when it leaves", ((prelude._Announced, "leaving", gives(None)),)),
+    Mutant(LATE, "a create counts from when it leaves", ((prelude, "_leaving", gives(None)),)),
+    Mutant(LATE, "names that may still be taken are reserved", ((planner, "reserved", gives({})),)),
+    Mutant(CREATES, "written down first", ((MemoryWriter, "write", intents_stay_in_memory),)),
+    Mutant(
+        CREATES,
+        "looked up",
+        (
+            (planner, "answers", gives({})),
+            (prelude, "_listed", gives(())),
+        ),
+    ),
+    Mutant(CREATES, "adopted only in its retailer", adopts(any_retailer)),
+    Mutant(CREATES, "adopted only with its type", adopts(any_type)),
+    Mutant(CREATES, "adopted only with our ownership tag", adopts(any_tag)),
+    Mutant(CREATES, "adopted only with the tag of our lineage", adopts(any_lineage)),
+    Mutant(OWNED, "another environment's tag blocks", ((standing, "not_ours", asked(one_environment)),)),
+    Mutant(OWNED, "another state's tag blocks", ((standing, "not_ours", asked(one_state)),)),
+    Mutant(
+        CREATES,
+        "adopted only if it is nobody's",
+        (
+            (planner, "answers", asked(strips_ids)),
+            (StateRecorder, "owns", gives(False)),
+        ),
+    ),
+    Mutant(CREATES, "a definite no leaves nothing behind", ((prelude, "_forget_request", gives(None)),)),
+    Mutant(
+        CREATES,
+        "a foreign name is refused",
+        (
+            (
+                planner,
+                "settle_names",
+                lambda _: (
+                    lambda all_, _r, stopped: Settled(
+                        tuple(one for one in all_ if address_of(one) not in stopped), (), {}
+                    )
+                ),
+            ),
+        ),
+    ),
+    Mutant(GONE, "confirmed by id", ((observe, "_confirmed", lambda _: lambda _a, _r, listed: listed),)),
+    Mutant(GONE, "lost access is guarded against", ((planner, "_lost_access", gives(())),)),
+    Mutant(GONE, "lost access to replacements too", ((planner, "_managed", asked(without_successors)),)),
+    Mutant(GONE, "made again", ((planner, "change_for", then(gone_is_fine)),)),
+    Mutant(ORDER, "additions before removals", ((MemoryEngine, PHASES, then(removals_first)),)),
+    Mutant(ORDER, "suppressed people first", ((MemoryEngine, PHASES, then(nobody_urgent)),)),
+    Mutant(ORDER, "newly suppressed people too", ((observe, "_newly_suppressed", gives(False)),)),
+    Mutant(REPLACE, "never in place", ((planner, "change_for", asked(in_place)),)),
+    Mutant(REPLACE, "filled before it is named", ((run, "_complete", named_before_filled),)),
+    Mutant(REPLACE, "the old one is remembered", ((run, "_promote", then(retires_nothing)),)),
+    Mutant("two runs can't write one environment", "the lock", ((MemoryStore, "lock", no_lock),)),
+    Mutant(LOST, "counts are compared", ((observe, "loss", gives(None)), (standing, "loss", gives(None)))),
+    Mutant(LOST, "nobody counts as held", ((observe, "doubted", unchanged),)),
+    Mutant(FORGET, "the receipt is kept", ((planner, "_forgets", then(drops)),)),
+    Mutant(FORGET, "what returns is managed again", ((run, "_complete", stays_forgotten),)),
+    Mutant("nothing personal is told", "errors tell no identifier", ((transfer, SENT, tells),)),
+)
+
+BLOCKED = "one blocked address stops one, and suppressed people leave it"
+
+BLOCKING = (
+    Mutant(BLOCKED, "suppressed people leave", ((planner, "_suppressed", gives({})),)),
+    Mutant(BLOCKED, "nobody else leaves", ((transfer, "takewhile", lambda _: lambda _fits, all_: all_),)),
+    Mutant(BLOCKED, "not while a request is unconfirmed", ((departures, "waits_until", gives(None)),)),
+    Mutant(BLOCKED, "the others are planned", ((observe, "_targets", then(all_or_nothing)),)),
+)
+MUTANTS += BLOCKING
+
+PLACE = "an approval is one for this environment as it is"
+BOUNDS = "counts stay within bounds, and rounding refuses nothing"
+RESUMED = "what was interrupted goes on, and what is done is covered no more"
+REFRESHED = "what a refresh may send stands in no approval's way, and nothing else is left to it"
+EVIDENCE = "an approval is used up once receipts say so"
+
+LISTS = (
+    Mutant(LISTED, "a list that shrinks blocks", ((lists, "_shrinks", gives(False)),)),
+    Mutant(LISTED, "a list that can't be used blocks", ((lists, "_is_unusable", gives(False)),)),
+    Mutant(LISTED, "an empty list blocks", ((planner, "list_refusals", without("no usable")),)),
+    Mutant(LISTED, "who is on it is compared", ((MemoryEngine, "missing", by_size),)),
+    Mutant(
+        LISTED,
+        "it is recorded",
+        ((run, "_complete", forgets_lists), (StateRecorder, "send_under", gives(None))),
+    ),
+    Mutant(LISTED, "it is recorded before it is sent under", ((StateRecorder, "send_under", gives(None)),)),
+)
+
+APPROVALS = (
+    Mutant(PLACE, "the environment", ((envelope, "wrong_state", for_any("environment")),)),
+    Mutant(PLACE, "the endpoint", ((envelope, "wrong_state", for_any("endpoint")),)),
+    Mutant(PLACE, "the first seat", ((envelope, "wrong_state", by_seat(0)),)),
+    Mutant(PLACE, "the other seats", ((envelope, "wrong_state", by_seat(1)),)),
+    Mutant(PLACE, "the state", ((envelope, "wrong_state", for_any("lineage")),)),
+    Mutant("an approval holds for a while, and once", "age and use", ((envelope, "_unfit", gives("")),)),
+    Mutant(BOUNDS, "what was said then", ((envelope, "_leeway", lambda _: of_today),)),
+    Mutant(BOUNDS, "counts", ((envelope, "_counts", gives(())),)),
+    Mutant(BOUNDS, "a tenth is for few", ((envelope, "FEW", lambda _: 1_000_000),)),
+    Mutant(BOUNDS, "few may move by a tenth", ((envelope, "FEW", lambda _: 0),)),
+    Mutant(BOUNDS, "a count is what it may have been", ((envelope, "distance", as_read),)),
+    Mutant("a pinned source sends the very people", "the people", ((envelope, "is_pinned", gives(False)),)),
+    Mutant(RESUMED, "the whole counts", ((envelope, "_whole", what_is_left),)),
+    Mutant(RESUMED, "fewer are right then", ((envelope, "_counts", never_begun),)),
+    Mutant(RESUMED, "an update may be left of a create", ((envelope, "_remains", gives(False)),)),
+    Mutant(
+        RESUMED, "a definition may be all that is left", ((envelope, "_remains", without_its_definition),)
+    ),
+    Mutant(RESUMED, "nothing else is left of a create", ((envelope, "_remains", gives(True)),)),
+    Mutant(RESUMED, "what is done", ((envelope, "_is_done", gives(False)),)),
+    Mutant(RESUMED, "in the very instant of the start", ((envelope, "_not_before", later),)),
+    Mutant(REFRESHED, "members that nobody was asked about", ((envelope, "_may_wait", gives(False)),)),
+    Mutant(REFRESHED, "only where some was sent since", ((envelope, "_may_wait", stands),)),
+    Mutant(
+        REFRESHED, "nothing depends on it", ((envelope, "is_independent", lambda _: refresh.is_members_only),)
+    ),
+    Mutant(EVIDENCE, "receipts", ((envelope, "_is_carried_out", gives(True)),)),
+    Mutant(EVIDENCE, "all of it", ((envelope, "_open", gives(())),)),
+    Mutant("what depends on a refused change is refused", "all", ((envelope, "dependents", gives({})),)),
+)

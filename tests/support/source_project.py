@@ -1,0 +1,119 @@
+"""A data root with files in it, an audience that reads them, and what becomes of both."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from reconciler.core.errors import ConfigurationError
+from reconciler.core.members import DropReason, SnapshotRef, TargetMembers
+from reconciler.core.model import Audience, Exclusion, Hashing, IdentifierType, Source, SourceLocation
+from reconciler.members.data_root import LocalFolder
+from reconciler.members.engine import DuckDbEngine
+from reconciler.members.source_check import check_all
+
+EMAIL, CUSTOMER, PHONE = IdentifierType.EMAIL, IdentifierType.CUSTOMER_ID, IdentifierType.PHONE_NUMBER
+TODAY = date(2026, 11, 24)
+PLACE = SourceLocation("audiences/a.yaml", 5, 3)
+LIST_PLACE = SourceLocation("audiences/a.yaml", 9, 5)
+
+
+def md5(text: str) -> str:
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+
+
+def sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass
+class Project:
+    """A data root, an audience that reads from it, and an engine."""
+
+    root: Path
+    work: Path
+    audience: Audience
+    sample_rows: int | None = None
+
+    def write(self, name: str, content: str | bytes) -> None:
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+
+    def parquet(self, name: str, select: str) -> None:
+        duckdb.execute(f"COPY ({select}) TO '{self.root / name}' (FORMAT parquet)")
+
+    def reads(
+        self, *files: str, where: str = "", columns: Mapping[IdentifierType, str] | None = None
+    ) -> "Project":
+        source = replace(self.audience.source, files=files, where=where)
+        named = tuple((columns or dict(self.audience.columns)).items())
+        self.audience = replace(self.audience, source=source, columns=named)
+        return self
+
+    def excludes(self, file: str, kind: IdentifierType = EMAIL, column: str = "email") -> "Project":
+        listed = (*self.audience.exclusion_lists, Exclusion((file,), ((kind, column),), LIST_PLACE))
+        self.audience = replace(self.audience, exclusion_lists=listed)
+        return self
+
+    def build(self, *wanted: tuple[IdentifierType, Hashing]) -> list[tuple[frozenset[str], TargetMembers]]:
+        with DuckDbEngine(LocalFolder(self.root), self.work, never, b"k" * 32, self.sample_rows) as engine:
+            targets = engine.build(self.audience, wanted, TODAY)
+            for target in targets.values():
+                assert target.rows == target.members.count + sum(count for _, count in target.drops)
+                assert target.dropped(DropReason.MALFORMED) == sum(count for _, count in target.malformed)
+            return [(look(engine, targets[kind].members), targets[kind]) for kind in wanted]
+
+    def emails(self) -> frozenset[str]:
+        return self.build((EMAIL, Hashing.PLAIN))[0][0]
+
+    def ids(self) -> frozenset[str]:
+        return self.build((CUSTOMER, Hashing.PLAIN))[0][0]
+
+    def problems(self) -> list[str]:
+        """What the offline check says; building must say the same."""
+        found = [
+            f"{finding.where}: {finding.problem} → {finding.remedy}"
+            for finding in check_all((self.audience,), str(self.root), TODAY, self.work)
+        ]
+        if found:
+            with pytest.raises(ConfigurationError) as refused:
+                self.build((self.audience.columns[0][0], Hashing.PLAIN))
+            assert [f"{one.where}: {one.problem} → {one.remedy}" for one in refused.value.findings] == found
+        return found
+
+    def refusal(self) -> str:
+        """Why the build fails, where a check can't see it."""
+        with pytest.raises(ConfigurationError) as refused:
+            self.build((self.audience.columns[0][0], Hashing.PLAIN))
+        assert refused.value.__suppress_context__ or refused.value.__context__ is None
+        return "\n".join(map(str, refused.value.findings))
+
+
+def never(snapshot: SnapshotRef) -> str:
+    raise AssertionError(f"{snapshot} was never built here")
+
+
+def look(engine: DuckDbEngine, snapshot: SnapshotRef) -> frozenset[str]:
+    if not snapshot:
+        return frozenset()
+    rows = duckdb.execute("SELECT member FROM read_parquet(?) AS s", [engine.file(snapshot)]).fetchall()
+    return frozenset(row[0] if isinstance(row[0], str) else row[0].hex() for row in rows)
+
+
+def make(tmp_path: Path) -> Project:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "work").mkdir(mode=0o700)
+    audience = Audience(
+        "a",
+        "A",
+        "",
+        Source((), place=PLACE, where_place=PLACE),
+        ((EMAIL, "email"), (CUSTOMER, "id")),
+        place=PLACE,
+    )
+    return Project(tmp_path / "data", tmp_path / "work", audience)

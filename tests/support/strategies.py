@@ -1,0 +1,121 @@
+"""Hypothesis strategies for the core's values: every field is drawn, the defaults too."""
+
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import strategies as st
+
+from reconciler.core.approval.model import ApprovalRecord
+from reconciler.core.members import EMPTY_SNAPSHOT, AppliedList, Delta, SnapshotRef
+from reconciler.core.model import HASHINGS, Address, IdentifierType, SegmentKey
+from reconciler.core.ports import StateHead, StateVersion
+from reconciler.core.state.resource import (
+    CreateIntent,
+    InFlightBatch,
+    ResourceState,
+    RetiredSegment,
+    SegmentState,
+    Transfer,
+    UnconfirmedUpdate,
+)
+
+EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
+
+names = st.from_regex(r"[a-z0-9][a-z0-9-]{0,20}", fullmatch=True)
+ids = st.integers(min_value=1, max_value=10**19 - 1).map(str)
+counts = st.integers(min_value=0, max_value=10**9)
+digests = st.binary(min_size=32, max_size=32).map(bytes.hex)
+times = st.timedeltas(timedelta(0), timedelta(days=30_000)).map(lambda age: EPOCH + age)
+
+addresses = st.builds(Address, destination=names, audience=names)
+keys = st.sampled_from([(kind, form) for kind, forms in HASHINGS.items() for form in forms]).flatmap(
+    lambda pair: st.builds(
+        SegmentKey,
+        account_id=ids,
+        retailer_id=ids,
+        identifier_type=st.just(pair[0]),
+        hashing=st.just(pair[1]),
+    )
+)
+filled = st.builds(SnapshotRef, digest=digests, count=st.integers(min_value=1, max_value=10**9))
+snapshots = st.just(EMPTY_SNAPSHOT) | filled
+deltas = st.builds(Delta, priority_removes=counts, adds=counts, removes=counts)
+heads = st.builds(
+    StateHead,
+    lineage=st.binary(min_size=16, max_size=16).map(bytes.hex),
+    serial=counts,
+    environment=names,
+    approvals=st.lists(
+        st.builds(ApprovalRecord, digest=names, started_at=times, completed_at=st.none() | times), max_size=3
+    ).map(tuple),
+)
+
+intents = st.builds(CreateIntent, name=st.text(max_size=40), sent_at=times)
+
+renames = st.builds(
+    UnconfirmedUpdate,
+    name=st.none() | st.text(max_size=40),
+    description=st.none() | st.text(max_size=40),
+    sent_at=times,
+)
+
+
+@st.composite
+def transfers(draw: st.DrawFn) -> Transfer:
+    """Positions in order: acknowledged, then in flight, then the end."""
+    size = draw(deltas)
+    acked = draw(st.integers(0, size.total))
+    flights = st.builds(InFlightBatch, end=st.integers(acked, size.total), dispatched_at=times)
+    return Transfer(
+        target=draw(snapshots),
+        priority_removes=draw(snapshots),
+        size=size,
+        acknowledged=acked,
+        in_flight=draw(st.none() | flights),
+    )
+
+
+holdings = st.builds(
+    SegmentState,
+    key=keys,
+    segment_id=st.just("") | ids,
+    intent=st.none() | intents,
+    confirmed=snapshots,
+    uncertain=snapshots,
+    transfer=st.none() | transfers(),
+    rejected=counts,
+    completed_size=st.none() | counts,
+    completed_at=st.none() | times,
+    grace_until=st.none() | times,
+    unconfirmed_updates=st.lists(renames, max_size=2).map(tuple),
+    members_unknown_before=st.none() | times,
+    updated_at=st.none() | times,
+    former_lineage=st.sampled_from(["", "1a2b"]),
+)
+receipts = st.builds(
+    ResourceState,
+    address=addresses,
+    current=holdings,
+    replacement=st.none() | holdings,
+    retired=st.lists(st.builds(RetiredSegment, segment=holdings, retired_at=times), max_size=2).map(tuple),
+    definition=st.just("") | digests,
+    parts=st.dictionaries(st.text(max_size=9), st.text(max_size=9), max_size=3).map(
+        lambda parts: tuple(sorted(parts.items()))
+    ),
+    forgotten_at=st.none() | times,
+    replace_requested=st.booleans(),
+    lists=st.lists(
+        st.builds(
+            AppliedList,
+            files=st.lists(st.text(), max_size=2).map(tuple),
+            identifier_type=st.sampled_from(IdentifierType),
+            members=snapshots,
+        ),
+        max_size=2,
+    ).map(tuple),
+)
+saved_states = st.builds(
+    StateVersion,
+    head=heads,
+    resources=st.lists(receipts, max_size=3, unique_by=lambda receipt: receipt.address).map(tuple),
+    saved_at=times,
+)
