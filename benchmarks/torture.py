@@ -1,4 +1,4 @@
-"""The long runs of `make torture`: runs each, and keeps what it printed in docs/torture.md.
+"""The long runs of `make torture`: runs each, and keeps what it printed in docs/explanation/stress-tests.md.
 
 python benchmarks/torture.py                 # all of them, about an hour
 python benchmarks/torture.py contention      # one of them; the results of the others stay
@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-PAGE = Path(__file__).parent.parent / "docs" / "torture.md"
+PAGE = Path(__file__).parent.parent / "docs" / "explanation" / "stress-tests.md"
 BLOCK = re.compile(r"(?<=^```text\n).*?(?=^```$)", re.DOTALL | re.MULTILINE)
 NOISE = re.compile(r"[.sx]* *\[ *\d+%\]|=+ .* =+|[-=]*|bringing up nodes.*|[.sx]+")
 """Lines of pytest that are no result: progress, headings, rules."""

@@ -1,1 +1,1 @@
-"""Experiments that settle at a real account what Criteo leaves unsaid; `docs/fidelity.md` explains them."""
+"""Experiments that ask a real account what Criteo does not document (docs/explanation/fidelity.md)."""

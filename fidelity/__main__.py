@@ -1,4 +1,4 @@
-"""`make fidelity`: asks a test account at a real endpoint what `docs/fidelity.md` assumes."""
+"""`make fidelity`: asks a test account at a real endpoint what `docs/explanation/fidelity.md` assumes."""
 
 import os
 import signal

@@ -22,7 +22,7 @@ _UNFINISHED = ".tmp"
 
 _FREE = "free some space and run again: what was written before is whole"
 _ALLOW = "give the user who runs reconciler the right to read and write there"
-_MOVE = "move it away, or put the state back from a backup (docs/state.md)"
+_MOVE = "move it away, or put the state back from a backup (docs/how-to/recover-state.md)"
 _REFUSALS = {
     errno.ENOSPC: ("the disk is full", _FREE),
     errno.EDQUOT: ("the disk quota is used up", _FREE),

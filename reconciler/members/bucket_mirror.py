@@ -41,7 +41,7 @@ def _placed(url: str, where: str) -> BucketLocation:
     return BucketLocation(
         url,
         if_absent="create it, or correct `data: {root: …}` in environment.yaml",
-        if_denied="give this job read and list on the prefix (docs/manifests.md), and a living login",
+        if_denied="give this job read and list on the prefix (docs/how-to/object-stores.md) and a login",
         if_silent="check the network, the store's status, and whether a variable such as "
         "AWS_ENDPOINT_URL names another store; then run again",
         where=where,

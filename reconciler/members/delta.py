@@ -81,7 +81,7 @@ def _operation(size: Delta, position: int) -> Operation:
 def _contradiction() -> StorageError:
     return StorageError(
         "the snapshots don't hold the change that the receipt describes",
-        remedy="restore the state from a backup (docs/state.md)",
+        remedy="restore the state from a backup (docs/how-to/recover-state.md)",
     )
 
 

@@ -22,7 +22,7 @@ from reconciler.core.model import Hashing
 from reconciler.members.database import blob, is_ours, literal, number
 
 PUT_BACK = (
-    "put it back from a backup (docs/state.md), or go back: `reconciler state history`, then "
+    "put it back from a backup (docs/how-to/recover-state.md), or go back: `reconciler state history`, then "
     "`state restore --accept-loss`"
 )
 TEXT, DIGEST = "VARCHAR", "BLOB"

@@ -37,7 +37,9 @@ from reconciler.state.versions import HISTORY, document_name, saved_state, seria
 HEAD, KEY, LEASE, RECEIPTS, SNAPSHOTS = "head.json", "key", "lease.json", "receipts", "snapshots"
 READERS = 8
 _AGAIN = b"\nfenced "
-RESTORE = "put back its earlier version from the versions that the bucket keeps (docs/state.md)"
+RESTORE = (
+    "put back its earlier version from the versions that the bucket keeps (docs/how-to/recover-state.md)"
+)
 GO_BACK = f"{RESTORE}, or go back: `reconciler state history`, then `state restore --accept-loss`"
 
 

@@ -26,7 +26,7 @@ from reconciler.disk.atomic import names_in, read_file
 from reconciler.state.versions import HISTORY, document_name, saved_state, serials
 
 KEY_LENGTH = 32
-BACKUP = "put it back from a backup (docs/state.md)"
+BACKUP = "put it back from a backup (docs/how-to/recover-state.md)"
 GO_BACK = f"{BACKUP}, or go back: `reconciler state history`, then `state restore --accept-loss`"
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _DIGEST = re.compile(r"[A-Za-z0-9_-]{1,128}")

@@ -53,7 +53,7 @@ def placed(url: str) -> BucketLocation:
     return BucketLocation(
         url,
         if_absent="create it, or correct `state: {url: …}` in environment.yaml",
-        if_denied="give this job read and write on the prefix (docs/state.md), and a living login",
+        if_denied="give this job read and write on the prefix (docs/how-to/object-stores.md) and a login",
         if_silent="check the network, the store's status, and whether a variable such as "
         "AWS_ENDPOINT_URL names another store; then run again: nothing is lost",
     )

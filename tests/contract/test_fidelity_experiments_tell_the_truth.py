@@ -163,7 +163,7 @@ def test_every_switch_has_an_experiment() -> None:
 
 def test_the_page_names_every_switch_and_every_experiment() -> None:
     """With the default of each switch; and every file that it names is there."""
-    page = (ROOT / "docs" / "fidelity.md").read_text()
+    page = (ROOT / "docs" / "explanation" / "fidelity.md").read_text()
     rows = [[cell.strip(" `") for cell in line.split("|")] for line in page.splitlines() if line[:1] == "|"]
     assumed = {row[2]: (row[3], row[6]) for row in rows if len(row) == 8}
     experiments = {experiment.switch: experiment.name for experiment in EVERY if experiment.switch}

@@ -20,7 +20,7 @@ AWAY = "the store gives no good answer"
 REFUSED = "permission denied, or the login has expired"
 NOTHING_LOST = "run again: nothing is lost"
 READS = {"token", "searchAudienceSegments", "SearchAccountRetailers"}
-NO_LOGIN = "give this job read and write on the prefix (docs/state.md), and a living login"
+NO_LOGIN = "give this job read and write on the prefix (docs/how-to/object-stores.md) and a login"
 
 
 def gathered(tmp_path, latency=0.1):

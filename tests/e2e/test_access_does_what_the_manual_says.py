@@ -80,7 +80,7 @@ def test_values_of_other_types_are_not_examined(tmp_path):
 def test_schema_and_manual_claim_nothing_else():
     schema = json.loads((REPOSITORY / "schemas/destination.schema.json").read_text())
     access = schema["properties"]["access"]["properties"]
-    manual = (REPOSITORY / "docs/manifests.md").read_text()
+    manual = (REPOSITORY / "docs/reference/manifests.md").read_text()
     rows = [line for line in manual.splitlines() if line.startswith("| `access.")]
     told = [*(one["description"] for one in access.values()), *rows]
     assert len(told) == 4

@@ -1,6 +1,6 @@
 """Bad input and faults, row by row: what is said, with which exit code, and that nothing was lost.
 
-The rows stand in tests/faults; docs/faults.md is the same table for whoever meets one of them.
+The rows stand in tests/faults; docs/reference/errors.md is the same table for whoever meets one of them.
 """
 
 import shutil
@@ -19,7 +19,7 @@ from faults.table import GROUPS
 from support.fakes.disk import Fault, watched
 
 pytestmark = pytest.mark.promise("faults")
-PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "errors.md"
 STRIDE, WORKERS = 7, 2
 ROOM = ("free some space", "make room")
 CASES = [case for group in GROUPS for case in group.cases]

@@ -48,7 +48,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Group:
-    """Cases of one kind, under the heading that docs/faults.md gives them."""
+    """Cases of one kind, under the heading that docs/reference/errors.md gives them."""
 
     heading: str
     intro: str

@@ -1,4 +1,4 @@
-"""docs/faults.md, written from the rows."""
+"""docs/reference/errors.md, written from the rows."""
 
 from collections.abc import Iterator, Sequence
 

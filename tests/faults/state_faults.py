@@ -14,7 +14,7 @@ from support.fakes.disk import watched
 
 from reconciler.core.state.codec import dump, parse
 
-BACKUP = "put it back from a backup (docs/state.md)"
+BACKUP = "put it back from a backup (docs/how-to/recover-state.md)"
 
 
 def one(pattern: str) -> Callable[[World], Path]:
@@ -142,7 +142,7 @@ def from_a_file(content: bytes | None, mode: int = 0o600) -> Callable[[World], o
 STATES = Group(
     "State",
     "A state that can't be trusted is refused and left as it is. All under `.reconciler/state` can be "
-    "put back from a backup; what to do without one is in [state.md](state.md).",
+    "put back from a backup; what to do without one is in [recover a state](../how-to/recover-state.md).",
     (
         Case(
             "a receipt was cut in half",

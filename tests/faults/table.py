@@ -1,4 +1,4 @@
-"""All rows, in the order of docs/faults.md."""
+"""All rows, in the order of docs/reference/errors.md."""
 
 from faults import manifests, remotes, sources, states
 

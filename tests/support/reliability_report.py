@@ -1,4 +1,4 @@
-"""Keeps docs/reliability.md: promise, how it is tested, where, and how that ended."""
+"""Keeps docs/explanation/reliability.md: promise, how it is tested, where, and how that ended."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from support.guarantees import PROMISES
 
-PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
+PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "reliability.md"
 KINDS = {
     "unit": "unit tests",
     "property": "generated histories and values",
@@ -88,7 +88,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--reliability",
         choices=("check", "write"),
-        help="compare docs/reliability.md with what this run of all tests saw, or write it",
+        help="compare docs/explanation/reliability.md with what this run of all tests saw, or write it",
     )
 
 

@@ -1,4 +1,4 @@
-"""docs/identifiers.md says what the normalisers do, row by row."""
+"""docs/reference/identifiers.md says what the normalisers do, row by row."""
 
 import re
 from pathlib import Path
@@ -13,7 +13,7 @@ from reconciler.members import identifier_sql as sql
 
 pytestmark = pytest.mark.promise("members")
 
-PAGE = (Path(__file__).parents[2] / "docs" / "identifiers.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "identifiers.md").read_text(encoding="utf-8")
 ROW = re.compile(
     r"^\| (\w+) \| ([a-z0-9-]+) \| ([A-Z]{2})? ?\| `([^`]+)` \| (?:`([^`]+)`|\*([^*]+)\*) \|$", re.MULTILINE
 )
@@ -60,8 +60,8 @@ def test_the_page_has_every_type_every_form_and_every_reason():
 
 def test_the_page_is_linked_where_people_look():
     root = Path(__file__).parents[2]
-    assert "(docs/identifiers.md)" in (root / "README.md").read_text(encoding="utf-8")
-    assert "(identifiers.md" in (root / "docs" / "manifests.md").read_text(encoding="utf-8")
+    assert "(docs/reference/identifiers.md)" in (root / "README.md").read_text(encoding="utf-8")
+    assert "(identifiers.md" in (root / "docs" / "reference" / "manifests.md").read_text(encoding="utf-8")
 
 
 def test_white_space_and_nothing_are_as_the_page_says():

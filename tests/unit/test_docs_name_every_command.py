@@ -9,7 +9,7 @@ import pytest
 from reconciler import cli
 from reconciler.core import errors
 
-COMMANDS = Path("docs/commands.md").read_text(encoding="utf-8")
+COMMANDS = Path("docs/reference/cli.md").read_text(encoding="utf-8")
 
 
 def every_command():

@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SCAFFOLD = ROOT / "reconciler/scaffold/templates"
 WRITTEN = [
-    *(ROOT / "docs").glob("*.md"), ROOT / "README.md", *SCAFFOLD.rglob("*.md"), *SCAFFOLD.rglob("*.yml"),
+    *(ROOT / "docs").rglob("*.md"), ROOT / "README.md", *SCAFFOLD.rglob("*.md"), *SCAFFOLD.rglob("*.yml"),
 ]  # fmt: skip
 APPLY = re.compile(r"reconciler apply (?:production|\"?\$\w+\"?)[^\n`]*--yes[^\n`]*")
 
@@ -20,11 +20,11 @@ def section(text: str, heading: str) -> str:
 def test_not_yet_begins_with_criteo():
     written = section((ROOT / "README.md").read_text(), "Not yet")
     assert written.startswith("**No call to the real Criteo API has been made.**")
-    for told in ("SDK", "`make fidelity`", "docs/fidelity.md", "double of Vault", "moto"):
+    for told in ("SDK", "`make fidelity`", "docs/explanation/fidelity.md", "double of Vault", "moto"):
         assert told in written
 
 
-@pytest.mark.parametrize("page", ["docs/credentials.md", "docs/fidelity.md"])
+@pytest.mark.parametrize("page", ["docs/how-to/connect-criteo.md", "docs/explanation/fidelity.md"])
 def test_doubles_are_named(page: str):
     written = " ".join((ROOT / page).read_text().split())
     assert "tests/support/fakes/vault.py" in written

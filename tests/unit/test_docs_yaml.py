@@ -33,6 +33,6 @@ def test_every_manifest_in_the_documentation_is_accepted(where: str, text: str) 
 
 
 def test_the_reference_shows_every_kind() -> None:
-    """docs/manifests.md is complete."""
-    shown = " ".join(text for where, text in blocks() if where.startswith("docs/manifests.md"))
+    """docs/reference/manifests.md is complete."""
+    shown = " ".join(text for where, text in blocks() if where.startswith("docs/reference/manifests.md"))
     assert all(f"kind: {kind}" in shown for kind in ("Environment", "Credential", "Destination", "Audience"))

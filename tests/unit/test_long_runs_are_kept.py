@@ -1,4 +1,4 @@
-"""docs/torture.md holds a result of every long run, under the command that `make torture` runs."""
+"""The page of stress tests holds a result of every long run, under the command that `make torture` runs."""
 
 import importlib.util
 import re

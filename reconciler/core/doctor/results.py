@@ -298,7 +298,7 @@ def _earlier(error: ReconcilerError, serials: Sequence[int]) -> CheckResult:
     named = ", ".join(map(str, serials))
     return warning(
         f"{error.problem}; only earlier states need it, of serial {named}",
-        "put it back from a backup (docs/state.md) before you go back to one of those",
+        "put it back from a backup (docs/how-to/recover-state.md) before you go back to one of those",
     )
 
 

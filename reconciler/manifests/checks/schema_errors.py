@@ -208,7 +208,9 @@ def _tell_repeated(error: _Error) -> Iterator[Issue]:
 
 
 def _tell_otherwise(error: _Error) -> Iterator[Issue]:
-    yield _flaw(error.place, f"{error.subject} is not as its schema wants it", "see docs/manifests.md")
+    yield _flaw(
+        error.place, f"{error.subject} is not as its schema wants it", "see docs/reference/manifests.md"
+    )
 
 
 _TELLERS: dict[str, Callable[[_Error], Iterator[Issue]]] = {
