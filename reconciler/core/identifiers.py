@@ -5,7 +5,7 @@ Email: white space around is cut; a plausible address in ASCII is lower-cased, a
 touched: no dots or `+suffix` are removed. PhoneNumber: E.164, so `+` or `00`, then a country code; with a
 default country also as they are written there (`phone_numbers`).
 Other types: white space around is cut, case is kept. A value that came hashed is never hashed twice.
-What exports write for a missing or damaged value is malformed, for every type (docs/reference/identifiers.md).
+What exports write for a missing or damaged value is malformed (docs/reference/identifiers.md).
 """
 
 import re
