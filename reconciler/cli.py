@@ -21,20 +21,20 @@ from reconciler.crash import install_handlers, report_crash
 from reconciler.disk.scratch_dir import ScratchDir
 
 COMMANDS = {
-    "init": "Make a repository that plans at once: manifests, example data, CI",
-    "validate": "Check manifests offline: schema, links, names, sources",
-    "doctor": "Test the connection link by link, and name the fix",
-    "plan": "Show what would change at Criteo; writes nothing",
-    "apply": "Plan, then carry the plan out",
-    "drift": "What was changed at Criteo since the last apply; changes nothing",
-    "show": "Show a saved plan again, in any form",
-    "status": "Where every address stands by what was sent, and when it is live",
-    "explain": "Why one address changes, and which rows are dropped and why",
-    "auth": "Ask for consent at Criteo, keep it, and say until when it is good",
-    "state": "Show, restore, rebuild and move the state; its lock",
-    "codeowners": "Who has to approve a change of what, from `access`",
-    "emulator": "Criteo on your machine: serve it, move its clock, make it fail",
-    "completion": "What makes your shell complete commands, environments, addresses",
+    "init": "Create a repository: manifests, example data, CI",
+    "validate": "Check manifests offline: schema, references, names, sources",
+    "doctor": "Check the connection to Criteo; name each fix",
+    "plan": "Show what would change at Criteo; write nothing",
+    "apply": "Plan, then apply the plan",
+    "drift": "Show what changed outside reconciler since the last apply",
+    "show": "Show a saved plan, in any format",
+    "status": "Show members, last sync and activation time",
+    "explain": "Show why one address changes, and why rows are dropped",
+    "auth": "Get and store Criteo's consent; show when it expires",
+    "state": "Show, restore, rebuild and move the state; manage its lock",
+    "codeowners": "Generate CODEOWNERS rules from `access`",
+    "emulator": "Emulate Criteo: serve it, move its clock, inject faults",
+    "completion": "Print the completion script for your shell",
 }
 """Help is printed from this table, so that it loads no command."""
 
@@ -79,7 +79,7 @@ class Commands(click.Group):
     cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit codes: 0 done · 2 changes (plan --detailed-exitcode) · 3 configuration · 4 authentication · "
-    "5 refused by a guard · 6 not what was approved · 7 locked · 8 applied in part · 9 Criteo failed · "
+    "5 blocked by a guard · 6 not approved · 7 locked · 8 partially applied · 9 Criteo failed · "
     "10 storage · 64 usage · 130 cancelled · 1 a bug.",
 )
 @click.version_option(__version__, prog_name="reconciler")
@@ -89,11 +89,11 @@ def group(**_: Any) -> None:
 
     \b
     Start with:
-      reconciler init audiences           a repository that plans at once
-      reconciler validate                 every environment, offline
-      reconciler doctor sandbox           whether Criteo can be reached
-      reconciler plan sandbox             what would change
-      reconciler apply sandbox            change it
+      reconciler init audiences           create a repository
+      reconciler validate                 check all manifests, offline
+      reconciler doctor sandbox           check the connection to Criteo
+      reconciler plan sandbox             show what would change
+      reconciler apply sandbox            apply the changes
     """
 
 

@@ -61,17 +61,17 @@ LAST_WORDS = 1.0
 @click.option(
     "--events",
     metavar="FILE",
-    help="Write what happens to FILE as NDJSON; - for standard output, and the rest to standard error.",
+    help="Write events to FILE as NDJSON; - is standard output, other output then goes to standard error.",
 )
 @with_options(TERMS, COUNTS, OUTPUT_OPTIONS, INPUT_OPTIONS, OUTPUT)
 @click.pass_obj
 def command(stop: object, /, environment: str, yes: bool, events: str | None, **flags: Any) -> int:
-    """Plan, show the plan, and carry it out.
+    """Plan, show the plan, and apply it.
 
-    Holds the environment's lock from the first look to the last write. What an interrupted run has
-    sent is not sent again: run the same command, and it goes on where it stopped. Blocked addresses are
-    named and left as they are, and the others are applied (exit 8; exit 5 if all are blocked). So are
-    changes that --approved or --refresh don't allow (exit 6 if there are no others).
+    The command holds the environment's lock from the first read to the last write. After an interruption,
+    run the same command again: it resumes and does not resend acknowledged batches. Blocked addresses are
+    reported and stay unchanged, and the other addresses are applied (exit 8; exit 5 if all are blocked).
+    Changes that are not approved are skipped in the same way (exit 6 if there are no others).
     """
     settings, asked = settings_of(flags), stop_event(stop)
     check_can_ask(yes, "to apply the plan as it is shown")

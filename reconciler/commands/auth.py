@@ -32,7 +32,11 @@ from reconciler.settings import Settings
 from reconciler.workspace import Workspace, open_workspace
 
 Hint = Callable[[str], None]
-PLAN = (click.option("--plan", "planning", is_flag=True, help="The credential's `plan:` application."),)
+PLAN = (
+    click.option(
+        "--plan", "planning", is_flag=True, help="Use the application under the credential's `plan:`."
+    ),
+)
 REVOKE_FIRST = (
     "If Criteo says that access was granted already, revoke it first at https://consent.criteo.com, "
     "then open the address again."
@@ -45,12 +49,12 @@ PORTAL = (
 @click.group(name="auth")
 @with_options(OUTPUT)
 def command(**_: Any) -> None:
-    """Ask whoever holds the Criteo login for consent, and keep what comes of it.
+    """Get consent from the owner of a Criteo account, and store the refresh token.
 
     \b
-      reconciler auth url production criteo      an address to hand over
-      reconciler auth login production criteo    finish with the address they came back with
-      reconciler auth status production          what is held, and until when
+      reconciler auth url production criteo      print the consent URL
+      reconciler auth login production criteo    finish with the URL that the browser ended at
+      reconciler auth status production          show accounts and expiry
     """
 
 
@@ -60,10 +64,10 @@ def command(**_: Any) -> None:
 @with_options(PLAN, OUTPUT)
 @click.pass_obj
 def print_url(stop: object, /, environment: str, credential: str, planning: bool, **flags: Any) -> None:
-    """Print the address at which consent is given, to hand to whoever holds the Criteo login.
+    """Print the URL at which an owner of the Criteo account gives consent.
 
-    It is good for seven days, for as many as you print. They come back with the address that their browser
-    ends at: finish with it here, in this folder, with `auth login`.
+    The URL is valid for seven days, and several URLs can be valid at once. The account's owner returns the
+    URL that the browser ended at. Pass it to `auth login` in this folder.
     """
     settings = settings_of(flags)
     shown = screen(settings)
@@ -81,13 +85,13 @@ def print_url(stop: object, /, environment: str, credential: str, planning: bool
 @ENVIRONMENT
 @click.argument("credential", metavar="CREDENTIAL", shell_complete=credential_names)
 @with_options(PLAN)
-@click.option("--paste", is_flag=True, help="Paste the address even if redirectUri is on this machine.")
+@click.option("--paste", is_flag=True, help="Paste the URL even if redirectUri is on this machine.")
 @click.option(
     "--timeout",
     default="10m",
     show_default=True,
     type=Duration(),
-    help="How long to listen at a redirectUri on this machine.",
+    help="How long to wait for the browser at a redirectUri on this machine.",
 )
 @with_options(OUTPUT)
 @click.pass_obj
@@ -101,11 +105,11 @@ def login(
     timeout: float,
     **flags: Any,
 ) -> None:
-    """Print the address, wait for consent, and keep the refresh token where `refreshToken` says.
+    """Print the consent URL, wait for consent, and store the refresh token where `refreshToken` says.
 
-    Where redirectUri is on this machine (http://127.0.0.1:PORT/…) the browser's return is listened for.
-    Otherwise paste the whole address that the browser ended at: it is read from the terminal without being
-    shown, or from standard input, and never from the command line.
+    If redirectUri is on this machine (http://127.0.0.1:PORT/…), the command listens for the browser.
+    Otherwise paste the whole URL that the browser ended at. It is read from the terminal without echo, or
+    from standard input, and never from the command line.
     """
     settings = settings_of(flags)
     shown = screen(settings)
@@ -122,13 +126,13 @@ def login(
 @command.command()
 @ENVIRONMENT
 @click.argument("credential", metavar="[CREDENTIAL]", default="", shell_complete=credential_names)
-@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @with_options(OUTPUT)
 @click.pass_obj
 def status(stop: object, /, environment: str, credential: str, as_json: bool, **flags: Any) -> int:
-    """Show what is held for each credential: for which accounts, how it came, until when. Sends nothing.
+    """Show for each credential which accounts gave consent, how, and until when. Send nothing.
 
-    Exit code 4 when consent is missing or over.
+    The command exits 4 when consent is missing or expired.
     """
     settings = settings_of(flags)
     shown = screen(settings)

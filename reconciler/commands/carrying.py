@@ -45,22 +45,22 @@ def opened(
 
 @click.command(name="restore")
 @ENVIRONMENT
-@click.option("--serial", type=int, required=True, help="The state to go back to: see `state history`.")
+@click.option("--serial", type=int, required=True, help="The serial to return to, from `state history`.")
 @YES
 @click.option(
     "--accept-loss",
     is_flag=True,
-    help="Do without receipts and snapshots that can't be read: who was only there stays at Criteo.",
+    help="Skip unreadable files; members known only there stay at Criteo.",
 )
 @with_options(OUTPUT)
 @click.pass_obj
 def restore(
     stop: object, /, environment: str, serial: int, yes: bool, accept_loss: bool, **flags: Any
 ) -> None:
-    """Go back to a state that is kept, when the one of today can't be trusted.
+    """Return to an earlier state version, when the current state is corrupt or wrong.
 
-    Nothing changes at Criteo by it. Whoever was known since then stays known, in doubt: the next apply
-    sends those who are wanted once more, and removes the others.
+    The command changes nothing at Criteo. Members that a later version contained become uncertain: the
+    next apply sends the wanted ones again and removes the others.
     """
     check_can_ask(yes, "to go back")
     with (
@@ -103,9 +103,10 @@ def _tell(environment: str, serial: int, done: RestoreResult) -> None:
 @with_options(OUTPUT)
 @click.pass_obj
 def export(stop: object, /, environment: str, file: str, **flags: Any) -> None:
-    """Write the state and the members it knows into one zip file, readable by its owner alone.
+    """Write the state and its members into one zip file that only its owner can read.
 
-    It is personal data, and out of date with the next apply: use it to move a state to another place.
+    The file is personal data, and the next apply makes it outdated. Use it to move a state to another
+    backend.
     """
     from reconciler.state.archive import write_archive
 
@@ -132,10 +133,10 @@ def export(stop: object, /, environment: str, file: str, **flags: Any) -> None:
 @with_options(OUTPUT)
 @click.pass_obj
 def import_(stop: object, /, environment: str, file: str, **flags: Any) -> None:
-    """Take in a state that `state export` wrote, where there is none yet.
+    """Import a state that `state export` wrote into an environment without a state.
 
-    From then on only this place is kept up to date: let no job go on with the old one. Secrets kept as
-    `state:NAME` and the states in `state history` are not in it.
+    Afterwards only this backend is kept up to date: stop every job that uses the old one. The file does
+    not contain secrets stored as `state:NAME`, nor the versions in `state history`.
     """
     from reconciler.state.archive import Archive, import_archive, unpacking
 

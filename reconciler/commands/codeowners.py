@@ -32,17 +32,22 @@ class Owner(click.ParamType[str]):
 
 
 @click.command(name="codeowners")
-@click.option("--admins", multiple=True, type=Owner(), metavar="@ORG/TEAM", help="Own what is reserved.")
-@click.option("--owners", multiple=True, type=Owner(), metavar="@ORG/TEAM", help="Own all other manifests.")
+@click.option(
+    "--admins", multiple=True, type=Owner(), metavar="@ORG/TEAM", help="Owners of admin-only files."
+)
+@click.option(
+    "--owners", multiple=True, type=Owner(), metavar="@ORG/TEAM", help="Owners of all other manifests."
+)
 @click.option("--check", "file", metavar="FILE", help="Exit 5 unless FILE ends with these rules.")
 @with_options(OUTPUT)
 def command(admins: tuple[str, ...], owners: tuple[str, ...], file: str | None, **flags: Any) -> None:
-    """Print rules for CODEOWNERS. What `access: {adminOnly: true}` reserves, and the audiences that are
-    sent there, environments, credentials and CI belong to the admins.
+    """Print CODEOWNERS rules from the `access` settings of all destinations.
 
-    End CODEOWNERS with what is printed. CI and pre-commit run --check, which compares it with the
-    manifests, for the owners that its first line names. As long as these are the placeholders that
-    `init` writes, --check only notes that nobody owns anything.
+    Admins own environments, credentials, CI, destinations with `access: {adminOnly: true}`, and the
+    audiences that are sent there. End CODEOWNERS with the printed rules.
+
+    CI and pre-commit run --check. It compares FILE with the manifests, for the owners in the first line of
+    the rules. While these owners are the placeholders of `init`, --check only prints a note.
     """
     directory = settings_of(flags).directory
     root = find_root(directory)

@@ -16,7 +16,7 @@ VARIABLE = "_RECONCILER_COMPLETE"
 @with_options(OUTPUT)
 @click.pass_context
 def command(ctx: click.Context, /, shell: str, **_: Any) -> None:
-    """Print the script for your shell; environments and addresses are completed from the manifests.
+    """Print the completion script for your shell. It completes names from the manifests, offline.
 
     \b
       bash   reconciler completion bash > ~/.local/share/bash-completion/completions/reconciler

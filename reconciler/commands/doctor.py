@@ -34,16 +34,16 @@ from reconciler.workspace import Workspace, open_workspace
 
 @click.command(name="doctor")
 @ENVIRONMENT
-@click.option("--plan", "only", flag_value="plan", help="Only what `plan` needs.")
-@click.option("--apply", "only", flag_value="apply", help="Only what `apply` needs.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+@click.option("--plan", "only", flag_value="plan", help="Check only what `plan` needs.")
+@click.option("--apply", "only", flag_value="apply", help="Check only what `apply` needs.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @with_options(SOURCES, EMULATE, OUTPUT)
 @click.pass_obj
 def command(stop: object, /, environment: str, only: str | None, as_json: bool, **flags: Any) -> int:
-    """Test every link between the manifests and Criteo, and say what to do about each that doesn't hold.
+    """Check the connection to Criteo step by step, and name the fix for each failed check.
 
-    Goes on after a failure, and changes no segment. Warnings exit 0; otherwise the exit code is that of
-    the first failure along the chain: 3 configuration, 4 authentication or consent, 9 Criteo, 10 storage.
+    The command continues after a failure and changes no segment. Warnings exit 0. Otherwise the exit code
+    is that of the first failed check: 3 configuration, 4 authentication or consent, 9 Criteo, 10 storage.
     """
     settings = settings_of(flags)
     shown = screen(settings)

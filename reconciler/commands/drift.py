@@ -25,11 +25,11 @@ DRIFT = 2
 @with_options(OUTPUT_OPTIONS, EMULATE, ONLY, OUTPUT)
 @click.pass_obj
 def command(stop: object, /, environment: str, **flags: Any) -> int:
-    """Tell what somebody changed at Criteo since the last apply. Exits 2 if anything was.
+    """Show what changed at Criteo outside reconciler since the last apply. Exit 2 if anything changed.
 
-    Names and descriptions are compared exactly. Members can only be counted: what Criteo acknowledged,
-    less what it rejected, against what it counts, and only once a computation has seen all of it. A
-    count costs one call for each segment. Nothing is changed: `plan` shows what the next apply does.
+    Names and descriptions are compared exactly. For members, only numbers are compared: acknowledged
+    members minus rejected ones, against Criteo's count, once a computation has included every send. Each
+    count costs one call. The command changes nothing: `plan` shows what the next apply does.
     """
     from reconciler.commands.support.planning import screen
     from reconciler.manifests import load_without_sources

@@ -37,7 +37,7 @@ LATEST = datetime(9000, 1, 1, tzinfo=UTC)
 @click.group(name="emulator")
 @with_options(OUTPUT)
 def command(**_: Any) -> None:
-    """Criteo Retail Media on your machine, as documented, with switches for what is not.
+    """Emulate Criteo Retail Media on this machine; switches cover what Criteo does not document.
 
     An environment with `api: {endpoint: emulator}` uses it without a server. These commands work on
     the same file, .reconciler/emulator/ENV.sqlite.
@@ -46,8 +46,8 @@ def command(**_: Any) -> None:
 
 @command.command()
 @ENVIRONMENT
-@click.option("--host", default="127.0.0.1", show_default=True, help="A loopback address.")
-@click.option("--port", default=8399, show_default=True, help="0 takes a free one.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The loopback address to listen on.")
+@click.option("--port", default=8399, show_default=True, help="The port; 0 picks a free port.")
 @with_options(OUTPUT)
 @click.pass_obj
 def serve(stop: object, /, environment: str, host: str, port: int, **flags: Any) -> None:
@@ -78,7 +78,7 @@ def _tell(environment: str, url: str) -> None:
 @ENVIRONMENT
 @with_options(OUTPUT)
 def reset(environment: str, **flags: Any) -> None:
-    """Forget all segments, members, faults and history; accounts, credentials and the time stay."""
+    """Delete all segments, members, faults and history. Keep accounts, credentials and the time."""
     with _opened(environment, flags) as emulator:
         emulator.reset()
     click.echo(f"{environment}: the emulator is empty; a state that knows its segments will miss them:")
@@ -91,7 +91,7 @@ def reset(environment: str, **flags: Any) -> None:
 @click.argument("duration", type=Duration())
 @with_options(OUTPUT)
 def advance(environment: str, duration: float, **flags: Any) -> None:
-    """Move the emulator's clock forward; computations at 00:00 and 12:00 UTC take place on the way.
+    """Move the emulator's clock forward; computations at 00:00 and 12:00 UTC run on the way.
 
     For example: reconciler emulator advance sandbox 12h
     """
@@ -116,14 +116,21 @@ def advance(environment: str, duration: float, **flags: Any) -> None:
     show_default=True,
     type=click.Choice((ANY, TOKEN, *BY_ID)),
     metavar="ID",
-    help="An operationId of Criteo, `token`, or *.",
-)
-@click.option("--times", default=1, show_default=True, type=click.IntRange(min=1), help="How many calls.")
-@click.option(
-    "--after", default=0, show_default=True, type=click.IntRange(min=0), help="Spare so many first."
+    help="Criteo's operationId, `token`, or * for all.",
 )
 @click.option(
-    "--for", "duration", default="1s", show_default=True, type=Duration(), help="Its time, where it has one."
+    "--times", default=1, show_default=True, type=click.IntRange(min=1), help="How many calls fail."
+)
+@click.option(
+    "--after", default=0, show_default=True, type=click.IntRange(min=0), help="How many calls succeed first."
+)
+@click.option(
+    "--for",
+    "duration",
+    default="1s",
+    show_default=True,
+    type=Duration(),
+    help="How long a time-out or a late commit takes.",
 )
 @with_options(OUTPUT)
 def fault(
@@ -144,7 +151,7 @@ def fault(
 @ENVIRONMENT
 @with_options(OUTPUT)
 def revoke(environment: str, **flags: Any) -> None:
-    """Withdraw every consent, as an account's administrator would at Criteo."""
+    """Withdraw every consent, as an account's administrator can do at Criteo."""
     with _opened(environment, flags) as emulator:
         withdrawn = emulator.revoke_consents()
     click.echo(f"{environment}: consents withdrawn: {withdrawn}; client credentials go on working")

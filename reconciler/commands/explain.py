@@ -22,9 +22,9 @@ from reconciler.commands.support.options import (
 @with_options(SOURCES, EMULATE, OUTPUT)
 @click.pass_obj
 def command(stop: object, /, environment: str, address: str, **flags: Any) -> None:
-    """Say why an address (destination/audience) changes, and which rows are dropped and why.
+    """Show why an address (destination/audience) changes, and which rows are dropped and why.
 
-    Reads what `plan` reads, for one address. Shows how many, and of what kind; never a value.
+    The command reads what `plan` reads, for one address. It shows counts by reason, never a value.
     """
     from reconciler.commands.selection import single
     from reconciler.commands.support.planning import make_plan, screen

@@ -41,14 +41,23 @@ def _print_setup(context: click.Context, _option: click.Parameter, wanted: bool)
 
 @click.command(name="init")
 @click.argument("folder", default=".", metavar="[DIR]")
-@click.option("--ci", default="github", type=click.Choice(AUTOMATIONS), help="Whose workflows to write.")
-@click.option("--admins", default=ADMINS, type=Owner(), metavar="@ORG/TEAM", help="Own what is reserved.")
-@click.option("--owners", default=OWNERS, type=Owner(), metavar="@ORG/TEAM", help="Own all other manifests.")
+@click.option(
+    "--ci",
+    default="github",
+    type=click.Choice(AUTOMATIONS),
+    help="Write workflows for this CI service. Default github.",
+)
+@click.option(
+    "--admins", default=ADMINS, type=Owner(), metavar="@ORG/TEAM", help="Owners of admin-only files."
+)
+@click.option(
+    "--owners", default=OWNERS, type=Owner(), metavar="@ORG/TEAM", help="Owners of all other manifests."
+)
 @click.option(
     "--from",
     "origin",
     metavar="WHEEL|URL@COMMIT",
-    help="What jobs and hooks install: a wheel, which is copied, or a commit of a git repository.",
+    help="What jobs and hooks install: a wheel, which is copied, or a commit of a Git repository.",
 )
 @click.option(
     "--github-setup",
@@ -56,15 +65,15 @@ def _print_setup(context: click.Context, _option: click.Parameter, wanted: bool)
     is_eager=True,
     expose_value=False,
     callback=_print_setup,
-    help="Print the `gh` commands that set up GitHub for production, and write nothing.",
+    help="Print the `gh` commands that set up GitHub for production. Write nothing.",
 )
 @with_options(OUTPUT)
 def command(folder: str, ci: str, admins: str, owners: str, origin: str | None, **flags: Any) -> None:
-    """Make a repository in DIR: environments, an audience, example data, schemas, CI, CODEOWNERS.
+    """Create a repository in DIR: environments, an audience, example data, schemas, CI, CODEOWNERS.
 
-    Its sandbox plans and applies at once, on an emulator. Nothing is overwritten: README.md, .gitignore,
-    CODEOWNERS and the like that are there are left alone, and what to add to them is printed; whatever
-    else is in the way is listed, and nothing is written.
+    Its sandbox plans and applies at once, on an emulator. No file is overwritten. Existing files such as
+    README.md, .gitignore and CODEOWNERS stay as they are, and the command prints what to add to them. If
+    any other file is in the way, the command lists it and writes nothing.
     """
     from reconciler.manifests.code_owners import manifests, reserved
     from reconciler.manifests.schema import folder as schemas

@@ -22,21 +22,21 @@ CHANGES = 2
 
 @click.command(name="plan")
 @ENVIRONMENT
-@click.option("--detailed-exitcode", is_flag=True, help="Exit 2 when there are changes.")
+@click.option("--detailed-exitcode", is_flag=True, help="Exit 2 if there are changes.")
 @with_options(BASE, COUNTS, OUTPUT_OPTIONS, INPUT_OPTIONS, OUTPUT)
 @click.pass_obj
 def command(
     stop: object, /, environment: str, detailed_exitcode: bool, base: str | None, **flags: Any
 ) -> int:
-    """Show what would change at Criteo, for how many people, and what it costs.
+    """Show what would change at Criteo, for how many members, and the estimated calls and time.
 
-    Reads manifests, state, sources and Criteo's segments once each. Writes nothing but a private
-    cache and the files that --out, --markdown and --html name: these on every path, also when it fails.
-    With --statistics it also asks Criteo to count the members of each segment, and plans to refill
-    those that lost members: one call per segment.
-    A blocked address is shown with its fix; the others are planned without it (exit 5 if all are blocked).
-    With --base, it exits 5 too if a blocked address changed since that revision, and warns of the rest: so a
-    pull request fails only for what it touches.
+    The command reads manifests, state, sources and Criteo's segments once each. It writes only a private
+    cache and the files of --out, --markdown and --html, also when it fails. A blocked address is shown
+    with its fix, and the other addresses are planned (exit 5 if all are blocked).
+
+    With --statistics, it asks Criteo to count each segment's members and plans to refill segments that
+    lost members. With --base, it exits 5 if a blocked address changed since that revision, and warns about
+    other blocked addresses: a pull request fails only for what it changes.
     """
     from reconciler.commands.comparing import Change
     from reconciler.commands.support.planning import make_plan, screen

@@ -10,16 +10,16 @@ from reconciler.commands.support.options import OUTPUT, settings_of, with_option
 
 @click.command(name="show")
 @click.argument("file", metavar="FILE")
-@click.option("--digest", is_flag=True, help="Print its digest only: what `apply --approved-digest` takes.")
-@click.option("--markdown", metavar="OUT", help="Save it as Markdown.")
-@click.option("--html", metavar="OUT", help="Save it as one HTML page.")
-@click.option("--json", "as_json", is_flag=True, help="Print the JSON instead of text.")
+@click.option("--digest", is_flag=True, help="Print only the digest, for `apply --approved-digest`.")
+@click.option("--markdown", metavar="OUT", help="Save the document as Markdown.")
+@click.option("--html", metavar="OUT", help="Save the document as one HTML page.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 @with_options(OUTPUT)
 def command(file: str, digest: bool, as_json: bool, **flags: Any) -> None:
-    """Show what `plan --out`, `apply --out` or `drift --out` has saved.
+    """Show a document that `plan --out`, `apply --out` or `drift --out` saved.
 
-    A plan that is too old to be applied can be shown all the same. Exits 3 for a file that
-    is none, and 6 for one that was changed after it was saved.
+    An expired plan can be shown but not applied. The command exits 3 if FILE is not such a document, and 6
+    if FILE was changed after it was saved.
     """
     from reconciler.commands.support.outputs import check, check_named, save
     from reconciler.commands.support.plan_files import read_saved

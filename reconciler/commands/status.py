@@ -28,11 +28,11 @@ from reconciler.core.state.resource import ResourceState
 @with_options(EMULATE, ONLY, OUTPUT)
 @click.pass_obj
 def command(stop: object, /, environment: str, refresh: bool, **flags: Any) -> None:
-    """Show members, the last send, the next computation and when it is live, for every address.
+    """Show members, the last send, the next computation and the activation time of each address.
 
-    Reads the state only: what was sent, and what Criteo acknowledged. With --refresh it asks Criteo for
-    each segment's match rate and says whether it is past the gate of 0.1%, below which an audience can't
-    be used.
+    The command reads only the state: what was sent, and what Criteo acknowledged. On request, it asks
+    Criteo for each segment's match rate and compares it with the minimum match rate of 0.1%. Below the
+    minimum, an audience cannot be used.
     """
     from reconciler.commands.selection import selected
     from reconciler.commands.support.planning import screen

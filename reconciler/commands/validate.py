@@ -21,10 +21,10 @@ from reconciler.manifests import environments, find_root, load_offline, shared_s
 @with_options(SOURCES, OUTPUT)
 @click.pass_obj
 def command(stop: object, /, names: tuple[str, ...], **flags: Any) -> None:
-    """Check manifests offline: schema, links, names, guards, sources, columns, `where`.
+    """Check manifests offline: schema, references, names, guards, sources, columns, `where`.
 
-    All environments unless some are named. Every problem is reported at once, as
-    file:line:column, with what to do. Exit 3 if there is any.
+    Without ENV, check all environments. The command reports all problems at once, as file:line:column,
+    each with its fix. It exits 3 if there is any problem.
     """
     from reconciler.members.source_check import check_all
     from reconciler.render.terminal import console

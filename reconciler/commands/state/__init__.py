@@ -13,27 +13,27 @@ from reconciler.commands.support.options import ENVIRONMENT, OUTPUT, with_option
 @click.group(name="state")
 @with_options(OUTPUT)
 def command(**_: Any) -> None:
-    """Show, restore, rebuild and move an environment's state; see and break its lock.
+    """Show, restore, rebuild and move an environment's state; manage its lock.
 
     \b
-      reconciler state show production                  addresses, sizes, what is in doubt
-      reconciler state history production               the states that are kept
-      reconciler state restore production --serial 41   go back to one of them
-      reconciler state rebuild production               where none is left: what Criteo has, and ways to go on
-      reconciler state export production FILE           carry it to another place,
-      reconciler state import production FILE           where there is none yet
-      reconciler state lock list production             who holds it, since when, until when
-      reconciler state lock break production --id ID    after a run that is gone for good
+      reconciler state show production                  show addresses, sizes, uncertain members
+      reconciler state history production               list saved versions
+      reconciler state restore production --serial 41   return to a saved version
+      reconciler state rebuild production               recreate a lost state from ownership tags
+      reconciler state export production FILE           move the state to another backend,
+      reconciler state import production FILE           which has no state yet
+      reconciler state lock list production             show the holder of the lock
+      reconciler state lock break production --id ID    release the lock of a run that no longer exists
     """
 
 
 @command.command(name="show")
 @ENVIRONMENT
-@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @with_options(OUTPUT)
 @click.pass_obj
 def show(stop: object, /, environment: str, as_json: bool, **flags: Any) -> None:
-    """Tell what is known: serial, lineage, and each address with its size and what is in doubt."""
+    """Show the state: serial, lineage, and each address with its size and uncertain members."""
     from reconciler.render.state import print_state, state_json
 
     with opened(stop, environment, flags) as (space, _, shown):
@@ -50,7 +50,7 @@ def show(stop: object, /, environment: str, as_json: bool, **flags: Any) -> None
 @with_options(OUTPUT)
 @click.pass_obj
 def history(stop: object, /, environment: str, **flags: Any) -> None:
-    """List the states that can be gone back to; each run that writes keeps the one before it."""
+    """List the saved state versions. Each writing run saves the version before it."""
     from reconciler.render.state import print_history
 
     with opened(stop, environment, flags) as (space, _, shown):
@@ -64,7 +64,7 @@ for one in (restore, rebuild, export, import_):
 @command.group()
 @with_options(OUTPUT)
 def lock(**_: Any) -> None:
-    """The lock that lets one run at a time write an environment's state."""
+    """Show or release the lock that lets one run at a time write an environment's state."""
 
 
 @lock.command(name="list")
@@ -72,7 +72,7 @@ def lock(**_: Any) -> None:
 @with_options(OUTPUT)
 @click.pass_obj
 def list_locks(stop: object, /, environment: str, **flags: Any) -> None:
-    """Name the run that holds the lock: who, where, what, since when, until when."""
+    """Show the run that holds the lock: who, where, what, since when, until when."""
     with opened(stop, environment, flags) as (space, _, _shown):
         holder = space.store.holder()
     click.echo(
@@ -82,14 +82,14 @@ def list_locks(stop: object, /, environment: str, **flags: Any) -> None:
 
 @lock.command(name="break")
 @ENVIRONMENT
-@click.option("--id", "holder_id", required=True, metavar="ID", help="As `state lock list` names it.")
+@click.option("--id", "holder_id", required=True, metavar="ID", help="The lock ID from `state lock list`.")
 @with_options(OUTPUT)
 @click.pass_obj
 def break_lock(stop: object, /, environment: str, holder_id: str, **flags: Any) -> None:
-    """Take the lock from a run that is gone for good, before it ends by itself.
+    """Release the lock of a run that no longer exists, before the lock expires.
 
-    The next run still waits as long as a request of the old one may be under way. If that run is alive
-    after all, it notices at its next write and stops; nothing that it wrote is lost.
+    The next run still waits as long as a request of the old run may take effect. If the old run is alive,
+    it notices at its next write and stops; it loses nothing that it wrote.
     """
     with opened(stop, environment, flags) as (space, _, _shown):
         space.store.break_lock(holder_id)

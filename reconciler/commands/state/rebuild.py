@@ -90,7 +90,7 @@ class RebuildOptions:
 @click.command(name="rebuild")
 @ENVIRONMENT
 @click.option("--union", is_flag=True, help="Go on with the segments; people from before may remain in them.")
-@click.option("--replace", "anew", is_flag=True, help="Have the next apply put new segments in their place.")
+@click.option("--replace", "anew", is_flag=True, help="Replace the segments with new ones in the next apply.")
 @click.option(
     "--assume",
     metavar="FILE",
@@ -118,10 +118,10 @@ def rebuild(
     yes: bool,
     **flags: Any,
 ) -> None:
-    """Make a state that is lost anew: which segments are whose, and how to go on with them.
+    """Rebuild a lost state: find each address's segment, and choose how to continue with it.
 
-    Criteo never tells who is in a segment, so nobody is known to be held. Without --union, --replace or
-    --assume it lists what is found, and writes nothing. Nothing changes at Criteo before the next apply.
+    Criteo never lists members, so the new state knows none. Without an option that chooses, the command
+    lists the segments that it found and writes nothing. Nothing changes at Criteo before the next apply.
     """
     asked = RebuildOptions(flags["only"], _each_once(takes), union, anew, assume)
     asked.check()

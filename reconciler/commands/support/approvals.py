@@ -37,13 +37,13 @@ TERMS = (
         "--approved",
         multiple=True,
         metavar="FILE",
-        help="Apply only what this saved plan approves; may be repeated, for several that await one merge.",
+        help="Apply only changes approved in FILE. Repeatable.",
     ),
     click.option(
         "--approved-digest",
         multiple=True,
         metavar="DIGEST",
-        help="The digest that was approved, from a protected place: one for each --approved, in that order.",
+        help="The approved digest, from a protected source: one per --approved, in the same order.",
     ),
     click.option(
         "--refresh",

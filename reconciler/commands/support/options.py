@@ -43,18 +43,14 @@ STANDARD_OUTPUT = "-"
 ENVIRONMENT = click.argument("environment", metavar="ENV", shell_complete=environment_names)
 OUTPUT = (
     _global("-C", "directory", metavar="DIR", help="Run as if started in DIR."),
-    _global("--no-color", is_flag=True, help="No colour, as with NO_COLOR=1."),
-    _global("-q", "--quiet", is_flag=True, help="Results only, no progress."),
-    _global("-v", "--verbose", is_flag=True, help="Log every call: method, path, status, never a body."),
+    _global("--no-color", is_flag=True, help="Print no colour, as with NO_COLOR=1."),
+    _global("-q", "--quiet", is_flag=True, help="Print results only, no progress."),
+    _global("-v", "--verbose", is_flag=True, help="Log each call: method, path, status, never a body."),
 )
 """They may stand before a command as well."""
-SOURCES = (
-    click.option(
-        "--data-root", metavar="DIR", help="Read sources below DIR instead of the environment's data.root."
-    ),
-)
+SOURCES = (click.option("--data-root", metavar="DIR", help="Read sources below DIR instead of `data.root`."),)
 EMULATE = (
-    click.option("--emulate", is_flag=True, help="Use a throw-away emulator and state instead of Criteo."),
+    click.option("--emulate", is_flag=True, help="Use a temporary emulator and state instead of Criteo."),
 )
 ONLY = (
     click.option(
@@ -62,25 +58,25 @@ ONLY = (
         multiple=True,
         metavar="ADDRESS",
         shell_complete=selectable_names,
-        help="Only this address, audience, or glob ('offsite-email/*'); may be repeated.",
+        help="Select an address, an audience or a glob ('offsite-email/*'). Repeatable.",
     ),
 )
 COUNTS = (
     click.option(
         "--statistics",
         is_flag=True,
-        help="Ask Criteo to count members, and plan to refill what it lost: one call per segment.",
+        help="Ask Criteo to count members, and plan refills of lost members: one call per segment.",
     ),
 )
 BASE = (
     click.option(
         "--base",
         metavar="REVISION",
-        help="Exit 5 if an address that changed since this git revision is blocked; warn of others.",
+        help="Exit 5 if a blocked address changed since this Git revision; warn about others.",
     ),
 )
 INPUT_OPTIONS = (*SOURCES, *EMULATE, *ONLY)
-YES = click.option("-y", "--yes", is_flag=True, help="Do not ask; needed where nobody can answer.")
+YES = click.option("-y", "--yes", is_flag=True, help="Skip confirmation; required without a terminal.")
 
 
 class Duration(click.ParamType[float]):

@@ -22,11 +22,13 @@ from reconciler.system_errors import known_error
 
 OUTPUT_OPTIONS = (
     click.option(
-        "--out", metavar="FILE", help="Save it as JSON; what `plan` saves can be approved and applied."
+        "--out", metavar="FILE", help="Save the document as JSON. A saved plan can be approved and applied."
     ),
-    click.option("--markdown", metavar="FILE", help="Save it as Markdown, for a comment or a job's summary."),
-    click.option("--html", metavar="FILE", help="Save it as one HTML page, readable anywhere."),
-    click.option("--json", "as_json", is_flag=True, help="Print the JSON instead of text."),
+    click.option(
+        "--markdown", metavar="FILE", help="Save the document as Markdown, for a comment or a job summary."
+    ),
+    click.option("--html", metavar="FILE", help="Save the document as one HTML page."),
+    click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text."),
 )
 
 
