@@ -8,6 +8,9 @@ from reconciler.core.remote import Segment
 from reconciler.core.state.ownership_tag import Tag, owner, tag_of
 from reconciler.core.state.resource import SegmentState
 
+_OTHER_SEGMENT = (
+    "the state belongs to another segment or was edited: restore it, or ask Criteo about the segment"
+)
 ANOTHER_TITLE = "change the title, the destination's nameSuffix or the environment's namePrefix"
 
 
@@ -37,7 +40,15 @@ def unfit(spec: SegmentSpec, segment: Segment, *, touched: bool) -> Finding | No
             where,
             f"segment {segment.id} holds {segment.identifier_type or 'an unknown type'} at Criteo, "
             f"and {spec.key.identifier_type} in our state",
-            "the state belongs to another segment or was edited: restore it, or ask Criteo about the segment",
+            _OTHER_SEGMENT,
+        )
+    if segment.retailer_id != spec.key.retailer_id:
+        listed = f"retailer {segment.retailer_id}" if segment.retailer_id else "no retailer"
+        return Finding(
+            where,
+            f"Criteo lists segment {segment.id} under {listed}; the state has it under retailer "
+            f"{spec.key.retailer_id}",
+            _OTHER_SEGMENT,
         )
     if segment.read_only and touched:
         return Finding(

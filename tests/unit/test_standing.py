@@ -138,6 +138,29 @@ def test_a_segment_of_another_type_than_the_state_says_is_not_touched(world):
     assert world.criteo.segment(segment.id).members == {f"Email:sha256:{one}" for one in "abcd"}
 
 
+@pytest.mark.parametrize(
+    ("retailer", "listed"), [("8", "retailer 8"), ("", "no retailer")], ids=["another", "none"]
+)
+def test_a_segment_of_another_retailer_is_not_filled(world, retailer, listed):
+    segment = world.criteo.segment(current(world).segment_id)
+    segment.retailer_id = retailer
+    world.people["buyers"] = frozenset("abz")
+    [blocked] = world.plan().blocked
+    assert f"Criteo lists segment {segment.id} under {listed}" in blocked.finding.problem
+    assert "the state has it under retailer 7" in blocked.finding.problem
+    assert segment.members == {f"Email:sha256:{one}" for one in "abcd"}
+
+
+def test_a_replacement_of_another_retailer_is_not_filled(world):
+    world.wishes[ADDRESS] = replace(world.wishes[ADDRESS], kind=CUSTOMER)
+    world.criteo.fault = lambda operation: "rejected" if operation == "add" else None
+    world.run()
+    world.criteo.fault = lambda _operation: None
+    world.criteo.named("1001", "Buyers (new)").retailer_id = "8"
+    [blocked] = world.plan().blocked
+    assert "under retailer 8" in blocked.finding.problem
+
+
 def test_a_read_only_replacement_is_not_filled(world):
     world.wishes[ADDRESS] = replace(world.wishes[ADDRESS], kind=CUSTOMER)
     world.criteo.fault = lambda operation: "rejected" if operation == "add" else None
