@@ -19,6 +19,7 @@ from reconciler.commands.hints import hint
 from reconciler.commands.support.options import OUTPUT, with_options
 from reconciler.crash import install_handlers, report_crash
 from reconciler.disk.scratch_dir import ScratchDir
+from reconciler.streams import prepare_streams
 
 COMMANDS = {
     "init": "Create a repository: manifests, example data, CI",
@@ -99,8 +100,7 @@ def group(**_: Any) -> None:
 
 def main() -> NoReturn:
     """Runs one command and exits with its code. Never prints a foreign exception's text."""
-    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: PTH123, SIM115 - for the process's life
-    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: PTH123, SIM115 - the same
+    prepare_streams()
     install_handlers()
     stop = StopSignal()
     _listen(stop)

@@ -4,8 +4,7 @@ import io
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
-from typing import TextIO, cast
+from typing import TextIO
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -45,39 +44,6 @@ _TONES = {
     LineKind.REMEDY: "",
     LineKind.DETAIL: "dim",
 }
-
-
-class _Forgiving(io.TextIOBase):
-    """A stream for what may be lost: when nobody can read it any more, the work goes on."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-
-    def write(self, text: str) -> int:
-        with suppress(OSError, ValueError):
-            self._stream.write(text)
-        return len(text)
-
-    def flush(self) -> None:
-        with suppress(OSError, ValueError):
-            self._stream.flush()
-
-    def isatty(self) -> bool:
-        return self._stream.isatty()
-
-    def fileno(self) -> int:
-        return self._stream.fileno()
-
-    @property
-    def encoding(self) -> str:  # type: ignore[override]
-        return self._stream.encoding
-
-
-def ignore_broken_pipe(stream: TextIO) -> TextIO:
-    """The same stream, on which printing never fails."""
-    if isinstance(stream, io.TextIOWrapper):
-        stream.reconfigure(errors="replace")
-    return cast("TextIO", _Forgiving(stream))
 
 
 class _Console(Console):

@@ -22,7 +22,7 @@ from reconciler.operations.preflight import check
 from reconciler.render.document import Document, DocumentType, plan_document, without_state
 from reconciler.render.numbers import EXACT, ROUNDED, NumberFormat
 from reconciler.render.progress import Progress, Quiet, progress
-from reconciler.render.terminal import console, ignore_broken_pipe
+from reconciler.render.terminal import console
 from reconciler.settings import Settings
 from reconciler.workspace import Workspace
 
@@ -73,7 +73,7 @@ def screen(settings: Settings, *, taken: bool = False) -> CommandConsole:
 
     `taken`: standard output is for machines, and people read all on standard error.
     """
-    err = console(ignore_broken_pipe(sys.stderr), settings.colour)
+    err = console(sys.stderr, settings.colour)
     if settings.verbose:
         log_calls()
     out = err if taken else console(sys.stdout, settings.colour)
