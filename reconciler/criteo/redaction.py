@@ -24,6 +24,8 @@ LONGEST = 500
 TOO_LONG = 2_000
 """Characters; nothing that is shown or compared is longer."""
 URL_SAFE = str.maketrans("+/", "-_")
+HEX = re.compile(r"(?:[0-9a-fA-F][ :_-]?){8,}")
+"""Bytes as hexadecimal digits, in one run or separated."""
 WORD, PACKED = re.compile(r"[0-9a-z]+"), re.compile(r"[0-9A-Za-z+/_-]{8,}")
 TEXTS = 40
 LIST = b'"identifiers":'
@@ -107,6 +109,11 @@ def _forms(text: str) -> Iterator[str]:
         with suppress(ValueError):  # of other lengths than base64 has
             plain = base64.urlsafe_b64decode(packed.translate(URL_SAFE) + "=" * (-len(packed) % 4))
             yield plain.decode("ascii")
+    for found in HEX.findall(shown):
+        digits = re.sub(r"[^0-9a-fA-F]", "", found)
+        for start in (0, 1):  # a digit before the first byte shifts them all
+            end = start + (len(digits) - start) // 2 * 2
+            yield bytes.fromhex(digits[start:end]).decode(errors="replace")
 
 
 def redact_echoes(body: object, sent: SensitiveRequest, key: str = "", depth: int = 0) -> object:
