@@ -103,7 +103,7 @@ class CriteoReader:
             wire.search_body(ids),
             query=(("limit", str(PAGE_SIZE)), ("offset", str(offset))),
         )
-        return wire.read_page(self._read(call, _page_of(account_id, ids)).body, account_id)
+        return wire.read_page(self._read(call, _page_of(account_id, ids, offset)).body, account_id)
 
     def _read(self, call: ApiCall, check: ResponseCheck = any_object) -> Reply:
         reply = self._session.send(call, check)
@@ -199,13 +199,16 @@ def _apart(
     )
 
 
-def _page_of(account_id: str, ids: Sequence[str] = ()) -> ResponseCheck:
+def _page_of(account_id: str, ids: Sequence[str] = (), offset: int = 0) -> ResponseCheck:
     """A 200 from somebody who is not Criteo must not pass for an account without segments."""
 
     def check(body: object) -> OutcomeUnknown | None:
         if not wire.is_page(body):
             return OutcomeUnknown("the answer is no list of segments")
-        segments = wire.read_page(body, account_id).segments
+        page = wire.read_page(body, account_id)
+        segments, seen = page.segments, offset + page.received
+        if page.total is not None and (page.total < 0 or (page.received and seen > page.total)):
+            return OutcomeUnknown(f"the answer lists {seen} segments and announces {page.total}")
         if any(one.account_id != account_id for one in segments):
             return OutcomeUnknown("the answer lists segments of another account")
         if ids and not {one.id for one in segments} <= set(ids):

@@ -93,11 +93,10 @@ def read_page(body: object, account_id: str) -> Page:
     told = mapping(body)
     received = items(told.get("data"))
     found = (read_segment(item, account_id) for item in received)
-    total = mapping(told.get("meta")).get("totalItems")
     return Page(
         segments=tuple(segment for segment in found if segment),
         received=len(received),
-        total=total if isinstance(total, int) else None,
+        total=_count(mapping(told.get("meta")).get("totalItems")),
     )
 
 

@@ -280,6 +280,20 @@ def test_without_a_total_a_short_page_is_the_last() -> None:
     assert run(search, page("1", total=None)).calls == 1
 
 
+@pytest.mark.parametrize("total", [0, 1, -1])
+def test_a_page_that_holds_more_than_it_announces_is_not_believed(total: int) -> None:
+    """The segments of a next page would look gone."""
+    done = run(search, *[page("1", "2", total=total)] * 10)
+    assert isinstance(done.error, RemoteError)
+    assert f"the answer lists 2 segments and announces {total}" in str(done.error)
+
+
+def test_a_later_page_that_holds_more_than_it_announces_is_not_believed() -> None:
+    done = run(search, page("1", "2", total=3), *[page("3", "4", total=3)] * 10)
+    assert isinstance(done.error, RemoteError)
+    assert "the answer lists 4 segments and announces 3" in str(done.error)
+
+
 def test_a_list_that_ends_too_early_is_an_error() -> None:
     """Taken for whole, it would make segments look gone."""
     done = run(search, page("1", total=3), page(total=3))
