@@ -23,7 +23,7 @@ CORE_TESTS := tests/unit/test_guards.py tests/unit/test_standing.py tests/unit/t
 	tests/unit/test_a_rebuilt_size_is_unknown.py tests/unit/test_what_an_exclusion_list_may_do.py \
 	tests/unit/test_where_points_at_its_mistakes.py tests/unit/test_one_blocked_address_stops_one.py \
 	tests/unit/test_a_part_of_a_plan.py tests/unit/test_a_change_is_compared_with_its_base.py \
-	tests/property/test_converges_after_crashes.py tests/property/test_receipt_codec.py
+	tests/property/test_converges_after_crashes.py tests/property/test_state_codec.py
 
 .PHONY: demo sdk azurite actionlint test reliability torture fidelity lint coverage check format bench lock clean
 

@@ -24,10 +24,10 @@ from reconciler.core.ports import StateHead, StateVersion
 from reconciler.core.state.codec import (
     UnsupportedFormatError,
     decode_head,
-    decode_receipt,
+    decode_resource,
     dump,
     encode_head,
-    encode_receipt,
+    encode_resource,
     parse,
 )
 from reconciler.core.state.resource import ResourceState
@@ -69,7 +69,7 @@ def head_bytes(head: StateHead, token: int, addresses: Iterable[Address]) -> byt
 
 
 def receipt_bytes(receipt: ResourceState | None, token: int) -> bytes:
-    return _dump({"token": token, "receipt": encode_receipt(receipt) if receipt else None})
+    return _dump({"token": token, "receipt": encode_resource(receipt) if receipt else None})
 
 
 def made_anew(content: bytes) -> bytes:
@@ -176,7 +176,7 @@ def _dump(plain: dict[str, object]) -> bytes:
 
 def _receipt(content: bytes, address: Address) -> tuple[ResourceState | None, int]:
     data = _envelope(content, "receipt")
-    receipt = decode_receipt(data["receipt"]) if data["receipt"] is not None else None
+    receipt = decode_resource(data["receipt"]) if data["receipt"] is not None else None
     if receipt is not None and receipt.address != address:
         raise StorageError("holds the receipt of another address")
     return receipt, _token(data)

@@ -20,7 +20,7 @@ from pathlib import Path
 from reconciler.core.errors import StorageError
 from reconciler.core.model import Address
 from reconciler.core.ports import StateHead, StateVersion
-from reconciler.core.state.codec import UnsupportedFormatError, decode_head, decode_receipt, parse
+from reconciler.core.state.codec import UnsupportedFormatError, decode_head, decode_resource, parse
 from reconciler.core.state.resource import ResourceState
 from reconciler.disk.atomic import names_in, read_file
 from reconciler.state.versions import HISTORY, document_name, saved_state, serials
@@ -115,7 +115,7 @@ class LocalLayout:
         if content is None:
             return None
         with self._naming(file, GO_BACK):
-            receipt = decode_receipt(parse(content))
+            receipt = decode_resource(parse(content))
             if file != self.receipt_file(receipt.address):
                 raise StorageError("holds the receipt of another address")
         return receipt
@@ -126,7 +126,7 @@ class LocalLayout:
         if content is None:
             return False
         try:
-            return file != self.receipt_file(decode_receipt(parse(content)).address)
+            return file != self.receipt_file(decode_resource(parse(content)).address)
         except UnsupportedFormatError:
             return False
         except StorageError:

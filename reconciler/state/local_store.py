@@ -21,7 +21,7 @@ from reconciler.core.ports import (
     StateVersionInfo,
     StateWriter,
 )
-from reconciler.core.state.codec import dump, encode_head, encode_receipt
+from reconciler.core.state.codec import dump, encode_head, encode_resource
 from reconciler.core.state.resource import ResourceState
 from reconciler.disk.atomic import (
     copy_file,
@@ -208,7 +208,7 @@ class LocalWriter(LocalReader):
 
     def write(self, receipt: ResourceState) -> None:
         self.begin_run()
-        replace_file(self._files.receipt_file(receipt.address), dump(encode_receipt(receipt)))
+        replace_file(self._files.receipt_file(receipt.address), dump(encode_resource(receipt)))
         with self._writing():
             self._fresh -= receipt.snapshots
 

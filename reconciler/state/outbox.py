@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler.core.errors import StorageError
-from reconciler.core.state.codec import decode_receipt, dump, encode_receipt, parse
+from reconciler.core.state.codec import decode_resource, dump, encode_resource, parse
 from reconciler.core.state.resource import ResourceState
 from reconciler.disk.atomic import names_in, read_file, remove_file, remove_temporary_files, replace_file
 from reconciler.disk.private_dir import private_directory
@@ -34,8 +34,8 @@ class Outbox:
         earlier = self._read(file)
         before = earlier.before if earlier else leftover.before
         plain: dict[str, object] = {
-            "before": encode_receipt(before) if before else None,
-            "after": encode_receipt(leftover.after),
+            "before": encode_resource(before) if before else None,
+            "after": encode_resource(leftover.after),
         }
         replace_file(file, dump(plain))
 
@@ -56,7 +56,7 @@ class Outbox:
             if content is None:
                 return None
             data = parse(content)
-            before = decode_receipt(data["before"]) if data["before"] is not None else None
-            return PendingWrite(before, decode_receipt(data["after"]))
+            before = decode_resource(data["before"]) if data["before"] is not None else None
+            return PendingWrite(before, decode_resource(data["after"]))
         except (StorageError, KeyError):
             return None

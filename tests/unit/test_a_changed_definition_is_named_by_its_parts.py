@@ -11,7 +11,7 @@ from reconciler.core.model import Address, Exclusion, IdentifierType, SegmentSpe
 from reconciler.core.pii import REDACTED
 from reconciler.core.plan.drift import detect_drift
 from reconciler.core.plan.model import PartChange, Update
-from reconciler.core.state.codec import decode_receipt, encode_receipt
+from reconciler.core.state.codec import decode_resource, encode_resource
 from reconciler.core.state.resource import ResourceState
 
 pytestmark = pytest.mark.promise("read-right")
@@ -129,8 +129,8 @@ def test_without_known_parts_nothing_is_called_drift(world: InMemoryEnvironment)
 
 
 def test_parts_are_kept_and_damaged_ones_refused(world: InMemoryEnvironment) -> None:
-    encoded = encode_receipt(receipt(world))
-    assert decode_receipt(encoded) == receipt(world)
+    encoded = encode_resource(receipt(world))
+    assert decode_resource(encoded) == receipt(world)
     for damaged in ({}, [{"path": "name"}], [{"path": "name", "value": 1}]):
         with pytest.raises(StorageError):
-            decode_receipt({**encoded, "parts": damaged})
+            decode_resource({**encoded, "parts": damaged})

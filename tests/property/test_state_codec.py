@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -18,12 +19,13 @@ from reconciler.core.model import Address, Hashing, IdentifierType, SegmentKey
 from reconciler.core.ports import StateHead, StateVersion
 from reconciler.core.state.codec import (
     FORMAT_VERSION,
+    UnsupportedFormatError,
     decode_head,
-    decode_receipt,
+    decode_resource,
     decode_state,
     dump,
     encode_head,
-    encode_receipt,
+    encode_resource,
     encode_state,
     parse,
 )
@@ -141,8 +143,8 @@ FULL_JSON = {
 
 @unhurried
 @given(strategies.receipts)
-def test_a_receipt_comes_back_as_it_was(receipt: ResourceState) -> None:
-    assert decode_receipt(parse(dump(encode_receipt(receipt)))) == receipt
+def test_a_resource_comes_back_as_it_was(resource: ResourceState) -> None:
+    assert decode_resource(parse(dump(encode_resource(resource)))) == resource
 
 
 @unhurried
@@ -175,13 +177,13 @@ def test_a_state_that_is_none_is_refused(wrong: dict[str, object]) -> None:
 
 def test_format_4_is_what_it_always_was() -> None:
     """If this fails, raise FORMAT_VERSION."""
-    assert encode_receipt(FULL) == FULL_JSON
-    assert decode_receipt(FULL_JSON) == FULL
+    assert encode_resource(FULL) == FULL_JSON
+    assert decode_resource(FULL_JSON) == FULL
 
 
 @pytest.mark.parametrize("version", [0, 1, 2, 3])
 def test_an_earlier_format_is_refused_with_a_way_out(version: int) -> None:
-    for decode in (decode_receipt, decode_head, decode_state):
+    for decode in (decode_resource, decode_head, decode_state):
         with pytest.raises(StorageError, match="an unreleased reconciler wrote it") as caught:
             decode({"format_version": version})
         assert "state rebuild" in caught.value.remedy
@@ -211,7 +213,7 @@ def test_no_field_is_forgotten(kind: type, encoded: dict[str, object], extra: se
 @unhurried
 @given(st.integers(min_value=FORMAT_VERSION + 1), st.dictionaries(st.text(), st.none()))
 def test_a_newer_format_is_named_whatever_its_form(version: int, content: dict[str, None]) -> None:
-    for decode in (decode_receipt, decode_head, decode_state):
+    for decode in (decode_resource, decode_head, decode_state):
         with pytest.raises(StorageError, match="a newer reconciler wrote it") as caught:
             decode(content | {"format_version": version})
         assert f"format version {version}" in caught.value.problem
@@ -241,10 +243,10 @@ def test_a_missing_or_an_unknown_key_is_refused_at_any_depth(place: int) -> None
     where, key = list(places(data))[place]
     value = where.pop(key)
     with pytest.raises(StorageError, match="malformed"):
-        decode_receipt(data)
+        decode_resource(data)
     where |= {key: value, MARK: value}
     with pytest.raises(StorageError, match="malformed") as caught:
-        decode_receipt(data)
+        decode_resource(data)
     assert MARK not in str(caught.value)
 
 
@@ -263,8 +265,45 @@ def test_a_wrong_value_is_refused_at_any_depth(place: int) -> None:
     for value in special.get(key, wrong):
         where[key] = value
         with pytest.raises(StorageError) as caught:
-            decode_receipt(data)
+            decode_resource(data)
         assert MARK not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "told"),
+    [
+        ("current.key.hashing", MARK, "current.key.hashing should be one of "),
+        ("current.confirmed.count", -1, "current.confirmed.count should be a whole number, zero or more"),
+        ("retired.0.segment.updated_at", MARK, "retired[0].segment.updated_at should be a time in ISO 8601"),
+        ("lists.0.files.0", [MARK], "lists[0].files[0] should be a string"),
+        ("parts.0", {MARK: MARK}, "parts[0] should be an object with exactly the keys path, value"),
+        ("needs", 1, "needs should be a string"),
+        ("format_version", MARK, "format_version should be a whole number, zero or more"),
+    ],
+)
+def test_an_error_names_the_field_by_its_path(path: str, value: object, told: str) -> None:
+    data: Any = copy.deepcopy(FULL_JSON)
+    *parents, last = path.split(".")
+    where = data
+    for key in parents:
+        where = where[int(key) if isinstance(where, list) else key]
+    where[int(last) if isinstance(where, list) else last] = value
+    sound = encode_state(StateVersion(HEAD, (), NOON))
+    for decode, content, root in (
+        (decode_resource, data, ""),
+        (decode_state, sound | {"resources": [data]}, "resources[0]."),
+    ):
+        with pytest.raises(StorageError) as caught:
+            decode(content)
+        assert caught.value.problem.startswith(f"malformed: {root}{told}")
+        assert MARK not in str(caught.value)
+
+
+def test_a_newer_resource_inside_a_state_is_named() -> None:
+    sound = encode_state(StateVersion(HEAD, (FULL,), NOON))
+    newer = FULL_JSON | {"format_version": FORMAT_VERSION + 1}
+    with pytest.raises(UnsupportedFormatError):
+        decode_state(sound | {"resources": [FULL_JSON, newer]})
 
 
 json_values = st.recursive(
@@ -276,30 +315,30 @@ json_values = st.recursive(
 @unhurried
 @given(json_values)
 def test_no_json_breaks_the_decoder(data: object) -> None:
-    for decode in (decode_receipt, decode_head, decode_state):
+    for decode in (decode_resource, decode_head, decode_state):
         with pytest.raises(StorageError):
             decode(data)
 
 
 @unhurried
 @given(strategies.receipts, st.data())
-def test_a_truncated_or_garbled_file_is_refused(receipt: ResourceState, data: st.DataObject) -> None:
-    content = dump(encode_receipt(receipt))
+def test_a_truncated_or_garbled_file_is_refused(resource: ResourceState, data: st.DataObject) -> None:
+    content = dump(encode_resource(resource))
     end = data.draw(st.integers(0, len(content) - 3))
     for broken in (content[:end], content[:end] + b"\x00\xff" + content[end + 2 :]):
         with pytest.raises(StorageError) as caught:
-            decode_receipt(parse(broken))
+            decode_resource(parse(broken))
         assert caught.value.__cause__ is None
 
 
 @unhurried
 @given(strategies.receipts, st.data())
-def test_a_changed_digit_or_letter_is_refused(receipt: ResourceState, data: st.DataObject) -> None:
-    content = dump(encode_receipt(receipt))
+def test_a_changed_digit_or_letter_is_refused(resource: ResourceState, data: st.DataObject) -> None:
+    content = dump(encode_resource(resource))
     place = data.draw(st.sampled_from([at for at, byte in enumerate(content) if chr(byte).isalnum()]))
     other = data.draw(st.sampled_from(sorted(set(b"0189abyz") - {content[place]})))
     with pytest.raises(StorageError):
-        decode_receipt(parse(content[:place] + bytes([other]) + content[place + 1 :]))
+        decode_resource(parse(content[:place] + bytes([other]) + content[place + 1 :]))
 
 
 def test_a_document_without_its_checksum_is_refused() -> None:
@@ -321,9 +360,9 @@ def test_hostile_content_is_refused(content: bytes) -> None:
 
 def test_times_of_another_zone_are_written_in_utc() -> None:
     there = NOON.astimezone(timezone(timedelta(hours=5, minutes=30)))
-    assert parse(dump(encode_receipt(replace(FULL, forgotten_at=there)))) == FULL_JSON
+    assert parse(dump(encode_resource(replace(FULL, forgotten_at=there)))) == FULL_JSON
 
 
 def test_a_time_without_zone_is_a_bug() -> None:
     with pytest.raises(AssertionError, match="zone"):
-        encode_receipt(replace(FULL, forgotten_at=NOON.replace(tzinfo=None)))
+        encode_resource(replace(FULL, forgotten_at=NOON.replace(tzinfo=None)))
