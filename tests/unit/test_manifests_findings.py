@@ -121,7 +121,7 @@ SHAPE = [
     (AUDIENCE, "title:", "‸seat: acme\ntitle:", "unknown key `seat`", "it belongs to kind Destination"),
     (AUDIENCE, "  maxAge", "  ‸title: a\n  maxAge", "unknown key `title`", "it belongs under the top level"),
     (AUDIENCE, "{Email: email,", "{‸email: email,", "unknown key `email`", "did you mean `Email`?"),
-    (AUDIENCE, "title: Lapsed buyers\n", "", "`title` is missing from this manifest", "(what people see"),
+    (AUDIENCE, "title: Lapsed buyers\n", "", "`title` is missing from this manifest", "(name at Criteo"),
     (AUDIENCE, 'files: ["customers/*.csv"]\n  ', "", "`files` is missing from `source`", "add `files:`"),
     (AUDIENCE, "title: Lapsed buyers", "‸title:", "`title` has no value", "write text"),
     (AUDIENCE, "title: Lapsed buyers", "title: ‸null", "`title` has no value", "write text"),
@@ -187,7 +187,7 @@ SHAPE = [
     (ENVIRONMENT, '"368477501993431040"', '‸"36847750199343104012"', "`accountId` is not", "up to 19 digits"),
     (ENVIRONMENT, '"368477501993431040"', "‸acme-1", "`accountId` is not written", "a quoted string"),
     (ENVIRONMENT, "  acme:", "  ‸Acme_1:", "`Acme_1` is not a legal name", "lower-case letters"),
-    (ENVIRONMENT, "data: {root: data}\n", "", "`data` is missing from this manifest", "what sources are"),
+    (ENVIRONMENT, "data: {root: data}\n", "", "`data` is missing from this manifest", "(location of all source files"),
     (ENVIRONMENT, "tolerance: 2%", "tolerance: ‸2", "`tolerance` is not written", "a percentage"),
     (
         DESTINATIONS,
@@ -215,7 +215,7 @@ SHAPE = [
     (DESTINATIONS, "Type: CustomerId", "Type: CustomerId\nform: ‸md5", "`form` is not one", "allowed: plain"),
     (DESTINATIONS, "---", PHONE, "`form` is not one of", "allowed: plain, sha256"),
     (CREDENTIALS, "grant: authorizationCode", "grant: ‸implicit", "`grant` is not one", "clientCredentials"),
-    (CREDENTIALS, "refreshToken: state:criteo\n", "", "`refreshToken` is missing", "must be writable"),
+    (CREDENTIALS, "refreshToken: state:criteo\n", "", "`refreshToken` is missing", "(writable reference to"),
     (
         CREDENTIALS,
         "criteo\nredirectUri",

@@ -119,7 +119,7 @@ def test_defaults_in_descriptions_are_those_of_the_core() -> None:
         assert f"Default {share:.0%}" in told[key]
     assert f"Default {guards.min_members}" in told["minMembers"]
     assert f"Default {api.version}" in told["version"]
-    assert f"most: {api.batch_size}" in told["batchSize"]
+    assert f"maximum: {api.batch_size}" in told["batchSize"]
     assert f"Default {api.timeout.total_seconds():.0f}s" in told["timeout"]
     assert f"Default {api.grace_period.total_seconds() / 60:.0f}m" in told["quiet"]
 
