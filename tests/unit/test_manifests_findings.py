@@ -65,6 +65,30 @@ TRAPS = [
         "quotes",
     ),
 ]
+TITLE = "title: Lapsed buyers"
+INVISIBLE = [
+    (AUDIENCE, TITLE, "title: Lap‸\u200bsed", "in `title`: ZERO WIDTH SPACE (U+200B)", "remove it"),
+    (AUDIENCE, TITLE, "title: Lap‸\u202esed", "RIGHT-TO-LEFT OVERRIDE (U+202E)", "remove it"),
+    (AUDIENCE, TITLE, "title: 'Lap‸\u2066sed'", "LEFT-TO-RIGHT ISOLATE (U+2066)", "remove it"),
+    (AUDIENCE, TITLE, 'title: ‸"Lap\\u200fsed"', "RIGHT-TO-LEFT MARK (U+200F)", "remove it"),
+    (AUDIENCE, TITLE, 'title: ‸"Lap\\x9b2Jsed"', "U+009B, which has no name", "remove it"),
+    (AUDIENCE, TITLE, "title: Lap‸\u2800sed", "BRAILLE PATTERN BLANK (U+2800)", "remove it"),
+    (AUDIENCE, TITLE, "title: Lap‸\U000e0041sed", "TAG LATIN CAPITAL LETTER A (U+E0041)", "remove it"),
+    (AUDIENCE, TITLE, "title: Lap‸\ue000sed", "U+E000, which has no name", "remove it"),
+    (AUDIENCE, TITLE, 'title: ‸"Lap\\esed"', "`title` is not written", "this is one line of text"),
+    (AUDIENCE, "Nothing in 90 days", 'Nothing‸\ufeff in 90"', "ZERO WIDTH NO-BREAK SPACE", "remove it"),
+    (
+        AUDIENCE,
+        "Nothing in 90 days",
+        "|\n  Nothing\n  in‸\u2060 90 days",
+        "WORD JOINER (U+2060)",
+        "remove it",
+    ),
+    (AUDIENCE, "Nothing in 90 days", '‸"Nothing\\ein"', "U+001B, which has no name", "remove it"),
+    (AUDIENCE, "last_order <", "last_order‸\u2069 <", "in `where`: POP DIRECTIONAL", "remove it"),
+    (ENVIRONMENT, "[sandbox] ", "[sandbox‸\u00ad] ", "in `namePrefix`: SOFT HYPHEN", "remove it"),
+    (DESTINATIONS, "Offsite campaigns", "Off‸\u061csite", "ARABIC LETTER MARK (U+061C)", "remove it"),
+]
 SYNTAX = [
     (AUDIENCE, '["customers/*.csv"]', "[‸*.csv]", "can't begin with `*`", "put quotes"),
     (AUDIENCE, '["customers/*.csv"]', "\n    - ‸*all", "an alias", "put quotes around a value that begins"),
@@ -412,7 +436,7 @@ SOURCES = [
 
 @pytest.mark.parametrize(
     ("file", "old", "new", "problem", "remedy"),
-    [*TRAPS, *SYNTAX, *SHAPE, *PERSONAL, *LINKS, *COUNTRIES, *CONFLICTS, *TYPES, *SOURCES],
+    [*TRAPS, *INVISIBLE, *SYNTAX, *SHAPE, *PERSONAL, *LINKS, *COUNTRIES, *CONFLICTS, *TYPES, *SOURCES],
 )
 def test_one_finding_with_its_place_and_the_way_out(
     tmp_path: Path, file: str, old: str, new: str, problem: str, remedy: str
@@ -426,6 +450,22 @@ def test_one_finding_with_its_place_and_the_way_out(
         assert found[0].where == where
     assert problem in found[0].problem
     assert remedy in found[0].remedy
+
+
+@pytest.mark.parametrize(
+    "title", ["Käufer ✓ 90 Tage", '"Caf\u00e9\\u00a0‘noir’"', "❤\ufe0f", "顧客", "עסקים", "Ｆｕｌｌ"]
+)
+def test_letters_of_all_scripts_and_emoji_are_allowed(tmp_path: Path, title: str) -> None:
+    project = Project(tmp_path)
+    project.edit(AUDIENCE, "title: Lapsed buyers", f"title: {title}")
+    assert project.findings() == ()
+
+
+def test_each_different_invisible_character_is_named_once(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    project.edit(AUDIENCE, "title: Lapsed buyers", "title: L\u200ba\u200bp\u202es")
+    found = [(one.where.partition(":")[2], one.problem[-8:]) for one in project.findings()]
+    assert found == [("3:9", "(U+200B)"), ("3:13", "(U+202E)")]
 
 
 def test_destinations_of_one_audience_agree_on_the_default_country(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from reconciler.core.pii import pii_kind
 from reconciler.manifests.schema import TYPED
+from reconciler.manifests.syntax.invisible import invisible_characters
 from reconciler.manifests.syntax.nodes import Issue, IssueRank, ManifestDocument, Node, walk
 
 FREE_TEXT = frozenset({"title", "description", "where", "namePrefix", "nameSuffix"})
@@ -46,12 +47,13 @@ _READ_AS = {
 
 
 def inspect(document: ManifestDocument) -> Iterator[Issue]:
-    """Personal data, values that other YAML readers re-type, and text swallowed by a comment."""
+    """Personal data, invisible characters, values that other YAML readers re-type, and text swallowed by a comment."""
     for name, node in walk(document.root):
         if not isinstance(node.value, str):
             continue
         if data := pii_kind(node.value):
             yield _personal(document, name, node, data)
+        yield from invisible_characters(document, name, node)
         if not node.plain:
             continue
         if name not in TYPED and (found := _RETYPED.fullmatch(node.value)):
