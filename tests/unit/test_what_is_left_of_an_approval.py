@@ -289,10 +289,25 @@ def test_a_refill_is_done_once_members_were_sent_since_it_was_approved() -> None
     approval = approved(cases.plan(REFILLED))
     before = now(receipts=applied(completed_at=cases.NOW - timedelta(days=2)))
     after = now(receipts=applied(completed_at=cases.NOW))
-    assert why(check_approvals(cases.plan(), held(approval), before)) == [
-        "it approves what the manifests here don't ask for: offsite-email/lapsed-90d"
-    ]
+    assert why(check_approvals(cases.plan(), held(approval), before)) != []
     assert finished(cases.plan(), after, approval) == ("sha256:a",)
+
+
+def test_a_refill_that_is_no_longer_due_names_the_count_of_criteo() -> None:
+    approval = held(approved(cases.plan(REFILLED)))
+    counted_anew = (
+        "Criteo's count changed since this plan, and a refill is no longer due: offsite-email/lapsed-90d"
+    )
+    not_asked_for = "it approves what the manifests here don't ask for: offsite-email/lapsed-90d"
+    long_ago = cases.NOW - timedelta(days=2)
+    same = receipt(cases.LAPSED.definition, completed_at=long_ago)
+    for known, said in (
+        ({LAPSED: same}, counted_anew),
+        ({LAPSED: receipt("other", completed_at=long_ago)}, not_asked_for),
+        ({LAPSED: replace(same, forgotten_at=long_ago)}, not_asked_for),
+        ({}, not_asked_for),
+    ):
+        assert why(check_approvals(cases.plan(), approval, now(receipts=known))) == [said]
 
 
 def test_an_approval_is_finished_once_receipts_or_this_run_tell_so() -> None:

@@ -131,7 +131,7 @@ def check_approvals(plan: Plan, approvals: Mapping[str, ApprovedPlan], now: Chec
         deferred=tuple(map(address_of, left)),
         used_digests=tuple(one.digest for one in fit.values() if one.digest in digests),
         completed=tuple(fit[name].digest for name, addresses in open_.items() if not addresses),
-        not_requested=(*told, *_unmet(open_, asked)),
+        not_requested=(*told, *_unmet(open_, fit, asked, now)),
     )
     if covered or judgement.completed or any(now.is_used_up(one) for one in approvals.values()):
         return judgement
@@ -213,12 +213,32 @@ def _is_carried_out(said: ApprovedChange, approved: ApprovedPlan, receipt: Resou
     return receipt.definition == said.definition and receipt.current.transfer is None
 
 
-def _unmet(open_: Mapping[str, Sequence[Address]], changing: Container[Address]) -> Iterator[Finding]:
+def _unmet(
+    open_: Mapping[str, Sequence[Address]],
+    fit: Mapping[str, ApprovedPlan],
+    changing: Container[Address],
+    now: CheckContext,
+) -> Iterator[Finding]:
     for name, addresses in open_.items():
-        if asked := [one for one in addresses if one not in changing]:
-            more = f" and {len(asked) - NAMED} more" if len(asked) > NAMED else ""
-            told = ", ".join(map(str, asked[:NAMED]))
-            yield Finding(name, f"it approves what the manifests here don't ask for: {told}{more}")
+        left = [one for one in addresses if one not in changing]
+        recovered = [one for one in left if _recovered(fit[name].change(one), now.receipts.get(one))]
+        if foreign := [one for one in left if one not in recovered]:
+            yield Finding(name, f"it approves what the manifests here don't ask for: {_listed(foreign)}")
+        if recovered:
+            problem = "Criteo's count changed since this plan, and a refill is no longer due"
+            yield Finding(name, f"{problem}: {_listed(recovered)}")
+
+
+def _recovered(said: ApprovedChange | None, receipt: ResourceState | None) -> bool:
+    """Return whether an approved refill is not due any more, although nothing was sent."""
+    if said is None or receipt is None or said.kind != ChangeKind.REFILL:
+        return False
+    return receipt.forgotten_at is None and receipt.definition == said.definition
+
+
+def _listed(addresses: Sequence[Address]) -> str:
+    more = f" and {len(addresses) - NAMED} more" if len(addresses) > NAMED else ""
+    return f"{', '.join(map(str, addresses[:NAMED]))}{more}"
 
 
 def needs_approval(plan: Plan) -> dict[Address, tuple[Finding, ...]]:
