@@ -152,8 +152,11 @@ def import_(stop: object, /, environment: str, file: str, **flags: Any) -> None:
     ):
         saved = archive.state
         head = import_archive(archive, state, environment, verifier.file, space.clock.check)
-    click.echo(f"{environment}: imported {_addresses(saved)}, as of {stamp(saved.saved_at)}")
-    click.echo(f"  its serial is {head.serial}; next: `reconciler plan {environment}`")
+    if head == saved.head:
+        click.echo(f"{environment}: this state is here already, at serial {head.serial}; nothing was written")
+    else:
+        click.echo(f"{environment}: imported {_addresses(saved)}, as of {stamp(saved.saved_at)}")
+    click.echo(f"  serial {head.serial}; next: `reconciler plan {environment}`")
     click.echo(f"  remove the file: {PERSONAL}", err=True)
 
 

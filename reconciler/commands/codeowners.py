@@ -64,13 +64,19 @@ def _note(finding: Finding, directory: Path) -> None:
     annotate([finding], directory, Level.WARNING)
 
 
-def _check(root: Path, directory: Path, file: str) -> None:
+def _content(path: Path) -> str:
+    """ConfigurationError for what can't be read, or is not a regular file: a pipe may never answer."""
+    unreadable = ConfigurationError("the file named by --check can't be read", remedy="name a text file")
+    if not path.is_file():
+        raise unreadable
     try:
-        found = block((directory / file).read_text(encoding="utf-8"))
+        return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
-        raise ConfigurationError(
-            "the file named by --check can't be read", remedy="name a text file"
-        ) from None
+        raise unreadable from None
+
+
+def _check(root: Path, directory: Path, file: str) -> None:
+    found = block(_content(directory / file))
     if not found or not found.owners.admins:
         raise RefusedError(
             "this file has no rules of reconciler",

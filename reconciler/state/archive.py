@@ -39,6 +39,8 @@ def write_archive(
     """
     with os_errors("look for", path):
         there = path.exists()
+    if there:
+        _check_regular(path)
     if there and not _is_ours(path):
         raise StorageError(
             "there is a file of that name that is no export of a state", remedy="name another file"
@@ -91,6 +93,8 @@ def import_archive(
 ) -> StateHead:
     """Into a state that is empty, or that an earlier attempt has begun: then this one goes on.
 
+    Returns the head that the state has then: that of the archive where this very state is there already.
+
     The snapshots come first, so that no receipt is there without them. `checked` extracts one, once its
     content was found to match its name under the archive's key.
     """
@@ -100,8 +104,13 @@ def import_archive(
             f"the file holds the state of {saved.head.environment}, not of {environment}",
             remedy="import it into the environment that it was exported from",
         )
+    there = state.head()
+    if there == saved.head and set(state.resources()) == set(saved.resources):
+        return there
+    if there and there.lineage == saved.head.lineage and there.serial > saved.head.serial + 1:
+        raise _older(saved.head, there)
     head = replace(saved.head, serial=saved.head.serial + 1)
-    if state.head() not in {None, head} or not set(state.resources()) <= set(saved.resources):
+    if there not in {None, head} or not set(state.resources()) <= set(saved.resources):
         raise occupied()
     for snapshot in _ordered(saved):
         check()
@@ -112,8 +121,19 @@ def import_archive(
     return head
 
 
+def _older(saved: StateHead, there: StateHead) -> StorageError:
+    return StorageError(
+        f"this state is here already, at serial {there.serial}; the file holds it at serial {saved.serial}",
+        remedy=f"to go back: `reconciler state history {there.environment}` lists versions, "
+        f"`reconciler state restore {there.environment} --serial N` restores one",
+    )
+
+
 @contextmanager
 def unpacking(path: Path) -> Iterator[Archive]:
+    with os_errors("read", path):
+        path.stat()
+    _check_regular(path)
     with os_errors("read", path):
         file = path.open("rb")
     with file:
@@ -122,6 +142,12 @@ def unpacking(path: Path) -> Iterator[Archive]:
         with archive:
             _check_sizes(archive, path)
             yield Archive(archive)
+
+
+def _check_regular(path: Path) -> None:
+    """A pipe or a device may never answer."""
+    if not path.is_file():
+        raise StorageError(f"{path} is not a regular file", remedy="name a file on a disk")
 
 
 def _check_sizes(archive: zipfile.ZipFile, path: Path) -> None:

@@ -1,6 +1,7 @@
 """`state show|history|restore|export|import`, as they are run."""
 
 import json
+import os
 import shutil
 import zipfile
 from dataclasses import replace
@@ -108,8 +109,6 @@ def test_a_state_is_carried_to_another_place(project: Project) -> None:
     assert file.stat().st_mode & 0o777 == 0o600
     project.run("state", "export", "sandbox", "out.zip")
     key = (state(project) / "key").read_bytes()
-    said = project.run("state", "import", "sandbox", "out.zip", code=10).said
-    assert "there is a state already" in said
     shutil.move(state(project), project.root / "old")
     said = project.run("state", "import", "sandbox", "out.zip").said
     assert "imported 2 addresses" in said
@@ -117,6 +116,39 @@ def test_a_state_is_carried_to_another_place(project: Project) -> None:
     assert (state(project) / "key").read_bytes() == key
     assert not list((project.root / ".reconciler" / "cache" / "sandbox").iterdir())
     project.run("plan", "sandbox", "--detailed-exitcode")
+
+
+def test_a_state_that_is_here_already_is_not_imported_again(project: Project) -> None:
+    project.run("state", "export", "sandbox", "out.zip")
+    before = project.serial()
+    said = project.run("state", "import", "sandbox", "out.zip").said
+    assert "this state is here already, at serial 2; nothing was written" in said
+    assert project.serial() == before
+    project.people(*range(6, 40))
+    project.run("apply", "sandbox", "--yes")
+    project.people(*range(6, 41))
+    project.run("apply", "sandbox", "--yes")
+    said = " ".join(project.run("state", "import", "sandbox", "out.zip", code=10).said.split())
+    assert "here already, at serial 4; the file holds it at serial 2" in said
+    assert "reconciler state restore sandbox --serial N" in said
+
+
+def test_the_state_of_another_environment_with_the_same_name_is_not_replaced(
+    project: Project, tmp_path: Path
+) -> None:
+    other = Project.make(tmp_path / "other")
+    other.people(1, 2)
+    other.run("apply", "sandbox", "--yes")
+    other.run("state", "export", "sandbox", str(project.root / "out.zip"))
+    said = project.run("state", "import", "sandbox", "out.zip", code=10).said
+    assert "there is a state already, and it is another one" in said
+
+
+@pytest.mark.parametrize("command", ["export", "import"])
+def test_a_pipe_in_place_of_a_file_is_refused_at_once(project: Project, command: str) -> None:
+    os.mkfifo(project.root / "pipe")
+    said = project.run("state", command, "sandbox", "pipe", code=10).said
+    assert "pipe is not a regular file" in " ".join(said.split())
 
 
 def test_nothing_is_overwritten_by_an_export(project: Project) -> None:

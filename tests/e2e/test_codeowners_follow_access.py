@@ -1,5 +1,7 @@
 """What is sent to a reserved destination belongs to its admins in CODEOWNERS: they review changes of it."""
 
+import os
+
 import pytest
 from support.cli import AUDIENCE, REPOSITORY, Project
 
@@ -83,6 +85,12 @@ def test_a_file_is_checked_for_the_owners_that_it_names(tmp_path):
     file.write_text(f"{project.run(*MADE).said}/environments/ @acme/everyone\n")
     said = project.run("codeowners", "--check", "CODEOWNERS", code=5).said
     assert "the last rule that matches counts" in said
+
+
+def test_a_pipe_in_place_of_a_file_is_refused_at_once(tmp_path):
+    project = Project.make(tmp_path)
+    os.mkfifo(tmp_path / "pipe")
+    assert "can't be read" in project.run("codeowners", "--check", "pipe", code=3).said
 
 
 def test_an_owner_can_only_be_an_owner(tmp_path):
