@@ -211,7 +211,13 @@ SHAPE = [
     (ENVIRONMENT, '"368477501993431040"', '‸"36847750199343104012"', "`accountId` is not", "up to 19 digits"),
     (ENVIRONMENT, '"368477501993431040"', "‸acme-1", "`accountId` is not written", "a quoted string"),
     (ENVIRONMENT, "  acme:", "  ‸Acme_1:", "`Acme_1` is not a legal name", "lower-case letters"),
-    (ENVIRONMENT, "data: {root: data}\n", "", "`data` is missing from this manifest", "(location of all source files"),
+    (
+        ENVIRONMENT,
+        "data: {root: data}\n",
+        "",
+        "`data` is missing from this manifest",
+        "(location of all source files",
+    ),
     (ENVIRONMENT, "tolerance: 2%", "tolerance: ‸2", "`tolerance` is not written", "a percentage"),
     (
         DESTINATIONS,

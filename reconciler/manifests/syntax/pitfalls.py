@@ -47,7 +47,7 @@ _READ_AS = {
 
 
 def inspect(document: ManifestDocument) -> Iterator[Issue]:
-    """Personal data, invisible characters, values that other YAML readers re-type, and text swallowed by a comment."""
+    """Personal data, invisible characters, values that other readers re-type, text lost to a comment."""
     for name, node in walk(document.root):
         if not isinstance(node.value, str):
             continue
