@@ -234,7 +234,7 @@ def open_workspace(
         yield Workspace(
             root=root,
             desired=desired,
-            store=open_store(desired.environment, root, snapshots, private / "leftovers", real),
+            store=open_store(desired.environment, root, snapshots, private / "outbox", real),
             clock=clock,
             emulated=emulated,
             ahead=ahead,

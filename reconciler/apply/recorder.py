@@ -128,7 +128,7 @@ class StateRecorder:
         if address in self.ended:
             return
         self.ended[address] = outcome
-        self.wrote = self.wrote or outcome == ChangeOutcome.STOPPED
+        self.wrote = self.wrote or outcome == ChangeOutcome.INTERRUPTED
         if error is not None:
             self.errors[address] = error
             self.wrote = self.wrote or isinstance(error, OutcomeUnknownError)

@@ -72,7 +72,7 @@ def apply(
         except (CancelledError, StorageError) as error:
             stopped = error
         for change in plan.changes:
-            ledger.end(address_of(change), ChangeOutcome.NOT_ATTEMPTED)
+            ledger.end(address_of(change), ChangeOutcome.SKIPPED)
     return Report(
         outcomes=ledger.ended,
         errors=ledger.errors,
@@ -110,7 +110,7 @@ def _leaving(tools: ApplyContext, ledger: StateRecorder, removal: Removal) -> Jo
         except FAILURES as error:
             ledger.end(removal.spec.address, ChangeOutcome.FAILED, error)
         except (CancelledError, StorageError):
-            ledger.end(removal.spec.address, ChangeOutcome.STOPPED)
+            ledger.end(removal.spec.address, ChangeOutcome.INTERRUPTED)
             raise
 
     return job
@@ -139,7 +139,7 @@ def _job(tools: ApplyContext, ledger: StateRecorder, change: SegmentChange) -> J
         except FAILURES as error:
             ledger.end(address, ChangeOutcome.FAILED, error)
         except (CancelledError, StorageError):
-            ledger.end(address, ChangeOutcome.STOPPED)
+            ledger.end(address, ChangeOutcome.INTERRUPTED)
             raise
         else:
             ledger.end(address, ChangeOutcome.APPLIED)

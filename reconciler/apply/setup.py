@@ -332,7 +332,7 @@ def _stopped(
 ) -> None:
     """What was asked of Criteo and not answered was under way."""
     for change, _ in items if stop.in_doubt else ():
-        ledger.end(change.spec.address, ChangeOutcome.STOPPED)
+        ledger.end(change.spec.address, ChangeOutcome.INTERRUPTED)
 
 
 def _unmade(item: ItemFailure, *, again: bool = False) -> ReconcilerError:

@@ -87,7 +87,7 @@ COMMANDS: Mapping[str, str] = {
     "get": _SHOW,
     "help": "`reconciler --help` lists commands, `reconciler plan --help` explains one",
     "import": "`reconciler state import ENV FILE` takes in an exported state; for a segment that Criteo has,"
-    " see `--take` in `reconciler state rebuild --help`",
+    " see `--adopt` in `reconciler state rebuild --help`",
     "lint": _CHECK,
     "list": _SHOW,
     "ls": _SHOW,
@@ -95,7 +95,7 @@ COMMANDS: Mapping[str, str] = {
     "output": _SHOW,
     "preview": _PLAN,
     "push": _APPLY,
-    "refresh": "`reconciler apply ENV --refresh` sends members only; " + _DRIFT,
+    "refresh": "`reconciler apply ENV --members-only` sends members only; " + _DRIFT,
     "remove": _FORGET,
     "rm": _FORGET,
     "rollback": "`reconciler state restore ENV --serial N` goes back to a state; to go back in manifests,"

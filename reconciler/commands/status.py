@@ -1,4 +1,4 @@
-"""`status`: where every address stands by what was sent; with `--refresh` also what Criteo counts."""
+"""`status`: where every address stands by what was sent; with `--statistics` also what Criteo counts."""
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -24,10 +24,10 @@ from reconciler.core.state.resource import ResourceState
 
 @click.command(name="status")
 @ENVIRONMENT
-@click.option("--refresh", is_flag=True, help="Ask Criteo for match rates: one call per segment.")
+@click.option("--statistics", is_flag=True, help="Ask Criteo for match rates: one call per segment.")
 @with_options(EMULATE, ONLY, OUTPUT)
 @click.pass_obj
-def command(stop: object, /, environment: str, refresh: bool, **flags: Any) -> None:
+def command(stop: object, /, environment: str, statistics: bool, **flags: Any) -> None:
     """Show members, the last send, the next computation and the activation time of each address.
 
     The command reads only the state: what was sent, and what Criteo acknowledged. On request, it asks
@@ -46,10 +46,10 @@ def command(stop: object, /, environment: str, refresh: bool, **flags: Any) -> N
         wanted = selected(flags["only"], space.addresses(known))
         receipts = [one for one in known if one.address in wanted]
         with shown.progress:
-            statistics = _statistics(space.reader_of, receipts) if refresh else None
+            counted = _statistics(space.reader_of, receipts) if statistics else None
         specs = space.desired.segments
         limits = {spec.address: spec.audience.guards.max_invalid for spec in specs}
-        found = status(environment, wanted, receipts, statistics, limits, space.clock.now(), shown.figures)
+        found = status(environment, wanted, receipts, counted, limits, space.clock.now(), shown.figures)
         print_status(found, shown.out)
 
 

@@ -52,7 +52,7 @@ def _parts(spec: SegmentSpec) -> Iterator[tuple[str, str]]:
     yield "account", spec.key.account_id
     yield "retailer", spec.key.retailer_id
     yield "identifier type", spec.key.identifier_type.value
-    yield "form", spec.key.hashing.value
+    yield "hashing", spec.key.hashing.value
     yield "credential", spec.credential
     yield "api.endpoint", _shown(spec.endpoint[0])
     yield "api.tokenUrl", _shown(spec.endpoint[1])
@@ -72,7 +72,7 @@ def _parts(spec: SegmentSpec) -> Iterator[tuple[str, str]]:
     yield "guards.maxGrowth", format_limit(guards.max_growth)
     yield "guards.minMembers", f"{guards.min_members:,}"
     yield "guards.maxInvalid", format_limit(guards.max_invalid)
-    yield "guards.maxVanished", format_limit(guards.max_missing)
+    yield "guards.maxMissing", format_limit(guards.max_missing)
 
 
 def _of_list(path: str, one: Exclusion) -> Iterator[tuple[str, str]]:

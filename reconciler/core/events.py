@@ -14,21 +14,21 @@ from reconciler.core.plan.model import Forget, Plan, kind_of
 
 
 class ChangeOutcome(StrEnum):
-    """What became of one change. `STOPPED`: the run ended while it was under way; the next goes on there."""
+    """What became of one change. `INTERRUPTED`: the run ended during the change; the next run resumes it."""
 
     APPLIED = "applied"
     FAILED = "failed"
-    STOPPED = "stopped midway"
-    NOT_ATTEMPTED = "not attempted"
+    INTERRUPTED = "interrupted"
+    SKIPPED = "skipped"
 
 
 class RunOutcome(StrEnum):
     """What became of a run."""
 
     DONE = "done"
-    NOTHING_TO_DO = "nothing to do"
+    NO_CHANGES = "no_changes"
     REFUSED = "refused"
-    IN_PART = "applied in part"
+    PARTIALLY_APPLIED = "partially_applied"
     CANCELLED = "cancelled"
     FAILED = "failed"
 
@@ -253,13 +253,13 @@ def run_ended(exit_code: int, counts: Counts, work: SentTotals, seconds: float) 
 
 def _ending(exit_code: int, counts: Counts) -> RunOutcome:
     if exit_code == 0:
-        return RunOutcome.DONE if counts.applied else RunOutcome.NOTHING_TO_DO
+        return RunOutcome.DONE if counts.applied else RunOutcome.NO_CHANGES
     return _ENDINGS.get(exit_code, RunOutcome.FAILED)
 
 
 _ENDINGS = {
     RefusedError.exit_code: RunOutcome.REFUSED,
     NotApprovedError.exit_code: RunOutcome.REFUSED,
-    PartialApplyError.exit_code: RunOutcome.IN_PART,
+    PartialApplyError.exit_code: RunOutcome.PARTIALLY_APPLIED,
     CancelledError.exit_code: RunOutcome.CANCELLED,
 }

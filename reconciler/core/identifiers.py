@@ -99,7 +99,7 @@ def _rehashed(digest: str, hashing: Hashing) -> NormalizedIdentifier:
 
 def _written(plain: str, hashing: Hashing) -> str:
     match hashing:
-        case Hashing.PLAIN:
+        case Hashing.NONE:
             return plain
         case Hashing.MD5:
             return md5(plain)

@@ -23,18 +23,18 @@ class IdentifierType(StrEnum):
 class Hashing(StrEnum):
     """How an identifier is written on the wire."""
 
-    PLAIN = "plain"
+    NONE = "none"
     MD5 = "md5"
     SHA256 = "sha256"
     SHA256_OF_MD5 = "sha256-of-md5"
 
 
 HASHINGS: dict[IdentifierType, tuple[Hashing, ...]] = {
-    IdentifierType.EMAIL: (Hashing.PLAIN, Hashing.MD5, Hashing.SHA256, Hashing.SHA256_OF_MD5),
-    IdentifierType.USER_IDENTIFIER: (Hashing.PLAIN,),
-    IdentifierType.IDENTITY_LINK: (Hashing.PLAIN,),
-    IdentifierType.CUSTOMER_ID: (Hashing.PLAIN,),
-    IdentifierType.PHONE_NUMBER: (Hashing.PLAIN, Hashing.SHA256),
+    IdentifierType.EMAIL: (Hashing.NONE, Hashing.MD5, Hashing.SHA256, Hashing.SHA256_OF_MD5),
+    IdentifierType.USER_IDENTIFIER: (Hashing.NONE,),
+    IdentifierType.IDENTITY_LINK: (Hashing.NONE,),
+    IdentifierType.CUSTOMER_ID: (Hashing.NONE,),
+    IdentifierType.PHONE_NUMBER: (Hashing.NONE, Hashing.SHA256),
 }
 
 

@@ -105,8 +105,8 @@ def _known_elsewhere(environment: str, address: Address, held: Segment) -> str:
 
 
 def _adoption(environment: str, address: Address, held: Segment) -> str:
-    rebuild = f"reconciler state rebuild {environment} --union --only {address}"
-    return f"`{rebuild} --take {address}={held.id}`"
+    rebuild = f"reconciler state rebuild {environment} --reuse --only {address}"
+    return f"`{rebuild} --adopt {address}={held.id}`"
 
 
 def taken_name(environment: str, address: Address, name: str, held: Segment, tag: Tag) -> Finding:

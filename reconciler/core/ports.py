@@ -322,7 +322,7 @@ class MemberEngine(Protocol):
         """The members on those exclusion lists of an audience that can be read. No source is read."""
         ...
 
-    def without(self, form: Hashing, held: SnapshotRef, out: SnapshotRef) -> SnapshotRef:
+    def without(self, hashing: Hashing, held: SnapshotRef, out: SnapshotRef) -> SnapshotRef:
         """held - out."""
         ...
 
@@ -339,7 +339,7 @@ class MemberEngine(Protocol):
         ...
 
     def mark_uncertain(
-        self, form: Hashing, sure: Sequence[SnapshotRef], named: Sequence[SnapshotRef]
+        self, hashing: Hashing, sure: Sequence[SnapshotRef], named: Sequence[SnapshotRef]
     ) -> tuple[SnapshotRef, SnapshotRef]:
         """New (base, maybe): who is in all of `sure`, and whoever else is in any of both."""
         ...

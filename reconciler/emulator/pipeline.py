@@ -82,10 +82,10 @@ def _outcome(session: Session, operation: Operation, incoming: IncomingRequest) 
         grant = admission.identify(session, operation, incoming)
     except Refused as refused:
         return FaultOutcome(strikes.refusal(session, incoming.path, refused))
-    ruling = ratelimit.decide(session, grant)
-    if not ruling.allowed:
-        return _with_headers(session, FaultOutcome(strikes.TOO_MANY), ruling)
-    return _with_headers(session, _admitted(session, operation, incoming, grant), ruling)
+    result = ratelimit.decide(session, grant)
+    if not result.allowed:
+        return _with_headers(session, FaultOutcome(strikes.TOO_MANY), result)
+    return _with_headers(session, _admitted(session, operation, incoming, grant), result)
 
 
 def _admitted(
@@ -104,9 +104,9 @@ def _admitted(
 def _token(session: Session, form: Parameters) -> FaultOutcome:
     """Not limited, unless a switch says so; it then shares the minute with the application's calls."""
     if session.switches.token_calls_count:
-        ruling = ratelimit.decide(session, accesstokens.own(session))
-        if not ruling.allowed:
-            return _with_headers(session, FaultOutcome(strikes.TOO_MANY), ruling)
+        result = ratelimit.decide(session, accesstokens.own(session))
+        if not result.allowed:
+            return _with_headers(session, FaultOutcome(strikes.TOO_MANY), result)
     fault = faults.take(session, TOKEN, TOKEN_FAULTS)
     match fault.kind if fault else None:
         case "429":
@@ -131,17 +131,17 @@ def _issued(session: Session, form: Parameters, fault: Fault | None) -> FaultOut
             return FaultOutcome(answer)
 
 
-def _with_headers(session: Session, outcome: FaultOutcome, ruling: Ruling | None) -> FaultOutcome:
+def _with_headers(session: Session, outcome: FaultOutcome, result: Ruling | None) -> FaultOutcome:
     """A 429 always carries them; one that a fault made says when the fault ends."""
     answer, fault = outcome.answer, outcome.fault
-    limit = ruling.limit if ruling else session.switches.rate_limit
+    limit = result.limit if result else session.switches.rate_limit
     if fault and fault.kind == "429":
-        ruling = Ruling(False, limit, 0, math.ceil(session.now + fault.seconds))
-    if answer is None or ruling is None:
+        result = Ruling(False, limit, 0, math.ceil(session.now + fault.seconds))
+    if answer is None or result is None:
         return outcome
-    if ruling.allowed and not session.switches.rate_headers:
+    if result.allowed and not session.switches.rate_headers:
         return outcome
-    headers = {**answer.headers, **ruling.headers()}
+    headers = {**answer.headers, **result.headers()}
     return replace(outcome, answer=replace(answer, headers=headers))
 
 

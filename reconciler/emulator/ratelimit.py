@@ -36,9 +36,9 @@ def decide(session: Session, grant: Grant) -> Ruling:
     stored = session.get(key)
     state = orjson.loads(stored) if isinstance(stored, str) else []
     switches = replace(session.switches, rate_limit=grant.limit)
-    ruling, state = rule(switches, state, session.now)
+    result, state = rule(switches, state, session.now)
     session.put(key, orjson.dumps(state).decode())
-    return ruling
+    return result
 
 
 def rule(switches: Switches, state: list[float], now: float) -> tuple[Ruling, list[float]]:

@@ -97,7 +97,7 @@ def _api(value: dict[str, Any]) -> Api:
         consent_url=value.get("consentUrl", otherwise.consent_url),
         batch_size=int(value.get("batchSize", otherwise.batch_size)),
         timeout=_duration(value, "timeout") or otherwise.timeout,
-        grace_period=_duration(value, "quiet") or otherwise.grace_period,
+        grace_period=_duration(value, "gracePeriod") or otherwise.grace_period,
     )
 
 
@@ -184,13 +184,13 @@ def _segment(
     value = destination.root.value
     seat = environment.seat(value["seat"])
     identifier_type = IdentifierType(value["identifierType"])
-    form = Hashing(value.get("form", Hashing.PLAIN))
+    hashing = Hashing(value.get("hashing", Hashing.NONE))
     address = Address(destination.name, audience.name)
     return SegmentSpec(
         address=address,
         name=name,
         description=audience.description,
-        key=SegmentKey(seat.account_id, seat.retailer_id, identifier_type, form),
+        key=SegmentKey(seat.account_id, seat.retailer_id, identifier_type, hashing),
         credential=value["credential"],
         audience=audience,
         endpoint=(_reached(environment.api.endpoint), _reached(environment.api.token_url)),

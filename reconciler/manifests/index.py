@@ -58,5 +58,5 @@ def guards(declared: dict[str, Any], otherwise: Guards) -> Guards:
         max_growth=one("maxGrowth", otherwise.max_growth),
         min_members=int(declared.get("minMembers", otherwise.min_members)),
         max_invalid=one("maxInvalid", otherwise.max_invalid),
-        max_missing=one("maxVanished", otherwise.max_missing),
+        max_missing=one("maxMissing", otherwise.max_missing),
     )

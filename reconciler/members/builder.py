@@ -219,28 +219,28 @@ class AudienceBuilder:
         return self.cursor.execute(query).fetchone() is not None
 
     def _target(self, prepared: PreparedAudience, kind: Kind, excluding: Excluding) -> TargetMembers:
-        identifier_type, form = kind
+        identifier_type, hashing = kind
         seen, listed = _table("seen", identifier_type), _table("listed", identifier_type)
         counts = self.cursor.execute(
             f"SELECT fate, class, sum(n)::BIGINT FROM {seen} GROUP BY ALL"
         ).fetchall()
         usable = sorted(
-            {int(found) for fate, found, _ in counts if fate == RowStatus.KEPT} & set(sql.USABLE[form])
+            {int(found) for fate, found, _ in counts if fate == RowStatus.KEPT} & set(sql.USABLE[hashing])
         )
-        kept = _members(seen, form, usable, f"fate = {int(RowStatus.KEPT)}")
-        members = self.snapshots.keep(self.cursor, kept, form)
-        everyone = [int(one) for one in sql.USABLE[form]]
-        gone = _members(seen, form, everyone, f"fate = {int(RowStatus.EXCLUDED)}")
+        kept = _members(seen, hashing, usable, f"fate = {int(RowStatus.KEPT)}")
+        members = self.snapshots.keep(self.cursor, kept, hashing)
+        everyone = [int(one) for one in sql.USABLE[hashing]]
+        gone = _members(seen, hashing, everyone, f"fate = {int(RowStatus.EXCLUDED)}")
         suppressed = (
-            f"{gone} UNION {_members(listed, form, everyone, 'true')}"
+            f"{gone} UNION {_members(listed, hashing, everyone, 'true')}"
             if identifier_type in excluding.classes
             else f"SELECT DISTINCT * FROM ({gone})"
         )
         return _counted(
             [(int(fate), int(found), int(n)) for fate, found, n in counts],
-            form,
+            hashing,
             members,
-            self.snapshots.keep(self.cursor, suppressed, form),
+            self.snapshots.keep(self.cursor, suppressed, hashing),
             prepared,
             excluding.lists,
         )
@@ -313,17 +313,17 @@ def _fated(
     return f"SELECT ({fate})::UTINYINT AS fate, {', '.join(columns)} FROM {rows}"
 
 
-def _members(table: str, form: Hashing, classes: Sequence[int], where: str) -> str:
+def _members(table: str, hashing: Hashing, classes: Sequence[int], where: str) -> str:
     """Distinct members of some classes. One class in one fate is distinct as it is grouped."""
     distinct = "DISTINCT " if len(classes) != 1 else ""
     numbers = ", ".join(map(str, classes)) or "NULL"
-    member = sql.member("value", "class", form)
+    member = sql.member("value", "class", hashing)
     return f"SELECT {distinct}{member} AS member FROM {table} WHERE {where} AND class IN ({numbers})"
 
 
 def _counted(
     counts: Sequence[tuple[int, int, int]],
-    form: Hashing,
+    hashing: Hashing,
     members: SnapshotRef,
     suppressed: SnapshotRef,
     prepared: PreparedAudience,
@@ -331,7 +331,7 @@ def _counted(
 ) -> TargetMembers:
     drops, malformed, hashed, usable = Counter[DropReason](), Counter[str](), 0, 0
     for fate, found, n in counts:
-        reason = DROPS[RowStatus(fate)] if fate != RowStatus.KEPT else sql.drop(found, form)
+        reason = DROPS[RowStatus(fate)] if fate != RowStatus.KEPT else sql.drop(found, hashing)
         if reason:
             drops[reason] += n
         if fate == RowStatus.KEPT and reason is DropReason.MALFORMED:

@@ -129,7 +129,7 @@ def collapsed(
     end = moving.in_flight.end if moving and moving.in_flight else moving.acknowledged if moving else 0
     if moving is None or end == 0:
         return holding.confirmed, holding.uncertain
-    form = holding.key.hashing
+    hashing = holding.key.hashing
     file = reader(_file(cursor, snapshots, refs(holding, moving)))
     cursor.execute(
         "CREATE OR REPLACE TEMP TABLE sent AS "
@@ -140,7 +140,7 @@ def collapsed(
     added, removed = f"phase = {ADD} AND {taken}", f"phase <> {ADD}"
     base = _changed(cursor, snapshots, holding.confirmed, removed, added)
     maybe = _changed(cursor, snapshots, holding.uncertain, "true", flying)
-    return snapshots.keep(cursor, base, form), snapshots.keep(cursor, maybe, form)
+    return snapshots.keep(cursor, base, hashing), snapshots.keep(cursor, maybe, hashing)
 
 
 def _changed(
@@ -158,7 +158,7 @@ def _changed(
 def doubted(
     cursor: duckdb.DuckDBPyConnection,
     snapshots: Snapshots,
-    form: Hashing,
+    hashing: Hashing,
     known: tuple[Sequence[SnapshotRef], Sequence[SnapshotRef]],
 ) -> tuple[SnapshotRef, SnapshotRef]:
     """Who is in all of the first is sure; whoever else is in any of both is not."""
@@ -167,7 +167,7 @@ def doubted(
     if len(sure) > 1 and all(sure):
         first, *others = (reader(snapshots.path(cursor, ref)) for ref in sure)
         also = " ".join(f"SEMI JOIN {file} AS s{at} USING (member)" for at, file in enumerate(others))
-        base = snapshots.keep(cursor, f"SELECT member FROM {first} AS f {also}", form)
+        base = snapshots.keep(cursor, f"SELECT member FROM {first} AS f {also}", hashing)
     rest = [ref for ref in dict.fromkeys((*sure, *named)) if ref and ref != base]
     if not rest:
         return base, EMPTY_SNAPSHOT
@@ -175,7 +175,7 @@ def doubted(
     if base:
         held = reader(snapshots.path(cursor, base))
         every = f"SELECT member FROM ({every}) AS e ANTI JOIN {held} AS b USING (member)"
-    return base, snapshots.keep(cursor, every, form)
+    return base, snapshots.keep(cursor, every, hashing)
 
 
 def suppressed(
@@ -216,7 +216,7 @@ def missing(
 def without(
     cursor: duckdb.DuckDBPyConnection,
     snapshots: Snapshots,
-    form: Hashing,
+    hashing: Hashing,
     held: SnapshotRef,
     out: SnapshotRef,
 ) -> SnapshotRef:
@@ -225,5 +225,5 @@ def without(
         return held
     left, gone = reader(snapshots.path(cursor, held)), reader(snapshots.path(cursor, out))
     return snapshots.keep(
-        cursor, f"SELECT member FROM {left} AS h ANTI JOIN {gone} AS o USING (member)", form
+        cursor, f"SELECT member FROM {left} AS h ANTI JOIN {gone} AS o USING (member)", hashing
     )

@@ -72,9 +72,9 @@ class DuckDbEngine:
         with storage_errors("reading exclusion lists"), self._stoppable() as cursor:
             return listed(cursor, self._intake, self._snapshots, self._lists, audience, kinds)
 
-    def without(self, form: Hashing, held: SnapshotRef, out: SnapshotRef) -> SnapshotRef:
+    def without(self, hashing: Hashing, held: SnapshotRef, out: SnapshotRef) -> SnapshotRef:
         with storage_errors("comparing snapshots"), self._stoppable() as cursor:
-            return delta.without(cursor, self._snapshots, form, held, out)
+            return delta.without(cursor, self._snapshots, hashing, held, out)
 
     def missing(self, before: SnapshotRef, now: Sequence[SnapshotRef]) -> int:
         asked = (before, frozenset(now))
@@ -96,10 +96,10 @@ class DuckDbEngine:
             return delta.collapsed(cursor, self._snapshots, holding)
 
     def mark_uncertain(
-        self, form: Hashing, sure: Sequence[SnapshotRef], named: Sequence[SnapshotRef]
+        self, hashing: Hashing, sure: Sequence[SnapshotRef], named: Sequence[SnapshotRef]
     ) -> tuple[SnapshotRef, SnapshotRef]:
         with storage_errors("doubting snapshots"), self._stoppable() as cursor:
-            return delta.doubted(cursor, self._snapshots, form, (sure, named))
+            return delta.doubted(cursor, self._snapshots, hashing, (sure, named))
 
     def batches(self, holding: SegmentState, size: int) -> Iterator[Batch]:
         moving = holding.transfer

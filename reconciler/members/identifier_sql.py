@@ -48,21 +48,21 @@ FLAWS = (
 )
 
 USABLE: dict[Hashing, tuple[Class, ...]] = {
-    Hashing.PLAIN: (Class.PLAIN,),
+    Hashing.NONE: (Class.PLAIN,),
     Hashing.MD5: (Class.PLAIN, Class.MD5),
     Hashing.SHA256: (Class.PLAIN, Class.SHA256),
     Hashing.SHA256_OF_MD5: (Class.PLAIN, Class.MD5, Class.SHA256),
 }
-"""Which classes can be written in a form."""
+"""Which classes can be written in a hashing."""
 
 
-def drop(found: int, form: Hashing) -> DropReason | None:
-    """Why a value of this class is not a member in this form."""
+def drop(found: int, hashing: Hashing) -> DropReason | None:
+    """Why a value of this class is not a member in this hashing."""
     if found >= Class.FLAWED:
         return DropReason.MALFORMED
     if found == Class.EMPTY:
         return DropReason.EMPTY
-    return None if found in USABLE[form] else DropReason.OTHER_FORM
+    return None if found in USABLE[hashing] else DropReason.OTHER_FORM
 
 
 def classified(relation: str, kinds: dict[str, IdentifierType], keep: str, country: str = "") -> str:
@@ -194,13 +194,13 @@ def _matches(x: str, pattern: str) -> str:
     return f"regexp_full_match({x}, {literal(pattern)})"
 
 
-def member(value: str, found: str, form: Hashing) -> str:
+def member(value: str, found: str, hashing: Hashing) -> str:
     """A usable value as a snapshot holds it: the bytes of a digest, or text."""
-    if form == Hashing.PLAIN:
+    if hashing == Hashing.NONE:
         return value
-    if form == Hashing.MD5:
+    if hashing == Hashing.MD5:
         return f"unhex(CASE {found} WHEN {int(Class.PLAIN)} THEN md5({value}) ELSE {value} END)"
-    plain = value if form == Hashing.SHA256 else f"md5({value})"
+    plain = value if hashing == Hashing.SHA256 else f"md5({value})"
     return (
         f"unhex(CASE {found} WHEN {int(Class.PLAIN)} THEN sha256({plain}) "
         f"WHEN {int(Class.MD5)} THEN sha256({value}) ELSE {value} END)"
@@ -219,7 +219,7 @@ def keys(listed: str) -> str:
 
 
 def listed(x: str, keyed: str, classes: frozenset[int]) -> str:
-    """Whether a classified value is on a list that holds values of `classes`, in whichever form.
+    """Whether a classified value is on a list that holds values of `classes`, in whichever hashing.
 
     The list's keys hold every digest of its plain values; what is left to try are the digests of
     a plain value against a list that came hashed, so they are only computed for such a list.

@@ -26,7 +26,7 @@ PUT_BACK = (
     "`state restore --accept-loss`"
 )
 TEXT, DIGEST = "VARCHAR", "BLOB"
-_FORMS = {TEXT: (Hashing.PLAIN,), DIGEST: tuple(form for form in Hashing if form != Hashing.PLAIN)}
+_FORMS = {TEXT: (Hashing.NONE,), DIGEST: tuple(hashing for hashing in Hashing if hashing != Hashing.NONE)}
 """By the type of a snapshot's column."""
 Sums = tuple[int, int, int]
 """The count, and both lanes."""
@@ -46,11 +46,11 @@ class Snapshots:
     fetch: Callable[[SnapshotRef], str]
     key: bytes
 
-    def keep(self, cursor: duckdb.DuckDBPyConnection, members: str, form: Hashing) -> SnapshotRef:
+    def keep(self, cursor: duckdb.DuckDBPyConnection, members: str, hashing: Hashing) -> SnapshotRef:
         """Writes the distinct members that a query selects; a set that is there already costs its digest."""
         with self.draft() as draft:
             cursor.execute(f"COPY ({members}) TO {literal(str(draft))} {UNCOMPRESSED}")
-            snapshot = self._named(cursor, draft, form)
+            snapshot = self._named(cursor, draft, hashing)
             if snapshot:
                 draft.replace(self._file(snapshot))
         return snapshot
@@ -108,16 +108,16 @@ class Snapshots:
         self._file(snapshot).unlink(missing_ok=True)
 
     def _names(self, cursor: duckdb.DuckDBPyConnection, file: Path) -> tuple[SnapshotRef, ...]:
-        """What a file would be named, in each form that its column can hold."""
+        """What a file would be named, in each hashing that its column can hold."""
         kinds = cursor.execute(f"DESCRIBE SELECT * FROM {reader(file)} AS drafted").fetchall()
         kind = str(kinds[0][1])
         if kind not in _FORMS:
             return ()
         sums = self._sums(cursor, file, kind)
-        return tuple(self._sealed(form, sums) for form in _FORMS[kind])
+        return tuple(self._sealed(hashing, sums) for hashing in _FORMS[kind])
 
-    def _named(self, cursor: duckdb.DuckDBPyConnection, file: Path, form: Hashing) -> SnapshotRef:
-        return self._sealed(form, self._sums(cursor, file, TEXT if form == Hashing.PLAIN else DIGEST))
+    def _named(self, cursor: duckdb.DuckDBPyConnection, file: Path, hashing: Hashing) -> SnapshotRef:
+        return self._sealed(hashing, self._sums(cursor, file, TEXT if hashing == Hashing.NONE else DIGEST))
 
     def _sums(self, cursor: duckdb.DuckDBPyConnection, file: Path, kind: str) -> Sums:
         lanes_key = hmac.digest(self.key, b"lanes", "sha256")[:16]
@@ -128,11 +128,13 @@ class Snapshots:
         ).fetchone()
         return row or (0, 0, 0)
 
-    def _sealed(self, form: Hashing, sums: Sums) -> SnapshotRef:
+    def _sealed(self, hashing: Hashing, sums: Sums) -> SnapshotRef:
         count, high, low = sums
         if not count:
             return EMPTY_SNAPSHOT
-        digest = hmac.new(self.key, f"{form.value}:{count}:{high}:{low}".encode(), hashlib.sha256).hexdigest()
+        digest = hmac.new(
+            self.key, f"{hashing.value}:{count}:{high}:{low}".encode(), hashlib.sha256
+        ).hexdigest()
         return SnapshotRef(digest, int(count))
 
     @contextlib.contextmanager

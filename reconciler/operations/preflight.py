@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 
 from reconciler.core.doctor import checks as checkup
-from reconciler.core.doctor import results as rulings
+from reconciler.core.doctor import results as results
 from reconciler.core.doctor.checks import CheckName, CheckResult, CheckStatus
 from reconciler.core.errors import AuthenticationError, ConfigurationError, Finding, RemoteError
 from reconciler.core.model import DesiredState, Seat
@@ -17,7 +17,7 @@ def check(desired: DesiredState, inspectors: Mapping[str, ConnectionInspector]) 
     answers of calls that were made anyway. An account that is closed is refused where it is searched.
     """
     found = (*_retailers(desired, inspectors), *_clocks(inspectors.values()))
-    failures = dict.fromkeys((where, one) for where, one in found if one.verdict is CheckStatus.FAILURE)
+    failures = dict.fromkeys((where, one) for where, one in found if one.status is CheckStatus.FAILURE)
     if failures:
         raise ConfigurationError(
             f"{desired.environment.name} can't be planned or applied; nothing was sent",
@@ -32,7 +32,7 @@ def _retailers(
         listed = _listed(inspectors[credential], account, seats)
         for seat in seats if listed is not None else ():
             there = seat.retailer_id in (listed or ())
-            yield f"{CheckName.RETAILER} {checkup.retailer(seat)}", rulings.retailed(there)
+            yield f"{CheckName.RETAILER} {checkup.retailer(seat)}", results.retailed(there)
 
 
 def _listed(inspector: ConnectionInspector, account: str, seats: Iterable[Seat]) -> frozenset[str] | None:
@@ -55,4 +55,4 @@ def _by_account(desired: DesiredState) -> Mapping[str, tuple[str, tuple[Seat, ..
 
 
 def _clocks(inspectors: Iterable[ConnectionInspector]) -> Iterator[tuple[str, CheckResult]]:
-    return ((str(CheckName.CLOCK), rulings.clock(one.skew())) for one in inspectors)
+    return ((str(CheckName.CLOCK), results.clock(one.skew())) for one in inspectors)

@@ -102,7 +102,7 @@ def assume_members(
     """Whoever is in `members` may be held: sent once more, or removed."""
     if one.replaced:
         problem = f"{one.spec.address}: its segment is to be replaced, and nobody is removed from it"
-        raise StorageError(problem, remedy="use --union: the next apply makes a new segment and fills it")
+        raise StorageError(problem, remedy="use --reuse: the next apply makes a new segment and fills it")
     state.store_snapshot(members, file)
     return _written([rebuilt_resource(one, now, quiet, uncertain=members)], state)
 

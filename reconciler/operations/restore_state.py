@@ -76,12 +76,12 @@ class _Doubting:
     lost: set[SnapshotRef] = field(default_factory=set)
 
     def __call__(
-        self, form: Hashing, sure: Sequence[SnapshotRef], named: Sequence[SnapshotRef]
+        self, hashing: Hashing, sure: Sequence[SnapshotRef], named: Sequence[SnapshotRef]
     ) -> tuple[SnapshotRef, SnapshotRef]:
         """Of whom a lost snapshot says that they are held, nobody can be."""
         for snapshot in {*sure, *named} - {EMPTY_SNAPSHOT}:
             self._look(snapshot)
-        base, maybe = self.engine.mark_uncertain(form, self._found(sure), self._found(named))
+        base, maybe = self.engine.mark_uncertain(hashing, self._found(sure), self._found(named))
         for snapshot in (base, maybe):
             if snapshot:
                 self.state.store_snapshot(snapshot, self.engine.file(snapshot))

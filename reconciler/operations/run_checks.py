@@ -7,7 +7,7 @@ from functools import partial
 from typing import TypeVar
 
 from reconciler.core.doctor import checks as checkup
-from reconciler.core.doctor import results as rulings
+from reconciler.core.doctor import results as results
 from reconciler.core.doctor.checks import (
     AGE,
     NOT_REACHED,
@@ -58,7 +58,7 @@ def run_checks(
     desired: DesiredState, roles: Iterable[CredentialRole], tools: DoctorContext, progress: ProgressCallback
 ) -> tuple[Check, ...]:
     """Every link of each role, then what they share, in the order in which one holds the next."""
-    checks = [Check(CheckName.MANIFESTS, "", "", rulings.valid(desired))]
+    checks = [Check(CheckName.MANIFESTS, "", "", results.valid(desired))]
     for role in roles:
         progress(f"{role}: reading secrets")
         seats = checkup.seats_of(desired, role.credential)
@@ -73,7 +73,7 @@ def run_checks(
         ]
     now = tools.clock.now()
     checks.append(
-        Check(CheckName.VERSION, "", "", rulings.version(desired.environment.api.version, now.date()))
+        Check(CheckName.VERSION, "", "", results.version(desired.environment.api.version, now.date()))
     )
     progress("reading the state")
     checks += _state(tools, progress)
@@ -93,7 +93,7 @@ def attempt(act: Callable[[], FoundT]) -> FoundT | ReconcilerError:
 def _held(role: CredentialRole, tools: DoctorContext, login: str) -> Rulings:
     """What is kept on this side: secrets, and for a consent its refresh token, place and age."""
     if tools.emulated:
-        return {(CheckName.SECRETS, ""): rulings.ok("the emulator issues its own")}
+        return {(CheckName.SECRETS, ""): results.ok("the emulator issues its own")}
     application = role.application
     pair = {"clientId": application.client_id, "clientSecret": application.client_secret}
     found = {(CheckName.SECRETS, item): _read(reference, tools) for item, reference in pair.items()}
@@ -101,7 +101,7 @@ def _held(role: CredentialRole, tools: DoctorContext, login: str) -> Rulings:
 
 
 def _read(reference: str, tools: DoctorContext) -> CheckResult:
-    return rulings.readable(reference, attempt(lambda: tools.fetch(reference)))
+    return results.readable(reference, attempt(lambda: tools.fetch(reference)))
 
 
 def _consent(role: CredentialRole, tools: DoctorContext, login: str) -> Rulings:
@@ -109,26 +109,26 @@ def _consent(role: CredentialRole, tools: DoctorContext, login: str) -> Rulings:
     token, reference = (CheckName.SECRETS, "refreshToken"), role.application.refresh_token
     place = attempt(lambda: tools.consents(role))
     if isinstance(place, ReconcilerError):
-        return {token: _read(reference, tools), (CheckName.CONSENT, PLACE): rulings.failed(place)}
+        return {token: _read(reference, tools), (CheckName.CONSENT, PLACE): results.failed(place)}
     consent = attempt(place.read)
     found = {
-        token: rulings.readable(reference, consent),
-        (CheckName.CONSENT, PLACE): rulings.renewable(attempt(lambda: _take(place))),
+        token: results.readable(reference, consent),
+        (CheckName.CONSENT, PLACE): results.renewable(attempt(lambda: _take(place))),
     }
     if not isinstance(consent, ReconcilerError):
-        found[CheckName.CONSENT, AGE] = rulings.age(consent, tools.clock.now(), login)
+        found[CheckName.CONSENT, AGE] = results.age(consent, tools.clock.now(), login)
     return found
 
 
 def _renewed(role: CredentialRole, found: Rulings, tools: DoctorContext, login: str) -> Rulings:
     """Getting a token may have renewed what was old before."""
     taken = found.get((CheckName.TOKEN, ""))
-    if (CheckName.CONSENT, AGE) not in found or taken is None or taken.verdict is not CheckStatus.OK:
+    if (CheckName.CONSENT, AGE) not in found or taken is None or taken.status is not CheckStatus.OK:
         return {}
     consent = attempt(lambda: tools.consents(role).read())
     if isinstance(consent, ReconcilerError):
         return {}
-    return {(CheckName.CONSENT, AGE): rulings.age_in_use(consent, tools.clock.now(), login)}
+    return {(CheckName.CONSENT, AGE): results.age_in_use(consent, tools.clock.now(), login)}
 
 
 def _take(place: ConsentStore) -> None:
@@ -139,8 +139,8 @@ def _take(place: ConsentStore) -> None:
 def _usable(found: Rulings) -> bool:
     """A token that seems too old is tried all the same: Criteo knows better."""
     return not any(
-        ruling.verdict is CheckStatus.FAILURE
-        for key, ruling in found.items()
+        result.status is CheckStatus.FAILURE
+        for key, result in found.items()
         if key != (CheckName.CONSENT, AGE)
     )
 
@@ -152,21 +152,21 @@ def _answered(
     progress(f"{role}: asking for a token")
     inspector = attempt(lambda: tools.inspector(role))
     if isinstance(inspector, ReconcilerError):
-        return {(CheckName.TOKEN, ""): rulings.failed(inspector)}
+        return {(CheckName.TOKEN, ""): results.failed(inspector)}
     caller = attempt(inspector.application)
     if isinstance(caller, ReconcilerError) and not inspector.authorized:
-        return {(CheckName.TOKEN, ""): rulings.failed(caller)}
+        return {(CheckName.TOKEN, ""): results.failed(caller)}
     found = {
-        (CheckName.TOKEN, ""): rulings.ok("Criteo issues one"),
-        (CheckName.APPLICATION, ""): rulings.application(caller, role, login),
+        (CheckName.TOKEN, ""): results.ok("Criteo issues one"),
+        (CheckName.APPLICATION, ""): results.application(caller, role, login),
     }
-    if not rulings.on_speaking_terms(caller):
+    if not results.on_speaking_terms(caller):
         return found
     return {
         **found,
-        (CheckName.CLOCK, ""): rulings.clock(inspector.skew()),
+        (CheckName.CLOCK, ""): results.clock(inspector.skew()),
         **_accounts(role, seats, inspector, login, progress),
-        (CheckName.RATE, ""): rulings.room(inspector.rate_limit()),
+        (CheckName.RATE, ""): results.room(inspector.rate_limit()),
     }
 
 
@@ -182,13 +182,13 @@ def _accounts(
     for account in accounts:
         progress(f"{role}: asking for segments of account {account}")
         probed = attempt(partial(inspector.probe, account))
-        found[CheckName.AUDIENCES, account] = rulings.audiences(probed, role, login)
-        if rulings.askable(probed):
+        found[CheckName.AUDIENCES, account] = results.audiences(probed, role, login)
+        if results.askable(probed):
             found |= _retailers(inspector, account, seats)
     if accounts:
         progress(f"{role}: asking for accounts")
         listed = attempt(lambda: inspector.accounts(accounts))
-        found |= {(CheckName.ACCOUNT, one): rulings.account(_is_in(one, listed)) for one in accounts}
+        found |= {(CheckName.ACCOUNT, one): results.account(_is_in(one, listed)) for one in accounts}
     return found
 
 
@@ -196,7 +196,7 @@ def _retailers(inspector: ConnectionInspector, account: str, seats: Sequence[Sea
     mine = [seat for seat in seats if seat.account_id == account]
     listed = attempt(lambda: inspector.retailers(account, [seat.retailer_id for seat in mine]))
     return {
-        (CheckName.RETAILER, checkup.retailer(seat)): rulings.retailed(_is_in(seat.retailer_id, listed))
+        (CheckName.RETAILER, checkup.retailer(seat)): results.retailed(_is_in(seat.retailer_id, listed))
         for seat in mine
     }
 
@@ -208,13 +208,13 @@ def _is_in(one: str, listed: frozenset[str] | ReconcilerError) -> bool | Reconci
 def _state(tools: DoctorContext, progress: ProgressCallback) -> Iterable[Check]:
     """A state that can't be read is not locked."""
     receipts = attempt(lambda: tools.store.reader().resources())
-    for ruling in rulings.read(receipts):
-        yield Check(CheckName.STATE, "", READING, ruling)
-    for ruling in _snapshots(receipts, tools, progress):
-        yield Check(CheckName.STATE, "", SNAPSHOTS, ruling)
+    for result in results.read(receipts):
+        yield Check(CheckName.STATE, "", READING, result)
+    for result in _snapshots(receipts, tools, progress):
+        yield Check(CheckName.STATE, "", SNAPSHOTS, result)
     if tools.writes:
         unread = isinstance(receipts, ReconcilerError)
-        locked = NOT_REACHED if unread else rulings.lockable(attempt(lambda: _lock(tools)))
+        locked = NOT_REACHED if unread else results.lockable(attempt(lambda: _lock(tools)))
         yield Check(CheckName.STATE, "", WRITING, locked)
 
 
@@ -230,22 +230,22 @@ def _snapshots(
     earlier = {} if isinstance(history, ReconcilerError) else history
     named = sorted({**earlier, **current}, key=lambda ref: ref.digest)
     if not named:
-        return rulings.snapshots((), history if isinstance(history, ReconcilerError) else None)
+        return results.snapshots((), history if isinstance(history, ReconcilerError) else None)
 
-    def check_all() -> list[rulings.CheckedSnapshot]:
+    def check_all() -> list[results.CheckedSnapshot]:
         with tools.verifier(state) as check:
             found = []
             for number, ref in enumerate(named, 1):
                 progress(f"checking snapshots ({number} of {len(named)})")
                 error = attempt(partial(check, ref))
                 wrong = error if isinstance(error, ReconcilerError) else None
-                found.append(rulings.CheckedSnapshot(wrong, () if ref in current else tuple(earlier[ref])))
+                found.append(results.CheckedSnapshot(wrong, () if ref in current else tuple(earlier[ref])))
             return found
 
     checked = attempt(check_all)
     if isinstance(checked, ReconcilerError):
-        return (rulings.failed(checked),)
-    return rulings.snapshots(checked, history if isinstance(history, ReconcilerError) else None)
+        return (results.failed(checked),)
+    return results.snapshots(checked, history if isinstance(history, ReconcilerError) else None)
 
 
 def _named_earlier(state: StateReader) -> dict[SnapshotRef, list[int]]:
@@ -269,4 +269,4 @@ def _sources(
     for number, audience in enumerate(audiences, 1):
         progress(f"looking for sources of {audience.name} ({number} of {len(audiences)})")
         checked.append(attempt(partial(tools.sources, audience)))
-    return (Check(CheckName.SOURCES, "", "", ruling) for ruling in rulings.sources(checked))
+    return (Check(CheckName.SOURCES, "", "", result) for result in results.sources(checked))

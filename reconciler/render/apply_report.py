@@ -60,8 +60,8 @@ class RunTotals(EventSink):
             applied=len(self.ended(ChangeOutcome.APPLIED)),
             unchanged=self._unchanged,
             failed=len(self.ended(ChangeOutcome.FAILED)),
-            interrupted=len(self.ended(ChangeOutcome.STOPPED)),
-            skipped=len(self.ended(ChangeOutcome.NOT_ATTEMPTED)),
+            interrupted=len(self.ended(ChangeOutcome.INTERRUPTED)),
+            skipped=len(self.ended(ChangeOutcome.SKIPPED)),
             blocked=len({one.address for one in self._blocked}),
         )
 
@@ -129,8 +129,8 @@ def apply_report(
         members=_members(work, figures),
         live=_live(ended_at) if work.batches else "",
         failures=tuple(map(_failure, failed)),
-        interrupted=tuple(name(str(one.address)) for one in tally.ended(ChangeOutcome.STOPPED)),
-        skipped=tuple(name(str(one.address)) for one in tally.ended(ChangeOutcome.NOT_ATTEMPTED)),
+        interrupted=tuple(name(str(one.address)) for one in tally.ended(ChangeOutcome.INTERRUPTED)),
+        skipped=tuple(name(str(one.address)) for one in tally.ended(ChangeOutcome.SKIPPED)),
         next_step="run the same command again: it goes on where it stopped" if unfinished else "",
         blocked=grouped(tally.blocked),
     )

@@ -15,7 +15,7 @@ from reconciler.render.numbers import counted
 from reconciler.render.terminal import show, wrapped
 from reconciler.render.text import name, sentence
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MARKS = {CheckStatus.OK: "✓", CheckStatus.WARNING: "!", CheckStatus.FAILURE: "✗", CheckStatus.SKIPPED: "·"}
 STYLES = {
     CheckStatus.OK: "green",
@@ -40,13 +40,13 @@ def checkup_json(environment: str, checks: Sequence[Check]) -> str:
 
 def _plain(check: Check) -> dict[str, object]:
     return {
-        "link": check.link.value,
+        "check": check.name.value,
         "credential": name(check.credential),
         "item": name(check.item),
-        "verdict": check.ruling.verdict.value,
-        "told": sentence(check.ruling.message),
-        "remedy": "\n".join(map(sentence, check.ruling.remedy.splitlines())),
-        "exit_code": check.ruling.code,
+        "status": check.result.status.value,
+        "message": sentence(check.result.message),
+        "remedy": "\n".join(map(sentence, check.result.remedy.splitlines())),
+        "exit_code": check.result.code,
     }
 
 
@@ -60,7 +60,7 @@ def checkup_lines(environment: str, checks: Sequence[Check], out: Console) -> It
         yield Text()
         if credential:
             yield Text(name(credential), "bold")
-        for unreached, lines in groupby(group, lambda one: one.ruling.verdict is CheckStatus.SKIPPED):
+        for unreached, lines in groupby(group, lambda one: one.result.status is CheckStatus.SKIPPED):
             if unreached:
                 yield from _unreached(lines, out)
             else:
@@ -71,30 +71,30 @@ def checkup_lines(environment: str, checks: Sequence[Check], out: Console) -> It
 
 
 def _lines(check: Check, out: Console) -> Iterator[Text]:
-    ruling = check.ruling
-    told = f"{name(check.item)}: {sentence(ruling.message)}" if check.item else sentence(ruling.message)
-    style = STYLES[ruling.verdict]
-    plain = ruling.verdict is CheckStatus.OK
+    result = check.result
+    told = f"{name(check.item)}: {sentence(result.message)}" if check.item else sentence(result.message)
+    style = STYLES[result.status]
+    plain = result.status is CheckStatus.OK
     first, *others = wrapped(told, "" if plain else style, INDENT, out)
     yield Text.assemble(
-        "  ", (MARKS[ruling.verdict], style), f" {left(check.link, WIDTH)}{GAP}", first[INDENT:]
+        "  ", (MARKS[result.status], style), f" {left(check.name, WIDTH)}{GAP}", first[INDENT:]
     )
     yield from others
-    for number, line in enumerate(ruling.remedy.splitlines()):
+    for number, line in enumerate(result.remedy.splitlines()):
         yield from wrapped(f"{'  ' if number else '→ '}{sentence(line)}", "", INDENT, out, hang=2)
 
 
 def _unreached(checks: Iterable[Check], out: Console) -> Iterator[Text]:
     """One line for all that stand together."""
-    links = dict.fromkeys(check.link.value for check in checks)
+    links = dict.fromkeys(check.name.value for check in checks)
     mark = MARKS[CheckStatus.SKIPPED]
     yield from wrapped(f"{mark} not reached: {', '.join(links)}", STYLES[CheckStatus.SKIPPED], 2, out, hang=2)
 
 
 def _summary(checks: Iterable[Check]) -> str:
-    seen = Counter(check.ruling.verdict for check in checks)
+    seen = Counter(check.result.status for check in checks)
     failures, warnings, unreached = (
-        seen[verdict] for verdict in (CheckStatus.FAILURE, CheckStatus.WARNING, CheckStatus.SKIPPED)
+        seen[status] for status in (CheckStatus.FAILURE, CheckStatus.WARNING, CheckStatus.SKIPPED)
     )
     if not failures and not warnings:
         return "Every link holds."

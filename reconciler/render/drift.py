@@ -73,7 +73,7 @@ def _notes(drifts: tuple[Drift, ...], looked: DriftScope) -> Iterator[str]:
     if _lost(drifts, looked):
         yield (
             "so many segments are gone at once that access may be lost: `reconciler doctor` tests it. If "
-            "they really were deleted, raise maxVanished in environment.yaml: until then nothing is applied"
+            "they really were deleted, raise maxMissing in environment.yaml: until then nothing is applied"
         )
 
 
@@ -83,7 +83,7 @@ def _lost(drifts: tuple[Drift, ...], looked: DriftScope) -> bool:
     )
 
 
-_LOST = "no apply makes up for it while so many are gone at once (maxVanished): see the note"
+_LOST = "no apply makes up for it while so many are gone at once (maxMissing): see the note"
 _GOES_ON = {
     True: "the next apply creates it again; `reconciler plan` shows how",
     False: "the next apply forgets it: it left the manifests; `reconciler plan` shows how",

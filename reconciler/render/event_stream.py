@@ -27,7 +27,7 @@ from reconciler.render.numbers import ROUNDED
 from reconciler.render.text import name, sentence
 from reconciler.render.waits import WaitThrottle
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 BEGINNING = b'{"format_version": '
 """What every line begins with."""
 
@@ -100,7 +100,7 @@ def _fields(event: Event) -> Fields | None:
                 "remedy": sentence(event.remedy),
             }
         case ActivityStarted():
-            return {"type": "doing", "what": sentence(event.activity)} if event.activity else None
+            return {"type": "activity", "activity": sentence(event.activity)} if event.activity else None
         case Waiting():
             seconds = max(0, round(event.seconds_left))
             return {"type": "waiting", "reason": sentence(event.reason), "seconds": seconds}
@@ -124,7 +124,7 @@ def _of_run(event: RunStarted | PlanCreated | RunEnded) -> Fields:
             state = {"lineage": name(event.lineage), "serial": event.serial} if event.lineage else None
             kinds = ("create", "adopt", "update", "replace", "refill", "forget", "unchanged", "blocked")
             return {
-                "type": "plan_made",
+                "type": "plan_created",
                 "state": state,
                 "addresses": {kind: getattr(event, kind) for kind in kinds},
                 "members": {"add": ROUNDED.number(event.adds), "remove": ROUNDED.number(event.removes)},
@@ -138,10 +138,10 @@ def _of_run(event: RunStarted | PlanCreated | RunEnded) -> Fields:
                 "exit_code": event.exit_code,
                 "addresses": {
                     "applied": counts.applied,
-                    "already_done": counts.unchanged,
+                    "unchanged": counts.unchanged,
                     "failed": counts.failed,
-                    "stopped_midway": counts.interrupted,
-                    "not_attempted": counts.skipped,
+                    "interrupted": counts.interrupted,
+                    "skipped": counts.skipped,
                     "blocked": counts.blocked,
                 },
                 "members": {
@@ -162,7 +162,7 @@ def _of_change(event: SegmentCreated | SegmentUpdated | ChangeEnded) -> Fields:
         case SegmentCreated():
             return {"type": "segment_created", "address": address, "segment_id": name(event.segment_id)}
         case SegmentUpdated():
-            return {"type": "segment_patched", "address": address}
+            return {"type": "segment_updated", "address": address}
         case ChangeEnded():
             return {
                 "type": "change_ended",
@@ -184,7 +184,7 @@ def _of_transfer(event: TransferStarted | BatchAcknowledged) -> Fields:
             return {"type": "transfer_started", "address": address, "total": total, "done": done}
         case BatchAcknowledged():
             return {
-                "type": "batch_taken",
+                "type": "batch_acknowledged",
                 "address": address,
                 "operation": event.operation,
                 "count": ROUNDED.number(event.count),

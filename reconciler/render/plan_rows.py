@@ -273,12 +273,12 @@ def _held(held: PlannedOutcome, voice: RowContext) -> Row:
 
 def _of_spec(spec: SegmentSpec, voice: RowContext, members: Members) -> Row:
     """What is known of a segment without any change of it."""
-    form = f"{spec.key.identifier_type} {spec.key.hashing}"
+    type_and_hashing = f"{spec.key.identifier_type} {spec.key.hashing}"
     return Row(
         kind=RowKind.BLOCKED,
         address=name(str(spec.address)),
         title=name(spec.name),
-        type=form.removesuffix(" plain"),
+        type=type_and_hashing.removesuffix(" none"),
         seat=voice.seat(spec.key),
         members=members,
         attributes=(),

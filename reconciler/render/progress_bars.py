@@ -34,8 +34,8 @@ from reconciler.render.text import name, sentence
 _STYLES = {
     ChangeOutcome.APPLIED: "green",
     ChangeOutcome.FAILED: "red",
-    ChangeOutcome.STOPPED: "yellow",
-    ChangeOutcome.NOT_ATTEMPTED: "yellow",
+    ChangeOutcome.INTERRUPTED: "yellow",
+    ChangeOutcome.SKIPPED: "yellow",
 }
 
 

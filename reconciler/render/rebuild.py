@@ -13,9 +13,9 @@ from reconciler.render.terminal import show, wrapped
 from reconciler.render.text import name, quoted
 
 WAYS = (
-    ("--union", "go on with these segments: all who are wanted are sent; whoever else is in them remains"),
+    ("--reuse", "go on with these segments: all who are wanted are sent; whoever else is in them remains"),
     (
-        "--assume FILE --only ADDRESS",
+        "--assume-members FILE --only ADDRESS",
         "the same, and who is in FILE is removed unless wanted: give it the newest source that was applied",
     ),
     ("--replace", "fill new segments and put them in place; the old ones stay at Criteo, under another name"),
@@ -51,7 +51,7 @@ def _said(one: SegmentMatch) -> Iterator[str]:
         if one.replaced:
             yield "it has another account, retailer or identifier type: the next apply replaces it"
     elif one.name_match:
-        take = f"`--take {one.spec.address}={one.name_match.id}`"
+        take = f"`--adopt {one.spec.address}={one.name_match.id}`"
         yield f"{_called(one.name_match)}, by its name only; if it is this tool's, say so: {take}"
     elif not one.conflicts:
         yield "none; the next apply makes it"

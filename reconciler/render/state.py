@@ -59,12 +59,12 @@ def _plain(receipt: ResourceState, figures: NumberFormat) -> dict[str, object]:
         "address": str(receipt.address),
         "segment": current.segment_id or None,
         "members": None if current.completed_size is None else figures.number(current.completed_size),
-        "settled_at": current.completed_at.isoformat() if current.completed_at else None,
-        "in_doubt": figures.number(sum(one.uncertain.count for one in receipt.segments)),
+        "completed_at": current.completed_at.isoformat() if current.completed_at else None,
+        "uncertain": figures.number(sum(one.uncertain.count for one in receipt.segments)),
         "transfer": current.transfer is not None,
         "retired": [one.segment.segment_id for one in receipt.retired],
         "forgotten_at": receipt.forgotten_at.isoformat() if receipt.forgotten_at else None,
-        "unknown_before": current.members_unknown_before.isoformat()
+        "members_unknown_before": current.members_unknown_before.isoformat()
         if current.members_unknown_before
         else None,
     }

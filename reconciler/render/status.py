@@ -26,7 +26,7 @@ MIN_MATCH_RATE = 0.001
 
 _NOT_ASKED = (
     "From what was sent; Criteo was not asked "
-    "(`--refresh` asks it, `reconciler drift {environment}` compares)."
+    "(`--statistics` asks it, `reconciler drift {environment}` compares)."
 )
 
 

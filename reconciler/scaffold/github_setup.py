@@ -45,7 +45,7 @@ _RULESET = {
 
 def commands(environment: str) -> Iterator[str]:
     """A script for bash, line by line; values in capitals are for the reader to replace."""
-    planning, applying = f"{environment}-plan", (environment, f"{environment}-refresh")
+    planning, applying = f"{environment}-plan", (environment, f"{environment}-sync")
     yield "# Run these in a clone of the repository, logged in as its administrator (`gh auth login`)."
     yield "# `gh secret set` asks for each value: none is an argument, where a shell's history would keep it."
     yield ""

@@ -3,7 +3,7 @@
     head.json                             what it is a state of, how often written, which addresses it has
     key                                   32 bytes that every digest is keyed with
     lease.json                            who may write: see `lease.py`
-    receipts/DESTINATION.AUDIENCE.json    one receipt per address; an empty one where an address was dropped
+    resources/DESTINATION.AUDIENCE.json    one receipt per address; an empty one where an address was dropped
     snapshots/DIGEST, DIGEST.sha256       sets of members that receipts name, and what their bytes add up to
     history/SERIAL.json                   the state as it was before each of the newest runs
     secrets/NAME                          what `state:NAME` refers to, sealed
@@ -34,7 +34,7 @@ from reconciler.core.state.resource import ResourceState
 from reconciler.state.local_layout import KEY_LENGTH, receipt_name
 from reconciler.state.versions import HISTORY, document_name, saved_state, serials
 
-HEAD, KEY, LEASE, RECEIPTS, SNAPSHOTS = "head.json", "key", "lease.json", "receipts", "snapshots"
+HEAD, KEY, LEASE, RECEIPTS, SNAPSHOTS = "head.json", "key", "lease.json", "resources", "snapshots"
 READERS = 8
 _AGAIN = b"\nfenced "
 RESTORE = (

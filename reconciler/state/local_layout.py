@@ -3,7 +3,7 @@
     DIRECTORY/head.json                             what it is a state of, and how often it was written
     DIRECTORY/key                                   32 bytes that every digest is keyed with
     DIRECTORY/lock                                  held by the one writer, signed with its name
-    DIRECTORY/receipts/DESTINATION.AUDIENCE.json    one receipt per address
+    DIRECTORY/resources/DESTINATION.AUDIENCE.json    one receipt per address
     DIRECTORY/snapshots/DIGEST                      sets of members that receipts name
     DIRECTORY/history/SERIAL.json                   the state as it was before each of the newest runs
     DIRECTORY/secrets/NAME                          what `state:NAME` refers to, sealed
@@ -65,7 +65,7 @@ class LocalLayout:
         self.lock = directory / "lock"
         self.head_file = directory / "head.json"
         self.key_file = directory / "key"
-        self.receipts = directory / "receipts"
+        self.receipts = directory / "resources"
         self.snapshots = directory / "snapshots"
         self.history = directory / HISTORY
         self.secrets = directory / "secrets"

@@ -80,8 +80,8 @@ def test_a_sliding_minute_never_holds_more_than_the_limit(waits: list[float], li
     switches, state, now, passed = Switches(rate_limit=limit, rate_window="sliding"), [], 0.0, []
     for wait in waits:
         now += wait
-        ruling, state = rule(switches, state, now)
-        if ruling.allowed:
+        result, state = rule(switches, state, now)
+        if result.allowed:
             passed.append(now)
     for start in passed:
         assert sum(start <= instant < start + 60 for instant in passed) <= limit
@@ -95,9 +95,9 @@ def test_whoever_waits_for_the_reset_gets_through(
     switches, state = Switches(rate_limit=limit, rate_window=window), []  # type: ignore[arg-type]
     for wait in waits:
         now += wait
-        ruling, state = rule(switches, state, now)
-        if not ruling.allowed:
-            assert ruling.reset > now
-            now = math.ceil(ruling.reset)
-            ruling, state = rule(switches, state, now)
-            assert ruling.allowed
+        result, state = rule(switches, state, now)
+        if not result.allowed:
+            assert result.reset > now
+            now = math.ceil(result.reset)
+            result, state = rule(switches, state, now)
+            assert result.allowed

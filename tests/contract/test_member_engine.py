@@ -27,7 +27,7 @@ pytestmark = pytest.mark.promise("members")
 EMAIL, CUSTOMER = IdentifierType.EMAIL, IdentifierType.CUSTOMER_ID
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 TODAY = date(2026, 11, 24)
-FORMS = pytest.mark.parametrize("form", [Hashing.PLAIN, Hashing.MD5, Hashing.SHA256])
+FORMS = pytest.mark.parametrize("hashing", [Hashing.NONE, Hashing.MD5, Hashing.SHA256])
 
 
 def never(snapshot: SnapshotRef) -> str:
@@ -45,18 +45,18 @@ class World:
 
 def memory() -> World:
     engine = MemoryEngine()
-    return World(engine, lambda members, form: engine.snapshot(frozenset(members)), engine.members)
+    return World(engine, lambda members, hashing: engine.snapshot(frozenset(members)), engine.members)
 
 
 def duck(work: Path, **options: int) -> World:
     engine = DuckDbEngine(LocalFolder(work), work / "members", never, b"k" * 32, None, **options)
 
-    def put(members: Iterable[str], form: Hashing) -> SnapshotRef:
+    def put(members: Iterable[str], hashing: Hashing) -> SnapshotRef:
         texts = ", ".join(f"('{member}')" for member in members) or "(NULL)"
-        member = "m" if form == Hashing.PLAIN else "unhex(m)"
+        member = "m" if hashing == Hashing.NONE else "unhex(m)"
         query = f"SELECT {member} AS member FROM (VALUES {texts}) AS v(m) WHERE m IS NOT NULL"
         with closing(engine._database.cursor()) as cursor:
-            return engine._snapshots.keep(cursor, query, form)
+            return engine._snapshots.keep(cursor, query, hashing)
 
     def look(snapshot: SnapshotRef) -> frozenset[str]:
         if not snapshot:
@@ -82,10 +82,10 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, Worl
     real.engine.close()
 
 
-def written(name: str, form: Hashing) -> str:
-    """A member called `name`, in a form."""
-    match form:
-        case Hashing.PLAIN:
+def written(name: str, hashing: Hashing) -> str:
+    """A member called `name`, in a hashing."""
+    match hashing:
+        case Hashing.NONE:
             return name
         case Hashing.MD5:
             return hashlib.md5(name.encode(), usedforsecurity=False).hexdigest()
@@ -93,12 +93,12 @@ def written(name: str, form: Hashing) -> str:
             return hashlib.sha256(name.encode()).hexdigest()
 
 
-def people(names: str, form: Hashing = Hashing.PLAIN) -> frozenset[str]:
-    return frozenset(written(name, form) for name in names.split())
+def people(names: str, hashing: Hashing = Hashing.NONE) -> frozenset[str]:
+    return frozenset(written(name, hashing) for name in names.split())
 
 
-def holding(form: Hashing = Hashing.PLAIN, **parts: object) -> SegmentState:
-    key = SegmentKey("1", "2", EMAIL if form != Hashing.PLAIN else CUSTOMER, form)
+def holding(hashing: Hashing = Hashing.NONE, **parts: object) -> SegmentState:
+    key = SegmentKey("1", "2", EMAIL if hashing != Hashing.NONE else CUSTOMER, hashing)
     return replace(SegmentState(key=key, segment_id="7"), **parts)
 
 
@@ -108,14 +108,15 @@ def moving(
     uncertain: str,
     target: str,
     priority_removes: str = "",
-    form: Hashing = Hashing.PLAIN,
+    hashing: Hashing = Hashing.NONE,
 ) -> SegmentState:
     refs = [
-        world.put(people(names, form), form) for names in (confirmed, uncertain, target, priority_removes)
+        world.put(people(names, hashing), hashing)
+        for names in (confirmed, uncertain, target, priority_removes)
     ]
     size = world.engine.delta(*refs)
     transfer = Transfer(target=refs[2], priority_removes=refs[3], size=size)
-    return holding(form, confirmed=refs[0], uncertain=refs[1], transfer=transfer)
+    return holding(hashing, confirmed=refs[0], uncertain=refs[1], transfer=transfer)
 
 
 def at(held: SegmentState, acknowledged: int, in_flight: int | None = None) -> SegmentState:
@@ -129,26 +130,30 @@ def sent(batches: Iterable[Batch]) -> list[tuple[str, str]]:
 
 
 @FORMS
-def test_a_snapshot_is_named_by_its_set_and_not_by_its_order(world, form):
-    one, same = (world.put(names, form) for names in (sorted(people("a b c", form)), people("c b a", form)))
-    other = world.put(people("a b d", form), form)
+def test_a_snapshot_is_named_by_its_set_and_not_by_its_order(world, hashing):
+    one, same = (
+        world.put(names, hashing) for names in (sorted(people("a b c", hashing)), people("c b a", hashing))
+    )
+    other = world.put(people("a b d", hashing), hashing)
     assert one == same
     assert one.digest != other.digest
     assert one.count == other.count == 3
-    assert world.put([], form) == EMPTY_SNAPSHOT
+    assert world.put([], hashing) == EMPTY_SNAPSHOT
 
 
 @FORMS
-def test_adds_what_is_wanted_and_not_surely_held_and_removes_the_rest(world, form):
-    held = moving(world, confirmed="a b", uncertain="c d", target="b c e", priority_removes="a z", form=form)
+def test_adds_what_is_wanted_and_not_surely_held_and_removes_the_rest(world, hashing):
+    held = moving(
+        world, confirmed="a b", uncertain="c d", target="b c e", priority_removes="a z", hashing=hashing
+    )
     assert held.transfer.size == Delta(priority_removes=1, adds=2, removes=1)
     steps = sent(world.engine.batches(held, 10))
     expected = [("remove", "a"), ("add", "c"), ("add", "e"), ("remove", "d")]
     order = {"remove a": 0, "add c": 1, "add e": 1, "remove d": 2}
     expected = sorted(
-        ((operation, written(name, form)) for operation, name in expected),
+        ((operation, written(name, hashing)) for operation, name in expected),
         key=lambda step: (
-            next(order[f"{step[0]} {n}"] for n in "acde" if written(n, form) == step[1]),
+            next(order[f"{step[0]} {n}"] for n in "acde" if written(n, hashing) == step[1]),
             step[1].encode(),
         ),
     )
@@ -198,35 +203,35 @@ def test_giving_up_a_target_keeps_what_is_known(world):
 
 
 @FORMS
-def test_who_is_in_all_is_sure_and_the_others_are_in_doubt(world, form):
-    one, two, three = (world.put(people(names, form), form) for names in ("a b c", "b c d", "c b e"))
-    confirmed, uncertain = world.engine.mark_uncertain(form, [one, two, one], [three, EMPTY_SNAPSHOT, two])
-    assert world.look(confirmed) == people("b c", form)
-    assert world.look(uncertain) == people("a d e", form)
+def test_who_is_in_all_is_sure_and_the_others_are_in_doubt(world, hashing):
+    one, two, three = (world.put(people(names, hashing), hashing) for names in ("a b c", "b c d", "c b e"))
+    confirmed, uncertain = world.engine.mark_uncertain(hashing, [one, two, one], [three, EMPTY_SNAPSHOT, two])
+    assert world.look(confirmed) == people("b c", hashing)
+    assert world.look(uncertain) == people("a d e", hashing)
 
 
 def test_where_all_agree_nobody_is_in_doubt(world):
-    one, two = (world.put(people(names), Hashing.PLAIN) for names in ("a b", "c"))
-    assert world.engine.mark_uncertain(Hashing.PLAIN, [one, one], [one]) == (one, EMPTY_SNAPSHOT)
-    assert world.engine.mark_uncertain(Hashing.PLAIN, [EMPTY_SNAPSHOT, EMPTY_SNAPSHOT], [EMPTY_SNAPSHOT]) == (
+    one, two = (world.put(people(names), Hashing.NONE) for names in ("a b", "c"))
+    assert world.engine.mark_uncertain(Hashing.NONE, [one, one], [one]) == (one, EMPTY_SNAPSHOT)
+    assert world.engine.mark_uncertain(Hashing.NONE, [EMPTY_SNAPSHOT, EMPTY_SNAPSHOT], [EMPTY_SNAPSHOT]) == (
         EMPTY_SNAPSHOT,
         EMPTY_SNAPSHOT,
     )
-    assert world.engine.mark_uncertain(Hashing.PLAIN, [one, EMPTY_SNAPSHOT], [two]) == (
+    assert world.engine.mark_uncertain(Hashing.NONE, [one, EMPTY_SNAPSHOT], [two]) == (
         EMPTY_SNAPSHOT,
-        world.put(people("a b c"), Hashing.PLAIN),
+        world.put(people("a b c"), Hashing.NONE),
     )
-    assert world.engine.mark_uncertain(Hashing.PLAIN, [one, two], []) == (
+    assert world.engine.mark_uncertain(Hashing.NONE, [one, two], []) == (
         EMPTY_SNAPSHOT,
-        world.put(people("a b c"), Hashing.PLAIN),
+        world.put(people("a b c"), Hashing.NONE),
     )
 
 
 def test_suppressed_are_held_and_listed_and_not_wanted(world):
-    listed, wanted = world.put(people("a b x"), Hashing.PLAIN), world.put(people("b"), Hashing.PLAIN)
+    listed, wanted = world.put(people("a b x"), Hashing.NONE), world.put(people("b"), Hashing.NONE)
     target = TargetMembers(members=wanted, suppressed=listed, rows=1, drops=())
     held = holding(
-        confirmed=world.put(people("a b c"), Hashing.PLAIN), uncertain=world.put(people("x y"), Hashing.PLAIN)
+        confirmed=world.put(people("a b c"), Hashing.NONE), uncertain=world.put(people("x y"), Hashing.NONE)
     )
     assert world.look(world.engine.suppressed(held, target)) == people("a x")
     assert world.engine.suppressed(holding(), target) == EMPTY_SNAPSHOT
@@ -238,7 +243,7 @@ def test_suppressed_are_held_and_listed_and_not_wanted(world):
 
 
 def test_build_gives_a_target_for_each_kind(world, tmp_path):
-    kinds = [(EMAIL, Hashing.SHA256), (CUSTOMER, Hashing.PLAIN)]
+    kinds = [(EMAIL, Hashing.SHA256), (CUSTOMER, Hashing.NONE)]
     emails, ids = people("a@x.com b@x.com", Hashing.SHA256), people("1 2")
     (tmp_path / "people.csv").write_text("email,id\na@x.com,1\nb@x.com,2\nc@x.com,3\n")
     (tmp_path / "gone.csv").write_text("id\n3\n")
@@ -266,8 +271,10 @@ def test_build_gives_a_target_for_each_kind(world, tmp_path):
 
 
 @FORMS
-def test_what_is_missing_of_a_list_is_in_none_of_those_of_today(world, form):
-    before, some, others = (world.put(people(names, form), form) for names in ("a b c d", "a x", "b y z"))
+def test_what_is_missing_of_a_list_is_in_none_of_those_of_today(world, hashing):
+    before, some, others = (
+        world.put(people(names, hashing), hashing) for names in ("a b c d", "a x", "b y z")
+    )
     assert world.engine.missing(before, [some, others]) == 2
     assert world.engine.missing(before, [others]) == 3
     assert world.engine.missing(before, []) == 4
@@ -287,15 +294,15 @@ def situations(draw: st.DrawFn) -> tuple[list[frozenset[str]], int, int, int]:
 
 
 def test_a_set_without_another(world):
-    held, out = world.put(people("a b c"), Hashing.PLAIN), world.put(people("b x"), Hashing.PLAIN)
-    assert world.look(world.engine.without(Hashing.PLAIN, held, out)) == people("a c")
-    assert world.engine.without(Hashing.PLAIN, held, EMPTY_SNAPSHOT) == held
-    assert world.engine.without(Hashing.PLAIN, EMPTY_SNAPSHOT, out) == EMPTY_SNAPSHOT
+    held, out = world.put(people("a b c"), Hashing.NONE), world.put(people("b x"), Hashing.NONE)
+    assert world.look(world.engine.without(Hashing.NONE, held, out)) == people("a c")
+    assert world.engine.without(Hashing.NONE, held, EMPTY_SNAPSHOT) == held
+    assert world.engine.without(Hashing.NONE, EMPTY_SNAPSHOT, out) == EMPTY_SNAPSHOT
 
 
 @FORMS
-def test_lists_are_read_whatever_the_source_is_like(tmp_path, form):
-    """In each form of a segment, and those that can't be read are passed over."""
+def test_lists_are_read_whatever_the_source_is_like(tmp_path, hashing):
+    """In each hashing of a segment, and those that can't be read are passed over."""
     (tmp_path / "out.csv").write_text("mail\nA@example.com\nb@example.com\nnobody\n")
     (tmp_path / "cut.csv").write_text("mail\na@example.com,too,many\n")
     whole = Exclusion(("out.csv",), ((EMAIL, "mail"),))
@@ -304,22 +311,22 @@ def test_lists_are_read_whatever_the_source_is_like(tmp_path, form):
     audience = Audience("x", "X", "", source, ((EMAIL, "email"),), exclusion_lists=(*others, whole))
     made = duck(tmp_path)
     with closing(made.engine):
-        [listed] = made.engine.listed(audience, [(EMAIL, form)])[EMAIL, form]
+        [listed] = made.engine.listed(audience, [(EMAIL, hashing)])[EMAIL, hashing]
         plain = ("a@example.com", "b@example.com")
-        assert made.look(listed) == frozenset(written(one, form) for one in plain)
-        assert made.engine.listed(audience, [(CUSTOMER, Hashing.PLAIN)]) == {(CUSTOMER, Hashing.PLAIN): ()}
+        assert made.look(listed) == frozenset(written(one, hashing) for one in plain)
+        assert made.engine.listed(audience, [(CUSTOMER, Hashing.NONE)]) == {(CUSTOMER, Hashing.NONE): ()}
 
 
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(situations(), st.sampled_from([Hashing.PLAIN, Hashing.SHA256]))
-def test_the_fake_and_the_real_engine_agree(both, situation, form):
+@given(situations(), st.sampled_from([Hashing.NONE, Hashing.SHA256]))
+def test_the_fake_and_the_real_engine_agree(both, situation, hashing):
     sets, acknowledged, flying, size = situation
     seen = []
     for world in both:
-        refs = [world.put((written(name, form) for name in names), form) for names in sets]
+        refs = [world.put((written(name, hashing) for name in names), hashing) for names in sets]
         delta = world.engine.delta(*refs)
         begun = Transfer(target=refs[2], priority_removes=refs[3], size=delta)
-        held = holding(form, confirmed=refs[0], uncertain=refs[1], transfer=begun)
+        held = holding(hashing, confirmed=refs[0], uncertain=refs[1], transfer=begun)
         offset = min(acknowledged, delta.total)
         midway = at(held, offset, min(offset + flying, delta.total) if flying else None)
         confirmed, uncertain = map(world.look, world.engine.abandon_transfer(midway))

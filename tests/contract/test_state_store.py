@@ -94,7 +94,7 @@ def remote(bucket: Bucket, folder: Path) -> BucketStore:
     """Two days later than the store thinks: what nobody names is old enough to be pruned."""
     cache = folder / uuid4().hex
     later = timedelta(days=2)
-    around = StoreContext(lambda: datetime.now(UTC) + later, never, lambda: cache, folder / "leftovers")
+    around = StoreContext(lambda: datetime.now(UTC) + later, never, lambda: cache, folder / "outbox")
     return BucketStore(bucket, "sandbox", LeaseTiming.of(timedelta(seconds=60)), around)
 
 
@@ -401,7 +401,7 @@ def test_a_receipt_that_can_not_be_read_is_set_aside(make: str, content: bytes, 
     with store.lock("me") as writer:
         writer.write(LAPSED)
         writer.write(LOYAL)
-    path, aside = "receipts/email.lapsed.json", "history/email.lapsed.json.damaged"
+    path, aside = "resources/email.lapsed.json", "history/email.lapsed.json.damaged"
     (tmp_path / path).write_bytes(content) if make == "directory" else bucket.upload(path, content)
     with store.lock("me") as writer:
         with pytest.raises(StorageError, match="1 of 2 receipts") as caught:
@@ -424,7 +424,7 @@ def test_a_damaged_receipt_stands_in_no_takeovers_way(content: bytes, tmp_path: 
     writer = vanished.__enter__()
     writer.write(LAPSED)
     writer.write(LOYAL)
-    bucket.upload("receipts/email.lapsed.json", content)
+    bucket.upload("resources/email.lapsed.json", content)
     store.break_lock(store.holder().id)
     passed = timedelta(days=2)
 
@@ -432,7 +432,7 @@ def test_a_damaged_receipt_stands_in_no_takeovers_way(content: bytes, tmp_path: 
         nonlocal passed
         passed += timedelta(seconds=seconds)
 
-    around = StoreContext(lambda: datetime.now(UTC) + passed, wait, lambda: tmp_path, tmp_path / "leftovers")
+    around = StoreContext(lambda: datetime.now(UTC) + passed, wait, lambda: tmp_path, tmp_path / "outbox")
     successor = BucketStore(bucket, "sandbox", LeaseTiming.of(timedelta(seconds=60)), around)
     with successor.lock("me") as taking_over:
         with pytest.raises(StorageError, match="taken over"):
@@ -450,14 +450,14 @@ def test_leftovers_wait_until_what_is_damaged_is_restored(tmp_path: Path) -> Non
         writer.write(LAPSED)
         writer.write(LOYAL)
     newer = replace(LOYAL, definition="newer")
-    leftovers = Outbox(tmp_path / "leftovers")
+    leftovers = Outbox(tmp_path / "outbox")
     leftovers.keep(PendingWrite(LOYAL, newer))
-    sound = bucket.read("receipts/email.lapsed.json")
+    sound = bucket.read("resources/email.lapsed.json")
     assert sound is not None
-    bucket.upload("receipts/email.lapsed.json", b"{")
+    bucket.upload("resources/email.lapsed.json", b"{")
     with remote(bucket, tmp_path).lock("me") as writer, pytest.raises(StorageError, match="1 of 2"):
         writer.resources()
-    bucket.upload("receipts/email.lapsed.json", sound.content)
+    bucket.upload("resources/email.lapsed.json", sound.content)
     with remote(bucket, tmp_path).lock("me") as writer:
         assert writer.resources() == (LAPSED, newer)
     assert leftovers.all() == []
@@ -490,7 +490,7 @@ def test_what_a_newer_version_wrote_is_not_set_aside(make: str, tmp_path: Path) 
     with store.lock("me") as writer:
         writer.write(LAPSED)
     newer: dict[str, object] = {"format_version": 5}
-    path = "receipts/email.lapsed.json"
+    path = "resources/email.lapsed.json"
     if make == "directory":
         (tmp_path / path).write_bytes(dump(newer))
     else:

@@ -35,7 +35,7 @@ def test_a_list_whose_form_changes_ends_with_the_right_people(
     assert project.members("email") == set(map(sha256, addresses(*range(5, 103))))
 
     rest = tmp_path / "environments" / "sandbox" / "rest.yaml"
-    rest.write_text(rest.read_text().replace("form: sha256", "form: plain\naccess: {pii: raw}"))
+    rest.write_text(rest.read_text().replace("hashing: sha256", "hashing: none\naccess: {pii: raw}"))
     project.run("apply", "sandbox", "--yes")
     assert "No changes." in project.run("plan", "sandbox").said
     with project.emulator() as emulator:

@@ -18,7 +18,7 @@ PEOPLE = 200
 BATCH = 100
 MANY = 20_000
 PAGE = 4096
-FILES = ("/lock", "/key", "/head.json", "/receipts/customer.buyers.json", "/receipts/email.buyers.json")
+FILES = ("/lock", "/key", "/head.json", "/resources/customer.buyers.json", "/resources/email.buyers.json")
 
 
 def apply_in_want(

@@ -21,7 +21,7 @@ def project(tmp_path: Path) -> Project:
     """Applied once; then the state went, and the people changed."""
     made = Project.make(tmp_path)
     file = made.root / "environments" / "sandbox" / "environment.yaml"
-    file.write_text(file.read_text().replace("batchSize", "quiet: 1s, batchSize"))
+    file.write_text(file.read_text().replace("batchSize", "gracePeriod: 1s, batchSize"))
     made.people(*OLD)
     shutil.copy(made.root / "data" / "people.csv", made.root / "before.csv")
     made.run("apply", "sandbox", "--yes")
@@ -68,21 +68,21 @@ def customers(numbers: range) -> set[str]:
 def test_what_is_found_is_listed_and_nothing_is_written(project: Project) -> None:
     said = say(project)
     assert len(re.findall(r"“Buyers \((email|customer)\)”, by its mark", said)) == 2
-    assert all(way in said for way in ("--union", "--assume FILE", "--replace"))
+    assert all(way in said for way in ("--reuse", "--assume-members FILE", "--replace"))
     assert not (project.root / ".reconciler" / "state").exists()
 
 
 def test_union_sends_all_and_says_that_people_from_before_may_remain(project: Project) -> None:
-    say(project, "--union", code=64)
+    say(project, "--reuse", code=64)
     assert "2 addresses" in say(project, "--replace", "--yes")
-    assert "nothing is lost of it" in say(project, "--union", "--yes", code=10)
+    assert "nothing is lost of it" in say(project, "--reuse", "--yes", code=10)
     named = ("--only", "email/buyers", "--only", "customer/buyers")
-    assert "2 addresses" in say(project, "--union", "--yes", *named), "nobody has acted upon the first choice"
+    assert "2 addresses" in say(project, "--reuse", "--yes", *named), "nobody has acted upon the first choice"
     project.run("apply", "sandbox", "--yes")
     assert held(project, "Buyers (customer)") == customers(OLD) | customers(NEW)
     said = " ".join(project.run("plan", "sandbox", "--detailed-exitcode").said.split())
     assert "known to nobody" in said
-    assert "nothing is lost of it" in say(project, "--union", "--yes", code=10)
+    assert "nothing is lost of it" in say(project, "--reuse", "--yes", code=10)
     assert "nothing is lost of it" in say(project, code=10)
     say(project, "--replace", "--yes")
     project.run("apply", "sandbox", "--yes")
@@ -114,10 +114,10 @@ def test_replace_fills_new_segments_and_keeps_the_old_ones(project: Project) -> 
 
 
 def test_assume_removes_who_was_in_the_file_and_is_not_wanted(project: Project) -> None:
-    say(project, "--assume", "before.csv", "--yes", code=64)
+    say(project, "--assume-members", "before.csv", "--yes", code=64)
     for address in ("customer/buyers", "email/buyers"):
-        assert "no such file" in say(project, "--assume", "x.csv", "--only", address, "-y", code=3)
-        say(project, "--assume", "before.csv", "--only", address, "--yes")
+        assert "no such file" in say(project, "--assume-members", "x.csv", "--only", address, "-y", code=3)
+        say(project, "--assume-members", "before.csv", "--only", address, "--yes")
     project.run("apply", "sandbox", "--yes")
     assert held(project, "Buyers (customer)") == customers(NEW)
     assert len(held(project, "Buyers (email)")) == len(NEW)
@@ -129,12 +129,12 @@ def test_a_segment_is_ours_by_its_mark_whatever_it_is_called_and_not_by_its_name
     stranger = rename(project, "Buyers (email)", "Buyers (email)", description="theirs")
     said = say(project)
     assert "“By hand”, by its mark" in said
-    assert f"by its name only; if it is this tool's, say so: `--take email/buyers={stranger}`" in said
-    say(project, "--union", "--yes")
+    assert f"by its name only; if it is this tool's, say so: `--adopt email/buyers={stranger}`" in said
+    say(project, "--reuse", "--yes")
     refused = project.run("apply", "sandbox", "--yes", code=8).said
     assert "that this tool never created" in " ".join(refused.split())
-    say(project, "--union", "--take", "email/buyers", "--yes", code=64)
-    say(project, "--union", "--yes", "--take", f"email/buyers={stranger}")
+    say(project, "--reuse", "--adopt", "email/buyers", "--yes", code=64)
+    say(project, "--reuse", "--yes", "--adopt", f"email/buyers={stranger}")
     project.run("apply", "sandbox", "--yes")
     assert held(project, "Buyers (customer)") >= customers(NEW)
     assert len(held(project, "Buyers (email)")) == 35
@@ -146,20 +146,20 @@ def test_two_segments_with_one_mark_stop_it_until_somebody_says_which(project: P
         [customer] = [one for one in emulator.segments() if one.name == "Buyers (customer)"]
     copied = rename(project, "Buyers (email)", "Copied", customer.description or "")
     assert "bear its mark" in say(project)
-    said = say(project, "--union", "--yes", code=5)
+    said = say(project, "--reuse", "--yes", code=5)
     assert "bear its mark" in said
-    assert not list((project.root / ".reconciler" / "state").rglob("receipts/*"))
-    assert "there is no segment 12 " in say(project, "--union", "-y", "--take", "email/buyers=12", code=5)
-    said = say(project, "--union", "--yes", "--take", f"email/buyers={copied}", code=5)
+    assert not list((project.root / ".reconciler" / "state").rglob("resources/*"))
+    assert "there is no segment 12 " in say(project, "--reuse", "-y", "--adopt", "email/buyers=12", code=5)
+    said = say(project, "--reuse", "--yes", "--adopt", f"email/buyers={copied}", code=5)
     assert "bears the mark of another address" in said
     for takes in (["email/buyers=1", "email/buyers=2"], ["email/buyers=1", "customer/buyers=1"]):
-        twice = [word for one in takes for word in ("--take", one)]
-        assert "an address or a segment twice" in say(project, "--union", "--yes", *twice, code=64)
+        twice = [word for one in takes for word in ("--adopt", one)]
+        assert "an address or a segment twice" in say(project, "--reuse", "--yes", *twice, code=64)
     assert f"segment {copied} “Copied” is left aside" in say(
-        project, "--take", f"customer/buyers={customer.id}"
+        project, "--adopt", f"customer/buyers={customer.id}"
     )
-    say(project, "--union", "--yes", "--take", f"customer/buyers={customer.id}")
-    said = say(project, "--take", f"email/buyers={customer.id}", "--only", "email/buyers")
+    say(project, "--reuse", "--yes", "--adopt", f"customer/buyers={customer.id}")
+    said = say(project, "--adopt", f"email/buyers={customer.id}", "--only", "email/buyers")
     assert f"segment {customer.id} is the one of customer/buyers" in said
     project.run("apply", "sandbox", "--yes")
     assert held(project, "Buyers (customer)") == customers(OLD) | customers(NEW)

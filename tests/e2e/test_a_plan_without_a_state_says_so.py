@@ -36,7 +36,7 @@ def test_every_form_says_so_before_anything_else(project: Project, command: str)
     assert texts["text"].startswith(f"! {NOTICE} It is a folder, and most CI jobs keep none.")
     summary = {"plan sandbox": "**Plan: 2 to create", "drift sandbox": "**Nothing was applied yet"}[command]
     assert texts["markdown"].index(NOTICE) < texts["markdown"].index(summary)
-    first = texts["html"].index('<section class="verdict')
+    first = texts["html"].index('<section class="status')
     assert texts["html"].index(NOTICE) < texts["html"].index("<section", first + 1)
 
 

@@ -125,7 +125,7 @@ def renamed(world: World) -> None:
 
 def replaced(world: World) -> None:
     world.apply()
-    world.change("rest", "form: sha256", "form: md5")
+    world.change("rest", "hashing: sha256", "hashing: md5")
 
 
 def left(world: World) -> None:
@@ -153,7 +153,7 @@ def foreign(world: World) -> None:
 def gone(world: World) -> None:
     world.apply()
     world.by_hand("delete")
-    world.change("environment", "maxInvalid: 10%", "maxInvalid: 10%, maxVanished: 100%")
+    world.change("environment", "maxInvalid: 10%", "maxInvalid: 10%, maxMissing: 100%")
 
 
 def interrupted(world: World) -> None:

@@ -71,7 +71,7 @@ def test_after_a_restore_the_next_apply_sends_who_is_in_doubt_and_criteo_is_exac
     assert "back to serial 1; what came after it is in doubt: 2 addresses" in said
     assert project.writes() == before
     found = json.loads(project.run("state", "show", "sandbox", "--json").said)
-    assert (found["serial"], {one["in_doubt"] for one in found["addresses"]}) == (3, {10})
+    assert (found["serial"], {one["uncertain"] for one in found["addresses"]}) == (3, {10})
     project.run("plan", "sandbox", "--detailed-exitcode", code=2)
     held = project.members("email"), project.members("customer")
     project.run("apply", "sandbox", "--yes")
@@ -80,7 +80,7 @@ def test_after_a_restore_the_next_apply_sends_who_is_in_doubt_and_criteo_is_exac
 
 
 def test_damage_is_done_without_when_that_is_accepted(project: Project) -> None:
-    (state(project) / "receipts" / "email.buyers.json").write_text("{")
+    (state(project) / "resources" / "email.buyers.json").write_text("{")
     said = project.run("apply", "sandbox", "--yes", code=10).said
     assert "state restore --accept-loss" in " ".join(said.split())
     project.run("state", "restore", "sandbox", "--serial", "1", "--yes", code=10)
@@ -92,8 +92,8 @@ def test_damage_is_done_without_when_that_is_accepted(project: Project) -> None:
 
 
 def test_a_snapshot_that_is_lost_is_done_without_when_that_is_accepted(project: Project) -> None:
-    receipt = json.loads((state(project) / "receipts" / "email.buyers.json").read_text())
-    (state(project) / "snapshots" / receipt["current"]["base"]["digest"]).write_text("junk")
+    receipt = json.loads((state(project) / "resources" / "email.buyers.json").read_text())
+    (state(project) / "snapshots" / receipt["current"]["confirmed"]["digest"]).write_text("junk")
     said = project.run("state", "restore", "sandbox", "--serial", "1", "--yes", code=10).said
     assert "does not match its name" in " ".join(said.split())
     said = project.run("state", "restore", "sandbox", "--serial", "1", "--yes", "--accept-loss").said
@@ -192,10 +192,10 @@ def rewritten(source: Path, target: Path, change: object) -> None:
 
 def swapped(project: Project) -> str:
     """The current snapshot of one address is a whole file with the members of an earlier one; its name."""
-    receipt = json.loads((state(project) / "receipts" / "email.buyers.json").read_text())
-    earlier = json.loads((state(project) / "history" / "1.json").read_text())["receipts"][1]
+    receipt = json.loads((state(project) / "resources" / "email.buyers.json").read_text())
+    earlier = json.loads((state(project) / "history" / "1.json").read_text())["resources"][1]
     assert earlier["address"] == receipt["address"]
-    current, before = (one["current"]["base"]["digest"] for one in (receipt, earlier))
+    current, before = (one["current"]["confirmed"]["digest"] for one in (receipt, earlier))
     (state(project) / "snapshots" / current).write_bytes((state(project) / "snapshots" / before).read_bytes())
     return str(current[:12])
 
@@ -235,8 +235,8 @@ def test_doctor_names_damaged_snapshots_of_today_and_of_earlier_states(project: 
 
 
 def test_doctor_warns_of_a_damaged_snapshot_that_only_an_earlier_state_names(project: Project) -> None:
-    earlier = json.loads((state(project) / "history" / "1.json").read_text())["receipts"][1]
-    name = earlier["current"]["base"]["digest"]
+    earlier = json.loads((state(project) / "history" / "1.json").read_text())["resources"][1]
+    name = earlier["current"]["confirmed"]["digest"]
     (state(project) / "snapshots" / name).write_text("junk")
     said = " ".join(project.run("doctor", "sandbox").said.split())
     assert f"snapshot {name[:12]} is damaged" in said

@@ -96,7 +96,7 @@ def test_a_killed_apply_repeats_at_most_one_batch_per_segment(project):
 def test_an_approved_apply_that_is_killed_again_and_again_ends_as_it_was_approved(project):
     """And the source moves a little in between, so that targets are given up half-way."""
     home = project.root / "environments" / "sandbox" / "environment.yaml"
-    home.write_text(home.read_text().replace("batchSize: 100", "batchSize: 100, quiet: 1s"))
+    home.write_text(home.read_text().replace("batchSize: 100", "batchSize: 100, gracePeriod: 1s"))
     project.run("plan", "sandbox", "--out", "plan.json")
     latency(project, 0.1)
     command = project.command("apply", "sandbox", "--yes", "--approved", "plan.json")

@@ -107,7 +107,7 @@ def test_lost_answers_are_no_lost_races(tmp_path):
     with gathered(tmp_path, latency=0) as world:
         machine, kinds = (
             world.machine("first", PEOPLE),
-            ["lease.json", "head.json", "receipts/", "snapshots/"],
+            ["lease.json", "head.json", "resources/", "snapshots/"],
         )
         for step, paths in enumerate([[*kinds, "key"], kinds]):
             machine.people(moved(step))
@@ -142,11 +142,11 @@ def test_what_was_damaged_by_hand_is_refused_by_name_and_put_back(tmp_path):
         machine.people(moved(1))
         calls, good = len(world.emulator.history()), world.objects()
         [snapshot, *_] = [path for path in good if path.startswith("snapshots/") and "." not in path]
-        receipt = "receipts/email.buyers.json"
+        receipt = "resources/email.buyers.json"
         damages = [
             ({"head.json": b"{}"}, "the file has no checksum"),
             ({"lease.json": b"mine"}, "the lock of the state holds something else"),
-            ({receipt: b"mine", "receipts/customer.buyers.json": b"{"}, f"{receipt}"),
+            ({receipt: b"mine", "resources/customer.buyers.json": b"{"}, f"{receipt}"),
             ({snapshot: good[snapshot][:-100]}, "is cut off or damaged"),
         ]
         for damage, problem in damages:
@@ -154,7 +154,7 @@ def test_what_was_damaged_by_hand_is_refused_by_name_and_put_back(tmp_path):
             said = machine.run(code=10)
             assert problem in said
             assert "→" in said, "it doesn't say what to do"
-            if all(path.startswith(("head", "receipts/", "snapshots/")) for path in damage):
+            if all(path.startswith(("head", "resources/", "snapshots/")) for path in damage):
                 assert [path for path in damage if path not in said] == [], "all are named at once"
             world.put({path: good[path] for path in damage})
         assert {call.operation for call in world.emulator.history()[calls:]} <= READS

@@ -35,14 +35,14 @@ def sent(project: Project) -> frozenset[str]:
 
 
 def test_admin_only_gives_the_destination_and_its_audiences_to_the_admins(tmp_path):
-    made = project(tmp_path, "Email", "form: sha256", "access: {adminOnly: true}")
+    made = project(tmp_path, "Email", "hashing: sha256", "access: {adminOnly: true}")
     rules = made.run("codeowners", "--admins", "@acme/admins", "--owners", "@acme/crm").said.splitlines()
     assert "/environments/sandbox/vip.yaml @acme/admins" in rules
     assert "/environments/sandbox/buyers.yaml @acme/admins" in rules
 
 
 def test_admin_only_stops_nobody_who_runs_a_command(tmp_path):
-    made = project(tmp_path, "Email", "form: sha256", "access: {adminOnly: true}")
+    made = project(tmp_path, "Email", "hashing: sha256", "access: {adminOnly: true}")
     for command in ("validate", "plan", "apply --yes", "drift", "status"):
         name, *flags = command.split()
         made.run(name, "sandbox", *flags)
@@ -51,7 +51,7 @@ def test_admin_only_stops_nobody_who_runs_a_command(tmp_path):
 
 @pytest.mark.parametrize("access", ["", "access: {}", "access: {pii: hashed}", "access: {adminOnly: true}"])
 @pytest.mark.parametrize("type_", ["Email", "PhoneNumber"])
-@pytest.mark.parametrize("form", ["", "form: plain"])
+@pytest.mark.parametrize("form", ["", "hashing: none"])
 def test_hashed_refuses_plain_addresses_and_numbers(tmp_path, type_, access, form):
     said = " ".join(project(tmp_path, type_, form, access).run("validate", code=3).said.split())
     assert "form plain sends raw" in said
@@ -66,7 +66,7 @@ def test_hashed_lets_every_hash_pass(tmp_path, form):
 
 
 def test_raw_sends_addresses_as_they_are(tmp_path):
-    made = project(tmp_path, "Email", "form: plain", "access: {pii: raw}")
+    made = project(tmp_path, "Email", "hashing: none", "access: {pii: raw}")
     made.run("apply", "sandbox", "--yes")
     assert sent(made) == {f"person{number}@example.com" for number in range(3)}
 

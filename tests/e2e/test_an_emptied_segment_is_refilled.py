@@ -31,7 +31,7 @@ def test_from_drift_to_a_full_segment(project: Project) -> None:
     found = words(project.run("drift", "sandbox", code=2).said)
     assert "Criteo took 170 identifiers from us and counts 0" in found
     assert way_out in found
-    assert way_out in words(project.run("status", "sandbox", "--refresh").said)
+    assert way_out in words(project.run("status", "sandbox", "--statistics").said)
     assert "No changes" in project.run("plan", "sandbox").said
 
     planned = project.run(*way_out.split()[1:], "--out", "plan.json").said
@@ -40,7 +40,7 @@ def test_from_drift_to_a_full_segment(project: Project) -> None:
     assert "1 to refill" in planned
     digest = json.loads((project.root / "plan.json").read_text())["digest"]
 
-    refused = words(project.run("apply", "sandbox", "--yes", "--refresh", "--statistics", code=6).said)
+    refused = words(project.run("apply", "sandbox", "--yes", "--members-only", "--statistics", code=6).said)
     assert "Criteo lost members of it" in refused
     assert project.members("email") == frozenset()
 
@@ -55,7 +55,7 @@ def test_an_approved_refill_that_members_overtook_is_named(project: Project) -> 
     """Criteo's count is older than what was sent since: whether the refill is still due can't be known."""
     project.run("plan", "sandbox", "--statistics", "--out", "plan.json")
     project.people(*range(171))
-    project.run("apply", "sandbox", "--yes", "--refresh")
+    project.run("apply", "sandbox", "--yes", "--members-only")
     said = words(project.run("apply", "sandbox", "--yes", "--approved", "plan.json").said)
     assert "1 approved refill was not sent: members were sent to email/buyers since that plan" in said
     assert "`reconciler plan sandbox --statistics` after the next computation" in said

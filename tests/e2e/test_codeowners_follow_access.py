@@ -12,7 +12,7 @@ name: vip
 credential: criteo
 seat: acme
 identifierType: Email
-form: sha256
+hashing: sha256
 access: {adminOnly: true}
 """
 BEST = AUDIENCE.replace("uyers", "est").replace("[email, customer]", "[vip]")

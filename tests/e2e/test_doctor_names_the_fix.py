@@ -91,7 +91,7 @@ def test_machines_read_it(broken: Broken) -> None:
     broken.granted("RetailMedia_Audience_Manage")
     document = json.loads(broken.doctor("--json").said)
     assert (document["format_version"], document["environment"], document["exit_code"]) == (1, "sandbox", 0)
-    verdicts = {(one["link"], one["verdict"]) for one in document["checks"]}
+    verdicts = {(one["check"], one["status"]) for one in document["checks"]}
     assert ("retailer", "warning") in verdicts
     assert ("sources", "ok") in verdicts
 

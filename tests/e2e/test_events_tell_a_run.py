@@ -72,24 +72,24 @@ def test_a_run_that_applies_and_one_with_nothing_to_do(project):
     events = told(project)
     assert types(events)[0] == "run_started"
     assert [one["address"] for one in of(events, "segment_created")] == ["customer/buyers", "email/buyers"]
-    assert len(of(events, "batch_taken")) == events[-1]["batches"] == 6
+    assert len(of(events, "batch_acknowledged")) == events[-1]["batches"] == 6
     assert {one["outcome"] for one in of(events, "change_ended")} == {"applied"}
     assert events[-1]["outcome"] == "done"
     assert events[-1]["members"] == {"added": 500, "removed": 0, "rejected": 0}
 
     events = told(project)
-    assert of(events, "plan_made")[0]["addresses"]["unchanged"] == 2
-    assert of(events, "plan_made")[0]["state"]["serial"] == 1
-    assert (events[-1]["outcome"], events[-1]["addresses"]["already_done"]) == ("nothing to do", 2)
+    assert of(events, "plan_created")[0]["addresses"]["unchanged"] == 2
+    assert of(events, "plan_created")[0]["state"]["serial"] == 1
+    assert (events[-1]["outcome"], events[-1]["addresses"]["unchanged"]) == ("no_changes", 2)
 
 
 def test_a_run_that_a_guard_refuses(project):
     told(project)
     project.people(*range(50))
     events = told(project, code=5)
-    assert of(events, "plan_made")[0]["addresses"]["blocked"] == 2
+    assert of(events, "plan_created")[0]["addresses"]["blocked"] == 2
     assert events[-1]["outcome"] == "refused"
-    assert not of(events, "batch_taken")
+    assert not of(events, "batch_acknowledged")
 
 
 def test_a_run_that_fails_in_part(project):
@@ -100,7 +100,7 @@ def test_a_run_that_fails_in_part(project):
     failed = of(events, "change_ended")
     assert {one["outcome"] for one in failed} == {"failed"}
     assert all(one["problem"] for one in failed)
-    assert (events[-1]["outcome"], events[-1]["addresses"]["failed"]) == ("applied in part", 2)
+    assert (events[-1]["outcome"], events[-1]["addresses"]["failed"]) == ("partially_applied", 2)
 
 
 def test_runs_that_end_before_there_is_a_plan(project):
@@ -141,7 +141,7 @@ def test_a_run_that_is_asked_to_stop_says_how_far_it_came(project):
         "cancelled",
         130,
     )
-    assert {one["outcome"] for one in of(events, "change_ended")} == {"stopped midway"}
+    assert {one["outcome"] for one in of(events, "change_ended")} == {"interrupted"}
 
 
 def test_a_killed_run_leaves_whole_lines_and_the_next_goes_behind_them(project):
@@ -270,4 +270,4 @@ def test_events_hold_no_identifier_token_or_secret(tmp_path, template, events):
         assert ended.code == 0, ended.text
         assert aviary.leaks() == set()
         if events == FILE:
-            assert of(read((aviary.folder / FILE).read_bytes()), "batch_taken")
+            assert of(read((aviary.folder / FILE).read_bytes()), "batch_acknowledged")

@@ -89,7 +89,7 @@ def test_what_a_guard_refuses_is_written_and_can_not_be_approved(project: Projec
 
 
 def test_what_was_not_approved_is_written(project: Project) -> None:
-    made(project, "apply", "sandbox", "--yes", "--refresh", code=6, says="it is to be created")
+    made(project, "apply", "sandbox", "--yes", "--members-only", code=6, says="it is to be created")
 
 
 def test_wrong_manifests_are_written_with_their_places(project: Project) -> None:
@@ -130,7 +130,7 @@ def test_one_form_that_can_not_be_written_keeps_no_other_away(project: Project) 
     plant += f"def made(*a):\n    pathlib.Path({str(out)!r}).mkdir(exist_ok=True)\n    return make(*a)\n"
     plant += "p.make_plan = made\nimport reconciler.commands.apply as a; a.make_plan = made\n"
     (project.root / "sitecustomize.py").write_text(plant)
-    for command, code in ((("plan", "sandbox"), 10), (("apply", "sandbox", "--yes", "--refresh"), 6)):
+    for command, code in ((("plan", "sandbox"), 10), (("apply", "sandbox", "--yes", "--members-only"), 6)):
         said = project.run(*command, *FORMS, code=code, PYTHONPATH=str(project.root)).said
         assert f"can't write {out}" in bare(said).replace(" /", "/").replace("write/", "write /")
         assert (project.root / "made.md").exists()

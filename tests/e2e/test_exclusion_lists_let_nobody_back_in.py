@@ -42,7 +42,7 @@ def emails(*numbers: int) -> list[str]:
 def blocked(project: Project, *words: str) -> None:
     """By `plan`, and by an unattended refresh, which sends nothing."""
     before = project.writes(), project.members("email"), project.members("customer")
-    for command in (("plan", "sandbox"), ("apply", "sandbox", "--yes", "--refresh")):
+    for command in (("plan", "sandbox"), ("apply", "sandbox", "--yes", "--members-only")):
         said = " ".join(project.run(*command, code=5).said.split())
         for word in words:
             assert word in said, said
@@ -51,7 +51,7 @@ def blocked(project: Project, *words: str) -> None:
 
 
 def lists_of(project: Project) -> list[tuple[list[str], int]]:
-    receipt = json.loads((project.root / ".reconciler/state/sandbox/receipts/email.buyers.json").read_text())
+    receipt = json.loads((project.root / ".reconciler/state/sandbox/resources/email.buyers.json").read_text())
     return [(one["files"], one["members"]["count"]) for one in receipt["lists"]]
 
 
@@ -110,7 +110,7 @@ def test_a_larger_limit_in_the_definition_lets_a_shrink_pass_once(project: Proje
     assert "if intended, set a larger maxShrink in this entry of `exclude`" in said
     limited = manifest.read_text().replace("{Email: mail}}", "{Email: mail}, maxShrink: 50%}")
     manifest.write_text(limited)
-    assert "the definition" in project.run("apply", "sandbox", "--yes", "--refresh", code=6).said
+    assert "the definition" in project.run("apply", "sandbox", "--yes", "--members-only", code=6).said
     project.run("apply", "sandbox", "--yes")
     assert len(project.members("email")) == 70
     assert lists_of(project) == [(["out.csv"], 30)]
@@ -119,7 +119,7 @@ def test_a_larger_limit_in_the_definition_lets_a_shrink_pass_once(project: Proje
 
 def test_a_list_within_its_limit_is_recorded_with_what_was_sent_under_it(project: Project) -> None:
     listed(project, [*emails(*range(3, 61)), *emails(70)])
-    project.run("apply", "sandbox", "--yes", "--refresh")
+    project.run("apply", "sandbox", "--yes", "--members-only")
     assert lists_of(project) == [(["out.csv"], 59)]
     assert len(project.members("email")) == 40
     project.run("plan", "sandbox", "--detailed-exitcode")
@@ -131,7 +131,7 @@ def test_a_list_that_shrinks_a_little_each_day_is_compared_with_the_last_recorde
     """As long as nobody who left it is a customer, nothing is written."""
     project.people(*range(61, 101))
     listed(project, emails(*range(1, 59)))
-    project.run("apply", "sandbox", "--yes", "--refresh")
+    project.run("apply", "sandbox", "--yes", "--members-only")
     assert lists_of(project) == [(["out.csv"], 60)]
     listed(project, emails(*range(1, 57)))
     blocked(project, "more than 5%")
@@ -162,7 +162,7 @@ def test_a_list_that_comes_hashed_from_now_on_is_the_same_list(project: Project)
 def test_a_removed_list_is_shown_and_needs_an_approval(project: Project) -> None:
     manifest = project.root / "environments" / "sandbox" / "buyers.yaml"
     manifest.write_text(manifest.read_text().partition("exclude:")[0])
-    project.run("apply", "sandbox", "--yes", "--refresh", code=6)
+    project.run("apply", "sandbox", "--yes", "--members-only", code=6)
     said = " ".join(project.run("plan", "sandbox").said.split())
     assert "out.csv (Email): list removed; up to 60 members may be added" in said
 
@@ -190,7 +190,7 @@ def test_every_form_shows_the_sizes_of_lists(project: Project) -> None:
 def test_hundreds_of_audiences_keep_one_copy_of_a_list(project: Project) -> None:
     """Both addresses name the same snapshot."""
     folder = project.root / ".reconciler" / "state" / "sandbox"
-    receipts = [json.loads(file.read_text()) for file in (folder / "receipts").iterdir()]
+    receipts = [json.loads(file.read_text()) for file in (folder / "resources").iterdir()]
     digests = {one["lists"][0]["members"]["digest"] for one in receipts}
     assert len(receipts) == 2
     assert len(digests) == 1
@@ -203,8 +203,8 @@ def test_a_recorded_list_that_is_damaged_is_refused_and_a_restore_takes_the_one_
     """Of the two lists that were recorded, the newer one is damaged."""
     state = project.root / ".reconciler" / "state" / "sandbox"
     listed(project, emails(*range(1, 62)))
-    project.run("apply", "sandbox", "--yes", "--refresh")
-    receipt = json.loads((state / "receipts" / "email.buyers.json").read_text())
+    project.run("apply", "sandbox", "--yes", "--members-only")
+    receipt = json.loads((state / "resources" / "email.buyers.json").read_text())
     digest = receipt["lists"][0]["members"]["digest"]
     (state / "snapshots" / digest).write_bytes(b"PAR1")
     listed(project, emails(*range(1, 31)))

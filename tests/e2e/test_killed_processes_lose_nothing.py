@@ -80,7 +80,7 @@ def test_kills_between_changes_of_the_source_leave_nobody_behind(tmp_path):
     size, batch = 50_000, 5_000
     people = set(range(size))
     with LargeProject.gathered(tmp_path, people, batch, 0.1) as crowd:
-        crowd.api("quiet: 1s")
+        crowd.api("gracePeriod: 1s")
         for round_ in range(1, 7):
             running, calls = crowd.start(), chance.randint(1, 8)
             running.until(lambda now=running, calls=calls: now.calls >= calls)

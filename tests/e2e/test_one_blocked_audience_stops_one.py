@@ -227,7 +227,7 @@ def exclude(project: Project, *people: int) -> None:
         file.write("\n".join(["email", *(f"person{one}@example.com" for one in people)]) + "\n")
 
 
-@pytest.mark.parametrize("terms", [(), ("--refresh",)])
+@pytest.mark.parametrize("terms", [(), ("--members-only",)])
 def test_suppressed_people_leave_an_audience_whose_source_is_gone(
     listed: Project, terms: tuple[str, ...]
 ) -> None:

@@ -283,11 +283,11 @@ def test_a_refresh_names_what_needs_an_approval_and_sends_the_rest(project: Proj
     change(project, "buyers", "title: Buyers", "title: Customers")
     friends = project.root / "data" / "friends.csv"
     friends.write_text(friends.read_text() + "another@example.com\n")
-    said = bare(apply(project, "--refresh", code=PARTLY))
+    said = bare(apply(project, "--members-only", code=PARTLY))
     assert said.count("! blocked ") == 2
     assert "its definition is not the one that was applied" in said
     assert "1 applied" in said
-    refused_now = bare(apply(project, "--refresh", code=STALE))
+    refused_now = bare(apply(project, "--members-only", code=STALE))
     assert "its definition is not the one that was applied" in refused_now
 
 
@@ -347,7 +347,7 @@ def test_members_that_nobody_was_asked_about_are_left_to_the_refresh(project: Pr
     assert "2 applied" in said
     assert "1 address has members who joined or left since the plan: `reconciler apply sandbox" in said
     assert "1 address is left out." in said
-    assert "1 applied" in apply(project, "--refresh")
+    assert "1 applied" in apply(project, "--members-only")
 
 
 def test_a_run_that_was_interrupted_goes_on_with_its_approval(project: Project) -> None:
@@ -375,7 +375,7 @@ def test_an_approval_that_others_have_carried_out_is_used_up_too(project: Projec
     apply(project)
     project.people(*range(5_100))
     approve(project)
-    assert "2 applied" in apply(project, "--refresh")
+    assert "2 applied" in apply(project, "--members-only")
     assert "No changes." in apply(project, "--approved", "plan.json")
     project.people(*range(5_000), *range(6_000, 6_100))
     refused(project, says="was applied in full")
@@ -400,20 +400,22 @@ def test_what_a_run_and_drift_have_saved_approves_nothing(project: Project) -> N
 
 def test_a_refresh_brings_members_up_to_date_and_nothing_else(project: Project) -> None:
     before = len(project.writes()) if (project.root / ".reconciler").exists() else 0
-    said = apply(project, "--refresh", code=STALE)
+    said = apply(project, "--members-only", code=STALE)
     assert said.count("it is to be created, and a refresh only brings members up to date") == 2
     assert len(project.writes()) == before
     apply(project)
     project.people(*range(100, 5_100))
-    assert "2 applied" in apply(project, "--refresh")
+    assert "2 applied" in apply(project, "--members-only")
     assert len(project.members("email")) == 5_000
 
     before = len(project.writes())
     change(project, "buyers", "title: Buyers", "title: Customers")
-    assert "its definition is not the one that was applied" in bare(apply(project, "--refresh", code=STALE))
+    assert "its definition is not the one that was applied" in bare(
+        apply(project, "--members-only", code=STALE)
+    )
     (project.root / "environments" / "sandbox" / "buyers.yaml").unlink()
     add_friends(project)
-    assert "it is to be forgotten" in apply(project, "--refresh", code=STALE)
+    assert "it is to be forgotten" in apply(project, "--members-only", code=STALE)
     assert len(project.writes()) == before
 
 
@@ -423,7 +425,7 @@ def test_a_name_that_somebody_changed_at_criteo_keeps_no_member_away(project: Pr
         segment = next(one for one in emulator.segments() if "(email)" in one.name)
         emulator.rename_by_hand(segment.id, "Mine (email)")
     project.people(*range(100, 5_000))
-    said = bare(apply(project, "--refresh"))
+    said = bare(apply(project, "--members-only"))
     assert "2 applied" in said
     assert "1 address has a name or description at Criteo that is to be set again, and stays as it" in said
     assert len(project.members("email")) == 4_900
@@ -437,7 +439,7 @@ def test_guards_stand_in_a_refresh_and_under_an_approval(project: Project) -> No
     approve(project)
     project.people(*range(1_000))
     before = len(project.writes())
-    for terms in (("--refresh",), ("--approved", "plan.json")):
+    for terms in (("--members-only",), ("--approved", "plan.json")):
         assert "members would leave (80%)" in apply(project, *terms, code=5)
     assert len(project.writes()) == before
 
@@ -452,7 +454,7 @@ def test_a_guard_that_is_loosened_beside_the_review_lets_nothing_through(project
     refused(project, says="its definition is not the one that was approved")
     project.people(*range(1_000))
     before = len(project.writes())
-    assert "its definition is not the one that was applied" in apply(project, "--refresh", code=STALE)
+    assert "its definition is not the one that was applied" in apply(project, "--members-only", code=STALE)
     assert len(project.writes()) == before
 
 
@@ -460,7 +462,7 @@ def test_another_endpoint_is_more_than_a_refresh(project: Project) -> None:
     apply(project)
     change(project, "environment", "endpoint: emulator", "endpoint: emulator, tokenUrl: https://x.example/t")
     project.people(*range(5_010))
-    assert "its definition is not the one that was applied" in apply(project, "--refresh", code=STALE)
+    assert "its definition is not the one that was applied" in apply(project, "--members-only", code=STALE)
 
 
 def test_a_pinned_source_sends_only_the_people_that_were_approved(project: Project) -> None:
@@ -478,7 +480,7 @@ def test_a_pinned_source_sends_only_the_people_that_were_approved(project: Proje
     project.people(*range(5_050))
     assert "2 applied" in apply(project, "--approved", "plan.json")
     project.people(*range(5_060))
-    assert "2 addresses have other people in a pinned source" in bare(apply(project, "--refresh"))
+    assert "2 addresses have other people in a pinned source" in bare(apply(project, "--members-only"))
     assert len(project.members("email")) == 5_050
 
 
@@ -505,13 +507,13 @@ def test_a_stale_plan_can_be_shown_but_not_applied(project: Project) -> None:
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("--approved", "plan.json", "--refresh"),
+        ("--approved", "plan.json", "--members-only"),
         ("--approved-digest", A_DIGEST),
         ("--approved", "a", "--approved", "b", "--approved-digest", A_DIGEST),
         ("--json", "--events", "-"),
         ("--out", "a.json", "--events", "a.json"),
         ("--html", "-"),
-        ("--refresh", "--data-root", "data"),
+        ("--members-only", "--data-root", "data"),
         ("--approved", "a", "--data-root", "data"),
     ],
 )
@@ -551,7 +553,7 @@ def test_what_the_refresh_has_begun_keeps_nothing_else_away(project: Project) ->
     approve(project)
     text = friends.read_text()
     friends.unlink()
-    assert "2 applied" in apply(project, "--refresh")
+    assert "2 applied" in apply(project, "--members-only")
     friends.write_text(text)
     project.people(*range(2_050, 7_050))
     said = bare(apply(project, "--approved", "plan.json"))
@@ -632,7 +634,7 @@ def test_what_a_run_saves_names_its_approvals(project: Project) -> None:
     apply(project, "--approved", "plan.json", *forms)
     assert json.loads((project.root / "run.json").read_text())["document"]["approvals"] == [digest]
     events = map(json.loads, (project.root / "run.ndjson").read_text().splitlines())
-    assert [one["approvals"] for one in events if one["type"] == "plan_made"] == [[digest]]
+    assert [one["approvals"] for one in events if one["type"] == "plan_created"] == [[digest]]
     for name in ("run.md", "run.html"):
         assert digest in (project.root / name).read_text()
 
@@ -645,6 +647,6 @@ def test_only_people_count_as_people_of_a_pinned_source(project: Project) -> Non
     with project.emulator() as emulator:
         segment = next(one for one in emulator.segments() if "(email)" in one.name)
         emulator.rename_by_hand(segment.id, "Mine (email)")
-    said = bare(apply(project, "--refresh"))
+    said = bare(apply(project, "--members-only"))
     assert "pinned source" not in said
     assert "1 address has a name or description at Criteo that is to be set again" in said

@@ -116,8 +116,8 @@ def test_a_lost_state_is_rebuilt_of_what_a_glob_selects(project: Project):
     (project.root / "old.csv").write_text("email\nperson1@example.com\n")
     for only in ("buyers", "*"):
         said = project.run(
-            "state", "rebuild", "sandbox", "--assume", "old.csv", "--only", only, "-y", code=64
+            "state", "rebuild", "sandbox", "--assume-members", "old.csv", "--only", only, "-y", code=64
         ).said
-        assert "--assume is for one address" in said
-    said = project.run("state", "rebuild", "sandbox", "--take", "email/*=12", code=64).said
+        assert "--assume-members is for one address" in said
+    said = project.run("state", "rebuild", "sandbox", "--adopt", "email/*=12", code=64).said
     assert "write DESTINATION/AUDIENCE=ID" in said

@@ -99,7 +99,7 @@ def test_all_segments_gone_at_once_is_lost_access(project):
             emulator.delete_by_hand(segment.id)
     said = project.run("apply", "sandbox", "--yes", code=5).said
     assert "access may be lost" in said
-    assert "maxVanished: 100%" in said
+    assert "maxMissing: 100%" in said
 
 
 def test_nobody_to_ask_is_a_usage_error(project):

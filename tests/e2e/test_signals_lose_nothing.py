@@ -149,7 +149,7 @@ def test_a_killed_emulation_leaves_nobody_behind(tmp_path):
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
     )
-    while not list(temporary.glob("*/.reconciler/state/sandbox/receipts/*.json")):
+    while not list(temporary.glob("*/.reconciler/state/sandbox/resources/*.json")):
         assert process.poll() is None, "it ended before it could be struck"
         time.sleep(0.01)
     process.kill()

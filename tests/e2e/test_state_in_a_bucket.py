@@ -20,8 +20,8 @@ PATHS = {
     "head.json",
     "key",
     "lease.json",
-    "receipts/customer.buyers.json",
-    "receipts/email.buyers.json",
+    "resources/customer.buyers.json",
+    "resources/email.buyers.json",
 }
 ADDRESS = "https://github.example/acme/audiences/actions/runs/4711"
 ON_GITHUB = {

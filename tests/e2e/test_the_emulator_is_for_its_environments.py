@@ -47,7 +47,7 @@ def test_the_tool_goes_by_the_time_of_the_emulator(project):
     project.run("emulator", "advance", "sandbox", "3d")
     now = datetime.now(UTC)
     assert f"to {now + timedelta(hours=12):%Y-%m-%d}" in told
-    said = project.run("status", "sandbox", "--refresh").said
+    said = project.run("status", "sandbox", "--statistics").said
     assert "60%" in said
     assert "to be computed" not in said
     assert "can't be compared" not in project.run("drift", "sandbox").said

@@ -98,9 +98,9 @@ def test_match_rates_are_asked_for_and_known_after_the_next_computation(tmp_path
     project = Project.make(tmp_path)
     project.people(*range(500))
     project.run("apply", "sandbox", "--yes")
-    assert "not computed yet" in project.run("status", "sandbox", "--refresh").said
+    assert "not computed yet" in project.run("status", "sandbox", "--statistics").said
     advanced = project.run("emulator", "advance", "sandbox", "12h").said
     assert "the emulator's clock was moved 12 hours ahead" in advanced
-    said = project.run("status", "sandbox", "--refresh").said
+    said = project.run("status", "sandbox", "--statistics").said
     assert "60%" in said
     assert "usable" in said

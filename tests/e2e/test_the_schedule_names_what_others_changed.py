@@ -99,7 +99,7 @@ class Schedule:
 def on_github(root: Path, team: TeamRepository) -> tuple[bool, str]:
     runner = Runner(root, team, {"secrets": team.secrets, "vars": {"RECONCILER_ENVIRONMENTS": "[]"}})
     event = {"event_name": "schedule", "event": {}}
-    ended = runner.run_in(team.work, "reconciler-refresh.yml", "refresh", "main", event)
+    ended = runner.run_in(team.work, "reconciler-sync.yml", "sync", "main", event)
     return ended.result == "failure", "".join(step.said for step in ended.steps.values())
 
 

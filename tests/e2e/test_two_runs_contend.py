@@ -293,7 +293,7 @@ def test_who_comes_after_a_takeover_that_failed_half_way_fences_the_first_one_of
         first.write(SOME)
         sole.passes(AGES)
         sole.bucket.before = lambda call, path: unreachable(
-            path.startswith("receipts/") and call == "replace"
+            path.startswith("resources/") and call == "replace"
         )
         with pytest.raises(StorageError, match="away"), sole.machine("second").lock("second"):
             pass

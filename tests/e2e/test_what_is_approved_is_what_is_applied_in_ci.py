@@ -21,7 +21,7 @@ from support.fakes.github import BOT, REPOSITORY, Forge
 from support.team_repository import AUDIENCE, Exports, TeamRepository
 from support.workflow_runner import SHELL, Ended, Runner
 
-PLAN, APPLY, REFRESH = "reconciler-plan.yml", "reconciler-apply.yml", "reconciler-refresh.yml"
+PLAN, APPLY, SYNC = "reconciler-plan.yml", "reconciler-apply.yml", "reconciler-sync.yml"
 IDLE, MEMBERS = "Nothing was approved, so nothing is applied", "Nothing but members may have changed"
 MARKER = "<!-- reconciler: production -->"
 UNDOCUMENTED = "answered $.head_repository: None is not of type 'object'"
@@ -79,7 +79,7 @@ class Story:
     def refresh(self) -> Ended:
         self.runner.runs += 1
         commit = self.team.git("rev-parse", "main")
-        return self.runner.run(REFRESH, "refresh", commit, {"event_name": "schedule", "event": {}})
+        return self.runner.run(SYNC, "sync", commit, {"event_name": "schedule", "event": {}})
 
     def artifact(self, file: str = "plan.json", job: str = "plan") -> Path:
         """That of the last run."""
@@ -136,8 +136,8 @@ def test_a_change_is_planned_reviewed_merged_applied_and_refreshed(story: Story)
     assert refreshed.result == "success", refreshed.steps
     assert story.team.segments()["everybody (e-mail)"] == 1005
     assert "Applied on production" in " ".join(refreshed.summary.split())
-    assert story.artifact("result.json", "refresh").exists()
-    assert story.artifact("drift.json", "refresh").exists()
+    assert story.artifact("result.json", "sync").exists()
+    assert story.artifact("drift.json", "sync").exists()
 
 
 def test_one_comment_follows_the_pull_request(story: Story):
@@ -391,7 +391,7 @@ def test_nothing_is_applied_before_there_is_an_environment(story: Story):
     assert story.runner.runs_at_all(APPLY, "apply", commit, push)
     del story.variables["RECONCILER_ENVIRONMENTS"]
     assert not story.runner.runs_at_all(APPLY, "apply", commit, push)
-    assert not story.runner.runs_at_all(REFRESH, "refresh", commit, push)
+    assert not story.runner.runs_at_all(SYNC, "sync", commit, push)
 
 
 @pytest.mark.parametrize(
@@ -431,7 +431,7 @@ def test_a_signal_reaches_the_tool_itself(story: Story):
     (story.team.work / "approved.txt").write_text("--approved\nplan.json\n")
     steps = [
         step["run"]
-        for workflow in (PLAN, APPLY, REFRESH)
+        for workflow in (PLAN, APPLY, SYNC)
         for job in yaml.safe_load((story.team.work / ".github/workflows" / workflow).read_text())[
             "jobs"
         ].values()

@@ -147,7 +147,7 @@ def test_a_change_is_planned_reviewed_merged_applied_and_refreshed(pipelines: Pi
     assert team.segments()["everybody (e-mail)"] == 1000
 
     team.people(*range(5, 1010))
-    refreshed = pipelines.run("refresh", team.git("rev-parse", "main"))
+    refreshed = pipelines.run("sync", team.git("rev-parse", "main"))
     assert refreshed.code == 0, refreshed.said
     assert team.segments()["everybody (e-mail)"] == 1005
     assert pipelines.run("drift", team.git("rev-parse", "main")).code == 0
@@ -260,7 +260,7 @@ def test_every_job_reads_exports_where_they_are(pipelines: Pipelines, exports: E
     assert pipelines.run("plan", head).code == 0
     assert pipelines.run("apply", pipelines.merge(head)).code == 0
     exports.people(*range(1001))
-    assert pipelines.run("refresh", team.git("rev-parse", "main")).code == 0
+    assert pipelines.run("sync", team.git("rev-parse", "main")).code == 0
     assert team.segments()["everybody (e-mail)"] == 1001
 
 

@@ -466,7 +466,7 @@ WRITES = Group(
     "Criteo, when an apply writes",
     "Exit 9: nothing was written. Exit 8: something was, or may have been; the state says what, and the next "
     "apply goes on from there. A call that got no answer may still land: nothing that contradicts it is sent "
-    "before `api.quiet` has passed.",
+    "before `api.gracePeriod` has passed.",
     tuple(writings()),
 )
 

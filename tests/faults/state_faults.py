@@ -21,7 +21,7 @@ def one(pattern: str) -> Callable[[World], Path]:
     return lambda world: min(world.spoil().glob(pattern))
 
 
-RECEIPT, HEAD, KEY, SNAPSHOT = one("receipts/*.json"), one("head.json"), one("key"), one("snapshots/*")
+RECEIPT, HEAD, KEY, SNAPSHOT = one("resources/*.json"), one("head.json"), one("key"), one("snapshots/*")
 
 
 def halves(find: Callable[[World], Path]) -> Callable[[World], object]:
@@ -74,8 +74,8 @@ def is_a_file(world: World) -> None:
 
 
 def receipts_are_a_file(world: World) -> None:
-    remove(world.spoil() / "receipts")
-    (world.state / "receipts").write_text("x")
+    remove(world.spoil() / "resources")
+    (world.state / "resources").write_text("x")
 
 
 def is_locked(world: World) -> None:
@@ -177,7 +177,7 @@ STATES = Group(
         ),
         Case(
             "a receipt lies under another name",
-            lambda world: RECEIPT(world).rename(world.state / "receipts" / "email.x.json"),
+            lambda world: RECEIPT(world).rename(world.state / "resources" / "email.x.json"),
             10,
             "holds the receipt of another address",
             BACKUP,

@@ -128,7 +128,7 @@ def _in_part() -> tuple[Plan, tuple[Event, ...]]:
             "Criteo refused the batch: the segment is locked (segment-locked)",
             "wait until it is computed, then run the same command again",
         ),
-        ChangeEnded(left.spec.address, ChangeOutcome.NOT_ATTEMPTED),
+        ChangeEnded(left.spec.address, ChangeOutcome.SKIPPED),
     )
     return cases.plan(failed, done, left, unchanged=4), events
 

@@ -66,7 +66,7 @@ SANDBOX = replace(ENVIRONMENT, name="sandbox", api=Api("emulator"), sample_rows=
 SEATED = replace(ENVIRONMENT, seats=(("acme", SEAT), ("beta", Seat("41", "7"))))
 
 EMAIL = SegmentKey(SEAT.account_id, SEAT.retailer_id, IdentifierType.EMAIL, Hashing.SHA256)
-CUSTOMER = SegmentKey(SEAT.account_id, SEAT.retailer_id, IdentifierType.CUSTOMER_ID, Hashing.PLAIN)
+CUSTOMER = SegmentKey(SEAT.account_id, SEAT.retailer_id, IdentifierType.CUSTOMER_ID, Hashing.NONE)
 DROPS = (
     (DropReason.FILTERED, 12_034),
     (DropReason.EXCLUDED, 151),
@@ -126,7 +126,7 @@ def replacement(one: SegmentSpec, count: int) -> Replace:
     step = CreateSegment("successor", one.key, f"{one.name} (new)", one.description)
     attributes = (
         AttributeChange("identifier type", "CustomerId", "Email"),
-        AttributeChange("form", "plain", "sha256"),
+        AttributeChange("hashing", "none", "sha256"),
     )
     reason = "identifier type and form can't be changed in place"
     steps = Steps((step,), replace(sending(change), slot="successor"), finish)

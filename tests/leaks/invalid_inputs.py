@@ -14,7 +14,7 @@ from leaks.runner import LeakRunner
 EVERYTHING = (
     ("validate", "-v"),
     ("apply", "sandbox", "--yes", "-v"),
-    ("status", "sandbox", "--refresh", "-v"),
+    ("status", "sandbox", "--statistics", "-v"),
     ("explain", "sandbox", "email/buyers", "-v"),
 )
 """`apply` says all that `plan` says. The last one is run at a terminal."""
@@ -203,8 +203,8 @@ REFUSALS: Mapping[str, InvalidInput] = {
         f"s3://{CANARIES.proxy_user}:{CANARIES.proxy_password}@bucket/state",
     ),
     # state
-    "receipts that break off": state("state/sandbox/receipts/*.json", _cut),
-    "receipts that hold a person": state("state/sandbox/receipts/*.json", _rewritten),
+    "receipts that break off": state("state/sandbox/resources/*.json", _cut),
+    "receipts that hold a person": state("state/sandbox/resources/*.json", _rewritten),
     "snapshots that break off": state("state/sandbox/snapshots/*", _cut),
     "snapshots that hold a person": state("state/sandbox/snapshots/*", _rewritten),
     "a head that holds a person": state("state/sandbox/head.json", _rewritten),

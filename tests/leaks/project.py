@@ -16,7 +16,7 @@ from reconciler.emulator import Emulator
 ENVIRONMENT = """\
 kind: Environment
 name: sandbox
-api: {endpoint: ENDPOINT, version: "2026-07", batchSize: 16, quiet: 1s, timeout: 2s}
+api: {endpoint: ENDPOINT, version: "2026-07", batchSize: 16, gracePeriod: 1s, timeout: 2s}
 state: {url: "file:.reconciler/state/sandbox"}
 data: {root: data}
 seats:
@@ -31,13 +31,13 @@ clientId: env:CRITEO_ID
 clientSecret: env:CRITEO_SECRET
 """
 DESTINATIONS = {
-    "email": "identifierType: Email\nform: sha256",
-    "md5": "identifierType: Email\nform: md5",
-    "twice": "identifierType: Email\nform: sha256-of-md5",
-    "raw": "identifierType: Email\nform: plain\naccess: {pii: raw}",
+    "email": "identifierType: Email\nhashing: sha256",
+    "md5": "identifierType: Email\nhashing: md5",
+    "twice": "identifierType: Email\nhashing: sha256-of-md5",
+    "raw": "identifierType: Email\nhashing: none\naccess: {pii: raw}",
     "customer": "identifierType: CustomerId",
-    "phone": "identifierType: PhoneNumber\nform: sha256",
-    "call": "identifierType: PhoneNumber\nform: plain\naccess: {pii: raw}",
+    "phone": "identifierType: PhoneNumber\nhashing: sha256",
+    "call": "identifierType: PhoneNumber\nhashing: none\naccess: {pii: raw}",
 }
 AUDIENCE = """\
 kind: Audience

@@ -24,7 +24,7 @@ from reconciler.emulator.pipeline import TOKEN_FAULTS
 pytestmark = pytest.mark.promise("private")
 
 APPLY = ("apply", "sandbox", "--yes", "-v")
-STATUS = ("status", "sandbox", "--refresh", "-v")
+STATUS = ("status", "sandbox", "--statistics", "-v")
 LOUD = (known_tokens, chatty, impatient)
 CONSENT_LOUD = (chatty, debugging, impatient)
 CALLS = (

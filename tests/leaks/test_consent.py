@@ -55,7 +55,7 @@ LOUD = (chatty, debugging_late, impatient)
 COMMANDS = (
     ("plan", "sandbox", "-v"),
     ("apply", "sandbox", "--yes", "-v"),
-    ("status", "sandbox", "--refresh", "-v"),
+    ("status", "sandbox", "--statistics", "-v"),
     ("explain", "sandbox", "raw/buyers", "-v"),
     ("doctor", "sandbox", "-v"),
     ("auth", "status", "sandbox", "-v"),

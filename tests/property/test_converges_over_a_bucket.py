@@ -98,7 +98,7 @@ class BucketState:
             self._clock.now,
             self._clock.wait,
             lambda: machine / "cache",
-            machine / "leftovers",
+            machine / "outbox",
             lambda size: b"k" * size,
         )
         return BucketStore(self.bucket, "test", TIMING, around)
@@ -123,7 +123,7 @@ class BucketState:
         return {one.address: one.receipt for one in found if one and one.receipt}
 
     def left_over(self) -> list[ResourceState]:
-        return [one.after for machine in self._machines for one in Outbox(machine / "leftovers").all()]
+        return [one.after for machine in self._machines for one in Outbox(machine / "outbox").all()]
 
     def reader(self) -> StateReader:
         return self._store.reader()

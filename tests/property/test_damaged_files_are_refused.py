@@ -31,7 +31,7 @@ pytestmark = pytest.mark.promise("undamaged")
 FILES = number_from("DAMAGED_FILES", 2000)
 LISTED = range(20)
 SOURCE = range(60)
-KIND = (EMAIL, Hashing.PLAIN)
+KIND = (EMAIL, Hashing.NONE)
 
 
 def email(number: int) -> str:

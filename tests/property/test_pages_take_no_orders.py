@@ -67,8 +67,8 @@ def _outcome(planned: Plan, text: str) -> ApplyReport:
     at = [Address("d", f"{number}{text}") for number in range(3)]
     tally.emit(BatchAcknowledged(at[0], "add", 200, 1, 2, 2))
     tally.emit(ChangeEnded(at[0], ChangeOutcome.FAILED, f"p{text}", f"r{text}"))
-    tally.emit(ChangeEnded(at[1], ChangeOutcome.STOPPED))
-    tally.emit(ChangeEnded(at[2], ChangeOutcome.NOT_ATTEMPTED))
+    tally.emit(ChangeEnded(at[1], ChangeOutcome.INTERRUPTED))
+    tally.emit(ChangeEnded(at[2], ChangeOutcome.SKIPPED))
     return apply_report(f"e{text}", tally, timedelta(0), cases.NOW, ROUNDED)
 
 

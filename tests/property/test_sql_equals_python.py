@@ -19,7 +19,7 @@ from reconciler.members import identifier_sql as sql
 pytestmark = pytest.mark.promise("members")
 
 E164 = phonenumbers.PhoneNumberFormat.E164
-KINDS = [(kind, form) for kind, forms in HASHINGS.items() for form in forms]
+KINDS = [(kind, hashing) for kind, forms in HASHINGS.items() for hashing in forms]
 NASTY = (
     "".join(rules.BLANKS)
     + "İıſK\u0130ßΣςÅ\u0301\u00ad\ufeff\x00\x1f\x7f\x9f+-.()/@\"'\\,;<>%_0Aaé😀\U0010ffff"
@@ -65,20 +65,20 @@ def by_sql(
     engine: duckdb.DuckDBPyConnection,
     texts: list[str],
     kind: IdentifierType,
-    form: Hashing,
+    hashing: Hashing,
     country: str = "",
 ) -> list[NormalizedIdentifier]:
     rows = sql.classified("(SELECT unnest(?) AS x)", {"x": kind}, keep="x", country=country)
-    member = sql.member("x_value", "x_class", form)
-    usable = ", ".join(str(int(one)) for one in sql.USABLE[form])
+    member = sql.member("x_value", "x_class", hashing)
+    usable = ", ".join(str(int(one)) for one in sql.USABLE[hashing])
     usable_wire = f"CASE WHEN x_class IN ({usable}) THEN {member} END"
-    wire = "wire" if form == Hashing.PLAIN else "lower(hex(wire))"
+    wire = "wire" if hashing == Hashing.NONE else "lower(hex(wire))"
     query = f"SELECT x_class, {wire} FROM (SELECT x_class, {usable_wire} AS wire FROM {rows})"
-    return [read(found, text, form) for found, text in engine.execute(query, [texts]).fetchall()]
+    return [read(found, text, hashing) for found, text in engine.execute(query, [texts]).fetchall()]
 
 
-def read(found: int, wire: str | None, form: Hashing) -> NormalizedIdentifier:
-    drop = sql.drop(found, form)
+def read(found: int, wire: str | None, hashing: Hashing) -> NormalizedIdentifier:
+    drop = sql.drop(found, hashing)
     flaw = sql.FLAWS[found - sql.Class.FLAWED] if drop is DropReason.MALFORMED else ""
     return NormalizedIdentifier(wire, drop, flaw, hashed=found in (sql.Class.MD5, sql.Class.SHA256))
 
@@ -109,10 +109,10 @@ def read(found: int, wire: str | None, form: Hashing) -> NormalizedIdentifier:
 )
 @example(["+49 (0) 30 1", "00491234567", "+0000000000", "++49123456789", "(0049)1234567", "", " ", "+"])
 def test_sql_equals_python(engine, texts):
-    for kind, form in KINDS:
-        assert by_sql(engine, texts, kind, form) == [normalize(text, kind, form) for text in texts], (
+    for kind, hashing in KINDS:
+        assert by_sql(engine, texts, kind, hashing) == [normalize(text, kind, hashing) for text in texts], (
             kind,
-            form,
+            hashing,
         )
 
 
@@ -140,9 +140,9 @@ def national(country: str) -> st.SearchStrategy[str]:
 )
 def test_sql_reads_national_numbers_as_python_does(engine, given):
     country, texts = given
-    for form in HASHINGS[IdentifierType.PHONE_NUMBER]:
-        found = by_sql(engine, texts, IdentifierType.PHONE_NUMBER, form, country)
-        assert found == [normalize(text, IdentifierType.PHONE_NUMBER, form, country) for text in texts]
+    for hashing in HASHINGS[IdentifierType.PHONE_NUMBER]:
+        found = by_sql(engine, texts, IdentifierType.PHONE_NUMBER, hashing, country)
+        assert found == [normalize(text, IdentifierType.PHONE_NUMBER, hashing, country) for text in texts]
 
 
 @settings(max_examples=100, deadline=None)

@@ -43,7 +43,7 @@ name: email
 credential: criteo
 seat: acme
 identifierType: Email
-form: sha256
+hashing: sha256
 ---
 kind: Destination
 name: customer

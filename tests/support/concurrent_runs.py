@@ -29,10 +29,10 @@ PATIENCE = 120.0
 POLL = 0.02
 HURRIED = """\
 from datetime import timedelta
-from reconciler.buckets import opening
+from reconciler.buckets import connection
 from reconciler.state import lease
 lease.MARGIN, lease.BEAT = timedelta(seconds={margin}), timedelta(seconds={beat})
-opening.RETRIES, opening.PATIENCE = 2, timedelta(seconds=2)
+connection.RETRIES, connection.PATIENCE = 2, timedelta(seconds=2)
 from reconciler.cli import main
 main()
 """
@@ -266,7 +266,7 @@ class Machine:
         return self.project.root / ".reconciler"
 
     def leftovers(self) -> list[str]:
-        folder = self.home / "leftovers" / "sandbox"
+        folder = self.home / "outbox" / "sandbox"
         return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
 
 

@@ -35,7 +35,7 @@ description: Offsite campaigns
 credential: criteo
 seat: acme
 identifierType: Email
-form: sha256
+hashing: sha256
 access: {adminOnly: false, pii: hashed}
 ---
 kind: Destination

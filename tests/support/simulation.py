@@ -38,7 +38,7 @@ HANDS = ["By hand", "Gold", "Silver (new)"]
 KINDS = [
     (IdentifierType.EMAIL, Hashing.SHA256),
     (IdentifierType.EMAIL, Hashing.MD5),
-    (IdentifierType.CUSTOMER_ID, Hashing.PLAIN),
+    (IdentifierType.CUSTOMER_ID, Hashing.NONE),
 ]
 PEOPLE = [f"p{number}" for number in range(5)]
 FAULTS = [
@@ -682,7 +682,7 @@ class Simulation(RuleBasedStateMachine):
         elif "plan again after" in finding.remedy:
             assert not self.all_answered, "a wait for nothing"
             self.world.clock.advance(self.world.quiet.total_seconds())
-        elif limit := re.search(r"maxVanished: (\d+)%", finding.remedy):
+        elif limit := re.search(r"maxMissing: (\d+)%", finding.remedy):
             self.world.guards = replace(self.world.guards, max_missing=int(limit[1]) / 100)
         elif "looks lost" in finding.problem:
             assert not self._receipts(), "a state that knows of something is not lost"

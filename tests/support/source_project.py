@@ -69,10 +69,10 @@ class Project:
             return [(look(engine, targets[kind].members), targets[kind]) for kind in wanted]
 
     def emails(self) -> frozenset[str]:
-        return self.build((EMAIL, Hashing.PLAIN))[0][0]
+        return self.build((EMAIL, Hashing.NONE))[0][0]
 
     def ids(self) -> frozenset[str]:
-        return self.build((CUSTOMER, Hashing.PLAIN))[0][0]
+        return self.build((CUSTOMER, Hashing.NONE))[0][0]
 
     def problems(self) -> list[str]:
         """What the offline check says; building must say the same."""
@@ -82,14 +82,14 @@ class Project:
         ]
         if found:
             with pytest.raises(ConfigurationError) as refused:
-                self.build((self.audience.columns[0][0], Hashing.PLAIN))
+                self.build((self.audience.columns[0][0], Hashing.NONE))
             assert [f"{one.where}: {one.problem} → {one.remedy}" for one in refused.value.findings] == found
         return found
 
     def refusal(self) -> str:
         """Why the build fails, where a check can't see it."""
         with pytest.raises(ConfigurationError) as refused:
-            self.build((self.audience.columns[0][0], Hashing.PLAIN))
+            self.build((self.audience.columns[0][0], Hashing.NONE))
         assert refused.value.__suppress_context__ or refused.value.__context__ is None
         return "\n".join(map(str, refused.value.findings))
 

@@ -83,7 +83,7 @@ def test_once_it_was_applied_the_confirmed_size_is_shown(world):
 
 
 def test_the_size_of_what_is_replaced_is_unknown_as_well(world):
-    world.wishes[ADDRESS] = replace(world.wishes[ADDRESS], kind=(IdentifierType.CUSTOMER_ID, Hashing.PLAIN))
+    world.wishes[ADDRESS] = replace(world.wishes[ADDRESS], kind=(IdentifierType.CUSTOMER_ID, Hashing.NONE))
     [change] = world.plan().changes
     assert change.members.before is None
 

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.promise("state")
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 QUIET = timedelta(minutes=10)
-KEY = SegmentKey("1", "2", IdentifierType.CUSTOMER_ID, Hashing.PLAIN)
+KEY = SegmentKey("1", "2", IdentifierType.CUSTOMER_ID, Hashing.NONE)
 LAPSED, LOYAL = Address("email", "lapsed"), Address("email", "loyal")
 engine = MemoryEngine()
 

@@ -94,9 +94,9 @@ def spec(name: str, seat: Seat, credential: str) -> SegmentSpec:
     return SegmentSpec(Address("d", name), name, "", key, credential, audience)
 
 
-def summed(ruling: CheckResult) -> tuple[CheckStatus, int]:
-    assert bool(ruling.remedy) == (ruling.verdict is not OK)
-    return ruling.verdict, ruling.code
+def summed(result: CheckResult) -> tuple[CheckStatus, int]:
+    assert bool(result.remedy) == (result.status is not OK)
+    return result.status, result.code
 
 
 # -- the chain ---------------------------------------------------------------------------------
@@ -133,14 +133,14 @@ def test_seats_are_those_of_the_credential_and_all_while_there_are_no_segments()
 
 
 def test_the_first_failure_along_the_chain_decides() -> None:
-    rulings = (
+    results = (
         CheckResult(OK, ""),
         CheckResult(WARNING, "", "do"),
         NOT_REACHED,
         CheckResult(FAILURE, "", "do", 9),
         CheckResult(FAILURE, "", "do", 4),
     )
-    checks = [Check(CheckName.TOKEN, "", "", one) for one in rulings]
+    checks = [Check(CheckName.TOKEN, "", "", one) for one in results]
     assert exit_code(checks) == 9
     assert exit_code(checks[:3]) == 0
 
@@ -154,13 +154,13 @@ def test_manifests() -> None:
     assert first == Check(
         CheckName.MANIFESTS, "", "", CheckResult(FAILURE, "no folder here", "run inside a project", 3)
     )
-    assert [one.link for one in others] == [link for link in CheckName if link is not CheckName.MANIFESTS]
-    assert all(one.ruling is NOT_REACHED for one in others)
+    assert [one.name for one in others] == [link for link in CheckName if link is not CheckName.MANIFESTS]
+    assert all(one.result is NOT_REACHED for one in others)
 
 
 def test_every_finding_is_a_line_and_nobody_reads_more_than_twenty() -> None:
     findings = [Finding(f"a.yaml:{line}:1", "it is wrong", "right it") for line in (*range(1, 31), 30)]
-    wrong = [one.ruling for one in invalid(ConfigurationError("30 problems", findings=findings))][:21]
+    wrong = [one.result for one in invalid(ConfigurationError("30 problems", findings=findings))][:21]
     assert wrong[0] == CheckResult(FAILURE, "a.yaml:1:1: it is wrong", "right it", 3)
     assert wrong[19].message == "a.yaml:20:1: it is wrong"
     assert wrong[20].message == "and 10 more"
@@ -199,9 +199,9 @@ def test_the_place_of_a_refresh_token(taken: ReconcilerError | None, found: tupl
 )
 def test_a_consent_grows_old(days: int | None, found: tuple[CheckStatus, int]) -> None:
     obtained = None if days is None else NOW - timedelta(days=days)
-    ruling = age(Consent(Secret("token"), obtained_at=obtained), NOW, LOGIN)
-    assert summed(ruling) == found
-    assert ruling.verdict is OK or LOGIN in ruling.remedy
+    result = age(Consent(Secret("token"), obtained_at=obtained), NOW, LOGIN)
+    assert summed(result) == found
+    assert result.status is OK or LOGIN in result.remedy
 
 
 @pytest.mark.parametrize(
@@ -209,9 +209,9 @@ def test_a_consent_grows_old(days: int | None, found: tuple[CheckStatus, int]) -
 )
 def test_a_token_that_criteo_takes_is_not_over(days: int, found: tuple[CheckStatus, int]) -> None:
     consent = Consent(Secret("token"), obtained_at=NOW - timedelta(days=days))
-    ruling = age_in_use(consent, NOW, LOGIN)
-    assert summed(ruling) == found
-    assert ruling.verdict is OK or LOGIN in ruling.remedy
+    result = age_in_use(consent, NOW, LOGIN)
+    assert summed(result) == found
+    assert result.status is OK or LOGIN in result.remedy
 
 
 @pytest.mark.parametrize(
@@ -341,9 +341,9 @@ def test_a_clock_is_told_on_which_side_it_is() -> None:
 def test_a_denial_is_told_apart_as_far_as_its_code_goes(
     lacking: str, role: CredentialRole, remedy: str
 ) -> None:
-    ruling = audiences(DeniedError("Criteo answers 403", lacking=lacking), role, LOGIN)  # type: ignore[arg-type]
-    assert summed(ruling) == (FAILURE, 4)
-    assert remedy in ruling.remedy
+    result = audiences(DeniedError("Criteo answers 403", lacking=lacking), role, LOGIN)  # type: ignore[arg-type]
+    assert summed(result) == (FAILURE, 4)
+    assert remedy in result.remedy
 
 
 def test_audiences_that_can_be_read_or_not_at_all() -> None:
@@ -389,7 +389,7 @@ def test_nobody_is_told_to_run_what_is_running() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rate", "verdict"),
+    ("rate", "status"),
     [
         (None, OK),
         (RateLimit(250, 25), OK),
@@ -398,8 +398,8 @@ def test_nobody_is_told_to_run_what_is_running() -> None:
         (RateLimit(10, 9), OK),
     ],
 )
-def test_room_for_calls(rate: RateLimit | None, verdict: CheckStatus) -> None:
-    assert summed(room(rate)) == (verdict, 0)
+def test_room_for_calls(rate: RateLimit | None, status: CheckStatus) -> None:
+    assert summed(room(rate)) == (status, 0)
 
 
 @pytest.mark.parametrize(
@@ -412,9 +412,9 @@ def test_room_for_calls(rate: RateLimit | None, verdict: CheckStatus) -> None:
     ],
 )
 def test_a_version_of_the_api_ends(name: str, day: date, told: str) -> None:
-    ruling = version(name, day)
-    assert ruling.message.startswith(told)
-    assert summed(ruling) == (OK if "until" in told else WARNING, 0)
+    result = version(name, day)
+    assert result.message.startswith(told)
+    assert summed(result) == (OK if "until" in told else WARNING, 0)
 
 
 def test_a_version_is_deprecated_for_its_last_three_months() -> None:

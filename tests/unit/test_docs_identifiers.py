@@ -28,13 +28,13 @@ def expected(wire: str, said: str) -> tuple[str | None, DropReason | None, str]:
 
 
 def by_sql(
-    value: str, kind: IdentifierType, form: Hashing, country: str
+    value: str, kind: IdentifierType, hashing: Hashing, country: str
 ) -> tuple[str | None, DropReason | None, str]:
     rows = sql.classified("(SELECT ? AS x)", {"x": kind}, keep="x", country=country)
-    member = sql.member("x_value", "x_class", form)
-    wire = member if form is Hashing.PLAIN else f"lower(hex({member}))"
+    member = sql.member("x_value", "x_class", hashing)
+    wire = member if hashing is Hashing.NONE else f"lower(hex({member}))"
     found, text = duckdb.execute(f"SELECT x_class, {wire} FROM {rows}", [value]).fetchall()[0]
-    drop = sql.drop(found, form)
+    drop = sql.drop(found, hashing)
     return (
         (None if drop else text),
         drop,
@@ -42,17 +42,17 @@ def by_sql(
     )
 
 
-@pytest.mark.parametrize(("kind", "form", "country", "value", "wire", "said"), ROWS)
-def test_every_row_of_the_page_is_what_is_sent(kind, form, country, value, wire, said):
-    found = normalize(value, IdentifierType(kind), Hashing(form), country)
+@pytest.mark.parametrize(("kind", "hashing", "country", "value", "wire", "said"), ROWS)
+def test_every_row_of_the_page_is_what_is_sent(kind, hashing, country, value, wire, said):
+    found = normalize(value, IdentifierType(kind), Hashing(hashing), country)
     assert (found.value, found.drop_reason, found.defect) == expected(wire, said)
-    assert by_sql(value, IdentifierType(kind), Hashing(form), country) == expected(wire, said)
+    assert by_sql(value, IdentifierType(kind), Hashing(hashing), country) == expected(wire, said)
 
 
 def test_the_page_has_every_type_every_form_and_every_reason():
     assert len(ROWS) == PAGE.count("\n| ") - PAGE.count("\n| type |")
-    assert {(kind, form) for kind, form, *_ in ROWS} == {
-        (kind, form) for kind, forms in HASHINGS.items() for form in forms
+    assert {(kind, hashing) for kind, hashing, *_ in ROWS} == {
+        (kind, hashing) for kind, forms in HASHINGS.items() for hashing in forms
     }
     told = {said.removeprefix("malformed: ") for *_, said in ROWS if said.startswith("malformed")}
     assert set(sql.FLAWS) - told == {"control characters", "too long"}

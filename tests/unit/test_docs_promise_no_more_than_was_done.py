@@ -35,5 +35,5 @@ def test_doubles_are_named(page: str):
 def test_no_example_applies_to_production_without_an_approval():
     found = [line for page in WRITTEN for line in APPLY.findall(page.read_text())]
     assert len(found) >= 5
-    approved = ("--approved", "--refresh", '"${approved[@]}"')
+    approved = ("--approved", "--members-only", '"${approved[@]}"')
     assert [line for line in found if not any(one in line for one in approved)] == []

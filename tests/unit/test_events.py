@@ -84,9 +84,9 @@ def test_what_blocks_an_address_is_told_with_its_place_in_a_file() -> None:
     ("exit_code", "applied", "ending"),
     [
         (0, 2, RunOutcome.DONE),
-        (0, 0, RunOutcome.NOTHING_TO_DO),
+        (0, 0, RunOutcome.NO_CHANGES),
         (5, 0, RunOutcome.REFUSED),
-        (8, 1, RunOutcome.IN_PART),
+        (8, 1, RunOutcome.PARTIALLY_APPLIED),
         (130, 1, RunOutcome.CANCELLED),
         (9, 0, RunOutcome.FAILED),
         (10, 1, RunOutcome.FAILED),

@@ -179,7 +179,7 @@ def test_many_gone_at_once_is_lost_access(total, gone):
     [problem] = plan.problems
     assert problem.where == ""
     assert "access may be lost" in problem.problem
-    assert "maxVanished" in problem.remedy
+    assert "maxMissing" in problem.remedy
     assert plan.blocked == ()
     assert [type(change) for change in plan.changes] == [Create] * gone
 

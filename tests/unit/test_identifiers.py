@@ -15,24 +15,24 @@ pytestmark = pytest.mark.promise("members")
 EMAIL, PHONE = IdentifierType.EMAIL, IdentifierType.PHONE_NUMBER
 JOHN = "john.doe@gmail.com"
 VECTORS = {
-    Hashing.PLAIN: JOHN,
+    Hashing.NONE: JOHN,
     Hashing.MD5: "e13743a7f1db7f4246badd6fd6ff54ff",
     Hashing.SHA256: "375320dd9ae7ed408002f3768e16cb5f28c861062fd50dff9a3bff62e9dce4ef",
     Hashing.SHA256_OF_MD5: "000e3171a5110c35c69d060112bd0ba55d9631c7c2ec93f1840e4570095b263a",
 }
 
 
-def wire(value: str, form: Hashing = Hashing.PLAIN, kind: IdentifierType = EMAIL) -> str | None:
-    return normalize(value, kind, form).value
+def wire(value: str, hashing: Hashing = Hashing.NONE, kind: IdentifierType = EMAIL) -> str | None:
+    return normalize(value, kind, hashing).value
 
 
 def flaw(value: str, kind: IdentifierType = EMAIL) -> str:
-    found = normalize(value, kind, Hashing.PLAIN)
+    found = normalize(value, kind, Hashing.NONE)
     assert found.drop_reason is (DropReason.MALFORMED if found.defect else None)
     return found.defect
 
 
-@pytest.mark.parametrize("form", VECTORS)
+@pytest.mark.parametrize("hashing", VECTORS)
 @pytest.mark.parametrize(
     "value",
     [
@@ -44,8 +44,8 @@ def flaw(value: str, kind: IdentifierType = EMAIL) -> str:
         f"\u3000{JOHN}\u2060",
     ],
 )
-def test_every_spelling_of_an_address_is_one_member(value, form):
-    assert normalize(value, EMAIL, form) == NormalizedIdentifier(VECTORS[form])
+def test_every_spelling_of_an_address_is_one_member(value, hashing):
+    assert normalize(value, EMAIL, hashing) == NormalizedIdentifier(VECTORS[hashing])
 
 
 def test_no_mailbox_rules_of_one_provider_are_applied():
@@ -62,7 +62,7 @@ MD5, SHA = VECTORS[Hashing.MD5], VECTORS[Hashing.SHA256]
 
 
 @pytest.mark.parametrize(
-    ("value", "form", "expected"),
+    ("value", "hashing", "expected"),
     [
         (SHA, Hashing.SHA256, SHA),
         (f" {SHA.upper()}\n", Hashing.SHA256, SHA),
@@ -72,13 +72,13 @@ MD5, SHA = VECTORS[Hashing.MD5], VECTORS[Hashing.SHA256]
         (MD5, Hashing.SHA256_OF_MD5, VECTORS[Hashing.SHA256_OF_MD5]),
         (MD5, Hashing.SHA256, None),
         (SHA, Hashing.MD5, None),
-        (MD5, Hashing.PLAIN, None),
-        (SHA, Hashing.PLAIN, None),
+        (MD5, Hashing.NONE, None),
+        (SHA, Hashing.NONE, None),
     ],
 )
-def test_what_came_hashed_is_never_hashed_twice(value, form, expected):
+def test_what_came_hashed_is_never_hashed_twice(value, hashing, expected):
     drop = None if expected else DropReason.OTHER_FORM
-    assert normalize(value, EMAIL, form) == NormalizedIdentifier(expected, drop, hashed=True)
+    assert normalize(value, EMAIL, hashing) == NormalizedIdentifier(expected, drop, hashed=True)
 
 
 @pytest.mark.parametrize(
@@ -126,8 +126,8 @@ def test_a_malformed_address_says_what_is_wrong(value, expected):
 @pytest.mark.parametrize("value", ["", " ", "\t\u00a0\ufeff\u200b"])
 @pytest.mark.parametrize("kind", IdentifierType)
 def test_blank_is_empty_and_not_malformed(value, kind):
-    for form in HASHINGS[kind]:
-        assert normalize(value, kind, form) == NormalizedIdentifier(None, DropReason.EMPTY)
+    for hashing in HASHINGS[kind]:
+        assert normalize(value, kind, hashing) == NormalizedIdentifier(None, DropReason.EMPTY)
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_blank_is_empty_and_not_malformed(value, kind):
     ],
 )
 def test_every_spelling_of_a_number_is_one_member(value):
-    assert normalize(value, PHONE, Hashing.PLAIN) == NormalizedIdentifier("+18005550100")
+    assert normalize(value, PHONE, Hashing.NONE) == NormalizedIdentifier("+18005550100")
     assert wire(value, Hashing.SHA256, PHONE) == wire("+18005550100", Hashing.SHA256, PHONE)
 
 
@@ -188,9 +188,9 @@ def test_what_stands_for_a_missing_or_a_rounded_value_is_malformed_in_every_type
 def test_the_hash_of_a_missing_value_is_malformed_in_every_type(word, kind):
     md5 = hashlib.md5(word.encode(), usedforsecurity=False).hexdigest()
     for digest in (md5, hashlib.sha256(word.encode()).hexdigest(), hashlib.sha256(md5.encode()).hexdigest()):
-        for form in HASHINGS[kind]:
+        for hashing in HASHINGS[kind]:
             for value in (digest, digest.upper()):
-                assert normalize(value, kind, form) == NormalizedIdentifier(
+                assert normalize(value, kind, hashing) == NormalizedIdentifier(
                     None, DropReason.MALFORMED, "the hash of a missing value"
                 )
 
@@ -219,7 +219,7 @@ def test_hashed_numbers_pass_as_they_are():
 )
 def test_ids_keep_their_case_their_zeros_and_what_looks_like_a_hash(kind):
     for value in ("00123", "aBc 1", MD5.upper(), SHA, "XY1005bNGjcA"):
-        assert normalize(f" {value}\t", kind, Hashing.PLAIN) == NormalizedIdentifier(value)
+        assert normalize(f" {value}\t", kind, Hashing.NONE) == NormalizedIdentifier(value)
     assert (
         flaw("a\tb", kind)
         == flaw("a\nb", kind)
@@ -251,7 +251,7 @@ def test_ids_keep_their_case_their_zeros_and_what_looks_like_a_hash(kind):
     ],
 )
 def test_a_number_is_read_as_people_write_it_in_the_default_country(value, country, expected):
-    assert normalize(value, PHONE, Hashing.PLAIN, country) == NormalizedIdentifier(expected)
+    assert normalize(value, PHONE, Hashing.NONE, country) == NormalizedIdentifier(expected)
     assert normalize(value, PHONE, Hashing.SHA256, country).value == wire(expected, Hashing.SHA256, PHONE)
 
 
@@ -272,13 +272,13 @@ def test_a_number_is_read_as_people_write_it_in_the_default_country(value, count
 def test_a_number_that_the_default_country_does_not_have_is_malformed(value, country):
     """Nor one that may be read in two ways: `49 151 …` begins like a country and like an area code."""
     expected = NormalizedIdentifier(None, DropReason.MALFORMED, "not a number of the default country")
-    assert normalize(value, PHONE, Hashing.PLAIN, country) == expected
+    assert normalize(value, PHONE, Hashing.NONE, country) == expected
 
 
 @pytest.mark.parametrize("value", ["+0612345678", "+49 (0) 30 1234567", "call me", "NULL", "612345678.0"])
 def test_a_default_country_lets_nothing_else_pass(value):
-    assert normalize(value, PHONE, Hashing.PLAIN, "FR") == normalize(value, PHONE, Hashing.PLAIN)
-    assert normalize(value, PHONE, Hashing.PLAIN, "FR").drop_reason is DropReason.MALFORMED
+    assert normalize(value, PHONE, Hashing.NONE, "FR") == normalize(value, PHONE, Hashing.NONE)
+    assert normalize(value, PHONE, Hashing.NONE, "FR").drop_reason is DropReason.MALFORMED
 
 
 NOT_READ = {
@@ -299,7 +299,7 @@ def test_the_numbers_of_every_country_are_read_as_it_writes_them(country):
             continue
         national = phonenumbers.format_number(example, phonenumbers.PhoneNumberFormat.NATIONAL)
         expected = phonenumbers.format_number(example, phonenumbers.PhoneNumberFormat.E164)
-        read = normalize(national, PHONE, Hashing.PLAIN, country).value
+        read = normalize(national, PHONE, Hashing.NONE, country).value
         assert read == (None if (country, kind) in NOT_READ else expected), national
 
 

@@ -39,7 +39,7 @@ def state(tmp_path: Path) -> Path:
     "content", [b"", b'{"format_version": 1', b"{}", b"\xff\x00" + MARK, b'"' + MARK + b'"']
 )
 def test_receipts_that_can_not_be_read_are_all_named(state: Path, content: bytes) -> None:
-    broken = [state / "receipts" / f"email.{name}.json" for name in ("lapsed", "loyal")]
+    broken = [state / "resources" / f"email.{name}.json" for name in ("lapsed", "loyal")]
     for file in broken:
         file.write_bytes(content)
     with pytest.raises(StorageError, match="2 of 2 receipts") as caught:
@@ -54,8 +54,8 @@ def test_receipts_that_can_not_be_read_are_all_named(state: Path, content: bytes
 @pytest.mark.parametrize(
     ("file", "before", "after"),
     [
-        ("receipts/email.lapsed.json", b'"count": 1', b'"count": 2'),
-        ("receipts/email.lapsed.json", b'"account_id": "1"', b'"account_id": "7"'),
+        ("resources/email.lapsed.json", b'"count": 1', b'"count": 2'),
+        ("resources/email.lapsed.json", b'"account_id": "1"', b'"account_id": "7"'),
         ("head.json", b'"serial": 1', b'"serial": 9'),
     ],
 )
@@ -71,7 +71,7 @@ def test_a_changed_digit_is_refused(state: Path, file: str, before: bytes, after
 
 
 def test_one_broken_receipt_stops_prune_from_guessing(state: Path) -> None:
-    (state / "receipts" / "email.lapsed.json").write_bytes(b"{")
+    (state / "resources" / "email.lapsed.json").write_bytes(b"{")
     with LocalStore(state, "sandbox").lock("me") as writer:
         with pytest.raises(StorageError):
             writer.prune()
@@ -79,7 +79,7 @@ def test_one_broken_receipt_stops_prune_from_guessing(state: Path) -> None:
 
 
 def test_a_receipt_under_the_name_of_another_is_refused(state: Path) -> None:
-    receipts = state / "receipts"
+    receipts = state / "resources"
     (receipts / "email.copy.json").write_bytes((receipts / "email.loyal.json").read_bytes())
     with pytest.raises(StorageError) as caught:
         LocalStore(state, "sandbox").reader().resources()

@@ -77,7 +77,7 @@ def test_segments_are_sorted_by_address_and_named_for_people(tmp_path: Path) -> 
         "368477501993431040", "3239117063738827231", IdentifierType.EMAIL, Hashing.SHA256
     )
     assert customer.name == "[sandbox] Lapsed buyers (onsite-customer)"
-    assert customer.key.hashing is Hashing.PLAIN
+    assert customer.key.hashing is Hashing.NONE
 
 
 def test_places_point_at_what_people_must_change(tmp_path: Path) -> None:
@@ -130,7 +130,7 @@ def test_names_are_unique_per_account_whatever_their_case(tmp_path: Path, title:
 def test_one_name_in_two_accounts_is_fine(tmp_path: Path) -> None:
     """Uniqueness is per account, not per environment."""
     project = Project(tmp_path)
-    project.edit("destinations.yaml", "form: sha256", "form: sha256\nnameSuffix: x")
+    project.edit("destinations.yaml", "hashing: sha256", "hashing: sha256\nnameSuffix: x")
     project.edit(
         "destinations.yaml", "identifierType: CustomerId", "identifierType: CustomerId\nnameSuffix: X"
     )
@@ -228,7 +228,7 @@ def test_phone_numbers_are_read_in_the_country_of_the_audience_or_of_its_destina
     project.edit(
         "destinations.yaml",
         "identifierType: CustomerId",
-        "identifierType: PhoneNumber\nform: sha256\ndefaultCountry: FR",
+        "identifierType: PhoneNumber\nhashing: sha256\ndefaultCountry: FR",
     )
     project.edit("audiences/lapsed.yaml", "CustomerId: customer_id", "PhoneNumber: phone")
     project.edit(

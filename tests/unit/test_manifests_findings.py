@@ -24,7 +24,7 @@ name: phone
 credential: criteo
 seat: acme
 identifierType: PhoneNumber
-form: ‸md5
+hashing: ‸md5
 ---"""
 
 # (file, text to replace, replacement with ‸ where the finding stands, problem, remedy)
@@ -185,7 +185,7 @@ SHAPE = [
         "a percentage from 0% to 100%",
     ),
     (AUDIENCE, "maxShrink: 10%", "maxShrink: ‸110%", "`maxShrink` is not written", "a percentage"),
-    (AUDIENCE, "maxShrink: 10%", "‸maxVanished: 10%", "unknown key `maxVanished`", "allowed: maxShrink"),
+    (AUDIENCE, "maxShrink: 10%", "‸maxMissing: 10%", "unknown key `maxMissing`", "allowed: maxShrink"),
     (ENVIRONMENT, "maxGrowth: 100%", "maxGrowth: ‸much", "`maxGrowth` is not written", "250%"),
     (ENVIRONMENT, "rows: 1000", "rows: ‸1_000", "`rows` is not written", "whole number"),
     (ENVIRONMENT, "rows: 1000", "rows: 1,‸000", "a comma in a number ends it", "write 1000, without a comma"),
@@ -228,12 +228,19 @@ SHAPE = [
     ),
     (
         DESTINATIONS,
-        "form: sha256",
-        "form: ‸sha512",
-        "`form` is not one of",
-        "allowed: plain, md5, sha256, sha256-of",
+        "hashing: sha256",
+        "hashing: ‸sha512",
+        "`hashing` is not one of",
+        "allowed: none, md5, sha256, sha256-of",
     ),
-    (DESTINATIONS, "form: sha256", "‸form:", "`form` has no value", "allowed: plain"),
+    (
+        DESTINATIONS,
+        "hashing: sha256",
+        "‸form: sha256",
+        "`form` is now `hashing`",
+        "rename the key to `hashing`",
+    ),
+    (DESTINATIONS, "hashing: sha256", "‸hashing:", "`hashing` has no value", "allowed: none"),
     (
         DESTINATIONS,
         "adminOnly: false",
@@ -242,8 +249,14 @@ SHAPE = [
         "without quotes",
     ),
     (DESTINATIONS, "pii: hashed", "pii: ‸none", "`pii` is not one of", "allowed: hashed, raw"),
-    (DESTINATIONS, "Type: CustomerId", "Type: CustomerId\nform: ‸md5", "`form` is not one", "allowed: plain"),
-    (DESTINATIONS, "---", PHONE, "`form` is not one of", "allowed: plain, sha256"),
+    (
+        DESTINATIONS,
+        "Type: CustomerId",
+        "Type: CustomerId\nhashing: ‸md5",
+        "`hashing` is not one",
+        "allowed: none",
+    ),
+    (DESTINATIONS, "---", PHONE, "`hashing` is not one of", "allowed: none, sha256"),
     (CREDENTIALS, "grant: authorizationCode", "grant: ‸implicit", "`grant` is not one", "clientCredentials"),
     (CREDENTIALS, "refreshToken: state:criteo\n", "", "`refreshToken` is missing", "(writable reference to"),
     (
@@ -310,12 +323,18 @@ LINKS = [
     (DESTINATIONS, "---", SECOND, "taken by another Destination", "another name"),
     (
         DESTINATIONS,
-        "Email\nform: sha256",
+        "Email\nhashing: sha256",
         "‸Email",
-        "form plain sends raw e-mail addresses",
-        "`form: sha256`",
+        "hashing none sends raw e-mail addresses",
+        "`hashing: sha256`",
     ),
-    (DESTINATIONS, "form: sha256", "form: ‸plain", "form plain sends raw e-mail", "access: {pii: raw}"),
+    (
+        DESTINATIONS,
+        "hashing: sha256",
+        "hashing: ‸none",
+        "hashing none sends raw e-mail",
+        "access: {pii: raw}",
+    ),
     (
         AUDIENCE,
         ", CustomerId: customer_id}",
@@ -338,7 +357,7 @@ name: phone-fr
 credential: criteo
 seat: acme
 identifierType: PhoneNumber
-form: sha256
+hashing: sha256
 defaultCountry: FR
 ---
 kind: Destination
@@ -346,7 +365,7 @@ name: phone-de
 credential: criteo
 seat: acme
 identifierType: PhoneNumber
-form: sha256
+hashing: sha256
 defaultCountry: DE
 ---"""
 LIST = '{files: ["suppressed.csv"], columns: {Email: email}'

@@ -60,7 +60,7 @@ def test_every_key_is_described(kind: str) -> None:
     """What an editor shows on hover."""
     for part in parts(schema.load(kind)):
         for key, value in part.get("properties", {}).items():
-            described = "description" in value or key in {"kind", "form", "grant", "identifierType"}
+            described = "description" in value or key in {"kind", "hashing", "grant", "identifierType"}
             assert described or key == "name", f"{kind}: {key}"
 
 
@@ -89,7 +89,7 @@ def test_keys_that_are_not_text_are_those_of_the_schemas() -> None:
 @pytest.mark.parametrize(("identifier_type", "forms"), HASHINGS.items())
 def test_forms_are_those_of_the_core(identifier_type: str, forms: tuple[str, ...]) -> None:
     """One table in the core, the same one in the schema."""
-    every = SCHEMAS["destination.schema.json"]["properties"]["form"]["enum"]
+    every = SCHEMAS["destination.schema.json"]["properties"]["hashing"]["enum"]
     base = {
         "kind": "Destination",
         "name": "a",
@@ -97,7 +97,7 @@ def test_forms_are_those_of_the_core(identifier_type: str, forms: tuple[str, ...
         "seat": "c",
         "identifierType": identifier_type,
     }
-    accepted = [form for form in every if schema.validator("Destination").is_valid(base | {"form": form})]
+    accepted = [form for form in every if schema.validator("Destination").is_valid(base | {"hashing": form})]
     assert accepted == list(forms)
 
 
@@ -114,14 +114,14 @@ def test_defaults_in_descriptions_are_those_of_the_core() -> None:
         ("maxShrink", guards.max_shrink),
         ("maxGrowth", guards.max_growth),
         ("maxInvalid", guards.max_invalid),
-        ("maxVanished", guards.max_missing),
+        ("maxMissing", guards.max_missing),
     ):
         assert f"Default {share:.0%}" in told[key]
     assert f"Default {guards.min_members}" in told["minMembers"]
     assert f"Default {api.version}" in told["version"]
     assert f"maximum: {api.batch_size}" in told["batchSize"]
     assert f"Default {api.timeout.total_seconds():.0f}s" in told["timeout"]
-    assert f"Default {api.grace_period.total_seconds() / 60:.0f}m" in told["quiet"]
+    assert f"Default {api.grace_period.total_seconds() / 60:.0f}m" in told["gracePeriod"]
 
 
 def environments() -> list[Path]:

@@ -135,11 +135,11 @@ def test_rows_that_take_too_long_to_read_are_blamed_on_the_condition(project, mo
 def test_phone_numbers_written_nationally_are_members_where_their_country_is_known(project):
     project.write("a.csv", "phone,email\n06 12 34 56 78,a@x.com\n0033612345678,b@x.com\n0612345679,c@x.com\n")
     project.reads("a.csv", columns={PHONE: "phone"})
-    [(members, target)] = project.build((PHONE, Hashing.PLAIN))
+    [(members, target)] = project.build((PHONE, Hashing.NONE))
     assert members == {"+33612345678"}
     assert target.malformed == (("no country code", 2),)
     project.audience = replace(project.audience, country="FR")
-    [(members, target), (hashed, _)] = project.build((PHONE, Hashing.PLAIN), (PHONE, Hashing.SHA256))
+    [(members, target), (hashed, _)] = project.build((PHONE, Hashing.NONE), (PHONE, Hashing.SHA256))
     assert members == {"+33612345678", "+33612345679"}
     assert hashed == set(map(sha256, members))
     assert target.dropped(DropReason.DUPLICATE) == 1
@@ -199,7 +199,7 @@ def test_the_newest_file_says_how_fresh_the_source_is(project):
     for name, age in (("a.csv", 500), ("b.csv", 100)):
         project.write(name, "email,id\na@x.com,1\n")
         os.utime(project.root / name, (1_800_000_000 - age, 1_800_000_000 - age))
-    [(_, target)] = project.reads("*.csv").build((EMAIL, Hashing.PLAIN))
+    [(_, target)] = project.reads("*.csv").build((EMAIL, Hashing.NONE))
     assert target.newest == datetime.fromtimestamp(1_800_000_000 - 100, UTC)
 
 
@@ -224,7 +224,7 @@ def test_every_row_is_a_member_or_dropped_for_one_reason(project):
     project.write("gone.csv", "email\nGONE@x.com\n")
     project.reads("a.csv", where="day < :today").excludes("gone.csv")
     hashed, plain, ids = project.build(
-        (EMAIL, Hashing.SHA256), (EMAIL, Hashing.PLAIN), (CUSTOMER, Hashing.PLAIN)
+        (EMAIL, Hashing.SHA256), (EMAIL, Hashing.NONE), (CUSTOMER, Hashing.NONE)
     )
     assert hashed[0] == {sha256("a@x.com"), sha256("b@x.com")}
     assert dict(hashed[1].drops) == {
@@ -240,7 +240,7 @@ def test_every_row_is_a_member_or_dropped_for_one_reason(project):
     assert plain[0] == {"a@x.com", "b@x.com"}
     assert plain[1].dropped(DropReason.OTHER_FORM) == 2
     assert ids[0] == set("1234567")
-    assert look_suppressed(project, (CUSTOMER, Hashing.PLAIN)) == {"8"}
+    assert look_suppressed(project, (CUSTOMER, Hashing.NONE)) == {"8"}
 
 
 def look_suppressed(project: Project, kind: tuple[IdentifierType, Hashing]) -> frozenset[str]:
@@ -304,10 +304,10 @@ def test_a_row_is_excluded_from_every_destination_by_any_of_its_identifiers(proj
     project.write("mail.csv", "email\nc@x.com\nstranger@x.com\n")
     project.reads("a.csv", columns={EMAIL: "email", CUSTOMER: "id", PHONE: "phone"})
     project.excludes("ids.csv", CUSTOMER, "id").excludes("phones.jsonl", PHONE, "phone").excludes("mail.csv")
-    [(members, target)] = project.build((EMAIL, Hashing.PLAIN))
+    [(members, target)] = project.build((EMAIL, Hashing.NONE))
     assert members == {"d@x.com"}
     assert target.dropped(DropReason.EXCLUDED) == 3
-    assert look_suppressed(project, (EMAIL, Hashing.PLAIN)) == {
+    assert look_suppressed(project, (EMAIL, Hashing.NONE)) == {
         "a@x.com",
         "b@x.com",
         "c@x.com",
@@ -319,7 +319,7 @@ def test_a_sample_is_the_same_people_everywhere_and_from_day_to_day(project):
     rows = [f"p{i}@x.com,{i},{'2026-01-01' if i % 2 else '2027-01-01'}" for i in range(1000)]
     project.write("a.csv", "email,id,day\n" + "\n".join([*rows, *rows[:500]]) + "\n")
     project.reads("a.csv", where="day < :today").sample_rows = 100
-    emails, ids = project.build((EMAIL, Hashing.PLAIN), (CUSTOMER, Hashing.PLAIN))
+    emails, ids = project.build((EMAIL, Hashing.NONE), (CUSTOMER, Hashing.NONE))
     assert len(emails[0]) == len(ids[0]) == 100
     assert {one.removeprefix("p").removesuffix("@x.com") for one in emails[0]} == ids[0]
     assert emails[1].dropped(DropReason.NOT_SAMPLED) == 750 - 100 - emails[1].dropped(DropReason.DUPLICATE)
@@ -334,7 +334,7 @@ def test_people_without_an_address_are_sampled_by_their_next_identifier(project)
     rows = [f"{'' if i % 2 else f'p{i}@x.com'},{i}" for i in range(400)]
     project.write("a.csv", "email,id\n" + "\n".join(rows) + "\n")
     project.reads("a.csv").sample_rows = 100
-    emails, ids = project.build((EMAIL, Hashing.PLAIN), (CUSTOMER, Hashing.PLAIN))
+    emails, ids = project.build((EMAIL, Hashing.NONE), (CUSTOMER, Hashing.NONE))
     assert len(ids[0]) == 100
     assert 30 < len(emails[0]) < 70
     assert emails[1].dropped(DropReason.EMPTY) == 100 - len(emails[0])
@@ -574,7 +574,7 @@ def test_without_the_data_only_the_syntax_is_checked(project):
         pytest.raises(ConfigurationError, match="no data root"),
         DuckDbEngine(LocalFolder(Path(nowhere)), project.work, never, b"", None) as engine,
     ):
-        engine.build(project.audience, [(EMAIL, Hashing.PLAIN)], TODAY)
+        engine.build(project.audience, [(EMAIL, Hashing.NONE)], TODAY)
 
 
 def test_of_an_object_store_only_the_syntax_is_checked_offline(project):

@@ -61,7 +61,7 @@ def test_a_source_that_cannot_be_read_blocks_its_audience(world: InMemoryEnviron
 
 def test_all_destinations_of_a_broken_source_are_blocked(world: InMemoryEnvironment) -> None:
     beside = Address("onsite", "one")
-    world.wishes[beside] = DesiredSegment("Gold too", kind=(IdentifierType.CUSTOMER_ID, Hashing.PLAIN))
+    world.wishes[beside] = DesiredSegment("Gold too", kind=(IdentifierType.CUSTOMER_ID, Hashing.NONE))
     world.broken = {"one"}
     assert causes(world) == {ONE: Cause.SOURCE, beside: Cause.SOURCE}
 

@@ -221,7 +221,7 @@ def test_a_stop_tells_who_was_under_way_and_who_was_not_begun(world):
     world.batch_size = 1
     world.people = {"lapsed": people(2, 3, 4), "loyal": people(2, 3, 4, 5)}
     world.clock.patience = 3
-    assert world.run().outcomes == {ONE: ChangeOutcome.STOPPED, TWO: ChangeOutcome.NOT_ATTEMPTED}
+    assert world.run().outcomes == {ONE: ChangeOutcome.INTERRUPTED, TWO: ChangeOutcome.SKIPPED}
 
 
 def test_a_failed_second_creation_keeps_the_guard(world):

@@ -118,10 +118,10 @@ def test_every_folder_is_a_case() -> None:
 
 def test_what_criteo_says_changes_no_layout() -> None:
     nasty = "[red]x[/]\x1b[31m\n\u202ey\u200b"
-    ruling = CheckResult(CheckStatus.WARNING, nasty, "one\n  two")
+    result = CheckResult(CheckStatus.WARNING, nasty, "one\n  two")
     told = io.StringIO()
-    print_checkup(nasty, [Check(CheckName.APPLICATION, nasty, nasty, ruling)], console(told, color=False))
+    print_checkup(nasty, [Check(CheckName.APPLICATION, nasty, nasty, result)], console(told, color=False))
     assert told.getvalue().count("\n") == 8
     assert "[red]x[/] y: [red]x[/] y" in told.getvalue()
-    for text in (told.getvalue(), checkup_json(nasty, [Check(CheckName.APPLICATION, nasty, nasty, ruling)])):
+    for text in (told.getvalue(), checkup_json(nasty, [Check(CheckName.APPLICATION, nasty, nasty, result)])):
         assert not {"\x1b", "\u202e", "\u200b"} & set(text)

@@ -70,7 +70,7 @@ def test_running_again_is_advised_only_where_it_may_help() -> None:
         for address, resumable in zip((A, B), failures, strict=False):
             tally.emit(ChangeEnded(address, ChangeOutcome.FAILED, "no", "", resumable))
         if left:
-            tally.emit(ChangeEnded(C, ChangeOutcome.NOT_ATTEMPTED))
+            tally.emit(ChangeEnded(C, ChangeOutcome.SKIPPED))
         return apply_report("production", tally, timedelta(seconds=1), END, EXACT).next_step
 
     assert next_step() == next_step(False) == next_step(False, False) == ""
@@ -79,14 +79,14 @@ def test_running_again_is_advised_only_where_it_may_help() -> None:
 
 
 def test_one_was_stopped_on_its_way() -> None:
-    outcomes = {C: ChangeOutcome.NOT_ATTEMPTED, B: ChangeOutcome.STOPPED, A: ChangeOutcome.APPLIED}
+    outcomes = {C: ChangeOutcome.SKIPPED, B: ChangeOutcome.INTERRUPTED, A: ChangeOutcome.APPLIED}
     said = told(report(outcomes, ADDED))
     assert said[:3] == ["Stopped midway: offsite-email/b", "Not attempted: offsite-email/c", ""]
     assert "0 failed, 1 stopped midway, 1 not" in said[3]
 
 
 def test_some_failed() -> None:
-    outcomes = {C: ChangeOutcome.NOT_ATTEMPTED, B: ChangeOutcome.FAILED, A: ChangeOutcome.APPLIED}
+    outcomes = {C: ChangeOutcome.SKIPPED, B: ChangeOutcome.FAILED, A: ChangeOutcome.APPLIED}
     batch, problem = BatchAcknowledged(A, "add", 11, 1, 11, 11), ("Criteo refused the batch", "look at it")
     assert told(report(outcomes, batch, problem=problem)) == [
         "! offsite-email/b: Criteo refused the batch",
@@ -143,7 +143,7 @@ def test_what_nothing_came_of_says_so_and_is_never_live(subject: DocumentType) -
 def test_what_something_came_of_never_says_that_nothing_was_sent() -> None:
     made = plan_document(cases.plan(cases.update(cases.LAPSED, cases.CHANGED)), cases.ENVIRONMENT, ROUNDED)
     stopped = with_error(
-        replace(made, outcome=report({A: ChangeOutcome.STOPPED}, ADDED)), CancelledError("cancelled")
+        replace(made, outcome=report({A: ChangeOutcome.INTERRUPTED}, ADDED)), CancelledError("cancelled")
     )
     assert stopped.failure_headline == ""
     assert stopped.estimate == made.estimate

@@ -98,12 +98,12 @@ def test_text(width: int) -> None:
         110: [
             (
                 "From what was sent; Criteo was not asked "
-                "(`--refresh` asks it, `reconciler drift production` compares)."
+                "(`--statistics` asks it, `reconciler drift production` compares)."
             )
         ],
         50: [
             "From what was sent; Criteo was not asked",
-            "(`--refresh` asks it, `reconciler drift",
+            "(`--statistics` asks it, `reconciler drift",
             "production` compares).",
         ],
     }

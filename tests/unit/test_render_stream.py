@@ -84,18 +84,18 @@ def test_a_line_says_of_what_run_it_is_and_when_in_utc() -> None:
     line = encoded(STAMP, SegmentUpdated(A))
     assert line.startswith(BEGINNING)
     assert json.loads(line) == {
-        "format_version": 1,
+        "format_version": 2,
         "run": "ab" * 16,
         "number": 7,
         "at": "2026-11-24T11:30:00.123Z",
-        "type": "segment_patched",
+        "type": "segment_updated",
         "address": "offsite-email/lapsed-90d",
     }
 
 
 def test_counts_of_people_are_rounded_and_those_of_addresses_are_not() -> None:
     assert fields(BatchAcknowledged(A, "remove", 1_001, 3, 1_008, 1_234)) == {
-        "type": "batch_taken",
+        "type": "batch_acknowledged",
         "address": "offsite-email/lapsed-90d",
         "operation": "remove",
         "count": 1_000,
@@ -110,13 +110,13 @@ def test_counts_of_people_are_rounded_and_those_of_addresses_are_not() -> None:
     assert ended["members"] == {"added": 1_230, "removed": "<10", "rejected": "<10"}
     assert ended["addresses"] == {
         "applied": 1,
-        "already_done": 2,
+        "unchanged": 2,
         "failed": 3,
-        "stopped_midway": 4,
-        "not_attempted": 5,
+        "interrupted": 4,
+        "skipped": 5,
         "blocked": 6,
     }
-    assert (ended["outcome"], ended["exit_code"]) == ("applied in part", 8)
+    assert (ended["outcome"], ended["exit_code"]) == ("partially_applied", 8)
     assert (ended["batches"], ended["seconds"]) == (12, 12.3)
 
 
@@ -158,7 +158,7 @@ def test_waits_are_few_and_lines_are_numbered_without_gaps() -> None:
     stream.emit(SegmentUpdated(A))
     events = read(b"".join(lines))
     assert [one["seconds"] for one in events[:-1]] == [100, 70, 40, 10]
-    assert types(events) == ["waiting"] * 4 + ["segment_patched"]
+    assert types(events) == ["waiting"] * 4 + ["segment_updated"]
 
 
 def test_threads_write_whole_lines_in_one_order() -> None:

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.promise("state")
 
 KEY = b"k" * 32
 NAMES = [f"p{number:04}" for number in range(1000)]
-FORMS = pytest.mark.parametrize("form", [Hashing.PLAIN, Hashing.SHA256])
+FORMS = pytest.mark.parametrize("hashing", [Hashing.NONE, Hashing.SHA256])
 FLIPS = int(os.environ.get("SNAPSHOT_FLIPS", "150"))
 
 
@@ -32,13 +32,13 @@ def kept(tmp_path: Path) -> Path:
     return folder
 
 
-def column(form: Hashing) -> str:
-    return "name" if form == Hashing.PLAIN else "unhex(sha256(name))"
+def column(hashing: Hashing) -> str:
+    return "name" if hashing == Hashing.NONE else "unhex(sha256(name))"
 
 
-def rows(form: Hashing, names: list[str] = NAMES) -> str:
+def rows(hashing: Hashing, names: list[str] = NAMES) -> str:
     values = ", ".join(f"('{name}')" for name in names)
-    return f"SELECT {column(form)} AS member FROM (VALUES {values}) AS v(name)"
+    return f"SELECT {column(hashing)} AS member FROM (VALUES {values}) AS v(name)"
 
 
 def opened(kept: Path) -> DuckDbEngine:
@@ -48,9 +48,9 @@ def opened(kept: Path) -> DuckDbEngine:
     )
 
 
-def keep(kept: Path, form: Hashing, names: list[str] = NAMES) -> SnapshotRef:
+def keep(kept: Path, hashing: Hashing, names: list[str] = NAMES) -> SnapshotRef:
     with opened(kept) as engine, closing(engine._database.cursor()) as cursor:
-        snapshot = engine._snapshots.keep(cursor, rows(form, names), form)
+        snapshot = engine._snapshots.keep(cursor, rows(hashing, names), hashing)
         (kept / snapshot.digest).write_bytes(Path(engine.file(snapshot)).read_bytes())
     return snapshot
 
@@ -81,9 +81,9 @@ def refused(kept: Path, snapshot: SnapshotRef) -> bool:
 
 
 @FORMS
-def test_no_flipped_bit_changes_an_answer(kept: Path, form: Hashing) -> None:
+def test_no_flipped_bit_changes_an_answer(kept: Path, hashing: Hashing) -> None:
     """Statistics in the footer too: with wrong ones, a join skips rows that a whole scan reads."""
-    whole, few = keep(kept, form), keep(kept, form, NAMES[500:505])
+    whole, few = keep(kept, hashing), keep(kept, hashing, NAMES[500:505])
     right, file = answers(kept, whole, few), kept / whole.digest
     content = file.read_bytes()
     footer = len(content) - 8 - struct.unpack("<I", content[-8:-4])[0]
@@ -113,26 +113,28 @@ def test_no_flipped_bit_changes_an_answer(kept: Path, form: Hashing) -> None:
     ids=["another member", "one twice", "one fewer"],
 )
 def test_other_members_are_refused_by_name(
-    kept: Path, form: Hashing, change: Callable[[list[str]], list[str]]
+    kept: Path, hashing: Hashing, change: Callable[[list[str]], list[str]]
 ) -> None:
-    snapshot, other = keep(kept, form), keep(kept, form, change(NAMES))
+    snapshot, other = keep(kept, hashing), keep(kept, hashing, change(NAMES))
     (kept / other.digest).replace(kept / snapshot.digest)
     assert refused(kept, snapshot)
 
 
 @FORMS
-def test_the_same_text_in_another_type_is_refused(kept: Path, form: Hashing) -> None:
-    snapshot = keep(kept, form)
-    other = "encode(name)" if form == Hashing.PLAIN else "sha256(name)"
-    query = rows(form).replace(column(form), other, 1)
+def test_the_same_text_in_another_type_is_refused(kept: Path, hashing: Hashing) -> None:
+    snapshot = keep(kept, hashing)
+    other = "encode(name)" if hashing == Hashing.NONE else "sha256(name)"
+    query = rows(hashing).replace(column(hashing), other, 1)
     duckdb.execute(f"COPY ({query}) TO '{kept / snapshot.digest}' (FORMAT parquet)")
     assert refused(kept, snapshot)
 
 
 @FORMS
-def test_a_row_without_a_member_is_refused(kept: Path, form: Hashing) -> None:
-    snapshot = keep(kept, form)
-    query = f"SELECT nullif(member, (SELECT min(member) FROM ({rows(form)}))) AS member FROM ({rows(form)})"
+def test_a_row_without_a_member_is_refused(kept: Path, hashing: Hashing) -> None:
+    snapshot = keep(kept, hashing)
+    query = (
+        f"SELECT nullif(member, (SELECT min(member) FROM ({rows(hashing)}))) AS member FROM ({rows(hashing)})"
+    )
     duckdb.execute(f"COPY ({query}) TO '{kept / snapshot.digest}' (FORMAT parquet)")
     assert refused(kept, snapshot)
 
@@ -159,7 +161,7 @@ def test_what_happens_to_the_kept_file_afterwards_changes_nothing(kept: Path) ->
 
 
 def test_a_verifier_keeps_one_copy_at_a_time(kept: Path) -> None:
-    one, other = keep(kept, Hashing.SHA256), keep(kept, Hashing.PLAIN)
+    one, other = keep(kept, Hashing.SHA256), keep(kept, Hashing.NONE)
     with SnapshotVerifier(kept.parent / "work", lambda ref: str(kept / ref.digest), KEY) as verifier:
         first = Path(verifier.file(one))
         assert first.stat().st_mode & 0o777 == 0o600

@@ -13,7 +13,7 @@ from reconciler.core.state.resource import Transfer, next_window, remaining
 pytestmark = pytest.mark.promise("converges")
 
 ADDRESS = Address("offsite", "buyers")
-CUSTOMER = (IdentifierType.CUSTOMER_ID, Hashing.PLAIN)
+CUSTOMER = (IdentifierType.CUSTOMER_ID, Hashing.NONE)
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def test_a_changed_key_is_a_replacement_that_deletes_nothing(world):
     world.wishes[ADDRESS] = replace(world.wishes[ADDRESS], kind=CUSTOMER)
     change = only(world)
     assert isinstance(change, Replace)
-    assert change.reason == "identifier type and form can't be changed in place"
+    assert change.reason == "identifier type and hashing can't be changed in place"
     world.run()
     names = sorted(segment.name for segment in world.criteo.accounts["1001"].values())
     assert names == ["Buyers", "Buyers (retired 2026-11-24)"]

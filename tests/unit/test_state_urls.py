@@ -16,7 +16,7 @@ pytestmark = pytest.mark.promise("state")
 
 def opened(url: str, root: Path) -> StateStore:
     environment = Environment("sandbox", Api("emulator"), url, "", ())
-    return open_store(environment, root, lambda: root / "cache", root / "leftovers", FakeClock())
+    return open_store(environment, root, lambda: root / "cache", root / "outbox", FakeClock())
 
 
 @pytest.mark.parametrize(

@@ -103,7 +103,7 @@ def test_a_refused_name_names_the_segment_and_its_adoption_first(world):
     [made] = (at_the_create(world, theirs()),)
     error = world.run().errors[ADDRESS]
     assert made[0].id in error.problem
-    adopt = f"reconciler state rebuild test --union --only {ADDRESS} --take {ADDRESS}={made[0].id}"
+    adopt = f"reconciler state rebuild test --reuse --only {ADDRESS} --adopt {ADDRESS}={made[0].id}"
     assert error.remedy.startswith(f"to adopt it: `{adopt}`")
     assert "change the title, the destination's nameSuffix or the environment's namePrefix" in error.remedy
     assert world.store.saved_receipts == {}
@@ -145,7 +145,7 @@ def test_a_lost_create_at_a_server_that_drops_descriptions_is_refused_and_can_be
     assert "does not have the ownership tag" in blocked.finding.problem
     world.clock.advance(world.quiet.total_seconds())
     [blocked] = world.plan().blocked
-    assert f"--take {ADDRESS}={segment.id}" in blocked.finding.remedy
+    assert f"--adopt {ADDRESS}={segment.id}" in blocked.finding.remedy
     readers, receipts = {CREDENTIAL: world.criteo.reader}, world.store.reader().resources()
     seen = scan_segments(world.desired(), EVERYTHING, {ADDRESS}, {ADDRESS: segment.id}, readers, receipts)
     with world.store.lock("rebuild") as state:

@@ -43,9 +43,9 @@ WITHIN = "(approval.tolerance: 2%, or a tenth up to 100 people)"
 
 @pytest.mark.parametrize("change", [CREATED, MOVED, FORGOTTEN, cases.replacement(cases.LAPSED, 40)])
 def test_the_very_plan_that_was_approved_is_covered(change: Change) -> None:
-    verdict = judged(change, change)
+    status = judged(change, change)
     used = ("sha256:a",)
-    assert verdict == ApprovalCheck(covered=frozenset({LAPSED}), used_digests=used, completed=used)
+    assert status == ApprovalCheck(covered=frozenset({LAPSED}), used_digests=used, completed=used)
 
 
 @given(st.integers(0, 3_000_000), st.integers(0, 3_000_000), st.integers(1, 9_000_000))
@@ -216,18 +216,18 @@ def test_another_kind_or_another_definition_is_refused(then: Change, today: Chan
 
 def test_what_nobody_approved_is_refused_and_said_of_each() -> None:
     other = cases.create(cases.HIGH, 10)
-    verdict = check_approvals(cases.plan(CREATED, other), held(approved(cases.plan(CREATED))), now())
-    assert (verdict.findings, verdict.covered) == ((), frozenset({LAPSED}))
-    assert {at: [one.problem for one in said] for at, said in verdict.refused.items()} == {
+    status = check_approvals(cases.plan(CREATED, other), held(approved(cases.plan(CREATED))), now())
+    assert (status.findings, status.covered) == ((), frozenset({LAPSED}))
+    assert {at: [one.problem for one in said] for at, said in status.refused.items()} == {
         cases.HIGH.address: ["this change was not approved"]
     }
 
 
 def test_where_nothing_is_covered_each_reason_stands_against_all() -> None:
     other = cases.create(cases.HIGH, 10)
-    verdict = check_approvals(cases.plan(other), held(approved(cases.plan(CREATED))), now())
-    assert [one.where for one in verdict.findings] == [str(cases.HIGH.address)]
-    assert not verdict.covered
+    status = check_approvals(cases.plan(other), held(approved(cases.plan(CREATED))), now())
+    assert [one.where for one in status.findings] == [str(cases.HIGH.address)]
+    assert not status.covered
 
 
 def test_an_approval_stays_open_until_all_its_addresses_are_done() -> None:
@@ -235,9 +235,9 @@ def test_an_approval_stays_open_until_all_its_addresses_are_done() -> None:
     other = cases.create(cases.HIGH, 10)
     both = held(approved(cases.plan(CREATED, other)))
     stopped = Blocked(cases.HIGH.address, Finding("", "why"), Cause.GUARD)
-    verdict = check_approvals(replace(cases.plan(CREATED), blocked=(stopped,)), both, now())
-    assert (verdict.covered, verdict.completed, verdict.findings) == (frozenset({LAPSED}), (), ())
-    assert verdict.not_requested == (), "it is asked for, and blocked"
+    status = check_approvals(replace(cases.plan(CREATED), blocked=(stopped,)), both, now())
+    assert (status.covered, status.completed, status.findings) == (frozenset({LAPSED}), (), ())
+    assert status.not_requested == (), "it is asked for, and blocked"
     assert check_approvals(cases.plan(CREATED, other), both, now()).completed == ("sha256:a",)
 
 
@@ -257,9 +257,9 @@ def test_members_of_a_blocked_address_are_not_done_because_its_definition_is() -
 def test_what_depends_on_a_change_that_is_not_covered_is_not_covered_either() -> None:
     other = cases.create(cases.HIGH, 10)
     taking = replace(cases.plan(CREATED, other), givers={LAPSED: frozenset({cases.HIGH.address})})
-    verdict = check_approvals(taking, held(approved(cases.plan(CREATED))), now())
-    assert not verdict.covered
-    assert [one.where for one in verdict.findings] == [str(cases.HIGH.address)]
+    status = check_approvals(taking, held(approved(cases.plan(CREATED))), now())
+    assert not status.covered
+    assert [one.where for one in status.findings] == [str(cases.HIGH.address)]
 
 
 def test_of_several_approvals_one_that_fits_is_enough_and_each_reason_is_said_once() -> None:

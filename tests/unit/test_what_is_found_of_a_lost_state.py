@@ -129,7 +129,7 @@ def test_several_with_one_mark_are_for_people_to_judge():
     one, two, half = segment("1", "Buyers"), segment("2", "Copied"), segment("3", "Buyers (new)")
     [doubt] = seen(one, two, half).conflicts
     assert "segments 1 and 2 and 3 bear its mark" in doubt.problem
-    assert f"--take {ADDRESS}=ID" in doubt.remedy
+    assert f"--adopt {ADDRESS}=ID" in doubt.remedy
     assert seen(one, two, half, take="2") == SegmentMatch(SPEC, two, ignored=(one, half))
     old = segment("4", "Buyers (retired 2026-11-01)")
     assert seen(one, two, old, take="2") == SegmentMatch(SPEC, two, retired=(old,), ignored=(one,))
@@ -175,7 +175,7 @@ def test_our_own_segment_of_another_kind_is_replaced():
     assert not seen(segment("1", "Buyers")).replaced
     assert not SegmentMatch(SPEC).replaced
     key = rebuilt_resource(found, NOON, QUIET).current.key
-    assert key == SegmentKey("1001", "8", IdentifierType.CUSTOMER_ID, Hashing.PLAIN)
+    assert key == SegmentKey("1001", "8", IdentifierType.CUSTOMER_ID, Hashing.NONE)
     assert seen(segment("1", "Events", identifier_type=None)).conflicts
 
 
@@ -261,7 +261,7 @@ def test_a_segment_of_one_address_that_the_state_lost_is_not_made_twice():
     world.wishes[loyal] = DesiredSegment("Another title")
     [blocked] = world.plan().blocked
     assert f"segment {lost} has the ownership tag of this address" in blocked.finding.problem
-    adopt = f"`reconciler state rebuild test --union --only {loyal} --take {loyal}={lost}`"
+    adopt = f"`reconciler state rebuild test --reuse --only {loyal} --adopt {loyal}={lost}`"
     assert blocked.finding.remedy.startswith(f"if this state lost it, adopt it: {adopt}")
     world.criteo.segment(lost).description = "copied"
     assert world.plan().blocked == ()

@@ -24,9 +24,9 @@ SHIPPED = {
     ".github/actions/reconciler/review.py": (CiProvider.GITHUB, ".github/actions/reconciler/review.py"),
     ".github/workflows/reconciler-plan.yml": (CiProvider.GITHUB, ".github/workflows/reconciler-plan.yml"),
     ".github/workflows/reconciler-apply.yml": (CiProvider.GITHUB, ".github/workflows/reconciler-apply.yml"),
-    ".github/workflows/reconciler-refresh.yml": (
+    ".github/workflows/reconciler-sync.yml": (
         CiProvider.GITHUB,
-        ".github/workflows/reconciler-refresh.yml",
+        ".github/workflows/reconciler-sync.yml",
     ),
     "gitlab/reconciler.gitlab-ci.yml": (CiProvider.GITLAB, ".gitlab/reconciler/reconciler.gitlab-ci.yml"),
     "gitlab/review.py": (CiProvider.GITLAB, ".gitlab/reconciler/review.py"),
@@ -152,7 +152,7 @@ def test_the_action_becomes_what_it_is_given_to_run(tmp_path: Path) -> None:
     assert said == f"{shell.pid} 4 plan production --markdown *.md\n"
 
 
-@pytest.mark.parametrize("name", ["apply", "refresh"])
+@pytest.mark.parametrize("name", ["apply", "sync"])
 def test_a_waiting_run_is_driven_out_by_none_of_another_kind(name: str) -> None:
     """Of a concurrency group GitHub keeps one that waits. Runs of both kinds are kept apart by the state."""
     workflow = yaml.safe_load((REPOSITORY / f".github/workflows/reconciler-{name}.yml").read_text())

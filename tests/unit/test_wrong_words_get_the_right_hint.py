@@ -69,9 +69,9 @@ def test_an_option(typed: str, proposed: str):
     ("typed", "proposed"),
     [
         ("destroy sandbox", "nothing is deleted at Criteo"),
-        ("import sandbox x", "`--take`"),
+        ("import sandbox x", "`--adopt`"),
         ("fmt", "`reconciler validate`"),
-        ("refresh sandbox", "`reconciler apply ENV --refresh`"),
+        ("refresh sandbox", "`reconciler apply ENV --members-only`"),
         ("restore sandbox", "write `reconciler state restore`"),
         ("login sandbox", "write `reconciler auth login`"),
         ("advance sandbox 1d", "write `reconciler emulator advance`"),

@@ -56,13 +56,13 @@ class RebuildOptions:
 
     only: tuple[str, ...]
     takes: dict[Address, str]
-    union: bool
+    reuse: bool
     anew: bool
-    assume: str | None
+    assumed_file: str | None
 
     @property
     def ways(self) -> int:
-        return sum((self.union, self.anew, self.assume is not None))
+        return sum((self.reuse, self.anew, self.assumed_file is not None))
 
     def again(self, seen: RebuildScan) -> list[ResourceState]:
         """What is known, and is to be made anew all the same."""
@@ -70,34 +70,34 @@ class RebuildOptions:
 
     def check(self) -> None:
         if self.ways > 1:
-            raise click.UsageError("give one of --union, --replace and --assume")
+            raise click.UsageError("give one of --reuse, --replace and --assume-members")
         self._check_assumed(len(self.only))
 
     def named(self, here: frozenset[Address]) -> frozenset[Address]:
-        """What --only and --take name, of the addresses that are here."""
+        """What --only and --adopt name, of the addresses that are here."""
         selected(tuple(map(str, self.takes)), here)
         only = selected(self.only, here) if self.only else frozenset()
         self._check_assumed(len(only))
         if self.only and not self.takes.keys() <= only:
-            raise click.UsageError("--take is about an address that --only leaves out")
+            raise click.UsageError("--adopt is about an address that --only leaves out")
         return only | self.takes.keys()
 
     def _check_assumed(self, count: int) -> None:
-        if self.assume is not None and count != 1:
-            raise click.UsageError("--assume is for one address: name it with --only")
+        if self.assumed_file is not None and count != 1:
+            raise click.UsageError("--assume-members is for one address: name it with --only")
 
 
 @click.command(name="rebuild")
 @ENVIRONMENT
-@click.option("--union", is_flag=True, help="Go on with the segments; people from before may remain in them.")
+@click.option("--reuse", is_flag=True, help="Go on with the segments; people from before may remain in them.")
 @click.option("--replace", "anew", is_flag=True, help="Replace the segments with new ones in the next apply.")
 @click.option(
-    "--assume",
+    "--assume-members",
     metavar="FILE",
     help="Go on with the segment of the one --only: who is in FILE may be in it, and leaves if not wanted.",
 )
 @click.option(
-    "--take",
+    "--adopt",
     "takes",
     type=AdoptionParam(),
     multiple=True,
@@ -111,9 +111,9 @@ def rebuild(
     stop: object,
     /,
     environment: str,
-    union: bool,
+    reuse: bool,
     anew: bool,
-    assume: str | None,
+    assume_members: str | None,
     takes: tuple[tuple[Address, str], ...],
     yes: bool,
     **flags: Any,
@@ -123,7 +123,7 @@ def rebuild(
     Criteo never lists members, so the new state knows none. Without an option that chooses, the command
     lists the segments that it found and writes nothing. Nothing changes at Criteo before the next apply.
     """
-    asked = RebuildOptions(flags["only"], _each_once(takes), union, anew, assume)
+    asked = RebuildOptions(flags["only"], _each_once(takes), reuse, anew, assume_members)
     asked.check()
     if asked.ways:
         check_can_ask(yes, "to write the state")
@@ -149,7 +149,7 @@ def rebuild(
 def _each_once(takes: tuple[tuple[Address, str], ...]) -> dict[Address, str]:
     """By address. A segment is of one address, and an address goes on with one segment."""
     if any(len(set(told)) < len(takes) for told in zip(*takes, strict=True)):
-        raise click.UsageError("--take names an address or a segment twice")
+        raise click.UsageError("--adopt names an address or a segment twice")
     return dict(takes)
 
 
@@ -172,8 +172,8 @@ def _written(
     now, quiet = space.clock.now(), space.desired.environment.api.grace_period
     if asked.anew:
         return replace_segments(seen.found(), asked.again(seen), state, now, quiet)
-    if asked.assume is not None:
-        return _assumed(space, state, seen, directory / asked.assume, figures)
+    if asked.assumed_file is not None:
+        return _assumed(space, state, seen, directory / asked.assumed_file, figures)
     return reuse_segments(seen.found(), state, now, quiet)
 
 
@@ -183,7 +183,9 @@ def _assumed(
     [one] = _there(seen)
     where = one.spec.address
     if not file.is_file():
-        raise ConfigurationError(f"{where}: there is no such file", remedy="give --assume the path of a file")
+        raise ConfigurationError(
+            f"{where}: there is no such file", remedy="give --assume-members the path of a file"
+        )
     engine = space.engine_over(file.resolve().parent, state)
     target = members_in_file(file.resolve(), one.spec, engine, space.clock.now().date())
     click.echo(f"{where}: {figures.count(target.members.count)} may be held; {drop_summary(target, figures)}")

@@ -46,7 +46,7 @@ TERMS = (
         help="The approved digest, from a protected source: one per --approved, in the same order.",
     ),
     click.option(
-        "--refresh",
+        "--members-only",
         is_flag=True,
         help="Only bring members up to date; addresses that need an approval are named and left as they are.",
     ),
@@ -86,11 +86,11 @@ class AcceptedPlan:
 def check_terms(flags: dict[str, Any], directory: Path) -> None:
     """UsageError for what makes no sense together."""
     files, digests = flags["approved"], flags["approved_digest"]
-    if files and flags["refresh"]:
-        raise click.UsageError("--refresh needs no --approved: give one of the two")
+    if files and flags["members_only"]:
+        raise click.UsageError("--members-only needs no --approved: give one of the two")
     if len({(directory / file).resolve() for file in files}) < len(files):
         raise click.UsageError("--approved names one file twice")
-    if flags["data_root"] and (files or flags["refresh"]):
+    if flags["data_root"] and (files or flags["members_only"]):
         raise click.UsageError("--data-root reads other files than those that were approved: leave it out")
     if digests and len(digests) != len(files):
         raise click.UsageError("give one --approved-digest for each --approved, in the same order")
@@ -104,7 +104,7 @@ def terms_of(flags: dict[str, Any], directory: Path, environment: str) -> Terms:
         files = {file: directory / file for file in flags["approved"]}
         read = read_approvals(files, flags["approved_digest"], environment)
         return WithApprovals(read.approvals, read.unfit)
-    return MembersOnly() if flags["refresh"] else Interactive()
+    return MembersOnly() if flags["members_only"] else Interactive()
 
 
 def refills(terms: Terms) -> frozenset[Address]:
@@ -224,7 +224,7 @@ def _left_out(left: Sequence[Change], environment: str) -> tuple[str, ...]:
         many = counted(moving, "address has", "addresses have")
         notes.append(
             f"{many} members who joined or left since the plan: "
-            f"`reconciler apply {environment} --refresh` sends them"
+            f"`reconciler apply {environment} --members-only` sends them"
         )
     return (*notes, *_others(one for one in left if is_pinned(one)), *_renamed(left, environment))
 

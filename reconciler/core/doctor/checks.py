@@ -34,14 +34,14 @@ class CheckStatus(StrEnum):
     OK = "ok"
     WARNING = "warning"
     FAILURE = "failure"
-    SKIPPED = "not reached"
+    SKIPPED = "skipped"
 
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
     """What was found of a link, and what to do now. `code`: the exit code of a failure."""
 
-    verdict: CheckStatus
+    status: CheckStatus
     message: str
     remedy: str = ""
     code: int = 0
@@ -49,12 +49,12 @@ class CheckResult:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A ruling and what it is of: `credential` as its role is printed, `item` a field, account or part."""
+    """A result and what it is of: `credential` as its role is printed, `item` a field, account or part."""
 
-    link: CheckName
+    name: CheckName
     credential: str
     item: str
-    ruling: CheckResult
+    result: CheckResult
 
 
 Key = tuple[CheckName, str]
@@ -64,7 +64,7 @@ NOT_REACHED = CheckResult(CheckStatus.SKIPPED, "what it depends on failed")
 
 def exit_code(checks: Iterable[Check]) -> int:
     """That of the first failure along the chain."""
-    return next((one.ruling.code for one in checks if one.ruling.verdict is CheckStatus.FAILURE), 0)
+    return next((one.result.code for one in checks if one.result.status is CheckStatus.FAILURE), 0)
 
 
 def checks_for(role: CredentialRole, seats: Sequence[Seat], *, emulated: bool) -> tuple[Key, ...]:

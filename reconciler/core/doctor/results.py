@@ -57,7 +57,7 @@ def valid(desired: DesiredState) -> CheckResult:
 
 def invalid(error: ReconcilerError) -> tuple[Check, ...]:
     """Nothing else can be looked at then."""
-    wrong = (Check(CheckName.MANIFESTS, "", "", ruling) for ruling in _capped(_findings(error)))
+    wrong = (Check(CheckName.MANIFESTS, "", "", result) for result in _capped(_findings(error)))
     rest = (Check(link, "", "", NOT_REACHED) for link in CheckName if link is not CheckName.MANIFESTS)
     return (*wrong, *rest)
 
@@ -68,9 +68,9 @@ def _findings(error: ReconcilerError) -> Iterator[CheckResult]:
         yield CheckResult(CheckStatus.FAILURE, told, finding.remedy, error.exit_code)
 
 
-def _capped(rulings: Iterable[CheckResult]) -> tuple[CheckResult, ...]:
+def _capped(results: Iterable[CheckResult]) -> tuple[CheckResult, ...]:
     """Each once, and not more than anybody reads."""
-    unique = tuple(dict.fromkeys(rulings))
+    unique = tuple(dict.fromkeys(results))
     shown, left = unique[:MOST_FINDINGS], unique[MOST_FINDINGS:]
     if not left:
         return shown
@@ -119,7 +119,7 @@ def age(consent: Consent, now: datetime, login: str) -> CheckResult:
 def age_in_use(consent: Consent, now: datetime, login: str) -> CheckResult:
     """Once Criteo has taken the token: one that is still old is not renewed by its use."""
     judged = age(consent, now, login)
-    if judged.verdict is not CheckStatus.FAILURE:
+    if judged.status is not CheckStatus.FAILURE:
         return judged
     return warning(
         f"the refresh token should have ended on {consent.ends_at:%Y-%m-%d}, and Criteo takes it still",
@@ -319,5 +319,5 @@ def sources(checked: Sequence[Sequence[Finding] | ReconcilerError]) -> tuple[Che
         for one in checked
         if one
     )
-    wrong = _capped(ruling for error in errors for ruling in _findings(error))
+    wrong = _capped(result for error in errors for result in _findings(error))
     return wrong or (ok("the files of every audience are there and can be read"),)

@@ -293,7 +293,7 @@ def _key_parts(before: SegmentKey, after: SegmentKey) -> tuple[tuple[str, str, s
         ("account", before.account_id, after.account_id),
         ("retailer", before.retailer_id, after.retailer_id),
         ("identifier type", before.identifier_type, after.identifier_type),
-        ("form", before.hashing, after.hashing),
+        ("hashing", before.hashing, after.hashing),
     )
 
 

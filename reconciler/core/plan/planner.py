@@ -287,11 +287,11 @@ def _lost_access(
         if exceeds_max_missing(len(gone), len(managed), limit):
             problem = (
                 f"{len(gone)} of {len(managed)} segments of account {account_id} can't be seen at Criteo "
-                f"any more, where {format_limit(limit)} is the limit (maxVanished): access may be lost"
+                f"any more, where {format_limit(limit)} is the limit (maxMissing): access may be lost"
             )
             remedy = (
                 "check the consent and the account in Criteo; if the segments really were deleted, set in "
-                f"environment.yaml: guards: {{maxVanished: {percent_up(len(gone) / len(managed))}}}"
+                f"environment.yaml: guards: {{maxMissing: {percent_up(len(gone) / len(managed))}}}"
             )
             yield Finding("", problem, remedy)
 

@@ -213,7 +213,7 @@ def _unmanageable(spec: SegmentSpec, segments: Iterable[Segment]) -> tuple[Findi
 
 def _several(spec: SegmentSpec, segments: Iterable[Segment]) -> tuple[Finding, ...]:
     ids = " and ".join(one.id for one in segments)
-    remedy = f"say which one goes on: `--take {spec.address}=ID`; the others are left as they are"
+    remedy = f"say which one goes on: `--adopt {spec.address}=ID`; the others are left as they are"
     return (Finding(str(spec.address), f"segments {ids} bear its mark", remedy),)
 
 

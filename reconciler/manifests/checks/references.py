@@ -82,13 +82,18 @@ def _seat(inventory: ManifestIndex, destination: ManifestDocument) -> Iterator[I
 
 def _form(destination: ManifestDocument) -> Iterator[Issue]:
     raw = _PERSONAL_TYPES.get(destination.text_of("identifierType"))
-    if not raw or destination.lost("form") or destination.lost("access") or destination.lost("access", "pii"):
+    if (
+        not raw
+        or destination.lost("hashing")
+        or destination.lost("access")
+        or destination.lost("access", "pii")
+    ):
         return
-    plain = destination.value("form") in {None, Hashing.PLAIN}
+    plain = destination.value("hashing") in {None, Hashing.NONE}
     if plain and destination.value("access", "pii") in {None, "hashed"}:
-        place = destination.place("form" if destination.value("form") else "identifierType")
-        problem = f"form plain sends raw {raw}, and `access` lets only hashes pass"
-        yield _flaw(place, problem, "set `form: sha256`; or, if they may leave, `access: {pii: raw}`")
+        place = destination.place("hashing" if destination.value("hashing") else "identifierType")
+        problem = f"hashing none sends raw {raw}, and `access` lets only hashes pass"
+        yield _flaw(place, problem, "set `hashing: sha256`; or, if they may leave, `access: {pii: raw}`")
 
 
 def _audience(

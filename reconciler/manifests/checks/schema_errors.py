@@ -21,6 +21,9 @@ _TYPES = {
     "boolean": ("true or false", "write true or false, without quotes"),
 }
 
+# Keys that changed their name before the first release. To be removed after it.
+_RENAMED = {"form": "hashing", "quiet": "gracePeriod", "maxVanished": "maxMissing"}
+
 
 class _Error(NamedTuple):
     """What jsonschema says, without its message."""
@@ -107,6 +110,11 @@ def _tell_unknown(error: _Error) -> Iterator[Issue]:
             place = error.document.key_place(*error.path, key)
             yield _flaw(place, "a comma in a number ends it", f"write {number}, without a comma")
         elif key not in known:
+            renamed = _RENAMED.get(key)
+            if renamed in known:
+                place = error.document.key_place(*error.path, key)
+                yield _flaw(place, f"`{key}` is now `{renamed}`", f"rename the key to `{renamed}`")
+                continue
             remedy = _home(error.document.kind, key) or _other_kind(key, known) or choices(key, known)
             yield _flaw(error.document.key_place(*error.path, key), f"unknown key {label(key)}", remedy)
 

@@ -92,7 +92,7 @@ class MemoryEngine:
             return dict.fromkeys(kinds, ())
         return {kind: (self.snapshot(people.suppressed.get(kind, frozenset())),) for kind in kinds}
 
-    def without(self, form: Hashing, held: SnapshotRef, out: SnapshotRef) -> SnapshotRef:
+    def without(self, hashing: Hashing, held: SnapshotRef, out: SnapshotRef) -> SnapshotRef:
         return self.snapshot(self.members(held) - self.members(out))
 
     def missing(self, before: SnapshotRef, now: Sequence[SnapshotRef]) -> int:
@@ -135,7 +135,7 @@ class MemoryEngine:
         return self.snapshot(confirmed), self.snapshot(uncertain)
 
     def mark_uncertain(
-        self, form: Hashing, sure: Sequence[SnapshotRef], named: Sequence[SnapshotRef]
+        self, hashing: Hashing, sure: Sequence[SnapshotRef], named: Sequence[SnapshotRef]
     ) -> tuple[SnapshotRef, SnapshotRef]:
         certain, *others = map(self.members, sure)
         confirmed = certain.intersection(*others)

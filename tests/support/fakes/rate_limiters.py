@@ -102,9 +102,9 @@ class FullBucket(Bucket):
     """A bucket whose reset is when it will be full."""
 
     def arrive(self, now: float) -> Verdict:
-        verdict = super().arrive(now)
+        status = super().arrive(now)
         full = now + (self.limit - self.tokens) * 60 / self.limit
-        return Verdict(verdict.allowed, verdict.remaining, full)
+        return Verdict(status.allowed, status.remaining, full)
 
 
 KINDS: dict[str, Callable[[int], Limiter]] = {"fixed": Fixed, "sliding": Sliding, "bucket": Bucket}
@@ -162,19 +162,19 @@ class World:
         return False
 
     def judge(self, event: "Event", now: float) -> "Event":
-        verdict = self.limiter.arrive(now + self.skew)
-        self.refused += not verdict.allowed
-        return Event("answer", event.ticket, verdict=verdict, date=math.floor(now + self.skew))
+        status = self.limiter.arrive(now + self.skew)
+        self.refused += not status.allowed
+        return Event("answer", event.ticket, status=status, date=math.floor(now + self.skew))
 
     def learn(self, event: "Event", now: float) -> bool:
-        verdict = event.verdict
+        status = event.status
         headers = RateHeaders()
         if self.with_headers:
             date = float(event.date) if self.with_date else None
-            headers = RateHeaders(self.limit, verdict.remaining, self.round_reset(verdict.reset), date)
-        change = pacing.observe_response if verdict.allowed else pacing.observe_rejection
+            headers = RateHeaders(self.limit, status.remaining, self.round_reset(status.reset), date)
+        change = pacing.observe_response if status.allowed else pacing.observe_rejection
         self.pace = change(self.pace, event.ticket, headers, now)
-        return verdict.allowed
+        return status.allowed
 
     def oracle(self, calls: int) -> float:
         """How long it takes the same workers when they know what the limiter will say."""
@@ -195,7 +195,7 @@ class Event:
     what: str
     ticket: RateTicket = field(default=RateTicket(0, 1, 0, 0))
     back: float = 0.0
-    verdict: Verdict = field(default=Verdict(allowed=True, remaining=0, reset=0))
+    status: Verdict = field(default=Verdict(allowed=True, remaining=0, reset=0))
     date: int = 0
 
 

@@ -101,7 +101,7 @@ def approved() -> None:
             arguments += ["--approved", f"approved/{sha}/plan.json", "--approved-digest", digest[0]]
     Path("approved.txt").write_text("".join(f"{one}\n" for one in arguments), encoding="utf-8")
     if not arguments:
-        say("Nothing was approved, so nothing is applied. What awaits an approval, or the next refresh:")
+        say("Nothing was approved, so nothing is applied. What awaits an approval, or the next sync:")
 
 
 def idle() -> None:

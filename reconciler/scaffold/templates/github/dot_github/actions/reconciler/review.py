@@ -111,9 +111,7 @@ def approved() -> None:
             arguments += ["--approved", f"approved/{sha}/plan.json", "--approved-digest", digest[0]]
     Path("approved.txt").write_text("".join(f"{one}\n" for one in arguments), encoding="utf-8")
     if not arguments:
-        summarize(
-            "Nothing was approved, so nothing was applied. What awaits an approval, or the next refresh:"
-        )
+        summarize("Nothing was approved, so nothing was applied. What awaits an approval, or the next sync:")
     output(f"found={str(bool(arguments)).lower()}")
 
 
