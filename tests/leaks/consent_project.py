@@ -32,7 +32,7 @@ from reconciler.emulator import Emulator, Switches, accesstokens, refreshtokens
 from reconciler.emulator import authorization_codes as codes
 
 ACCOUNT, RETAILER = "368477501993431040", "3239117063738827231"
-PLENTY = 100_000
+PLENTY = 10_000
 ONLY = ("raw", "customer", "md5")
 TOKEN, SEALED, KEY = ".reconciler/token", ".reconciler/state/sandbox/secrets/plan", ".reconciler/auth.key"
 CREDENTIAL = f"""\

@@ -31,7 +31,7 @@ ASKED = {
     "/retailers/search": "retailers",
 }
 """What else may be heard where somebody consents."""
-PLENTY = 100_000
+PLENTY = 10_000
 """Calls a minute: nothing here waits for its turn."""
 ACCOUNT, RETAILER = "368477501993431040", "3239117063738827231"
 

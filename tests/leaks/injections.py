@@ -45,10 +45,10 @@ def slow() -> None:
     true = planning.observe
 
     def observe(
-        desired: Any, only: Any, readers: Any, state: Any, engine: Any, clock: Any, doing: Any
+        desired: Any, only: Any, readers: Any, state: Any, engine: Any, clock: Any, *rest: Any
     ) -> Any:
         clock.wait(20.0, "slow")
-        return true(desired, only, readers, state, engine, clock, doing)
+        return true(desired, only, readers, state, engine, clock, *rest)
 
     planning.observe = observe
 
@@ -109,13 +109,13 @@ BUGS: Mapping[str, Callable[[], BaseException]] = {
 PLACES = {
     "flags": "reconciler.settings:_who",
     "manifests": "reconciler.manifests.build:_environment",
-    "building members": "reconciler.members.builder:Builder.build",
+    "building members": "reconciler.members.builder:AudienceBuilder.build",
     "listing segments": "reconciler.criteo.client:CriteoReader.segments",
-    "planning": "reconciler.commands.support.planning:plan",
+    "planning": "reconciler.commands.support.planning:create_plan",
     "rendering": "reconciler.commands.support.planning:plan_document",
     "creating": "reconciler.criteo.client:CriteoWriter.create",
     "a request body": "reconciler.criteo.wire_format:members_body",
-    "a receipt": "reconciler.state.local_layout:Files.receipt_file",
+    "a receipt": "reconciler.state.local_layout:LocalLayout.receipt_file",
     "the emulator": "reconciler.emulator.members:_resolved",
     "progress": "reconciler.render.progress:stepped",
     "issuing a token": "reconciler.emulator.oauth:token",
@@ -183,7 +183,7 @@ def no_room_once_answered() -> None:
 
 def killed_before_keeping() -> None:
     """Criteo has answered, and nothing is written."""
-    _replace("reconciler.credentials.consent_store:Consents.write", _killed)
+    _replace("reconciler.credentials.consent_store:SecretConsentStore.write", _killed)
 
 
 def killed_while_keeping() -> None:

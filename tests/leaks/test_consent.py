@@ -367,20 +367,20 @@ def test_commands_without_room(rookery, command):
 # -- crashes ------------------------------------------------------------------------------------------
 
 PLACES = {
-    "an address": "reconciler.consent_flow:Login.address",
-    "what came back": "reconciler.consent_flow:Login.complete",
-    "a code": "reconciler.connections:Access.redeem",
-    "a form": "reconciler.criteo.grants:Keys.form",
+    "an address": "reconciler.consent_flow:ConsentFlow.address",
+    "what came back": "reconciler.consent_flow:ConsentFlow.complete",
+    "a code": "reconciler.connections:ConnectionFactory.redeem",
+    "a form": "reconciler.criteo.grants:ClientKeys.form",
     "an answer": "reconciler.criteo.grants:AuthorizationCode._keep",
-    "a place": "reconciler.credentials.consent_store:Consents.write",
-    "sealing": "reconciler.credentials.backends.state:Sealed.store",
+    "a place": "reconciler.credentials.consent_store:SecretConsentStore.write",
+    "sealing": "reconciler.credentials.backends.state:StateBackend.store",
     "a page": "reconciler.commands.auth:connected_page",
 }
 RENEWING = {
-    "a form": "reconciler.criteo.grants:Keys.form",
+    "a form": "reconciler.criteo.grants:ClientKeys.form",
     "what is kept": "reconciler.credentials.consent_store:decode",
     "an answer": "reconciler.criteo.grants:RefreshToken._keep",
-    "a place": "reconciler.credentials.consent_store:Consents.write",
+    "a place": "reconciler.credentials.consent_store:SecretConsentStore.write",
 }
 
 

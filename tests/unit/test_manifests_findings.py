@@ -235,10 +235,10 @@ SHAPE = [
     ),
     (
         DESTINATIONS,
-        "hashing: sha256",
-        "‸form: sha256",
+        "Type: CustomerId",
+        "Type: CustomerId\n‸form: none",
         "`form` is now `hashing`",
-        "rename the key to `hashing`",
+        "rename the key",
     ),
     (DESTINATIONS, "hashing: sha256", "‸hashing:", "`hashing` has no value", "allowed: none"),
     (
