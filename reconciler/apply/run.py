@@ -153,7 +153,7 @@ def _complete(tools: ApplyContext, ledger: StateRecorder, change: SegmentChange)
     if change.steps.transfer is not None:
         send_members(tools, ledger, change, change.steps.transfer)
     if isinstance(change, Replace):
-        _check_accepted(ledger.holding(address, "successor"), change)
+        _check_accepted(ledger.holding(address, "replacement"), change)
     for step in change.steps.finalize:
         match step:
             case UpdateSegment():

@@ -14,7 +14,7 @@ from reconciler.core.state.resource import ResourceState, SegmentState, grace_en
 def slots(receipt: ResourceState) -> tuple[tuple[Slot, SegmentState], ...]:
     """The segments of an address that people are sent to."""
     successor: tuple[tuple[Slot, SegmentState], ...] = (
-        (("successor", receipt.replacement),) if receipt.replacement else ()
+        (("replacement", receipt.replacement),) if receipt.replacement else ()
     )
     return (("current", receipt.current), *successor)
 

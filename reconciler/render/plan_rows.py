@@ -375,7 +375,7 @@ def _prelude(change: SegmentChange) -> Iterator[Line]:
             case DiscardReplacement():
                 stays = "; its segment stays at Criteo" if step.old_segment_remains else ""
                 yield Line(LineKind.WARNING, f"a replacement that was begun earlier is given up{stays}")
-            case UpdateSegment(slot="successor", name=str(retired)):
+            case UpdateSegment(slot="replacement", name=str(retired)):
                 yield Line(LineKind.WARNING, f"what was filled of a replacement is renamed {quoted(retired)}")
             case UpdateSegment() | CreateSegment() | ConfirmCreate():
                 pass

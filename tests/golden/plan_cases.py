@@ -120,16 +120,16 @@ def replacement(one: SegmentSpec, count: int) -> Replace:
     account = one.key.account_id
     finish = (
         UpdateSegment("current", account, name=f"{one.name} (retired 2026-11-24)"),
-        UpdateSegment("successor", account, name=one.name, description=one.description),
+        UpdateSegment("replacement", account, name=one.name, description=one.description),
         PromoteReplacement(old_segment_remains=True),
     )
-    step = CreateSegment("successor", one.key, f"{one.name} (new)", one.description)
+    step = CreateSegment("replacement", one.key, f"{one.name} (new)", one.description)
     attributes = (
         AttributeChange("identifier type", "CustomerId", "Email"),
         AttributeChange("hashing", "none", "sha256"),
     )
     reason = "identifier type and form can't be changed in place"
-    steps = Steps((step,), replace(sending(change), slot="successor"), finish)
+    steps = Steps((step,), replace(sending(change), slot="replacement"), finish)
     return Replace(one, attributes, change, steps, reason)
 
 
@@ -285,7 +285,7 @@ def _hard() -> Plan:
     swapped = update(spec("swapped", "Second"), STILL, AttributeChange("name", "First", "Second"))
     release = UpdateSegment("current", "41", "Second (renaming 881)", turn=SetupPhase.FREE_NAMES)
     swapped = replace(swapped, steps=replace(swapped.steps, setup=(release, *swapped.steps.setup)))
-    given_up = UpdateSegment("successor", "41", name="Given up (retired 2026-11-24)")
+    given_up = UpdateSegment("replacement", "41", name="Given up (retired 2026-11-24)")
     back = update(spec("back", "Back to e-mail"), STILL, reason="the definition changed; the members did not")
     back = replace(back, steps=Steps((given_up, DiscardReplacement(old_segment_remains=True))))
     return plan(

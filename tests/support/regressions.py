@@ -330,7 +330,18 @@ def a_name_is_not_taken_from_a_broken_audience(kind: type[Simulation]) -> None:
     ends_well(history)
 
 
+def a_title_that_a_replacement_uses_for_a_while_is_free_after_the_run(kind: type[Simulation]) -> None:
+    history = kind()
+    first = [("declare", ONE, frozenset({"p0"})), ("declare", TWO, frozenset({"p0"}))]
+    history.begin(first, size=1, merges=False, invalid="nobody", run=False)
+    history.edit([("retitle", 1, "Silver (new)", "")])
+    history.run_in_peace([], only=0)
+    history.run_in_peace([OTHER_RETAILER])
+    ends_well(history)
+
+
 EXAMPLES: tuple[History, ...] = (
+    a_title_that_a_replacement_uses_for_a_while_is_free_after_the_run,
     suppressed_people_leave_a_broken_audience,
     nobody_else_leaves_a_broken_audience,
     nothing_contradicts_what_may_land_at_a_broken_audience,

@@ -101,7 +101,7 @@ def receiving_segment(
         return None
     slots: tuple[tuple[Slot, SegmentState | None], ...] = (
         ("current", receipt.current),
-        ("successor", receipt.replacement),
+        ("replacement", receipt.replacement),
     )
     for slot, holding in slots:
         if holding and receipt.can_keep(holding, spec.key) and holding.segment_id in present:
@@ -125,14 +125,14 @@ def plan_address(sight: AddressContext) -> SegmentChange | Finding | None:
     ):
         return foreign
     current = _resolve(sight, "current", receipt.current)
-    successor = _resolve(sight, "successor", receipt.replacement) if receipt.replacement else None
+    successor = _resolve(sight, "replacement", receipt.replacement) if receipt.replacement else None
     if isinstance(current, Finding):
         return current
     if isinstance(successor, Finding):
         return successor
     prelude = (
         *_adoptions("current", receipt.current, current),
-        *_adoptions("successor", receipt.replacement, successor),
+        *_adoptions("replacement", receipt.replacement, successor),
     )
     if current is None:
         return _create(sight, prelude)
@@ -187,7 +187,7 @@ def _abandon(
         return (DiscardReplacement(old_segment_remains=False),)
     name = retired_name(segment.name, sight.today, sight.names(segment.account_id, ()))
     return (
-        UpdateSegment("successor", segment.account_id, name=name),
+        UpdateSegment("replacement", segment.account_id, name=name),
         DiscardReplacement(old_segment_remains=True),
     )
 
@@ -253,15 +253,15 @@ def _replace(
     ready = sight.segment(successor) if successor else None
     if successor is not None and ready is not None:
         comparison = _compared(sight)
-        transfer = _transfer(sight, "successor", successor, comparison)
+        transfer = _transfer(sight, "replacement", successor, comparison)
         members, steps = _moving(successor, sight.target, comparison, transfer), Steps(prelude, transfer)
         if finding := unfit(sight.spec, ready, touched=True):
             return finding
     else:
         intent = successor.intent if successor else None
         name = intent.name if intent else replacement_name(spec.name)
-        step = CreateSegment("successor", spec.key, name, spec.description)
-        members, steps = _filling(sight, current.size), _filled(sight, "successor", (*prelude, step))
+        step = CreateSegment("replacement", spec.key, name, spec.description)
+        members, steps = _filling(sight, current.size), _filled(sight, "replacement", (*prelude, step))
     attributes = tuple(
         AttributeChange(name, before, after)
         for name, before, after in _key_parts(current.key, spec.key)
@@ -284,7 +284,9 @@ def _succession(
     if old is not None and (in_the_way or not is_retired(old.name)):
         name = retired_name(old.name, sight.today, sight.names(old.account_id, prelude))
         steps.append(UpdateSegment("current", old.account_id, name=name))
-    take_over = UpdateSegment("successor", spec.key.account_id, name=spec.name, description=spec.description)
+    take_over = UpdateSegment(
+        "replacement", spec.key.account_id, name=spec.name, description=spec.description
+    )
     return (*steps, take_over, PromoteReplacement(old_segment_remains=left))
 
 

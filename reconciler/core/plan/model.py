@@ -16,7 +16,7 @@ from reconciler.core.ports import StateHead
 from reconciler.core.remote import RateLimit, Segment, Statistics
 from reconciler.core.state.resource import ResourceState
 
-Slot = Literal["current", "successor"]
+Slot = Literal["current", "replacement"]
 
 NAME_AGAIN = "an unanswered call may still change the name; it is set again once that can't happen"
 """Why an address changes although it seems to be as it should."""

@@ -98,7 +98,7 @@ class NameRegistry:
             if receipt.current.segment_id:
                 owner[receipt.current.segment_id] = (receipt.address, "current")
             if receipt.replacement and receipt.replacement.segment_id:
-                owner[receipt.replacement.segment_id] = (receipt.address, "successor")
+                owner[receipt.replacement.segment_id] = (receipt.address, "replacement")
             owner |= {one.segment.segment_id: (receipt.address, "retired") for one in receipt.retired}
         return cls(environment, lineage, held, reserved, owner)
 

@@ -152,7 +152,7 @@ def _decide(
 ) -> dict[Address, SegmentChange | Finding | None]:
     found = match_unconfirmed(observed.receipts.values(), segments)
     lineage = _lineage(observed)
-    slots: tuple[Slot, Slot] = ("current", "successor")
+    slots: tuple[Slot, Slot] = ("current", "replacement")
     decided: dict[Address, SegmentChange | Finding | None] = {}
     claimed: list[str] = []
     for spec in specs:

@@ -16,7 +16,7 @@ def unconfirmed_creates(receipts: Iterable[ResourceState]) -> Iterator[Unanswere
     for receipt in receipts:
         slots: tuple[tuple[Slot, SegmentState | None], ...] = (
             ("current", receipt.current),
-            ("successor", receipt.replacement),
+            ("replacement", receipt.replacement),
         )
         for slot, holding in slots:
             if holding is not None and holding.intent is not None:
