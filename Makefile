@@ -25,7 +25,7 @@ CORE_TESTS := tests/unit/test_guards.py tests/unit/test_standing.py tests/unit/t
 	tests/unit/test_a_part_of_a_plan.py tests/unit/test_a_change_is_compared_with_its_base.py \
 	tests/property/test_converges_after_crashes.py tests/property/test_state_codec.py
 
-.PHONY: demo sdk azurite actionlint test reliability torture fidelity lint coverage check format bench lock clean
+.PHONY: demo docs pictures sdk azurite actionlint test reliability torture fidelity lint coverage check format bench lock clean
 
 $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -57,6 +57,10 @@ reliability: $(READY) $(SDKS_READY)  ## all tests, and docs/explanation/reliabil
 
 torture: $(READY)  ## long runs, about an hour; what they print is kept in docs/explanation/stress-tests.md (RUN=contention: one of them)
 	$(BIN)/python benchmarks/torture.py $(RUN)
+
+docs: $(READY)  ## reference pages from the program, and the site in site/: strict, with search
+	$(BIN)/python -m tools.reference
+	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going --nitpicky docs site
 
 coverage: $(READY)  ## 100 % of the core's branches
 	HISTORIES=300 REBUILDS=100 $(BIN)/coverage run -m pytest -q $(CORE_TESTS)
@@ -90,4 +94,4 @@ lock:  ## renew requirements.lock from pyproject.toml
 	done
 
 clean:
-	rm -rf $(VENV) .sdk .azurite .actionlint .reconciler .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
+	rm -rf $(VENV) .sdk .azurite .actionlint .reconciler .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build site

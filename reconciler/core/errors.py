@@ -3,20 +3,20 @@
 ReconcilerError (1: a bug, if it is ever raised bare)
 ├── ConfigurationError (3)   manifests, sources or settings are wrong
 ├── AuthenticationError (4)  no token, or no consent
-│   ├── DeniedError          a 403: consent or a permission lacks
-│   └── OverwrittenError     somebody else wrote the secret meanwhile
-├── RefusedError (5)         a guard or a policy stands against the plan
-├── StaleError (6)           a plan or an approval that does not hold any more
+│   ├── DeniedError          a 403: consent or a permission is missing
+│   └── ConcurrentWriteError another process wrote the secret meanwhile
+├── RefusedError (5)         a guard or a policy blocks the plan
+├── NotApprovedError (6)     the plan is not approved, or its approval is expired
 ├── LockedError (7)          another run holds this environment
-├── PartlyAppliedError (8)   some changes are applied; running again resumes
-│   └── InvalidIdentifiersError   Criteo took the calls and rejected too many of the identifiers in them
+├── PartialApplyError (8)    some changes are applied; the same command resumes
+│   └── InvalidIdentifiersError   Criteo accepted the calls and rejected too many identifiers
 ├── RemoteError (9)          Criteo failed, and nothing was written
-│   ├── RejectedError        a definite no: the call did not happen
-│   │   └── UnsentError      the call was not sent or not accepted, for a reason that may pass
-│   └── OutcomeUnknownError  no answer that can be trusted: the call may have happened
+│   ├── RejectedError        the call did not take effect
+│   │   └── UnsentError      the call was not sent or not accepted, for a temporary reason
+│   └── OutcomeUnknownError  the call is unconfirmed
 ├── StorageError (10)        state, disk, or a bucket of sources
-│   └── DamagedError         what was kept is gone, or not what it was
-└── CancelledError (130)     a signal or the keyboard asked to stop
+│   └── CorruptSnapshotError a saved snapshot is missing or corrupt
+└── CancelledError (130)     a signal or the keyboard stopped the run
 """
 
 from collections.abc import Sequence
@@ -38,7 +38,7 @@ class Finding:
 
 
 class ReconcilerError(Exception):
-    """The root: carries findings, prints them all, owns an exit code."""
+    """A bug in reconciler. The output shows stack frames, never data."""
 
     exit_code = 1
     resumable = True
@@ -52,20 +52,23 @@ class ReconcilerError(Exception):
 
 
 class ConfigurationError(ReconcilerError):
-    """Manifests, sources or settings are wrong; nothing was read from or sent to Criteo for them."""
+    """Manifests, sources or settings are wrong. Nothing was sent to Criteo."""
 
     exit_code = 3
 
 
 class AuthenticationError(ReconcilerError):
-    """Criteo gave no token, or the consent is missing or revoked."""
+    """Criteo issued no token, or consent is missing or revoked."""
 
     exit_code = 4
     resumable = False
 
 
 class DeniedError(AuthenticationError):
-    """Criteo knows us and says no. `lacking`: what isn't there, as far as its answer tells."""
+    """Criteo refused the application: consent or a permission is missing.
+
+    `lacking` says which, if the response shows it.
+    """
 
     def __init__(
         self, problem: str, *, remedy: str = "", lacking: Literal["consent", "permission", ""] = ""
@@ -75,47 +78,50 @@ class DeniedError(AuthenticationError):
 
 
 class ConcurrentWriteError(AuthenticationError):
-    """Somebody else wrote a secret since it was read: theirs stays."""
+    """Another process changed a secret after this run had read it. The other value is kept."""
 
 
 class RefusedError(ReconcilerError):
-    """A guard or a policy refuses the plan before its first write."""
+    """A guard or a policy blocks the plan, or every address is blocked. Nothing was sent."""
 
     exit_code = 5
 
 
 class NotApprovedError(ReconcilerError):
-    """What is to be done is not what was approved, or what was approved holds no more. Nothing was sent."""
+    """The plan is not approved, or its approval is expired or invalid. Nothing was sent."""
 
     exit_code = 6
 
 
 class LockedError(ReconcilerError):
-    """Another run holds the environment."""
+    """Another run holds the environment's lock."""
 
     exit_code = 7
 
 
 class PartialApplyError(ReconcilerError):
-    """Some changes are applied and some are not; running again resumes."""
+    """Some changes are applied and some are not. The same command resumes."""
 
     exit_code = 8
 
 
 class InvalidIdentifiersError(PartialApplyError):
-    """Criteo took the calls and rejected too many of the identifiers. Only a changed list helps."""
+    """Criteo accepted the calls but rejected too many identifiers. Correct the list."""
 
     resumable = False
 
 
 class RemoteError(ReconcilerError):
-    """Criteo failed and nothing was written."""
+    """Criteo failed, and nothing was written."""
 
     exit_code = 9
 
 
 class RejectedError(RemoteError):
-    """A definite no from Criteo: the call did not happen. `code` is Criteo's kebab-case code, or ""."""
+    """Criteo rejected the call, so the call did not take effect.
+
+    `code` is Criteo's kebab-case code, or "".
+    """
 
     resumable = False
 
@@ -125,29 +131,29 @@ class RejectedError(RemoteError):
 
 
 class UnsentError(RejectedError):
-    """The call surely did not happen: no connection, no token endpoint, or too many calls a minute."""
+    """The call was not sent or not accepted: no connection, no token, or the rate limit."""
 
     resumable = True
 
 
 class OutcomeUnknownError(RemoteError):
-    """The call may or may not have happened, and may still happen for a while."""
+    """The call is unconfirmed: it may have taken effect, or may still take effect."""
 
 
 class StorageError(ReconcilerError):
-    """The state or the disk can't be read or written."""
+    """The state, the disk or a bucket cannot be read or written."""
 
     exit_code = 10
 
 
 class CorruptSnapshotError(StorageError):
-    """A snapshot that was kept is gone, or not what it was."""
+    """A saved snapshot is missing or corrupt."""
 
 
 class CancelledError(ReconcilerError):
-    """Someone asked to stop; what was acknowledged is written down.
+    """A signal stopped the run. Acknowledged changes are recorded.
 
-    `in_doubt`: an attempt of the call that was waiting may have happened.
+    `in_doubt`: an attempt of the waiting call may have taken effect.
     """
 
     exit_code = 130

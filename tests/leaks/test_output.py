@@ -64,7 +64,7 @@ def test_every_command_and_every_option_has_a_row():
 
 
 def test_where_people_may_lie_is_documented():
-    documented = Path("docs/how-to/recover-state.md").read_text(encoding="utf-8")
+    documented = Path("docs/reference/state-layout.md").read_text(encoding="utf-8")
     assert all(f"`{home}" in documented or f"\n{home}" in documented for home in PERSONAL if home[0] == ".")
 
 

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 
@@ -10,7 +11,7 @@ from reconciler.manifests.syntax.files import parse
 from reconciler.manifests.syntax.nodes import findings
 
 ROOT = Path(__file__).parents[2]
-BLOCK = re.compile(r"^```ya?ml\n(.*?)^```", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^( *)```ya?ml\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
 
 
 def blocks() -> list[tuple[str, str]]:
@@ -19,9 +20,10 @@ def blocks() -> list[tuple[str, str]]:
     for path in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))):
         text = path.read_text(encoding="utf-8")
         for match in BLOCK.finditer(text):
-            if re.search(r"^kind:", match.group(1), re.MULTILINE):
-                line = text[: match.start(1)].count("\n")
-                found.append((f"{path.relative_to(ROOT)}:{line + 1}", match.group(1)))
+            block = dedent(match[2])
+            if re.search(r"^kind:", block, re.MULTILINE):
+                line = text[: match.start(2)].count("\n")
+                found.append((f"{path.relative_to(ROOT)}:{line + 1}", block))
     return found
 
 

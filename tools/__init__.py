@@ -1,0 +1,1 @@
+"""What builds the documentation: reference pages, pictures, the site."""
