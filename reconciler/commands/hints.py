@@ -15,15 +15,15 @@ _NO_VARIABLES = (
 )
 _SAVE = "`--out FILE` saves the result as JSON, and `--json` prints it"
 _PACED = "calls are sent as fast as Criteo's rate limit allows, and there is nothing to set"
-_STATE = "`state.url` in `environment.yaml` names the place of the state"
-_LOCK = "the state is always locked; `reconciler state lock list ENV` names who holds the lock"
+_STATE = "`state.url` in `environment.yaml` sets the backend of the state"
+_LOCK = "the state is always locked; `reconciler state lock list ENV` shows its holder"
 _LOG = "`--verbose` logs every call"
 _FORGET = (
     "nothing is deleted at Criteo: remove the audience's manifest, and `reconciler apply ENV` forgets it;"
     " its segment stays"
 )
-_DRIFT = "`reconciler drift ENV` reports what was changed at Criteo"
-_REPLACE = "a segment is replaced when its seat, identifier type or form changes in the manifests"
+_DRIFT = "`reconciler drift ENV` reports changes made outside reconciler"
+_REPLACE = "a segment is replaced when its seat, identifier type or hashing changes in the manifests"
 _SHOW = "`reconciler state show ENV` lists addresses and sizes, `reconciler status ENV` when they are live"
 _CHECK = "`reconciler validate` checks manifests, `reconciler doctor ENV` the connection to Criteo"
 _EXPORT = "`reconciler state export ENV FILE` and `reconciler state import ENV FILE` move a state"
@@ -82,7 +82,7 @@ COMMANDS: Mapping[str, str] = {
     "down": _FORGET,
     "env": "environments are the folders below `environments/`: " + _ENVIRONMENT,
     "fmt": "manifests have no formatter; `reconciler validate` checks them",
-    "force-unlock": "`reconciler state lock break ENV` takes the lock from a run that is gone",
+    "force-unlock": "`reconciler state lock break ENV` releases the lock of a run that is gone",
     "format": "manifests have no formatter; `reconciler validate` checks them",
     "get": _SHOW,
     "help": "`reconciler --help` lists commands, `reconciler plan --help` explains one",
@@ -98,21 +98,21 @@ COMMANDS: Mapping[str, str] = {
     "refresh": "`reconciler apply ENV --members-only` sends members only; " + _DRIFT,
     "remove": _FORGET,
     "rm": _FORGET,
-    "rollback": "`reconciler state restore ENV --serial N` goes back to a state; to go back in manifests,"
+    "rollback": "`reconciler state restore ENV --serial N` returns to a state version; for manifests,"
     " revert the merge",
     "run": _APPLY,
-    "state force-unlock": "`reconciler state lock break ENV` takes the lock from a run that is gone",
+    "state force-unlock": "`reconciler state lock break ENV` releases the lock of a run that is gone",
     "state list": _SHOW,
     "state ls": _SHOW,
     "state mv": "an address is `destination/audience`, and its state stays with that name",
     "state pull": _EXPORT,
     "state push": _EXPORT,
     "state rm": _FORGET,
-    "state unlock": "`reconciler state lock break ENV` takes the lock from a run that is gone",
+    "state unlock": "`reconciler state lock break ENV` releases the lock of a run that is gone",
     "sync": _APPLY,
     "taint": _REPLACE,
     "test": _CHECK,
-    "unlock": "`reconciler state lock break ENV` takes the lock from a run that is gone",
+    "unlock": "`reconciler state lock break ENV` releases the lock of a run that is gone",
     "up": _APPLY,
     "version": "`reconciler --version` prints the version",
     "workspace": "environments are the folders below `environments/`: " + _ENVIRONMENT,

@@ -35,8 +35,8 @@ def command(
     with its fix, and the other addresses are planned (exit 5 if all are blocked).
 
     With --statistics, it asks Criteo to count each segment's members and plans to refill segments that
-    lost members. With --base, it exits 5 if a blocked address changed since that revision, and warns about
-    other blocked addresses: a pull request fails only for what it changes.
+    lost members. With --base, it exits 5 if a blocked address changed since that revision. It warns about
+    other blocked addresses, so that a pull request fails only for its own changes.
     """
     from reconciler.commands.comparing import Change
     from reconciler.commands.support.planning import make_plan, screen

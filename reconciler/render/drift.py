@@ -129,7 +129,7 @@ def _lines(drift: Drift, environment: str, figures: NumberFormat, *, lost: bool)
         yield Line(LineKind.REMEDY, _of_counts(drift, environment))
     if drift.touched_at:
         yield Line(LineKind.REASON, f"somebody else changed it at {stamp(drift.touched_at)}, after we did")
-        yield Line(LineKind.REMEDY, "look at it in Criteo; this is told until something is sent to it again")
+        yield Line(LineKind.REMEDY, "check the segment at Criteo; drift repeats this until the next send")
 
 
 def _of_counts(drift: Drift, environment: str) -> str:

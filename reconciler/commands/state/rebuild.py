@@ -89,12 +89,12 @@ class RebuildOptions:
 
 @click.command(name="rebuild")
 @ENVIRONMENT
-@click.option("--reuse", is_flag=True, help="Go on with the segments; people from before may remain in them.")
+@click.option("--reuse", is_flag=True, help="Reuse existing segments; unknown members may remain.")
 @click.option("--replace", "anew", is_flag=True, help="Replace the segments with new ones in the next apply.")
 @click.option(
     "--assume-members",
     metavar="FILE",
-    help="Go on with the segment of the one --only: who is in FILE may be in it, and leaves if not wanted.",
+    help="Reuse the segment of the only --only; FILE lists possible members.",
 )
 @click.option(
     "--adopt",
@@ -102,7 +102,7 @@ class RebuildOptions:
     type=AdoptionParam(),
     multiple=True,
     metavar="ADDRESS=ID",
-    help="This segment is that address's, though no mark says so; may be repeated.",
+    help="Adopt segment ID for ADDRESS. Repeatable.",
 )
 @YES
 @with_options(ONLY, OUTPUT)

@@ -48,7 +48,7 @@ TERMS = (
     click.option(
         "--members-only",
         is_flag=True,
-        help="Only bring members up to date; addresses that need an approval are named and left as they are.",
+        help="Change members only; report and skip addresses with other changes.",
     ),
 )
 

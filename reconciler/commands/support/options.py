@@ -43,7 +43,7 @@ STANDARD_OUTPUT = "-"
 ENVIRONMENT = click.argument("environment", metavar="ENV", shell_complete=environment_names)
 OUTPUT = (
     _global("-C", "directory", metavar="DIR", help="Run as if started in DIR."),
-    _global("--no-color", is_flag=True, help="Print no colour, as with NO_COLOR=1."),
+    _global("--no-color", is_flag=True, help="Print plain text, as with NO_COLOR=1."),
     _global("-q", "--quiet", is_flag=True, help="Print results only, no progress."),
     _global("-v", "--verbose", is_flag=True, help="Log each call: method, path, status, never a body."),
 )

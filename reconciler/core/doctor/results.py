@@ -76,7 +76,7 @@ def _capped(results: Iterable[CheckResult]) -> tuple[CheckResult, ...]:
         return shown
     return (
         *shown,
-        replace(left[0], message=f"and {len(left)} more", remedy="mend these first, and run again"),
+        replace(left[0], message=f"and {len(left)} more", remedy="fix these first, then run again"),
     )
 
 
