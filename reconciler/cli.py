@@ -7,7 +7,6 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
-from importlib import import_module
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -15,8 +14,9 @@ import click
 
 from reconciler import __version__
 from reconciler.clock import LONGEST_RENEWAL, StopSignal
-from reconciler.commands.hints import hint
-from reconciler.commands.support.options import OUTPUT, with_options
+from reconciler.commands.support.hints import hint
+from reconciler.commands.support.lazy_group import LazyGroup
+from reconciler.commands.support.options import CommonOptions, with_options
 from reconciler.crash import install_handlers, report_crash
 from reconciler.disk.scratch_dir import ScratchDir
 from reconciler.streams import prepare_streams
@@ -48,44 +48,33 @@ REPEATABLE = re.compile(r"[a-z]{1,12}|--?[a-z-]{1,20}")
 """What was typed may be repeated if it can only be a word or an option: a typo, and nobody's secret."""
 
 
-class Commands(click.Group):
-    """Loads a command's module only when that command runs."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:  # noqa: ARG002 - the same
-        if name not in COMMANDS:
-            return None
-        command = import_module(f"reconciler.commands.{name}").command
-        if not isinstance(command, click.Command):
-            raise TypeError(f"reconciler.commands.{name} has no command")
-        return command
+class Commands(LazyGroup):
+    """The root: what ends a command is annotated where commands run as jobs of GitHub Actions."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.exceptions.Abort):
+            raise
         except Exception as error:
             from reconciler.commands.support.annotations import annotate_error
 
             annotate_error(error, ctx)
             raise
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
-
 
 @click.group(
     cls=Commands,
+    package="reconciler.commands",
+    descriptions=COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit codes: 0 done · 2 changes (plan --detailed-exitcode) · 3 configuration · 4 authentication · "
     "5 blocked by a guard · 6 not approved · 7 locked · 8 partially applied · 9 Criteo failed · "
     "10 storage · 64 usage · 130 cancelled · 1 a bug.",
 )
 @click.version_option(__version__, prog_name="reconciler")
-@with_options(OUTPUT)
-def group(**_: Any) -> None:
+@with_options(CommonOptions)
+def group(_: CommonOptions) -> None:
     """Plan and apply first-party audiences on Criteo Retail Media, from YAML, in review.
 
     \b

@@ -7,14 +7,14 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
-from typing import Any, NoReturn
+from typing import Annotated, NoReturn
 
 import click
 
 from reconciler.apply import ApplyContext, Report, apply, run_concurrently
 from reconciler.clock import LONGEST_RENEWAL, StopSignal
 from reconciler.commands.support.approvals import (
-    TERMS,
+    ApprovalOptions,
     ApprovalRecorder,
     Terms,
     accept,
@@ -23,21 +23,21 @@ from reconciler.commands.support.approvals import (
     refills,
     terms_of,
 )
+from reconciler.commands.support.console import CommandConsole, screen
 from reconciler.commands.support.options import (
-    COUNTS,
-    ENVIRONMENT,
-    INPUT_OPTIONS,
-    OUTPUT,
     STANDARD_OUTPUT,
-    YES,
+    CommonOptions,
+    CountMembers,
+    Environment,
+    InputOptions,
+    Yes,
     check_can_ask,
     confirm,
-    settings_of,
     stop_event,
     with_options,
 )
-from reconciler.commands.support.outputs import OUTPUT_OPTIONS, OutputFiles, output_files
-from reconciler.commands.support.planning import CommandConsole, PlanResult, make_plan, screen
+from reconciler.commands.support.outputs import FormOptions, OutputFiles, output_files
+from reconciler.commands.support.planning import PlanResult, make_plan
 from reconciler.commands.support.run import Run, record_run
 from reconciler.core.errors import CancelledError, NotApprovedError, PartialApplyError, RefusedError
 from reconciler.core.events import ChangeOutcome, addresses_blocked, plan_made
@@ -55,17 +55,38 @@ LAST_WORDS = 1.0
 """Seconds for what is told last of a run that is ended while others may be speaking."""
 
 
+@dataclass(frozen=True, slots=True)
+class ApplyOptions:
+    """What may be applied, of what, and what is told of it."""
+
+    environment: Environment
+    yes: Yes
+    events: Annotated[
+        str | None,
+        click.option(
+            "--events",
+            metavar="FILE",
+            help="Write events to FILE as NDJSON; - is standard output, other output then goes to"
+            " standard error.",
+        ),
+    ]
+    approvals: ApprovalOptions
+    statistics: CountMembers
+    forms: FormOptions
+    inputs: InputOptions
+    common: CommonOptions
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Return what is read or written beside the saved forms."""
+        events = [self.events] if self.events and self.events != STANDARD_OUTPUT else []
+        return (*self.approvals.approved, *events)
+
+
 @click.command(name="apply")
-@ENVIRONMENT
-@YES
-@click.option(
-    "--events",
-    metavar="FILE",
-    help="Write events to FILE as NDJSON; - is standard output, other output then goes to standard error.",
-)
-@with_options(TERMS, COUNTS, OUTPUT_OPTIONS, INPUT_OPTIONS, OUTPUT)
+@with_options(ApplyOptions)
 @click.pass_obj
-def command(stop: object, /, environment: str, yes: bool, events: str | None, **flags: Any) -> int:
+def command(stop: object, /, options: ApplyOptions) -> int:
     """Plan, show the plan, and apply it.
 
     The command holds the environment's lock from the first read to the last write. After an interruption,
@@ -73,30 +94,31 @@ def command(stop: object, /, environment: str, yes: bool, events: str | None, **
     reported and stay unchanged, and the other addresses are applied (exit 8; exit 5 if all are blocked).
     Changes that are not approved are skipped in the same way (exit 6 if there are no others).
     """
-    settings, asked = settings_of(flags), stop_event(stop)
-    check_can_ask(yes, "to apply the plan as it is shown")
-    check_terms(flags, settings.directory)
-    if flags["as_json"] and events == STANDARD_OUTPUT:
+    environment, inputs, events, asked = options.environment, options.inputs, options.events, stop_event(stop)
+    settings = options.common.settings(data_root=inputs.data_root, emulate=inputs.emulate)
+    check_can_ask(options.yes, "to apply the plan as it is shown")
+    check_terms(options.approvals, inputs.data_root, settings.directory)
+    if options.forms.as_json and events == STANDARD_OUTPUT:
         raise click.UsageError("--json and --events - both want standard output: give one of them a file")
-    shown = screen(settings, taken=flags["as_json"] or events == STANDARD_OUTPUT)
+    shown = screen(settings, taken=options.forms.as_json or events == STANDARD_OUTPUT)
 
     def work(run: Run, page: OutputFiles) -> int:
-        terms = terms_of(flags, settings.directory, environment)
+        terms = terms_of(options.approvals, settings.directory, environment)
         with open_workspace(settings, environment, asked, run.told, WRITING) as space:
             check_place(terms, space.desired.environment)
             run.start(space, settings.who)
             with ExitStack() as held:
                 with shown.progress:
                     state = held.enter_context(space.store.lock(settings.who))
-                    counted = None if flags["statistics"] else refills(terms)
-                    planned = make_plan(space, state, flags["only"], run.told, counted)
+                    counted = None if options.statistics else refills(terms)
+                    planned = make_plan(space, state, inputs.only, run.told, counted)
                 job = ApplyRun(space, state, shown, run, page, asked)
                 if planned.plan.problems or (planned.plan.all_blocked and not planned.plan.removals):
                     _show(job, planned)
                     return RefusedError.exit_code
-                return _apply(job, planned, terms, yes=yes, whole=not flags["only"])
+                return _apply(job, planned, terms, yes=options.yes, whole=not inputs.only)
 
-    with output_files(flags | {"events": events}, settings, DocumentType.APPLY, environment) as page:
+    with output_files(options.forms, settings, DocumentType.APPLY, environment, options.files) as page:
         page.code = record_run(events, settings, shown.progress, partial(work, page=page))
     return page.code
 

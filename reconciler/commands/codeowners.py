@@ -1,12 +1,13 @@
 """`codeowners`: who has to approve a change of what, from `access` in the manifests."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import click
 
 from reconciler.commands.support.annotations import annotate
-from reconciler.commands.support.options import OUTPUT, settings_of, with_options
+from reconciler.commands.support.options import CommonOptions, with_options
 from reconciler.core.errors import ConfigurationError, Finding, RefusedError
 from reconciler.manifests import find_root
 from reconciler.manifests.code_owners import manifests, reserved
@@ -31,16 +32,29 @@ class Owner(click.ParamType[str]):
         return str(value)
 
 
+Teams = tuple[str, ...]
+ADMINS_HELP, OWNERS_HELP = "Owners of admin-only files.", "Owners of all other manifests."
+
+
+@dataclass(frozen=True, slots=True)
+class CodeownersOptions:
+    """Who owns what, or which file is compared with that."""
+
+    admins: Annotated[
+        Teams, click.option("--admins", multiple=True, type=Owner(), metavar="@ORG/TEAM", help=ADMINS_HELP)
+    ]
+    owners: Annotated[
+        Teams, click.option("--owners", multiple=True, type=Owner(), metavar="@ORG/TEAM", help=OWNERS_HELP)
+    ]
+    check: Annotated[
+        str | None, click.option("--check", metavar="FILE", help="Exit 5 unless FILE ends with these rules.")
+    ]
+    common: CommonOptions
+
+
 @click.command(name="codeowners")
-@click.option(
-    "--admins", multiple=True, type=Owner(), metavar="@ORG/TEAM", help="Owners of admin-only files."
-)
-@click.option(
-    "--owners", multiple=True, type=Owner(), metavar="@ORG/TEAM", help="Owners of all other manifests."
-)
-@click.option("--check", "file", metavar="FILE", help="Exit 5 unless FILE ends with these rules.")
-@with_options(OUTPUT)
-def command(admins: tuple[str, ...], owners: tuple[str, ...], file: str | None, **flags: Any) -> None:
+@with_options(CodeownersOptions)
+def command(options: CodeownersOptions) -> None:
     """Print CODEOWNERS rules from the `access` settings of all destinations.
 
     Admins own environments, credentials, CI, destinations with `access: {adminOnly: true}`, and the
@@ -49,12 +63,13 @@ def command(admins: tuple[str, ...], owners: tuple[str, ...], file: str | None, 
     CI and pre-commit run --check. It compares FILE with the manifests, for the owners in the first line of
     the rules. While these owners are the placeholders of `init`, --check only prints a note.
     """
-    directory = settings_of(flags).directory
+    directory = options.common.settings().directory
     root = find_root(directory)
-    if file:
-        _check(root, directory, file)
-    elif admins:
-        click.echo(codeowners(manifests(root), reserved(root), Owners(admins, owners)), nl=False)
+    if options.check:
+        _check(root, directory, options.check)
+    elif options.admins:
+        owners = Owners(options.admins, options.owners)
+        click.echo(codeowners(manifests(root), reserved(root), owners), nl=False)
     else:
         raise click.UsageError("name the owners with --admins, or a file with --check")
 

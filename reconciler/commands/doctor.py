@@ -2,21 +2,23 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from enum import Enum
 from functools import cache
-from typing import Any
+from typing import Annotated
 
 import click
 
+from reconciler.commands.support.console import CommandConsole, screen
 from reconciler.commands.support.options import (
-    EMULATE,
-    ENVIRONMENT,
-    OUTPUT,
-    SOURCES,
-    settings_of,
+    AsJson,
+    CommonOptions,
+    DataRoot,
+    Emulate,
+    Environment,
     stop_event,
     with_options,
 )
-from reconciler.commands.support.planning import CommandConsole, screen
 from reconciler.core.doctor.checks import Check, exit_code
 from reconciler.core.doctor.results import invalid
 from reconciler.core.errors import ConfigurationError
@@ -32,20 +34,44 @@ from reconciler.settings import Settings
 from reconciler.workspace import Workspace, open_workspace
 
 
+class Purpose(Enum):
+    """Which command the checks are for."""
+
+    PLAN = "plan"
+    APPLY = "apply"
+
+
+@dataclass(frozen=True, slots=True)
+class DoctorOptions:
+    """What is checked, and for which command."""
+
+    environment: Environment
+    plan: Annotated[bool, click.option("--plan", is_flag=True, help="Check only what `plan` needs.")]
+    apply: Annotated[bool, click.option("--apply", is_flag=True, help="Check only what `apply` needs.")]
+    as_json: AsJson
+    data_root: DataRoot
+    emulate: Emulate
+    common: CommonOptions
+
+    @property
+    def purpose(self) -> Purpose | None:
+        """None for both."""
+        if self.plan == self.apply:
+            return None
+        return Purpose.PLAN if self.plan else Purpose.APPLY
+
+
 @click.command(name="doctor")
-@ENVIRONMENT
-@click.option("--plan", "only", flag_value="plan", help="Check only what `plan` needs.")
-@click.option("--apply", "only", flag_value="apply", help="Check only what `apply` needs.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-@with_options(SOURCES, EMULATE, OUTPUT)
+@with_options(DoctorOptions)
 @click.pass_obj
-def command(stop: object, /, environment: str, only: str | None, as_json: bool, **flags: Any) -> int:
+def command(stop: object, /, options: DoctorOptions) -> int:
     """Check the connection to Criteo step by step, and name the fix for each failed check.
 
     The command continues after a failure and changes no segment. Warnings exit 0. Otherwise the exit code
     is that of the first failed check: 3 configuration, 4 authentication or consent, 9 Criteo, 10 storage.
     """
-    settings = settings_of(flags)
+    environment = options.environment
+    settings = options.common.settings(data_root=options.data_root, emulate=options.emulate)
     shown = screen(settings)
     with ExitStack() as stack:
         try:
@@ -58,27 +84,27 @@ def command(stop: object, /, environment: str, only: str | None, as_json: bool, 
             checks = invalid(error)
         else:
             with shown.progress:
-                checks = _examined(space, stack, settings, shown, only)
-    if as_json:
+                checks = _examined(space, stack, settings, shown, options.purpose)
+    if options.as_json:
         click.echo(checkup_json(environment, checks))
     else:
         print_checkup(environment, checks, shown.out)
     return exit_code(checks)
 
 
-def _roles(credential: Credential, only: str | None) -> tuple[CredentialRole, ...]:
+def _roles(credential: Credential, purpose: Purpose | None) -> tuple[CredentialRole, ...]:
     """A job that plans holds the secrets of one application, one that applies those of the other."""
-    match only:
-        case "plan":
+    match purpose:
+        case Purpose.PLAN:
             return (credential.reading,)
-        case "apply":
+        case Purpose.APPLY:
             return (credential.writing,)
-        case _:
+        case None:
             return credential.roles()
 
 
 def _examined(
-    space: Workspace, stack: ExitStack, settings: Settings, shown: CommandConsole, only: str | None
+    space: Workspace, stack: ExitStack, settings: Settings, shown: CommandConsole, purpose: Purpose | None
 ) -> tuple[Check, ...]:
     def doing(what: str) -> None:
         space.clock.check()
@@ -100,9 +126,9 @@ def _examined(
         clock=space.clock,
         who=settings.who,
         emulated=space.emulated,
-        writes=only != "plan",
+        writes=purpose is not Purpose.PLAN,
     )
-    roles = [role for credential in space.used_credentials() for role in _roles(credential, only)]
+    roles = [role for credential in space.used_credentials() for role in _roles(credential, purpose)]
     checks = run_checks(space.desired, roles, tools, doing)
     shown.progress.doing("")
     return checks

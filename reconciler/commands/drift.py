@@ -1,37 +1,46 @@
 """`drift`: what was changed at Criteo since the last apply. It has no way to write, and changes nothing."""
 
-from typing import Any
+from dataclasses import dataclass
 
 import click
 
-from reconciler.commands.selection import selected
 from reconciler.commands.support.annotations import annotate, drifted
 from reconciler.commands.support.options import (
-    EMULATE,
-    ENVIRONMENT,
-    ONLY,
-    OUTPUT,
-    settings_of,
+    CommonOptions,
+    Emulate,
+    Environment,
+    Only,
     stop_event,
     with_options,
 )
-from reconciler.commands.support.outputs import OUTPUT_OPTIONS, output_files
+from reconciler.commands.support.outputs import FormOptions, output_files
+from reconciler.commands.support.selection import selected
 
 DRIFT = 2
 
 
+@dataclass(frozen=True, slots=True)
+class DriftOptions:
+    """What is compared, and how it is shown."""
+
+    environment: Environment
+    forms: FormOptions
+    emulate: Emulate
+    only: Only
+    common: CommonOptions
+
+
 @click.command(name="drift")
-@ENVIRONMENT
-@with_options(OUTPUT_OPTIONS, EMULATE, ONLY, OUTPUT)
+@with_options(DriftOptions)
 @click.pass_obj
-def command(stop: object, /, environment: str, **flags: Any) -> int:
+def command(stop: object, /, options: DriftOptions) -> int:
     """Show what changed at Criteo outside reconciler since the last apply. Exit 2 if anything changed.
 
     Names and descriptions are compared exactly. For members, only numbers are compared: acknowledged
     members minus rejected ones, against Criteo's count, once a computation has included every send. Each
     count costs one call. The command changes nothing: `plan` shows what the next apply does.
     """
-    from reconciler.commands.support.planning import screen
+    from reconciler.commands.support.console import screen
     from reconciler.manifests import load_without_sources
     from reconciler.operations.detect_drift import detect
     from reconciler.operations.observe import LoadedState
@@ -41,15 +50,16 @@ def command(stop: object, /, environment: str, **flags: Any) -> int:
     from reconciler.render.terminal import print_plan
     from reconciler.workspace import open_workspace
 
-    settings = settings_of(flags)
+    environment = options.environment
+    settings = options.common.settings(emulate=options.emulate)
     shown, asked = screen(settings), stop_event(stop)
     with (
-        output_files(flags, settings, DocumentType.DRIFT, environment) as page,
+        output_files(options.forms, settings, DocumentType.DRIFT, environment) as page,
         open_workspace(settings, environment, asked, shown.progress, read=load_without_sources) as space,
     ):
         reader = space.store.reader()
         known = LoadedState.of(reader)
-        only = selected(flags["only"], space.addresses(known.receipts))
+        only = selected(options.only, space.addresses(known.receipts))
         with shown.progress:
             found = detect(space.desired, only, space.readers(), known, space.clock, shown.progress.doing)
             shown.progress.doing("")
@@ -66,7 +76,7 @@ def command(stop: object, /, environment: str, **flags: Any) -> int:
             return without_state(document, space.desired.environment) if space.reviewed else document
 
         page.document = laid_out(ROUNDED)
-        if not flags["as_json"]:
+        if not options.forms.as_json:
             print_plan(laid_out(shown.figures), shown.out)
         annotate(drifted(page.document, space.desired.segments), settings.directory)
     return DRIFT if found.drifts else 0

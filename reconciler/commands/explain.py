@@ -1,41 +1,52 @@
 """`explain`: why one address changes, and which rows are dropped and why. Counts only, never values."""
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated
 
 import click
 
 from reconciler.commands.support.completions import address_names
 from reconciler.commands.support.options import (
-    EMULATE,
-    ENVIRONMENT,
-    OUTPUT,
-    SOURCES,
-    settings_of,
+    CommonOptions,
+    DataRoot,
+    Emulate,
+    Environment,
     stop_event,
     with_options,
 )
 
 
+@dataclass(frozen=True, slots=True)
+class ExplainOptions:
+    """Which address, and from where it is read."""
+
+    environment: Environment
+    address: Annotated[str, click.argument("address", metavar="ADDRESS", shell_complete=address_names)]
+    data_root: DataRoot
+    emulate: Emulate
+    common: CommonOptions
+
+
 @click.command(name="explain")
-@ENVIRONMENT
-@click.argument("address", metavar="ADDRESS", shell_complete=address_names)
-@with_options(SOURCES, EMULATE, OUTPUT)
+@with_options(ExplainOptions)
 @click.pass_obj
-def command(stop: object, /, environment: str, address: str, **flags: Any) -> None:
+def command(stop: object, /, options: ExplainOptions) -> None:
     """Show why an address (destination/audience) changes, and which rows are dropped and why.
 
     The command reads what `plan` reads, for one address. It shows counts by reason, never a value.
     """
-    from reconciler.commands.selection import single
-    from reconciler.commands.support.planning import make_plan, screen
+    from reconciler.commands.support.console import screen
+    from reconciler.commands.support.planning import make_plan
+    from reconciler.commands.support.selection import single
     from reconciler.core.errors import ConfigurationError
     from reconciler.render.explain import explanation, print_explanation
     from reconciler.workspace import open_workspace
 
-    settings = settings_of(flags)
+    environment = options.environment
+    settings = options.common.settings(data_root=options.data_root, emulate=options.emulate)
     shown = screen(settings)
     with open_workspace(settings, environment, stop_event(stop), shown.progress) as space:
-        wanted = single(address, (one.address for one in space.desired.segments))
+        wanted = single(options.address, (one.address for one in space.desired.segments))
         with shown.progress:
             planned = make_plan(space, space.store.reader(), (wanted,), shown.progress)
         spec = next((one for one in space.desired.segments if str(one.address) == wanted), None)

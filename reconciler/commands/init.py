@@ -3,14 +3,15 @@
 import os
 import shlex
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
 import click
 
-from reconciler.commands.codeowners import Owner
-from reconciler.commands.support.options import OUTPUT, settings_of, with_options
+from reconciler.commands.codeowners import ADMINS_HELP, OWNERS_HELP, Owner
+from reconciler.commands.support.options import CommonOptions, with_options
 from reconciler.core.errors import ConfigurationError, Finding
 from reconciler.disk.atomic import os_errors
 from reconciler.manifests import find_root
@@ -39,26 +40,40 @@ def _print_setup(context: click.Context, _option: click.Parameter, wanted: bool)
         context.exit()
 
 
+@dataclass(frozen=True, slots=True)
+class InitOptions:
+    """Where, for whom, and what jobs and hooks install there."""
+
+    folder: Annotated[str, click.argument("folder", default=".", metavar="[DIR]")]
+    ci: Annotated[
+        str,
+        click.option(
+            "--ci",
+            default="github",
+            type=click.Choice(AUTOMATIONS),
+            help="Write workflows for this CI service. Default github.",
+        ),
+    ]
+    admins: Annotated[
+        str, click.option("--admins", default=ADMINS, type=Owner(), metavar="@ORG/TEAM", help=ADMINS_HELP)
+    ]
+    owners: Annotated[
+        str, click.option("--owners", default=OWNERS, type=Owner(), metavar="@ORG/TEAM", help=OWNERS_HELP)
+    ]
+    origin: Annotated[
+        str | None,
+        click.option(
+            "--from",
+            "origin",
+            metavar="WHEEL|URL@COMMIT",
+            help="What jobs and hooks install: a wheel, which is copied, or a commit of a Git repository.",
+        ),
+    ]
+    common: CommonOptions
+
+
 @click.command(name="init")
-@click.argument("folder", default=".", metavar="[DIR]")
-@click.option(
-    "--ci",
-    default="github",
-    type=click.Choice(AUTOMATIONS),
-    help="Write workflows for this CI service. Default github.",
-)
-@click.option(
-    "--admins", default=ADMINS, type=Owner(), metavar="@ORG/TEAM", help="Owners of admin-only files."
-)
-@click.option(
-    "--owners", default=OWNERS, type=Owner(), metavar="@ORG/TEAM", help="Owners of all other manifests."
-)
-@click.option(
-    "--from",
-    "origin",
-    metavar="WHEEL|URL@COMMIT",
-    help="What jobs and hooks install: a wheel, which is copied, or a commit of a Git repository.",
-)
+@with_options(InitOptions)
 @click.option(
     "--github-setup",
     is_flag=True,
@@ -67,8 +82,7 @@ def _print_setup(context: click.Context, _option: click.Parameter, wanted: bool)
     callback=_print_setup,
     help="Print the `gh` commands that set up GitHub for production. Write nothing.",
 )
-@with_options(OUTPUT)
-def command(folder: str, ci: str, admins: str, owners: str, origin: str | None, **flags: Any) -> None:
+def command(options: InitOptions) -> None:
     """Create a repository in DIR: environments, an audience, example data, schemas, CI, CODEOWNERS.
 
     Its sandbox plans and applies at once, on an emulator. No file is overwritten. Existing files such as
@@ -80,9 +94,9 @@ def command(folder: str, ci: str, admins: str, owners: str, origin: str | None, 
     from reconciler.render.codeowners import codeowners
     from reconciler.scaffold.templates import repository
 
-    directory = settings_of(flags).directory
-    root, automation = directory / folder, CiProvider(ci)
-    installed = _installation(origin, directory, root)
+    directory = options.common.settings().directory
+    root, automation = directory / options.folder, CiProvider(options.ci)
+    installed = _installation(options.origin, directory, root)
     _refuse_a_project(root)
     place = _place_of_owners(root, automation)
     files = beside.placed(repository(automation, schemas(), _today(), installed), automation, place)
@@ -94,7 +108,7 @@ def command(folder: str, ci: str, admins: str, owners: str, origin: str | None, 
     around = _project_around(root)
     for name, content in files.items():
         _write(root / name, content)
-    named = Owners((admins,), (owners,))
+    named = Owners((options.admins,), (options.owners,))
     additions = {
         name: [*beside.additions(name, ours, _content(root / name).decode(errors="replace"))]
         for name, ours in kept.items()
@@ -103,7 +117,7 @@ def command(folder: str, ci: str, admins: str, owners: str, origin: str | None, 
         additions[place] = [f"(echo; {named}) >> {place}"]
     else:
         _write(root / place, codeowners(manifests(root), reserved(root), named).encode())
-    _say(folder, len(files) + (not owned), guide, additions)
+    _say(options.folder, len(files) + (not owned), guide, additions)
     _warn(root, automation, around)
 
 

@@ -1,33 +1,50 @@
 """`plan`: what would change at Criteo, for how many people, at what cost. It has no way to write."""
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated
 
 import click
 
 from reconciler.commands.support.options import (
-    BASE,
-    COUNTS,
-    ENVIRONMENT,
-    INPUT_OPTIONS,
-    OUTPUT,
-    settings_of,
+    CommonOptions,
+    CountMembers,
+    Environment,
+    InputOptions,
     stop_event,
     with_options,
 )
-from reconciler.commands.support.outputs import OUTPUT_OPTIONS, output_files
+from reconciler.commands.support.outputs import FormOptions, output_files
 from reconciler.core.errors import RefusedError
 
 CHANGES = 2
 
 
+@dataclass(frozen=True, slots=True)
+class PlanOptions:
+    """What is planned, what it is compared with, and how it is shown."""
+
+    environment: Environment
+    detailed_exitcode: Annotated[
+        bool, click.option("--detailed-exitcode", is_flag=True, help="Exit 2 if there are changes.")
+    ]
+    base: Annotated[
+        str | None,
+        click.option(
+            "--base",
+            metavar="REVISION",
+            help="Exit 5 if a blocked address changed since this Git revision; warn about others.",
+        ),
+    ]
+    statistics: CountMembers
+    forms: FormOptions
+    inputs: InputOptions
+    common: CommonOptions
+
+
 @click.command(name="plan")
-@ENVIRONMENT
-@click.option("--detailed-exitcode", is_flag=True, help="Exit 2 if there are changes.")
-@with_options(BASE, COUNTS, OUTPUT_OPTIONS, INPUT_OPTIONS, OUTPUT)
+@with_options(PlanOptions)
 @click.pass_obj
-def command(
-    stop: object, /, environment: str, detailed_exitcode: bool, base: str | None, **flags: Any
-) -> int:
+def command(stop: object, /, options: PlanOptions) -> int:
     """Show what would change at Criteo, for how many members, and the estimated calls and time.
 
     The command reads manifests, state, sources and Criteo's segments once each. It writes only a private
@@ -38,32 +55,34 @@ def command(
     lost members. With --base, it exits 5 if a blocked address changed since that revision. It warns about
     other blocked addresses, so that a pull request fails only for its own changes.
     """
-    from reconciler.commands.comparing import Change
-    from reconciler.commands.support.planning import make_plan, screen
+    from reconciler.commands.support.comparing import Change
+    from reconciler.commands.support.console import screen
+    from reconciler.commands.support.planning import make_plan
     from reconciler.render.document import DocumentType
     from reconciler.render.numbers import ROUNDED
     from reconciler.render.terminal import print_plan
     from reconciler.workspace import open_workspace
 
-    settings = settings_of(flags)
+    environment, inputs = options.environment, options.inputs
+    settings = options.common.settings(data_root=inputs.data_root, emulate=inputs.emulate)
     shown = screen(settings)
     with (
-        output_files(flags, settings, DocumentType.PLAN, environment) as page,
+        output_files(options.forms, settings, DocumentType.PLAN, environment) as page,
         open_workspace(settings, environment, stop_event(stop), shown.progress) as space,
     ):
         with shown.progress:
-            counted = None if flags["statistics"] else ()
-            change = Change.since(base, space)
+            counted = None if options.statistics else ()
+            change = Change.since(options.base, space)
             planned = change.noted(
-                make_plan(space, space.store.reader(), flags["only"], shown.progress, counted)
+                make_plan(space, space.store.reader(), inputs.only, shown.progress, counted)
             )
         refused = planned.plan.refused or change.fails(planned.plan)
         page.document = planned.document(space, ROUNDED)
         page.approved = None if refused else planned.approvable(space)
         page.code = RefusedError.exit_code if refused else 0
-        if not flags["as_json"]:
+        if not options.forms.as_json:
             print_plan(planned.document(space, shown.figures), shown.out)
         change.annotate(planned.plan, space, settings)
     if refused:
         return RefusedError.exit_code
-    return CHANGES if detailed_exitcode and planned.plan.changes else 0
+    return CHANGES if options.detailed_exitcode and planned.plan.changes else 0

@@ -1,21 +1,36 @@
 """`show`: a saved plan again, in any form. It asks nobody and changes nothing."""
 
 import sys
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated
 
 import click
 
-from reconciler.commands.support.options import OUTPUT, settings_of, with_options
+from reconciler.commands.support.options import AsJson, CommonOptions, with_options
+
+
+@dataclass(frozen=True, slots=True)
+class ShowOptions:
+    """Which file, and in which form."""
+
+    file: Annotated[str, click.argument("file", metavar="FILE")]
+    digest: Annotated[
+        bool,
+        click.option("--digest", is_flag=True, help="Print only the digest, for `apply --approved-digest`."),
+    ]
+    markdown: Annotated[
+        str | None, click.option("--markdown", metavar="OUT", help="Save the document as Markdown.")
+    ]
+    html: Annotated[
+        str | None, click.option("--html", metavar="OUT", help="Save the document as one HTML page.")
+    ]
+    as_json: AsJson
+    common: CommonOptions
 
 
 @click.command(name="show")
-@click.argument("file", metavar="FILE")
-@click.option("--digest", is_flag=True, help="Print only the digest, for `apply --approved-digest`.")
-@click.option("--markdown", metavar="OUT", help="Save the document as Markdown.")
-@click.option("--html", metavar="OUT", help="Save the document as one HTML page.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
-@with_options(OUTPUT)
-def command(file: str, digest: bool, as_json: bool, **flags: Any) -> None:
+@with_options(ShowOptions)
+def command(options: ShowOptions) -> None:
     """Show a document that `plan --out`, `apply --out` or `drift --out` saved.
 
     An expired plan can be shown but not applied. The command exits 3 if FILE is not such a document, and 6
@@ -27,17 +42,17 @@ def command(file: str, digest: bool, as_json: bool, **flags: Any) -> None:
     from reconciler.render.terminal import console
     from reconciler.render.terminal_report import print_document
 
-    settings = settings_of(flags)
-    path = settings.directory / file
-    saved = read_saved(path, file)
-    named = {form: flags[form] for form in ("markdown", "html") if flags[form]}
+    settings = options.common.settings()
+    path = settings.directory / options.file
+    saved = read_saved(path, options.file)
+    named = {form: name for form, name in (("markdown", options.markdown), ("html", options.html)) if name}
     check_named(named.values())
     forms = {form: settings.directory / name for form, name in named.items()}
     check(forms, [path])
     save(saved.document, saved.digest if saved.approved else "", forms)
-    if digest:
+    if options.digest:
         click.echo(saved.digest)
-    elif as_json:
+    elif options.as_json:
         click.echo(dump(saved.content), nl=False)
     elif not forms:
         print_document(saved.document, console(sys.stdout, settings.colour))

@@ -2,16 +2,16 @@
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated
 
 import click
 
 from reconciler.commands.support.options import (
-    EMULATE,
-    ENVIRONMENT,
-    ONLY,
-    OUTPUT,
-    settings_of,
+    CommonOptions,
+    Emulate,
+    Environment,
+    Only,
     stop_event,
     with_options,
 )
@@ -22,34 +22,47 @@ from reconciler.core.remote import Statistics
 from reconciler.core.state.resource import ResourceState
 
 
+@dataclass(frozen=True, slots=True)
+class StatusOptions:
+    """Of which addresses, and whether Criteo is asked."""
+
+    environment: Environment
+    statistics: Annotated[
+        bool,
+        click.option("--statistics", is_flag=True, help="Ask Criteo for match rates: one call per segment."),
+    ]
+    emulate: Emulate
+    only: Only
+    common: CommonOptions
+
+
 @click.command(name="status")
-@ENVIRONMENT
-@click.option("--statistics", is_flag=True, help="Ask Criteo for match rates: one call per segment.")
-@with_options(EMULATE, ONLY, OUTPUT)
+@with_options(StatusOptions)
 @click.pass_obj
-def command(stop: object, /, environment: str, statistics: bool, **flags: Any) -> None:
+def command(stop: object, /, options: StatusOptions) -> None:
     """Show members, the last send, the next computation and the activation time of each address.
 
     The command reads only the state: what was sent, and what Criteo acknowledged. On request, it asks
     Criteo for each segment's match rate and compares it with the minimum match rate of 0.1%. Below the
     minimum, an audience cannot be used.
     """
-    from reconciler.commands.selection import selected
-    from reconciler.commands.support.planning import screen
+    from reconciler.commands.support.console import screen
+    from reconciler.commands.support.selection import selected
     from reconciler.render.status import print_status, status
     from reconciler.workspace import open_workspace
 
-    settings = settings_of(flags)
+    environment = options.environment
+    settings = options.common.settings(emulate=options.emulate)
     shown = screen(settings)
     with open_workspace(settings, environment, stop_event(stop), shown.progress) as space:
         known = space.store.reader().resources()
-        wanted = selected(flags["only"], space.addresses(known))
+        wanted = selected(options.only, space.addresses(known))
         receipts = [one for one in known if one.address in wanted]
         with shown.progress:
-            counted = _statistics(space.reader_of, receipts) if statistics else None
+            statistics = _statistics(space.reader_of, receipts) if options.statistics else None
         specs = space.desired.segments
         limits = {spec.address: spec.audience.guards.max_invalid for spec in specs}
-        found = status(environment, wanted, receipts, counted, limits, space.clock.now(), shown.figures)
+        found = status(environment, wanted, receipts, statistics, limits, space.clock.now(), shown.figures)
         print_status(found, shown.out)
 
 

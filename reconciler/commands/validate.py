@@ -2,25 +2,36 @@
 
 import sys
 import tempfile
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
 import click
 
 from reconciler.commands.support.completions import environment_names
-from reconciler.commands.support.options import OUTPUT, SOURCES, settings_of, stop_event, with_options
+from reconciler.commands.support.options import CommonOptions, DataRoot, stop_event, with_options
 from reconciler.core.errors import ConfigurationError, Finding
 from reconciler.core.model import DesiredState
 from reconciler.manifests import environments, find_root, load_offline, shared_states
 
 
+@dataclass(frozen=True, slots=True)
+class ValidateOptions:
+    """Which environments; all without any."""
+
+    names: Annotated[
+        tuple[str, ...],
+        click.argument("names", nargs=-1, metavar="[ENV]...", shell_complete=environment_names),
+    ]
+    data_root: DataRoot
+    common: CommonOptions
+
+
 @click.command(name="validate")
-@click.argument("names", nargs=-1, metavar="[ENV]...", shell_complete=environment_names)
-@with_options(SOURCES, OUTPUT)
+@with_options(ValidateOptions)
 @click.pass_obj
-def command(stop: object, /, names: tuple[str, ...], **flags: Any) -> None:
+def command(stop: object, /, options: ValidateOptions) -> None:
     """Check manifests offline: schema, references, names, guards, sources, columns, `where`.
 
     Without ENV, check all environments. The command reports all problems at once, as file:line:column,
@@ -30,12 +41,13 @@ def command(stop: object, /, names: tuple[str, ...], **flags: Any) -> None:
     from reconciler.render.terminal import console
     from reconciler.render.validation import print_validated
 
-    settings, today = settings_of(flags), datetime.now(UTC).date()
+    settings, today = options.common.settings(data_root=options.data_root), datetime.now(UTC).date()
     folder = Path(tempfile.gettempdir())
     root = find_root(settings.directory)
-    findings: list[Finding] = [*shared_states(root, names or environments(root))]
+    names = options.names or environments(root)
+    findings: list[Finding] = [*shared_states(root, names)]
     valid: list[DesiredState] = []
-    for name in names or environments(root):
+    for name in names:
         try:
             desired = load_offline(root, name, data_root=settings.data_root)
         except ConfigurationError as error:

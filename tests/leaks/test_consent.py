@@ -374,7 +374,7 @@ PLACES = {
     "an answer": "reconciler.criteo.grants:AuthorizationCode._keep",
     "a place": "reconciler.credentials.consent_store:SecretConsentStore.write",
     "sealing": "reconciler.credentials.backends.state:StateBackend.store",
-    "a page": "reconciler.commands.auth:connected_page",
+    "a page": "reconciler.commands.auth.login:connected_page",
 }
 RENEWING = {
     "a form": "reconciler.criteo.grants:ClientKeys.form",

@@ -33,8 +33,9 @@ def every_command():
 
 def named(name, command):
     if isinstance(command, click.Group):
-        for sub, one in command.commands.items():
-            yield from named(f"{name} {sub}", one)
+        context = click.Context(command)
+        for sub in command.list_commands(context):
+            yield from named(f"{name} {sub}", command.get_command(context, sub))
     else:
         yield name, command
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from reconciler.commands.selection import selected, single
+from reconciler.commands.support.selection import selected, single
 from reconciler.core.errors import ConfigurationError
 from reconciler.core.model import Address
 

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from reconciler.cli import group
 from reconciler.clock import StopSignal
-from reconciler.commands.hints import COMMANDS, OPTIONS, hint
+from reconciler.commands.support.hints import COMMANDS, OPTIONS, hint
 
 ROOT = click.Context(group, info_name="reconciler")
 

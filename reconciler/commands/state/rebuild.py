@@ -2,21 +2,21 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import click
 
-from reconciler.commands.carrying import opened
-from reconciler.commands.selection import WILD, selected
 from reconciler.commands.support.options import (
-    ENVIRONMENT,
-    ONLY,
-    OUTPUT,
-    YES,
+    CommonOptions,
+    Environment,
+    Only,
+    Yes,
     check_can_ask,
     confirm,
     with_options,
 )
+from reconciler.commands.support.selection import WILD, selected
+from reconciler.commands.support.session import Session, open_session
 from reconciler.core.errors import ConfigurationError, StorageError
 from reconciler.core.model import Address
 from reconciler.core.ports import StateReader, StateWriter
@@ -52,112 +52,121 @@ class AdoptionParam(click.ParamType[tuple[Address, str]]):
 
 @dataclass(frozen=True, slots=True)
 class RebuildOptions:
-    """Which way, of what. `takes` are segments that somebody says are ours."""
+    """Which way, of what. `adoptions` are segments that somebody says are an address's."""
 
-    only: tuple[str, ...]
-    takes: dict[Address, str]
-    reuse: bool
-    anew: bool
-    assumed_file: str | None
+    environment: Environment
+    reuse: Annotated[
+        bool,
+        click.option(
+            "--reuse",
+            is_flag=True,
+            help="Reuse existing segments; unknown members may remain.",
+        ),
+    ]
+    replace: Annotated[
+        bool,
+        click.option("--replace", is_flag=True, help="Replace the segments with new ones in the next apply."),
+    ]
+    assume_members: Annotated[
+        str | None,
+        click.option(
+            "--assume-members",
+            metavar="FILE",
+            help="Reuse the segment of the only --only; FILE lists possible members.",
+        ),
+    ]
+    adoptions: Annotated[
+        tuple[tuple[Address, str], ...],
+        click.option(
+            "--adopt",
+            "adoptions",
+            type=AdoptionParam(),
+            multiple=True,
+            metavar="ADDRESS=ID",
+            help="Adopt segment ID for ADDRESS. Repeatable.",
+        ),
+    ]
+    yes: Yes
+    only: Only
+    common: CommonOptions
 
     @property
     def ways(self) -> int:
-        return sum((self.reuse, self.anew, self.assumed_file is not None))
+        """Return how many ways are chosen: with none, nothing is written."""
+        return sum((self.reuse, self.replace, self.assume_members is not None))
+
+    @property
+    def adopted(self) -> dict[Address, str]:
+        """Return the segment of each address that adopts one."""
+        return dict(self.adoptions)
 
     def again(self, seen: RebuildScan) -> list[ResourceState]:
-        """What is known, and is to be made anew all the same."""
-        return [one for one in seen.known if self.anew and one.members_unknown_before]
+        """Return what is known, and is rebuilt all the same."""
+        return [one for one in seen.known if self.replace and one.members_unknown_before]
 
     def check(self) -> None:
+        """UsageError for what makes no sense together."""
         if self.ways > 1:
             raise click.UsageError("give one of --reuse, --replace and --assume-members")
+        if any(len(set(named)) < len(self.adoptions) for named in zip(*self.adoptions, strict=True)):
+            raise click.UsageError("--adopt names an address or a segment twice")
         self._check_assumed(len(self.only))
 
     def named(self, here: frozenset[Address]) -> frozenset[Address]:
         """What --only and --adopt name, of the addresses that are here."""
-        selected(tuple(map(str, self.takes)), here)
+        selected(tuple(map(str, self.adopted)), here)
         only = selected(self.only, here) if self.only else frozenset()
         self._check_assumed(len(only))
-        if self.only and not self.takes.keys() <= only:
+        if self.only and not self.adopted.keys() <= only:
             raise click.UsageError("--adopt is about an address that --only leaves out")
-        return only | self.takes.keys()
+        return only | self.adopted.keys()
 
     def _check_assumed(self, count: int) -> None:
-        if self.assumed_file is not None and count != 1:
+        if self.assume_members is not None and count != 1:
             raise click.UsageError("--assume-members is for one address: name it with --only")
 
 
 @click.command(name="rebuild")
-@ENVIRONMENT
-@click.option("--reuse", is_flag=True, help="Reuse existing segments; unknown members may remain.")
-@click.option("--replace", "anew", is_flag=True, help="Replace the segments with new ones in the next apply.")
-@click.option(
-    "--assume-members",
-    metavar="FILE",
-    help="Reuse the segment of the only --only; FILE lists possible members.",
-)
-@click.option(
-    "--adopt",
-    "takes",
-    type=AdoptionParam(),
-    multiple=True,
-    metavar="ADDRESS=ID",
-    help="Adopt segment ID for ADDRESS. Repeatable.",
-)
-@YES
-@with_options(ONLY, OUTPUT)
+@with_options(RebuildOptions)
 @click.pass_obj
-def rebuild(
-    stop: object,
-    /,
-    environment: str,
-    reuse: bool,
-    anew: bool,
-    assume_members: str | None,
-    takes: tuple[tuple[Address, str], ...],
-    yes: bool,
-    **flags: Any,
-) -> None:
+def command(stop: object, /, options: RebuildOptions) -> None:
     """Rebuild a lost state: find each address's segment, and choose how to continue with it.
 
     Criteo never lists members, so the new state knows none. Without an option that chooses, the command
     lists the segments that it found and writes nothing. Nothing changes at Criteo before the next apply.
     """
-    asked = RebuildOptions(flags["only"], _each_once(takes), reuse, anew, assume_members)
-    asked.check()
-    if asked.ways:
-        check_can_ask(yes, "to write the state")
-    with opened(stop, environment, flags) as (space, settings, shown):
-        if not asked.ways:
-            with shown.progress:
-                seen = _look(space, space.store.reader(), asked)
-            print_look(environment, seen, shown.out)
-            print_ways(environment, shown.out)
-            return
-        with space.store.lock(settings.who) as state:
-            with shown.progress:
-                seen = _look(space, state, asked)
-            print_look(environment, seen, shown.out)
-            number = len(seen.found()) + len(asked.again(seen))
-            told = counted(number, "address", "addresses")
-            confirm(yes or not number, f"Write the state of {environment} anew ({told})?")
-            space.clock.check()
-            done = _written(space, state, seen, asked, settings.directory, shown.figures)
-    _tell(environment, done)
+    options.check()
+    if options.ways:
+        check_can_ask(options.yes, "to write the state")
+    with open_session(stop, options.environment, options.common) as session:
+        if options.ways:
+            _tell(options.environment, _rebuilt(session, options))
+        else:
+            with session.shown.progress:
+                seen = _look(session.space, session.space.store.reader(), options)
+            print_look(options.environment, seen, session.shown.out)
+            print_ways(options.environment, session.shown.out)
 
 
-def _each_once(takes: tuple[tuple[Address, str], ...]) -> dict[Address, str]:
-    """By address. A segment is of one address, and an address goes on with one segment."""
-    if any(len(set(told)) < len(takes) for told in zip(*takes, strict=True)):
-        raise click.UsageError("--adopt names an address or a segment twice")
-    return dict(takes)
+def _rebuilt(session: Session, options: RebuildOptions) -> tuple[ResourceState, ...]:
+    """Under the lock, once that is confirmed."""
+    space, shown, environment = session.space, session.shown, options.environment
+    with space.store.lock(session.settings.who) as state:
+        with shown.progress:
+            seen = _look(space, state, options)
+        print_look(environment, seen, shown.out)
+        number = len(seen.found()) + len(options.again(seen))
+        told = counted(number, "address", "addresses")
+        confirm(options.yes or not number, f"Write the state of {environment} anew ({told})?")
+        space.clock.check()
+        return _written(space, state, seen, options, session)
 
 
-def _look(space: Workspace, state: StateReader, asked: RebuildOptions) -> RebuildScan:
+def _look(space: Workspace, state: StateReader, options: RebuildOptions) -> RebuildScan:
     here = frozenset(spec.address for spec in space.desired.segments)
-    named, only = asked.named(here), selected(asked.only, here)
-    seen = scan_segments(space.desired, only, named, asked.takes, space.readers(), state.resources())
-    check_lost(seen, named, {one.address for one in asked.again(seen)})
+    named, only = options.named(here), selected(options.only, here)
+    seen = scan_segments(space.desired, only, named, options.adopted, space.readers(), state.resources())
+    check_lost(seen, named, {one.address for one in options.again(seen)})
     return seen
 
 
@@ -165,15 +174,15 @@ def _written(
     space: Workspace,
     state: StateWriter,
     seen: RebuildScan,
-    asked: RebuildOptions,
-    directory: Path,
-    figures: NumberFormat,
+    options: RebuildOptions,
+    session: Session,
 ) -> tuple[ResourceState, ...]:
     now, quiet = space.clock.now(), space.desired.environment.api.grace_period
-    if asked.anew:
-        return replace_segments(seen.found(), asked.again(seen), state, now, quiet)
-    if asked.assumed_file is not None:
-        return _assumed(space, state, seen, directory / asked.assumed_file, figures)
+    if options.replace:
+        return replace_segments(seen.found(), options.again(seen), state, now, quiet)
+    if options.assume_members is not None:
+        file = session.settings.directory / options.assume_members
+        return _assumed(space, state, seen, file, session.shown.figures)
     return reuse_segments(seen.found(), state, now, quiet)
 
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, assert_never
+from typing import Annotated, assert_never
 
 import click
 
@@ -32,25 +32,38 @@ from reconciler.workspace import Workspace
 
 NOT_APPROVED = "what is to be done is not what was approved"
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
-TERMS = (
-    click.option(
-        "--approved",
-        multiple=True,
-        metavar="FILE",
-        help="Apply only changes approved in FILE. Repeatable.",
-    ),
-    click.option(
-        "--approved-digest",
-        multiple=True,
-        metavar="DIGEST",
-        help="The approved digest, from a protected source: one per --approved, in the same order.",
-    ),
-    click.option(
-        "--members-only",
-        is_flag=True,
-        help="Change members only; report and skip addresses with other changes.",
-    ),
-)
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalOptions:
+    """What was approved beforehand."""
+
+    approved: Annotated[
+        tuple[str, ...],
+        click.option(
+            "--approved",
+            multiple=True,
+            metavar="FILE",
+            help="Apply only changes approved in FILE. Repeatable.",
+        ),
+    ]
+    approved_digest: Annotated[
+        tuple[str, ...],
+        click.option(
+            "--approved-digest",
+            multiple=True,
+            metavar="DIGEST",
+            help="The approved digest, from a protected source: one per --approved, in the same order.",
+        ),
+    ]
+    members_only: Annotated[
+        bool,
+        click.option(
+            "--members-only",
+            is_flag=True,
+            help="Change members only; report and skip addresses with other changes.",
+        ),
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +96,14 @@ class AcceptedPlan:
     finished: tuple[str, ...] = ()
 
 
-def check_terms(flags: dict[str, Any], directory: Path) -> None:
+def check_terms(options: ApprovalOptions, data_root: str | None, directory: Path) -> None:
     """UsageError for what makes no sense together."""
-    files, digests = flags["approved"], flags["approved_digest"]
-    if files and flags["members_only"]:
+    files, digests = options.approved, options.approved_digest
+    if files and options.members_only:
         raise click.UsageError("--members-only needs no --approved: give one of the two")
     if len({(directory / file).resolve() for file in files}) < len(files):
         raise click.UsageError("--approved names one file twice")
-    if flags["data_root"] and (files or flags["members_only"]):
+    if data_root and (files or options.members_only):
         raise click.UsageError("--data-root reads other files than those that were approved: leave it out")
     if digests and len(digests) != len(files):
         raise click.UsageError("give one --approved-digest for each --approved, in the same order")
@@ -98,13 +111,13 @@ def check_terms(flags: dict[str, Any], directory: Path) -> None:
         raise click.UsageError("--approved-digest is no digest: write sha256: and 64 hex digits")
 
 
-def terms_of(flags: dict[str, Any], directory: Path, environment: str) -> Terms:
+def terms_of(options: ApprovalOptions, directory: Path, environment: str) -> Terms:
     """Reads what was approved. StaleError when a file is not what it was when it was approved."""
-    if flags["approved"]:
-        files = {file: directory / file for file in flags["approved"]}
-        read = read_approvals(files, flags["approved_digest"], environment)
+    if options.approved:
+        files = {file: directory / file for file in options.approved}
+        read = read_approvals(files, options.approved_digest, environment)
         return WithApprovals(read.approvals, read.unfit)
-    return MembersOnly() if flags["members_only"] else Interactive()
+    return MembersOnly() if options.members_only else Interactive()
 
 
 def refills(terms: Terms) -> frozenset[Address]:

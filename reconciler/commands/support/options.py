@@ -1,12 +1,14 @@
-"""Options that commands share, read into Settings."""
+"""Options that commands share, and how a command gets all of its own as one typed object."""
 
 import re
 import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar, cast, get_type_hints
 
 import click
 from click.core import ParameterSource
@@ -15,12 +17,56 @@ from reconciler.clock import StopSignal
 from reconciler.commands.support.completions import environment_names, selectable_names
 from reconciler.settings import Settings, read_settings
 
-Function = TypeVar("Function", bound=Callable[..., Any])
+OptionsT = TypeVar("OptionsT")
+Result = TypeVar("Result")
+Function = Callable[..., Any]
 
 DURATION = re.compile(r"^(\d+)(s|m|h|d)$")
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-
 GIVEN = "reconciler.given"
+STANDARD_OUTPUT = "-"
+
+
+def with_options(kind: type[OptionsT]) -> Callable[[Callable[[OptionsT], Result]], Callable[..., Result]]:
+    """Declares every option of a class, and calls the function with one object of that class.
+
+    A field is declared by the click decorator in its annotation; a field of another such class brings all of
+    that class. The order of fields is the order of help.
+    """
+
+    def add(function: Callable[[OptionsT], Result]) -> Callable[..., Result]:
+        @wraps(function)
+        def parsed(**values: object) -> Result:
+            return function(_built(kind, values))
+
+        for declare in reversed([*_declared(kind)]):
+            declare(parsed)
+        return parsed
+
+    return add
+
+
+def _declared(kind: type) -> Iterator[Callable[[Function], Function]]:
+    for hint in _hints(kind).values():
+        if isinstance(hint, type):
+            yield from _declared(hint)
+        else:
+            yield from hint.__metadata__
+
+
+def _built(kind: type[OptionsT], values: dict[str, object]) -> OptionsT:
+    """Annotated fields hold a value; the others hold a class of options."""
+    make = cast("Callable[..., OptionsT]", kind)
+    return make(
+        **{
+            name: _built(hint, values) if isinstance(hint, type) else values[name]
+            for name, hint in _hints(kind).items()
+        }
+    )
+
+
+def _hints(kind: type) -> dict[str, Any]:
+    return get_type_hints(kind, include_extras=True)
 
 
 def _anywhere(context: click.Context, option: click.Parameter, value: Any) -> Any:
@@ -34,25 +80,60 @@ def _anywhere(context: click.Context, option: click.Parameter, value: Any) -> An
     return given.get(name, value)
 
 
-def _global(*names: str, **attributes: Any) -> Callable[[Function], Function]:
-    """An option of every command and of every group, so that it may stand before a command or after it."""
-    return click.option(*names, callback=_anywhere, **attributes)
+@dataclass(frozen=True, slots=True)
+class CommonOptions:
+    """Options of every command and of every group, so that they may stand before a command or after it."""
+
+    directory: Annotated[
+        str | None,
+        click.option("-C", "directory", callback=_anywhere, metavar="DIR", help="Run as if started in DIR."),
+    ]
+    no_color: Annotated[
+        bool,
+        click.option(
+            "--no-color", callback=_anywhere, is_flag=True, help="Print plain text, as with NO_COLOR=1."
+        ),
+    ]
+    quiet: Annotated[
+        bool,
+        click.option(
+            "-q", "--quiet", callback=_anywhere, is_flag=True, help="Print results only, no progress."
+        ),
+    ]
+    verbose: Annotated[
+        bool,
+        click.option(
+            "-v",
+            "--verbose",
+            callback=_anywhere,
+            is_flag=True,
+            help="Log each call: method, path, status, never a body.",
+        ),
+    ]
+
+    def settings(self, *, data_root: str | None = None, emulate: bool = False) -> Settings:
+        """Return what the command line and its surroundings ask for."""
+        return read_settings(
+            directory=self.directory,
+            data_root=data_root,
+            emulate=emulate,
+            quiet=self.quiet,
+            verbose=self.verbose,
+            no_color=self.no_color,
+        )
 
 
-STANDARD_OUTPUT = "-"
-ENVIRONMENT = click.argument("environment", metavar="ENV", shell_complete=environment_names)
-OUTPUT = (
-    _global("-C", "directory", metavar="DIR", help="Run as if started in DIR."),
-    _global("--no-color", is_flag=True, help="Print plain text, as with NO_COLOR=1."),
-    _global("-q", "--quiet", is_flag=True, help="Print results only, no progress."),
-    _global("-v", "--verbose", is_flag=True, help="Log each call: method, path, status, never a body."),
-)
-"""They may stand before a command as well."""
-SOURCES = (click.option("--data-root", metavar="DIR", help="Read sources below DIR instead of `data.root`."),)
-EMULATE = (
+Environment = Annotated[str, click.argument("environment", metavar="ENV", shell_complete=environment_names)]
+DataRoot = Annotated[
+    str | None,
+    click.option("--data-root", metavar="DIR", help="Read sources below DIR instead of `data.root`."),
+]
+Emulate = Annotated[
+    bool,
     click.option("--emulate", is_flag=True, help="Use a temporary emulator and state instead of Criteo."),
-)
-ONLY = (
+]
+Only = Annotated[
+    tuple[str, ...],
     click.option(
         "--only",
         multiple=True,
@@ -60,23 +141,28 @@ ONLY = (
         shell_complete=selectable_names,
         help="Select an address, an audience or a glob ('offsite-email/*'). Repeatable.",
     ),
-)
-COUNTS = (
+]
+CountMembers = Annotated[
+    bool,
     click.option(
         "--statistics",
         is_flag=True,
         help="Ask Criteo to count members, and plan refills of lost members: one call per segment.",
     ),
-)
-BASE = (
-    click.option(
-        "--base",
-        metavar="REVISION",
-        help="Exit 5 if a blocked address changed since this Git revision; warn about others.",
-    ),
-)
-INPUT_OPTIONS = (*SOURCES, *EMULATE, *ONLY)
-YES = click.option("-y", "--yes", is_flag=True, help="Skip confirmation; required without a terminal.")
+]
+AsJson = Annotated[bool, click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")]
+Yes = Annotated[
+    bool, click.option("-y", "--yes", is_flag=True, help="Skip confirmation; required without a terminal.")
+]
+
+
+@dataclass(frozen=True, slots=True)
+class InputOptions:
+    """What is read, and from where."""
+
+    data_root: DataRoot
+    emulate: Emulate
+    only: Only
 
 
 class Duration(click.ParamType[float]):
@@ -89,29 +175,6 @@ class Duration(click.ParamType[float]):
         if matched is None:
             self.fail("write a duration like 90s, 30m, 12h or 1d", param, ctx)
         return float(int(matched[1]) * SECONDS[matched[2]])
-
-
-def with_options(*groups: tuple[Callable[[Function], Function], ...]) -> Callable[[Function], Function]:
-    """Adds groups of options to a command, in the order of reading."""
-
-    def add(function: Function) -> Function:
-        for option in reversed([option for group in groups for option in group]):
-            function = option(function)
-        return function
-
-    return add
-
-
-def settings_of(flags: dict[str, Any]) -> Settings:
-    """Takes the shared flags out of a command's arguments."""
-    return read_settings(
-        directory=flags.get("directory"),
-        data_root=flags.get("data_root"),
-        emulate=flags.get("emulate", False),
-        quiet=flags.get("quiet", False),
-        verbose=flags.get("verbose", False),
-        no_color=flags.get("no_color", False),
-    )
 
 
 def started_in(context: click.Context) -> Path:

@@ -2,15 +2,15 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
 import click
 
 from reconciler import __version__
-from reconciler.commands.support.options import STANDARD_OUTPUT
+from reconciler.commands.support.options import STANDARD_OUTPUT, AsJson
 from reconciler.core.approval.model import ApprovedPlan
 from reconciler.core.errors import CancelledError, ReconcilerError, StorageError
 from reconciler.disk.atomic import check_room, os_errors, replace_file
@@ -20,16 +20,36 @@ from reconciler.render.plan_json import DIGEST, Json, dump, encoded
 from reconciler.settings import Settings
 from reconciler.system_errors import known_error
 
-OUTPUT_OPTIONS = (
-    click.option(
-        "--out", metavar="FILE", help="Save the document as JSON. A saved plan can be approved and applied."
-    ),
-    click.option(
-        "--markdown", metavar="FILE", help="Save the document as Markdown, for a comment or a job summary."
-    ),
-    click.option("--html", metavar="FILE", help="Save the document as one HTML page."),
-    click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text."),
-)
+
+@dataclass(frozen=True, slots=True)
+class FormOptions:
+    """The saved forms of a document, and whether it is printed as JSON."""
+
+    out: Annotated[
+        str | None,
+        click.option(
+            "--out",
+            metavar="FILE",
+            help="Save the document as JSON. A saved plan can be approved and applied.",
+        ),
+    ]
+    markdown: Annotated[
+        str | None,
+        click.option(
+            "--markdown",
+            metavar="FILE",
+            help="Save the document as Markdown, for a comment or a job summary.",
+        ),
+    ]
+    html: Annotated[
+        str | None, click.option("--html", metavar="FILE", help="Save the document as one HTML page.")
+    ]
+    as_json: AsJson
+
+    def named(self) -> dict[str, str]:
+        """Return the file of each form that is to be saved."""
+        forms = {"out": self.out, "markdown": self.markdown, "html": self.html}
+        return {form: file for form, file in forms.items() if file}
 
 
 class OutputFiles:
@@ -39,19 +59,22 @@ class OutputFiles:
     """
 
     def __init__(
-        self, flags: dict[str, Any], settings: Settings, subject: DocumentType, environment: str
+        self,
+        forms: FormOptions,
+        settings: Settings,
+        subject: DocumentType,
+        environment: str,
+        others: Iterable[str],
     ) -> None:
-        forms = [form for form in ("out", *LAYOUTS) if flags.get(form)]
-        check_named(flags[form] for form in forms)
-        self._files = {form: settings.directory / flags[form] for form in forms}
-        self._as_json = bool(flags.get("as_json"))
+        named = forms.named()
+        check_named(named.values())
+        self._files = {form: settings.directory / file for form, file in named.items()}
+        self._as_json = forms.as_json
         self._subject, self._environment = subject, environment
         self.document: Document | None = None
         self.approved: ApprovedPlan | None = None
         self.outcome: Callable[[], ApplyReport] | None = None
         self.code = 0
-        events = flags.get("events")
-        others = [*flags.get("approved", ()), *([events] if events and events != STANDARD_OUTPUT else ())]
         check(self._files, [settings.directory / file for file in others])
 
     def save(self) -> None:
@@ -100,14 +123,20 @@ def _written(form: str, file: Path, document: Document, content: Json) -> Storag
 
 @contextmanager
 def output_files(
-    flags: dict[str, Any], settings: Settings, subject: DocumentType, environment: str
+    forms: FormOptions,
+    settings: Settings,
+    subject: DocumentType,
+    environment: str,
+    others: Iterable[str] = (),
 ) -> Iterator[OutputFiles]:
     """Saves whatever the page holds at the end, in all forms that were asked for.
+
+    `others` are files that the command reads or writes otherwise.
 
     Before anything is done: UsageError for one file for two things; StorageError where one can't be written,
     or holds what this tool didn't save.
     """
-    page = OutputFiles(flags, settings, subject, environment)
+    page = OutputFiles(forms, settings, subject, environment, others)
     try:
         yield page
     except BaseException as error:

@@ -1,14 +1,10 @@
-"""What commands share: the screen, one plan made from one look at the world, the request to stop."""
+"""One plan, made from one look at the world."""
 
-import sys
 from collections.abc import Container
 from dataclasses import dataclass, replace
 from functools import partial
-from time import monotonic
 
-from rich.console import Console
-
-from reconciler.commands.selection import selected
+from reconciler.commands.support.selection import selected
 from reconciler.core.approval.check import approved_changes
 from reconciler.core.approval.model import ApprovedPlan
 from reconciler.core.events import ProgressReporter
@@ -16,24 +12,11 @@ from reconciler.core.model import Address
 from reconciler.core.plan.model import ObservedState, Plan
 from reconciler.core.plan.planner import create_plan
 from reconciler.core.ports import MemberEngine, StateReader
-from reconciler.crash import log_calls
 from reconciler.operations.observe import LoadedState, observe
 from reconciler.operations.preflight import check
 from reconciler.render.document import Document, DocumentType, plan_document, without_state
-from reconciler.render.numbers import EXACT, ROUNDED, NumberFormat
-from reconciler.render.progress import Progress, Quiet, progress
-from reconciler.render.terminal import console
-from reconciler.settings import Settings
+from reconciler.render.numbers import NumberFormat
 from reconciler.workspace import Workspace
-
-
-@dataclass(frozen=True, slots=True)
-class CommandConsole:
-    """Results go to standard output; progress, waits and errors to standard error."""
-
-    out: Console
-    progress: Progress
-    figures: NumberFormat
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,22 +49,6 @@ class PlanResult:
             limits=environment.approval_limits,
             changes=approved_changes(self.plan, self.observed.receipts),
         )
-
-
-def screen(settings: Settings, *, taken: bool = False) -> CommandConsole:
-    """Exact counts are for a person at a terminal; whatever is kept or passed on gets rounded ones.
-
-    `taken`: standard output is for machines, and people read all on standard error.
-    """
-    err = console(sys.stderr, settings.colour)
-    if settings.verbose:
-        log_calls()
-    out = err if taken else console(sys.stdout, settings.colour)
-    figures = EXACT if out.is_terminal and not settings.ci else ROUNDED
-    shown = (
-        Quiet() if settings.quiet else progress(err, monotonic, figures, still=settings.ci or settings.dumb)
-    )
-    return CommandConsole(out, shown, figures)
 
 
 def make_plan(

@@ -1,0 +1,49 @@
+"""`auth status`: which consents are held, and until when."""
+
+import json
+from dataclasses import dataclass
+from typing import Annotated
+
+import click
+
+from reconciler.commands.support.completions import credential_names
+from reconciler.commands.support.consent import unknown_credential
+from reconciler.commands.support.options import AsJson, CommonOptions, Environment, with_options
+from reconciler.commands.support.session import open_session
+from reconciler.core.errors import AuthenticationError
+from reconciler.render.auth_status import consent_rows, print_consents
+
+
+@dataclass(frozen=True, slots=True)
+class AuthStatusOptions:
+    """Of which credential; all without one."""
+
+    environment: Environment
+    credential: Annotated[
+        str,
+        click.argument("credential", metavar="[CREDENTIAL]", default="", shell_complete=credential_names),
+    ]
+    as_json: AsJson
+    common: CommonOptions
+
+
+@click.command(name="status")
+@with_options(AuthStatusOptions)
+@click.pass_obj
+def command(stop: object, /, options: AuthStatusOptions) -> int:
+    """Show for each credential which accounts gave consent, how, and until when. Send nothing.
+
+    The command exits 4 when consent is missing or expired.
+    """
+    with open_session(stop, options.environment, options.common) as session:
+        space, shown = session.space, session.shown
+        chosen = [one for one in space.desired.credentials if options.credential in {"", one.name}]
+        if not chosen:
+            raise unknown_credential(space)
+        roles = [role for one in chosen for role in one.roles()]
+        rows = consent_rows(options.environment, roles, space.access().held, space.clock.now())
+    if options.as_json:
+        click.echo(json.dumps({"format_version": 1, "credentials": [row.plain() for row in rows]}, indent=2))
+    else:
+        print_consents(rows, shown.out)
+    return AuthenticationError.exit_code if any(row.missing for row in rows) else 0

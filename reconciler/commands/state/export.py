@@ -1,0 +1,50 @@
+"""`state export`: the state and its members in one file."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import click
+
+from reconciler.commands.support.carried_state import PERSONAL, addresses, scratch_dir
+from reconciler.commands.support.options import STANDARD_OUTPUT, CommonOptions, Environment, with_options
+from reconciler.commands.support.session import open_session
+from reconciler.core.errors import LockedError, StorageError
+from reconciler.core.ports import StateVersion
+from reconciler.state.archive import write_archive
+
+
+@dataclass(frozen=True, slots=True)
+class ExportOptions:
+    """Whose state, and where to."""
+
+    environment: Environment
+    file: Annotated[str, click.argument("file", metavar="FILE")]
+    common: CommonOptions
+
+
+@click.command(name="export")
+@with_options(ExportOptions)
+@click.pass_obj
+def command(stop: object, /, options: ExportOptions) -> None:
+    """Write the state and its members into one zip file that only its owner can read.
+
+    The file is personal data, and the next apply makes it outdated. Use it to move a state to another
+    backend.
+    """
+    environment = options.environment
+    if options.file == STANDARD_OUTPUT:
+        raise click.UsageError("a state is personal data: name a file, which nobody else can read")
+    with open_session(stop, environment, options.common) as session:
+        space, path = session.space, session.settings.directory / options.file
+        if holder := space.store.holder():
+            problem = f"{environment}: a run is writing the state: {holder.description}"
+            raise LockedError(problem, remedy="wait for it to end")
+        state = space.store.reader()
+        head = state.head()
+        if head is None:
+            raise StorageError(f"{environment} has no state yet", remedy="the first apply begins it")
+        saved = StateVersion(head, state.resources(), space.clock.now())
+        with scratch_dir(space) as scratch, space.verifier(state.snapshot_file, state.key()) as verifier:
+            write_archive(path, saved, state.key(), verifier.file, scratch.note)
+    click.echo(f"{environment}: exported serial {head.serial}, {addresses(saved)}")
+    click.echo(f"  the file is readable by you alone; {PERSONAL}. Remove it once it is imported.", err=True)

@@ -1,0 +1,65 @@
+"""`state lock`: who holds the lock, and how it is released."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import click
+
+from reconciler.commands.support.options import CommonOptions, Environment, with_options
+from reconciler.commands.support.session import open_session
+
+
+@dataclass(frozen=True, slots=True)
+class LockListOptions:
+    """Whose lock."""
+
+    environment: Environment
+    common: CommonOptions
+
+
+@dataclass(frozen=True, slots=True)
+class LockBreakOptions:
+    """Whose lock, and of which run."""
+
+    environment: Environment
+    lock_id: Annotated[
+        str,
+        click.option(
+            "--id", "lock_id", required=True, metavar="ID", help="The lock ID from `state lock list`."
+        ),
+    ]
+    common: CommonOptions
+
+
+@click.group(name="lock")
+@with_options(CommonOptions)
+def command(_: CommonOptions) -> None:
+    """Show or release the lock that lets one run at a time write an environment's state."""
+
+
+@command.command(name="list")
+@with_options(LockListOptions)
+@click.pass_obj
+def list_locks(stop: object, /, options: LockListOptions) -> None:
+    """Show the run that holds the lock: who, where, what, since when, until when."""
+    environment = options.environment
+    with open_session(stop, environment, options.common) as session:
+        holder = session.space.store.holder()
+    click.echo(
+        f"{environment}: held by {holder.description}" if holder else f"{environment}: nobody holds the lock"
+    )
+
+
+@command.command(name="break")
+@with_options(LockBreakOptions)
+@click.pass_obj
+def break_lock(stop: object, /, options: LockBreakOptions) -> None:
+    """Release the lock of a run that no longer exists, before the lock expires.
+
+    The next run still waits as long as a request of the old run may take effect. If the old run is alive,
+    it notices at its next write and stops; it loses nothing that it wrote.
+    """
+    environment = options.environment
+    with open_session(stop, environment, options.common) as session:
+        session.space.store.break_lock(options.lock_id)
+    click.echo(f"{environment}: the lock is broken; the next run waits until nothing can be under way")
