@@ -25,7 +25,7 @@ CORE_TESTS := tests/unit/test_guards.py tests/unit/test_standing.py tests/unit/t
 	tests/unit/test_a_part_of_a_plan.py tests/unit/test_a_change_is_compared_with_its_base.py \
 	tests/property/test_converges_after_crashes.py tests/property/test_state_codec.py
 
-.PHONY: demo docs pictures sdk azurite actionlint test reliability torture fidelity lint coverage check format bench lock clean
+.PHONY: demo docs pictures sdk azurite actionlint test reliability torture fidelity lint coverage check format bench ci-files lock clean
 
 $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -83,6 +83,9 @@ bench: $(READY)  ## one million members through a socket, beside pure Python, po
 
 fidelity: $(READY)  ## asks a test account what docs/explanation/fidelity.md assumes; see there
 	@$(BIN)/python -m fidelity
+
+ci-files: $(READY)  ## the workflows of this repository, laid out from the templates of `init`
+	$(BIN)/python -m tools.ci_files
 
 lock:  ## renew requirements.lock from pyproject.toml
 	$(BIN)/python -m pip install --quiet uv

@@ -49,8 +49,10 @@ def _leaves(path: str, command: click.Command) -> Iterator[tuple[str, click.Comm
     if not isinstance(command, click.Group):
         yield path, command
         return
-    for name, sub in command.commands.items():
-        yield from _leaves(f"{path} {name}", sub)
+    context = click.Context(command)
+    for name in command.list_commands(context):
+        if sub := command.get_command(context, name):
+            yield from _leaves(f"{path} {name}", sub)
 
 
 def _command(path: str, command: click.Command) -> str:

