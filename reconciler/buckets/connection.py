@@ -90,6 +90,7 @@ def must_be_there(error: FileNotFoundError) -> None:
 
 
 def _is(error: Exception, signs: tuple[str, ...]) -> bool:
+    """Whether an error quotes one of these. obstore has no attribute for the store's code or the status."""
     return any(sign in str(error) for sign in signs)
 
 

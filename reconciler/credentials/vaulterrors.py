@@ -41,6 +41,8 @@ _KINDS = {
 } | UNREADABLE
 _OTHER = ("can't be asked", "check VAULT_ADDR, VAULT_TOKEN and VAULT_CACERT")
 _LOST_RACE = "check-and-set parameter did not match"
+"""Vault refuses a stale version with 400, as it does any other bad request, and gives no code beside it: of
+its answer only this text, which Vault's own clients compare too, tells a lost race."""
 
 
 class VersionConflictError(Exception):
@@ -59,7 +61,7 @@ def asking(reference: str) -> Iterator[None]:
             f"there is nothing at {reference}", remedy="correct the mount and the path in credentials.yaml"
         ) from None
     except (exceptions.VaultError, httpx.RequestError, httpx.InvalidURL, OSError, ValueError) as error:
-        if _LOST_RACE in str(error):
+        if isinstance(error, exceptions.InvalidRequest) and _LOST_RACE in " ".join(error.errors or ()):
             raise VersionConflictError from None
         problem, remedy = _KINDS.get(kind(error), _OTHER)
         raise AuthenticationError(f"{reference}: Vault {problem}", remedy=remedy) from None

@@ -246,7 +246,11 @@ class AudienceBuilder:
         )
 
     def _explained(self, prepared: PreparedAudience, error: Exception) -> Finding:
-        """A file that can't be read, or a `where` that fails on a value of it."""
+        """A file that can't be read, or a `where` that fails on a value of it.
+
+        DuckDB raises one type for a value that doesn't convert and for a damaged file, and has no code: its
+        readers begin their texts with the format, and name the file.
+        """
         table = prepared.table
         if isinstance(error, CONVERSIONS) or (
             isinstance(error, duckdb.InvalidInputException)

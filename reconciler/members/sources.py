@@ -244,7 +244,11 @@ def _finding(place: SourceLocation, problem: str, remedy: str = "") -> Finding:
 
 
 def unreadable(error: Exception, files: Sequence[File], place: SourceLocation) -> Finding:
-    """What a reader's error says, in our words: DuckDB's quote the line."""
+    """What a reader's error says, in our words: DuckDB's quote the line.
+
+    DuckDB's errors have no code: one type stands for all that can be wrong with a file, and its text alone
+    tells file, line and kind.
+    """
     text = str(error)
     file = next((one for one in files if str(one.path) in text), files[0] if len(files) == 1 else None)
     line = re.search(r"(?:CSV Error on Line: |in line )(\d{1,12})", text)

@@ -104,6 +104,7 @@ def translate(error: yaml.YAMLError, file: str, text: str, line: int) -> Issue:
 
 
 def _translated(error: yaml.YAMLError, file: str, text: str) -> Issue:
+    """libyaml has no codes: its texts are constants, of which each stands for one mistake."""
     if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
         return _flaw(file, 0, 0, "this is not valid YAML", "check quotes and brackets")
     stood: Any = error.problem_mark
