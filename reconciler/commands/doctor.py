@@ -10,6 +10,7 @@ from typing import Annotated
 import click
 
 from reconciler.commands.support.console import CommandConsole, screen
+from reconciler.commands.support.json_output import json_output
 from reconciler.commands.support.options import (
     AsJson,
     CommonOptions,
@@ -29,7 +30,9 @@ from reconciler.disk.scratch_dir import ScratchDir
 from reconciler.manifests import load_without_sources
 from reconciler.members.source_check import Checker, checking
 from reconciler.operations.run_checks import DoctorContext, run_checks
-from reconciler.render.doctor import checkup_json, print_checkup
+from reconciler.render.doctor import print_checkup
+from reconciler.render.json.doctor import checkup_values
+from reconciler.render.json.values import DocumentKind
 from reconciler.settings import Settings
 from reconciler.workspace import Workspace, open_workspace
 
@@ -73,7 +76,10 @@ def command(stop: object, /, options: DoctorOptions) -> int:
     environment = options.environment
     settings = options.common.settings(data_root=options.data_root, emulate=options.emulate)
     shown = screen(settings)
-    with ExitStack() as stack:
+    with (
+        json_output(DocumentKind.DOCTOR, wanted=options.as_json) as page,
+        ExitStack() as stack,
+    ):
         try:
             space = stack.enter_context(
                 open_workspace(
@@ -85,9 +91,8 @@ def command(stop: object, /, options: DoctorOptions) -> int:
         else:
             with shown.progress:
                 checks = _examined(space, stack, settings, shown, options.purpose)
-    if options.as_json:
-        click.echo(checkup_json(environment, checks))
-    else:
+        page.content = checkup_values(environment, checks)
+    if not options.as_json:
         print_checkup(environment, checks, shown.out)
     return exit_code(checks)
 

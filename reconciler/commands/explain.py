@@ -7,6 +7,7 @@ import click
 
 from reconciler.commands.support.completions import address_names
 from reconciler.commands.support.options import (
+    AsJson,
     CommonOptions,
     DataRoot,
     Emulate,
@@ -22,6 +23,7 @@ class ExplainOptions:
 
     environment: Environment
     address: Annotated[str, click.argument("address", metavar="ADDRESS", shell_complete=address_names)]
+    as_json: AsJson
     data_root: DataRoot
     emulate: Emulate
     common: CommonOptions
@@ -36,16 +38,22 @@ def command(stop: object, /, options: ExplainOptions) -> None:
     The command reads what `plan` reads, for one address. It shows counts by reason, never a value.
     """
     from reconciler.commands.support.console import screen
+    from reconciler.commands.support.json_output import json_output
     from reconciler.commands.support.planning import make_plan
     from reconciler.commands.support.selection import single
     from reconciler.core.errors import ConfigurationError
     from reconciler.render.explain import explanation, print_explanation
+    from reconciler.render.json.explain import explanation_values
+    from reconciler.render.json.values import DocumentKind
     from reconciler.workspace import open_workspace
 
     environment = options.environment
     settings = options.common.settings(data_root=options.data_root, emulate=options.emulate)
     shown = screen(settings)
-    with open_workspace(settings, environment, stop_event(stop), shown.progress) as space:
+    with (
+        json_output(DocumentKind.EXPLAIN, wanted=options.as_json) as page,
+        open_workspace(settings, environment, stop_event(stop), shown.progress) as space,
+    ):
         wanted = single(options.address, (one.address for one in space.desired.segments))
         with shown.progress:
             planned = make_plan(space, space.store.reader(), (wanted,), shown.progress)
@@ -57,7 +65,9 @@ def command(stop: object, /, options: ExplainOptions) -> None:
             )
         if wrong := planned.observed.unread.get(spec.address):
             raise ConfigurationError(f"{wanted}: its sources can't be read", findings=wrong)
-        document = planned.document(space, shown.figures)
-        target = planned.observed.targets[spec.address]
-        now, lists = planned.observed.now, planned.observed.lists.get(spec.address, ())
-        print_explanation(explanation(spec, target, document, now, shown.figures, lists), shown.out)
+        target, lists = planned.observed.targets[spec.address], planned.observed.lists.get(spec.address, ())
+        if options.as_json:
+            page.content = explanation_values(environment, spec, target, planned.plan, lists, shown.figures)
+        else:
+            document, now = planned.document(space, shown.figures), planned.observed.now
+            print_explanation(explanation(spec, target, document, now, shown.figures, lists), shown.out)

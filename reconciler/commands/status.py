@@ -8,6 +8,7 @@ from typing import Annotated
 import click
 
 from reconciler.commands.support.options import (
+    AsJson,
     CommonOptions,
     Emulate,
     Environment,
@@ -31,6 +32,7 @@ class StatusOptions:
         bool,
         click.option("--statistics", is_flag=True, help="Ask Criteo for match rates: one call per segment."),
     ]
+    as_json: AsJson
     emulate: Emulate
     only: Only
     common: CommonOptions
@@ -47,23 +49,32 @@ def command(stop: object, /, options: StatusOptions) -> None:
     minimum, an audience cannot be used.
     """
     from reconciler.commands.support.console import screen
+    from reconciler.commands.support.json_output import json_output
     from reconciler.commands.support.selection import selected
+    from reconciler.render.json.status import status_values
+    from reconciler.render.json.values import DocumentKind
     from reconciler.render.status import print_status, status
     from reconciler.workspace import open_workspace
 
     environment = options.environment
     settings = options.common.settings(emulate=options.emulate)
     shown = screen(settings)
-    with open_workspace(settings, environment, stop_event(stop), shown.progress) as space:
+    with (
+        json_output(DocumentKind.STATUS, wanted=options.as_json) as page,
+        open_workspace(settings, environment, stop_event(stop), shown.progress) as space,
+    ):
         known = space.store.reader().resources()
         wanted = selected(options.only, space.addresses(known))
         receipts = [one for one in known if one.address in wanted]
         with shown.progress:
             statistics = _statistics(space.reader_of, receipts) if options.statistics else None
-        specs = space.desired.segments
-        limits = {spec.address: spec.audience.guards.max_invalid for spec in specs}
-        found = status(environment, wanted, receipts, statistics, limits, space.clock.now(), shown.figures)
-        print_status(found, shown.out)
+        limits = {spec.address: spec.audience.guards.max_invalid for spec in space.desired.segments}
+        now, figures = space.clock.now(), shown.figures
+        if options.as_json:
+            page.content = status_values(environment, wanted, receipts, statistics, limits, now, figures)
+        else:
+            found = status(environment, wanted, receipts, statistics, limits, now, figures)
+            print_status(found, shown.out)
 
 
 def _statistics(

@@ -9,11 +9,13 @@ from typing import Annotated
 
 import click
 
+from reconciler.clock import StopSignal
 from reconciler.commands.support.completions import environment_names
-from reconciler.commands.support.options import CommonOptions, DataRoot, stop_event, with_options
+from reconciler.commands.support.options import AsJson, CommonOptions, DataRoot, stop_event, with_options
 from reconciler.core.errors import ConfigurationError, Finding
 from reconciler.core.model import DesiredState
 from reconciler.manifests import environments, find_root, load_offline, shared_states
+from reconciler.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,7 @@ class ValidateOptions:
         tuple[str, ...],
         click.argument("names", nargs=-1, metavar="[ENV]...", shell_complete=environment_names),
     ]
+    as_json: AsJson
     data_root: DataRoot
     common: CommonOptions
 
@@ -37,14 +40,32 @@ def command(stop: object, /, options: ValidateOptions) -> None:
     Without ENV, check all environments. The command reports all problems at once, as file:line:column,
     each with its fix. It exits 3 if there is any problem.
     """
-    from reconciler.members.source_check import check_all
+    from reconciler.commands.support.json_output import json_output
+    from reconciler.render.json.validate import validation_values
+    from reconciler.render.json.values import DocumentKind
     from reconciler.render.terminal import console
     from reconciler.render.validation import print_validated
 
-    settings, today = options.common.settings(data_root=options.data_root), datetime.now(UTC).date()
-    folder = Path(tempfile.gettempdir())
+    with json_output(DocumentKind.VALIDATE, wanted=options.as_json) as page:
+        settings = options.common.settings(data_root=options.data_root)
+        valid, findings = _validated(settings, options.names, stop_event(stop))
+        page.content = validation_values(valid)
+        if findings:
+            count = "a problem was" if len(findings) == 1 else f"{len(findings)} problems were"
+            raise ConfigurationError(f"{count} found", findings=findings)
+    if not options.as_json:
+        print_validated(valid, console(sys.stdout, settings.colour))
+
+
+def _validated(
+    settings: Settings, names: tuple[str, ...], asked: StopSignal
+) -> tuple[list[DesiredState], list[Finding]]:
+    """The environments without problems, and the problems of the others."""
+    from reconciler.members.source_check import check_all
+
+    today, folder = datetime.now(UTC).date(), Path(tempfile.gettempdir())
     root = find_root(settings.directory)
-    names = options.names or environments(root)
+    names = names or environments(root)
     findings: list[Finding] = [*shared_states(root, names)]
     valid: list[DesiredState] = []
     for name in names:
@@ -53,14 +74,11 @@ def command(stop: object, /, options: ValidateOptions) -> None:
         except ConfigurationError as error:
             findings += error.findings or [Finding("", error.problem, error.remedy)]
             continue
-        data_root, checked = desired.environment.data_root, stop_event(stop).check
-        found = check_all(desired.audiences, data_root, today, folder, checked, root)
+        data_root = desired.environment.data_root
+        found = check_all(desired.audiences, data_root, today, folder, asked.check, root)
         findings += found
         valid += [] if found else [_noted(desired)]
-    if findings:
-        count = "a problem was" if len(findings) == 1 else f"{len(findings)} problems were"
-        raise ConfigurationError(f"{count} found", findings=findings)
-    print_validated(valid, console(sys.stdout, settings.colour))
+    return valid, findings
 
 
 def _noted(desired: DesiredState) -> DesiredState:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 from rich.console import Console
 from rich.text import Text
@@ -13,32 +14,32 @@ from reconciler.core.model import CredentialRole
 from reconciler.render.text import sentence
 
 
+class ConsentStatus(StrEnum):
+    """What is held for an application; the value is what machines read."""
+
+    NOT_NEEDED = "not_needed"
+    HELD = "held"
+    EXPIRES_SOON = "expires_soon"
+    EXPIRED = "expired"
+    UNREADABLE = "unreadable"
+    """Nothing is stored, or what is stored can't be read."""
+
+
 @dataclass(frozen=True, slots=True)
 class ConsentRow:
-    """One application. `missing`: nothing can be sent with it before somebody consents."""
+    """One application."""
 
     name: str
     grant: str
+    status: ConsentStatus
     state: str
     remedy: str = ""
-    missing: bool = False
     consent: Consent | None = None
 
-    def plain(self) -> dict[str, object]:
-        """For machines. Times are ISO 8601; null where nothing is known."""
-        held = self.consent
-        return {
-            "credential": self.name,
-            "grant": self.grant,
-            "state": self.state,
-            "remedy": self.remedy,
-            "held": not self.missing,
-            "how": held.obtained_by if held else None,
-            "consented_at": _iso(held.consented_at if held else None),
-            "obtained_at": _iso(held.obtained_at if held else None),
-            "ends_at": _iso(held.ends_at if held else None),
-            "accounts": list(held.accounts) if held else None,
-        }
+    @property
+    def missing(self) -> bool:
+        """Nothing can be sent with it before somebody consents."""
+        return self.status in {ConsentStatus.EXPIRED, ConsentStatus.UNREADABLE}
 
 
 def consent_rows(
@@ -65,21 +66,22 @@ def print_consents(rows: Iterable[ConsentRow], out: Console) -> None:
 def _row(
     environment: str, role: CredentialRole, held: Callable[[CredentialRole], Consent], now: datetime
 ) -> ConsentRow:
-    grant = role.application.grant
+    grant, label = role.application.grant, str(role)
     if grant == "clientCredentials":
-        return ConsentRow(str(role), grant, "speaks for itself; consent is kept at Criteo, and nothing here")
+        told = "speaks for itself; consent is kept at Criteo, and nothing here"
+        return ConsentRow(label, grant, ConsentStatus.NOT_NEEDED, told)
     try:
         consent = held(role)
     except ReconcilerError as error:
-        return ConsentRow(str(role), grant, error.problem, error.remedy, missing=True)
+        return ConsentRow(label, grant, ConsentStatus.UNREADABLE, error.problem, error.remedy)
     again = f"ask for consent again: {role.login(environment)}"
     use = f"use it, and it may be renewed: `reconciler doctor {environment}`; if it isn't, {again}"
     if is_expired(consent, now):
-        state = f"the refresh token is over since {consent.ends_at:%Y-%m-%d}"
-        return ConsentRow(str(role), grant, state, again, missing=True, consent=consent)
-    return ConsentRow(
-        str(role), grant, _state(consent, now), use if expires_soon(consent, now) else "", consent=consent
-    )
+        told = f"the refresh token is over since {consent.ends_at:%Y-%m-%d}"
+        return ConsentRow(label, grant, ConsentStatus.EXPIRED, told, again, consent)
+    if expires_soon(consent, now):
+        return ConsentRow(label, grant, ConsentStatus.EXPIRES_SOON, _state(consent, now), use, consent)
+    return ConsentRow(label, grant, ConsentStatus.HELD, _state(consent, now), consent=consent)
 
 
 def _state(consent: Consent, now: datetime) -> str:
@@ -90,7 +92,3 @@ def _state(consent: Consent, now: datetime) -> str:
         came += f" on {consent.consented_at:%Y-%m-%d}"
     days = -(-(consent.ends_at - now) // timedelta(days=1))
     return f"{came}; refresh token good until {consent.ends_at:%Y-%m-%d}, {days} days from now"
-
-
-def _iso(time: datetime | None) -> str | None:
-    return time.isoformat() if time else None

@@ -1,6 +1,5 @@
-"""Every link as `doctor` found it: one line each for people, the same as JSON for machines."""
+"""Every check of `doctor`, one line each."""
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
@@ -9,13 +8,12 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from reconciler.core.doctor.checks import Check, CheckName, CheckStatus, exit_code
+from reconciler.core.doctor.checks import Check, CheckName, CheckStatus
 from reconciler.render.columns import GAP, left
 from reconciler.render.numbers import counted
 from reconciler.render.terminal import show, wrapped
 from reconciler.render.text import name, sentence
 
-FORMAT_VERSION = 2
 MARKS = {CheckStatus.OK: "✓", CheckStatus.WARNING: "!", CheckStatus.FAILURE: "✗", CheckStatus.SKIPPED: "·"}
 STYLES = {
     CheckStatus.OK: "green",
@@ -25,29 +23,6 @@ STYLES = {
 }
 WIDTH = max(cell_len(link) for link in CheckName)
 INDENT = 4 + WIDTH + len(GAP)
-
-
-def checkup_json(environment: str, checks: Sequence[Check]) -> str:
-    """Told and remedies are text for people; the rest is for machines to decide by."""
-    document = {
-        "format_version": FORMAT_VERSION,
-        "environment": name(environment),
-        "exit_code": exit_code(checks),
-        "checks": [_plain(check) for check in checks],
-    }
-    return json.dumps(document, indent=2)
-
-
-def _plain(check: Check) -> dict[str, object]:
-    return {
-        "check": check.name.value,
-        "credential": name(check.credential),
-        "item": name(check.item),
-        "status": check.result.status.value,
-        "message": sentence(check.result.message),
-        "remedy": "\n".join(map(sentence, check.result.remedy.splitlines())),
-        "exit_code": check.result.code,
-    }
 
 
 def print_checkup(environment: str, checks: Sequence[Check], out: Console) -> None:

@@ -1,4 +1,4 @@
-"""A state, and the ones that are kept beside it, as people and machines read them; no member is in it."""
+"""A state, and the ones that are kept beside it, as people read them; no member is in it."""
 
 from collections.abc import Iterable, Iterator
 
@@ -11,24 +11,6 @@ from reconciler.render.columns import GAP, left, right, widths
 from reconciler.render.numbers import NumberFormat, counted, stamp
 from reconciler.render.terminal import show, wrapped
 from reconciler.render.text import name
-
-FORMAT_VERSION = 1
-
-
-def state_json(
-    environment: str, head: StateHead | None, receipts: Iterable[ResourceState], figures: NumberFormat
-) -> dict[str, object]:
-    """`members` is the size at the last completed transfer, null before it.
-
-    People sent before `unknown_before` may be held as well, and nobody knows them.
-    """
-    return {
-        "format_version": FORMAT_VERSION,
-        "environment": environment,
-        "lineage": head.lineage if head else None,
-        "serial": head.serial if head else None,
-        "addresses": [_plain(receipt, figures) for receipt in receipts],
-    }
 
 
 def print_state(
@@ -51,23 +33,6 @@ def print_history(environment: str, kept: Iterable[StateVersionInfo], out: Conso
 def _kept(one: StateVersionInfo) -> str:
     addresses = counted(one.addresses, "address", "addresses")
     return f"  serial {one.serial}  until {stamp(one.saved_at)}  {addresses}"
-
-
-def _plain(receipt: ResourceState, figures: NumberFormat) -> dict[str, object]:
-    current = receipt.current
-    return {
-        "address": str(receipt.address),
-        "segment": current.segment_id or None,
-        "members": None if current.completed_size is None else figures.number(current.completed_size),
-        "completed_at": current.completed_at.isoformat() if current.completed_at else None,
-        "uncertain": figures.number(sum(one.uncertain.count for one in receipt.segments)),
-        "transfer": current.transfer is not None,
-        "retired": [one.segment.segment_id for one in receipt.retired],
-        "forgotten_at": receipt.forgotten_at.isoformat() if receipt.forgotten_at else None,
-        "members_unknown_before": current.members_unknown_before.isoformat()
-        if current.members_unknown_before
-        else None,
-    }
 
 
 def _state_lines(

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from enum import StrEnum
 
 from rich.console import Console
 from rich.text import Text
@@ -28,6 +29,19 @@ _NOT_ASKED = (
     "From what was sent; Criteo was not asked "
     "(`--statistics` asks it, `reconciler drift {environment}` compares)."
 )
+
+
+class AddressStatus(StrEnum):
+    """Where an address stands by what was sent; the value is what machines read."""
+
+    NEVER_APPLIED = "never_applied"
+    FORGOTTEN = "forgotten"
+    REPLACING = "replacing"
+    CREATE_UNCONFIRMED = "create_unconfirmed"
+    TRANSFERRING = "transferring"
+    MEMBERS_UNKNOWN = "members_unknown"
+    ACKNOWLEDGED = "acknowledged"
+    NOT_FILLED = "not_filled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,13 +166,29 @@ def _row(
     )
 
 
+def address_status(resource: ResourceState) -> AddressStatus:
+    if resource.forgotten_at:
+        return AddressStatus.FORGOTTEN
+    return AddressStatus.REPLACING if resource.replacement else segment_status(resource.current)
+
+
+def segment_status(segment: SegmentState) -> AddressStatus:
+    """Of one segment by itself."""
+    if segment.intent:
+        return AddressStatus.CREATE_UNCONFIRMED
+    if segment.transfer:
+        return AddressStatus.TRANSFERRING
+    if segment.size is None and segment.members_unknown_before:
+        return AddressStatus.MEMBERS_UNKNOWN
+    return AddressStatus.ACKNOWLEDGED if segment.completed_at else AddressStatus.NOT_FILLED
+
+
 def _state(receipt: ResourceState, figures: NumberFormat) -> str:
-    current, successor = receipt.current, receipt.replacement
     if receipt.forgotten_at:
         return f"forgotten on {receipt.forgotten_at:%Y-%m-%d}; it stays at Criteo"
-    if successor:
-        return f"being replaced: {_filling(successor, figures)}"
-    return _filling(current, figures)
+    if receipt.replacement:
+        return f"being replaced: {_filling(receipt.replacement, figures)}"
+    return _filling(receipt.current, figures)
 
 
 def _filling(holding: SegmentState, figures: NumberFormat) -> str:

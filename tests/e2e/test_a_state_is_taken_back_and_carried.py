@@ -46,7 +46,7 @@ def test_what_is_known_is_shown_in_round_numbers(project: Project) -> None:
     assert "email/buyers" in said
     assert "30  settled 20" in said
     found = json.loads(project.run("state", "show", "sandbox", "--json").said)
-    assert (found["format_version"], found["serial"], len(found["addresses"])) == (1, 2, 2)
+    assert (found["format_version"], found["serial"], len(found["addresses"])) == (2, 2, 2)
     assert {one["members"] for one in found["addresses"]} == {30}
     said = project.run("state", "history", "sandbox").said
     silent(project, said)

@@ -90,7 +90,7 @@ def test_the_repository_s_own_environments_hold(tmp_path: Path) -> None:
 def test_machines_read_it(broken: Broken) -> None:
     broken.granted("RetailMedia_Audience_Manage")
     document = json.loads(broken.doctor("--json").said)
-    assert (document["format_version"], document["environment"], document["exit_code"]) == (1, "sandbox", 0)
+    assert (document["format_version"], document["environment"], document["exit_code"]) == (2, "sandbox", 0)
     verdicts = {(one["check"], one["status"]) for one in document["checks"]}
     assert ("retailer", "warning") in verdicts
     assert ("sources", "ok") in verdicts

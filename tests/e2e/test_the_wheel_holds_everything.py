@@ -14,7 +14,10 @@ def test_the_wheel_validates_and_plans_on_its_own(tmp_path):
     with zipfile.ZipFile(wheel) as packed:
         names = set(packed.namelist())
         packed.extractall(tmp_path / "installed")
-    assert {f"reconciler/schemas/{file.name}" for file in (REPOSITORY / "schemas").iterdir()} <= names
+    assert {
+        f"reconciler/{file.relative_to(REPOSITORY).as_posix()}"
+        for file in (REPOSITORY / "schemas").rglob("*.json")
+    } <= names
     assert "reconciler/emulator/app.py" in names
     assert "reconciler/py.typed" in names
     assert {f"reconciler/render/templates/document.{kind}" for kind in ("html.j2", "css")} <= names

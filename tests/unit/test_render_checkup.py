@@ -1,16 +1,18 @@
 """What `doctor` found, word for word in tests/golden/doctor: wide, on 80 columns, and as JSON."""
 
 import io
-import json
 from pathlib import Path
 
 import pytest
 from rich.cells import cell_len
+from support import schemas
 
 from reconciler.core.doctor.checks import NOT_REACHED, Check, CheckName, CheckResult, CheckStatus
 from reconciler.core.doctor.results import invalid, ok, warning
 from reconciler.core.errors import ConfigurationError, Finding
-from reconciler.render.doctor import checkup_json, print_checkup
+from reconciler.render.doctor import print_checkup
+from reconciler.render.json.doctor import checkup_values
+from reconciler.render.json.values import DocumentKind, document, dump
 from reconciler.render.terminal import LOG_WIDTH, console
 
 FOLDER = Path(__file__).parents[1] / "golden" / "doctor"
@@ -105,11 +107,15 @@ def test_checkups_read_word_for_word(case: str, width: int, request: pytest.Fixt
 def test_machines_read_the_same(case: str, request: pytest.FixtureRequest) -> None:
     told = checkup_json("production", CASES[case])
     compared(told + "\n", FOLDER / case / "expected.json", request)
-    document = json.loads(told)
-    assert len(document["checks"]) == len(CASES[case])
-    assert document["exit_code"] == next(
-        (one["exit_code"] for one in document["checks"] if one["exit_code"]), 0
+    printed = schemas.output(told)
+    assert len(printed["checks"]) == len(CASES[case])
+    assert printed["exit_code"] == next(
+        (one["exit_code"] for one in printed["checks"] if one["exit_code"]), 0
     )
+
+
+def checkup_json(environment: str, checks: list[Check]) -> str:
+    return dump(document(DocumentKind.DOCTOR, checkup_values(environment, checks)))
 
 
 def test_every_folder_is_a_case() -> None:

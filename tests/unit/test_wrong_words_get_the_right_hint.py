@@ -56,7 +56,7 @@ def every(command: click.Command = group, path: str = "") -> dict[str, click.Com
         ("plan sandbox --yes", "`--yes` is an option of `apply`"),
         ("validate --target x", "`--only` is an option of `plan`, `apply`"),
         ("validate --auto-approve", "; `--yes` is an option of `apply`"),
-        ("--json plan sandbox", "`--json` is an option of `doctor`, `plan`"),
+        ("--json plan sandbox", "`--json` is an option of `validate`, `doctor`, `plan`"),
         ("--json plan sandbox", ": write it after the command"),
         ("state --serial 3 restore sandbox", "`--serial` is an option of `state restore`"),
     ],

@@ -1,6 +1,5 @@
 """`auth status`: which consents are held, and until when."""
 
-import json
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -8,10 +7,13 @@ import click
 
 from reconciler.commands.support.completions import credential_names
 from reconciler.commands.support.consent import unknown_credential
+from reconciler.commands.support.json_output import json_output
 from reconciler.commands.support.options import AsJson, CommonOptions, Environment, with_options
 from reconciler.commands.support.session import open_session
 from reconciler.core.errors import AuthenticationError
 from reconciler.render.auth_status import consent_rows, print_consents
+from reconciler.render.json.auth_status import consents_values
+from reconciler.render.json.values import DocumentKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +37,18 @@ def command(stop: object, /, options: AuthStatusOptions) -> int:
 
     The command exits 4 when consent is missing or expired.
     """
-    with open_session(stop, options.environment, options.common) as session:
+    environment = options.environment
+    with (
+        json_output(DocumentKind.AUTH_STATUS, wanted=options.as_json) as page,
+        open_session(stop, environment, options.common) as session,
+    ):
         space, shown = session.space, session.shown
         chosen = [one for one in space.desired.credentials if options.credential in {"", one.name}]
         if not chosen:
             raise unknown_credential(space)
         roles = [role for one in chosen for role in one.roles()]
-        rows = consent_rows(options.environment, roles, space.access().held, space.clock.now())
-    if options.as_json:
-        click.echo(json.dumps({"format_version": 1, "credentials": [row.plain() for row in rows]}, indent=2))
-    else:
+        rows = consent_rows(environment, roles, space.access().held, space.clock.now())
+        page.content = consents_values(environment, rows)
+    if not options.as_json:
         print_consents(rows, shown.out)
     return AuthenticationError.exit_code if any(row.missing for row in rows) else 0

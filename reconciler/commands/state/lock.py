@@ -5,8 +5,11 @@ from typing import Annotated
 
 import click
 
-from reconciler.commands.support.options import CommonOptions, Environment, with_options
+from reconciler.commands.support.json_output import json_output
+from reconciler.commands.support.options import AsJson, CommonOptions, Environment, with_options
 from reconciler.commands.support.session import open_session
+from reconciler.render.json.state import lock_values
+from reconciler.render.json.values import DocumentKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +17,7 @@ class LockListOptions:
     """Whose lock."""
 
     environment: Environment
+    as_json: AsJson
     common: CommonOptions
 
 
@@ -43,11 +47,15 @@ def command(_: CommonOptions) -> None:
 def list_locks(stop: object, /, options: LockListOptions) -> None:
     """Show the run that holds the lock: who, where, what, since when, until when."""
     environment = options.environment
-    with open_session(stop, environment, options.common) as session:
+    with (
+        json_output(DocumentKind.STATE_LOCK, wanted=options.as_json) as page,
+        open_session(stop, environment, options.common) as session,
+    ):
         holder = session.space.store.holder()
-    click.echo(
-        f"{environment}: held by {holder.description}" if holder else f"{environment}: nobody holds the lock"
-    )
+        page.content = lock_values(environment, holder)
+    if not options.as_json:
+        told = f"held by {holder.description}" if holder else "nobody holds the lock"
+        click.echo(f"{environment}: {told}")
 
 
 @command.command(name="break")

@@ -1,13 +1,15 @@
 """`state show`: what is known, in counts."""
 
-import json
 from dataclasses import dataclass
 
 import click
 
+from reconciler.commands.support.json_output import json_output
 from reconciler.commands.support.options import AsJson, CommonOptions, Environment, with_options
 from reconciler.commands.support.session import open_session
-from reconciler.render.state import print_state, state_json
+from reconciler.render.json.state import state_values
+from reconciler.render.json.values import DocumentKind
+from reconciler.render.state import print_state
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +27,13 @@ class StateShowOptions:
 def command(stop: object, /, options: StateShowOptions) -> None:
     """Show the state: serial, lineage, and each address with its size and uncertain members."""
     environment = options.environment
-    with open_session(stop, environment, options.common) as session:
+    with (
+        json_output(DocumentKind.STATE, wanted=options.as_json) as page,
+        open_session(stop, environment, options.common) as session,
+    ):
         state, shown = session.space.store.reader(), session.shown
         head, resources = state.head(), state.resources()
         if options.as_json:
-            click.echo(json.dumps(state_json(environment, head, resources, shown.figures), indent=2))
+            page.content = state_values(environment, head, resources, shown.figures)
         else:
             print_state(environment, head, resources, shown.figures, shown.out)

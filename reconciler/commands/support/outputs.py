@@ -10,15 +10,15 @@ from typing import Annotated
 import click
 
 from reconciler import __version__
+from reconciler.commands.support.failures import as_known
 from reconciler.commands.support.options import STANDARD_OUTPUT, AsJson
 from reconciler.core.approval.model import ApprovedPlan
-from reconciler.core.errors import CancelledError, ReconcilerError, StorageError
+from reconciler.core.errors import StorageError
 from reconciler.disk.atomic import check_room, os_errors, replace_file
 from reconciler.render.apply_report import ApplyReport
 from reconciler.render.document import Document, DocumentType, error_document, with_error
 from reconciler.render.plan_json import DIGEST, Json, dump, encoded
 from reconciler.settings import Settings
-from reconciler.system_errors import known_error
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ class OutputFiles:
 
     def fail(self, error: BaseException) -> None:
         """What is known, and what ended it."""
-        told = _told(error)
+        told = as_known(error)
         if self.document is None:
             document = error_document(self._subject, self._environment, told, datetime.now(UTC))
         else:
@@ -149,14 +149,6 @@ def save(document: Document, digest: str, files: Mapping[str, Path]) -> None:
     """The forms for people."""
     for form, file in files.items():
         replace_file(file, LAYOUTS[form](document, digest).encode())
-
-
-def _told(error: BaseException) -> ReconcilerError:
-    if isinstance(error, click.exceptions.Abort):
-        return CancelledError("cancelled")
-    return known_error(error) or ReconcilerError(
-        "a bug in reconciler", remedy="the log says where; nothing is lost: run again, and please report it"
-    )
 
 
 def check_named(names: Iterable[str]) -> None:

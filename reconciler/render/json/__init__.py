@@ -1,0 +1,1 @@
+"""What commands print with `--json`: one document each, as schemas/*.schema.json describe."""

@@ -1,0 +1,85 @@
+"""`explain --json`: rows of one address by reason, in counts, and what the plan does with it."""
+
+from collections.abc import Sequence
+
+from reconciler.core.lists import ListChange
+from reconciler.core.members import DropReason, TargetMembers
+from reconciler.core.model import SegmentSpec
+from reconciler.core.pii import redacted_path
+from reconciler.core.plan.change_kinds import ChangeKind
+from reconciler.core.plan.model import Forget, Plan, address_of, kind_of
+from reconciler.render.json.values import Json, code, count, finding_values, known_count, time
+from reconciler.render.numbers import NumberFormat
+from reconciler.render.text import name, sentence
+
+
+def explanation_values(
+    environment: str,
+    spec: SegmentSpec,
+    target: TargetMembers,
+    plan: Plan,
+    lists: Sequence[ListChange],
+    figures: NumberFormat,
+) -> Json:
+    """`change` is null for a blocked address, `blocked` for any other."""
+    source = spec.audience.source
+    return {
+        "environment": name(environment),
+        "address": name(str(spec.address)),
+        "segment_name": name(spec.name),
+        "source": {
+            "files": _files(source.files),
+            "where": sentence(source.where) if source.where else None,
+            "newest_at": time(target.newest),
+        },
+        "rows": count(target.rows, figures),
+        "dropped": [
+            {"reason": code(reason), "count": count(dropped, figures)}
+            for reason in DropReason
+            if (dropped := target.dropped(reason))
+        ],
+        "malformed": [
+            {"problem": sentence(problem), "count": count(part, figures)}
+            for problem, part in target.malformed
+        ],
+        "members": count(target.members.count, figures),
+        "already_hashed": count(target.hashed, figures),
+        "excluded_identifiers": count(target.suppressed.count, figures),
+        "exclusion_lists": [_list(one, figures) for one in lists],
+        "change": _change(spec, plan, figures),
+        "blocked": _blocked(spec, plan),
+    }
+
+
+def _files(files: Sequence[str]) -> list[str]:
+    return [name(redacted_path(one)) for one in files]
+
+
+def _list(one: ListChange, figures: NumberFormat) -> Json:
+    return {
+        "files": _files(one.list.files),
+        "identifier_type": one.list.identifier_type.value,
+        "members_before": known_count(one.before.members.count if one.before else None, figures),
+        "members_after": known_count(one.now.members.count if one.now else None, figures),
+        "missing": count(one.missing, figures),
+        "unusable": known_count(one.now.invalid if one.now else None, figures),
+    }
+
+
+def _change(spec: SegmentSpec, plan: Plan, figures: NumberFormat) -> Json | None:
+    change = next((one for one in plan.changes if address_of(one) == spec.address), None)
+    if any(one.address == spec.address for one in plan.blocked):
+        return None
+    if change is None or isinstance(change, Forget):
+        return {"kind": ChangeKind.UNCHANGED.value, "adds": 0, "removes": 0}
+    delta = change.members.delta
+    return {
+        "kind": kind_of(change).value,
+        "adds": count(delta.adds, figures),
+        "removes": count(delta.out, figures),
+    }
+
+
+def _blocked(spec: SegmentSpec, plan: Plan) -> list[Json] | None:
+    found = [one for one in plan.blocked if one.address == spec.address]
+    return [{"cause": one.cause.value, **finding_values(one.finding)} for one in found] or None

@@ -1,0 +1,111 @@
+"""`status --json`: every address by what was sent, and what Criteo counts of it where it was asked."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+from reconciler.core.computations import next_computation
+from reconciler.core.losses import loss
+from reconciler.core.model import Address
+from reconciler.core.rejections import rejection
+from reconciler.core.remote import Statistics
+from reconciler.core.schedule import ACTIVATION_DELAY
+from reconciler.core.state.resource import ResourceState, SegmentState
+from reconciler.render.json.values import Count, Json, count, known_count, share, time
+from reconciler.render.numbers import EXACT, NumberFormat
+from reconciler.render.state import settled
+from reconciler.render.status import MIN_MATCH_RATE, AddressStatus, address_status
+from reconciler.render.text import name
+
+
+def status_values(
+    environment: str,
+    wanted: Iterable[Address],
+    resources: Iterable[ResourceState],
+    statistics: Mapping[str, Statistics] | None,
+    limits: Mapping[Address, float],
+    now: datetime,
+    figures: NumberFormat,
+) -> Json:
+    """As `status` lays it out. `statistics` is by segment id; None where Criteo was not asked."""
+    known = {one.address: one for one in resources}
+    return {
+        "environment": name(environment),
+        "made_at": time(now),
+        "criteo_asked": statistics is not None,
+        "addresses": [
+            _address(one, known.get(one), statistics or {}, limits.get(one), now, figures)
+            for one in sorted({*wanted, *known})
+        ],
+    }
+
+
+def _address(
+    address: Address,
+    resource: ResourceState | None,
+    statistics: Mapping[str, Statistics],
+    limit: float | None,
+    now: datetime,
+    figures: NumberFormat,
+) -> Json:
+    if resource is None:
+        return {"address": name(str(address)), "status": AddressStatus.NEVER_APPLIED.value}
+    current = resource.current
+    found = statistics.get(current.segment_id)
+    sent = current.completed_at
+    live = next_computation(sent) + ACTIVATION_DELAY if sent else None
+    return {
+        "address": name(str(address)),
+        "status": address_status(resource).value,
+        "segment_id": current.segment_id or None,
+        "members": known_count(settled(current), figures),
+        "rejected": count(current.rejected, figures),
+        "rejected_beyond_limit": limit is not None and rejection(current, limit) is not None,
+        "last_sent_at": time(sent),
+        "computed_at": time(next_computation(sent)) if sent else None,
+        "live_at": time(live),
+        "live": live is not None and now >= live,
+        "transfer": _transfer(resource.replacement or current, figures),
+        "forgotten_at": time(resource.forgotten_at),
+        "members_unknown_before": time(current.members_unknown_before),
+        "statistics": _statistics(found, figures) if found else None,
+        "lost": _lost(current, found, now, figures) if limit is not None else None,
+    }
+
+
+def _transfer(receiving: SegmentState, figures: NumberFormat) -> dict[str, Count] | None:
+    if receiving.transfer is None:
+        return None
+    return {
+        "acknowledged": count(receiving.transfer.acknowledged, figures),
+        "total": count(receiving.transfer.size.total, figures),
+    }
+
+
+def _statistics(found: Statistics, figures: NumberFormat) -> Json:
+    return {
+        "identifiers": known_count(found.identifiers, figures),
+        "matches": known_count(found.matches, figures),
+        "match_rate": _rate(found, figures),
+        "usable": None if found.match_rate is None else found.match_rate >= MIN_MATCH_RATE,
+    }
+
+
+def _rate(found: Statistics, figures: NumberFormat) -> float | None:
+    """Beside rounded counts it says no more than they do."""
+    if found.match_rate is None or figures == EXACT:
+        return found.match_rate
+    if found.identifiers is None or found.matches is None:
+        return round(found.match_rate, 2)
+    return share(found.matches, found.identifiers, figures)
+
+
+def _lost(
+    current: SegmentState, found: Statistics | None, now: datetime, figures: NumberFormat
+) -> dict[str, Count] | None:
+    counts = loss(current, found, now)
+    if counts is None:
+        return None
+    return {
+        "acknowledged": count(counts.acknowledged, figures),
+        "counted": count(counts.counted, figures),
+    }
