@@ -62,6 +62,9 @@ docs: $(READY)  ## reference pages from the program, and the site in site/: stri
 	$(BIN)/python -m tools.reference
 	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going --nitpicky docs site
 
+pictures: $(READY)  ## docs/pictures: a plan at a terminal, and its HTML page; needs Chromium
+	$(BIN)/python -m tools.pictures
+
 coverage: $(READY)  ## 100 % of the core's branches
 	HISTORIES=300 REBUILDS=100 $(BIN)/coverage run -m pytest -q $(CORE_TESTS)
 	$(BIN)/coverage report

@@ -37,3 +37,13 @@ def test_no_example_applies_to_production_without_an_approval():
     assert len(found) >= 5
     approved = ("--approved", "--members-only", '"${approved[@]}"')
     assert [line for line in found if not any(one in line for one in approved)] == []
+
+
+def test_the_pictures_of_the_readme_are_made_here_and_load_nothing():
+    """`make pictures` makes them."""
+    shown = re.findall(r"!\[[^\]]+\]\((docs/pictures/[^)]+)\)", (ROOT / "README.md").read_text())
+    assert sorted(shown) == sorted(str(one.relative_to(ROOT)) for one in (ROOT / "docs/pictures").iterdir())
+    drawn = (ROOT / "docs/pictures/plan.svg").read_text(encoding="utf-8")
+    assert "reconciler" in drawn
+    assert re.findall(r"url\((?!#)|href=", drawn) == []
+    assert 10_000 < (ROOT / "docs/pictures/plan.png").stat().st_size < 200_000
