@@ -14,7 +14,7 @@ import click
 
 from reconciler import cli
 from reconciler.core import errors
-from tools.schema_tables import Key, keys, load, resolved
+from tools.schema_tables import Key, keys, load, outputs, resolved
 
 PAGES = Path(__file__).parent.parent / "docs" / "reference"
 REGION = re.compile(r"(<!-- generated: ([\w: -]+) -->\n).*?(<!-- end of generated -->)", re.DOTALL)
@@ -150,6 +150,18 @@ def plan() -> str:
     return _keys(keys(load("plan.schema.json"), "plan.schema.json"))
 
 
+def json_output() -> str:
+    """A table of keys for each command that prints JSON of its own; the keys of errors follow once."""
+    parts = [(load(file)["title"], load(file)["description"], keys(load(file), file)) for file in outputs()]
+    shared = "output/common.schema.json"
+    error = load(shared)["$defs"]["error"]
+    parts.append(("Error", "Keys of `error` in each document.", keys(error["oneOf"][1], shared)))
+    return "\n".join(
+        f"### {title}\n\n{about}\n\n{_keys(one for one in found if not one.path.startswith('error.'))}"
+        for title, about, found in parts
+    )
+
+
 REGIONS: dict[str, Callable[[], str]] = {
     "commands": commands,
     "options of every command": shared_options,
@@ -157,6 +169,7 @@ REGIONS: dict[str, Callable[[], str]] = {
     "keys of every event": envelope,
     "events": events,
     "plan": plan,
+    "json output": json_output,
     **{
         f"keys of {kind}": manifest(kind) for kind in ("Environment", "Credential", "Destination", "Audience")
     },

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 SCHEMAS = Path(__file__).parent.parent / "schemas"
@@ -17,6 +17,11 @@ TYPES = {
     "positive": "number",
     "number": "number",
     "people": "count",
+    "known_count": "count or null",
+    "time": "time",
+    "known_time": "time or null",
+    "share": "number or null",
+    "segment_id": "ID or null",
     "url": "URL",
     "reference": "reference",
     "writableReference": "reference",
@@ -37,6 +42,12 @@ class Key:
     required: bool
     type: str
     description: str
+
+
+def outputs() -> list[str]:
+    """The schemas of what commands print with `--json`."""
+    found = sorted(path.name for path in (SCHEMAS / "output").glob("*.json"))
+    return [f"output/{name}" for name in found if not name.startswith("common")]
 
 
 def load(file: str) -> Schema:
@@ -74,7 +85,7 @@ def resolved(part: Schema, file: str) -> tuple[Schema, str, str]:
     label = ""
     while "$ref" in part:
         target, _, pointer = part["$ref"].partition("#/$defs/")
-        file = target or file
+        file = str(PurePosixPath(file).with_name(target)) if target else file
         found = load(file)["$defs"][pointer] if pointer else load(file)
         label = label or TYPES.get(pointer, "")
         part = {**found, **{key: value for key, value in part.items() if key != "$ref"}}
@@ -93,4 +104,9 @@ def _type(part: Schema, file: str) -> str:
         inner, home, label = resolved(part["items"], file)
         return f"list of {label or _type(inner, home)}"
     kinds = part.get("type", "object")
-    return " or ".join([kinds] if isinstance(kinds, str) else [one for one in kinds if one != "string"])
+    several = (
+        [kinds]
+        if isinstance(kinds, str)
+        else [one for one in kinds if (one, "integer" in kinds) != ("string", True)]
+    )
+    return " or ".join(several)

@@ -26,7 +26,7 @@ PAGES = [
     ),
 ]
 RECORDS = sorted((ROOT / "docs" / "adr").glob("*.md"))
-SCHEMAS = sorted((ROOT / "schemas").glob("*.json"))
+SCHEMAS = sorted((ROOT / "schemas").rglob("*.json"))
 GOLDEN = [
     page
     for page in sorted((ROOT / "tests" / "golden").rglob("expected*"))
