@@ -33,6 +33,7 @@ MOST_MEMORY = "128 MB"
 """What libzstd needs at most for the windows that it accepts unless told otherwise."""
 
 AGAIN = "export it again"
+NOT_TEXT = "export it again, as UTF-8: is it UTF-16, or was its disk full?"
 WHOLE = "export it again: write it beside, and rename it into its place when it is complete"
 
 
@@ -89,6 +90,10 @@ class Intake:
                 check_pages(cursor, found.file, self._check)
             except PagesError:
                 raise UnusableError("is damaged: a page does not match its checksum", AGAIN) from None
+            return found.file
+        with found.file.open("rb") as text:
+            for _ in _without_nul(iter(lambda: text.read(PIECE), b"")):
+                self._check()
         return found.file
 
     def _unpacked(self, file: Path) -> Path:
@@ -102,7 +107,7 @@ class Intake:
             target.touch(mode=0o600, exist_ok=False)
             try:
                 with target.open("wb") as plain:
-                    for piece in _pieces(file):
+                    for piece in _without_nul(_pieces(file)):
                         self._check()
                         plain.write(piece)
             except BaseException:
@@ -110,6 +115,16 @@ class Intake:
                     target.unlink()  # what filled the disk must not keep it full
                 raise
         return target
+
+
+def _without_nul(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """The same pieces of a text: readers end a value at a NUL, or skip it."""
+    start = 0
+    for piece in pieces:
+        if (at := piece.find(b"\0")) >= 0:
+            raise UnusableError(f"is no text: byte {start + at + 1:,} of it is NUL", NOT_TEXT)
+        start += len(piece)
+        yield piece
 
 
 def _pieces(file: Path) -> Iterator[bytes]:

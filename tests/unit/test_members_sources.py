@@ -33,6 +33,7 @@ from reconciler.core.model import Hashing, IdentifierType
 from reconciler.members.data_root import LocalFolder, open_root
 from reconciler.members.engine import DuckDbEngine
 from reconciler.members.source_check import check_all
+from reconciler.members.intake import zstd
 from reconciler.members.time_limit import READING, OverdueError
 
 pytestmark = pytest.mark.promise("members")
@@ -560,6 +561,28 @@ def test_a_broken_exclusion_list_is_told_where_it_is_named(project):
     project.write("gone.csv", "email,x\njane@x.com\n")
     said = project.reads("a.csv").excludes("gone.csv").refusal()
     assert said.startswith(f"{LIST_PLACE}: gone.csv, line 2")
+
+
+NULS = ["email,id\na@x.com,1\nb\0@x.com,2\n", "email,id\na@x.com,1\n" + 64 * "\0", "email,id\n\0a@x.com,1\n"]
+
+
+@pytest.mark.parametrize("content", NULS)
+@pytest.mark.parametrize("name", ["a.csv", "a.csv.gz", "a.tsv.zst"])
+def test_a_nul_byte_is_refused_wherever_it_is(project, content, name):
+    raw, at = content.encode(), content.index("\0") + 1
+    packed = (
+        gzip.compress(raw) if name.endswith("gz") else zstd.compress(raw) if name.endswith("zst") else raw
+    )
+    project.write(name, packed)
+    [said] = project.reads(name).problems()
+    assert said.startswith(f"{PLACE}: {name} is no text: byte {at} of it is NUL"), said
+
+
+def test_a_nul_byte_far_into_a_file_or_in_json_is_refused(project):
+    project.write("a.csv", "email,id\n" + 120_000 * "a@x.com,1\n" + "b@x.com\0,2\n")
+    assert "a.csv is no text: byte 1,200,017 of it is NUL" in project.reads("a.csv").refusal()
+    project.write("b.jsonl", '{"email": "a@x.com", "id": "1"}\n\0\n')
+    assert "b.jsonl is no text: byte 33 of it is NUL" in project.reads("b.jsonl").refusal()
 
 
 def test_without_the_data_only_the_syntax_is_checked(project):
