@@ -578,16 +578,16 @@ class Simulation(RuleBasedStateMachine):
         steps = change.steps
         assert steps.transfer
         slot = steps.transfer.slot
-        holding = getattr(receipt, slot) if receipt else None
+        holding = (receipt.current if slot == "current" else receipt.replacement) if receipt else None
         if holding is None or any(isinstance(step, CreateSegment) for step in steps.setup):
             return
         segment = self.world.criteo.segment(holding.segment_id)
         if segment is None:
             return
         if isinstance(change, Refill):
-            self._doubt(segment.id, holding.base.count)
+            self._doubt(segment.id, holding.confirmed.count)
             return
-        doubted = holding.transfer is not None or holding.maybe
+        doubted = holding.transfer is not None or holding.uncertain
         allowed = self.in_doubt.get(segment.id, 0) if doubted else 0
         needed = self._accepted(self.world.engine.members(steps.transfer.target)) ^ segment.members
         untold = len(segment.wiped) + self._unaccepted(change)
