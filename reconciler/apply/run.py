@@ -148,7 +148,7 @@ def _job(tools: ApplyContext, ledger: StateRecorder, change: SegmentChange) -> J
 
 
 def _complete(tools: ApplyContext, ledger: StateRecorder, change: SegmentChange) -> None:
-    address, lists = change.spec.address, change.members.target.applied_lists
+    address, lists = change.spec.address, change.members.target.applied_lists(tools.clock.now())
     _keep_lists(tools, ledger, address, lists)
     if change.steps.transfer is not None:
         send_members(tools, ledger, change, change.steps.transfer)
@@ -180,10 +180,10 @@ def _keep_lists(
     tools: ApplyContext, ledger: StateRecorder, address: Address, lists: tuple[AppliedList, ...]
 ) -> None:
     """The first batch is announced together with the lists that it is sent under: no crash loses them."""
-    kept = {one.members for one in ledger.receipt(address).lists}
-    for one in lists:
-        if one.members and one.members not in kept:
-            tools.state.store_snapshot(one.members, tools.engine.file(one.members))
+    kept = {ref for one in ledger.receipt(address).lists for ref in one.references}
+    for ref in dict.fromkeys(ref for one in lists for ref in one.references):
+        if ref not in kept:
+            tools.state.store_snapshot(ref, tools.engine.file(ref))
     ledger.send_under(address, lists)
 
 

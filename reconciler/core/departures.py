@@ -1,12 +1,14 @@
-"""Removing suppressed people from a blocked address: only where nothing can be mistaken about its segment."""
+"""Removing suppressed people from a blocked address: only a few, from a segment that is surely ours."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
+from reconciler.core.errors import Finding
 from reconciler.core.model import SegmentSpec
 from reconciler.core.ownership import not_ours
 from reconciler.core.plan.model import Departure, Removal, Slot
 from reconciler.core.remote import Segment
+from reconciler.core.rounding import enough, format_limit, is_past, told_beyond
 from reconciler.core.state.ownership_tag import Tag
 from reconciler.core.state.resource import ResourceState, SegmentState, grace_ends_at
 
@@ -39,6 +41,32 @@ def removal(
         and _is_safe(holdings[one.slot], segments.get(holdings[one.slot].segment_id), now, quiet)
     )
     return Removal(spec, safe) if safe else None
+
+
+def too_many(found: Removal) -> Finding | None:
+    """Why none of them is removed: a list that names so many members may be the wrong file."""
+    guards, file = found.spec.audience.guards, found.spec.audience.place.file
+    where, limit = str(found.spec.address), guards.max_shrink
+    remedy = "check the exclusion lists; if they are right, {} under `guards` in"
+    for one in found.departures:
+        held, out = one.base.count + one.maybe.count, one.urgent.count
+        if is_past(out, limit, held):
+            larger = enough(out, held, up_to=0.99)
+            setting = f"set `maxShrink: {larger}`" if larger else "set a larger maxShrink"
+            return Finding(
+                where,
+                f"suppressed members are not removed: they are {told_beyond(out, held, limit)} of "
+                f"its members, where {format_limit(limit)} is the limit (maxShrink)",
+                f"{remedy.format(setting)} {file}",
+            )
+        if held - out < guards.min_members <= held:
+            return Finding(
+                where,
+                "suppressed members are not removed: without them there would be fewer than "
+                f"{guards.min_members:,} members, which is the minimum (minMembers)",
+                f"{remedy.format('set a smaller minMembers')} {file}",
+            )
+    return None
 
 
 def _is_safe(holding: SegmentState, segment: Segment | None, now: datetime, quiet: timedelta) -> bool:

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal, NoReturn, overload
 
-from reconciler.core.model import IdentifierType, SourceLocation
+from reconciler.core.model import Hashing, IdentifierType, SourceLocation
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +24,41 @@ EMPTY_SNAPSHOT = SnapshotRef(digest="", count=0)
 
 
 @dataclass(frozen=True, slots=True)
+class ListMatches:
+    """What one column of an exclusion list found in a source, for one segment.
+
+    `found` are the members of the list that a row has, as SHA-256 digests. `excluded` are the members of the
+    segment that were left out because of them, of this type and hashing. `rows` are those that `where`
+    keeps: in `empty` of them the column that the list is matched with is empty, in `malformed` unusable.
+    """
+
+    identifier_type: IdentifierType
+    hashing: Hashing
+    found: SnapshotRef = EMPTY_SNAPSHOT
+    excluded: SnapshotRef = EMPTY_SNAPSHOT
+    rows: int = 0
+    empty: int = 0
+    malformed: int = 0
+
+    def is_comparable(self, other: "ListMatches") -> bool:
+        """Their excluded members are written in the same way."""
+        return (self.identifier_type, self.hashing) == (other.identifier_type, other.hashing)
+
+
+@dataclass(frozen=True, slots=True)
 class AppliedList:
     """One column of an exclusion list as it was when it was last applied; `members` are SHA-256 digests."""
 
     files: tuple[str, ...]
     identifier_type: IdentifierType
     members: SnapshotRef
+    matches: ListMatches
+    applied_at: datetime
+
+    @property
+    def references(self) -> tuple[SnapshotRef, ...]:
+        """Its snapshots that are not empty."""
+        return tuple(ref for ref in (self.members, self.matches.found, self.matches.excluded) if ref)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +76,10 @@ class ReadList:
     invalid: int
     max_shrink: float
     place: SourceLocation
+    matches: ListMatches
 
-    @property
-    def applied(self) -> AppliedList:
-        return AppliedList(self.files, self.identifier_type, self.members)
+    def applied(self, now: datetime) -> AppliedList:
+        return AppliedList(self.files, self.identifier_type, self.members, self.matches, now)
 
 
 class DropReason(StrEnum):
@@ -87,9 +116,8 @@ class TargetMembers:
     newest: datetime | None = None
     lists: tuple[ReadList, ...] = ()
 
-    @property
-    def applied_lists(self) -> tuple[AppliedList, ...]:
-        return tuple(one.applied for one in self.lists)
+    def applied_lists(self, now: datetime) -> tuple[AppliedList, ...]:
+        return tuple(one.applied(now) for one in self.lists)
 
     def dropped(self, reason: DropReason) -> int:
         return dict(self.drops).get(reason, 0)

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from reconciler.core.approval.model import ApprovalRecord
 from reconciler.core.consent.model import Consent
-from reconciler.core.members import Batch, Delta, Identifiers, Operation, SnapshotRef, TargetMembers
+from reconciler.core.members import Batch, Delta, Identifiers, Operation, ReadList, SnapshotRef, TargetMembers
 from reconciler.core.model import Address, Audience, Hashing, IdentifierType
 from reconciler.core.remote import (
     Acknowledgement,
@@ -313,13 +313,13 @@ class MemberEngine(Protocol):
         ...
 
     def missing(self, before: SnapshotRef, now: Sequence[SnapshotRef]) -> int:
-        """How many members of an exclusion list as it was are in none of those of today."""
+        """How many members of the first are in none of the others."""
         ...
 
     def listed(
         self, audience: Audience, kinds: Sequence[tuple[IdentifierType, Hashing]]
-    ) -> Mapping[tuple[IdentifierType, Hashing], tuple[SnapshotRef, ...]]:
-        """The members on those exclusion lists of an audience that can be read. No source is read."""
+    ) -> Mapping[tuple[IdentifierType, Hashing], tuple[tuple[ReadList, SnapshotRef], ...]]:
+        """Each exclusion list of an audience that can be read, and its members. No source is read."""
         ...
 
     def without(self, hashing: Hashing, held: SnapshotRef, out: SnapshotRef) -> SnapshotRef:

@@ -23,9 +23,10 @@ from reconciler.members.comparable import incomparable
 from reconciler.members.database import READ_ERRORS, is_ours, literal, storage_errors
 from reconciler.members.identifier_sql import Class
 from reconciler.members.intake import Intake
-from reconciler.members.lists import ListColumn, Lists, read_lists, union
+from reconciler.members.line_breaks import line_break
+from reconciler.members.lists import ListColumn, Lists, union
+from reconciler.members.matches import Listed, Matching, SeenRows
 from reconciler.members.prepare import (
-    ListedIdentifiers,
     PreparedAudience,
     identifier,
     odd,
@@ -42,7 +43,7 @@ Kind = tuple[IdentifierType, Hashing]
 
 
 class RowStatus(IntEnum):
-    """What becomes of a row. UNFIT and ODD never reach a target: they stop the build."""
+    """What becomes of a row. UNFIT, ODD and BROKEN never reach a target: they stop the build."""
 
     KEPT = 0
     FILTERED = 1
@@ -50,6 +51,7 @@ class RowStatus(IntEnum):
     NOT_SAMPLED = 3
     UNFIT = 4
     ODD = 5
+    BROKEN = 6
 
 
 CONVERSIONS = (duckdb.ConversionException, duckdb.OutOfRangeException)
@@ -65,8 +67,7 @@ class Excluding:
     """The exclusion lists of an audience, read: which classes their values have, by type."""
 
     classes: Mapping[IdentifierType, frozenset[int]]
-    lists: tuple[ReadList, ...]
-    columns: tuple[tuple[ListedIdentifiers, IdentifierType, ListColumn], ...] = ()
+    columns: tuple[Listed, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +93,26 @@ class AudienceBuilder:
             )
             if problem:
                 raise ConfigurationError(f"{audience.name}: its sources can't be read", findings=(problem,))
-            return {kind: self._target(prepared, kind, excluding) for kind in wanted}
+            matching = self._matching(kinds, excluding)
+            matching.exclude_everywhere()
+            return {kind: self._target(prepared, kind, excluding, matching) for kind in wanted}
+
+    def _matching(self, kinds: Sequence[IdentifierType], excluding: Excluding) -> Matching:
+        seen = SeenRows(
+            values={kind: _table("seen", kind) for kind in kinds} if excluding.columns else {},
+            prefixes={kind: f"v{index}" for index, kind in enumerate(kinds)},
+            rows="fated",
+            kept=int(RowStatus.KEPT),
+            excluded=int(RowStatus.EXCLUDED),
+            unsampled=int(RowStatus.NOT_SAMPLED),
+        )
+        return Matching(self.cursor, self.snapshots, excluding.columns, seen)
 
     def _read(
         self, prepared: PreparedAudience, kinds: Sequence[IdentifierType]
     ) -> tuple[Excluding, Finding | None]:
         """Reads all files into tables of our own; what stands against them is returned."""
-        excluding = Excluding({}, ())
+        excluding = Excluding({})
         try:
             excluding = self._excluding(prepared)
             with time_limit(self.cursor, READING) if prepared.condition is not ALWAYS else nullcontext():
@@ -134,8 +148,7 @@ class AudienceBuilder:
 
     def _excluding(self, prepared: PreparedAudience) -> Excluding:
         """Reads the exclusion lists: one view of people and one of keys a type, and their classes."""
-        read: list[ReadList] = []
-        known: list[tuple[ListedIdentifiers, IdentifierType, ListColumn]] = []
+        known: list[Listed] = []
         columns: dict[IdentifierType, list[ListColumn]] = {}
         for one in prepared.lists:
             found = {
@@ -143,7 +156,6 @@ class AudienceBuilder:
                 for kind in IdentifierType
                 if kind in one.columns and kind in prepared.columns
             }
-            read += read_lists(one, found)
             for kind, column in found.items():
                 columns.setdefault(kind, []).append(column)
                 known.append((one, kind, column))
@@ -154,7 +166,7 @@ class AudienceBuilder:
         classes = {
             kind: frozenset[int]().union(*(one.classes for one in same)) for kind, same in columns.items()
         }
-        return Excluding(classes, tuple(read), tuple(known))
+        return Excluding(classes, tuple(known))
 
     def _group(
         self,
@@ -177,8 +189,11 @@ class AudienceBuilder:
             if problem:
                 return problem
             self._scan(prepared, meanings, kinds, lists)
+        columns = [prepared.columns[kind] for kind in kinds]
+        if self._any(kinds, RowStatus.BROKEN):
+            return line_break(prepared.table, columns)
         if self._any(kinds, RowStatus.ODD):
-            return odd(prepared.table.place, ", ".join(prepared.columns[kind] for kind in kinds))
+            return odd(prepared.table.place, ", ".join(columns))
         return None
 
     def _scan(
@@ -218,7 +233,9 @@ class AudienceBuilder:
         query = f"SELECT 1 FROM {_table('seen', kinds[0])} WHERE fate = {int(fate)} LIMIT 1"
         return self.cursor.execute(query).fetchone() is not None
 
-    def _target(self, prepared: PreparedAudience, kind: Kind, excluding: Excluding) -> TargetMembers:
+    def _target(
+        self, prepared: PreparedAudience, kind: Kind, excluding: Excluding, matching: Matching
+    ) -> TargetMembers:
         identifier_type, hashing = kind
         seen, listed = _table("seen", identifier_type), _table("listed", identifier_type)
         counts = self.cursor.execute(
@@ -242,7 +259,7 @@ class AudienceBuilder:
             members,
             self.snapshots.keep(self.cursor, suppressed, hashing),
             prepared,
-            excluding.lists,
+            tuple(matching.read(identifier_type, hashing)),
         )
 
     def _explained(self, prepared: PreparedAudience, error: Exception) -> Finding:
@@ -279,7 +296,7 @@ def _rows(
     columns = [prepared.columns[kind] for kind in kinds]
     typed = typed_rows(prepared.table, prepared.condition, meanings, columns)
     fate = (
-        f'(CASE WHEN "row unfit" THEN {int(RowStatus.UNFIT)} '
+        f'(CASE WHEN "row broken" THEN {int(RowStatus.BROKEN)} WHEN "row unfit" THEN {int(RowStatus.UNFIT)} '
         f"WHEN NOT coalesce({prepared.condition.sql}, false) THEN {int(RowStatus.FILTERED)} "
         f'WHEN "row odd" THEN {int(RowStatus.ODD)} ELSE {int(RowStatus.KEPT)} END)::UTINYINT'
     )
@@ -301,7 +318,7 @@ def _fated(
 ) -> str:
     """Rows with exclusions applied; `person` is what a row's person is told apart by."""
     listed = [
-        sql.listed(f"v{index}", _table("keys", kind), lists[kind])
+        sql.listed(f"v{index}_value", f"v{index}_class", _table("keys", kind), lists[kind])
         for index, kind in enumerate(kinds)
         if lists.get(kind)
     ]

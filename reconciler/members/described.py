@@ -100,7 +100,8 @@ def _part(kind: Family, header: Header, files: Sequence[File]) -> Part:
     folded = [one.casefold() for one in header.names]
     reader = _READERS[kind](header, paths(file.path for file in files))
     types = dict(zip(folded, header.types, strict=True)) if header.types else {}
-    return Part(tuple(files), reader, dict(zip(folded, header.names, strict=True)), types)
+    separator = header.dialect if kind == "csv" else ""
+    return Part(tuple(files), reader, dict(zip(folded, header.names, strict=True)), types, separator)
 
 
 def _types(cursor: duckdb.DuckDBPyConnection, parts: Sequence[Part]) -> dict[str, str]:

@@ -8,7 +8,7 @@ from typing import Self
 
 import duckdb
 
-from reconciler.core.members import Batch, Delta, SnapshotRef, TargetMembers
+from reconciler.core.members import Batch, Delta, ReadList, SnapshotRef, TargetMembers
 from reconciler.core.model import Audience, Hashing
 from reconciler.core.state.resource import SegmentState, next_window
 from reconciler.disk.scratch_dir import ScratchDir
@@ -68,7 +68,9 @@ class DuckDbEngine:
             builder = AudienceBuilder(cursor, self._intake, self._snapshots, self._lists, self._sample_rows)
             return builder.build(audience, wanted, today)
 
-    def listed(self, audience: Audience, kinds: Sequence[Kind]) -> Mapping[Kind, tuple[SnapshotRef, ...]]:
+    def listed(
+        self, audience: Audience, kinds: Sequence[Kind]
+    ) -> Mapping[Kind, tuple[tuple[ReadList, SnapshotRef], ...]]:
         with storage_errors("reading exclusion lists"), self._stoppable() as cursor:
             return listed(cursor, self._intake, self._snapshots, self._lists, audience, kinds)
 

@@ -218,16 +218,17 @@ def keys(listed: str) -> str:
     )
 
 
-def listed(x: str, keyed: str, classes: frozenset[int]) -> str:
+def listed(value: str, found: str, keyed: str, classes: frozenset[int]) -> str:
     """Whether a classified value is on a list that holds values of `classes`, in whichever hashing.
 
     The list's keys hold every digest of its plain values; what is left to try are the digests of
     a plain value against a list that came hashed, so they are only computed for such a list.
     """
-    tests = [f"{x}_value IN (SELECT key FROM {keyed})"]
+    keys = f"(SELECT key FROM {keyed})"
+    tests = [f"{value} IN {keys}"]
     if Class.MD5 in classes:
-        tests.append(f"({x}_class = 0 AND md5({x}_value) IN (SELECT key FROM {keyed}))")
+        tests.append(f"({found} = 0 AND md5({value}) IN {keys})")
     if Class.SHA256 in classes:
-        tests.append(f"({x}_class <= 1 AND sha256({x}_value) IN (SELECT key FROM {keyed}))")
-        tests.append(f"({x}_class = 0 AND sha256(md5({x}_value)) IN (SELECT key FROM {keyed}))")
+        tests.append(f"({found} <= 1 AND sha256({value}) IN {keys})")
+        tests.append(f"({found} = 0 AND sha256(md5({value})) IN {keys})")
     return f"coalesce({' OR '.join(tests)}, false)"

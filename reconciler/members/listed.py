@@ -1,16 +1,16 @@
-"""Members on the exclusion lists of an audience whose source need not be readable."""
+"""Members on the exclusion lists of an audience, whose source need not be readable."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
 import duckdb
 
 from reconciler.core.errors import ConfigurationError
-from reconciler.core.members import SnapshotRef
+from reconciler.core.members import ListMatches, ReadList, SnapshotRef
 from reconciler.core.model import Audience, Exclusion, Hashing, IdentifierType
 from reconciler.members import identifier_sql as sql
 from reconciler.members.database import READ_ERRORS, is_ours
 from reconciler.members.intake import Intake
-from reconciler.members.lists import Lists
+from reconciler.members.lists import Lists, read_list
 from reconciler.members.prepare import prepare_list
 from reconciler.members.snapshots import Snapshots, reader
 from reconciler.members.sources import moved
@@ -25,9 +25,9 @@ def listed(
     lists: Lists,
     audience: Audience,
     kinds: Sequence[Kind],
-) -> Mapping[Kind, tuple[SnapshotRef, ...]]:
-    """One set for each list that can be read, in the form of each kind that it has a column for."""
-    found: dict[Kind, list[SnapshotRef]] = {kind: [] for kind in kinds}
+) -> Mapping[Kind, tuple[tuple[ReadList, SnapshotRef], ...]]:
+    """Each list that can be read, with its members in the hashing of each kind that it has a column for."""
+    found: dict[Kind, list[tuple[ReadList, SnapshotRef]]] = {kind: [] for kind in kinds}
     for exclusion in audience.exclusion_lists:
         try:
             for kind, members in _members(cursor, intake, snapshots, lists, exclusion, audience, kinds):
@@ -48,16 +48,17 @@ def _members(
     exclusion: Exclusion,
     audience: Audience,
     kinds: Sequence[Kind],
-) -> Iterator[tuple[Kind, SnapshotRef]]:
+) -> Iterator[tuple[Kind, tuple[ReadList, SnapshotRef]]]:
     known = prepare_list(cursor, intake, exclusion, audience)
     sets = []
-    for identifier_type, form in kinds:
+    for identifier_type, hashing in kinds:
         if name := known.columns.get(identifier_type):
             column = lists.column(cursor, known, identifier_type, name)
-            classes = ", ".join(str(int(one)) for one in sql.USABLE[form])
-            member = sql.member("value", "class", form)
+            classes = ", ".join(str(int(one)) for one in sql.USABLE[hashing])
+            member = sql.member("value", "class", hashing)
             values = reader(column.values)
             query = f"SELECT DISTINCT {member} AS member FROM {values} AS l WHERE class IN ({classes})"
-            sets.append(((identifier_type, form), snapshots.keep(cursor, query, form)))
+            read = read_list(known, identifier_type, column, ListMatches(identifier_type, hashing))
+            sets.append(((identifier_type, hashing), (read, snapshots.keep(cursor, query, hashing))))
     if not moved(known.table):
         yield from sets

@@ -1,6 +1,5 @@
 """Exclusion lists, each column read once in a process, whatever the number of audiences that share it."""
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -8,12 +7,13 @@ from pathlib import Path
 import duckdb
 
 from reconciler.core.errors import ConfigurationError
-from reconciler.core.members import ReadList, SnapshotRef
+from reconciler.core.members import ListMatches, ReadList, SnapshotRef
 from reconciler.core.model import Hashing, IdentifierType
 from reconciler.members import identifier_sql as sql
 from reconciler.members.database import literal, number
 from reconciler.members.file_stamp import FileStamp
 from reconciler.members.identifier_sql import Class
+from reconciler.members.line_breaks import line_break
 from reconciler.members.prepare import ListedIdentifiers, odd
 from reconciler.members.snapshots import UNCOMPRESSED, Snapshots, reader
 
@@ -58,21 +58,25 @@ class Lists:
     ) -> ListColumn:
         _refuse_odd(cursor, listed, name)
         table, country = listed.table, listed.declared.country
-        rows = f"(SELECT {table.text(name)} AS x FROM {table.relation([name])} AS stored)"
-        classified = sql.classified(rows, {"x": kind}, keep="1 AS one", country=country)
+        stored = f"{table.relation([name])} AS stored"
+        rows = f"(SELECT {table.text(name)} AS x, {table.broken(name)} AS broken FROM {stored})"
+        classified = sql.classified(rows, {"x": kind}, keep="broken", country=country)
         cursor.execute(
             "CREATE OR REPLACE TEMP TABLE list_column AS "
-            f"SELECT x_value AS value, x_class AS class, count(*) AS n FROM {classified} GROUP BY ALL"
+            f"SELECT x_value AS value, x_class AS class, broken, count(*) AS n FROM {classified} GROUP BY ALL"
         )
-        usable = f"(SELECT value, class FROM list_column WHERE class IN ({_numbers(USABLE)}))"
-        classes = cursor.execute(f"SELECT DISTINCT class FROM {usable}").fetchall()
+        if cursor.execute("SELECT 1 FROM list_column WHERE broken LIMIT 1").fetchone():
+            broken = line_break(table, [name])
+            raise ConfigurationError("an exclusion list can't be read", findings=(broken,))
+        found_usable = f"(SELECT value, class FROM list_column WHERE {usable('class')})"
+        classes = cursor.execute(f"SELECT DISTINCT class FROM {found_usable}").fetchall()
         with_value, unusable = f"class <> {int(Class.EMPTY)}", f"class >= {int(Class.FLAWED)}"
         found = ListColumn(
-            values=self._written(cursor, f"SELECT value, class FROM {usable}"),
-            keys=self._written(cursor, sql.keys(usable)),
+            values=self._written(cursor, f"SELECT value, class FROM {found_usable}"),
+            keys=self._written(cursor, sql.keys(found_usable)),
             classes=frozenset(int(row[0]) for row in classes),
             members=self._snapshots.keep(
-                cursor, f"SELECT DISTINCT {DIGEST} AS member FROM {usable}", Hashing.SHA256
+                cursor, f"SELECT DISTINCT {DIGEST} AS member FROM {found_usable}", Hashing.SHA256
             ),
             present=number(cursor, f"SELECT sum(n) FROM list_column WHERE {with_value}"),
             invalid=number(cursor, f"SELECT sum(n) FROM list_column WHERE {unusable}"),
@@ -88,19 +92,26 @@ class Lists:
         return file
 
 
-def read_lists(listed: ListedIdentifiers, columns: Mapping[IdentifierType, ListColumn]) -> Iterator[ReadList]:
-    """What the core compares, in the order of types."""
+def read_list(
+    listed: ListedIdentifiers, kind: IdentifierType, column: ListColumn, matches: ListMatches
+) -> ReadList:
+    """What the core compares."""
     declared = listed.declared
-    for kind, column in columns.items():
-        yield ReadList(
-            files=declared.files,
-            identifier_type=kind,
-            members=column.members,
-            present=column.present,
-            invalid=column.invalid,
-            max_shrink=declared.max_shrink,
-            place=declared.place,
-        )
+    return ReadList(
+        files=declared.files,
+        identifier_type=kind,
+        members=column.members,
+        present=column.present,
+        invalid=column.invalid,
+        max_shrink=declared.max_shrink,
+        place=declared.place,
+        matches=matches,
+    )
+
+
+def usable(found: str) -> str:
+    """Whether a class is one of values that a list can be compared by."""
+    return f"{found} IN ({', '.join(str(int(one)) for one in USABLE)})"
 
 
 def union(files: list[Path]) -> str:
@@ -116,7 +127,3 @@ def _refuse_odd(cursor: duckdb.DuckDBPyConnection, listed: ListedIdentifiers, na
     rows = f"{table.relation([name])} AS stored WHERE {table.untextual(name)}"
     if cursor.execute(f"SELECT 1 FROM {rows} LIMIT 1").fetchone():
         raise ConfigurationError("an exclusion list can't be read", findings=(odd(table.place, name),))
-
-
-def _numbers(classes: tuple[Class, ...]) -> str:
-    return ", ".join(str(int(one)) for one in classes)

@@ -171,16 +171,19 @@ def typed_rows(
 ) -> str:
     """The rows as `where` sees them, with identifiers as text in `identifier 0` and so on.
 
-    `unfit` marks rows that the readings are wrong for, `odd` those whose identifiers aren't text.
+    `unfit` marks rows that the readings are wrong for, `odd` those whose identifiers aren't text, and
+    `broken` those with a line break in one.
     """
     plain = [one for one in condition.columns if one not in meanings]
     odd = " OR ".join(table.untextual(one) for one in identifiers) or "false"
+    broken = " OR ".join(table.broken(one) for one in identifiers) or "false"
     items = (
         *(f"{_stored(table, one)} AS {name(one)}" for one in plain),
         *readings.typed(table, meanings),
         *(f"{table.text(one)} AS {identifier(index)}" for index, one in enumerate(identifiers)),
         f'{readings.unfit(table, meanings)} AS "row unfit"',
         f'{odd} AS "row odd"',
+        f'{broken} AS "row broken"',
     )
     return f"(SELECT {', '.join(items)} FROM {table.relation((*condition.columns, *identifiers))} AS stored)"
 

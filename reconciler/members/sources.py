@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from reconciler.core.errors import ConfigurationError, Finding
+from reconciler.core.identifiers import BLANKS
 from reconciler.core.model import SourceLocation
 from reconciler.core.pii import redacted_path
 from reconciler.members.data_root import DataRoot, SourceChangedError
@@ -26,6 +27,7 @@ FAMILIES: dict[str, Family] = {
     ".parquet": "parquet",
 }
 WHOLE = re.compile(r"VARCHAR|UUID|ENUM\(.*|U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?")
+LINE_BREAKS = "\r\n"
 COLUMNS = "\0"  # stands for the columns in a reader; no path can hold it
 
 
@@ -40,7 +42,7 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Files with the same columns, which one function call reads.
+    """Files with the same columns, which one function call reads; of CSV, `separator` is between values.
 
     `columns` maps a case-folded name to the name in them, `types` to DuckDB's type; text has none.
     """
@@ -49,6 +51,7 @@ class Part:
     reader: str
     columns: Mapping[str, str]
     types: Mapping[str, str]
+    separator: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,14 @@ class Table:
         if self.family != "json":
             return "false"
         return f"coalesce(json_type({name(column)}) IN ('DOUBLE', 'BOOLEAN', 'OBJECT', 'ARRAY'), false)"
+
+    def broken(self, column: str) -> str:
+        """Whether a stored value of CSV has a line break inside: a quote was opened too early."""
+        if self.family != "csv":
+            return "false"
+        breaks = " OR ".join(f"contains({name(column)}, chr({ord(one)}))" for one in LINE_BREAKS)
+        inside = literal(f"[^{BLANKS}][{BLANKS}]*[\r\n][{BLANKS}]*[^{BLANKS}]")
+        return f"coalesce(({breaks}) AND regexp_matches({name(column)}, {inside}), false)"
 
 
 def locate(root: DataRoot, patterns: Sequence[str], place: SourceLocation) -> tuple[Path, ...]:

@@ -5,17 +5,17 @@ from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
-from reconciler.core.departures import slots
 from reconciler.core.errors import AuthenticationError, ConfigurationError, Finding, RejectedError
 from reconciler.core.lists import compared
 from reconciler.core.losses import doubted, is_computed, loss
 from reconciler.core.members import EMPTY_SNAPSHOT, NO_DELTA, SnapshotRef, TargetMembers
 from reconciler.core.model import Address, Audience, DesiredState, Hashing, IdentifierType, SegmentSpec
 from reconciler.core.plan.address_planner import receiving_segment
-from reconciler.core.plan.model import Departure, MemberDiff, ObservedState, Slot
+from reconciler.core.plan.model import MemberDiff, ObservedState
 from reconciler.core.ports import Clock, MemberEngine, SegmentReader, StateHead, StateReader
 from reconciler.core.remote import RateLimit, Segment, Statistics
 from reconciler.core.state.resource import ResourceState, SegmentState, remaining
+from reconciler.operations.suppressed import departures
 
 ProgressCallback = Callable[[str], None]
 """Told what is being read now, in a few words."""
@@ -78,6 +78,10 @@ def observe(
         for at, (_, one) in held.items()
         if at in targets
     }
+    lists = {
+        at: compared(at, one.lists, state.receipts, engine.missing, one.members)
+        for at, one in targets.items()
+    }
     return ObservedState(
         head=state.head,
         receipts=receipts,
@@ -88,16 +92,8 @@ def observe(
         rates=_rates(readers),
         now=now,
         unread=unread,
-        departures=_departures(specs, receipts, present, comparisons, targets, engine),
-        lists={
-            spec.address: compared(
-                receipts[spec.address].lists if spec.address in receipts else (),
-                targets[spec.address].lists,
-                engine.missing,
-            )
-            for spec in specs
-            if spec.address in targets
-        },
+        departures=departures(specs, receipts, present, comparisons, targets, lists, engine),
+        lists=lists,
     )
 
 
@@ -216,51 +212,6 @@ def _compare(engine: MemberEngine, holding: SegmentState, target: TargetMembers)
     urgent = engine.suppressed(holding, target)
     delta = engine.delta(base, maybe, target.members, urgent)
     return MemberDiff(base, maybe, urgent, delta, collapsed)
-
-
-def _departures(
-    specs: Sequence[SegmentSpec],
-    receipts: Mapping[Address, ResourceState],
-    present: Mapping[str, Segment],
-    comparisons: Mapping[Address, MemberDiff],
-    targets: Mapping[Address, TargetMembers],
-    engine: MemberEngine,
-) -> dict[Address, tuple[Departure, ...]]:
-    """Suppressed people in segments that are there, also where a source or another list can't be read."""
-    found = {}
-    for spec in specs:
-        receipt = receipts.get(spec.address)
-        if receipt is None or not spec.audience.exclusion_lists:
-            continue
-        at = spec.address
-        found[at] = tuple(
-            _departure(engine, slot, holding, spec, comparisons.get(at), targets.get(at))
-            for slot, holding in slots(receipt)
-            if holding.segment_id in present
-        )
-    return found
-
-
-def _departure(
-    engine: MemberEngine,
-    slot: Slot,
-    holding: SegmentState,
-    spec: SegmentSpec,
-    comparison: MemberDiff | None,
-    target: TargetMembers | None,
-) -> Departure:
-    base, maybe = engine.abandon_transfer(holding)
-    if target is not None and comparison is not None and holding.key == spec.key:
-        known = not comparison.resumes and (comparison.base, comparison.maybe) == (base, maybe)
-        return Departure(
-            slot, base, maybe, comparison.urgent if known else engine.suppressed(holding, target)
-        )
-    kind = (holding.key.identifier_type, holding.key.hashing)
-    lists = engine.listed(spec.audience, [kind])[kind]
-    nobody = TargetMembers(EMPTY_SNAPSHOT, EMPTY_SNAPSHOT, 0, ())
-    leaving = [engine.suppressed(holding, replace(nobody, suppressed=one)) for one in lists]
-    _, urgent = engine.mark_uncertain(holding.key.hashing, (EMPTY_SNAPSHOT,), leaving)
-    return Departure(slot, base, maybe, urgent)
 
 
 def _compare_lost(engine: MemberEngine, holding: SegmentState, target: TargetMembers) -> MemberDiff:

@@ -55,7 +55,8 @@ class _Lists:
     def readable(self, receipt: ResourceState) -> tuple[AppliedList, ...]:
         found = ((one, *self._earlier(receipt, one)) for one in receipt.lists)
         whole = (
-            next((one for one in same if not self.doubting.is_lost(one.members)), None) for same in found
+            next((one for one in same if not any(map(self.doubting.is_lost, one.references))), None)
+            for same in found
         )
         return tuple(one for one in whole if one)
 
@@ -88,8 +89,7 @@ class _Doubting:
         return base, maybe
 
     def is_lost(self, snapshot: SnapshotRef) -> bool:
-        if snapshot:
-            self._look(snapshot)
+        self._look(snapshot)
         return snapshot in self.lost
 
     def _found(self, snapshots: Sequence[SnapshotRef]) -> list[SnapshotRef]:

@@ -12,7 +12,7 @@ import duckdb
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support.fakes.members import ListFile, MemoryEngine, People
+from support.fakes.members import Found, ListFile, MemoryEngine, People
 
 from reconciler.core.errors import StorageError
 from reconciler.core.members import EMPTY_SNAPSHOT, NO_DELTA, Batch, Delta, SnapshotRef, TargetMembers
@@ -250,7 +250,10 @@ def test_build_gives_a_target_for_each_kind(world, tmp_path):
     if isinstance(world.engine, MemoryEngine):
         gone = {kinds[0]: people("c@x.com", Hashing.SHA256), kinds[1]: people("3")}
         lists = {"gone.csv": ListFile(frozenset(["sha256 of 3"]))}
-        world.engine.people["all"] = People({kinds[0]: emails, kinds[1]: ids}, gone, lists)
+        found = Found(frozenset(["sha256 of 3"]), gone)
+        world.engine.people["all"] = People(
+            {kinds[0]: emails, kinds[1]: ids}, gone, lists, found={"gone.csv": found}
+        )
     audience = Audience(
         "all", "All", "", Source(("people.csv",)), ((EMAIL, "email"), (CUSTOMER, "id")),
         (Exclusion(("gone.csv",), ((CUSTOMER, "id"),)),),
@@ -268,6 +271,11 @@ def test_build_gives_a_target_for_each_kind(world, tmp_path):
         assert (listed.files, listed.identifier_type, listed.max_shrink) == (("gone.csv",), CUSTOMER, 0.05)
         assert (listed.members.count, listed.present, listed.invalid) == (1, 1, 0)
         assert world.engine.file(listed.members)
+        assert listed.matches.found == listed.members
+    for (kind, form), target in targets.items():
+        [listed] = target.lists
+        assert (listed.matches.identifier_type, listed.matches.hashing) == (kind, form)
+        assert listed.matches.excluded == target.suppressed
 
 
 @FORMS
@@ -311,9 +319,10 @@ def test_lists_are_read_whatever_the_source_is_like(tmp_path, hashing):
     audience = Audience("x", "X", "", source, ((EMAIL, "email"),), exclusion_lists=(*others, whole))
     made = duck(tmp_path)
     with closing(made.engine):
-        [listed] = made.engine.listed(audience, [(EMAIL, hashing)])[EMAIL, hashing]
+        [(read, listed)] = made.engine.listed(audience, [(EMAIL, hashing)])[EMAIL, hashing]
         plain = ("a@example.com", "b@example.com")
         assert made.look(listed) == frozenset(written(one, hashing) for one in plain)
+        assert (read.files, read.members.count, read.present, read.invalid) == (("out.csv",), 2, 3, 1)
         assert made.engine.listed(audience, [(CUSTOMER, Hashing.NONE)]) == {(CUSTOMER, Hashing.NONE): ()}
 
 

@@ -14,7 +14,7 @@ from support import strategies
 
 from reconciler.core.approval.model import ApprovalRecord
 from reconciler.core.errors import StorageError
-from reconciler.core.members import AppliedList, Delta, SnapshotRef
+from reconciler.core.members import AppliedList, Delta, ListMatches, SnapshotRef
 from reconciler.core.model import Address, Hashing, IdentifierType, SegmentKey
 from reconciler.core.ports import StateHead, StateVersion
 from reconciler.core.state.codec import (
@@ -74,7 +74,23 @@ FULL = ResourceState(
     parts=(("name", "Lapsed"),),
     forgotten_at=NOON,
     replace_requested=True,
-    lists=(AppliedList(("suppressed.csv",), IdentifierType.EMAIL, SnapshotRef("5ca1e", 9)),),
+    lists=(
+        AppliedList(
+            ("suppressed.csv",),
+            IdentifierType.EMAIL,
+            SnapshotRef("5ca1e", 9),
+            ListMatches(
+                IdentifierType.CUSTOMER_ID,
+                Hashing.NONE,
+                SnapshotRef("f00d", 4),
+                SnapshotRef("0ff", 5),
+                rows=100,
+                empty=7,
+                malformed=3,
+            ),
+            NOON,
+        ),
+    ),
 )
 TIME = "2026-03-01T12:00:00+00:00"
 NOTHING = {"digest": "", "count": 0}
@@ -100,13 +116,24 @@ BARE = {
     "updated_at": None,
     "former_lineage": "",
 }
+MATCHES_JSON = {
+    "identifier_type": "CustomerId",
+    "hashing": "none",
+    "found": {"digest": "f00d", "count": 4},
+    "excluded": {"digest": "0ff", "count": 5},
+    "rows": 100,
+    "empty": 7,
+    "malformed": 3,
+}
 LIST_JSON = {
     "files": ["suppressed.csv"],
     "identifier_type": "Email",
     "members": {"digest": "5ca1e", "count": 9},
+    "matches": MATCHES_JSON,
+    "applied_at": TIME,
 }
 FULL_JSON = {
-    "format_version": 4,
+    "format_version": 5,
     "needs": "0.1.0",
     "address": {"destination": "offsite-email", "audience": "lapsed-90d"},
     "definition": "def1",
@@ -204,6 +231,7 @@ def test_an_earlier_format_is_refused_with_a_way_out(version: int) -> None:
         (UnconfirmedUpdate, FULL_JSON["current"]["unconfirmed_updates"][0], set()),
         (SnapshotRef, NOTHING, set()),
         (AppliedList, LIST_JSON, set()),
+        (ListMatches, MATCHES_JSON, set()),
     ],
 )
 def test_no_field_is_forgotten(kind: type, encoded: dict[str, object], extra: set[str]) -> None:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from support.fakes.clock import FakeClock
 from support.fakes.crash import Crash
 from support.fakes.criteo import FakeCriteo
-from support.fakes.members import ListFile, MemoryEngine, People
+from support.fakes.members import Found, ListFile, MemoryEngine, People
 from support.fakes.state import MemoryStore
 
 from reconciler.apply import ApplyContext, Report, apply
@@ -136,7 +136,17 @@ class InMemoryEnvironment:
                 {kind: self.wire(self.people[audience] - out, kind) for kind in kinds},
                 {kind: self.wire(out, kind) for kind in listed},
                 lists,
+                {
+                    (kind, name): self.wire(file.members, kind)
+                    for kind in listed
+                    for name, file in lists.items()
+                },
+                {name: self._found(audience, file, kinds) for name, file in lists.items()},
             )
+
+    def _found(self, audience: str, file: ListFile, kinds: set[Kind]) -> Found:
+        found = file.members & self.people[audience]
+        return Found(found, {kind: self.wire(found, kind) for kind in kinds})
 
     def lists_of(self, audience: str) -> dict[str, ListFile]:
         """Exclusion lists as they are delivered, by the name of their file."""

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import strategies as st
 
 from reconciler.core.approval.model import ApprovalRecord
-from reconciler.core.members import EMPTY_SNAPSHOT, AppliedList, Delta, SnapshotRef
-from reconciler.core.model import HASHINGS, Address, IdentifierType, SegmentKey
+from reconciler.core.members import EMPTY_SNAPSHOT, AppliedList, Delta, ListMatches, SnapshotRef
+from reconciler.core.model import HASHINGS, Address, Hashing, IdentifierType, SegmentKey
 from reconciler.core.ports import StateHead, StateVersion
 from reconciler.core.state.resource import (
     CreateIntent,
@@ -109,6 +109,17 @@ receipts = st.builds(
             files=st.lists(st.text(), max_size=2).map(tuple),
             identifier_type=st.sampled_from(IdentifierType),
             members=snapshots,
+            matches=st.builds(
+                ListMatches,
+                identifier_type=st.sampled_from(IdentifierType),
+                hashing=st.sampled_from(Hashing),
+                found=snapshots,
+                excluded=snapshots,
+                rows=st.integers(0, 9),
+                empty=st.integers(0, 9),
+                malformed=st.integers(0, 9),
+            ),
+            applied_at=times,
         ),
         max_size=2,
     ).map(tuple),

@@ -11,7 +11,7 @@ from support.fakes.disk import watched
 from reconciler.core.errors import LockedError, StorageError
 from reconciler.core.members import SnapshotRef
 from reconciler.core.model import Address, Hashing, IdentifierType, SegmentKey
-from reconciler.core.state.codec import dump
+from reconciler.core.state.codec import FORMAT_VERSION, dump
 from reconciler.core.state.resource import ResourceState, SegmentState
 from reconciler.state.local_store import LocalStore
 
@@ -89,13 +89,13 @@ def test_a_receipt_under_the_name_of_another_is_refused(state: Path) -> None:
 
 def test_what_a_newer_reconciler_wrote_is_left_alone(state: Path) -> None:
     head = state / "head.json"
-    head.write_bytes(dump({"format_version": 5, "surprise": 1}))
+    head.write_bytes(dump({"format_version": FORMAT_VERSION + 1, "surprise": 1}))
     before = {path: path.read_bytes() for path in state.rglob("*.json")}
     store = LocalStore(state, "sandbox")
-    with pytest.raises(StorageError, match=r"head\.json: format version 5") as caught:
+    with pytest.raises(StorageError, match=rf"head\.json: format version {FORMAT_VERSION + 1}") as caught:
         store.reader()
     assert "newer" in caught.value.remedy
-    with pytest.raises(StorageError, match="format version 5"), store.lock("me"):
+    with pytest.raises(StorageError, match="format version"), store.lock("me"):
         pass
     assert {path: path.read_bytes() for path in state.rglob("*.json")} == before
 

@@ -29,11 +29,11 @@ from support.source_project import (
 
 from reconciler.core.errors import ConfigurationError, StorageError
 from reconciler.core.members import EMPTY_SNAPSHOT, DropReason
-from reconciler.core.model import Hashing, IdentifierType
+from reconciler.core.model import Guards, Hashing, IdentifierType
 from reconciler.members.data_root import LocalFolder, open_root
 from reconciler.members.engine import DuckDbEngine
-from reconciler.members.source_check import check_all
 from reconciler.members.intake import zstd
+from reconciler.members.source_check import check_all
 from reconciler.members.time_limit import READING, OverdueError
 
 pytestmark = pytest.mark.promise("members")
@@ -316,6 +316,62 @@ def test_a_row_is_excluded_from_every_destination_by_any_of_its_identifiers(proj
     }
 
 
+KINDS = (EMAIL, Hashing.NONE), (EMAIL, Hashing.MD5), (CUSTOMER, Hashing.NONE)
+
+
+def test_an_identifier_of_an_excluded_row_is_excluded_in_every_row(project):
+    """Household 1 is one with a@x.com; b@x.com, who shares its number, is still sent by address."""
+    project.write("a.csv", "email,id\na@x.com,1\n,1\nb@x.com,1\nc@x.com,2\n")
+    project.write("gone.csv", "email\nA@x.com\n")
+    project.reads("a.csv").excludes("gone.csv")
+    (emails, by_email), _, (ids, by_id) = project.build(*KINDS)
+    assert (emails, ids) == ({"b@x.com", "c@x.com"}, {"2"})
+    assert (by_email.dropped(DropReason.EXCLUDED), by_id.dropped(DropReason.EXCLUDED)) == (1, 3)
+    assert project.ids() == {"2"}
+    project.sample_rows = 10
+    assert project.ids() == {"2"}
+
+
+@pytest.mark.parametrize("first", ["a@x.com", md5("a@x.com"), sha256("a@x.com"), sha256(md5("a@x.com"))])
+@pytest.mark.parametrize("hashing", [one for one in Hashing if one != Hashing.NONE])
+def test_an_excluded_identifier_is_known_in_every_form_that_can_be_compared(project, first, hashing):
+    """The row is excluded by its number, and the next one has the address in another hashing."""
+    others = ["a@x.com", md5("a@x.com"), sha256("a@x.com"), sha256(md5("a@x.com"))]
+    project.write("gone.csv", "id\n1\n")
+    project.audience = replace(project.audience, guards=Guards(max_invalid=1.0))
+    project.reads("a.csv").excludes("gone.csv", CUSTOMER, "id")
+    for other in others:
+        project.write("a.csv", f"email,id\n{first},1\n{other},2\n{md5('z@x.com')},3\nz@x.com,3\n")
+        [(members, _)] = project.build((EMAIL, hashing))
+        project.write("a.csv", f"email,id\n{first},1\n")
+        project.audience = replace(project.audience, exclusion_lists=())
+        [(out, _)] = project.build((EMAIL, hashing))
+        project.excludes("gone.csv", CUSTOMER, "id")
+        assert not members & out
+
+
+def test_each_list_says_what_it_found_and_whom_it_keeps_out(project):
+    rows = ["a@x.com,1", "b@x.com,2", ",3", "nobody,4", "c@x.com,5", "c@x.com,6", "d@x.com,7"]
+    project.write("a.csv", "\n".join(["email,id", *rows]) + "\n")
+    project.write("mail.csv", f"email\nA@x.com\n{sha256('c@x.com')}\nstranger@x.com\n")
+    project.write("ids.csv", "id\n7\n99\n")
+    project.reads("a.csv", where="id <> '2'").excludes("mail.csv").excludes("ids.csv", CUSTOMER, "id")
+    with DuckDbEngine(LocalFolder(project.root), project.work, never, b"k" * 32, None) as engine:
+        target = engine.build(project.audience, [(CUSTOMER, Hashing.NONE)], TODAY)[CUSTOMER, Hashing.NONE]
+        mail, ids = (one.matches for one in target.lists)
+        assert look(engine, target.members) == {"3", "4"}
+        assert look(engine, mail.found) == {sha256("a@x.com"), sha256("c@x.com")}
+        assert look(engine, mail.excluded) == {"1", "5", "6"}
+        assert (mail.rows, mail.empty, mail.malformed) == (6, 1, 1)
+        assert look(engine, ids.found) == {sha256("7")}
+        assert look(engine, ids.excluded) == {"7"}
+        assert (ids.rows, ids.empty, ids.malformed) == (6, 0, 0)
+        assert ids.is_comparable(mail)
+        email = engine.build(project.audience, [(EMAIL, Hashing.SHA256)], TODAY)[EMAIL, Hashing.SHA256]
+        assert look(engine, email.lists[0].matches.excluded) == {sha256("a@x.com"), sha256("c@x.com")}
+        assert look(engine, email.lists[1].matches.excluded) == {sha256("d@x.com")}
+
+
 def test_a_sample_is_the_same_people_everywhere_and_from_day_to_day(project):
     rows = [f"p{i}@x.com,{i},{'2026-01-01' if i % 2 else '2027-01-01'}" for i in range(1000)]
     project.write("a.csv", "email,id,day\n" + "\n".join([*rows, *rows[:500]]) + "\n")
@@ -561,6 +617,32 @@ def test_a_broken_exclusion_list_is_told_where_it_is_named(project):
     project.write("gone.csv", "email,x\njane@x.com\n")
     said = project.reads("a.csv").excludes("gone.csv").refusal()
     assert said.startswith(f"{LIST_PLACE}: gone.csv, line 2")
+
+
+STRAY = '"b@x.com,2\nc@x.com,3\nd@x.com",4\n'
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_a_line_break_inside_an_identifier_is_refused_at_its_line(project, end):
+    """Two stray quotes make one value of all lines between them, in a source and in a list."""
+    project.write("a.csv", ("email,id\na@x.com,1\n" + STRAY).replace("\n", end))
+    said = project.reads("a.csv", where="id < '2'").refusal()
+    assert said.startswith(f"{PLACE}: a.csv, line 3: an identifier holds a line break"), said
+    assert "c@x" not in said
+    project.write("gone.csv", ('\ufeffname,email\nx,a@x.com\n\ny,"b@x.com\nz,c@x.com"\n').replace("\n", end))
+    project.write("a.csv", "email,id\na@x.com,1\n")
+    said = project.reads("a.csv").excludes("gone.csv").refusal()
+    assert said.startswith(f"{LIST_PLACE}: gone.csv, line 4: an identifier holds a line break"), said
+
+
+def test_a_value_longer_than_any_is_refused_at_its_line(project):
+    project.write("a.csv", 'email,id\na@x.com,1\n"b@x.com,2\n' + 20_000 * "c@x.com,3\n" + 'd@x.com",4\n')
+    assert project.reads("a.csv").refusal().startswith(f"{PLACE}: a.csv, line 3: an identifier holds")
+
+
+def test_line_breaks_around_an_identifier_and_in_other_columns_are_text(project):
+    project.write("a.csv", 'email,note,id\n"a@x.com\n","two\nlines",1\n" \r\nb@x.com",,2\n')
+    assert project.reads("a.csv").emails() == {"a@x.com", "b@x.com"}
 
 
 NULS = ["email,id\na@x.com,1\nb\0@x.com,2\n", "email,id\na@x.com,1\n" + 64 * "\0", "email,id\n\0a@x.com,1\n"]

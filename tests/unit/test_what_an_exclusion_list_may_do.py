@@ -1,11 +1,13 @@
 """Which list is compared with which, and what of it blocks an address."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from reconciler.core.lists import ListChange, compared, list_refusals
-from reconciler.core.members import EMPTY_SNAPSHOT, AppliedList, ReadList, SnapshotRef
+from reconciler.core.lists import ListChange, Missing, compared, list_refusals, untrusted
+from reconciler.core.members import EMPTY_SNAPSHOT, AppliedList, ListMatches, ReadList, SnapshotRef
 from reconciler.core.model import (
     Address,
     Audience,
@@ -17,10 +19,13 @@ from reconciler.core.model import (
     Source,
     SourceLocation,
 )
+from reconciler.core.state.resource import ResourceState, SegmentState
 
 pytestmark = pytest.mark.promise("lists")
 
-EMAIL, PHONE = IdentifierType.EMAIL, IdentifierType.PHONE_NUMBER
+EMAIL, PHONE, CUSTOMER = IdentifierType.EMAIL, IdentifierType.PHONE_NUMBER, IdentifierType.CUSTOMER_ID
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+NONE = ListMatches(EMAIL, Hashing.SHA256)
 SPEC = SegmentSpec(
     Address("email", "buyers"),
     "Buyers",
@@ -44,14 +49,24 @@ def members(name: str, count: int = 1000) -> SnapshotRef:
 
 
 def before(file: str, name: str, count: int = 1000, kind: IdentifierType = EMAIL) -> AppliedList:
-    return AppliedList((file,), kind, members(name, count))
+    return AppliedList((file,), kind, members(name, count), NONE, NOON)
 
 
 def now(
     file: str, name: str, count: int = 1000, kind: IdentifierType = EMAIL, invalid: int = 0, line: int = 1
 ) -> ReadList:
     place = SourceLocation("buyers.yaml", line, 5)
-    return ReadList((file,), kind, members(name, count), count + invalid, invalid, 0.05, place)
+    return ReadList((file,), kind, members(name, count), count + invalid, invalid, 0.05, place, NONE)
+
+
+def applied(*lists: AppliedList, address: Address = SPEC.address) -> ResourceState:
+    return ResourceState(address, SegmentState(SPEC.key), lists=lists)
+
+
+def changes(
+    earlier: Sequence[AppliedList], today: Sequence[ReadList], missing: Missing
+) -> tuple[ListChange, ...]:
+    return compared(SPEC.address, today, [applied(*earlier)], missing)
 
 
 def no_comparison(_before: SnapshotRef, _now: Sequence[SnapshotRef]) -> int:
@@ -63,13 +78,13 @@ def problems(*changes: ListChange) -> list[str]:
 
 
 def test_an_unchanged_list_is_never_read() -> None:
-    [change] = compared([before("a", "x")], [now("a", "x")], no_comparison)
+    [change] = changes([before("a", "x")], [now("a", "x")], no_comparison)
     assert (change.missing, change.differs, problems(change)) == (0, False, [])
 
 
 def test_an_empty_list_and_a_first_one_have_nothing_to_miss() -> None:
     for earlier in ([], [before("a", "", 0)]):
-        [change] = compared(earlier, [now("a", "x")], no_comparison)
+        [change] = changes(earlier, [now("a", "x")], no_comparison)
         assert change.differs
         assert not problems(change)
 
@@ -77,13 +92,13 @@ def test_an_empty_list_and_a_first_one_have_nothing_to_miss() -> None:
 def test_lists_are_known_by_files_and_type_and_then_by_type_in_order() -> None:
     earlier = [before("a", "x"), before("b", "y"), before("c", "p", kind=PHONE), before("d", "z")]
     today = [now("new", "n"), now("b", "y"), now("other", "q", kind=PHONE)]
-    changes = compared(earlier, today, lambda _old, others: 7)
-    pairs = [(one.before and one.before.files[0], one.now and one.now.files[0]) for one in changes]
+    paired = changes(earlier, today, lambda _old, others: 7)
+    pairs = [(one.before and one.before.files[0], one.now and one.now.files[0]) for one in paired]
     assert pairs == [("a", "new"), ("b", "b"), ("c", "other"), ("d", None)]
-    assert [one.list.files[0] for one in changes] == ["new", "b", "other", "d"]
-    assert [one.missing for one in changes] == [7, 0, 7, 7]
-    assert changes[-1].differs
-    assert not problems(changes[-1])
+    assert [one.list.files[0] for one in paired] == ["new", "b", "other", "d"]
+    assert [one.missing for one in paired] == [7, 0, 7, 7]
+    assert paired[-1].differs
+    assert not problems(paired[-1])
 
 
 def test_who_is_on_another_list_of_the_type_is_not_missing() -> None:
@@ -94,7 +109,7 @@ def test_who_is_on_another_list_of_the_type_is_not_missing() -> None:
         return 0
 
     today = [now("a", "n"), now("b", "m"), now("c", "p", kind=PHONE), now("e", "", 0)]
-    compared([before("a", "x")], today, missing)
+    changes([before("a", "x")], today, missing)
     assert asked == [("x", ["n", "m"])]
 
 
@@ -141,3 +156,147 @@ def test_a_column_that_is_empty_beside_another_one_blocks_only_if_it_was_not() -
     lost = ListChange(before("a.csv", "p", kind=PHONE), phone, 1000)
     [said] = problems(ListChange(None, email, 0), lost)
     assert "of the PhoneNumber members" in said
+
+
+# ---- what a list finds in the source
+
+
+def found(
+    one: ReadList | AppliedList,
+    name: str,
+    count: int = 100,
+    rows: int = 1000,
+    empty: int = 0,
+    malformed: int = 0,
+    kind: IdentifierType = EMAIL,
+) -> ReadList | AppliedList:
+    """It has found as many as it excluded."""
+    matches = ListMatches(
+        kind, Hashing.SHA256, members(f"found {name}", count), members(name, count), rows, empty, malformed
+    )
+    return replace(one, matches=matches)
+
+
+def released(sent: int, lost: int = 0, names: str = "same") -> list[str]:
+    """Of a hundred who were excluded, `sent` are in the target now; `lost` have left the list."""
+
+    def missing(old: SnapshotRef, others: Sequence[SnapshotRef]) -> int:
+        return {"out": 100 - sent, "found out": lost, "same": lost}[old.digest]
+
+    earlier = applied(found(before("a.csv", "same"), "out"))
+    today = found(now("a.csv", names), "less", 100 - sent)
+    return problems(*compared(SPEC.address, [today], [earlier], missing, members("target")))
+
+
+@pytest.mark.parametrize(("sent", "blocks"), [(0, False), (5, False), (6, True), (100, True)])
+def test_members_who_were_excluded_are_not_sent_beyond_the_limit(sent: int, blocks: bool) -> None:
+    said = released(sent)
+    assert bool(said) is blocks
+    if blocks:
+        [words] = said
+        assert (
+            "members that the exclusion list a.csv excluded when it was last applied would be sent" in words
+        )
+        assert "where 5% is the limit (maxShrink)" in words
+
+
+def test_who_has_left_the_list_may_be_sent() -> None:
+    assert not released(sent=40, lost=40, names="shorter")
+    [said] = released(sent=46, lost=40, names="shorter")
+    assert "would be sent" in said
+
+
+def test_where_the_same_members_are_excluded_nothing_is_read() -> None:
+    earlier, today = found(before("a.csv", "x"), "out"), found(now("a.csv", "x"), "out")
+    for target in (EMPTY_SNAPSHOT, members("target")):
+        [change] = compared(SPEC.address, [today], [applied(earlier)], no_comparison, target)
+        assert change.released == 0
+
+
+@pytest.mark.parametrize(
+    "earlier", [found(before("a.csv", "x"), "out", kind=PHONE), found(before("a.csv", "x"), "", 0)]
+)
+def test_members_in_another_form_are_not_compared(earlier: AppliedList) -> None:
+    today = found(now("a.csv", "x"), "less", 1)
+    [change] = compared(SPEC.address, [today], [applied(earlier)], no_comparison, members("target"))
+    assert change.released == 0
+
+
+def test_a_column_that_a_list_is_matched_with_may_not_be_malformed() -> None:
+    spec = replace(SPEC, key=replace(SPEC.key, identifier_type=CUSTOMER))
+    for malformed, words in ((90, ""), (91, "more than 10%"), (900, "about 100%")):
+        today = found(now("a.csv", "x"), "out", empty=100, malformed=malformed)
+        said = [one.problem for one in list_refusals(spec, [ListChange(None, today, 0)])]
+        assert [one.startswith(f"{words} of the values of the source's Email column") for one in said] == (
+            [True] if words else []
+        )
+        assert not problems(ListChange(None, today, 0)), "the audience's own guard counts these"
+
+
+@pytest.mark.parametrize(
+    ("was", "empty", "blocks"),
+    [(0, 50, False), (0, 51, True), (600, 650, False), (600, 660, True), (600, 0, False)],
+)
+def test_a_column_that_a_list_is_matched_with_may_not_become_emptier(
+    was: int, empty: int, blocks: bool
+) -> None:
+    earlier = found(before("a.csv", "x"), "out", empty=was)
+    today = found(now("a.csv", "x"), "out", empty=empty)
+    said = problems(ListChange(earlier, today, 0))
+    assert bool(said) is blocks
+    assert all("of the rows is the limit (maxShrink)" in one for one in said)
+
+
+def test_where_there_are_no_rows_no_share_is_empty() -> None:
+    full, nothing = found(before("a.csv", "x"), "out", rows=0), found(now("a.csv", "x"), "", 0, rows=0)
+    assert not problems(ListChange(full, found(now("a.csv", "x"), "out", empty=1000), 0))
+    assert not problems(ListChange(found(before("a.csv", "x"), "out"), nothing, 0))
+
+
+# ---- lists of other addresses
+
+
+def test_a_list_is_compared_with_its_newest_record_at_any_address() -> None:
+    first, second, third = (Address("email", name) for name in ("first", "second", "third"))
+    older = replace(before("a.csv", "older", 90), applied_at=NOON - timedelta(days=2))
+    newest, other = before("a.csv", "newest", 200), before("b.csv", "b", 300)
+    others = [applied(older, address=first), applied(other, newest, address=second), applied(address=third)]
+    [change] = compared(SPEC.address, [now("a.csv", "n", 100)], others, lambda old, _: 100)
+    assert (change.before, change.missing) == (None, 0)
+    assert change.elsewhere
+    assert (change.elsewhere.address, change.elsewhere.list, change.elsewhere.missing) == (
+        second,
+        newest,
+        100,
+    )
+    [said] = problems(change)
+    assert said.startswith(
+        "about 50% of the Email members of the exclusion list a.csv are missing since email/second "
+    )
+
+
+@pytest.mark.parametrize(("days", "known"), [(-1, True), (0, False), (1, False)])
+def test_an_older_record_of_its_own_does_not_hide_a_newer_one(days: int, known: bool) -> None:
+    own = replace(before("a.csv", "own", 100), applied_at=NOON + timedelta(days=days))
+    other = applied(before("a.csv", "other", 200), address=Address("email", "other"))
+    today = now("a.csv", "own", 100)
+    [change] = compared(SPEC.address, [today], [applied(own), other], lambda old, _: old.count - 100)
+    assert (change.missing, bool(change.elsewhere)) == (0, known)
+    assert bool(problems(change)) is known
+
+
+def test_a_shrink_since_its_own_record_is_told_once() -> None:
+    own = replace(before("a.csv", "own", 200), applied_at=NOON - timedelta(days=1))
+    other = applied(before("a.csv", "other", 200), address=Address("email", "other"))
+    [change] = compared(SPEC.address, [now("a.csv", "n", 100)], [applied(own), other], lambda old, _: 100)
+    assert len(problems(change)) == 1
+
+
+def test_lists_that_are_themselves_refused_are_not_trusted() -> None:
+    cut = ListChange(before("a.csv", "x"), now("a.csv", "n", line=1), 300)
+    empty = ListChange(None, now("b.csv", "", 0, line=2), 0)
+    unusable = ListChange(None, now("c.csv", "n", 10, invalid=90, line=3), 0)
+    whole = ListChange(before("d.csv", "x"), found(now("d.csv", "x", line=4), "out", empty=900), 0)
+    gone = ListChange(before("e.csv", "x"), None, 0)
+    places = untrusted(SPEC, [cut, empty, unusable, whole, gone])
+    assert sorted(one.line for one in places) == [1, 2, 3]

@@ -4,9 +4,9 @@ from collections import defaultdict
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 
 from reconciler.core.definition import redefined
-from reconciler.core.departures import removal
+from reconciler.core.departures import removal, too_many
 from reconciler.core.errors import Finding
-from reconciler.core.lists import list_refusals
+from reconciler.core.lists import called, list_refusals
 from reconciler.core.model import Address, DesiredState, SegmentSpec
 from reconciler.core.ownership import lost_state
 from reconciler.core.plan.address_planner import AddressContext, assigned_name, plan_address
@@ -74,8 +74,15 @@ def create_plan(desired: DesiredState, observed: ObservedState, only: Container[
         desired.environment.name, _lineage(observed), listed.values(), observed.receipts.values(), waiting
     )
     settled = resolve_names((*wanted, *forgets), registry, {one.address for one in alone})
-    blocked = (*alone, *settled.blocked)
-    stopped = {one.address for one in blocked}
+    leaving = _suppressed(specs.values(), decided, desired, observed, segments)
+    excess = {at: finding for at, one in leaving.items() if (finding := too_many(one))}
+    suppressed = {at: one for at, one in leaving.items() if at not in excess}
+    stopped = {one.address for one in (*alone, *settled.blocked)}
+    blocked = (
+        *alone,
+        *settled.blocked,
+        *(Blocked(at, one, Cause.GUARD) for at, one in excess.items() if at in stopped),
+    )
     going = tuple(sorted(settled.changes, key=address_of))
     unchanged = tuple(
         Unchanged(spec, observed.targets[address])
@@ -85,7 +92,6 @@ def create_plan(desired: DesiredState, observed: ObservedState, only: Container[
     undecided = (
         Undecided(spec) for at, spec in specs.items() if at not in decided or isinstance(decided[at], Finding)
     )
-    suppressed = _suppressed(specs.values(), decided, desired, observed, segments)
     removals = [one for address, one in suppressed.items() if address in stopped]
     return Plan(
         basis=_basis(desired, observed),
@@ -96,6 +102,7 @@ def create_plan(desired: DesiredState, observed: ObservedState, only: Container[
         notes=(
             *desired.notes,
             *_mixed(going, desired.environment.name),
+            *_futile(going, observed),
             *_left(desired, observed),
             *_unknown(desired, observed),
             *_rejected(specs.values(), observed),
@@ -325,6 +332,21 @@ def _mixed(changes: Iterable[Change], environment: str) -> Iterator[str]:
                 f"{column[0]}: some values of the {column[1]} column came already hashed, the others plain; "
                 f"none is hashed twice (`reconciler explain {environment} {change.spec.address}` counts them)"
             )
+
+
+def _futile(changes: Iterable[Change], observed: ObservedState) -> Iterator[str]:
+    """Once for each list and audience: it excludes nobody, though neither it nor the source is empty."""
+    found = dict.fromkeys(
+        f"{address.audience}: no row of the source has a member of {called(one)} ({one.identifier_type}), "
+        "so the list excludes nobody; check that both write identifiers alike"
+        for address in map(address_of, changes)
+        for change in observed.lists.get(address, ())
+        if change.before is None and (one := change.now)
+        if one.members and one.matches.rows and not one.matches.found
+    )
+    yield from list(found)[:NAMED]
+    if len(found) > NAMED:
+        yield f"{len(found) - NAMED} more exclusion lists exclude nobody"
 
 
 def _left(desired: DesiredState, observed: ObservedState) -> Iterator[str]:

@@ -23,7 +23,7 @@ from reconciler.core.errors import StorageError
 from reconciler.core.ports import StateHead, StateVersion
 from reconciler.core.state.resource import ResourceState
 
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 NEEDS = "0.1.0"
 """The lowest version of reconciler that reads this format; older versions print it."""
 T = TypeVar("T")

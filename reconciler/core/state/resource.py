@@ -153,7 +153,8 @@ class ResourceState:
     def references(self) -> frozenset[SnapshotRef]:
         """Snapshots that must be kept."""
         held = (ref for holding in self.segments for ref in _snapshots(holding))
-        return frozenset(ref for ref in (*held, *(one.members for one in self.lists)) if ref)
+        listed = (ref for one in self.lists for ref in one.references)
+        return frozenset(ref for ref in (*held, *listed) if ref)
 
     @property
     def snapshots(self) -> frozenset[str]:

@@ -12,6 +12,7 @@ from reconciler.core.members import (
     Batch,
     Delta,
     Identifiers,
+    ListMatches,
     ReadList,
     SnapshotRef,
     TargetMembers,
@@ -29,6 +30,8 @@ class People:
     members: Mapping[Kind, frozenset[str]]
     suppressed: Mapping[Kind, frozenset[str]] = field(default_factory=dict)
     lists: Mapping[str, "ListFile"] = field(default_factory=dict)
+    written: Mapping[tuple[Kind, str], frozenset[str]] = field(default_factory=dict)
+    found: Mapping[str, "Found"] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,14 @@ class ListFile:
     members: frozenset[str]
     invalid: int = 0
     unreadable: bool = False
+
+
+@dataclass(frozen=True)
+class Found:
+    """Whom a list found in the source, and how they are written in each kind of destination."""
+
+    people: frozenset[str] = frozenset()
+    excluded: Mapping[Kind, frozenset[str]] = field(default_factory=dict)
 
 
 class MemoryEngine:
@@ -66,14 +77,29 @@ class MemoryEngine:
             finding = Finding(f"{audience.name}.yaml:1:1", "no file matches x.csv", "bring the file")
             raise ConfigurationError("its sources can't be read", findings=[finding])
         people = self.people[audience.name]
-        lists = tuple(
-            self._list(people.lists[one.files[0]], one, identifier_type)
+        return {kind: self._target(people, kind, self._lists(audience, kind)) for kind in wanted}
+
+    def _lists(self, audience: Audience, kind: Kind) -> tuple[ReadList, ...]:
+        people = self.people[audience.name]
+        return tuple(
+            self._list(people.lists[name], one, identifier_type, self._matches(people, name, kind))
             for one in audience.exclusion_lists
+            for name in one.files
             for identifier_type, _ in one.columns
         )
-        return {kind: self._target(people, kind, lists) for kind in wanted}
 
-    def _list(self, file: ListFile, declared: Exclusion, kind: IdentifierType) -> ReadList:
+    def _matches(self, people: People, name: str, kind: Kind) -> ListMatches:
+        found = people.found.get(name, Found())
+        return ListMatches(
+            *kind,
+            found=self.snapshot(found.people),
+            excluded=self.snapshot(found.excluded.get(kind, frozenset())),
+            rows=len(people.members.get(kind, ())),
+        )
+
+    def _list(
+        self, file: ListFile, declared: Exclusion, kind: IdentifierType, matches: ListMatches
+    ) -> ReadList:
         if file.unreadable:
             raise ConfigurationError("an exclusion list can't be read", findings=[Finding("", "unreadable")])
         return ReadList(
@@ -84,13 +110,22 @@ class MemoryEngine:
             invalid=file.invalid,
             max_shrink=declared.max_shrink,
             place=declared.place,
+            matches=matches,
         )
 
-    def listed(self, audience: Audience, kinds: Sequence[Kind]) -> Mapping[Kind, tuple[SnapshotRef, ...]]:
+    def listed(
+        self, audience: Audience, kinds: Sequence[Kind]
+    ) -> Mapping[Kind, tuple[tuple[ReadList, SnapshotRef], ...]]:
         people = self.people[audience.name]
         if any(people.lists[one.files[0]].unreadable for one in audience.exclusion_lists):
             return dict.fromkeys(kinds, ())
-        return {kind: (self.snapshot(people.suppressed.get(kind, frozenset())),) for kind in kinds}
+        return {
+            kind: tuple(
+                (one, self.snapshot(people.written.get((kind, one.files[0]), frozenset())))
+                for one in self._lists(audience, kind)
+            )
+            for kind in kinds
+        }
 
     def without(self, hashing: Hashing, held: SnapshotRef, out: SnapshotRef) -> SnapshotRef:
         return self.snapshot(self.members(held) - self.members(out))

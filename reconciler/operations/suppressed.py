@@ -1,0 +1,81 @@
+"""Which suppressed people the segments of each address hold, by lists that can be trusted."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+
+from reconciler.core.departures import slots
+from reconciler.core.lists import ListChange, compared, list_refusals, untrusted
+from reconciler.core.members import EMPTY_SNAPSHOT, SnapshotRef, TargetMembers
+from reconciler.core.model import Address, Hashing, IdentifierType, SegmentSpec
+from reconciler.core.plan.model import Departure, MemberDiff, Slot
+from reconciler.core.ports import MemberEngine
+from reconciler.core.remote import Segment
+from reconciler.core.state.resource import ResourceState, SegmentState
+
+
+def departures(
+    specs: Sequence[SegmentSpec],
+    receipts: Mapping[Address, ResourceState],
+    present: Mapping[str, Segment],
+    comparisons: Mapping[Address, MemberDiff],
+    targets: Mapping[Address, TargetMembers],
+    lists: Mapping[Address, Sequence[ListChange]],
+    engine: MemberEngine,
+) -> dict[Address, tuple[Departure, ...]]:
+    """Suppressed people in segments that are there, also where a source or another list can't be used."""
+    found = {}
+    for spec in specs:
+        receipt = receipts.get(spec.address)
+        if receipt is None or not spec.audience.exclusion_lists:
+            continue
+        at = spec.address
+        refused = any(True for _ in list_refusals(spec, lists.get(at, ())))
+        known = None if refused else comparisons.get(at)
+        found[at] = tuple(
+            _known(engine, slot, holding, known, targets[at])
+            if known and holding.key == spec.key
+            else _listed(engine, slot, holding, spec, receipts.values())
+            for slot, holding in slots(receipt)
+            if holding.segment_id in present
+        )
+    return found
+
+
+def _known(
+    engine: MemberEngine, slot: Slot, holding: SegmentState, comparison: MemberDiff, target: TargetMembers
+) -> Departure:
+    """Those on the lists, and those in one row with them."""
+    base, maybe = engine.abandon_transfer(holding)
+    current = not comparison.resumes and (comparison.base, comparison.maybe) == (base, maybe)
+    return Departure(slot, base, maybe, comparison.urgent if current else engine.suppressed(holding, target))
+
+
+def _listed(
+    engine: MemberEngine,
+    slot: Slot,
+    holding: SegmentState,
+    spec: SegmentSpec,
+    receipts: Collection[ResourceState],
+) -> Departure:
+    """Those on the lists that can be read and trusted, whatever the source is like."""
+    base, maybe = engine.abandon_transfer(holding)
+    kind = (holding.key.identifier_type, holding.key.hashing)
+    nobody = TargetMembers(EMPTY_SNAPSHOT, EMPTY_SNAPSHOT, 0, ())
+    leaving = [
+        engine.suppressed(holding, replace(nobody, suppressed=one))
+        for one in _trusted(engine, spec, kind, receipts)
+    ]
+    _, urgent = engine.mark_uncertain(holding.key.hashing, (EMPTY_SNAPSHOT,), leaving)
+    return Departure(slot, base, maybe, urgent)
+
+
+def _trusted(
+    engine: MemberEngine,
+    spec: SegmentSpec,
+    kind: tuple[IdentifierType, Hashing],
+    receipts: Collection[ResourceState],
+) -> list[SnapshotRef]:
+    read = engine.listed(spec.audience, [kind])[kind]
+    changes = compared(spec.address, [one for one, _ in read], receipts, engine.missing)
+    refused = untrusted(spec, changes)
+    return [members for one, members in read if one.place not in refused]
