@@ -1,6 +1,6 @@
 """Exclusion lists as a document shows them: their sizes before and after, each list once."""
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -17,7 +17,8 @@ class ListRow:
     """One column of a list at so many addresses.
 
     `before` is None where it was not applied before, `after` where the list was removed. `missing` counts
-    members that no list of this type names any more.
+    members that no list of this type names any more. Of its members the sources of these addresses have
+    from `found_least` to `found_most`; None where the list was removed.
     """
 
     files: str
@@ -26,11 +27,21 @@ class ListRow:
     after: RoundedCount | None
     missing: RoundedCount
     addresses: int
+    found_least: RoundedCount | None
+    found_most: RoundedCount | None
 
     @property
     def text(self) -> str:
         where = f" ({counted(self.addresses, 'address', 'addresses')})" if self.addresses > 1 else ""
-        return f"{self.files} ({self.type}): {self._sizes}{where}"
+        return f"{self.files} ({self.type}): {self._sizes}{self._found}{where}"
+
+    @property
+    def _found(self) -> str:
+        if self.found_least is None or self.found_most is None:
+            return ""
+        if self.found_least == self.found_most:
+            return f", {_told(self.found_most)} in the source"
+        return f", {_told(self.found_least)} to {_told(self.found_most)} in each source"
 
     @property
     def _sizes(self) -> str:
@@ -57,9 +68,14 @@ def all_lists(changes: Iterable[ListChange], figures: NumberFormat) -> tuple[Lis
 
 
 def _rows(changes: Iterable[ListChange], figures: NumberFormat) -> Iterator[ListRow]:
-    """What reads the same is one row."""
-    for row, addresses in sorted(Counter(_row(one, figures) for one in changes).items(), key=_key):
-        yield ListRow(*row, addresses)
+    """What reads the same, but for what the sources have of it, is one row."""
+    rows: dict[_Row, list[int | None]] = defaultdict(list)
+    for one in changes:
+        rows[_row(one, figures)].append(one.now.matches.found.count if one.now else None)
+    for row, found in sorted(rows.items(), key=lambda item: _key(item[0])):
+        counts = [one for one in found if one is not None]
+        bounds = (figures.number(min(counts)), figures.number(max(counts))) if counts else (None, None)
+        yield ListRow(*row, len(found), *bounds)
 
 
 _Row = tuple[str, str, RoundedCount | None, RoundedCount | None, RoundedCount]
@@ -75,8 +91,8 @@ def _row(one: ListChange, figures: NumberFormat) -> _Row:
     )
 
 
-def _key(item: tuple[_Row, int]) -> tuple[str, str, str]:
-    files, kind, *sizes = item[0]
+def _key(row: _Row) -> tuple[str, str, str]:
+    files, kind, *sizes = row
     return files, kind, str(sizes)
 
 

@@ -11,10 +11,10 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from reconciler.core.approval.model import ApprovedChange, ApprovedPlan
+from reconciler.core.approval.model import ApprovedChange, ApprovedList, ApprovedPlan
 from reconciler.core.errors import Finding
 from reconciler.core.events import Counts
-from reconciler.core.model import Address, ApprovalLimits, Seat
+from reconciler.core.model import Address, ApprovalLimits, IdentifierType, Seat
 from reconciler.core.plan.change_kinds import Cause, ChangeKind
 from reconciler.core.rounding import format_limit
 from reconciler.render.apply_report import ApplyReport, Failure
@@ -122,10 +122,15 @@ def _approved(data: Json, digest: str, environment: str) -> ApprovedPlan:
                 removes=one["removes"],
                 size=one["size"],
                 members_digest=one["members_digest"],
+                lists=tuple(map(_approved_list, one["lists"])),
             )
             for one in data["changes"]
         ),
     )
+
+
+def _approved_list(data: Json) -> ApprovedList:
+    return ApprovedList(IdentifierType(data["identifier_type"]), data["size"], data["found"])
 
 
 def _document(data: Json) -> Document:
@@ -151,7 +156,14 @@ def _document(data: Json) -> Document:
 
 def _list(data: Json) -> ListRow:
     return ListRow(
-        data["files"], data["type"], data["before"], data["after"], data["missing"], data["addresses"]
+        files=data["files"],
+        type=data["type"],
+        before=data["before"],
+        after=data["after"],
+        missing=data["missing"],
+        addresses=data["addresses"],
+        found_least=data["found_least"],
+        found_most=data["found_most"],
     )
 
 

@@ -1,7 +1,8 @@
 """An exclusion list that isn't what it was blocks its addresses, unattended too; nobody on it is sent."""
 
 import json
-from hashlib import sha256
+from collections.abc import Callable
+from hashlib import md5, sha256
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from support.cli import Project
 pytestmark = pytest.mark.promise("lists")
 
 LISTED = range(1, 61)
+REFRESH = "--refresh"
 AFTER = """\
 guards: {maxGrowth: 1000%, maxShrink: 100%}
 exclude:
@@ -174,7 +176,16 @@ def test_every_form_shows_the_sizes_of_lists(project: Project) -> None:
     )
     document = json.loads((project.root / "plan.json").read_text())["document"]
     assert document["lists"] == [
-        {"files": "out.csv", "type": "Email", "before": 60, "after": 60, "missing": 0, "addresses": 2}
+        {
+            "files": "out.csv",
+            "type": "Email",
+            "before": 60,
+            "after": 60,
+            "missing": 0,
+            "addresses": 2,
+            "found_least": 60,
+            "found_most": 60,
+        }
     ]
     for name in ("plan.md", "plan.html"):
         assert "(Email): 60 members" in (project.root / name).read_text()
@@ -217,3 +228,135 @@ def test_a_recorded_list_that_is_damaged_is_refused_and_a_restore_takes_the_one_
     project.run("state", "restore", "sandbox", "--serial", "1", "--yes", "--accept-loss")
     assert lists_of(project) == [(["out.csv"], 60)]
     blocked(project, LOST)
+
+
+# ---- a source that the list no longer matches
+
+
+def customers(project: Project, mail: Callable[[int], str]) -> None:
+    """The same customers, with another value in the column that the list is matched with."""
+    rows = [f"{mail(number)},c{number}" for number in range(2, 101)]
+    (project.root / "data" / "people.csv").write_text("\n".join(["email,id", *rows]) + "\n")
+
+
+def mail(number: int) -> str:
+    return f"person{number}@example.com"
+
+
+SENT = "that the exclusion list out.csv excluded when it was last applied would be sent, although"
+MALFORMED = "the source's Email column, which the exclusion list out.csv is matched with, can't be used"
+EMPTIER = "the source's Email column, which the exclusion list out.csv is matched with, is empty in"
+GARBLED: dict[str, tuple[Callable[[int], str], str]] = {
+    "emptied": (lambda number: "", SENT),
+    "of six in a hundred of those excluded, emptied": (
+        lambda n: "" if n in (5, 25, 45, 55) else mail(n),
+        SENT,
+    ),
+    "of others, emptied": (lambda number: "" if number > 80 else mail(number), EMPTIER),
+    "NULL": (lambda number: "NULL", MALFORMED),
+    "written with a name": (lambda number: f"P <{mail(number)}>", MALFORMED),
+    "of the first twenty, written with a name": (
+        lambda n: f"P <{mail(n)}>" if n < 22 else mail(n),
+        MALFORMED,
+    ),
+    "MD5 of upper case": (lambda n: md5(mail(n).upper().encode(), usedforsecurity=False).hexdigest(), SENT),
+    "SHA-256 of upper case": (lambda number: sha256(mail(number).upper().encode()).hexdigest(), SENT),
+    "of another domain": (lambda number: f"person{number}@example.org", SENT),
+    "shifted by some rows": (lambda number: mail(number + 50), SENT),
+}
+
+
+@pytest.mark.parametrize("damage", GARBLED)
+def test_a_source_that_the_list_no_longer_matches_blocks(project: Project, damage: str) -> None:
+    """Destination `customer` gets numbers; the addresses only serve the exclusion."""
+    environment = project.root / "environments" / "sandbox" / "buyers.yaml"
+    environment.write_text(environment.read_text().replace("[email, customer]", "[customer]"))
+    project.run("apply", "sandbox", "--yes")
+    customers(project, GARBLED[damage][0])
+    before = project.writes(), project.members("customer")
+    for command in (("plan", "sandbox"), ("apply", "sandbox", "--yes", REFRESH)):
+        said = " ".join(project.run(*command, code=5).said.split())
+        assert GARBLED[damage][1] in said, said
+        assert "person" not in said
+    assert (project.writes(), project.members("customer")) == before
+
+
+def test_customers_who_come_and_go_block_nothing(project: Project) -> None:
+    """Half of those excluded are no customers any more, and others are."""
+    project.people(*range(30, 101), *range(200, 220))
+    project.run("apply", "sandbox", "--yes", REFRESH)
+    assert project.members("customer") == {f"c{number}" for number in (*range(61, 101), *range(200, 220))}
+
+
+def test_an_identifier_of_an_excluded_row_is_sent_in_no_other_row(project: Project) -> None:
+    people = project.root / "data" / "people.csv"
+    people.write_text(people.read_text() + "".join(f",c{number}\n" for number in LISTED[1:]))
+    manifest = project.root / "environments" / "sandbox" / "buyers.yaml"
+    manifest.write_text(manifest.read_text().replace("{Email: mail}}", "{Email: mail}, maxShrink: 100%}"))
+    project.run("apply", "sandbox", "--yes")
+    assert project.members("customer") == {f"c{number}" for number in range(61, 101)}
+
+
+def test_a_first_list_that_excludes_nobody_is_noted(tmp_path: Path) -> None:
+    project = Project.make(tmp_path)
+    manifest = tmp_path / "environments" / "sandbox" / "buyers.yaml"
+    manifest.write_text(manifest.read_text() + AFTER)
+    project.people(*range(1, 11))
+    listed(project, ["someone@example.org"])
+    said = " ".join(project.run("plan", "sandbox").said.split())
+    assert "buyers: no row of the source has a member of the exclusion list out.csv (Email), so" in said
+
+
+# ---- a list at a new address
+
+
+ANOTHER = """\
+kind: Audience
+name: others
+title: Others
+destinations: [email]
+source: {files: ["people.csv"]}
+columns: {Email: email}
+"""
+
+
+def test_a_list_that_was_cut_fills_no_new_address(project: Project) -> None:
+    folder = project.root / "environments" / "sandbox"
+    (folder / "others.yaml").write_text(ANOTHER + AFTER)
+    listed(project, emails(*range(1, 31)))
+    blocked(project, "are missing since", "last applied it, where 5% is the limit (maxShrink)")
+
+
+def test_a_new_address_gets_no_list_that_was_cut_after_its_approval(tmp_path: Path) -> None:
+    project = Project.make(tmp_path)
+    manifest = tmp_path / "environments" / "sandbox" / "buyers.yaml"
+    manifest.write_text(manifest.read_text() + AFTER)
+    project.people(*range(1, 101))
+    listed(project, [*emails(*range(1, 10)), *emails(*range(500, 600))])
+    project.run("plan", "sandbox", "--out", "plan.json")
+    listed(project, emails(1))
+    said = " ".join(project.run("apply", "sandbox", "--yes", "--approved", "plan.json", code=6).said.split())
+    assert "members of the exclusion list out.csv (Email) approved: 110; now: <10; fewer may be 5%" in said
+    assert not project.writes()
+
+
+# ---- suppressed people at a blocked address
+
+
+def test_a_customer_export_delivered_as_the_list_removes_nobody(project: Project) -> None:
+    before = project.members("email"), project.members("customer")
+    listed(project, emails(*range(1, 101)))
+    said = " ".join(project.run("apply", "sandbox", "--yes", REFRESH, code=5).said.split())
+    assert "suppressed members are not removed: without them there would be fewer than 1 members" in said
+    assert (project.members("email"), project.members("customer")) == before
+
+
+def test_opt_outs_leave_by_a_list_that_is_whole_and_by_no_other(project: Project) -> None:
+    manifest = project.root / "environments" / "sandbox" / "buyers.yaml"
+    manifest.write_text(manifest.read_text() + '  - {files: ["legal.csv"], columns: {Email: mail}}\n')
+    listed(project, ["nobody@example.com"], "legal.csv")
+    project.run("apply", "sandbox", "--yes")
+    listed(project, ["nobody@example.com", *emails(61)], "legal.csv")
+    listed(project, emails(*range(31, 61), 62))
+    project.run("apply", "sandbox", "--yes", REFRESH, code=8)
+    assert len(project.members("email")) == 39

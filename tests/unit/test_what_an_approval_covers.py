@@ -30,8 +30,8 @@ from reconciler.core.approval.check import (
 )
 from reconciler.core.approval.model import ApprovalRecord, ApprovedChange, distance, record_approval
 from reconciler.core.errors import Finding
-from reconciler.core.members import NO_DELTA, Delta
-from reconciler.core.model import ApprovalLimits, Seat
+from reconciler.core.members import NO_DELTA, Delta, ListMatches, ReadList, SnapshotRef
+from reconciler.core.model import ApprovalLimits, Hashing, IdentifierType, Seat, SourceLocation
 from reconciler.core.plan.change_kinds import Cause, ChangeKind
 from reconciler.core.plan.model import Blocked, Change
 from reconciler.core.rounding import rounded_count
@@ -381,3 +381,51 @@ def test_what_is_widened_beside_the_review_widens_nothing() -> None:
         assert "holds for 3 days" in said
     at = now(environment=replace(cases.ENVIRONMENT, approval_limits=wide))
     assert judged(MOVED, much, at, limits=wide).covered
+
+
+# ---- exclusion lists
+
+
+def excluding(size: int, found: int, kind: IdentifierType = IdentifierType.EMAIL) -> ReadList:
+    matches = ListMatches(kind, Hashing.PLAIN, SnapshotRef("f", found))
+    place = SourceLocation("lapsed.yaml", 9, 5)
+    return ReadList(("out.csv",), kind, SnapshotRef("m", size), size, 0, 0.05, place, matches)
+
+
+def under(*lists: ReadList) -> Change:
+    members = cases.members(100, 120, Delta(0, 20, 0))
+    return cases.update(cases.LAPSED, replace(members, target=replace(members.target, lists=lists)))
+
+
+@pytest.mark.parametrize(
+    ("size", "found", "says"),
+    [
+        (1000, 90, ""),
+        (946, 90, ""),
+        (
+            945,
+            90,
+            "members of the exclusion list out.csv (Email) approved: 1,000; now: 950; fewer may be 5% ",
+        ),
+        (1, 90, "members of the exclusion list out.csv (Email) approved: 1,000; now: <10; fewer may be 5% "),
+        (5000, 77, ""),
+        (5000, 76, "members of the exclusion list out.csv (Email) in the source approved: 90; now: 80; "),
+        (1000, 0, "members of the exclusion list out.csv (Email) in the source approved: 90; now: 0; "),
+    ],
+)
+def test_a_list_that_has_lost_members_since_is_not_the_one_that_was_approved(
+    size: int, found: int, says: str
+) -> None:
+    said = why(judged(under(excluding(1000, 90)), under(excluding(size, found))))
+    assert [one.startswith(says) for one in said] == ([True] if says else [])
+
+
+@given(st.integers(0, 3_000_000), st.integers(0, 3_000_000))
+def test_rounding_alone_refuses_no_list(size: int, found: int) -> None:
+    change = under(excluding(size, found), excluding(found, size, IdentifierType.CUSTOMER_ID))
+    assert not judged(change, change).findings
+
+
+def test_a_plan_that_says_nothing_of_its_lists_approves_none() -> None:
+    said = why(judged(under(), under(excluding(1000, 90))))
+    assert said == ["its exclusion lists are not the ones that were approved"]

@@ -4,8 +4,15 @@ from collections.abc import Collection, Container, Iterable, Iterator, Mapping, 
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from reconciler.core.approval.exclusions import FEW, FEW_SHARE, approved_lists, both, lists_lost
 from reconciler.core.approval.members_only import is_independent
-from reconciler.core.approval.model import ApprovalRecord, ApprovedChange, ApprovedPlan, distance, largest
+from reconciler.core.approval.model import (
+    ApprovalRecord,
+    ApprovedChange,
+    ApprovedPlan,
+    distance,
+    largest,
+)
 from reconciler.core.errors import Finding
 from reconciler.core.model import Address, ApprovalLimits, Environment, Seat
 from reconciler.core.parts import dependents
@@ -20,11 +27,9 @@ from reconciler.core.plan.model import (
     address_of,
     kind_of,
 )
-from reconciler.core.rounding import RoundedCount, duration, format_limit, rounded_count
+from reconciler.core.rounding import duration, format_limit, rounded_count
 from reconciler.core.state.resource import CLOCK_SKEW, ResourceState, SegmentState, remaining
 
-FEW, FEW_SHARE = 100, 0.1
-"""A small audience may move by a tenth, and by no more than a hundred."""
 NAMED = 5
 """So many addresses are named."""
 LINEAGE = 8
@@ -263,6 +268,7 @@ def _approved(change: Change, lineage: str, receipts: Mapping[Address, ResourceS
         rounded_count(removes),
         rounded_count(target.count),
         target.digest if lineage else "",
+        approved_lists(change),
     )
 
 
@@ -385,6 +391,7 @@ def _strays(change: Change, said: ApprovedChange, approved: ApprovedPlan, now: C
         return
     begun = started or (receipt is not None and _not_before(receipt.current.completed_at, approved.made_at))
     yield from _counts(change, said, receipt, _leeway(approved, now).tolerance, begun=begun)
+    yield from lists_lost(change, said, _leeway(approved, now).tolerance)
     if is_pinned(change) and change.members.target.members.digest != said.members_digest:
         yield (
             "its source is pinned, and its people are not the ones that were approved"
@@ -420,16 +427,11 @@ def _counts(
     for verb, then, number in (("join", said.adds, adds), ("leave", said.removes, removes)):
         if distance(then, number) > limit and not (begun and number < largest(then)):
             strays = True
-            yield f"approved to {verb}: {_both(then, number)}; they may differ by {int(limit):,} {within}"
+            yield f"approved to {verb}: {both(then, number)}; they may differ by {int(limit):,} {within}"
     target = change.members.target.members.count
     if not strays and distance(said.size, target) > 2 * limit:
-        both = _both(said.size, target)
-        yield f"approved in all: {both}; they may differ by {int(2 * limit):,}, twice what joins may {within}"
-
-
-def _both(then: RoundedCount, number: int) -> str:
-    before, now = (one if isinstance(one, str) else f"{one:,}" for one in (then, rounded_count(number)))
-    return f"{before}; now: {now}"
+        told = both(said.size, target)
+        yield f"approved in all: {told}; they may differ by {int(2 * limit):,}, twice what joins may {within}"
 
 
 def _told(address: Address, refusals: Iterable[Iterable[str]]) -> Iterator[Finding]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from reconciler.core.model import Address, ApprovalLimits, Seat
+from reconciler.core.model import Address, ApprovalLimits, IdentifierType, Seat
 from reconciler.core.plan.change_kinds import ChangeKind
 from reconciler.core.rounding import RoundedCount, bounds
 
@@ -13,11 +13,21 @@ RECORD_RETENTION = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)
+class ApprovedList:
+    """One column of an exclusion list: how many members it has, and how many of them the source had."""
+
+    identifier_type: IdentifierType
+    size: RoundedCount
+    found: RoundedCount
+
+
+@dataclass(frozen=True, slots=True)
 class ApprovedChange:
     """One address of an approved plan. `size` is what the segment is to hold after it.
 
     An interrupted change counts as a whole: `adds` and `removes` include what is done of it already.
-    `content` is the keyed digest of its members, "" where no state had a key yet.
+    `members_digest` is the keyed digest of its members, "" where no state had a key yet. `lists` are in the
+    order of the definition.
     """
 
     address: Address
@@ -27,6 +37,7 @@ class ApprovedChange:
     removes: RoundedCount
     size: RoundedCount
     members_digest: str = ""
+    lists: tuple[ApprovedList, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +62,10 @@ class ApprovedPlan:
 
 def largest(count: RoundedCount) -> int:
     return bounds(count)[1] if isinstance(count, str) else count
+
+
+def smallest(count: RoundedCount) -> int:
+    return bounds(count)[0]
 
 
 def distance(count: RoundedCount, number: int) -> int:
