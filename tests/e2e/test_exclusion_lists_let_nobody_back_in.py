@@ -11,7 +11,7 @@ from support.cli import Project
 pytestmark = pytest.mark.promise("lists")
 
 LISTED = range(1, 61)
-REFRESH = "--refresh"
+REFRESH = "--members-only"
 AFTER = """\
 guards: {maxGrowth: 1000%, maxShrink: 100%}
 exclude:

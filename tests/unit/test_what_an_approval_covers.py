@@ -387,7 +387,7 @@ def test_what_is_widened_beside_the_review_widens_nothing() -> None:
 
 
 def excluding(size: int, found: int, kind: IdentifierType = IdentifierType.EMAIL) -> ReadList:
-    matches = ListMatches(kind, Hashing.PLAIN, SnapshotRef("f", found))
+    matches = ListMatches(kind, Hashing.NONE, SnapshotRef("f", found))
     place = SourceLocation("lapsed.yaml", 9, 5)
     return ReadList(("out.csv",), kind, SnapshotRef("m", size), size, 0, 0.05, place, matches)
 
