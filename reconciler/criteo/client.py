@@ -208,7 +208,7 @@ def _page_of(account_id: str, ids: Sequence[str] = (), offset: int = 0) -> Respo
         page = wire.read_page(body, account_id)
         segments, seen = page.segments, offset + page.received
         if page.total is not None and (page.total < 0 or (page.received and seen > page.total)):
-            return OutcomeUnknown(f"the answer lists {seen} segments and announces {page.total}")
+            return OutcomeUnknown(f"the answer announces {page.total} segments and holds {seen}")
         if any(one.account_id != account_id for one in segments):
             return OutcomeUnknown("the answer lists segments of another account")
         if ids and not {one.id for one in segments} <= set(ids):

@@ -229,6 +229,13 @@ READS = Group(
             "run again",
         ),
         read(
+            "200 announces fewer segments than come",
+            says(200, '{"data": [{"id": "1"}], "meta": {"totalItems": 0}}'),
+            9,
+            "the answer announces 0 segments and holds 1 (tried 5 times)",
+            STATUS,
+        ),
+        read(
             "200 is nested ten thousand deep",
             says(200, "[" * 10_000 + "]" * 10_000),
             9,

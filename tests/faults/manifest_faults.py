@@ -163,6 +163,13 @@ YAML = Group(
             "keep it in a source file",
         ),
         Case(
+            "a title holds a character that nobody sees",
+            edits("title: Buyers", "title: Buy\u200bers"),
+            3,
+            "buyers.yaml:3:11: an invisible character in `title`: ZERO WIDTH SPACE (U+200B)",
+            "remove it",
+        ),
+        Case(
             "a plain value begins with %",
             edits("title: Buyers", "title: %buyers"),
             3,

@@ -1,14 +1,14 @@
 """All rows, in the order of docs/reference/errors.md."""
 
-from faults import manifests, remotes, sources, states
+from faults import api_faults, manifest_faults, source_faults, state_faults
 
 GROUPS = (
-    manifests.YAML,
-    sources.SOURCES,
-    states.STATES,
-    states.CLOCKS,
-    states.CREDENTIALS,
-    remotes.READS,
-    remotes.WRITES,
-    remotes.NETWORK,
+    manifest_faults.YAML,
+    source_faults.SOURCES,
+    state_faults.STATES,
+    state_faults.CLOCKS,
+    state_faults.CREDENTIALS,
+    api_faults.READS,
+    api_faults.WRITES,
+    api_faults.NETWORK,
 )

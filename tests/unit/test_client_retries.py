@@ -285,13 +285,13 @@ def test_a_page_that_holds_more_than_it_announces_is_not_believed(total: int) ->
     """The segments of a next page would look gone."""
     done = run(search, *[page("1", "2", total=total)] * 10)
     assert isinstance(done.error, RemoteError)
-    assert f"the answer lists 2 segments and announces {total}" in str(done.error)
+    assert f"the answer announces {total} segments and holds 2" in str(done.error)
 
 
 def test_a_later_page_that_holds_more_than_it_announces_is_not_believed() -> None:
     done = run(search, page("1", "2", total=3), *[page("3", "4", total=3)] * 10)
     assert isinstance(done.error, RemoteError)
-    assert "the answer lists 4 segments and announces 3" in str(done.error)
+    assert "the answer announces 3 segments and holds 4" in str(done.error)
 
 
 def test_a_list_that_ends_too_early_is_an_error() -> None:
