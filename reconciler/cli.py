@@ -14,7 +14,6 @@ import click
 
 from reconciler import __version__
 from reconciler.clock import LONGEST_RENEWAL, StopSignal
-from reconciler.commands.support.hints import hint
 from reconciler.commands.support.lazy_group import LazyGroup
 from reconciler.commands.support.options import CommonOptions, with_options
 from reconciler.crash import install_handlers, report_crash
@@ -160,6 +159,8 @@ def _heard(number: int, frame: FrameType | None) -> None:
 
 def _correct(error: click.ClickException) -> None:
     """As click does it, in our streams and without what was typed."""
+    from reconciler.commands.support.hints import hint
+
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         click.echo(error.format_message(), err=True)
         return
