@@ -22,6 +22,7 @@ TYPES = {
     "known_time": "time or null",
     "share": "number or null",
     "segment_id": "ID or null",
+    "member_count": "count",
     "url": "URL",
     "reference": "reference",
     "writableReference": "reference",
@@ -56,15 +57,16 @@ def load(file: str) -> Schema:
 
 
 def keys(schema: Schema, file: str, prefix: str = "") -> Iterator[Key]:
-    """Every key below `schema`, parents before children. `kind` and `type` constants are left out."""
+    """Every key below `schema`, parents before children. Constants that name a kind are left out."""
     required = schema.get("required", ())
     for name, raw in schema.get("properties", {}).items():
         part, home, label = resolved(raw, file)
-        if "const" in part and name in {"kind", "type"}:
+        if "const" in part and name in {"kind", "type", "code"}:
             continue
         path = f"{prefix}{name}"
         yield Key(path, name in required, label or _type(part, home), part.get("description", ""))
-        yield from _below(part, home, path)
+        if not label:
+            yield from _below(part, home, path)
 
 
 def _below(part: Schema, home: str, path: str) -> Iterator[Key]:
@@ -76,8 +78,12 @@ def _below(part: Schema, home: str, path: str) -> Iterator[Key]:
         inner, where, _ = resolved(part["items"], home)
         yield from keys(inner, where, f"{path}[].")
     for choice in (*part.get("oneOf", ()), *part.get("anyOf", ())):
-        inner, where, _ = resolved(choice, home)
-        yield from keys(inner, where, f"{path}.")
+        inner, where, label = resolved(choice, home)
+        code = inner.get("properties", {}).get("code", {}).get("const")
+        if code:
+            yield Key(f"{path}<{code}>", False, "object", inner["description"])
+        if not label:
+            yield from keys(inner, where, f"{path}<{code}>." if code else f"{path}.")
 
 
 def resolved(part: Schema, file: str) -> tuple[Schema, str, str]:
@@ -96,7 +102,7 @@ def _type(part: Schema, file: str) -> str:
     if "const" in part:
         return f"`{json.dumps(part['const'])}`"
     if "enum" in part:
-        return ", ".join(f"`{one}`" for one in part["enum"])
+        return ", ".join("null" if one is None else f"`{one}`" for one in part["enum"])
     if choices := (*part.get("oneOf", ()), *part.get("anyOf", ())):
         found = [resolved(choice, file) for choice in choices]
         return " or ".join(dict.fromkeys(label or _type(inner, home) for inner, home, label in found))

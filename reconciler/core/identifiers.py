@@ -94,7 +94,7 @@ def _rehashed(digest: str, hashing: Hashing) -> NormalizedIdentifier:
         case (Hashing.SHA256_OF_MD5, 32):
             return NormalizedIdentifier(sha256(digest), hashed=True)
         case _:
-            return NormalizedIdentifier(None, DropReason.OTHER_FORM, hashed=True)
+            return NormalizedIdentifier(None, DropReason.OTHER_HASHING, hashed=True)
 
 
 def _written(plain: str, hashing: Hashing) -> str:

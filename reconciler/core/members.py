@@ -83,18 +83,18 @@ class ReadList:
 
 
 class DropReason(StrEnum):
-    """Why a row, or its identifier, is not a member; the value is what people read."""
+    """Why a row, or its identifier, is not a member."""
 
-    FILTERED = "filtered by where"
+    FILTERED = "filtered"
     EXCLUDED = "excluded"
-    NOT_SAMPLED = "outside the sample"
+    NOT_SAMPLED = "not_sampled"
     EMPTY = "empty"
     MALFORMED = "malformed"
-    OTHER_FORM = "hashed in another form"
+    OTHER_HASHING = "other_hashing"
     DUPLICATE = "duplicate"
 
 
-INVALID = frozenset({DropReason.MALFORMED, DropReason.OTHER_FORM})
+INVALID = frozenset({DropReason.MALFORMED, DropReason.OTHER_HASHING})
 
 
 @dataclass(frozen=True, slots=True)

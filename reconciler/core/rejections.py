@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from reconciler.core.errors import Finding, InvalidIdentifiersError
 from reconciler.core.model import Address, SegmentSpec
 from reconciler.core.plan.model import SegmentChange, SendMembers
-from reconciler.core.rounding import format_limit, rounded_count
+from reconciler.core.rounding import format_count, format_limit, rounded_count
 from reconciler.core.state.resource import ResourceState, SegmentState, remaining
 
 REMEDY = (
@@ -102,5 +102,4 @@ def _sent(holding: SegmentState) -> int:
 
 
 def _count(number: int) -> str:
-    told = rounded_count(number)
-    return told if isinstance(told, str) else f"{told:,}"
+    return format_count(rounded_count(number))

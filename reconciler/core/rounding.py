@@ -1,11 +1,23 @@
 """How counts of people, shares and times are rounded and written: here, and nowhere else."""
 
+from dataclasses import dataclass
 from datetime import timedelta
 from itertools import pairwise
 from math import ceil, inf
 
-RoundedCount = int | str
-"""A count as a saved plan has it: "<10", or rounded to the nearest ten."""
+
+@dataclass(frozen=True, slots=True)
+class LessThan:
+    """A count of at least one that is too small to be saved."""
+
+    less_than: int
+
+    def __str__(self) -> str:
+        return f"<{self.less_than}"
+
+
+RoundedCount = int | LessThan
+"""A count as a saved plan has it: rounded to the nearest ten, or less than ten."""
 
 STEP = 10
 """What is saved is rounded to it, so that one more or less never points at a person."""
@@ -27,13 +39,18 @@ def rounded(number: int, step: int = STEP) -> int:
 
 def rounded_count(number: int, step: int = STEP) -> RoundedCount:
     """A count as it may be saved."""
-    return f"<{step}" if 0 < number < step else rounded(number, step)
+    return LessThan(step) if 0 < number < step else rounded(number, step)
+
+
+def format_count(count: RoundedCount) -> str:
+    """Return "1,230" or "<10"."""
+    return str(count) if isinstance(count, LessThan) else f"{count:,}"
 
 
 def bounds(count: RoundedCount) -> tuple[int, int]:
     """The least and the most that a shown count may have been."""
-    if isinstance(count, str):
-        return 1, STEP - 1
+    if isinstance(count, LessThan):
+        return 1, count.less_than - 1
     return (max(count - STEP // 2, STEP), count + STEP // 2 - 1) if count else (0, 0)
 
 

@@ -62,7 +62,7 @@ def drop(found: int, hashing: Hashing) -> DropReason | None:
         return DropReason.MALFORMED
     if found == Class.EMPTY:
         return DropReason.EMPTY
-    return None if found in USABLE[hashing] else DropReason.OTHER_FORM
+    return None if found in USABLE[hashing] else DropReason.OTHER_HASHING
 
 
 def classified(relation: str, kinds: dict[str, IdentifierType], keep: str, country: str = "") -> str:

@@ -19,10 +19,10 @@ from reconciler.core.events import (
     SentTotals,
 )
 from reconciler.core.model import Address
-from reconciler.core.rounding import duration
+from reconciler.core.rounding import RoundedCount, duration, format_count
 from reconciler.core.schedule import ACTIVATION_DELAY
 from reconciler.render.blocked import BlockedGroup, grouped
-from reconciler.render.numbers import NumberFormat, counted, near
+from reconciler.render.numbers import NumberFormat, counted, minus, near, plus
 from reconciler.render.text import name, sentence
 
 
@@ -95,17 +95,34 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
-class ApplyReport:
-    """An apply, ready to be laid out. `failures` and `not_attempted` are in order of their addresses."""
+class SentMembers:
+    """The members that Criteo acknowledged and rejected, when it computes them, and when they are live."""
 
+    batches: int
+    added: RoundedCount
+    removed: RoundedCount
+    rejected: RoundedCount
+    computed_at: datetime
+    live_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyReport:
+    """An apply as values, with its sentences. `failures` and `skipped` are in order of their addresses.
+
+    `seconds`: how long it took until `ended_at`. `sent` is None where no batch was acknowledged.
+    `resumable`: the same command resumes it.
+    """
+
+    environment: str
     counts: Counts
-    headline: str
-    members: str
-    live: str
+    seconds: int
+    ended_at: datetime
+    sent: SentMembers | None
     failures: tuple[Failure, ...]
     interrupted: tuple[str, ...]
     skipped: tuple[str, ...]
-    next_step: str
+    resumable: bool
     blocked: tuple[BlockedGroup, ...] = ()
 
     @property
@@ -115,64 +132,84 @@ class ApplyReport:
             return "bad"
         return "risky" if self.interrupted or self.skipped or self.blocked else "good"
 
+    @property
+    def headline(self) -> str:
+        counts, took = self.counts, duration(timedelta(seconds=self.seconds))
+        stopped = f"{counts.interrupted:,} stopped midway, " if counts.interrupted else ""
+        numbers = (
+            f"{counts.applied:,} applied, {counts.unchanged:,} already done, "
+            f"{counts.failed:,} failed, {stopped}{counts.skipped:,} not attempted"
+            + (f", {counts.blocked:,} blocked" if counts.blocked else "")
+        )
+        changes = counts.applied + counts.failed + counts.interrupted + counts.skipped
+        if not changes and self.sent:
+            return f"Only suppressed members were removed on {self.environment} in {took}: {numbers}."
+        if not changes:
+            return f"Nothing to do: {self.environment} is as the manifests say. {numbers}."
+        if not counts.applied:
+            start = "Nothing is complete yet"
+        elif counts.applied < changes or counts.blocked:
+            start = "Applied in part"
+        else:
+            start = "Applied"
+        return f"{start} on {self.environment} in {took}: {numbers}."
+
+    @property
+    def members(self) -> str:
+        if not self.sent:
+            return ""
+        moved = [one for one in (plus(self.sent.added), minus(self.sent.removed)) if one] or ["none"]
+        text = f"Members: {' '.join(moved)} in {counted(self.sent.batches, 'batch', 'batches')}"
+        if rejected := self.sent.rejected:
+            what = "identifier" if rejected == 1 else "identifiers"
+            text += f"; {format_count(rejected)} {what} rejected by Criteo"
+        return f"{text}."
+
+    @property
+    def live(self) -> str:
+        if not self.sent:
+            return ""
+        computed, live = self.sent.computed_at, self.sent.live_at
+        when = near(computed, self.ended_at)
+        return f"Criteo computes what was sent at {when}; live about {near(live, computed)}."
+
+    @property
+    def next_step(self) -> str:
+        return "run the same command again: it goes on where it stopped" if self.resumable else ""
+
 
 def apply_report(
     environment: str, tally: RunTotals, elapsed: timedelta, ended_at: datetime, figures: NumberFormat
 ) -> ApplyReport:
     """What an apply did. "Applied" is only ever said of changes that were carried out in full."""
-    counts, work = tally.counts, tally.work
+    counts = tally.counts
     failed = tally.ended(ChangeOutcome.FAILED)
-    unfinished = counts.interrupted or counts.skipped or any(one.resumable for one in failed)
     return ApplyReport(
+        environment=name(environment),
         counts=counts,
-        headline=_headline(name(environment), counts, elapsed, work_done=bool(work.batches)),
-        members=_members(work, figures),
-        live=_live(ended_at) if work.batches else "",
+        seconds=max(0, round(elapsed.total_seconds())),
+        ended_at=ended_at,
+        sent=_sent(tally.work, ended_at, figures),
         failures=tuple(map(_failure, failed)),
         interrupted=tuple(name(str(one.address)) for one in tally.ended(ChangeOutcome.INTERRUPTED)),
         skipped=tuple(name(str(one.address)) for one in tally.ended(ChangeOutcome.SKIPPED)),
-        next_step="run the same command again: it goes on where it stopped" if unfinished else "",
+        resumable=bool(counts.interrupted or counts.skipped or any(one.resumable for one in failed)),
         blocked=grouped(tally.blocked),
     )
 
 
-def _headline(environment: str, counts: Counts, elapsed: timedelta, *, work_done: bool) -> str:
-    stopped = f"{counts.interrupted:,} stopped midway, " if counts.interrupted else ""
-    numbers = (
-        f"{counts.applied:,} applied, {counts.unchanged:,} already done, "
-        f"{counts.failed:,} failed, {stopped}{counts.skipped:,} not attempted"
-        + (f", {counts.blocked:,} blocked" if counts.blocked else "")
-    )
-    changes = counts.applied + counts.failed + counts.interrupted + counts.skipped
-    if not changes and work_done:
-        return f"Only suppressed members were removed on {environment} in {duration(elapsed)}: {numbers}."
-    if not changes:
-        return f"Nothing to do: {environment} is as the manifests say. {numbers}."
-    if not counts.applied:
-        start = "Nothing is complete yet"
-    elif counts.applied < changes or counts.blocked:
-        start = "Applied in part"
-    else:
-        start = "Applied"
-    return f"{start} on {environment} in {duration(elapsed)}: {numbers}."
-
-
-def _members(work: SentTotals, figures: NumberFormat) -> str:
+def _sent(work: SentTotals, ended_at: datetime, figures: NumberFormat) -> SentMembers | None:
     if not work.batches:
-        return ""
-    moved = [one for one in (figures.plus(work.added), figures.minus(work.removed)) if one] or ["none"]
-    text = f"Members: {' '.join(moved)} in {counted(work.batches, 'batch', 'batches')}"
-    if work.rejected:
-        rejected = figures.count(work.rejected)
-        what = "identifier" if rejected == "1" else "identifiers"  # "<10 identifier" would say that it is one
-        text += f"; {rejected} {what} rejected by Criteo"
-    return f"{text}."
-
-
-def _live(ended_at: datetime) -> str:
-    computed = next_computation(ended_at)
-    live = near(computed + ACTIVATION_DELAY, computed)
-    return f"Criteo computes what was sent at {near(computed, ended_at)}; live about {live}."
+        return None
+    computed_at = next_computation(ended_at)
+    return SentMembers(
+        batches=work.batches,
+        added=figures.number(work.added),
+        removed=figures.number(work.removed),
+        rejected=figures.number(work.rejected),
+        computed_at=computed_at,
+        live_at=computed_at + ACTIVATION_DELAY,
+    )
 
 
 def _failure(ended: ChangeEnded) -> Failure:

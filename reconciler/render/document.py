@@ -1,51 +1,18 @@
-"""A plan, a run or drift as a document: all that is said, decided once; layouts only place it."""
+"""A plan, a run or drift as a document: values only. `document_text` writes the sentences."""
 
-from collections import defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
-from typing import assert_never
 
 from reconciler.core.errors import Finding, ReconcilerError
-from reconciler.core.events import addresses_blocked
-from reconciler.core.members import TargetMembers
-from reconciler.core.model import Address, Environment
-from reconciler.core.plan.model import (
-    Adopt,
-    Create,
-    Forget,
-    Plan,
-    Refill,
-    Replace,
-    Unchanged,
-    Undecided,
-    Update,
-    address_of,
-)
-from reconciler.core.ports import StateHead
-from reconciler.core.rounding import duration
-from reconciler.core.schedule import ASSUMED_RATE
+from reconciler.core.model import Address
+from reconciler.core.rounding import RoundedCount
 from reconciler.render.apply_report import ApplyReport
-from reconciler.render.blocked import BlockedGroup, grouped
-from reconciler.render.lists import ListRow, changed_lists
-from reconciler.render.numbers import NumberFormat, age, counted, near, stamp
-from reconciler.render.plan_rows import (
-    Part,
-    Row,
-    RowContext,
-    RowKind,
-    blocked_row,
-    leaving_line,
-    row_of,
-    with_definition,
-    with_relaxed_guards,
-    with_removal,
-)
+from reconciler.render.blocked import BlockedGroup
+from reconciler.render.lists import ListRow
+from reconciler.render.plan_statements import Note
+from reconciler.render.row import Part, Row, RowKind
 from reconciler.render.text import name, sentence
-
-NO_STATE = "no state yet"
-_SEATS_SHOWN = 3
 
 
 class DocumentType(StrEnum):
@@ -55,28 +22,39 @@ class DocumentType(StrEnum):
     APPLY = "apply"
     DRIFT = "drift"
 
-    @property
-    def heading(self) -> str:
-        """It stands before the name of the environment."""
-        return {
-            DocumentType.PLAN: "Plan for",
-            DocumentType.APPLY: "Apply to",
-            DocumentType.DRIFT: "Drift of",
-        }[self]
+
+@dataclass(frozen=True, slots=True)
+class NamedSeat:
+    """An account and a retailer, by the name that the environment gives them."""
+
+    name: str
+    account_id: str
+    retailer_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class StateRef:
+    """The state that the document was made from."""
+
+    serial: int
+    lineage: str
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """`seats` are those of the environment, `state` and `data` what it was made from; "" for unknown."""
+    """`endpoint` is "" while it is unknown; `state` is None while there is none, or it is unknown.
+
+    `newest_data`: when the newest source file was written.
+    """
 
     document_type: DocumentType
     environment: str
     endpoint: str
     emulated: bool
-    seats: tuple[str, ...]
-    state: str
-    data: str
-    made_at: str
+    seats: tuple[NamedSeat, ...]
+    state: StateRef | None
+    newest_data: datetime | None
+    made_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +65,9 @@ class Section:
     rows: tuple[Row, ...]
 
     @property
-    def recorded(self) -> str:
-        """What is said of all of them at once, where each has nothing else to say; "" elsewhere."""
-        if self.kind != RowKind.STATE_ONLY:
-            return ""
-        their = "its" if len(self.rows) == 1 else "their"
-        return f"{their} definition changed, {their} members did not; no call"
+    def state_only(self) -> bool:
+        """Nothing is stated of a row beside what is stated of all of them."""
+        return self.kind == RowKind.STATE_ONLY
 
     @property
     def shared(self) -> tuple[Part, ...]:
@@ -103,18 +78,59 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """How many addresses of each kind, and the members that move, in words."""
+    """How many addresses of each kind, and the members that move. `deferred`: addresses left out."""
 
     kinds: tuple[tuple[RowKind, int], ...]
     unchanged: int
-    adds: str
-    removes: str
+    adds: RoundedCount = 0
+    removes: RoundedCount = 0
+    deferred: int = 0
 
     def count(self, kind: RowKind) -> int:
         return dict(self.kinds).get(kind, 0)
 
 
-NOTHING = Totals((), 0, "", "")
+NOTHING = Totals((), 0)
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialCalls:
+    """The calls with one credential. `assumed`: Criteo has not stated the limit yet."""
+
+    credential: str
+    calls: int
+    calls_per_minute: int
+    assumed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What applying takes. `seconds` includes the wait for unconfirmed requests until `waits_until`.
+
+    `computed_at`: when Criteo computes what was sent; None where no members move. `live_at` follows.
+    """
+
+    calls: int
+    seconds: int
+    credentials: tuple[CredentialCalls, ...]
+    waits_until: datetime | None = None
+    computed_at: datetime | None = None
+    live_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Removals:
+    """Suppressed members that are removed at blocked addresses."""
+
+    addresses: int
+    members: RoundedCount
+
+
+@dataclass(frozen=True, slots=True)
+class StateMissing:
+    """There is no state: all audiences count as new. `local_folder`: it is looked for in a folder."""
+
+    local_folder: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,30 +144,29 @@ class RunError:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """Ready to be laid out. `summary` is its one line; `cost` says calls, time and when it shows.
+    """Ready to be laid out.
 
-    `precision` says how exact its counts are. `problems` stand against the plan as a whole.
-    `outcome` is what an apply came to; `trouble` what kept the plan from being made, or ended the run.
-    Without an outcome nothing was sent.
+    `estimate` is None where nothing is applied. `rounded_to`: what counts are rounded to; None where there
+    are none. `problems` stand against the plan as a whole. `outcome` is what an apply came to; `error` what
+    kept the plan from being made, or ended the run. Without an outcome nothing was sent.
     `approvals` are the digests of the plans by whose approval it was carried out. `lists` are the
-    exclusion lists that are not as they were last applied.
-    `blocked` is what blocks addresses, by cause.
-    `notice` comes before everything else: what the whole document has to be read with.
+    exclusion lists that are not as they were last applied. `blocked` is what blocks addresses, by cause.
+    `notice` comes before everything else.
     """
 
     header: Header
     sections: tuple[Section, ...]
     totals: Totals
-    summary: str
-    estimate: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-    precision: str = ""
+    estimate: Estimate | None = None
+    removals: Removals | None = None
+    notes: tuple[Note, ...] = ()
+    rounded_to: int | None = None
     problems: tuple[Finding, ...] = ()
     outcome: ApplyReport | None = None
     error: RunError | None = None
     approvals: tuple[str, ...] = ()
     lists: tuple[ListRow, ...] = ()
-    notice: tuple[str, ...] = ()
+    notice: StateMissing | None = None
     blocked: tuple[BlockedGroup, ...] = ()
 
     @property
@@ -159,29 +174,23 @@ class Document:
         return tuple(row for section in self.sections for row in section.rows)
 
     @property
-    def failure_headline(self) -> str:
-        """What stands on top where nothing came of it; "" elsewhere."""
-        if not self.error or self.outcome:
-            return ""
-        return f"{_nothing(self.header)}: {self.error.problem}."
+    def step(self) -> int:
+        return self.rounded_to or 1
+
+    @property
+    def failed(self) -> bool:
+        """An error ended the work before anything was sent."""
+        return self.error is not None and self.outcome is None
+
+    @property
+    def undecided(self) -> bool:
+        """An error came before anything was planned or compared."""
+        return self.failed and not self.header.endpoint
 
     @property
     def risks(self) -> tuple[Row, ...]:
         """What a reviewer looks at first."""
         return tuple(row for row in self.rows if row.risky)
-
-    @property
-    def warning(self) -> str:
-        """What stands above the risks."""
-        return f"Look at {'this' if len(self.risks) == 1 else 'these'} first"
-
-    @property
-    def review_summary(self) -> str:
-        """Why it is not a plain matter; "" where it is."""
-        if not self.risks:
-            return ""
-        needs = "needs" if len(self.risks) == 1 else "need"
-        return f"{counted(len(self.risks), 'address', 'addresses')} {needs} a look"
 
     @property
     def others(self) -> tuple[Section, ...]:
@@ -208,240 +217,25 @@ def error_document(
     document_type: DocumentType, environment: str, error: ReconcilerError, now: datetime
 ) -> Document:
     """Where nothing could be decided."""
-    header = Header(document_type, name(environment), "", False, (), "", "", stamp(now))
-    trouble = trouble_of(error)
-    return Document(header, (), NOTHING, f"{_nothing(header)}: {trouble.problem}.", error=trouble)
+    header = Header(document_type, name(environment), "", False, (), None, None, now)
+    return Document(header, (), NOTHING, error=run_error(error))
 
 
 def with_error(document: Document, error: ReconcilerError) -> Document:
     """The same, ended by `error`. What nothing came of costs nothing, and is never live."""
-    cost = document.estimate if document.outcome else ()
-    return replace(document, estimate=cost, error=trouble_of(error))
+    estimate, removals = (document.estimate, document.removals) if document.outcome else (None, None)
+    return replace(document, estimate=estimate, removals=removals, error=run_error(error))
 
 
-def _nothing(header: Header) -> str:
-    """What didn't come to pass. Before an endpoint is known nothing was planned or compared."""
-    if header.document_type == DocumentType.APPLY:
-        return "Nothing was sent"
-    if header.endpoint:
-        return "This was not finished"
-    return "No plan" if header.document_type == DocumentType.PLAN else "Nothing was compared"
+def run_error(error: ReconcilerError) -> RunError:
+    return RunError(sentence(error.problem), _lines(error.remedy), tuple(map(clean, error.findings)))
 
 
-def trouble_of(error: ReconcilerError) -> RunError:
-    return RunError(sentence(error.problem), _lines(error.remedy), tuple(map(_tame, error.findings)))
-
-
-def _tame(finding: Finding) -> Finding:
+def clean(finding: Finding) -> Finding:
+    """Return the finding with text that acts on no terminal and no layout."""
     return Finding(sentence(finding.where), sentence(finding.problem), _lines(finding.remedy))
 
 
 def _lines(remedy: str) -> str:
     """A snippet to paste keeps its lines."""
     return "\n".join(map(sentence, remedy.splitlines()))
-
-
-def plan_document(
-    plan: Plan,
-    environment: Environment,
-    figures: NumberFormat,
-    document_type: DocumentType = DocumentType.PLAN,
-) -> Document:
-    """What a plan says to people. `environment` is the one it was made for, as it was reached."""
-    seats = {seat: label for label, seat in environment.seats}
-    voice = RowContext(figures, seats, environment.api.batch_size)
-    sections = _sections(plan, voice)
-    totals = _totals(plan, sections, figures)
-    return Document(
-        header=_header(plan, environment, document_type),
-        sections=sections,
-        totals=totals,
-        summary=_summary(plan, totals),
-        estimate=(*_leaving(plan, figures), *_cost(plan, totals)),
-        notes=tuple(_notes(plan, environment)),
-        precision=figures.precision if sections else "",
-        problems=tuple(map(_tame, plan.problems)),
-        lists=changed_lists(plan.lists, figures),
-        blocked=grouped(addresses_blocked(plan)),
-    )
-
-
-def without_state(document: Document, environment: Environment) -> Document:
-    """The same, read by people who can't know whether the state is new or out of reach."""
-    if document.header.state != NO_STATE:
-        return document
-    named = name(environment.name)
-    folder = environment.state_url.startswith("file:")
-    new = f"{named} has no state: all of its audiences count as new."
-    wrong = (
-        f"If {named} was applied before, `state.url` in its environment.yaml or the access to that place is"
-        " wrong: fix it before anything is applied."
-    )
-    kept = "It is a folder, and most CI jobs keep none. " if folder else ""
-    return replace(document, notice=(new, f"{kept}{wrong}"))
-
-
-def _sections(plan: Plan, voice: RowContext) -> tuple[Section, ...]:
-    blocked: dict[Address, list[Finding]] = defaultdict(list)
-    for one in plan.blocked:
-        blocked[one.address].append(one.finding)
-    by_kind: dict[RowKind, list[Row]] = {kind: [] for kind in RowKind}
-    for change in plan.changes:
-        told = with_definition(row_of(change, voice), plan.redefined.get(address_of(change), ()))
-        row = with_relaxed_guards(told, plan.relaxed_guards.get(address_of(change), ()))
-        by_kind[row.kind].append(row)
-    held = {address_of(one): one for one in plan.blocked_outcomes}
-    leaving = {one.spec.address: one for one in plan.removals}
-    by_kind[RowKind.BLOCKED] += [
-        with_definition(
-            with_removal(
-                blocked_row(
-                    address, findings, held.get(address), plan.relaxed_guards.get(address, ()), voice
-                ),
-                leaving.get(address),
-                voice,
-            ),
-            plan.redefined.get(address, ()),
-        )
-        for address, findings in blocked.items()
-    ]
-    return tuple(Section(kind, tuple(rows)) for kind, rows in by_kind.items() if rows)
-
-
-def _header(plan: Plan, environment: Environment, document_type: DocumentType) -> Header:
-    basis = plan.basis
-    header = heading(document_type, environment, StateHead(basis.lineage, basis.serial, ""), basis.made_at)
-    return replace(header, data=_data(_newest(plan), basis.made_at))
-
-
-def heading(
-    document_type: DocumentType, environment: Environment, head: StateHead | None, now: datetime
-) -> Header:
-    emulated = environment.api.emulated
-    seats = [
-        f"{name(label)} (account {seat.account_id}, retailer {seat.retailer_id})"
-        for label, seat in environment.seats
-    ]
-    if len(seats) > _SEATS_SHOWN:
-        seats = [*seats[:_SEATS_SHOWN], f"{len(seats) - _SEATS_SHOWN:,} more"]
-    known = f"state serial {head.serial:,}, lineage {name(head.lineage)[:8]}" if head else ""
-    state = known if head and head.lineage else NO_STATE
-    return Header(
-        document_type=document_type,
-        environment=name(environment.name),
-        endpoint="the Criteo emulator" if emulated else name(environment.api.endpoint),
-        emulated=emulated,
-        seats=tuple(seats),
-        state=state,
-        data="",
-        made_at=stamp(now),
-    )
-
-
-def _targets(plan: Plan) -> Iterator[TargetMembers]:
-    for one in (*plan.changes, *plan.unchanged, *plan.blocked_outcomes):
-        match one:
-            case Create() | Adopt() | Update() | Replace() | Refill():
-                yield one.members.target
-            case Unchanged():
-                yield one.target
-            case Forget() | Undecided():
-                pass
-            case _:
-                assert_never(one)
-
-
-def _newest(plan: Plan) -> datetime | None:
-    return max((target.newest for target in _targets(plan) if target.newest), default=None)
-
-
-def _data(newest: datetime | None, now: datetime) -> str:
-    return f"newest data {stamp(newest)} ({age(newest, now)})" if newest else ""
-
-
-def _totals(plan: Plan, sections: tuple[Section, ...], figures: NumberFormat) -> Totals:
-    deltas = [one.members.delta for one in plan.changes if not isinstance(one, Forget)]
-    return Totals(
-        kinds=tuple((section.kind, len(section.rows)) for section in sections),
-        unchanged=len(plan.unchanged),
-        adds=figures.plus(sum(delta.adds for delta in deltas)),
-        removes=figures.minus(sum(delta.out for delta in deltas)),
-    )
-
-
-def _summary(plan: Plan, totals: Totals) -> str:
-    left = f" {counted(plan.deferred, 'address is', 'addresses are')} left out." if plan.deferred else ""
-    if not totals.kinds and left:
-        return f"Nothing to apply now.{left}"
-    if not totals.kinds:
-        unchanged = f" {counted(totals.unchanged, 'address', 'addresses')} unchanged."
-        return f"No changes. {name(plan.basis.environment)} is as the manifests say.{unchanged}"
-    parts = [f"{count:,} {'' if kind == RowKind.BLOCKED else 'to '}{kind}" for kind, count in totals.kinds]
-    parts += [f"{totals.unchanged:,} unchanged"] if totals.unchanged else []
-    moved = " ".join(part for part in (totals.adds, totals.removes) if part)
-    return f"Plan: {', '.join(parts)}." + (f" Members: {moved}." if moved else "") + left
-
-
-def _leaving(plan: Plan, figures: NumberFormat) -> Iterator[str]:
-    if (removals := plan.removals) and not plan.problems:
-        where = counted(len(removals), "blocked address", "blocked addresses")
-        yield f"At {where} {leaving_line(sum(one.count for one in removals), figures)}."
-
-
-def _cost(plan: Plan, totals: Totals) -> Iterator[str]:
-    if not totals.kinds:
-        return
-    if plan.problems or (plan.all_blocked and not plan.removals):
-        yield _why_nothing(plan, totals)
-        return
-    if not (plan.changes or plan.removals):
-        yield _why_no_change(plan)
-        return
-    yield f"Cost: {_calls(plan)}"
-    if until := plan.cost.waits_until:
-        ends = near(until, plan.basis.made_at)
-        yield f"That includes a wait until {ends}: an unconfirmed request may still take effect."
-    if totals.adds or totals.removes or plan.removals:
-        computed, today = plan.cost.computed_at, plan.basis.made_at.date()
-        day = "" if computed.date() == today else f" of {computed:%Y-%m-%d}"
-        live = near(plan.cost.live_at, computed)
-        yield f"Ready before the {computed:%H:%M} UTC computation{day}; live about {live}."
-
-
-def _why_nothing(plan: Plan, totals: Totals) -> str:
-    what = counted(totals.count(RowKind.BLOCKED), "address is", "addresses are")
-    if not plan.problems:
-        return f"Nothing can be applied: {what} blocked, and there is no other."
-    also = f", and {what} blocked" if plan.blocked else ""
-    return f"Nothing can be applied: the plan as a whole is refused{also}."
-
-
-def _why_no_change(plan: Plan) -> str:
-    what = counted(len({one.address for one in plan.blocked}), "address is", "addresses are")
-    others = "" if plan.deferred else ", and all others are as the manifests say"
-    return f"Nothing to apply: {what} blocked{others}."
-
-
-def _calls(plan: Plan) -> str:
-    cost = plan.cost
-    if not cost.calls:
-        return "no calls to Criteo."
-    about = duration(cost.duration)
-    took = f"about {about}" if cost.duration >= timedelta(minutes=1) else "less than a minute"
-    paces = {
-        credential: f"at {cost.rates.get(credential, ASSUMED_RATE).limit:,} a minute"
-        + ("" if credential in cost.rates else " (assumed)")
-        for credential in cost.calls
-    }
-    if len(cost.calls) == 1:
-        [(credential, calls)] = cost.calls.items()
-        return f"{counted(calls, 'API call')}, {took} {paces[credential]}."
-    parts = [f"{counted(n, 'API call')} with {name(one)} {paces[one]}" for one, n in cost.calls.items()]
-    return f"{', '.join(parts)}; {took}."
-
-
-def _notes(plan: Plan, environment: Environment) -> Iterator[str]:
-    if environment.sample_rows is not None:
-        rows = counted(environment.sample_rows, "row")
-        yield f"a sample: at most {rows} of each audience are sent (sample.rows in environment.yaml)"
-    yield from map(sentence, plan.notes)

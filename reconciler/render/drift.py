@@ -10,9 +10,23 @@ from reconciler.core.plan.drift import Drift, NotComparable
 from reconciler.core.plan.guards import exceeds_max_missing
 from reconciler.core.rejections import Rejection
 from reconciler.render.document import Document, Header, Section, Totals
-from reconciler.render.numbers import NumberFormat, counted, stamp
-from reconciler.render.plan_rows import Line, LineKind, Members, Row, RowKind, attribute
-from reconciler.render.text import name
+from reconciler.render.numbers import NumberFormat
+from reconciler.render.plan_rows import attribute
+from reconciler.render.plan_statements import (
+    AccessMayBeLost,
+    AddressesNotListed,
+    AttributesChanged,
+    CountsDiffer,
+    IdentifiersRejected,
+    MembersNotCompared,
+    Note,
+    Remedy,
+    SegmentMissing,
+    SegmentUntracked,
+    TouchedOutside,
+)
+from reconciler.render.row import Line, LineKind, Row, RowKind
+from reconciler.render.text import name, sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,42 +53,20 @@ def drift_document(
     rows = tuple(_row(drift, header.environment, figures, lost=lost) for drift in drifts)
     differing = len({drift.address for drift in drifts})
     sections = (Section(RowKind.DRIFT, rows),) if rows else ()
-    totals = Totals(tuple((one.kind, len(one.rows)) for one in sections), looked.at - differing, "", "")
-    precision = figures.precision if any(drift.member_counts for drift in drifts) else ""
-    summary, notes = _summary(differing, looked), tuple(_notes(drifts, looked))
-    return Document(header, sections, totals, summary, notes=notes, precision=precision)
+    totals = Totals(tuple((one.kind, len(one.rows)) for one in sections), looked.at - differing)
+    rounded_to = figures.step if any(drift.member_counts for drift in drifts) else None
+    return Document(header, sections, totals, notes=tuple(_notes(drifts, looked)), rounded_to=rounded_to)
 
 
-def _summary(drifted: int, looked: DriftScope) -> str:
-    if not looked.at:
-        reason = "No address could be looked at" if looked.unseen else "Nothing was applied yet"
-        return f"{reason}: there is nothing to compare."
-    all_of = counted(looked.at, "address", "addresses")
-    them = "it" if looked.at == 1 else "them"
-    if not drifted:
-        return f"No drift: {all_of} as we left {them}."
-    verb = "is" if drifted == 1 else "are"
-    return f"Drift: {drifted:,} of {all_of} {verb} not as we left {'it' if drifted == 1 else 'them'}."
-
-
-def _notes(drifts: tuple[Drift, ...], looked: DriftScope) -> Iterator[str]:
+def _notes(drifts: tuple[Drift, ...], looked: DriftScope) -> Iterator[Note]:
     for address, one in looked.rejected:
-        yield f"{name(str(address))}: {one.problem}"
+        yield IdentifiersRejected(name(str(address)), sentence(one.problem))
     for why, many in looked.uncounted:
-        again = ""
-        if why is NotComparable.RECENT and looked.countable_at:
-            again = f"; again after {stamp(looked.countable_at)}"
-        yield f"the members of {counted(many, 'address', 'addresses')} can't be compared now: {why}{again}"
+        yield MembersNotCompared(why, many, looked.countable_at if why is NotComparable.RECENT else None)
     if looked.unseen:
-        yield (
-            f"{counted(looked.unseen, 'address', 'addresses')} could not be looked at: their account can't "
-            "be listed with the credentials of today"
-        )
+        yield AddressesNotListed(looked.unseen)
     if _lost(drifts, looked):
-        yield (
-            "so many segments are gone at once that access may be lost: `reconciler doctor` tests it. If "
-            "they really were deleted, raise maxMissing in environment.yaml: until then nothing is applied"
-        )
+        yield AccessMayBeLost()
 
 
 def _lost(drifts: tuple[Drift, ...], looked: DriftScope) -> bool:
@@ -95,9 +87,10 @@ def _row(drift: Drift, environment: str, figures: NumberFormat, *, lost: bool) -
         kind=RowKind.DRIFT,
         address=name(str(drift.address)),
         title=name(drift.title),
-        type="",
+        identifier_type=None,
+        hashing=None,
         seat="",
-        members=Members(),
+        members=None,
         attributes=tuple(attribute(one) for one in drift.attributes),
         lines=tuple(_lines(drift, environment, figures, lost=lost)),
         location="",
@@ -106,30 +99,25 @@ def _row(drift: Drift, environment: str, figures: NumberFormat, *, lost: bool) -
 
 def _lines(drift: Drift, environment: str, figures: NumberFormat, *, lost: bool) -> Iterator[Line]:
     if drift.missing_segment_id:
-        yield Line(
-            LineKind.WARNING,
-            f"segment {name(drift.missing_segment_id)} is gone at Criteo; audiences built on it break",
-        )
-        yield Line(LineKind.REMEDY, _LOST if lost else _GOES_ON[drift.in_manifests])
+        yield Line(LineKind.WARNING, SegmentMissing(name(drift.missing_segment_id)))
+        yield _remedy(_LOST if lost else _GOES_ON[drift.in_manifests])
     if drift.untracked_segment_id:
-        yield Line(
-            LineKind.WARNING,
-            f"segment {name(drift.untracked_segment_id)} bears its mark, and no state knows of it",
-        )
-        yield Line(LineKind.REMEDY, "if the state is lost, `reconciler state rebuild` makes it anew")
+        yield Line(LineKind.WARNING, SegmentUntracked(name(drift.untracked_segment_id)))
+        yield _remedy("if the state is lost, `reconciler state rebuild` makes it anew")
     if drift.attributes:
-        yield Line(LineKind.REASON, "somebody changed this at Criteo")
-        yield Line(LineKind.REMEDY, "an apply changes it back; a refresh leaves it")
-    if drift.member_counts:
-        ours, theirs = (
-            figures.count(drift.member_counts.acknowledged),
-            figures.count(drift.member_counts.counted),
-        )
-        yield Line(LineKind.WARNING, f"Criteo took {ours} identifiers from us and counts {theirs}")
-        yield Line(LineKind.REMEDY, _of_counts(drift, environment))
+        yield Line(LineKind.REASON, AttributesChanged())
+        yield _remedy("an apply changes it back; a refresh leaves it")
+    if counts := drift.member_counts:
+        ours, theirs = figures.number(counts.acknowledged), figures.number(counts.counted)
+        yield Line(LineKind.WARNING, CountsDiffer(ours, theirs))
+        yield _remedy(_of_counts(drift, environment))
     if drift.touched_at:
-        yield Line(LineKind.REASON, f"somebody else changed it at {stamp(drift.touched_at)}, after we did")
-        yield Line(LineKind.REMEDY, "check the segment at Criteo; drift repeats this until the next send")
+        yield Line(LineKind.REASON, TouchedOutside(drift.touched_at))
+        yield _remedy("check the segment at Criteo; drift repeats this until the next send")
+
+
+def _remedy(text: str) -> Line:
+    return Line(LineKind.REMEDY, Remedy(text))
 
 
 def _of_counts(drift: Drift, environment: str) -> str:

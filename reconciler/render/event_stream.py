@@ -3,7 +3,7 @@
 import json
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import assert_never
 
@@ -80,7 +80,7 @@ def encoded(stamp: EventStamp, event: Event) -> bytes:
         return b""
     at = stamp.at.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
     line = {"format_version": FORMAT_VERSION, "run": stamp.run, "number": stamp.number, "at": at, **fields}
-    return json.dumps(line, ensure_ascii=False).encode() + b"\n"
+    return json.dumps(line, ensure_ascii=False, default=asdict).encode() + b"\n"
 
 
 def _fields(event: Event) -> Fields | None:

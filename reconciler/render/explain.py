@@ -16,7 +16,9 @@ from reconciler.render.columns import GAP, left, right, widths
 from reconciler.render.document import Document
 from reconciler.render.lists import all_lists
 from reconciler.render.numbers import NumberFormat, age, stamp
-from reconciler.render.plan_rows import LineKind, Row
+from reconciler.render.plan_statements import Dropped
+from reconciler.render.row import Row
+from reconciler.render.statement_text import DROP_WORDS
 from reconciler.render.terminal import Layout, show, wrapped
 from reconciler.render.text import name, quoted, sentence
 
@@ -42,6 +44,7 @@ class Explanation:
     shares: tuple[Share, ...]
     remarks: tuple[str, ...]
     row: Row | None
+    step: int
 
 
 def explanation(
@@ -68,6 +71,7 @@ def explanation(
         shares=tuple(_shares(target, figures)),
         remarks=(*_remarks(spec, target, figures), *_of_lists(target, lists, figures), *_precision(figures)),
         row=_without_drops(document.row(spec.address)),
+        step=document.step,
     )
 
 
@@ -94,21 +98,21 @@ def explanation_lines(one: Explanation, out: Console) -> Iterator[Text]:
     if one.row is None:
         yield Text("It does not change.")
     else:
-        yield from Layout((one.row,), seated=True, out=out).lines(one.row)
+        yield from Layout((one.row,), one.step, seated=True, out=out).lines(one.row)
 
 
 def _without_drops(row: Row | None) -> Row | None:
     """The table says more than the plan's line on dropped rows."""
     if row is None:
         return None
-    return replace(row, lines=tuple(line for line in row.lines if line.type != LineKind.DETAIL))
+    return replace(row, lines=tuple(line for line in row.lines if not isinstance(line.statement, Dropped)))
 
 
 def _shares(target: TargetMembers, figures: NumberFormat) -> Iterator[Share]:
     yield Share("rows read", figures.count(target.rows), "")
     for reason in DropReason:
         if count := target.dropped(reason):
-            yield _share(f"− {reason}", count, target.rows, figures)
+            yield _share(f"− {DROP_WORDS[reason]}", count, target.rows, figures)
         if reason is DropReason.MALFORMED:
             for flaw, part in target.malformed:
                 yield _share(name(flaw), part, count, figures, depth=1)

@@ -6,9 +6,12 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from reconciler.core.rounding import RoundedCount
+from reconciler.render import document_text, row_text
 from reconciler.render.document import Document, Section
-from reconciler.render.plan_rows import LineKind, Row, RowKind, Sizes
+from reconciler.render.numbers import minus, plus
 from reconciler.render.remedies import divided, pieces
+from reconciler.render.row import LineKind, Members, Row, RowKind
+from reconciler.render.statement_text import note_text, statement_text
 from reconciler.render.text import name
 
 if TYPE_CHECKING:
@@ -25,6 +28,12 @@ def html(document: Document, digest: str = "") -> str:
     """`digest` is that of the saved plan."""
     page = _template().render(
         document=document,
+        text=document_text,
+        row_text=row_text,
+        note_text=note_text,
+        statement_text=statement_text,
+        plus=plus,
+        minus=minus,
         digest=name(digest),
         look=_look(document),
         outcome_look=document.outcome.look if document.outcome else "",
@@ -56,7 +65,7 @@ def _template() -> "Template":
 
 def _look(document: Document) -> str:
     """The colour of the summary."""
-    if document.failure_headline:
+    if document.failed:
         return "plain"
     if document.error or not document.applicable:
         return "bad"
@@ -82,7 +91,7 @@ def _groups(document: Document) -> list[Group]:
     groups = []
     for section in document.sections:
         rows = tuple(row for row in section.rows if not row.risky)
-        recorded = Section(section.kind, rows).recorded
+        recorded = document_text.state_only(Section(section.kind, rows))
         groups.append(Group(section.kind, rows, len(section.rows) - len(rows), recorded))
     return groups
 
@@ -103,17 +112,19 @@ class Scale:
 
     @classmethod
     def of(cls, rows: Iterable[Row]) -> "Scale":
-        sizes = [row.members.sizes for row in rows if row.members.sizes]
+        sizes = [row.members for row in rows if row.members and row.kind != RowKind.FORGET]
         counts = (count for one in sizes for count in (one.before, one.after) if count is not None)
         return cls(max(map(_length, counts), default=0))
 
-    def before(self, sizes: Sizes) -> Bar:
-        return Bar("0", "0") if sizes.before is None else self._bar(sizes.before, sizes.removes)
+    def before(self, members: Members) -> Bar:
+        return self._bar(members.before, members.removes)
 
-    def after(self, sizes: Sizes) -> Bar:
-        return self._bar(sizes.after, sizes.adds)
+    def after(self, members: Members) -> Bar:
+        return self._bar(members.after, members.adds)
 
-    def _bar(self, whole: RoundedCount, part: RoundedCount) -> Bar:
+    def _bar(self, whole: RoundedCount | None, part: RoundedCount) -> Bar:
+        if whole is None:
+            return Bar("0", "0")
         moved = min(_length(whole), _length(part))
         return Bar(self._share(_length(whole) - moved), self._share(moved))
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from reconciler.core.lists import ListChange
 from reconciler.core.model import Address
 from reconciler.core.pii import redacted_path
-from reconciler.core.rounding import RoundedCount
+from reconciler.core.rounding import RoundedCount, format_count
 from reconciler.render.numbers import NumberFormat, counted
 from reconciler.render.text import name
 
@@ -40,19 +40,19 @@ class ListRow:
         if self.found_least is None or self.found_most is None:
             return ""
         if self.found_least == self.found_most:
-            return f", {_told(self.found_most)} in the source"
-        return f", {_told(self.found_least)} to {_told(self.found_most)} in each source"
+            return f", {format_count(self.found_most)} in the source"
+        return f", {format_count(self.found_least)} to {format_count(self.found_most)} in each source"
 
     @property
     def _sizes(self) -> str:
         if self.after is None:
-            return f"list removed; up to {_told(self.missing)} members may be added"
+            return f"list removed; up to {format_count(self.missing)} members may be added"
         if self.before is None:
-            return f"{_told(self.after)} members, not applied before"
-        sizes = _told(self.after)
+            return f"{format_count(self.after)} members, not applied before"
+        sizes = format_count(self.after)
         if self.before != self.after:
-            sizes = f"{_told(self.before)} → {sizes}"
-        return f"{sizes} members{f', {_told(self.missing)} missing' if self.missing else ''}"
+            sizes = f"{format_count(self.before)} → {sizes}"
+        return f"{sizes} members{f', {format_count(self.missing)} missing' if self.missing else ''}"
 
 
 def changed_lists(
@@ -93,8 +93,4 @@ def _row(one: ListChange, figures: NumberFormat) -> _Row:
 
 def _key(row: _Row) -> tuple[str, str, str]:
     files, kind, *sizes = row
-    return files, kind, str(sizes)
-
-
-def _told(count: RoundedCount) -> str:
-    return count if isinstance(count, str) else f"{count:,}"
+    return files, kind, str([str(one) for one in sizes])

@@ -3,7 +3,16 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from reconciler.core.rounding import STEP, RoundedCount, format_share, percent, rounded_count, share_of
+from reconciler.core.rounding import (
+    STEP,
+    LessThan,
+    RoundedCount,
+    format_count,
+    format_share,
+    percent,
+    rounded_count,
+    share_of,
+)
 
 MINUS = "−"
 UNKNOWN = "?"
@@ -26,50 +35,11 @@ class NumberFormat:
 
     def count(self, number: int | None) -> str:
         """ "?" where nobody knows."""
-        if number is None:
-            return UNKNOWN
-        told = self.number(number)
-        return told if isinstance(told, str) else f"{told:,}"
+        return counted_or_unknown(None if number is None else self.number(number))
 
     def number(self, number: int) -> RoundedCount:
-        """As JSON has it: "<10", or a number that can be reckoned with."""
+        """As it may be shown."""
         return rounded_count(number, self.step)
-
-    def plus(self, number: int) -> str:
-        """As "+18,240"; nothing for zero."""
-        return f"+{self.count(number)}" if number else ""
-
-    def minus(self, number: int) -> str:
-        """As "−2,911"; nothing for zero."""
-        return f"{MINUS}{self.count(number)}" if number else ""
-
-    def move(self, before: int | None, after: int, adds: int = 0, out: int = 0) -> str:
-        """As "412,006 → 427,335 (+3.7%)"; one count where they read the same."""
-        if before is None:
-            return f"{UNKNOWN} → {self.count(after)}"
-        if self.count(before) == self.count(after):
-            return self.count(after)
-        text = f"{self.count(before)} → {self.count(after)}"
-        moved = abs(self._net(before, after, adds, out))
-        hidden = isinstance(self.number(after), str)
-        if hidden or moved < _TINY * self._known(before):
-            return text
-        share = format_share(moved, before, self.step, MINUS if after < before else "+")
-        return f"{text} ({share})" if share else text
-
-    def _net(self, before: int, after: int, adds: int, out: int) -> int:
-        """By how many it moves, from counts as they read. What moves tells that closer than both sizes do.
-
-        Where an earlier run has sent a part, what moves now is not the whole of it.
-        """
-        by_size = self._known(after) - self._known(before)
-        by_moves = self._known(adds) - self._known(out)
-        close = self.step > 1 and abs(by_moves - by_size) <= 2 * self.step
-        return by_moves if close else by_size
-
-    def _known(self, number: int) -> int:
-        told = self.number(number)
-        return told if isinstance(told, int) else 0
 
     def share(self, part: int, whole: int) -> str:
         """As "12.3%"; nothing where it would give a small count away."""
@@ -82,6 +52,55 @@ EXACT = NumberFormat(1)
 
 ROUNDED = NumberFormat(STEP)
 """For logs of CI and everything that is saved: one more or less must not point at a person."""
+
+
+def counted_or_unknown(count: RoundedCount | None) -> str:
+    return UNKNOWN if count is None else format_count(count)
+
+
+def plus(count: RoundedCount) -> str:
+    """As "+18,240"; nothing for zero."""
+    return f"+{format_count(count)}" if count else ""
+
+
+def minus(count: RoundedCount) -> str:
+    """As "−2,911"; nothing for zero."""
+    return f"{MINUS}{format_count(count)}" if count else ""
+
+
+def move(
+    before: RoundedCount | None,
+    after: RoundedCount | None,
+    adds: RoundedCount = 0,
+    removes: RoundedCount = 0,
+    step: int = STEP,
+) -> str:
+    """As "412,006 → 427,335 (+3.7%)"; one count where both read the same. `step`: their rounding."""
+    if before is None or after is None:
+        return f"{counted_or_unknown(before)} → {counted_or_unknown(after)}"
+    if before == after:
+        return format_count(after)
+    text = f"{format_count(before)} → {format_count(after)}"
+    low, high = _known(before), _known(after)
+    moved = abs(_net(low, high, _known(adds) - _known(removes), step))
+    if isinstance(after, LessThan) or moved < _TINY * low:
+        return text
+    share = format_share(moved, low, step, MINUS if high < low else "+")
+    return f"{text} ({share})" if share else text
+
+
+def _net(before: int, after: int, by_moves: int, step: int) -> int:
+    """By how many it moves, from counts as they read. What moves tells that closer than both sizes do.
+
+    Where an earlier run has sent a part, what moves now is not the whole of it.
+    """
+    by_size = after - before
+    close = step > 1 and abs(by_moves - by_size) <= 2 * step
+    return by_moves if close else by_size
+
+
+def _known(count: RoundedCount) -> int:
+    return 0 if isinstance(count, LessThan) else count
 
 
 def stamp(moment: datetime) -> str:

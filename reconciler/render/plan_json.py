@@ -1,33 +1,34 @@
-"""A document as JSON: whole enough to be laid out again, with what an approval of it is held to.
+"""A document as JSON: values to compute with, whole enough to be laid out again, and what an approval allows.
 
-A reader skips keys that it doesn't know: they come with a higher minor version. A key that changes its
-meaning or goes raises the major one, and what has another major version is not applied.
+The dataclasses of the document are the declaration. Counts are integers, or `{"less_than": 10}`; durations
+are seconds; times are in ISO 8601, in UTC; each statement has a `code` and its parameters.
+A reader skips unknown keys: they come with a higher minor version. A key that changes its meaning or goes,
+and a new code, raise the major version. A plan of another major version is not applied.
 """
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any
 
-from reconciler.core.approval.model import ApprovedChange, ApprovedList, ApprovedPlan
-from reconciler.core.errors import Finding
-from reconciler.core.events import Counts
-from reconciler.core.model import Address, ApprovalLimits, IdentifierType, Seat
-from reconciler.core.plan.change_kinds import Cause, ChangeKind
-from reconciler.core.rounding import format_limit
-from reconciler.render.apply_report import ApplyReport, Failure
-from reconciler.render.blocked import BlockedGroup
-from reconciler.render.document import Document, DocumentType, Header, RunError, Section, Totals
-from reconciler.render.lists import ListRow
-from reconciler.render.plan_rows import Attribute, Line, LineKind, Members, Part, Row, RowKind, Sizes
+from cattrs import BaseValidationError, Converter
+from cattrs.strategies import configure_tagged_union
+
+from reconciler.core.approval.model import ApprovedChange, ApprovedPlan
+from reconciler.core.model import Address, ApprovalLimits, Seat
+from reconciler.core.rounding import LessThan, RoundedCount, format_limit
+from reconciler.render.document import Document
+from reconciler.render.document_text import failure_headline, summary
+from reconciler.render.plan_statements import Note, Statement
 from reconciler.render.text import LONGEST_SENTENCE, sanitize
 
 FORMAT_VERSION = "2.0"
 Json = dict[str, Any]
 DIGEST = "digest"
-T = TypeVar("T")
+_CAPITAL = re.compile(r"(?<!^)(?=[A-Z])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +49,12 @@ def encoded(document: Document, approved: ApprovedPlan | None, version: str) -> 
         "reconciler": version,
         "document_type": document.header.document_type.value,
         "environment": document.header.environment,
-        "summary": document.failure_headline or document.summary,
+        "summary": failure_headline(document) or summary(document),
         "addresses": {kind.value: number for kind, number in document.totals.kinds}
         | {"unchanged": document.totals.unchanged},
         "approval": _of_approved(approved) if approved else None,
         "needs_review": [row.address for row in document.risks],
-        "document": asdict(document),
+        "document": _CONVERTER.unstructure(document),
     }
     return {DIGEST: digest_of(plain), **plain}
 
@@ -71,11 +72,18 @@ def digest_of(content: Mapping[str, Any]) -> str:
 
 
 def decoded(content: Json) -> Saved:
-    """Of JSON that follows schemas/plan.schema.json; whoever wrote it, its text acts on no reader."""
+    """Of JSON that follows schemas/plan.schema.json; whoever wrote it, its text acts on no reader.
+
+    ValueError where it can't be one that reconciler saved.
+    """
     digest = content[DIGEST]
     approval = content["approval"]
-    approved = _approved(approval, digest, content["environment"]) if approval else None
-    return Saved(digest, content["reconciler"], content, _document(_tame(content["document"])), approved)
+    try:
+        approved = _approved(approval, digest, content["environment"]) if approval else None
+        document = _CONVERTER.structure(_tame(content["document"]), Document)
+    except BaseValidationError:
+        raise ValueError("not a document") from None
+    return Saved(digest, content["reconciler"], content, document, approved)
 
 
 def _tame(value: Any, key: str = "") -> Any:
@@ -94,10 +102,10 @@ def _of_approved(approved: ApprovedPlan) -> Json:
         "endpoint": approved.endpoint,
         "seats": {label: asdict(seat) for label, seat in approved.seats.items()},
         "lineage": approved.lineage,
-        "made_at": approved.made_at.astimezone(UTC).isoformat(),
+        "made_at": _time(approved.made_at),
         "tolerance": format_limit(approved.limits.tolerance),
         "max_age": round(approved.limits.max_age.total_seconds()),
-        "changes": [asdict(one) | {"address": str(one.address)} for one in approved.changes],
+        "changes": [_CONVERTER.unstructure(one) for one in approved.changes],
     }
 
 
@@ -108,143 +116,45 @@ def _approved(data: Json, digest: str, environment: str) -> ApprovedPlan:
         endpoint=data["endpoint"],
         seats={label: Seat(seat["account_id"], seat["retailer_id"]) for label, seat in data["seats"].items()},
         lineage=data["lineage"],
-        made_at=datetime.fromisoformat(data["made_at"]).astimezone(UTC),
+        made_at=_read_time(data["made_at"]),
         limits=ApprovalLimits(
             tolerance=float(data["tolerance"].removesuffix("%")) / 100,
             max_age=timedelta(seconds=data["max_age"]),
         ),
-        changes=tuple(
-            ApprovedChange(
-                address=Address.parse(one["address"]),
-                kind=ChangeKind(one["kind"]),
-                definition=one["definition"],
-                adds=one["adds"],
-                removes=one["removes"],
-                size=one["size"],
-                members_digest=one["members_digest"],
-                lists=tuple(map(_approved_list, one["lists"])),
-            )
-            for one in data["changes"]
-        ),
+        changes=tuple(_CONVERTER.structure(one, ApprovedChange) for one in data["changes"]),
     )
 
 
-def _approved_list(data: Json) -> ApprovedList:
-    return ApprovedList(IdentifierType(data["identifier_type"]), data["size"], data["found"])
+def _time(time: datetime) -> str:
+    return time.astimezone(UTC).isoformat()
 
 
-def _document(data: Json) -> Document:
-    return Document(
-        header=_header(data["header"]),
-        sections=tuple(
-            Section(RowKind(one["kind"]), tuple(map(_row, one["rows"]))) for one in data["sections"]
-        ),
-        totals=_totals(data["totals"]),
-        summary=data["summary"],
-        estimate=tuple(data["estimate"]),
-        notes=tuple(data["notes"]),
-        precision=data["precision"],
-        problems=tuple(map(_finding, data["problems"])),
-        outcome=_maybe(_outcome, data["outcome"]),
-        error=_maybe(_trouble, data["error"]),
-        approvals=tuple(data["approvals"]),
-        lists=tuple(map(_list, data["lists"])),
-        notice=tuple(data["notice"]),
-        blocked=tuple(map(_blocked, data["blocked"])),
+def _read_time(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)
+
+
+def _read_count(count: int | Json) -> RoundedCount:
+    return count if isinstance(count, int) else LessThan(count["less_than"])
+
+
+def code_of(statement: type) -> str:
+    """Return the code of a class of statements: `WaitsUntil` is "waits_until"."""
+    return _CAPITAL.sub("_", statement.__name__).lower()
+
+
+def _converter() -> Converter:
+    converter = Converter(unstruct_collection_overrides={tuple: list})
+    converter.register_unstructure_hook(datetime, _time)
+    converter.register_unstructure_hook(Address, str)
+    converter.register_structure_hook(Address, lambda text, _: Address.parse(text))
+    converter.register_structure_hook(datetime, lambda text, _: _read_time(text))
+    counts = (RoundedCount, RoundedCount | None)
+    converter.register_structure_hook_func(
+        lambda kind: kind in counts, lambda count, _: None if count is None else _read_count(count)
     )
+    for union in (Statement, Note):
+        configure_tagged_union(union, converter, tag_name="code", tag_generator=code_of)
+    return converter
 
 
-def _list(data: Json) -> ListRow:
-    return ListRow(
-        files=data["files"],
-        type=data["type"],
-        before=data["before"],
-        after=data["after"],
-        missing=data["missing"],
-        addresses=data["addresses"],
-        found_least=data["found_least"],
-        found_most=data["found_most"],
-    )
-
-
-def _header(data: Json) -> Header:
-    return Header(
-        document_type=DocumentType(data["document_type"]),
-        environment=data["environment"],
-        endpoint=data["endpoint"],
-        emulated=data["emulated"],
-        seats=tuple(data["seats"]),
-        state=data["state"],
-        data=data["data"],
-        made_at=data["made_at"],
-    )
-
-
-def _totals(data: Json) -> Totals:
-    kinds = tuple((RowKind(kind), number) for kind, number in data["kinds"])
-    return Totals(kinds, data["unchanged"], data["adds"], data["removes"])
-
-
-def _row(data: Json) -> Row:
-    return Row(
-        kind=RowKind(data["kind"]),
-        address=data["address"],
-        title=data["title"],
-        type=data["type"],
-        seat=data["seat"],
-        members=_members(data["members"]),
-        attributes=tuple(
-            Attribute(one["name"], one["before"], one["after"], one["note"]) for one in data["attributes"]
-        ),
-        lines=tuple(Line(LineKind(one["type"]), one["text"]) for one in data["lines"]),
-        location=data["location"],
-        definition=tuple(Part(one["path"], one["before"], one["after"]) for one in data["definition"]),
-    )
-
-
-def _members(data: Json) -> Members:
-    return Members(data["adds"], data["removes"], data["size"], _maybe(_sizes, data["sizes"]))
-
-
-def _sizes(data: Json) -> Sizes:
-    return Sizes(data["before"], data["after"], data["adds"], data["removes"])
-
-
-def _outcome(data: Json) -> ApplyReport:
-    counts = data["counts"]
-    return ApplyReport(
-        counts=Counts(
-            applied=counts["applied"],
-            unchanged=counts["unchanged"],
-            failed=counts["failed"],
-            interrupted=counts["interrupted"],
-            skipped=counts["skipped"],
-            blocked=counts["blocked"],
-        ),
-        headline=data["headline"],
-        members=data["members"],
-        live=data["live"],
-        failures=tuple(Failure(one["address"], one["problem"], one["remedy"]) for one in data["failures"]),
-        interrupted=tuple(data["interrupted"]),
-        skipped=tuple(data["skipped"]),
-        next_step=data["next_step"],
-        blocked=tuple(map(_blocked, data["blocked"])),
-    )
-
-
-def _blocked(data: Json) -> BlockedGroup:
-    return BlockedGroup(
-        Cause(data["cause"]), tuple(data["addresses"]), data["problem"], data["remedy"], data["others"]
-    )
-
-
-def _trouble(data: Json) -> RunError:
-    return RunError(data["problem"], data["remedy"], tuple(map(_finding, data["findings"])))
-
-
-def _finding(data: Json) -> Finding:
-    return Finding(data["where"], data["problem"], data["remedy"])
-
-
-def _maybe(decode: Callable[[Json], T], data: Json | None) -> T | None:
-    return None if data is None else decode(data)
+_CONVERTER = _converter()

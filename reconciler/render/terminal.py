@@ -10,10 +10,12 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
+from reconciler.render import document_text, row_text
 from reconciler.render.blocked import BlockedGroup
 from reconciler.render.columns import GAP, left, right
 from reconciler.render.document import Document, Section
-from reconciler.render.plan_rows import Attribute, LineKind, Row, RowKind, as_attribute
+from reconciler.render.row import LineKind, Row, RowKind
+from reconciler.render.statement_text import note_text, statement_text
 
 LOG_WIDTH = 110
 """Where there is no terminal to ask: logs of CI are wide, and a wrapped table is none."""
@@ -108,10 +110,10 @@ def print_plan(document: Document, out: Console) -> None:
 
 def plan_lines(document: Document, out: Console) -> Iterator[Text]:
     """The whole plan; above it what it has to be read with, and that nothing came of it."""
-    if document.notice:
-        yield from wrapped(f"! {' '.join(document.notice)}", "yellow", 0, out, hang=2)
-    if document.failure_headline:
-        yield from wrapped(document.failure_headline, "bold red", 0, out)
+    if notice := document_text.notice(document):
+        yield from wrapped(f"! {' '.join(notice)}", "yellow", 0, out, hang=2)
+    if document.failed:
+        yield from wrapped(document_text.failure_headline(document), "bold red", 0, out)
     yield from _header(document, out)
     yield from _problems(document, out)
     yield from _rows(document, out)
@@ -125,13 +127,13 @@ def plan_lines(document: Document, out: Console) -> Iterator[Text]:
     if document.notes:
         yield Text()
         for note in document.notes:
-            yield from wrapped(f"Note: {note}", "yellow", 0, out, hang=6)
+            yield from wrapped(f"Note: {note_text(note)}", "yellow", 0, out, hang=6)
     yield Text()
-    yield from wrapped(document.summary, "" if document.failure_headline else "bold", 0, out)
-    for line in document.estimate:
+    yield from wrapped(document_text.summary(document), "" if document.failed else "bold", 0, out)
+    for line in document_text.estimate(document):
         yield from wrapped(line, "", 0, out)
-    if document.precision:
-        yield from wrapped(document.precision, "dim", 0, out)
+    if precision := document_text.precision(document):
+        yield from wrapped(precision, "dim", 0, out)
 
 
 def _problems(document: Document, out: Console) -> Iterator[Text]:
@@ -149,16 +151,16 @@ def _rows(document: Document, out: Console) -> Iterator[Text]:
         yield Text()
         yield from blocked_lines(document.blocked, out)
         risks = tuple(row for row in risks if row.kind != RowKind.BLOCKED)
-    rows = [*risks, *(row for one in others if not one.recorded for row in one.rows)]
-    layout = Layout(rows, len(document.header.seats) > 1, out)
+    rows = [*risks, *(row for one in others if not one.state_only for row in one.rows)]
+    layout = Layout(rows, document.step, len(document.header.seats) > 1, out)
     if risks:
         yield Text()
-        yield Text(document.warning, "bold")
+        yield Text(document_text.warning(document), "bold")
         for row in risks:
             yield from layout.lines(row)
     for section in others:
         yield Text()
-        if section.recorded:
+        if section.state_only:
             yield from _recorded(section, out)
             continue
         for row in section.rows:
@@ -166,19 +168,16 @@ def _rows(document: Document, out: Console) -> Iterator[Text]:
 
 
 def _recorded(section: Section, out: Console) -> Iterator[Text]:
-    yield from wrapped(f"= {len(section.rows):,} to record: {section.recorded}", "dim", 2, out, hang=2)
+    yield from wrapped(
+        f"= {len(section.rows):,} to record: {document_text.state_only(section)}", "dim", 2, out, hang=2
+    )
     for part in section.shared:
-        yield from wrapped(_change(as_attribute(part)), "", INDENT, out, hang=2)
+        yield from wrapped(str(row_text.part_change(part)), "", INDENT, out, hang=2)
     for row in section.rows if len(section.rows) < _FEW or not section.shared else ():
         if row.definition or len(section.rows) < _FEW:
             yield Text(f"{' ' * INDENT}{row.address}", "dim")
         for part in row.definition if not section.shared else ():
-            yield from wrapped(_change(as_attribute(part)), "", INDENT + 2, out, hang=2)
-
-
-def _change(one: Attribute) -> str:
-    note = f" ({one.note})" if one.note else ""
-    return f"{one.name} {one.before} → {one.after}{note}"
+            yield from wrapped(str(row_text.part_change(part)), "", INDENT + 2, out, hang=2)
 
 
 def blocked_lines(groups: Iterable[BlockedGroup], out: Console) -> Iterator[Text]:
@@ -192,11 +191,13 @@ def blocked_lines(groups: Iterable[BlockedGroup], out: Console) -> Iterator[Text
 def _header(document: Document, out: Console) -> Iterator[Text]:
     header = document.header
     yield Text.assemble(
-        f"{header.document_type.heading} ", (header.environment, "bold"), f" on {header.endpoint}"
+        f"{document_text.heading(header)} ",
+        (header.environment, "bold"),
+        f" on {document_text.endpoint(header)}",
     )
-    for parts in (header.seats, (header.state, header.data, f"made {header.made_at}")):
-        if any(parts):
-            yield from _packed([part for part in parts if part], out)
+    for parts in (document_text.seats(header), document_text.origin(header)):
+        if parts:
+            yield from _packed(parts, out)
 
 
 def _packed(parts: Sequence[str], out: Console) -> Iterator[Text]:
@@ -214,14 +215,15 @@ def _packed(parts: Sequence[str], out: Console) -> Iterator[Text]:
 class Layout:
     """Rows in columns that fit them all; members go to a second line where the width is too small."""
 
-    def __init__(self, rows: Sequence[Row], seated: bool, out: Console) -> None:
+    def __init__(self, rows: Sequence[Row], step: int, seated: bool, out: Console) -> None:
         self._out = out
+        self._step = step
         self._seated = seated
         self._address = max((cell_len(row.address) for row in rows), default=0)
         self._type = max((cell_len(self._of(row)) for row in rows), default=0)
-        self._adds = max((cell_len(row.members.adds) for row in rows), default=0)
-        self._removes = max((cell_len(row.members.removes) for row in rows), default=0)
-        size = max((cell_len(row.members.size) for row in rows), default=0)
+        self._adds = max((cell_len(row_text.adds(row)) for row in rows), default=0)
+        self._removes = max((cell_len(row_text.removes(row)) for row in rows), default=0)
+        size = max((cell_len(row_text.size(row, step)) for row in rows), default=0)
         columns = (self._address, self._type, self._adds, self._removes, size)
         self._wide = INDENT + sum(width + 2 for width in columns if width) - 2 <= out.width
 
@@ -238,29 +240,33 @@ class Layout:
         yield from self._below(row)
 
     def _of(self, row: Row) -> str:
-        return f"{row.type} · {row.seat}" if self._seated and row.seat else row.type
+        kind = row_text.segment_type(row)
+        return f"{kind} · {row.seat}" if self._seated and row.seat else kind
 
     def _aligned(self, row: Row) -> Text:
         line = Text()
         for text, width, style in (
-            (row.members.adds, self._adds, _ADDED),
-            (row.members.removes, self._removes, _REMOVED),
+            (row_text.adds(row), self._adds, _ADDED),
+            (row_text.removes(row), self._removes, _REMOVED),
         ):
             if width:
                 line.append(GAP).append(right(text, width), style)
-        return line.append(GAP).append(row.members.size)
+        return line.append(GAP).append(row_text.size(row, self._step))
 
     def _stacked(self, row: Row) -> Iterator[Text]:
-        members = row.members
-        parts = ((members.adds, _ADDED), (members.removes, _REMOVED), (members.size, ""))
+        parts = (
+            (row_text.adds(row), _ADDED),
+            (row_text.removes(row), _REMOVED),
+            (row_text.size(row, self._step), ""),
+        )
         if said := [Text(text, style) for text, style in parts if text]:
             yield Text(" " * INDENT) + Text(GAP).join(said)
 
     def _below(self, row: Row) -> Iterator[Text]:
         if row.introduction:
             yield from wrapped(f"named “{row.introduction}”", "", INDENT, self._out, hang=2)
-        for one in row.changes:
-            yield from wrapped(_change(one), "", INDENT, self._out, hang=2)
+        for one in row_text.changes(row):
+            yield from wrapped(str(one), "", INDENT, self._out, hang=2)
         for line in row.lines:
-            mark = "→ " if line.type == LineKind.REMEDY else ""
-            yield from wrapped(f"{mark}{line.text}", _TONES[line.type], INDENT, self._out, hang=2)
+            mark, text = "→ " if line.type == LineKind.REMEDY else "", statement_text(line.statement)
+            yield from wrapped(f"{mark}{text}", _TONES[line.type], INDENT, self._out, hang=2)

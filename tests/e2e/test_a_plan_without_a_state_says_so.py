@@ -1,5 +1,6 @@
 """A plan and a drift report in CI that find no state say so on top: it is new, or out of reach."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -29,21 +30,24 @@ def forms(project: Project, command: str, **environ: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("command", ["plan sandbox", "drift sandbox"])
 def test_every_form_says_so_before_anything_else(project: Project, command: str):
-    for form, text in forms(project, command, CI="true").items():
+    texts = forms(project, command, CI="true")
+    assert json.loads(texts.pop("out"))["document"]["notice"] == {"local_folder": True}
+    for form, text in texts.items():
         assert NOTICE in text, form
         assert WRONG.replace("`", "") in text.replace("`", ""), form
-    texts = forms(project, command, CI="true")
     assert texts["text"].startswith(f"! {NOTICE} It is a folder, and most CI jobs keep none.")
     summary = {"plan sandbox": "**Plan: 2 to create", "drift sandbox": "**Nothing was applied yet"}[command]
     assert texts["markdown"].index(NOTICE) < texts["markdown"].index(summary)
-    first = texts["html"].index('<section class="status')
+    first = texts["html"].index('<section class="verdict')
     assert texts["html"].index(NOTICE) < texts["html"].index("<section", first + 1)
 
 
 def test_once_it_was_applied_nothing_is_said(project: Project):
     project.run("apply", "sandbox", "--yes", CI="true")
     for command in ("plan sandbox", "drift sandbox"):
-        assert not any("no state" in text for text in forms(project, command, CI="true").values())
+        texts = forms(project, command, CI="true")
+        assert json.loads(texts.pop("out"))["document"]["notice"] is None
+        assert not any("no state" in text for text in texts.values())
 
 
 def test_nothing_is_said_to_people_at_their_own_machine(project: Project):

@@ -26,12 +26,13 @@ def project(tmp_path: Path) -> Project:
 
 
 def made(project: Project, *arguments: str, code: int = 0, says: str) -> dict[str, Any]:
-    """All forms, which say the same; nobody is named in any."""
+    """All forms, which say the same; nobody is named in any. JSON says it once `show` lays it out."""
     printed = project.run(*arguments, *FORMS, code=code).said
     texts = {form: (project.root / f"made.{form}").read_text() for form in ("json", "md", "html")}
-    for text in (printed, *texts.values()):
+    shown = project.run("show", "made.json").said
+    for text in (printed, shown, texts["md"], texts["html"]):
         assert says in bare(text), text
-        assert PERSON not in text
+    assert not any(PERSON in text for text in (printed, *texts.values()))
     assert texts["md"].startswith("<!-- reconciler: sandbox -->\n")
     assert texts["html"].lstrip().startswith("<!doctype html>")
     content: dict[str, Any] = json.loads(texts["json"])
@@ -54,7 +55,7 @@ def edit(project: Project, file: str, before: str, after: str) -> None:
 def test_a_plan_an_apply_and_drift_are_written(project: Project) -> None:
     assert made(project, "plan", "sandbox", says="2 to create")["approval"]
     assert made(project, "apply", "sandbox", "--yes", says="2 applied")["approval"] is None
-    assert made(project, "drift", "sandbox", says="No drift")["about"] == "drift"
+    assert made(project, "drift", "sandbox", says="No drift")["document_type"] == "drift"
     with project.emulator() as emulator:
         emulator.rename_by_hand(emulator.segments()[0].id, "Somebody else's")
     assert made(project, "drift", "sandbox", code=2, says="Drift: 1 of 2")["addresses"] == {
@@ -96,7 +97,7 @@ def test_wrong_manifests_are_written_with_their_places(project: Project) -> None
     edit(project, "buyers", "title:", "titel:")
     for command in (("plan", "sandbox"), ("apply", "sandbox", "--yes"), ("drift", "sandbox")):
         content = made(project, *command, code=3, says="titel")
-        findings = content["document"]["trouble"]["findings"]
+        findings = content["document"]["error"]["findings"]
         assert findings[0]["where"].startswith("environments/sandbox/buyers.yaml:")
     edit(project, "buyers", "titel:", "title:")
 
@@ -118,7 +119,7 @@ def test_an_unreachable_criteo_is_written(tmp_path: Path) -> None:
     project = Project.make(tmp_path, endpoint="http://127.0.0.1:9")
     project.people(1, 2, 3)
     printed = project.run("plan", "sandbox", *FORMS, code=9, ID="id", SECRET="secret").said
-    trouble = json.loads((tmp_path / "made.json").read_text())["document"]["trouble"]
+    trouble = json.loads((tmp_path / "made.json").read_text())["document"]["error"]
     assert trouble["problem"] in bare(printed)
     assert trouble["problem"] in bare((tmp_path / "made.html").read_text())
 

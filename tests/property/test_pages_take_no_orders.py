@@ -18,16 +18,20 @@ from support.untrusted_text import MARKED_UP
 from reconciler.core.errors import ConfigurationError, Finding
 from reconciler.core.events import BatchAcknowledged, ChangeEnded, ChangeOutcome
 from reconciler.core.members import Delta, DropReason
-from reconciler.core.model import Address
+from reconciler.core.model import Address, Hashing, IdentifierType
 from reconciler.core.plan.change_kinds import Cause
 from reconciler.core.plan.model import AttributeChange, Blocked, Forget, Plan
+from reconciler.core.rounding import LessThan
+from reconciler.render import document_text
 from reconciler.render.apply_report import ApplyReport, RunTotals, apply_report
-from reconciler.render.document import Document, DocumentType, Section, plan_document, trouble_of
+from reconciler.render.document import CredentialCalls, Document, DocumentType, Estimate, Section, run_error
 from reconciler.render.html import html
 from reconciler.render.markdown.document import LONGEST, markdown
 from reconciler.render.markdown.escape import code, words
 from reconciler.render.numbers import ROUNDED
-from reconciler.render.plan_rows import Line, LineKind, Members, Row, RowKind
+from reconciler.render.plan_document import plan_document
+from reconciler.render.plan_statements import Reason, Remark, Remedy
+from reconciler.render.row import Line, LineKind, Members, Row, RowKind
 from reconciler.render.text import name, sanitize, sentence
 
 pytestmark = pytest.mark.promise("read-right")
@@ -58,8 +62,8 @@ def _document(text: str) -> Document:
     document = plan_document(planned, environment, ROUNDED, DocumentType.APPLY)
     advice = f"write it down there so:\nx{sanitize(text, 100)}\n  x{sanitize(text, 600)}"
     findings = [Finding(f"w{text}", f"p{text}", f"r{sanitize(text, 600)}"), Finding("", f"p{text}", advice)]
-    trouble = trouble_of(ConfigurationError(f"p{text}", remedy=advice, findings=findings))
-    return replace(document, outcome=_outcome(planned, text), error=trouble, summary=sentence(f"s{text}"))
+    trouble = run_error(ConfigurationError(f"p{text}", remedy=advice, findings=findings))
+    return replace(document, outcome=_outcome(planned, text), error=trouble)
 
 
 def _outcome(planned: Plan, text: str) -> ApplyReport:
@@ -146,11 +150,12 @@ def test_free_text_changes_nothing_in_a_page(text: str) -> None:
 
 def _huge(text: str, rows: int, kind: RowKind, others: int) -> Document:
     line = sentence(text)
-    lines = (Line(LineKind.WARNING, line), Line(LineKind.REMEDY, line))
+    lines = (Line(LineKind.WARNING, Reason(line)), Line(LineKind.REMEDY, Remedy(line)))
+    members = Members(10, 20, 10, LessThan(10))
     row = Row(
-        kind, name(text), name(text), name(text), name(text), Members(name(text), "", ""), (), lines, ""
+        kind, name(text), name(text), IdentifierType.EMAIL, Hashing.MD5, name(text), members, (), lines, ""
     )
-    calm = replace(row, kind=RowKind.UPDATE, lines=(Line(LineKind.DETAIL, line),))
+    calm = replace(row, kind=RowKind.UPDATE, lines=(Line(LineKind.DETAIL, Reason(line)),))
     sections = tuple(Section(one, (replace(calm, kind=one),) * others) for one in RowKind) if others else ()
     document = _document(text)
     assert document.error
@@ -163,8 +168,8 @@ def _huge(text: str, rows: int, kind: RowKind, others: int) -> Document:
     return replace(
         document,
         sections=(Section(kind, (row,) * rows), *sections),
-        estimate=(line,) * others,
-        notes=(line,) * others,
+        estimate=Estimate(3, 60, (CredentialCalls(name(text), 1, 10, assumed=True),) * 3),
+        notes=(Remark(line),) * others,
         error=replace(document.error, findings=document.error.findings * others),
         outcome=outcome,
     )
@@ -177,7 +182,7 @@ def test_a_comment_is_never_too_long(text: str, rows: int, others: int) -> None:
     document = _huge(text, rows, RowKind.REPLACE, others)
     said = markdown(document, text[:100])
     assert len(said) <= LONGEST
-    assert words(document.summary) in said
+    assert words(document_text.summary(document)) in said
     assert "### Look at " in said
     assert f"- `±` replace **{code(name(text))}**" in said
     assert said.count("<details") == said.count("</details>")

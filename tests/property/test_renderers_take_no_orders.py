@@ -25,12 +25,13 @@ from reconciler.core.events import (
 from reconciler.core.model import Environment
 from reconciler.core.plan.change_kinds import Cause
 from reconciler.core.plan.model import AttributeChange, Blocked, Forget, Plan
+from reconciler.render import row_text
 from reconciler.render.apply_report import RunTotals, apply_report
-from reconciler.render.document import plan_document
 from reconciler.render.errors import print_error
 from reconciler.render.event_stream import EventStamp, encoded
 from reconciler.render.explain import explanation, print_explanation
 from reconciler.render.numbers import EXACT
+from reconciler.render.plan_document import plan_document
 from reconciler.render.progress import progress
 from reconciler.render.terminal import console, print_plan
 from reconciler.render.terminal_report import print_report
@@ -124,4 +125,4 @@ def test_a_change_that_does_not_show_is_said_to_be_one() -> None:
     hidden = AttributeChange("name", "A\u200b", "A")
     planned = cases.plan(cases.update(cases.HIGH, cases.STILL, hidden))
     [row] = plan_document(planned, cases.ENVIRONMENT, EXACT).rows
-    assert row.attributes[0].note == "they differ where it doesn't show here"
+    assert row_text.changes(row)[0].note == "they differ where it doesn't show here"

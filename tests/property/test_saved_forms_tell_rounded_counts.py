@@ -19,11 +19,11 @@ from reconciler.core.plan.model import Blocked, MemberChange, Plan
 from reconciler.core.remote import Statistics
 from reconciler.core.rounding import rounded_count
 from reconciler.core.state.resource import ResourceState, SegmentState
-from reconciler.render.document import plan_document
 from reconciler.render.explain import explanation, print_explanation
 from reconciler.render.html import html
 from reconciler.render.markdown.document import markdown
 from reconciler.render.numbers import ROUNDED
+from reconciler.render.plan_document import plan_document
 from reconciler.render.plan_json import dump, encoded
 from reconciler.render.status import print_status, status
 from reconciler.render.terminal import console, print_plan
@@ -37,7 +37,7 @@ class People:
 
     before: int
     adds: int
-    urgent: int
+    priority_removes: int
     removes: int
     filtered: int
     malformed: int
@@ -47,7 +47,7 @@ class People:
 
     @property
     def after(self) -> int:
-        return max(0, self.before + self.adds - self.urgent - self.removes)
+        return max(0, self.before + self.adds - self.priority_removes - self.removes)
 
     @property
     def target(self) -> TargetMembers:
@@ -62,7 +62,9 @@ class People:
 
     @property
     def change(self) -> MemberChange:
-        return MemberChange(self.before, self.target, Delta(self.urgent, self.adds, self.removes), self.done)
+        return MemberChange(
+            self.before, self.target, Delta(self.priority_removes, self.adds, self.removes), self.done
+        )
 
     @property
     def counts(self) -> list[int]:

@@ -12,10 +12,11 @@ from support.in_memory_environment import CREDENTIAL, EVERYTHING, DesiredSegment
 from reconciler.core.model import Address, Hashing, IdentifierType
 from reconciler.core.plan.model import Forget
 from reconciler.operations.rebuild_state import reuse_segments, scan_segments
-from reconciler.render.document import plan_document
+from reconciler.render import document_text, row_text
 from reconciler.render.explain import explanation, explanation_lines
 from reconciler.render.html import html
 from reconciler.render.numbers import EXACT, ROUNDED
+from reconciler.render.plan_document import plan_document
 from reconciler.render.plan_json import decoded, encoded
 from reconciler.render.state import print_state
 from reconciler.render.status import status
@@ -50,9 +51,8 @@ def told(world: InMemoryEnvironment):
 
 def test_a_plan_shows_an_unknown_size_as_that(world):
     [row] = documented(world).rows
-    assert row.members.size == "? → 4"
-    assert row.members.sizes.before is None
-    assert row.members.sizes.after == 4
+    assert row_text.size(row, 1) == "? → 4"
+    assert (row.members.before, row.members.after) == (None, 4)
 
 
 def test_a_plan_with_an_unknown_size_is_laid_out_and_comes_back(world):
@@ -94,7 +94,7 @@ def test_what_is_forgotten_with_an_unknown_size_says_so(world):
     assert isinstance(change, Forget)
     assert change.count is None
     [row] = documented(world).rows
-    assert row.members.size == "? stay"
+    assert row_text.size(row, 1) == "? stay"
 
 
 def test_the_wait_for_unconfirmed_requests_is_part_of_the_estimate_and_names_its_end(world):
@@ -102,7 +102,7 @@ def test_the_wait_for_unconfirmed_requests_is_part_of_the_estimate_and_names_its
     until = world.clock.now() + world.quiet
     assert planned.cost.waits_until == until
     assert planned.cost.duration >= world.quiet
-    lines = documented(world).estimate
+    lines = document_text.estimate(documented(world))
     assert any("about 10 minutes" in line for line in lines)
     assert any(f"a wait until {until:%H:%M} UTC" in line for line in lines)
     world.clock.advance(world.quiet.total_seconds())

@@ -10,6 +10,7 @@ from reconciler.core.identifiers import NormalizedIdentifier, normalize
 from reconciler.core.members import DropReason
 from reconciler.core.model import HASHINGS, Hashing, IdentifierType
 from reconciler.members import identifier_sql as sql
+from reconciler.render.statement_text import DROP_WORDS
 
 pytestmark = pytest.mark.promise("members")
 
@@ -20,11 +21,14 @@ ROW = re.compile(
 ROWS = [tuple(found) for found in ROW.findall(PAGE)]
 
 
+REASONS = {words: reason for reason, words in DROP_WORDS.items()}
+
+
 def expected(wire: str, said: str) -> tuple[str | None, DropReason | None, str]:
     if wire:
         return wire, None, ""
     reason, _, flaw = said.partition(": ")
-    return None, DropReason(reason), flaw
+    return None, REASONS[reason], flaw
 
 
 def by_sql(

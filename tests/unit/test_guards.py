@@ -139,7 +139,7 @@ def test_nobody_is_told_to_switch_a_guard_off():
 
 
 def test_too_many_invalid_identifiers_are_refused():
-    drops = ((DropReason.MALFORMED, 110), (DropReason.OTHER_FORM, 10), (DropReason.EMPTY, 500))
+    drops = ((DropReason.MALFORMED, 110), (DropReason.OTHER_HASHING, 10), (DropReason.EMPTY, 500))
     [said] = asked(880, drops=drops)
     assert "12% of the identifiers can't be sent, where 10% is the limit (maxInvalid)" in said
     assert "maxInvalid: 13%" in said

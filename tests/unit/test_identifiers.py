@@ -77,7 +77,7 @@ MD5, SHA = VECTORS[Hashing.MD5], VECTORS[Hashing.SHA256]
     ],
 )
 def test_what_came_hashed_is_never_hashed_twice(value, hashing, expected):
-    drop = None if expected else DropReason.OTHER_FORM
+    drop = None if expected else DropReason.OTHER_HASHING
     assert normalize(value, EMAIL, hashing) == NormalizedIdentifier(expected, drop, hashed=True)
 
 
@@ -210,7 +210,7 @@ def test_a_text_that_may_be_somebodys_id_is_kept(value):
 def test_hashed_numbers_pass_as_they_are():
     assert normalize(SHA, PHONE, Hashing.SHA256) == NormalizedIdentifier(SHA, hashed=True)
     assert normalize(MD5, PHONE, Hashing.SHA256) == NormalizedIdentifier(
-        None, DropReason.OTHER_FORM, hashed=True
+        None, DropReason.OTHER_HASHING, hashed=True
     )
 
 

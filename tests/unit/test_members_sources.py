@@ -233,13 +233,13 @@ def test_every_row_is_a_member_or_dropped_for_one_reason(project):
         DropReason.EXCLUDED: 1,
         DropReason.EMPTY: 1,
         DropReason.MALFORMED: 1,
-        DropReason.OTHER_FORM: 1,
+        DropReason.OTHER_HASHING: 1,
         DropReason.DUPLICATE: 2,
     }
     assert hashed[1].malformed == (("no @", 1),)
     assert (hashed[1].hashed, hashed[1].mixed, hashed[1].rows) == (1, True, 10)
     assert plain[0] == {"a@x.com", "b@x.com"}
-    assert plain[1].dropped(DropReason.OTHER_FORM) == 2
+    assert plain[1].dropped(DropReason.OTHER_HASHING) == 2
     assert ids[0] == set("1234567")
     assert look_suppressed(project, (CUSTOMER, Hashing.NONE)) == {"8"}
 

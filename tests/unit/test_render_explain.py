@@ -10,9 +10,9 @@ from golden.plan_cases import members as moving
 from reconciler.core.members import Delta, DropReason, SnapshotRef, TargetMembers
 from reconciler.core.model import SegmentSpec, Source
 from reconciler.core.plan.model import Plan
-from reconciler.render.document import plan_document
 from reconciler.render.explain import explanation, print_explanation
 from reconciler.render.numbers import EXACT
+from reconciler.render.plan_document import plan_document
 from reconciler.render.terminal import console
 
 pytestmark = pytest.mark.promise("read-right")

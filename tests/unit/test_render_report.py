@@ -18,9 +18,11 @@ from reconciler.core.events import (
     plan_made,
 )
 from reconciler.core.model import Address
+from reconciler.render import document_text
 from reconciler.render.apply_report import ApplyReport, RunTotals, apply_report
-from reconciler.render.document import DocumentType, plan_document, with_error
+from reconciler.render.document import DocumentType, with_error
 from reconciler.render.numbers import EXACT, ROUNDED, NumberFormat
+from reconciler.render.plan_document import plan_document
 from reconciler.render.terminal import console
 from reconciler.render.terminal_report import print_report
 
@@ -136,7 +138,8 @@ def test_what_nothing_came_of_says_so_and_is_never_live(subject: DocumentType) -
     )
     stopped = with_error(made, CancelledError("cancelled"))
     nothing = "Nothing was sent" if subject == DocumentType.APPLY else "This was not finished"
-    assert (stopped.failure_headline, stopped.estimate) == (f"{nothing}: cancelled.", ())
+    assert document_text.failure_headline(stopped) == f"{nothing}: cancelled."
+    assert (stopped.estimate, document_text.estimate(stopped)) == (None, ())
     assert made.estimate
 
 
@@ -145,5 +148,5 @@ def test_what_something_came_of_never_says_that_nothing_was_sent() -> None:
     stopped = with_error(
         replace(made, outcome=report({A: ChangeOutcome.INTERRUPTED}, ADDED)), CancelledError("cancelled")
     )
-    assert stopped.failure_headline == ""
+    assert document_text.failure_headline(stopped) == ""
     assert stopped.estimate == made.estimate

@@ -11,10 +11,11 @@ from rich.text import Text
 from reconciler.core.errors import ConfigurationError, Finding, RefusedError
 from reconciler.core.remote import RateLimit
 from reconciler.core.schedule import cost
-from reconciler.render.document import plan_document
+from reconciler.render import document_text, row_text
 from reconciler.render.errors import print_error
-from reconciler.render.numbers import EXACT, ROUNDED
-from reconciler.render.plan_rows import RowKind
+from reconciler.render.numbers import EXACT, ROUNDED, plus
+from reconciler.render.plan_document import plan_document
+from reconciler.render.row import RowKind
 from reconciler.render.terminal import LOG_WIDTH, console, print_plan, wrapped
 
 pytestmark = pytest.mark.promise("read-right")
@@ -68,7 +69,7 @@ def test_a_snippet_to_paste_stays_on_one_line() -> None:
 
 def test_small_counts_stay_hidden_in_rounded_documents() -> None:
     document = plan_document(plan(create(LAPSED, 7)), ENVIRONMENT, ROUNDED)
-    assert document.rows[0].members.adds == document.totals.adds == "+<10"
+    assert row_text.adds(document.rows[0]) == plus(document.totals.adds) == "+<10"
 
 
 def test_a_document_answers_for_its_addresses() -> None:
@@ -86,7 +87,7 @@ def test_each_credential_has_its_pace() -> None:
     planned = plan(first, second)
     price = cost(planned.changes, 50_000, rates, planned.basis.made_at)
     document = plan_document(replace(planned, cost=price), ENVIRONMENT, EXACT)
-    assert document.estimate[0] == (
+    assert document_text.estimate(document)[0] == (
         "Cost: 11 API calls with criteo at 250 a minute, 2 API calls with other at 10 a minute (assumed); "
         "about 1 minute."
     )
@@ -101,7 +102,7 @@ def test_a_computation_of_tomorrow_says_so() -> None:
         cost=cost(planned.changes, 50_000, {}, late),
     )
     document = plan_document(planned, ENVIRONMENT, EXACT)
-    assert document.estimate[-1] == (
+    assert document_text.estimate(document)[-1] == (
         "Ready before the 00:00 UTC computation of 2026-11-25; live about 05:00 UTC."
     )
 
@@ -109,7 +110,7 @@ def test_a_computation_of_tomorrow_says_so() -> None:
 def test_many_seats_are_folded() -> None:
     seats = tuple((f"seat-{number}", ENVIRONMENT.seats[0][1]) for number in range(7))
     document = plan_document(plan(), replace(ENVIRONMENT, seats=seats), EXACT)
-    assert document.header.seats[3] == "4 more"
+    assert document_text.seats(document.header)[3] == "4 more"
 
 
 def test_an_error_tells_every_finding_and_counts_them() -> None:

@@ -4,7 +4,8 @@ import json
 import re
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Any, get_args
 
 import pytest
 from golden import plan_cases as cases
@@ -16,7 +17,8 @@ from reconciler.core.approval.check import approved_changes
 from reconciler.core.approval.model import ApprovedPlan
 from reconciler.core.rounding import rounded_count
 from reconciler.render.numbers import ROUNDED
-from reconciler.render.plan_json import DIGEST, FORMAT_VERSION, decoded, digest_of, dump, encoded
+from reconciler.render.plan_json import DIGEST, FORMAT_VERSION, code_of, decoded, digest_of, dump, encoded
+from reconciler.render.plan_statements import Note, Statement
 
 pytestmark = pytest.mark.promise("read-right")
 
@@ -61,6 +63,12 @@ def test_the_schema_is_one_and_names_the_version() -> None:
     assert re.fullmatch(SCHEMA["properties"]["format_version"]["pattern"], FORMAT_VERSION)
 
 
+@pytest.mark.parametrize(("name", "union"), [("statement", Statement), ("note", Note)])
+def test_the_schema_has_every_code(name: str, union: UnionType) -> None:
+    codes = [one["properties"]["code"]["const"] for one in SCHEMA["$defs"][name]["anyOf"]]
+    assert sorted(codes) == sorted(code_of(one) for one in get_args(union))
+
+
 def test_a_digest_is_of_the_content_and_not_of_its_layout() -> None:
     one = saved("first-create")
     shuffled = dict(reversed(one.items()))
@@ -77,11 +85,11 @@ def test_keys_that_come_later_are_skipped() -> None:
 
 def test_text_that_somebody_else_put_in_acts_on_no_terminal() -> None:
     one = saved("wrong-manifests")
-    one["document"]["summary"] = "\x1b[31mred\x1b[0m\nsecond"
+    one["document"]["error"]["problem"] = "\x1b[31mred\x1b[0m\nsecond"
     one["document"]["error"]["remedy"] = "first\n\x1b]0;title\x07second"
     document = decoded(one).document
-    assert document.summary == "red second"
     assert document.error is not None
+    assert document.error.problem == "red second"
     assert document.error.remedy == "first\nsecond"
 
 
@@ -89,21 +97,30 @@ def test_text_that_somebody_else_put_in_acts_on_no_terminal() -> None:
 def test_no_small_count_of_people_is_saved(case: str) -> None:
     """Nor one that is not rounded: both would point at who joined or left."""
     for count in counts(saved(case)):
-        assert count == "<10" or (isinstance(count, int) and count == rounded_count(count))
+        assert count == {"less_than": 10} or (isinstance(count, int) and count == rounded_count(count))
 
 
 def counts(data: Any) -> list[Any]:
     """All that the schema calls a count."""
-    found = [one for change in (data["approval"] or {"changes": []})["changes"] for one in parts(change)]
-    for section in data["document"]["sections"]:
-        found += [
-            one
-            for row in section["rows"]
-            if row["members"]["sizes"]
-            for one in parts(row["members"]["sizes"])
-        ]
-    return found
+    document = data["document"]
+    held = [*(data["approval"] or {"changes": []})["changes"], document["totals"], *document["lists"]]
+    held += [row["members"] or {} for section in document["sections"] for row in section["rows"]]
+    held += [
+        line["statement"]
+        for section in document["sections"]
+        for row in section["rows"]
+        for line in row["lines"]
+    ]
+    held += [drop for one in held for drop in one.get("drops", ())]
+    held += [(document["outcome"] or {}).get("sent") or {}]
+    return [one for each in held for one in parts(each)]
+
+
+COUNTS = frozenset(
+    {"adds", "removes", "size", "before", "after", "missing", "members", "done", "total", "rows", "counted"}
+    | {"acknowledged", "added", "removed", "rejected"}
+)
 
 
 def parts(held: dict[str, Any]) -> list[Any]:
-    return [held[key] for key in ("adds", "removes", "size", "before", "after") if key in held]
+    return [held[key] for key in COUNTS & held.keys() if held[key] is not None]

@@ -34,7 +34,7 @@ from reconciler.core.members import NO_DELTA, Delta, ListMatches, ReadList, Snap
 from reconciler.core.model import ApprovalLimits, Hashing, IdentifierType, Seat, SourceLocation
 from reconciler.core.plan.change_kinds import Cause, ChangeKind
 from reconciler.core.plan.model import Blocked, Change
-from reconciler.core.rounding import rounded_count
+from reconciler.core.rounding import LessThan, RoundedCount, rounded_count
 
 pytestmark = pytest.mark.promise("approved")
 
@@ -338,8 +338,8 @@ def test_a_shown_count_is_never_apart_from_what_it_was(number: int) -> None:
     [
         (0, 0, 0),
         (0, 3, 3),
-        ("<10", 0, 1),
-        ("<10", 12, 3),
+        (LessThan(10), 0, 1),
+        (LessThan(10), 12, 3),
         (10, 9, 1),
         (10, 15, 1),
         (100, 94, 1),
@@ -347,7 +347,7 @@ def test_a_shown_count_is_never_apart_from_what_it_was(number: int) -> None:
     ],
 )
 def test_distances_begin_where_a_count_would_read_otherwise(
-    count: int | str, number: int, expected: int
+    count: RoundedCount, number: int, expected: int
 ) -> None:
     assert distance(count, number) == expected
 

@@ -31,8 +31,9 @@ from reconciler.operations.rebuild_state import (
     scan_segments,
 )
 from reconciler.render.numbers import NumberFormat, counted
-from reconciler.render.plan_rows import drop_summary
+from reconciler.render.plan_rows import dropped
 from reconciler.render.rebuild import print_look, print_ways
+from reconciler.render.statement_text import statement_text
 from reconciler.workspace import Workspace
 
 
@@ -197,7 +198,8 @@ def _assumed(
         )
     engine = space.engine_over(file.resolve().parent, state)
     target = members_in_file(file.resolve(), one.spec, engine, space.clock.now().date())
-    click.echo(f"{where}: {figures.count(target.members.count)} may be held; {drop_summary(target, figures)}")
+    drops = statement_text(dropped(target, figures))
+    click.echo(f"{where}: {figures.count(target.members.count)} may be held; {drops}")
     kept, now = engine.file(target.members), space.clock.now()
     return assume_members(one, target.members, kept, state, now, space.desired.environment.api.grace_period)
 

@@ -14,6 +14,7 @@ from reconciler.core.plan.model import Blocked
 from reconciler.manifests import find_root
 from reconciler.render.annotations import Level, annotations
 from reconciler.render.document import Document
+from reconciler.render.statement_text import statement_text
 from reconciler.settings import repository_on_github
 from reconciler.system_errors import known_error
 
@@ -51,7 +52,7 @@ def drifted(document: Document, segments: Iterable[SegmentSpec]) -> tuple[Findin
         Finding(
             places.get(row.address, ""),
             f"{row.address}: changed outside reconciler",
-            "\n".join(line.text for line in row.lines),
+            "\n".join(statement_text(line.statement) for line in row.lines),
         )
         for row in document.rows
     )

@@ -5,7 +5,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import click
 
@@ -17,7 +17,6 @@ from reconciler.core.errors import StorageError
 from reconciler.disk.atomic import check_room, os_errors, replace_file
 from reconciler.render.apply_report import ApplyReport
 from reconciler.render.document import Document, DocumentType, error_document, with_error
-from reconciler.render.plan_json import DIGEST, Json, dump, encoded
 from reconciler.settings import Settings
 
 
@@ -96,6 +95,11 @@ class OutputFiles:
 
     def _write(self, document: Document, approved: ApprovedPlan | None, *, grave: bool) -> None:
         """Each form by itself: one that can't be written keeps none of the others away."""
+        if not (self._files or self._as_json):
+            return
+        # Declaring the codec takes longer than laying out a plan.
+        from reconciler.render.plan_json import dump, encoded
+
         content = encoded(document, approved, __version__)
         lost = [
             error for form, file in self._files.items() if (error := _written(form, file, document, content))
@@ -112,7 +116,9 @@ class OutputFiles:
             )
 
 
-def _written(form: str, file: Path, document: Document, content: Json) -> StorageError | None:
+def _written(form: str, file: Path, document: Document, content: dict[str, Any]) -> StorageError | None:
+    from reconciler.render.plan_json import DIGEST, dump
+
     digest = content[DIGEST] if content["approval"] else ""
     try:
         replace_file(file, dump(content) if form == "out" else LAYOUTS[form](document, digest).encode())

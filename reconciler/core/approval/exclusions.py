@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from reconciler.core.approval.model import ApprovedChange, ApprovedList, smallest
 from reconciler.core.lists import called
 from reconciler.core.plan.model import SegmentChange
-from reconciler.core.rounding import RoundedCount, format_limit, is_past, rounded_count
+from reconciler.core.rounding import RoundedCount, format_count, format_limit, is_past, rounded_count
 
 FEW, FEW_SHARE = 100, 0.1
 """A small audience may move by a tenth, and by no more than a hundred."""
@@ -46,5 +46,4 @@ def lists_lost(change: SegmentChange, said: ApprovedChange, tolerance: float) ->
 
 def both(then: RoundedCount, number: int) -> str:
     """Two counts for comparison."""
-    before, now = (one if isinstance(one, str) else f"{one:,}" for one in (then, rounded_count(number)))
-    return f"{before}; now: {now}"
+    return f"{format_count(then)}; now: {format_count(rounded_count(number))}"

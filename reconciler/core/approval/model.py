@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from reconciler.core.model import Address, ApprovalLimits, IdentifierType, Seat
 from reconciler.core.plan.change_kinds import ChangeKind
-from reconciler.core.rounding import RoundedCount, bounds
+from reconciler.core.rounding import LessThan, RoundedCount, bounds
 
 RECORD_RETENTION = timedelta(days=30)
 """Marks are kept so long at least, and for as long as an approval may be applied."""
@@ -61,7 +61,7 @@ class ApprovedPlan:
 
 
 def largest(count: RoundedCount) -> int:
-    return bounds(count)[1] if isinstance(count, str) else count
+    return bounds(count)[1] if isinstance(count, LessThan) else count
 
 
 def smallest(count: RoundedCount) -> int:

@@ -25,11 +25,20 @@ SOFT, SOFT_SHARE = 10, 0.01
 class NotComparable(StrEnum):
     """Why the members of an address can't be compared now."""
 
-    RECENT = "something was sent since Criteo's last computation"
-    IN_PROGRESS = "a transfer is not finished, or a call was not answered: the next apply goes on with it"
-    UNKNOWN = "people from a lost state may be in them, until the segment is replaced"
-    EMPTY = "nothing was sent yet"
-    NO_COUNT = "Criteo tells no count of them yet"
+    RECENT = "recent"
+    """Something was sent since Criteo's last computation."""
+
+    IN_PROGRESS = "in_progress"
+    """A transfer is not finished, or a request is unconfirmed."""
+
+    UNKNOWN = "unknown"
+    """The segment may hold members of a lost state."""
+
+    EMPTY = "empty"
+    """Nothing was sent yet."""
+
+    NO_COUNT = "no_count"
+    """Criteo has no count yet."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from reconciler.core.rounding import (
     STEP,
     duration,
     enough,
+    format_count,
     format_limit,
     is_past,
     rounded,
@@ -234,5 +235,4 @@ def stale_sources(spec: SegmentSpec, target: TargetMembers, now: datetime) -> tu
 
 
 def _count(number: int) -> str:
-    told = rounded_count(number)
-    return told if isinstance(told, str) else f"{told:,}"
+    return format_count(rounded_count(number))

@@ -4,12 +4,15 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from reconciler.core.errors import Finding
+from reconciler.render import document_text
 from reconciler.render.apply_report import Failure
 from reconciler.render.blocked import BlockedGroup
 from reconciler.render.document import NOTHING, Document, Totals
 from reconciler.render.markdown.escape import cell, code, label, remedy, words
 from reconciler.render.markdown.rows import rest, risks
 from reconciler.render.markdown.truncate import IN_FULL, fitted, in_short, joined, more
+from reconciler.render.numbers import minus, plus
+from reconciler.render.statement_text import note_text
 from reconciler.render.text import name
 
 LONGEST = 60_000
@@ -41,29 +44,31 @@ def markdown(document: Document, digest: str = "") -> str:
 def _title(document: Document) -> str:
     header = document.header
     lines = [f"<!-- reconciler: {label(header.environment)} -->"]
-    lines += [f"## {header.document_type.heading} **{words(header.environment)}**\n"]
-    where = [f"on {header.endpoint}", *header.seats] if header.endpoint else []
+    lines += [f"## {document_text.heading(header)} **{words(header.environment)}**\n"]
+    where = [f"on {document_text.endpoint(header)}", *document_text.seats(header)] if header.endpoint else []
     return joined([*lines, f"{' · '.join(map(words, where))}\n"] if where else lines)
 
 
 def _summary(document: Document) -> str:
     counts = _counts(document.totals) if document.totals != NOTHING else ()
-    precision = [f"{words(document.precision)}\n"] if document.precision else []
+    rounding = document_text.precision(document)
+    precision = [f"{words(rounding)}\n"] if rounding else []
     return joined([*_one_line(document), *counts, *precision])
 
 
 def _one_line(document: Document) -> Iterator[str]:
     """It stands out unless something graver does, which may have said it."""
-    if not document.failure_headline:
-        yield f"**{words(document.summary)}**\n"
-    elif document.failure_headline != document.summary:
-        yield f"{words(document.summary)}\n"
+    summary = words(document_text.summary(document))
+    if not document.failed:
+        yield f"**{summary}**\n"
+    elif not document.undecided:
+        yield f"{summary}\n"
 
 
 def _counts(totals: Totals) -> Iterator[str]:
     cells = [(f"{code(kind.symbol)} {kind}", f"{count:,}") for kind, count in totals.kinds]
     cells += [("`=` unchanged", f"{totals.unchanged:,}")] if totals.unchanged else []
-    moved = (("members in", totals.adds), ("members out", totals.removes))
+    moved = (("members in", plus(totals.adds)), ("members out", minus(totals.removes)))
     cells += [(what, words(count)) for what, count in moved if count]
     heads, counts = zip(*cells, strict=True)
     yield f"| {' | '.join(heads)} |"
@@ -72,9 +77,10 @@ def _counts(totals: Totals) -> Iterator[str]:
 
 
 def _cost(document: Document, room: int) -> str:
-    if document.estimate and not document.applicable:
-        return _alert("CAUTION", document.estimate, room)
-    return joined(fitted(document.estimate, lambda line: f"{words(line)}\n", room, more))
+    lines = document_text.estimate(document)
+    if lines and not document.applicable:
+        return _alert("CAUTION", lines, room)
+    return joined(fitted(lines, lambda line: f"{words(line)}\n", room, more))
 
 
 def _alert(kind: str, lines: Sequence[str], room: int) -> str:
@@ -93,7 +99,7 @@ def _problems(document: Document, room: int) -> str:
 
 def _trouble(document: Document, room: int) -> str:
     trouble = document.error
-    if not trouble or document.failure_headline:
+    if not trouble or document.failed:
         return ""
     said = f"### {words(trouble.problem)}\n\n"
     items = [partial(remedy, trouble.remedy)] if trouble.remedy else []
@@ -101,14 +107,15 @@ def _trouble(document: Document, room: int) -> str:
 
 
 def _notice(document: Document, room: int) -> str:
-    return _alert("WARNING", document.notice, room) if document.notice else ""
+    lines = document_text.notice(document)
+    return _alert("WARNING", lines, room) if lines else ""
 
 
 def _verdict(document: Document, room: int) -> str:
     """That nothing came of it, with what to do about it, above all else."""
-    if not (document.error and document.failure_headline):
+    if not (document.error and document.failed):
         return ""
-    said, advice = _alert("CAUTION", [document.failure_headline], room), document.error.remedy
+    said, advice = _alert("CAUTION", [document_text.failure_headline(document)], room), document.error.remedy
     if advice:
         lines = ("", *remedy(advice).splitlines())
         said = said.rstrip("\n") + "".join(f"\n{f'> {line}'.rstrip()}" for line in lines) + "\n\n"
@@ -162,7 +169,7 @@ def _notes(document: Document, room: int) -> str:
     if not document.notes:
         return ""
     title = "**Notes**\n\n"
-    return title + _list([partial(_note, one) for one in document.notes], room - len(title))
+    return title + _list([partial(_note, note_text(one)) for one in document.notes], room - len(title))
 
 
 def _lists(document: Document, room: int) -> str:
@@ -181,6 +188,6 @@ def _foot(document: Document, digest: str) -> str:
     header = document.header
     approvals = [f"by approval of {name(one)}" for one in document.approvals]
     digests = [f"digest {name(digest)}"] if digest else []
-    facts = [header.state, header.data, f"made {header.made_at}", *digests, *approvals]
-    lines = ["---\n", " · ".join(words(fact) for fact in facts if fact)]
+    facts = [*document_text.origin(header), *digests, *approvals]
+    lines = ["---\n", " · ".join(map(words, facts))]
     return joined(lines if document.empty else [*lines, f"\nIn full: {IN_FULL}"])

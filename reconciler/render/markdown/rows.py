@@ -1,13 +1,16 @@
 """The addresses of a document in Markdown: those that carry a risk in the open, the others folded."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
+from reconciler.render import document_text, row_text
 from reconciler.render.document import Document, Section
 from reconciler.render.markdown.escape import cell, code, remedy, words
 from reconciler.render.markdown.truncate import fitted, fitting, joined, more
 from reconciler.render.numbers import counted
-from reconciler.render.plan_rows import Attribute, Line, LineKind, Row, as_attribute
+from reconciler.render.row import Line, LineKind, Row
+from reconciler.render.row_text import ChangeText
+from reconciler.render.statement_text import statement_text
 
 _FEW = 5
 """So many addresses are not worth a fold."""
@@ -21,9 +24,9 @@ def risks(document: Document, room: int) -> str:
     rows = document.risks
     if not rows:
         return ""
-    title = f"### {document.warning}\n"
+    title = f"### {document_text.warning(document)}\n"
     spare = room - len(title) - _SLACK
-    heads = fitting(rows, _head, spare)
+    heads = fitting(rows, partial(_head, document.step), spare)
     blocks, silent = _with_bodies(heads, rows, spare - len(joined(heads)))
     blocks += [_more_addresses(len(rows) - len(heads))] if len(heads) < len(rows) else []
     blocks += [_more_said(silent)] if silent else []
@@ -42,58 +45,62 @@ def _with_bodies(heads: Sequence[str], rows: Sequence[Row], spare: int) -> tuple
     return [*blocks, *heads[len(blocks) :]], len(heads) - len(blocks)
 
 
-def _head(row: Row) -> str:
-    moved = " ".join(words(fact) for fact in (row.members.adds, row.members.removes) if fact)
-    facts = (f"- {code(row.kind.symbol)} {row.kind} **{code(row.address)}**", moved, words(row.members.size))
+def _head(step: int, row: Row) -> str:
+    size = words(row_text.size(row, step))
+    facts = (f"- {code(row.kind.symbol)} {row.kind} **{code(row.address)}**", _moved(row), size)
     return " · ".join(fact for fact in facts if fact)
+
+
+def _moved(row: Row) -> str:
+    return " ".join(words(fact) for fact in (row_text.adds(row), row_text.removes(row)) if fact)
 
 
 def _said(row: Row) -> Iterator[str]:
     """All below an address, as the items of a list in its list."""
     if row.introduction:
         yield f"  - named {code(f'“{row.introduction}”')}"
-    yield from map(_attribute, row.changes)
+    yield from map(_change, row_text.changes(row))
     yield from map(_line, row.lines)
 
 
-def _attribute(one: Attribute) -> str:
+def _change(one: ChangeText) -> str:
     note = f" ({words(one.note)})" if one.note else ""
     return f"  - {words(one.name)} {code(one.before)} → {code(one.after)}{note}"
 
 
 def _line(line: Line) -> str:
+    text = statement_text(line.statement)
     match line.type:
         case LineKind.REMEDY:
-            return remedy(line.text, "  ")
+            return remedy(text, "  ")
         case LineKind.WARNING | LineKind.PROBLEM:
-            return f"  - **{line.type}:** {words(line.text)}"
+            return f"  - **{line.type}:** {words(text)}"
         case LineKind.REASON | LineKind.DETAIL:
-            return f"  - {words(line.text)}"
+            return f"  - {words(text)}"
 
 
 def rest(document: Document, room: int) -> str:
     """What carries no risk, a fold for each kind."""
     sections = document.others
-    said, few = "", sum(len(section.rows) for section in sections if not section.recorded) <= _FEW
+    said, few = "", sum(len(section.rows) for section in sections if not section.state_only) <= _FEW
     seated = len(document.header.seats) > 1
     for left, section in zip(range(len(sections), 0, -1), sections, strict=True):
         said += _fold(
             section,
-            seated,
-            "<details open>" if few and not section.recorded else "<details>",
+            partial(_cells, seated, document.step),
+            "<details open>" if few and not section.state_only else "<details>",
             (room - len(said)) // left,
         )
     return said
 
 
-def _fold(section: Section, seated: bool, opening: str, room: int) -> str:
+def _fold(section: Section, cells: Callable[[Row], str], opening: str, room: int) -> str:
     """Every address in a table first, then what is said of them as far as it fits."""
     count = counted(len(section.rows), "address", "addresses")
-    told = f": {section.recorded}" if section.recorded else ""
+    told = f": {document_text.state_only(section)}" if section.state_only else ""
     said = joined([opening, f"<summary><b>{section.kind}</b> · {count}{told}</summary>", "", *_TABLE])
-    table = partial(_cells, seated)
-    said += joined(fitted(section.rows, table, room - len(said) - _SLACK, _more_addresses))
-    shared = [_attribute(as_attribute(part)).strip() for part in section.shared if section.recorded]
+    said += joined(fitted(section.rows, cells, room - len(said) - _SLACK, _more_addresses))
+    shared = [_change(row_text.part_change(part)).strip() for part in section.shared if section.state_only]
     talked = [row for row in section.rows if _talks(section, row)]
     below = ["", *fitted(talked, _item, room - len(said), _more_said)] if talked else []
     below = ["", *shared, *below] if shared else below
@@ -102,7 +109,7 @@ def _fold(section: Section, seated: bool, opening: str, room: int) -> str:
 
 def _talks(section: Section, row: Row) -> bool:
     """Something is said of this row that is not said of all of its section."""
-    return bool(row.definition and not section.shared) if section.recorded else any(_said(row))
+    return bool(row.definition and not section.shared) if section.state_only else any(_said(row))
 
 
 def _item(row: Row) -> str:
@@ -112,10 +119,10 @@ def _item(row: Row) -> str:
 _TABLE = ("| address | type | members | size |", "| :-- | :-- | --: | :-- |")
 
 
-def _cells(seated: bool, row: Row) -> str:
-    kind = f"{row.type} · {row.seat}" if seated and row.seat else row.type
-    moved = " ".join(words(fact) for fact in (row.members.adds, row.members.removes) if fact)
-    return f"| {' | '.join(map(cell, (code(row.address), words(kind), moved, words(row.members.size))))} |"
+def _cells(seated: bool, step: int, row: Row) -> str:
+    kind, size = row_text.segment_type(row), row_text.size(row, step)
+    kind = f"{kind} · {row.seat}" if seated and row.seat else kind
+    return f"| {' | '.join(map(cell, (code(row.address), words(kind), _moved(row), words(size))))} |"
 
 
 def _more_addresses(lacking: int) -> str:

@@ -1,0 +1,249 @@
+"""What a plan, a run or drift states, as values. `statement_text` writes their sentences.
+
+The name of each class is its `code` in JSON, and its fields are the parameters. A class that has only a
+`text` carries a sentence of the planner.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from reconciler.core.members import DropReason
+from reconciler.core.plan.change_kinds import Cause
+from reconciler.core.plan.drift import NotComparable
+from reconciler.core.rounding import RoundedCount
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why an address changes."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class RelaxedGuard:
+    """A change that only the audience's own guards allow."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Blocker:
+    """What blocks an address."""
+
+    cause: Cause
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Remedy:
+    """How to fix what was stated before."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class SuppressedRemoved:
+    """These members are removed although the address is blocked."""
+
+    members: RoundedCount
+
+
+@dataclass(frozen=True, slots=True)
+class SuppressedFirst:
+    """So many of the removed members are suppressed: they are removed first."""
+
+    members: RoundedCount
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """An interrupted transfer resumes. `done` of `total` identifiers are acknowledged already."""
+
+    done: RoundedCount
+    total: RoundedCount
+    batches_left: int
+
+
+@dataclass(frozen=True, slots=True)
+class WaitsUntil:
+    """An unconfirmed request may take effect until then; nothing is sent before."""
+
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """So many rows, or their identifiers, are not members for this reason."""
+
+    reason: DropReason
+    rows: RoundedCount
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """Why there are fewer members than rows."""
+
+    rows: RoundedCount
+    drops: tuple[Drop, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RevertsChange:
+    """These attributes changed outside reconciler, and the plan reverts them."""
+
+    attributes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RenamedTemporarily:
+    """The segment gets this name for the time in which another address takes its old name."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class RenamedAfterCreate:
+    """The segment is created under the name of an earlier request, then renamed."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplacementDiscarded:
+    """An unfinished replacement is given up. `segment_remains`: its segment stays at Criteo."""
+
+    segment_remains: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ReplacementRenamed:
+    """The segment of a replacement that is given up gets this name."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class OldSegmentKept:
+    """The replaced segment stays at Criteo under this name."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class OldSegmentMissing:
+    """The replaced segment is missing at Criteo."""
+
+
+@dataclass(frozen=True, slots=True)
+class MembersLost:
+    """Criteo counts fewer identifiers than it acknowledged: all are sent again."""
+
+    counted: RoundedCount
+    acknowledged: RoundedCount
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentMissing:
+    """The segment is missing at Criteo."""
+
+    segment_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentUntracked:
+    """A segment has the ownership tag of this address, and is not in the state."""
+
+    segment_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class AttributesChanged:
+    """The attributes of this address changed outside reconciler."""
+
+
+@dataclass(frozen=True, slots=True)
+class CountsDiffer:
+    """Criteo counts another number of identifiers than it acknowledged."""
+
+    acknowledged: RoundedCount
+    counted: RoundedCount
+
+
+@dataclass(frozen=True, slots=True)
+class TouchedOutside:
+    """Another actor changed the segment after reconciler did."""
+
+    at: datetime
+
+
+Statement = (
+    Reason
+    | RelaxedGuard
+    | Blocker
+    | Remedy
+    | SuppressedRemoved
+    | SuppressedFirst
+    | Resumed
+    | WaitsUntil
+    | Dropped
+    | RevertsChange
+    | RenamedTemporarily
+    | RenamedAfterCreate
+    | ReplacementDiscarded
+    | ReplacementRenamed
+    | OldSegmentKept
+    | OldSegmentMissing
+    | MembersLost
+    | SegmentMissing
+    | SegmentUntracked
+    | AttributesChanged
+    | CountsDiffer
+    | TouchedOutside
+)
+"""Of one address."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """At most so many rows of each audience are sent."""
+
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """Anything else that a reader of the plan has to know."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class IdentifiersRejected:
+    """Criteo rejected too many identifiers of an address."""
+
+    address: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class MembersNotCompared:
+    """The members of so many addresses can't be compared now; `again_after`: when they can."""
+
+    reason: NotComparable
+    addresses: int
+    again_after: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class AddressesNotListed:
+    """So many addresses were skipped, as their account can't be listed."""
+
+    addresses: int
+
+
+@dataclass(frozen=True, slots=True)
+class AccessMayBeLost:
+    """More segments than `guards.maxMissing` allows are missing at once."""
+
+
+Note = Sample | Remark | IdentifiersRejected | MembersNotCompared | AddressesNotListed | AccessMayBeLost
+"""Of a whole document."""
