@@ -1,6 +1,7 @@
 """Documents in tests/golden/plan, word for word, in every form that people read."""
 
 import io
+import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -36,6 +37,11 @@ def _saved(layout: Callable[[Document, str], str], case: Case) -> str:
     return layout(case(ROUNDED), DIGEST)
 
 
+def _body(case: Case) -> str:
+    """What differs between pages: `test_all_pages_have_one_head` has the rest."""
+    return "".join(html(case(ROUNDED), DIGEST).partition("<body>")[1:])
+
+
 def _json(case: Case) -> str:
     """`tests/unit/test_saved_documents_come_back.py` has those that can be approved."""
     return dump(encoded(case(ROUNDED), None, "0.1.0")).decode()
@@ -45,7 +51,7 @@ FORMS: dict[str, Callable[[Case], str]] = {
     "expected.txt": partial(_terminal, LOG_WIDTH),
     "expected-80.txt": partial(_terminal, 80),
     "expected.md": partial(_saved, markdown),
-    "expected.html": partial(_saved, html),
+    "expected.html": _body,
     "expected.json": _json,
 }
 
@@ -58,6 +64,15 @@ def test_documents_read_word_for_word(case: str, form: str, request: pytest.Fixt
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(told, encoding="utf-8")
     assert told == out.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("case", DOCUMENTS)
+def test_all_pages_have_one_head(case: str, request: pytest.FixtureRequest) -> None:
+    head = html(DOCUMENTS[case](ROUNDED), DIGEST).partition("<body>")[0]
+    same, file = re.sub("<title>.*</title>", "<title></title>", head), FOLDER / "head.html"
+    if request.config.getoption("--update"):
+        file.write_text(same, encoding="utf-8")
+    assert same == file.read_text(encoding="utf-8")
 
 
 def test_every_folder_is_a_case_in_every_form() -> None:
