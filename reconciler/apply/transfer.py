@@ -45,7 +45,7 @@ def remove_suppressed(
     base, maybe, urgent = departure.base, departure.maybe, departure.urgent
     target = tools.engine.without(before.key.hashing, base, urgent)
     size = tools.engine.delta(base, maybe, target, urgent)
-    step = SendMembers(slot, target, MemberDiff(base, maybe, urgent, size, collapsed=True))
+    step = SendMembers(slot, target, MemberDiff(base, maybe, urgent, size, abandoned=True))
     holding = _begun(tools, before, step)
     tools.emit(TransferStarted(address, size.priority_removes, 0))
     batches = takewhile(
@@ -94,13 +94,13 @@ def _begun(tools: ApplyContext, holding: SegmentState, step: SendMembers) -> Seg
         seconds = (step.not_before - tools.clock.now()).total_seconds()
         if seconds > 0:
             tools.clock.wait(seconds, "an unanswered call may still land")
-    named = (comparison.base, comparison.maybe) if comparison.collapsed else ()
-    for snapshot in (*named, step.target, comparison.urgent):
+    named = (comparison.confirmed, comparison.uncertain) if comparison.abandoned else ()
+    for snapshot in (*named, step.target, comparison.priority_removes):
         if snapshot:
             tools.state.store_snapshot(snapshot, tools.engine.file(snapshot))
-    if comparison.collapsed:
-        holding = knowledge.abandon_transfer(holding, comparison.base, comparison.maybe)
-    return knowledge.start_transfer(holding, step.target, comparison.urgent, comparison.delta)
+    if comparison.abandoned:
+        holding = knowledge.abandon_transfer(holding, comparison.confirmed, comparison.uncertain)
+    return knowledge.start_transfer(holding, step.target, comparison.priority_removes, comparison.delta)
 
 
 def _go_on(

@@ -216,7 +216,7 @@ def _compare(engine: MemberEngine, holding: SegmentState, target: TargetMembers)
 
 def _compare_lost(engine: MemberEngine, holding: SegmentState, target: TargetMembers) -> MemberDiff:
     """Nobody is sure to be held any more: all of the target is sent, and all others are removed."""
-    return replace(_compare(engine, doubted(holding), target), collapsed=True)
+    return replace(_compare(engine, doubted(holding), target), abandoned=True)
 
 
 def _newly_suppressed(

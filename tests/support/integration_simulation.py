@@ -265,7 +265,9 @@ class IntegrationEnvironment(InMemoryEnvironment):
     def _planned(self, state: object, only: Container[Address], counted: Container[Address]) -> Plan:
         """Each run is a process of its own, with an engine of its own."""
         cache = self.folder / "cache"
-        self.engine = DuckDbEngine(LocalFolder(self.folder / "data"), cache, state.fetch, state.key(), None)
+        self.engine = DuckDbEngine(
+            LocalFolder(self.folder / "data"), cache, state.snapshot_file, state.key(), None
+        )
         self._open.callback(self.engine.close)
         return super()._planned(state, only, counted)
 

@@ -90,7 +90,7 @@ def removes_forget_doubt(phases: Any, engine: MemoryEngine, confirmed: Any, *_: 
 
 def counts_batches(_original: Any) -> Any:
     def window(moving: Any, size: int) -> Any:
-        at = ceil(moving.acked / size) * size
+        at = ceil(moving.acknowledged / size) * size
         return (at, min(at + size, moving.size.total)) if at < moving.size.total else None
 
     return window
@@ -157,7 +157,7 @@ def last_rename_only(holding: SegmentState, *_: Any) -> SegmentState:
 
 
 def as_if_certain(holding: SegmentState, batch: Any, answer: Any, *rest: Any) -> tuple[Any, ...]:
-    return (holding, batch, replace(answer, uncertain=False), *rest)
+    return (holding, batch, replace(answer, earlier_unconfirmed=False), *rest)
 
 
 def resolves_all(original: Any) -> Any:
@@ -182,7 +182,7 @@ def strips_ids(receipts: Any, segments: Any) -> tuple[Any, Any]:
         return replace(holding, segment_id="") if holding else None
 
     return [
-        replace(one, current=strip(one.current), replacement=strip(one.successor), retired=())
+        replace(one, current=strip(one.current), replacement=strip(one.replacement), retired=())
         for one in receipts
     ], segments
 
@@ -206,7 +206,7 @@ def any_lineage(key: Any, wanted: Any, found: Any) -> tuple[Any, ...]:
 
 
 def adopts(change: Callable[..., tuple[Any, ...]]) -> tuple[tuple[object, str, Make], ...]:
-    return (standing, "adoptable", asked(change)), (prelude, "adoptable", asked(change))
+    return (standing, "why_not_ours", asked(change)), (prelude, "why_not_ours", asked(change))
 
 
 def one_environment(address: Any, tag: Any, holdings: Any, segments: Any) -> tuple[Any, ...]:
@@ -262,7 +262,7 @@ def in_place(sight: Any) -> tuple[Any]:
 
 def named_before_filled(original: Any) -> Any:
     def complete(tools: Any, ledger: StateRecorder, change: Any) -> None:
-        early = tuple(step for step in change.steps.finish if not isinstance(step, PromoteReplacement))
+        early = tuple(step for step in change.steps.finalize if not isinstance(step, PromoteReplacement))
         for step in early:
             prelude.update_segments(tools, ledger, [(change, step)])
         original(tools, ledger, change)
@@ -290,7 +290,7 @@ def no_lock(_original: Any) -> Any:
 
 
 def drops(forgets: Any, *_: Any) -> Any:
-    return (replace(one, drop=True) for one in forgets)
+    return (replace(one, drop_state=True) for one in forgets)
 
 
 def stays_forgotten(original: Any) -> Any:
@@ -423,14 +423,26 @@ MUTANTS = (
     Mutant(
         TRUTH,
         "collapse keeps what was acknowledged",
-        ((MemoryEngine, "collapse", then(lambda both, _self, holding: (holding.base, both[1]))),),
+        (
+            (
+                MemoryEngine,
+                "abandon_transfer",
+                then(lambda both, _self, holding: (holding.confirmed, both[1])),
+            ),
+        ),
     ),
     Mutant(
         TRUTH,
         "collapse keeps what was in flight",
-        ((MemoryEngine, "collapse", then(lambda both, _self, holding: (both[0], holding.maybe))),),
+        (
+            (
+                MemoryEngine,
+                "abandon_transfer",
+                then(lambda both, _self, holding: (both[0], holding.uncertain)),
+            ),
+        ),
     ),
-    Mutant(TRUTH, "progress is an offset", ((members, "window", counts_batches),)),
+    Mutant(TRUTH, "progress is an offset", ((members, "next_window", counts_batches),)),
     Mutant(TRUTH, "what was in flight is sent again", ((receipt, "resume_transfer", then(skip_the_flight)),)),
     Mutant(TRUTH, "the batch is announced before it is sent", ((receipt, "record_dispatch", unchanged),)),
     Mutant(
@@ -468,13 +480,13 @@ MUTANTS = (
     Mutant(LATE, "a batch counts from when it leaves", ((receipt, "is_late", gives(False)),)),
     Mutant(LATE, "a rename counts from when it leaves", ((prelude._Announced, "leaving", gives(None)),)),
     Mutant(LATE, "a create counts from when it leaves", ((prelude, "_leaving", gives(None)),)),
-    Mutant(LATE, "names that may still be taken are reserved", ((planner, "reserved", gives({})),)),
+    Mutant(LATE, "names that may still be taken are reserved", ((planner, "reserved_names", gives({})),)),
     Mutant(CREATES, "written down first", ((MemoryWriter, "write", intents_stay_in_memory),)),
     Mutant(
         CREATES,
         "looked up",
         (
-            (planner, "answers", gives({})),
+            (planner, "match_unconfirmed", gives({})),
             (prelude, "_listed", gives(())),
         ),
     ),
@@ -488,7 +500,7 @@ MUTANTS = (
         CREATES,
         "adopted only if it is nobody's",
         (
-            (planner, "answers", asked(strips_ids)),
+            (planner, "match_unconfirmed", asked(strips_ids)),
             (StateRecorder, "owns", gives(False)),
         ),
     ),
@@ -499,7 +511,7 @@ MUTANTS = (
         (
             (
                 planner,
-                "settle_names",
+                "resolve_names",
                 lambda _: (
                     lambda all_, _r, stopped: Settled(
                         tuple(one for one in all_ if address_of(one) not in stopped), (), {}
@@ -511,11 +523,11 @@ MUTANTS = (
     Mutant(GONE, "confirmed by id", ((observe, "_confirmed", lambda _: lambda _a, _r, listed: listed),)),
     Mutant(GONE, "lost access is guarded against", ((planner, "_lost_access", gives(())),)),
     Mutant(GONE, "lost access to replacements too", ((planner, "_managed", asked(without_successors)),)),
-    Mutant(GONE, "made again", ((planner, "change_for", then(gone_is_fine)),)),
+    Mutant(GONE, "made again", ((planner, "plan_address", then(gone_is_fine)),)),
     Mutant(ORDER, "additions before removals", ((MemoryEngine, PHASES, then(removals_first)),)),
     Mutant(ORDER, "suppressed people first", ((MemoryEngine, PHASES, then(nobody_urgent)),)),
     Mutant(ORDER, "newly suppressed people too", ((observe, "_newly_suppressed", gives(False)),)),
-    Mutant(REPLACE, "never in place", ((planner, "change_for", asked(in_place)),)),
+    Mutant(REPLACE, "never in place", ((planner, "plan_address", asked(in_place)),)),
     Mutant(REPLACE, "filled before it is named", ((run, "_complete", named_before_filled),)),
     Mutant(REPLACE, "the old one is remembered", ((run, "_promote", then(retires_nothing)),)),
     Mutant("two runs can't write one environment", "the lock", ((MemoryStore, "lock", no_lock),)),
@@ -531,7 +543,7 @@ BLOCKED = "one blocked address stops one, and suppressed people leave it"
 BLOCKING = (
     Mutant(BLOCKED, "suppressed people leave", ((planner, "_suppressed", gives({})),)),
     Mutant(BLOCKED, "nobody else leaves", ((transfer, "takewhile", lambda _: lambda _fits, all_: all_),)),
-    Mutant(BLOCKED, "not while a request is unconfirmed", ((departures, "waits_until", gives(None)),)),
+    Mutant(BLOCKED, "not while a request is unconfirmed", ((departures, "grace_ends_at", gives(None)),)),
     Mutant(BLOCKED, "the others are planned", ((observe, "_targets", then(all_or_nothing)),)),
 )
 MUTANTS += BLOCKING

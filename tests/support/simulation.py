@@ -597,7 +597,7 @@ class Simulation(RuleBasedStateMachine):
         """Criteo refuses them, so that they are never there; asked once, both ways."""
         transfer = change.steps.transfer
         assert transfer
-        known = [transfer.target, transfer.comparison.base, transfer.comparison.maybe]
+        known = [transfer.target, transfer.comparison.confirmed, transfer.comparison.uncertain]
         people = frozenset[str]().union(*(self.world.engine.members(one) for one in known))
         return len(people) - len(self.world.criteo.set_of(people))
 

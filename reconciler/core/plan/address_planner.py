@@ -337,7 +337,7 @@ def _moving(
 ) -> MemberChange:
     done = holding.transfer.acknowledged if comparison.resumes and holding.transfer else 0
     not_before = transfer.not_before if transfer else None
-    before = None if holding.size is None else comparison.base.count
+    before = None if holding.size is None else comparison.confirmed.count
     return MemberChange(before, target, comparison.delta, done, not_before)
 
 

@@ -35,15 +35,15 @@ class SetupPhase(IntEnum):
 class MemberDiff:
     """What it takes to bring the segment that will receive members to its target.
 
-    `base` and `maybe` are what it holds once an unfinished transfer to another target is collapsed
-    (`collapsed`); `resumes` says that the unfinished transfer has this very target and goes on.
+    `confirmed` and `uncertain` are what the segment holds once an unfinished transfer to another target
+    is given up (`abandoned`); `resumes`: the unfinished transfer has this very target and continues.
     """
 
-    base: SnapshotRef
-    maybe: SnapshotRef
-    urgent: SnapshotRef
+    confirmed: SnapshotRef
+    uncertain: SnapshotRef
+    priority_removes: SnapshotRef
     delta: Delta
-    collapsed: bool = False
+    abandoned: bool = False
     resumes: bool = False
 
 
