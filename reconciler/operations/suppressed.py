@@ -46,8 +46,10 @@ def _known(
 ) -> Departure:
     """Those on the lists, and those in one row with them."""
     base, maybe = engine.abandon_transfer(holding)
-    current = not comparison.resumes and (comparison.base, comparison.maybe) == (base, maybe)
-    return Departure(slot, base, maybe, comparison.urgent if current else engine.suppressed(holding, target))
+    current = not comparison.resumes and (comparison.confirmed, comparison.uncertain) == (base, maybe)
+    return Departure(
+        slot, base, maybe, comparison.priority_removes if current else engine.suppressed(holding, target)
+    )
 
 
 def _listed(
