@@ -110,9 +110,7 @@ def _type(part: Schema, file: str) -> str:
         inner, home, label = resolved(part["items"], file)
         return f"list of {label or _type(inner, home)}"
     kinds = part.get("type", "object")
-    several = (
-        [kinds]
-        if isinstance(kinds, str)
-        else [one for one in kinds if (one, "integer" in kinds) != ("string", True)]
-    )
-    return " or ".join(several)
+    if isinstance(kinds, str):
+        return kinds
+    # A number may also be in quotes: that is no second type.
+    return " or ".join(one for one in kinds if one != "string" or "integer" not in kinds)

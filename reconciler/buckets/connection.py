@@ -79,7 +79,7 @@ def store_errors(doing: str, place: BucketLocation) -> Iterator[None]:
             if _is(error, signs):
                 raise told(doing, place) from None
         raise UnreachableError(
-            f"{place.cannot(doing)}: the store gives no good answer", remedy=place.if_silent
+            f"{place.cannot(doing)}: unexpected response from the store", remedy=place.if_silent
         ) from None
 
 

@@ -22,7 +22,7 @@ from reconciler.core.state.ownership_tag import tag_of
 from reconciler.criteo.problems import Problem, items, mapping, problems
 from reconciler.criteo.wire_format import read_segment
 
-SILENCE = Unconfirmed("Criteo said nothing about it")
+SILENCE = Unconfirmed("it is missing from Criteo's response")
 CONFUSED = Unconfirmed("Criteo answered with several segments for one item, or with one for several")
 
 

@@ -20,7 +20,7 @@ PRIVATE_FILE = 0o600
 _PIECE = 1 << 20
 _UNFINISHED = ".tmp"
 
-_FREE = "free some space and run again: what was written before is whole"
+_FREE = "free disk space and run again: saved data is intact"
 _ALLOW = "give the user who runs reconciler the right to read and write there"
 _MOVE = "move it away, or put the state back from a backup (docs/how-to/recover-state.md)"
 _REFUSALS = {

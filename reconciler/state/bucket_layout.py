@@ -185,7 +185,7 @@ def _receipt(content: bytes, address: Address) -> tuple[ResourceState | None, in
 def _envelope(content: bytes, key: str) -> dict[str, object]:
     data = parse(content)
     if not data.keys() >= {"token", key}:
-        raise StorageError("was overwritten by hand, or is damaged")
+        raise StorageError("is corrupt or edited by hand")
     return data
 
 

@@ -284,7 +284,7 @@ def test_a_store_that_is_away_is_named(tmp_path: Path, monkeypatch: pytest.Monke
         monkeypatch.setenv(name, "x")
     monkeypatch.setenv("AWS_REGION", "eu-west-1")
     with pytest.raises(
-        UnreachableError, match="can't list s3://acme/exports: the store gives no good answer"
+        UnreachableError, match="can't list s3://acme/exports: unexpected response from the store"
     ):
         mirror("s3://acme/exports", tmp_path, lambda: None).matching("a.csv")
 

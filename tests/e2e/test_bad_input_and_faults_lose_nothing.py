@@ -21,7 +21,7 @@ from support.fakes.disk import Fault, watched
 pytestmark = pytest.mark.promise("faults")
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "errors.md"
 STRIDE, WORKERS = 7, 2
-ROOM = ("free some space", "make room")
+ROOM = ("free disk space", "make room")
 CASES = [case for group in GROUPS for case in group.cases]
 
 

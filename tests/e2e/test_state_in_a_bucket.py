@@ -85,7 +85,7 @@ def as_documented(objects, serial, token):
 def test_a_run_under_way_is_named_and_does_not_stand_in_the_way_of_a_plan(tmp_path):
     with World.gathered(tmp_path, BATCH // 4, 0.8) as world:
         first, second = world.machine("first", PEOPLE), world.machine("second", PEOPLE)
-        assert "nobody holds the lock" in second.run("state", "lock", "list", "sandbox")
+        assert "not locked" in second.run("state", "lock", "list", "sandbox")
         running = first.start(**ON_GITHUB)
         running.until_calls(2)
         told = second.run("state", "lock", "list", "sandbox")
@@ -98,7 +98,7 @@ def test_a_run_under_way_is_named_and_does_not_stand_in_the_way_of_a_plan(tmp_pa
 
         running.signal(signal.SIGTERM)
         running.ended(130)
-        assert "nobody holds the lock" in second.run("state", "lock", "list", "sandbox")
+        assert "not locked" in second.run("state", "lock", "list", "sandbox")
         world.slow(0)
         second.run()
         assert world.holds_exactly(PEOPLE)

@@ -92,8 +92,8 @@ STATUS = "see status.criteo.com, and run again"
 
 READS = Group(
     "Criteo, when a plan reads",
-    "Nothing was written. What may help is tried again first: five times, with growing pauses; "
-    "429 for as long as Criteo asks.",
+    "Nothing was written. Reconciler first repeats a temporary failure five times, with growing pauses. After a "
+    "429, it waits for as long as Criteo asks.",
     (
         read("the token expires", EXPIRED, 0, "2 to update", times=1),
         read(
@@ -471,15 +471,15 @@ def writings() -> Iterator[Case]:
 
 WRITES = Group(
     "Criteo, when an apply writes",
-    "Exit 9: nothing was written. Exit 8: something was, or may have been; the state says what, and the next "
-    "apply goes on from there. A call that got no answer may still land: nothing that contradicts it is sent "
-    "before `api.gracePeriod` has passed.",
+    "Exit 9: nothing was written. Exit 8: some changes were written, or may have been. The state records them, "
+    "and the next apply resumes. An unconfirmed request may still take effect: reconciler sends no conflicting "
+    "request before `api.gracePeriod` ends.",
     tuple(writings()),
 )
 
 NETWORK = Group(
     "Network, certificates and proxies",
-    "Nothing was written: no call was ever heard.",
+    "Nothing was written, because no call reached Criteo.",
     (
         Case(
             "nobody listens at the endpoint",

@@ -49,7 +49,7 @@ BOMB = "a: &a [x, x]\n" + "".join(
 
 YAML = Group(
     "Manifests",
-    "Nothing is read from or sent to Criteo for a manifest that is wrong.",
+    "For an invalid manifest, reconciler makes no call to Criteo.",
     (
         Case(
             "a merge conflict is left in a manifest",

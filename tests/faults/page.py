@@ -5,18 +5,22 @@ from collections.abc import Iterator, Sequence
 from faults.case import Case, Group
 
 INTRO = """\
-# Bad input and faults
+# Errors
 
-What you saw, what it means, what to do. Each row is a case of the test suite, which breaks the thing on a
-project that works, runs the real command, and proves that the exit code and the words are these; that no
-person, secret or token is shown; that nothing was lost; and that once the cause is removed, the next `apply`
-brings exactly the right people to Criteo, after which `plan` has nothing left to do.
+Each row is a fault that the test suite creates in a working project. The test runs the real command and
+checks its exit code and message. It also checks that no identifier, secret or token is shown, and that nothing
+is lost. After the fix, the next `apply` sends exactly the right members, and `plan` shows no changes.
 
-The third column says what a command has left behind when it ends so: *nothing* (nothing was sent, and the
-state is the same to the byte), *noted* (nothing took effect at Criteo; the state says what was tried), *part*
-(what Criteo took is written down, and is not sent again), *all* (it went through).
+The column *effect* states what the command left behind:
+
+- *nothing*: nothing was sent, and the state is unchanged to the byte;
+- *noted*: nothing took effect at Criteo, and the state records the attempt;
+- *part*: the state records what Criteo acknowledged, and reconciler does not send it again;
+- *all*: the command succeeded.
 
 This page is generated: `pytest --update tests/e2e/test_bad_input_and_faults_lose_nothing.py`.
+[Exit codes](exit-codes.md) explains the codes, and [Troubleshoot](../how-to/troubleshoot.md) the frequent
+messages.
 """
 
 
@@ -25,7 +29,7 @@ def page(groups: Sequence[Group]) -> str:
 
 
 def _section(group: Group) -> str:
-    head = "| when | exit | leaves | you see | what to do |\n|---|---|---|---|---|\n"
+    head = "| fault | exit code | effect | message | fix |\n|---|---|---|---|---|\n"
     return f"\n## {group.heading}\n\n{group.intro}\n\n{head}" + "".join(map(_row, group.cases))
 
 

@@ -210,7 +210,7 @@ ATOMICALLY = "write it beside, rename it into its place when it is whole, and ru
 
 SOURCES = Group(
     "Sources",
-    "Nothing is sent for sources that can't be read whole. Rows are counted in messages, never quoted.",
+    "Reconciler sends nothing from an incomplete source. Messages count rows and never quote them.",
     (
         Case(
             "no file matches",

@@ -141,8 +141,8 @@ def from_a_file(content: bytes | None, mode: int = 0o600) -> Callable[[World], o
 
 STATES = Group(
     "State",
-    "A state that can't be trusted is refused and left as it is. All under `.reconciler/state` can be "
-    "put back from a backup; what to do without one is in [recover a state](../how-to/recover-state.md).",
+    "Reconciler refuses a corrupt state and does not change it. Restore `.reconciler/state` from a backup; "
+    "without a backup, follow [Recover a state](../how-to/recover-state.md).",
     (
         Case(
             "a receipt was cut in half",
@@ -300,7 +300,7 @@ STATES = Group(
 )
 CLOCKS = Group(
     "Clocks",
-    "A clock that jumps costs a wait or a token, never a person.",
+    "A wrong clock can cost a wait or a token, but no member.",
     (
         Case(
             "our clock is an hour behind",
@@ -364,7 +364,7 @@ CLOCKS = Group(
 )
 CREDENTIALS = Group(
     "Credentials",
-    "References are named, secrets never. Nothing was sent to Criteo but the request for a token.",
+    "Messages name references, never secrets. Reconciler sent at most a token request to Criteo.",
     (
         Case(
             "the variable of a secret is not set",

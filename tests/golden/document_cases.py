@@ -53,7 +53,7 @@ WRONG = ConfigurationError(
 
 
 NOT_APPROVED = NotApprovedError(
-    "what is to be done is not what was approved",
+    "the plan differs from the approved plan",
     remedy="make a new plan and have it approved",
     findings=[
         Finding("offsite-email/lapsed-90d", "people leave: 2,910, and at most 300 were approved"),

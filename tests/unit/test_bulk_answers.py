@@ -46,7 +46,7 @@ def test_a_failure_is_read_from_either_array(place: str, absent: dict[str, objec
 
 def test_an_item_without_answer_or_reason_fails_without_a_code() -> None:
     answer = bulk.created(new("A", "B"), {"data": back("B"), "warnings": [AGED]}, "1")
-    assert answer.items[0] == Unconfirmed("Criteo said nothing about it", "")
+    assert answer.items[0] == Unconfirmed("it is missing from Criteo's response", "")
     assert told(bulk.created(new("A", "B"), {"data": None}, "1")) == ["! ", "! "]
 
 

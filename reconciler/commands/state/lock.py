@@ -54,7 +54,7 @@ def list_locks(stop: object, /, options: LockListOptions) -> None:
         holder = session.space.store.holder()
         page.content = lock_values(environment, holder)
     if not options.as_json:
-        told = f"held by {holder.description}" if holder else "nobody holds the lock"
+        told = f"held by {holder.description}" if holder else "not locked"
         click.echo(f"{environment}: {told}")
 
 

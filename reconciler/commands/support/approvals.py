@@ -30,7 +30,7 @@ from reconciler.core.ports import StateWriter
 from reconciler.render.numbers import counted
 from reconciler.workspace import Workspace
 
-NOT_APPROVED = "what is to be done is not what was approved"
+NOT_APPROVED = "the plan differs from the approved plan"
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 

@@ -77,7 +77,7 @@ def _approved(file: Path, name: str, digest: str, environment: str) -> ApprovedP
     content = _content(file, name, FETCH)
     _check_unchanged(content, name)
     if digest and digest != content.get(DIGEST):
-        problem = f"{name}: it is not the plan that was approved: its digest is another one"
+        problem = f"{name}: digest mismatch: it is not the approved plan"
         raise NotApprovedError(problem, remedy=TAKE_IT)
     if why := _of_another_format(content):
         return why
