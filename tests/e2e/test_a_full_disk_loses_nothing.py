@@ -100,7 +100,7 @@ def test_a_real_disk_that_is_full_is_told_and_loses_nothing(tmp_path, folder, ro
                 code, said = apply_in_want(project)
             assert code == 10, f"{room} bytes are enough: {said}"
             assert "full" in said
-            assert "free some space" in said or "make room" in said
+            assert "free disk space" in said or "make room" in said
             project.run("apply", "sandbox", "--yes")
             assert arrived(project, MANY)
             assert all(times <= 1 for times in repeated(project))

@@ -92,8 +92,8 @@ STATUS = "see status.criteo.com, and run again"
 
 READS = Group(
     "Criteo, when a plan reads",
-    "Nothing was written. Reconciler first repeats a temporary failure five times, with growing pauses. After a "
-    "429, it waits for as long as Criteo asks.",
+    "Nothing was written. Reconciler first repeats a temporary failure five times, with growing pauses. "
+    "After a 429, it waits for as long as Criteo asks.",
     (
         read("the token expires", EXPIRED, 0, "2 to update", times=1),
         read(
@@ -471,9 +471,9 @@ def writings() -> Iterator[Case]:
 
 WRITES = Group(
     "Criteo, when an apply writes",
-    "Exit 9: nothing was written. Exit 8: some changes were written, or may have been. The state records them, "
-    "and the next apply resumes. An unconfirmed request may still take effect: reconciler sends no conflicting "
-    "request before `api.gracePeriod` ends.",
+    "Exit 9: nothing was written. Exit 8: some changes were written, or may have been. The state records "
+    "them, and the next apply resumes. An unconfirmed request may still take effect: reconciler sends no "
+    "conflicting request before `api.gracePeriod` ends.",
     tuple(writings()),
 )
 

@@ -8,8 +8,8 @@ INTRO = """\
 # Errors
 
 Each row is a fault that the test suite creates in a working project. The test runs the real command and
-checks its exit code and message. It also checks that no identifier, secret or token is shown, and that nothing
-is lost. After the fix, the next `apply` sends exactly the right members, and `plan` shows no changes.
+checks its exit code and message. It also checks that no identifier, secret or token is shown, and that
+nothing is lost. After the fix, the next `apply` sends exactly the right members, and `plan` shows no changes.
 
 The column *effect* states what the command left behind:
 

@@ -261,7 +261,7 @@ STATES = Group(
             refuses(errno.ENOSPC),
             10,
             "the disk is full",
-            "free some space",
+            "free disk space",
             leaves=Leaves.NOTED,
         ),
         Case(
@@ -269,7 +269,7 @@ STATES = Group(
             refuses(errno.ENOSPC, "create"),
             10,
             "the disk is full",
-            "free some space",
+            "free disk space",
             leaves=Leaves.NOTED,
         ),
         Case(

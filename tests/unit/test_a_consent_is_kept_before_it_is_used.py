@@ -145,7 +145,7 @@ def test_a_new_token_that_can_not_be_kept_is_said_and_not_used() -> None:
     world = World(granted(1, "second"), refuses=WRITES)
     error = world.refused()
     assert "a new refresh token that could not be kept: the disk is full" in error.problem
-    assert error.remedy.startswith("free some space; the old one may be used up")
+    assert error.remedy.startswith("free disk space; the old one may be used up")
     assert AGAIN in error.remedy
     assert not world.script.calls
 

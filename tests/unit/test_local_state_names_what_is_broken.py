@@ -172,8 +172,8 @@ def test_a_state_that_is_a_file_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("code", "reason", "remedy"),
     [
-        (errno.ENOSPC, "the disk is full", "free some space"),
-        (errno.EDQUOT, "quota", "free some space"),
+        (errno.ENOSPC, "the disk is full", "free disk space"),
+        (errno.EDQUOT, "quota", "free disk space"),
         (errno.EACCES, "permission denied", "the right to read and write"),
         (errno.EROFS, "read-only", "`state`"),
         (errno.EIO, "Input/output error", "check the disk"),

@@ -70,7 +70,7 @@ def test_a_disk_that_is_full_at_any_step_loses_nothing(tmp_path: Path, begun: bo
             break
         if told:
             assert "the disk is full" in told.problem
-            assert "free some space" in told.remedy
+            assert "free disk space" in told.remedy
         else:
             assert LocalStore(there / "state", "sandbox").reader().resources() == (NEW,)
         check_whole(there, serials={0, 1, 2})

@@ -31,7 +31,7 @@ class MemoryPlace:
             raise ConcurrentWriteError("somebody else wrote it at the same time")
         if self.refuses:
             self.refuses -= 1
-            raise StorageError("the disk is full", remedy="free some space")
+            raise StorageError("the disk is full", remedy="free disk space")
         self.consent = consent
         self.written.append(consent)
 
