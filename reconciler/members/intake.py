@@ -33,7 +33,7 @@ MOST_MEMORY = "128 MB"
 """What libzstd needs at most for the windows that it accepts unless told otherwise."""
 
 AGAIN = "export it again"
-NOT_TEXT = "export it again, as UTF-8: is it UTF-16, or was its disk full?"
+NOT_TEXT = "is it really text? export it again, as UTF-8"
 WHOLE = "export it again: write it beside, and rename it into its place when it is complete"
 
 

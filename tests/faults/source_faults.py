@@ -252,8 +252,15 @@ SOURCES = Group(
             "a CSV file ends in NUL bytes, as after a crash of its writer",
             holds(rows(AFTER) + "\0" * 4096),
             BLOCKED,
-            "the line has more or fewer columns than the header",
-            "export it again",
+            "of it is NUL",
+            "export it again, as UTF-8",
+        ),
+        Case(
+            "two stray quotes make one value of all rows between them",
+            holds(rows(AFTER) + f'"{email(3)},x\n{email(4)}",x\n'),
+            BLOCKED,
+            "an identifier holds a line break",
+            "a quote is probably opened too early",
         ),
         Case(
             "a line has more columns than the header",
@@ -288,7 +295,7 @@ SOURCES = Group(
             holds(b"\xff\xd8\xff\xe0\x00\x10JFIF\x00" + bytes(range(256)) * 30),
             BLOCKED,
             "people.csv is no text",
-            "is it really CSV?",
+            "is it really text?",
         ),
         Case(
             "a Parquet file is called people.csv",
@@ -297,7 +304,7 @@ SOURCES = Group(
             ),
             BLOCKED,
             "people.csv is no text",
-            "is it really CSV?",
+            "is it really text?",
         ),
         Case(
             "a file has no known ending",
