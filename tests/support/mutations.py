@@ -385,7 +385,11 @@ def without(words: str) -> Make:
 
 
 def by_size(_original: Any) -> Any:
-    return lambda _self, before, now: max(0, before.count - sum(one.count for one in now))
+    def lost(members: Any, old: Any, now: Any, _missing: Any) -> int:
+        same = [one.members for one in now if one.identifier_type == old.identifier_type]
+        return max(0, members.count - sum(one.count for one in same))
+
+    return lost
 
 
 def forgets_lists(original: Any) -> Any:
@@ -558,7 +562,11 @@ LISTS = (
     Mutant(LISTED, "a list that shrinks blocks", ((lists, "_shrinks", gives(False)),)),
     Mutant(LISTED, "a list that can't be used blocks", ((lists, "_is_unusable", gives(False)),)),
     Mutant(LISTED, "an empty list blocks", ((planner, "list_refusals", without("no usable")),)),
-    Mutant(LISTED, "who is on it is compared", ((MemoryEngine, "missing", by_size),)),
+    Mutant(
+        LISTED,
+        "who is on it, or was excluded, is compared",
+        ((lists, "_lost", by_size), (lists, "_releases", gives(False))),
+    ),
     Mutant(
         LISTED,
         "it is recorded",
