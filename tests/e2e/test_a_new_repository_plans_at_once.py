@@ -112,7 +112,7 @@ def test_what_a_repository_has_is_left_alone_and_what_to_add_is_said(tmp_path: P
     assert f"Add to {HOOKS}:\n    - repo: local\n      hooks:\n        - id: reconciler-validate\n" in said
     assert ("  - local: .gitlab/reconciler/reconciler.gitlab-ci.yml" in said) is (ci == "gitlab")
     assert ("stages: [plan, label, apply]" in said) is (ci == "gitlab")
-    assert "- *Exit 6, not what was approved" in (tmp_path / "docs/reconciler-ci.md").read_text()
+    assert "- *Exit 6, not approved" in (tmp_path / "docs/reconciler-ci.md").read_text()
     command = f"(echo; reconciler codeowners {' '.join(owned)}) >> {RULES[ci]}"
     assert f"Add to {RULES[ci]}:\n  {command}\n" in said
     rules = project.run("codeowners", *owned).said

@@ -12,7 +12,12 @@ import click
 from reconciler import cli
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+    *sorted((ROOT / "reconciler" / "scaffold" / "templates").rglob("*.md")),
+]
 BLOCK = re.compile(r"^( *)```([^\n]*)\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
 SPAN = re.compile(r"`((?:reconciler )?[a-z][^`\n]*)`")
 LINE = re.compile(r"^(?:\$ )?(?:\.venv/bin/)?reconciler (.+)$")
