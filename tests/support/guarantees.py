@@ -1,30 +1,30 @@
-"""What is promised to those who use this, in their words; tests say by a mark which one they prove."""
+"""What is guaranteed to users, in their words; tests say by a mark which guarantee they prove."""
 
 PROMISES = {
-    "converges": "Killed at any instruction, answered late or not at all: one clean run later Criteo holds "
-    "exactly the desired members, the next plan is empty, and an empty plan writes nothing (5,000 histories)",
-    "rules": "Each rule that state is kept by is needed: taken out, that proof fails within 5,000 histories",
-    "real": "The same histories, 100 of them, on the real engine, the state on disk and the emulator",
-    "killed-processes": "Real processes killed, stopped, paused or out of disk in mid-apply lose nothing; at "
-    "most one batch per segment and kill is sent twice",
-    "state": "What is written down survives; what is damaged, newer or another's is refused by name; "
-    "two runs can't write one environment",
-    "refused-early": "What is wrong is refused before the first write, all findings at once, each with place",
-    "guards": "A change larger than the guards allow, or lost access, sends nothing",
-    "lists": "An exclusion list that shrinks, breaks, vanishes and comes back lets nobody back in whom the "
-    "list last applied names, beyond what its limit or a reviewed definition lets pass (500 histories)",
-    "approved": "What is applied is what was approved, within the bounds that were written down, or nothing",
-    "faults": "Bad input and faults: each has its message, its way out and its exit code, and loses nothing",
-    "private": "No identifier, token or secret is in any output, log, error, plan or temporary file",
-    "members": "Members are exact: the engine, in SQL, agrees with plain Python on every form and every set",
-    "undamaged": "Sources and lists are read to their end, with every checksum they have, before a row "
-    "counts (2,000 damaged files), and each of their files must have every column that is asked of it",
-    "pacing": "Criteo's limit is never met with a 429, however the window behaves",
-    "credentials": "A rotated token is kept before it is used, by one run at a time; what is lost, denied, "
-    "too old or another's is said, with whom to ask",
-    "client": "What is sent again is safe to send again, and doubt is told from a no",
-    "any-criteo": "Whatever Criteo leaves unsaid, the client reads it right",
-    "emulator-is-criteo": "The emulator answers as Criteo documents: the official SDK drives every call",
-    "read-right": "What is shown is what is planned: no title bends a layout, and counts are exact only at "
-    "a terminal",
+    "converges": "After a kill at any instruction, a late response or none, one complete run converges: "
+    "Criteo holds exactly the desired members, the next plan is empty, and an empty plan writes nothing "
+    "(5,000 histories)",
+    "rules": "Each rule of the state is necessary: without it, that proof fails within 5,000 histories",
+    "real": "100 of these histories pass on the real engine, the state on disk and the emulator",
+    "killed-processes": "Real processes that are killed, stopped, paused or out of disk during an apply lose "
+    "nothing; at most one batch per segment and kill is sent twice",
+    "state": "Written state survives. Corrupt, newer or foreign state is refused by name. Two runs cannot "
+    "write one environment",
+    "refused-early": "Errors are reported before the first write, all at once, each with its location",
+    "guards": "A change that exceeds the guards, or lost access, sends nothing",
+    "lists": "An exclusion list that shrinks, breaks, vanishes and returns adds no member of its last applied "
+    "version, beyond its limit or a reviewed definition (500 histories)",
+    "approved": "Apply executes approved changes within stated limits, or nothing",
+    "faults": "Each bad input and fault has its message, fix and exit code, and loses nothing",
+    "private": "No output, log, error, plan or temporary file contains an identifier, token or secret",
+    "members": "Members are exact: the SQL engine agrees with plain Python on every hashing and every set",
+    "undamaged": "Sources and lists are read to their end, with every available checksum, before a row counts "
+    "(2,000 damaged files); each file must have every required column",
+    "pacing": "Reconciler never gets a 429 from Criteo, whatever the rate window",
+    "credentials": "A rotated token is stored before it is used, by one run at a time; a lost, denied, expired "
+    "or foreign token is reported with its fix",
+    "client": "The client repeats only safe requests, and distinguishes unconfirmed from rejected requests",
+    "any-criteo": "The client reads responses correctly under every setting that Criteo does not document",
+    "emulator-is-criteo": "The emulator responds as Criteo documents: the official SDK drives every call",
+    "read-right": "The output shows the plan: no title changes a layout, and only a terminal shows exact counts",
 }

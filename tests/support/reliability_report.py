@@ -21,28 +21,28 @@ KINDS = {
 HEAD = """\
 # Reliability
 
-What is promised, how it is tested, where, and the result of the last run of all tests. This page is generated
-from the tests (`make reliability`), and `make test` fails when it does not say what that run saw.
+Each guarantee with its kinds of tests, their files, and the result of the last run of all tests. `make reliability`
+generates this page from the tests, and `make test` fails if it differs from the run.
 
-| promise | how it is tested | where | last result |
+| guarantee | kinds of tests | files | last result |
 |---|---|---|---|
 """
 RULES = """
 ## Rules of state
 
-Taken out one at a time, each of these makes the crash property fail (`tests/support/mutations.py`,
+The crash property fails if a test removes any of these rules (`tests/support/mutations.py`,
 `tests/property/test_every_rule_is_needed.py`).
 
-| rule | what is taken out |
+| rule | removed parts |
 |---|---|
 """
 APPROVED = """
 ## Rules of approvals
 
-Taken out one at a time, each of these makes the tests of what an approval covers fail
+The tests of approvals fail if a test removes any of these rules
 (`tests/unit/test_every_rule_of_an_approval_is_needed.py`).
 
-| rule | what is taken out |
+| rule | removed parts |
 |---|---|
 """
 
