@@ -6,25 +6,26 @@ PROMISES = {
     "(5,000 histories)",
     "rules": "Each rule of the state is necessary: without it, that proof fails within 5,000 histories",
     "real": "100 of these histories pass on the real engine, the state on disk and the emulator",
-    "killed-processes": "Real processes that are killed, stopped, paused or out of disk during an apply lose "
-    "nothing; at most one batch per segment and kill is sent twice",
-    "state": "Written state survives. Corrupt, newer or foreign state is refused by name. Two runs cannot "
-    "write one environment",
+    "killed-processes": "Real processes that are killed, stopped, paused or out of disk during an apply "
+    "lose nothing; at most one batch per segment and kill is sent twice",
+    "state": "Written state survives. Corrupt, newer or foreign state is refused by name. Two runs "
+    "cannot write one environment",
     "refused-early": "Errors are reported before the first write, all at once, each with its location",
     "guards": "A change that exceeds the guards, or lost access, sends nothing",
-    "lists": "An exclusion list that shrinks, breaks, vanishes and returns adds no member of its last applied "
-    "version, beyond its limit or a reviewed definition (500 histories)",
+    "lists": "An exclusion list that shrinks, breaks, vanishes and returns adds no member of its last "
+    "applied version, beyond its limit or a reviewed definition (500 histories)",
     "approved": "Apply executes approved changes within stated limits, or nothing",
     "faults": "Each bad input and fault has its message, fix and exit code, and loses nothing",
     "private": "No output, log, error, plan or temporary file contains an identifier, token or secret",
     "members": "Members are exact: the SQL engine agrees with plain Python on every hashing and every set",
-    "undamaged": "Sources and lists are read to their end, with every available checksum, before a row counts "
-    "(2,000 damaged files); each file must have every required column",
+    "undamaged": "Sources and lists are read to their end, with every available checksum, before a row "
+    "counts (2,000 damaged files); each file must have every required column",
     "pacing": "Reconciler never gets a 429 from Criteo, whatever the rate window",
-    "credentials": "A rotated token is stored before it is used, by one run at a time; a lost, denied, expired "
-    "or foreign token is reported with its fix",
+    "credentials": "A rotated token is stored before it is used, by one run at a time; a lost, denied, "
+    "expired or foreign token is reported with its fix",
     "client": "The client repeats only safe requests, and distinguishes unconfirmed from rejected requests",
     "any-criteo": "The client reads responses correctly under every setting that Criteo does not document",
     "emulator-is-criteo": "The emulator responds as Criteo documents: the official SDK drives every call",
-    "read-right": "The output shows the plan: no title changes a layout, and only a terminal shows exact counts",
+    "read-right": "The output shows the plan: no title changes a layout, and only a terminal shows exact "
+    "counts",
 }

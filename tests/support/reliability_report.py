@@ -21,8 +21,8 @@ KINDS = {
 HEAD = """\
 # Reliability
 
-Each guarantee with its kinds of tests, their files, and the result of the last run of all tests. `make reliability`
-generates this page from the tests, and `make test` fails if it differs from the run.
+Each guarantee with its kinds of tests, their files, and the result of the last run of all tests.
+`make reliability` generates this page from the tests, and `make test` fails if it differs from the run.
 
 | guarantee | kinds of tests | files | last result |
 |---|---|---|---|
