@@ -5,7 +5,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from support.in_memory_environment import DesiredSegment, InMemoryEnvironment
 
+from reconciler.core.departures import too_many
 from reconciler.core.lists import ListChange, Missing, compared, list_refusals, untrusted
 from reconciler.core.members import EMPTY_SNAPSHOT, AppliedList, ListMatches, ReadList, SnapshotRef
 from reconciler.core.model import (
@@ -19,6 +21,7 @@ from reconciler.core.model import (
     Source,
     SourceLocation,
 )
+from reconciler.core.plan.model import Departure, Removal
 from reconciler.core.state.resource import ResourceState, SegmentState
 
 pytestmark = pytest.mark.promise("lists")
@@ -300,3 +303,54 @@ def test_lists_that_are_themselves_refused_are_not_trusted() -> None:
     gone = ListChange(before("e.csv", "x"), None, 0)
     places = untrusted(SPEC, [cut, empty, unusable, whole, gone])
     assert sorted(one.line for one in places) == [1, 2, 3]
+
+
+# ---- what is said, and what is left alone
+
+
+@pytest.mark.parametrize(
+    ("held", "out", "says"),
+    [
+        (1000, 200, ""),
+        (
+            1000,
+            201,
+            "suppressed members are not removed: they are more than 20% of its members, where 20%",
+        ),
+        (900, 900, "suppressed members are not removed: they are about 100% of its members, where 20% is"),
+        (505, 6, "suppressed members are not removed: without them there would be fewer than 500 members"),
+        (499, 6, ""),
+    ],
+)
+def test_more_suppressed_members_than_guards_allow_are_left_alone(held: int, out: int, says: str) -> None:
+    guards = Guards(max_shrink=0.2, min_members=500)
+    spec = replace(SPEC, audience=replace(SPEC.audience, guards=guards))
+    departure = Departure("current", members("base", held - 5), members("maybe", 5), members("out", out))
+    found = too_many(Removal(spec, (departure,)))
+    assert (found.problem if found else "").startswith(says)
+    assert bool(found) == bool(says)
+
+
+def test_the_way_out_of_too_many_is_in_the_guards() -> None:
+    departure = Departure("current", members("base", 5), EMPTY_SNAPSHOT, members("out", 4))
+    found = too_many(Removal(SPEC, (departure,)))
+    assert found
+    assert found.remedy.endswith("set a larger maxShrink under `guards` in buyers.yaml")
+
+
+def test_first_lists_that_exclude_nobody_are_noted_and_a_few_are_named() -> None:
+    """Each audience has a list of one who is no customer."""
+    addresses = [Address("email", f"a{number}") for number in range(6)]
+    world = InMemoryEnvironment(
+        {one: DesiredSegment(one.audience) for one in addresses},
+        {one.audience: frozenset({"p0"}) for one in addresses},
+    )
+    notes = world.plan().notes
+    assert len(notes) == 6
+    assert notes[0].startswith(
+        "a0: no row of the source has a member of the exclusion list opt-outs.csv (Email)"
+    )
+    assert notes[5] == "1 more exclusion lists exclude nobody"
+    world.run()
+    world.people["a0"] = frozenset({"p0", "p1"})
+    assert world.plan().notes == ()
