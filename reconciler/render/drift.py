@@ -8,6 +8,7 @@ from reconciler.core.losses import is_lost
 from reconciler.core.model import Address
 from reconciler.core.plan.drift import Drift, NotComparable
 from reconciler.core.plan.guards import exceeds_max_missing
+from reconciler.core.plan.reasons import SegmentMissing
 from reconciler.core.rejections import Rejection
 from reconciler.render.document import Document, Header, Section, Totals
 from reconciler.render.numbers import NumberFormat
@@ -21,7 +22,6 @@ from reconciler.render.plan_statements import (
     MembersNotCompared,
     Note,
     Remedy,
-    SegmentMissing,
     SegmentUntracked,
     TouchedOutside,
 )

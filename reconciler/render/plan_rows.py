@@ -31,6 +31,7 @@ from reconciler.core.plan.model import (
     Update,
     UpdateSegment,
 )
+from reconciler.core.plan.reasons import Reason
 from reconciler.core.schedule import member_calls
 from reconciler.core.state.ownership_tag import without_tag
 from reconciler.render.numbers import NumberFormat
@@ -41,7 +42,6 @@ from reconciler.render.plan_statements import (
     MembersLost,
     OldSegmentKept,
     OldSegmentMissing,
-    Reason,
     RelaxedGuard,
     Remedy,
     RenamedAfterCreate,
@@ -215,9 +215,9 @@ def attribute(change: AttributeChange) -> Attribute:
     return Attribute(change.name, before, after, change.drifted)
 
 
-def _reason(text: str, kind: LineKind = LineKind.REASON) -> Iterator[Line]:
-    if text:
-        yield Line(kind, Reason(sentence(text)))
+def _reason(reason: Reason | None, kind: LineKind = LineKind.REASON) -> Iterator[Line]:
+    if reason:
+        yield Line(kind, reason)
 
 
 def _reverts(changes: Iterable[AttributeChange]) -> Iterator[Line]:

@@ -10,14 +10,8 @@ from datetime import datetime
 from reconciler.core.members import DropReason
 from reconciler.core.plan.change_kinds import Cause
 from reconciler.core.plan.drift import NotComparable
+from reconciler.core.plan.reasons import Reason
 from reconciler.core.rounding import RoundedCount
-
-
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """Why an address changes."""
-
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,13 +136,6 @@ class MembersLost:
 
 
 @dataclass(frozen=True, slots=True)
-class SegmentMissing:
-    """The segment is missing at Criteo."""
-
-    segment_id: str
-
-
-@dataclass(frozen=True, slots=True)
 class SegmentUntracked:
     """A segment has the ownership tag of this address, and is not in the state."""
 
@@ -193,7 +180,6 @@ Statement = (
     | OldSegmentKept
     | OldSegmentMissing
     | MembersLost
-    | SegmentMissing
     | SegmentUntracked
     | AttributesChanged
     | CountsDiffer

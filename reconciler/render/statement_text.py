@@ -19,7 +19,6 @@ from reconciler.render.plan_statements import (
     Note,
     OldSegmentKept,
     OldSegmentMissing,
-    Reason,
     RelaxedGuard,
     Remark,
     Remedy,
@@ -30,7 +29,6 @@ from reconciler.render.plan_statements import (
     Resumed,
     RevertsChange,
     Sample,
-    SegmentMissing,
     SegmentUntracked,
     Statement,
     SuppressedFirst,
@@ -38,11 +36,12 @@ from reconciler.render.plan_statements import (
     TouchedOutside,
     WaitsUntil,
 )
+from reconciler.render.reason_text import reason_text
 
 
 def statement_text(one: Statement) -> str:
     match one:
-        case Reason() | RelaxedGuard() | Blocker() | Remedy():
+        case RelaxedGuard() | Blocker() | Remedy():
             return one.text
         case SuppressedRemoved() | SuppressedFirst() | Resumed() | WaitsUntil() | Dropped() | MembersLost():
             return _of_members(one)
@@ -56,10 +55,10 @@ def statement_text(one: Statement) -> str:
         case RevertsChange():
             changed = " and ".join(one.attributes)
             return f"somebody changed the {changed} at Criteo since it was applied: this undoes it"
-        case SegmentMissing() | SegmentUntracked() | AttributesChanged() | CountsDiffer() | TouchedOutside():
+        case SegmentUntracked() | AttributesChanged() | CountsDiffer() | TouchedOutside():
             return _of_drift(one)
         case _:
-            assert_never(one)
+            return reason_text(one)
 
 
 def _of_members(
@@ -104,11 +103,9 @@ def _of_setup(
 
 
 def _of_drift(
-    one: SegmentMissing | SegmentUntracked | AttributesChanged | CountsDiffer | TouchedOutside,
+    one: SegmentUntracked | AttributesChanged | CountsDiffer | TouchedOutside,
 ) -> str:
     match one:
-        case SegmentMissing():
-            return f"segment {one.segment_id} is gone at Criteo; audiences built on it break"
         case SegmentUntracked():
             return f"segment {one.segment_id} bears its mark, and no state knows of it"
         case AttributesChanged():

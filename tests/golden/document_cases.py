@@ -21,6 +21,7 @@ from reconciler.core.losses import MemberCounts
 from reconciler.core.members import Delta
 from reconciler.core.plan.drift import Drift, NotComparable
 from reconciler.core.plan.model import AttributeChange, Change, Plan, SegmentChange
+from reconciler.core.plan.reasons import ApplyResumed
 from reconciler.core.ports import StateHead
 from reconciler.render.apply_report import RunTotals, apply_report
 from reconciler.render.document import Document, DocumentType, error_document, with_error
@@ -128,7 +129,7 @@ def _in_part() -> tuple[Plan, tuple[Event, ...]]:
 
 def _went_on() -> tuple[Plan, tuple[Event, ...]]:
     change = cases.update(
-        LAPSED, cases.members(0, 1_000_000, Delta(0, 400_000, 0), done=600_000), reason=cases.INTERRUPTED
+        LAPSED, cases.members(0, 1_000_000, Delta(0, 400_000, 0), done=600_000), reason=ApplyResumed()
     )
     batches = (_taken(change, 50_000),) * 8
     return cases.plan(change, unchanged=2), (

@@ -50,6 +50,18 @@ from reconciler.core.plan.model import (
     UpdateSegment,
     address_of,
 )
+from reconciler.core.plan.reasons import (
+    ApplyResumed,
+    DefinitionChanged,
+    DefinitionOnly,
+    KeyChanged,
+    ManagedAgain,
+    Reason,
+    Removed,
+    RemovedAndMissing,
+    SegmentMissing,
+    SourceChanged,
+)
 from reconciler.core.remote import RateLimit
 from reconciler.core.schedule import cost
 
@@ -103,13 +115,15 @@ def sending(change: MemberChange) -> SendMembers:
     return SendMembers("current", change.target.members, comparison, change.not_before)
 
 
-def create(one: SegmentSpec, count: int, reason: str = "") -> Create:
+def create(one: SegmentSpec, count: int, reason: Reason | None = None) -> Create:
     change = members(0, count, Delta(0, count, 0))
     step = CreateSegment("current", one.key, one.name, one.description)
     return Create(one, change, Steps((step,), sending(change)), reason)
 
 
-def update(one: SegmentSpec, change: MemberChange, *attributes: AttributeChange, reason: str = "") -> Update:
+def update(
+    one: SegmentSpec, change: MemberChange, *attributes: AttributeChange, reason: Reason | None = None
+) -> Update:
     patch = UpdateSegment("current", one.key.account_id, one.name)
     steps = Steps((patch,) if attributes else (), sending(change) if change.delta.total else None)
     return Update(one, attributes, change, steps, reason)
@@ -128,7 +142,7 @@ def replacement(one: SegmentSpec, count: int) -> Replace:
         AttributeChange("identifier type", "CustomerId", "Email"),
         AttributeChange("hashing", "none", "sha256"),
     )
-    reason = "identifier type and form can't be changed in place"
+    reason = KeyChanged(("identifier type", "form"))
     steps = Steps((step,), replace(sending(change), slot="replacement"), finish)
     return Replace(one, attributes, change, steps, reason)
 
@@ -154,8 +168,7 @@ def _fresh(one: SegmentSpec) -> SegmentSpec:
 
 
 def forgotten(one: SegmentSpec, count: int) -> Forget:
-    reason = "it left the manifests; the segment and its members stay at Criteo, no longer managed"
-    return Forget(one.address, count, drop_state=False, reason=reason)
+    return Forget(one.address, count, drop_state=False, reason=Removed())
 
 
 def _question(one: SegmentChange) -> GuardInput:
@@ -221,8 +234,6 @@ LOST = Finding(
     "check the consent and the account in Criteo; if the segments really were deleted, set in "
     "environment.yaml: guards: {maxVanished: 50%}",
 )
-SAME = "the definition changed; the members did not (no call)"
-INTERRUPTED = "an earlier apply was interrupted; this one goes on where it stopped"
 
 
 def _blocked(address: Address, *findings: tuple[str, str]) -> tuple[Blocked, ...]:
@@ -260,7 +271,10 @@ def _sixty() -> Plan:
 
 def _guard_changed(number: int) -> Plan:
     """Guards are part of a definition: one edit of them is all that most addresses see."""
-    same = [update(spec(f"audience-{at:02}", f"Audience {at}"), STILL, reason=SAME) for at in range(number)]
+    same = [
+        update(spec(f"audience-{at:02}", f"Audience {at}"), STILL, reason=DefinitionOnly())
+        for at in range(number)
+    ]
     return plan(update(LAPSED, CHANGED), *same, unchanged=3)
 
 
@@ -268,9 +282,9 @@ def _redefined() -> Plan:
     """One edit of a guard for all, and another of one source."""
     guard = PartChange("guards.maxShrink", "20%", "35%")
     made = plan(
-        update(LAPSED, CHANGED, reason="the definition changed since it was applied"),
-        update(HIGH, STILL, reason=SAME),
-        update(GOLD, STILL, reason=SAME),
+        update(LAPSED, CHANGED, reason=DefinitionChanged()),
+        update(HIGH, STILL, reason=DefinitionOnly()),
+        update(GOLD, STILL, reason=DefinitionOnly()),
         unchanged=5,
     )
     source = PartChange("source.where", "", "last_order < :today - interval 90 day")
@@ -286,7 +300,7 @@ def _hard() -> Plan:
     release = UpdateSegment("current", "41", "Second (renaming 881)", turn=SetupPhase.FREE_NAMES)
     swapped = replace(swapped, steps=replace(swapped.steps, setup=(release, *swapped.steps.setup)))
     given_up = UpdateSegment("replacement", "41", name="Given up (retired 2026-11-24)")
-    back = update(spec("back", "Back to e-mail"), STILL, reason="the definition changed; the members did not")
+    back = update(spec("back", "Back to e-mail"), STILL, reason=DefinitionChanged())
     back = replace(back, steps=Steps((given_up, DiscardReplacement(old_segment_remains=True))))
     return plan(
         create(spec("of-another-seat", "Beta’s people", key, destination="beta-email"), 40),
@@ -310,13 +324,13 @@ CASES: dict[str, tuple[Plan, Environment]] = {
                 Address("offsite-email", "dog-owners"),
                 38_212,
                 drop_state=False,
-                reason="it left the manifests; the segment and its members stay at Criteo, no longer managed",
+                reason=Removed(),
             ),
             Forget(
                 Address("offsite-email", "cat-owners"),
                 11,
                 drop_state=True,
-                reason="it left the manifests, and segment 88121 is gone at Criteo",
+                reason=RemovedAndMissing("88121"),
             ),
         ),
         ENVIRONMENT,
@@ -328,7 +342,7 @@ CASES: dict[str, tuple[Plan, Environment]] = {
                 (RENAMED,),
                 members(79_000, 80_112, Delta(0, 2_000, 888)),
                 Steps((UpdateSegment("current", EMAIL.account_id, HIGH.name),)),
-                "it was forgotten on 2026-10-02 and is in the manifests again",
+                ManagedAgain(datetime(2026, 10, 2, tzinfo=UTC)),
             )
         ),
         ENVIRONMENT,
@@ -380,8 +394,8 @@ CASES: dict[str, tuple[Plan, Environment]] = {
     ),
     "lost-access": (
         plan(
-            create(LAPSED, 170, "segment 88121 is gone at Criteo; audiences built on it break"),
-            create(GOLD, 165, "segment 88122 is gone at Criteo; audiences built on it break"),
+            create(LAPSED, 170, SegmentMissing("88121")),
+            create(GOLD, 165, SegmentMissing("88122")),
             unchanged=2,
             problems=(LOST,),
         ),
@@ -429,7 +443,7 @@ CASES: dict[str, tuple[Plan, Environment]] = {
     ),
     "gone-at-criteo": (
         plan(
-            create(LAPSED, 427_335, "segment 88121 is gone at Criteo; audiences built on it break"),
+            create(LAPSED, 427_335, SegmentMissing("88121")),
             unchanged=12,
         ),
         ENVIRONMENT,
@@ -439,7 +453,7 @@ CASES: dict[str, tuple[Plan, Environment]] = {
             update(
                 LAPSED,
                 members(0, 1_000_000, Delta(0, 400_000, 0), done=600_000),
-                reason=INTERRUPTED,
+                reason=ApplyResumed(),
             )
         ),
         ENVIRONMENT,
@@ -449,7 +463,7 @@ CASES: dict[str, tuple[Plan, Environment]] = {
             update(
                 LAPSED,
                 replace(CHANGED, not_before=NOW + timedelta(minutes=7, seconds=12)),
-                reason="an earlier apply was interrupted and the source has changed since",
+                reason=SourceChanged(),
             )
         ),
         ENVIRONMENT,

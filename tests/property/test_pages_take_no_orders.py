@@ -21,6 +21,7 @@ from reconciler.core.members import Delta, DropReason
 from reconciler.core.model import Address, Hashing, IdentifierType
 from reconciler.core.plan.change_kinds import Cause
 from reconciler.core.plan.model import AttributeChange, Blocked, Forget, Plan
+from reconciler.core.plan.reasons import MembersUnknown, RemovedAndMissing, SegmentMissing
 from reconciler.core.rounding import LessThan
 from reconciler.render import document_text
 from reconciler.render.apply_report import ApplyReport, RunTotals, apply_report
@@ -30,7 +31,7 @@ from reconciler.render.markdown.document import LONGEST, markdown
 from reconciler.render.markdown.escape import code, words
 from reconciler.render.numbers import ROUNDED
 from reconciler.render.plan_document import plan_document
-from reconciler.render.plan_statements import Reason, Remark, Remedy
+from reconciler.render.plan_statements import RelaxedGuard, Remark, Remedy
 from reconciler.render.row import Line, LineKind, Members, Row, RowKind
 from reconciler.render.text import name, sanitize, sentence
 
@@ -49,10 +50,12 @@ def _document(text: str) -> Document:
     renamed = AttributeChange("name", f"a{text}", f"b{text}")
     swapped = replace(one, address=replace(address, audience=f"s{text}"))
     planned = cases.plan(
-        cases.create(one, 50, reason=f"r{text}"),
-        cases.update(other, cases.CHANGED, renamed, reason=f"r{text}"),
+        cases.create(one, 50, reason=SegmentMissing(f"r{text}")),
+        cases.update(other, cases.CHANGED, renamed, reason=MembersUnknown(f"r{text}")),
         cases.replacement(swapped, 50),
-        Forget(replace(address, audience=f"g{text}"), 100, drop_state=False, reason=f"r{text}"),
+        Forget(
+            replace(address, audience=f"g{text}"), 100, drop_state=False, reason=RemovedAndMissing(f"r{text}")
+        ),
         blocked=(Blocked(address, Finding(f"w{text}", f"p{text}", f"r{text}"), Cause.NAME),),
         notes=(f"n{text}",),
     )
@@ -150,12 +153,12 @@ def test_free_text_changes_nothing_in_a_page(text: str) -> None:
 
 def _huge(text: str, rows: int, kind: RowKind, others: int) -> Document:
     line = sentence(text)
-    lines = (Line(LineKind.WARNING, Reason(line)), Line(LineKind.REMEDY, Remedy(line)))
+    lines = (Line(LineKind.WARNING, RelaxedGuard(line)), Line(LineKind.REMEDY, Remedy(line)))
     members = Members(10, 20, 10, LessThan(10))
     row = Row(
         kind, name(text), name(text), IdentifierType.EMAIL, Hashing.MD5, name(text), members, (), lines, ""
     )
-    calm = replace(row, kind=RowKind.UPDATE, lines=(Line(LineKind.DETAIL, Reason(line)),))
+    calm = replace(row, kind=RowKind.UPDATE, lines=(Line(LineKind.DETAIL, RelaxedGuard(line)),))
     sections = tuple(Section(one, (replace(calm, kind=one),) * others) for one in RowKind) if others else ()
     document = _document(text)
     assert document.error

@@ -25,6 +25,7 @@ from reconciler.core.events import (
 from reconciler.core.model import Environment
 from reconciler.core.plan.change_kinds import Cause
 from reconciler.core.plan.model import AttributeChange, Blocked, Forget, Plan
+from reconciler.core.plan.reasons import MembersUnknown, RemovedAndMissing, SegmentMissing
 from reconciler.render import row_text
 from reconciler.render.apply_report import RunTotals, apply_report
 from reconciler.render.errors import print_error
@@ -50,10 +51,10 @@ def _plan(title: str) -> tuple[Plan, Environment]:
     renamed = AttributeChange("name", f"a{title}", f"b{title}")
     address = cases.GOLD.address
     planned = cases.plan(
-        cases.create(one, 5, reason=f"r{title}"),
-        cases.update(other, cases.CHANGED, renamed, reason=f"r{title}"),
+        cases.create(one, 5, reason=SegmentMissing(f"r{title}")),
+        cases.update(other, cases.CHANGED, renamed, reason=MembersUnknown(f"r{title}")),
         cases.replacement(replace(one, address=replace(one.address, audience="other")), 5),
-        Forget(replace(address, audience="gone"), 1, drop_state=False, reason=f"r{title}"),
+        Forget(replace(address, audience="gone"), 1, drop_state=False, reason=RemovedAndMissing(f"r{title}")),
         blocked=(Blocked(address, Finding(str(address), f"p{title}", f"r{title}"), Cause.NAME),),
         notes=(f"n{title}",),
     )

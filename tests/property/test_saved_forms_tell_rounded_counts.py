@@ -84,7 +84,7 @@ PEOPLE = st.builds(
     People,
     before=st.integers(0, 300),
     adds=SMALL,
-    urgent=st.integers(0, 12),
+    priority_removes=st.integers(0, 12),
     removes=SMALL,
     filtered=SMALL,
     malformed=st.integers(0, 30),

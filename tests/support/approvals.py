@@ -9,10 +9,11 @@ from reconciler.core.approval.model import ApprovalRecord, ApprovedPlan
 from reconciler.core.losses import MemberCounts
 from reconciler.core.model import Address
 from reconciler.core.plan.model import Change, Forget, Plan, Refill, Steps
+from reconciler.core.plan.reasons import Removed
 from reconciler.core.state.resource import ResourceState, SegmentState, Transfer
 
 LAPSED = cases.LAPSED.address
-FORGOTTEN = Forget(LAPSED, 500, drop_state=False, reason="it left the manifests")
+FORGOTTEN = Forget(LAPSED, 500, drop_state=False, reason=Removed())
 CREATED = cases.create(cases.LAPSED, 10_000)
 MOVED = cases.update(cases.LAPSED, cases.members(10_000, 10_300, cases.Delta(0, 400, 100)))
 _ALL = cases.members(0, 10_000, cases.Delta(0, 10_000, 0))

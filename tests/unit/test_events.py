@@ -24,6 +24,7 @@ from reconciler.core.members import Delta
 from reconciler.core.model import Address
 from reconciler.core.plan.change_kinds import Cause
 from reconciler.core.plan.model import Adopt, Blocked, Forget, Steps
+from reconciler.core.plan.reasons import Removed
 
 GONE = Address("offsite-email", "gone")
 WORK = SentTotals(0, 0, 0, 0)
@@ -44,7 +45,7 @@ def test_a_plan_comes_to_addresses_by_kind_and_members_that_move() -> None:
         Adopt(cases.GOLD, (), adopted, Steps(), "it is back"),
         cases.update(cases.HIGH, cases.CHANGED),
         cases.replacement(cases.HIGH, 5),
-        Forget(GONE, 3, drop_state=False, reason="it left"),
+        Forget(GONE, 3, drop_state=False, reason=Removed()),
         unchanged=4,
         blocked=(
             Blocked(GONE, Finding("a", "b"), Cause.GUARD),

@@ -8,6 +8,15 @@ from support.in_memory_environment import DesiredSegment, InMemoryEnvironment, r
 from reconciler.core.members import Delta, Identifiers, SnapshotRef
 from reconciler.core.model import Address, Hashing, IdentifierType
 from reconciler.core.plan.model import Adopt, Create, Forget, Replace, Update, address_of
+from reconciler.core.plan.reasons import (
+    ApplyResumed,
+    CreateConfirmed,
+    CreateRepeated,
+    DefinitionOnly,
+    KeyChanged,
+    NameSetAgain,
+    SourceChanged,
+)
 from reconciler.core.state.resource import Transfer, next_window, remaining
 
 pytestmark = pytest.mark.promise("converges")
@@ -69,7 +78,7 @@ def test_a_changed_definition_alone_costs_no_call(world):
     world.desired = reworded
     change = only(world)
     assert isinstance(change, Update)
-    assert "the definition changed; the members did not" in change.reason
+    assert change.reason == DefinitionOnly()
     assert world.plan().cost.calls == {}
     written = len(world.criteo.writes)
     world.run()
@@ -81,7 +90,7 @@ def test_a_changed_key_is_a_replacement_that_deletes_nothing(world):
     world.wishes[ADDRESS] = replace(world.wishes[ADDRESS], kind=CUSTOMER)
     change = only(world)
     assert isinstance(change, Replace)
-    assert change.reason == "identifier type and hashing can't be changed in place"
+    assert change.reason == KeyChanged(("identifier type", "hashing"))
     world.run()
     names = sorted(segment.name for segment in world.criteo.accounts["1001"].values())
     assert names == ["Buyers", "Buyers (retired 2026-11-24)"]
@@ -178,11 +187,11 @@ def test_an_interrupted_transfer_says_whether_it_goes_on_or_the_source_has_chang
     world.run()
     world.criteo.fault = lambda _operation: None
     change = only(world)
-    assert "goes on where it stopped" in change.reason
+    assert change.reason == ApplyResumed()
     assert change.members.done == 3
     world.people["buyers"] = frozenset("abcdefxy")
     change = only(world)
-    assert "the source has changed since" in change.reason
+    assert change.reason == SourceChanged()
     assert change.members.not_before == world.clock.now() + world.quiet
 
 
@@ -193,7 +202,7 @@ def test_a_call_that_could_undo_the_name_is_waited_out(world):
     world.criteo.fault = lambda _operation: None
     world.wishes[ADDRESS] = replace(world.wishes[ADDRESS], title="Buyers")
     change = only(world)
-    assert "an unanswered call may still change the name" in change.reason
+    assert change.reason == NameSetAgain()
     world.run()
     assert world.clock.waited >= world.quiet.total_seconds() - 1
     assert world.criteo.segment(current(world).segment_id).name == "Buyers"
@@ -208,10 +217,10 @@ def test_an_unanswered_create_is_found_again_and_renamed_if_the_title_has_change
     world.run()
     world.criteo.fault = lambda _operation: None
     world.wishes[ADDRESS] = DesiredSegment("Renamed")
-    assert "was not answered, and it isn't there" in only(world).reason
+    assert only(world).reason == CreateRepeated()
     world.clock.advance(61)
     world.criteo.land()
-    assert "whose answer was lost" in only(world).reason
+    assert isinstance(only(world).reason, CreateConfirmed)
     world.run()
     [segment] = world.criteo.accounts["1001"].values()
     assert segment.name == "Renamed"

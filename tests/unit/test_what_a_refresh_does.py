@@ -24,7 +24,6 @@ from reconciler.core.approval.members_only import is_members_only, not_members_o
 from reconciler.core.parts import restricted
 from reconciler.core.plan.change_kinds import ChangeKind
 from reconciler.core.plan.model import (
-    NAME_AGAIN,
     Adopt,
     Change,
     DiscardReplacement,
@@ -33,6 +32,7 @@ from reconciler.core.plan.model import (
     UpdateSegment,
     kind_of,
 )
+from reconciler.core.plan.reasons import ApplyResumed, NameSetAgain
 
 pytestmark = pytest.mark.promise("approved")
 
@@ -63,12 +63,12 @@ def test_a_name_that_differs_keeps_no_member_away() -> None:
 
 
 def test_what_is_left_undone_is_no_reason_any_more() -> None:
-    again = to_members_only(replace(RENAMED, attributes=(), reason=NAME_AGAIN))
+    again = to_members_only(replace(RENAMED, attributes=(), reason=NameSetAgain()))
     assert again is not None
-    assert again.reason == ""
-    resumed = to_members_only(replace(RENAMED, reason=cases.INTERRUPTED))
+    assert again.reason is None
+    resumed = to_members_only(replace(RENAMED, reason=ApplyResumed()))
     assert resumed is not None
-    assert resumed.reason == cases.INTERRUPTED
+    assert resumed.reason == ApplyResumed()
 
 
 def test_a_replacement_that_is_given_up_is_more_than_members() -> None:

@@ -10,6 +10,7 @@ from support.in_memory_environment import EMAIL, DesiredSegment, InMemoryEnviron
 from reconciler.core.errors import RefusedError, StorageError
 from reconciler.core.members import EMPTY_SNAPSHOT, SnapshotRef
 from reconciler.core.model import Address, Hashing, IdentifierType, SegmentKey
+from reconciler.core.plan.reasons import AllSentAgain
 from reconciler.core.remote import Segment
 from reconciler.core.state.ownership_tag import Tag, owner, tag, tag_of, with_tag, without_tag
 from reconciler.core.state.rebuild import (
@@ -281,7 +282,7 @@ def test_a_plan_says_that_people_from_before_may_remain(number):
         for one in match_segments("test", world.desired().segments, listed, {}, {}):
             state.write(rebuilt_resource(one, world.clock.now(), world.quiet))
     planned = world.plan()
-    assert all("all who are wanted are sent" in change.reason for change in planned.changes)
+    assert all(change.reason == AllSentAgain() for change in planned.changes)
     [note] = [one for one in planned.notes if "exclusion list" not in one]
     assert "known to nobody" in note
     assert note.count("offsite/") == min(number, 5)

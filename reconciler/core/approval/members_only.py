@@ -7,7 +7,6 @@ from reconciler.core.errors import Finding
 from reconciler.core.model import Address
 from reconciler.core.plan.change_kinds import ChangeKind
 from reconciler.core.plan.model import (
-    NAME_AGAIN,
     Change,
     Plan,
     SetupPhase,
@@ -17,6 +16,7 @@ from reconciler.core.plan.model import (
     address_of,
     kind_of,
 )
+from reconciler.core.plan.reasons import NameSetAgain
 from reconciler.core.state.resource import ResourceState
 
 
@@ -66,5 +66,5 @@ def to_members_only(change: Change) -> Update | None:
     """What a refresh does of a change; None where members don't change."""
     if not isinstance(change, Update) or change.steps.transfer is None:
         return None
-    reason = "" if change.reason == NAME_AGAIN else change.reason
+    reason = None if isinstance(change.reason, NameSetAgain) else change.reason
     return replace(change, attributes=(), steps=Steps(transfer=change.steps.transfer), reason=reason)

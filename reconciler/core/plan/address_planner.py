@@ -12,7 +12,6 @@ from reconciler.core.members import EMPTY_SNAPSHOT, Delta, SnapshotRef, TargetMe
 from reconciler.core.model import SegmentKey, SegmentSpec
 from reconciler.core.ownership import not_ours, unfit, unknown
 from reconciler.core.plan.model import (
-    NAME_AGAIN,
     Adopt,
     AttributeChange,
     ConfirmCreate,
@@ -35,6 +34,21 @@ from reconciler.core.plan.model import (
     UpdateSegment,
 )
 from reconciler.core.plan.names import is_retired, replacement_name, retired_name
+from reconciler.core.plan.reasons import (
+    AllSentAgain,
+    ApplyResumed,
+    CreateConfirmed,
+    CreateRepeated,
+    DefinitionChanged,
+    DefinitionOnly,
+    KeyChanged,
+    ManagedAgain,
+    MembersUnknown,
+    NameSetAgain,
+    Reason,
+    SegmentMissing,
+    SourceChanged,
+)
 from reconciler.core.remote import Segment, Statistics, name_key
 from reconciler.core.state.ownership_tag import Tag, with_tag
 from reconciler.core.state.resource import (
@@ -192,7 +206,7 @@ def _abandon(
     )
 
 
-def _create(sight: AddressContext, prelude: tuple[SetupStep, ...], reason: str = "") -> Create:
+def _create(sight: AddressContext, prelude: tuple[SetupStep, ...], reason: Reason | None = None) -> Create:
     spec = sight.spec
     step = CreateSegment("current", spec.key, spec.name, spec.description)
     return Create(spec, _filling(sight, 0), _filled(sight, "current", (*prelude, step)), reason)
@@ -206,8 +220,7 @@ def _keep(
         return _create_again(sight, current.intent, prelude)
     segment = sight.segment(current)
     if segment is None:
-        reason = f"segment {current.segment_id} is gone at Criteo; audiences built on it break"
-        return _create(sight, prelude, reason)
+        return _create(sight, prelude, SegmentMissing(current.segment_id))
     recorded = receipt.definition == sight.spec.definition and receipt.forgotten_at is None
     attributes = tuple(
         replace(one, drifted=recorded or is_drift(one, receipt, sight.tag))
@@ -222,11 +235,9 @@ def _keep(
         return finding
     steps, members = Steps(prelude, transfer), _moving(current, sight.target, comparison, transfer)
     if receipt.forgotten_at:
-        reason = f"it was forgotten on {receipt.forgotten_at:%Y-%m-%d} and is in the manifests again"
-        return Adopt(sight.spec, attributes, members, steps, reason)
+        return Adopt(sight.spec, attributes, members, steps, ManagedAgain(receipt.forgotten_at))
     if receipt.current.intent:
-        reason = f"segment {segment.id} was created by an earlier run whose answer was lost"
-        return Create(sight.spec, members, steps, reason)
+        return Create(sight.spec, members, steps, CreateConfirmed(segment.id))
     if lost := loss(current, sight.statistics.get(segment.id), sight.now):
         return Refill(sight.spec, attributes, replace(members, before=lost.counted), steps, lost)
     return Update(sight.spec, attributes, members, steps, _why(current, steps, attributes, recorded))
@@ -238,8 +249,7 @@ def _create_again(sight: AddressContext, intent: CreateIntent, prelude: tuple[Se
     steps: tuple[SetupStep, ...] = (CreateSegment("current", spec.key, intent.name, spec.description),)
     if intent.name != spec.name:
         steps += (UpdateSegment("current", spec.key.account_id, spec.name, turn=SetupPhase.RENAME_CREATED),)
-    reason = "an earlier request to create it was not answered, and it isn't there"
-    return Create(spec, _filling(sight, 0), _filled(sight, "current", (*prelude, *steps)), reason)
+    return Create(spec, _filling(sight, 0), _filled(sight, "current", (*prelude, *steps)), CreateRepeated())
 
 
 def _replace(
@@ -267,9 +277,9 @@ def _replace(
         for name, before, after in _key_parts(current.key, spec.key)
         if before != after
     )
-    reason = f"{' and '.join(one.name for one in attributes)} can't be changed in place"
+    reason: Reason = KeyChanged(tuple(one.name for one in attributes))
     if not attributes:
-        reason = f"who is in segment {current.segment_id} isn't known since the state was lost"
+        reason = MembersUnknown(current.segment_id)
     return Replace(
         spec, attributes, members, replace(steps, finalize=_succession(sight, current, old, prelude)), reason
     )
@@ -358,15 +368,17 @@ def _future(moment: datetime | None, now: datetime) -> datetime | None:
     return moment if moment is not None and moment > now else None
 
 
-def _why(current: SegmentState, steps: Steps, attributes: tuple[AttributeChange, ...], recorded: bool) -> str:
+def _why(
+    current: SegmentState, steps: Steps, attributes: tuple[AttributeChange, ...], recorded: bool
+) -> Reason | None:
     if current.transfer is not None and steps.transfer is not None:
         if steps.transfer.comparison.resumes:
-            return "an earlier apply was interrupted; this one goes on where it stopped"
-        return "an earlier apply was interrupted and the source has changed since"
+            return ApplyResumed()
+        return SourceChanged()
     if current.members_unknown_before and current.completed_size is None and steps.transfer is not None:
-        return "who is in it isn't known since the state was lost: all who are wanted are sent"
+        return AllSentAgain()
     if steps.setup and not attributes:
-        return NAME_AGAIN
+        return NameSetAgain()
     if steps.transfer is None and not attributes:
-        return "the definition changed; the members did not (no call)"
-    return "" if recorded else "the definition changed since it was applied"
+        return DefinitionOnly()
+    return None if recorded else DefinitionChanged()

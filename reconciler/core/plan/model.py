@@ -12,14 +12,12 @@ from reconciler.core.losses import MemberCounts
 from reconciler.core.members import Delta, SnapshotRef, TargetMembers
 from reconciler.core.model import Address, SegmentKey, SegmentSpec
 from reconciler.core.plan.change_kinds import Cause, ChangeKind
+from reconciler.core.plan.reasons import Reason
 from reconciler.core.ports import StateHead
 from reconciler.core.remote import RateLimit, Segment, Statistics
 from reconciler.core.state.resource import ResourceState
 
 Slot = Literal["current", "replacement"]
-
-NAME_AGAIN = "an unanswered call may still change the name; it is set again once that can't happen"
-"""Why an address changes although it seems to be as it should."""
 
 
 class SetupPhase(IntEnum):
@@ -194,7 +192,7 @@ class Create:
     spec: SegmentSpec
     members: MemberChange
     steps: Steps
-    reason: str = ""
+    reason: Reason | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +203,7 @@ class Adopt:
     attributes: tuple[AttributeChange, ...]
     members: MemberChange
     steps: Steps
-    reason: str
+    reason: Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +214,7 @@ class Update:
     attributes: tuple[AttributeChange, ...]
     members: MemberChange
     steps: Steps
-    reason: str = ""
+    reason: Reason | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +225,7 @@ class Replace:
     attributes: tuple[AttributeChange, ...]
     members: MemberChange
     steps: Steps
-    reason: str
+    reason: Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,7 +250,7 @@ class Forget:
     address: Address
     count: int | None
     drop_state: bool
-    reason: str
+    reason: Reason
 
 
 SegmentChange = Create | Adopt | Update | Replace | Refill

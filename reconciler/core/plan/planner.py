@@ -37,6 +37,7 @@ from reconciler.core.plan.model import (
     address_of,
 )
 from reconciler.core.plan.names import NameRegistry, resolve_names
+from reconciler.core.plan.reasons import Removed, RemovedAndMissing
 from reconciler.core.plan.unconfirmed_creates import match_unconfirmed, reserved_names
 from reconciler.core.rejections import holds_nobody, rejections, standstill
 from reconciler.core.remote import Segment
@@ -247,9 +248,7 @@ def _forgets(
             continue
         readable = receipt.current.key.account_id in observed.segments
         gone = readable and bool(receipt.current.segment_id) and receipt.current.segment_id not in segments
-        reason = "it left the manifests; the segment and its members stay at Criteo, no longer managed"
-        if gone:
-            reason = f"it left the manifests, and segment {receipt.current.segment_id} is gone at Criteo"
+        reason = RemovedAndMissing(receipt.current.segment_id) if gone else Removed()
         drop = gone and receipt.replacement is None and not receipt.retired
         yield Forget(address, receipt.current.size, drop, reason)
 

@@ -1,0 +1,104 @@
+"""Why an address changes, as values. The layouts write the sentences."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentMissing:
+    """The segment is missing at Criteo."""
+
+    segment_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ManagedAgain:
+    """The address was forgotten, and is in the manifests again."""
+
+    forgotten_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CreateConfirmed:
+    """An earlier run created this segment, and its response was lost."""
+
+    segment_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class CreateRepeated:
+    """An earlier create is unconfirmed, and its segment does not exist."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyChanged:
+    """These attributes can't change in place."""
+
+    attributes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MembersUnknown:
+    """The state was lost, and the members of this segment are unknown."""
+
+    segment_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class AllSentAgain:
+    """The state was lost, and the members are unknown: all wanted members are sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyResumed:
+    """An earlier apply was interrupted, and this one resumes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceChanged:
+    """An earlier apply was interrupted, and the source changed since."""
+
+
+@dataclass(frozen=True, slots=True)
+class NameSetAgain:
+    """An unconfirmed request may still change the name, which is set again afterwards."""
+
+
+@dataclass(frozen=True, slots=True)
+class DefinitionOnly:
+    """The definition changed, and the members did not."""
+
+
+@dataclass(frozen=True, slots=True)
+class DefinitionChanged:
+    """The definition changed since it was applied."""
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """The manifests no longer contain the audience."""
+
+
+@dataclass(frozen=True, slots=True)
+class RemovedAndMissing:
+    """The manifests no longer contain the audience, and its segment is missing at Criteo."""
+
+    segment_id: str
+
+
+Reason = (
+    SegmentMissing
+    | ManagedAgain
+    | CreateConfirmed
+    | CreateRepeated
+    | KeyChanged
+    | MembersUnknown
+    | AllSentAgain
+    | ApplyResumed
+    | SourceChanged
+    | NameSetAgain
+    | DefinitionOnly
+    | DefinitionChanged
+    | Removed
+    | RemovedAndMissing
+)
