@@ -32,9 +32,7 @@ class StopSignal(threading.Event):
     def check(self) -> None:
         """Raises CancelledError when somebody has asked."""
         if self.is_set():
-            raise CancelledError(
-                "stopped on request", remedy="run the same command again: it goes on where it stopped"
-            )
+            raise CancelledError("stopped on request", remedy="run the same command again to resume")
 
     @contextmanager
     def critical_section(self) -> Iterator[None]:

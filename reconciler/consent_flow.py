@@ -88,7 +88,7 @@ class ConsentFlow:
         if self._kept() == found.login:
             raise AuthenticationError(
                 "this address was used already, and the consent that it brought is kept",
-                remedy=f"`reconciler auth status {self.environment}` shows it; or ask anew: {self.again}",
+                remedy=f"`reconciler auth status {self.environment}` shows it; or ask again: {self.again}",
             )
 
     def _kept(self) -> str:
@@ -125,7 +125,7 @@ class ConsentFlow:
                 ) from None
             if self._clock.now() >= until:
                 raise AuthenticationError(
-                    "nobody came back with consent in time: nothing is changed",
+                    "no consent arrived in time: nothing is changed",
                     remedy=f"wait longer with --timeout, or finish with {self.again} --paste",
                 )
 

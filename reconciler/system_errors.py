@@ -15,7 +15,7 @@ def known_error(error: BaseException) -> ReconcilerError | None:
     if isinstance(error, sqlite3.Error):
         return StorageError(
             "the emulator's file can't be read or written",
-            remedy="check the disk, or remove the file under .reconciler/emulator and begin anew",
+            remedy="check the disk, or remove the file under .reconciler/emulator and start over",
         )
     if isinstance(error, OSError):
         return StorageError(f"the system refuses: {os.strerror(error.errno or 0)}", remedy="check the disk")

@@ -212,7 +212,7 @@ def _stuck(run: Run, page: OutputFiles, asked: StopSignal) -> NoReturn:
     """The lock ends with the process, and so do the calls that would not end in time."""
     asked.wait_until_idle(LONGEST_RENEWAL)
     click.echo("Stopped: a call in flight did not end in time. The state says that it may have", err=True)
-    click.echo("happened. Run the same command again: it goes on where it stopped.", err=True)
+    click.echo("happened. Run the same command again to resume.", err=True)
     stopped = CancelledError("stopped while a call was in flight", remedy="run the same command again")
     last = [
         threading.Thread(target=run.end, args=(stopped.exit_code,), daemon=True),

@@ -218,7 +218,7 @@ class AuthorizationCode:
 
     def _explained(self, error: TokenRefusedError) -> AuthenticationError:
         if error.code != "invalid_grant":
-            return AuthenticationError(error.problem, remedy=f"{error.remedy}; then ask anew: {self.again}")
+            return AuthenticationError(error.problem, remedy=f"{error.remedy}; then ask again: {self.again}")
         return AuthenticationError(
             "Criteo doesn't take the code: it was used already, is too old, or was made for another "
             "redirect address or PKCE verifier",

@@ -164,7 +164,7 @@ def _check_sizes(archive: zipfile.ZipFile, path: Path) -> None:
 def _too_large(problem: str) -> StorageError:
     return StorageError(
         f"the file is no export of a state: {problem}",
-        remedy="export again: `reconciler state export ENV FILE`; don't pack the file anew",
+        remedy="export again: `reconciler state export ENV FILE`; don't compress the file",
     )
 
 

@@ -192,7 +192,7 @@ def _envelope(content: bytes, key: str) -> dict[str, object]:
 def _token(data: dict[str, object]) -> int:
     token = data["token"]
     if not isinstance(token, int):
-        raise StorageError("bears no token")
+        raise StorageError("has no token")
     return token
 
 

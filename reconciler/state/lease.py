@@ -18,7 +18,7 @@ MARGIN = timedelta(seconds=10)
 """For clocks that differ, and for the time between a look and a request."""
 BEAT = timedelta(seconds=15)
 TAKEN_OVER = "another run has taken over the state; what this one knew last is not written"
-RUN_AGAIN = "let the other run end, then run again: it goes on where both stopped"
+RUN_AGAIN = "let the other run end, then run again: it resumes after both"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +124,7 @@ class HeldLease:
         if self._lease.expires_at - self._now() < self._timing.grace:
             raise StorageError(
                 "the lock could not be renewed in time, and nothing more is sent",
-                remedy="check the store and the network, then run again: it goes on where this one stopped",
+                remedy="check the store and the network, then run again: it resumes",
             )
 
     def release(self) -> None:

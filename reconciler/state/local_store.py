@@ -70,7 +70,7 @@ class LocalStore:
     def break_lock(self, holder_id: str) -> None:  # noqa: ARG002 - there are none here
         raise LockedError(
             "the lock of a state in a folder ends with the process that holds it",
-            remedy=f"end that process: {holder_of(self._files.lock) or 'nobody holds it now'}",
+            remedy=f"end that process: {holder_of(self._files.lock) or 'it is not locked'}",
         )
 
     def sealed(self) -> SecretStore:

@@ -73,7 +73,7 @@ class BucketSecretStore:
                 self._found[name] = self._bucket.replace(_path(name), content, version)
         except PreconditionFailedError:
             raise ConcurrentWriteError(
-                f"state:{name} was written by somebody else at the same time", remedy="run again"
+                f"state:{name} was written by another process at the same time", remedy="run again"
             ) from None
 
     @contextmanager

@@ -74,7 +74,7 @@ def test_a_write_in_between_is_an_error_and_stays(server: fake.FakeVault) -> Non
 
     server.put(PATH, refresh="old")
     ours = Between({"VAULT_ADDR": server.url, "VAULT_TOKEN": fake.TOKEN})
-    with pytest.raises(AuthenticationError, match="by somebody else at the same time"):
+    with pytest.raises(AuthenticationError, match="by another process at the same time"):
         ours.store(NAME, Secret(VALUE))
     assert server.newest(PATH) == {"refresh": "theirs"}
 

@@ -100,7 +100,7 @@ def _tell(space: Workspace, role: CredentialRole, reach: ConsentedAccounts) -> N
     environment = space.desired.environment
     click.echo(f"connected: {role} in {environment.name}")
     if reach.accounts is None:
-        click.echo(f"  which accounts it reaches can't be told: {reach.why}")
+        click.echo(f"  the reachable accounts are unknown: {reach.why}")
     else:
         click.echo(f"  reaches {counted(len(reach.accounts), 'account')}: {', '.join(reach.accounts)}")
         for name, seat in environment.seats:

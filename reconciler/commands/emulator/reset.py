@@ -16,5 +16,5 @@ def command(options: EmulatorOptions) -> None:
     with open_emulator(environment, options.common) as emulator:
         emulator.reset()
     click.echo(f"{environment}: the emulator is empty; a state that knows its segments will miss them:")
-    click.echo(f"  to begin anew, remove the state as well (by default {WORK_DIR}/state/{environment}),")
+    click.echo(f"  to start over, remove the state as well (by default {WORK_DIR}/state/{environment}),")
     click.echo(f"  and for the real time {WORK_DIR}/{EMULATOR}/{environment}.sqlite, the emulator itself")

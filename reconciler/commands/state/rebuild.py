@@ -158,7 +158,7 @@ def _rebuilt(session: Session, options: RebuildOptions) -> tuple[ResourceState, 
         print_look(environment, seen, shown.out)
         number = len(seen.found()) + len(options.again(seen))
         told = counted(number, "address", "addresses")
-        confirm(options.yes or not number, f"Write the state of {environment} anew ({told})?")
+        confirm(options.yes or not number, f"Rebuild the state of {environment} ({told})?")
         space.clock.check()
         return _written(space, state, seen, options, session)
 
@@ -216,5 +216,5 @@ def _tell(environment: str, done: tuple[ResourceState, ...]) -> None:
     if not done:
         click.echo(f"{environment}: nothing was written: there is nothing to go on with")
         return
-    click.echo(f"{environment}: the state is made anew: {counted(len(done), 'address', 'addresses')}")
+    click.echo(f"{environment}: the state is rebuilt: {counted(len(done), 'address', 'addresses')}")
     click.echo(f"  next: `reconciler plan {environment}` shows what follows, `apply` carries it out")

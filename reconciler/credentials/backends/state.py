@@ -20,7 +20,7 @@ from reconciler.credentials.backends.base import MissingSecretError
 FORMAT = b"reconciler sealed 1\n"
 _KEY, _CHECK, _NONCE = 32, 8, 12
 _RESTORE = (
-    "restore it from a backup of the state, or ask for the secret anew (a consent, for a refresh token)"
+    "restore it from a backup of the state, or ask for the secret again (a consent, for a refresh token)"
 )
 
 
@@ -106,7 +106,7 @@ def _open(name: str, derived: _Derived, content: bytes) -> Secret:
     if check != derived.check:
         raise AuthenticationError(
             f"what is kept as state:{name} was sealed with another key, or under another name",
-            remedy="give the key it was sealed with; if that is lost, ask for consent anew",
+            remedy="give the key it was sealed with; if that is lost, ask for consent again",
         )
     try:
         return Secret(AESGCM(derived.key).decrypt(nonce, sealed, FORMAT).decode())

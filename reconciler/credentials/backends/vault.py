@@ -73,7 +73,7 @@ class VaultBackend:
             self._write(place, place.path, {**kept, place.field: secret.reveal()}, version)
         except VersionConflictError:
             raise ConcurrentWriteError(
-                f"{place.reference} was written by somebody else at the same time",
+                f"{place.reference} was written by another process at the same time",
                 remedy="look which refresh token it holds now; ask for consent if that one is refused",
             ) from None
 
