@@ -126,3 +126,11 @@ def test_nothing_is_misspelt() -> None:
         check=False,
     )
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+
+def test_a_long_sentence_is_found_beside_code_and_tables() -> None:
+    long = "One " + "word " * 25 + "more."
+    page = f"# Title\n\nShort. {long}\n\n- `code` is one word.\n\n```sh\n{long}\n```\n\n| {long} |\n"
+    assert too_long(page) == [" ".join(long.split())]
+    assert too_long("Values: " + ", ".join(["`x`"] * 40) + ".") == []
+    assert BANNED.findall("Whoever was told bears it; amend a bearing.") == ["Whoever", "told", "bears"]
