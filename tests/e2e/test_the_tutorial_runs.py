@@ -62,7 +62,7 @@ def test_drift_is_simulated_as_the_page_says(tmp_path: Path) -> None:
     shell(tmp_path, "reconciler init audiences && reconciler -C audiences apply sandbox --yes")
     project = tmp_path / "audiences"
     state = json.loads(shell(project, "reconciler state show sandbox --json"))
-    segment = next(one["segment"] for one in state["addresses"])
+    segment = next(one["segment_id"] for one in state["addresses"])
     account = "368477501993431040"
     assert account in (project / "environments/sandbox/environment.yaml").read_text(encoding="utf-8")
     served = [sys.executable, "-m", "reconciler", "emulator", "serve", "sandbox", "--port", "0"]
