@@ -9,21 +9,7 @@ SDKS := 2026.1 2026.7 2027.1
 SDKS_READY := $(SDKS:%=.sdk/%/.ready)
 
 # What the core's branch coverage is measured with.
-CORE_TESTS := tests/unit/test_guards.py tests/unit/test_standing.py tests/unit/test_unanswered_creates.py \
-	tests/unit/test_identifiers.py tests/unit/test_a_restore_doubts_what_came_after.py \
-	tests/unit/test_what_is_found_of_a_lost_state.py tests/property/test_a_rebuild_converges.py \
-	tests/unit/test_what_an_approval_covers.py tests/unit/test_what_is_left_of_an_approval.py \
-	tests/unit/test_what_a_refresh_does.py tests/unit/test_drift_is_told_from_intent.py \
-	tests/unit/test_addresses_of_consent.py tests/unit/test_consents_as_text.py \
-	tests/unit/test_secrets_cannot_be_printed.py tests/unit/test_manifests_desired.py \
-	tests/unit/test_quantities.py tests/unit/test_promises_hold_in_odd_cases.py tests/unit/test_checkup.py \
-	tests/unit/test_events.py tests/unit/test_what_looks_like_somebody.py \
-	tests/unit/test_rejected_identifiers_are_reported.py tests/unit/test_lost_members_are_refilled.py \
-	tests/unit/test_a_changed_definition_is_named_by_its_parts.py \
-	tests/unit/test_a_rebuilt_size_is_unknown.py tests/unit/test_what_an_exclusion_list_may_do.py \
-	tests/unit/test_where_points_at_its_mistakes.py tests/unit/test_one_blocked_address_stops_one.py \
-	tests/unit/test_a_part_of_a_plan.py tests/unit/test_a_change_is_compared_with_its_base.py \
-	tests/property/test_converges_after_crashes.py tests/property/test_state_codec.py
+CORE_TESTS := tests/unit/core tests/property/core
 
 .PHONY: demo docs pictures sdk azurite actionlint test reliability torture fidelity lint coverage check format bench ci-files lock clean
 

@@ -41,7 +41,7 @@ def pytest(*arguments: str) -> Sequence[str]:
 RUNS = (
     Run(
         "histories",
-        pytest("tests/property/test_converges_after_crashes.py"),
+        pytest("tests/property/core/test_converges_after_crashes.py"),
         {"TORTURE": "1", "HISTORIES": "30000"},
     ),
     Run(

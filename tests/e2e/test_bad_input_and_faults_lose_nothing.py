@@ -78,7 +78,7 @@ def test_nothing_is_lost_when_the_disk_is_full_from_any_write_on(
 ) -> None:
     """A run for every seventh call that changes the disk; the last one meets no fault any more.
 
-    Every single call of the state's own is broken in tests/unit/test_local_state_survives.py.
+    Every single call of the state's own is broken in tests/unit/state/test_local_state_survives.py.
     """
     for first in count(1 + worker * STRIDE, WORKERS * STRIDE):
         world = opened(templates["applied"], tmp_path / str(first), "emulator", stack)

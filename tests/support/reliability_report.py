@@ -40,7 +40,7 @@ APPROVED = """
 ## Rules of approvals
 
 The tests of approvals fail if a test removes any of these rules
-(`tests/unit/test_every_rule_of_an_approval_is_needed.py`).
+(`tests/unit/core/approval/test_every_rule_of_an_approval_is_needed.py`).
 
 | rule | removed parts |
 |---|---|

@@ -140,7 +140,7 @@ class Simulation(RuleBasedStateMachine):
         super().__init__()
         self.declared = 0
         self.world = self.made()
-        self.world.guards = replace(self.world.guards, max_missing=CAREFUL)
+        self.world.guards = replace(self.world.guards, max_missing=CAREFUL, min_members=0)
         self.world.criteo.watch = self._seen
         self.world.on_plan = self._planned
         self.world.emit = self._emitted

@@ -20,7 +20,7 @@ from reconciler.render.terminal_report import print_document
 
 pytestmark = pytest.mark.promise("read-right")
 
-FOLDER = Path(__file__).parents[1] / "golden" / "plan"
+FOLDER = Path(__file__).parents[2] / "golden" / "plan"
 DIGEST = "sha256:" + "5e" * 32
 
 
@@ -43,7 +43,7 @@ def _body(case: Case) -> str:
 
 
 def _json(case: Case) -> str:
-    """`tests/unit/test_saved_documents_come_back.py` has those that can be approved."""
+    """`tests/unit/render/test_saved_documents_come_back.py` has those that can be approved."""
     return dump(encoded(case(ROUNDED), None, "0.1.0")).decode()
 
 

@@ -22,7 +22,7 @@ from reconciler.render.plan_statements import Note, Statement
 
 pytestmark = pytest.mark.promise("read-right")
 
-SCHEMA = json.loads((Path(__file__).parents[2] / "schemas" / "plan.schema.json").read_text(encoding="utf-8"))
+SCHEMA = json.loads((Path(__file__).parents[3] / "schemas" / "plan.schema.json").read_text(encoding="utf-8"))
 
 
 def approval(case: str) -> ApprovedPlan | None:

@@ -9,7 +9,7 @@ from reconciler.manifests import load_offline
 
 pytestmark = pytest.mark.promise("refused-early")
 
-FOLDER = Path(__file__).parents[1] / "golden" / "validate"
+FOLDER = Path(__file__).parents[2] / "golden" / "validate"
 CASES = sorted(path for path in FOLDER.iterdir() if path.is_dir())
 
 

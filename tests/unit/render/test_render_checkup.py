@@ -15,7 +15,7 @@ from reconciler.render.json.doctor import checkup_values
 from reconciler.render.json.values import DocumentKind, document, dump
 from reconciler.render.terminal import LOG_WIDTH, console
 
-FOLDER = Path(__file__).parents[1] / "golden" / "doctor"
+FOLDER = Path(__file__).parents[2] / "golden" / "doctor"
 FILES = {LOG_WIDTH: "expected.txt", 80: "expected-80.txt"}
 ROLE, PLANNING = "criteo", "criteo (plan)"
 ACCOUNT, SEAT = "368477501993431040", "368477501993431040/3239117063738827231"

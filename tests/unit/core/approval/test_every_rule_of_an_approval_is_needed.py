@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from hypothesis.errors import HypothesisException
 from support.mutations import APPROVALS, Mutant
-from unit import test_what_a_refresh_does, test_what_an_approval_covers, test_what_is_left_of_an_approval
+from unit.core.approval import test_what_an_approval_covers, test_what_is_left_of_an_approval
+from unit.core.plan import test_what_a_refresh_does
 
 pytestmark = pytest.mark.promise("rules")
 

@@ -14,7 +14,7 @@ from reconciler.core.model import HASHINGS, Api, Guards
 from reconciler.manifests import load, schema
 from reconciler.manifests.syntax.files import parse
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SCHEMAS = {path.name: json.loads(path.read_text()) for path in (ROOT / "schemas").glob("*.json")}
 
 
