@@ -131,7 +131,7 @@ def another_major_version(project: Project) -> None:
 
 
 def another_format(project: Project) -> None:
-    forge(project, lambda plan: plan.update(format_version="2.0"))
+    forge(project, lambda plan: plan.update(format_version="3.0"))
 
 
 def tampered(project: Project) -> None:
@@ -173,7 +173,7 @@ def forge(project: Project, change: Callable[[dict[str, Any]], object], *, sign:
         (other_data, "its definition is not the one that was approved"),
         (too_old, ", and holds for 3 days (approval.maxAge)"),
         (another_major_version, "was made by reconciler 7.0.0, and this is"),
-        (another_format, "its format is another one than 1.x"),
+        (another_format, "its format is another one than 2.x"),
         (tampered, "was changed after it was saved"),
         (
             another_environment,
@@ -539,7 +539,7 @@ def test_what_is_no_plan_can_not_be_shown(project: Project) -> None:
     assert "it is no plan" in project.run("show", "plan.md", code=3).said
     approve(project)
     another_format(project)
-    assert "its format is another one than 1.x" in project.run("show", "plan.json", code=3).said
+    assert "its format is another one than 2.x" in project.run("show", "plan.json", code=3).said
     approve(project)
     tampered(project)
     assert "it was changed after it was saved" in project.run("show", "plan.json", code=STALE).said
