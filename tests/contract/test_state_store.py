@@ -25,7 +25,7 @@ from reconciler.core.errors import LockedError, StorageError
 from reconciler.core.members import EMPTY_SNAPSHOT, SnapshotRef
 from reconciler.core.model import Address, Hashing, IdentifierType, SegmentKey
 from reconciler.core.ports import StateHead, StateReader, StateStore, StateWriter
-from reconciler.core.state.codec import dump
+from reconciler.core.state.codec import FORMAT_VERSION, dump
 from reconciler.core.state.resource import ResourceState, SegmentState
 from reconciler.state.bucket_reader import StoreContext
 from reconciler.state.bucket_store import BucketStore
@@ -489,7 +489,7 @@ def test_what_a_newer_version_wrote_is_not_set_aside(make: str, tmp_path: Path) 
     store = LocalStore(tmp_path, "sandbox") if make == "directory" else remote(bucket, tmp_path)
     with store.lock("me") as writer:
         writer.write(LAPSED)
-    newer: dict[str, object] = {"format_version": 5}
+    newer: dict[str, object] = {"format_version": FORMAT_VERSION + 1}
     path = "resources/email.lapsed.json"
     if make == "directory":
         (tmp_path / path).write_bytes(dump(newer))

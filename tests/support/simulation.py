@@ -677,7 +677,7 @@ class Simulation(RuleBasedStateMachine):
                 assert not self.world.run(EVERYTHING, counted).errors
             if not (plan.problems or plan.blocked):
                 return
-        raise AssertionError("the ways out lead nowhere")
+        raise AssertionError(f"the ways out lead nowhere: {plan.problems} {plan.blocked}")
 
     def _follow(self, finding: Finding, attempt: int) -> None:
         if finding.remedy == "bring the file":
