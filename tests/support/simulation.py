@@ -679,6 +679,10 @@ class Simulation(RuleBasedStateMachine):
                 return
         raise AssertionError(f"the ways out lead nowhere: {plan.problems} {plan.blocked}")
 
+    def _finds_what_looks_lost(self) -> None:
+        for segment_id in self.foreign:
+            self.world.criteo.segment(segment_id).description = "theirs"
+
     def _follow(self, finding: Finding, attempt: int) -> None:
         if finding.remedy == "bring the file":
             self.world.broken.clear()
@@ -689,8 +693,7 @@ class Simulation(RuleBasedStateMachine):
             self.world.guards = replace(self.world.guards, max_missing=int(limit[1]) / 100)
         elif "looks lost" in finding.problem:
             assert not self._receipts(), "a state that knows of something is not lost"
-            for segment_id in self.foreign:
-                self.world.criteo.segment(segment_id).description = "theirs"
+            self._finds_what_looks_lost()
         elif named := re.search(r"segment (\d+) has the ownership tag", finding.problem):
             self.claimed.discard(named[1])
             self.world.criteo.segment(named[1]).description = ""

@@ -81,6 +81,12 @@ class Rebuilds(Simulation):
         for address, holding in there.items():
             self._is_found_again(address, holding)
 
+    def _finds_what_looks_lost(self) -> None:
+        """The account of a segment may have been out of the manifests when the state was rebuilt."""
+        super()._finds_what_looks_lost()
+        if self._ours():
+            self._rebuild("union")
+
     def _takes_what_has_our_digits(self) -> None:
         """A rebuild can't tell them from those of another state of the same environment."""
         for one in [one for one in self._ours() if one in self.foreign]:
