@@ -116,7 +116,7 @@ def taken_name(environment: str, address: Address, name: str, held: Segment, tag
     if found is None:
         return Finding(
             str(address),
-            f"{problem} that this tool never created: it has no ownership tag",
+            f"{problem} that reconciler did not create: it has no ownership tag",
             f"to adopt it: {adopt}; otherwise {ANOTHER_TITLE}",
         )
     if found.owner == tag.owner:
@@ -139,7 +139,7 @@ def taken_beside(address: Address, name: str, held: Segment, tag: Tag) -> Findin
     if found is None:
         return Finding(
             str(address),
-            f"{problem} that this tool never created: it has no ownership tag",
+            f"{problem} that reconciler did not create: it has no ownership tag",
             f"{ANOTHER_TITLE}, or rename that segment in Criteo",
         )
     whose = "this address" if found.owner == tag.owner else "another environment or address"

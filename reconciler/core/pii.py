@@ -2,7 +2,7 @@
 
 import re
 
-REDACTED = "(withheld: it looks like personal data)"
+REDACTED = "[redacted: possible PII]"
 """Stands for a name that is not shown."""
 
 _KINDS = {"mail": "an e-mail address", "hash": "a hashed identifier", "phone": "a phone number"}

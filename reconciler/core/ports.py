@@ -279,7 +279,7 @@ class StateStore(Protocol):
     """Where receipts, snapshots and the head of one environment live."""
 
     def holder(self) -> LockHolder | None:
-        """None when nobody holds the lock."""
+        """None when not locked."""
         ...
 
     def break_lock(self, holder_id: str) -> None:

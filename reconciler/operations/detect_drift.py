@@ -1,4 +1,4 @@
-"""Looks whether Criteo is as we left it. It reads only, and no sources."""
+"""Compares Criteo with what reconciler last applied. It reads only, and no sources."""
 
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Mapping

@@ -145,9 +145,9 @@ class ApplyReport:
         if not changes and self.sent:
             return f"Only suppressed members were removed on {self.environment} in {took}: {numbers}."
         if not changes:
-            return f"Nothing to do: {self.environment} is as the manifests say. {numbers}."
+            return f"Nothing to do: {self.environment} matches its manifests. {numbers}."
         if not counts.applied:
-            start = "Nothing is complete yet"
+            start = "No change completed yet"
         elif counts.applied < changes or counts.blocked:
             start = "Applied in part"
         else:
@@ -175,7 +175,7 @@ class ApplyReport:
 
     @property
     def next_step(self) -> str:
-        return "run the same command again: it goes on where it stopped" if self.resumable else ""
+        return "rerun the command to resume" if self.resumable else ""
 
 
 def apply_report(

@@ -72,7 +72,7 @@ def _summary(checks: Iterable[Check]) -> str:
         seen[status] for status in (CheckStatus.FAILURE, CheckStatus.WARNING, CheckStatus.SKIPPED)
     )
     if not failures and not warnings:
-        return "Every link holds."
+        return "All checks passed."
     parts = [
         counted(failures, "failure") if failures else "",
         counted(warnings, "warning") if warnings else "",

@@ -91,9 +91,9 @@ def _failure(header: Header, error: RunError) -> str:
     return f"{nothing}: {error.problem}."
 
 
-def warning(document: Document) -> str:
+def warning() -> str:
     """What stands above the risks."""
-    return f"Look at {'this' if len(document.risks) == 1 else 'these'} first"
+    return "Needs review"
 
 
 def review_summary(document: Document) -> str:
@@ -135,7 +135,7 @@ def _plan_summary(document: Document) -> str:
         return f"Nothing to apply now.{left}"
     if not totals.kinds:
         unchanged = f" {counted(totals.unchanged, 'address', 'addresses')} unchanged."
-        return f"No changes. {document.header.environment} is as the manifests say.{unchanged}"
+        return f"No changes. {document.header.environment} matches its manifests.{unchanged}"
     parts = [f"{count:,} {'' if kind == RowKind.BLOCKED else 'to '}{kind}" for kind, count in totals.kinds]
     parts += [f"{totals.unchanged:,} unchanged"] if totals.unchanged else []
     moved = " ".join(part for part in (plus(totals.adds), minus(totals.removes)) if part)
@@ -151,9 +151,8 @@ def _drift_summary(document: Document) -> str:
         return f"{reason}: there is nothing to compare."
     all_of = counted(compared, "address", "addresses")
     if not drifted:
-        return f"No drift: {all_of} as we left {'it' if compared == 1 else 'them'}."
-    verb, them = ("is", "it") if drifted == 1 else ("are", "them")
-    return f"Drift: {drifted:,} of {all_of} {verb} not as we left {them}."
+        return f"No drift in {all_of}."
+    return f"{drifted:,} of {all_of} drifted."
 
 
 def estimate(document: Document) -> tuple[str, ...]:

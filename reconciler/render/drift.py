@@ -1,4 +1,4 @@
-"""Drift as a document: one row for each address that is not as we left it."""
+"""Drift as a document: one row for each address that changed outside reconciler."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

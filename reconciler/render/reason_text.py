@@ -46,7 +46,7 @@ _OF_SEGMENTS = {
 }
 _SENTENCES = {
     CreateRepeated: "an earlier request to create it was not answered, and it isn't there",
-    ApplyResumed: "an earlier apply was interrupted; this one goes on where it stopped",
+    ApplyResumed: "an earlier apply was interrupted; this apply resumes it",
     SourceChanged: "an earlier apply was interrupted and the source has changed since",
     AllSentAgain: "who is in it isn't known since the state was lost: all who are wanted are sent",
     NameSetAgain: "an unanswered call may still change the name; it is set again once that can't happen",

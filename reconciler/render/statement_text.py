@@ -54,7 +54,7 @@ def statement_text(one: Statement) -> str:
             return "the old segment is gone at Criteo; audiences built on it break"
         case RevertsChange():
             changed = " and ".join(one.attributes)
-            return f"somebody changed the {changed} at Criteo since it was applied: this undoes it"
+            return f"the {changed} changed outside reconciler; this plan reverts the change"
         case SegmentUntracked() | AttributesChanged() | CountsDiffer() | TouchedOutside():
             return _of_drift(one)
         case _:
@@ -69,7 +69,7 @@ def _of_members(
             members = "suppressed member is" if one.members == 1 else "suppressed members are"
             return f"{format_count(one.members)} {members} removed all the same"
         case SuppressedFirst():
-            return f"{format_count(one.members)} of those who leave are suppressed: they go first"
+            return f"{format_count(one.members)} suppressed members are removed first"
         case Resumed():
             text = f"{format_count(one.done)} of {format_count(one.total)} identifiers are done already"
             return f"{text}; {counted(one.batches_left, 'batch is', 'batches are')} left"

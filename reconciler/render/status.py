@@ -26,8 +26,7 @@ MIN_MATCH_RATE = 0.001
 """Share of identifiers that Criteo must match before an audience can be used (0.1%, said by partners)."""
 
 _NOT_ASKED = (
-    "From what was sent; Criteo was not asked "
-    "(`--statistics` asks it, `reconciler drift {environment}` compares)."
+    "Acknowledged requests only (`--statistics` asks Criteo, `reconciler drift {environment}` compares)."
 )
 
 

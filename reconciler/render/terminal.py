@@ -155,7 +155,7 @@ def _rows(document: Document, out: Console) -> Iterator[Text]:
     layout = Layout(rows, document.step, len(document.header.seats) > 1, out)
     if risks:
         yield Text()
-        yield Text(document_text.warning(document), "bold")
+        yield Text(document_text.warning(), "bold")
         for row in risks:
             yield from layout.lines(row)
     for section in others:

@@ -132,7 +132,7 @@ def test_a_segment_is_ours_by_its_mark_whatever_it_is_called_and_not_by_its_name
     assert f"by its name only; if it is this tool's, say so: `--adopt email/buyers={stranger}`" in said
     say(project, "--reuse", "--yes")
     refused = project.run("apply", "sandbox", "--yes", code=8).said
-    assert "that this tool never created" in " ".join(refused.split())
+    assert "that reconciler did not create" in " ".join(refused.split())
     say(project, "--reuse", "--adopt", "email/buyers", "--yes", code=64)
     say(project, "--reuse", "--yes", "--adopt", f"email/buyers={stranger}")
     project.run("apply", "sandbox", "--yes")

@@ -58,7 +58,7 @@ def test_a_plan_an_apply_and_drift_are_written(project: Project) -> None:
     assert made(project, "drift", "sandbox", says="No drift")["document_type"] == "drift"
     with project.emulator() as emulator:
         emulator.rename_by_hand(emulator.segments()[0].id, "Somebody else's")
-    assert made(project, "drift", "sandbox", code=2, says="Drift: 1 of 2")["addresses"] == {
+    assert made(project, "drift", "sandbox", code=2, says="1 of 2 addresses drifted")["addresses"] == {
         "drift": 1,
         "unchanged": 1,
     }

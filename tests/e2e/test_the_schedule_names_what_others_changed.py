@@ -22,7 +22,7 @@ from reconciler.emulator.in_process_transport import transport
 
 HANDS = 100
 JOBS = ".gitlab/reconciler/reconciler.gitlab-ci.yml"
-COMPARED = "No drift: 1 address as we left it."
+COMPARED = "No drift in 1 address."
 
 
 @dataclass(frozen=True)

@@ -402,7 +402,7 @@ SOURCES = Group(
             "a file with other columns is named after a person",
             files_named_after_people,
             BLOCKED,
-            "there is no such column in more/(withheld: it looks like personal data)",
+            "there is no such column in more/[redacted: possible PII]",
             "name a column of the files' header line",
         ),
         Case(
@@ -531,7 +531,7 @@ SOURCES = Group(
             lambda world: world.people.write_text(rows(range(25))),
             BLOCKED,
             "members would leave (more than 50%), where 50% is the limit (maxShrink)",
-            "if this is meant, write a larger maxShrink under `guards`",
+            "if intended, set a larger maxShrink under `guards`",
         ),
         Case(
             "half of the identifiers are malformed",

@@ -186,7 +186,7 @@ def test_a_comment_is_never_too_long(text: str, rows: int, others: int) -> None:
     said = markdown(document, text[:100])
     assert len(said) <= LONGEST
     assert words(document_text.summary(document)) in said
-    assert "### Look at " in said
+    assert "### Needs review" in said
     assert f"- `±` replace **{code(name(text))}**" in said
     assert said.count("<details") == said.count("</details>")
     assert rows == 1 or re.search(r"… [\d,]+ more addresses", said)

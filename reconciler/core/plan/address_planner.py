@@ -179,7 +179,7 @@ def _resolve(sight: AddressContext, slot: Slot, holding: SegmentState) -> Segmen
         return holding
     return Finding(
         str(sight.spec.address),
-        f"an earlier request to create {intent.name!r} was not answered and may still be carried out"
+        f"an earlier request to create {intent.name!r} is unconfirmed and may still take effect"
         + (f"; the segment of that name is not it: {why_not}" if why_not else ""),
         f"plan again after {until:%H:%M:%S} UTC",
     )

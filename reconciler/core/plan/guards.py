@@ -209,8 +209,8 @@ def _override(question: GuardInput, key: str, value: str) -> str:
     """`value`: "" where it has to be thought about."""
     file, other = question.spec.audience.place.file, "smaller" if key == "minMembers" else "larger"
     if value:
-        return f"if this is meant, write under `guards` in {file}: `{key}: {value}`"
-    return f"if this is meant, write a {other} {key} under `guards` in {file}"
+        return f"if intended, set `{key}: {value}` under `guards` in {file}"
+    return f"if intended, set a {other} {key} under `guards` in {file}"
 
 
 def exceeds_max_missing(gone: int, managed: int, limit: float) -> bool:

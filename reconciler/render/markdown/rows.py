@@ -24,7 +24,7 @@ def risks(document: Document, room: int) -> str:
     rows = document.risks
     if not rows:
         return ""
-    title = f"### {document_text.warning(document)}\n"
+    title = f"### {document_text.warning()}\n"
     spare = room - len(title) - _SLACK
     heads = fitting(rows, partial(_head, document.step), spare)
     blocks, silent = _with_bodies(heads, rows, spare - len(joined(heads)))

@@ -45,7 +45,7 @@ def test_each_reason_is_one_note_and_what_was_just_sent_has_its_time() -> None:
     [
         (DriftScope(0), "Nothing was applied yet: there is nothing to compare."),
         (DriftScope(0, unseen=2), "No address could be looked at: there is nothing to compare."),
-        (DriftScope(1), "No drift: 1 address as we left it."),
+        (DriftScope(1), "No drift in 1 address."),
     ],
 )
 def test_nothing_to_compare_is_not_no_drift(looked: DriftScope, summary: str) -> None:

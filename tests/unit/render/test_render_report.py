@@ -77,7 +77,7 @@ def test_running_again_is_advised_only_where_it_may_help() -> None:
 
     assert next_step() == next_step(False) == next_step(False, False) == ""
     for mixed in (next_step(True), next_step(True, False), next_step(False, left=True)):
-        assert mixed == "run the same command again: it goes on where it stopped"
+        assert mixed == "rerun the command to resume"
 
 
 def test_one_was_stopped_on_its_way() -> None:
@@ -98,14 +98,14 @@ def test_some_failed() -> None:
         "Applied in part on production in 3 minutes: 1 applied, 0 already done, 1 failed, 1 not attempted.",
         "Members: +10 in 1 batch; 1 identifier rejected by Criteo.",
         "Criteo computes what was sent at 12:00 UTC; live about 17:00 UTC.",
-        "Next: run the same command again: it goes on where it stopped",
+        "Next: rerun the command to resume",
     ]
 
 
 def test_nothing_applied_is_never_called_applied() -> None:
-    assert report({A: ChangeOutcome.FAILED}).headline.startswith("Nothing is complete yet on production")
+    assert report({A: ChangeOutcome.FAILED}).headline.startswith("No change completed yet on production")
     assert report({}, unchanged=8).headline == (
-        "Nothing to do: production is as the manifests say. "
+        "Nothing to do: production matches its manifests. "
         "0 applied, 8 already done, 0 failed, 0 not attempted."
     )
 

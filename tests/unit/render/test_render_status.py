@@ -97,14 +97,13 @@ def test_text(width: int) -> None:
     basis = {
         110: [
             (
-                "From what was sent; Criteo was not asked "
-                "(`--statistics` asks it, `reconciler drift production` compares)."
+                "Acknowledged requests only "
+                "(`--statistics` asks Criteo, `reconciler drift production` compares)."
             )
         ],
         50: [
-            "From what was sent; Criteo was not asked",
-            "(`--statistics` asks it, `reconciler drift",
-            "production` compares).",
+            "Acknowledged requests only (`--statistics` asks",
+            "Criteo, `reconciler drift production` compares).",
         ],
     }
     assert stream.getvalue().splitlines() == [

@@ -91,7 +91,7 @@ def test_a_taken_name_blocks_one_address(world: InMemoryEnvironment) -> None:
 @pytest.mark.parametrize(
     ("description", "whose"),
     [
-        ("theirs", "that this tool never created: it has no ownership tag"),
+        ("theirs", "that reconciler did not create: it has no ownership tag"),
         (
             "[reconciler 0123456789-abcd]",
             "with the ownership tag of another environment or address, and this state does not know it",

@@ -332,7 +332,7 @@ def test_another_key_waits_until_an_unanswered_create_can_no_longer_land():
     unanswered(world)
     world.wishes[ADDRESS] = DesiredSegment("Buyers", kind=CUSTOMER)
     [blocked] = world.plan().blocked
-    assert "was not answered and may still be carried out" in blocked.finding.problem
+    assert "is unconfirmed and may still take effect" in blocked.finding.problem
     assert blocked.finding.remedy == "plan again after 12:10:00 UTC"
     world.clock.advance(world.quiet.total_seconds())
     world.run()
@@ -344,7 +344,7 @@ def test_another_key_waits_for_an_unanswered_replacement_too(world):
     unanswered(world)
     world.wishes[ADDRESS] = DesiredSegment("Buyers", kind=(IdentifierType.EMAIL, Hashing.MD5))
     [blocked] = world.plan().blocked
-    assert "'Buyers (new)' was not answered" in blocked.finding.problem
+    assert "'Buyers (new)' is unconfirmed" in blocked.finding.problem
     world.clock.advance(world.quiet.total_seconds())
     world.run()
     assert world.plan().changes == ()
