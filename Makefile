@@ -11,7 +11,7 @@ SDKS_READY := $(SDKS:%=.sdk/%/.ready)
 # What the core's branch coverage is measured with.
 CORE_TESTS := tests/unit/core tests/property/core
 
-.PHONY: demo docs pictures sdk azurite actionlint test reliability torture fidelity lint coverage check format bench ci-files lock clean
+.PHONY: demo docs pictures sdk azurite actionlint test reliability torture fidelity lint quick coverage check format bench ci-files lock clean
 
 $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -60,6 +60,9 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+quick: lint  ## under a minute: style, types, imports and unit tests
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal tests/unit
 
 check: lint coverage test  ## what CI runs
 

@@ -122,7 +122,7 @@ def redeem(
             unsent = isinstance(error, NEVER_SENT)
             remedy = f"{NOT_USED}: {grant.again}" if unsent else f"{USED_UP}: {grant.again}"
             raise RemoteError(_unanswered(error), remedy=remedy) from None
-        question.keep(granted)
+        question.store_consent(granted)
 
 
 def _unanswered(error: httpx.RequestError | TokenUnavailableError) -> str:

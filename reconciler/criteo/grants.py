@@ -33,7 +33,7 @@ class TokenRequest:
     """One token request: the fields of its form, and what is to be done with the answer before it is used."""
 
     form: Mapping[str, str] = field(repr=False)
-    keep: Callable[[TokenResponse], None]
+    store_consent: Callable[[TokenResponse], None]
 
 
 class Grant(Protocol):

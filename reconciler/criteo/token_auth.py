@@ -91,7 +91,7 @@ class TokenAuth(httpx.Auth):
             granted = read_token(response.status_code, response.content)
             came = (granted.access_token, granted.refresh_token)
             self._issued = (*self._issued, *(one for one in came if one))[-2 * KEPT :]
-            question.keep(granted)
+            question.store_consent(granted)
         self._token = granted.access_token
         life = timedelta(seconds=granted.seconds)
         self._renew_at = asked_at + life - min(MARGIN, life / SHARE)

@@ -54,7 +54,7 @@ def scan_segments(
     lost = [spec for spec in selected if spec.address not in held]
     name = desired.environment.name
     return RebuildScan(
-        sightings=tuple(
+        matches=tuple(
             replace(one, pending=unanswered.get(one.spec.address, ()))
             for one in match_segments(name, lost, listed, takes, owned)
         ),
@@ -69,7 +69,7 @@ def check_lost(seen: RebuildScan, asked: Container[Address], again: Container[Ad
     Those that are to be made anew, `again`, may be known.
     """
     known = [one.address for one in seen.known if one.address not in again]
-    nothing = not seen.sightings and len(known) == len(seen.known)
+    nothing = not seen.matches and len(known) == len(seen.known)
     if told := [one for one in known if nothing or one in asked]:
         raise StorageError(
             f"the state knows {', '.join(map(str, told))}: nothing is lost of it",

@@ -10,9 +10,9 @@ from reconciler.core.doctor import checks as checkup
 from reconciler.core.doctor import results as results
 from reconciler.core.doctor.checks import (
     AGE,
-    NOT_REACHED,
     PLACE,
     READING,
+    SKIPPED,
     SNAPSHOTS,
     WRITING,
     Check,
@@ -68,9 +68,7 @@ def run_checks(
             found |= _answered(role, seats, tools, login, progress)
             found |= _renewed(role, found, tools, login)
         planned = checkup.checks_for(role, seats, emulated=tools.emulated)
-        checks += [
-            Check(link, str(role), item, found.get((link, item), NOT_REACHED)) for link, item in planned
-        ]
+        checks += [Check(link, str(role), item, found.get((link, item), SKIPPED)) for link, item in planned]
     now = tools.clock.now()
     checks.append(
         Check(CheckName.VERSION, "", "", results.version(desired.environment.api.version, now.date()))
@@ -214,7 +212,7 @@ def _state(tools: DoctorContext, progress: ProgressCallback) -> Iterable[Check]:
         yield Check(CheckName.STATE, "", SNAPSHOTS, result)
     if tools.writes:
         unread = isinstance(receipts, ReconcilerError)
-        locked = NOT_REACHED if unread else results.lockable(attempt(lambda: _lock(tools)))
+        locked = SKIPPED if unread else results.lockable(attempt(lambda: _lock(tools)))
         yield Check(CheckName.STATE, "", WRITING, locked)
 
 
@@ -223,7 +221,7 @@ def _snapshots(
 ) -> Sequence[CheckResult]:
     """All that the state of today names, and those that only earlier states do."""
     if isinstance(receipts, ReconcilerError):
-        return (NOT_REACHED,)
+        return (SKIPPED,)
     state = tools.store.reader()
     current = dict.fromkeys(ref for receipt in receipts for ref in receipt.references)
     history = attempt(lambda: _named_earlier(state))

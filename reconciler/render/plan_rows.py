@@ -168,7 +168,7 @@ def _of_spec(spec: SegmentSpec, voice: RowContext, members: Members | None) -> R
     )
 
 
-def dropped(target: TargetMembers, figures: NumberFormat) -> Dropped:
+def drop_summary(target: TargetMembers, figures: NumberFormat) -> Dropped:
     """Why there are fewer members than rows."""
     counts = [(reason, target.dropped(reason)) for reason in DropReason]
     drops = tuple(Drop(reason, figures.number(count)) for reason, count in counts if count)
@@ -204,7 +204,7 @@ def _transfer(members: MemberChange, voice: RowContext) -> Iterator[Line]:
     if members.not_before:
         yield Line(LineKind.WARNING, WaitsUntil(members.not_before))
     if delta.total and members.target.rows:
-        yield Line(LineKind.DETAIL, dropped(members.target, voice.figures))
+        yield Line(LineKind.DETAIL, drop_summary(members.target, voice.figures))
 
 
 def attribute(change: AttributeChange) -> Attribute:

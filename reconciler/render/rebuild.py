@@ -32,7 +32,7 @@ def print_ways(environment: str, out: Console) -> None:
 
 def _lines(environment: str, seen: RebuildScan, out: Console) -> Iterator[Text]:
     yield Text.assemble("Segments at Criteo that belong to ", (name(environment), "bold"))
-    for one in seen.sightings:
+    for one in seen.matches:
         yield from wrapped(f"{name(str(one.spec.address))}: {'; '.join(_said(one))}", "", 2, out, hang=2)
         for doubt in one.conflicts:
             yield from (Text.assemble("  ", line) for line in finding_lines(doubt, out))

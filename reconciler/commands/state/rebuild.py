@@ -31,7 +31,7 @@ from reconciler.operations.rebuild_state import (
     scan_segments,
 )
 from reconciler.render.numbers import NumberFormat, counted
-from reconciler.render.plan_rows import dropped
+from reconciler.render.plan_rows import drop_summary
 from reconciler.render.rebuild import print_look, print_ways
 from reconciler.render.statement_text import statement_text
 from reconciler.workspace import Workspace
@@ -198,7 +198,7 @@ def _assumed(
         )
     engine = space.engine_over(file.resolve().parent, state)
     target = members_in_file(file.resolve(), one.spec, engine, space.clock.now().date())
-    drops = statement_text(dropped(target, figures))
+    drops = statement_text(drop_summary(target, figures))
     click.echo(f"{where}: {figures.count(target.members.count)} may be held; {drops}")
     kept, now = engine.file(target.members), space.clock.now()
     return assume_members(one, target.members, kept, state, now, space.desired.environment.api.grace_period)
@@ -206,7 +206,7 @@ def _assumed(
 
 def _there(seen: RebuildScan) -> tuple[SegmentMatch, ...]:
     if not (found := seen.found()):
-        address = seen.sightings[0].spec.address
+        address = seen.matches[0].spec.address
         problem = f"{address}: there is no segment of it that could hold anybody"
         raise StorageError(problem, remedy="`reconciler state rebuild` lists what there is")
     return found

@@ -59,7 +59,7 @@ class Check:
 
 Key = tuple[CheckName, str]
 """A link and the item of it."""
-NOT_REACHED = CheckResult(CheckStatus.SKIPPED, "what it depends on failed")
+SKIPPED = CheckResult(CheckStatus.SKIPPED, "what it depends on failed")
 
 
 def exit_code(checks: Iterable[Check]) -> int:

@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 from reconciler.core.api_versions import SUPPORT
 from reconciler.core.consent.model import Consent, expires_soon, is_expired
 from reconciler.core.doctor.checks import (
-    NOT_REACHED,
+    SKIPPED,
     Check,
     CheckName,
     CheckResult,
@@ -58,7 +58,7 @@ def valid(desired: DesiredState) -> CheckResult:
 def invalid(error: ReconcilerError) -> tuple[Check, ...]:
     """Nothing else can be looked at then."""
     wrong = (Check(CheckName.MANIFESTS, "", "", result) for result in _capped(_findings(error)))
-    rest = (Check(link, "", "", NOT_REACHED) for link in CheckName if link is not CheckName.MANIFESTS)
+    rest = (Check(link, "", "", SKIPPED) for link in CheckName if link is not CheckName.MANIFESTS)
     return (*wrong, *rest)
 
 

@@ -53,16 +53,16 @@ class RebuildScan:
     `strays` bear the mark of another address or environment.
     """
 
-    sightings: tuple[SegmentMatch, ...]
+    matches: tuple[SegmentMatch, ...]
     known: tuple[ResourceState, ...]
     orphans: tuple[Segment, ...]
 
     def found(self) -> tuple[SegmentMatch, ...]:
         """Those that something can be known of again. RefusedError where that is not clear."""
-        doubts = [doubt for one in self.sightings for doubt in one.conflicts]
+        doubts = [doubt for one in self.matches for doubt in one.conflicts]
         if doubts:
             raise RefusedError("what Criteo holds is not clear; nothing was written", findings=doubts)
-        return tuple(one for one in self.sightings if one.segment)
+        return tuple(one for one in self.matches if one.segment)
 
 
 def match_segments(

@@ -130,7 +130,7 @@ class Rebuilds(Simulation):
 
     def _rebuild(self, way: str) -> None:
         """Where several segments bear one mark, people say which one goes on."""
-        doubted = [one for one in self._look({}).sightings if one.conflicts]
+        doubted = [one for one in self._look({}).matches if one.conflicts]
         found = self._look({one.spec.address: one.segment.id for one in doubted}).found()
         now, quiet = self.world.clock.now(), self.world.quiet
         with self.world.store.lock("rebuild") as state:

@@ -9,8 +9,8 @@ from reconciler.core.api_versions import SUPPORT
 from reconciler.core.consent.model import REFRESH_TOKEN_LIFETIME, Consent
 from reconciler.core.doctor.checks import (
     AGE,
-    NOT_REACHED,
     PLACE,
+    SKIPPED,
     Check,
     CheckName,
     CheckResult,
@@ -136,7 +136,7 @@ def test_the_first_failure_along_the_chain_decides() -> None:
     results = (
         CheckResult(OK, ""),
         CheckResult(WARNING, "", "do"),
-        NOT_REACHED,
+        SKIPPED,
         CheckResult(FAILURE, "", "do", 9),
         CheckResult(FAILURE, "", "do", 4),
     )
@@ -155,7 +155,7 @@ def test_manifests() -> None:
         CheckName.MANIFESTS, "", "", CheckResult(FAILURE, "no folder here", "run inside a project", 3)
     )
     assert [one.name for one in others] == [link for link in CheckName if link is not CheckName.MANIFESTS]
-    assert all(one.result is NOT_REACHED for one in others)
+    assert all(one.result is SKIPPED for one in others)
 
 
 def test_every_finding_is_a_line_and_nobody_reads_more_than_twenty() -> None:

@@ -294,7 +294,7 @@ def test_what_the_state_knows_is_not_lost():
     with pytest.raises(StorageError, match="the state knows offsite/buyers"):
         check_lost(known, (), ())
     check_lost(known, (), {ADDRESS})
-    beside = replace(known, sightings=(SegmentMatch(SPEC),))
+    beside = replace(known, matches=(SegmentMatch(SPEC),))
     check_lost(beside, (), ())
     with pytest.raises(StorageError, match="nothing is lost"):
         check_lost(beside, {ADDRESS}, ())
