@@ -9,7 +9,7 @@ SDKS := 2026.1 2026.7 2027.1
 SDKS_READY := $(SDKS:%=.sdk/%/.ready)
 
 # What the core's branch coverage is measured with.
-CORE_TESTS := tests/unit/core tests/property/core
+CORE_TESTS := tests/unit/core tests/unit/manifests tests/unit/credentials tests/property/core
 
 .PHONY: demo docs pictures sdk azurite actionlint test reliability torture fidelity lint quick coverage check format bench ci-files lock clean
 
