@@ -1,1 +1,1 @@
-"""One module for each kind of secret reference. Never logs a secret."""
+"""One module for each kind of secret reference; `../resolver.py` lists them. Never logs a secret."""
