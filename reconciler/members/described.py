@@ -2,7 +2,7 @@
 
 CSV is read without DuckDB's guesses about columns: its sniffer skips lines that don't fit, header
 included, and a wrong line ending reads as an empty file. We read the header; DuckDB reads the rest,
-strictly, as text. What text means in a `where` is decided in `readings`.
+strictly, as text. What text means in a `where` is decided in `column_types`.
 """
 
 import csv

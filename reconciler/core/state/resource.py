@@ -38,7 +38,7 @@ class InFlightBatch:
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """A change of members on its way: towards `target`, acknowledged up to `acked`.
+    """A change of members on its way: towards `target`, acknowledged up to `acknowledged`.
 
     Positions count in the deterministic order (suppressed out, additions, others out); `size` says
     how long each phase is. They are positions, never batch numbers: batch size may change between runs.
