@@ -8,7 +8,7 @@ from reconciler.core.model import SegmentSpec
 from reconciler.core.ownership import not_ours
 from reconciler.core.plan.model import Departure, Removal, Slot
 from reconciler.core.remote import Segment
-from reconciler.core.rounding import enough, format_limit, is_past, told_beyond
+from reconciler.core.rounding import enough, format_limit, is_past, share_beyond
 from reconciler.core.state.ownership_tag import Tag
 from reconciler.core.state.resource import ResourceState, SegmentState, grace_ends_at
 
@@ -55,7 +55,7 @@ def too_many(found: Removal) -> Finding | None:
             setting = f"set `maxShrink: {larger}`" if larger else "set a larger maxShrink"
             return Finding(
                 where,
-                f"suppressed members are not removed: they are {told_beyond(out, held, limit)} of "
+                f"suppressed members are not removed: they are {share_beyond(out, held, limit)} of "
                 f"its members, where {format_limit(limit)} is the limit (maxShrink)",
                 f"{remedy.format(setting)} {file}",
             )

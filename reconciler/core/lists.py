@@ -11,7 +11,7 @@ from reconciler.core.errors import Finding
 from reconciler.core.members import EMPTY_SNAPSHOT, AppliedList, ReadList, SnapshotRef
 from reconciler.core.model import Address, SegmentSpec, SourceLocation
 from reconciler.core.pii import redacted_path
-from reconciler.core.rounding import enough, format_limit, format_share, is_past, told_beyond
+from reconciler.core.rounding import enough, format_limit, format_share, is_past, share_beyond
 from reconciler.core.state.resource import ResourceState
 
 Missing = Callable[[SnapshotRef, Sequence[SnapshotRef]], int]
@@ -66,7 +66,8 @@ def compared(
 ) -> tuple[ListChange, ...]:
     """Pairs lists by files and type, then what is left by type, in order; removed lists come last.
 
-    `receipts` are those of all addresses. `target` are the members to be sent, of `now`'s type and hashing.
+    `receipts` are the resource states of all addresses. `target` are the members to be sent, of `now`'s type
+    and hashing.
     """
     known = {one.address: one.lists for one in receipts}
     pairs, removed = _paired(known.get(address, ()), now)
@@ -179,7 +180,7 @@ def _of_list(spec: SegmentSpec, change: ListChange, now: ReadList) -> Iterator[F
     if _is_unusable(now, limit):
         yield Finding(
             where,
-            f"{told_beyond(now.invalid, now.present, limit)} of the values of {called(now)} can't be used "
+            f"{share_beyond(now.invalid, now.present, limit)} of the values of {called(now)} can't be used "
             f"as {now.identifier_type}, where {format_limit(limit)} is the limit (maxInvalid)",
             f"{_deliver(now)}; if intended, set maxInvalid under `guards` in {spec.audience.place.file}",
         )
@@ -198,7 +199,7 @@ def _of_source(spec: SegmentSpec, change: ListChange, now: ReadList) -> Iterator
     if now.identifier_type != spec.key.identifier_type and _is_unmatchable(now, limit):
         yield Finding(
             where,
-            f"{told_beyond(found.malformed, present, limit)} of the values of {column}, can't be used, "
+            f"{share_beyond(found.malformed, present, limit)} of the values of {column}, can't be used, "
             f"where {format_limit(limit)} is the limit (maxInvalid)",
             "correct the export of the source; `reconciler explain` counts the values; if intended, set "
             f"maxInvalid under `guards` in {spec.audience.place.file}",
@@ -207,7 +208,7 @@ def _of_source(spec: SegmentSpec, change: ListChange, now: ReadList) -> Iterator
         before = change.before.matches.excluded.count
         yield Finding(
             where,
-            f"{told_beyond(change.released, before, now.max_shrink)} of the members that {called(now)} "
+            f"{share_beyond(change.released, before, now.max_shrink)} of the members that {called(now)} "
             "excluded when it was last applied would be sent, although the list still names them, "
             f"where {format_limit(now.max_shrink)} is the limit (maxShrink)",
             f"check {column}; {_intended(change.released, before)}",
@@ -251,7 +252,7 @@ def _shrunk(where: str, missing: int, before: int, now: ReadList, since: str) ->
     limit = now.max_shrink
     return Finding(
         where,
-        f"{told_beyond(min(missing, before), before, limit)} of the {now.identifier_type} members of "
+        f"{share_beyond(min(missing, before), before, limit)} of the {now.identifier_type} members of "
         f"{called(now)} are missing since {since}, "
         f"where {format_limit(limit)} is the limit (maxShrink)",
         f"{_deliver(now)}; {_intended(missing, before)}",

@@ -30,11 +30,11 @@ def is_computed(holding: SegmentState, now: datetime) -> bool:
     return is_settled(holding) and holding.completed_at is not None and now >= seen_at(holding.completed_at)
 
 
-def loss(holding: SegmentState, told: Statistics | None, now: datetime) -> MemberCounts | None:
+def loss(holding: SegmentState, reported: Statistics | None, now: datetime) -> MemberCounts | None:
     """What Criteo lost of a segment; None where that can't be known yet, or is within the bound."""
-    if told is None or told.identifiers is None or not is_computed(holding, now):
+    if reported is None or reported.identifiers is None or not is_computed(holding, now):
         return None
-    found = MemberCounts(holding.confirmed.count - holding.rejected, told.identifiers)
+    found = MemberCounts(holding.confirmed.count - holding.rejected, reported.identifiers)
     return found if is_lost(found) else None
 
 

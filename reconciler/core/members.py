@@ -1,4 +1,4 @@
-"""What is known of sets of members without holding them: names of snapshots, counts, drops."""
+"""What is known of sets of members without loading them: names of snapshots, counts, drops."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field

@@ -90,7 +90,7 @@ class ConnectionInspector(Protocol):
         ...
 
     def skew(self) -> timedelta | None:
-        """How far Criteo's clock was ahead of ours at the newest answer that told the time."""
+        """How far Criteo's clock was ahead of ours at the newest answer that stated the time."""
         ...
 
     def rate_limit(self) -> RateLimit | None:
@@ -212,7 +212,7 @@ class StateWriter(StateReader, Protocol):
         ...
 
     def quarantine(self) -> tuple[Address, ...]:
-        """Takes receipts that can't be read out of the way, for a restore; those of a newer format stay."""
+        """Set unreadable resource states aside, for a restore; those of a newer format stay."""
         ...
 
     def write(self, receipt: ResourceState) -> None: ...
@@ -224,7 +224,7 @@ class StateWriter(StateReader, Protocol):
         ...
 
     def prune(self) -> None:
-        """Removes the snapshots that no receipt names, and no kept state."""
+        """Remove the snapshots that no resource state and no state version names."""
         ...
 
     def check_lock(self) -> None:
@@ -276,7 +276,7 @@ class LockHolder:
 
 
 class StateStore(Protocol):
-    """Where receipts, snapshots and the head of one environment live."""
+    """The storage of one environment's resource states, snapshots and head."""
 
     def holder(self) -> LockHolder | None:
         """None when not locked."""
@@ -341,11 +341,11 @@ class MemberEngine(Protocol):
     def mark_uncertain(
         self, hashing: Hashing, sure: Sequence[SnapshotRef], named: Sequence[SnapshotRef]
     ) -> tuple[SnapshotRef, SnapshotRef]:
-        """New (base, maybe): who is in all of `sure`, and whoever else is in any of both."""
+        """Return new (confirmed, uncertain): members in all of `sure`, and others in `sure` or `named`."""
         ...
 
     def batches(self, holding: SegmentState, size: int) -> Iterator[Batch]:
-        """The rest of the holding's change from its offset on, in batches of at most `size`."""
+        """Yield the rest of the segment state's transfer, in batches of at most `size`."""
         ...
 
     def file(self, snapshot: SnapshotRef) -> str:

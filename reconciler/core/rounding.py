@@ -23,7 +23,7 @@ STEP = 10
 """What is saved is rounded to it, so that one more or less never points at a person."""
 
 _TELLING = 10
-"""Of fewer steps no share is told: with one more or less it would be another one."""
+"""A share of fewer steps is not shown: one step more or less would change it."""
 
 PRECISE = 1_000
 """Of fewer people, rounded counts tell whole percentages, and those about."""
@@ -90,7 +90,7 @@ def percent_up(share: float) -> str:
     return f"{ceil(100 * share - 1e-6)}%"
 
 
-def told_beyond(part: int, whole: int, limit: float) -> str:
+def share_beyond(part: int, whole: int, limit: float) -> str:
     """The share, as far as rounded counts tell one beyond the limit."""
     share = share_of(part, whole)
     if share is None or percent(share) == format_limit(limit) or share < limit:

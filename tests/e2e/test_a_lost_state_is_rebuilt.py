@@ -145,13 +145,13 @@ def test_two_segments_with_one_mark_stop_it_until_somebody_says_which(project: P
     with project.emulator() as emulator:
         [customer] = [one for one in emulator.segments() if one.name == "Buyers (customer)"]
     copied = rename(project, "Buyers (email)", "Copied", customer.description or "")
-    assert "bear its mark" in say(project)
+    assert "have its ownership tag" in say(project)
     said = say(project, "--reuse", "--yes", code=5)
-    assert "bear its mark" in said
+    assert "have its ownership tag" in said
     assert not list((project.root / ".reconciler" / "state").rglob("resources/*"))
     assert "there is no segment 12 " in say(project, "--reuse", "-y", "--adopt", "email/buyers=12", code=5)
     said = say(project, "--reuse", "--yes", "--adopt", f"email/buyers={copied}", code=5)
-    assert "bears the mark of another address" in said
+    assert "has the ownership tag of another address" in said
     for takes in (["email/buyers=1", "email/buyers=2"], ["email/buyers=1", "customer/buyers=1"]):
         twice = [word for one in takes for word in ("--adopt", one)]
         assert "an address or a segment twice" in say(project, "--reuse", "--yes", *twice, code=64)

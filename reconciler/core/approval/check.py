@@ -116,7 +116,7 @@ def check_approvals(plan: Plan, approvals: Mapping[str, ApprovedPlan], now: Chec
         elif _may_wait(change, [one for one, _ in named], now):
             left.append(change)
         else:
-            refused[address] = tuple(_told(address, against))
+            refused[address] = tuple(_unapproved(address, against))
     for waiting in dependents(plan, refused):
         covered.pop(waiting, None)
     here = [one for one in approvals.values() if not wrong_state(one, now)]
@@ -127,16 +127,16 @@ def check_approvals(plan: Plan, approvals: Mapping[str, ApprovedPlan], now: Chec
         else {}
     )
     digests = {one.digest for one in covered.values()}
-    told = _told_once(unfit) if refused else ()
+    unfit_findings = _unfit_findings(unfit) if refused else ()
     asked = frozenset((*map(address_of, plan.changes), *(one.address for one in plan.blocked)))
     judgement = ApprovalCheck(
-        findings=(*_flat(refused), *told) if not covered else (),
+        findings=(*_flat(refused), *unfit_findings) if not covered else (),
         refused=refused,
         covered=frozenset(covered),
         deferred=tuple(map(address_of, left)),
         used_digests=tuple(one.digest for one in fit.values() if one.digest in digests),
         completed=tuple(fit[name].digest for name, addresses in open_.items() if not addresses),
-        not_requested=(*told, *_unmet(open_, fit, asked, now)),
+        not_requested=(*unfit_findings, *_unmet(open_, fit, asked, now)),
     )
     if covered or judgement.completed or any(now.is_used_up(one) for one in approvals.values()):
         return judgement
@@ -153,8 +153,8 @@ def _without_any(
     if done and len(left) == len(plan.changes):
         return ApprovalCheck(deferred=tuple(map(address_of, left)))
     strange = [one for one in plan.changes if one not in left and address_of(one) not in named]
-    told = (finding for one in strange for finding in _told(address_of(one), ()))
-    return ApprovalCheck(findings=(*told, *_told_once(unfit)))
+    strange_findings = (finding for one in strange for finding in _unapproved(address_of(one), ()))
+    return ApprovalCheck(findings=(*strange_findings, *_unfit_findings(unfit)))
 
 
 def _was_done(approved: ApprovedPlan, now: CheckContext) -> bool:
@@ -186,10 +186,9 @@ def _open(
     now: CheckContext,
     stopped: Container[Address] = (),
 ) -> tuple[Address, ...]:
-    """Addresses of which something is left to do once the covered ones are applied: the `stopped`, at least.
+    """Return the addresses with changes left once the covered ones are applied: at least the `stopped`.
 
-    What was approved anew since is done as it was approved last, and of an address for which a newer plan had
-    nothing to do nothing is left.
+    The newest approval of an address counts. An address for which a newer plan had no change has none left.
     """
     every = [(one, {said.address: said for said in one.changes}) for one in all_]
 
@@ -208,7 +207,7 @@ def _open(
 
 
 def _is_carried_out(said: ApprovedChange, approved: ApprovedPlan, receipt: ResourceState | None) -> bool:
-    """As far as receipts tell: of a refill only that members were sent since."""
+    """Return whether the resource state shows it; for a refill, only whether members were sent since."""
     if said.kind == ChangeKind.FORGET:
         return receipt is None or receipt.forgotten_at is not None
     if receipt is None or receipt.forgotten_at is not None:
@@ -346,8 +345,8 @@ def wrong_environment(approved: ApprovedPlan, environment: str) -> str:
     """The file alone tells this."""
     if approved.environment == environment:
         return ""
-    told = f"it was approved for {approved.environment}, and this is {environment}"
-    return f"{told}: give the plan of {environment}"
+    message = f"it was approved for {approved.environment}, and this is {environment}"
+    return f"{message}: give the plan of {environment}"
 
 
 def _at(seat: Seat | None) -> str:
@@ -418,7 +417,7 @@ def _counts(
     *,
     begun: bool,
 ) -> Iterator[str]:
-    """`begun`: something was sent since the plan. No receipt may tell of it any more, and fewer are right."""
+    """`begun`: something was sent since the plan, so fewer is right. The state may no longer show it."""
     size = largest(said.size)
     limit = max(tolerance * size, min(FEW, FEW_SHARE * size))
     within = f"(approval.tolerance: {format_limit(tolerance)}, or a tenth up to {FEW} people)"
@@ -430,11 +429,11 @@ def _counts(
             yield f"approved to {verb}: {both(then, number)}; they may differ by {int(limit):,} {within}"
     target = change.members.target.members.count
     if not strays and distance(said.size, target) > 2 * limit:
-        told = both(said.size, target)
-        yield f"approved in all: {told}; they may differ by {int(2 * limit):,}, twice what joins may {within}"
+        text = both(said.size, target)
+        yield f"approved in all: {text}; they may differ by {int(2 * limit):,}, twice what joins may {within}"
 
 
-def _told(address: Address, refusals: Iterable[Iterable[str]]) -> Iterator[Finding]:
+def _unapproved(address: Address, refusals: Iterable[Iterable[str]]) -> Iterator[Finding]:
     reasons = list(dict.fromkeys(why for against in refusals for why in against))
     for why in reasons or ["this change was not approved"]:
         yield Finding(str(address), why)
@@ -444,5 +443,5 @@ def _flat(refused: Mapping[Address, Sequence[Finding]]) -> Iterator[Finding]:
     return (finding for findings in refused.values() for finding in findings)
 
 
-def _told_once(unfit: Mapping[str, str]) -> tuple[Finding, ...]:
+def _unfit_findings(unfit: Mapping[str, str]) -> tuple[Finding, ...]:
     return tuple(Finding(name, why) for name, why in unfit.items())

@@ -62,7 +62,7 @@ class RedirectResult:
 def authorization_url(
     consent_url: str, applicant: OAuthClient, key: bytes, nonce: bytes, subject: ConsentSubject, now: datetime
 ) -> str:
-    """The address to hand to whoever holds the Criteo login. Criteo takes no scope."""
+    """Return the URL for the holder of the Criteo login. Criteo takes no scope."""
     state = _state(key, nonce, subject, now)
     query = {
         "response_type": "code",
@@ -79,7 +79,7 @@ def authorization_url(
 def parse_redirect(
     redirected: str, key: bytes, subject: ConsentSubject, now: datetime, again: str
 ) -> RedirectResult:
-    """What the browser brought back. `again` says how to begin anew.
+    """What the browser brought back. `again` says how to start again.
 
     Errors: AuthenticationError, which never repeats what is in the address.
     """
@@ -98,13 +98,13 @@ def parse_redirect(
     _check_state(state, key, subject, now, again)
     if "error" in query:
         why = KNOWN.get(query["error"], "Criteo gave no consent, for a reason of its own")
-        raise AuthenticationError(why, remedy=f"clear it up with whoever holds the login, then {again}")
+        raise AuthenticationError(why, remedy=f"clear it up with the holder of the login, then {again}")
     login = hashlib.sha256(state.encode()).hexdigest()
     return RedirectResult(Secret(query["code"]), Secret(_verifier(key, state)), login)
 
 
 def is_answer(redirected: str) -> bool:
-    """It says how somebody decided, whoever asked them."""
+    """Return whether the URL states a decision, whichever request asked for it."""
     query = _query(redirected)
     return "state" in query and bool({"code", "error"} & query.keys())
 
@@ -129,7 +129,7 @@ def _check_state(state: str, key: bytes, subject: ConsentSubject, now: datetime,
         )
     if now - asked_at > URL_LIFETIME:
         raise AuthenticationError(
-            f"the address was given out more than {URL_LIFETIME.days} days ago", remedy=f"ask anew: {again}"
+            f"the address was given out more than {URL_LIFETIME.days} days ago", remedy=f"ask again: {again}"
         )
 
 

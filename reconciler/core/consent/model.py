@@ -8,7 +8,7 @@ from reconciler.core.secret import Secret
 REFRESH_TOKEN_LIFETIME = timedelta(days=180)
 """Refresh tokens live six months (Criteo, "Authorization Code"); the shortest six months have 181 days."""
 RENEWAL_AGE = timedelta(days=150)
-"""From this age on, people are told that the consent must be asked for again."""
+"""The age from which a warning asks to renew the consent."""
 
 BY_HAND = "put there by hand"
 

@@ -38,12 +38,12 @@ SERVICE = re.compile(r"retail|c-?max", re.IGNORECASE)
 DOCTOR = re.compile(r"[,;] (then )?run `reconciler doctor`[^;]*")
 
 
-def ok(told: str) -> CheckResult:
-    return CheckResult(CheckStatus.OK, told)
+def ok(message: str) -> CheckResult:
+    return CheckResult(CheckStatus.OK, message)
 
 
-def warning(told: str, remedy: str) -> CheckResult:
-    return CheckResult(CheckStatus.WARNING, told, remedy)
+def warning(message: str, remedy: str) -> CheckResult:
+    return CheckResult(CheckStatus.WARNING, message, remedy)
 
 
 def failed(error: ReconcilerError) -> CheckResult:
@@ -64,8 +64,8 @@ def invalid(error: ReconcilerError) -> tuple[Check, ...]:
 
 def _findings(error: ReconcilerError) -> Iterator[CheckResult]:
     for finding in error.findings or (Finding("", error.problem, error.remedy),):
-        told = f"{finding.where}: {finding.problem}" if finding.where else finding.problem
-        yield CheckResult(CheckStatus.FAILURE, told, finding.remedy, error.exit_code)
+        message = f"{finding.where}: {finding.problem}" if finding.where else finding.problem
+        yield CheckResult(CheckStatus.FAILURE, message, finding.remedy, error.exit_code)
 
 
 def _capped(results: Iterable[CheckResult]) -> tuple[CheckResult, ...]:
@@ -153,14 +153,14 @@ def application(answered: CallerIdentity | ReconcilerError, role: CredentialRole
 def clock(skew: timedelta | None) -> CheckResult:
     """`skew`: how far Criteo's clock is ahead of ours."""
     if skew is None:
-        return ok("no answer told the time")
+        return ok("no answer stated the time")
     minutes, side = abs(skew) // timedelta(minutes=1), "behind" if skew > timedelta(0) else "ahead of"
-    told = f"this machine's clock is {minutes:,} minutes {side} Criteo's"
+    message = f"this machine's clock is {minutes:,} minutes {side} Criteo's"
     if abs(skew) > WRONG_CLOCK:
-        return failed(ConfigurationError(told, remedy="set the clock of this machine, by NTP if it can"))
+        return failed(ConfigurationError(message, remedy="set the clock of this machine, by NTP if it can"))
     if abs(skew) > CLOCK_SKEW:
         return warning(
-            told, "set the clock: what became of a call without an answer is told by comparing times"
+            message, "set the clock: comparing times shows what became of a call without an answer"
         )
     return ok("this machine and Criteo agree on the time")
 
@@ -241,11 +241,13 @@ def _listed(
 
 def room(rate: RateLimit | None) -> CheckResult:
     if rate is None:
-        return ok("no answer told it")
-    told = f"{rate.limit:,} calls a minute, {rate.remaining:,} of them left"
+        return ok("no answer stated it")
+    message = f"{rate.limit:,} calls a minute, {rate.remaining:,} of them left"
     if rate.remaining < LITTLE_ROOM * rate.limit:
-        return warning(told, "wait a minute: this look has used some, and other programs may share the limit")
-    return ok(told)
+        return warning(
+            message, "wait a minute: this look has used some, and other programs may share the limit"
+        )
+    return ok(message)
 
 
 def version(name: str, today: date) -> CheckResult:

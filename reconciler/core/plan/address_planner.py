@@ -1,4 +1,4 @@
-"""Where one address stands between its receipt and Criteo, and the steps from there to its spec."""
+"""The context of one address, from its resource state and Criteo, and the steps from there to its spec."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -160,7 +160,7 @@ def plan_address(sight: AddressContext) -> SegmentChange | Finding | None:
 def _resolve(sight: AddressContext, slot: Slot, holding: SegmentState) -> SegmentState | Finding | None:
     """What became of a create that was never answered.
 
-    It was carried out (the holding gets its segment), or it never happened (None). While a late
+    It was carried out (the segment state gets its segment), or it never happened (None). While a late
     request may still land, it is sent again under the same name (the intent stays: names are unique,
     so it can't happen twice); where that would not do, nothing is decided yet: a finding.
     """
@@ -325,7 +325,7 @@ def _patches(
 
 
 def _compared(sight: AddressContext) -> MemberDiff:
-    """A segment that no receipt knows by its id yet was created by us and never filled."""
+    """Return the member diff. Without a diff, the segment was created by us and never filled."""
     return sight.comparison or _from_nothing(sight.target.members)
 
 

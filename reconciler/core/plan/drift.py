@@ -1,4 +1,4 @@
-"""What was changed at Criteo since the last apply: told, and never mended here."""
+"""What was changed at Criteo since the last apply. It is reported here, never fixed."""
 
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -47,7 +47,7 @@ class Drift:
 
     `counts` are given where they differ.
     `touched_at`: somebody else changed it then, after us. `wanted`: it is in the manifests.
-    `unknown`: a segment that bears its mark, and of which no state knows anything.
+    `unknown`: a segment that has its ownership tag but is in no state.
     """
 
     address: Address
@@ -89,7 +89,7 @@ def detect_drift(
 def untracked_segments(
     desired: DesiredState, known: Container[Address], segments: Iterable[Segment]
 ) -> Iterator[Drift]:
-    """Addresses of which no state knows, while segments at Criteo bear their mark: is the state lost?"""
+    """Yield addresses that are in no state, while segments at Criteo have their ownership tag."""
     owners = {owner(desired.environment.name, spec.address): spec for spec in desired.segments}
     for segment in segments:
         found = tag_of(segment.description)
@@ -142,17 +142,17 @@ def _turned(changes: tuple[AttributeChange, ...]) -> tuple[AttributeChange, ...]
     return tuple(AttributeChange(one.name, one.after, one.before) for one in changes)
 
 
-def _counts(holding: SegmentState, told: Statistics | None) -> MemberCounts | None:
+def _counts(holding: SegmentState, reported: Statistics | None) -> MemberCounts | None:
     """What Criteo counts, where it differs. People from a lost state may be counted too, and hide a loss."""
-    if told is None or told.identifiers is None:
+    if reported is None or reported.identifiers is None:
         return None
-    counts = MemberCounts(holding.confirmed.count - holding.rejected, told.identifiers)
+    counts = MemberCounts(holding.confirmed.count - holding.rejected, reported.identifiers)
     apart = abs(counts.acknowledged - counts.counted) > max(SOFT, SOFT_SHARE * counts.acknowledged)
     return counts if is_lost(counts) or (apart and holding.members_unknown_before is None) else None
 
 
 def _touched(holding: SegmentState, segment: Segment) -> datetime | None:
-    """Nothing is told while calls of ours are under way: they touch it too."""
+    """Return when another party changed the segment; None while our own calls are under way."""
     ours, theirs = holding.last_changed_at, segment.updated_at
     if ours is None or theirs is None or holding.unconfirmed_updates or not is_settled(holding):
         return None

@@ -17,7 +17,7 @@ from reconciler.core.rounding import (
     is_past,
     rounded,
     rounded_count,
-    told_beyond,
+    share_beyond,
 )
 
 
@@ -178,7 +178,7 @@ def _growth(question: GuardInput, guards: Guards) -> _Excess | None:
 
 def _moved(question: GuardInput, part: int, limit: float, alone: str) -> str:
     """How members change, in the numbers that stand beside it: those who leave, and those who join."""
-    whole, share = _count(question.size), told_beyond(part, question.size, limit)
+    whole, share = _count(question.size), share_beyond(part, question.size, limit)
     out, joining = question.leaving, question.joining
     if not (out and joining):
         return f"{alone.format(whole)} ({share})"
@@ -195,7 +195,7 @@ def _invalid(question: GuardInput, guards: Guards) -> _Excess | None:
         return None
     return _Excess(
         "maxInvalid",
-        f"{told_beyond(part, whole, limit)} of the identifiers can't be sent",
+        f"{share_beyond(part, whole, limit)} of the identifiers can't be sent",
         f"where {format_limit(limit)} is the limit",
         "`reconciler explain` counts them by reason; "
         + _override(question, "maxInvalid", enough(part, whole, up_to=0.99)),

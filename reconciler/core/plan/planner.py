@@ -58,7 +58,7 @@ def create_plan(desired: DesiredState, observed: ObservedState, only: Container[
     specs = {spec.address: spec for spec in desired.segments if spec.address in only}
     waiting = reserved_names(observed.receipts.values(), observed.now, desired.environment.api.grace_period)
     lost = _lost_state(desired, observed, segments)
-    listed = {} if lost else segments  # what a lost state does not know is told once, for all addresses
+    listed = {} if lost else segments  # what a lost state lacks is reported once, for all addresses
     read = [spec for spec in specs.values() if spec.address in observed.targets]
     decided = _decide(desired, observed, listed, read, frozenset(waiting))
     wanted = [one for one in decided.values() if one and not isinstance(one, Finding)]
@@ -224,9 +224,9 @@ def _redefined(
     found = {}
     for change in changes:
         attributes = () if isinstance(change, Create) else change.attributes
-        told = {one.name for one in attributes if not one.drifted}
+        attribute_names = {one.name for one in attributes if not one.drifted}
         parts = redefined(change.spec, observed.receipts.get(change.spec.address))
-        found[change.spec.address] = tuple(one for one in parts if one.path not in told)
+        found[change.spec.address] = tuple(one for one in parts if one.path not in attribute_names)
     return {address: parts for address, parts in found.items() if parts}
 
 
@@ -235,8 +235,10 @@ def _lenient(
 ) -> Mapping[Address, tuple[str, ...]]:
     """A guard may be let down in the very change that it should stand against."""
     general = desired.environment.guards
-    told = ((change.spec.address, relaxed_guards(_question(change, observed), general)) for change in changes)
-    return {address: said for address, said in told if said}
+    relaxed = (
+        (change.spec.address, relaxed_guards(_question(change, observed), general)) for change in changes
+    )
+    return {address: said for address, said in relaxed if said}
 
 
 def _forgets(
@@ -261,7 +263,7 @@ def _stopped_feeds(unchanged: Iterable[SegmentSpec], observed: ObservedState) ->
 
 
 def _unsafe_lists(specs: Iterable[SegmentSpec], observed: ObservedState) -> Iterator[Blocked]:
-    """Also of addresses that don't change: whoever was kept out may be in the source tomorrow."""
+    """Yield unsafe lists, of unchanged addresses too: an excluded member may be in the source tomorrow."""
     for spec in specs:
         for finding in list_refusals(spec, observed.lists.get(spec.address, ())):
             yield Blocked(spec.address, finding, Cause.SOURCE)

@@ -1,4 +1,4 @@
-"""Calls that were never answered: whose segment is it that now bears the name, and which names wait."""
+"""Unconfirmed creates: the segment that each may have created, and the names that must wait."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
@@ -28,7 +28,7 @@ def match_unconfirmed(
 ) -> dict[tuple[Address, Slot], Segment]:
     """The segment that each unanswered create may have made, by the name it asked for.
 
-    A segment that a receipt knows by its id is nobody's answer. Of several requests for one name the
+    A segment whose id is in a resource state matches no create. Of several requests for one name the
     newest counts: it was only made once the older ones could no longer land.
     """
     receipts = tuple(receipts)

@@ -1,8 +1,8 @@
 """What is found at Criteo of an environment whose state is lost, and what can be known of it again.
 
-A segment is ours when it bears our mark. One that bears nothing but our name may be a stranger's: it is
-taken only when somebody says so. Who is in it, Criteo doesn't tell; so `base` is empty, and the receipt
-says for good that people known to nobody may be held.
+A segment is ours when it has our ownership tag. A segment with only our name may belong to another owner:
+it is adopted only on request. Criteo doesn't list its members. So `confirmed` is empty, and the resource
+state records permanently that unknown members may remain.
 """
 
 from collections import defaultdict
@@ -22,12 +22,12 @@ from reconciler.core.state.resource import ResourceState, RetiredSegment, Segmen
 
 @dataclass(frozen=True, slots=True)
 class SegmentMatch:
-    """What is at Criteo of one address. `segment` is the one to go on with, None when there is none.
+    """What is at Criteo of one address. `segment` is the segment to reuse, or None.
 
-    `marked`: it bears our mark. `replacement` was about to replace it; those `retired` were replaced. Those
-    `aside` bear our mark too, and another one goes on in their place. `unclaimed` has nothing but the name:
-    nobody says that it is ours. `doubts` are what stands against taking anything. `pending` are names that
-    unanswered creates of the address may still take.
+    `has_tag`: it has our ownership tag. `replacement` was about to replace it; the `retired` were replaced.
+    The `ignored` have our tag too, but another segment is used in their place. `name_match` has only the
+    name: nothing shows that it is ours. `conflicts` prevent a rebuild. `pending` are names that unconfirmed
+    creates of the address may still take.
     """
 
     spec: SegmentSpec
@@ -50,7 +50,7 @@ class SegmentMatch:
 class RebuildScan:
     """What is there of the addresses whose state is lost. `known` are those whose isn't.
 
-    `strays` bear the mark of another address or environment.
+    `strays` have the ownership tag of another address or environment.
     """
 
     matches: tuple[SegmentMatch, ...]
@@ -98,7 +98,7 @@ def orphaned_segments(
 ) -> tuple[Segment, ...]:
     """Those with a mark of this tool that no address here has: another environment's, or forgotten ones."""
     ours = {owner(environment, spec.address) for spec in specs}
-    return tuple(one for one in segments if (told := _owner_of(one)) and told not in ours)
+    return tuple(one for one in segments if (tag_owner := _owner_of(one)) and tag_owner not in ours)
 
 
 def _sighted(spec: SegmentSpec, by_mark: Mapping[str, Sequence[Segment]], ours: str) -> SegmentMatch:
@@ -129,20 +129,20 @@ def _taken(
     owned: Mapping[str, Address],
 ) -> SegmentMatch:
     """Others with our mark are left aside."""
-    found = [one for told in by_mark.values() for one in told if one.id == wanted]
+    found = [one for tagged in by_mark.values() for one in tagged if one.id == wanted]
     others = [one for one in by_mark.get(ours, ()) if one.id != wanted]
     retired, aside = _replaced_earlier(spec, others)
     if not found:
         return SegmentMatch(spec, retired=retired, ignored=aside, conflicts=(_missing(spec, wanted, owned),))
     [segment] = found
-    told = _owner_of(segment)
+    tag_owner = _owner_of(segment)
     return SegmentMatch(
         spec,
         segment,
-        has_tag=told == ours,
+        has_tag=tag_owner == ours,
         retired=retired,
         ignored=aside,
-        conflicts=(*_unmanageable(spec, (segment, *others)), *_strange(spec, segment, told, ours)),
+        conflicts=(*_unmanageable(spec, (segment, *others)), *_strange(spec, segment, tag_owner, ours)),
     )
 
 
@@ -187,13 +187,13 @@ def _called(segment: Segment, name: str) -> bool:
     return segment.name_key == name_key(name)
 
 
-def _strange(spec: SegmentSpec, segment: Segment, told: str, ours: str) -> tuple[Finding, ...]:
-    """Why a segment without our mark can't be the one of an address, whoever says so."""
+def _strange(spec: SegmentSpec, segment: Segment, tag_owner: str, ours: str) -> tuple[Finding, ...]:
+    """Return why a segment without our ownership tag can't be adopted for an address, even on request."""
     where = str(spec.address)
-    if told and told != ours:
-        problem = f"segment {segment.id} bears the mark of another address or environment"
+    if tag_owner and tag_owner != ours:
+        problem = f"segment {segment.id} has the ownership tag of another address or environment"
         return (Finding(where, problem, "if it has none any more, take the mark out of its description"),)
-    if told != ours and not _fits(segment, spec.key):
+    if tag_owner != ours and not _fits(segment, spec.key):
         problem = f"segment {segment.id} belongs to another retailer, or holds another identifier type"
         return (Finding(where, problem, "rename it in Criteo; the next apply then makes a new one"),)
     return ()
@@ -203,7 +203,7 @@ def _unmanageable(spec: SegmentSpec, segments: Iterable[Segment]) -> tuple[Findi
     return tuple(
         Finding(
             str(spec.address),
-            f"segment {one.id} bears its mark and holds what this tool can't send",
+            f"segment {one.id} has its ownership tag and holds what this tool can't send",
             "take the mark out of its description in Criteo: it was copied there",
         )
         for one in segments
@@ -214,7 +214,7 @@ def _unmanageable(spec: SegmentSpec, segments: Iterable[Segment]) -> tuple[Findi
 def _several(spec: SegmentSpec, segments: Iterable[Segment]) -> tuple[Finding, ...]:
     ids = " and ".join(one.id for one in segments)
     remedy = f"say which one goes on: `--adopt {spec.address}=ID`; the others are left as they are"
-    return (Finding(str(spec.address), f"segments {ids} bear its mark", remedy),)
+    return (Finding(str(spec.address), f"segments {ids} have its ownership tag", remedy),)
 
 
 def _fits(segment: Segment, key: SegmentKey) -> bool:

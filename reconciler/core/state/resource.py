@@ -14,7 +14,7 @@ from reconciler.core.state.ownership_tag import Tag, ends_with
 
 CLOCK_SKEW = timedelta(minutes=2)
 PROMPT = timedelta(seconds=1)
-"""A call that leaves so soon after it was written down bears the right time already."""
+"""A call sent this soon after it was recorded needs no new time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class SegmentState:
     called invalid: at least so many, as those removed from `maybe` are taken off it too. A member call
     without an answer may land until `quiet_until`; `renames` are the calls on the name or the description
     that may. `unknown_before`: the state was lost then, and
-    whoever was sent before may be held as well, known to nobody. `patched_at`: the last call on the name
+    unknown members that were sent before may remain. `patched_at`: the last call on the name
     or the description that was answered left then. `former_lineage`: of the ownership tag that a rebuild
     found on the segment.
     """
@@ -145,7 +145,7 @@ class ResourceState:
 
     @property
     def segments(self) -> tuple[SegmentState, ...]:
-        """All segments this receipt answers for, the current one first."""
+        """Return all segments of this resource state, the current one first."""
         successor = (self.replacement,) if self.replacement else ()
         return (self.current, *successor, *(one.segment for one in self.retired))
 

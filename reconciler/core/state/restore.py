@@ -1,8 +1,8 @@
 """What is known after going back to an earlier state: what all states since agree on, and doubt of the rest.
 
-Criteo isn't brought back by it, only what we say of it. So a segment keeps its place and its id as they
-are now; of its members those stay sure that every state since then calls surely held, and whoever any of
-them names is in doubt: still known, so that nobody becomes impossible to remove.
+A restore changes only our record, not Criteo. So a segment keeps its current place and id. Members that every
+state since then calls confirmed stay confirmed. All other named members become uncertain; they stay known,
+so that each of them can still be removed.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,7 +20,7 @@ Doubt = Callable[[Hashing, Sequence[SnapshotRef], Sequence[SnapshotRef]], tuple[
 def restored(
     since: Sequence[Sequence[ResourceState]], now: Sequence[ResourceState], doubt: Doubt, quiet: timedelta
 ) -> tuple[ResourceState, ...]:
-    """The receipts that change. `since` are the states that are kept, from the chosen one on.
+    """Return the resource states that change. `since` are the state versions from the chosen one on.
 
     An address that only `now` knows stays as it is. One that is not there any more comes back as it was
     known last; what happened to it since then isn't known, and so nobody in it is sure.
@@ -59,23 +59,23 @@ class _Known:
 
     def doubted(self, now: SegmentState) -> SegmentState:
         """A segment that the chosen state doesn't know has nothing to go back to."""
-        told = self._told(now)
-        if now.segment_id not in self.states[0] or all(_members(one) == _members(now) for one in told):
+        states = self._states_of(now)
+        if now.segment_id not in self.states[0] or all(_members(one) == _members(now) for one in states):
             return now
-        return self._merged([*told, now], [ref for one in (*told, now) for ref in _sure(one)])
+        return self._merged([*states, now], [ref for one in (*states, now) for ref in _sure(one)])
 
     def unsure(self, last: SegmentState) -> SegmentState:
-        told = self._told(last)
-        return self._merged(told, [EMPTY_SNAPSHOT]) if told else last
+        states = self._states_of(last)
+        return self._merged(states, [EMPTY_SNAPSHOT]) if states else last
 
-    def _told(self, holding: SegmentState) -> list[SegmentState]:
+    def _states_of(self, holding: SegmentState) -> list[SegmentState]:
         found = (state.get(holding.segment_id) for state in self.states)
         return [one for one in found if one and one.key == holding.key]
 
-    def _merged(self, told: Sequence[SegmentState], sure: Sequence[SnapshotRef]) -> SegmentState:
+    def _merged(self, states: Sequence[SegmentState], sure: Sequence[SnapshotRef]) -> SegmentState:
         """The newest, with the members and the size of all of them. A call under way then may land yet."""
-        first, newest = told[0], told[-1]
-        base, maybe = self.doubt(newest.key.hashing, sure, [ref for one in told for ref in _named(one)])
+        first, newest = states[0], states[-1]
+        base, maybe = self.doubt(newest.key.hashing, sure, [ref for one in states for ref in _named(one)])
         return replace(
             newest,
             confirmed=base,
@@ -85,7 +85,7 @@ class _Known:
             completed_size=first.completed_size,
             completed_at=first.completed_at,
             updated_at=newest.last_changed_at,
-            grace_until=max((end for one in told if (end := grace_ends_at(one, self.quiet))), default=None),
+            grace_until=max((end for one in states if (end := grace_ends_at(one, self.quiet))), default=None),
         )
 
 

@@ -123,13 +123,13 @@ def test_of_two_replacements_under_way_none_is_forgotten():
     found = seen(half, here, one)
     assert found == SegmentMatch(SPEC, one, replacement=here, ignored=(half,))
     assert [one.segment.segment_id for one in rebuilt_resource(found, NOON, QUIET).retired] == ["2"]
-    assert "segments 2 and 3 bear its mark" in seen(half, here).conflicts[0].problem
+    assert "segments 2 and 3 have its ownership tag" in seen(half, here).conflicts[0].problem
 
 
 def test_several_with_one_mark_are_for_people_to_judge():
     one, two, half = segment("1", "Buyers"), segment("2", "Copied"), segment("3", "Buyers (new)")
     [doubt] = seen(one, two, half).conflicts
-    assert "segments 1 and 2 and 3 bear its mark" in doubt.problem
+    assert "segments 1 and 2 and 3 have its ownership tag" in doubt.problem
     assert f"--adopt {ADDRESS}=ID" in doubt.remedy
     assert seen(one, two, half, take="2") == SegmentMatch(SPEC, two, ignored=(one, half))
     old = segment("4", "Buyers (retired 2026-11-01)")
