@@ -95,8 +95,8 @@ def import_archive(
 
     Returns the head that the state has then: that of the archive where this very state is there already.
 
-    The snapshots come first, so that no receipt is there without them. `checked` extracts one, once its
-    content was found to match its name under the archive's key.
+    The snapshots come first, so that no resource state is there without them. `checked` extracts a snapshot
+    once its content was found to match its name under the archive's key.
     """
     saved = archive.state
     if saved.head.environment != environment:

@@ -3,12 +3,12 @@
     head.json                             what it is a state of, how often written, which addresses it has
     key                                   32 bytes that every digest is keyed with
     lease.json                            who may write: see `lease.py`
-    resources/DESTINATION.AUDIENCE.json    one receipt per address; an empty one where an address was dropped
-    snapshots/DIGEST, DIGEST.sha256       sets of members that receipts name, and what their bytes add up to
+    resources/DESTINATION.AUDIENCE.json    a resource state per address; empty if the address was dropped
+    snapshots/DIGEST, DIGEST.sha256       sets of members that resource states name, and their checksums
     history/SERIAL.json                   the state as it was before each of the newest runs
     secrets/NAME                          what `state:NAME` refers to, sealed
 
-Every object that changes bears the token of the lease it was written under, and a nonce: two writes are
+Every object that changes has the token of the lease it was written under, and a nonce: two writes are
 never the same bytes, so that a store that compares contents can't take one for the other.
 """
 
@@ -45,7 +45,7 @@ GO_BACK = f"{RESTORE}, or go back: `reconciler state history`, then `state resto
 
 @dataclass(frozen=True, slots=True)
 class HeadObject:
-    """`addresses` are all that may have a receipt: an object of another address is nobody's."""
+    """`addresses` are all that may have a resource state: objects of other addresses are ignored."""
 
     head: StateHead
     token: int
@@ -139,7 +139,7 @@ class BucketLayout:
         return ReceiptObject(address, receipt, token, found.version)
 
     def damaged(self, address: Address) -> StoredObject | None:
-        """A receipt that nobody can read, as it is; one of a newer format is none."""
+        """Return the object of an unreadable resource state; a newer format is not unreadable."""
         found = self.bucket.read(receipt_path(address))
         if found is None:
             return None

@@ -15,12 +15,12 @@ from reconciler.core.state.resource import ResourceState
 from reconciler.disk.private_dir import private_directory
 from reconciler.state.bucket_layout import GO_BACK, RESTORE, SNAPSHOTS, BucketLayout
 from reconciler.state.local_layout import KEY_LENGTH, is_digest
-from reconciler.state.versions import absent, told
+from reconciler.state.versions import absent, summaries
 
 
 @dataclass(frozen=True, slots=True)
 class StoreContext:
-    """Time from outside; where snapshots are while they are read, and receipts while the store is away."""
+    """The clock, and folders for snapshots being read and for resource states not stored yet."""
 
     now: Callable[[], datetime]
     wait: Callable[[float, str], None]
@@ -63,7 +63,7 @@ class BucketReader:
         return self._key
 
     def versions(self) -> tuple[StateVersionInfo, ...]:
-        return told(self._objects.saved())
+        return summaries(self._objects.saved())
 
     def version(self, serial: int) -> StateVersion:
         found = self._objects.saved_as(serial)

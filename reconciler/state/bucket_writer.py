@@ -1,7 +1,7 @@
 """The state of one environment in a bucket, written under a lease: each write conditional, with its token.
 
-A holder that lost its lease without noticing can write nothing any more: whoever takes over rewrites the
-head and every receipt first, so each conditional write of the old one loses its race.
+A run that lost its lease without noticing can write nothing any more. The next holder first rewrites the
+head and every resource state, so each conditional write of the old run fails.
 """
 
 import threading
@@ -61,7 +61,7 @@ class BucketWriter(BucketReader):
         self._known: dict[Address, ResourceState | None] = {}
         self._listed = False
         self._leftovers = Outbox(around.leftovers)
-        self._fresh: set[str] = set()  # kept, and not yet named by a receipt: prune spares them
+        self._fresh: set[str] = set()  # kept, and not yet named by a resource state: prune spares them
         self._stored: dict[str, datetime] | None = None
         self._closed = False
 
@@ -92,7 +92,7 @@ class BucketWriter(BucketReader):
             return tuple(one.receipt for one in listed if one.receipt is not None)
 
     def flush_outbox(self) -> None:
-        """Receipts that this machine earned while the store was away, where they still belong."""
+        """Write the resource states that this machine kept while the store was away, if they still apply."""
         leftovers = self._leftovers.all()
         if not leftovers or self._damaged():
             return  # they stay: a restore comes first
@@ -164,7 +164,7 @@ class BucketWriter(BucketReader):
         return {address: found for address, found in looked.items() if found is not None}
 
     def write(self, receipt: ResourceState) -> None:
-        """A receipt that the store can't take is kept on this machine: it was earned all the same."""
+        """Keep a resource state on this machine if the store can't take it: Criteo acknowledged it."""
         self.begin_run()
         try:
             self._put(receipt.address, receipt)
@@ -176,7 +176,7 @@ class BucketWriter(BucketReader):
             self._fresh -= receipt.snapshots
 
     def drop(self, receipt: ResourceState) -> None:
-        """An empty object stays, so that nobody's late write can bring the receipt back."""
+        """Leave an empty object, so that no late write can bring the resource state back."""
         self.begin_run()
         self._put(receipt.address, None)
 
@@ -259,7 +259,7 @@ class BucketWriter(BucketReader):
         return self._versions.get(address)
 
     def _announce(self, address: Address) -> None:
-        """Before the first receipt of an address: a new holder must know where to fence us off."""
+        """List an address before its first resource state, so that the next holder fences us off there."""
         with self._writing():
             head = self._current()
             if address not in head.addresses:

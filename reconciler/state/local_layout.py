@@ -3,13 +3,13 @@
     DIRECTORY/head.json                             what it is a state of, and how often it was written
     DIRECTORY/key                                   32 bytes that every digest is keyed with
     DIRECTORY/lock                                  held by the one writer, signed with its name
-    DIRECTORY/resources/DESTINATION.AUDIENCE.json    one receipt per address
-    DIRECTORY/snapshots/DIGEST                      sets of members that receipts name
+    DIRECTORY/resources/DESTINATION.AUDIENCE.json    one resource state per address
+    DIRECTORY/snapshots/DIGEST                      sets of members that resource states name
     DIRECTORY/history/SERIAL.json                   the state as it was before each of the newest runs
     DIRECTORY/secrets/NAME                          what `state:NAME` refers to, sealed
 
 Each file is replaced as a whole, so a reader needs no lock. The key is there before the head, the head
-before any receipt, and a snapshot before the receipt that names it.
+before any resource state, and a snapshot before the resource state that names it.
 """
 
 import re
@@ -51,7 +51,7 @@ def receipt_name(address: Address) -> str:
 
 
 def address_in(name: str) -> Address:
-    """Of a receipt, by its name alone."""
+    """Return the address of a resource state, by its file name alone."""
     destination, _, audience = name.removesuffix(".json").partition(".")
     return Address(destination, audience)
 
@@ -83,7 +83,7 @@ class LocalLayout:
         return [self.receipts / name for name in sorted(names) if name.endswith(".json")]
 
     def head(self) -> StateHead | None:
-        """Receipts are listed first: there is a head before there is a receipt."""
+        """Return the head. Lists resource states first: the head is written before them."""
         receipts = self.receipt_files()
         content = read_file(self.head_file)
         if content is None and receipts:
@@ -121,7 +121,7 @@ class LocalLayout:
         return receipt
 
     def is_damaged(self, file: Path) -> bool:
-        """A receipt that nobody can read; one of a newer format is none."""
+        """Return whether the resource state is unreadable; a newer format is not."""
         content = read_file(file)
         if content is None:
             return False

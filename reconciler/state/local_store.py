@@ -35,7 +35,15 @@ from reconciler.disk.file_lock import file_lock, holder_of
 from reconciler.disk.private_dir import private_directory
 from reconciler.state.local_layout import GO_BACK, KEY_LENGTH, LocalLayout, address_in, occupied
 from reconciler.state.secret_store import LocalSecretStore
-from reconciler.state.versions import absent, damaged_name, document, document_name, named, superseded, told
+from reconciler.state.versions import (
+    absent,
+    damaged_name,
+    document,
+    document_name,
+    named,
+    summaries,
+    superseded,
+)
 
 _LINEAGE_LENGTH = 16
 
@@ -64,8 +72,8 @@ class LocalStore:
         return LocalReader(self._files, self._invent)
 
     def holder(self) -> LockHolder | None:
-        told = holder_of(self._files.lock)
-        return LockHolder("", told) if told else None
+        description = holder_of(self._files.lock)
+        return LockHolder("", description) if description else None
 
     def break_lock(self, holder_id: str) -> None:  # noqa: ARG002 - there are none here
         raise LockedError(
@@ -136,7 +144,7 @@ class LocalReader:
         return self._key
 
     def versions(self) -> tuple[StateVersionInfo, ...]:
-        return told(self._files.saved())
+        return summaries(self._files.saved())
 
     def version(self, serial: int) -> StateVersion:
         found = self._files.saved_as(serial)
@@ -155,7 +163,7 @@ class LocalWriter(LocalReader):
         self._now = now
         self._gate = threading.RLock()
         self._opened: StateHead | None = None
-        self._fresh: set[str] = set()  # kept, and not yet named by a receipt: prune spares them
+        self._fresh: set[str] = set()  # kept, and not yet named by a resource state: prune spares them
         self._closed = False
 
     def close(self) -> None:

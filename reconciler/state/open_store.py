@@ -17,7 +17,8 @@ def open_store(
 ) -> StateStore:
     """`file:DIRECTORY`, relative to the project's root, `file:///DIRECTORY`, or a bucket and a prefix.
 
-    Where snapshots lie while they are read from a bucket, and receipts that it could not take.
+    `snapshots` holds snapshots while they are read from a bucket; `leftovers` holds resource states that it
+    could not take.
     """
     url = environment.state_url
     if is_bucket(url):

@@ -1,6 +1,6 @@
-"""Receipts that were earned while their store could not be reached: kept here, brought home by the next run.
+"""Resource states acknowledged while their store was unreachable: kept here, written by the next run.
 
-Nobody needs them: without them, the batches that they acknowledge are sent once more.
+They are not essential: without them, the batches that they acknowledge are sent once more.
 """
 
 from dataclasses import dataclass

@@ -11,7 +11,7 @@ from reconciler.core.state.resource import ResourceState
 
 HISTORY = "history"
 KEPT = 20
-"""So many can be gone back to; whoever was removed from a segment stays in the state so long."""
+"""Number of state versions kept; members removed from a segment stay in the state that long."""
 _NAME = re.compile(r"(0|[1-9]\d{0,18})\.json")
 
 
@@ -20,7 +20,7 @@ def document_name(serial: int) -> str:
 
 
 def damaged_name(receipt_name: str) -> str:
-    """What `set_aside` calls a receipt that can't be read."""
+    """Return the name that `set_aside` gives to an unreadable resource state."""
     return f"{receipt_name}.damaged"
 
 
@@ -49,7 +49,7 @@ def saved_state(content: bytes, where: str) -> StateVersion:
         ) from None
 
 
-def told(saved: Iterable[StateVersion]) -> tuple[StateVersionInfo, ...]:
+def summaries(saved: Iterable[StateVersion]) -> tuple[StateVersionInfo, ...]:
     return tuple(StateVersionInfo(one.head.serial, one.saved_at, len(one.resources)) for one in saved)
 
 

@@ -21,7 +21,7 @@ from reconciler.core.ports import (
     StateWriter,
 )
 from reconciler.core.state.resource import ResourceState
-from reconciler.state.versions import KEPT, absent, told
+from reconciler.state.versions import KEPT, absent, summaries
 
 Hook = Callable[[str], None]
 NO_HEAD = StateHead("", 0, "")
@@ -35,7 +35,7 @@ def _nothing(step: str) -> None:
 class MemoryStore:
     """What a disk would hold, and who holds the lock.
 
-    `before_write` and `after_write` are told each step that changes something: `key`, `open_run`,
+    `before_write` and `after_write` receive each step that changes something: `key`, `open_run`,
     `write DESTINATION/AUDIENCE`, `drop DESTINATION/AUDIENCE`, `keep DIGEST`, `prune`. What they raise
     is a crash before or after the effect. `after_write=log.append` records all writes. The hooks may
     be changed between runs. `saved_damage` are addresses whose receipts nobody can read.
@@ -134,7 +134,7 @@ class MemoryReader:
         return self._key
 
     def versions(self) -> tuple[StateVersionInfo, ...]:
-        return told(self.store.saved_states[serial] for serial in sorted(self.store.saved_states))
+        return summaries(self.store.saved_states[serial] for serial in sorted(self.store.saved_states))
 
     def version(self, serial: int) -> StateVersion:
         if serial not in self.store.saved_states:
