@@ -59,14 +59,14 @@ def _made(item: NewSegment, account_id: str, returned: Sequence[Segment]) -> Seg
     segment, ids = named[0], {one.id for one in named}
     if len(ids) > 1 or any(one.id in ids and one.name_key != segment.name_key for one in returned):
         return CONFUSED
-    sent_tag, told_tag = tag_of(item.description), tag_of(segment.description)
+    sent_tag, reported_tag = tag_of(item.description), tag_of(segment.description)
     return _believed(
         segment,
         {
             "account": segment.account_id == account_id,
             "retailer": segment.retailer_id == item.retailer_id,
             "identifier type": segment.identifier_type == item.identifier_type,
-            "description": not segment.description or told_tag == sent_tag,
+            "description": not segment.description or reported_tag == sent_tag,
         },
     )
 
@@ -102,21 +102,21 @@ def _answer(
     body: object,
     mentions: Sequence[str],
 ) -> BulkResult:
-    told = [problem for problem in problems(body) if problem.counts]
+    reported = [problem for problem in problems(body) if problem.counts]
     missing = [at for at, item in enumerate(found) if item is None]
-    reasons = _reasons({at: mentions[at] for at in missing}, told)
-    unsure = any(problem.type == "availability" for problem in told)
+    reasons = _reasons({at: mentions[at] for at in missing}, reported)
+    unsure = any(problem.type == "availability" for problem in reported)
     return BulkResult(
         items=tuple(item or reasons[at] for at, item in enumerate(found)),
         earlier_unconfirmed=unsure and bool(missing),
     )
 
 
-def _reasons(missing: dict[int, str], told: Sequence[Problem]) -> dict[int, ItemFailure]:
+def _reasons(missing: dict[int, str], reported: Sequence[Problem]) -> dict[int, ItemFailure]:
     """By mention first: the longest name that an entry quotes is the one it is about."""
     reasons: dict[int, ItemFailure] = {}
     unclaimed = []
-    for problem in told:
+    for problem in reported:
         quoted = {at: _quoted(problem, mention) for at, mention in missing.items() if at not in reasons}
         about = max(quoted, key=lambda at: quoted[at], default=-1)
         if quoted.get(about, 0) > 0:
@@ -133,13 +133,13 @@ def _quoted(problem: Problem, mention: str) -> int:
     return max(len(line) if line and line in text else 0 for line in map(name_key, mention.split("\n")))
 
 
-def _common(told: Sequence[Problem]) -> ItemFailure:
+def _common(reported: Sequence[Problem]) -> ItemFailure:
     """What entries of one code say; of several codes nobody knows which is meant."""
-    codes = sorted({problem.code for problem in told})
+    codes = sorted({problem.code for problem in reported})
     if not codes:
         return SILENCE
     if len(codes) == 1:
-        return _failure(told[0])
+        return _failure(reported[0])
     return ItemFailure(f"one of these, Criteo doesn't say which: {', '.join(filter(None, codes))}")
 
 

@@ -220,17 +220,19 @@ def _page_of(account_id: str, ids: Sequence[str] = (), offset: int = 0) -> Respo
 
 def _statistics_of(segment_id: str) -> ResponseCheck:
     def check(body: object) -> OutcomeUnknown | None:
-        told = wire.subject(body)
-        return OutcomeUnknown("the answer is about another segment") if told not in ("", segment_id) else None
+        subject = wire.subject(body)
+        return (
+            OutcomeUnknown("the answer is about another segment") if subject not in ("", segment_id) else None
+        )
 
     return check
 
 
 def _unsettled(patches: Sequence[SegmentPatch], body: object, account_id: str) -> OutcomeUnknown | None:
     """Criteo's own trouble with some items of a call that may be sent again, or silence about them."""
-    told = next((problem for problem in problems(body) if problem.type == "availability"), None)
-    if told:
-        return OutcomeUnknown(f"it was answered with {told.code or 'an error'}")
+    unavailable = next((problem for problem in problems(body) if problem.type == "availability"), None)
+    if unavailable:
+        return OutcomeUnknown(f"it was answered with {unavailable.code or 'an error'}")
     items = bulk.updated(patches, body, account_id).items
     unconfirmed = all(isinstance(item, Unconfirmed) for item in items)
     return OutcomeUnknown("the answer doesn't say what was done") if unconfirmed else None

@@ -32,8 +32,8 @@ class CriteoInspector:
 
     def application(self) -> CallerIdentity:
         body = self._ask(self._call("GET", "/me", "reading the application"), _no_application)
-        told = mapping(mapping(mapping(body).get("data")).get("attributes"))
-        return CallerIdentity(_shown(told.get("name")), _shown(told.get("criteoService")))
+        attributes = mapping(mapping(mapping(body).get("data")).get("attributes"))
+        return CallerIdentity(_shown(attributes.get("name")), _shown(attributes.get("criteoService")))
 
     def probe(self, account_id: str) -> None:
         self._reader.probe(account_id)

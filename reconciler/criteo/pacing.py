@@ -60,7 +60,7 @@ class RateAllowance:
     """What one answer proves: `remaining` calls get through after the first `before` ones.
 
     If nothing remains, nothing gets through between that answer and its reset, and then one more:
-    whoever was answered by `shut_until` came before. The reset is not later than `opens_at`.
+    a call answered by `shut_until` came before. The reset is not later than `opens_at`.
     """
 
     before: int
@@ -172,8 +172,8 @@ def observe_rejection(pace: RateState, ticket: RateTicket, headers: RateHeaders,
     pause = min(MINUTE, FIRST_PAUSE * 2.0**pace.refused_in_row)
     opens_at = _opens_at(pace, headers, now)
     if math.isinf(opens_at):
-        told = headers.reset is not None and 0 < headers.reset - now <= MINUTE + ROUNDING
-        opens_at = (headers.reset or 0.0) + ROUNDING if told else now + pause
+        stated = headers.reset is not None and 0 < headers.reset - now <= MINUTE + ROUNDING
+        opens_at = (headers.reset or 0.0) + ROUNDING if stated else now + pause
     return replace(
         observe_no_response(pace, ticket, now),
         limit=headers.limit or pace.limit,

@@ -29,8 +29,8 @@ class Problem:
 
 def problems(body: object) -> tuple[Problem, ...]:
     """Of `errors`, then of `warnings`; missing, null and empty are alike."""
-    told = mapping(body)
-    entries = [*items(told.get("errors")), *items(told.get("warnings"))]
+    content = mapping(body)
+    entries = [*items(content.get("errors")), *items(content.get("warnings"))]
     return tuple(_problem(mapping(entry)) for entry in entries if isinstance(entry, dict))
 
 
@@ -41,8 +41,8 @@ def errors(body: object) -> tuple[Problem, ...]:
 
 def trace(body: object) -> str:
     """The first trace id, under either of its names, or ""."""
-    told = mapping(body)
-    for entry in (*items(told.get("errors")), *items(told.get("warnings")), told):
+    content = mapping(body)
+    for entry in (*items(content.get("errors")), *items(content.get("warnings")), content):
         for key in ("traceId", "traceIdentifier"):
             value = mapping(entry).get(key)
             if isinstance(value, str) and TRACE.fullmatch(value):

@@ -28,33 +28,33 @@ REMEDIES = {
 
 def rejection_error(what: str, status: int, body: object, *, private: bool) -> ReconcilerError:
     """`private`: the call carried identifiers, and the answer's own words may quote them."""
-    told = next(iter(problems(body)), Problem())
-    problem = f"{what}: {_said(status, told, private=private)}{_trace(body)}"
+    reported = next(iter(problems(body)), Problem())
+    problem = f"{what}: {_said(status, reported, private=private)}{_trace(body)}"
     if status == HTTPStatus.UNAUTHORIZED:
         return AuthenticationError(problem, remedy=f"check clientId and clientSecret, then {DOCTOR}")
-    if status == HTTPStatus.FORBIDDEN and not told.code.startswith("segment-"):
+    if status == HTTPStatus.FORBIDDEN and not reported.code.startswith("segment-"):
         remedy = (
             "the consent of this account is missing or revoked, or the application lacks"
             f" `Audiences: Manage`; or accountId in environment.yaml is another's; {DOCTOR}"
         )
         return DeniedError(problem, remedy=remedy, lacking=_lacking(problems(body)))
-    return RejectedError(problem, remedy=_remedy(status, body), code=told.code)
+    return RejectedError(problem, remedy=_remedy(status, body), code=reported.code)
 
 
-def denial_error(what: str, told: Problem, body: object) -> RejectedError:
+def denial_error(what: str, reported: Problem, body: object) -> RejectedError:
     """A 200 whose only content is an error."""
     return RejectedError(
-        f"{what}: {_said(200, told, private=True)}{_trace(body)}", remedy=SAME, code=told.code
+        f"{what}: {_said(200, reported, private=True)}{_trace(body)}", remedy=SAME, code=reported.code
     )
 
 
-def _said(status: int, told: Problem, *, private: bool) -> str:
-    words = "" if private else told.title
-    return " ".join(filter(None, ["Criteo answers", str(status), told.code, words and f"({words})"]))
+def _said(status: int, reported: Problem, *, private: bool) -> str:
+    words = "" if private else reported.title
+    return " ".join(filter(None, ["Criteo answers", str(status), reported.code, words and f"({words})"]))
 
 
-def _lacking(told: Iterable[Problem]) -> Literal["consent", "permission", ""]:
-    codes = [problem.code for problem in told]
+def _lacking(reported: Iterable[Problem]) -> Literal["consent", "permission", ""]:
+    codes = [problem.code for problem in reported]
     if any(CONSENT.fullmatch(code) for code in codes):
         return "consent"
     return "permission" if any(PERMISSION.fullmatch(code) for code in codes) else ""
@@ -63,7 +63,7 @@ def _lacking(told: Iterable[Problem]) -> Literal["consent", "permission", ""]:
 def _remedy(status: int, body: object) -> str:
     if status in REMEDIES:
         return REMEDIES[HTTPStatus(status)]
-    if any(told.code == TOO_MANY for told in problems(body)):
+    if any(reported.code == TOO_MANY for reported in problems(body)):
         return SMALLER
     if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
         return "check api.endpoint: the call is sent elsewhere, and redirections are not followed"

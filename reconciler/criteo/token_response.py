@@ -70,9 +70,9 @@ def _refresh_token(body: Mapping[str, object]) -> Secret | None:
 
 def _refused(status: int, error: object) -> TokenRefusedError:
     code = error if isinstance(error, str) and error in KNOWN else ""
-    told = f"{status} {code}".strip() if code or status != httpx.codes.OK else "200 without one"
+    answer = f"{status} {code}".strip() if code or status != httpx.codes.OK else "200 without one"
     remedy = REMEDIES.get(code, "check tokenUrl, clientId and clientSecret, then run `reconciler doctor`")
-    problem = f"Criteo gave no token (the token endpoint answers {told})"
+    problem = f"Criteo gave no token (the token endpoint answers {answer})"
     return TokenRefusedError(problem, remedy=remedy, code=code)
 
 

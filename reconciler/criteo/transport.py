@@ -187,7 +187,7 @@ def _read(call: ApiCall, status: int, body: object, took: timedelta) -> Outcome:
     if status == httpx.codes.TOO_MANY_REQUESTS:
         return RateLimited()
     if status >= httpx.codes.INTERNAL_SERVER_ERROR or status == httpx.codes.REQUEST_TIMEOUT:
-        code = next((f" {told.code}" for told in problems(body) if told.code), "")
+        code = next((f" {entry.code}" for entry in problems(body) if entry.code), "")
         found = trace(body)
         return OutcomeUnknown(f"Criteo answers {status}{code}" + (f"; trace id {found}" if found else ""))
     if httpx.codes.is_success(status):
@@ -196,8 +196,8 @@ def _read(call: ApiCall, status: int, body: object, took: timedelta) -> Outcome:
             Succeeded(body) if whole else OutcomeUnknown(f"Criteo answers {status} without a whole JSON body")
         )
     error = rejection_error(call.what, status, body, private=call.private)
-    told = next((problem.code for problem in problems(body)), "")
-    if status == httpx.codes.UNAUTHORIZED and told in NEW_TOKEN_HELPS:
+    code = next((problem.code for problem in problems(body)), "")
+    if status == httpx.codes.UNAUTHORIZED and code in NEW_TOKEN_HELPS:
         return TokenExpired(error)
     return Rejected(status, error, body)
 

@@ -18,7 +18,7 @@ ID = re.compile(r"[0-9]{1,19}")
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of a search. `received` counts all its items, `total` those of all pages, if told."""
+    """One page of a search. `received` counts all its items, `total` those of all pages, if stated."""
 
     segments: tuple[Segment, ...]
     received: int
@@ -82,21 +82,21 @@ def members_body(identifier_type: IdentifierType, operation: Operation, identifi
 
 def is_page(body: object) -> bool:
     """A list, or null beside the page's own numbers; never an error in place of a list."""
-    told = mapping(body)
-    if isinstance(told.get("data"), list):
+    content = mapping(body)
+    if isinstance(content.get("data"), list):
         return True
-    failed = any(problem.counts for problem in problems({"errors": told.get("errors")}))
-    return told.get("data") is None and ("data" in told or "meta" in told) and not failed
+    failed = any(problem.counts for problem in problems({"errors": content.get("errors")}))
+    return content.get("data") is None and ("data" in content or "meta" in content) and not failed
 
 
 def read_page(body: object, account_id: str) -> Page:
-    told = mapping(body)
-    received = items(told.get("data"))
+    content = mapping(body)
+    received = items(content.get("data"))
     found = (read_segment(item, account_id) for item in received)
     return Page(
         segments=tuple(segment for segment in found if segment),
         received=len(received),
-        total=_count(mapping(told.get("meta")).get("totalItems")),
+        total=_count(mapping(content.get("meta")).get("totalItems")),
     )
 
 
