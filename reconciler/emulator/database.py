@@ -171,14 +171,14 @@ def digest(secret: str) -> str:
 
 
 def ahead(path: Path) -> float:
-    """By how many seconds the clock of a file is ahead of the real one; 0 where that can't be told."""
+    """Return by how many seconds a file's clock is ahead of the real one; 0 if it can't be read."""
     if not path.is_file():
         return 0.0
     try:
         with contextlib.closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as db:
             row = db.execute("SELECT value FROM meta WHERE key = 'offset'").fetchone()
     except sqlite3.Error:
-        return 0.0  # whoever opens it hears why
+        return 0.0  # opening it reports why
     return float(row[0]) if row else 0.0
 
 

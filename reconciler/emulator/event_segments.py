@@ -27,7 +27,7 @@ def created(given: dict[str, object]) -> str:
 
 
 def updated(stored: str, given: dict[str, object]) -> str:
-    """Prices come wrapped, so that null can be told from absent."""
+    """Prices come wrapped, to distinguish null from absent."""
     events: dict[str, object] = orjson.loads(stored)
     lookback, activity = _enums(given)
     events["lookbackDays"] = lookback or events["lookbackDays"]

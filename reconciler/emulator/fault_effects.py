@@ -1,4 +1,4 @@
-"""How each fault bends a call: what is done of it, and what the caller is told."""
+"""How each fault changes a call: what is done of it, and what the caller receives."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -77,9 +77,9 @@ def take_half(session: Session, operation: Operation, call: ParsedRequest) -> Fa
     if done.answer is None or done.answer.body is None or not done.committed:
         return done
     body = dict(done.answer.body)
-    told = body.get("errors")
+    reported = body.get("errors")
     problem = _entry(session, operation, call)
-    body["errors"] = [*told, problem] if isinstance(told, list) else [problem]
+    body["errors"] = [*reported, problem] if isinstance(reported, list) else [problem]
     return replace(done, answer=replace(done.answer, body=body))
 
 

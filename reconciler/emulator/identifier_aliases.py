@@ -1,4 +1,4 @@
-"""The forms of one e-mail as one member, as far as they can be told; used only by a switch.
+"""The forms of one e-mail as one member, as far as they are known; used only by a switch.
 
 A member is held as the SHA-256 of its address. A digest is tied to an address once the address
 itself has been seen in any call; a digest of an address never seen stays a member of its own.

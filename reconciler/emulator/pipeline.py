@@ -44,7 +44,7 @@ class RequestPipeline:
             if outcome.pending and outcome.fault:
                 due = session.now + outcome.fault.seconds
                 late.keep(session, number, due, operation, outcome.pending)
-        return _told(outcome, session.switches.latency)
+        return _answer(outcome, session.switches.latency)
 
     def token(self, form: Parameters) -> Answer:
         with self._database.session() as session:
@@ -53,7 +53,7 @@ class RequestPipeline:
             blank = _blank(session, "POST", outcome)
             action = oauth.grant_type(form)
             history.record(session, replace(blank, path=TOKEN_PATH, operation=TOKEN, action=action))
-        return _told(outcome, session.switches.latency)
+        return _answer(outcome, session.switches.latency)
 
     def consent(self, method: str, parameters: Parameters) -> Page:
         """The query and the form are never kept: they hold a state and a challenge."""
@@ -145,7 +145,7 @@ def _with_headers(session: Session, outcome: FaultOutcome, result: Ruling | None
     return replace(outcome, answer=replace(answer, headers=headers))
 
 
-def _told(outcome: FaultOutcome, latency: float) -> Answer:
+def _answer(outcome: FaultOutcome, latency: float) -> Answer:
     """Waits outside the lock, so that a slow answer holds up nobody else."""
     if outcome.answer is None:
         raise NoAnswer(outcome.fault.seconds if outcome.fault else 0.0)

@@ -1,4 +1,4 @@
-"""Proof that whoever brings a code is whoever asked for it (RFC 7636); keeps no verifier."""
+"""Proof that the client that sends a code is the client that requested it (RFC 7636); keeps no verifier."""
 
 import base64
 import hashlib

@@ -123,7 +123,7 @@ def _kind(segment: Segment) -> str:
 
 
 def taken(session: Session, account_id: str, retailer_id: str, name: str, but: str = "") -> bool:
-    """Whether another segment in the scope of uniqueness bears the name, or once bore it."""
+    """Return whether another segment in the scope of uniqueness has the name, or once had it."""
     anywhere = session.switches.name_scope == "account"
     where = "account_id = ? AND name_key = ? AND (? OR retailer_id = ?)"
     given = (account_id, key(name), anywhere, retailer_id)

@@ -18,7 +18,7 @@ class Switches:
     """Kept in the database, so that every process that opens it behaves alike."""
 
     failures: Literal["warnings", "errors", "http-400"] = "warnings"
-    """Where a failed item of a bulk call is told. "http-400" refuses the call and does nothing."""
+    """Where a failed item of a bulk call is reported. "http-400" refuses the call and does nothing."""
     name_scope: Literal["account", "retailer"] = "account"
     """Within what a segment name is unique, trimmed and case-folded."""
     descriptions: Literal["kept", "dropped"] = "kept"
