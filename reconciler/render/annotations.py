@@ -28,9 +28,9 @@ def annotations(
         if place := _PLACE.fullmatch(finding.where):
             file = _escaped(str(folder / place["file"]), _PROPERTY)
             title = _escaped(sentence(finding.problem), _PROPERTY)
-            told = "\n".join(map(sentence, (finding.remedy or finding.problem).splitlines()))
+            message = "\n".join(map(sentence, (finding.remedy or finding.problem).splitlines()))
             where = f"file={file},line={place['line']},col={place['column']}"
-            yield f"::{level} {where},title={title}::{_escaped(told, _DATA)}"
+            yield f"::{level} {where},title={title}::{_escaped(message, _DATA)}"
 
 
 def _escaped(text: str, escapes: dict[str, str]) -> str:

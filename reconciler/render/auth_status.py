@@ -48,7 +48,7 @@ def consent_rows(
     held: Callable[[CredentialRole], Consent],
     now: datetime,
 ) -> list[ConsentRow]:
-    """`held` reads what is kept for a role; what it raises is told in the role's row."""
+    """`held` reads what is kept for a role; what it raises is shown in the role's row."""
     return [_row(environment, role, held, now) for role in roles]
 
 
@@ -68,8 +68,8 @@ def _row(
 ) -> ConsentRow:
     grant, label = role.application.grant, str(role)
     if grant == "clientCredentials":
-        told = "speaks for itself; consent is kept at Criteo, and nothing here"
-        return ConsentRow(label, grant, ConsentStatus.NOT_NEEDED, told)
+        message = "speaks for itself; consent is kept at Criteo, and nothing here"
+        return ConsentRow(label, grant, ConsentStatus.NOT_NEEDED, message)
     try:
         consent = held(role)
     except ReconcilerError as error:
@@ -77,8 +77,8 @@ def _row(
     again = f"ask for consent again: {role.login(environment)}"
     use = f"use it, and it may be renewed: `reconciler doctor {environment}`; if it isn't, {again}"
     if is_expired(consent, now):
-        told = f"the refresh token is over since {consent.ends_at:%Y-%m-%d}"
-        return ConsentRow(label, grant, ConsentStatus.EXPIRED, told, again, consent)
+        message = f"the refresh token is over since {consent.ends_at:%Y-%m-%d}"
+        return ConsentRow(label, grant, ConsentStatus.EXPIRED, message, again, consent)
     if expires_soon(consent, now):
         return ConsentRow(label, grant, ConsentStatus.EXPIRES_SOON, _state(consent, now), use, consent)
     return ConsentRow(label, grant, ConsentStatus.HELD, _state(consent, now), consent=consent)

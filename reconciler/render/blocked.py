@@ -42,7 +42,7 @@ class BlockedGroup:
         return f"{counted(len(self.addresses), 'address', 'addresses')} blocked, {_WORDS[self.cause]}: {many}"
 
     @property
-    def told(self) -> str:
+    def message(self) -> str:
         """The first problem, and how many others there are."""
         more = f" (and {counted(self.others, 'other problem', 'other problems')})" if self.others else ""
         return f"{self.problem}{more}"

@@ -47,10 +47,10 @@ def checkup_lines(environment: str, checks: Sequence[Check], out: Console) -> It
 
 def _lines(check: Check, out: Console) -> Iterator[Text]:
     result = check.result
-    told = f"{name(check.item)}: {sentence(result.message)}" if check.item else sentence(result.message)
+    message = f"{name(check.item)}: {sentence(result.message)}" if check.item else sentence(result.message)
     style = STYLES[result.status]
     plain = result.status is CheckStatus.OK
-    first, *others = wrapped(told, "" if plain else style, INDENT, out)
+    first, *others = wrapped(message, "" if plain else style, INDENT, out)
     yield Text.assemble(
         "  ", (MARKS[result.status], style), f" {left(check.name, WIDTH)}{GAP}", first[INDENT:]
     )

@@ -36,12 +36,12 @@ def endpoint(header: Header) -> str:
 
 
 def seats(header: Header) -> tuple[str, ...]:
-    told = [
+    lines = [
         f"{one.name} (account {one.account_id}, retailer {one.retailer_id})"
         for one in header.seats[:_SEATS_SHOWN]
     ]
     more = len(header.seats) - _SEATS_SHOWN
-    return (*told, f"{more:,} more") if more > 0 else tuple(told)
+    return (*lines, f"{more:,} more") if more > 0 else tuple(lines)
 
 
 def origin(header: Header) -> tuple[str, ...]:

@@ -103,7 +103,7 @@ def _lines(drift: Drift, environment: str, figures: NumberFormat, *, lost: bool)
         yield _remedy(_LOST if lost else _GOES_ON[drift.in_manifests])
     if drift.untracked_segment_id:
         yield Line(LineKind.WARNING, SegmentUntracked(name(drift.untracked_segment_id)))
-        yield _remedy("if the state is lost, `reconciler state rebuild` makes it anew")
+        yield _remedy("if the state is lost, `reconciler state rebuild` rebuilds it")
     if drift.attributes:
         yield Line(LineKind.REASON, AttributesChanged())
         yield _remedy("an apply changes it back; a refresh leaves it")

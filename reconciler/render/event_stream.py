@@ -74,7 +74,7 @@ class EventStream(EventSink):
 
 
 def encoded(stamp: EventStamp, event: Event) -> bytes:
-    """One line; nothing for what is told to people at a terminal only. Counts of people are rounded."""
+    """Return one line, or nothing for events shown only at a terminal. Counts of people are rounded."""
     fields = _fields(event)
     if fields is None:
         return b""

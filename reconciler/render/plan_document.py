@@ -92,8 +92,8 @@ def _sections(plan: Plan, voice: RowContext) -> tuple[Section, ...]:
         blocked[one.address].append(one)
     by_kind: dict[RowKind, list[Row]] = {kind: [] for kind in RowKind}
     for change in plan.changes:
-        told = with_definition(row_of(change, voice), plan.redefined.get(address_of(change), ()))
-        row = with_relaxed_guards(told, plan.relaxed_guards.get(address_of(change), ()))
+        defined = with_definition(row_of(change, voice), plan.redefined.get(address_of(change), ()))
+        row = with_relaxed_guards(defined, plan.relaxed_guards.get(address_of(change), ()))
         by_kind[row.kind].append(row)
     held = {address_of(one): one for one in plan.blocked_outcomes}
     leaving = {one.spec.address: one for one in plan.removals}

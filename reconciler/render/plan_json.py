@@ -43,7 +43,7 @@ class Saved:
 
 
 def encoded(document: Document, approved: ApprovedPlan | None, version: str) -> Json:
-    """The whole file, as JSON objects. The digest that `approved` bears is not used."""
+    """The whole file, as JSON objects. The digest in `approved` is not used."""
     plain: Json = {
         "format_version": FORMAT_VERSION,
         "reconciler": version,
@@ -72,9 +72,9 @@ def digest_of(content: Mapping[str, Any]) -> str:
 
 
 def decoded(content: Json) -> Saved:
-    """Of JSON that follows schemas/plan.schema.json; whoever wrote it, its text acts on no reader.
+    """Return the plan in JSON that follows schemas/plan.schema.json, with its text made inert.
 
-    ValueError where it can't be one that reconciler saved.
+    ValueError if reconciler can't have saved it.
     """
     digest = content[DIGEST]
     approval = content["approval"]

@@ -13,7 +13,7 @@ from reconciler.render.terminal import show, wrapped
 from reconciler.render.text import name, quoted
 
 WAYS = (
-    ("--reuse", "go on with these segments: all who are wanted are sent; whoever else is in them remains"),
+    ("--reuse", "go on with these segments: all who are wanted are sent; all others in them remain"),
     (
         "--assume-members FILE --only ADDRESS",
         "the same, and who is in FILE is removed unless wanted: give it the newest source that was applied",
@@ -69,9 +69,9 @@ def _called(segment: Segment) -> str:
 
 def _ways(environment: str, out: Console) -> Iterator[Text]:
     yield Text()
-    told = (
+    message = (
         f"Criteo doesn't tell who is in them. Ways to go on, with `reconciler state rebuild {environment}`:"
     )
-    yield from wrapped(told, "", 0, out)
+    yield from wrapped(message, "", 0, out)
     for way, means in WAYS:
         yield from wrapped(f"{way}  {means}", "", 2, out, hang=4)

@@ -18,7 +18,7 @@ class Piece:
 
 
 def pieces(line: str) -> Iterator[Piece]:
-    """One line, told apart."""
+    """Split a line into code and prose."""
     start = 0
     for found in _CODE.finditer(line):
         if found.start() > start:

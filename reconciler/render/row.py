@@ -110,8 +110,8 @@ class Row:
     @property
     def introduction(self) -> str:
         """The title where it is news; "" where it is not, or where an attribute says it."""
-        told = self.kind not in _TITLED or any(one.name == "name" for one in self.attributes)
-        return "" if told else self.title
+        stated = self.kind not in _TITLED or any(one.name == "name" for one in self.attributes)
+        return "" if stated else self.title
 
     @property
     def risky(self) -> bool:

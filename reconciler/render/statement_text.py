@@ -48,8 +48,8 @@ def statement_text(one: Statement) -> str:
         case RenamedTemporarily() | RenamedAfterCreate() | ReplacementDiscarded() | ReplacementRenamed():
             return _of_setup(one)
         case OldSegmentKept():
-            told = "and audiences built on it keep using it: point them to the new one"
-            return f"the old segment stays at Criteo as “{one.name}”, {told}"
+            advice = "and audiences built on it keep using it: point them to the new one"
+            return f"the old segment stays at Criteo as “{one.name}”, {advice}"
         case OldSegmentMissing():
             return "the old segment is gone at Criteo; audiences built on it break"
         case RevertsChange():
@@ -79,8 +79,8 @@ def _of_members(
             parts = ", ".join(f"{format_count(drop.rows)} {DROP_WORDS[drop.reason]}" for drop in one.drops)
             return f"of {format_count(one.rows)} rows: {parts or 'none dropped'}"
         case MembersLost():
-            told = f"{format_count(one.counted)} of the {format_count(one.acknowledged)} identifiers"
-            return f"Criteo counts {told} that it acknowledged: all members are sent again"
+            counts = f"{format_count(one.counted)} of the {format_count(one.acknowledged)} identifiers"
+            return f"Criteo counts {counts} that it acknowledged: all members are sent again"
         case _:
             assert_never(one)
 
@@ -107,7 +107,7 @@ def _of_drift(
 ) -> str:
     match one:
         case SegmentUntracked():
-            return f"segment {one.segment_id} bears its mark, and no state knows of it"
+            return f"segment {one.segment_id} has its ownership tag, and no state knows of it"
         case AttributesChanged():
             return "somebody changed this at Criteo"
         case CountsDiffer():

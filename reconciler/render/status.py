@@ -141,9 +141,9 @@ def _lost(
     counts = loss(receipt.current, found, now)
     if counts is None:
         return ""
-    told = f"{figures.count(counts.counted)} of the {figures.count(counts.acknowledged)} identifiers"
+    share = f"{figures.count(counts.counted)} of the {figures.count(counts.acknowledged)} identifiers"
     way = f"`reconciler plan {name(environment)} --statistics --only {receipt.address}`"
-    return f"Criteo counts {told} that it acknowledged: {way} plans to refill it"
+    return f"Criteo counts {share} that it acknowledged: {way} plans to refill it"
 
 
 def _row(

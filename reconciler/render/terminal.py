@@ -183,7 +183,7 @@ def _recorded(section: Section, out: Console) -> Iterator[Text]:
 def blocked_lines(groups: Iterable[BlockedGroup], out: Console) -> Iterator[Text]:
     for group in groups:
         yield from wrapped(f"! {group.heading}", "bold red", 2, out, hang=2)
-        yield from wrapped(group.told, "red", 4, out)
+        yield from wrapped(group.message, "red", 4, out)
         if group.remedy:
             yield from wrapped(f"→ {group.remedy}", "", 4, out, hang=2)
 

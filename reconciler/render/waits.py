@@ -1,4 +1,4 @@
-"""Waits are told again and again; what is kept has few lines on them."""
+"""Waits are reported repeatedly; saved output has few lines about them."""
 
 from collections.abc import Callable
 

@@ -67,7 +67,7 @@ def test_a_plan_an_apply_and_drift_are_written(project: Project) -> None:
 def test_a_state_that_is_lost_is_told_by_drift(project: Project) -> None:
     project.run("apply", "sandbox", "--yes")
     shutil.rmtree(project.root / ".reconciler" / "state")
-    made(project, "drift", "sandbox", code=2, says="bears its mark, and no state knows of it")
+    made(project, "drift", "sandbox", code=2, says="has its ownership tag, and no state knows of it")
 
 
 def test_a_plan_tells_drift_from_what_the_manifests_ask_for(project: Project) -> None:

@@ -12,7 +12,7 @@ from reconciler.render.text import sentence
 FORMAT_VERSION = 2
 Json = dict[str, object]
 Count = int | dict[str, int]
-"""A number, or `{"less_than": 10}`: a small count is not told where counts are rounded."""
+"""A number, or `{"less_than": 10}`: a small count is not shown where counts are rounded."""
 
 
 class DocumentKind(Enum):

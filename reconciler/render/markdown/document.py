@@ -153,7 +153,7 @@ def _outcome(document: Document, room: int) -> str:
 
 
 def _blocked(group: BlockedGroup) -> str:
-    return _advised(f"- {words(group.heading)}: {words(group.told)}", group.remedy)
+    return _advised(f"- {words(group.heading)}: {words(group.message)}", group.remedy)
 
 
 def _left(how: str, address: str) -> str:

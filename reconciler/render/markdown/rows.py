@@ -97,8 +97,8 @@ def rest(document: Document, room: int) -> str:
 def _fold(section: Section, cells: Callable[[Row], str], opening: str, room: int) -> str:
     """Every address in a table first, then what is said of them as far as it fits."""
     count = counted(len(section.rows), "address", "addresses")
-    told = f": {document_text.state_only(section)}" if section.state_only else ""
-    said = joined([opening, f"<summary><b>{section.kind}</b> · {count}{told}</summary>", "", *_TABLE])
+    explanation = f": {document_text.state_only(section)}" if section.state_only else ""
+    said = joined([opening, f"<summary><b>{section.kind}</b> · {count}{explanation}</summary>", "", *_TABLE])
     said += joined(fitted(section.rows, cells, room - len(said) - _SLACK, _more_addresses))
     shared = [_change(row_text.part_change(part)).strip() for part in section.shared if section.state_only]
     talked = [row for row in section.rows if _talks(section, row)]
