@@ -52,12 +52,12 @@ from reconciler.workspace import WRITING, Workspace, open_workspace
 
 WORKERS = 8
 LAST_WORDS = 1.0
-"""Seconds for what is told last of a run that is ended while others may be speaking."""
+"""Seconds to write the last events of an interrupted run, while other threads may be writing."""
 
 
 @dataclass(frozen=True, slots=True)
 class ApplyOptions:
-    """What may be applied, of what, and what is told of it."""
+    """What may be applied, to which addresses, and which outputs report it."""
 
     environment: Environment
     yes: Yes
@@ -104,14 +104,14 @@ def command(stop: object, /, options: ApplyOptions) -> int:
 
     def work(run: Run, page: OutputFiles) -> int:
         terms = terms_of(options.approvals, settings.directory, environment)
-        with open_workspace(settings, environment, asked, run.told, WRITING) as space:
+        with open_workspace(settings, environment, asked, run.events, WRITING) as space:
             check_place(terms, space.desired.environment)
             run.start(space, settings.who)
             with ExitStack() as held:
                 with shown.progress:
                     state = held.enter_context(space.store.lock(settings.who))
                     counted = None if options.statistics else refills(terms)
-                    planned = make_plan(space, state, inputs.only, run.told, counted)
+                    planned = make_plan(space, state, inputs.only, run.events, counted)
                 job = ApplyRun(space, state, shown, run, page, asked)
                 if planned.plan.problems or (planned.plan.all_blocked and not planned.plan.removals):
                     _show(job, planned)
@@ -167,9 +167,9 @@ def _show(
     approvals: tuple[str, ...] = (),
     refused: NotApprovedError | None = None,
 ) -> None:
-    work.run.told.emit(plan_made(planned.plan, approvals))
+    work.run.events.emit(plan_made(planned.plan, approvals))
     for blocked in addresses_blocked(planned.plan):
-        work.run.told.emit(blocked)
+        work.run.events.emit(blocked)
     document = planned.document(work.space, ROUNDED, DocumentType.APPLY)
     work.page.document = replace(document, approvals=approvals)
     subject = DocumentType.APPLY if refused else DocumentType.PLAN
@@ -193,17 +193,17 @@ def _carry_out(work: ApplyRun, planned: PlanResult) -> int:
         readers=space.readers(),
         writers=space.writers(),
         clock=space.clock,
-        emit=run.told.emit,
+        emit=run.events.emit,
     )
-    work.page.outcome = partial(_told, work, ROUNDED)
+    work.page.outcome = partial(_report, work, ROUNDED)
     run_jobs = run_concurrently(WORKERS, work.asked, partial(_stuck, run, work.page, work.asked))
     with work.shown.progress:
         report = apply(planned.plan, planned.observed.receipts, tools, run_jobs)
-    print_report(_told(work, work.shown.figures), work.shown.out)
+    print_report(_report(work, work.shown.figures), work.shown.out)
     return _exit_code(report)
 
 
-def _told(work: ApplyRun, figures: NumberFormat) -> ApplyReport:
+def _report(work: ApplyRun, figures: NumberFormat) -> ApplyReport:
     name, seconds = work.space.desired.environment.name, timedelta(seconds=work.run.seconds)
     return apply_report(name, work.run.tally, seconds, work.space.clock.now(), figures)
 

@@ -54,8 +54,8 @@ def list_locks(stop: object, /, options: LockListOptions) -> None:
         holder = session.space.store.holder()
         page.content = lock_values(environment, holder)
     if not options.as_json:
-        told = f"held by {holder.description}" if holder else "not locked"
-        click.echo(f"{environment}: {told}")
+        status = f"held by {holder.description}" if holder else "not locked"
+        click.echo(f"{environment}: {status}")
 
 
 @command.command(name="break")

@@ -157,8 +157,8 @@ def _rebuilt(session: Session, options: RebuildOptions) -> tuple[ResourceState, 
             seen = _look(space, state, options)
         print_look(environment, seen, shown.out)
         number = len(seen.found()) + len(options.again(seen))
-        told = counted(number, "address", "addresses")
-        confirm(options.yes or not number, f"Rebuild the state of {environment} ({told})?")
+        addresses = counted(number, "address", "addresses")
+        confirm(options.yes or not number, f"Rebuild the state of {environment} ({addresses})?")
         space.clock.check()
         return _written(space, state, seen, options, session)
 

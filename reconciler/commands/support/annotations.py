@@ -28,8 +28,8 @@ def annotate(findings: Iterable[Finding], directory: Path, level: Level = Level.
 
 def annotate_error(error: Exception, context: click.Context) -> None:
     """An error may come before there are settings: only click knows then what `-C` names."""
-    if told := known_error(error):
-        annotate(told.findings, started_in(context))
+    if known := known_error(error):
+        annotate(known.findings, started_in(context))
 
 
 def at_their_manifests(blocked: Iterable[Blocked], segments: Iterable[SegmentSpec]) -> tuple[Finding, ...]:

@@ -276,8 +276,8 @@ def _renamed(changes: Iterable[Change], environment: str) -> tuple[str, ...]:
     if not renamed:
         return ()
     many = counted(renamed, "address has", "addresses have")
-    told = f"{many} a name or description at Criteo that is to be set again, and stays as it is for now"
-    return (f"{told}: see `reconciler drift {environment}`",)
+    message = f"{many} a name or description at Criteo that is to be set again, and stays as it is for now"
+    return (f"{message}: see `reconciler drift {environment}`",)
 
 
 def _only(

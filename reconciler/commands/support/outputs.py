@@ -83,11 +83,11 @@ class OutputFiles:
 
     def fail(self, error: BaseException) -> None:
         """What is known, and what ended it."""
-        told = as_known(error)
+        known = as_known(error)
         if self.document is None:
-            document = error_document(self._subject, self._environment, told, datetime.now(UTC))
+            document = error_document(self._subject, self._environment, known, datetime.now(UTC))
         else:
-            document = with_error(self._with_outcome(self.document), told)
+            document = with_error(self._with_outcome(self.document), known)
         self._write(document, None, grave=True)
 
     def _with_outcome(self, document: Document) -> Document:

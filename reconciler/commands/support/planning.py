@@ -56,7 +56,7 @@ def make_plan(
     space: Workspace,
     state: StateReader,
     only: tuple[str, ...],
-    told: ProgressReporter,
+    progress: ProgressReporter,
     counted: Container[Address] | None = (),
 ) -> PlanResult:
     """Reads everything once and decides.
@@ -68,14 +68,14 @@ def make_plan(
 
     def doing(what: str) -> None:
         space.clock.check()
-        told.doing(what)
+        progress.doing(what)
 
     readers, clock = space.readers(), space.clock
     checked = partial(check, space.desired, space.inspectors())
     asked = addresses if counted is None else counted
     seen = observe(space.desired, addresses, readers, known, engine, clock, doing, checked, asked)
     observed = space.dated(seen)
-    told.doing("")
+    progress.doing("")
     space.clock.check()
     desired = replace(space.desired, notes=(*space.desired.notes, *space.notes()))
     return PlanResult(create_plan(desired, observed, addresses), observed, engine)

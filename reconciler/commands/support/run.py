@@ -25,21 +25,21 @@ from reconciler.workspace import Workspace
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """`told` takes all events; `tally` has counted them."""
+    """`events` takes all events; `tally` has counted them."""
 
-    told: EventFanout
+    events: EventFanout
     tally: RunTotals
     _file: LineWriter | None
     _since: float
 
     def start(self, space: Workspace, who: str) -> None:
         """StorageError when this can't be written: before Criteo hears of us."""
-        self.told.emit(RunStarted(space.desired.environment.name, __version__, who, space.emulated))
+        self.events.emit(RunStarted(space.desired.environment.name, __version__, who, space.emulated))
         if self._file:
             self._file.check()
 
     def end(self, exit_code: int) -> None:
-        self.told.emit(run_ended(exit_code, self.tally.counts, self.tally.work, self.seconds))
+        self.events.emit(run_ended(exit_code, self.tally.counts, self.tally.work, self.seconds))
 
     @property
     def seconds(self) -> float:
@@ -82,8 +82,8 @@ def _exit_code(error: BaseException) -> int:
     """What the process is about to end with."""
     if isinstance(error, click.exceptions.Abort):
         return CancelledError.exit_code
-    told = known_error(error)
-    return told.exit_code if told else BUG
+    known = known_error(error)
+    return known.exit_code if known else BUG
 
 
 def _close(file: LineWriter) -> None:

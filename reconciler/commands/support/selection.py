@@ -48,13 +48,15 @@ def single(text: str, known: Iterable[Address]) -> str:
 
 
 def _not_here(unknown: Sequence[str], known: frozenset[Address]) -> ConfigurationError:
-    listed, told = sorted(map(str, known)), [_unlike(text, known) for text in unknown]
+    listed, findings = sorted(map(str, known)), [_unlike(text, known) for text in unknown]
     here = f"addresses here: {', '.join(listed[:MOST])}" if known else "there are no addresses here"
     here += _more(listed)
-    if len(told) > 1:
-        return ConfigurationError(f"{len(told)} selections match no address", remedy=here, findings=told)
-    first = told[0].remedy
-    return ConfigurationError(told[0].problem, remedy=f"{first} {here}" if first else here)
+    if len(findings) > 1:
+        return ConfigurationError(
+            f"{len(findings)} selections match no address", remedy=here, findings=findings
+        )
+    first = findings[0].remedy
+    return ConfigurationError(findings[0].problem, remedy=f"{first} {here}" if first else here)
 
 
 def _more(listed: Sequence[str]) -> str:
