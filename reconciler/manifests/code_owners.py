@@ -13,7 +13,7 @@ from reconciler.manifests.project import environments, within_repository
 _OWN = ("environment.yaml", "credentials.yaml")
 """What an environment does not share with others; reserved before it is there, too."""
 _AUTOMATION = (".github/", ".gitlab/", ".gitlab-ci.yml", "CODEOWNERS", "docs/CODEOWNERS")
-"""What runs, and what says who approves; whoever may add one that isn't there may put it before ours."""
+"""Files that run, or that name approvers. A missing file is listed too: a new file may override ours."""
 _SHARED = frozenset({"Audience", "Destination"})
 
 

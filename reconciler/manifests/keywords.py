@@ -1,6 +1,6 @@
 """Draft 2020-12 with three keywords of our own: two for speed, and patterns that match whole values.
 
-jsonschema prepares a validator anew for each value it descends into; here each part of a schema is
+jsonschema prepares a new validator for each value it descends into; here each part of a schema is
 prepared once. In Python `$` also matches before a line end at the end; in editors it doesn't.
 """
 

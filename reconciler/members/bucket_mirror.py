@@ -143,7 +143,7 @@ class Mirror:
             file.write(content)
 
     def _make(self, file: Path) -> None:
-        """What the disk refuses is told of the folder: a file may well be named after somebody."""
+        """Report a disk error with the folder only: a file name may be personal data."""
         with os_errors("write", self.folder):
             file.parent.mkdir(parents=True, exist_ok=True)
             file.touch(mode=0o600)

@@ -316,7 +316,7 @@ def _fated(
     *,
     sampling: bool,
 ) -> str:
-    """Rows with exclusions applied; `person` is what a row's person is told apart by."""
+    """Return rows with exclusions applied; `person` is what identifies the person of a row."""
     listed = [
         sql.listed(f"v{index}_value", f"v{index}_class", _table("keys", kind), lists[kind])
         for index, kind in enumerate(kinds)

@@ -1,4 +1,4 @@
-"""Hashes of different kinds can't be compared: whoever is on a list as MD5 is not found as SHA-256."""
+"""Hashes of different kinds can't be compared: a member listed as MD5 is not found as SHA-256."""
 
 from collections.abc import Sequence
 

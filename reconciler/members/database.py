@@ -72,7 +72,7 @@ def number(cursor: duckdb.DuckDBPyConnection, query: str) -> int:
 
 @contextlib.contextmanager
 def storage_errors(doing: str) -> Iterator[None]:
-    """DuckDB's own words may quote a row, so they end here: only what it was doing is told."""
+    """Replace DuckDB's own message, which may quote a row, by what DuckDB was doing."""
     try:
         yield
     except duckdb.InterruptException:

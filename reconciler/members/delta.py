@@ -161,7 +161,7 @@ def doubted(
     hashing: Hashing,
     known: tuple[Sequence[SnapshotRef], Sequence[SnapshotRef]],
 ) -> tuple[SnapshotRef, SnapshotRef]:
-    """Who is in all of the first is sure; whoever else is in any of both is not."""
+    """Return the members in every set of the first, and the other members of either."""
     sure, named = (tuple(dict.fromkeys(refs)) for refs in known)
     base = sure[0] if len(sure) == 1 else EMPTY_SNAPSHOT
     if len(sure) > 1 and all(sure):

@@ -1,6 +1,6 @@
 """An SQL expression as a tree, by DuckDB's own parser; nothing is bound or computed.
 
-A node is what DuckDB writes for it, so that no part of an expression can hide from whoever walks the tree.
+A node is what DuckDB writes for it, so that a walk of the tree sees every part of an expression.
 """
 
 from collections.abc import Iterator

@@ -30,7 +30,7 @@ GZIP, ZSTANDARD = ".gz", ".zst"
 PACKED = (GZIP, ZSTANDARD)
 PIECE = 1 << 20
 MOST_MEMORY = "128 MB"
-"""What libzstd needs at most for the windows that it accepts unless told otherwise."""
+"""What libzstd needs at most for the windows that it accepts by default."""
 
 AGAIN = "export it again"
 NOT_TEXT = "is it really text? export it again, as UTF-8"
@@ -99,7 +99,7 @@ class Intake:
     def _unpacked(self, file: Path) -> Path:
         folder = self._folder / str(len(self._checked))
         target = folder / file.with_suffix("").name
-        # The file may be named after somebody: what the disk refuses is told of our folder.
+        # The file name may be personal data: a disk error is reported with our folder.
         with os_errors("unpack into", self._folder):
             self._folder.mkdir(mode=0o700, exist_ok=True)
             shutil.rmtree(folder, ignore_errors=True)

@@ -20,7 +20,7 @@ def segment_name(
 
 
 def check(inventory: ManifestIndex) -> Iterator[Issue]:
-    """Judges the names of all segments that can be told."""
+    """Check the names of all segments whose names are known."""
     taken: dict[tuple[str, str], tuple[Address, SourceLocation]] = {}
     for audience in inventory.declared["Audience"]:
         title = audience.text_of("title")

@@ -15,19 +15,19 @@ from reconciler.manifests.syntax.files import read
 def shared_states(root: Path, names: Iterable[str]) -> Iterator[Finding]:
     """A state is one environment's: each of `names` that keeps its own where another one does; pairs once."""
     states = {name: state for name in environments(root) if (state := _state(root, name))}
-    told = set()
+    reported = set()
     for name in names:
         url, place = states.get(name, ("", None))
         for other, (others, there) in states.items():
             pair = frozenset((name, other))
-            if name != other and url == others and pair not in told:
-                told.add(pair)
+            if name != other and url == others and pair not in reported:
+                reported.add(pair)
                 problem = f"the state of {other} is kept there too ({there})"
                 yield Finding(str(place), problem, "give each environment a `state.url` of its own")
 
 
 def _state(root: Path, environment: str) -> tuple[str, SourceLocation] | None:
-    """Where, in one way of writing it, and where that is written; None where it can't be told."""
+    """Return the normalised state URL and its position in the manifests; None if it is unknown."""
     _, documents = check_documents(read(root, [home(environment)]))
     written = ManifestIndex.of(environment, documents, complete=True).home
     url = written.value("state", "url") if written else None

@@ -37,11 +37,11 @@ def is_invisible(character: str) -> bool:
 def _issue(document: ManifestDocument, name: str, node: Node, character: str) -> Issue:
     code = f"U+{ord(character):04X}"
     called = unicodedata.name(character, "")
-    told = f"{called} ({code})" if called else f"{code}, which has no name"
+    described = f"{called} ({code})" if called else f"{code}, which has no name"
     return Issue(
         _place(document, node, character),
         IssueRank.TRAP,
-        f"an invisible character in `{name}`: {told}",
+        f"an invisible character in `{name}`: {described}",
         "remove it: reviewers can't see it, and neither can people at Criteo",
     )
 

@@ -132,7 +132,7 @@ def walk(node: Node, name: str = "") -> Iterator[tuple[str, Node]]:
 
 
 class IssueRank(IntEnum):
-    """Of several flaws in one place only those of the lowest rank are told."""
+    """Return, of several flaws in one place, only those of the lowest rank."""
 
     STRUCTURE = 0
     SCHEMA = 1
@@ -153,6 +153,6 @@ def findings(flaws: list[Issue]) -> tuple[Finding, ...]:
     gravest: dict[SourceLocation, IssueRank] = {}
     for flaw in flaws:
         gravest[flaw.place] = min(flaw.rank, gravest.get(flaw.place, flaw.rank))
-    told = dict.fromkeys(flaw for flaw in flaws if flaw.rank == gravest[flaw.place])
-    ordered = sorted(told, key=lambda flaw: (flaw.place.file, flaw.place.line, flaw.place.column))
+    reported = dict.fromkeys(flaw for flaw in flaws if flaw.rank == gravest[flaw.place])
+    ordered = sorted(reported, key=lambda flaw: (flaw.place.file, flaw.place.line, flaw.place.column))
     return tuple(Finding(str(flaw.place), flaw.problem, flaw.remedy) for flaw in ordered)
