@@ -30,7 +30,7 @@ BATCH = 50_000
 
 
 class Bodies:
-    """What would be sent: counted, and told apart by a checksum that doesn't depend on order."""
+    """Return what would be sent: its count, and a checksum that doesn't depend on order."""
 
     def __init__(self) -> None:
         self.adds = self.removes = self.bytes = self.check = 0

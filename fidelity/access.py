@@ -27,7 +27,7 @@ def scopes(lab: Lab) -> Result:
         "RetailMedia_Campaign_Read": lab.call("POST", f"/accounts/{account}/retailers/search", empty),
     }
     granted = [scope for scope, seen in probes.items() if seen.status not in {401, 403}]
-    refused = {seen.told for seen in probes.values() if seen.status in {401, 403}}
+    refused = {seen.summary for seen in probes.values() if seen.status in {401, 403}}
     return Result(", ".join(granted) or "none", "; ".join(sorted(refused)))
 
 
@@ -35,7 +35,7 @@ def service(lab: Lab) -> Result:
     data = lab.call("GET", "/me").body.get("data")
     attributes = data.get("attributes") if isinstance(data, dict) else None
     if not isinstance(attributes, dict):
-        raise Unseen("the application was not told")
+        raise Unseen("the application was not stated")
     return Result(attributes.get("criteoService") or "null")
 
 
@@ -44,8 +44,8 @@ def trace_key(lab: Lab) -> Result:
     for entry in seen.entries("errors"):
         for key in ("traceId", "traceIdentifier"):
             if entry.get(key):
-                return Result(key, seen.told)
-    raise Unseen(f"no entry had a trace id: {seen.told}")
+                return Result(key, seen.summary)
+    raise Unseen(f"no entry had a trace id: {seen.summary}")
 
 
 def rate_headers(lab: Lab) -> Result:
@@ -90,15 +90,15 @@ def latency(lab: Lab) -> Result:
 def _me(lab: Lab) -> Seen:
     seen = lab.call("GET", "/me")
     if seen.status != 200:
-        raise Unseen(f"the application is not told: {seen.told}")
+        raise Unseen(f"the application is not stated: {seen.summary}")
     return seen
 
 
 def _number(seen: Seen, name: str) -> int:
-    told = seen.headers.get(name, "")
-    if not (told.isascii() and told.isdigit()):
-        raise Unseen(f"{name} is not told")
-    return int(told)
+    header = seen.headers.get(name, "")
+    if not (header.isascii() and header.isdigit()):
+        raise Unseen(f"{name} is not stated")
+    return int(header)
 
 
 EXPERIMENTS = (

@@ -40,7 +40,7 @@ class Seen:
         return [entry for entry in _list(self.body.get(place)) if isinstance(entry, dict)]
 
     @property
-    def told(self) -> str:
+    def summary(self) -> str:
         """The status and the codes, if they look like codes."""
         entries = [*self.entries("errors"), *self.entries("warnings")]
         codes = {str(entry.get("code")) for entry in entries}
@@ -48,7 +48,7 @@ class Seen:
 
 
 class Lab:
-    """Everything it makes bears a prefix that no other run has; nothing else is ever changed."""
+    """Every segment it creates has a prefix that no other run has; no other segment is changed."""
 
     def __init__(self, http: httpx.Client, settings: Settings, clock: Clock) -> None:
         self.settings = settings
@@ -109,7 +109,7 @@ class Lab:
         """The id of a new contact list."""
         seen = self.create(name, kind=kind)
         if not seen.data:
-            raise Unseen(f"no segment could be made: {seen.told}")
+            raise Unseen(f"no segment could be made: {seen.summary}")
         return str(seen.data[0]["id"])
 
     def update(self, *items: tuple[str, Mapping[str, object]]) -> Seen:
@@ -132,7 +132,7 @@ class Lab:
         data = seen.body.get("data")
         attributes = data.get("attributes") if isinstance(data, dict) else None
         if not isinstance(attributes, dict):
-            raise Unseen(f"no statistics were given: {seen.told}")
+            raise Unseen(f"no statistics were given: {seen.summary}")
         return attributes
 
     def segments(self, **filters: object) -> list[dict[str, Any]]:
@@ -142,7 +142,7 @@ class Lab:
             body = {"data": {"attributes": filters}}
             page = self.account("/audience-segments/search", body, limit=PAGE, offset=len(found))
             if page.status != 200:
-                raise Unseen(f"segments can't be searched: {page.told}")
+                raise Unseen(f"segments can't be searched: {page.summary}")
             found += page.data
             if len(page.data) < PAGE:
                 return found
@@ -164,7 +164,7 @@ class Lab:
     # -- clean-up ---------------------------------------------------------------------------------
 
     def clean(self, keep: Collection[str] = ()) -> list[str]:
-        """Deletes what bears our prefix, answers that never came included; says what is left."""
+        """Delete the segments with our prefix, unconfirmed creates included; return what is left."""
         for segment in sorted((self._made | self._ours()) - set(keep)):
             self.delete(segment)  # one by one: a segment that can't go must not keep the others
         return sorted(self._ours() - set(keep))

@@ -68,7 +68,7 @@ def delete_in_use(lab: Lab) -> Result:
     if not found.data:
         raise Unseen(f'build an audience on the segment "{lab.prefix} used" by hand before you return')
     seen = lab.delete(used)
-    return Result("allowed" if seen.data else "refused", seen.told)
+    return Result("allowed" if seen.data else "refused", seen.summary)
 
 
 def forms_equivalent(lab: Lab) -> Result:
@@ -91,7 +91,7 @@ def _held(lab: Lab, name: str) -> int:
 
 
 def _left(lab: Lab) -> dict[str, str]:
-    """By name, of what bears our prefix."""
+    """Return segments with our prefix, by name."""
     named = {str(segment["attributes"]["name"]): str(segment["id"]) for segment in lab.segments()}
     left = {name: named.get(f"{lab.prefix} {name}", "") for name in LEFT}
     if not all(left.values()):
@@ -102,8 +102,8 @@ def _left(lab: Lab) -> dict[str, str]:
 def _matching(lab: Lab) -> tuple[float, float, int]:
     """The rate of a list with matches, the part that matches, and how many such lists were seen."""
     lists = [segment for segment in lab.segments(audienceSegmentTypes=["ContactList"]) if _foreign(segment)]
-    told = [_told(lab.statistics(str(segment["id"]))) for segment in lists[:LOOKED_AT]]
-    seen = [one for one in told if one]
+    reported = [_counts(lab.statistics(str(segment["id"]))) for segment in lists[:LOOKED_AT]]
+    seen = [one for one in reported if one]
     if not seen:
         raise Unseen("no list of this account has matches")
     partly = [one for one in seen if one[1] < 1] or seen
@@ -114,7 +114,7 @@ def _foreign(segment: dict[str, Any]) -> bool:
     return not str(segment.get("attributes", {}).get("name", "")).startswith(FAMILY)
 
 
-def _told(attributes: Any) -> tuple[float, float] | None:
+def _counts(attributes: Any) -> tuple[float, float] | None:
     identifiers, matches = attributes.get("numberOfIdentifiers"), attributes.get("numberOfMatches")
     rate = attributes.get("matchRate")
     return (float(rate), matches / identifiers) if identifiers and matches and rate else None

@@ -25,7 +25,7 @@ def hashed(number: int) -> str:
 def type_mismatch(lab: Lab) -> Result:
     seen = lab.add(lab.contact_list("emails"), ["fidelity-1", "fidelity-2"], kind="CustomerId")
     if seen.status == 400:
-        return Result("http-400", seen.told)
+        return Result("http-400", seen.summary)
     valid, invalid = _counts(seen)
     return Result("invalid" if (valid, invalid) == (0, 2) else "taken", f"{valid} valid, {invalid} invalid")
 
@@ -41,50 +41,50 @@ def invalid_samples(lab: Lab) -> Result:
 
 
 def max_identifiers(lab: Lab) -> Result:
-    segment, told = lab.contact_list("many"), [""]
+    segment, refusal = lab.contact_list("many"), [""]
     people = [hashed(number) for number in range(100_000)]
 
     def taken(count: int) -> bool:
         seen = lab.add(segment, people[:count])
-        told[0] = told[0] if seen.status == 200 else seen.told
+        refusal[0] = refusal[0] if seen.status == 200 else seen.summary
         return seen.status == 200
 
     most, refused = largest(taken, (ASSUMED.max_identifiers, ASSUMED.max_identifiers + 1, len(people)))
-    return Result(most, f"more are answered {told[0]}" if refused else "more were not tried")
+    return Result(most, f"more are answered {refusal[0]}" if refused else "more were not tried")
 
 
 def max_body_bytes(lab: Lab) -> Result:
     """Blanks after the body: long, and nothing in it."""
-    segment, told = lab.contact_list("long"), [""]
+    segment, refusal = lab.contact_list("long"), [""]
 
     def taken(steps: int) -> bool:
         seen = lab.add(segment, [hashed(1)], padding=steps * STEP)
-        told[0] = told[0] if seen.status == 200 else seen.told
+        refusal[0] = refusal[0] if seen.status == 200 else seen.summary
         return seen.status == 200
 
     most, refused = largest(taken, (MOST_STEPS // 2, MOST_STEPS))
     if not refused:
         return Result(f"over {most * STEP}", "more were not tried")
-    return Result(f"{most * STEP} to {refused * STEP}", f"more are answered {told[0]}")
+    return Result(f"{most * STEP} to {refused * STEP}", f"more are answered {refusal[0]}")
 
 
 def max_bulk_items(lab: Lab) -> Result:
     """Updates of one segment of ours that change nothing, many in one call."""
-    segment, told = lab.contact_list("items"), [""]
+    segment, refusal = lab.contact_list("items"), [""]
 
     def taken(count: int) -> bool:
         seen = lab.update(*[(segment, {})] * count)
-        told[0] = told[0] if seen.status == 200 else seen.told
+        refusal[0] = refusal[0] if seen.status == 200 else seen.summary
         return seen.status == 200
 
     most, refused = largest(taken, (ASSUMED.max_bulk_items, ASSUMED.max_bulk_items + 1, 500))
-    return Result(most, f"more are answered {told[0]}" if refused else "more were not tried")
+    return Result(most, f"more are answered {refusal[0]}" if refused else "more were not tried")
 
 
 def _counts(seen: Seen) -> tuple[int, int]:
     data = seen.body.get("data")
     if seen.status != 200 or not isinstance(data, dict):
-        raise Unseen(f"identifiers were not taken: {seen.told}")
+        raise Unseen(f"identifiers were not taken: {seen.summary}")
     return int(data.get("nbValidIdentifiers") or 0), int(data.get("nbInvalidIdentifiers") or 0)
 
 

@@ -39,12 +39,12 @@ class Pace:
         self._sent.append(self._clock.now())
 
     def learn(self, headers: Mapping[str, str]) -> None:
-        told = headers.get("x-ratelimit-limit", "")
-        if told.isascii() and told.isdigit() and int(told):
-            self.per_minute = max(1, int(told) // 2)
+        header = headers.get("x-ratelimit-limit", "")
+        if header.isascii() and header.isdigit() and int(header):
+            self.per_minute = max(1, int(header) // 2)
 
     def refused(self, headers: Mapping[str, str]) -> None:
         """A 429: until the reset it names, or a minute."""
-        told = headers.get("x-ratelimit-reset", "")
-        wait = float(told) - self._clock.now() if told.isascii() and told.isdigit() else MINUTE
+        header = headers.get("x-ratelimit-reset", "")
+        wait = float(header) - self._clock.now() if header.isascii() and header.isdigit() else MINUTE
         self._clock.sleep(min(max(wait, 1.0), MINUTE))

@@ -21,7 +21,7 @@ REQUIRED = {
 Stage = Literal["now", "leave", "return"]
 
 
-class Unfit(Exception):  # noqa: N818 - a refusal in the words of whoever starts this
+class Unfit(Exception):  # noqa: N818 - a refusal that names the settings of the caller
     """Every reason not to start, one a line."""
 
 

@@ -194,8 +194,8 @@ def test_what_is_not_told_is_not_made_up(tmp_path: Path) -> None:
         assert rows["rate-headers"].seen is False
         assert rows["scopes"].seen == "RetailMedia_Audience_Read"
         for name, why in (
-            ("rate-limit", "x-ratelimit-limit is not told"),
-            ("rate-window", "x-ratelimit-reset is not told"),
+            ("rate-limit", "x-ratelimit-limit is not stated"),
+            ("rate-window", "x-ratelimit-reset is not stated"),
             ("match-rate-scale", "no list of this account has matches"),
             ("name-scope", "CRITEO_FIDELITY_OTHER_RETAILER_ID"),
             ("max-identifiers", "no segment could be made: 403 insufficient-scope"),
@@ -395,7 +395,7 @@ def test_the_command_prints_a_table_and_leaks_nothing(tmp_path: Path) -> None:
         assert (
             "| invalid-samples | How many invalid identifiers does an answer repeat? | 10 | **2** |" in table
         )
-        assert "| failures | Where is a failed item of a bulk call told? | warnings | warnings |" in table
+        assert "| failures | Where is a failed item of a bulk call reported? | warnings | warnings |" in table
         assert emulator.segments() == ()
         issued = emulator.credentials
         for secret in (issued.client_id, issued.client_secret, "Bearer", "@example.com", "no address"):
