@@ -102,9 +102,9 @@ def main() -> NoReturn:
         sys.exit(USAGE)
     except SystemExit as left:
         # Click's own, when nobody reads any more; a library's, with a text, is a bug.
-        sys.exit(left.code if isinstance(left.code, int) else _told(left))
-    except BaseException as error:  # noqa: BLE001 - the last handler: known errors are told, bugs show frames only
-        _leave(_told(error), stop)
+        sys.exit(left.code if isinstance(left.code, int) else _report(left))
+    except BaseException as error:  # noqa: BLE001 - the last handler: known errors are printed, bugs show frames only
+        _leave(_report(error), stop)
     sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -184,15 +184,15 @@ def _without_values(message: str, typed: Sequence[str]) -> str:
     return message
 
 
-def _told(error: BaseException) -> int:
+def _report(error: BaseException) -> int:
     from reconciler.system_errors import BUG, known_error
 
-    if told := known_error(error):
+    if known := known_error(error):
         from reconciler.render.errors import print_error
         from reconciler.render.terminal import console
         from reconciler.settings import colour_wish
 
-        print_error(told, console(sys.stderr, colour_wish("--no-color" in sys.argv)))
-        return told.exit_code
+        print_error(known, console(sys.stderr, colour_wish("--no-color" in sys.argv)))
+        return known.exit_code
     report_crash(type(error), error.__traceback__)
     return BUG

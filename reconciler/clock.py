@@ -11,7 +11,7 @@ from reconciler.core.errors import CancelledError
 
 STEP = 0.25
 LONGEST_RENEWAL = 60.0
-"""Seconds that a process waits for, even when it is told to end at once."""
+"""Seconds that a process still waits for after a request to end at once."""
 
 
 class WaitReporter(Protocol):

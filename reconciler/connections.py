@@ -75,7 +75,7 @@ class ConnectionFactory:
         return self.consents(role).read()
 
     def note_accounts(self, role: CredentialRole, accounts: tuple[str, ...]) -> None:
-        """Beside the consent, so that people can be told without a call."""
+        """Save the accounts beside the consent, so that they are shown without a call."""
         place = self.consents(role)
         with consent_lock(place, self.clock):
             place.write(replace(place.read(), accounts=accounts))

@@ -46,7 +46,7 @@ def report_crash(kind: type[BaseException], trace: TracebackType | None) -> None
 
 
 def _recorded(name: str, level: int, path: str, line: int, *said: Any, **more: Any) -> logging.LogRecord:
-    """Libraries log requests and answers, tokens included: whoever listens learns where, and not what."""
+    """Libraries log requests and answers, tokens included: a listener gets the place, not the content."""
     if name == OURS or name.startswith(f"{OURS}."):
         return logging.LogRecord(name, level, path, line, *said, **more)
     return logging.LogRecord(name, level, path, line, "not shown", None, None)

@@ -149,7 +149,7 @@ class _Announced:
 
 
 def _wait_for_quiet(tools: ApplyContext, ledger: StateRecorder, chunk: Sequence[Patch]) -> None:
-    """All are waited for before the first is written down, so that each bears the time of its sending."""
+    """Wait for every call before the first is recorded, so that each record has the time of sending."""
     for change, step in chunk:
         _quiet(tools, ledger.holding(change.spec.address, step.slot), step)
     tools.clock.check()
@@ -232,7 +232,7 @@ def _answered(ledger: StateRecorder, answer: BulkResult) -> list[Segment | Recon
 
 
 def _leaving(tools: ApplyContext, ledger: StateRecorder, group: Sequence[Creation]) -> None:
-    """Only a create that had to wait for its turn bears another time than it was written down with."""
+    """Record the time of sending again for each create that had to wait for its turn."""
     now = tools.clock.now()
     for change, step in group:
         holding = ledger.holding(change.spec.address, step.slot)

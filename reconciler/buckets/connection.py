@@ -31,7 +31,7 @@ class NoBucketError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class BucketLocation:
-    """A prefix in a store, and what to do about it, in the words of whoever uses it.
+    """A prefix in a store, with the remedies that its user states.
 
     `where`: the place in the manifests that names it, which messages begin with.
     """
@@ -75,9 +75,9 @@ def store_errors(doing: str, place: BucketLocation) -> Iterator[None]:
     except (PermissionDeniedError, UnauthenticatedError):
         raise _denied(doing, place) from None
     except (BaseError, FileNotFoundError, OSError) as error:
-        for signs, told in ((EXPIRED, _denied), (ABSENT, _absent), (NOBODY, _unknown)):
+        for signs, error_for in ((EXPIRED, _denied), (ABSENT, _absent), (NOBODY, _unknown)):
             if _is(error, signs):
-                raise told(doing, place) from None
+                raise error_for(doing, place) from None
         raise UnreachableError(
             f"{place.cannot(doing)}: unexpected response from the store", remedy=place.if_silent
         ) from None

@@ -67,7 +67,7 @@ class Questions:
 
 
 def kind(error: Exception) -> str:
-    """The name of what went wrong: of foreign errors nothing else is ever told."""
+    """Return the name of the error: nothing else of a foreign error is reported."""
     if any(isinstance(one, ssl.SSLError) for one in _causes(error)):
         return "SSLError"
     return type(error).__name__

@@ -70,7 +70,7 @@ class RedirectListener:
         self._server.expect(parts.netloc, parts.path or "/")
 
     def wait(self, is_answer: Callable[[str], bool], go_on: Callable[[], None]) -> BrowserRedirect:
-        """The first request for the address that is an answer; all others are told that it isn't.
+        """Return the first request that is an answer; every other request is rejected.
 
         `go_on` is called a few times a second and ends the waiting by raising.
         """

@@ -23,7 +23,7 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class SecretLock:
-    """`holder` is told apart from every other; a run killed meanwhile holds it until `until`."""
+    """`holder` is unique; a run killed meanwhile holds the lock until `until`."""
 
     holder: str
     until: datetime

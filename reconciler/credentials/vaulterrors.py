@@ -1,4 +1,4 @@
-"""What Vault refuses, in our words: of its answer, only the kind is ever told."""
+"""Errors for what Vault refuses, in our words: of its answer, only the kind is reported."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -11,8 +11,8 @@ PRIVATE_DIRECTORY = 0o700
 def private_directory(path: Path) -> Path:
     """Makes `path` and what is missing above it, mode 0700 whatever the umask.
 
-    Under a `.reconciler` folder all is tightened, that folder too, and git is told to ignore it before
-    anything else is put there. Elsewhere a directory that exists keeps the mode its owner gave it.
+    Under a `.reconciler` folder all modes are tightened, that folder's too. A `.gitignore` is written there
+    before any other file. Elsewhere a directory that exists keeps the mode its owner gave it.
     """
     with os_errors("make", path):
         resolved = path.resolve()

@@ -71,18 +71,18 @@ def detect(
     why = Counter(reason for one in holdings if (reason := _why(one, statistics, now)))
     recent = (one.completed_at for one in holdings if uncounted(one, now) is NotComparable.RECENT)
     countable_at = max((seen_at(one) for one in recent if one), default=None)
-    told = tuple((one, why[one]) for one in NotComparable if one in why)
+    not_comparable = tuple((one, why[one]) for one in NotComparable if one in why)
     looked_at = len({*seen, *(one.address for one in found)})
     wanted = (spec for spec in desired.segments if spec.address in only)
     rejected = tuple((spec.address, one) for spec, one in rejections(wanted, receipts))
     unseen = len(receipts) - len(seen)
-    return DriftResult(state.head, found, looked_at, told, countable_at, unseen, now, rejected)
+    return DriftResult(state.head, found, looked_at, not_comparable, countable_at, unseen, now, rejected)
 
 
 def _why(holding: SegmentState, statistics: Mapping[str, Statistics], now: datetime) -> NotComparable | None:
-    told = statistics.get(holding.segment_id)
+    counted = statistics.get(holding.segment_id)
     return uncounted(holding, now) or (
-        None if told and told.identifiers is not None else NotComparable.NO_COUNT
+        None if counted and counted.identifiers is not None else NotComparable.NO_COUNT
     )
 
 

@@ -18,7 +18,7 @@ from reconciler.core.state.resource import ResourceState, SegmentState, remainin
 from reconciler.operations.suppressed import departures
 
 ProgressCallback = Callable[[str], None]
-"""Told what is being read now, in a few words."""
+"""Receives what is being read now, in a few words."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Makes a lost state anew from the manifests, Criteo, and what people say."""
+"""Rebuilds a lost state from the manifests, Criteo, and the options of `state rebuild`."""
 
 import glob
 from collections.abc import Collection, Container, Mapping, Sequence
@@ -64,15 +64,15 @@ def scan_segments(
 
 
 def check_lost(seen: RebuildScan, asked: Container[Address], again: Container[Address]) -> None:
-    """StorageError where the state knows all that is selected, or one that was `asked` for by its name.
+    """Raise StorageError if the state knows all that is selected, or an address `asked` for by its name.
 
-    Those that are to be made anew, `again`, may be known.
+    Addresses to be rebuilt on request, `again`, may be known.
     """
     known = [one.address for one in seen.known if one.address not in again]
     nothing = not seen.matches and len(known) == len(seen.known)
-    if told := [one for one in known if nothing or one in asked]:
+    if not_lost := [one for one in known if nothing or one in asked]:
         raise StorageError(
-            f"the state knows {', '.join(map(str, told))}: nothing is lost of it",
+            f"the state knows {', '.join(map(str, not_lost))}: nothing is lost of it",
             remedy="`reconciler state restore` goes back to what was known before",
         )
 
@@ -92,14 +92,14 @@ def replace_segments(
     quiet: timedelta,
 ) -> tuple[ResourceState, ...]:
     """The next apply makes new segments. `known` are addresses that may hold people known to nobody."""
-    anew = [rebuilt_resource(one, now, quiet, replace_requested=True) for one in found]
-    return _written([*anew, *(replace(one, replace_requested=True) for one in known)], state)
+    rebuilt = [rebuilt_resource(one, now, quiet, replace_requested=True) for one in found]
+    return _written([*rebuilt, *(replace(one, replace_requested=True) for one in known)], state)
 
 
 def assume_members(
     one: SegmentMatch, members: SnapshotRef, file: str, state: StateWriter, now: datetime, quiet: timedelta
 ) -> tuple[ResourceState, ...]:
-    """Whoever is in `members` may be held: sent once more, or removed."""
+    """Record `members` as uncertain: apply sends each of them once more, or removes it."""
     if one.replaced:
         problem = f"{one.spec.address}: its segment is to be replaced, and nobody is removed from it"
         raise StorageError(problem, remedy="use --reuse: the next apply makes a new segment and fills it")
@@ -130,8 +130,10 @@ def members_in_file(file: Path, spec: SegmentSpec, engine: MemberEngine, today: 
         target = engine.build(audience, [kind], today)[kind]
     except ConfigurationError as error:
         causes = error.findings or [Finding("", error.problem, error.remedy)]
-        told = [Finding(str(file), one.problem, one.remedy) for one in causes]
-        raise ConfigurationError(f"{file} can't be read as people of {spec.address}", findings=told) from None
+        findings = [Finding(str(file), one.problem, one.remedy) for one in causes]
+        raise ConfigurationError(
+            f"{file} can't be read as people of {spec.address}", findings=findings
+        ) from None
     if not target.members:
         raise ConfigurationError(
             f"{spec.address}: there is no {kind[0]} in that file that could have been sent",

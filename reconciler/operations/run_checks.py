@@ -31,7 +31,7 @@ from reconciler.core.state.resource import ResourceState
 FoundT = TypeVar("FoundT")
 Rulings = Mapping[Key, CheckResult]
 ProgressCallback = Callable[[str], None]
-"""Told what is being looked at now, in a few words."""
+"""Receives what is being checked now, in a few words."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """One deadline for each request, from the connection to the last byte of the answer.
 
-Time-outs of httpx start anew with each byte: a server that sends a header line now and then, or
+Time-outs of httpx restart with each byte: a server that sends a header line now and then, or
 `100 Continue` again and again, holds a call for ever.
 """
 
