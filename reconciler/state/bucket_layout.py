@@ -55,7 +55,7 @@ class HeadObject:
 
 @dataclass(frozen=True, slots=True)
 class ReceiptObject:
-    """`receipt` is None where an address was dropped: its object stays, for races to be lost at."""
+    """`receipt` is None if the address was dropped: its object stays, so that late writes fail."""
 
     address: Address
     receipt: ResourceState | None

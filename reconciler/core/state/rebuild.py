@@ -50,7 +50,7 @@ class SegmentMatch:
 class RebuildScan:
     """What is there of the addresses whose state is lost. `known` are those whose isn't.
 
-    `strays` have the ownership tag of another address or environment.
+    `orphans` have the ownership tag of another address or environment.
     """
 
     matches: tuple[SegmentMatch, ...]
