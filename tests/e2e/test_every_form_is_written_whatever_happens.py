@@ -71,7 +71,7 @@ def test_a_state_that_is_lost_is_told_by_drift(project: Project) -> None:
 
 
 def test_a_plan_tells_drift_from_what_the_manifests_ask_for(project: Project) -> None:
-    drift = "somebody changed the name at Criteo since it was applied"
+    drift = "the name changed outside reconciler"
     project.run("apply", "sandbox", "--yes")
     edit(project, "buyers", "title: Buyers", "title: Customers")
     made(project, "plan", "sandbox", says="the definition changed since it was applied")
