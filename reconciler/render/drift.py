@@ -106,7 +106,7 @@ def _lines(drift: Drift, environment: str, figures: NumberFormat, *, lost: bool)
         yield _remedy("if the state is lost, `reconciler state rebuild` rebuilds it")
     if drift.attributes:
         yield Line(LineKind.REASON, AttributesChanged())
-        yield _remedy("an apply changes it back; a refresh leaves it")
+        yield _remedy("`reconciler apply` reverts it; `--members-only` leaves it")
     if counts := drift.member_counts:
         ours, theirs = figures.number(counts.acknowledged), figures.number(counts.counted)
         yield Line(LineKind.WARNING, CountsDiffer(ours, theirs))

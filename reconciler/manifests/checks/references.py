@@ -5,6 +5,7 @@ from pathlib import PurePosixPath
 
 from reconciler.core.model import Hashing, IdentifierType, SourceLocation
 from reconciler.manifests import project, schema
+from reconciler.manifests.checks.schema_errors import RENAMED
 from reconciler.manifests.index import ManifestIndex
 from reconciler.manifests.suggestions import choices, printable_names
 from reconciler.manifests.syntax.nodes import Issue, IssueRank, ManifestDocument, PathStep
@@ -24,7 +25,7 @@ def check(inventory: ManifestIndex) -> Iterator[Issue]:
     for destination in inventory.declared["Destination"]:
         yield from _link(inventory, destination, ("credential",), "Credential", offered)
         yield from _seat(inventory, destination)
-        yield from _form(destination)
+        yield from _hashing(destination)
     for audience in inventory.declared["Audience"]:
         yield from _audience(inventory, audience, offered)
 
@@ -80,13 +81,14 @@ def _seat(inventory: ManifestIndex, destination: ManifestDocument) -> Iterator[I
         yield _flaw(destination.place("seat"), "there is no seat of that name", remedy)
 
 
-def _form(destination: ManifestDocument) -> Iterator[Issue]:
+def _hashing(destination: ManifestDocument) -> Iterator[Issue]:
     raw = _PERSONAL_TYPES.get(destination.text_of("identifierType"))
     if (
         not raw
         or destination.lost("hashing")
         or destination.lost("access")
         or destination.lost("access", "pii")
+        or any(destination.value(key) is not None for key in RENAMED)
     ):
         return
     plain = destination.value("hashing") in {None, Hashing.NONE}

@@ -22,7 +22,7 @@ _TYPES = {
 }
 
 # Keys that changed their name before the first release. To be removed after it.
-_RENAMED = {"form": "hashing", "quiet": "gracePeriod", "maxVanished": "maxMissing"}
+RENAMED = {"form": "hashing", "quiet": "gracePeriod", "maxVanished": "maxMissing"}
 
 
 class _Error(NamedTuple):
@@ -110,7 +110,7 @@ def _tell_unknown(error: _Error) -> Iterator[Issue]:
             place = error.document.key_place(*error.path, key)
             yield _flaw(place, "a comma in a number ends it", f"write {number}, without a comma")
         elif key not in known:
-            renamed = _RENAMED.get(key)
+            renamed = RENAMED.get(key)
             if renamed in known:
                 place = error.document.key_place(*error.path, key)
                 yield _flaw(place, f"`{key}` is now `{renamed}`", f"rename the key to `{renamed}`")

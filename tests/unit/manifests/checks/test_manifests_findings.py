@@ -235,8 +235,8 @@ SHAPE = [
     ),
     (
         DESTINATIONS,
-        "Type: CustomerId",
-        "Type: CustomerId\n‸form: none",
+        "hashing: sha256",
+        "‸form: sha256",
         "`form` is now `hashing`",
         "rename the key",
     ),
