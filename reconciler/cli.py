@@ -68,8 +68,8 @@ class Commands(LazyGroup):
     descriptions=COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit codes: 0 done · 2 changes (plan --detailed-exitcode, drift) · 3 configuration · "
-    "4 authentication · 5 blocked by a guard · 6 not approved · 7 locked · 8 partially applied · 9 Criteo failed · "
-    "10 storage · 64 usage · 130 cancelled · 1 a bug.",
+    "4 authentication · 5 blocked by a guard · 6 not approved · 7 locked · 8 partially applied · "
+    "9 Criteo failed · 10 storage · 64 usage · 130 cancelled · 1 a bug.",
 )
 @click.version_option(__version__, prog_name="reconciler")
 @with_options(CommonOptions)
