@@ -1,4 +1,4 @@
-"""What GitLab is told of a plan, and which approved plans a merge applies. Runs in the jobs of a pipeline.
+"""Reports plans to GitLab, and finds the approved plans that a merge applies. Runs in the jobs of a pipeline.
 
 planned   writes a note on the merge request, and keeps the plan's digest as a status of the commit
 label     says on the merge request what its plans are, all environments taken together
@@ -61,7 +61,7 @@ def kind_of(plan: dict[str, Any], digest: str) -> str:
 
 
 def note(path: str, body: str) -> None:
-    """One for each environment: ours that begins with the same marker is written anew."""
+    """Write one note per environment: ours with the same marker is overwritten."""
     marker, us = body.partition("\n")[0], whoami()
     for one in pages(f"{path}/notes"):
         if whose(one) == us and one["body"].partition("\n")[0].strip() == marker:
@@ -206,7 +206,7 @@ def asked(path: str) -> dict[str, Any] | None:
 
 
 def statuses(sha: str) -> Iterator[dict[str, Any]]:
-    """The newest first. Whoever else may set statuses is not heard."""
+    """Return the newest first. Statuses from other creators are ignored."""
     us = whoami()
     said = list(pages(f"repository/commits/{sha}/statuses", all="true"))
     return (one for one in sorted(said, key=lambda one: -one["id"]) if whose(one) == us)

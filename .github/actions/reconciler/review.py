@@ -1,4 +1,4 @@
-"""What GitHub is told of a plan, and which approved plans a merge applies. Runs in workflows, beside `gh`.
+"""Reports plans to GitHub, and finds the approved plans that a merge applies. Runs in workflows, beside `gh`.
 
 planned   comments on the pull request, and keeps the plan's digest as a status of the commit
 label     says on the pull request what its plans are, all environments taken together
@@ -60,7 +60,7 @@ def kind_of(plan: dict[str, Any], digest: str) -> str:
 
 
 def comment(pull_request: str, body: str) -> None:
-    """One for each environment: ours that begins with the same marker is written anew."""
+    """Write one comment per environment: ours with the same marker is overwritten."""
     marker = body.partition("\n")[0]
     for one in pages(f"{REPOSITORY}/issues/{pull_request}/comments"):
         if login(one["user"]) == BOT and (one.get("body") or "").partition("\n")[0].strip() == marker:
@@ -173,7 +173,7 @@ def applied() -> None:
 
 
 def newest(sha: str, context: str, at: str = "9999") -> dict[str, Any] | None:
-    """What our workflow said last, until then. Whoever else may set statuses is not heard."""
+    """Return our workflow's last status until then. Statuses from other creators are ignored."""
     ours = (one for one in statuses(sha) if one["context"] == f"{context} ({ENVIRONMENT})")
     return next((one for one in ours if one["created_at"] <= at and genuine(one, sha, context)), None)
 
