@@ -38,7 +38,7 @@ actionlint:  ## what lints workflows, for the tests of CI; without it they are s
 test: $(READY) $(SDKS_READY)  ## all tests; docs/explanation/reliability.md must say what they saw
 	$(BIN)/python -m pytest -n 2 --dist worksteal --reliability=check
 
-reliability: $(READY) $(SDKS_READY)  ## all tests, and docs/explanation/reliability.md written anew from them
+reliability: $(READY) $(SDKS_READY)  ## all tests, and docs/explanation/reliability.md rewritten from them
 	$(BIN)/python -m pytest -n 2 --dist worksteal --reliability=write
 
 torture: $(READY)  ## long runs, about an hour; what they print is kept in docs/explanation/stress-tests.md (RUN=contention: one of them)

@@ -539,7 +539,7 @@ MUTANTS = (
     Mutant(LOST, "nobody counts as held", ((observe, "doubted", unchanged),)),
     Mutant(FORGET, "the receipt is kept", ((planner, "_forgets", then(drops)),)),
     Mutant(FORGET, "what returns is managed again", ((run, "_complete", stays_forgotten),)),
-    Mutant("nothing personal is told", "errors tell no identifier", ((transfer, SENT, tells),)),
+    Mutant("no personal data is shown", "errors tell no identifier", ((transfer, SENT, tells),)),
 )
 
 BLOCKED = "one blocked address stops one, and suppressed people leave it"
