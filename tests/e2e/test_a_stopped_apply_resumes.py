@@ -128,7 +128,7 @@ def test_what_fails_is_left_for_the_next_run(project):
     with project.emulator() as emulator:
         emulator.fault("500-before", "bulkCreateAudienceSegments")
     said = project.run("apply", "sandbox", "--yes", code=8).said
-    assert "it goes on where it stopped" in " ".join(said.split())
+    assert "rerun the command to resume" in " ".join(said.split())
     project.run("apply", "sandbox", "--yes")
     assert arrived(project)
     assert "No changes." in project.run("plan", "sandbox").said

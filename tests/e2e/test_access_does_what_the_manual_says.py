@@ -54,13 +54,13 @@ def test_admin_only_stops_nobody_who_runs_a_command(tmp_path):
 @pytest.mark.parametrize("form", ["", "hashing: none"])
 def test_hashed_refuses_plain_addresses_and_numbers(tmp_path, type_, access, form):
     said = " ".join(project(tmp_path, type_, form, access).run("validate", code=3).said.split())
-    assert "form plain sends raw" in said
+    assert "hashing none sends raw" in said
     assert "`access: {pii: raw}`" in said
 
 
 @pytest.mark.parametrize("form", ["md5", "sha256", "sha256-of-md5"])
 def test_hashed_lets_every_hash_pass(tmp_path, form):
-    made = project(tmp_path, "Email", f"form: {form}", "access: {pii: hashed}")
+    made = project(tmp_path, "Email", f"hashing: {form}", "access: {pii: hashed}")
     made.run("apply", "sandbox", "--yes")
     assert not any("@" in one for one in sent(made))
 

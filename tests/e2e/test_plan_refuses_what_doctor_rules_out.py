@@ -82,7 +82,7 @@ def test_plan_and_apply_refuse_what_doctor_rules_out(
         if command[0] != "doctor":
             assert "API calls" not in ended.said, "a refused plan has no price"
             assert "run again" not in ended.said.lower()
-            assert "run the same command again" not in ended.said
+            assert "rerun the command" not in ended.said
     assert len(world.writes()) == written
 
 
@@ -110,7 +110,7 @@ def test_an_apply_advises_to_run_again_only_where_that_may_help(
     for operation in ("create", "members"):
         world.strikes(operation, strike)
     said = run(world, "apply", "sandbox", "--yes").said
-    assert ("run the same command again" in said) is again, said
+    assert ("rerun the command" in said) is again, said
 
 
 def test_an_address_asked_for_by_name_is_refused_for_what_rules_out_another(world: World) -> None:

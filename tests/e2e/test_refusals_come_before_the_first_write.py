@@ -77,7 +77,7 @@ def test_a_segment_of_our_name_that_we_never_made_is_not_touched(project):
         database.execute("UPDATE segments SET description = 'theirs'")
     said = project.run("apply", "sandbox", "--yes", code=5).said
     assert "“Buyers (email)”" in said
-    assert "this tool never created" in " ".join(said.split())
+    assert "reconciler did not create" in " ".join(said.split())
     assert len(project.writes()) == written
 
 

@@ -28,7 +28,7 @@ def test_an_apply_fails_and_the_address_is_named_until_its_list_is_corrected(pro
     assert "customer/buyers" in said
     assert "Criteo rejected all 100 identifiers that were sent, where 10% is the limit (maxInvalid)" in said
     assert "the other 70 were not sent" in said
-    assert "run the same command again" not in said
+    assert "rerun the command" not in said
     assert len(project.members("email")) == 170
 
     said = words(project.run("plan", "sandbox").said)

@@ -129,7 +129,7 @@ def test_an_emulator_that_stays_away_ends_the_apply_in_part_and_the_next_goes_on
     with gathered(tmp_path, members, 0.3) as crowd:
         running = sending(crowd, 8)
         crowd.end_server(signal.SIGKILL)
-        assert "it goes on where it stopped" in " ".join(running.ended(8).said.split())
+        assert "rerun the command to resume" in " ".join(running.ended(8).said.split())
         crowd.serve()
         crowd.finish()
         assert crowd.holds_exactly(range(members))

@@ -154,7 +154,7 @@ class World:
         told = told.replace("maxShrink: 20%, maxGrowth: 100%", "maxShrink: 100%, maxGrowth: 10000%")
         file.write_text(
             told.replace(
-                "batchSize:", f"timeout: {self.pace.timeout}s, quiet: {self.pace.quiet}s, batchSize:"
+                "batchSize:", f"timeout: {self.pace.timeout}s, gracePeriod: {self.pace.quiet}s, batchSize:"
             )
         )
         issued = self.emulator.credentials
