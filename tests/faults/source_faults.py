@@ -133,12 +133,6 @@ def suppresses_everyone(world: World) -> None:
     adds('exclude: [{files: ["gone.csv"], columns: {Email: email}}]')(world)
 
 
-def lets_them_back_in(world: World) -> None:
-    """Whoever was on the list was removed at once: to bring so many back, somebody has to say so."""
-    world.put_back()
-    world.edit("environment.yaml", "maxShrink: 50%, maxGrowth: 100%", "maxShrink: 100%, maxGrowth: 300%")
-
-
 def while_it_is_read(change: Callable[[World], object]) -> Callable[[World], object]:
     """Between the first look at the files and the reading of their rows, once."""
 
@@ -520,11 +514,9 @@ SOURCES = Group(
         Case(
             "an exclusion list holds everybody",
             suppresses_everyone,
-            PARTLY,
+            BLOCKED,
             "no members are left of the rows read",
             "an empty audience is never sent",
-            leaves=Leaves.PART,
-            mends=lets_them_back_in,
         ),
         Case(
             "half of the people left",

@@ -245,7 +245,7 @@ STATES = Group(
             "the folder of receipts is a file",
             receipts_are_a_file,
             10,
-            "receipts: a file is where a folder should be",
+            "resources: a file is where a folder should be",
             "move it away, or put the state back from a backup",
         ),
         Case(

@@ -105,7 +105,7 @@ def named(labels: list[str]) -> list[dict[str, str]]:
 
 def spoken(forge: Forge, method: str, path: str, body: dict | None):
     """One call, answered with all that GitHub always says, and written down."""
-    from documented import Interface  # beside this file, which is a program here
+    from ci_api_contract import Interface  # beside this file, which is a program here
 
     said = {"method": method, "path": f"/{path}", "body": body, "answered": False}
     try:
