@@ -14,6 +14,7 @@ from reconciler.core.plan.reasons import (
     CreateRepeated,
     DefinitionOnly,
     KeyChanged,
+    MembersUnknown,
     NameSetAgain,
     SourceChanged,
 )
@@ -423,3 +424,13 @@ def test_a_doubt_outlives_a_smaller_batch_that_is_refused(world):
     world.people["buyers"] = frozenset("abcd")
     world.run()
     assert world.criteo.segment(current(world).segment_id).members == world.members(ADDRESS)
+
+
+def test_a_segment_with_unknown_members_is_replaced_where_a_rebuild_asked_for_it(world):
+    world.run()
+    [known] = world.store.saved_receipts.values()
+    lost = replace(known.current, members_unknown_before=world.clock.now())
+    world.store.saved_receipts[ADDRESS] = replace(known, current=lost, replace_requested=True)
+    change = only(world)
+    assert isinstance(change, Replace)
+    assert change.reason == MembersUnknown(known.current.segment_id)
