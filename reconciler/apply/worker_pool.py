@@ -36,7 +36,7 @@ class _Crew:
 
 
 def run_concurrently(workers: int, stop: threading.Event, on_stuck: Callable[[], NoReturn]) -> RunJobs:
-    """A runner with so many threads; `stuck` ends the process when a call outlasts the grace.
+    """A runner with so many threads; `on_stuck` ends the process when a call outlasts the grace.
 
     A thread in a call can't be ended, and must not outlive the lock: so the process goes with it. The
     receipt already says that the call in flight may have happened.

@@ -140,7 +140,7 @@ class AddressBlocked:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How an apply ended, address by address; `already_done` needed nothing."""
+    """How an apply ended, address by address; `unchanged` needed nothing."""
 
     applied: int
     unchanged: int

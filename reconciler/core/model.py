@@ -157,7 +157,7 @@ class Application:
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """How to authenticate. `planning` is an application for reading alone; None: the same one reads."""
+    """How to authenticate. `plan_application` only reads; if it is None, `application` reads too."""
 
     name: str
     application: Application
@@ -189,7 +189,7 @@ def shown_reference(reference: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class CredentialRole:
-    """One application of a credential. `planning`: it is the one that only reads."""
+    """One application of a credential. `plan_application`: it is the one that only reads."""
 
     credential: str
     application: Application
@@ -274,7 +274,7 @@ class SegmentKey:
 class SegmentSpec:
     """One audience in one destination: the segment that should exist at Criteo.
 
-    `reached` is where Criteo is declared to be: the endpoint, and where tokens are issued.
+    `endpoint` is where Criteo is declared to be: the endpoint, and where tokens are issued.
     """
 
     address: Address

@@ -43,7 +43,7 @@ def pii_kind(text: str) -> str:
 def redacted_path(path: str) -> str:
     """A path of files that somebody named: each part of it is shown unless it looks like a person.
 
-    Stricter than `personal`: a name is seldom long, and a file may well be named after a customer.
+    Stricter than `pii_kind`: a name is seldom long, and a file may well be named after a customer.
     """
     return "/".join(REDACTED if _names_somebody(part) else part for part in path.split("/"))
 

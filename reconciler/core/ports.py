@@ -103,7 +103,7 @@ class SegmentWriter(Protocol):
 
     Every method raises OutcomeUnknownError when the call may have happened, after the retries that are
     safe; any other RemoteError or AuthenticationError says that it surely did not. `create` is never
-    retried. `leaving` is called right before the request leaves, at each attempt, once it has waited
+    retried. `before_send` is called right before the request leaves, at each attempt, once it has waited
     for its turn; what it raises comes out, and the attempt is not made.
     """
 
@@ -133,7 +133,7 @@ class SegmentWriter(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class StateHead:
-    """What a state is of. `serial` rises once for each run that writes; `uses` are marks of approvals."""
+    """What a state is of. `serial` rises once for each run that writes; `approvals` records their use."""
 
     lineage: str
     serial: int
@@ -205,7 +205,7 @@ class StateWriter(StateReader, Protocol):
         ...
 
     def initialize(self, head: StateHead, key: bytes) -> None:
-        """In place of `open_run`, where there is no state yet: one that comes from another place.
+        """In place of `begin_run`, where there is no state yet: one that comes from another place.
 
         Where it has begun already it goes on; StorageError where there is another one.
         """

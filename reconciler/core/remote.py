@@ -44,7 +44,7 @@ class Statistics:
 
 @dataclass(frozen=True, slots=True)
 class Acknowledgement:
-    """Criteo took a batch. `uncertain`: an earlier attempt of the call got no answer and may land late."""
+    """Criteo took a batch. `earlier_unconfirmed`: an earlier attempt may still take effect."""
 
     valid: int
     invalid: int

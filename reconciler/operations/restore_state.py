@@ -69,7 +69,7 @@ class _Lists:
 
 @dataclass(slots=True)
 class _Doubting:
-    """The engine's `doubt`, with its answers kept before a receipt names them."""
+    """The engine's `mark_uncertain`, with its answers kept before a receipt names them."""
 
     state: StateWriter
     engine: MemberEngine

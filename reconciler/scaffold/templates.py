@@ -42,7 +42,7 @@ def repository(
 
 
 def _rendered(folder: str, words: Mapping[str, str]) -> Iterator[tuple[str, bytes]]:
-    """`dot_name` becomes `.name`: what begins with a dot would act on this repository."""
+    """`dot_NAME` becomes `.NAME`: a name that begins with a dot would act on this repository."""
     for template in (TEMPLATES / folder).rglob("*"):
         if template.is_file() and template.suffix != ".pyc":
             path = template.relative_to(TEMPLATES / folder)

@@ -1,6 +1,6 @@
 """One writer per state on any number of machines: a lease with a heartbeat and a number that only grows.
 
-The number (fencing token) is exact for state: see `writer.py`. For Criteo, which knows no tokens, time
+The number (fencing token) is exact for state: see `bucket_writer.py`. For Criteo, which knows no tokens, time
 must do: nothing is sent unless the lease outlasts the request, and a new holder waits as long.
 """
 

@@ -20,7 +20,7 @@ def document_name(serial: int) -> str:
 
 
 def damaged_name(receipt_name: str) -> str:
-    """Return the name that `set_aside` gives to an unreadable resource state."""
+    """Return the name that `quarantine` gives to an unreadable resource state."""
     return f"{receipt_name}.damaged"
 
 

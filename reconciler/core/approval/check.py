@@ -41,9 +41,9 @@ class ApprovalCheck:
     """`covered` are the addresses that were approved, by `digests`; `left` is what the next refresh may send.
 
     `refused` are changes that no approval covers: they are left out, and the covered ones are applied. Where
-    none is covered, `findings` say why nothing is. Once the covered ones are applied, nothing is left to do
-    of the approvals that are `finished`. `unmet` says of others why they cover nothing, or what they approve
-    that the manifests don't ask for.
+    none is covered, `findings` say why nothing is. Once the covered ones are applied,
+    the approvals in `completed` have no changes left. `not_requested` says why other approvals cover
+    nothing, or what they approve that the manifests do not contain.
     """
 
     findings: tuple[Finding, ...] = ()
@@ -57,7 +57,7 @@ class ApprovalCheck:
 
 @dataclass(frozen=True, slots=True)
 class CheckContext:
-    """What an approval is held against. `whole`: the plan is one of all addresses."""
+    """What an approval is held against. `all_addresses`: the plan is one of all addresses."""
 
     environment: Environment
     lineage: str

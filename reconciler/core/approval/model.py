@@ -44,7 +44,7 @@ class ApprovedChange:
 class ApprovedPlan:
     """A plan that was approved. `digest` names it; `lineage` is "" where there was no state yet.
 
-    `leeway` is what the manifests said then: one that is widened beside the review widens nothing.
+    `limits` is what the manifests said then: one that is widened beside the review widens nothing.
     """
 
     digest: str

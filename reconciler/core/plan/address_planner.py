@@ -68,8 +68,8 @@ class AddressContext:
 
     `tag` is the ownership tag of the address in this state; `segments` are all that are listed, by id;
     `found` are those that may answer an unanswered create;
-    `claimed` are the names that other addresses take in this plan, `pending` those that unanswered calls
-    may still take, by account; `readable` are the accounts that could be listed.
+    `claimed_names` are the names that other addresses take in this plan; `reserved_names` are those that
+    unconfirmed requests may still take, by account; `readable` are the accounts that could be listed.
     """
 
     spec: SegmentSpec

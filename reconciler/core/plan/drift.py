@@ -46,8 +46,8 @@ class Drift:
     """One address that is not as it was left; of `attributes`, `before` is ours and `after` is Criteo's.
 
     `counts` are given where they differ.
-    `touched_at`: somebody else changed it then, after us. `wanted`: it is in the manifests.
-    `unknown`: a segment that has its ownership tag but is in no state.
+    `touched_at`: somebody else changed it then, after us. `in_manifests`: it is in the manifests.
+    `untracked_segment_id`: a segment that has its ownership tag but is in no state.
     """
 
     address: Address

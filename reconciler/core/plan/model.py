@@ -117,14 +117,14 @@ class UpdateSegment:
 
 @dataclass(frozen=True, slots=True)
 class DiscardReplacement:
-    """Note that a half-built replacement is given up; `retires`: it is there, and stays. No call."""
+    """Give up an unfinished replacement in the state. No call. `old_segment_remains`: Criteo still has it."""
 
     old_segment_remains: bool
 
 
 @dataclass(frozen=True, slots=True)
 class PromoteReplacement:
-    """Note that the replacement is now the segment; `retires`: the old one is there, and stays. No call."""
+    """Record that the replacement is now the segment. No call. `old_segment_remains`: Criteo still has it."""
 
     old_segment_remains: bool
 
@@ -243,8 +243,8 @@ class Refill:
 class Forget:
     """The audience left the manifests: the segment stays at Criteo and is no longer managed.
 
-    `count` is what it surely holds, None for unknown. `drop`: nothing of it is left at Criteo, so nothing
-    needs to be remembered.
+    `count` is what it surely holds, None for unknown. `drop_state`: nothing of it is left at Criteo, so its
+    resource state goes too.
     """
 
     address: Address
@@ -327,10 +327,10 @@ class PlanInputs:
 class Plan:
     """One environment's decision. `problems` stand against all of it, `blocked` against single addresses.
 
-    `changes` can be applied without the blocked addresses, and `held` is what would become of those.
-    `lenient`: what only the audience's own guards let pass.
+    `changes` can be applied without the blocked addresses. `blocked_outcomes` is what these would become.
+    `relaxed_guards`: what only the audience's own guards let pass.
     `redefined`: which parts of a definition changed since it was applied.
-    `left_out`: so many addresses change and are not part of it, as the notes say.
+    `deferred`: so many addresses change and are not part of it, as the notes say.
     `lists` are the exclusion lists of each address. `givers`: from which addresses an address takes a name.
     `suppressed`: who leaves an address if it is blocked, where that is safe.
     """

@@ -1,7 +1,18 @@
-"""What we know Criteo holds for an address, and how each event changes that knowledge.
+"""What reconciler knows that Criteo holds for an address, and how each event changes that knowledge. No I/O.
 
-Criteo accepts members and never lists them, so this is the only truth there is. Every function
-here is pure: the caller makes the result durable before it goes on.
+Criteo accepts members and never lists them, so this record is the only one. The caller makes each result
+durable before it continues.
+
+    start_transfer ─► record_dispatch ─► acknowledge ─┬─► record_dispatch ─► …
+                            │                         └─► complete_transfer   confirmed = target
+                            ├─► record_no_response    the batch may take effect until grace_until
+                            └─► (a kill)              the next run: resume_transfer, and the batch again
+
+    abandon_transfer: the target changed; the batch in flight becomes uncertain
+
+Example: a and b are confirmed, b and c are the target, and a batch holds one identifier. Position 1 adds c,
+position 2 removes a. A kill after the dispatch of 1 leaves `in_flight.end` 1 and `acknowledged` 0: Criteo
+may hold c. The next run sends batch 1 again, then batch 2. After that, b and c are confirmed.
 """
 
 from dataclasses import dataclass, replace
@@ -67,16 +78,15 @@ class UnconfirmedUpdate:
 
 @dataclass(frozen=True, slots=True)
 class SegmentState:
-    """One segment: `base` is surely held, `maybe` may be held; they never overlap.
+    """One segment: Criteo holds `confirmed`, and may hold `uncertain`; the two sets never overlap.
 
-    `segment_id` is "" while the create is only an intent. `settled` is the size at the last
-    completed transfer, None before the first. `rejected` counts identifiers in `base` that Criteo
-    called invalid: at least so many, as those removed from `maybe` are taken off it too. A member call
-    without an answer may land until `quiet_until`; `renames` are the calls on the name or the description
-    that may. `unknown_before`: the state was lost then, and
-    unknown members that were sent before may remain. `patched_at`: the last call on the name
-    or the description that was answered left then. `former_lineage`: of the ownership tag that a rebuild
-    found on the segment.
+    `segment_id` is "" until Criteo answers the create. `completed_size` is the size of the last completed
+    transfer, None before the first. `rejected` is the least number of `confirmed` identifiers that Criteo
+    called invalid; removals from `uncertain` lower it too. An unconfirmed member request may take effect
+    until `grace_until`. `unconfirmed_updates` are unconfirmed changes of the name or the description.
+    `members_unknown_before` is when the state was lost: unknown members from before may remain.
+    `updated_at` is when the last answered change of the name or the description was sent.
+    `former_lineage` is the lineage of the ownership tag that a rebuild found on the segment.
     """
 
     key: SegmentKey
@@ -116,12 +126,12 @@ class RetiredSegment:
 
 @dataclass(frozen=True, slots=True)
 class ResourceState:
-    """The truth of one address. `successor` is filled beside `current` while a Replace runs.
+    """What reconciler knows of one address. A Replace fills `replacement` beside `current`.
 
     `definition` is the digest last applied in full, `parts` say what it stated (`core/definition.py`).
     `forgotten_at` is set when the audience left the manifests: its members stay known, so that nobody
-    becomes impossible to remove. `renew`: a segment that may hold people known to nobody is to be
-    replaced by one that can't. `lists` are the exclusion lists that members were last sent under.
+    becomes impossible to remove. `replace_requested`: the next apply replaces a segment that may hold
+    unknown members. `lists` are the exclusion lists that members were last sent under.
     """
 
     address: Address
@@ -274,7 +284,7 @@ def why_not_ours(key: SegmentKey, wanted: Tag, found: Segment) -> str:
 def start_transfer(
     segment: SegmentState, target: SnapshotRef, priority_removes: SnapshotRef, size: Delta
 ) -> SegmentState:
-    """Before the first batch towards a new target; the old one must be settled or collapsed."""
+    """Before the first batch towards a new target; the old transfer must be completed or abandoned."""
     return replace(segment, transfer=Transfer(target=target, priority_removes=priority_removes, size=size))
 
 
@@ -321,9 +331,9 @@ def complete_transfer(segment: SegmentState, now: datetime) -> SegmentState:
 
 
 def abandon_transfer(segment: SegmentState, confirmed: SnapshotRef, uncertain: SnapshotRef) -> SegmentState:
-    """Give up a target in mid-way, once nothing of it can land any more.
+    """Give up an unfinished transfer, once none of its requests can take effect any more.
 
-    `base` and `maybe` come from the engine's `collapse`.
+    `confirmed` and `uncertain` come from the engine's `abandon_transfer`.
     """
     rejected = min(segment.rejected, confirmed.count)
     return replace(
