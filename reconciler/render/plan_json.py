@@ -6,7 +6,6 @@ A reader skips unknown keys: they come with a higher minor version. A key that c
 and a new code, raise the major version. A plan of another major version is not applied.
 """
 
-import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -18,6 +17,7 @@ from cattrs import BaseValidationError, Converter
 from cattrs.strategies import configure_tagged_union
 
 from reconciler.core.approval.model import ApprovedChange, ApprovedPlan
+from reconciler.core.canonical_json import canonical_digest
 from reconciler.core.model import Address, ApprovalLimits, Seat
 from reconciler.core.rounding import LessThan, RoundedCount, format_limit
 from reconciler.render.document import Document
@@ -66,9 +66,7 @@ def dump(content: Json) -> bytes:
 
 def digest_of(content: Mapping[str, Any]) -> str:
     """Of all but the digest itself, whatever the order of keys and the spaces between."""
-    rest = {key: value for key, value in content.items() if key != DIGEST}
-    canonical = json.dumps(rest, sort_keys=True, separators=(",", ":"))
-    return f"sha256:{hashlib.sha256(canonical.encode()).hexdigest()}"
+    return canonical_digest({key: value for key, value in content.items() if key != DIGEST})
 
 
 def decoded(content: Json) -> Saved:

@@ -5,7 +5,6 @@ unknown key is an error: the next write would lose it, and with it knowledge of 
 change of a field raises FORMAT_VERSION. An error names the field, never its content.
 """
 
-import hashlib
 import json
 import re
 from collections.abc import Callable
@@ -19,6 +18,7 @@ from cattrs.cols import homogenous_tuple_structure_factory
 from cattrs.errors import ClassValidationError, IterableValidationError
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn
 
+from reconciler.core.canonical_json import canonical_digest
 from reconciler.core.errors import StorageError
 from reconciler.core.ports import StateHead, StateVersion
 from reconciler.core.state.resource import ResourceState
@@ -65,7 +65,7 @@ def dump(encoded: dict[str, object]) -> bytes:
     The checksum covers every other key. It finds damage that still decodes, such as another digit in a
     segment's ID. Every format keeps it.
     """
-    return json.dumps({_CHECKSUM: _checksum(encoded), **encoded}, indent=1).encode() + b"\n"
+    return json.dumps({_CHECKSUM: canonical_digest(encoded), **encoded}, indent=1).encode() + b"\n"
 
 
 def parse(content: bytes) -> Object:
@@ -73,7 +73,7 @@ def parse(content: bytes) -> Object:
     try:
         data = json.loads(content)
         found = data.pop(_CHECKSUM, None) if isinstance(data, dict) else None
-        intact = isinstance(data, dict) and found == _checksum(data)
+        intact = isinstance(data, dict) and found == canonical_digest(data)
     except (ValueError, RecursionError):
         raise StorageError("not a whole JSON object") from None
     if not isinstance(data, dict):
@@ -81,11 +81,6 @@ def parse(content: bytes) -> Object:
     if not intact:
         raise StorageError(_ALTERED if found else _UNSIGNED)
     return data
-
-
-def _checksum(encoded: Object) -> str:
-    canonical = json.dumps(encoded, sort_keys=True, separators=(",", ":"))
-    return f"sha256:{hashlib.sha256(canonical.encode()).hexdigest()}"
 
 
 def encode_head(head: StateHead) -> Object:

@@ -20,6 +20,7 @@ from reconciler.render.terminal_report import print_document
 
 pytestmark = pytest.mark.promise("read-right")
 
+STYLE = Path("reconciler/render/templates/document.css")
 FOLDER = Path(__file__).parents[2] / "golden" / "plan"
 DIGEST = "sha256:" + "5e" * 32
 
@@ -69,7 +70,9 @@ def test_documents_read_word_for_word(case: str, form: str, request: pytest.Fixt
 @pytest.mark.parametrize("case", DOCUMENTS)
 def test_all_pages_have_one_head(case: str, request: pytest.FixtureRequest) -> None:
     head = html(DOCUMENTS[case](ROUNDED), DIGEST).partition("<body>")[0]
-    same, file = re.sub("<title>.*</title>", "<title></title>", head), FOLDER / "head.html"
+    style = head.partition("<style>\n")[2].partition("</style>")[0]
+    assert style.strip() == STYLE.read_text(encoding="utf-8").strip()
+    same, file = re.sub("<title>.*</title>", "<title></title>", head.replace(style, "")), FOLDER / "head.html"
     if request.config.getoption("--update"):
         file.write_text(same, encoding="utf-8")
     assert same == file.read_text(encoding="utf-8")
