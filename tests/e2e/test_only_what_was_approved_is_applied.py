@@ -401,7 +401,7 @@ def test_what_a_run_and_drift_have_saved_approves_nothing(project: Project) -> N
 def test_a_refresh_brings_members_up_to_date_and_nothing_else(project: Project) -> None:
     before = len(project.writes()) if (project.root / ".reconciler").exists() else 0
     said = apply(project, "--members-only", code=STALE)
-    assert said.count("it is to be created, and a refresh only brings members up to date") == 2
+    assert said.count("it is to be created; --members-only changes members only") == 2
     assert len(project.writes()) == before
     apply(project)
     project.people(*range(100, 5_100))

@@ -1,4 +1,4 @@
-"""What an apply may do: what was approved, a refresh, or what the person at the terminal says yes to."""
+"""What an apply may do: approved changes, members only, or what a person at the terminal confirms."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -154,7 +154,7 @@ def accept(terms: Terms, planned: PlanResult, space: Workspace, *, whole: bool) 
             refused = not_members_only(planned.plan, planned.observed.receipts)
             allowed = _refreshed(_without(planned, refused, space), space)
             if not (allowed.plan.changes or allowed.plan.removals):
-                _refuse(_flat(refused), "this is more than a refresh", AGAIN)
+                _refuse(_flat(refused), "changes other than members are due", AGAIN)
             return AcceptedPlan(allowed)
         case WithApprovals():
             return _as_approved(terms, planned, space, whole=whole)

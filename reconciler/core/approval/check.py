@@ -38,7 +38,7 @@ LINEAGE = 8
 
 @dataclass(frozen=True, slots=True)
 class ApprovalCheck:
-    """`covered` are the addresses that were approved, by `digests`; `left` is what the next refresh may send.
+    """`covered` are the approved addresses, by digest; the next members-only apply may send `deferred`.
 
     `refused` are changes that no approval covers: they are left out, and the covered ones are applied. Where
     none is covered, `findings` say why nothing is. Once the covered ones are applied,
@@ -95,9 +95,9 @@ def approved_changes(plan: Plan, receipts: Mapping[Address, ResourceState]) -> t
 def check_approvals(plan: Plan, approvals: Mapping[str, ApprovedPlan], now: CheckContext) -> ApprovalCheck:
     """Holds a new plan against what was approved. Approvals are keyed by what they are called.
 
-    A change is covered by an approval that still holds, or is no more than what a refresh does and either
-    named by none, or under way since: that is left out. Anything else is refused, and with it what depends
-    on it. Beside approvals that hold, those that don't are as good as not given.
+    A valid approval covers a change. A change that a members-only apply may send is deferred if no approval
+    names it, or if it has started since. Any other change is refused, with the changes that depend on it.
+    Beside valid approvals, the others are ignored.
     """
     unfit = {name: why for name, one in approvals.items() if (why := _unfit(one, now))}
     fit = {name: one for name, one in approvals.items() if name not in unfit}
@@ -169,7 +169,7 @@ def _said(approved: ApprovedPlan, change: Change, now: CheckContext) -> Approved
 
 
 def _may_wait(change: Change, named: Sequence[ApprovedPlan], now: CheckContext) -> bool:
-    """For the refresh: nobody was asked, or some of it was done since, and nobody has seen the rest."""
+    """Return whether the change waits: nobody was asked, or part of it was sent, and nobody saw the rest."""
     if not is_independent(change, now.receipts):
         return False
     if not named:

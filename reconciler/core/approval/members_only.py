@@ -1,4 +1,4 @@
-"""What a refresh may do: the members of what was applied in full before, and nothing else."""
+"""What a members-only apply may send: members of addresses that were applied in full before. Decides only."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -23,12 +23,12 @@ from reconciler.core.state.resource import ResourceState
 def not_members_only(
     plan: Plan, receipts: Mapping[Address, ResourceState]
 ) -> dict[Address, tuple[Finding, ...]]:
-    """Changes that a refresh may not make: all but new members of what was applied in full before."""
+    """Return why each other change is skipped by a members-only apply."""
     return {
         address_of(change): (
             Finding(
                 str(address_of(change)),
-                f"{_WHY_NOT[kind_of(change)]}, and a refresh only brings members up to date",
+                f"{_WHY_NOT[kind_of(change)]}; --members-only changes members only",
             ),
         )
         for change in plan.changes
@@ -63,7 +63,7 @@ def is_independent(change: Change, receipts: Mapping[Address, ResourceState]) ->
 
 
 def to_members_only(change: Change) -> Update | None:
-    """What a refresh does of a change; None where members don't change."""
+    """Return the part of a change that a members-only apply sends; None if no members change."""
     if not isinstance(change, Update) or change.steps.transfer is None:
         return None
     reason = None if isinstance(change.reason, NameSetAgain) else change.reason
