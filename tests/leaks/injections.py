@@ -325,18 +325,18 @@ def new_token_in_the_log() -> None:
 
 def verifier_in_the_page() -> None:
     """A proof, for whoever wants to see one."""
-    from reconciler import consent_flow as login
-    from reconciler.commands import auth
+    from reconciler import consent_flow
+    from reconciler.commands.auth import login
 
-    true, seen = login.parse_redirect, []
+    true, seen = consent_flow.parse_redirect, []
 
     def read(*given: Any) -> Any:
         found = true(*given)
         seen.append(found.verifier.reveal())
         return found
 
-    login.parse_redirect = read
-    auth.connected_page = lambda *_: f"<html>{seen[-1]}</html>"
+    consent_flow.parse_redirect = read
+    login.connected_page = lambda *_: f"<html>{seen[-1]}</html>"
 
 
 def body_left_behind() -> None:

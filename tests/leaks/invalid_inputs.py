@@ -81,7 +81,12 @@ def named(kind: str, content: bytes) -> InvalidInput:
 
 def query(text: str) -> Callable[[Path], object]:
     """A Parquet file with what a query selects."""
-    return lambda file: duckdb.sql(f"COPY ({text}) TO '{file}' (FORMAT parquet)")
+
+    def write(file: Path) -> object:
+        with duckdb.connect() as own:
+            return own.execute(f"COPY ({text}) TO '{file}' (FORMAT parquet)")
+
+    return write
 
 
 def typed(*arguments: str, code: int = 64) -> InvalidInput:
