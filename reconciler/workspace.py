@@ -183,7 +183,7 @@ class Workspace:
             grant=ClientCredentials(ClientKeys(Secret(issued.client_id), Secret(issued.client_secret))),
             timeout=api.timeout,
             clock=self.clock,
-            transport=transport(emulator.app),
+            transport=transport(emulator.pipeline),
         )
 
     def access(self) -> ConnectionFactory:

@@ -7,21 +7,20 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Self
-
-import flask
+from typing import TYPE_CHECKING, Self
 
 from reconciler.emulator import audiences, consents, database, faults, history, members, segments
 from reconciler.emulator import delayed_commits as late
 from reconciler.emulator import switches as switching
-from reconciler.emulator.app import build
 from reconciler.emulator.database import Database, Session
 from reconciler.emulator.faults import Fault, Kind
 from reconciler.emulator.history import Request
 from reconciler.emulator.pipeline import RequestPipeline
 from reconciler.emulator.segments import Segment
-from reconciler.emulator.server import Server
 from reconciler.emulator.switches import Switches
+
+if TYPE_CHECKING:
+    from reconciler.emulator.server import Server
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ class Emulator:
 
     def __init__(self, path: Path, database: Database) -> None:
         self.path = path
-        self.app: flask.Flask = build(RequestPipeline(database))
+        self.pipeline = RequestPipeline(database)
         self._database = database
 
     @classmethod
@@ -190,14 +189,14 @@ class Emulator:
 
     def serve(self, host: str, port: int, ready: Callable[[str], None]) -> None:
         """Answers on a loopback socket until interrupted; port 0 takes a free one."""
-        server = Server(self.app, host, port)
+        server = self._server(host, port)
         ready(server.url)
         server.run()
 
     @contextlib.contextmanager
     def serving(self, host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
         """Answers from another thread of this process; gives the URL."""
-        server = Server(self.app, host, port)
+        server = self._server(host, port)
         thread = threading.Thread(target=server.run, daemon=True)
         thread.start()
         try:
@@ -205,6 +204,13 @@ class Emulator:
         finally:
             server.stop()
             thread.join()
+
+    def _server(self, host: str, port: int) -> "Server":
+        """What serves is imported only here: most commands use the emulator in their own process."""
+        from reconciler.emulator.server import Server
+        from reconciler.emulator.wsgi import application
+
+        return Server(application(self.pipeline), host, port)
 
     @contextlib.contextmanager
     def _settled(self) -> Iterator[Session]:

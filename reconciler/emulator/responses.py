@@ -1,4 +1,4 @@
-"""What a handler gives back: an answer, a refusal, or silence; never a Flask object."""
+"""What a handler gives back: an answer, a refusal, or silence; never an object of a web framework."""
 
 import secrets
 from collections.abc import Mapping

@@ -101,7 +101,7 @@ def test_everything_is_there_after_reopening(tmp_path: Path) -> None:
         assert again.switches == Switches(failures="errors")
         assert again.members(segment) == {CANARY}
         headers = {"authorization": token}
-        with httpx.Client(base_url=HOST, transport=transport(again.app), headers=headers) as http:
+        with httpx.Client(base_url=HOST, transport=transport(again.pipeline), headers=headers) as http:
             client = Client(again, http)
             assert [client.search().status_code for _ in range(2)] == [500, 200]
 

@@ -74,7 +74,7 @@ def bench(folder: Path, **switches: Any) -> Iterator[Bench]:
             other_retailer_id=OTHER_RETAILER,
             notes=folder / "notes" / "fidelity.json",
         )
-        yield Bench(emulator, clock, settings, transport(emulator.app))
+        yield Bench(emulator, clock, settings, transport(emulator.pipeline))
 
 
 def seed(bench: Bench) -> str:

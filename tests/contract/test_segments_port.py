@@ -68,7 +68,7 @@ def emulated(switches: Switches) -> Callable[[Path], AbstractContextManager[Remo
                 ),
                 timeout=timedelta(seconds=60),
                 clock=clock,
-                transport=transport(emulator.app),
+                transport=transport(emulator.pipeline),
             ) as connection:
                 yield Remote(
                     connection.reader,

@@ -89,7 +89,7 @@ def remote(folder: Path, switches: Switches) -> Iterator[Remote]:
             grant=ClientCredentials(ClientKeys(Secret(issued.client_id), Secret(issued.client_secret))),
             timeout=timedelta(seconds=60),
             clock=clock,
-            transport=transport(emulator.app),
+            transport=transport(emulator.pipeline),
         ) as connection:
             yield Remote(emulator, connection, clock)
 
@@ -373,7 +373,7 @@ class Consented:
             token_url="",
             grant=grant,
             timeout=timedelta(seconds=60),
-            transport=transport(self.remote.emulator.app),
+            transport=transport(self.remote.emulator.pipeline),
         )
 
     def code(self, back: str = BACK, verifier: str = "") -> AuthorizationCode:
@@ -396,7 +396,7 @@ class Consented:
         return self._http().get("/request", params=asked)
 
     def _http(self) -> httpx.Client:
-        return httpx.Client(transport=transport(self.remote.emulator.app), base_url="http://emulator")
+        return httpx.Client(transport=transport(self.remote.emulator.pipeline), base_url="http://emulator")
 
     @property
     def _keys(self) -> ClientKeys:
@@ -411,7 +411,7 @@ class Consented:
             grant=RefreshToken(self._keys, self.place, self.remote.clock, "again"),
             timeout=timedelta(seconds=60),
             clock=self.remote.clock,
-            transport=transport(self.remote.emulator.app),
+            transport=transport(self.remote.emulator.pipeline),
         )
 
     @property

@@ -74,7 +74,7 @@ def remote(emulator: Emulator, open_: ExitStack) -> Remote:
             grant=ClientCredentials(ClientKeys(Secret(issued.client_id), Secret(issued.client_secret))),
             timeout=timedelta(minutes=2),
             clock=FakeClock(),
-            transport=transport(emulator.app),
+            transport=transport(emulator.pipeline),
         )
     )
     return Remote(connection.reader, connection.writer())

@@ -334,7 +334,7 @@ def consenting(broken: Broken, reference: str, *, kept: bool) -> Path:
     if kept:
         with (
             broken.emulator() as emulator,
-            httpx.Client(transport=transport(emulator.app), base_url="http://emulator.invalid") as http,
+            httpx.Client(transport=transport(emulator.pipeline), base_url="http://emulator.invalid") as http,
         ):
             file.write_text(ConsentingUser(Client(emulator, http)).consents()["refresh_token"])
         file.chmod(0o600)

@@ -70,7 +70,9 @@ class Schedule:
             everybody = emulator.members(held)
             given = emulator.credentials
             some = sorted(everybody)[:HANDS]
-            with httpx.Client(base_url="https://api.criteo.com", transport=transport(emulator.app)) as http:
+            with httpx.Client(
+                base_url="https://api.criteo.com", transport=transport(emulator.pipeline)
+            ) as http:
                 pair = {"client_id": given.client_id, "client_secret": given.client_secret}
                 token = http.post("/oauth2/token", data={"grant_type": "client_credentials", **pair}).json()
                 http.post(

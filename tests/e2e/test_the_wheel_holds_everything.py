@@ -18,7 +18,7 @@ def test_the_wheel_validates_and_plans_on_its_own(tmp_path):
         f"reconciler/{file.relative_to(REPOSITORY).as_posix()}"
         for file in (REPOSITORY / "schemas").rglob("*.json")
     } <= names
-    assert "reconciler/emulator/app.py" in names
+    assert "reconciler/emulator/wsgi.py" in names
     assert "reconciler/py.typed" in names
     assert {f"reconciler/render/templates/document.{kind}" for kind in ("html.j2", "css")} <= names
     (tmp_path / "project").mkdir()

@@ -192,7 +192,7 @@ class EchoingServer(ThreadingHTTPServer):
     def __init__(self, emulator: Emulator) -> None:
         super().__init__(("127.0.0.1", 0), _Visit)
         self.emulator = emulator
-        self.behind = httpx.Client(transport=transport(emulator.app), base_url="http://emulator.invalid")
+        self.behind = httpx.Client(transport=transport(emulator.pipeline), base_url="http://emulator.invalid")
         self.heard = Heard()
         self.operation = ""
         self.answer: Callable[[Heard], tuple[int, object]] = lambda _: (200, {})

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from sdk.sdk_client import Answer, Sdk
+from support.fakes import wsgi_server as loopback
 
 from reconciler.emulator import Emulator, Switches
+from reconciler.emulator.wsgi import application
 
 ACCOUNT, RETAILER, OTHER_RETAILER = "368477501993431040", "3239117063738827231", "12"
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -103,9 +105,8 @@ def scene(folder: Path) -> Iterator[World]:
     switches = Switches(token_seconds=LONG)
     with Emulator.open(folder / "criteo.db", switches=switches, clock=NOON.timestamp) as emulator:
         emulator.ensure_account(ACCOUNT, [RETAILER, OTHER_RETAILER], name="Acme")
-        wire = Wire(emulator.app.wsgi_app)
-        emulator.app.wsgi_app = wire  # type: ignore[method-assign] # how Flask is wrapped
-        with emulator.serving() as url:
+        wire = Wire(application(emulator.pipeline))
+        with loopback.serving(wire) as url:
             given = emulator.credentials
             sdk = Sdk(url, given.client_id, given.client_secret)
             world = World(emulator, sdk, wire, url)

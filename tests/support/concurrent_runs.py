@@ -23,6 +23,7 @@ from support.large_project import hashed, write_people
 from support.object_store_proxy import StoreProxy
 
 from reconciler.emulator import Emulator, Switches
+from reconciler.emulator.wsgi import application
 
 MEMBERS = re.compile(r"/audience-segments/(\d+)/contact-list/add-remove$")
 PATIENCE = 120.0
@@ -145,7 +146,7 @@ class World:
     def machine(self, name: str, people: Iterable[int]) -> "Machine":
         """A fresh checkout: manifests, a source, and nothing else."""
         door = self._open.enter_context(
-            loopback.serving(self.witness.door(name, self.emulator.app.wsgi_app))  # type: ignore[arg-type]
+            loopback.serving(self.witness.door(name, application(self.emulator.pipeline)))
         )
         proxy = self._open.enter_context(StoreProxy.before(self.served.environ["AWS_ENDPOINT_URL"]))
         project = Project.make(self.folder / name, endpoint=f'"{door}"', batch_size=self.batch)

@@ -133,7 +133,7 @@ def mounted(folder: Path, switches: Switches | None = None) -> Iterator[World]:
     clock = Clock()
     with Emulator.open(folder / "emulator.db", switches=switches, clock=clock) as emulator:
         emulator.ensure_account(ACCOUNT, [RETAILER, OTHER_RETAILER], name="Acme")
-        with httpx.Client(base_url=HOST, transport=transport(emulator.app)) as http:
+        with httpx.Client(base_url=HOST, transport=transport(emulator.pipeline)) as http:
             client = Client(emulator, http)
             client.authorize()
             yield World(emulator, client, clock)

@@ -120,7 +120,7 @@ class FaultyProxy(ThreadingHTTPServer):
 
     def __init__(self, emulator: Emulator, certificate: str = "") -> None:
         super().__init__(("127.0.0.1", 0), Visit)
-        self.behind = httpx.Client(transport=transport(emulator.app), base_url="http://emulator.invalid")
+        self.behind = httpx.Client(transport=transport(emulator.pipeline), base_url="http://emulator.invalid")
         self.planned, self.seen, self._lock = [], [], threading.Lock()
         self.scheme = "https" if certificate else "http"
         if certificate:

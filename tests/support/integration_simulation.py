@@ -233,7 +233,7 @@ class IntegrationEnvironment(InMemoryEnvironment):
                 grant=ClientCredentials(ClientKeys(Secret(issued.client_id), Secret(issued.client_secret))),
                 timeout=timedelta(minutes=2),
                 clock=self.clock,
-                transport=transport(emulator.app),
+                transport=transport(emulator.pipeline),
             )
         )
         self.criteo = EmulatedCriteo(emulator, self.clock, connection.writer(), connection.reader)

@@ -14,6 +14,7 @@ from support.fakes import wsgi_server as loopback
 from support.fakes.object_stores import Served, in_a_short_bucket
 
 from reconciler.emulator import Emulator
+from reconciler.emulator.wsgi import application
 
 GIT = shutil.which("git") or ""
 CREDENTIALS = ("CRITEO_CLIENT", "CRITEO_PLAN_CLIENT")
@@ -59,7 +60,7 @@ class TeamRepository:
             program(programs / name, command)
         with (
             Emulator.open(root / "criteo.sqlite") as emulator,
-            loopback.serving(emulator.app.wsgi_app) as endpoint,
+            loopback.serving(application(emulator.pipeline)) as endpoint,
         ):
             emulator.ensure_account("368477501993431040", ["3239117063738827231"])
             team = cls(origin, work, shared, programs, emulator)

@@ -1,0 +1,36 @@
+"""The emulator as a WSGI application, for a server; every decision is the router's."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from werkzeug.wrappers import Request, Response
+
+from reconciler.emulator.pipeline import RequestPipeline
+from reconciler.emulator.router import HttpRequest, respond
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+
+def application(pipeline: RequestPipeline) -> "WSGIApplication":
+    """A request that gets no response raises `NoAnswer`: the server closes the connection."""
+
+    def serve(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        answer = respond(pipeline, _read(Request(environ)))
+        response = Response(answer.body, status=answer.status, headers=dict(answer.headers))
+        if "content-type" not in answer.headers:
+            del response.headers["content-type"]
+        return response(environ, start_response)
+
+    return serve
+
+
+def _read(request: Request) -> HttpRequest:
+    return HttpRequest(
+        method=request.method,
+        path=request.path,
+        query=request.query_string.decode("ascii", errors="replace"),
+        media_type=request.mimetype,
+        authorization=request.headers.get("authorization", ""),
+        body=request.get_data(cache=False),
+    )
