@@ -8,7 +8,7 @@ import orjson
 from reconciler.core.errors import RemoteError
 from reconciler.core.remote import CallerIdentity, RateLimit
 from reconciler.criteo.client import MOST_PAGES, CriteoReader
-from reconciler.criteo.problems import items, mapping, text
+from reconciler.criteo.json_values import items, mapping, text
 from reconciler.criteo.retries import ResponseCheck, RetryingSession
 from reconciler.criteo.transport import ApiCall, OutcomeUnknown, Rejected
 

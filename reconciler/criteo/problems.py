@@ -4,6 +4,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from reconciler.criteo.json_values import items, mapping, text
+
 CODE = re.compile(r"[a-z]{1,20}(-[a-z0-9]{1,20}){0,9}")
 TRACE = re.compile(r"[A-Za-z0-9.:<>|_-]{1,100}")
 LONGEST_TITLE = 120
@@ -48,21 +50,6 @@ def trace(body: object) -> str:
             if isinstance(value, str) and TRACE.fullmatch(value):
                 return value
     return ""
-
-
-def mapping(value: object) -> Mapping[str, object]:
-    return value if isinstance(value, dict) else {}
-
-
-def items(value: object) -> list[object]:
-    return value if isinstance(value, list) else []
-
-
-def text(value: object) -> str:
-    """A JSON string, or a number that should have been one; "" for null."""
-    if isinstance(value, bool) or value is None:
-        return ""
-    return str(value) if isinstance(value, (str, int)) else ""
 
 
 def _problem(entry: Mapping[str, object]) -> Problem:

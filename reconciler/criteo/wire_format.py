@@ -10,7 +10,8 @@ import orjson
 from reconciler.core.members import Identifiers, Operation
 from reconciler.core.model import IdentifierType
 from reconciler.core.remote import Acknowledgement, NewSegment, Segment, SegmentPatch, Statistics
-from reconciler.criteo.problems import Problem, errors, items, mapping, problems, text
+from reconciler.criteo.json_values import items, mapping, text
+from reconciler.criteo.problems import Problem, errors, problems
 
 PERCENT = 100.0
 ID = re.compile(r"[0-9]{1,19}")
