@@ -1,4 +1,4 @@
-"""`doctor`: tests the connection link by link, and names the fix. It has no way to change a segment."""
+"""`doctor`: tests the connection check by check, and names the fix. It has no way to change a segment."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager

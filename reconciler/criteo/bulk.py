@@ -19,8 +19,8 @@ from reconciler.core.remote import (
     name_key,
 )
 from reconciler.core.state.ownership_tag import tag_of
+from reconciler.criteo.errors import Problem, problems
 from reconciler.criteo.json_values import items, mapping
-from reconciler.criteo.problems import Problem, problems
 from reconciler.criteo.wire_format import read_segment
 
 SILENCE = Unconfirmed("it is missing from Criteo's response")

@@ -20,8 +20,7 @@ from reconciler.core.remote import (
 )
 from reconciler.criteo import bulk
 from reconciler.criteo import wire_format as wire
-from reconciler.criteo.problems import problems
-from reconciler.criteo.refusals import denial_error
+from reconciler.criteo.errors import denial_error, problems
 from reconciler.criteo.retries import Reply, ResponseCheck, RetryingSession, any_object
 from reconciler.criteo.transport import ApiCall, OutcomeUnknown, Rejected
 from reconciler.criteo.wire_format import Asked, Denied, UncertainAnswer

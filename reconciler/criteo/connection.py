@@ -13,6 +13,7 @@ from reconciler.core.ports import Clock
 from reconciler.core.secret import Secret
 from reconciler.criteo.answers import KEPT, LARGEST, unreadable
 from reconciler.criteo.client import CriteoReader, CriteoWriter
+from reconciler.criteo.errors import connection_error_reason
 from reconciler.criteo.grants import AuthorizationCode, Grant
 from reconciler.criteo.inspector import CriteoInspector
 from reconciler.criteo.rate_limiter import RateLimiter
@@ -20,7 +21,6 @@ from reconciler.criteo.retries import RetryingSession
 from reconciler.criteo.token_auth import AGENT, TokenAuth, token_request
 from reconciler.criteo.token_response import TokenUnavailableError, read_token
 from reconciler.criteo.transport import NEVER_SENT, Transport
-from reconciler.criteo.unreachable import connection_error_reason
 from reconciler.web.deadline import Routes
 from reconciler.web.inflated import Bounded
 

@@ -14,7 +14,7 @@ from urllib.parse import quote_plus, unquote_plus
 
 from reconciler.core.pii import REDACTED, pii_kind
 from reconciler.core.secret import Secret
-from reconciler.criteo.problems import CODE
+from reconciler.criteo.errors import CODE
 
 WITHHELD = "(withheld)"
 GIVEAWAY, OF_A_SECRET, OF_A_WORD, OF_A_NAME = 12, 8, 7, 4

@@ -11,13 +11,11 @@ import orjson
 from reconciler.core.errors import AuthenticationError, ReconcilerError
 from reconciler.core.ports import Clock
 from reconciler.criteo.answers import unreadable
-from reconciler.criteo.problems import problems, trace
+from reconciler.criteo.errors import connection_error_reason, problems, rejection_error, trace
 from reconciler.criteo.rate_limiter import RateLimiter
 from reconciler.criteo.redaction import SensitiveRequest, redact_echoes
-from reconciler.criteo.refusals import rejection_error
 from reconciler.criteo.token_auth import TokenAuth
 from reconciler.criteo.token_response import TokenUnavailableError
-from reconciler.criteo.unreachable import connection_error_reason
 
 logger = logging.getLogger("reconciler.criteo")
 NEW_TOKEN_HELPS = frozenset({"authorization-token-expired", "authorization-token-invalid", ""})

@@ -10,8 +10,8 @@ import orjson
 from reconciler.core.members import Identifiers, Operation
 from reconciler.core.model import IdentifierType
 from reconciler.core.remote import Acknowledgement, NewSegment, Segment, SegmentPatch, Statistics
+from reconciler.criteo.errors import Problem, error_entries, problems
 from reconciler.criteo.json_values import items, mapping, text
-from reconciler.criteo.problems import Problem, errors, problems
 
 PERCENT = 100.0
 ID = re.compile(r"[0-9]{1,19}")
@@ -136,7 +136,7 @@ def read_statistics(body: object) -> Statistics:
 def read_acknowledgement(body: object, asked: Asked) -> Acknowledgement | UncertainAnswer | Denied:
     """Sampled identifiers are not looked at: they are counted in the answer, and never kept."""
     data = mapping(body).get("data")
-    wrong = [problem for problem in errors(body) if problem.counts]
+    wrong = [problem for problem in error_entries(body) if problem.counts]
     if wrong and not isinstance(data, dict) and wrong[0].type not in {"availability", "unknown", ""}:
         return Denied(wrong[0])
     if wrong:

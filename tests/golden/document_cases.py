@@ -33,7 +33,7 @@ Case = Callable[[NumberFormat], Document]
 
 UNREACHABLE = RemoteError(
     "https://api.criteo.com can't be reached: the connection was refused 5 times in 2 min",
-    remedy="run `reconciler doctor production`, which tests the connection link by link",
+    remedy="run `reconciler doctor production`, which tests the connection check by check",
 )
 WRONG = ConfigurationError(
     "3 things are wrong in the manifests of production",

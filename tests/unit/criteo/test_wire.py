@@ -8,7 +8,7 @@ import pytest
 from reconciler.core.members import Identifiers
 from reconciler.core.model import IdentifierType
 from reconciler.core.remote import Acknowledgement, NewSegment, SegmentPatch, Statistics
-from reconciler.criteo import problems
+from reconciler.criteo import errors
 from reconciler.criteo import wire_format as wire
 from reconciler.criteo.wire_format import Asked, Denied, UncertainAnswer
 
@@ -209,14 +209,14 @@ def test_statistics_may_be_missing() -> None:
     "empty", [{}, {"errors": None, "warnings": None}, {"errors": [], "warnings": []}, None]
 )
 def test_missing_null_and_empty_problems_are_alike(empty: object) -> None:
-    assert problems.problems(empty) == ()
+    assert errors.problems(empty) == ()
 
 
 @pytest.mark.parametrize("key", ["traceId", "traceIdentifier"])
 @pytest.mark.parametrize("place", ["errors", "warnings"])
 def test_a_trace_id_has_two_names_and_two_places(key: str, place: str) -> None:
     trace = "667ac683ac797284.667ac683ac797284<:667ac683ac797284"
-    assert problems.trace({place: [{"code": "x"}, {key: trace}]}) == trace
+    assert errors.trace({place: [{"code": "x"}, {key: trace}]}) == trace
 
 
 def test_what_a_problem_quotes_is_not_repeated() -> None:
@@ -229,9 +229,9 @@ def test_what_a_problem_quotes_is_not_repeated() -> None:
         "title": "Wrong\x1b[31m",
         "source": {"a": mail},
     }
-    (problem,) = problems.problems({"errors": [entry]})
+    (problem,) = errors.problems({"errors": [entry]})
     assert (problem.code, problem.title) == ("", "Wrong[31m")
-    assert problems.trace({"errors": [entry]}) == ""
+    assert errors.trace({"errors": [entry]}) == ""
     assert mail not in repr(problem)
 
 

@@ -383,7 +383,7 @@ def test_a_closed_list_is_told_with_the_permission_that_opens_it() -> None:
 
 
 def test_nobody_is_told_to_run_what_is_running() -> None:
-    told = "check clientId, then run `reconciler doctor`: it tests the connection link by link"
+    told = "check clientId, then run `reconciler doctor`: it tests the connection check by check"
     assert application(AuthenticationError("401", remedy=told), OWN, LOGIN).remedy == "check clientId"
     assert account(RejectedError("401", remedy=told)).remedy == "check clientId"
 
