@@ -14,12 +14,17 @@ from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+import httpx
+
 from reconciler.core.errors import AuthenticationError, ConfigurationError
 from reconciler.core.secret import Secret
 from reconciler.credentials import secret_lock as lease
-from reconciler.credentials.awserrors import VersionExistsError, asking, no_aws
 from reconciler.credentials.backends.base import MissingSecretError
-from reconciler.credentials.questions import SECONDS
+from reconciler.credentials.backends.optional import require_extra
+from reconciler.credentials.questions import LATE, MISREAD, SECONDS, UNREADABLE, kind
+
+if TYPE_CHECKING:
+    from botocore.exceptions import ClientError
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -29,6 +34,51 @@ NEWEST = "RECONCILER-LEASE"
 """The label of the newest lease, which stays on it when it has ended."""
 HELD = "RECONCILER-HELD"
 """The label of a lease that has not been given back."""
+_LOGIN = "log in to AWS (AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY) and run again"
+_RIGHTS = (
+    "allow GetSecretValue; to keep a refresh token there also DescribeSecret, PutSecretValue and "
+    "UpdateSecretVersionStage, and the key it is encrypted with"
+)
+_LATER = "run again in a while"
+_NETWORK = "check AWS_REGION, AWS_ENDPOINT_URL and the network"
+_SLOW = f"{_NETWORK}, then run again"
+_KINDS = {
+    "AccessDeniedException": ("refused: no permission", _RIGHTS),
+    "AccessDenied": ("refused: no permission", _RIGHTS),
+    "DecryptionFailure": ("refused: no permission to decrypt", _RIGHTS),
+    "EncryptionFailure": ("refused: no permission to encrypt", _RIGHTS),
+    "UnrecognizedClientException": ("does not know these credentials", _LOGIN),
+    "InvalidSignatureException": ("does not know these credentials", _LOGIN),
+    "InvalidClientTokenId": ("does not know these credentials", _LOGIN),
+    "ExpiredTokenException": ("says the credentials have expired", _LOGIN),
+    "ExpiredToken": ("says the credentials have expired", _LOGIN),
+    "ThrottlingException": ("refused: too many requests", _LATER),
+    "LimitExceededException": (
+        "refused: too many versions of the secret within 24 hours",
+        "run less often: each renewal of a token makes two versions, and AWS keeps about 100 a day",
+    ),
+    "InternalServiceError": ("failed", _LATER),
+    "InvalidRequestException": (
+        "refused the request in the secret's state",
+        "is it scheduled for deletion, or managed by another service?",
+    ),
+    "NoCredentialsError": ("can't be asked: no AWS credentials", _LOGIN),
+    "PartialCredentialsError": ("can't be asked: AWS credentials in part", _LOGIN),
+    "ProfileNotFound": ("can't be asked: no such AWS_PROFILE", _LOGIN),
+    "NoRegionError": ("can't be asked: no AWS region", "export AWS_REGION"),
+    "EndpointConnectionError": ("can't be reached", _NETWORK),
+    "ConnectionClosedError": ("broke the connection", _LATER),
+    "ProxyError": ("is not reached by the proxy", "check HTTPS_PROXY and NO_PROXY"),
+    "ReadTimeout": (LATE, _SLOW),
+    "WriteTimeout": (LATE, _SLOW),
+    "RedirectedError": ("answered with a redirect, which is not followed", _NETWORK),
+    "SSLError": ("has no certificate that is trusted", "name the authorities' file in AWS_CA_BUNDLE"),
+} | UNREADABLE
+_OTHER = ("can't be asked", "check the AWS_… variables; try `aws secretsmanager describe-secret`")
+
+
+class VersionExistsError(Exception):
+    """Another version has the same request token. Never leaves the backend."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +118,7 @@ class AwsBackend:
         text = secret.reveal()
         if place.field:
             text = json.dumps({**self._other_fields(place), place.field: text})
-        with asking(place.reference):
+        with _translated_errors(place.reference):
             self._client.put_secret_value(SecretId=place.id, SecretString=text)
 
     @contextmanager
@@ -79,7 +129,7 @@ class AwsBackend:
         try:
             yield
         finally:
-            with suppress(AuthenticationError), asking(place.reference):
+            with suppress(AuthenticationError), _translated_errors(place.reference):
                 self._client.update_secret_version_stage(
                     SecretId=place.id, VersionStage=HELD, RemoveFromVersionId=version
                 )
@@ -93,7 +143,7 @@ class AwsBackend:
         version = _next(self._newest(place, now))
         written = json.dumps(lease.begin(now).written())
         try:
-            with asking(place.reference):
+            with _translated_errors(place.reference):
                 self._client.put_secret_value(
                     SecretId=place.id,
                     ClientRequestToken=version,
@@ -108,7 +158,7 @@ class AwsBackend:
 
     def _newest(self, place: _Place, now: datetime) -> str:
         """What the next lease follows: the newest, or the current version. Raises LockedError."""
-        with asking(place.reference):
+        with _translated_errors(place.reference):
             answer = self._client.describe_secret(SecretId=place.id)
         _must_be_aws(place, answer)
         stages = answer.get("VersionIdsToStages", {})
@@ -121,7 +171,7 @@ class AwsBackend:
 
     def _current(self, place: _Place) -> str:
         """The text of the current version. AWS makes the first one the current one, even if it is a lease."""
-        with asking(place.reference):
+        with _translated_errors(place.reference):
             answer = self._client.get_secret_value(SecretId=place.id)
         _must_be_aws(place, answer)
         if NEWEST in answer.get("VersionStages", ()):
@@ -135,12 +185,12 @@ class AwsBackend:
             return {}
 
     def _value(self, place: _Place, version: str) -> "GetSecretValueResponseTypeDef":
-        with asking(place.reference):
+        with _translated_errors(place.reference):
             return self._client.get_secret_value(SecretId=place.id, VersionId=version)
 
     @cached_property
     def _client(self) -> "SecretsManagerClient":
-        from reconciler.credentials.awssession import bounded
+        from reconciler.credentials.backends.aws_session import bounded
 
         environ = self._environ
         return bounded(environ, self._seconds).client(
@@ -160,7 +210,7 @@ def _place(name: str) -> _Place:
 
 def _must_be_aws(place: _Place, answer: Mapping[str, object]) -> None:
     if "ARN" not in answer:
-        raise no_aws(place.reference)
+        raise _not_aws(place.reference)
 
 
 def _next(version: str) -> str:
@@ -184,3 +234,37 @@ def _fields(place: _Place, text: str) -> Mapping[str, object]:
             remedy="leave out #FIELD if the whole secret is meant",
         )
     return fields
+
+
+@contextmanager
+def _translated_errors(reference: str) -> Iterator[None]:
+    """Raise errors of the library as VersionExistsError, MissingSecretError or AuthenticationError."""
+    with require_extra("aws-sm", "aws"):
+        from botocore.exceptions import BotoCoreError, ClientError
+    try:
+        yield
+    except ClientError as error:
+        raise _error_for(reference, error) from None
+    except (BotoCoreError, httpx.RequestError, httpx.InvalidURL, OSError, ValueError) as error:
+        problem, remedy = _KINDS.get(kind(error), _OTHER)
+        raise AuthenticationError(f"{reference}: AWS {problem}", remedy=remedy) from None
+    except MISREAD:
+        raise _not_aws(reference) from None
+
+
+def _not_aws(reference: str) -> AuthenticationError:
+    return AuthenticationError(f"{reference}: what answers is no AWS Secrets Manager", remedy=_NETWORK)
+
+
+def _error_for(reference: str, error: "ClientError") -> Exception:
+    kind = error.response.get("Error", {}).get("Code", "")
+    if kind == "ResourceExistsException":
+        return VersionExistsError()
+    if kind == "ResourceNotFoundException":
+        return MissingSecretError(
+            f"there is no secret {reference}, or it has no value",
+            remedy="make it (`aws secretsmanager create-secret`), or correct AWS_REGION or the reference in "
+            "credentials.yaml",
+        )
+    problem, remedy = _KINDS.get(kind, _OTHER)
+    return AuthenticationError(f"{reference}: AWS {problem}", remedy=remedy)

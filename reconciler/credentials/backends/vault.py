@@ -10,17 +10,56 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import httpx
+
 from reconciler.core.errors import AuthenticationError, ConcurrentWriteError, ConfigurationError
 from reconciler.core.secret import Secret
 from reconciler.credentials import secret_lock as lease
 from reconciler.credentials.backends.base import MissingSecretError
-from reconciler.credentials.questions import SECONDS, Questions
-from reconciler.credentials.vaulterrors import VersionConflictError, asking
+from reconciler.credentials.backends.optional import require_extra
+from reconciler.credentials.questions import LATE, MISREAD, SECONDS, UNREADABLE, Questions, kind
 
 if TYPE_CHECKING:
     import hvac
 
 _NEVER = 1 << 40  # no secret has been written so often
+_RIGHTS = (
+    "check VAULT_TOKEN and VAULT_NAMESPACE, and that the token's policy may read the path; to keep a refresh "
+    "token there it must also create and update it, and PATH.lock beside it"
+)
+_LATER = "run again in a while"
+_ADDRESS = "check VAULT_ADDR and the network between"
+_SLOW = f"{_ADDRESS}, then run again"
+_KINDS = {
+    "InvalidRequest": ("refused the request as invalid", "check that the mount is a KV engine of version 2"),
+    "Unauthorized": ("refused: no permission", _RIGHTS),
+    "Forbidden": ("refused: no permission", _RIGHTS),
+    "RateLimitExceeded": ("refused: too many requests", _LATER),
+    "InternalServerError": ("failed", _LATER),
+    "VaultNotInitialized": ("is not initialised", "initialise it, or correct VAULT_ADDR"),
+    "BadGateway": ("is not reached by its proxy", _LATER),
+    "VaultDown": ("is sealed or in maintenance", "unseal it, or run again in a while"),
+    "SSLError": ("has no certificate that is trusted", "name its authority's file in VAULT_CACERT"),
+    "ConnectError": ("can't be reached", _ADDRESS),
+    "ConnectTimeout": ("can't be reached", _ADDRESS),
+    "ProxyError": ("is not reached by the proxy", "check HTTPS_PROXY and NO_PROXY"),
+    "ReadError": ("broke the connection", _LATER),
+    "RemoteProtocolError": ("broke the connection, or is no Vault", _ADDRESS),
+    "ReadTimeout": (LATE, _SLOW),
+    "WriteTimeout": (LATE, _SLOW),
+    "RedirectedError": (
+        "answered with a redirect, which is not followed: the token would go to an address that nobody named",
+        "set VAULT_ADDR to the address that `vault status` shows as `Active Node Address`, or a balancer's",
+    ),
+} | UNREADABLE
+_OTHER = ("can't be asked", "check VAULT_ADDR, VAULT_TOKEN and VAULT_CACERT")
+_LOST_RACE = "check-and-set parameter did not match"
+"""Vault refuses a stale version with 400, as it does any other bad request, and gives no code beside it: of
+its answer only this text, which Vault's own clients compare too, tells a lost race."""
+
+
+class VersionConflictError(Exception):
+    """Another process wrote a newer version. Never leaves the backend."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +149,7 @@ class VaultBackend:
     def _read(self, place: _Place, path: str) -> tuple[Mapping[str, object], int]:
         """Nothing, and version 0, where there never was anything."""
         try:
-            with asking(place.reference):
+            with _translated_errors(place.reference):
                 answer = self._client.secrets.kv.v2.read_secret_version(
                     path, mount_point=place.mount, raise_on_deleted_version=False
                 )
@@ -122,8 +161,8 @@ class VaultBackend:
             raise _other_version(place) from None
 
     def _write(self, place: _Place, path: str, data: Mapping[str, object], version: int) -> int:
-        """The new version. Raises LostRaceError when `version` is not the newest."""
-        with asking(place.reference):
+        """The new version. Raises VersionConflictError if `version` is not the newest."""
+        with _translated_errors(place.reference):
             answer = self._client.secrets.kv.v2.create_or_update_secret(
                 path, secret=dict(data), cas=version, mount_point=place.mount
             )
@@ -136,7 +175,7 @@ class VaultBackend:
     def _client(self) -> "hvac.Client":
         import hvac
 
-        from reconciler.credentials.vaultsession import bounded
+        from reconciler.credentials.backends.vault_session import bounded
 
         return hvac.Client(
             url=self._address(),
@@ -180,3 +219,23 @@ def _other_version(place: _Place) -> AuthenticationError:
         f"{place.reference} is not in a KV engine of version 2, or VAULT_ADDR is no Vault",
         remedy=f"check with `vault secrets list -detailed` that {place.mount} is one",
     )
+
+
+@contextmanager
+def _translated_errors(reference: str) -> Iterator[None]:
+    """Raise errors of the library as VersionConflictError, MissingSecretError or AuthenticationError."""
+    with require_extra("vault", "vault"):
+        from hvac import exceptions
+    try:
+        yield
+    except exceptions.InvalidPath:
+        raise MissingSecretError(
+            f"there is nothing at {reference}", remedy="correct the mount and the path in credentials.yaml"
+        ) from None
+    except (exceptions.VaultError, httpx.RequestError, httpx.InvalidURL, OSError, ValueError) as error:
+        if isinstance(error, exceptions.InvalidRequest) and _LOST_RACE in " ".join(error.errors or ()):
+            raise VersionConflictError from None
+        problem, remedy = _KINDS.get(kind(error), _OTHER)
+        raise AuthenticationError(f"{reference}: Vault {problem}", remedy=remedy) from None
+    except MISREAD:
+        raise AuthenticationError(f"{reference}: what answers is no Vault", remedy=_ADDRESS) from None
