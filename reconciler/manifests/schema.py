@@ -1,6 +1,12 @@
-"""The JSON Schemas: found, resolved once, and compiled once."""
+"""The JSON Schemas of manifests and saved plans: found, resolved once, and compiled once.
+
+Validators follow Draft 2020-12 with three keywords replaced. `properties` and `items` prepare each part of a
+schema once, where jsonschema prepares a validator for each value. `pattern` matches a whole value, as editors
+do: in Python, `$` also matches before a final line break.
+"""
 
 import json
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -18,29 +24,27 @@ TYPED = frozenset({"adminOnly", "batchSize", "minMembers", "pinned", "pkce", "ro
 
 
 def folder() -> Path:
-    """Beside the package in a wheel, at the project root in a checkout."""
+    """Return the folder of the schemas: in the package in a wheel, at the project root in a checkout."""
     packaged = Path(__file__).parents[1] / "schemas"
     return packaged if packaged.is_dir() else Path(__file__).parents[2] / "schemas"
 
 
 @cache
 def load(kind: str) -> dict[str, Any]:
-    """The schema of one kind, with every reference replaced by what it refers to."""
+    """Return the schema of one kind, with each reference replaced by its target."""
     resolved: dict[str, Any] = _resolve(_read(KINDS[kind]), KINDS[kind])
     return resolved
 
 
 @cache
 def validator(kind: str) -> Any:
-    """A compiled validator for one kind."""
-    from reconciler.manifests.keywords import Validator  # jsonschema takes longer to import than all the rest
-
-    return Validator(load(kind))
+    """Return the compiled validator of one kind."""
+    return _validator_class()(load(kind))
 
 
 @cache
 def plan_schema() -> Any:
-    """A validator for saved plans, which are published for machines and no kind of manifest."""
+    """Return the validator of saved plans. A saved plan is not a kind of manifest."""
     from jsonschema import Draft202012Validator
 
     return Draft202012Validator(json.loads((folder() / "plan.schema.json").read_bytes()))
@@ -48,7 +52,7 @@ def plan_schema() -> Any:
 
 @cache
 def homes() -> dict[str, tuple[str, ...]]:
-    """Key → where it may stand, as `Kind` or `Kind.parent`, for keys that are put in a wrong place."""
+    """Return, for each key, the places that allow it, as `Kind` or `Kind.parent`."""
     found: dict[str, list[str]] = {}
     for kind in KINDS:
         for where, key in _keys(load(kind), kind):
@@ -86,3 +90,49 @@ def _keys(part: dict[str, Any], where: str) -> Iterator[tuple[str, str]]:
         yield from _keys(part["additionalProperties"], where)
     if isinstance(part.get("items"), dict):
         yield from _keys(part["items"], where)
+
+
+# By identity: the schemas are loaded once and kept.
+_prepared: dict[int, Any] = {}
+
+
+@cache
+def _validator_class() -> Any:
+    """Return the validator class with our keywords. jsonschema imports slower than the rest of reconciler."""
+    from jsonschema import Draft202012Validator
+    from jsonschema.validators import extend
+
+    replaced: Any = {"properties": _properties, "items": _items, "pattern": _pattern}
+    extended: Any = extend
+    return extended(Draft202012Validator, replaced)
+
+
+def _properties(whole: Any, parts: dict[str, Any], value: Any, _: Any) -> Iterator[Any]:
+    for key in value if isinstance(value, dict) else ():
+        if key in parts:
+            yield from _below(whole, parts[key], key, value[key])
+
+
+def _items(whole: Any, part: dict[str, Any], value: Any, _: Any) -> Iterator[Any]:
+    for index, item in enumerate(value if isinstance(value, list) else ()):
+        yield from _below(whole, part, index, item)
+
+
+def _pattern(_: Any, wanted: str, value: Any, __: Any) -> Iterator[Any]:
+    from jsonschema import ValidationError
+
+    if isinstance(value, str) and not _compile(wanted).search(value):
+        yield ValidationError("")
+
+
+def _below(whole: Any, part: dict[str, Any], step: str | int, value: Any) -> Iterator[Any]:
+    if id(part) not in _prepared:
+        _prepared[id(part)] = whole.evolve(schema=part)
+    for error in _prepared[id(part)].iter_errors(value):
+        error.path.appendleft(step)
+        yield error
+
+
+@cache
+def _compile(pattern: str) -> re.Pattern[str]:
+    return re.compile(re.sub(r"\$$", r"\\Z", pattern))
