@@ -9,10 +9,9 @@ from rich.console import Console
 from rich.text import Text
 
 from reconciler.core.doctor.checks import Check, CheckName, CheckStatus
-from reconciler.render.columns import GAP, left
 from reconciler.render.numbers import counted
 from reconciler.render.terminal import show, wrapped
-from reconciler.render.text import name, sentence
+from reconciler.render.text import GAP, left, name, sentence
 
 MARKS = {CheckStatus.OK: "✓", CheckStatus.WARNING: "!", CheckStatus.FAILURE: "✗", CheckStatus.SKIPPED: "·"}
 STYLES = {

@@ -12,7 +12,6 @@ from reconciler.core.lists import ListChange
 from reconciler.core.members import DropReason, TargetMembers
 from reconciler.core.model import SegmentSpec
 from reconciler.core.pii import redacted_path
-from reconciler.render.columns import GAP, left, right, widths
 from reconciler.render.document import Document
 from reconciler.render.lists import all_lists
 from reconciler.render.numbers import NumberFormat, age, stamp
@@ -20,7 +19,7 @@ from reconciler.render.plan_statements import Dropped
 from reconciler.render.row import Row
 from reconciler.render.statement_text import DROP_WORDS
 from reconciler.render.terminal import Layout, show, wrapped
-from reconciler.render.text import name, quoted, sentence
+from reconciler.render.text import GAP, left, name, quoted, right, sentence, widths
 
 
 @dataclass(frozen=True, slots=True)

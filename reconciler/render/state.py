@@ -7,10 +7,9 @@ from rich.text import Text
 
 from reconciler.core.ports import StateHead, StateVersionInfo
 from reconciler.core.state.resource import ResourceState, SegmentState
-from reconciler.render.columns import GAP, left, right, widths
 from reconciler.render.numbers import NumberFormat, counted, stamp
 from reconciler.render.terminal import show, wrapped
-from reconciler.render.text import name
+from reconciler.render.text import GAP, left, name, right, widths
 
 
 def print_state(

@@ -16,11 +16,10 @@ from reconciler.core.remote import Statistics
 from reconciler.core.rounding import format_limit, percent
 from reconciler.core.schedule import ACTIVATION_DELAY
 from reconciler.core.state.resource import ResourceState, SegmentState
-from reconciler.render.columns import GAP, left, right, widths
 from reconciler.render.numbers import EXACT, NumberFormat, counted, near, stamp
 from reconciler.render.state import settled
 from reconciler.render.terminal import show, wrapped
-from reconciler.render.text import name
+from reconciler.render.text import GAP, left, name, right, widths
 
 MIN_MATCH_RATE = 0.001
 """Share of identifiers that Criteo must match before an audience can be used (0.1%, said by partners)."""

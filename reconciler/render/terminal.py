@@ -12,10 +12,10 @@ from rich.text import Text
 
 from reconciler.render import document_text, row_text
 from reconciler.render.blocked import BlockedGroup
-from reconciler.render.columns import GAP, left, right
 from reconciler.render.document import Document, Section
 from reconciler.render.row import LineKind, Row, RowKind
 from reconciler.render.statement_text import note_text, statement_text
+from reconciler.render.text import GAP, left, right
 
 LOG_WIDTH = 110
 """Where there is no terminal to ask: logs of CI are wide, and a wrapped table is none."""

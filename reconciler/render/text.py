@@ -1,10 +1,20 @@
-"""Text from manifests and from Criteo is data: nothing in it acts on a terminal, a table or a reader."""
+"""Text from manifests and Criteo, made safe to print, and text in aligned columns.
+
+Safe text contains no escape sequence, control character or line break, so it cannot change a terminal or a table.
+Widths are in terminal cells.
+"""
 
 import re
 import unicodedata
+from collections.abc import Iterable, Sequence
+
+from rich.cells import cell_len
 
 LONGEST_NAME = 120
 LONGEST_SENTENCE = 600
+"""Characters."""
+GAP = "  "
+"""Between two columns."""
 
 _ESCAPES = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_].*?(?:\x07|\x1b\\|$)|[@-Z\\-_])|\x9b[0-?]*[ -/]*[@-~]", re.DOTALL
@@ -39,3 +49,16 @@ def sentence(text: str) -> str:
 
 def quoted(text: str) -> str:
     return f"“{name(text)}”"
+
+
+def widths(rows: Iterable[Sequence[str]]) -> tuple[int, ...]:
+    """Return the width of the widest entry of each column."""
+    return tuple(max(map(cell_len, column)) for column in zip(*rows, strict=True))
+
+
+def left(text: str, width: int) -> str:
+    return text + " " * (width - cell_len(text))
+
+
+def right(text: str, width: int) -> str:
+    return " " * (width - cell_len(text)) + text
