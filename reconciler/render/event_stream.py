@@ -24,8 +24,8 @@ from reconciler.core.events import (
     Waiting,
 )
 from reconciler.render.numbers import ROUNDED
+from reconciler.render.progress import WaitThrottle
 from reconciler.render.text import name, sentence
-from reconciler.render.waits import WaitThrottle
 
 FORMAT_VERSION = 2
 BEGINNING = b'{"format_version": '

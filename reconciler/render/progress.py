@@ -1,4 +1,4 @@
-"""Apply while it runs: bars on a terminal, few plain lines in a log, or nothing."""
+"""Progress of a run: the interface, a silent reporter, and plain lines for a log."""
 
 import threading
 from collections.abc import Callable
@@ -12,6 +12,7 @@ from reconciler.core.events import (
     AddressBlocked,
     BatchAcknowledged,
     ChangeEnded,
+    ChangeOutcome,
     Event,
     PlanCreated,
     ProgressReporter,
@@ -25,17 +26,18 @@ from reconciler.core.events import (
 )
 from reconciler.core.model import Address
 from reconciler.render.numbers import NumberFormat
-from reconciler.render.progress_bars import Bars
-from reconciler.render.steps import stepped
 from reconciler.render.text import name, sentence
-from reconciler.render.waits import WaitThrottle
 
 BETWEEN_LINES = 5.0
-"""Seconds between two lines on one transfer in a log."""
+"""Seconds between two lines about one transfer."""
+BETWEEN_WAITS = 30.0
+"""Seconds between two lines about waiting."""
+WORTH_A_LINE = 5.0
+"""Seconds. A shorter wait gets no line."""
 
 
 class Progress(ProgressReporter, Protocol):
-    """What a run shows while it goes on. All methods may be called from several threads."""
+    """Shows the events of a run. Several threads may call its methods."""
 
     def __enter__(self) -> Self: ...
 
@@ -44,16 +46,8 @@ class Progress(ProgressReporter, Protocol):
     ) -> None: ...
 
 
-def progress(out: Console, now: Callable[[], float], figures: NumberFormat, *, still: bool) -> Progress:
-    """Bars on a terminal, lines elsewhere, and wherever nothing may move (`still`).
-
-    `now` is a clock in seconds that never goes back.
-    """
-    return Bars(out, now, figures) if out.is_terminal and not still else Lines(out, now, figures)
-
-
 class Quiet(Progress):
-    """Shows nothing; the report at the end says it all."""
+    """Shows nothing. The report at the end has the results."""
 
     def __enter__(self) -> Self:
         return self
@@ -67,8 +61,43 @@ class Quiet(Progress):
         pass
 
 
+def step_text(event: SegmentCreated | SegmentUpdated | ChangeEnded) -> str:
+    """Return one line: the address and what was done there."""
+    at = name(str(event.address))
+    match event:
+        case SegmentCreated():
+            return f"{at}: segment {name(event.segment_id)} created"
+        case SegmentUpdated():
+            return f"{at}: name or description changed"
+        case ChangeEnded(outcome=ChangeOutcome.FAILED):
+            return f"{at}: failed: {sentence(event.problem)}"
+        case ChangeEnded():
+            return f"{at}: {event.outcome}"
+        case _:
+            assert_never(event)
+
+
+class WaitThrottle:
+    """Limits the lines about waiting. `now` is a monotonic clock in seconds."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._last: float | None = None
+
+    def worth_a_line(self, event: Waiting) -> bool:
+        """Return whether to print a line about this wait, and remember the time if so."""
+        now = self._now()
+        recent = self._last is not None and now - self._last < BETWEEN_WAITS
+        worth = event.seconds_left >= WORTH_A_LINE and not recent
+        self._last = now if worth else self._last
+        return worth
+
+
 class Lines(Quiet):
-    """Plain lines: every step, and of transfers and waits as few as keep a log readable."""
+    """Prints a line for each step, and one every few seconds for a transfer or a wait.
+
+    `now` is a monotonic clock in seconds.
+    """
 
     def __init__(self, out: Console, now: Callable[[], float], figures: NumberFormat) -> None:
         self._out = out
@@ -82,7 +111,7 @@ class Lines(Quiet):
         with self._saying:
             match event:
                 case SegmentCreated() | SegmentUpdated() | ChangeEnded():
-                    self._say(stepped(event))
+                    self._say(step_text(event))
                 case TransferStarted():
                     self._said[event.address] = self._now()
                     total, done = self._figures.count(event.total), self._figures.count(event.done)
@@ -101,7 +130,7 @@ class Lines(Quiet):
                     | WaitEnded()
                     | RunEnded()
                 ):
-                    pass  # a log has no use for it, or the plan and the report say it
+                    pass  # shown by the plan or the report, or not useful in a log
                 case _:
                     assert_never(event)
 

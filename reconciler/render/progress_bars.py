@@ -1,4 +1,4 @@
-"""Apply on a terminal: one bar for each segment on its way, and what is being waited for."""
+"""Progress bars on a terminal: one for each running transfer, and a line about the current wait."""
 
 import threading
 from collections.abc import Callable, Iterable
@@ -28,7 +28,7 @@ from reconciler.core.events import (
 )
 from reconciler.core.model import Address
 from reconciler.render.numbers import NumberFormat
-from reconciler.render.steps import stepped
+from reconciler.render.progress import step_text
 from reconciler.render.text import name, sentence
 
 _STYLES = {
@@ -40,7 +40,10 @@ _STYLES = {
 
 
 class Bars(ProgressReporter):
-    """Bars come with a transfer and go with its end, which leaves a line behind."""
+    """Adds a bar when a transfer starts. When its change ends, a line replaces the bar.
+
+    `now` is a monotonic clock in seconds.
+    """
 
     def __init__(self, out: Console, now: Callable[[], float], figures: NumberFormat) -> None:
         self._board = _Board(
@@ -74,16 +77,16 @@ class Bars(ProgressReporter):
                 case BatchAcknowledged():
                     self._board.update(self._bars[event.address], completed=event.done)
                 case SegmentCreated() | SegmentUpdated():
-                    self._say(stepped(event), "")
+                    self._say(step_text(event), "")
                 case ChangeEnded():
                     if event.outcome is ChangeOutcome.APPLIED:
                         self._fill(event.address)
                     self._drop(event.address)
-                    self._say(stepped(event), _STYLES[event.outcome])
+                    self._say(step_text(event), _STYLES[event.outcome])
                 case ActivityStarted() | Waiting() | WaitEnded():
                     self._wait(event)
                 case RunStarted() | PlanCreated() | AddressBlocked() | RunEnded():
-                    pass  # the plan and the report say it
+                    pass  # shown by the plan or the report
                 case _:
                     assert_never(event)
 
@@ -93,7 +96,7 @@ class Bars(ProgressReporter):
         self._bars[event.address] = self._board.add_task(words, total=event.total, completed=event.done)
 
     def _fill(self, address: Address) -> None:
-        """What was shown last is what became of it, also where a terminal keeps every frame."""
+        """Fill the bar before it is removed, because some terminals keep every frame."""
         if address in self._bars:
             bar = self._bars[address]
             self._board.update(bar, completed=self._board.tasks[self._board.task_ids.index(bar)].total)
@@ -104,7 +107,7 @@ class Bars(ProgressReporter):
             self._board.remove_task(self._bars.pop(address))
 
     def _wait(self, event: ActivityStarted | Waiting | WaitEnded) -> None:
-        """One line for all threads: of several waits, the one that is over first."""
+        """Show one line for all threads: the wait that ends first, or the current activity."""
         match event:
             case ActivityStarted():
                 self._doing = sentence(event.activity)
@@ -124,7 +127,7 @@ class Bars(ProgressReporter):
 
 
 class _Board(Progress):
-    """The bars, and below them the wait."""
+    """The bars, with the line about waiting below them."""
 
     wait = ""
 
@@ -135,14 +138,14 @@ class _Board(Progress):
 
 
 class _Words(ProgressColumn):
-    """The address; never read as markup."""
+    """The address, never interpreted as markup."""
 
     def render(self, task: Task) -> Text:
         return Text(task.description, "bold", overflow="ellipsis")
 
 
 class _Identifiers(ProgressColumn):
-    """How far a transfer has come."""
+    """The identifiers sent and their total."""
 
     def __init__(self, figures: NumberFormat) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
 """Text from manifests and Criteo, made safe to print, and text in aligned columns.
 
-Safe text contains no escape sequence, control character or line break, so it cannot change a terminal or a table.
-Widths are in terminal cells.
+Safe text contains no escape sequence, control character or line break. It cannot change a terminal or a
+table. Widths are in terminal cells.
 """
 
 import re

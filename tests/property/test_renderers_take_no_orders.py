@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from support.event_log import follows_the_schema
 from support.untrusted_text import TITLES
 
+from reconciler.commands.support.console import progress_on
 from reconciler.core.errors import ConfigurationError, Finding, RejectedError
 from reconciler.core.events import (
     ActivityStarted,
@@ -33,7 +34,6 @@ from reconciler.render.event_stream import EventStamp, encoded
 from reconciler.render.explain import explanation, print_explanation
 from reconciler.render.numbers import EXACT
 from reconciler.render.plan_document import plan_document
-from reconciler.render.progress import progress
 from reconciler.render.terminal import console, print_plan
 from reconciler.render.terminal_report import print_report
 from reconciler.render.text import sanitize
@@ -77,7 +77,7 @@ def _told(title: str, color: bool) -> str:
     tally.emit(BatchAcknowledged(at, "add", 2, 1, 2, 2))
     tally.emit(ChangeEnded(at, ChangeOutcome.FAILED, error.problem, error.remedy))
     print_report(apply_report(f"e{title}", tally, timedelta(0), cases.NOW, EXACT), out)
-    shown = progress(out, lambda: 0.0, EXACT, still=False)
+    shown = progress_on(out, lambda: 0.0, EXACT, still=False)
     shown.emit(SegmentCreated(at, f"i{title}"))
     shown.emit(ChangeEnded(at, ChangeOutcome.FAILED, f"p{title}"))
     shown.waiting(f"w{title}", 60)

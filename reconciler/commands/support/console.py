@@ -1,6 +1,7 @@
-"""The screen of a command: where results go, where progress goes, and how counts are written."""
+"""The console of a command: streams for results and progress, and the format of counts."""
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic
 
@@ -8,7 +9,8 @@ from rich.console import Console
 
 from reconciler.crash import log_calls
 from reconciler.render.numbers import EXACT, ROUNDED, NumberFormat
-from reconciler.render.progress import Progress, Quiet, progress
+from reconciler.render.progress import Lines, Progress, Quiet
+from reconciler.render.progress_bars import Bars
 from reconciler.render.terminal import console
 from reconciler.settings import Settings
 
@@ -23,16 +25,23 @@ class CommandConsole:
 
 
 def screen(settings: Settings, *, taken: bool = False) -> CommandConsole:
-    """Exact counts are for a person at a terminal; whatever is kept or passed on gets rounded ones.
+    """Return the console. Counts are exact only on a terminal outside CI; elsewhere they are rounded.
 
-    `taken`: standard output is for machines, and people read all on standard error.
+    `taken`: standard output carries JSON, so results go to standard error.
     """
     err = console(sys.stderr, settings.colour)
     if settings.verbose:
         log_calls()
     out = err if taken else console(sys.stdout, settings.colour)
     figures = EXACT if out.is_terminal and not settings.ci else ROUNDED
-    shown = (
-        Quiet() if settings.quiet else progress(err, monotonic, figures, still=settings.ci or settings.dumb)
-    )
+    still = settings.ci or settings.dumb
+    shown = Quiet() if settings.quiet else progress_on(err, monotonic, figures, still=still)
     return CommandConsole(out, shown, figures)
+
+
+def progress_on(out: Console, now: Callable[[], float], figures: NumberFormat, *, still: bool) -> Progress:
+    """Return bars on a terminal, and lines elsewhere or if nothing may move (`still`).
+
+    `now` is a monotonic clock in seconds.
+    """
+    return Bars(out, now, figures) if out.is_terminal and not still else Lines(out, now, figures)

@@ -6,6 +6,7 @@ import threading
 import pytest
 from golden import plan_cases as cases
 
+from reconciler.commands.support.console import progress_on
 from reconciler.core.events import (
     BatchAcknowledged,
     ChangeEnded,
@@ -21,7 +22,7 @@ from reconciler.core.events import (
 )
 from reconciler.core.model import Address
 from reconciler.render.numbers import EXACT
-from reconciler.render.progress import Lines, Progress, Quiet, progress
+from reconciler.render.progress import Lines, Progress, Quiet
 from reconciler.render.progress_bars import Bars
 from reconciler.render.terminal import console
 
@@ -45,7 +46,7 @@ class Terminal(io.StringIO):
 
 def logged() -> tuple[io.StringIO, Time, Progress]:
     stream, time = io.StringIO(), Time()
-    return stream, time, progress(console(stream, color=None), time, EXACT, still=False)
+    return stream, time, progress_on(console(stream, color=None), time, EXACT, still=False)
 
 
 def test_a_log_gets_steps_and_few_batches() -> None:
@@ -89,7 +90,7 @@ def test_a_log_mentions_long_waits_once_in_a_while() -> None:
 
 def test_bars_are_for_terminals() -> None:
     stream = Terminal()
-    shown = progress(console(stream, color=False, width=100), Time(), EXACT, still=False)
+    shown = progress_on(console(stream, color=False, width=100), Time(), EXACT, still=False)
     assert isinstance(shown, Bars)
     with shown:
         shown.emit(TransferStarted(A, 1_000, 250))
@@ -115,7 +116,7 @@ def test_bars_are_for_terminals() -> None:
 def test_nothing_moves_where_nothing_may() -> None:
     """A terminal of CI keeps every frame, and a dumb one shows the orders to its cursor."""
     stream = Terminal()
-    with progress(console(stream, color=False, width=100), Time(), EXACT, still=True) as shown:
+    with progress_on(console(stream, color=False, width=100), Time(), EXACT, still=True) as shown:
         shown.emit(TransferStarted(A, 1_000, 250))
         shown.emit(ChangeEnded(A, ChangeOutcome.APPLIED))
     assert "\x1b" not in stream.getvalue()
@@ -124,7 +125,7 @@ def test_nothing_moves_where_nothing_may() -> None:
 
 @pytest.mark.parametrize("stream", [io.StringIO(), Terminal()])
 def test_what_the_plan_and_the_report_say_is_not_said_twice(stream: io.StringIO) -> None:
-    shown = progress(console(stream, color=False, width=100), Time(), EXACT, still=False)
+    shown = progress_on(console(stream, color=False, width=100), Time(), EXACT, still=False)
     shown.emit(RunStarted("production", "1.0", "ada@laptop", emulated=False))
     shown.emit(plan_made(cases.plan()))
     shown.emit(run_ended(0, Counts(0, 0, 0, 0, 0), SentTotals(0, 0, 0, 0), 1.0))
