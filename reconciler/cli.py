@@ -188,8 +188,8 @@ def _report(error: BaseException) -> int:
     from reconciler.system_errors import BUG, known_error
 
     if known := known_error(error):
-        from reconciler.render.errors import print_error
-        from reconciler.render.terminal import console
+        from reconciler.render.terminal.console import console
+        from reconciler.render.terminal.errors import print_error
         from reconciler.settings import colour_wish
 
         print_error(known, console(sys.stderr, colour_wish("--no-color" in sys.argv)))

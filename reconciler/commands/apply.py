@@ -43,11 +43,11 @@ from reconciler.core.errors import CancelledError, NotApprovedError, PartialAppl
 from reconciler.core.events import ChangeOutcome, addresses_blocked, plan_made
 from reconciler.core.plan.model import Plan
 from reconciler.core.ports import StateWriter
-from reconciler.render.apply_report import ApplyReport, apply_report
-from reconciler.render.document import DocumentType, with_error
+from reconciler.render.document.apply_report import ApplyReport, apply_report
+from reconciler.render.document.model import DocumentType, with_error
 from reconciler.render.numbers import ROUNDED, NumberFormat
-from reconciler.render.terminal import print_plan
-from reconciler.render.terminal_report import print_report
+from reconciler.render.terminal.apply_report import print_report
+from reconciler.render.terminal.plan import print_plan
 from reconciler.workspace import WRITING, Workspace, open_workspace
 
 WORKERS = 8

@@ -30,9 +30,9 @@ from reconciler.disk.scratch_dir import ScratchDir
 from reconciler.manifests import load_without_sources
 from reconciler.members.source_check import Checker, checking
 from reconciler.operations.run_checks import DoctorContext, run_checks
-from reconciler.render.doctor import print_checkup
 from reconciler.render.json.doctor import checkup_values
 from reconciler.render.json.values import DocumentKind
+from reconciler.render.terminal.doctor import print_checkup
 from reconciler.settings import Settings
 from reconciler.workspace import Workspace, open_workspace
 

@@ -44,11 +44,11 @@ def command(stop: object, /, options: DriftOptions) -> int:
     from reconciler.manifests import load_without_sources
     from reconciler.operations.detect_drift import detect
     from reconciler.operations.observe import LoadedState
-    from reconciler.render.document import Document, DocumentType
-    from reconciler.render.drift import DriftScope, drift_document
+    from reconciler.render.document.drift import DriftScope, drift_document
+    from reconciler.render.document.model import Document, DocumentType
+    from reconciler.render.document.plan import heading, without_state
     from reconciler.render.numbers import ROUNDED, NumberFormat
-    from reconciler.render.plan_document import heading, without_state
-    from reconciler.render.terminal import print_plan
+    from reconciler.render.terminal.plan import print_plan
     from reconciler.workspace import open_workspace
 
     environment = options.environment

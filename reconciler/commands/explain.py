@@ -42,9 +42,9 @@ def command(stop: object, /, options: ExplainOptions) -> None:
     from reconciler.commands.support.planning import make_plan
     from reconciler.commands.support.selection import single
     from reconciler.core.errors import ConfigurationError
-    from reconciler.render.explain import explanation, print_explanation
     from reconciler.render.json.explain import explanation_values
     from reconciler.render.json.values import DocumentKind
+    from reconciler.render.terminal.explain import explanation, print_explanation
     from reconciler.workspace import open_workspace
 
     environment = options.environment

@@ -58,9 +58,9 @@ def command(stop: object, /, options: PlanOptions) -> int:
     from reconciler.commands.support.comparing import Change
     from reconciler.commands.support.console import screen
     from reconciler.commands.support.planning import make_plan
-    from reconciler.render.document import DocumentType
+    from reconciler.render.document.model import DocumentType
     from reconciler.render.numbers import ROUNDED
-    from reconciler.render.terminal import print_plan
+    from reconciler.render.terminal.plan import print_plan
     from reconciler.workspace import open_workspace
 
     environment, inputs = options.environment, options.inputs

@@ -38,9 +38,9 @@ def command(options: ShowOptions) -> None:
     """
     from reconciler.commands.support.outputs import check, check_named, save
     from reconciler.commands.support.plan_files import read_saved
-    from reconciler.render.plan_json import dump
-    from reconciler.render.terminal import console
-    from reconciler.render.terminal_report import print_document
+    from reconciler.render.json.document import dump
+    from reconciler.render.terminal.console import console
+    from reconciler.render.terminal.document import print_document
 
     settings = options.common.settings()
     path = settings.directory / options.file

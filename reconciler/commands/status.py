@@ -53,7 +53,7 @@ def command(stop: object, /, options: StatusOptions) -> None:
     from reconciler.commands.support.selection import selected
     from reconciler.render.json.status import status_values
     from reconciler.render.json.values import DocumentKind
-    from reconciler.render.status import print_status, status
+    from reconciler.render.terminal.status import print_status, status
     from reconciler.workspace import open_workspace
 
     environment = options.environment

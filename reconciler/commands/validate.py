@@ -43,8 +43,8 @@ def command(stop: object, /, options: ValidateOptions) -> None:
     from reconciler.commands.support.json_output import json_output
     from reconciler.render.json.validate import validation_values
     from reconciler.render.json.values import DocumentKind
-    from reconciler.render.terminal import console
-    from reconciler.render.validation import print_validated
+    from reconciler.render.terminal.console import console
+    from reconciler.render.terminal.validation import print_validated
 
     with json_output(DocumentKind.VALIDATE, wanted=options.as_json) as page:
         settings = options.common.settings(data_root=options.data_root)

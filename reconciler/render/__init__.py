@@ -1,1 +1,1 @@
-"""What people read: documents decide once what is said, layouts only place it."""
+"""What people and programs read: `document/` decides what is stated, each layout only places it."""

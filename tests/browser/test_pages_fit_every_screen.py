@@ -14,10 +14,10 @@ from golden import plan_cases as cases
 from golden.document_cases import DOCUMENTS
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from reconciler.render.document import Document
-from reconciler.render.html import html
+from reconciler.render.document.model import Document
+from reconciler.render.document.plan import plan_document
+from reconciler.render.html.document import html
 from reconciler.render.numbers import ROUNDED
-from reconciler.render.plan_document import plan_document
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = [

@@ -10,8 +10,9 @@ import pytest
 from support.cli import Ended, Project
 
 from reconciler.emulator import Emulator, Switches
-from reconciler.render.plan_json import decoded
-from reconciler.render.terminal import blocked_lines, console
+from reconciler.render.json.document import decoded
+from reconciler.render.terminal.console import console
+from reconciler.render.terminal.plan import blocked_lines
 
 pytestmark = pytest.mark.promise("refused-early")
 

@@ -12,7 +12,7 @@ import pytest
 from support.cli import Project
 from support.fakes import wsgi_server as loopback
 
-from reconciler.render.plan_json import DIGEST, digest_of, dump
+from reconciler.render.json.document import DIGEST, digest_of, dump
 
 pytestmark = pytest.mark.promise("approved")
 

@@ -20,7 +20,7 @@ def test_the_wheel_validates_and_plans_on_its_own(tmp_path):
     } <= names
     assert "reconciler/emulator/wsgi.py" in names
     assert "reconciler/py.typed" in names
-    assert {f"reconciler/render/templates/document.{kind}" for kind in ("html.j2", "css")} <= names
+    assert {f"reconciler/render/html/templates/document.{kind}" for kind in ("html.j2", "css")} <= names
     (tmp_path / "project").mkdir()
     project = Project.make(tmp_path / "project")
     project.people(*range(3))

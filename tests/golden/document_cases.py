@@ -23,11 +23,11 @@ from reconciler.core.plan.drift import Drift, NotComparable
 from reconciler.core.plan.model import AttributeChange, Change, Plan, SegmentChange
 from reconciler.core.plan.reasons import ApplyResumed
 from reconciler.core.ports import StateHead
-from reconciler.render.apply_report import RunTotals, apply_report
-from reconciler.render.document import Document, DocumentType, error_document, with_error
-from reconciler.render.drift import DriftScope, drift_document
+from reconciler.render.document.apply_report import RunTotals, apply_report
+from reconciler.render.document.drift import DriftScope, drift_document
+from reconciler.render.document.model import Document, DocumentType, error_document, with_error
+from reconciler.render.document.plan import heading, plan_document, without_state
 from reconciler.render.numbers import NumberFormat
-from reconciler.render.plan_document import heading, plan_document, without_state
 
 Case = Callable[[NumberFormat], Document]
 

@@ -117,7 +117,7 @@ PLACES = {
     "a request body": "reconciler.criteo.wire_format:members_body",
     "a receipt": "reconciler.state.local_layout:LocalLayout.receipt_file",
     "the emulator": "reconciler.emulator.members:_resolved",
-    "progress": "reconciler.render.progress:step_text",
+    "progress": "reconciler.render.terminal.progress:step_text",
     "issuing a token": "reconciler.emulator.oauth:token",
     "reading an answer": "reconciler.criteo.transport:_read",
 }

@@ -27,7 +27,10 @@ FORKS.set_forkserver_preload(
             f"reconciler.commands.{name}"
             for name in ("apply", "auth", "doctor", "plan", "validate", "status", "explain", "emulator")
         ),
-        *(f"reconciler.render.{name}" for name in ("bars", "errors", "explain", "status", "validated")),
+        *(
+            f"reconciler.render.terminal.{name}"
+            for name in ("progress_bars", "errors", "explain", "status", "validation")
+        ),
         "reconciler.members.source_check",
         "reconciler.manifests.checks.schema_errors",
         "jsonschema",

@@ -23,16 +23,23 @@ from reconciler.core.plan.change_kinds import Cause
 from reconciler.core.plan.model import AttributeChange, Blocked, Forget, Plan
 from reconciler.core.plan.reasons import MembersUnknown, RemovedAndMissing, SegmentMissing
 from reconciler.core.rounding import LessThan
-from reconciler.render import document_text
-from reconciler.render.apply_report import ApplyReport, RunTotals, apply_report
-from reconciler.render.document import CredentialCalls, Document, DocumentType, Estimate, Section, run_error
-from reconciler.render.html import html
+from reconciler.render.document import document_text
+from reconciler.render.document.apply_report import ApplyReport, RunTotals, apply_report
+from reconciler.render.document.model import (
+    CredentialCalls,
+    Document,
+    DocumentType,
+    Estimate,
+    Section,
+    run_error,
+)
+from reconciler.render.document.plan import plan_document
+from reconciler.render.document.row import Line, LineKind, Members, Row, RowKind
+from reconciler.render.document.statements import RelaxedGuard, Remark, Remedy
+from reconciler.render.html.document import html
 from reconciler.render.markdown.document import LONGEST, markdown
 from reconciler.render.markdown.escape import code, words
 from reconciler.render.numbers import ROUNDED
-from reconciler.render.plan_document import plan_document
-from reconciler.render.plan_statements import RelaxedGuard, Remark, Remedy
-from reconciler.render.row import Line, LineKind, Members, Row, RowKind
 from reconciler.render.text import name, sanitize, sentence
 
 pytestmark = pytest.mark.promise("read-right")

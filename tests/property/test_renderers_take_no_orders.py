@@ -27,15 +27,16 @@ from reconciler.core.model import Environment
 from reconciler.core.plan.change_kinds import Cause
 from reconciler.core.plan.model import AttributeChange, Blocked, Forget, Plan
 from reconciler.core.plan.reasons import MembersUnknown, RemovedAndMissing, SegmentMissing
-from reconciler.render import row_text
-from reconciler.render.apply_report import RunTotals, apply_report
-from reconciler.render.errors import print_error
-from reconciler.render.event_stream import EventStamp, encoded
-from reconciler.render.explain import explanation, print_explanation
+from reconciler.render.document import row_text
+from reconciler.render.document.apply_report import RunTotals, apply_report
+from reconciler.render.document.plan import plan_document
+from reconciler.render.json.event_stream import EventStamp, encoded
 from reconciler.render.numbers import EXACT
-from reconciler.render.plan_document import plan_document
-from reconciler.render.terminal import console, print_plan
-from reconciler.render.terminal_report import print_report
+from reconciler.render.terminal.apply_report import print_report
+from reconciler.render.terminal.console import console
+from reconciler.render.terminal.errors import print_error
+from reconciler.render.terminal.explain import explanation, print_explanation
+from reconciler.render.terminal.plan import print_plan
 from reconciler.render.text import sanitize
 
 pytestmark = pytest.mark.promise("read-right")

@@ -19,14 +19,15 @@ from reconciler.core.plan.model import Blocked, MemberChange, Plan
 from reconciler.core.remote import Statistics
 from reconciler.core.rounding import rounded_count
 from reconciler.core.state.resource import ResourceState, SegmentState
-from reconciler.render.explain import explanation, print_explanation
-from reconciler.render.html import html
+from reconciler.render.document.plan import plan_document
+from reconciler.render.html.document import html
+from reconciler.render.json.document import dump, encoded
 from reconciler.render.markdown.document import markdown
 from reconciler.render.numbers import ROUNDED
-from reconciler.render.plan_document import plan_document
-from reconciler.render.plan_json import dump, encoded
-from reconciler.render.status import print_status, status
-from reconciler.render.terminal import console, print_plan
+from reconciler.render.terminal.console import console
+from reconciler.render.terminal.explain import explanation, print_explanation
+from reconciler.render.terminal.plan import print_plan
+from reconciler.render.terminal.status import print_status, status
 
 pytestmark = pytest.mark.promise("read-right")
 

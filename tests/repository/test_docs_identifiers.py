@@ -10,7 +10,7 @@ from reconciler.core.identifiers import NormalizedIdentifier, normalize
 from reconciler.core.members import DropReason
 from reconciler.core.model import HASHINGS, Hashing, IdentifierType
 from reconciler.members import identifier_sql as sql
-from reconciler.render.statement_text import DROP_WORDS
+from reconciler.render.document.statement_text import DROP_WORDS
 
 pytestmark = pytest.mark.promise("members")
 

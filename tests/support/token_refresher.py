@@ -8,7 +8,7 @@ import click
 from reconciler.clock import StopSignal
 from reconciler.core.errors import ReconcilerError
 from reconciler.manifests import load_without_sources
-from reconciler.render.progress import Quiet
+from reconciler.render.terminal.progress import Quiet
 from reconciler.settings import read_settings
 from reconciler.workspace import WRITING, open_workspace
 

@@ -15,7 +15,7 @@ from reconciler.core.consent.authorization_url import is_answer
 from reconciler.core.errors import ReconcilerError
 from reconciler.core.model import CredentialRole
 from reconciler.credentials.redirect_listener import RedirectListener, is_loopback
-from reconciler.render.consent_pages import connected_page, failed_page
+from reconciler.render.html.consent_page import connected_page, failed_page
 from reconciler.render.numbers import counted
 from reconciler.workspace import Workspace
 

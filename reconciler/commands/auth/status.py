@@ -11,9 +11,9 @@ from reconciler.commands.support.json_output import json_output
 from reconciler.commands.support.options import AsJson, CommonOptions, Environment, with_options
 from reconciler.commands.support.session import open_session
 from reconciler.core.errors import AuthenticationError
-from reconciler.render.auth_status import consent_rows, print_consents
 from reconciler.render.json.auth_status import consents_values
 from reconciler.render.json.values import DocumentKind
+from reconciler.render.terminal.auth_status import consent_rows, print_consents
 
 
 @dataclass(frozen=True, slots=True)

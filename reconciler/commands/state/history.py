@@ -9,7 +9,7 @@ from reconciler.commands.support.options import AsJson, CommonOptions, Environme
 from reconciler.commands.support.session import open_session
 from reconciler.render.json.state import history_values
 from reconciler.render.json.values import DocumentKind
-from reconciler.render.state import print_history
+from reconciler.render.terminal.state import print_history
 
 
 @dataclass(frozen=True, slots=True)

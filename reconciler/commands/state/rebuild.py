@@ -30,10 +30,10 @@ from reconciler.operations.rebuild_state import (
     reuse_segments,
     scan_segments,
 )
+from reconciler.render.document.plan_rows import drop_summary
+from reconciler.render.document.statement_text import statement_text
 from reconciler.render.numbers import NumberFormat, counted
-from reconciler.render.plan_rows import drop_summary
-from reconciler.render.rebuild import print_look, print_ways
-from reconciler.render.statement_text import statement_text
+from reconciler.render.terminal.rebuild import print_look, print_ways
 from reconciler.workspace import Workspace
 
 

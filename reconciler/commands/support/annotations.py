@@ -13,8 +13,8 @@ from reconciler.core.plan.change_kinds import Cause
 from reconciler.core.plan.model import Blocked
 from reconciler.manifests import find_root
 from reconciler.render.annotations import Level, annotations
-from reconciler.render.document import Document
-from reconciler.render.statement_text import statement_text
+from reconciler.render.document.model import Document
+from reconciler.render.document.statement_text import statement_text
 from reconciler.settings import repository_on_github
 from reconciler.system_errors import known_error
 

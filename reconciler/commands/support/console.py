@@ -9,9 +9,9 @@ from rich.console import Console
 
 from reconciler.crash import log_calls
 from reconciler.render.numbers import EXACT, ROUNDED, NumberFormat
-from reconciler.render.progress import Lines, Progress, Quiet
-from reconciler.render.progress_bars import Bars
-from reconciler.render.terminal import console
+from reconciler.render.terminal.console import console
+from reconciler.render.terminal.progress import Lines, Progress, Quiet
+from reconciler.render.terminal.progress_bars import Bars
 from reconciler.settings import Settings
 
 

@@ -15,8 +15,8 @@ from reconciler.commands.support.options import STANDARD_OUTPUT, AsJson
 from reconciler.core.approval.model import ApprovedPlan
 from reconciler.core.errors import StorageError
 from reconciler.disk.atomic import check_room, os_errors, replace_file
-from reconciler.render.apply_report import ApplyReport
-from reconciler.render.document import Document, DocumentType, error_document, with_error
+from reconciler.render.document.apply_report import ApplyReport
+from reconciler.render.document.model import Document, DocumentType, error_document, with_error
 from reconciler.settings import Settings
 
 
@@ -98,7 +98,7 @@ class OutputFiles:
         if not (self._files or self._as_json):
             return
         # Declaring the codec takes longer than laying out a plan.
-        from reconciler.render.plan_json import dump, encoded
+        from reconciler.render.json.document import dump, encoded
 
         content = encoded(document, approved, __version__)
         lost = [
@@ -117,7 +117,7 @@ class OutputFiles:
 
 
 def _written(form: str, file: Path, document: Document, content: dict[str, Any]) -> StorageError | None:
-    from reconciler.render.plan_json import DIGEST, dump
+    from reconciler.render.json.document import DIGEST, dump
 
     digest = content[DIGEST] if content["approval"] else ""
     try:
@@ -205,7 +205,7 @@ def _markdown(document: Document, digest: str) -> str:
 
 
 def _html(document: Document, digest: str) -> str:
-    from reconciler.render.html import html
+    from reconciler.render.html.document import html
 
     return html(document, digest)
 

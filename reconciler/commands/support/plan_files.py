@@ -12,8 +12,8 @@ from reconciler.core.approval.model import ApprovedPlan
 from reconciler.core.errors import ConfigurationError, Finding, NotApprovedError, ReconcilerError
 from reconciler.disk.atomic import read_file
 from reconciler.manifests.schema import plan_schema
-from reconciler.render.document import DocumentType
-from reconciler.render.plan_json import DIGEST, FORMAT_VERSION, Json, Saved, decoded, digest_of
+from reconciler.render.document.model import DocumentType
+from reconciler.render.json.document import DIGEST, FORMAT_VERSION, Json, Saved, decoded, digest_of
 
 LARGEST = 1 << 27
 """Bytes; a plan of a thousand addresses has one million."""

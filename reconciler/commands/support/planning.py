@@ -14,9 +14,9 @@ from reconciler.core.plan.planner import create_plan
 from reconciler.core.ports import MemberEngine, StateReader
 from reconciler.operations.observe import LoadedState, observe
 from reconciler.operations.preflight import check
-from reconciler.render.document import Document, DocumentType
+from reconciler.render.document.model import Document, DocumentType
+from reconciler.render.document.plan import plan_document, without_state
 from reconciler.render.numbers import NumberFormat
-from reconciler.render.plan_document import plan_document, without_state
 from reconciler.workspace import Workspace
 
 

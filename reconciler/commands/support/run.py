@@ -15,9 +15,9 @@ from reconciler.commands.support.options import STANDARD_OUTPUT
 from reconciler.core.errors import CancelledError
 from reconciler.core.events import EventFanout, RunStarted, run_ended
 from reconciler.disk.line_writer import LineWriter
-from reconciler.render.apply_report import RunTotals
-from reconciler.render.event_stream import BEGINNING, EventStream
-from reconciler.render.progress import Progress
+from reconciler.render.document.apply_report import RunTotals
+from reconciler.render.json.event_stream import BEGINNING, EventStream
+from reconciler.render.terminal.progress import Progress
 from reconciler.settings import Settings
 from reconciler.system_errors import BUG, known_error
 from reconciler.workspace import Workspace

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 
 from reconciler.core.consent.model import Consent
-from reconciler.render.auth_status import ConsentRow
 from reconciler.render.json.values import Json, lines, time
+from reconciler.render.terminal.auth_status import ConsentRow
 from reconciler.render.text import name, sentence
 
 

@@ -12,8 +12,8 @@ from reconciler.core.schedule import ACTIVATION_DELAY
 from reconciler.core.state.resource import ResourceState, SegmentState
 from reconciler.render.json.values import Count, Json, count, known_count, share, time
 from reconciler.render.numbers import EXACT, NumberFormat
-from reconciler.render.state import settled
-from reconciler.render.status import MIN_MATCH_RATE, AddressStatus, address_status
+from reconciler.render.terminal.state import settled
+from reconciler.render.terminal.status import MIN_MATCH_RATE, AddressStatus, address_status
 from reconciler.render.text import name
 
 

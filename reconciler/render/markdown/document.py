@@ -4,15 +4,15 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from reconciler.core.errors import Finding
-from reconciler.render import document_text
-from reconciler.render.apply_report import Failure
-from reconciler.render.blocked import BlockedGroup
-from reconciler.render.document import NOTHING, Document, Totals
+from reconciler.render.document import document_text
+from reconciler.render.document.apply_report import Failure
+from reconciler.render.document.blocked import BlockedGroup
+from reconciler.render.document.model import NOTHING, Document, Totals
+from reconciler.render.document.statement_text import note_text
 from reconciler.render.markdown.escape import cell, code, label, remedy, words
 from reconciler.render.markdown.rows import rest, risks
 from reconciler.render.markdown.truncate import IN_FULL, fitted, in_short, joined, more
 from reconciler.render.numbers import minus, plus
-from reconciler.render.statement_text import note_text
 from reconciler.render.text import name
 
 LONGEST = 60_000

@@ -3,14 +3,14 @@
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
-from reconciler.render import document_text, row_text
-from reconciler.render.document import Document, Section
+from reconciler.render.document import document_text, row_text
+from reconciler.render.document.model import Document, Section
+from reconciler.render.document.row import Line, LineKind, Row
+from reconciler.render.document.row_text import ChangeText
+from reconciler.render.document.statement_text import statement_text
 from reconciler.render.markdown.escape import cell, code, remedy, words
 from reconciler.render.markdown.truncate import fitted, fitting, joined, more
 from reconciler.render.numbers import counted
-from reconciler.render.row import Line, LineKind, Row
-from reconciler.render.row_text import ChangeText
-from reconciler.render.statement_text import statement_text
 
 _FEW = 5
 """So many addresses are not worth a fold."""

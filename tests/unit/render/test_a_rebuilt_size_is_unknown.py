@@ -12,14 +12,14 @@ from support.in_memory_environment import CREDENTIAL, EVERYTHING, DesiredSegment
 from reconciler.core.model import Address, Hashing, IdentifierType
 from reconciler.core.plan.model import Forget
 from reconciler.operations.rebuild_state import reuse_segments, scan_segments
-from reconciler.render import document_text, row_text
-from reconciler.render.explain import explanation, explanation_lines
-from reconciler.render.html import html
+from reconciler.render.document import document_text, row_text
+from reconciler.render.document.plan import plan_document
+from reconciler.render.html.document import html
+from reconciler.render.json.document import decoded, encoded
 from reconciler.render.numbers import EXACT, ROUNDED
-from reconciler.render.plan_document import plan_document
-from reconciler.render.plan_json import decoded, encoded
-from reconciler.render.state import print_state
-from reconciler.render.status import status
+from reconciler.render.terminal.explain import explanation, explanation_lines
+from reconciler.render.terminal.state import print_state
+from reconciler.render.terminal.status import status
 
 pytestmark = pytest.mark.promise("state")
 

@@ -10,17 +10,17 @@ import pytest
 from golden.document_cases import DOCUMENTS, Case
 from rich.cells import cell_len
 
-from reconciler.render.document import Document
-from reconciler.render.html import html
+from reconciler.render.document.model import Document
+from reconciler.render.html.document import html
+from reconciler.render.json.document import dump, encoded
 from reconciler.render.markdown.document import markdown
 from reconciler.render.numbers import EXACT, ROUNDED
-from reconciler.render.plan_json import dump, encoded
-from reconciler.render.terminal import LOG_WIDTH, console
-from reconciler.render.terminal_report import print_document
+from reconciler.render.terminal.console import LOG_WIDTH, console
+from reconciler.render.terminal.document import print_document
 
 pytestmark = pytest.mark.promise("read-right")
 
-STYLE = Path("reconciler/render/templates/document.css")
+STYLE = Path("reconciler/render/html/templates/document.css")
 FOLDER = Path(__file__).parents[2] / "golden" / "plan"
 DIGEST = "sha256:" + "5e" * 32
 
@@ -44,7 +44,7 @@ def _body(case: Case) -> str:
 
 
 def _json(case: Case) -> str:
-    """`tests/unit/render/test_saved_documents_come_back.py` has those that can be approved."""
+    """`tests/unit/render/json/test_saved_documents_come_back.py` has those that can be approved."""
     return dump(encoded(case(ROUNDED), None, "0.1.0")).decode()
 
 

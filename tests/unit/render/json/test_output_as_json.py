@@ -28,12 +28,12 @@ from reconciler.core.state.resource import (
     SegmentState,
     Transfer,
 )
-from reconciler.render.auth_status import consent_rows
 from reconciler.render.json.auth_status import consents_values
 from reconciler.render.json.state import history_values, lock_values, state_values
 from reconciler.render.json.status import status_values
 from reconciler.render.json.values import DocumentKind, Json, document, dump
 from reconciler.render.numbers import EXACT, ROUNDED, NumberFormat
+from reconciler.render.terminal.auth_status import consent_rows
 
 pytestmark = pytest.mark.promise("read-right")
 

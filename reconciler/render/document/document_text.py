@@ -1,0 +1,215 @@
+"""The sentences of a document, for all layouts."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from reconciler.core.rounding import duration
+from reconciler.render.document.model import (
+    Document,
+    DocumentType,
+    Estimate,
+    Header,
+    Removals,
+    RunError,
+    Section,
+)
+from reconciler.render.document.row import RowKind
+from reconciler.render.document.statement_text import statement_text
+from reconciler.render.document.statements import AddressesNotListed, SuppressedRemoved
+from reconciler.render.numbers import age, counted, minus, near, plus, stamp
+
+_SEATS_SHOWN = 3
+_HEADINGS = {
+    DocumentType.PLAN: "Plan for",
+    DocumentType.APPLY: "Apply to",
+    DocumentType.DRIFT: "Drift of",
+}
+
+
+def heading(header: Header) -> str:
+    """It stands before the name of the environment."""
+    return _HEADINGS[header.document_type]
+
+
+def endpoint(header: Header) -> str:
+    return "the Criteo emulator" if header.emulated else header.endpoint
+
+
+def seats(header: Header) -> tuple[str, ...]:
+    lines = [
+        f"{one.name} (account {one.account_id}, retailer {one.retailer_id})"
+        for one in header.seats[:_SEATS_SHOWN]
+    ]
+    more = len(header.seats) - _SEATS_SHOWN
+    return (*lines, f"{more:,} more") if more > 0 else tuple(lines)
+
+
+def origin(header: Header) -> tuple[str, ...]:
+    """What the document was made from, and when."""
+    return tuple(fact for fact in (_state(header), _data(header), f"made {stamp(header.made_at)}") if fact)
+
+
+def _state(header: Header) -> str:
+    if header.state:
+        return f"state serial {header.state.serial:,}, lineage {header.state.lineage[:8]}"
+    return "no state yet" if header.endpoint else ""
+
+
+def _data(header: Header) -> str:
+    newest = header.newest_data
+    return f"newest data {stamp(newest)} ({age(newest, header.made_at)})" if newest else ""
+
+
+def notice(document: Document) -> tuple[str, ...]:
+    """What the whole document has to be read with."""
+    if document.notice is None:
+        return ()
+    named = document.header.environment
+    kept = "It is a folder, and most CI jobs keep none. " if document.notice.local_folder else ""
+    wrong = (
+        f"If {named} was applied before, `state.url` in its environment.yaml or the access to that place is"
+        " wrong: fix it before anything is applied."
+    )
+    return f"{named} has no state: all of its audiences count as new.", f"{kept}{wrong}"
+
+
+def failure_headline(document: Document) -> str:
+    """What stands on top where nothing came of it; "" elsewhere."""
+    return _failure(document.header, document.error) if document.error and document.failed else ""
+
+
+def _failure(header: Header, error: RunError) -> str:
+    """Before an endpoint is known nothing was planned or compared."""
+    if header.document_type == DocumentType.APPLY:
+        nothing = "Nothing was sent"
+    elif header.endpoint:
+        nothing = "This was not finished"
+    elif header.document_type == DocumentType.PLAN:
+        nothing = "No plan"
+    else:
+        nothing = "Nothing was compared"
+    return f"{nothing}: {error.problem}."
+
+
+def warning() -> str:
+    """What stands above the risks."""
+    return "Needs review"
+
+
+def review_summary(document: Document) -> str:
+    """Why it is not a plain matter; "" where it is."""
+    if not document.risks:
+        return ""
+    needs = "needs" if len(document.risks) == 1 else "need"
+    return f"{counted(len(document.risks), 'address', 'addresses')} {needs} a look"
+
+
+def state_only(section: Section) -> str:
+    """What is said of all rows at once, where each has nothing else to say; "" elsewhere."""
+    if not section.state_only:
+        return ""
+    their = "its" if len(section.rows) == 1 else "their"
+    return f"{their} definition changed, {their} members did not; no call"
+
+
+def precision(document: Document) -> str:
+    """What a reader of rounded counts needs to know; "" where they are exact."""
+    if document.step == 1:
+        return ""
+    return f"Counts are rounded to {document.step}; exact ones are shown at a terminal."
+
+
+def summary(document: Document) -> str:
+    """The one line of the document."""
+    if document.error and document.undecided:
+        return _failure(document.header, document.error)
+    if document.header.document_type == DocumentType.DRIFT:
+        return _drift_summary(document)
+    return _plan_summary(document)
+
+
+def _plan_summary(document: Document) -> str:
+    totals = document.totals
+    left = f" {counted(totals.deferred, 'address is', 'addresses are')} left out." if totals.deferred else ""
+    if not totals.kinds and left:
+        return f"Nothing to apply now.{left}"
+    if not totals.kinds:
+        unchanged = f" {counted(totals.unchanged, 'address', 'addresses')} unchanged."
+        return f"No changes. {document.header.environment} matches its manifests.{unchanged}"
+    parts = [f"{count:,} {'' if kind == RowKind.BLOCKED else 'to '}{kind}" for kind, count in totals.kinds]
+    parts += [f"{totals.unchanged:,} unchanged"] if totals.unchanged else []
+    moved = " ".join(part for part in (plus(totals.adds), minus(totals.removes)) if part)
+    return f"Plan: {', '.join(parts)}." + (f" Members: {moved}." if moved else "") + left
+
+
+def _drift_summary(document: Document) -> str:
+    drifted = len({row.address for row in document.rows})
+    compared = drifted + document.totals.unchanged
+    if not compared:
+        unlisted = any(isinstance(note, AddressesNotListed) for note in document.notes)
+        reason = "No address could be looked at" if unlisted else "Nothing was applied yet"
+        return f"{reason}: there is nothing to compare."
+    all_of = counted(compared, "address", "addresses")
+    if not drifted:
+        return f"No drift in {all_of}."
+    return f"{drifted:,} of {all_of} drifted."
+
+
+def estimate(document: Document) -> tuple[str, ...]:
+    """Calls, time and when it is live; or why nothing is applied."""
+    if document.failed or document.header.document_type == DocumentType.DRIFT:
+        return ()
+    removed = (_removed(document.removals),) if document.removals else ()
+    if not document.totals.kinds:
+        return removed
+    if document.estimate:
+        return (*removed, *_estimate(document.estimate, document.header))
+    return (*removed, _why_nothing(document))
+
+
+def _removed(removals: Removals) -> str:
+    where = counted(removals.addresses, "blocked address", "blocked addresses")
+    return f"At {where} {statement_text(SuppressedRemoved(removals.members))}."
+
+
+def _why_nothing(document: Document) -> str:
+    totals = document.totals
+    blocked = totals.count(RowKind.BLOCKED)
+    what = counted(blocked, "address is", "addresses are")
+    if document.problems:
+        also = f", and {what} blocked" if blocked else ""
+        return f"Nothing can be applied: the plan as a whole is refused{also}."
+    if not (totals.unchanged or totals.deferred):
+        return f"Nothing can be applied: {what} blocked, and there is no other."
+    others = "" if totals.deferred else ", and all others are as the manifests say"
+    return f"Nothing to apply: {what} blocked{others}."
+
+
+def _estimate(one: Estimate, header: Header) -> Iterator[str]:
+    yield f"Cost: {_calls(one)}"
+    if one.waits_until:
+        ends = near(one.waits_until, header.made_at)
+        yield f"That includes a wait until {ends}: an unconfirmed request may still take effect."
+    if one.computed_at and one.live_at:
+        computed = one.computed_at
+        day = "" if computed.date() == header.made_at.date() else f" of {computed:%Y-%m-%d}"
+        live = near(one.live_at, computed)
+        yield f"Ready before the {computed:%H:%M} UTC computation{day}; live about {live}."
+
+
+def _calls(one: Estimate) -> str:
+    if not one.calls:
+        return "no calls to Criteo."
+    time = timedelta(seconds=one.seconds)
+    took = f"about {duration(time)}" if time >= timedelta(minutes=1) else "less than a minute"
+    paces = [
+        f"at {each.calls_per_minute:,} a minute{' (assumed)' if each.assumed else ''}"
+        for each in one.credentials
+    ]
+    if len(paces) == 1:
+        return f"{counted(one.calls, 'API call')}, {took} {paces[0]}."
+    parts = [
+        f"{counted(each.calls, 'API call')} with {each.credential} {pace}"
+        for each, pace in zip(one.credentials, paces, strict=True)
+    ]
+    return f"{', '.join(parts)}; {took}."

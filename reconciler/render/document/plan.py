@@ -1,0 +1,200 @@
+"""A plan as a document."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+from typing import assert_never
+
+from reconciler.core.events import addresses_blocked
+from reconciler.core.members import TargetMembers
+from reconciler.core.model import Address, Environment
+from reconciler.core.plan.model import (
+    Adopt,
+    Blocked,
+    Create,
+    Forget,
+    Plan,
+    Refill,
+    Replace,
+    Unchanged,
+    Undecided,
+    Update,
+    address_of,
+)
+from reconciler.core.ports import StateHead
+from reconciler.core.schedule import ASSUMED_RATE
+from reconciler.render.document.blocked import grouped
+from reconciler.render.document.exclusion_lists import changed_lists
+from reconciler.render.document.model import (
+    CredentialCalls,
+    Document,
+    DocumentType,
+    Estimate,
+    Header,
+    NamedSeat,
+    Removals,
+    Section,
+    StateMissing,
+    StateRef,
+    Totals,
+    clean,
+)
+from reconciler.render.document.plan_rows import (
+    RowContext,
+    blocked_row,
+    row_of,
+    with_definition,
+    with_relaxed_guards,
+    with_removal,
+)
+from reconciler.render.document.row import Row, RowKind
+from reconciler.render.document.statements import Note, Remark, Sample
+from reconciler.render.numbers import NumberFormat
+from reconciler.render.text import name, sentence
+
+
+def plan_document(
+    plan: Plan,
+    environment: Environment,
+    figures: NumberFormat,
+    document_type: DocumentType = DocumentType.PLAN,
+) -> Document:
+    """Return a plan as values. `environment` is the one it was made for, as it was reached."""
+    seats = {seat: label for label, seat in environment.seats}
+    voice = RowContext(figures, seats, environment.api.batch_size)
+    sections = _sections(plan, voice)
+    totals = _totals(plan, sections, figures)
+    return Document(
+        header=_header(plan, environment, document_type),
+        sections=sections,
+        totals=totals,
+        estimate=_estimate(plan, totals),
+        removals=_removals(plan, figures),
+        notes=tuple(_notes(plan, environment)),
+        rounded_to=figures.step if sections else None,
+        problems=tuple(map(clean, plan.problems)),
+        lists=changed_lists(plan.lists, figures),
+        blocked=grouped(addresses_blocked(plan)),
+    )
+
+
+def without_state(document: Document, environment: Environment) -> Document:
+    """The same, read by people who can't know whether the state is new or out of reach."""
+    if document.header.state is not None:
+        return document
+    return replace(document, notice=StateMissing(environment.state_url.startswith("file:")))
+
+
+def _sections(plan: Plan, voice: RowContext) -> tuple[Section, ...]:
+    blocked: dict[Address, list[Blocked]] = defaultdict(list)
+    for one in plan.blocked:
+        blocked[one.address].append(one)
+    by_kind: dict[RowKind, list[Row]] = {kind: [] for kind in RowKind}
+    for change in plan.changes:
+        defined = with_definition(row_of(change, voice), plan.redefined.get(address_of(change), ()))
+        row = with_relaxed_guards(defined, plan.relaxed_guards.get(address_of(change), ()))
+        by_kind[row.kind].append(row)
+    held = {address_of(one): one for one in plan.blocked_outcomes}
+    leaving = {one.spec.address: one for one in plan.removals}
+    by_kind[RowKind.BLOCKED] += [
+        with_definition(
+            with_removal(
+                blocked_row(
+                    address, blockers, held.get(address), plan.relaxed_guards.get(address, ()), voice
+                ),
+                leaving.get(address),
+                voice,
+            ),
+            plan.redefined.get(address, ()),
+        )
+        for address, blockers in blocked.items()
+    ]
+    return tuple(Section(kind, tuple(rows)) for kind, rows in by_kind.items() if rows)
+
+
+def _header(plan: Plan, environment: Environment, document_type: DocumentType) -> Header:
+    basis = plan.basis
+    header = heading(document_type, environment, StateHead(basis.lineage, basis.serial, ""), basis.made_at)
+    return replace(header, newest_data=_newest(plan))
+
+
+def heading(
+    document_type: DocumentType, environment: Environment, head: StateHead | None, now: datetime
+) -> Header:
+    return Header(
+        document_type=document_type,
+        environment=name(environment.name),
+        endpoint=name(environment.api.endpoint),
+        emulated=environment.api.emulated,
+        seats=tuple(
+            NamedSeat(name(label), name(seat.account_id), name(seat.retailer_id))
+            for label, seat in environment.seats
+        ),
+        state=StateRef(head.serial, name(head.lineage)) if head and head.lineage else None,
+        newest_data=None,
+        made_at=now,
+    )
+
+
+def _targets(plan: Plan) -> Iterator[TargetMembers]:
+    for one in (*plan.changes, *plan.unchanged, *plan.blocked_outcomes):
+        match one:
+            case Create() | Adopt() | Update() | Replace() | Refill():
+                yield one.members.target
+            case Unchanged():
+                yield one.target
+            case Forget() | Undecided():
+                pass
+            case _:
+                assert_never(one)
+
+
+def _newest(plan: Plan) -> datetime | None:
+    return max((target.newest for target in _targets(plan) if target.newest), default=None)
+
+
+def _totals(plan: Plan, sections: tuple[Section, ...], figures: NumberFormat) -> Totals:
+    deltas = [one.members.delta for one in plan.changes if not isinstance(one, Forget)]
+    return Totals(
+        kinds=tuple((section.kind, len(section.rows)) for section in sections),
+        unchanged=len(plan.unchanged),
+        adds=figures.number(sum(delta.adds for delta in deltas)),
+        removes=figures.number(sum(delta.out for delta in deltas)),
+        deferred=plan.deferred,
+    )
+
+
+def _removals(plan: Plan, figures: NumberFormat) -> Removals | None:
+    if not plan.removals or plan.problems:
+        return None
+    return Removals(len(plan.removals), figures.number(sum(one.count for one in plan.removals)))
+
+
+def _estimate(plan: Plan, totals: Totals) -> Estimate | None:
+    if plan.problems or not (plan.changes or plan.removals):
+        return None
+    cost = plan.cost
+    moving = bool(totals.adds or totals.removes or plan.removals)
+    return Estimate(
+        calls=sum(cost.calls.values()),
+        seconds=round(cost.duration.total_seconds()),
+        credentials=tuple(
+            CredentialCalls(
+                name(credential),
+                calls,
+                cost.rates.get(credential, ASSUMED_RATE).limit,
+                credential not in cost.rates,
+            )
+            for credential, calls in cost.calls.items()
+        ),
+        waits_until=cost.waits_until,
+        computed_at=cost.computed_at if moving else None,
+        live_at=cost.live_at if moving else None,
+    )
+
+
+def _notes(plan: Plan, environment: Environment) -> Iterator[Note]:
+    if environment.sample_rows is not None:
+        yield Sample(environment.sample_rows)
+    yield from (Remark(sentence(one)) for one in plan.notes)

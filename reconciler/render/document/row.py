@@ -1,0 +1,125 @@
+"""One address of a document, as values. `row_text` writes the words."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from reconciler.core.model import Hashing, IdentifierType
+from reconciler.core.rounding import RoundedCount
+from reconciler.render.document.statements import Statement
+
+
+class RowKind(StrEnum):
+    """What happens to an address, the gravest first; the value is the verb that people read."""
+
+    BLOCKED = "blocked"
+    FORGET = "forget"
+    REPLACE = "replace"
+    REFILL = "refill"
+    DRIFT = "drift"
+    CREATE = "create"
+    ADOPT = "adopt"
+    UPDATE = "update"
+    STATE_ONLY = "state-only"
+    """The definition is another one, and nothing is sent for it."""
+
+    @property
+    def symbol(self) -> str:
+        return _SYMBOLS[self]
+
+
+_SYMBOLS = {
+    RowKind.CREATE: "+",
+    RowKind.ADOPT: "←",
+    RowKind.UPDATE: "~",
+    RowKind.REPLACE: "±",
+    RowKind.REFILL: "↺",
+    RowKind.FORGET: "−",
+    RowKind.DRIFT: "≠",
+    RowKind.BLOCKED: "!",
+    RowKind.STATE_ONLY: "=",
+}
+
+
+class LineKind(StrEnum):
+    """How a line below a row is meant."""
+
+    REASON = "reason"
+    WARNING = "warning"
+    PROBLEM = "problem"
+    REMEDY = "remedy"
+    DETAIL = "detail"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What is stated below a row, and how it is meant."""
+
+    type: LineKind
+    statement: Statement
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """An attribute that changes; None: not set. `drifted`: it changed outside reconciler."""
+
+    name: str
+    before: str | None
+    after: str | None
+    drifted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of the definition that changed since it was applied; "" where it is not set."""
+
+    path: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
+class Members:
+    """Counts of members, as far as they may be shown. `before` is None where it is unknown."""
+
+    before: RoundedCount | None
+    after: RoundedCount | None
+    adds: RoundedCount = 0
+    removes: RoundedCount = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One address in a document. `title` is the segment's name at Criteo, "" where it is unknown.
+
+    `planned`: what would happen to a blocked address if it were not blocked, as far as that is known.
+    """
+
+    kind: RowKind
+    address: str
+    title: str
+    identifier_type: IdentifierType | None
+    hashing: Hashing | None
+    seat: str
+    members: Members | None
+    attributes: tuple[Attribute, ...]
+    lines: tuple[Line, ...]
+    location: str
+    definition: tuple[Part, ...] = ()
+    planned: RowKind | None = None
+
+    @property
+    def introduction(self) -> str:
+        """The title where it is news; "" where it is not, or where an attribute says it."""
+        stated = self.kind not in _TITLED or any(one.name == "name" for one in self.attributes)
+        return "" if stated else self.title
+
+    @property
+    def risky(self) -> bool:
+        """To be looked at first."""
+        return self.kind in _RISKY or any(
+            line.type in {LineKind.WARNING, LineKind.PROBLEM} for line in self.lines
+        )
+
+
+_TITLED = frozenset({RowKind.CREATE, RowKind.ADOPT, RowKind.REPLACE})
+_RISKY = frozenset({RowKind.REPLACE, RowKind.REFILL, RowKind.FORGET, RowKind.DRIFT, RowKind.BLOCKED})

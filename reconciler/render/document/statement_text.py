@@ -1,0 +1,168 @@
+"""The sentences of statements and notes."""
+
+from typing import assert_never
+
+from reconciler.core.members import DropReason
+from reconciler.core.plan.drift import NotComparable
+from reconciler.core.rounding import format_count
+from reconciler.render.document.reason_text import reason_text
+from reconciler.render.document.statements import (
+    AccessMayBeLost,
+    AddressesNotListed,
+    AttributesChanged,
+    Blocker,
+    CountsDiffer,
+    Dropped,
+    IdentifiersRejected,
+    MembersLost,
+    MembersNotCompared,
+    Note,
+    OldSegmentKept,
+    OldSegmentMissing,
+    RelaxedGuard,
+    Remark,
+    Remedy,
+    RenamedAfterCreate,
+    RenamedTemporarily,
+    ReplacementDiscarded,
+    ReplacementRenamed,
+    Resumed,
+    RevertsChange,
+    Sample,
+    SegmentUntracked,
+    Statement,
+    SuppressedFirst,
+    SuppressedRemoved,
+    TouchedOutside,
+    WaitsUntil,
+)
+from reconciler.render.numbers import counted, stamp
+
+
+def statement_text(one: Statement) -> str:
+    match one:
+        case RelaxedGuard() | Blocker() | Remedy():
+            return one.text
+        case SuppressedRemoved() | SuppressedFirst() | Resumed() | WaitsUntil() | Dropped() | MembersLost():
+            return _of_members(one)
+        case RenamedTemporarily() | RenamedAfterCreate() | ReplacementDiscarded() | ReplacementRenamed():
+            return _of_setup(one)
+        case OldSegmentKept():
+            advice = "and audiences built on it keep using it: point them to the new one"
+            return f"the old segment stays at Criteo as “{one.name}”, {advice}"
+        case OldSegmentMissing():
+            return "the old segment is gone at Criteo; audiences built on it break"
+        case RevertsChange():
+            changed = " and ".join(one.attributes)
+            return f"the {changed} changed outside reconciler; this plan reverts the change"
+        case SegmentUntracked() | AttributesChanged() | CountsDiffer() | TouchedOutside():
+            return _of_drift(one)
+        case _:
+            return reason_text(one)
+
+
+def _of_members(
+    one: SuppressedRemoved | SuppressedFirst | Resumed | WaitsUntil | Dropped | MembersLost,
+) -> str:
+    match one:
+        case SuppressedRemoved():
+            members = "suppressed member is" if one.members == 1 else "suppressed members are"
+            return f"{format_count(one.members)} {members} removed all the same"
+        case SuppressedFirst():
+            return f"{format_count(one.members)} suppressed members are removed first"
+        case Resumed():
+            text = f"{format_count(one.done)} of {format_count(one.total)} identifiers are done already"
+            return f"{text}; {counted(one.batches_left, 'batch is', 'batches are')} left"
+        case WaitsUntil():
+            return f"not before {one.until:%H:%M:%S} UTC: an unanswered call may still land"
+        case Dropped():
+            parts = ", ".join(f"{format_count(drop.rows)} {DROP_WORDS[drop.reason]}" for drop in one.drops)
+            return f"of {format_count(one.rows)} rows: {parts or 'none dropped'}"
+        case MembersLost():
+            counts = f"{format_count(one.counted)} of the {format_count(one.acknowledged)} identifiers"
+            return f"Criteo counts {counts} that it acknowledged: all members are sent again"
+        case _:
+            assert_never(one)
+
+
+def _of_setup(
+    one: RenamedTemporarily | RenamedAfterCreate | ReplacementDiscarded | ReplacementRenamed,
+) -> str:
+    match one:
+        case RenamedTemporarily():
+            return f"called “{one.name}” for a moment: another address takes its old name"
+        case RenamedAfterCreate():
+            return "created under the name of the earlier request, then renamed"
+        case ReplacementDiscarded():
+            stays = "; its segment stays at Criteo" if one.segment_remains else ""
+            return f"a replacement that was begun earlier is given up{stays}"
+        case ReplacementRenamed():
+            return f"what was filled of a replacement is renamed “{one.name}”"
+        case _:
+            assert_never(one)
+
+
+def _of_drift(
+    one: SegmentUntracked | AttributesChanged | CountsDiffer | TouchedOutside,
+) -> str:
+    match one:
+        case SegmentUntracked():
+            return f"segment {one.segment_id} has its ownership tag, and no state knows of it"
+        case AttributesChanged():
+            return "somebody changed this at Criteo"
+        case CountsDiffer():
+            ours, theirs = format_count(one.acknowledged), format_count(one.counted)
+            return f"Criteo took {ours} identifiers from us and counts {theirs}"
+        case TouchedOutside():
+            return f"somebody else changed it at {stamp(one.at)}, after we did"
+        case _:
+            assert_never(one)
+
+
+def note_text(one: Note) -> str:
+    match one:
+        case Sample():
+            rows = counted(one.rows, "row")
+            return f"a sample: at most {rows} of each audience are sent (sample.rows in environment.yaml)"
+        case Remark():
+            return one.text
+        case IdentifiersRejected():
+            return f"{one.address}: {one.text}"
+        case MembersNotCompared():
+            what = counted(one.addresses, "address", "addresses")
+            again = f"; again after {stamp(one.again_after)}" if one.again_after else ""
+            return f"the members of {what} can't be compared now: {_WHY[one.reason]}{again}"
+        case AddressesNotListed():
+            return (
+                f"{counted(one.addresses, 'address', 'addresses')} could not be looked at: their account "
+                "can't be listed with the credentials of today"
+            )
+        case AccessMayBeLost():
+            return (
+                "so many segments are gone at once that access may be lost: `reconciler doctor` tests it. "
+                "If they really were deleted, raise maxMissing in environment.yaml: until then nothing is "
+                "applied"
+            )
+        case _:
+            assert_never(one)
+
+
+_WHY = {
+    NotComparable.RECENT: "something was sent since Criteo's last computation",
+    NotComparable.IN_PROGRESS: (
+        "a transfer is not finished, or a call was not answered: the next apply goes on with it"
+    ),
+    NotComparable.UNKNOWN: "people from a lost state may be in them, until the segment is replaced",
+    NotComparable.EMPTY: "nothing was sent yet",
+    NotComparable.NO_COUNT: "Criteo tells no count of them yet",
+}
+
+DROP_WORDS = {
+    DropReason.FILTERED: "filtered by where",
+    DropReason.EXCLUDED: "excluded",
+    DropReason.NOT_SAMPLED: "outside the sample",
+    DropReason.EMPTY: "empty",
+    DropReason.MALFORMED: "malformed",
+    DropReason.OTHER_HASHING: "hashed in another form",
+    DropReason.DUPLICATE: "duplicate",
+}

@@ -1,0 +1,1 @@
+"""A document, or the result of a consent, as one HTML page without scripts or external resources."""

@@ -1,0 +1,136 @@
+"""A document as one page that needs nothing else: no script, and nothing from outside."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+from reconciler.core.rounding import RoundedCount
+from reconciler.render.document import document_text, row_text
+from reconciler.render.document.model import Document, Section
+from reconciler.render.document.row import LineKind, Members, Row, RowKind
+from reconciler.render.document.statement_text import note_text, statement_text
+from reconciler.render.numbers import minus, plus
+from reconciler.render.remedies import divided, pieces
+from reconciler.render.text import name
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+FOLDED = 30
+"""Longer lists are folded."""
+
+_HIDDEN = 5
+"""How long the bar of a count is that may not be shown."""
+
+
+def html(document: Document, digest: str = "") -> str:
+    """`digest` is that of the saved plan."""
+    page = _template().render(
+        document=document,
+        text=document_text,
+        row_text=row_text,
+        note_text=note_text,
+        statement_text=statement_text,
+        plus=plus,
+        minus=minus,
+        digest=name(digest),
+        look=_look(document),
+        outcome_look=document.outcome.look if document.outcome else "",
+        groups=_groups(document),
+        scale=Scale.of(document.rows),
+        divided=divided,
+        pieces=pieces,
+        LineKind=LineKind,
+        FOLDED=FOLDED,
+    )
+    return page.lstrip()
+
+
+@cache
+def _template() -> "Template":
+    """Jinja is imported only where there is a page to make."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    pages = Environment(
+        loader=PackageLoader("reconciler.render.html"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    return pages.get_template("document.html.j2")
+
+
+def _look(document: Document) -> str:
+    """The colour of the summary."""
+    if document.failed:
+        return "plain"
+    if document.error or not document.applicable:
+        return "bad"
+    if document.risks:
+        return "risky"
+    return "plain" if document.sections else "good"
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The addresses of a kind that carry no risk, and how many do: those stand on top.
+
+    `recorded` is said of all of them where each has nothing else to say.
+    """
+
+    kind: RowKind
+    rows: tuple[Row, ...]
+    risky: int
+    recorded: str
+
+
+def _groups(document: Document) -> list[Group]:
+    groups = []
+    for section in document.sections:
+        rows = tuple(row for row in section.rows if not row.risky)
+        recorded = document_text.state_only(Section(section.kind, rows))
+        groups.append(Group(section.kind, rows, len(section.rows) - len(rows), recorded))
+    return groups
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A bar in percent of the longest: what is there, and what comes or goes."""
+
+    kept: str
+    moved: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Bars of one document, all to the same scale."""
+
+    largest: int
+
+    @classmethod
+    def of(cls, rows: Iterable[Row]) -> "Scale":
+        sizes = [row.members for row in rows if row.members and row.kind != RowKind.FORGET]
+        counts = (count for one in sizes for count in (one.before, one.after) if count is not None)
+        return cls(max(map(_length, counts), default=0))
+
+    def before(self, members: Members) -> Bar:
+        return self._bar(members.before, members.removes)
+
+    def after(self, members: Members) -> Bar:
+        return self._bar(members.after, members.adds)
+
+    def _bar(self, whole: RoundedCount | None, part: RoundedCount) -> Bar:
+        if whole is None:
+            return Bar("0", "0")
+        moved = min(_length(whole), _length(part))
+        return Bar(self._share(_length(whole) - moved), self._share(moved))
+
+    def _share(self, length: int) -> str:
+        return f"{100 * length / self.largest:.1f}" if length else "0"
+
+
+def _length(count: RoundedCount) -> int:
+    return count if isinstance(count, int) else _HIDDEN

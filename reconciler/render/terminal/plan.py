@@ -1,0 +1,210 @@
+"""Documents on a terminal or in a log: aligned columns, colour only where it is wanted."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.text import Text
+
+from reconciler.render.document import document_text, row_text
+from reconciler.render.document.blocked import BlockedGroup
+from reconciler.render.document.model import Document, Section
+from reconciler.render.document.row import LineKind, Row, RowKind
+from reconciler.render.document.statement_text import note_text, statement_text
+from reconciler.render.terminal.console import show, wrapped
+from reconciler.render.text import GAP, left, right
+
+INDENT = 13
+_STYLES = {
+    RowKind.CREATE: "green",
+    RowKind.ADOPT: "green",
+    RowKind.UPDATE: "yellow",
+    RowKind.REPLACE: "magenta",
+    RowKind.REFILL: "magenta",
+    RowKind.FORGET: "cyan",
+    RowKind.DRIFT: "yellow",
+    RowKind.BLOCKED: "bold red",
+    RowKind.STATE_ONLY: "dim",
+}
+_FEW_BLOCKED = 3
+"""So many blocked addresses are shown with all that is known of them."""
+
+_FEW = 10
+"""Fewer addresses are named where nothing but their definition changed."""
+
+_ADDED, _REMOVED = "green", "red"
+_TONES = {
+    LineKind.REASON: "",
+    LineKind.WARNING: "yellow",
+    LineKind.PROBLEM: "red",
+    LineKind.REMEDY: "",
+    LineKind.DETAIL: "dim",
+}
+
+
+def print_plan(document: Document, out: Console) -> None:
+    show(plan_lines(document, out), out)
+
+
+def plan_lines(document: Document, out: Console) -> Iterator[Text]:
+    """The whole plan; above it what it has to be read with, and that nothing came of it."""
+    if notice := document_text.notice(document):
+        yield from wrapped(f"! {' '.join(notice)}", "yellow", 0, out, hang=2)
+    if document.failed:
+        yield from wrapped(document_text.failure_headline(document), "bold red", 0, out)
+    yield from _header(document, out)
+    yield from _problems(document, out)
+    yield from _rows(document, out)
+    if document.totals.unchanged and not document.empty:
+        yield Text()
+        yield Text(f"  = {document.totals.unchanged:,} unchanged", "dim")
+    if document.lists:
+        yield Text()
+        for one in document.lists:
+            yield from wrapped(f"Exclusion list: {one.text}", "", 0, out, hang=2)
+    if document.notes:
+        yield Text()
+        for note in document.notes:
+            yield from wrapped(f"Note: {note_text(note)}", "yellow", 0, out, hang=6)
+    yield Text()
+    yield from wrapped(document_text.summary(document), "" if document.failed else "bold", 0, out)
+    for line in document_text.estimate(document):
+        yield from wrapped(line, "", 0, out)
+    if precision := document_text.precision(document):
+        yield from wrapped(precision, "dim", 0, out)
+
+
+def _problems(document: Document, out: Console) -> Iterator[Text]:
+    for problem in document.problems:
+        yield Text()
+        yield from wrapped(f"! {problem.problem}", "red", 0, out, hang=2)
+        for line in problem.remedy.splitlines():
+            yield from wrapped(f"→ {line}", "", 2, out, hang=2)
+
+
+def _rows(document: Document, out: Console) -> Iterator[Text]:
+    """What carries a risk, then the rest by kind. Many blocked addresses are shown by what blocks them."""
+    others, risks = document.others, document.risks
+    if document.totals.count(RowKind.BLOCKED) > _FEW_BLOCKED:
+        yield Text()
+        yield from blocked_lines(document.blocked, out)
+        risks = tuple(row for row in risks if row.kind != RowKind.BLOCKED)
+    rows = [*risks, *(row for one in others if not one.state_only for row in one.rows)]
+    layout = Layout(rows, document.step, len(document.header.seats) > 1, out)
+    if risks:
+        yield Text()
+        yield Text(document_text.warning(), "bold")
+        for row in risks:
+            yield from layout.lines(row)
+    for section in others:
+        yield Text()
+        if section.state_only:
+            yield from _recorded(section, out)
+            continue
+        for row in section.rows:
+            yield from layout.lines(row)
+
+
+def _recorded(section: Section, out: Console) -> Iterator[Text]:
+    yield from wrapped(
+        f"= {len(section.rows):,} to record: {document_text.state_only(section)}", "dim", 2, out, hang=2
+    )
+    for part in section.shared:
+        yield from wrapped(str(row_text.part_change(part)), "", INDENT, out, hang=2)
+    for row in section.rows if len(section.rows) < _FEW or not section.shared else ():
+        if row.definition or len(section.rows) < _FEW:
+            yield Text(f"{' ' * INDENT}{row.address}", "dim")
+        for part in row.definition if not section.shared else ():
+            yield from wrapped(str(row_text.part_change(part)), "", INDENT + 2, out, hang=2)
+
+
+def blocked_lines(groups: Iterable[BlockedGroup], out: Console) -> Iterator[Text]:
+    for group in groups:
+        yield from wrapped(f"! {group.heading}", "bold red", 2, out, hang=2)
+        yield from wrapped(group.message, "red", 4, out)
+        if group.remedy:
+            yield from wrapped(f"→ {group.remedy}", "", 4, out, hang=2)
+
+
+def _header(document: Document, out: Console) -> Iterator[Text]:
+    header = document.header
+    yield Text.assemble(
+        f"{document_text.heading(header)} ",
+        (header.environment, "bold"),
+        f" on {document_text.endpoint(header)}",
+    )
+    for parts in (document_text.seats(header), document_text.origin(header)):
+        if parts:
+            yield from _packed(parts, out)
+
+
+def _packed(parts: Sequence[str], out: Console) -> Iterator[Text]:
+    """Short parts side by side, as many as fit on a line."""
+    line = ""
+    for part in parts:
+        longer = f"{line} · {part}" if line else part
+        if line and cell_len(longer) > out.width:
+            yield Text(line, "dim")
+            longer = part
+        line = longer
+    yield from wrapped(line, "dim", 0, out)
+
+
+class Layout:
+    """Rows in columns that fit them all; members go to a second line where the width is too small."""
+
+    def __init__(self, rows: Sequence[Row], step: int, seated: bool, out: Console) -> None:
+        self._out = out
+        self._step = step
+        self._seated = seated
+        self._address = max((cell_len(row.address) for row in rows), default=0)
+        self._type = max((cell_len(self._of(row)) for row in rows), default=0)
+        self._adds = max((cell_len(row_text.adds(row)) for row in rows), default=0)
+        self._removes = max((cell_len(row_text.removes(row)) for row in rows), default=0)
+        size = max((cell_len(row_text.size(row, step)) for row in rows), default=0)
+        columns = (self._address, self._type, self._adds, self._removes, size)
+        self._wide = INDENT + sum(width + 2 for width in columns if width) - 2 <= out.width
+
+    def lines(self, row: Row) -> Iterator[Text]:
+        style = _STYLES[row.kind]
+        first = Text.assemble("  ", (f"{row.kind.symbol} {row.kind:<7}", style), "  ", (row.address, "bold"))
+        first.append(left("", self._address - cell_len(row.address)))
+        first.append(GAP + left(self._of(row), self._type))
+        if self._wide:
+            yield first + self._aligned(row)
+        else:
+            yield first
+            yield from self._stacked(row)
+        yield from self._below(row)
+
+    def _of(self, row: Row) -> str:
+        kind = row_text.segment_type(row)
+        return f"{kind} · {row.seat}" if self._seated and row.seat else kind
+
+    def _aligned(self, row: Row) -> Text:
+        line = Text()
+        for text, width, style in (
+            (row_text.adds(row), self._adds, _ADDED),
+            (row_text.removes(row), self._removes, _REMOVED),
+        ):
+            if width:
+                line.append(GAP).append(right(text, width), style)
+        return line.append(GAP).append(row_text.size(row, self._step))
+
+    def _stacked(self, row: Row) -> Iterator[Text]:
+        parts = (
+            (row_text.adds(row), _ADDED),
+            (row_text.removes(row), _REMOVED),
+            (row_text.size(row, self._step), ""),
+        )
+        if said := [Text(text, style) for text, style in parts if text]:
+            yield Text(" " * INDENT) + Text(GAP).join(said)
+
+    def _below(self, row: Row) -> Iterator[Text]:
+        if row.introduction:
+            yield from wrapped(f"named “{row.introduction}”", "", INDENT, self._out, hang=2)
+        for one in row_text.changes(row):
+            yield from wrapped(str(one), "", INDENT, self._out, hang=2)
+        for line in row.lines:
+            mark, text = "→ " if line.type == LineKind.REMEDY else "", statement_text(line.statement)
+            yield from wrapped(f"{mark}{text}", _TONES[line.type], INDENT, self._out, hang=2)

@@ -1,0 +1,77 @@
+"""What Criteo holds of an environment whose state is lost, and the ways to go on."""
+
+from collections.abc import Iterator
+
+from rich.console import Console
+from rich.text import Text
+
+from reconciler.core.remote import Segment
+from reconciler.core.state.rebuild import RebuildScan, SegmentMatch
+from reconciler.render.numbers import counted
+from reconciler.render.terminal.console import show, wrapped
+from reconciler.render.terminal.errors import finding_lines
+from reconciler.render.text import name, quoted
+
+WAYS = (
+    ("--reuse", "go on with these segments: all who are wanted are sent; all others in them remain"),
+    (
+        "--assume-members FILE --only ADDRESS",
+        "the same, and who is in FILE is removed unless wanted: give it the newest source that was applied",
+    ),
+    ("--replace", "fill new segments and put them in place; the old ones stay at Criteo, under another name"),
+)
+
+
+def print_look(environment: str, seen: RebuildScan, out: Console) -> None:
+    show(_lines(environment, seen, out), out)
+
+
+def print_ways(environment: str, out: Console) -> None:
+    show(_ways(environment, out), out)
+
+
+def _lines(environment: str, seen: RebuildScan, out: Console) -> Iterator[Text]:
+    yield Text.assemble("Segments at Criteo that belong to ", (name(environment), "bold"))
+    for one in seen.matches:
+        yield from wrapped(f"{name(str(one.spec.address))}: {'; '.join(_said(one))}", "", 2, out, hang=2)
+        for doubt in one.conflicts:
+            yield from (Text.assemble("  ", line) for line in finding_lines(doubt, out))
+    for known in seen.known:
+        yield from wrapped(f"{name(str(known.address))}: the state knows it", "", 2, out, hang=2)
+    if seen.orphans:
+        ids = ", ".join(one.id for one in seen.orphans)
+        text = f"{counted(len(seen.orphans), 'segment')} with the mark of an address that isn't here: {ids}"
+        yield from wrapped(text, "", 2, out, hang=2)
+
+
+def _said(one: SegmentMatch) -> Iterator[str]:
+    if one.segment and not one.conflicts:
+        how = "by its mark" if one.has_tag else "because you say so"
+        yield f"{_called(one.segment)}, {how}"
+        if one.replaced:
+            yield "it has another account, retailer or identifier type: the next apply replaces it"
+    elif one.name_match:
+        take = f"`--adopt {one.spec.address}={one.name_match.id}`"
+        yield f"{_called(one.name_match)}, by its name only; if it is this tool's, say so: {take}"
+    elif not one.conflicts:
+        yield "none; the next apply makes it"
+    if one.replacement:
+        yield f"{_called(one.replacement)} was about to replace it"
+    if one.retired:
+        yield f"{counted(len(one.retired), 'segment')} replaced earlier"
+    for left in one.ignored:
+        yield f"{_called(left)} is left aside"
+
+
+def _called(segment: Segment) -> str:
+    return f"segment {segment.id} {quoted(segment.name)}"
+
+
+def _ways(environment: str, out: Console) -> Iterator[Text]:
+    yield Text()
+    message = (
+        f"Criteo doesn't tell who is in them. Ways to go on, with `reconciler state rebuild {environment}`:"
+    )
+    yield from wrapped(message, "", 0, out)
+    for way, means in WAYS:
+        yield from wrapped(f"{way}  {means}", "", 2, out, hang=4)

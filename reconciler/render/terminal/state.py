@@ -1,0 +1,80 @@
+"""A state, and the ones that are kept beside it, as people read them; no member is in it."""
+
+from collections.abc import Iterable, Iterator
+
+from rich.console import Console
+from rich.text import Text
+
+from reconciler.core.ports import StateHead, StateVersionInfo
+from reconciler.core.state.resource import ResourceState, SegmentState
+from reconciler.render.numbers import NumberFormat, counted, stamp
+from reconciler.render.terminal.console import show, wrapped
+from reconciler.render.text import GAP, left, name, right, widths
+
+
+def print_state(
+    environment: str,
+    head: StateHead | None,
+    receipts: Iterable[ResourceState],
+    figures: NumberFormat,
+    out: Console,
+) -> None:
+    show(_state_lines(environment, head, list(receipts), figures, out), out)
+
+
+def print_history(environment: str, kept: Iterable[StateVersionInfo], out: Console) -> None:
+    """The newest first: it is the one that is asked for."""
+    lines = [_kept(one) for one in sorted(kept, key=lambda one: -one.serial)]
+    nothing = ["  none yet: each run that writes keeps the state before it"]
+    show(map(Text, [f"States kept of {name(environment)}", *(lines or nothing)]), out)
+
+
+def _kept(one: StateVersionInfo) -> str:
+    addresses = counted(one.addresses, "address", "addresses")
+    return f"  serial {one.serial}  until {stamp(one.saved_at)}  {addresses}"
+
+
+def _state_lines(
+    environment: str,
+    head: StateHead | None,
+    receipts: list[ResourceState],
+    figures: NumberFormat,
+    out: Console,
+) -> Iterator[Text]:
+    yield Text.assemble("State of ", (name(environment), "bold"))
+    if head is None:
+        yield Text("  none yet: the first apply begins it")
+        return
+    yield Text(f"  lineage {head.lineage}, serial {head.serial}")
+    rows = [(name(str(one.address)), figures.count(settled(one.current)), one) for one in receipts]
+    addresses, members = widths([row[:2] for row in rows]) if rows else (0, 0)
+    for address, count, receipt in rows:
+        first = GAP.join((f"  {left(address, addresses)}", right(count, members)))
+        said = ", ".join(_said(receipt, figures))
+        yield from wrapped(f"{first}{GAP}{said}", "", 0, out, hang=4)
+    yield Text(f"{counted(len(receipts), 'address', 'addresses')}.", "bold")
+    if receipts and figures.precision:
+        yield from wrapped(figures.precision, "dim", 0, out)
+
+
+def settled(holding: SegmentState) -> int | None:
+    """The size at the last completed transfer; None where the state was lost and there was none since."""
+    return None if holding.size is None else holding.completed_size or 0
+
+
+def _said(receipt: ResourceState, figures: NumberFormat) -> Iterator[str]:
+    current = receipt.current
+    yield f"settled {stamp(current.completed_at)}" if current.completed_at else "never settled"
+    if current.transfer:
+        yield "transfer in progress"
+    if doubted := sum(one.uncertain.count for one in receipt.segments):
+        yield f"{figures.count(doubted)} in doubt"
+    if current.members_unknown_before:
+        yield f"who was sent before {stamp(current.members_unknown_before)} is not known"
+    if receipt.replacement or receipt.replace_requested:
+        yield "being replaced"
+    if receipt.retired:
+        ids = ", ".join(one.segment.segment_id for one in receipt.retired)
+        yield f"{counted(len(receipt.retired), 'segment')} retired: {ids}"
+    if receipt.forgotten_at:
+        yield f"forgotten {stamp(receipt.forgotten_at)}"

@@ -1,0 +1,233 @@
+"""Every address by what was sent: members, state, what Criteo computed from it and when it is live."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+from rich.console import Console
+from rich.text import Text
+
+from reconciler.core.computations import next_computation
+from reconciler.core.losses import loss
+from reconciler.core.model import Address
+from reconciler.core.rejections import rejection
+from reconciler.core.remote import Statistics
+from reconciler.core.rounding import format_limit, percent
+from reconciler.core.schedule import ACTIVATION_DELAY
+from reconciler.core.state.resource import ResourceState, SegmentState
+from reconciler.render.numbers import EXACT, NumberFormat, counted, near, stamp
+from reconciler.render.terminal.console import show, wrapped
+from reconciler.render.terminal.state import settled
+from reconciler.render.text import GAP, left, name, right, widths
+
+MIN_MATCH_RATE = 0.001
+"""Share of identifiers that Criteo must match before an audience can be used (0.1%, said by partners)."""
+
+_NOT_ASKED = (
+    "Acknowledged requests only (`--statistics` asks Criteo, `reconciler drift {environment}` compares)."
+)
+
+
+class AddressStatus(StrEnum):
+    """Where an address stands by what was sent; the value is what machines read."""
+
+    NEVER_APPLIED = "never_applied"
+    FORGOTTEN = "forgotten"
+    REPLACING = "replacing"
+    CREATE_UNCONFIRMED = "create_unconfirmed"
+    TRANSFERRING = "transferring"
+    MEMBERS_UNKNOWN = "members_unknown"
+    ACKNOWLEDGED = "acknowledged"
+    NOT_FILLED = "not_filled"
+
+
+@dataclass(frozen=True, slots=True)
+class StatusRow:
+    """One address. `members` is what was settled last; `matches` is "" where nobody asked.
+
+    `lost`: of which Criteo counts far fewer than it acknowledged.
+    """
+
+    address: str
+    members: str
+    rejected: str
+    state: str
+    settled_at: str
+    live: str
+    matches: str
+    lost: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """An environment, ready to be laid out. `basis` says what it goes by."""
+
+    environment: str
+    rows: tuple[StatusRow, ...]
+    precision: str = ""
+    basis: str = ""
+
+
+def status(
+    environment: str,
+    wanted: Iterable[Address],
+    receipts: Iterable[ResourceState],
+    statistics: Mapping[str, Statistics] | None,
+    limits: Mapping[Address, float],
+    now: datetime,
+    figures: NumberFormat,
+) -> Status:
+    """Addresses that are wanted or known, in order. `statistics` is by segment id; None: nobody asked.
+
+    `limits`: the share that Criteo may reject (maxInvalid), of addresses in the manifests.
+    """
+    known = {receipt.address: receipt for receipt in receipts}
+    rows = []
+    for address in sorted({*wanted, *known}):
+        receipt = known.get(address)
+        if receipt is None:
+            rows.append(StatusRow(name(str(address)), "0", "", "never applied", "", "", ""))
+        else:
+            found = statistics.get(receipt.current.segment_id) if statistics else None
+            row = _row(receipt, found, limits.get(address), now, figures)
+            gone = _lost(environment, receipt, found, now, figures) if address in limits else ""
+            rows.append(replace(row, lost=gone))
+    basis = _NOT_ASKED.format(environment=name(environment)) if known and statistics is None else ""
+    return Status(name(environment), tuple(rows), figures.precision if rows else "", basis)
+
+
+def print_status(one: Status, out: Console) -> None:
+    show(status_lines(one, out), out)
+
+
+def status_lines(one: Status, out: Console) -> Iterator[Text]:
+    yield Text.assemble("Status of ", (one.environment, "bold"))
+    if one.rows:
+        yield Text()
+        addresses, members = widths([(row.address, row.members) for row in one.rows])
+        for row in one.rows:
+            first = GAP.join((f"  {left(row.address, addresses)}", right(row.members, members)))
+            room = addresses + members + 2 * len(GAP) + 2
+            if room + len(row.state) <= out.width:
+                yield Text(f"{first}{GAP}{row.state}")
+            else:
+                yield Text(first)
+                yield from wrapped(row.state, "", 4, out, hang=2)
+            for line in (row.live, row.matches, row.lost, row.rejected):
+                if line:
+                    yield from wrapped(line, "dim", 4, out, hang=2)
+    yield Text()
+    yield Text(f"{counted(len(one.rows), 'address', 'addresses')}.", "bold")
+    for line in (one.precision, one.basis):
+        if line:
+            yield from wrapped(line, "dim", 0, out)
+
+
+def _rejected(holding: SegmentState, limit: float | None, figures: NumberFormat) -> str:
+    beyond = rejection(holding, limit) if limit is not None else None
+    if beyond:
+        return (
+            f"{figures.count(beyond.rejected)} of {figures.count(beyond.sent)} identifiers rejected by "
+            f"Criteo as invalid, where {format_limit(beyond.limit)} is the limit (maxInvalid)"
+        )
+    return f"{figures.count(holding.rejected)} rejected by Criteo" if holding.rejected else ""
+
+
+def _lost(
+    environment: str, receipt: ResourceState, found: Statistics | None, now: datetime, figures: NumberFormat
+) -> str:
+    counts = loss(receipt.current, found, now)
+    if counts is None:
+        return ""
+    share = f"{figures.count(counts.counted)} of the {figures.count(counts.acknowledged)} identifiers"
+    way = f"`reconciler plan {name(environment)} --statistics --only {receipt.address}`"
+    return f"Criteo counts {share} that it acknowledged: {way} plans to refill it"
+
+
+def _row(
+    receipt: ResourceState,
+    found: Statistics | None,
+    limit: float | None,
+    now: datetime,
+    figures: NumberFormat,
+) -> StatusRow:
+    current = receipt.current
+    return StatusRow(
+        address=name(str(receipt.address)),
+        members=figures.count(settled(current)),
+        rejected=_rejected(current, limit, figures),
+        state=_state(receipt, figures),
+        settled_at=stamp(current.completed_at) if current.completed_at else "",
+        live=_live(current.completed_at, now) if current.completed_at else "",
+        matches=_matches(found, figures) if found else "",
+    )
+
+
+def address_status(resource: ResourceState) -> AddressStatus:
+    if resource.forgotten_at:
+        return AddressStatus.FORGOTTEN
+    return AddressStatus.REPLACING if resource.replacement else segment_status(resource.current)
+
+
+def segment_status(segment: SegmentState) -> AddressStatus:
+    """Of one segment by itself."""
+    if segment.intent:
+        return AddressStatus.CREATE_UNCONFIRMED
+    if segment.transfer:
+        return AddressStatus.TRANSFERRING
+    if segment.size is None and segment.members_unknown_before:
+        return AddressStatus.MEMBERS_UNKNOWN
+    return AddressStatus.ACKNOWLEDGED if segment.completed_at else AddressStatus.NOT_FILLED
+
+
+def _state(receipt: ResourceState, figures: NumberFormat) -> str:
+    if receipt.forgotten_at:
+        return f"forgotten on {receipt.forgotten_at:%Y-%m-%d}; it stays at Criteo"
+    if receipt.replacement:
+        return f"being replaced: {_filling(receipt.replacement, figures)}"
+    return _filling(receipt.current, figures)
+
+
+def _filling(holding: SegmentState, figures: NumberFormat) -> str:
+    if holding.intent:
+        return f"the request to create it of {stamp(holding.intent.sent_at)} was not answered"
+    if moving := holding.transfer:
+        done, total = figures.count(moving.acknowledged), figures.count(moving.size.total)
+        return f"transfer in progress, {done} of {total} identifiers done"
+    if holding.size is None and holding.members_unknown_before:
+        return f"known again since {stamp(holding.members_unknown_before)}; who is in it is not known"
+    if holding.completed_at:
+        return f"acknowledged by Criteo, last sent {stamp(holding.completed_at)}"
+    return "created, not filled yet"
+
+
+def _live(settled_at: datetime, now: datetime) -> str:
+    computed = next_computation(settled_at)
+    live = computed + ACTIVATION_DELAY
+    if now >= live:
+        return f"live since about {near(live, now)}"
+    verb = "computed" if now >= computed else "to be computed"
+    return f"{verb} at {near(computed, now)}, live about {near(live, computed)}"
+
+
+def _matches(found: Statistics, figures: NumberFormat) -> str:
+    if found.match_rate is None:
+        return "match rate not computed yet"
+    counts = [
+        f"{figures.count(number)} {what}"
+        for number, what in ((found.identifiers, "identifiers"), (found.matches, "matches"))
+        if number is not None
+    ]
+    gate = "usable" if found.match_rate >= MIN_MATCH_RATE else "below the gate"
+    rate = f"match rate {_rate(found.match_rate, found, figures)}".rstrip()
+    return ", ".join((*counts, f"{rate}: {gate} ({format_limit(MIN_MATCH_RATE)} is needed)"))
+
+
+def _rate(exact: float, found: Statistics, figures: NumberFormat) -> str:
+    """Beside rounded counts it says no more than they do; "" where they say nothing."""
+    if figures == EXACT:
+        return percent(exact)
+    if found.identifiers is None or found.matches is None:
+        return percent(round(exact, 2))
+    return figures.share(found.matches, found.identifiers)

@@ -1,0 +1,163 @@
+"""Apply while it runs: few lines in a log, bars on a terminal, no tricks from names."""
+
+import io
+import threading
+
+import pytest
+from golden import plan_cases as cases
+
+from reconciler.commands.support.console import progress_on
+from reconciler.core.events import (
+    BatchAcknowledged,
+    ChangeEnded,
+    ChangeOutcome,
+    Counts,
+    RunStarted,
+    SegmentCreated,
+    SegmentUpdated,
+    SentTotals,
+    TransferStarted,
+    plan_made,
+    run_ended,
+)
+from reconciler.core.model import Address
+from reconciler.render.numbers import EXACT
+from reconciler.render.terminal.console import console
+from reconciler.render.terminal.progress import Lines, Progress, Quiet
+from reconciler.render.terminal.progress_bars import Bars
+
+pytestmark = pytest.mark.promise("read-right")
+
+A = Address("offsite-email", "lapsed-90d")
+
+
+class Time:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def logged() -> tuple[io.StringIO, Time, Progress]:
+    stream, time = io.StringIO(), Time()
+    return stream, time, progress_on(console(stream, color=None), time, EXACT, still=False)
+
+
+def test_a_log_gets_steps_and_few_batches() -> None:
+    stream, time, shown = logged()
+    with shown:
+        shown.emit(SegmentCreated(A, "88121"))
+        shown.emit(SegmentUpdated(A))
+        shown.emit(TransferStarted(A, 500_000, 50_000))
+        for done in range(100_000, 500_001, 50_000):
+            time.now += 2
+            shown.emit(BatchAcknowledged(A, "add", 50_000, 0, done, 500_000))
+        shown.emit(ChangeEnded(A, ChangeOutcome.APPLIED))
+        shown.emit(ChangeEnded(A, ChangeOutcome.FAILED, "no answer", "run again"))
+    at = "offsite-email/lapsed-90d"
+    assert stream.getvalue().splitlines() == [
+        f"{at}: segment 88121 created",
+        f"{at}: name or description changed",
+        f"{at}: 500,000 identifiers to send, 50,000 of them done already",
+        f"{at}: 200,000 of 500,000 identifiers (40%)",
+        f"{at}: 350,000 of 500,000 identifiers (70%)",
+        f"{at}: 500,000 of 500,000 identifiers (100%)",
+        f"{at}: applied",
+        f"{at}: failed: no answer",
+    ]
+
+
+def test_a_log_mentions_long_waits_once_in_a_while() -> None:
+    stream, time, shown = logged()
+    shown.waiting("the rate limit", 3)
+    for left in range(100, 0, -1):
+        shown.waiting("an unanswered call may still land", left)
+        time.now += 1
+    shown.done_waiting()
+    assert stream.getvalue().splitlines() == [
+        "waiting 100 s: an unanswered call may still land",
+        "waiting 70 s: an unanswered call may still land",
+        "waiting 40 s: an unanswered call may still land",
+        "waiting 10 s: an unanswered call may still land",
+    ]
+
+
+def test_bars_are_for_terminals() -> None:
+    stream = Terminal()
+    shown = progress_on(console(stream, color=False, width=100), Time(), EXACT, still=False)
+    assert isinstance(shown, Bars)
+    with shown:
+        shown.emit(TransferStarted(A, 1_000, 250))
+        shown.emit(TransferStarted(A, 1_000, 250))
+        shown.emit(BatchAcknowledged(A, "add", 250, 0, 500, 1_000))
+        shown._board.refresh()
+        shown.waiting("[red]the rate limit[/]", 12)
+        shown._board.refresh()
+        shown.done_waiting()
+        shown.done_waiting()
+        shown.doing("reading segments")
+        shown._board.refresh()
+        shown.emit(SegmentCreated(A, "88121"))
+        shown.emit(ChangeEnded(A, ChangeOutcome.APPLIED))
+    text = stream.getvalue()
+    assert "500 of 1,000" in text
+    assert "waiting 12 s: [red]the rate limit[/]" in text
+    assert "reading segments" in text
+    assert "offsite-email/lapsed-90d: applied" in text
+    assert text.rindex("1,000 of 1,000") > text.rindex("500 of 1,000")
+
+
+def test_nothing_moves_where_nothing_may() -> None:
+    """A terminal of CI keeps every frame, and a dumb one shows the orders to its cursor."""
+    stream = Terminal()
+    with progress_on(console(stream, color=False, width=100), Time(), EXACT, still=True) as shown:
+        shown.emit(TransferStarted(A, 1_000, 250))
+        shown.emit(ChangeEnded(A, ChangeOutcome.APPLIED))
+    assert "\x1b" not in stream.getvalue()
+    assert "offsite-email/lapsed-90d: applied" in stream.getvalue()
+
+
+@pytest.mark.parametrize("stream", [io.StringIO(), Terminal()])
+def test_what_the_plan_and_the_report_say_is_not_said_twice(stream: io.StringIO) -> None:
+    shown = progress_on(console(stream, color=False, width=100), Time(), EXACT, still=False)
+    shown.emit(RunStarted("production", "1.0", "ada@laptop", emulated=False))
+    shown.emit(plan_made(cases.plan()))
+    shown.emit(run_ended(0, Counts(0, 0, 0, 0, 0), SentTotals(0, 0, 0, 0), 1.0))
+    assert stream.getvalue() == ""
+
+
+def test_bars_show_the_wait_that_ends_first() -> None:
+    shown = Bars(console(Terminal(), color=False, width=100), Time(), EXACT)
+    shown.waiting("late", 60)
+    other = threading.Thread(target=shown.waiting, args=("soon", 5.0))
+    other.start()
+    other.join()
+    assert shown._board.wait == "waiting 5 s: soon"
+
+
+def test_many_threads_may_speak_at_once() -> None:
+    stream, _, shown = logged()
+    addresses = [Address("offsite-email", f"a{number}") for number in range(20)]
+    threads = [
+        threading.Thread(target=shown.emit, args=(ChangeEnded(one, ChangeOutcome.APPLIED),))
+        for one in addresses
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(stream.getvalue().splitlines()) == sorted(f"{one}: applied" for one in addresses)
+
+
+def test_quiet_is_quiet() -> None:
+    with Quiet() as shown:
+        shown.emit(ChangeEnded(A, ChangeOutcome.APPLIED))
+        shown.waiting("anything", 100)
+        shown.done_waiting()
+    assert isinstance(logged()[2], Lines)
