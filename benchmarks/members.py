@@ -74,7 +74,8 @@ def generate(folder: Path, members: int) -> None:
 
 
 def ours(folder: Path, day: int, bodies: Bodies, options: argparse.Namespace) -> None:
-    from reconciler.core.members import EMPTY_SNAPSHOT, SnapshotRef
+    from reconciler.core.errors import ConfigurationError
+    from reconciler.core.members import EMPTY_SNAPSHOT, AudienceRequest, SnapshotRef
     from reconciler.core.model import Audience, Exclusion, Hashing, IdentifierType, SegmentKey, Source
     from reconciler.core.state.resource import SegmentState, Transfer
     from reconciler.members.data_root import LocalFolder
@@ -94,7 +95,11 @@ def ours(folder: Path, day: int, bodies: Bodies, options: argparse.Namespace) ->
         options.memory_limit,
         options.threads,
     ) as engine:
-        target = engine.build(audience, [(email, Hashing.SHA256)], TODAY)[email, Hashing.SHA256]
+        kind = email, Hashing.SHA256
+        built = engine.build([AudienceRequest(audience, (kind,))], TODAY, lambda _: None)[audience.name]
+        if isinstance(built, ConfigurationError):
+            raise built
+        target = built[kind]
         base = SnapshotRef(**json.loads((folder / "ours0.json").read_text())) if day else EMPTY_SNAPSHOT
         size = engine.delta(base, EMPTY_SNAPSHOT, target.members, EMPTY_SNAPSHOT)
         key = SegmentKey("1", "2", email, Hashing.SHA256)

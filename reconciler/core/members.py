@@ -1,12 +1,16 @@
 """What is known of sets of members without loading them: names of snapshots, counts, drops."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Literal, NoReturn, overload
 
-from reconciler.core.model import Hashing, IdentifierType, SourceLocation
+from reconciler.core.errors import ConfigurationError
+from reconciler.core.model import Audience, Hashing, IdentifierType, SourceLocation
+
+Kind = tuple[IdentifierType, Hashing]
+"""What identifiers a segment holds, and how they are written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +140,31 @@ class TargetMembers:
     def mixed(self) -> bool:
         """The column holds hashed and plain values side by side."""
         return 0 < self.hashed < self.members.count + self.dropped(DropReason.DUPLICATE)
+
+
+@dataclass(frozen=True, slots=True)
+class AudienceRequest:
+    """An audience, and the kinds of segments that its members are wanted for."""
+
+    audience: Audience
+    kinds: tuple[Kind, ...]
+
+
+BuiltAudience = Mapping[Kind, TargetMembers] | ConfigurationError
+"""A target for each kind that was asked for, or why the sources of the audience can't be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceProgress:
+    """Files are being read for these audiences at once; `rows` is None until all rows were read.
+
+    `number` of `total` counts the sets of files that are read.
+    """
+
+    audiences: tuple[str, ...]
+    number: int
+    total: int
+    rows: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

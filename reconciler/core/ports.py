@@ -8,7 +8,19 @@ from typing import Protocol
 
 from reconciler.core.approval.model import ApprovalRecord
 from reconciler.core.consent.model import Consent
-from reconciler.core.members import Batch, Delta, Identifiers, Operation, ReadList, SnapshotRef, TargetMembers
+from reconciler.core.members import (
+    AudienceRequest,
+    Batch,
+    BuiltAudience,
+    Delta,
+    Identifiers,
+    Kind,
+    Operation,
+    ReadList,
+    SnapshotRef,
+    SourceProgress,
+    TargetMembers,
+)
 from reconciler.core.model import Address, Audience, Hashing, IdentifierType
 from reconciler.core.remote import (
     Acknowledgement,
@@ -307,9 +319,15 @@ class MemberEngine(Protocol):
     """
 
     def build(
-        self, audience: Audience, wanted: Sequence[tuple[IdentifierType, Hashing]], today: date
-    ) -> Mapping[tuple[IdentifierType, Hashing], TargetMembers]:
-        """Reads the sources of one audience once and builds a target for each kind of destination."""
+        self,
+        requests: Sequence[AudienceRequest],
+        today: date,
+        progress: Callable[[SourceProgress], None],
+    ) -> Mapping[str, BuiltAudience]:
+        """Read the sources of all audiences of a run and return what came of each, by its name.
+
+        Files that audiences share are read once. An audience whose sources can't be used stops no other.
+        """
         ...
 
     def missing(self, before: SnapshotRef, now: Sequence[SnapshotRef]) -> int:
@@ -317,8 +335,8 @@ class MemberEngine(Protocol):
         ...
 
     def listed(
-        self, audience: Audience, kinds: Sequence[tuple[IdentifierType, Hashing]]
-    ) -> Mapping[tuple[IdentifierType, Hashing], tuple[tuple[ReadList, SnapshotRef], ...]]:
+        self, audience: Audience, kinds: Sequence[Kind]
+    ) -> Mapping[Kind, tuple[tuple[ReadList, SnapshotRef], ...]]:
         """Each exclusion list of an audience that can be read, and its members. No source is read."""
         ...
 

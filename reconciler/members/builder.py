@@ -15,7 +15,7 @@ from enum import IntEnum
 import duckdb
 
 from reconciler.core.errors import ConfigurationError, Finding
-from reconciler.core.members import DropReason, ReadList, SnapshotRef, TargetMembers
+from reconciler.core.members import DropReason, Kind, ReadList, SnapshotRef, TargetMembers
 from reconciler.core.model import Audience, Hashing, IdentifierType
 from reconciler.members import column_types as readings
 from reconciler.members import identifier_sql as sql
@@ -38,8 +38,6 @@ from reconciler.members.snapshots import Snapshots
 from reconciler.members.sources import moved, unreadable
 from reconciler.members.time_limit import READING, OverdueError, time_limit
 from reconciler.members.where_clause import ALWAYS
-
-Kind = tuple[IdentifierType, Hashing]
 
 
 class RowStatus(IntEnum):

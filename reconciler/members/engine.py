@@ -8,12 +8,23 @@ from typing import Self
 
 import duckdb
 
-from reconciler.core.members import Batch, Delta, ReadList, SnapshotRef, TargetMembers
+from reconciler.core.errors import ConfigurationError
+from reconciler.core.members import (
+    AudienceRequest,
+    Batch,
+    BuiltAudience,
+    Delta,
+    Kind,
+    ReadList,
+    SnapshotRef,
+    SourceProgress,
+    TargetMembers,
+)
 from reconciler.core.model import Audience, Hashing
 from reconciler.core.state.resource import SegmentState, next_window
 from reconciler.disk.scratch_dir import ScratchDir
 from reconciler.members import delta
-from reconciler.members.builder import AudienceBuilder, Kind
+from reconciler.members.builder import AudienceBuilder
 from reconciler.members.data_root import DataRoot
 from reconciler.members.database import connect, storage_errors
 from reconciler.members.intake import Intake
@@ -63,10 +74,25 @@ class DuckDbEngine:
         self._database.close()
         self._scratch.remove()
 
-    def build(self, audience: Audience, wanted: Sequence[Kind], today: date) -> Mapping[Kind, TargetMembers]:
-        with self._stoppable() as cursor:
-            builder = AudienceBuilder(cursor, self._intake, self._snapshots, self._lists, self._sample_rows)
-            return builder.build(audience, wanted, today)
+    def build(
+        self,
+        requests: Sequence[AudienceRequest],
+        today: date,
+        progress: Callable[[SourceProgress], None],
+    ) -> Mapping[str, BuiltAudience]:
+        built: dict[str, BuiltAudience] = {}
+        for number, request in enumerate(requests, 1):
+            name = request.audience.name
+            progress(SourceProgress((name,), number, len(requests)))
+            with self._stoppable() as cursor:
+                builder = AudienceBuilder(
+                    cursor, self._intake, self._snapshots, self._lists, self._sample_rows
+                )
+                try:
+                    built[name] = builder.build(request.audience, request.kinds, today)
+                except ConfigurationError as error:
+                    built[name] = error
+        return built
 
     def listed(
         self, audience: Audience, kinds: Sequence[Kind]

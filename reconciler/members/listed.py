@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 import duckdb
 
 from reconciler.core.errors import ConfigurationError
-from reconciler.core.members import ListMatches, ReadList, SnapshotRef
-from reconciler.core.model import Audience, Exclusion, Hashing, IdentifierType
+from reconciler.core.members import Kind, ListMatches, ReadList, SnapshotRef
+from reconciler.core.model import Audience, Exclusion
 from reconciler.members import identifier_sql as sql
 from reconciler.members.database import READ_ERRORS, is_ours
 from reconciler.members.intake import Intake
@@ -14,8 +14,6 @@ from reconciler.members.lists import Lists, read_list
 from reconciler.members.prepare import prepare_list
 from reconciler.members.snapshots import Snapshots, reader
 from reconciler.members.sources import moved
-
-Kind = tuple[IdentifierType, Hashing]
 
 
 def listed(

@@ -8,8 +8,15 @@ from datetime import date
 from reconciler.core.errors import AuthenticationError, ConfigurationError, Finding, RejectedError
 from reconciler.core.lists import compared
 from reconciler.core.losses import doubted, is_computed, loss
-from reconciler.core.members import EMPTY_SNAPSHOT, NO_DELTA, SnapshotRef, TargetMembers
-from reconciler.core.model import Address, Audience, DesiredState, Hashing, IdentifierType, SegmentSpec
+from reconciler.core.members import (
+    EMPTY_SNAPSHOT,
+    NO_DELTA,
+    AudienceRequest,
+    SnapshotRef,
+    SourceProgress,
+    TargetMembers,
+)
+from reconciler.core.model import Address, DesiredState, SegmentSpec
 from reconciler.core.plan.address_planner import receiving_segment
 from reconciler.core.plan.model import MemberDiff, ObservedState
 from reconciler.core.ports import Clock, MemberEngine, SegmentReader, StateHead, StateReader
@@ -178,23 +185,28 @@ def _targets(
         audiences[spec.audience.name].append(spec)
     unread: dict[Address, tuple[Finding, ...]] = {}
     targets: dict[Address, TargetMembers] = {}
-    for number, (name, wanted) in enumerate(audiences.items(), 1):
-        progress(f"reading sources of {name} ({number} of {len(audiences)})")
-        try:
-            built = _build(wanted[0].audience, wanted, engine, today)
-        except ConfigurationError as error:
-            findings = error.findings or (Finding(name, error.problem, error.remedy),)
+    requests = [_request(wanted) for wanted in audiences.values()]
+    built = engine.build(requests, today, lambda done: progress(_reading(done)))
+    for name, wanted in audiences.items():
+        found = built[name]
+        if isinstance(found, ConfigurationError):
+            findings = found.findings or (Finding(name, found.problem, found.remedy),)
             unread |= dict.fromkeys((spec.address for spec in wanted), findings)
         else:
-            targets |= {spec.address: built[spec.key.identifier_type, spec.key.hashing] for spec in wanted}
+            targets |= {spec.address: found[spec.key.identifier_type, spec.key.hashing] for spec in wanted}
     return targets, unread
 
 
-def _build(
-    audience: Audience, specs: Sequence[SegmentSpec], engine: MemberEngine, today: date
-) -> Mapping[tuple[IdentifierType, Hashing], TargetMembers]:
-    kinds = sorted({(spec.key.identifier_type, spec.key.hashing) for spec in specs})
-    return engine.build(audience, kinds, today)
+def _request(specs: Sequence[SegmentSpec]) -> AudienceRequest:
+    kinds = {(spec.key.identifier_type, spec.key.hashing) for spec in specs}
+    return AudienceRequest(specs[0].audience, tuple(sorted(kinds)))
+
+
+def _reading(done: SourceProgress) -> str:
+    first, *others = done.audiences
+    named = f"{first} and {len(others):,} more" if others else first
+    counted = f"{done.rows:,} rows, " if done.rows is not None else ""
+    return f"reading sources of {named} ({counted}{done.number} of {done.total})"
 
 
 def _compare(engine: MemberEngine, holding: SegmentState, target: TargetMembers) -> MemberDiff:

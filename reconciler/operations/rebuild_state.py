@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from reconciler.core.errors import ConfigurationError, Finding, StorageError
-from reconciler.core.members import SnapshotRef, TargetMembers
+from reconciler.core.members import AudienceRequest, SnapshotRef, TargetMembers
 from reconciler.core.model import Address, DesiredState, SegmentSpec, Source
 from reconciler.core.ports import MemberEngine, SegmentReader, StateWriter
 from reconciler.core.state.rebuild import (
@@ -126,14 +126,13 @@ def members_in_file(file: Path, spec: SegmentSpec, engine: MemberEngine, today: 
         places=(),
         exclusion_lists=(),
     )
-    try:
-        target = engine.build(audience, [kind], today)[kind]
-    except ConfigurationError as error:
-        causes = error.findings or [Finding("", error.problem, error.remedy)]
+    request = AudienceRequest(audience, (kind,))
+    built = engine.build([request], today, lambda _: None)[audience.name]
+    if isinstance(built, ConfigurationError):
+        causes = built.findings or [Finding("", built.problem, built.remedy)]
         findings = [Finding(str(file), one.problem, one.remedy) for one in causes]
-        raise ConfigurationError(
-            f"{file} can't be read as people of {spec.address}", findings=findings
-        ) from None
+        raise ConfigurationError(f"{file} can't be read as people of {spec.address}", findings=findings)
+    target = built[kind]
     if not target.members:
         raise ConfigurationError(
             f"{spec.address}: there is no {kind[0]} in that file that could have been sent",

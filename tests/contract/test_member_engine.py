@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.fakes.members import Found, ListFile, MemoryEngine, People
+from support.source_project import build
 
 from reconciler.core.errors import StorageError
 from reconciler.core.members import EMPTY_SNAPSHOT, NO_DELTA, Batch, Delta, SnapshotRef, TargetMembers
@@ -258,7 +259,7 @@ def test_build_gives_a_target_for_each_kind(world, tmp_path):
         "all", "All", "", Source(("people.csv",)), ((EMAIL, "email"), (CUSTOMER, "id")),
         (Exclusion(("gone.csv",), ((CUSTOMER, "id"),)),),
     )  # fmt: skip
-    targets = world.engine.build(audience, kinds, TODAY)
+    targets = build(world.engine, audience, kinds)
     assert [world.look(targets[kind].members) for kind in kinds] == [emails, ids]
     assert [world.look(targets[kind].suppressed) for kind in kinds] == [
         people("c@x.com", Hashing.SHA256),

@@ -16,6 +16,7 @@ import duckdb
 import pytest
 from support.manifest_project import FILES as MANIFESTS
 from support.manifest_project import Project
+from support.source_project import build
 
 from reconciler.core.errors import ConfigurationError, ReconcilerError
 from reconciler.core.members import SnapshotRef
@@ -302,7 +303,7 @@ def looked_at(project: Project) -> list[str]:
     ) as engine:
         for audience in desired.audiences:
             try:
-                engine.build(audience, list(dict.fromkeys(kinds)), TODAY)
+                build(engine, audience, list(dict.fromkeys(kinds)))
             except ReconcilerError as error:
                 said += [str(error), str(error.remedy), *map(str, getattr(error, "findings", ()))]
     return said

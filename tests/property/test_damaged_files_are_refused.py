@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 import zstandard
 from support.large_project import number_from
-from support.source_project import EMAIL, TODAY, Project, make, never
+from support.source_project import EMAIL, Project, build, make, never
 
 from reconciler.core.errors import ConfigurationError
 from reconciler.core.members import SnapshotRef
@@ -189,7 +189,7 @@ class Reading:
             audience = self.project.excludes(name).audience
             self.project.audience = replace(audience, exclusion_lists=())
         try:
-            target = self.engine.build(audience, [KIND], TODAY)[KIND]
+            target = build(self.engine, audience, [KIND])[KIND]
         except ConfigurationError:
             return None
         finally:

@@ -1,7 +1,7 @@
 """A data root with files in it, an audience that reads them, and what becomes of both."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -10,8 +10,9 @@ import duckdb
 import pytest
 
 from reconciler.core.errors import ConfigurationError
-from reconciler.core.members import DropReason, SnapshotRef, TargetMembers
+from reconciler.core.members import AudienceRequest, DropReason, Kind, SnapshotRef, TargetMembers
 from reconciler.core.model import Audience, Exclusion, Hashing, IdentifierType, Source, SourceLocation
+from reconciler.core.ports import MemberEngine
 from reconciler.members.data_root import LocalFolder
 from reconciler.members.engine import DuckDbEngine
 from reconciler.members.source_check import check_all
@@ -62,7 +63,7 @@ class Project:
 
     def build(self, *wanted: tuple[IdentifierType, Hashing]) -> list[tuple[frozenset[str], TargetMembers]]:
         with DuckDbEngine(LocalFolder(self.root), self.work, never, b"k" * 32, self.sample_rows) as engine:
-            targets = engine.build(self.audience, wanted, TODAY)
+            targets = build(engine, self.audience, wanted)
             for target in targets.values():
                 assert target.rows == target.members.count + sum(count for _, count in target.drops)
                 assert target.dropped(DropReason.MALFORMED) == sum(count for _, count in target.malformed)
@@ -92,6 +93,15 @@ class Project:
             self.build((self.audience.columns[0][0], Hashing.NONE))
         assert refused.value.__suppress_context__ or refused.value.__context__ is None
         return "\n".join(map(str, refused.value.findings))
+
+
+def build(engine: MemberEngine, audience: Audience, kinds: Sequence[Kind]) -> Mapping[Kind, TargetMembers]:
+    """The targets of one audience by itself. Raises what stands against its sources."""
+    request = AudienceRequest(audience, tuple(kinds))
+    found = engine.build([request], TODAY, lambda _: None)[audience.name]
+    if isinstance(found, ConfigurationError):
+        raise found
+    return found
 
 
 def never(snapshot: SnapshotRef) -> str:

@@ -1,7 +1,7 @@
 """A member engine over Python sets: the same port and contract as the real one, at no cost."""
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 
@@ -9,18 +9,20 @@ from reconciler.core.errors import ConfigurationError, Finding
 from reconciler.core.members import (
     EMPTY_SNAPSHOT,
     NO_DELTA,
+    AudienceRequest,
     Batch,
+    BuiltAudience,
     Delta,
     Identifiers,
+    Kind,
     ListMatches,
     ReadList,
     SnapshotRef,
+    SourceProgress,
     TargetMembers,
 )
 from reconciler.core.model import Audience, Exclusion, Hashing, IdentifierType
 from reconciler.core.state.resource import SegmentState, Transfer, next_window
-
-Kind = tuple[IdentifierType, Hashing]
 
 
 @dataclass(frozen=True)
@@ -72,12 +74,26 @@ class MemoryEngine:
         """What a snapshot holds: tests may look, programs may not."""
         return self._sets[snapshot.digest]
 
-    def build(self, audience: Audience, wanted: Sequence[Kind], today: date) -> Mapping[Kind, TargetMembers]:
+    def build(
+        self,
+        requests: Sequence[AudienceRequest],
+        today: date,
+        progress: Callable[[SourceProgress], None],
+    ) -> Mapping[str, BuiltAudience]:
+        for number, request in enumerate(requests, 1):
+            progress(SourceProgress((request.audience.name,), number, len(requests)))
+        return {request.audience.name: self._built(request) for request in requests}
+
+    def _built(self, request: AudienceRequest) -> BuiltAudience:
+        audience = request.audience
         if audience.name in self.broken:
             finding = Finding(f"{audience.name}.yaml:1:1", "no file matches x.csv", "bring the file")
-            raise ConfigurationError("its sources can't be read", findings=[finding])
+            return ConfigurationError("its sources can't be read", findings=[finding])
         people = self.people[audience.name]
-        return {kind: self._target(people, kind, self._lists(audience, kind)) for kind in wanted}
+        try:
+            return {kind: self._target(people, kind, self._lists(audience, kind)) for kind in request.kinds}
+        except ConfigurationError as error:
+            return error
 
     def _lists(self, audience: Audience, kind: Kind) -> tuple[ReadList, ...]:
         people = self.people[audience.name]

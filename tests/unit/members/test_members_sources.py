@@ -20,6 +20,7 @@ from support.source_project import (
     PLACE,
     TODAY,
     Project,
+    build,
     look,
     make,
     md5,
@@ -246,7 +247,7 @@ def test_every_row_is_a_member_or_dropped_for_one_reason(project):
 
 def look_suppressed(project: Project, kind: tuple[IdentifierType, Hashing]) -> frozenset[str]:
     with DuckDbEngine(LocalFolder(project.root), project.work, never, b"k" * 32, None) as engine:
-        return look(engine, engine.build(project.audience, [kind], TODAY)[kind].suppressed)
+        return look(engine, build(engine, project.audience, [kind])[kind].suppressed)
 
 
 FORMS = {"plain": str, "MD5": md5, "SHA-256": sha256, "SHA-256 of MD5": lambda text: sha256(md5(text))}
@@ -357,7 +358,7 @@ def test_each_list_says_what_it_found_and_whom_it_keeps_out(project):
     project.write("ids.csv", "id\n7\n99\n")
     project.reads("a.csv", where="id <> '2'").excludes("mail.csv").excludes("ids.csv", CUSTOMER, "id")
     with DuckDbEngine(LocalFolder(project.root), project.work, never, b"k" * 32, None) as engine:
-        target = engine.build(project.audience, [(CUSTOMER, Hashing.NONE)], TODAY)[CUSTOMER, Hashing.NONE]
+        target = build(engine, project.audience, [(CUSTOMER, Hashing.NONE)])[CUSTOMER, Hashing.NONE]
         mail, ids = (one.matches for one in target.lists)
         assert look(engine, target.members) == {"3", "4"}
         assert look(engine, mail.found) == {sha256("a@x.com"), sha256("c@x.com")}
@@ -367,7 +368,7 @@ def test_each_list_says_what_it_found_and_whom_it_keeps_out(project):
         assert look(engine, ids.excluded) == {"7"}
         assert (ids.rows, ids.empty, ids.malformed) == (6, 0, 0)
         assert ids.is_comparable(mail)
-        email = engine.build(project.audience, [(EMAIL, Hashing.SHA256)], TODAY)[EMAIL, Hashing.SHA256]
+        email = build(engine, project.audience, [(EMAIL, Hashing.SHA256)])[EMAIL, Hashing.SHA256]
         assert look(engine, email.lists[0].matches.excluded) == {sha256("a@x.com"), sha256("c@x.com")}
         assert look(engine, email.lists[1].matches.excluded) == {sha256("d@x.com")}
 
@@ -679,7 +680,7 @@ def test_without_the_data_only_the_syntax_is_checked(project):
         pytest.raises(ConfigurationError, match="no data root"),
         DuckDbEngine(LocalFolder(Path(nowhere)), project.work, never, b"", None) as engine,
     ):
-        engine.build(project.audience, [(EMAIL, Hashing.NONE)], TODAY)
+        build(engine, project.audience, [(EMAIL, Hashing.NONE)])
 
 
 def test_of_an_object_store_only_the_syntax_is_checked_offline(project):
@@ -704,7 +705,7 @@ def test_what_is_no_place_for_sources_is_refused_with_a_way_out(place, project):
 def test_what_is_on_disk_is_private_and_gone_afterwards(project):
     project.write("a.csv", "email,id\na@x.com,1\n")
     with DuckDbEngine(LocalFolder(project.root), project.work, never, b"k" * 32, None) as engine:
-        target = engine.build(project.reads("a.csv").audience, [(EMAIL, Hashing.SHA256)], TODAY)[
+        target = build(engine, project.reads("a.csv").audience, [(EMAIL, Hashing.SHA256)])[
             EMAIL, Hashing.SHA256
         ]
         snapshot = Path(engine.file(target.members))
@@ -717,7 +718,7 @@ def test_a_snapshot_made_elsewhere_is_fetched_and_counted(project, tmp_path):
     project.write("a.csv", "email,id\na@x.com,1\nb@x.com,2\n")
     elsewhere = tmp_path / "state.parquet"
     with DuckDbEngine(LocalFolder(project.root), project.work, never, b"k" * 32, None) as engine:
-        target = engine.build(project.reads("a.csv").audience, [(EMAIL, Hashing.SHA256)], TODAY)[
+        target = build(engine, project.reads("a.csv").audience, [(EMAIL, Hashing.SHA256)])[
             EMAIL, Hashing.SHA256
         ]
         shutil.copy(engine.file(target.members), elsewhere)
@@ -735,7 +736,7 @@ def test_a_key_of_its_own_gives_another_name_to_the_same_set(project):
     for key in (b"k" * 32, b"q" * 32):
         with DuckDbEngine(LocalFolder(project.root), project.work, never, key, None) as engine:
             digests.add(
-                engine.build(project.reads("a.csv").audience, [(EMAIL, Hashing.SHA256)], TODAY)[
+                build(engine, project.reads("a.csv").audience, [(EMAIL, Hashing.SHA256)])[
                     EMAIL, Hashing.SHA256
                 ].members.digest
             )
@@ -754,4 +755,4 @@ def test_too_little_memory_is_a_storage_error(project):
         ) as engine,
         pytest.raises(StorageError, match="more memory or disk is needed"),
     ):
-        engine.build(project.audience, [(EMAIL, Hashing.SHA256)], TODAY)
+        build(engine, project.audience, [(EMAIL, Hashing.SHA256)])

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import zstandard
-from support.source_project import EMAIL, LIST_PLACE, PLACE, TODAY, Project, make, never
+from support.source_project import EMAIL, LIST_PLACE, PLACE, Project, build, make, never
 
 from reconciler.core.errors import CancelledError, ConfigurationError, StorageError
 from reconciler.core.model import Hashing
@@ -139,10 +139,10 @@ def test_what_was_checked_is_what_is_read(project):
     project.write("a.csv.gz", gz(ROWS))
     audience = project.reads("a.csv.gz", columns={EMAIL: "email"}).audience
     with DuckDbEngine(LocalFolder(project.root), project.work, never, b"k" * 32, None) as engine:
-        before = engine.build(audience, [(EMAIL, Hashing.NONE)], TODAY)
+        before = build(engine, audience, [(EMAIL, Hashing.NONE)])
         project.write("a.csv.gz", gz(ROWS.replace("person1", "other1")))
         os.utime(project.root / "a.csv.gz", (1, 1))
-        after = engine.build(audience, [(EMAIL, Hashing.NONE)], TODAY)
+        after = build(engine, audience, [(EMAIL, Hashing.NONE)])
     assert before[EMAIL, Hashing.NONE].members != after[EMAIL, Hashing.NONE].members
 
 
@@ -151,7 +151,7 @@ def test_a_file_is_unpacked_once_and_is_private_and_gone_afterwards(project):
     audience = project.reads("a.csv.gz", columns={EMAIL: "email"}).audience
     with DuckDbEngine(LocalFolder(project.root), project.work, never, b"k" * 32, None) as engine:
         for _ in range(3):
-            engine.build(audience, [(EMAIL, Hashing.NONE)], TODAY)
+            build(engine, audience, [(EMAIL, Hashing.NONE)])
         [unpacked] = project.work.rglob("a.csv")
         folders = [one for one in unpacked.parents if one.is_relative_to(project.work)]
         assert {one.stat().st_mode & 0o077 for one in folders} == {0}
@@ -169,7 +169,7 @@ def test_a_disk_that_is_too_small_for_what_is_packed_is_named_and_is_free_again(
         with pytest.raises(
             StorageError, match=r"can't unpack into .*unpacked: the file is larger than"
         ) as refused:
-            engine.build(project.audience, [(EMAIL, Hashing.NONE)], TODAY)
+            build(engine, project.audience, [(EMAIL, Hashing.NONE)])
         assert not list(project.work.rglob("a.csv"))
     assert "a.csv" not in str(refused.value)
 
@@ -186,7 +186,7 @@ def test_a_request_to_stop_is_heard_while_a_file_is_unpacked(project):
         ) as engine,
         pytest.raises(CancelledError),
     ):
-        engine.build(audience, [(EMAIL, Hashing.NONE)], TODAY)
+        build(engine, audience, [(EMAIL, Hashing.NONE)])
     assert list(project.work.iterdir()) == []
 
 

@@ -315,10 +315,12 @@ def test_what_is_blocked_is_counted_once_and_keeps_its_numbers():
         segments = (replace(one, audience=replace(one.audience, source=source)) for one in made.segments)
         return replace(made, segments=tuple(segments))
 
-    def old(*wanted):
-        targets = build(*wanted)
+    def old(*asked):
         stopped = world.clock.now() - timedelta(hours=72)
-        return {kind: replace(one, newest=stopped) for kind, one in targets.items()}
+        return {
+            name: {kind: replace(one, newest=stopped) for kind, one in targets.items()}
+            for name, targets in build(*asked).items()
+        }
 
     world.desired = aged
     world.run()
@@ -352,11 +354,13 @@ def test_a_mixed_column_is_said_once_for_each_audience():
     world.people["buyers"] = frozenset({"p"})
     build = world.engine.build
 
-    def hashed(audience, wanted, today):
-        targets = build(audience, wanted, today)
+    def hashed(*asked):
         return {
-            kind: replace(one, hashed=1, members=SnapshotRef(one.members.digest, 2))
-            for kind, one in targets.items()
+            name: {
+                kind: replace(one, hashed=1, members=SnapshotRef(one.members.digest, 2))
+                for kind, one in targets.items()
+            }
+            for name, targets in build(*asked).items()
         }
 
     world.engine.build = hashed

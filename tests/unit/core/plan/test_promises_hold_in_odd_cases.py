@@ -172,9 +172,12 @@ def test_a_feed_that_has_stopped_is_told_though_nothing_changes(world):
     world.run()
     build, desired = world.engine.build, world.desired
 
-    def aged(audience, wanted, today):
+    def aged(*asked):
         old = world.clock.now() - timedelta(days=30)
-        return {kind: replace(one, newest=old) for kind, one in build(audience, wanted, today).items()}
+        return {
+            name: {kind: replace(one, newest=old) for kind, one in targets.items()}
+            for name, targets in build(*asked).items()
+        }
 
     def demanding():
         made = desired()
