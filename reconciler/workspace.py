@@ -140,10 +140,10 @@ class Workspace:
         """Where people may be while a command is at work."""
         return private_directory(self._private / "cache" / self.desired.environment.name)
 
-    def addresses(self, receipts: Iterable[ResourceState]) -> frozenset[Address]:
+    def addresses(self, resources: Iterable[ResourceState]) -> frozenset[Address]:
         """All that the manifests or the state name."""
         declared = {spec.address for spec in self.desired.segments}
-        return frozenset(declared | {receipt.address for receipt in receipts})
+        return frozenset(declared | {resource.address for resource in resources})
 
     def _connected(self) -> Mapping[str, Connection]:
         if not self._connections:

@@ -1,4 +1,4 @@
-"""Carries out a plan: intent, act, receipt. It decides nothing."""
+"""Execute a plan: save the intent, send the request, save the result. It makes no decisions."""
 
 from reconciler.apply.recorder import ApplyContext
 from reconciler.apply.run import Report, RunJobs, apply

@@ -1,4 +1,4 @@
-"""The receipts of one run: every change of what we know goes through here and is durable at once."""
+"""The resource states of one run: every change of what we know goes through here and is durable at once."""
 
 import threading
 from collections.abc import Callable, Mapping
@@ -46,14 +46,14 @@ class ApplyContext:
 
 
 class StateRecorder:
-    """Receipts by address, and how each change ended. Threads work on different addresses."""
+    """Resource states by address, and how each change ended. Threads work on different addresses."""
 
     def __init__(
-        self, tools: ApplyContext, environment: str, receipts: Mapping[Address, ResourceState]
+        self, tools: ApplyContext, environment: str, resources: Mapping[Address, ResourceState]
     ) -> None:
         self._tools = tools
         self.environment = environment
-        self._receipts = dict(receipts)
+        self._resources = dict(resources)
         self._lists: dict[Address, tuple[AppliedList, ...]] = {}
         self.ended: dict[Address, ChangeOutcome] = {}
         self.errors: dict[Address, ReconcilerError] = {}
@@ -62,35 +62,35 @@ class StateRecorder:
         self.wrote = False
         self._counting = threading.Lock()
 
-    def receipt(self, address: Address) -> ResourceState:
-        return self._receipts[address]
+    def resource(self, address: Address) -> ResourceState:
+        return self._resources[address]
 
     def known(self, address: Address) -> ResourceState | None:
-        return self._receipts.get(address)
+        return self._resources.get(address)
 
     def owns(self, segment_id: str) -> bool:
         """Some address knows this segment by its id."""
         return any(
             holding.segment_id == segment_id
-            for receipt in self._receipts.values()
-            for holding in receipt.segments
+            for resource in self._resources.values()
+            for holding in resource.segments
         )
 
-    def write(self, receipt: ResourceState) -> None:
+    def write(self, resource: ResourceState) -> None:
         """Durable first, believed afterwards."""
-        if self._receipts.get(receipt.address) != receipt:
-            self._tools.state.write(receipt)
-            self._receipts[receipt.address] = receipt
+        if self._resources.get(resource.address) != resource:
+            self._tools.state.write(resource)
+            self._resources[resource.address] = resource
 
-    def drop(self, receipt: ResourceState) -> None:
-        self._tools.state.drop(receipt)
-        del self._receipts[receipt.address]
+    def drop(self, resource: ResourceState) -> None:
+        self._tools.state.drop(resource)
+        del self._resources[resource.address]
 
     def known_holding(self, address: Address, slot: Slot) -> SegmentState | None:
-        receipt = self.known(address)
-        if receipt is None:
+        resource = self.known(address)
+        if resource is None:
             return None
-        return receipt.current if slot == "current" else receipt.replacement
+        return resource.current if slot == "current" else resource.replacement
 
     def holding(self, address: Address, slot: Slot) -> SegmentState:
         holding = self.known_holding(address, slot)
@@ -99,20 +99,20 @@ class StateRecorder:
         return holding
 
     def send_under(self, address: Address, lists: tuple[AppliedList, ...]) -> None:
-        """From its next write on, the receipt of this address names these exclusion lists."""
+        """From its next write on, the resource state of this address names these exclusion lists."""
         self._lists[address] = lists
 
     def put(self, address: Address, slot: Slot, holding: SegmentState) -> None:
-        """Writes one holding; the first one of an address makes its receipt."""
-        receipt = self.known(address)
-        if receipt is None:
+        """Writes one holding; the first one of an address makes its resource state."""
+        resource = self.known(address)
+        if resource is None:
             self.write(ResourceState(address=address, current=holding))
             return
-        lists = self._lists.get(address, receipt.lists)
+        lists = self._lists.get(address, resource.lists)
         if slot == "current":
-            self.write(replace(receipt, current=holding, lists=lists))
+            self.write(replace(resource, current=holding, lists=lists))
         else:
-            self.write(replace(receipt, replacement=holding, lists=lists))
+            self.write(replace(resource, replacement=holding, lists=lists))
 
     def took(self, event: SegmentCreated | SegmentUpdated | BatchAcknowledged) -> None:
         """Criteo has taken a write."""

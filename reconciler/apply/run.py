@@ -51,7 +51,7 @@ class Report:
 
 
 def apply(
-    plan: Plan, receipts: Mapping[Address, ResourceState], tools: ApplyContext, run_jobs: RunJobs
+    plan: Plan, resources: Mapping[Address, ResourceState], tools: ApplyContext, run_jobs: RunJobs
 ) -> Report:
     """Carries out a plan. A plan without changes writes nothing.
 
@@ -62,7 +62,7 @@ def apply(
     """
     if plan.problems:
         raise RefusedError("the plan can't be applied; nothing was sent", findings=plan.problems)
-    ledger, stopped = StateRecorder(tools, plan.basis.environment, receipts), None
+    ledger, stopped = StateRecorder(tools, plan.basis.environment, resources), None
     if plan.changes or plan.removals:
         try:
             tools.clock.check()
@@ -122,11 +122,11 @@ def _urgency(change: SegmentChange) -> tuple[bool, int, Address]:
 
 
 def _forget(tools: ApplyContext, ledger: StateRecorder, change: Forget) -> None:
-    receipt = ledger.receipt(change.address)
+    resource = ledger.resource(change.address)
     if change.drop_state:
-        ledger.drop(receipt)
+        ledger.drop(resource)
     else:
-        ledger.write(replace(receipt, forgotten_at=tools.clock.now()))
+        ledger.write(replace(resource, forgotten_at=tools.clock.now()))
     ledger.end(change.address, ChangeOutcome.APPLIED)
 
 
@@ -164,10 +164,10 @@ def _complete(tools: ApplyContext, ledger: StateRecorder, change: SegmentChange)
                 _promote(tools, ledger, address, step)
             case _:
                 assert_never(step)
-    receipt = ledger.receipt(address)
+    resource = ledger.resource(address)
     definition, parts = change.spec.definition, parts_of(change.spec)
-    ledger.write(replace(receipt, definition=definition, parts=parts, forgotten_at=None, lists=lists))
-    _check_accepted(receipt.current, change)
+    ledger.write(replace(resource, definition=definition, parts=parts, forgotten_at=None, lists=lists))
+    _check_accepted(resource.current, change)
 
 
 def _check_accepted(holding: SegmentState, change: SegmentChange) -> None:
@@ -180,7 +180,7 @@ def _keep_lists(
     tools: ApplyContext, ledger: StateRecorder, address: Address, lists: tuple[AppliedList, ...]
 ) -> None:
     """The first batch is announced together with the lists that it is sent under: no crash loses them."""
-    kept = {ref for one in ledger.receipt(address).lists for ref in one.references}
+    kept = {ref for one in ledger.resource(address).lists for ref in one.references}
     for ref in dict.fromkeys(ref for one in lists for ref in one.references):
         if ref not in kept:
             tools.state.store_snapshot(ref, tools.engine.file(ref))
@@ -188,15 +188,15 @@ def _keep_lists(
 
 
 def _promote(tools: ApplyContext, ledger: StateRecorder, address: Address, step: PromoteReplacement) -> None:
-    receipt = ledger.receipt(address)
-    if receipt.replacement is None:
+    resource = ledger.resource(address)
+    if resource.replacement is None:
         raise AssertionError(f"{address} has no successor")
-    left = (RetiredSegment(receipt.current, tools.clock.now()),) if step.old_segment_remains else ()
+    left = (RetiredSegment(resource.current, tools.clock.now()),) if step.old_segment_remains else ()
     promoted = replace(
-        receipt,
-        current=receipt.replacement,
+        resource,
+        current=resource.replacement,
         replacement=None,
-        retired=(*receipt.retired, *left),
+        retired=(*resource.retired, *left),
         replace_requested=False,
     )
     ledger.write(promoted)

@@ -166,11 +166,11 @@ def _quiet(tools: ApplyContext, holding: SegmentState, step: UpdateSegment) -> N
 def _abandon(
     tools: ApplyContext, ledger: StateRecorder, change: SegmentChange, step: DiscardReplacement
 ) -> None:
-    receipt = ledger.receipt(change.spec.address)
-    if receipt.replacement is None:
+    resource = ledger.resource(change.spec.address)
+    if resource.replacement is None:
         return
-    left = (RetiredSegment(receipt.replacement, tools.clock.now()),) if step.old_segment_remains else ()
-    ledger.write(replace(receipt, replacement=None, retired=(*receipt.retired, *left)))
+    left = (RetiredSegment(resource.replacement, tools.clock.now()),) if step.old_segment_remains else ()
+    ledger.write(replace(resource, replacement=None, retired=(*resource.retired, *left)))
 
 
 def _create(tools: ApplyContext, ledger: StateRecorder, group: Sequence[Creation]) -> None:
@@ -269,7 +269,7 @@ def _forget_request(ledger: StateRecorder, change: SegmentChange, earlier: Resou
     if earlier is not None:
         ledger.write(earlier)
     else:
-        ledger.drop(ledger.receipt(change.spec.address))
+        ledger.drop(ledger.resource(change.spec.address))
 
 
 def _doubtful(item: Segment | ReconcilerError) -> bool:
@@ -322,7 +322,7 @@ def _why_taken(
     sent = tag_of(step.description)
     if segment is None or sent is None:
         return taken_unseen(ledger.environment, address, step.name)
-    if any(one.segment_id for one in ledger.receipt(address).segments):
+    if any(one.segment_id for one in ledger.resource(address).segments):
         return taken_beside(address, step.name, segment, sent)
     return taken_name(ledger.environment, address, step.name, segment, sent)
 

@@ -18,9 +18,9 @@ def send_members(
 ) -> None:
     """Brings one segment to its target, from wherever an earlier run left it.
 
-    One receipt is written per batch: it acknowledges the batch before and announces the next one; and
+    One resource state is written per batch: it acknowledges the batch before and announces the next one; and
     one more for a batch that has to wait before it leaves.
-    Raises what the writer raises; by then the receipt says what may have happened.
+    Raises what the writer raises; by then the resource state says what may have happened.
     """
     address, slot = change.spec.address, step.slot
     holding = _begun(tools, ledger.holding(address, slot), step)
@@ -86,7 +86,7 @@ def _stop_in_vain(
 
 
 def _begun(tools: ApplyContext, holding: SegmentState, step: SendMembers) -> SegmentState:
-    """The holding on its way to the step's target. Snapshots are kept before a receipt names them."""
+    """The holding on its way to the step's target. Snapshots are kept before a resource state names them."""
     comparison = step.comparison
     if comparison.resumes:
         return knowledge.resume_transfer(holding, tools.api.grace_period)

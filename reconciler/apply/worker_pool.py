@@ -39,7 +39,7 @@ def run_concurrently(workers: int, stop: threading.Event, on_stuck: Callable[[],
     """A runner with so many threads; `on_stuck` ends the process when a call outlasts the grace.
 
     A thread in a call can't be ended, and must not outlive the lock: so the process goes with it. The
-    receipt already says that the call in flight may have happened.
+    resource state already says that the call in flight may have happened.
     """
 
     def run(jobs: Sequence[Job]) -> None:

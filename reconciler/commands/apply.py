@@ -198,7 +198,7 @@ def _carry_out(work: ApplyRun, planned: PlanResult) -> int:
     work.page.outcome = partial(_report, work, ROUNDED)
     run_jobs = run_concurrently(WORKERS, work.asked, partial(_stuck, run, work.page, work.asked))
     with work.shown.progress:
-        report = apply(planned.plan, planned.observed.receipts, tools, run_jobs)
+        report = apply(planned.plan, planned.observed.resources, tools, run_jobs)
     print_report(_report(work, work.shown.figures), work.shown.out)
     return _exit_code(report)
 

@@ -60,7 +60,7 @@ def command(stop: object, /, options: DriftOptions) -> int:
     ):
         reader = space.store.reader()
         known = LoadedState.of(reader)
-        only = selected(options.only, space.addresses(known.receipts))
+        only = selected(options.only, space.addresses(known.resources))
         with shown.progress:
             found = detect(space.desired, only, space.readers(), known, space.clock, shown.progress.doing)
             shown.progress.doing("")

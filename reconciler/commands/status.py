@@ -65,24 +65,24 @@ def command(stop: object, /, options: StatusOptions) -> None:
     ):
         known = space.store.reader().resources()
         wanted = selected(options.only, space.addresses(known))
-        receipts = [one for one in known if one.address in wanted]
+        resources = [one for one in known if one.address in wanted]
         with shown.progress:
-            statistics = _statistics(space.reader_of, receipts) if options.statistics else None
+            statistics = _statistics(space.reader_of, resources) if options.statistics else None
         limits = {spec.address: spec.audience.guards.max_invalid for spec in space.desired.segments}
         now, figures = space.clock.now(), shown.figures
         if options.as_json:
-            page.content = status_values(environment, wanted, receipts, statistics, limits, now, figures)
+            page.content = status_values(environment, wanted, resources, statistics, limits, now, figures)
         else:
-            found = status(environment, wanted, receipts, statistics, limits, now, figures)
+            found = status(environment, wanted, resources, statistics, limits, now, figures)
             print_status(found, shown.out)
 
 
 def _statistics(
-    reader_of: Callable[[Address], SegmentReader], receipts: Iterable[ResourceState]
+    reader_of: Callable[[Address], SegmentReader], resources: Iterable[ResourceState]
 ) -> dict[str, Statistics]:
     """Of segments that are there; one that is gone is for `plan` to say."""
     known = {}
-    for one in receipts:
+    for one in resources:
         segment_id = one.current.segment_id
         if segment_id and not one.forgotten_at:
             with suppress(RejectedError):

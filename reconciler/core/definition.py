@@ -21,25 +21,25 @@ def parts_of(spec: SegmentSpec) -> Parts:
     return tuple(sorted((path, value) for path, value in _parts(spec) if value))
 
 
-def redefined(spec: SegmentSpec, receipt: ResourceState | None) -> tuple[PartChange, ...]:
+def redefined(spec: SegmentSpec, resource: ResourceState | None) -> tuple[PartChange, ...]:
     """What differs from the definition that was last applied, as far as its parts are known."""
-    if receipt is None or not receipt.parts or receipt.definition == spec.definition:
+    if resource is None or not resource.parts or resource.definition == spec.definition:
         return ()
     from deepdiff import DeepDiff  # its import takes long: see attributes.py
 
-    before, after = dict(receipt.parts), dict(parts_of(spec))
+    before, after = dict(resource.parts), dict(parts_of(spec))
     found = DeepDiff(before, after, view="tree")
     kinds = ("values_changed", "dictionary_item_added", "dictionary_item_removed")
     paths = {str(level.path(output_format="list")[0]) for kind in kinds for level in found.get(kind, ())}
     return tuple(PartChange(path, before.get(path, ""), after.get(path, "")) for path in sorted(paths))
 
 
-def is_drift(change: AttributeChange, receipt: ResourceState, tag: Tag) -> bool:
+def is_drift(change: AttributeChange, resource: ResourceState, tag: Tag) -> bool:
     """Whether the value at Criteo is neither the one last applied nor one that we asked for since."""
-    applied = dict(receipt.parts)
+    applied = dict(resource.parts)
     if not applied:
         return False
-    asked = {value for one in receipt.current.unconfirmed_updates for value in (one.name, one.description)}
+    asked = {value for one in resource.current.unconfirmed_updates for value in (one.name, one.description)}
     left = applied.get(change.name, "")
     ours = with_tag(left, tag) if change.name == "description" else left
     return change.before != ours and change.before not in asked

@@ -13,17 +13,17 @@ from reconciler.core.state.ownership_tag import Tag
 from reconciler.core.state.resource import ResourceState, SegmentState, grace_ends_at
 
 
-def slots(receipt: ResourceState) -> tuple[tuple[Slot, SegmentState], ...]:
+def slots(resource: ResourceState) -> tuple[tuple[Slot, SegmentState], ...]:
     """The segments of an address that people are sent to."""
     successor: tuple[tuple[Slot, SegmentState], ...] = (
-        (("replacement", receipt.replacement),) if receipt.replacement else ()
+        (("replacement", resource.replacement),) if resource.replacement else ()
     )
-    return (("current", receipt.current), *successor)
+    return (("current", resource.current), *successor)
 
 
 def removal(
     spec: SegmentSpec,
-    receipt: ResourceState,
+    resource: ResourceState,
     departures: tuple[Departure, ...],
     segments: Mapping[str, Segment],
     tag: Tag,
@@ -31,7 +31,7 @@ def removal(
     quiet: timedelta,
 ) -> Removal | None:
     """The segment is ours and takes changes, and no request for it is unconfirmed."""
-    holdings = dict(slots(receipt))
+    holdings = dict(slots(resource))
     if not_ours(spec.address, tag, holdings.values(), segments):
         return None
     safe = tuple(

@@ -60,16 +60,16 @@ class ListChange:
 def compared(
     address: Address,
     now: Sequence[ReadList],
-    receipts: Iterable[ResourceState],
+    resources: Iterable[ResourceState],
     missing: Missing,
     target: SnapshotRef = EMPTY_SNAPSHOT,
 ) -> tuple[ListChange, ...]:
     """Pairs lists by files and type, then what is left by type, in order; removed lists come last.
 
-    `receipts` are the resource states of all addresses. `target` are the members to be sent, of `now`'s type
+    `resources` are the resource states of all addresses. `target` are the members to be sent, of `now`'s type
     and hashing.
     """
-    known = {one.address: one.lists for one in receipts}
+    known = {one.address: one.lists for one in resources}
     pairs, removed = _paired(known.get(address, ()), now)
     return (
         *(_changed(address, old, one, now, known, missing, target) for old, one in pairs),

@@ -62,13 +62,13 @@ def unfit(spec: SegmentSpec, segment: Segment, *, touched: bool) -> Finding | No
 def lost_state(
     environment: str,
     addresses: Collection[Address],
-    receipts: Collection[object],
+    resources: Collection[object],
     segments: Iterable[Segment],
 ) -> Finding | None:
     """Segments have this environment's ownership tag, and its state knows of none at all."""
     there = _owners(segments)
     tagged = [one for one in addresses if owner(environment, one) in there]
-    if receipts or not tagged:
+    if resources or not tagged:
         return None
     return Finding(
         "",

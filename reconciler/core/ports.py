@@ -164,7 +164,7 @@ class StateVersion:
     @property
     def references(self) -> frozenset[SnapshotRef]:
         """Snapshots that it names."""
-        return frozenset(ref for receipt in self.resources for ref in receipt.references)
+        return frozenset(ref for resource in self.resources for ref in resource.references)
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,9 +227,9 @@ class StateWriter(StateReader, Protocol):
         """Set unreadable resource states aside, for a restore; those of a newer format stay."""
         ...
 
-    def write(self, receipt: ResourceState) -> None: ...
+    def write(self, resource: ResourceState) -> None: ...
 
-    def drop(self, receipt: ResourceState) -> None: ...
+    def drop(self, resource: ResourceState) -> None: ...
 
     def store_snapshot(self, snapshot: SnapshotRef, file: str) -> None:
         """Stores a snapshot; storing one that is there is a no-op."""

@@ -39,15 +39,15 @@ def rejection(holding: SegmentState, limit: float) -> Rejection | None:
 
 
 def rejections(
-    specs: Iterable[SegmentSpec], receipts: Mapping[Address, ResourceState]
+    specs: Iterable[SegmentSpec], resources: Mapping[Address, ResourceState]
 ) -> Iterator[tuple[SegmentSpec, Rejection]]:
     """The addresses whose segment, or the one that is to replace it, is beyond the limit of its audience."""
     for spec in specs:
-        receipt = receipts.get(spec.address)
-        if receipt is None or receipt.forgotten_at:
+        resource = resources.get(spec.address)
+        if resource is None or resource.forgotten_at:
             continue
         limit = spec.audience.guards.max_invalid
-        holdings = (one for one in (receipt.replacement, receipt.current) if one)
+        holdings = (one for one in (resource.replacement, resource.current) if one)
         if found := next((one for holding in holdings if (one := rejection(holding, limit))), None):
             yield spec, found
 
@@ -72,10 +72,10 @@ def failure(holding: SegmentState, spec: SegmentSpec) -> InvalidIdentifiersError
     return InvalidIdentifiersError(found.problem, remedy=remedy) if found else None
 
 
-def standstill(change: SegmentChange, receipt: ResourceState | None) -> Finding | None:
+def standstill(change: SegmentChange, resource: ResourceState | None) -> Finding | None:
     """Why an interrupted first fill doesn't resume: all that was sent of this very list was rejected."""
     transfer = change.steps.transfer
-    holding = _receiving(transfer, receipt) if transfer and receipt else None
+    holding = _receiving(transfer, resource) if transfer and resource else None
     limit = change.spec.audience.guards.max_invalid
     if holding is None or not (transfer and transfer.comparison.resumes and nothing_accepted(holding, limit)):
         return None
@@ -83,8 +83,8 @@ def standstill(change: SegmentChange, receipt: ResourceState | None) -> Finding 
     return Finding(str(change.spec.address), _stopped(holding, limit), remedy)
 
 
-def _receiving(transfer: SendMembers, receipt: ResourceState) -> SegmentState | None:
-    return receipt.current if transfer.slot == "current" else receipt.replacement
+def _receiving(transfer: SendMembers, resource: ResourceState) -> SegmentState | None:
+    return resource.current if transfer.slot == "current" else resource.replacement
 
 
 def _stopped(holding: SegmentState, limit: float) -> str:

@@ -34,9 +34,9 @@ class DriftResult:
     made_at: datetime
     rejected: tuple[tuple[Address, Rejection], ...]
 
-    def knowing(self, receipts: Iterable[ResourceState]) -> "DriftResult":
+    def knowing(self, resources: Iterable[ResourceState]) -> "DriftResult":
         """The same, if the state has come to know of more since."""
-        known = {receipt.address for receipt in receipts}
+        known = {resource.address for resource in resources}
         drifts = tuple(one for one in self.drifts if not (one.untracked_segment_id and one.address in known))
         return replace(self, drifts=drifts)
 
@@ -51,16 +51,16 @@ def detect(
 ) -> DriftResult:
     """One listing for each account, and one call for each segment whose members can be compared."""
     now = clock.now()
-    receipts = {one.address: one for one in state.receipts if _is_managed(one) and one.address in only}
-    accounts = reachable(desired, receipts.values(), readers)
+    resources = {one.address: one for one in state.resources if _is_managed(one) and one.address in only}
+    accounts = reachable(desired, resources.values(), readers)
     progress("reading segments")
-    there = listed(accounts, receipts.values(), {spec.key.account_id for spec in desired.segments})
+    there = listed(accounts, resources.values(), {spec.key.account_id for spec in desired.segments})
     segments = {one.id: one for many in there.values() for one in many}
-    seen = {at: one for at, one in receipts.items() if one.current.key.account_id in there}
+    seen = {at: one for at, one in resources.items() if one.current.key.account_id in there}
     comparable = [one.current for one in seen.values() if is_computed(one.current, now)]
     present = [one for one in comparable if one.segment_id in segments]
     statistics = counts(present, accounts, progress)
-    held = {one.address for one in state.receipts}
+    held = {one.address for one in state.resources}
     lost = untracked_segments(desired, held, segments.values())
     lineage = state.head.lineage if state.head else ""
     found = (
@@ -74,8 +74,8 @@ def detect(
     not_comparable = tuple((one, why[one]) for one in NotComparable if one in why)
     looked_at = len({*seen, *(one.address for one in found)})
     wanted = (spec for spec in desired.segments if spec.address in only)
-    rejected = tuple((spec.address, one) for spec, one in rejections(wanted, receipts))
-    unseen = len(receipts) - len(seen)
+    rejected = tuple((spec.address, one) for spec, one in rejections(wanted, resources))
+    unseen = len(resources) - len(seen)
     return DriftResult(state.head, found, looked_at, not_comparable, countable_at, unseen, now, rejected)
 
 
@@ -86,5 +86,5 @@ def _why(holding: SegmentState, statistics: Mapping[str, Statistics], now: datet
     )
 
 
-def _is_managed(receipt: ResourceState) -> bool:
-    return not receipt.forgotten_at and bool(receipt.current.segment_id)
+def _is_managed(resource: ResourceState) -> bool:
+    return not resource.forgotten_at and bool(resource.current.segment_id)

@@ -1,4 +1,4 @@
-"""Gathers the world once, for the planner: segments, receipts, members. It reads only."""
+"""Gathers the world once, for the planner: segments, resource states, members. It reads only."""
 
 from collections import defaultdict
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
@@ -33,7 +33,7 @@ class LoadedState:
     """What a state says, read once."""
 
     head: StateHead | None
-    receipts: tuple[ResourceState, ...]
+    resources: tuple[ResourceState, ...]
 
     @classmethod
     def of(cls, state: StateReader) -> "LoadedState":
@@ -59,20 +59,20 @@ def observe(
     Errors: whatever the edges raise. A source that can't be used leaves its addresses without a target.
     """
     now = clock.now()
-    receipts = {receipt.address: receipt for receipt in state.receipts}
+    resources = {resource.address: resource for resource in state.resources}
     specs = [spec for spec in desired.segments if spec.address in only]
-    accounts = reachable(desired, receipts.values(), readers)
+    accounts = reachable(desired, resources.values(), readers)
     progress("reading segments")
     needed = {spec.key.account_id for spec in desired.segments}
     listing = _listed(accounts, needed)
     _probe_others(specs, accounts, readers)
     check()
-    segments = _confirmed(accounts, receipts.values(), listing)
+    segments = _confirmed(accounts, resources.values(), listing)
     present = {one.id: one for listed in segments.values() for one in listed}
     held = {
         spec.address: found
         for spec in specs
-        if (found := receiving_segment(spec, receipts.get(spec.address), present))
+        if (found := receiving_segment(spec, resources.get(spec.address), present))
     }
     asked = [one for at, (slot, one) in held.items() if at in counted and slot == "current"]
     statistics = counts([one for one in asked if is_computed(one, now)], accounts, progress)
@@ -86,12 +86,12 @@ def observe(
         if at in targets
     }
     lists = {
-        at: compared(at, one.lists, state.receipts, engine.missing, one.members)
+        at: compared(at, one.lists, state.resources, engine.missing, one.members)
         for at, one in targets.items()
     }
     return ObservedState(
         head=state.head,
-        receipts=receipts,
+        resources=resources,
         segments=segments,
         targets=targets,
         comparisons=comparisons,
@@ -99,39 +99,39 @@ def observe(
         rates=_rates(readers),
         now=now,
         unread=unread,
-        departures=departures(specs, receipts, present, comparisons, targets, lists, engine),
+        departures=departures(specs, resources, present, comparisons, targets, lists, engine),
         lists=lists,
     )
 
 
 def reachable(
-    desired: DesiredState, receipts: Iterable[ResourceState], readers: Mapping[str, SegmentReader]
+    desired: DesiredState, resources: Iterable[ResourceState], readers: Mapping[str, SegmentReader]
 ) -> dict[str, SegmentReader]:
     """Each account that matters, with a reader that may see it.
 
-    An account that only receipts name (its seat has left the manifests) is read with the credential
+    An account that only resource states name (its seat has left the manifests) is read with the credential
     that replaced it for that address, or with any.
     """
     accounts = {spec.key.account_id: readers[spec.credential] for spec in desired.segments}
     by_address = {spec.address: spec.credential for spec in desired.segments}
     fallback = next(iter(readers), None)
-    for receipt in receipts:
-        credential = by_address.get(receipt.address, fallback)
-        for holding in receipt.segments:
+    for resource in resources:
+        credential = by_address.get(resource.address, fallback)
+        for holding in resource.segments:
             if credential is not None:
                 accounts.setdefault(holding.key.account_id, readers[credential])
     return accounts
 
 
 def listed(
-    accounts: Mapping[str, SegmentReader], receipts: Iterable[ResourceState], needed: Container[str]
+    accounts: Mapping[str, SegmentReader], resources: Iterable[ResourceState], needed: Container[str]
 ) -> dict[str, tuple[Segment, ...]]:
     """By account: what is there, with what no listing shows but its id finds."""
-    return _confirmed(accounts, receipts, _listed(accounts, needed))
+    return _confirmed(accounts, resources, _listed(accounts, needed))
 
 
 def _listed(accounts: Mapping[str, SegmentReader], needed: Container[str]) -> dict[str, tuple[Segment, ...]]:
-    """An account that only old receipts name may be closed to us by now: then it is left out."""
+    """An account that only old resource states name may be closed to us by now: then it is left out."""
     segments = {}
     for account, reader in accounts.items():
         try:
@@ -155,13 +155,13 @@ def _probe_others(
 
 def _confirmed(
     accounts: Mapping[str, SegmentReader],
-    receipts: Iterable[ResourceState],
+    resources: Iterable[ResourceState],
     segments: Mapping[str, tuple[Segment, ...]],
 ) -> dict[str, tuple[Segment, ...]]:
     """A segment that the listing doesn't show is asked for by its id before it counts as gone."""
     missing: dict[str, list[str]] = defaultdict(list)
-    for receipt in receipts:
-        for holding in receipt.segments:
+    for resource in resources:
+        for holding in resource.segments:
             listed = segments.get(holding.key.account_id, ())
             if (
                 holding.key.account_id in segments

@@ -29,7 +29,7 @@ def scan_segments(
     named: Container[Address],
     takes: Mapping[Address, str],
     readers: Mapping[str, SegmentReader],
-    receipts: Collection[ResourceState],
+    resources: Collection[ResourceState],
 ) -> RebuildScan:
     """Reads what every account of the environment lists. Errors: whatever the readers raise.
 
@@ -37,13 +37,13 @@ def scan_segments(
     segment may be taken in place of one that was asked for and never answered.
     """
     accounts = {spec.key.account_id: spec.credential for spec in desired.segments}
-    unanswered = {one.address: pending(one) for one in receipts if one.address in takes and unmade(one)}
+    unanswered = {one.address: pending(one) for one in resources if one.address in takes and unmade(one)}
     held = {
         one.address: one
-        for one in receipts
+        for one in resources
         if one.address not in unanswered and (one.address not in named or not is_unused_rebuild(one))
     }
-    owned = {one.segment_id: receipt.address for receipt in held.values() for one in receipt.segments}
+    owned = {one.segment_id: resource.address for resource in held.values() for one in resource.segments}
     listed = [
         segment
         for account, credential in sorted(accounts.items())
@@ -107,10 +107,10 @@ def assume_members(
     return _written([rebuilt_resource(one, now, quiet, uncertain=members)], state)
 
 
-def _written(receipts: Sequence[ResourceState], state: StateWriter) -> tuple[ResourceState, ...]:
-    for receipt in receipts:
-        state.write(receipt)
-    return tuple(receipts)
+def _written(resources: Sequence[ResourceState], state: StateWriter) -> tuple[ResourceState, ...]:
+    for resource in resources:
+        state.write(resource)
+    return tuple(resources)
 
 
 def members_in_file(file: Path, spec: SegmentSpec, engine: MemberEngine, today: date) -> TargetMembers:

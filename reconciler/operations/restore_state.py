@@ -14,7 +14,7 @@ from reconciler.core.state.restore import restored
 
 @dataclass(frozen=True, slots=True)
 class RestoreResult:
-    """`changed` are receipts as they are now; those `set_aside`, and `lost` snapshots, can't be read."""
+    """`changed` are the new resource states. `set_aside` states and `lost` snapshots are unreadable."""
 
     changed: tuple[ResourceState, ...]
     set_aside: tuple[Address, ...]
@@ -33,15 +33,15 @@ def restore_to(
     aside = state.quarantine() if accept_loss else ()
     since = [state.version(one.serial).resources for one in state.versions() if one.serial >= serial]
     doubting = _Doubting(state, engine, accept_loss)
-    known = {receipt.address: receipt for receipt in state.resources()}
+    known = {resource.address: resource for resource in state.resources()}
     after = known | {
-        receipt.address: receipt for receipt in restored(since, tuple(known.values()), doubting, quiet)
+        resource.address: resource for resource in restored(since, tuple(known.values()), doubting, quiet)
     }
     lists = _Lists(since, doubting)
     after = {address: replace(one, lists=lists.readable(one)) for address, one in after.items()}
     changed = tuple(one for address, one in after.items() if one != known.get(address))
-    for receipt in changed:
-        state.write(receipt)
+    for resource in changed:
+        state.write(resource)
     return RestoreResult(changed, aside, len(doubting.lost))
 
 
@@ -52,24 +52,24 @@ class _Lists:
     since: Sequence[Sequence[ResourceState]]
     doubting: "_Doubting"
 
-    def readable(self, receipt: ResourceState) -> tuple[AppliedList, ...]:
-        found = ((one, *self._earlier(receipt, one)) for one in receipt.lists)
+    def readable(self, resource: ResourceState) -> tuple[AppliedList, ...]:
+        found = ((one, *self._earlier(resource, one)) for one in resource.lists)
         whole = (
             next((one for one in same if not any(map(self.doubting.is_lost, one.references))), None)
             for same in found
         )
         return tuple(one for one in whole if one)
 
-    def _earlier(self, receipt: ResourceState, lost: AppliedList) -> Iterator[AppliedList]:
+    def _earlier(self, resource: ResourceState, lost: AppliedList) -> Iterator[AppliedList]:
         named = (lost.files, lost.identifier_type)
-        for receipts in reversed(self.since):
-            for before in (one for one in receipts if one.address == receipt.address):
+        for resources in reversed(self.since):
+            for before in (one for one in resources if one.address == resource.address):
                 yield from (one for one in before.lists if (one.files, one.identifier_type) == named)
 
 
 @dataclass(slots=True)
 class _Doubting:
-    """The engine's `mark_uncertain`, with its answers kept before a receipt names them."""
+    """The engine's `mark_uncertain`, with its answers kept before a resource state names them."""
 
     state: StateWriter
     engine: MemberEngine

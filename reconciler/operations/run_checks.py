@@ -205,25 +205,25 @@ def _is_in(one: str, listed: frozenset[str] | ReconcilerError) -> bool | Reconci
 
 def _state(tools: DoctorContext, progress: ProgressCallback) -> Iterable[Check]:
     """A state that can't be read is not locked."""
-    receipts = attempt(lambda: tools.store.reader().resources())
-    for result in results.read(receipts):
+    resources = attempt(lambda: tools.store.reader().resources())
+    for result in results.read(resources):
         yield Check(CheckName.STATE, "", READING, result)
-    for result in _snapshots(receipts, tools, progress):
+    for result in _snapshots(resources, tools, progress):
         yield Check(CheckName.STATE, "", SNAPSHOTS, result)
     if tools.writes:
-        unread = isinstance(receipts, ReconcilerError)
+        unread = isinstance(resources, ReconcilerError)
         locked = SKIPPED if unread else results.lockable(attempt(lambda: _lock(tools)))
         yield Check(CheckName.STATE, "", WRITING, locked)
 
 
 def _snapshots(
-    receipts: Sequence[ResourceState] | ReconcilerError, tools: DoctorContext, progress: ProgressCallback
+    resources: Sequence[ResourceState] | ReconcilerError, tools: DoctorContext, progress: ProgressCallback
 ) -> Sequence[CheckResult]:
     """All that the state of today names, and those that only earlier states do."""
-    if isinstance(receipts, ReconcilerError):
+    if isinstance(resources, ReconcilerError):
         return (SKIPPED,)
     state = tools.store.reader()
-    current = dict.fromkeys(ref for receipt in receipts for ref in receipt.references)
+    current = dict.fromkeys(ref for resource in resources for ref in resource.references)
     history = attempt(lambda: _named_earlier(state))
     earlier = {} if isinstance(history, ReconcilerError) else history
     named = sorted({**earlier, **current}, key=lambda ref: ref.digest)

@@ -15,7 +15,7 @@ from reconciler.core.state.resource import ResourceState, SegmentState
 
 def departures(
     specs: Sequence[SegmentSpec],
-    receipts: Mapping[Address, ResourceState],
+    resources: Mapping[Address, ResourceState],
     present: Mapping[str, Segment],
     comparisons: Mapping[Address, MemberDiff],
     targets: Mapping[Address, TargetMembers],
@@ -25,8 +25,8 @@ def departures(
     """Suppressed people in segments that are there, also where a source or another list can't be used."""
     found = {}
     for spec in specs:
-        receipt = receipts.get(spec.address)
-        if receipt is None or not spec.audience.exclusion_lists:
+        resource = resources.get(spec.address)
+        if resource is None or not spec.audience.exclusion_lists:
             continue
         at = spec.address
         refused = any(True for _ in list_refusals(spec, lists.get(at, ())))
@@ -34,8 +34,8 @@ def departures(
         found[at] = tuple(
             _known(engine, slot, holding, known, targets[at])
             if known and holding.key == spec.key
-            else _listed(engine, slot, holding, spec, receipts.values())
-            for slot, holding in slots(receipt)
+            else _listed(engine, slot, holding, spec, resources.values())
+            for slot, holding in slots(resource)
             if holding.segment_id in present
         )
     return found
@@ -57,7 +57,7 @@ def _listed(
     slot: Slot,
     holding: SegmentState,
     spec: SegmentSpec,
-    receipts: Collection[ResourceState],
+    resources: Collection[ResourceState],
 ) -> Departure:
     """Those on the lists that can be read and trusted, whatever the source is like."""
     base, maybe = engine.abandon_transfer(holding)
@@ -65,7 +65,7 @@ def _listed(
     nobody = TargetMembers(EMPTY_SNAPSHOT, EMPTY_SNAPSHOT, 0, ())
     leaving = [
         engine.suppressed(holding, replace(nobody, suppressed=one))
-        for one in _trusted(engine, spec, kind, receipts)
+        for one in _trusted(engine, spec, kind, resources)
     ]
     _, urgent = engine.mark_uncertain(holding.key.hashing, (EMPTY_SNAPSHOT,), leaving)
     return Departure(slot, base, maybe, urgent)
@@ -75,9 +75,9 @@ def _trusted(
     engine: MemberEngine,
     spec: SegmentSpec,
     kind: tuple[IdentifierType, Hashing],
-    receipts: Collection[ResourceState],
+    resources: Collection[ResourceState],
 ) -> list[SnapshotRef]:
     read = engine.listed(spec.audience, [kind])[kind]
-    changes = compared(spec.address, [one for one, _ in read], receipts, engine.missing)
+    changes = compared(spec.address, [one for one, _ in read], resources, engine.missing)
     refused = untrusted(spec, changes)
     return [members for one, members in read if one.place not in refused]

@@ -116,8 +116,8 @@ def import_archive(
         check()
         state.store_snapshot(snapshot, checked(snapshot))
     state.initialize(head, archive.key)
-    for receipt in saved.resources:
-        state.write(receipt)
+    for resource in saved.resources:
+        state.write(resource)
     return head
 
 

@@ -31,10 +31,10 @@ from reconciler.core.state.codec import (
     parse,
 )
 from reconciler.core.state.resource import ResourceState
-from reconciler.state.local_layout import KEY_LENGTH, receipt_name
+from reconciler.state.local_layout import KEY_LENGTH, resource_name
 from reconciler.state.versions import HISTORY, document_name, saved_state, serials
 
-HEAD, KEY, LEASE, RECEIPTS, SNAPSHOTS = "head.json", "key", "lease.json", "resources", "snapshots"
+HEAD, KEY, LEASE, RESOURCES, SNAPSHOTS = "head.json", "key", "lease.json", "resources", "snapshots"
 READERS = 8
 _AGAIN = b"\nfenced "
 RESTORE = (
@@ -54,11 +54,11 @@ class HeadObject:
 
 
 @dataclass(frozen=True, slots=True)
-class ReceiptObject:
-    """`receipt` is None if the address was dropped: its object stays, so that late writes fail."""
+class ResourceObject:
+    """`resource` is None if the address was dropped: its object stays, so that late writes fail."""
 
     address: Address
-    receipt: ResourceState | None
+    resource: ResourceState | None
     token: int
     version: Version = field(compare=False)
 
@@ -68,8 +68,8 @@ def head_bytes(head: StateHead, token: int, addresses: Iterable[Address]) -> byt
     return _dump({"token": token, "addresses": names, "head": encode_head(head)})
 
 
-def receipt_bytes(receipt: ResourceState | None, token: int) -> bytes:
-    return _dump({"token": token, "receipt": encode_resource(receipt) if receipt else None})
+def resource_bytes(resource: ResourceState | None, token: int) -> bytes:
+    return _dump({"token": token, "resource": encode_resource(resource) if resource else None})
 
 
 def made_anew(content: bytes) -> bytes:
@@ -77,8 +77,8 @@ def made_anew(content: bytes) -> bytes:
     return content.partition(_AGAIN)[0] + _AGAIN + secrets.token_hex(8).encode()
 
 
-def receipt_path(address: Address) -> str:
-    return f"{RECEIPTS}/{receipt_name(address)}"
+def resource_path(address: Address) -> str:
+    return f"{RESOURCES}/{resource_name(address)}"
 
 
 class BucketLayout:
@@ -115,36 +115,36 @@ class BucketLayout:
             raise StorageError(f"the key of the state is not {KEY_LENGTH} bytes long", remedy=RESTORE)
         return found.content
 
-    def receipts(self, addresses: Iterable[Address]) -> list[ReceiptObject]:
+    def resources(self, addresses: Iterable[Address]) -> list[ResourceObject]:
         """Those that are there. All that can't be read are named at once."""
         with ThreadPoolExecutor(READERS) as pool:
             answers = list(pool.map(self._attempt, sorted(addresses)))
         wrong = [one for one in answers if isinstance(one, StorageError)]
         if wrong:
             raise StorageError(
-                f"{len(wrong)} of {len(answers)} receipts can't be read",
+                f"{len(wrong)} of {len(answers)} resource states can't be read",
                 findings=[Finding("", error.problem, error.remedy) for error in wrong],
             )
-        return [one for one in answers if isinstance(one, ReceiptObject)]
+        return [one for one in answers if isinstance(one, ResourceObject)]
 
-    def receipt(self, address: Address) -> ReceiptObject | None:
-        path = receipt_path(address)
+    def resource(self, address: Address) -> ResourceObject | None:
+        path = resource_path(address)
         found = self.bucket.read(path)
         if found is None:
             return None
         try:
-            receipt, token = _receipt(found.content, address)
+            resource, token = _resource(found.content, address)
         except StorageError as error:
             raise StorageError(f"{path}: {error.problem}", remedy=error.remedy or GO_BACK) from None
-        return ReceiptObject(address, receipt, token, found.version)
+        return ResourceObject(address, resource, token, found.version)
 
     def damaged(self, address: Address) -> StoredObject | None:
         """Return the object of an unreadable resource state; a newer format is not unreadable."""
-        found = self.bucket.read(receipt_path(address))
+        found = self.bucket.read(resource_path(address))
         if found is None:
             return None
         try:
-            _receipt(found.content, address)
+            _resource(found.content, address)
         except UnsupportedFormatError:
             return None
         except StorageError:
@@ -163,9 +163,9 @@ class BucketLayout:
         found = self.bucket.read(path)
         return None if found is None else saved_state(found.content, path)
 
-    def _attempt(self, address: Address) -> ReceiptObject | StorageError | None:
+    def _attempt(self, address: Address) -> ResourceObject | StorageError | None:
         try:
-            return self.receipt(address)
+            return self.resource(address)
         except StorageError as error:
             return error
 
@@ -174,12 +174,12 @@ def _dump(plain: dict[str, object]) -> bytes:
     return dump(plain | {"nonce": secrets.token_hex(8)})
 
 
-def _receipt(content: bytes, address: Address) -> tuple[ResourceState | None, int]:
-    data = _envelope(content, "receipt")
-    receipt = decode_resource(data["receipt"]) if data["receipt"] is not None else None
-    if receipt is not None and receipt.address != address:
-        raise StorageError("holds the receipt of another address")
-    return receipt, _token(data)
+def _resource(content: bytes, address: Address) -> tuple[ResourceState | None, int]:
+    data = _envelope(content, "resource")
+    resource = decode_resource(data["resource"]) if data["resource"] is not None else None
+    if resource is not None and resource.address != address:
+        raise StorageError("holds the resource state of another address")
+    return resource, _token(data)
 
 
 def _envelope(content: bytes, key: str) -> dict[str, object]:

@@ -41,8 +41,8 @@ class BucketReader:
 
     def resources(self) -> tuple[ResourceState, ...]:
         found = self._objects.head()
-        listed = self._objects.receipts(found.addresses if found else ())
-        return tuple(one.receipt for one in listed if one.receipt is not None)
+        listed = self._objects.resources(found.addresses if found else ())
+        return tuple(one.resource for one in listed if one.resource is not None)
 
     def snapshot_file(self, snapshot: SnapshotRef) -> str:
         """Downloaded once, and compared with what its bytes should add up to."""

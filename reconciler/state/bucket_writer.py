@@ -27,15 +27,15 @@ from reconciler.state.bucket_layout import (
     SNAPSHOTS,
     BucketLayout,
     HeadObject,
-    ReceiptObject,
+    ResourceObject,
     head_bytes,
     made_anew,
-    receipt_bytes,
-    receipt_path,
+    resource_bytes,
+    resource_path,
 )
 from reconciler.state.bucket_reader import BucketReader, StoreContext, snapshot_path, sum_of
 from reconciler.state.lease import RUN_AGAIN, TAKEN_OVER, HeldLease
-from reconciler.state.local_layout import KEY_LENGTH, occupied, receipt_name
+from reconciler.state.local_layout import KEY_LENGTH, occupied, resource_name
 from reconciler.state.outbox import Outbox, PendingWrite
 from reconciler.state.versions import HISTORY, damaged_name, document, document_name, named, superseded
 
@@ -45,7 +45,7 @@ UNNAMED = timedelta(days=1)
 """A snapshot that nobody names is kept so long: a run that has lost its lease may be looking at it."""
 
 
-StoredT = TypeVar("StoredT", HeadObject | None, ReceiptObject | None)
+StoredT = TypeVar("StoredT", HeadObject | None, ResourceObject | None)
 
 
 class BucketWriter(BucketReader):
@@ -83,20 +83,20 @@ class BucketWriter(BucketReader):
     def resources(self) -> tuple[ResourceState, ...]:
         with self._writing():
             self._head = self._ours(self._objects.head())
-            listed = self._objects.receipts(self._head.addresses if self._head else ())
+            listed = self._objects.resources(self._head.addresses if self._head else ())
             for one in listed:
                 self._ours(one)
             self._versions = {one.address: one.version for one in listed}
-            self._known = {one.address: one.receipt for one in listed}
+            self._known = {one.address: one.resource for one in listed}
             self._listed = True
-            return tuple(one.receipt for one in listed if one.receipt is not None)
+            return tuple(one.resource for one in listed if one.resource is not None)
 
     def flush_outbox(self) -> None:
         """Write the resource states that this machine kept while the store was away, if they still apply."""
         leftovers = self._leftovers.all()
         if not leftovers or self._damaged():
             return  # they stay: a restore comes first
-        held = {receipt.address: receipt for receipt in self.resources()}
+        held = {resource.address: resource for resource in self.resources()}
         kept = self._objects.bucket.names(SNAPSHOTS)
         for leftover in leftovers:
             whole = all(f"{digest}.sha256" in kept for digest in leftover.after.snapshots)
@@ -117,10 +117,10 @@ class BucketWriter(BucketReader):
         with self._writing():
             if not self._opened:
                 self.key()
-                receipts = self._known.values() if self._listed else self.resources()
+                resources = self._known.values() if self._listed else self.resources()
                 head = self._current()
                 if head.version != NOWHERE:
-                    self._keep_state(head.head, receipts)
+                    self._keep_state(head.head, resources)
                 with self._mine():
                     self._put_head(head, replace(head.head, serial=head.head.serial + 1), head.addresses)
                 self._opened = True
@@ -152,7 +152,7 @@ class BucketWriter(BucketReader):
         with self._writing():
             damaged = self._damaged()
             for address, found in damaged.items():
-                copy = f"{HISTORY}/{damaged_name(receipt_name(address))}"
+                copy = f"{HISTORY}/{damaged_name(resource_name(address))}"
                 self._objects.bucket.upload(copy, found.content)
                 self._versions[address] = found.version
                 self._put(address, None)
@@ -163,22 +163,22 @@ class BucketWriter(BucketReader):
         looked = {one: self._objects.damaged(one) for one in sorted(head.addresses if head else ())}
         return {address: found for address, found in looked.items() if found is not None}
 
-    def write(self, receipt: ResourceState) -> None:
+    def write(self, resource: ResourceState) -> None:
         """Keep a resource state on this machine if the store can't take it: Criteo acknowledged it."""
         self.begin_run()
         try:
-            self._put(receipt.address, receipt)
+            self._put(resource.address, resource)
         except UnreachableError:
             with suppress(StorageError):
-                self._leftovers.keep(PendingWrite(self._known.get(receipt.address), receipt))
+                self._leftovers.keep(PendingWrite(self._known.get(resource.address), resource))
             raise
         with self._writing():
-            self._fresh -= receipt.snapshots
+            self._fresh -= resource.snapshots
 
-    def drop(self, receipt: ResourceState) -> None:
+    def drop(self, resource: ResourceState) -> None:
         """Leave an empty object, so that no late write can bring the resource state back."""
         self.begin_run()
-        self._put(receipt.address, None)
+        self._put(resource.address, None)
 
     def store_snapshot(self, snapshot: SnapshotRef, file: str) -> None:
         if not snapshot:
@@ -198,7 +198,7 @@ class BucketWriter(BucketReader):
 
     def prune(self) -> None:
         with self._writing():
-            current = {digest for receipt in self.resources() for digest in receipt.snapshots} | self._fresh
+            current = {digest for resource in self.resources() for digest in resource.snapshots} | self._fresh
             kept = named(self._objects.saved)
             if kept is None:
                 return
@@ -211,9 +211,9 @@ class BucketWriter(BucketReader):
     def check_lock(self) -> None:
         self._hold.assure()
 
-    def _keep_state(self, head: StateHead, receipts: Iterable[ResourceState | None]) -> None:
+    def _keep_state(self, head: StateHead, resources: Iterable[ResourceState | None]) -> None:
         """Who has lost the lease writes and removes nothing here that its successor wouldn't."""
-        bucket, known = self._objects.bucket, [one for one in receipts if one is not None]
+        bucket, known = self._objects.bucket, [one for one in resources if one is not None]
         content = document(head, sorted(known, key=attrgetter("address")), self._around.now())
         self._hold.assure()
         bucket.upload(f"{HISTORY}/{document_name(head.serial)}", content)
@@ -239,8 +239,8 @@ class BucketWriter(BucketReader):
             self._head = HeadObject(head, self._hold.lease.token, frozenset(), NOWHERE)
         return self._head
 
-    def _put(self, address: Address, receipt: ResourceState | None) -> None:
-        content, path = receipt_bytes(receipt, self._hold.lease.token), receipt_path(address)
+    def _put(self, address: Address, resource: ResourceState | None) -> None:
+        content, path = resource_bytes(resource, self._hold.lease.token), resource_path(address)
         with self._mine():
             known = self._version(address)
             if known is None:
@@ -249,11 +249,11 @@ class BucketWriter(BucketReader):
             else:
                 self._versions[address] = self._objects.bucket.replace(path, content, known)
         with self._writing():
-            self._known[address] = receipt
+            self._known[address] = resource
 
     def _version(self, address: Address) -> Version | None:
         if address not in self._versions and address in self._current().addresses:
-            found = self._ours(self._objects.receipt(address))
+            found = self._ours(self._objects.resource(address))
             if found is not None:
                 self._versions[address] = found.version
         return self._versions.get(address)
@@ -274,19 +274,19 @@ class BucketWriter(BucketReader):
         return self._head
 
     def _fence(self, address: Address) -> None:
-        token, path = self._hold.lease.token, receipt_path(address)
+        token, path = self._hold.lease.token, resource_path(address)
         while True:
             if damaged := self._objects.damaged(address):
                 with suppress(PreconditionFailedError):
                     self._objects.bucket.replace(path, made_anew(damaged.content), damaged.version)
                     return
                 continue
-            found = self._ours(self._objects.receipt(address))
+            found = self._ours(self._objects.resource(address))
             with suppress(PreconditionFailedError):
                 if found is None:
-                    self._objects.bucket.create(path, receipt_bytes(None, token))
+                    self._objects.bucket.create(path, resource_bytes(None, token))
                 else:
-                    self._objects.bucket.replace(path, receipt_bytes(found.receipt, token), found.version)
+                    self._objects.bucket.replace(path, resource_bytes(found.resource, token), found.version)
                 return
 
     def _ours(self, found: StoredT) -> StoredT:

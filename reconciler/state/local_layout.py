@@ -43,7 +43,7 @@ def occupied() -> StorageError:
     )
 
 
-def receipt_name(address: Address) -> str:
+def resource_name(address: Address) -> str:
     """Names hold no dot, so that no two addresses share one."""
     if not (_NAME.fullmatch(address.destination) and _NAME.fullmatch(address.audience)):
         raise StorageError("the address has names that a state can't hold")
@@ -65,29 +65,29 @@ class LocalLayout:
         self.lock = directory / "lock"
         self.head_file = directory / "head.json"
         self.key_file = directory / "key"
-        self.receipts = directory / "resources"
+        self.resources = directory / "resources"
         self.snapshots = directory / "snapshots"
         self.history = directory / HISTORY
         self.secrets = directory / "secrets"
 
-    def receipt_file(self, address: Address) -> Path:
-        return self.receipts / receipt_name(address)
+    def resource_file(self, address: Address) -> Path:
+        return self.resources / resource_name(address)
 
     def snapshot_file(self, digest: str) -> Path:
         if not is_digest(digest):
             raise StorageError(f"{self.directory}: a snapshot has a name that is no digest", remedy=BACKUP)
         return self.snapshots / digest
 
-    def receipt_files(self) -> list[Path]:
-        names = names_in(self.receipts)
-        return [self.receipts / name for name in sorted(names) if name.endswith(".json")]
+    def resource_files(self) -> list[Path]:
+        names = names_in(self.resources)
+        return [self.resources / name for name in sorted(names) if name.endswith(".json")]
 
     def head(self) -> StateHead | None:
         """Return the head. Lists resource states first: the head is written before them."""
-        receipts = self.receipt_files()
+        resources = self.resource_files()
         content = read_file(self.head_file)
-        if content is None and receipts:
-            raise StorageError(f"{self.head_file} is missing, but there are receipts", remedy=BACKUP)
+        if content is None and resources:
+            raise StorageError(f"{self.head_file} is missing, but there are resource states", remedy=BACKUP)
         if content is None:
             return None
         with self._naming(self.head_file):
@@ -109,16 +109,16 @@ class LocalLayout:
             raise StorageError(f"{self.key_file} is not {KEY_LENGTH} bytes long", remedy=BACKUP)
         return key or b""
 
-    def receipt(self, file: Path) -> ResourceState | None:
+    def resource(self, file: Path) -> ResourceState | None:
         """None when it was dropped since it was listed."""
         content = read_file(file)
         if content is None:
             return None
         with self._naming(file, GO_BACK):
-            receipt = decode_resource(parse(content))
-            if file != self.receipt_file(receipt.address):
-                raise StorageError("holds the receipt of another address")
-        return receipt
+            resource = decode_resource(parse(content))
+            if file != self.resource_file(resource.address):
+                raise StorageError("holds the resource state of another address")
+        return resource
 
     def is_damaged(self, file: Path) -> bool:
         """Return whether the resource state is unreadable; a newer format is not."""
@@ -126,7 +126,7 @@ class LocalLayout:
         if content is None:
             return False
         try:
-            return file != self.receipt_file(decode_resource(parse(content)).address)
+            return file != self.resource_file(decode_resource(parse(content)).address)
         except UnsupportedFormatError:
             return False
         except StorageError:

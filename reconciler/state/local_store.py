@@ -91,7 +91,7 @@ class LocalStore:
         taken = f"{files.environment}: another run holds the state"
         with file_lock(files.lock, taken, who, self._now()):
             files.head()
-            for directory in (files.directory, files.receipts, files.snapshots, files.history):
+            for directory in (files.directory, files.resources, files.snapshots, files.history):
                 remove_temporary_files(private_directory(directory))
             writer = LocalWriter(files, self._invent, self._now)
             try:
@@ -113,19 +113,20 @@ class LocalReader:
         """All that can't be read are named at once."""
         found: list[ResourceState] = []
         wrong: list[StorageError] = []
-        for file in self._files.receipt_files():
+        for file in self._files.resource_files():
             try:
-                receipt = self._files.receipt(file)
+                resource = self._files.resource(file)
             except StorageError as error:
                 wrong.append(error)
             else:
-                found += [receipt] if receipt else []
+                found += [resource] if resource else []
         if wrong:
             raise StorageError(
-                f"{self._files.directory}: {len(wrong)} of {len(wrong) + len(found)} receipts can't be read",
+                f"{self._files.directory}: {len(wrong)} of {len(wrong) + len(found)} resource states "
+                "can't be read",
                 findings=[Finding("", error.problem, error.remedy) for error in wrong],
             )
-        return tuple(sorted(found, key=lambda receipt: receipt.address))
+        return tuple(sorted(found, key=lambda resource: resource.address))
 
     def snapshot_file(self, snapshot: SnapshotRef) -> str:
         if not snapshot:
@@ -208,21 +209,21 @@ class LocalWriter(LocalReader):
 
     def quarantine(self) -> tuple[Address, ...]:
         with self._writing():
-            damaged = [file for file in self._files.receipt_files() if self._files.is_damaged(file)]
+            damaged = [file for file in self._files.resource_files() if self._files.is_damaged(file)]
             for file in damaged:
                 copy_file(file, self._files.history / damaged_name(file.name))
                 remove_file(file)
             return tuple(address_in(file.name) for file in damaged)
 
-    def write(self, receipt: ResourceState) -> None:
+    def write(self, resource: ResourceState) -> None:
         self.begin_run()
-        replace_file(self._files.receipt_file(receipt.address), dump(encode_resource(receipt)))
+        replace_file(self._files.resource_file(resource.address), dump(encode_resource(resource)))
         with self._writing():
-            self._fresh -= receipt.snapshots
+            self._fresh -= resource.snapshots
 
-    def drop(self, receipt: ResourceState) -> None:
+    def drop(self, resource: ResourceState) -> None:
         self.begin_run()
-        remove_file(self._files.receipt_file(receipt.address))
+        remove_file(self._files.resource_file(resource.address))
 
     def store_snapshot(self, snapshot: SnapshotRef, file: str) -> None:
         """A copy, never a link: the state must not share the fate of an engine's cache."""
@@ -238,7 +239,7 @@ class LocalWriter(LocalReader):
 
     def prune(self) -> None:
         with self._writing():
-            current = {digest for receipt in self.resources() for digest in receipt.snapshots}
+            current = {digest for resource in self.resources() for digest in resource.snapshots}
             kept = named(self._files.saved)
             if kept is None:
                 return

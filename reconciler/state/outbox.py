@@ -11,7 +11,7 @@ from reconciler.core.state.codec import decode_resource, dump, encode_resource, 
 from reconciler.core.state.resource import ResourceState
 from reconciler.disk.atomic import names_in, read_file, remove_file, remove_temporary_files, replace_file
 from reconciler.disk.private_dir import private_directory
-from reconciler.state.local_layout import receipt_name
+from reconciler.state.local_layout import resource_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Outbox:
 
     def keep(self, leftover: PendingWrite) -> None:
         """The newest of an address counts; `before` stays that of the first."""
-        file = private_directory(self._folder) / receipt_name(leftover.after.address)
+        file = private_directory(self._folder) / resource_name(leftover.after.address)
         earlier = self._read(file)
         before = earlier.before if earlier else leftover.before
         plain: dict[str, object] = {

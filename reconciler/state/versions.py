@@ -19,9 +19,9 @@ def document_name(serial: int) -> str:
     return f"{serial}.json"
 
 
-def damaged_name(receipt_name: str) -> str:
+def damaged_name(resource_name: str) -> str:
     """Return the name that `quarantine` gives to an unreadable resource state."""
-    return f"{receipt_name}.damaged"
+    return f"{resource_name}.damaged"
 
 
 def serials(names: Iterable[str]) -> list[int]:
@@ -34,8 +34,8 @@ def superseded(names: Iterable[str]) -> list[str]:
     return [document_name(serial) for serial in serials(names)[:-KEPT]]
 
 
-def document(head: StateHead, receipts: Iterable[ResourceState], now: datetime) -> bytes:
-    return dump(encode_state(StateVersion(head, tuple(receipts), now)))
+def document(head: StateHead, resources: Iterable[ResourceState], now: datetime) -> bytes:
+    return dump(encode_state(StateVersion(head, tuple(resources), now)))
 
 
 def saved_state(content: bytes, where: str) -> StateVersion:

@@ -385,7 +385,7 @@ def test_a_large_change_is_in_order_and_can_be_taken_up_anywhere(tmp_path):
     world.engine.close()
 
 
-def test_a_receipt_that_contradicts_its_snapshots_stops_before_the_first_batch(tmp_path):
+def test_a_resource_state_that_contradicts_its_snapshots_stops_before_the_first_batch(tmp_path):
     world = duck(tmp_path)
     held = moving(world, confirmed="a b", uncertain="", target="b c")
     wrong = replace(held, transfer=replace(held.transfer, size=Delta(0, 2, 0)))

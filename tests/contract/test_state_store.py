@@ -121,8 +121,8 @@ def file(tmp_path: Path) -> Callable[[str], str]:
     return write
 
 
-def holding(receipt: ResourceState, confirmed: SnapshotRef) -> ResourceState:
-    return replace(receipt, current=replace(receipt.current, confirmed=confirmed))
+def holding(resource: ResourceState, confirmed: SnapshotRef) -> ResourceState:
+    return replace(resource, current=replace(resource.current, confirmed=confirmed))
 
 
 def test_before_the_first_apply_there_is_nothing_but_a_key(reopen: Open) -> None:
@@ -219,20 +219,20 @@ def test_a_state_with_a_head_has_a_key(reopen: Open) -> None:
 
 @pytest.mark.parametrize("make", STORES)
 @settings(max_examples=20, deadline=None)
-@given(receipts=st.lists(strategies.receipts, max_size=4, unique_by=lambda receipt: receipt.address))
+@given(resources=st.lists(strategies.resources, max_size=4, unique_by=lambda resource: resource.address))
 def test_what_is_written_is_read(
-    make: Callable[[], AbstractContextManager[Open]], receipts: list[ResourceState]
+    make: Callable[[], AbstractContextManager[Open]], resources: list[ResourceState]
 ) -> None:
     with make() as reopen, TemporaryDirectory() as folder:
         cache = Path(folder) / "cache"
         cache.write_text("members")
         with reopen().lock("me") as writer:
-            for receipt in receipts:
-                for digest in receipt.snapshots:
+            for resource in resources:
+                for digest in resource.snapshots:
                     writer.store_snapshot(SnapshotRef(digest, 1), str(cache))
-                writer.write(receipt)
+                writer.write(resource)
         found = reopen().reader().resources()
-        assert found == tuple(sorted(receipts, key=lambda receipt: receipt.address))
+        assert found == tuple(sorted(resources, key=lambda resource: resource.address))
 
 
 def test_the_last_write_stays_and_a_reader_sees_it_at_once(reopen: Open) -> None:
@@ -245,7 +245,7 @@ def test_the_last_write_stays_and_a_reader_sees_it_at_once(reopen: Open) -> None
         assert reader.resources() == writer.resources() == (newer,)
 
 
-def test_a_dropped_receipt_is_gone_and_dropping_again_is_no_error(reopen: Open) -> None:
+def test_a_dropped_resource_state_is_gone_and_dropping_again_is_no_error(reopen: Open) -> None:
     with reopen().lock("me") as writer:
         writer.write(LAPSED)
         writer.write(LOYAL)
@@ -281,7 +281,7 @@ def test_an_empty_set_needs_no_snapshot(reopen: Open) -> None:
             writer.snapshot_file(EMPTY_SNAPSHOT)
 
 
-def test_prune_removes_what_no_receipt_names(reopen: Open, file: Callable[[str], str]) -> None:
+def test_prune_removes_what_no_resource_state_names(reopen: Open, file: Callable[[str], str]) -> None:
     with reopen().lock("me") as writer:
         writer.store_snapshot(ONE, file("one"))
         writer.write(holding(LAPSED, ONE))
@@ -395,7 +395,9 @@ def test_nothing_is_set_aside_that_can_be_read(reopen: Open) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"{", b"{}", b'{"token": 1}', b'{"format_version": 3}'])
 @pytest.mark.parametrize("make", ["directory", "bucket"])
-def test_a_receipt_that_can_not_be_read_is_set_aside(make: str, content: bytes, tmp_path: Path) -> None:
+def test_a_resource_state_that_can_not_be_read_is_set_aside(
+    make: str, content: bytes, tmp_path: Path
+) -> None:
     bucket = MemoryBucket()
     store = LocalStore(tmp_path, "sandbox") if make == "directory" else remote(bucket, tmp_path)
     with store.lock("me") as writer:
@@ -404,7 +406,7 @@ def test_a_receipt_that_can_not_be_read_is_set_aside(make: str, content: bytes, 
     path, aside = "resources/email.lapsed.json", "history/email.lapsed.json.damaged"
     (tmp_path / path).write_bytes(content) if make == "directory" else bucket.upload(path, content)
     with store.lock("me") as writer:
-        with pytest.raises(StorageError, match="1 of 2 receipts") as caught:
+        with pytest.raises(StorageError, match="1 of 2 resource states") as caught:
             writer.resources()
         assert "state restore --accept-loss" in caught.value.findings[0].remedy
         assert writer.quarantine() == (LAPSED.address,)
@@ -416,7 +418,7 @@ def test_a_receipt_that_can_not_be_read_is_set_aside(make: str, content: bytes, 
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b'{"token": 1}'])
-def test_a_damaged_receipt_stands_in_no_takeovers_way(content: bytes, tmp_path: Path) -> None:
+def test_a_damaged_resource_state_stands_in_no_takeovers_way(content: bytes, tmp_path: Path) -> None:
     """The run that vanished can write nothing any more, and a restore finds the damage as it was."""
     bucket = MemoryBucket()
     store = remote(bucket, tmp_path)
@@ -468,8 +470,8 @@ def away(call: str, _path: str) -> None:
         raise UnreachableError("the store is away")
 
 
-def test_what_was_earned_after_a_receipt_was_dropped_is_brought_home(tmp_path: Path) -> None:
-    """It belongs where there is nothing, not where the receipt was that is gone."""
+def test_what_was_earned_after_a_resource_state_was_dropped_is_brought_home(tmp_path: Path) -> None:
+    """It belongs where there is nothing, not where the resource state was that is gone."""
     bucket = MemoryBucket()
     with remote(bucket, tmp_path).lock("me") as writer:
         writer.write(LAPSED)
@@ -494,10 +496,10 @@ def test_what_a_newer_version_wrote_is_not_set_aside(make: str, tmp_path: Path) 
     if make == "directory":
         (tmp_path / path).write_bytes(dump(newer))
     else:
-        bucket.upload(path, dump({"token": 1, "receipt": newer}))
+        bucket.upload(path, dump({"token": 1, "resource": newer}))
     with store.lock("me") as writer:
         assert writer.quarantine() == ()
-        with pytest.raises(StorageError, match="1 of 1 receipts") as caught:
+        with pytest.raises(StorageError, match="1 of 1 resource states") as caught:
             writer.resources()
         assert "a newer reconciler wrote it" in str(caught.value.findings[0])
 
@@ -650,6 +652,6 @@ def test_the_hooks_in_memory_stand_before_and_after_each_write() -> None:
     assert seen == [line for step in steps for line in (step, f"done {step}")]
 
 
-def test_in_memory_a_snapshot_must_be_kept_before_a_receipt_names_it() -> None:
+def test_in_memory_a_snapshot_must_be_kept_before_a_resource_state_names_it() -> None:
     with MemoryStore("sandbox").lock("me") as writer, pytest.raises(AssertionError, match="not kept"):
         writer.write(holding(LAPSED, ONE))

@@ -55,7 +55,7 @@ class SharedAccount(InMemoryEnvironment):
         return frozenset(identifier(person, kind) for person in people)
 
     def ids(self) -> set[str]:
-        return {one.current.segment_id for one in self.store.saved_receipts.values()} - {""}
+        return {one.current.segment_id for one in self.store.saved_resources.values()} - {""}
 
 
 @pytest.fixture

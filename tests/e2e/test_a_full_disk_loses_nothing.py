@@ -108,7 +108,7 @@ def test_a_real_disk_that_is_full_is_told_and_loses_nothing(tmp_path, folder, ro
 
 
 def test_files_that_may_not_grow_are_told_and_lose_nothing(tmp_path):
-    """EFBIG at one size after the other: the lock, the key, the head, a snapshot, a receipt."""
+    """EFBIG at one size after the other: the lock, the key, the head, a snapshot, a resource state."""
     with LargeProject.gathered(tmp_path, range(5), batch=2, latency=0) as crowd:
         runs = [apply_in_want(crowd.project, limit=limit) for limit in (0, 8, 40, 150, 400, 800, 1200, 1600)]
         assert [code for code, _ in runs][:6] == [10] * 6

@@ -85,15 +85,15 @@ def test_damage_is_done_without_when_that_is_accepted(project: Project) -> None:
     assert "state restore --accept-loss" in " ".join(said.split())
     project.run("state", "restore", "sandbox", "--serial", "1", "--yes", code=10)
     said = project.run("state", "restore", "sandbox", "--serial", "1", "--yes", "--accept-loss").said
-    assert "email/buyers: its receipt can't be read" in said
+    assert "email/buyers: its resource state can't be read" in said
     project.run("apply", "sandbox", "--yes")
     project.run("plan", "sandbox", "--detailed-exitcode")
     assert len(project.members("email")) == 30
 
 
 def test_a_snapshot_that_is_lost_is_done_without_when_that_is_accepted(project: Project) -> None:
-    receipt = json.loads((state(project) / "resources" / "email.buyers.json").read_text())
-    (state(project) / "snapshots" / receipt["current"]["confirmed"]["digest"]).write_text("junk")
+    resource = json.loads((state(project) / "resources" / "email.buyers.json").read_text())
+    (state(project) / "snapshots" / resource["current"]["confirmed"]["digest"]).write_text("junk")
     said = project.run("state", "restore", "sandbox", "--serial", "1", "--yes", code=10).said
     assert "does not match its name" in " ".join(said.split())
     said = project.run("state", "restore", "sandbox", "--serial", "1", "--yes", "--accept-loss").said
@@ -192,10 +192,10 @@ def rewritten(source: Path, target: Path, change: object) -> None:
 
 def swapped(project: Project) -> str:
     """The current snapshot of one address is a whole file with the members of an earlier one; its name."""
-    receipt = json.loads((state(project) / "resources" / "email.buyers.json").read_text())
+    resource = json.loads((state(project) / "resources" / "email.buyers.json").read_text())
     earlier = json.loads((state(project) / "history" / "1.json").read_text())["resources"][1]
-    assert earlier["address"] == receipt["address"]
-    current, before = (one["current"]["confirmed"]["digest"] for one in (receipt, earlier))
+    assert earlier["address"] == resource["address"]
+    current, before = (one["current"]["confirmed"]["digest"] for one in (resource, earlier))
     (state(project) / "snapshots" / current).write_bytes((state(project) / "snapshots" / before).read_bytes())
     return str(current[:12])
 

@@ -33,7 +33,7 @@ def moved(step, size=BATCH * CALLS):
     return range(start, start + size)
 
 
-def test_an_outage_in_mid_apply_stops_it_and_earned_receipts_are_brought_home(tmp_path):
+def test_an_outage_in_mid_apply_stops_it_and_earned_resource_states_are_brought_home(tmp_path):
     with gathered(tmp_path, latency=0.2) as world:
         first, second = world.machine("first", PEOPLE), world.machine("second", PEOPLE)
         running = first.start()
@@ -63,7 +63,7 @@ def test_an_outage_in_mid_apply_stops_it_and_earned_receipts_are_brought_home(tm
 
 
 def test_what_one_machine_could_not_write_another_sends_again_at_most_once(tmp_path):
-    """Whatever the store's trouble is. The machine that earned receipts meanwhile finds them out of date."""
+    """Any store failure. The outbox of the first machine is out of date by then."""
     with World.gathered(tmp_path, BATCH // 4, 0) as world:
         machines = [world.machine(name, moved(0, MANY)) for name in ("first", "second")]
         machines[0].run()
@@ -142,11 +142,11 @@ def test_what_was_damaged_by_hand_is_refused_by_name_and_put_back(tmp_path):
         machine.people(moved(1))
         calls, good = len(world.emulator.history()), world.objects()
         [snapshot, *_] = [path for path in good if path.startswith("snapshots/") and "." not in path]
-        receipt = "resources/email.buyers.json"
+        resource = "resources/email.buyers.json"
         damages = [
             ({"head.json": b"{}"}, "the file has no checksum"),
             ({"lease.json": b"mine"}, "the lock of the state holds something else"),
-            ({receipt: b"mine", "resources/customer.buyers.json": b"{"}, f"{receipt}"),
+            ({resource: b"mine", "resources/customer.buyers.json": b"{"}, f"{resource}"),
             ({snapshot: good[snapshot][:-100]}, "is cut off or damaged"),
         ]
         for damage, problem in damages:

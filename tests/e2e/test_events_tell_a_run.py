@@ -214,7 +214,7 @@ def test_what_cant_be_written_is_said_before_criteo_is_asked(project, place):
 
 @pytest.mark.promise("killed-processes")
 def test_a_full_disk_stops_the_events_and_not_the_run(tmp_path):
-    """Files may not grow beyond what a receipt needs; a run of many batches has more to tell."""
+    """Files may not grow beyond what a resource state needs; a run of many batches has more to tell."""
     with LargeProject.gathered(tmp_path, range(100), batch=1, latency=0) as crowd:
         done = subprocess.run(
             crowd.project.command(*APPLY),

@@ -53,8 +53,10 @@ def blocked(project: Project, *words: str) -> None:
 
 
 def lists_of(project: Project) -> list[tuple[list[str], int]]:
-    receipt = json.loads((project.root / ".reconciler/state/sandbox/resources/email.buyers.json").read_text())
-    return [(one["files"], one["members"]["count"]) for one in receipt["lists"]]
+    resource = json.loads(
+        (project.root / ".reconciler/state/sandbox/resources/email.buyers.json").read_text()
+    )
+    return [(one["files"], one["members"]["count"]) for one in resource["lists"]]
 
 
 NAMED = [f"P <{one}>" for one in emails(*range(1, 55))] + emails(*range(55, 61))
@@ -201,9 +203,9 @@ def test_every_form_shows_the_sizes_of_lists(project: Project) -> None:
 def test_hundreds_of_audiences_keep_one_copy_of_a_list(project: Project) -> None:
     """Both addresses name the same snapshot."""
     folder = project.root / ".reconciler" / "state" / "sandbox"
-    receipts = [json.loads(file.read_text()) for file in (folder / "resources").iterdir()]
-    digests = {one["lists"][0]["members"]["digest"] for one in receipts}
-    assert len(receipts) == 2
+    resources = [json.loads(file.read_text()) for file in (folder / "resources").iterdir()]
+    digests = {one["lists"][0]["members"]["digest"] for one in resources}
+    assert len(resources) == 2
     assert len(digests) == 1
     assert (folder / "snapshots" / digests.pop()).exists()
 
@@ -215,8 +217,8 @@ def test_a_recorded_list_that_is_damaged_is_refused_and_a_restore_takes_the_one_
     state = project.root / ".reconciler" / "state" / "sandbox"
     listed(project, emails(*range(1, 62)))
     project.run("apply", "sandbox", "--yes", "--members-only")
-    receipt = json.loads((state / "resources" / "email.buyers.json").read_text())
-    digest = receipt["lists"][0]["members"]["digest"]
+    resource = json.loads((state / "resources" / "email.buyers.json").read_text())
+    digest = resource["lists"][0]["members"]["digest"]
     (state / "snapshots" / digest).write_bytes(b"PAR1")
     listed(project, emails(*range(1, 31)))
     said = " ".join(project.run("plan", "sandbox", code=10).said.split())

@@ -425,7 +425,7 @@ def test_a_fork_is_validated_and_nothing_more(story: Story):
 
 
 def test_a_signal_reaches_the_tool_itself(story: Story):
-    """The step's shell becomes the tool, so that what the runner signals is what writes receipts."""
+    """The step's shell becomes the tool, so that what the runner signals is what writes resource states."""
     programs = story.team.programs
     (programs / "reconciler").write_text("#!/bin/sh\necho $$\n")
     (story.team.work / "approved.txt").write_text("--approved\nplan.json\n")

@@ -21,7 +21,7 @@ def one(pattern: str) -> Callable[[World], Path]:
     return lambda world: min(world.spoil().glob(pattern))
 
 
-RECEIPT, HEAD, KEY, SNAPSHOT = one("resources/*.json"), one("head.json"), one("key"), one("snapshots/*")
+RESOURCE, HEAD, KEY, SNAPSHOT = one("resources/*.json"), one("head.json"), one("key"), one("snapshots/*")
 
 
 def halves(find: Callable[[World], Path]) -> Callable[[World], object]:
@@ -73,7 +73,7 @@ def is_a_file(world: World) -> None:
     world.state.write_text("x")
 
 
-def receipts_are_a_file(world: World) -> None:
+def resources_are_a_file(world: World) -> None:
     remove(world.spoil() / "resources")
     (world.state / "resources").write_text("x")
 
@@ -109,7 +109,7 @@ def jumps(**by: float) -> Callable[[World], object]:
     return jump
 
 
-def receipts_of_the_future(world: World) -> None:
+def resources_of_the_future(world: World) -> None:
     """A run on a machine whose clock was an hour ahead; then its clock was set back."""
     world.skew = timedelta(hours=1)
     ended = world.run(*APPLY)
@@ -145,46 +145,54 @@ STATES = Group(
     "without a backup, follow [Recover a state](../how-to/recover-state.md).",
     (
         Case(
-            "a receipt was cut in half",
-            halves(RECEIPT),
+            "a resource state was cut in half",
+            halves(RESOURCE),
             10,
             "customer.buyers.json: not a whole JSON object",
             BACKUP,
         ),
         Case(
-            "a receipt is empty",
-            becomes(RECEIPT, b""),
+            "a resource state is empty",
+            becomes(RESOURCE, b""),
             10,
             "customer.buyers.json: not a whole JSON object",
             BACKUP,
         ),
         Case(
-            "a receipt is junk",
-            becomes(RECEIPT, b"\x00\xff" * 99),
+            "a resource state is junk",
+            becomes(RESOURCE, b"\x00\xff" * 99),
             10,
             "customer.buyers.json: not a whole JSON object",
             BACKUP,
         ),
         Case(
-            "a newer version wrote a receipt",
-            says(RECEIPT, format_version=FORMAT_VERSION + 1),
+            "a newer version wrote a resource state",
+            says(RESOURCE, format_version=FORMAT_VERSION + 1),
             10,
             f"customer.buyers.json: format version {FORMAT_VERSION + 1}",
             "newer",
         ),
         Case(
-            "a receipt has a key nobody knows", says(RECEIPT, surprise=1), 10, "customer.buyers.json", BACKUP
+            "a resource state has a key nobody knows",
+            says(RESOURCE, surprise=1),
+            10,
+            "customer.buyers.json",
+            BACKUP,
         ),
         Case(
-            "a receipt lies under another name",
-            lambda world: RECEIPT(world).rename(world.state / "resources" / "email.x.json"),
+            "a resource state lies under another name",
+            lambda world: RESOURCE(world).rename(world.state / "resources" / "email.x.json"),
             10,
-            "holds the receipt of another address",
+            "holds the resource state of another address",
             BACKUP,
         ),
         Case("the head was cut in half", halves(HEAD), 10, "head.json: not a whole JSON object", BACKUP),
         Case(
-            "the head is missing", removes(HEAD), 10, "head.json is missing, but there are receipts", BACKUP
+            "the head is missing",
+            removes(HEAD),
+            10,
+            "head.json is missing, but there are resource states",
+            BACKUP,
         ),
         Case(
             "a newer version wrote the head",
@@ -242,8 +250,8 @@ STATES = Group(
             "move it away, or put the state back from a backup",
         ),
         Case(
-            "the folder of receipts is a file",
-            receipts_are_a_file,
+            "the folder of resource states is a file",
+            resources_are_a_file,
             10,
             "resources: a file is where a folder should be",
             "move it away, or put the state back from a backup",
@@ -354,7 +362,7 @@ CLOCKS = Group(
         ),
         Case(
             "our clock was set back by an hour since the last apply",
-            receipts_of_the_future,
+            resources_of_the_future,
             0,
             "Applied on sandbox",
             leaves=Leaves.ALL,

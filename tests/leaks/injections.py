@@ -115,7 +115,7 @@ PLACES = {
     "rendering": "reconciler.commands.support.planning:plan_document",
     "creating": "reconciler.criteo.client:CriteoWriter.create",
     "a request body": "reconciler.criteo.wire_format:members_body",
-    "a receipt": "reconciler.state.local_layout:LocalLayout.receipt_file",
+    "a resource state": "reconciler.state.local_layout:LocalLayout.resource_file",
     "the emulator": "reconciler.emulator.members:_resolved",
     "progress": "reconciler.render.terminal.progress:step_text",
     "issuing a token": "reconciler.emulator.oauth:token",

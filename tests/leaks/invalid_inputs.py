@@ -208,8 +208,8 @@ REFUSALS: Mapping[str, InvalidInput] = {
         f"s3://{CANARIES.proxy_user}:{CANARIES.proxy_password}@bucket/state",
     ),
     # state
-    "receipts that break off": state("state/sandbox/resources/*.json", _cut),
-    "receipts that hold a person": state("state/sandbox/resources/*.json", _rewritten),
+    "resource states that break off": state("state/sandbox/resources/*.json", _cut),
+    "resource states that hold a person": state("state/sandbox/resources/*.json", _rewritten),
     "snapshots that break off": state("state/sandbox/snapshots/*", _cut),
     "snapshots that hold a person": state("state/sandbox/snapshots/*", _rewritten),
     "a head that holds a person": state("state/sandbox/head.json", _rewritten),

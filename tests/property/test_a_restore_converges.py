@@ -51,8 +51,8 @@ class Restores(Simulation):
             world.die()
         finally:
             world.store.before_write = world.store.after_write = unbroken
-        for receipt in self._receipts():
-            for holding in receipt.segments:
+        for resource in self._resources():
+            for holding in resource.segments:
                 self.in_doubt[holding.segment_id] = EVERYBODY
 
 

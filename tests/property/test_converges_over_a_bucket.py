@@ -31,7 +31,7 @@ from reconciler.core.state.resource import InFlightBatch, ResourceState
 from reconciler.state import bucket_layout as objects
 from reconciler.state import bucket_store as remote
 from reconciler.state import bucket_writer as writer
-from reconciler.state.bucket_layout import LEASE, RECEIPTS, SNAPSHOTS, BucketLayout, receipt_path
+from reconciler.state.bucket_layout import LEASE, RESOURCES, SNAPSHOTS, BucketLayout, resource_path
 from reconciler.state.bucket_reader import StoreContext
 from reconciler.state.bucket_store import BucketStore
 from reconciler.state.lease import BEAT, HeldLease, LeaseTiming
@@ -112,15 +112,15 @@ class BucketState:
         self._stores.reverse()
 
     @property
-    def saved_receipts(self) -> dict[Address, ResourceState]:
+    def saved_resources(self) -> dict[Address, ResourceState]:
         there = BucketLayout(MemoryBucket(held=self.bucket.held), "test")
         head = there.head()
         addresses = head.addresses if head else frozenset()
-        assert {receipt_path(one) for one in addresses} >= {
-            path for path in self.bucket.held if path.startswith(RECEIPTS)
-        }, "a receipt lies where nobody looks"
-        found = (there.receipt(one) for one in addresses)
-        return {one.address: one.receipt for one in found if one and one.receipt}
+        assert {resource_path(one) for one in addresses} >= {
+            path for path in self.bucket.held if path.startswith(RESOURCES)
+        }, "a resource state lies where nobody looks"
+        found = (there.resource(one) for one in addresses)
+        return {one.address: one.resource for one in found if one and one.resource}
 
     def left_over(self) -> list[ResourceState]:
         return [one.after for machine in self._machines for one in Outbox(machine / "outbox").all()]

@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from support.lease_simulation import ADDRESSES, HASTE, SENDS, LeaseSimulation, Machine, long_enough
 
 from reconciler.core.model import Address
-from reconciler.state.bucket_layout import HEAD, LEASE, RECEIPTS
+from reconciler.state.bucket_layout import HEAD, LEASE, RESOURCES
 
 pytestmark = pytest.mark.promise("state")
 
@@ -67,7 +67,7 @@ class Leases(RuleBasedStateMachine):
             self._begin(machine, what, at, lag)
         machine.go(calls)
 
-    @rule(number=which, at=where, before=st.sampled_from([SENDS, RECEIPTS, HEAD, LEASE]))
+    @rule(number=which, at=where, before=st.sampled_from([SENDS, RESOURCES, HEAD, LEASE]))
     def run_is_paused(self, number: int, at: Address, before: str) -> None:
         """Before its next call of that kind."""
         machine = self._at(number)

@@ -24,18 +24,18 @@ PINNED = replace(
 )
 
 
-def receipt(definition: str = "", transfer: Transfer | None = None, **holding: object) -> ResourceState:
+def resource(definition: str = "", transfer: Transfer | None = None, **holding: object) -> ResourceState:
     held = replace(SegmentState(cases.LAPSED.key, segment_id="1", transfer=transfer), **holding)
     return ResourceState(LAPSED, held, definition=definition)
 
 
 def applied(**holding: object) -> dict[Address, ResourceState]:
     """LAPSED as the manifests say, in full."""
-    return {LAPSED: receipt(cases.LAPSED.definition, **holding)}
+    return {LAPSED: resource(cases.LAPSED.definition, **holding)}
 
 
 def approved(
-    plan: Plan, receipts: dict[Address, ResourceState] | None = None, **differs: object
+    plan: Plan, resources: dict[Address, ResourceState] | None = None, **differs: object
 ) -> ApprovedPlan:
     environment = cases.ENVIRONMENT
     made = ApprovedPlan(
@@ -46,7 +46,7 @@ def approved(
         plan.basis.lineage,
         plan.basis.made_at,
         environment.approval_limits,
-        approved_changes(plan, receipts or {}),
+        approved_changes(plan, resources or {}),
     )
     return replace(made, **differs)
 
@@ -57,16 +57,16 @@ def held(*approvals: ApprovedPlan) -> dict[str, ApprovedPlan]:
 
 
 def now(
-    *approvals: ApprovalRecord, receipts: dict[Address, ResourceState] | None = None, **differs: object
+    *approvals: ApprovalRecord, resources: dict[Address, ResourceState] | None = None, **differs: object
 ) -> CheckContext:
-    made = CheckContext(cases.ENVIRONMENT, "7f3a2b1c9d", approvals, receipts or {}, cases.NOW)
+    made = CheckContext(cases.ENVIRONMENT, "7f3a2b1c9d", approvals, resources or {}, cases.NOW)
     return replace(made, **differs)
 
 
 def judged(then: Change, today: Change, at: CheckContext | None = None, **differs: object) -> ApprovalCheck:
     at = at or now()
     return check_approvals(
-        cases.plan(today), held(approved(cases.plan(then), dict(at.receipts), **differs)), at
+        cases.plan(today), held(approved(cases.plan(then), dict(at.resources), **differs)), at
     )
 
 

@@ -153,7 +153,7 @@ class ListHistories(Simulation):
 
     def _is_tried(self, address: Address) -> None:
         """What may be the list last applied, once this one has been tried: a crash may come at any time."""
-        if address not in self.world.store.saved_receipts:
+        if address not in self.world.store.saved_resources:
             self.possible[address] = [{}]
         known, now = self.possible[address], self._delivered(address.audience)
         if now is not None and any(self._is_within(before, now) for before in known):
@@ -162,11 +162,11 @@ class ListHistories(Simulation):
     def _seen(self, write: Write) -> None:
         super()._seen(write)
         if write.operation == "add" and not write.late:
-            for receipt in self._receipts():
+            for resource in self._resources():
                 if write.segment.id in {
-                    one.segment_id for one in (receipt.current, receipt.replacement) if one
+                    one.segment_id for one in (resource.current, resource.replacement) if one
                 }:
-                    self._is_sent_under_its_lists(receipt.address)
+                    self._is_sent_under_its_lists(resource.address)
 
     def _is_sent_under_its_lists(self, address: Address) -> None:
         now = self._delivered(address.audience)

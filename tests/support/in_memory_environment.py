@@ -129,7 +129,7 @@ class InMemoryEnvironment:
             out, lists = self.kept_out(audience), self.lists_of(audience)
             kinds = {wish.kind for address, wish in self.wishes.items() if address.audience == audience}
             held = (
-                one.current.key for at, one in self.store.saved_receipts.items() if at.audience == audience
+                one.current.key for at, one in self.store.saved_resources.items() if at.audience == audience
             )
             listed = kinds | {(key.identifier_type, key.hashing) for key in held}
             self.engine.people[audience] = People(
@@ -202,7 +202,7 @@ class InMemoryEnvironment:
                 clock=self.clock,
                 emit=self.emit,
             )
-            return apply(planned, self._observed.receipts, tools, serial)
+            return apply(planned, self._observed.resources, tools, serial)
 
     def die(self) -> None:
         """The machine is gone: only the state, and what the state keeps, is left."""

@@ -184,7 +184,7 @@ class DiskStore:
         self.before_write = self.after_write = lambda _step: None
 
     @property
-    def saved_receipts(self) -> dict[Address, ResourceState]:
+    def saved_resources(self) -> dict[Address, ResourceState]:
         return {one.address: one for one in self._store.reader().resources()}
 
     def reader(self) -> object:

@@ -26,7 +26,7 @@ from reconciler.core.state.resource import ResourceState, SegmentState
 from reconciler.state import bucket_layout as objects
 from reconciler.state import bucket_store as remote
 from reconciler.state import lease as leasing
-from reconciler.state.bucket_layout import HEAD, LEASE, RECEIPTS, BucketLayout
+from reconciler.state.bucket_layout import HEAD, LEASE, RESOURCES, BucketLayout
 from reconciler.state.bucket_reader import StoreContext
 from reconciler.state.bucket_store import BucketStore
 from reconciler.state.bucket_writer import BucketWriter
@@ -205,10 +205,10 @@ class Machine:
 
     def write(self, address: Address) -> None:
         assert self.writer
-        receipt = ResourceState(address, SegmentState(KEY, segment_id=self.world.number()))
-        self.world.based_on[receipt.current.segment_id] = self.known.get(address)
-        self.writer.write(receipt)
-        self.known[address] = receipt
+        resource = ResourceState(address, SegmentState(KEY, segment_id=self.world.number()))
+        self.world.based_on[resource.current.segment_id] = self.known.get(address)
+        self.writer.write(resource)
+        self.known[address] = resource
 
     def drop(self, address: Address) -> None:
         assert self.writer
@@ -388,7 +388,7 @@ class LeaseSimulation:
     def planned(self, machine: Machine) -> None:
         assert machine.hold
         if self.lease and machine.hold.lease.token == self.lease.token:
-            assert machine.known == self.landed, "an accepted receipt is lost"
+            assert machine.known == self.landed, "an accepted resource state is lost"
 
     def sent(self, token: int, lag: float) -> Send:
         begin = self.now() + timedelta(seconds=lag)
@@ -408,7 +408,7 @@ class LeaseSimulation:
         content = self.bucket.held[path].content
         if path == LEASE:
             self._leased(leasing.decode(content))
-        elif path == HEAD or path.startswith(RECEIPTS):
+        elif path == HEAD or path.startswith(RESOURCES):
             token = json.loads(content)["token"]
             assert token >= self.fenced, f"{path} is written by a run that was fenced off"
             assert token >= self.tokens.get(path, 0), f"{path}: tokens go back"
@@ -427,10 +427,10 @@ class LeaseSimulation:
             assert latest >= old.expires_at + TIMING.grace, "a lease is taken from a run that may be sending"
 
     def _received(self, path: str) -> None:
-        address = next(one for one in ADDRESSES if objects.receipt_path(one) == path)
-        found = BucketLayout(MemoryBucket(held=dict(self.bucket.held)), "test").receipt(address)
+        address = next(one for one in ADDRESSES if objects.resource_path(one) == path)
+        found = BucketLayout(MemoryBucket(held=dict(self.bucket.held)), "test").resource(address)
         assert found
-        before, now = self.landed.get(address), found.receipt
+        before, now = self.landed.get(address), found.resource
         if now != before:
             assert self._actor
             known = self.based_on[now.current.segment_id] if now else self._actor.known.get(address)

@@ -28,7 +28,7 @@ from reconciler.core.plan import address_planner as standing
 from reconciler.core.plan import planner
 from reconciler.core.plan.model import PromoteReplacement, Update, address_of
 from reconciler.core.plan.names import Settled
-from reconciler.core.state import resource as receipt
+from reconciler.core.state import resource
 from reconciler.core.state.ownership_tag import tag_of
 from reconciler.core.state.resource import ResourceState, SegmentState
 from reconciler.operations import observe
@@ -73,7 +73,7 @@ def asked(change: Callable[..., tuple[Any, ...]]) -> Make:
     return lambda original: lambda *given: original(*change(*given))
 
 
-# ---- 1. The receipt is the truth
+# ---- 1. The resource state decides
 
 
 def adds_forget_doubt(
@@ -120,13 +120,13 @@ def no_flight_left(holding: SegmentState, *_: Any) -> SegmentState:
 
 
 def unrecorded(_done: None, _tools: Any, ledger: StateRecorder, change: Any) -> None:
-    ledger.write(replace(ledger.receipt(change.spec.address), definition=""))
+    ledger.write(replace(ledger.resource(change.spec.address), definition=""))
 
 
 def always_opens(original: Any) -> Any:
-    def apply(plan: Any, receipts: Any, tools: Any, run_jobs: Any) -> Any:
+    def apply(plan: Any, resources: Any, tools: Any, run_jobs: Any) -> Any:
         tools.state.begin_run()
-        return original(plan, receipts, tools, run_jobs)
+        return original(plan, resources, tools, run_jobs)
 
     return apply
 
@@ -142,7 +142,7 @@ def keeps_a_refused_flight(original: Any) -> Any:
         try:
             return original(tools, ledger, change, step, before, batch)
         except RejectedError:
-            flying = receipt.record_dispatch(before, batch, tools.clock.now())
+            flying = resource.record_dispatch(before, batch, tools.clock.now())
             ledger.put(change.spec.address, step.slot, flying)
             raise
 
@@ -175,15 +175,15 @@ def intents_stay_in_memory(original: Any) -> Any:
     return write
 
 
-def strips_ids(receipts: Any, segments: Any) -> tuple[Any, Any]:
-    """As if no receipt knew a segment by its id."""
+def strips_ids(resources: Any, segments: Any) -> tuple[Any, Any]:
+    """Match as if no resource state had a segment ID."""
 
     def strip(holding: SegmentState | None) -> SegmentState | None:
         return replace(holding, segment_id="") if holding else None
 
     return [
         replace(one, current=strip(one.current), replacement=strip(one.replacement), retired=())
-        for one in receipts
+        for one in resources
     ], segments
 
 
@@ -228,13 +228,13 @@ def _is_owned(segment: Any, tag: Any) -> bool:
 
 
 def gone_is_fine(change: Any, sight: Any) -> Any:
-    known = sight.receipt and sight.receipt.current.segment_id
+    known = sight.resource and sight.resource.current.segment_id
     return None if known and known not in sight.segments else change
 
 
 def without_successors(desired: Any, observed: Any) -> tuple[Any, Any]:
-    alone = {at: replace(one, replacement=None) for at, one in observed.receipts.items()}
-    return desired, replace(observed, receipts=alone)
+    alone = {at: replace(one, replacement=None) for at, one in observed.resources.items()}
+    return desired, replace(observed, resources=alone)
 
 
 # ---- 6. Order
@@ -254,10 +254,10 @@ def nobody_urgent(phases: Any, *_: Any) -> Any:
 
 
 def in_place(sight: Any) -> tuple[Any]:
-    if sight.receipt is None:
+    if sight.resource is None:
         return (sight,)
-    current = replace(sight.receipt.current, key=sight.spec.key)
-    return (replace(sight, receipt=replace(sight.receipt, current=current)),)
+    current = replace(sight.resource.current, key=sight.spec.key)
+    return (replace(sight, resource=replace(sight.resource, current=current)),)
 
 
 def named_before_filled(original: Any) -> Any:
@@ -270,8 +270,8 @@ def named_before_filled(original: Any) -> Any:
     return complete
 
 
-def retires_nothing(receipt_after: None, tools: Any, ledger: StateRecorder, address: Any, *_: Any) -> None:
-    ledger.write(replace(ledger.receipt(address), retired=()))
+def retires_nothing(resource_after: None, tools: Any, ledger: StateRecorder, address: Any, *_: Any) -> None:
+    ledger.write(replace(ledger.resource(address), retired=()))
 
 
 # ---- 8. One run at a time
@@ -295,9 +295,9 @@ def drops(forgets: Any, *_: Any) -> Any:
 
 def stays_forgotten(original: Any) -> Any:
     def complete(tools: Any, ledger: StateRecorder, change: Any) -> None:
-        before = ledger.receipt(change.spec.address).forgotten_at
+        before = ledger.resource(change.spec.address).forgotten_at
         original(tools, ledger, change)
-        ledger.write(replace(ledger.receipt(change.spec.address), forgotten_at=before))
+        ledger.write(replace(ledger.resource(change.spec.address), forgotten_at=before))
 
     return complete
 
@@ -327,7 +327,7 @@ def as_read(_original: Any) -> Any:
 
 def what_is_left(_original: Any) -> Any:
     """Without what an interrupted run has sent."""
-    return lambda change, _receipt: (change.members.delta.adds, change.members.delta.out)
+    return lambda change, _resource: (change.members.delta.adds, change.members.delta.out)
 
 
 def of_today(_: object, now: Any) -> Any:
@@ -335,8 +335,8 @@ def of_today(_: object, now: Any) -> Any:
 
 
 def never_begun(original: Any) -> Any:
-    return lambda change, said, receipt, tolerance, **_begun: original(
-        change, said, receipt, tolerance, begun=False
+    return lambda change, said, resource, tolerance, **_begun: original(
+        change, said, resource, tolerance, begun=False
     )
 
 
@@ -394,9 +394,9 @@ def by_size(_original: Any) -> Any:
 
 def forgets_lists(original: Any) -> Any:
     def complete(tools: Any, ledger: StateRecorder, change: Any) -> None:
-        before = ledger.receipt(change.spec.address).lists
+        before = ledger.resource(change.spec.address).lists
         original(tools, ledger, change)
-        ledger.write(replace(ledger.receipt(change.spec.address), lists=before))
+        ledger.write(replace(ledger.resource(change.spec.address), lists=before))
 
     return complete
 
@@ -409,7 +409,7 @@ def all_or_nothing(both: Any, specs: Any, *_: Any) -> Any:
 
 
 PHASES, SENT = "_phases", "_sent"
-TRUTH = "the receipt is the truth"
+TRUTH = "the resource state decides"
 TWICE = "nothing is sent or written that need not be"
 LATE = "what may land late is not contradicted"
 CREATES = "a create is written down, looked up, and never doubled"
@@ -447,41 +447,43 @@ MUTANTS = (
         ),
     ),
     Mutant(TRUTH, "progress is an offset", ((members, "next_window", counts_batches),)),
-    Mutant(TRUTH, "what was in flight is sent again", ((receipt, "resume_transfer", then(skip_the_flight)),)),
-    Mutant(TRUTH, "the batch is announced before it is sent", ((receipt, "record_dispatch", unchanged),)),
+    Mutant(
+        TRUTH, "what was in flight is sent again", ((resource, "resume_transfer", then(skip_the_flight)),)
+    ),
+    Mutant(TRUTH, "the batch is announced before it is sent", ((resource, "record_dispatch", unchanged),)),
     Mutant(
         TRUTH,
         "a larger batch in flight stays in doubt while smaller ones are sent",
-        ((receipt, "record_dispatch", then(newest_flight_only)),),
+        ((resource, "record_dispatch", then(newest_flight_only)),),
     ),
     Mutant(
         TRUTH,
         "a larger batch in flight stays in doubt when a smaller one is taken",
-        ((receipt, "acknowledge", then(no_flight_left)),),
+        ((resource, "acknowledge", then(no_flight_left)),),
     ),
-    Mutant(TWICE, "acknowledgement", ((receipt, "acknowledge", unchanged),)),
-    Mutant(TWICE, "settlement", ((receipt, "complete_transfer", then(unsettled)),)),
+    Mutant(TWICE, "acknowledgement", ((resource, "acknowledge", unchanged),)),
+    Mutant(TWICE, "settlement", ((resource, "complete_transfer", then(unsettled)),)),
     Mutant(TWICE, "a refused batch is no doubt", ((transfer, SENT, keeps_a_refused_flight),)),
     Mutant(TWICE, "the definition is recorded", ((run, "_complete", then(unrecorded)),)),
     Mutant(TWICE, "an empty plan writes nothing", ((world, "apply", always_opens),)),
     Mutant(LATE, "a new target waits", ((standing, "_future", gives(None)),)),
     Mutant(
-        LATE, "a call without an answer opens a quiet time", ((receipt, "record_no_response", unchanged),)
+        LATE, "a call without an answer opens a quiet time", ((resource, "record_no_response", unchanged),)
     ),
-    Mutant(LATE, "a repeated batch may land twice", ((receipt, "resume_transfer", unchanged),)),
+    Mutant(LATE, "a repeated batch may land twice", ((resource, "resume_transfer", unchanged),)),
     Mutant(
-        LATE, "an answer after a lost one is uncertain", ((receipt, "acknowledge", asked(as_if_certain)),)
+        LATE, "an answer after a lost one is uncertain", ((resource, "acknowledge", asked(as_if_certain)),)
     ),
     Mutant(
         LATE,
         "a rename waits for one that could undo it",
-        ((receipt, "may_undo", gives(None)), (standing, "may_undo", gives(None))),
+        ((resource, "may_undo", gives(None)), (standing, "may_undo", gives(None))),
     ),
     Mutant(
-        LATE, "earlier renames are remembered", ((receipt, "record_update_sent", then(last_rename_only)),)
+        LATE, "earlier renames are remembered", ((resource, "record_update_sent", then(last_rename_only)),)
     ),
     Mutant(LATE, "an unanswered rename is remembered", ((prelude._Announced, "resolve", resolves_all),)),
-    Mutant(LATE, "a batch counts from when it leaves", ((receipt, "is_late", gives(False)),)),
+    Mutant(LATE, "a batch counts from when it leaves", ((resource, "is_late", gives(False)),)),
     Mutant(LATE, "a rename counts from when it leaves", ((prelude._Announced, "leaving", gives(None)),)),
     Mutant(LATE, "a create counts from when it leaves", ((prelude, "_leaving", gives(None)),)),
     Mutant(LATE, "names that may still be taken are reserved", ((planner, "reserved_names", gives({})),)),
@@ -537,7 +539,7 @@ MUTANTS = (
     Mutant("two runs can't write one environment", "the lock", ((MemoryStore, "lock", no_lock),)),
     Mutant(LOST, "counts are compared", ((observe, "loss", gives(None)), (standing, "loss", gives(None)))),
     Mutant(LOST, "nobody counts as held", ((observe, "doubted", unchanged),)),
-    Mutant(FORGET, "the receipt is kept", ((planner, "_forgets", then(drops)),)),
+    Mutant(FORGET, "the resource state is kept", ((planner, "_forgets", then(drops)),)),
     Mutant(FORGET, "what returns is managed again", ((run, "_complete", stays_forgotten),)),
     Mutant("no personal data is shown", "errors tell no identifier", ((transfer, SENT, tells),)),
 )
@@ -556,7 +558,7 @@ PLACE = "an approval is one for this environment as it is"
 BOUNDS = "counts stay within bounds, and rounding refuses nothing"
 RESUMED = "what was interrupted goes on, and what is done is covered no more"
 REFRESHED = "what a refresh may send stands in no approval's way, and nothing else is left to it"
-EVIDENCE = "an approval is used up once receipts say so"
+EVIDENCE = "an approval is completed once resource states show it"
 
 LISTS = (
     Mutant(LISTED, "a list that shrinks blocks", ((lists, "_shrinks", gives(False)),)),
@@ -602,7 +604,7 @@ APPROVALS = (
     Mutant(
         REFRESHED, "nothing depends on it", ((envelope, "is_independent", lambda _: refresh.is_members_only),)
     ),
-    Mutant(EVIDENCE, "receipts", ((envelope, "_is_carried_out", gives(True)),)),
+    Mutant(EVIDENCE, "resource states", ((envelope, "_is_carried_out", gives(True)),)),
     Mutant(EVIDENCE, "all of it", ((envelope, "_open", gives(())),)),
     Mutant("what depends on a refused change is refused", "all", ((envelope, "dependents", gives({})),)),
 )

@@ -252,7 +252,7 @@ def a_retired_segment_of_the_same_address_is_not_adopted(kind: type[Simulation])
     """It has our tag and our key, and somebody calls it what its successor was to be called."""
     history = begun(kind, run=True)
     history.run_in_peace([OTHER_RETAILER, source("p1")])
-    [retired] = history._receipts()[0].retired
+    [retired] = history._resources()[0].retired
     back = ("rekey", 0, EMAIL, "1001", "7")
     history.run_in_trouble([back], [("create", 0, "lost-before")], [])
     title = history.world.wishes[ONE].title

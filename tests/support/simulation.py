@@ -124,8 +124,8 @@ def one_person(identifier: str) -> str:
     return f"{kind}:{person}" if kind == IdentifierType.EMAIL else identifier
 
 
-def flights(receipts: Iterable[ResourceState]) -> dict[str, tuple[InFlightBatch, int]]:
-    moving = [(holding.segment_id, holding.transfer) for one in receipts for holding in one.segments]
+def flights(resources: Iterable[ResourceState]) -> dict[str, tuple[InFlightBatch, int]]:
+    moving = [(holding.segment_id, holding.transfer) for one in resources for holding in one.segments]
     return {
         segment_id: (one.in_flight, one.in_flight.end - one.acknowledged)
         for segment_id, one in moving
@@ -265,7 +265,7 @@ class Simulation(RuleBasedStateMachine):
         account that shows nothing can't be told from nothing (docs/adr/0006).
         """
         holdings = [
-            one for receipt in self._receipts() for one in (receipt.current, receipt.replacement) if one
+            one for resource in self._resources() for one in (resource.current, resource.replacement) if one
         ]
         managed = any(one.key.account_id == account and one.segment_id for one in holdings)
         if not account or (managed and not any(one.intent for one in holdings)):
@@ -339,11 +339,11 @@ class Simulation(RuleBasedStateMachine):
         self.world.clock.advance(self.world.criteo.late_seconds + 1)
         self.world.criteo.land()
 
-    def _receipts(self) -> list[ResourceState]:
-        return [self.world.store.saved_receipts[at] for at in sorted(self.world.store.saved_receipts)]
+    def _resources(self) -> list[ResourceState]:
+        return [self.world.store.saved_resources[at] for at in sorted(self.world.store.saved_resources)]
 
     def _ours(self) -> list[str]:
-        ids = (holding.segment_id for receipt in self._receipts() for holding in receipt.segments)
+        ids = (holding.segment_id for resource in self._resources() for holding in resource.segments)
         return [one for one in ids if self.world.criteo.segment(one)]
 
     def _one_of_ours(self, number: int) -> FakeSegment | None:
@@ -434,17 +434,17 @@ class Simulation(RuleBasedStateMachine):
     def _quiet_segments(self) -> set[str]:
         """Those with no unconfirmed request."""
         now, quiet = self.world.clock.now(), self.world.quiet
-        holdings = (one.current for one in self._receipts() if one.current.segment_id not in self.claimed)
+        holdings = (one.current for one in self._resources() if one.current.segment_id not in self.claimed)
         until = {one.segment_id: grace_ends_at(one, quiet) for one in holdings}
         return {at for at, moment in until.items() if moment is None or moment <= now}
 
     def _suppressed_have_left(self, quiet: Container[str]) -> None:
         """Also the segments of addresses whose source can't be read."""
-        for receipt in self._receipts():
-            segment = self.world.criteo.segment(receipt.current.segment_id)
-            if receipt.address in self.world.wishes and segment and segment.id in quiet:
-                kind = (receipt.current.key.identifier_type, receipt.current.key.hashing)
-                out = self.world.wire(self.world.kept_out(receipt.address.audience), kind)
+        for resource in self._resources():
+            segment = self.world.criteo.segment(resource.current.segment_id)
+            if resource.address in self.world.wishes and segment and segment.id in quiet:
+                kind = (resource.current.key.identifier_type, resource.current.key.hashing)
+                out = self.world.wire(self.world.kept_out(resource.address.audience), kind)
                 held = segment.members - self._strays(segment)
                 assert not held & self.world.criteo.set_of(out), "suppressed people stay in a segment"
 
@@ -482,7 +482,7 @@ class Simulation(RuleBasedStateMachine):
 
     def _flights(self) -> dict[str, tuple[InFlightBatch, int]]:
         """What is written down as under way, by segment, and how many people that is."""
-        return flights(self._receipts())
+        return flights(self._resources())
 
     def _doubt_what_was_under_way(self, before: dict[str, tuple[InFlightBatch, int]]) -> None:
         """At a crash: the batch that was announced last, or sent last, of each segment."""
@@ -541,16 +541,16 @@ class Simulation(RuleBasedStateMachine):
 
     def _meant(self, write: Write) -> None:
         """Only segments of addresses in the manifests are written to, suppressed people leaving first."""
-        for receipt in self._receipts():
-            for holding in (receipt.current, receipt.replacement):
+        for resource in self._resources():
+            for holding in (resource.current, resource.replacement):
                 if holding and holding.segment_id == write.segment.id:
-                    assert receipt.address in self.world.wishes, "a forgotten segment was written to"
-                    if receipt.address.audience in self.world.broken:
+                    assert resource.address in self.world.wishes, "a forgotten segment was written to"
+                    if resource.address.audience in self.world.broken:
                         self._nobody_but_suppressed(write)
                     if write.operation == "add":
-                        self._nobody_suppressed(receipt.address, holding, write.segment)
-                    if write.operation == "update" and holding is receipt.replacement:
-                        self._named_once_filled(receipt.address, holding, write.segment.name)
+                        self._nobody_suppressed(resource.address, holding, write.segment)
+                    if write.operation == "update" and holding is resource.replacement:
+                        self._named_once_filled(resource.address, holding, write.segment.name)
                     return
         raise AssertionError("a segment was written to that no address knows, or that was retired")
 
@@ -574,11 +574,11 @@ class Simulation(RuleBasedStateMachine):
                 self._sends_what_is_needed(change)
 
     def _sends_what_is_needed(self, change: SegmentChange) -> None:
-        receipt = self.world.store.saved_receipts.get(change.spec.address)
+        resource = self.world.store.saved_resources.get(change.spec.address)
         steps = change.steps
         assert steps.transfer
         slot = steps.transfer.slot
-        holding = (receipt.current if slot == "current" else receipt.replacement) if receipt else None
+        holding = (resource.current if slot == "current" else resource.replacement) if resource else None
         if holding is None or any(isinstance(step, CreateSegment) for step in steps.setup):
             return
         segment = self.world.criteo.segment(holding.segment_id)
@@ -621,8 +621,8 @@ class Simulation(RuleBasedStateMachine):
     @invariant()
     def we_know_what_is_held(self) -> None:
         """`base` is surely there, and nobody is there who is in neither `base` nor `maybe`."""
-        for receipt in self._receipts():
-            for holding in receipt.segments:
+        for resource in self._resources():
+            for holding in resource.segments:
                 segment = self.world.criteo.segment(holding.segment_id)
                 assert not (holding.intent and self.all_answered), "a refused create is held for unanswered"
                 if segment is not None:
@@ -648,7 +648,7 @@ class Simulation(RuleBasedStateMachine):
         self._clean_run(EVERYTHING)
         world.clock.advance(UNTIL_COUNTED)
         for address, wish in world.wishes.items():
-            segment = world.criteo.segment(world.store.saved_receipts[address].current.segment_id)
+            segment = world.criteo.segment(world.store.saved_resources[address].current.segment_id)
             assert segment is not None
             self._holds_who_is_wanted(segment, address)
             self._is_called_as_wanted(address)
@@ -659,7 +659,7 @@ class Simulation(RuleBasedStateMachine):
         self._an_empty_plan_writes_nothing()
 
     def _is_called_as_wanted(self, address: Address) -> None:
-        segment = self.world.criteo.segment(self.world.store.saved_receipts[address].current.segment_id)
+        segment = self.world.criteo.segment(self.world.store.saved_resources[address].current.segment_id)
         assert segment is not None
         wanted = (self.world.wishes[address].title, self.world.described(address))
         assert (segment.name, segment.description) == wanted
@@ -692,7 +692,7 @@ class Simulation(RuleBasedStateMachine):
         elif limit := re.search(r"maxMissing: (\d+)%", finding.remedy):
             self.world.guards = replace(self.world.guards, max_missing=int(limit[1]) / 100)
         elif "looks lost" in finding.problem:
-            assert not self._receipts(), "a state that knows of something is not lost"
+            assert not self._resources(), "a state that knows of something is not lost"
             self._finds_what_looks_lost()
         elif named := re.search(r"segment (\d+) has the ownership tag", finding.problem):
             self.claimed.discard(named[1])
@@ -703,7 +703,7 @@ class Simulation(RuleBasedStateMachine):
 
     def _no_segment_is_nobodys(self) -> None:
         """Late and repeated creates leave no strays; a create may be unanswered when it is forgotten."""
-        holdings = [holding for receipt in self._receipts() for holding in receipt.segments]
+        holdings = [holding for resource in self._resources() for holding in resource.segments]
         ours = {holding.segment_id for holding in holdings} | self.foreign.keys() | self.left
         asked = {holding.intent.name for holding in holdings if holding.intent}
         strays = [

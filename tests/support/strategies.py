@@ -91,7 +91,7 @@ holdings = st.builds(
     updated_at=st.none() | times,
     former_lineage=st.sampled_from(["", "1a2b"]),
 )
-receipts = st.builds(
+resources = st.builds(
     ResourceState,
     address=addresses,
     current=holdings,
@@ -127,6 +127,6 @@ receipts = st.builds(
 saved_states = st.builds(
     StateVersion,
     head=heads,
-    resources=st.lists(receipts, max_size=3, unique_by=lambda receipt: receipt.address).map(tuple),
+    resources=st.lists(resources, max_size=3, unique_by=lambda resource: resource.address).map(tuple),
     saved_at=times,
 )

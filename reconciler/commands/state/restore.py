@@ -75,7 +75,7 @@ def _question(environment: str, kept: StateVersion) -> str:
 
 def _tell(environment: str, serial: int, done: RestoreResult) -> None:
     for address in done.set_aside:
-        click.echo(f"{address}: its receipt can't be read; it is set aside in `history`", err=True)
+        click.echo(f"{address}: its resource state can't be read; it is set aside in `history`", err=True)
     if done.lost:
         lost = counted(done.lost, "snapshot")
         click.echo(f"{lost} can't be read: who was only there is not known any more", err=True)

@@ -151,7 +151,7 @@ def accept(terms: Terms, planned: PlanResult, space: Workspace, *, whole: bool) 
                 _refuse(_flat(refused), "this needs an approved plan", remedy)
             return AcceptedPlan(allowed)
         case MembersOnly():
-            refused = not_members_only(planned.plan, planned.observed.receipts)
+            refused = not_members_only(planned.plan, planned.observed.resources)
             allowed = _refreshed(_without(planned, refused, space), space)
             if not (allowed.plan.changes or allowed.plan.removals):
                 _refuse(_flat(refused), "changes other than members are due", AGAIN)
@@ -165,7 +165,7 @@ def accept(terms: Terms, planned: PlanResult, space: Workspace, *, whole: bool) 
 def _as_approved(terms: WithApprovals, planned: PlanResult, space: Workspace, *, whole: bool) -> AcceptedPlan:
     plan, observed, environment = planned.plan, planned.observed, space.desired.environment
     lineage, uses = (observed.head.lineage, observed.head.approvals) if observed.head else ("", ())
-    now = CheckContext(environment, lineage, uses, observed.receipts, plan.basis.made_at, whole)
+    now = CheckContext(environment, lineage, uses, observed.resources, plan.basis.made_at, whole)
     judgement = check_approvals(plan, terms.approvals, now)
     if judgement.findings:
         _refuse((*judgement.findings, *terms.unfit), NOT_APPROVED, AGAIN)

@@ -48,7 +48,7 @@ class PlanResult:
             lineage=basis.lineage,
             made_at=basis.made_at,
             limits=environment.approval_limits,
-            changes=approved_changes(self.plan, self.observed.receipts),
+            changes=approved_changes(self.plan, self.observed.resources),
         )
 
 
@@ -64,7 +64,7 @@ def make_plan(
     `counted`: the addresses whose members Criteo is asked to count; None for all.
     """
     known, engine = LoadedState.of(state), space.engine(state)
-    addresses = selected(only, space.addresses(known.receipts))
+    addresses = selected(only, space.addresses(known.resources))
 
     def doing(what: str) -> None:
         space.clock.check()

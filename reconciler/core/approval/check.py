@@ -62,7 +62,7 @@ class CheckContext:
     environment: Environment
     lineage: str
     uses: tuple[ApprovalRecord, ...]
-    receipts: Mapping[Address, ResourceState]
+    resources: Mapping[Address, ResourceState]
     moment: datetime
     all_addresses: bool = True
 
@@ -74,9 +74,9 @@ class CheckContext:
         return use is not None and use.completed_at is not None
 
 
-def approved_changes(plan: Plan, receipts: Mapping[Address, ResourceState]) -> tuple[ApprovedChange, ...]:
+def approved_changes(plan: Plan, resources: Mapping[Address, ResourceState]) -> tuple[ApprovedChange, ...]:
     """What applying this plan will be held to; all addresses, those that don't change included."""
-    changes = (_approved(change, plan.basis.lineage, receipts) for change in plan.changes)
+    changes = (_approved(change, plan.basis.lineage, resources) for change in plan.changes)
     unchanged = (
         ApprovedChange(
             one.spec.address,
@@ -148,7 +148,9 @@ def _without_any(
 ) -> ApprovalCheck:
     """None holds any more: all is well where it was done, and nothing of what it named changes again."""
     named = {said.address for one in approvals.values() for said in one.changes if _moves(said)}
-    left = [one for one in plan.changes if address_of(one) not in named and is_independent(one, now.receipts)]
+    left = [
+        one for one in plan.changes if address_of(one) not in named and is_independent(one, now.resources)
+    ]
     done = any(now.is_used_up(one) or _was_done(one, now) for one in approvals.values())
     if done and len(left) == len(plan.changes):
         return ApprovalCheck(deferred=tuple(map(address_of, left)))
@@ -170,11 +172,11 @@ def _said(approved: ApprovedPlan, change: Change, now: CheckContext) -> Approved
 
 def _may_wait(change: Change, named: Sequence[ApprovedPlan], now: CheckContext) -> bool:
     """Return whether the change waits: nobody was asked, or part of it was sent, and nobody saw the rest."""
-    if not is_independent(change, now.receipts):
+    if not is_independent(change, now.resources):
         return False
     if not named:
         return True
-    newest, current = max(named, key=lambda one: one.made_at), now.receipts[address_of(change)].current
+    newest, current = max(named, key=lambda one: one.made_at), now.resources[address_of(change)].current
     started = now.use(newest.digest) is not None and bool(current.transfer or current.uncertain)
     return (started or _not_before(current.last_changed_at, newest.made_at)) and not is_pinned(change)
 
@@ -194,7 +196,7 @@ def _open(
 
     def is_met(said: ApprovedChange) -> bool:
         return any(
-            (covered.get(said.address) is one or _is_carried_out(then, one, now.receipts.get(said.address)))
+            (covered.get(said.address) is one or _is_carried_out(then, one, now.resources.get(said.address)))
             and (then.definition == said.definition or one.made_at >= approved.made_at)
             if _moves(then)
             else one.made_at > approved.made_at
@@ -206,15 +208,15 @@ def _open(
     return tuple(said.address for said in moving if said.address in stopped or not is_met(said))
 
 
-def _is_carried_out(said: ApprovedChange, approved: ApprovedPlan, receipt: ResourceState | None) -> bool:
+def _is_carried_out(said: ApprovedChange, approved: ApprovedPlan, resource: ResourceState | None) -> bool:
     """Return whether the resource state shows it; for a refill, only whether members were sent since."""
     if said.kind == ChangeKind.FORGET:
-        return receipt is None or receipt.forgotten_at is not None
-    if receipt is None or receipt.forgotten_at is not None:
+        return resource is None or resource.forgotten_at is not None
+    if resource is None or resource.forgotten_at is not None:
         return False
-    if said.kind == ChangeKind.REFILL and not _not_before(receipt.current.completed_at, approved.made_at):
+    if said.kind == ChangeKind.REFILL and not _not_before(resource.current.completed_at, approved.made_at):
         return False
-    return receipt.definition == said.definition and receipt.current.transfer is None
+    return resource.definition == said.definition and resource.current.transfer is None
 
 
 def _unmet(
@@ -225,7 +227,7 @@ def _unmet(
 ) -> Iterator[Finding]:
     for name, addresses in open_.items():
         left = [one for one in addresses if one not in changing]
-        recovered = [one for one in left if _recovered(fit[name].change(one), now.receipts.get(one))]
+        recovered = [one for one in left if _recovered(fit[name].change(one), now.resources.get(one))]
         if foreign := [one for one in left if one not in recovered]:
             yield Finding(name, f"it approves what the manifests here don't ask for: {_listed(foreign)}")
         if recovered:
@@ -233,11 +235,11 @@ def _unmet(
             yield Finding(name, f"{problem}: {_listed(recovered)}")
 
 
-def _recovered(said: ApprovedChange | None, receipt: ResourceState | None) -> bool:
+def _recovered(said: ApprovedChange | None, resource: ResourceState | None) -> bool:
     """Return whether an approved refill is not due any more, although nothing was sent."""
-    if said is None or receipt is None or said.kind != ChangeKind.REFILL:
+    if said is None or resource is None or said.kind != ChangeKind.REFILL:
         return False
-    return receipt.forgotten_at is None and receipt.definition == said.definition
+    return resource.forgotten_at is None and resource.definition == said.definition
 
 
 def _listed(addresses: Sequence[Address]) -> str:
@@ -252,13 +254,13 @@ def needs_approval(plan: Plan) -> dict[Address, tuple[Finding, ...]]:
     return {address: (Finding(str(address), why),) for address in pinned}
 
 
-def _approved(change: Change, lineage: str, receipts: Mapping[Address, ResourceState]) -> ApprovedChange:
+def _approved(change: Change, lineage: str, resources: Mapping[Address, ResourceState]) -> ApprovedChange:
     if isinstance(change, Forget):
         return ApprovedChange(
             change.address, ChangeKind.FORGET, _end(change), 0, 0, rounded_count(change.count or 0)
         )
     target = change.members.target.members
-    adds, removes = _whole(change, receipts.get(change.spec.address))
+    adds, removes = _whole(change, resources.get(change.spec.address))
     return ApprovedChange(
         change.spec.address,
         kind_of(change),
@@ -276,17 +278,17 @@ def _end(change: Forget) -> str:
     return "gone" if change.drop_state else "there"
 
 
-def _whole(change: SegmentChange, receipt: ResourceState | None) -> tuple[int, int]:
+def _whole(change: SegmentChange, resource: ResourceState | None) -> tuple[int, int]:
     """Members in and out, with what an interrupted run has sent of it already."""
     delta, done = change.members.delta, (0, 0)
-    if receipt and (holding := _receiving(change, receipt)) and holding.transfer:
+    if resource and (holding := _receiving(change, resource)) and holding.transfer:
         size, left = holding.transfer.size, remaining(holding.transfer)
         done = (size.adds - left.adds, size.out - left.out)
     return delta.adds + done[0], delta.out + done[1]
 
 
-def _receiving(change: SegmentChange, receipt: ResourceState) -> SegmentState | None:
-    return receipt.replacement if isinstance(change, Replace) else receipt.current
+def _receiving(change: SegmentChange, resource: ResourceState) -> SegmentState | None:
+    return resource.replacement if isinstance(change, Replace) else resource.current
 
 
 def _moves(said: ApprovedChange) -> bool:
@@ -303,15 +305,17 @@ def _is_done(said: ApprovedChange, change: Change, approved: ApprovedPlan, now: 
     Where no member was to move, a call on the name tells it, or that there is none to make. Of a pinned
     source the very people say it.
     """
-    use, receipt = now.use(approved.digest), now.receipts.get(said.address)
-    if receipt is None or isinstance(change, Forget) or not _is_carried_out(said, approved, receipt):
+    use, resource = now.use(approved.digest), now.resources.get(said.address)
+    if resource is None or isinstance(change, Forget) or not _is_carried_out(said, approved, resource):
         return False
     if use is None and is_pinned(change):
         return False
     since = min(use.started_at, approved.made_at) if use else approved.made_at
     if said.adds or said.removes:
-        return _not_before(receipt.current.completed_at, since)
-    return not change.steps.setup or _not_before(receipt.current.updated_at, use.started_at if use else since)
+        return _not_before(resource.current.completed_at, since)
+    return not change.steps.setup or _not_before(
+        resource.current.updated_at, use.started_at if use else since
+    )
 
 
 def _not_before(time: datetime | None, moment: datetime) -> bool:
@@ -377,8 +381,8 @@ def _leeway(approved: ApprovedPlan, now: CheckContext) -> ApprovalLimits:
 def _strays(change: Change, said: ApprovedChange, approved: ApprovedPlan, now: CheckContext) -> Iterator[str]:
     """In what a change differs from the approved one."""
     kind, started = kind_of(change), now.use(approved.digest) is not None
-    receipt = now.receipts.get(said.address)
-    if kind != said.kind and not (started and _remains(change, said, receipt)):
+    resource = now.resources.get(said.address)
+    if kind != said.kind and not (started and _remains(change, said, resource)):
         yield f"{said.kind} was approved, and now it is {kind}"
         return
     if isinstance(change, Forget):
@@ -388,8 +392,8 @@ def _strays(change: Change, said: ApprovedChange, approved: ApprovedPlan, now: C
     if change.spec.definition != said.definition:
         yield "its definition is not the one that was approved"
         return
-    begun = started or (receipt is not None and _not_before(receipt.current.completed_at, approved.made_at))
-    yield from _counts(change, said, receipt, _leeway(approved, now).tolerance, begun=begun)
+    begun = started or (resource is not None and _not_before(resource.current.completed_at, approved.made_at))
+    yield from _counts(change, said, resource, _leeway(approved, now).tolerance, begun=begun)
     yield from lists_lost(change, said, _leeway(approved, now).tolerance)
     if is_pinned(change) and change.members.target.members.digest != said.members_digest:
         yield (
@@ -400,19 +404,19 @@ def _strays(change: Change, said: ApprovedChange, approved: ApprovedPlan, now: C
         )
 
 
-def _remains(change: Change, said: ApprovedChange, receipt: ResourceState | None) -> bool:
+def _remains(change: Change, said: ApprovedChange, resource: ResourceState | None) -> bool:
     """What an interrupted run with the same approval has left to do."""
-    if not isinstance(change, Update) or receipt is None:
+    if not isinstance(change, Update) or resource is None:
         return False
     if said.kind == ChangeKind.REFILL:
-        return receipt.current.transfer is not None
-    return receipt.definition != change.spec.definition or receipt.current.completed_at is None
+        return resource.current.transfer is not None
+    return resource.definition != change.spec.definition or resource.current.completed_at is None
 
 
 def _counts(
     change: SegmentChange,
     said: ApprovedChange,
-    receipt: ResourceState | None,
+    resource: ResourceState | None,
     tolerance: float,
     *,
     begun: bool,
@@ -421,7 +425,7 @@ def _counts(
     size = largest(said.size)
     limit = max(tolerance * size, min(FEW, FEW_SHARE * size))
     within = f"(approval.tolerance: {format_limit(tolerance)}, or a tenth up to {FEW} people)"
-    adds, removes = _whole(change, receipt)
+    adds, removes = _whole(change, resource)
     strays = False
     for verb, then, number in (("join", said.adds, adds), ("leave", said.removes, removes)):
         if distance(then, number) > limit and not (begun and number < largest(then)):

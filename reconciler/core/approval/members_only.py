@@ -21,7 +21,7 @@ from reconciler.core.state.resource import ResourceState
 
 
 def not_members_only(
-    plan: Plan, receipts: Mapping[Address, ResourceState]
+    plan: Plan, resources: Mapping[Address, ResourceState]
 ) -> dict[Address, tuple[Finding, ...]]:
     """Return why each other change is skipped by a members-only apply."""
     return {
@@ -32,7 +32,7 @@ def not_members_only(
             ),
         )
         for change in plan.changes
-        if not is_members_only(change, receipts)
+        if not is_members_only(change, resources)
     }
 
 
@@ -46,20 +46,20 @@ _WHY_NOT = {
 }
 
 
-def is_members_only(change: Change, receipts: Mapping[Address, ResourceState]) -> bool:
+def is_members_only(change: Change, resources: Mapping[Address, ResourceState]) -> bool:
     """Members of a segment whose definition was applied in full; a name that differs since is let alone."""
     if not isinstance(change, Update):
         return False
-    receipt = receipts.get(change.spec.address)
+    resource = resources.get(change.spec.address)
     patches = all(isinstance(step, UpdateSegment) for step in change.steps.setup)
-    return patches and receipt is not None and receipt.definition == change.spec.definition
+    return patches and resource is not None and resource.definition == change.spec.definition
 
 
-def is_independent(change: Change, receipts: Mapping[Address, ResourceState]) -> bool:
+def is_independent(change: Change, resources: Mapping[Address, ResourceState]) -> bool:
     """Nothing else depends on what it does: no name is let go for another address."""
     prelude = change.steps.setup if isinstance(change, Update) else ()
     released = any(isinstance(step, UpdateSegment) and step.turn == SetupPhase.FREE_NAMES for step in prelude)
-    return is_members_only(change, receipts) and not released
+    return is_members_only(change, resources) and not released
 
 
 def to_members_only(change: Change) -> Update | None:

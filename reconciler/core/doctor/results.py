@@ -271,10 +271,10 @@ def version(name: str, today: date) -> CheckResult:
     return ok(f"{name}, supported until {support.ends}")
 
 
-def read(receipts: Sequence[ResourceState] | ReconcilerError) -> tuple[CheckResult, ...]:
-    if isinstance(receipts, ReconcilerError):
-        return _capped(_findings(receipts))
-    return (ok(f"addresses in it: {len(receipts):,}"),)
+def read(resources: Sequence[ResourceState] | ReconcilerError) -> tuple[CheckResult, ...]:
+    if isinstance(resources, ReconcilerError):
+        return _capped(_findings(resources))
+    return (ok(f"addresses in it: {len(resources):,}"),)
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,7 +75,7 @@ class AddressContext:
     spec: SegmentSpec
     environment: str
     tag: Tag
-    receipt: ResourceState | None
+    resource: ResourceState | None
     target: TargetMembers
     comparison: MemberDiff | None
     segments: Mapping[str, Segment]
@@ -108,17 +108,17 @@ class AddressContext:
 
 
 def receiving_segment(
-    spec: SegmentSpec, receipt: ResourceState | None, present: Mapping[str, Segment]
+    spec: SegmentSpec, resource: ResourceState | None, present: Mapping[str, Segment]
 ) -> tuple[Slot, SegmentState] | None:
     """The existing segment that the members of `spec` go to; None when one must be created first."""
-    if receipt is None:
+    if resource is None:
         return None
     slots: tuple[tuple[Slot, SegmentState | None], ...] = (
-        ("current", receipt.current),
-        ("replacement", receipt.replacement),
+        ("current", resource.current),
+        ("replacement", resource.replacement),
     )
     for slot, holding in slots:
-        if holding and receipt.can_keep(holding, spec.key) and holding.segment_id in present:
+        if holding and resource.can_keep(holding, spec.key) and holding.segment_id in present:
             return slot, holding
     return None
 
@@ -130,30 +130,30 @@ def assigned_name(step: SetupStep | FinishStep) -> str | None:
 
 def plan_address(sight: AddressContext) -> SegmentChange | Finding | None:
     """The change that brings one address to its spec; a finding when none is safe; None when none is due."""
-    receipt = sight.receipt
-    if receipt is None:
+    resource = sight.resource
+    if resource is None:
         lost = unknown(sight.environment, sight.spec.address, sight.tag, sight.segments.values())
         return lost or _create(sight, ())
     if foreign := not_ours(
-        sight.spec.address, sight.tag, (receipt.current, receipt.replacement), sight.segments
+        sight.spec.address, sight.tag, (resource.current, resource.replacement), sight.segments
     ):
         return foreign
-    current = _resolve(sight, "current", receipt.current)
-    successor = _resolve(sight, "replacement", receipt.replacement) if receipt.replacement else None
+    current = _resolve(sight, "current", resource.current)
+    successor = _resolve(sight, "replacement", resource.replacement) if resource.replacement else None
     if isinstance(current, Finding):
         return current
     if isinstance(successor, Finding):
         return successor
     prelude = (
-        *_adoptions("current", receipt.current, current),
-        *_adoptions("replacement", receipt.replacement, successor),
+        *_adoptions("current", resource.current, current),
+        *_adoptions("replacement", resource.replacement, successor),
     )
     if current is None:
         return _create(sight, prelude)
-    if receipt.can_keep(current, sight.spec.key):
-        return _keep(sight, receipt, current, (*prelude, *_abandon(sight, receipt, successor)))
-    if successor and not receipt.can_keep(successor, sight.spec.key):
-        prelude, successor = (*prelude, *_abandon(sight, receipt, successor)), None
+    if resource.can_keep(current, sight.spec.key):
+        return _keep(sight, resource, current, (*prelude, *_abandon(sight, resource, successor)))
+    if successor and not resource.can_keep(successor, sight.spec.key):
+        prelude, successor = (*prelude, *_abandon(sight, resource, successor)), None
     return _replace(sight, current, successor, prelude)
 
 
@@ -192,9 +192,9 @@ def _adoptions(slot: Slot, before: SegmentState | None, after: SegmentState | No
 
 
 def _abandon(
-    sight: AddressContext, receipt: ResourceState, successor: SegmentState | None
+    sight: AddressContext, resource: ResourceState, successor: SegmentState | None
 ) -> tuple[SetupStep, ...]:
-    if receipt.replacement is None:
+    if resource.replacement is None:
         return ()
     segment = sight.segment(successor) if successor else None
     if segment is None:
@@ -213,7 +213,7 @@ def _create(sight: AddressContext, prelude: tuple[SetupStep, ...], reason: Reaso
 
 
 def _keep(
-    sight: AddressContext, receipt: ResourceState, current: SegmentState, prelude: tuple[SetupStep, ...]
+    sight: AddressContext, resource: ResourceState, current: SegmentState, prelude: tuple[SetupStep, ...]
 ) -> SegmentChange | Finding | None:
     """The key is as it should be: the segment stays, or is created again when it is gone."""
     if current.intent:
@@ -221,9 +221,9 @@ def _keep(
     segment = sight.segment(current)
     if segment is None:
         return _create(sight, prelude, SegmentMissing(current.segment_id))
-    recorded = receipt.definition == sight.spec.definition and receipt.forgotten_at is None
+    recorded = resource.definition == sight.spec.definition and resource.forgotten_at is None
     attributes = tuple(
-        replace(one, drifted=recorded or is_drift(one, receipt, sight.tag))
+        replace(one, drifted=recorded or is_drift(one, resource, sight.tag))
         for one in attribute_changes(segment, sight.spec, sight.tag)
     )
     comparison = _compared(sight)
@@ -234,9 +234,9 @@ def _keep(
     if finding := unfit(sight.spec, segment, touched=bool(attributes) or transfer is not None):
         return finding
     steps, members = Steps(prelude, transfer), _moving(current, sight.target, comparison, transfer)
-    if receipt.forgotten_at:
-        return Adopt(sight.spec, attributes, members, steps, ManagedAgain(receipt.forgotten_at))
-    if receipt.current.intent:
+    if resource.forgotten_at:
+        return Adopt(sight.spec, attributes, members, steps, ManagedAgain(resource.forgotten_at))
+    if resource.current.intent:
         return Create(sight.spec, members, steps, CreateConfirmed(segment.id))
     if lost := loss(current, sight.statistics.get(segment.id), sight.now):
         return Refill(sight.spec, attributes, replace(members, before=lost.counted), steps, lost)

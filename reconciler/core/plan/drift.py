@@ -66,7 +66,7 @@ class Drift:
 def detect_drift(
     desired: DesiredState,
     lineage: str,
-    receipts: Mapping[Address, ResourceState],
+    resources: Mapping[Address, ResourceState],
     segments: Mapping[str, Segment],
     statistics: Mapping[str, Statistics],
 ) -> Iterator[Drift]:
@@ -77,11 +77,11 @@ def detect_drift(
     """
     specs = {spec.address: spec for spec in desired.segments}
     name = desired.environment.name
-    for address, receipt in sorted(receipts.items()):
-        if receipt.forgotten_at or not receipt.current.segment_id:
+    for address, resource in sorted(resources.items()):
+        if resource.forgotten_at or not resource.current.segment_id:
             continue
-        segment, whose = segments.get(receipt.current.segment_id), tag(name, address, lineage)
-        found = _drift(receipt, specs.get(address), whose, segment, statistics)
+        segment, whose = segments.get(resource.current.segment_id), tag(name, address, lineage)
+        found = _drift(resource, specs.get(address), whose, segment, statistics)
         if found:
             yield found
 
@@ -113,23 +113,23 @@ def uncounted(holding: SegmentState, now: datetime) -> NotComparable | None:
 
 
 def _drift(
-    receipt: ResourceState,
+    resource: ResourceState,
     spec: SegmentSpec | None,
     whose: Tag,
     segment: Segment | None,
     statistics: Mapping[str, Statistics],
 ) -> Drift:
-    holding = receipt.current
+    holding = resource.current
     name = spec.name if spec else ""
     if segment is None:
         return Drift(
-            receipt.address, name, missing_segment_id=holding.segment_id, in_manifests=spec is not None
+            resource.address, name, missing_segment_id=holding.segment_id, in_manifests=spec is not None
         )
-    applied = spec is not None and receipt.definition == spec.definition
+    applied = spec is not None and resource.definition == spec.definition
     differing = attribute_changes(segment, spec, whose) if spec else ()
-    changes = tuple(one for one in differing if applied or is_drift(one, receipt, whose))
+    changes = tuple(one for one in differing if applied or is_drift(one, resource, whose))
     return Drift(
-        address=receipt.address,
+        address=resource.address,
         title=name or segment.name,
         attributes=_turned(changes) if spec else (),
         member_counts=_counts(holding, statistics.get(holding.segment_id)),

@@ -68,7 +68,7 @@ class ObservedState:
     """
 
     head: StateHead | None
-    receipts: Mapping[Address, ResourceState]
+    resources: Mapping[Address, ResourceState]
     segments: Mapping[str, tuple[Segment, ...]]
     targets: Mapping[Address, TargetMembers]
     comparisons: Mapping[Address, MemberDiff]

@@ -89,17 +89,17 @@ class NameRegistry:
         environment: str,
         lineage: str,
         segments: Iterable[Segment],
-        receipts: Iterable[ResourceState],
+        resources: Iterable[ResourceState],
         reserved: Mapping[tuple[str, str], tuple[Address, datetime]],
     ) -> "NameRegistry":
         held = {(one.account_id, one.name_key): one for one in segments}
         owner: dict[str, tuple[Address, Slot | Literal["retired"]]] = {}
-        for receipt in receipts:
-            if receipt.current.segment_id:
-                owner[receipt.current.segment_id] = (receipt.address, "current")
-            if receipt.replacement and receipt.replacement.segment_id:
-                owner[receipt.replacement.segment_id] = (receipt.address, "replacement")
-            owner |= {one.segment.segment_id: (receipt.address, "retired") for one in receipt.retired}
+        for resource in resources:
+            if resource.current.segment_id:
+                owner[resource.current.segment_id] = (resource.address, "current")
+            if resource.replacement and resource.replacement.segment_id:
+                owner[resource.replacement.segment_id] = (resource.address, "replacement")
+            owner |= {one.segment.segment_id: (resource.address, "retired") for one in resource.retired}
         return cls(environment, lineage, held, reserved, owner)
 
     def adopting(self, changes: Iterable[Change]) -> "NameRegistry":

@@ -56,7 +56,7 @@ def create_plan(desired: DesiredState, observed: ObservedState, only: Container[
     """
     segments = {one.id: one for listed in observed.segments.values() for one in listed}
     specs = {spec.address: spec for spec in desired.segments if spec.address in only}
-    waiting = reserved_names(observed.receipts.values(), observed.now, desired.environment.api.grace_period)
+    waiting = reserved_names(observed.resources.values(), observed.now, desired.environment.api.grace_period)
     lost = _lost_state(desired, observed, segments)
     listed = {} if lost else segments  # what a lost state lacks is reported once, for all addresses
     read = [spec for spec in specs.values() if spec.address in observed.targets]
@@ -72,7 +72,7 @@ def create_plan(desired: DesiredState, observed: ObservedState, only: Container[
         *_unsafe_lists(read, observed),
     )
     registry = NameRegistry.of(
-        desired.environment.name, _lineage(observed), listed.values(), observed.receipts.values(), waiting
+        desired.environment.name, _lineage(observed), listed.values(), observed.resources.values(), waiting
     )
     settled = resolve_names((*wanted, *forgets), registry, {one.address for one in alone})
     leaving = _suppressed(specs.values(), decided, desired, observed, segments)
@@ -136,12 +136,12 @@ def _suppressed(
         departures = observed.departures.get(spec.address, ())
         if not departures or isinstance(decided.get(spec.address), Finding):
             continue
-        receipt, ours = (
-            observed.receipts[spec.address],
+        resource, ours = (
+            observed.resources[spec.address],
             tag(desired.environment.name, spec.address, _lineage(observed)),
         )
         quiet = desired.environment.api.grace_period
-        if leaving := removal(spec, receipt, departures, segments, ours, observed.now, quiet):
+        if leaving := removal(spec, resource, departures, segments, ours, observed.now, quiet):
             found[spec.address] = leaving
     return found
 
@@ -158,7 +158,7 @@ def _decide(
     specs: Iterable[SegmentSpec],
     pending: frozenset[tuple[str, str]],
 ) -> dict[Address, SegmentChange | Finding | None]:
-    found = match_unconfirmed(observed.receipts.values(), segments)
+    found = match_unconfirmed(observed.resources.values(), segments)
     lineage = _lineage(observed)
     slots: tuple[Slot, Slot] = ("current", "replacement")
     decided: dict[Address, SegmentChange | Finding | None] = {}
@@ -168,7 +168,7 @@ def _decide(
             spec=spec,
             environment=desired.environment.name,
             tag=tag(desired.environment.name, spec.address, lineage),
-            receipt=observed.receipts.get(spec.address),
+            resource=observed.resources.get(spec.address),
             target=observed.targets[spec.address],
             comparison=observed.comparisons.get(spec.address),
             segments=segments,
@@ -213,7 +213,7 @@ def _guarded(changes: Iterable[SegmentChange], observed: ObservedState) -> Itera
 
 def _rejected_so_far(changes: Iterable[SegmentChange], observed: ObservedState) -> Iterator[Blocked]:
     for change in changes:
-        if finding := standstill(change, observed.receipts.get(change.spec.address)):
+        if finding := standstill(change, observed.resources.get(change.spec.address)):
             yield Blocked(change.spec.address, finding, Cause.GUARD)
 
 
@@ -225,7 +225,7 @@ def _redefined(
     for change in changes:
         attributes = () if isinstance(change, Create) else change.attributes
         attribute_names = {one.name for one in attributes if not one.drifted}
-        parts = redefined(change.spec, observed.receipts.get(change.spec.address))
+        parts = redefined(change.spec, observed.resources.get(change.spec.address))
         found[change.spec.address] = tuple(one for one in parts if one.path not in attribute_names)
     return {address: parts for address, parts in found.items() if parts}
 
@@ -245,14 +245,14 @@ def _forgets(
     desired: DesiredState, observed: ObservedState, segments: Mapping[str, Segment], only: Container[Address]
 ) -> Iterator[Forget]:
     wanted = {spec.address for spec in desired.segments}
-    for address, receipt in observed.receipts.items():
-        if address in wanted or address not in only or receipt.forgotten_at:
+    for address, resource in observed.resources.items():
+        if address in wanted or address not in only or resource.forgotten_at:
             continue
-        readable = receipt.current.key.account_id in observed.segments
-        gone = readable and bool(receipt.current.segment_id) and receipt.current.segment_id not in segments
-        reason = RemovedAndMissing(receipt.current.segment_id) if gone else Removed()
-        drop = gone and receipt.replacement is None and not receipt.retired
-        yield Forget(address, receipt.current.size, drop, reason)
+        readable = resource.current.key.account_id in observed.segments
+        gone = readable and bool(resource.current.segment_id) and resource.current.segment_id not in segments
+        reason = RemovedAndMissing(resource.current.segment_id) if gone else Removed()
+        drop = gone and resource.replacement is None and not resource.retired
+        yield Forget(address, resource.current.size, drop, reason)
 
 
 def _stopped_feeds(unchanged: Iterable[SegmentSpec], observed: ObservedState) -> Iterator[Blocked]:
@@ -270,9 +270,9 @@ def _unsafe_lists(specs: Iterable[SegmentSpec], observed: ObservedState) -> Iter
 
 
 def _question(change: SegmentChange, observed: ObservedState) -> GuardInput:
-    receipt = observed.receipts.get(change.spec.address)
+    resource = observed.resources.get(change.spec.address)
     fresh = isinstance(change, Create | Replace | Refill)
-    settled = receipt.current.completed_size if receipt and not holds_nobody(receipt.current) else None
+    settled = resource.current.completed_size if resource and not holds_nobody(resource.current) else None
     return GuardInput(change.spec, change.members, settled, fresh, observed.now)
 
 
@@ -281,7 +281,7 @@ def _lost_state(
 ) -> tuple[Finding, ...]:
     """No state, or an empty one, where segments are this environment's."""
     addresses = tuple(spec.address for spec in desired.segments)
-    found = lost_state(desired.environment.name, addresses, observed.receipts, segments.values())
+    found = lost_state(desired.environment.name, addresses, observed.resources, segments.values())
     return (found,) if found else ()
 
 
@@ -311,12 +311,12 @@ def _managed(desired: DesiredState, observed: ObservedState) -> Mapping[str, Seq
     """
     wanted = {spec.address for spec in desired.segments}
     managed: dict[str, list[tuple[Address, str]]] = defaultdict(list)
-    for receipt in observed.receipts.values():
-        if receipt.forgotten_at and receipt.address not in wanted:
+    for resource in observed.resources.values():
+        if resource.forgotten_at and resource.address not in wanted:
             continue
-        for holding in (receipt.current, receipt.replacement):
+        for holding in (resource.current, resource.replacement):
             if holding and holding.segment_id:
-                managed[holding.key.account_id].append((receipt.address, holding.segment_id))
+                managed[holding.key.account_id].append((resource.address, holding.segment_id))
     return {account_id: held for account_id, held in managed.items() if account_id in observed.segments}
 
 
@@ -352,7 +352,7 @@ def _futile(changes: Iterable[Change], observed: ObservedState) -> Iterator[str]
 
 def _left(desired: DesiredState, observed: ObservedState) -> Iterator[str]:
     """Once for all of them, for it stands in every plan from then on."""
-    left = {address: len(one.retired) for address, one in sorted(observed.receipts.items()) if one.retired}
+    left = {address: len(one.retired) for address, one in sorted(observed.resources.items()) if one.retired}
     if left:
         number = sum(left.values())
         yield (
@@ -366,7 +366,7 @@ def _left(desired: DesiredState, observed: ObservedState) -> Iterator[str]:
 def _unknown(desired: DesiredState, observed: ObservedState) -> Iterator[str]:
     """Once for all of them: there may be as many as there are addresses."""
     lost = [
-        address for address, receipt in sorted(observed.receipts.items()) if receipt.members_unknown_before
+        address for address, resource in sorted(observed.resources.items()) if resource.members_unknown_before
     ]
     if lost:
         yield (
@@ -378,7 +378,7 @@ def _unknown(desired: DesiredState, observed: ObservedState) -> Iterator[str]:
 
 def _rejected(specs: Iterable[SegmentSpec], observed: ObservedState) -> Iterator[str]:
     """Nothing is sent again for it, so only this says it until a changed list is accepted."""
-    found = list(rejections(specs, observed.receipts))
+    found = list(rejections(specs, observed.resources))
     for spec, one in found[:NAMED]:
         yield f"{spec.address}: {one.problem}; a corrected list is sent as usual"
     if len(found) > NAMED:

@@ -11,45 +11,45 @@ from reconciler.core.state.resource import CreateIntent, ResourceState, SegmentS
 Unanswered = tuple[Address, Slot, SegmentState, CreateIntent]
 
 
-def unconfirmed_creates(receipts: Iterable[ResourceState]) -> Iterator[Unanswered]:
+def unconfirmed_creates(resources: Iterable[ResourceState]) -> Iterator[Unanswered]:
     """Every create that was written down and has no answer yet."""
-    for receipt in receipts:
+    for resource in resources:
         slots: tuple[tuple[Slot, SegmentState | None], ...] = (
-            ("current", receipt.current),
-            ("replacement", receipt.replacement),
+            ("current", resource.current),
+            ("replacement", resource.replacement),
         )
         for slot, holding in slots:
             if holding is not None and holding.intent is not None:
-                yield receipt.address, slot, holding, holding.intent
+                yield resource.address, slot, holding, holding.intent
 
 
 def match_unconfirmed(
-    receipts: Iterable[ResourceState], segments: Mapping[str, Segment]
+    resources: Iterable[ResourceState], segments: Mapping[str, Segment]
 ) -> dict[tuple[Address, Slot], Segment]:
     """The segment that each unanswered create may have made, by the name it asked for.
 
     A segment whose id is in a resource state matches no create. Of several requests for one name the
     newest counts: it was only made once the older ones could no longer land.
     """
-    receipts = tuple(receipts)
-    owned = {holding.segment_id for receipt in receipts for holding in receipt.segments}
+    resources = tuple(resources)
+    owned = {holding.segment_id for resource in resources for holding in resource.segments}
     free = {(one.account_id, one.name_key): one for one in segments.values() if one.id not in owned}
     newest: dict[tuple[str, str], Unanswered] = {}
-    for create in sorted(unconfirmed_creates(receipts), key=lambda one: one[3].sent_at):
+    for create in sorted(unconfirmed_creates(resources), key=lambda one: one[3].sent_at):
         newest[create[2].key.account_id, name_key(create[3].name)] = create
     return {(create[0], create[1]): free[name] for name, create in newest.items() if name in free}
 
 
 def reserved_names(
-    receipts: Iterable[ResourceState], now: datetime, quiet: timedelta
+    resources: Iterable[ResourceState], now: datetime, quiet: timedelta
 ) -> dict[tuple[str, str], tuple[Address, datetime]]:
     """Names, by account and key, that an unanswered call may still take: for whom, and until when."""
     waiting = {}
-    for receipt in receipts:
-        for holding in receipt.segments:
+    for resource in resources:
+        for holding in resource.segments:
             for name, until in _asked_for(holding, quiet):
                 if now < until:
-                    waiting[holding.key.account_id, name_key(name)] = (receipt.address, until)
+                    waiting[holding.key.account_id, name_key(name)] = (resource.address, until)
     return waiting
 
 

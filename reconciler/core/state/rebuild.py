@@ -223,28 +223,30 @@ def _fits(segment: Segment, key: SegmentKey) -> bool:
     return here == (key.account_id, key.retailer_id, key.identifier_type)
 
 
-def is_unused_rebuild(receipt: ResourceState) -> bool:
+def is_unused_rebuild(resource: ResourceState) -> bool:
     """It was made by a rebuild, and nothing was sent since: another way may still be chosen."""
-    return not receipt.definition and all(
+    return not resource.definition and all(
         one.members_unknown_before
         and one.transfer is None
         and one.intent is None
         and one.completed_at is None
-        for one in receipt.segments
+        for one in resource.segments
     )
 
 
-def unmade(receipt: ResourceState) -> bool:
+def unmade(resource: ResourceState) -> bool:
     """Nothing of it is known but creates that were never answered: another segment may be taken."""
-    return not any(one.segment_id for one in receipt.segments)
+    return not any(one.segment_id for one in resource.segments)
 
 
-def pending(receipt: ResourceState) -> tuple[UnconfirmedUpdate, ...]:
+def pending(resource: ResourceState) -> tuple[UnconfirmedUpdate, ...]:
     """Names that its unanswered creates may still take."""
     asked = tuple(
-        UnconfirmedUpdate(one.intent.name, None, one.intent.sent_at) for one in receipt.segments if one.intent
+        UnconfirmedUpdate(one.intent.name, None, one.intent.sent_at)
+        for one in resource.segments
+        if one.intent
     )
-    return (*receipt.current.unconfirmed_updates, *asked)
+    return (*resource.current.unconfirmed_updates, *asked)
 
 
 def rebuilt_resource(

@@ -26,26 +26,26 @@ def restored(
     known last; what happened to it since then isn't known, and so nobody in it is sure.
     """
     known = _Known(tuple(_by_segment(state) for state in since), doubt, quiet)
-    present = {receipt.address for receipt in now}
-    last = {receipt.address: receipt for state in since for receipt in state}
-    gone = [receipt for address, receipt in last.items() if address not in present]
-    kept = ((receipt, _each(receipt, known.doubted)) for receipt in now)
+    present = {resource.address for resource in now}
+    last = {resource.address: resource for state in since for resource in state}
+    gone = [resource for address, resource in last.items() if address not in present]
+    kept = ((resource, _each(resource, known.doubted)) for resource in now)
     return (
         *(after for before, after in kept if after != before),
         *(_each(one, known.unsure) for one in gone),
     )
 
 
-def _by_segment(receipts: Sequence[ResourceState]) -> dict[str, SegmentState]:
-    return {one.segment_id: one for receipt in receipts for one in receipt.segments if one.segment_id}
+def _by_segment(resources: Sequence[ResourceState]) -> dict[str, SegmentState]:
+    return {one.segment_id: one for resource in resources for one in resource.segments if one.segment_id}
 
 
-def _each(receipt: ResourceState, judge: Callable[[SegmentState], SegmentState]) -> ResourceState:
+def _each(resource: ResourceState, judge: Callable[[SegmentState], SegmentState]) -> ResourceState:
     return replace(
-        receipt,
-        current=judge(receipt.current),
-        replacement=judge(receipt.replacement) if receipt.replacement else None,
-        retired=tuple(replace(one, segment=judge(one.segment)) for one in receipt.retired),
+        resource,
+        current=judge(resource.current),
+        replacement=judge(resource.replacement) if resource.replacement else None,
+        retired=tuple(replace(one, segment=judge(one.segment)) for one in resource.retired),
     )
 
 

@@ -15,11 +15,11 @@ from reconciler.render.text import GAP, left, name, right, widths
 def print_state(
     environment: str,
     head: StateHead | None,
-    receipts: Iterable[ResourceState],
+    resources: Iterable[ResourceState],
     figures: NumberFormat,
     out: Console,
 ) -> None:
-    show(_state_lines(environment, head, list(receipts), figures, out), out)
+    show(_state_lines(environment, head, list(resources), figures, out), out)
 
 
 def print_history(environment: str, kept: Iterable[StateVersionInfo], out: Console) -> None:
@@ -37,7 +37,7 @@ def _kept(one: StateVersionInfo) -> str:
 def _state_lines(
     environment: str,
     head: StateHead | None,
-    receipts: list[ResourceState],
+    resources: list[ResourceState],
     figures: NumberFormat,
     out: Console,
 ) -> Iterator[Text]:
@@ -46,14 +46,14 @@ def _state_lines(
         yield Text("  none yet: the first apply begins it")
         return
     yield Text(f"  lineage {head.lineage}, serial {head.serial}")
-    rows = [(name(str(one.address)), figures.count(settled(one.current)), one) for one in receipts]
+    rows = [(name(str(one.address)), figures.count(settled(one.current)), one) for one in resources]
     addresses, members = widths([row[:2] for row in rows]) if rows else (0, 0)
-    for address, count, receipt in rows:
+    for address, count, resource in rows:
         first = GAP.join((f"  {left(address, addresses)}", right(count, members)))
-        said = ", ".join(_said(receipt, figures))
+        said = ", ".join(_said(resource, figures))
         yield from wrapped(f"{first}{GAP}{said}", "", 0, out, hang=4)
-    yield Text(f"{counted(len(receipts), 'address', 'addresses')}.", "bold")
-    if receipts and figures.precision:
+    yield Text(f"{counted(len(resources), 'address', 'addresses')}.", "bold")
+    if resources and figures.precision:
         yield from wrapped(figures.precision, "dim", 0, out)
 
 
@@ -62,19 +62,19 @@ def settled(holding: SegmentState) -> int | None:
     return None if holding.size is None else holding.completed_size or 0
 
 
-def _said(receipt: ResourceState, figures: NumberFormat) -> Iterator[str]:
-    current = receipt.current
+def _said(resource: ResourceState, figures: NumberFormat) -> Iterator[str]:
+    current = resource.current
     yield f"settled {stamp(current.completed_at)}" if current.completed_at else "never settled"
     if current.transfer:
         yield "transfer in progress"
-    if doubted := sum(one.uncertain.count for one in receipt.segments):
+    if doubted := sum(one.uncertain.count for one in resource.segments):
         yield f"{figures.count(doubted)} in doubt"
     if current.members_unknown_before:
         yield f"who was sent before {stamp(current.members_unknown_before)} is not known"
-    if receipt.replacement or receipt.replace_requested:
+    if resource.replacement or resource.replace_requested:
         yield "being replaced"
-    if receipt.retired:
-        ids = ", ".join(one.segment.segment_id for one in receipt.retired)
-        yield f"{counted(len(receipt.retired), 'segment')} retired: {ids}"
-    if receipt.forgotten_at:
-        yield f"forgotten {stamp(receipt.forgotten_at)}"
+    if resource.retired:
+        ids = ", ".join(one.segment.segment_id for one in resource.retired)
+        yield f"{counted(len(resource.retired), 'segment')} retired: {ids}"
+    if resource.forgotten_at:
+        yield f"forgotten {stamp(resource.forgotten_at)}"

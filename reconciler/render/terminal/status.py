@@ -72,7 +72,7 @@ class Status:
 def status(
     environment: str,
     wanted: Iterable[Address],
-    receipts: Iterable[ResourceState],
+    resources: Iterable[ResourceState],
     statistics: Mapping[str, Statistics] | None,
     limits: Mapping[Address, float],
     now: datetime,
@@ -82,16 +82,16 @@ def status(
 
     `limits`: the share that Criteo may reject (maxInvalid), of addresses in the manifests.
     """
-    known = {receipt.address: receipt for receipt in receipts}
+    known = {resource.address: resource for resource in resources}
     rows = []
     for address in sorted({*wanted, *known}):
-        receipt = known.get(address)
-        if receipt is None:
+        resource = known.get(address)
+        if resource is None:
             rows.append(StatusRow(name(str(address)), "0", "", "never applied", "", "", ""))
         else:
-            found = statistics.get(receipt.current.segment_id) if statistics else None
-            row = _row(receipt, found, limits.get(address), now, figures)
-            gone = _lost(environment, receipt, found, now, figures) if address in limits else ""
+            found = statistics.get(resource.current.segment_id) if statistics else None
+            row = _row(resource, found, limits.get(address), now, figures)
+            gone = _lost(environment, resource, found, now, figures) if address in limits else ""
             rows.append(replace(row, lost=gone))
     basis = _NOT_ASKED.format(environment=name(environment)) if known and statistics is None else ""
     return Status(name(environment), tuple(rows), figures.precision if rows else "", basis)
@@ -135,29 +135,29 @@ def _rejected(holding: SegmentState, limit: float | None, figures: NumberFormat)
 
 
 def _lost(
-    environment: str, receipt: ResourceState, found: Statistics | None, now: datetime, figures: NumberFormat
+    environment: str, resource: ResourceState, found: Statistics | None, now: datetime, figures: NumberFormat
 ) -> str:
-    counts = loss(receipt.current, found, now)
+    counts = loss(resource.current, found, now)
     if counts is None:
         return ""
     share = f"{figures.count(counts.counted)} of the {figures.count(counts.acknowledged)} identifiers"
-    way = f"`reconciler plan {name(environment)} --statistics --only {receipt.address}`"
+    way = f"`reconciler plan {name(environment)} --statistics --only {resource.address}`"
     return f"Criteo counts {share} that it acknowledged: {way} plans to refill it"
 
 
 def _row(
-    receipt: ResourceState,
+    resource: ResourceState,
     found: Statistics | None,
     limit: float | None,
     now: datetime,
     figures: NumberFormat,
 ) -> StatusRow:
-    current = receipt.current
+    current = resource.current
     return StatusRow(
-        address=name(str(receipt.address)),
+        address=name(str(resource.address)),
         members=figures.count(settled(current)),
         rejected=_rejected(current, limit, figures),
-        state=_state(receipt, figures),
+        state=_state(resource, figures),
         settled_at=stamp(current.completed_at) if current.completed_at else "",
         live=_live(current.completed_at, now) if current.completed_at else "",
         matches=_matches(found, figures) if found else "",
@@ -181,12 +181,12 @@ def segment_status(segment: SegmentState) -> AddressStatus:
     return AddressStatus.ACKNOWLEDGED if segment.completed_at else AddressStatus.NOT_FILLED
 
 
-def _state(receipt: ResourceState, figures: NumberFormat) -> str:
-    if receipt.forgotten_at:
-        return f"forgotten on {receipt.forgotten_at:%Y-%m-%d}; it stays at Criteo"
-    if receipt.replacement:
-        return f"being replaced: {_filling(receipt.replacement, figures)}"
-    return _filling(receipt.current, figures)
+def _state(resource: ResourceState, figures: NumberFormat) -> str:
+    if resource.forgotten_at:
+        return f"forgotten on {resource.forgotten_at:%Y-%m-%d}; it stays at Criteo"
+    if resource.replacement:
+        return f"being replaced: {_filling(resource.replacement, figures)}"
+    return _filling(resource.current, figures)
 
 
 def _filling(holding: SegmentState, figures: NumberFormat) -> str:

@@ -48,7 +48,7 @@ class Rebuilds(Simulation):
     def stop_midway(self, who: int, people: frozenset[str], number: int, after: bool) -> None:
         self.run_and_crash([("change_source", who, people)], number, after)
 
-    @precondition(lambda self: self.world.store.saved_receipts)
+    @precondition(lambda self: self.world.store.saved_resources)
     @rule(
         way=st.sampled_from(["union", "replace", "assume"]),
         made=some_edits,
@@ -60,7 +60,7 @@ class Rebuilds(Simulation):
         world = self.world
         world.criteo.hidden.clear()
         world.criteo.unlisted.clear()  # nobody knows its id any more: what no listing shows can't be found
-        there = {receipt.address: receipt.current for receipt in self._receipts()}
+        there = {resource.address: resource.current for resource in self._resources()}
         for one in (*self._ours(), *self._unanswered()):
             self.strays[one] = frozenset(world.criteo.segment(one).members)
             self.left.add(one)
@@ -116,16 +116,16 @@ class Rebuilds(Simulation):
 
     def _unanswered(self) -> list[str]:
         """Segments that the lost state knew by nothing but the name that it had asked for."""
-        holdings = [holding for receipt in self._receipts() for holding in receipt.segments]
+        holdings = [holding for resource in self._resources() for holding in resource.segments]
         asked = {holding.intent.name for holding in holdings if holding.intent}
         segments = [one for held in self.world.criteo.accounts.values() for one in held.values()]
         return [one.id for one in segments if one.name in asked]
 
     def _look(self, takes: dict[Address, str]) -> RebuildScan:
         world = self.world
-        receipts = world.store.reader().resources()
+        resources = world.store.reader().resources()
         return scan_segments(
-            world.desired(), EVERYTHING, (), takes, {CREDENTIAL: world.criteo.reader}, receipts
+            world.desired(), EVERYTHING, (), takes, {CREDENTIAL: world.criteo.reader}, resources
         )
 
     def _rebuild(self, way: str) -> None:
@@ -159,8 +159,8 @@ class Rebuilds(Simulation):
         if address not in wishes or segment is None or segment.account_id not in accounts:
             return
         if segment.id not in self.world.criteo.unlisted and not is_retired(segment.name):
-            receipt = self.world.store.saved_receipts[address]
-            assert segment.id in {one.segment_id for one in receipt.segments}, "it bears our mark"
+            resource = self.world.store.saved_resources[address]
+            assert segment.id in {one.segment_id for one in resource.segments}, "it bears our mark"
 
     # ---- what is otherwise than where no state is lost
 
@@ -169,18 +169,18 @@ class Rebuilds(Simulation):
 
     def _sends_what_is_needed(self, change: SegmentChange) -> None:
         """Whom nobody knows of any more is sent again."""
-        receipt = self.world.store.saved_receipts.get(change.spec.address)
-        if not receipt or not any(one.members_unknown_before for one in receipt.segments):
+        resource = self.world.store.saved_resources.get(change.spec.address)
+        if not resource or not any(one.members_unknown_before for one in resource.segments):
             super()._sends_what_is_needed(change)
 
     def _holds_who_is_wanted(self, segment: FakeSegment, address: Address) -> None:
         wanted = self._accepted(self.world.members(address))
         assert wanted <= segment.members <= wanted | self._strays(segment)
-        receipt = self.world.store.saved_receipts[address]
-        assert receipt.current.members_unknown_before or segment.id not in self.strays, (
+        resource = self.world.store.saved_resources[address]
+        assert resource.current.members_unknown_before or segment.id not in self.strays, (
             "strays are not told of"
         )
-        assert not receipt.replace_requested
+        assert not resource.replace_requested
 
 
 Rebuilds.TestCase.settings = settings(

@@ -169,7 +169,7 @@ FULL_JSON = {
 
 
 @unhurried
-@given(strategies.receipts)
+@given(strategies.resources)
 def test_a_resource_comes_back_as_it_was(resource: ResourceState) -> None:
     assert decode_resource(parse(dump(encode_resource(resource)))) == resource
 
@@ -349,7 +349,7 @@ def test_no_json_breaks_the_decoder(data: object) -> None:
 
 
 @unhurried
-@given(strategies.receipts, st.data())
+@given(strategies.resources, st.data())
 def test_a_truncated_or_garbled_file_is_refused(resource: ResourceState, data: st.DataObject) -> None:
     content = dump(encode_resource(resource))
     end = data.draw(st.integers(0, len(content) - 3))
@@ -360,7 +360,7 @@ def test_a_truncated_or_garbled_file_is_refused(resource: ResourceState, data: s
 
 
 @unhurried
-@given(strategies.receipts, st.data())
+@given(strategies.resources, st.data())
 def test_a_changed_digit_or_letter_is_refused(resource: ResourceState, data: st.DataObject) -> None:
     content = dump(encode_resource(resource))
     place = data.draw(st.sampled_from([at for at, byte in enumerate(content) if chr(byte).isalnum()]))

@@ -38,7 +38,7 @@ class MemoryStore:
     `before_write` and `after_write` receive each step that changes something: `key`, `open_run`,
     `write DESTINATION/AUDIENCE`, `drop DESTINATION/AUDIENCE`, `keep DIGEST`, `prune`. What they raise
     is a crash before or after the effect. `after_write=log.append` records all writes. The hooks may
-    be changed between runs. `saved_damage` are addresses whose receipts nobody can read.
+    be changed between runs. `saved_damage` are addresses whose resource states nobody can read.
     """
 
     environment: str = "test"
@@ -47,7 +47,7 @@ class MemoryStore:
     after_write: Hook = _nothing
     saved_head: StateHead | None = None
     saved_key: bytes = b""
-    saved_receipts: dict[Address, ResourceState] = field(default_factory=dict)
+    saved_resources: dict[Address, ResourceState] = field(default_factory=dict)
     saved_snapshots: dict[str, str] = field(default_factory=dict)
     writer: "MemoryWriter | None" = None
     saved_states: dict[int, StateVersion] = field(default_factory=dict)
@@ -117,9 +117,9 @@ class MemoryReader:
         return self.store.saved_head
 
     def resources(self) -> tuple[ResourceState, ...]:
-        saved = self.store.saved_receipts
+        saved = self.store.saved_resources
         if self.store.saved_damage:
-            raise StorageError("receipts can't be read", remedy="restore the state")
+            raise StorageError("resource states can't be read", remedy="restore the state")
         return tuple(saved[address] for address in sorted(saved))
 
     def snapshot_file(self, snapshot: SnapshotRef) -> str:
@@ -196,23 +196,23 @@ class MemoryWriter(MemoryReader):
         with self._writing(), self._step("set_aside"):
             damaged = tuple(sorted(self.store.saved_damage))
             for address in damaged:
-                self.store.saved_receipts.pop(address, None)
+                self.store.saved_resources.pop(address, None)
             self.store.saved_damage.clear()
             return damaged
 
-    def write(self, receipt: ResourceState) -> None:
-        """Stricter than a disk: a snapshot must be kept before a receipt may name it."""
-        if not receipt.snapshots <= self.store.saved_snapshots.keys():
-            raise AssertionError(f"{receipt.address}: the receipt names a snapshot that was not kept")
+    def write(self, resource: ResourceState) -> None:
+        """Stricter than a disk: a snapshot must be kept before a resource state may name it."""
+        if not resource.snapshots <= self.store.saved_snapshots.keys():
+            raise AssertionError(f"{resource.address}: the resource state names a snapshot that was not kept")
         self.begin_run()
-        with self._step(f"write {receipt.address}"):
-            self.store.saved_receipts[receipt.address] = receipt
-        self._fresh -= receipt.snapshots
+        with self._step(f"write {resource.address}"):
+            self.store.saved_resources[resource.address] = resource
+        self._fresh -= resource.snapshots
 
-    def drop(self, receipt: ResourceState) -> None:
+    def drop(self, resource: ResourceState) -> None:
         self.begin_run()
-        with self._step(f"drop {receipt.address}"):
-            self.store.saved_receipts.pop(receipt.address, None)
+        with self._step(f"drop {resource.address}"):
+            self.store.saved_resources.pop(resource.address, None)
 
     def store_snapshot(self, snapshot: SnapshotRef, file: str) -> None:
         if not snapshot:

@@ -33,8 +33,8 @@ def spec(world: InMemoryEnvironment) -> SegmentSpec:
     return one
 
 
-def receipt(world: InMemoryEnvironment) -> ResourceState:
-    return world.store.saved_receipts[ADDRESS]
+def resource(world: InMemoryEnvironment) -> ResourceState:
+    return world.store.saved_resources[ADDRESS]
 
 
 def sourced(one: SegmentSpec, **changes: object) -> SegmentSpec:
@@ -54,8 +54,8 @@ def test_parts_that_come_and_go_are_named(world: InMemoryEnvironment) -> None:
     one = sourced(spec(world), where="age > 18", sample_rows=1_000, pinned=True)
     columns = ((IdentifierType.EMAIL, "email"),)
     one = replace(one, audience=replace(one.audience, exclusion_lists=(listed,), columns=columns))
-    unlisted = (part for part in receipt(world).parts if not part[0].startswith("exclude"))
-    before = replace(receipt(world), parts=(*unlisted, ("source.maxAge", "36 hours")))
+    unlisted = (part for part in resource(world).parts if not part[0].startswith("exclude"))
+    before = replace(resource(world), parts=(*unlisted, ("source.maxAge", "36 hours")))
     assert redefined(one, before) == (
         PartChange("columns.Email", "", "email"),
         PartChange("exclude[0].columns.Email", "", "mail"),
@@ -72,7 +72,7 @@ def test_parts_that_come_and_go_are_named(world: InMemoryEnvironment) -> None:
 def test_what_was_never_applied_in_full_is_compared_with_nothing(world: InMemoryEnvironment) -> None:
     one = sourced(spec(world), where="true")
     assert redefined(one, None) == ()
-    assert redefined(one, replace(receipt(world), parts=())) == ()
+    assert redefined(one, replace(resource(world), parts=())) == ()
 
 
 def test_what_looks_like_a_person_is_withheld(world: InMemoryEnvironment) -> None:
@@ -95,7 +95,7 @@ def test_a_title_is_told_once(world: InMemoryEnvironment) -> None:
 
 
 def test_a_rename_by_hand_beside_another_change_is_drift(world: InMemoryEnvironment) -> None:
-    segment_id = receipt(world).current.segment_id
+    segment_id = resource(world).current.segment_id
     world.criteo.rename(segment_id, "By hand")
     world.guards = replace(OPEN, max_invalid=0.25)
     [change] = world.plan().changes
@@ -106,12 +106,12 @@ def test_a_rename_by_hand_beside_another_change_is_drift(world: InMemoryEnvironm
     assert segment
     assert head
     found = {segment_id: segment.value}
-    [drift] = detect_drift(world.desired(), head.lineage, {ADDRESS: receipt(world)}, found, {})
+    [drift] = detect_drift(world.desired(), head.lineage, {ADDRESS: resource(world)}, found, {})
     assert [(one.name, one.after) for one in drift.attributes] == [("name", "By hand")]
 
 
 def test_a_rename_by_hand_beside_another_title_is_drift(world: InMemoryEnvironment) -> None:
-    world.criteo.rename(receipt(world).current.segment_id, "By hand")
+    world.criteo.rename(resource(world).current.segment_id, "By hand")
     world.wishes[ADDRESS] = DesiredSegment("Customers")
     made = world.plan()
     [change] = made.changes
@@ -121,16 +121,16 @@ def test_a_rename_by_hand_beside_another_title_is_drift(world: InMemoryEnvironme
 
 
 def test_without_known_parts_nothing_is_called_drift(world: InMemoryEnvironment) -> None:
-    world.store.saved_receipts[ADDRESS] = replace(receipt(world), parts=(), definition="")
-    world.criteo.rename(receipt(world).current.segment_id, "By hand")
+    world.store.saved_resources[ADDRESS] = replace(resource(world), parts=(), definition="")
+    world.criteo.rename(resource(world).current.segment_id, "By hand")
     [change] = world.plan().changes
     assert isinstance(change, Update)
     assert [one.drifted for one in change.attributes] == [False]
 
 
 def test_parts_are_kept_and_damaged_ones_refused(world: InMemoryEnvironment) -> None:
-    encoded = encode_resource(receipt(world))
-    assert decode_resource(encoded) == receipt(world)
+    encoded = encode_resource(resource(world))
+    assert decode_resource(encoded) == resource(world)
     for damaged in ({}, [{"path": "name"}], [{"path": "name", "value": 1}]):
         with pytest.raises(StorageError):
             decode_resource({**encoded, "parts": damaged})

@@ -132,7 +132,7 @@ def test_a_wrong_answer_to_a_create_sends_nobody_to_a_wrong_segment(
     answering(world, wrong)
     assert not world.run().errors
     for address in (ONE, TWO):
-        segment = world.criteo.segment(world.store.saved_receipts[address].current.segment_id)
+        segment = world.criteo.segment(world.store.saved_resources[address].current.segment_id)
         assert segment.name == world.wishes[address].title
         assert segment.members == world.members(address)
 
@@ -146,7 +146,7 @@ def test_a_wrong_answer_that_nothing_settles_leaves_the_create_unconfirmed(
     report = world.run()
     assert all(isinstance(error, OutcomeUnknownError) for error in report.errors.values())
     assert len(report.errors) == 2
-    assert all(one.current.intent for one in world.store.saved_receipts.values())
+    assert all(one.current.intent for one in world.store.saved_resources.values())
     world.criteo.hidden.clear()
     assert not world.run().errors
 

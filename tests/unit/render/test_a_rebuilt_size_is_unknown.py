@@ -44,8 +44,8 @@ def documented(world: InMemoryEnvironment):
 
 
 def told(world: InMemoryEnvironment):
-    receipts = world.store.reader().resources()
-    [row] = status("test", [ADDRESS], receipts, None, {}, world.clock.now(), EXACT).rows
+    resources = world.store.reader().resources()
+    [row] = status("test", [ADDRESS], resources, None, {}, world.clock.now(), EXACT).rows
     return row
 
 

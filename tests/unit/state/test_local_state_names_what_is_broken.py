@@ -38,11 +38,11 @@ def state(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     "content", [b"", b'{"format_version": 1', b"{}", b"\xff\x00" + MARK, b'"' + MARK + b'"']
 )
-def test_receipts_that_can_not_be_read_are_all_named(state: Path, content: bytes) -> None:
+def test_resource_states_that_can_not_be_read_are_all_named(state: Path, content: bytes) -> None:
     broken = [state / "resources" / f"email.{name}.json" for name in ("lapsed", "loyal")]
     for file in broken:
         file.write_bytes(content)
-    with pytest.raises(StorageError, match="2 of 2 receipts") as caught:
+    with pytest.raises(StorageError, match="2 of 2 resource states") as caught:
         LocalStore(state, "sandbox").reader().resources()
     told = [str(finding) for finding in caught.value.findings]
     assert [
@@ -70,7 +70,7 @@ def test_a_changed_digit_is_refused(state: Path, file: str, before: bytes, after
     assert "checksum does not match" in told[0]
 
 
-def test_one_broken_receipt_stops_prune_from_guessing(state: Path) -> None:
+def test_one_broken_resource_state_stops_prune_from_guessing(state: Path) -> None:
     (state / "resources" / "email.lapsed.json").write_bytes(b"{")
     with LocalStore(state, "sandbox").lock("me") as writer:
         with pytest.raises(StorageError):
@@ -78,9 +78,9 @@ def test_one_broken_receipt_stops_prune_from_guessing(state: Path) -> None:
         assert writer.snapshot_file(ONE)
 
 
-def test_a_receipt_under_the_name_of_another_is_refused(state: Path) -> None:
-    receipts = state / "resources"
-    (receipts / "email.copy.json").write_bytes((receipts / "email.loyal.json").read_bytes())
+def test_a_resource_state_under_the_name_of_another_is_refused(state: Path) -> None:
+    resources = state / "resources"
+    (resources / "email.copy.json").write_bytes((resources / "email.loyal.json").read_bytes())
     with pytest.raises(StorageError) as caught:
         LocalStore(state, "sandbox").reader().resources()
     assert "email.copy.json" in str(caught.value.findings[0])

@@ -27,13 +27,13 @@ WAYS = [(), (GOING, OLD), (GOING, NEW), (NEW,)]
 
 
 def check_whole(directory: Path, serials: set[int]) -> None:
-    """Old or new, every receipt with its members, and the next run ends where this one should have."""
+    """Old or new, every resource state with its members, and the next run ends where this one should have."""
     reader = LocalStore(directory / "state", "sandbox").reader()
-    receipts = reader.resources()
-    assert receipts in WAYS
-    for receipt in receipts:
-        assert Path(reader.snapshot_file(receipt.current.confirmed)).read_bytes() == members(
-            receipt.current.confirmed
+    resources = reader.resources()
+    assert resources in WAYS
+    for resource in resources:
+        assert Path(reader.snapshot_file(resource.current.confirmed)).read_bytes() == members(
+            resource.current.confirmed
         )
     head = reader.head()
     assert (head.serial if head else 0) in serials
@@ -108,11 +108,11 @@ def test_a_run_killed_at_any_time_leaves_a_state_that_was_whole_all_along(tmp_pa
             while time.monotonic() < end:
                 read_once(tmp_path)
             writer.kill()
-        for receipt in read_once(tmp_path):
+        for resource in read_once(tmp_path):
             snapshot = (
-                LocalStore(tmp_path / "state", "sandbox").reader().snapshot_file(receipt.current.confirmed)
+                LocalStore(tmp_path / "state", "sandbox").reader().snapshot_file(resource.current.confirmed)
             )
-            assert Path(snapshot).read_bytes() == members(receipt.current.confirmed)
+            assert Path(snapshot).read_bytes() == members(resource.current.confirmed)
     with LocalStore(tmp_path / "state", "sandbox").lock("the next run"):
         pass
     assert not list((tmp_path / "state").rglob(".*.tmp"))
@@ -121,9 +121,9 @@ def test_a_run_killed_at_any_time_leaves_a_state_that_was_whole_all_along(tmp_pa
 def read_once(directory: Path) -> tuple[ResourceState, ...]:
     reader = LocalStore(directory / "state", "sandbox").reader()
     reader.head()
-    receipts = reader.resources()
-    assert all(receipt.current.confirmed in (ONE, TWO) for receipt in receipts)
-    return receipts
+    resources = reader.resources()
+    assert all(resource.current.confirmed in (ONE, TWO) for resource in resources)
+    return resources
 
 
 def test_a_file_over_the_limit_is_an_error_and_leaves_nothing(tmp_path: Path) -> None:
@@ -151,19 +151,19 @@ def test_the_content_is_durable_before_the_name_and_the_name_before_the_return(t
 
 
 def test_threads_write_their_own_addresses_side_by_side(tmp_path: Path) -> None:
-    receipts = [
+    resources = [
         ResourceState(Address("email", f"a{number}"), SegmentState(KEY, confirmed=ONE)) for number in range(8)
     ]
     file = cache(tmp_path / "cache", ONE)
     with LocalStore(tmp_path / "state", "sandbox").lock("me") as writer:
 
-        def work(receipt: ResourceState) -> None:
+        def work(resource: ResourceState) -> None:
             for _ in range(5):
                 writer.store_snapshot(ONE, file)
                 writer.prune()
-                writer.write(receipt)
+                writer.write(resource)
 
-        threads = [Thread(target=work, args=(receipt,)) for receipt in receipts]
+        threads = [Thread(target=work, args=(resource,)) for resource in resources]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -171,14 +171,14 @@ def test_threads_write_their_own_addresses_side_by_side(tmp_path: Path) -> None:
         head = writer.head()
         assert head is not None
         assert head.serial == 1
-        assert writer.resources() == tuple(receipts)
+        assert writer.resources() == tuple(resources)
         assert writer.snapshot_file(ONE)
 
 
-def test_a_receipt_dropped_since_it_was_listed_is_not_missed(tmp_path: Path) -> None:
+def test_a_resource_state_dropped_since_it_was_listed_is_not_missed(tmp_path: Path) -> None:
     begin(tmp_path)
     files = LocalLayout(tmp_path / "state", "sandbox")
-    listed = files.receipt_files()
+    listed = files.resource_files()
     with LocalStore(tmp_path / "state", "sandbox").lock("me") as writer:
         writer.drop(GOING)
-    assert [files.receipt(file) for file in listed] == [None, OLD]
+    assert [files.resource(file) for file in listed] == [None, OLD]

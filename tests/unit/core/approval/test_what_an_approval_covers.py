@@ -171,7 +171,7 @@ def test_an_approval_holds_until_it_is_as_old_as_it_may_be() -> None:
 
 def test_an_approval_for_elsewhere_is_refused_whatever_there_is_to_do() -> None:
     """Once, and also where a refresh would do all of it, or nothing is left to do."""
-    at = now(receipts=applied())
+    at = now(resources=applied())
     stranger = approved(cases.plan(CREATED), environment="sandbox")
     for plan in (cases.plan(MOVED), cases.plan(unchanged=3), cases.plan(MOVED, cases.create(cases.HIGH, 4))):
         told = check_approvals(plan, held(stranger), at).findings
@@ -182,7 +182,7 @@ def test_an_approval_for_elsewhere_is_refused_whatever_there_is_to_do() -> None:
 
 def test_an_old_approval_of_which_nothing_is_left_to_do_is_no_harm() -> None:
     old = approved(cases.plan(CREATED), made_at=cases.NOW - timedelta(days=9))
-    done = now(receipts=applied())
+    done = now(resources=applied())
     assert check_approvals(cases.plan(unchanged=1), held(old), done) == ApprovalCheck()
     assert check_approvals(cases.plan(unchanged=1), held(old), replace(done, all_addresses=False)).findings
     assert check_approvals(cases.plan(unchanged=1), held(old), now()).findings
@@ -242,13 +242,13 @@ def test_an_approval_stays_open_until_all_its_addresses_are_done() -> None:
 
 
 def test_members_of_a_blocked_address_are_not_done_because_its_definition_is() -> None:
-    """Receipts can't say it: what was approved of it is members, and its definition was applied before."""
+    """The approval is for members; the resource state shows the approved definition already."""
     other = cases.create(cases.HIGH, 10)
     approval = held(approved(cases.plan(MOVED, other), applied()))
     stopped = Blocked(LAPSED, Finding("", "why"), Cause.SOURCE)
     assert (
         check_approvals(
-            replace(cases.plan(other), blocked=(stopped,)), approval, now(receipts=applied())
+            replace(cases.plan(other), blocked=(stopped,)), approval, now(resources=applied())
         ).completed
         == ()
     )

@@ -17,7 +17,7 @@ from support.approvals import (
     held,
     judged,
     now,
-    receipt,
+    resource,
     why,
 )
 
@@ -51,7 +51,7 @@ def test_what_the_refresh_has_sent_a_part_of_keeps_nothing_else_away() -> None:
     """Approved: 50,000 in and out, and a create. The refresh sent the first; a few have moved since."""
     then = cases.update(cases.LAPSED, cases.members(100_000, 100_000, Delta(0, 50_000, 50_000)))
     today = cases.update(cases.LAPSED, cases.members(100_000, 100_000, Delta(0, 1_000, 1_000)))
-    at = now(receipts=applied(completed_at=A_DAY_AGO))
+    at = now(resources=applied(completed_at=A_DAY_AGO))
     judgement = check_approvals(cases.plan(today, FILLED), held(a_day_ago(then, FILLED)), at)
     assert (judgement.covered, judgement.deferred) == ({cases.HIGH.address}, (LAPSED,))
     assert judgement.completed == ("sha256:a",)
@@ -59,26 +59,26 @@ def test_what_the_refresh_has_sent_a_part_of_keeps_nothing_else_away() -> None:
 
 def test_what_moved_with_nothing_sent_since_is_refused() -> None:
     for touched in (None, A_DAY_AGO - timedelta(seconds=1)):
-        at = now(receipts=applied(completed_at=touched))
+        at = now(resources=applied(completed_at=touched))
         [said] = why(check_approvals(cases.plan(MOVED), held(a_day_ago(MUCH)), at))
         assert said.startswith("approved to join: 50,000; now: 400;")
 
 
 def test_a_started_approval_leaves_to_the_refresh_what_has_moved_since() -> None:
-    at = now(BEGAN, receipts=applied(completed_at=EARLIER))
+    at = now(BEGAN, resources=applied(completed_at=EARLIER))
     judgement = check_approvals(cases.plan(MOVED, FILLED), held(a_day_ago(MUCH, FILLED)), at)
     assert (judgement.covered, judgement.deferred) == ({cases.HIGH.address}, (LAPSED,))
 
 
 def test_it_is_the_newest_of_several_approvals_since_which_something_was_sent() -> None:
-    at = now(receipts=applied(completed_at=A_DAY_AGO))
+    at = now(resources=applied(completed_at=A_DAY_AGO))
     newer = approved(cases.plan(MUCH), digest="sha256:b", made_at=EARLIER)
     for order in (held(a_day_ago(MUCH), newer), held(newer, a_day_ago(MUCH))):
         assert len(check_approvals(cases.plan(MOVED), order, at).findings) == 1
 
 
 def test_what_is_more_than_members_waits_for_no_refresh() -> None:
-    at = now(receipts={LAPSED: receipt("other", completed_at=cases.NOW)})
+    at = now(resources={LAPSED: resource("other", completed_at=cases.NOW)})
     [said] = why(check_approvals(cases.plan(MOVED), held(a_day_ago(MUCH)), at))
     assert said.startswith("approved in all: 60,000; now: 10,300;")
 
@@ -87,9 +87,9 @@ def test_a_definition_is_applied_though_the_refresh_has_sent_its_members() -> No
     """Approved: a title, and 300 of 10,000. The refresh sent those, or none has: only the first is known."""
     then = a_day_ago(cases.update(cases.LAPSED, cases.members(10_000, 10_300, Delta(0, 300, 0))))
     left = cases.update(cases.LAPSED, cases.members(10_300, 10_300, NO_DELTA), cases.RENAMED)
-    refreshed = now(receipts={LAPSED: receipt("other", completed_at=cases.NOW)})
+    refreshed = now(resources={LAPSED: resource("other", completed_at=cases.NOW)})
     assert check_approvals(cases.plan(left), held(then), refreshed).covered == {LAPSED}
-    before = now(receipts={LAPSED: receipt("other", completed_at=A_DAY_AGO - timedelta(seconds=1))})
+    before = now(resources={LAPSED: resource("other", completed_at=A_DAY_AGO - timedelta(seconds=1))})
     [said] = why(check_approvals(cases.plan(left), held(then), before))
     assert said.startswith("approved to join: 300; now: 0;")
 
@@ -97,14 +97,14 @@ def test_a_definition_is_applied_though_the_refresh_has_sent_its_members() -> No
 def test_what_was_done_before_a_run_began_is_not_done_by_it_once_more() -> None:
     """The refresh sent this part between the plan and the first run with it, which another address began."""
     begun = ApprovalRecord("sha256:a", cases.NOW - timedelta(minutes=5))
-    at = now(begun, receipts=applied(completed_at=EARLIER))
+    at = now(begun, resources=applied(completed_at=EARLIER))
     judgement = check_approvals(cases.plan(MOVED, FILLED), held(a_day_ago(MOVED, FILLED)), at)
     assert (judgement.covered, judgement.deferred) == ({cases.HIGH.address}, (LAPSED,))
 
 
 def test_an_address_that_no_run_has_touched_waits_for_none() -> None:
     """The approval was begun by another address."""
-    at = now(BEGAN, receipts=applied(completed_at=A_DAY_AGO - timedelta(seconds=1)))
+    at = now(BEGAN, resources=applied(completed_at=A_DAY_AGO - timedelta(seconds=1)))
     [said] = why(check_approvals(cases.plan(MOVED), held(a_day_ago(MUCH, FILLED)), at))
     assert said.startswith("approved in all: 60,000; now: 10,300;")
 
@@ -115,7 +115,7 @@ def test_a_newer_plan_that_had_nothing_to_do_for_an_address_leaves_nothing_of_it
     after = approved(cases.plan(), digest="sha256:b", made_at=EARLIER)
     [gone] = forgetting.changes
     still = replace(after, changes=(replace(gone, kind=ChangeKind.UNCHANGED),))
-    at = now(ApprovalRecord("sha256:b", EARLIER, EARLIER), receipts=applied())
+    at = now(ApprovalRecord("sha256:b", EARLIER, EARLIER), resources=applied())
     assert why(check_approvals(cases.plan(), held(forgetting), at)) == [
         f"it approves what the manifests here don't ask for: {gone.address}"
     ]
@@ -126,7 +126,7 @@ def test_what_another_approval_has_done_is_not_done_once_more() -> None:
     """Two plans of one change; the first was applied, and as many people have changed again since."""
     much = cases.update(cases.LAPSED, cases.members(100_000, 100_000, Delta(0, 50_000, 50_000)))
     judgement = check_approvals(
-        cases.plan(much), held(a_day_ago(much)), now(receipts=applied(completed_at=EARLIER))
+        cases.plan(much), held(a_day_ago(much)), now(resources=applied(completed_at=EARLIER))
     )
     assert (judgement.covered, judgement.deferred, judgement.findings) == (frozenset(), (LAPSED,), ())
 
@@ -137,7 +137,7 @@ def test_a_pinned_source_waits_for_no_refresh() -> None:
     then = a_day_ago(pinned)
     [one] = then.changes
     then = replace(then, changes=(replace(one, members_digest="cd" * 16),))
-    at = now(receipts={LAPSED: receipt(PINNED.definition, completed_at=cases.NOW)})
+    at = now(resources={LAPSED: resource(PINNED.definition, completed_at=cases.NOW)})
     assert why(check_approvals(cases.plan(pinned), held(then), at)) == [
         "its source is pinned, and its people are not the ones that were approved"
     ]
@@ -149,29 +149,29 @@ def test_a_pinned_source_waits_for_no_refresh() -> None:
 def test_what_an_interrupted_run_has_left_to_do_is_covered() -> None:
     """The create is done, and so is a part of the members: together they are what was approved."""
     target = cases.target(10_000).members
-    begun = receipt(transfer=Transfer(target, EMPTY_SNAPSHOT, Delta(0, 10_000, 0), acknowledged=6_000))
+    begun = resource(transfer=Transfer(target, EMPTY_SNAPSHOT, Delta(0, 10_000, 0), acknowledged=6_000))
     left = cases.update(cases.LAPSED, cases.members(0, 10_000, Delta(0, 4_000, 0), done=6_000))
     for known in (begun, replace(begun, definition=cases.LAPSED.definition)):
-        at = now(BEGAN, receipts={LAPSED: known})
+        at = now(BEGAN, resources={LAPSED: known})
         assert check_approvals(cases.plan(left), held(approved(cases.plan(CREATED))), at).covered
 
 
 def test_without_a_start_there_is_nothing_to_go_on_with() -> None:
-    at = now(receipts={LAPSED: receipt(transfer=HALF)})
+    at = now(resources={LAPSED: resource(transfer=HALF)})
     assert why(check_approvals(cases.plan(MOVED), held(approved(cases.plan(CREATED))), at)) == [
         "create was approved, and now it is update"
     ]
 
 
 def test_a_started_approval_is_no_leave_to_send_more() -> None:
-    at = now(BEGAN, receipts={LAPSED: receipt("of another time")})
+    at = now(BEGAN, resources={LAPSED: resource("of another time")})
     much = cases.update(cases.LAPSED, cases.members(0, 20_000, Delta(0, 20_000, 0)))
     [said] = why(check_approvals(cases.plan(much), held(approved(cases.plan(CREATED))), at))
     assert said.startswith("approved to join: 10,000; now: 20,000;")
 
 
 def test_a_started_approval_covers_no_other_kind_of_change() -> None:
-    at = now(BEGAN, receipts={LAPSED: receipt()})
+    at = now(BEGAN, resources={LAPSED: resource()})
     assert why(judged(MOVED, CREATED, at)) == ["update was approved, and now it is create"]
     assert why(judged(MOVED, FORGOTTEN, at)) == ["update was approved, and now it is forget"]
     assert why(judged(FORGOTTEN, CREATED, now(BEGAN))) == ["forget was approved, and now it is create"]
@@ -179,28 +179,28 @@ def test_a_started_approval_covers_no_other_kind_of_change() -> None:
 
 def test_a_run_that_died_before_it_wrote_the_definition_down_goes_on() -> None:
     """All members are completed_size; no call is left, and the definition is to be recorded."""
-    at = now(BEGAN, receipts={LAPSED: receipt(completed_at=cases.NOW)})
+    at = now(BEGAN, resources={LAPSED: resource(completed_at=cases.NOW)})
     assert check_approvals(cases.plan(STILL), held(approved(cases.plan(CREATED))), at).covered
 
 
-def test_what_was_interrupted_twice_is_covered_though_no_receipt_tells_all_of_it() -> None:
+def test_what_was_interrupted_twice_is_covered_though_no_resource_state_tells_all_of_it() -> None:
     """60,000 went before the source moved, 10,000 after it: only those, and the 30,000 left, are known."""
     approval = approved(cases.plan(cases.create(cases.LAPSED, 100_000)))
-    begun = receipt(
+    begun = resource(
         transfer=Transfer(
             cases.target(99_900).members, EMPTY_SNAPSHOT, Delta(0, 40_000, 0), acknowledged=10_000
         )
     )
     left = cases.update(cases.LAPSED, cases.members(60_000, 99_900, Delta(0, 30_000, 0), done=10_000))
-    assert check_approvals(cases.plan(left), held(approval), now(BEGAN, receipts={LAPSED: begun})).covered
+    assert check_approvals(cases.plan(left), held(approval), now(BEGAN, resources={LAPSED: begun})).covered
 
 
 def test_a_replacement_counts_what_its_new_segment_has_taken() -> None:
     change = cases.replacement(cases.LAPSED, 10_000)
     half = replace(change, members=cases.members(0, 10_000, Delta(0, 4_000, 0), done=6_000))
     moving = Transfer(cases.target(10_000).members, EMPTY_SNAPSHOT, Delta(0, 10_000, 0), acknowledged=6_000)
-    begun = replace(receipt(), replacement=SegmentState(cases.LAPSED.key, transfer=moving))
-    at = now(receipts={LAPSED: begun})
+    begun = replace(resource(), replacement=SegmentState(cases.LAPSED.key, transfer=moving))
+    at = now(resources={LAPSED: begun})
     assert not check_approvals(cases.plan(half), held(approved(cases.plan(change))), at).findings
 
 
@@ -208,8 +208,8 @@ def test_what_an_interrupted_refill_has_left_to_send_is_covered() -> None:
     begun = applied(transfer=HALF, completed_at=cases.NOW - timedelta(days=2))
     left = cases.update(cases.LAPSED, cases.members(0, 10_000, Delta(0, 4_000, 0), done=6_000))
     approval = held(approved(cases.plan(REFILLED)))
-    assert check_approvals(cases.plan(left), approval, now(BEGAN, receipts=begun)).covered
-    assert not check_approvals(cases.plan(left), approval, now(receipts=begun)).covered
+    assert check_approvals(cases.plan(left), approval, now(BEGAN, resources=begun)).covered
+    assert not check_approvals(cases.plan(left), approval, now(resources=begun)).covered
 
 
 # ---- What a started approval has done, it covers no more
@@ -219,7 +219,7 @@ def test_what_an_interrupted_refill_has_left_to_send_is_covered() -> None:
 @pytest.mark.parametrize("then", [CREATED, MOVED])
 def test_what_a_started_approval_has_done_it_covers_no_more(then: Change, completed: object) -> None:
     """Else it would cover as many again in each run, until all of it has succeeded."""
-    at = now(BEGAN, receipts=applied(completed_at=completed))
+    at = now(BEGAN, resources=applied(completed_at=completed))
     again = check_approvals(cases.plan(MOVED), held(approved(cases.plan(then))), at)
     assert (again.covered, again.deferred) == (frozenset(), (LAPSED,))
     renamed = cases.update(replace(cases.LAPSED, name="other"), cases.CHANGED, cases.RENAMED)
@@ -234,12 +234,12 @@ def test_what_a_started_approval_has_done_it_covers_no_more(then: Change, comple
         applied(completed_at=cases.NOW, transfer=HALF),
         applied(updated_at=cases.NOW),
         applied(completed_at=EARLIER),
-        {LAPSED: receipt("other", completed_at=cases.NOW)},
+        {LAPSED: resource("other", completed_at=cases.NOW)},
     ],
 )
 def test_what_it_has_not_done_in_full_it_still_covers(known: dict[object, ResourceState]) -> None:
     assert check_approvals(
-        cases.plan(MOVED), held(approved(cases.plan(MOVED))), now(BEGAN, receipts=known)
+        cases.plan(MOVED), held(approved(cases.plan(MOVED))), now(BEGAN, resources=known)
     ).covered
 
 
@@ -250,28 +250,28 @@ ADOPTED = Adopt(cases.LAPSED, (), STILL.members, Steps(), "back")
 def test_a_run_goes_on_after_an_address_that_needed_no_call(then: Change) -> None:
     """A definition was written down, and members have moved since: those are for the refresh."""
     few = cases.update(cases.LAPSED, cases.members(10_000, 10_010, Delta(0, 10, 0)))
-    at = now(BEGAN, receipts=applied(completed_at=EARLIER))
+    at = now(BEGAN, resources=applied(completed_at=EARLIER))
     for moved in (MUCH, few):
         judgement = check_approvals(cases.plan(moved, FILLED), held(a_day_ago(then, FILLED)), at)
         assert (judgement.covered, judgement.deferred) == ({cases.HIGH.address}, (LAPSED,))
 
 
 def test_what_is_forgotten_still_is_to_be_managed_again() -> None:
-    forgotten = {LAPSED: replace(receipt(cases.LAPSED.definition), forgotten_at=EARLIER)}
+    forgotten = {LAPSED: replace(resource(cases.LAPSED.definition), forgotten_at=EARLIER)}
     assert check_approvals(
-        cases.plan(ADOPTED), held(a_day_ago(ADOPTED)), now(BEGAN, receipts=forgotten)
+        cases.plan(ADOPTED), held(a_day_ago(ADOPTED)), now(BEGAN, resources=forgotten)
     ).covered
 
 
 def test_a_name_that_was_approved_is_repaired_although_members_went_out_in_between() -> None:
     """By a refresh, which let the name alone."""
     for patched in (None, EARLIER):
-        at = now(BEGAN, receipts=applied(completed_at=cases.NOW, updated_at=patched))
+        at = now(BEGAN, resources=applied(completed_at=cases.NOW, updated_at=patched))
         assert check_approvals(cases.plan(REPAIRED), held(a_day_ago(REPAIRED)), at).covered
 
 
 def test_a_name_that_was_repaired_is_not_repaired_again() -> None:
-    at = now(BEGAN, receipts=applied(updated_at=BEGAN.started_at))
+    at = now(BEGAN, resources=applied(updated_at=BEGAN.started_at))
     judgement = check_approvals(cases.plan(REPAIRED), held(a_day_ago(REPAIRED)), at)
     assert (judgement.covered, judgement.deferred) == (frozenset(), (LAPSED,))
 
@@ -287,8 +287,8 @@ def finished(plan: Plan, at: CheckContext, *approvals: ApprovedPlan) -> tuple[st
 
 def test_a_refill_is_done_once_members_were_sent_since_it_was_approved() -> None:
     approval = approved(cases.plan(REFILLED))
-    before = now(receipts=applied(completed_at=cases.NOW - timedelta(days=2)))
-    after = now(receipts=applied(completed_at=cases.NOW))
+    before = now(resources=applied(completed_at=cases.NOW - timedelta(days=2)))
+    after = now(resources=applied(completed_at=cases.NOW))
     assert why(check_approvals(cases.plan(), held(approval), before)) != []
     assert finished(cases.plan(), after, approval) == ("sha256:a",)
 
@@ -300,37 +300,37 @@ def test_a_refill_that_is_no_longer_due_names_the_count_of_criteo() -> None:
     )
     not_asked_for = "it approves what the manifests here don't ask for: offsite-email/lapsed-90d"
     long_ago = cases.NOW - timedelta(days=2)
-    same = receipt(cases.LAPSED.definition, completed_at=long_ago)
+    same = resource(cases.LAPSED.definition, completed_at=long_ago)
     for known, said in (
         ({LAPSED: same}, counted_anew),
-        ({LAPSED: receipt("other", completed_at=long_ago)}, not_asked_for),
+        ({LAPSED: resource("other", completed_at=long_ago)}, not_asked_for),
         ({LAPSED: replace(same, forgotten_at=long_ago)}, not_asked_for),
         ({}, not_asked_for),
     ):
-        assert why(check_approvals(cases.plan(), approval, now(receipts=known))) == [said]
+        assert why(check_approvals(cases.plan(), approval, now(resources=known))) == [said]
 
 
-def test_an_approval_is_finished_once_receipts_or_this_run_tell_so() -> None:
+def test_an_approval_is_finished_once_resource_states_or_this_run_tell_so() -> None:
     then = approved(cases.plan(CREATED, FILLED))
-    assert finished(cases.plan(FILLED), now(receipts=applied()), then) == ("sha256:a",)
+    assert finished(cases.plan(FILLED), now(resources=applied()), then) == ("sha256:a",)
     assert finished(cases.plan(CREATED, FILLED), now(), then) == ("sha256:a",)
     assert finished(cases.plan(FILLED), now(), then) == ()
-    assert finished(cases.plan(FILLED), now(receipts=applied(), all_addresses=False), then) == ()
-    other = {LAPSED: receipt("other")}
-    assert finished(cases.plan(FILLED), now(receipts=other), then) == ()
+    assert finished(cases.plan(FILLED), now(resources=applied(), all_addresses=False), then) == ()
+    other = {LAPSED: resource("other")}
+    assert finished(cases.plan(FILLED), now(resources=other), then) == ()
 
 
 def test_forgetting_is_finished_when_it_is_forgotten_or_gone() -> None:
     then = approved(cases.plan(FORGOTTEN, FILLED))
-    gone = {LAPSED: replace(receipt(), forgotten_at=cases.NOW)}
+    gone = {LAPSED: replace(resource(), forgotten_at=cases.NOW)}
     assert finished(cases.plan(FILLED), now(), then) == ("sha256:a",)
-    assert finished(cases.plan(FILLED), now(receipts=gone), then) == ("sha256:a",)
-    assert finished(cases.plan(FILLED), now(receipts=applied()), then) == ()
+    assert finished(cases.plan(FILLED), now(resources=gone), then) == ("sha256:a",)
+    assert finished(cases.plan(FILLED), now(resources=applied()), then) == ()
 
 
 def test_what_is_under_way_is_not_finished_and_stands_in_no_ones_way() -> None:
     """A refresh was interrupted in it."""
-    at = now(receipts=applied(completed_at=cases.NOW, transfer=HALF))
+    at = now(resources=applied(completed_at=cases.NOW, transfer=HALF))
     judgement = check_approvals(cases.plan(MOVED), held(a_day_ago(MUCH)), at)
     assert judgement == ApprovalCheck(deferred=(LAPSED,))
 
@@ -339,9 +339,9 @@ def test_what_was_approved_anew_is_done_as_it_was_approved_last() -> None:
     second = cases.update(replace(cases.LAPSED, description="second"), STILL.members, cases.RENAMED)
     third = cases.update(replace(cases.LAPSED, description="third"), STILL.members, cases.RENAMED)
     first, last = a_day_ago(second), approved(cases.plan(third), digest="sha256:b")
-    at = now(receipts=applied())
+    at = now(resources=applied())
     assert finished(cases.plan(third), at, first, last) == ("sha256:a", "sha256:b")
-    done = now(receipts={LAPSED: receipt(third.spec.definition)})
+    done = now(resources={LAPSED: resource(third.spec.definition)})
     assert finished(cases.plan(), done, first, last) == ("sha256:a", "sha256:b")
     newer = replace(first, made_at=cases.NOW + timedelta(minutes=1))
     assert finished(cases.plan(third), at, newer, last) == ("sha256:b",)
@@ -382,7 +382,7 @@ def test_only_approvals_that_cover_something_are_in_use() -> None:
 def test_an_approval_that_is_used_up_stands_in_no_others_way() -> None:
     """Its addresses may have new members by now: those are for the refresh."""
     spent = approved(cases.plan(MOVED), digest="sha256:spent")
-    at = now(ApprovalRecord("sha256:spent", cases.NOW, cases.NOW), receipts=applied())
+    at = now(ApprovalRecord("sha256:spent", cases.NOW, cases.NOW), resources=applied())
     judgement = check_approvals(cases.plan(MOVED, FILLED), held(spent, approved(cases.plan(FILLED))), at)
     assert (judgement.covered, judgement.deferred) == ({cases.HIGH.address}, (LAPSED,))
     [said] = why(check_approvals(cases.plan(MOVED), held(spent), at))

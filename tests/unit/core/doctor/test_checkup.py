@@ -215,20 +215,20 @@ def test_a_token_that_criteo_takes_is_not_over(days: int, found: tuple[CheckStat
 
 
 @pytest.mark.parametrize(
-    ("receipts", "found"),
+    ("resources", "found"),
     [
         ((), [(OK, 0)]),
         (StorageError("it is of another environment", remedy="check state.url"), [(FAILURE, 10)]),
         (
-            StorageError("2 receipts", findings=[Finding("", "a", "b"), Finding("", "c", "d")]),
+            StorageError("2 resource states", findings=[Finding("", "a", "b"), Finding("", "c", "d")]),
             [(FAILURE, 10), (FAILURE, 10)],
         ),
     ],
 )
 def test_reading_the_state(
-    receipts: tuple[()] | ReconcilerError, found: list[tuple[CheckStatus, int]]
+    resources: tuple[()] | ReconcilerError, found: list[tuple[CheckStatus, int]]
 ) -> None:
-    assert [summed(one) for one in read(receipts)] == found
+    assert [summed(one) for one in read(resources)] == found
 
 
 def test_snapshots_that_only_earlier_states_name_are_warned_of() -> None:

@@ -29,7 +29,7 @@ HOLDING = SegmentState(
     completed_size=5_000,
     completed_at=LEFT,
 )
-RECEIPT = ResourceState(SPEC.address, HOLDING, definition=SPEC.definition)
+RESOURCE = ResourceState(SPEC.address, HOLDING, definition=SPEC.definition)
 SEGMENT = Segment(
     "1",
     SPEC.name,
@@ -43,13 +43,13 @@ DESIRED = DesiredState(cases.ENVIRONMENT, (), (SPEC,))
 
 
 def found(
-    receipt: ResourceState = RECEIPT,
+    resource: ResourceState = RESOURCE,
     segment: Segment | None = SEGMENT,
     statistics: Mapping[str, Statistics] = COUNTED,
     desired: DesiredState = DESIRED,
 ) -> list[Drift]:
     segments = {segment.id: segment} if segment else {}
-    return list(detect_drift(desired, LINEAGE, {receipt.address: receipt}, segments, statistics))
+    return list(detect_drift(desired, LINEAGE, {resource.address: resource}, segments, statistics))
 
 
 def test_what_is_as_we_left_it_is_no_drift() -> None:
@@ -70,8 +70,8 @@ def test_what_the_manifests_ask_for_is_no_drift() -> None:
 
 
 def test_what_is_not_managed_is_nobodys_drift() -> None:
-    assert found(replace(RECEIPT, forgotten_at=LEFT), None) == []
-    assert found(replace(RECEIPT, current=replace(HOLDING, segment_id="")), None) == []
+    assert found(replace(RESOURCE, forgotten_at=LEFT), None) == []
+    assert found(replace(RESOURCE, current=replace(HOLDING, segment_id="")), None) == []
 
 
 def test_a_segment_that_is_gone_is_told_by_its_id() -> None:
@@ -106,14 +106,14 @@ def test_somebody_elses_touch_is_one_after_ours(after: timedelta, tells: bool) -
 def test_our_own_rename_is_no_touch_of_anybody_else() -> None:
     late = replace(SEGMENT, updated_at=LEFT + timedelta(hours=3))
     patched = replace(HOLDING, updated_at=LEFT + timedelta(hours=3))
-    assert found(replace(RECEIPT, current=patched), late) == []
+    assert found(replace(RESOURCE, current=patched), late) == []
     under_way = (
         replace(HOLDING, unconfirmed_updates=(UnconfirmedUpdate("a", None, LEFT),)),
         replace(HOLDING, transfer=Transfer(HOLDING.confirmed, EMPTY_SNAPSHOT, NO_DELTA)),
         replace(HOLDING, uncertain=SnapshotRef("cd", 1)),
     )
     for holding in under_way:
-        assert found(replace(RECEIPT, current=holding), late) == []
+        assert found(replace(RESOURCE, current=holding), late) == []
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ def world() -> InMemoryEnvironment:
 
 
 def held(world: InMemoryEnvironment) -> SegmentState:
-    return world.store.saved_receipts[ADDRESS].current
+    return world.store.saved_resources[ADDRESS].current
 
 
 def at_criteo(world: InMemoryEnvironment) -> set[str]:
@@ -81,7 +81,7 @@ def test_no_statistics_are_read_without_being_asked_for(world: InMemoryEnvironme
 
 def test_a_refill_is_no_members_only_change(world: InMemoryEnvironment) -> None:
     world.criteo.clear(held(world).segment_id)
-    [[finding]] = not_members_only(world.plan(EVERYTHING), world.store.saved_receipts).values()
+    [[finding]] = not_members_only(world.plan(EVERYTHING), world.store.saved_resources).values()
     assert "Criteo lost members of it" in finding.problem
 
 
@@ -147,11 +147,11 @@ def test_a_refill_is_not_held_against_the_guards_of_its_size(world: InMemoryEnvi
 
 
 def test_people_from_a_lost_state_do_not_hide_an_emptied_segment(world: InMemoryEnvironment) -> None:
-    receipt = world.store.saved_receipts[ADDRESS]
-    unsure = replace(receipt.current, members_unknown_before=world.clock.now())
+    resource = world.store.saved_resources[ADDRESS]
+    unsure = replace(resource.current, members_unknown_before=world.clock.now())
     assert loss(unsure, Statistics(0, 0, None), world.clock.now()) == MemberCounts(170, 0)
     found = {unsure.segment_id: Statistics(200, 0, None)}
-    known = {ADDRESS: replace(receipt, current=unsure)}
+    known = {ADDRESS: replace(resource, current=unsure)}
     segment = world.criteo.segment(unsure.segment_id)
     assert segment
     assert (
@@ -160,8 +160,8 @@ def test_people_from_a_lost_state_do_not_hide_an_emptied_segment(world: InMemory
 
 
 def test_drift_reports_the_loss_of_a_few(world: InMemoryEnvironment) -> None:
-    receipt = world.store.saved_receipts[ADDRESS]
-    few = replace(receipt, current=replace(receipt.current, confirmed=SnapshotRef("ab", 5)))
+    resource = world.store.saved_resources[ADDRESS]
+    few = replace(resource, current=replace(resource.current, confirmed=SnapshotRef("ab", 5)))
     segment = world.criteo.segment(few.current.segment_id)
     assert segment
     found = {segment.id: Statistics(0, 0, None)}

@@ -38,7 +38,7 @@ def calm(world):
 
 
 def segment(world, address):
-    return world.criteo.segment(world.store.saved_receipts[address].current.segment_id)
+    return world.criteo.segment(world.store.saved_resources[address].current.segment_id)
 
 
 def land(world):
@@ -95,7 +95,7 @@ def test_two_addresses_never_share_a_segment(world):
     assert blocked.address == TWO
     assert "is also what this plan calls a segment of" in blocked.finding.problem
     world.run()
-    assert TWO not in world.store.saved_receipts
+    assert TWO not in world.store.saved_resources
 
 
 def test_a_definite_no_to_a_create_leaves_no_request_behind(world):
@@ -103,7 +103,7 @@ def test_a_definite_no_to_a_create_leaves_no_request_behind(world):
     faults(world, "rejected")
     world.run()
     calm(world)
-    assert world.store.saved_receipts == {}
+    assert world.store.saved_resources == {}
     world.wishes[ONE] = DesiredSegment("Good name")
     world.run()
     assert segment(world, ONE).name == "Good name"
@@ -189,7 +189,7 @@ def test_a_feed_that_has_stopped_is_told_though_nothing_changes(world):
     assert "maxAge" in world.plan().blocked[0].finding.problem
 
 
-def test_an_account_that_only_old_receipts_name_does_not_stop_the_others(world):
+def test_an_account_that_only_old_resource_states_name_does_not_stop_the_others(world):
     world.wishes = {ONE: DesiredSegment("x"), TWO: DesiredSegment("y", account_id="1002")}
     world.run()
     del world.wishes[TWO]
@@ -197,7 +197,7 @@ def test_an_account_that_only_old_receipts_name_does_not_stop_the_others(world):
     del world.criteo.accounts["1002"]
     world.people["lapsed"] = people(0, 1, 2)
     assert not world.run().errors
-    assert TWO in world.store.saved_receipts
+    assert TWO in world.store.saved_resources
 
 
 def test_an_account_that_is_needed_and_closed_is_an_error(world):
@@ -268,7 +268,7 @@ def test_a_replacement_whose_old_account_is_closed_keeps_what_it_knew(world):
     world.wishes[ONE] = DesiredSegment("x", account_id="1002")
     del world.criteo.accounts["1001"]
     assert not world.run().errors
-    [retired] = world.store.saved_receipts[ONE].retired
+    [retired] = world.store.saved_resources[ONE].retired
     assert retired.segment.confirmed.count == 2
 
 

@@ -35,7 +35,7 @@ def world() -> InMemoryEnvironment:
 
 
 def held(world: InMemoryEnvironment) -> SegmentState:
-    return world.store.saved_receipts[ADDRESS].current
+    return world.store.saved_resources[ADDRESS].current
 
 
 def failed(world: InMemoryEnvironment) -> InvalidIdentifiersError:
@@ -113,7 +113,7 @@ def test_the_limit_of_the_audience_decides(world: InMemoryEnvironment) -> None:
 def test_the_definition_counts_as_applied_so_that_members_stay_up_to_date(world: InMemoryEnvironment) -> None:
     world.people["buyers"] = people(0, 20)
     failed(world)
-    assert world.store.saved_receipts[ADDRESS].definition == world.desired().segments[0].definition
+    assert world.store.saved_resources[ADDRESS].definition == world.desired().segments[0].definition
 
 
 def test_a_first_fill_stops_when_its_first_batch_is_rejected_in_full(world: InMemoryEnvironment) -> None:

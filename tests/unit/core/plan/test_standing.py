@@ -43,7 +43,7 @@ def only(world):
 
 
 def current(world):
-    return world.store.saved_receipts[ADDRESS].current
+    return world.store.saved_resources[ADDRESS].current
 
 
 def test_a_new_audience_is_created_and_filled():
@@ -127,7 +127,7 @@ def test_what_is_gone_and_left_the_manifests_leaves_nothing(world):
     world.criteo.delete(current(world).segment_id)
     assert only(world).drop_state
     world.run()
-    assert world.store.saved_receipts == {}
+    assert world.store.saved_resources == {}
 
 
 def test_a_read_only_segment_is_not_changed(world):
@@ -309,7 +309,7 @@ def test_a_replacement_that_is_given_up_and_gone_is_forgotten(world):
     world.criteo.delete(half_replaced(world).id)
     world.wishes[ADDRESS] = DesiredSegment("Buyers")
     world.run()
-    assert world.store.saved_receipts[ADDRESS].retired == ()
+    assert world.store.saved_resources[ADDRESS].retired == ()
     assert world.plan().changes == ()
 
 
@@ -356,7 +356,7 @@ def test_a_third_key_gives_up_the_replacement_and_begins_another(world):
     world.wishes[ADDRESS] = DesiredSegment("Buyers", kind=(IdentifierType.EMAIL, Hashing.MD5))
     world.run()
     assert current(world).key.hashing == Hashing.MD5
-    assert len(world.store.saved_receipts[ADDRESS].retired) == 2
+    assert len(world.store.saved_resources[ADDRESS].retired) == 2
     assert world.plan().changes == ()
 
 
@@ -381,7 +381,7 @@ def test_a_filled_replacement_whose_predecessor_is_gone_takes_over(world):
     world.criteo.fault = lambda _operation: None
     world.criteo.delete(current(world).segment_id)
     world.run()
-    assert world.store.saved_receipts[ADDRESS].retired == ()
+    assert world.store.saved_resources[ADDRESS].retired == ()
     assert world.plan().changes == ()
 
 
@@ -428,9 +428,9 @@ def test_a_doubt_outlives_a_smaller_batch_that_is_refused(world):
 
 def test_a_segment_with_unknown_members_is_replaced_where_a_rebuild_asked_for_it(world):
     world.run()
-    [known] = world.store.saved_receipts.values()
+    [known] = world.store.saved_resources.values()
     lost = replace(known.current, members_unknown_before=world.clock.now())
-    world.store.saved_receipts[ADDRESS] = replace(known, current=lost, replace_requested=True)
+    world.store.saved_resources[ADDRESS] = replace(known, current=lost, replace_requested=True)
     change = only(world)
     assert isinstance(change, Replace)
     assert change.reason == MembersUnknown(known.current.segment_id)

@@ -15,7 +15,7 @@ from support.approvals import (
     approved,
     held,
     now,
-    receipt,
+    resource,
     why,
 )
 
@@ -50,7 +50,7 @@ BEYOND: tuple[tuple[Change, str], ...] = (
 def test_it_is_members_of_what_was_applied() -> None:
     assert is_members_only(MOVED, applied())
     assert not is_members_only(MOVED, {})
-    assert not is_members_only(MOVED, {LAPSED: receipt("other")})
+    assert not is_members_only(MOVED, {LAPSED: resource("other")})
 
 
 def test_a_name_that_differs_keeps_no_member_away() -> None:
@@ -83,7 +83,7 @@ def test_a_name_that_is_let_go_for_another_address_is_approved_or_refused() -> N
     swapped = replace(MOVED, steps=replace(MOVED.steps, setup=(released,)))
     assert is_members_only(swapped, applied())
     alone = check_approvals(
-        cases.plan(swapped), held(approved(cases.plan(unchanged=1))), now(receipts=applied())
+        cases.plan(swapped), held(approved(cases.plan(unchanged=1))), now(resources=applied())
     )
     assert why(alone) == ["this change was not approved"]
 
@@ -105,14 +105,14 @@ def test_every_kind_of_change_has_a_name() -> None:
 
 
 def test_a_pinned_source_is_left_out_and_stops_nothing() -> None:
-    pinned, known = replace(MOVED, spec=PINNED), {PINNED.address: receipt(PINNED.definition)}
+    pinned, known = replace(MOVED, spec=PINNED), {PINNED.address: resource(PINNED.definition)}
     assert not_members_only(cases.plan(pinned), known) == {}
-    left = check_approvals(cases.plan(pinned), held(approved(cases.plan(unchanged=1))), now(receipts=known))
+    left = check_approvals(cases.plan(pinned), held(approved(cases.plan(unchanged=1))), now(resources=known))
     assert left == ApprovalCheck(deferred=(PINNED.address,), completed=("sha256:a",))
 
 
 def test_new_members_alone_wait_for_it_unless_they_were_approved() -> None:
-    at = now(receipts=applied())
+    at = now(resources=applied())
     judgement = check_approvals(cases.plan(MOVED), held(approved(cases.plan(unchanged=1))), at)
     assert judgement == ApprovalCheck(deferred=(LAPSED,), completed=("sha256:a",))
     assert check_approvals(cases.plan(MOVED), held(approved(cases.plan(MOVED))), at).covered

@@ -50,8 +50,8 @@ def back(*states: Sequence[ResourceState], now: Sequence[ResourceState]) -> tupl
 
 
 def after(*states: SegmentState, now: SegmentState) -> SegmentState:
-    [receipt] = back(*([ResourceState(LAPSED, one)] for one in states), now=[ResourceState(LAPSED, now)])
-    return receipt.current
+    [resource] = back(*([ResourceState(LAPSED, one)] for one in states), now=[ResourceState(LAPSED, now)])
+    return resource.current
 
 
 def members(one: SegmentState) -> tuple[frozenset[str], frozenset[str]]:
@@ -77,11 +77,11 @@ def test_who_is_named_since_stays_known_and_who_is_held_in_all_is_sure(states, n
 def test_the_size_goes_back_and_the_segment_stays_what_it_is_now():
     then = holding("a b", completed_size=2, completed_at=NOON, rejected=3)
     now = holding("b c d", completed_size=3, completed_at=NOON + QUIET, rejected=1)
-    receipt = ResourceState(LAPSED, now, definition="new", forgotten_at=NOON)
-    [found] = back([ResourceState(LAPSED, then, definition="old")], now=[receipt])
+    resource = ResourceState(LAPSED, now, definition="new", forgotten_at=NOON)
+    [found] = back([ResourceState(LAPSED, then, definition="old")], now=[resource])
     current = found.current
     assert (current.completed_size, current.completed_at, current.rejected) == (2, NOON, 1)
-    assert replace(found, current=now) == receipt
+    assert replace(found, current=now) == resource
 
 
 def test_a_call_under_way_may_still_land():
@@ -136,7 +136,7 @@ def test_an_address_that_is_lost_comes_back_with_everybody_in_doubt():
     assert back([unanswered], now=[]) == (unanswered,)
 
 
-def test_what_is_doubted_is_kept_before_a_receipt_names_it():
+def test_what_is_doubted_is_kept_before_a_resource_state_names_it():
     store, steps = state("a b", "b c"), []
     store.after_write = steps.append
     with store.lock("me") as writer:
@@ -149,13 +149,13 @@ def test_what_is_doubted_is_kept_before_a_receipt_names_it():
 
 def test_going_back_to_what_is_not_kept_changes_nothing():
     store = state("a b", "b c")
-    before = store.saved_receipts.copy()
+    before = store.saved_resources.copy()
     with store.lock("me") as writer, pytest.raises(StorageError, match="serial 2 is not kept"):
         restore_to(2, writer, engine, QUIET)
-    assert store.saved_receipts == before
+    assert store.saved_resources == before
 
 
-def test_a_receipt_that_is_lost_is_done_without_when_that_is_accepted():
+def test_a_resource_state_that_is_lost_is_done_without_when_that_is_accepted():
     store = state("a b", "b c")
     store.saved_damage.add(LAPSED)
     with store.lock("me") as writer:
@@ -163,7 +163,7 @@ def test_a_receipt_that_is_lost_is_done_without_when_that_is_accepted():
             restore_to(1, writer, engine, QUIET)
         done = restore_to(1, writer, engine, QUIET, accept_loss=True)
     assert done.set_aside == (LAPSED,)
-    assert members(store.saved_receipts[LAPSED].current) == (set(), {"a", "b"})
+    assert members(store.saved_resources[LAPSED].current) == (set(), {"a", "b"})
 
 
 def state(*runs: str) -> MemoryStore:

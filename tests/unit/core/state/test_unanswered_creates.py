@@ -96,7 +96,7 @@ def test_a_foreign_segment_is_never_adopted_by_its_name_alone(world, description
 
 
 def held(world: InMemoryEnvironment):
-    return [holding for one in world.store.saved_receipts.values() for holding in one.segments]
+    return [holding for one in world.store.saved_resources.values() for holding in one.segments]
 
 
 def test_a_refused_name_names_the_segment_and_its_adoption_first(world):
@@ -106,7 +106,7 @@ def test_a_refused_name_names_the_segment_and_its_adoption_first(world):
     adopt = f"reconciler state rebuild test --reuse --only {ADDRESS} --adopt {ADDRESS}={made[0].id}"
     assert error.remedy.startswith(f"to adopt it: `{adopt}`")
     assert "change the title, the destination's nameSuffix or the environment's namePrefix" in error.remedy
-    assert world.store.saved_receipts == {}
+    assert world.store.saved_resources == {}
     [blocked] = world.plan().blocked
     assert blocked.finding.remedy == error.remedy
 
@@ -146,8 +146,8 @@ def test_a_lost_create_at_a_server_that_drops_descriptions_is_refused_and_can_be
     world.clock.advance(world.quiet.total_seconds())
     [blocked] = world.plan().blocked
     assert f"--adopt {ADDRESS}={segment.id}" in blocked.finding.remedy
-    readers, receipts = {CREDENTIAL: world.criteo.reader}, world.store.reader().resources()
-    seen = scan_segments(world.desired(), EVERYTHING, {ADDRESS}, {ADDRESS: segment.id}, readers, receipts)
+    readers, resources = {CREDENTIAL: world.criteo.reader}, world.store.reader().resources()
+    seen = scan_segments(world.desired(), EVERYTHING, {ADDRESS}, {ADDRESS: segment.id}, readers, resources)
     with world.store.lock("rebuild") as state:
         reuse_segments(seen.found(), state, world.clock.now(), world.quiet)
     assert not world.run().errors
@@ -201,7 +201,7 @@ def test_the_tag_of_a_lost_lineage_is_renewed_after_a_rebuild(world):
     world.run()
     assert segment.description == world.described(ADDRESS) != before
     assert world.plan().changes == ()
-    lost = world.store.saved_receipts[ADDRESS].current.former_lineage
+    lost = world.store.saved_resources[ADDRESS].current.former_lineage
     segment.description = segment.description[:-5] + "0000]"
     assert lost != "0000"
     assert world.plan().blocked

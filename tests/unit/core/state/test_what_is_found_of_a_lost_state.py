@@ -190,10 +190,10 @@ def test_nobody_is_surely_held_and_strays_are_told_of():
         segment("1", "Gold"), segment("2", "Buyers (new)"), segment("3", "Buyers (retired 2026-11-01)")
     )
     assumed = SnapshotRef("abcd", 3)
-    receipt = rebuilt_resource(found, NOON, QUIET, uncertain=assumed)
-    assert is_unused_rebuild(receipt)
-    assert not is_unused_rebuild(replace(receipt, definition="applied"))
-    assert not is_unused_rebuild(replace(receipt, current=replace(receipt.current, completed_at=NOON)))
+    resource = rebuilt_resource(found, NOON, QUIET, uncertain=assumed)
+    assert is_unused_rebuild(resource)
+    assert not is_unused_rebuild(replace(resource, definition="applied"))
+    assert not is_unused_rebuild(replace(resource, current=replace(resource.current, completed_at=NOON)))
     key = SegmentKey("1001", "7", *EMAIL)
     current = SegmentState(
         key,
@@ -203,12 +203,12 @@ def test_nobody_is_surely_held_and_strays_are_told_of():
         members_unknown_before=NOON,
         former_lineage="6b6b",
     )
-    assert receipt.current == current
-    assert receipt.replacement == replace(current, segment_id="2", uncertain=EMPTY_SNAPSHOT)
-    assert [one.segment for one in receipt.retired] == [
+    assert resource.current == current
+    assert resource.replacement == replace(current, segment_id="2", uncertain=EMPTY_SNAPSHOT)
+    assert [one.segment for one in resource.retired] == [
         replace(current, segment_id="3", uncertain=EMPTY_SNAPSHOT)
     ]
-    assert (receipt.members_unknown_before, receipt.can_keep(current, key)) == (NOON, True)
+    assert (resource.members_unknown_before, resource.can_keep(current, key)) == (NOON, True)
     anew = rebuilt_resource(found, NOON, QUIET, replace_requested=True)
     assert (anew.members_unknown_before, anew.can_keep(current, key)) == (None, False)
     assert anew.can_keep(SegmentState(key, "9"), key)
@@ -258,7 +258,7 @@ def test_a_segment_of_one_address_that_the_state_lost_is_not_made_twice():
     )
     world.people["loyal"] = frozenset("b")
     world.run()
-    lost = world.store.saved_receipts.pop(loyal).current.segment_id
+    lost = world.store.saved_resources.pop(loyal).current.segment_id
     world.wishes[loyal] = DesiredSegment("Another title")
     [blocked] = world.plan().blocked
     assert f"segment {lost} has the ownership tag of this address" in blocked.finding.problem

@@ -26,14 +26,14 @@ SETTLED = SegmentState(
 MOVING = replace(SETTLED, transfer=Transfer(BASE, EMPTY_SNAPSHOT, Delta(0, 1_000, 0), acknowledged=600))
 
 
-def row(receipt: ResourceState, found: Statistics | None = None, now: datetime = NOW) -> StatusRow:
-    statistics = {receipt.current.segment_id: found} if found else {}
-    [only] = status("production", [A], [receipt], statistics, {}, now, EXACT).rows
+def row(resource: ResourceState, found: Statistics | None = None, now: datetime = NOW) -> StatusRow:
+    statistics = {resource.current.segment_id: found} if found else {}
+    [only] = status("production", [A], [resource], statistics, {}, now, EXACT).rows
     return only
 
 
 @pytest.mark.parametrize(
-    ("receipt", "state"),
+    ("resource", "state"),
     [
         (ResourceState(A, SETTLED), "acknowledged by Criteo, last sent 2026-11-24 11:00 UTC"),
         (ResourceState(A, MOVING), "transfer in progress, 600 of 1,000 identifiers done"),
@@ -49,8 +49,8 @@ def row(receipt: ResourceState, found: Statistics | None = None, now: datetime =
         (ResourceState(A, SETTLED, forgotten_at=NOW), "forgotten on 2026-11-24; it stays at Criteo"),
     ],
 )
-def test_states(receipt: ResourceState, state: str) -> None:
-    assert row(receipt).state == state
+def test_states(resource: ResourceState, state: str) -> None:
+    assert row(resource).state == state
 
 
 @pytest.mark.parametrize(
