@@ -1,12 +1,13 @@
 """Whatever becomes of exclusion lists, nobody is sent whom the list last applied names, beyond its limit."""
 
 import os
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
-from support.exclusion_simulation import ListHistories, a_crash_between_sending_and_completion_loses_no_list
+from support.exclusion_simulation import EXAMPLES, ListHistories
 from support.mutations import LISTS, Mutant
 
 pytestmark = pytest.mark.promise("lists")
@@ -42,9 +43,11 @@ def test_a_rule_taken_out_is_noticed(mutant: Mutant) -> None:
 
 def live_through_all() -> None:
     """What shows what a rule is for, and then whatever may."""
-    a_crash_between_sending_and_completion_loses_no_list()
+    for example in EXAMPLES:
+        example()
     run_state_machine_as_test(ListHistories, settings=SEARCH)
 
 
-def test_a_crash_between_sending_and_completion_loses_no_list() -> None:
-    a_crash_between_sending_and_completion_loses_no_list()
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: repr(example).split()[1])
+def test_what_shows_a_rule_holds(example: Callable[[], None]) -> None:
+    example()

@@ -1,17 +1,29 @@
 """Histories in which exclusion lists shrink, break, vanish and come back, beside all else that may go wrong.
 
-What a list may do without blocking is said here once more, from what was delivered and sent alone.
+The column of the source that they are matched with breaks too, and people have second rows. What may happen
+without blocking is said here once more, from what was delivered and sent alone.
 """
 
 import re
 from collections.abc import Callable, Container, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
 
 import hypothesis.strategies as st
 from hypothesis.stateful import initialize, rule
 from support.fakes.criteo import Write
 from support.fakes.members import ListFile
-from support.in_memory_environment import KEEPER, OPT_OUTS, InMemoryEnvironment, replace
+from support.in_memory_environment import (
+    ANOTHERS,
+    EMPTY,
+    KEEPER,
+    MALFORMED,
+    OPT_OUTS,
+    InMemoryEnvironment,
+    Kind,
+    replace,
+)
 from support.simulation import ADDRESSES, Simulation, Step, declarations, edits, steps, which
 
 from reconciler.apply import Report
@@ -24,9 +36,24 @@ LIMIT = 0.3
 LEGAL, UNLISTED = "legal.csv", "p9"
 LISTED = ["p0", "p1", "p2", *(f"stranger {number}" for number in range(5))]
 """Who may be on a list: three of the customers, and others."""
-Delivered = Mapping[str, frozenset[str]]
-"""Lists as they were at one time, by the name of their file."""
 
+
+@dataclass(frozen=True)
+class Delivery:
+    """A list as it was at one time, whom it kept out of a segment, and the share of rows it can't match."""
+
+    members: frozenset[str]
+    found: frozenset[str]
+    excluded: frozenset[str]
+    kind: Kind
+    empty: float
+
+
+Delivered = Mapping[str, Delivery]
+"""By the name of the file."""
+
+CUSTOMERS = ["p0", "p1", "p2", "p3"]
+customers = st.frozensets(st.sampled_from(CUSTOMERS), min_size=1)
 crowds = st.frozensets(st.sampled_from(LISTED), min_size=3)
 deliveries = st.one_of(
     steps("deliver", which, st.just(OPT_OUTS), crowds, st.sampled_from([0, 0, 0, 5])),
@@ -39,7 +66,13 @@ deliveries = st.one_of(
     steps("vanish", which),
     steps("declare_no_more", which),
     steps("allow", st.sampled_from([LIMIT, LIMIT, 1.0])),
-    steps("change_source", which, st.frozensets(st.sampled_from(["p0", "p1", "p2", "p3"]), min_size=1)),
+    steps("change_source", which, customers),
+)
+columns = st.one_of(
+    steps("change_matches", which, customers, st.sampled_from([EMPTY, MALFORMED, ANOTHERS, ANOTHERS])),
+    steps("restore_matches", which),
+    steps("rename_the_column", which),
+    steps("add_second_rows", which, customers, st.sampled_from([EMPTY, ANOTHERS])),
 )
 
 
@@ -65,7 +98,7 @@ class ListHistories(Simulation):
         """Lists may name all the others."""
         self.world.people[audience] |= {UNLISTED}
         out = self.ever_suppressed.get(audience, frozenset())
-        self.ever_suppressed[audience] = out | self.world.kept_out(audience)
+        self.ever_suppressed[audience] = out | self.world.named(audience)
 
     # ---- what exports do
 
@@ -77,6 +110,11 @@ class ListHistories(Simulation):
     def lists_are_delivered_and_applied(self, made: list[Step], others: list[Step]) -> None:
         self._do(made)
         self._do(others)
+        self._run()
+
+    @rule(column=columns, made=st.lists(deliveries, max_size=1))
+    def a_column_changes_and_is_applied(self, column: Step, made: list[Step]) -> None:
+        self._do([*made, column])
         self._run()
 
     def suppress(self, number: int, people: frozenset[str]) -> None:
@@ -120,27 +158,78 @@ class ListHistories(Simulation):
     def declare_no_more(self, number: int) -> None:
         self.world.lists.get(self._declared(number).audience, {}).pop(LEGAL, None)
 
+    def change_matches(self, number: int, people: frozenset[str], value: str) -> None:
+        """What the export writes for these people where lists are matched."""
+        audience = self._declared(number).audience
+        self.world.matches[audience] = {
+            **self.world.matches.get(audience, {}),
+            **dict.fromkeys(people, value),
+        }
+
+    def restore_matches(self, number: int) -> None:
+        self.world.matches.pop(self._declared(number).audience, None)
+        self.mend_source(number)
+
+    def rename_the_column(self, number: int) -> None:
+        """A source without a column that is asked of it can't be read."""
+        self.break_source(number)
+
+    def add_second_rows(self, number: int, people: frozenset[str], value: str) -> None:
+        """Only their first row is one that lists can be matched with."""
+        audience = self._declared(number).audience
+        self.world.second_rows[audience] = dict.fromkeys(people, value)
+
     def allow(self, share: float) -> None:
         """A definition that somebody has reviewed."""
         self.world.list_shrink = share
 
     # ---- what they may lead to
 
-    def _delivered(self, audience: str) -> Delivered | None:
-        """None for lists that can't be used."""
-        files = self.world.lists_of(audience)
-        limit = self.world.guards.max_invalid
+    def _delivered(self, address: Address) -> Delivered | None:
+        """None for lists that can't be used, or can't be matched."""
+        files, rows = self.world.lists_of(address.audience), self.world.rows(address.audience)
+        values, limit = [row.match for row in rows], self.world.guards.max_invalid
+        empty, malformed = values.count(EMPTY), values.count(MALFORMED)
+        if malformed > limit * (len(rows) - empty):
+            return None
         for one in files.values():
             if one.unreadable or not one.members or one.invalid > limit * (one.invalid + len(one.members)):
                 return None
-        return {name: one.members for name, one in files.items()}
+        return {
+            name: Delivery(
+                one.members,
+                one.members & frozenset(values),
+                frozenset(row.person for row in rows if row.match in one.members),
+                self.world.wishes[address].kind,
+                empty / len(rows),
+            )
+            for name, one in files.items()
+        }
 
-    def _is_within(self, before: Delivered, now: Delivered) -> bool:
-        named = frozenset[str]().union(*now.values())
+    def _is_within(self, address: Address, before: Delivered, now: Delivered) -> bool:
+        named = self.world.named(address.audience)
+        sent = self.world.people[address.audience] - self.world.kept_out(address.audience)
         return all(
-            len(before[name] - named) <= self.world.list_shrink * len(before[name]) + 1e-6
+            self._keeps_its_members(before[name], named)
+            and self._keeps_them_out(before[name], now[name], named, sent)
             for name in before.keys() & now.keys()
         )
+
+    def _keeps_its_members(self, before: Delivery, named: frozenset[str]) -> bool:
+        return len(before.members - named) <= self._limit(before.members)
+
+    def _keeps_them_out(
+        self, before: Delivery, now: Delivery, named: frozenset[str], sent: frozenset[str]
+    ) -> bool:
+        """Who was excluded and is sent has left the list, but for a few; no column is emptied."""
+        released = len(before.excluded & sent) - len(before.found - named)
+        same = before.kind == now.kind
+        return (not same or released <= self._limit(before.excluded)) and (
+            now.empty - before.empty <= self.world.list_shrink + 1e-6
+        )
+
+    def _limit(self, people: frozenset[str]) -> float:
+        return self.world.list_shrink * len(people) + 1e-6
 
     def _run(self, only: Container[Address] | None = None) -> None:
         with suppress(ConfigurationError):
@@ -155,8 +244,8 @@ class ListHistories(Simulation):
         """What may be the list last applied, once this one has been tried: a crash may come at any time."""
         if address not in self.world.store.saved_resources:
             self.possible[address] = [{}]
-        known, now = self.possible[address], self._delivered(address.audience)
-        if now is not None and any(self._is_within(before, now) for before in known):
+        known, now = self.possible[address], self._delivered(address)
+        if now is not None and any(self._is_within(address, before, now) for before in known):
             known.append(now)
 
     def _seen(self, write: Write) -> None:
@@ -169,16 +258,18 @@ class ListHistories(Simulation):
                     self._is_sent_under_its_lists(resource.address)
 
     def _is_sent_under_its_lists(self, address: Address) -> None:
-        now = self._delivered(address.audience)
+        now = self._delivered(address)
         assert now is not None, "somebody is sent under a list that can't be used"
         known = self.possible[address]
-        assert any(self._is_within(before, now) for before in known), "somebody is sent whom the list named"
+        assert any(self._is_within(address, before, now) for before in known), (
+            "somebody is sent whom the list named"
+        )
         self.possible[address] = [now]
 
     def _reported(self, report: Report) -> None:
         super()._reported(report)
         for address, outcome in report.outcomes.items():
-            now = self._delivered(address.audience) if address in self.world.wishes else None
+            now = self._delivered(address) if address in self.world.wishes else None
             if outcome == ChangeOutcome.APPLIED and now is not None:
                 self.possible[address] = [now]
 
@@ -187,9 +278,10 @@ class ListHistories(Simulation):
     def _clean_run(self, counted: Container[Address] = ()) -> None:
         for address in self.world.wishes:
             audience = address.audience
-            if self._delivered(audience) is None:
+            if self._delivered(address) is None:
+                self.world.matches.pop(audience, None)
                 whole = self.whole.get(audience, ListFile(frozenset({KEEPER})))
-                self.world.lists[audience][OPT_OUTS] = whole
+                self.world.lists.setdefault(audience, {})[OPT_OUTS] = whole
                 self._keep_somebody(audience)
         super()._clean_run(counted)
 
@@ -199,6 +291,40 @@ class ListHistories(Simulation):
             self.world.list_shrink = 1.0
         else:
             super()._follow(finding, attempt)
+
+
+def begun(listed: frozenset[str]) -> ListHistories:
+    """Of four customers, those on the list are not sent."""
+    life = ListHistories()
+    life.begin([("declare", ADDRESSES[0], frozenset(CUSTOMERS))], size=1, run=False)
+    life.deliver(0, OPT_OUTS, listed, 0)
+    life.run_in_peace([])
+    return life
+
+
+def a_column_that_changes_lets_nobody_in(value: str) -> None:
+    """Nobody is on the list whose rows can be found."""
+    life = begun(frozenset({"p0", "p1"}))
+    life.change_matches(0, frozenset({"p0", "p1"}), value)
+    life.run_in_peace([])
+    life.teardown()
+
+
+def a_column_that_changes_blocks_for_new_members(value: str) -> None:
+    """Those who come on the list can't be found, and nobody whom it excluded is concerned."""
+    life = begun(frozenset({"p0"}))
+    life.add_some(0, "p1")
+    life.change_matches(0, frozenset({"p1", "p2"}), value)
+    life.change_source(0, frozenset(["p0", "p1", "p2", "p4"]))
+    life.run_in_peace([])
+    life.teardown()
+
+
+def a_second_row_lets_nobody_in() -> None:
+    life = begun(frozenset({"p0", "p1"}))
+    life.add_second_rows(0, frozenset({"p0"}), ANOTHERS)
+    life.run_in_peace([])
+    life.teardown()
 
 
 def a_crash_between_sending_and_completion_loses_no_list() -> None:
@@ -213,3 +339,14 @@ def a_crash_between_sending_and_completion_loses_no_list() -> None:
     life.deliver(0, OPT_OUTS, frozenset({"p1"}), 0)
     life.run_in_peace([])
     life.teardown()
+
+
+EXAMPLES = (
+    partial(a_column_that_changes_lets_nobody_in, EMPTY),
+    partial(a_column_that_changes_lets_nobody_in, MALFORMED),
+    partial(a_column_that_changes_lets_nobody_in, ANOTHERS),
+    partial(a_column_that_changes_blocks_for_new_members, EMPTY),
+    partial(a_column_that_changes_blocks_for_new_members, MALFORMED),
+    a_second_row_lets_nobody_in,
+    a_crash_between_sending_and_completion_loses_no_list,
+)

@@ -1,13 +1,14 @@
 """A whole environment in memory: manifests as values, fakes as edges, and runs that may crash."""
 
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
+from support.fakes import members as source
 from support.fakes.clock import FakeClock
 from support.fakes.crash import Crash
 from support.fakes.criteo import FakeCriteo
-from support.fakes.members import Found, ListFile, MemoryEngine, People
+from support.fakes.members import Found, ListFile, MemoryEngine, People, Row
 from support.fakes.state import MemoryStore
 
 from reconciler.apply import ApplyContext, Report, apply
@@ -37,6 +38,10 @@ Kind = tuple[IdentifierType, Hashing]
 EMAIL = (IdentifierType.EMAIL, Hashing.SHA256)
 CREDENTIAL = "criteo"
 OPT_OUTS, KEEPER = "opt-outs.csv", "no customer"
+MATCHED = (IdentifierType.PHONE_NUMBER, "phone")
+"""What lists are matched by: no segment is sent it."""
+EMPTY, MALFORMED, ANOTHERS = "", "malformed", "another's"
+"""Values of that column that no list names."""
 
 
 class Everything:
@@ -70,13 +75,17 @@ class InMemoryEnvironment:
     """Change `wishes` and `people`, or break a source, then `run`; CrashAt kills it at its n-th side effect.
 
     Whoever is `suppressed` is on the exclusion list `OPT_OUTS` of an audience, beside one who is no customer.
-    `lists` are further ones by file name, or that one as it is delivered, if it is not whole.
+    `lists` are further ones by file name, or that one as it is delivered, if it is not whole. `matches` are
+    people with another value than their own in the column that lists are matched with; `second_rows` are
+    people with a second row, and what that has there.
     """
 
     wishes: dict[Address, DesiredSegment] = field(default_factory=dict)
     people: dict[str, frozenset[str]] = field(default_factory=dict)
     suppressed: dict[str, frozenset[str]] = field(default_factory=dict)
     lists: dict[str, dict[str, ListFile]] = field(default_factory=dict)
+    matches: dict[str, Mapping[str, str]] = field(default_factory=dict)
+    second_rows: dict[str, Mapping[str, str]] = field(default_factory=dict)
     list_shrink: float = 1.0
     broken: set[str] = field(default_factory=set)
     batch_size: int = 3
@@ -107,7 +116,10 @@ class InMemoryEnvironment:
             (),
             exclusion_lists=tuple(
                 Exclusion(
-                    (name,), ((EMAIL[0], "email"),), SourceLocation(name, 1, 1), max_shrink=self.list_shrink
+                    (f"{address.audience}/{name}",),
+                    (MATCHED,),
+                    SourceLocation(name, 1, 1),
+                    max_shrink=self.list_shrink,
                 )
                 for name in sorted(self.lists_of(address.audience))
             ),
@@ -126,14 +138,16 @@ class InMemoryEnvironment:
         """Every kind holds the same people under other names, as other forms would."""
         self.engine.broken = self.broken
         for audience in {address.audience for address in self.wishes}:
-            out, lists = self.kept_out(audience), self.lists_of(audience)
+            rows, out = self.rows(audience), self.kept_out(audience)
+            lists = {f"{audience}/{name}": one for name, one in self.lists_of(audience).items()}
+            kept = source.kept(rows, self.named(audience))
             kinds = {wish.kind for address, wish in self.wishes.items() if address.audience == audience}
             held = (
                 one.current.key for at, one in self.store.saved_resources.items() if at.audience == audience
             )
             listed = kinds | {(key.identifier_type, key.hashing) for key in held}
             self.engine.people[audience] = People(
-                {kind: self.wire(self.people[audience] - out, kind) for kind in kinds},
+                {kind: self.wire(kept, kind) for kind in kinds},
                 {kind: self.wire(out, kind) for kind in listed},
                 lists,
                 {
@@ -141,21 +155,39 @@ class InMemoryEnvironment:
                     for kind in listed
                     for name, file in lists.items()
                 },
-                {name: self._found(audience, file, kinds) for name, file in lists.items()},
+                {name: self._found(rows, file, kinds) for name, file in lists.items()},
             )
 
-    def _found(self, audience: str, file: ListFile, kinds: set[Kind]) -> Found:
-        found = file.members & self.people[audience]
-        return Found(found, {kind: self.wire(found, kind) for kind in kinds})
+    def _found(self, rows: list[Row], file: ListFile, kinds: set[Kind]) -> Found:
+        there = [row.match for row in rows]
+        out = source.excluded(rows, file.members)
+        return Found(
+            file.members & frozenset(there),
+            {kind: self.wire(out, kind) for kind in kinds},
+            len(rows),
+            there.count(EMPTY),
+            there.count(MALFORMED),
+        )
+
+    def rows(self, audience: str) -> list[Row]:
+        """The source of an audience: a row for each person, and the second rows."""
+        people, matches = self.people[audience], self.matches.get(audience, {})
+        first = [Row(person, matches.get(person, person)) for person in sorted(people)]
+        second = self.second_rows.get(audience, {})
+        return [*first, *(Row(person, second[person]) for person in sorted(people & second.keys()))]
 
     def lists_of(self, audience: str) -> dict[str, ListFile]:
         """Exclusion lists as they are delivered, by the name of their file."""
         whole = ListFile(self.suppressed.get(audience, frozenset()) | {KEEPER})
         return {OPT_OUTS: whole} | self.lists.get(audience, {})
 
-    def kept_out(self, audience: str) -> frozenset[str]:
+    def named(self, audience: str) -> frozenset[str]:
         """Whom the lists, as they are delivered, name."""
         return frozenset[str]().union(*(one.members for one in self.lists_of(audience).values()))
+
+    def kept_out(self, audience: str) -> frozenset[str]:
+        """Those of them whose rows can still be matched."""
+        return self.named(audience) - (self.people[audience] & self.matches.get(audience, {}).keys())
 
     def wire(self, people: frozenset[str], kind: Kind) -> frozenset[str]:
         return frozenset(f"{kind[0]}:{kind[1]}:{person}" for person in people)

@@ -384,6 +384,10 @@ def without(words: str) -> Make:
     return then(lambda found, *_: (one for one in found if words not in one.problem))
 
 
+def row_by_row(_original: Any) -> Any:
+    return lambda rows, named: frozenset(row.person for row in rows if row.match not in named)
+
+
 def by_size(_original: Any) -> Any:
     def lost(members: Any, old: Any, now: Any, _missing: Any) -> int:
         same = [one.members for one in now if one.identifier_type == old.identifier_type]
@@ -575,6 +579,10 @@ LISTS = (
         ((run, "_complete", forgets_lists), (StateRecorder, "send_under", gives(None))),
     ),
     Mutant(LISTED, "it is recorded before it is sent under", ((StateRecorder, "send_under", gives(None)),)),
+    Mutant(LISTED, "whom it excluded is compared", ((lists, "_releases", gives(False)),)),
+    Mutant(LISTED, "a column that is emptied blocks", ((lists, "_empties", gives(False)),)),
+    Mutant(LISTED, "a column that can't be used blocks", ((lists, "_is_unmatchable", gives(False)),)),
+    Mutant(LISTED, "one excluded row excludes the others", ((members, "kept", row_by_row),)),
 )
 
 APPROVALS = (

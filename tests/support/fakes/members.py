@@ -47,10 +47,34 @@ class ListFile:
 
 @dataclass(frozen=True)
 class Found:
-    """Whom a list found in the source, and how they are written in each kind of destination."""
+    """Which members of a list the source has, and whom they exclude in each kind of destination.
 
-    people: frozenset[str] = frozenset()
+    The source has so many `rows`; the column that lists are matched with is `empty` or `malformed` in some.
+    """
+
+    members: frozenset[str] = frozenset()
     excluded: Mapping[Kind, frozenset[str]] = field(default_factory=dict)
+    rows: int = 0
+    empty: int = 0
+    malformed: int = 0
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of a source: whom it is about, and its value in the column that lists are matched with."""
+
+    person: str
+    match: str
+
+
+def excluded(rows: Sequence[Row], named: frozenset[str]) -> frozenset[str]:
+    """Whoever has a row that a list names."""
+    return frozenset(row.person for row in rows if row.match in named)
+
+
+def kept(rows: Sequence[Row], named: frozenset[str]) -> frozenset[str]:
+    """All others: who has an excluded row is sent for no other row."""
+    return frozenset(row.person for row in rows) - excluded(rows, named)
 
 
 class MemoryEngine:
@@ -108,9 +132,11 @@ class MemoryEngine:
         found = people.found.get(name, Found())
         return ListMatches(
             *kind,
-            found=self.snapshot(found.people),
+            found=self.snapshot(found.members),
             excluded=self.snapshot(found.excluded.get(kind, frozenset())),
-            rows=len(people.members.get(kind, ())),
+            rows=found.rows,
+            empty=found.empty,
+            malformed=found.malformed,
         )
 
     def _list(

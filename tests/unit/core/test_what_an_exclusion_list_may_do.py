@@ -348,7 +348,7 @@ def test_first_lists_that_exclude_nobody_are_noted_and_a_few_are_named() -> None
     notes = world.plan().notes
     assert len(notes) == 6
     assert notes[0].startswith(
-        "a0: no row of the source has a member of the exclusion list opt-outs.csv (Email)"
+        "a0: no row of the source has a member of the exclusion list a0/opt-outs.csv (PhoneNumber)"
     )
     assert notes[5] == "1 more exclusion lists exclude nobody"
     world.run()
