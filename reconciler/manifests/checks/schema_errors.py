@@ -47,6 +47,8 @@ class _Error(NamedTuple):
 
 def validate(document: ManifestDocument) -> tuple[list[Issue], ManifestDocument]:
     """All that the schema of the document's kind has against it, and the document without those values."""
+    if schema.accepts(document.kind, document.root.value):
+        return [], document
     narrowest: dict[tuple[PathStep, ...], _Error] = {}
     others: list[_Error] = []
     for found in schema.validator(document.kind).iter_errors(document.root.value):
