@@ -15,7 +15,7 @@ from reconciler.core.consent.model import expiry_note
 from reconciler.core.errors import ConfigurationError, StorageError
 from reconciler.core.members import SnapshotRef
 from reconciler.core.model import Address, Credential, CredentialRole, DesiredState
-from reconciler.core.plan.model import ObservedState
+from reconciler.core.plan.observed import ObservedState
 from reconciler.core.ports import ConnectionInspector, SegmentReader, SegmentWriter, StateReader, StateStore
 from reconciler.core.secret import Secret
 from reconciler.core.state.resource import ResourceState

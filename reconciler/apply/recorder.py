@@ -21,9 +21,8 @@ from reconciler.core.events import (
 )
 from reconciler.core.members import AppliedList
 from reconciler.core.model import Address, Api
-from reconciler.core.plan.model import Slot
 from reconciler.core.ports import Clock, MemberEngine, SegmentReader, SegmentWriter, StateWriter
-from reconciler.core.state.resource import ResourceState, SegmentState
+from reconciler.core.state.resource import ResourceState, SegmentState, Slot
 
 REMOTE_FAILURES = (RemoteError, AuthenticationError)
 """Failures of Criteo that end one address; every other error ends the run."""

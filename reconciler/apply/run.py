@@ -12,16 +12,9 @@ from reconciler.core.errors import CancelledError, ReconcilerError, RefusedError
 from reconciler.core.events import ChangeOutcome
 from reconciler.core.members import AppliedList
 from reconciler.core.model import Address
-from reconciler.core.plan.model import (
-    Forget,
-    Plan,
-    PromoteReplacement,
-    Removal,
-    Replace,
-    SegmentChange,
-    UpdateSegment,
-    address_of,
-)
+from reconciler.core.plan.changes import Forget, Removal, Replace, SegmentChange, address_of
+from reconciler.core.plan.model import Plan
+from reconciler.core.plan.steps import PromoteReplacement, UpdateSegment
 from reconciler.core.rejections import failure
 from reconciler.core.state.resource import ResourceState, RetiredSegment, SegmentState
 from reconciler.core.tagging import tagged

@@ -16,11 +16,11 @@ from reconciler.core.errors import (
 from reconciler.core.events import ChangeOutcome, SegmentCreated, SegmentUpdated
 from reconciler.core.model import Address
 from reconciler.core.ownership import taken_beside, taken_name, taken_unseen
-from reconciler.core.plan.model import (
+from reconciler.core.plan.changes import SegmentChange
+from reconciler.core.plan.steps import (
     ConfirmCreate,
     CreateSegment,
     DiscardReplacement,
-    SegmentChange,
     SetupPhase,
     UpdateSegment,
 )

@@ -7,7 +7,9 @@ from reconciler.apply.recorder import REMOTE_FAILURES, ApplyContext, StateRecord
 from reconciler.core.errors import CancelledError, OutcomeUnknownError
 from reconciler.core.events import BatchAcknowledged, TransferStarted
 from reconciler.core.members import Batch
-from reconciler.core.plan.model import Departure, MemberDiff, Removal, SegmentChange, SendMembers
+from reconciler.core.plan.changes import Removal, SegmentChange
+from reconciler.core.plan.observed import Departure, MemberDiff
+from reconciler.core.plan.steps import SendMembers
 from reconciler.core.rejections import failure, nothing_accepted
 from reconciler.core.state import resource as knowledge
 from reconciler.core.state.resource import SegmentState

@@ -1,7 +1,7 @@
 """How a segment's attributes differ from what the manifests ask for."""
 
 from reconciler.core.model import SegmentSpec
-from reconciler.core.plan.model import AttributeChange
+from reconciler.core.plan.changes import AttributeChange
 from reconciler.core.remote import Segment
 from reconciler.core.state.ownership_tag import Tag, with_tag
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from reconciler.core.model import Exclusion, SegmentSpec
 from reconciler.core.pii import REDACTED, pii_kind, redacted_path
-from reconciler.core.plan.model import AttributeChange, PartChange
+from reconciler.core.plan.changes import AttributeChange, PartChange
 from reconciler.core.rounding import duration, format_limit
 from reconciler.core.state.ownership_tag import Tag, with_tag
 from reconciler.core.state.resource import ResourceState

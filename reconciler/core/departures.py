@@ -6,11 +6,12 @@ from datetime import datetime, timedelta
 from reconciler.core.errors import Finding
 from reconciler.core.model import SegmentSpec
 from reconciler.core.ownership import not_ours
-from reconciler.core.plan.model import Departure, Removal, Slot
+from reconciler.core.plan.changes import Removal
+from reconciler.core.plan.observed import Departure
 from reconciler.core.remote import Segment
 from reconciler.core.rounding import enough, format_limit, is_past, share_beyond
 from reconciler.core.state.ownership_tag import Tag
-from reconciler.core.state.resource import ResourceState, SegmentState, grace_ends_at
+from reconciler.core.state.resource import ResourceState, SegmentState, Slot, grace_ends_at
 
 
 def slots(resource: ResourceState) -> tuple[tuple[Slot, SegmentState], ...]:

@@ -10,7 +10,8 @@ from reconciler.core.errors import CancelledError, Finding, NotApprovedError, Pa
 from reconciler.core.members import Operation
 from reconciler.core.model import Address
 from reconciler.core.plan.change_kinds import Cause, ChangeKind
-from reconciler.core.plan.model import Forget, Plan, kind_of
+from reconciler.core.plan.changes import Forget, kind_of
+from reconciler.core.plan.model import Plan
 
 
 class ChangeOutcome(StrEnum):

@@ -6,7 +6,8 @@ from dataclasses import replace
 from reconciler.core.errors import Finding
 from reconciler.core.model import Address
 from reconciler.core.plan.change_kinds import Cause
-from reconciler.core.plan.model import Blocked, Change, Plan, address_of
+from reconciler.core.plan.changes import Change, address_of
+from reconciler.core.plan.model import Blocked, Plan
 from reconciler.core.plan.names import waits_for
 from reconciler.core.schedule import cost
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from reconciler.core.errors import Finding, InvalidIdentifiersError
 from reconciler.core.model import Address, SegmentSpec
-from reconciler.core.plan.model import SegmentChange, SendMembers
+from reconciler.core.plan.changes import SegmentChange
+from reconciler.core.plan.steps import SendMembers
 from reconciler.core.rounding import format_count, format_limit, rounded_count
 from reconciler.core.state.resource import ResourceState, SegmentState, remaining
 

@@ -7,15 +7,9 @@ from math import ceil
 
 from reconciler.core.computations import next_computation
 from reconciler.core.members import Delta
-from reconciler.core.plan.model import (
-    Change,
-    CostEstimate,
-    CreateSegment,
-    Forget,
-    Removal,
-    Steps,
-    UpdateSegment,
-)
+from reconciler.core.plan.changes import Change, Forget, Removal
+from reconciler.core.plan.model import CostEstimate
+from reconciler.core.plan.steps import CreateSegment, Steps, UpdateSegment
 from reconciler.core.remote import RateLimit
 
 BULK_ITEMS = 50

@@ -3,15 +3,9 @@
 from dataclasses import replace
 from typing import TypeVar
 
-from reconciler.core.plan.model import (
-    Change,
-    CreateSegment,
-    FinishStep,
-    Forget,
-    Plan,
-    SetupStep,
-    UpdateSegment,
-)
+from reconciler.core.plan.changes import Change, Forget
+from reconciler.core.plan.model import Plan
+from reconciler.core.plan.steps import CreateSegment, FinishStep, SetupStep, UpdateSegment
 from reconciler.core.state.ownership_tag import Tag, tag, with_tag
 
 Step = TypeVar("Step", bound=SetupStep | FinishStep)

@@ -18,7 +18,7 @@ from reconciler.core.members import (
 )
 from reconciler.core.model import Address, DesiredState, SegmentSpec
 from reconciler.core.plan.address_planner import receiving_segment
-from reconciler.core.plan.model import MemberDiff, ObservedState
+from reconciler.core.plan.observed import MemberDiff, ObservedState
 from reconciler.core.ports import Clock, MemberEngine, SegmentReader, StateHead, StateReader
 from reconciler.core.remote import RateLimit, Segment, Statistics
 from reconciler.core.state.resource import ResourceState, SegmentState, remaining

@@ -7,10 +7,10 @@ from reconciler.core.departures import slots
 from reconciler.core.lists import ListChange, compared, list_refusals, untrusted
 from reconciler.core.members import EMPTY_SNAPSHOT, SnapshotRef, TargetMembers
 from reconciler.core.model import Address, Hashing, IdentifierType, SegmentSpec
-from reconciler.core.plan.model import Departure, MemberDiff, Slot
+from reconciler.core.plan.observed import Departure, MemberDiff
 from reconciler.core.ports import MemberEngine
 from reconciler.core.remote import Segment
-from reconciler.core.state.resource import ResourceState, SegmentState
+from reconciler.core.state.resource import ResourceState, SegmentState, Slot
 
 
 def departures(

@@ -19,8 +19,9 @@ from reconciler.core.events import (
 )
 from reconciler.core.losses import MemberCounts
 from reconciler.core.members import Delta
+from reconciler.core.plan.changes import AttributeChange, Change, SegmentChange
 from reconciler.core.plan.drift import Drift, NotComparable
-from reconciler.core.plan.model import AttributeChange, Change, Plan, SegmentChange
+from reconciler.core.plan.model import Plan
 from reconciler.core.plan.reasons import ApplyResumed
 from reconciler.core.ports import StateHead
 from reconciler.render.document.apply_report import RunTotals, apply_report

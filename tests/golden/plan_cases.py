@@ -22,34 +22,25 @@ from reconciler.core.model import (
     SourceLocation,
 )
 from reconciler.core.plan.change_kinds import Cause
-from reconciler.core.plan.guards import GuardInput, relaxed_guards, stale_sources, violations
-from reconciler.core.plan.model import (
+from reconciler.core.plan.changes import (
     Adopt,
     AttributeChange,
-    Blocked,
     Change,
     Create,
-    CreateSegment,
-    DiscardReplacement,
     Forget,
     MemberChange,
-    MemberDiff,
     PartChange,
-    Plan,
-    PlanInputs,
     PlannedOutcome,
-    PromoteReplacement,
     Refill,
     Replace,
     SegmentChange,
-    SendMembers,
-    SetupPhase,
-    Steps,
     Unchanged,
     Update,
-    UpdateSegment,
     address_of,
 )
+from reconciler.core.plan.guards import GuardInput, relaxed_guards, stale_sources, violations
+from reconciler.core.plan.model import Blocked, Plan, PlanInputs
+from reconciler.core.plan.observed import MemberDiff
 from reconciler.core.plan.reasons import (
     ApplyResumed,
     DefinitionChanged,
@@ -61,6 +52,15 @@ from reconciler.core.plan.reasons import (
     RemovedAndMissing,
     SegmentMissing,
     SourceChanged,
+)
+from reconciler.core.plan.steps import (
+    CreateSegment,
+    DiscardReplacement,
+    PromoteReplacement,
+    SendMembers,
+    SetupPhase,
+    Steps,
+    UpdateSegment,
 )
 from reconciler.core.remote import RateLimit
 from reconciler.core.schedule import cost

@@ -20,7 +20,8 @@ from reconciler.core.events import BatchAcknowledged, ChangeEnded, ChangeOutcome
 from reconciler.core.members import Delta, DropReason
 from reconciler.core.model import Address, Hashing, IdentifierType
 from reconciler.core.plan.change_kinds import Cause
-from reconciler.core.plan.model import AttributeChange, Blocked, Forget, Plan
+from reconciler.core.plan.changes import AttributeChange, Forget
+from reconciler.core.plan.model import Blocked, Plan
 from reconciler.core.plan.reasons import MembersUnknown, RemovedAndMissing, SegmentMissing
 from reconciler.core.rounding import LessThan
 from reconciler.render.document import document_text

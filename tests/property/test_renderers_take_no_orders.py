@@ -25,7 +25,8 @@ from reconciler.core.events import (
 )
 from reconciler.core.model import Environment
 from reconciler.core.plan.change_kinds import Cause
-from reconciler.core.plan.model import AttributeChange, Blocked, Forget, Plan
+from reconciler.core.plan.changes import AttributeChange, Forget
+from reconciler.core.plan.model import Blocked, Plan
 from reconciler.core.plan.reasons import MembersUnknown, RemovedAndMissing, SegmentMissing
 from reconciler.render.document import row_text
 from reconciler.render.document.apply_report import RunTotals, apply_report

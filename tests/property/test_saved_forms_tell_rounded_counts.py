@@ -14,8 +14,9 @@ from reconciler.core.approval.check import approved_changes
 from reconciler.core.members import EMPTY_SNAPSHOT, Delta, DropReason, SnapshotRef, TargetMembers
 from reconciler.core.model import Guards, SegmentSpec
 from reconciler.core.plan.change_kinds import Cause
+from reconciler.core.plan.changes import MemberChange
 from reconciler.core.plan.guards import GuardInput, relaxed_guards, violations
-from reconciler.core.plan.model import Blocked, MemberChange, Plan
+from reconciler.core.plan.model import Blocked, Plan
 from reconciler.core.remote import Statistics
 from reconciler.core.rounding import rounded_count
 from reconciler.core.state.resource import ResourceState, SegmentState

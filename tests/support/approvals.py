@@ -8,8 +8,10 @@ from reconciler.core.approval.check import ApprovalCheck, CheckContext, approved
 from reconciler.core.approval.model import ApprovalRecord, ApprovedPlan
 from reconciler.core.losses import MemberCounts
 from reconciler.core.model import Address
-from reconciler.core.plan.model import Change, Forget, Plan, Refill, Steps
+from reconciler.core.plan.changes import Change, Forget, Refill
+from reconciler.core.plan.model import Plan
 from reconciler.core.plan.reasons import Removed
+from reconciler.core.plan.steps import Steps
 from reconciler.core.state.resource import ResourceState, SegmentState, Transfer
 
 LAPSED = cases.LAPSED.address

@@ -26,8 +26,9 @@ from reconciler.core.approval.model import largest
 from reconciler.core.errors import OutcomeUnknownError, RejectedError
 from reconciler.core.plan import address_planner as standing
 from reconciler.core.plan import planner
-from reconciler.core.plan.model import PromoteReplacement, Update, address_of
+from reconciler.core.plan.changes import Update, address_of
 from reconciler.core.plan.names import Settled
+from reconciler.core.plan.steps import PromoteReplacement
 from reconciler.core.state import resource
 from reconciler.core.state.ownership_tag import tag_of
 from reconciler.core.state.resource import ResourceState, SegmentState

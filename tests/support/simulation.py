@@ -25,7 +25,9 @@ from reconciler.apply import Report
 from reconciler.core.errors import CancelledError, Finding, LockedError, RefusedError
 from reconciler.core.model import Address, Hashing, IdentifierType
 from reconciler.core.plan.change_kinds import Cause
-from reconciler.core.plan.model import CreateSegment, Forget, Plan, Refill, SegmentChange, address_of
+from reconciler.core.plan.changes import Forget, Refill, SegmentChange, address_of
+from reconciler.core.plan.model import Plan
+from reconciler.core.plan.steps import CreateSegment
 from reconciler.core.remote import NewSegment
 from reconciler.core.state.ownership_tag import tag, with_tag
 from reconciler.core.state.resource import InFlightBatch, ResourceState, SegmentState, grace_ends_at

@@ -9,7 +9,8 @@ from reconciler.core.approval.check import approved_changes
 from reconciler.core.approval.model import ApprovedPlan
 from reconciler.core.events import ProgressReporter
 from reconciler.core.model import Address
-from reconciler.core.plan.model import ObservedState, Plan
+from reconciler.core.plan.model import Plan
+from reconciler.core.plan.observed import ObservedState
 from reconciler.core.plan.planner import create_plan
 from reconciler.core.ports import MemberEngine, StateReader
 from reconciler.operations.observe import LoadedState, observe

@@ -17,16 +17,8 @@ from reconciler.core.errors import Finding
 from reconciler.core.model import Address, ApprovalLimits, Environment, Seat
 from reconciler.core.parts import dependents
 from reconciler.core.plan.change_kinds import ChangeKind
-from reconciler.core.plan.model import (
-    Change,
-    Forget,
-    Plan,
-    Replace,
-    SegmentChange,
-    Update,
-    address_of,
-    kind_of,
-)
+from reconciler.core.plan.changes import Change, Forget, Replace, SegmentChange, Update, address_of, kind_of
+from reconciler.core.plan.model import Plan
 from reconciler.core.rounding import duration, format_limit, rounded_count
 from reconciler.core.state.resource import CLOCK_SKEW, ResourceState, SegmentState, remaining
 

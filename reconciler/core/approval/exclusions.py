@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from reconciler.core.approval.model import ApprovedChange, ApprovedList, smallest
 from reconciler.core.lists import called
-from reconciler.core.plan.model import SegmentChange
+from reconciler.core.plan.changes import SegmentChange
 from reconciler.core.rounding import RoundedCount, format_count, format_limit, is_past, rounded_count
 
 FEW, FEW_SHARE = 100, 0.1

@@ -6,17 +6,10 @@ from dataclasses import replace
 from reconciler.core.errors import Finding
 from reconciler.core.model import Address
 from reconciler.core.plan.change_kinds import ChangeKind
-from reconciler.core.plan.model import (
-    Change,
-    Plan,
-    SetupPhase,
-    Steps,
-    Update,
-    UpdateSegment,
-    address_of,
-    kind_of,
-)
+from reconciler.core.plan.changes import Change, Update, address_of, kind_of
+from reconciler.core.plan.model import Plan
 from reconciler.core.plan.reasons import NameSetAgain
+from reconciler.core.plan.steps import SetupPhase, Steps, UpdateSegment
 from reconciler.core.state.resource import ResourceState
 
 

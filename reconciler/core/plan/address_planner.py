@@ -11,29 +11,18 @@ from reconciler.core.losses import loss
 from reconciler.core.members import EMPTY_SNAPSHOT, Delta, SnapshotRef, TargetMembers
 from reconciler.core.model import SegmentKey, SegmentSpec
 from reconciler.core.ownership import not_ours, unfit, unknown
-from reconciler.core.plan.model import (
+from reconciler.core.plan.changes import (
     Adopt,
     AttributeChange,
-    ConfirmCreate,
     Create,
-    CreateSegment,
-    DiscardReplacement,
-    FinishStep,
     MemberChange,
-    MemberDiff,
-    PromoteReplacement,
     Refill,
     Replace,
     SegmentChange,
-    SendMembers,
-    SetupPhase,
-    SetupStep,
-    Slot,
-    Steps,
     Update,
-    UpdateSegment,
 )
 from reconciler.core.plan.names import is_retired, replacement_name, retired_name
+from reconciler.core.plan.observed import MemberDiff
 from reconciler.core.plan.reasons import (
     AllSentAgain,
     ApplyResumed,
@@ -49,12 +38,25 @@ from reconciler.core.plan.reasons import (
     SegmentMissing,
     SourceChanged,
 )
+from reconciler.core.plan.steps import (
+    ConfirmCreate,
+    CreateSegment,
+    DiscardReplacement,
+    FinishStep,
+    PromoteReplacement,
+    SendMembers,
+    SetupPhase,
+    SetupStep,
+    Steps,
+    UpdateSegment,
+)
 from reconciler.core.remote import Segment, Statistics, name_key
 from reconciler.core.state.ownership_tag import Tag, with_tag
 from reconciler.core.state.resource import (
     CreateIntent,
     ResourceState,
     SegmentState,
+    Slot,
     grace_ends_at,
     may_undo,
     record_recovered,

@@ -7,7 +7,7 @@ from datetime import datetime
 from reconciler.core.errors import Finding
 from reconciler.core.members import TargetMembers
 from reconciler.core.model import Guards, SegmentSpec
-from reconciler.core.plan.model import MemberChange
+from reconciler.core.plan.changes import MemberChange
 from reconciler.core.rounding import (
     STEP,
     duration,

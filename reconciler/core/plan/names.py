@@ -10,21 +10,12 @@ from reconciler.core.errors import Finding
 from reconciler.core.model import Address
 from reconciler.core.ownership import taken_beside, taken_name
 from reconciler.core.plan.change_kinds import Cause
-from reconciler.core.plan.model import (
-    Blocked,
-    Change,
-    ConfirmCreate,
-    CreateSegment,
-    Forget,
-    SegmentChange,
-    SetupPhase,
-    Slot,
-    UpdateSegment,
-    address_of,
-)
+from reconciler.core.plan.changes import Change, Forget, SegmentChange, address_of
+from reconciler.core.plan.model import Blocked
+from reconciler.core.plan.steps import ConfirmCreate, CreateSegment, SetupPhase, UpdateSegment
 from reconciler.core.remote import Segment, name_key
 from reconciler.core.state.ownership_tag import tag
-from reconciler.core.state.resource import ResourceState
+from reconciler.core.state.resource import ResourceState, Slot
 
 LONGEST = 256
 """Criteo's limit for audience names; assumed for segments."""

@@ -11,6 +11,19 @@ from reconciler.core.model import Address, DesiredState, SegmentSpec
 from reconciler.core.ownership import lost_state
 from reconciler.core.plan.address_planner import AddressContext, assigned_name, plan_address
 from reconciler.core.plan.change_kinds import Cause
+from reconciler.core.plan.changes import (
+    Change,
+    Create,
+    Forget,
+    PartChange,
+    Refill,
+    Removal,
+    Replace,
+    SegmentChange,
+    Unchanged,
+    Undecided,
+    address_of,
+)
 from reconciler.core.plan.guards import (
     GuardInput,
     exceeds_max_missing,
@@ -18,25 +31,9 @@ from reconciler.core.plan.guards import (
     stale_sources,
     violations,
 )
-from reconciler.core.plan.model import (
-    Blocked,
-    Change,
-    Create,
-    Forget,
-    ObservedState,
-    PartChange,
-    Plan,
-    PlanInputs,
-    Refill,
-    Removal,
-    Replace,
-    SegmentChange,
-    Slot,
-    Unchanged,
-    Undecided,
-    address_of,
-)
+from reconciler.core.plan.model import Blocked, Plan, PlanInputs
 from reconciler.core.plan.names import NameRegistry, resolve_names
+from reconciler.core.plan.observed import ObservedState
 from reconciler.core.plan.reasons import Removed, RemovedAndMissing
 from reconciler.core.plan.unconfirmed_creates import match_unconfirmed, reserved_names
 from reconciler.core.rejections import holds_nobody, rejections, standstill
@@ -44,6 +41,7 @@ from reconciler.core.remote import Segment
 from reconciler.core.rounding import format_limit, percent_up
 from reconciler.core.schedule import cost
 from reconciler.core.state.ownership_tag import tag
+from reconciler.core.state.resource import Slot
 
 NAMED = 5
 """So many addresses are named in a note."""

@@ -4,9 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 
 from reconciler.core.model import Address
-from reconciler.core.plan.model import Slot
 from reconciler.core.remote import Segment, name_key
-from reconciler.core.state.resource import CreateIntent, ResourceState, SegmentState
+from reconciler.core.state.resource import CreateIntent, ResourceState, SegmentState, Slot
 
 Unanswered = tuple[Address, Slot, SegmentState, CreateIntent]
 

@@ -17,11 +17,22 @@ may hold c. The next run sends batch 1 again, then batch 2. After that, b and c 
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Literal
 
-from reconciler.core.members import EMPTY_SNAPSHOT, NO_DELTA, AppliedList, Batch, Delta, SnapshotRef
+from reconciler.core.members import (
+    EMPTY_SNAPSHOT,
+    NO_DELTA,
+    AppliedList,
+    Batch,
+    Delta,
+    SnapshotRef,
+)
 from reconciler.core.model import Address, SegmentKey
 from reconciler.core.remote import Acknowledgement, Segment, name_key
 from reconciler.core.state.ownership_tag import Tag, ends_with
+
+Slot = Literal["current", "replacement"]
+"""The two segments of a resource state that can receive members."""
 
 CLOCK_SKEW = timedelta(minutes=2)
 PROMPT = timedelta(seconds=1)

@@ -9,12 +9,10 @@ from typing import assert_never
 from reconciler.core.events import addresses_blocked
 from reconciler.core.members import TargetMembers
 from reconciler.core.model import Address, Environment
-from reconciler.core.plan.model import (
+from reconciler.core.plan.changes import (
     Adopt,
-    Blocked,
     Create,
     Forget,
-    Plan,
     Refill,
     Replace,
     Unchanged,
@@ -22,6 +20,7 @@ from reconciler.core.plan.model import (
     Update,
     address_of,
 )
+from reconciler.core.plan.model import Blocked, Plan
 from reconciler.core.ports import StateHead
 from reconciler.core.schedule import ASSUMED_RATE
 from reconciler.render.document.blocked import grouped

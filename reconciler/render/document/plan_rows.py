@@ -6,32 +6,34 @@ from typing import assert_never
 
 from reconciler.core.members import DropReason, TargetMembers
 from reconciler.core.model import Address, Seat, SegmentKey, SegmentSpec
-from reconciler.core.plan.model import (
+from reconciler.core.plan.changes import (
     Adopt,
     AttributeChange,
-    Blocked,
     Change,
-    ConfirmCreate,
     Create,
-    CreateSegment,
-    DiscardReplacement,
     Forget,
     MemberChange,
     PartChange,
     PlannedOutcome,
-    PromoteReplacement,
     Refill,
     Removal,
     Replace,
     SegmentChange,
-    SetupPhase,
-    Steps,
     Unchanged,
     Undecided,
     Update,
+)
+from reconciler.core.plan.model import Blocked
+from reconciler.core.plan.reasons import Reason
+from reconciler.core.plan.steps import (
+    ConfirmCreate,
+    CreateSegment,
+    DiscardReplacement,
+    PromoteReplacement,
+    SetupPhase,
+    Steps,
     UpdateSegment,
 )
-from reconciler.core.plan.reasons import Reason
 from reconciler.core.schedule import member_calls
 from reconciler.core.state.ownership_tag import without_tag
 from reconciler.render.document.row import Attribute, Line, LineKind, Members, Part, Row, RowKind

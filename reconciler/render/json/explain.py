@@ -7,7 +7,8 @@ from reconciler.core.members import DropReason, TargetMembers
 from reconciler.core.model import SegmentSpec
 from reconciler.core.pii import redacted_path
 from reconciler.core.plan.change_kinds import ChangeKind
-from reconciler.core.plan.model import Forget, Plan, address_of, kind_of
+from reconciler.core.plan.changes import Forget, address_of, kind_of
+from reconciler.core.plan.model import Plan
 from reconciler.render.json.values import Json, code, count, finding_values, known_count, time
 from reconciler.render.numbers import NumberFormat
 from reconciler.render.text import name, sentence

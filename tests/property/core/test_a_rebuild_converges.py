@@ -14,7 +14,7 @@ from support.in_memory_environment import CREDENTIAL, EVERYTHING, CrashAt
 from support.simulation import ADDRESSES, Simulation, Step, crowds, some_edits, which
 
 from reconciler.core.model import Address
-from reconciler.core.plan.model import SegmentChange
+from reconciler.core.plan.changes import SegmentChange
 from reconciler.core.plan.names import is_retired
 from reconciler.core.ports import StateWriter
 from reconciler.core.state.ownership_tag import owner, tag, tag_of, with_tag

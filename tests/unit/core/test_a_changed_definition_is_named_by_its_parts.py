@@ -9,8 +9,8 @@ from reconciler.core.definition import parts_of, redefined
 from reconciler.core.errors import StorageError
 from reconciler.core.model import Address, Exclusion, IdentifierType, SegmentSpec, Source
 from reconciler.core.pii import REDACTED
+from reconciler.core.plan.changes import PartChange, Update
 from reconciler.core.plan.drift import detect_drift
-from reconciler.core.plan.model import PartChange, Update
 from reconciler.core.state.codec import decode_resource, encode_resource
 from reconciler.core.state.resource import ResourceState
 

@@ -23,8 +23,10 @@ from reconciler.core.events import (
 from reconciler.core.members import Delta
 from reconciler.core.model import Address
 from reconciler.core.plan.change_kinds import Cause
-from reconciler.core.plan.model import Adopt, Blocked, Forget, Steps
+from reconciler.core.plan.changes import Adopt, Forget
+from reconciler.core.plan.model import Blocked
 from reconciler.core.plan.reasons import Removed
+from reconciler.core.plan.steps import Steps
 
 GONE = Address("offsite-email", "gone")
 WORK = SentTotals(0, 0, 0, 0)

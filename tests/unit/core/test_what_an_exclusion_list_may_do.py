@@ -21,7 +21,8 @@ from reconciler.core.model import (
     Source,
     SourceLocation,
 )
-from reconciler.core.plan.model import Departure, Removal
+from reconciler.core.plan.changes import Removal
+from reconciler.core.plan.observed import Departure
 from reconciler.core.state.resource import ResourceState, SegmentState
 
 pytestmark = pytest.mark.promise("lists")

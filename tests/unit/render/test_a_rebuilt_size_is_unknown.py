@@ -10,7 +10,7 @@ from support.fakes.state import MemoryStore
 from support.in_memory_environment import CREDENTIAL, EVERYTHING, DesiredSegment, InMemoryEnvironment
 
 from reconciler.core.model import Address, Hashing, IdentifierType
-from reconciler.core.plan.model import Forget
+from reconciler.core.plan.changes import Forget
 from reconciler.operations.rebuild_state import reuse_segments, scan_segments
 from reconciler.render.document import document_text, row_text
 from reconciler.render.document.plan import plan_document

@@ -33,7 +33,8 @@ from reconciler.core.errors import Finding
 from reconciler.core.members import NO_DELTA, Delta, ListMatches, ReadList, SnapshotRef
 from reconciler.core.model import ApprovalLimits, Hashing, IdentifierType, Seat, SourceLocation
 from reconciler.core.plan.change_kinds import Cause, ChangeKind
-from reconciler.core.plan.model import Blocked, Change
+from reconciler.core.plan.changes import Change
+from reconciler.core.plan.model import Blocked
 from reconciler.core.rounding import LessThan, RoundedCount, rounded_count
 
 pytestmark = pytest.mark.promise("approved")

@@ -25,7 +25,9 @@ from reconciler.core.approval.check import ApprovalCheck, CheckContext, check_ap
 from reconciler.core.approval.model import ApprovalRecord, ApprovedPlan
 from reconciler.core.members import EMPTY_SNAPSHOT, NO_DELTA, Delta
 from reconciler.core.plan.change_kinds import ChangeKind
-from reconciler.core.plan.model import Adopt, Change, Plan, Steps
+from reconciler.core.plan.changes import Adopt, Change
+from reconciler.core.plan.model import Plan
+from reconciler.core.plan.steps import Steps
 from reconciler.core.state.resource import ResourceState, SegmentState, Transfer
 
 pytestmark = pytest.mark.promise("approved")

@@ -9,8 +9,8 @@ from golden import plan_cases as cases
 
 from reconciler.core.members import EMPTY_SNAPSHOT, NO_DELTA, SnapshotRef
 from reconciler.core.model import DesiredState
+from reconciler.core.plan.changes import AttributeChange
 from reconciler.core.plan.drift import Drift, NotComparable, detect_drift, uncounted, untracked_segments
-from reconciler.core.plan.model import AttributeChange
 from reconciler.core.remote import Segment, Statistics
 from reconciler.core.state.ownership_tag import tag, with_tag
 from reconciler.core.state.resource import ResourceState, SegmentState, Transfer, UnconfirmedUpdate

@@ -10,8 +10,8 @@ from support.in_memory_environment import EMAIL, DesiredSegment, InMemoryEnviron
 
 from reconciler.core.members import EMPTY_SNAPSHOT, Delta, DropReason, SnapshotRef, TargetMembers
 from reconciler.core.model import Address, Guards, Source
+from reconciler.core.plan.changes import Create, MemberChange, Unchanged, Undecided, address_of
 from reconciler.core.plan.guards import GuardInput, relaxed_guards, violations
-from reconciler.core.plan.model import Create, MemberChange, Unchanged, Undecided, address_of
 from reconciler.core.plan.reasons import SegmentMissing
 
 pytestmark = pytest.mark.promise("guards")

@@ -12,8 +12,9 @@ from reconciler.core.losses import MemberCounts, loss
 from reconciler.core.members import Delta, SnapshotRef
 from reconciler.core.model import Address
 from reconciler.core.plan.change_kinds import ChangeKind
+from reconciler.core.plan.changes import Refill, Update, kind_of
 from reconciler.core.plan.drift import detect_drift
-from reconciler.core.plan.model import Plan, Refill, Update, kind_of
+from reconciler.core.plan.model import Plan
 from reconciler.core.remote import Statistics
 from reconciler.core.state.resource import SegmentState
 

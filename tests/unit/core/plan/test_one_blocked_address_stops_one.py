@@ -10,7 +10,7 @@ from reconciler.core.errors import RefusedError
 from reconciler.core.events import ChangeOutcome
 from reconciler.core.model import Address, Hashing, IdentifierType
 from reconciler.core.plan.change_kinds import Cause
-from reconciler.core.plan.model import Undecided, address_of
+from reconciler.core.plan.changes import Undecided, address_of
 from reconciler.core.remote import NewSegment
 
 pytestmark = pytest.mark.promise("refused-early")

@@ -9,7 +9,7 @@ from reconciler.core.errors import InvalidIdentifiersError, PartialApplyError
 from reconciler.core.events import ChangeOutcome
 from reconciler.core.members import NO_DELTA
 from reconciler.core.model import Address, Hashing, IdentifierType
-from reconciler.core.plan.model import Replace, Update, address_of
+from reconciler.core.plan.changes import Replace, Update, address_of
 from reconciler.core.rejections import nothing_accepted, rejection
 from reconciler.core.state.resource import SegmentState, Transfer
 

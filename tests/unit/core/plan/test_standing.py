@@ -7,7 +7,7 @@ from support.in_memory_environment import DesiredSegment, InMemoryEnvironment, r
 
 from reconciler.core.members import Delta, Identifiers, SnapshotRef
 from reconciler.core.model import Address, Hashing, IdentifierType
-from reconciler.core.plan.model import Adopt, Create, Forget, Replace, Update, address_of
+from reconciler.core.plan.changes import Adopt, Create, Forget, Replace, Update, address_of
 from reconciler.core.plan.reasons import (
     ApplyResumed,
     CreateConfirmed,

@@ -1,0 +1,91 @@
+"""The steps that apply carries out for one address: setup calls, members, final calls."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import IntEnum
+
+from reconciler.core.members import SnapshotRef
+from reconciler.core.model import SegmentKey
+from reconciler.core.plan.observed import MemberDiff
+from reconciler.core.state.resource import Slot
+
+
+class SetupPhase(IntEnum):
+    """The order of the cheap calls: names are let go, then taken, then segments created, then renamed."""
+
+    FREE_NAMES = 0
+    RENAME = 1
+    CREATE = 2
+    RENAME_CREATED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class CreateSegment:
+    """Write the intent down, then create. Apply adds the ownership tag to the description."""
+
+    slot: Slot
+    key: SegmentKey
+    name: str
+    description: str
+    turn: SetupPhase = SetupPhase.CREATE
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmCreate:
+    """Note that an unanswered create did happen; no call."""
+
+    slot: Slot
+    segment_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateSegment:
+    """Change the name or the description at Criteo; None leaves it alone.
+
+    Not before an earlier, unanswered call that could undo it can no longer land. Apply adds the ownership
+    tag to the description.
+    """
+
+    slot: Slot
+    account_id: str
+    name: str | None = None
+    description: str | None = None
+    turn: SetupPhase = SetupPhase.RENAME
+    not_before: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DiscardReplacement:
+    """Give up an unfinished replacement in the state. No call. `old_segment_remains`: Criteo still has it."""
+
+    old_segment_remains: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PromoteReplacement:
+    """Record that the replacement is now the segment. No call. `old_segment_remains`: Criteo still has it."""
+
+    old_segment_remains: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SendMembers:
+    """Bring one segment to its target, batch by batch, not before `not_before`."""
+
+    slot: Slot
+    target: SnapshotRef
+    comparison: MemberDiff
+    not_before: datetime | None = None
+
+
+SetupStep = CreateSegment | ConfirmCreate | UpdateSegment | DiscardReplacement
+FinishStep = UpdateSegment | PromoteReplacement
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """What apply does for one address: cheap calls first, then members, then the closing calls."""
+
+    setup: tuple[SetupStep, ...] = ()
+    transfer: SendMembers | None = None
+    finalize: tuple[FinishStep, ...] = ()
