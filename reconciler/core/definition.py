@@ -25,7 +25,7 @@ def redefined(spec: SegmentSpec, resource: ResourceState | None) -> tuple[PartCh
     """What differs from the definition that was last applied, as far as its parts are known."""
     if resource is None or not resource.parts or resource.definition == spec.definition:
         return ()
-    from deepdiff import DeepDiff  # its import takes long: see attributes.py
+    from deepdiff import DeepDiff  # its import takes long: see core/plan/changes.py
 
     before, after = dict(resource.parts), dict(parts_of(spec))
     found = DeepDiff(before, after, view="tree")

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
-from reconciler.core.attributes import attribute_changes
 from reconciler.core.definition import is_drift
 from reconciler.core.errors import Finding
 from reconciler.core.losses import loss
@@ -20,6 +19,7 @@ from reconciler.core.plan.changes import (
     Replace,
     SegmentChange,
     Update,
+    attribute_changes,
 )
 from reconciler.core.plan.names import is_retired, replacement_name, retired_name
 from reconciler.core.plan.observed import MemberDiff
