@@ -24,8 +24,15 @@ from reconciler.core.plan.steps import (
     SetupPhase,
     UpdateSegment,
 )
-from reconciler.core.remote import BulkResult, ItemFailure, NewSegment, Segment, SegmentPatch, name_key
-from reconciler.core.schedule import BULK_ITEMS
+from reconciler.core.remote import (
+    BULK_ITEMS,
+    BulkResult,
+    ItemFailure,
+    NewSegment,
+    Segment,
+    SegmentPatch,
+    name_key,
+)
 from reconciler.core.state import resource as knowledge
 from reconciler.core.state.ownership_tag import tag_of
 from reconciler.core.state.resource import (

@@ -3,9 +3,9 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from reconciler.core.computations import seen_at
 from reconciler.core.members import EMPTY_SNAPSHOT
 from reconciler.core.remote import Statistics
+from reconciler.core.schedule import seen_at
 from reconciler.core.state.resource import SegmentState
 
 LOST_SHARE = 0.1

@@ -7,9 +7,9 @@ from reconciler.core.errors import Finding
 from reconciler.core.model import Address
 from reconciler.core.plan.change_kinds import Cause
 from reconciler.core.plan.changes import Change, address_of
+from reconciler.core.plan.cost import cost
 from reconciler.core.plan.model import Blocked, Plan
 from reconciler.core.plan.names import waits_for
-from reconciler.core.schedule import cost
 
 
 def restricted(made: Plan, changes: tuple[Change, ...], batch_size: int, notes: tuple[str, ...]) -> Plan:

@@ -5,6 +5,9 @@ from datetime import datetime
 
 from reconciler.core.model import IdentifierType
 
+BULK_ITEMS = 50
+"""Items per bulk call. Assumed: Criteo states 50 for other entities, and no limit for segments."""
+
 
 @dataclass(frozen=True, slots=True)
 class Segment:

@@ -1,92 +1,22 @@
-"""When things happen at Criteo and what calls cost: computations, pacing, counts of calls."""
+"""When Criteo computes audiences, which computation includes a change, and when that change is live."""
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
-from math import ceil
 
-from reconciler.core.computations import next_computation
-from reconciler.core.members import Delta
-from reconciler.core.plan.changes import Change, Forget, Removal
-from reconciler.core.plan.model import CostEstimate
-from reconciler.core.plan.steps import CreateSegment, Steps, UpdateSegment
-from reconciler.core.remote import RateLimit
-
-BULK_ITEMS = 50
-"""Items per bulk call. Criteo states no limit for segments; 50 is what it states elsewhere."""
-
+COMPUTATION_INTERVAL = timedelta(hours=12)
+"""Criteo computes at 00:00 and 12:00 UTC (Criteo, "Audience Segment Endpoints")."""
+SAFE_MARGIN = timedelta(hours=1)
+"""A change sent later than this before a computation may be missing from it."""
 ACTIVATION_DELAY = timedelta(hours=5)
 """From a computation to live campaigns (Criteo, "Audience Segment Endpoints")."""
 
-ASSUMED_RATE = RateLimit(limit=10, remaining=10)
-"""Before any answer: the lower documented limit, of the authorization-code grant."""
+
+def next_computation(moment: datetime) -> datetime:
+    """Return the first computation after a moment."""
+    midnight = moment.replace(hour=0, minute=0, second=0, microsecond=0)
+    times = (midnight + COMPUTATION_INTERVAL, midnight + 2 * COMPUTATION_INTERVAL)
+    return next(time for time in times if time > moment)
 
 
-def member_calls(delta: Delta, batch_size: int) -> int:
-    """Calls to move members: each phase by itself, as one call carries one operation."""
-    return sum(ceil(phase / batch_size) for phase in (delta.priority_removes, delta.adds, delta.removes))
-
-
-def cost(
-    changes: Iterable[Change | Removal], batch_size: int, rates: Mapping[str, RateLimit], now: datetime
-) -> CostEstimate:
-    """Calls and time for a plan; credentials are paced apart, so the slowest decides.
-
-    What has to wait for unconfirmed requests does so while the rest is sent.
-    """
-    changes = tuple(changes)
-    calls = _calls(changes, batch_size)
-    duration, until = _paced(calls, rates), max(filter(None, map(_not_before, changes)), default=None)
-    if until is not None:
-        waiting = _calls([one for one in changes if _not_before(one)], batch_size)
-        duration = max(duration, until - now + _paced(waiting, rates))
-    computed_at = next_computation(now + duration)
-    return CostEstimate(calls, rates, duration, computed_at, computed_at + ACTIVATION_DELAY, until)
-
-
-def _not_before(change: Change | Removal) -> datetime | None:
-    """Until when the last of its steps has to wait."""
-    if isinstance(change, Forget | Removal):
-        return None
-    patches = (step.not_before for step in change.steps.setup if isinstance(step, UpdateSegment))
-    return max(filter(None, (change.members.not_before, *patches)), default=None)
-
-
-def _paced(calls: Mapping[str, int], rates: Mapping[str, RateLimit]) -> timedelta:
-    seconds = (_seconds(count, rates.get(credential, ASSUMED_RATE)) for credential, count in calls.items())
-    return timedelta(seconds=max(seconds, default=0.0))
-
-
-def _seconds(calls: int, rate: RateLimit) -> float:
-    """A window's worth may go at once; after that, the limit per minute."""
-    waiting = max(0, calls - rate.remaining)
-    return 60.0 * ceil(waiting / max(1, rate.limit))
-
-
-def _calls(changes: Iterable[Change | Removal], batch_size: int) -> dict[str, int]:
-    bulk: dict[tuple[str, str, int, str], int] = defaultdict(int)
-    calls: Counter[str] = Counter()
-    for change in changes:
-        if isinstance(change, Forget):
-            continue
-        credential = change.spec.credential
-        if isinstance(change, Removal):
-            calls[credential] += sum(ceil(one.urgent.count / batch_size) for one in change.departures)
-            continue
-        steps = change.steps
-        for account_id, turn, verb in _bulk_steps(steps):
-            bulk[credential, account_id, turn, verb] += 1
-        if steps.transfer:
-            calls[credential] += member_calls(change.members.delta, batch_size)
-        calls[credential] += sum(isinstance(step, UpdateSegment) for step in steps.finalize)
-    for (credential, *_), items in bulk.items():
-        calls[credential] += ceil(items / BULK_ITEMS)
-    return {credential: count for credential, count in sorted(calls.items()) if count}
-
-
-def _bulk_steps(steps: Steps) -> Iterable[tuple[str, int, str]]:
-    for step in steps.setup:
-        if isinstance(step, CreateSegment):
-            yield step.key.account_id, step.turn, "create"
-        elif isinstance(step, UpdateSegment):
-            yield step.account_id, step.turn, "update"
+def seen_at(completed_at: datetime) -> datetime:
+    """Return the first computation that certainly includes a change completed at this time."""
+    return next_computation(completed_at + SAFE_MARGIN)

@@ -5,13 +5,13 @@ from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from reconciler.core.computations import seen_at
 from reconciler.core.losses import is_computed
 from reconciler.core.model import Address, DesiredState
 from reconciler.core.plan.drift import Drift, NotComparable, detect_drift, uncounted, untracked_segments
 from reconciler.core.ports import Clock, SegmentReader, StateHead
 from reconciler.core.rejections import Rejection, rejections
 from reconciler.core.remote import Statistics
+from reconciler.core.schedule import seen_at
 from reconciler.core.state.resource import ResourceState, SegmentState
 from reconciler.operations.observe import LoadedState, counts, listed, reachable
 

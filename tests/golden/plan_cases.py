@@ -38,6 +38,7 @@ from reconciler.core.plan.changes import (
     Update,
     address_of,
 )
+from reconciler.core.plan.cost import cost
 from reconciler.core.plan.guards import GuardInput, relaxed_guards, stale_sources, violations
 from reconciler.core.plan.model import Blocked, Plan, PlanInputs
 from reconciler.core.plan.observed import MemberDiff
@@ -63,7 +64,6 @@ from reconciler.core.plan.steps import (
     UpdateSegment,
 )
 from reconciler.core.remote import RateLimit
-from reconciler.core.schedule import cost
 
 NOW = datetime(2026, 11, 24, 9, 4, tzinfo=UTC)
 SEAT = Seat("368477501993431040", "3239117063738827231")

@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
 from reconciler.core.errors import Finding
 from reconciler.core.lists import ListChange
 from reconciler.core.model import Address
 from reconciler.core.plan.change_kinds import Cause
 from reconciler.core.plan.changes import Change, PartChange, PlannedOutcome, Removal, Unchanged
-from reconciler.core.remote import RateLimit
+from reconciler.core.plan.cost import CostEstimate
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,21 +19,6 @@ class Blocked:
     address: Address
     finding: Finding
     cause: Cause
-
-
-@dataclass(frozen=True, slots=True)
-class CostEstimate:
-    """What applying takes: calls by credential, the time that pacing and waits allow, and when it shows.
-
-    `waits_until`: some of it may not be sent before, since unconfirmed requests may still take effect.
-    """
-
-    calls: Mapping[str, int]
-    rates: Mapping[str, RateLimit]
-    duration: timedelta
-    computed_at: datetime
-    live_at: datetime
-    waits_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

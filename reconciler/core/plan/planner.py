@@ -24,6 +24,7 @@ from reconciler.core.plan.changes import (
     Undecided,
     address_of,
 )
+from reconciler.core.plan.cost import cost
 from reconciler.core.plan.guards import (
     GuardInput,
     exceeds_max_missing,
@@ -39,7 +40,6 @@ from reconciler.core.plan.unconfirmed_creates import match_unconfirmed, reserved
 from reconciler.core.rejections import holds_nobody, rejections, standstill
 from reconciler.core.remote import Segment
 from reconciler.core.rounding import format_limit, percent_up
-from reconciler.core.schedule import cost
 from reconciler.core.state.ownership_tag import tag
 from reconciler.core.state.resource import Slot
 

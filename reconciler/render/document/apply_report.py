@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from operator import attrgetter
 from typing import Literal
 
-from reconciler.core.computations import next_computation
 from reconciler.core.events import (
     AddressBlocked,
     BatchAcknowledged,
@@ -20,7 +19,7 @@ from reconciler.core.events import (
 )
 from reconciler.core.model import Address
 from reconciler.core.rounding import RoundedCount, duration, format_count
-from reconciler.core.schedule import ACTIVATION_DELAY
+from reconciler.core.schedule import ACTIVATION_DELAY, next_computation
 from reconciler.render.document.blocked import BlockedGroup, grouped
 from reconciler.render.numbers import NumberFormat, counted, minus, near, plus
 from reconciler.render.text import name, sentence

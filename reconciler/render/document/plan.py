@@ -20,9 +20,9 @@ from reconciler.core.plan.changes import (
     Update,
     address_of,
 )
+from reconciler.core.plan.cost import ASSUMED_RATE
 from reconciler.core.plan.model import Blocked, Plan
 from reconciler.core.ports import StateHead
-from reconciler.core.schedule import ASSUMED_RATE
 from reconciler.render.document.blocked import grouped
 from reconciler.render.document.exclusion_lists import changed_lists
 from reconciler.render.document.model import (

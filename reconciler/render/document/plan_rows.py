@@ -23,6 +23,7 @@ from reconciler.core.plan.changes import (
     Undecided,
     Update,
 )
+from reconciler.core.plan.cost import member_calls
 from reconciler.core.plan.model import Blocked
 from reconciler.core.plan.reasons import Reason
 from reconciler.core.plan.steps import (
@@ -34,7 +35,6 @@ from reconciler.core.plan.steps import (
     Steps,
     UpdateSegment,
 )
-from reconciler.core.schedule import member_calls
 from reconciler.core.state.ownership_tag import without_tag
 from reconciler.render.document.row import Attribute, Line, LineKind, Members, Part, Row, RowKind
 from reconciler.render.document.statements import (

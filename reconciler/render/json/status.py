@@ -3,12 +3,11 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from reconciler.core.computations import next_computation
 from reconciler.core.losses import loss
 from reconciler.core.model import Address
 from reconciler.core.rejections import rejection
 from reconciler.core.remote import Statistics
-from reconciler.core.schedule import ACTIVATION_DELAY
+from reconciler.core.schedule import ACTIVATION_DELAY, next_computation
 from reconciler.core.state.resource import ResourceState, SegmentState
 from reconciler.render.json.values import Count, Json, count, known_count, share, time
 from reconciler.render.numbers import EXACT, NumberFormat

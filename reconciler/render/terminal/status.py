@@ -8,13 +8,12 @@ from enum import StrEnum
 from rich.console import Console
 from rich.text import Text
 
-from reconciler.core.computations import next_computation
 from reconciler.core.losses import loss
 from reconciler.core.model import Address
 from reconciler.core.rejections import rejection
 from reconciler.core.remote import Statistics
 from reconciler.core.rounding import format_limit, percent
-from reconciler.core.schedule import ACTIVATION_DELAY
+from reconciler.core.schedule import ACTIVATION_DELAY, next_computation
 from reconciler.core.state.resource import ResourceState, SegmentState
 from reconciler.render.numbers import EXACT, NumberFormat, counted, near, stamp
 from reconciler.render.terminal.console import show, wrapped

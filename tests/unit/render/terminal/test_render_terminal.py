@@ -9,8 +9,8 @@ from golden.plan_cases import CASES, ENVIRONMENT, LAPSED, create, plan
 from rich.text import Text
 
 from reconciler.core.errors import ConfigurationError, Finding, RefusedError
+from reconciler.core.plan.cost import cost
 from reconciler.core.remote import RateLimit
-from reconciler.core.schedule import cost
 from reconciler.render.document import document_text, row_text
 from reconciler.render.document.plan import plan_document
 from reconciler.render.document.row import RowKind

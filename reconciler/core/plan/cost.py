@@ -1,0 +1,101 @@
+"""The estimate of a plan: calls by credential, the time that pacing and waits allow, when it is live."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from math import ceil
+
+from reconciler.core.members import Delta
+from reconciler.core.plan.changes import Change, Forget, Removal
+from reconciler.core.plan.steps import CreateSegment, Steps, UpdateSegment
+from reconciler.core.remote import BULK_ITEMS, RateLimit
+from reconciler.core.schedule import ACTIVATION_DELAY, next_computation
+
+ASSUMED_RATE = RateLimit(limit=10, remaining=10)
+"""Assumed before the first response: the lower documented limit, of the `authorizationCode` grant."""
+
+
+@dataclass(frozen=True, slots=True)
+class CostEstimate:
+    """The estimate of a plan: calls by credential, duration, next computation, and when members are live.
+
+    `waits_until`: the last time at which an unconfirmed request may still take effect, so a change waits.
+    """
+
+    calls: Mapping[str, int]
+    rates: Mapping[str, RateLimit]
+    duration: timedelta
+    computed_at: datetime
+    live_at: datetime
+    waits_until: datetime | None = None
+
+
+def member_calls(delta: Delta, batch_size: int) -> int:
+    """Return the number of calls for a delta. Each phase counts separately: one call has one operation."""
+    return sum(ceil(phase / batch_size) for phase in (delta.priority_removes, delta.adds, delta.removes))
+
+
+def cost(
+    changes: Iterable[Change | Removal], batch_size: int, rates: Mapping[str, RateLimit], now: datetime
+) -> CostEstimate:
+    """Return the calls and the duration of these changes. The slowest credential determines the duration.
+
+    Changes that wait for unconfirmed requests wait while the others are sent.
+    """
+    changes = tuple(changes)
+    calls = _calls(changes, batch_size)
+    duration, until = _paced(calls, rates), max(filter(None, map(_not_before, changes)), default=None)
+    if until is not None:
+        waiting = _calls([one for one in changes if _not_before(one)], batch_size)
+        duration = max(duration, until - now + _paced(waiting, rates))
+    computed_at = next_computation(now + duration)
+    return CostEstimate(calls, rates, duration, computed_at, computed_at + ACTIVATION_DELAY, until)
+
+
+def _not_before(change: Change | Removal) -> datetime | None:
+    """Return the time until which the last step of the change waits; None if none waits."""
+    if isinstance(change, Forget | Removal):
+        return None
+    patches = (step.not_before for step in change.steps.setup if isinstance(step, UpdateSegment))
+    return max(filter(None, (change.members.not_before, *patches)), default=None)
+
+
+def _paced(calls: Mapping[str, int], rates: Mapping[str, RateLimit]) -> timedelta:
+    seconds = (_seconds(count, rates.get(credential, ASSUMED_RATE)) for credential, count in calls.items())
+    return timedelta(seconds=max(seconds, default=0.0))
+
+
+def _seconds(calls: int, rate: RateLimit) -> float:
+    """Return the seconds for these calls: `remaining` calls go at once, then `limit` calls per minute."""
+    waiting = max(0, calls - rate.remaining)
+    return 60.0 * ceil(waiting / max(1, rate.limit))
+
+
+def _calls(changes: Iterable[Change | Removal], batch_size: int) -> dict[str, int]:
+    bulk: dict[tuple[str, str, int, str], int] = defaultdict(int)
+    calls: Counter[str] = Counter()
+    for change in changes:
+        if isinstance(change, Forget):
+            continue
+        credential = change.spec.credential
+        if isinstance(change, Removal):
+            calls[credential] += sum(ceil(one.urgent.count / batch_size) for one in change.departures)
+            continue
+        steps = change.steps
+        for account_id, turn, verb in _bulk_steps(steps):
+            bulk[credential, account_id, turn, verb] += 1
+        if steps.transfer:
+            calls[credential] += member_calls(change.members.delta, batch_size)
+        calls[credential] += sum(isinstance(step, UpdateSegment) for step in steps.finalize)
+    for (credential, *_), items in bulk.items():
+        calls[credential] += ceil(items / BULK_ITEMS)
+    return {credential: count for credential, count in sorted(calls.items()) if count}
+
+
+def _bulk_steps(steps: Steps) -> Iterable[tuple[str, int, str]]:
+    for step in steps.setup:
+        if isinstance(step, CreateSegment):
+            yield step.key.account_id, step.turn, "create"
+        elif isinstance(step, UpdateSegment):
+            yield step.account_id, step.turn, "update"
