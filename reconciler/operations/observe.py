@@ -17,7 +17,7 @@ from reconciler.core.members import (
     TargetMembers,
 )
 from reconciler.core.model import Address, DesiredState, SegmentSpec
-from reconciler.core.plan.address_planner import receiving_segment
+from reconciler.core.plan.address_context import receiving_segment
 from reconciler.core.plan.observed import MemberDiff, ObservedState
 from reconciler.core.ports import Clock, MemberEngine, SegmentReader, StateHead, StateReader
 from reconciler.core.remote import RateLimit, Segment, Statistics

@@ -1,15 +1,15 @@
-"""The context of one address, from its resource state and Criteo, and the steps from there to its spec."""
+"""The planner of one address: computes the change that brings its segment to the desired state."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from dataclasses import replace
+from datetime import datetime
 
 from reconciler.core.definition import is_drift
 from reconciler.core.errors import Finding
 from reconciler.core.losses import loss
 from reconciler.core.members import EMPTY_SNAPSHOT, Delta, SnapshotRef, TargetMembers
-from reconciler.core.model import SegmentKey, SegmentSpec
+from reconciler.core.model import SegmentKey
 from reconciler.core.ownership import not_ours, unfit, unknown
+from reconciler.core.plan.address_context import AddressContext
 from reconciler.core.plan.changes import (
     Adopt,
     AttributeChange,
@@ -50,8 +50,7 @@ from reconciler.core.plan.steps import (
     Steps,
     UpdateSegment,
 )
-from reconciler.core.remote import Segment, Statistics, name_key
-from reconciler.core.state.ownership_tag import Tag, with_tag
+from reconciler.core.remote import Segment, name_key
 from reconciler.core.state.resource import (
     CreateIntent,
     ResourceState,
@@ -64,123 +63,60 @@ from reconciler.core.state.resource import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class AddressContext:
-    """What the planner knows of one address.
+def plan_address(context: AddressContext) -> SegmentChange | Finding | None:
+    """Return the change that brings the address to its spec.
 
-    `tag` is the ownership tag of the address in this state; `segments` are all that are listed, by id;
-    `found` are those that may answer an unanswered create;
-    `claimed_names` are the names that other addresses take in this plan; `reserved_names` are those that
-    unconfirmed requests may still take, by account; `readable` are the accounts that could be listed.
+    Return None if it needs no change, and a finding if no change is safe.
     """
-
-    spec: SegmentSpec
-    environment: str
-    tag: Tag
-    resource: ResourceState | None
-    target: TargetMembers
-    comparison: MemberDiff | None
-    segments: Mapping[str, Segment]
-    unconfirmed_matches: Mapping[Slot, Segment]
-    statistics: Mapping[str, Statistics]
-    claimed_names: tuple[str, ...]
-    reserved_names: frozenset[tuple[str, str]]
-    readable: frozenset[str]
-    now: datetime
-    quiet: timedelta
-
-    @property
-    def description(self) -> str:
-        """As it should stand at Criteo."""
-        return with_tag(self.spec.description, self.tag)
-
-    @property
-    def today(self) -> date:
-        return self.now.date()
-
-    def segment(self, holding: SegmentState) -> Segment | None:
-        return self.segments.get(holding.segment_id)
-
-    def names(self, account_id: str, prelude: tuple[SetupStep, ...]) -> list[str]:
-        """Names that are taken now, or may be later, or by the plan so far, or by the steps before."""
-        listed = [one.name for one in self.segments.values() if one.account_id == account_id]
-        given = (name for step in prelude if (name := assigned_name(step)))
-        pending = (name for account, name in self.reserved_names if account == account_id)
-        return [*listed, *pending, *self.claimed_names, self.spec.name, *given]
-
-
-def receiving_segment(
-    spec: SegmentSpec, resource: ResourceState | None, present: Mapping[str, Segment]
-) -> tuple[Slot, SegmentState] | None:
-    """The existing segment that the members of `spec` go to; None when one must be created first."""
+    resource = context.resource
     if resource is None:
-        return None
-    slots: tuple[tuple[Slot, SegmentState | None], ...] = (
-        ("current", resource.current),
-        ("replacement", resource.replacement),
-    )
-    for slot, holding in slots:
-        if holding and resource.can_keep(holding, spec.key) and holding.segment_id in present:
-            return slot, holding
-    return None
-
-
-def assigned_name(step: SetupStep | FinishStep) -> str | None:
-    """The name that a step gives to a segment."""
-    return step.name if isinstance(step, UpdateSegment | CreateSegment) else None
-
-
-def plan_address(sight: AddressContext) -> SegmentChange | Finding | None:
-    """The change that brings one address to its spec; a finding when none is safe; None when none is due."""
-    resource = sight.resource
-    if resource is None:
-        lost = unknown(sight.environment, sight.spec.address, sight.tag, sight.segments.values())
-        return lost or _create(sight, ())
+        lost = unknown(context.environment, context.spec.address, context.tag, context.segments.values())
+        return lost or _create(context, ())
     if foreign := not_ours(
-        sight.spec.address, sight.tag, (resource.current, resource.replacement), sight.segments
+        context.spec.address, context.tag, (resource.current, resource.replacement), context.segments
     ):
         return foreign
-    current = _resolve(sight, "current", resource.current)
-    successor = _resolve(sight, "replacement", resource.replacement) if resource.replacement else None
+    current = _resolve(context, "current", resource.current)
+    replacement = _resolve(context, "replacement", resource.replacement) if resource.replacement else None
     if isinstance(current, Finding):
         return current
-    if isinstance(successor, Finding):
-        return successor
-    prelude = (
+    if isinstance(replacement, Finding):
+        return replacement
+    setup = (
         *_adoptions("current", resource.current, current),
-        *_adoptions("replacement", resource.replacement, successor),
+        *_adoptions("replacement", resource.replacement, replacement),
     )
     if current is None:
-        return _create(sight, prelude)
-    if resource.can_keep(current, sight.spec.key):
-        return _keep(sight, resource, current, (*prelude, *_abandon(sight, resource, successor)))
-    if successor and not resource.can_keep(successor, sight.spec.key):
-        prelude, successor = (*prelude, *_abandon(sight, resource, successor)), None
-    return _replace(sight, current, successor, prelude)
+        return _create(context, setup)
+    if resource.can_keep(current, context.spec.key):
+        return _keep(context, resource, current, (*setup, *_abandon(context, resource, replacement)))
+    if replacement and not resource.can_keep(replacement, context.spec.key):
+        setup, replacement = (*setup, *_abandon(context, resource, replacement)), None
+    return _replace(context, current, replacement, setup)
 
 
-def _resolve(sight: AddressContext, slot: Slot, holding: SegmentState) -> SegmentState | Finding | None:
-    """What became of a create that was never answered.
+def _resolve(context: AddressContext, slot: Slot, holding: SegmentState) -> SegmentState | Finding | None:
+    """Return the segment state after an unconfirmed create: with its segment if Criteo created one.
 
-    It was carried out (the segment state gets its segment), or it never happened (None). While a late
-    request may still land, it is sent again under the same name (the intent stays: names are unique,
-    so it can't happen twice); where that would not do, nothing is decided yet: a finding.
+    Return None if Criteo created none and the grace period has passed. During the grace period, the create is
+    sent again under the same name: names are unique, so it cannot create two segments. Return a finding if
+    that is not possible.
     """
-    intent, found = holding.intent, sight.unconfirmed_matches.get(slot)
+    intent, found = holding.intent, context.unconfirmed_matches.get(slot)
     if intent is None:
         return holding
     why_not = ""
     if found is not None:
-        why_not = why_not_ours(holding.key, sight.tag, found)
+        why_not = why_not_ours(holding.key, context.tag, found)
         if not why_not:
             return record_recovered(holding, found.id)
-    until = intent.sent_at + sight.quiet
-    if sight.now >= until:
+    until = intent.sent_at + context.quiet
+    if context.now >= until:
         return None
-    if found is None and holding.key == sight.spec.key:
+    if found is None and holding.key == context.spec.key:
         return holding
     return Finding(
-        str(sight.spec.address),
+        str(context.spec.address),
         f"an earlier request to create {intent.name!r} is unconfirmed and may still take effect"
         + (f"; the segment of that name is not it: {why_not}" if why_not else ""),
         f"plan again after {until:%H:%M:%S} UTC",
@@ -194,86 +130,86 @@ def _adoptions(slot: Slot, before: SegmentState | None, after: SegmentState | No
 
 
 def _abandon(
-    sight: AddressContext, resource: ResourceState, successor: SegmentState | None
+    context: AddressContext, resource: ResourceState, replacement: SegmentState | None
 ) -> tuple[SetupStep, ...]:
     if resource.replacement is None:
         return ()
-    segment = sight.segment(successor) if successor else None
+    segment = context.segment(replacement) if replacement else None
     if segment is None:
         return (DiscardReplacement(old_segment_remains=False),)
-    name = retired_name(segment.name, sight.today, sight.names(segment.account_id, ()))
+    name = retired_name(segment.name, context.today, context.names(segment.account_id, ()))
     return (
         UpdateSegment("replacement", segment.account_id, name=name),
         DiscardReplacement(old_segment_remains=True),
     )
 
 
-def _create(sight: AddressContext, prelude: tuple[SetupStep, ...], reason: Reason | None = None) -> Create:
-    spec = sight.spec
+def _create(context: AddressContext, setup: tuple[SetupStep, ...], reason: Reason | None = None) -> Create:
+    spec = context.spec
     step = CreateSegment("current", spec.key, spec.name, spec.description)
-    return Create(spec, _filling(sight, 0), _filled(sight, "current", (*prelude, step)), reason)
+    return Create(spec, _filling(context, 0), _filled(context, "current", (*setup, step)), reason)
 
 
 def _keep(
-    sight: AddressContext, resource: ResourceState, current: SegmentState, prelude: tuple[SetupStep, ...]
+    context: AddressContext, resource: ResourceState, current: SegmentState, setup: tuple[SetupStep, ...]
 ) -> SegmentChange | Finding | None:
-    """The key is as it should be: the segment stays, or is created again when it is gone."""
+    """Return the change of a segment with the desired key. A missing segment is created again."""
     if current.intent:
-        return _create_again(sight, current.intent, prelude)
-    segment = sight.segment(current)
+        return _create_again(context, current.intent, setup)
+    segment = context.segment(current)
     if segment is None:
-        return _create(sight, prelude, SegmentMissing(current.segment_id))
-    recorded = resource.definition == sight.spec.definition and resource.forgotten_at is None
+        return _create(context, setup, SegmentMissing(current.segment_id))
+    recorded = resource.definition == context.spec.definition and resource.forgotten_at is None
     attributes = tuple(
-        replace(one, drifted=recorded or is_drift(one, resource, sight.tag))
-        for one in attribute_changes(segment, sight.spec, sight.tag)
+        replace(one, drifted=recorded or is_drift(one, resource, context.tag))
+        for one in attribute_changes(segment, context.spec, context.tag)
     )
-    comparison = _compared(sight)
-    transfer = _transfer(sight, "current", current, comparison)
-    prelude = (*prelude, *_patches(sight, current, attributes))
-    if recorded and not prelude and transfer is None:
+    comparison = _compared(context)
+    transfer = _transfer(context, "current", current, comparison)
+    setup = (*setup, *_patches(context, current, attributes))
+    if recorded and not setup and transfer is None:
         return None
-    if finding := unfit(sight.spec, segment, touched=bool(attributes) or transfer is not None):
+    if finding := unfit(context.spec, segment, touched=bool(attributes) or transfer is not None):
         return finding
-    steps, members = Steps(prelude, transfer), _moving(current, sight.target, comparison, transfer)
+    steps, members = Steps(setup, transfer), _moving(current, context.target, comparison, transfer)
     if resource.forgotten_at:
-        return Adopt(sight.spec, attributes, members, steps, ManagedAgain(resource.forgotten_at))
+        return Adopt(context.spec, attributes, members, steps, ManagedAgain(resource.forgotten_at))
     if resource.current.intent:
-        return Create(sight.spec, members, steps, CreateConfirmed(segment.id))
-    if lost := loss(current, sight.statistics.get(segment.id), sight.now):
-        return Refill(sight.spec, attributes, replace(members, before=lost.counted), steps, lost)
-    return Update(sight.spec, attributes, members, steps, _why(current, steps, attributes, recorded))
+        return Create(context.spec, members, steps, CreateConfirmed(segment.id))
+    if lost := loss(current, context.statistics.get(segment.id), context.now):
+        return Refill(context.spec, attributes, replace(members, before=lost.counted), steps, lost)
+    return Update(context.spec, attributes, members, steps, _why(current, steps, attributes, recorded))
 
 
-def _create_again(sight: AddressContext, intent: CreateIntent, prelude: tuple[SetupStep, ...]) -> Create:
-    """Under the name of the unanswered request, so that it can't happen twice; renamed afterwards."""
-    spec = sight.spec
+def _create_again(context: AddressContext, intent: CreateIntent, setup: tuple[SetupStep, ...]) -> Create:
+    """Create under the name of the unconfirmed request, so that no second segment is created; then rename."""
+    spec = context.spec
     steps: tuple[SetupStep, ...] = (CreateSegment("current", spec.key, intent.name, spec.description),)
     if intent.name != spec.name:
         steps += (UpdateSegment("current", spec.key.account_id, spec.name, turn=SetupPhase.RENAME_CREATED),)
-    return Create(spec, _filling(sight, 0), _filled(sight, "current", (*prelude, *steps)), CreateRepeated())
+    return Create(spec, _filling(context, 0), _filled(context, "current", (*setup, *steps)), CreateRepeated())
 
 
 def _replace(
-    sight: AddressContext,
+    context: AddressContext,
     current: SegmentState,
-    successor: SegmentState | None,
-    prelude: tuple[SetupStep, ...],
+    replacement: SegmentState | None,
+    setup: tuple[SetupStep, ...],
 ) -> Replace | Finding:
-    """The key changed: a new segment is filled beside the old one and then takes its name."""
-    spec, old = sight.spec, sight.segment(current)
-    ready = sight.segment(successor) if successor else None
-    if successor is not None and ready is not None:
-        comparison = _compared(sight)
-        transfer = _transfer(sight, "replacement", successor, comparison)
-        members, steps = _moving(successor, sight.target, comparison, transfer), Steps(prelude, transfer)
-        if finding := unfit(sight.spec, ready, touched=True):
+    """Return the replacement for a changed key: fill a new segment, then give it the name of the old one."""
+    spec, old = context.spec, context.segment(current)
+    ready = context.segment(replacement) if replacement else None
+    if replacement is not None and ready is not None:
+        comparison = _compared(context)
+        transfer = _transfer(context, "replacement", replacement, comparison)
+        members, steps = _moving(replacement, context.target, comparison, transfer), Steps(setup, transfer)
+        if finding := unfit(context.spec, ready, touched=True):
             return finding
     else:
-        intent = successor.intent if successor else None
+        intent = replacement.intent if replacement else None
         name = intent.name if intent else replacement_name(spec.name)
         step = CreateSegment("replacement", spec.key, name, spec.description)
-        members, steps = _filling(sight, current.size), _filled(sight, "replacement", (*prelude, step))
+        members, steps = _filling(context, current.size), _filled(context, "replacement", (*setup, step))
     attributes = tuple(
         AttributeChange(name, before, after)
         for name, before, after in _key_parts(current.key, spec.key)
@@ -283,18 +219,18 @@ def _replace(
     if not attributes:
         reason = MembersUnknown(current.segment_id)
     return Replace(
-        spec, attributes, members, replace(steps, finalize=_succession(sight, current, old, prelude)), reason
+        spec, attributes, members, replace(steps, finalize=_succession(context, current, old, setup)), reason
     )
 
 
 def _succession(
-    sight: AddressContext, current: SegmentState, old: Segment | None, prelude: tuple[SetupStep, ...]
+    context: AddressContext, current: SegmentState, old: Segment | None, setup: tuple[SetupStep, ...]
 ) -> tuple[FinishStep, ...]:
-    spec, steps = sight.spec, []
-    left = old is not None or current.key.account_id not in sight.readable
+    spec, steps = context.spec, []
+    left = old is not None or current.key.account_id not in context.readable
     in_the_way = old is not None and old.name_key == name_key(spec.name)
     if old is not None and (in_the_way or not is_retired(old.name)):
-        name = retired_name(old.name, sight.today, sight.names(old.account_id, prelude))
+        name = retired_name(old.name, context.today, context.names(old.account_id, setup))
         steps.append(UpdateSegment("current", old.account_id, name=name))
     take_over = UpdateSegment(
         "replacement", spec.key.account_id, name=spec.name, description=spec.description
@@ -312,11 +248,11 @@ def _key_parts(before: SegmentKey, after: SegmentKey) -> tuple[tuple[str, str, s
 
 
 def _patches(
-    sight: AddressContext, current: SegmentState, attributes: tuple[AttributeChange, ...]
+    context: AddressContext, current: SegmentState, attributes: tuple[AttributeChange, ...]
 ) -> tuple[UpdateSegment, ...]:
-    """What is not as it should be, and what an unanswered call could still undo."""
-    spec, account_id = sight.spec, current.key.account_id
-    if until := may_undo(current, spec.name, sight.description, sight.now, sight.quiet):
+    """Return the updates of name and description: what differs, and what an unconfirmed request may undo."""
+    spec, account_id = context.spec, current.key.account_id
+    if until := may_undo(current, spec.name, context.description, context.now, context.quiet):
         return (UpdateSegment("current", account_id, spec.name, spec.description, not_before=until),)
     if not attributes:
         return ()
@@ -326,9 +262,9 @@ def _patches(
     return (UpdateSegment("current", account_id, name, description),)
 
 
-def _compared(sight: AddressContext) -> MemberDiff:
+def _compared(context: AddressContext) -> MemberDiff:
     """Return the member diff. Without a diff, the segment was created by us and never filled."""
-    return sight.comparison or _from_nothing(sight.target.members)
+    return context.comparison or _from_nothing(context.target.members)
 
 
 def _from_nothing(members: SnapshotRef) -> MemberDiff:
@@ -336,12 +272,12 @@ def _from_nothing(members: SnapshotRef) -> MemberDiff:
 
 
 def _transfer(
-    sight: AddressContext, slot: Slot, holding: SegmentState, comparison: MemberDiff
+    context: AddressContext, slot: Slot, holding: SegmentState, comparison: MemberDiff
 ) -> SendMembers | None:
     if comparison.delta.total == 0 and holding.transfer is None:
         return None
-    late = None if comparison.resumes else grace_ends_at(holding, sight.quiet)
-    return SendMembers(slot, sight.target.members, comparison, _future(late, sight.now))
+    late = None if comparison.resumes else grace_ends_at(holding, context.quiet)
+    return SendMembers(slot, context.target.members, comparison, _future(late, context.now))
 
 
 def _moving(
@@ -353,13 +289,13 @@ def _moving(
     return MemberChange(before, target, comparison.delta, done, not_before)
 
 
-def _filling(sight: AddressContext, before: int | None) -> MemberChange:
-    return MemberChange(before, sight.target, _all(sight.target.members))
+def _filling(context: AddressContext, before: int | None) -> MemberChange:
+    return MemberChange(before, context.target, _all(context.target.members))
 
 
-def _filled(sight: AddressContext, slot: Slot, prelude: tuple[SetupStep, ...]) -> Steps:
-    members = sight.target.members
-    return Steps(prelude, SendMembers(slot, members, _from_nothing(members)))
+def _filled(context: AddressContext, slot: Slot, setup: tuple[SetupStep, ...]) -> Steps:
+    members = context.target.members
+    return Steps(setup, SendMembers(slot, members, _from_nothing(members)))
 
 
 def _all(members: SnapshotRef) -> Delta:

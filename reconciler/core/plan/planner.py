@@ -1,4 +1,4 @@
-"""The planner: from what is desired and what was observed to a plan. It asks nobody and writes nothing."""
+"""The planner: computes the plan from the desired and the observed state. It does no I/O."""
 
 from collections import defaultdict
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
@@ -6,13 +6,13 @@ from collections.abc import Collection, Container, Iterable, Iterator, Mapping, 
 from reconciler.core.definition import redefined
 from reconciler.core.departures import removal, too_many
 from reconciler.core.errors import Finding
-from reconciler.core.lists import called, list_refusals
+from reconciler.core.lists import list_refusals
 from reconciler.core.model import Address, DesiredState, SegmentSpec
 from reconciler.core.ownership import lost_state
-from reconciler.core.plan.address_planner import AddressContext, assigned_name, plan_address
+from reconciler.core.plan.address_context import AddressContext, assigned_name
+from reconciler.core.plan.address_planner import plan_address
 from reconciler.core.plan.change_kinds import Cause
 from reconciler.core.plan.changes import (
-    Change,
     Create,
     Forget,
     PartChange,
@@ -34,41 +34,32 @@ from reconciler.core.plan.guards import (
 )
 from reconciler.core.plan.model import Blocked, Plan, PlanInputs
 from reconciler.core.plan.names import NameRegistry, resolve_names
+from reconciler.core.plan.notes import notes
 from reconciler.core.plan.observed import ObservedState
 from reconciler.core.plan.reasons import Removed, RemovedAndMissing
 from reconciler.core.plan.unconfirmed_creates import match_unconfirmed, reserved_names
-from reconciler.core.rejections import holds_nobody, rejections, standstill
+from reconciler.core.rejections import holds_nobody, standstill
 from reconciler.core.remote import Segment
 from reconciler.core.rounding import format_limit, percent_up
 from reconciler.core.state.ownership_tag import tag
 from reconciler.core.state.resource import Slot
 
-NAMED = 5
-"""So many addresses are named in a note."""
-
 
 def create_plan(desired: DesiredState, observed: ObservedState, only: Container[Address]) -> Plan:
-    """Decides what happens to the addresses in `only`; all others are left out of the plan.
+    """Return the plan for the addresses in `only`. The plan contains no other address.
 
-    Whatever blocks an address blocks those that depend on it, and no other.
+    A blocked address blocks the addresses that depend on it, and no others.
     """
     segments = {one.id: one for listed in observed.segments.values() for one in listed}
     specs = {spec.address: spec for spec in desired.segments if spec.address in only}
     waiting = reserved_names(observed.resources.values(), observed.now, desired.environment.api.grace_period)
     lost = _lost_state(desired, observed, segments)
-    listed = {} if lost else segments  # what a lost state lacks is reported once, for all addresses
+    listed = {} if lost else segments  # a lost state is reported once, not once for each address
     read = [spec for spec in specs.values() if spec.address in observed.targets]
     decided = _decide(desired, observed, listed, read, frozenset(waiting))
     wanted = [one for one in decided.values() if one and not isinstance(one, Finding)]
     forgets = tuple(_forgets(desired, observed, segments, only))
-    alone = (
-        *_unread(observed),
-        *(Blocked(at, one, Cause.SEGMENT) for at, one in decided.items() if isinstance(one, Finding)),
-        *_guarded(wanted, observed),
-        *_rejected_so_far(wanted, observed),
-        *_stopped_feeds((spec for spec in read if decided[spec.address] is None), observed),
-        *_unsafe_lists(read, observed),
-    )
+    alone = tuple(_blocked_alone(decided, wanted, read, observed))
     registry = NameRegistry.of(
         desired.environment.name, _lineage(observed), listed.values(), observed.resources.values(), waiting
     )
@@ -77,48 +68,60 @@ def create_plan(desired: DesiredState, observed: ObservedState, only: Container[
     excess = {at: finding for at, one in leaving.items() if (finding := too_many(one))}
     suppressed = {at: one for at, one in leaving.items() if at not in excess}
     stopped = {one.address for one in (*alone, *settled.blocked)}
-    blocked = (
-        *alone,
-        *settled.blocked,
-        *(Blocked(at, one, Cause.GUARD) for at, one in excess.items() if at in stopped),
-    )
+    excessive = (Blocked(at, one, Cause.GUARD) for at, one in excess.items() if at in stopped)
     going = tuple(sorted(settled.changes, key=address_of))
     unchanged = tuple(
-        Unchanged(spec, observed.targets[address])
-        for address, spec in sorted(specs.items())
-        if address in decided and decided[address] is None
+        Unchanged(spec, observed.targets[at]) for at, spec in sorted(specs.items()) if _is_met(at, decided)
     )
-    undecided = (
-        Undecided(spec) for at, spec in specs.items() if at not in decided or isinstance(decided[at], Finding)
-    )
+    outcomes = (*wanted, *forgets, *unchanged, *_undecided(specs, decided))
     removals = [one for address, one in suppressed.items() if address in stopped]
     return Plan(
         basis=_basis(desired, observed),
         changes=going,
         unchanged=tuple(one for one in unchanged if address_of(one) not in stopped),
-        blocked=tuple(sorted(blocked, key=lambda one: (one.address, one.finding.problem))),
-        cost=cost((*going, *removals), desired.environment.api.batch_size, observed.rates, observed.now),
-        notes=(
-            *desired.notes,
-            *_mixed(going, desired.environment.name),
-            *_futile(going, observed),
-            *_left(desired, observed),
-            *_unknown(desired, observed),
-            *_rejected(specs.values(), observed),
+        blocked=tuple(
+            sorted((*alone, *settled.blocked, *excessive), key=lambda one: (one.address, one.finding.problem))
         ),
+        cost=cost((*going, *removals), desired.environment.api.batch_size, observed.rates, observed.now),
+        notes=(*desired.notes, *notes(going, specs.values(), desired, observed)),
         problems=(*lost, *_lost_access(desired, observed, segments)),
         blocked_outcomes=tuple(
-            sorted(
-                (one for one in (*wanted, *forgets, *unchanged, *undecided) if address_of(one) in stopped),
-                key=address_of,
-            )
+            sorted((one for one in outcomes if address_of(one) in stopped), key=address_of)
         ),
-        relaxed_guards=_lenient(wanted, desired, observed),
+        relaxed_guards=_relaxed(wanted, desired, observed),
         redefined=_redefined(wanted, observed),
         lists={address: found for address in specs if (found := observed.lists.get(address))},
         givers=settled.givers,
         suppressed=suppressed,
     )
+
+
+def _blocked_alone(
+    decided: Mapping[Address, SegmentChange | Finding | None],
+    wanted: Collection[SegmentChange],
+    read: Collection[SegmentSpec],
+    observed: ObservedState,
+) -> Iterator[Blocked]:
+    """Yield what blocks single addresses, whatever happens to the others."""
+    yield from _unread(observed)
+    yield from (Blocked(at, one, Cause.SEGMENT) for at, one in decided.items() if isinstance(one, Finding))
+    yield from _guarded(wanted, observed)
+    yield from _rejected_so_far(wanted, observed)
+    yield from _stopped_feeds((spec for spec in read if decided[spec.address] is None), observed)
+    yield from _unsafe_lists(read, observed)
+
+
+def _is_met(address: Address, decided: Mapping[Address, SegmentChange | Finding | None]) -> bool:
+    """Return whether the address was decided and needs no change."""
+    return address in decided and decided[address] is None
+
+
+def _undecided(
+    specs: Mapping[Address, SegmentSpec], decided: Mapping[Address, SegmentChange | Finding | None]
+) -> Iterator[Undecided]:
+    for address, spec in specs.items():
+        if address not in decided or isinstance(decided[address], Finding):
+            yield Undecided(spec)
 
 
 def _suppressed(
@@ -128,7 +131,10 @@ def _suppressed(
     observed: ObservedState,
     segments: Mapping[str, Segment],
 ) -> dict[Address, Removal]:
-    """Who would leave each address if it were blocked. A segment that is not fit is left alone."""
+    """Return the suppressed members to remove from each address if it is blocked.
+
+    A segment that cannot be changed safely is left alone.
+    """
     found = {}
     for spec in specs:
         departures = observed.departures.get(spec.address, ())
@@ -162,7 +168,7 @@ def _decide(
     decided: dict[Address, SegmentChange | Finding | None] = {}
     claimed: list[str] = []
     for spec in specs:
-        sight = AddressContext(
+        context = AddressContext(
             spec=spec,
             environment=desired.environment.name,
             tag=tag(desired.environment.name, spec.address, lineage),
@@ -180,7 +186,7 @@ def _decide(
             now=observed.now,
             quiet=desired.environment.api.grace_period,
         )
-        change = decided[spec.address] = plan_address(sight)
+        change = decided[spec.address] = plan_address(context)
         if change is not None and not isinstance(change, Finding):
             steps = (*change.steps.setup, *change.steps.finalize)
             claimed += [name for step in steps if (name := assigned_name(step))]
@@ -188,7 +194,7 @@ def _decide(
 
 
 def _lineage(observed: ObservedState) -> str:
-    """ "" before the first apply."""
+    """Return the lineage of the state, or "" before the first apply."""
     return observed.head.lineage if observed.head else ""
 
 
@@ -218,7 +224,7 @@ def _rejected_so_far(changes: Iterable[SegmentChange], observed: ObservedState) 
 def _redefined(
     changes: Iterable[SegmentChange], observed: ObservedState
 ) -> Mapping[Address, tuple[PartChange, ...]]:
-    """By address. What stands among the attributes of a segment already is not repeated."""
+    """Return the changed parts of each definition, without those that an attribute change states already."""
     found = {}
     for change in changes:
         attributes = () if isinstance(change, Create) else change.attributes
@@ -228,10 +234,10 @@ def _redefined(
     return {address: parts for address, parts in found.items() if parts}
 
 
-def _lenient(
+def _relaxed(
     changes: Iterable[SegmentChange], desired: DesiredState, observed: ObservedState
 ) -> Mapping[Address, tuple[str, ...]]:
-    """A guard may be let down in the very change that it should stand against."""
+    """Return the relaxed guards of each change: one commit can relax a guard and make a change."""
     general = desired.environment.guards
     relaxed = (
         (change.spec.address, relaxed_guards(_question(change, observed), general)) for change in changes
@@ -254,7 +260,7 @@ def _forgets(
 
 
 def _stopped_feeds(unchanged: Iterable[SegmentSpec], observed: ObservedState) -> Iterator[Blocked]:
-    """A file that nobody delivers any more changes nothing: that is what `maxAge` must not overlook."""
+    """Yield unchanged addresses with a source older than `maxAge`. A feed that stopped causes no change."""
     for spec in unchanged:
         for finding in stale_sources(spec, observed.targets[spec.address], observed.now):
             yield Blocked(spec.address, finding, Cause.GUARD)
@@ -277,7 +283,7 @@ def _question(change: SegmentChange, observed: ObservedState) -> GuardInput:
 def _lost_state(
     desired: DesiredState, observed: ObservedState, segments: Mapping[str, Segment]
 ) -> tuple[Finding, ...]:
-    """No state, or an empty one, where segments are this environment's."""
+    """Return a finding if the state is missing or empty, although segments have this environment's tag."""
     addresses = tuple(spec.address for spec in desired.segments)
     found = lost_state(desired.environment.name, addresses, observed.resources, segments.values())
     return (found,) if found else ()
@@ -286,7 +292,7 @@ def _lost_state(
 def _lost_access(
     desired: DesiredState, observed: ObservedState, segments: Mapping[str, Segment]
 ) -> Iterator[Finding]:
-    """Many segments gone at once is lost access until proven otherwise."""
+    """Yield a finding for each account with more missing segments than `maxMissing`: access may be lost."""
     limit = desired.environment.guards.max_missing
     for account_id, managed in _managed(desired, observed).items():
         gone = [address for address, segment_id in managed if segment_id not in segments]
@@ -303,9 +309,9 @@ def _lost_access(
 
 
 def _managed(desired: DesiredState, observed: ObservedState) -> Mapping[str, Sequence[tuple[Address, str]]]:
-    """By readable account: the segments that should be there, with their address.
+    """Return the addresses and IDs of the managed segments, by readable account.
 
-    One that was forgotten counts again once it is wanted again.
+    A forgotten segment counts again if the manifests contain its address again.
     """
     wanted = {spec.address for spec in desired.segments}
     managed: dict[str, list[tuple[Address, str]]] = defaultdict(list)
@@ -316,74 +322,3 @@ def _managed(desired: DesiredState, observed: ObservedState) -> Mapping[str, Seq
             if holding and holding.segment_id:
                 managed[holding.key.account_id].append((resource.address, holding.segment_id))
     return {account_id: held for account_id, held in managed.items() if account_id in observed.segments}
-
-
-def _mixed(changes: Iterable[Change], environment: str) -> Iterator[str]:
-    """Once for each column whose values go out in this plan."""
-    seen = set()
-    for change in changes:
-        if isinstance(change, Forget) or not change.members.target.mixed:
-            continue
-        column = (change.spec.audience.name, change.spec.key.identifier_type)
-        if column not in seen:
-            seen.add(column)
-            yield (
-                f"{column[0]}: some values of the {column[1]} column came already hashed, the others plain; "
-                f"none is hashed twice (`reconciler explain {environment} {change.spec.address}` counts them)"
-            )
-
-
-def _futile(changes: Iterable[Change], observed: ObservedState) -> Iterator[str]:
-    """Once for each list and audience: it excludes nobody, though neither it nor the source is empty."""
-    found = dict.fromkeys(
-        f"{address.audience}: no row of the source has a member of {called(one)} ({one.identifier_type}), "
-        "so the list excludes nobody; check that both write identifiers alike"
-        for address in map(address_of, changes)
-        for change in observed.lists.get(address, ())
-        if change.before is None and (one := change.now)
-        if one.members and one.matches.rows and not one.matches.found
-    )
-    yield from list(found)[:NAMED]
-    if len(found) > NAMED:
-        yield f"{len(found) - NAMED} more exclusion lists exclude nobody"
-
-
-def _left(desired: DesiredState, observed: ObservedState) -> Iterator[str]:
-    """Once for all of them, for it stands in every plan from then on."""
-    left = {address: len(one.retired) for address, one in sorted(observed.resources.items()) if one.retired}
-    if left:
-        number = sum(left.values())
-        yield (
-            f"replaced and left at Criteo with all members they had: {number} "
-            f"segment{'' if number == 1 else 's'} of {_named(left)}. People suppressed since are not removed "
-            f"there: delete them in Criteo when no audience uses them; `reconciler state show "
-            f"{desired.environment.name}` says which they are"
-        )
-
-
-def _unknown(desired: DesiredState, observed: ObservedState) -> Iterator[str]:
-    """Once for all of them: there may be as many as there are addresses."""
-    lost = [
-        address for address, resource in sorted(observed.resources.items()) if resource.members_unknown_before
-    ]
-    if lost:
-        yield (
-            f"the state was lost: people from before may still be in segments of {_named(lost)}, known to "
-            f"nobody, and can't be removed. `reconciler state rebuild {desired.environment.name} --replace` "
-            f"makes the next apply put new segments in their place"
-        )
-
-
-def _rejected(specs: Iterable[SegmentSpec], observed: ObservedState) -> Iterator[str]:
-    """Nothing is sent again for it, so only this says it until a changed list is accepted."""
-    found = list(rejections(specs, observed.resources))
-    for spec, one in found[:NAMED]:
-        yield f"{spec.address}: {one.problem}; a corrected list is sent as usual"
-    if len(found) > NAMED:
-        yield f"Criteo rejected more than maxInvalid allows at {len(found) - NAMED} more addresses"
-
-
-def _named(addresses: Collection[Address]) -> str:
-    """The first few."""
-    more = f" and {len(addresses) - NAMED} more" if len(addresses) > NAMED else ""
-    return ", ".join(map(str, list(addresses)[:NAMED])) + more

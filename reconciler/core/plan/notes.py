@@ -1,0 +1,101 @@
+"""The notes of a plan: what its reader should know, although it blocks nothing."""
+
+from collections.abc import Collection, Iterable, Iterator
+
+from reconciler.core.lists import called
+from reconciler.core.model import Address, DesiredState, SegmentSpec
+from reconciler.core.plan.changes import (
+    Change,
+    Forget,
+    address_of,
+)
+from reconciler.core.plan.observed import ObservedState
+from reconciler.core.rejections import rejections
+
+NAMED = 5
+"""A note names at most this many addresses."""
+
+
+def notes(
+    changes: Collection[Change],
+    specs: Iterable[SegmentSpec],
+    desired: DesiredState,
+    observed: ObservedState,
+) -> Iterator[str]:
+    """Yield the notes about these changes, about the `specs` of the plan, and about the whole state."""
+    yield from _mixed_hashing(changes, desired.environment.name)
+    yield from _ineffective_lists(changes, observed)
+    yield from _retired_segments(desired, observed)
+    yield from _unknown_members(desired, observed)
+    yield from _rejected_identifiers(specs, observed)
+
+
+def _mixed_hashing(changes: Iterable[Change], environment: str) -> Iterator[str]:
+    """Yield one note for each sent column that contains both hashed and plain values."""
+    seen = set()
+    for change in changes:
+        if isinstance(change, Forget) or not change.members.target.mixed:
+            continue
+        column = (change.spec.audience.name, change.spec.key.identifier_type)
+        if column not in seen:
+            seen.add(column)
+            yield (
+                f"{column[0]}: some values of the {column[1]} column came already hashed, the others plain; "
+                f"none is hashed twice (`reconciler explain {environment} {change.spec.address}` counts them)"
+            )
+
+
+def _ineffective_lists(changes: Iterable[Change], observed: ObservedState) -> Iterator[str]:
+    """Yield one note for each new list that excludes no member, although list and source have members."""
+    found = dict.fromkeys(
+        f"{address.audience}: no row of the source has a member of {called(one)} ({one.identifier_type}), "
+        "so the list excludes nobody; check that both write identifiers alike"
+        for address in map(address_of, changes)
+        for change in observed.lists.get(address, ())
+        if change.before is None and (one := change.now)
+        if one.members and one.matches.rows and not one.matches.found
+    )
+    yield from list(found)[:NAMED]
+    if len(found) > NAMED:
+        yield f"{len(found) - NAMED} more exclusion lists exclude nobody"
+
+
+def _retired_segments(desired: DesiredState, observed: ObservedState) -> Iterator[str]:
+    """Yield one note for all retired segments. Every later plan repeats it."""
+    left = {address: len(one.retired) for address, one in sorted(observed.resources.items()) if one.retired}
+    if left:
+        number = sum(left.values())
+        yield (
+            f"replaced and left at Criteo with all members they had: {number} "
+            f"segment{'' if number == 1 else 's'} of {_named(left)}. People suppressed since are not removed "
+            f"there: delete them in Criteo when no audience uses them; `reconciler state show "
+            f"{desired.environment.name}` says which they are"
+        )
+
+
+def _unknown_members(desired: DesiredState, observed: ObservedState) -> Iterator[str]:
+    """Yield one note for all segments that may contain members from before the state was lost."""
+    lost = [
+        address for address, resource in sorted(observed.resources.items()) if resource.members_unknown_before
+    ]
+    if lost:
+        yield (
+            f"the state was lost: people from before may still be in segments of {_named(lost)}, known to "
+            f"nobody, and can't be removed. `reconciler state rebuild {desired.environment.name} --replace` "
+            f"makes the next apply put new segments in their place"
+        )
+
+
+def _rejected_identifiers(specs: Iterable[SegmentSpec], observed: ObservedState) -> Iterator[str]:
+    """Yield a note for each address with too many rejected identifiers, until a changed list is accepted."""
+    found = list(rejections(specs, observed.resources))
+    for spec, one in found[:NAMED]:
+        yield f"{spec.address}: {one.problem}; a corrected list is sent as usual"
+    if len(found) > NAMED:
+        yield f"Criteo rejected more than maxInvalid allows at {len(found) - NAMED} more addresses"
+
+
+def _named(addresses: Collection[Address]) -> str:
+    """Return the first addresses, and how many more there are."""
+    more = f" and {len(addresses) - NAMED} more" if len(addresses) > NAMED else ""
+    return ", ".join(map(str, list(addresses)[:NAMED])) + more
