@@ -28,7 +28,7 @@ def connect(
     settings = {
         "memory_limit": literal(memory_limit),
         "temp_directory": literal(str(spill)),
-        "allowed_directories": f"[{', '.join(literal(f'{folder}/') for folder in folders)}]",
+        "allowed_directories": f"[{', '.join(map(literal, _allowed(folders)))}]",
         "autoinstall_known_extensions": "false",
         "autoload_known_extensions": "false",
         "TimeZone": "'UTC'",
@@ -41,6 +41,11 @@ def connect(
     return connection
 
 
+def _allowed(folders: Iterable[Path]) -> list[str]:
+    """Each folder as it is called, and as `paths` writes it: DuckDB compares texts."""
+    return sorted({f"{form}/" for folder in folders for form in (folder, _pattern(folder))})
+
+
 def literal(text: str) -> str:
     """A text as an SQL literal."""
     doubled = text.replace("'", "''")
@@ -49,8 +54,15 @@ def literal(text: str) -> str:
 
 def paths(files: Iterable[Path]) -> str:
     """Files as an SQL list of what matches them alone: DuckDB would read some characters as a pattern."""
-    escaped = (re.sub(r"([*?[])", r"[\1]", str(file)) for file in files)
-    return f"[{', '.join(map(literal, escaped))}]"
+    return f"[{', '.join(literal(_pattern(file)) for file in files)}]"
+
+
+def _pattern(file: Path) -> str:
+    return re.sub(r"([*?[])", r"[\1]", str(file))
+
+
+IN_FILE = "hive_partitioning = false"
+"""For each function that reads files: a folder called `email=x` would replace the column of that name."""
 
 
 def name(text: str) -> str:

@@ -17,7 +17,7 @@ from reconciler.core.errors import ConfigurationError, Finding
 from reconciler.core.identifiers import BLANKS
 from reconciler.core.model import SourceLocation
 from reconciler.members.data_root import SourceChangedError
-from reconciler.members.database import READ_ERRORS, is_ours, literal, paths
+from reconciler.members.database import IN_FILE, READ_ERRORS, is_ours, literal, paths
 from reconciler.members.file_stamp import stamp
 from reconciler.members.intake import AGAIN, Intake, UnusableError
 from reconciler.members.sources import (
@@ -155,13 +155,13 @@ def _unique(header: Sequence[str]) -> tuple[str, ...]:
 def _csv_reader(header: Header, files: str) -> str:
     columns = ", ".join(f"{literal(one)}: 'VARCHAR'" for one in header.names)
     options = f"delim = {literal(header.dialect)}, quote = '\"', escape = '\"', header = true"
-    return f"read_csv({files}, {options}, auto_detect = false, columns = {{{columns}}}) AS source"
+    return f"read_csv({files}, {options}, auto_detect = false, {IN_FILE}, columns = {{{columns}}}) AS source"
 
 
 def _json_header(cursor: duckdb.DuckDBPyConnection, path: Path) -> Header:
     """The keys of all its rows: a key that no row has is a column that the file lacks."""
     dialect = "auto" if ".json" in path.suffixes else "newline_delimited"
-    rows = f"read_json_objects({paths([path])}, format = {literal(dialect)}) AS source"
+    rows = f"read_json_objects({paths([path])}, format = {literal(dialect)}, {IN_FILE}) AS source"
     keys = "CASE WHEN json_type(json) = 'OBJECT' THEN json_keys(json) ELSE [NULL] END"
     found = cursor.execute(
         f"SELECT DISTINCT unnest({keys}) AS key FROM {rows} ORDER BY key NULLS FIRST LIMIT {MOST_KEYS + 1}"
@@ -175,7 +175,8 @@ def _json_header(cursor: duckdb.DuckDBPyConnection, path: Path) -> Header:
 
 
 def _json_reader(header: Header, files: str) -> str:
-    return f"read_json({files}, format = {literal(header.dialect)}, columns = {{{COLUMNS}}}) AS source"
+    options = f"format = {literal(header.dialect)}, {IN_FILE}, columns = {{{COLUMNS}}}"
+    return f"read_json({files}, {options}) AS source"
 
 
 def _parquet_header(cursor: duckdb.DuckDBPyConnection, path: Path) -> Header:
@@ -199,7 +200,7 @@ def _columns(schema: Sequence[tuple[str, int]]) -> list[str]:
 
 
 def _parquet_reader(_: Header | None, files: str) -> str:
-    return f"read_parquet({files}) AS source"
+    return f"read_parquet({files}, {IN_FILE}) AS source"
 
 
 _HEADERS: dict[Family, Callable[[duckdb.DuckDBPyConnection, Path], Header]] = {

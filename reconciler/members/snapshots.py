@@ -19,7 +19,7 @@ import duckdb
 from reconciler.core.errors import CorruptSnapshotError
 from reconciler.core.members import EMPTY_SNAPSHOT, SnapshotRef
 from reconciler.core.model import Hashing
-from reconciler.members.database import blob, is_ours, literal, number
+from reconciler.members.database import IN_FILE, blob, is_ours, literal, number, paths
 
 PUT_BACK = (
     "put it back from a backup (docs/how-to/recover-state.md), or go back: `reconciler state history`, then "
@@ -70,7 +70,7 @@ class Snapshots:
         file = self._file(snapshot)
         if not file.exists():
             self._take(cursor, Path(self.fetch(snapshot)), snapshot)
-        rows = number(cursor, f"SELECT sum(num_rows) FROM parquet_file_metadata({literal(str(file))})")
+        rows = number(cursor, f"SELECT sum(num_rows) FROM parquet_file_metadata({paths([file])})")
         if rows != snapshot.count:
             raise CorruptSnapshotError(
                 f"snapshot {snapshot.digest[:12]} holds {rows:,} members, not {snapshot.count:,} as recorded",
@@ -154,4 +154,4 @@ class Snapshots:
 
 
 def reader(file: Path) -> str:
-    return f"read_parquet({literal(str(file))})"
+    return f"read_parquet({paths([file])}, {IN_FILE})"

@@ -15,6 +15,7 @@ from reconciler.core.model import Audience, Exclusion, Hashing, IdentifierType, 
 from reconciler.core.ports import MemberEngine
 from reconciler.members.data_root import LocalFolder
 from reconciler.members.engine import DuckDbEngine
+from reconciler.members.snapshots import reader
 from reconciler.members.source_check import check_all
 
 EMAIL, CUSTOMER, PHONE = IdentifierType.EMAIL, IdentifierType.CUSTOMER_ID, IdentifierType.PHONE_NUMBER
@@ -111,7 +112,7 @@ def never(snapshot: SnapshotRef) -> str:
 def look(engine: DuckDbEngine, snapshot: SnapshotRef) -> frozenset[str]:
     if not snapshot:
         return frozenset()
-    rows = duckdb.execute("SELECT member FROM read_parquet(?) AS s", [engine.file(snapshot)]).fetchall()
+    rows = duckdb.execute(f"SELECT member FROM {reader(Path(engine.file(snapshot)))} AS s").fetchall()
     return frozenset(row[0] if isinstance(row[0], str) else row[0].hex() for row in rows)
 
 
