@@ -4,6 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
+# Commands that tests start as processes find the program compiled.
+unexport PYTHONDONTWRITEBYTECODE
+
 # Criteo's own SDK, for the tests only: one folder each, since the versions share one distribution name.
 SDKS := 2026.1 2026.7 2027.1
 SDKS_READY := $(SDKS:%=.sdk/%/.ready)

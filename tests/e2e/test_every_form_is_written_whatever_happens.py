@@ -132,7 +132,7 @@ def test_one_form_that_can_not_be_written_keeps_no_other_away(project: Project) 
     plant += "p.make_plan = made\nimport reconciler.commands.apply as a; a.make_plan = made\n"
     (project.root / "sitecustomize.py").write_text(plant)
     for command, code in ((("plan", "sandbox"), 10), (("apply", "sandbox", "--yes", "--members-only"), 6)):
-        said = project.run(*command, *FORMS, code=code, PYTHONPATH=str(project.root)).said
+        said = project.run_in_new_interpreter(*command, *FORMS, code=code, PYTHONPATH=str(project.root)).said
         assert f"can't write {out}" in bare(said).replace(" /", "/").replace("write/", "write /")
         assert (project.root / "made.md").exists()
         assert (project.root / "made.html").exists()

@@ -9,6 +9,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from support import forked_command
+
 from reconciler.emulator import Emulator, Request
 
 REPOSITORY = Path(__file__).parents[2]
@@ -109,6 +111,12 @@ class Project:
 
     def run(self, *arguments: str, code: int = 0, **environ: str) -> Ended:
         """Runs one command to its end, away from any terminal, and checks its exit code."""
+        ended, said = forked_command.run(self.root, arguments, surroundings(**environ))
+        assert ended == code, said
+        return Ended(ended, said)
+
+    def run_in_new_interpreter(self, *arguments: str, code: int = 0, **environ: str) -> Ended:
+        """The same, where the start of the interpreter matters, such as for PYTHONPATH."""
         done = subprocess.run(
             self.command(*arguments),
             cwd=self.root,
