@@ -10,7 +10,7 @@ from golden import plan_cases as cases
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from reconciler.core.approval.check import approved_changes
+from reconciler.core.approval.approved_changes import approved_changes
 from reconciler.core.members import EMPTY_SNAPSHOT, Delta, DropReason, SnapshotRef, TargetMembers
 from reconciler.core.model import Guards, SegmentSpec
 from reconciler.core.plan.change_kinds import Cause

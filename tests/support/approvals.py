@@ -4,7 +4,9 @@ from dataclasses import replace
 
 from golden import plan_cases as cases
 
-from reconciler.core.approval.check import ApprovalCheck, CheckContext, approved_changes, check_approvals
+from reconciler.core.approval.approved_changes import approved_changes
+from reconciler.core.approval.check import ApprovalCheck, check_approvals
+from reconciler.core.approval.context import CheckContext
 from reconciler.core.approval.model import ApprovalRecord, ApprovedPlan
 from reconciler.core.losses import MemberCounts
 from reconciler.core.model import Address

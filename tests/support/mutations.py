@@ -20,7 +20,7 @@ from reconciler.apply import run, transfer
 from reconciler.apply import setup as prelude
 from reconciler.apply.recorder import StateRecorder
 from reconciler.core import departures, lists
-from reconciler.core.approval import check as envelope
+from reconciler.core.approval import approved_changes, check, completion, differences, validity
 from reconciler.core.approval import members_only as refresh
 from reconciler.core.approval.model import largest
 from reconciler.core.errors import OutcomeUnknownError, RejectedError
@@ -52,6 +52,14 @@ class Mutant:
             for where, name, make in self.changes:
                 patches.enter_context(patch.object(where, name, make(getattr(where, name))))
             yield
+
+
+APPROVAL_MODULES = (approved_changes, check, completion, differences, validity)
+
+
+def in_approvals(name: str, make: Make) -> tuple[tuple[object, str, Make], ...]:
+    """Replace a function in every module of approvals that calls it."""
+    return tuple((module, name, make) for module in APPROVAL_MODULES if hasattr(module, name))
 
 
 def gives(answer: object) -> Make:
@@ -587,33 +595,31 @@ LISTS = (
 )
 
 APPROVALS = (
-    Mutant(PLACE, "the environment", ((envelope, "wrong_state", for_any("environment")),)),
-    Mutant(PLACE, "the endpoint", ((envelope, "wrong_state", for_any("endpoint")),)),
-    Mutant(PLACE, "the first seat", ((envelope, "wrong_state", by_seat(0)),)),
-    Mutant(PLACE, "the other seats", ((envelope, "wrong_state", by_seat(1)),)),
-    Mutant(PLACE, "the state", ((envelope, "wrong_state", for_any("lineage")),)),
-    Mutant("an approval holds for a while, and once", "age and use", ((envelope, "_unfit", gives("")),)),
-    Mutant(BOUNDS, "what was said then", ((envelope, "_leeway", lambda _: of_today),)),
-    Mutant(BOUNDS, "counts", ((envelope, "_counts", gives(())),)),
-    Mutant(BOUNDS, "a tenth is for few", ((envelope, "FEW", lambda _: 1_000_000),)),
-    Mutant(BOUNDS, "few may move by a tenth", ((envelope, "FEW", lambda _: 0),)),
-    Mutant(BOUNDS, "a count is what it may have been", ((envelope, "distance", as_read),)),
-    Mutant("a pinned source sends the very people", "the people", ((envelope, "is_pinned", gives(False)),)),
-    Mutant(RESUMED, "the whole counts", ((envelope, "_whole", what_is_left),)),
-    Mutant(RESUMED, "fewer are right then", ((envelope, "_counts", never_begun),)),
-    Mutant(RESUMED, "an update may be left of a create", ((envelope, "_remains", gives(False)),)),
+    Mutant(PLACE, "the environment", in_approvals("wrong_state", for_any("environment"))),
+    Mutant(PLACE, "the endpoint", in_approvals("wrong_state", for_any("endpoint"))),
+    Mutant(PLACE, "the first seat", in_approvals("wrong_state", by_seat(0))),
+    Mutant(PLACE, "the other seats", in_approvals("wrong_state", by_seat(1))),
+    Mutant(PLACE, "the state", in_approvals("wrong_state", for_any("lineage"))),
+    Mutant("an approval holds for a while, and once", "age and use", in_approvals("why_invalid", gives(""))),
+    Mutant(BOUNDS, "what was said then", in_approvals("effective_limits", lambda _: of_today)),
+    Mutant(BOUNDS, "counts", in_approvals("_counts", gives(()))),
+    Mutant(BOUNDS, "a tenth is for few", ((differences, "FEW", lambda _: 1_000_000),)),
+    Mutant(BOUNDS, "few may move by a tenth", ((differences, "FEW", lambda _: 0),)),
+    Mutant(BOUNDS, "a count is what it may have been", ((differences, "distance", as_read),)),
+    Mutant("a pinned source sends the very people", "the people", in_approvals("is_pinned", gives(False))),
+    Mutant(RESUMED, "the whole counts", in_approvals("members_moved", what_is_left)),
+    Mutant(RESUMED, "fewer are right then", in_approvals("_counts", never_begun)),
+    Mutant(RESUMED, "an update may be left of a create", in_approvals("_remains", gives(False))),
+    Mutant(RESUMED, "a definition may be all that is left", in_approvals("_remains", without_its_definition)),
+    Mutant(RESUMED, "nothing else is left of a create", in_approvals("_remains", gives(True))),
+    Mutant(RESUMED, "what is done", in_approvals("is_done", gives(False))),
+    Mutant(RESUMED, "in the very instant of the start", in_approvals("not_before", later)),
+    Mutant(REFRESHED, "members that nobody was asked about", in_approvals("_is_deferred", gives(False))),
+    Mutant(REFRESHED, "only where some was sent since", in_approvals("_is_deferred", stands)),
     Mutant(
-        RESUMED, "a definition may be all that is left", ((envelope, "_remains", without_its_definition),)
+        REFRESHED, "nothing depends on it", in_approvals("is_independent", lambda _: refresh.is_members_only)
     ),
-    Mutant(RESUMED, "nothing else is left of a create", ((envelope, "_remains", gives(True)),)),
-    Mutant(RESUMED, "what is done", ((envelope, "_is_done", gives(False)),)),
-    Mutant(RESUMED, "in the very instant of the start", ((envelope, "_not_before", later),)),
-    Mutant(REFRESHED, "members that nobody was asked about", ((envelope, "_may_wait", gives(False)),)),
-    Mutant(REFRESHED, "only where some was sent since", ((envelope, "_may_wait", stands),)),
-    Mutant(
-        REFRESHED, "nothing depends on it", ((envelope, "is_independent", lambda _: refresh.is_members_only),)
-    ),
-    Mutant(EVIDENCE, "resource states", ((envelope, "_is_carried_out", gives(True)),)),
-    Mutant(EVIDENCE, "all of it", ((envelope, "_open", gives(())),)),
-    Mutant("what depends on a refused change is refused", "all", ((envelope, "dependents", gives({})),)),
+    Mutant(EVIDENCE, "resource states", in_approvals("_is_carried_out", gives(True))),
+    Mutant(EVIDENCE, "all of it", in_approvals("open_addresses", gives(()))),
+    Mutant("what depends on a refused change is refused", "all", in_approvals("dependents", gives({}))),
 )

@@ -10,17 +10,13 @@ import click
 
 from reconciler.commands.support.plan_files import AGAIN, read_approvals
 from reconciler.commands.support.planning import PlanResult
-from reconciler.core.approval.check import (
-    NAMED,
-    ApprovalCheck,
-    CheckContext,
-    check_approvals,
-    is_pinned,
-    needs_approval,
-    wrong_target,
-)
+from reconciler.core.approval.approved_changes import is_pinned
+from reconciler.core.approval.check import ApprovalCheck, check_approvals, needs_approval
+from reconciler.core.approval.completion import NAMED
+from reconciler.core.approval.context import CheckContext
 from reconciler.core.approval.members_only import not_members_only, to_members_only
 from reconciler.core.approval.model import RECORD_RETENTION, ApprovalRecord, ApprovedPlan
+from reconciler.core.approval.validity import wrong_target
 from reconciler.core.errors import Finding, NotApprovedError
 from reconciler.core.model import Address, Environment
 from reconciler.core.parts import restricted, without

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from reconciler import __version__
-from reconciler.core.approval.check import wrong_environment
 from reconciler.core.approval.model import ApprovedPlan
+from reconciler.core.approval.validity import wrong_environment
 from reconciler.core.errors import ConfigurationError, Finding, NotApprovedError, ReconcilerError
 from reconciler.disk.atomic import read_file
 from reconciler.manifests.schema import plan_schema

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from reconciler.commands.support.selection import selected
-from reconciler.core.approval.check import approved_changes
+from reconciler.core.approval.approved_changes import approved_changes
 from reconciler.core.approval.model import ApprovedPlan
 from reconciler.core.events import ProgressReporter
 from reconciler.core.model import Address

@@ -1,4 +1,4 @@
-"""Exclusion lists of an approved change: one that has lost members since lets others be sent."""
+"""Exclusion lists of an approved change. If a list lost members since, the change would send them."""
 
 from collections.abc import Iterator
 
@@ -8,11 +8,11 @@ from reconciler.core.plan.changes import SegmentChange
 from reconciler.core.rounding import RoundedCount, format_count, format_limit, is_past, rounded_count
 
 FEW, FEW_SHARE = 100, 0.1
-"""A small audience may move by a tenth, and by no more than a hundred."""
+"""The counts of a small audience may differ by a tenth of its size, and by at most 100 members."""
 
 
 def approved_lists(change: SegmentChange) -> tuple[ApprovedList, ...]:
-    """What applying this change will be held to."""
+    """Return the entries that an apply of this change must match."""
     return tuple(
         ApprovedList(
             one.identifier_type, rounded_count(one.members.count), rounded_count(one.matches.found.count)
@@ -21,13 +21,13 @@ def approved_lists(change: SegmentChange) -> tuple[ApprovedList, ...]:
     )
 
 
-def lists_lost(change: SegmentChange, said: ApprovedChange, tolerance: float) -> Iterator[str]:
-    """In what lists have lost members since, of a change with the definition that was approved."""
+def lists_lost(change: SegmentChange, entry: ApprovedChange, tolerance: float) -> Iterator[str]:
+    """Yield the exclusion lists that lost more members than allowed since the approved plan."""
     lists = change.members.target.lists
-    if len(said.lists) != len(lists):
+    if len(entry.lists) != len(lists):
         yield "its exclusion lists are not the ones that were approved"
         return
-    for then, one in zip(said.lists, lists, strict=True):
+    for then, one in zip(entry.lists, lists, strict=True):
         listed, found = smallest(then.size), smallest(then.found)
         if is_past(listed - one.members.count, one.max_shrink, listed):
             yield (
@@ -45,5 +45,5 @@ def lists_lost(change: SegmentChange, said: ApprovedChange, tolerance: float) ->
 
 
 def both(then: RoundedCount, number: int) -> str:
-    """Two counts for comparison."""
+    """Return the approved and the current count as text."""
     return f"{format_count(then)}; now: {format_count(rounded_count(number))}"

@@ -1,4 +1,4 @@
-"""What a members-only apply may send: members of addresses that were applied in full before. Decides only."""
+"""Which changes a members-only apply sends: members of addresses whose definition was applied in full."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -40,7 +40,10 @@ _WHY_NOT = {
 
 
 def is_members_only(change: Change, resources: Mapping[Address, ResourceState]) -> bool:
-    """Members of a segment whose definition was applied in full; a name that differs since is let alone."""
+    """Return whether the change only moves members of a segment whose definition was applied in full.
+
+    A name that differs at Criteo does not matter: a members-only apply leaves it as it is.
+    """
     if not isinstance(change, Update):
         return False
     resource = resources.get(change.spec.address)
@@ -49,9 +52,9 @@ def is_members_only(change: Change, resources: Mapping[Address, ResourceState]) 
 
 
 def is_independent(change: Change, resources: Mapping[Address, ResourceState]) -> bool:
-    """Nothing else depends on what it does: no name is let go for another address."""
-    prelude = change.steps.setup if isinstance(change, Update) else ()
-    released = any(isinstance(step, UpdateSegment) and step.turn == SetupPhase.FREE_NAMES for step in prelude)
+    """Return whether the change only moves members and frees no name for another address."""
+    setup = change.steps.setup if isinstance(change, Update) else ()
+    released = any(isinstance(step, UpdateSegment) and step.turn == SetupPhase.FREE_NAMES for step in setup)
     return is_members_only(change, resources) and not released
 
 

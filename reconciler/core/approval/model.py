@@ -1,4 +1,4 @@
-"""What a reviewer approved, as far as applying has to keep to it, and the marks of it in a state."""
+"""Approved plans, as far as an apply must match them, and the approval records of a state."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from reconciler.core.plan.change_kinds import ChangeKind
 from reconciler.core.rounding import LessThan, RoundedCount, bounds
 
 RECORD_RETENTION = timedelta(days=30)
-"""Marks are kept so long at least, and for as long as an approval may be applied."""
+"""A state keeps an approval record at least this long, and at least for `approval.maxAge`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +23,11 @@ class ApprovedList:
 
 @dataclass(frozen=True, slots=True)
 class ApprovedChange:
-    """One address of an approved plan. `size` is what the segment is to hold after it.
+    """One address of an approved plan. `size` is the number of members after the change.
 
-    An interrupted change counts as a whole: `adds` and `removes` include what is done of it already.
-    `members_digest` is the keyed digest of its members, "" where no state had a key yet. `lists` are in the
-    order of the definition.
+    `adds` and `removes` count the whole change, with the part that an interrupted run has sent already.
+    `members_digest` is the keyed digest of the members, or "" if the state had no key yet. `lists` are in
+    the order of the definition.
     """
 
     address: Address
@@ -39,12 +39,17 @@ class ApprovedChange:
     members_digest: str = ""
     lists: tuple[ApprovedList, ...] = ()
 
+    @property
+    def is_change(self) -> bool:
+        return self.kind != ChangeKind.UNCHANGED
+
 
 @dataclass(frozen=True, slots=True)
 class ApprovedPlan:
-    """A plan that was approved. `digest` names it; `lineage` is "" where there was no state yet.
+    """A plan that was approved. `digest` identifies it. `lineage` is "" if there was no state yet.
 
-    `limits` is what the manifests said then: one that is widened beside the review widens nothing.
+    `limits` are the approval limits in the manifests at the time of the plan. Wider limits set later have no
+    effect on this approval.
     """
 
     digest: str
@@ -69,14 +74,14 @@ def smallest(count: RoundedCount) -> int:
 
 
 def distance(count: RoundedCount, number: int) -> int:
-    """How far a number is from what a shown count may have been."""
+    """Return the distance from a number to the nearest value that the rounded count can stand for."""
     low, high = bounds(count)
     return max(low - number, number - high, 0)
 
 
 @dataclass(frozen=True, slots=True)
 class ApprovalRecord:
-    """The mark of an approval in a state. Until it is completed, a run may go on with it."""
+    """The use of an approval, as the state records it. Until `completed_at` is set, a run may resume it."""
 
     digest: str
     started_at: datetime
@@ -86,5 +91,8 @@ class ApprovalRecord:
 def record_approval(
     uses: Iterable[ApprovalRecord], use: ApprovalRecord, since: datetime
 ) -> tuple[ApprovalRecord, ...]:
-    """The same marks, with this one in place of an earlier one of its approval; without those from before."""
+    """Return the records with `use` in place of the earlier record of its approval.
+
+    Records that started before `since` are dropped.
+    """
     return (*(one for one in uses if one.digest != use.digest and one.started_at >= since), use)

@@ -21,13 +21,9 @@ from support.approvals import (
     why,
 )
 
-from reconciler.core.approval.check import (
-    ApprovalCheck,
-    CheckContext,
-    approved_changes,
-    check_approvals,
-    needs_approval,
-)
+from reconciler.core.approval.approved_changes import approved_changes
+from reconciler.core.approval.check import ApprovalCheck, check_approvals, needs_approval
+from reconciler.core.approval.context import CheckContext
 from reconciler.core.approval.model import ApprovalRecord, ApprovedChange, distance, record_approval
 from reconciler.core.errors import Finding
 from reconciler.core.members import NO_DELTA, Delta, ListMatches, ReadList, SnapshotRef

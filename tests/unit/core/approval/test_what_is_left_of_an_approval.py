@@ -21,7 +21,8 @@ from support.approvals import (
     why,
 )
 
-from reconciler.core.approval.check import ApprovalCheck, CheckContext, check_approvals
+from reconciler.core.approval.check import ApprovalCheck, check_approvals
+from reconciler.core.approval.context import CheckContext
 from reconciler.core.approval.model import ApprovalRecord, ApprovedPlan
 from reconciler.core.members import EMPTY_SNAPSHOT, NO_DELTA, Delta
 from reconciler.core.plan.change_kinds import ChangeKind

@@ -13,7 +13,7 @@ from golden.document_cases import DOCUMENTS
 from jsonschema import Draft202012Validator
 
 from reconciler import __version__
-from reconciler.core.approval.check import approved_changes
+from reconciler.core.approval.approved_changes import approved_changes
 from reconciler.core.approval.model import ApprovedPlan
 from reconciler.core.rounding import rounded_count
 from reconciler.render.document.statements import Note, Statement

@@ -1,0 +1,79 @@
+"""How a change differs from the approved one: kind, definition, counts, exclusion lists, pinned members."""
+
+from collections.abc import Iterator
+
+from reconciler.core.approval.approved_changes import forgotten_as, is_pinned, members_moved
+from reconciler.core.approval.completion import not_before
+from reconciler.core.approval.context import CheckContext
+from reconciler.core.approval.exclusions import FEW, FEW_SHARE, both, lists_lost
+from reconciler.core.approval.model import ApprovedChange, ApprovedPlan, distance, largest
+from reconciler.core.approval.validity import effective_limits
+from reconciler.core.plan.change_kinds import ChangeKind
+from reconciler.core.plan.changes import Change, Forget, SegmentChange, Update, kind_of
+from reconciler.core.rounding import format_limit
+from reconciler.core.state.resource import ResourceState
+
+
+def differences(
+    change: Change, entry: ApprovedChange, approved: ApprovedPlan, context: CheckContext
+) -> Iterator[str]:
+    """Yield each difference between a change and its approved entry; nothing if the approval covers it."""
+    kind, started = kind_of(change), context.record(approved.digest) is not None
+    resource = context.resources.get(entry.address)
+    if kind != entry.kind and not (started and _remains(change, entry, resource)):
+        yield f"{entry.kind} was approved, and now it is {kind}"
+        return
+    if isinstance(change, Forget):
+        if entry.definition != forgotten_as(change):
+            then = entry.definition
+            yield f"forgetting it was approved while its segment was {then}, and it isn't any more"
+        return
+    if change.spec.definition != entry.definition:
+        yield "its definition is not the one that was approved"
+        return
+    begun = started or (resource is not None and not_before(resource.current.completed_at, approved.made_at))
+    yield from _counts(change, entry, resource, effective_limits(approved, context).tolerance, begun=begun)
+    yield from lists_lost(change, entry, effective_limits(approved, context).tolerance)
+    if is_pinned(change) and change.members.target.members.digest != entry.members_digest:
+        yield (
+            "its source is pinned, and its people are not the ones that were approved"
+            if entry.members_digest
+            else "its source is pinned, and the plan was made before there was a state that can name people; "
+            "apply it once without `pinned`"
+        )
+
+
+def _remains(change: Change, entry: ApprovedChange, resource: ResourceState | None) -> bool:
+    """Return whether the change is the rest of an approved change that an interrupted run began."""
+    if not isinstance(change, Update) or resource is None:
+        return False
+    if entry.kind == ChangeKind.REFILL:
+        return resource.current.transfer is not None
+    return resource.definition != change.spec.definition or resource.current.completed_at is None
+
+
+def _counts(
+    change: SegmentChange,
+    entry: ApprovedChange,
+    resource: ResourceState | None,
+    tolerance: float,
+    *,
+    begun: bool,
+) -> Iterator[str]:
+    """Yield the counts that differ by more than the tolerance.
+
+    `begun`: members were sent since the plan, so fewer than approved is no difference.
+    """
+    size = largest(entry.size)
+    limit = max(tolerance * size, min(FEW, FEW_SHARE * size))
+    within = f"(approval.tolerance: {format_limit(tolerance)}, or a tenth up to {FEW} people)"
+    adds, removes = members_moved(change, resource)
+    differs = False
+    for verb, then, number in (("join", entry.adds, adds), ("leave", entry.removes, removes)):
+        if distance(then, number) > limit and not (begun and number < largest(then)):
+            differs = True
+            yield f"approved to {verb}: {both(then, number)}; they may differ by {int(limit):,} {within}"
+    target = change.members.target.members.count
+    if not differs and distance(entry.size, target) > 2 * limit:
+        text = both(entry.size, target)
+        yield f"approved in all: {text}; they may differ by {int(2 * limit):,}, twice what joins may {within}"
