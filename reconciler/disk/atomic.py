@@ -8,6 +8,7 @@ import os
 import re
 import secrets
 import shutil
+import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -52,9 +53,11 @@ def os_errors(doing: str, path: Path) -> Iterator[None]:
 
 
 def read_file(path: Path) -> bytes | None:
-    """None when there is no such file."""
+    """None when there is no such file. A pipe or a device may never answer, and is refused."""
     with os_errors("read", path):
         try:
+            if not stat.S_ISREG(kind := path.stat().st_mode) and not stat.S_ISDIR(kind):
+                raise StorageError(f"can't read {path}: it is not a regular file", remedy=_MOVE)
             return path.read_bytes()
         except FileNotFoundError:
             return None

@@ -145,3 +145,19 @@ def test_a_pattern_that_matches_nothing_names_the_root_that_was_searched(tmp_pat
     said = " ".join(project.run("validate", code=3).said.split())
     assert "no file below the data root, data, matches this pattern" in said
     assert str(tmp_path) not in said
+
+
+@pytest.mark.parametrize(
+    ("url", "where"),
+    [
+        ("file:.reconciler/state/sandbox/resources", "in a folder around this one"),
+        ("file:.reconciler/state", "in a folder of this one"),
+        ("file:.reconciler/state/sandbox-2", ""),
+    ],
+)
+def test_no_state_lies_inside_that_of_another_environment(project, url, where):
+    shutil.copytree(project.root / "environments/sandbox", project.root / "environments/staging")
+    spoil(project, "environments/staging/environment.yaml", "name: sandbox", "name: staging")
+    spoil(project, "environments/staging/environment.yaml", "file:.reconciler/state/sandbox", url)
+    said = plain(project.run("validate", "staging", code=3 if where else 0))
+    assert not where or f"the state of sandbox is kept {where} ({HOME}:4:14)" in said

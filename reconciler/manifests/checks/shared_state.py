@@ -20,10 +20,20 @@ def shared_states(root: Path, names: Iterable[str]) -> Iterator[Finding]:
         url, place = states.get(name, ("", None))
         for other, (others, there) in states.items():
             pair = frozenset((name, other))
-            if name != other and url == others and pair not in reported:
+            where = _shared(url, others)
+            if name != other and where and pair not in reported:
                 reported.add(pair)
-                problem = f"the state of {other} is kept there too ({there})"
+                problem = f"the state of {other} is kept {where} ({there})"
                 yield Finding(str(place), problem, "give each environment a `state.url` of its own")
+
+
+def _shared(url: str, others: str) -> str:
+    """Where the other state is, in words; "" for one that is apart. Neither may lie inside the other."""
+    if url == others:
+        return "there too"
+    if others.startswith(f"{url}/"):
+        return "in a folder of this one"
+    return "in a folder around this one" if url.startswith(f"{others}/") else ""
 
 
 def _state(root: Path, environment: str) -> tuple[str, SourceLocation] | None:
