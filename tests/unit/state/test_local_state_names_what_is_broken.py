@@ -122,13 +122,17 @@ def test_a_part_that_is_gone_is_missed(state: Path, name: str) -> None:
         writer.begin_run()
 
 
+def everything(state: Path) -> object:
+    reader = LocalStore(state, "sandbox").reader()
+    return reader.key(), reader.resources()
+
+
 @pytest.mark.parametrize("name", ["head.json", "key", "resources/email.lapsed.json"])
 def test_a_pipe_in_its_place_is_refused_and_waited_for_by_nobody(state: Path, name: str) -> None:
     (state / name).unlink()
     os.mkfifo(state / name)
     with pytest.raises(StorageError) as caught:
-        reader = LocalStore(state, "sandbox").reader()
-        _ = reader.key(), reader.resources()
+        everything(state)
     told = [str(caught.value), *map(str, caught.value.findings)]
     assert any(f"{name}: it is not a regular file" in text for text in told)
 
