@@ -87,7 +87,7 @@ class ConsentFlow:
         """A second use of a code may end the consent that the first one brought (RFC 6749, 4.1.2)."""
         if self._kept() == found.login:
             raise AuthenticationError(
-                "this address was used already, and the consent that it brought is kept",
+                "this URL was used already; its consent is saved",
                 remedy=f"`reconciler auth status {self.environment}` shows it; or ask again: {self.again}",
             )
 
@@ -109,7 +109,7 @@ class ConsentFlow:
         except DeniedError:
             return ConsentedAccounts(None, "the application lacks `Accounts: Read`")
         except ReconcilerError:  # whose words may be Criteo's, and those may repeat the code
-            return ConsentedAccounts(None, "Criteo gave no good answer to that")
+            return ConsentedAccounts(None, "Criteo gave an unexpected response")
         return ConsentedAccounts(accounts)
 
     def go_on(self, until: datetime) -> Callable[[], None]:

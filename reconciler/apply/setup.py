@@ -167,7 +167,9 @@ def _quiet(tools: ApplyContext, holding: SegmentState, step: UpdateSegment) -> N
     now = tools.clock.now()
     until = knowledge.may_undo(holding, step.name, step.description, now, tools.api.grace_period)
     if until is not None:
-        tools.clock.wait((until - now).total_seconds(), "an unanswered change of the name may still land")
+        tools.clock.wait(
+            (until - now).total_seconds(), "an unconfirmed change of the name may still take effect"
+        )
 
 
 def _abandon(

@@ -95,7 +95,7 @@ def _begun(tools: ApplyContext, holding: SegmentState, step: SendMembers) -> Seg
     if step.not_before is not None:
         seconds = (step.not_before - tools.clock.now()).total_seconds()
         if seconds > 0:
-            tools.clock.wait(seconds, "an unanswered call may still land")
+            tools.clock.wait(seconds, "an unconfirmed request may still take effect")
     named = (comparison.confirmed, comparison.uncertain) if comparison.abandoned else ()
     for snapshot in (*named, step.target, comparison.priority_removes):
         if snapshot:

@@ -14,7 +14,7 @@ from reconciler.manifests.code_owners import manifests, reserved
 from reconciler.render.annotations import Level
 from reconciler.render.codeowners import NOBODY, OWNER, Owners, block, codeowners
 
-UNOWNED = f"nobody owns anything yet: the rules name @{NOBODY}, which `init` wrote for you to replace"
+UNOWNED = f"the rules have no owners yet: they name @{NOBODY}, which `init` wrote for you to replace"
 TO_OWN = (
     "remove the lines from `# reconciler codeowners …` on, and end it with what `reconciler codeowners"
     " --admins @ORG/TEAM --owners @ORG/TEAM` prints, with your teams; from then on this is a check"

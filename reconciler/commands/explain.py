@@ -60,7 +60,7 @@ def command(stop: object, /, options: ExplainOptions) -> None:
         spec = next((one for one in space.desired.segments if str(one.address) == wanted), None)
         if spec is None:
             raise ConfigurationError(
-                f"{wanted} is not in the manifests any more, so there are no rows to explain",
+                f"{wanted} was removed from the manifests, so there are no rows to explain",
                 remedy=f"`reconciler plan {environment}` says what becomes of it",
             )
         if wrong := planned.observed.unread.get(spec.address):

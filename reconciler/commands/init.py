@@ -142,7 +142,7 @@ def _refuse_a_project(root: Path) -> None:
     if os.path.isdir(root / ENVIRONMENTS):  # noqa: PTH112 - False too where the system refuses to look
         raise ConfigurationError(
             f"this is a project already: it has a folder {ENVIRONMENTS}/",
-            remedy="go on in it (`reconciler validate`), or choose another folder",
+            remedy="continue in it (`reconciler validate`), or choose another folder",
         )
 
 

@@ -57,7 +57,7 @@ def too_many(found: Removal) -> Finding | None:
             return Finding(
                 where,
                 f"suppressed members are not removed: they are {share_beyond(out, held, limit)} of "
-                f"its members, where {format_limit(limit)} is the limit (maxShrink)",
+                f"its members (limit {format_limit(limit)}, maxShrink)",
                 f"{remedy.format(setting)} {file}",
             )
         if held - out < guards.min_members <= held:

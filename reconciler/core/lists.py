@@ -181,7 +181,7 @@ def _of_list(spec: SegmentSpec, change: ListChange, now: ReadList) -> Iterator[F
         yield Finding(
             where,
             f"{share_beyond(now.invalid, now.present, limit)} of the values of {called(now)} can't be used "
-            f"as {now.identifier_type}, where {format_limit(limit)} is the limit (maxInvalid)",
+            f"as {now.identifier_type} (limit {format_limit(limit)}, maxInvalid)",
             f"{_deliver(now)}; if intended, set maxInvalid under `guards` in {spec.audience.place.file}",
         )
     other = change.elsewhere
@@ -199,8 +199,8 @@ def _of_source(spec: SegmentSpec, change: ListChange, now: ReadList) -> Iterator
     if now.identifier_type != spec.key.identifier_type and _is_unmatchable(now, limit):
         yield Finding(
             where,
-            f"{share_beyond(found.malformed, present, limit)} of the values of {column}, can't be used, "
-            f"where {format_limit(limit)} is the limit (maxInvalid)",
+            f"{share_beyond(found.malformed, present, limit)} of the values of {column}, can't be used "
+            f"(limit {format_limit(limit)}, maxInvalid)",
             "correct the export of the source; `reconciler explain` counts the values; if intended, set "
             f"maxInvalid under `guards` in {spec.audience.place.file}",
         )
@@ -209,8 +209,8 @@ def _of_source(spec: SegmentSpec, change: ListChange, now: ReadList) -> Iterator
         yield Finding(
             where,
             f"{share_beyond(change.released, before, now.max_shrink)} of the members that {called(now)} "
-            "excluded when it was last applied would be sent, although the list still names them, "
-            f"where {format_limit(now.max_shrink)} is the limit (maxShrink)",
+            "excluded when it was last applied would be sent, although the list still names them "
+            f"(limit {format_limit(now.max_shrink)}, maxShrink)",
             f"check {column}; {_intended(change.released, before)}",
         )
     elif change.before and _empties(change.before, now):
@@ -218,8 +218,8 @@ def _of_source(spec: SegmentSpec, change: ListChange, now: ReadList) -> Iterator
         yield Finding(
             where,
             f"{column}, is empty in {format_share(found.empty, found.rows) or 'more'} of the rows, up from "
-            f"{format_share(was.empty, was.rows) or 'fewer'} when it was last applied, where "
-            f"{format_limit(now.max_shrink)} of the rows is the limit (maxShrink)",
+            f"{format_share(was.empty, was.rows) or 'fewer'} when it was last applied "
+            f"(limit {format_limit(now.max_shrink)} of the rows, maxShrink)",
             f"correct the export of the source; {_intended(0, 0)}",
         )
 
@@ -253,8 +253,8 @@ def _shrunk(where: str, missing: int, before: int, now: ReadList, since: str) ->
     return Finding(
         where,
         f"{share_beyond(min(missing, before), before, limit)} of the {now.identifier_type} members of "
-        f"{called(now)} are missing since {since}, "
-        f"where {format_limit(limit)} is the limit (maxShrink)",
+        f"{called(now)} are missing since {since} "
+        f"(limit {format_limit(limit)}, maxShrink)",
         f"{_deliver(now)}; {_intended(missing, before)}",
     )
 

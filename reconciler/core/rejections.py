@@ -28,8 +28,8 @@ class Rejection:
     def problem(self) -> str:
         """Rounded, as it is printed wherever the plan is."""
         return (
-            f"Criteo rejected {_count(self.rejected)} of {_count(self.sent)} identifiers as invalid, "
-            f"where {format_limit(self.limit)} is the limit (maxInvalid)"
+            f"Criteo rejected {_count(self.rejected)} of {_count(self.sent)} identifiers as invalid "
+            f"(limit {format_limit(self.limit)}, maxInvalid)"
         )
 
 
@@ -91,8 +91,8 @@ def _receiving(transfer: SendMembers, resource: ResourceState) -> SegmentState |
 def _stopped(holding: SegmentState, limit: float) -> str:
     left = remaining(holding.transfer).adds
     return (
-        f"Criteo rejected all {_count(holding.rejected)} identifiers that were sent, where "
-        f"{format_limit(limit)} is the limit (maxInvalid); the other {_count(left)} were not sent"
+        f"Criteo rejected all {_count(holding.rejected)} identifiers that were sent "
+        f"(limit {format_limit(limit)}, maxInvalid); the other {_count(left)} were not sent"
     )
 
 

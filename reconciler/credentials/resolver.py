@@ -86,4 +86,4 @@ def _problem(kind: str, *, known: bool) -> str:
     """Never quotes what is not surely a reference: someone may have pasted the secret itself."""
     if known:
         return f"the reference `{kind}:` names nothing"
-    return "a credential holds a reference to a secret, and this is none"
+    return "this is not a secret reference"

@@ -168,7 +168,7 @@ _REASONS: tuple[tuple[type[BaseException], ConnectionReason], ...] = (
             "there is no host of that name", "check api.endpoint and the network's name servers"
         ),
     ),
-    (ConnectionRefusedError, ConnectionReason("nobody listens there", NETWORK)),
+    (ConnectionRefusedError, ConnectionReason("nothing listens there", NETWORK)),
     (
         httpx.ProxyError,
         ConnectionReason("the proxy refuses", "check HTTPS_PROXY and NO_PROXY, or ask who runs the proxy"),

@@ -190,9 +190,7 @@ def _read(call: ApiCall, status: int, body: object, took: timedelta) -> Outcome:
         return OutcomeUnknown(f"Criteo answers {status}{code}" + (f"; trace id {found}" if found else ""))
     if httpx.codes.is_success(status):
         whole = isinstance(body, dict)
-        return (
-            Succeeded(body) if whole else OutcomeUnknown(f"Criteo answers {status} without a whole JSON body")
-        )
+        return Succeeded(body) if whole else OutcomeUnknown(f"Criteo returned invalid JSON (status {status})")
     error = rejection_error(call.what, status, body, private=call.private)
     code = next((problem.code for problem in problems(body)), "")
     if status == httpx.codes.UNAUTHORIZED and code in NEW_TOKEN_HELPS:

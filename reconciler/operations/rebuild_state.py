@@ -101,7 +101,7 @@ def assume_members(
 ) -> tuple[ResourceState, ...]:
     """Record `members` as uncertain: apply sends each of them once more, or removes it."""
     if one.replaced:
-        problem = f"{one.spec.address}: its segment is to be replaced, and nobody is removed from it"
+        problem = f"{one.spec.address}: its segment is to be replaced, and no member is removed from it"
         raise StorageError(problem, remedy="use --reuse: the next apply makes a new segment and fills it")
     state.store_snapshot(members, file)
     return _written([rebuilt_resource(one, now, quiet, uncertain=members)], state)

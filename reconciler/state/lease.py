@@ -17,7 +17,7 @@ from reconciler.core.errors import LockedError, StorageError
 MARGIN = timedelta(seconds=10)
 """For clocks that differ, and for the time between a look and a request."""
 BEAT = timedelta(seconds=15)
-TAKEN_OVER = "another run has taken over the state; what this one knew last is not written"
+TAKEN_OVER = "another run has taken over the state; the last result of this run is not saved"
 RUN_AGAIN = "let the other run end, then run again: it resumes after both"
 
 
@@ -78,7 +78,7 @@ def decode(content: bytes) -> Lease:
     except (ValueError, KeyError, TypeError):
         raise StorageError(
             "the lock of the state holds something else",
-            remedy="somebody wrote it by hand: when no run is under way, remove lease.json there",
+            remedy="it was edited by hand: when no run is active, remove lease.json there",
         ) from None
 
 

@@ -44,8 +44,7 @@ def saved_state(content: bytes, where: str) -> StateVersion:
     except StorageError as error:
         raise StorageError(
             f"{where}: {error.problem}",
-            remedy=error.remedy
-            or "remove it: it is an earlier state that was kept, and nothing else needs it",
+            remedy=error.remedy or "remove it: it is a saved state version, and nothing else needs it",
         ) from None
 
 
@@ -56,10 +55,10 @@ def summaries(saved: Iterable[StateVersion]) -> tuple[StateVersionInfo, ...]:
 def absent(serial: int, there: Iterable[int]) -> StorageError:
     listed = ", ".join(map(str, there))
     return StorageError(
-        f"the state of serial {serial} is not kept",
-        remedy=f"kept are {listed}"
+        f"state version {serial} not found",
+        remedy=f"available: {listed}"
         if listed
-        else "none is kept yet: each run that writes keeps the one before",
+        else "there is none yet: each run that writes saves the version before it",
     )
 
 

@@ -187,7 +187,7 @@ def test_an_address_that_was_handed_over_is_finished_by_pasting(desk: Desk) -> N
     assert "connected: criteo in sandbox" in said
     assert redirected not in said
     used = " ".join(desk.pasted(redirected, code=4).split())
-    assert "this address was used already, and the consent that it brought is kept" in used
+    assert "this URL was used already; its consent is saved" in used
     assert "reconciler auth login sandbox criteo" in used
     desk.project.run("plan", "sandbox", **desk.secrets)
     (desk.project.root / ".reconciler" / "token").unlink()

@@ -327,15 +327,15 @@ def test_each_run_that_writes_keeps_the_state_before_it(reopen: Open) -> None:
 
 
 def test_what_is_not_kept_is_answered_with_what_is(reopen: Open) -> None:
-    with pytest.raises(StorageError, match="serial 7 is not kept") as caught:
+    with pytest.raises(StorageError, match="state version 7 not found") as caught:
         reopen().reader().version(7)
     assert "none is kept yet" in caught.value.remedy
     for _ in range(3):
         with reopen().lock("me") as writer:
             writer.begin_run()
-    with pytest.raises(StorageError, match="serial 7 is not kept") as caught:
+    with pytest.raises(StorageError, match="state version 7 not found") as caught:
         reopen().reader().version(7)
-    assert caught.value.remedy == "kept are 1, 2"
+    assert caught.value.remedy == "available: 1, 2"
 
 
 def test_the_newest_states_are_kept(reopen: Open) -> None:

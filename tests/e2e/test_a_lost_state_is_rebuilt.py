@@ -67,7 +67,7 @@ def customers(numbers: range) -> set[str]:
 
 def test_what_is_found_is_listed_and_nothing_is_written(project: Project) -> None:
     said = say(project)
-    assert len(re.findall(r"“Buyers \((email|customer)\)”, by its mark", said)) == 2
+    assert len(re.findall(r"“Buyers \((email|customer)\)”, by its ownership tag", said)) == 2
     assert all(way in said for way in ("--reuse", "--assume-members FILE", "--replace"))
     assert not (project.root / ".reconciler" / "state").exists()
 
@@ -81,14 +81,14 @@ def test_union_sends_all_and_says_that_people_from_before_may_remain(project: Pr
     project.run("apply", "sandbox", "--yes")
     assert held(project, "Buyers (customer)") == customers(OLD) | customers(NEW)
     said = " ".join(project.run("plan", "sandbox", "--detailed-exitcode").said.split())
-    assert "known to nobody" in said
+    assert "unknown members may remain" in said
     assert "nothing is lost of it" in say(project, "--reuse", "--yes", code=10)
     assert "nothing is lost of it" in say(project, code=10)
     say(project, "--replace", "--yes")
     project.run("apply", "sandbox", "--yes")
     assert held(project, "Buyers (customer)") == customers(NEW)
     said = " ".join(project.run("plan", "sandbox", "--detailed-exitcode").said.split())
-    assert "known to nobody" not in said
+    assert "unknown members may remain" not in said
 
 
 def test_replace_fills_new_segments_and_keeps_the_old_ones(project: Project) -> None:
@@ -128,7 +128,7 @@ def test_a_segment_is_ours_by_its_mark_whatever_it_is_called_and_not_by_its_name
     rename(project, "Buyers (customer)", "By hand")
     stranger = rename(project, "Buyers (email)", "Buyers (email)", description="theirs")
     said = say(project)
-    assert "“By hand”, by its mark" in said
+    assert "“By hand”, by its ownership tag" in said
     assert f"by its name only; if it is this tool's, say so: `--adopt email/buyers={stranger}`" in said
     say(project, "--reuse", "--yes")
     refused = project.run("apply", "sandbox", "--yes", code=8).said
@@ -155,7 +155,7 @@ def test_two_segments_with_one_mark_stop_it_until_somebody_says_which(project: P
     for takes in (["email/buyers=1", "email/buyers=2"], ["email/buyers=1", "customer/buyers=1"]):
         twice = [word for one in takes for word in ("--adopt", one)]
         assert "an address or a segment twice" in say(project, "--reuse", "--yes", *twice, code=64)
-    assert f"segment {copied} “Copied” is left aside" in say(
+    assert f"segment {copied} “Copied” is ignored" in say(
         project, "--adopt", f"customer/buyers={customer.id}"
     )
     say(project, "--reuse", "--yes", "--adopt", f"customer/buyers={customer.id}")

@@ -66,9 +66,9 @@ def test_before_the_first_apply_there_is_nothing(tmp_path: Path) -> None:
 def test_after_a_restore_the_next_apply_sends_who_is_in_doubt_and_criteo_is_exact(project: Project) -> None:
     before = project.writes()
     project.run("state", "restore", "sandbox", "--serial", "1", code=64)
-    assert "kept are 1" in project.run("state", "restore", "sandbox", "--serial", "9", "-y", code=10).said
+    assert "available: 1" in project.run("state", "restore", "sandbox", "--serial", "9", "-y", code=10).said
     said = project.run("state", "restore", "sandbox", "--serial", "1", "--yes").said
-    assert "back to serial 1; what came after it is in doubt: 2 addresses" in said
+    assert "back to serial 1; addresses with uncertain members: 2 addresses" in said
     assert project.writes() == before
     found = json.loads(project.run("state", "show", "sandbox", "--json").said)
     assert (found["serial"], {one["uncertain"] for one in found["addresses"]}) == (3, {10})

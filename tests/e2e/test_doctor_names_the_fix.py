@@ -153,7 +153,7 @@ def late(minutes: float) -> Callable[[Broken], None]:
 
 
 READ_ONLY = [scope for scope in EVERY_SCOPE if "Audience" not in scope]
-NOT_ASKED = "not reached: token, application, clock, audiences, account, retailer, rate limit"
+NOT_ASKED = "skipped: token, application, clock, audiences, account, retailer, rate limit"
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ NOT_ASKED = "not reached: token, application, clock, audiences, account, retaile
         pytest.param(
             edited("rest.yaml", "seat: acme", "seat: nobody"),
             3,
-            ["there is no seat of that name", "not reached: secrets, consent, token"],
+            ["there is no seat of that name", "skipped: secrets, consent, token"],
             id="a manifest",
         ),
         pytest.param(
@@ -177,20 +177,20 @@ NOT_ASKED = "not reached: token, application, clock, audiences, account, retaile
             [
                 "✗ token Criteo gave no token (the token endpoint answers 401 invalid_client)",
                 "credential criteo reads clientId from env:ID, clientSecret from env:SECRET",
-                "not reached: application, clock",
+                "skipped: application, clock",
             ],
             id="a wrong secret",
         ),
         pytest.param(
             unreachable,
             9,
-            ["✗ token", "can't be reached (nobody listens there)", "check api.endpoint"],
+            ["✗ token", "can't be reached (nothing listens there)", "check api.endpoint"],
             id="nobody listens",
         ),
         pytest.param(
             struck(ME_AND_ACCOUNTS, says(503)),
             9,
-            ["✓ token", "✗ application", "Criteo answers 503", "not reached: clock, audiences"],
+            ["✓ token", "✗ application", "Criteo answers 503", "skipped: clock, audiences"],
             id="no answer to a good token",
         ),
         pytest.param(
@@ -207,7 +207,7 @@ NOT_ASKED = "not reached: token, application, clock, audiences, account, retaile
                 "insufficient-account-permissions",
                 "open the application's consent URL",
                 f"✗ account {ACCOUNT}: it is not among the accounts",
-                "not reached: retailer",
+                "skipped: retailer",
             ],
             id="consent",
         ),
@@ -269,7 +269,7 @@ NOT_ASKED = "not reached: token, application, clock, audiences, account, retaile
             ["! version support of 2025-10 ended", "! retailer", "not checked: listing retailers"],
             id="a version that has ended",
         ),
-        pytest.param(spoilt, 10, ["✗ state reading:", "head.json", "not reached: state"], id="the state"),
+        pytest.param(spoilt, 10, ["✗ state reading:", "head.json", "skipped: state"], id="the state"),
         pytest.param(
             lambda broken: broken.world.people.unlink(),
             3,
@@ -359,7 +359,7 @@ def test_a_refresh_token_that_is_not_there_names_the_login(broken: Broken) -> No
     assert told in ended.said
     assert "ask for consent: `reconciler auth login sandbox criteo`" in ended.said
     assert "✓ consent place" in ended.said
-    assert "not reached: consent, token" in ended.said
+    assert "skipped: consent, token" in ended.said
 
 
 def test_a_place_that_cant_be_written_spends_no_token(broken: Broken) -> None:
@@ -370,7 +370,7 @@ def test_a_place_that_cant_be_written_spends_no_token(broken: Broken) -> None:
     assert "✗ consent place: the refresh token can't be kept" in ended.said
     assert "✓ secrets refreshToken: read from file" in ended.said
     assert "✗ consent place" in ended.said
-    assert "not reached: token" in ended.said
+    assert "skipped: token" in ended.said
     assert not broken.world.seen()
 
 

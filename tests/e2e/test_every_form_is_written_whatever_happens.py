@@ -67,7 +67,7 @@ def test_a_plan_an_apply_and_drift_are_written(project: Project) -> None:
 def test_a_state_that_is_lost_is_told_by_drift(project: Project) -> None:
     project.run("apply", "sandbox", "--yes")
     shutil.rmtree(project.root / ".reconciler" / "state")
-    made(project, "drift", "sandbox", code=2, says="has its ownership tag, and no state knows of it")
+    made(project, "drift", "sandbox", code=2, says="has this ownership tag but is not in the state")
 
 
 def test_a_plan_tells_drift_from_what_the_manifests_ask_for(project: Project) -> None:
@@ -84,7 +84,7 @@ def test_a_plan_tells_drift_from_what_the_manifests_ask_for(project: Project) ->
 def test_what_a_guard_refuses_is_written_and_can_not_be_approved(project: Project) -> None:
     project.run("apply", "sandbox", "--yes")
     project.people(*range(20))
-    says = "280 of 300 members would leave (about 93%)"
+    says = "about 93% of members would be removed: 280 of 300"
     assert made(project, "plan", "sandbox", code=5, says=says)["approval"] is None
     made(project, "apply", "sandbox", "--yes", code=5, says=says)
 

@@ -63,9 +63,9 @@ NAMED = [f"P <{one}>" for one in emails(*range(1, 55))] + emails(*range(55, 61))
 UNUSABLE = "of the values of the exclusion list out.csv can't be used as Email"
 NOTHING = "the exclusion list out.csv holds no usable identifier"
 LOST = "Email members of the exclusion list out.csv are missing since it was last applied"
-LIMIT = "where 5% is the limit (maxShrink)"
+LIMIT = "(limit 5%, maxShrink)"
 DAMAGE = {
-    "nine of ten written with a name": (NAMED, UNUSABLE, "where 10% is the limit (maxInvalid)"),
+    "nine of ten written with a name": (NAMED, UNUSABLE, "(limit 10%, maxInvalid)"),
     "numbers in place of addresses": ([str(n) for n in LISTED], NOTHING),
     "emptied": ([], NOTHING),
     "blank": ([""] * 60, NOTHING),
@@ -326,7 +326,7 @@ def test_a_list_that_was_cut_fills_no_new_address(project: Project) -> None:
     folder = project.root / "environments" / "sandbox"
     (folder / "others.yaml").write_text(ANOTHER + AFTER)
     listed(project, emails(*range(1, 31)))
-    blocked(project, "are missing since", "last applied it, where 5% is the limit (maxShrink)")
+    blocked(project, "are missing since", "last applied it (limit 5%, maxShrink)")
 
 
 def test_a_new_address_gets_no_list_that_was_cut_after_its_approval(tmp_path: Path) -> None:
@@ -338,7 +338,7 @@ def test_a_new_address_gets_no_list_that_was_cut_after_its_approval(tmp_path: Pa
     project.run("plan", "sandbox", "--out", "plan.json")
     listed(project, emails(1))
     said = " ".join(project.run("apply", "sandbox", "--yes", "--approved", "plan.json", code=6).said.split())
-    assert "members of the exclusion list out.csv (Email) approved: 110; now: <10; fewer may be 5%" in said
+    assert "members of the exclusion list out.csv (Email): approved 110, now <10; at most 5% fewer" in said
     assert not project.writes()
 
 

@@ -90,7 +90,7 @@ def test_an_apply_without_changes_names_what_is_blocked(project):
     for command, code in (("plan", 0), ("apply", 8)):
         yes = ("--yes",) if command == "apply" else ()
         said = " ".join(project.run(command, "sandbox", *yes, code=code).said.split())
-        assert "Nothing to apply: 2 addresses are blocked, and all others are as the manifests say." in said
+        assert "Nothing to apply: 2 addresses are blocked; all others match the manifests." in said
 
 
 def test_all_segments_gone_at_once_is_lost_access(project):

@@ -26,7 +26,7 @@ def words(text: str) -> str:
 def test_an_apply_fails_and_the_address_is_named_until_its_list_is_corrected(project: Project) -> None:
     said = words(project.run("apply", "sandbox", "--yes", code=8).said)
     assert "customer/buyers" in said
-    assert "Criteo rejected all 100 identifiers that were sent, where 10% is the limit (maxInvalid)" in said
+    assert "Criteo rejected all 100 identifiers that were sent (limit 10%, maxInvalid)" in said
     assert "the other 70 were not sent" in said
     assert "rerun the command" not in said
     assert len(project.members("email")) == 170
@@ -42,7 +42,7 @@ def test_status_and_drift_and_every_plan_report_it(project: Project) -> None:
     file = project.root / "environments" / "sandbox" / "environment.yaml"
     file.write_text(file.read_text().replace("batchSize: 100", "batchSize: 200"))
     project.run("apply", "sandbox", "--yes", code=8)
-    told = "Criteo rejected 170 of 170 identifiers as invalid, where 10% is the limit (maxInvalid)"
+    told = "Criteo rejected 170 of 170 identifiers as invalid (limit 10%, maxInvalid)"
     for _ in range(2):
         said = words(project.run("plan", "sandbox").said)
         assert "No changes" in said

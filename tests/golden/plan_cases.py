@@ -229,10 +229,10 @@ DESCRIBED = AttributeChange("description", "", "Spent more than 500 in a year")
 STILL = members(80_112, 80_112, NO_DELTA)
 LOST = Finding(
     "",
-    "2 of 4 segments of account 368477501993431040 can't be seen at Criteo any more, where 10% is the limit "
-    "(maxVanished): access may be lost",
+    "2 of 4 segments of account 368477501993431040 are missing at Criteo (limit 10%, maxMissing): "
+    "access may be lost",
     "check the consent and the account in Criteo; if the segments really were deleted, set in "
-    "environment.yaml: guards: {maxVanished: 50%}",
+    "environment.yaml: guards: {maxMissing: 50%}",
 )
 
 
@@ -248,11 +248,11 @@ def _of_cause(cause: Cause, number: int, *finding: str) -> tuple[Blocked, ...]:
 
 EVERY_CAUSE = (
     *_of_cause(Cause.SOURCE, 5, "no file matches {}.csv", "check the path: it is relative to data.root"),
-    *_of_cause(Cause.GUARD, 4, "about 34% of the members would leave, where 20% is the limit (maxShrink)"),
+    *_of_cause(Cause.GUARD, 4, "about 34% of members would be removed: 340 of 1,000 (limit 20%, maxShrink)"),
     *_of_cause(Cause.SEGMENT, 1, "segment 88121 is read-only at Criteo", "ask the owner of the account"),
     *_of_cause(Cause.NAME, 2, "Criteo already has a segment named “{}”", "change the title"),
     *_of_cause(Cause.DEPENDENCY, 1, "its name becomes free only once offsite-email/guard-0 is renamed"),
-    *_of_cause(Cause.APPROVAL, 1, "its source is pinned: only people that were approved may be sent"),
+    *_of_cause(Cause.APPROVAL, 1, "its source is pinned: only approved members may be sent"),
 )
 
 

@@ -128,4 +128,4 @@ def test_a_change_that_does_not_show_is_said_to_be_one() -> None:
     hidden = AttributeChange("name", "A\u200b", "A")
     planned = cases.plan(cases.update(cases.HIGH, cases.STILL, hidden))
     [row] = plan_document(planned, cases.ENVIRONMENT, EXACT).rows
-    assert row_text.changes(row)[0].note == "they differ where it doesn't show here"
+    assert row_text.changes(row)[0].note == "differs only in invisible characters"

@@ -13,4 +13,4 @@ def command(options: EmulatorOptions) -> None:
     environment = options.environment
     with open_emulator(environment, options.common) as emulator:
         withdrawn = emulator.revoke_consents()
-    click.echo(f"{environment}: consents withdrawn: {withdrawn}; client credentials go on working")
+    click.echo(f"{environment}: consents withdrawn: {withdrawn}; client credentials still work")

@@ -33,7 +33,7 @@ def command(stop: object, /, options: ExportOptions) -> None:
     """
     environment = options.environment
     if options.file == STANDARD_OUTPUT:
-        raise click.UsageError("a state is personal data: name a file, which nobody else can read")
+        raise click.UsageError("a state is personal data: name a file; only you will be able to read it")
     with open_session(stop, environment, options.common) as session:
         space, path = session.space, session.settings.directory / options.file
         if holder := space.store.holder():

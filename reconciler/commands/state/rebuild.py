@@ -214,7 +214,7 @@ def _there(seen: RebuildScan) -> tuple[SegmentMatch, ...]:
 
 def _tell(environment: str, done: tuple[ResourceState, ...]) -> None:
     if not done:
-        click.echo(f"{environment}: nothing was written: there is nothing to go on with")
+        click.echo(f"{environment}: nothing was written: there is nothing to reuse")
         return
     click.echo(f"{environment}: the state is rebuilt: {counted(len(done), 'address', 'addresses')}")
     click.echo(f"  next: `reconciler plan {environment}` shows what follows, `apply` carries it out")

@@ -78,10 +78,10 @@ def _tell(environment: str, serial: int, done: RestoreResult) -> None:
         click.echo(f"{address}: its resource state can't be read; it is set aside in `history`", err=True)
     if done.lost:
         lost = counted(done.lost, "snapshot")
-        click.echo(f"{lost} can't be read: who was only there is not known any more", err=True)
+        click.echo(f"{lost} can't be read: members known only there are lost", err=True)
     if not done.changed:
         click.echo(f"{environment}: nothing is known otherwise since serial {serial}; nothing was written")
         return
     changed = counted(len(done.changed), "address", "addresses")
-    click.echo(f"{environment}: back to serial {serial}; what came after it is in doubt: {changed}")
-    click.echo(f"  next: `reconciler plan {environment}` shows who is sent once more, and who is removed")
+    click.echo(f"{environment}: back to serial {serial}; addresses with uncertain members: {changed}")
+    click.echo(f"  next: `reconciler plan {environment}` shows the members that are sent again and removed")

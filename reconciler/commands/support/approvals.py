@@ -231,10 +231,7 @@ def _left_out(left: Sequence[Change], environment: str) -> tuple[str, ...]:
     notes = []
     if moving := sum(to_members_only(one) is not None for one in left if not is_pinned(one)):
         many = counted(moving, "address has", "addresses have")
-        notes.append(
-            f"{many} members who joined or left since the plan: "
-            f"`reconciler apply {environment} --members-only` sends them"
-        )
+        notes.append(f"{many} deferred member changes: run `reconciler apply {environment} --members-only`")
     return (*notes, *_others(one for one in left if is_pinned(one)), *_renamed(left, environment))
 
 
@@ -264,7 +261,7 @@ def _others(pinned: Iterable[Change]) -> tuple[str, ...]:
     if not moving:
         return ()
     many = counted(moving, "address has", "addresses have")
-    return (f"{many} other people in a pinned source, opt-outs included: {AGAIN} to send them",)
+    return (f"{many} other members in a pinned source, opt-outs included: {AGAIN} to send them",)
 
 
 def _renamed(changes: Iterable[Change], environment: str) -> tuple[str, ...]:

@@ -204,7 +204,7 @@ def answering() -> Iterator[None]:
 def check_can_ask(yes: bool, purpose: str) -> None:
     """UsageError where a question would have to be answered, and nobody is there."""
     if not yes and not sys.stdin.isatty():
-        raise click.UsageError(f"this is not a terminal, so nobody can confirm: pass --yes {purpose}")
+        raise click.UsageError(f"this is not a terminal, so you can't confirm: pass --yes {purpose}")
 
 
 def confirm(yes: bool, question: str) -> None:

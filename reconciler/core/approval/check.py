@@ -163,7 +163,7 @@ def _is_deferred(change: Change, named: Sequence[ApprovedPlan], context: CheckCo
 
 def needs_approval(plan: Plan) -> dict[Address, tuple[Finding, ...]]:
     """Return a finding for each change of a pinned source: its apply needs an approved plan."""
-    why = "its source is pinned: only people that were approved may be sent"
+    why = "its source is pinned: only approved members may be sent"
     pinned = (address_of(change) for change in plan.changes if is_pinned(change))
     return {address: (Finding(str(address), why),) for address in pinned}
 

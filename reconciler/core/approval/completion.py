@@ -71,7 +71,7 @@ def not_requested(
         left = [one for one in addresses if one not in changing]
         recovered = [one for one in left if _recovered(valid[name].change(one), context.resources.get(one))]
         if foreign := [one for one in left if one not in recovered]:
-            yield Finding(name, f"it approves what the manifests here don't ask for: {_listed(foreign)}")
+            yield Finding(name, f"approved but not in these manifests: {_listed(foreign)}")
         if recovered:
             problem = "Criteo's count changed since this plan, and a refill is no longer due"
             yield Finding(name, f"{problem}: {_listed(recovered)}")

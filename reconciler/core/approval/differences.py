@@ -21,25 +21,24 @@ def differences(
     kind, started = kind_of(change), context.record(approved.digest) is not None
     resource = context.resources.get(entry.address)
     if kind != entry.kind and not (started and _remains(change, entry, resource)):
-        yield f"{entry.kind} was approved, and now it is {kind}"
+        yield f"approved as {entry.kind}, now {kind}"
         return
     if isinstance(change, Forget):
         if entry.definition != forgotten_as(change):
             then = entry.definition
-            yield f"forgetting it was approved while its segment was {then}, and it isn't any more"
+            yield f"approved while its segment was {then}; that has changed"
         return
     if change.spec.definition != entry.definition:
-        yield "its definition is not the one that was approved"
+        yield "its definition is not the approved one"
         return
     begun = started or (resource is not None and not_before(resource.current.completed_at, approved.made_at))
     yield from _counts(change, entry, resource, effective_limits(approved, context).tolerance, begun=begun)
     yield from lists_lost(change, entry, effective_limits(approved, context).tolerance)
     if is_pinned(change) and change.members.target.members.digest != entry.members_digest:
         yield (
-            "its source is pinned, and its people are not the ones that were approved"
+            "its source is pinned, and its members are not the approved ones"
             if entry.members_digest
-            else "its source is pinned, and the plan was made before there was a state that can name people; "
-            "apply it once without `pinned`"
+            else "its source is pinned, and the plan is older than the state; apply it once without `pinned`"
         )
 
 
@@ -66,14 +65,14 @@ def _counts(
     """
     size = largest(entry.size)
     limit = max(tolerance * size, min(FEW, FEW_SHARE * size))
-    within = f"(approval.tolerance: {format_limit(tolerance)}, or a tenth up to {FEW} people)"
+    within = f"(approval.tolerance: {format_limit(tolerance)}, or a tenth up to {FEW} members)"
     adds, removes = members_moved(change, resource)
     differs = False
-    for verb, then, number in (("join", entry.adds, adds), ("leave", entry.removes, removes)):
+    for what, then, number in (("additions", entry.adds, adds), ("removals", entry.removes, removes)):
         if distance(then, number) > limit and not (begun and number < largest(then)):
             differs = True
-            yield f"approved to {verb}: {both(then, number)}; they may differ by {int(limit):,} {within}"
+            yield f"{what}: {both(then, number)}; limit ±{int(limit):,} {within}"
     target = change.members.target.members.count
     if not differs and distance(entry.size, target) > 2 * limit:
         text = both(entry.size, target)
-        yield f"approved in all: {text}; they may differ by {int(2 * limit):,}, twice what joins may {within}"
+        yield f"members: {text}; limit ±{int(2 * limit):,}, twice that of additions {within}"

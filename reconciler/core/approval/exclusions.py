@@ -31,19 +31,19 @@ def lists_lost(change: SegmentChange, entry: ApprovedChange, tolerance: float) -
         listed, found = smallest(then.size), smallest(then.found)
         if is_past(listed - one.members.count, one.max_shrink, listed):
             yield (
-                f"members of {called(one)} ({one.identifier_type}) approved: "
-                f"{both(then.size, one.members.count)}; fewer may be "
-                f"{format_limit(one.max_shrink)} (maxShrink)"
+                f"members of {called(one)} ({one.identifier_type}): "
+                f"{both(then.size, one.members.count)}; at most "
+                f"{format_limit(one.max_shrink)} fewer (maxShrink)"
             )
         limit = max(tolerance * found, min(FEW, FEW_SHARE * found))
         if found - one.matches.found.count > limit:
             yield (
-                f"members of {called(one)} ({one.identifier_type}) in the source approved: "
-                f"{both(then.found, one.matches.found.count)}; they may be {int(limit):,} fewer "
-                f"(approval.tolerance: {format_limit(tolerance)}, or a tenth up to {FEW} people)"
+                f"members of {called(one)} ({one.identifier_type}) in the source: "
+                f"{both(then.found, one.matches.found.count)}; at most {int(limit):,} fewer "
+                f"(approval.tolerance: {format_limit(tolerance)}, or a tenth up to {FEW} members)"
             )
 
 
 def both(then: RoundedCount, number: int) -> str:
     """Return the approved and the current count as text."""
-    return f"{format_count(then)}; now: {format_count(rounded_count(number))}"
+    return f"approved {format_count(then)}, now {format_count(rounded_count(number))}"

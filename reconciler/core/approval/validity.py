@@ -16,7 +16,7 @@ def wrong_state(approved: ApprovedPlan, context: CheckContext) -> str:
         return why
     if approved.lineage and approved.lineage != context.lineage:
         there = f"lineage {context.lineage[:LINEAGE]}" if context.lineage else "none yet"
-        return f"it was approved for a state of lineage {approved.lineage[:LINEAGE]}, and there is {there}"
+        return f"approved for a state of lineage {approved.lineage[:LINEAGE]}, and there is {there}"
     return ""
 
 
@@ -29,10 +29,10 @@ def wrong_target(approved: ApprovedPlan, environment: Environment) -> str:
     if why := wrong_environment(approved, environment.name):
         return why
     if approved.endpoint != endpoint:
-        return f"it was approved for {approved.endpoint}, and {environment.name} is at {endpoint}"
+        return f"approved for {approved.endpoint}; {environment.name} is at {endpoint}"
     for label, seat in approved.seats.items():
         if (today := seats.get(label)) != seat:
-            return f"it was approved for seat {label} as {_at(seat)}, which is {_at(today)} now"
+            return f"approved for seat {label} as {_at(seat)}; now {_at(today)}"
     return ""
 
 
@@ -40,7 +40,7 @@ def wrong_environment(approved: ApprovedPlan, environment: str) -> str:
     """Return why the approval is not for this environment, or "" if it is. Needs only the file."""
     if approved.environment == environment:
         return ""
-    message = f"it was approved for {approved.environment}, and this is {environment}"
+    message = f"approved for {approved.environment}, not {environment}"
     return f"{message}: give the plan of {environment}"
 
 
@@ -59,7 +59,7 @@ def why_invalid(approved: ApprovedPlan, context: CheckContext) -> str:
         return f"the approved plan is from the future, {approved.made_at:%Y-%m-%d %H:%M} UTC"
     if context.moment - approved.made_at > limit:
         made = f"{approved.made_at:%Y-%m-%d at %H:%M} UTC"
-        return f"the approved plan was made on {made}, and holds for {duration(limit)} (approval.maxAge)"
+        return f"approval expired: created on {made}, maxAge {duration(limit)}"
     return ""
 
 

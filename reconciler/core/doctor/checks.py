@@ -59,7 +59,7 @@ class Check:
 
 Key = tuple[CheckName, str]
 """A link and the item of it."""
-SKIPPED = CheckResult(CheckStatus.SKIPPED, "what it depends on failed")
+SKIPPED = CheckResult(CheckStatus.SKIPPED, "an earlier check failed")
 
 
 def exit_code(checks: Iterable[Check]) -> int:

@@ -102,7 +102,7 @@ def age(consent: Consent, now: datetime, login: str) -> CheckResult:
     """`login` is the command that asks for consent."""
     if consent.obtained_at is None or consent.ends_at is None:
         return warning(
-            "the refresh token's age is unknown: somebody added it manually",
+            "the refresh token's age is unknown: it was added manually",
             f"it is good for six months: {login} brings one whose end is known",
         )
     issued, ends = f"{consent.obtained_at:%Y-%m-%d}", f"{consent.ends_at:%Y-%m-%d}"

@@ -57,16 +57,16 @@ class GuardInput:
 
 @dataclass(frozen=True, slots=True)
 class _Excess:
-    """A limit that is not kept: `fact` says how far, and `bound` where the limit is."""
+    """A limit that is exceeded: `fact` says by how much. `limit` is "" if the fact contains it."""
 
     key: str
     fact: str
-    bound: str
+    limit: str
     remedy: str
 
     @property
     def problem(self) -> str:
-        return f"{self.fact}, {self.bound} ({self.key})"
+        return f"{self.fact} ({f'limit {self.limit}, ' if self.limit else ''}{self.key})"
 
 
 _Guard = Callable[[GuardInput, Guards], _Excess | None]
@@ -105,7 +105,7 @@ def _let(question: GuardInput, guard: _Guard, general: Guards) -> str:
     own = question.spec.audience.guards
     if excess := guard(question, general):
         return (
-            f"{excess.fact}: the audience's own guard {excess.key} is {_written(own, excess.key)} "
+            f"{excess.fact}; allowed only by the audience's `{excess.key}: {_written(own, excess.key)}` "
             f"(environment: {_written(general, excess.key)})"
         )
     if excess := guard(question, Guards()):
@@ -147,7 +147,7 @@ def _minimum(question: GuardInput, guards: Guards) -> _Excess | None:
     return _Excess(
         "minMembers",
         f"there are fewer than {guards.min_members:,} members",
-        "which is the minimum",
+        "",
         _override(question, "minMembers", ""),
     )
 
@@ -158,8 +158,8 @@ def _shrink(question: GuardInput, guards: Guards) -> _Excess | None:
         return None
     return _Excess(
         "maxShrink",
-        _moved(question, min(part, whole), limit, f"{_count(min(part, whole))} of {{}} members would leave"),
-        f"where {format_limit(limit)} is the limit",
+        _moved(question, min(part, whole), limit, "{share} of members would be removed: {part} of {whole}"),
+        format_limit(limit),
         _override(question, "maxShrink", enough(part, whole, up_to=0.99)),
     )
 
@@ -170,23 +170,21 @@ def _growth(question: GuardInput, guards: Guards) -> _Excess | None:
         return None
     return _Excess(
         "maxGrowth",
-        _moved(question, part, limit, f"{_count(part)} would join {{}} members"),
-        f"where {format_limit(limit)} is the limit",
+        _moved(question, part, limit, "{share} of members would be added: {part} to {whole}"),
+        format_limit(limit),
         _override(question, "maxGrowth", enough(part, whole)),
     )
 
 
 def _moved(question: GuardInput, part: int, limit: float, alone: str) -> str:
-    """How members change, in the numbers that stand beside it: those who leave, and those who join."""
+    """Return how members change, in the numbers shown beside it: removed and added members."""
     whole, share = _count(question.size), share_beyond(part, question.size, limit)
     out, joining = question.leaving, question.joining
     if not (out and joining):
-        return f"{alone.format(whole)} ({share})"
-    both = (
-        f"{_count(min(out, question.size))} of {whole} members would leave and {_count(joining)} others join"
-    )
+        return alone.format(share=share, part=_count(part), whole=whole)
+    both = f"{_count(min(out, question.size))} of {whole} removed, {_count(joining)} added"
     fewer, more = sorted(max(STEP, rounded(one)) for one in (out, joining))  # as they are shown
-    return f"{both}: {share} replaced" if 2 * fewer >= more else f"{both} ({share})"
+    return f"{share} of members would {'be replaced' if 2 * fewer >= more else 'change'}: {both}"
 
 
 def _invalid(question: GuardInput, guards: Guards) -> _Excess | None:
@@ -196,7 +194,7 @@ def _invalid(question: GuardInput, guards: Guards) -> _Excess | None:
     return _Excess(
         "maxInvalid",
         f"{share_beyond(part, whole, limit)} of the identifiers can't be sent",
-        f"where {format_limit(limit)} is the limit",
+        format_limit(limit),
         "`reconciler explain` counts them by reason; "
         + _override(question, "maxInvalid", enough(part, whole, up_to=0.99)),
     )
@@ -227,8 +225,7 @@ def stale_sources(spec: SegmentSpec, target: TargetMembers, now: datetime) -> tu
     return (
         Finding(
             str(spec.address),
-            f"the newest source file is {f'over {old}' if old == most else old} old, "
-            f"where {most} is the limit (maxAge)",
+            f"the newest source file is {f'over {old}' if old == most else old} old (limit {most}, maxAge)",
             f"deliver fresh files, or raise source.maxAge in {spec.audience.source.place}",
         ),
     )

@@ -241,7 +241,7 @@ def _reserved(claim: NameClaim, registry: NameRegistry) -> Finding | None:
     waiting = registry.reserved.get((claim.account_id, name_key(claim.name)))
     if waiting is None or waiting[0] == claim.address:
         return None
-    problem = f"the name “{claim.name}” may still be taken by an unanswered request for {waiting[0]}"
+    problem = f"the name “{claim.name}” may still be taken by an unconfirmed request for {waiting[0]}"
     return Finding(str(claim.address), problem, f"plan again after {waiting[1]:%H:%M:%S} UTC")
 
 

@@ -66,10 +66,10 @@ def _retired_segments(desired: DesiredState, observed: ObservedState) -> Iterato
     if left:
         number = sum(left.values())
         yield (
-            f"replaced and left at Criteo with all members they had: {number} "
-            f"segment{'' if number == 1 else 's'} of {_named(left)}. People suppressed since are not removed "
-            f"there: delete them in Criteo when no audience uses them; `reconciler state show "
-            f"{desired.environment.name}` says which they are"
+            f"replaced, and still at Criteo with all their members: {number} "
+            f"segment{'' if number == 1 else 's'} of {_named(left)}. Members suppressed since are not "
+            f"removed there. Delete these segments in Criteo once no audience uses them; "
+            f"`reconciler state show {desired.environment.name}` lists them"
         )
 
 
@@ -80,9 +80,8 @@ def _unknown_members(desired: DesiredState, observed: ObservedState) -> Iterator
     ]
     if lost:
         yield (
-            f"the state was lost: people from before may still be in segments of {_named(lost)}, known to "
-            f"nobody, and can't be removed. `reconciler state rebuild {desired.environment.name} --replace` "
-            f"makes the next apply put new segments in their place"
+            f"the state was rebuilt: unknown members may remain in segments of {_named(lost)}. `reconciler "
+            f"state rebuild {desired.environment.name} --replace` makes the next apply replace these segments"
         )
 
 

@@ -298,8 +298,8 @@ def _lost_access(
         gone = [address for address, segment_id in managed if segment_id not in segments]
         if exceeds_max_missing(len(gone), len(managed), limit):
             problem = (
-                f"{len(gone)} of {len(managed)} segments of account {account_id} can't be seen at Criteo "
-                f"any more, where {format_limit(limit)} is the limit (maxMissing): access may be lost"
+                f"{len(gone)} of {len(managed)} segments of account {account_id} are missing "
+                f"at Criteo (limit {format_limit(limit)}, maxMissing): access may be lost"
             )
             remedy = (
                 "check the consent and the account in Criteo; if the segments really were deleted, set in "

@@ -33,8 +33,8 @@ _FORMAT: Object = {"format_version": FORMAT_VERSION, "needs": NEEDS}
 _VERSIONED = (StateHead, ResourceState, StateVersion)
 _PART = tuple[str, str]
 _CHECKSUM = "checksum"
-_ALTERED = "the checksum does not match the content: the file is damaged, or somebody changed it by hand"
-_UNSIGNED = "the file has no checksum: reconciler did not write it, or somebody changed it by hand"
+_ALTERED = "the checksum does not match the content: the file is damaged or was edited by hand"
+_UNSIGNED = "the file has no checksum: reconciler did not write it, or it was edited by hand"
 _RELEASE = re.compile(r"\d{1,4}(\.\d{1,4}){1,2}")
 
 

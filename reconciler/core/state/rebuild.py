@@ -61,7 +61,7 @@ class RebuildScan:
         """Those that something can be known of again. RefusedError where that is not clear."""
         doubts = [doubt for one in self.matches for doubt in one.conflicts]
         if doubts:
-            raise RefusedError("what Criteo holds is not clear; nothing was written", findings=doubts)
+            raise RefusedError("the segments at Criteo are ambiguous; nothing was written", findings=doubts)
         return tuple(one for one in self.matches if one.segment)
 
 
@@ -192,7 +192,7 @@ def _strange(spec: SegmentSpec, segment: Segment, tag_owner: str, ours: str) -> 
     where = str(spec.address)
     if tag_owner and tag_owner != ours:
         problem = f"segment {segment.id} has the ownership tag of another address or environment"
-        return (Finding(where, problem, "if it has none any more, take the mark out of its description"),)
+        return (Finding(where, problem, "if it no longer has one, remove the tag from its description"),)
     if tag_owner != ours and not _fits(segment, spec.key):
         problem = f"segment {segment.id} belongs to another retailer, or holds another identifier type"
         return (Finding(where, problem, "rename it in Criteo; the next apply then makes a new one"),)
@@ -203,7 +203,7 @@ def _unmanageable(spec: SegmentSpec, segments: Iterable[Segment]) -> tuple[Findi
     return tuple(
         Finding(
             str(spec.address),
-            f"segment {one.id} has its ownership tag and holds what this tool can't send",
+            f"segment {one.id} has its ownership tag and an identifier type that reconciler can't send",
             "take the mark out of its description in Criteo: it was copied there",
         )
         for one in segments
@@ -213,7 +213,7 @@ def _unmanageable(spec: SegmentSpec, segments: Iterable[Segment]) -> tuple[Findi
 
 def _several(spec: SegmentSpec, segments: Iterable[Segment]) -> tuple[Finding, ...]:
     ids = " and ".join(one.id for one in segments)
-    remedy = f"say which one goes on: `--adopt {spec.address}=ID`; the others are left as they are"
+    remedy = f"choose the segment to reuse: `--adopt {spec.address}=ID`; the others are left as they are"
     return (Finding(str(spec.address), f"segments {ids} have its ownership tag", remedy),)
 
 

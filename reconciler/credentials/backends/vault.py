@@ -48,7 +48,7 @@ _KINDS = {
     "ReadTimeout": (LATE, _SLOW),
     "WriteTimeout": (LATE, _SLOW),
     "RedirectedError": (
-        "answered with a redirect, which is not followed: the token would go to an address that nobody named",
+        "answered with a redirect, which is not followed: the token would go to an unconfigured URL",
         "set VAULT_ADDR to the address that `vault status` shows as `Active Node Address`, or a balancer's",
     ),
 } | UNREADABLE

@@ -101,15 +101,14 @@ def review_summary(document: Document) -> str:
     if not document.risks:
         return ""
     needs = "needs" if len(document.risks) == 1 else "need"
-    return f"{counted(len(document.risks), 'address', 'addresses')} {needs} a look"
+    return f"{counted(len(document.risks), 'address', 'addresses')} {needs} review"
 
 
 def state_only(section: Section) -> str:
     """What is said of all rows at once, where each has nothing else to say; "" elsewhere."""
     if not section.state_only:
         return ""
-    their = "its" if len(section.rows) == 1 else "their"
-    return f"{their} definition changed, {their} members did not; no call"
+    return "definition only; no API call"
 
 
 def precision(document: Document) -> str:
@@ -147,7 +146,7 @@ def _drift_summary(document: Document) -> str:
     compared = drifted + document.totals.unchanged
     if not compared:
         unlisted = any(isinstance(note, AddressesNotListed) for note in document.notes)
-        reason = "No address could be looked at" if unlisted else "Nothing was applied yet"
+        reason = "No address could be checked" if unlisted else "Nothing was applied yet"
         return f"{reason}: there is nothing to compare."
     all_of = counted(compared, "address", "addresses")
     if not drifted:
@@ -180,8 +179,8 @@ def _why_nothing(document: Document) -> str:
         also = f", and {what} blocked" if blocked else ""
         return f"Nothing can be applied: the plan as a whole is refused{also}."
     if not (totals.unchanged or totals.deferred):
-        return f"Nothing can be applied: {what} blocked, and there is no other."
-    others = "" if totals.deferred else ", and all others are as the manifests say"
+        return f"Apply blocked: {counted(blocked, 'address', 'addresses')}."
+    others = "" if totals.deferred else "; all others match the manifests"
     return f"Nothing to apply: {what} blocked{others}."
 
 
@@ -192,9 +191,9 @@ def _estimate(one: Estimate, header: Header) -> Iterator[str]:
         yield f"That includes a wait until {ends}: an unconfirmed request may still take effect."
     if one.computed_at and one.live_at:
         computed = one.computed_at
-        day = "" if computed.date() == header.made_at.date() else f" of {computed:%Y-%m-%d}"
+        day = "" if computed.date() == header.made_at.date() else f" on {computed:%Y-%m-%d}"
         live = near(one.live_at, computed)
-        yield f"Ready before the {computed:%H:%M} UTC computation{day}; live about {live}."
+        yield f"Criteo processes this at {computed:%H:%M} UTC{day}; live about {live}."
 
 
 def _calls(one: Estimate) -> str:

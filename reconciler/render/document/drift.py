@@ -75,10 +75,10 @@ def _lost(drifts: tuple[Drift, ...], looked: DriftScope) -> bool:
     )
 
 
-_LOST = "no apply makes up for it while so many are gone at once (maxMissing): see the note"
+_LOST = "apply is blocked while so many are missing at once (maxMissing): see the note"
 _GOES_ON = {
     True: "the next apply creates it again; `reconciler plan` shows how",
-    False: "the next apply forgets it: it left the manifests; `reconciler plan` shows how",
+    False: "the next apply forgets it: it was removed from the manifests; `reconciler plan` shows how",
 }
 
 

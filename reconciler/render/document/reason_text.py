@@ -39,18 +39,18 @@ def reason_text(one: Reason) -> str:
 
 
 _OF_SEGMENTS = {
-    SegmentMissing: "segment {} is gone at Criteo; audiences built on it break",
-    CreateConfirmed: "segment {} was created by an earlier run whose answer was lost",
-    MembersUnknown: "who is in segment {} isn't known since the state was lost",
-    RemovedAndMissing: "it left the manifests, and segment {} is gone at Criteo",
+    SegmentMissing: "segment {} is missing at Criteo; audiences built on it break",
+    CreateConfirmed: "segment {} was created by an earlier run; the response was lost",
+    MembersUnknown: "the members of segment {} are unknown since the state was lost",
+    RemovedAndMissing: "removed from the manifests; segment {} is missing at Criteo",
 }
 _SENTENCES = {
-    CreateRepeated: "an earlier request to create it was not answered, and it isn't there",
+    CreateRepeated: "an earlier create is unconfirmed, and the segment does not exist",
     ApplyResumed: "an earlier apply was interrupted; this apply resumes it",
     SourceChanged: "an earlier apply was interrupted and the source has changed since",
-    AllSentAgain: "who is in it isn't known since the state was lost: all who are wanted are sent",
-    NameSetAgain: "an unanswered call may still change the name; it is set again once that can't happen",
-    DefinitionOnly: "the definition changed; the members did not (no call)",
+    AllSentAgain: "its members are unknown since the state was lost: all wanted members are sent",
+    NameSetAgain: "an unconfirmed request may still change the name; the name is set again afterwards",
+    DefinitionOnly: "definition only; no API call",
     DefinitionChanged: "the definition changed since it was applied",
-    Removed: "it left the manifests; the segment and its members stay at Criteo, no longer managed",
+    Removed: "removed from the manifests; the segment and its members stay at Criteo",
 }

@@ -38,7 +38,7 @@ def _attribute(one: Attribute) -> ChangeText:
     )
     notes = (
         "drift" if one.drifted else "",
-        "they differ where it doesn't show here" if before == after else "",
+        "differs only in invisible characters" if before == after else "",
     )
     return ChangeText(one.name, before, after, "; ".join(note for note in notes if note))
 
@@ -74,7 +74,8 @@ def size(row: Row, step: int) -> str:
         case RowKind.REPLACE:
             return "in a new segment"
         case RowKind.FORGET:
-            return f"{counted_or_unknown(members.after)} stay"
+            stay = "member stays" if members.after == 1 else "members stay"
+            return f"{counted_or_unknown(members.after)} {stay} at Criteo"
         case _:
             before = members.before if members.adds or members.removes else members.after
             moved = move(before, members.after, members.adds, members.removes, step)

@@ -51,7 +51,7 @@ def statement_text(one: Statement) -> str:
             advice = "and audiences built on it keep using it: point them to the new one"
             return f"the old segment stays at Criteo as “{one.name}”, {advice}"
         case OldSegmentMissing():
-            return "the old segment is gone at Criteo; audiences built on it break"
+            return "the old segment is missing at Criteo; audiences built on it break"
         case RevertsChange():
             changed = " and ".join(one.attributes)
             return f"the {changed} changed outside reconciler; this plan reverts the change"
@@ -74,7 +74,7 @@ def _of_members(
             text = f"{format_count(one.done)} of {format_count(one.total)} identifiers are done already"
             return f"{text}; {counted(one.batches_left, 'batch is', 'batches are')} left"
         case WaitsUntil():
-            return f"not before {one.until:%H:%M:%S} UTC: an unanswered call may still land"
+            return f"waits until {one.until:%H:%M:%S} UTC: an unconfirmed request may still take effect"
         case Dropped():
             parts = ", ".join(f"{format_count(drop.rows)} {DROP_WORDS[drop.reason]}" for drop in one.drops)
             return f"of {format_count(one.rows)} rows: {parts or 'none dropped'}"
@@ -90,14 +90,14 @@ def _of_setup(
 ) -> str:
     match one:
         case RenamedTemporarily():
-            return f"called “{one.name}” for a moment: another address takes its old name"
+            return f"temporarily renamed “{one.name}” to free its name"
         case RenamedAfterCreate():
             return "created under the name of the earlier request, then renamed"
         case ReplacementDiscarded():
             stays = "; its segment stays at Criteo" if one.segment_remains else ""
-            return f"a replacement that was begun earlier is given up{stays}"
+            return f"an earlier replacement is discarded{stays}"
         case ReplacementRenamed():
-            return f"what was filled of a replacement is renamed “{one.name}”"
+            return f"the partly filled replacement is renamed “{one.name}”"
         case _:
             assert_never(one)
 
@@ -107,14 +107,14 @@ def _of_drift(
 ) -> str:
     match one:
         case SegmentUntracked():
-            return f"segment {one.segment_id} has its ownership tag, and no state knows of it"
+            return f"segment {one.segment_id} has this ownership tag but is not in the state"
         case AttributesChanged():
-            return "somebody changed this at Criteo"
+            return "changed outside reconciler"
         case CountsDiffer():
             ours, theirs = format_count(one.acknowledged), format_count(one.counted)
-            return f"Criteo took {ours} identifiers from us and counts {theirs}"
+            return f"Criteo acknowledged {ours} identifiers and counts {theirs}"
         case TouchedOutside():
-            return f"somebody else changed it at {stamp(one.at)}, after we did"
+            return f"changed outside reconciler at {stamp(one.at)}"
         case _:
             assert_never(one)
 
@@ -123,7 +123,7 @@ def note_text(one: Note) -> str:
     match one:
         case Sample():
             rows = counted(one.rows, "row")
-            return f"a sample: at most {rows} of each audience are sent (sample.rows in environment.yaml)"
+            return f"sampling: at most {rows} per audience are sent (sample.rows in environment.yaml)"
         case Remark():
             return one.text
         case IdentifiersRejected():
@@ -134,13 +134,13 @@ def note_text(one: Note) -> str:
             return f"the members of {what} can't be compared now: {_WHY[one.reason]}{again}"
         case AddressesNotListed():
             return (
-                f"{counted(one.addresses, 'address', 'addresses')} could not be looked at: their account "
-                "can't be listed with the credentials of today"
+                f"{counted(one.addresses, 'address', 'addresses')} were not checked: the current "
+                "credentials can't list their account"
             )
         case AccessMayBeLost():
             return (
-                "so many segments are gone at once that access may be lost: `reconciler doctor` tests it. "
-                "If they really were deleted, raise maxMissing in environment.yaml: until then nothing is "
+                "many segments are missing at once: access may be lost. Run `reconciler doctor`. "
+                "If the segments were deleted, raise maxMissing in environment.yaml; until then nothing is "
                 "applied"
             )
         case _:
@@ -150,11 +150,11 @@ def note_text(one: Note) -> str:
 _WHY = {
     NotComparable.RECENT: "something was sent since Criteo's last computation",
     NotComparable.IN_PROGRESS: (
-        "a transfer is not finished, or a call was not answered: the next apply goes on with it"
+        "a transfer is unfinished or a request is unconfirmed; the next apply resumes it"
     ),
-    NotComparable.UNKNOWN: "people from a lost state may be in them, until the segment is replaced",
+    NotComparable.UNKNOWN: "unknown members may remain until the segment is replaced",
     NotComparable.EMPTY: "nothing was sent yet",
-    NotComparable.NO_COUNT: "Criteo tells no count of them yet",
+    NotComparable.NO_COUNT: "Criteo has no count for them yet",
 }
 
 DROP_WORDS = {

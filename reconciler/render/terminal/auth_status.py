@@ -68,7 +68,7 @@ def _row(
 ) -> ConsentRow:
     grant, label = role.application.grant, str(role)
     if grant == "clientCredentials":
-        message = "speaks for itself; consent is kept at Criteo, and nothing here"
+        message = "client credentials: consent is stored at Criteo, nothing is stored here"
         return ConsentRow(label, grant, ConsentStatus.NOT_NEEDED, message)
     try:
         consent = held(role)

@@ -29,7 +29,7 @@ def print_checkup(environment: str, checks: Sequence[Check], out: Console) -> No
 
 
 def checkup_lines(environment: str, checks: Sequence[Check], out: Console) -> Iterator[Text]:
-    yield Text.assemble("Links of ", (name(environment), "bold"))
+    yield Text.assemble("Checks of ", (name(environment), "bold"))
     for credential, group in groupby(checks, lambda one: one.credential):
         yield Text()
         if credential:
@@ -62,7 +62,7 @@ def _unreached(checks: Iterable[Check], out: Console) -> Iterator[Text]:
     """One line for all that stand together."""
     links = dict.fromkeys(check.name.value for check in checks)
     mark = MARKS[CheckStatus.SKIPPED]
-    yield from wrapped(f"{mark} not reached: {', '.join(links)}", STYLES[CheckStatus.SKIPPED], 2, out, hang=2)
+    yield from wrapped(f"{mark} skipped: {', '.join(links)}", STYLES[CheckStatus.SKIPPED], 2, out, hang=2)
 
 
 def _summary(checks: Iterable[Check]) -> str:
@@ -75,6 +75,6 @@ def _summary(checks: Iterable[Check]) -> str:
     parts = [
         counted(failures, "failure") if failures else "",
         counted(warnings, "warning") if warnings else "",
-        f"{unreached:,} not reached" if unreached else "",
+        f"{unreached:,} skipped" if unreached else "",
     ]
     return f"{', '.join(filter(None, parts))}."

@@ -138,10 +138,7 @@ def _remarks(spec: SegmentSpec, target: TargetMembers, figures: NumberFormat) ->
         yield "All values came already hashed and are sent as they are."
     if target.suppressed:
         people = figures.count(target.suppressed.count)
-        yield (
-            f"{people} identifiers are on the exclusion lists. Members among them are removed before "
-            "anybody else."
-        )
+        yield (f"{people} identifiers are on the exclusion lists. Members among them are removed first.")
 
 
 def _of_lists(target: TargetMembers, lists: Sequence[ListChange], figures: NumberFormat) -> Iterator[str]:

@@ -13,12 +13,12 @@ from reconciler.render.terminal.errors import finding_lines
 from reconciler.render.text import name, quoted
 
 WAYS = (
-    ("--reuse", "go on with these segments: all who are wanted are sent; all others in them remain"),
+    ("--reuse", "reuse these segments: all wanted members are sent; other members remain"),
     (
         "--assume-members FILE --only ADDRESS",
-        "the same, and who is in FILE is removed unless wanted: give it the newest source that was applied",
+        "the same; members in FILE are removed unless wanted. Pass the source applied last",
     ),
-    ("--replace", "fill new segments and put them in place; the old ones stay at Criteo, under another name"),
+    ("--replace", "fill new segments and swap them in; the old segments stay at Criteo under another name"),
 )
 
 
@@ -37,16 +37,17 @@ def _lines(environment: str, seen: RebuildScan, out: Console) -> Iterator[Text]:
         for doubt in one.conflicts:
             yield from (Text.assemble("  ", line) for line in finding_lines(doubt, out))
     for known in seen.known:
-        yield from wrapped(f"{name(str(known.address))}: the state knows it", "", 2, out, hang=2)
+        yield from wrapped(f"{name(str(known.address))}: already in the state", "", 2, out, hang=2)
     if seen.orphans:
         ids = ", ".join(one.id for one in seen.orphans)
-        text = f"{counted(len(seen.orphans), 'segment')} with the mark of an address that isn't here: {ids}"
+        segments = counted(len(seen.orphans), "segment")
+        text = f"{segments} with the ownership tag of an address that is not in the manifests: {ids}"
         yield from wrapped(text, "", 2, out, hang=2)
 
 
 def _said(one: SegmentMatch) -> Iterator[str]:
     if one.segment and not one.conflicts:
-        how = "by its mark" if one.has_tag else "because you say so"
+        how = "by its ownership tag" if one.has_tag else "by `--adopt`"
         yield f"{_called(one.segment)}, {how}"
         if one.replaced:
             yield "it has another account, retailer or identifier type: the next apply replaces it"
@@ -54,13 +55,13 @@ def _said(one: SegmentMatch) -> Iterator[str]:
         take = f"`--adopt {one.spec.address}={one.name_match.id}`"
         yield f"{_called(one.name_match)}, by its name only; if it is this tool's, say so: {take}"
     elif not one.conflicts:
-        yield "none; the next apply makes it"
+        yield "not found; the next apply creates it"
     if one.replacement:
-        yield f"{_called(one.replacement)} was about to replace it"
+        yield f"{_called(one.replacement)} is an unfinished replacement"
     if one.retired:
         yield f"{counted(len(one.retired), 'segment')} replaced earlier"
     for left in one.ignored:
-        yield f"{_called(left)} is left aside"
+        yield f"{_called(left)} is ignored"
 
 
 def _called(segment: Segment) -> str:
@@ -69,9 +70,7 @@ def _called(segment: Segment) -> str:
 
 def _ways(environment: str, out: Console) -> Iterator[Text]:
     yield Text()
-    message = (
-        f"Criteo doesn't tell who is in them. Ways to go on, with `reconciler state rebuild {environment}`:"
-    )
+    message = f"Criteo does not list their members. Options of `reconciler state rebuild {environment}`:"
     yield from wrapped(message, "", 0, out)
     for way, means in WAYS:
         yield from wrapped(f"{way}  {means}", "", 2, out, hang=4)

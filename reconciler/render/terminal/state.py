@@ -25,8 +25,8 @@ def print_state(
 def print_history(environment: str, kept: Iterable[StateVersionInfo], out: Console) -> None:
     """The newest first: it is the one that is asked for."""
     lines = [_kept(one) for one in sorted(kept, key=lambda one: -one.serial)]
-    nothing = ["  none yet: each run that writes keeps the state before it"]
-    show(map(Text, [f"States kept of {name(environment)}", *(lines or nothing)]), out)
+    nothing = ["  none yet: each run that writes saves the version before it"]
+    show(map(Text, [f"State versions of {name(environment)}", *(lines or nothing)]), out)
 
 
 def _kept(one: StateVersionInfo) -> str:
@@ -43,7 +43,7 @@ def _state_lines(
 ) -> Iterator[Text]:
     yield Text.assemble("State of ", (name(environment), "bold"))
     if head is None:
-        yield Text("  none yet: the first apply begins it")
+        yield Text("  none yet: the first apply creates it")
         return
     yield Text(f"  lineage {head.lineage}, serial {head.serial}")
     rows = [(name(str(one.address)), figures.count(settled(one.current)), one) for one in resources]
@@ -64,13 +64,13 @@ def settled(holding: SegmentState) -> int | None:
 
 def _said(resource: ResourceState, figures: NumberFormat) -> Iterator[str]:
     current = resource.current
-    yield f"settled {stamp(current.completed_at)}" if current.completed_at else "never settled"
+    yield f"completed {stamp(current.completed_at)}" if current.completed_at else "never completed"
     if current.transfer:
         yield "transfer in progress"
     if doubted := sum(one.uncertain.count for one in resource.segments):
-        yield f"{figures.count(doubted)} in doubt"
+        yield f"{figures.count(doubted)} uncertain"
     if current.members_unknown_before:
-        yield f"who was sent before {stamp(current.members_unknown_before)} is not known"
+        yield f"members sent before {stamp(current.members_unknown_before)} are unknown"
     if resource.replacement or resource.replace_requested:
         yield "being replaced"
     if resource.retired:

@@ -128,7 +128,7 @@ def _rejected(holding: SegmentState, limit: float | None, figures: NumberFormat)
     if beyond:
         return (
             f"{figures.count(beyond.rejected)} of {figures.count(beyond.sent)} identifiers rejected by "
-            f"Criteo as invalid, where {format_limit(beyond.limit)} is the limit (maxInvalid)"
+            f"Criteo as invalid (limit {format_limit(beyond.limit)}, maxInvalid)"
         )
     return f"{figures.count(holding.rejected)} rejected by Criteo" if holding.rejected else ""
 
@@ -190,12 +190,12 @@ def _state(resource: ResourceState, figures: NumberFormat) -> str:
 
 def _filling(holding: SegmentState, figures: NumberFormat) -> str:
     if holding.intent:
-        return f"the request to create it of {stamp(holding.intent.sent_at)} was not answered"
+        return f"create unconfirmed since {stamp(holding.intent.sent_at)}"
     if moving := holding.transfer:
         done, total = figures.count(moving.acknowledged), figures.count(moving.size.total)
         return f"transfer in progress, {done} of {total} identifiers done"
     if holding.size is None and holding.members_unknown_before:
-        return f"known again since {stamp(holding.members_unknown_before)}; who is in it is not known"
+        return f"rebuilt on {stamp(holding.members_unknown_before)}; members unknown"
     if holding.completed_at:
         return f"acknowledged by Criteo, last sent {stamp(holding.completed_at)}"
     return "created, not filled yet"
@@ -218,9 +218,9 @@ def _matches(found: Statistics, figures: NumberFormat) -> str:
         for number, what in ((found.identifiers, "identifiers"), (found.matches, "matches"))
         if number is not None
     ]
-    gate = "usable" if found.match_rate >= MIN_MATCH_RATE else "below the gate"
+    verdict = "usable" if found.match_rate >= MIN_MATCH_RATE else "too low"
     rate = f"match rate {_rate(found.match_rate, found, figures)}".rstrip()
-    return ", ".join((*counts, f"{rate}: {gate} ({format_limit(MIN_MATCH_RATE)} is needed)"))
+    return ", ".join((*counts, f"{rate}: {verdict} (minimum {format_limit(MIN_MATCH_RATE)})"))
 
 
 def _rate(exact: float, found: Statistics, figures: NumberFormat) -> str:

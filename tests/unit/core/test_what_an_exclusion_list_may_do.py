@@ -129,7 +129,7 @@ def test_a_change_of_nothing_is_a_bug() -> None:
 def test_more_than_its_limit_missing_blocks(missing: int, found: list[str]) -> None:
     said = problems(ListChange(before("a.csv", "x"), now("a.csv", "n"), missing))
     assert [one.startswith(words) for one, words in zip(said, found, strict=True)] == [True] * len(found)
-    assert all("where 5% is the limit (maxShrink)" in one for one in said)
+    assert all("(limit 5%, maxShrink)" in one for one in said)
 
 
 def test_the_way_out_is_in_the_entry() -> None:
@@ -145,7 +145,7 @@ def test_values_that_cannot_be_used_block_beyond_the_audience_s_limit() -> None:
     assert not problems(ListChange(None, now("a.csv", "n", 900, invalid=100), 0))
     [said] = problems(ListChange(None, now("a.csv", "n", 800, invalid=200), 0))
     assert said.startswith("20% of the values of the exclusion list a.csv can't be used as Email")
-    assert "(maxInvalid)" in said
+    assert ", maxInvalid)" in said
 
 
 def test_a_list_of_which_nothing_can_be_used_blocks_once() -> None:
@@ -201,7 +201,7 @@ def test_members_who_were_excluded_are_not_sent_beyond_the_limit(sent: int, bloc
         assert (
             "members that the exclusion list a.csv excluded when it was last applied would be sent" in words
         )
-        assert "where 5% is the limit (maxShrink)" in words
+        assert "(limit 5%, maxShrink)" in words
 
 
 def test_who_has_left_the_list_may_be_sent() -> None:
@@ -248,7 +248,7 @@ def test_a_column_that_a_list_is_matched_with_may_not_become_emptier(
     today = found(now("a.csv", "x"), "out", empty=empty)
     said = problems(ListChange(earlier, today, 0))
     assert bool(said) is blocks
-    assert all("of the rows is the limit (maxShrink)" in one for one in said)
+    assert all("of the rows, maxShrink)" in one for one in said)
 
 
 def test_where_there_are_no_rows_no_share_is_empty() -> None:
@@ -316,9 +316,13 @@ def test_lists_that_are_themselves_refused_are_not_trusted() -> None:
         (
             1000,
             201,
-            "suppressed members are not removed: they are more than 20% of its members, where 20%",
+            "suppressed members are not removed: they are more than 20% of its members (limit 20%",
         ),
-        (900, 900, "suppressed members are not removed: they are about 100% of its members, where 20% is"),
+        (
+            900,
+            900,
+            "suppressed members are not removed: they are about 100% of its members (limit 20%, maxShrink)",
+        ),
         (505, 6, "suppressed members are not removed: without them there would be fewer than 500 members"),
         (499, 6, ""),
     ],

@@ -133,8 +133,8 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     [
         ("env:", "the reference `env:` names nothing"),
         ("aws-sm:", "the reference `aws-sm:` names nothing"),
-        (VALUE, "a credential holds a reference"),
-        (f"{VALUE}:x", "a credential holds a reference"),
+        (VALUE, "this is not a secret reference"),
+        (f"{VALUE}:x", "this is not a secret reference"),
     ],
 )
 def test_other_references_are_refused_and_never_quoted(reference: str, problem: str, tmp_path: Path) -> None:

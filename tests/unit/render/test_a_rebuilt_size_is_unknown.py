@@ -70,7 +70,7 @@ def test_explain_and_status_show_it_too(world):
     assert "? → 4" in said
     row = told(world)
     assert row.members == "?"
-    assert "who is in it is not known" in row.state
+    assert "members unknown" in row.state
     out = Console(file=io.StringIO(), width=120)
     print_state("test", world.store.reader().head(), world.store.reader().resources(), ROUNDED, out)
     assert "?" in out.file.getvalue()
@@ -94,7 +94,7 @@ def test_what_is_forgotten_with_an_unknown_size_says_so(world):
     assert isinstance(change, Forget)
     assert change.count is None
     [row] = documented(world).rows
-    assert row_text.size(row, 1) == "? stay"
+    assert row_text.size(row, 1) == "? members stay at Criteo"
 
 
 def test_the_wait_for_unconfirmed_requests_is_part_of_the_estimate_and_names_its_end(world):

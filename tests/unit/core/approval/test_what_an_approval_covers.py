@@ -35,7 +35,7 @@ from reconciler.core.rounding import LessThan, RoundedCount, rounded_count
 
 pytestmark = pytest.mark.promise("approved")
 
-WITHIN = "(approval.tolerance: 2%, or a tenth up to 100 people)"
+WITHIN = "(approval.tolerance: 2%, or a tenth up to 100 members)"
 
 
 @pytest.mark.parametrize("change", [CREATED, MOVED, FORGOTTEN, cases.replacement(cases.LAPSED, 40)])
@@ -73,10 +73,10 @@ def test_a_count_may_move_by_two_percent_and_a_small_one_by_a_tenth(size: int, a
 def test_a_direction_that_was_zero_counts_too() -> None:
     then = cases.update(cases.LAPSED, cases.members(100, 120, Delta(0, 20, 0)))
     today = cases.update(cases.LAPSED, cases.members(100, 20, Delta(5, 20, 85)))
-    assert why(judged(then, today)) == [f"approved to leave: 0; now: 90; they may differ by 12 {WITHIN}"]
+    assert why(judged(then, today)) == [f"removals: approved 0, now 90; limit ±12 {WITHIN}"]
     none = cases.update(cases.LAPSED, cases.members(0, 0, NO_DELTA), cases.RENAMED)
     few = cases.update(cases.LAPSED, cases.members(0, 3, Delta(0, 3, 0)), cases.RENAMED)
-    assert why(judged(none, few)) == [f"approved to join: 0; now: <10; they may differ by 0 {WITHIN}"]
+    assert why(judged(none, few)) == [f"additions: approved 0, now <10; limit ±0 {WITHIN}"]
 
 
 @pytest.mark.parametrize(
@@ -85,30 +85,30 @@ def test_a_direction_that_was_zero_counts_too() -> None:
         (
             {"environment": "sandbox"},
             now(),
-            "it was approved for sandbox, and this is production: give the plan of production",
+            "approved for sandbox, not production: give the plan of production",
         ),
         (
             {"endpoint": "emulator"},
             now(),
-            "it was approved for emulator, and production is at https://api.criteo.com",
+            "approved for emulator; production is at https://api.criteo.com",
         ),
         (
             {"seats": {"acme": Seat("1", "2")}},
             now(),
             (
-                "it was approved for seat acme as account 1, retailer 2, which is "
-                "account 368477501993431040, retailer 3239117063738827231 now"
+                "approved for seat acme as account 1, retailer 2; now "
+                "account 368477501993431040, retailer 3239117063738827231"
             ),
         ),
         (
             {"seats": {"acme": cases.SEAT, "beta": Seat("1", "2")}},
             now(environment=cases.SEATED),
-            "it was approved for seat beta as account 1, retailer 2, which is account 41, retailer 7 now",
+            "approved for seat beta as account 1, retailer 2; now account 41, retailer 7",
         ),
         (
             {"seats": {"acme": cases.SEAT, "beta": Seat("1", "2")}},
             now(),
-            "it was approved for seat beta as account 1, retailer 2, which is none now",
+            "approved for seat beta as account 1, retailer 2; now none",
         ),
         (
             {"lineage": "0123456789"},
@@ -123,12 +123,12 @@ def test_a_direction_that_was_zero_counts_too() -> None:
         (
             {"made_at": cases.NOW - timedelta(hours=73)},
             now(),
-            "was made on 2026-11-21 at 08:04 UTC, and holds for 3 days",
+            "approval expired: created on 2026-11-21 at 08:04 UTC, maxAge 3 days",
         ),
         (
             {"made_at": cases.NOW - timedelta(hours=72, seconds=1)},
             now(),
-            "was made on 2026-11-21 at 09:03 UTC, and holds for 3 days (approval.maxAge)",
+            "approval expired: created on 2026-11-21 at 09:03 UTC, maxAge 3 days",
         ),
         (
             {"made_at": cases.NOW - timedelta(seconds=91)},
@@ -137,12 +137,12 @@ def test_a_direction_that_was_zero_counts_too() -> None:
                     cases.ENVIRONMENT, approval_limits=ApprovalLimits(max_age=timedelta(seconds=90))
                 )
             ),
-            "and holds for 1 minute 30 seconds",
+            "maxAge 1 minute 30 seconds",
         ),
         (
             {"made_at": cases.NOW - timedelta(seconds=2)},
             now(environment=replace(cases.ENVIRONMENT, approval_limits=ApprovalLimits(max_age=timedelta(0)))),
-            "and holds for 0 seconds",
+            "maxAge 0 seconds",
         ),
         ({"made_at": cases.NOW + timedelta(minutes=3)}, now(), "is from the future, 2026-11-24 09:07 UTC"),
         (
@@ -173,7 +173,7 @@ def test_an_approval_for_elsewhere_is_refused_whatever_there_is_to_do() -> None:
     for plan in (cases.plan(MOVED), cases.plan(unchanged=3), cases.plan(MOVED, cases.create(cases.HIGH, 4))):
         told = check_approvals(plan, held(stranger), at).findings
         assert [one.problem for one in told].count(
-            "it was approved for sandbox, and this is production: give the plan of production"
+            "approved for sandbox, not production: give the plan of production"
         ) == 1
 
 
@@ -198,12 +198,12 @@ def test_a_plan_from_before_there_was_a_state_holds_once_there_is_one() -> None:
 @pytest.mark.parametrize(
     ("then", "today", "says"),
     [
-        (CREATED, MOVED, "create was approved, and now it is update"),
-        (MOVED, FORGOTTEN, "update was approved, and now it is forget"),
+        (CREATED, MOVED, "approved as create, now update"),
+        (MOVED, FORGOTTEN, "approved as update, now forget"),
         (
             CREATED,
             replace(CREATED, spec=replace(cases.LAPSED, description="other")),
-            "its definition is not the one that was approved",
+            "its definition is not the approved one",
         ),
     ],
 )
@@ -265,7 +265,7 @@ def test_of_several_approvals_one_that_fits_is_enough_and_each_reason_is_said_on
     assert check_approvals(cases.plan(CREATED), held(old, fits), now()).used_digests == ("sha256:a",)
     other = cases.create(cases.LAPSED, 20_000)
     [said] = why(check_approvals(cases.plan(other), held(fits, replace(fits, digest="sha256:b")), now()))
-    assert said.startswith("approved to join: 10,000; now: 20,000")
+    assert said.startswith("additions: approved 10,000, now 20,000")
     told = check_approvals(cases.plan(other), held(old, fits), now()).findings
     assert [one.where for one in told] == [str(LAPSED), "plan-1.json"]
 
@@ -275,9 +275,7 @@ def test_a_size_that_nobody_was_shown_is_refused() -> None:
     then = cases.update(cases.LAPSED, cases.members(1_000, 2_000, Delta(0, 1_000, 0)))
     today = cases.update(cases.LAPSED, cases.members(2_000, 3_000, Delta(0, 1_000, 0)))
     [said] = why(judged(then, today))
-    assert (
-        said == f"approved in all: 2,000; now: 3,000; they may differ by 200, twice what joins may {WITHIN}"
-    )
+    assert said == f"members: approved 2,000, now 3,000; limit ±200, twice that of additions {WITHIN}"
 
 
 @pytest.mark.parametrize(("more", "fits"), [(204, True), (205, False), (-205, True), (-206, False)])
@@ -290,7 +288,7 @@ def test_a_size_may_differ_by_twice_as_much(more: int, fits: bool) -> None:
 def test_forgetting_what_is_there_is_not_forgetting_what_is_gone() -> None:
     gone = replace(FORGOTTEN, drop_state=True)
     [said] = why(judged(FORGOTTEN, gone))
-    assert said == "forgetting it was approved while its segment was there, and it isn't any more"
+    assert said == "approved while its segment was there; that has changed"
     assert not judged(gone, gone).findings
 
 
@@ -298,15 +296,10 @@ def test_forgetting_what_is_there_is_not_forgetting_what_is_gone() -> None:
     ("content", "says"),
     [
         ("ab" * 16, []),
-        ("cd" * 16, ["its source is pinned, and its people are not the ones that were approved"]),
+        ("cd" * 16, ["its source is pinned, and its members are not the approved ones"]),
         (
             "",
-            [
-                (
-                    "its source is pinned, and the plan was made before there was a state that can name "
-                    "people; apply it once without `pinned`"
-                )
-            ],
+            [("its source is pinned, and the plan is older than the state; apply it once without `pinned`")],
         ),
     ],
 )
@@ -373,9 +366,9 @@ def test_what_is_widened_beside_the_review_widens_nothing() -> None:
     for then, today in ((narrow, wide), (wide, narrow)):
         at = now(environment=replace(cases.ENVIRONMENT, approval_limits=today))
         [said] = why(judged(MOVED, much, at, limits=then))
-        assert said.startswith("approved to join: 400; now: 4,000;")
+        assert said.startswith("additions: approved 400, now 4,000;")
         [said] = why(judged(MOVED, MOVED, at, limits=then, made_at=cases.NOW - timedelta(days=4)))
-        assert "holds for 3 days" in said
+        assert "maxAge 3 days" in said
     at = now(environment=replace(cases.ENVIRONMENT, approval_limits=wide))
     assert judged(MOVED, much, at, limits=wide).covered
 
@@ -402,12 +395,12 @@ def under(*lists: ReadList) -> Change:
         (
             945,
             90,
-            "members of the exclusion list out.csv (Email) approved: 1,000; now: 950; fewer may be 5% ",
+            "members of the exclusion list out.csv (Email): approved 1,000, now 950; at most 5% fewer ",
         ),
-        (1, 90, "members of the exclusion list out.csv (Email) approved: 1,000; now: <10; fewer may be 5% "),
+        (1, 90, "members of the exclusion list out.csv (Email): approved 1,000, now <10; at most 5% fewer "),
         (5000, 77, ""),
-        (5000, 76, "members of the exclusion list out.csv (Email) in the source approved: 90; now: 80; "),
-        (1000, 0, "members of the exclusion list out.csv (Email) in the source approved: 90; now: 0; "),
+        (5000, 76, "members of the exclusion list out.csv (Email) in the source: approved 90, now 80; "),
+        (1000, 0, "members of the exclusion list out.csv (Email) in the source: approved 90, now 0; "),
     ],
 )
 def test_a_list_that_has_lost_members_since_is_not_the_one_that_was_approved(

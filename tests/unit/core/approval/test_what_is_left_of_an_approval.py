@@ -64,7 +64,7 @@ def test_what_moved_with_nothing_sent_since_is_refused() -> None:
     for touched in (None, A_DAY_AGO - timedelta(seconds=1)):
         at = now(resources=applied(completed_at=touched))
         [said] = why(check_approvals(cases.plan(MOVED), held(a_day_ago(MUCH)), at))
-        assert said.startswith("approved to join: 50,000; now: 400;")
+        assert said.startswith("additions: approved 50,000, now 400;")
 
 
 def test_a_started_approval_leaves_to_the_refresh_what_has_moved_since() -> None:
@@ -83,7 +83,7 @@ def test_it_is_the_newest_of_several_approvals_since_which_something_was_sent() 
 def test_what_is_more_than_members_waits_for_no_refresh() -> None:
     at = now(resources={LAPSED: resource("other", completed_at=cases.NOW)})
     [said] = why(check_approvals(cases.plan(MOVED), held(a_day_ago(MUCH)), at))
-    assert said.startswith("approved in all: 60,000; now: 10,300;")
+    assert said.startswith("members: approved 60,000, now 10,300;")
 
 
 def test_a_definition_is_applied_though_the_refresh_has_sent_its_members() -> None:
@@ -94,7 +94,7 @@ def test_a_definition_is_applied_though_the_refresh_has_sent_its_members() -> No
     assert check_approvals(cases.plan(left), held(then), refreshed).covered == {LAPSED}
     before = now(resources={LAPSED: resource("other", completed_at=A_DAY_AGO - timedelta(seconds=1))})
     [said] = why(check_approvals(cases.plan(left), held(then), before))
-    assert said.startswith("approved to join: 300; now: 0;")
+    assert said.startswith("additions: approved 300, now 0;")
 
 
 def test_what_was_done_before_a_run_began_is_not_done_by_it_once_more() -> None:
@@ -109,7 +109,7 @@ def test_an_address_that_no_run_has_touched_waits_for_none() -> None:
     """The approval was begun by another address."""
     at = now(BEGAN, resources=applied(completed_at=A_DAY_AGO - timedelta(seconds=1)))
     [said] = why(check_approvals(cases.plan(MOVED), held(a_day_ago(MUCH, FILLED)), at))
-    assert said.startswith("approved in all: 60,000; now: 10,300;")
+    assert said.startswith("members: approved 60,000, now 10,300;")
 
 
 def test_a_newer_plan_that_had_nothing_to_do_for_an_address_leaves_nothing_of_it() -> None:
@@ -120,7 +120,7 @@ def test_a_newer_plan_that_had_nothing_to_do_for_an_address_leaves_nothing_of_it
     still = replace(after, changes=(replace(gone, kind=ChangeKind.UNCHANGED),))
     at = now(ApprovalRecord("sha256:b", EARLIER, EARLIER), resources=applied())
     assert why(check_approvals(cases.plan(), held(forgetting), at)) == [
-        f"it approves what the manifests here don't ask for: {gone.address}"
+        f"approved but not in these manifests: {gone.address}"
     ]
     assert check_approvals(cases.plan(), held(forgetting, still), at).completed == ("sha256:a",)
 
@@ -142,7 +142,7 @@ def test_a_pinned_source_waits_for_no_refresh() -> None:
     then = replace(then, changes=(replace(one, members_digest="cd" * 16),))
     at = now(resources={LAPSED: resource(PINNED.definition, completed_at=cases.NOW)})
     assert why(check_approvals(cases.plan(pinned), held(then), at)) == [
-        "its source is pinned, and its people are not the ones that were approved"
+        "its source is pinned, and its members are not the approved ones"
     ]
 
 
@@ -162,7 +162,7 @@ def test_what_an_interrupted_run_has_left_to_do_is_covered() -> None:
 def test_without_a_start_there_is_nothing_to_go_on_with() -> None:
     at = now(resources={LAPSED: resource(transfer=HALF)})
     assert why(check_approvals(cases.plan(MOVED), held(approved(cases.plan(CREATED))), at)) == [
-        "create was approved, and now it is update"
+        "approved as create, now update"
     ]
 
 
@@ -170,14 +170,14 @@ def test_a_started_approval_is_no_leave_to_send_more() -> None:
     at = now(BEGAN, resources={LAPSED: resource("of another time")})
     much = cases.update(cases.LAPSED, cases.members(0, 20_000, Delta(0, 20_000, 0)))
     [said] = why(check_approvals(cases.plan(much), held(approved(cases.plan(CREATED))), at))
-    assert said.startswith("approved to join: 10,000; now: 20,000;")
+    assert said.startswith("additions: approved 10,000, now 20,000;")
 
 
 def test_a_started_approval_covers_no_other_kind_of_change() -> None:
     at = now(BEGAN, resources={LAPSED: resource()})
-    assert why(judged(MOVED, CREATED, at)) == ["update was approved, and now it is create"]
-    assert why(judged(MOVED, FORGOTTEN, at)) == ["update was approved, and now it is forget"]
-    assert why(judged(FORGOTTEN, CREATED, now(BEGAN))) == ["forget was approved, and now it is create"]
+    assert why(judged(MOVED, CREATED, at)) == ["approved as update, now create"]
+    assert why(judged(MOVED, FORGOTTEN, at)) == ["approved as update, now forget"]
+    assert why(judged(FORGOTTEN, CREATED, now(BEGAN))) == ["approved as forget, now create"]
 
 
 def test_a_run_that_died_before_it_wrote_the_definition_down_goes_on() -> None:
@@ -301,7 +301,7 @@ def test_a_refill_that_is_no_longer_due_names_the_count_of_criteo() -> None:
     counted_anew = (
         "Criteo's count changed since this plan, and a refill is no longer due: offsite-email/lapsed-90d"
     )
-    not_asked_for = "it approves what the manifests here don't ask for: offsite-email/lapsed-90d"
+    not_asked_for = "approved but not in these manifests: offsite-email/lapsed-90d"
     long_ago = cases.NOW - timedelta(days=2)
     same = resource(cases.LAPSED.definition, completed_at=long_ago)
     for known, said in (
@@ -356,7 +356,7 @@ def test_an_approval_of_which_nothing_can_be_done_here_is_refused() -> None:
     [told] = check_approvals(cases.plan(unchanged=1), held(then), now()).findings
     assert (told.where, told.problem) == (
         "plan-1.json",
-        "it approves what the manifests here don't ask for: offsite-email/lapsed-90d",
+        "approved but not in these manifests: offsite-email/lapsed-90d",
     )
     assert check_approvals(cases.plan(unchanged=1), held(then), now(all_addresses=False)) == ApprovalCheck()
 

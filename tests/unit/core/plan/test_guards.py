@@ -71,7 +71,7 @@ def test_of_an_empty_source_nothing_is_said_but_that():
 
 def test_too_few_are_refused():
     [said] = asked(9)
-    assert "there are fewer than 10 members, which is the minimum (minMembers)" in said
+    assert "there are fewer than 10 members (minMembers)" in said
     assert "set a smaller minMembers under `guards`" in said
 
 
@@ -79,7 +79,7 @@ def test_too_few_are_refused():
 def test_the_limit_of_shrinking_is_exact(out, refused):
     said = asked(100, completed_size=100, out=out)
     assert bool(said) is refused
-    what = "20 of 100 members would leave (more than 20%), where 20% is the limit"
+    what = "more than 20% of members would be removed: 20 of 100 (limit 20%"
     assert all(what in one for one in said)
     assert all("maxShrink: 26%" in one for one in said)
 
@@ -91,19 +91,19 @@ def test_an_exchange_of_all_members_is_no_silent_update():
 def test_a_swap_of_people_is_told_in_the_numbers_of_both_directions():
     """Not as growth, beside a size that shrinks."""
     [shrunk, grown] = asked(3_952, completed_size=4_240, adds=3_952, out=4_240, guards=Guards(max_growth=0.5))
-    both = "offsite/buyers: 4,240 of 4,240 members would leave and 3,950 others join"
-    assert f"{both}: 100% replaced, where 20% is the limit (maxShrink)" in shrunk
-    assert f"{both}: 93.2% replaced, where 50% is the limit (maxGrowth)" in grown
+    both = "4,240 of 4,240 removed, 3,950 added"
+    assert f"100% of members would be replaced: {both} (limit 20%, maxShrink)" in shrunk
+    assert f"93.2% of members would be replaced: {both} (limit 50%, maxGrowth)" in grown
     [lopsided] = asked(3_000, completed_size=4_240, adds=10, out=1_250)
-    assert "1,250 of 4,240 members would leave and 10 others join (29.5%), where 20%" in lopsided
+    assert "29.5% of members would change: 1,250 of 4,240 removed, 10 added (limit 20%" in lopsided
 
 
 def test_a_segment_filled_afresh_is_compared_by_size():
     assert asked(85, completed_size=100, adds=85, fresh=True) == []
     [shrunk] = asked(79, completed_size=100, adds=79, fresh=True)
-    assert "20 of 100 members would leave (more than 20%)" in shrunk
+    assert "more than 20% of members would be removed: 20 of 100" in shrunk
     [grown] = asked(206, completed_size=100, adds=206, fresh=True)
-    assert "110 would join 100 members (about 110%)" in grown
+    assert "about 110% of members would be added: 110 to 100" in grown
     assert "maxGrowth: 120%" in grown
 
 
@@ -111,18 +111,18 @@ def test_few_people_are_never_counted_by_a_share():
     """Of 44 people one leaves: 3 % would say so. That a limit is passed says no more."""
     limits = Guards(max_shrink=0.02, max_growth=0.02, max_invalid=0.01)
     [shrunk] = asked(43, completed_size=44, out=1, guards=limits)
-    assert "<10 of 40 members would leave (more than 2%), where 2% is the limit (maxShrink)" in shrunk
+    assert "more than 2% of members would be removed: <10 of 40 (limit 2%, maxShrink)" in shrunk
     assert "set a larger maxShrink under `guards`" in shrunk
     [grown] = asked(45, completed_size=44, adds=1, guards=limits)
-    assert "<10 would join 40 members (more than 2%), where 2% is the limit (maxGrowth)" in grown
+    assert "more than 2% of members would be added: <10 to 40 (limit 2%, maxGrowth)" in grown
     [invalid] = asked(43, drops=((DropReason.MALFORMED, 1),), guards=limits)
-    assert "more than 1% of the identifiers can't be sent, where 1% is the limit (maxInvalid)" in invalid
+    assert "more than 1% of the identifiers can't be sent (limit 1%, maxInvalid)" in invalid
 
 
 @pytest.mark.parametrize(("completed_size", "out"), [(1_000, 614), (1_004, 605), (995, 610), (999, 613)])
 def test_what_rounds_to_the_same_counts_reads_the_same(completed_size, out):
     [said] = asked(completed_size - out, completed_size=completed_size, out=out)
-    assert "610 of 1,000 members would leave (61%), where 20% is the limit (maxShrink)" in said
+    assert "61% of members would be removed: 610 of 1,000 (limit 20%, maxShrink)" in said
     assert "maxShrink: 62%" in said
 
 
@@ -142,7 +142,7 @@ def test_nobody_is_told_to_switch_a_guard_off():
 def test_too_many_invalid_identifiers_are_refused():
     drops = ((DropReason.MALFORMED, 110), (DropReason.OTHER_HASHING, 10), (DropReason.EMPTY, 500))
     [said] = asked(880, drops=drops)
-    assert "12% of the identifiers can't be sent, where 10% is the limit (maxInvalid)" in said
+    assert "12% of the identifiers can't be sent (limit 10%, maxInvalid)" in said
     assert "maxInvalid: 13%" in said
 
 
@@ -151,9 +151,9 @@ def test_stale_sources_are_refused_when_an_age_is_set():
     assert asked(100, newest=old) == []
     assert asked(100, newest=old, max_age=timedelta(hours=38)) == []
     [said] = asked(100, newest=old, max_age=timedelta(hours=36))
-    assert "37 hours old, where 36 hours is the limit" in said
+    assert "37 hours old (limit 36 hours, maxAge)" in said
     [said] = asked(100, newest=NOW - timedelta(seconds=80, milliseconds=1), max_age=timedelta(seconds=80))
-    assert "over 1 minute 20 seconds old, where 1 minute 20 seconds is the limit" in said
+    assert "over 1 minute 20 seconds old (limit 1 minute 20 seconds, maxAge)" in said
 
 
 def vanishing(total, gone):
@@ -210,8 +210,8 @@ def moved(before, after, own, general):
             54,
             Guards(max_shrink=0.75),
             (
-                "120 of 170 members would leave (about 71%): the audience's own guard maxShrink is 75% "
-                "(environment: 20%)"
+                "about 71% of members would be removed: 120 of 170; "
+                "allowed only by the audience's `maxShrink: 75%` (environment: 20%)"
             ),
         ),
         (
@@ -219,8 +219,8 @@ def moved(before, after, own, general):
             30,
             Guards(max_shrink=0.7),
             (
-                "10 of 40 members would leave (more than 20%): the audience's own guard maxShrink is 70% "
-                "(environment: 20%)"
+                "more than 20% of members would be removed: 10 of 40; "
+                "allowed only by the audience's `maxShrink: 70%` (environment: 20%)"
             ),
         ),
         (
@@ -228,8 +228,8 @@ def moved(before, after, own, general):
             15,
             Guards(max_shrink=0.7),
             (
-                "<10 of 20 members would leave (more than 20%): the audience's own guard maxShrink is 70% "
-                "(environment: 20%)"
+                "more than 20% of members would be removed: <10 of 20; "
+                "allowed only by the audience's `maxShrink: 70%` (environment: 20%)"
             ),
         ),
         (
@@ -237,15 +237,18 @@ def moved(before, after, own, general):
             300,
             Guards(max_growth=5),
             (
-                "200 would join 100 members (about 200%): the audience's own guard maxGrowth is 500% "
-                "(environment: 100%)"
+                "about 200% of members would be added: 200 to 100; "
+                "allowed only by the audience's `maxGrowth: 500%` (environment: 100%)"
             ),
         ),
         (
             0,
             5,
             Guards(min_members=2),
-            ("there are fewer than 10 members: the audience's own guard minMembers is 2 (environment: 10)"),
+            (
+                "there are fewer than 10 members; "
+                "allowed only by the audience's `minMembers: 2` (environment: 10)"
+            ),
         ),
     ],
 )
@@ -258,7 +261,10 @@ def test_what_only_the_audience_itself_allows_is_told(before, after, own, said):
 def test_invalid_values_that_only_the_audience_itself_allows_are_told():
     said = asked(880, drops=((DropReason.MALFORMED, 120),), guards=Guards(max_invalid=0.5), general=Guards())
     assert said == (
-        "12% of the identifiers can't be sent: the audience's own guard maxInvalid is 50% (environment: 10%)",
+        (
+            "12% of the identifiers can't be sent; "
+            "allowed only by the audience's `maxInvalid: 50%` (environment: 10%)"
+        ),
     )
 
 
@@ -276,7 +282,7 @@ def test_what_the_environment_allows_needs_no_word(after):
             Guards(max_shrink=0.95),
             Guards(max_shrink=0.95),
             (
-                "270 of 340 members would leave (about 79%); the default limit is 20% (maxShrink), "
+                "about 79% of members would be removed: 270 of 340; the default limit is 20% (maxShrink), "
                 "and environment.yaml allows 95%"
             ),
         ),
@@ -286,7 +292,7 @@ def test_what_the_environment_allows_needs_no_word(after):
             Guards(max_growth=5),
             Guards(max_growth=9),
             (
-                "200 would join 100 members (about 200%); the default limit is 100% (maxGrowth), "
+                "about 200% of members would be added: 200 to 100; the default limit is 100% (maxGrowth), "
                 "and the audience's own guard allows 500%"
             ),
         ),

@@ -289,7 +289,7 @@ def test_what_a_replacement_left_behind_is_pointed_out(world):
     world.run()
     [note] = world.plan().notes
     assert f"1 segment of {ONE}." in note
-    assert "delete them in Criteo" in note
+    assert "Delete these segments in Criteo" in note
 
 
 def test_what_many_replacements_left_behind_is_one_note(world):

@@ -54,9 +54,7 @@ def test_an_address_whose_identifiers_are_all_rejected_fails(world: InMemoryEnvi
     world.people["buyers"] = people(0, 170)
     error = failed(world)
     assert error.exit_code == PartialApplyError.exit_code
-    assert error.problem == (
-        "Criteo rejected 170 of 170 identifiers as invalid, where 10% is the limit (maxInvalid)"
-    )
+    assert error.problem == ("Criteo rejected 170 of 170 identifiers as invalid (limit 10%, maxInvalid)")
     assert not error.resumable
 
 

@@ -392,7 +392,7 @@ def test_a_name_that_an_unanswered_create_may_take_is_not_given_away(world):
     world.wishes[ADDRESS], world.wishes[other] = DesiredSegment("Others"), DesiredSegment("Elsewhere")
     [blocked] = world.plan().blocked
     assert (
-        "“Others” may still be taken by an unanswered request for offsite/others" in blocked.finding.problem
+        "“Others” may still be taken by an unconfirmed request for offsite/others" in blocked.finding.problem
     )
     world.clock.advance(world.quiet.total_seconds())
     world.run()

@@ -150,7 +150,7 @@ def test_what_is_doubted_is_kept_before_a_resource_state_names_it():
 def test_going_back_to_what_is_not_kept_changes_nothing():
     store = state("a b", "b c")
     before = store.saved_resources.copy()
-    with store.lock("me") as writer, pytest.raises(StorageError, match="serial 2 is not kept"):
+    with store.lock("me") as writer, pytest.raises(StorageError, match="state version 2 not found"):
         restore_to(2, writer, engine, QUIET)
     assert store.saved_resources == before
 

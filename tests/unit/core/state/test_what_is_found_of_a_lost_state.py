@@ -284,7 +284,7 @@ def test_a_plan_says_that_people_from_before_may_remain(number):
     planned = world.plan()
     assert all(change.reason == AllSentAgain() for change in planned.changes)
     [note] = [one for one in planned.notes if "exclusion list" not in one]
-    assert "known to nobody" in note
+    assert "unknown members may remain" in note
     assert note.count("offsite/") == min(number, 5)
     assert ("and 1 more" in note) == (number == 6)
 

@@ -34,8 +34,8 @@ def test_each_reason_is_one_note_and_what_was_just_sent_has_its_time() -> None:
             "computation; again after 2026-11-24 12:00 UTC"
         ),
         (
-            "the members of 1 address can't be compared now: people from a lost state may be in them, until "
-            "the segment is replaced"
+            "the members of 1 address can't be compared now: unknown members may remain until the "
+            "segment is replaced"
         ),
     )
 
@@ -44,7 +44,7 @@ def test_each_reason_is_one_note_and_what_was_just_sent_has_its_time() -> None:
     ("looked", "summary"),
     [
         (DriftScope(0), "Nothing was applied yet: there is nothing to compare."),
-        (DriftScope(0, unseen=2), "No address could be looked at: there is nothing to compare."),
+        (DriftScope(0, unseen=2), "No address could be checked: there is nothing to compare."),
         (DriftScope(1), "No drift in 1 address."),
     ],
 )

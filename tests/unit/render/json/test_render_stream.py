@@ -41,7 +41,7 @@ EVENTS: list[Event] = [
     ActivityStarted("reading segments"),
     plan_made(cases.plan(cases.update(cases.HIGH, cases.CHANGED)), ("sha256:" + "0f" * 32,)),
     AddressBlocked(A, Cause.SOURCE, "a.yaml:1:1: no file matches x.csv", "bring the file"),
-    Waiting("an unanswered call may still land", 99.6),
+    Waiting("an unconfirmed request may still take effect", 99.6),
     WaitEnded(),
     SegmentCreated(A, "88121"),
     SegmentUpdated(A),
@@ -152,7 +152,7 @@ def test_waits_are_few_and_lines_are_numbered_without_gaps() -> None:
     stream.emit(Waiting("the rate limit", 3))
     stream.emit(ActivityStarted(""))
     for left in range(100, 0, -1):
-        stream.emit(Waiting("an unanswered call may still land", left))
+        stream.emit(Waiting("an unconfirmed request may still take effect", left))
         stream.emit(WaitEnded())
         seconds[0] += 1
     stream.emit(SegmentUpdated(A))

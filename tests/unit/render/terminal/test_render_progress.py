@@ -77,14 +77,14 @@ def test_a_log_mentions_long_waits_once_in_a_while() -> None:
     stream, time, shown = logged()
     shown.waiting("the rate limit", 3)
     for left in range(100, 0, -1):
-        shown.waiting("an unanswered call may still land", left)
+        shown.waiting("an unconfirmed request may still take effect", left)
         time.now += 1
     shown.done_waiting()
     assert stream.getvalue().splitlines() == [
-        "waiting 100 s: an unanswered call may still land",
-        "waiting 70 s: an unanswered call may still land",
-        "waiting 40 s: an unanswered call may still land",
-        "waiting 10 s: an unanswered call may still land",
+        "waiting 100 s: an unconfirmed request may still take effect",
+        "waiting 70 s: an unconfirmed request may still take effect",
+        "waiting 40 s: an unconfirmed request may still take effect",
+        "waiting 10 s: an unconfirmed request may still take effect",
     ]
 
 

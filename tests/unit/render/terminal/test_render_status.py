@@ -40,7 +40,7 @@ def row(resource: ResourceState, found: Statistics | None = None, now: datetime 
         (ResourceState(A, SegmentState(KEY, "88121")), "created, not filled yet"),
         (
             ResourceState(A, SegmentState(KEY, intent=CreateIntent("A", NOW))),
-            "the request to create it of 2026-11-24 13:00 UTC was not answered",
+            "create unconfirmed since 2026-11-24 13:00 UTC",
         ),
         (
             ResourceState(A, SETTLED, replacement=MOVING),
@@ -72,9 +72,9 @@ def test_when_it_shows(now: datetime, live: str) -> None:
         (Statistics(None, None, None), "match rate not computed yet"),
         (
             Statistics(412_003, 200_000, 0.485),
-            "412,003 identifiers, 200,000 matches, match rate 48.5%: usable (0.1% is needed)",
+            "412,003 identifiers, 200,000 matches, match rate 48.5%: usable (minimum 0.1%)",
         ),
-        (Statistics(None, None, 0.0004), "match rate <0.1%: below the gate (0.1% is needed)"),
+        (Statistics(None, None, 0.0004), "match rate <0.1%: too low (minimum 0.1%)"),
     ],
 )
 def test_the_gate(found: Statistics, matches: str) -> None:
@@ -124,13 +124,13 @@ def test_text(width: int) -> None:
     [
         (
             Statistics(412_003, 200_000, 0.485),
-            "412,000 identifiers, 200,000 matches, match rate 48.5%: usable (0.1% is needed)",
+            "412,000 identifiers, 200,000 matches, match rate 48.5%: usable (minimum 0.1%)",
         ),
         (
             Statistics(1_234, 3, 0.00243),
-            "1,230 identifiers, <10 matches, match rate: usable (0.1% is needed)",
+            "1,230 identifiers, <10 matches, match rate: usable (minimum 0.1%)",
         ),
-        (Statistics(None, None, 0.4847), "match rate 48%: usable (0.1% is needed)"),
+        (Statistics(None, None, 0.4847), "match rate 48%: usable (minimum 0.1%)"),
     ],
 )
 def test_a_match_rate_counts_no_people_that_are_rounded(found: Statistics, matches: str) -> None:
@@ -165,7 +165,7 @@ def test_an_empty_environment() -> None:
         (
             170,
             {A: 0.1},
-            "170 of 170 identifiers rejected by Criteo as invalid, where 10% is the limit (maxInvalid)",
+            "170 of 170 identifiers rejected by Criteo as invalid (limit 10%, maxInvalid)",
         ),
     ],
 )

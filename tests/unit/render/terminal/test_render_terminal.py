@@ -104,7 +104,7 @@ def test_a_computation_of_tomorrow_says_so() -> None:
     )
     document = plan_document(planned, ENVIRONMENT, EXACT)
     assert document_text.estimate(document)[-1] == (
-        "Ready before the 00:00 UTC computation of 2026-11-25; live about 05:00 UTC."
+        "Criteo processes this at 00:00 UTC on 2026-11-25; live about 05:00 UTC."
     )
 
 
