@@ -135,7 +135,7 @@ def _quoted(problem: Problem, mention: str) -> int:
 
 
 def _common(reported: Sequence[Problem]) -> ItemFailure:
-    """What entries of one code say; of several codes nobody knows which is meant."""
+    """Return what entries of one code say; among several codes, the cause is unknown."""
     codes = sorted({problem.code for problem in reported})
     if not codes:
         return SILENCE

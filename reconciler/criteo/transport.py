@@ -1,4 +1,4 @@
-"""One request and what became of it: answered, refused, or nobody knows; never tries twice."""
+"""Send one request once; return whether it succeeded, was rejected, or has an unknown outcome."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -33,7 +33,7 @@ NEVER_SENT = (
 class ApiCall:
     """What is sent. `what` begins every message about it, `template` is the path without its ids.
 
-    `writes` are calls that change something; `repeatable` ones may be sent again when nobody knows
+    `writes` are calls that change something; `repeatable` ones may be sent again if it is unknown
     whether they happened; `private` ones carry identifiers.
     """
 

@@ -38,7 +38,7 @@ class Asked:
 
 
 class _Unacceptable(Exception):  # noqa: N818 - answered with a page, never with a redirect
-    """Nobody knows whether the address to go back to is the application's."""
+    """The redirect URL may not be the application's."""
 
 
 def show(session: Session, query: Parameters) -> Page:

@@ -160,7 +160,7 @@ def family(file: Path) -> Family | None:
 
 
 def moved(table: Table) -> Finding | None:
-    """A file that is not what it was when it was first looked at: nobody knows what was read of it."""
+    """A file that changed since it was first checked: it is unknown which version was read."""
     for one in table.files:
         if not one.stamp.holds():
             return changed(one.shown, table.place)

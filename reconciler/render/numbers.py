@@ -34,7 +34,7 @@ class NumberFormat:
         return f"Counts are rounded to {self.step}; exact ones are shown at a terminal."
 
     def count(self, number: int | None) -> str:
-        """ "?" where nobody knows."""
+        """Return "?" if the count is unknown."""
         return counted_or_unknown(None if number is None else self.number(number))
 
     def number(self, number: int) -> RoundedCount:

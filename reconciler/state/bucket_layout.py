@@ -72,8 +72,8 @@ def resource_bytes(resource: ResourceState | None, token: int) -> bytes:
     return _dump({"token": token, "resource": encode_resource(resource) if resource else None})
 
 
-def made_anew(content: bytes) -> bytes:
-    """As damaged as before, and another version: no earlier writer can put anything in its place."""
+def with_new_version(content: bytes) -> bytes:
+    """Return the damaged content under a new version, so that no earlier writer can replace it."""
     return content.partition(_AGAIN)[0] + _AGAIN + secrets.token_hex(8).encode()
 
 

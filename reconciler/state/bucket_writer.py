@@ -29,9 +29,9 @@ from reconciler.state.bucket_layout import (
     HeadObject,
     ResourceObject,
     head_bytes,
-    made_anew,
     resource_bytes,
     resource_path,
+    with_new_version,
 )
 from reconciler.state.bucket_reader import BucketReader, StoreContext, snapshot_path, sum_of
 from reconciler.state.lease import RUN_AGAIN, TAKEN_OVER, HeldLease
@@ -278,7 +278,7 @@ class BucketWriter(BucketReader):
         while True:
             if damaged := self._objects.damaged(address):
                 with suppress(PreconditionFailedError):
-                    self._objects.bucket.replace(path, made_anew(damaged.content), damaged.version)
+                    self._objects.bucket.replace(path, with_new_version(damaged.content), damaged.version)
                     return
                 continue
             found = self._ours(self._objects.resource(address))

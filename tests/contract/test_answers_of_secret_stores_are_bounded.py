@@ -36,7 +36,7 @@ Behaviour = Callable[[socket.socket], None]
 
 @dataclass
 class Server:
-    """Behaves as told at each request. `heard`: the headers of all."""
+    """A server that answers as the test asks. `heard`: the headers of all requests."""
 
     url: str
     heard: list[bytes] = field(default_factory=list)
@@ -114,7 +114,7 @@ def begun(content: bytes, again: bytes) -> Behaviour:
 
 
 def says(status: int, content: bytes, headers: bytes = b"") -> Behaviour:
-    head = b"HTTP/1.1 %d Told\r\nContent-Type: application/json\r\nContent-Length: %d\r\n%s\r\n"
+    head = b"HTTP/1.1 %d Status\r\nContent-Type: application/json\r\nContent-Length: %d\r\n%s\r\n"
     return lambda connection: connection.sendall(head % (status, len(content), headers) + content)
 
 

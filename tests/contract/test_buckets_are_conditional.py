@@ -127,7 +127,7 @@ def test_without_a_nonce_a_version_comes_back_in_s3(path: str) -> None:
         assert read(served.store, path) == b"lost"
 
 
-def test_reading_tells_the_version_that_writing_told(store: ObjectStore, path: str) -> None:
+def test_reading_returns_the_version_that_writing_returned(store: ObjectStore, path: str) -> None:
     written = version(store.put(path, b"one"))
     got = store.get(path)
     assert bytes(got.bytes()) == b"one"

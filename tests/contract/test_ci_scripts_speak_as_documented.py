@@ -250,7 +250,7 @@ def gitlab(tip: str, monkeypatch: pytest.MonkeyPatch) -> Played:
     return Played(site, module)
 
 
-def test_github_is_told_of_a_plan(github: Played) -> None:
+def test_github_receives_the_report_of_a_plan(github: Played) -> None:
     github.run("planned")
     [comment] = github.site.bodies("PATCH")
     assert comment == {"body": f"{MARKER}\nAfter"}
@@ -272,7 +272,7 @@ def test_github_is_asked_for_approvals(github: Played) -> None:
     github.run("applied")
 
 
-def test_gitlab_is_told_of_a_plan(gitlab: Played) -> None:
+def test_gitlab_receives_the_report_of_a_plan(gitlab: Played) -> None:
     gitlab.run("planned")
     [note] = gitlab.site.bodies("PUT")
     assert note == {"body": f"{MARKER}\nAfter"}

@@ -1,4 +1,4 @@
-"""Each item of a bulk call stands alone: the good are done, the bad are told where a switch says."""
+"""Items of a bulk call are independent: valid items are done, invalid items reported (as switched)."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -19,18 +19,18 @@ def world(tmp_path: Path) -> Iterator[World]:
         yield world
 
 
-def told(world: World, segment: str) -> tuple[Any, ...]:
+def reported(world: World, segment: str) -> tuple[Any, ...]:
     attributes = world.client.statistics(segment).json()["data"]["attributes"]
     return tuple(attributes.values())
 
 
-def test_nothing_is_told_before_the_first_computation(world: World) -> None:
+def test_nothing_is_reported_before_the_first_computation(world: World) -> None:
     """No identifiers, and no matches to speak of."""
     segment = world.client.segment()
     world.client.add(segment, PEOPLE)
-    assert told(world, segment) == (0, None, None)
+    assert reported(world, segment) == (0, None, None)
     world.advance(2 * HOUR - 1)
-    assert told(world, segment) == (0, None, None)
+    assert reported(world, segment) == (0, None, None)
 
 
 def test_noon_and_midnight(world: World) -> None:
@@ -38,11 +38,11 @@ def test_noon_and_midnight(world: World) -> None:
     segment = world.client.segment()
     world.client.add(segment, PEOPLE)
     world.advance(2 * HOUR)
-    assert told(world, segment) == (10, 6, 60.0)
+    assert reported(world, segment) == (10, 6, 60.0)
     world.client.remove(segment, PEOPLE[:5])
-    assert told(world, segment) == (10, 6, 60.0)
+    assert reported(world, segment) == (10, 6, 60.0)
     world.advance(12 * HOUR)
-    assert told(world, segment) == (5, 3, 60.0)
+    assert reported(world, segment) == (5, 3, 60.0)
 
 
 def test_a_write_after_noon_does_not_change_what_noon_saw(world: World) -> None:
@@ -52,7 +52,7 @@ def test_a_write_after_noon_does_not_change_what_noon_saw(world: World) -> None:
     world.clock.now += 2.5 * HOUR
     world.client.authorize()
     world.client.add(segment, PEOPLE)
-    assert told(world, segment) == (2, 1, 50.0)
+    assert reported(world, segment) == (2, 1, 50.0)
 
 
 def test_a_late_commit_counts_from_when_it_lands(world: World) -> None:
@@ -63,9 +63,9 @@ def test_a_late_commit_counts_from_when_it_lands(world: World) -> None:
     with pytest.raises(Exception, match="timed out"):
         world.client.add(segment, PEOPLE)
     world.advance(4 * HOUR)
-    assert told(world, segment)[0] == 1
+    assert reported(world, segment)[0] == 1
     world.advance(12 * HOUR)
-    assert told(world, segment)[0] == 10
+    assert reported(world, segment)[0] == 10
 
 
 def test_the_scale_and_the_rate_are_switches(world: World) -> None:
@@ -74,7 +74,7 @@ def test_the_scale_and_the_rate_are_switches(world: World) -> None:
     segment = world.client.segment()
     world.client.add(segment, PEOPLE)
     world.advance(2 * HOUR)
-    assert told(world, segment) == (10, 5, 0.5)
+    assert reported(world, segment) == (10, 5, 0.5)
     world.client.clear(segment)
     world.advance(12 * HOUR)
-    assert told(world, segment) == (0, 0, 0.0)
+    assert reported(world, segment) == (0, 0, 0.0)

@@ -46,7 +46,7 @@ def test_it_reaches_the_accounts_that_were_ticked(person: ConsentingUser, world:
     """Also after a refresh; client credentials reach them all, as ever."""
     tokens = person.consents(ACCOUNT, OTHER)
     for one in (tokens, person.refreshes(tokens["refresh_token"]).json()):
-        person.bears(one)
+        person.authorizes_with(one)
         assert [listed(world, account) for account in (ACCOUNT, OTHER, THIRD, "7")] == [200, 200, 403, 403]
         assert accounts(world) == [ACCOUNT, OTHER]
         assert world.client.accounts(limitToId=THIRD).json()["data"] == []
@@ -58,26 +58,26 @@ def test_two_consents_both_live(person: ConsentingUser, world: World) -> None:
     """Neither takes anything from the other, nor adds to it."""
     first, second = person.consents(ACCOUNT), person.consents(ACCOUNT, OTHER)
     for tokens, reached in ((first, [ACCOUNT]), (second, [ACCOUNT, OTHER])):
-        person.bears(tokens)
+        person.authorizes_with(tokens)
         assert accounts(world) == reached
 
 
 def test_a_list_is_reached_through_its_account(person: ConsentingUser, world: World) -> None:
     """Though the path of such a call names none; a list of nobody is not found."""
     segment = world.client.segment()
-    person.bears(person.consents(OTHER))
+    person.authorizes_with(person.consents(OTHER))
     for answer in (world.client.add(segment, ["a@example.com"]), world.client.clear(segment)):
         assert answer.status_code == 403
         assert answer.json()["errors"][0]["code"] == "insufficient-account-permissions"
     assert world.client.add("100000000000000001", ["a@example.com"]).status_code == 404
     assert world.emulator.members(segment) == frozenset()
-    person.bears(person.consents(ACCOUNT))
+    person.authorizes_with(person.consents(ACCOUNT))
     assert world.client.add(segment, ["a@example.com"]).status_code == 200
 
 
 def test_an_account_that_withdrew_is_reached_no_more(person: ConsentingUser, world: World) -> None:
     """The others are, at the same pace; and it is again, if it comes back."""
-    person.bears(person.consents(ACCOUNT, OTHER))
+    person.authorizes_with(person.consents(ACCOUNT, OTHER))
     world.emulator.withdraw_account(OTHER)
     assert [listed(world, account) for account in (ACCOUNT, OTHER)] == [200, 403]
     assert accounts(world) == [ACCOUNT]
@@ -87,7 +87,7 @@ def test_an_account_that_withdrew_is_reached_no_more(person: ConsentingUser, wor
 
 
 def test_permissions_are_the_application_s(person: ConsentingUser, world: World) -> None:
-    person.bears(person.consents())
+    person.authorizes_with(person.consents())
     world.switch(scopes=("RetailMedia_Audience_Read",))
     assert world.client.search().status_code == 200
     assert world.client.create(contact_list("A")).status_code == 403
@@ -99,7 +99,7 @@ def test_permissions_are_the_application_s(person: ConsentingUser, world: World)
 def test_a_consent_taken_back_ends_all_that_came_of_it(person: ConsentingUser, world: World) -> None:
     """403 for calls, of type authorization, whatever they ask for; no new token. The application goes on."""
     tokens, code = person.consents(), person.code()
-    person.bears(tokens)
+    person.authorizes_with(tokens)
     segment = world.client.segment()
     assert world.emulator.revoke_consents() == 2
     for answer in (
@@ -116,14 +116,14 @@ def test_a_consent_taken_back_ends_all_that_came_of_it(person: ConsentingUser, w
     assert world.emulator.revoke_consents() == 0
     world.client.authorize()
     assert world.client.search().status_code == 200
-    person.bears(person.consents())
+    person.authorizes_with(person.consents())
     assert world.client.search().status_code == 200
 
 
 def test_a_dead_token_of_a_consent_taken_back_is_first_of_all_dead(
     person: ConsentingUser, world: World
 ) -> None:
-    person.bears(person.consents())
+    person.authorizes_with(person.consents())
     world.emulator.revoke_consents()
     world.emulator.advance(900)
     assert world.client.me().status_code == 401
@@ -139,11 +139,11 @@ def test_the_accounts_of_a_consent_pool_their_calls(
     """Ten a minute each, whichever is called, with whatever token of the consent."""
     world.switch(rate_window=window)
     tokens = person.consents(ACCOUNT, OTHER, THIRD)
-    person.bears(tokens)
+    person.authorizes_with(tokens)
     answer = world.client.me()
     assert (answer.headers["x-ratelimit-limit"], answer.headers["x-ratelimit-remaining"]) == ("30", "29")
     assert [listed(world, ACCOUNT) for _ in range(20)] == [200] * 20
-    person.bears(person.refreshes(tokens["refresh_token"]).json())
+    person.authorizes_with(person.refreshes(tokens["refresh_token"]).json())
     assert [listed(world, OTHER) for _ in range(10)] == [200] * 9 + [429]
     refused = world.client.me()
     assert (refused.status_code, refused.headers["x-ratelimit-limit"]) == (429, "30")
@@ -155,21 +155,21 @@ def test_each_consent_and_the_application_have_a_minute_of_their_own(
     person: ConsentingUser, world: World
 ) -> None:
     first, second = person.consents(ACCOUNT), person.consents(ACCOUNT)
-    person.bears(first)
+    person.authorizes_with(first)
     assert passed(world, 12) == 10
-    person.bears(second)
+    person.authorizes_with(second)
     assert passed(world, 12) == 10
     world.client.authorize()
     assert passed(world, 240) == 240
     assert world.client.me().headers["x-ratelimit-limit"] == "250"
-    person.bears(first)
+    person.authorizes_with(first)
     assert world.client.me().status_code == 429
 
 
 def test_the_pace_is_a_switch(person: ConsentingUser, world: World) -> None:
     """Apart from that of the application."""
     world.switch(rate_limit=5, rate_limit_per_account=3)
-    person.bears(person.consents(ACCOUNT, OTHER))
+    person.authorizes_with(person.consents(ACCOUNT, OTHER))
     assert passed(world, 8) == 6
     world.client.authorize()
     assert passed(world, 8) == 5
@@ -177,7 +177,7 @@ def test_the_pace_is_a_switch(person: ConsentingUser, world: World) -> None:
 
 def test_a_fault_tells_the_limit_that_applies(person: ConsentingUser, world: World) -> None:
     world.emulator.fault("429")
-    person.bears(person.consents(ACCOUNT, OTHER))
+    person.authorizes_with(person.consents(ACCOUNT, OTHER))
     assert world.client.me().headers["x-ratelimit-limit"] == "20"
 
 
@@ -185,7 +185,7 @@ def test_token_calls_count_for_the_application(person: ConsentingUser, world: Wo
     """If they count at all: a refresh takes nothing from its consent."""
     world.switch(token_calls_count=True)
     tokens = person.consents(ACCOUNT)
-    person.bears(person.refreshes(tokens["refresh_token"]).json())
+    person.authorizes_with(person.refreshes(tokens["refresh_token"]).json())
     assert passed(world, 12) == 10
     assert world.client.token().status_code == 200
     world.switch(rate_limit=1)

@@ -1,4 +1,4 @@
-"""Each fault strikes the calls it was set for, as often as it was told, and leaves what it promises."""
+"""Each fault affects the calls it was set for, the given number of times, with the documented effect."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -24,7 +24,7 @@ def person(world: World) -> ConsentingUser:
 
 
 def error(answer: httpx.Response) -> tuple[int, str]:
-    """Told in the shape of OAuth."""
+    """Errors have the form of OAuth."""
     assert set(answer.json()) == {"error", "error_description", "error_uri"}
     return answer.status_code, answer.json()["error"]
 
@@ -37,11 +37,11 @@ GONE = (400, "invalid_grant")
 
 def test_a_code_becomes_tokens(person: ConsentingUser, world: World) -> None:
     answer = person.exchanges(person.code())
-    told = answer.json()
+    reported = answer.json()
     assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store")
-    assert (told["token_type"], told["expires_in"]) == ("Bearer", 900)
-    assert len({told["access_token"], told["refresh_token"]}) == 2
-    person.bears(told)
+    assert (reported["token_type"], reported["expires_in"]) == ("Bearer", 900)
+    assert len({reported["access_token"], reported["refresh_token"]}) == 2
+    person.authorizes_with(reported)
     assert world.client.search().status_code == 200
     world.emulator.advance(900)
     assert world.client.search().json()["errors"][0]["code"] == "authorization-token-expired"
@@ -62,22 +62,22 @@ def test_a_code_is_good_for_a_minute(person: ConsentingUser, world: World) -> No
 
 
 def test_a_code_that_comes_twice_ends_what_came_of_it(person: ConsentingUser, world: World) -> None:
-    """Whoever has the tokens may be the thief; another consent lives on."""
+    """A reused code revokes its tokens: a thief may have them. Another consent stays valid."""
     other = person.consents()
     code = person.code()
     tokens = person.exchanges(code).json()
-    person.bears(tokens)
+    person.authorizes_with(tokens)
     assert world.client.search().status_code == 200
     assert error(person.exchanges(code)) == GONE
     assert world.client.search().status_code == 403
     assert error(person.refreshes(tokens["refresh_token"])) == GONE
-    person.bears(other)
+    person.authorizes_with(other)
     assert world.client.search().status_code == 200
 
 
 @pytest.mark.parametrize("uri", [BACK + "/", "https://evil.example/", BACK.upper()])
 def test_a_code_is_for_the_address_it_was_sent_to(person: ConsentingUser, uri: str) -> None:
-    """And is still good for whoever can name it."""
+    """The code stays valid for a request with the right values."""
     code = person.code()
     assert error(person.exchanges(code, redirect_uri=uri)) == GONE
     assert person.exchanges(code).status_code == 200
@@ -159,7 +159,7 @@ def test_each_refresh_gives_a_new_one_and_ends_the_old(person: ConsentingUser, w
     third = person.refreshes(second["refresh_token"])
     assert third.status_code == 200
     for tokens in (first, second, third.json()):
-        person.bears(tokens)
+        person.authorizes_with(tokens)
         assert world.client.search().status_code == 200
 
 
@@ -198,7 +198,7 @@ def test_a_replaced_refresh_token_may_end_the_consent(
     first = person.consents()
     second = person.refreshes(first["refresh_token"]).json()
     assert error(person.refreshes(first["refresh_token"])) == GONE
-    person.bears(second)
+    person.authorizes_with(second)
     assert world.client.search().status_code == (403 if revokes else 200)
     assert person.refreshes(second["refresh_token"]).status_code == (400 if revokes else 200)
 
@@ -209,7 +209,7 @@ def test_tokens_are_not_taken_for_one_another(person: ConsentingUser, world: Wor
     tokens = person.exchanges(code).json()
     for wrong in (code, tokens["access_token"]):
         assert error(person.refreshes(wrong)) == GONE
-    person.bears({"access_token": tokens["refresh_token"]})
+    person.authorizes_with({"access_token": tokens["refresh_token"]})
     assert world.client.search().status_code == 401
 
 
@@ -261,7 +261,7 @@ def test_a_reset_forgets_consents(person: ConsentingUser, world: World) -> None:
         person.consents()  # of the same numbers as those that were forgotten
     assert error(person.refreshes(tokens["refresh_token"])) == GONE
     assert error(person.exchanges(code)) == GONE
-    person.bears(tokens)
+    person.authorizes_with(tokens)
     assert world.client.search().status_code == 401
 
 
@@ -279,16 +279,22 @@ def test_the_history_names_the_grant(person: ConsentingUser, world: World) -> No
     ]
 
 
-def test_no_secret_is_told_or_kept(tmp_path: Path) -> None:
+def test_no_secret_is_reported_or_kept(tmp_path: Path) -> None:
     """Nowhere in the file, nor in any answer but the one that gives it."""
     with mounted(tmp_path) as world:
-        person, told = ConsentingUser(world.client), []
+        person, reported = ConsentingUser(world.client), []
         code = person.code(code_challenge=VERIFIER, code_challenge_method="plain")
-        told += [person.exchanges(code, code_verifier="x" * 43), person.exchanges(code, redirect_uri=STATE)]
+        reported += [
+            person.exchanges(code, code_verifier="x" * 43),
+            person.exchanges(code, redirect_uri=STATE),
+        ]
         tokens = person.exchanges(code, code_verifier=VERIFIER).json()
         renewed = person.refreshes(tokens["refresh_token"]).json()
-        told += [person.refreshes(tokens["refresh_token"]), person.exchanges(code, code_verifier=VERIFIER)]
-        told += [person.exchanges(STATE), person.refreshes(STATE), person.sees(client_id=STATE)]
+        reported += [
+            person.refreshes(tokens["refresh_token"]),
+            person.exchanges(code, code_verifier=VERIFIER),
+        ]
+        reported += [person.exchanges(STATE), person.refreshes(STATE), person.sees(client_id=STATE)]
         denied = person.answers(person.sees(), "deny")
         secret = world.emulator.credentials.client_secret
         assert brought(denied)["state"] == STATE
@@ -300,4 +306,4 @@ def test_no_secret_is_told_or_kept(tmp_path: Path) -> None:
     assert {one for one in found if one in dumped} == {secret}  # which is the emulator's own
     assert sha256(code) in dumped
     assert ACCOUNT in dumped
-    assert not [one for answer in told for one in found if one in answer.text]
+    assert not [one for answer in reported for one in found if one in answer.text]

@@ -88,7 +88,7 @@ def test_a_sliding_minute_never_holds_more_than_the_limit(waits: list[float], li
 
 
 @given(gaps, st.integers(1, 10), st.sampled_from(WINDOWS), st.integers(0, 2_000_000_000).map(float))
-def test_whoever_waits_for_the_reset_gets_through(
+def test_a_client_that_waits_for_the_reset_gets_through(
     waits: list[float], limit: int, window: str, now: float
 ) -> None:
     """In every window, from every state."""

@@ -75,7 +75,7 @@ def test_what_a_request_says(tmp_path: Path) -> None:
     assert [request.number for request in (add, search, create)] == [3, 4, 5]
 
 
-def test_a_repeated_batch_can_be_told(tmp_path: Path) -> None:
+def test_a_repeated_batch_is_recognized(tmp_path: Path) -> None:
     """By its content, in any order; the digest is keyed, so it cannot be matched to a person."""
     with mounted(tmp_path) as world:
         segment = world.client.segment()
@@ -140,7 +140,7 @@ with mounted(Path({str(tmp_path)!r})) as world:
 
 
 def test_reset_keeps_who_may_call(tmp_path: Path) -> None:
-    """And forgets what they did; its clock stays: whoever looked at it must never see it go back."""
+    """A reset removes recorded calls; the clock stays, because it must never go back."""
     with mounted(tmp_path, Switches(rate_limit=7)) as world:
         world.client.segment()
         world.emulator.advance(100)

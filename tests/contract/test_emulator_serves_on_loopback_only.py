@@ -95,7 +95,7 @@ def test_serve_says_where_and_ends_on_an_interrupt(tmp_path: Path) -> None:
     script = f"""
 import signal
 from reconciler.emulator import Emulator
-signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs the tests may ignore it
+signal.signal(signal.SIGINT, signal.default_int_handler)  # the parent process may ignore it
 with Emulator.open({str(tmp_path / "emulator.db")!r}) as emulator:
     emulator.serve("localhost", 0, lambda url: print(url, flush=True))
 """

@@ -113,7 +113,7 @@ CASES: list[dict[str, Any]] = [
 ]
 
 
-def told(switches: Switches, name: str) -> object:
+def expected(switches: Switches, name: str) -> object:
     value = getattr(switches, name)
     return ", ".join(value) if name == "scopes" else value
 
@@ -129,7 +129,7 @@ def test_what_is_seen_is_what_is(case: dict[str, Any], tmp_path: Path) -> None:
         for row in rows.values():
             name = row.experiment.switch
             if name not in {"", "max_body_bytes", "latency"}:
-                assert row.seen == told(switches, name), (row.experiment.name, row.detail)
+                assert row.seen == expected(switches, name), (row.experiment.name, row.detail)
         low, high = map(int, str(rows["max-body-bytes"].seen).split(" to "))
         assert low < switches.max_body_bytes <= high + 100
         latency = rows["latency"].seen
@@ -186,7 +186,7 @@ def test_a_body_limit_is_found(tmp_path: Path) -> None:
         assert opened.run()["max-body-bytes"].seen == "196608 to 262144"
 
 
-def test_what_is_not_told_is_not_made_up(tmp_path: Path) -> None:
+def test_what_is_not_reported_is_not_made_up(tmp_path: Path) -> None:
     """No headers, no lists of others, no second retailer, no permission to write: each says why."""
     scopes = ("RetailMedia_Audience_Read",)
     with bench(tmp_path, rate_headers=False, scopes=scopes) as opened:
@@ -294,7 +294,7 @@ def test_it_keeps_to_half_of_the_limit(limit: int, tmp_path: Path) -> None:
         assert busiest(opened) <= max(limit // 2, UNTOLD_YET)
 
 
-def test_it_keeps_to_ten_calls_a_minute_if_no_limit_is_told(tmp_path: Path) -> None:
+def test_it_keeps_to_ten_calls_a_minute_if_no_limit_is_reported(tmp_path: Path) -> None:
     with bench(tmp_path, rate_headers=False) as opened:
         opened.run()
         assert busiest(opened) == 10

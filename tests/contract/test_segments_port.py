@@ -152,9 +152,9 @@ def test_an_update_changes_what_it_names_and_nothing_else(remote: Remote) -> Non
     (renamed,) = remote.writer.update(ACCOUNT, [SegmentPatch(segment.id, name="Renamed")], at_once).items
     assert isinstance(renamed, Segment)
     assert (renamed.name, renamed.description) == ("Renamed", "")
-    remote.writer.update(ACCOUNT, [SegmentPatch(segment.id, description="Told")], at_once)
+    remote.writer.update(ACCOUNT, [SegmentPatch(segment.id, description="Described")], at_once)
     (listed,) = remote.reader.segments(ACCOUNT)
-    assert (listed.name, listed.description) == ("Renamed", "Told")
+    assert (listed.name, listed.description) == ("Renamed", "Described")
     remote.writer.update(ACCOUNT, [SegmentPatch(segment.id, description="")], at_once)
     (listed,) = remote.reader.segments(ACCOUNT)
     assert (listed.name, listed.description) == ("Renamed", "")

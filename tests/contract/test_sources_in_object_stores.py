@@ -162,9 +162,9 @@ def test_a_replaced_file_is_named_where_it_is_declared(tmp_path: Path) -> None:
 
 def test_a_short_answer_is_not_a_file(tmp_path: Path) -> None:
     store = filled(MemoryStore())
-    told = SourceObject("suppressed.csv", 7, datetime.now(UTC), None)
+    listed = SourceObject("suppressed.csv", 7, datetime.now(UTC), None)
     with pytest.raises(exports.ObjectChangedError):
-        SourceBucket(store, WHERE).piece(told, 0)
+        SourceBucket(store, WHERE).piece(listed, 0)
 
 
 def test_each_object_is_brought_once_and_each_folder_listed_once(tmp_path: Path) -> None:
@@ -261,7 +261,7 @@ def test_a_bucket_that_is_not_there_is_named(server: Served, tmp_path: Path) -> 
         assert "data: {root" in refused.value.remedy
 
 
-def test_a_key_that_is_no_path_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_key_that_is_no_path_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with buckets.s3() as served:
         for name, value in served.environ.items():
             monkeypatch.setenv(name, value)

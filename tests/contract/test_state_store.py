@@ -479,10 +479,10 @@ def test_what_was_earned_after_a_resource_state_was_dropped_is_brought_home(tmp_
         writer.drop(LAPSED)
         healthy, bucket.before = bucket.before, away
         with pytest.raises(StorageError, match="away"):
-            writer.write(replace(LAPSED, definition="anew"))
+            writer.write(replace(LAPSED, definition="another"))
         bucket.before = healthy
     with remote(bucket, tmp_path).lock("me") as writer:
-        assert writer.resources() == (replace(LAPSED, definition="anew"),)
+        assert writer.resources() == (replace(LAPSED, definition="another"),)
 
 
 @pytest.mark.parametrize("make", ["directory", "bucket"])
@@ -533,7 +533,7 @@ def fetchable(reader: StateReader, snapshot: SnapshotRef) -> bool:
         return False
 
 
-def test_a_second_writer_is_refused_and_told_who_holds_the_state(reopen: Open) -> None:
+def test_a_second_writer_is_refused_with_the_holder_of_the_state(reopen: Open) -> None:
     first, second = reopen(), reopen()
     with first.lock("ci run 7"):
         with pytest.raises(LockedError, match="ci run 7"), second.lock("me"):

@@ -113,7 +113,7 @@ def codes(answer: BulkResult) -> list[str]:
 
 
 @under("failures", "warnings", "errors", "http-400")
-def failed_items_are_told_from_done_ones(remote: Remote) -> None:
+def failed_items_are_distinguished_from_done_ones(remote: Remote) -> None:
     """In the order of the call, with the reason of each; what was good is done, once."""
     taken, other = remote.made("Taken"), remote.made("Other")
     answer = remote.create("One", " tAKEN", "Two", " ")
@@ -122,12 +122,12 @@ def failed_items_are_told_from_done_ones(remote: Remote) -> None:
     assert remote.listed() == ["Taken", "Other", "One", "Two"]
     answer = remote.update(
         SegmentPatch(other.id, name="taken"),
-        SegmentPatch(taken.id, description="Told"),
+        SegmentPatch(taken.id, description="Described"),
         SegmentPatch("100000000000000001", name="Nobody"),
     )
     assert codes(answer) == ["name-must-be-unique", "", "segment-not-found"]
     assert not answer.earlier_unconfirmed
-    assert [one.description for one in remote.connection.reader.segments(ACCOUNT)][:2] == ["Told", ""]
+    assert [one.description for one in remote.connection.reader.segments(ACCOUNT)][:2] == ["Described", ""]
 
 
 @under("name_scope", "account")
@@ -138,7 +138,7 @@ def a_name_of_another_retailer_is_taken(remote: Remote) -> None:
 
 @under("name_scope", "retailer")
 def a_name_of_another_retailer_is_free(remote: Remote) -> None:
-    """The two are told apart by their retailer."""
+    """The two segments differ by retailer."""
     remote.made("Lapsed")
     assert codes(remote.create("Lapsed", retailer=OTHER_RETAILER)) == [""]
     listed = remote.connection.reader.segments(ACCOUNT)
@@ -149,12 +149,12 @@ def a_name_of_another_retailer_is_free(remote: Remote) -> None:
 @under("descriptions", "kept", "dropped")
 def a_segment_is_created_whatever_becomes_of_its_description(remote: Remote) -> None:
     """The answer to the create tells its id; whether its tag stands there is for the plan to see."""
-    told = "Told [reconciler 0123456789-1a2b]"
-    asked = NewSegment("Lapsed", told, RETAILER, CUSTOMER)
+    reported = "Described [reconciler 0123456789-1a2b]"
+    asked = NewSegment("Lapsed", reported, RETAILER, CUSTOMER)
     [made] = remote.connection.writer().create(ACCOUNT, [asked], at_once).items
     assert isinstance(made, Segment)
-    assert codes(remote.update(SegmentPatch(made.id, description=told))) == [""]
-    kept = told if remote.emulator.switches.descriptions == "kept" else ""
+    assert codes(remote.update(SegmentPatch(made.id, description=reported))) == [""]
+    kept = reported if remote.emulator.switches.descriptions == "kept" else ""
     assert [one.description for one in remote.connection.reader.segments(ACCOUNT)] == [kept]
 
 
@@ -219,9 +219,13 @@ def a_match_rate_is_a_part_of_one(remote: Remote) -> None:
     segment = remote.made("Lapsed")
     remote.change(segment, "add", [f"c{number}" for number in range(1000)])
     remote.clock.advance(HALF_A_DAY)
-    told = remote.connection.reader.statistics(ACCOUNT, segment.id)
+    reported = remote.connection.reader.statistics(ACCOUNT, segment.id)
     rate = remote.emulator.switches.match_rate
-    assert (told.identifiers, told.matches, told.match_rate) == (1000, 1000 * rate, pytest.approx(rate))
+    assert (reported.identifiers, reported.matches, reported.match_rate) == (
+        1000,
+        1000 * rate,
+        pytest.approx(rate),
+    )
 
 
 @under("max_identifiers", 3)
@@ -272,9 +276,9 @@ def no_call_meets_a_429_while_we_are_alone(remote: Remote) -> None:
         remote.connection.reader.segments(ACCOUNT)
     assert remote.connection.refusals == 0
     assert {call.status for call in remote.emulator.history()} == {200}
-    told = remote.connection.reader.rate_limit()
-    assert told is not None
-    assert told.limit == limit
+    reported = remote.connection.reader.rate_limit()
+    assert reported is not None
+    assert reported.limit == limit
     assert remote.clock.waited > 0
 
 
@@ -282,10 +286,10 @@ def no_call_meets_a_429_while_we_are_alone(remote: Remote) -> None:
 def a_limit_that_nobody_tells_is_kept_to_after_its_first_429(remote: Remote) -> None:
     """Every call gets through in the end, and the pauses come from the 429s themselves."""
     remote.emulator.configure(replace(remote.emulator.switches, rate_limit=10))
-    told = remote.emulator.switches.rate_headers
+    reported = remote.emulator.switches.rate_headers
     for _ in range(40):
         assert remote.listed() == []
-    assert (remote.connection.refusals == 0) == told
+    assert (remote.connection.refusals == 0) == reported
     assert [call.status for call in remote.emulator.history()].count(200) == 40 + tokens(remote)
 
 
@@ -433,7 +437,7 @@ def the_limit_of_a_consent_is_kept_to(remote: Remote) -> None:
 
 
 @under("code_seconds", 5)
-def a_code_that_came_too_late_is_told_from_other_failures(remote: Remote) -> None:
+def a_code_that_came_too_late_is_distinguished_from_other_failures(remote: Remote) -> None:
     person = consented(remote)
     grant = person.code()
     remote.clock.advance(6)
@@ -542,5 +546,5 @@ def live(remote: Remote) -> None:
     assert remote.change(one, "remove", ["c9", "c8"]).valid == 2
     assert remote.emulator.members(one.id) == {f"c{number}" for number in range(8)}
     remote.clock.advance(HALF_A_DAY)
-    told = remote.connection.reader.statistics(ACCOUNT, one.id)
-    assert (told.identifiers, told.matches, told.match_rate) == (8, 5, pytest.approx(5 / 8))
+    reported = remote.connection.reader.statistics(ACCOUNT, one.id)
+    assert (reported.identifiers, reported.matches, reported.match_rate) == (8, 5, pytest.approx(5 / 8))

@@ -24,7 +24,7 @@ FILES = ("/lock", "/key", "/head.json", "/resources/customer.buyers.json", "/res
 def apply_in_want(
     project: Project, *before: str, limit: int | None = None, **environ: str
 ) -> tuple[int, str]:
-    """How an apply without enough room ends. It must be told as that, never as a bug."""
+    """Return how an apply without enough disk space ends. The error must name the disk, never a bug."""
     done = subprocess.run(
         [*(before or (sys.executable, "-m", "reconciler")), "apply", "sandbox", "--yes"],
         cwd=project.root,
@@ -71,9 +71,9 @@ def test_wherever_writing_stops_the_next_apply_goes_on(tmp_path):
         project = Project.make(tmp_path / str(file), batch_size=BATCH)
         write_people(project, range(PEOPLE))
         command = (sys.executable, "-m", "support.full_disk", str(file))
-        code, told = apply_in_want(project, *command, PYTHONPATH=str(tests))
-        assert code == 0 or "the disk is full" in told
-        said += told
+        code, output = apply_in_want(project, *command, PYTHONPATH=str(tests))
+        assert code == 0 or "the disk is full" in output
+        said += output
         project.run("apply", "sandbox", "--yes")
         assert arrived(project, PEOPLE)
         assert all(times <= 1 for times in repeated(project))
@@ -90,7 +90,7 @@ def test_wherever_writing_stops_the_next_apply_goes_on(tmp_path):
         ("cache", [0, PAGE, 200_000, 700_000, 1_200_000]),
     ],
 )
-def test_a_real_disk_that_is_full_is_told_and_loses_nothing(tmp_path, folder, rooms):
+def test_a_real_disk_that_is_full_is_reported_and_loses_nothing(tmp_path, folder, rooms):
     for room in rooms:
         project = Project.make(tmp_path / str(room), batch_size=MANY // 4)
         write_people(project, range(MANY))
@@ -107,7 +107,7 @@ def test_a_real_disk_that_is_full_is_told_and_loses_nothing(tmp_path, folder, ro
             assert "No changes." in project.run("plan", "sandbox").said
 
 
-def test_files_that_may_not_grow_are_told_and_lose_nothing(tmp_path):
+def test_files_that_may_not_grow_are_reported_and_lose_nothing(tmp_path):
     """EFBIG at one size after the other: the lock, the key, the head, a snapshot, a resource state."""
     with LargeProject.gathered(tmp_path, range(5), batch=2, latency=0) as crowd:
         runs = [apply_in_want(crowd.project, limit=limit) for limit in (0, 8, 40, 150, 400, 800, 1200, 1600)]

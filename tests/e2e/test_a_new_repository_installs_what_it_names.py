@@ -113,7 +113,7 @@ def test_without_it_an_index_is_asked(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("origin", "told"),
+    ("origin", "message"),
     [
         (f"git+https://git.example.com/acme/reconciler.git@{COMMIT}", ""),
         (f"ssh://git@git.example.com/acme/reconciler.git@{COMMIT}", ""),
@@ -127,10 +127,10 @@ def test_without_it_an_index_is_asked(tmp_path: Path):
         ("other-1.0-py3-none-any.whl", "name a file like criteo_reconciler-"),
     ],
 )
-def test_what_moves_or_holds_a_login_is_refused(tmp_path: Path, origin: str, told: str):
+def test_what_moves_or_holds_a_login_is_refused(tmp_path: Path, origin: str, message: str):
     said = " ".join(
-        Project(tmp_path).run("init", "new", "--from", origin, code=64 if told else 0).said.split()
+        Project(tmp_path).run("init", "new", "--from", origin, code=64 if message else 0).said.split()
     )
-    assert told in said
+    assert message in said
     assert "s3cr3t" not in said
-    assert (tmp_path / "new").exists() is not bool(told)
+    assert (tmp_path / "new").exists() is not bool(message)

@@ -30,18 +30,18 @@ def test_placeholders_are_noted_offline_and_nothing_is_done_with_them(tmp_path: 
     project = Project(tmp_path)
     project.run("init")
     home = "environments/production/environment.yaml"
-    told = (
+    expected = (
         f"{home}:5:14: this is a placeholder still: write a private bucket",
         f"{home}:6:14: this is a placeholder still: write where your exports are",
         f"{home}:8:21: this is a placeholder still: write the id of your account",
         f"{home}:8:38: this is a placeholder still: write the id of the retailer",
     )
     valid = " ".join(project.run("validate").said.split())
-    assert all(one in valid for one in told)
+    assert all(one in valid for one in expected)
     commands = [["plan"], ["apply", "--yes"], ["status"], ["doctor"], ["drift"], ["state", "show"]]
     for command in (*commands, ["auth", "status"]):
         said = " ".join(project.run(*command, "production", code=3).said.split())
-        assert all(one.rpartition(": ")[0] in said for one in told), command
+        assert all(one.rpartition(": ")[0] in said for one in expected), command
         tried = "`reconciler plan production --emulate --data-root data`"
         assert tried in said or command == ["doctor"], command
     assert not (tmp_path / ".reconciler").exists()
@@ -161,8 +161,8 @@ def test_what_is_no_folder_where_one_has_to_be_is_named_and_nothing_is_written(t
     (tmp_path / "schemas").symlink_to("nowhere")
     (tmp_path / "CODEOWNERS").write_text("mine")
     said = Project(tmp_path).run("init", "--ci", "gitlab", code=3).said
-    for told in ("data: it is no folder", "schemas: it is no folder"):
-        assert told in said
+    for expected in ("data: it is no folder", "schemas: it is no folder"):
+        assert expected in said
     assert sorted(file.name for file in tmp_path.iterdir()) == ["CODEOWNERS", "data", "schemas"]
     said = Project(tmp_path).run("init", "data/audiences", code=3).said
     assert f"{tmp_path}/data: it is no folder" in "".join(said.split("\n"))

@@ -154,7 +154,7 @@ def test_a_create_without_an_answer_makes_no_second_segment(project):
     assert arrived(project)
 
 
-def test_nothing_written_is_told_apart_from_written_in_part(project):
+def test_nothing_written_is_distinguished_from_partly_written(project):
     with project.emulator() as emulator:
         emulator.fault("500-before", "searchAudienceSegments", times=50)
     project.run("apply", "sandbox", "--yes", code=9)

@@ -103,7 +103,7 @@ def test_before_the_first_write_it_is_refused(tmp_path, trouble):
 
 
 def test_lost_answers_are_no_lost_races(tmp_path):
-    """The store has written it, and nobody is told: once for each kind of object, new and then replaced."""
+    """The store writes the object, and the response is lost: for each kind of object, new and replaced."""
     with gathered(tmp_path, latency=0) as world:
         machine, kinds = (
             world.machine("first", PEOPLE),

@@ -82,7 +82,7 @@ def test_schema_and_manual_claim_nothing_else():
     access = schema["properties"]["access"]["properties"]
     manual = (REPOSITORY / "docs/reference/manifests.md").read_text()
     rows = [line for line in manual.splitlines() if line.startswith("| `access.")]
-    told = [*(one["description"] for one in access.values()), *rows]
-    assert len(told) == 4
-    assert [one for one in told if any(claim in one.lower() for claim in CLAIMS)] == []
-    assert all("Nothing checks who runs a command" in one for one in told if "admins" in one)
+    descriptions = [*(one["description"] for one in access.values()), *rows]
+    assert len(descriptions) == 4
+    assert [one for one in descriptions if any(claim in one.lower() for claim in CLAIMS)] == []
+    assert all("Nothing checks who runs a command" in one for one in descriptions if "admins" in one)

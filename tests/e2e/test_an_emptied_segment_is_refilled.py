@@ -60,7 +60,7 @@ def test_an_approved_refill_that_members_overtook_is_named(project: Project) -> 
     assert "1 approved refill was not sent: members were sent to email/buyers since that plan" in said
     assert "`reconciler plan sandbox --statistics` after the next computation" in said
     again = words(project.run("apply", "sandbox", "--yes", "--approved", "plan.json").said)
-    assert "refill was not sent" not in again, "it is told once"
+    assert "refill was not sent" not in again, "it is reported once"
 
 
 def test_a_refill_that_was_sent_is_not_called_overtaken(project: Project) -> None:

@@ -1,6 +1,6 @@
 """Bad input and faults, row by row: what is said, with which exit code, and that nothing was lost.
 
-The rows stand in tests/faults; docs/reference/errors.md is the same table for whoever meets one of them.
+The cases are in tests/faults; docs/reference/errors.md is the same table for operators.
 """
 
 import shutil
@@ -57,7 +57,7 @@ def test_nothing_is_lost_when(
     if case.leaves in {Leaves.NOTHING, Leaves.NOTED}:
         assert len(world.writes()) == written
 
-    mend(world, case)
+    repair(world, case)
     for arguments, wanted in ((APPLY, ""), (PLAN, "No changes.")):
         ended = world.run(*arguments)
         said.append(ended.said)
@@ -101,12 +101,12 @@ def test_nothing_is_lost_when_the_disk_is_full_from_any_write_on(
     assert first > 100
 
 
-def mend(world: World, case: Case) -> None:
+def repair(world: World, case: Case) -> None:
     """Removes the cause; the state is put back only where it was what broke."""
     if world.hostile:
         world.hostile.planned.clear()
-    if case.mends:
-        case.mends(world)
+    if case.repairs:
+        case.repairs(world)
     else:
         world.put_back()
 

@@ -49,7 +49,7 @@ def test_a_consent_is_given_at_the_printed_address_and_withdrawn(project: Projec
         with httpx.Client(base_url=url) as http:
             person = ConsentingUser(Client(emulator, http))
             tokens = person.consents()
-            person.bears(tokens)
+            person.authorizes_with(tokens)
             assert person.client.search().status_code == 200
             assert "consents withdrawn: 1" in project.run("emulator", "revoke", "sandbox").said
             assert person.client.search().status_code == 403

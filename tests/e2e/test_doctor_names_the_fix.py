@@ -140,7 +140,7 @@ def spoilt(broken: Broken) -> None:
 
 
 def late(minutes: float) -> Callable[[Broken], None]:
-    """Our clock goes wrong, and answers bear the right time."""
+    """The local clock is wrong; responses have the right time."""
 
     def set_clock(broken: Broken) -> None:
         def answer(visit: Visit, content: bytes) -> None:
@@ -355,8 +355,8 @@ def test_a_refresh_token_that_is_not_there_names_the_login(broken: Broken) -> No
     consenting(broken, "file:secrets/token", kept=False)
     ended = broken.doctor()
     assert ended.code == 4, ended.said
-    told = "✗ secrets refreshToken: no consent is kept yet: the secret file secrets/token can't be read"
-    assert told in ended.said
+    expected = "✗ secrets refreshToken: no consent is kept yet: the secret file secrets/token can't be read"
+    assert expected in ended.said
     assert "ask for consent: `reconciler auth login sandbox criteo`" in ended.said
     assert "✓ consent place" in ended.said
     assert "skipped: consent, token" in ended.said
@@ -374,7 +374,7 @@ def test_a_place_that_cant_be_written_spends_no_token(broken: Broken) -> None:
     assert not broken.world.seen()
 
 
-def test_a_consent_that_was_withdrawn_is_told_by_its_token(broken: Broken) -> None:
+def test_a_consent_that_was_withdrawn_is_reported_by_its_token(broken: Broken) -> None:
     consenting(broken, "file:secrets/token", kept=True)
     with broken.emulator() as emulator:
         emulator.revoke_consents()

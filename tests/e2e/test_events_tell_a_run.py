@@ -1,4 +1,4 @@
-"""`apply --events`: every run is told line by line as the schema says, and telling it never stops it."""
+"""`apply --events`: every run is reported line by line by its schema; a write error never stops the run."""
 
 import json
 import os
@@ -33,7 +33,7 @@ def project(tmp_path) -> Project:
     return made
 
 
-def told(project: Project, *arguments: str, code: int = 0) -> list[Line]:
+def events_of(project: Project, *arguments: str, code: int = 0) -> list[Line]:
     """What a run has written, which is removed."""
     file = project.root / FILE
     project.run(*APPLY, *arguments, code=code)
@@ -57,9 +57,9 @@ def steady(line: Line) -> Line:
 
 def test_a_small_run_word_for_word(project, request):
     """A first run, and one that takes seven out and adds twelve."""
-    lines = told(project, "--only", "customer/buyers")
+    lines = events_of(project, "--only", "customer/buyers")
     project.people(*range(7, 262))
-    lines += told(project, "--only", "customer/buyers")
+    lines += events_of(project, "--only", "customer/buyers")
     text = "".join(json.dumps(steady(line), ensure_ascii=False) + "\n" for line in lines)
     expected = GOLDEN / "expected.ndjson"
     if request.config.getoption("--update"):
@@ -69,7 +69,7 @@ def test_a_small_run_word_for_word(project, request):
 
 
 def test_a_run_that_applies_and_one_with_nothing_to_do(project):
-    events = told(project)
+    events = events_of(project)
     assert types(events)[0] == "run_started"
     assert [one["address"] for one in of(events, "segment_created")] == ["customer/buyers", "email/buyers"]
     assert len(of(events, "batch_acknowledged")) == events[-1]["batches"] == 6
@@ -77,16 +77,16 @@ def test_a_run_that_applies_and_one_with_nothing_to_do(project):
     assert events[-1]["outcome"] == "done"
     assert events[-1]["members"] == {"added": 500, "removed": 0, "rejected": 0}
 
-    events = told(project)
+    events = events_of(project)
     assert of(events, "plan_created")[0]["addresses"]["unchanged"] == 2
     assert of(events, "plan_created")[0]["state"]["serial"] == 1
     assert (events[-1]["outcome"], events[-1]["addresses"]["unchanged"]) == ("no_changes", 2)
 
 
 def test_a_run_that_a_guard_refuses(project):
-    told(project)
+    events_of(project)
     project.people(*range(50))
-    events = told(project, code=5)
+    events = events_of(project, code=5)
     assert of(events, "plan_created")[0]["addresses"]["blocked"] == 2
     assert events[-1]["outcome"] == "refused"
     assert not of(events, "batch_acknowledged")
@@ -96,7 +96,7 @@ def test_a_run_that_fails_in_part(project):
     project.run("plan", "sandbox")
     with project.emulator() as emulator:
         emulator.fault("500-before", "bulkCreateAudienceSegments")
-    events = told(project, code=8)
+    events = events_of(project, code=8)
     failed = of(events, "change_ended")
     assert {one["outcome"] for one in failed} == {"failed"}
     assert all(one["problem"] for one in failed)
@@ -107,10 +107,10 @@ def test_runs_that_end_before_there_is_a_plan(project):
     manifest = project.root / "environments" / "sandbox" / "buyers.yaml"
     text = manifest.read_text()
     manifest.write_text(text.replace("title:", "titel:"))
-    assert types(told(project, code=3)) == ["run_ended"]
+    assert types(events_of(project, code=3)) == ["run_ended"]
     manifest.write_text(text)
     (project.root / "data").rename(project.root / "elsewhere")
-    assert types(told(project, code=3)) == ["run_ended"]
+    assert types(events_of(project, code=3)) == ["run_ended"]
 
 
 def interrupted(project: Project, number: signal.Signals, *, sent: int) -> list[Line]:

@@ -64,7 +64,7 @@ def test_a_plan_an_apply_and_drift_are_written(project: Project) -> None:
     }
 
 
-def test_a_state_that_is_lost_is_told_by_drift(project: Project) -> None:
+def test_a_state_that_is_lost_is_reported_by_drift(project: Project) -> None:
     project.run("apply", "sandbox", "--yes")
     shutil.rmtree(project.root / ".reconciler" / "state")
     made(project, "drift", "sandbox", code=2, says="has this ownership tag but is not in the state")
@@ -171,8 +171,8 @@ def test_no_form_takes_standard_output_for_a_file(project: Project, form: str) -
     assert not (project.root / "-").exists()
 
 
-def test_a_fault_of_the_emulator_is_told_by_its_calls(project: Project) -> None:
+def test_a_fault_of_the_emulator_is_reported_by_its_calls(project: Project) -> None:
     fault = ("emulator", "fault", "sandbox", "429")
     assert "sandbox: 429 is set for the next 1 call\n" in project.run(*fault).said
-    told = project.run(*fault, "--operation", "token", "--times", "2", "--after", "3").said
-    assert "429 is set for the next 2 calls of token, after 3 calls without it" in told
+    output = project.run(*fault, "--operation", "token", "--times", "2", "--after", "3").said
+    assert "429 is set for the next 2 calls of token, after 3 calls without it" in output

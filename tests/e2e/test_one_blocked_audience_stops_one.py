@@ -169,9 +169,9 @@ def test_the_healthy_ones_are_applied_and_the_others_fit_on_a_screen(fleet: Flee
     assert f"{applied} applied, 0 already done, 0 failed, 0 not attempted, {BROKEN} blocked" in bare(
         ended.said
     )
-    told = on_a_screen(json.loads((fleet.project.root / "run.json").read_text()))
-    assert 0 < len(told) <= SCREEN, "\n".join(told)
-    assert all(len(line) <= WIDTH for line in told), told
+    lines = on_a_screen(json.loads((fleet.project.root / "run.json").read_text()))
+    assert 0 < len(lines) <= SCREEN, "\n".join(lines)
+    assert all(len(line) <= WIDTH for line in lines), lines
 
     with fleet.project.emulator() as emulator:
         sizes = {one.name: len(emulator.members(one.id)) for one in emulator.segments()}

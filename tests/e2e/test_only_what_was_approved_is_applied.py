@@ -191,7 +191,7 @@ def test_what_holds_no_more_is_refused(
     refused(project, says=says)
 
 
-def test_another_endpoint_is_told_no_secret(project: Project) -> None:
+def test_another_endpoint_gets_no_secret(project: Project) -> None:
     heard = []
 
     def listening(environ: dict[str, Any], respond: Callable[..., object]) -> list[bytes]:
@@ -212,7 +212,7 @@ def test_another_endpoint_is_told_no_secret(project: Project) -> None:
 
 
 def test_a_forged_digest_is_refused(project: Project) -> None:
-    """Who can write the file can sign it anew; the digest comes from where he can't write."""
+    """A writer of the file can sign it again, but cannot write the place of the digest."""
     digest = approve(project)
     forge(project, lambda plan: plan["approval"]["changes"][0].update(adds=9_000))
     refused(project, "--approved-digest", digest, says="digest mismatch")
@@ -591,7 +591,7 @@ def test_an_old_approval_that_this_version_can_not_read_is_in_nobodys_way(projec
     assert head(project).count('"completed_at"') == 1
 
 
-def test_all_files_that_are_not_what_was_approved_are_told_at_once(project: Project) -> None:
+def test_all_files_that_are_not_what_was_approved_are_reported_at_once(project: Project) -> None:
     for name in ("first.json", "second.json", "third.json"):
         approve(project, name)
     for name in ("first.json", "second.json"):

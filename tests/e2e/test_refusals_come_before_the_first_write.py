@@ -60,7 +60,7 @@ def test_too_many_malformed_identifiers_are_refused(project):
     assert "maxInvalid" in project.run("plan", "sandbox", "--only", "email/buyers", code=5).said
 
 
-def test_a_lost_state_is_told_once(project):
+def test_a_lost_state_is_reported_once(project):
     written = len(project.writes())
     shutil.rmtree(project.root / ".reconciler" / "state")
     said = " ".join(project.run("apply", "sandbox", "--yes", code=5).said.split())
@@ -116,7 +116,7 @@ def test_a_held_lock_names_its_holder(project):
     assert "the other run" in said
 
 
-def test_unknown_environments_and_options_are_told_apart(project):
+def test_unknown_environments_and_options_are_distinguished(project):
     assert "sandbox" in project.run("plan", "sandbx", code=3).said
     project.run("plan", "sandbox", "--frobnicate", code=64)
     project.run("frobnicate", code=64)

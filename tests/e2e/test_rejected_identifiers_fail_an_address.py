@@ -42,13 +42,13 @@ def test_status_and_drift_and_every_plan_report_it(project: Project) -> None:
     file = project.root / "environments" / "sandbox" / "environment.yaml"
     file.write_text(file.read_text().replace("batchSize: 100", "batchSize: 200"))
     project.run("apply", "sandbox", "--yes", code=8)
-    told = "Criteo rejected 170 of 170 identifiers as invalid (limit 10%, maxInvalid)"
+    message = "Criteo rejected 170 of 170 identifiers as invalid (limit 10%, maxInvalid)"
     for _ in range(2):
         said = words(project.run("plan", "sandbox").said)
         assert "No changes" in said
-        assert f"customer/buyers: {told}" in said
+        assert f"customer/buyers: {message}" in said
         project.run("apply", "sandbox", "--yes")
-    assert f"customer/buyers: {told}" in words(project.run("drift", "sandbox").said)
+    assert f"customer/buyers: {message}" in words(project.run("drift", "sandbox").said)
     assert "170 of 170 identifiers rejected by Criteo" in words(project.run("status", "sandbox").said)
     project.people(*range(170))
     project.run("apply", "sandbox", "--yes")

@@ -1,4 +1,4 @@
-"""One state in a bucket, several machines: what one has applied the others know, whoever was killed."""
+"""One state in a bucket, several machines: each machine sees what any other applied, also after a kill."""
 
 import hashlib
 import json
@@ -68,12 +68,12 @@ def as_documented(objects, serial, token):
     for path in whole:
         assert objects[f"{path}.sha256"] == hashlib.sha256(objects[path]).hexdigest().encode()
     assert len(objects["key"]) == 32
-    told = {path: json.loads(objects[path]) for path in PATHS - {"key"}}
-    assert told["head.json"]["head"]["serial"] == serial
-    assert told["lease.json"]["token"] == token
-    assert told["lease.json"]["released"]
-    assert all(0 < one["token"] <= token for one in told.values())
-    assert len({one["nonce"] for one in told.values()}) == len(told)
+    contents = {path: json.loads(objects[path]) for path in PATHS - {"key"}}
+    assert contents["head.json"]["head"]["serial"] == serial
+    assert contents["lease.json"]["token"] == token
+    assert contents["lease.json"]["released"]
+    assert all(0 < one["token"] <= token for one in contents.values())
+    assert len({one["nonce"] for one in contents.values()}) == len(contents)
 
     people = {word for number in PEOPLE for word in (f"c{number}", f"person{number}", hashed(number))}
     plain = b"\n".join(content for path, content in objects.items() if path not in whole).decode("latin-1")
@@ -88,8 +88,8 @@ def test_a_run_under_way_is_named_and_does_not_stand_in_the_way_of_a_plan(tmp_pa
         assert "not locked" in second.run("state", "lock", "list", "sandbox")
         running = first.start(**ON_GITHUB)
         running.until_calls(2)
-        told = second.run("state", "lock", "list", "sandbox")
-        assert f"held by {ADDRESS}, apply, since" in told
+        contents = second.run("state", "lock", "list", "sandbox")
+        assert f"held by {ADDRESS}, apply, since" in contents
         refused = second.run(code=7)
         assert "another run holds the state" in refused
         assert ADDRESS in refused

@@ -43,10 +43,10 @@ def test_the_tool_goes_by_the_time_of_the_emulator(project):
     assert "to be computed" in project.run("status", "sandbox").said
     said = " ".join(project.run("drift", "sandbox").said.split())
     assert "can't be compared now: something was sent since Criteo's last computation; again after 20" in said
-    told = project.run("emulator", "advance", "sandbox", "12h").said
+    output = project.run("emulator", "advance", "sandbox", "12h").said
     project.run("emulator", "advance", "sandbox", "3d")
     now = datetime.now(UTC)
-    assert f"to {now + timedelta(hours=12):%Y-%m-%d}" in told
+    assert f"to {now + timedelta(hours=12):%Y-%m-%d}" in output
     said = project.run("status", "sandbox", "--statistics").said
     assert "60%" in said
     assert "to be computed" not in said

@@ -1,6 +1,6 @@
 """Two machines want one environment at once, and are stopped, killed and cut off from the store meanwhile.
 
-Who sent what is told by the door through which each came to Criteo. Longer: `CONTEND=120 SEED=7 pytest -s`
+The emulator has a port per run, which identifies its requests. Longer: `CONTEND=120 SEED=7 pytest -s`
 on this file.
 """
 
@@ -61,7 +61,7 @@ TROUBLES = (
 LOCKED = 7
 EXPECTED = {0, LOCKED, 8, 9, 10, -signal.SIGKILL}
 EXCLUSIVE = 2 * PACE.grace
-"""Seconds: whoever has just found the lease good is alone for so long. After a shorter stop it still is."""
+"""Seconds that a run stays the only holder after it has checked its lease, also across a shorter pause."""
 
 
 @dataclass
@@ -114,7 +114,7 @@ class Contender:
                     self.source.settle(people)
                 else:
                     time.sleep(0.2)
-        except BaseException as error:  # noqa: BLE001 - told by the test itself
+        except BaseException as error:  # noqa: BLE001 - reported by the test itself
             self.wrong.append(error)
 
 
@@ -324,7 +324,9 @@ def test_who_came_and_vanished_while_the_next_one_was_paused_is_waited_for(tmp_p
 def test_heartbeats_without_an_answer_are_no_lost_race(tmp_path):
     sole = Sole(tmp_path)
     hold = lease.try_acquire(sole.place, TIMING, sole.now, "us")
-    sole.bucket.after = lambda call, path: unreachable(call == "replace")  # it is written, and nobody told
+    sole.bucket.after = lambda call, path: unreachable(
+        call == "replace"
+    )  # it is written; the response is lost
     with pytest.raises(UnreachableError):
         hold.renew()
     sole.bucket.after, sole.bucket.before = sole.bucket.before, lambda call, path: unreachable(call == "read")

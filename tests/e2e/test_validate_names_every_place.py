@@ -128,11 +128,13 @@ def test_two_environments_never_share_a_state(project):
         home = f"environments/{name}/environment.yaml"
         spoil(project, home, "name: sandbox", f"name: {name}")
         spoil(project, home, "file:.reconciler/state/sandbox", url)
-    told = f"environments/staging/environment.yaml:4:14: the state of sandbox is kept there too ({HOME}:4:14)"
+    message = (
+        f"environments/staging/environment.yaml:4:14: the state of sandbox is kept there too ({HOME}:4:14)"
+    )
     said = plain(project.run("validate", code=3))
     assert f"{HOME}:4:14: the state of staging is kept there too" in said
     assert said.count("kept there too") == 1
-    assert told in plain(project.run("validate", "staging", code=3))
+    assert message in plain(project.run("validate", "staging", code=3))
     project.run("validate", "other")
     spoil(project, "environments/other/environment.yaml", "s3://acme/x", "5")
     assert "`url` is not written" in plain(project.run("validate", "other", code=3))

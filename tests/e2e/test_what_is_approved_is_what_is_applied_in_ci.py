@@ -187,7 +187,7 @@ def test_manifests_that_are_wrong_are_said_at_their_line(story: Story):
 
 
 def test_an_artifact_that_was_swapped_is_refused(story: Story):
-    """Whoever can replace the artifact can't replace the digest with it."""
+    """An attacker who replaces the artifact cannot replace the digest."""
     head, _ = story.change("everybody")
     kept = story.artifact()
     other = story.team.push("other", "everybody")
@@ -234,7 +234,7 @@ def test_a_status_that_somebody_else_set_approves_nothing(story: Story):
 def test_a_status_that_another_run_of_the_same_bot_set_approves_nothing(
     story: Story, run: dict[str, object] | None
 ):
-    """Whoever may push a branch can have a workflow on it speak as the bot."""
+    """A workflow on a pushed branch can comment as the bot."""
     head, _ = story.change("everybody")
     forge = story.forge
     if run is None:

@@ -193,7 +193,7 @@ def test_what_was_not_approved_is_not_applied(pipelines: Pipelines):
 def test_a_status_that_another_job_set_with_the_same_token_approves_nothing(
     pipelines: Pipelines, made: dict[str, Any] | None
 ):
-    """Whoever may push a branch can have a job on it read the token."""
+    """A job on a pushed branch can read the token."""
     team, forge = pipelines.team, pipelines.forge
     head = team.push("everybody")
     pipelines.run("plan", head)
@@ -216,11 +216,13 @@ def test_forged_statuses_hide_no_genuine_ones(pipelines: Pipelines):
         "commit": {"id": "1" * 40, "parent_ids": ["0" * 40, head]},
     }
     forge.jobs["1"] |= merged
-    [told] = forge.statuses
-    forge.statuses.append({**told, "id": 1, "target_url": "https://gitlab.example/mine", "status": "failed"})
+    [reported] = forge.statuses
+    forge.statuses.append(
+        {**reported, "id": 1, "target_url": "https://gitlab.example/mine", "status": "failed"}
+    )
     commit = pipelines.merge(head)
     done = {"sha": commit, "name": "reconciler/apply (production)", "status": "success"}
-    forge.statuses.append({**told, **done, "id": 2})
+    forge.statuses.append({**reported, **done, "id": 2})
     second = team.push("second")
     pipelines.run("plan", second)
     tip = team.merge(second)

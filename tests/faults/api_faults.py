@@ -412,7 +412,7 @@ def written(
     breaks = meets(operation, strike)
     breaks = renames(breaks) if operation == UPDATE else breaks
     defaults = {"way": "http", "start": start, "leaves": leaves}
-    defaults |= {"mends": lambda world: None} if operation == UPDATE else {}
+    defaults |= {"repairs": lambda world: None} if operation == UPDATE else {}
     return Case(name, breaks, code, says, hint, **(defaults | more))  # type: ignore[arg-type]
 
 
@@ -520,7 +520,7 @@ NETWORK = Group(
             UNTRUSTED,
             "check api.endpoint",
             way="elsewhere",
-            mends=serves("good"),
+            repairs=serves("good"),
         ),
         Case(
             "the certificate has expired",
@@ -529,7 +529,7 @@ NETWORK = Group(
             UNTRUSTED,
             "the clock of this machine",
             way="expired",
-            mends=serves("good"),
+            repairs=serves("good"),
         ),
         Case(
             "SSL_CERT_FILE names a file that isn't there",

@@ -24,8 +24,8 @@ class Leaves(Enum):
 class Case:
     """`name` is what happened, in words that follow "when". `says` and `hint` are parts of the output.
 
-    `way` is how Criteo is reached: the emulator in the process, or the server that does what it is
-    told to, by HTTP or by HTTPS with one of the certificates. `mends` removes the cause; without it,
+    `way` is how Criteo is reached: the emulator in the process, or the server that answers as
+    configured, by HTTP or by HTTPS with one of the certificates. `repairs` removes the cause; without it,
     everything that was broken is put back. `people` is who should be in the segments in the end.
     """
 
@@ -38,7 +38,7 @@ class Case:
     leaves: Leaves = Leaves.NOTHING
     start: Literal["applied", "fresh"] = "applied"
     way: Literal["emulator", "http", "good", "elsewhere", "expired"] = "emulator"
-    mends: Callable[[World], object] | None = None
+    repairs: Callable[[World], object] | None = None
     people: range = AFTER
 
     @property

@@ -552,7 +552,7 @@ SOURCES = Group(
             0,
             "2 applied",
             leaves=Leaves.ALL,
-            mends=lambda world: None,
+            repairs=lambda world: None,
             people=range(30, 80),
         ),
         Case(

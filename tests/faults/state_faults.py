@@ -173,7 +173,7 @@ STATES = Group(
             "newer",
         ),
         Case(
-            "a resource state has a key nobody knows",
+            "a resource state has an unknown key",
             says(RESOURCE, surprise=1),
             10,
             "customer.buyers.json",
@@ -262,7 +262,7 @@ STATES = Group(
             7,
             "another run holds the state: the nightly run, process",
             "wait for it to end",
-            mends=ends_the_other_run,
+            repairs=ends_the_other_run,
         ),
         Case(
             "the disk is full",

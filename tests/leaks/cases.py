@@ -71,7 +71,7 @@ CODES = {"init": 3, "codeowners": 5, "state lock break": 7, "state restore": 10,
 """How a row ends where it can't end with 0: manifests are in the way, and people are no CODEOWNERS; a folder
 has no lock to break, and one apply keeps nothing."""
 ODD = {"--from": 0, "--base": 3, "--detailed-exitcode": 2, "--approved-digest": 6}
-"""How rows with these options end: there are changes, and nobody knows the digest of what is to be made."""
+"""The exit code of rows with these options: there are changes, and their digest is not known beforehand."""
 FIRST = {"show": ("plan", "sandbox", "--quiet", "--out", "p.json")}
 """What must have been run before."""
 LOST = frozenset({"state rebuild"})

@@ -65,8 +65,8 @@ class Heard:
 
     def hand_out(self, content: bytes) -> None:
         """The tokens of an answer."""
-        told = json.loads(content or "{}")
-        self.issued |= {name: value for name, value in told.items() if name.endswith("_token") and value}
+        fields = json.loads(content or "{}")
+        self.issued |= {name: value for name, value in fields.items() if name.endswith("_token") and value}
 
     def person(self, mark: str = "") -> str:
         return next((one for one in self.people if mark in one), f"{STEM}@example.com")
@@ -158,8 +158,8 @@ ANSWERS: Mapping[str, Callable[[str], tuple[int, object]]] = {
     "JSON that breaks off": lambda said: (200, f'{{"data": ["{said}'),
     "a page of a gateway": lambda said: (502, f"<html>{said}</html>"),
 }
-TOLD = ("a 400", "a 500", "a 200 with errors")
-"""Answers of which people are told something, whatever was asked."""
+REPORTED = ("a 400", "a 500", "a 200 with errors")
+"""Answers that are reported to the user for every operation."""
 SPECIAL = {
     "an error of OAuth": ("token",),
     "segments": ("search", "create", "update"),
@@ -175,8 +175,8 @@ def repetitions(operation: str) -> Iterator[tuple[str, str]]:
     heard = {"token": ("the form",), "members": tuple(PIECES)}
     said = ("all that was said", "the id", "the secret", *heard.get(operation, OTHERWISE))
     for answer in ANSWERS:
-        told = answer in TOLD or operation in SPECIAL.get(answer, ())
-        heeded = dict.fromkeys(said) if told else said[:1] if operation in ("search", *heard) else ()
+        reported = answer in REPORTED or operation in SPECIAL.get(answer, ())
+        heeded = dict.fromkeys(said) if reported else said[:1] if operation in ("search", *heard) else ()
         yield from ((answer, piece) for piece in heeded)
 
 

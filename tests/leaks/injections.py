@@ -124,7 +124,7 @@ PLACES = {
 
 
 def bug(place: str, kind: str) -> None:
-    """Whoever comes by here raises; its locals hold people and secrets too. Other places by their path."""
+    """Make a function raise; its locals contain members and secrets. Other functions by path."""
 
     def raising(*_: object, **__: object) -> None:
         person, said = PERSON, SECRETS  # noqa: F841 - what a traceback with locals would show
@@ -134,7 +134,7 @@ def bug(place: str, kind: str) -> None:
 
 
 def bug_telling_all(path: str) -> None:
-    """Whoever comes by here raises, with every secret in its words, its note and its cause."""
+    """Make a function raise with every secret in its message, its note and its cause."""
 
     def raising(*given: Any, **_: Any) -> None:
         words = " ".join(_words(given))
@@ -304,7 +304,7 @@ def code_in_an_error() -> None:
 
     def read(*given: Any) -> None:
         code = true(*given).code.reveal()
-        raise AuthenticationError(f"Criteo doesn't take the code {code}", remedy="ask anew")
+        raise AuthenticationError(f"Criteo doesn't take the code {code}", remedy="ask again")
 
     login.parse_redirect = read  # type: ignore[assignment]
 
@@ -324,7 +324,7 @@ def new_token_in_the_log() -> None:
 
 
 def verifier_in_the_page() -> None:
-    """A proof, for whoever wants to see one."""
+    """Show the PKCE verifier on the page."""
     from reconciler import consent_flow
     from reconciler.commands.auth import login
 

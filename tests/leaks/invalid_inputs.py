@@ -141,9 +141,7 @@ REFUSALS: Mapping[str, InvalidInput] = {
     "not UTF-8": source(lambda text: text + b"\xff\xfe%s,1,2\n" % PERSON.email.encode()),
     "an empty file": source(lambda _: b""),
     "binary": source(lambda text: b"\x00\x01" + text),
-    "columns that bear people's names": instead(
-        "odd.parquet", query(f'SELECT 1.5::DOUBLE AS "{PERSON.email}"')
-    ),
+    "columns named like people": instead("odd.parquet", query(f'SELECT 1.5::DOUBLE AS "{PERSON.email}"')),
     "a type made of people": instead(
         "odd.parquet", query(f"SELECT {{'{PERSON.email}': 1}} AS email, '1' AS id, '2' AS phone")
     ),

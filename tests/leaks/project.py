@@ -80,7 +80,7 @@ def caged(
 def people(
     aviary: LeakRunner, persons: Iterable[Person], hashes: Iterable[str] = (), name: str = "people.csv"
 ) -> None:
-    """Writes a source anew."""
+    """Write a source again."""
     text = io.StringIO()
     rows = csv.writer(text)
     rows.writerow(("email", "id", "phone"))

@@ -95,7 +95,7 @@ UNREAD = ("an error of OAuth", "a redirection", "a page", "JSON that breaks off"
 
 
 def repeating(server, operation, pieces=CONSENTED):
-    """Each answer of which something is told, with each piece; the others with all at once, if with any."""
+    """Return each reported answer with each piece, and other answers with all pieces at once."""
     server.operation = operation
     heeded = [*HEEDED, "an error of OAuth"] if operation == "token" else HEEDED
     rows = [(answer, piece) for answer in heeded for piece in pieces.values()]
@@ -121,7 +121,7 @@ def echoed(answer, piece, heard):
     ],
     ids=["the exchange", "what follows", "what follows, of the exchange"],
 )
-def test_a_criteo_that_repeats_what_a_login_told_it(tmp_path, operation, pieces):
+def test_a_criteo_that_repeats_what_a_login_sent(tmp_path, operation, pieces):
     with parrot(tmp_path / "criteo.sqlite") as server, at_a_parrot(tmp_path / "cage", server) as rookery:
         for _ in repeating(server, operation, pieces):
             ended = rookery.pastes(rookery.redirected(), plants=CONSENT_LOUD)
@@ -142,7 +142,7 @@ def test_a_criteo_that_repeats_what_a_login_told_it(tmp_path, operation, pieces)
     ],
     ids=["token", "search", "application", "accounts", "retailers"],
 )
-def test_a_criteo_that_repeats_what_a_renewal_told_it(tmp_path, operation, command, pieces):
+def test_a_criteo_that_repeats_what_a_renewal_sent(tmp_path, operation, command, pieces):
     with parrot(tmp_path / "criteo.sqlite") as server, at_a_parrot(tmp_path / "cage", server) as rookery:
         rookery.consents()
         for _ in repeating(server, operation, pieces):
@@ -208,7 +208,7 @@ def test_a_proxy_with_a_login(tmp_path, way):
 
 @pytest.mark.parametrize("name", ["CI_JOB_URL", "BUILD_URL", "GITHUB_SERVER_URL"])
 def test_a_holder_of_the_lock_that_signs_with_a_login(tmp_path, name):
-    """What a run signs the lock with is told to whoever finds it locked."""
+    """The holder of the lock is shown to a run that finds the state locked."""
     address = f"https://{CANARIES.proxy_user}:{CANARIES.proxy_password}@ci.example/7?token={CANARIES.token}"
     aviary = caged(tmp_path)
     holder, _ = aviary.start(

@@ -244,7 +244,7 @@ def test_nobody_comes(unasked):
 
 
 def test_strangers_come_first(unasked):
-    """Who asks for something else, or brings no answer, is told nothing and ends nothing."""
+    """A request for another URL, or without an answer, gets no details and does not end the wait."""
     process, address, said = unasked.listens(plants=LOUD)
     redirected = sent_back(address)
     for stranger in (redirected.replace("/back?", "/favicon.ico?"), redirected.replace("code=", "cod=")):

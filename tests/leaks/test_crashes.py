@@ -1,4 +1,4 @@
-"""Whatever breaks, and whoever kills it: frames are printed and no words, and nothing stays behind.
+"""After a crash or a kill, frames are printed without messages, and no temporary file remains.
 
 Bugs are planted whose messages, notes, causes and locals hold people, secrets and tokens.
 """
@@ -47,7 +47,7 @@ COMMANDS = (
     ("emulator", "advance", "sandbox", "1h"),
     ("emulator", "fault", "sandbox", "429"),
 )
-TOLD = {"an error of the system": 10, "an error of SQLite": 10}
+REPORTED = {"an error of the system": 10, "an error of SQLite": 10}
 """What is known well enough to be no bug."""
 
 
@@ -69,8 +69,8 @@ def silent(aviary):
 def crashed(aviary, *arguments, place, kind="a chain with a note", terminal=False):
     plants = (known_tokens, chatty, partial(bug, place, kind))
     ended = aviary.run(*arguments, plants=plants, terminal=terminal)
-    assert ended.code == TOLD.get(kind, 1), ended.text
-    if kind not in TOLD:
+    assert ended.code == REPORTED.get(kind, 1), ended.text
+    if kind not in REPORTED:
         assert "This is a bug" in ended.text
         assert "in raising" in ended.text
 

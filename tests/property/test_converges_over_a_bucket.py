@@ -144,7 +144,7 @@ class BucketState:
         self.wait_for_the_lock()
 
     def wait_for_the_lock(self) -> None:
-        """Whoever held it is gone. Every second time somebody breaks it, else it ends by itself."""
+        """The holder no longer exists. Every second lock is broken; the others expire."""
         holder = self._store.holder()
         self._waits += bool(holder)
         if holder and self._waits % 2:

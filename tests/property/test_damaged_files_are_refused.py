@@ -51,7 +51,7 @@ def parquet(people: range) -> bytes:
 
 
 def parquet_with_checksums(people: range) -> bytes:
-    """As Spark writes it unless told otherwise."""
+    """The default format of Spark."""
     return _parquet(people, checksums=True)
 
 

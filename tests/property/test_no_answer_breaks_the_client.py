@@ -240,7 +240,7 @@ def response(chance: random.Random, path: str) -> tuple[int, dict[str, str], byt
 
 
 class Fuzz(httpx.BaseTransport):
-    """Answers made anew for each request; counts them."""
+    """Create the answer for each request, and count requests."""
 
     def __init__(self, seed: int) -> None:
         self._chance = random.Random(seed)  # noqa: S311 - the same answers each time
@@ -313,10 +313,10 @@ def said(act: Callable[[], object]) -> str:
     return "\n".join([shown, *handler.lines])
 
 
-def assert_unharmed(told: str, clock: FakeClock, hidden: tuple[str, ...] = HIDDEN) -> None:
+def assert_unharmed(message: str, clock: FakeClock, hidden: tuple[str, ...] = HIDDEN) -> None:
     waits = " ".join(reason for _, reason in clock.waits)
     for one in hidden:
-        assert one.lower() not in f"{told} {waits}".lower()
+        assert one.lower() not in f"{message} {waits}".lower()
     assert clock.waited < timedelta(hours=2).total_seconds()
 
 
@@ -335,8 +335,8 @@ def test_no_answer_breaks_a_call(name: str, kind: type[Fuzz]) -> None:
             transport=transport,
             chance=lambda: 1.0,
         ) as connection:
-            told = said(lambda connection=connection: CALLS[name](connection))
-        assert_unharmed(told, clock, (*HIDDEN, LOCAL_PART) if name in {"add", "remove"} else HIDDEN)
+            message = said(lambda connection=connection: CALLS[name](connection))
+        assert_unharmed(message, clock, (*HIDDEN, LOCAL_PART) if name in {"add", "remove"} else HIDDEN)
         assert transport.requests <= 3 * MOST_PAGES, seed
 
 

@@ -208,9 +208,9 @@ SMALL = st.integers(1, 4)
 
 @given(SMALL, SMALL, SMALL, SMALL)
 def test_small_counts_do_not_show(before: int, after: int, moved: int, dropped: int) -> None:
-    told = [_small(1, 1, 1, 1), _small(before, after, moved, dropped)]
-    assert len({markdown(one) for one in told}) == 1
-    assert len({html(one) for one in told}) == 1
+    documents = [_small(1, 1, 1, 1), _small(before, after, moved, dropped)]
+    assert len({markdown(one) for one in documents}) == 1
+    assert len({html(one) for one in documents}) == 1
 
 
 def _small(before: int, after: int, moved: int, dropped: int) -> Document:

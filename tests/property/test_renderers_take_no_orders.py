@@ -64,7 +64,7 @@ def _plan(title: str) -> tuple[Plan, Environment]:
     return planned, environment
 
 
-def _told(title: str, color: bool) -> str:
+def _printed(title: str, color: bool) -> str:
     stream = io.StringIO()
     out = console(stream, color=color, width=WIDE)
     planned, environment = _plan(title)
@@ -86,12 +86,12 @@ def _told(title: str, color: bool) -> str:
     return stream.getvalue()
 
 
-LINES = _told("x", color=False).count("\n")
+LINES = _printed("x", color=False).count("\n")
 
 
 @given(TITLES)
 def test_free_text_changes_no_layout_and_injects_nothing(title: str) -> None:
-    plain, colored = _told(title, color=False), _told(title, color=True)
+    plain, colored = _printed(title, color=False), _printed(title, color=True)
     categories = {unicodedata.category(one) for one in plain if one != "\n"}
     assert not categories & {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
     assert plain.count("\n") == len(plain.splitlines()) == LINES
@@ -121,7 +121,7 @@ def test_clean_text_is_short_and_clean_for_good(title: str, limit: int) -> None:
 
 
 def test_markup_is_printed_as_it_stands() -> None:
-    assert "“n[bold red]x[/] :boom:”" in _told("[bold red]x[/] :boom:", color=False)
+    assert "“n[bold red]x[/] :boom:”" in _printed("[bold red]x[/] :boom:", color=False)
 
 
 def test_a_change_that_does_not_show_is_said_to_be_one() -> None:

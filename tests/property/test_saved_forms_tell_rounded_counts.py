@@ -135,13 +135,13 @@ def _forms(people: People, guards: Guards) -> Iterator[str]:
     holding = SegmentState(
         cases.EMAIL, "1", completed_size=people.after, completed_at=cases.NOW - timedelta(days=1)
     )
-    told = Statistics(people.before + 1, people.matches, people.matches / (people.before + 1))
+    found = Statistics(people.before + 1, people.matches, people.matches / (people.before + 1))
     print_status(
         status(
             "production",
             [],
             [ResourceState(cases.LAPSED.address, holding)],
-            {"1": told},
+            {"1": found},
             {},
             cases.NOW,
             ROUNDED,
@@ -152,7 +152,7 @@ def _forms(people: People, guards: Guards) -> Iterator[str]:
 
 
 def _reads_alike(people: People, guards: Guards) -> tuple[object, ...]:
-    """What may be told: rounded counts, and which limits are kept."""
+    """Return what may be reported: rounded counts, and which limits are met."""
     planned = _plan(people, guards)
     question = _question(people, cases.LAPSED)
     stops = tuple(one.finding.problem.rpartition("(")[2] for one in planned.blocked)
@@ -173,10 +173,10 @@ STEPS = st.lists(
 
 def _neighbour(people: People, steps: list[tuple[str, int]], guards: Guards) -> People:
     """Goes as far as it reads alike: where a step would round to another count, it isn't taken."""
-    told = _reads_alike(people, guards)
+    found = _reads_alike(people, guards)
     for field, by in steps:
         moved = replace(people, **{field: max(0, getattr(people, field) + by)})
-        people = moved if _reads_alike(moved, guards) == told else people
+        people = moved if _reads_alike(moved, guards) == found else people
     return people
 
 

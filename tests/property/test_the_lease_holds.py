@@ -176,7 +176,7 @@ def it_is_fenced_off_before_there_is_a_head(history: Leases) -> None:
     works(history, 0)
 
 
-def it_is_fenced_off_though_it_reads_anew(history: Leases) -> None:
+def it_is_fenced_off_though_it_reads_again(history: Leases) -> None:
     for what in ("lock", "write", "leave"):
         works(history, 2, what)
     works(history, 0, "lock", calls=5)
@@ -238,7 +238,7 @@ def a_lease_that_was_removed_by_hand_is_no_end(history: Leases) -> None:
 
 EXAMPLES = [
     it_is_fenced_off_before_there_is_a_head,
-    it_is_fenced_off_though_it_reads_anew,
+    it_is_fenced_off_though_it_reads_again,
     another_comes_and_vanishes_while_it_waits_for_its_turn,
     another_comes_and_is_forgotten_too_early,
     a_fence_that_failed_is_put_up_by_the_next,

@@ -58,8 +58,8 @@ def test_the_page_has_every_type_every_form_and_every_reason():
     assert {(kind, hashing) for kind, hashing, *_ in ROWS} == {
         (kind, hashing) for kind, forms in HASHINGS.items() for hashing in forms
     }
-    told = {said.removeprefix("malformed: ") for *_, said in ROWS if said.startswith("malformed")}
-    assert set(sql.FLAWS) - told == {"control characters", "too long"}
+    documented = {said.removeprefix("malformed: ") for *_, said in ROWS if said.startswith("malformed")}
+    assert set(sql.FLAWS) - documented == {"control characters", "too long"}
 
 
 def test_the_page_is_linked_where_people_look():

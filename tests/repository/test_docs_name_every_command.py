@@ -50,5 +50,5 @@ def test_every_exit_code_is_documented():
     }
     documented = {int(code) for code in re.findall(r"^\| (\d+) \|", CODES, re.MULTILINE)}
     assert owned | {0, 2, cli.USAGE} == documented
-    told = {int(code) for code in re.findall(r"(\d+) [a-zA-Z]", cli.group.epilog or "")}
-    assert told == documented
+    reported = {int(code) for code in re.findall(r"(\d+) [a-zA-Z]", cli.group.epilog or "")}
+    assert reported == documented

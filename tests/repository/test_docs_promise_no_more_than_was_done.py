@@ -20,8 +20,8 @@ def section(text: str, heading: str) -> str:
 def test_not_yet_begins_with_criteo():
     written = section((ROOT / "README.md").read_text(), "Not yet")
     assert written.startswith("**No call to the real Criteo API has been made.**")
-    for told in ("SDK", "`make fidelity`", "docs/explanation/fidelity.md", "double of Vault", "moto"):
-        assert told in written
+    for evidence in ("SDK", "`make fidelity`", "docs/explanation/fidelity.md", "double of Vault", "moto"):
+        assert evidence in written
 
 
 @pytest.mark.parametrize("page", ["docs/how-to/connect-criteo.md", "docs/explanation/fidelity.md"])

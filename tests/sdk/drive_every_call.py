@@ -89,15 +89,15 @@ InPart.ALL = [
 @pytest.mark.parametrize("in_part", InPart.ALL, ids=lambda in_part: in_part.call.__name__)
 @pytest.mark.parametrize("place", ["warnings", "errors"])
 def test_it_succeeds_in_part(world: World, in_part: InPart, place: str) -> None:
-    """The items that failed are told of in one of two places, each a typed problem."""
+    """Failed items are reported in one of two places, each as a typed problem."""
     world.switch(failures=place, **in_part.switches)
     answer = in_part.call(world)
     assert answer.status == 200
     complete(answer.body)
-    told = getattr(answer.body, place)
-    assert [problem.code for problem in told] == in_part.codes
-    assert {problem.type for problem in told} == {"validation"}
-    assert all(problem.trace_id and problem.detail and problem.instance for problem in told)
+    reported = getattr(answer.body, place)
+    assert [problem.code for problem in reported] == in_part.codes
+    assert {problem.type for problem in reported} == {"validation"}
+    assert all(problem.trace_id and problem.detail and problem.instance for problem in reported)
     assert getattr(answer.body, {"warnings": "errors", "errors": "warnings"}[place]) == []
     assert len(answer.body.data) == in_part.done
 
@@ -122,10 +122,10 @@ def test_a_list_is_changed_in_part(world: World, trace_key: str) -> None:
     answer = world.change("add", world.ids["Lapsed"], ["dee@example.com", "eve@example.com"])
     complete(answer.body)
     assert (answer.status, answer.body.warnings) == (200, [])
-    (told,) = answer.body.errors
-    assert isinstance(told, world.sdk.model("AudienceError"))
-    assert (told.type, told.code) == ("availability", "internal-error")
-    assert told.trace_id
+    (reported,) = answer.body.errors
+    assert isinstance(reported, world.sdk.model("AudienceError"))
+    assert (reported.type, reported.code) == ("availability", "internal-error")
+    assert reported.trace_id
     assert (answer.body.data.nb_valid_identifiers, answer.body.data.nb_invalid_identifiers) == (1, 0)
 
 
@@ -138,8 +138,8 @@ def test_identifiers_of_another_type_may_count_as_invalid(world: World) -> None:
 
 def test_statistics_may_be_null(world: World) -> None:
     """As long as nothing was computed."""
-    told = whole(world.statistics(world.ids["Lapsed"])).data.attributes
-    assert (told.number_of_matches, told.match_rate) == (None, None)
+    reported = whole(world.statistics(world.ids["Lapsed"])).data.attributes
+    assert (reported.number_of_matches, reported.match_rate) == (None, None)
 
 
 def test_searches_may_find_nothing(world: World) -> None:
@@ -230,9 +230,9 @@ def test_a_wrong_secret_is_refused(world: World) -> None:
     stranger = world.fresh(secret="wrong")
     with pytest.raises(stranger.errors.UnauthorizedException) as caught:
         stranger.call("get_current_application")
-    told = json.loads(caught.value.body)
-    assert told["error"] == "invalid_client"
-    assert set(told) == {"error", "error_description", "error_uri", "token_error"}
+    reported = json.loads(caught.value.body)
+    assert reported["error"] == "invalid_client"
+    assert set(reported) == {"error", "error_description", "error_uri", "token_error"}
 
 
 @pytest.mark.parametrize("name", ["access_token", "expires_in", "refresh_token"])

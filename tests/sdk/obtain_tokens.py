@@ -99,7 +99,7 @@ def test_by_the_code_of_a_consent(application: Application) -> None:
 
 
 def test_by_the_refresh_token_that_was_kept(application: Application) -> None:
-    """The next token is told, works in its turn, and the one before is refused."""
+    """A refresh returns the next token; it works, and the token before it is refused."""
     code = application.person().code(ACCOUNT, redirect_uri=BACK)
     first = application.client("WithAuthorizationCode", code, BACK)
     search(first)
@@ -128,9 +128,9 @@ def refused(client: Any, error: str) -> None:
     with pytest.raises(_module("exceptions").ApiException) as caught:
         search(client)
     assert caught.value.status == 400
-    told = json.loads(caught.value.body)
-    assert told["error"] == error
-    assert set(told) == {"error", "error_description", "error_uri", "token_error"}
+    reported = json.loads(caught.value.body)
+    assert reported["error"] == error
+    assert set(reported) == {"error", "error_description", "error_uri", "token_error"}
 
 
 WRONG: dict[str, Callable[[str], tuple[str, str]]] = {
@@ -145,7 +145,7 @@ def test_a_wrong_code_is_refused(application: Application, case: str) -> None:
     refused(application.client("WithAuthorizationCode", *WRONG[case](code)), "invalid_grant")
 
 
-def test_a_consent_taken_back_is_told(application: Application) -> None:
+def test_a_consent_taken_back_is_reported(application: Application) -> None:
     """403 to its token, and no other token."""
     code = application.person().code(ACCOUNT, redirect_uri=BACK)
     client = application.client("WithAuthorizationCode", code, BACK)

@@ -59,14 +59,14 @@ def bulk_update_audience_segments(world: World) -> None:
     body = whole(
         world.update(
             (world.ids["Lapsed"], {"name": "Renamed", "description": {"value": None}}),
-            (world.ids["Loyal"], {"description": {"value": "Told"}}),
+            (world.ids["Loyal"], {"description": {"value": "Described"}}),
             (world.ids["Viewers"], {"events": prices}),
         )
     )
     lapsed, loyal, viewers = (item.attributes for item in body.data)
     assert [item.id for item in body.data] == [world.ids[name] for name in ("Lapsed", "Loyal", "Viewers")]
     assert (lapsed.name, lapsed.description) == ("Renamed", None)
-    assert (loyal.name, loyal.description) == ("Loyal", "Told")
+    assert (loyal.name, loyal.description) == ("Loyal", "Described")
     assert (viewers.events.min_price, viewers.events.max_price) == (1.5, None)
 
 
@@ -80,8 +80,12 @@ def get_audience_segment_contact_list_statistics(world: World) -> None:
     world.emulator.advance(43_200)
     body = whole(world.statistics(world.ids["Lapsed"]))
     assert body.data.id == world.ids["Lapsed"]
-    told = body.data.attributes
-    assert (told.number_of_identifiers, told.number_of_matches, told.match_rate) == (3, 2, 66.6667)
+    reported = body.data.attributes
+    assert (reported.number_of_identifiers, reported.number_of_matches, reported.match_rate) == (
+        3,
+        2,
+        66.6667,
+    )
 
 
 def add_remove_contact_list_by_audience_segment(world: World) -> None:

@@ -15,7 +15,7 @@ APIS = {
     "AccountsApi": "accounts_api",
     "CampaignApi": "campaign_api",
 }
-UNTOLD = {
+OMITTED = {
     "CommonProblem": {"stack_trace", "trace_identifier"},
     "AudienceError": {"stack_trace"},
     "RmAlgebraNodeV1": {"_and", "_not", "_or", "audience_segment_id"},
@@ -106,9 +106,9 @@ def complete(value: Any) -> None:
     elif _is_model(type(value)):
         held, name = value._data_store, type(value).__name__
         declared = set(value.openapi_types)
-        assert held.keys() <= declared, f"{name} is told {sorted(held.keys() - declared)}, which no SDK knows"
-        missing = declared - held.keys() - UNTOLD.get(name, set())
-        assert not missing, f"{name} is told nothing of {sorted(missing)}"
+        assert held.keys() <= declared, f"{name} has {sorted(held.keys() - declared)}, which no SDK declares"
+        missing = declared - held.keys() - OMITTED.get(name, set())
+        assert not missing, f"{name} lacks {sorted(missing)}"
         complete(list(held.values()))
 
 

@@ -197,7 +197,7 @@ class Project:
 
 
 def surroundings(**environ: str) -> dict[str, str]:
-    """The variables a command sees: ours, but no CI and no colour wish of whoever runs the tests."""
+    """Return the variables of a command: ours, without CI and color variables of the test runner."""
     whose = {"CI", "GITHUB_ACTIONS", "NO_COLOR"}
     kept = {name: value for name, value in os.environ.items() if name not in whose}
     return kept | {"PYTHONWARNINGS": "error"} | environ

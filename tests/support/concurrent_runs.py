@@ -108,9 +108,11 @@ class Witness:
             try:
                 return app(environ, begin)
             finally:
-                told = json.loads(body)["data"]["attributes"]
-                people = frozenset(told["identifiers"])
-                one = Sent(who, run, began, time.monotonic(), found[1], told["operation"], people, status[-1])
+                attributes = json.loads(body)["data"]["attributes"]
+                people = frozenset(attributes["identifiers"])
+                one = Sent(
+                    who, run, began, time.monotonic(), found[1], attributes["operation"], people, status[-1]
+                )
                 with self._gate:
                     self.sent.append(one)
 
@@ -151,10 +153,10 @@ class World:
         proxy = self._open.enter_context(StoreProxy.before(self.served.environ["AWS_ENDPOINT_URL"]))
         project = Project.make(self.folder / name, endpoint=f'"{door}"', batch_size=self.batch)
         file = project.root / "environments" / "sandbox" / "environment.yaml"
-        told = file.read_text().replace("file:.reconciler/state/sandbox", self.served.url)
-        told = told.replace("maxShrink: 20%, maxGrowth: 100%", "maxShrink: 100%, maxGrowth: 10000%")
+        text = file.read_text().replace("file:.reconciler/state/sandbox", self.served.url)
+        text = text.replace("maxShrink: 20%, maxGrowth: 100%", "maxShrink: 100%, maxGrowth: 10000%")
         file.write_text(
-            told.replace(
+            text.replace(
                 "batchSize:", f"timeout: {self.pace.timeout}s, gracePeriod: {self.pace.quiet}s, batchSize:"
             )
         )
@@ -259,7 +261,7 @@ class Machine:
             time.sleep(0.25)
 
     def holders(self) -> list[str]:
-        """The id of who holds the lock, as it is told for `state lock break`."""
+        """Return the ID of the lock's holder, as `state lock break` takes it."""
         return re.findall(r"\(id (\w+)\)", self.run("state", "lock", "list", "sandbox"))
 
     @property

@@ -91,7 +91,7 @@ class ConsentingUser:
         assert answer.status_code == 200, answer.text
         return dict(answer.json())
 
-    def bears(self, tokens: dict[str, str]) -> None:
+    def authorizes_with(self, tokens: dict[str, str]) -> None:
         self.client.http.headers["authorization"] = f"Bearer {tokens['access_token']}"
 
 

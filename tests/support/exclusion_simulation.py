@@ -168,7 +168,7 @@ class ListHistories(Simulation):
 
     def restore_matches(self, number: int) -> None:
         self.world.matches.pop(self._declared(number).audience, None)
-        self.mend_source(number)
+        self.repair_source(number)
 
     def rename_the_column(self, number: int) -> None:
         """A source without a column that is asked of it can't be read."""

@@ -74,7 +74,7 @@ class DesiredSegment:
 class InMemoryEnvironment:
     """Change `wishes` and `people`, or break a source, then `run`; CrashAt kills it at its n-th side effect.
 
-    Whoever is `suppressed` is on the exclusion list `OPT_OUTS` of an audience, beside one who is no customer.
+    The `suppressed` members are on the exclusion list `OPT_OUTS` of an audience, with one non-customer.
     `lists` are further ones by file name, or that one as it is delivered, if it is not whole. `matches` are
     people with another value than their own in the column that lists are matched with; `second_rows` are
     people with a second row, and what that has there.

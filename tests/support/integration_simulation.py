@@ -52,7 +52,7 @@ STRIKES: dict[str, tuple[Strike, int]] = {
     "uncertain": ("late-commit", 1),
     "partial": ("partial", 1),
 }
-"""How the emulator is told each fault of the fake, and how many attempts of the client it strikes."""
+"""The emulator's fault for each fault of the fake, and how many client attempts it affects."""
 
 
 def identifier(person: str, kind: Kind) -> str:
@@ -137,7 +137,7 @@ class EmulatedCriteo:
         """The emulator carries out late calls by its clock."""
 
     def call(self, operation: str, segment_id: str, count: int, really: Callable[[], T]) -> T:
-        """A call of the real client, with the emulator told how to answer it."""
+        """A call of the real client, with the emulator configured for its answer."""
         self.calls.append((operation, segment_id, count))
         fault = self.fault(operation)
         if fault == "rejected":

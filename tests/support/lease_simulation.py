@@ -44,7 +44,7 @@ ADDRESSES = [Address("email", name) for name in ("lapsed", "loyal", "new")]
 
 
 class Task:
-    """A thread that runs only while it is told to, from one pause to the next."""
+    """A thread that the test runs from one pause to the next."""
 
     def __init__(self, work: Callable[[], None]) -> None:
         self._go, self._back = threading.Lock(), threading.Lock()
@@ -376,7 +376,7 @@ class LeaseSimulation:
     # ---- what must hold
 
     def entered(self, token: int) -> None:
-        """From here on nothing that bears a lower token is accepted."""
+        """From here on, no write with a lower token is accepted."""
         self.fenced = max(self.fenced, token)
 
     def beaten(self, hold: HeldLease) -> None:

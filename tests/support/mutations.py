@@ -311,7 +311,7 @@ def stays_forgotten(original: Any) -> Any:
     return complete
 
 
-# ---- 10. Nothing personal is told
+# ---- 10. No personal data is reported
 
 
 def tells(original: Any) -> Any:
@@ -360,7 +360,7 @@ def later(_original: Any) -> Any:
 
 
 def stands(original: Any) -> Any:
-    """Whoever was asked, and whatever was sent since."""
+    """Ignore who approved the change and what was sent since."""
     return lambda change, _named, now: original(change, [], now)
 
 

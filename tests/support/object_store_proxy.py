@@ -172,8 +172,8 @@ def _handler(proxy: StoreProxy) -> type[BaseHTTPRequestHandler]:
             for name, value in headers:
                 if name.lower() not in {"connection", "content-length", "transfer-encoding"}:
                     self.send_header(name, value)
-            told = dict(headers).get("Content-Length") if self.command == "HEAD" else None
-            self.send_header("Content-Length", told or str(len(content)))
+            length = dict(headers).get("Content-Length") if self.command == "HEAD" else None
+            self.send_header("Content-Length", length or str(len(content)))
             self.end_headers()
             if self.command != "HEAD":
                 self.wfile.write(content)

@@ -81,7 +81,7 @@ edits = st.one_of(
     steps("rekey", which, st.sampled_from(KINDS), st.sampled_from(ACCOUNTS), st.sampled_from(RETAILERS)),
     steps("remove_from_manifests", which),
     steps("break_source", which),
-    steps("mend_source", which),
+    steps("repair_source", which),
     declarations,
     steps("change_batch_size", st.integers(1, 4)),
     steps("change_batch_size", st.integers(1, 4)),
@@ -234,7 +234,7 @@ class Simulation(RuleBasedStateMachine):
         """From now on its rows can't be read; its exclusion lists can."""
         self.world.broken.add(self._declared(number).audience)
 
-    def mend_source(self, number: int) -> None:
+    def repair_source(self, number: int) -> None:
         self.world.broken.discard(self._declared(number).audience)
 
     def change_batch_size(self, size: int) -> None:
@@ -264,7 +264,7 @@ class Simulation(RuleBasedStateMachine):
         """Listings come back empty, without an error. "": all access is back.
 
         Only where something is managed and no create is unanswered: what an unanswered create made in an
-        account that shows nothing can't be told from nothing (docs/adr/0006).
+        account that lists nothing looks like an empty account (docs/adr/0006).
         """
         holdings = [
             one for resource in self._resources() for one in (resource.current, resource.replacement) if one
@@ -592,8 +592,10 @@ class Simulation(RuleBasedStateMachine):
         doubted = holding.transfer is not None or holding.uncertain
         allowed = self.in_doubt.get(segment.id, 0) if doubted else 0
         needed = self._accepted(self.world.engine.members(steps.transfer.target)) ^ segment.members
-        untold = len(segment.wiped) + self._unaccepted(change)
-        assert change.members.delta.total <= len(needed) + allowed + untold, "more is sent than is in doubt"
+        unreported = len(segment.wiped) + self._unaccepted(change)
+        assert change.members.delta.total <= len(needed) + allowed + unreported, (
+            "more is sent than is in doubt"
+        )
 
     def _unaccepted(self, change: SegmentChange) -> int:
         """Criteo refuses them, so that they are never there; asked once, both ways."""

@@ -24,7 +24,7 @@ def state_values(
 def _resource(resource: ResourceState, figures: NumberFormat) -> Json:
     """`members` is the size at the last completed transfer, null before it.
 
-    Members sent before `members_unknown_before` may be held as well, and nobody knows them.
+    Members sent before `members_unknown_before` may be in the segment too; they are unknown.
     """
     current = resource.current
     return {

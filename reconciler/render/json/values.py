@@ -73,7 +73,7 @@ def count(number: int, figures: NumberFormat) -> Count:
 
 
 def known_count(number: int | None, figures: NumberFormat) -> Count | None:
-    """None where nobody knows."""
+    """Return None if the value is unknown."""
     return None if number is None else count(number, figures)
 
 

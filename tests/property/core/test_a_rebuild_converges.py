@@ -59,7 +59,7 @@ class Rebuilds(Simulation):
         self._late_calls_land()
         world = self.world
         world.criteo.hidden.clear()
-        world.criteo.unlisted.clear()  # nobody knows its id any more: what no listing shows can't be found
+        world.criteo.unlisted.clear()  # its ID is lost: an unlisted segment cannot be found
         there = {resource.address: resource.current for resource in self._resources()}
         for one in (*self._ours(), *self._unanswered()):
             self.strays[one] = frozenset(world.criteo.segment(one).members)
@@ -129,7 +129,7 @@ class Rebuilds(Simulation):
         )
 
     def _rebuild(self, way: str) -> None:
-        """Where several segments bear one mark, people say which one goes on."""
+        """If several segments have one ownership tag, an operator chooses the segment to reuse."""
         doubted = [one for one in self._look({}).matches if one.conflicts]
         found = self._look({one.spec.address: one.segment.id for one in doubted}).found()
         now, quiet = self.world.clock.now(), self.world.quiet
@@ -160,7 +160,7 @@ class Rebuilds(Simulation):
             return
         if segment.id not in self.world.criteo.unlisted and not is_retired(segment.name):
             resource = self.world.store.saved_resources[address]
-            assert segment.id in {one.segment_id for one in resource.segments}, "it bears our mark"
+            assert segment.id in {one.segment_id for one in resource.segments}, "it has our ownership tag"
 
     # ---- what is otherwise than where no state is lost
 
@@ -168,7 +168,7 @@ class Rebuilds(Simulation):
         return self.strays.get(segment.id, frozenset())
 
     def _sends_what_is_needed(self, change: SegmentChange) -> None:
-        """Whom nobody knows of any more is sent again."""
+        """Unknown members are sent again."""
         resource = self.world.store.saved_resources.get(change.spec.address)
         if not resource or not any(one.members_unknown_before for one in resource.segments):
             super()._sends_what_is_needed(change)
@@ -178,7 +178,7 @@ class Rebuilds(Simulation):
         assert wanted <= segment.members <= wanted | self._strays(segment)
         resource = self.world.store.saved_resources[address]
         assert resource.current.members_unknown_before or segment.id not in self.strays, (
-            "strays are not told of"
+            "unknown members are not reported"
         )
         assert not resource.replace_requested
 

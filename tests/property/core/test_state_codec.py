@@ -298,7 +298,7 @@ def test_a_wrong_value_is_refused_at_any_depth(place: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "value", "told"),
+    ("path", "value", "message"),
     [
         ("current.key.hashing", MARK, "current.key.hashing should be one of "),
         ("current.confirmed.count", -1, "current.confirmed.count should be a whole number, zero or more"),
@@ -309,7 +309,7 @@ def test_a_wrong_value_is_refused_at_any_depth(place: int) -> None:
         ("format_version", MARK, "format_version should be a whole number, zero or more"),
     ],
 )
-def test_an_error_names_the_field_by_its_path(path: str, value: object, told: str) -> None:
+def test_an_error_names_the_field_by_its_path(path: str, value: object, message: str) -> None:
     data: Any = copy.deepcopy(FULL_JSON)
     *parents, last = path.split(".")
     where = data
@@ -323,7 +323,7 @@ def test_an_error_names_the_field_by_its_path(path: str, value: object, told: st
     ):
         with pytest.raises(StorageError) as caught:
             decode(content)
-        assert caught.value.problem.startswith(f"malformed: {root}{told}")
+        assert caught.value.problem.startswith(f"malformed: {root}{message}")
         assert MARK not in str(caught.value)
 
 

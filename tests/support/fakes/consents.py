@@ -1,4 +1,4 @@
-"""A place for a consent in memory, which fails when it is told to."""
+"""An in-memory consent store that fails on request."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -205,7 +205,7 @@ class FakeCriteo:
         self._landing = False
 
     def done(self, operation: str, segment: FakeSegment, values: Sequence[str] = ()) -> None:
-        """Tells whoever watches."""
+        """Notify the observer."""
         self.watch(Write(operation, segment, frozenset(values), self._landing))
 
     def call(

@@ -57,7 +57,7 @@ class Forge:
     def commented(self, number: str, text: str) -> dict[str, object]:
         comment = self.kept["comments"][int(number)]
         comment["body"] = text
-        return told(comment)
+        return public(comment)
 
     def labels(self, pull: str) -> list[str]:
         return self.kept["labels"].get(pull, [])
@@ -76,7 +76,7 @@ class Forge:
 
     def say_status(self, sha: str, who: str, said: dict[str, str]) -> dict[str, object]:
         self.kept["statuses"].append({**said, "sha": sha, "creator": {"login": who}, "created_at": now()})
-        return told(self.kept["statuses"][-1])
+        return public(self.kept["statuses"][-1])
 
     def merge(self, commit: str, number: int, head: str, base: str = "main") -> None:
         pull = {
@@ -94,7 +94,7 @@ def now() -> str:
     return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
 
 
-def told(kept: dict[str, object]) -> dict[str, object]:
+def public(kept: dict[str, object]) -> dict[str, object]:
     """Without what we keep to find it again."""
     return {name: one for name, one in kept.items() if name not in {"pull", "sha"}}
 
@@ -122,14 +122,14 @@ def api(forge: Forge, method: str, path: str, body: dict):
     address = urlsplit(path.removeprefix(f"repos/{REPOSITORY}/"))
     known = {
         ("GET", r"issues/(\d+)/comments"): lambda pull: [
-            told(one) for one in forge.kept["comments"] if one["pull"] == pull
+            public(one) for one in forge.kept["comments"] if one["pull"] == pull
         ],
         ("POST", r"issues/(\d+)/comments"): lambda pull: say(forge, pull, body["body"]),
         ("PATCH", r"issues/comments/(\d+)"): lambda number: forge.commented(number, body["body"]),
         ("GET", r"issues/(\d+)/labels"): lambda pull: named(forge.labels(pull)),
         ("POST", r"issues/(\d+)/labels"): lambda pull: forge.label(pull, body["labels"]),
         ("DELETE", r"issues/(\d+)/labels/(.+)"): lambda pull, name: forge.unlabel(pull, unquote(name)),
-        ("GET", r"commits/([0-9a-f]{40})/statuses"): lambda sha: [told(one) for one in forge.statuses(sha)],
+        ("GET", r"commits/([0-9a-f]{40})/statuses"): lambda sha: [public(one) for one in forge.statuses(sha)],
         ("POST", r"statuses/([0-9a-f]{40})"): lambda sha: forge.say_status(sha, BOT, body),
         ("GET", r"commits/([0-9a-f]{40})/pulls"): lambda sha: forge.kept["pulls"].get(sha, []),
         ("GET", r"actions/runs/(\d+/attempts/\d+)"): lambda run: forge.kept["runs"].get(run) or missing(),
@@ -149,7 +149,7 @@ def missing() -> None:
 def say(forge: Forge, pull: str, text: str) -> dict[str, object]:
     comments = forge.kept["comments"]
     comments.append({"id": len(comments), "pull": pull, "body": text, "user": {"login": BOT}})
-    return told(comments[-1])
+    return public(comments[-1])
 
 
 def page(items: list, query: dict[str, list[str]]) -> list:

@@ -60,17 +60,17 @@ def application(forge: Forge) -> Flask:
 
     @app.get(f"{API}/user")
     def user() -> Response:
-        return _told({"username": US})
+        return _json({"username": US})
 
     @app.get(f"{PROJECT}/jobs/<job>")
     def job(job: str) -> Response:
         if job not in forge.jobs:
             abort(404)
-        return _told(forge.jobs[job])
+        return _json(forge.jobs[job])
 
     @app.get(f"{PROJECT}/repository/branches/main")
     def branch() -> Response:
-        return _told({"name": "main", "commit": {"id": forge.tip}})
+        return _json({"name": "main", "commit": {"id": forge.tip}})
 
     @app.get(f"{PROJECT}/jobs/<job>/artifacts/plan.json")
     def artifact(job: str) -> Response:
@@ -89,18 +89,18 @@ def _of_merge_requests(app: Flask, forge: Forge) -> None:
     @app.post(f"{PROJECT}/merge_requests/1/notes")
     def note() -> Response:
         forge.notes.append({"id": len(forge.notes), "author": {"username": US}, **request.json})
-        return _told(forge.notes[-1])
+        return _json(forge.notes[-1])
 
     @app.put(f"{PROJECT}/merge_requests/1/notes/<int:number>")
     def rewrite(number: int) -> Response:
         forge.notes[number] |= request.json
-        return _told(forge.notes[number])
+        return _json(forge.notes[number])
 
     @app.put(f"{PROJECT}/merge_requests/1")
     def labelled() -> Response:
         forge.labels -= set(request.json["remove_labels"].split(","))
         forge.labels |= set(request.json["add_labels"].split(","))
-        return _told({"iid": 1, "labels": sorted(forge.labels)})
+        return _json({"iid": 1, "labels": sorted(forge.labels)})
 
 
 def _of_commits(app: Flask, forge: Forge) -> None:
@@ -110,7 +110,7 @@ def _of_commits(app: Flask, forge: Forge) -> None:
         said["status"] = said.pop("state")
         known = {"id": len(forge.statuses), "sha": sha, "author": {"username": US}, "created_at": now()}
         forge.statuses.append({**known, **said})
-        return _told(forge.statuses[-1])
+        return _json(forge.statuses[-1])
 
     @app.get(f"{PROJECT}/repository/commits/<sha>/statuses")
     def statuses(sha: str) -> Response:
@@ -123,10 +123,10 @@ def _of_commits(app: Flask, forge: Forge) -> None:
 
 def _page(items: list[Any]) -> Response:
     size, number = int(request.args["per_page"]), int(request.args["page"])
-    return _told(items[size * (number - 1) : size * number])
+    return _json(items[size * (number - 1) : size * number])
 
 
-def _told(known: Any) -> Response:
+def _json(known: Any) -> Response:
     """With all that GitLab always says."""
     path = request.path.removeprefix(API)
     return jsonify(Interface.of("gitlab").completed(request.method, path, known))

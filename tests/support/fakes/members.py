@@ -68,7 +68,7 @@ class Row:
 
 
 def excluded(rows: Sequence[Row], named: frozenset[str]) -> frozenset[str]:
-    """Whoever has a row that a list names."""
+    """Return the members with a row that an exclusion list contains."""
     return frozenset(row.person for row in rows if row.match in named)
 
 

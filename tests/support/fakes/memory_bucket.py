@@ -17,7 +17,7 @@ def _nothing(_call: str, _path: str) -> None:
 
 @dataclass
 class MemoryBucket:
-    """`before` and `after` are told each call and its path; what they raise is lost before or after it."""
+    """`before` and `after` receive each call and its path. An exception is a failure before or after it."""
 
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     before: Hook = _nothing

@@ -1,4 +1,4 @@
-"""A Criteo that answers as told, call by call, and counts the calls; for what the emulator never does."""
+"""A fake Criteo with a scripted answer per call, which counts calls: for answers the emulator never gives."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

@@ -3,7 +3,7 @@
 It is no Vault: none can be installed from the registries that this project builds from. It follows
 "KV secrets engine - version 2 (API)" and path_data.go of vault-plugin-secrets-kv: what `cas` allows, what a
 missing, a deleted and a forbidden path answer. Policies are reduced to a list of paths that can't be
-written. It knows nothing of leases, namespaces or sealing beyond answering with a status it is told.
+written. It knows nothing of leases, namespaces or sealing beyond answering with a given status.
 """
 
 import threading

@@ -8,7 +8,7 @@ pytestmark = pytest.mark.promise("private")
 
 
 @pytest.mark.parametrize(
-    ("message", "typed", "told"),
+    ("message", "typed", "shown"),
     [
         ("No such command 'plam'.", ["plam"], "No such command 'plam'."),
         ("No such option: --detailed-exit", ["--detailed-exit"], "No such option: --detailed-exit"),
@@ -22,5 +22,5 @@ pytestmark = pytest.mark.promise("private")
         ("each form needs a file; --json prints", ["--html", "-"], "each form needs a file; --json prints"),
     ],
 )
-def test_values_are_left_out(message, typed, told):
-    assert _without_values(message, typed) == told
+def test_values_are_left_out(message, typed, shown):
+    assert _without_values(message, typed) == shown

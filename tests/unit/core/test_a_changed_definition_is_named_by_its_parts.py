@@ -84,7 +84,7 @@ def test_what_looks_like_a_person_is_withheld(world: InMemoryEnvironment) -> Non
     assert "example.com" not in repr(parts)
 
 
-def test_a_title_is_told_once(world: InMemoryEnvironment) -> None:
+def test_a_title_is_reported_once(world: InMemoryEnvironment) -> None:
     world.wishes[ADDRESS] = DesiredSegment("Customers", "new")
     made = world.plan()
     [change] = made.changes

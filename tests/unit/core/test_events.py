@@ -72,7 +72,7 @@ def test_a_plan_comes_to_addresses_by_kind_and_members_that_move() -> None:
     assert plan_made(plan, ("sha256:a",)).approvals == ("sha256:a",)
 
 
-def test_what_blocks_an_address_is_told_with_its_place_in_a_file() -> None:
+def test_what_blocks_an_address_is_reported_with_its_place_in_a_file() -> None:
     at_address, in_file = Finding(str(GONE), "it is small", "wait"), Finding("a.yaml:1:1", "no file matches")
     plan = cases.plan(
         blocked=(Blocked(GONE, at_address, Cause.GUARD), Blocked(GONE, in_file, Cause.SOURCE)), unchanged=1
@@ -103,9 +103,9 @@ def test_a_run_ends_as_its_exit_code_says(exit_code: int, applied: int, ending: 
 
 def test_everyone_hears_everything_in_order() -> None:
     one, other = Heard(), Heard()
-    told = EventFanout((one, other))
-    told.doing("reading segments")
-    told.waiting("the rate limit", 7.0)
-    told.done_waiting()
+    fanout = EventFanout((one, other))
+    fanout.doing("reading segments")
+    fanout.waiting("the rate limit", 7.0)
+    fanout.done_waiting()
     assert one.events == [ActivityStarted("reading segments"), Waiting("the rate limit", 7.0), WaitEnded()]
     assert other.events == one.events

@@ -32,15 +32,15 @@ def test_what_reads_the_same_lies_between_its_bounds(number: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("part", "whole", "told"),
+    ("part", "whole", "reported"),
     [(0, 440, 0.0), (1, 440, None), (12, 94, None), (12, 95, 0.1), (114, 165, 0.65), (0, 0, None)],
 )
-def test_a_share_of_few_people_is_not_told(part: int, whole: int, told: float | None) -> None:
-    assert share_of(part, whole) == told
-    assert (format_share(part, whole) == "") == (told is None)
+def test_a_share_of_few_people_is_not_reported(part: int, whole: int, reported: float | None) -> None:
+    assert share_of(part, whole) == reported
+    assert (format_share(part, whole) == "") == (reported is None)
 
 
-def test_at_a_terminal_every_share_is_told() -> None:
+def test_at_a_terminal_every_share_is_reported() -> None:
     assert share_of(1, 40, step=1) == 0.025
     assert share_of(0, 0, step=1) is None
     assert format_share(1, 40, step=1, sign="+") == "+2.5%"

@@ -289,7 +289,7 @@ def test_an_older_record_of_its_own_does_not_hide_a_newer_one(days: int, known: 
     assert bool(problems(change)) is known
 
 
-def test_a_shrink_since_its_own_record_is_told_once() -> None:
+def test_a_shrink_since_its_own_record_is_reported_once() -> None:
     own = replace(before("a.csv", "own", 200), applied_at=NOON - timedelta(days=1))
     other = applied(before("a.csv", "other", 200), address=Address("email", "other"))
     [change] = compared(SPEC.address, [now("a.csv", "n", 100)], [applied(own), other], lambda old, _: 100)

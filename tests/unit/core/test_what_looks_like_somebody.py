@@ -1,4 +1,4 @@
-"""Names of files are shown unless they look like a person; those that exports bear never do."""
+"""File names are shown unless they look like a person; common names of exports never do."""
 
 import pytest
 

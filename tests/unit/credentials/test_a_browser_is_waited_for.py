@@ -1,4 +1,4 @@
-"""The loopback address of `auth login`: one answer is taken, and everything else on that port is told off."""
+"""The loopback URL of `auth login` accepts one answer and refuses every other request on that port."""
 
 import http.client
 import socket
@@ -41,9 +41,9 @@ class Waited:
         connection = http.client.HTTPConnection(self.host.strip("[]"), self.port, timeout=10)
         connection.request(method, path, headers=headers)
         answer = connection.getresponse()
-        told = answer.status, answer.read().decode(), dict(answer.headers)
+        answered = answer.status, answer.read().decode(), dict(answer.headers)
         connection.close()
-        return told
+        return answered
 
     def end(self) -> None:
         self.over.set()

@@ -62,7 +62,7 @@ def connected(script: Script, clock: FakeClock, grant: Grant) -> Iterator[Connec
 
 
 class World:
-    """One consent in one place, and a Criteo that answers token requests as told."""
+    """One stored consent, and a fake Criteo with scripted answers to token requests."""
 
     def __init__(self, *tokens: Step, **place: int) -> None:
         self.clock = FakeClock()
@@ -215,7 +215,7 @@ def test_what_becomes_of_a_code_is_said() -> None:
         assert (place.consent and place.consent.refresh_token.reveal(), place.written) == ("before", [])
 
 
-def test_other_refusals_of_the_token_endpoint_are_told_as_they_are() -> None:
+def test_other_refusals_of_the_token_endpoint_are_reported_as_they_are() -> None:
     error = World(answer(401, {"error": "invalid_client"})).refused()
     assert "401 invalid_client" in error.problem
     assert "clientSecret" in error.remedy

@@ -21,8 +21,8 @@ ONE, TWO = Address("offsite", "buyers"), Address("offsite", "loyal")
 
 
 def listed(number: str, **attributes: object) -> dict[str, object]:
-    told = {"name": "Buyers", "retailerId": "7", "contactList": {"identifierType": "Email"}}
-    return {"id": number, "attributes": {**told, **attributes}}
+    reported = {"name": "Buyers", "retailerId": "7", "contactList": {"identifierType": "Email"}}
+    return {"id": number, "attributes": {**reported, **attributes}}
 
 
 @pytest.mark.parametrize("call", ["segments", "probe"])
@@ -49,9 +49,9 @@ def test_segments_that_were_not_asked_for_are_not_believed() -> None:
             connection.reader.segments_by_id(ACCOUNT, ["9"])
 
 
-@pytest.mark.parametrize(("told", "fits"), [("9", True), (None, True), ("10", False)])
-def test_statistics_of_another_segment_are_not_believed(told: str | None, *, fits: bool) -> None:
-    body = {"data": {"id": told, "attributes": {"numberOfIdentifiers": 5}}}
+@pytest.mark.parametrize(("reported", "fits"), [("9", True), (None, True), ("10", False)])
+def test_statistics_of_another_segment_are_not_believed(reported: str | None, *, fits: bool) -> None:
+    body = {"data": {"id": reported, "attributes": {"numberOfIdentifiers": 5}}}
     with connected(Script([answer(200, body)]), FakeClock()) as connection:
         if fits:
             assert connection.reader.statistics(ACCOUNT, "9").identifiers == 5
@@ -60,9 +60,9 @@ def test_statistics_of_another_segment_are_not_believed(told: str | None, *, fit
                 connection.reader.statistics(ACCOUNT, "9")
 
 
-@pytest.mark.parametrize("told", [{"operation": "remove"}, {"identifierType": "CustomerId"}])
-def test_members_are_not_acknowledged_by_an_answer_about_others(told: dict[str, str]) -> None:
-    body = {"data": {"nbValidIdentifiers": 1, "nbInvalidIdentifiers": 0, **told}}
+@pytest.mark.parametrize("reported", [{"operation": "remove"}, {"identifierType": "CustomerId"}])
+def test_members_are_not_acknowledged_by_an_answer_about_others(reported: dict[str, str]) -> None:
+    body = {"data": {"nbValidIdentifiers": 1, "nbInvalidIdentifiers": 0, **reported}}
     with (
         connected(Script([answer(200, body)]), FakeClock()) as connection,
         pytest.raises(OutcomeUnknownError),

@@ -123,10 +123,10 @@ def test_an_answer_as_deep_as_json_may_be_is_cut():
     assert depth == DEEPEST + 1
 
 
-def test_an_error_of_oauth_is_only_told_if_it_is_one():
-    with pytest.raises(AuthenticationError) as told:
+def test_an_error_of_oauth_is_only_reported_if_it_is_one():
+    with pytest.raises(AuthenticationError) as caught:
         read_token(401, b'{"error": "hunter_two", "error_description": "hunter_two"}')
-    assert "hunter" not in f"{told.value.problem} {told.value.remedy}"
+    assert "hunter" not in f"{caught.value.problem} {caught.value.remedy}"
     with pytest.raises(AuthenticationError, match="invalid_client"):
         read_token(401, b'{"error": "invalid_client"}')
 

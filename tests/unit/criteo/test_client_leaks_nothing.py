@@ -96,11 +96,11 @@ def test_nothing_leaks(tmp_path: Path, log: Everything) -> None:
             errors = work(client)
             secrets = [emulator.credentials.client_secret, emulator.credentials.client_id]
     assert len(errors) == 2
-    told = "\n".join(log.lines)
-    told += "".join("".join(traceback.format_exception(error)) + repr(vars(error)) for error in errors)
-    assert "reconciler.criteo POST /audience-segments/{segment}/contact-list/add-remove 200" in told
-    assert "httpcore" in told
+    output = "\n".join(log.lines)
+    output += "".join("".join(traceback.format_exception(error)) + repr(vars(error)) for error in errors)
+    assert "reconciler.criteo POST /audience-segments/{segment}/contact-list/add-remove 200" in output
+    assert "httpcore" in output
     for value in (*PEOPLE, *secrets):
-        assert value not in told
-    assert "Bearer" not in told
-    assert "Lapsed" not in told
+        assert value not in output
+    assert "Bearer" not in output
+    assert "Lapsed" not in output

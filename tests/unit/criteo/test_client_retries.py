@@ -187,7 +187,7 @@ STATUSES = [
 
 @pytest.mark.parametrize(("status", "error", "remedy"), STATUSES)
 @pytest.mark.parametrize("act", [search, statistics, add])
-def test_a_refusal_is_told_once_with_code_trace_and_remedy(
+def test_a_refusal_is_reported_once_with_code_trace_and_remedy(
     act: Callable[[Connection], object], status: int, error: type[ReconcilerError], remedy: str
 ) -> None:
     done = run(act, problem(status, "some-code", title="For jane@example.com" if act is add else "Wrong"))
@@ -205,7 +205,7 @@ def test_a_refused_segment_is_not_a_refused_connection() -> None:
     assert isinstance(done.error, RejectedError)
 
 
-def test_a_refusal_in_html_points_to_whoever_stands_between() -> None:
+def test_a_refusal_in_html_points_to_a_proxy() -> None:
     done = run(search, httpx.Response(409, content=b"<html>blocked for jane@example.com</html>"))
     assert isinstance(done.error, RejectedError)
     assert "not JSON" in done.error.remedy

@@ -19,7 +19,7 @@ def page(*ids: str, pages: object = 1) -> object:
     return answer(200, {"data": [{"id": one} for one in ids], "metadata": {"totalPages": pages}})
 
 
-def test_an_application_is_told_by_what_it_is_called() -> None:
+def test_an_application_is_reported_by_what_it_is_called() -> None:
     with connected(script := Script([ME]), FakeClock()) as connection:
         assert not connection.inspector.authorized
         assert connection.inspector.application() == CallerIdentity("Acme[31m", "")
@@ -111,9 +111,9 @@ def test_retailers_are_asked_for_by_ten() -> None:
 
 def test_the_clock_and_the_limit_are_those_of_the_newest_answer() -> None:
     clock = FakeClock()
-    told = format_datetime(clock.now() + timedelta(minutes=5))
+    reported = format_datetime(clock.now() + timedelta(minutes=5))
     rate = {"x-ratelimit-limit": "250", "x-ratelimit-remaining": "7", "x-ratelimit-reset": "0"}
-    known = answer(200, {"data": {}}, date=told, **rate)
+    known = answer(200, {"data": {}}, date=reported, **rate)
     with connected(Script([answer(200, {"data": {}}), known, ME]), clock) as connection:
         connection.inspector.application()
         assert connection.inspector.skew() is None

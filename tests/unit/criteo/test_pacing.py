@@ -87,7 +87,7 @@ def test_what_others_took_is_not_ours() -> None:
 
 
 def test_more_remaining_than_a_minute_allows_is_taken() -> None:
-    """A fixed minute began anew: what remains says so."""
+    """A new fixed minute starts: the remaining count shows it."""
     pace = RateState(3)
     for second in (57, 58, 59):
         pace = done(pace, second, RateHeaders(3, 59 - second))

@@ -69,7 +69,7 @@ def reads_slowly(connection: socket.socket) -> None:
 
 @contextlib.contextmanager
 def server(token: Behaviour | None, call: Behaviour) -> Iterator[str]:
-    """Answers the token request unless `token` says otherwise, and behaves as told at every other one."""
+    """A server that answers the token request, unless `token` is set, and any other request as configured."""
 
     def serve(connection: socket.socket) -> None:
         with connection, contextlib.suppress(OSError):
@@ -163,7 +163,7 @@ def test_a_body_that_is_taken_in_drips_is_late_and_its_outcome_unknown() -> None
 
 
 def test_addresses_of_a_host_share_the_time_for_a_connection(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first leads nowhere; nobody is told before all were tried."""
+    """The first address does not answer; the error comes only after all addresses were tried."""
     with server(None, again_and_again(b"x")) as url, socket.create_server(("127.0.0.1", 0)) as closed:
         port, dead = int(url.rpartition(":")[2]), "127.0.0.2"
         found = [(2, 1, 6, "", (one, port)) for one in (dead, "127.0.0.1")]

@@ -117,14 +117,14 @@ def failure(*tokens: httpx.Response | Exception) -> tuple[ReconcilerError, Scrip
     with connected(script, FakeClock()) as connection, pytest.raises(ReconcilerError) as caught:
         connection.reader.segments("1")
     assert script.calls == []
-    told = f"{caught.value} {caught.value.remedy}"
-    assert SECRET not in told
-    assert "jane" not in told
+    message = f"{caught.value} {caught.value.remedy}"
+    assert SECRET not in message
+    assert "jane" not in message
     return caught.value, script
 
 
 @pytest.mark.parametrize("status", [400, 401])
-def test_a_wrong_pair_is_told_as_such(status: int) -> None:
+def test_a_wrong_pair_is_reported_as_such(status: int) -> None:
     body = {"error": "invalid_client", "error_description": "jane@example.com", "error_uri": None}
     error, script = failure(answer(status, body))
     assert isinstance(error, AuthenticationError)

@@ -34,8 +34,10 @@ SEGMENT = {
 
 
 def test_a_time_outside_of_the_calendar_is_none() -> None:
-    for told in ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "10000-01-01T00:00:00Z"):
-        segment = wire.read_segment({"id": "1", "attributes": {"createdAt": told, "updatedAt": told}}, "1")
+    for reported in ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "10000-01-01T00:00:00Z"):
+        segment = wire.read_segment(
+            {"id": "1", "attributes": {"createdAt": reported, "updatedAt": reported}}, "1"
+        )
         assert segment is not None
         assert segment.created_at is None
         assert segment.updated_at is None
@@ -90,11 +92,15 @@ def test_a_description_is_plain_in_a_create_and_wrapped_in_an_update() -> None:
         "retailerId": "12",
         "contactList": {"identifierType": "Email"},
     }
-    patches = [SegmentPatch("1", "New"), SegmentPatch("2", description="Told"), SegmentPatch("3", "", "")]
+    patches = [
+        SegmentPatch("1", "New"),
+        SegmentPatch("2", description="Described"),
+        SegmentPatch("3", "", ""),
+    ]
     updated = [item["attributes"] for item in orjson.loads(wire.update_body(patches))["data"]]
     assert updated == [
         {"name": "New"},
-        {"description": {"value": "Told"}},
+        {"description": {"value": "Described"}},
         {"name": "", "description": {"value": None}},
     ]
 
@@ -124,7 +130,7 @@ def asked(sent: int) -> Asked:
 
 
 @pytest.mark.parametrize(
-    ("told", "fits"),
+    ("reported", "fits"),
     [
         ({}, True),
         ({"operation": None, "identifierType": None}, True),
@@ -134,8 +140,10 @@ def asked(sent: int) -> Asked:
         ({"identifierType": "Unknown"}, False),
     ],
 )
-def test_an_answer_about_other_members_acknowledges_nothing(told: dict[str, object], *, fits: bool) -> None:
-    data = {"nbValidIdentifiers": 10, "nbInvalidIdentifiers": 0, **told}
+def test_an_answer_about_other_members_acknowledges_nothing(
+    reported: dict[str, object], *, fits: bool
+) -> None:
+    data = {"nbValidIdentifiers": 10, "nbInvalidIdentifiers": 0, **reported}
     found = wire.read_acknowledgement({"data": data}, asked(10))
     assert isinstance(found, Acknowledgement) if fits else isinstance(found, UncertainAnswer) and found.late
 

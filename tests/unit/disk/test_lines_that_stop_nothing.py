@@ -51,7 +51,7 @@ def test_another_file_is_not_written_to(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["missing/events.ndjson", ".", "file/events.ndjson"])
-def test_what_cant_be_opened_is_told_without_the_path(tmp_path: Path, name: str) -> None:
+def test_what_cant_be_opened_is_reported_without_the_path(tmp_path: Path, name: str) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(StorageError, match="events can't be written: ") as refused:
         LineWriter.at(tmp_path / name, BEGINNING)

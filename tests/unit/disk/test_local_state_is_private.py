@@ -98,7 +98,7 @@ def test_git_sees_nothing(tmp_path: Path) -> None:
     assert run(["git", "status", "--porcelain", "--untracked-files=all"]).stdout == b""
 
 
-def test_git_is_told_before_anything_is_put_there(tmp_path: Path) -> None:
+def test_git_ignores_the_folder_before_anything_is_written(tmp_path: Path) -> None:
     ignore = tmp_path / ".reconciler" / ".gitignore"
     seen: list[bool] = []
     with watched(lambda call: seen.append(ignore.exists() and ignore.read_bytes() == b"*\n")):

@@ -121,10 +121,13 @@ def test_names_are_unique_per_account_whatever_their_case(tmp_path: Path, title:
     project = Project(tmp_path)
     other = FILES["audiences/lapsed.yaml"].replace("lapsed-90d", "other").replace("Lapsed buyers", title)
     project.write("audiences/other.yaml", other)
-    told = project.findings()
-    assert [finding.where.rpartition("/")[2] for finding in told] == ["other.yaml:5:16", "other.yaml:5:31"]
-    assert "same name as offsite-email/lapsed-90d" in told[0].problem
-    assert "lapsed.yaml:5:16" in told[0].problem
+    reported = project.findings()
+    assert [finding.where.rpartition("/")[2] for finding in reported] == [
+        "other.yaml:5:16",
+        "other.yaml:5:31",
+    ]
+    assert "same name as offsite-email/lapsed-90d" in reported[0].problem
+    assert "lapsed.yaml:5:16" in reported[0].problem
 
 
 def test_one_name_in_two_accounts_is_fine(tmp_path: Path) -> None:

@@ -58,11 +58,11 @@ def test_both_endings_any_case_any_folder_and_nothing_hidden(tmp_path: Path) -> 
         project.write(name, "kind: Nothing\n")
     for name in (".#lapsed.yaml", ".git/x.yaml", "README.md", "x.json"):
         project.write(name, "kind: Nothing\n")
-    told = sorted(finding.where for finding in project.findings())
-    assert told == ["environments/sandbox/B.YAML:1:7", "environments/sandbox/more/deep/a.yml:1:7"]
+    places = sorted(finding.where for finding in project.findings())
+    assert places == ["environments/sandbox/B.YAML:1:7", "environments/sandbox/more/deep/a.yml:1:7"]
 
 
-def test_a_folder_named_like_a_file_is_walked_and_a_broken_link_is_told(tmp_path: Path) -> None:
+def test_a_folder_named_like_a_file_is_walked_and_a_broken_link_is_reported(tmp_path: Path) -> None:
     """What can't be opened is a finding, not a traceback."""
     project = Project(tmp_path)
     (project.folder / "folder.yaml").mkdir()

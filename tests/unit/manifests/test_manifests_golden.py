@@ -18,8 +18,8 @@ def test_findings_are_word_for_word(case: Path, request: pytest.FixtureRequest) 
     """`--update` rewrites expected.txt, where pytest has that option."""
     with pytest.raises(ConfigurationError) as caught:
         load_offline(case, "sandbox")
-    told = "".join(f"{line}\n" for line in [str(caught.value), *map(str, caught.value.findings)])
+    output = "".join(f"{line}\n" for line in [str(caught.value), *map(str, caught.value.findings)])
     expected = case / "expected.txt"
     if request.config.getoption("--update", default=False):
-        expected.write_text(told, encoding="utf-8")
-    assert told == expected.read_text(encoding="utf-8")
+        expected.write_text(output, encoding="utf-8")
+    assert output == expected.read_text(encoding="utf-8")

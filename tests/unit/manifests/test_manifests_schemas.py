@@ -103,7 +103,7 @@ def test_forms_are_those_of_the_core(identifier_type: str, forms: tuple[str, ...
 
 def test_defaults_in_descriptions_are_those_of_the_core() -> None:
     """An editor must not promise what the program doesn't do."""
-    told = {
+    descriptions = {
         key: value["description"]
         for part in parts(schema.load("Environment"))
         for key, value in part.get("properties", {}).items()
@@ -116,12 +116,12 @@ def test_defaults_in_descriptions_are_those_of_the_core() -> None:
         ("maxInvalid", guards.max_invalid),
         ("maxMissing", guards.max_missing),
     ):
-        assert f"Default {share:.0%}" in told[key]
-    assert f"Default {guards.min_members}" in told["minMembers"]
-    assert f"Default {api.version}" in told["version"]
-    assert f"maximum: {api.batch_size}" in told["batchSize"]
-    assert f"Default {api.timeout.total_seconds():.0f}s" in told["timeout"]
-    assert f"Default {api.grace_period.total_seconds() / 60:.0f}m" in told["gracePeriod"]
+        assert f"Default {share:.0%}" in descriptions[key]
+    assert f"Default {guards.min_members}" in descriptions["minMembers"]
+    assert f"Default {api.version}" in descriptions["version"]
+    assert f"maximum: {api.batch_size}" in descriptions["batchSize"]
+    assert f"Default {api.timeout.total_seconds():.0f}s" in descriptions["timeout"]
+    assert f"Default {api.grace_period.total_seconds() / 60:.0f}m" in descriptions["gracePeriod"]
 
 
 def environments() -> list[Path]:

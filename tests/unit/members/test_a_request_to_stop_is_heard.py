@@ -77,6 +77,6 @@ def test_whatever_fails_once_it_is_to_stop_is_a_request_to_stop(tmp_path: Path):
         raise ValueError("as a file that can't be read")
 
 
-def test_what_fails_by_itself_is_told_as_it_is():
+def test_what_fails_by_itself_is_reported_as_it_is():
     with pytest.raises(duckdb.BinderException), stoppable(duckdb.connect(), lambda: None) as cursor:
         cursor.execute("SELECT nothing")

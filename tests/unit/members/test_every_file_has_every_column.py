@@ -171,7 +171,7 @@ def test_text_in_one_file_and_whole_numbers_in_another_are_the_same_people(proje
     assert project.reads("?.parquet", columns={CUSTOMER: "id"}).ids() == {"1", "2", "3"}
 
 
-def test_a_header_that_no_reader_takes_is_told(project):
+def test_a_header_that_no_reader_takes_is_reported(project):
     project.write("a.csv", "email," + "x" * 140_000 + "\np1@example.com,1\n")
     [problem] = project.reads("a.csv").problems()
     assert "a.csv has a column whose name is longer than 128 KiB" in problem

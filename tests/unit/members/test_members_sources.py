@@ -514,7 +514,7 @@ def test_files_that_can_not_be_used_are_found_offline(project, files, said):
     assert "jane" not in str(found).lower()
 
 
-def test_every_problem_is_told_at_once(project):
+def test_every_problem_is_reported_at_once(project):
     project.write("a.csv", "e_mail,id\na@x.com,1\n")
     project.write("gone.csv", "mail,phone\na@x.com,1\n")
     project.reads("a.csv", where="idd = '1'").excludes("gone.csv").excludes("none.csv").excludes(
@@ -603,7 +603,7 @@ def test_a_file_that_breaks_off_names_file_and_line_and_no_value(project, conten
     assert "jane" not in refused
 
 
-def test_broken_json_parquet_and_gzip_are_told_apart_from_bugs(project):
+def test_broken_json_parquet_and_gzip_are_distinguished_from_bugs(project):
     project.write("a.jsonl", '{"email": "jane@x.com", "id": 1}\n{"email": \n')
     project.write("b.parquet", b"PAR1jane")
     project.write("c.csv.gz", gzip.compress(b"email,id\njane@x.com,1\n" * 9000)[:100])
@@ -613,7 +613,7 @@ def test_broken_json_parquet_and_gzip_are_told_apart_from_bugs(project):
         assert "jane" not in said
 
 
-def test_a_broken_exclusion_list_is_told_where_it_is_named(project):
+def test_a_broken_exclusion_list_is_reported_where_it_is_named(project):
     project.write("a.csv", "email,id\na@x.com,1\n")
     project.write("gone.csv", "email,x\njane@x.com\n")
     said = project.reads("a.csv").excludes("gone.csv").refusal()

@@ -190,11 +190,11 @@ def test_a_request_to_stop_is_heard_while_a_file_is_unpacked(project):
     assert list(project.work.iterdir()) == []
 
 
-def test_every_file_that_is_not_whole_is_told_at_once(project):
+def test_every_file_that_is_not_whole_is_reported_at_once(project):
     project.write("a.csv.gz", gz(ROWS)[:-9])
     project.write("b.csv.zst", b"")
     project.write("c.csv", ROWS)
     with pytest.raises(ConfigurationError) as refused:
         project.reads("*.csv*", columns={EMAIL: "email"}).emails()
-    told = [(finding.where, re.match(r"\S+", finding.problem)[0]) for finding in refused.value.findings]
-    assert told == [(str(PLACE), "a.csv.gz"), (str(PLACE), "b.csv.zst")]
+    reported = [(finding.where, re.match(r"\S+", finding.problem)[0]) for finding in refused.value.findings]
+    assert reported == [(str(PLACE), "a.csv.gz"), (str(PLACE), "b.csv.zst")]

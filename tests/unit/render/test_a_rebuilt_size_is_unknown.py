@@ -1,4 +1,4 @@
-"""After a rebuild nobody knows who is in a segment: sizes read `?`, and the estimate holds the wait."""
+"""After a rebuild the members of a segment are unknown: sizes are `?`, and the estimate includes the wait."""
 
 import io
 from dataclasses import replace
@@ -43,7 +43,7 @@ def documented(world: InMemoryEnvironment):
     return plan_document(world.plan(), world.desired().environment, EXACT)
 
 
-def told(world: InMemoryEnvironment):
+def status_row(world: InMemoryEnvironment):
     resources = world.store.reader().resources()
     [row] = status("test", [ADDRESS], resources, None, {}, world.clock.now(), EXACT).rows
     return row
@@ -68,7 +68,7 @@ def test_explain_and_status_show_it_too(world):
     one = explanation(spec, change.members.target, document, world.clock.now(), EXACT)
     said = "\n".join(line.plain for line in explanation_lines(one, Console(width=120)))
     assert "? → 4" in said
-    row = told(world)
+    row = status_row(world)
     assert row.members == "?"
     assert "members unknown" in row.state
     out = Console(file=io.StringIO(), width=120)
@@ -78,7 +78,7 @@ def test_explain_and_status_show_it_too(world):
 
 def test_once_it_was_applied_the_confirmed_size_is_shown(world):
     world.run()
-    row = told(world)
+    row = status_row(world)
     assert row.members == "4"
 
 

@@ -27,10 +27,10 @@ DIGEST = "sha256:" + "5e" * 32
 
 def _terminal(width: int, case: Case) -> str:
     """What the commands print: a plan and what came of it, or an error."""
-    told = io.StringIO()
-    print_document(case(EXACT), console(told, color=None, width=width))
-    assert max(map(cell_len, told.getvalue().splitlines())) <= width
-    return told.getvalue()
+    output = io.StringIO()
+    print_document(case(EXACT), console(output, color=None, width=width))
+    assert max(map(cell_len, output.getvalue().splitlines())) <= width
+    return output.getvalue()
 
 
 def _saved(layout: Callable[[Document, str], str], case: Case) -> str:
@@ -60,11 +60,11 @@ FORMS: dict[str, Callable[[Case], str]] = {
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("case", DOCUMENTS)
 def test_documents_read_word_for_word(case: str, form: str, request: pytest.FixtureRequest) -> None:
-    told, out = FORMS[form](DOCUMENTS[case]), FOLDER / case / form
+    output, out = FORMS[form](DOCUMENTS[case]), FOLDER / case / form
     if request.config.getoption("--update"):
         out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(told, encoding="utf-8")
-    assert told == out.read_text(encoding="utf-8")
+        out.write_text(output, encoding="utf-8")
+    assert output == out.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("case", DOCUMENTS)

@@ -67,7 +67,7 @@ def test_rounded_counts_point_at_nobody() -> None:
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "adds", "out", "told"),
+    ("before", "after", "adds", "out", "expected"),
     [
         (165, 154, 0, 11, "170 → 150 (about −6%)"),
         (200, 170, 0, 30, "200 → 170 (about −15%)"),
@@ -77,9 +77,11 @@ def test_rounded_counts_point_at_nobody() -> None:
         (1_000, 2_000, 400, 0, "1,000 → 2,000 (+100%)"),
     ],
 )
-def test_a_share_is_reckoned_from_what_moves(before: int, after: int, adds: int, out: int, told: str) -> None:
+def test_a_share_is_reckoned_from_what_moves(
+    before: int, after: int, adds: int, out: int, expected: str
+) -> None:
     """As guards reckon it: two rounded sizes lie up to ten further apart than what moves."""
-    assert shown(ROUNDED, before, after, adds, out) == told
+    assert shown(ROUNDED, before, after, adds, out) == expected
 
 
 @given(st.integers(0, 10**9))
@@ -91,8 +93,8 @@ def test_what_is_approved_and_what_is_read_are_rounded_alike(number: int) -> Non
 @pytest.mark.parametrize("before", range(40))
 def test_a_rounded_move_says_no_more_than_its_rounded_counts(before: int) -> None:
     """One more or less changes nothing within a step."""
-    told = {shown(ROUNDED, before, after) for after in range(100, 105)}
-    assert len(told) == 1
+    expected = {shown(ROUNDED, before, after) for after in range(100, 105)}
+    assert len(expected) == 1
 
 
 @pytest.mark.parametrize(

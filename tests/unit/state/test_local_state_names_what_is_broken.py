@@ -44,11 +44,11 @@ def test_resource_states_that_can_not_be_read_are_all_named(state: Path, content
         file.write_bytes(content)
     with pytest.raises(StorageError, match="2 of 2 resource states") as caught:
         LocalStore(state, "sandbox").reader().resources()
-    told = [str(finding) for finding in caught.value.findings]
+    messages = [str(finding) for finding in caught.value.findings]
     assert [
-        str(file) in text and "from a backup" in text for file, text in zip(broken, told, strict=True)
+        str(file) in text and "from a backup" in text for file, text in zip(broken, messages, strict=True)
     ] == [True, True]
-    assert not any(MARK.decode() in text for text in (*told, str(caught.value)))
+    assert not any(MARK.decode() in text for text in (*messages, str(caught.value)))
 
 
 @pytest.mark.parametrize(
@@ -65,9 +65,9 @@ def test_a_changed_digit_is_refused(state: Path, file: str, before: bytes, after
     (state / file).write_bytes(content.replace(before, after))
     with pytest.raises(StorageError) as caught:
         LocalStore(state, "sandbox").reader().resources()
-    told = [str(finding) for finding in caught.value.findings] or [str(caught.value)]
-    assert file in told[0]
-    assert "checksum does not match" in told[0]
+    messages = [str(finding) for finding in caught.value.findings] or [str(caught.value)]
+    assert file in messages[0]
+    assert "checksum does not match" in messages[0]
 
 
 def test_one_broken_resource_state_stops_prune_from_guessing(state: Path) -> None:

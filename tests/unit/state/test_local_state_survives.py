@@ -65,12 +65,12 @@ def test_a_disk_that_is_full_at_any_step_loses_nothing(tmp_path: Path, begun: bo
             begin(there)
         fault = Fault(first, calls)
         with watched(fault):
-            told = go_on_or_tell(there)
+            reported = go_on_or_tell(there)
         if not fault.happened:
             break
-        if told:
-            assert "the disk is full" in told.problem
-            assert "free disk space" in told.remedy
+        if reported:
+            assert "the disk is full" in reported.problem
+            assert "free disk space" in reported.remedy
         else:
             assert LocalStore(there / "state", "sandbox").reader().resources() == (NEW,)
         check_whole(there, serials={0, 1, 2})

@@ -156,9 +156,9 @@ def test_an_approval_that_holds_no_more_covers_nothing(
     differs: dict[str, object], at: CheckContext, says: str
 ) -> None:
     for today in (CREATED, MOVED):
-        [told] = judged(CREATED, today, at, **differs).findings
-        assert told.where == "plan-1.json"
-        assert says in told.problem
+        [reported] = judged(CREATED, today, at, **differs).findings
+        assert reported.where == "plan-1.json"
+        assert says in reported.problem
 
 
 def test_an_approval_holds_until_it_is_as_old_as_it_may_be() -> None:
@@ -171,8 +171,8 @@ def test_an_approval_for_elsewhere_is_refused_whatever_there_is_to_do() -> None:
     at = now(resources=applied())
     stranger = approved(cases.plan(CREATED), environment="sandbox")
     for plan in (cases.plan(MOVED), cases.plan(unchanged=3), cases.plan(MOVED, cases.create(cases.HIGH, 4))):
-        told = check_approvals(plan, held(stranger), at).findings
-        assert [one.problem for one in told].count(
+        reported = check_approvals(plan, held(stranger), at).findings
+        assert [one.problem for one in reported].count(
             "approved for sandbox, not production: give the plan of production"
         ) == 1
 
@@ -185,10 +185,10 @@ def test_an_old_approval_of_which_nothing_is_left_to_do_is_no_harm() -> None:
     assert check_approvals(cases.plan(unchanged=1), held(old), now()).findings
 
 
-def test_of_an_approval_that_holds_no_more_what_it_did_not_name_is_told_beside_it() -> None:
+def test_of_an_approval_that_holds_no_more_what_it_did_not_name_is_reported_beside_it() -> None:
     old = approved(cases.plan(CREATED), made_at=cases.NOW - timedelta(days=9))
-    told = check_approvals(cases.plan(CREATED, cases.create(cases.HIGH, 4)), held(old), now()).findings
-    assert [one.where for one in told] == [str(cases.HIGH.address), "plan-1.json"]
+    reported = check_approvals(cases.plan(CREATED, cases.create(cases.HIGH, 4)), held(old), now()).findings
+    assert [one.where for one in reported] == [str(cases.HIGH.address), "plan-1.json"]
 
 
 def test_a_plan_from_before_there_was_a_state_holds_once_there_is_one() -> None:
@@ -266,8 +266,8 @@ def test_of_several_approvals_one_that_fits_is_enough_and_each_reason_is_said_on
     other = cases.create(cases.LAPSED, 20_000)
     [said] = why(check_approvals(cases.plan(other), held(fits, replace(fits, digest="sha256:b")), now()))
     assert said.startswith("additions: approved 10,000, now 20,000")
-    told = check_approvals(cases.plan(other), held(old, fits), now()).findings
-    assert [one.where for one in told] == [str(LAPSED), "plan-1.json"]
+    reported = check_approvals(cases.plan(other), held(old, fits), now()).findings
+    assert [one.where for one in reported] == [str(LAPSED), "plan-1.json"]
 
 
 def test_a_size_that_nobody_was_shown_is_refused() -> None:

@@ -298,14 +298,14 @@ def test_a_refill_is_done_once_members_were_sent_since_it_was_approved() -> None
 
 def test_a_refill_that_is_no_longer_due_names_the_count_of_criteo() -> None:
     approval = held(approved(cases.plan(REFILLED)))
-    counted_anew = (
+    counted_again = (
         "Criteo's count changed since this plan, and a refill is no longer due: offsite-email/lapsed-90d"
     )
     not_asked_for = "approved but not in these manifests: offsite-email/lapsed-90d"
     long_ago = cases.NOW - timedelta(days=2)
     same = resource(cases.LAPSED.definition, completed_at=long_ago)
     for known, said in (
-        ({LAPSED: same}, counted_anew),
+        ({LAPSED: same}, counted_again),
         ({LAPSED: resource("other", completed_at=long_ago)}, not_asked_for),
         ({LAPSED: replace(same, forgotten_at=long_ago)}, not_asked_for),
         ({}, not_asked_for),
@@ -338,7 +338,7 @@ def test_what_is_under_way_is_not_finished_and_stands_in_no_ones_way() -> None:
     assert judgement == ApprovalCheck(deferred=(LAPSED,))
 
 
-def test_what_was_approved_anew_is_done_as_it_was_approved_last() -> None:
+def test_what_was_approved_again_is_done_as_it_was_approved_last() -> None:
     second = cases.update(replace(cases.LAPSED, description="second"), STILL.members, cases.RENAMED)
     third = cases.update(replace(cases.LAPSED, description="third"), STILL.members, cases.RENAMED)
     first, last = a_day_ago(second), approved(cases.plan(third), digest="sha256:b")
@@ -353,8 +353,8 @@ def test_what_was_approved_anew_is_done_as_it_was_approved_last() -> None:
 def test_an_approval_of_which_nothing_can_be_done_here_is_refused() -> None:
     """The checkout lacks the change: nothing is left to do of that plan, and nothing of it was done."""
     then = approved(cases.plan(CREATED))
-    [told] = check_approvals(cases.plan(unchanged=1), held(then), now()).findings
-    assert (told.where, told.problem) == (
+    [finding] = check_approvals(cases.plan(unchanged=1), held(then), now()).findings
+    assert (finding.where, finding.problem) == (
         "plan-1.json",
         "approved but not in these manifests: offsite-email/lapsed-90d",
     )
@@ -370,9 +370,9 @@ def test_beside_others_that_are_applied_it_is_said_and_stops_nothing() -> None:
         ("sha256:b",),
         ("sha256:b",),
     )
-    [told] = judgement.not_requested
-    assert told.where == "plan-1.json"
-    assert told.problem.endswith("offsite-email/audience-3, offsite-email/audience-4 and 2 more")
+    [finding] = judgement.not_requested
+    assert finding.where == "plan-1.json"
+    assert finding.problem.endswith("offsite-email/audience-3, offsite-email/audience-4 and 2 more")
     used_up = now(ApprovalRecord("sha256:b", EARLIER, EARLIER))
     assert check_approvals(cases.plan(unchanged=1), held(lacking, fits), used_up).findings == ()
 

@@ -144,7 +144,7 @@ def test_what_a_mail_put_around_it_is_ignored() -> None:
         assert came(pasted).code.reveal() == "c"
 
 
-def test_the_address_to_open_is_told_from_the_one_to_paste() -> None:
+def test_the_address_to_open_is_distinguished_from_the_one_to_paste() -> None:
     pasted = f"https://consent.criteo.com/request?{urlencode(asked())}"
     assert "this is the address to open" in refused(pasted).problem
 
@@ -153,6 +153,6 @@ def test_bytes_that_are_no_text_are_no_state() -> None:
     assert "not one that was given out here" in refused(f"{BACK}?code=hunter2&state=\udcff").problem
 
 
-def test_each_address_is_told_from_all_others() -> None:
+def test_each_address_is_distinguished_from_all_others() -> None:
     one, other = (came(back(code="c", state=asked(nonce=bytes([n]) * NONCE)["state"])) for n in (1, 2))
     assert one.login != other.login

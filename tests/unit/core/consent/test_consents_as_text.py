@@ -1,4 +1,4 @@
-"""A consent survives being kept, whoever put it there; what is damaged is said and not shown."""
+"""A stored consent is read back, also if it was added manually; damage is reported without the content."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -74,7 +74,7 @@ def test_something_else_in_its_place_is_said_and_not_shown(text: str) -> None:
     assert "hunter2" not in str(caught.value)
 
 
-def test_people_are_told_from_day_150_and_it_ends_on_day_180() -> None:
+def test_a_consent_warns_from_day_150_and_ends_on_day_180() -> None:
     consent = Consent(Secret("first"), obtained_at=NOON)
     assert [expires_soon(consent, NOON + timedelta(days=day)) for day in (0, 149, 150)] == [
         False,

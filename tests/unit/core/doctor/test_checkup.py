@@ -166,7 +166,7 @@ def test_every_finding_is_a_line_and_nobody_reads_more_than_twenty() -> None:
     assert wrong[20].message == "and 10 more"
 
 
-def test_where_a_secret_was_read_is_told_but_no_command_line() -> None:
+def test_where_a_secret_was_read_is_reported_but_no_command_line() -> None:
     assert readable("file:secrets/acme", Secret("x")).message == "read from file:secrets/acme"
     assert readable("command:pass show --token hunter2", Secret("x")).message == "read from a command"
     lost = readable("file:secrets/acme", AuthenticationError("it is open to others", remedy="chmod 600"))
@@ -322,7 +322,7 @@ def test_a_clock(skew: timedelta | None, found: tuple[CheckStatus, int]) -> None
     assert summed(clock(skew)) == found
 
 
-def test_a_clock_is_told_on_which_side_it_is() -> None:
+def test_a_wrong_clock_is_reported_as_fast_or_slow() -> None:
     assert clock(timedelta(minutes=3)).message == "this machine's clock is 3 minutes behind Criteo's"
     assert clock(timedelta(hours=-26)).message == "this machine's clock is 1,560 minutes ahead of Criteo's"
 
@@ -338,7 +338,7 @@ def test_a_clock_is_told_on_which_side_it_is() -> None:
         ("", OWN, "if the permission is missing"),
     ],
 )
-def test_a_denial_is_told_apart_as_far_as_its_code_goes(
+def test_a_denial_is_distinguished_as_far_as_its_code_goes(
     lacking: str, role: CredentialRole, remedy: str
 ) -> None:
     result = audiences(DeniedError("Criteo answers 403", lacking=lacking), role, LOGIN)  # type: ignore[arg-type]
@@ -376,16 +376,16 @@ def test_lists_that_neither_plan_nor_apply_needs(
     assert summed(retailed(there)) == found
 
 
-def test_a_closed_list_is_told_with_the_permission_that_opens_it() -> None:
+def test_a_closed_list_is_reported_with_the_permission_that_opens_it() -> None:
     denied = DeniedError("403")
     assert account(denied).remedy == "give it `Accounts: Read` to have this checked"
     assert retailed(denied).remedy == "give it `Campaign: Read` to have this checked"
 
 
-def test_nobody_is_told_to_run_what_is_running() -> None:
-    told = "check clientId, then run `reconciler doctor`: it tests the connection check by check"
-    assert application(AuthenticationError("401", remedy=told), OWN, LOGIN).remedy == "check clientId"
-    assert account(RejectedError("401", remedy=told)).remedy == "check clientId"
+def test_no_remedy_names_the_running_command() -> None:
+    reported = "check clientId, then run `reconciler doctor`: it tests the connection check by check"
+    assert application(AuthenticationError("401", remedy=reported), OWN, LOGIN).remedy == "check clientId"
+    assert account(RejectedError("401", remedy=reported)).remedy == "check clientId"
 
 
 @pytest.mark.parametrize(
@@ -403,7 +403,7 @@ def test_room_for_calls(rate: RateLimit | None, status: CheckStatus) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "day", "told"),
+    ("name", "day", "reported"),
     [
         ("2026-07", date(2026, 11, 24), "2026-07, supported until 2027-07-21"),
         ("2026-01", date(2026, 11, 24), "2026-01 is deprecated: support ends on 2027-01-27"),
@@ -411,10 +411,10 @@ def test_room_for_calls(rate: RateLimit | None, status: CheckStatus) -> None:
         ("2026-02", date(2026, 11, 24), "2026-02 is not known here"),
     ],
 )
-def test_a_version_of_the_api_ends(name: str, day: date, told: str) -> None:
+def test_a_version_of_the_api_ends(name: str, day: date, reported: str) -> None:
     result = version(name, day)
-    assert result.message.startswith(told)
-    assert summed(result) == (OK if "until" in told else WARNING, 0)
+    assert result.message.startswith(reported)
+    assert summed(result) == (OK if "until" in reported else WARNING, 0)
 
 
 def test_a_version_is_deprecated_for_its_last_three_months() -> None:

@@ -58,7 +58,7 @@ def test_what_is_as_we_left_it_is_no_drift() -> None:
     assert found(statistics={"1": Statistics(None, None, None)}) == []
 
 
-def test_a_changed_name_is_told_with_both_values() -> None:
+def test_a_changed_name_is_reported_with_both_values() -> None:
     [drift] = found(segment=replace(SEGMENT, name="Mine now"))
     assert drift.attributes == (AttributeChange("name", SPEC.name, "Mine now"),)
 
@@ -74,14 +74,14 @@ def test_what_is_not_managed_is_nobodys_drift() -> None:
     assert found(replace(RESOURCE, current=replace(HOLDING, segment_id="")), None) == []
 
 
-def test_a_segment_that_is_gone_is_told_by_its_id() -> None:
+def test_a_segment_that_is_gone_is_reported_by_its_id() -> None:
     [drift] = found(segment=None)
     assert (drift.missing_segment_id, drift.title, drift.in_manifests) == ("1", SPEC.name, True)
     [drift] = found(segment=None, desired=replace(DESIRED, segments=()))
     assert not drift.in_manifests
 
 
-def test_a_marked_segment_that_no_state_knows_is_told() -> None:
+def test_a_marked_segment_that_no_state_knows_is_reported() -> None:
     ours = replace(SEGMENT, description=f"x {tag('production', SPEC.address, 'ffff')}")
     strange = replace(SEGMENT, description=str(tag("sandbox", SPEC.address, LINEAGE)))
     plain = replace(SEGMENT, description="")

@@ -88,7 +88,7 @@ def test_an_exchange_of_all_members_is_no_silent_update():
     assert len(asked(100, completed_size=100, adds=101, out=100)) == 2
 
 
-def test_a_swap_of_people_is_told_in_the_numbers_of_both_directions():
+def test_a_swap_of_people_is_reported_in_the_numbers_of_both_directions():
     """Not as growth, beside a size that shrinks."""
     [shrunk, grown] = asked(3_952, completed_size=4_240, adds=3_952, out=4_240, guards=Guards(max_growth=0.5))
     both = "4,240 of 4,240 removed, 3,950 added"
@@ -134,7 +134,7 @@ def test_the_limit_that_is_offered_lets_it_pass(completed_size, out):
         assert not offered or out / completed_size <= int(share.partition("%`")[0]) / 100 < 1
 
 
-def test_nobody_is_told_to_switch_a_guard_off():
+def test_no_remedy_switches_a_guard_off():
     [shrunk, _] = asked(100, completed_size=100, adds=101, out=100)
     assert "set a larger maxShrink under `guards`" in shrunk
 
@@ -175,7 +175,7 @@ def test_one_segment_gone_is_made_again_and_said_so():
 
 @pytest.mark.parametrize(("total", "gone"), [(5, 2), (1, 1), (3, 3)])
 def test_many_gone_at_once_is_lost_access(total, gone):
-    """One cause for the whole run: it is told once, and each address keeps its own change."""
+    """A cause of the whole run is reported once, and each address keeps its own change."""
     plan = vanishing(total, gone)
     [problem] = plan.problems
     assert problem.where == ""
@@ -252,13 +252,13 @@ def moved(before, after, own, general):
         ),
     ],
 )
-def test_what_only_the_audience_itself_allows_is_told(before, after, own, said):
+def test_what_only_the_audience_itself_allows_is_reported(before, after, own, said):
     plan = moved(before, after, own, Guards(min_members=10))
     assert (plan.problems, plan.blocked) == ((), ())
     assert plan.relaxed_guards == {ADDRESS: (said,)}
 
 
-def test_invalid_values_that_only_the_audience_itself_allows_are_told():
+def test_invalid_values_that_only_the_audience_itself_allows_are_reported():
     said = asked(880, drops=((DropReason.MALFORMED, 120),), guards=Guards(max_invalid=0.5), general=Guards())
     assert said == (
         (
@@ -298,12 +298,12 @@ def test_what_the_environment_allows_needs_no_word(after):
         ),
     ],
 )
-def test_what_only_the_environment_allows_is_told(before, after, own, general, said):
+def test_what_only_the_environment_allows_is_reported(before, after, own, general, said):
     assert moved(before, after, own, general).relaxed_guards == {ADDRESS: (said,)}
 
 
 @pytest.mark.parametrize(("before", "after"), [(0, 340), (340, 330)])
-def test_a_loose_environment_alone_is_not_told(before, after):
+def test_a_loose_environment_alone_is_not_reported(before, after):
     """What is filled for the first time doesn't grow."""
     assert moved(before, after, Guards(max_shrink=0.95), Guards(max_shrink=0.95)).relaxed_guards == {}
 

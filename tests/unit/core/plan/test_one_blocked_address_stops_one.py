@@ -100,7 +100,7 @@ def test_a_taken_name_blocks_one_address(world: InMemoryEnvironment) -> None:
     ],
     ids=["untagged", "another environment", "this address"],
 )
-def test_a_name_that_a_rename_asks_for_is_told_by_the_tag_of_its_segment(
+def test_a_name_that_a_rename_asks_for_is_reported_by_the_tag_of_its_segment(
     world: InMemoryEnvironment, description: str, whose: str
 ) -> None:
     mine = world.criteo.named("1001", "Bronze")
@@ -280,7 +280,7 @@ def test_nothing_is_removed_while_a_request_is_unconfirmed(world: InMemoryEnviro
 
 
 def test_who_may_be_held_leaves_too_and_no_other(world: InMemoryEnvironment) -> None:
-    """The uncertain who are not suppressed stay uncertain, whoever else leaves."""
+    """Uncertain members that are not suppressed stay uncertain when other members are removed."""
     world.people["one"] = frozenset("abcdefghijklm")
     world.criteo.fault = lambda operation: "lost-after" if operation == "add" else None
     world.run()
@@ -320,7 +320,7 @@ def test_lost_access_removes_nobody(world: InMemoryEnvironment) -> None:
     assert holds(world, "Gold") == set("abcdefghij")
 
 
-def test_a_removal_that_fails_is_told_and_made_again(world: InMemoryEnvironment) -> None:
+def test_a_removal_that_fails_is_reported_and_made_again(world: InMemoryEnvironment) -> None:
     suppress(world, "a")
     world.broken = {"one", "two", "three"}
     world.criteo.fault = lambda operation: "rejected" if operation == "remove" else None

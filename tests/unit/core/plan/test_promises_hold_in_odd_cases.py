@@ -167,7 +167,7 @@ def test_interrupted_growth_can_be_taken_back(world):
     assert world.plan().blocked == ()
 
 
-def test_a_feed_that_has_stopped_is_told_though_nothing_changes(world):
+def test_a_feed_that_has_stopped_is_reported_though_nothing_changes(world):
     world.wishes = {ONE: DesiredSegment("x")}
     world.run()
     build, desired = world.engine.build, world.desired
@@ -251,7 +251,7 @@ def test_segments_with_suppressed_people_go_first(world):
     assert world.criteo.writes[sent][0] == "remove"
 
 
-def test_every_finding_about_an_address_is_told_at_once(world):
+def test_every_finding_about_an_address_is_reported_at_once(world):
     world.people["lapsed"] = people(*range(10))
     world.wishes = {ONE: DesiredSegment("x")}
     world.run()

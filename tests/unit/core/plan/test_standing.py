@@ -264,7 +264,7 @@ def test_identifiers_can_be_sent_and_never_shown():
         pickle.dumps(held)
 
 
-def test_a_name_that_a_forgotten_segment_bears_is_not_taken_from_it(world):
+def test_a_name_that_a_forgotten_segment_has_is_not_taken_from_it(world):
     other = Address("offsite", "others")
     del world.wishes[ADDRESS]
     world.wishes[other], world.people["others"] = DesiredSegment("Buyers"), frozenset("z")

@@ -119,7 +119,7 @@ def test_a_segment_is_found_in_whatever_place_it_has_now():
     assert found.current == then.current
 
 
-def test_a_segment_that_is_told_of_under_another_key_is_another():
+def test_a_segment_under_another_key_is_another_segment():
     other = replace(holding("a"), key=replace(KEY, hashing=Hashing.MD5))
     assert back([ResourceState(LAPSED, other)], now=[ResourceState(LAPSED, holding("b"))]) == ()
 

@@ -59,7 +59,7 @@ def test_a_tag_is_the_same_for_ever_and_another_elsewhere():
 @pytest.mark.parametrize(
     "text", ["", "Bought once", "Ends [in brackets]", "[reconciler]", "[reconciler c875c310ac]"]
 )
-def test_a_tag_ends_a_description_and_can_be_told_from_it(text):
+def test_a_tag_ends_a_description_and_can_be_removed_from_it(text):
     whole = with_tag(text, WHOSE)
     assert len(whole) - len(text) <= 29
     assert (tag_of(whole), without_tag(whole)) == (WHOSE, text)
@@ -72,7 +72,7 @@ def test_a_description_of_several_lines_keeps_its_words():
 
 
 def test_a_tag_that_people_wrote_behind_still_says_whose_a_segment_is():
-    """It names the owner, and its text is told whole."""
+    """The tag names the owner, and its text is reported in full."""
     theirs = Tag("0123456789", "ffff")
     edited = f"{theirs}, edited by Jane"
     assert (tag_of(edited), without_tag(edited)) == (theirs, edited)
@@ -98,7 +98,7 @@ def test_a_mark_finds_it_whatever_it_is_called():
     assert found == SegmentMatch(SPEC, one)
 
 
-def test_a_name_alone_is_told_and_not_taken():
+def test_a_name_alone_is_reported_and_not_taken():
     theirs = segment("2", " buyers", "theirs")
     found = seen(theirs, segment("3", "Buyers", "theirs", account_id="1002"))
     assert found == SegmentMatch(SPEC, name_match=theirs)
@@ -163,7 +163,7 @@ def test_one_segment_is_not_taken_for_two_addresses():
     )
     theirs = segment("2", "Anything", "theirs")
     found = match_segments("test", specs, [theirs], {ADDRESS: "2", loyal: "2"}, {})
-    assert [one.problem for told in found for one in told.conflicts] == [
+    assert [one.problem for reported in found for one in reported.conflicts] == [
         "segment 2 is taken for offsite/buyers and for offsite/loyal"
     ] * 2
     ours = replace(theirs, description=OURS)
@@ -180,12 +180,12 @@ def test_our_own_segment_of_another_kind_is_replaced():
     assert seen(segment("1", "Events", identifier_type=None)).conflicts
 
 
-def test_segments_of_others_are_told():
+def test_segments_of_others_are_reported():
     elsewhere, theirs = segment("2", "X", other("production")), segment("3", "Y", "theirs")
     assert orphaned_segments("test", [SPEC], [segment("1", "Buyers"), elsewhere, theirs]) == (elsewhere,)
 
 
-def test_nobody_is_surely_held_and_strays_are_told_of():
+def test_no_member_is_confirmed_and_unknown_members_are_reported():
     found = seen(
         segment("1", "Gold"), segment("2", "Buyers (new)"), segment("3", "Buyers (retired 2026-11-01)")
     )
@@ -209,9 +209,9 @@ def test_nobody_is_surely_held_and_strays_are_told_of():
         replace(current, segment_id="3", uncertain=EMPTY_SNAPSHOT)
     ]
     assert (resource.members_unknown_before, resource.can_keep(current, key)) == (NOON, True)
-    anew = rebuilt_resource(found, NOON, QUIET, replace_requested=True)
-    assert (anew.members_unknown_before, anew.can_keep(current, key)) == (None, False)
-    assert anew.can_keep(SegmentState(key, "9"), key)
+    rebuilt = rebuilt_resource(found, NOON, QUIET, replace_requested=True)
+    assert (rebuilt.members_unknown_before, rebuilt.can_keep(current, key)) == (None, False)
+    assert rebuilt.can_keep(SegmentState(key, "9"), key)
 
 
 @pytest.mark.parametrize("found", [SegmentMatch(SPEC), seen(segment("1", "X", identifier_type=None))])
@@ -220,7 +220,7 @@ def test_what_is_not_there_can_not_be_known_again(found):
         rebuilt_resource(found, NOON, QUIET)
 
 
-def test_a_plan_without_the_state_names_the_way_to_what_bears_the_mark():
+def test_a_plan_without_the_state_names_the_way_to_the_tagged_segment():
     world = InMemoryEnvironment(
         wishes={ADDRESS: DesiredSegment("Buyers")}, people={"buyers": frozenset("ab")}
     )
@@ -234,7 +234,7 @@ def test_a_plan_without_the_state_names_the_way_to_what_bears_the_mark():
     assert planned.blocked == ()
 
 
-def test_a_lost_state_is_told_once_whatever_the_segments_are_called_by_now():
+def test_a_lost_state_is_reported_once_whatever_the_segments_are_called_by_now():
     world = InMemoryEnvironment({Address("offsite", f"a{n}"): DesiredSegment(f"A{n}") for n in range(5)})
     world.people = {f"a{n}": frozenset("ab") for n in range(5)}
     world.run()

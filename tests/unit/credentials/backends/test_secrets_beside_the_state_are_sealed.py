@@ -63,7 +63,7 @@ def test_a_key_that_is_none_is_found_before_anything_is_locked(store: MemoryStor
     assert not store.held_secrets
 
 
-def test_another_key_is_told_from_damage(store: MemoryStore) -> None:
+def test_another_key_is_distinguished_from_damage(store: MemoryStore) -> None:
     other = base64.b64encode(bytes(32)).decode()
     assert "sealed with another key" in refused(lambda: with_key(store, other).fetch("token"))
 
@@ -91,8 +91,10 @@ def test_the_key_is_not_kept_beside_the_state_itself(store: MemoryStore) -> None
 
 def test_a_key_that_is_not_set_is_named(store: MemoryStore) -> None:
     places = places_of({}, Path("/"), store.sealed(), "env:RECONCILER_STATE_KEY")
-    told = refused(lambda: places.fetch("state:token"))
-    assert "can't be opened without their key: the environment variable RECONCILER_STATE_KEY is not" in told
+    message = refused(lambda: places.fetch("state:token"))
+    assert (
+        "can't be opened without their key: the environment variable RECONCILER_STATE_KEY is not" in message
+    )
     assert "RECONCILER_STATE_KEY is not set" in refused(lambda: places.fetch("state:token"))
 
 

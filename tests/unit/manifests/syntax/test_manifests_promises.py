@@ -56,10 +56,13 @@ def test_no_value_is_echoed(tmp_path: Path, spelling: str) -> None:
         project.write(name, text[:start] + spelling + text[end:])
         findings = project.findings()
         broken += bool(findings)
-        told = [*map(str, findings)]
+        messages = [*map(str, findings)]
         if not findings:
-            told += load(project.root, "sandbox").notes
-        assert not [line for line in told if CANARY.casefold() in line.casefold()], (name, text[start:end])
+            messages += load(project.root, "sandbox").notes
+        assert not [line for line in messages if CANARY.casefold() in line.casefold()], (
+            name,
+            text[start:end],
+        )
         project.write(name, text)
     assert broken > len(values()) / 2
 
@@ -74,7 +77,7 @@ def test_no_whole_file_is_echoed(tmp_path: Path, name: str, spelling: str) -> No
     assert not [one for one in project.findings() if CANARY.casefold() in str(one).casefold()]
 
 
-def test_every_problem_of_every_file_is_told_at_once(tmp_path: Path) -> None:
+def test_every_problem_of_every_file_is_reported_at_once(tmp_path: Path) -> None:
     """Syntax, traps, schema and links, in several files, sorted by place."""
     project = Project(tmp_path)
     places = [
@@ -84,10 +87,12 @@ def test_every_problem_of_every_file_is_told_at_once(tmp_path: Path) -> None:
         project.edit("destinations.yaml", "seat: acme", "seat: ‸acne"),
         project.edit("environment.yaml", "name: sandbox", "name: ‸no"),
     ]
-    told = [finding.where for finding in project.findings()]
-    assert set(places) <= set(told)
-    assert len([where for where in told if "audiences/a.yaml:4:1" in where]) == 5
-    assert told == sorted(told, key=lambda where: (where.split(":")[0], *map(int, where.split(":")[1:])))
+    messages = [finding.where for finding in project.findings()]
+    assert set(places) <= set(messages)
+    assert len([where for where in messages if "audiences/a.yaml:4:1" in where]) == 5
+    assert messages == sorted(
+        messages, key=lambda where: (where.split(":")[0], *map(int, where.split(":")[1:]))
+    )
 
 
 def test_a_syntax_error_hides_neither_other_documents_nor_invents_dangling_links(tmp_path: Path) -> None:

@@ -83,18 +83,18 @@ def test_every_status_has_its_code(resource: ResourceState, expected: str) -> No
     assert status(resource)["status"] == expected
 
 
-def test_counts_are_numbers_and_small_ones_are_not_told() -> None:
-    told = status(ResourceState(A, MOVING), Statistics(300, 150, 0.5))
-    assert (told["members"], told["rejected"]) == (1_000, {"less_than": 10})
-    assert told["transfer"] == {"acknowledged": {"less_than": 10}, "total": 1_000}
-    assert told["rejected_beyond_limit"] is True
+def test_counts_are_numbers_and_small_ones_are_not_reported() -> None:
+    reported = status(ResourceState(A, MOVING), Statistics(300, 150, 0.5))
+    assert (reported["members"], reported["rejected"]) == (1_000, {"less_than": 10})
+    assert reported["transfer"] == {"acknowledged": {"less_than": 10}, "total": 1_000}
+    assert reported["rejected_beyond_limit"] is True
     exact = status(ResourceState(A, MOVING), figures=EXACT)
     assert (exact["members"], exact["rejected"], exact["transfer"]["acknowledged"]) == (1_004, 3, 4)
 
 
 def test_times_are_in_utc_to_the_second() -> None:
-    told = status(ResourceState(A, replace(FULL, completed_at=NOW)))
-    assert (told["last_sent_at"], told["live"]) == ("2026-11-24T13:00:00+00:00", False)
+    reported = status(ResourceState(A, replace(FULL, completed_at=NOW)))
+    assert (reported["last_sent_at"], reported["live"]) == ("2026-11-24T13:00:00+00:00", False)
     assert status(ResourceState(A, FULL))["live"] is True
 
 
@@ -111,11 +111,11 @@ def test_times_are_in_utc_to_the_second() -> None:
 def test_a_match_rate_says_no_more_than_the_counts_beside_it(
     found: Statistics, rate: float | None, usable: bool | None
 ) -> None:
-    told = status(ResourceState(A, FULL), found)["statistics"]
-    assert (told["match_rate"], told["usable"]) == (rate, usable)
+    reported = status(ResourceState(A, FULL), found)["statistics"]
+    assert (reported["match_rate"], reported["usable"]) == (rate, usable)
 
 
-def test_what_criteo_lost_is_told_in_both_counts() -> None:
+def test_what_criteo_lost_is_reported_in_both_counts() -> None:
     assert status(ResourceState(A, FULL), Statistics(503, None, None))["lost"] == {
         "acknowledged": 1_000,
         "counted": 500,
@@ -126,16 +126,16 @@ def test_a_state_says_what_is_uncertain_and_what_is_retired() -> None:
     old = RetiredSegment(replace(FULL, segment_id="7", uncertain=SnapshotRef("cd" * 16, 50)), NOW)
     resource = ResourceState(A, FULL, replacement=MOVING, retired=(old,), forgotten_at=NOW)
     head = StateHead("7f3a2b1c9d", 4, "production")
-    told = printed(DocumentKind.STATE, state_values("production", head, [resource], ROUNDED))
-    [one] = told["addresses"]
-    assert (told["serial"], one["uncertain"], one["retired_segment_ids"]) == (4, 50, ["7"])
+    reported = printed(DocumentKind.STATE, state_values("production", head, [resource], ROUNDED))
+    [one] = reported["addresses"]
+    assert (reported["serial"], one["uncertain"], one["retired_segment_ids"]) == (4, 50, ["7"])
     assert one["replacing"] is True
 
 
 def test_versions_come_newest_first() -> None:
     kept = [StateVersionInfo(1, SENT, 2), StateVersionInfo(2, NOW, 3)]
-    told = printed(DocumentKind.STATE_HISTORY, history_values("production", kept))
-    assert [one["serial"] for one in told["versions"]] == [2, 1]
+    reported = printed(DocumentKind.STATE_HISTORY, history_values("production", kept))
+    assert [one["serial"] for one in reported["versions"]] == [2, 1]
 
 
 @pytest.mark.parametrize(("lock_id", "expected"), [("1234", "1234"), ("", None)])
@@ -169,9 +169,9 @@ def consents(held: Consent | None, grant: str = "authorizationCode") -> dict[str
     ids=lambda one: one if isinstance(one, str) else "",
 )
 def test_every_consent_has_its_code_and_no_token(held: Consent | None, expected: str) -> None:
-    told = consents(held)
-    assert (told["status"], told["consent"] is None) == (expected, held is None)
-    assert "refresh_token" not in str(told)
+    reported = consents(held)
+    assert (reported["status"], reported["consent"] is None) == (expected, held is None)
+    assert "refresh_token" not in str(reported)
 
 
 def test_an_application_that_speaks_for_itself_needs_no_consent() -> None:

@@ -60,14 +60,14 @@ def fields(event: Event) -> dict[str, object]:
 
 def test_every_event_has_a_line_and_every_line_its_branch_of_the_schema() -> None:
     assert {type(event) for event in EVENTS} == set(get_args(Event))
-    told = {follows_the_schema(line)["type"] for event in EVENTS if (line := encoded(STAMP, event))}
+    reported = {follows_the_schema(line)["type"] for event in EVENTS if (line := encoded(STAMP, event))}
     branches = [one["$ref"].rpartition("/")[2] for one in validator().schema["oneOf"]]
-    assert told == set(branches)
+    assert reported == set(branches)
     assert all(validator().schema["$defs"][one]["properties"]["type"]["const"] == one for one in branches)
 
 
 def test_every_key_of_the_schema_is_described() -> None:
-    """Those of each event and of what is in it, for whoever reads a stream without reading our code."""
+    """Return the documented fields of each event and of its parts."""
 
     def parts(node):
         yield from [node] if isinstance(node, dict) else []

@@ -83,27 +83,27 @@ CASES = {
 }
 
 
-def compared(told: str, file: Path, request: pytest.FixtureRequest) -> None:
+def compared(reported: str, file: Path, request: pytest.FixtureRequest) -> None:
     if request.config.getoption("--update"):
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(told, encoding="utf-8")
-    assert told == file.read_text(encoding="utf-8")
+        file.write_text(reported, encoding="utf-8")
+    assert reported == file.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("width", FILES)
 @pytest.mark.parametrize("case", CASES)
 def test_checkups_read_word_for_word(case: str, width: int, request: pytest.FixtureRequest) -> None:
-    told = io.StringIO()
-    print_checkup("production", CASES[case], console(told, color=None, width=width))
-    compared(told.getvalue(), FOLDER / case / FILES[width], request)
-    assert max(map(cell_len, told.getvalue().splitlines())) <= width
+    reported = io.StringIO()
+    print_checkup("production", CASES[case], console(reported, color=None, width=width))
+    compared(reported.getvalue(), FOLDER / case / FILES[width], request)
+    assert max(map(cell_len, reported.getvalue().splitlines())) <= width
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_machines_read_the_same(case: str, request: pytest.FixtureRequest) -> None:
-    told = checkup_json("production", CASES[case])
-    compared(told + "\n", FOLDER / case / "expected.json", request)
-    printed = schemas.output(told)
+    reported = checkup_json("production", CASES[case])
+    compared(reported + "\n", FOLDER / case / "expected.json", request)
+    printed = schemas.output(reported)
     assert len(printed["checks"]) == len(CASES[case])
     assert printed["exit_code"] == next(
         (one["exit_code"] for one in printed["checks"] if one["exit_code"]), 0
@@ -121,9 +121,12 @@ def test_every_folder_is_a_case() -> None:
 def test_what_criteo_says_changes_no_layout() -> None:
     nasty = "[red]x[/]\x1b[31m\n\u202ey\u200b"
     result = CheckResult(CheckStatus.WARNING, nasty, "one\n  two")
-    told = io.StringIO()
-    print_checkup(nasty, [Check(CheckName.APPLICATION, nasty, nasty, result)], console(told, color=False))
-    assert told.getvalue().count("\n") == 8
-    assert "[red]x[/] y: [red]x[/] y" in told.getvalue()
-    for text in (told.getvalue(), checkup_json(nasty, [Check(CheckName.APPLICATION, nasty, nasty, result)])):
+    reported = io.StringIO()
+    print_checkup(nasty, [Check(CheckName.APPLICATION, nasty, nasty, result)], console(reported, color=False))
+    assert reported.getvalue().count("\n") == 8
+    assert "[red]x[/] y: [red]x[/] y" in reported.getvalue()
+    for text in (
+        reported.getvalue(),
+        checkup_json(nasty, [Check(CheckName.APPLICATION, nasty, nasty, result)]),
+    ):
         assert not {"\x1b", "\u202e", "\u200b"} & set(text)

@@ -18,7 +18,7 @@ from reconciler.render.terminal.explain import explanation, print_explanation
 pytestmark = pytest.mark.promise("read-right")
 
 
-def told(spec: SegmentSpec, read: TargetMembers, planned: Plan, width: int = 110) -> list[str]:
+def lines_of(spec: SegmentSpec, read: TargetMembers, planned: Plan, width: int = 110) -> list[str]:
     stream = io.StringIO()
     document = plan_document(planned, ENVIRONMENT, EXACT)
     print_explanation(explanation(spec, read, document, NOW, EXACT), console(stream, None, width))
@@ -35,7 +35,7 @@ def test_rows_are_counted_down_to_members() -> None:
         hashed=40,
     )
     change = update(spec, replace(moving(800, 812, Delta(0, 20, 8)), target=read))
-    assert told(spec, read, plan(change)) == [
+    assert lines_of(spec, read, plan(change)) == [
         "offsite-email/lapsed-90d  “Lapsed buyers, 90 days (offsite-email)”",
         "from customers/*.csv; the newest was written 2026-11-24 07:04 UTC (2 h old)",
         "where last_order < :today - interval 90 day",
@@ -60,22 +60,22 @@ def test_numbers_without_a_country_code_come_with_what_to_write() -> None:
         target(5, ((DropReason.MALFORMED, 90),)), malformed=(("no country code", 80), ("not a number", 10))
     )
     remark = "80 phone numbers have no country code. Write their country as `defaultCountry:`, such as FR, in"
-    lines = told(LAPSED, read, plan(unchanged=1), width=200)
+    lines = lines_of(LAPSED, read, plan(unchanged=1), width=200)
     assert f"{remark} {LAPSED.audience.place.file}." in lines
     read = replace(read, malformed=(("not a number of the default country", 90),))
-    assert not any("defaultCountry" in line for line in told(LAPSED, read, plan(unchanged=1)))
+    assert not any("defaultCountry" in line for line in lines_of(LAPSED, read, plan(unchanged=1)))
 
 
 def test_an_address_that_stays_says_so() -> None:
     read = replace(target(5, (), hashed=5), newest=None)
-    lines = told(HIGH, read, plan(unchanged=1))
+    lines = lines_of(HIGH, read, plan(unchanged=1))
     assert lines[1] == "from customers/*.csv"
     assert "All values came already hashed and are sent as they are." in lines
     assert lines[-1] == "It does not change."
 
 
 def test_a_blocked_address_shows_why() -> None:
-    lines = told(LAPSED, target(5, ()), CASES["blocked-by-guards"][0], width=80)
+    lines = lines_of(LAPSED, target(5, ()), CASES["blocked-by-guards"][0], width=80)
     assert "  ! blocked  offsite-email/lapsed-90d  Email sha256 · acme" in lines
     assert "             +2,000  −240,000  390,000 → 152,000 (−61%)" in lines
     assert any("maxShrink" in line for line in lines)

@@ -49,7 +49,7 @@ def report(
     return apply_report("production", tally, timedelta(seconds=180), END, figures)
 
 
-def told(one: ApplyReport) -> list[str]:
+def lines_of(one: ApplyReport) -> list[str]:
     stream = io.StringIO()
     print_report(one, console(stream, color=None))
     return stream.getvalue().splitlines()
@@ -59,7 +59,7 @@ def test_all_went_well() -> None:
     batches = [BatchAcknowledged(A, "add", 1_824, 0, 0, 0)] * 10 + [
         BatchAcknowledged(B, "remove", 2_911, 0, 0, 0)
     ]
-    assert told(report({A: ChangeOutcome.APPLIED, B: ChangeOutcome.APPLIED}, *batches, unchanged=3)) == [
+    assert lines_of(report({A: ChangeOutcome.APPLIED, B: ChangeOutcome.APPLIED}, *batches, unchanged=3)) == [
         "Applied on production in 3 minutes: 2 applied, 3 already done, 0 failed, 0 not attempted.",
         "Members: +18,240 −2,911 in 11 batches.",
         "Criteo computes what was sent at 12:00 UTC; live about 17:00 UTC.",
@@ -82,7 +82,7 @@ def test_running_again_is_advised_only_where_it_may_help() -> None:
 
 def test_one_was_stopped_on_its_way() -> None:
     outcomes = {C: ChangeOutcome.SKIPPED, B: ChangeOutcome.INTERRUPTED, A: ChangeOutcome.APPLIED}
-    said = told(report(outcomes, ADDED))
+    said = lines_of(report(outcomes, ADDED))
     assert said[:3] == ["Stopped midway: offsite-email/b", "Not attempted: offsite-email/c", ""]
     assert "0 failed, 1 stopped midway, 1 not" in said[3]
 
@@ -90,7 +90,7 @@ def test_one_was_stopped_on_its_way() -> None:
 def test_some_failed() -> None:
     outcomes = {C: ChangeOutcome.SKIPPED, B: ChangeOutcome.FAILED, A: ChangeOutcome.APPLIED}
     batch, problem = BatchAcknowledged(A, "add", 11, 1, 11, 11), ("Criteo refused the batch", "look at it")
-    assert told(report(outcomes, batch, problem=problem)) == [
+    assert lines_of(report(outcomes, batch, problem=problem)) == [
         "! offsite-email/b: Criteo refused the batch",
         "  → look at it",
         "Not attempted: offsite-email/c",
@@ -111,7 +111,7 @@ def test_nothing_applied_is_never_called_applied() -> None:
 
 
 def test_a_failure_without_a_word_still_shows() -> None:
-    assert told(report({A: ChangeOutcome.FAILED}))[0] == "! offsite-email/a: it failed"
+    assert lines_of(report({A: ChangeOutcome.FAILED}))[0] == "! offsite-email/a: it failed"
 
 
 def test_rounded_reports_hide_small_counts() -> None:

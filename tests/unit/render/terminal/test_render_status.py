@@ -140,13 +140,13 @@ def test_a_match_rate_counts_no_people_that_are_rounded(found: Statistics, match
     assert one.matches == matches
 
 
-def test_who_reads_rounded_counts_is_told() -> None:
+def test_rounded_counts_are_labelled() -> None:
     stream = io.StringIO()
     print_status(status("production", [A], [], {}, {}, NOW, ROUNDED), console(stream, color=None))
     assert stream.getvalue().endswith("Counts are rounded to 10; exact ones are shown at a terminal.\n")
 
 
-def test_who_asked_criteo_is_not_told_otherwise() -> None:
+def test_a_status_with_statistics_has_no_note() -> None:
     assert status("production", [A], [ResourceState(A, SETTLED)], {}, {}, NOW, EXACT).basis == ""
     assert status("production", [A], [], None, {}, NOW, EXACT).basis == ""
 
@@ -181,11 +181,11 @@ def test_a_segment_that_lost_members_names_the_plan_that_refills_it() -> None:
     holding = replace(
         SETTLED, confirmed=SnapshotRef("ab", 170), completed_at=NOW - timedelta(days=1), rejected=0
     )
-    told = {SETTLED.segment_id: Statistics(0, 0, None)}
-    [one] = status("production", [A], [ResourceState(A, holding)], told, {A: 0.1}, NOW, EXACT).rows
+    reported = {SETTLED.segment_id: Statistics(0, 0, None)}
+    [one] = status("production", [A], [ResourceState(A, holding)], reported, {A: 0.1}, NOW, EXACT).rows
     assert one.lost == (
         "Criteo counts 0 of the 170 identifiers that it acknowledged: "
         "`reconciler plan production --statistics --only offsite-email/a` plans to refill it"
     )
-    [unmanaged] = status("production", [A], [ResourceState(A, holding)], told, {}, NOW, EXACT).rows
+    [unmanaged] = status("production", [A], [ResourceState(A, holding)], reported, {}, NOW, EXACT).rows
     assert unmanaged.lost == ""

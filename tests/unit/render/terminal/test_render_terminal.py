@@ -36,22 +36,22 @@ class Terminal(io.StringIO):
         (Terminal, False, False),
     ],
 )
-def test_colour_is_for_terminals_unless_told(
+def test_color_is_for_terminals_by_default(
     stream: type[io.StringIO], color: bool | None, colored: bool
 ) -> None:
-    told = stream()
-    console(told, color=color, width=80).print(Text("red", "bold red"))
-    assert ("\x1b[" in told.getvalue()) == colored
+    printed = stream()
+    console(printed, color=color, width=80).print(Text("red", "bold red"))
+    assert ("\x1b[" in printed.getvalue()) == colored
 
 
 @pytest.mark.parametrize("variable", ["FORCE_COLOR", "COLUMNS", "TTY_COMPATIBLE"])
 def test_the_environment_has_no_say(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Settings are read in one place, which is not here."""
     monkeypatch.setenv(variable, "1")
-    told = io.StringIO()
-    out = console(told, color=None)
+    printed = io.StringIO()
+    out = console(printed, color=None)
     out.print(Text("red", "red"))
-    assert (told.getvalue(), out.width) == ("red\n", LOG_WIDTH)
+    assert (printed.getvalue(), out.width) == ("red\n", LOG_WIDTH)
 
 
 def test_a_stream_that_lacks_arrows_gets_question_marks() -> None:
@@ -115,7 +115,7 @@ def test_many_seats_are_folded() -> None:
 
 
 def test_an_error_tells_every_finding_and_counts_them() -> None:
-    told = io.StringIO()
+    printed = io.StringIO()
     error = ConfigurationError(
         "2 manifests are wrong",
         remedy="run `reconciler validate`",
@@ -124,8 +124,8 @@ def test_an_error_tells_every_finding_and_counts_them() -> None:
             Finding("", "no audiences"),
         ],
     )
-    print_error(error, console(told, color=None))
-    assert told.getvalue().splitlines() == [
+    print_error(error, console(printed, color=None))
+    assert printed.getvalue().splitlines() == [
         "Error: 2 manifests are wrong",
         "  → run `reconciler validate`",
         "a.yaml:3:1: unknown key `tilte`",
@@ -138,6 +138,6 @@ def test_an_error_tells_every_finding_and_counts_them() -> None:
 
 
 def test_an_error_without_findings_is_short() -> None:
-    told = io.StringIO()
-    print_error(RefusedError("no"), console(told, color=None))
-    assert told.getvalue() == "Error: no\n"
+    printed = io.StringIO()
+    print_error(RefusedError("no"), console(printed, color=None))
+    assert printed.getvalue() == "Error: no\n"
