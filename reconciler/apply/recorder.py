@@ -1,4 +1,4 @@
-"""The resource states of one run: every change of what we know goes through here and is durable at once."""
+"""The resource states of one run: every change is recorded here, and durable before the next request."""
 
 import threading
 from collections.abc import Callable, Mapping
@@ -45,7 +45,7 @@ class ApplyContext:
 
 
 class StateRecorder:
-    """Resource states by address, and how each change ended. Threads work on different addresses."""
+    """Resource states and outcomes, by address. Threads work on different addresses."""
 
     def __init__(
         self, tools: ApplyContext, environment: str, resources: Mapping[Address, ResourceState]
@@ -68,7 +68,7 @@ class StateRecorder:
         return self._resources.get(address)
 
     def owns(self, segment_id: str) -> bool:
-        """Some address knows this segment by its id."""
+        """Return whether a resource state has this segment ID."""
         return any(
             holding.segment_id == segment_id
             for resource in self._resources.values()
@@ -76,7 +76,7 @@ class StateRecorder:
         )
 
     def write(self, resource: ResourceState) -> None:
-        """Durable first, believed afterwards."""
+        """Write the resource state to disk before memory."""
         if self._resources.get(resource.address) != resource:
             self._tools.state.write(resource)
             self._resources[resource.address] = resource
@@ -98,11 +98,11 @@ class StateRecorder:
         return holding
 
     def send_under(self, address: Address, lists: tuple[AppliedList, ...]) -> None:
-        """From its next write on, the resource state of this address names these exclusion lists."""
+        """Name these exclusion lists in the resource state from its next write on."""
         self._lists[address] = lists
 
     def put(self, address: Address, slot: Slot, holding: SegmentState) -> None:
-        """Writes one holding; the first one of an address makes its resource state."""
+        """Write one segment state; the first segment state of an address creates its resource state."""
         resource = self.known(address)
         if resource is None:
             self.write(ResourceState(address=address, current=holding))
@@ -114,7 +114,7 @@ class StateRecorder:
             self.write(replace(resource, replacement=holding, lists=lists))
 
     def took(self, event: SegmentCreated | SegmentUpdated | BatchAcknowledged) -> None:
-        """Criteo has taken a write."""
+        """Record that Criteo accepted a write."""
         self.wrote = True
         if isinstance(event, BatchAcknowledged):
             with self._counting:
@@ -123,7 +123,7 @@ class StateRecorder:
         self._tools.emit(event)
 
     def end(self, address: Address, outcome: ChangeOutcome, error: ReconcilerError | None = None) -> None:
-        """The first ending of an address stands."""
+        """Record the outcome of an address, unless it has one."""
         if address in self.ended:
             return
         self.ended[address] = outcome

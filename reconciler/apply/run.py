@@ -1,4 +1,4 @@
-"""One apply from the first write to the report: preludes in order, then segments side by side."""
+"""One apply, from the first write to the report: setup steps in order, then segments in parallel."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -46,12 +46,11 @@ class Report:
 def apply(
     plan: Plan, resources: Mapping[Address, ResourceState], tools: ApplyContext, run_jobs: RunJobs
 ) -> Report:
-    """Carries out a plan. A plan without changes writes nothing.
+    """Execute a plan. A plan without changes writes nothing.
 
-    Failures of Criteo end their own address only; a request to stop and a failing state end the run,
-    after all that was earned is written down. Blocked addresses stay as they are, but for
-    suppressed people, who leave.
-    RefusedError before the first write when something stands against the whole plan.
+    A failure at Criteo ends its own address only. A request to stop or a failing state ends the run, after
+    all acknowledged results are saved. At blocked addresses, only suppressed members are removed.
+    Raises RefusedError before the first write if the whole plan is refused.
     """
     if plan.problems:
         raise RefusedError("the plan can't be applied; nothing was sent", findings=plan.problems)
@@ -86,14 +85,14 @@ def _carry_out(plan: Plan, tools: ApplyContext, ledger: StateRecorder, run_jobs:
             sending.append(change)
     run_setup(tools, ledger, sending)
     standing = [change for change in sending if change.spec.address not in ledger.ended]
-    # Suppressed people first. Then the shortest: most audiences are ready early, few are left half-way.
+    # Suppressed members first, then the shortest transfers: most audiences are ready early.
     standing.sort(key=_urgency)
     leaving = [_leaving(tools, ledger, removal) for removal in plan.removals]
     run_jobs([*leaving, *(_job(tools, ledger, change) for change in standing)])
 
 
 def _leaving(tools: ApplyContext, ledger: StateRecorder, removal: Removal) -> Job:
-    """The address stays blocked: only what keeps people from leaving is an outcome of it."""
+    """Remove suppressed members. The address stays blocked: only a failed removal is an outcome."""
 
     def job() -> None:
         tools.clock.check()
@@ -172,7 +171,7 @@ def _check_accepted(holding: SegmentState, change: SegmentChange) -> None:
 def _keep_lists(
     tools: ApplyContext, ledger: StateRecorder, address: Address, lists: tuple[AppliedList, ...]
 ) -> None:
-    """The first batch is announced together with the lists that it is sent under: no crash loses them."""
+    """Record the exclusion lists with the first batch sent under them, so that a crash loses neither."""
     kept = {ref for one in ledger.resource(address).lists for ref in one.references}
     for ref in dict.fromkeys(ref for one in lists for ref in one.references):
         if ref not in kept:

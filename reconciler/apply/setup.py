@@ -1,4 +1,4 @@
-"""The cheap calls before any member is sent: names let go and taken, segments created, all in bulk."""
+"""The few requests before any member is sent: free and assign names, create segments, all in bulk."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -51,7 +51,7 @@ Creation = tuple[SegmentChange, CreateSegment]
 
 
 def run_setup(tools: ApplyContext, ledger: StateRecorder, changes: Sequence[SegmentChange]) -> None:
-    """All preludes, turn by turn. A change whose step fails is ended, and its later steps are left out."""
+    """Run the setup steps of all changes by phase. A change whose step fails skips its later steps."""
     for change, adopt in _steps(ledger, changes, ConfirmCreate):
         holding = ledger.holding(change.spec.address, adopt.slot)
         ledger.put(change.spec.address, adopt.slot, knowledge.record_recovered(holding, adopt.segment_id))
@@ -76,7 +76,7 @@ def _steps(
 
 
 def _chunks(items: Sequence[SetupItemT]) -> Iterator[list[SetupItemT]]:
-    """Bulk calls: by credential and account, at most BULK_ITEMS in each."""
+    """Yield bulk requests, by credential and account, with at most BULK_ITEMS each."""
     groups: dict[tuple[str, str], list[SetupItemT]] = defaultdict(list)
     for item in items:
         change, step = item
@@ -90,7 +90,7 @@ def _account(step: UpdateSegment | CreateSegment) -> str:
 
 
 def update_segments(tools: ApplyContext, ledger: StateRecorder, chunk: Sequence[Patch]) -> None:
-    """One bulk call on names and descriptions. It is written down first: it may land late."""
+    """Send one bulk request for names and descriptions. Its intent is saved first, as it may be late."""
     _wait_for_quiet(tools, ledger, chunk)
     sent = _Announced(tools, ledger, chunk)
     patches = [
@@ -118,7 +118,7 @@ def update_segments(tools: ApplyContext, ledger: StateRecorder, chunk: Sequence[
 
 
 class _Announced:
-    """A bulk call on names, written down with the time at which it leaves."""
+    """A bulk request for names, saved with the time at which it is sent."""
 
     def __init__(self, tools: ApplyContext, ledger: StateRecorder, chunk: Sequence[Patch]) -> None:
         self._tools, self._ledger, self._chunk = tools, ledger, chunk
@@ -142,7 +142,7 @@ class _Announced:
         self._tools.state.check_lock()
 
     def resolve(self, *, in_doubt: bool) -> None:
-        """Answered, it can't land any more; else it may until the quiet time after its last attempt."""
+        """Clear the request if it was answered; else keep it until its grace period ends."""
         now = self._tools.clock.now()
         if in_doubt:
             self._put(lambda holding, rename: knowledge.record_update_resent(holding, rename, now))
@@ -163,7 +163,7 @@ def _wait_for_quiet(tools: ApplyContext, ledger: StateRecorder, chunk: Sequence[
 
 
 def _quiet(tools: ApplyContext, holding: SegmentState, step: UpdateSegment) -> None:
-    """Waits until no unanswered call can undo this one."""
+    """Wait until no unconfirmed request can revert this one."""
     now = tools.clock.now()
     until = knowledge.may_undo(holding, step.name, step.description, now, tools.api.grace_period)
     if until is not None:
@@ -183,7 +183,7 @@ def _abandon(
 
 
 def _create(tools: ApplyContext, ledger: StateRecorder, group: Sequence[Creation]) -> None:
-    """One bulk call, its intents written down first. An item without an answer is looked up."""
+    """Send one bulk request, after its intents are saved. An item without a response is looked up."""
     tools.clock.check()
     known = [ledger.known(change.spec.address) for change, _ in group]
     for change, step in group:
@@ -228,7 +228,7 @@ def _create(tools: ApplyContext, ledger: StateRecorder, group: Sequence[Creation
 
 
 def _answered(ledger: StateRecorder, answer: BulkResult) -> list[Segment | ReconcilerError]:
-    """What another address has already, or gets by the same answer, was not made for this one."""
+    """Return the item results. A segment that another address or item has is an unknown outcome."""
     made = Counter(one.id for one in answer.items if isinstance(one, Segment))
     return [
         _unmade(item, again=answer.earlier_unconfirmed)
@@ -241,7 +241,7 @@ def _answered(ledger: StateRecorder, answer: BulkResult) -> list[Segment | Recon
 
 
 def _leaving(tools: ApplyContext, ledger: StateRecorder, group: Sequence[Creation]) -> None:
-    """Record the time of sending again for each create that had to wait for its turn."""
+    """Save the time of sending again for each create that had to wait."""
     now = tools.clock.now()
     for change, step in group:
         holding = ledger.holding(change.spec.address, step.slot)
@@ -263,7 +263,7 @@ def _not_created(
     error: ReconcilerError,
     earlier: ResourceState | None,
 ) -> None:
-    """Without an answer, and unless it was a definite no, it may be carried out for a while."""
+    """Record a failed create. An unconfirmed create may take effect during the grace period."""
     address = change.spec.address
     if isinstance(error, OutcomeUnknownError):
         late = knowledge.record_intent_sent(ledger.holding(address, step.slot), tools.clock.now())
@@ -274,7 +274,7 @@ def _not_created(
 
 
 def _forget_request(ledger: StateRecorder, change: SegmentChange, earlier: ResourceState | None) -> None:
-    """It surely did not happen: what we know is what we knew."""
+    """Restore the state from before a request that certainly had no effect."""
     if earlier is not None:
         ledger.write(earlier)
     else:
@@ -282,7 +282,7 @@ def _forget_request(ledger: StateRecorder, change: SegmentChange, earlier: Resou
 
 
 def _doubtful(item: Segment | ReconcilerError) -> bool:
-    """The segment may be there after all: no answer, or its name is taken, perhaps by our own request."""
+    """Return whether the segment may exist: no response, or its name is in use."""
     return _is_taken(item) or isinstance(item, OutcomeUnknownError)
 
 
@@ -291,7 +291,7 @@ def _is_taken(item: Segment | ReconcilerError) -> bool:
 
 
 def _listed(tools: ApplyContext, account_id: str, credential: str) -> Sequence[Segment]:
-    """A failing search finds nothing."""
+    """Return the listed segments; none if the search fails."""
     try:
         return tools.readers[credential].segments(account_id)
     except REMOTE_FAILURES:
@@ -299,14 +299,14 @@ def _listed(tools: ApplyContext, account_id: str, credential: str) -> Sequence[S
 
 
 def _named(ledger: StateRecorder, step: CreateSegment, listed: Sequence[Segment]) -> Segment | None:
-    """The segment with the name that a create asked for: our own, or else whichever has it."""
+    """Return the segment with the requested name: preferably ours, else any."""
     found = [one for one in listed if one.name_key == name_key(step.name)]
     ours = (one for one in found if _is_ours(ledger, step, one))
     return next(ours, found[0] if found else None)
 
 
 def _is_ours(ledger: StateRecorder, step: CreateSegment, segment: Segment) -> bool:
-    """Our own request made it: it has the tag that was sent, and no address knows it yet."""
+    """Return whether our request created it: it has the tag that was sent, and no address has it yet."""
     sent = tag_of(step.description)
     return sent is not None and not ledger.owns(segment.id) and not why_not_ours(step.key, sent, segment)
 
@@ -318,7 +318,7 @@ def _explained(
     error: ReconcilerError,
     segment: Segment | None,
 ) -> ReconcilerError:
-    """A refused name, by the segment that has it and the way out."""
+    """Return the error of a name in use, with the segment that has it and the fix."""
     if not _is_taken(error):
         return error
     found = _why_taken(ledger, change.spec.address, step, segment)
@@ -339,13 +339,13 @@ def _why_taken(
 def _stopped(
     ledger: StateRecorder, items: Sequence[Patch] | Sequence[Creation], stop: CancelledError
 ) -> None:
-    """What was asked of Criteo and not answered was under way."""
+    """End the changes of an unanswered request as interrupted when the run stops."""
     for change, _ in items if stop.in_doubt else ():
         ledger.end(change.spec.address, ChangeOutcome.INTERRUPTED)
 
 
 def _unmade(item: ItemFailure, *, again: bool = False) -> ReconcilerError:
-    """An item that Criteo says nothing about may have been made; one that is tried again may be yet."""
+    """Return a rejection; or an unknown outcome, if the item is missing from the response or was repeated."""
     return _refused(item) if item.code and not again else OutcomeUnknownError(item.problem)
 
 

@@ -1,4 +1,4 @@
-"""Members on their way to one segment: dispatch is written down, then sent, then acknowledged."""
+"""Members sent to one segment: each batch is saved as dispatched, then sent, then acknowledged."""
 
 from collections.abc import Iterable
 from itertools import takewhile
@@ -18,11 +18,11 @@ from reconciler.core.state.resource import SegmentState
 def send_members(
     tools: ApplyContext, ledger: StateRecorder, change: SegmentChange, step: SendMembers
 ) -> None:
-    """Brings one segment to its target, from wherever an earlier run left it.
+    """Bring one segment to its target, from any progress of an earlier run.
 
-    One resource state is written per batch: it acknowledges the batch before and announces the next one; and
-    one more for a batch that has to wait before it leaves.
-    Raises what the writer raises; by then the resource state says what may have happened.
+    Each batch takes one write of the resource state, which acknowledges the batch before and announces the
+    next; a batch that has to wait takes one more.
+    Raises what the writer raises; the resource state then names what may have happened.
     """
     address, slot = change.spec.address, step.slot
     holding = _begun(tools, ledger.holding(address, slot), step)
@@ -38,9 +38,9 @@ def send_members(
 def remove_suppressed(
     tools: ApplyContext, ledger: StateRecorder, removal: Removal, departure: Departure
 ) -> None:
-    """Takes suppressed people out of a segment, and nobody else: the first phase of a transfer without them.
+    """Remove only suppressed members from a segment: the first phase of a transfer that skips the rest.
 
-    Where members may be held whose removal nobody asked for, the transfer is left as an interrupted one is.
+    If the segment may hold other members to be removed, the transfer is left as an interrupted transfer.
     """
     address, slot = removal.spec.address, departure.slot
     before = ledger.holding(address, slot)
@@ -80,7 +80,7 @@ def _send_all(
 def _stop_in_vain(
     ledger: StateRecorder, change: SegmentChange | Removal, step: SendMembers, holding: SegmentState
 ) -> None:
-    """Nobody else is sent in a form that Criteo rejects, as far as all who were sent tell."""
+    """Stop sending if Criteo has rejected every identifier sent so far."""
     if nothing_accepted(holding, change.spec.audience.guards.max_invalid):
         ledger.put(change.spec.address, step.slot, holding)
         if error := failure(holding, change.spec):
@@ -88,7 +88,7 @@ def _stop_in_vain(
 
 
 def _begun(tools: ApplyContext, holding: SegmentState, step: SendMembers) -> SegmentState:
-    """The holding on its way to the step's target. Snapshots are kept before a resource state names them."""
+    """Start or resume the transfer. Snapshots are saved before a resource state names them."""
     comparison = step.comparison
     if comparison.resumes:
         return knowledge.resume_transfer(holding, tools.api.grace_period)
@@ -112,7 +112,7 @@ def _go_on(
     step: SendMembers,
     holding: SegmentState,
 ) -> None:
-    """Before each dispatch: has someone asked to stop? Then what was acknowledged is written down."""
+    """Check for a request to stop before each dispatch; if there is one, save what was acknowledged."""
     try:
         tools.clock.check()
     except CancelledError:
@@ -128,7 +128,7 @@ def _sent(
     before: SegmentState,
     batch: Batch,
 ) -> tuple[SegmentState, int]:
-    """One batch, and how many of it Criteo calls invalid."""
+    """Send one batch; return how many identifiers Criteo rejected as invalid."""
     address, slot, quiet = change.spec.address, step.slot, tools.api.grace_period
     noted_at = tools.clock.now()
     flying = knowledge.record_dispatch(before, batch, noted_at)
@@ -151,6 +151,6 @@ def _sent(
     except (*REMOTE_FAILURES, CancelledError) as error:
         if isinstance(error, CancelledError) and error.in_doubt:
             raise
-        ledger.put(address, slot, before)  # it did not happen: the doubt is what it was
+        ledger.put(address, slot, before)  # no effect: the uncertain members are as before
         raise
     return knowledge.acknowledge(flying, batch, answer, tools.clock.now(), quiet), answer.invalid

@@ -1,4 +1,4 @@
-"""Runs the jobs of an apply side by side, and lets go of them when someone asks to stop."""
+"""Run the jobs of an apply in parallel, and abandon them after a request to stop."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -15,7 +15,7 @@ POLL = 0.05
 
 
 class _Crew:
-    """Threads that take jobs from a queue until it is empty or one job has raised."""
+    """Threads that take jobs from a queue until it is empty or a job has raised."""
 
     def __init__(self, jobs: Sequence[Job]) -> None:
         self._queue: SimpleQueue[Job] = SimpleQueue()
@@ -36,10 +36,10 @@ class _Crew:
 
 
 def run_concurrently(workers: int, stop: threading.Event, on_stuck: Callable[[], NoReturn]) -> RunJobs:
-    """A runner with so many threads; `on_stuck` ends the process when a call outlasts the grace.
+    """Return a runner with this many threads; `on_stuck` ends the process if a request outlasts the grace.
 
-    A thread in a call can't be ended, and must not outlive the lock: so the process goes with it. The
-    resource state already says that the call in flight may have happened.
+    A thread in a request can't be ended and must not outlive the lock, so the process ends. The resource
+    state already names the request in flight.
     """
 
     def run(jobs: Sequence[Job]) -> None:

@@ -1,1 +1,1 @@
-"""Between a command and the edges: observe, detect drift, run checks, rebuild and restore. Never prints."""
+"""Operations of commands: observe, detect drift, run checks, rebuild and restore. Nothing is printed."""

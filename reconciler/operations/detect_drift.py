@@ -1,4 +1,4 @@
-"""Compares Criteo with what reconciler last applied. It reads only, and no sources."""
+"""Compare Criteo with the last applied state. Reads Criteo only, and no sources."""
 
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Mapping
@@ -18,11 +18,11 @@ from reconciler.operations.observe import LoadedState, counts, listed, reachable
 
 @dataclass(frozen=True, slots=True)
 class DriftResult:
-    """`looked_at` addresses could be looked at.
+    """`looked_at` counts the compared addresses.
 
-    `uncounted`: why the members of how many of them were not compared; `countable_at`: by then Criteo has
-    computed what was sent of late. `unseen` are in accounts that can't be listed.
-    `rejected`: of whose identifiers Criteo rejected too many.
+    `uncounted`: how many addresses' members were not compared, by reason. `countable_at`: when Criteo will
+    have computed the latest members. `unseen` addresses are in accounts that can't be listed.
+    `rejected`: addresses with too many rejected identifiers.
     """
 
     head: StateHead | None
@@ -35,7 +35,7 @@ class DriftResult:
     rejected: tuple[tuple[Address, Rejection], ...]
 
     def knowing(self, resources: Iterable[ResourceState]) -> "DriftResult":
-        """The same, if the state has come to know of more since."""
+        """Return the same result for a state that has more resource states by now."""
         known = {resource.address for resource in resources}
         drifts = tuple(one for one in self.drifts if not (one.untracked_segment_id and one.address in known))
         return replace(self, drifts=drifts)
@@ -49,7 +49,7 @@ def detect(
     clock: Clock,
     progress: Callable[[str], None],
 ) -> DriftResult:
-    """One listing for each account, and one call for each segment whose members can be compared."""
+    """Detect drift with one listing per account, and one request per comparable segment."""
     now = clock.now()
     resources = {one.address: one for one in state.resources if _is_managed(one) and one.address in only}
     accounts = reachable(desired, resources.values(), readers)

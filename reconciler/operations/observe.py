@@ -1,4 +1,4 @@
-"""Gathers the world once, for the planner: segments, resource states, members. It reads only."""
+"""Read the inputs of the planner once: segments, resource states, members. Reads only."""
 
 from collections import defaultdict
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
@@ -30,7 +30,7 @@ ProgressCallback = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class LoadedState:
-    """What a state says, read once."""
+    """What a state contains, read once."""
 
     head: StateHead | None
     resources: tuple[ResourceState, ...]
@@ -51,12 +51,12 @@ def observe(
     check: Callable[[], None],
     counted: Container[Address] = (),
 ) -> ObservedState:
-    """Reads Criteo and sources, each once; `readers` are keyed by credential.
+    """Read Criteo and the sources, each once; `readers` are keyed by credential.
 
-    `check` is called once segments are listed, before sources are read, and may refuse to go on.
-    `counted`: the addresses of which Criteo's count of members is asked for, where it can be compared with
-    what was acknowledged. That costs one call each.
-    Errors: whatever the edges raise. A source that can't be used leaves its addresses without a target.
+    `check` is called after segments are listed and before sources are read; it may raise to stop.
+    `counted`: addresses whose member count is read from Criteo, if it can be compared with what was
+    acknowledged. Each takes one request.
+    Raises what the readers raise. An address with an unusable source has no target.
     """
     now = clock.now()
     resources = {resource.address: resource for resource in state.resources}
@@ -107,10 +107,10 @@ def observe(
 def reachable(
     desired: DesiredState, resources: Iterable[ResourceState], readers: Mapping[str, SegmentReader]
 ) -> dict[str, SegmentReader]:
-    """Each account that matters, with a reader that may see it.
+    """Return each account in use, with a reader that may list it.
 
-    An account that only resource states name (its seat has left the manifests) is read with the credential
-    that replaced it for that address, or with any.
+    An account that only resource states name (its seat was removed from the manifests) is read with the
+    credential that replaced it for that address, or with any.
     """
     accounts = {spec.key.account_id: readers[spec.credential] for spec in desired.segments}
     by_address = {spec.address: spec.credential for spec in desired.segments}
@@ -126,12 +126,12 @@ def reachable(
 def listed(
     accounts: Mapping[str, SegmentReader], resources: Iterable[ResourceState], needed: Container[str]
 ) -> dict[str, tuple[Segment, ...]]:
-    """By account: what is there, with what no listing shows but its id finds."""
+    """Return the segments of each account, with unlisted segments that are found by ID."""
     return _confirmed(accounts, resources, _listed(accounts, needed))
 
 
 def _listed(accounts: Mapping[str, SegmentReader], needed: Container[str]) -> dict[str, tuple[Segment, ...]]:
-    """An account that only old resource states name may be closed to us by now: then it is left out."""
+    """List the segments; skip an account that only old resource states name and that is closed to us."""
     segments = {}
     for account, reader in accounts.items():
         try:
@@ -147,7 +147,7 @@ def _probe_others(
     accounts: Mapping[str, SegmentReader],
     readers: Mapping[str, SegmentReader],
 ) -> None:
-    """Each credential must reach each account that it is used for: none is found wanting in mid-apply."""
+    """Check that each credential reaches each of its accounts, so that none fails during apply."""
     for credential, account in sorted({(spec.credential, spec.key.account_id) for spec in specs}):
         if readers[credential] is not accounts[account]:
             readers[credential].probe(account)
@@ -158,7 +158,7 @@ def _confirmed(
     resources: Iterable[ResourceState],
     segments: Mapping[str, tuple[Segment, ...]],
 ) -> dict[str, tuple[Segment, ...]]:
-    """A segment that the listing doesn't show is asked for by its id before it counts as gone."""
+    """Look up a segment by ID if the listing lacks it, before it counts as missing."""
     missing: dict[str, list[str]] = defaultdict(list)
     for resource in resources:
         for holding in resource.segments:
@@ -179,7 +179,7 @@ def _confirmed(
 def _targets(
     specs: Sequence[SegmentSpec], engine: MemberEngine, today: date, progress: ProgressCallback
 ) -> tuple[dict[Address, TargetMembers], dict[Address, tuple[Finding, ...]]]:
-    """Targets, and what is wrong with the sources of those that have none."""
+    """Return the targets, and the findings about sources of addresses without a target."""
     audiences: dict[str, list[SegmentSpec]] = defaultdict(list)
     for spec in specs:
         audiences[spec.audience.name].append(spec)
@@ -214,7 +214,7 @@ def _compare(engine: MemberEngine, holding: SegmentState, target: TargetMembers)
     base, maybe, collapsed = holding.confirmed, holding.uncertain, False
     if moving is not None and moving.target == target.members:
         left = remaining(moving)
-        # Someone suppressed only now must not wait behind the additions of an order made before.
+        # A member suppressed since must not wait behind the additions of the older order.
         if not _newly_suppressed(engine, holding, target, moving.priority_removes):
             return MemberDiff(base, maybe, moving.priority_removes, left, resumes=True)
     if moving is not None:
@@ -227,14 +227,14 @@ def _compare(engine: MemberEngine, holding: SegmentState, target: TargetMembers)
 
 
 def _compare_lost(engine: MemberEngine, holding: SegmentState, target: TargetMembers) -> MemberDiff:
-    """Nobody is sure to be held any more: all of the target is sent, and all others are removed."""
+    """Compare without confirmed members: all of the target is sent, and all other members are removed."""
     return replace(_compare(engine, doubted(holding), target), abandoned=True)
 
 
 def _newly_suppressed(
     engine: MemberEngine, holding: SegmentState, target: TargetMembers, urgent: SnapshotRef
 ) -> bool:
-    """Somebody who must leave first now, and did not have to when the order was made."""
+    """Return whether members are suppressed now that were not when the order was computed."""
     if not target.suppressed:
         return False
     return engine.delta(urgent, EMPTY_SNAPSHOT, engine.suppressed(holding, target), EMPTY_SNAPSHOT).adds > 0
@@ -243,7 +243,7 @@ def _newly_suppressed(
 def counts(
     holdings: Sequence[SegmentState], accounts: Mapping[str, SegmentReader], progress: ProgressCallback
 ) -> dict[str, Statistics]:
-    """By segment, one call each. A segment that goes meanwhile is left out; any other refusal is raised."""
+    """Return the counts by segment, one request each. A segment that is missing by then is skipped."""
     found = {}
     for number, holding in enumerate(holdings, 1):
         progress(f"reading counts ({number} of {len(holdings)})")

@@ -1,4 +1,4 @@
-"""Refuses to plan for an environment that `doctor` fails: unknown retailers, or a wrong clock."""
+"""Refuse to plan for an environment that `doctor` fails: unknown retailers, or a wrong clock."""
 
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -13,8 +13,8 @@ from reconciler.core.ports import ConnectionInspector
 def check(desired: DesiredState, inspectors: Mapping[str, ConnectionInspector]) -> None:
     """Raise ConfigurationError with the messages of `doctor`; `inspectors` are keyed by credential.
 
-    Makes one call for each account, for every ten of its retailers. The clock is compared with the
-    answers of calls that were made anyway. An account that is closed is refused where it is searched.
+    Takes one request per account and ten retailers. The clock is compared with responses received anyway.
+    A closed account is refused when it is searched.
     """
     found = (*_retailers(desired, inspectors), *_clocks(inspectors.values()))
     failures = dict.fromkeys((where, one) for where, one in found if one.status is CheckStatus.FAILURE)
@@ -36,7 +36,7 @@ def _retailers(
 
 
 def _listed(inspector: ConnectionInspector, account: str, seats: Iterable[Seat]) -> frozenset[str] | None:
-    """None where the list stays closed: neither plan nor apply needs it."""
+    """Return None if the list is closed: neither plan nor apply needs it."""
     try:
         return inspector.retailers(account, [seat.retailer_id for seat in seats])
     except (RemoteError, AuthenticationError):
@@ -44,7 +44,7 @@ def _listed(inspector: ConnectionInspector, account: str, seats: Iterable[Seat])
 
 
 def _by_account(desired: DesiredState) -> Mapping[str, tuple[str, tuple[Seat, ...]]]:
-    """The retailers of each account, with a credential that reaches it."""
+    """Return the retailers of each account, with a credential that reaches it."""
     credentials = {spec.key.account_id: spec.credential for spec in desired.segments}
     used = (Seat(spec.key.account_id, spec.key.retailer_id) for spec in desired.segments)
     seats = tuple(dict.fromkeys(used))

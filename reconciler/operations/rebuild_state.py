@@ -1,4 +1,4 @@
-"""Rebuilds a lost state from the manifests, Criteo, and the options of `state rebuild`."""
+"""Rebuild a lost state from the manifests, Criteo, and the options of `state rebuild`."""
 
 import glob
 from collections.abc import Collection, Container, Mapping, Sequence
@@ -31,10 +31,10 @@ def scan_segments(
     readers: Mapping[str, SegmentReader],
     resources: Collection[ResourceState],
 ) -> RebuildScan:
-    """Reads what every account of the environment lists. Errors: whatever the readers raise.
+    """List the segments of every account of the environment. Raises what the readers raise.
 
-    What an earlier rebuild wrote, and nobody has acted upon, may be written otherwise for those `named`. A
-    segment may be taken in place of one that was asked for and never answered.
+    Addresses in `named` may be rebuilt again, if no run has used the earlier rebuild. A segment may be
+    adopted in place of an unconfirmed create.
     """
     accounts = {spec.key.account_id: spec.credential for spec in desired.segments}
     unanswered = {one.address: pending(one) for one in resources if one.address in takes and unmade(one)}
@@ -64,9 +64,9 @@ def scan_segments(
 
 
 def check_lost(seen: RebuildScan, asked: Container[Address], again: Container[Address]) -> None:
-    """Raise StorageError if the state knows all that is selected, or an address `asked` for by its name.
+    """Raise StorageError if the state has all selected addresses, or an address `asked` for by name.
 
-    Addresses to be rebuilt on request, `again`, may be known.
+    Addresses in `again` are rebuilt on request, and may be in the state.
     """
     known = [one.address for one in seen.known if one.address not in again]
     nothing = not seen.matches and len(known) == len(seen.known)
@@ -80,7 +80,7 @@ def check_lost(seen: RebuildScan, asked: Container[Address], again: Container[Ad
 def reuse_segments(
     found: Sequence[SegmentMatch], state: StateWriter, now: datetime, quiet: timedelta
 ) -> tuple[ResourceState, ...]:
-    """Nobody is surely held: the next apply sends all who are wanted."""
+    """Record the segments without confirmed members: the next apply sends all wanted members."""
     return _written([rebuilt_resource(one, now, quiet) for one in found], state)
 
 
@@ -91,7 +91,7 @@ def replace_segments(
     now: datetime,
     quiet: timedelta,
 ) -> tuple[ResourceState, ...]:
-    """The next apply makes new segments. `known` are addresses that may hold people known to nobody."""
+    """Record that the next apply creates new segments. `known` addresses may have unknown members."""
     rebuilt = [rebuilt_resource(one, now, quiet, replace_requested=True) for one in found]
     return _written([*rebuilt, *(replace(one, replace_requested=True) for one in known)], state)
 
@@ -114,9 +114,9 @@ def _written(resources: Sequence[ResourceState], state: StateWriter) -> tuple[Re
 
 
 def members_in_file(file: Path, spec: SegmentSpec, engine: MemberEngine, today: date) -> TargetMembers:
-    """The identifiers in a file, in the segment's form; the engine's sources are the folder it is in.
+    """Return the identifiers in a file, hashed as in the segment; the engine reads the folder of the file.
 
-    ConfigurationError when nobody is in it.
+    Raises ConfigurationError if it has none.
     """
     kind = (spec.key.identifier_type, spec.key.hashing)
     audience = replace(

@@ -1,4 +1,4 @@
-"""Takes a state back to one that is kept: everybody who was known since then stays known, in doubt."""
+"""Restore a state version: members known only to later versions stay known, as uncertain."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -24,10 +24,10 @@ class RestoreResult:
 def restore_to(
     serial: int, state: StateWriter, engine: MemberEngine, quiet: timedelta, *, accept_loss: bool = False
 ) -> RestoreResult:
-    """Writes a new serial, unless nothing has changed since.
+    """Write the version under a new serial, unless nothing has changed since.
 
-    StorageError when that one isn't kept, or when something can't be read and `accept_loss` doesn't say
-    that it may be done without: who is known by nothing else can't be removed any more.
+    Raises StorageError if there is no such version, or if something is unreadable and `accept_loss` is
+    false: members known only there can't be removed any more.
     """
     state.version(serial)
     aside = state.quarantine() if accept_loss else ()
@@ -47,7 +47,7 @@ def restore_to(
 
 @dataclass(frozen=True, slots=True)
 class _Lists:
-    """In place of an exclusion list that is lost comes the newest one of earlier states that is not."""
+    """Replaces a lost exclusion list with the newest readable list of earlier versions."""
 
     since: Sequence[Sequence[ResourceState]]
     doubting: "_Doubting"
@@ -69,7 +69,7 @@ class _Lists:
 
 @dataclass(slots=True)
 class _Doubting:
-    """The engine's `mark_uncertain`, with its answers kept before a resource state names them."""
+    """The engine's `mark_uncertain`; its results are saved before a resource state names them."""
 
     state: StateWriter
     engine: MemberEngine
@@ -79,7 +79,7 @@ class _Doubting:
     def __call__(
         self, hashing: Hashing, sure: Sequence[SnapshotRef], named: Sequence[SnapshotRef]
     ) -> tuple[SnapshotRef, SnapshotRef]:
-        """Of whom a lost snapshot says that they are held, nobody can be."""
+        """Return confirmed and uncertain members; a lost snapshot adds none."""
         for snapshot in {*sure, *named} - {EMPTY_SNAPSHOT}:
             self._look(snapshot)
         base, maybe = self.engine.mark_uncertain(hashing, self._found(sure), self._found(named))

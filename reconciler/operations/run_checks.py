@@ -1,4 +1,4 @@
-"""Looks at every link between a project and Criteo, and stops at none; it judges nothing."""
+"""Run every check between a project and Criteo, without stopping at a failure. Results are judged in core."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -36,10 +36,10 @@ ProgressCallback = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class DoctorContext:
-    """The edges of one environment, each opened when it is asked for.
+    """The edges of one environment, each opened when a check needs it.
 
-    `verifier` gives a check of snapshots against their names, which raises for a wrong one.
-    `emulated`: no secret of the manifests is used. `writes`: what only apply needs is looked at too.
+    `verifier` returns a check of snapshots against their names, which raises for a wrong snapshot.
+    `emulated`: no secret of the manifests is used. `writes`: also check what only apply needs.
     """
 
     fetch: Callable[[str], Secret]
@@ -57,7 +57,7 @@ class DoctorContext:
 def run_checks(
     desired: DesiredState, roles: Iterable[CredentialRole], tools: DoctorContext, progress: ProgressCallback
 ) -> tuple[Check, ...]:
-    """Every link of each role, then what they share, in the order in which one holds the next."""
+    """Run every check of each role, then shared checks, in order of dependency."""
     checks = [Check(CheckName.MANIFESTS, "", "", results.valid(desired))]
     for role in roles:
         progress(f"{role}: reading secrets")
@@ -79,7 +79,7 @@ def run_checks(
 
 
 def attempt(act: Callable[[], FoundT]) -> FoundT | ReconcilerError:
-    """What came of it: an error is an answer here, but for a request to stop."""
+    """Return the result or the error; a request to stop is raised."""
     try:
         return act()
     except CancelledError:
@@ -89,7 +89,7 @@ def attempt(act: Callable[[], FoundT]) -> FoundT | ReconcilerError:
 
 
 def _held(role: CredentialRole, tools: DoctorContext, login: str) -> Rulings:
-    """What is kept on this side: secrets, and for a consent its refresh token, place and age."""
+    """Check what is stored on this side: secrets, and a consent's refresh token, location and age."""
     if tools.emulated:
         return {(CheckName.SECRETS, ""): results.ok("the emulator issues its own")}
     application = role.application
@@ -103,7 +103,7 @@ def _read(reference: str, tools: DoctorContext) -> CheckResult:
 
 
 def _consent(role: CredentialRole, tools: DoctorContext, login: str) -> Rulings:
-    """Taking the lock of a place is what shows that it can be written."""
+    """Take the lock of the location, which shows that it can be written."""
     token, reference = (CheckName.SECRETS, "refreshToken"), role.application.refresh_token
     place = attempt(lambda: tools.consents(role))
     if isinstance(place, ReconcilerError):
@@ -119,7 +119,7 @@ def _consent(role: CredentialRole, tools: DoctorContext, login: str) -> Rulings:
 
 
 def _renewed(role: CredentialRole, found: Rulings, tools: DoctorContext, login: str) -> Rulings:
-    """Getting a token may have renewed what was old before."""
+    """Read the consent again: fetching a token may have renewed it."""
     taken = found.get((CheckName.TOKEN, ""))
     if (CheckName.CONSENT, AGE) not in found or taken is None or taken.status is not CheckStatus.OK:
         return {}
@@ -135,7 +135,7 @@ def _take(place: ConsentStore) -> None:
 
 
 def _usable(found: Rulings) -> bool:
-    """A token that seems too old is tried all the same: Criteo knows better."""
+    """Return whether the token can be tried; its age does not count, because Criteo decides."""
     return not any(
         result.status is CheckStatus.FAILURE
         for key, result in found.items()
@@ -146,7 +146,7 @@ def _usable(found: Rulings) -> bool:
 def _answered(
     role: CredentialRole, seats: Sequence[Seat], tools: DoctorContext, login: str, progress: ProgressCallback
 ) -> Rulings:
-    """The first call fetches a token. Once no answer comes, nothing more is asked."""
+    """Check the API; the first request fetches a token. Without a response, the later checks are left out."""
     progress(f"{role}: asking for a token")
     inspector = attempt(lambda: tools.inspector(role))
     if isinstance(inspector, ReconcilerError):
@@ -204,7 +204,7 @@ def _is_in(one: str, listed: frozenset[str] | ReconcilerError) -> bool | Reconci
 
 
 def _state(tools: DoctorContext, progress: ProgressCallback) -> Iterable[Check]:
-    """A state that can't be read is not locked."""
+    """Check the state. The lock is checked only if the state can be read."""
     resources = attempt(lambda: tools.store.reader().resources())
     for result in results.read(resources):
         yield Check(CheckName.STATE, "", READING, result)
@@ -219,7 +219,7 @@ def _state(tools: DoctorContext, progress: ProgressCallback) -> Iterable[Check]:
 def _snapshots(
     resources: Sequence[ResourceState] | ReconcilerError, tools: DoctorContext, progress: ProgressCallback
 ) -> Sequence[CheckResult]:
-    """All that the state of today names, and those that only earlier states do."""
+    """Check all snapshots that the current state or a state version names."""
     if isinstance(resources, ReconcilerError):
         return (SKIPPED,)
     state = tools.store.reader()
@@ -247,7 +247,7 @@ def _snapshots(
 
 
 def _named_earlier(state: StateReader) -> dict[SnapshotRef, list[int]]:
-    """The serials of the kept states that name a snapshot."""
+    """Return the serials of the state versions that name a snapshot."""
     named: dict[SnapshotRef, list[int]] = {}
     for kept in state.versions():
         for ref in state.version(kept.serial).references:

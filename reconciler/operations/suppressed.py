@@ -1,4 +1,4 @@
-"""Which suppressed people the segments of each address hold, by lists that can be trusted."""
+"""Find the suppressed members in the segments of each address, by trusted lists."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
@@ -22,7 +22,7 @@ def departures(
     lists: Mapping[Address, Sequence[ListChange]],
     engine: MemberEngine,
 ) -> dict[Address, tuple[Departure, ...]]:
-    """Suppressed people in segments that are there, also where a source or another list can't be used."""
+    """Return suppressed members in existing segments, also if a source or another list can't be used."""
     found = {}
     for spec in specs:
         resource = resources.get(spec.address)
@@ -44,7 +44,7 @@ def departures(
 def _known(
     engine: MemberEngine, slot: Slot, holding: SegmentState, comparison: MemberDiff, target: TargetMembers
 ) -> Departure:
-    """Those on the lists, and those in one row with them."""
+    """Return members on the lists, and members in the same row."""
     base, maybe = engine.abandon_transfer(holding)
     current = not comparison.resumes and (comparison.confirmed, comparison.uncertain) == (base, maybe)
     return Departure(
@@ -59,7 +59,7 @@ def _listed(
     spec: SegmentSpec,
     resources: Collection[ResourceState],
 ) -> Departure:
-    """Those on the lists that can be read and trusted, whatever the source is like."""
+    """Return members on readable and trusted lists, independent of the source."""
     base, maybe = engine.abandon_transfer(holding)
     kind = (holding.key.identifier_type, holding.key.hashing)
     nobody = TargetMembers(EMPTY_SNAPSHOT, EMPTY_SNAPSHOT, 0, ())

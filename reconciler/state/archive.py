@@ -1,4 +1,4 @@
-"""A state in one file, to be carried to another place: its document, its key, and the snapshots it names."""
+"""A state in one file, for export and import: its document, its key, and the snapshots it names."""
 
 import hashlib
 import json
@@ -21,7 +21,7 @@ from reconciler.state.local_layout import KEY_LENGTH, occupied
 _AGAIN = "copy it once more, or export again: `reconciler state export ENV FILE`"
 STATE, KEY, SUMS = "state.json", "key", "sums.json"
 LARGEST_DOCUMENT = 256 << 20
-"""Bytes of the state, and of the list of sums: they are held in memory."""
+"""Bytes of the state, and of the list of checksums: both are held in memory."""
 _BROKEN = (zipfile.BadZipFile, zlib.error, KeyError, EOFError, NotImplementedError, RuntimeError, ValueError)
 
 
@@ -32,10 +32,10 @@ def write_archive(
     checked: Callable[[SnapshotRef], str],
     noted: Callable[[Path], None],
 ) -> None:
-    """Whole or not at all, and for its owner alone. An earlier export is replaced; nothing else is.
+    """Write the archive completely or not at all, for its owner only; replaces nothing but an earlier export.
 
-    `checked` gives the file of a snapshot once its content was found to match its name; `noted` hears of
-    the unfinished file before it is there.
+    `checked` returns the file of a snapshot after its content matched its name; `noted` receives the path of
+    the unfinished file before it exists.
     """
     with os_errors("look for", path):
         there = path.exists()
@@ -57,7 +57,7 @@ def write_archive(
 
 
 class Archive:
-    """An export that is being read. Names in it are never used as paths."""
+    """An export opened for reading. Names in it are never used as paths."""
 
     def __init__(self, archive: zipfile.ZipFile) -> None:
         self._archive = archive
@@ -74,7 +74,7 @@ class Archive:
         return self._archive.read(name)
 
     def extract(self, snapshot: SnapshotRef, folder: Path) -> Path:
-        """Compared with what its bytes should add up to."""
+        """Extract a file and compare its checksum."""
         file = folder / hashlib.sha256(snapshot.digest.encode()).hexdigest()
         with _whole():
             with self._archive.open(_entry(snapshot.digest)) as source, writing(file) as target:
@@ -91,12 +91,12 @@ def import_archive(
     checked: Callable[[SnapshotRef], str],
     check: Callable[[], None],
 ) -> StateHead:
-    """Into a state that is empty, or that an earlier attempt has begun: then this one goes on.
+    """Import into an empty state, or resume an earlier attempt.
 
-    Returns the head that the state has then: that of the archive where this very state is there already.
+    Returns the head of the state: that of the archive if this state is already there.
 
-    The snapshots come first, so that no resource state is there without them. `checked` extracts a snapshot
-    once its content was found to match its name under the archive's key.
+    Snapshots come first, so that no resource state exists without them. `checked` extracts a snapshot after
+    its content matched its name under the archive's key.
     """
     saved = archive.state
     if saved.head.environment != environment:
@@ -145,13 +145,13 @@ def unpacking(path: Path) -> Iterator[Archive]:
 
 
 def _check_regular(path: Path) -> None:
-    """A pipe or a device may never answer."""
+    """Refuse a pipe or a device, which may block."""
     if not path.is_file():
         raise StorageError(f"{path} is not a regular file", remedy="name a file on a disk")
 
 
 def _check_sizes(archive: zipfile.ZipFile, path: Path) -> None:
-    """An export is not compressed, so that it can't hold more than it is large."""
+    """Check that the entries are not larger than the file: an export is not compressed."""
     entries = archive.infolist()
     if any(one.compress_type != zipfile.ZIP_STORED for one in entries):
         raise _too_large("its entries are compressed, and those of an export never are")

@@ -82,7 +82,7 @@ def resource_path(address: Address) -> str:
 
 
 class BucketLayout:
-    """Reads only; nothing is remembered, as another process may be writing."""
+    """Reads a bucket without a cache, as another process may write."""
 
     def __init__(self, bucket: Bucket, environment: str) -> None:
         self.bucket = bucket
@@ -105,7 +105,7 @@ class BucketLayout:
         return HeadObject(head, token, addresses, found.version)
 
     def key(self) -> bytes:
-        """b"" when there is none yet."""
+        """Return the key; b"" if there is none yet."""
         found = self.bucket.read(KEY)
         if found is None:
             if self.head() is not None:
@@ -116,7 +116,7 @@ class BucketLayout:
         return found.content
 
     def resources(self, addresses: Iterable[Address]) -> list[ResourceObject]:
-        """Those that are there. All that can't be read are named at once."""
+        """Return all resource states. The error names every unreadable object."""
         with ThreadPoolExecutor(READERS) as pool:
             answers = list(pool.map(self._attempt, sorted(addresses)))
         wrong = [one for one in answers if isinstance(one, StorageError)]
@@ -152,7 +152,7 @@ class BucketLayout:
         return None
 
     def saved(self) -> Iterator[StateVersion]:
-        """The oldest first."""
+        """Return the state versions, oldest first."""
         for serial in serials(self.bucket.names(HISTORY)):
             state = self.saved_as(serial)
             if state is not None:

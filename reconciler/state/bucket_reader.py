@@ -1,4 +1,4 @@
-"""The state of one environment in a bucket, read; remembers nothing but snapshots, once they are verified."""
+"""Read the state of one environment in a bucket; only verified snapshots are cached."""
 
 import hashlib
 import secrets
@@ -45,7 +45,7 @@ class BucketReader:
         return tuple(one.resource for one in listed if one.resource is not None)
 
     def snapshot_file(self, snapshot: SnapshotRef) -> str:
-        """Downloaded once, and compared with what its bytes should add up to."""
+        """Download a snapshot once and compare its checksum."""
         if not snapshot:
             raise AssertionError("an empty set has no snapshot")
         path = snapshot_path(snapshot)

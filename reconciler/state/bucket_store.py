@@ -1,4 +1,4 @@
-"""The state of one environment in a bucket; who may write it holds its lease."""
+"""The state of one environment in a bucket; a writer holds its lease."""
 
 import threading
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from reconciler.state.secret_store import BucketSecretStore
 
 
 class BucketStore:
-    """Any number of machines may read; one writes."""
+    """Any number of machines may read; one machine writes."""
 
     def __init__(self, bucket: Bucket, environment: str, timing: LeaseTiming, around: StoreContext) -> None:
         self._objects = BucketLayout(bucket, environment)
@@ -59,14 +59,14 @@ class BucketStore:
                 finally:
                     writer.close()
         finally:
-            if fenced:  # else the next holder must know that somebody vanished, and fence in our place
+            if fenced:  # else the next holder must take over, and fence in our place
                 with suppress(StorageError):
                     hold.release()
 
 
 @contextmanager
 def _beating(hold: HeldLease) -> Iterator[None]:
-    """Renews the lease from a thread; a store that can't be reached for a while is tried again."""
+    """Renew the lease from a thread; retry if the store is unreachable for a while."""
     over = threading.Event()
 
     def beat() -> None:

@@ -1,7 +1,7 @@
 """The state of one environment in a bucket, written under a lease: each write conditional, with its token.
 
-A run that lost its lease without noticing can write nothing any more. The next holder first rewrites the
-head and every resource state, so each conditional write of the old run fails.
+A run that lost its lease unnoticed can't write any more. The next holder first rewrites the head and
+every resource state, so each conditional write of the old run fails.
 """
 
 import threading
@@ -42,14 +42,14 @@ from reconciler.state.versions import HISTORY, damaged_name, document, document_
 _LINEAGE_LENGTH = 16
 NOWHERE: Version = (None, None)
 UNNAMED = timedelta(days=1)
-"""A snapshot that nobody names is kept so long: a run that has lost its lease may be looking at it."""
+"""How long an unnamed snapshot is kept: a run that has lost its lease may still read it."""
 
 
 StoredT = TypeVar("StoredT", HeadObject | None, ResourceObject | None)
 
 
 class BucketWriter(BucketReader):
-    """May be used by several threads, one per address. Writing opens the run when nobody has."""
+    """Writes from several threads, one per address. The first write opens the run."""
 
     def __init__(self, objects: BucketLayout, around: StoreContext, hold: HeldLease) -> None:
         super().__init__(objects, around)
@@ -61,7 +61,7 @@ class BucketWriter(BucketReader):
         self._known: dict[Address, ResourceState | None] = {}
         self._listed = False
         self._leftovers = Outbox(around.leftovers)
-        self._fresh: set[str] = set()  # kept, and not yet named by a resource state: prune spares them
+        self._fresh: set[str] = set()  # stored, but not named by a resource state yet: prune keeps them
         self._stored: dict[str, datetime] | None = None
         self._closed = False
 
@@ -69,11 +69,11 @@ class BucketWriter(BucketReader):
         self._closed = True
 
     def fence(self) -> None:
-        """After a takeover, before anything else: from here on every write of the old holder fails."""
+        """Rewrite every object first after a takeover, so that every later write of the old holder fails."""
         self.key()
         while True:
             self._head = None
-            head = self._current()  # one that is nowhere is made, or the old holder could still make it
+            head = self._current()  # a missing head is created here, or the old holder could create it
             with suppress(PreconditionFailedError):
                 self._put_head(head, head.head, head.addresses)
                 break
@@ -212,7 +212,7 @@ class BucketWriter(BucketReader):
         self._hold.assure()
 
     def _keep_state(self, head: StateHead, resources: Iterable[ResourceState | None]) -> None:
-        """Who has lost the lease writes and removes nothing here that its successor wouldn't."""
+        """Save and prune state versions, as long as the lease is held."""
         bucket, known = self._objects.bucket, [one for one in resources if one is not None]
         content = document(head, sorted(known, key=attrgetter("address")), self._around.now())
         self._hold.assure()
@@ -221,7 +221,7 @@ class BucketWriter(BucketReader):
             bucket.remove(f"{HISTORY}/{name}")
 
     def _put_key(self, key: bytes) -> None:
-        """One that is there without a head was never used."""
+        """Write the key. A key without a head was never used."""
         bucket = self._objects.bucket
         found = bucket.read(KEY)
         if found is None:
@@ -230,7 +230,7 @@ class BucketWriter(BucketReader):
             bucket.replace(KEY, key, found.version)
 
     def _current(self) -> HeadObject:
-        """The head as we know it, read once; one that is nowhere yet has the version of nothing."""
+        """Return the head, read once; a head that does not exist yet has the version of nothing."""
         if self._head is None:
             self._head = self._ours(self._objects.head())
         if self._head is None:
@@ -290,14 +290,14 @@ class BucketWriter(BucketReader):
                 return
 
     def _ours(self, found: StoredT) -> StoredT:
-        """What a later holder has written is not ours to build upon, or to write over."""
+        """Refuse an object that a later holder has written."""
         if found is not None and found.token > self._hold.lease.token:
             raise StorageError(TAKEN_OVER, remedy=RUN_AGAIN)
         return found
 
     @contextmanager
     def _mine(self) -> Iterator[None]:
-        """Around conditional writes: a race lost here was lost to who has taken over."""
+        """Turn a lost race of a conditional write into an error: another run has taken over."""
         try:
             yield
         except PreconditionFailedError:

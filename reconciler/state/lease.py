@@ -1,7 +1,7 @@
 """One writer per state on any number of machines: a lease with a heartbeat and a number that only grows.
 
-The number (fencing token) is exact for state: see `bucket_writer.py`. For Criteo, which knows no tokens, time
-must do: nothing is sent unless the lease outlasts the request, and a new holder waits as long.
+The number (fencing token) protects the state exactly: see `bucket_writer.py`. Criteo knows no tokens, so
+time must protect it: a request is sent only if the lease outlasts it, and a new holder waits as long.
 """
 
 import json
@@ -15,7 +15,7 @@ from reconciler.buckets.bucket import Bucket, PreconditionFailedError, Version
 from reconciler.core.errors import LockedError, StorageError
 
 MARGIN = timedelta(seconds=10)
-"""For clocks that differ, and for the time between a look and a request."""
+"""For clocks that differ, and for the time between a check and a request."""
 BEAT = timedelta(seconds=15)
 TAKEN_OVER = "another run has taken over the state; the last result of this run is not saved"
 RUN_AGAIN = "let the other run end, then run again: it resumes after both"
@@ -23,7 +23,7 @@ RUN_AGAIN = "let the other run end, then run again: it resumes after both"
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """As it lies in the store. `id` names it for `state lock break`; a released one is nobody's."""
+    """A lease as stored. `id` names it for `state lock break`; a released lease has no holder."""
 
     token: int
     id: str
@@ -36,7 +36,7 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class LeaseLocation:
-    """Where a lease lies. `what` it is taken for; `held` begins the message to who comes second."""
+    """Where a lease is stored. `what` it is taken for; `held` begins the error of a second run."""
 
     bucket: Bucket
     path: str
@@ -46,19 +46,19 @@ class LeaseLocation:
 
 @dataclass(frozen=True, slots=True)
 class LeaseTiming:
-    """`life` is what a heartbeat renews; `grace` is how long a request of a lost holder may still take."""
+    """`life` is what a heartbeat renews; `grace` is how long a lost holder's request may take effect."""
 
     life: timedelta
     grace: timedelta
 
     @classmethod
     def of(cls, request: timedelta) -> "LeaseTiming":
-        """`request` is the longest that a call to Criteo may take."""
+        """`request` is the longest duration of a request to Criteo."""
         return cls(life=request + MARGIN + 4 * BEAT, grace=request + MARGIN)
 
 
 def encode(lease: Lease) -> bytes:
-    """Never twice the same bytes, so that no store takes two writes for one."""
+    """Encode with a nonce, so that no store takes two writes for one."""
     plain = asdict(lease) | {"since": lease.since.isoformat(), "expires_at": lease.expires_at.isoformat()}
     return json.dumps(plain | {"nonce": secrets.token_hex(8)}, indent=1).encode()
 
@@ -83,12 +83,12 @@ def decode(content: bytes) -> Lease:
 
 
 def free_from(lease: Lease, timing: LeaseTiming) -> datetime:
-    """When a new holder may begin: nothing of the old one can still be on its way to Criteo."""
+    """Return when a new holder may begin: by then no request of the old holder can take effect."""
     return lease.since if lease.released else lease.expires_at + timing.grace
 
 
 class HeldLease:
-    """A lease that is ours until somebody takes it over. Threads may ask it; one renews it."""
+    """A held lease, until another run takes it over. Several threads may read it; one renews it."""
 
     def __init__(
         self,
@@ -112,13 +112,13 @@ class HeldLease:
         return self._lease
 
     def renew(self) -> None:
-        """Renews it. A store that can't be reached may be back before the lease ends."""
+        """Renew the lease. An unreachable store may be back before the lease ends."""
         with self._gate:
             if not self._lost:
                 self._write(replace(self._lease, expires_at=self._now() + self._timing.life))
 
     def assure(self) -> None:
-        """StorageError unless whatever is sent now ends before somebody else may begin."""
+        """Raise StorageError unless a request sent now ends before another run may begin."""
         if self._lost:
             raise StorageError(TAKEN_OVER, remedy=RUN_AGAIN)
         if self._lease.expires_at - self._now() < self._timing.grace:
@@ -128,13 +128,13 @@ class HeldLease:
             )
 
     def release(self) -> None:
-        """The next holder need not wait."""
+        """Release the lease, so that the next holder need not wait."""
         with self._gate:
             if not self._lost:
                 self._write(replace(self._lease, released=True))
 
     def _write(self, lease: Lease) -> None:
-        """Earlier writes of ours may have happened without an answer: that is no race that we lost."""
+        """Write the lease. An own earlier write without a response is not a lost race."""
         bucket, path, content = self._place.bucket, self._place.path, encode(lease)
         earlier, self._unanswered = self._unanswered, [*self._unanswered, content]
         for _ in range(2):
@@ -159,11 +159,10 @@ def acquire(
     who: str,
     least: int = 0,
 ) -> tuple[HeldLease, bool]:
-    """The lease, and whether it was taken over from a holder that never released it.
+    """Return the lease, and whether it was taken over from a holder that did not release it.
 
-    Waits for the grace of one that has expired. LockedError, with all that is known of the holder, while
-    one is alive. `least` is the highest token in use as far as is known: somebody may have removed the
-    lease by hand.
+    Waits for the grace of an expired lease. Raises LockedError with the holder while a lease is valid.
+    `least` is the highest token known to be in use, in case the lease was removed by hand.
     """
     before = read_lease(place)
     if before is not None and not before.released:
@@ -177,7 +176,7 @@ def acquire(
 def try_acquire(
     place: LeaseLocation, timing: LeaseTiming, now: Callable[[], datetime], who: str
 ) -> HeldLease:
-    """The lease, at once or not at all. LockedError while somebody else's is alive."""
+    """Return the lease without waiting. Raises LockedError while another run's lease is valid."""
     hold, _ = _claimed(place, timing, now, who)
     return hold
 
@@ -185,7 +184,7 @@ def try_acquire(
 def _claimed(
     place: LeaseLocation, timing: LeaseTiming, now: Callable[[], datetime], who: str, least: int = 0
 ) -> tuple[HeldLease, bool]:
-    """What is there now counts: another may have come and vanished since somebody looked."""
+    """Claim the lease as it is now: another run may have held it since the last read."""
     found = place.bucket.read(place.path)
     before = decode(found.content) if found else None
     orphaned = before is not None and not before.released
@@ -214,15 +213,15 @@ def _claimed(
 
 
 def read_lease(place: LeaseLocation) -> Lease | None:
-    """Who holds it, or held it last. None before the first."""
+    """Return the current or last lease; None before the first."""
     found = place.bucket.read(place.path)
     return decode(found.content) if found else None
 
 
 def break_lease(place: LeaseLocation, lease_id: str, now: datetime) -> Lease:
-    """Takes the lease from a holder that is gone: its life is over as of now, and its grace begins.
+    """End the lease of a run that no longer exists: it expires now, and its grace begins.
 
-    LockedError when the holder is not the one that is meant.
+    Raises LockedError if another run holds it.
     """
     found = place.bucket.read(place.path)
     lease = decode(found.content) if found else None
@@ -253,7 +252,7 @@ def _refuse_alive(
 
 
 def describe(lease: Lease) -> str:
-    """Who, where, what, since when, until when."""
+    """Return who, where, what, since when, until when."""
     return (
         f"{lease.who}, {lease.what}, since {lease.since:%Y-%m-%d %H:%M:%S} UTC, "
         f"until {lease.expires_at:%H:%M:%S} UTC unless renewed (id {lease.id})"

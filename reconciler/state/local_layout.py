@@ -44,7 +44,7 @@ def occupied() -> StorageError:
 
 
 def resource_name(address: Address) -> str:
-    """Names hold no dot, so that no two addresses share one."""
+    """Return the file name. Names have no dot, so no two addresses share a file."""
     if not (_NAME.fullmatch(address.destination) and _NAME.fullmatch(address.audience)):
         raise StorageError("the address has names that a state can't hold")
     return f"{address.destination}.{address.audience}.json"
@@ -57,7 +57,7 @@ def address_in(name: str) -> Address:
 
 
 class LocalLayout:
-    """Reads only; nothing is remembered, as another process may be writing."""
+    """Reads a directory without a cache, as another process may write."""
 
     def __init__(self, directory: Path, environment: str) -> None:
         self.directory = directory
@@ -100,7 +100,7 @@ class LocalLayout:
         return head
 
     def key(self) -> bytes:
-        """b"" when there is none yet. The head is read first: there is a key before there is a head."""
+        """Return the key; b"" if there is none yet. The head is read first, as the key is older."""
         head = self.head()
         key = read_file(self.key_file)
         if key is None and head:
@@ -110,7 +110,7 @@ class LocalLayout:
         return key or b""
 
     def resource(self, file: Path) -> ResourceState | None:
-        """None when it was dropped since it was listed."""
+        """Return the resource state; None if it was dropped since it was listed."""
         content = read_file(file)
         if content is None:
             return None
@@ -133,7 +133,7 @@ class LocalLayout:
             return True
 
     def saved(self) -> Iterator[StateVersion]:
-        """The oldest first."""
+        """Return the state versions, oldest first."""
         for serial in serials(names_in(self.history)):
             state = self.saved_as(serial)
             if state is not None:
@@ -146,7 +146,7 @@ class LocalLayout:
 
     @contextmanager
     def _naming(self, file: Path, remedy: str = BACKUP) -> Iterator[None]:
-        """Says which file a decoder stumbled over, and what to do about it."""
+        """Add the file and the fix to a decoding error."""
         try:
             yield
         except StorageError as error:

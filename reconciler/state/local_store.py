@@ -1,4 +1,4 @@
-"""The state of one environment in a directory on this machine; who may write it holds its lock."""
+"""The state of one environment in a directory on this machine; a writer holds its lock."""
 
 import secrets
 import threading
@@ -53,7 +53,7 @@ def _now() -> datetime:
 
 
 class LocalStore:
-    """`invent` makes the lineage and the key; `now` signs the lock, and the states that are kept."""
+    """`invent` generates the lineage and the key; `now` dates the lock and the state versions."""
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ class LocalStore:
         self._now = now
 
     def reader(self) -> StateReader:
-        """Makes nothing on disk. Refuses the state of another environment."""
+        """Return a reader; creates nothing on disk. Refuses the state of another environment."""
         self._files.head()
         return LocalReader(self._files, self._invent)
 
@@ -110,7 +110,7 @@ class LocalReader:
         return self._files.head()
 
     def resources(self) -> tuple[ResourceState, ...]:
-        """All that can't be read are named at once."""
+        """Return all resource states. The error names every unreadable file."""
         found: list[ResourceState] = []
         wrong: list[StorageError] = []
         for file in self._files.resource_files():
@@ -155,7 +155,7 @@ class LocalReader:
 
 
 class LocalWriter(LocalReader):
-    """May be used by several threads, one per address. Writing opens the run when nobody has."""
+    """Writes from several threads, one per address. The first write opens the run."""
 
     def __init__(
         self, files: LocalLayout, invent: Callable[[int], bytes], now: Callable[[], datetime]
@@ -164,7 +164,7 @@ class LocalWriter(LocalReader):
         self._now = now
         self._gate = threading.RLock()
         self._opened: StateHead | None = None
-        self._fresh: set[str] = set()  # kept, and not yet named by a resource state: prune spares them
+        self._fresh: set[str] = set()  # stored, but not named by a resource state yet: prune keeps them
         self._closed = False
 
     def close(self) -> None:
@@ -226,7 +226,7 @@ class LocalWriter(LocalReader):
         remove_file(self._files.resource_file(resource.address))
 
     def store_snapshot(self, snapshot: SnapshotRef, file: str) -> None:
-        """A copy, never a link: the state must not share the fate of an engine's cache."""
+        """Copy the snapshot. A link would share later changes to the engine's cache."""
         if not snapshot:
             return
         kept = self._files.snapshot_file(snapshot.digest)
@@ -247,10 +247,10 @@ class LocalWriter(LocalReader):
                 remove_file(self._files.snapshots / digest)
 
     def check_lock(self) -> None:
-        """The operating system's lock lasts as long as the process."""
+        """The lock is held as long as the process runs."""
 
     def _keep_state(self, head: StateHead) -> None:
-        """The newest ones; the snapshots that only older ones name go with the next `prune`."""
+        """Save the newest state versions; `prune` removes snapshots that only older versions name."""
         history = self._files.history
         content = document(head, self.resources(), self._now())
         replace_file(history / document_name(head.serial), content)

@@ -1,4 +1,4 @@
-"""Which store a `state: {url: …}` means."""
+"""Open the store of a `state: {url: …}`."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -15,10 +15,10 @@ from reconciler.state.local_store import LocalStore
 def open_store(
     environment: Environment, root: Path, snapshots: Callable[[], Path], leftovers: Path, clock: Clock
 ) -> StateStore:
-    """`file:DIRECTORY`, relative to the project's root, `file:///DIRECTORY`, or a bucket and a prefix.
+    """Open `file:DIRECTORY`, relative to the project's root, `file:///DIRECTORY`, or a bucket and a prefix.
 
-    `snapshots` holds snapshots while they are read from a bucket; `leftovers` holds resource states that it
-    could not take.
+    `snapshots` holds snapshots while they are read from a bucket; `leftovers` holds resource states that the
+    store did not accept.
     """
     url = environment.state_url
     if is_bucket(url):
@@ -50,7 +50,7 @@ def _bucket(url: str) -> ObjectStore:
 
 
 def placed(url: str) -> BucketLocation:
-    """A place of state, with what to do about it."""
+    """Return the location of a state, with the fix for its errors."""
     return BucketLocation(
         url,
         if_absent="create it, or correct `state: {url: …}` in environment.yaml",

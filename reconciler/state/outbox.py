@@ -1,6 +1,6 @@
 """Resource states acknowledged while their store was unreachable: kept here, written by the next run.
 
-They are not essential: without them, the batches that they acknowledge are sent once more.
+They are not essential: without them, the batches that they acknowledge are sent again.
 """
 
 from dataclasses import dataclass
@@ -16,20 +16,20 @@ from reconciler.state.local_layout import resource_name
 
 @dataclass(frozen=True, slots=True)
 class PendingWrite:
-    """`before` is what the store held, as far as the run knew; only there does `after` belong."""
+    """`before` is the content of the store as last known; `after` is written only over that content."""
 
     before: ResourceState | None
     after: ResourceState
 
 
 class Outbox:
-    """A folder of this machine, one file for each address."""
+    """A folder on this machine, with one file per address."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def keep(self, leftover: PendingWrite) -> None:
-        """The newest of an address counts; `before` stays that of the first."""
+        """Keep the newest state of an address; `before` stays that of the first."""
         file = private_directory(self._folder) / resource_name(leftover.after.address)
         earlier = self._read(file)
         before = earlier.before if earlier else leftover.before
@@ -40,7 +40,7 @@ class Outbox:
         replace_file(file, dump(plain))
 
     def all(self) -> list[PendingWrite]:
-        """Those that can be read."""
+        """Return the readable entries."""
         found = (self._read(self._folder / name) for name in sorted(names_in(self._folder)))
         return [one for one in found if one is not None]
 

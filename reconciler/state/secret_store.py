@@ -1,6 +1,6 @@
-"""Secrets beside a state, each replaced as a whole, and a lock beside it: in a directory or in a bucket.
+"""Secrets next to a state, each replaced as a whole, and a lock for each: in a directory or in a bucket.
 
-The content comes sealed: nothing here can read it.
+The content is sealed: this module can't decrypt it.
 """
 
 import re
@@ -17,14 +17,14 @@ from reconciler.disk.private_dir import private_directory
 from reconciler.state.lease import LeaseLocation, LeaseTiming, try_acquire
 
 ROOM = 16_384
-"""Bytes: there must be room for what is about to be kept, before a token is spent for it."""
+"""Bytes that must be free for a token before a request spends the old one."""
 RENEWAL = LeaseTiming(life=timedelta(seconds=180), grace=timedelta(0))
-"""Longer than one token request takes, with three tries to keep what it brought."""
+"""Longer than a token request with three tries to save its result."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 
 
 class LocalSecretStore:
-    """Their locks are not the lock of the state: tokens are also renewed by who only reads it."""
+    """Its locks are separate from the state's lock: a run that only reads the state renews tokens, too."""
 
     def __init__(self, directory: Path, now: Callable[[], datetime]) -> None:
         self._directory = directory
@@ -52,7 +52,7 @@ class LocalSecretStore:
 
 
 class BucketSecretStore:
-    """The same in a bucket; a lock is a lease of its own, since a run may vanish with it."""
+    """The same in a bucket; each lock is a lease of its own, because its run may die."""
 
     def __init__(self, bucket: Bucket, now: Callable[[], datetime]) -> None:
         self._bucket = bucket
@@ -64,7 +64,7 @@ class BucketSecretStore:
         return found.content if found else None
 
     def write(self, name: str, content: bytes) -> None:
-        """OverwrittenError when somebody else wrote since the lock was taken: a pause outlasted it."""
+        """Raise OverwrittenError if another run wrote since the lock was taken."""
         version = self._found[name]
         try:
             if version is None:

@@ -1,4 +1,4 @@
-"""The states that are kept beside the living one, one document each, named by its serial."""
+"""State versions: saved next to the current state, one document each, named by serial."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -25,12 +25,12 @@ def damaged_name(resource_name: str) -> str:
 
 
 def serials(names: Iterable[str]) -> list[int]:
-    """Of the documents among these names, the oldest first."""
+    """Return the serials of the documents among these names, oldest first."""
     return sorted(int(found[1]) for name in names if (found := _NAME.fullmatch(name)))
 
 
 def superseded(names: Iterable[str]) -> list[str]:
-    """Those that are not among the newest any more."""
+    """Return the serials that are not among the newest."""
     return [document_name(serial) for serial in serials(names)[:-KEPT]]
 
 
@@ -63,7 +63,7 @@ def absent(serial: int, there: Iterable[int]) -> StorageError:
 
 
 def named(states: Callable[[], Iterable[StateVersion]]) -> frozenset[str] | None:
-    """Digests that kept states name; None where one can't be read, and so nothing is known to be idle."""
+    """Return the digests that state versions name; None if one is unreadable: any may be in use."""
     try:
         return frozenset(ref.digest for state in states() for ref in state.references)
     except StorageError:
