@@ -167,7 +167,7 @@ def forge(project: Project, change: Callable[[dict[str, Any]], object], *, sign:
     [
         (another_definition, "its definition is not the approved one"),
         (another_seat, "retailer 3239117063738827231; now account 368477501993431040, retailer 7"),
-        (another_lineage, "it was approved for a state of lineage"),
+        (another_lineage, "approved for a state of lineage"),
         (from_the_future, "the approved plan is from the future, 2099-01-01 00:00 UTC"),
         (no_time_at_all, "is no plan that this version of reconciler reads"),
         (other_data, "its definition is not the approved one"),

@@ -133,8 +133,8 @@ def test_a_pipe_in_its_place_is_refused_and_waited_for_by_nobody(state: Path, na
     os.mkfifo(state / name)
     with pytest.raises(StorageError) as caught:
         everything(state)
-    told = [str(caught.value), *map(str, caught.value.findings)]
-    assert any(f"{name}: it is not a regular file" in text for text in told)
+    messages = [str(caught.value), *map(str, caught.value.findings)]
+    assert any(f"{name}: it is not a regular file" in text for text in messages)
 
 
 def test_a_key_cut_short_is_refused(state: Path) -> None:

@@ -52,12 +52,12 @@ def test_what_the_example_covers_is_covered(line: str, result: ApprovalCheck) ->
         (
             "1 hour later, add 700                   refused: 300 more than approved",
             checked(LATER, adds(700)),
-            "approved to join: 400; now: 700; they may differ by 206 ",
+            "additions: approved 400, now 700; limit ±206 ",
         ),
         (
             "73 hours later, add 400                 refused: the approval has expired",
             checked(EXPIRED, adds(400)),
-            "the approved plan was made on 2026-11-24 at 09:04 UTC, and holds for 3 days (approval.maxAge)",
+            "approval expired: created on 2026-11-24 at 09:04 UTC, maxAge 3 days",
         ),
         (
             "after its completion, add 50            refused: the approval is completed",

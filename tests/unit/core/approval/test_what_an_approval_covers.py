@@ -113,12 +113,12 @@ def test_a_direction_that_was_zero_counts_too() -> None:
         (
             {"lineage": "0123456789"},
             now(),
-            "it was approved for a state of lineage 01234567, and there is lineage 7f3a2b1c",
+            "approved for a state of lineage 01234567, and there is lineage 7f3a2b1c",
         ),
         (
             {},
             now(lineage=""),
-            "it was approved for a state of lineage 7f3a2b1c, and there is none yet",
+            "approved for a state of lineage 7f3a2b1c, and there is none yet",
         ),
         (
             {"made_at": cases.NOW - timedelta(hours=73)},
