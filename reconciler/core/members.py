@@ -154,13 +154,21 @@ BuiltAudience = Mapping[Kind, TargetMembers] | ConfigurationError
 """A target for each kind that was asked for, or why the sources of the audience can't be used."""
 
 
+class SourceStep(StrEnum):
+    """What is done with files: CHECK each to its end, READ the rows of those that audiences share."""
+
+    CHECK = "check"
+    READ = "read"
+
+
 @dataclass(frozen=True, slots=True)
 class SourceProgress:
-    """Files are being read for these audiences at once; `rows` is None until all rows were read.
+    """A step begins for these audiences at once, or has ended once the number of its `rows` is known.
 
-    `number` of `total` counts the sets of files that are read.
+    `number` of `total` counts the audiences that are checked, or the sets of files that are read.
     """
 
+    step: SourceStep
     audiences: tuple[str, ...]
     number: int
     total: int

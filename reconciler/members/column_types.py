@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import duckdb
 
-from reconciler.members.database import literal, name
+from reconciler.members.database import literal
 from reconciler.members.sources import Table
 
 SAMPLE = 10_000
@@ -46,50 +46,42 @@ READINGS = (
 )
 
 
-def guess(
+def guessed(
     cursor: duckdb.DuckDBPyConnection, table: Table, columns: Sequence[str]
 ) -> Mapping[str, ColumnType]:
     """From the first rows."""
-    return _readings(cursor, table, columns, f"(SELECT * FROM {table.relation(columns)} LIMIT {SAMPLE})")
+    return _fitting(cursor, table, columns, f"(SELECT * FROM {table.relation(columns)} LIMIT {SAMPLE})")
 
 
-def decide(
+def decided(
     cursor: duckdb.DuckDBPyConnection, table: Table, columns: Sequence[str]
 ) -> Mapping[str, ColumnType]:
     """From every row."""
-    return _readings(cursor, table, columns, table.relation(columns))
+    return _fitting(cursor, table, columns, table.relation(columns))
 
 
-def _readings(
+def _fitting(
     cursor: duckdb.DuckDBPyConnection, table: Table, columns: Sequence[str], rows: str
 ) -> Mapping[str, ColumnType]:
-    if not columns or table.family == "parquet":
+    """The first reading that fits all values of a column."""
+    if not columns:
         return {}
-    tests = ", ".join(f"bool_and({_fits(table, one, reading)})" for one in columns for reading in READINGS)
+    tests = ", ".join(f"bool_and({fits(table, one, reading)})" for one in columns for reading in READINGS)
     fitting = iter(cursor.execute(f"SELECT {tests} FROM {rows} AS r").fetchone() or ())
     found = {}
     for one in columns:
-        fits = [next(fitting) is not False for _ in READINGS]
-        found[one] = next((reading for reading, fit in zip(READINGS, fits, strict=True) if fit), TEXT)
+        fit = [next(fitting) is not False for _ in READINGS]
+        found[one] = next((reading for reading, fits_it in zip(READINGS, fit, strict=True) if fits_it), TEXT)
     return found
 
 
-def typed(table: Table, readings: Mapping[str, ColumnType]) -> list[str]:
-    """Select-list items that replace text columns by what they mean."""
-    return [f"{_read(table, one, reading)} AS {name(one)}" for one, reading in readings.items()]
-
-
-def _read(table: Table, column: str, reading: ColumnType) -> str:
+def read(table: Table, column: str, reading: ColumnType) -> str:
+    """What a column of `relation` means."""
     return table.text(column) if reading is TEXT else reading.value.replace("{x}", _trimmed(table, column))
 
 
-def unfit(table: Table, readings: Mapping[str, ColumnType]) -> str:
-    """Whether a row holds a value that its column's reading can't be right for."""
-    tests = [f"NOT {_fits(table, one, reading)}" for one, reading in readings.items() if reading is not TEXT]
-    return " OR ".join(tests) or "false"
-
-
-def _fits(table: Table, column: str, reading: ColumnType) -> str:
+def fits(table: Table, column: str, reading: ColumnType) -> str:
+    """Whether the reading can be right for a value."""
     trimmed = _trimmed(table, column)
     return f"({trimmed} IS NULL OR coalesce({reading.fits.replace('{x}', trimmed)}, false))"
 

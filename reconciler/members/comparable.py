@@ -1,16 +1,15 @@
 """Hashes of different kinds can't be compared: a member listed as MD5 is not found as SHA-256."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import duckdb
 
 from reconciler.core.errors import Finding
-from reconciler.core.model import IdentifierType
 from reconciler.core.pii import redacted_path
 from reconciler.core.rounding import format_limit, is_past
 from reconciler.members.identifier_sql import Class
 from reconciler.members.lists import ListColumn
-from reconciler.members.prepare import ListedIdentifiers
+from reconciler.members.shared_audience import Listed
 from reconciler.members.snapshots import reader
 
 _NAMES = {Class.MD5: "MD5", Class.SHA256: "SHA-256"}
@@ -19,21 +18,21 @@ _APART = ((Class.SHA256, Class.MD5), (Class.MD5, Class.SHA256))
 
 def incomparable(
     cursor: duckdb.DuckDBPyConnection,
+    counts: Mapping[int, int],
     seen: str,
-    lists: Sequence[tuple[ListedIdentifiers, IdentifierType, ListColumn]],
+    lists: Sequence[Listed],
     limit: float,
 ) -> Finding | None:
     """The first list that would let people in because it is hashed otherwise than the rows.
 
-    `seen` has the classes and values of rows that are wanted or excluded, with their numbers `n`. `limit` is
-    the share of the rows and of the list that may be hashed otherwise. A list that finds one of them
-    compares: SHA-256 may be that of an MD5.
+    `seen` has the classes and values of rows that are wanted or excluded, `counts` their numbers by class.
+    `limit` is the share of the rows and of the list that may be hashed otherwise. A list that finds one of
+    them compares: SHA-256 may be that of an MD5.
     """
-    rows = _counts(cursor, f"SELECT class, sum(n)::BIGINT FROM {seen} GROUP BY ALL")
     for listed, kind, column in lists:
-        entries = _counts(cursor, f"SELECT class, count(*) FROM {reader(column.values)} GROUP BY ALL")
+        entries = dict(column.sizes)
         for mine, theirs in _APART:
-            apart = _beyond(rows, mine, limit) and _beyond(entries, theirs, limit)
+            apart = _beyond(counts, mine, limit) and _beyond(entries, theirs, limit)
             if apart and not _finds(cursor, seen, mine, column):
                 files = ", ".join(map(redacted_path, listed.declared.files))
                 return Finding(
@@ -53,10 +52,6 @@ def _finds(cursor: duckdb.DuckDBPyConnection, seen: str, mine: Class, column: Li
     return cursor.execute(query).fetchone() is not None
 
 
-def _counts(cursor: duckdb.DuckDBPyConnection, query: str) -> dict[int, int]:
-    return {int(found): int(n) for found, n in cursor.execute(query).fetchall()}
-
-
-def _beyond(counts: dict[int, int], one: Class, limit: float) -> bool:
+def _beyond(counts: Mapping[int, int], one: Class, limit: float) -> bool:
     usable = sum(counts.get(each, 0) for each in (Class.PLAIN, Class.MD5, Class.SHA256))
     return is_past(counts.get(one, 0), limit, usable)

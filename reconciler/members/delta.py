@@ -100,7 +100,7 @@ def _file(cursor: duckdb.DuckDBPyConnection, snapshots: Snapshots, change: Refs)
 def _moved(cursor: duckdb.DuckDBPyConnection, snapshots: Snapshots, change: Refs) -> str:
     """Held and wanted differ where one is missing, or where it is only maybe held."""
     base, maybe, target, urgent = change
-    there = {ref.digest: reader(snapshots.path(cursor, ref)) for ref in change if ref}
+    there = {ref.digest: snapshots.relation(cursor, ref) for ref in change if ref}
     shape = next(iter(there.values()))
 
     def rows(ref: SnapshotRef) -> str:
@@ -150,7 +150,7 @@ def _changed(
     entered = f"SELECT member FROM sent WHERE {more}"
     if not held:
         return entered
-    file = reader(snapshots.path(cursor, held))
+    file = snapshots.relation(cursor, held)
     left = f"(SELECT member FROM sent WHERE {without})"
     return f"SELECT member FROM {file} AS h ANTI JOIN {left} AS s USING (member) UNION ALL {entered}"
 
@@ -165,15 +165,15 @@ def doubted(
     sure, named = (tuple(dict.fromkeys(refs)) for refs in known)
     base = sure[0] if len(sure) == 1 else EMPTY_SNAPSHOT
     if len(sure) > 1 and all(sure):
-        first, *others = (reader(snapshots.path(cursor, ref)) for ref in sure)
+        first, *others = (snapshots.relation(cursor, ref) for ref in sure)
         also = " ".join(f"SEMI JOIN {file} AS s{at} USING (member)" for at, file in enumerate(others))
         base = snapshots.keep(cursor, f"SELECT member FROM {first} AS f {also}", hashing)
     rest = [ref for ref in dict.fromkeys((*sure, *named)) if ref and ref != base]
     if not rest:
         return base, EMPTY_SNAPSHOT
-    every = " UNION ".join(f"SELECT member FROM {reader(snapshots.path(cursor, ref))} AS r" for ref in rest)
+    every = " UNION ".join(f"SELECT member FROM {snapshots.relation(cursor, ref)} AS r" for ref in rest)
     if base:
-        held = reader(snapshots.path(cursor, base))
+        held = snapshots.relation(cursor, base)
         every = f"SELECT member FROM ({every}) AS e ANTI JOIN {held} AS b USING (member)"
     return base, snapshots.keep(cursor, every, hashing)
 
@@ -186,12 +186,12 @@ def suppressed(
     if not target.suppressed or not (base or maybe):
         return EMPTY_SNAPSHOT
     held = " UNION ALL ".join(
-        f"SELECT member FROM {reader(snapshots.path(cursor, ref))} AS h" for ref in (base, maybe) if ref
+        f"SELECT member FROM {snapshots.relation(cursor, ref)} AS h" for ref in (base, maybe) if ref
     )
-    listed = reader(snapshots.path(cursor, target.suppressed))
+    listed = snapshots.relation(cursor, target.suppressed)
     query = f"SELECT member FROM ({held}) AS held SEMI JOIN {listed} AS s USING (member)"
     if target.members:
-        wanted = reader(snapshots.path(cursor, target.members))
+        wanted = snapshots.relation(cursor, target.members)
         query = f"SELECT member FROM ({query}) AS gone ANTI JOIN {wanted} AS t USING (member)"
     return snapshots.keep(cursor, query, holding.key.hashing)
 
@@ -202,13 +202,13 @@ def missing(
     """How many members of the first are in none of the others."""
     if not before:
         return 0
-    others = [reader(snapshots.path(cursor, ref)) for ref in now if ref]
+    others = [snapshots.relation(cursor, ref) for ref in now if ref]
     if not others:
         return before.count
     named = " UNION ALL ".join(f"SELECT member FROM {file} AS n" for file in others)
     return number(
         cursor,
-        f"SELECT count(*) FROM {reader(snapshots.path(cursor, before))} AS b "
+        f"SELECT count(*) FROM {snapshots.relation(cursor, before)} AS b "
         f"ANTI JOIN ({named}) AS named USING (member)",
     )
 
@@ -223,7 +223,7 @@ def without(
     """Who is in the first and not in the second."""
     if not held or not out:
         return held
-    left, gone = reader(snapshots.path(cursor, held)), reader(snapshots.path(cursor, out))
+    left, gone = snapshots.relation(cursor, held), snapshots.relation(cursor, out)
     return snapshots.keep(
         cursor, f"SELECT member FROM {left} AS h ANTI JOIN {gone} AS o USING (member)", hashing
     )

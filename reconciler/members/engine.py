@@ -8,7 +8,6 @@ from typing import Self
 
 import duckdb
 
-from reconciler.core.errors import ConfigurationError
 from reconciler.core.members import (
     AudienceRequest,
     Batch,
@@ -27,6 +26,7 @@ from reconciler.members import delta
 from reconciler.members.builder import AudienceBuilder
 from reconciler.members.data_root import DataRoot
 from reconciler.members.database import connect, storage_errors
+from reconciler.members.file_sets import FileSets
 from reconciler.members.intake import Intake
 from reconciler.members.listed import listed
 from reconciler.members.lists import Lists
@@ -58,7 +58,7 @@ class DuckDbEngine:
             self._database = connect(
                 (root.folder, self._scratch.folder), self._scratch.folder, memory_limit, threads
             )
-        self._intake = Intake(root, self._scratch.folder / "unpacked", check)
+        self._files = FileSets(Intake(root, self._scratch.folder / "unpacked", check))
         self._snapshots = Snapshots(self._scratch.folder, fetch, key)
         self._lists = Lists(self._snapshots)
         self._missing: dict[tuple[SnapshotRef, frozenset[SnapshotRef]], int] = {}
@@ -80,25 +80,16 @@ class DuckDbEngine:
         today: date,
         progress: Callable[[SourceProgress], None],
     ) -> Mapping[str, BuiltAudience]:
-        built: dict[str, BuiltAudience] = {}
-        for number, request in enumerate(requests, 1):
-            name = request.audience.name
-            progress(SourceProgress((name,), number, len(requests)))
-            with self._stoppable() as cursor:
-                builder = AudienceBuilder(
-                    cursor, self._intake, self._snapshots, self._lists, self._sample_rows
-                )
-                try:
-                    built[name] = builder.build(request.audience, request.kinds, today)
-                except ConfigurationError as error:
-                    built[name] = error
-        return built
+        builder = AudienceBuilder(
+            self._stoppable, self._files, self._snapshots, self._lists, self._sample_rows, progress
+        )
+        return builder.build(requests, today)
 
     def listed(
         self, audience: Audience, kinds: Sequence[Kind]
     ) -> Mapping[Kind, tuple[tuple[ReadList, SnapshotRef], ...]]:
         with storage_errors("reading exclusion lists"), self._stoppable() as cursor:
-            return listed(cursor, self._intake, self._snapshots, self._lists, audience, kinds)
+            return listed(cursor, self._files, self._lists, audience, kinds)
 
     def without(self, hashing: Hashing, held: SnapshotRef, out: SnapshotRef) -> SnapshotRef:
         with storage_errors("comparing snapshots"), self._stoppable() as cursor:

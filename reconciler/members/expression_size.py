@@ -6,12 +6,14 @@ made. So an expression is only taken if its size follows from how it is written.
 
 from typing import NamedTuple
 
+from reconciler.core.source_groups import ConditionSize
 from reconciler.members.expression import Node, children
 
 GROWTH = 1_000
 """How many times as long as the values of its columns all texts of an expression may be."""
 FIXED = 100_000
 """How many bytes they may have besides."""
+LIMIT = ConditionSize(GROWTH, FIXED)
 PADDED = 1_000
 """To how many characters `lpad` may pad."""
 
@@ -170,13 +172,19 @@ def _text(node: Node) -> str:
     return str((node.get("literal") or {}).get("text", ""))
 
 
+def made(node: Node) -> ConditionSize:
+    """Return the size of all values that an expression makes. Raises Unbounded."""
+    _, total = size(node)
+    return ConditionSize(total.growth, total.fixed)
+
+
 def excess(node: Node) -> tuple[Node, str, str] | None:
     """What is wrong with the size of an expression: the node, the problem, and what to write instead."""
     try:
-        _, made = size(node)
+        fits = made(node).fits(LIMIT)
     except Unbounded as error:
         return error.node, error.problem, error.remedy
-    if made.growth <= GROWTH and made.fixed <= FIXED:
+    if fits:
         return None
     problem = (
         f"may make texts more than {GROWTH:,} times as long as the values of its columns, "

@@ -1,6 +1,6 @@
 """`core.identifiers` in SQL: the same classes, flaws and forms, tested equal to it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from enum import IntEnum
 from itertools import zip_longest
 
@@ -65,21 +65,26 @@ def drop(found: int, hashing: Hashing) -> DropReason | None:
     return None if found in USABLE[hashing] else DropReason.OTHER_HASHING
 
 
-def classified(relation: str, kinds: dict[str, IdentifierType], keep: str, country: str = "") -> str:
+def classified(
+    relation: str, kinds: Mapping[str, IdentifierType], keep: str, countries: Mapping[str, str]
+) -> str:
     """`relation` with each text column X of `kinds` followed by `X_cut`, `X_class` and `X_value`.
 
     Every step stands in a query of its own, so that DuckDB computes it once. An address that is
     fine as it stands, which most are, costs one regular expression. `keep` are columns to pass on,
-    `country` is where phone numbers without a country code are written.
+    `countries` say of columns where phone numbers without a country code are written.
     """
     query = relation
-    plan = phone_numbers.numbering_plan(country) if country else None
-    by_column = [tuple(_steps(x, kind, plan)) for x, kind in kinds.items()]
+    by_column = [tuple(_steps(x, kind, _plan(countries.get(x, "")))) for x, kind in kinds.items()]
     for steps in zip_longest(*by_column, fillvalue={}):
         added = [f"{text} AS {column}" for step in steps for column, text in step.items()]
         query = f"(SELECT {', '.join(['*', *added])} FROM {query})"
     columns = ", ".join(f"{x}_cut, {x}_class, {x}_value" for x in kinds)
     return f"(SELECT {keep}, {columns} FROM {query})"
+
+
+def _plan(country: str) -> NumberingPlan | None:
+    return phone_numbers.numbering_plan(country) if country else None
 
 
 def _steps(x: str, kind: IdentifierType, plan: NumberingPlan | None) -> Iterator[dict[str, str]]:
@@ -194,6 +199,11 @@ def _matches(x: str, pattern: str) -> str:
     return f"regexp_full_match({x}, {literal(pattern)})"
 
 
+def usable(found: str) -> str:
+    """Whether a class is one of values that can be written in some hashing."""
+    return f"{found} IN ({int(Class.PLAIN)}, {int(Class.MD5)}, {int(Class.SHA256)})"
+
+
 def member(value: str, found: str, hashing: Hashing) -> str:
     """A usable value as a snapshot holds it: the bytes of a digest, or text."""
     if hashing == Hashing.NONE:
@@ -207,14 +217,18 @@ def member(value: str, found: str, hashing: Hashing) -> str:
     )
 
 
-def keys(listed: str) -> str:
-    """All values by which the people of a list (`value`, `class`) may be recognised, one a row."""
+def keys(listed: str, more: str = "") -> str:
+    """All values by which the people of a list (`value`, `class`) may be recognised, one a row.
+
+    `more` are columns to pass on.
+    """
     plain, md5 = int(Class.PLAIN), int(Class.MD5)
+    passed = f", {more}" if more else ""
     return (
-        f"SELECT value AS key FROM {listed} UNION "
-        f"SELECT md5(value) FROM {listed} WHERE class = {plain} UNION "
-        f"SELECT sha256(value) FROM {listed} WHERE class IN ({plain}, {md5}) UNION "
-        f"SELECT sha256(md5(value)) FROM {listed} WHERE class = {plain}"
+        f"SELECT value AS key{passed} FROM {listed} UNION "
+        f"SELECT md5(value){passed} FROM {listed} WHERE class = {plain} UNION "
+        f"SELECT sha256(value){passed} FROM {listed} WHERE class IN ({plain}, {md5}) UNION "
+        f"SELECT sha256(md5(value)){passed} FROM {listed} WHERE class = {plain}"
     )
 
 
@@ -225,10 +239,15 @@ def listed(value: str, found: str, keyed: str, classes: frozenset[int]) -> str:
     a plain value against a list that came hashed, so they are only computed for such a list.
     """
     keys = f"(SELECT key FROM {keyed})"
-    tests = [f"{value} IN {keys}"]
-    if Class.MD5 in classes:
-        tests.append(f"({found} = 0 AND md5({value}) IN {keys})")
-    if Class.SHA256 in classes:
-        tests.append(f"({found} <= 1 AND sha256({value}) IN {keys})")
-        tests.append(f"({found} = 0 AND sha256(md5({value})) IN {keys})")
+    tests = (f"({test} AND {probe} IN {keys})" for probe, test in probes(value, found, classes))
     return f"coalesce({' OR '.join(tests)}, false)"
+
+
+def probes(value: str, found: str, classes: frozenset[int]) -> Iterator[tuple[str, str]]:
+    """What to look up for a value among the keys of a list with these classes, and for which values."""
+    yield value, "true"
+    if Class.MD5 in classes:
+        yield f"md5({value})", f"{found} = {int(Class.PLAIN)}"
+    if Class.SHA256 in classes:
+        yield f"sha256({value})", f"{found} <= {int(Class.MD5)}"
+        yield f"sha256(md5({value}))", f"{found} = {int(Class.PLAIN)}"

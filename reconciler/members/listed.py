@@ -7,19 +7,16 @@ import duckdb
 from reconciler.core.errors import ConfigurationError
 from reconciler.core.members import Kind, ListMatches, ReadList, SnapshotRef
 from reconciler.core.model import Audience, Exclusion
-from reconciler.members import identifier_sql as sql
 from reconciler.members.database import READ_ERRORS, is_ours
-from reconciler.members.intake import Intake
+from reconciler.members.file_sets import FileSets
 from reconciler.members.lists import Lists, read_list
 from reconciler.members.prepare import prepare_list
-from reconciler.members.snapshots import Snapshots, reader
 from reconciler.members.sources import moved
 
 
 def listed(
     cursor: duckdb.DuckDBPyConnection,
-    intake: Intake,
-    snapshots: Snapshots,
+    files: FileSets,
     lists: Lists,
     audience: Audience,
     kinds: Sequence[Kind],
@@ -28,7 +25,7 @@ def listed(
     found: dict[Kind, list[tuple[ReadList, SnapshotRef]]] = {kind: [] for kind in kinds}
     for exclusion in audience.exclusion_lists:
         try:
-            for kind, members in _members(cursor, intake, snapshots, lists, exclusion, audience, kinds):
+            for kind, members in _members(cursor, files, lists, exclusion, audience, kinds):
                 found[kind].append(members)
         except ConfigurationError:
             continue  # nothing is removed through a list that can't be read
@@ -40,23 +37,19 @@ def listed(
 
 def _members(
     cursor: duckdb.DuckDBPyConnection,
-    intake: Intake,
-    snapshots: Snapshots,
+    files: FileSets,
     lists: Lists,
     exclusion: Exclusion,
     audience: Audience,
     kinds: Sequence[Kind],
 ) -> Iterator[tuple[Kind, tuple[ReadList, SnapshotRef]]]:
-    known = prepare_list(cursor, intake, exclusion, audience)
+    known = prepare_list(cursor, files, exclusion, audience)
     sets = []
     for identifier_type, hashing in kinds:
         if name := known.columns.get(identifier_type):
             column = lists.column(cursor, known, identifier_type, name)
-            classes = ", ".join(str(int(one)) for one in sql.USABLE[hashing])
-            member = sql.member("value", "class", hashing)
-            values = reader(column.values)
-            query = f"SELECT DISTINCT {member} AS member FROM {values} AS l WHERE class IN ({classes})"
             read = read_list(known, identifier_type, column, ListMatches(identifier_type, hashing))
-            sets.append(((identifier_type, hashing), (read, snapshots.keep(cursor, query, hashing))))
+            members = lists.members(cursor, (column,), hashing)
+            sets.append(((identifier_type, hashing), (read, members)))
     if not moved(known.table):
         yield from sets

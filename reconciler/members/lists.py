@@ -1,7 +1,6 @@
 """Exclusion lists, each column read once in a process, whatever the number of audiences that share it."""
 
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
 
 import duckdb
@@ -10,14 +9,13 @@ from reconciler.core.errors import ConfigurationError
 from reconciler.core.members import ListMatches, ReadList, SnapshotRef
 from reconciler.core.model import Hashing, IdentifierType
 from reconciler.members import identifier_sql as sql
-from reconciler.members.database import literal, number
+from reconciler.members.database import number
 from reconciler.members.file_stamp import FileStamp
 from reconciler.members.identifier_sql import Class
 from reconciler.members.line_breaks import line_break
 from reconciler.members.prepare import ListedIdentifiers, odd
-from reconciler.members.snapshots import UNCOMPRESSED, Snapshots, reader
+from reconciler.members.snapshots import Snapshots, reader
 
-USABLE = (Class.PLAIN, Class.MD5, Class.SHA256)
 DIGEST = f"unhex(CASE class WHEN {int(Class.PLAIN)} THEN sha256(value) ELSE value END)"
 """What a list is remembered by: the same for a value that came plain and for its SHA-256."""
 Key = tuple[IdentifierType, str, str, tuple[FileStamp, ...]]
@@ -25,14 +23,21 @@ Key = tuple[IdentifierType, str, str, tuple[FileStamp, ...]]
 
 @dataclass(frozen=True, slots=True)
 class ListColumn:
-    """`values` holds the usable ones with their classes, `keys` all that a person may be recognised by."""
+    """`values` holds the usable ones with their classes, `keys` all that a person may be recognised by.
+
+    `sizes` counts the distinct usable values by class.
+    """
 
     values: Path
     keys: Path
-    classes: frozenset[int]
+    sizes: tuple[tuple[int, int], ...]
     members: SnapshotRef
     present: int
     invalid: int
+
+    @property
+    def classes(self) -> frozenset[int]:
+        return frozenset(found for found, _ in self.sizes)
 
 
 class Lists:
@@ -41,7 +46,7 @@ class Lists:
     def __init__(self, snapshots: Snapshots) -> None:
         self._snapshots = snapshots
         self._columns: dict[Key, ListColumn] = {}
-        self._numbers = count()
+        self._members: dict[tuple[tuple[ListColumn, ...], Hashing], SnapshotRef] = {}
 
     def column(
         self, cursor: duckdb.DuckDBPyConnection, listed: ListedIdentifiers, kind: IdentifierType, name: str
@@ -60,7 +65,7 @@ class Lists:
         table, country = listed.table, listed.declared.country
         stored = f"{table.relation([name])} AS stored"
         rows = f"(SELECT {table.text(name)} AS x, {table.broken(name)} AS broken FROM {stored})"
-        classified = sql.classified(rows, {"x": kind}, keep="broken", country=country)
+        classified = sql.classified(rows, {"x": kind}, keep="broken", countries={"x": country})
         cursor.execute(
             "CREATE OR REPLACE TEMP TABLE list_column AS "
             f"SELECT x_value AS value, x_class AS class, broken, count(*) AS n FROM {classified} GROUP BY ALL"
@@ -68,13 +73,13 @@ class Lists:
         if cursor.execute("SELECT 1 FROM list_column WHERE broken LIMIT 1").fetchone():
             broken = line_break(table, [name])
             raise ConfigurationError("an exclusion list can't be read", findings=(broken,))
-        found_usable = f"(SELECT value, class FROM list_column WHERE {usable('class')})"
-        classes = cursor.execute(f"SELECT DISTINCT class FROM {found_usable}").fetchall()
+        found_usable = f"(SELECT value, class FROM list_column WHERE {sql.usable('class')})"
+        sizes = cursor.execute(f"SELECT class, count(*) FROM {found_usable} GROUP BY class").fetchall()
         with_value, unusable = f"class <> {int(Class.EMPTY)}", f"class >= {int(Class.FLAWED)}"
         found = ListColumn(
-            values=self._written(cursor, f"SELECT value, class FROM {found_usable}"),
-            keys=self._written(cursor, sql.keys(found_usable)),
-            classes=frozenset(int(row[0]) for row in classes),
+            values=self._snapshots.written(cursor, f"SELECT value, class FROM {found_usable}"),
+            keys=self._snapshots.written(cursor, sql.keys(found_usable)),
+            sizes=tuple(sorted((int(found), int(n)) for found, n in sizes)),
             members=self._snapshots.keep(
                 cursor, f"SELECT DISTINCT {DIGEST} AS member FROM {found_usable}", Hashing.SHA256
             ),
@@ -84,12 +89,19 @@ class Lists:
         cursor.execute("DROP TABLE list_column")
         return found
 
-    def _written(self, cursor: duckdb.DuckDBPyConnection, query: str) -> Path:
-        file = self._snapshots.scratch / f"list-{next(self._numbers)}.parquet"
-        with self._snapshots.draft() as draft:
-            cursor.execute(f"COPY ({query}) TO {literal(str(draft))} {UNCOMPRESSED}")
-            draft.replace(file)
-        return file
+    def members(
+        self, cursor: duckdb.DuckDBPyConnection, columns: tuple[ListColumn, ...], hashing: Hashing
+    ) -> SnapshotRef:
+        """All members of several columns of one type, in a hashing."""
+        if (columns, hashing) not in self._members:
+            classes = ", ".join(str(int(one)) for one in sql.USABLE[hashing])
+            values = union([one.values for one in columns])
+            query = (
+                f"SELECT DISTINCT {sql.member('value', 'class', hashing)} AS member FROM {values} "
+                f"WHERE class IN ({classes})"
+            )
+            self._members[columns, hashing] = self._snapshots.keep(cursor, query, hashing)
+        return self._members[columns, hashing]
 
 
 def read_list(
@@ -107,11 +119,6 @@ def read_list(
         place=declared.place,
         matches=matches,
     )
-
-
-def usable(found: str) -> str:
-    """Whether a class is one of values that a list can be compared by."""
-    return f"{found} IN ({', '.join(str(int(one)) for one in USABLE)})"
 
 
 def union(files: list[Path]) -> str:

@@ -1,7 +1,7 @@
 """What an audience needs from its files, checked before any row is read; all findings at once."""
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -13,9 +13,9 @@ from reconciler.members import column_types as readings
 from reconciler.members import sources
 from reconciler.members import where_clause as where
 from reconciler.members.column_types import ColumnType
-from reconciler.members.database import READ_ERRORS, is_ours, name
-from reconciler.members.described import describe
-from reconciler.members.intake import Intake
+from reconciler.members.database import READ_ERRORS, is_ours
+from reconciler.members.file_sets import FileSets
+from reconciler.members.shared_scan import seen
 from reconciler.members.sources import Table
 from reconciler.members.where_clause import WhereClause
 
@@ -42,26 +42,26 @@ class PreparedAudience:
 
 
 def prepare(
-    cursor: duckdb.DuckDBPyConnection, intake: Intake, audience: Audience, today: date
+    cursor: duckdb.DuckDBPyConnection, files: FileSets, audience: Audience, today: date
 ) -> PreparedAudience:
     """Raises ConfigurationError with everything that is wrong."""
-    if not intake.root.folder.is_dir():
+    if not files.intake.root.folder.is_dir():
         finding = Finding(
             str(audience.source.place),
-            f"there is no folder {intake.root.folder}",
+            f"there is no folder {files.intake.root.folder}",
             "check data.root, or --data-root",
         )
         raise ConfigurationError(f"{audience.name}: no data root", findings=(finding,))
     findings: list[Finding] = []
     columns = dict(audience.columns)
     source, places = audience.source, _places(audience, audience.source.place)
-    table = _table(cursor, intake, source.files, source.place, places, findings)
-    lists = [_listed(cursor, intake, one, columns, findings) for one in audience.exclusion_lists]
+    table = _table(cursor, files, source.files, source.place, places, findings)
+    lists = [_listed(cursor, files, one, columns, findings) for one in audience.exclusion_lists]
     condition: WhereClause = where.ALWAYS
     meanings: Mapping[str, ColumnType] = {}
     if table:
         with _reading(table, findings):
-            condition, meanings = _condition(cursor, audience, table, today, findings)
+            condition, meanings = _condition(cursor, files, audience, table, today, findings)
     if findings or not table:
         raise ConfigurationError(f"{audience.name}: its sources can't be used as declared", findings=findings)
     known = tuple(one for one in lists if one)
@@ -80,15 +80,14 @@ def _reading(table: Table, findings: list[Finding]) -> Iterator[None]:
 
 def _table(
     cursor: duckdb.DuckDBPyConnection,
-    intake: Intake,
-    files: tuple[str, ...],
+    files: FileSets,
+    patterns: tuple[str, ...],
     place: SourceLocation,
     columns: Mapping[str, SourceLocation],
     findings: list[Finding],
 ) -> Table | None:
     try:
-        found = sources.locate(intake.root, files, place)
-        table = describe(cursor, intake, found, place)
+        table = files.table(cursor, patterns, place)
         findings += sources.missing(table, columns) or sources.rounded(table, columns)
     except ConfigurationError as error:
         findings += error.findings
@@ -104,7 +103,7 @@ def _places(named: Audience | Exclusion, otherwise: SourceLocation) -> dict[str,
 
 def _listed(
     cursor: duckdb.DuckDBPyConnection,
-    intake: Intake,
+    files: FileSets,
     exclusion: Exclusion,
     columns: Mapping[IdentifierType, str],
     findings: list[Finding],
@@ -114,23 +113,28 @@ def _listed(
         remedy = f"add one of {', '.join(sorted(listed))} to the audience's columns"
         findings.append(Finding(str(exclusion.place), "this list could never exclude anybody", remedy))
     places = _places(exclusion, exclusion.place)
-    table = _table(cursor, intake, exclusion.files, exclusion.place, places, findings)
+    table = _table(cursor, files, exclusion.files, exclusion.place, places, findings)
     return ListedIdentifiers(table, listed, exclusion) if table else None
 
 
 def prepare_list(
-    cursor: duckdb.DuckDBPyConnection, intake: Intake, exclusion: Exclusion, audience: Audience
+    cursor: duckdb.DuckDBPyConnection, files: FileSets, exclusion: Exclusion, audience: Audience
 ) -> ListedIdentifiers:
     """One list by itself. Raises ConfigurationError with everything that is wrong."""
     findings: list[Finding] = []
-    found = _listed(cursor, intake, exclusion, dict(audience.columns), findings)
+    found = _listed(cursor, files, exclusion, dict(audience.columns), findings)
     if findings or not found:
         raise ConfigurationError(f"{audience.name}: an exclusion list can't be read", findings=findings)
     return found
 
 
 def _condition(
-    cursor: duckdb.DuckDBPyConnection, audience: Audience, table: Table, today: date, findings: list[Finding]
+    cursor: duckdb.DuckDBPyConnection,
+    files: FileSets,
+    audience: Audience,
+    table: Table,
+    today: date,
+    findings: list[Finding],
 ) -> tuple[WhereClause, Mapping[str, ColumnType]]:
     place = audience.source.where_place
     known = {one.casefold(): one for one in table.names}
@@ -146,10 +150,10 @@ def _condition(
         return where.ALWAYS, {}
     identifiers = {one.casefold() for _, one in audience.columns}
     free = [one for one in condition.columns if one.casefold() not in identifiers]
-    meanings = readings.guess(cursor, table, free)
+    meanings = files.meanings(cursor, table, free)
     unsuited = suited(cursor, table, condition, meanings)
     if unsuited and meanings:  # the first rows may have misled us
-        meanings = readings.decide(cursor, table, free)
+        meanings = files.decide(cursor, table, free)
         unsuited = suited(cursor, table, condition, meanings)
     findings += [unsuited] if unsuited else []
     return condition, meanings
@@ -163,38 +167,8 @@ def suited(
 ) -> Finding | None:
     """Whether the expression suits what its columns mean."""
     words = readings.words(table, meanings, condition.columns)
-    return where.fit(cursor, condition, typed_rows(table, condition, meanings, ()), words, condition.place)
-
-
-def typed_rows(
-    table: Table, condition: WhereClause, meanings: Mapping[str, ColumnType], identifiers: Sequence[str]
-) -> str:
-    """The rows as `where` sees them, with identifiers as text in `identifier 0` and so on.
-
-    `unfit` marks rows that the readings are wrong for, `odd` those whose identifiers aren't text, and
-    `broken` those with a line break in one.
-    """
-    plain = [one for one in condition.columns if one not in meanings]
-    odd = " OR ".join(table.untextual(one) for one in identifiers) or "false"
-    broken = " OR ".join(table.broken(one) for one in identifiers) or "false"
-    items = (
-        *(f"{_stored(table, one)} AS {name(one)}" for one in plain),
-        *readings.typed(table, meanings),
-        *(f"{table.text(one)} AS {identifier(index)}" for index, one in enumerate(identifiers)),
-        f'{readings.unfit(table, meanings)} AS "row unfit"',
-        f'{odd} AS "row odd"',
-        f'{broken} AS "row broken"',
-    )
-    return f"(SELECT {', '.join(items)} FROM {table.relation((*condition.columns, *identifiers))} AS stored)"
-
-
-def identifier(index: int) -> str:
-    """A column name with a blank, which no exported column is likely to share."""
-    return name(f"identifier {index}")
-
-
-def _stored(table: Table, column: str) -> str:
-    return name(column) if table.family == "parquet" else table.text(column)
+    rows = seen(table, [(condition.columns, meanings)])
+    return where.fit(cursor, condition, rows, words, condition.place)
 
 
 def odd(place: SourceLocation, columns: str) -> Finding:

@@ -11,7 +11,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import duckdb
@@ -31,6 +31,7 @@ _FORMS = {TEXT: (Hashing.NONE,), DIGEST: tuple(hashing for hashing in Hashing if
 Sums = tuple[int, int, int]
 """The count, and both lanes."""
 LANE = "(1::UHUGEINT << 64) - 1"
+SUMS = f"count(*) AS members, sum((x >> 64)::UBIGINT) AS high, sum((x & ({LANE}))::UBIGINT) AS low"
 UNCOMPRESSED = "(FORMAT parquet, PARQUET_VERSION v2, COMPRESSION uncompressed, USE_TMP_FILE false)"
 """Digests don't compress, and compressing them costs more than all else."""
 
@@ -39,21 +40,59 @@ UNCOMPRESSED = "(FORMAT parquet, PARQUET_VERSION v2, COMPRESSION uncompressed, U
 class Snapshots:
     """The snapshots that one process works with, in a folder that goes when it ends.
 
-    What must last is kept in the state, from where `fetch` brings it: no copies of people pile up.
+    What must last is kept in the state, from where `fetch` brings it: no copies of people pile up. A set that
+    is a selection from files of this process is written as a file only once somebody asks for that.
     """
 
     scratch: Path
     fetch: Callable[[SnapshotRef], str]
     key: bytes
+    _selections: dict[SnapshotRef, str] = field(default_factory=dict)
+    _known: dict[SnapshotRef, Sums] = field(default_factory=dict)
 
     def keep(self, cursor: duckdb.DuckDBPyConnection, members: str, hashing: Hashing) -> SnapshotRef:
         """Writes the distinct members that a query selects; a set that is there already costs its digest."""
         with self.draft() as draft:
             cursor.execute(f"COPY ({members}) TO {literal(str(draft))} {UNCOMPRESSED}")
-            snapshot = self._named(cursor, draft, hashing)
+            sums = self._sums(cursor, draft, TEXT if hashing == Hashing.NONE else DIGEST)
+            snapshot = self._remembered(hashing, sums)
             if snapshot:
                 draft.replace(self._file(snapshot))
         return snapshot
+
+    def selection(self, hashing: Hashing, sums: Sums, members: str) -> SnapshotRef:
+        """The set of members that a query selects from files that stay, by what is known of it."""
+        snapshot = self._remembered(hashing, sums)
+        if snapshot:
+            self._selections.setdefault(snapshot, members)
+        return snapshot
+
+    def united(
+        self, cursor: duckdb.DuckDBPyConnection, hashing: Hashing, one: SnapshotRef, other: SnapshotRef
+    ) -> SnapshotRef:
+        """Two sets of this process that have no member in common, as one."""
+        if not one or not other:
+            return one or other
+        count, high, low = (
+            mine + theirs for mine, theirs in zip(*map(self._known.__getitem__, (one, other)), strict=True)
+        )
+        parts = (
+            f"SELECT member FROM {self.relation(cursor, part)} AS p{at}"
+            for at, part in enumerate((one, other))
+        )
+        return self.selection(hashing, (count, high, low), " UNION ALL ".join(parts))
+
+    def relation(self, cursor: duckdb.DuckDBPyConnection, snapshot: SnapshotRef) -> str:
+        """The members of a snapshot that isn't empty, fetched and checked if need be."""
+        if snapshot in self._selections and not self._file(snapshot).exists():
+            return f"({self._selections[snapshot]})"
+        return reader(self.path(cursor, snapshot))
+
+    def written(self, cursor: duckdb.DuckDBPyConnection, query: str) -> Path:
+        """A file with the rows of a query, which stays as long as this process."""
+        with self.draft() as draft:
+            cursor.execute(f"COPY ({query}) TO {literal(str(draft))} {UNCOMPRESSED}")
+            return draft.replace(draft.with_stem(f"rows-{draft.stem}"))
 
     @contextlib.contextmanager
     def draft(self) -> Iterator[Path]:
@@ -69,7 +108,7 @@ class Snapshots:
         """The file of a snapshot that isn't empty, fetched and checked if need be."""
         file = self._file(snapshot)
         if not file.exists():
-            self._take(cursor, Path(self.fetch(snapshot)), snapshot)
+            self._bring(cursor, snapshot)
         rows = number(cursor, f"SELECT sum(num_rows) FROM parquet_file_metadata({paths([file])})")
         if rows != snapshot.count:
             raise CorruptSnapshotError(
@@ -77,6 +116,14 @@ class Snapshots:
                 remedy=PUT_BACK,
             )
         return file
+
+    def _bring(self, cursor: duckdb.DuckDBPyConnection, snapshot: SnapshotRef) -> None:
+        if snapshot not in self._selections:
+            self._take(cursor, Path(self.fetch(snapshot)), snapshot)
+            return
+        with self.draft() as draft:
+            cursor.execute(f"COPY ({self._selections[snapshot]}) TO {literal(str(draft))} {UNCOMPRESSED}")
+            draft.replace(self._file(snapshot))
 
     def _take(self, cursor: duckdb.DuckDBPyConnection, kept: Path, snapshot: SnapshotRef) -> None:
         """Reads the rows of a kept file once, into a file of our own, which is checked and then used.
@@ -116,17 +163,20 @@ class Snapshots:
         sums = self._sums(cursor, file, kind)
         return tuple(self._sealed(hashing, sums) for hashing in _FORMS[kind])
 
-    def _named(self, cursor: duckdb.DuckDBPyConnection, file: Path, hashing: Hashing) -> SnapshotRef:
-        return self._sealed(hashing, self._sums(cursor, file, TEXT if hashing == Hashing.NONE else DIGEST))
+    def _remembered(self, hashing: Hashing, sums: Sums) -> SnapshotRef:
+        snapshot = self._sealed(hashing, sums)
+        self._known[snapshot] = sums
+        return snapshot
 
     def _sums(self, cursor: duckdb.DuckDBPyConnection, file: Path, kind: str) -> Sums:
+        row = cursor.execute(f"SELECT {SUMS} FROM ({self.lanes(file, kind)})").fetchone()
+        return row or (0, 0, 0)
+
+    def lanes(self, file: Path, kind: str) -> str:
+        """A query of a file that holds each member once: its columns, and `x`, the lanes of the member."""
         lanes_key = hmac.digest(self.key, b"lanes", "sha256")[:16]
         content = "encode(member)" if kind == TEXT else "member"
-        row = cursor.execute(
-            f"SELECT count(*), sum((x >> 64)::UBIGINT), sum((x & ({LANE}))::UBIGINT) "
-            f"FROM (SELECT md5_number({blob(lanes_key)} || {content}) AS x FROM {reader(file)} AS drafted)"
-        ).fetchone()
-        return row or (0, 0, 0)
+        return f"SELECT *, md5_number({blob(lanes_key)} || {content}) AS x FROM {reader(file)} AS drafted"
 
     def _sealed(self, hashing: Hashing, sums: Sums) -> SnapshotRef:
         count, high, low = sums

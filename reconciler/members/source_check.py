@@ -14,6 +14,7 @@ from reconciler.disk.scratch_dir import ScratchDir
 from reconciler.members import where_clause as where
 from reconciler.members.data_root import DataRoot, LocalFolder, local
 from reconciler.members.database import connect, storage_errors
+from reconciler.members.file_sets import FileSets
 from reconciler.members.intake import Intake
 from reconciler.members.prepare import prepare
 from reconciler.members.stopping import stoppable
@@ -26,9 +27,9 @@ class Checker:
     """Looks at audiences, and at each of their files once."""
 
     def __init__(
-        self, intake: Intake, database: duckdb.DuckDBPyConnection, check: Callable[[], None]
+        self, files: FileSets, database: duckdb.DuckDBPyConnection, check: Callable[[], None]
     ) -> None:
-        self._intake = intake
+        self._files = files
         self._database = database
         self._check = check
 
@@ -36,7 +37,7 @@ class Checker:
         """Everything wrong with files, columns and `where`. StorageError for a place that can't be read."""
         with storage_errors("checking sources"), stoppable(self._database, self._check) as cursor:
             try:
-                prepare(cursor, self._intake, audience, today)
+                prepare(cursor, self._files, audience, today)
             except ConfigurationError as error:
                 return error.findings
             return ()
@@ -55,7 +56,7 @@ def checking(root: DataRoot, scratch: ScratchDir, check: Callable[[], None]) -> 
         with storage_errors("starting DuckDB"):
             database = connect((root.folder, scratch.folder), scratch.folder)
         with contextlib.closing(database):
-            yield Checker(Intake(root, scratch.folder / "unpacked", check), database, check)
+            yield Checker(FileSets(Intake(root, scratch.folder / "unpacked", check)), database, check)
     finally:
         scratch.remove()
 

@@ -15,6 +15,7 @@ import duckdb
 from reconciler.core.errors import Finding
 from reconciler.core.model import Source, SourceLocation
 from reconciler.core.places import place_within
+from reconciler.core.source_groups import ConditionSize
 from reconciler.members import expression, expression_size
 from reconciler.members.expression import Broken, Node
 from reconciler.members.sources import shown, suggestion
@@ -70,9 +71,10 @@ class WhereClause:
     sql: str
     columns: tuple[str, ...]
     place: SourceLocation
+    size: ConditionSize
 
 
-ALWAYS = WhereClause("(true)", (), SourceLocation("", 0, 0))
+ALWAYS = WhereClause("(true)", (), SourceLocation("", 0, 0), ConditionSize())
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,8 @@ def parse(
         if at is not None:
             place = place_within(place, source.where_written, where, _undated(where, at))
         return Finding(str(place), f"`where` {found.problem}", found.remedy)
-    return WhereClause(f"({dated}\n)", found, place)
+    named, size = found
+    return WhereClause(f"({dated}\n)", named, place, size)
 
 
 _MARGIN = 100
@@ -112,8 +115,8 @@ _EXPRESSION = "write what stands after WHERE in SQL, such as: last_order < :toda
 
 def _checked(
     cursor: duckdb.DuckDBPyConnection, where: str, dated: str, columns: Mapping[str, str] | None
-) -> tuple[str, ...] | _Fault:
-    """The columns that the expression names, each once."""
+) -> tuple[tuple[str, ...], ConditionSize] | _Fault:
+    """The columns that the expression names, each once, and the size of the values that it makes."""
     if "$$" in where or "\x00" in where:
         return _Fault("holds a character it can't have", "quote texts with '")
     if len(where) > LONGEST:
@@ -130,8 +133,10 @@ def _checked(
     if fault is None and (excess := expression_size.excess(tree)):
         node, problem, remedy = excess
         fault = _Fault(problem, remedy, node)
+    if fault:
+        return fault
     names = [str(node["column_names"][0]) for node in named]
-    return fault or tuple({one.casefold(): one for one in names}.values())
+    return tuple({one.casefold(): one for one in names}.values()), expression_size.made(tree)
 
 
 def _undated(where: str, index: int) -> int:

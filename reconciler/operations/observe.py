@@ -14,6 +14,7 @@ from reconciler.core.members import (
     AudienceRequest,
     SnapshotRef,
     SourceProgress,
+    SourceStep,
     TargetMembers,
 )
 from reconciler.core.model import Address, DesiredState, SegmentSpec
@@ -202,11 +203,14 @@ def _request(specs: Sequence[SegmentSpec]) -> AudienceRequest:
     return AudienceRequest(specs[0].audience, tuple(sorted(kinds)))
 
 
+_STEPS = {SourceStep.CHECK: "checking", SourceStep.READ: "reading"}
+
+
 def _reading(done: SourceProgress) -> str:
     first, *others = done.audiences
     named = f"{first} and {len(others):,} more" if others else first
     counted = f"{done.rows:,} rows, " if done.rows is not None else ""
-    return f"reading sources of {named} ({counted}{done.number} of {done.total})"
+    return f"{_STEPS[done.step]} sources of {named} ({counted}{done.number} of {done.total})"
 
 
 def _compare(engine: MemberEngine, holding: SegmentState, target: TargetMembers) -> MemberDiff:

@@ -137,17 +137,17 @@ def while_it_is_read(change: Callable[[World], object]) -> Callable[[World], obj
     """Between the first look at the files and the reading of their rows, once."""
 
     def hook(world: World) -> None:
-        from reconciler.members.builder import AudienceBuilder
+        from reconciler.members.reading import Audiences, GroupReader, ReadGroup
 
-        lists = AudienceBuilder._excluding
+        read = GroupReader.read
 
-        def changed(builder: AudienceBuilder, prepared: object) -> object:
+        def changed(reader: GroupReader, audiences: Audiences) -> ReadGroup:
             if world.during:
                 world.during.pop()(world)
-            return lists(builder, prepared)  # type: ignore[arg-type]
+            return read(reader, audiences)
 
         world.during = [change]
-        world.stack.enter_context(mock.patch.object(AudienceBuilder, "_excluding", changed))
+        world.stack.enter_context(mock.patch.object(GroupReader, "read", changed))
 
     return hook
 
@@ -156,18 +156,18 @@ def after_it_is_read(change: Callable[[World], object]) -> Callable[[World], obj
     """When rows have been read, and before the sets of members are whole."""
 
     def hook(world: World) -> None:
-        from reconciler.members.builder import AudienceBuilder
+        from reconciler.members.reading import Audiences, GroupReader, ReadGroup
 
-        group = AudienceBuilder._group
+        read = GroupReader.read
 
-        def changed(builder: AudienceBuilder, *given: object) -> object:
-            found = group(builder, *given)  # type: ignore[arg-type]
+        def changed(reader: GroupReader, audiences: Audiences) -> ReadGroup:
+            found = read(reader, audiences)
             if world.during:
                 world.during.pop()(world)
             return found
 
         world.during = [change]
-        world.stack.enter_context(mock.patch.object(AudienceBuilder, "_group", changed))
+        world.stack.enter_context(mock.patch.object(GroupReader, "read", changed))
 
     return hook
 

@@ -68,7 +68,7 @@ def by_sql(
     hashing: Hashing,
     country: str = "",
 ) -> list[NormalizedIdentifier]:
-    rows = sql.classified("(SELECT unnest(?) AS x)", {"x": kind}, keep="x", country=country)
+    rows = sql.classified("(SELECT unnest(?) AS x)", {"x": kind}, keep="x", countries={"x": country})
     member = sql.member("x_value", "x_class", hashing)
     usable = ", ".join(str(int(one)) for one in sql.USABLE[hashing])
     usable_wire = f"CASE WHEN x_class IN ({usable}) THEN {member} END"

@@ -34,7 +34,7 @@ def expected(wire: str, said: str) -> tuple[str | None, DropReason | None, str]:
 def by_sql(
     value: str, kind: IdentifierType, hashing: Hashing, country: str
 ) -> tuple[str | None, DropReason | None, str]:
-    rows = sql.classified("(SELECT ? AS x)", {"x": kind}, keep="x", country=country)
+    rows = sql.classified("(SELECT ? AS x)", {"x": kind}, keep="x", countries={"x": country})
     member = sql.member("x_value", "x_class", hashing)
     wire = member if hashing is Hashing.NONE else f"lower(hex({member}))"
     found, text = duckdb.execute(f"SELECT x_class, {wire} FROM {rows}", [value]).fetchall()[0]

@@ -19,6 +19,7 @@ from reconciler.core.members import (
     ReadList,
     SnapshotRef,
     SourceProgress,
+    SourceStep,
     TargetMembers,
 )
 from reconciler.core.model import Audience, Exclusion, Hashing, IdentifierType
@@ -105,7 +106,7 @@ class MemoryEngine:
         progress: Callable[[SourceProgress], None],
     ) -> Mapping[str, BuiltAudience]:
         for number, request in enumerate(requests, 1):
-            progress(SourceProgress((request.audience.name,), number, len(requests)))
+            progress(SourceProgress(SourceStep.READ, (request.audience.name,), number, len(requests)))
         return {request.audience.name: self._built(request) for request in requests}
 
     def _built(self, request: AudienceRequest) -> BuiltAudience:

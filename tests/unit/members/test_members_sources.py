@@ -128,7 +128,7 @@ def test_rows_that_take_too_long_to_read_are_blamed_on_the_condition(project, mo
         raise OverdueError
 
     project.write("a.csv", "email,id\na@x.com,1\n")
-    monkeypatch.setattr("reconciler.members.builder.time_limit", at_once)
+    monkeypatch.setattr("reconciler.members.reading.time_limit", at_once)
     said = project.reads("a.csv", where="id = '1'").refusal()
     assert said.startswith(f"{PLACE}: reading the rows of this `where` takes more than 60 minutes")
     assert project.reads("a.csv").emails() == {"a@x.com"}

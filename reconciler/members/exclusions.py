@@ -1,0 +1,223 @@
+"""Whom exclusion lists keep out of the audiences of a shared scan, each list looked up once.
+
+In sets of audiences: `o0`… is who loses a row because of its lists, `e0`… who loses a value because
+an excluded row has it. An identifier of an excluded row is excluded in all rows of the audience.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import duckdb
+
+from reconciler.core.model import Hashing
+from reconciler.members import identifier_sql as sql
+from reconciler.members.bit_sets import BitSets, number
+from reconciler.members.identifier_sql import Class
+from reconciler.members.lists import DIGEST, ListColumn
+from reconciler.members.snapshots import reader
+from reconciler.members.staged_rows import Counts, StagedRows, counted, members
+
+
+@dataclass(frozen=True, slots=True)
+class ListUse:
+    """A column of a list, the number of the identifier column that it is matched with, and for whom."""
+
+    index: int
+    column: ListColumn
+    audiences: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Exclusions:
+    """Tables of a cursor, and gone with it. `find` comes first, then `spread`."""
+
+    cursor: duckdb.DuckDBPyConnection
+    staged: StagedRows
+    uses: tuple[ListUse, ...]
+
+    @property
+    def _sets(self) -> BitSets:
+        return self.staged.sets
+
+    @property
+    def _columns(self) -> range:
+        return range(len(self.staged.scan.identifiers))
+
+    def find(self) -> None:
+        """Fills `outs`, the rows that some audience loses because a value of the row is on a list."""
+        matched = sorted({one.index for one in self.uses})
+        for index in matched:
+            self._hit(index, self._on(index))
+        tables = "".join(
+            f" LEFT JOIN hits_{index} AS h{index} ON h{index}.value = v{index} AND h{index}.class = c{index}"
+            for index in matched
+        )
+        hits = [
+            f"coalesce(h{index}.{column}, 0::UBIGINT) AS {_hit(index)}{word}"
+            for index in matched
+            for word, column in enumerate(BitSets(len(self._on(index))).columns("h"))
+        ]
+        found = f"SELECT staged.rowid AS row, staged.*, {', '.join(hits)} FROM staged{tables}"
+        out = ", ".join(
+            f"({column} & {self._lost_through(word)}) AS o{word}"
+            for word, column in enumerate(self._sets.columns("k"))
+        )
+        self.cursor.execute(
+            f"CREATE OR REPLACE TEMP TABLE outs AS SELECT * FROM (SELECT *, {out} FROM ({found})) "
+            f"WHERE {self._sets.any('o')}"
+        )
+
+    def spread(self) -> None:
+        """Fills `lost_0`…, the values that some audience loses."""
+        for index in self._columns:
+            self.cursor.execute(
+                f"CREATE OR REPLACE TEMP TABLE out_{index} AS SELECT c{index} AS class, v{index} AS value, "
+                f"{self._sets.united('o')} FROM outs WHERE {sql.usable(f'c{index}')} GROUP BY 1, 2"
+            )
+            self._key(index)
+            lost = f"SELECT class, value, {_renamed(self._sets, 'o', 'e')} FROM out_{index}"
+            if len(self.staged.classes(index)) > 1:
+                lost = self._related(index)
+            self.cursor.execute(f"CREATE OR REPLACE TEMP TABLE lost_{index} AS {lost}")
+
+    def remaining(self, index: int) -> str:
+        """A relation of the values of a column that are not lost."""
+        left = ", ".join(
+            f"(v.{kept} & ~coalesce(l.{lost}, 0::UBIGINT)) AS {kept}"
+            for kept, lost in zip(self._sets.columns("k"), self._sets.columns("e"), strict=True)
+        )
+        return (
+            f"(SELECT v.class, v.value, {left} FROM values_{index} AS v "
+            f"LEFT JOIN lost_{index} AS l ON v.value = l.value AND v.class = l.class)"
+        )
+
+    def gone(self, index: int, hashing: Hashing, audiences: Collection[int]) -> str:
+        """A query of the members that audiences lose, as `staged_rows.members`."""
+        values = f"lost_{index}"
+        return members(self._sets, values, hashing, self.staged.classes(index), audiences, "e")
+
+    def counts(self, index: int) -> Counts:
+        """How many rows an audience loses, by the class of this column in them."""
+        shared = [f"(s.{kept} & l.{lost})" for kept, lost in self._pairs("k", "e")]
+        named = ", ".join(f"{one} AS e{word}" for word, one in enumerate(shared))
+        spread = (
+            f"SELECT {named}, s.c{index} AS class, s.n FROM staged AS s JOIN lost_{index} AS l "
+            f"ON s.v{index} = l.value AND s.c{index} = l.class"
+        )
+        unusable = (
+            f"SELECT {_renamed(self._sets, 'o', 'e')}, c{index} AS class, n FROM outs "
+            f"WHERE NOT {sql.usable(f'c{index}')}"
+        )
+        both = f"({spread} UNION ALL {unusable})"
+        grouped = f"(SELECT {self._sets.listed('e')}, class, sum(n) AS n FROM {both} GROUP BY ALL)"
+        return counted(self.cursor, self._sets, grouped, "e")
+
+    def found(self, use: ListUse) -> str:
+        """A query of the members of a list that the rows of audiences have, as digests that name them."""
+        probes = _probes(f"{reader(use.column.values)} AS listed", self._out_classes(use.index))
+        masked = _masked(self._sets, "o", use.audiences)
+        matched = (
+            f"SELECT {DIGEST} AS member, {masked} "
+            f"FROM ({probes}) AS p JOIN keys_{use.index} AS k ON p.probe = k.key"
+        )
+        return (
+            f"SELECT member, {self._sets.united('k')} FROM ({matched}) "
+            f"WHERE {self._sets.any('k')} GROUP BY member"
+        )
+
+    def excluded(self, use: ListUse, index: int, hashing: Hashing, audiences: Iterable[int]) -> str:
+        """A query of the members, by an identifier column, of rows with a value on a list."""
+        place = self._on(use.index).index(use)
+        on_it = BitSets(len(self._on(use.index))).has(_hit(use.index), place)
+        classes = ", ".join(str(int(one)) for one in sql.USABLE[hashing])
+        member = sql.member(f"v{index}", f"c{index}", hashing)
+        masked = _masked(self._sets, "o", use.audiences & frozenset(audiences))
+        return (
+            f"SELECT member, {self._sets.united('k')} FROM (SELECT {member} AS member, {masked} FROM outs "
+            f"WHERE c{index} IN ({classes}) AND {on_it}) WHERE {self._sets.any('k')} GROUP BY member"
+        )
+
+    def _on(self, index: int) -> list[ListUse]:
+        """The lists that an identifier column is matched with."""
+        return [one for one in self.uses if one.index == index]
+
+    def _hit(self, index: int, uses: Sequence[ListUse]) -> None:
+        """Fills `hits_…`, the values that are on a list, and on which (`h0`…)."""
+        sets = BitSets(len(uses))
+        tests = [sql.listed("value", "class", reader(one.column.keys), one.column.classes) for one in uses]
+        tested = ", ".join(f"{test} AS t{at}" for at, test in enumerate(tests))
+        named = [f"t{at}" for at in range(len(uses))]
+        bits = ", ".join(f"{bits} AS h{word}" for word, bits in enumerate(sets.where(named)))
+        self.cursor.execute(
+            f"CREATE OR REPLACE TEMP TABLE hits_{index} AS SELECT class, value, {bits} FROM "
+            f"(SELECT class, value, {tested} FROM values_{index}) WHERE {' OR '.join(named)}"
+        )
+
+    def _lost_through(self, word: int) -> str:
+        """Of a row, the audiences that have a list on which it is."""
+        lost = [number(0)]
+        for use in self.uses:
+            uses = self._on(use.index)
+            on_it = BitSets(len(uses)).has(_hit(use.index), uses.index(use))
+            lost.append(
+                f"CASE WHEN {on_it} THEN {self._sets.masks(use.audiences)[word]} ELSE {number(0)} END"
+            )
+        return f"({' | '.join(lost)})"
+
+    def _key(self, index: int) -> None:
+        """Fills `keys_…`, all values by which the people of excluded rows may be recognised."""
+        classes = self.staged.classes(index).union(*(one.column.classes for one in self._on(index)))
+        hashed = classes - {int(Class.PLAIN)}
+        named = self._sets.listed("o")
+        keys = sql.keys(f"out_{index}", named) if hashed else f"SELECT value AS key, {named} FROM out_{index}"
+        self.cursor.execute(
+            f"CREATE OR REPLACE TEMP TABLE keys_{index} AS "
+            f"SELECT key, {self._sets.united('o')} FROM ({keys}) GROUP BY key"
+        )
+
+    def _related(self, index: int) -> str:
+        """Values of a column that are excluded ones, or hashes of such, or that such are hashes of."""
+        probes = _probes(f"values_{index}", self._out_classes(index), self._sets.listed("k"))
+        shared = ", ".join(
+            f"(p.{kept} & k.{lost}) AS e{word}" for word, (kept, lost) in enumerate(self._pairs("k", "o"))
+        )
+        matched = (
+            f"SELECT class, value, {shared} FROM ({probes}) AS p JOIN keys_{index} AS k ON p.probe = k.key"
+        )
+        return (
+            f"SELECT class, value, {self._sets.united('e')} FROM ({matched}) "
+            f"WHERE {self._sets.any('e')} GROUP BY 1, 2"
+        )
+
+    def _out_classes(self, index: int) -> frozenset[int]:
+        rows = self.cursor.execute(f"SELECT DISTINCT class FROM out_{index}").fetchall()
+        return frozenset(int(row[0]) for row in rows)
+
+    def _pairs(self, one: str, other: str) -> Iterator[tuple[str, str]]:
+        return zip(self._sets.columns(one), self._sets.columns(other), strict=True)
+
+
+def _probes(values: str, classes: frozenset[int], more: str = "") -> str:
+    """A query: what each value is looked up by among the keys of values of these classes."""
+    items = f"class, value{', ' if more else ''}{more}"
+    ways = sql.probes("value", "class", classes)
+    return " UNION ALL ".join(
+        f"SELECT {items}, {probe} AS probe FROM {values} WHERE {test}" for probe, test in ways
+    )
+
+
+def _renamed(sets: BitSets, prefix: str, named: str) -> str:
+    return ", ".join(
+        f"{one} AS {name}" for one, name in zip(sets.columns(prefix), sets.columns(named), strict=True)
+    )
+
+
+def _masked(sets: BitSets, prefix: str, audiences: Iterable[int]) -> str:
+    """Of a set, those of these audiences, as `k0`…"""
+    columns = zip(sets.columns(prefix), sets.masks(audiences), sets.columns("k"), strict=True)
+    return ", ".join(f"({one} & {mask}) AS {name}" for one, mask, name in columns)
+
+
+def _hit(index: int) -> str:
+    """The prefix of the sets of lists in `outs`."""
+    return f"h{index}_"

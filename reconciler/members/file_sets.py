@@ -1,0 +1,81 @@
+"""Sets of files as one process knows them: what they are, what their columns mean, each learnt once.
+
+Here, and nowhere else, a set of files is identified. What is remembered of it holds as long as its files
+stay as they are.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import duckdb
+
+from reconciler.core.model import SourceLocation
+from reconciler.members import column_types, sources
+from reconciler.members.column_types import ColumnType
+from reconciler.members.described import describe
+from reconciler.members.file_stamp import FileStamp
+from reconciler.members.intake import Intake
+from reconciler.members.sources import Table
+
+Identity = tuple[FileStamp, ...]
+
+
+def identity(table: Table) -> Identity:
+    """What tells a set of files, as they are, from any other."""
+    return tuple(file.stamp for file in table.files)
+
+
+class FileSets:
+    """What was learnt of the files below the root of an intake."""
+
+    def __init__(self, intake: Intake) -> None:
+        self.intake = intake
+        self._guessed: dict[tuple[Identity, str], ColumnType] = {}
+        self._decided: dict[tuple[Identity, str], ColumnType] = {}
+
+    def table(
+        self, cursor: duckdb.DuckDBPyConnection, patterns: Sequence[str], place: SourceLocation
+    ) -> Table:
+        """The rows of the files that match. Raises ConfigurationError."""
+        return describe(cursor, self.intake, sources.locate(self.intake.root, patterns, place), place)
+
+    def meanings(
+        self, cursor: duckdb.DuckDBPyConnection, table: Table, columns: Sequence[str]
+    ) -> Mapping[str, ColumnType]:
+        """What text columns mean by their first rows, or by all rows if those were asked before.
+
+        Other columns have types of their own and are left out.
+        """
+        if table.family == "parquet":
+            return {}
+        files = identity(table)
+        known = {one: self._decided.get((files, one.casefold())) for one in columns}
+        free = [one for one, meaning in known.items() if meaning is None]
+        guessed = _learnt(self._guessed, files, free, lambda new: column_types.guessed(cursor, table, new))
+        return {one: meaning or guessed[one] for one, meaning in known.items()}
+
+    def decide(
+        self, cursor: duckdb.DuckDBPyConnection, table: Table, columns: Sequence[str]
+    ) -> Mapping[str, ColumnType]:
+        """What text columns mean by all of their rows, from now on."""
+        return _learnt(
+            self._decided,
+            identity(table),
+            columns,
+            lambda new: column_types.decided(cursor, table, new),
+        )
+
+    def is_decided(self, table: Table, columns: Sequence[str]) -> bool:
+        return all((identity(table), one.casefold()) in self._decided for one in columns)
+
+
+def _learnt(
+    known: dict[tuple[Identity, str], ColumnType],
+    files: Identity,
+    columns: Sequence[str],
+    learn: Callable[[Sequence[str]], Mapping[str, ColumnType]],
+) -> Mapping[str, ColumnType]:
+    """Asks only for what isn't known yet."""
+    new = [one for one in columns if (files, one.casefold()) not in known]
+    if new:
+        known.update({(files, one.casefold()): meaning for one, meaning in learn(new).items()})
+    return {one: known[files, one.casefold()] for one in columns}

@@ -1,0 +1,192 @@
+"""One query over files for all audiences that share them: who wants a row, and what its identifiers are.
+
+Each row says in a few numbers which audiences' `where` keeps it (`bit_sets`). Identifiers of rows that
+nobody keeps are not looked at.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from reconciler.core.source_groups import IdentifierColumn
+from reconciler.members import column_types
+from reconciler.members import identifier_sql as sql
+from reconciler.members.bit_sets import BitSets, number
+from reconciler.members.column_types import TEXT, ColumnType
+from reconciler.members.database import name
+from reconciler.members.sources import Table
+from reconciler.members.where_clause import WhereClause
+
+
+class RowTrouble(StrEnum):
+    """What a row may be to an audience so that its sources can't be used as they were read.
+
+    BROKEN: a line break is in an identifier. UNFIT: the reading of a column is wrong for its value. ODD: an
+    identifier of a row that is kept is no text.
+    """
+
+    BROKEN = "broken"
+    UNFIT = "unfit"
+    ODD = "odd"
+
+
+BROKEN, UNFIT, ODD = RowTrouble
+
+
+@dataclass(frozen=True, slots=True)
+class Chooser:
+    """What one audience asks of each row. `identifiers` are numbers of the columns of the scan."""
+
+    condition: WhereClause
+    meanings: Mapping[str, ColumnType]
+    identifiers: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SharedScan:
+    """`people` are the identifier columns that tell who a row is of, for each way to see it."""
+
+    table: Table
+    identifiers: tuple[IdentifierColumn, ...]
+    choosers: tuple[Chooser, ...]
+    people: tuple[tuple[int, ...], ...] = ()
+
+    @property
+    def sets(self) -> BitSets:
+        return BitSets(len(self.choosers))
+
+    def rows(self, *, trusted: bool) -> str:
+        """A query: sets of audiences `k0`…, `bad`, and for each identifier column `c0`, its class, and `v0`.
+
+        `bad` are rows that stop some audience, for which no condition is computed. Once it is known that
+        they stop none of these audiences, the scan is `trusted` and there are none.
+        """
+        sets, count = self.sets, len(self.identifiers)
+        bad = "false" if trusted else '"row bad"'
+        kept = ", ".join(
+            f"CASE WHEN {bad} THEN {number(0)} ELSE {bits} END AS k{at}"
+            for at, bits in enumerate(sets.where([_keeps(one) for one in self.choosers]))
+        )
+        texts = ", ".join(_identifier(index) for index in range(count))
+        rows = f"(SELECT {bad} AS bad, {kept}, {texts} FROM {self._seen([self._bad()])})"
+        keep = ", ".join(["bad", *sets.columns("k")])
+        wanted = ", ".join(
+            f"CASE WHEN {sets.any('k')} THEN {_identifier(index)} END AS x{index}" for index in range(count)
+        )
+        kinds = {f"x{index}": one.identifier_type for index, one in enumerate(self.identifiers)}
+        countries = {f"x{index}": one.country for index, one in enumerate(self.identifiers)}
+        classified = sql.classified(f"(SELECT {keep}, {wanted} FROM {rows})", kinds, keep, countries)
+        found = ", ".join(f"x{index}_class AS c{index}, x{index}_value AS v{index}" for index in range(count))
+        people = "".join(f", {_person(one)} AS p{index}" for index, one in enumerate(self.people))
+        if count > 1:
+            return f"SELECT {keep}, {found}{people}, 1 AS n FROM {classified}"
+        return f"SELECT {keep}, {found}{people}, count(*) AS n FROM {classified} GROUP BY ALL"
+
+    def diagnosis(self) -> str:
+        """A query of one row: for each audience, whether any row is broken, unfit or odd to it."""
+        flags = [
+            *(
+                f"{self.table.broken(one.column)} AS {_flag(BROKEN, at)}"
+                for at, one in enumerate(self.identifiers)
+            ),
+            *(
+                f"{self.table.untextual(one.column)} AS {_flag(ODD, at)}"
+                for at, one in enumerate(self.identifiers)
+            ),
+            *(
+                f"NOT {column_types.fits(self.table, column, one)} AS {_flag(UNFIT, column)}"
+                for column, one in self._meanings().items()
+            ),
+        ]
+        found = ", ".join(f"{_status(one)} AS s{index}" for index, one in enumerate(self.choosers))
+        any_ = ", ".join(
+            f"coalesce(bool_or(s{index} = '{status}'), false)"
+            for index in range(len(self.choosers))
+            for status in RowTrouble
+        )
+        return f"SELECT {any_} FROM (SELECT {found} FROM {self._seen(flags)})"
+
+    def _bad(self) -> str:
+        tests = {
+            *(self.table.broken(one.column) for one in self.identifiers),
+            *(self.table.untextual(one.column) for one in self.identifiers),
+            *(
+                f"NOT {column_types.fits(self.table, column, one)}"
+                for column, one in self._meanings().items()
+            ),
+        } - {"false"}
+        return f'({" OR ".join(sorted(tests)) or "false"}) AS "row bad"'
+
+    def _meanings(self) -> dict[str, ColumnType]:
+        """The readings that may be wrong, each once."""
+        read = {
+            _folded(column): (column, one)
+            for chooser in self.choosers
+            for column, one in chooser.meanings.items()
+        }
+        return {column: one for column, one in read.values() if one is not TEXT}
+
+    def _seen(self, more: Sequence[str]) -> str:
+        conditions = [(one.condition.columns, one.meanings) for one in self.choosers]
+        texts = [
+            f"{self.table.text(one.column)} AS {_identifier(at)}" for at, one in enumerate(self.identifiers)
+        ]
+        return seen(self.table, conditions, [one.column for one in self.identifiers], [*texts, *more])
+
+
+def seen(
+    table: Table,
+    conditions: Iterable[tuple[Sequence[str], Mapping[str, ColumnType]]],
+    identifiers: Sequence[str] = (),
+    more: Sequence[str] = (),
+) -> str:
+    """The rows as conditions see them: a column that one names is what it means. `more` are other items."""
+    items: dict[str, str] = {}
+    columns = {_folded(one): one for one in identifiers}
+    for named, meanings in conditions:
+        for one in named:
+            columns.setdefault(_folded(one), one)
+            items.setdefault(_folded(one), f"{_meant(table, one, meanings)} AS {name(one)}")
+    selected = ", ".join([*items.values(), *more]) or "1 AS one"
+    return f"(SELECT {selected} FROM {table.relation(columns.values())} AS stored)"
+
+
+def _meant(table: Table, column: str, meanings: Mapping[str, ColumnType]) -> str:
+    if column in meanings:
+        return column_types.read(table, column, meanings[column])
+    return name(column) if table.family == "parquet" else table.text(column)
+
+
+def _folded(column: str) -> str:
+    """Names that are one to DuckDB are equal: it folds ASCII only."""
+    return "".join(one.lower() if one.isascii() else one for one in column)
+
+
+def _keeps(one: Chooser) -> str:
+    """Computed as a value, not as a filter: DuckDB would try the parts of a filter in an order of its own."""
+    return f"coalesce({one.condition.sql}, false)"
+
+
+def _status(one: Chooser) -> str:
+    broken = " OR ".join(_flag(BROKEN, index) for index in one.identifiers)
+    odd = " OR ".join(_flag(ODD, index) for index in one.identifiers)
+    unfit = " OR ".join(_flag(UNFIT, column) for column, found in one.meanings.items() if found is not TEXT)
+    return (
+        f"CASE WHEN {broken} THEN '{BROKEN}' WHEN {unfit or 'false'} THEN '{UNFIT}' "
+        f"WHEN NOT ({odd}) THEN NULL WHEN {_keeps(one)} THEN '{ODD}' END"
+    )
+
+
+def _person(identifiers: Sequence[int]) -> str:
+    """Who a row is of, as a digest whose order is that of nothing else."""
+    first = ", ".join(f"x{index}_value, nullif(x{index}_cut, '')" for index in identifiers)
+    return f"md5(coalesce({first}, ''))"
+
+
+def _identifier(index: int) -> str:
+    """A column name with a blank, which no exported column is likely to share."""
+    return name(f"identifier {index}")
+
+
+def _flag(what: str, which: object) -> str:
+    return name(f"row {what} {which}")

@@ -1,0 +1,196 @@
+"""From staged rows to the targets of each audience: members, what was dropped and why, what lists found."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import duckdb
+
+from reconciler.core.members import (
+    EMPTY_SNAPSHOT,
+    DropReason,
+    Kind,
+    ListMatches,
+    ReadList,
+    SnapshotRef,
+    TargetMembers,
+)
+from reconciler.core.model import Hashing, IdentifierType
+from reconciler.members import identifier_sql as sql
+from reconciler.members.exclusions import Exclusions, ListUse
+from reconciler.members.identifier_sql import Class
+from reconciler.members.lists import ListColumn, Lists, read_list
+from reconciler.members.member_sets import member_sets
+from reconciler.members.shared_audience import SharedAudience
+from reconciler.members.snapshots import Snapshots
+from reconciler.members.staged_rows import Counts, StagedRows, members
+
+Column = tuple[int, Hashing]
+"""The number of an identifier column of the scan, and a hashing of its values."""
+Refs = Mapping[int, SnapshotRef]
+"""Sets of members by audience; empty ones are left out."""
+NOTHING: Mapping[int, int] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class StagedTargets:
+    """`audiences` are those of the scan by their numbers, but for those that are refused."""
+
+    cursor: duckdb.DuckDBPyConnection
+    snapshots: Snapshots
+    lists: Lists
+    staged: StagedRows
+    exclusions: Exclusions
+    audiences: Mapping[int, SharedAudience]
+    _found: dict[ListUse, Refs] = field(default_factory=dict)
+    _excluded: dict[tuple[ListUse, Column], Refs] = field(default_factory=dict)
+
+    def all(self) -> dict[int, dict[Kind, TargetMembers]]:
+        """By audience."""
+        rows = self.staged.rows()
+        counts = {index: self._counts(index) for index in range(len(self.staged.scan.identifiers))}
+        built: dict[int, dict[Kind, TargetMembers]] = defaultdict(dict)
+        for column, wanting in self._wanted().items():
+            wanted, suppressed = self._members(column, wanting), self._suppressed(column, wanting)
+            for audience in wanting:
+                one = self.audiences[audience]
+                kind = self.staged.scan.identifiers[column[0]].identifier_type, column[1]
+                built[audience][kind] = counts[column[0]].target(
+                    audience,
+                    rows,
+                    column[1],
+                    wanted.get(audience, EMPTY_SNAPSHOT),
+                    suppressed.get(audience, EMPTY_SNAPSHOT),
+                    tuple(self._lists(audience, column, wanting, counts)),
+                    one,
+                )
+        return built
+
+    def _index(self, one: SharedAudience, kind: IdentifierType) -> int:
+        return self.staged.scan.identifiers.index(one.column(kind))
+
+    def _wanted(self) -> dict[Column, list[int]]:
+        """Which audiences want which columns."""
+        wanted: dict[Column, list[int]] = defaultdict(list)
+        for audience, one in self.audiences.items():
+            for kind, hashing in one.request.kinds:
+                wanted[self._index(one, kind), hashing].append(audience)
+        return wanted
+
+    def _counts(self, index: int) -> "ColumnCounts":
+        sampled = bool(self.staged.scan.people)
+        return ColumnCounts(
+            self.staged.counts(index),
+            self.exclusions.counts(index) if self.exclusions.uses else {},
+            self.staged.counts(index, "u") if sampled else {},
+        )
+
+    def _sets(self, query: str, hashing: Hashing) -> Refs:
+        return member_sets(self.cursor, self.snapshots, self.staged.sets, query, hashing)
+
+    def _members(self, column: Column, wanting: list[int]) -> Refs:
+        index, hashing = column
+        values = self.exclusions.remaining(index) if self.exclusions.uses else f"values_{index}"
+        found = self.staged.classes(index)
+        return self._sets(members(self.staged.sets, values, hashing, found, wanting), hashing)
+
+    def _suppressed(self, column: Column, wanting: list[int]) -> Refs:
+        """The people on the lists of an audience, and those whom it loses with a row."""
+        if not self.exclusions.uses:
+            return {}
+        index, hashing = column
+        by_lists: dict[tuple[ListColumn, ...], list[int]] = defaultdict(list)
+        kind = self.staged.scan.identifiers[index].identifier_type
+        for audience in wanting:
+            listed = tuple(found for _, one, found in self.audiences[audience].lists if one == kind)
+            by_lists[listed].append(audience)
+        suppressed: dict[int, SnapshotRef] = {}
+        for columns, audiences in by_lists.items():
+            gone = self.exclusions.gone(index, hashing, audiences)
+            listed_members = self.lists.members(self.cursor, columns, hashing) if columns else EMPTY_SNAPSHOT
+            if listed_members:
+                known = self.snapshots.relation(self.cursor, listed_members)
+                gone = f"SELECT g.* FROM ({gone}) AS g ANTI JOIN {known} AS l USING (member)"
+            others = self._sets(gone, hashing)
+            suppressed |= {
+                audience: self.snapshots.united(
+                    self.cursor, hashing, listed_members, others.get(audience, EMPTY_SNAPSHOT)
+                )
+                for audience in audiences
+            }
+        return suppressed
+
+    def _lists(
+        self, audience: int, column: Column, wanting: list[int], counts: Mapping[int, "ColumnCounts"]
+    ) -> Iterator[ReadList]:
+        """Each list with what it found, and the members of a segment that it keeps out."""
+        for listed, kind, found in self.audiences[audience].lists:
+            index = self._index(self.audiences[audience], kind)
+            use = next(one for one in self.exclusions.uses if (one.index, one.column) == (index, found))
+            if use not in self._found:
+                self._found[use] = self._sets(self.exclusions.found(use), Hashing.SHA256)
+            if (use, column) not in self._excluded:
+                query = self.exclusions.excluded(use, *column, wanting)
+                self._excluded[use, column] = self._sets(query, column[1])
+            looked = counts[index].looked(audience)
+            matches = ListMatches(
+                identifier_type=self.staged.scan.identifiers[column[0]].identifier_type,
+                hashing=column[1],
+                found=self._found[use].get(audience, EMPTY_SNAPSHOT),
+                excluded=self._excluded[use, column].get(audience, EMPTY_SNAPSHOT),
+                rows=sum(looked.values()),
+                empty=looked[Class.EMPTY],
+                malformed=sum(n for one, n in looked.items() if one >= Class.FLAWED),
+            )
+            yield read_list(listed, kind, found, matches)
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnCounts:
+    """Numbers of rows that `where` keeps, by audience and by the class of one column.
+
+    `kept` has all but those outside a sample, `lost` those of them that are excluded.
+    """
+
+    kept: Counts
+    lost: Counts
+    unsampled: Counts
+
+    def looked(self, audience: int) -> Counter[int]:
+        return Counter(self.kept.get(audience, NOTHING)) + Counter(self.unsampled.get(audience, NOTHING))
+
+    def target(
+        self,
+        audience: int,
+        rows: int,
+        hashing: Hashing,
+        members: SnapshotRef,
+        suppressed: SnapshotRef,
+        lists: tuple[ReadList, ...],
+        one: SharedAudience,
+    ) -> TargetMembers:
+        lost, unsampled = self.lost.get(audience, NOTHING), self.unsampled.get(audience, NOTHING)
+        drops, malformed, hashed, usable = Counter[DropReason](), Counter[str](), 0, 0
+        for found, n in (Counter(self.kept.get(audience, NOTHING)) - Counter(lost)).items():
+            reason = sql.drop(found, hashing)
+            if reason is None:
+                usable += n
+                hashed += n if found in (Class.MD5, Class.SHA256) else 0
+                continue
+            drops[reason] += n
+            if reason is DropReason.MALFORMED:
+                malformed[sql.FLAWS[found - Class.FLAWED]] += n
+        drops[DropReason.FILTERED] = rows - self.looked(audience).total()
+        drops[DropReason.EXCLUDED] = sum(lost.values())
+        drops[DropReason.NOT_SAMPLED] = sum(unsampled.values())
+        drops[DropReason.DUPLICATE] = usable - members.count
+        return TargetMembers(
+            members=members,
+            suppressed=suppressed,
+            rows=rows,
+            drops=tuple((reason, drops[reason]) for reason in DropReason if drops[reason]),
+            malformed=tuple(sorted(malformed.items(), key=lambda item: (-item[1], item[0]))),
+            hashed=hashed,
+            newest=one.prepared.table.newest,
+            lists=lists,
+        )
