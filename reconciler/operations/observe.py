@@ -22,6 +22,7 @@ from reconciler.core.plan.address_context import receiving_segment
 from reconciler.core.plan.observed import MemberDiff, ObservedState
 from reconciler.core.ports import Clock, MemberEngine, SegmentReader, StateHead, StateReader
 from reconciler.core.remote import RateLimit, Segment, Statistics
+from reconciler.core.rounding import format_count, rounded_count
 from reconciler.core.state.resource import ResourceState, SegmentState, remaining
 from reconciler.operations.suppressed import departures
 
@@ -209,7 +210,7 @@ _STEPS = {SourceStep.CHECK: "checking", SourceStep.READ: "reading"}
 def _reading(done: SourceProgress) -> str:
     first, *others = done.audiences
     named = f"{first} and {len(others):,} more" if others else first
-    counted = f"{done.rows:,} rows, " if done.rows is not None else ""
+    counted = f"{format_count(rounded_count(done.rows))} rows, " if done.rows is not None else ""
     return f"{_STEPS[done.step]} sources of {named} ({counted}{done.number} of {done.total})"
 
 
