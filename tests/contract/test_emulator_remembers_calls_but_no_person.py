@@ -17,24 +17,24 @@ from reconciler.emulator.in_process_transport import transport
 
 pytestmark = pytest.mark.promise("private")
 
-CANARY = "canary.person@example.com"
+MARKER = "marker.person@example.com"
 
 
 def test_no_identifier_name_or_token_is_in_the_history(tmp_path: Path) -> None:
     """Whatever a client sends and wherever it puts it."""
     with mounted(tmp_path) as world:
         client = world.client
-        segment = client.segment(CANARY + " list")
-        client.add(segment, [CANARY, CANARY + "\n", sha256(CANARY)])
-        client.remove(segment, [CANARY])
-        client.add(CANARY, [CANARY])
-        client.update((CANARY, {"name": CANARY}))
-        client.http.get(f"/{CANARY}/{CANARY}", params={CANARY: CANARY})
-        client.http.get(f"/{CANARY}/retail-media/me")
-        client.token(client_id=CANARY, client_secret=CANARY)
+        segment = client.segment(MARKER + " list")
+        client.add(segment, [MARKER, MARKER + "\n", sha256(MARKER)])
+        client.remove(segment, [MARKER])
+        client.add(MARKER, [MARKER])
+        client.update((MARKER, {"name": MARKER}))
+        client.http.get(f"/{MARKER}/{MARKER}", params={MARKER: MARKER})
+        client.http.get(f"/{MARKER}/retail-media/me")
+        client.token(client_id=MARKER, client_secret=MARKER)
         world.emulator.fault("timeout-after")
         with pytest.raises(httpx.ReadTimeout):
-            client.add(segment, [CANARY])
+            client.add(segment, [MARKER])
         token = client.http.headers["authorization"].removeprefix("Bearer ")
         secret = world.emulator.credentials.client_secret
         assert secret not in repr(world.emulator.credentials)
@@ -43,20 +43,20 @@ def test_no_identifier_name_or_token_is_in_the_history(tmp_path: Path) -> None:
         tokens = repr(db.execute("SELECT * FROM tokens").fetchall())
     db.close()
     digests = {
-        sha256(CANARY),
-        hashlib.md5(CANARY.encode(), usedforsecurity=False).hexdigest(),
-        sha256(sha256(CANARY)),
+        sha256(MARKER),
+        hashlib.md5(MARKER.encode(), usedforsecurity=False).hexdigest(),
+        sha256(sha256(MARKER)),
     }
-    for canary in ("canary", token, secret, *digests):
-        assert canary not in rows
-        assert canary not in tokens
+    for marker in ("marker", token, secret, *digests):
+        assert marker not in rows
+        assert marker not in tokens
 
 
 def test_what_a_request_says(tmp_path: Path) -> None:
     """Counts of what was sent and of what was taken."""
     with mounted(tmp_path) as world:
         segment = world.client.segment()
-        world.client.add(segment, [CANARY, "nobody"])
+        world.client.add(segment, [MARKER, "nobody"])
         world.client.search()
         world.client.create(contact_list("A"), contact_list("B"))
         add, search, create = world.emulator.history()[-3:]
@@ -79,18 +79,18 @@ def test_a_repeated_batch_is_recognized(tmp_path: Path) -> None:
     """By its content, in any order; the digest is keyed, so it cannot be matched to a person."""
     with mounted(tmp_path) as world:
         segment = world.client.segment()
-        for batch in (["a@example.com", CANARY], [CANARY, "a@example.com"], [CANARY]):
+        for batch in (["a@example.com", MARKER], [MARKER, "a@example.com"], [MARKER]):
             world.client.add(segment, batch)
         one, two, three = (request.digest for request in world.emulator.history()[-3:])
     assert one == two != three
-    assert three != sha256(CANARY)
+    assert three != sha256(MARKER)
 
 
 def test_everything_is_there_after_reopening(tmp_path: Path) -> None:
     """Credentials, clock, switches, faults, tokens and members."""
     with mounted(tmp_path, Switches(failures="errors")) as world:
         segment = world.client.segment()
-        world.client.add(segment, [CANARY])
+        world.client.add(segment, [MARKER])
         world.emulator.advance(100)
         world.emulator.fault("500-before")
         credentials, now = world.emulator.credentials, world.emulator.now
@@ -99,7 +99,7 @@ def test_everything_is_there_after_reopening(tmp_path: Path) -> None:
         assert again.credentials == credentials
         assert again.now == now
         assert again.switches == Switches(failures="errors")
-        assert again.members(segment) == {CANARY}
+        assert again.members(segment) == {MARKER}
         headers = {"authorization": token}
         with httpx.Client(base_url=HOST, transport=transport(again.pipeline), headers=headers) as http:
             client = Client(again, http)
@@ -112,8 +112,8 @@ def test_two_may_have_the_file_open(tmp_path: Path) -> None:
         segment = world.client.segment()
         other.fault("500-before")
         assert world.client.search().status_code == 500
-        world.client.add(segment, [CANARY])
-        assert other.members(segment) == {CANARY}
+        world.client.add(segment, [MARKER])
+        assert other.members(segment) == {MARKER}
         other.advance(900)
         assert world.client.search().status_code == 401
 

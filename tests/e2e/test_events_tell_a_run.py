@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from leaks.injections import chatty, known_tokens
-from leaks.project import applied, caged, lived_in
+from leaks.project import applied, applied_copy, leak_project
 from support.cli import REPOSITORY, Project, surroundings
 from support.event_log import Line, of, read, types
 from support.large_project import LargeProject
@@ -263,11 +263,11 @@ def template(tmp_path_factory) -> Path:
 @pytest.mark.promise("private")
 @pytest.mark.parametrize("events", [FILE, "-"])
 def test_events_hold_no_identifier_token_or_secret(tmp_path, template, events):
-    for aviary in (caged(tmp_path / "first"), lived_in(tmp_path / "again", template)):
-        ended = aviary.run(
-            "apply", "sandbox", "--yes", "--events", events, plants=(known_tokens, chatty), CI="true"
+    for runner in (leak_project(tmp_path / "first"), applied_copy(tmp_path / "again", template)):
+        ended = runner.run(
+            "apply", "sandbox", "--yes", "--events", events, injections=(known_tokens, chatty), CI="true"
         )
         assert ended.code == 0, ended.text
-        assert aviary.leaks() == set()
+        assert runner.leaks() == set()
         if events == FILE:
-            assert of(read((aviary.folder / FILE).read_bytes()), "batch_acknowledged")
+            assert of(read((runner.folder / FILE).read_bytes()), "batch_acknowledged")

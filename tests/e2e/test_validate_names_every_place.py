@@ -9,7 +9,7 @@ from support.cli import Project
 
 pytestmark = pytest.mark.promise("refused-early")
 
-CANARY = "canary"
+MARKER = "marker"
 BUYERS = "environments/sandbox/buyers.yaml"
 REST = "environments/sandbox/rest.yaml"
 HOME = "environments/sandbox/environment.yaml"
@@ -17,10 +17,10 @@ HOME = "environments/sandbox/environment.yaml"
 # file, what stands there, what is put there instead, where the finding is, words of the finding
 CASES = {
     "unknown key": (BUYERS, "title:", "titel:", f"{BUYERS}:3:1", ["did you mean", "title"]),
-    "duplicate key": (BUYERS, "title: Buyers", "title: Buyers\ntitle: Canary", f"{BUYERS}:4:1", ["twice"]),
+    "duplicate key": (BUYERS, "title: Buyers", "title: Buyers\ntitle: Marker", f"{BUYERS}:4:1", ["twice"]),
     "tab": (BUYERS, "source: {", "source:\n\t{", f"{BUYERS}:6:", ["tab"]),
     "empty file": (BUYERS, None, "", f"{BUYERS}:1:1", ["no manifest"]),
-    "unquoted star": (BUYERS, '["people.csv"]', "[*canary.csv]", f"{BUYERS}:5:", ["quote"]),
+    "unquoted star": (BUYERS, '["people.csv"]', "[*marker.csv]", f"{BUYERS}:5:", ["quote"]),
     "name: no": (BUYERS, "name: buyers", "name: no", f"{BUYERS}:2:7", ["quotes"]),
     "19-digit id": (HOME, '"3239117063738827231"', "3239117063738827231", f"{HOME}:7:", ["quotes"]),
     "date": (BUYERS, "title: Buyers", "title: 2026-11-24", f"{BUYERS}:3:8", ["quotes", "date"]),
@@ -32,19 +32,19 @@ CASES = {
         f"{REST}:",
         ["`grant` is missing", "allowed: clientCredentials, authorizationCode"],
     ),
-    "missing source": (BUYERS, "people.csv", "canary.csv", f"{BUYERS}:5:", ["matches"]),
-    "missing column": (BUYERS, "Email: email", "Email: canary", f"{BUYERS}:6:18", ["no such column"]),
+    "missing source": (BUYERS, "people.csv", "marker.csv", f"{BUYERS}:5:", ["matches"]),
+    "missing column": (BUYERS, "Email: email", "Email: marker", f"{BUYERS}:6:18", ["no such column"]),
     "second statement": (
         BUYERS,
         '["people.csv"]}',
-        '["people.csv"], where: "true; drop table canary"}',
+        '["people.csv"], where: "true; drop table marker"}',
         f"{BUYERS}:5:",
         ["one"],
     ),
     "sub-query that reads a file": (
         BUYERS,
         '["people.csv"]}',
-        "[\"people.csv\"], where: \"id in (select canary from read_csv('/etc/passwd'))\"}",
+        "[\"people.csv\"], where: \"id in (select marker from read_csv('/etc/passwd'))\"}",
         f"{BUYERS}:5:",
         ["sub-quer"],
     ),
@@ -77,7 +77,7 @@ def test_each_problem_has_its_place_and_its_remedy(project, case):
     assert "1 problem" in said
     for word in words:
         assert word in said
-    assert CANARY not in said.lower()
+    assert MARKER not in said.lower()
 
 
 def test_two_audiences_with_one_rendered_name(project):

@@ -22,8 +22,8 @@ from urllib.parse import parse_qs, urljoin, urlsplit
 import httpx
 import pytest
 from leaks.echoing_server import EchoingServer
-from leaks.markers import CANARIES
-from leaks.project import caged, edit, people
+from leaks.markers import MARKERS
+from leaks.project import edit, leak_project, people
 from leaks.runner import PATIENCE, CapturedOutput, Command, LeakRunner
 from support.consenting_user import Form
 
@@ -65,7 +65,7 @@ MAY_HOLD: Mapping[str, AbstractSet[str]] = {
 LOGIN = ("auth", "login", "sandbox", "criteo")
 LISTENING = (*LOGIN, "--plan", "-v", "--timeout", "30s")
 PRINTED = re.compile(rb"(http\S+/request\?\S+)\n")
-SHOWN = re.compile(rb"(/request\?response_type=code&client_id=)%s(?=&)" % CANARIES.client_id.encode())
+SHOWN = re.compile(rb"(/request\?response_type=code&client_id=)%s(?=&)" % MARKERS.client_id.encode())
 """The one place where a client id is shown: the address that somebody opens to consent."""
 
 
@@ -78,7 +78,7 @@ class ConsentProject(LeakRunner):
     _addressing: set[Path] = field(default_factory=set)
 
     def leaks(self) -> set[str]:
-        self.canaries = replace(CANARIES, made=tuple(self.made))
+        self.markers = replace(MARKERS, made=tuple(self.made))
         return super().leaks()
 
     def open_to_others(self) -> list[str]:
@@ -131,14 +131,14 @@ class ConsentProject(LeakRunner):
         assert done.code == 0, done.text
 
     def _noted(self, said: bytes) -> str:
-        """The address, whose verifier follows from the canaries' key."""
+        """The address, whose verifier follows from the markers' key."""
         [address] = PRINTED.findall(said)
         self.proved(address.decode())
         return address.decode()
 
     def proved(self, address: str) -> None:
         [state] = parse_qs(urlsplit(address).query)["state"]
-        self.made.append(("a verifier", _verifier(CANARIES.signing_key, state)))
+        self.made.append(("a verifier", _verifier(MARKERS.signing_key, state)))
 
     # -- what is searched ---------------------------------------------------------------------
 
@@ -188,35 +188,35 @@ def sent_back(address: str, press: str = "allow") -> str:
 def consenting(root: Path) -> Iterator[ConsentProject]:
     """A project without consent, and its emulator at a socket."""
     unplaced(root)
-    with at_its_criteo(root) as rookery:
-        yield rookery
+    with at_its_criteo(root) as project:
+        yield project
 
 
 def unplaced(root: Path) -> None:
     """Its manifests, which don't say yet where Criteo is."""
-    aviary = caged(root, only=ONLY)
+    runner = leak_project(root, only=ONLY)
     edit(
-        aviary,
+        runner,
         "rest.yaml",
-        (aviary.folder / "environments/sandbox/rest.yaml").read_text().partition("---")[0],
+        (runner.folder / "environments/sandbox/rest.yaml").read_text().partition("---")[0],
         CREDENTIAL,
     )
-    edit(aviary, "environment.yaml", "endpoint: emulator", "endpoint: CRITEO/, consentUrl: CRITEO/request")
+    edit(runner, "environment.yaml", "endpoint: emulator", "endpoint: CRITEO/, consentUrl: CRITEO/request")
     for folder in (".reconciler", ".reconciler/emulator"):
-        (aviary.folder / folder).mkdir(mode=0o700)
-    (aviary.folder / KEY).write_bytes(CANARIES.signing_key)
-    (aviary.folder / KEY).chmod(0o600)
+        (runner.folder / folder).mkdir(mode=0o700)
+    (runner.folder / KEY).write_bytes(MARKERS.signing_key)
+    (runner.folder / KEY).chmod(0o600)
 
 
 @contextmanager
-def at_a_parrot(root: Path, server: EchoingServer) -> Iterator[ConsentProject]:
+def at_an_echoing_server(root: Path, server: EchoingServer) -> Iterator[ConsentProject]:
     """A project without consent whose Criteo repeats what it hears."""
     unplaced(root)
     with pytest.MonkeyPatch.context() as patch:
-        rookery = ConsentProject(root, emulator=server.emulator)
-        known_issues(patch, rookery.made)
-        place(rookery, server.url)
-        yield rookery
+        project = ConsentProject(root, emulator=server.emulator)
+        known_issues(patch, project.made)
+        place(project, server.url)
+        yield project
 
 
 @contextmanager
@@ -229,39 +229,39 @@ def at_its_criteo(root: Path) -> Iterator[ConsentProject]:
         pytest.MonkeyPatch.context() as patch,
     ):
         takes_our_keys(emulator)
-        rookery = ConsentProject(root, emulator=emulator)
-        known_issues(patch, rookery.made)
-        place(rookery, url)
-        yield rookery
+        project = ConsentProject(root, emulator=emulator)
+        known_issues(patch, project.made)
+        place(project, url)
+        yield project
 
 
-def place(rookery: ConsentProject, url: str) -> None:
+def place(project: ConsentProject, url: str) -> None:
     """Writes into the manifests where Criteo is, and a port that a browser may be sent back to."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    edit(rookery, "environment.yaml", "endpoint: CRITEO/, consentUrl: CRITEO/request",
+    edit(project, "environment.yaml", "endpoint: CRITEO/, consentUrl: CRITEO/request",
          f'endpoint: "{url}", consentUrl: "{url}/request"')  # fmt: skip
-    edit(rookery, "rest.yaml", ":PORT/", f":{port}/")
+    edit(project, "rest.yaml", ":PORT/", f":{port}/")
 
 
 def takes_our_keys(emulator: Emulator) -> None:
     """It makes its own otherwise."""
     emulator.ensure_account(ACCOUNT, [RETAILER])
     with emulator._database.session() as session:
-        session.put("client_id", CANARIES.client_id)
-        session.put("client_secret", CANARIES.client_secret)
+        session.put("client_id", MARKERS.client_id)
+        session.put("client_secret", MARKERS.client_secret)
 
 
 def known_issues(patch: pytest.MonkeyPatch, made: list[tuple[str, str]]) -> None:
-    """What this process's emulator issues begins with its kind's canary, and is written down."""
+    """What this process's emulator issues begins with its kind's marker, and is written down."""
     for module, kind in ((codes, "code"), (refreshtokens, "refresh_token"), (accesstokens, "token")):
         patch.setattr(module, "secrets", SimpleNamespace(token_urlsafe=_issuing(kind, made)))
 
 
 def _issuing(kind: str, made: list[tuple[str, str]]) -> Callable[[int], str]:
     def issue(size: int) -> str:
-        value = getattr(CANARIES, kind) + secrets.token_urlsafe(size)
+        value = getattr(MARKERS, kind) + secrets.token_urlsafe(size)
         made.append((kind, value))
         return value
 
@@ -273,12 +273,12 @@ def settled(base: Path) -> Path:
     root = base / "consented"
     if root.exists():
         return root
-    with consenting(root) as rookery:
-        people(rookery, (*CANARIES.people[3:], *CANARIES.misfits), CANARIES.hashes)
-        rookery.consents()
-        done = rookery.run("apply", "sandbox", "--yes")
+    with consenting(root) as project:
+        people(project, (*MARKERS.people[3:], *MARKERS.misfits), MARKERS.hashes)
+        project.consents()
+        done = project.run("apply", "sandbox", "--yes")
         assert done.code == 0, done.text
-        assert rookery.leaks() == set()
+        assert project.leaks() == set()
     shutil.rmtree(root / "said")
     (root / "said").mkdir()
     return root
@@ -299,6 +299,6 @@ def lived_in_with_consent(root: Path, template: Path) -> Iterator[ConsentProject
     ):
         text = (folder / name).read_text()
         (folder / name).write_text(re.sub(found, instead, text))
-    with at_its_criteo(root) as rookery:
-        people(rookery, (*CANARIES.people[:3], *CANARIES.people[4:], *CANARIES.misfits), CANARIES.hashes)
-        yield rookery
+    with at_its_criteo(root) as project:
+        people(project, (*MARKERS.people[:3], *MARKERS.people[4:], *MARKERS.misfits), MARKERS.hashes)
+        yield project

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import httpx
-from leaks.markers import CANARIES, STEM
+from leaks.markers import MARKERS, STEM
 
 from reconciler.emulator import Emulator, Switches
 from reconciler.emulator.in_process_transport import transport
@@ -74,8 +74,8 @@ class Heard:
 
 PIECES: Mapping[str, Callable[[Heard], str]] = {
     "all that was said": lambda heard: f"{heard.authorization} {heard.form} {heard.body}",
-    "the token": lambda heard: heard.authorization.removeprefix("Bearer ") or CANARIES.token,
-    "a part of the token": lambda heard: f"unknown.{CANARIES.token[4:30]}",
+    "the token": lambda heard: heard.authorization.removeprefix("Bearer ") or MARKERS.token,
+    "a part of the token": lambda heard: f"unknown.{MARKERS.token[4:30]}",
     "the form": lambda heard: heard.form,
     "the id": lambda heard: heard.secrets["client_id"],
     "the secret": lambda heard: heard.secrets["client_secret"],
@@ -87,11 +87,11 @@ PIECES: Mapping[str, Callable[[Heard], str]] = {
 
 CONSENTED: Mapping[str, Callable[[Heard], str]] = {
     "all that was said": lambda heard: " ".join([PIECES["all that was said"](heard), *heard.issued.values()]),
-    "the refresh token": lambda heard: heard.consent.get("refresh_token", CANARIES.refresh_token),
-    "the newest refresh token": lambda heard: heard.issued.get("refresh_token", CANARIES.refresh_token),
-    "a part of a refresh token": lambda heard: f"unknown.{CANARIES.refresh_token[5:30]}",
-    "the access token": lambda heard: heard.issued.get("access_token", CANARIES.token),
-    "the secret": lambda heard: heard.secrets.get("client_secret", CANARIES.client_secret),
+    "the refresh token": lambda heard: heard.consent.get("refresh_token", MARKERS.refresh_token),
+    "the newest refresh token": lambda heard: heard.issued.get("refresh_token", MARKERS.refresh_token),
+    "a part of a refresh token": lambda heard: f"unknown.{MARKERS.refresh_token[5:30]}",
+    "the access token": lambda heard: heard.issued.get("access_token", MARKERS.token),
+    "the secret": lambda heard: heard.secrets.get("client_secret", MARKERS.client_secret),
 }
 """Where somebody consented."""
 EXCHANGED: Mapping[str, Callable[[Heard], str]] = {
@@ -185,7 +185,7 @@ OTHERWISE = ("the token", "a person")
 
 
 class EchoingServer(ThreadingHTTPServer):
-    """Before an emulator that takes the canaries' credentials. It answers one operation itself."""
+    """Before an emulator that takes the markers' credentials. It answers one operation itself."""
 
     daemon_threads = True
 
@@ -254,7 +254,7 @@ class _Visit(BaseHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def parrot(file: Path) -> Iterator[EchoingServer]:
+def echoing_server(file: Path) -> Iterator[EchoingServer]:
     """Served from a thread of the test, on a loopback socket."""
     with (
         Emulator.open(file, switches=Switches(rate_limit=PLENTY, rate_limit_per_account=PLENTY)) as emulator,
@@ -262,8 +262,8 @@ def parrot(file: Path) -> Iterator[EchoingServer]:
     ):
         emulator.ensure_account(ACCOUNT, [RETAILER])
         with emulator._database.session() as session:
-            session.put("client_id", CANARIES.client_id)
-            session.put("client_secret", CANARIES.client_secret)
+            session.put("client_id", MARKERS.client_id)
+            session.put("client_secret", MARKERS.client_secret)
         server = stack.enter_context(EchoingServer(emulator))
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         thread.start()

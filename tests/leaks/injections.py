@@ -12,16 +12,16 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NoReturn
 
-from leaks.markers import CANARIES
+from leaks.markers import MARKERS
 
-PERSON = CANARIES.people[0]
-SECRETS = f"{PERSON.email} {PERSON.customer} {CANARIES.client_secret} {CANARIES.token}"
+PERSON = MARKERS.people[0]
+SECRETS = f"{PERSON.email} {PERSON.customer} {MARKERS.client_secret} {MARKERS.token}"
 
 
 def known_tokens() -> None:
-    """Every token that the emulator issues begins with the canary's: its file keeps their digests only."""
+    """Every token that the emulator issues begins with the marker's: its file keeps their digests only."""
     make = secrets.token_urlsafe
-    secrets.token_urlsafe = lambda size=None: f"{CANARIES.token}{make(size)}"  # type: ignore[assignment]
+    secrets.token_urlsafe = lambda size=None: f"{MARKERS.token}{make(size)}"  # type: ignore[assignment]
 
 
 def impatient() -> None:
@@ -222,14 +222,14 @@ def bug_in_a_finalizer() -> None:
     Careless()
 
 
-def after_start(plant: Callable[[], None]) -> None:
+def after_start(injection: Callable[[], None]) -> None:
     """Does it once the command is under way: `main` has set its own ways by then."""
     from reconciler import settings
 
     true = settings._who
 
     def who(environ: Mapping[str, str]) -> str:
-        plant()
+        injection()
         return true(environ)
 
     settings._who = who

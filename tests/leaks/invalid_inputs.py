@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import duckdb
-from leaks.markers import CANARIES
+from leaks.markers import MARKERS
 from leaks.project import edit, people
 from leaks.runner import LeakRunner
 
@@ -24,7 +24,7 @@ SOURCES = (
     ("plan", "sandbox", "--out", "p.json", "--markdown", "p.md", "--html", "p.html"),
 )
 """What reads sources, in all forms of saying it."""
-PERSON, MISFIT = CANARIES.people[3], CANARIES.misfits[0]
+PERSON, MISFIT = MARKERS.people[3], MARKERS.misfits[0]
 CSV, BUYERS, REST, HOME = "people.csv", "buyers.yaml", "rest.yaml", "environment.yaml"
 
 
@@ -49,8 +49,8 @@ def manifest(name: str, old: str, new: str) -> InvalidInput:
 
 
 def source(change: Callable[[bytes], bytes], code: int = 3) -> InvalidInput:
-    def spoil(aviary: LeakRunner) -> None:
-        file = aviary.folder / "data" / CSV
+    def spoil(runner: LeakRunner) -> None:
+        file = runner.folder / "data" / CSV
         file.write_bytes(change(file.read_bytes()))
 
     return InvalidInput(code, spoil)
@@ -59,9 +59,9 @@ def source(change: Callable[[bytes], bytes], code: int = 3) -> InvalidInput:
 def instead(name: str, content: Callable[[Path], object], code: int = 3) -> InvalidInput:
     """Another file as the source."""
 
-    def spoil(aviary: LeakRunner) -> None:
-        content(aviary.folder / "data" / name)
-        edit(aviary, BUYERS, "people.csv", name)
+    def spoil(runner: LeakRunner) -> None:
+        content(runner.folder / "data" / name)
+        edit(runner, BUYERS, "people.csv", name)
 
     return InvalidInput(code, spoil)
 
@@ -69,12 +69,12 @@ def instead(name: str, content: Callable[[Path], object], code: int = 3) -> Inva
 def named(kind: str, content: bytes) -> InvalidInput:
     """More files of the source, named after people, with something wrong in each."""
 
-    def spoil(aviary: LeakRunner) -> None:
-        more = aviary.folder / "data" / "more"
-        for name in (PERSON.email, PERSON.phone, PERSON.customer, CANARIES.hashes[0]):
+    def spoil(runner: LeakRunner) -> None:
+        more = runner.folder / "data" / "more"
+        for name in (PERSON.email, PERSON.phone, PERSON.customer, MARKERS.hashes[0]):
             (more / name).mkdir(parents=True)
             (more / name / f"{name}.{kind}").write_bytes(content)
-        edit(aviary, BUYERS, '["people.csv"]}', '["people.csv", "more/*/*"]}')
+        edit(runner, BUYERS, '["people.csv"]}', '["people.csv", "more/*/*"]}')
 
     return InvalidInput(3, spoil, SOURCES)
 
@@ -94,8 +94,8 @@ def typed(*arguments: str, code: int = 64) -> InvalidInput:
 
 
 def state(pattern: str, change: Callable[[Path], object]) -> InvalidInput:
-    def spoil(aviary: LeakRunner) -> None:
-        files = sorted((aviary.folder / ".reconciler").glob(pattern))
+    def spoil(runner: LeakRunner) -> None:
+        files = sorted((runner.folder / ".reconciler").glob(pattern))
         assert files
         for file in files:
             change(file)
@@ -113,24 +113,24 @@ def _cut(file: Path) -> None:
 
 
 def _rewritten(file: Path) -> None:
-    file.write_text(f'{{"{PERSON.email}": "{CANARIES.client_secret}"}}')
+    file.write_text(f'{{"{PERSON.email}": "{MARKERS.client_secret}"}}')
 
 
-def _struct_in_a_condition(aviary: LeakRunner) -> None:
+def _struct_in_a_condition(runner: LeakRunner) -> None:
     columns = "'a@b.example' AS email, '1' AS id, '+4917900000001' AS phone"
-    query(f"SELECT {columns}, {{'{PERSON.email}': 1}} AS odd")(aviary.folder / "data" / "odd.parquet")
-    edit(aviary, BUYERS, '["people.csv"]}', '["odd.parquet"], where: "odd > 3"}')
+    query(f"SELECT {columns}, {{'{PERSON.email}': 1}} AS odd")(runner.folder / "data" / "odd.parquet")
+    edit(runner, BUYERS, '["people.csv"]}', '["odd.parquet"], where: "odd > 3"}')
 
 
-def _foreign(aviary: LeakRunner) -> None:
-    shutil.rmtree(aviary.folder / ".reconciler" / "state")
+def _foreign(runner: LeakRunner) -> None:
+    shutil.rmtree(runner.folder / ".reconciler" / "state")
 
 
 REFUSALS: Mapping[str, InvalidInput] = {
     # guards and people that can't be sent
-    "a shrink past the limit": InvalidInput(5, lambda one: people(one, CANARIES.people[:9])),
+    "a shrink past the limit": InvalidInput(5, lambda one: people(one, MARKERS.people[:9])),
     "an empty source": InvalidInput(5, lambda one: people(one, ())),
-    "only people that can't be sent": InvalidInput(5, lambda one: people(one, CANARIES.misfits)),
+    "only people that can't be sent": InvalidInput(5, lambda one: people(one, MARKERS.misfits)),
     "segments that the state doesn't know": InvalidInput(5, _foreign),
     # sources
     "no header line": source(lambda text: text.partition(b"\n")[2]),
@@ -166,7 +166,7 @@ REFUSALS: Mapping[str, InvalidInput] = {
     "a person where a column should be": where(f'\\"{PERSON.customer}\\" = 1'),
     # manifests
     "an e-mail address as the title": manifest(BUYERS, "title: Buyers", f"title: {PERSON.email}"),
-    "a hash as the title": manifest(BUYERS, "title: Buyers", f"title: {CANARIES.hashes[0]}"),
+    "a hash as the title": manifest(BUYERS, "title: Buyers", f"title: {MARKERS.hashes[0]}"),
     "a phone number as the title": manifest(BUYERS, "title: Buyers", f'title: "{PERSON.phone}"'),
     "a person as a key": manifest(BUYERS, "title:", f"{PERSON.email}:"),
     "a customer as a key": manifest(BUYERS, "title:", f"c{PERSON.customer}:"),
@@ -179,31 +179,31 @@ REFUSALS: Mapping[str, InvalidInput] = {
     "a person in what is no YAML": manifest(BUYERS, "title: Buyers", f"title: [{PERSON.email}: {{"),
     "a person in a tag": manifest(BUYERS, "title: Buyers", f"title: !{PERSON.customer} x"),
     "a person in an alias": manifest(BUYERS, "title: Buyers", f"title: *{PERSON.customer}"),
-    "a secret instead of a reference": manifest(REST, "env:CRITEO_SECRET", CANARIES.client_secret),
-    "a secret as a key": manifest(REST, "clientSecret:", f"{CANARIES.client_id}:"),
-    "a token as a kind": manifest(REST, "kind: Credential", f"kind: {CANARIES.token}"),
+    "a secret instead of a reference": manifest(REST, "env:CRITEO_SECRET", MARKERS.client_secret),
+    "a secret as a key": manifest(REST, "clientSecret:", f"{MARKERS.client_id}:"),
+    "a token as a kind": manifest(REST, "kind: Credential", f"kind: {MARKERS.token}"),
     "a secret in a reference": InvalidInput(
-        0, lambda one: edit(one, REST, "env:CRITEO_SECRET", f"vault:{CANARIES.client_secret}")
+        0, lambda one: edit(one, REST, "env:CRITEO_SECRET", f"vault:{MARKERS.client_secret}")
     ),
     "a login in the address of tokens": manifest(
         HOME,
         "endpoint: emulator",
-        f'endpoint: emulator, tokenUrl: "https://{CANARIES.proxy_user}:{CANARIES.proxy_password}@api.example/t"',
+        f'endpoint: emulator, tokenUrl: "https://{MARKERS.proxy_user}:{MARKERS.proxy_password}@api.example/t"',
     ),
     "a login in the endpoint": manifest(
         HOME,
         "endpoint: emulator",
-        f'endpoint: "https://{CANARIES.proxy_user}:{CANARIES.proxy_password}@api.example"',
+        f'endpoint: "https://{MARKERS.proxy_user}:{MARKERS.proxy_password}@api.example"',
     ),
     "a login in the address of data": manifest(
         HOME,
         "{root: data}",
-        f'{{root: "s3://{CANARIES.proxy_user}:{CANARIES.proxy_password}@bucket/people"}}',
+        f'{{root: "s3://{MARKERS.proxy_user}:{MARKERS.proxy_password}@bucket/people"}}',
     ),
     "a login in the address of state": manifest(
         HOME,
         "file:.reconciler/state/sandbox",
-        f"s3://{CANARIES.proxy_user}:{CANARIES.proxy_password}@bucket/state",
+        f"s3://{MARKERS.proxy_user}:{MARKERS.proxy_password}@bucket/state",
     ),
     # state
     "resource states that break off": state("state/sandbox/resources/*.json", _cut),
@@ -218,10 +218,10 @@ REFUSALS: Mapping[str, InvalidInput] = {
     "a person as an address": typed("explain", "sandbox", PERSON.email, code=3),
     "a customer as an address": typed("explain", "sandbox", f"email/{PERSON.customer}", code=3),
     "a person to select": typed("plan", "sandbox", "--only", f"email/{PERSON.email}", code=3),
-    "a secret too many": typed("apply", "sandbox", "--yes", CANARIES.client_secret),
-    "a secret as an option": typed("apply", "sandbox", f"--{CANARIES.client_id}"),
-    "a secret of an option": typed("plan", "sandbox", f"--token={CANARIES.token}"),
-    "a secret as a command": typed(CANARIES.client_secret, "sandbox"),
+    "a secret too many": typed("apply", "sandbox", "--yes", MARKERS.client_secret),
+    "a secret as an option": typed("apply", "sandbox", f"--{MARKERS.client_id}"),
+    "a secret of an option": typed("plan", "sandbox", f"--token={MARKERS.token}"),
+    "a secret as a command": typed(MARKERS.client_secret, "sandbox"),
     "a person as a fault": typed("emulator", "fault", "sandbox", PERSON.email),
     "a person as a number": typed("emulator", "fault", "sandbox", "429", "--times", PERSON.email),
     "a person as a duration": typed("emulator", "advance", "sandbox", PERSON.email),
@@ -233,6 +233,6 @@ REFUSALS: Mapping[str, InvalidInput] = {
     "a person as a data root": typed("plan", "sandbox", "--data-root", f"/{PERSON.email}", code=3),
     # what surrounds the command
     "a secret as the memory limit": InvalidInput(
-        3, lambda _: None, EVERYTHING, {"RECONCILER_MEMORY_LIMIT": CANARIES.client_secret}
+        3, lambda _: None, EVERYTHING, {"RECONCILER_MEMORY_LIMIT": MARKERS.client_secret}
     ),
 }

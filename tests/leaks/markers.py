@@ -61,7 +61,7 @@ class Markers:
     code: str = "zqWren-4kM2pQ8sT6vX0zB1dF3gH5jK7lN9"
     refresh_token: str = "zqPlover_Ac1eG3iK5mO7qS9uW0yB2dF4hJ6lN8"
     sealing_key: str = "c1dhbGxvdy/+q3ftxL9aR0pOzm7Kd2vQ5yHnU8bTgWI="
-    signing_key: bytes = field(default=hashlib.sha256(b"a canary's own").digest(), repr=False)
+    signing_key: bytes = field(default=hashlib.sha256(b"a marker's own").digest(), repr=False)
     proxy_user: str = "zqkestrel"
     proxy_password: str = "zqheron5w0rd"
     issued: tuple[str, ...] = ()
@@ -92,7 +92,7 @@ class Markers:
             found |= dict.fromkeys(_of_secret(issued), "a secret of the emulator")
         return {trace.lower(): what for trace, what in found.items()}
 
-    def heard_in(self, said: bytes) -> set[str]:
+    def found_in(self, said: bytes) -> set[str]:
         """What gave itself away; never the value."""
         lowered = said.lower()
         return {what for trace, what in self.traces.items() if trace in lowered}
@@ -159,7 +159,7 @@ UNSENT = (
 )
 KEBAB = Person(f"{STEM}.kebab@example.com", f"{STEM}-in-letters", "+4917955550000")
 """Her customer id is written as Criteo writes codes."""
-CANARIES = Markers(
+MARKERS = Markers(
     people=(KEBAB, *_people(SENT, 100)),
     misfits=_people(UNSENT, 900),
     hashes=tuple(

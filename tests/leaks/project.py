@@ -1,4 +1,4 @@
-"""The project that canaries live in: every form and type, exclusions, people that can't be sent."""
+"""The project that markers live in: every form and type, exclusions, people that can't be sent."""
 
 import csv
 import io
@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from leaks.injections import known_tokens
-from leaks.markers import CANARIES, Markers, Person
+from leaks.markers import MARKERS, Markers, Person
 from leaks.runner import LeakRunner
 
 from reconciler.emulator import Emulator
@@ -52,18 +52,18 @@ exclude:
 TEMPORARY = ("tmp", "home", "said")
 
 
-def caged(
+def leak_project(
     root: Path,
     endpoint: str = "emulator",
-    canaries: Markers = CANARIES,
+    markers: Markers = MARKERS,
     only: Sequence[str] = tuple(DESTINATIONS),
 ) -> LeakRunner:
     """A project in a folder of its own, with all the people there are."""
-    aviary = LeakRunner(root, canaries)
+    runner = LeakRunner(root, markers)
     for name in TEMPORARY:
         (root / name).mkdir(parents=True)
-    (aviary.folder / "data").mkdir(parents=True)
-    manifests = aviary.folder / "environments" / "sandbox"
+    (runner.folder / "data").mkdir(parents=True)
+    manifests = runner.folder / "environments" / "sandbox"
     manifests.mkdir(parents=True)
     (manifests / "environment.yaml").write_text(ENVIRONMENT.replace("ENDPOINT", endpoint))
     destinations = [
@@ -72,13 +72,13 @@ def caged(
     ]
     (manifests / "rest.yaml").write_text("---\n".join([CREDENTIAL, *destinations]))
     (manifests / "buyers.yaml").write_text(AUDIENCE.replace("EVERYWHERE", ", ".join(only)))
-    people(aviary, (*canaries.people, *canaries.misfits), canaries.hashes)
-    people(aviary, canaries.people[-2:], name="suppressed.csv")
-    return aviary
+    people(runner, (*markers.people, *markers.misfits), markers.hashes)
+    people(runner, markers.people[-2:], name="suppressed.csv")
+    return runner
 
 
 def people(
-    aviary: LeakRunner, persons: Iterable[Person], hashes: Iterable[str] = (), name: str = "people.csv"
+    runner: LeakRunner, persons: Iterable[Person], hashes: Iterable[str] = (), name: str = "people.csv"
 ) -> None:
     """Write a source again."""
     text = io.StringIO()
@@ -86,41 +86,41 @@ def people(
     rows.writerow(("email", "id", "phone"))
     rows.writerows((one.email, one.customer, one.phone) for one in persons)
     rows.writerows((hashed, "", hashed) for hashed in hashes)
-    (aviary.folder / "data" / name).write_text(text.getvalue())
+    (runner.folder / "data" / name).write_text(text.getvalue())
 
 
-def edit(aviary: LeakRunner, name: str, old: str, new: str) -> None:
+def edit(runner: LeakRunner, name: str, old: str, new: str) -> None:
     """Replaces a part of a manifest, which must be there."""
-    file = aviary.folder / "environments" / "sandbox" / name
+    file = runner.folder / "environments" / "sandbox" / name
     text = file.read_text()
     assert old in text, name
     file.write_text(text.replace(old, new))
 
 
-def lived_in(root: Path, template: Path) -> LeakRunner:
+def applied_copy(root: Path, template: Path) -> LeakRunner:
     """A copy of a project that has been applied; since then one person left it and three are new."""
     shutil.copytree(template, root, dirs_exist_ok=True)
-    aviary = LeakRunner(root, with_issued(CANARIES, root))
-    people(aviary, (*CANARIES.people[:3], *CANARIES.people[4:], *CANARIES.misfits), CANARIES.hashes)
-    return aviary
+    runner = LeakRunner(root, with_issued(MARKERS, root))
+    people(runner, (*MARKERS.people[:3], *MARKERS.people[4:], *MARKERS.misfits), MARKERS.hashes)
+    return runner
 
 
 def applied(base: Path) -> Path:
     """The template of it, without the first three people; made once for all that share `base`."""
-    root = base / "canaries"
+    root = base / "markers"
     if root.exists():
         return root
-    aviary = caged(root)
-    people(aviary, (*CANARIES.people[3:], *CANARIES.misfits), CANARIES.hashes)
-    ended = aviary.run("apply", "sandbox", "--yes", plants=(known_tokens,))
+    runner = leak_project(root)
+    people(runner, (*MARKERS.people[3:], *MARKERS.misfits), MARKERS.hashes)
+    ended = runner.run("apply", "sandbox", "--yes", injections=(known_tokens,))
     assert ended.code == 0, ended.text
     shutil.rmtree(root / "said")
     (root / "said").mkdir()
     return root
 
 
-def with_issued(canaries: Markers, root: Path) -> Markers:
+def with_issued(markers: Markers, root: Path) -> Markers:
     """The credentials that the emulator made for itself are secrets too."""
     with Emulator.open(root / "project" / ".reconciler" / "emulator" / "sandbox.sqlite") as emulator:
         issued = emulator.credentials
-    return replace(canaries, issued=(issued.client_id, issued.client_secret))
+    return replace(markers, issued=(issued.client_id, issued.client_secret))

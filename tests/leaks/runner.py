@@ -1,4 +1,4 @@
-"""A project full of canaries, and commands run in it while everything that they write is kept.
+"""A project full of markers, and commands run in it while everything that they write is kept.
 
 A command runs as it does from a shell: `main` in a process of its own, with streams of its own. The
 process is forked from one that has imported what commands need, so that hundreds of runs take seconds.
@@ -18,7 +18,7 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import NoReturn
 
-from leaks.markers import CANARIES, Markers
+from leaks.markers import MARKERS, Markers
 
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(
@@ -40,14 +40,14 @@ FORKS.set_forkserver_preload(
 PATIENCE = 60.0
 ASKED = b"browser ended at: "
 """Ends the only question that is answered here; from then on a terminal shows nothing."""
-Plant = Callable[[], object]
+Injection = Callable[[], object]
 
 PERSONAL = {
     ".reconciler/state": "the state: a removal must name whom it removes",
     ".reconciler/cache": "scratch of the engine: snapshots and spilled rows of the run, gone when it ends",
     ".reconciler/emulator": "stands for Criteo itself, which holds what it was sent and its credentials",
     "data": "the sources",
-    "environments": "the manifests: tests write canaries into them to see that they are refused",
+    "environments": "the manifests: tests write markers into them to see that they are refused",
 }
 """Where people may be found in a project, with the reason; everywhere else is searched."""
 
@@ -72,7 +72,7 @@ class Command:
     arguments: tuple[str, ...]
     said: Path
     environ: Mapping[str, str]
-    plants: tuple[Plant, ...]
+    injections: tuple[Injection, ...]
     terminal: str = ""
     given: str = ""
 
@@ -82,8 +82,8 @@ class Command:
         os.environ.update(self.environ)
         self._take_streams()
         sys.argv = ["reconciler", *self.arguments]
-        for plant in self.plants:
-            plant()
+        for injection in self.injections:
+            injection()
         from reconciler.cli import main
 
         try:
@@ -121,7 +121,7 @@ class LeakRunner:
     """One project. All its commands share a temporary folder and a home, both searched."""
 
     root: Path
-    canaries: Markers = CANARIES
+    markers: Markers = MARKERS
     _runs: list[Path] = field(default_factory=list)
 
     @property
@@ -131,24 +131,24 @@ class LeakRunner:
     def run(
         self,
         *arguments: str,
-        plants: Sequence[Plant] = (),
+        injections: Sequence[Injection] = (),
         terminal: bool = False,
         given: str = "",
         **environ: str,
     ) -> CapturedOutput:
         """Runs one command to its end. `given` is typed where it is asked for, or piped in."""
         if terminal:
-            return self._at_terminal(arguments, plants, environ, given)
-        process, said = self.start(*arguments, plants=plants, given=given, **environ)
+            return self._at_terminal(arguments, injections, environ, given)
+        process, said = self.start(*arguments, injections=injections, given=given, **environ)
         process.join(PATIENCE)
         assert process.exitcode is not None, "it hangs"
         return CapturedOutput(process.exitcode, said.read_bytes())
 
     def start(
-        self, *arguments: str, plants: Sequence[Plant] = (), given: str = "", **environ: str
+        self, *arguments: str, injections: Sequence[Injection] = (), given: str = "", **environ: str
     ) -> tuple[ForkServerProcess, Path]:
         """A command under way, and the file that holds what it says."""
-        command = self._command(arguments, plants, environ, given=given)
+        command = self._command(arguments, injections, environ, given=given)
         process = FORKS.Process(target=command)
         process.start()
         return process, command.said
@@ -156,7 +156,7 @@ class LeakRunner:
     def _command(
         self,
         arguments: Sequence[str],
-        plants: Sequence[Plant],
+        injections: Sequence[Injection],
         environ: Mapping[str, str],
         terminal: str = "",
         given: str = "",
@@ -164,7 +164,13 @@ class LeakRunner:
         said = self.root / "said" / f"{len(self._runs)}"
         self._runs.append(said)
         return Command(
-            self.folder, tuple(arguments), said, self.surroundings(**environ), tuple(plants), terminal, given
+            self.folder,
+            tuple(arguments),
+            said,
+            self.surroundings(**environ),
+            tuple(injections),
+            terminal,
+            given,
         )
 
     def surroundings(self, **environ: str) -> dict[str, str]:
@@ -173,20 +179,24 @@ class LeakRunner:
             "PATH": os.environ["PATH"],
             "HOME": str(self.root / "home"),
             "TMPDIR": str(self.root / "tmp"),
-            "CRITEO_ID": self.canaries.client_id,
-            "CRITEO_SECRET": self.canaries.client_secret,
-            "RECONCILER_STATE_KEY": self.canaries.sealing_key,
+            "CRITEO_ID": self.markers.client_id,
+            "CRITEO_SECRET": self.markers.client_secret,
+            "RECONCILER_STATE_KEY": self.markers.sealing_key,
             "HTTPX_LOG_LEVEL": "trace",
             "COLUMNS": "160",
             **environ,
         }
 
     def _at_terminal(
-        self, arguments: Sequence[str], plants: Sequence[Plant], environ: Mapping[str, str], given: str
+        self,
+        arguments: Sequence[str],
+        injections: Sequence[Injection],
+        environ: Mapping[str, str],
+        given: str,
     ) -> CapturedOutput:
         ours, theirs = pty.openpty()
         environ = {"TERM": "xterm", **environ}
-        command = self._command(arguments, plants, environ, os.ttyname(theirs))
+        command = self._command(arguments, injections, environ, os.ttyname(theirs))
         process = FORKS.Process(target=command)
         process.start()
         said = b"".join(_typed(ours, theirs, process, given))
@@ -194,14 +204,14 @@ class LeakRunner:
         return CapturedOutput(process.exitcode or 0, said)
 
     def leaks(self) -> set[str]:
-        """Each trace of a canary outside the state: in what file, and of what; never the value.
+        """Each trace of a marker outside the state: in what file, and of what; never the value.
 
         Names of files are searched everywhere, the state included; those of sources are planted.
         """
         found = {f"{what} in a name under {place}" for place, what in self._names()}
         for file in self._files():
             place = file.relative_to(self.root)
-            heard = self.canaries.heard_in(self._read(file)) - self._kept_in(file)
+            heard = self.markers.found_in(self._read(file)) - self._kept_in(file)
             found |= {f"{what} in {place}" for what in heard}
         return found
 
@@ -215,14 +225,14 @@ class LeakRunner:
         planted = self.folder / "data"
         for file in (one for one in self.root.rglob("*") if not one.is_relative_to(planted)):
             name = os.fsencode(file.name)
-            for what in self.canaries.heard_in(name):
+            for what in self.markers.found_in(name):
                 yield str(file.parent.relative_to(self.root)), what
 
     def _read(self, file: Path) -> bytes:
         return file.read_bytes()
 
     def _kept_in(self, file: Path) -> AbstractSet[str]:
-        """Kinds of canaries that this file is the place of."""
+        """Kinds of markers that this file is the place of."""
         return frozenset()
 
     def _files(self) -> Iterator[Path]:

@@ -9,11 +9,19 @@ from functools import partial
 from typing import get_args
 
 import pytest
-from leaks.consent_project import at_a_parrot
-from leaks.echoing_server import ANSWERS, CONSENTED, EXCHANGED, OPERATIONS, PIECES, parrot, repetitions
+from leaks.consent_project import at_an_echoing_server
+from leaks.echoing_server import (
+    ANSWERS,
+    CONSENTED,
+    EXCHANGED,
+    OPERATIONS,
+    PIECES,
+    echoing_server,
+    repetitions,
+)
 from leaks.injections import chatty, debugging, heedless, impatient, known_tokens, slow
-from leaks.markers import CANARIES
-from leaks.project import applied, caged, edit, lived_in, people
+from leaks.markers import MARKERS
+from leaks.project import applied, applied_copy, edit, leak_project, people
 from leaks.runner import LeakRunner, stopped
 
 from reconciler.emulator import Emulator
@@ -45,43 +53,43 @@ def template(tmp_path_factory):
 
 @pytest.fixture
 def issued(monkeypatch):
-    """The emulator behind the parrot lives in this process."""
+    """The emulator behind the echoing server lives in this process."""
     make = secrets.token_urlsafe
-    monkeypatch.setattr(secrets, "token_urlsafe", lambda size=None: f"{CANARIES.token}{make(size)}")
+    monkeypatch.setattr(secrets, "token_urlsafe", lambda size=None: f"{MARKERS.token}{make(size)}")
 
 
-def silent(aviary):
-    assert aviary.leaks() == set()
-    assert aviary.open_to_others() == []
+def silent(runner):
+    assert runner.leaks() == set()
+    assert runner.open_to_others() == []
 
 
-def renamed(aviary):
+def renamed(runner):
     """So that the next apply updates a segment's name."""
-    edit(aviary, "buyers.yaml", "title: Buyers", "title: Shoppers")
+    edit(runner, "buyers.yaml", "title: Buyers", "title: Shoppers")
 
 
 @pytest.mark.parametrize("part", range(4))
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_a_criteo_that_repeats_what_it_hears(tmp_path, issued, operation, part):
-    with parrot(tmp_path / "criteo.sqlite") as server:
-        aviary = caged(tmp_path / "cage", server.url, only=("raw", "customer", "md5"))
+    with echoing_server(tmp_path / "criteo.sqlite") as server:
+        runner = leak_project(tmp_path / "project-root", server.url, only=("raw", "customer", "md5"))
         if operation != "create":
-            people(aviary, CANARIES.people[1:])
-            assert aviary.run(*APPLY, plants=LOUD).code == 0
-            people(aviary, CANARIES.people[:-1])
+            people(runner, MARKERS.people[1:])
+            assert runner.run(*APPLY, injections=LOUD).code == 0
+            people(runner, MARKERS.people[:-1])
         if operation == "update":
-            renamed(aviary)
+            renamed(runner)
         kept = tmp_path / "kept"
-        shutil.copytree(aviary.folder, kept)
+        shutil.copytree(runner.folder, kept)
         server.operation = operation
         for answer, piece in list(repetitions(operation))[part::4]:
             server.answer, before = partial(repeated, answer, piece), server.repeated
-            ended = aviary.run(*(STATUS if operation == "statistics" else APPLY), plants=LOUD)
+            ended = runner.run(*(STATUS if operation == "statistics" else APPLY), injections=LOUD)
             assert server.repeated > before
             assert "This is a bug" not in ended.text, ended.text
-            shutil.rmtree(aviary.folder)
-            shutil.copytree(kept, aviary.folder)
-    silent(aviary)
+            shutil.rmtree(runner.folder)
+            shutil.copytree(kept, runner.folder)
+    silent(runner)
 
 
 def repeated(answer, piece, heard):
@@ -122,13 +130,16 @@ def echoed(answer, piece, heard):
     ids=["the exchange", "what follows", "what follows, of the exchange"],
 )
 def test_a_criteo_that_repeats_what_a_login_sent(tmp_path, operation, pieces):
-    with parrot(tmp_path / "criteo.sqlite") as server, at_a_parrot(tmp_path / "cage", server) as rookery:
+    with (
+        echoing_server(tmp_path / "criteo.sqlite") as server,
+        at_an_echoing_server(tmp_path / "project-root", server) as project,
+    ):
         for _ in repeating(server, operation, pieces):
-            ended = rookery.pastes(rookery.redirected(), plants=CONSENT_LOUD)
+            ended = project.pastes(project.redirected(), injections=CONSENT_LOUD)
             assert (ended.code == 0) == (operation == "accounts"), ended.text
             assert "This is a bug" not in ended.text, ended.text
-            assert ("a verifier", server.heard.consent["code_verifier"]) in rookery.made
-        silent(rookery)
+            assert ("a verifier", server.heard.consent["code_verifier"]) in project.made
+        silent(project)
 
 
 @pytest.mark.parametrize(
@@ -143,24 +154,30 @@ def test_a_criteo_that_repeats_what_a_login_sent(tmp_path, operation, pieces):
     ids=["token", "search", "application", "accounts", "retailers"],
 )
 def test_a_criteo_that_repeats_what_a_renewal_sent(tmp_path, operation, command, pieces):
-    with parrot(tmp_path / "criteo.sqlite") as server, at_a_parrot(tmp_path / "cage", server) as rookery:
-        rookery.consents()
+    with (
+        echoing_server(tmp_path / "criteo.sqlite") as server,
+        at_an_echoing_server(tmp_path / "project-root", server) as project,
+    ):
+        project.consents()
         for _ in repeating(server, operation, pieces):
-            ended = rookery.run(*command, plants=CONSENT_LOUD)
+            ended = project.run(*command, injections=CONSENT_LOUD)
             assert "This is a bug" not in ended.text, ended.text
-            assert ("refresh_token", server.heard.consent["refresh_token"]) in rookery.made
-        silent(rookery)
+            assert ("refresh_token", server.heard.consent["refresh_token"]) in project.made
+        silent(project)
 
 
 def test_a_repetition_is_found_where_nothing_withholds_it(tmp_path):
-    with parrot(tmp_path / "criteo.sqlite") as server, at_a_parrot(tmp_path / "cage", server) as rookery:
-        rookery.consents()
+    with (
+        echoing_server(tmp_path / "criteo.sqlite") as server,
+        at_an_echoing_server(tmp_path / "project-root", server) as project,
+    ):
+        project.consents()
         server.operation, server.answer = (
             "search",
             partial(echoed, "a 400", TOKENS["the newest refresh token"]),
         )
-        rookery.run(*PLAN, plants=(*CONSENT_LOUD, heedless))
-        assert {one.partition(" in ")[0] for one in rookery.leaks()} == {"refresh_token"}
+        project.run(*PLAN, injections=(*CONSENT_LOUD, heedless))
+        assert {one.partition(" in ")[0] for one in project.leaks()} == {"refresh_token"}
 
 
 def test_the_kinds_of_faults_are_all_tried():
@@ -175,61 +192,61 @@ def possible(call):
     ("call", "kind"), [(call, kind) for call in CALLS for kind in sorted(possible(call))]
 )
 def test_a_criteo_that_fails(tmp_path, template, kind, call):
-    aviary: LeakRunner = lived_in(tmp_path, template)
-    renamed(aviary)
+    runner: LeakRunner = applied_copy(tmp_path, template)
+    renamed(runner)
     if call == "bulkCreateAudienceSegments":
-        shutil.rmtree(aviary.folder / ".reconciler" / "state")
-        aviary.run("emulator", "reset", "sandbox")
-    before = aviary.run("emulator", "fault", "sandbox", kind, "--operation", call, "--for", "0s", "-v")
+        shutil.rmtree(runner.folder / ".reconciler" / "state")
+        runner.run("emulator", "reset", "sandbox")
+    before = runner.run("emulator", "fault", "sandbox", kind, "--operation", call, "--for", "0s", "-v")
     assert before.code == 0
     command = STATUS if call.startswith("get") else (*APPLY, "--only", "raw/buyers", "--only", "md5/buyers")
-    ended = aviary.run(*command, plants=LOUD, terminal=call.startswith("AddRemove"))
+    ended = runner.run(*command, injections=LOUD, terminal=call.startswith("AddRemove"))
     assert "This is a bug" not in ended.text
-    assert faulted(aviary)
-    silent(aviary)
+    assert faulted(runner)
+    silent(runner)
 
 
-def faulted(aviary):
-    with Emulator.open(aviary.folder / ".reconciler/emulator/sandbox.sqlite") as emulator:
+def faulted(runner):
+    with Emulator.open(runner.folder / ".reconciler/emulator/sandbox.sqlite") as emulator:
         return any(one.fault for one in emulator.history())
 
 
 @pytest.mark.parametrize("way", ["HTTPS_PROXY", "ALL_PROXY", "no proxy at all"])
 def test_a_proxy_with_a_login(tmp_path, way):
-    login = f"{CANARIES.proxy_user}:{CANARIES.proxy_password}"
+    login = f"{MARKERS.proxy_user}:{MARKERS.proxy_password}"
     address = f"127.0.0.1:9/{login}" if way == "no proxy at all" else f"http://{login}@127.0.0.1:9"
     name = "HTTPS_PROXY" if way == "no proxy at all" else way
-    aviary = caged(tmp_path, "https://criteo.invalid")
+    runner = leak_project(tmp_path, "https://criteo.invalid")
     for command in (APPLY, ("plan", "sandbox", "-v"), ("explain", "sandbox", "raw/buyers", "-v")):
-        ended = aviary.run(*command, plants=LOUD, **{name: address})
+        ended = runner.run(*command, injections=LOUD, **{name: address})
         assert ended.code != 0
-    silent(aviary)
+    silent(runner)
 
 
 @pytest.mark.parametrize("name", ["CI_JOB_URL", "BUILD_URL", "GITHUB_SERVER_URL"])
 def test_a_holder_of_the_lock_that_signs_with_a_login(tmp_path, name):
     """The holder of the lock is shown to a run that finds the state locked."""
-    address = f"https://{CANARIES.proxy_user}:{CANARIES.proxy_password}@ci.example/7?token={CANARIES.token}"
-    aviary = caged(tmp_path)
-    holder, _ = aviary.start(
-        *APPLY, plants=(known_tokens, slow), GITHUB_RUN_ID="7" if "HUB" in name else "", **{name: address}
+    address = f"https://{MARKERS.proxy_user}:{MARKERS.proxy_password}@ci.example/7?token={MARKERS.token}"
+    runner = leak_project(tmp_path)
+    holder, _ = runner.start(
+        *APPLY, injections=(known_tokens, slow), GITHUB_RUN_ID="7" if "HUB" in name else "", **{name: address}
     )
-    while not (aviary.folder / ".reconciler/state/sandbox/lock").exists() or not signed(aviary):
+    while not (runner.folder / ".reconciler/state/sandbox/lock").exists() or not signed(runner):
         time.sleep(0.02)
         assert holder.is_alive()
-    ended = aviary.run(*APPLY)
+    ended = runner.run(*APPLY)
     assert ended.code == 7
     assert "ci.example" in ended.text
     stopped(holder, signal.SIGTERM)
-    silent(aviary)
+    silent(runner)
 
 
-def signed(aviary):
-    return (aviary.folder / ".reconciler/state/sandbox/lock").read_text()
+def signed(runner):
+    return (runner.folder / ".reconciler/state/sandbox/lock").read_text()
 
 
 def test_the_witness_holds_no_person(template):
     database = sqlite3.connect(template / "project/.reconciler/emulator/sandbox.sqlite")
     rows = database.execute("SELECT * FROM history").fetchall()
     assert len(rows) > 10
-    assert CANARIES.heard_in(repr(rows).encode()) == set()
+    assert MARKERS.found_in(repr(rows).encode()) == set()

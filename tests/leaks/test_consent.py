@@ -43,7 +43,7 @@ from leaks.injections import (
     no_room,
     no_room_once_answered,
 )
-from leaks.markers import CANARIES
+from leaks.markers import MARKERS
 from leaks.runner import stopped
 
 from reconciler.emulator.faults import TOKEN as TOKEN_CALL
@@ -74,51 +74,51 @@ def template(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def rookery(tmp_path, template):
-    with lived_in_with_consent(tmp_path, template) as rookery:
-        yield rookery
+def project(tmp_path, template):
+    with lived_in_with_consent(tmp_path, template) as project:
+        yield project
 
 
 @pytest.fixture
 def unasked(tmp_path):
     """Nobody has consented yet."""
-    with consenting(tmp_path) as rookery:
-        yield rookery
+    with consenting(tmp_path) as project:
+        yield project
 
 
-def silent(rookery: ConsentProject):
-    assert rookery.leaks() == set()
-    assert (rookery.folder / KEY).read_bytes() == CANARIES.signing_key, "verifiers are made of another key"
+def silent(project: ConsentProject):
+    assert project.leaks() == set()
+    assert (project.folder / KEY).read_bytes() == MARKERS.signing_key, "verifiers are made of another key"
 
 
 # -- success ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ROWS)
-def test_in_success(rookery, name):
+def test_in_success(project, name):
     first, *others = (row for row in ROWS[name] if not set(row) & set(UNKNOWN))
     for row in (*((*first, *one) for one in LOUDNESS), *((*one, "-v") for one in others)):
-        done = succeeds(rookery, row)
+        done = succeeds(project, row)
         assert done.code == next((code for option, code in ODD.items() if option in row), 0), done.text
-    succeeds(rookery, (*first, "-v"), terminal=True)
-    silent(rookery)
-    assert rookery.open_to_others() == []
+    succeeds(project, (*first, "-v"), terminal=True)
+    silent(project)
+    assert project.open_to_others() == []
 
 
-def succeeds(rookery, row, terminal=False):
+def succeeds(project, row, terminal=False):
     """A code is pasted where one is asked for, or typed at a terminal."""
     planning = ("--plan",) if "--plan" in row else ()
-    given = f"{rookery.redirected(*planning)}\n" if "login" in row else ""
-    return rookery.run(*row, plants=LOUD, terminal=terminal, given=given)
+    given = f"{project.redirected(*planning)}\n" if "login" in row else ""
+    return project.run(*row, injections=LOUD, terminal=terminal, given=given)
 
 
 @pytest.mark.parametrize("planning", [(), ("--plan",)])
 def test_an_address_tells_the_client_id_once_and_no_secret(unasked, planning):
     """It is meant to be handed over. The state in it is signed, and of the verifier it holds a digest."""
-    done = unasked.run("auth", "url", "sandbox", "criteo", "-v", *planning, plants=LOUD)
-    assert CANARIES.heard_in(done.said) == {"client_id"}
-    assert done.said.count(CANARIES.client_id.encode()) == 1
-    assert CANARIES.heard_in(without_the_id(done.said)) == set()
+    done = unasked.run("auth", "url", "sandbox", "criteo", "-v", *planning, injections=LOUD)
+    assert MARKERS.found_in(done.said) == {"client_id"}
+    assert done.said.count(MARKERS.client_id.encode()) == 1
+    assert MARKERS.found_in(without_the_id(done.said)) == set()
     unasked.address(*planning)
     silent(unasked)
 
@@ -146,21 +146,21 @@ def failing(kind: str, code: int) -> Ending:
     return Ending(code, lambda one: one.emulator.fault(kind, TOKEN_CALL, times=9, seconds=0.0))
 
 
-def in_their_way(rookery: ConsentProject) -> None:
+def in_their_way(project: ConsentProject) -> None:
     for place in (TOKEN, SEALED):
-        (rookery.folder / place).mkdir(parents=True, mode=0o700)
+        (project.folder / place).mkdir(parents=True, mode=0o700)
 
 
-def used(rookery: ConsentProject, redirected: str) -> None:
+def used(project: ConsentProject, redirected: str) -> None:
     listening = ("--plan", "--paste") if "127.0.0.1" in redirected else ()
-    assert rookery.pastes(redirected, *listening).code == 0
+    assert project.pastes(redirected, *listening).code == 0
 
 
-def used_and_lost(rookery: ConsentProject, redirected: str) -> None:
+def used_and_lost(project: ConsentProject, redirected: str) -> None:
     """Nothing here knows of it any more: Criteo does."""
-    used(rookery, redirected)
+    used(project, redirected)
     for place in (TOKEN, SEALED):
-        (rookery.folder / place).unlink(missing_ok=True)
+        (project.folder / place).unlink(missing_ok=True)
 
 
 ENDINGS = {
@@ -171,7 +171,7 @@ ENDINGS = {
     "a code that Criteo has seen": Ending(4, between=used_and_lost),
     "a code too old": Ending(4, between=lambda one, _: one.emulator.advance(61)),
     "a folder in the token's place": Ending(4, in_their_way),
-    "another secret": Ending(4, environ={"CRITEO_SECRET": f"{CANARIES.client_secret}x"}),
+    "another secret": Ending(4, environ={"CRITEO_SECRET": f"{MARKERS.client_secret}x"}),
     **{kind: failing(kind, 9) for kind in sorted(TOKEN_FAULTS)},
 }
 
@@ -191,15 +191,15 @@ def test_a_login_that_ends(unasked, name, way):
     else:
         redirected = sent_back(ending.address(unasked.address()), ending.press)
         ending.between(unasked, redirected)
-        done = unasked.pastes(redirected, plants=LOUD, terminal=way == "typed", **ending.environ)
+        done = unasked.pastes(redirected, injections=LOUD, terminal=way == "typed", **ending.environ)
     assert done.code == ending.code, done.text
-    unasked.run("auth", "status", "sandbox", "-v", plants=LOUD)
+    unasked.run("auth", "status", "sandbox", "-v", injections=LOUD)
     silent(unasked)
 
 
 def listened(unasked, ending):
     """What the browser is shown is kept with what commands said, and searched like it."""
-    process, address, said = unasked.listens(plants=LOUD, **ending.environ)
+    process, address, said = unasked.listens(injections=LOUD, **ending.environ)
     redirected = sent_back(ending.address(address), ending.press)
     ending.between(unasked, redirected)
     page = unasked.comes_back(redirected)
@@ -215,7 +215,7 @@ def test_a_disk_without_room(unasked, planning, full):
     """At a terminal: nothing else can be written to."""
     redirected = unasked.redirected(*planning[:1])
     asked = [kind for kind, _ in unasked.made].count("token")
-    done = unasked.pastes(redirected, *planning, plants=(*LOUD, full), terminal=True)
+    done = unasked.pastes(redirected, *planning, injections=(*LOUD, full), terminal=True)
     assert done.code == 4
     assert "kept" in done.text
     answered = [kind for kind, _ in unasked.made].count("token") - asked
@@ -225,7 +225,7 @@ def test_a_disk_without_room(unasked, planning, full):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_stopped_while_waiting(unasked, number):
-    process, address, _ = unasked.listens(plants=LOUD)
+    process, address, _ = unasked.listens(injections=LOUD)
     sent_back(address)
     assert stopped(process, number) == 130
     silent(unasked)
@@ -233,19 +233,19 @@ def test_stopped_while_waiting(unasked, number):
 
 def test_stopped_while_asked(unasked):
     """Ctrl-C, typed instead of an address."""
-    done = unasked.run(*LOGIN, "-v", plants=LOUD, terminal=True, given="\x03")
+    done = unasked.run(*LOGIN, "-v", injections=LOUD, terminal=True, given="\x03")
     assert done.code == 130, done.text
     silent(unasked)
 
 
 def test_nobody_comes(unasked):
-    assert unasked.run(*LISTENING, "--timeout", "1s", plants=LOUD).code == 4
+    assert unasked.run(*LISTENING, "--timeout", "1s", injections=LOUD).code == 4
     silent(unasked)
 
 
 def test_strangers_come_first(unasked):
     """A request for another URL, or without an answer, gets no details and does not end the wait."""
-    process, address, said = unasked.listens(plants=LOUD)
+    process, address, said = unasked.listens(injections=LOUD)
     redirected = sent_back(address)
     for stranger in (redirected.replace("/back?", "/favicon.ico?"), redirected.replace("code=", "cod=")):
         unasked.comes_back(stranger)
@@ -257,12 +257,12 @@ def test_strangers_come_first(unasked):
 # -- what comes after ---------------------------------------------------------------------------------
 
 
-def test_logs_are_open(rookery):
+def test_logs_are_open(project):
     """Libraries of HTTP are heard while a token is renewed, or their silence would prove nothing."""
-    done = rookery.run("plan", "sandbox", "-v", plants=LOUD)
+    done = project.run("plan", "sandbox", "-v", injections=LOUD)
     assert b"httpcore.http11" in done.said
     assert b"/oauth2/token" in done.said
-    silent(rookery)
+    silent(project)
 
 
 @dataclass(frozen=True)
@@ -274,22 +274,22 @@ class Trouble:
     environ: Mapping[str, str] = field(default_factory=dict)
 
 
-def an_old_token(rookery: ConsentProject) -> None:
+def an_old_token(project: ConsentProject) -> None:
     """One that was used already, as after a backup."""
-    kept = {place: (rookery.folder / place).read_bytes() for place in (TOKEN, SEALED)}
+    kept = {place: (project.folder / place).read_bytes() for place in (TOKEN, SEALED)}
     for command in ("plan", "apply"):
-        assert rookery.run(command, "sandbox", *(["--yes"] if command == "apply" else [])).code == 0
+        assert project.run(command, "sandbox", *(["--yes"] if command == "apply" else [])).code == 0
     for place, content in kept.items():
-        assert (rookery.folder / place).read_bytes() != content
-        (rookery.folder / place).write_bytes(content)
+        assert (project.folder / place).read_bytes() != content
+        (project.folder / place).write_bytes(content)
 
 
 def in_place(change: Callable[[Path], object]) -> Callable[[ConsentProject], None]:
     """Does it to both places."""
 
-    def make(rookery: ConsentProject) -> None:
+    def make(project: ConsentProject) -> None:
         for place in (TOKEN, SEALED):
-            change(rookery.folder / place)
+            change(project.folder / place)
 
     return make
 
@@ -312,7 +312,7 @@ def cut(file: Path) -> None:
 def bare(file: Path) -> None:
     """As somebody may put it there by hand; where it should be sealed, something else is."""
     sealed = file.name == "plan"
-    file.write_text(f"{'Bearer' if sealed else CANARIES.refresh_token}\n")
+    file.write_text(f"{'Bearer' if sealed else MARKERS.refresh_token}\n")
 
 
 FAILING = {
@@ -332,36 +332,36 @@ TROUBLES = {
     "half of it": Trouble((4, 4, 4, 4, 4, 4), in_place(cut)),
     "a bare token": Trouble((4, 4, 4, 4, 4, 4), in_place(bare)),
     "open to others": Trouble((0, 4, 0, 0, 4, 4), in_place(lambda file: file.chmod(0o644))),
-    "another secret": Trouble((4, 4, 4, 4, 4, 0), environ={"CRITEO_SECRET": f"{CANARIES.client_secret}x"}),
+    "another secret": Trouble((4, 4, 4, 4, 4, 0), environ={"CRITEO_SECRET": f"{MARKERS.client_secret}x"}),
     "another key": Trouble((4, 0, 4, 4, 4, 4), environ={"RECONCILER_STATE_KEY": f"{'c1dh' * 10}Zqs="}),
     "a secret for a key": Trouble(
-        (4, 0, 4, 4, 4, 4), environ={"RECONCILER_STATE_KEY": CANARIES.client_secret}
+        (4, 0, 4, 4, 4, 4), environ={"RECONCILER_STATE_KEY": MARKERS.client_secret}
     ),
     **FAILING,
 }
 
 
 @pytest.mark.parametrize("name", TROUBLES)
-def test_commands_in_trouble(rookery, name):
+def test_commands_in_trouble(project, name):
     trouble = TROUBLES[name]
-    trouble.make(rookery)
+    trouble.make(project)
     codes = []
     for command in COMMANDS:
         terminal = command is COMMANDS[-2]
-        done = rookery.run(*command, plants=LOUD, terminal=terminal, **trouble.environ)
+        done = project.run(*command, injections=LOUD, terminal=terminal, **trouble.environ)
         assert "This is a bug" not in done.text, done.text
         codes.append(done.code)
     assert tuple(codes) == trouble.codes
-    silent(rookery)
+    silent(project)
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-def test_commands_without_room(rookery, command):
+def test_commands_without_room(project, command):
     for full in (no_room, no_room_once_answered):
-        done = rookery.run(*command, plants=(*LOUD, full), terminal=True)
+        done = project.run(*command, injections=(*LOUD, full), terminal=True)
         assert "This is a bug" not in done.text
         assert done.code == (0 if "auth" in command else 4), done.text
-    silent(rookery)
+    silent(project)
 
 
 # -- crashes ------------------------------------------------------------------------------------------
@@ -387,16 +387,20 @@ RENEWING = {
 @pytest.mark.parametrize("place", PLACES)
 def test_a_bug_in_a_login(unasked, place):
     """Every secret that is at hand is in its words; the browser is answered all the same."""
-    plants = (*LOUD, partial(bug_telling_all, PLACES[place]))
-    done = unasked.run(*LISTENING, plants=plants) if place == "an address" else gives_up(unasked, plants)
+    injections = (*LOUD, partial(bug_telling_all, PLACES[place]))
+    done = (
+        unasked.run(*LISTENING, injections=injections)
+        if place == "an address"
+        else gives_up(unasked, injections)
+    )
     assert done.code == 1, done.text
     assert "This is a bug" in done.text
     silent(unasked)
 
 
-def gives_up(unasked, plants):
+def gives_up(unasked, injections):
     """The browser may wait in vain."""
-    process, address, said = unasked.listens(plants=plants)
+    process, address, said = unasked.listens(injections=injections)
     with suppress(httpx.TransportError):
         unasked.comes_back(sent_back(address))
     return ended(process, said)
@@ -404,38 +408,38 @@ def gives_up(unasked, plants):
 
 @pytest.mark.parametrize("place", RENEWING)
 @pytest.mark.parametrize("command", COMMANDS[:2], ids=" ".join)
-def test_a_bug_while_renewing(rookery, command, place):
-    plants = (*LOUD, partial(bug_telling_all, RENEWING[place]))
-    done = rookery.run(*command, plants=plants, terminal=True)
+def test_a_bug_while_renewing(project, command, place):
+    injections = (*LOUD, partial(bug_telling_all, RENEWING[place]))
+    done = project.run(*command, injections=injections, terminal=True)
     assert done.code == 1, done.text
     assert "This is a bug" in done.text
-    silent(rookery)
+    silent(project)
 
 
 @pytest.mark.parametrize("killed", [killed_before_keeping, killed_while_keeping])
 def test_killed_between_the_answer_and_our_write_of_a_login(unasked, killed):
     """What may lie there unfinished goes with the next one."""
-    process, address, said = unasked.listens(plants=(*LOUD, killed))
+    process, address, said = unasked.listens(injections=(*LOUD, killed))
     redirected = sent_back(address)
     with pytest.raises(httpx.TransportError):
         unasked.comes_back(redirected)
     assert ended(process, said).code == -signal.SIGKILL
     if killed is killed_before_keeping:
         silent(unasked)
-    assert unasked.logs_in(plants=LOUD).code == 0
+    assert unasked.logs_in(injections=LOUD).code == 0
     silent(unasked)
 
 
 @pytest.mark.parametrize("killed", [killed_before_keeping, killed_while_keeping])
-def test_killed_between_the_answer_and_our_write_of_a_renewal(rookery, killed):
+def test_killed_between_the_answer_and_our_write_of_a_renewal(project, killed):
     for command in COMMANDS[:2]:
-        assert rookery.run(*command, plants=(*LOUD, killed)).code == -signal.SIGKILL
-    left = {one.rpartition("/")[2] for one in rookery.leaks()}
+        assert project.run(*command, injections=(*LOUD, killed)).code == -signal.SIGKILL
+    left = {one.rpartition("/")[2] for one in project.leaks()}
     assert all(one.startswith(".token.") for one in left)
     assert len(left) == (killed is killed_while_keeping), "what is sealed tells nothing"
     for command in COMMANDS:
-        assert rookery.run(*command, plants=LOUD).code in {4, 0}
-    silent(rookery)
+        assert project.run(*command, injections=LOUD).code in {4, 0}
+    silent(project)
 
 
 SITE = """
@@ -473,6 +477,6 @@ def test_an_interpreter_in_development_mode(unasked, tmp_path):
 
 @pytest.mark.parametrize("leak", CONSENT_LEAKS)
 def test_a_planted_leak_is_found(unasked, leak):
-    plant, found = CONSENT_LEAKS[leak]
-    unasked.logs_in(plants=(plant,))
+    injection, found = CONSENT_LEAKS[leak]
+    unasked.logs_in(injections=(injection,))
     assert any(one.startswith(found) for one in unasked.leaks()), unasked.leaks()

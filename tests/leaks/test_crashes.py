@@ -24,7 +24,7 @@ from leaks.injections import (
     interrupted_soon,
     known_tokens,
 )
-from leaks.project import applied, lived_in
+from leaks.project import applied, applied_copy
 from leaks.runner import LeakRunner, stopped
 
 from reconciler.emulator import Emulator, Switches
@@ -57,18 +57,18 @@ def template(tmp_path_factory):
 
 
 @pytest.fixture
-def aviary(tmp_path, template) -> LeakRunner:
-    return lived_in(tmp_path, template)
+def runner(tmp_path, template) -> LeakRunner:
+    return applied_copy(tmp_path, template)
 
 
-def silent(aviary):
-    assert aviary.leaks() == set()
-    assert aviary.open_to_others() == []
+def silent(runner):
+    assert runner.leaks() == set()
+    assert runner.open_to_others() == []
 
 
-def crashed(aviary, *arguments, place, kind="a chain with a note", terminal=False):
-    plants = (known_tokens, chatty, partial(bug, place, kind))
-    ended = aviary.run(*arguments, plants=plants, terminal=terminal)
+def crashed(runner, *arguments, place, kind="a chain with a note", terminal=False):
+    injections = (known_tokens, chatty, partial(bug, place, kind))
+    ended = runner.run(*arguments, injections=injections, terminal=terminal)
     assert ended.code == REPORTED.get(kind, 1), ended.text
     if kind not in REPORTED:
         assert "This is a bug" in ended.text
@@ -76,40 +76,44 @@ def crashed(aviary, *arguments, place, kind="a chain with a note", terminal=Fals
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-def test_a_bug_in_any_command_at_any_loudness(aviary, command):
+def test_a_bug_in_any_command_at_any_loudness(runner, command):
     for loudness in ("-q", "--no-color", "-v"):
-        crashed(aviary, *command, loudness, place="flags")
-    crashed(aviary, *command, "-v", place="flags", terminal=True)
-    silent(aviary)
+        crashed(runner, *command, loudness, place="flags")
+    crashed(runner, *command, "-v", place="flags", terminal=True)
+    silent(runner)
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_a_bug_at_any_place(aviary, place):
-    crashed(aviary, "apply", "sandbox", "--emulate", "--yes", "-v", place=place)
-    silent(aviary)
+def test_a_bug_at_any_place(runner, place):
+    crashed(runner, "apply", "sandbox", "--emulate", "--yes", "-v", place=place)
+    silent(runner)
 
 
 @pytest.mark.parametrize("place", ["building members", "a request body"])
 @pytest.mark.parametrize("kind", BUGS)
-def test_a_bug_of_any_kind(aviary, kind, place):
+def test_a_bug_of_any_kind(runner, kind, place):
     """In the main thread, and in one of those that send."""
-    crashed(aviary, *APPLY, place=place, kind=kind)
-    silent(aviary)
+    crashed(runner, *APPLY, place=place, kind=kind)
+    silent(runner)
 
 
 @pytest.mark.parametrize("trouble", [bug_in_a_thread, bug_in_a_finalizer, careless_library])
-def test_what_no_handler_of_ours_sees(aviary, trouble):
+def test_what_no_handler_of_ours_sees(runner, trouble):
     for terminal in (False, True):
-        ended = aviary.run(
-            *APPLY, plants=(known_tokens, chatty, partial(after_start, trouble)), terminal=terminal
+        ended = runner.run(
+            *APPLY, injections=(known_tokens, chatty, partial(after_start, trouble)), terminal=terminal
         )
         assert "zq" not in ended.text
-    silent(aviary)
+    silent(runner)
 
 
-def test_a_bug_while_serving(aviary):
-    plants = (chatty, partial(bug, "issuing a token", "a chain with a note"), partial(interrupted_soon, 3.0))
-    process, said = aviary.start("emulator", "serve", "sandbox", "--port", "0", "-v", plants=plants)
+def test_a_bug_while_serving(runner):
+    injections = (
+        chatty,
+        partial(bug, "issuing a token", "a chain with a note"),
+        partial(interrupted_soon, 3.0),
+    )
+    process, said = runner.start("emulator", "serve", "sandbox", "--port", "0", "-v", injections=injections)
     while not (
         found := [word for word in said.read_text().split() if word.startswith("http:")]
         if said.exists()
@@ -117,37 +121,37 @@ def test_a_bug_while_serving(aviary):
     ):
         time.sleep(0.02)
         assert process.is_alive()
-    form = {"client_id": aviary.canaries.client_id, "client_secret": aviary.canaries.client_secret}
+    form = {"client_id": runner.markers.client_id, "client_secret": runner.markers.client_secret}
     answer = httpx.post(f"{found[0]}/oauth2/token", data=form, trust_env=False)
     assert answer.status_code == 500
-    assert aviary.canaries.heard_in(answer.content) == set()
+    assert runner.markers.found_in(answer.content) == set()
     process.join(10)
     assert process.exitcode == 0
-    silent(aviary)
+    silent(runner)
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("where", ["its own", "a throw-away"])
-def test_an_end_from_outside(aviary, number, where):
+def test_an_end_from_outside(runner, number, where):
     """What a killed run leaves is private, lies where people may lie, and goes with the next run."""
-    with Emulator.open(aviary.folder / ".reconciler/emulator/sandbox.sqlite") as emulator:
+    with Emulator.open(runner.folder / ".reconciler/emulator/sandbox.sqlite") as emulator:
         emulator.configure(replace(Switches(), latency=0.1))
     emulate = ("--emulate",) if where == "a throw-away" else ()
-    process, said = aviary.start(*APPLY, *emulate, plants=(known_tokens, chatty))
+    process, said = runner.start(*APPLY, *emulate, injections=(known_tokens, chatty))
     while b"add-remove" not in (said.read_bytes() if said.exists() else b""):
         time.sleep(0.02)
         assert process.is_alive()
     code = stopped(process, number)
     assert code in {-signal.SIGKILL, 130, 8, 0}
-    left = list((aviary.root / "tmp").iterdir())
+    left = list((runner.root / "tmp").iterdir())
     assert all(one.stat().st_mode & 0o077 == 0 for one in left)
     if left:
         assert number == signal.SIGKILL
         assert where == "a throw-away"
-        assert aviary.leaks() != set()
-    aviary.run("status", "sandbox")
-    assert list((aviary.root / "tmp").iterdir()) == []
-    silent(aviary)
+        assert runner.leaks() != set()
+    runner.run("status", "sandbox")
+    assert list((runner.root / "tmp").iterdir()) == []
+    silent(runner)
 
 
 SITE = """
@@ -156,16 +160,16 @@ logging.basicConfig(stream=sys.stderr, level=logging.NOTSET)
 """
 
 
-def test_an_interpreter_in_development_mode(aviary, tmp_path):
+def test_an_interpreter_in_development_mode(runner, tmp_path):
     """Warnings, resources, and every logger at its loudest, from the interpreter's first moment on."""
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / "sitecustomize.py").write_text(SITE)
     loud = {"PYTHONPATH": str(tmp_path / "site"), "PYTHONDEVMODE": "1", "PYTHONWARNINGS": "always"}
-    with (aviary.root / "said" / "developer").open("wb") as said:
+    with (runner.root / "said" / "developer").open("wb") as said:
         ended = subprocess.run(
             [sys.executable, "-m", "reconciler", *APPLY],
-            cwd=aviary.folder,
-            env=aviary.surroundings(**loud),
+            cwd=runner.folder,
+            env=runner.surroundings(**loud),
             stdin=subprocess.DEVNULL,
             stdout=said,
             stderr=said,
@@ -173,4 +177,4 @@ def test_an_interpreter_in_development_mode(aviary, tmp_path):
             timeout=60,
         )
     assert ended.returncode == 0
-    silent(aviary)
+    silent(runner)

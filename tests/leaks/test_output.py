@@ -1,8 +1,8 @@
 """No identifier, token or secret is in anything that a command writes, the state apart.
 
-Every person, secret and token here is a canary: all that a command says and leaves behind is searched
-for each of them in every form. Crashes are in `test_no_canary_sings_in_a_crash`, a Criteo that repeats
-what it hears in `test_no_canary_sings_back`, and consent in `test_no_canary_sings_of_consent`.
+Every person, secret and token here is a marker: all that a command says and leaves behind is searched
+for each of them in every form. Crashes are in `test_no_marker_sings_in_a_crash`, a Criteo that repeats
+what it hears in `test_no_marker_sings_back`, and consent in `test_no_marker_sings_of_consent`.
 """
 
 import shutil
@@ -13,8 +13,8 @@ import pytest
 from leaks.cases import CODES, CONSENTED, FIRST, LOST, LOUDNESS, ODD, OFFLINE
 from leaks.injections import LEAKS, chatty, interrupted_soon, known_tokens
 from leaks.invalid_inputs import REFUSALS
-from leaks.markers import CANARIES
-from leaks.project import applied, caged, lived_in, with_issued
+from leaks.markers import MARKERS
+from leaks.project import applied, applied_copy, leak_project, with_issued
 from leaks.runner import PERSONAL, LeakRunner
 
 from reconciler import cli
@@ -46,13 +46,13 @@ def template(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def aviary(tmp_path, template) -> LeakRunner:
-    return lived_in(tmp_path, template)
+def runner(tmp_path, template) -> LeakRunner:
+    return applied_copy(tmp_path, template)
 
 
-def silent(aviary):
-    assert aviary.leaks() == set()
-    assert aviary.open_to_others() == []
+def silent(runner):
+    assert runner.leaks() == set()
+    assert runner.open_to_others() == []
 
 
 def test_every_command_and_every_option_has_a_row():
@@ -70,42 +70,42 @@ def test_where_people_may_lie_is_documented():
 
 
 @pytest.mark.parametrize("name", OFFLINE)
-def test_in_success(aviary, name):
-    plants = (known_tokens, chatty, *((interrupted_soon,) if name == "emulator serve" else ()))
+def test_in_success(runner, name):
+    injections = (known_tokens, chatty, *((interrupted_soon,) if name == "emulator serve" else ()))
     first, *others = OFFLINE[name]
     runs = [*((*first, *one) for one in LOUDNESS), *((*one, "-v") for one in others)]
     if name in FIRST:
-        aviary.run(*FIRST[name], plants=plants)
+        runner.run(*FIRST[name], injections=injections)
     for arguments in runs:
         if name in LOST:
-            shutil.rmtree(aviary.folder / ".reconciler" / "state", ignore_errors=True)
-        ended = aviary.run(*arguments, plants=plants)
+            shutil.rmtree(runner.folder / ".reconciler" / "state", ignore_errors=True)
+        ended = runner.run(*arguments, injections=injections)
         odd = [code for option, code in ODD.items() if option in arguments]
         assert ended.code == (*odd, CODES.get(name, 0))[0], ended.text
-    aviary.run(*first, "-v", plants=plants, terminal=True)
-    silent(aviary)
+    runner.run(*first, "-v", injections=injections, terminal=True)
+    silent(runner)
 
 
 @pytest.mark.parametrize("case", REFUSALS)
-def test_in_a_refusal(aviary, case):
+def test_in_a_refusal(runner, case):
     row = REFUSALS[case]
-    row.spoil(aviary)
+    row.spoil(runner)
     codes = set()
     for command in row.commands:
         terminal = command is row.commands[-1]
-        ended = aviary.run(*command, plants=(known_tokens, chatty), terminal=terminal, **row.environ)
+        ended = runner.run(*command, injections=(known_tokens, chatty), terminal=terminal, **row.environ)
         codes.add(ended.code)
         assert ended.code != 1, ended.text
         assert "This is a bug" not in ended.text
     assert row.code in codes
-    silent(aviary)
+    silent(runner)
 
 
 @pytest.mark.parametrize("leak", LEAKS)
 def test_a_planted_leak_is_found(tmp_path, leak):
     """A search that finds nothing proves nothing, unless it finds what is there."""
-    plant, found = LEAKS[leak]
-    aviary = caged(tmp_path)
-    aviary.run("apply", "sandbox", "--yes", "-v", plants=(known_tokens, plant))
-    aviary.canaries = with_issued(CANARIES, tmp_path)
-    assert any(one.startswith(found) for one in aviary.leaks()), aviary.leaks()
+    injection, found = LEAKS[leak]
+    runner = leak_project(tmp_path)
+    runner.run("apply", "sandbox", "--yes", "-v", injections=(known_tokens, injection))
+    runner.markers = with_issued(MARKERS, tmp_path)
+    assert any(one.startswith(found) for one in runner.leaks()), runner.leaks()

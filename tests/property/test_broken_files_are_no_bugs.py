@@ -33,13 +33,13 @@ else:
 pytestmark = pytest.mark.promise("refused-early")
 
 RUNS, SEED = int(os.environ.get("FILES", "120")), int(os.environ.get("SEED", "1"))
-CANARIES = ("private.example", "C4NARY", "canary.name")
+MARKERS = ("private.example", "C4NARY", "marker.name")
 TODAY = date(2026, 11, 24)
 AUDIENCE = "audiences/lapsed.yaml"
 WHERE = 'where: "last_order < :today - interval 90 day"'
 ROWS = [
     {
-        "email": f"canary.name{n}@private.example",
+        "email": f"marker.name{n}@private.example",
         "customer_id": f"C4NARY{n:05}",
         "last_order": f"2026-0{n % 9 + 1}-11",
         "city": "Köln" if n % 3 else 'two "words", and\nlines',
@@ -317,4 +317,4 @@ def test_what_is_broken_is_refused_in_our_own_words(tmp_path: Path, seed: int) -
         (tmp_path / "data" / folder).write_bytes(csv(tmp_path))
     KINDS[seed % len(KINDS)](project, rng)
     said = "\n".join(looked_at(project))
-    assert not [one for one in CANARIES if one.casefold() in said.casefold()], said
+    assert not [one for one in MARKERS if one.casefold() in said.casefold()], said

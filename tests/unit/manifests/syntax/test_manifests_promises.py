@@ -12,26 +12,26 @@ from reconciler.manifests.syntax.nodes import walk
 
 pytestmark = pytest.mark.promise("refused-early")
 
-CANARY = "Canary"
+MARKER = "Marker"
 SPELLINGS = (
-    f"{CANARY} 7!",
-    f"'{CANARY}/7:x # y'",
-    f"{CANARY}@acme.example",
-    f"{CANARY} # 7",
-    f"*{CANARY}",
-    f"@{CANARY}",
-    f"!{CANARY} x",
-    f"&{CANARY} x",
-    f"a: {CANARY}",
-    f"'{CANARY}",
-    f'"{CANARY}\\q"',
-    f"[{CANARY}, {CANARY}]",
-    f"[[{CANARY}",
-    f"{{a:{CANARY}}}",
-    f"{{a: {CANARY}",
-    f"https://{CANARY}:x@acme.example",
-    f"env:{CANARY} 7",
-    f"{CANARY}\n  x: {CANARY}",
+    f"{MARKER} 7!",
+    f"'{MARKER}/7:x # y'",
+    f"{MARKER}@acme.example",
+    f"{MARKER} # 7",
+    f"*{MARKER}",
+    f"@{MARKER}",
+    f"!{MARKER} x",
+    f"&{MARKER} x",
+    f"a: {MARKER}",
+    f"'{MARKER}",
+    f'"{MARKER}\\q"',
+    f"[{MARKER}, {MARKER}]",
+    f"[[{MARKER}",
+    f"{{a:{MARKER}}}",
+    f"{{a: {MARKER}",
+    f"https://{MARKER}:x@acme.example",
+    f"env:{MARKER} 7",
+    f"{MARKER}\n  x: {MARKER}",
 )
 
 
@@ -59,7 +59,7 @@ def test_no_value_is_echoed(tmp_path: Path, spelling: str) -> None:
         messages = [*map(str, findings)]
         if not findings:
             messages += load(project.root, "sandbox").notes
-        assert not [line for line in messages if CANARY.casefold() in line.casefold()], (
+        assert not [line for line in messages if MARKER.casefold() in line.casefold()], (
             name,
             text[start:end],
         )
@@ -67,14 +67,14 @@ def test_no_value_is_echoed(tmp_path: Path, spelling: str) -> None:
     assert broken > len(values()) / 2
 
 
-@pytest.mark.parametrize("spelling", [CANARY, f"{CANARY}@acme.example", f"'{CANARY}"])
+@pytest.mark.parametrize("spelling", [MARKER, f"{MARKER}@acme.example", f"'{MARKER}"])
 @pytest.mark.parametrize("name", FILES)
 def test_no_whole_file_is_echoed(tmp_path: Path, name: str, spelling: str) -> None:
     """A file that is no manifest at all may be a list of people."""
     project = Project(tmp_path)
     project.write(name, f"{spelling}\n{spelling}\n")
     assert project.findings()
-    assert not [one for one in project.findings() if CANARY.casefold() in str(one).casefold()]
+    assert not [one for one in project.findings() if MARKER.casefold() in str(one).casefold()]
 
 
 def test_every_problem_of_every_file_is_reported_at_once(tmp_path: Path) -> None:
