@@ -36,10 +36,10 @@ Behaviour = Callable[[socket.socket], None]
 
 @dataclass
 class Server:
-    """A server that answers as the test asks. `heard`: the headers of all requests."""
+    """A server that answers as the test asks. `received`: the headers of all requests."""
 
     url: str
-    heard: list[bytes] = field(default_factory=list)
+    received: list[bytes] = field(default_factory=list)
 
 
 def request(connection: socket.socket) -> bytes:
@@ -57,7 +57,7 @@ def server(behave: Behaviour) -> Iterator[Server]:
     def serve(connection: socket.socket) -> None:
         with connection, contextlib.suppress(OSError):
             if came := request(connection):
-                there.heard.append(came)
+                there.received.append(came)
                 behave(connection)
 
     def accept() -> None:
@@ -148,7 +148,7 @@ def test_an_answer_that_comes_in_drips_is_late(make: Make, slow: Behaviour) -> N
     with server(slow) as there:
         error = refused(make, there.url, SHORT)
         assert "did not answer in full within 10 seconds" in error.problem
-        assert len(there.heard) == 1
+        assert len(there.received) == 1
 
 
 @STORES
@@ -158,7 +158,7 @@ def test_an_answer_in_drips_is_late_through_a_proxy(make: Make, monkeypatch: pyt
             monkeypatch.delenv(name, raising=False)
         monkeypatch.setenv("HTTP_PROXY", proxy.url)
         assert "did not answer in full" in refused(make, "http://store.invalid", SHORT).problem
-        assert b" http://store.invalid/" in proxy.heard[0]
+        assert b" http://store.invalid/" in proxy.received[0]
 
 
 @STORES
@@ -169,7 +169,7 @@ def test_a_write_without_an_answer_is_sent_once(make: Make) -> None:
     with server(lambda connection: next(answers)(connection)) as there:
         with pytest.raises(AuthenticationError, match="did not answer in full"):
             make(there.url, SHORT).store(NAMES[make], Secret("new"))
-        assert len(there.heard) == len(reads) + 1
+        assert len(there.received) == len(reads) + 1
 
 
 LARGE = {
@@ -195,8 +195,8 @@ def test_a_redirect_takes_no_token_anywhere(make: Make, status: int) -> None:
             error = refused(make, there.url)
             assert "redirect, which is not followed" in error.problem
             assert ("VAULT_ADDR" if make is vault else "AWS_ENDPOINT_URL") in error.remedy
-            assert len(there.heard) == 1
-        assert not other.heard
+            assert len(there.received) == 1
+        assert not other.received
 
 
 @STORES
@@ -269,17 +269,17 @@ def test_logins_of_aws_are_bounded_too(
         environ = {"AWS_REGION": "eu-west-1", "AWS_ENDPOINT_URL": "http://127.0.0.1:1"}
         with pytest.raises(AuthenticationError, match=problem):
             AwsBackend(environ, utc_now, SHORT if "full" in problem else LONG).fetch("criteo")
-        assert len(there.heard) == 1
+        assert len(there.received) == 1
 
 
 def test_a_broken_connection_is_tried_once_more_at_aws() -> None:
     answers = iter([lambda connection: connection.close(), says(200, GOOD[aws])])
     with server(lambda connection: next(answers)(connection)) as there:
         assert aws(there.url, LONG).fetch("criteo").reveal() == "a-secret"
-        assert len(there.heard) == 2
+        assert len(there.received) == 2
     with server(lambda connection: connection.close()) as there:
         assert "broke the connection" in refused(aws, there.url).problem
-        assert len(there.heard) == 2
+        assert len(there.received) == 2
 
 
 @STORES

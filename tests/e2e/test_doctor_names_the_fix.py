@@ -134,7 +134,7 @@ def unreachable(broken: Broken) -> None:
     broken.edit("environment.yaml", broken.world.hostile.url, "http://127.0.0.1:9")
 
 
-def spoilt(broken: Broken) -> None:
+def corrupted(broken: Broken) -> None:
     broken.world.state.mkdir(parents=True)
     (broken.world.state / "head.json").write_text("nothing of the kind")
 
@@ -269,7 +269,7 @@ NOT_ASKED = "skipped: token, application, clock, audiences, account, retailer, r
             ["! version support of 2025-10 ended", "! retailer", "not checked: listing retailers"],
             id="a version that has ended",
         ),
-        pytest.param(spoilt, 10, ["✗ state reading:", "head.json", "skipped: state"], id="the state"),
+        pytest.param(corrupted, 10, ["✗ state reading:", "head.json", "skipped: state"], id="the state"),
         pytest.param(
             lambda broken: broken.world.people.unlink(),
             3,

@@ -192,10 +192,10 @@ def test_what_holds_no_more_is_refused(
 
 
 def test_another_endpoint_gets_no_secret(project: Project) -> None:
-    heard = []
+    received = []
 
     def listening(environ: dict[str, Any], respond: Callable[..., object]) -> list[bytes]:
-        heard.append(environ["PATH_INFO"])
+        received.append(environ["PATH_INFO"])
         respond("500 Internal Server Error", [])
         return []
 
@@ -208,7 +208,7 @@ def test_another_endpoint_gets_no_secret(project: Project) -> None:
         terms = ("--yes", "--approved", "plan.json")
         said = bare(project.run("apply", "sandbox", *terms, code=STALE, **environ).said)
     assert f"approved for emulator; sandbox is at {endpoint}" in said
-    assert heard == []
+    assert received == []
 
 
 def test_a_forged_digest_is_refused(project: Project) -> None:

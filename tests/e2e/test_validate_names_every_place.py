@@ -60,7 +60,7 @@ def project(tmp_path):
     return made
 
 
-def spoil(project, file, old, new):
+def corrupt(project, file, old, new):
     path = project.root / file
     text = path.read_text()
     assert old is None or old in text
@@ -70,7 +70,7 @@ def spoil(project, file, old, new):
 @pytest.mark.parametrize("case", CASES)
 def test_each_problem_has_its_place_and_its_remedy(project, case):
     file, old, new, where, words = CASES[case]
-    spoil(project, file, old, new)
+    corrupt(project, file, old, new)
     said = " ".join(project.run("validate", code=3).said.split())
     assert f"{where}" in said
     assert "→" in said
@@ -91,7 +91,7 @@ def test_two_audiences_with_one_rendered_name(project):
 def test_several_problems_are_all_reported_at_once(project):
     for case in ("unknown key", "19-digit id", "dangling link", "missing source"):
         file, old, new, _, _ = CASES[case]
-        spoil(project, file, old, new)
+        corrupt(project, file, old, new)
     said = project.run("validate", code=3).said
     for case in ("unknown key", "19-digit id", "dangling link", "missing source"):
         assert CASES[case][3] in said
@@ -101,7 +101,7 @@ def test_several_problems_are_all_reported_at_once(project):
 def test_a_file_is_to_blame_where_it_is_named(project):
     """And not where `where` is, which the file has nothing to do with."""
     source = '{\n  files: ["people.csv"],\n  maxAge: 36h,\n  where: "id <> \'0\'"}'
-    spoil(project, BUYERS, '{files: ["people.csv"]}', source)
+    corrupt(project, BUYERS, '{files: ["people.csv"]}', source)
     people = project.root / "data/people.csv"
     people.write_text("email,id\nsomeone@example.com,1,2\n")
     assert f"{BUYERS}:6:3: people.csv" in plain(project.run("plan", "sandbox", code=5))
@@ -110,11 +110,11 @@ def test_a_file_is_to_blame_where_it_is_named(project):
     people.write_text("email,id\nsomeone@example.com,1\n")
     os.utime(people, (0, 0))
     assert f"raise source.maxAge in {BUYERS}:6:3" in plain(project.run("plan", "sandbox", code=5))
-    spoil(project, BUYERS, "id <> '0'", "nobody = 1")
+    corrupt(project, BUYERS, "id <> '0'", "nobody = 1")
     assert f"{BUYERS}:8:11: `where` names" in plain(project.run("validate", code=3))
-    spoil(project, BUYERS, "nobody = 1", "id > 5")
+    corrupt(project, BUYERS, "nobody = 1", "id > 5")
     assert f"{BUYERS}:8:10: `where` doesn't suit" in plain(project.run("validate", code=3))
-    spoil(project, BUYERS, "id > 5", "cast(email as int) = 5")
+    corrupt(project, BUYERS, "id > 5", "cast(email as int) = 5")
     assert f"{BUYERS}:8:10: `where` fails on a value" in plain(project.run("plan", "sandbox", code=5))
 
 
@@ -126,8 +126,8 @@ def test_two_environments_never_share_a_state(project):
     for name, url in (("staging", "file:./.reconciler/state/sandbox/"), ("other", "s3://acme/x")):
         shutil.copytree(project.root / "environments/sandbox", project.root / "environments" / name)
         home = f"environments/{name}/environment.yaml"
-        spoil(project, home, "name: sandbox", f"name: {name}")
-        spoil(project, home, "file:.reconciler/state/sandbox", url)
+        corrupt(project, home, "name: sandbox", f"name: {name}")
+        corrupt(project, home, "file:.reconciler/state/sandbox", url)
     message = (
         f"environments/staging/environment.yaml:4:14: the state of sandbox is kept there too ({HOME}:4:14)"
     )
@@ -136,7 +136,7 @@ def test_two_environments_never_share_a_state(project):
     assert said.count("kept there too") == 1
     assert message in plain(project.run("validate", "staging", code=3))
     project.run("validate", "other")
-    spoil(project, "environments/other/environment.yaml", "s3://acme/x", "5")
+    corrupt(project, "environments/other/environment.yaml", "s3://acme/x", "5")
     assert "`url` is not written" in plain(project.run("validate", "other", code=3))
 
 
@@ -159,7 +159,7 @@ def test_a_pattern_that_matches_nothing_names_the_root_that_was_searched(tmp_pat
 )
 def test_no_state_lies_inside_that_of_another_environment(project, url, where):
     shutil.copytree(project.root / "environments/sandbox", project.root / "environments/staging")
-    spoil(project, "environments/staging/environment.yaml", "name: sandbox", "name: staging")
-    spoil(project, "environments/staging/environment.yaml", "file:.reconciler/state/sandbox", url)
+    corrupt(project, "environments/staging/environment.yaml", "name: sandbox", "name: staging")
+    corrupt(project, "environments/staging/environment.yaml", "file:.reconciler/state/sandbox", url)
     said = plain(project.run("validate", "staging", code=3 if where else 0))
     assert not where or f"the state of sandbox is kept {where} ({HOME}:4:14)" in said

@@ -95,7 +95,7 @@ class World:
         assert old in text
         (self.manifests / name).write_text(text.replace(old, new))
 
-    def spoil(self) -> Path:
+    def corrupt(self) -> Path:
         """The state, about to be broken: it is put back from a backup when the cause is removed."""
         self._spoilt = True
         return self.state
@@ -141,7 +141,7 @@ class World:
         self._kept = beside
 
     def put_back(self) -> None:
-        """Manifests, sources, variables and clocks; the state as well if `spoils_state` was called."""
+        """Manifests, sources, variables and clocks; the state as well if `corrupts_state` was called."""
         assert self._kept is not None
         self.environ, self.skew, self.disk = dict(self.sound), timedelta(0), contextlib.nullcontext
         for name in ("environments", "data", *([STATE] if self._spoilt else [])):

@@ -18,7 +18,7 @@ BACKUP = "put it back from a backup (docs/how-to/recover-state.md)"
 
 
 def one(pattern: str) -> Callable[[World], Path]:
-    return lambda world: min(world.spoil().glob(pattern))
+    return lambda world: min(world.corrupt().glob(pattern))
 
 
 RESOURCE, HEAD, KEY, SNAPSHOT = one("resources/*.json"), one("head.json"), one("key"), one("snapshots/*")
@@ -69,12 +69,12 @@ def says(find: Callable[[World], Path], **values: object) -> Callable[[World], o
 
 
 def is_a_file(world: World) -> None:
-    remove(world.spoil())
+    remove(world.corrupt())
     world.state.write_text("x")
 
 
 def resources_are_a_file(world: World) -> None:
-    remove(world.spoil() / "resources")
+    remove(world.corrupt() / "resources")
     (world.state / "resources").write_text("x")
 
 
@@ -210,7 +210,7 @@ STATES = Group(
         ),
         Case(
             "the state is gone",
-            lambda world: remove(world.spoil()),
+            lambda world: remove(world.corrupt()),
             5,
             "2 of 2 segments have this environment's ownership tag",
             "reconciler state rebuild sandbox",

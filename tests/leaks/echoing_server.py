@@ -37,7 +37,7 @@ ACCOUNT, RETAILER = "368477501993431040", "3239117063738827231"
 
 
 @dataclass
-class Heard:
+class Received:
     """All that came with calls until now."""
 
     secrets: dict[str, str] = field(default_factory=dict)
@@ -72,31 +72,33 @@ class Heard:
         return next((one for one in self.people if mark in one), f"{STEM}@example.com")
 
 
-PIECES: Mapping[str, Callable[[Heard], str]] = {
-    "all that was said": lambda heard: f"{heard.authorization} {heard.form} {heard.body}",
-    "the token": lambda heard: heard.authorization.removeprefix("Bearer ") or MARKERS.token,
-    "a part of the token": lambda heard: f"unknown.{MARKERS.token[4:30]}",
-    "the form": lambda heard: heard.form,
-    "the id": lambda heard: heard.secrets["client_id"],
-    "the secret": lambda heard: heard.secrets["client_secret"],
-    "a person": lambda heard: heard.person("@"),
-    "a hash": lambda heard: heard.person(""),
-    "a person like a code": lambda heard: heard.person("-"),
-    "a person in words": lambda heard: f"request-{heard.person()}-refused",
+PIECES: Mapping[str, Callable[[Received], str]] = {
+    "all that was said": lambda received: f"{received.authorization} {received.form} {received.body}",
+    "the token": lambda received: received.authorization.removeprefix("Bearer ") or MARKERS.token,
+    "a part of the token": lambda received: f"unknown.{MARKERS.token[4:30]}",
+    "the form": lambda received: received.form,
+    "the id": lambda received: received.secrets["client_id"],
+    "the secret": lambda received: received.secrets["client_secret"],
+    "a person": lambda received: received.person("@"),
+    "a hash": lambda received: received.person(""),
+    "a person like a code": lambda received: received.person("-"),
+    "a person in words": lambda received: f"request-{received.person()}-refused",
 }
 
-CONSENTED: Mapping[str, Callable[[Heard], str]] = {
-    "all that was said": lambda heard: " ".join([PIECES["all that was said"](heard), *heard.issued.values()]),
-    "the refresh token": lambda heard: heard.consent.get("refresh_token", MARKERS.refresh_token),
-    "the newest refresh token": lambda heard: heard.issued.get("refresh_token", MARKERS.refresh_token),
-    "a part of a refresh token": lambda heard: f"unknown.{MARKERS.refresh_token[5:30]}",
-    "the access token": lambda heard: heard.issued.get("access_token", MARKERS.token),
-    "the secret": lambda heard: heard.secrets.get("client_secret", MARKERS.client_secret),
+CONSENTED: Mapping[str, Callable[[Received], str]] = {
+    "all that was said": lambda received: " ".join(
+        [PIECES["all that was said"](received), *received.issued.values()]
+    ),
+    "the refresh token": lambda received: received.consent.get("refresh_token", MARKERS.refresh_token),
+    "the newest refresh token": lambda received: received.issued.get("refresh_token", MARKERS.refresh_token),
+    "a part of a refresh token": lambda received: f"unknown.{MARKERS.refresh_token[5:30]}",
+    "the access token": lambda received: received.issued.get("access_token", MARKERS.token),
+    "the secret": lambda received: received.secrets.get("client_secret", MARKERS.client_secret),
 }
 """Where somebody consented."""
-EXCHANGED: Mapping[str, Callable[[Heard], str]] = {
-    "the code": lambda heard: heard.consent["code"],
-    "the verifier": lambda heard: heard.consent["code_verifier"],
+EXCHANGED: Mapping[str, Callable[[Received], str]] = {
+    "the code": lambda received: received.consent["code"],
+    "the verifier": lambda received: received.consent["code_verifier"],
 }
 """Sent once: the command that did is the only one that knows them."""
 
@@ -172,11 +174,11 @@ def repetitions(operation: str) -> Iterator[tuple[str, str]]:
 
     Those are dropped in one place for all operations: three of them are enough.
     """
-    heard = {"token": ("the form",), "members": tuple(PIECES)}
-    said = ("all that was said", "the id", "the secret", *heard.get(operation, OTHERWISE))
+    received = {"token": ("the form",), "members": tuple(PIECES)}
+    said = ("all that was said", "the id", "the secret", *received.get(operation, OTHERWISE))
     for answer in ANSWERS:
         reported = answer in REPORTED or operation in SPECIAL.get(answer, ())
-        heeded = dict.fromkeys(said) if reported else said[:1] if operation in ("search", *heard) else ()
+        heeded = dict.fromkeys(said) if reported else said[:1] if operation in ("search", *received) else ()
         yield from ((answer, piece) for piece in heeded)
 
 
@@ -193,9 +195,9 @@ class EchoingServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Visit)
         self.emulator = emulator
         self.behind = httpx.Client(transport=transport(emulator.pipeline), base_url="http://emulator.invalid")
-        self.heard = Heard()
+        self.received = Received()
         self.operation = ""
-        self.answer: Callable[[Heard], tuple[int, object]] = lambda _: (200, {})
+        self.answer: Callable[[Received], tuple[int, object]] = lambda _: (200, {})
         self.repeated = 0
 
     @property
@@ -212,13 +214,13 @@ class _Visit(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        self.server.heard.listen(self.headers, content)
+        self.server.received.listen(self.headers, content)
         path = self.path.partition("?")[0]
         known = {**ASKED, **ENDINGS}
         operation = next((known[end] for end in sorted(known, key=len)[::-1] if path.endswith(end)), "update")
         if operation == self.server.operation:
             self.server.repeated += 1
-            self._repeat(*self.server.answer(self.server.heard))
+            self._repeat(*self.server.answer(self.server.received))
         else:
             self._pass_on(content)
 
@@ -226,7 +228,7 @@ class _Visit(BaseHTTPRequestHandler):
 
     def _repeat(self, status: int, body: object) -> None:
         content = body.encode() if isinstance(body, str) else json.dumps(body).encode()
-        said = " ".join(PIECES["all that was said"](self.server.heard).split())[:4000]
+        said = " ".join(PIECES["all that was said"](self.server.received).split())[:4000]
         headers = {"Location": f"{self.server.url}/?{said}", "X-Echo": said, "Set-Cookie": f"heard={said}"}
         self._answer(status, headers, content)
 
@@ -234,7 +236,7 @@ class _Visit(BaseHTTPRequestHandler):
         kept = {name: self.headers[name] for name in ("Authorization", "Content-Type") if self.headers[name]}
         answer = self.server.behind.request(self.command, self.path, content=content, headers=kept)
         if self.path.startswith("/oauth2/token") and answer.is_success:
-            self.server.heard.hand_out(answer.content)
+            self.server.received.hand_out(answer.content)
         moved = {name: answer.headers[name] for name in ("Location",) if name in answer.headers}
         self._answer(answer.status_code, {"X-Echo": kept.get("Authorization", ""), **moved}, answer.content)
 

@@ -65,10 +65,10 @@ def debugging() -> None:
     import http.client
 
     http.client.HTTPConnection.debuglevel = 1
-    heard = logging.StreamHandler(sys.stderr)
-    heard.setFormatter(logging.Formatter("%(name)s %(message)s %(args)r"))
+    received = logging.StreamHandler(sys.stderr)
+    received.setFormatter(logging.Formatter("%(name)s %(message)s %(args)r"))
     for name in ("httpx", "httpcore"):
-        logging.getLogger(name).addHandler(heard)
+        logging.getLogger(name).addHandler(received)
         logging.getLogger(name).setLevel(logging.DEBUG)
 
 

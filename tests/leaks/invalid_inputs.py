@@ -33,7 +33,7 @@ class InvalidInput:
     """`code` is with what one of the commands must end: so that a case can't come to test nothing."""
 
     code: int
-    spoil: Callable[[LeakRunner], object]
+    corrupt: Callable[[LeakRunner], object]
     commands: tuple[tuple[str, ...], ...] = EVERYTHING
     environ: Mapping[str, str] = field(default_factory=dict)
 
@@ -49,34 +49,34 @@ def manifest(name: str, old: str, new: str) -> InvalidInput:
 
 
 def source(change: Callable[[bytes], bytes], code: int = 3) -> InvalidInput:
-    def spoil(runner: LeakRunner) -> None:
+    def corrupt(runner: LeakRunner) -> None:
         file = runner.folder / "data" / CSV
         file.write_bytes(change(file.read_bytes()))
 
-    return InvalidInput(code, spoil)
+    return InvalidInput(code, corrupt)
 
 
 def instead(name: str, content: Callable[[Path], object], code: int = 3) -> InvalidInput:
     """Another file as the source."""
 
-    def spoil(runner: LeakRunner) -> None:
+    def corrupt(runner: LeakRunner) -> None:
         content(runner.folder / "data" / name)
         edit(runner, BUYERS, "people.csv", name)
 
-    return InvalidInput(code, spoil)
+    return InvalidInput(code, corrupt)
 
 
 def named(kind: str, content: bytes) -> InvalidInput:
     """More files of the source, named after people, with something wrong in each."""
 
-    def spoil(runner: LeakRunner) -> None:
+    def corrupt(runner: LeakRunner) -> None:
         more = runner.folder / "data" / "more"
         for name in (PERSON.email, PERSON.phone, PERSON.customer, MARKERS.hashes[0]):
             (more / name).mkdir(parents=True)
             (more / name / f"{name}.{kind}").write_bytes(content)
         edit(runner, BUYERS, '["people.csv"]}', '["people.csv", "more/*/*"]}')
 
-    return InvalidInput(3, spoil, SOURCES)
+    return InvalidInput(3, corrupt, SOURCES)
 
 
 def query(text: str) -> Callable[[Path], object]:
@@ -94,13 +94,13 @@ def typed(*arguments: str, code: int = 64) -> InvalidInput:
 
 
 def state(pattern: str, change: Callable[[Path], object]) -> InvalidInput:
-    def spoil(runner: LeakRunner) -> None:
+    def corrupt(runner: LeakRunner) -> None:
         files = sorted((runner.folder / ".reconciler").glob(pattern))
         assert files
         for file in files:
             change(file)
 
-    return InvalidInput(10, spoil)
+    return InvalidInput(10, corrupt)
 
 
 def _personal_json(file: Path) -> None:

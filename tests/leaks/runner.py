@@ -211,8 +211,8 @@ class LeakRunner:
         found = {f"{what} in a name under {place}" for place, what in self._names()}
         for file in self._files():
             place = file.relative_to(self.root)
-            heard = self.markers.found_in(self._read(file)) - self._kept_in(file)
-            found |= {f"{what} in {place}" for what in heard}
+            received = self.markers.found_in(self._read(file)) - self._kept_in(file)
+            found |= {f"{what} in {place}" for what in received}
         return found
 
     def open_to_others(self) -> list[str]:

@@ -92,8 +92,8 @@ def test_a_criteo_that_repeats_what_it_hears(tmp_path, issued, operation, part):
     silent(runner)
 
 
-def repeated(answer, piece, heard):
-    return ANSWERS[answer](PIECES[piece](heard))
+def repeated(answer, piece, received):
+    return ANSWERS[answer](PIECES[piece](received))
 
 
 TOKENS = {one: CONSENTED[one] for one in ("the newest refresh token", "the access token")}
@@ -116,8 +116,8 @@ def repeating(server, operation, pieces=CONSENTED):
     server.operation = ""
 
 
-def echoed(answer, piece, heard):
-    return ANSWERS[answer](piece(heard))
+def echoed(answer, piece, received):
+    return ANSWERS[answer](piece(received))
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_a_criteo_that_repeats_what_a_login_sent(tmp_path, operation, pieces):
             ended = project.pastes(project.redirected(), injections=CONSENT_LOUD)
             assert (ended.code == 0) == (operation == "accounts"), ended.text
             assert "This is a bug" not in ended.text, ended.text
-            assert ("a verifier", server.heard.consent["code_verifier"]) in project.made
+            assert ("a verifier", server.received.consent["code_verifier"]) in project.made
         silent(project)
 
 
@@ -162,7 +162,7 @@ def test_a_criteo_that_repeats_what_a_renewal_sent(tmp_path, operation, command,
         for _ in repeating(server, operation, pieces):
             ended = project.run(*command, injections=CONSENT_LOUD)
             assert "This is a bug" not in ended.text, ended.text
-            assert ("refresh_token", server.heard.consent["refresh_token"]) in project.made
+            assert ("refresh_token", server.received.consent["refresh_token"]) in project.made
         silent(project)
 
 

@@ -89,7 +89,7 @@ def test_in_success(runner, name):
 @pytest.mark.parametrize("case", REFUSALS)
 def test_in_a_refusal(runner, case):
     row = REFUSALS[case]
-    row.spoil(runner)
+    row.corrupt(runner)
     codes = set()
     for command in row.commands:
         terminal = command is row.commands[-1]

@@ -14,11 +14,11 @@ from reconciler.render.annotations import annotations
 pytestmark = pytest.mark.promise("read-right")
 
 ROOT = PurePosixPath()
-NASTY = [
+UNTRUSTED = [
     "::", "::error::", "\n::set-output name=a::b", "\r\n", "%", "%0A", ",", ":", "=", "##[error]", "\x1b[31m",
     "\u2028", "\x85",
 ]  # fmt: skip
-TEXT = st.lists(st.sampled_from(NASTY) | st.text(max_size=8), max_size=8).map("".join)
+TEXT = st.lists(st.sampled_from(UNTRUSTED) | st.text(max_size=8), max_size=8).map("".join)
 
 
 def said(*findings: Finding, folder: PurePosixPath = ROOT) -> list[str]:

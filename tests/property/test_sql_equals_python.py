@@ -20,7 +20,7 @@ pytestmark = pytest.mark.promise("members")
 
 E164 = phonenumbers.PhoneNumberFormat.E164
 KINDS = [(kind, hashing) for kind, forms in HASHINGS.items() for hashing in forms]
-NASTY = (
+UNTRUSTED = (
     "".join(rules.BLANKS)
     + "İıſK\u0130ßΣςÅ\u0301\u00ad\ufeff\x00\x1f\x7f\x9f+-.()/@\"'\\,;<>%_0Aaé😀\U0010ffff"
 )
@@ -40,7 +40,7 @@ long = st.builds(
     lambda text, n: (text * n)[:300], st.sampled_from(["a", "é", "a@", "ab@x.com"]), st.integers(1, 300)
 )
 anything = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
-nasty = st.text(st.sampled_from(NASTY), max_size=12)
+untrusted = st.text(st.sampled_from(UNTRUSTED), max_size=12)
 damaged_numbers = st.from_regex(
     f"{damaged.SCIENTIFIC_NUMBER}|{damaged.DECIMAL_NUMBER}|{damaged.ALL_ZEROS}", fullmatch=True
 )
@@ -51,7 +51,7 @@ near = st.builds(
     "".join,
     st.lists(st.sampled_from(["nul", "l", "NA", "na", "#", "/", "0", "1", "e", "E+", ".0", "-", "?"])),
 )
-plain = st.one_of(damaged_numbers, missing, near, emails, hashes, phones, long, anything, nasty)
+plain = st.one_of(damaged_numbers, missing, near, emails, hashes, phones, long, anything, untrusted)
 values = st.builds(lambda a, v, b: a + v + b, blanks, plain, blanks)
 
 

@@ -49,7 +49,7 @@ EXPIRED = Trouble("answer", 400, "ExpiredToken")
 
 
 @dataclass(frozen=True)
-class Heard:
+class Received:
     """A request: whether the store was asked, and whether the answer went back."""
 
     at: float
@@ -67,7 +67,7 @@ class StoreProxy:
         self._gate = threading.Lock()
         self._troubles: list[Trouble] = []
         self._over = threading.Event()
-        self.heard: list[Heard] = []
+        self.received: list[Received] = []
         self.url = ""
 
     @classmethod
@@ -165,7 +165,7 @@ def _handler(proxy: StoreProxy) -> type[BaseHTTPRequestHandler]:
                 if answered:
                     self.tell(status, headers, content)
             self.close_connection = self.close_connection or not answered
-            proxy.heard.append(Heard(time.monotonic(), method, path, forwarded, answered))
+            proxy.received.append(Received(time.monotonic(), method, path, forwarded, answered))
 
         def tell(self, status: int, headers: list[tuple[str, str]], content: bytes) -> None:
             self.send_response_only(status)

@@ -2,7 +2,7 @@
 
 from hypothesis import strategies as st
 
-NASTY = [
+UNTRUSTED = [
     "[bold red]x[/]", "[link=https://evil.example]x[/link]", ":boom:", "\x1b[31m", "\x1b]8;;https://x\x1b\\",
     "\x1b]0;title\x07", "\x9b2J", "\x1b", "\r", "\n", "\r\n", "\t", "|", "‮", "⁦", "\u200b", "\u2028", "\ue000",
     "\x00", "\x07", "\x08", "<b>", "`", "漢字", "e\u0301", "👩‍👩‍👧", "guards: {a: b}", "{", "}",
@@ -16,7 +16,7 @@ MARKUP = [
     "a" * 500, "`" * 500,
 ]  # fmt: skip
 # Free text is drawn from the letters that matter and from everything else.
-TITLES = st.lists(st.sampled_from(NASTY) | st.text(max_size=8), min_size=1, max_size=12).map("".join)
-MARKED_UP = st.lists(st.sampled_from(NASTY + MARKUP) | st.text(max_size=8), min_size=1, max_size=12).map(
+TITLES = st.lists(st.sampled_from(UNTRUSTED) | st.text(max_size=8), min_size=1, max_size=12).map("".join)
+MARKED_UP = st.lists(st.sampled_from(UNTRUSTED + MARKUP) | st.text(max_size=8), min_size=1, max_size=12).map(
     "".join
 )

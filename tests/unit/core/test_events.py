@@ -32,7 +32,7 @@ GONE = Address("offsite-email", "gone")
 WORK = SentTotals(0, 0, 0, 0)
 
 
-class Heard:
+class Received:
     def __init__(self) -> None:
         self.events: list[Event] = []
 
@@ -102,7 +102,7 @@ def test_a_run_ends_as_its_exit_code_says(exit_code: int, applied: int, ending: 
 
 
 def test_everyone_hears_everything_in_order() -> None:
-    one, other = Heard(), Heard()
+    one, other = Received(), Received()
     fanout = EventFanout((one, other))
     fanout.doing("reading segments")
     fanout.waiting("the rate limit", 7.0)

@@ -39,7 +39,7 @@ class Clock:
         return contextlib.nullcontext()
 
 
-def heard(connection: socket.socket) -> bytes:
+def received(connection: socket.socket) -> bytes:
     """A request up to the end of its headers."""
     content = b""
     while b"\r\n\r\n" not in content:
@@ -73,7 +73,7 @@ def server(token: Behaviour | None, call: Behaviour) -> Iterator[str]:
 
     def serve(connection: socket.socket) -> None:
         with connection, contextlib.suppress(OSError):
-            while request := heard(connection):
+            while request := received(connection):
                 if b"/oauth2/token" in request.partition(b"\r\n")[0]:
                     answer = token or (lambda one: one.sendall(TOKEN))
                     answer(connection)

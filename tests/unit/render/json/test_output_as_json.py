@@ -50,7 +50,7 @@ FULL = SegmentState(
     rejected=3,
 )
 MOVING = replace(FULL, transfer=Transfer(FULL.confirmed, EMPTY_SNAPSHOT, Delta(0, 1_000, 0), acknowledged=4))
-NASTY = "[red]x\x1b[31m\n\u202ey\u200b"
+UNTRUSTED = "[red]x\x1b[31m\n\u202ey\u200b"
 
 
 def printed(kind: DocumentKind, content: Json) -> dict[str, Any]:
@@ -179,7 +179,9 @@ def test_an_application_that_speaks_for_itself_needs_no_consent() -> None:
 
 
 def test_text_from_elsewhere_acts_on_no_terminal() -> None:
-    error = AuthenticationError(NASTY, remedy=f"{NASTY}\n{NASTY}", findings=[Finding(NASTY, NASTY, NASTY)])
+    error = AuthenticationError(
+        UNTRUSTED, remedy=f"{UNTRUSTED}\n{UNTRUSTED}", findings=[Finding(UNTRUSTED, UNTRUSTED, UNTRUSTED)]
+    )
     text = dump(document(DocumentKind.STATUS, {}, error))
     schemas.output(text)
     for hidden in ("\\u001b", "\\u202e", "\\u200b", "\x1b", "\u202e", "\u200b"):

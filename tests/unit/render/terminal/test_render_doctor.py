@@ -119,14 +119,18 @@ def test_every_folder_is_a_case() -> None:
 
 
 def test_what_criteo_says_changes_no_layout() -> None:
-    nasty = "[red]x[/]\x1b[31m\n\u202ey\u200b"
-    result = CheckResult(CheckStatus.WARNING, nasty, "one\n  two")
+    untrusted = "[red]x[/]\x1b[31m\n\u202ey\u200b"
+    result = CheckResult(CheckStatus.WARNING, untrusted, "one\n  two")
     reported = io.StringIO()
-    print_checkup(nasty, [Check(CheckName.APPLICATION, nasty, nasty, result)], console(reported, color=False))
+    print_checkup(
+        untrusted,
+        [Check(CheckName.APPLICATION, untrusted, untrusted, result)],
+        console(reported, color=False),
+    )
     assert reported.getvalue().count("\n") == 8
     assert "[red]x[/] y: [red]x[/] y" in reported.getvalue()
     for text in (
         reported.getvalue(),
-        checkup_json(nasty, [Check(CheckName.APPLICATION, nasty, nasty, result)]),
+        checkup_json(untrusted, [Check(CheckName.APPLICATION, untrusted, untrusted, result)]),
     ):
         assert not {"\x1b", "\u202e", "\u200b"} & set(text)
