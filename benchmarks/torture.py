@@ -46,12 +46,12 @@ RUNS = (
     ),
     Run(
         "list-histories",
-        pytest("tests/property/test_lists_let_nobody_back_in.py", "-k", "TestListHistories"),
+        pytest("tests/property/test_lists_never_readmit_members.py", "-k", "TestListHistories"),
         {"TORTURE": "1", "LIST_HISTORIES": "5000"},
     ),
     Run(
         "real-histories",
-        pytest("tests/property/test_converges_on_the_real_thing.py"),
+        pytest("tests/property/test_converges_with_real_edges.py"),
         {"TORTURE": "1", "REAL_HISTORIES": "500"},
     ),
     Run(
@@ -61,7 +61,7 @@ RUNS = (
     ),
     Run("leases", pytest("tests/property/test_the_lease_holds.py"), {"LEASES": "5000"}),
     Run("bucket", pytest("tests/property/test_converges_over_a_bucket.py"), {"BUCKET_HISTORIES": "5000"}),
-    Run("contention", pytest("-s", "tests/e2e/test_two_runs_contend.py"), {"CONTEND": "600"}),
+    Run("contention", pytest("-s", "tests/e2e/test_two_runs_compete_for_the_lock.py"), {"CONTEND": "600"}),
     Run("outage", pytest("-s", "tests/e2e/test_a_store_that_fails_loses_nothing.py"), {"OUTAGE": "60"}),
     Run("store", ("benchmarks/store.py", "--rounds", "2")),
 )

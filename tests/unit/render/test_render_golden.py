@@ -44,7 +44,7 @@ def _body(case: Case) -> str:
 
 
 def _json(case: Case) -> str:
-    """`tests/unit/render/json/test_saved_documents_come_back.py` has those that can be approved."""
+    """`tests/unit/render/json/test_saved_documents_round_trip.py` has those that can be approved."""
     return dump(encoded(case(ROUNDED), None, "0.1.0")).decode()
 
 

@@ -16,9 +16,9 @@ pytestmark = pytest.mark.promise("rules")
 
 CORE = Path(__file__).parents[1]
 FILES = (
-    "approval/test_what_an_approval_covers.py",
-    "approval/test_what_is_left_of_an_approval.py",
-    "plan/test_what_a_refresh_does.py",
+    "approval/test_approval_check.py",
+    "approval/test_approval_completion.py",
+    "plan/test_members_only_changes.py",
 )
 
 
