@@ -80,7 +80,7 @@ class GroupReader:
     def _judged(self, one: SharedAudience, troubles: frozenset[RowTrouble]) -> SharedAudience | None:
         table, columns = one.prepared.table, [one.prepared.columns[kind] for kind in one.kinds]
         if RowTrouble.UNFIT in troubles:
-            return self._read_anew(one)
+            return self._read_again(one)
         if RowTrouble.BROKEN in troubles:
             self.refused[one.name] = line_break(table, columns)
         elif RowTrouble.ODD in troubles:
@@ -89,7 +89,7 @@ class GroupReader:
             return one
         return None
 
-    def _read_anew(self, one: SharedAudience) -> SharedAudience | None:
+    def _read_again(self, one: SharedAudience) -> SharedAudience | None:
         """With columns that mean what all of their values mean, if `where` suits that."""
         table, condition = one.prepared.table, one.prepared.condition
         meanings = self.files.decide(self.cursor, table, list(one.prepared.readings))
@@ -105,7 +105,7 @@ class GroupReader:
         guessed = readings and not self.files.is_decided(first.prepared.table, readings)
         if not others and guessed and isinstance(error, CONVERSIONS):
             try:
-                found = self._read_anew(first)
+                found = self._read_again(first)
             except READ_ERRORS as another:
                 if is_ours(another):
                     raise
