@@ -1,20 +1,42 @@
-"""When the next call may be sent: a pure decision over what was sent and what the rate headers said.
+"""When the next call may be sent, decided from the calls so far and Criteo's rate headers. No I/O, no clock.
 
-Nobody says whether Criteo counts in fixed minutes, in sliding ones, or fills a bucket, and whether
-a call counts when it arrives or a little later. Three rules hold for all of these, so a call may
-go as soon as one of them allows it, and none of them lets a 429 happen while we are alone:
+    reserve ─┬─► None          wait for `delay` seconds, or for a response, and reserve again
+             └─► RateTicket    send ─┬─► a response     observe_response      its headers open an allowance
+                                     ├─► 429            observe_rejection     a pause, then one call
+                                     └─► no response    observe_no_response   counts for a minute
 
-minute  fewer calls than the limit can have arrived within the last minute. A call arrived at the
-        latest when its answer came; one without an answer, when we gave it up.
-room    an answer that left `remaining` lets that many more calls through, however late. Every call
-        that may have arrived after it counts against them.
-reset   an answer that left nothing lets one more through from its `reset` on. Once a sliding minute
-        is ruled out, because more remains than one that holds our last calls could leave, a bucket
-        is the worst case left: from any `reset` on it fills at an even rate.
+Criteo does not state whether it counts in fixed minutes, in sliding minutes or with a token bucket, nor when
+a call counts. Each of three rules is safe for all of these, so a call may go if one rule allows it. While
+nobody else uses the limit, no rule leads to a 429:
 
-`reset` is in the server's time. `Date` of the same answers bounds how far our clock is ahead of it;
-without a `Date`, the third rule is not used. Calls of others show up as less `remaining` than our
-own calls explain: they count against the minute as if they had just been made.
+minute     Fewer calls than the limit can have arrived within the last minute. A call arrived at the latest
+           when its response came, or when reconciler stopped waiting for it.
+remaining  A response that left `remaining` allows that many more calls, at any time. Each call that may have
+           arrived after it counts against them.
+reset      A response that left nothing allows one more call after its `reset`. If more remains than a sliding
+           minute could leave after the last calls, Criteo uses a bucket at worst: from any `reset` on, the
+           bucket fills at an even rate.
+
+`reset` is in the server's time. The `Date` headers bound the difference of the two clocks. Without `Date`,
+the third rule is not used. Calls of other users show as less `remaining` than reconciler's calls explain.
+They count for a minute, as if they had just been made.
+
+Example: Criteo allows 3 calls per minute. Times are in seconds.
+
+>>> state, first = reserve(RateState(limit=250), now=0.0)
+>>> reserve(state, now=0.1)[1] is None  # the first call goes alone: its response states the limit
+True
+>>> state = observe_response(state, first, RateHeaders(limit=3, remaining=2), now=0.5)
+>>> state, second = reserve(state, now=1.0)
+>>> state, third = reserve(state, now=1.0)
+>>> reserve(state, now=1.0)[1] is None  # 3 calls within a minute
+True
+>>> delay(state, now=1.0)  # until a minute after the first response, and 0.2 s for the difference of clocks
+59.7
+>>> state, fourth = reserve(state, now=60.7)
+>>> state = observe_rejection(state, fourth, RateHeaders(), now=61.0)  # 429: another user made calls
+>>> delay(state, now=61.0)
+5.0
 """
 
 import math
@@ -23,17 +45,18 @@ from dataclasses import dataclass, replace
 
 MINUTE = 60.0
 EPSILON = 0.2
-"""Added to a minute: two clocks never agree on how long one is."""
+"""Seconds added to a minute, because two clocks differ."""
 ROUNDING = 1.0
-"""Added to a reset: it comes in whole seconds, rounded who knows how."""
-KEPT_ROOMS = 4
+"""Seconds added to a reset, because it comes in whole seconds."""
+KEPT_ALLOWANCES = 4
+"""Allowances to remember."""
 FIRST_PAUSE = 5.0
-"""After a 429 that doesn't say when to come back; doubles each time, up to a minute."""
+"""Seconds to pause after a 429 without a reset. Doubles with each further 429, up to a minute."""
 
 
 @dataclass(frozen=True, slots=True)
 class RateHeaders:
-    """What an answer said. `reset` and `date` are Unix seconds of the server's clock."""
+    """The rate headers of a response. `reset` and `date` are Unix seconds of the server's clock."""
 
     limit: int | None = None
     remaining: int | None = None
@@ -43,10 +66,10 @@ class RateHeaders:
 
 @dataclass(frozen=True, slots=True)
 class RateTicket:
-    """A call on its way, and what was known when it left.
+    """A call that may be sent, with the counts at the time of its reservation.
 
-    `calls` is 2 when it fetches a token first. `done` calls were answered by then; `expired` of them
-    more than a minute ago.
+    `calls` is 2 if the call fetches a token first. `done` calls had a response by then, `expired` of them for
+    more than a minute.
     """
 
     sent_at: float
@@ -57,10 +80,11 @@ class RateTicket:
 
 @dataclass(frozen=True, slots=True)
 class RateAllowance:
-    """What one answer proves: `remaining` calls get through after the first `before` ones.
+    """The calls that one response allows: `remaining` calls after the first `before` calls.
 
-    If nothing remains, nothing gets through between that answer and its reset, and then one more:
-    a call answered by `shut_until` came before. The reset is not later than `opens_at`.
+    If nothing remains, no call succeeds between that response and its reset, and one more succeeds then.
+    A call with a response by `shut_until` came before. The reset is not later than `opens_at`. The allowance
+    is dropped at `until`. Times are Unix seconds of our clock.
     """
 
     before: int
@@ -72,11 +96,11 @@ class RateAllowance:
 
 @dataclass(frozen=True, slots=True)
 class RateState:
-    """All that is known; times are Unix seconds of our clock.
+    """The calls so far and the allowances. Times are Unix seconds of our clock.
 
-    `answered` holds when the calls of the last minute ended, `remains` what each answer left, and
-    `sent_at` when those began that were let through, or may be. `sent` and `done` count calls since
-    the start. `foreign` calls are not ours, and count until `foreign_until`.
+    `answered` are the end times of the calls of the last minute, `remains` the `remaining` of their
+    responses, and `sent_at` the start times of calls that Criteo accepted or may accept. `sent` and `done`
+    count calls since the start. `foreign` calls of other users count until `foreign_until`.
     """
 
     limit: int
@@ -87,7 +111,7 @@ class RateState:
     sent_at: tuple[float, ...] = ()
     foreign: int = 0
     foreign_until: float = 0.0
-    rooms: tuple[RateAllowance, ...] = ()
+    allowances: tuple[RateAllowance, ...] = ()
     maybe_sliding: bool = True
     ahead_at_least: float = -math.inf
     ahead_at_most: float = math.inf
@@ -99,167 +123,170 @@ class RateState:
         return self.sent - self.done
 
 
-def reserve(pace: RateState, now: float, calls: int = 1) -> tuple[RateState, RateTicket | None]:
-    """Lets a call go, or not yet (None); see `delay` for how long."""
-    pace = _forget(pace, now)
-    if not _allowed(pace, now, min(calls, pace.limit)):
-        return pace, None
-    ticket = RateTicket(now, calls, pace.done, pace.done - len(pace.answered))
-    return replace(pace, sent=pace.sent + calls, sent_at=(*pace.sent_at, now)), ticket
+def reserve(state: RateState, now: float, calls: int = 1) -> tuple[RateState, RateTicket | None]:
+    """Return the new state and a ticket, or None if the call must wait; see `delay`."""
+    state = _drop_expired(state, now)
+    if not _allowed(state, now, min(calls, state.limit)):
+        return state, None
+    ticket = RateTicket(now, calls, state.done, state.done - len(state.answered))
+    return replace(state, sent=state.sent + calls, sent_at=(*state.sent_at, now)), ticket
 
 
-def delay(pace: RateState, now: float, calls: int = 1) -> float:
-    """Seconds until the call may go if no answer comes meanwhile; infinite if only an answer helps."""
-    if _listening(pace):
+def delay(state: RateState, now: float, calls: int = 1) -> float:
+    """Return the seconds until the call may go. Infinite if it may go only after a further response."""
+    if _awaits_first_response(state):
         return math.inf
-    calls = min(calls, pace.limit)
-    rooms = (_room_opens(pace, room, calls) for room in pace.rooms)
-    return max(0.0, min(_minute_opens(pace, calls), *rooms, math.inf) - now)
+    calls = min(calls, state.limit)
+    allowances = (_allowance_opens(state, allowance, calls) for allowance in state.allowances)
+    return max(0.0, min(_minute_opens(state, calls), *allowances, math.inf) - now)
 
 
-def observe_no_response(pace: RateState, ticket: RateTicket, now: float) -> RateState:
-    """The call got no answer, and we stopped waiting for it."""
-    return replace(_end(pace, ticket, 0, now), sent_at=())
+def observe_no_response(state: RateState, ticket: RateTicket, now: float) -> RateState:
+    """Return the state after a call without a response."""
+    return replace(_end(state, ticket, 0, now), sent_at=())
 
 
-def observe_response(pace: RateState, ticket: RateTicket, headers: RateHeaders, now: float) -> RateState:
-    """The call was let through."""
-    pace = _end(replace(pace, refused_in_row=0), ticket, headers.remaining or 0, now)
-    pace = _learn_clock(pace, ticket, headers, now)
-    if headers.limit and headers.limit != pace.limit:
-        pace = replace(pace, limit=headers.limit, maybe_sliding=True)
-    lately = _after(pace.sent_at, now - MINUTE)
-    if lately - pace.in_flight + min(pace.remains) > pace.limit:
-        pace = replace(pace, maybe_sliding=False)
+def observe_response(state: RateState, ticket: RateTicket, headers: RateHeaders, now: float) -> RateState:
+    """Return the state after a response other than 429."""
+    state = _end(replace(state, refused_in_row=0), ticket, headers.remaining or 0, now)
+    state = _learn_clock(state, ticket, headers, now)
+    if headers.limit and headers.limit != state.limit:
+        state = replace(state, limit=headers.limit, maybe_sliding=True)
+    lately = _after(state.sent_at, now - MINUTE)
+    if lately - state.in_flight + min(state.remains) > state.limit:
+        state = replace(state, maybe_sliding=False)
     if headers.remaining is None:
-        return pace
-    surely_before = lately - (pace.sent - ticket.done) + 1
-    least = pace.limit - (pace.sent - ticket.expired) - headers.remaining
-    most = pace.limit - surely_before - headers.remaining
-    held = pace.foreign if now < pace.foreign_until else 0
-    pace = replace(
-        pace,
+        return state
+    surely_before = lately - (state.sent - ticket.done) + 1
+    least = state.limit - (state.sent - ticket.expired) - headers.remaining
+    most = state.limit - surely_before - headers.remaining
+    held = state.foreign if now < state.foreign_until else 0
+    state = replace(
+        state,
         foreign=max(0, min(held, most) if least <= held else most),
         foreign_until=now + MINUTE + EPSILON,
-        rooms=pace.rooms if least <= 0 else (),
+        allowances=state.allowances if least <= 0 else (),
     )
-    return _add_room(pace, ticket, headers.remaining, headers, now)
+    return _add_allowance(state, ticket, headers.remaining, headers, now)
 
 
-def _learn_clock(pace: RateState, ticket: RateTicket, headers: RateHeaders, now: float) -> RateState:
+def _learn_clock(state: RateState, ticket: RateTicket, headers: RateHeaders, now: float) -> RateState:
     if headers.date is None:
-        return pace
+        return state
     return replace(
-        pace,
-        ahead_at_least=max(pace.ahead_at_least, ticket.sent_at - headers.date - 1),
-        ahead_at_most=min(pace.ahead_at_most, now - headers.date),
+        state,
+        ahead_at_least=max(state.ahead_at_least, ticket.sent_at - headers.date - 1),
+        ahead_at_most=min(state.ahead_at_most, now - headers.date),
     )
 
 
-def _add_room(
-    pace: RateState, ticket: RateTicket, remaining: int, headers: RateHeaders, now: float
+def _add_allowance(
+    state: RateState, ticket: RateTicket, remaining: int, headers: RateHeaders, now: float
 ) -> RateState:
     shut_until = -math.inf
     if headers.reset is not None and not remaining:
-        shut_until = headers.reset - ROUNDING + pace.ahead_at_least
-    opens_at = _opens_at(pace, headers, now)
-    room = RateAllowance(ticket.done + ticket.calls, remaining, shut_until, opens_at, now + MINUTE)
-    return replace(pace, rooms=(*pace.rooms, room)[-KEPT_ROOMS:])
+        shut_until = headers.reset - ROUNDING + state.ahead_at_least
+    opens_at = _opens_at(state, headers, now)
+    allowance = RateAllowance(ticket.done + ticket.calls, remaining, shut_until, opens_at, now + MINUTE)
+    return replace(state, allowances=(*state.allowances, allowance)[-KEPT_ALLOWANCES:])
 
 
-def observe_rejection(pace: RateState, ticket: RateTicket, headers: RateHeaders, now: float) -> RateState:
-    """The call met a 429: others share the limit, or a belief was wrong. Starts again from nothing."""
-    pause = min(MINUTE, FIRST_PAUSE * 2.0**pace.refused_in_row)
-    opens_at = _opens_at(pace, headers, now)
+def observe_rejection(state: RateState, ticket: RateTicket, headers: RateHeaders, now: float) -> RateState:
+    """Return the state after a 429: other users share the limit, or an assumption was wrong.
+
+    All earlier allowances are dropped.
+    """
+    pause = min(MINUTE, FIRST_PAUSE * 2.0**state.refused_in_row)
+    opens_at = _opens_at(state, headers, now)
     if math.isinf(opens_at):
         stated = headers.reset is not None and 0 < headers.reset - now <= MINUTE + ROUNDING
         opens_at = (headers.reset or 0.0) + ROUNDING if stated else now + pause
     return replace(
-        observe_no_response(pace, ticket, now),
-        limit=headers.limit or pace.limit,
-        foreign=headers.limit or pace.limit,
+        observe_no_response(state, ticket, now),
+        limit=headers.limit or state.limit,
+        foreign=headers.limit or state.limit,
         foreign_until=now + MINUTE + EPSILON,
-        rooms=(RateAllowance(pace.sent, 0, -math.inf, opens_at, opens_at + MINUTE),),
+        allowances=(RateAllowance(state.sent, 0, -math.inf, opens_at, opens_at + MINUTE),),
         maybe_sliding=True,
         ahead_at_least=-math.inf,
         ahead_at_most=math.inf,
-        refusals=pace.refusals + 1,
-        refused_in_row=pace.refused_in_row + 1,
+        refusals=state.refusals + 1,
+        refused_in_row=state.refused_in_row + 1,
     )
 
 
-def _end(pace: RateState, ticket: RateTicket, remaining: int, now: float) -> RateState:
+def _end(state: RateState, ticket: RateTicket, remaining: int, now: float) -> RateState:
     return replace(
-        pace,
-        done=pace.done + ticket.calls,
-        answered=(*pace.answered, *[now] * ticket.calls),
-        remains=(*pace.remains, *[remaining] * ticket.calls),
+        state,
+        done=state.done + ticket.calls,
+        answered=(*state.answered, *[now] * ticket.calls),
+        remains=(*state.remains, *[remaining] * ticket.calls),
     )
 
 
-def _forget(pace: RateState, now: float) -> RateState:
-    """Drops what is older than a minute."""
+def _drop_expired(state: RateState, now: float) -> RateState:
+    """Drop calls that ended more than a minute ago, and allowances past their `until`."""
     since = now - MINUTE - EPSILON
-    expired = bisect_right(pace.answered, since)
+    expired = bisect_right(state.answered, since)
     return replace(
-        pace,
-        answered=pace.answered[expired:],
-        remains=pace.remains[expired:],
-        sent_at=pace.sent_at[bisect_right(pace.sent_at, since) :],
-        rooms=tuple(room for room in pace.rooms if room.until > now),
+        state,
+        answered=state.answered[expired:],
+        remains=state.remains[expired:],
+        sent_at=state.sent_at[bisect_right(state.sent_at, since) :],
+        allowances=tuple(allowance for allowance in state.allowances if allowance.until > now),
     )
 
 
 def _after(times: tuple[float, ...], since: float) -> int:
-    """How many of the times, which are in order, come after `since`."""
+    """Return how many of the sorted times come after `since`."""
     return len(times) - bisect_right(times, since)
 
 
-def _listening(pace: RateState) -> bool:
-    """The first call goes alone: its answer says what the limit is and how much is left of it."""
-    return pace.done == 0 and pace.sent > 0
+def _awaits_first_response(state: RateState) -> bool:
+    """Return whether the first call is under way. Its response states the limit and the remaining calls."""
+    return state.done == 0 and state.sent > 0
 
 
-def _allowed(pace: RateState, now: float, calls: int) -> bool:
-    if _listening(pace):
+def _allowed(state: RateState, now: float, calls: int) -> bool:
+    if _awaits_first_response(state):
         return False
-    if _minute_opens(pace, calls) <= now:
+    if _minute_opens(state, calls) <= now:
         return True
-    return any(_room_opens(pace, room, calls) <= now for room in pace.rooms)
+    return any(_allowance_opens(state, allowance, calls) <= now for allowance in state.allowances)
 
 
-def _minute_opens(pace: RateState, calls: int) -> float:
-    excess = len(pace.answered) + pace.in_flight + pace.foreign + calls - pace.limit
+def _minute_opens(state: RateState, calls: int) -> float:
+    excess = len(state.answered) + state.in_flight + state.foreign + calls - state.limit
     if excess <= 0:
         return -math.inf
-    if excess > len(pace.answered) + pace.foreign:
+    if excess > len(state.answered) + state.foreign:
         return math.inf
-    own = pace.answered[:excess]
-    if not pace.foreign:
+    own = state.answered[:excess]
+    if not state.foreign:
         return own[-1] + MINUTE + EPSILON
-    expiries = [time + MINUTE + EPSILON for time in own] + [pace.foreign_until] * pace.foreign
+    expiries = [time + MINUTE + EPSILON for time in own] + [state.foreign_until] * state.foreign
     return sorted(expiries)[excess - 1]
 
 
-def _room_opens(pace: RateState, room: RateAllowance, calls: int) -> float:
-    needed = pace.sent - _before(pace, room) + calls
-    if needed <= room.remaining:
+def _allowance_opens(state: RateState, allowance: RateAllowance, calls: int) -> float:
+    needed = state.sent - _before(state, allowance) + calls
+    if needed <= allowance.remaining:
         return -math.inf
-    beyond = needed - max(1, room.remaining)
-    if beyond and (pace.maybe_sliding or needed > pace.limit):
+    beyond = needed - max(1, allowance.remaining)
+    if beyond and (state.maybe_sliding or needed > state.limit):
         return math.inf
-    return room.opens_at + beyond * MINUTE / pace.limit
+    return allowance.opens_at + beyond * MINUTE / state.limit
 
 
-def _before(pace: RateState, room: RateAllowance) -> int:
-    """How many calls surely came before the room was measured."""
-    if room.remaining:
-        return room.before
-    return max(room.before, pace.done - _after(pace.answered, room.shut_until))
+def _before(state: RateState, allowance: RateAllowance) -> int:
+    """Return how many calls certainly came before the response of the allowance."""
+    if allowance.remaining:
+        return allowance.before
+    return max(allowance.before, state.done - _after(state.answered, allowance.shut_until))
 
 
-def _opens_at(pace: RateState, headers: RateHeaders, now: float) -> float:
-    if headers.reset is None or math.isinf(pace.ahead_at_most):
+def _opens_at(state: RateState, headers: RateHeaders, now: float) -> float:
+    if headers.reset is None or math.isinf(state.ahead_at_most):
         return math.inf
-    opens_at = max(now, headers.reset + pace.ahead_at_most + ROUNDING)
+    opens_at = max(now, headers.reset + state.ahead_at_most + ROUNDING)
     return opens_at if opens_at <= now + MINUTE + 2 * ROUNDING else math.inf
