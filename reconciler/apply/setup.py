@@ -33,15 +33,16 @@ from reconciler.core.remote import (
     SegmentPatch,
     name_key,
 )
-from reconciler.core.state import resource as knowledge
+from reconciler.core.state import unconfirmed_requests as requests
 from reconciler.core.state.ownership_tag import tag_of
 from reconciler.core.state.resource import (
     ResourceState,
     RetiredSegment,
     SegmentState,
     UnconfirmedUpdate,
-    why_not_ours,
+    is_late,
 )
+from reconciler.core.state.unconfirmed_requests import why_not_ours
 
 SetupStepT = TypeVar("SetupStepT", ConfirmCreate, DiscardReplacement, UpdateSegment, CreateSegment)
 SetupItemT = TypeVar("SetupItemT", tuple[SegmentChange, UpdateSegment], tuple[SegmentChange, CreateSegment])
@@ -54,7 +55,7 @@ def run_setup(tools: ApplyContext, ledger: StateRecorder, changes: Sequence[Segm
     """Run the setup steps of all changes by phase. A change whose step fails skips its later steps."""
     for change, adopt in _steps(ledger, changes, ConfirmCreate):
         holding = ledger.holding(change.spec.address, adopt.slot)
-        ledger.put(change.spec.address, adopt.slot, knowledge.record_recovered(holding, adopt.segment_id))
+        ledger.put(change.spec.address, adopt.slot, requests.record_recovered(holding, adopt.segment_id))
     for turn in SetupPhase:
         patches = [one for one in _steps(ledger, changes, UpdateSegment) if one[1].turn == turn]
         for chunk in _chunks(patches):
@@ -128,7 +129,7 @@ class _Announced:
             ledger.put(
                 change.spec.address,
                 step.slot,
-                knowledge.record_update_sent(holding, rename, tools.api.grace_period),
+                requests.record_update_sent(holding, rename, tools.api.grace_period),
             )
 
     def _rename(self, step: UpdateSegment) -> UnconfirmedUpdate:
@@ -136,8 +137,8 @@ class _Announced:
 
     def leaving(self) -> None:
         now = self._tools.clock.now()
-        if knowledge.is_late(self._at, now):
-            self._put(lambda holding, rename: knowledge.record_update_resent(holding, rename, now))
+        if is_late(self._at, now):
+            self._put(lambda holding, rename: requests.record_update_resent(holding, rename, now))
             self._at = now
         self._tools.state.check_lock()
 
@@ -145,9 +146,9 @@ class _Announced:
         """Clear the request if it was answered; else keep it until its grace period ends."""
         now = self._tools.clock.now()
         if in_doubt:
-            self._put(lambda holding, rename: knowledge.record_update_resent(holding, rename, now))
+            self._put(lambda holding, rename: requests.record_update_resent(holding, rename, now))
         else:
-            self._put(knowledge.record_update_confirmed)
+            self._put(requests.record_update_confirmed)
 
     def _put(self, known: Callable[[SegmentState, UnconfirmedUpdate], SegmentState]) -> None:
         for change, step in self._chunk:
@@ -165,7 +166,7 @@ def _wait_for_quiet(tools: ApplyContext, ledger: StateRecorder, chunk: Sequence[
 def _quiet(tools: ApplyContext, holding: SegmentState, step: UpdateSegment) -> None:
     """Wait until no unconfirmed request can revert this one."""
     now = tools.clock.now()
-    until = knowledge.may_undo(holding, step.name, step.description, now, tools.api.grace_period)
+    until = requests.may_undo(holding, step.name, step.description, now, tools.api.grace_period)
     if until is not None:
         tools.clock.wait(
             (until - now).total_seconds(), "an unconfirmed change of the name may still take effect"
@@ -188,7 +189,7 @@ def _create(tools: ApplyContext, ledger: StateRecorder, group: Sequence[Creation
     known = [ledger.known(change.spec.address) for change, _ in group]
     for change, step in group:
         before = ledger.known_holding(change.spec.address, step.slot)
-        intended = knowledge.record_intent(step.key, step.name, before, tools.clock.now())
+        intended = requests.record_intent(step.key, step.name, before, tools.clock.now())
         ledger.put(change.spec.address, step.slot, intended)
     wanted = [
         NewSegment(step.name, step.description, step.key.retailer_id, step.key.identifier_type)
@@ -212,7 +213,7 @@ def _create(tools: ApplyContext, ledger: StateRecorder, group: Sequence[Creation
     for (change, step), item in zip(group, items, strict=True):
         if isinstance(item, Segment):
             holding = ledger.holding(change.spec.address, step.slot)
-            _created(ledger, change, step, knowledge.record_created(holding, item.id, again=again))
+            _created(ledger, change, step, requests.record_created(holding, item.id, again=again))
     doubtful = any(_doubtful(item) for item in items)
     listed = _listed(tools, account_id, first.spec.credential) if doubtful else ()
     for (change, step), item, earlier in zip(group, items, known, strict=True):
@@ -221,7 +222,7 @@ def _create(tools: ApplyContext, ledger: StateRecorder, group: Sequence[Creation
         segment = _named(ledger, step, listed) if _doubtful(item) else None
         if segment and _is_ours(ledger, step, segment):
             holding = ledger.holding(change.spec.address, step.slot)
-            _created(ledger, change, step, knowledge.record_recovered(holding, segment.id, again=again))
+            _created(ledger, change, step, requests.record_recovered(holding, segment.id, again=again))
         else:
             why = _explained(ledger, change, step, item, segment)
             _not_created(tools, ledger, change, step, why, earlier)
@@ -245,8 +246,8 @@ def _leaving(tools: ApplyContext, ledger: StateRecorder, group: Sequence[Creatio
     now = tools.clock.now()
     for change, step in group:
         holding = ledger.holding(change.spec.address, step.slot)
-        if holding.intent and knowledge.is_late(holding.intent.sent_at, now):
-            ledger.put(change.spec.address, step.slot, knowledge.record_intent_sent(holding, now))
+        if holding.intent and is_late(holding.intent.sent_at, now):
+            ledger.put(change.spec.address, step.slot, requests.record_intent_sent(holding, now))
     tools.state.check_lock()
 
 
@@ -266,7 +267,7 @@ def _not_created(
     """Record a failed create. An unconfirmed create may take effect during the grace period."""
     address = change.spec.address
     if isinstance(error, OutcomeUnknownError):
-        late = knowledge.record_intent_sent(ledger.holding(address, step.slot), tools.clock.now())
+        late = requests.record_intent_sent(ledger.holding(address, step.slot), tools.clock.now())
         ledger.put(address, step.slot, late)
     else:
         _forget_request(ledger, change, earlier)

@@ -29,7 +29,7 @@ from reconciler.core.plan import planner
 from reconciler.core.plan.changes import Update, address_of
 from reconciler.core.plan.names import Settled
 from reconciler.core.plan.steps import PromoteReplacement
-from reconciler.core.state import resource
+from reconciler.core.state import resource, unconfirmed_requests
 from reconciler.core.state.ownership_tag import tag_of
 from reconciler.core.state.resource import ResourceState, SegmentState
 from reconciler.operations import observe
@@ -490,10 +490,12 @@ MUTANTS = (
     Mutant(
         LATE,
         "a rename waits for one that could undo it",
-        ((resource, "may_undo", gives(None)), (standing, "may_undo", gives(None))),
+        ((unconfirmed_requests, "may_undo", gives(None)), (standing, "may_undo", gives(None))),
     ),
     Mutant(
-        LATE, "earlier renames are remembered", ((resource, "record_update_sent", then(last_rename_only)),)
+        LATE,
+        "earlier renames are remembered",
+        ((unconfirmed_requests, "record_update_sent", then(last_rename_only)),),
     ),
     Mutant(LATE, "an unanswered rename is remembered", ((prelude._Announced, "resolve", resolves_all),)),
     Mutant(LATE, "a batch counts from when it leaves", ((resource, "is_late", gives(False)),)),

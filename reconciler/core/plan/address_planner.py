@@ -51,16 +51,8 @@ from reconciler.core.plan.steps import (
     UpdateSegment,
 )
 from reconciler.core.remote import Segment, name_key
-from reconciler.core.state.resource import (
-    CreateIntent,
-    ResourceState,
-    SegmentState,
-    Slot,
-    grace_ends_at,
-    may_undo,
-    record_recovered,
-    why_not_ours,
-)
+from reconciler.core.state.resource import CreateIntent, ResourceState, SegmentState, Slot, grace_ends_at
+from reconciler.core.state.unconfirmed_requests import may_undo, record_recovered, why_not_ours
 
 
 def plan_address(context: AddressContext) -> SegmentChange | Finding | None:

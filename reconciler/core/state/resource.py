@@ -1,7 +1,7 @@
-"""What reconciler knows that Criteo holds for an address, and how each event changes that knowledge. No I/O.
+"""The resource state of one address: the members that Criteo holds, and how each event changes it. No I/O.
 
-Criteo accepts members and never lists them, so this record is the only one. The caller makes each result
-durable before it continues.
+Criteo accepts members and never lists them, so this record is the only one. The caller writes each result
+to disk before it continues.
 
     start_transfer ─► record_dispatch ─► acknowledge ─┬─► record_dispatch ─► …
                             │                         └─► complete_transfer   confirmed = target
@@ -28,22 +28,21 @@ from reconciler.core.members import (
     SnapshotRef,
 )
 from reconciler.core.model import Address, SegmentKey
-from reconciler.core.remote import Acknowledgement, Segment, name_key
-from reconciler.core.state.ownership_tag import Tag, ends_with
+from reconciler.core.remote import Acknowledgement
 
 Slot = Literal["current", "replacement"]
 """The two segments of a resource state that can receive members."""
 
 CLOCK_SKEW = timedelta(minutes=2)
 PROMPT = timedelta(seconds=1)
-"""A call sent this soon after it was recorded needs no new time."""
+"""A request sent within this time of its record keeps the recorded time."""
 
 
 @dataclass(frozen=True, slots=True)
 class CreateIntent:
-    """A create written down before it is sent, so that a lost answer can be looked up by name.
+    """A create, recorded before it is sent. If its response is lost, its segment can be found by name.
 
-    `sent_at`: when it left, as far as is known.
+    `sent_at`: when it was sent, or recorded if that is not known.
     """
 
     name: str
@@ -52,7 +51,7 @@ class CreateIntent:
 
 @dataclass(frozen=True, slots=True)
 class InFlightBatch:
-    """A batch that was dispatched and whose answer is not written down: positions up to `end`."""
+    """A batch that was sent, without a recorded response: positions up to `end`."""
 
     end: int
     dispatched_at: datetime
@@ -60,10 +59,10 @@ class InFlightBatch:
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """A change of members on its way: towards `target`, acknowledged up to `acknowledged`.
+    """An unfinished change of members to `target`. Criteo acknowledged the positions up to `acknowledged`.
 
-    Positions count in the deterministic order (suppressed out, additions, others out); `size` says
-    how long each phase is. They are positions, never batch numbers: batch size may change between runs.
+    Positions count in the deterministic order: excluded members out, additions in, other members out. `size`
+    is the length of each phase. The batch size may change between runs, so positions count members.
     """
 
     target: SnapshotRef
@@ -75,28 +74,28 @@ class Transfer:
 
 @dataclass(frozen=True, slots=True)
 class UnconfirmedUpdate:
-    """A call on the name or the description that has no answer yet: it may still land. None: not touched."""
+    """An update of name or description without a response yet. None: the update leaves this field alone."""
 
     name: str | None
     description: str | None
     sent_at: datetime
 
     def contradicts(self, name: str | None, description: str | None) -> bool:
-        """Landing after a call that sets these values, it would undo it."""
+        """Return whether this update would undo these values if it took effect after them."""
         pairs = ((self.name, name), (self.description, description))
         return any(mine is not None and other is not None and mine != other for mine, other in pairs)
 
 
 @dataclass(frozen=True, slots=True)
 class SegmentState:
-    """One segment: Criteo holds `confirmed`, and may hold `uncertain`; the two sets never overlap.
+    """One segment: Criteo holds `confirmed`, and may hold `uncertain`. The two sets never overlap.
 
-    `segment_id` is "" until Criteo answers the create. `completed_size` is the size of the last completed
+    `segment_id` is "" until Criteo responds to the create. `completed_size` is the size of the last completed
     transfer, None before the first. `rejected` is the least number of `confirmed` identifiers that Criteo
     called invalid; removals from `uncertain` lower it too. An unconfirmed member request may take effect
     until `grace_until`. `unconfirmed_updates` are unconfirmed changes of the name or the description.
     `members_unknown_before` is when the state was lost: unknown members from before may remain.
-    `updated_at` is when the last answered change of the name or the description was sent.
+    `updated_at` is when the last confirmed update of the name or the description was sent.
     `former_lineage` is the lineage of the ownership tag that a rebuild found on the segment.
     """
 
@@ -117,19 +116,22 @@ class SegmentState:
 
     @property
     def size(self) -> int | None:
-        """How many are surely held; None where the state was lost and nothing was completed since."""
+        """Return the number of confirmed members;
+
+        None if the state was lost and no transfer completed since.
+        """
         known = self.members_unknown_before is None or self.completed_size is not None
         return self.confirmed.count if known else None
 
     @property
     def last_changed_at(self) -> datetime | None:
-        """When we changed it last, as far as an answer tells."""
+        """Return the time of the last confirmed change by reconciler."""
         return max((time for time in (self.completed_at, self.updated_at) if time), default=None)
 
 
 @dataclass(frozen=True, slots=True)
 class RetiredSegment:
-    """A segment that was replaced and left at Criteo under another name, with what it holds."""
+    """A segment that was replaced and remains at Criteo under another name, with its members."""
 
     segment: SegmentState
     retired_at: datetime
@@ -137,12 +139,12 @@ class RetiredSegment:
 
 @dataclass(frozen=True, slots=True)
 class ResourceState:
-    """What reconciler knows of one address. A Replace fills `replacement` beside `current`.
+    """The record of one address. A Replace fills `replacement` beside `current`.
 
-    `definition` is the digest last applied in full, `parts` say what it stated (`core/definition.py`).
-    `forgotten_at` is set when the audience left the manifests: its members stay known, so that nobody
-    becomes impossible to remove. `replace_requested`: the next apply replaces a segment that may hold
-    unknown members. `lists` are the exclusion lists that members were last sent under.
+    `definition` is the digest of the definition last applied in full, `parts` its parts
+    (`core/definition.py`). `forgotten_at` is set when the manifests no longer contain the audience. Its
+    members stay recorded, so that they can still be removed. `replace_requested`: the next apply replaces a
+    segment that may hold unknown members. `lists` are the exclusion lists that members were last sent under.
     """
 
     address: Address
@@ -156,12 +158,12 @@ class ResourceState:
     lists: tuple[AppliedList, ...] = ()
 
     def can_keep(self, segment: SegmentState, key: SegmentKey) -> bool:
-        """That segment may go on as the one of this address; otherwise it is replaced."""
+        """Return whether the address can keep this segment. If not, the segment is replaced."""
         return segment.key == key and not (self.replace_requested and segment.members_unknown_before)
 
     @property
     def members_unknown_before(self) -> datetime | None:
-        """People sent before this may be held, and nobody has asked yet to be rid of them."""
+        """Return the time before which unknown members may have been sent, unless a replace is requested."""
         return None if self.replace_requested else self.current.members_unknown_before
 
     @property
@@ -172,14 +174,14 @@ class ResourceState:
 
     @property
     def references(self) -> frozenset[SnapshotRef]:
-        """Snapshots that must be kept."""
+        """Return the snapshots that the state must store."""
         held = (ref for holding in self.segments for ref in _snapshots(holding))
         listed = (ref for one in self.lists for ref in one.references)
         return frozenset(ref for ref in (*held, *listed) if ref)
 
     @property
     def snapshots(self) -> frozenset[str]:
-        """Their digests."""
+        """Return the digests of `references`."""
         return frozenset(ref.digest for ref in self.references)
 
 
@@ -192,120 +194,41 @@ def _snapshots(segment: SegmentState) -> tuple[SnapshotRef, ...]:
     )
 
 
-def record_intent(key: SegmentKey, name: str, before: SegmentState | None, now: datetime) -> SegmentState:
-    """Before a create is sent.
-
-    An earlier request for the same address that could still land is remembered: only the name it
-    asked for stops it from happening twice, so that name must not be given up too early.
-    """
-    earlier = before.intent if before else None
-    renames = (UnconfirmedUpdate(earlier.name, None, earlier.sent_at),) if earlier else ()
-    return SegmentState(
-        key=key,
-        intent=CreateIntent(name=name, sent_at=now),
-        unconfirmed_updates=(*(before.unconfirmed_updates if before and earlier else ()), *renames),
-        completed_size=before.completed_size if before else None,
-    )
-
-
-def record_intent_sent(segment: SegmentState, now: datetime) -> SegmentState:
-    """The create leaves now, or left by now: from now on counts how late it may be carried out."""
-    return replace(segment, intent=replace(_asking(segment), sent_at=now))
-
-
-def record_created(segment: SegmentState, segment_id: str, *, again: bool = False) -> SegmentState:
-    """The create is answered. `again`: it may be carried out once more."""
-    intent = _asking(segment)
-    late = (UnconfirmedUpdate(intent.name, None, intent.sent_at),) if again else ()
-    return replace(
-        segment, segment_id=segment_id, intent=None, unconfirmed_updates=(*segment.unconfirmed_updates, *late)
-    )
-
-
-def record_recovered(segment: SegmentState, segment_id: str, *, again: bool = False) -> SegmentState:
-    """Its segment was found. Any of several requests for one name may have made it: the last may be late."""
-    name = name_key(_asking(segment).name)
-    earlier = any(one.name is not None and name_key(one.name) == name for one in segment.unconfirmed_updates)
-    return record_created(segment, segment_id, again=again or earlier)
-
-
-def record_update_sent(segment: SegmentState, rename: UnconfirmedUpdate, quiet: timedelta) -> SegmentState:
-    """Before a call on the name or the description is sent; those that can't land any more are forgotten."""
-    live = tuple(one for one in segment.unconfirmed_updates if one.sent_at + quiet > rename.sent_at)
-    return replace(segment, unconfirmed_updates=(*live, rename))
-
-
-def record_update_confirmed(segment: SegmentState, rename: UnconfirmedUpdate) -> SegmentState:
-    """That call was answered, and can't land again. One like it, sent in the same instant, still may."""
-    return replace(_without(segment, rename), updated_at=rename.sent_at)
-
-
-def _without(segment: SegmentState, rename: UnconfirmedUpdate) -> SegmentState:
-    renames = list(segment.unconfirmed_updates)
-    renames.remove(rename)
-    return replace(segment, unconfirmed_updates=tuple(renames))
-
-
-def record_update_resent(segment: SegmentState, rename: UnconfirmedUpdate, now: datetime) -> SegmentState:
-    """An attempt of that call leaves now, or left by now."""
-    others = _without(segment, rename)
-    return replace(others, unconfirmed_updates=(*others.unconfirmed_updates, replace(rename, sent_at=now)))
-
-
-def is_late(noted: datetime, now: datetime) -> bool:
-    """A call that leaves now was written down too long ago to count from then how late it may land."""
-    return now - noted >= PROMPT
-
-
-def may_undo(
-    segment: SegmentState, name: str | None, description: str | None, now: datetime, quiet: timedelta
-) -> datetime | None:
-    """Until when an unanswered call may still undo a call that sets these values; None when none can."""
-    ends = (one.sent_at + quiet for one in segment.unconfirmed_updates if one.contradicts(name, description))
-    return max((end for end in ends if end > now), default=None)
+def is_late(recorded_at: datetime, now: datetime) -> bool:
+    """Return whether a request sent now needs a new record: its grace period starts when it is sent."""
+    return now - recorded_at >= PROMPT
 
 
 def record_no_response(segment: SegmentState, now: datetime, quiet: timedelta) -> SegmentState:
-    """A call on this segment got no answer: it may still land until the quiet time has passed."""
+    """Return the segment state after a request without a response: its grace period (`quiet`) starts now."""
     until = max(now + quiet, segment.grace_until or now)
     return replace(segment, grace_until=until)
 
 
 def grace_ends_at(segment: SegmentState, quiet: timedelta) -> datetime | None:
-    """Until when nothing may be sent that contradicts a call that could still land."""
+    """Return the time until which no conflicting request may be sent; None if none is unconfirmed."""
     flight = segment.transfer.in_flight if segment.transfer else None
     times = [segment.grace_until, flight.dispatched_at + quiet if flight else None]
     return max((time for time in times if time), default=None)
 
 
-def why_not_ours(key: SegmentKey, wanted: Tag, found: Segment) -> str:
-    """Why a segment found under an intent's name is not the one we created; "" when it is.
-
-    Neither age nor size says whose it is: our request is known by the ownership tag that it sent.
-    """
-    if not ends_with(found.description, wanted):
-        return "it does not have the ownership tag of this address and state"
-    if found.retailer_id != key.retailer_id or found.account_id != key.account_id:
-        return "it belongs to another retailer"
-    if found.identifier_type != key.identifier_type:
-        return "it holds another identifier type"
-    return ""
-
-
 def start_transfer(
     segment: SegmentState, target: SnapshotRef, priority_removes: SnapshotRef, size: Delta
 ) -> SegmentState:
-    """Before the first batch towards a new target; the old transfer must be completed or abandoned."""
+    """Return the segment state before the first batch. An old transfer must be completed or abandoned."""
     return replace(segment, transfer=Transfer(target=target, priority_removes=priority_removes, size=size))
 
 
 def resume_transfer(segment: SegmentState, quiet: timedelta) -> SegmentState:
-    """Before an unfinished transfer goes on: its batch in flight is sent again, and may still land twice."""
+    """Return the segment state before an unfinished transfer resumes.
+
+    Its batch in flight is sent again, so both attempts may take effect.
+    """
     return replace(segment, grace_until=grace_ends_at(segment, quiet))
 
 
 def record_dispatch(segment: SegmentState, batch: Batch, now: datetime) -> SegmentState:
-    """Before each attempt of a batch. What an earlier, larger batch may have done stays in doubt."""
+    """Return the segment state before an attempt of a batch. An earlier, larger batch stays in flight."""
     moving = _moving(segment)
     doubt = max(batch.end, moving.in_flight.end if moving.in_flight else 0)
     return replace(segment, transfer=replace(moving, in_flight=InFlightBatch(end=doubt, dispatched_at=now)))
@@ -314,10 +237,13 @@ def record_dispatch(segment: SegmentState, batch: Batch, now: datetime) -> Segme
 def acknowledge(
     segment: SegmentState, batch: Batch, answer: Acknowledgement, now: datetime, quiet: timedelta
 ) -> SegmentState:
-    """A batch was taken; written down together with the next dispatch, or alone at a stop."""
+    """Return the segment state after Criteo acknowledged a batch.
+
+    It is written together with the next dispatch, or alone if the run stops.
+    """
     moving = _moving(segment)
     doubt = moving.in_flight if moving.in_flight and moving.in_flight.end > batch.end else None
-    # Of a segment of which nobody is sure, only people in doubt are removed: they were never counted.
+    # Without confirmed members, all removals are of uncertain members, which `rejected` does not count.
     change = answer.invalid if batch.operation == "add" else -answer.invalid if segment.confirmed else 0
     done = replace(
         segment,
@@ -328,7 +254,7 @@ def acknowledge(
 
 
 def complete_transfer(segment: SegmentState, now: datetime) -> SegmentState:
-    """All of the transfer is acknowledged: the target is what Criteo surely holds."""
+    """Return the segment state after the last acknowledgement: the target is confirmed."""
     target = _moving(segment).target
     return replace(
         segment,
@@ -342,7 +268,7 @@ def complete_transfer(segment: SegmentState, now: datetime) -> SegmentState:
 
 
 def abandon_transfer(segment: SegmentState, confirmed: SnapshotRef, uncertain: SnapshotRef) -> SegmentState:
-    """Give up an unfinished transfer, once none of its requests can take effect any more.
+    """Return the segment state without its unfinished transfer. None of its requests may still take effect.
 
     `confirmed` and `uncertain` come from the engine's `abandon_transfer`.
     """
@@ -353,7 +279,7 @@ def abandon_transfer(segment: SegmentState, confirmed: SnapshotRef, uncertain: S
 
 
 def remaining(transfer: Transfer | None) -> Delta:
-    """What is left of a transfer after its offset, phase by phase."""
+    """Return the members that a transfer has left to send, by phase."""
     if transfer is None:
         return NO_DELTA
     left, counts = transfer.acknowledged, []
@@ -365,19 +291,13 @@ def remaining(transfer: Transfer | None) -> Delta:
 
 
 def next_window(transfer: Transfer, size: int) -> tuple[int, int] | None:
-    """Next positions to send, of one operation only and at most `size`; None when all are acknowledged."""
+    """Return the next positions to send: of one operation, at most `size`; None if all are acknowledged."""
     start_at, phase_end = transfer.acknowledged, 0
     for phase in (transfer.size.priority_removes, transfer.size.adds, transfer.size.removes):
         phase_end += phase
         if start_at < phase_end:
             return start_at, min(start_at + size, phase_end)
     return None
-
-
-def _asking(segment: SegmentState) -> CreateIntent:
-    if segment.intent is None:
-        raise AssertionError("no create was written down")
-    return segment.intent
 
 
 def _moving(segment: SegmentState) -> Transfer:

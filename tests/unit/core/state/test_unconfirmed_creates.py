@@ -9,7 +9,7 @@ from support.in_memory_environment import CREDENTIAL, EVERYTHING, DesiredSegment
 from reconciler.core.model import Address, IdentifierType, SegmentKey
 from reconciler.core.remote import NewSegment, Segment, Statistics
 from reconciler.core.state.ownership_tag import Tag, with_tag
-from reconciler.core.state.resource import why_not_ours
+from reconciler.core.state.unconfirmed_requests import why_not_ours
 from reconciler.operations.rebuild_state import reuse_segments, scan_segments
 
 pytestmark = pytest.mark.promise("converges")
