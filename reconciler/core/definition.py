@@ -1,7 +1,7 @@
-"""A definition by its parts, as it was last applied: what tells a reviewer which of them changed.
+"""The parts of a definition, as last applied: they show a reviewer which parts changed.
 
-The digest of `SegmentSpec` decides; the parts only explain. A value that looks like personal data is
-withheld from them.
+The digest of `SegmentSpec` decides whether a definition changed. A part that looks like personal data is
+redacted.
 """
 
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ def redefined(spec: SegmentSpec, resource: ResourceState | None) -> tuple[PartCh
 
 
 def is_drift(change: AttributeChange, resource: ResourceState, tag: Tag) -> bool:
-    """Whether the value at Criteo is neither the one last applied nor one that we asked for since."""
+    """Return whether the value at Criteo is neither the one last applied nor one requested since."""
     applied = dict(resource.parts)
     if not applied:
         return False

@@ -1,4 +1,4 @@
-"""Removing suppressed people from a blocked address: only a few, from a segment that is surely ours."""
+"""Removes suppressed members from a blocked address: only a few, and only from its own segment."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -15,7 +15,7 @@ from reconciler.core.state.resource import ResourceState, SegmentState, Slot, gr
 
 
 def slots(resource: ResourceState) -> tuple[tuple[Slot, SegmentState], ...]:
-    """The segments of an address that people are sent to."""
+    """Return the segments of an address that receive members."""
     successor: tuple[tuple[Slot, SegmentState], ...] = (
         (("replacement", resource.replacement),) if resource.replacement else ()
     )
@@ -31,7 +31,7 @@ def removal(
     now: datetime,
     quiet: timedelta,
 ) -> Removal | None:
-    """The segment is ours and takes changes, and no request for it is unconfirmed."""
+    """Return the suppressed members to remove from segments that are ours and have no unconfirmed request."""
     holdings = dict(slots(resource))
     if not_ours(spec.address, tag, holdings.values(), segments):
         return None
@@ -45,7 +45,7 @@ def removal(
 
 
 def too_many(found: Removal) -> Finding | None:
-    """Why none of them is removed: a list that names so many members may be the wrong file."""
+    """Return a finding if the removal exceeds a guard: a list with so many members may be the wrong file."""
     guards, file = found.spec.audience.guards, found.spec.audience.place.file
     where, limit = str(found.spec.address), guards.max_shrink
     remedy = "check the exclusion lists; if they are right, {} under `guards` in"

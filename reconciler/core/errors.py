@@ -67,7 +67,7 @@ class AuthenticationError(ReconcilerError):
 class DeniedError(AuthenticationError):
     """Criteo refused the application: consent or a permission is missing.
 
-    `lacking` says which, if the response shows it.
+    `lacking` names the missing one if the response shows it.
     """
 
     def __init__(

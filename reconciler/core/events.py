@@ -36,7 +36,7 @@ class RunOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RunStarted:
-    """The manifests are valid; nothing else has been looked at. `who`: as the lock is signed."""
+    """The run has valid manifests and starts. `who` is the name in the state lock."""
 
     environment: str
     version: str
@@ -46,7 +46,7 @@ class RunStarted:
 
 @dataclass(frozen=True, slots=True)
 class ActivityStarted:
-    """What is looked at now, in a few words; "" for nothing more to say."""
+    """The current activity in a few words; "" when it ends."""
 
     activity: str
 
@@ -75,7 +75,7 @@ class PlanCreated:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Said again and again while the calling thread waits."""
+    """The calling thread waits. Repeated while it does."""
 
     reason: str
     seconds_left: float
@@ -83,7 +83,7 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class WaitEnded:
-    """The calling thread goes on."""
+    """The calling thread no longer waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +163,7 @@ class SentTotals:
 
 @dataclass(frozen=True, slots=True)
 class RunEnded:
-    """The last that a run says, whatever ended it."""
+    """The last event of a run, whatever ended it."""
 
     ending: RunOutcome
     exit_code: int
@@ -173,7 +173,7 @@ class RunEnded:
 
 
 StepEvent = SegmentCreated | SegmentUpdated | TransferStarted | BatchAcknowledged | ChangeEnded
-"""What carrying out a plan says."""
+"""The events of an apply."""
 
 Event = (
     RunStarted | ActivityStarted | PlanCreated | AddressBlocked | Waiting | WaitEnded | StepEvent | RunEnded
@@ -181,16 +181,16 @@ Event = (
 
 
 class EventSink(Protocol):
-    """Hears what happens, from several threads."""
+    """Receives events, from several threads."""
 
     def emit(self, event: Event) -> None: ...
 
 
 class ProgressReporter(EventSink, Protocol):
-    """Takes looks and waits in the words of those who look and wait, as events."""
+    """Turns calls about activities and waits into events."""
 
     def doing(self, activity: str) -> None:
-        """What goes on now, in a few words, until the next is said; "" for nothing more to say."""
+        """Report the current activity in a few words; "" ends it."""
         self.emit(ActivityStarted(activity))
 
     def waiting(self, reason: str, seconds_left: float) -> None:
@@ -198,12 +198,12 @@ class ProgressReporter(EventSink, Protocol):
         self.emit(Waiting(reason, seconds_left))
 
     def done_waiting(self) -> None:
-        """The calling thread goes on."""
+        """Report that the calling thread no longer waits."""
         self.emit(WaitEnded())
 
 
 class EventFanout(ProgressReporter):
-    """Passes every event on to all who want to hear it, in their order."""
+    """Passes each event to all sinks, in their order."""
 
     def __init__(self, sinks: Iterable[EventSink]) -> None:
         self._sinks = tuple(sinks)

@@ -54,7 +54,10 @@ NOT_NATIONAL = "not a number of the default country"
 
 @dataclass(frozen=True, slots=True)
 class NormalizedIdentifier:
-    """A value in the form asked for, or why it has none; `hashed` says that it came as a digest."""
+    """A value in the requested hashing, or the reason why it was dropped.
+
+    `hashed`: it was hashed in the source.
+    """
 
     value: str | None
     drop_reason: DropReason | None = None

@@ -103,12 +103,12 @@ INVALID = frozenset({DropReason.MALFORMED, DropReason.OTHER_HASHING})
 
 @dataclass(frozen=True, slots=True)
 class TargetMembers:
-    """The members one segment should hold.
+    """The members that one segment should hold.
 
-    `rows` is what was read; `rows` minus all `drops` equals `members.count`. `malformed` splits the
-    malformed values by what is wrong with them. `hashed` counts values that came already hashed.
-    `suppressed` are the people on the audience's exclusion lists, in this segment's form; `lists` are
-    those lists themselves, as far as they can exclude a row of this audience.
+    `rows` is the number of rows read; `rows` minus all `drops` equals `members.count`. `malformed` splits the
+    malformed values by defect. `hashed` counts values that were already hashed. `suppressed` are the members
+    on the audience's exclusion lists, hashed as this segment needs. `lists` are those lists, as far as they
+    can exclude a row of this audience.
     """
 
     members: SnapshotRef
@@ -151,7 +151,7 @@ class AudienceRequest:
 
 
 BuiltAudience = Mapping[Kind, TargetMembers] | ConfigurationError
-"""A target for each kind that was asked for, or why the sources of the audience can't be used."""
+"""A target for each requested kind, or the findings about the audience's sources."""
 
 
 class SourceStep(StrEnum):
@@ -177,7 +177,7 @@ class SourceProgress:
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """How many members each phase moves: suppressed people out, additions in, the others out."""
+    """Members to send in each phase: excluded members out, additions in, other members out."""
 
     priority_removes: int
     adds: int
@@ -189,7 +189,7 @@ class Delta:
 
     @property
     def out(self) -> int:
-        """All removals, suppressed people included."""
+        """Return the number of all removals, with the excluded members."""
         return self.priority_removes + self.removes
 
 

@@ -56,7 +56,7 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class SourceLocation:
-    """Where in the manifests a value stands: file relative to the project, 1-based line and column."""
+    """The location of a value in the manifests: file relative to the project, line and column from 1."""
 
     file: str
     line: int
@@ -76,7 +76,7 @@ class Seat:
 
 @dataclass(frozen=True, slots=True)
 class Guards:
-    """Limits that stand before the first write; shares are fractions (0.2 is 20%)."""
+    """Limits that are checked before the first write. Shares are fractions: 0.2 is 20%."""
 
     max_shrink: float = 0.2
     max_growth: float = 1.0
@@ -119,9 +119,10 @@ SEALING_KEY = "env:RECONCILER_STATE_KEY"
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """One folder under `environments/`. `sealing_key` is a reference: `state:` secrets are sealed with it.
+    """One folder under `environments/`.
 
-    `data_place` is where `data_root` stands; None where it was given by hand.
+    `sealing_key` is the reference of the key that encrypts `state:` secrets. `data_place` is the location of
+    `data_root`; None if an option set it.
     """
 
     name: str
@@ -199,17 +200,17 @@ class CredentialRole:
         return f"{self.credential} (plan)" if self.plan_application else self.credential
 
     def login(self, environment: str) -> str:
-        """The command that asks for consent."""
+        """Return the command that gets a consent."""
         option = " --plan" if self.plan_application else ""
         return f"`reconciler auth login {environment} {self.credential}{option}`"
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where rows come from. `pinned`: only the very people that were approved may be sent.
+    """The source of the rows. `pinned`: only the approved members may be sent.
 
-    `root` and `sample_rows` are what the environment declares for all sources, whatever a flag says.
-    `place` is where the files are named; `where_written` is `where` as the manifest writes it.
+    `root` and `sample_rows` come from the environment or an option, and apply to all sources. `place` is the
+    location of the file names. `where_written` is `where` as the manifest contains it.
     """
 
     files: tuple[str, ...]
@@ -229,11 +230,11 @@ LIST_SHRINK = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Exclusion:
-    """A list whose people are dropped, as whole rows, from every destination.
+    """A list whose members are dropped, as whole rows, from every destination.
 
-    `max_shrink` is the share of its members that may be missing since it was last applied. `places` say
-    where each of `columns` is written, here and in an audience. `country` is where phone numbers without a
-    country code are written, here and there; "" refuses them.
+    `max_shrink` is the share of its members that may be missing since it was last applied. `places` are the
+    locations of each of `columns`, here and in an audience. `country` is the country of phone numbers without
+    a country code; "" refuses these.
     """
 
     files: tuple[str, ...]
@@ -246,7 +247,7 @@ class Exclusion:
 
 @dataclass(frozen=True, slots=True)
 class Audience:
-    """A named list of people and where it comes from."""
+    """A named list of members and its source."""
 
     name: str
     title: str
@@ -288,9 +289,9 @@ class SegmentSpec:
 
     @property
     def definition(self) -> str:
-        """Digest of all that a reviewer approves: never of members, never of where it is written.
+        """Return the digest of all that a reviewer approves, without members and source locations.
 
-        Guards are part of it: a limit that is loosened beside a plan lets through what nobody saw.
+        Guards are part of it: a guard that is relaxed after the plan was approved changes the digest.
         """
         audience, age = self.audience, self.audience.source.max_age
         stated: dict[str, object] = {
@@ -320,9 +321,9 @@ def _stated(one: Exclusion) -> list[object]:
 
 @dataclass(frozen=True, slots=True)
 class DesiredState:
-    """All that the manifests of one environment ask for; `notes` are warnings for the reader.
+    """The content of the manifests of one environment. `notes` are warnings.
 
-    With `placeholders` in them they can be looked at, and nothing real can be done.
+    `placeholders` are values of the scaffold that were not replaced: real calls need all of them replaced.
     """
 
     environment: Environment

@@ -1,4 +1,4 @@
-"""Whose a segment is, by its ownership tag, and what to do about one that is not ours."""
+"""Whether a segment is ours, by its ownership tag, and the finding if it is not."""
 
 from collections.abc import Collection, Iterable, Mapping
 
@@ -110,7 +110,7 @@ def _adoption(environment: str, address: Address, held: Segment) -> str:
 
 
 def taken_name(environment: str, address: Address, name: str, held: Segment, tag: Tag) -> Finding:
-    """A name that an address without a segment asks for is held by a segment that the state doesn't know."""
+    """Return a finding: an address without a segment wants a name that an unmanaged segment has."""
     found, problem = tag_of(held.description), f"Criteo already has a segment named “{name}” ({held.id})"
     adopt = _adoption(environment, address, held)
     if found is None:

@@ -1,9 +1,9 @@
-"""Phone numbers written nationally → E.164, by the numbering plans in the phonenumbers library.
+"""National phone numbers to E.164, by the numbering plans in the phonenumbers library.
 
-The digits of a national number are read in three ways: behind the trunk prefix (`06 12 34 56 78`),
-without it (`6 12 34 56 78`, as spreadsheets leave it), and behind the country code without a plus
-(`33 6 12 34 56 78`). A number counts if exactly one of them gives a number that people have: fixed
-line, mobile, personal or over the internet. Patterns are read alike by Python's re and by RE2.
+The digits of a national number are read in three ways: behind the trunk prefix (`06 12 34 56 78`), without it
+(`6 12 34 56 78`, as spreadsheets store it), and behind the country code without a plus (`33 6 12 34 56 78`).
+A number counts if exactly one of them gives a fixed-line, mobile, personal or VoIP number. Python's re and
+RE2 read the patterns alike.
 """
 
 import re
@@ -30,7 +30,7 @@ class NumberingPlan:
 
 @cache
 def countries() -> frozenset[str]:
-    """ISO 3166 codes of the countries whose numbering plan is known."""
+    """Return the ISO 3166 codes of the countries with a known numbering plan."""
     from phonenumbers import SUPPORTED_REGIONS  # it takes longer to import than all else here
 
     return frozenset(SUPPORTED_REGIONS)

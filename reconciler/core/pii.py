@@ -1,9 +1,9 @@
-"""What looks like somebody. Texts that others wrote are shown only where nothing in them does."""
+"""Which texts look like personal data. Text from outside is shown only if nothing in it does."""
 
 import re
 
 REDACTED = "[redacted: possible PII]"
-"""Stands for a name that is not shown."""
+"""Replaces a name that is not shown."""
 
 _KINDS = {"mail": "an e-mail address", "hash": "a hashed identifier", "phone": "a phone number"}
 _PERSONAL = re.compile(
@@ -41,9 +41,9 @@ def pii_kind(text: str) -> str:
 
 
 def redacted_path(path: str) -> str:
-    """A path of files that somebody named: each part of it is shown unless it looks like a person.
+    """Return a path with each part that looks like personal data replaced.
 
-    Stricter than `pii_kind`: a name is seldom long, and a file may well be named after a customer.
+    Stricter than `pii_kind`: file names are short, and a file may be named after a customer.
     """
     return "/".join(REDACTED if _names_somebody(part) else part for part in path.split("/"))
 

@@ -1,4 +1,4 @@
-"""Where in a manifest a character of a value stands."""
+"""The location of one character of a value in a manifest."""
 
 from reconciler.core.model import SourceLocation
 
@@ -6,10 +6,10 @@ _QUOTES, _BLOCKS = "\"'", "|>"
 
 
 def place_within(place: SourceLocation, written: str, value: str, index: int) -> SourceLocation:
-    """The place of `value[index]`, whose value begins at `place` and is `written` there as YAML.
+    """Return the location of `value[index]`. The value begins at `place`, and `written` is its YAML text.
 
-    White space and escapes may be written otherwise than they are read, so all other characters are looked
-    for one after the other. `place` itself if they can't be found.
+    White space and escapes can differ between text and value, so all other characters are matched one after
+    the other. Returns `place` if they do not match.
     """
     at = _first(written) - 1
     for one in value[: index + 1]:

@@ -36,25 +36,25 @@ from reconciler.core.state.resource import ResourceState, SegmentState
 
 
 class Clock(Protocol):
-    """Time from outside. `now` is aware, in UTC."""
+    """The time. `now` is aware and in UTC."""
 
     def now(self) -> datetime: ...
 
     def wait(self, seconds: float, reason: str) -> None:
-        """Sleep, visibly and interruptibly; raises CancelledError when asked to stop meanwhile."""
+        """Sleep, and show the reason. Raises CancelledError if the user stops the run meanwhile."""
         ...
 
     def check(self) -> None:
-        """Raises CancelledError when asked to stop."""
+        """Raise CancelledError if the user stopped the run."""
         ...
 
     def critical_section(self) -> AbstractContextManager[None]:
-        """What is done in it is finished even if somebody insists on stopping; keep it to seconds."""
+        """Return a context that is finished even if the user stops the run. Keep it to seconds."""
         ...
 
 
 class SegmentReader(Protocol):
-    """The calls that change nothing. Errors: AuthenticationError, RejectedError, RemoteError."""
+    """Calls that change nothing. Errors: AuthenticationError, RejectedError, RemoteError."""
 
     def segments(self, account_id: str) -> tuple[Segment, ...]:
         """Every contact-list segment of the account (searchAudienceSegments, pages of 500)."""
@@ -65,7 +65,7 @@ class SegmentReader(Protocol):
         ...
 
     def segments_by_id(self, account_id: str, ids: Sequence[str]) -> tuple[Segment, ...]:
-        """Those of the given segments that exist (the same call, by `audienceSegmentIds`)."""
+        """Return the given segments that exist (the same call, by `audienceSegmentIds`)."""
         ...
 
     def statistics(self, account_id: str, segment_id: str) -> Statistics:
@@ -82,7 +82,7 @@ class ConnectionInspector(Protocol):
 
     @property
     def authorized(self) -> bool:
-        """A call has left with a token: what failed after that is not the token's fault."""
+        """Return whether a call was sent with a token: a later failure is not about the token."""
         ...
 
     def application(self) -> CallerIdentity:
@@ -102,7 +102,7 @@ class ConnectionInspector(Protocol):
         ...
 
     def skew(self) -> timedelta | None:
-        """How far Criteo's clock was ahead of ours at the newest answer that stated the time."""
+        """Return how far Criteo's clock was ahead of ours at the last response that stated the time."""
         ...
 
     def rate_limit(self) -> RateLimit | None:
@@ -111,12 +111,12 @@ class ConnectionInspector(Protocol):
 
 
 class SegmentWriter(Protocol):
-    """The calls that change something.
+    """Calls that change something.
 
-    Every method raises OutcomeUnknownError when the call may have happened, after the retries that are
-    safe; any other RemoteError or AuthenticationError says that it surely did not. `create` is never
-    retried. `before_send` is called right before the request leaves, at each attempt, once it has waited
-    for its turn; what it raises comes out, and the attempt is not made.
+    Every method raises OutcomeUnknownError if the call may have taken effect, after the safe retries. After
+    any other RemoteError or AuthenticationError, it certainly did not. `create` is never retried after an
+    unknown outcome. `before_send` is called before each attempt, after the wait for the rate limit. If it
+    raises, the attempt is not made.
     """
 
     def create(
@@ -139,13 +139,19 @@ class SegmentWriter(Protocol):
         identifiers: Identifiers,
         before_send: Callable[[], None],
     ) -> Acknowledgement:
-        """AddRemoveContactListByAudienceSegment. All of `identifiers` were taken, or it raises."""
+        """AddRemoveContactListByAudienceSegment.
+
+        Returns if Criteo took all of `identifiers`; otherwise it raises.
+        """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class StateHead:
-    """What a state is of. `serial` rises once for each run that writes; `approvals` records their use."""
+    """The identity of a state.
+
+    `serial` rises once for each run that writes. `approvals` records their use.
+    """
 
     lineage: str
     serial: int
@@ -155,7 +161,7 @@ class StateHead:
 
 @dataclass(frozen=True, slots=True)
 class StateVersion:
-    """A whole state as it was at `saved_at`: kept beside the living one, or on its way to another place."""
+    """A whole state as it was at `saved_at`: a saved version, or an export."""
 
     head: StateHead
     resources: tuple[ResourceState, ...]
@@ -163,13 +169,13 @@ class StateVersion:
 
     @property
     def references(self) -> frozenset[SnapshotRef]:
-        """Snapshots that it names."""
+        """Return the snapshots that the version names."""
         return frozenset(ref for resource in self.resources for ref in resource.references)
 
 
 @dataclass(frozen=True, slots=True)
 class StateVersionInfo:
-    """A state that can be gone back to."""
+    """A state version that can be restored."""
 
     serial: int
     saved_at: datetime
@@ -177,7 +183,7 @@ class StateVersionInfo:
 
 
 class StateReader(Protocol):
-    """What we know, as last written. Errors: StorageError."""
+    """The state as last written. Errors: StorageError."""
 
     def head(self) -> StateHead | None:
         """None before the first apply."""
@@ -190,18 +196,18 @@ class StateReader(Protocol):
         ...
 
     def key(self) -> bytes:
-        """The secret that all digests leaving the state are keyed with (32 bytes).
+        """Return the secret key (32 bytes) of all digests that leave the state.
 
-        A writer makes it on first use; a reader of a state that has none yet invents one for itself.
+        A writer creates it on first use. A reader of a state without a key uses a random one.
         """
         ...
 
     def versions(self) -> tuple[StateVersionInfo, ...]:
-        """The states that are kept, the oldest first."""
+        """Return the saved versions, the oldest first."""
         ...
 
     def version(self, serial: int) -> StateVersion:
-        """StorageError naming what there is, when that one isn't kept."""
+        """Return one version. StorageError that lists the saved versions if it is not one of them."""
         ...
 
 
@@ -209,22 +215,25 @@ class StateWriter(StateReader, Protocol):
     """Exists only while the lock is held. Every write is durable when the method returns."""
 
     def begin_run(self) -> StateHead:
-        """Raises the serial by one, once, before the first write of a run; keeps the state as it was."""
+        """Save the current version, then raise the serial by one.
+
+        Called once, before the first write of a run.
+        """
         ...
 
     def record_approval(self, use: ApprovalRecord, since: datetime) -> None:
-        """Puts the mark of an approval into the head, where those from before `since` are dropped."""
+        """Write the record of an approval into the head, and drop records that started before `since`."""
         ...
 
     def initialize(self, head: StateHead, key: bytes) -> None:
-        """In place of `begin_run`, where there is no state yet: one that comes from another place.
+        """Begin a state with a given head and key, in place of `begin_run`: a state from another backend.
 
-        Where it has begun already it goes on; StorageError where there is another one.
+        An interrupted call resumes. StorageError if there is another state.
         """
         ...
 
     def quarantine(self) -> tuple[Address, ...]:
-        """Set unreadable resource states aside, for a restore; those of a newer format stay."""
+        """Set unreadable resource states aside, for a restore. States of a newer format stay."""
         ...
 
     def write(self, resource: ResourceState) -> None: ...
@@ -232,7 +241,7 @@ class StateWriter(StateReader, Protocol):
     def drop(self, resource: ResourceState) -> None: ...
 
     def store_snapshot(self, snapshot: SnapshotRef, file: str) -> None:
-        """Stores a snapshot; storing one that is there is a no-op."""
+        """Store a snapshot. Storing an existing one does nothing."""
         ...
 
     def prune(self) -> None:
@@ -240,48 +249,54 @@ class StateWriter(StateReader, Protocol):
         ...
 
     def check_lock(self) -> None:
-        """StorageError unless the lock outlasts a request that is sent now, and a margin."""
+        """Raise StorageError unless the lock outlasts a request that is sent now, with a margin."""
         ...
 
 
 class SecretStore(Protocol):
-    """Small things kept beside the state, sealed by who brings them; each has a lock of its own.
+    """Small secrets beside the state, encrypted by the caller. Each has its own lock.
 
     Errors: StorageError.
     """
 
     def read(self, name: str) -> bytes | None:
-        """None when there is none of that name."""
+        """Return the content; None if there is none of that name."""
         ...
 
     def write(self, name: str, content: bytes) -> None:
-        """Whole or not at all, and durable on return. Only for who holds the lock of that name."""
+        """Write completely or not at all, durable on return. The caller holds the lock of that name."""
         ...
 
     def lock(self, name: str) -> AbstractContextManager[None]:
-        """Raises LockedError at once when another process or thread has it."""
+        """Lock one name. LockedError at once if another process or thread has it."""
         ...
 
 
 class ConsentStore(Protocol):
-    """Where the consent of one application is kept. Errors: AuthenticationError, StorageError."""
+    """The store of one application's consent. Errors: AuthenticationError, StorageError."""
 
     def read(self) -> Consent:
-        """AuthenticationError when nothing is kept there yet."""
+        """Return the consent. AuthenticationError if none is stored yet."""
         ...
 
     def write(self, consent: Consent) -> None:
-        """Whole or not at all, and durable on return. Only under the lock."""
+        """Write completely or not at all, durable on return. The caller holds the lock."""
         ...
 
     def lock(self) -> AbstractContextManager[None]:
-        """Raises LockedError at once when another run has it; AuthenticationError where nobody may write."""
+        """Lock the consent.
+
+        LockedError at once if another run has it; AuthenticationError if it is not writable.
+        """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class LockHolder:
-    """Who holds the lock of a state. `id` is for `break_lock`; "" where only its process can end it."""
+    """The run that holds the lock of a state.
+
+    `id` is the argument of `break_lock`; "" if only the process itself can end the lock.
+    """
 
     id: str
     description: str
@@ -291,31 +306,34 @@ class StateStore(Protocol):
     """The storage of one environment's resource states, snapshots and head."""
 
     def holder(self) -> LockHolder | None:
-        """None when not locked."""
+        """Return the run that holds the lock; None if no run does."""
         ...
 
     def break_lock(self, holder_id: str) -> None:
-        """For a holder that is gone. LockedError when it is another one, or one that can't be broken."""
+        """Remove the lock of a run that no longer exists.
+
+        LockedError if another run has it, or if it cannot be broken.
+        """
         ...
 
     def reader(self) -> StateReader: ...
 
     def sealed(self) -> SecretStore:
-        """Secrets of the environment. They are used while the state is read as well as while it is locked."""
+        """Return the secrets of the environment. They are usable with and without the state lock."""
         ...
 
     def lock(self, who: str) -> AbstractContextManager[StateWriter]:
-        """Raises LockedError, naming the holder, when another run has it."""
+        """Lock the state. LockedError with the holder if another run has it."""
         ...
 
 
 class MemberEngine(Protocol):
     """Sets of members: built from sources, compared, streamed; never listed.
 
-    A SnapshotRef passed in is one that the engine built or that the state can fetch.
-    The deterministic order of a change: suppressed people out, additions in, the others out, each
-    phase sorted by the bytes of the member as sent.
-    Errors: ConfigurationError for sources (findings at file and place), StorageError for disk.
+    A SnapshotRef argument is one that the engine built or that the state can fetch. The deterministic order
+    of a change: excluded members out, additions in, other members out. Each phase is sorted by the bytes of
+    the member as sent. Errors: ConfigurationError for sources (findings at file and location), StorageError
+    for disk.
     """
 
     def build(
@@ -324,28 +342,28 @@ class MemberEngine(Protocol):
         today: date,
         progress: Callable[[SourceProgress], None],
     ) -> Mapping[str, BuiltAudience]:
-        """Read the sources of all audiences of a run and return what came of each, by its name.
+        """Read the sources of all audiences of a run and return the result of each, by its name.
 
-        Files that audiences share are read once. An audience whose sources can't be used stops no other.
+        Files that audiences share are read once. An audience with unusable sources does not stop another.
         """
         ...
 
     def missing(self, before: SnapshotRef, now: Sequence[SnapshotRef]) -> int:
-        """How many members of the first are in none of the others."""
+        """Return how many members of the first snapshot are in none of the others."""
         ...
 
     def listed(
         self, audience: Audience, kinds: Sequence[Kind]
     ) -> Mapping[Kind, tuple[tuple[ReadList, SnapshotRef], ...]]:
-        """Each exclusion list of an audience that can be read, and its members. No source is read."""
+        """Return each readable exclusion list of an audience and its members. No source is read."""
         ...
 
     def without(self, hashing: Hashing, held: SnapshotRef, out: SnapshotRef) -> SnapshotRef:
-        """held - out."""
+        """Return the snapshot `held` without the members of `out`."""
         ...
 
     def suppressed(self, holding: SegmentState, target: TargetMembers) -> SnapshotRef:
-        """Members held, or maybe held, that are suppressed and not wanted: they leave first."""
+        """Return the confirmed and uncertain members on an exclusion list. They are removed first."""
         ...
 
     def delta(self, base: SnapshotRef, maybe: SnapshotRef, target: SnapshotRef, urgent: SnapshotRef) -> Delta:
@@ -353,7 +371,10 @@ class MemberEngine(Protocol):
         ...
 
     def abandon_transfer(self, holding: SegmentState) -> tuple[SnapshotRef, SnapshotRef]:
-        """New (base, maybe) after giving up a target in mid-way: base ± acknowledged, maybe ∪ in flight."""
+        """Return new (confirmed, uncertain) after a target is abandoned.
+
+        Acknowledged members are applied to the confirmed ones; members in flight become uncertain.
+        """
         ...
 
     def mark_uncertain(
@@ -367,5 +388,5 @@ class MemberEngine(Protocol):
         ...
 
     def file(self, snapshot: SnapshotRef) -> str:
-        """The local file of a snapshot, to be kept in the state."""
+        """Return the local file of a snapshot, for the state to store."""
         ...

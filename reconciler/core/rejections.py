@@ -1,4 +1,4 @@
-"""Identifiers that Criteo called invalid: which share of them fails an address, or stops its first fill."""
+"""Identifiers that Criteo called invalid: the share that fails an address, or stops its first fill."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ REMEDY = (
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A segment of whose `sent` identifiers Criteo rejected so many that the share is beyond `limit`."""
+    """A segment with more rejected identifiers than `limit` allows, as a share of those `sent`."""
 
     rejected: int
     sent: int
@@ -26,7 +26,7 @@ class Rejection:
 
     @property
     def problem(self) -> str:
-        """Rounded, as it is printed wherever the plan is."""
+        """Return the problem with rounded counts."""
         return (
             f"Criteo rejected {_count(self.rejected)} of {_count(self.sent)} identifiers as invalid "
             f"(limit {format_limit(self.limit)}, maxInvalid)"
@@ -34,7 +34,7 @@ class Rejection:
 
 
 def rejection(holding: SegmentState, limit: float) -> Rejection | None:
-    """What Criteo rejected of a segment's members; None within the limit."""
+    """Return what Criteo rejected of a segment's members; None within the limit."""
     sent, rejected = _sent(holding), holding.rejected
     return Rejection(rejected, sent, limit) if rejected > limit * sent + 1e-6 else None
 
@@ -42,7 +42,7 @@ def rejection(holding: SegmentState, limit: float) -> Rejection | None:
 def rejections(
     specs: Iterable[SegmentSpec], resources: Mapping[Address, ResourceState]
 ) -> Iterator[tuple[SegmentSpec, Rejection]]:
-    """The addresses whose segment, or the one that is to replace it, is beyond the limit of its audience."""
+    """Yield the addresses whose segment or replacement has more rejected identifiers than allowed."""
     for spec in specs:
         resource = resources.get(spec.address)
         if resource is None or resource.forgotten_at:
@@ -54,17 +54,17 @@ def rejections(
 
 
 def holds_nobody(holding: SegmentState) -> bool:
-    """Criteo rejected all who were ever sent to this segment: nobody in it can leave."""
+    """Return whether Criteo rejected every identifier that was sent to this segment."""
     return 0 < _sent(holding) <= holding.rejected
 
 
 def nothing_accepted(holding: SegmentState, limit: float) -> bool:
-    """Criteo rejected all that was added so far, and more is to be added: it would be sent in vain."""
+    """Return whether Criteo rejected all additions so far, although more are to be sent."""
     return limit < 1 and remaining(holding.transfer).adds > 0 and holds_nobody(holding)
 
 
 def failure(holding: SegmentState, spec: SegmentSpec) -> InvalidIdentifiersError | None:
-    """Why an address is not in order although all of its calls were answered."""
+    """Return the error of an address with too many rejected identifiers, if it has."""
     limit = spec.audience.guards.max_invalid
     remedy = REMEDY.format(file=spec.audience.place.file)
     if nothing_accepted(holding, limit):
@@ -97,7 +97,7 @@ def _stopped(holding: SegmentState, limit: float) -> str:
 
 
 def _sent(holding: SegmentState) -> int:
-    """Members in the segment if Criteo accepted all of them, with those of a transfer on its way."""
+    """Return the number of identifiers sent to the segment, with those of an unfinished transfer."""
     moving = holding.transfer
     return holding.confirmed.count + (moving.size.adds - remaining(moving).adds if moving else 0)
 

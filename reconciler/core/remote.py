@@ -1,4 +1,4 @@
-"""What Criteo answers, in our words: segments, statistics, acknowledgements, rate limits."""
+"""Requests to Criteo and its responses as values: segments, statistics, acknowledgements, rate limits."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,9 +11,9 @@ BULK_ITEMS = 50
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A contact-list segment as Criteo lists it; ids are digit strings, times are aware and in UTC.
+    """A contact-list segment as Criteo lists it. IDs are digit strings; times are aware and in UTC.
 
-    `identifier_type` is None for kinds we don't manage (events) and for values we don't know.
+    `identifier_type` is None for unmanaged kinds (events) and for unknown values.
     """
 
     id: str
@@ -32,13 +32,16 @@ class Segment:
 
 
 def name_key(name: str) -> str:
-    """Two names with one key are the same name to Criteo, as far as is known: trimmed, case-folded."""
+    """Return the key of a name.
+
+    Names with one key count as equal at Criteo (assumed): trimmed, case-folded.
+    """
     return name.strip().casefold()
 
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """As of Criteo's last computation; every value may be unknown. `match_rate` is in 0..1."""
+    """The statistics of Criteo's last computation. Each may be unknown. `match_rate` is from 0 to 1."""
 
     identifiers: int | None
     matches: int | None
@@ -47,7 +50,7 @@ class Statistics:
 
 @dataclass(frozen=True, slots=True)
 class Acknowledgement:
-    """Criteo took a batch. `earlier_unconfirmed`: an earlier attempt may still take effect."""
+    """Criteo acknowledged a batch. `earlier_unconfirmed`: an earlier attempt may still take effect."""
 
     valid: int
     invalid: int
@@ -56,7 +59,7 @@ class Acknowledgement:
 
 @dataclass(frozen=True, slots=True)
 class NewSegment:
-    """What a create call asks for."""
+    """The content of a create request."""
 
     name: str
     description: str
@@ -66,7 +69,7 @@ class NewSegment:
 
 @dataclass(frozen=True, slots=True)
 class SegmentPatch:
-    """What an update call changes; None leaves a field alone."""
+    """The content of an update request. None leaves a field as it is."""
 
     id: str
     name: str | None = None
@@ -83,12 +86,12 @@ class ItemFailure:
 
 @dataclass(frozen=True, slots=True)
 class Unconfirmed(ItemFailure):
-    """Criteo's answer neither says that the item was done nor refuses it: it may have been done."""
+    """The response neither confirms nor refuses the item: it may have been carried out."""
 
 
 @dataclass(frozen=True, slots=True)
 class BulkResult:
-    """Outcome of a bulk call, item by item in the order sent: a segment, or why not."""
+    """The results of a bulk call, in the order sent: a segment, or a failure."""
 
     items: tuple[Segment | ItemFailure, ...]
     earlier_unconfirmed: bool = False
@@ -96,7 +99,7 @@ class BulkResult:
 
 @dataclass(frozen=True, slots=True)
 class RateLimit:
-    """What the rate headers said last: calls per minute, and how many are left in this window."""
+    """The last rate headers: calls per minute, and the remaining calls of this window."""
 
     limit: int
     remaining: int
@@ -104,7 +107,7 @@ class RateLimit:
 
 @dataclass(frozen=True, slots=True)
 class CallerIdentity:
-    """The application behind a token, as Criteo knows it; "" for what it doesn't tell."""
+    """The application of a token, as Criteo states it; "" for missing values."""
 
     name: str
     service: str

@@ -1,4 +1,4 @@
-"""How counts of people, shares and times are rounded and written: here, and nowhere else."""
+"""How counts, shares and times are rounded and written."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -26,7 +26,7 @@ _TELLING = 10
 """A share of fewer steps is not shown: one step more or less would change it."""
 
 PRECISE = 1_000
-"""Of fewer people, rounded counts tell whole percentages, and those about."""
+"""Below this count, shares are whole percentages marked "about"."""
 
 _UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
 _DAYS_FROM = timedelta(hours=72)
@@ -55,7 +55,7 @@ def bounds(count: RoundedCount) -> tuple[int, int]:
 
 
 def share_of(part: int, whole: int, step: int = STEP) -> float | None:
-    """As the rounded counts tell it; None where they tell none that is worth a word."""
+    """Return the share as the rounded counts show it; None if they show none."""
     around = rounded(whole, step)
     if step == 1:
         return part / whole if whole else None
@@ -66,7 +66,7 @@ def share_of(part: int, whole: int, step: int = STEP) -> float | None:
 
 
 def format_share(part: int, whole: int, step: int = STEP, sign: str = "") -> str:
-    """A share in words; "about" where rounded counts of few tell it, and "" where they tell none."""
+    """Return a share as text: "about" for small counts, "" if the rounded counts show none."""
     share = share_of(part, whole, step)
     if share is None:
         return ""
@@ -81,17 +81,17 @@ def percent(share: float) -> str:
 
 
 def format_limit(share: float) -> str:
-    """A share that somebody set, as manifests write it: "20%" or "0.125%"."""
+    """Return a share as manifests write it: "20%" or "0.125%"."""
     return f"{100 * share:.3f}".rstrip("0").rstrip(".") + "%"
 
 
 def percent_up(share: float) -> str:
-    """The smallest whole percentage that lets `share` pass, as it is written in a manifest."""
+    """Return the smallest whole percentage that allows `share`, as manifests write it."""
     return f"{ceil(100 * share - 1e-6)}%"
 
 
 def share_beyond(part: int, whole: int, limit: float) -> str:
-    """The share, as far as rounded counts tell one beyond the limit."""
+    """Return the share, if the rounded counts show that it is beyond the limit."""
     share = share_of(part, whole)
     if share is None or percent(share) == format_limit(limit) or share < limit:
         return f"more than {format_limit(limit)}"
@@ -99,7 +99,7 @@ def share_beyond(part: int, whole: int, limit: float) -> str:
 
 
 def enough(part: int, whole: int, up_to: float = inf) -> str:
-    """A limit that lets pass whatever reads like this; "" rather than one that switches the guard off."""
+    """Return a limit that allows every share that reads like this; "" if only a disabled guard would."""
     most, least = bounds(rounded_count(part))[1], bounds(rounded_count(whole))[0]
     if share_of(part, whole) is None or most / least > up_to:
         return ""

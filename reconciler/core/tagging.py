@@ -12,7 +12,7 @@ Step = TypeVar("Step", bound=SetupStep | FinishStep)
 
 
 def tagged(plan: Plan, lineage: str) -> Plan:
-    """The plan with every description that it sends as it will stand at Criteo."""
+    """Return the plan with the ownership tag in every description that it sends."""
     return replace(
         plan, changes=tuple(_tagged(change, plan.basis.environment, lineage) for change in plan.changes)
     )

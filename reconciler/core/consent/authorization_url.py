@@ -1,7 +1,7 @@
-"""The address that asks for consent, and the one a browser comes back to: made and read, never opened.
+"""The consent URL and the redirect URL that the browser returns with: created and parsed without I/O.
 
-Nothing is kept between the two: the state and the PKCE verifier follow from a key and a nonce, so that
-any number of addresses may be handed out, and one that was changed on the way is noticed.
+Nothing is stored between the two. The state parameter and the PKCE verifier derive from a key and a nonce. So
+any number of URLs can be created, and a changed URL is detected.
 """
 
 import base64
@@ -15,7 +15,7 @@ from reconciler.core.errors import AuthenticationError
 from reconciler.core.secret import Secret
 
 URL_LIFETIME = timedelta(days=7)
-"""How long an address may wait for who holds the login."""
+"""How long a consent URL is valid."""
 NONCE = 16
 """Bytes of chance in each address."""
 KNOWN = {
@@ -31,7 +31,10 @@ KNOWN = {
 
 @dataclass(frozen=True, slots=True)
 class ConsentSubject:
-    """Whose consent is asked for; a state that was made for one is no good for another."""
+    """The account, credential and environment that a consent is for.
+
+    A state parameter is valid only for its own.
+    """
 
     environment: str
     credential: str
@@ -43,7 +46,7 @@ class ConsentSubject:
 
 @dataclass(frozen=True, slots=True)
 class OAuthClient:
-    """What the address tells of the application."""
+    """The part of the application that the URL contains."""
 
     client_id: Secret
     redirect_uri: str
@@ -52,7 +55,7 @@ class OAuthClient:
 
 @dataclass(frozen=True, slots=True)
 class RedirectResult:
-    """A code, and the verifier that goes with it where PKCE is asked for. `login` names the address."""
+    """The code, and its PKCE verifier if the application uses PKCE. `login` identifies the consent URL."""
 
     code: Secret
     verifier: Secret
@@ -79,9 +82,9 @@ def authorization_url(
 def parse_redirect(
     redirected: str, key: bytes, subject: ConsentSubject, now: datetime, again: str
 ) -> RedirectResult:
-    """What the browser brought back. `again` says how to start again.
+    """Return the result of a redirect URL. `again` is the fix of each error.
 
-    Errors: AuthenticationError, which never repeats what is in the address.
+    Errors: AuthenticationError. It never quotes the URL.
     """
     query = _query(redirected)
     if "response_type" in query:
@@ -152,7 +155,7 @@ def _text(raw: bytes) -> str:
 
 
 def _bytes(text: str) -> bytes:
-    """Whatever it is: what is not base64 is no state of ours either."""
+    """Return the decoded bytes, or b"" if the text is not base64."""
     try:
         return base64.urlsafe_b64decode(text.encode(errors="replace") + b"=" * (-len(text) % 4))
     except ValueError:

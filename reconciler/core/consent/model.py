@@ -1,4 +1,4 @@
-"""What is held once somebody at Criteo has consented, and how long it is good for."""
+"""A consent: the refresh token that it brought, and how long it is valid."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -8,18 +8,18 @@ from reconciler.core.secret import Secret
 REFRESH_TOKEN_LIFETIME = timedelta(days=180)
 """Refresh tokens live six months (Criteo, "Authorization Code"); the shortest six months have 181 days."""
 RENEWAL_AGE = timedelta(days=150)
-"""The age from which a warning asks to renew the consent."""
+"""From this age on, a warning asks for a new consent."""
 
 BY_HAND = "put there by hand"
 
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """A refresh token, and what is known of how it came.
+    """A refresh token and its origin.
 
-    `obtained_at`: when this token was issued; None when somebody put it there by hand. `accounts`:
-    what the consent reached when it was given, as far as the application could see. `login` tells the
-    address that brought it from all others.
+    `obtained_at`: when this token was issued; None if it was entered by hand. `accounts`: the accounts that
+    the consent covered when it was given, as far as the application could see. `login` identifies the consent
+    URL that brought it.
     """
 
     refresh_token: Secret
@@ -43,7 +43,7 @@ def renewed(consent: Consent, token: Secret | None, now: datetime) -> Consent:
 
 
 def expires_soon(consent: Consent, now: datetime) -> bool:
-    """It is time to ask for consent again."""
+    """Return whether a new consent is due."""
     return consent.obtained_at is not None and now - consent.obtained_at >= RENEWAL_AGE
 
 

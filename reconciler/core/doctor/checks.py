@@ -11,7 +11,7 @@ READING, SNAPSHOTS, WRITING = "reading", "snapshots", "writing"
 
 
 class CheckName(StrEnum):
-    """In the order in which one holds the next; the value is what people read."""
+    """The checks, in their order: a check needs the ones before it. The value is the printed name."""
 
     MANIFESTS = "manifests"
     SECRETS = "secrets"
@@ -39,7 +39,7 @@ class CheckStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """What was found of a link, and what to do now. `code`: the exit code of a failure."""
+    """The result of a check and its fix. `code` is the exit code of a failure."""
 
     status: CheckStatus
     message: str
@@ -58,7 +58,7 @@ class Check:
 
 
 Key = tuple[CheckName, str]
-"""A link and the item of it."""
+"""The name of a check and its item."""
 SKIPPED = CheckResult(CheckStatus.SKIPPED, "an earlier check failed")
 
 
@@ -90,7 +90,7 @@ def _secrets(role: CredentialRole) -> tuple[Key, ...]:
 
 
 def needs_consent(role: CredentialRole) -> bool:
-    """The application speaks for somebody, and a refresh token is kept."""
+    """Return whether the application acts for an account of another company and needs a refresh token."""
     return role.application.grant == "authorizationCode"
 
 

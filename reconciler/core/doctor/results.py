@@ -1,4 +1,4 @@
-"""What a look at each link means: it holds, a warning, or a failure with an exit code and what to do now."""
+"""The result of each check: OK, a warning, or a failure with its exit code and fix."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -30,11 +30,11 @@ from reconciler.core.state.resource import CLOCK_SKEW, ResourceState
 
 MOST_FINDINGS = 20
 WRONG_CLOCK = timedelta(hours=1)
-"""From here on certificates and tokens fail for reasons that nobody can see."""
+"""A clock that differs by more makes certificates and tokens fail without a visible reason."""
 LITTLE_ROOM = 0.1
-"""Share of the calls of a minute under which others are likely to be using them up."""
+"""Share of the calls per minute. If less remains, other users probably share the limit."""
 SERVICE = re.compile(r"retail|c-?max", re.IGNORECASE)
-"""What names Retail Media, as far as can be guessed: the values of `criteoService` aren't published."""
+"""The `criteoService` of Retail Media. Assumed: Criteo publishes no values."""
 DOCTOR = re.compile(r"[,;] (then )?run `reconciler doctor`[^;]*")
 
 
@@ -69,7 +69,7 @@ def _findings(error: ReconcilerError) -> Iterator[CheckResult]:
 
 
 def _capped(results: Iterable[CheckResult]) -> tuple[CheckResult, ...]:
-    """Each once, and not more than anybody reads."""
+    """Return each entry once, up to a limit."""
     unique = tuple(dict.fromkeys(results))
     shown, left = unique[:MOST_FINDINGS], unique[MOST_FINDINGS:]
     if not left:
@@ -81,7 +81,10 @@ def _capped(results: Iterable[CheckResult]) -> tuple[CheckResult, ...]:
 
 
 def readable(reference: str, read: object) -> CheckResult:
-    """A reference is said only once a secret came out of it, and of a command line only what it is."""
+    """Return the result of reading a secret.
+
+    A reference is printed only if it gave a secret; of a command, only its kind.
+    """
     if isinstance(read, ReconcilerError):
         return failed(read)
     return ok(f"read from {shown_reference(reference)}")
@@ -99,7 +102,7 @@ def renewable(taken: ReconcilerError | None) -> CheckResult:
 
 
 def age(consent: Consent, now: datetime, login: str) -> CheckResult:
-    """`login` is the command that asks for consent."""
+    """Return the result for the age of a consent. `login` is the command that gets a new one."""
     if consent.obtained_at is None or consent.ends_at is None:
         return warning(
             "the refresh token's age is unknown: it was added manually",
@@ -151,7 +154,7 @@ def application(answered: CallerIdentity | ReconcilerError, role: CredentialRole
 
 
 def clock(skew: timedelta | None) -> CheckResult:
-    """`skew`: how far Criteo's clock is ahead of ours."""
+    """Return the result for the clocks. `skew` is how far Criteo's clock is ahead of ours."""
     if skew is None:
         return ok("no answer stated the time")
     minutes, side = abs(skew) // timedelta(minutes=1), "behind" if skew > timedelta(0) else "ahead of"
@@ -196,7 +199,10 @@ def _denied(error: DeniedError, role: CredentialRole, login: str) -> CheckResult
 
 
 def askable(answered: ReconcilerError | None) -> bool:
-    """The account can be asked for more: a missing permission for audiences says nothing of others."""
+    """Return whether further checks of the account make sense.
+
+    A missing audience permission does not prevent them.
+    """
     return answered is None or (isinstance(answered, DeniedError) and answered.lacking == "permission")
 
 
@@ -226,7 +232,7 @@ def retailed(there: bool | ReconcilerError) -> CheckResult:
 def _listed(
     there: bool | ReconcilerError, what: str, permission: str, absent: ConfigurationError
 ) -> CheckResult:
-    """Neither plan nor apply asks for these lists, so that they may stay closed."""
+    """Return the result of a list that neither plan nor apply needs."""
     match there:
         case DeniedError():
             return warning(

@@ -16,20 +16,20 @@ class ChangeKind(StrEnum):
 
 
 class Cause(StrEnum):
-    """Why an address is blocked: the others are planned and applied without it."""
+    """Why an address is blocked. The other addresses are planned and applied without it."""
 
     SOURCE = "source"
-    """Its source, or an exclusion list, can't be read or used."""
+    """Its source or an exclusion list is not readable or not usable."""
 
     GUARD = "guard"
     SEGMENT = "segment"
-    """Its segment at Criteo is not fit, or a request for it is unconfirmed."""
+    """Its segment at Criteo is not suitable, or a request for it is unconfirmed."""
 
     NAME = "name"
-    """The name it wants is taken by a segment that is not its own."""
+    """The name it needs belongs to another segment."""
 
     DEPENDENCY = "dependency"
     """It depends on an address that is blocked."""
 
     APPROVAL = "approval"
-    """What is to be done with it needs an approval, and has none that holds."""
+    """Its change needs an approval, and no valid approval covers it."""

@@ -17,9 +17,9 @@ from reconciler.core.state.ownership_tag import Tag, with_tag
 
 @dataclass(frozen=True, slots=True)
 class AttributeChange:
-    """One attribute of a segment, as it is at Criteo and as it should be.
+    """One attribute of a segment, at Criteo and as desired.
 
-    `drifted`: it was as it should be when we left it.
+    `drifted`: it had the desired value after the last apply.
     """
 
     name: str
@@ -30,7 +30,7 @@ class AttributeChange:
 
 @dataclass(frozen=True, slots=True)
 class PartChange:
-    """One part of a definition, as it was last applied and as it is now; "" where it is not set."""
+    """One part of a definition, as last applied and now; "" if it is not set."""
 
     path: str
     before: str
@@ -39,7 +39,10 @@ class PartChange:
 
 @dataclass(frozen=True, slots=True)
 class MemberChange:
-    """How the members of one segment change; `before` is what it surely holds now, None for unknown."""
+    """How the members of one segment change. `before` is the confirmed count, None if unknown.
+
+    `done` members were sent by an interrupted run. The change waits until `not_before`.
+    """
 
     before: int | None
     target: TargetMembers
@@ -50,7 +53,7 @@ class MemberChange:
 
 @dataclass(frozen=True, slots=True)
 class Create:
-    """A segment that isn't there is created and filled."""
+    """Create and fill a segment."""
 
     spec: SegmentSpec
     members: MemberChange
@@ -60,7 +63,7 @@ class Create:
 
 @dataclass(frozen=True, slots=True)
 class Adopt:
-    """A segment that had been forgotten is managed again."""
+    """Manage a forgotten segment again."""
 
     spec: SegmentSpec
     attributes: tuple[AttributeChange, ...]
@@ -71,7 +74,7 @@ class Adopt:
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """Attributes or members of a segment change in place."""
+    """Change attributes or members of a segment in place."""
 
     spec: SegmentSpec
     attributes: tuple[AttributeChange, ...]
@@ -82,7 +85,7 @@ class Update:
 
 @dataclass(frozen=True, slots=True)
 class Replace:
-    """A new segment is filled beside the old one and takes its name; nothing is deleted."""
+    """Fill a new segment and give it the name of the old one. Nothing is deleted."""
 
     spec: SegmentSpec
     attributes: tuple[AttributeChange, ...]
@@ -93,7 +96,7 @@ class Replace:
 
 @dataclass(frozen=True, slots=True)
 class Refill:
-    """Criteo counts fewer identifiers than it acknowledged: all members are sent to the segment again."""
+    """Send all members again: Criteo counts fewer identifiers than it acknowledged."""
 
     spec: SegmentSpec
     attributes: tuple[AttributeChange, ...]
@@ -104,10 +107,10 @@ class Refill:
 
 @dataclass(frozen=True, slots=True)
 class Forget:
-    """The audience left the manifests: the segment stays at Criteo and is no longer managed.
+    """Stop managing a segment whose audience was removed from the manifests. It stays at Criteo.
 
-    `count` is what it surely holds, None for unknown. `drop_state`: nothing of it is left at Criteo, so its
-    resource state goes too.
+    `count` is the confirmed count, None if unknown. `drop_state`: nothing of it is left at Criteo, so its
+    resource state is deleted too.
     """
 
     address: Address
@@ -122,7 +125,7 @@ Change = SegmentChange | Forget
 
 @dataclass(frozen=True, slots=True)
 class Unchanged:
-    """An address that is as it should be."""
+    """An address that needs no change."""
 
     spec: SegmentSpec
     target: TargetMembers
@@ -130,18 +133,18 @@ class Unchanged:
 
 @dataclass(frozen=True, slots=True)
 class Undecided:
-    """An address of which nothing can be decided yet."""
+    """An address that cannot be decided yet."""
 
     spec: SegmentSpec
 
 
 PlannedOutcome = Change | Unchanged | Undecided
-"""What would become of an address if nothing stood against it."""
+"""The outcome of an address if nothing blocked it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """Suppressed people leave the segments of an address, whatever else blocks it."""
+    """The removal of suppressed members from the segments of a blocked address."""
 
     spec: SegmentSpec
     departures: tuple[Departure, ...]
@@ -152,12 +155,12 @@ class Removal:
 
 
 def address_of(change: PlannedOutcome) -> Address:
-    """The address a change is about."""
+    """Return the address of a change."""
     return change.address if isinstance(change, Forget) else change.spec.address
 
 
 def kind_of(change: Change) -> ChangeKind:
-    """What happens to its address."""
+    """Return the kind of a change."""
     match change:
         case Create():
             return ChangeKind.CREATE

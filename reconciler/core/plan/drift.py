@@ -15,10 +15,10 @@ from reconciler.core.state.ownership_tag import Tag, owner, tag, tag_of
 from reconciler.core.state.resource import ResourceState, SegmentState
 
 PROMPTLY = timedelta(minutes=5)
-"""Criteo may note a call of ours so much later than we sent it."""
+"""Criteo may record one of our calls this much later than we sent it."""
 
 SOFT, SOFT_SHARE = 10, 0.01
-"""Criteo counts in its own way; a smaller difference says nothing."""
+"""A smaller difference of counts shows nothing, because Criteo counts in its own way."""
 
 
 class NotComparable(StrEnum):
@@ -42,11 +42,11 @@ class NotComparable(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """One address that is not as it was left; of `attributes`, `before` is ours and `after` is Criteo's.
+    """One address that changed outside reconciler. In `attributes`, `before` is ours and `after` is Criteo's.
 
-    `counts` are given where they differ.
-    `touched_at`: somebody else changed it then, after us. `in_manifests`: it is in the manifests.
-    `untracked_segment_id`: a segment that has its ownership tag but is in no state.
+    `counts` are given if they differ. `touched_at`: when it was changed after our last change.
+    `in_manifests`: the manifests contain it. `untracked_segment_id`: a segment with its ownership tag that is
+    in no state.
     """
 
     address: Address
@@ -69,10 +69,10 @@ def detect_drift(
     segments: Mapping[str, Segment],
     statistics: Mapping[str, Statistics],
 ) -> Iterator[Drift]:
-    """Of addresses that were applied and are managed still, those that differ; by what is known of each.
+    """Return the addresses that changed outside reconciler. Only applied and managed addresses are compared.
 
-    `segments` and `statistics` are keyed by the segment's id. Where a manifest changed since it was applied,
-    name and description are compared with what was applied then, and with what it asks for now.
+    `segments` and `statistics` are keyed by segment ID. If a manifest changed since it was applied, name and
+    description are compared with the applied and with the current values.
     """
     specs = {spec.address: spec for spec in desired.segments}
     name = desired.environment.name
@@ -98,9 +98,10 @@ def untracked_segments(
 
 
 def uncounted(holding: SegmentState, now: datetime) -> NotComparable | None:
-    """What stands in the way of comparing members.
+    """Return why members cannot be compared, or None if they can.
 
-    None: Criteo's last computation has seen all that we sent; nothing is on its way, and all in it are known.
+    They can if Criteo's last computation includes all that we sent, no transfer is unfinished, and all
+    members are known.
     """
     if not is_settled(holding):
         return NotComparable.IN_PROGRESS
@@ -142,7 +143,7 @@ def _turned(changes: tuple[AttributeChange, ...]) -> tuple[AttributeChange, ...]
 
 
 def _counts(holding: SegmentState, reported: Statistics | None) -> MemberCounts | None:
-    """What Criteo counts, where it differs. People from a lost state may be counted too, and hide a loss."""
+    """Return the two counts if they differ. Members from a lost state are counted too and can hide a loss."""
     if reported is None or reported.identifiers is None:
         return None
     counts = MemberCounts(holding.confirmed.count - holding.rejected, reported.identifiers)

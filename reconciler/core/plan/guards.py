@@ -1,4 +1,4 @@
-"""Rules that refuse a plan before its first write: each says the number and the limit."""
+"""Guards: rules that block a change before the first write. Each finding states the number and the limit."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -73,9 +73,9 @@ _Guard = Callable[[GuardInput, Guards], _Excess | None]
 
 
 def violations(question: GuardInput) -> tuple[Finding, ...]:
-    """Every guard that stands against this change, each as a finding at its address.
+    """Return the findings of every guard that blocks this change.
 
-    Findings are printed wherever the plan is: they tell no more than the rounded counts of people do.
+    Findings are printed wherever the plan is, so they contain rounded counts only.
     """
     where = str(question.spec.address)
     if question.target.members.count == 0:
@@ -129,7 +129,7 @@ def _written(guards: Guards, key: str) -> str:
 
 
 def _nobody(question: GuardInput) -> tuple[str, str]:
-    """An empty audience is never sent, whatever the guards say."""
+    """Yield a finding for an empty audience, whatever the guards are."""
     place = question.spec.audience.source.place
     if not question.target.rows:
         return "the source holds no rows", (
@@ -212,12 +212,12 @@ def _override(question: GuardInput, key: str, value: str) -> str:
 
 
 def exceeds_max_missing(gone: int, managed: int, limit: float) -> bool:
-    """So many segments are gone at once that access may be lost. One of several is just gone."""
+    """Return whether so many segments are missing that access may be lost. A single one is just missing."""
     return is_past(gone, limit, managed) and (gone > 1 or gone == managed)
 
 
 def stale_sources(spec: SegmentSpec, target: TargetMembers, now: datetime) -> tuple[Finding, ...]:
-    """Also asked of addresses that don't change: a feed that has stopped changes nothing."""
+    """Yield a finding for each source older than `maxAge`. Unchanged addresses are checked too."""
     limit, newest = spec.audience.source.max_age, target.newest
     if limit is None or newest is None or now - newest <= limit:
         return ()

@@ -14,7 +14,7 @@ from reconciler.core.plan.cost import CostEstimate
 
 @dataclass(frozen=True, slots=True)
 class Blocked:
-    """An address that the plan leaves as it is, and why."""
+    """An address that the plan leaves as it is, and the reason."""
 
     address: Address
     finding: Finding
@@ -23,7 +23,7 @@ class Blocked:
 
 @dataclass(frozen=True, slots=True)
 class PlanInputs:
-    """What the plan was derived from."""
+    """The inputs that the plan was derived from."""
 
     environment: str
     today: date
@@ -34,14 +34,13 @@ class PlanInputs:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One environment's decision. `problems` stand against all of it, `blocked` against single addresses.
+    """The plan of one environment. `problems` block all of it, `blocked` block single addresses.
 
-    `changes` can be applied without the blocked addresses. `blocked_outcomes` is what these would become.
-    `relaxed_guards`: what only the audience's own guards let pass.
-    `redefined`: which parts of a definition changed since it was applied.
-    `deferred`: so many addresses change and are not part of it, as the notes say.
-    `lists` are the exclusion lists of each address. `givers`: from which addresses an address takes a name.
-    `suppressed`: who leaves an address if it is blocked, where that is safe.
+    `changes` can be applied without the blocked addresses. `blocked_outcomes` are the outcomes of these if
+    nothing blocked them. `relaxed_guards` are limits that only the audience's own guards allow. `redefined`
+    are the changed parts of definitions. `deferred` counts changed addresses that are not part of the plan.
+    `lists` are the exclusion lists of each address. `givers` are the addresses that free a name for an
+    address. `suppressed` are the removals of addresses if they are blocked.
     """
 
     basis: PlanInputs
@@ -61,16 +60,16 @@ class Plan:
 
     @property
     def removals(self) -> tuple[Removal, ...]:
-        """What is done at blocked addresses all the same."""
+        """Return the removals of blocked addresses, which are applied all the same."""
         blocked = sorted({one.address for one in self.blocked})
         return tuple(self.suppressed[address] for address in blocked if address in self.suppressed)
 
     @property
     def all_blocked(self) -> bool:
-        """No address is healthy."""
+        """Return whether every address is blocked."""
         return bool(self.blocked) and not (self.changes or self.unchanged or self.deferred)
 
     @property
     def refused(self) -> bool:
-        """Nothing of it may be applied, the removal of suppressed people apart."""
+        """Return whether nothing may be applied, except removals of suppressed members."""
         return bool(self.problems) or self.all_blocked

@@ -1,4 +1,4 @@
-"""Names at Criteo: who holds which, who must let go first, and what a retired segment is called."""
+"""Names at Criteo: which segment has which name, which one frees its name first, and retired names."""
 
 import re
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
@@ -18,14 +18,14 @@ from reconciler.core.state.ownership_tag import tag
 from reconciler.core.state.resource import ResourceState, Slot
 
 LONGEST = 256
-"""Criteo's limit for audience names; assumed for segments."""
+"""Characters. Criteo's limit for audience names; assumed for segments."""
 
 _RETIRED = re.compile(r" \(retired \d{4}-\d{2}-\d{2}(?: \d+)?\)$")
 _NEW = " (new)"
 
 
 def replacement_name(name: str) -> str:
-    """What a replacement is called while it is filled."""
+    """Return the name of a replacement while it is filled."""
     return _fit(name, _NEW)
 
 
@@ -34,7 +34,7 @@ def is_retired(name: str) -> bool:
 
 
 def retired_name(name: str, today: date, taken: Iterable[str]) -> str:
-    """What a replaced segment is called from now on; free among the names `taken`."""
+    """Return the new name of a replaced segment. It is none of the names `taken`."""
     stem, keys = name.removesuffix(_NEW), {name_key(one) for one in taken}
     endings = (
         f" (retired {today}{'' if number == 1 else f' {number}'})" for number in range(1, len(keys) + 2)
@@ -48,9 +48,9 @@ def _fit(stem: str, ending: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class NameClaim:
-    """A change wants a name in an account; `holder` is the id of the segment it renames, "" for a new one.
+    """A change needs a name in an account. `holder` is the ID of the segment to rename, "" for a new one.
 
-    `closing`: it takes the name only after its members are sent.
+    `closing`: the segment gets the name after its members are sent.
     """
 
     address: Address
@@ -62,9 +62,10 @@ class NameClaim:
 
 @dataclass(frozen=True, slots=True)
 class NameRegistry:
-    """Who holds which name now: by account and name key; `owner` tells our segments from foreign ones.
+    """The segment with each name, by account and name key. `owner` is the address of each of our segments.
 
-    `reserved` are names that an unanswered create may still take, for which address and until when.
+    `reserved` are names that an unconfirmed create may still take, with its address and the time until which
+    it may.
     """
 
     environment: str
@@ -94,7 +95,7 @@ class NameRegistry:
         return cls(environment, lineage, held, reserved, owner)
 
     def adopting(self, changes: Iterable[Change]) -> "NameRegistry":
-        """The same, once the segments of unanswered creates are known to be ours."""
+        """Return the registry with the segments of confirmed creates as ours."""
         adopted: dict[str, tuple[Address, Slot | Literal["retired"]]] = {
             step.segment_id: (change.spec.address, step.slot)
             for change in changes
@@ -105,7 +106,7 @@ class NameRegistry:
         return replace(self, owner={**self.owner, **adopted})
 
     def frees(self, claim: NameClaim, held: Segment) -> bool:
-        """A replacement takes the name of its own predecessor, which steps aside just before."""
+        """Return whether the replacement takes the name of its own predecessor, which is renamed first."""
         return claim.closing and self.owner.get(held.id) == (claim.address, "current")
 
     def id_of(self, address: Address, slot: Slot) -> str:
@@ -116,9 +117,9 @@ class NameRegistry:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """Changes whose names are free when they are taken, and what blocks the others.
+    """Changes with free names, and the findings that block the others.
 
-    `givers`: by address, those whose segments must let go of a name that it takes.
+    `givers`: the addresses whose segments must free a name for an address.
     """
 
     changes: tuple[Change, ...]
@@ -129,12 +130,12 @@ class Settled:
 def resolve_names(
     changes: Iterable[Change], registry: NameRegistry, stopped: Collection[Address] = ()
 ) -> Settled:
-    """Makes sure that every name is free when it is taken.
+    """Return the changes in which every name is free when a segment takes it.
 
-    A segment that holds a name another one takes in this plan lets go of it first, under a temporary
-    name: so chains and circles of renames need no order. A name held by a segment that is not ours,
-    or that this plan doesn't rename, blocks the change that wants it. Changes of `stopped` addresses
-    rename nothing, nor do those blocked here: what depends on one is blocked too.
+    If another segment of this plan has the name, it is renamed first, to a temporary name. So chains and
+    circles of renames need no order. If a segment has the name that is not ours, or that this plan does not
+    rename, the change is blocked. Changes of `stopped` addresses and blocked changes rename nothing, so
+    changes that depend on them are blocked too.
     """
     changes = tuple(changes)
     registry = registry.adopting(changes)
@@ -157,7 +158,7 @@ def resolve_names(
 
 @dataclass(frozen=True, slots=True)
 class _Conflicts:
-    """`contested`: segments that must let go of their names first. `taking`: who takes one, and from whom."""
+    """`contested`: segments that must free their names first. `taking`: the address that takes each name."""
 
     contested: set[str]
     taking: tuple[tuple[Address, Address], ...]

@@ -15,10 +15,10 @@ from reconciler.core.state.resource import ResourceState, Slot
 
 @dataclass(frozen=True, slots=True)
 class MemberDiff:
-    """What it takes to bring the segment that will receive members to its target.
+    """The members to send to the receiving segment to reach its target.
 
-    `confirmed` and `uncertain` are what the segment holds once an unfinished transfer to another target
-    is given up (`abandoned`); `resumes`: the unfinished transfer has this very target and continues.
+    `confirmed` and `uncertain` are the members of the segment after an unfinished transfer to another target
+    was abandoned (`abandoned`). `resumes`: the unfinished transfer has this target and resumes.
     """
 
     confirmed: SnapshotRef
@@ -31,9 +31,9 @@ class MemberDiff:
 
 @dataclass(frozen=True, slots=True)
 class Departure:
-    """Suppressed people (`urgent`) whom one segment holds (`base`), or may hold (`maybe`).
+    """Suppressed members (`urgent`) that one segment holds (`base`) or may hold (`maybe`).
 
-    `base` and `maybe` are what it holds once an unfinished transfer is given up.
+    `base` and `maybe` apply after an unfinished transfer was abandoned.
     """
 
     slot: Slot
@@ -44,11 +44,11 @@ class Departure:
 
 @dataclass(frozen=True, slots=True)
 class ObservedState:
-    """The world as it was read once, for the planner. `segments` is keyed by account id.
+    """The inputs of the planner, read once. `segments` are keyed by account ID, `statistics` by segment ID.
 
-    `statistics` is keyed by segment id and holds those that are compared with what was acknowledged.
-    `unread`: what is wrong with the sources of addresses that have no target because of it.
-    `lists` are the exclusion lists of each address, compared with those last applied.
+    `statistics` are those to compare with acknowledged counts. `unread`: findings about the sources of
+    addresses without a target. `lists` are the exclusion lists of each address, compared with those last
+    applied.
     """
 
     head: StateHead | None

@@ -11,7 +11,7 @@ from reconciler.core.state.resource import Slot
 
 
 class SetupPhase(IntEnum):
-    """The order of the cheap calls: names are let go, then taken, then segments created, then renamed."""
+    """The order of setup calls: free names, rename, create, rename created segments."""
 
     FREE_NAMES = 0
     RENAME = 1
@@ -21,7 +21,7 @@ class SetupPhase(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class CreateSegment:
-    """Write the intent down, then create. Apply adds the ownership tag to the description."""
+    """Record the intent, then create the segment. Apply adds the ownership tag to the description."""
 
     slot: Slot
     key: SegmentKey
@@ -32,7 +32,7 @@ class CreateSegment:
 
 @dataclass(frozen=True, slots=True)
 class ConfirmCreate:
-    """Note that an unanswered create did happen; no call."""
+    """Record that an unconfirmed create was carried out. No call."""
 
     slot: Slot
     segment_id: str
@@ -40,10 +40,10 @@ class ConfirmCreate:
 
 @dataclass(frozen=True, slots=True)
 class UpdateSegment:
-    """Change the name or the description at Criteo; None leaves it alone.
+    """Change the name or the description at Criteo; None leaves the field as it is.
 
-    Not before an earlier, unanswered call that could undo it can no longer land. Apply adds the ownership
-    tag to the description.
+    It is not sent before `not_before`, until which an unconfirmed update could undo it. Apply adds the
+    ownership tag to the description.
     """
 
     slot: Slot
@@ -56,7 +56,7 @@ class UpdateSegment:
 
 @dataclass(frozen=True, slots=True)
 class DiscardReplacement:
-    """Give up an unfinished replacement in the state. No call. `old_segment_remains`: Criteo still has it."""
+    """Drop an unfinished replacement from the state. No call. `old_segment_remains`: Criteo still has it."""
 
     old_segment_remains: bool
 
@@ -70,7 +70,7 @@ class PromoteReplacement:
 
 @dataclass(frozen=True, slots=True)
 class SendMembers:
-    """Bring one segment to its target, batch by batch, not before `not_before`."""
+    """Send members to one segment until it has its target, in batches, not before `not_before`."""
 
     slot: Slot
     target: SnapshotRef
@@ -84,7 +84,7 @@ FinishStep = UpdateSegment | PromoteReplacement
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """What apply does for one address: cheap calls first, then members, then the closing calls."""
+    """The steps of one address: setup calls, then members, then final calls."""
 
     setup: tuple[SetupStep, ...] = ()
     transfer: SendMembers | None = None

@@ -25,10 +25,10 @@ def unconfirmed_creates(resources: Iterable[ResourceState]) -> Iterator[Unanswer
 def match_unconfirmed(
     resources: Iterable[ResourceState], segments: Mapping[str, Segment]
 ) -> dict[tuple[Address, Slot], Segment]:
-    """The segment that each unanswered create may have made, by the name it asked for.
+    """Return the segment that each unconfirmed create may have created, by its requested name.
 
-    A segment whose id is in a resource state matches no create. Of several requests for one name the
-    newest counts: it was only made once the older ones could no longer land.
+    A segment whose ID is in a resource state matches no create. Of several creates with one name, the newest
+    counts: it was sent only after the older ones could no longer take effect.
     """
     resources = tuple(resources)
     owned = {holding.segment_id for resource in resources for holding in resource.segments}
@@ -42,7 +42,7 @@ def match_unconfirmed(
 def reserved_names(
     resources: Iterable[ResourceState], now: datetime, quiet: timedelta
 ) -> dict[tuple[str, str], tuple[Address, datetime]]:
-    """Names, by account and key, that an unanswered call may still take: for whom, and until when."""
+    """Return the names that unconfirmed creates may still take, by account and name key: address and time."""
     waiting = {}
     for resource in resources:
         for holding in resource.segments:

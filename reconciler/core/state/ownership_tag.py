@@ -1,7 +1,8 @@
-"""The ownership tag that ends the description of each managed segment: whose it is, should the state be lost.
+"""The ownership tag at the end of the description of each managed segment.
 
-It names an environment and an address, by ten digits of a digest, and the state that manages them, by four
-digits of its lineage. The ten follow from the manifests alone, and need no key: addresses are no secret.
+It identifies the address, so that a lost state can be rebuilt: ten digits of a digest of environment and
+address, and four digits of the lineage of the state. The ten digits derive from the manifests alone and need
+no key, because addresses are not secret.
 """
 
 import hashlib
@@ -36,23 +37,23 @@ def tag(environment: str, address: Address, lineage: str) -> Tag:
 
 
 def with_tag(text: str, tag: Tag) -> str:
-    """A description as it stands at Criteo."""
+    """Return a description as it should be at Criteo."""
     return f"{text.rstrip()} {tag}".lstrip()
 
 
 def tag_of(description: str) -> Tag | None:
-    """The last tag in a description: people may write behind the one that we put at its end."""
+    """Return the last tag in a description. Users may add text after the tag."""
     found = list(_TAG.finditer(description))
     return Tag(found[-1][1], found[-1][2]) if found else None
 
 
 def ends_with(description: str, tag: Tag) -> bool:
-    """As we write it: nobody has edited the description since."""
+    """Return whether the description ends with this tag, so that no user edited it since."""
     return description.rstrip().endswith(str(tag))
 
 
 def without_tag(description: str) -> str:
-    """What people wrote, without the tag at the end; a tag before the end is part of it."""
+    """Return the description without the tag at its end. A tag before the end is part of it."""
     found = tag_of(description)
     if found is None or not ends_with(description, found):
         return description

@@ -1,8 +1,8 @@
-"""What is found at Criteo of an environment whose state is lost, and what can be known of it again.
+"""Which segments at Criteo belong to an environment whose state is lost, and their rebuilt resource states.
 
-A segment is ours when it has our ownership tag. A segment with only our name may belong to another owner:
-it is adopted only on request. Criteo doesn't list its members. So `confirmed` is empty, and the resource
-state records permanently that unknown members may remain.
+A segment is ours if it has our ownership tag. A segment with only our name may belong to another owner: it is
+adopted only on request. Criteo does not list its members. So `confirmed` is empty, and the resource state
+records permanently that unknown members may remain.
 """
 
 from collections import defaultdict
@@ -22,12 +22,12 @@ from reconciler.core.state.resource import ResourceState, RetiredSegment, Segmen
 
 @dataclass(frozen=True, slots=True)
 class SegmentMatch:
-    """What is at Criteo of one address. `segment` is the segment to reuse, or None.
+    """The segments at Criteo of one address. `segment` is the segment to reuse, or None.
 
     `has_tag`: it has our ownership tag. `replacement` was about to replace it; the `retired` were replaced.
-    The `ignored` have our tag too, but another segment is used in their place. `name_match` has only the
-    name: nothing shows that it is ours. `conflicts` prevent a rebuild. `pending` are names that unconfirmed
-    creates of the address may still take.
+    The `ignored` have our tag too, but another segment is used. `name_match` has only the name: nothing shows
+    that it is ours. `conflicts` prevent a rebuild. `pending` are names that unconfirmed creates of the
+    address may still take.
     """
 
     spec: SegmentSpec
@@ -42,13 +42,13 @@ class SegmentMatch:
 
     @property
     def replaced(self) -> bool:
-        """It can't go on as what the manifests ask for."""
+        """Return whether the segment does not match the manifests and must be replaced."""
         return self.segment is not None and not _fits(self.segment, self.spec.key)
 
 
 @dataclass(frozen=True, slots=True)
 class RebuildScan:
-    """What is there of the addresses whose state is lost. `known` are those whose isn't.
+    """The segments of addresses whose state is lost. `known` are the addresses that still have a state.
 
     `orphans` have the ownership tag of another address or environment.
     """
@@ -72,9 +72,9 @@ def match_segments(
     takes: Mapping[Address, str],
     owned: Mapping[str, Address],
 ) -> tuple[SegmentMatch, ...]:
-    """`takes`: the id of the segment that somebody says is an address's, whatever it is called.
+    """Return the segments of each address. `takes` are segment IDs that the user assigned to addresses.
 
-    `owned`: whose the segments are that the state knows, by their id. They are not among `segments`.
+    `owned` are the addresses of segments in the state, by ID. They are not among `segments`.
     """
     by_mark: dict[str, list[Segment]] = {}
     for one in segments:
@@ -88,7 +88,7 @@ def match_segments(
 
 
 def _owner_of(segment: Segment) -> str:
-    """Whose it is, of whatever lineage; "" for nobody's."""
+    """Return the address with this tag, of any lineage; "" if no address has it."""
     found = tag_of(segment.description)
     return found.owner if found else ""
 
@@ -96,7 +96,7 @@ def _owner_of(segment: Segment) -> str:
 def orphaned_segments(
     environment: str, specs: Iterable[SegmentSpec], segments: Iterable[Segment]
 ) -> tuple[Segment, ...]:
-    """Those with a mark of this tool that no address here has: another environment's, or forgotten ones."""
+    """Return segments with an ownership tag of no address here: of another environment, or forgotten."""
     ours = {owner(environment, spec.address) for spec in specs}
     return tuple(one for one in segments if (tag_owner := _owner_of(one)) and tag_owner not in ours)
 
@@ -128,7 +128,7 @@ def _taken(
     ours: str,
     owned: Mapping[str, Address],
 ) -> SegmentMatch:
-    """Others with our mark are left aside."""
+    """Return the match for an assigned segment. Other segments with our tag are ignored."""
     found = [one for tagged in by_mark.values() for one in tagged if one.id == wanted]
     others = [one for one in by_mark.get(ours, ()) if one.id != wanted]
     retired, aside = _replaced_earlier(spec, others)
@@ -160,7 +160,7 @@ def _elsewhere(spec: SegmentSpec, segment: Segment) -> bool:
 
 
 def _missing(spec: SegmentSpec, wanted: str, owned: Mapping[str, Address]) -> Finding:
-    """Why what somebody says is an address's is not among the segments without an owner."""
+    """Return why an assigned segment is not among the segments without an owner."""
     problem = f"there is no segment {wanted} in the accounts of this environment"
     if wanted in owned:
         problem = f"segment {wanted} is the one of {owned[wanted]}, as far as the state knows"
@@ -168,7 +168,7 @@ def _missing(spec: SegmentSpec, wanted: str, owned: Mapping[str, Address]) -> Fi
 
 
 def _each_its_own(found: Iterable[SegmentMatch]) -> tuple[SegmentMatch, ...]:
-    """One segment for two addresses would hold the people of both."""
+    """Return conflicts for a segment assigned to two addresses: it would have the members of both."""
     sighted, claims = tuple(found), defaultdict[str, list[Address]](list)
     for one in sighted:
         if one.segment and not one.conflicts:
@@ -218,7 +218,7 @@ def _several(spec: SegmentSpec, segments: Iterable[Segment]) -> tuple[Finding, .
 
 
 def _fits(segment: Segment, key: SegmentKey) -> bool:
-    """As far as Criteo tells: never in which form members were sent."""
+    """Return whether the segment matches, as far as Criteo shows. Criteo does not show the hashing."""
     here = (segment.account_id, segment.retailer_id, segment.identifier_type)
     return here == (key.account_id, key.retailer_id, key.identifier_type)
 
@@ -257,7 +257,7 @@ def rebuilt_resource(
     uncertain: SnapshotRef = EMPTY_SNAPSHOT,
     replace_requested: bool = False,
 ) -> ResourceState:
-    """What is known of an address again. A call that was under way when the state was lost may land yet."""
+    """Return the rebuilt resource state. A call at the time of the loss may still take effect."""
     if sighting.segment is None:
         raise AssertionError(f"nothing was found of {sighting.spec.address}")
 
@@ -278,7 +278,7 @@ def rebuilt_resource(
 
 
 def _key(segment: Segment, wanted: SegmentKey) -> SegmentKey:
-    """In which form members were sent, Criteo doesn't tell: as they are sent now."""
+    """Return the key with the current hashing, because Criteo does not show the earlier one."""
     if segment.identifier_type is None:
         raise AssertionError(f"segment {segment.id} can't be managed")
     forms = HASHINGS[segment.identifier_type]

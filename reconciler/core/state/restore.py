@@ -1,7 +1,7 @@
-"""What is known after going back to an earlier state: what all states since agree on, and doubt of the rest.
+"""The resource states after a restore: what all versions since confirm stays confirmed.
 
-A restore changes only our record, not Criteo. So a segment keeps its current place and id. Members that every
-state since then calls confirmed stay confirmed. All other named members become uncertain; they stay known,
+A restore changes only our record, not Criteo. So a segment keeps its current slot and ID. Members that every
+version since then calls confirmed stay confirmed. All other named members become uncertain. They stay known,
 so that each of them can still be removed.
 """
 
@@ -14,7 +14,7 @@ from reconciler.core.model import Hashing
 from reconciler.core.state.resource import ResourceState, SegmentState, grace_ends_at
 
 Doubt = Callable[[Hashing, Sequence[SnapshotRef], Sequence[SnapshotRef]], tuple[SnapshotRef, SnapshotRef]]
-"""`MemberEngine.doubt`."""
+"""The signature of `MemberEngine.mark_uncertain`."""
 
 
 def restored(
@@ -51,7 +51,7 @@ def _each(resource: ResourceState, judge: Callable[[SegmentState], SegmentState]
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What each state says of each segment, the chosen one first."""
+    """The record of each segment in each version, the restored one first."""
 
     states: tuple[dict[str, SegmentState], ...]
     doubt: Doubt
@@ -73,7 +73,10 @@ class _Known:
         return [one for one in found if one and one.key == holding.key]
 
     def _merged(self, states: Sequence[SegmentState], sure: Sequence[SnapshotRef]) -> SegmentState:
-        """The newest, with the members and the size of all of them. A call under way then may land yet."""
+        """Return the newest record, with members and size from all of them.
+
+        A call under way may take effect.
+        """
         first, newest = states[0], states[-1]
         base, maybe = self.doubt(newest.key.hashing, sure, [ref for one in states for ref in _named(one)])
         return replace(
@@ -94,7 +97,10 @@ def _members(holding: SegmentState) -> tuple[object, ...]:
 
 
 def _sure(holding: SegmentState) -> tuple[SnapshotRef, ...]:
-    """Who is in all of them is held: a transfer removes nobody who is in its target."""
+    """Return the snapshots whose members this version certainly holds.
+
+    A transfer removes no member of its target.
+    """
     return (holding.confirmed, holding.transfer.target) if holding.transfer else (holding.confirmed,)
 
 
