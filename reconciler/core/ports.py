@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Protocol
 
@@ -32,6 +31,7 @@ from reconciler.core.remote import (
     SegmentPatch,
     Statistics,
 )
+from reconciler.core.state.model import LockHolder, StateHead, StateVersion, StateVersionInfo
 from reconciler.core.state.resource import ResourceState, SegmentState
 
 
@@ -146,42 +146,6 @@ class SegmentWriter(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class StateHead:
-    """The identity of a state.
-
-    `serial` rises once for each run that writes. `approvals` records their use.
-    """
-
-    lineage: str
-    serial: int
-    environment: str
-    approvals: tuple[ApprovalRecord, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class StateVersion:
-    """A whole state as it was at `saved_at`: a saved version, or an export."""
-
-    head: StateHead
-    resources: tuple[ResourceState, ...]
-    saved_at: datetime
-
-    @property
-    def references(self) -> frozenset[SnapshotRef]:
-        """Return the snapshots that the version names."""
-        return frozenset(ref for resource in self.resources for ref in resource.references)
-
-
-@dataclass(frozen=True, slots=True)
-class StateVersionInfo:
-    """A state version that can be restored."""
-
-    serial: int
-    saved_at: datetime
-    addresses: int
-
-
 class StateReader(Protocol):
     """The state as last written. Errors: StorageError."""
 
@@ -289,17 +253,6 @@ class ConsentStore(Protocol):
         LockedError at once if another run has it; AuthenticationError if it is not writable.
         """
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class LockHolder:
-    """The run that holds the lock of a state.
-
-    `id` is the argument of `break_lock`; "" if only the process itself can end the lock.
-    """
-
-    id: str
-    description: str
 
 
 class StateStore(Protocol):

@@ -74,7 +74,7 @@ def failure(holding: SegmentState, spec: SegmentSpec) -> InvalidIdentifiersError
 
 
 def standstill(change: SegmentChange, resource: ResourceState | None) -> Finding | None:
-    """Why an interrupted first fill doesn't resume: all that was sent of this very list was rejected."""
+    """Return why an interrupted first fill does not resume: Criteo rejected every identifier of the list."""
     transfer = change.steps.transfer
     holding = _receiving(transfer, resource) if transfer and resource else None
     limit = change.spec.audience.guards.max_invalid

@@ -8,10 +8,11 @@ from datetime import datetime
 from reconciler.core.losses import is_computed
 from reconciler.core.model import Address, DesiredState
 from reconciler.core.plan.drift import Drift, NotComparable, detect_drift, uncounted, untracked_segments
-from reconciler.core.ports import Clock, SegmentReader, StateHead
+from reconciler.core.ports import Clock, SegmentReader
 from reconciler.core.rejections import Rejection, rejections
 from reconciler.core.remote import Statistics
 from reconciler.core.schedule import seen_at
+from reconciler.core.state.model import StateHead
 from reconciler.core.state.resource import ResourceState, SegmentState
 from reconciler.operations.observe import LoadedState, counts, listed, reachable
 

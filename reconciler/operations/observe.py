@@ -20,9 +20,10 @@ from reconciler.core.members import (
 from reconciler.core.model import Address, DesiredState, SegmentSpec
 from reconciler.core.plan.address_context import receiving_segment
 from reconciler.core.plan.observed import MemberDiff, ObservedState
-from reconciler.core.ports import Clock, MemberEngine, SegmentReader, StateHead, StateReader
+from reconciler.core.ports import Clock, MemberEngine, SegmentReader, StateReader
 from reconciler.core.remote import RateLimit, Segment, Statistics
 from reconciler.core.rounding import format_count, rounded_count
+from reconciler.core.state.model import StateHead
 from reconciler.core.state.resource import ResourceState, SegmentState, remaining
 from reconciler.operations.suppressed import departures
 

@@ -13,8 +13,9 @@ from pathlib import Path
 
 from reconciler.core.errors import StorageError
 from reconciler.core.members import SnapshotRef
-from reconciler.core.ports import StateHead, StateVersion, StateWriter
+from reconciler.core.ports import StateWriter
 from reconciler.core.state.codec import decode_state, dump, encode_state, parse
+from reconciler.core.state.model import StateHead, StateVersion
 from reconciler.disk.atomic import os_errors, writing
 from reconciler.state.local_layout import KEY_LENGTH, occupied
 

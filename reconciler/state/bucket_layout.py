@@ -20,7 +20,6 @@ from dataclasses import dataclass, field
 from reconciler.buckets.bucket import Bucket, StoredObject, Version
 from reconciler.core.errors import Finding, StorageError
 from reconciler.core.model import Address
-from reconciler.core.ports import StateHead, StateVersion
 from reconciler.core.state.codec import (
     UnsupportedFormatError,
     decode_head,
@@ -30,6 +29,7 @@ from reconciler.core.state.codec import (
     encode_resource,
     parse,
 )
+from reconciler.core.state.model import StateHead, StateVersion
 from reconciler.core.state.resource import ResourceState
 from reconciler.state.local_layout import KEY_LENGTH, resource_name
 from reconciler.state.versions import HISTORY, document_name, saved_state, serials

@@ -10,7 +10,7 @@ from pathlib import Path
 from reconciler.buckets.bucket import Bucket
 from reconciler.core.errors import CorruptSnapshotError, StorageError
 from reconciler.core.members import SnapshotRef
-from reconciler.core.ports import StateHead, StateVersion, StateVersionInfo
+from reconciler.core.state.model import StateHead, StateVersion, StateVersionInfo
 from reconciler.core.state.resource import ResourceState
 from reconciler.disk.private_dir import private_directory
 from reconciler.state.bucket_layout import GO_BACK, RESTORE, SNAPSHOTS, BucketLayout

@@ -6,7 +6,8 @@ from contextlib import contextmanager, suppress
 
 from reconciler.buckets.bucket import Bucket
 from reconciler.core.errors import StorageError
-from reconciler.core.ports import LockHolder, SecretStore, StateReader, StateWriter
+from reconciler.core.ports import SecretStore, StateReader, StateWriter
+from reconciler.core.state.model import LockHolder
 from reconciler.state import lease as leasing
 from reconciler.state.bucket_layout import LEASE, BucketLayout
 from reconciler.state.bucket_reader import BucketReader, StoreContext

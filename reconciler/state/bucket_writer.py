@@ -19,7 +19,7 @@ from reconciler.core.approval.model import ApprovalRecord, record_approval
 from reconciler.core.errors import StorageError
 from reconciler.core.members import SnapshotRef
 from reconciler.core.model import Address
-from reconciler.core.ports import StateHead
+from reconciler.core.state.model import StateHead
 from reconciler.core.state.resource import ResourceState
 from reconciler.state.bucket_layout import (
     HEAD,

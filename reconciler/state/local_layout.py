@@ -19,8 +19,8 @@ from pathlib import Path
 
 from reconciler.core.errors import StorageError
 from reconciler.core.model import Address
-from reconciler.core.ports import StateHead, StateVersion
 from reconciler.core.state.codec import UnsupportedFormatError, decode_head, decode_resource, parse
+from reconciler.core.state.model import StateHead, StateVersion
 from reconciler.core.state.resource import ResourceState
 from reconciler.disk.atomic import names_in, read_file
 from reconciler.state.versions import HISTORY, document_name, saved_state, serials

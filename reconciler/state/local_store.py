@@ -12,16 +12,9 @@ from reconciler.core.approval.model import ApprovalRecord, record_approval
 from reconciler.core.errors import CorruptSnapshotError, Finding, LockedError, StorageError
 from reconciler.core.members import SnapshotRef
 from reconciler.core.model import Address
-from reconciler.core.ports import (
-    LockHolder,
-    SecretStore,
-    StateHead,
-    StateReader,
-    StateVersion,
-    StateVersionInfo,
-    StateWriter,
-)
+from reconciler.core.ports import SecretStore, StateReader, StateWriter
 from reconciler.core.state.codec import dump, encode_head, encode_resource
+from reconciler.core.state.model import LockHolder, StateHead, StateVersion, StateVersionInfo
 from reconciler.core.state.resource import ResourceState
 from reconciler.disk.atomic import (
     copy_file,

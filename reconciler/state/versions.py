@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from reconciler.core.errors import StorageError
-from reconciler.core.ports import StateHead, StateVersion, StateVersionInfo
 from reconciler.core.state.codec import decode_state, dump, encode_state, parse
+from reconciler.core.state.model import StateHead, StateVersion, StateVersionInfo
 from reconciler.core.state.resource import ResourceState
 
 HISTORY = "history"

@@ -24,8 +24,9 @@ from reconciler.core.approval.model import ApprovalRecord
 from reconciler.core.errors import LockedError, StorageError
 from reconciler.core.members import EMPTY_SNAPSHOT, SnapshotRef
 from reconciler.core.model import Address, Hashing, IdentifierType, SegmentKey
-from reconciler.core.ports import StateHead, StateReader, StateStore, StateWriter
+from reconciler.core.ports import StateReader, StateStore, StateWriter
 from reconciler.core.state.codec import FORMAT_VERSION, dump
+from reconciler.core.state.model import StateHead
 from reconciler.core.state.resource import ResourceState, SegmentState
 from reconciler.state.bucket_reader import StoreContext
 from reconciler.state.bucket_store import BucketStore

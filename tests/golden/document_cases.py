@@ -23,7 +23,7 @@ from reconciler.core.plan.changes import AttributeChange, Change, SegmentChange
 from reconciler.core.plan.drift import Drift, NotComparable
 from reconciler.core.plan.model import Plan
 from reconciler.core.plan.reasons import ApplyResumed
-from reconciler.core.ports import StateHead
+from reconciler.core.state.model import StateHead
 from reconciler.render.document.apply_report import RunTotals, apply_report
 from reconciler.render.document.drift import DriftScope, drift_document
 from reconciler.render.document.model import Document, DocumentType, error_document, with_error

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from reconciler.core.approval.model import ApprovalRecord
 from reconciler.core.members import EMPTY_SNAPSHOT, AppliedList, Delta, ListMatches, SnapshotRef
 from reconciler.core.model import HASHINGS, Address, Hashing, IdentifierType, SegmentKey
-from reconciler.core.ports import StateHead, StateVersion
+from reconciler.core.state.model import StateHead, StateVersion
 from reconciler.core.state.resource import (
     CreateIntent,
     InFlightBatch,

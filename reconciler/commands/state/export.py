@@ -9,7 +9,7 @@ from reconciler.commands.support.carried_state import PERSONAL, addresses, scrat
 from reconciler.commands.support.options import STANDARD_OUTPUT, CommonOptions, Environment, with_options
 from reconciler.commands.support.session import open_session
 from reconciler.core.errors import LockedError, StorageError
-from reconciler.core.ports import StateVersion
+from reconciler.core.state.model import StateVersion
 from reconciler.state.archive import write_archive
 
 

@@ -14,7 +14,7 @@ from reconciler.commands.support.options import (
     with_options,
 )
 from reconciler.commands.support.session import open_session
-from reconciler.core.ports import StateVersion
+from reconciler.core.state.model import StateVersion
 from reconciler.operations.restore_state import RestoreResult, restore_to
 from reconciler.render.numbers import counted, stamp
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from reconciler.core.ports import StateVersion
+from reconciler.core.state.model import StateVersion
 from reconciler.disk.scratch_dir import ScratchDir
 from reconciler.render.numbers import counted
 from reconciler.workspace import Workspace

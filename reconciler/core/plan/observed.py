@@ -8,8 +8,8 @@ from reconciler.core.errors import Finding
 from reconciler.core.lists import ListChange
 from reconciler.core.members import Delta, SnapshotRef, TargetMembers
 from reconciler.core.model import Address
-from reconciler.core.ports import StateHead
 from reconciler.core.remote import RateLimit, Segment, Statistics
+from reconciler.core.state.model import StateHead
 from reconciler.core.state.resource import ResourceState, Slot
 
 

@@ -20,7 +20,7 @@ from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn
 
 from reconciler.core.canonical_json import canonical_digest
 from reconciler.core.errors import StorageError
-from reconciler.core.ports import StateHead, StateVersion
+from reconciler.core.state.model import StateHead, StateVersion
 from reconciler.core.state.resource import ResourceState
 
 FORMAT_VERSION = 5

@@ -22,7 +22,7 @@ from reconciler.core.plan.changes import (
 )
 from reconciler.core.plan.cost import ASSUMED_RATE
 from reconciler.core.plan.model import Blocked, Plan
-from reconciler.core.ports import StateHead
+from reconciler.core.state.model import StateHead
 from reconciler.render.document.blocked import grouped
 from reconciler.render.document.exclusion_lists import changed_lists
 from reconciler.render.document.model import (

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from reconciler.core.ports import LockHolder, StateHead, StateVersionInfo
+from reconciler.core.state.model import LockHolder, StateHead, StateVersionInfo
 from reconciler.core.state.resource import ResourceState
 from reconciler.render.json.values import Json, count, known_count, time
 from reconciler.render.numbers import NumberFormat

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from rich.console import Console
 from rich.text import Text
 
-from reconciler.core.ports import StateHead, StateVersionInfo
+from reconciler.core.state.model import StateHead, StateVersionInfo
 from reconciler.core.state.resource import ResourceState, SegmentState
 from reconciler.render.numbers import NumberFormat, counted, stamp
 from reconciler.render.terminal.console import show, wrapped

@@ -16,7 +16,6 @@ from reconciler.core.approval.model import ApprovalRecord
 from reconciler.core.errors import StorageError
 from reconciler.core.members import AppliedList, Delta, ListMatches, SnapshotRef
 from reconciler.core.model import Address, Hashing, IdentifierType, SegmentKey
-from reconciler.core.ports import StateHead, StateVersion
 from reconciler.core.state.codec import (
     FORMAT_VERSION,
     UnsupportedFormatError,
@@ -29,6 +28,7 @@ from reconciler.core.state.codec import (
     encode_state,
     parse,
 )
+from reconciler.core.state.model import StateHead, StateVersion
 from reconciler.core.state.resource import (
     CreateIntent,
     InFlightBatch,

@@ -15,7 +15,7 @@ from support.fakes.state_run import GOING, KEY, NEW, OLD, ONE, TWO, begin, cache
 
 from reconciler.core.errors import StorageError
 from reconciler.core.model import Address
-from reconciler.core.ports import StateVersion
+from reconciler.core.state.model import StateVersion
 from reconciler.core.state.resource import ResourceState, SegmentState
 from reconciler.disk.atomic import replace_file
 from reconciler.state.local_layout import LocalLayout

@@ -6,7 +6,7 @@ import pytest
 from golden import plan_cases as cases
 
 from reconciler.core.plan.drift import NotComparable
-from reconciler.core.ports import StateHead
+from reconciler.core.state.model import StateHead
 from reconciler.render.document import document_text
 from reconciler.render.document.drift import DriftScope, drift_document
 from reconciler.render.document.model import Document, DocumentType

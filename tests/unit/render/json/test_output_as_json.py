@@ -18,9 +18,9 @@ from reconciler.core.model import (
     IdentifierType,
     SegmentKey,
 )
-from reconciler.core.ports import LockHolder, StateHead, StateVersionInfo
 from reconciler.core.remote import Statistics
 from reconciler.core.secret import Secret
+from reconciler.core.state.model import LockHolder, StateHead, StateVersionInfo
 from reconciler.core.state.resource import (
     CreateIntent,
     ResourceState,
