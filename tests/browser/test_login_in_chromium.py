@@ -1,4 +1,4 @@
-"""A person consents in a real browser: the printed address, the consent page, and what the terminal says."""
+"""Consent in a real browser: the printed URL, the consent page, and the output of the terminal."""
 
 import re
 import shutil

@@ -1,4 +1,4 @@
-"""Vault and AWS: no answer sends a token elsewhere, holds a question for ever or fills the memory."""
+"""No answer of Vault or AWS redirects a token, hangs forever or fills the memory."""
 
 import contextlib
 import socket

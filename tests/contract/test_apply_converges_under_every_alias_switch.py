@@ -1,4 +1,4 @@
-"""Plan, apply and plan again end with no changes, whether or not forms of one e-mail are one member."""
+"""Plan, apply and plan again end without changes, whether or not spellings of an e-mail are one member."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Every answer has the keys and the JSON types of the published contract, nullable ones included."""
+"""Every response has the keys and the JSON types of the published contract, nullable keys included."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The consent page: what it shows, whom it sends where, and what it never answers with a redirect."""
+"""The consent page: its content, its redirects, and the errors that it never answers with a redirect."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Statistics tell the last computation, at 00:00 or 12:00 UTC, and nothing newer."""
+"""Statistics are those of the last computation, at 00:00 or 12:00 UTC."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a consent allows: its accounts and no other, at its own pace, until somebody takes it back."""
+"""A consent allows its accounts only, at its own rate limit, until it is revoked."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Codes and refresh tokens: good once, for their time, in the hands they were given to, and never kept."""
+"""Codes and refresh tokens work once, for a limited time, for one application, and are never stored."""
 
 import sqlite3
 from collections.abc import Iterator

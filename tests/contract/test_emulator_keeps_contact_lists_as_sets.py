@@ -1,4 +1,4 @@
-"""Members are a set of exact strings of one type; what is not valid is counted, and never kept."""
+"""Members are a set of exact strings of one type; invalid identifiers are counted and never stored."""
 
 from collections.abc import Iterator
 from pathlib import Path

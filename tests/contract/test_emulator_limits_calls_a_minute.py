@@ -1,4 +1,4 @@
-"""Never more calls than the limit, in each reading of "a minute"; the headers say when to come back."""
+"""Calls never exceed the limit, for each definition of "a minute"; headers say when the limit resets."""
 
 import math
 from collections.abc import Iterator

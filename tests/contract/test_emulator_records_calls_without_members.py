@@ -1,4 +1,4 @@
-"""The file keeps the world and a history across processes; the history holds counts and no identifier."""
+"""The database keeps segments and history across processes; the history has counts and no identifier."""
 
 import hashlib
 import sqlite3

@@ -1,4 +1,4 @@
-"""The same app on a real socket: same answers, silence by hanging up, and never beyond this machine."""
+"""The app on a real socket: same responses, simulated silence, and only on loopback."""
 
 import signal
 import subprocess

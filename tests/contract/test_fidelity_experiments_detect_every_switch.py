@@ -1,4 +1,4 @@
-"""Each experiment reports what the emulator at the other end really does; none touches what isn't its own."""
+"""Each experiment reports what the emulator does, and changes only its own segments."""
 
 import os
 import re

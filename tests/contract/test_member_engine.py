@@ -1,4 +1,4 @@
-"""One contract for every member engine: DuckDB's, and the fake that faster tests stand on."""
+"""One contract for every member engine: DuckDB, and the fake of faster tests."""
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator

@@ -1,4 +1,4 @@
-"""What SegmentReader and SegmentWriter promise, of the real client at the emulator and of the fake alike."""
+"""The contract of SegmentReader and SegmentWriter, for the real client at the emulator and for the fake."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager

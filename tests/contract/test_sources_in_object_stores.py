@@ -1,4 +1,4 @@
-"""What lies in an object store is read as if it lay in a folder: asked of both, over real protocols."""
+"""Sources in an object store are read like sources in a folder, over real protocols."""
 
 import os
 import threading

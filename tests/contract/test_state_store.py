@@ -1,4 +1,4 @@
-"""What every StateStore does, whatever it is made of."""
+"""The contract of every StateStore."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Two environments with the same titles on one account, applied at the same moment: each keeps to its own."""
+"""Two environments with the same titles on one account, applied in parallel, keep separate segments."""
 
 import threading
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""A disk that is full at any write of a run: it says so, nothing is lost, and with room again all arrives."""
+"""A disk that is full at any write of a run: the error names it, nothing is lost, and a rerun completes."""
 
 import resource
 import subprocess

@@ -1,4 +1,4 @@
-"""`state rebuild`: nothing is left but the manifests and Criteo, and the audiences go on."""
+"""`state rebuild` recreates a lost state from the manifests and Criteo, and apply resumes."""
 
 import contextlib
 import re

@@ -1,4 +1,4 @@
-"""`init` makes a repository that is valid and whose sandbox plans and applies, and it overwrites nothing."""
+"""`init` creates a valid repository whose sandbox plans and applies, and overwrites no file."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Asked to stop while sources are scanned, unpacked or brought, a command ends in time and leaves nobody."""
+"""A plan stopped while it scans, unpacks or downloads sources ends in time, and no member is left on disk."""
 
 import gzip
 import signal

@@ -1,4 +1,4 @@
-"""A plan and a drift report in CI that find no state say so on top: it is new, or out of reach."""
+"""A plan or drift report in CI without a state starts with a warning: new, or out of reach."""
 
 import json
 from pathlib import Path

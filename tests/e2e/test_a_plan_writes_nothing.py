@@ -1,4 +1,4 @@
-"""Whatever the world looks like, a plan asks and never tells: judged at the transport, case by case."""
+"""A plan sends no write to Criteo, case by case, checked at the transport."""
 
 import contextlib
 import hashlib

@@ -1,4 +1,4 @@
-"""`state show|history|restore|export|import`, as they are run."""
+"""`state show`, `history`, `restore`, `export` and `import`, through the command line."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Signals, failures and doubts in mid-run: what was acknowledged is never sent again, and all arrives."""
+"""After signals, failures and unconfirmed requests, an apply resumes and repeats no acknowledged batch."""
 
 import signal
 import subprocess

@@ -1,4 +1,4 @@
-"""Each sentence of the manual about `access` is what happens: no more and no less."""
+"""Each statement of the documentation about `access` holds."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""An emptied segment: drift finds it, a plan offers the refill, and an approval lets it go out."""
+"""An emptied segment: drift reports it, a plan offers the refill, and an approved apply sends it."""
 
 import json
 from pathlib import Path

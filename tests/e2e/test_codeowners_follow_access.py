@@ -1,4 +1,4 @@
-"""What is sent to a reserved destination belongs to its admins in CODEOWNERS: they review changes of it."""
+"""CODEOWNERS names the admins of each reserved destination as reviewers."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""The emulator's consent page as a person meets it: printed, opened, allowed, and withdrawn by a command."""
+"""The consent page of the emulator: URL printed, page opened, consent given, and revoked by a command."""
 
 import re
 import signal

@@ -1,4 +1,4 @@
-"""Each link broken by itself, at an emulator behind a socket: what `doctor` says, and its exit code."""
+"""Each check fails by itself, at an emulator behind a socket: the output of `doctor`, and its exit code."""
 
 import json
 import shutil

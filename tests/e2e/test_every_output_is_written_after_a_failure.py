@@ -1,4 +1,4 @@
-"""JSON, Markdown and HTML are there after every run, also one that failed: a reviewer always sees why."""
+"""JSON, Markdown and HTML are written after every run, also a failed run."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""An exclusion list that isn't what it was blocks its addresses, unattended too; nobody on it is sent."""
+"""A damaged or shrunken exclusion list blocks its addresses; no member on it is sent."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The same of GitLab: the scripts of its jobs, each in a checkout of its own."""
+"""The same for GitLab: the scripts of its jobs, each in its own checkout."""
 
 import json
 import os

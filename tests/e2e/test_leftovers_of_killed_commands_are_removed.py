@@ -1,4 +1,4 @@
-"""Killed while members are written outside the state, a command leaves nobody behind: the next one sweeps."""
+"""The next command removes the members that a killed command left outside the state."""
 
 import signal
 import subprocess

@@ -1,4 +1,4 @@
-"""Of 300 audiences with one of each kind of defect among them, the healthy ones are applied."""
+"""Of 300 audiences, some with each kind of defect, all valid audiences are applied."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""What was approved is applied within its bounds; all else is named and left as it is."""
+"""Approved changes are applied within their limits; all others are named and skipped."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Options of every command may stand before it; `--only` takes globs and names of audiences."""
+"""Common options are accepted before the command; `--only` accepts globs and names of audiences."""
 
 import json
 from pathlib import Path

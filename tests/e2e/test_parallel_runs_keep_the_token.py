@@ -1,4 +1,4 @@
-"""Many runs renew one token that Criteo rotates: none is lost, and a killed one costs a consent at most."""
+"""Parallel runs renew a rotating token without loss; a killed run costs at most one consent."""
 
 import random
 import re

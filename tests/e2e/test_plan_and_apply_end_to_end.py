@@ -1,4 +1,4 @@
-"""From customer files to audience segments: plan, apply, and then nothing is left to do."""
+"""From customer files to audience segments: plan, apply, and a second plan without changes."""
 
 import pytest
 from support.cli import Project

@@ -1,4 +1,4 @@
-"""What `doctor` rules out for a whole environment, `plan` and `apply` refuse: same exit code, same words."""
+"""`plan` and `apply` refuse an environment that `doctor` fails, with the same exit code and message."""
 
 import time
 from collections import Counter

@@ -1,4 +1,4 @@
-"""What is wrong is said before anything is sent, with the exit code that says what kind of wrong."""
+"""Errors are reported before the first write, with the exit code of their kind."""
 
 import contextlib
 import shutil

@@ -1,4 +1,4 @@
-"""Criteo rejects the identifiers in a call that it takes: the apply fails, and every plan says so."""
+"""Criteo accepts a request and rejects its identifiers: the apply fails, and every plan reports it."""
 
 from pathlib import Path
 

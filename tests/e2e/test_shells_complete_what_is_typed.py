@@ -1,4 +1,4 @@
-"""A shell completes commands, environments and addresses from the manifests, and never complains."""
+"""A shell completes commands, environments and addresses from the manifests, without error output."""
 
 import shutil
 import subprocess

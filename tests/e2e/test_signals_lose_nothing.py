@@ -1,4 +1,4 @@
-"""Asked to stop, stopped, cut off: a large apply ends or goes on as promised, and repeats nothing in vain."""
+"""A large apply that is stopped, paused or cut off ends or resumes, and repeats no acknowledged batch."""
 
 import signal
 import subprocess

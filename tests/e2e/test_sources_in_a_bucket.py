@@ -1,4 +1,4 @@
-"""Sources that lie in a bucket are read where they are: no copy is made first, and none is left."""
+"""Sources in a bucket are read in place; no copy is left."""
 
 import secrets
 from collections.abc import Iterator

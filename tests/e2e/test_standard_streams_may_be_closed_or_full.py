@@ -1,4 +1,4 @@
-"""Exit codes stay the same, whatever becomes of standard input and standard error."""
+"""Exit codes do not depend on standard input and standard error."""
 
 import subprocess
 from pathlib import Path

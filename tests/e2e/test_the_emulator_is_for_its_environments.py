@@ -1,4 +1,4 @@
-"""`emulator` works on environments that use it, needs no data for that, and says so of any other."""
+"""`emulator` commands work for environments on the emulator, without data, and refuse any other."""
 
 from datetime import UTC, datetime, timedelta
 

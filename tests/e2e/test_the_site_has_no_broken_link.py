@@ -1,4 +1,4 @@
-"""The site of the documentation builds without a warning: no broken link, no page that none leads to."""
+"""The documentation site builds without a warning: no broken link, no orphaned page."""
 
 import re
 import subprocess

@@ -1,4 +1,4 @@
-"""The blocks of the tutorial and of the page that simulates drift, run by a shell in their order."""
+"""The shell blocks of the tutorial and of the drift simulation run in order."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What is installed from the wheel works without the repository: schemas, emulator, types, templates."""
+"""The installed wheel works without the repository: schemas, emulator, types, templates."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""`validate` says where, what and what to do, for everything at once, and never echoes a value."""
+"""`validate` reports all findings with place, cause and fix, and never repeats a value."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""What Criteo, proxies and networks answer; when a plan reads, and when an apply writes."""
+"""Faults of Criteo, proxies and networks, while a plan reads and while an apply writes."""
 
 from collections.abc import Callable, Iterator
 

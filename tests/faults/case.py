@@ -1,4 +1,4 @@
-"""A row of the table: how the world is broken, what is said then, and what may have happened by then."""
+"""A case of the table: the fault, the output, and what may have changed at Criteo."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Manifests as people, editors and attackers leave them."""
+"""Faults in manifests, as made by people, editors and attackers."""
 
 import os
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""docs/reference/errors.md, written from the rows."""
+"""Generates docs/reference/errors.md from the cases."""
 
 from collections.abc import Iterator, Sequence
 

@@ -1,4 +1,4 @@
-"""One project that has been applied, ready to be broken; the real command line, run in this process."""
+"""An applied project for one fault each; the real command line, run in this process."""
 
 import contextlib
 import hashlib

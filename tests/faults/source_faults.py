@@ -1,4 +1,4 @@
-"""Source files as exports break them, conditions that don't fit, sources that move while they are read."""
+"""Faults in sources: broken exports, conditions that don't fit, files that change while they are read."""
 
 import gzip
 import os

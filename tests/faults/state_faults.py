@@ -1,4 +1,4 @@
-"""States that were damaged, disks that refuse, clocks that jump, and secrets that are not there."""
+"""Faults of states, disks, clocks and secrets."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""All rows, in the order of docs/reference/errors.md."""
+"""All cases, in the order of docs/reference/errors.md."""
 
 from faults import api_faults, manifest_faults, source_faults, state_faults
 

@@ -1,4 +1,4 @@
-"""Documents as values: all plans, and what only a whole document can be: drift, trouble, and runs."""
+"""Documents as values: every plan, and drift, errors and apply reports."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace

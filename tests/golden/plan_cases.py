@@ -1,4 +1,4 @@
-"""Plans as values: one per situation a reader must understand at a glance."""
+"""Plans as values: one for each situation of a reader."""
 
 from collections.abc import Iterator
 from dataclasses import replace

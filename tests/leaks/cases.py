@@ -1,4 +1,4 @@
-"""The ways that each command is called in; a new command or option without one fails its test."""
+"""How each command is called; a new command or option without a case fails its test."""
 
 SERVE = ("emulator", "serve", "sandbox", "--host", "127.0.0.1", "--port", "0")
 FAULT = ("emulator", "fault", "sandbox", "429")

@@ -1,4 +1,4 @@
-"""A Criteo that repeats what it hears: all works as documented, until the one call that it answers itself."""
+"""A fake Criteo that repeats requests: as documented, except for one call that it answers itself."""
 
 import contextlib
 import json

@@ -1,4 +1,4 @@
-"""What is done to a command before it begins, inside its own process: tokens made known, bugs, leaks."""
+"""Changes to a command inside its process before it starts: known tokens, bugs, leaks."""
 
 import importlib
 import logging

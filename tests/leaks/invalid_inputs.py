@@ -1,4 +1,4 @@
-"""Ways to be refused: each puts people or secrets where they do not belong, or breaks what holds them."""
+"""Invalid inputs: each puts members or secrets in a wrong place, or damages their file."""
 
 import gzip
 import shutil

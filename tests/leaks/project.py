@@ -1,4 +1,4 @@
-"""The project that markers live in: every form and type, exclusions, people that can't be sent."""
+"""The project of the leak tests: every hashing and type, exclusions, invalid members."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""A Criteo that repeats what it hears, one that fails, and proxies: none of them makes us say it again."""
+"""API errors do not leak PII: a Criteo that repeats requests, a Criteo that fails, and proxies."""
 
 import secrets
 import shutil

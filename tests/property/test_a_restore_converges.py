@@ -1,4 +1,4 @@
-"""Whatever happened before and after, going back to any state that is kept costs doubt and nobody."""
+"""Restoring any state version makes members uncertain, and loses none."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""Findings are shown at their lines by GitHub, and no text in one is a command to its runner."""
+"""GitHub shows findings at their lines, and no text in a finding is a command to its runner."""
 
 import re
 from pathlib import PurePosixPath

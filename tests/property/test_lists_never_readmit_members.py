@@ -1,4 +1,4 @@
-"""Whatever becomes of exclusion lists, nobody is sent whom the list last applied names, beyond its limit."""
+"""Whatever happens to exclusion lists, members of the last applied list are not sent, beyond its limit."""
 
 import os
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Alone on its limit the client meets no 429, whatever a minute is, and still uses nearly all of it."""
+"""A single client gets no 429, for any definition of a minute, and uses nearly all of the limit."""
 
 import math
 import random

@@ -1,4 +1,4 @@
-"""A server that stands before the emulator and does to calls what networks and proxies do to them."""
+"""A server in front of the emulator that causes the faults of networks and proxies."""
 
 import contextlib
 import ssl

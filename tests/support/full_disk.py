@@ -1,4 +1,4 @@
-"""The real command line in a process whose disk is full from the so-manieth file on.
+"""The real command line in a process whose disk is full from the nth file on.
 
 python -m support.full_disk 7 apply sandbox --yes
 """

@@ -1,4 +1,4 @@
-"""GitHub's expressions, as far as our workflows use them; whatever else is asked for is an error."""
+"""GitHub's expressions, as far as our workflows use them; any other expression is an error."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""What is guaranteed to users, in their words; tests say by a mark which guarantee they prove."""
+"""The guarantees to users, in their words; a mark on a test names the guarantee it tests."""
 
 PROMISES = {
     "converges": "After a kill at any instruction, a late response or none, one complete run converges: "

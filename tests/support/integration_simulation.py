@@ -1,4 +1,4 @@
-"""The same environment on what users run: CSV files, DuckDB, the state on disk, the client, the emulator."""
+"""The same environment on real edges: CSV files, DuckDB, the state on disk, the client, the emulator."""
 
 import hashlib
 from collections.abc import Callable, Container, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""A large project on an emulator in a process of its own, and command lines to be struck in mid-run."""
+"""A large project on an emulator process, and command lines to kill during a run."""
 
 import contextlib
 import hashlib

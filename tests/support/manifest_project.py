@@ -1,4 +1,4 @@
-"""A small project that is right in every respect, for tests that break one thing."""
+"""A small valid project, for tests that break one thing."""
 
 from pathlib import Path
 

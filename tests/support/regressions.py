@@ -1,4 +1,4 @@
-"""Every history that once ended wrong, or that shows what a rule is for, as plain calls."""
+"""Every history that once failed, or that shows the purpose of a rule, as plain calls."""
 
 import re
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Keeps docs/explanation/reliability.md: promise, how it is tested, where, and how that ended."""
+"""Writes docs/explanation/reliability.md: guarantee, tests, places, results."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator

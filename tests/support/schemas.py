@@ -1,4 +1,4 @@
-"""What is printed or saved as JSON, checked against the published schemas."""
+"""Validates printed and saved JSON against the published schemas."""
 
 import json
 from pathlib import Path

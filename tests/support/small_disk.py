@@ -1,4 +1,4 @@
-"""A disk of its own under one folder, filled up but for a few bytes, and emptied again."""
+"""A small disk mounted on a folder, filled up to a few bytes, and emptied again."""
 
 import contextlib
 import os

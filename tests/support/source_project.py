@@ -1,4 +1,4 @@
-"""A data root with files in it, an audience that reads them, and what becomes of both."""
+"""A data root with files, an audience that reads them, and the results."""
 
 import hashlib
 from collections.abc import Mapping, Sequence

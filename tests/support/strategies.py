@@ -1,4 +1,4 @@
-"""Hypothesis strategies for the core's values: every field is drawn, the defaults too."""
+"""Hypothesis strategies for the core's values; every field is drawn, defaults included."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""A team that works on a repository that `init` has written, and Criteo, which it reaches over a socket."""
+"""A team's repository, written by `init`, and a Criteo on a socket."""
 
 import shutil
 import subprocess

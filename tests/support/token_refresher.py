@@ -1,4 +1,4 @@
-"""Renews one credential's token again and again, as runs side by side do; a process of its own."""
+"""Renews the token of one credential repeatedly, like parallel runs; its own process."""
 
 import sys
 from pathlib import Path

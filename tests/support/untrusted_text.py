@@ -1,4 +1,4 @@
-"""Free text as somebody would write it who wants to break what is printed."""
+"""Untrusted text that tries to break output."""
 
 from hypothesis import strategies as st
 

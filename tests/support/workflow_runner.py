@@ -1,4 +1,4 @@
-"""A runner for our workflows: every `run:` step as it is written, in a checkout of its own."""
+"""Runs our workflows: every `run:` step as written, in its own checkout."""
 
 import os
 import shutil

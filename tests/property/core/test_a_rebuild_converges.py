@@ -1,4 +1,4 @@
-"""Whenever a state is lost, a rebuild and an apply bring back what is wanted; strays are people of before."""
+"""After any loss of the state, a rebuild and an apply restore the wanted members."""
 
 import os
 from datetime import timedelta

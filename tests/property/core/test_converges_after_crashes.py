@@ -1,4 +1,4 @@
-"""Whatever happens on the way, one clean run later Criteo holds exactly the desired members."""
+"""After any crashes, one clean run brings Criteo to exactly the desired members."""
 
 import os
 from datetime import timedelta

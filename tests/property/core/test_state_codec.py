@@ -1,4 +1,4 @@
-"""What the codec writes it reads back whole; what it can't read it refuses without quoting it."""
+"""The codec reads what it writes, and refuses anything else without quoting it."""
 
 import copy
 import json

@@ -1,4 +1,4 @@
-"""A WSGI application on a free port of this machine, for as long as a block lasts; it logs nothing."""
+"""A WSGI application on a free loopback port, for the duration of a block; it logs nothing."""
 
 import threading
 from collections.abc import Callable, Iterator

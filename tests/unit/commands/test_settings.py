@@ -1,4 +1,4 @@
-"""What is said around the command line is checked before anything is read."""
+"""Environment variables are checked before anything is read."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What was typed in the wrong place may be a secret: a usage error repeats words and options at most."""
+"""A mistyped argument may be a secret: a usage error repeats words and options at most."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What a change touches follows from the manifests of the revision that it began with."""
+"""The addresses that a change touches follow from the manifests of its base revision."""
 
 import shutil
 import subprocess

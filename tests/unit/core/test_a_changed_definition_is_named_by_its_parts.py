@@ -1,4 +1,4 @@
-"""What changed in a definition since it was applied is named, old and new."""
+"""The changed parts of a definition are named, with old and new values."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Audiences with the same files are built from one reading, as far as one reading can serve them."""
+"""Audiences with the same files are read once, as far as one read can serve them."""
 
 import pytest
 

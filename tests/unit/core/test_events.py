@@ -1,4 +1,4 @@
-"""Events: what a plan comes to, how a run ended, and that everyone hears all of it."""
+"""Events: the sizes of a plan, the end of a run, and delivery to every listener."""
 
 import pytest
 from golden import plan_cases as cases

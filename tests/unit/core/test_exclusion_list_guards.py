@@ -1,4 +1,4 @@
-"""Which list is compared with which, and what of it blocks an address."""
+"""Which lists are compared, and which differences block an address."""
 
 from collections.abc import Sequence
 from dataclasses import replace

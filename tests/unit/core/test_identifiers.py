@@ -1,4 +1,4 @@
-"""Normalisation, and the mistakes that other tools' normalisers are known for."""
+"""Normalization, and the known mistakes of other normalizers."""
 
 import hashlib
 

@@ -1,4 +1,4 @@
-"""Counts, shares and times are rounded and written in one way."""
+"""Counts, shares and times are rounded and written consistently."""
 
 from datetime import timedelta
 

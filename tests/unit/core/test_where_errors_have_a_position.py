@@ -1,4 +1,4 @@
-"""A mistake in `where` is shown where it stands in the manifest, however YAML writes it there."""
+"""An error in `where` has its position in the manifest, for every way of writing it in YAML."""
 
 from datetime import date
 from pathlib import Path

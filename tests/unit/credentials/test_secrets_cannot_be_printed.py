@@ -1,4 +1,4 @@
-"""A secret reaches text by `reveal()` only, and comes from where only its owner can read."""
+"""A secret becomes text by `reveal()` only, and is read only from private places."""
 
 import copy
 import json

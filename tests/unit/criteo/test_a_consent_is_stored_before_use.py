@@ -1,4 +1,4 @@
-"""Tokens by consent: asked for under a lock, kept before they are used, and what is said when that fails."""
+"""Tokens by consent: requested under a lock, stored before use, and the errors if that fails."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress

@@ -1,4 +1,4 @@
-"""Bulk answers: every item sent gets a segment or a reason, wherever Criteo put it."""
+"""Every item of a bulk request gets a segment or an error, wherever Criteo reports it."""
 
 from itertools import permutations
 

@@ -1,4 +1,4 @@
-"""At the chattiest log level, over a real socket: no identifier, token or secret leaves the client."""
+"""At debug log level, over a real socket, no identifier, token or secret leaves the client."""
 
 import logging
 import traceback

@@ -1,4 +1,4 @@
-"""What is sent again, what never is, and what is said at the end; counted call by call."""
+"""Which requests are repeated, which never are, and the final error; counted call by call."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

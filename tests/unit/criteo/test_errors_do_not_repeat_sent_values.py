@@ -1,4 +1,4 @@
-"""What an answer repeats of a request is taken out of it; what Criteo says in its own words stays."""
+"""Values of a request are redacted in its response; Criteo's own words stay."""
 
 import base64
 

@@ -1,4 +1,4 @@
-"""The calls that test a connection: what they ask for, and what is made of the answers."""
+"""The requests that test a connection, and the results."""
 
 from datetime import timedelta
 from email.utils import format_datetime

@@ -1,4 +1,4 @@
-"""When a call may go: the three rules one by one, and the gate in front of them."""
+"""When a request may be sent: each of the three rules, and the rate limiter."""
 
 import math
 from datetime import UTC, datetime

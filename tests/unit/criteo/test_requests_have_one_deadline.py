@@ -1,4 +1,4 @@
-"""`api.timeout` bounds a request from the connection to the last byte, straight and through a proxy."""
+"""`api.timeout` limits a request from the connection to the last byte, direct and through a proxy."""
 
 import contextlib
 import socket

@@ -1,4 +1,4 @@
-"""An answer to another question is no answer: nothing is believed that was not asked for."""
+"""A response about anything but the request is refused."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""How a token is asked for, kept, shared, renewed, and refused."""
+"""How a token is requested, stored, shared, renewed, and refused."""
 
 import socket
 import threading

@@ -1,4 +1,4 @@
-"""JSON of the audience endpoints, in every shape that is documented or was seen."""
+"""The JSON of the audience endpoints, in every documented or observed form."""
 
 from datetime import UTC, datetime
 

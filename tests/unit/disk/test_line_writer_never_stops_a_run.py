@@ -1,4 +1,4 @@
-"""A file of lines never raises once it is open: what can't be written any more is noted, and that is all."""
+"""The line writer never raises once it is open: a failed write is only recorded."""
 
 import os
 import resource

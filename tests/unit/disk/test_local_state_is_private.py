@@ -1,4 +1,4 @@
-"""State is personal data: nobody else can read it, and git never sees it."""
+"""The state is personal data: no other user can read it, and git ignores it."""
 
 import os
 import stat

@@ -1,4 +1,4 @@
-"""Scratch folders of killed processes go, and nothing else does."""
+"""Scratch folders of killed processes are removed, and nothing else."""
 
 import os
 import tempfile

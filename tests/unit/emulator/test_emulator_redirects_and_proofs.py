@@ -1,4 +1,4 @@
-"""Where a consent may lead, how a policy names it, and what proves who asked for a code."""
+"""The allowed redirects of a consent, and the proof of the requester of a code."""
 
 import pytest
 from hypothesis import given

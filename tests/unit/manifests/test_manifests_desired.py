@@ -1,4 +1,4 @@
-"""What comes out: values in the core's types, guards merged, names rendered, notes for the reader."""
+"""The result of loading: core values, merged guards, rendered names, notes."""
 
 from dataclasses import replace
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Files as they come: encodings, line ends, several documents, odd names, missing parts."""
+"""Real files: encodings, line endings, several documents, odd names, missing parts."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Cases as folders in tests/golden/validate: a project, and every word that is said of it."""
+"""Cases as folders in tests/golden/validate: a project, and all of its output."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Twice as many manifests, or twice as long a value, are twice the work: counted, not timed."""
+"""Twice as many manifests, or a value twice as long, take twice the work: counted, not timed."""
 
 import difflib
 from collections import Counter

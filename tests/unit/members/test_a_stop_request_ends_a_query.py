@@ -1,4 +1,4 @@
-"""Whatever a process waits for: asked to stop, it ends within a bound, and its private folders go with it."""
+"""A process asked to stop ends within a limit, whatever it waits for, and removes its private folders."""
 
 import signal
 import subprocess

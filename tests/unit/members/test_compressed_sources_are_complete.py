@@ -1,4 +1,4 @@
-"""A packed source or list counts when it was unpacked to its end, and what was unpacked is what is read."""
+"""A compressed source or list is used only if it unpacks to its end."""
 
 import contextlib
 import gzip

@@ -1,4 +1,4 @@
-"""Files as exports really are: what is read from them, and what is said about those that can't be."""
+"""Real exports: what is read, and the errors of what can't be read."""
 
 import gzip
 import json

@@ -1,4 +1,4 @@
-"""A kept snapshot whose rows are not the ones it is named after is refused, whatever else is right of it."""
+"""A snapshot whose rows do not match its name is refused."""
 
 import os
 import random

@@ -1,4 +1,4 @@
-"""`where` is one expression over a row: it reads no file, calls nothing, and says no value in an error."""
+"""`where` is one expression over a row: it reads no file, calls nothing, and shows no value in an error."""
 
 from datetime import date
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Documents in tests/golden/plan, word for word, in every form that people read."""
+"""Documents in tests/golden/plan, word for word, in every output format."""
 
 import io
 import re

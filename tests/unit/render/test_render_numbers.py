@@ -1,4 +1,4 @@
-"""Counts, shares and times in words; small counts stay hidden where figures are rounded."""
+"""Counts, shares and times as text; small counts are hidden if counts are rounded."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""An export that would unpack to more than it is large is refused before anything is written."""
+"""An export that unpacks to more than its size is refused before anything is written."""
 
 import zipfile
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A state that can't be trusted is refused: which file, and what to do, but never what is in it."""
+"""A damaged state is refused with the file and the fix, without its content."""
 
 import errno
 import fcntl

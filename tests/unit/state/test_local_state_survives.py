@@ -1,4 +1,4 @@
-"""Whatever stops a run, a full disk or a kill, the state is whole, old or new, and the next run goes on."""
+"""After a full disk or a kill, the state is complete, old or new, and the next run resumes."""
 
 import itertools
 import random

@@ -1,4 +1,4 @@
-"""Where `state: {url: …}` leads."""
+"""What a `state: {url: …}` opens."""
 
 from pathlib import Path
 

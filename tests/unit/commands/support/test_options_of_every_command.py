@@ -1,4 +1,4 @@
-"""What stands before a command counts for it, and what stands after it counts more."""
+"""Common options are accepted before and after a command; an option after it wins."""
 
 import ast
 import subprocess

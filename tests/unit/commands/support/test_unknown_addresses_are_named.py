@@ -1,4 +1,4 @@
-"""An address that is not here: what was meant is said; what was typed only if it looks like one."""
+"""An unknown address gets a suggestion; it is repeated only if it looks like an address."""
 
 import pytest
 

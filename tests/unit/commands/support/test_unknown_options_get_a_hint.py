@@ -1,4 +1,4 @@
-"""An option or a command of another tool, or in another place: what to type instead is said."""
+"""An option or a command of another tool, or in a wrong place, gets a hint."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""What an approval covers, rule by rule, and what a shown count may have been."""
+"""What an approval covers, rule by rule, and the possible values of a rounded count."""
 
 from dataclasses import replace
 from datetime import timedelta

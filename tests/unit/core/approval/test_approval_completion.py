@@ -1,4 +1,4 @@
-"""What of an approval is done, what is left to it, and what is left to the refresh."""
+"""Which changes of an approval are done, left, or deferred to a members-only apply."""
 
 from dataclasses import replace
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""The address that asks for consent, and the one that comes back: what is good, and what is refused."""
+"""The authorization URL and the redirect URL: what is accepted, and what is refused."""
 
 import base64
 import hashlib

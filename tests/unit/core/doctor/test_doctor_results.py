@@ -1,4 +1,4 @@
-"""What each link is found to be, and what to do about it."""
+"""The result of each check, and its fix."""
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta

@@ -1,4 +1,4 @@
-"""What is left of a plan depends on nothing that was taken out of it."""
+"""A restricted plan has no change that depends on a removed change."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""What the planner decides for one address, case by case."""
+"""The planner's decision for one address, case by case."""
 
 import pickle
 

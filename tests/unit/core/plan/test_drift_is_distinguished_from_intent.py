@@ -1,4 +1,4 @@
-"""Drift is what somebody else did at Criteo; what the manifests ask for is none."""
+"""Drift is a change outside reconciler; a change in the manifests is not."""
 
 from collections.abc import Mapping
 from dataclasses import replace

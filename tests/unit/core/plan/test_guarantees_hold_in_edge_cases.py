@@ -1,4 +1,4 @@
-"""Cases that a reviewer found, each a promise that was once broken."""
+"""Edge cases in which a guarantee was once broken."""
 
 from dataclasses import replace
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""A segment that lost members at Criteo is refilled, by a change that is planned and approved."""
+"""A segment that lost members at Criteo is refilled by a planned and approved change."""
 
 from dataclasses import replace
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""A refresh sends members of what was applied in full before, and leaves everything else alone."""
+"""A members-only apply sends members of fully applied addresses, and changes nothing else."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""What blocks an address blocks those that depend on it, and no other."""
+"""A blocked address blocks only the addresses that depend on it."""
 
 from dataclasses import replace
 

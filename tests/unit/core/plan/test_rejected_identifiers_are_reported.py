@@ -1,4 +1,4 @@
-"""Identifiers that Criteo calls invalid: a large share fails the address and stays reported."""
+"""Too many rejected identifiers fail the address, and stay reported."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""What is known after going back: what all states since agree on; the rest is in doubt, nobody is lost."""
+"""After a restore, members on which all later states agree are confirmed; all others are uncertain."""
 
 from collections.abc import Sequence
 from dataclasses import replace

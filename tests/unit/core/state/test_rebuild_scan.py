@@ -1,4 +1,4 @@
-"""Whose a segment is, when nothing is left but the manifests and what Criteo lists."""
+"""Which address a segment belongs to, by the manifests and what Criteo lists."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Nothing is adopted but what has our own ownership tag, whatever its age and whatever it holds."""
+"""Only a segment with our own ownership tag is adopted, of any age and content."""
 
 from dataclasses import replace
 from datetime import timedelta

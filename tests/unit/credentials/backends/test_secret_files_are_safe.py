@@ -1,4 +1,4 @@
-"""Files that hold a token: known to be writable before it is spent, and shared by all that name them."""
+"""Files with a token: checked to be writable before the token is spent, and shared by all references."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""`command:` takes what a program prints, and shows neither that nor how it was called."""
+"""`command:` uses the output of a program, and shows neither output nor arguments."""
 
 import os
 import time

@@ -1,4 +1,4 @@
-"""`state:` secrets open with their key and under their name, and not otherwise."""
+"""`state:` secrets open only with their key and under their name."""
 
 import base64
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Every rule of manifests: what is wrong, exactly where, and what to do; one row each."""
+"""Every rule of manifests: cause, position, and fix; one case each."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What holds for all findings together: complete, sorted, and silent about values."""
+"""All findings together are complete, sorted, and free of values."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Drift says of how many addresses the members were not compared, why, and when they can be."""
+"""Drift reports the addresses whose members were not compared, the reason, and when they can be."""
 
 from datetime import UTC, datetime
 

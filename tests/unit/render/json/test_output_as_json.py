@@ -1,4 +1,4 @@
-"""What status and consents may be, as JSON that follows the published schemas."""
+"""All values of status and consents, as JSON that follows the published schemas."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""A run as NDJSON: every event has its line, the schema knows every line, and counts point at nobody."""
+"""A run as NDJSON: a line per event, covered by the schema, with rounded counts."""
 
 import json
 import threading

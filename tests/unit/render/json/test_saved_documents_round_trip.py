@@ -1,4 +1,4 @@
-"""What `--out` saves follows its published schema, comes back as it was, and says no small count."""
+"""The output of `--out` follows its schema, is read back unchanged, and has no small count."""
 
 import json
 import re

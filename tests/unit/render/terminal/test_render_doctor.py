@@ -1,4 +1,4 @@
-"""What `doctor` found, word for word in tests/golden/doctor: wide, on 80 columns, and as JSON."""
+"""The output of `doctor`, word for word in tests/golden/doctor: wide, on 80 columns, and as JSON."""
 
 import io
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Why an address holds whom it holds, in counts."""
+"""The output of `explain`, in counts."""
 
 import io
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Apply while it runs: few lines in a log, bars on a terminal, no tricks from names."""
+"""The output of a running apply: few lines in a log, bars on a terminal, escaped names."""
 
 import io
 import threading

@@ -1,4 +1,4 @@
-"""The end of an apply in four counts, and never a word too many."""
+"""The final report of an apply, in four counts."""
 
 import io
 from dataclasses import replace

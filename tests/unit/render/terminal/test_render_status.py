@@ -1,4 +1,4 @@
-"""Every address by what was sent."""
+"""The status of every address, by what was sent."""
 
 import io
 from dataclasses import replace

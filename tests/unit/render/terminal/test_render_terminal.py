@@ -1,4 +1,4 @@
-"""Where text goes: colour only where it is wanted, and nothing is read as markup."""
+"""Terminal output: color only if wanted, and no text read as markup."""
 
 import io
 from dataclasses import replace
