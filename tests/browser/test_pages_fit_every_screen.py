@@ -1,4 +1,4 @@
-"""A page of a document in a real browser: it fits, it can be read, and it asks nobody for anything.
+"""A document in a real browser: it fits, it is readable, and it loads nothing.
 
 RECONCILER_SHOTS names a folder that keeps the pictures.
 """

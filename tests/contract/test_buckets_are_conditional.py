@@ -1,4 +1,4 @@
-"""What state in an object store rests on: of two writes that expect the same version, one is refused.
+"""State in an object store needs conditional writes: of two writes with one expected version, one fails.
 
 Asked of obstore, so that a new version of it or of a server is asked again. What differs between stores is
 written down too, as far as a program that works with all of them must know.

@@ -1,4 +1,4 @@
-"""Whatever Criteo does where it publishes nothing, the client reads it right or says clearly what is wrong.
+"""For every undocumented behavior of Criteo, the client reads the response or reports a clear error.
 
 One proof for each value of each switch; a switch without one fails the first test.
 """

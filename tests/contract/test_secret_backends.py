@@ -1,4 +1,4 @@
-"""What every place of secrets does, whatever it is made of; what each does of its own comes after it.
+"""The contract of every secret backend; tests of single backends follow it.
 
 Vault is a small server of ours (see fakes/vault.py), AWS is moto's.
 """

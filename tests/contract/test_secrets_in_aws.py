@@ -1,4 +1,4 @@
-"""`aws-sm:` keeps the current version current, loses no field, and repeats nothing that AWS says.
+"""`aws-sm:` updates the current version, keeps all fields, and repeats no text of AWS.
 
 The server is moto's; refusals that it doesn't know come from one that refuses everything.
 """

@@ -1,4 +1,4 @@
-"""`vault:` asks as Vault's own tools do, loses nobody's write, and repeats nothing that the server says."""
+"""`vault:` uses the API as Vault's tools do, overwrites no other write, and repeats no text of the server."""
 
 import sys
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""A store that is away, read-only, damaged or gone in mid-apply: it is said, and nothing is lost.
+"""A store that is unreachable, read-only, damaged or deleted during apply: reported, and nothing is lost.
 
 Longer: `OUTAGE=60 pytest -s` on this file.
 """

@@ -1,4 +1,4 @@
-"""Bad input and faults, row by row: what is said, with which exit code, and that nothing was lost.
+"""Bad input and faults, case by case: the message, the exit code, and that nothing was lost.
 
 The cases are in tests/faults; docs/reference/errors.md is the same table for operators.
 """

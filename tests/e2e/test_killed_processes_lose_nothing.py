@@ -1,4 +1,4 @@
-"""SIGKILL at any moment of a large apply, again and again: nothing is lost, next to nothing is repeated.
+"""SIGKILL at any moment of a large apply, repeatedly: nothing is lost, and at most a batch is repeated.
 
 The witness is the emulator, in a process of its own behind a socket: what it holds, and what its history
 counts. Longer: `KILLS=200 SEED=7 pytest -s` on this file.

@@ -1,4 +1,4 @@
-"""A script answers from plan.json with plain access to keys, as `jq` does: no text is parsed."""
+"""A script reads all numbers of plan.json by key, as `jq` does, and parses no text."""
 
 import json
 from datetime import UTC, datetime, timedelta

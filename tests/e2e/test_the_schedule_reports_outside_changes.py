@@ -1,4 +1,4 @@
-"""The daily schedule reports what somebody changed at Criteo, although the audiences change every day.
+"""The daily schedule reports changes outside reconciler, although audiences change every day.
 
 The steps are taken from the files that `init` writes. The emulator's clock moves from day to day.
 """

@@ -1,4 +1,4 @@
-"""Two machines want one environment at once, and are stopped, killed and cut off from the store meanwhile.
+"""Two machines apply one environment at once, and are paused, killed and cut off from the store.
 
 The emulator has a port per run, which identifies its requests. Longer: `CONTEND=120 SEED=7 pytest -s`
 on this file.

@@ -1,4 +1,4 @@
-"""A project whose credential somebody consented to: a code proved by PKCE, then tokens that rotate.
+"""A project with a consented credential: a code proved by PKCE, then tokens that rotate.
 
 The writing application keeps its token in a file and gets its code by pasting; the one under `plan:`
 keeps it sealed beside the state, and listens for the browser.

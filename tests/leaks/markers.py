@@ -1,4 +1,4 @@
-"""People and secrets that exist nowhere else, and every trace by which one of them would be recognised.
+"""Members and secrets that exist nowhere else, and every trace that would reveal one.
 
 A trace is found whatever the case it is written in, percent-encoded, as JSON or as a Python repr: it is
 a part of the value that none of these changes. Digests, what `repr` and DuckDB make of their bytes, and

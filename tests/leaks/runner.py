@@ -1,4 +1,4 @@
-"""A project full of markers, and commands run in it while everything that they write is kept.
+"""A project full of markers; all output of the commands run in it is kept.
 
 A command runs as it does from a shell: `main` in a process of its own, with streams of its own. The
 process is forked from one that has imported what commands need, so that hundreds of runs take seconds.

@@ -1,4 +1,4 @@
-"""Codes, verifiers, tokens old and new, and the keys around them are said by no command and no page.
+"""No command and no page shows codes, verifiers, old and new tokens, or their keys.
 
 Every command runs with a credential that somebody consented to, however that ends, with all logs open.
 What came to be on the way is searched for everywhere but in its own place.

@@ -1,4 +1,4 @@
-"""No identifier, token or secret is in anything that a command writes, the state apart.
+"""No output of a command contains an identifier, token or secret, except the state.
 
 Every person, secret and token here is a marker: all that a command says and leaves behind is searched
 for each of them in every form. Crashes are in `test_no_marker_sings_in_a_crash`, a Criteo that repeats

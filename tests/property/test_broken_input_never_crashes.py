@@ -1,4 +1,4 @@
-"""Whatever stands in manifests, sources and lists, it is read, or refused in our own words: never exit 1.
+"""Any content of manifests, sources and lists is read, or refused with our own message: never exit 1.
 
 Every run breaks one thing of a small project at random. FILES sets how many; SEED where they begin.
 """

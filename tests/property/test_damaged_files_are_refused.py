@@ -1,4 +1,4 @@
-"""2,000 damaged files: what the checker of a format refuses is refused here, or its rows are all there.
+"""2,000 damaged files: each is refused if the format's checker refuses it, or else read completely.
 
 The checkers share no code with what reads files: zlib's own gzip for `gzip`, another binding for Zstandard,
 Arrow for Parquet. CSV and JSON lines have no checksum of their own, and Parquet may have none: of

@@ -1,4 +1,4 @@
-"""The crash property can fail: it notices every rule of state that is taken out, within 5,000 histories."""
+"""The crash property fails without any of the rules of state, within 5,000 histories."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""A fuzzer of answers: status lines, headers, encodings and bodies of every call, at random from a seed.
+"""Fuzzed responses: status lines, headers, encodings and bodies of every call, at random from a seed.
 
 The client raises its own errors only, sends a bounded number of requests, waits a bounded time, and repeats
 no person, secret or token. `FUZZ=20000` looks longer.

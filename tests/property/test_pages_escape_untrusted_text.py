@@ -1,4 +1,4 @@
-"""Free text changes no layout of a comment or a page, injects nothing, and never makes them too long."""
+"""Untrusted text changes no layout of a comment or a page, injects nothing, and never makes it too long."""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Names from manifests and from Criteo change no layout and inject nothing into what is printed."""
+"""Names from manifests and from Criteo change no layout of output and inject nothing."""
 
 import io
 import re

@@ -1,4 +1,4 @@
-"""What leaves the machine tells no more of people than rounded counts do: not even a share, or a bar."""
+"""Output that leaves the machine has rounded counts only, also in shares and bars."""
 
 import io
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Every engine normalises as `core.identifiers` does: same member, same drop, same flaw."""
+"""Every engine normalizes like `core.identifiers`: same member, same drop, same error."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""One writer per state on any number of machines: however they pause, die, lose answers or tell the time."""
+"""One writer per state on any number of machines, with any pauses, crashes, lost responses and clocks."""
 
 import os
 from collections.abc import Callable

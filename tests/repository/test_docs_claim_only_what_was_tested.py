@@ -1,4 +1,4 @@
-"""What was never tried is stated, and no example applies to production what nobody approved."""
+"""The documentation states what was never tried, and no example applies unapproved changes to production."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""docs/reference/identifiers.md says what the normalisers do, row by row."""
+"""docs/reference/identifiers.md matches the normalizers, row by row."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Every link in the documentation leads to a file that is there, and to a heading that is in it."""
+"""Every link in the documentation leads to an existing file and heading."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The reference is generated: every command, option, exit code, event and key, and nothing else."""
+"""The reference has every command, option, exit code, event and key, and nothing else."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The messages that the page on troubleshooting quotes are messages of the program."""
+"""The troubleshooting page quotes real messages of the program."""
 
 import ast
 import re

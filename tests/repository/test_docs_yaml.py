@@ -1,4 +1,4 @@
-"""Every manifest shown in the documentation is one that `validate` accepts."""
+"""`validate` accepts every manifest shown in the documentation."""
 
 import re
 from pathlib import Path

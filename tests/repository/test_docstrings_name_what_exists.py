@@ -1,4 +1,4 @@
-"""A name in backticks in a docstring is one that the code, the manifests or the API have."""
+"""A name in backticks in a docstring exists in the code, the manifests or the API."""
 
 import ast
 import re

@@ -1,4 +1,4 @@
-"""The example data in the repository is what its generator writes, and no person in it exists."""
+"""The example data is the output of its generator, and no person in it exists."""
 
 import csv
 import gzip

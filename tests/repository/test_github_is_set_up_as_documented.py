@@ -1,4 +1,4 @@
-"""`init --github-setup` prints commands that a shell reads and GitHub documents, without a secret."""
+"""`init --github-setup` prints valid, documented commands without a secret."""
 
 import json
 import re

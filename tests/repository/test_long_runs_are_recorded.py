@@ -1,4 +1,4 @@
-"""The page of stress tests holds a result of every long run, under the command that `make torture` runs."""
+"""The page of stress tests has a result of every long run, with its command in `make torture`."""
 
 import importlib.util
 import re

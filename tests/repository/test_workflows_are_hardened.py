@@ -1,4 +1,4 @@
-"""What is shipped for CI, and what `init` writes, is sound, and gives nobody more than the job needs."""
+"""CI files of this repository and of `init` are valid, and grant only the permissions each job needs."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""Every call in its success form: what the SDK makes of the answer, value by value."""
+"""Every successful call: the values that the SDK reads from the response."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""Whichever version of the official SDK is on the path, with all its checks of input and output on."""
+"""The official SDK in the version on the path, with all its checks of input and output enabled."""
 
 import importlib
 import json

@@ -1,4 +1,4 @@
-"""What every drive of the SDK begins with: an emulator on a socket, and a client of the SDK at it."""
+"""The setup of every SDK test: an emulator on a socket, and a client of the SDK."""
 
 import contextlib
 from collections.abc import Iterable, Iterator

@@ -1,4 +1,4 @@
-"""Criteo's own SDK, in three versions, takes every answer of the emulator for Criteo's."""
+"""Criteo's own SDK, in three versions, accepts every response of the emulator."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""A plugin for one run of the drive: its emulator tells one attribute of a segment wrongly."""
+"""A plugin for one SDK run: the emulator returns one wrong attribute of a segment."""
 
 from typing import Any
 

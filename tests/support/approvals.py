@@ -1,4 +1,4 @@
-"""Plans that were approved, and what they are held against."""
+"""Approved plans, and the contexts they are checked in."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""A project in a folder of its own, and the real command line run on it as a person would."""
+"""A project in its own folder, and the real command line run on it."""
 
 import os
 import pty

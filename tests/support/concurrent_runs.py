@@ -1,4 +1,4 @@
-"""Checkouts on machines of their own, with one state in a bucket, and a witness beside Criteo's emulator."""
+"""Checkouts on separate machines with one state in a bucket, and a recorder in front of the emulator."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""A person before the consent page, who sees what a browser shows and sends what it would send."""
+"""A user of the consent page, who sees what a browser shows and sends what it sends."""
 
 import base64
 import hashlib

@@ -1,4 +1,4 @@
-"""An emulator mounted in process on a clock of its own, and a plain client that knows the paths."""
+"""An emulator mounted in process with its own clock, and a plain client for its paths."""
 
 import contextlib
 import hashlib

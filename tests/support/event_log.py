@@ -1,4 +1,4 @@
-"""What `--events` has written, read as a machine would: line by line, against the published schema."""
+"""Reads the output of `--events` like a machine: line by line, against the published schema."""
 
 import json
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""Histories in which exclusion lists shrink, break, vanish and come back, beside all else that may go wrong.
+"""Histories in which exclusion lists shrink, break, disappear and return, among other faults.
 
 The column of the source that they are matched with breaks too, and people have second rows. What may happen
 without blocking is said here once more, from what was delivered and sent alone.

@@ -1,4 +1,4 @@
-"""Command lines in processes of their own, forked from one that has imported the program.
+"""Command lines in their own processes, forked from a process that has imported the program.
 
 A fork skips start-up: hundreds of commands take as long as they work. Tests of start-up itself, of
 signals and of kills start the interpreter instead.

@@ -1,4 +1,4 @@
-"""The rules that state is kept by, and approvals are held to, each taken out to see what is without it.
+"""The rules of state and approvals; each mutant removes one, and a test must fail.
 
 A mutant replaces functions of the planner, of apply or of a fake edge while a test runs. The crash
 property must notice every one of state, and the tests of what an approval covers those of approvals.

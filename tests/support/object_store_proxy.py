@@ -1,4 +1,4 @@
-"""A proxy on loopback in front of an object store, which fails as a test tells it to.
+"""A loopback proxy in front of an object store, which fails on request.
 
 It forwards what it is sent as it stands: what is signed stays signed, and nobody here checks signatures.
 """

@@ -1,4 +1,4 @@
-"""Histories of one environment: people edit, Criteo fails, machines die, hands interfere.
+"""Histories of one environment: manifest edits, Criteo failures, crashes, outside changes.
 
 A rule never draws on the way, so that a history that once failed can be written down as plain calls.
 """

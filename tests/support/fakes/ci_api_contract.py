@@ -1,4 +1,4 @@
-"""What GitHub and GitLab document of the calls that our scripts make: `tests/support/ci_apis`.
+"""GitHub's and GitLab's documentation of the calls of our scripts: `tests/support/ci_apis`.
 
 Fakes complete their answers with it, and write down what was said; a test asks what of that isn't documented.
 """

@@ -1,4 +1,4 @@
-"""Time that passes only when someone waits."""
+"""A clock that moves only when a caller waits."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

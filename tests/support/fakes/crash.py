@@ -1,4 +1,4 @@
-"""A process killed at this very instruction, for tests of convergence."""
+"""Simulates a process killed at an instruction, for convergence tests."""
 
 
 class Crash(BaseException):

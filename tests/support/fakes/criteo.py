@@ -1,4 +1,4 @@
-"""Criteo in memory: keeps members as Python sets, so that a test can look at what Criteo never lists.
+"""Criteo in memory: keeps members as Python sets, so that a test can read what Criteo never lists.
 
 Faults are decided call by call by `fault(operation)`, which answers None or one of:
 

@@ -1,4 +1,4 @@
-"""A place to break or to watch at every call that changes a disk."""
+"""A hook at every call that changes a disk, to fail it or to record it."""
 
 import errno
 import io

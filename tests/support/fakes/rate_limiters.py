@@ -1,4 +1,4 @@
-"""Rate limiters and a crowd of workers in simulated time; what a minute is differs, the promise doesn't."""
+"""Rate limiters and many workers in simulated time, for each definition of a minute."""
 
 import heapq
 import math

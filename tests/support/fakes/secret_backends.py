@@ -1,4 +1,4 @@
-"""Every kind of place that secrets are kept in, each on a server or in a folder of its own."""
+"""Every kind of secret backend, each on its own server or in its own folder."""
 
 import base64
 import uuid

@@ -1,4 +1,4 @@
-"""AWS's token service, as far as a job asks it for a role: AssumeRoleWithWebIdentity, as AWS documents it.
+"""AWS's token service, as far as a job uses it: AssumeRoleWithWebIdentity, as AWS documents it.
 
 It is served over TLS, as stores ask for nothing else, with the certificate of tests/faults/certificates.
 """

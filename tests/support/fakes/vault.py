@@ -1,4 +1,4 @@
-"""A small server on loopback that speaks KV version 2 of Vault's HTTP API, for hvac as it is.
+"""A small loopback server that implements KV version 2 of Vault's HTTP API, for the real hvac.
 
 It is no Vault: none can be installed from the registries that this project builds from. It follows
 "KV secrets engine - version 2 (API)" and path_data.go of vault-plugin-secrets-kv: what `cas` allows, what a

@@ -1,4 +1,4 @@
-"""A manifest that the quick validator accepts is one in which jsonschema finds no error."""
+"""jsonschema finds no error in a manifest that the quick validator accepts."""
 
 from pathlib import Path
 from typing import Any

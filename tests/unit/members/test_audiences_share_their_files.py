@@ -1,4 +1,4 @@
-"""Audiences of one run that share files are built from one reading, each as if it were alone."""
+"""Audiences of one run that share files are built from one read, with the same result as alone."""
 
 import random
 from collections.abc import Mapping, Sequence

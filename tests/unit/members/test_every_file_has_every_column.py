@@ -1,4 +1,4 @@
-"""Each file of a pattern has each column that is asked of it; a file without it would let people through."""
+"""Each file of a pattern has each requested column; a file without it would let excluded members through."""
 
 import json
 from collections.abc import Mapping, Sequence
