@@ -69,3 +69,21 @@ def test_its_clock_does_not_leave_the_calendar(project):
     said = project.run("emulator", "advance", "sandbox", "3000000d", code=64).said
     assert "DURATION leads past 9000, where calendars end" in " ".join(said.split())
     assert "2 to create" in project.run("plan", "sandbox").said
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("advance", "sandbox", "9" * 5_000 + "h"),
+        ("advance", "sandbox", "٣h"),
+        ("fault", "sandbox", "429", "--times", str(10**30)),
+        ("fault", "sandbox", "429", "--after", str(10**30)),
+        ("fault", "sandbox", "429", "--for", "9" * 5_000 + "s"),
+        ("serve", "sandbox", "--port", "99999"),
+        ("serve", "sandbox", "--port", "-1"),
+    ],
+    ids=lambda command: " ".join(command)[:24],
+)
+def test_numbers_that_are_too_large_are_refused(project, command):
+    said = project.run("emulator", *command, code=64).said
+    assert "write a duration" in said or "is not in the range" in said

@@ -11,6 +11,9 @@ from reconciler.emulator.faults import ANY, KINDS, TOKEN, Kind
 from reconciler.emulator.operations import BY_ID
 from reconciler.render.numbers import counted
 
+MOST = 1_000_000
+"""Calls that one fault may count."""
+
 
 @dataclass(frozen=True, slots=True)
 class FaultOptions:
@@ -32,7 +35,7 @@ class FaultOptions:
     times: Annotated[
         int,
         click.option(
-            "--times", default=1, show_default=True, type=click.IntRange(min=1), help="How many calls fail."
+            "--times", default=1, show_default=True, type=click.IntRange(1, MOST), help="How many calls fail."
         ),
     ]
     after: Annotated[
@@ -41,7 +44,7 @@ class FaultOptions:
             "--after",
             default=0,
             show_default=True,
-            type=click.IntRange(min=0),
+            type=click.IntRange(0, MOST),
             help="How many calls succeed first.",
         ),
     ]

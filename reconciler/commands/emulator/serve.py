@@ -27,7 +27,14 @@ class ServeOptions:
         ),
     ]
     port: Annotated[
-        int, click.option("--port", default=8399, show_default=True, help="The port; 0 picks a free port.")
+        int,
+        click.option(
+            "--port",
+            default=8399,
+            show_default=True,
+            type=click.IntRange(0, 65_535),
+            help="The port; 0 picks a free port.",
+        ),
     ]
     common: CommonOptions
 

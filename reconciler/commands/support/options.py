@@ -21,7 +21,7 @@ OptionsT = TypeVar("OptionsT")
 Result = TypeVar("Result")
 Function = Callable[..., Any]
 
-DURATION = re.compile(r"^(\d+)(s|m|h|d)$")
+DURATION = re.compile(r"([0-9]{1,9})([smhd])")
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 GIVEN = "reconciler.given"
 STANDARD_OUTPUT = "-"
@@ -171,7 +171,7 @@ class Duration(click.ParamType[float]):
     name = "duration"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        matched = DURATION.match(str(value))
+        matched = DURATION.fullmatch(str(value))
         if matched is None:
             self.fail("write a duration like 90s, 30m, 12h or 1d", param, ctx)
         return float(int(matched[1]) * SECONDS[matched[2]])
