@@ -1,84 +1,175 @@
 """Command lines in their own processes, forked from a process that has imported the program.
 
 A fork skips start-up: hundreds of commands take as long as they work. Tests of start-up itself, of
-signals and of kills start the interpreter instead.
+signals and of kills start an interpreter instead.
+
+    test or shell ── Unix socket: arguments, folder, environment, three streams ──> server ── fork ──> command
+                  <────────────────────── exit code ──────────────────────────────
 """
 
-import multiprocessing
+import atexit
+import contextlib
+import importlib
+import json
 import os
 import pkgutil
+import socket
+import struct
+import subprocess
 import sys
 import tempfile
 import warnings
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import NoReturn
 
-import reconciler
-
-FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(
-    [
-        module.name
-        for module in pkgutil.walk_packages(reconciler.__path__, "reconciler.")
-        if not module.name.endswith("__main__")
-    ]
-)
 PATIENCE = 120.0
 """Seconds after which a command counts as hanging."""
 
-
-@dataclass(frozen=True)
-class ForkedCommand:
-    """What a forked process needs to become a command; it is pickled on its way there."""
-
-    folder: Path
-    arguments: tuple[str, ...]
-    environ: Mapping[str, str]
-    output: str
-    """The file that takes both streams."""
-
-    def __call__(self) -> NoReturn:
-        os.chdir(self.folder)
-        os.environ.clear()
-        os.environ.update(self.environ)
-        if self.environ.get("PYTHONWARNINGS") == "error":
-            warnings.simplefilter("error")
-        self._open_streams()
-        sys.argv = ["reconciler", *self.arguments]
-        from reconciler.cli import main
-
-        try:
-            main()
-        except SystemExit:
-            raise
-        except BaseException:  # noqa: BLE001 - as the interpreter would; multiprocessing prints it in another way
-            sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
-            os._exit(1)
-        sys.exit(0)
-
-    def _open_streams(self) -> None:
-        for number, name, flags in (
-            (0, os.devnull, os.O_RDONLY),
-            (1, self.output, os.O_WRONLY | os.O_APPEND),
-        ):
-            stream = os.open(name, flags)
-            os.dup2(stream, number)
-            os.close(stream)
-        os.dup2(1, 2)
-        sys.stdin = os.fdopen(0, encoding="utf-8", closefd=False)
-        sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
-        sys.stderr = os.fdopen(2, "w", encoding="utf-8", closefd=False, buffering=1)
+LONGEST = 1024 * 1024
+CLIENT = """\
+import json, os, socket, sys
+with socket.socket(socket.AF_UNIX) as server:
+    server.connect(sys.argv[1])
+    asked = {"arguments": sys.argv[2:], "folder": os.getcwd(), "environ": dict(os.environ)}
+    socket.send_fds(server, [json.dumps(asked).encode()], [0, 1, 2])
+    server.shutdown(socket.SHUT_WR)
+    ended = server.recv(4)
+sys.exit(int.from_bytes(ended, "little") if ended else 70)
+"""
 
 
-def run(folder: Path, arguments: tuple[str, ...], environ: Mapping[str, str]) -> tuple[int, str]:
+def run(folder: Path, arguments: Sequence[str], environ: Mapping[str, str]) -> tuple[int, str]:
     """The exit code of a command, and what it wrote to both streams, away from a terminal."""
-    with tempfile.NamedTemporaryFile() as output:
-        process = FORKS.Process(target=ForkedCommand(folder, arguments, environ, output.name))
-        process.start()
-        process.join(PATIENCE)
-        if process.exitcode is None:
-            process.kill()
-            raise AssertionError(f"it hangs: {arguments}")
-        return process.exitcode, Path(output.name).read_text(encoding="utf-8")
+    with (
+        tempfile.TemporaryFile() as output,
+        Path(os.devnull).open() as nothing,
+        socket.socket(socket.AF_UNIX) as server,
+    ):
+        server.settimeout(PATIENCE)
+        server.connect(str(_server()))
+        asked = {"arguments": list(arguments), "folder": str(folder), "environ": dict(environ)}
+        streams = [nothing.fileno(), output.fileno(), output.fileno()]
+        socket.send_fds(server, [json.dumps(asked).encode()], streams)
+        server.shutdown(socket.SHUT_WR)
+        try:
+            ended = server.recv(4)
+        except TimeoutError:
+            raise AssertionError(f"it hangs: {arguments}") from None
+        assert ended, f"no exit code: {arguments}"
+        output.seek(0)
+        return int.from_bytes(ended, "little"), output.read().decode()
+
+
+def write_program(file: Path) -> None:
+    """A program `reconciler` that takes its streams, folder and environment to the server."""
+    client = file.with_name(f".{file.name}.py")
+    client.write_text(CLIENT)
+    file.write_text(f'#!/bin/sh\nexec "{sys.executable}" -I -S "{client}" "{_server()}" "$@"\n')
+    file.chmod(0o755)
+
+
+@cache
+def _server() -> Path:
+    """The socket of this process's server, which ends with this process."""
+    folder = tempfile.TemporaryDirectory(prefix="forks-")
+    place = Path(folder.name) / "socket"
+    process = subprocess.Popen(
+        [sys.executable, __file__, str(place)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    atexit.register(folder.cleanup)
+    atexit.register(process.kill)
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"ready\n"
+    return place
+
+
+# -- the server ---------------------------------------------------------------------------------------
+
+
+def serve(place: str) -> None:
+    """Answers until the process that started it is gone."""
+    import_program()
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(place)
+        listener.listen(64)
+        os.write(1, b"ready\n")
+        if not os.fork():
+            _end_with_parent()
+        while True:
+            connection, _ = listener.accept()
+            with connection:
+                _reap()
+                if not os.fork():
+                    listener.close()
+                    _attend(connection)
+
+
+def import_program() -> None:
+    import reconciler
+
+    for module in pkgutil.walk_packages(reconciler.__path__, "reconciler."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+
+
+def _end_with_parent() -> NoReturn:
+    os.read(0, 1)
+    os.kill(os.getppid(), 9)
+    os._exit(0)
+
+
+def _reap() -> None:
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+
+
+def _attend(connection: socket.socket) -> NoReturn:
+    """Forks the command, waits for it, and reports its exit code as a shell would."""
+    content, streams, _, _ = socket.recv_fds(connection, LONGEST, 3)
+    while more := connection.recv(LONGEST):
+        content += more
+    command = os.fork()
+    if not command:
+        connection.close()
+        _become(json.loads(content), streams)
+    ended = os.waitstatus_to_exitcode(os.waitpid(command, 0)[1])
+    with contextlib.suppress(OSError):
+        connection.send(struct.pack("<i", ended if ended >= 0 else 128 - ended))
+    os._exit(0)
+
+
+def _become(asked: dict[str, object], streams: Sequence[int]) -> NoReturn:
+    os.chdir(str(asked["folder"]))
+    os.environ.clear()
+    os.environ.update(asked["environ"])  # type: ignore[arg-type]
+    if os.environ.get("PYTHONWARNINGS") == "error":
+        warnings.simplefilter("error")
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
+    for stream in streams:
+        os.close(stream)
+    sys.stdin = os.fdopen(0, encoding="utf-8", closefd=False)
+    sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
+    sys.stderr = os.fdopen(2, "w", encoding="utf-8", closefd=False, buffering=1)
+    sys.argv = ["reconciler", *asked["arguments"]]  # type: ignore[misc]
+    from reconciler.cli import main
+
+    code: object = 0
+    try:
+        main()
+    except SystemExit as end:
+        code = end.code
+    except BaseException:  # noqa: BLE001 - as the interpreter would
+        sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
+        code = 1
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
+    atexit._run_exitfuncs()
+    os._exit(code if isinstance(code, int) else 0 if code is None else 1)
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1])

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from support import forked_command
 from support.cli import REPOSITORY, WRITES, surroundings
 from support.fakes import wsgi_server as loopback
 from support.fakes.object_stores import Served, in_a_short_bucket
@@ -56,8 +57,9 @@ class TeamRepository:
         """`programs`: what runners have on their path."""
         work, origin, shared, programs = (root / one for one in ("work", "origin.git", "shared", "programs"))
         programs.mkdir()
-        for name, command in (("reconciler", "-m reconciler"), ("python", ""), ("python3", "")):
-            program(programs / name, command)
+        forked_command.write_program(programs / "reconciler")
+        for name in ("python", "python3"):
+            program(programs / name, "")
         with (
             Emulator.open(root / "criteo.sqlite") as emulator,
             loopback.serving(application(emulator.pipeline)) as endpoint,
