@@ -171,7 +171,7 @@ def test_another_state_is_refused(desk: Desk, port: int) -> None:
     assert not [call for call in desk.emulator.history() if call.operation == "token"]
 
 
-def test_nobody_comes_back(desk: Desk, port: int) -> None:
+def test_login_times_out_without_an_answer(desk: Desk, port: int) -> None:
     desk.consents_by(f"http://127.0.0.1:{port}/back")
     process = desk.started("auth", "login", "sandbox", "criteo", "--timeout", "1s")
     said, _ = process.communicate(timeout=30)

@@ -136,7 +136,7 @@ def test_it_fits_and_asks_for_nothing(
 
 @pytest.mark.parametrize("case", ["adds-and-removes", "blocked-by-guards", "replace", "two-seats", "forget",
                                   "partial-failure", "wrong-manifests", "drift", "no-change"])  # fmt: skip
-def test_every_text_stands_out(context: BrowserContext, case: str, tmp_path: Path) -> None:
+def test_every_text_has_enough_contrast(context: BrowserContext, case: str, tmp_path: Path) -> None:
     page = context.new_page()
     _opened(page, case, tmp_path)
     contrasts = page.evaluate(FAINT)

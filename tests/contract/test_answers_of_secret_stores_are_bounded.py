@@ -144,7 +144,7 @@ SLOW = {
 
 @STORES
 @pytest.mark.parametrize("slow", SLOW.values(), ids=SLOW.keys())
-def test_an_answer_that_comes_in_drips_is_late(make: Make, slow: Behaviour) -> None:
+def test_a_slow_response_times_out(make: Make, slow: Behaviour) -> None:
     with server(slow) as there:
         error = refused(make, there.url, SHORT)
         assert "did not answer in full within 10 seconds" in error.problem

@@ -21,7 +21,7 @@ def addresses(*numbers: int) -> list[str]:
 
 
 @pytest.mark.parametrize("switches", ANY_CRITEO, ids=lambda switches: ",".join(map(str, switches.values())))
-def test_a_list_whose_form_changes_ends_with_the_right_people(
+def test_a_segment_whose_hashing_changes_gets_the_right_members(
     tmp_path: Path, switches: dict[str, Any]
 ) -> None:
     """From hashed to plain: a new segment takes the place of the old, and both forms never mix in one."""

@@ -117,7 +117,7 @@ def test_equal_contents_differ_by_their_nonce(store: ObjectStore, path: str) -> 
         store.put(path, b"held 3", mode=first)
 
 
-def test_without_a_nonce_a_version_comes_back_in_s3(path: str) -> None:
+def test_without_a_nonce_s3_repeats_a_version(path: str) -> None:
     """Its entity tag is a digest of the content: why there is a nonce."""
     with buckets.s3() as served:
         stale = version(served.store.put(path, b"free"))
@@ -220,7 +220,7 @@ def test_deleting_what_is_missing_may_be_refused(served: Served, path: str) -> N
         served.store.delete(path)
 
 
-def test_a_missing_bucket_takes_nothing(server: Served) -> None:
+def test_a_missing_bucket_accepts_no_write(server: Served) -> None:
     missing = server.opened(f"{server.url.partition(':')[0]}://not-there/state")
     with pytest.raises(FileNotFoundError):
         missing.put("head", b"x", mode="create")

@@ -504,7 +504,7 @@ def others(switch: str) -> list[Any]:
     return [not default] if kind is bool else []
 
 
-def test_every_switch_has_its_proof() -> None:
+def test_every_switch_has_a_test() -> None:
     """A switch at its default proves nothing new: every other value counts."""
     for field in fields(Switches):
         proved = [value for switch, value, _ in PROOFS if switch == field.name]

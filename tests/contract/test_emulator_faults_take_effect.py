@@ -101,7 +101,7 @@ def test_late_commits_land_in_the_order_of_their_instants(world: World) -> None:
     assert len(world.emulator.segments()) == 2
 
 
-def test_a_late_commit_may_find_its_segment_gone(world: World) -> None:
+def test_a_late_commit_may_miss_its_segment(world: World) -> None:
     """Then it never takes place."""
     segment = world.client.segment()
     world.emulator.fault("late-commit", seconds=10)

@@ -35,7 +35,7 @@ GONE = (400, "invalid_grant")
 # -- codes -----------------------------------------------------------------------------------------
 
 
-def test_a_code_becomes_tokens(person: ConsentingUser, world: World) -> None:
+def test_a_code_is_exchanged_for_tokens(person: ConsentingUser, world: World) -> None:
     answer = person.exchanges(person.code())
     reported = answer.json()
     assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store")
@@ -61,7 +61,7 @@ def test_a_code_is_good_for_a_minute(person: ConsentingUser, world: World) -> No
     assert person.exchanges(longer).status_code == 200
 
 
-def test_a_code_that_comes_twice_ends_what_came_of_it(person: ConsentingUser, world: World) -> None:
+def test_a_reused_code_revokes_its_tokens(person: ConsentingUser, world: World) -> None:
     """A reused code revokes its tokens: a thief may have them. Another consent stays valid."""
     other = person.consents()
     code = person.code()
@@ -83,7 +83,7 @@ def test_a_code_is_for_the_address_it_was_sent_to(person: ConsentingUser, uri: s
     assert person.exchanges(code).status_code == 200
 
 
-def test_a_code_of_nobody_is_refused(person: ConsentingUser) -> None:
+def test_an_unknown_code_is_refused(person: ConsentingUser) -> None:
     assert error(person.exchanges("x" * 43)) == GONE
 
 
@@ -109,7 +109,7 @@ def test_a_parameter_may_not_come_twice(world: World, person: ConsentingUser) ->
 
 
 @pytest.mark.parametrize("wrong", [{"client_secret": "wrong"}, {"client_secret": ""}, {"client_id": "wrong"}])
-def test_the_application_must_say_who_it_is(person: ConsentingUser, wrong: dict[str, str]) -> None:
+def test_the_application_must_authenticate(person: ConsentingUser, wrong: dict[str, str]) -> None:
     """For every grant; a stranger uses up nothing."""
     code = person.code()
     assert error(person.exchanges(code, **wrong)) == (401, "invalid_client")
@@ -203,7 +203,7 @@ def test_a_replaced_refresh_token_may_end_the_consent(
     assert person.refreshes(second["refresh_token"]).status_code == (400 if revokes else 200)
 
 
-def test_tokens_are_not_taken_for_one_another(person: ConsentingUser, world: World) -> None:
+def test_token_types_are_not_interchangeable(person: ConsentingUser, world: World) -> None:
     """Nor is a code for either."""
     code = person.code()
     tokens = person.exchanges(code).json()
@@ -243,7 +243,7 @@ def test_an_answer_may_never_come(person: ConsentingUser, world: World) -> None:
 # -- what is kept ----------------------------------------------------------------------------------
 
 
-def test_everything_outlives_the_process(tmp_path: Path) -> None:
+def test_everything_survives_the_process(tmp_path: Path) -> None:
     with mounted(tmp_path) as world:
         person = ConsentingUser(world.client)
         tokens, code = person.consents(), person.code()
@@ -253,7 +253,7 @@ def test_everything_outlives_the_process(tmp_path: Path) -> None:
         assert person.exchanges(code).status_code == 200
 
 
-def test_a_reset_forgets_consents(person: ConsentingUser, world: World) -> None:
+def test_a_reset_removes_consents(person: ConsentingUser, world: World) -> None:
     tokens, code = person.consents(), person.code()
     world.emulator.reset()
     assert world.emulator.revoke_consents() == 0

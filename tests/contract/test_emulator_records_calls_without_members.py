@@ -139,7 +139,7 @@ with mounted(Path({str(tmp_path)!r})) as world:
         assert len(emulator.members(segment.id)) == segment.size == 20
 
 
-def test_reset_keeps_who_may_call(tmp_path: Path) -> None:
+def test_a_reset_keeps_credentials(tmp_path: Path) -> None:
     """A reset removes recorded calls; the clock stays, because it must never go back."""
     with mounted(tmp_path, Switches(rate_limit=7)) as world:
         world.client.segment()

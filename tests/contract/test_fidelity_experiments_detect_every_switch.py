@@ -229,7 +229,7 @@ def test_what_needs_a_computation_is_seen_on_return(
         assert (opened.settings.notes.exists() and opened.settings.notes.read_bytes() == too_early) == refused
 
 
-def test_a_return_that_comes_too_early_touches_nothing(tmp_path: Path) -> None:
+def test_an_early_return_changes_nothing(tmp_path: Path) -> None:
     """And may be tried again; so may one without an audience, which says what is missing."""
     with bench(tmp_path) as opened:
         opened.report(stage="leave")

@@ -143,7 +143,7 @@ def test_a_snapshot_is_named_by_its_set_and_not_by_its_order(world, hashing):
 
 
 @FORMS
-def test_adds_what_is_wanted_and_not_surely_held_and_removes_the_rest(world, hashing):
+def test_adds_unconfirmed_wanted_members_and_removes_the_rest(world, hashing):
     held = moving(
         world, confirmed="a b", uncertain="c d", target="b c e", priority_removes="a z", hashing=hashing
     )
@@ -168,7 +168,7 @@ def test_text_is_sorted_by_its_bytes(world):
     )
 
 
-def test_a_batch_never_crosses_a_phase_and_says_where_it_stands(world):
+def test_a_batch_stays_in_one_phase_and_has_its_offset(world):
     held = moving(world, confirmed="a b c d", uncertain="", target="e f g", priority_removes="a")
     spans = [
         (batch.operation, batch.start, batch.end, len(batch.identifiers))
@@ -204,14 +204,14 @@ def test_giving_up_a_target_keeps_what_is_known(world):
 
 
 @FORMS
-def test_who_is_in_all_is_sure_and_the_others_are_in_doubt(world, hashing):
+def test_members_of_all_states_are_confirmed_and_others_uncertain(world, hashing):
     one, two, three = (world.put(people(names, hashing), hashing) for names in ("a b c", "b c d", "c b e"))
     confirmed, uncertain = world.engine.mark_uncertain(hashing, [one, two, one], [three, EMPTY_SNAPSHOT, two])
     assert world.look(confirmed) == people("b c", hashing)
     assert world.look(uncertain) == people("a d e", hashing)
 
 
-def test_where_all_agree_nobody_is_in_doubt(world):
+def test_if_all_states_agree_no_member_is_uncertain(world):
     one, two = (world.put(people(names), Hashing.NONE) for names in ("a b", "c"))
     assert world.engine.mark_uncertain(Hashing.NONE, [one, one], [one]) == (one, EMPTY_SNAPSHOT)
     assert world.engine.mark_uncertain(Hashing.NONE, [EMPTY_SNAPSHOT, EMPTY_SNAPSHOT], [EMPTY_SNAPSHOT]) == (
@@ -280,7 +280,7 @@ def test_build_gives_a_target_for_each_kind(world, tmp_path):
 
 
 @FORMS
-def test_what_is_missing_of_a_list_is_in_none_of_those_of_today(world, hashing):
+def test_members_missing_from_a_list_are_in_no_current_list(world, hashing):
     before, some, others = (
         world.put(people(names, hashing), hashing) for names in ("a b c d", "a x", "b y z")
     )

@@ -136,7 +136,7 @@ def test_the_lock_excludes_another_process(writable: Place) -> None:
     assert elsewhere(writable) == "took it"
 
 
-def test_of_many_who_come_at_once_one_gets_in(writable: Place) -> None:
+def test_of_many_writers_one_gets_the_lease(writable: Place) -> None:
     """Each holds on until all have tried."""
     many = 4
     together, tried, inside = Barrier(many), Barrier(many), []

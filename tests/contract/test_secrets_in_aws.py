@@ -98,7 +98,7 @@ def test_a_killed_holder_is_followed_once_its_lease_is_over(environ: dict[str, s
             pytest.fail("who was late gave back what was another's")
 
 
-def test_who_saw_an_older_lease_cannot_follow_it(environ: dict[str, str]) -> None:
+def test_a_writer_with_an_older_lease_cannot_replace_it(environ: dict[str, str]) -> None:
     """Two see the same newest lease; the second has lost even if the first has given it back meanwhile."""
 
     class Slow(AwsBackend):

@@ -204,7 +204,7 @@ def test_invalid_identifiers_are_counted(remote: Remote) -> None:
     assert remote.members(segment.id) == {"a"}
 
 
-def test_members_of_another_type_or_of_a_gone_segment_are_rejected(remote: Remote) -> None:
+def test_members_of_another_type_or_a_missing_segment_are_rejected(remote: Remote) -> None:
     segment = made(remote)
     with pytest.raises(RejectedError) as caught:
         remote.writer.change_members(
@@ -230,7 +230,7 @@ def test_statistics_count_members_after_a_computation(remote: Remote) -> None:
     assert statistics.match_rate == pytest.approx(statistics.matches / len(sent))
 
 
-def test_statistics_of_a_gone_segment_are_rejected(remote: Remote) -> None:
+def test_statistics_of_a_missing_segment_are_rejected(remote: Remote) -> None:
     segment = made(remote)
     remote.delete(segment.id)
     with pytest.raises(RejectedError) as caught:

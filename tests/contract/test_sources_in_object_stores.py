@@ -210,7 +210,7 @@ def test_a_pattern_that_means_this_or_that_is_refused(
         assert "`**` stands for folders" in finding.problem
 
 
-def test_what_stands_for_a_folder_is_no_file(served: Served, tmp_path: Path) -> None:
+def test_a_folder_marker_is_not_a_file(served: Served, tmp_path: Path) -> None:
     """Consoles and Hadoop make such objects: without content, and of the name of the folder."""
     for path in ("marked", "marked/out.csv", "marked/out.csv/part-0.csv"):
         served.store.put(path, b"x" if path.endswith("part-0.csv") else b"")
@@ -229,7 +229,7 @@ def test_what_the_disk_refuses_names_no_object(tmp_path: Path) -> None:
     assert "jane" not in str(refused.value)
 
 
-def test_a_request_to_stop_is_heard_between_pieces(tmp_path: Path) -> None:
+def test_a_stop_request_ends_a_download_between_pieces(tmp_path: Path) -> None:
     def stopped() -> None:
         raise CancelledError("stopped")
 

@@ -246,7 +246,7 @@ def test_the_last_write_stays_and_a_reader_sees_it_at_once(reopen: Open) -> None
         assert reader.resources() == writer.resources() == (newer,)
 
 
-def test_a_dropped_resource_state_is_gone_and_dropping_again_is_no_error(reopen: Open) -> None:
+def test_a_resource_state_can_be_dropped_twice(reopen: Open) -> None:
     with reopen().lock("me") as writer:
         writer.write(LAPSED)
         writer.write(LOYAL)
@@ -269,7 +269,7 @@ def test_keeping_one_that_is_there_is_a_no_op(reopen: Open, file: Callable[[str]
         assert Path(writer.snapshot_file(ONE)).read_text() == "one"
 
 
-def test_a_missing_snapshot_is_an_error_with_a_way_out(reopen: Open) -> None:
+def test_a_missing_snapshot_is_an_error_with_a_fix(reopen: Open) -> None:
     with pytest.raises(StorageError, match="missing") as caught:
         reopen().reader().snapshot_file(ONE)
     assert caught.value.remedy
@@ -419,7 +419,7 @@ def test_a_resource_state_that_can_not_be_read_is_set_aside(
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b'{"token": 1}'])
-def test_a_damaged_resource_state_stands_in_no_takeovers_way(content: bytes, tmp_path: Path) -> None:
+def test_a_damaged_resource_state_does_not_block_a_takeover(content: bytes, tmp_path: Path) -> None:
     """The run that vanished can write nothing any more, and a restore finds the damage as it was."""
     bucket = MemoryBucket()
     store = remote(bucket, tmp_path)
@@ -471,7 +471,7 @@ def away(call: str, _path: str) -> None:
         raise UnreachableError("the store is away")
 
 
-def test_what_was_earned_after_a_resource_state_was_dropped_is_brought_home(tmp_path: Path) -> None:
+def test_the_outbox_restores_a_dropped_resource_state(tmp_path: Path) -> None:
     """It belongs where there is nothing, not where the resource state was that is gone."""
     bucket = MemoryBucket()
     with remote(bucket, tmp_path).lock("me") as writer:
@@ -544,7 +544,7 @@ def test_a_second_writer_is_refused_with_the_holder_of_the_state(reopen: Open) -
         writer.write(LAPSED)
 
 
-def test_who_holds_the_lock_can_be_asked(reopen: Open) -> None:
+def test_the_holder_of_the_lock_can_be_read(reopen: Open) -> None:
     assert reopen().holder() is None
     with reopen().lock("ci run 7"):
         holder = reopen().holder()
@@ -562,7 +562,7 @@ def test_a_run_that_fails_gives_its_lock_back(reopen: Open) -> None:
         writer.begin_run()
 
 
-def test_a_writer_is_of_no_use_when_its_lock_is_gone(reopen: Open, file: Callable[[str], str]) -> None:
+def test_a_writer_without_its_lock_fails(reopen: Open, file: Callable[[str], str]) -> None:
     with reopen().lock("me") as writer:
         writer.write(LAPSED)
     uses: list[Callable[[StateWriter], object]] = [

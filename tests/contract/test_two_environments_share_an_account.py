@@ -81,9 +81,7 @@ def remote(emulator: Emulator, open_: ExitStack) -> Remote:
 
 
 @pytest.mark.parametrize("names", [("sandbox", "staging"), ("sandbox", "sandbox")], ids=["two", "one"])
-def test_applied_at_the_same_moment_none_gets_the_segment_of_the_other(
-    emulator: Emulator, names: tuple[str, str]
-) -> None:
+def test_parallel_applies_never_share_a_segment(emulator: Emulator, names: tuple[str, str]) -> None:
     """Two environments, or two states of one."""
     with ExitStack() as open_:
         remotes = [remote(emulator, open_), remote(emulator, open_)]

@@ -63,7 +63,7 @@ def arrived(project: Project, people: int) -> bool:
     ) == set(map(hashed, range(people)))
 
 
-def test_wherever_writing_stops_the_next_apply_goes_on(tmp_path):
+def test_the_next_apply_resumes_after_any_failed_write(tmp_path):
     """One run for each file of the state: from that one on, no byte can be written."""
     tests, said, file, code = Path(__file__).parents[1], "", 0, 10
     while code:

@@ -113,7 +113,7 @@ def test_replace_fills_new_segments_and_keeps_the_old_ones(project: Project) -> 
     assert "1 segment replaced earlier" in say(project)
 
 
-def test_assume_removes_who_was_in_the_file_and_is_not_wanted(project: Project) -> None:
+def test_assume_removes_unwanted_members_of_the_file(project: Project) -> None:
     say(project, "--assume-members", "before.csv", "--yes", code=64)
     for address in ("customer/buyers", "email/buyers"):
         assert "no such file" in say(project, "--assume-members", "x.csv", "--only", address, "-y", code=3)
@@ -141,7 +141,7 @@ def test_a_segment_is_ours_by_its_mark_whatever_it_is_called_and_not_by_its_name
     project.run("plan", "sandbox", "--detailed-exitcode")
 
 
-def test_two_segments_with_one_mark_stop_it_until_somebody_says_which(project: Project) -> None:
+def test_two_segments_with_one_tag_block_until_one_is_chosen(project: Project) -> None:
     with project.emulator() as emulator:
         [customer] = [one for one in emulator.segments() if one.name == "Buyers (customer)"]
     copied = rename(project, "Buyers (email)", "Copied", customer.description or "")

@@ -52,7 +52,7 @@ def test_placeholders_are_noted_offline_and_nothing_is_done_with_them(tmp_path: 
 
 
 @pytest.mark.parametrize("owned", [[], ["--admins", "@acme/admins"], ["--admins", "@YOUR-ORG"]])
-def test_rules_that_nobody_owns_are_noted_until_there_are_teams(tmp_path: Path, owned: list[str]):
+def test_rules_without_owners_are_noted(tmp_path: Path, owned: list[str]):
     project = Project(tmp_path)
     project.run("init", *owned)
     on_github = {"GITHUB_ACTIONS": "true", "GITHUB_WORKSPACE": str(tmp_path)}
@@ -92,7 +92,7 @@ RULES = {"github": ".github/CODEOWNERS", "gitlab": "CODEOWNERS"}
 
 
 @pytest.mark.parametrize("ci", RULES)
-def test_what_a_repository_has_is_left_alone_and_what_to_add_is_said(tmp_path: Path, ci: str):
+def test_existing_files_stay_and_additions_are_listed(tmp_path: Path, ci: str):
     theirs = dict.fromkeys(("README.md", "LICENSE", "docs/ci.md", HOOKS), "mine\n")
     theirs |= {RULES[ci]: "* @acme/everyone", ".gitignore": "*.pyc\n/plan.*\n"}
     theirs |= {".gitlab-ci.yml": "stages: [test]\n"} if ci == "gitlab" else {}

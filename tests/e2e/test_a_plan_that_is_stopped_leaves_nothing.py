@@ -85,7 +85,7 @@ def test_a_long_scan_ends(project: Project, command: tuple[str, ...], number: si
     assert left(cache) == []
 
 
-def test_what_is_unpacked_is_given_up(project: Project, tmp_path: Path) -> None:
+def test_unpacking_is_cancelled(project: Project, tmp_path: Path) -> None:
     """`validate` too, which has no folder of its own: that of the system holds what is packed."""
     (project.root / "data" / "people.csv.gz").write_bytes(_endless())
     file = project.root / "environments" / "sandbox" / "buyers.yaml"
@@ -110,7 +110,7 @@ def _endless() -> bytes:
 
 
 @pytest.mark.parametrize("command", ["plan", "doctor"])
-def test_what_a_store_is_slow_to_send_is_given_up(tmp_path: Path, command: str) -> None:
+def test_a_slow_download_is_cancelled(tmp_path: Path, command: str) -> None:
     project = Project.make(tmp_path / "project")
     with in_a_short_bucket() as served, StoreProxy.before(served.environ["AWS_ENDPOINT_URL"]) as proxy:
         bucket = served.url.removesuffix("/state")

@@ -29,7 +29,7 @@ def forms(project: Project, command: str, **environ: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("command", ["plan sandbox", "drift sandbox"])
-def test_every_form_says_so_before_anything_else(project: Project, command: str):
+def test_every_output_starts_with_the_warning(project: Project, command: str):
     texts = forms(project, command, CI="true")
     assert json.loads(texts.pop("out"))["document"]["notice"] == {"local_folder": True}
     for form, text in texts.items():
@@ -42,7 +42,7 @@ def test_every_form_says_so_before_anything_else(project: Project, command: str)
     assert texts["html"].index(NOTICE) < texts["html"].index("<section", first + 1)
 
 
-def test_once_it_was_applied_nothing_is_said(project: Project):
+def test_after_an_apply_there_is_no_warning(project: Project):
     project.run("apply", "sandbox", "--yes", CI="true")
     for command in ("plan sandbox", "drift sandbox"):
         texts = forms(project, command, CI="true")

@@ -330,7 +330,7 @@ WORLDS: dict[str, Callable[[World], None]] = {
 LOST = ("lost-access", "drift-of-lost-access")
 
 
-def test_every_golden_case_has_its_world() -> None:
+def test_every_golden_case_has_a_setup() -> None:
     assert WORLDS.keys() == DOCUMENTS.keys()
 
 

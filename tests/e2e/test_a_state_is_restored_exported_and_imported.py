@@ -63,7 +63,7 @@ def test_before_the_first_apply_there_is_nothing(tmp_path: Path) -> None:
     assert "no state yet" in project.run("state", "export", "sandbox", "x.zip", code=10).said
 
 
-def test_after_a_restore_the_next_apply_sends_who_is_in_doubt_and_criteo_is_exact(project: Project) -> None:
+def test_after_a_restore_the_next_apply_sends_uncertain_members(project: Project) -> None:
     before = project.writes()
     project.run("state", "restore", "sandbox", "--serial", "1", code=64)
     assert "available: 1" in project.run("state", "restore", "sandbox", "--serial", "9", "-y", code=10).said
@@ -102,7 +102,7 @@ def test_a_snapshot_that_is_lost_is_done_without_when_that_is_accepted(project: 
     assert len(project.members("email")) == 30
 
 
-def test_a_state_is_carried_to_another_place(project: Project) -> None:
+def test_a_state_is_moved_to_another_backend(project: Project) -> None:
     said = project.run("state", "export", "sandbox", "out.zip").said
     file = project.root / "out.zip"
     assert "personal data" in said

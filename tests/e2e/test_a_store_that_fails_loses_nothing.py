@@ -33,7 +33,7 @@ def moved(step, size=BATCH * CALLS):
     return range(start, start + size)
 
 
-def test_an_outage_in_mid_apply_stops_it_and_earned_resource_states_are_brought_home(tmp_path):
+def test_an_outage_stops_the_apply_and_the_outbox_is_uploaded(tmp_path):
     with gathered(tmp_path, latency=0.2) as world:
         first, second = world.machine("first", PEOPLE), world.machine("second", PEOPLE)
         running = first.start()
@@ -162,7 +162,7 @@ def test_what_was_damaged_by_hand_is_refused_by_name_and_put_back(tmp_path):
         assert world.holds_exactly(moved(1))
 
 
-def test_a_missing_bucket_is_no_empty_state(tmp_path):
+def test_a_missing_bucket_is_not_an_empty_state(tmp_path):
     with gathered(tmp_path, latency=0) as world:
         machine = world.machine("first", PEOPLE)
         file = machine.project.root / "environments" / "sandbox" / "environment.yaml"

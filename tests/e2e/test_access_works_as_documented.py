@@ -41,7 +41,7 @@ def test_admin_only_gives_the_destination_and_its_audiences_to_the_admins(tmp_pa
     assert "/environments/sandbox/buyers.yaml @acme/admins" in rules
 
 
-def test_admin_only_stops_nobody_who_runs_a_command(tmp_path):
+def test_admin_only_does_not_restrict_commands(tmp_path):
     made = project(tmp_path, "Email", "hashing: sha256", "access: {adminOnly: true}")
     for command in ("validate", "plan", "apply --yes", "drift", "status"):
         name, *flags = command.split()

@@ -283,7 +283,7 @@ def test_a_source_that_the_list_no_longer_matches_blocks(project: Project, damag
     assert (project.writes(), project.members("customer")) == before
 
 
-def test_customers_who_come_and_go_block_nothing(project: Project) -> None:
+def test_daily_changes_of_a_list_do_not_block(project: Project) -> None:
     """Half of those excluded are no customers any more, and others are."""
     project.people(*range(30, 101), *range(200, 220))
     project.run("apply", "sandbox", "--yes", REFRESH)
@@ -299,7 +299,7 @@ def test_an_identifier_of_an_excluded_row_is_sent_in_no_other_row(project: Proje
     assert project.members("customer") == {f"c{number}" for number in range(61, 101)}
 
 
-def test_a_first_list_that_excludes_nobody_is_noted(tmp_path: Path) -> None:
+def test_a_first_list_without_matches_is_noted(tmp_path: Path) -> None:
     project = Project.make(tmp_path)
     manifest = tmp_path / "environments" / "sandbox" / "buyers.yaml"
     manifest.write_text(manifest.read_text() + AFTER)
@@ -345,7 +345,7 @@ def test_a_new_address_gets_no_list_that_was_cut_after_its_approval(tmp_path: Pa
 # ---- suppressed people at a blocked address
 
 
-def test_a_customer_export_delivered_as_the_list_removes_nobody(project: Project) -> None:
+def test_a_customer_export_delivered_as_the_list_removes_no_member(project: Project) -> None:
     before = project.members("email"), project.members("customer")
     listed(project, emails(*range(1, 101)))
     said = " ".join(project.run("apply", "sandbox", "--yes", REFRESH, code=5).said.split())

@@ -205,7 +205,7 @@ def test_an_artifact_that_was_swapped_is_refused(story: Story):
     assert [one["state"] for one in story.forge.statuses(commit)] == ["failure"]
 
 
-def test_a_status_that_somebody_else_set_approves_nothing(story: Story):
+def test_a_status_by_another_author_approves_nothing(story: Story):
     head, _ = story.change("everybody")
     forge = story.forge
     forge.kept["statuses"][0]["creator"]["login"] = "mallory"

@@ -37,7 +37,7 @@ def moments(chance: random.Random) -> Iterator[int | None]:
     yield SEGMENTS * CALLS
 
 
-def test_kills_in_mid_apply_lose_nothing_and_repeat_at_most_a_batch_each(tmp_path):
+def test_kills_during_apply_lose_nothing_and_repeat_at_most_a_batch(tmp_path):
     chance, people = random.Random(SEED), range(MEMBERS)  # noqa: S311 - moments, and no secrets
     with LargeProject.gathered(tmp_path, people, BATCH, LATENCY) as crowd:
         began = time.monotonic()
@@ -74,7 +74,7 @@ def test_kills_in_mid_apply_lose_nothing_and_repeat_at_most_a_batch_each(tmp_pat
         print(numbers)  # noqa: T201 - what a long run is for
 
 
-def test_kills_between_changes_of_the_source_leave_nobody_behind(tmp_path):
+def test_kills_between_source_changes_leave_no_old_member(tmp_path):
     """What a killed run may have sent is removed again when its people leave meanwhile."""
     chance = random.Random(SEED)  # noqa: S311 - moments, and no secrets
     size, batch = 50_000, 5_000

@@ -41,7 +41,7 @@ def _files(folder: Path) -> list[Path]:
 
 
 @pytest.mark.parametrize("following", [("plan", "sandbox"), ("state", "show", "sandbox")], ids=" ".join)
-def test_a_killed_export_is_swept_by_the_next_command(project, tmp_path, following):
+def test_the_next_command_removes_a_killed_export(project, tmp_path, following):
     folder = tmp_path / "somewhere else"
     folder.mkdir()
     for _ in range(10):
@@ -54,7 +54,7 @@ def test_a_killed_export_is_swept_by_the_next_command(project, tmp_path, followi
 
 
 @pytest.mark.parametrize("kind", ["scratch-", "snapshots-", "sources-"])
-def test_private_folders_are_swept_by_any_command_of_the_environment(tmp_path, kind):
+def test_any_command_removes_private_folders_of_killed_runs(tmp_path, kind):
     """What a killed one brought from a bucket goes, though the next one asks no bucket."""
     project = Project.make(tmp_path)
     left = project.root / ".reconciler" / "cache" / "sandbox" / f"{kind}left"

@@ -158,7 +158,7 @@ def fleet(tmp_path: Path) -> Fleet:
     return made
 
 
-def test_the_healthy_ones_are_applied_and_the_others_fit_on_a_screen(fleet: Fleet) -> None:
+def test_valid_audiences_are_applied_and_findings_fit_on_a_screen(fleet: Fleet) -> None:
     assert "blocked" in fleet.run("plan", "sandbox", "--out", "plan.json", code=0).said
     saved = json.loads((fleet.project.root / "plan.json").read_text())
     assert saved["addresses"]["blocked"] == BROKEN - 1, "what is pinned may be approved"
@@ -229,9 +229,7 @@ def exclude(project: Project, *people: int) -> None:
 
 
 @pytest.mark.parametrize("terms", [(), ("--members-only",)])
-def test_suppressed_people_leave_an_audience_whose_source_is_gone(
-    listed: Project, terms: tuple[str, ...]
-) -> None:
+def test_suppressed_members_are_removed_without_a_source(listed: Project, terms: tuple[str, ...]) -> None:
     (listed.root / "data" / "people.csv").rename(listed.root / "people.csv")
     exclude(listed, 1_000, 7)
     assert "<10 suppressed members are removed all the same" in listed.run("plan", "sandbox", code=5).said
@@ -246,7 +244,7 @@ def test_suppressed_people_leave_an_audience_whose_source_is_gone(
     assert len(listed.members("email")) == len(listed.members("customer")) == 99
 
 
-def test_suppressed_people_leave_where_a_guard_stands_against_all_else(listed: Project) -> None:
+def test_suppressed_members_are_removed_from_a_blocked_address(listed: Project) -> None:
     listed.people(*range(40))
     exclude(listed, 1_000, 7, 50)
     said = bare(listed.run("apply", "sandbox", "--yes", code=8).said)

@@ -245,7 +245,7 @@ def test_a_plan_that_was_applied_is_used_up(project: Project) -> None:
     refused(project, says="the approved plan was applied in full on")
 
 
-def test_what_nobody_approved_is_left_out_and_named(project: Project) -> None:
+def test_unapproved_changes_are_skipped_and_named(project: Project) -> None:
     apply(project)
     project.people(*range(5_100))
     approve(project)
@@ -337,7 +337,7 @@ def test_approvals_that_await_one_merge_are_applied_together(project: Project) -
     assert "3 applied" in said
 
 
-def test_members_that_nobody_was_asked_about_are_left_to_the_refresh(project: Project) -> None:
+def test_unapproved_member_changes_are_deferred(project: Project) -> None:
     add_friends(project)
     apply(project)
     change(project, "buyers", "title: Buyers", "title: Customers")
@@ -350,7 +350,7 @@ def test_members_that_nobody_was_asked_about_are_left_to_the_refresh(project: Pr
     assert "1 applied" in apply(project, "--members-only")
 
 
-def test_a_run_that_was_interrupted_goes_on_with_its_approval(project: Project) -> None:
+def test_an_interrupted_run_resumes_with_its_approval(project: Project) -> None:
     approve(project)
     operation = ("--operation", "AddRemoveContactListByAudienceSegment")
     project.run("emulator", "fault", "sandbox", "500-before", *operation, "--after", "1", "--times", "5")
@@ -370,7 +370,7 @@ def test_of_an_approval_that_is_applied_in_parts_the_rest_can_be_applied(project
     assert '"completed_at": null' not in head(project)
 
 
-def test_an_approval_that_others_have_carried_out_is_used_up_too(project: Project) -> None:
+def test_an_approval_applied_by_another_run_is_completed(project: Project) -> None:
     """By a refresh, or by another approval for the same address: it must not be kept for a later day."""
     apply(project)
     project.people(*range(5_100))
@@ -419,7 +419,7 @@ def test_a_refresh_brings_members_up_to_date_and_nothing_else(project: Project) 
     assert len(project.writes()) == before
 
 
-def test_a_name_that_somebody_changed_at_criteo_keeps_no_member_away(project: Project) -> None:
+def test_a_name_changed_outside_does_not_stop_members(project: Project) -> None:
     apply(project)
     with project.emulator() as emulator:
         segment = next(one for one in emulator.segments() if "(email)" in one.name)
@@ -484,7 +484,7 @@ def test_a_pinned_source_sends_only_the_people_that_were_approved(project: Proje
     assert len(project.members("email")) == 5_050
 
 
-def test_a_plan_that_a_guard_stands_against_can_be_shown_but_never_applied(project: Project) -> None:
+def test_a_blocked_plan_can_be_shown_but_not_applied(project: Project) -> None:
     apply(project)
     change(project, "environment", "maxShrink: 100%", "maxShrink: 20%")
     project.people(*range(1_000))
@@ -575,7 +575,7 @@ def test_an_approval_is_not_used_up_where_its_change_is_lacking(project: Project
     assert "1 applied" in apply(project, "--approved", "plan.json")
 
 
-def test_an_old_approval_that_this_version_can_not_read_is_in_nobodys_way(project: Project) -> None:
+def test_an_unreadable_old_approval_is_ignored(project: Project) -> None:
     apply(project)
     project.people(*range(5_100))
     for happens in (another_major_version, another_format, another_environment):

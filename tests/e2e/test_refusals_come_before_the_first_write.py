@@ -93,7 +93,7 @@ def test_an_apply_without_changes_names_what_is_blocked(project):
         assert "Nothing to apply: 2 addresses are blocked; all others match the manifests." in said
 
 
-def test_all_segments_gone_at_once_is_lost_access(project):
+def test_many_missing_segments_are_lost_access(project):
     with project.emulator() as emulator:
         for segment in emulator.segments():
             emulator.delete_by_hand(segment.id)
@@ -102,7 +102,7 @@ def test_all_segments_gone_at_once_is_lost_access(project):
     assert "maxMissing: 100%" in said
 
 
-def test_nobody_to_ask_is_a_usage_error(project):
+def test_confirmation_without_a_terminal_is_a_usage_error(project):
     project.people(*range(101))
     assert "--yes" in project.run("apply", "sandbox", code=64).said
 

@@ -65,7 +65,7 @@ def test_a_second_request_ends_the_process_at_once(tmp_path, number):
         assert crowd.is_at_rest()
 
 
-def test_a_call_that_outlasts_the_grace_is_left_in_doubt(tmp_path):
+def test_a_request_that_outlasts_the_grace_is_unconfirmed(tmp_path):
     members = MEMBERS // 20
     with gathered(tmp_path, members, 0.1) as crowd:
         running = sending(crowd, 4)
@@ -83,7 +83,7 @@ def test_a_call_that_outlasts_the_grace_is_left_in_doubt(tmp_path):
         assert crowd.is_at_rest()
 
 
-def test_a_stopped_process_keeps_its_lock_and_goes_on_when_continued(tmp_path):
+def test_a_paused_process_keeps_its_lock_and_continues(tmp_path):
     members = MEMBERS // 5
     with gathered(tmp_path, members, 0.3) as crowd:
         running = sending(crowd, 8)
@@ -98,7 +98,7 @@ def test_a_stopped_process_keeps_its_lock_and_goes_on_when_continued(tmp_path):
         assert crowd.is_at_rest()
 
 
-def test_a_process_stopped_for_longer_than_a_call_may_take_goes_on(tmp_path):
+def test_a_process_paused_longer_than_a_request_continues(tmp_path):
     members = MEMBERS // 5
     with gathered(tmp_path, members, 0.5) as crowd:
         crowd.api("timeout: 1s")
@@ -124,7 +124,7 @@ def test_an_emulator_killed_and_soon_back_is_waited_for(tmp_path):
         assert crowd.is_at_rest()
 
 
-def test_an_emulator_that_stays_away_ends_the_apply_in_part_and_the_next_goes_on(tmp_path):
+def test_an_unreachable_api_interrupts_the_apply_and_the_next_resumes(tmp_path):
     members = MEMBERS // 5
     with gathered(tmp_path, members, 0.3) as crowd:
         running = sending(crowd, 8)
@@ -137,7 +137,7 @@ def test_an_emulator_that_stays_away_ends_the_apply_in_part_and_the_next_goes_on
         assert crowd.is_at_rest()
 
 
-def test_a_killed_emulation_leaves_nobody_behind(tmp_path):
+def test_a_killed_emulator_leaves_no_member_behind(tmp_path):
     """An emulator and a state that end with the command: at the latest, with the next one."""
     project, temporary = Project.make(tmp_path / "project"), tmp_path / "temporary"
     temporary.mkdir()

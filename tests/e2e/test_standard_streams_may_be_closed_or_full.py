@@ -30,7 +30,7 @@ def redirected(project: Project, how: str, *arguments: str) -> subprocess.Comple
 
 @pytest.mark.parametrize("how", ["<&-", "</dev/null"])
 @pytest.mark.parametrize("command", UNANSWERABLE, ids=" ".join)
-def test_a_question_that_nobody_can_answer_is_a_usage_error(
+def test_a_prompt_without_a_terminal_is_a_usage_error(
     tmp_path: Path, command: tuple[str, ...], how: str
 ) -> None:
     project = Project.make(tmp_path)
@@ -59,7 +59,7 @@ def test_standard_error_that_takes_nothing_changes_no_exit_code(
     assert redirected(project, how, *command).returncode == code
 
 
-def test_an_apply_whose_standard_error_is_full_is_carried_out(tmp_path: Path) -> None:
+def test_an_apply_completes_with_a_full_standard_error(tmp_path: Path) -> None:
     project = Project.make(tmp_path)
     project.people(1, 2)
     ended = redirected(project, "2>/dev/full", "apply", "sandbox", "--yes", "--verbose")

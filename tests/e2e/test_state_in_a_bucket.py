@@ -35,7 +35,7 @@ def gathered(tmp_path, latency=0.0):
     return World.gathered(tmp_path, BATCH, latency)
 
 
-def test_what_one_machine_has_applied_all_others_know(tmp_path):
+def test_every_machine_sees_what_one_has_applied(tmp_path):
     with gathered(tmp_path) as world:
         first, second = world.machine("first", PEOPLE), world.machine("second", PEOPLE)
         first.run()
@@ -145,7 +145,7 @@ def test_killed_runs_are_resumed_by_other_machines_at_once_or_when_their_lease_h
         )
 
 
-def test_a_living_run_whose_lock_is_broken_stops_and_the_next_goes_on(tmp_path):
+def test_an_active_run_stops_after_its_lock_is_broken(tmp_path):
     with World.gathered(tmp_path, BATCH // 2, 0.8) as world:
         first, second = world.machine("first", PEOPLE), world.machine("second", PEOPLE)
         running = first.start()

@@ -164,7 +164,7 @@ def schedule(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Schedul
         yield schedule
 
 
-def test_what_somebody_changed_on_the_second_day_is_named_on_the_third(schedule: Schedule):
+def test_a_change_outside_reconciler_is_reported_the_next_day(schedule: Schedule):
     first = schedule.next_day()
     assert COMPARED in first.drift, first.drift
     assert "be compared" not in first.drift

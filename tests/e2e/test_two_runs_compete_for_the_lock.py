@@ -287,7 +287,7 @@ def test_a_run_that_was_paused_before_it_had_read_anything_writes_nothing(tmp_pa
             assert second.resources() == (OTHER,)
 
 
-def test_who_comes_after_a_takeover_that_failed_half_way_fences_the_first_one_off(tmp_path):
+def test_a_takeover_after_a_failed_takeover_fences_the_first_run(tmp_path):
     sole = Sole(tmp_path)
     with sole.machine("first").lock("first") as first:
         first.write(SOME)
@@ -306,7 +306,7 @@ def test_who_comes_after_a_takeover_that_failed_half_way_fences_the_first_one_of
             third.write(SOME)
 
 
-def test_who_came_and_vanished_while_the_next_one_was_paused_is_waited_for(tmp_path):
+def test_a_run_that_held_the_lease_meanwhile_is_waited_for(tmp_path):
     sole = Sole(tmp_path)
 
     def comes_and_vanishes(call: str, path: str) -> None:
@@ -321,7 +321,7 @@ def test_who_came_and_vanished_while_the_next_one_was_paused_is_waited_for(tmp_p
     assert orphaned
 
 
-def test_heartbeats_without_an_answer_are_no_lost_race(tmp_path):
+def test_unanswered_heartbeats_are_not_a_lost_race(tmp_path):
     sole = Sole(tmp_path)
     hold = lease.try_acquire(sole.place, TIMING, sole.now, "us")
     sole.bucket.after = lambda call, path: unreachable(

@@ -157,7 +157,7 @@ def test_a_pattern_that_matches_nothing_names_the_root_that_was_searched(tmp_pat
         ("file:.reconciler/state/sandbox-2", ""),
     ],
 )
-def test_no_state_lies_inside_that_of_another_environment(project, url, where):
+def test_no_state_is_inside_another_state(project, url, where):
     shutil.copytree(project.root / "environments/sandbox", project.root / "environments/staging")
     corrupt(project, "environments/staging/environment.yaml", "name: sandbox", "name: staging")
     corrupt(project, "environments/staging/environment.yaml", "file:.reconciler/state/sandbox", url)

@@ -70,7 +70,7 @@ def renamed(runner):
 
 @pytest.mark.parametrize("part", range(4))
 @pytest.mark.parametrize("operation", OPERATIONS)
-def test_a_criteo_that_repeats_what_it_hears(tmp_path, issued, operation, part):
+def test_a_criteo_that_repeats_requests(tmp_path, issued, operation, part):
     with echoing_server(tmp_path / "criteo.sqlite") as server:
         runner = leak_project(tmp_path / "project-root", server.url, only=("raw", "customer", "md5"))
         if operation != "create":

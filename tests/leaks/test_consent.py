@@ -238,12 +238,12 @@ def test_stopped_while_asked(unasked):
     silent(unasked)
 
 
-def test_nobody_comes(unasked):
+def test_login_without_a_browser_times_out(unasked):
     assert unasked.run(*LISTENING, "--timeout", "1s", injections=LOUD).code == 4
     silent(unasked)
 
 
-def test_strangers_come_first(unasked):
+def test_requests_of_others_come_first(unasked):
     """A request for another URL, or without an answer, gets no details and does not end the wait."""
     process, address, said = unasked.listens(injections=LOUD)
     redirected = sent_back(address)

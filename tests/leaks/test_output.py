@@ -2,7 +2,7 @@
 
 Every person, secret and token here is a marker: all that a command says and leaves behind is searched
 for each of them in every form. Crashes are in `test_no_marker_sings_in_a_crash`, a Criteo that repeats
-what it hears in `test_no_marker_sings_back`, and consent in `test_no_marker_sings_of_consent`.
+what it hears in `test_api_errors_do_not_leak_pii`, and consent in `test_output_does_not_leak_consent`.
 """
 
 import shutil
@@ -64,7 +64,7 @@ def test_every_command_and_every_option_has_a_row():
             assert said & set(option.opts), (name, option.name)
 
 
-def test_where_people_may_lie_is_documented():
+def test_places_of_members_are_documented():
     documented = Path("docs/reference/state-layout.md").read_text(encoding="utf-8")
     assert all(f"`{home}" in documented or f"\n{home}" in documented for home in PERSONAL if home[0] == ".")
 

@@ -120,7 +120,7 @@ def test_clean_text_is_short_and_clean_for_good(title: str, limit: int) -> None:
     assert sanitize(once, limit) == once
 
 
-def test_markup_is_printed_as_it_stands() -> None:
+def test_markup_is_printed_literally() -> None:
     assert "“n[bold red]x[/] :boom:”" in _printed("[bold red]x[/] :boom:", color=False)
 
 

@@ -47,7 +47,7 @@ def by_sql(
 
 
 @pytest.mark.parametrize(("kind", "hashing", "country", "value", "wire", "said"), ROWS)
-def test_every_row_of_the_page_is_what_is_sent(kind, hashing, country, value, wire, said):
+def test_every_row_of_the_page_matches_what_is_sent(kind, hashing, country, value, wire, said):
     found = normalize(value, IdentifierType(kind), Hashing(hashing), country)
     assert (found.value, found.drop_reason, found.defect) == expected(wire, said)
     assert by_sql(value, IdentifierType(kind), Hashing(hashing), country) == expected(wire, said)

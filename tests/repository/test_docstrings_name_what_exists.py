@@ -39,6 +39,6 @@ def test_every_name_in_a_docstring_exists() -> None:
     assert stale == set()
 
 
-def test_a_name_that_is_gone_is_found() -> None:
+def test_a_name_that_does_not_exist_is_found() -> None:
     assert set(named(ast.parse('"""What `quiet_until` was."""'))) == {"quiet_until"}
     assert "quiet_until" not in KNOWN

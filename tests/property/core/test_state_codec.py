@@ -170,19 +170,19 @@ FULL_JSON = {
 
 @unhurried
 @given(strategies.resources)
-def test_a_resource_comes_back_as_it_was(resource: ResourceState) -> None:
+def test_a_resource_state_round_trips(resource: ResourceState) -> None:
     assert decode_resource(parse(dump(encode_resource(resource)))) == resource
 
 
 @unhurried
 @given(strategies.heads)
-def test_a_head_comes_back_as_it_was(head: StateHead) -> None:
+def test_a_head_round_trips(head: StateHead) -> None:
     assert decode_head(parse(dump(encode_head(head)))) == head
 
 
 @unhurried
 @given(strategies.saved_states)
-def test_a_state_comes_back_as_it_was(state: StateVersion) -> None:
+def test_a_state_version_round_trips(state: StateVersion) -> None:
     assert decode_state(parse(dump(encode_state(state)))) == state
 
 
@@ -209,7 +209,7 @@ def test_format_4_is_what_it_always_was() -> None:
 
 
 @pytest.mark.parametrize("version", [0, 1, 2, 3])
-def test_an_earlier_format_is_refused_with_a_way_out(version: int) -> None:
+def test_an_earlier_format_is_refused_with_a_fix(version: int) -> None:
     for decode in (decode_resource, decode_head, decode_state):
         with pytest.raises(StorageError, match="an unreleased reconciler wrote it") as caught:
             decode({"format_version": version})

@@ -101,7 +101,7 @@ def test_a_run_ends_as_its_exit_code_says(exit_code: int, applied: int, ending: 
     assert run_ended(exit_code, counts, WORK, 1.5) == RunEnded(ending, exit_code, counts, WORK, 1.5)
 
 
-def test_everyone_hears_everything_in_order() -> None:
+def test_every_listener_gets_every_event_in_order() -> None:
     one, other = Received(), Received()
     fanout = EventFanout((one, other))
     fanout.doing("reading segments")

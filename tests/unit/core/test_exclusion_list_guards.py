@@ -105,7 +105,7 @@ def test_lists_are_known_by_files_and_type_and_then_by_type_in_order() -> None:
     assert not problems(paired[-1])
 
 
-def test_who_is_on_another_list_of_the_type_is_not_missing() -> None:
+def test_members_of_another_list_of_the_type_are_not_missing() -> None:
     asked = []
 
     def missing(old: SnapshotRef, others: Sequence[SnapshotRef]) -> int:
@@ -204,7 +204,7 @@ def test_members_who_were_excluded_are_not_sent_beyond_the_limit(sent: int, bloc
         assert "(limit 5%, maxShrink)" in words
 
 
-def test_who_has_left_the_list_may_be_sent() -> None:
+def test_members_removed_from_the_list_may_be_sent() -> None:
     assert not released(sent=40, lost=40, names="shorter")
     [said] = released(sent=46, lost=40, names="shorter")
     assert "would be sent" in said
@@ -327,7 +327,7 @@ def test_lists_that_are_themselves_refused_are_not_trusted() -> None:
         (499, 6, ""),
     ],
 )
-def test_more_suppressed_members_than_guards_allow_are_left_alone(held: int, out: int, says: str) -> None:
+def test_more_suppressed_members_than_guards_allow_are_not_removed(held: int, out: int, says: str) -> None:
     guards = Guards(max_shrink=0.2, min_members=500)
     spec = replace(SPEC, audience=replace(SPEC.audience, guards=guards))
     departure = Departure("current", members("base", held - 5), members("maybe", 5), members("out", out))
@@ -343,7 +343,7 @@ def test_the_way_out_of_too_many_is_in_the_guards() -> None:
     assert found.remedy.endswith("set a larger maxShrink under `guards` in buyers.yaml")
 
 
-def test_first_lists_that_exclude_nobody_are_noted_and_a_few_are_named() -> None:
+def test_first_lists_without_matches_are_noted() -> None:
     """Each audience has a list of one who is no customer."""
     addresses = [Address("email", f"a{number}") for number in range(6)]
     world = InMemoryEnvironment(

@@ -93,12 +93,12 @@ def test_other_methods_end_nothing(waited: Waited, method: str) -> None:
     assert not waited.arrivals
 
 
-def test_a_browser_that_says_nothing_holds_up_nobody(waited: Waited) -> None:
+def test_a_silent_browser_blocks_no_other(waited: Waited) -> None:
     with socket.create_connection(("127.0.0.1", waited.port)):
         assert waited.asks("/back?good")[0] == 200
 
 
-def test_a_browser_that_leaves_holds_up_nobody(waited: Waited, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_closed_browser_blocks_no_other(waited: Waited, capfd: pytest.CaptureFixture[str]) -> None:
     with socket.create_connection(("127.0.0.1", waited.port)) as leaving:
         leaving.sendall(f"GET /back?good HTTP/1.1\r\nHost: 127.0.0.1:{waited.port}\r\n\r\n".encode())
     waited.thread.join(10)

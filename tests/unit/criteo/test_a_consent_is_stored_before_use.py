@@ -164,7 +164,7 @@ def test_a_stop_while_it_is_being_kept_is_a_stop() -> None:
         (timedelta(days=181), "it is older than six months"),
     ],
 )
-def test_a_refused_token_says_why_it_may_be_and_whom_to_ask(age: timedelta, why: str) -> None:
+def test_a_refused_token_names_the_cause_and_the_contact(age: timedelta, why: str) -> None:
     world = World(GONE)
     world.clock.time = NOON + age
     error = world.refused()
@@ -200,7 +200,7 @@ def test_an_answer_that_can_not_be_read_may_have_used_the_token_up(lost: Step) -
     assert world.kept == "first"
 
 
-def test_what_becomes_of_a_code_is_said() -> None:
+def test_the_result_of_a_code_is_reported() -> None:
     """One that never left can be tried again; one that may have been used needs another consent."""
     for lost, said in (
         (httpx.ConnectError(""), "the code was not sent, and is good for a short time"),
@@ -255,7 +255,7 @@ def redeemed(place: MemoryPlace, given: Step, verifier: str | None = None) -> Sc
 
 
 @pytest.mark.parametrize("verifier", [None, "veri"])
-def test_a_code_becomes_a_consent(verifier: str | None) -> None:
+def test_a_code_is_exchanged_for_a_consent(verifier: str | None) -> None:
     place = MemoryPlace()
     script = redeemed(place, granted(1, "first"), verifier)
     asked = script.token_calls[0]
@@ -299,7 +299,7 @@ def test_a_code_that_brings_no_consent_keeps_nothing(given: Step, problem: str, 
     assert place.written == []
 
 
-def test_what_somebody_else_wrote_meanwhile_stays() -> None:
+def test_a_concurrent_write_is_kept() -> None:
     """A place that notices is believed, and not written again."""
     world = World(granted(1, "second"))
     world.place.overwritten = True

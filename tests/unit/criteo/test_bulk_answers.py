@@ -60,7 +60,7 @@ def test_a_reason_goes_to_the_item_it_quotes() -> None:
     assert outcomes(answer) == ["! name-must-not-be-empty", "! name-must-be-unique"]
 
 
-def test_reasons_that_nobody_can_tell_apart_are_all_reported_without_a_code() -> None:
+def test_ambiguous_reasons_are_all_reported_without_a_code() -> None:
     answer = bulk.created(new("A1", "B1"), {"data": [], "errors": [TAKEN, EMPTY]}, "1")
     assert outcomes(answer) == ["! ", "! "]
     assert "name-must-be-unique, name-must-not-be-empty" in str(answer.items[0])
@@ -97,9 +97,7 @@ def test_a_name_that_came_back_changed_confirms_nothing() -> None:
         ({"retailerId": "13", "accountId": "2"}, "account and another retailer"),
     ],
 )
-def test_a_created_segment_is_believed_only_if_it_is_what_was_asked_for(
-    other: dict[str, object], field: str
-) -> None:
+def test_a_created_segment_must_match_the_request(other: dict[str, object], field: str) -> None:
     [item] = bulk.created([TAGGED], {"data": back("A", **other)}, "1").items
     assert item == Unconfirmed(f"Criteo answered with a segment of another {field}")
 
@@ -123,7 +121,7 @@ def test_two_segments_for_one_item_confirm_nothing() -> None:
 
 
 @pytest.mark.parametrize("other", [{"name": "Other"}, {"accountId": "2"}])
-def test_an_updated_segment_is_believed_only_if_it_is_what_was_asked_for(other: dict[str, str]) -> None:
+def test_an_updated_segment_must_match_the_request(other: dict[str, str]) -> None:
     body = {"data": [{"id": "90", "attributes": {"name": "A", **other}}]}
     [item] = bulk.updated([SegmentPatch("90", "A", "Described")], body, "1").items
     assert isinstance(item, Unconfirmed)

@@ -145,7 +145,7 @@ def test_without_a_connection_nothing_happened(act: Callable[[Connection], objec
     assert "can't be reached" in str(failed.error)
 
 
-def test_a_429_is_waited_for_and_leaves_no_doubt() -> None:
+def test_a_429_is_retried_without_an_unknown_outcome() -> None:
     """It surely was not executed; it is no failed attempt, however often it comes."""
     busy = answer(429)
     for act, good in ((create, BULK), (add, acknowledged(2))):
@@ -281,14 +281,14 @@ def test_without_a_total_a_short_page_is_the_last() -> None:
 
 
 @pytest.mark.parametrize("total", [0, 1, -1])
-def test_a_page_that_holds_more_than_it_announces_is_not_believed(total: int) -> None:
+def test_a_page_larger_than_announced_is_refused(total: int) -> None:
     """The segments of a next page would look gone."""
     done = run(search, *[page("1", "2", total=total)] * 10)
     assert isinstance(done.error, RemoteError)
     assert f"the answer announces {total} segments and holds 2" in str(done.error)
 
 
-def test_a_later_page_that_holds_more_than_it_announces_is_not_believed() -> None:
+def test_a_later_page_larger_than_announced_is_refused() -> None:
     done = run(search, page("1", "2", total=3), *[page("3", "4", total=3)] * 10)
     assert isinstance(done.error, RemoteError)
     assert "the answer announces 3 segments and holds 4" in str(done.error)

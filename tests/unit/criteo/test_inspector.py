@@ -92,7 +92,7 @@ def test_all_accounts_where_none_is_named() -> None:
 
 
 @pytest.mark.parametrize("pages", [None, "many", 10**9])
-def test_accounts_end_where_nothing_new_comes(pages: object) -> None:
+def test_accounts_end_with_a_page_without_new_ones(pages: object) -> None:
     script = Script([page("1", pages=pages)])
     with connected(script, FakeClock()) as connection:
         assert connection.inspector.accounts(["2"]) == set()

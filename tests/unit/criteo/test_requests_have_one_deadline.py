@@ -128,9 +128,7 @@ SLOW = {
 
 @pytest.mark.parametrize("way", ["straight", "proxy"])
 @pytest.mark.parametrize("slow", SLOW.values(), ids=SLOW.keys())
-def test_an_answer_that_comes_in_drips_is_late(
-    slow: Behaviour, way: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_slow_response_times_out(slow: Behaviour, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with server(None, slow) as url:
         if way == "proxy":
             monkeypatch.setenv("HTTP_PROXY", url)
@@ -142,7 +140,7 @@ def test_an_answer_that_comes_in_drips_is_late(
 
 
 @pytest.mark.parametrize("slow", SLOW.values(), ids=SLOW.keys())
-def test_a_token_that_comes_in_drips_is_late_and_nothing_was_sent(slow: Behaviour) -> None:
+def test_a_slow_token_response_times_out_and_nothing_is_sent(slow: Behaviour) -> None:
     with (
         server(slow, slow) as url,
         connected(url) as connection,

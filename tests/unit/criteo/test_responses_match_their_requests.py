@@ -26,7 +26,7 @@ def listed(number: str, **attributes: object) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("call", ["segments", "probe"])
-def test_a_list_of_another_account_is_not_believed(call: str) -> None:
+def test_a_list_of_another_account_is_refused(call: str) -> None:
     script = Script([answer(200, {"data": [listed("9", accountId="1002")]})])
     with (
         connected(script, FakeClock()) as connection,
@@ -41,7 +41,7 @@ def test_a_list_that_leaves_the_account_out_is_of_the_one_that_was_asked_for() -
     assert segment.account_id == ACCOUNT
 
 
-def test_segments_that_were_not_asked_for_are_not_believed() -> None:
+def test_unrequested_segments_are_refused() -> None:
     script = Script([answer(200, {"data": [listed("9"), listed("10")]})])
     with connected(script, FakeClock()) as connection:
         assert len(connection.reader.segments_by_id(ACCOUNT, ["9", "10"])) == 2
@@ -50,7 +50,7 @@ def test_segments_that_were_not_asked_for_are_not_believed() -> None:
 
 
 @pytest.mark.parametrize(("reported", "fits"), [("9", True), (None, True), ("10", False)])
-def test_statistics_of_another_segment_are_not_believed(reported: str | None, *, fits: bool) -> None:
+def test_statistics_of_another_segment_are_refused(reported: str | None, *, fits: bool) -> None:
     body = {"data": {"id": reported, "attributes": {"numberOfIdentifiers": 5}}}
     with connected(Script([answer(200, body)]), FakeClock()) as connection:
         if fits:
@@ -125,7 +125,7 @@ def one_for_all(answered: BulkResult) -> BulkResult:
 
 
 @pytest.mark.parametrize("wrong", [unconfirmed, one_for_all])
-def test_a_wrong_answer_to_a_create_sends_nobody_to_a_wrong_segment(
+def test_a_wrong_create_response_sends_no_member_to_a_wrong_segment(
     world: InMemoryEnvironment, wrong: Callable[[BulkResult], BulkResult]
 ) -> None:
     """Each request is looked up by its tag, which tells its segment."""
@@ -151,7 +151,7 @@ def test_a_wrong_answer_that_nothing_settles_leaves_the_create_unconfirmed(
     assert not world.run().errors
 
 
-def test_the_segment_of_another_address_is_not_believed_to_be_new(world: InMemoryEnvironment) -> None:
+def test_a_segment_of_another_address_is_not_new(world: InMemoryEnvironment) -> None:
     loyal = world.wishes.pop(TWO)
     world.run()
     [known] = world.criteo.accounts[ACCOUNT].values()

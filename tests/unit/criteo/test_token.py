@@ -52,7 +52,7 @@ def test_reader_and_writers_share_one_token_until_a_minute_before_its_end() -> N
 
 
 @pytest.mark.parametrize(("life", "fetched"), [(20, 2), (60, 1), (120, 1), (900, 1)])
-def test_a_token_that_lives_shortly_is_good_for_more_than_one_call(life: int, fetched: int) -> None:
+def test_a_short_lived_token_serves_several_requests(life: int, fetched: int) -> None:
     """Thirty calls, one a second."""
     issued = answer(200, {"access_token": "short", "expires_in": life})
     script, clock = Script([LISTED], [issued]), FakeClock()
@@ -151,7 +151,7 @@ def test_other_answers_without_a_token_are_final(response: httpx.Response) -> No
 @pytest.mark.parametrize(
     "trouble", [answer(503), answer(429), httpx.ReadTimeout("jane"), httpx.ConnectError("jane")]
 )
-def test_trouble_at_the_token_endpoint_is_no_doubt_about_a_call(trouble: httpx.Response | Exception) -> None:
+def test_a_token_error_leaves_no_unknown_outcome(trouble: httpx.Response | Exception) -> None:
     """The call was never sent, so even a create may follow once there is a token."""
     error, script = failure(trouble)
     assert error.exit_code == 9

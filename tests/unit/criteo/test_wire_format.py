@@ -148,7 +148,7 @@ def test_an_answer_about_other_members_acknowledges_nothing(
     assert isinstance(found, Acknowledgement) if fits else isinstance(found, UncertainAnswer) and found.late
 
 
-def test_a_list_of_another_type_may_tell_its_type_where_it_took_nobody() -> None:
+def test_a_segment_of_another_type_may_be_reported_with_zero_counts() -> None:
     data = {"nbValidIdentifiers": 0, "nbInvalidIdentifiers": 10, "identifierType": "CustomerId"}
     assert wire.read_acknowledgement({"data": data}, asked(10)) == Acknowledgement(0, 10)
 
@@ -162,13 +162,13 @@ def test_counts_may_be_missing(valid: int | None, invalid: int | None, expected:
 
 
 @pytest.mark.parametrize(("valid", "invalid"), [(7, 2), (11, 0), (None, 11), (12, None)])
-def test_counts_that_do_not_add_up_leave_doubt(valid: int | None, invalid: int | None) -> None:
+def test_inconsistent_counts_are_an_unknown_outcome(valid: int | None, invalid: int | None) -> None:
     found = acknowledged(valid, invalid, 10)
     assert isinstance(found, UncertainAnswer)
     assert not found.late
 
 
-def test_an_error_beside_data_leaves_doubt_and_a_deprecation_does_not() -> None:
+def test_an_error_beside_data_is_an_unknown_outcome() -> None:
     broken = [{"type": "availability", "code": "internal-error"}]
     assert acknowledged(10, 0, 10, errors=broken) == UncertainAnswer(
         "it was answered with internal-error", late=True
@@ -201,7 +201,7 @@ def test_an_error_without_data_is_a_no() -> None:
         (None, None, "60", None),
     ],
 )
-def test_a_match_rate_comes_in_either_scale(
+def test_a_match_rate_is_read_in_either_scale(
     identifiers: int | None, matches: int | None, rate: object, expected: float | None
 ) -> None:
     attributes = {"numberOfIdentifiers": identifiers, "numberOfMatches": matches, "matchRate": rate}

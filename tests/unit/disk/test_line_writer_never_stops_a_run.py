@@ -20,7 +20,7 @@ def line(number: int, size: int = 20) -> bytes:
     return (BEGINNING + b"%d}" % number).ljust(size) + b"\n"
 
 
-def test_a_new_file_is_nobody_elses_and_every_line_is_there_at_once(tmp_path: Path) -> None:
+def test_a_new_file_is_private_and_lines_are_written_at_once(tmp_path: Path) -> None:
     path = tmp_path / "events.ndjson"
     file = LineWriter.at(path, BEGINNING)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -98,7 +98,7 @@ def test_a_device_without_room_and_a_reader_that_left() -> None:
     os.close(mouth)
 
 
-def test_a_reader_that_does_not_read_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_blocked_reader_is_abandoned(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lines, "PATIENCE_MS", 10)
     ear, mouth = os.pipe()
     pipe = LineWriter.on(mouth)

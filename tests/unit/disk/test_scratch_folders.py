@@ -30,7 +30,7 @@ def test_what_a_killed_process_left_is_removed_at_once_and_what_is_in_use_is_not
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_is_known_as_ours_until_the_last_of_it_is_gone(tmp_path, monkeypatch):
+def test_a_folder_is_recognized_until_it_is_removed(tmp_path, monkeypatch):
     """Killed while it removes a folder, a process leaves one that the next removes."""
 
     def killed(*_, **__):
@@ -49,7 +49,7 @@ def test_a_folder_is_known_as_ours_until_the_last_of_it_is_gone(tmp_path, monkey
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_is_not_surely_a_scratch_folder_stays(tmp_path):
+def test_other_folders_are_not_removed(tmp_path):
     """The folder for temporary files is shared with everyone."""
     mine, linked = tmp_path / "scratch-mine", tmp_path / "elsewhere"
     for folder in (mine, linked):
@@ -64,7 +64,7 @@ def test_what_is_not_surely_a_scratch_folder_stays(tmp_path):
     assert (tmp_path / "scratch-file").exists()
 
 
-def test_a_folder_that_was_swept_before_it_was_locked_is_made_again(tmp_path, monkeypatch):
+def test_a_folder_removed_before_its_lock_is_created_again(tmp_path, monkeypatch):
     made = []
 
     def meddled(**given):

@@ -23,7 +23,7 @@ words = st.text(st.sampled_from("abcXYZ019-._~"), min_size=43, max_size=128)
         "HTTPS://Hooks.Acme.Example/criteo",
     ],
 )
-def test_these_may_be_gone_back_to(uri: str) -> None:
+def test_allowed_redirects(uri: str) -> None:
     assert redirects.acceptable(uri, AS_GUESSED)
 
 

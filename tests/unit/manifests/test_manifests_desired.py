@@ -181,7 +181,7 @@ def test_the_longest_name_is_the_core_s() -> None:
     assert naming.LONGEST == LONGEST
 
 
-def test_what_is_still_to_be_written_is_named_wherever_it_stands(tmp_path: Path) -> None:
+def test_every_placeholder_is_reported(tmp_path: Path) -> None:
     project = Project(tmp_path)
     project.edit("environment.yaml", '"368477501993431040"', '"00"')
     project.edit("environment.yaml", "{root: data}", '{root: "s3://YOUR-BUCKET/exports"}')

@@ -33,7 +33,7 @@ threading.Event().wait()
 @pytest.mark.parametrize(
     ("longest", "signals"), [("0.3", 1), ("3600", 2)], ids=["by time", "by a second signal"]
 )
-def test_a_process_that_hears_nothing_is_ended_and_leaves_nobody_behind(tmp_path, longest, signals):
+def test_an_unresponsive_process_is_killed_without_leftovers(tmp_path, longest, signals):
     process = subprocess.Popen(
         [sys.executable, "-c", DEAF, str(tmp_path), longest], stdout=subprocess.PIPE, text=True
     )
@@ -59,7 +59,7 @@ class Asked:
             raise CancelledError("stopped on request")
 
 
-def test_a_query_ends_when_somebody_asks_to_stop():
+def test_a_query_ends_after_a_stop_request():
     database = duckdb.connect()
     with pytest.raises(CancelledError) as cancelled, stoppable(database, Asked()) as cursor:
         cursor.execute(

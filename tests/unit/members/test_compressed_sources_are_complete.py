@@ -146,7 +146,7 @@ def test_what_was_checked_is_what_is_read(project):
     assert before[EMAIL, Hashing.NONE].members != after[EMAIL, Hashing.NONE].members
 
 
-def test_a_file_is_unpacked_once_and_is_private_and_gone_afterwards(project):
+def test_a_file_is_unpacked_once_privately_and_removed(project):
     project.write("a.csv.gz", gz(ROWS))
     audience = project.reads("a.csv.gz", columns={EMAIL: "email"}).audience
     with DuckDbEngine(LocalFolder(project.root), project.work, never, b"k" * 32, None) as engine:
@@ -174,7 +174,7 @@ def test_a_disk_that_is_too_small_for_what_is_packed_is_named_and_is_free_again(
     assert "a.csv" not in str(refused.value)
 
 
-def test_a_request_to_stop_is_heard_while_a_file_is_unpacked(project):
+def test_a_stop_request_ends_unpacking(project):
     def stopped() -> None:
         raise CancelledError("stopped on request")
 

@@ -104,7 +104,7 @@ def test_a_key_that_a_row_of_json_lacks_is_an_empty_value(project):
     assert project.reads("a.jsonl").emails() == {"p1@example.com"}
 
 
-def test_a_key_that_comes_late_in_a_json_file_is_a_column(project):
+def test_a_late_key_of_a_json_file_is_a_column(project):
     write(project, "a.jsonl", [*({"id": str(one)} for one in range(50_000)), person(7)])
     assert project.reads("a.jsonl").emails() == {"p7@example.com"}
 

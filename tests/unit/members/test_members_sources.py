@@ -351,7 +351,7 @@ def test_an_excluded_identifier_is_known_in_every_form_that_can_be_compared(proj
         assert not members & out
 
 
-def test_each_list_says_what_it_found_and_whom_it_keeps_out(project):
+def test_each_list_reports_its_matches_and_exclusions(project):
     rows = ["a@x.com,1", "b@x.com,2", ",3", "nobody,4", "c@x.com,5", "c@x.com,6", "d@x.com,7"]
     project.write("a.csv", "\n".join(["email,id", *rows]) + "\n")
     project.write("mail.csv", f"email\nA@x.com\n{sha256('c@x.com')}\nstranger@x.com\n")
@@ -373,7 +373,7 @@ def test_each_list_says_what_it_found_and_whom_it_keeps_out(project):
         assert look(engine, email.lists[1].matches.excluded) == {sha256("d@x.com")}
 
 
-def test_a_sample_is_the_same_people_everywhere_and_from_day_to_day(project):
+def test_a_sample_is_stable(project):
     rows = [f"p{i}@x.com,{i},{'2026-01-01' if i % 2 else '2027-01-01'}" for i in range(1000)]
     project.write("a.csv", "email,id,day\n" + "\n".join([*rows, *rows[:500]]) + "\n")
     project.reads("a.csv", where="day < :today").sample_rows = 100
@@ -702,7 +702,7 @@ def test_what_is_no_place_for_sources_is_refused_with_a_way_out(place, project):
 # What is left on disk
 
 
-def test_what_is_on_disk_is_private_and_gone_afterwards(project):
+def test_files_are_private_and_removed_afterwards(project):
     project.write("a.csv", "email,id\na@x.com,1\n")
     with DuckDbEngine(LocalFolder(project.root), project.work, never, b"k" * 32, None) as engine:
         target = build(engine, project.reads("a.csv").audience, [(EMAIL, Hashing.SHA256)])[

@@ -42,7 +42,7 @@ def test_exact_counts_are_grouped_and_signed() -> None:
     assert EXACT.share(1, 0) == ""
 
 
-def test_rounded_counts_point_at_nobody() -> None:
+def test_rounded_counts_identify_no_member() -> None:
     assert [ROUNDED.count(number) for number in (0, 1, 9, 10, 14, 15, 1_234)] == [
         "0",
         "<10",

@@ -70,7 +70,7 @@ def test_a_changed_digit_is_refused(state: Path, file: str, before: bytes, after
     assert "checksum does not match" in messages[0]
 
 
-def test_one_broken_resource_state_stops_prune_from_guessing(state: Path) -> None:
+def test_one_damaged_resource_state_stops_prune(state: Path) -> None:
     (state / "resources" / "email.lapsed.json").write_bytes(b"{")
     with LocalStore(state, "sandbox").lock("me") as writer:
         with pytest.raises(StorageError):
@@ -87,7 +87,7 @@ def test_a_resource_state_under_the_name_of_another_is_refused(state: Path) -> N
     assert "another address" in str(caught.value.findings[0])
 
 
-def test_what_a_newer_reconciler_wrote_is_left_alone(state: Path) -> None:
+def test_newer_formats_are_not_changed(state: Path) -> None:
     head = state / "head.json"
     head.write_bytes(dump({"format_version": FORMAT_VERSION + 1, "surprise": 1}))
     before = {path: path.read_bytes() for path in state.rglob("*.json")}
@@ -111,7 +111,7 @@ def test_the_state_of_another_environment_is_refused(state: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["head.json", "key"])
-def test_a_part_that_is_gone_is_missed(state: Path, name: str) -> None:
+def test_a_missing_part_is_reported(state: Path, name: str) -> None:
     (state / name).unlink()
     with pytest.raises(StorageError, match=f"{name} is missing"):
         LocalStore(state, "sandbox").reader().key()
@@ -128,7 +128,7 @@ def everything(state: Path) -> object:
 
 
 @pytest.mark.parametrize("name", ["head.json", "key", "resources/email.lapsed.json"])
-def test_a_pipe_in_its_place_is_refused_and_waited_for_by_nobody(state: Path, name: str) -> None:
+def test_a_pipe_is_refused_without_blocking(state: Path, name: str) -> None:
     (state / name).unlink()
     os.mkfifo(state / name)
     with pytest.raises(StorageError) as caught:
@@ -144,7 +144,7 @@ def test_a_key_cut_short_is_refused(state: Path) -> None:
 
 
 @pytest.mark.parametrize("left", [None, b""])
-def test_a_snapshot_that_is_gone_or_emptied_is_missed(state: Path, left: bytes | None) -> None:
+def test_a_missing_or_empty_snapshot_is_reported(state: Path, left: bytes | None) -> None:
     snapshot = state / "snapshots" / "0001"
     snapshot.unlink()
     if left is not None:
@@ -171,7 +171,7 @@ def test_an_address_never_leads_out_of_the_state(state: Path, name: str) -> None
                 writer.write(ResourceState(address, SegmentState(KEY)))
 
 
-def test_a_file_to_keep_that_is_gone_is_named(state: Path) -> None:
+def test_a_missing_file_to_store_is_named(state: Path) -> None:
     with LocalStore(state, "sandbox").lock("me") as writer:
         with pytest.raises(StorageError, match="nowhere"):
             writer.store_snapshot(SnapshotRef("0002", 1), "nowhere")
@@ -195,9 +195,7 @@ def test_a_state_that_is_a_file_is_refused(tmp_path: Path) -> None:
         (None, "Input/output error", "check the disk"),
     ],
 )
-def test_what_the_system_refuses_comes_with_a_way_out(
-    state: Path, code: int | None, reason: str, remedy: str
-) -> None:
+def test_system_errors_have_a_fix(state: Path, code: int | None, reason: str, remedy: str) -> None:
     def refuse(call: str) -> None:
         if call == "replace":
             raise OSError(code, MARK.decode()) if code else OSError

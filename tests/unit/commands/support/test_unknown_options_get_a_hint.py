@@ -104,7 +104,7 @@ def test_what_is_proposed_exists():
                 assert any(" ".join(words[:length]) in commands for length in (1, 2, 3)), text
 
 
-def test_no_name_of_ours_is_taken_for_that_of_another_tool():
+def test_own_names_have_no_hint():
     commands = every()
     ours = {name for one in commands.values() for opt in one.params for name in opt.opts}
     assert not ours & OPTIONS.keys()

@@ -39,7 +39,7 @@ WITHIN = "(approval.tolerance: 2%, or a tenth up to 100 members)"
 
 
 @pytest.mark.parametrize("change", [CREATED, MOVED, FORGOTTEN, cases.replacement(cases.LAPSED, 40)])
-def test_the_very_plan_that_was_approved_is_covered(change: Change) -> None:
+def test_the_approved_plan_is_covered(change: Change) -> None:
     status = judged(change, change)
     used = ("sha256:a",)
     assert status == ApprovalCheck(covered=frozenset({LAPSED}), used_digests=used, completed=used)
@@ -211,7 +211,7 @@ def test_another_kind_or_another_definition_is_refused(then: Change, today: Chan
     assert why(judged(then, today)) == [says]
 
 
-def test_what_nobody_approved_is_refused_and_said_of_each() -> None:
+def test_each_unapproved_change_is_refused_and_named() -> None:
     other = cases.create(cases.HIGH, 10)
     status = check_approvals(cases.plan(CREATED, other), held(approved(cases.plan(CREATED))), now())
     assert (status.findings, status.covered) == ((), frozenset({LAPSED}))
@@ -220,7 +220,7 @@ def test_what_nobody_approved_is_refused_and_said_of_each() -> None:
     }
 
 
-def test_where_nothing_is_covered_each_reason_stands_against_all() -> None:
+def test_if_nothing_is_covered_every_reason_is_reported() -> None:
     other = cases.create(cases.HIGH, 10)
     status = check_approvals(cases.plan(other), held(approved(cases.plan(CREATED))), now())
     assert [one.where for one in status.findings] == [str(cases.HIGH.address)]
@@ -270,7 +270,7 @@ def test_of_several_approvals_one_that_fits_is_enough_and_each_reason_is_said_on
     assert [one.where for one in reported] == [str(LAPSED), "plan-1.json"]
 
 
-def test_a_size_that_nobody_was_shown_is_refused() -> None:
+def test_a_size_outside_the_shown_range_is_refused() -> None:
     """Of an interrupted change the rest was read: the whole must not be sent on top of what is there."""
     then = cases.update(cases.LAPSED, cases.members(1_000, 2_000, Delta(0, 1_000, 0)))
     today = cases.update(cases.LAPSED, cases.members(2_000, 3_000, Delta(0, 1_000, 0)))
@@ -285,7 +285,7 @@ def test_a_size_may_differ_by_twice_as_much(more: int, fits: bool) -> None:
     assert bool(judged(then, today).findings) != fits
 
 
-def test_forgetting_what_is_there_is_not_forgetting_what_is_gone() -> None:
+def test_an_approved_forget_depends_on_the_segment() -> None:
     gone = replace(FORGOTTEN, drop_state=True)
     [said] = why(judged(FORGOTTEN, gone))
     assert said == "approved while its segment was there; that has changed"
@@ -303,7 +303,7 @@ def test_forgetting_what_is_there_is_not_forgetting_what_is_gone() -> None:
         ),
     ],
 )
-def test_a_pinned_source_needs_the_very_people(content: str, says: list[str]) -> None:
+def test_a_pinned_source_needs_the_approved_members(content: str, says: list[str]) -> None:
     change = replace(CREATED, spec=PINNED)
     then = approved(cases.plan(change))
     [one] = then.changes

@@ -180,7 +180,7 @@ def test_a_started_approval_covers_no_other_kind_of_change() -> None:
     assert why(judged(FORGOTTEN, CREATED, now(BEGAN))) == ["approved as forget, now create"]
 
 
-def test_a_run_that_died_before_it_wrote_the_definition_down_goes_on() -> None:
+def test_a_run_killed_before_saving_the_definition_resumes() -> None:
     """All members are completed_size; no call is left, and the definition is to be recorded."""
     at = now(BEGAN, resources={LAPSED: resource(completed_at=cases.NOW)})
     assert check_approvals(cases.plan(STILL), held(approved(cases.plan(CREATED))), at).covered
@@ -250,7 +250,7 @@ ADOPTED = Adopt(cases.LAPSED, (), STILL.members, Steps(), "back")
 
 
 @pytest.mark.parametrize("then", [ADOPTED, STILL])
-def test_a_run_goes_on_after_an_address_that_needed_no_call(then: Change) -> None:
+def test_a_run_resumes_after_an_address_without_requests(then: Change) -> None:
     """A definition was written down, and members have moved since: those are for the refresh."""
     few = cases.update(cases.LAPSED, cases.members(10_000, 10_010, Delta(0, 10, 0)))
     at = now(BEGAN, resources=applied(completed_at=EARLIER))
@@ -323,7 +323,7 @@ def test_an_approval_is_finished_once_resource_states_or_this_run_tell_so() -> N
     assert finished(cases.plan(FILLED), now(resources=other), then) == ()
 
 
-def test_forgetting_is_finished_when_it_is_forgotten_or_gone() -> None:
+def test_a_forget_is_done_when_forgotten_or_dropped() -> None:
     then = approved(cases.plan(FORGOTTEN, FILLED))
     gone = {LAPSED: replace(resource(), forgotten_at=cases.NOW)}
     assert finished(cases.plan(FILLED), now(), then) == ("sha256:a",)
@@ -331,7 +331,7 @@ def test_forgetting_is_finished_when_it_is_forgotten_or_gone() -> None:
     assert finished(cases.plan(FILLED), now(resources=applied()), then) == ()
 
 
-def test_what_is_under_way_is_not_finished_and_stands_in_no_ones_way() -> None:
+def test_a_running_approval_is_not_completed_and_blocks_no_other() -> None:
     """A refresh was interrupted in it."""
     at = now(resources=applied(completed_at=cases.NOW, transfer=HALF))
     judgement = check_approvals(cases.plan(MOVED), held(a_day_ago(MUCH)), at)
@@ -382,7 +382,7 @@ def test_only_approvals_that_cover_something_are_in_use() -> None:
     assert check_approvals(cases.plan(FILLED), both, now(all_addresses=False)).used_digests == ("sha256:b",)
 
 
-def test_an_approval_that_is_used_up_stands_in_no_others_way() -> None:
+def test_a_completed_approval_blocks_no_other() -> None:
     """Its addresses may have new members by now: those are for the refresh."""
     spent = approved(cases.plan(MOVED), digest="sha256:spent")
     at = now(ApprovalRecord("sha256:spent", cases.NOW, cases.NOW), resources=applied())

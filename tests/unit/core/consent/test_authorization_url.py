@@ -64,14 +64,14 @@ def refused(
     return caught.value
 
 
-def test_what_comes_back_for_it_is_taken() -> None:
+def test_the_matching_redirect_is_accepted() -> None:
     query = asked()
     assert query["redirect_uri"] == BACK
     assert "code_challenge" not in query
     assert came(f"  {back(code='a b', state=query['state'])}#_=_\n").code.reveal() == "a b"
 
 
-def test_the_verifier_is_the_one_whose_challenge_went_out() -> None:
+def test_the_verifier_matches_the_sent_challenge() -> None:
     query = asked(pkce=True)
     verifier = came(back(code="c", state=query["state"])).verifier.reveal()
     digest = hashlib.sha256(verifier.encode()).digest()
@@ -95,7 +95,7 @@ def test_a_state_changed_on_the_way_is_refused(position: int, change: int) -> No
 
 
 @pytest.mark.parametrize("state", ["x", "ä", "A" * 200, "====", "\ud800"])
-def test_a_strangers_state_is_refused(state: str) -> None:
+def test_a_foreign_state_parameter_is_refused(state: str) -> None:
     query = urlencode({"code": "hunter2", "state": state}, errors="replace")
     assert "not one that was given out here" in refused(f"{BACK}?{query}").problem
 

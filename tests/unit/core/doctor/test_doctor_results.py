@@ -158,7 +158,7 @@ def test_manifests() -> None:
     assert all(one.result is SKIPPED for one in others)
 
 
-def test_every_finding_is_a_line_and_nobody_reads_more_than_twenty() -> None:
+def test_findings_are_limited_to_twenty_lines() -> None:
     findings = [Finding(f"a.yaml:{line}:1", "it is wrong", "right it") for line in (*range(1, 31), 30)]
     wrong = [one.result for one in invalid(ConfigurationError("30 problems", findings=findings))][:21]
     assert wrong[0] == CheckResult(FAILURE, "a.yaml:1:1: it is wrong", "right it", 3)
@@ -304,7 +304,9 @@ def test_an_application_without_a_name_or_without_an_answer() -> None:
         (DOWN, False),
     ],
 )
-def test_who_answers_nothing_is_asked_no_more(answered: CallerIdentity | ReconcilerError, on: bool) -> None:
+def test_an_unresponsive_api_gets_no_more_requests(
+    answered: CallerIdentity | ReconcilerError, on: bool
+) -> None:
     assert on_speaking_terms(answered) is on
 
 

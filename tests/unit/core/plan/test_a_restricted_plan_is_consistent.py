@@ -26,7 +26,7 @@ def test_changes_depend_on_one_another_along_the_whole_chain() -> None:
     assert dependents(chain(), {THREE}) == {}
 
 
-def test_a_circle_of_renames_stands_or_falls_together() -> None:
+def test_a_cycle_of_renames_is_applied_or_blocked_together() -> None:
     circle = replace(chain(), givers={ONE: frozenset({TWO}), TWO: frozenset({ONE})})
     assert dependents(circle, {ONE}) == {TWO: ONE}
     assert dependents(circle, {THREE}) == {}

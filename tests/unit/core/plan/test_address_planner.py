@@ -122,7 +122,7 @@ def test_what_left_the_manifests_is_forgotten_and_can_come_back(world):
     assert world.criteo.segment(current(world).segment_id).members == world.members(ADDRESS)
 
 
-def test_what_is_gone_and_left_the_manifests_leaves_nothing(world):
+def test_a_removed_address_with_a_missing_segment_is_dropped(world):
     del world.wishes[ADDRESS]
     world.criteo.delete(current(world).segment_id)
     assert only(world).drop_state
@@ -181,7 +181,7 @@ def test_a_read_only_replacement_is_not_filled(world):
     assert "read-only" in blocked.finding.problem
 
 
-def test_an_interrupted_transfer_says_whether_it_goes_on_or_the_source_has_changed(world):
+def test_an_interrupted_transfer_has_its_reason(world):
     world.people["buyers"] = frozenset("abcdefgh")
     answers = iter([None, "lost-before"])
     world.criteo.fault = lambda operation: next(answers, None) if operation == "add" else None
@@ -296,7 +296,7 @@ def half_replaced(world):
     return world.criteo.named("1001", "Buyers (new)")
 
 
-def test_a_replacement_that_is_given_up_stays_under_another_name(world):
+def test_a_discarded_replacement_is_renamed(world):
     half_replaced(world)
     world.wishes[ADDRESS] = DesiredSegment("Buyers")
     world.run()
@@ -305,7 +305,7 @@ def test_a_replacement_that_is_given_up_stays_under_another_name(world):
     assert world.plan().changes == ()
 
 
-def test_a_replacement_that_is_given_up_and_gone_is_forgotten(world):
+def test_a_discarded_and_missing_replacement_is_dropped(world):
     world.criteo.delete(half_replaced(world).id)
     world.wishes[ADDRESS] = DesiredSegment("Buyers")
     world.run()
@@ -313,7 +313,7 @@ def test_a_replacement_that_is_given_up_and_gone_is_forgotten(world):
     assert world.plan().changes == ()
 
 
-def test_a_replacement_that_is_gone_is_made_again(world):
+def test_a_missing_replacement_is_created_again(world):
     world.criteo.delete(half_replaced(world).id)
     world.run()
     assert world.criteo.segment(current(world).segment_id).members == world.members(ADDRESS)
@@ -360,7 +360,7 @@ def test_a_third_key_gives_up_the_replacement_and_begins_another(world):
     assert world.plan().changes == ()
 
 
-def test_a_replacement_that_stopped_between_its_renames_goes_on(world):
+def test_a_replacement_stopped_between_its_renames_resumes(world):
     old = current(world).segment_id
     world.wishes[ADDRESS] = DesiredSegment("Buyers", kind=CUSTOMER)
     answers = iter([None, "rejected"])
@@ -374,7 +374,7 @@ def test_a_replacement_that_stopped_between_its_renames_goes_on(world):
     assert world.plan().changes == ()
 
 
-def test_a_filled_replacement_whose_predecessor_is_gone_takes_over(world):
+def test_a_filled_replacement_replaces_a_missing_segment(world):
     world.wishes[ADDRESS] = DesiredSegment("Buyers", kind=CUSTOMER)
     world.criteo.fault = lambda operation: "rejected" if operation == "update" else None
     world.run()
@@ -399,7 +399,7 @@ def test_a_name_that_an_unanswered_create_may_take_is_not_given_away(world):
     assert world.plan().changes == ()
 
 
-def test_a_resumed_transfer_sends_only_the_batch_in_doubt_and_the_rest(world):
+def test_a_resumed_transfer_sends_the_uncertain_batch_and_the_rest(world):
     world.people["buyers"] = frozenset("abcdefghij")
     answers = iter([None, "lost-after"])
     world.criteo.fault = lambda operation: next(answers, None) if operation == "add" else None
@@ -412,7 +412,7 @@ def test_a_resumed_transfer_sends_only_the_batch_in_doubt_and_the_rest(world):
     assert world.criteo.segment(current(world).segment_id).members == world.members(ADDRESS)
 
 
-def test_a_doubt_outlives_a_smaller_batch_that_is_refused(world):
+def test_uncertain_members_survive_a_smaller_refused_batch(world):
     world.people["buyers"] = frozenset("abcdefghij")
     answers = iter(["lost-after", "rejected"])
     world.criteo.fault = lambda operation: next(answers, None) if operation == "add" else None

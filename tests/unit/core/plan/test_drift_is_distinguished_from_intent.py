@@ -69,19 +69,19 @@ def test_what_the_manifests_ask_for_is_no_drift() -> None:
     assert found(desired=replace(DESIRED, segments=())) == []
 
 
-def test_what_is_not_managed_is_nobodys_drift() -> None:
+def test_unmanaged_segments_have_no_drift() -> None:
     assert found(replace(RESOURCE, forgotten_at=LEFT), None) == []
     assert found(replace(RESOURCE, current=replace(HOLDING, segment_id="")), None) == []
 
 
-def test_a_segment_that_is_gone_is_reported_by_its_id() -> None:
+def test_a_missing_segment_is_reported_by_its_id() -> None:
     [drift] = found(segment=None)
     assert (drift.missing_segment_id, drift.title, drift.in_manifests) == ("1", SPEC.name, True)
     [drift] = found(segment=None, desired=replace(DESIRED, segments=()))
     assert not drift.in_manifests
 
 
-def test_a_marked_segment_that_no_state_knows_is_reported() -> None:
+def test_a_tagged_segment_outside_the_state_is_reported() -> None:
     ours = replace(SEGMENT, description=f"x {tag('production', SPEC.address, 'ffff')}")
     strange = replace(SEGMENT, description=str(tag("sandbox", SPEC.address, LINEAGE)))
     plain = replace(SEGMENT, description="")
@@ -98,12 +98,12 @@ def test_counts_are_compared_softly_and_without_the_rejected(counted: int, tells
 @pytest.mark.parametrize(
     ("after", "tells"), [(timedelta(minutes=5), False), (timedelta(minutes=6), True), (-timedelta(1), False)]
 )
-def test_somebody_elses_touch_is_one_after_ours(after: timedelta, tells: bool) -> None:
+def test_an_outside_change_is_later_than_ours(after: timedelta, tells: bool) -> None:
     drift = found(segment=replace(SEGMENT, updated_at=LEFT + after))
     assert [one.touched_at for one in drift] == ([LEFT + after] if tells else [])
 
 
-def test_our_own_rename_is_no_touch_of_anybody_else() -> None:
+def test_our_own_rename_is_not_an_outside_change() -> None:
     late = replace(SEGMENT, updated_at=LEFT + timedelta(hours=3))
     patched = replace(HOLDING, updated_at=LEFT + timedelta(hours=3))
     assert found(replace(RESOURCE, current=patched), late) == []

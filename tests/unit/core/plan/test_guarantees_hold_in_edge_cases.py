@@ -46,7 +46,7 @@ def land(world):
     world.criteo.land()
 
 
-def test_a_rename_sent_after_a_wait_is_remembered_from_when_it_was_sent(world):
+def test_a_delayed_rename_has_its_time_of_sending(world):
     world.wishes = {ONE: DesiredSegment("Alpha"), TWO: DesiredSegment("Beta")}
     world.run()
     world.wishes[TWO] = DesiredSegment("Beta2")
@@ -132,7 +132,7 @@ def test_a_limit_that_is_just_reached_passes(world):
     assert world.plan().blocked == ()
 
 
-def test_an_exchange_of_everybody_never_asks_to_switch_the_guard_off(world):
+def test_an_exchange_of_all_members_never_suggests_disabling_the_guard(world):
     world.wishes = {ONE: DesiredSegment("x")}
     world.run()
     world.people["lapsed"] = people(7, 8)
@@ -218,7 +218,7 @@ def test_a_stop_before_the_first_write_writes_nothing(world):
     assert world.store.saved_head is None
 
 
-def test_a_stop_tells_who_was_under_way_and_who_was_not_begun(world):
+def test_a_stop_reports_interrupted_and_skipped_addresses(world):
     world.wishes = {ONE: DesiredSegment("x"), TWO: DesiredSegment("y")}
     world.run()
     world.batch_size = 1
@@ -272,7 +272,7 @@ def test_a_replacement_whose_old_account_is_closed_keeps_what_it_knew(world):
     assert retired.segment.confirmed.count == 2
 
 
-def test_an_exclusion_list_that_holds_nobody_blocks_its_address(world):
+def test_an_empty_exclusion_list_blocks_its_address(world):
     world.wishes = {ONE: DesiredSegment("x")}
     world.lists = {"lapsed": {OPT_OUTS: ListFile(frozenset())}}
     [blocked] = world.plan().blocked

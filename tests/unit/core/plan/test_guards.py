@@ -84,7 +84,7 @@ def test_the_limit_of_shrinking_is_exact(out, refused):
     assert all("maxShrink: 26%" in one for one in said)
 
 
-def test_an_exchange_of_all_members_is_no_silent_update():
+def test_an_exchange_of_all_members_is_reported():
     assert len(asked(100, completed_size=100, adds=101, out=100)) == 2
 
 
@@ -167,14 +167,14 @@ def vanishing(total, gone):
     return world.plan()
 
 
-def test_one_segment_gone_is_made_again_and_said_so():
+def test_one_missing_segment_is_created_again_and_reported():
     plan = vanishing(5, 1)
     assert plan.blocked == ()
     assert isinstance(plan.changes[0].reason, SegmentMissing)
 
 
 @pytest.mark.parametrize(("total", "gone"), [(5, 2), (1, 1), (3, 3)])
-def test_many_gone_at_once_is_lost_access(total, gone):
+def test_many_missing_at_once_is_lost_access(total, gone):
     """A cause of the whole run is reported once, and each address keeps its own change."""
     plan = vanishing(total, gone)
     [problem] = plan.problems

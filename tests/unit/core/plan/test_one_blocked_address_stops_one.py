@@ -175,7 +175,7 @@ def test_a_replacement_waits_for_the_name_that_a_blocked_address_has(world: InMe
     assert names(world) == {"Gold", "Silver", "Bronze"}
 
 
-def test_what_stands_against_the_environment_stops_everything(world: InMemoryEnvironment) -> None:
+def test_an_environment_problem_stops_everything(world: InMemoryEnvironment) -> None:
     people_come(world)
     world.guards = replace(world.guards, max_missing=0.1)
     world.broken = {"one"}
@@ -221,7 +221,7 @@ def test_suppressed_people_leave_where_the_source_cannot_be_read(world: InMemory
     assert ONE not in going(world), "who is left is who is wanted"
 
 
-def test_suppressed_people_leave_where_a_guard_stands_against_the_rest(world: InMemoryEnvironment) -> None:
+def test_suppressed_members_are_removed_although_a_guard_blocks(world: InMemoryEnvironment) -> None:
     suppress(world, "a")
     world.guards = replace(world.guards, max_shrink=0.2)
     world.people["two"] = frozenset("abc")
@@ -247,7 +247,7 @@ def test_suppressed_people_leave_the_old_segment_of_a_blocked_replacement(world:
     assert holds(world, "Silver") == set("bcdefghij")
 
 
-def test_a_segment_that_is_not_fit_is_left_alone(world: InMemoryEnvironment) -> None:
+def test_an_unsuitable_segment_is_not_changed(world: InMemoryEnvironment) -> None:
     suppress(world, "a")
     world.broken = {"one"}
     segment = world.criteo.named("1001", "Gold")
@@ -256,7 +256,7 @@ def test_a_segment_that_is_not_fit_is_left_alone(world: InMemoryEnvironment) -> 
     assert world.plan().removals == ()
 
 
-def test_nobody_is_removed_from_the_segment_of_another(world: InMemoryEnvironment) -> None:
+def test_no_member_is_removed_from_a_foreign_segment(world: InMemoryEnvironment) -> None:
     suppress(world, "a")
     segment = world.criteo.named("1001", "Gold")
     assert segment
@@ -279,7 +279,7 @@ def test_nothing_is_removed_while_a_request_is_unconfirmed(world: InMemoryEnviro
     assert holds(world, "Gold") == set("bcdefghij")
 
 
-def test_who_may_be_held_leaves_too_and_no_other(world: InMemoryEnvironment) -> None:
+def test_uncertain_suppressed_members_are_removed_too(world: InMemoryEnvironment) -> None:
     """Uncertain members that are not suppressed stay uncertain when other members are removed."""
     world.people["one"] = frozenset("abcdefghijklm")
     world.criteo.fault = lambda operation: "lost-after" if operation == "add" else None
@@ -307,7 +307,7 @@ def test_nothing_is_removed_through_a_list_that_cannot_be_read(world: InMemoryEn
     assert plan.removals == ()
 
 
-def test_lost_access_removes_nobody(world: InMemoryEnvironment) -> None:
+def test_lost_access_removes_no_member(world: InMemoryEnvironment) -> None:
     suppress(world, "a")
     world.broken = {"one"}
     world.guards = replace(world.guards, max_missing=0.1)

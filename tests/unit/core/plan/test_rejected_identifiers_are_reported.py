@@ -82,7 +82,7 @@ def test_a_list_that_changes_is_sent_as_usual_and_may_fail_again(world: InMemory
     assert held(world).rejected == 10
 
 
-def test_correcting_a_list_of_which_nobody_was_accepted_needs_no_larger_guard(
+def test_a_corrected_list_needs_no_larger_guard(
     world: InMemoryEnvironment,
 ) -> None:
     world.guards = replace(world.guards, max_shrink=0.2, max_growth=1.0)
@@ -137,7 +137,7 @@ def test_a_stopped_fill_stays_blocked_until_the_list_or_the_limit_changes(world:
     assert world.criteo.segment(held(world).segment_id).members == world.members(ADDRESS)
 
 
-def test_a_stopped_fill_goes_on_where_the_limit_allows_it(world: InMemoryEnvironment) -> None:
+def test_a_stopped_fill_resumes_within_the_limit(world: InMemoryEnvironment) -> None:
     world.batch_size = 50
     world.people["buyers"] = people(0, 170)
     failed(world)

@@ -70,7 +70,7 @@ def members(one: SegmentState) -> tuple[frozenset[str], frozenset[str]]:
         ([moving("a b", "b c")], holding("b c"), "b", "a c"),
     ],
 )
-def test_who_is_named_since_stays_known_and_who_is_held_in_all_is_sure(states, now, sure, unsure):
+def test_later_members_stay_known_and_common_members_are_confirmed(states, now, sure, unsure):
     assert members(after(*states, now=now)) == (set(sure.split()), set(unsure.split()))
 
 
@@ -91,7 +91,7 @@ def test_a_call_under_way_may_still_land():
     assert after(holding("a"), now=holding("b")).grace_until is None
 
 
-def test_where_nothing_changed_nothing_is_in_doubt():
+def test_if_nothing_changed_nothing_is_uncertain():
     same = moving("a b", "b c")
     assert back([ResourceState(LAPSED, same)], now=[ResourceState(LAPSED, same, definition="new")]) == ()
 
@@ -124,7 +124,7 @@ def test_a_segment_under_another_key_is_another_segment():
     assert back([ResourceState(LAPSED, other)], now=[ResourceState(LAPSED, holding("b"))]) == ()
 
 
-def test_an_address_that_is_lost_comes_back_with_everybody_in_doubt():
+def test_a_lost_address_returns_with_all_members_uncertain():
     states = (
         [ResourceState(LAPSED, holding("a b", completed_size=2))],
         [ResourceState(LAPSED, holding("b c"), definition="d")],
@@ -136,7 +136,7 @@ def test_an_address_that_is_lost_comes_back_with_everybody_in_doubt():
     assert back([unanswered], now=[]) == (unanswered,)
 
 
-def test_what_is_doubted_is_kept_before_a_resource_state_names_it():
+def test_uncertain_members_are_stored_before_a_resource_state_names_them():
     store, steps = state("a b", "b c"), []
     store.after_write = steps.append
     with store.lock("me") as writer:

@@ -71,7 +71,7 @@ def test_a_description_of_several_lines_keeps_its_words():
     assert tag_of(f"One {OURS} \n") == WHOSE
 
 
-def test_a_tag_that_people_wrote_behind_still_says_whose_a_segment_is():
+def test_a_tag_followed_by_text_is_still_read():
     """The tag names the owner, and its text is reported in full."""
     theirs = Tag("0123456789", "ffff")
     edited = f"{theirs}, edited by Jane"
@@ -80,7 +80,7 @@ def test_a_tag_that_people_wrote_behind_still_says_whose_a_segment_is():
     assert without_tag(f"{theirs} {WHOSE} ") == str(theirs)
 
 
-def test_a_tag_of_any_lineage_finds_it_and_is_remembered():
+def test_a_tag_of_any_lineage_matches_and_is_kept():
     one = segment("1", "Buyers", str(Tag(WHOSE.owner, "9999")))
     assert seen(one) == SegmentMatch(SPEC, one)
     assert rebuilt_resource(seen(one), NOON, QUIET).current.former_lineage == "9999"
@@ -139,7 +139,7 @@ def test_several_with_one_mark_are_for_people_to_judge():
     assert caught.value.findings == seen(one, two).conflicts
 
 
-def test_what_somebody_says_is_ours_must_be_able_to_be():
+def test_an_adopted_segment_must_fit_the_address():
     theirs = segment("2", "Anything", "theirs")
     assert seen(theirs, take="2") == SegmentMatch(SPEC, theirs, has_tag=False)
     for wrong in (
@@ -154,7 +154,7 @@ def test_what_somebody_says_is_ours_must_be_able_to_be():
     assert "segment 77 is the one of offsite/loyal" in seen(theirs, take="77").conflicts[0].problem
 
 
-def test_one_segment_is_not_taken_for_two_addresses():
+def test_one_segment_is_not_adopted_twice():
     loyal = Address("offsite", "loyal")
     specs = (
         InMemoryEnvironment(wishes={ADDRESS: DesiredSegment("Buyers"), loyal: DesiredSegment("Loyal")})

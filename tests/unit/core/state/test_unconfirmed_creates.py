@@ -155,7 +155,7 @@ def test_a_lost_create_at_a_server_that_drops_descriptions_is_refused_and_can_be
     assert segment.description == world.described(ADDRESS)
 
 
-def test_a_segment_that_the_state_knows_keeps_its_place_without_a_tag_and_gets_it_again(world):
+def test_a_known_segment_without_a_tag_gets_it_again(world):
     world.run()
     [segment] = world.criteo.accounts["1001"].values()
     segment.description = "someone wrote this"
@@ -174,7 +174,7 @@ def test_a_segment_that_the_state_knows_keeps_its_place_without_a_tag_and_gets_i
         ("{owner}-9999] (edited by Jane)", "another state of this environment"),
     ],
 )
-def test_a_foreign_tag_on_a_segment_that_the_state_knows_blocks_its_address(world, description, why):
+def test_a_foreign_tag_on_a_known_segment_blocks_its_address(world, description, why):
     world.run()
     [segment] = world.criteo.accounts["1001"].values()
     tag = segment.description.rpartition("-")[0]

@@ -69,7 +69,7 @@ def test_all_that_link_to_a_file_share_its_lock_and_its_content(token: Path, tmp
     assert (one / "token").is_symlink()
 
 
-def test_who_cleans_up_touches_nobody_elses_unfinished_write(tmp_path: Path) -> None:
+def test_a_cleanup_keeps_unfinished_writes_of_others(tmp_path: Path) -> None:
     names = [".token.abcdefgh.tmp", ".token.old.abcdefgh.tmp", ".token.tmp", "token", ".other.abcdefgh.tmp"]
     for name in names:
         (tmp_path / name).touch()
@@ -100,7 +100,7 @@ def test_what_was_created_first_stays(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["key"]
 
 
-def test_who_insists_on_stopping_waits_for_a_token_to_be_kept() -> None:
+def test_a_second_stop_request_waits_for_a_token_to_be_saved() -> None:
     stop, begun, done = StopSignal(), threading.Event(), threading.Event()
 
     def renew() -> None:

@@ -174,7 +174,7 @@ def test_every_consent_has_its_code_and_no_token(held: Consent | None, expected:
     assert "refresh_token" not in str(reported)
 
 
-def test_an_application_that_speaks_for_itself_needs_no_consent() -> None:
+def test_client_credentials_need_no_consent() -> None:
     assert consents(None, "clientCredentials")["status"] == "not_needed"
 
 

@@ -91,7 +91,7 @@ def test_keys_that_come_later_are_skipped() -> None:
     assert decoded(one).document == DOCUMENTS["first-create"](ROUNDED)
 
 
-def test_text_that_somebody_else_put_in_acts_on_no_terminal() -> None:
+def test_untrusted_text_does_not_control_a_terminal() -> None:
     one = saved("wrong-manifests")
     one["document"]["error"]["problem"] = "\x1b[31mred\x1b[0m\nsecond"
     one["document"]["error"]["remedy"] = "first\n\x1b]0;title\x07second"

@@ -141,7 +141,7 @@ def test_bars_show_the_wait_that_ends_first() -> None:
     assert shown._board.wait == "waiting 5 s: soon"
 
 
-def test_many_threads_may_speak_at_once() -> None:
+def test_events_come_from_many_threads() -> None:
     stream, _, shown = logged()
     addresses = [Address("offsite-email", f"a{number}") for number in range(20)]
     threads = [
