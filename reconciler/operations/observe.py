@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 
 from reconciler.core.errors import AuthenticationError, ConfigurationError, Finding, RejectedError
 from reconciler.core.lists import compared
@@ -81,13 +81,8 @@ def observe(
     statistics = counts([one for one in asked if is_computed(one, now)], accounts, progress)
     targets, unread = _targets(specs, engine, now.date(), progress)
     progress("comparing members")
-    comparisons = {
-        at: _compare_lost(engine, one, targets[at])
-        if loss(one, statistics.get(one.segment_id), now)
-        else _compare(engine, one, targets[at])
-        for at, (_, one) in held.items()
-        if at in targets
-    }
+    receiving = {at: one for at, (_, one) in held.items()}
+    comparisons = _comparisons(engine, receiving, targets, statistics, now)
     lists = {
         at: compared(at, one.lists, state.resources, engine.missing, one.members)
         for at, one in targets.items()
@@ -105,6 +100,23 @@ def observe(
         departures=departures(specs, resources, present, comparisons, targets, lists, engine),
         lists=lists,
     )
+
+
+def _comparisons(
+    engine: MemberEngine,
+    receiving: Mapping[Address, SegmentState],
+    targets: Mapping[Address, TargetMembers],
+    statistics: Mapping[str, Statistics],
+    now: datetime,
+) -> dict[Address, MemberDiff]:
+    """Return the member diff of each address with a target. If Criteo lost members, all are sent again."""
+    return {
+        at: _compare_lost(engine, one, targets[at])
+        if loss(one, statistics.get(one.segment_id), now)
+        else _compare(engine, one, targets[at])
+        for at, one in receiving.items()
+        if at in targets
+    }
 
 
 def reachable(
