@@ -1,4 +1,4 @@
-"""A consent as text in one secret: JSON as we write it, or a bare refresh token that somebody put there."""
+"""A consent as text in one secret: JSON, or a refresh token that was entered by hand."""
 
 import json
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from reconciler.credentials.backends.base import MissingSecretError, WritableBac
 
 
 class SecretConsentStore:
-    """The consent of one application in one place. `remedy` says how it gets there."""
+    """The consent of one application in one backend. `remedy` is the command that gets a consent."""
 
     def __init__(self, backend: WritableBackend, name: str, remedy: str) -> None:
         self._backend = backend
@@ -58,7 +58,7 @@ def encode(consent: Consent) -> Secret:
 
 
 def decode(kept: Secret, remedy: str) -> Consent:
-    """AuthenticationError for JSON that is not ours."""
+    """Return the consent. AuthenticationError if the JSON has another format."""
     text = kept.reveal()
     if not text.startswith("{"):
         return Consent(kept)

@@ -1,7 +1,7 @@
-"""Questions to places of secrets on the network, below the libraries that know how to put them.
+"""Requests to secret backends on the network, with limits, below the libraries of AWS and Vault.
 
-Those libraries follow redirects with the token in hand, wait as long as a byte comes now and then, and read
-whatever comes. Here each question has one deadline, its answer a largest size, and no redirect is followed.
+Those libraries follow redirects with the token, wait as long as single bytes arrive, and read responses of
+any size. Here, each request has one deadline, its response has a size limit, and redirects are not followed.
 """
 
 import ssl
@@ -14,10 +14,10 @@ from reconciler.web.deadline import Routes
 from reconciler.web.inflated import Bounded
 
 SECONDS = 10.0
-"""For a question, from the connection to the last byte of the answer."""
+"""For one request, from the connection to the last byte of the response."""
 LONGEST_CONNECT = 5.0
 LARGEST = 1024 * 1024
-"""Bytes of an unpacked answer: AWS keeps 64 KiB in a secret, Vault 1 MiB at most in a whole entry."""
+"""Bytes of an unpacked response. AWS stores 64 KiB in a secret, Vault at most 1 MiB in an entry."""
 KEPT = frozenset({b"content-type", b"date", b"x-amzn-errortype", b"x-amzn-query-error", b"x-amzn-requestid"})
 
 UNREADABLE = {
@@ -30,25 +30,28 @@ UNREADABLE = {
         "look at the proxy or gateway before it: answers may come as they are, or as gzip",
     ),
 }
-"""What is wrong with an answer, and what to do, by kind of error; the same for all places."""
+"""The problem and the fix by type of error, for all backends."""
 MISREAD = (AttributeError, KeyError, RuntimeError, TypeError)
-"""What the libraries raise, unawares, over an answer of another form than they expect."""
+"""Errors that the libraries raise for a response of an unexpected format."""
 LATE = f"did not answer in full within {SECONDS:.0f} seconds"
 
 
 class RedirectedError(httpx.TransportError):
-    """The answer is that another address should be asked. Nobody named that one to us."""
+    """The response is a redirect to an address that the user did not configure."""
 
 
 class Questions:
-    """Raises httpx.RequestError; when it is made OSError for `authorities`, ValueError for a proxy."""
+    """Sends requests.
+
+    Raises httpx.RequestError; on creation OSError for `authorities`, ValueError for a proxy.
+    """
 
     def __init__(self, authorities: str, seconds: float) -> None:
         self._transport = Bounded(Routes(authorities), LARGEST, KEPT)
         self._timeout = httpx.Timeout(seconds, connect=min(seconds, LONGEST_CONNECT)).as_dict()
 
     def ask(self, method: str, url: str, headers: Any, content: object) -> httpx.Response:
-        """The whole answer, with the headers that are kept."""
+        """Return the complete response, with the headers in `KEPT`."""
         if not isinstance(content, bytes | str | None):
             raise TypeError("a question is whole before it is put")
         headers = httpx.Headers(headers)
@@ -67,7 +70,7 @@ class Questions:
 
 
 def kind(error: Exception) -> str:
-    """Return the name of the error: nothing else of a foreign error is reported."""
+    """Return the type name of the error. Nothing else of it is printed."""
     if any(isinstance(one, ssl.SSLError) for one in _causes(error)):
         return "SSLError"
     return type(error).__name__

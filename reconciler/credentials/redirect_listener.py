@@ -14,9 +14,9 @@ from urllib.parse import urlsplit
 from reconciler.core.errors import ConfigurationError
 
 TICK = 0.25
-"""Seconds between two looks at whether to go on waiting."""
+"""Seconds between two checks for the end of the wait."""
 SLOWEST = 5.0
-"""Seconds a browser may take to say what it wants, and to take its page."""
+"""Seconds for a browser to send its request, and to receive its page."""
 HEADERS = {
     "Content-Type": "text/html; charset=utf-8",
     "Cache-Control": "no-store",
@@ -28,7 +28,7 @@ HEADERS = {
 
 
 def is_loopback(redirect_uri: str) -> bool:
-    """Whether it is on this machine: the schema lets plain HTTP lead nowhere else."""
+    """Return whether the URL is on this machine. The schema allows plain HTTP only there."""
     return redirect_uri.startswith("http://")
 
 
@@ -96,7 +96,7 @@ class RedirectListener:
 
 
 class _Server(ThreadingHTTPServer):
-    """A thread each: browsers open connections that they then say nothing on."""
+    """One thread for each connection: browsers open connections that they do not use."""
 
     timeout = TICK
     daemon_threads = True
@@ -108,7 +108,7 @@ class _Server(ThreadingHTTPServer):
         self.arrivals: queue.SimpleQueue[BrowserRedirect] = queue.SimpleQueue()
 
     def handle_error(self, *_: object) -> None:
-        """A browser that went away; a traceback would show what it asked for."""
+        """Ignore a closed connection. A traceback would show the request."""
 
 
 class _Ipv6Server(_Server):

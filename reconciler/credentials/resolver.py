@@ -1,4 +1,4 @@
-"""Which backend a reference speaks of; adding one is a file and a line here."""
+"""Resolves secret references to backends. A new backend is one file and one line here."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -19,7 +19,7 @@ USE = "use env:NAME, file:PATH, command:LINE, state:NAME, vault:MOUNT/PATH#FIELD
 
 
 class SecretResolver:
-    """Every place that references of one environment may speak of. A backend is made when it is asked for."""
+    """The backends of one environment. Each is created at its first use."""
 
     def __init__(
         self,
@@ -29,7 +29,7 @@ class SecretResolver:
         environment: Environment,
         check: Callable[[], None],
     ) -> None:
-        """Paths are relative to `root`. `check` raises when somebody asks to stop meanwhile."""
+        """Paths are relative to `root`. `check` raises if the user stops the run."""
         self._made: dict[str, Backend] = {}
         self._make: dict[str, Callable[[], Backend]] = {
             "env": lambda: EnvBackend(environ),
@@ -43,12 +43,12 @@ class SecretResolver:
         }
 
     def fetch(self, reference: str) -> Secret:
-        """The secret behind a reference. Errors: ConfigurationError, AuthenticationError, StorageError."""
+        """Return the secret of a reference. Errors: ConfigurationError, AuthenticationError, StorageError."""
         backend, name = self._backend(reference)
         return backend.fetch(name)
 
     def writable_backend(self, reference: str) -> tuple[WritableBackend, str]:
-        """The place of a token that Criteo rotates, and the name there."""
+        """Return the backend and the name of a token that Criteo rotates."""
         backend, name = self._backend(reference)
         if not isinstance(backend, WritableBackend):
             raise AuthenticationError(
@@ -83,7 +83,7 @@ class SecretResolver:
 
 
 def _problem(kind: str, *, known: bool) -> str:
-    """Never quotes what is not surely a reference: someone may have pasted the secret itself."""
+    """Return the problem. It does not quote the text, which may be the secret itself."""
     if known:
         return f"the reference `{kind}:` names nothing"
     return "this is not a secret reference"

@@ -1,6 +1,6 @@
-"""A claim that ends by itself: what a lock between machines is made of where nothing else ends it.
+"""A lock with an expiry, for backends without locks of their own.
 
-It holds while the machines' clocks differ by much less than a minute. Never a secret.
+It is reliable if the clocks of the machines differ by much less than a minute. It contains no secret.
 """
 
 from collections.abc import Callable
@@ -55,5 +55,5 @@ def refuse_while_held(reference: str, written: object, now: datetime) -> None:
 
 
 def lost(reference: str) -> LockedError:
-    """Somebody else was faster."""
+    """Return the error of a run that another run preceded."""
     return LockedError(f"another run has just taken {reference}", remedy="wait for it to end, and run again")

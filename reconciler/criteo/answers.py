@@ -7,7 +7,7 @@ from reconciler.web.inflated import TooLargeError
 LARGEST = 8 * 1024 * 1024
 """Bytes of an unpacked answer: several times a page of 500 segments with the longest names."""
 KEPT = frozenset({b"date", b"x-ratelimit-limit", b"x-ratelimit-remaining", b"x-ratelimit-reset"})
-"""No cookie is kept, no redirection is followed, and nobody else's header is read."""
+"""All other headers are dropped. Cookies are not stored, and redirects are not followed."""
 
 
 def unreadable(error: httpx.RequestError) -> str:

@@ -1,10 +1,9 @@
-"""Answers of bulk calls, reconciled with what was sent: every item gets a segment or a reason.
+"""Responses of bulk calls, matched with the items sent: each item gets a segment or a failure.
 
-Criteo answers 200 although items fail, tells of them in `warnings` or in `errors`, and doesn't say
-in a documented way which item an entry is about. What comes back is matched by name or by id, and
-confirms nothing unless it is what was asked for; what doesn't come back is explained by an entry
-that mentions it, or by the only kind of entry there is. Entries about Criteo's own trouble leave open
-what was done: the answer is uncertain.
+Criteo responds 200 although items fail, and reports these in `warnings` or `errors`. It documents no way to
+tell which item an entry is about. So returned items are matched by name or ID, and count only if they match
+the request. A missing item is explained by an entry that mentions it, or by the only type of entry. If an
+entry reports a failure of Criteo itself, the outcome of missing items is unknown.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,9 +27,11 @@ CONFUSED = Unconfirmed("Criteo answered with several segments for one item, or w
 
 
 def created(sent: Sequence[NewSegment], body: object, account_id: str) -> BulkResult:
-    """Matched by name, as Criteo compares names, and believed where all that was asked for came back.
+    """Return the results of a create.
 
-    Of two items with one name only the first can have been made.
+    Items are matched by name, and confirmed if all requested values came back.
+
+    Of two items with one name, only the first can have been created.
     """
     returned = _returned(body, account_id)
     first = {name_key(item.name): at for at, item in reversed(list(enumerate(sent)))}
@@ -42,7 +43,10 @@ def created(sent: Sequence[NewSegment], body: object, account_id: str) -> BulkRe
 
 
 def updated(sent: Sequence[SegmentPatch], body: object, account_id: str) -> BulkResult:
-    """Matched by id, and believed where the name that was asked for came back."""
+    """Return the results of an update.
+
+    Items are matched by ID, and confirmed if the requested name came back.
+    """
     returned = _returned(body, account_id)
     found = [_changed(item, account_id, returned) for item in sent]
     return _answer(found, body, [f"{item.id}\n{item.name or ''}" for item in sent])

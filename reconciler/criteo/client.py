@@ -120,7 +120,10 @@ class CriteoWriter:
     def create(
         self, account_id: str, segments: Sequence[NewSegment], leaving: Callable[[], None]
     ) -> BulkResult:
-        """Sent once: only when it surely did not happen (no connection, 401, 429) is it sent again."""
+        """Create segments.
+
+        The call is repeated only if it certainly had no effect (no connection, 401, 429).
+        """
         call = ApiCall(
             "POST",
             f"{self._session.root}/accounts/{account_id}/audience-segments/create",
@@ -199,7 +202,7 @@ def _apart(
 
 
 def _page_of(account_id: str, ids: Sequence[str] = (), offset: int = 0) -> ResponseCheck:
-    """A 200 from somebody who is not Criteo must not pass for an account without segments."""
+    """Return a check of a page. A 200 from another server must not count as an account without segments."""
 
     def check(body: object) -> OutcomeUnknown | None:
         if not wire.is_page(body):
@@ -228,7 +231,7 @@ def _statistics_of(segment_id: str) -> ResponseCheck:
 
 
 def _unsettled(patches: Sequence[SegmentPatch], body: object, account_id: str) -> OutcomeUnknown | None:
-    """Criteo's own trouble with some items of a call that may be sent again, or silence about them."""
+    """Return an unknown outcome if Criteo was unavailable for some items, or returned none of them."""
     unavailable = next((problem for problem in problems(body) if problem.type == "availability"), None)
     if unavailable:
         return OutcomeUnknown(f"it was answered with {unavailable.code or 'an error'}")

@@ -51,7 +51,7 @@ class Connection:
         self.inspector = CriteoInspector(session, self.reader)
 
     def writer(self) -> CriteoWriter:
-        """Asked for by who may change things; planning never does."""
+        """Return the writer. Only commands that change segments use it; `plan` does not."""
         return CriteoWriter(self._session)
 
     @property
@@ -86,10 +86,10 @@ def connect(
     chance: Callable[[], float] = random.random,
     spent: tuple[Secret, ...] = (),
 ) -> Connection:
-    """Sends nothing yet. An empty `token_url` means Criteo's own place for it below `base_url`.
+    """Return a connection. Sends nothing yet. With an empty `token_url`, tokens come from `base_url`.
 
-    `spent` are secrets that Criteo has heard before. Without a transport, proxies and certificates are
-    those of the environment.
+    `spent` are secrets that Criteo received before and may repeat. Without a transport, proxies and
+    certificates come from the environment variables.
     """
     base_url = base_url.rstrip("/")
     seconds = timeout.total_seconds()
@@ -110,7 +110,7 @@ def redeem(
     timeout: timedelta,
     transport: httpx.BaseTransport | None = None,
 ) -> None:
-    """Turns a code into a consent that is kept. Asks once: a code is good for one use, answered or not."""
+    """Exchange a code for a stored consent. The request is sent once, because a code is valid for one use."""
     seconds = min(timeout.total_seconds(), LONGEST_TOKEN)
     url = httpx.URL(token_url or f"{base_url.rstrip('/')}/oauth2/token")
     with _client(base_url, seconds, transport) as http, grant.token_request() as question:
@@ -138,7 +138,7 @@ def _timeout(seconds: float) -> httpx.Timeout:
 
 
 def _client(base_url: str, seconds: float, transport: httpx.BaseTransport | None) -> httpx.Client:
-    """What the environment says about proxies and certificates is read here, and may be wrong."""
+    """Return the HTTP client. Reads the variables for proxies and certificates, which may be wrong."""
     try:
         return httpx.Client(
             base_url=base_url,

@@ -1,4 +1,4 @@
-"""The ways to ask for a token: what each sends, and what must be kept before the token is used."""
+"""The OAuth grants: what each sends, and what it stores before its token is used."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -37,26 +37,26 @@ class TokenRequest:
 
 
 class Grant(Protocol):
-    """One way to ask for a token. `calls_a_minute` holds until an answer says better."""
+    """One way to request a token. `calls_a_minute` applies until a response states the limit."""
 
     calls_a_minute: int
 
     def token_request(self) -> AbstractContextManager[TokenRequest]:
-        """Entered before a token is asked for, left when the answer is kept or refused."""
+        """Return a context that covers the token request and the storage of its response."""
         ...
 
     def secrets(self) -> tuple[Secret, ...]:
-        """Those of its fields that nobody may see."""
+        """Return the fields that must not be printed."""
         ...
 
     def named(self, error: Error) -> Error:
-        """The same error; its remedy says whose pair was refused, and where it is kept."""
+        """Return the same error with a fix that names the refused credential and its location."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class ClientKeys:
-    """The pair that an application identifies itself with. `origin` says whose it is and where it is kept."""
+    """The client ID and secret of an application. `origin` names the credential and its location."""
 
     client_id: Secret
     client_secret: Secret
@@ -78,7 +78,7 @@ class ClientKeys:
 
 @dataclass(frozen=True, slots=True)
 class RedirectCode:
-    """What a consent brought: a code, and what proves that it was ours (PKCE, RFC 7636)."""
+    """The code of a consent, and its PKCE verifier (RFC 7636)."""
 
     code: Secret
     verifier: Secret | None
@@ -91,7 +91,7 @@ class RedirectCode:
 
 
 class ClientCredentials:
-    """The application speaks for itself."""
+    """The grant for the application's own accounts."""
 
     calls_a_minute = 250  # documented, per application
 
@@ -113,16 +113,16 @@ class ClientCredentials:
 
 
 class RefreshToken:
-    """Somebody consented, and the application speaks for them.
+    """The grant for accounts of another company, which gave its consent.
 
-    Criteo may rotate the token at each use: it is read, used and replaced under its place's lock, so
-    that runs side by side never use one twice, and the new one is durable before its access token is used.
+    Criteo may rotate the token at each use. So it is read, used and replaced under the lock of its location.
+    Parallel runs never use one token twice, and the new one is durable before its access token is used.
     """
 
     calls_a_minute = 10  # documented, per consented account
 
     def __init__(self, keys: ClientKeys, place: ConsentStore, clock: Clock, remedy: str) -> None:
-        """`remedy` says how to ask for consent again."""
+        """`remedy` is the command that gets a new consent."""
         self._keys = keys
         self._place = place
         self._clock = clock
@@ -180,7 +180,7 @@ class RefreshToken:
 
 
 class AuthorizationCode:
-    """Somebody has just consented: their code becomes the first refresh token. Asked for once."""
+    """The grant right after a consent: exchanges the code for the first refresh token. Sent once."""
 
     def __init__(
         self, keys: ClientKeys, brought: RedirectCode, place: ConsentStore, clock: Clock, remedy: str
@@ -227,7 +227,7 @@ class AuthorizationCode:
 
 
 def store_consent(place: ConsentStore, consent: Consent, clock: Clock, remedy: str) -> None:
-    """Makes a new refresh token durable; says what is lost when that can't be done."""
+    """Write a new refresh token durably. If this fails, the error states what is lost."""
     for attempt in range(WRITES):
         try:
             place.write(consent)

@@ -1,4 +1,4 @@
-"""The calls that test a connection: who we are to Criteo, and which accounts and retailers it shows us."""
+"""Calls that test a connection: the application of the token, its accounts and retailers."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -39,7 +39,7 @@ class CriteoInspector:
         self._reader.probe(account_id)
 
     def accounts(self, ids: Sequence[str]) -> frozenset[str]:
-        """Page by page: nobody promises that the filter leaves one of them."""
+        """Read all pages: the filter is not documented to leave a single page."""
         found: set[str] = set()
         for page in range(MOST_PAGES):
             paging = (("pageIndex", str(page)), ("pageSize", str(ACCOUNTS_PAGE)))
@@ -55,7 +55,7 @@ class CriteoInspector:
         )
 
     def retailers(self, account_id: str, ids: Sequence[str]) -> frozenset[str]:
-        """Asked for once: no plan needs the answer so much that it should wait for it."""
+        """Send each call once, because no plan depends on the response."""
         found: set[str] = set()
         for at in range(0, len(ids), RETAILERS_PAGE):
             wanted = list(ids[at : at + RETAILERS_PAGE])
@@ -93,7 +93,7 @@ class CriteoInspector:
 
 
 def _no_application(body: object) -> OutcomeUnknown | None:
-    """A 200 from somebody who is not Criteo must not pass for a good token."""
+    """Return an unknown outcome if the body has no application: another server may have responded."""
     return (
         None
         if isinstance(mapping(body).get("data"), dict)

@@ -1,4 +1,4 @@
-"""Values of a JSON body whose shape is not certain: of the expected type, or empty."""
+"""Values of a JSON body of unknown shape: of the expected type, or empty."""
 
 from collections.abc import Mapping
 

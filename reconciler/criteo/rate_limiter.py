@@ -1,4 +1,4 @@
-"""Lets threads through one by one, as the pace allows; the only place where a call waits its turn."""
+"""The rate limiter of one credential: the only place where a call waits to be sent."""
 
 import math
 import threading
@@ -14,7 +14,7 @@ from reconciler.criteo.pacing import RateHeaders, RateState, RateTicket
 SLICE = 0.5
 """Longest wait while calls are under way: their answers may open the gate earlier."""
 MOST_CALLS = 10_000
-"""A minute; a header that says more is not believed."""
+"""Calls per minute. A header that states more is ignored."""
 TICK = 0.001
 """Shortest wait: less is lost where seconds are rounded to the clock's microseconds."""
 
@@ -30,7 +30,7 @@ class RateLimiter:
         self._skew: timedelta | None = None
 
     def acquire(self, calls: Callable[[], int]) -> RateTicket:
-        """Waits until a call may go. `calls` says how many requests it will be, token included."""
+        """Wait until the call may be sent. `calls` returns its number of requests, with the token request."""
         while True:
             with self._lock:
                 now, needed = self._now(), calls()

@@ -1,7 +1,7 @@
-"""What an answer repeats of what was sent is taken out of it before anyone reads it.
+"""Removes from a response what it repeats of its request.
 
-Names, codes, titles and trace ids of an answer are shown to people. Criteo, or a gateway before it,
-may quote there what a request carried: its token, the application's secret, or people.
+Names, codes, titles and trace IDs of responses are printed. Criteo, or a gateway in between, may quote parts
+of the request there: its token, the application's secret, or identifiers.
 """
 
 import base64
@@ -18,8 +18,11 @@ from reconciler.criteo.errors import CODE
 
 WITHHELD = "(withheld)"
 GIVEAWAY, OF_A_SECRET, OF_A_WORD, OF_A_NAME = 12, 8, 7, 4
-"""Characters in a row that can't be there by chance: of people, of a secret, of people as a whole word of
-an answer, and as a word of what stands before an @."""
+"""Characters in a row that cannot match by chance.
+
+Of identifiers, of a secret, of identifiers as a whole word of a response, and as a word of the part before an
+@.
+"""
 LONGEST = 500
 TOO_LONG = 2_000
 """Characters; nothing that is shown or compared is longer."""
@@ -29,18 +32,18 @@ HEX = re.compile(r"(?:[0-9a-fA-F][ :_-]?){8,}")
 WORD, PACKED = re.compile(r"[0-9a-z]+"), re.compile(r"[0-9A-Za-z+/_-]{8,}")
 TEXTS = 40
 LIST = b'"identifiers":'
-"""What stands before people in a body, which they end."""
+"""The text before the identifiers, which are the last part of a body."""
 DEEPEST = 12
 """Levels of an answer; nothing that is read lies deeper."""
 TRACES = frozenset({"traceId", "traceIdentifier"})
-"""Look like hashes, and are none."""
+"""Keys whose values look like hashes but are not."""
 
 
 class SensitiveRequest:
-    """What one call carried: secrets of its credential and, if it is about members, its body.
+    """The sensitive parts of one request: secrets of its credential, and the body of a call about members.
 
-    Searching a body takes milliseconds, so only the first texts of an answer are looked at; the rest
-    is taken for people.
+    Searching a body takes milliseconds, so only the first texts of a response are searched. Every further
+    text is redacted.
     """
 
     def __init__(self, secrets: Iterable[Secret], members: bytes) -> None:
@@ -49,9 +52,9 @@ class SensitiveRequest:
         self._patience = TEXTS
 
     def is_in(self, text: str, key: str) -> bool:
-        """In whatever case and in the usual encodings, whole or a piece that gives it away.
+        """Return whether the text repeats a secret or an identifier, whole or in part, in any usual encoding.
 
-        A code of several words is not taken for somebody who is called like one of them.
+        A code of several words does not count as an identifier that equals one of its words.
         """
         forms = [form.lower() for form in _forms(text)]
         return any(not self._pieces.isdisjoint(_windows(one, OF_A_SECRET)) for one in forms) or (
@@ -60,7 +63,10 @@ class SensitiveRequest:
 
     @cached_property
     def _pieces(self) -> frozenset[str]:
-        """Of a secret too short to give away, the whole: it may well stand inside an honest word."""
+        """Return the parts of the secrets.
+
+        A short secret counts only as a whole: parts may occur in any word.
+        """
         values = {one.reveal().lower() for one in self._secrets}
         values |= {quote_plus(one.reveal()).lower() for one in self._secrets}
         return frozenset(piece for value in values for piece in _windows(value, OF_A_SECRET))
@@ -83,7 +89,7 @@ class SensitiveRequest:
 
     @cached_property
     def _names(self) -> frozenset[str]:
-        """What people are called before the @, as it is and by its words."""
+        """Return the parts before the @ of the identifiers, whole and by word."""
         found: set[str] = set()
         for one in re.findall(rb'"([^"@]+)@', self._content):
             words = WORD.findall(one.decode(errors="replace"))
@@ -92,17 +98,17 @@ class SensitiveRequest:
 
     @cached_property
     def _content(self) -> bytes:
-        """The people alone: a code may well speak of identifiers."""
+        """Return the identifiers only, because a code may contain the word "identifiers"."""
         return self._members.lower().partition(LIST)[2]
 
 
 def _windows(text: str, size: int) -> Iterator[str]:
-    """Every run of so many characters; a shorter text as it is."""
+    """Yield every run of `size` characters; a shorter text as it is."""
     return (text[at : at + size] for at in range(max(1, len(text) - size + 1)))
 
 
 def _forms(text: str) -> Iterator[str]:
-    """As it stands, as it is shown, and what it says where it is encoded."""
+    """Yield the text, the text as printed, and its decoded forms."""
     shown = "".join(char for char in unicodedata.normalize("NFKC", text) if char.isprintable())
     yield from dict.fromkeys((text, shown, unquote_plus(shown)))
     for packed in PACKED.findall(shown):
@@ -117,7 +123,7 @@ def _forms(text: str) -> Iterator[str]:
 
 
 def redact_echoes(body: object, sent: SensitiveRequest, key: str = "", depth: int = 0) -> object:
-    """The same answer, in which no text repeats what was sent or looks like personal data."""
+    """Return the body with each text replaced that repeats the request or looks like personal data."""
     if depth > DEEPEST:
         return None
     if isinstance(body, dict):

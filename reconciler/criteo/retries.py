@@ -1,4 +1,4 @@
-"""Sends a call again where that is safe, and says at the end what is surely known of it."""
+"""Repeats calls where that is safe, and returns what is certain about their outcome."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ LONGEST_PAUSE = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The whole answer of a call, and whether an earlier attempt of it may still land."""
+    """The body of a response. `uncertain`: an earlier attempt may still take effect."""
 
     body: object
     uncertain: bool
@@ -60,7 +60,7 @@ def any_object(_body: object) -> None:
 
 
 def no_callback() -> None:
-    """Nobody needs to know when the call leaves."""
+    """Do nothing before a request is sent."""
 
 
 class RetryingSession:
@@ -89,10 +89,10 @@ class RetryingSession:
     def send(
         self, call: ApiCall, check: ResponseCheck = any_object, leaving: Callable[[], None] = no_callback
     ) -> Reply | Rejected:
-        """`check` may find a no in an answer, or that it leaves open what was done.
+        """Send the call. `check` may find a rejection or an unknown outcome in a response.
 
-        A refusal is returned, not raised, because a 400 may be about one item of many. It is raised
-        if an earlier attempt may have happened: then no answer can say that the call did not.
+        A rejection is returned, not raised, because a 400 may be about one item of many. It is raised if an
+        earlier attempt may have taken effect: then the outcome of the call is unknown.
         """
         tries = _Tries()
         try:

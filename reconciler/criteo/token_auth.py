@@ -45,9 +45,9 @@ class TokenAuth(httpx.Auth):
         timeout: httpx.Timeout,
         spent: tuple[Secret, ...] = (),
     ) -> None:
-        """`timeout` is for token requests: the client's own does not reach what an auth flow sends.
+        """`timeout` is for token requests: the timeout of the client does not apply in an auth flow.
 
-        `spent`: what Criteo has heard from us otherwise, and may repeat.
+        `spent` are other secrets that Criteo received and may repeat.
         """
         self.token_url = httpx.URL(token_url)
         self._timeout = timeout
@@ -68,7 +68,7 @@ class TokenAuth(httpx.Auth):
         return (*self._grant.secrets(), *self._issued, *self._spent)
 
     def named(self, error: Error) -> Error:
-        """The same refusal; it says whose token it was."""
+        """Add the credential of the token to the fix of the error."""
         return self._grant.named(error)
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:

@@ -1,4 +1,4 @@
-"""What a token endpoint answers: a token, a refusal in the shape of OAuth, or neither."""
+"""The response of a token endpoint: a token, an OAuth error, or neither."""
 
 import re
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from reconciler.core.errors import AuthenticationError
 from reconciler.core.secret import Secret
 
 SHORTEST_LIFE, LONGEST_LIFE = 300, 86_400
-"""Seconds: for an answer that doesn't say, and for one that can't be meant."""
+"""Seconds: the lifetime of a token if the response states none, and the longest accepted lifetime."""
 TOKEN = re.compile(r"[\x21-\x7e]+")
 WRONG_GRANT = "the application is not allowed this grant: compare `grant` with its settings at Criteo"
 REMEDIES = {
@@ -21,15 +21,15 @@ REMEDIES = {
     "invalid_grant": "the consent or the refresh token is no longer good: ask for consent again",
 }
 KNOWN = frozenset({*REMEDIES, "invalid_request", "invalid_scope", "access_denied"})
-"""Errors of OAuth that may be repeated: any other text may be one of the fields that were sent."""
+"""OAuth errors that may be printed. Any other text may be a field of the request."""
 
 
 class TokenUnavailableError(Exception):
-    """The token endpoint is down or busy; asking again later may help. The text is ours."""
+    """The token endpoint is down or busy; a later request may succeed. The text is ours."""
 
 
 class TokenRefusedError(AuthenticationError):
-    """A definite no. `code` is OAuth's own (RFC 6749, 5.2), or "" for one that we don't know."""
+    """The token endpoint refused. `code` is the OAuth error (RFC 6749, 5.2), or "" for an unknown one."""
 
     def __init__(self, problem: str, *, remedy: str, code: str) -> None:
         super().__init__(problem, remedy=remedy)
@@ -38,7 +38,7 @@ class TokenRefusedError(AuthenticationError):
 
 @dataclass(frozen=True, slots=True)
 class TokenResponse:
-    """A token, its life in seconds, and the refresh token that came with it."""
+    """An access token, its lifetime in seconds, and its refresh token."""
 
     access_token: Secret
     seconds: float
@@ -46,7 +46,7 @@ class TokenResponse:
 
 
 def read_token(status: int, content: bytes) -> TokenResponse:
-    """Errors have the shape of OAuth, not that of the API: TokenRefusedError, TokenUnavailableError."""
+    """Return the token of a response. Errors: TokenRefusedError, TokenUnavailableError."""
     if status == httpx.codes.TOO_MANY_REQUESTS or status >= httpx.codes.INTERNAL_SERVER_ERROR:
         raise TokenUnavailableError(f"the token endpoint answers {status}")
     body = _object(content)
@@ -59,7 +59,7 @@ def read_token(status: int, content: bytes) -> TokenResponse:
 
 
 def _refresh_token(body: Mapping[str, object]) -> Secret | None:
-    """Absent or null where the application speaks for itself."""
+    """Return the refresh token; None with the `clientCredentials` grant."""
     token = body.get("refresh_token")
     if token is None or token == "":
         return None

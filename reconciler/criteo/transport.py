@@ -1,4 +1,4 @@
-"""Send one request once; return whether it succeeded, was rejected, or has an unknown outcome."""
+"""One attempt of a request and its outcome: a response, a rejection, or unknown. Never repeats a request."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -31,10 +31,10 @@ NEVER_SENT = (
 
 @dataclass(frozen=True, slots=True)
 class ApiCall:
-    """What is sent. `what` begins every message about it, `template` is the path without its ids.
+    """One call. `what` begins every message about it. `template` is the path without IDs.
 
-    `writes` are calls that change something; `repeatable` ones may be sent again if it is unknown
-    whether they happened; `private` ones carry identifiers.
+    `writes`: the call changes something. `repeatable`: it may be repeated after an unknown outcome.
+    `private`: it contains identifiers.
     """
 
     method: str
@@ -50,14 +50,14 @@ class ApiCall:
 
 @dataclass(frozen=True, slots=True)
 class Succeeded:
-    """2xx with JSON."""
+    """A 2xx response with JSON."""
 
     body: object = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A definite no: the call did not happen."""
+    """The call was rejected and had no effect."""
 
     status: int
     error: ReconcilerError
@@ -66,19 +66,19 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class RateLimited:
-    """429: the call did not happen, and the gate knows when to come back."""
+    """A 429: the call had no effect. The rate limiter knows when to repeat it."""
 
 
 @dataclass(frozen=True, slots=True)
 class TokenExpired:
-    """401 that a new token helps against: the call did not happen."""
+    """A 401 that a new token fixes: the call had no effect."""
 
     error: ReconcilerError
 
 
 @dataclass(frozen=True, slots=True)
 class NotSent:
-    """The call did not happen: no connection, or no token for it."""
+    """The call was not sent: no connection, or no token."""
 
     problem: str
     remedy: str
@@ -86,7 +86,7 @@ class NotSent:
 
 @dataclass(frozen=True, slots=True)
 class OutcomeUnknown:
-    """The call may have happened. `late`: it may still happen for a while."""
+    """The call may have taken effect. `late`: it may also take effect later."""
 
     problem: str
     late: bool = True
@@ -96,7 +96,7 @@ Outcome = Succeeded | Rejected | RateLimited | TokenExpired | NotSent | OutcomeU
 
 
 class Transport:
-    """Sends calls one at a time per thread, each in its turn, and tells what became of them."""
+    """Sends calls, each once, after the wait for the rate limit."""
 
     def __init__(self, http: httpx.Client, auth: TokenAuth, gate: RateLimiter, clock: Clock) -> None:
         self._http = http
@@ -105,10 +105,11 @@ class Transport:
         self._gate = gate
 
     def send(self, call: ApiCall, leaving: Callable[[], None]) -> Outcome:
-        """`leaving` is called right before the request leaves: it has its turn by then, and its token.
+        """Send the call and return its outcome. `leaving` is called right before the request is sent.
 
-        For one that changes something it is called again right before its last byte: a connection may take
-        seconds, a body longer, and the process may have been stopped meanwhile.
+        By then, the wait for the rate limit is over and a token is available. If the call changes something,
+        `leaving` is called again right before its last byte: connecting may take seconds, a body longer, and
+        the process may have been suspended meanwhile.
         """
         content: bytes | Iterator[bytes] | None = call.content
         headers = {}
@@ -145,7 +146,7 @@ class Transport:
         return outcome
 
     def _broken(self, call: ApiCall, error: httpx.RequestError) -> Outcome:
-        """The text of the error is the library's: only its kind is repeated."""
+        """Return the outcome of a failed request. The message names only the type of the error."""
         kind = type(error).__name__
         logger.debug("%s %s: %s", call.method, call.template, kind)
         unread = unreadable(error)
@@ -162,9 +163,10 @@ class Transport:
 
 
 def _held_back(content: bytes, leaving: Callable[[], None]) -> Iterator[bytes]:
-    """A request that lacks its last byte is not carried out: until then `leaving` may stop it.
+    """Yield the body so that its last byte is sent separately: without it, the server does not act.
 
-    The byte before it waits until the socket has room again, so that the last one need not.
+    `leaving` may stop the request until then. The byte before the last waits for room in the socket, so that
+    the last byte does not wait.
     """
     yield content[:-2]
     yield content[-2:-1]
@@ -173,7 +175,10 @@ def _held_back(content: bytes, leaving: Callable[[], None]) -> Iterator[bytes]:
 
 
 def _speaks(response: httpx.Response, answer: object) -> bool:
-    """Something of it may be shown: of a plain acknowledgement only the counts are read."""
+    """Return whether any text of the response may be printed.
+
+    Of a plain acknowledgement, only counts are read.
+    """
     return not response.is_success or bool(problems(answer)) or bool(trace(answer))
 
 

@@ -1,4 +1,4 @@
-"""JSON of the audience endpoints to our values and back; no I/O, and nothing here knows a status."""
+"""JSON of the audience endpoints to values and back. No I/O, no status codes."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ ID = re.compile(r"[0-9]{1,19}")
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of a search. `received` counts all its items, `total` those of all pages, if stated."""
+    """One page of a search. `received` counts its items, `total` those of all pages if stated."""
 
     segments: tuple[Segment, ...]
     received: int
@@ -28,16 +28,18 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a call on members asked for, as far as its answer repeats it. `sent` counts identifiers."""
+    """A request about members, as far as its response repeats it. `sent` counts identifiers."""
 
     operation: Operation
     identifier_type: IdentifierType
     sent: int
 
     def fits(self, data: Mapping[str, object], valid: int) -> bool:
-        """An answer may leave out what was asked for, and not say otherwise.
+        """Return whether the response is about this request.
 
-        A list of another type may tell that type while it calls every identifier invalid: it took none.
+        Missing values are accepted, other values are not.
+
+        A list of another type may state that type, with every identifier invalid.
         """
         operation, kind = text(data.get("operation")), text(data.get("identifierType"))
         same_type = kind in ("", self.identifier_type) or valid == 0
@@ -46,7 +48,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class UncertainAnswer:
-    """An answer that doesn't say that all was done. `late`: the rest may still happen."""
+    """A response that does not confirm the whole request. `late`: the rest may still take effect."""
 
     problem: str
     late: bool
@@ -54,7 +56,7 @@ class UncertainAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Denied:
-    """An answer that says in good order that nothing was done."""
+    """A response that rejects the whole request."""
 
     problem: Problem
 
@@ -82,7 +84,7 @@ def members_body(identifier_type: IdentifierType, operation: Operation, identifi
 
 
 def is_page(body: object) -> bool:
-    """A list, or null beside the page's own numbers; never an error in place of a list."""
+    """Return whether the body is a page: a list, or null beside page numbers, without errors."""
     content = mapping(body)
     if isinstance(content.get("data"), list):
         return True
@@ -102,7 +104,7 @@ def read_page(body: object, account_id: str) -> Page:
 
 
 def read_segment(item: object, account_id: str) -> Segment | None:
-    """None without an id, which has digits only: nothing could be done with it."""
+    """Return the segment; None if it has no ID of digits."""
     resource = mapping(item)
     attributes = mapping(resource.get("attributes"))
     contact_list = mapping(attributes.get("contactList"))
@@ -122,7 +124,7 @@ def read_segment(item: object, account_id: str) -> Segment | None:
 
 
 def subject(body: object) -> str:
-    """The id of what an answer is about; "" where it doesn't tell."""
+    """Return the ID that the response is about, or "" if it states none."""
     return text(mapping(mapping(body).get("data")).get("id"))
 
 
@@ -134,7 +136,7 @@ def read_statistics(body: object) -> Statistics:
 
 
 def read_acknowledgement(body: object, asked: Asked) -> Acknowledgement | UncertainAnswer | Denied:
-    """Sampled identifiers are not looked at: they are counted in the answer, and never kept."""
+    """Return the counts, an unknown outcome, or a rejection. Sampled identifiers are not read."""
     data = mapping(body).get("data")
     wrong = [problem for problem in error_entries(body) if problem.counts]
     if wrong and not isinstance(data, dict) and wrong[0].type not in {"availability", "unknown", ""}:
@@ -168,7 +170,7 @@ def _new(segment: NewSegment) -> dict[str, object]:
 
 
 def _patch(patch: SegmentPatch) -> dict[str, object]:
-    """A description is a wrapper here, and a plain string in a create; no wrapper leaves it alone."""
+    """Return the item of an update. The description is an object here, and a string in a create."""
     attributes: dict[str, object] = {}
     if patch.name is not None:
         attributes["name"] = patch.name
@@ -195,7 +197,7 @@ def _count(value: object) -> int | None:
 
 
 def _rate(value: object, identifiers: int | None, matches: int | None) -> float | None:
-    """Nobody says whether it is in 0..1 or in percent: the counts beside it tell, or its size."""
+    """Return the match rate from 0 to 1. Criteo does not state the unit: the counts or its size show it."""
     if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value <= PERCENT:
         return None
     if value == 0 or value > 1:

@@ -1,7 +1,7 @@
-"""`aws-sm:NAME_OR_ARN#FIELD`: a secret in AWS Secrets Manager, whole or a field of its JSON.
+"""`aws-sm:NAME_OR_ARN#FIELD`: a secret in AWS Secrets Manager, or one field of its JSON.
 
-The lock is made of versions of the same secret, so no other service is needed; what AWS answers is never
-repeated. AWS allows about 100 versions in 24 hours, and renewing a token makes two: not more often than
+The lock consists of versions of the same secret, so no other service is needed. Messages never quote
+responses of AWS. AWS allows about 100 versions in 24 hours, and renewing a token creates two: renew at most
 every half hour.
 """
 
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from mypy_boto3_secretsmanager.type_defs import GetSecretValueResponseTypeDef
 
 NEWEST = "RECONCILER-LEASE"
-"""The label of the newest lease, which stays on it when it has ended."""
+"""The label of the newest lock version. It stays on that version after the lock ended."""
 HELD = "RECONCILER-HELD"
-"""The label of a lease that has not been given back."""
+"""The label of a lock that is held."""
 _LOGIN = "log in to AWS (AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY) and run again"
 _RIGHTS = (
     "allow GetSecretValue; to keep a refresh token there also DescribeSecret, PutSecretValue and "
@@ -83,7 +83,7 @@ class VersionExistsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Of a reference: which secret, and which field of it; none is the whole."""
+    """One secret, and the field in it; "" for the whole secret."""
 
     reference: str
     id: str
@@ -91,12 +91,12 @@ class _Place:
 
 
 class AwsBackend:
-    """Found as the AWS command line finds it: AWS_REGION, AWS_PROFILE, AWS_ENDPOINT_URL and so on."""
+    """Reads the variables of the AWS command line: AWS_REGION, AWS_PROFILE, AWS_ENDPOINT_URL and so on."""
 
     def __init__(
         self, environ: Mapping[str, str], now: lease.Now = lease.utc_now, seconds: float = SECONDS
     ) -> None:
-        """`seconds` are those that a question and its answer may take."""
+        """`seconds` is the longest time for one request and its response."""
         self._environ = environ
         self._now = now
         self._seconds = seconds
@@ -113,7 +113,7 @@ class AwsBackend:
         return Secret(value.strip())
 
     def store(self, name: str, secret: Secret) -> None:
-        """A new current version; the other fields of a JSON object stay."""
+        """Write a new current version. Other fields of a JSON object stay."""
         place = _place(name)
         text = secret.reveal()
         if place.field:
@@ -123,7 +123,7 @@ class AwsBackend:
 
     @contextmanager
     def lock(self, name: str) -> Iterator[None]:
-        """Exclusive between all machines that hold it with this tool."""
+        """Lock the secret for all machines that use this tool."""
         place = _place(name)
         version = self._take(place)
         try:
@@ -135,9 +135,11 @@ class AwsBackend:
                 )
 
     def _take(self, place: _Place) -> str:
-        """Of all who saw the same newest lease, one can make the version that comes after it.
+        """Return the version of our lock.
 
-        AWS refuses a second version with the same token and another content.
+        Of all runs that read the same newest lock, one can create the next.
+
+        AWS refuses a second version with the same request token and other content.
         """
         now = self._now()
         version = _next(self._newest(place, now))
@@ -157,7 +159,10 @@ class AwsBackend:
         return version
 
     def _newest(self, place: _Place, now: datetime) -> str:
-        """What the next lease follows: the newest, or the current version. Raises LockedError."""
+        """Return the version that the next lock follows: the newest lock, or the current version.
+
+        Raises LockedError.
+        """
         with _translated_errors(place.reference):
             answer = self._client.describe_secret(SecretId=place.id)
         _must_be_aws(place, answer)
@@ -170,7 +175,10 @@ class AwsBackend:
         return newest or by_stage.get("AWSCURRENT", "")
 
     def _current(self, place: _Place) -> str:
-        """The text of the current version. AWS makes the first one the current one, even if it is a lease."""
+        """Return the text of the current version.
+
+        AWS makes the first version current, even if it is a lock.
+        """
         with _translated_errors(place.reference):
             answer = self._client.get_secret_value(SecretId=place.id)
         _must_be_aws(place, answer)
@@ -218,7 +226,7 @@ def _next(version: str) -> str:
 
 
 def _object(text: str) -> dict[str, object]:
-    """Empty for what is no JSON object."""
+    """Return the JSON object, or an empty one."""
     try:
         value = json.loads(text)
     except ValueError:

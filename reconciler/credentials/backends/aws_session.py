@@ -1,6 +1,7 @@
-"""A session of boto3 whose questions and answers are bounded, those to AWS's logins as well.
+"""A boto3 session with limits for time and size of every response, also of logins to AWS.
 
-botocore sends what no handler of `before-send` answers; this one answers all.
+botocore sends a request itself unless a handler of `before-send` returns a response. This handler always
+does.
 """
 
 import io
@@ -20,7 +21,7 @@ ATTEMPTS = 2
 
 
 def bounded(environ: Mapping[str, str], seconds: float) -> boto3.Session:
-    """A profile of the environment counts only without keys there, as in AWS's own tools."""
+    """Return the session. A profile applies only if no access key is set, as in AWS's own tools."""
     keys = environ.get("AWS_ACCESS_KEY_ID")
     core = botocore.session.get_session()
     core.set_config_variable("retry_mode", "standard")
@@ -40,7 +41,7 @@ def bounded(environ: Mapping[str, str], seconds: float) -> boto3.Session:
 
 
 class _Sender:
-    """What botocore may try again is said in its own errors; all others end the question."""
+    """Raises errors of botocore for requests that it may repeat. Every other error ends the request."""
 
     def __init__(self, questions: Questions) -> None:
         self._questions = questions

@@ -1,4 +1,4 @@
-"""What every place that keeps secrets offers, and what those offer besides that can be written."""
+"""The interface of secret backends, and of those that can be written."""
 
 from contextlib import AbstractContextManager
 from typing import Protocol, runtime_checkable
@@ -8,28 +8,31 @@ from reconciler.core.secret import Secret
 
 
 class MissingSecretError(AuthenticationError):
-    """Nothing is kept there, as far as can be seen: what is there can't be the trouble."""
+    """The backend has no such secret, as far as it shows."""
 
 
 class Backend(Protocol):
-    """One place. Errors: MissingSecretError; AuthenticationError when the secret can't be had or trusted."""
+    """One backend.
+
+    Errors: MissingSecretError; AuthenticationError if the secret cannot be read or trusted.
+    """
 
     def fetch(self, name: str) -> Secret:
-        """The secret kept under `name`, which is what follows the colon of a reference."""
+        """Return the secret of `name`, the part of a reference behind the colon."""
         ...
 
 
 @runtime_checkable
 class WritableBackend(Backend, Protocol):
-    """A place that a rotated token can be kept in. Errors: AuthenticationError, StorageError."""
+    """A backend that can store a rotated token. Errors: AuthenticationError, StorageError."""
 
     def store(self, name: str, secret: Secret) -> None:
-        """Whole or not at all, and durable on return. Only for who holds the lock of `name`."""
+        """Write completely or not at all, durable on return. The caller holds the lock of `name`."""
         ...
 
     def lock(self, name: str) -> AbstractContextManager[None]:
-        """Raises LockedError at once when somebody else has it.
+        """Lock the name. LockedError at once if another run has it.
 
-        Taking it writes to the place: one that can't be written is found out before a token is spent.
+        Locking writes to the backend, so a backend that is not writable is detected before a token is used.
         """
         ...

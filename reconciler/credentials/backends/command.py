@@ -19,7 +19,7 @@ LARGEST = 65_536
 
 
 class CommandBackend:
-    """Secrets that a password manager or a company's own tool prints. It can't ask anything."""
+    """Secrets printed by a password manager or another command. The command has no terminal for questions."""
 
     def __init__(
         self, environ: Mapping[str, str], root: Path, check: Callable[[], None], limit: float = LIMIT

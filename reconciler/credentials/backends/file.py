@@ -57,7 +57,7 @@ class FileBackend:
             yield
 
     def _place(self, name: str) -> Path:
-        """Where links lead, so that all who share the file share its lock."""
+        """Return the path with links resolved, so that all users of the file share its lock."""
         path = (self._root / name).resolve()
         if not path.parent.is_dir():
             raise AuthenticationError(

@@ -1,4 +1,4 @@
-"""Libraries that only one kind of place needs; who doesn't use that kind doesn't install them."""
+"""Libraries that only one backend needs. They are installed with its extra."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ from reconciler.core.errors import AuthenticationError
 
 @contextmanager
 def require_extra(kind: str, extra: str) -> Iterator[None]:
-    """Around the imports of a place."""
+    """Name the missing extra if an import in this context fails."""
     try:
         yield
     except ImportError:

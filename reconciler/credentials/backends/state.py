@@ -1,7 +1,7 @@
-"""`state:NAME`: a secret kept beside the state, sealed with a key that is kept elsewhere.
+"""`state:NAME`: a secret beside the state, encrypted with a key that is stored elsewhere.
 
-AES-256-GCM and not Fernet: all 256 bits of the key count, and no time of writing stands in the clear.
-Each name in each environment has its own key (HKDF), so a value moved elsewhere doesn't open.
+AES-256-GCM, not Fernet: it uses all 256 bits of the key and stores no time in clear text. Each name in each
+environment has its own key (HKDF), so a value that was moved cannot be decrypted.
 """
 
 import base64
@@ -58,7 +58,7 @@ class StateBackend:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class _Derived:
-    """What one name is sealed with, and what tells a wrong key from damage."""
+    """The key of one name, and the value that distinguishes a wrong key from damage."""
 
     key: bytes
     check: bytes

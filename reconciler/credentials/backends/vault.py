@@ -1,6 +1,6 @@
 """`vault:MOUNT/PATH#FIELD`: a field of a secret in HashiCorp Vault or OpenBao, KV version 2.
 
-What the server answers is never repeated; every write names the version that it replaces.
+Messages never quote responses of the server. Every write names the version that it replaces.
 """
 
 from collections.abc import Iterator, Mapping
@@ -54,8 +54,10 @@ _KINDS = {
 } | UNREADABLE
 _OTHER = ("can't be asked", "check VAULT_ADDR, VAULT_TOKEN and VAULT_CACERT")
 _LOST_RACE = "check-and-set parameter did not match"
-"""Vault refuses a stale version with 400, as it does any other bad request, and gives no code beside it: of
-its answer only this text, which Vault's own clients compare too, tells a lost race."""
+"""Vault refuses a stale version with 400, like any other bad request, and without a code.
+
+Only this text shows the conflict. Vault's own clients compare it too.
+"""
 
 
 class VersionConflictError(Exception):
@@ -64,7 +66,7 @@ class VersionConflictError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Of a reference: which field of which secret."""
+    """One field of one secret."""
 
     reference: str
     mount: str
@@ -82,7 +84,7 @@ class VaultBackend:
     def __init__(
         self, environ: Mapping[str, str], now: lease.Now = lease.utc_now, seconds: float = SECONDS
     ) -> None:
-        """`seconds` are those that a question and its answer may take."""
+        """`seconds` is the longest time for one request and its response."""
         self._environ = environ
         self._now = now
         self._seconds = seconds
@@ -105,7 +107,7 @@ class VaultBackend:
         return Secret(value.strip())
 
     def store(self, name: str, secret: Secret) -> None:
-        """The secret's other fields stay. Somebody else's write meanwhile is an error."""
+        """Write the field. Other fields stay. A write by another process meanwhile is an error."""
         place = _place(name)
         kept, version = self._read(place, place.path)
         try:
@@ -118,7 +120,7 @@ class VaultBackend:
 
     @contextmanager
     def lock(self, name: str) -> Iterator[None]:
-        """A lease in an entry beside the secret, `PATH.lock`: exclusive between all machines."""
+        """Lock the secret for all machines, by an entry beside it: `PATH.lock`."""
         place = _place(name)
         version = self._take(place)
         try:
@@ -138,16 +140,17 @@ class VaultBackend:
             raise lease.lost(place.reference) from None
 
     def _must_be_writable(self, place: _Place) -> None:
-        """A write that a policy may refuse, and that the version it names refuses otherwise.
+        """Raise AuthenticationError if the token's policy does not allow writes.
 
-        It would change nothing even where versions are not looked at.
+        The test write names a version that does not exist, so it is refused. If a server ignores versions, it
+        writes the same content.
         """
         kept, _ = self._read(place, place.path)
         with suppress(VersionConflictError):
             self._write(place, place.path, kept, _NEVER)
 
     def _read(self, place: _Place, path: str) -> tuple[Mapping[str, object], int]:
-        """Nothing, and version 0, where there never was anything."""
+        """Return the fields and the version; version 0 if nothing was ever written."""
         try:
             with _translated_errors(place.reference):
                 answer = self._client.secrets.kv.v2.read_secret_version(

@@ -1,4 +1,4 @@
-"""A session of requests, as hvac wants one, whose questions and answers are bounded."""
+"""A session for hvac with limits for time and size of every response."""
 
 import io
 from typing import Any
@@ -10,7 +10,7 @@ from reconciler.credentials.questions import Questions
 
 
 def bounded(questions: Questions) -> requests.Session:
-    """Takes nothing from the environment, of which `questions` knows proxies and certificates."""
+    """Return the session. Proxies and certificates come from `questions`, not from the environment."""
     session = requests.Session()
     session.trust_env = False
     session.headers["Accept-Encoding"] = "gzip"
@@ -34,4 +34,4 @@ class _Adapter(BaseAdapter):
         return response
 
     def close(self) -> None:
-        """Each connection ended with its answer."""
+        """Do nothing: each connection ended with its response."""
