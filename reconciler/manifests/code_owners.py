@@ -1,6 +1,6 @@
-"""Which files the admins own in CODEOWNERS: what `access` reserves, and what says how Criteo is reached.
+"""The files that admins own in CODEOWNERS: those reserved by `access`, and those that configure Criteo's API.
 
-All are named from the root of the repository, as CODEOWNERS does; the project may be a folder in it.
+Paths are relative to the root of the repository, as in CODEOWNERS. The project may be a folder in it.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,10 @@ from reconciler.manifests.project import environments, within_repository
 _OWN = ("environment.yaml", "credentials.yaml")
 """What an environment does not share with others; reserved before it is there, too."""
 _AUTOMATION = (".github/", ".gitlab/", ".gitlab-ci.yml", "CODEOWNERS", "docs/CODEOWNERS")
-"""Files that run, or that name approvers. A missing file is listed too: a new file may override ours."""
+"""Files that run code or name approvers.
+
+Missing files are listed too, because a new file may override ours.
+"""
 _SHARED = frozenset({"Audience", "Destination"})
 
 

@@ -25,7 +25,7 @@ def countries(audience: ManifestDocument, inventory: ManifestIndex) -> dict[str,
 
 
 def check(inventory: ManifestIndex) -> Iterator[Issue]:
-    """Everything that the schemas can't say of `defaultCountry`."""
+    """Check what the schemas cannot check of `defaultCountry`."""
     for destination in inventory.declared["Destination"]:
         yield from _country(destination)
         kind = destination.text_of("identifierType")

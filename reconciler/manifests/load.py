@@ -24,9 +24,9 @@ _KNOWN_VERSIONS = tuple(version for version in SUPPORT if version >= _OLDEST_SUP
 
 
 def load(root: Path, environment: str, *, data_root: str | None = None) -> DesiredState:
-    """What the manifests of one environment ask for; `data_root` replaces the declared one.
+    """Return the desired state of one environment. `data_root` replaces the declared one.
 
-    The data root must be there. A file that is not blocks its audience alone, once it is to be read.
+    The data root must exist. A missing file blocks only its audience, when it is read.
     """
     flaws, inventory = _declared(root, environment)
     flaws += sources.check_root(inventory, root, data_root)

@@ -18,11 +18,10 @@ OPTION = "--base"
 
 
 def load_at(root: Path, environment: str, revision: str) -> DesiredState | None:
-    """What the manifests asked for where the work since `revision` began; None where they can't be compared.
+    """Return the desired state at the merge base of `revision` and HEAD, for comparison.
 
-    That is the merge base of `revision` and HEAD, or the revision itself where the history is cut off there.
-    None: the environment wasn't there, or its manifests were not valid. ConfigurationError where git doesn't
-    know the revision.
+    In a shallow clone without a merge base, the revision itself is used. Returns None if the environment did
+    not exist or its manifests were invalid. ConfigurationError if git does not know the revision.
     """
     commit = _commit(root, revision)
     with _exported(root, environment, _began(root, commit)) as folder:

@@ -37,9 +37,9 @@ def load(kind: str) -> dict[str, Any]:
 
 
 def accepts(kind: str, manifest: Any) -> bool:
-    """Whether a manifest follows the schema of its kind; `validator` says what is wrong with it.
+    """Return whether a manifest follows the schema of its kind. `validator` states what is wrong.
 
-    jsonschema-rs reads a thousand manifests in the time jsonschema takes to be imported.
+    jsonschema-rs reads a thousand manifests in the time of an import of jsonschema.
     """
     return bool(_quick_validator(kind).is_valid(manifest))
 

@@ -1,4 +1,4 @@
-"""How findings speak: keys and legal names may be said, values never."""
+"""Keys and names in findings: known keys and valid names are printed, values never."""
 
 import re
 from collections.abc import Iterable
@@ -12,17 +12,17 @@ _KEY = re.compile(r"[A-Za-z][A-Za-z_-]{0,40}[0-9]{0,2}")
 
 
 def label(key: str) -> str:
-    """A key as findings say it: only if it looks like a key and like nobody's data."""
+    """Return a key for a finding, if it looks like a key and not like personal data."""
     return f"`{key}`" if _KEY.fullmatch(key) and not pii_kind(key) else "this key"
 
 
 def printable_names(names: Iterable[str]) -> list[str]:
-    """Those names that are legal, and so may be said; sorted."""
+    """Return the valid names, sorted."""
     return sorted({name for name in names if NAME.fullmatch(name) and not pii_kind(name)})
 
 
 def nearest(word: str, allowed: Iterable[str]) -> str:
-    """The allowed word someone probably meant; "" when none is near."""
+    """Return the allowed word that is nearest to a typo; "" if none is near."""
     folded = {choice.casefold(): choice for choice in allowed}
     if word.strip().casefold() in folded:
         return folded[word.strip().casefold()]

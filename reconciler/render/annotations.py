@@ -1,4 +1,4 @@
-"""Findings as GitHub's commands for annotations: each is shown at its line of the pull request."""
+"""Findings as annotation commands of GitHub: each is shown at its line of the pull request."""
 
 import re
 from collections.abc import Iterable, Iterator

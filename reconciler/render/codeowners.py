@@ -1,4 +1,4 @@
-"""CODEOWNERS: who has to approve a change of what, as GitHub and GitLab read it."""
+"""CODEOWNERS: who must approve a change of which file, as GitHub and GitLab read it."""
 
 import re
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ class Owners:
 
     @property
     def unwritten(self) -> bool:
-        """A placeholder is among them: nobody is of that organisation."""
+        """Return whether a placeholder is among the owners."""
         return any(one.partition("/")[0] == f"@{NOBODY}" for one in (*self.admins, *self.others))
 
     def __str__(self) -> str:
@@ -39,7 +39,7 @@ class Owners:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Our part of a CODEOWNERS file: for whom, at which line, and whether it is the last of the rules."""
+    """Our part of a CODEOWNERS file: its owners, its line, and whether it is the last rule."""
 
     text: str
     owners: Owners
@@ -67,7 +67,7 @@ def block(text: str) -> Block | None:
 
 
 def _pattern(path: str) -> str:
-    """A file whose name would mean something else in a pattern is owned with its whole folder."""
+    """Return the pattern of a file. If its name has pattern characters, the whole folder is owned."""
     while not _PLAIN.fullmatch(path):
         path = path.rstrip("/").rpartition("/")[0] + "/"
     return "*" if path == "/" else f"/{path}"

@@ -1,4 +1,4 @@
-"""How counts of people, shares, times and durations are written."""
+"""How counts, shares, times and durations are written."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,7 +22,7 @@ _TINY = 0.0005
 
 @dataclass(frozen=True, slots=True)
 class NumberFormat:
-    """Counts of people to the nearest `step`: small ones never show in what is saved or sent around."""
+    """Counts rounded to the nearest `step`, so that saved output contains no small counts."""
 
     step: int
 
@@ -90,9 +90,9 @@ def move(
 
 
 def _net(before: int, after: int, by_moves: int, step: int) -> int:
-    """By how many it moves, from counts as they read. What moves tells that closer than both sizes do.
+    """Return the net change from the printed counts. It is more exact than the difference of both sizes.
 
-    Where an earlier run has sent a part, what moves now is not the whole of it.
+    If an earlier run sent a part, the change now is only the rest.
     """
     by_size = after - before
     close = step > 1 and abs(by_moves - by_size) <= 2 * step

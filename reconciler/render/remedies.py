@@ -1,4 +1,4 @@
-"""Where advice in words holds something to copy: commands in backticks, and YAML."""
+"""Parts of a fix that are copied: commands in backticks, and YAML."""
 
 import re
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ _CODE = re.compile(
     r"(?<!\S)(?:`(?P<command>[^`]+)`(?=[.,;:]?(?:\s|$))|(?P<yaml>\w+: \{[^{}]*\})(?=[.,;]?(?:\s|$)))"
 )
 _WORDS = 3
-"""So many may stand on a line of YAML; a sentence has more."""
+"""Words on a line of YAML, at most. A sentence has more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ def pieces(line: str) -> Iterator[Piece]:
 
 
 def divided(advice: str) -> tuple[str, list[str]]:
-    """What stands first, and the lines of the snippet below it."""
+    """Return the text of a fix and the lines of the snippet below it."""
     first, *lines = advice.splitlines() or [""]
     if lines and len(first.split()) <= _WORDS:
         return "", [first, *lines]

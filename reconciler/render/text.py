@@ -24,7 +24,7 @@ _BREAKS = frozenset("\t\n\v\f\r\x1c\x1d\x1e\x1f\x85\u2028\u2029")
 
 
 def sanitize(text: str, limit: int) -> str:
-    """One line of visible characters, at most `limit` of them: no controls, escapes or marks of direction."""
+    """Return one line of visible characters, at most `limit`: no control, escape or direction characters."""
     bare = _ESCAPES.sub("", text)
     visible = "".join(
         " " if one in _BREAKS else one
@@ -38,12 +38,12 @@ def sanitize(text: str, limit: int) -> str:
 
 
 def name(text: str) -> str:
-    """A name or a description, made fit to stand among other text."""
+    """Return a name or a description as safe text."""
     return sanitize(text, LONGEST_NAME)
 
 
 def sentence(text: str) -> str:
-    """A problem, a reason or a remedy, made fit in the same way."""
+    """Return a problem, a reason or a remedy as safe text."""
     return sanitize(text, LONGEST_SENTENCE)
 
 

@@ -79,7 +79,7 @@ class _Place:
 
 
 class VaultBackend:
-    """Asks as `vault` does: VAULT_ADDR, VAULT_TOKEN or ~/.vault-token, VAULT_NAMESPACE, VAULT_CACERT."""
+    """Reads VAULT_ADDR, VAULT_TOKEN or ~/.vault-token, VAULT_NAMESPACE and VAULT_CACERT, as `vault` does."""
 
     def __init__(
         self, environ: Mapping[str, str], now: lease.Now = lease.utc_now, seconds: float = SECONDS

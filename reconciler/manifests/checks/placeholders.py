@@ -1,4 +1,4 @@
-"""What `init` wrote for somebody to replace, and still stands there."""
+"""Values that `init` wrote as placeholders and that were not replaced."""
 
 import re
 from collections.abc import Iterator

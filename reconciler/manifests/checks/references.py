@@ -1,4 +1,4 @@
-"""What documents say of each other: one environment, unique names, links that lead somewhere."""
+"""References between documents: one environment, unique names, existing targets."""
 
 from collections.abc import Iterator
 from pathlib import PurePosixPath
@@ -140,7 +140,7 @@ def _link(
     kind: str,
     offered: dict[str, list[str]],
 ) -> Iterator[Issue]:
-    """Asked only when every document could be read: the other end may be in a lost part."""
+    """Yield a finding if the target does not exist. Checked only if every document was readable."""
     name = document.value(*path)
     if inventory.complete and name and name not in inventory.named[kind]:
         remedy = choices(name, offered[kind], call=f"{kind.lower()}s here")

@@ -26,7 +26,7 @@ RENAMED = {"form": "hashing", "quiet": "gracePeriod", "maxVanished": "maxMissing
 
 
 class _Error(NamedTuple):
-    """What jsonschema says, without its message."""
+    """An error of jsonschema without its message."""
 
     document: ManifestDocument
     path: tuple[PathStep, ...]
@@ -67,7 +67,7 @@ def validate(document: ManifestDocument) -> tuple[list[Issue], ManifestDocument]
 
 
 def of_unknown_kind(document: ManifestDocument) -> Issue:
-    """What to say of a document that no schema can judge."""
+    """Return the finding about a document without a known kind."""
     value = document.root.value
     if not isinstance(value, dict):
         remedy = f"begin it with `kind:`, one of {', '.join(schema.KINDS)}"
@@ -95,7 +95,7 @@ def _error(document: ManifestDocument, found: "ValidationError") -> _Error:
 
 
 def _subject(path: tuple[PathStep, ...]) -> str:
-    """What a finding speaks of: the key, or the item of a list under a key."""
+    """Return the subject of a finding: the key, or the item of a list under a key."""
     if not path:
         return "this manifest"
     if isinstance(path[-1], int):
@@ -161,7 +161,7 @@ def _properties(kind: str, path: Sequence[PathStep]) -> dict[str, Any]:
 
 
 def _part(kind: str, path: Sequence[PathStep]) -> dict[str, Any]:
-    """The schema of what stands at a path."""
+    """Return the schema of the value at a path."""
     part: dict[str, Any] = schema.load(kind)
     for step in path:
         fixed = part.get("properties", {})

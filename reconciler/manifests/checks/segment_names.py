@@ -20,7 +20,7 @@ def segment_name(
 
 
 def check(inventory: ManifestIndex) -> Iterator[Issue]:
-    """Check the names of all segments whose names are known."""
+    """Check the known names of all segments."""
     taken: dict[tuple[str, str], tuple[Address, SourceLocation]] = {}
     for audience in inventory.declared["Audience"]:
         title = audience.text_of("title")

@@ -1,4 +1,4 @@
-"""Whether the files that manifests name are there, as far as a local disk can tell."""
+"""Whether the files that manifests name exist, as far as a local disk shows."""
 
 from collections.abc import Iterator
 from functools import cache
@@ -67,7 +67,7 @@ def _patterns(audience: ManifestDocument) -> Iterator[tuple[tuple[PathStep, ...]
 
 
 def notes(inventory: ManifestIndex, root: Path, data_root: str | None) -> Iterator[str]:
-    """Says when nothing could be looked at."""
+    """Return a note if the files could not be checked."""
     if inventory.home is None:
         return
     place = inventory.home.place("data", "root")

@@ -1,4 +1,4 @@
-"""Where YAML stops being YAML: the parser's words → ours, with the way out and never the text."""
+"""Errors of the YAML parser in our words, with a fix and without quoting the file."""
 
 import re
 from dataclasses import replace
@@ -104,7 +104,7 @@ def translate(error: yaml.YAMLError, file: str, text: str, line: int) -> Issue:
 
 
 def _translated(error: yaml.YAMLError, file: str, text: str) -> Issue:
-    """libyaml has no codes: its texts are constants, of which each stands for one mistake."""
+    """Return our words for an error. libyaml has no codes; its texts are constants, one for each mistake."""
     if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
         return _flaw(file, 0, 0, "this is not valid YAML", "check quotes and brackets")
     stood: Any = error.problem_mark
@@ -128,7 +128,7 @@ def _bad_start(file: str, text: str, mark: Any) -> Issue:
 
 
 def conflict(file: str, text: str) -> Issue | None:
-    """The first line that git left there for somebody to decide."""
+    """Return the first line of a merge conflict that git left in the file."""
     found = _CONFLICT.search(text)
     if not found:
         return None

@@ -1,4 +1,4 @@
-"""Characters that a reviewer cannot see, in text that is sent to Criteo or decides who is sent."""
+"""Invisible characters in text that is sent to Criteo or decides which members are sent."""
 
 import unicodedata
 from collections.abc import Iterator
@@ -47,7 +47,7 @@ def _issue(document: ManifestDocument, name: str, node: Node, character: str) ->
 
 
 def _place(document: ManifestDocument, node: Node, character: str) -> SourceLocation:
-    """Of the character itself; of the value where an escape stands for the character."""
+    """Return the location of the character, or of the value if an escape stands for it."""
     index = document.text.find(character, node.start, node.end)
     if index < 0:
         return document.at(node)

@@ -1,4 +1,4 @@
-"""What was read: values that remember where they stand, and what is wrong with them."""
+"""Parsed values with their location, and the issues found in them."""
 
 from collections.abc import Iterator
 from copy import deepcopy
@@ -50,7 +50,7 @@ class ManifestDocument:
         return value if isinstance(value, str) else ""
 
     def lost(self, *path: PathStep) -> bool:
-        """Something stands there, but not what the schema wants."""
+        """Return whether a value exists that does not have the type of the schema."""
         node: Node | None = self.root
         for step in path:
             node = node.items.get(step) if node else None
@@ -82,7 +82,7 @@ class ManifestDocument:
         return replace(self, root=self.root._replace(value=value))
 
     def place(self, *path: PathStep) -> SourceLocation:
-        """Where a value stands: for mappings, lists and what is not there, at their key."""
+        """Return the location of a value. Mappings, lists and missing values have that of their key."""
         parent, node = self.root, self.root
         for step in path:
             if step not in node.items:
@@ -100,7 +100,7 @@ class ManifestDocument:
         return self.text[node.start : node.end] if node else ""
 
     def key_place(self, *path: PathStep) -> SourceLocation:
-        """Where a key stands."""
+        """Return the location of a key."""
         node = self.root
         for step in path[:-1]:
             node = node.items[step]
@@ -120,7 +120,7 @@ def _remove(value: Any, path: tuple[PathStep, ...]) -> None:
 
 
 def walk(node: Node, name: str = "") -> Iterator[tuple[str, Node]]:
-    """Every scalar below a node with the name of the key it stands under; keys stand under ""."""
+    """Yield every scalar below a node with its key, and every key with ""."""
     for key in node.keys.values():
         yield "", key
     for step, child in node.items.items():

@@ -1,4 +1,4 @@
-"""Values that are legal here and still not what someone meant, or not what belongs in a manifest."""
+"""Values that are valid YAML but probably not intended, or that do not belong in a manifest."""
 
 import re
 from collections.abc import Iterator
@@ -73,7 +73,7 @@ def inspect(document: ManifestDocument) -> Iterator[Issue]:
 
 
 def _personal(document: ManifestDocument, name: str, node: Node, data: str) -> Issue:
-    """For secrets and addresses the schema's complaint goes first: it says how they are written."""
+    """Yield personal data in a value. For secrets and addresses, the finding of the schema comes first."""
     rank = IssueRank.TRAP if name in _STRICT else IssueRank.STRUCTURE
     return Issue(
         document.at(node),

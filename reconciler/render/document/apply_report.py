@@ -180,7 +180,7 @@ class ApplyReport:
 def apply_report(
     environment: str, tally: RunTotals, elapsed: timedelta, ended_at: datetime, figures: NumberFormat
 ) -> ApplyReport:
-    """What an apply did. "Applied" is only ever said of changes that were carried out in full."""
+    """Return the report of an apply. "Applied" counts only changes that were carried out completely."""
     counts = tally.counts
     failed = tally.ended(ChangeOutcome.FAILED)
     return ApplyReport(

@@ -24,9 +24,9 @@ _WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class BlockedGroup:
-    """All addresses with one cause, the first few by name; `problem` and `remedy` are those of the first.
+    """The addresses with one cause, the first few by name. `problem` and `remedy` are those of the first.
 
-    `others`: so many further problems, all of which stand at their addresses.
+    `others` counts the other problems, which are shown at their addresses.
     """
 
     cause: Cause
@@ -49,7 +49,7 @@ class BlockedGroup:
 
 
 def grouped(blocked: Iterable[AddressBlocked]) -> tuple[BlockedGroup, ...]:
-    """In the order of causes; an address with several problems stands with its gravest one."""
+    """Return the groups in the order of causes. An address with several problems is in the first of them."""
     ranks = {cause: rank for rank, cause in enumerate(Cause)}
     by_address: dict[str, list[AddressBlocked]] = defaultdict(list)
     for one in blocked:

@@ -27,7 +27,7 @@ _HEADINGS = {
 
 
 def heading(header: Header) -> str:
-    """It stands before the name of the environment."""
+    """Return the heading before the name of the environment."""
     return _HEADINGS[header.document_type]
 
 
@@ -74,7 +74,7 @@ def notice(document: Document) -> tuple[str, ...]:
 
 
 def failure_headline(document: Document) -> str:
-    """What stands on top where nothing came of it; "" elsewhere."""
+    """Return the headline of a failed plan or apply; "" for others."""
     return _failure(document.header, document.error) if document.error and document.failed else ""
 
 
@@ -92,7 +92,7 @@ def _failure(header: Header, error: RunError) -> str:
 
 
 def warning() -> str:
-    """What stands above the risks."""
+    """Return the heading above the risks."""
     return "Needs review"
 
 
@@ -105,7 +105,7 @@ def review_summary(document: Document) -> str:
 
 
 def state_only(section: Section) -> str:
-    """What is said of all rows at once, where each has nothing else to say; "" elsewhere."""
+    """Return the text about all state-only rows of a section; "" if rows have text of their own."""
     if not section.state_only:
         return ""
     return "definition only; no API call"

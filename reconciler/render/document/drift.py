@@ -31,11 +31,11 @@ from reconciler.render.text import name, sentence
 
 @dataclass(frozen=True, slots=True)
 class DriftScope:
-    """At how many addresses was looked, how many were out of sight.
+    """The number of compared addresses and of those that could not be read.
 
-    `uncounted`: why the members of how many of them were not compared; `countable_at`: when those that were
-    sent of late can be. `may_vanish`: a larger share that is gone is lost access until proven otherwise.
-    `rejected`: of whose identifiers Criteo rejected too many.
+    `uncounted`: why the members of how many addresses were not compared. `countable_at`: when recently sent
+    members can be compared. `may_vanish`: a larger share of missing segments means lost access. `rejected`:
+    addresses with too many rejected identifiers.
     """
 
     at: int

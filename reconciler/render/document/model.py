@@ -135,7 +135,7 @@ class StateMissing:
 
 @dataclass(frozen=True, slots=True)
 class RunError:
-    """What ended the work, as an error tells it. A remedy may have several lines."""
+    """The error that ended the work. A remedy may have several lines."""
 
     problem: str
     remedy: str
@@ -144,14 +144,13 @@ class RunError:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """Ready to be laid out.
+    """A plan, a run or drift, as values.
 
-    `estimate` is None where nothing is applied. `rounded_to`: what counts are rounded to; None where there
-    are none. `problems` stand against the plan as a whole. `outcome` is what an apply came to; `error` what
-    kept the plan from being made, or ended the run. Without an outcome nothing was sent.
-    `approvals` are the digests of the plans by whose approval it was carried out. `lists` are the
-    exclusion lists that are not as they were last applied. `blocked` is what blocks addresses, by cause.
-    `notice` comes before everything else.
+    `estimate` is None if nothing is applied. `rounded_to` is the step of rounded counts; None if there are
+    none. `problems` block the whole plan. `outcome` is the result of an apply; without one, nothing was sent.
+    `error` prevented the plan or ended the run. `approvals` are the digests of the plans that approved the
+    run. `lists` are the exclusion lists that changed since they were last applied. `blocked` are the causes
+    that block addresses. `notice` comes before everything else.
     """
 
     header: Header
@@ -209,7 +208,7 @@ class Document:
         return not self.problems and (not blocked or blocked < len(self.rows) or bool(self.totals.unchanged))
 
     def row(self, address: Address) -> Row | None:
-        """What is said of one address; None when it doesn't change."""
+        """Return the row of an address; None if it does not change."""
         return next((row for row in self.rows if row.address == str(address)), None)
 
 
@@ -222,7 +221,7 @@ def error_document(
 
 
 def with_error(document: Document, error: ReconcilerError) -> Document:
-    """The same, ended by `error`. What nothing came of costs nothing, and is never live."""
+    """Return the document ended by `error`. Without an outcome, it has no estimate."""
     estimate, removals = (document.estimate, document.removals) if document.outcome else (None, None)
     return replace(document, estimate=estimate, removals=removals, error=run_error(error))
 

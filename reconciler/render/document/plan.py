@@ -79,7 +79,7 @@ def plan_document(
 
 
 def without_state(document: Document, environment: Environment) -> Document:
-    """The same, read by people who can't know whether the state is new or out of reach."""
+    """Return the document with a note that the state may be new or unreachable."""
     if document.header.state is not None:
         return document
     return replace(document, notice=StateMissing(environment.state_url.startswith("file:")))

@@ -74,7 +74,7 @@ class RowContext:
 
 
 def with_relaxed_guards(row: Row, said: Iterable[str]) -> Row:
-    """What nothing but the audience's own guards let pass, before all else that is said."""
+    """Return the row with the limits that only the audience's own guards allow, as its first lines."""
     relaxed = (Line(LineKind.WARNING, RelaxedGuard(sentence(one))) for one in said)
     return replace(row, lines=(*relaxed, *row.lines))
 
@@ -128,7 +128,7 @@ def blocked_row(
     relaxed: Iterable[str],
     voice: RowContext,
 ) -> Row:
-    """All that stands against one address, and what would become of it, as far as that is known."""
+    """Return the row of a blocked address: what blocks it, and its outcome otherwise, as far as known."""
     bare = Row(RowKind.BLOCKED, name(str(address)), "", None, None, "", None, (), (), "")
     known = bare if held is None else _held(held, voice)
     row = with_relaxed_guards(known, relaxed)
@@ -210,7 +210,7 @@ def _transfer(members: MemberChange, voice: RowContext) -> Iterator[Line]:
 
 
 def attribute(change: AttributeChange) -> Attribute:
-    """The mark at the end of a description is no news to anybody, unless all that changes is the mark."""
+    """Return the change of an attribute, without the ownership tag unless only the tag changes."""
     sides = (change.before, change.after)
     bare = tuple(without_tag(side) for side in sides)
     before, after = (name(side) if side else None for side in (sides if bare[0] == bare[1] else bare))

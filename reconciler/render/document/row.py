@@ -9,7 +9,7 @@ from reconciler.render.document.statements import Statement
 
 
 class RowKind(StrEnum):
-    """What happens to an address, the gravest first; the value is the verb that people read."""
+    """What happens to an address, the gravest first. The value is the printed verb."""
 
     BLOCKED = "blocked"
     FORGET = "forget"
@@ -109,7 +109,7 @@ class Row:
 
     @property
     def introduction(self) -> str:
-        """The title where it is news; "" where it is not, or where an attribute says it."""
+        """Return the name of a new segment; "" for other rows, or if an attribute shows it."""
         stated = self.kind not in _TITLED or any(one.name == "name" for one in self.attributes)
         return "" if stated else self.title
 

@@ -1,4 +1,4 @@
-"""What a browser shows after somebody consented or didn't; one page without scripts or links outside."""
+"""The page that a browser shows after a consent succeeded or failed. No scripts, no external links."""
 
 from html import escape
 
@@ -19,7 +19,7 @@ def connected_page(credential: str, environment: str) -> str:
 
 
 def failed_page(problem: str) -> str:
-    """It did not; the terminal says more."""
+    """Return the page of a failed consent. The terminal has the details."""
     return _page(
         "Not connected",
         f"{problem[:1].upper()}{problem[1:]}. The terminal says what to do. You can close this window.",

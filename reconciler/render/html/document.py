@@ -1,4 +1,4 @@
-"""A document as one page that needs nothing else: no script, and nothing from outside."""
+"""A document as one HTML page without scripts or external resources."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -76,9 +76,9 @@ def _look(document: Document) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The addresses of a kind that carry no risk, and how many do: those stand on top.
+    """The addresses of one kind that carry no risk. `risks` are shown above them.
 
-    `recorded` is said of all of them where each has nothing else to say.
+    `recorded` is the text about all of them, if they have no text of their own.
     """
 
     kind: RowKind

@@ -24,7 +24,7 @@ def _row(row: ConsentRow) -> Json:
 
 
 def _consent(consent: Consent) -> Json:
-    """Times are null for a token that somebody put there by hand."""
+    """Return the values of a consent. Times are null for a token that was entered by hand."""
     return {
         "obtained_by": sentence(consent.obtained_by),
         "consented_at": time(consent.consented_at),

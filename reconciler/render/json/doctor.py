@@ -1,4 +1,4 @@
-"""`doctor --json`: every check with its status; messages and remedies are text for people."""
+"""`doctor --json`: every check with its status. Messages and remedies are text."""
 
 from collections.abc import Sequence
 

@@ -33,7 +33,10 @@ _CAPITAL = re.compile(r"(?<!^)(?=[A-Z])")
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """What a file holds, and the version that wrote it. `approved` is None for what nobody can approve."""
+    """The content of a saved document and the version that wrote it.
+
+    `approved` is None if it is not a plan.
+    """
 
     digest: str
     version: str

@@ -1,4 +1,4 @@
-"""`status --json`: every address by what was sent, and what Criteo counts of it where it was asked."""
+"""`status --json`: every address, with acknowledged members and Criteo's counts if requested."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -25,7 +25,7 @@ def status_values(
     now: datetime,
     figures: NumberFormat,
 ) -> Json:
-    """As `status` lays it out. `statistics` is by segment id; None where Criteo was not asked."""
+    """Return the values of `status`. `statistics` is by segment ID; None without `--statistics`."""
     known = {one.address: one for one in resources}
     return {
         "environment": name(environment),
@@ -90,7 +90,7 @@ def _statistics(found: Statistics, figures: NumberFormat) -> Json:
 
 
 def _rate(found: Statistics, figures: NumberFormat) -> float | None:
-    """Beside rounded counts it says no more than they do."""
+    """Return the match rate, no more exact than the rounded counts beside it."""
     if found.match_rate is None or figures == EXACT:
         return found.match_rate
     if found.identifiers is None or found.matches is None:

@@ -1,4 +1,4 @@
-"""Values of these documents: counts as numbers, times in ISO 8601, shares from 0 to 1, codes for reasons."""
+"""Values of these documents: counts as integers, times in ISO 8601, shares from 0 to 1, reasons as codes."""
 
 import json
 from datetime import UTC, datetime
@@ -78,7 +78,7 @@ def known_count(number: int | None, figures: NumberFormat) -> Count | None:
 
 
 def share(part: int, whole: int, figures: NumberFormat) -> float | None:
-    """From 0 to 1, as far as the rounded counts tell it."""
+    """Return the share from 0 to 1, no more exact than the rounded counts."""
     found = share_of(part, whole, figures.step)
     return None if found is None else round(min(1.0, found), 4)
 

@@ -1,4 +1,4 @@
-"""A document as Markdown for a comment on GitHub: counts first, risks next, the rest folded."""
+"""A document as Markdown for a comment on GitHub: counts first, then risks, then everything else folded."""
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -16,13 +16,13 @@ from reconciler.render.numbers import minus, plus
 from reconciler.render.text import name
 
 LONGEST = 60_000
-"""In characters, of which GitHub takes 65,536: a workflow may want to say something around it."""
+"""Characters. GitHub allows 65,536, and a workflow may add its own text."""
 
 _PART = 0.3
-"""The share of the room that each of cost, trouble, an outcome and notes may take."""
+"""The share of the room for each of estimate, error, outcome and notes."""
 
 _SLACK = 4_000
-"""For the words that say what is cut."""
+"""Characters for the text about what is cut."""
 
 
 def markdown(document: Document, digest: str = "") -> str:
@@ -57,7 +57,7 @@ def _summary(document: Document) -> str:
 
 
 def _one_line(document: Document) -> Iterator[str]:
-    """It stands out unless something graver does, which may have said it."""
+    """Return the summary. It is bold unless a graver headline states it."""
     summary = words(document_text.summary(document))
     if not document.failed:
         yield f"**{summary}**\n"
@@ -84,7 +84,7 @@ def _cost(document: Document, room: int) -> str:
 
 
 def _alert(kind: str, lines: Sequence[str], room: int) -> str:
-    """What GitHub shows as a coloured note; its first line stands out."""
+    """Return a coloured note of GitHub. Its first line is bold."""
     said = [f"> [!{kind}]", f"> **{words(lines[0])}**"]
     room -= len(joined(said)) + 1
     said += fitted(
@@ -112,7 +112,7 @@ def _notice(document: Document, room: int) -> str:
 
 
 def _verdict(document: Document, room: int) -> str:
-    """That nothing came of it, with what to do about it, above all else."""
+    """Return the headline of a failed plan or apply and its fix."""
     if not (document.error and document.failed):
         return ""
     said, advice = _alert("CAUTION", [document_text.failure_headline(document)], room), document.error.remedy
@@ -165,7 +165,7 @@ def _failure(failure: Failure) -> str:
 
 
 def _notes(document: Document, room: int) -> str:
-    """Under a word of their own: below other lists they would go on with them."""
+    """Return the notes under a heading of their own, so that Markdown does not join them to a list above."""
     if not document.notes:
         return ""
     title = "**Notes**\n\n"

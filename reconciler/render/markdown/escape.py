@@ -1,7 +1,7 @@
-"""Text as Markdown that only reads: no markup, HTML, link, mention, reference or emoji comes of it.
+"""Text as Markdown without effect: no markup, HTML, link, mention, reference or emoji results from it.
 
-GitHub looks for mentions and references after entities are decoded, so nothing but code is safe from them:
-plain words stand as they are, every other word stands in a span of code.
+GitHub looks for mentions and references after it decodes entities, so only code is safe from them. Plain
+words stay as they are, every other word becomes a span of code.
 """
 
 import re
@@ -51,7 +51,7 @@ def cell(markdown: str) -> str:
 
 
 def remedy(text: str, indent: str = "") -> str:
-    """What to do, as an item of a list; a snippet to paste stands below it as it is."""
+    """Return a fix as a list item, with a snippet to paste below it."""
     prose, snippet = divided(text)
     item = f"{indent}- → {words(prose)}"
     return f"{item}\n{_fenced(snippet, f'{indent}  ')}" if snippet else item

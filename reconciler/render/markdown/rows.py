@@ -1,4 +1,4 @@
-"""The addresses of a document in Markdown: those that carry a risk in the open, the others folded."""
+"""The addresses of a document in Markdown: those with risks visible, the others folded."""
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -16,11 +16,11 @@ _FEW = 5
 """So many addresses are not worth a fold."""
 
 _SLACK = 300
-"""For the words that say what is cut."""
+"""Characters for the text about what is cut."""
 
 
 def risks(document: Document, room: int) -> str:
-    """Every address first, then what is said of them as far as it fits."""
+    """Yield every address, then the details of each as far as they fit."""
     rows = document.risks
     if not rows:
         return ""
@@ -34,7 +34,7 @@ def risks(document: Document, room: int) -> str:
 
 
 def _with_bodies(heads: Sequence[str], rows: Sequence[Row], spare: int) -> tuple[list[str], int]:
-    """What is said of each, as far as it fits, and of how many it doesn't."""
+    """Yield the details of each address as far as they fit, and how many do not."""
     blocks = []
     for head, row in zip(heads, rows, strict=False):
         body = "".join(f"\n{line}" for line in _said(row))
@@ -95,7 +95,7 @@ def rest(document: Document, room: int) -> str:
 
 
 def _fold(section: Section, cells: Callable[[Row], str], opening: str, room: int) -> str:
-    """Every address in a table first, then what is said of them as far as it fits."""
+    """Yield every address in a table, then the details of each as far as they fit."""
     count = counted(len(section.rows), "address", "addresses")
     explanation = f": {document_text.state_only(section)}" if section.state_only else ""
     said = joined([opening, f"<summary><b>{section.kind}</b> · {count}{explanation}</summary>", "", *_TABLE])
@@ -108,7 +108,7 @@ def _fold(section: Section, cells: Callable[[Row], str], opening: str, room: int
 
 
 def _talks(section: Section, row: Row) -> bool:
-    """Something is said of this row that is not said of all of its section."""
+    """Return whether the row has text that its section does not state for all rows."""
     return bool(row.definition and not section.shared) if section.state_only else any(_said(row))
 
 

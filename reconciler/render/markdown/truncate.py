@@ -1,4 +1,4 @@
-"""As much of a list as fits, and a word on what doesn't."""
+"""Shortens a list to the available room, with a note on the rest."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
@@ -11,7 +11,10 @@ T = TypeVar("T")
 def fitted(
     items: Sequence[T], layout: Callable[[T], str], room: int, lacks: Callable[[int], str]
 ) -> list[str]:
-    """The first items, laid out on lines of their own, in `room` characters; `lacks` says how many lack."""
+    """Return the first items on lines of their own, at most `room` characters.
+
+    `lacks` states how many are cut.
+    """
     kept = fitting(items, layout, room)
     if len(kept) < len(items):
         kept = fitting(items[: len(kept)], layout, room - len(lacks(len(items))) - 1)

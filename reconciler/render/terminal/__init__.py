@@ -1,1 +1,1 @@
-"""What commands print for people: on a terminal, or as plain lines in a log."""
+"""The text output of commands: on a terminal, or as plain lines in a log."""

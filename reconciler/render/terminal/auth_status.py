@@ -1,4 +1,4 @@
-"""What is held for each credential, and until when; never the thing itself."""
+"""The stored consent of each credential and its expiry, without the token."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ class ConsentRow:
 
     @property
     def missing(self) -> bool:
-        """Nothing can be sent with it before somebody consents."""
+        """Return whether a credential has no consent yet."""
         return self.status in {ConsentStatus.EXPIRED, ConsentStatus.UNREADABLE}
 
 

@@ -10,11 +10,11 @@ from rich.console import Console
 from rich.text import Text
 
 LOG_WIDTH = 110
-"""Where there is no terminal to ask: logs of CI are wide, and a wrapped table is none."""
+"""Columns if there is no terminal: CI logs are wide, and a wrapped table is hard to read."""
 
 
 class _Console(Console):
-    """A reader that leaves (`| head`) ends what is shown, never what is being done."""
+    """A console that stops printing on a broken pipe (`| head`). The command itself continues."""
 
     def on_broken_pipe(self) -> None:
         self.quiet = True
@@ -24,9 +24,9 @@ class _Console(Console):
 
 
 def console(stream: TextIO, color: bool | None, width: int | None = None) -> Console:
-    """Where text goes. `color` None: only on a terminal; `width` None: the terminal's, or LOG_WIDTH.
+    """Return a console. `color` None: only on a terminal. `width` None: the terminal's width, or LOG_WIDTH.
 
-    Nothing printed here is read as markup, emoji codes or things to highlight.
+    No text is interpreted as markup or emoji codes, or highlighted.
     """
     if isinstance(stream, io.TextIOWrapper):
         stream.reconfigure(errors="replace")
@@ -45,9 +45,9 @@ def console(stream: TextIO, color: bool | None, width: int | None = None) -> Con
 
 
 def show(lines: Iterator[Text], out: Console) -> None:
-    """Prints lines as they are: never wrapped again, no spaces at their ends.
+    """Print lines as they are: not wrapped, without trailing spaces.
 
-    A line that begins so is an order to the runners of CI, and none of ours does.
+    A line that begins like a command of a CI runner gets a prefix.
     """
     for line in lines:
         line.rstrip()
@@ -58,11 +58,11 @@ def show(lines: Iterator[Text], out: Console) -> None:
 
 _SNIPPET = re.compile(r"\w+: \{[^{}]*\}")
 _GLUE = "\ue000"
-"""Holds a snippet of YAML together that is there to be pasted; clean text has no such character."""
+"""Joins the parts of a YAML snippet that is meant to be pasted. Safe text has no such character."""
 
 
 def wrapped(text: str, style: str, indent: int, out: Console, hang: int = 0) -> Iterator[Text]:
-    """Text as lines that fit; those after the first stand `hang` further in."""
+    """Yield the text as lines that fit. Lines after the first are indented by `hang` more."""
     room = max(20, out.width - indent - hang)
     whole = _SNIPPET.sub(lambda found: found[0].replace(" ", _GLUE), text)
     for number, line in enumerate(Text(whole).wrap(out, room)):

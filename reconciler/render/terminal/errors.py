@@ -1,4 +1,4 @@
-"""An error as people read it: every finding, what to do about each, and how many there are."""
+"""An error as text: every finding with its fix, and the number of findings."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Why one address holds whom it holds: rows by reason, in counts, and what the plan does with it."""
+"""The members of one address: rows by reason, in counts, and what the plan does with it."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -35,7 +35,7 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """One address, ready to be laid out. `row` is what the plan says of it; None: it doesn't change."""
+    """One address, as values. `row` is its row in the plan; None if it does not change."""
 
     address: str
     title: str
@@ -55,7 +55,7 @@ def explanation(
     figures: NumberFormat,
     lists: Sequence[ListChange] = (),
 ) -> Explanation:
-    """Puts together what was read for an address and what the plan says of it."""
+    """Return the explanation from the target of an address and its row in the plan."""
     source = spec.audience.source
     files = ", ".join(map(name, map(redacted_path, source.files)))
     read = (
@@ -102,7 +102,7 @@ def explanation_lines(one: Explanation, out: Console) -> Iterator[Text]:
 
 
 def _without_drops(row: Row | None) -> Row | None:
-    """The table says more than the plan's line on dropped rows."""
+    """Return the row without the line on dropped rows: the table has more detail."""
     if row is None:
         return None
     return replace(row, lines=tuple(line for line in row.lines if not isinstance(line.statement, Dropped)))

@@ -1,4 +1,4 @@
-"""Documents on a terminal or in a log: aligned columns, colour only where it is wanted."""
+"""A plan or drift on a terminal or in a log: aligned columns, colour only if requested."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -27,10 +27,10 @@ _STYLES = {
     RowKind.STATE_ONLY: "dim",
 }
 _FEW_BLOCKED = 3
-"""So many blocked addresses are shown with all that is known of them."""
+"""Up to this many blocked addresses are shown with all details."""
 
 _FEW = 10
-"""Fewer addresses are named where nothing but their definition changed."""
+"""Fewer state-only addresses are named."""
 
 _ADDED, _REMOVED = "green", "red"
 _TONES = {
@@ -47,7 +47,7 @@ def print_plan(document: Document, out: Console) -> None:
 
 
 def plan_lines(document: Document, out: Console) -> Iterator[Text]:
-    """The whole plan; above it what it has to be read with, and that nothing came of it."""
+    """Yield the lines of the document: notice and failure first."""
     if notice := document_text.notice(document):
         yield from wrapped(f"! {' '.join(notice)}", "yellow", 0, out, hang=2)
     if document.failed:
@@ -83,7 +83,7 @@ def _problems(document: Document, out: Console) -> Iterator[Text]:
 
 
 def _rows(document: Document, out: Console) -> Iterator[Text]:
-    """What carries a risk, then the rest by kind. Many blocked addresses are shown by what blocks them."""
+    """Yield rows with risks, then the others by kind. Many blocked addresses are grouped by cause."""
     others, risks = document.others, document.risks
     if document.totals.count(RowKind.BLOCKED) > _FEW_BLOCKED:
         yield Text()
@@ -151,7 +151,7 @@ def _packed(parts: Sequence[str], out: Console) -> Iterator[Text]:
 
 
 class Layout:
-    """Rows in columns that fit them all; members go to a second line where the width is too small."""
+    """Rows in columns. If the width is too small, members go to a second line."""
 
     def __init__(self, rows: Sequence[Row], step: int, seated: bool, out: Console) -> None:
         self._out = out

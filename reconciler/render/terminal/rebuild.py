@@ -1,4 +1,4 @@
-"""What Criteo holds of an environment whose state is lost, and the ways to go on."""
+"""What Criteo has of an environment whose state is lost, and the next commands."""
 
 from collections.abc import Iterator
 

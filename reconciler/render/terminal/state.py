@@ -1,4 +1,4 @@
-"""A state, and the ones that are kept beside it, as people read them; no member is in it."""
+"""A state and its saved versions as text, without members."""
 
 from collections.abc import Iterable, Iterator
 
@@ -23,7 +23,7 @@ def print_state(
 
 
 def print_history(environment: str, kept: Iterable[StateVersionInfo], out: Console) -> None:
-    """The newest first: it is the one that is asked for."""
+    """Print the versions, the newest first."""
     lines = [_kept(one) for one in sorted(kept, key=lambda one: -one.serial)]
     nothing = ["  none yet: each run that writes saves the version before it"]
     show(map(Text, [f"State versions of {name(environment)}", *(lines or nothing)]), out)

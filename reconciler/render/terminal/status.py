@@ -1,4 +1,4 @@
-"""Every address by what was sent: members, state, what Criteo computed from it and when it is live."""
+"""Every address by acknowledged members: size, state, Criteo's counts, and when it is live."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -21,7 +21,7 @@ from reconciler.render.terminal.state import settled
 from reconciler.render.text import GAP, left, name, right, widths
 
 MIN_MATCH_RATE = 0.001
-"""Share of identifiers that Criteo must match before an audience can be used (0.1%, said by partners)."""
+"""Share of identifiers that Criteo must match before an audience is usable (0.1%, according to partners)."""
 
 _NOT_ASKED = (
     "Acknowledged requests only (`--statistics` asks Criteo, `reconciler drift {environment}` compares)."
@@ -29,7 +29,7 @@ _NOT_ASKED = (
 
 
 class AddressStatus(StrEnum):
-    """Where an address stands by what was sent; the value is what machines read."""
+    """The status of an address. The value is used in JSON."""
 
     NEVER_APPLIED = "never_applied"
     FORGOTTEN = "forgotten"
@@ -43,9 +43,9 @@ class AddressStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StatusRow:
-    """One address. `members` is what was settled last; `matches` is "" where nobody asked.
+    """One address. `members` is the size of the last completed transfer; `matches` is "" without statistics.
 
-    `lost`: of which Criteo counts far fewer than it acknowledged.
+    `lost`: Criteo counts far fewer identifiers than it acknowledged.
     """
 
     address: str
@@ -60,7 +60,7 @@ class StatusRow:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """An environment, ready to be laid out. `basis` says what it goes by."""
+    """The status of an environment, as values. `basis` states whether statistics are included."""
 
     environment: str
     rows: tuple[StatusRow, ...]
@@ -77,9 +77,10 @@ def status(
     now: datetime,
     figures: NumberFormat,
 ) -> Status:
-    """Addresses that are wanted or known, in order. `statistics` is by segment id; None: nobody asked.
+    """Return the status of all addresses in the manifests or the state, in order.
 
-    `limits`: the share that Criteo may reject (maxInvalid), of addresses in the manifests.
+    `statistics` is by segment ID; None without `--statistics`. `limits` are the shares that Criteo may reject
+    (maxInvalid), of addresses in the manifests.
     """
     known = {resource.address: resource for resource in resources}
     rows = []
@@ -224,7 +225,7 @@ def _matches(found: Statistics, figures: NumberFormat) -> str:
 
 
 def _rate(exact: float, found: Statistics, figures: NumberFormat) -> str:
-    """Beside rounded counts it says no more than they do; "" where they say nothing."""
+    """Return the match rate, no more exact than the rounded counts; "" if these show none."""
     if figures == EXACT:
         return percent(exact)
     if found.identifiers is None or found.matches is None:

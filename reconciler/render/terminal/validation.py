@@ -1,4 +1,4 @@
-"""What `validate` says of manifests that are as they should be."""
+"""The result of `validate` for valid manifests."""
 
 from collections.abc import Iterable, Iterator
 
