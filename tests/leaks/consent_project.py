@@ -71,7 +71,7 @@ SHOWN = re.compile(rb"(/request\?response_type=code&client_id=)%s(?=&)" % MARKER
 
 @dataclass
 class ConsentProject(LeakRunner):
-    """A project and the Criteo that it reaches at a socket. All that is made on the way is searched for."""
+    """A project and its emulator on a socket. Output is searched for every value made meanwhile."""
 
     emulator: Emulator = field(kw_only=True)
     made: list[tuple[str, str]] = field(default_factory=list)
@@ -89,20 +89,20 @@ class ConsentProject(LeakRunner):
     # -- consent ------------------------------------------------------------------------------
 
     def address(self, *more: str) -> str:
-        """What `auth url` prints first."""
+        """Return the first line of `auth url`."""
         ended = self.run("auth", "url", "sandbox", "criteo", *more)
         assert ended.code == 0, ended.text
         return self._noted(ended.said)
 
     def redirected(self, *more: str, press: str = "allow") -> str:
-        """Where the browser ends after `auth url` and a decision."""
+        """Return the redirect URL after `auth url` and a decision."""
         return sent_back(self.address(*more), press)
 
     def pastes(self, redirected: str, *more: str, **how: object) -> CapturedOutput:
         return self.run(*LOGIN, "-v", *more, given=f"{redirected}\n", **how)  # type: ignore[arg-type]
 
     def listens(self, **how: object) -> tuple[ForkServerProcess, str, Path]:
-        """`auth login` waiting for a browser, the address that it printed, and what it says."""
+        """Start `auth login`, and yield the printed URL and the output."""
         process, said = self.start(*LISTENING, **how)  # type: ignore[arg-type]
         deadline = time.monotonic() + PATIENCE
         while not (said.exists() and PRINTED.search(said.read_bytes())):
@@ -112,26 +112,26 @@ class ConsentProject(LeakRunner):
         return process, self._noted(said.read_bytes()), said
 
     def comes_back(self, redirected: str) -> bytes:
-        """A browser; what it is shown is searched too."""
+        """Follow the redirect as a browser; its page is searched, too."""
         page = httpx.get(redirected, trust_env=False)
         shown = repr(page.headers.raw).encode() + page.content
         (self.root / "said" / f"page-{secrets.token_hex(4)}").write_bytes(shown)
         return shown
 
     def logs_in(self, **how: object) -> CapturedOutput:
-        """The whole way through the loopback address."""
+        """Log in through the loopback URL."""
         process, address, said = self.listens(**how)
         self.comes_back(sent_back(address))
         return ended(process, said)
 
     def consents(self) -> None:
-        """For both applications."""
+        """Consent for both applications."""
         assert self.pastes(self.redirected()).code == 0
         done = self.logs_in()
         assert done.code == 0, done.text
 
     def _noted(self, said: bytes) -> str:
-        """The address, whose verifier follows from the markers' key."""
+        """Record the URL; its verifier follows from the markers' key."""
         [address] = PRINTED.findall(said)
         self.proved(address.decode())
         return address.decode()
@@ -152,7 +152,7 @@ class ConsentProject(LeakRunner):
         return (file for file in self.root.rglob("*") if file.is_file())
 
     def _read(self, file: Path) -> bytes:
-        """Without the one client id that belongs there."""
+        """Read output without the one allowed client ID."""
         content = super()._read(file)
         return without_the_id(content) if file in self._addressing else content
 
@@ -162,7 +162,7 @@ class ConsentProject(LeakRunner):
 
 
 def without_the_id(said: bytes) -> bytes:
-    """Once, in the address: a second time is a leak."""
+    """Remove the client ID once, from the URL: a second occurrence is a leak."""
     return SHOWN.sub(rb"\1", said, count=1)
 
 
@@ -175,7 +175,7 @@ def ended(process: ForkServerProcess, said: Path) -> CapturedOutput:
 
 
 def sent_back(address: str, press: str = "allow") -> str:
-    """A person opens the address, decides, and is sent somewhere."""
+    """Open the URL as a user, decide, and return the redirect."""
     with httpx.Client(trust_env=False) as http:
         page = Form(http.get(address).text)
         fields = {**page.hidden, "account": page.ticked, "decision": press}
@@ -186,14 +186,14 @@ def sent_back(address: str, press: str = "allow") -> str:
 
 @contextmanager
 def consenting(root: Path) -> Iterator[ConsentProject]:
-    """A project without consent, and its emulator at a socket."""
+    """A project without consent, and its emulator on a socket."""
     unplaced(root)
     with at_its_criteo(root) as project:
         yield project
 
 
 def unplaced(root: Path) -> None:
-    """Its manifests, which don't say yet where Criteo is."""
+    """Return its manifests without the URL of Criteo."""
     runner = leak_project(root, only=ONLY)
     edit(
         runner,
@@ -210,7 +210,7 @@ def unplaced(root: Path) -> None:
 
 @contextmanager
 def at_an_echoing_server(root: Path, server: EchoingServer) -> Iterator[ConsentProject]:
-    """A project without consent whose Criteo repeats what it hears."""
+    """A project without consent whose Criteo repeats requests."""
     unplaced(root)
     with pytest.MonkeyPatch.context() as patch:
         project = ConsentProject(root, emulator=server.emulator)
@@ -221,7 +221,7 @@ def at_an_echoing_server(root: Path, server: EchoingServer) -> Iterator[ConsentP
 
 @contextmanager
 def at_its_criteo(root: Path) -> Iterator[ConsentProject]:
-    """Serves the emulator that belongs to a project, and tells the manifests where."""
+    """Serve the emulator of a project, and write its URL into the manifests."""
     switches = Switches(rate_limit=PLENTY, rate_limit_per_account=PLENTY)
     with (
         Emulator.open(root / "project/.reconciler/emulator/sandbox.sqlite", switches=switches) as emulator,
@@ -236,7 +236,7 @@ def at_its_criteo(root: Path) -> Iterator[ConsentProject]:
 
 
 def place(project: ConsentProject, url: str) -> None:
-    """Writes into the manifests where Criteo is, and a port that a browser may be sent back to."""
+    """Write the URL of Criteo and a redirect port into the manifests."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -246,7 +246,7 @@ def place(project: ConsentProject, url: str) -> None:
 
 
 def takes_our_keys(emulator: Emulator) -> None:
-    """It makes its own otherwise."""
+    """Use our signing key; the program would generate its own."""
     emulator.ensure_account(ACCOUNT, [RETAILER])
     with emulator._database.session() as session:
         session.put("client_id", MARKERS.client_id)
@@ -254,7 +254,7 @@ def takes_our_keys(emulator: Emulator) -> None:
 
 
 def known_issues(patch: pytest.MonkeyPatch, made: list[tuple[str, str]]) -> None:
-    """What this process's emulator issues begins with its kind's marker, and is written down."""
+    """Start every issued value with the marker of its kind, and record it."""
     for module, kind in ((codes, "code"), (refreshtokens, "refresh_token"), (accesstokens, "token")):
         patch.setattr(module, "secrets", SimpleNamespace(token_urlsafe=_issuing(kind, made)))
 
@@ -269,7 +269,7 @@ def _issuing(kind: str, made: list[tuple[str, str]]) -> Callable[[int], str]:
 
 
 def settled(base: Path) -> Path:
-    """The template: consented to, and applied without the first people; made once for all of `base`."""
+    """The template: consented, and applied without the first members; made once for all of `base`."""
     root = base / "consented"
     if root.exists():
         return root
@@ -285,8 +285,8 @@ def settled(base: Path) -> Path:
 
 
 @contextmanager
-def lived_in_with_consent(root: Path, template: Path) -> Iterator[ConsentProject]:
-    """A copy of it, where one person left and three are new."""
+def consented_copy(root: Path, template: Path) -> Iterator[ConsentProject]:
+    """A copy of it with one member removed and three added."""
     shutil.copytree(template, root, dirs_exist_ok=True)
     folder = root / "project" / "environments" / "sandbox"
     for name, found, instead in (

@@ -38,7 +38,7 @@ ACCOUNT, RETAILER = "368477501993431040", "3239117063738827231"
 
 @dataclass
 class Received:
-    """All that came with calls until now."""
+    """All values of the requests so far."""
 
     secrets: dict[str, str] = field(default_factory=dict)
     authorization: str = ""
@@ -64,7 +64,7 @@ class Received:
             self.people = sent["attributes"]["identifiers"]
 
     def hand_out(self, content: bytes) -> None:
-        """The tokens of an answer."""
+        """Record the tokens of an answer."""
         fields = json.loads(content or "{}")
         self.issued |= {name: value for name, value in fields.items() if name.endswith("_token") and value}
 
@@ -130,7 +130,7 @@ def _acknowledged(said: str) -> tuple[int, object]:
 
 
 def _segments(said: str) -> tuple[int, object]:
-    """Segments of our names, and with our words for everything else."""
+    """Return segments with our names, and received values in all other attributes."""
     list_ = {"identifierType": said, "isReadOnly": said}
     rest = {
         "description": said,
@@ -170,9 +170,9 @@ SPECIAL = {
 
 
 def repetitions(operation: str) -> Iterator[tuple[str, str]]:
-    """Which answers, and what is repeated in each: of one that is not read further, anything will do.
+    """Yield the answers, and what each repeats: a few, if the answer is not read further.
 
-    Those are dropped in one place for all operations: three of them are enough.
+    Such answers are dropped in one place for all operations, so three operations are enough.
     """
     received = {"token": ("the form",), "members": tuple(PIECES)}
     said = ("all that was said", "the id", "the secret", *received.get(operation, OTHERWISE))
@@ -187,7 +187,7 @@ OTHERWISE = ("the token", "a person")
 
 
 class EchoingServer(ThreadingHTTPServer):
-    """Before an emulator that takes the markers' credentials. It answers one operation itself."""
+    """A server in front of an emulator with the markers' credentials. It answers one operation itself."""
 
     daemon_threads = True
 
@@ -205,7 +205,7 @@ class EchoingServer(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_address[1]}"
 
     def handle_error(self, *_: object) -> None:
-        """Clients hang up when they are stopped."""
+        """Ignore clients that hang up when they are stopped."""
 
 
 class _Visit(BaseHTTPRequestHandler):
@@ -252,12 +252,12 @@ class _Visit(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def log_message(self, *_: object) -> None:
-        """The test listens to the command, not to its own server."""
+        """Log nothing: the test captures the command, not its own server."""
 
 
 @contextlib.contextmanager
 def echoing_server(file: Path) -> Iterator[EchoingServer]:
-    """Served from a thread of the test, on a loopback socket."""
+    """Serve from a thread of the test, on a loopback socket."""
     with (
         Emulator.open(file, switches=Switches(rate_limit=PLENTY, rate_limit_per_account=PLENTY)) as emulator,
         contextlib.ExitStack() as stack,

@@ -19,13 +19,13 @@ SECRETS = f"{PERSON.email} {PERSON.customer} {MARKERS.client_secret} {MARKERS.to
 
 
 def known_tokens() -> None:
-    """Every token that the emulator issues begins with the marker's: its file keeps their digests only."""
+    """Start every token of the emulator with the marker: its file has only their digests."""
     make = secrets.token_urlsafe
     secrets.token_urlsafe = lambda size=None: f"{MARKERS.token}{make(size)}"  # type: ignore[assignment]
 
 
 def impatient() -> None:
-    """Nothing is waited for much longer than a moment."""
+    """Limit every wait to a moment."""
     from reconciler.clock import SystemClock
     from reconciler.criteo import pacing
     from reconciler.criteo import retries as session
@@ -39,7 +39,7 @@ def impatient() -> None:
 
 
 def slow() -> None:
-    """Planning takes its time, until someone asks to stop."""
+    """Slow down planning until a request to stop."""
     from reconciler.commands.support import planning
 
     true = planning.observe
@@ -54,14 +54,14 @@ def slow() -> None:
 
 
 def chatty() -> None:
-    """Every library says all that it can, as a wrapper or a debugging site might have it."""
+    """Log everything of every library, as a wrapper or a debugging `sitecustomize` might."""
     logging.basicConfig(stream=sys.stderr, level=logging.NOTSET, format="%(name)s %(message)s %(args)r")
     for name in ("httpx", "httpcore", "waitress", "werkzeug", "duckdb", "asyncio"):
         logging.getLogger(name).setLevel(logging.DEBUG)
 
 
 def debugging() -> None:
-    """Somebody listens to what the libraries of HTTP say, at the source, and asks the standard one too."""
+    """Log the HTTP libraries at their source, and on standard error."""
     import http.client
 
     http.client.HTTPConnection.debuglevel = 1
@@ -73,12 +73,12 @@ def debugging() -> None:
 
 
 def debugging_late() -> None:
-    """Once the command is under way: nothing of ours can silence it any more."""
+    """Enable logs after the command has set up its own logging."""
     after_start(debugging)
 
 
 def interrupted_soon(seconds: float = 0.7) -> None:
-    """For a command that only ends when it is asked to."""
+    """Interrupt a command that ends only on request."""
     threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGINT)).start()
 
 
@@ -86,7 +86,7 @@ def interrupted_soon(seconds: float = 0.7) -> None:
 
 
 class PanicError(BaseException):
-    """What libraries written in Rust raise: no `except Exception` sees it."""
+    """The exception of libraries written in Rust: no `except Exception` catches it."""
 
 
 def _chained() -> Exception:
@@ -146,7 +146,7 @@ def bug_telling_all(path: str) -> None:
 
 
 def _words(value: Any) -> Iterator[str]:
-    """All that can be read out of a value, secrets included."""
+    """Return every value that an object reveals, secrets included."""
     from reconciler.core.secret import Secret
 
     if isinstance(value, Secret):
@@ -161,14 +161,14 @@ def _words(value: Any) -> Iterator[str]:
 
 
 def no_room(size: int = 120) -> None:
-    """No file can grow longer: enough for who holds a lock, too short for a token."""
+    """Limit the file size: enough for a lock, too little for a token."""
     import resource
 
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
 
 def no_room_once_answered() -> None:
-    """The place was good when it was tried."""
+    """Fail to write the token after the location was checked."""
     from reconciler.criteo import connection as connect
     from reconciler.criteo import token_auth as auth
 
@@ -182,12 +182,12 @@ def no_room_once_answered() -> None:
 
 
 def killed_before_keeping() -> None:
-    """Criteo has answered, and nothing is written."""
+    """Kill the process after Criteo has answered, before anything is written."""
     _replace("reconciler.credentials.consent_store:SecretConsentStore.write", _killed)
 
 
 def killed_while_keeping() -> None:
-    """The new token lies beside the old one, and doesn't replace it."""
+    """Kill the process after the new token was written, before it replaces the old token."""
     from pathlib import Path
 
     true = Path.replace
@@ -204,7 +204,7 @@ def _killed(*_: object) -> NoReturn:
 
 
 def bug_in_a_thread() -> None:
-    """Nobody waits for it, so nobody catches it."""
+    """Raise in a thread that no one joins, so that no one catches it."""
 
     def run() -> None:
         raise BUGS["a chain with a note"]()
@@ -223,7 +223,7 @@ def bug_in_a_finalizer() -> None:
 
 
 def after_start(injection: Callable[[], None]) -> None:
-    """Does it once the command is under way: `main` has set its own ways by then."""
+    """Run an injection after `main` has set up its hooks."""
     from reconciler import settings
 
     true = settings._who
@@ -236,7 +236,7 @@ def after_start(injection: Callable[[], None]) -> None:
 
 
 def careless_library() -> None:
-    """Logs an error with what was being worked on, warns of it, and fails to format a record."""
+    """Log an error with the processed value, warn with it, and fail to format a record."""
     import warnings
 
     log = logging.getLogger("somebody.else")
@@ -249,7 +249,7 @@ def careless_library() -> None:
 
 
 def print_in_the_engine() -> None:
-    """The first member of each batch, for a look."""
+    """Print the first member of each batch."""
     from reconciler.members import delta
 
     true = delta.batches
@@ -263,7 +263,7 @@ def print_in_the_engine() -> None:
 
 
 def secret_in_a_hint() -> None:
-    """Said so that one can look it up."""
+    """Put a secret into a remedy."""
     from reconciler.core.errors import AuthenticationError
     from reconciler.criteo.grants import ClientKeys
 
@@ -275,7 +275,7 @@ def secret_in_a_hint() -> None:
 
 
 def token_in_the_log() -> None:
-    """Whose token was it, again?"""
+    """Log a token."""
     from reconciler.criteo.token_auth import TokenAuth
 
     true = TokenAuth._renew
@@ -289,14 +289,14 @@ def token_in_the_log() -> None:
 
 
 def heedless() -> None:
-    """Whatever Criteo says is taken as it is."""
+    """Disable the redaction of Criteo's answers."""
     from reconciler.criteo import transport as exchange
 
     exchange.redact_echoes = lambda body, _sent: body  # type: ignore[assignment]
 
 
 def code_in_an_error() -> None:
-    """So that one can see which it was."""
+    """Put the code into an error."""
     from reconciler import consent_flow as login
     from reconciler.core.errors import AuthenticationError
 
@@ -310,7 +310,7 @@ def code_in_an_error() -> None:
 
 
 def new_token_in_the_log() -> None:
-    """It rotates so often."""
+    """Log the rotated refresh token."""
     from reconciler.criteo import grants
 
     true = grants.store_consent
@@ -340,7 +340,7 @@ def verifier_in_the_page() -> None:
 
 
 def body_left_behind() -> None:
-    """Kept to be looked at later."""
+    """Save a response body."""
     from reconciler.criteo import wire_format as wire
 
     true = wire.members_body

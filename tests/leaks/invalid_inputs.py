@@ -30,7 +30,7 @@ CSV, BUYERS, REST, HOME = "people.csv", "buyers.yaml", "rest.yaml", "environment
 
 @dataclass(frozen=True)
 class InvalidInput:
-    """`code` is with what one of the commands must end: so that a case can't come to test nothing."""
+    """`code` is an expected exit code of one of the commands, so that the case can't become valid."""
 
     code: int
     corrupt: Callable[[LeakRunner], object]
@@ -57,7 +57,7 @@ def source(change: Callable[[bytes], bytes], code: int = 3) -> InvalidInput:
 
 
 def instead(name: str, content: Callable[[Path], object], code: int = 3) -> InvalidInput:
-    """Another file as the source."""
+    """Replace the source by another file."""
 
     def corrupt(runner: LeakRunner) -> None:
         content(runner.folder / "data" / name)
@@ -67,7 +67,7 @@ def instead(name: str, content: Callable[[Path], object], code: int = 3) -> Inva
 
 
 def named(kind: str, content: bytes) -> InvalidInput:
-    """More files of the source, named after people, with something wrong in each."""
+    """Add source files named after people, each with an error."""
 
     def corrupt(runner: LeakRunner) -> None:
         more = runner.folder / "data" / "more"
@@ -80,7 +80,7 @@ def named(kind: str, content: bytes) -> InvalidInput:
 
 
 def query(text: str) -> Callable[[Path], object]:
-    """A Parquet file with what a query selects."""
+    """Write a Parquet file with the result of a query."""
 
     def write(file: Path) -> object:
         with duckdb.connect() as own:

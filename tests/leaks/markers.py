@@ -38,7 +38,7 @@ HASHES = {
 
 @dataclass(frozen=True)
 class Person:
-    """One row of a source."""
+    """A row of a source."""
 
     email: str
     customer: str
@@ -47,9 +47,9 @@ class Person:
 
 @dataclass(frozen=True)
 class Markers:
-    """`people` can be sent, `misfits` can't; the rest is what opens Criteo.
+    """`people` are valid members, `misfits` are invalid; the rest are secrets.
 
-    `made` came to be while commands ran: kinds, each with a value.
+    `made` are values made while commands ran, by kind.
     """
 
     people: tuple[Person, ...]
@@ -69,7 +69,7 @@ class Markers:
 
     @cached_property
     def traces(self) -> Mapping[bytes, str]:
-        """What to search for, in lower case, and what it is a trace of."""
+        """Return the texts to search for, in lower case, with the kind of their value."""
         found: dict[bytes, str] = {STEM.encode(): "a person", STEM[::-1].encode(): "a person, reversed"}
         for one in (*self.people, *self.misfits):
             found |= dict.fromkeys(_of_person(one), "a person")
@@ -93,7 +93,7 @@ class Markers:
         return {trace.lower(): what for trace, what in found.items()}
 
     def found_in(self, said: bytes) -> set[str]:
-        """What gave itself away; never the value."""
+        """Return the kinds of values found; never a value."""
         lowered = said.lower()
         return {what for trace, what in self.traces.items() if trace in lowered}
 
@@ -116,7 +116,7 @@ def _of_digest(digest: bytes) -> Iterator[bytes]:
 
 
 def _of_secret(secret: str) -> Iterator[bytes]:
-    """Plain, as a form sends it, and Base64 wherever it may stand in the text that was encoded."""
+    """Return the value as plain text, form-encoded, and as any part of a Base64 text."""
     yield secret[:ENOUGH].encode()
     yield quote(secret, safe="")[:ENOUGH].encode()
     yield secret[-ENOUGH:].encode()

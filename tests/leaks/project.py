@@ -58,7 +58,7 @@ def leak_project(
     markers: Markers = MARKERS,
     only: Sequence[str] = tuple(DESTINATIONS),
 ) -> LeakRunner:
-    """A project in a folder of its own, with all the people there are."""
+    """A project in its own folder, with all markers in its sources."""
     runner = LeakRunner(root, markers)
     for name in TEMPORARY:
         (root / name).mkdir(parents=True)
@@ -80,7 +80,7 @@ def leak_project(
 def people(
     runner: LeakRunner, persons: Iterable[Person], hashes: Iterable[str] = (), name: str = "people.csv"
 ) -> None:
-    """Write a source again."""
+    """Write a source."""
     text = io.StringIO()
     rows = csv.writer(text)
     rows.writerow(("email", "id", "phone"))
@@ -90,7 +90,7 @@ def people(
 
 
 def edit(runner: LeakRunner, name: str, old: str, new: str) -> None:
-    """Replaces a part of a manifest, which must be there."""
+    """Replace a part of a manifest, which must exist."""
     file = runner.folder / "environments" / "sandbox" / name
     text = file.read_text()
     assert old in text, name
@@ -98,7 +98,7 @@ def edit(runner: LeakRunner, name: str, old: str, new: str) -> None:
 
 
 def applied_copy(root: Path, template: Path) -> LeakRunner:
-    """A copy of a project that has been applied; since then one person left it and three are new."""
+    """A copy of an applied project, with one member removed and three added since."""
     shutil.copytree(template, root, dirs_exist_ok=True)
     runner = LeakRunner(root, with_issued(MARKERS, root))
     people(runner, (*MARKERS.people[:3], *MARKERS.people[4:], *MARKERS.misfits), MARKERS.hashes)
@@ -106,7 +106,7 @@ def applied_copy(root: Path, template: Path) -> LeakRunner:
 
 
 def applied(base: Path) -> Path:
-    """The template of it, without the first three people; made once for all that share `base`."""
+    """The template without the first three members, applied once for all that share `base`."""
     root = base / "markers"
     if root.exists():
         return root
@@ -120,7 +120,7 @@ def applied(base: Path) -> Path:
 
 
 def with_issued(markers: Markers, root: Path) -> Markers:
-    """The credentials that the emulator made for itself are secrets too."""
+    """Add the emulator's own credentials to the secrets."""
     with Emulator.open(root / "project" / ".reconciler" / "emulator" / "sandbox.sqlite") as emulator:
         issued = emulator.credentials
     return replace(markers, issued=(issued.client_id, issued.client_secret))

@@ -54,7 +54,7 @@ PERSONAL = {
 
 @dataclass(frozen=True)
 class CapturedOutput:
-    """How a command ended, and what it said on both of its streams."""
+    """The exit code of a command, and its output on both streams."""
 
     code: int
     said: bytes
@@ -66,7 +66,7 @@ class CapturedOutput:
 
 @dataclass(frozen=True)
 class Command:
-    """What a forked process needs to become a command; it is pickled on its way there."""
+    """The parameters of a forked process, pickled."""
 
     folder: Path
     arguments: tuple[str, ...]
@@ -95,7 +95,7 @@ class Command:
             os._exit(1)
 
     def _take_streams(self) -> None:
-        """A terminal becomes the one that passwords are asked for at."""
+        """Use a terminal as the controlling terminal for password prompts."""
         place = self.terminal or str(self.said)
         if self.terminal:
             os.setsid()
@@ -109,7 +109,7 @@ class Command:
 
 
 def _piped(text: str) -> int:
-    """An end that `text` comes out of; it is in no file."""
+    """Return a pipe that yields `text`, without a file."""
     ear, mouth = os.pipe()
     os.write(mouth, text.encode())
     os.close(mouth)
@@ -118,7 +118,7 @@ def _piped(text: str) -> int:
 
 @dataclass
 class LeakRunner:
-    """One project. All its commands share a temporary folder and a home, both searched."""
+    """A project. All its commands share a temporary folder and a home, which are searched."""
 
     root: Path
     markers: Markers = MARKERS
@@ -136,7 +136,7 @@ class LeakRunner:
         given: str = "",
         **environ: str,
     ) -> CapturedOutput:
-        """Runs one command to its end. `given` is typed where it is asked for, or piped in."""
+        """Run a command to its end. `given` is typed at the prompt, or piped in."""
         if terminal:
             return self._at_terminal(arguments, injections, environ, given)
         process, said = self.start(*arguments, injections=injections, given=given, **environ)
@@ -147,7 +147,7 @@ class LeakRunner:
     def start(
         self, *arguments: str, injections: Sequence[Injection] = (), given: str = "", **environ: str
     ) -> tuple[ForkServerProcess, Path]:
-        """A command under way, and the file that holds what it says."""
+        """Start a command; return its process and the file with its output."""
         command = self._command(arguments, injections, environ, given=given)
         process = FORKS.Process(target=command)
         process.start()
@@ -174,7 +174,7 @@ class LeakRunner:
         )
 
     def surroundings(self, **environ: str) -> dict[str, str]:
-        """Nothing but what a command needs, and the secrets that manifests refer to."""
+        """Return the environment: only what a command needs, and the secrets of the manifests."""
         return {
             "PATH": os.environ["PATH"],
             "HOME": str(self.root / "home"),
@@ -204,9 +204,9 @@ class LeakRunner:
         return CapturedOutput(process.exitcode or 0, said)
 
     def leaks(self) -> set[str]:
-        """Each trace of a marker outside the state: in what file, and of what; never the value.
+        """Return each trace of a marker outside the state, as file and kind; never the value.
 
-        Names of files are searched everywhere, the state included; those of sources are planted.
+        File names are searched everywhere, also in the state, except the names of injected sources.
         """
         found = {f"{what} in a name under {place}" for place, what in self._names()}
         for file in self._files():
@@ -216,7 +216,7 @@ class LeakRunner:
         return found
 
     def open_to_others(self) -> list[str]:
-        """Folders where personal data may lie that somebody else may enter."""
+        """Return folders with personal data that other users can enter."""
         homes = [self.folder / home for home in PERSONAL if home.startswith(".")]
         folders = [one for home in homes for one in (home, *home.rglob("*"))]
         return [str(one) for one in folders if one.exists() and stat.S_IMODE(one.stat().st_mode) & 0o077]
@@ -232,7 +232,7 @@ class LeakRunner:
         return file.read_bytes()
 
     def _kept_in(self, file: Path) -> AbstractSet[str]:
-        """Kinds of markers that this file is the place of."""
+        """Return the kinds of markers that belong in this file."""
         return frozenset()
 
     def _files(self) -> Iterator[Path]:
@@ -243,7 +243,7 @@ class LeakRunner:
 
 
 def _typed(ours: int, theirs: int, process: ForkServerProcess, given: str) -> Iterator[bytes]:
-    """What appears on a terminal until the process has ended. It is typed when `ASKED` has appeared."""
+    """Return the output of a terminal until the process ends; type the answer once `ASKED` appears."""
     deadline = time.monotonic() + PATIENCE
     os.set_blocking(ours, False)
     seen = b""
@@ -269,7 +269,7 @@ def _typed(ours: int, theirs: int, process: ForkServerProcess, given: str) -> It
 
 
 def stopped(process: ForkServerProcess, number: signal.Signals) -> int:
-    """Sends a signal, and waits for the end."""
+    """Send a signal and wait for the end."""
     assert process.pid is not None
     os.kill(process.pid, number)
     process.join(PATIENCE)

@@ -53,7 +53,7 @@ def template(tmp_path_factory):
 
 @pytest.fixture
 def issued(monkeypatch):
-    """The emulator behind the echoing server lives in this process."""
+    """Record issued tokens: the emulator behind the echoing server runs in this process."""
     make = secrets.token_urlsafe
     monkeypatch.setattr(secrets, "token_urlsafe", lambda size=None: f"{MARKERS.token}{make(size)}")
 
@@ -64,7 +64,7 @@ def silent(runner):
 
 
 def renamed(runner):
-    """So that the next apply updates a segment's name."""
+    """Rename an audience, so that the next apply updates its segment."""
     edit(runner, "buyers.yaml", "title: Buyers", "title: Shoppers")
 
 

@@ -25,9 +25,9 @@ from leaks.consent_project import (
     SEALED,
     TOKEN,
     ConsentProject,
+    consented_copy,
     consenting,
     ended,
-    lived_in_with_consent,
     sent_back,
     settled,
     without_the_id,
@@ -75,13 +75,13 @@ def template(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def project(tmp_path, template):
-    with lived_in_with_consent(tmp_path, template) as project:
+    with consented_copy(tmp_path, template) as project:
         yield project
 
 
 @pytest.fixture
 def unasked(tmp_path):
-    """Nobody has consented yet."""
+    """A project before consent."""
     with consenting(tmp_path) as project:
         yield project
 
@@ -106,7 +106,7 @@ def test_in_success(project, name):
 
 
 def succeeds(project, row, terminal=False):
-    """A code is pasted where one is asked for, or typed at a terminal."""
+    """Run a command; paste a code, or type it at a terminal, if it asks for one."""
     planning = ("--plan",) if "--plan" in row else ()
     given = f"{project.redirected(*planning)}\n" if "login" in row else ""
     return project.run(*row, injections=LOUD, terminal=terminal, given=given)
@@ -114,7 +114,7 @@ def succeeds(project, row, terminal=False):
 
 @pytest.mark.parametrize("planning", [(), ("--plan",)])
 def test_an_address_tells_the_client_id_once_and_no_secret(unasked, planning):
-    """It is meant to be handed over. The state in it is signed, and of the verifier it holds a digest."""
+    """The URL is shared: its state is signed, and it has only a digest of the verifier."""
     done = unasked.run("auth", "url", "sandbox", "criteo", "-v", *planning, injections=LOUD)
     assert MARKERS.found_in(done.said) == {"client_id"}
     assert done.said.count(MARKERS.client_id.encode()) == 1
@@ -127,12 +127,12 @@ def test_an_address_tells_the_client_id_once_and_no_secret(unasked, planning):
 
 
 def nothing(*_: object) -> None:
-    """As it is."""
+    """Change nothing."""
 
 
 @dataclass(frozen=True)
 class Ending:
-    """`code` is what `auth login` ends with. `between`: once the browser was sent back."""
+    """`code` is the exit code of `auth login`. `between` runs after the browser was redirected."""
 
     code: int
     before: Callable[[ConsentProject], object] = nothing
@@ -157,7 +157,7 @@ def used(project: ConsentProject, redirected: str) -> None:
 
 
 def used_and_lost(project: ConsentProject, redirected: str) -> None:
-    """Nothing here knows of it any more: Criteo does."""
+    """Use the code and remove every local trace: only Criteo has the consent."""
     used(project, redirected)
     for place in (TOKEN, SEALED):
         (project.folder / place).unlink(missing_ok=True)
@@ -198,7 +198,7 @@ def test_a_login_that_ends(unasked, name, way):
 
 
 def listened(unasked, ending):
-    """What the browser is shown is kept with what commands said, and searched like it."""
+    """The browser's page is kept with the output of commands, and searched."""
     process, address, said = unasked.listens(injections=LOUD, **ending.environ)
     redirected = sent_back(ending.address(address), ending.press)
     ending.between(unasked, redirected)
@@ -212,7 +212,7 @@ def listened(unasked, ending):
 @pytest.mark.parametrize("full", [no_room, no_room_once_answered])
 @pytest.mark.parametrize("planning", [(), ("--plan", "--paste")], ids=["file", "state"])
 def test_a_disk_without_room(unasked, planning, full):
-    """At a terminal: nothing else can be written to."""
+    """At a terminal: no other output can be written."""
     redirected = unasked.redirected(*planning[:1])
     asked = [kind for kind, _ in unasked.made].count("token")
     done = unasked.pastes(redirected, *planning, injections=(*LOUD, full), terminal=True)
@@ -232,7 +232,7 @@ def test_stopped_while_waiting(unasked, number):
 
 
 def test_stopped_while_asked(unasked):
-    """Ctrl-C, typed instead of an address."""
+    """Ctrl-C, typed instead of a URL."""
     done = unasked.run(*LOGIN, "-v", injections=LOUD, terminal=True, given="\x03")
     assert done.code == 130, done.text
     silent(unasked)

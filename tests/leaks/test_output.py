@@ -1,8 +1,8 @@
 """No output of a command contains an identifier, token or secret, except the state.
 
-Every person, secret and token here is a marker: all that a command says and leaves behind is searched
-for each of them in every form. Crashes are in `test_no_marker_sings_in_a_crash`, a Criteo that repeats
-what it hears in `test_api_errors_do_not_leak_pii`, and consent in `test_output_does_not_leak_consent`.
+Every person, secret and token here is a marker: all output and every file of a command is searched for
+each marker in every form. Crashes are in `test_crashes.py`, a Criteo that repeats requests in
+`test_api_errors.py`, and consent in `test_consent.py`.
 """
 
 import shutil
