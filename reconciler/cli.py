@@ -48,7 +48,7 @@ REPEATABLE = re.compile(r"[a-z]{1,12}|--?[a-z-]{1,20}")
 
 
 class Commands(LazyGroup):
-    """The root: what ends a command is annotated where commands run as jobs of GitHub Actions."""
+    """The root group: annotates an error that ends a command in a job of GitHub Actions."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -87,7 +87,7 @@ def group(_: CommonOptions) -> None:
 
 
 def main() -> NoReturn:
-    """Runs one command and exits with its code. Never prints a foreign exception's text."""
+    """Run one command and exit with its code. Never prints the text of a foreign exception."""
     prepare_streams()
     install_handlers()
     stop = StopSignal()
@@ -109,7 +109,7 @@ def main() -> NoReturn:
 
 
 def _leave(code: int, stop: StopSignal) -> NoReturn:
-    """Once it was asked to stop, threads may be in calls that nobody waits for any more."""
+    """Exit after a stop request, without waiting for threads in requests."""
     if stop.is_set():
         sys.stdout.flush()
         sys.stderr.flush()
@@ -118,11 +118,11 @@ def _leave(code: int, stop: StopSignal) -> NoReturn:
 
 
 def _listen(stop: StopSignal) -> None:
-    """The first signal asks to stop; a second one ends the process, and so does time: that loses nothing.
+    """Stop on the first signal; exit on the second, or after a time limit: neither loses anything.
 
-    A token that is being renewed is waited for: with it, a person's consent would be lost.
+    A token renewal is waited for, because a lost token costs a user's consent.
 
-    A thread hears them: a handler would wait until a long call outside Python has returned.
+    A thread receives the signals: a handler would wait until a long call outside Python has returned.
     """
     ear, mouth = os.pipe()
     os.set_blocking(mouth, False)
@@ -145,7 +145,7 @@ def _listen(stop: StopSignal) -> None:
 
 
 def _end(stop: StopSignal) -> NoReturn:
-    """Whatever the other threads are doing."""
+    """End the process, whatever other threads do."""
     try:
         stop.wait_until_idle(LONGEST_RENEWAL)
         ScratchDir.remove_all()
@@ -154,11 +154,11 @@ def _end(stop: StopSignal) -> NoReturn:
 
 
 def _heard(number: int, frame: FrameType | None) -> None:
-    """The listening thread has it already."""
+    """Ignore the signal: the listening thread has received it."""
 
 
 def _correct(error: click.ClickException) -> None:
-    """As click does it, in our streams and without what was typed."""
+    """Print a usage error like click, on our streams and without the arguments."""
     from reconciler.commands.support.hints import hint
 
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
@@ -175,7 +175,7 @@ def _correct(error: click.ClickException) -> None:
 
 
 def _without_values(message: str, typed: Sequence[str]) -> str:
-    """click repeats what was typed, which may be a secret or a person that was pasted in the wrong place."""
+    """Remove arguments from click's message: a mistyped argument may be a secret or a member."""
     words = {part for word in typed for part in (word, word.partition("=")[2], word.partition("=")[0])}
     for word in sorted(words, key=len, reverse=True):
         if word not in {"", "-"} and not REPEATABLE.fullmatch(word):

@@ -1,4 +1,4 @@
-"""The real clock: waits in short steps, tells how long is left, and stops when asked to."""
+"""The real clock: waits in short steps, reports the remaining time, and stops on request."""
 
 import threading
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ LONGEST_RENEWAL = 60.0
 
 
 class WaitReporter(Protocol):
-    """Who shows that a thread waits; both may be called by several threads."""
+    """Shows that a thread waits; several threads may call it."""
 
     def waiting(self, reason: str, seconds_left: float) -> None: ...
 
@@ -23,25 +23,25 @@ class WaitReporter(Protocol):
 
 
 class StopSignal(threading.Event):
-    """Set when somebody asks to stop. Who insists is heard once nothing is under way that must end well."""
+    """Set by a stop request. A second request takes effect after the current critical section."""
 
     def __init__(self) -> None:
         super().__init__()
         self._unbroken = threading.RLock()
 
     def check(self) -> None:
-        """Raises CancelledError when somebody has asked."""
+        """Raise CancelledError after a stop request."""
         if self.is_set():
             raise CancelledError("stopped on request", remedy="run the same command again to resume")
 
     @contextmanager
     def critical_section(self) -> Iterator[None]:
-        """One at a time: what is done here costs a person's time when it is broken off."""
+        """Enter a section that must not be interrupted, one thread at a time: it would cost a consent."""
         with self._unbroken:
             yield
 
     def wait_until_idle(self, seconds: float) -> None:
-        """Waits until nothing such is under way, so long at most."""
+        """Wait until no critical section is active, with a time limit."""
         if self._unbroken.acquire(timeout=seconds):
             self._unbroken.release()
 
@@ -57,7 +57,7 @@ class SystemClock:
         return datetime.now(UTC)
 
     def wait(self, seconds: float, reason: str) -> None:
-        """Raises CancelledError as soon as someone asks to stop."""
+        """Raise CancelledError on a stop request."""
         end = monotonic() + seconds
         try:
             while (left := end - monotonic()) > 0 and not self._stop.is_set():
@@ -75,7 +75,7 @@ class SystemClock:
 
 
 class OffsetClock(SystemClock):
-    """That of an emulator which was moved on. It waits as long as any other."""
+    """The clock of an advanced emulator. Its waits take real time."""
 
     def __init__(self, stop: StopSignal, shown: WaitReporter, ahead: timedelta) -> None:
         super().__init__(stop, shown)

@@ -1,4 +1,4 @@
-"""From a credential to a connection: references become secrets, secrets a grant. Sends nothing yet."""
+"""Create connections from credentials: references become secrets, secrets a grant. Sends no request."""
 
 from dataclasses import dataclass, replace
 
@@ -22,7 +22,7 @@ from reconciler.criteo.grants import (
 
 @dataclass(frozen=True, slots=True)
 class ConnectionFactory:
-    """Ways to Criteo for the credentials of one environment."""
+    """Creates connections to Criteo for the credentials of one environment."""
 
     environment: Environment
     places: SecretResolver
@@ -42,7 +42,7 @@ class ConnectionFactory:
         )
 
     def redeem(self, role: CredentialRole, code: Secret, verifier: Secret | None, login: str) -> None:
-        """Turns a code into a refresh token, and keeps it. RemoteError when no answer came."""
+        """Exchange a code for a refresh token, and save it. Raises RemoteError without a response."""
         application, api = role.application, self.environment.api
         brought = RedirectCode(code, verifier, application.redirect_uri, login)
         again = role.login(self.environment.name)
@@ -66,12 +66,12 @@ class ConnectionFactory:
             raise
 
     def consents(self, role: CredentialRole) -> SecretConsentStore:
-        """Where the refresh token of a role is kept."""
+        """Return the store of a role's refresh token."""
         backend, name = self.places.writable_backend(role.application.refresh_token)
         return SecretConsentStore(backend, name, f"ask for consent: {role.login(self.environment.name)}")
 
     def held(self, role: CredentialRole) -> Consent:
-        """What is kept for a role. AuthenticationError when nothing is."""
+        """Return the saved consent of a role. Raises AuthenticationError if there is none."""
         return self.consents(role).read()
 
     def note_accounts(self, role: CredentialRole, accounts: tuple[str, ...]) -> None:

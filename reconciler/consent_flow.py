@@ -1,4 +1,4 @@
-"""One consent: the address that asks for it, what came back, and what is kept of it."""
+"""One consent: the authorization URL, the redirect, and the saved result."""
 
 import secrets
 from collections.abc import Callable
@@ -36,14 +36,14 @@ CRITEO = "api.criteo.com"
 
 @dataclass(frozen=True, slots=True)
 class ConsentedAccounts:
-    """The accounts that a consent reaches; None where that could not be asked, and `why`."""
+    """The accounts that a consent reaches; None if unknown, and `why`."""
 
     accounts: tuple[str, ...] | None
     why: str = ""
 
 
 class ConsentFlow:
-    """Of one application. What it has printed stays good when it ends without an answer."""
+    """The consent of one application. A printed URL stays valid if the command ends without an answer."""
 
     def __init__(self, access: ConnectionFactory, role: CredentialRole, root: Path) -> None:
         self.role = role
@@ -70,13 +70,13 @@ class ConsentFlow:
         )
 
     def check_place(self) -> None:
-        """Before anybody is bothered: the secrets can be read, and the token can be kept."""
+        """Check before the user is asked: the secrets are readable, and the token can be saved."""
         self._access.keys(self.role)
         with consent_lock(self._access.consents(self.role), self._clock):
             pass
 
     def complete(self, redirected: str) -> ConsentedAccounts:
-        """Keeps what the answer brings, then looks how far it reaches."""
+        """Save the token of the answer, then look up its accounts."""
         found = parse_redirect(redirected, self._key, self._subject, self._clock.now(), self.again)
         self._refuse_used(found)
         verifier = found.verifier if self.role.application.pkce else None
@@ -84,7 +84,7 @@ class ConsentFlow:
         return self._reach((found.code, found.verifier))
 
     def _refuse_used(self, found: RedirectResult) -> None:
-        """A second use of a code may end the consent that the first one brought (RFC 6749, 4.1.2)."""
+        """Refuse a used code: its second use may revoke the consent (RFC 6749, 4.1.2)."""
         if self._kept() == found.login:
             raise AuthenticationError(
                 "this URL was used already; its consent is saved",
@@ -92,14 +92,14 @@ class ConsentFlow:
             )
 
     def _kept(self) -> str:
-        """Which address brought what is kept now; "" where nothing is, or nothing of use."""
+        """Return the URL of the saved consent; "" if there is none."""
         try:
             return self._access.held(self.role).login
         except (AuthenticationError, StorageError):
             return ""
 
     def _reach(self, spent: tuple[Secret, ...]) -> ConsentedAccounts:
-        """The consent is kept by now: what fails here says nothing against it."""
+        """Look up the accounts. The consent is saved already, so an error here does not affect it."""
         try:
             with self._access.connection(self.role, spent) as connection:
                 accounts = tuple(sorted(connection.inspector.accounts(())))
@@ -113,7 +113,7 @@ class ConsentFlow:
         return ConsentedAccounts(accounts)
 
     def go_on(self, until: datetime) -> Callable[[], None]:
-        """Ends the wait for a browser: at a request to stop, or when its time is over."""
+        """Return a check that ends the wait for a browser: on a stop request, or after the timeout."""
 
         def check() -> None:
             try:
@@ -136,7 +136,7 @@ class ConsentFlow:
 
 
 def _key(root: Path) -> bytes:
-    """What the states of addresses are signed with; made once, for this folder alone."""
+    """Return the key that signs state parameters; created once, for this folder."""
     file = private_directory(root / WORK_DIR) / "auth.key"
     create_file(file, secrets.token_bytes(KEY_LENGTH))
     key = read_file(file)

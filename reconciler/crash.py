@@ -1,6 +1,6 @@
-"""What the process says when something unforeseen happens: what kind of thing and where, never its words.
+"""Report unexpected errors by type and place, without any message.
 
-Exceptions, warnings and log records of libraries quote what they were working on: people and secrets.
+Exceptions, warnings and log records of libraries quote what they processed: members and secrets.
 """
 
 import logging
@@ -18,7 +18,7 @@ OURS = "reconciler"
 
 
 def install_handlers() -> None:
-    """From here on nothing but our own words is written, whatever fails and wherever."""
+    """Replace every handler that writes text of libraries."""
     sys.excepthook = _uncaught
     threading.excepthook = lambda failed: _uncaught(failed.exc_type, failed.exc_value, failed.exc_traceback)
     sys.unraisablehook = lambda failed: _uncaught(failed.exc_type, failed.exc_value, failed.exc_traceback)
@@ -29,7 +29,7 @@ def install_handlers() -> None:
 
 
 def log_calls() -> None:
-    """Records of ours, which hold no data, go to standard error; those of libraries go nowhere."""
+    """Send our log records, which have no data, to standard error; drop those of libraries."""
     ours, handler = logging.getLogger(OURS), logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(message)s"))
     ours.addHandler(handler)
@@ -37,7 +37,7 @@ def log_calls() -> None:
 
 
 def report_crash(kind: type[BaseException], trace: TracebackType | None) -> None:
-    """A bug, as it may be reported: frames, and not a word of the exception."""
+    """Report a bug: its frames, without the message of the exception."""
     lines = [f"This is a bug in reconciler {__version__}: {kind.__name__}"]
     lines += [f"  {frame.filename}:{frame.lineno} in {frame.name}" for frame in traceback.extract_tb(trace)]
     lines += ["Nothing is lost: run again. Please report the lines above; they hold no data."]
@@ -46,7 +46,7 @@ def report_crash(kind: type[BaseException], trace: TracebackType | None) -> None
 
 
 def _recorded(name: str, level: int, path: str, line: int, *said: Any, **more: Any) -> logging.LogRecord:
-    """Libraries log requests and answers, tokens included: a listener gets the place, not the content."""
+    """Replace the log record factory: records of libraries keep their place and lose their content."""
     if name == OURS or name.startswith(f"{OURS}."):
         return logging.LogRecord(name, level, path, line, *said, **more)
     return logging.LogRecord(name, level, path, line, "not shown", None, None)

@@ -1,4 +1,4 @@
-"""The only reader of flags and environment variables; everything else is given values."""
+"""The only reader of options and environment variables; all other code receives values."""
 
 import getpass
 import os
@@ -63,7 +63,7 @@ def read_settings(
 
 
 def colour_wish(no_color: bool) -> bool | None:
-    """False: never. None: as the stream is a terminal or not."""
+    """Return False for no color, None if the stream decides."""
     return False if no_color or os.environ.get("NO_COLOR") or _is_dumb() else None
 
 
@@ -78,7 +78,7 @@ def repository_on_github() -> Path | None:
 
 
 def _memory_limit(size: str) -> str:
-    """A size that DuckDB takes; what it says of others names neither the variable nor the way out."""
+    """Return a size for DuckDB, whose own error names neither the variable nor the fix."""
     if not SIZE.fullmatch(size):
         raise ConfigurationError(
             f"{MEMORY_LIMIT} is not a size that members can be compared in",
@@ -88,7 +88,7 @@ def _memory_limit(size: str) -> str:
 
 
 def _who(environ: Mapping[str, str]) -> str:
-    """Who holds the lock, as the next one will read it: the address of the CI run, or a person."""
+    """Return the holder's signature of a lock: the URL of the CI run, or a user."""
     if run := environ.get("GITHUB_RUN_ID"):
         server, repository = environ.get("GITHUB_SERVER_URL", ""), environ.get("GITHUB_REPOSITORY", "")
         return _without_login(f"{server}/{repository}/actions/runs/{run}")
@@ -102,5 +102,5 @@ def _who(environ: Mapping[str, str]) -> str:
 
 
 def _without_login(address: str) -> str:
-    """Without user, password, query and fragment: CI systems keep tokens there, and others read this."""
+    """Remove user, password, query and fragment: CI systems put tokens there, and others read this."""
     return re.sub(r"//[^/]*@", "//", re.split(r"[?#]", address)[0])

@@ -1,4 +1,4 @@
-"""The standard streams of the process: all three are there, and writing to standard error never fails."""
+"""Standard streams: all three are open, and writing to standard error never fails."""
 
 import io
 import os
@@ -8,7 +8,7 @@ from typing import TextIO, cast
 
 
 class _Forgiving(io.TextIOBase):
-    """Drops what can't be written: a full disk or a closed pipe must not change the exit code."""
+    """Drops output that can't be written: a full disk or a closed pipe must not change the exit code."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream

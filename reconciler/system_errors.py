@@ -1,4 +1,4 @@
-"""What the operating system and SQLite refuse, as an error of ours that owns an exit code."""
+"""Turn errors of the operating system and SQLite into errors with an exit code."""
 
 import os
 import sqlite3
@@ -9,7 +9,7 @@ BUG = 1
 
 
 def known_error(error: BaseException) -> ReconcilerError | None:
-    """None for a bug. The words of foreign exceptions stay behind."""
+    """Return our error, without the foreign text; None for a bug."""
     if isinstance(error, ReconcilerError):
         return error
     if isinstance(error, sqlite3.Error):

@@ -1,4 +1,4 @@
-"""Composition root: builds the edges of one environment, and takes them down again."""
+"""Composition root: opens the edges of one environment, and closes them."""
 
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -48,7 +48,7 @@ ISSUES_ITS_OWN = "the emulator issues its own credentials; the references in the
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """One environment, ready to be observed: what it should be, and the edges to find out what it is."""
+    """One environment with its desired state, and the edges to observe and change it."""
 
     root: Path
     desired: DesiredState
@@ -64,35 +64,35 @@ class Workspace:
     _role: Callable[[Credential], CredentialRole]
 
     def readers(self) -> Mapping[str, SegmentReader]:
-        """By credential. Secrets are read now, and not before."""
+        """Return the readers by credential; reads the secrets."""
         return {name: connection.reader for name, connection in self._connected().items()}
 
     def inspectors(self) -> Mapping[str, ConnectionInspector]:
-        """By credential: other calls over the same connections."""
+        """Return the inspectors by credential, over the same connections."""
         return {name: connection.inspector for name, connection in self._connected().items()}
 
     def writers(self) -> Mapping[str, SegmentWriter]:
-        """By credential; asked for by apply only."""
+        """Return the writers by credential; only apply calls this."""
         return {name: connection.writer() for name, connection in self._connected().items()}
 
     def reader_of(self, address: Address) -> SegmentReader:
-        """The reader that may see an address; for one that left the manifests, any."""
+        """Return the reader of an address; any reader, if it was removed from the manifests."""
         readers = self.readers()
         credentials = {spec.address: spec.credential for spec in self.desired.segments}
         return readers[credentials.get(address, next(iter(readers)))]
 
     def inspector(self, role: CredentialRole) -> ConnectionInspector:
-        """A connection of its own, to look at. Secrets are read now."""
+        """Return a new connection for checks; reads the secrets."""
         connection = self._emulation(self._emulator()) if self.emulated else self.access().connection(role)
         return self._open.enter_context(connection).inspector
 
     @property
     def reviewed(self) -> bool:
-        """CI shows the result to people who don't see where the command runs; its state is meant to last."""
+        """Return whether CI shows the result to reviewers; a run with `--emulate` is temporary."""
         return self._settings.ci and not self._settings.emulate
 
     def notes(self) -> tuple[str, ...]:
-        """What people should know of the credentials, once they have been used."""
+        """Return notes about the credentials that were used."""
         if self.emulated:
             return ()
         access, now = self.access(), self.clock.now()
@@ -105,7 +105,7 @@ class Workspace:
         return tuple(note for note in notes if note)
 
     def dated(self, observed: ObservedState) -> ObservedState:
-        """The same, where files were written as long before now as they were: they know the real time."""
+        """Shift file times by the emulator's lead, so that files keep their age."""
         targets = {
             address: replace(target, newest=target.newest + self.ahead) if target.newest else target
             for address, target in observed.targets.items()
@@ -116,7 +116,7 @@ class Workspace:
         return self._engine(self.data(), self.desired.environment.sample_rows, state)
 
     def engine_over(self, folder: Path, state: StateReader) -> DuckDbEngine:
-        """With all the people that are in the files of a folder, whatever sample the environment takes."""
+        """Return an engine that reads all members in the files of a folder, without sampling."""
         return self._engine(LocalFolder(folder), None, state)
 
     def _engine(self, root: DataRoot, sample_rows: int | None, state: StateReader) -> DuckDbEngine:
@@ -133,15 +133,15 @@ class Workspace:
         return engine
 
     def verifier(self, fetch: Callable[[SnapshotRef], str], key: bytes) -> SnapshotVerifier:
-        """Checks snapshots of a state with this key; to be closed."""
+        """Return a verifier of snapshots with this key; the caller closes it."""
         return SnapshotVerifier(self.cache(), fetch, key, self._settings.memory_limit)
 
     def cache(self) -> Path:
-        """Where people may be while a command is at work."""
+        """Return the folder for members during a command."""
         return private_directory(self._private / "cache" / self.desired.environment.name)
 
     def addresses(self, resources: Iterable[ResourceState]) -> frozenset[Address]:
-        """All that the manifests or the state name."""
+        """Return all addresses of the manifests and the state."""
         declared = {spec.address for spec in self.desired.segments}
         return frozenset(declared | {resource.address for resource in resources})
 
@@ -160,7 +160,7 @@ class Workspace:
             )
 
     def used_credentials(self) -> tuple[Credential, ...]:
-        """Those that segments are reached with; all while there are no segments."""
+        """Return the credentials of segments; all credentials if there are no segments."""
         used = {spec.credential for spec in self.desired.segments}
         return tuple(one for one in self.desired.credentials if not used or one.name in used)
 
@@ -187,7 +187,7 @@ class Workspace:
         )
 
     def access(self) -> ConnectionFactory:
-        """Ways to Criteo, whatever the manifests say of an emulator in this process."""
+        """Return a factory for real connections, also if the manifests name the emulator."""
         environment = self.desired.environment
         places = SecretResolver(
             self._settings.environ, self.root, self.store.sealed(), environment, self.clock.check
@@ -204,10 +204,9 @@ def open_workspace(
     role: Callable[[Credential], CredentialRole] = READING,
     read: Callable[..., DesiredState] = load,
 ) -> Iterator[Workspace]:
-    """Loads the manifests; edges are opened when asked for, and closed at the end.
+    """Load the manifests; edges are opened on demand, and closed at the end.
 
-    `role`: which application of a credential is used, where it has one for reading alone. `read`: how
-    the manifests are loaded.
+    `role`: the application of a credential to use, if it has one for reading. `read`: loads the manifests.
     """
     root = find_root(settings.directory)
     desired = read(root, environment, data_root=settings.data_root)
@@ -248,7 +247,7 @@ def open_workspace(
 
 
 def _refuse_placeholders(desired: DesiredState, root: Path) -> None:
-    """Before anything is made where a placeholder says: somebody may own a bucket of that name."""
+    """Refuse placeholders before any request: another account may own a bucket of that name."""
     if desired.placeholders:
         raise ConfigurationError(
             f"environments/{desired.environment.name} is not filled in yet",
@@ -258,7 +257,7 @@ def _refuse_placeholders(desired: DesiredState, root: Path) -> None:
 
 
 def _tried(desired: DesiredState, root: Path) -> str:
-    """What shows a plan as long as nothing is filled in."""
+    """Return the command that plans before placeholders are replaced."""
     environment = desired.environment
     command = f"reconciler plan {environment.name} --emulate"
     if not is_placeholder(environment.data_root):
@@ -267,7 +266,7 @@ def _tried(desired: DesiredState, root: Path) -> str:
 
 
 def _snapshots(private: Path, environment: str, stack: ExitStack) -> Callable[[], Path]:
-    """A folder of this process alone, made when a snapshot is read from a bucket, gone with the command."""
+    """Return a private folder of this process, created when a snapshot is read, removed at the end."""
 
     @cache
     def folder() -> Path:
@@ -281,7 +280,7 @@ def _snapshots(private: Path, environment: str, stack: ExitStack) -> Callable[[]
 def _data(
     root: Path, desired: DesiredState, private: Path, clock: SystemClock, stack: ExitStack
 ) -> Callable[[], DataRoot]:
-    """Where sources are. What lies in an object store is brought once for the whole command."""
+    """Return the data root. An object store is mirrored once per command."""
     environment = desired.environment
 
     @cache
@@ -304,17 +303,17 @@ def _data(
 
 
 def emulator_file(folder: Path, environment: str) -> Path:
-    """Where the emulator of an environment lives."""
+    """Return the path of an environment's emulator."""
     return folder / f"{environment}.sqlite"
 
 
 def _ahead(private: Path, environment: str) -> timedelta:
-    """An emulator that was moved on takes the tool with it; the locks of a state keep to the real time."""
+    """Return how far the emulator's clock is ahead; locks of a state use the real time."""
     return timedelta(seconds=ahead_of(emulator_file(private / EMULATOR, environment)))
 
 
 def open_emulator_file(file: Path) -> Emulator:
-    """StorageError for a file of another version."""
+    """Open the file. Raises StorageError for another format version."""
     try:
         return Emulator.open(file)
     except IncompatibleVersionError:
@@ -325,7 +324,7 @@ def open_emulator_file(file: Path) -> Emulator:
 
 
 def _throw_away(desired: DesiredState, private: Path) -> DesiredState:
-    """The same environment on an emulator and a state that end with the command."""
+    """Return the environment with a temporary emulator and state."""
     environment = desired.environment
     emulated = replace(
         environment,
@@ -336,7 +335,7 @@ def _throw_away(desired: DesiredState, private: Path) -> DesiredState:
 
 
 def seat_accounts(desired: DesiredState) -> dict[str, list[str]]:
-    """Retailers by account, as the environment's seats name them."""
+    """Return the retailers of each account, from the environment's seats."""
     accounts: dict[str, list[str]] = {}
     for _, seat in desired.environment.seats:
         accounts.setdefault(seat.account_id, []).append(seat.retailer_id)

@@ -1,8 +1,8 @@
-"""Object stores, for state and for sources; knows nothing of either, and asks nothing on import."""
+"""Object stores, for state and for sources; independent of both, without I/O on import."""
 
 SCHEMES = ("s3://", "gs://", "az://")
 
 
 def is_bucket(place: str) -> bool:
-    """Whether a place is in an object store, and not on a disk."""
+    """Return whether a location is in an object store."""
     return place.startswith(SCHEMES)

@@ -1,6 +1,6 @@
-"""A folder in an object store: small whole objects, written only if nobody else has written meanwhile.
+"""A folder in an object store: small whole objects with conditional writes.
 
-Knows nothing of state. What a store refuses becomes a StorageError here, without a word of its own.
+Independent of state. An error of a store becomes a StorageError here, without the store's own text.
 """
 
 from contextlib import suppress
@@ -17,12 +17,12 @@ Version = tuple[str | None, str | None]
 
 
 class PreconditionFailedError(Exception):
-    """Somebody else wrote the object since it was read."""
+    """Another run wrote the object since it was read."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:
-    """An object as it was when it was read."""
+    """An object as it was read."""
 
     content: bytes
     version: Version
@@ -32,7 +32,7 @@ class Bucket(Protocol):
     """Errors: StorageError; LostRaceError where it is named. Contents must differ, or races go unseen."""
 
     def read(self, path: str) -> StoredObject | None:
-        """None when there is no such object."""
+        """Return the object, or None if there is none."""
         ...
 
     def create(self, path: str, content: bytes) -> Version:
@@ -40,11 +40,11 @@ class Bucket(Protocol):
         ...
 
     def replace(self, path: str, content: bytes, version: Version) -> Version:
-        """LostRaceError when it is not of that version any more."""
+        """Replace the object. Raises PreconditionFailedError if its version is another."""
         ...
 
     def upload(self, path: str, content: Path | bytes) -> None:
-        """Whatever is there: for objects that are named by their content."""
+        """Write an object unconditionally: for objects that are named by their content."""
         ...
 
     def download(self, path: str, file: Path) -> bool:
@@ -52,11 +52,11 @@ class Bucket(Protocol):
         ...
 
     def remove(self, path: str) -> None:
-        """Removing one that is gone already is no error."""
+        """Remove an object, if it exists."""
         ...
 
     def names(self, folder: str) -> dict[str, datetime]:
-        """When each object of a folder was written, by its name; folders in it are left out."""
+        """Return when each object of a folder was written, by name, without subfolders."""
         ...
 
 
@@ -89,7 +89,7 @@ class ObjectStore:
             self._store.put(path, content)
 
     def download(self, path: str, file: Path) -> bool:
-        """What this machine's disk refuses is not the store's fault."""
+        """Download an object. An error of the local disk is not reported as the store's."""
         with store_errors("read", self._place):
             try:
                 pieces = self._store.get(path).stream()
@@ -111,7 +111,7 @@ class ObjectStore:
             return {one["path"].rpartition("/")[2]: one["last_modified"] for one in listed["objects"]}
 
     def _put(self, path: str, content: bytes, mode: object) -> Version:
-        """A retried write may have met its own first attempt: then what is there is what we wrote."""
+        """Write an object. If a retry meets the first attempt's own write, the write succeeded."""
         from obstore.exceptions import AlreadyExistsError, PreconditionError
 
         with store_errors("write", self._place):

@@ -1,4 +1,4 @@
-"""Opens object stores, and puts what they refuse into our words: theirs may quote names and keys."""
+"""Open object stores, and replace their error texts, which may quote names and keys."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,18 +22,18 @@ ABSENT = ("NoSuchBucket", "ContainerNotFound", "bucket does not exist")
 
 
 class UnreachableError(StorageError):
-    """The store gives no good answer; whether it did what it was asked to is not known."""
+    """The store's response is an error; it is unknown whether the request took effect."""
 
 
 class NoBucketError(Exception):
-    """There is no bucket, and so no object in it."""
+    """The bucket does not exist."""
 
 
 @dataclass(frozen=True, slots=True)
 class BucketLocation:
-    """A prefix in a store, with the remedies that its user states.
+    """A prefix in a store, with the fixes of its user.
 
-    `where`: the place in the manifests that names it, which messages begin with.
+    `where`: its position in the manifests, with which messages begin.
     """
 
     url: str
@@ -48,9 +48,9 @@ class BucketLocation:
 
 
 def open_bucket(place: BucketLocation) -> Any:
-    """`s3://BUCKET/PREFIX`, `gs://…` or `az://…`; where and who comes from the environment.
+    """Open `s3://BUCKET/PREFIX`, `gs://…` or `az://…`; region and login come from the environment.
 
-    ValueError where the address names no place, UnreachableError where nobody is to log in.
+    Raises ValueError for an invalid URL, UnreachableError without a login.
     """
     from obstore.exceptions import BaseError
     from obstore.store import from_url
@@ -65,7 +65,7 @@ def open_bucket(place: BucketLocation) -> Any:
 
 @contextmanager
 def store_errors(doing: str, place: BucketLocation) -> Iterator[None]:
-    """Around calls to a store, and nothing else. UnreachableError for whatever it refuses."""
+    """Wrap calls to a store only. Raises UnreachableError for any error of the store."""
     from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
 
     try:
@@ -84,13 +84,13 @@ def store_errors(doing: str, place: BucketLocation) -> Iterator[None]:
 
 
 def must_be_there(error: FileNotFoundError) -> None:
-    """A missing bucket looks like a missing object, but for the store's own code in the error."""
+    """Distinguish a missing bucket from a missing object, by the store's code in the error."""
     if _is(error, ABSENT):
         raise NoBucketError from None
 
 
 def _is(error: Exception, signs: tuple[str, ...]) -> bool:
-    """Whether an error quotes one of these. obstore has no attribute for the store's code or the status."""
+    """Return whether an error contains one of these codes: obstore has no attribute for code or status."""
     return any(sign in str(error) for sign in signs)
 
 

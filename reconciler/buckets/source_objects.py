@@ -19,7 +19,7 @@ PIECE = 8 << 20
 
 
 class ObjectChangedError(Exception):
-    """It is not there any more as it was listed."""
+    """The object is not the listed version any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,20 +33,20 @@ class SourceObject:
 
 
 class SourceBucket:
-    """Over obstore: S3, Google Cloud Storage, Azure. Errors: UnreachableError."""
+    """Reads from obstore: S3, Google Cloud Storage, Azure. Raises UnreachableError."""
 
     def __init__(self, store: Any, place: BucketLocation) -> None:
         self._store = store
         self._place = place
 
     def in_folder(self, folder: str) -> tuple[SourceObject, ...]:
-        """What lies right in a folder; "" is the prefix itself. None for one that isn't there."""
+        """Return the objects directly in a folder, where "" is the prefix; none if it does not exist."""
         with self._listing():
             found = self._store.list_with_delimiter(folder or None)
             return _exports(found["objects"], set(found["common_prefixes"]))
 
     def below(self, folder: str) -> tuple[SourceObject, ...]:
-        """What lies in a folder and in folders of it."""
+        """Return the objects in a folder and its subfolders."""
         with self._listing():
             found = [one for some in self._store.list(folder or None) for one in some]
         folders = {str(parent) for one in found for parent in PurePosixPath(one["path"]).parents}
@@ -66,7 +66,7 @@ class SourceBucket:
                 ) from None
 
     def piece(self, export: SourceObject, start: int) -> bytes:
-        """`PIECE` bytes from `start`, or what is left. ChangedError when it is another one by now."""
+        """Return `PIECE` bytes from `start`, or the rest. Raises ObjectChangedError for another version."""
         from obstore.exceptions import PreconditionError
 
         end = min(start + PIECE, export.size)
@@ -87,7 +87,7 @@ class SourceBucket:
 
 
 def _exports(listed: Iterable[Any], folders: Container[str]) -> tuple[SourceObject, ...]:
-    """Left out is what stands for a folder, and a key that no file below a folder can have."""
+    """Return the files, without folder markers and keys that no file below a folder can have."""
     return tuple(
         SourceObject(one["path"], one["size"], one["last_modified"], one["e_tag"])
         for one in listed

@@ -1,1 +1,1 @@
-"""What edges share of the local disk: files that survive a crash, private folders, locks."""
+"""Shared access to the local disk: crash-safe files, private folders, locks."""

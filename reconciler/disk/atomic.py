@@ -1,6 +1,6 @@
-"""Files that survive a crash: written beside, synced, renamed, and their directory synced.
+"""Crash-safe files: written to a temporary file, synced, renamed, and their directory synced.
 
-What the operating system refuses becomes a StorageError here, with the way out and never with content.
+An error of the operating system becomes a StorageError here, with the fix and never with content.
 """
 
 import errno
@@ -43,7 +43,7 @@ _REFUSALS = {
 
 @contextmanager
 def os_errors(doing: str, path: Path) -> Iterator[None]:
-    """Around calls to the operating system, and nothing else."""
+    """Wrap calls to the operating system only."""
     try:
         yield
     except OSError as error:
@@ -53,7 +53,7 @@ def os_errors(doing: str, path: Path) -> Iterator[None]:
 
 
 def read_file(path: Path) -> bytes | None:
-    """None when there is no such file. A pipe or a device may never answer, and is refused."""
+    """Return the content, or None if there is no file. Refuses a pipe or a device, which may block."""
     with os_errors("read", path):
         try:
             if not stat.S_ISREG(kind := path.stat().st_mode) and not stat.S_ISDIR(kind):
@@ -64,20 +64,20 @@ def read_file(path: Path) -> bytes | None:
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """The file holds the old content or the new one, whatever happens, and the new one on return."""
+    """Replace the content atomically and durably."""
     with os_errors("write", path), _beside(path) as file:
         file.write(content)
 
 
 @contextmanager
 def writing(path: Path, noted: Callable[[Path], None] = lambda _: None) -> Iterator[BinaryIO]:
-    """The same for content that comes in pieces. `noted` hears of the unfinished file before it is there."""
+    """Replace the content in pieces. `noted` receives the path of the temporary file before it exists."""
     with os_errors("write", path), _beside(path, noted) as file:
         yield file
 
 
 def create_file(path: Path, content: bytes) -> None:
-    """Of several that create one file, the first one's content stays."""
+    """Create a file, unless another process has created it."""
     with os_errors("write", path), suppress(FileExistsError):
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=_UNFINISHED, dir=path.parent)
         with os.fdopen(handle, "wb") as file:
@@ -92,7 +92,7 @@ def create_file(path: Path, content: bytes) -> None:
 
 
 def check_room(path: Path, size: int) -> None:
-    """So many bytes can be written beside `path` now, and put in its place: nothing is changed."""
+    """Check that this many bytes can be written next to `path` and renamed; changes nothing."""
     with os_errors("write", path):
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=_UNFINISHED, dir=path.parent)
         try:
@@ -105,7 +105,7 @@ def check_room(path: Path, size: int) -> None:
 
 
 def copy_file(source: Path, path: Path) -> None:
-    """`path` is absent or whole, whatever happens, and whole on return."""
+    """Copy atomically and durably: `path` is absent or complete."""
     with os_errors("read", source):
         original = source.open("rb")
     with original, os_errors("write", path), _beside(path) as file:
@@ -113,14 +113,14 @@ def copy_file(source: Path, path: Path) -> None:
 
 
 def remove_file(path: Path) -> None:
-    """Removing one that is gone already is no error."""
+    """Remove a file, if it exists."""
     with os_errors("remove", path), suppress(FileNotFoundError):
         path.unlink()
         sync_directory(path.parent)
 
 
 def names_in(directory: Path) -> set[str]:
-    """Hidden files apart; none when there is no such directory."""
+    """Return file names, without hidden files; none if there is no such directory."""
     with os_errors("list", directory):
         try:
             return {path.name for path in directory.iterdir() if not path.name.startswith(".")}
@@ -129,9 +129,9 @@ def names_in(directory: Path) -> set[str]:
 
 
 def remove_temporary_files(directory: Path, name: str = "") -> None:
-    """Removes what a killed writer left unfinished, and makes durable what it finished.
+    """Remove unfinished files of a killed writer, and sync finished ones.
 
-    Only for the one who holds the lock: of all files in the directory, or of the one of that name.
+    Only for the holder of the lock: of all files in the directory, or of the file of that name.
     """
     unfinished = re.compile(rf"\.{re.escape(name) if name else '.*'}\.[^.]{{8}}{re.escape(_UNFINISHED)}")
     with os_errors("clean", directory):
@@ -142,7 +142,7 @@ def remove_temporary_files(directory: Path, name: str = "") -> None:
 
 
 def sync_directory(directory: Path) -> None:
-    """Makes the names in a directory durable."""
+    """Sync the names in a directory to disk."""
     handle = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -35,7 +35,7 @@ def file_lock(path: Path, problem: str, who: str, since: datetime) -> Iterator[N
 
 
 def holder_of(path: Path) -> str:
-    """Who holds it now, as they signed; "" when nobody does. Changes nothing."""
+    """Return the current holder's signature; "" if there is none. Changes nothing."""
     with os_errors("read", path):
         try:
             handle = os.open(path, os.O_RDONLY)
@@ -69,13 +69,13 @@ def _sign(handle: int, who: str, since: datetime) -> None:
 
 
 def _holder(handle: int) -> str:
-    """What the holder signed with; it may be about to."""
+    """Return the holder's signature, which may not be written yet."""
     text = os.pread(handle, _LONGEST, 0).decode(errors="replace")
     return "".join(one for one in text if one.isprintable()) or "it has just begun"
 
 
 def _release(handle: int) -> None:
-    """By name and not by closing alone: a child process may have inherited the handle."""
+    """Unlock explicitly: a child process may have inherited the handle."""
     with suppress(OSError):
         os.ftruncate(handle, 0)
     fcntl.flock(handle, fcntl.LOCK_UN)

@@ -1,4 +1,4 @@
-"""A file or a pipe that whole lines are written to while something more important goes on."""
+"""Write whole lines to a file or a pipe, without disturbing the run."""
 
 import errno
 import os
@@ -28,7 +28,7 @@ class LineWriter:
     """
 
     def __init__(self, handle: int, *, ours: bool) -> None:
-        """`ours`: nobody else writes there."""
+        """`ours`: no other process writes there."""
         self._handle = handle
         self._ours = ours
         self._ready = select.poll()
@@ -38,9 +38,9 @@ class LineWriter:
 
     @classmethod
     def at(cls, path: Path, beginning: bytes) -> Self:
-        """Lines go behind what is there, which must be lines that have this beginning.
+        """Append to the lines of a file, each of which must have this beginning.
 
-        StorageError, without the path as it was typed.
+        Raises StorageError, without the path as it was typed.
         """
         try:
             torn = _is_torn(path, beginning)
@@ -54,7 +54,7 @@ class LineWriter:
 
     @classmethod
     def on(cls, handle: int) -> Self:
-        """A stream that somebody else has opened, and keeps open."""
+        """Write to a stream of the caller, which stays open."""
         return cls(os.dup(handle), ours=False)
 
     def write(self, line: bytes) -> None:
@@ -73,7 +73,7 @@ class LineWriter:
             self.lines += 1
 
     def check(self) -> None:
-        """StorageError if something has been lost so far."""
+        """Raise StorageError if a line was lost."""
         if self.lost:
             raise _unwritable(self.lost)
 
@@ -82,7 +82,7 @@ class LineWriter:
             os.close(self._handle)
 
     def _take_back(self, written: int) -> None:
-        """Half a line is none, where that can be undone without touching anybody else's."""
+        """Remove a partial line, if no other process writes there."""
         with suppress(OSError):
             size = os.fstat(self._handle).st_size
             if self._ours and written and os.lseek(self._handle, 0, os.SEEK_CUR) == size:
@@ -90,7 +90,7 @@ class LineWriter:
 
 
 def _is_torn(path: Path, beginning: bytes) -> bool:
-    """The last line that is there has no end: who wrote it was killed."""
+    """Return whether the last line has no end, because its writer was killed."""
     try:
         found = path.stat()
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Directories for personal data: nobody else can enter, and git never sees them."""
+"""Directories for personal data: readable only by their owner, and ignored by git."""
 
 from pathlib import Path
 
@@ -43,7 +43,7 @@ def _tighten(directory: Path) -> None:
 
 
 def _hide_from_git(directory: Path) -> None:
-    """An empty file is what a crash leaves; anything else is the owner's own wish."""
+    """Write `.gitignore`, unless it has content: an empty file is left by a crash."""
     ignore = directory / ".gitignore"
     if not ignore.exists() or not ignore.stat().st_size:
         ignore.write_bytes(b"*\n")

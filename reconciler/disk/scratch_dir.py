@@ -1,4 +1,4 @@
-"""A private folder for one process: what it spills, drafts and sorts. Gone when the process ends."""
+"""A private folder of one process for temporary files, removed when the process ends."""
 
 import fcntl
 import os
@@ -16,7 +16,7 @@ ELSEWHERE = "elsewhere"
 
 
 class ScratchDir:
-    """Made with a lock inside, which ends with its process: one that nobody holds marks what may go."""
+    """A folder with a lock inside, which ends with its process: an unlocked folder may be removed."""
 
     _present: ClassVar[set["ScratchDir"]] = set()
     _removing: ClassVar[threading.Lock] = threading.Lock()
@@ -28,7 +28,7 @@ class ScratchDir:
         self._present.add(self)
 
     def remove(self) -> None:
-        """May be called twice, by two threads."""
+        """Remove the folder; two threads may call it."""
         with self._removing:
             if self._lock < 0:
                 return
@@ -39,7 +39,7 @@ class ScratchDir:
             self._present.discard(self)
 
     def note(self, unfinished: Path) -> None:
-        """A file in somebody else's folder, about to be made: should this process be killed, it is swept."""
+        """Record the path of a file in another folder, so that it is removed if this process is killed."""
         with (self.folder / ELSEWHERE).open("a", encoding="utf-8", errors="surrogateescape") as noted:
             noted.write(f"{unfinished.absolute()}\0")
             noted.flush()
@@ -47,20 +47,20 @@ class ScratchDir:
 
     @classmethod
     def remove_all(cls) -> None:
-        """Before the process ends without its threads having ended."""
+        """Remove all folders before the process ends with running threads."""
         for one in list(cls._present):
             one.remove()
 
 
 def remove_unused(work: Path, prefix: str = "") -> None:
-    """Removes the folders of processes that were killed. Whatever has no lock of ours inside stays."""
+    """Remove the folders of killed processes. A folder without our lock file stays."""
     for left in work.glob(f"{prefix}*"):
         with suppress(OSError):
             _remove_unused(left)
 
 
 def _claimed(work: Path, prefix: str) -> tuple[Path, int]:
-    """Until we hold its lock, a process that sweeps may take a new folder away: then another is made."""
+    """Create a folder and lock it; retry if a cleanup removed it before the lock."""
     while True:
         folder = Path(tempfile.mkdtemp(dir=work, prefix=prefix))
         try:
@@ -91,7 +91,7 @@ def _remove_unused(folder: Path) -> None:
 
 
 def _remove(folder: Path) -> None:
-    """The lock goes last: what is left when this is killed is still known as ours."""
+    """Remove the lock file last, so that an interrupted removal can be resumed."""
     with suppress(FileNotFoundError):
         noted = (folder / ELSEWHERE).read_text("utf-8", "surrogateescape")
         for unfinished in noted.split("\0")[:-1]:

@@ -1,4 +1,4 @@
-"""Answers of bounded size: what is read of one, packed and unpacked, and which of its headers are kept."""
+"""Limit the size of responses, compressed and decompressed, and the headers that are kept."""
 
 import zlib
 from collections.abc import Iterable, Iterator
@@ -9,7 +9,7 @@ GZIP = 16 + zlib.MAX_WBITS
 
 
 class TooLargeError(httpx.TransportError):
-    """More came than any answer needs."""
+    """The response is larger than any valid response."""
 
 
 class Bounded(httpx.BaseTransport):
@@ -66,7 +66,7 @@ class _Stream(httpx.SyncByteStream):
 
 
 def _unpacked(packed: Iterable[bytes], largest: int) -> Iterator[bytes]:
-    """Never unpacks more at once than may come in all; a part that is missing or left over is an error."""
+    """Decompress at most the limit at once; a missing or surplus part is an error."""
     gzip, came = zlib.decompressobj(GZIP), False
     for piece in packed:
         came = came or bool(piece)
