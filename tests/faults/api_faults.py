@@ -41,7 +41,7 @@ def meets(operation: str, strike: Strike, times: int = 1_000, after: int = 0) ->
 
 
 def renames(then: Callable[[World], object]) -> Callable[[World], object]:
-    """The title changes, so that apply must rename the segments; then something happens."""
+    """Change the title, so that apply must rename the segments; then cause the fault."""
 
     def rename(world: World) -> None:
         world.edit("buyers.yaml", "title: Buyers", "title: Customers")
@@ -59,7 +59,7 @@ def endpoint(url: str) -> Callable[[World], object]:
 
 
 def by_proxy(strike: Strike | None) -> Callable[[World], object]:
-    """Criteo is far away, and the way leads by a proxy which does this when asked to connect."""
+    """Put a proxy in front of Criteo that answers CONNECT like this."""
 
     def go(world: World) -> None:
         assert world.hostile
@@ -81,7 +81,7 @@ def serves(certificate: str) -> Callable[[World], object]:
 
 
 def read(name: str, strike: Strike, code: int, says: str, hint: str = "", **more: object) -> Case:
-    """Of the search, which a plan begins with."""
+    """A fault of the search that begins a plan."""
     times = int(str(more.pop("times", 1_000)))
     return Case(name, meets(SEARCH, strike, times), code, says, hint, way="http", **({"run": PLAN} | more))  # type: ignore[arg-type]
 

@@ -12,7 +12,7 @@ PLAN = ("plan", "sandbox", "-v")
 
 
 class Leaves(Enum):
-    """What a command may have left when it ends. Whatever it is, the next apply goes on from there."""
+    """What a command may have changed when it ends. The next apply resumes from any of these."""
 
     NOTHING = "nothing was sent, and the state is the same to the byte"
     NOTED = "nothing took effect at Criteo; the state says what was tried"

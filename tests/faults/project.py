@@ -53,7 +53,7 @@ PERSONAL = personal()
 
 @dataclass
 class World:
-    """Waiting takes no time: both clocks jump. `skew`: how far our clock is ahead of Criteo's."""
+    """Waits take no time: both clocks jump. `skew`: how far our clock is ahead of Criteo's."""
 
     root: Path
     waited: timedelta = timedelta(0)
@@ -90,13 +90,13 @@ class World:
         return self.root / ".reconciler" / "state" / "sandbox"
 
     def edit(self, name: str, old: str, new: str) -> None:
-        """Replaces a text that must be there in a manifest."""
+        """Replace a text in a manifest, which must exist."""
         text = (self.manifests / name).read_text()
         assert old in text
         (self.manifests / name).write_text(text.replace(old, new))
 
     def corrupt(self) -> Path:
-        """The state, about to be broken: it is put back from a backup when the cause is removed."""
+        """Return the state to damage; the repair restores it from a backup."""
         self._spoilt = True
         return self.state
 
@@ -107,7 +107,7 @@ class World:
     # -- what is asked and proved -------------------------------------------------------------
 
     def run(self, *arguments: str) -> Ended:
-        """One command with every call logged: its exit code, and all that it said on either stream."""
+        """Run one command with debug logs; return its exit code, and its output on both streams."""
         said = io.StringIO()
         with _process(self, said, ["reconciler", *arguments]), self.disk():
             try:
@@ -121,11 +121,11 @@ class World:
             return emulator.history()
 
     def writes(self) -> list[Request]:
-        """Those that took effect."""
+        """Return the writes that took effect."""
         return [one for one in self.history() if one.operation in WRITES and one.committed_at is not None]
 
     def seen(self) -> list[tuple[str, str]]:
-        """Operation and credential of each call that came by a socket."""
+        """Return operation and credential of each call on the socket."""
         return self.hostile.seen if self.hostile else []
 
     def members(self, channel: str) -> frozenset[str]:
@@ -134,14 +134,14 @@ class World:
     # -- broken, and put back -----------------------------------------------------------------
 
     def keep(self, beside: Path) -> None:
-        """Remembers how everything lies, to be put back when the cause is removed."""
+        """Save all files, to restore them in the repair."""
         for name in ("environments", "data", STATE):
             if (self.root / name).exists():
                 shutil.copytree(self.root / name, beside / name, symlinks=True)
         self._kept = beside
 
     def put_back(self) -> None:
-        """Manifests, sources, variables and clocks; the state as well if `corrupts_state` was called."""
+        """Restore manifests, sources, variables and clocks, and the state after `corrupts_state`."""
         assert self._kept is not None
         self.environ, self.skew, self.disk = dict(self.sound), timedelta(0), contextlib.nullcontext
         for name in ("environments", "data", *([STATE] if self._spoilt else [])):
@@ -151,7 +151,7 @@ class World:
 
 
 def made(root: Path, start: str) -> Path:
-    """A project to copy: never applied, or applied with the people of before."""
+    """Return a project to copy: new, or applied with the earlier members."""
     project = Project.make(root, batch_size=50)
     world = World(root)
     world.edit("environment.yaml", "maxShrink: 20%", "maxShrink: 50%")
@@ -166,7 +166,7 @@ def made(root: Path, start: str) -> Path:
 
 
 def opened(template: Path, folder: Path, way: str, stack: contextlib.ExitStack) -> World:
-    """A copy, in which twenty are about to leave and twenty to join."""
+    """Return a copy with twenty members to remove and twenty to add."""
     world = World(folder / "project", stack=stack.enter_context(contextlib.ExitStack()))
     shutil.copytree(template, world.root)
     world.people.write_text(rows(AFTER))
@@ -194,7 +194,7 @@ def remove(path: Path) -> None:
 
 
 def lying(folder: Path) -> Mapping[str, bytes | str]:
-    """Every file below a folder: its content, or for what is no file what it is; locks apart."""
+    """Return every file below a folder by content, or by type if it is not a file, without locks."""
     if not folder.is_dir():
         return {str(folder): _content(folder)}
     paths = (path for path in sorted(folder.rglob("*")) if path.name != "lock")
@@ -207,7 +207,7 @@ def _content(path: Path) -> bytes | str:
 
 @contextlib.contextmanager
 def _process(world: World, said: io.StringIO, argv: list[str]) -> Iterator[None]:
-    """What a process of its own would have: its folder, variables, streams and arguments."""
+    """Restore the folder, variables, streams and arguments of a process."""
     log, logger = logging.StreamHandler(said), logging.getLogger()
     with (
         contextlib.chdir(world.root),

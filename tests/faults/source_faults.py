@@ -23,7 +23,7 @@ def holds(content: str | bytes, name: str = "people.csv") -> Callable[[World], o
 
 
 def reads(name: str, content: bytes = b"") -> Callable[[World], object]:
-    """The audience reads another file, which holds this."""
+    """Let the audience read another file with this content."""
 
     def read(world: World) -> None:
         world.edit("buyers.yaml", "people.csv", name)
@@ -49,7 +49,7 @@ def parquet_in_half(world: World) -> None:
 
 
 def parquet_with_a_hole(world: World) -> None:
-    """Sound at both ends, junk in the middle."""
+    """A file with valid ends and damage in the middle."""
     whole = people_in_parquet(world)
     middle = whole[4 : len(whole) // 2]
     (world.data / "people.parquet").write_bytes(b"PAR1" + b"\xa5" * len(middle) + whole[len(whole) // 2 :])
@@ -67,7 +67,7 @@ def gzip_with_a_flipped_bit(world: World) -> None:
 
 
 def zstandard_cut_between_blocks(world: World) -> None:
-    """Whole rows are left, and nothing but the end of the frame tells that there were more."""
+    """A file that ends between rows; only the missing end of the frame shows it."""
     frame = zstandard.ZstdCompressor().compressobj()
     start = frame.compress(rows(range(30)).encode()) + frame.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK)
     reads("people.csv.zst", start)(world)
@@ -134,7 +134,7 @@ def suppresses_everyone(world: World) -> None:
 
 
 def while_it_is_read(change: Callable[[World], object]) -> Callable[[World], object]:
-    """Between the first look at the files and the reading of their rows, once."""
+    """Run once between the first check of the files and the read of their rows."""
 
     def hook(world: World) -> None:
         from reconciler.members.reading import Audiences, GroupReader, ReadGroup
@@ -153,7 +153,7 @@ def while_it_is_read(change: Callable[[World], object]) -> Callable[[World], obj
 
 
 def after_it_is_read(change: Callable[[World], object]) -> Callable[[World], object]:
-    """When rows have been read, and before the sets of members are whole."""
+    """Run after rows were read, before the sets of members are complete."""
 
     def hook(world: World) -> None:
         from reconciler.members.reading import Audiences, GroupReader, ReadGroup

@@ -41,7 +41,7 @@ def becomes(find: Callable[[World], Path], content: bytes) -> Callable[[World], 
 
 
 def replaces_one_member(find: Callable[[World], Path]) -> Callable[[World], object]:
-    """As one flipped bit does."""
+    """Replace a member, like a flipped bit."""
     first = "(SELECT min(member) FROM kept)"
     query = f"SELECT member FROM kept WHERE member > {first} UNION ALL SELECT max(member) FROM kept"
     return lambda world: rewritten(find(world), query)
@@ -52,14 +52,14 @@ def loses_one_member(find: Callable[[World], Path]) -> Callable[[World], object]
 
 
 def rewritten(file: Path, query: str) -> None:
-    """The file is a whole Parquet file of other rows."""
+    """Replace the file by a valid Parquet file of other rows."""
     with duckdb.connect() as database:
         database.execute(f"CREATE TABLE kept AS SELECT member FROM read_parquet('{file}')")
         database.execute(f"COPY ({query}) TO '{file}' (FORMAT parquet)")
 
 
 def says(find: Callable[[World], Path], **values: object) -> Callable[[World], object]:
-    """A key of a JSON file gets another value."""
+    """Set a key of a JSON file."""
 
     def say(world: World) -> None:
         file = find(world)
@@ -90,7 +90,7 @@ def ends_the_other_run(world: World) -> None:
 
 
 def refuses(code: int, call: str = "fsync", name: str = "") -> Callable[[World], object]:
-    """The disk refuses each call of one kind."""
+    """Let the disk refuse each call of one kind."""
 
     def refuse(world: World) -> None:
         def at(called: str) -> None:
@@ -110,7 +110,7 @@ def jumps(**by: float) -> Callable[[World], object]:
 
 
 def resources_of_the_future(world: World) -> None:
-    """A run on a machine whose clock was an hour ahead; then its clock was set back."""
+    """Simulate a run with a clock an hour ahead, which was then corrected."""
     world.skew = timedelta(hours=1)
     ended = world.run(*APPLY)
     assert ended.code == 0, ended.said
@@ -119,7 +119,7 @@ def resources_of_the_future(world: World) -> None:
 
 
 def has(**variables: str | None) -> Callable[[World], object]:
-    """Variables with other values, or without any."""
+    """Set or remove variables."""
 
     def have(world: World) -> None:
         merged = world.environ | variables

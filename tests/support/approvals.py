@@ -34,7 +34,7 @@ def resource(definition: str = "", transfer: Transfer | None = None, **holding: 
 
 
 def applied(**holding: object) -> dict[Address, ResourceState]:
-    """LAPSED as the manifests say, in full."""
+    """Return LAPSED fully applied, as in the manifests."""
     return {LAPSED: resource(cases.LAPSED.definition, **holding)}
 
 
@@ -56,7 +56,7 @@ def approved(
 
 
 def held(*approvals: ApprovedPlan) -> dict[str, ApprovedPlan]:
-    """By the names of their files."""
+    """Return the approvals by file name."""
     return {f"plan-{number}.json": one for number, one in enumerate(approvals, 1)}
 
 

@@ -65,7 +65,7 @@ columns: {Email: email, CustomerId: id}
 
 @dataclass(frozen=True)
 class Ended:
-    """How a command ended. Colour and cursor codes are taken out of what it said."""
+    """The end of a command. Color and cursor codes are removed from its output."""
 
     code: int
     said: str
@@ -110,13 +110,13 @@ class Project:
         return [sys.executable, "-m", "reconciler", *arguments]
 
     def run(self, *arguments: str, code: int = 0, **environ: str) -> Ended:
-        """Runs one command to its end, away from any terminal, and checks its exit code."""
+        """Run one command to its end without a terminal, and check its exit code."""
         ended, said = forked_command.run(self.root, arguments, surroundings(**environ))
         assert ended == code, said
         return Ended(ended, said)
 
     def run_in_new_interpreter(self, *arguments: str, code: int = 0, **environ: str) -> Ended:
-        """The same, where the start of the interpreter matters, such as for PYTHONPATH."""
+        """The same in a new interpreter, for PYTHONPATH and the like."""
         done = subprocess.run(
             self.command(*arguments),
             cwd=self.root,
@@ -157,7 +157,7 @@ class Project:
         return Ended(process.wait(timeout=60), plain)
 
     def completed(self, *words: str) -> list[str]:
-        """What bash is offered for the last of these words."""
+        """Return bash's completions of the last word."""
         line = " ".join(["reconciler", *words])
         done = subprocess.run(
             [
@@ -187,7 +187,7 @@ class Project:
         return [call for call in self.history() if call.operation in WRITES]
 
     def members(self, channel: str) -> frozenset[str]:
-        """What Criteo holds for one destination."""
+        """Return the members of one destination at Criteo."""
         with self.emulator() as emulator:
             [segment] = [one for one in emulator.segments() if f"({channel})" in one.name]
             return emulator.members(segment.id)

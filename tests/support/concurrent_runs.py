@@ -42,9 +42,9 @@ main()
 
 @dataclass(frozen=True)
 class Pace:
-    """In seconds: `timeout` is the longest that a call to Criteo may take, `quiet` for how long it may land.
+    """Seconds: `timeout` is the longest call to Criteo, `quiet` the grace period.
 
-    A pause of three beats is what a lease outlasts for sure.
+    A lease always outlasts a pause of three beats.
     """
 
     timeout: int = 2
@@ -66,7 +66,7 @@ AT_EASE = Pace()
 
 @dataclass(frozen=True)
 class Sent:
-    """A call on members, as Criteo's side saw it. People stay in the memory of the test."""
+    """A call on members, as received by Criteo. Members stay in the memory of the test."""
 
     who: str
     run: int
@@ -80,7 +80,7 @@ class Sent:
 
 @dataclass
 class Witness:
-    """Stands before the emulator, at a door for each machine."""
+    """A recorder in front of the emulator, with a port for each machine."""
 
     sent: list[Sent] = field(default_factory=list)
     cut_off: list[str] = field(default_factory=list)
@@ -146,7 +146,7 @@ class World:
         self.emulator.configure(Switches(latency=latency, rate_limit=10_000))
 
     def machine(self, name: str, people: Iterable[int]) -> "Machine":
-        """A fresh checkout: manifests, a source, and nothing else."""
+        """Create a checkout with manifests and a source."""
         door = self._open.enter_context(
             loopback.serving(self.witness.door(name, application(self.emulator.pipeline)))
         )
@@ -175,7 +175,7 @@ class World:
     # -- what Criteo holds ----------------------------------------------------------------------------
 
     def holds_exactly(self, people: Iterable[int]) -> bool:
-        """These people, each once in each form, in two segments and nowhere else."""
+        """Return whether Criteo has exactly these members, in two segments."""
         numbers = list(people)
         wanted = {
             "Buyers (customer)": frozenset(f"c{number}" for number in numbers),
@@ -190,11 +190,11 @@ class World:
         return sum(1 for call in self.emulator.history() if call.action and call.committed_at is not None)
 
     def first_of(self, who: str, after: float = 0) -> float:
-        """When a machine sent its first members after an instant."""
+        """Return when a machine sent its first members after an instant."""
         return min(call.began for call in self.witness.sent if call.who == who and call.began > after)
 
     def repeated(self) -> dict[str, int]:
-        """By segment, batches that arrived again: from the emulator's own history."""
+        """Return the batches that arrived again, by segment, from the emulator's history."""
         calls = Counter(
             (call.segment_id, call.action, call.digest)
             for call in self.emulator.history()
@@ -215,7 +215,7 @@ class World:
         return {one["path"]: bytes(store.get(one["path"]).bytes()) for one in store.list().collect()}
 
     def put(self, contents: Mapping[str, bytes | None]) -> None:
-        """As somebody with a console would; None takes an object away."""
+        """Change an object like an administrator; None removes it."""
         for path, content in contents.items():
             if content is None:
                 self.served.store.delete(path)
@@ -225,7 +225,7 @@ class World:
 
 @dataclass
 class Machine:
-    """One checkout and the way from there to the store."""
+    """One checkout and its connection to the store."""
 
     name: str
     project: Project
@@ -246,11 +246,11 @@ class Machine:
         return Running(self, command, environ)
 
     def run(self, *arguments: str, code: int = 0, **environ: str) -> str:
-        """Runs a command to its end; what it says comes with its white space made even."""
+        """Run a command to its end; return its output with single spaces."""
         return self.start(*arguments, **environ).ended(code)
 
     def applied(self, within: float = 60.0) -> str:
-        """As soon as nobody else holds the lock, or seems to."""
+        """Apply as soon as the lock is free, or seems free."""
         deadline = time.monotonic() + within
         while True:
             found = self.start().end()
@@ -274,7 +274,7 @@ class Machine:
 
 
 class Running:
-    """A command under way on a machine."""
+    """A running command on a machine."""
 
     def __init__(self, machine: Machine, command: list[str], environ: dict[str, str]) -> None:
         self._machine = machine
@@ -301,7 +301,7 @@ class Running:
 
     @property
     def calls(self) -> int:
-        """Calls on members that took effect since it was started."""
+        """Return the calls on members that took effect since it started."""
         return self._machine.world.carried_out() - self._before
 
     def until(self, reached: Callable[[], bool]) -> None:
@@ -315,7 +315,7 @@ class Running:
         self.until(lambda: self.calls >= number)
 
     def signal(self, number: signal.Signals) -> None:
-        """To a process that may just have ended."""
+        """Send a signal to a process that may have ended."""
         if not self.is_over:
             os.kill(self.pid, number)
 
@@ -329,7 +329,7 @@ class Running:
         return found.said
 
     def end(self, within: float = PATIENCE) -> Ended:
-        """Waits for it; whatever its code is, it is no bug."""
+        """Wait for the end; check that no bug is shown."""
         try:
             code = self._process.wait(timeout=within)
         except subprocess.TimeoutExpired:

@@ -65,7 +65,7 @@ class ConsentingUser:
         return self.client.http.get("/request", params=self.asked(**changes))
 
     def answers(self, page: httpx.Response, decision: str, *accounts: str) -> httpx.Response:
-        """Leaves the boxes as they are unless accounts are named."""
+        """Answer the page; the boxes stay as they are unless accounts are named."""
         form = Form(page.text)
         ticked = list(accounts) or form.ticked
         return self.client.http.post(
@@ -73,7 +73,7 @@ class ConsentingUser:
         )
 
     def code(self, *accounts: str, **changes: str) -> str:
-        """Allows, and brings back what the browser was sent away with."""
+        """Allow, and return the code of the redirect."""
         sent = self.answers(self.sees(**changes), "allow", *accounts)
         assert sent.status_code == 303, sent.text
         return brought(sent)["code"]
@@ -86,7 +86,7 @@ class ConsentingUser:
         return self.client.token(grant_type="refresh_token", refresh_token=token)
 
     def consents(self, *accounts: str) -> dict[str, str]:
-        """From the page to the tokens."""
+        """Consent on the page, and exchange the code for tokens."""
         answer = self.exchanges(self.code(*accounts))
         assert answer.status_code == 200, answer.text
         return dict(answer.json())
@@ -96,12 +96,12 @@ class ConsentingUser:
 
 
 def brought(sent: httpx.Response) -> dict[str, str]:
-    """The query the browser is sent back with."""
+    """Return the query of the redirect."""
     return dict(parse_qsl(urlsplit(sent.headers["location"]).query, keep_blank_values=True))
 
 
 def allowed(address: str) -> str:
-    """A person opens the address of a served emulator and allows all; returns where they are sent."""
+    """Open the URL at a served emulator and allow all; return the redirect."""
     with httpx.Client() as http:
         page = Form(http.get(address).text)
         fields = {**page.hidden, "account": page.ticked, "decision": "allow"}

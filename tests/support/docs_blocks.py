@@ -26,7 +26,7 @@ PLACEHOLDER = re.compile(r"[A-Z]{2,}|…")
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A fenced block: where it begins, its language and its text."""
+    """A fenced block: its line, language and text."""
 
     where: str
     language: str
@@ -44,7 +44,7 @@ def blocks() -> list[Block]:
 
 
 def command_lines(block: Block) -> Iterator[list[str]]:
-    """The arguments of each `reconciler` line; comments and what is piped to are left out."""
+    """Return the arguments of each `reconciler` line, without comments and pipes."""
     for line in block.text.replace("\\\n", " ").splitlines():
         if found := LINE.match(line.strip()):
             words = shlex.split(found[1], comments=True)
@@ -62,7 +62,7 @@ def spans() -> Iterator[tuple[str, list[str]]]:
 
 
 def resolve(words: list[str]) -> tuple[click.Command, list[str]]:
-    """The command that is named, and the words after it; options before it are skipped."""
+    """Return the named command, and the words after it, without options before it."""
     command: click.Command = cli.group
     rest = list(words)
     while isinstance(command, click.Group):
@@ -84,7 +84,7 @@ def unknown_options(words: list[str]) -> list[str]:
 
 
 def check(words: list[str]) -> None:
-    """UsageError where click would refuse the line; values that are placeholders are not converted."""
+    """Raise UsageError if click refuses the line; placeholders are not converted."""
     command, rest = resolve(words)
     if "--help" in rest or isinstance(command, click.Group):
         return

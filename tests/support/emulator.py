@@ -33,7 +33,7 @@ def sha256(text: str) -> str:
 
 
 class Client:
-    """Answers are returned whole, whatever their status."""
+    """Returns whole responses, whatever their status."""
 
     def __init__(self, emulator: Emulator, http: httpx.Client, version: str = "2026-07") -> None:
         self.emulator = emulator
@@ -103,7 +103,7 @@ class Client:
         return self.http.post(f"{self.root}/audience-segments/{segment}/contact-list/clear")
 
     def segment(self, name: str = "Lapsed", kind: str = "Email") -> str:
-        """A fresh contact list."""
+        """Create a contact list."""
         answer = self.create(contact_list(name, kind)).json()
         return str(answer["data"][0]["id"])
 
@@ -119,7 +119,7 @@ class World:
     clock: Clock
 
     def advance(self, seconds: float) -> None:
-        """Past the life of a token, so with a new one."""
+        """Advance the clock beyond a token's life, with a new token."""
         self.emulator.advance(seconds)
         self.client.authorize()
 
@@ -129,7 +129,7 @@ class World:
 
 @contextlib.contextmanager
 def mounted(folder: Path, switches: Switches | None = None) -> Iterator[World]:
-    """Authorized, with one account that has two retailers."""
+    """Yield an authorized client with one account and two retailers."""
     clock = Clock()
     with Emulator.open(folder / "emulator.db", switches=switches, clock=clock) as emulator:
         emulator.ensure_account(ACCOUNT, [RETAILER, OTHER_RETAILER], name="Acme")

@@ -32,7 +32,7 @@ ENDINGS = {
 
 
 class Visit(BaseHTTPRequestHandler):
-    """One connection. What becomes of each call on it is decided by the server's strikes."""
+    """One connection. The server's faults decide the response to each call."""
 
     protocol_version = "HTTP/1.1"
     server: "FaultyProxy"
@@ -51,7 +51,7 @@ class Visit(BaseHTTPRequestHandler):
     do_PATCH = do_GET = do_POST  # noqa: N815 - the names that http.server looks for
 
     def do_CONNECT(self) -> None:
-        """Asked to be a proxy."""
+        """Respond to a request for a tunnel."""
         self.server.seen.append(("connect", self.headers.get("Authorization") or ""))
         strike = self.server.strike("connect")
         if strike:
@@ -62,7 +62,7 @@ class Visit(BaseHTTPRequestHandler):
         return next((name for end, name in ENDINGS.items() if path.endswith(end)), "other")
 
     def carried_out(self, content: bytes) -> httpx.Response:
-        """What the emulator answers; the call takes effect."""
+        """Return the emulator's response; the call takes effect."""
         headers = {
             name: self.headers[name] for name in ("Authorization", "Content-Type") if name in self.headers
         }
@@ -92,7 +92,7 @@ class Visit(BaseHTTPRequestHandler):
         self.close_connection = True
 
     def log_message(self, *_: object) -> None:
-        """Silent: what it saw is in `seen`."""
+        """Log nothing: calls are in `seen`."""
 
 
 Strike = Callable[[Visit, bytes], None]
@@ -100,7 +100,7 @@ Strike = Callable[[Visit, bytes], None]
 
 @dataclass
 class Planned:
-    """Strikes `times` calls of an operation, once `after` of them have passed."""
+    """A fault for `times` calls of an operation, after `after` calls."""
 
     operation: str
     strike: Strike
@@ -110,7 +110,7 @@ class Planned:
 
 @dataclass(init=False)
 class FaultyProxy(ThreadingHTTPServer):
-    """Listens on loopback; calls that nothing strikes reach the emulator."""
+    """A loopback server; calls without a fault reach the emulator."""
 
     daemon_threads = True
     block_on_close = False
@@ -129,7 +129,7 @@ class FaultyProxy(ThreadingHTTPServer):
             self.socket = self._tls.wrap_socket(self.socket, server_side=True)
 
     def present(self, certificate: str) -> None:
-        """From the next connection on."""
+        """Use these certificates from the next connection on."""
         self._tls.load_cert_chain(CERTIFICATES / f"{certificate}.pem", CERTIFICATES / "key.pem")
 
     @property
@@ -161,23 +161,23 @@ class FaultyProxy(ThreadingHTTPServer):
         return None
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A client that went away, or never meant to come: nobody's business here."""
+        """Ignore clients that close a connection."""
 
 
 def says(status: int, content: bytes | str = b"", **headers: str) -> Strike:
-    """Answers so; the call takes no effect."""
+    """Respond with this; the call takes no effect."""
     body = content.encode() if isinstance(content, str) else content
     return lambda visit, _: visit.answer(status, body, **headers)
 
 
 def problem(status: int, code: str, kind: str = "validation") -> Strike:
-    """A refusal as Criteo writes it, which quotes a person in its detail."""
+    """Return a rejection in Criteo's form, which quotes a member in its detail."""
     entry = f'{{"type": "{kind}", "code": "{code}", "title": "No", "detail": "someone@private.example"}}'
     return says(status, f'{{"errors": [{entry}]}}')
 
 
 def does(then: Strike) -> Strike:
-    """The call takes effect, and then this happens to its answer."""
+    """Let the call take effect, then do this to its response."""
 
     def strike(visit: Visit, content: bytes) -> None:
         visit.carried_out(content)
@@ -195,7 +195,7 @@ def resets(visit: Visit, _: bytes) -> None:
 
 
 def cut_off(visit: Visit, content: bytes) -> None:
-    """The answer is announced longer than it comes."""
+    """Announce a longer response than is sent."""
     whole = visit.carried_out(content).content
     visit.begin(200, **{"Content-Length": str(len(whole))})
     visit.wfile.write(whole[: len(whole) // 2])
@@ -209,12 +209,12 @@ def cut_in_a_chunk(visit: Visit, _: bytes) -> None:
 
 
 def garbled(visit: Visit, _: bytes) -> None:
-    """What says to be gzip, and is not."""
+    """Send a response that claims to be gzip and is not."""
     visit.answer(200, b"\x1f\x8b\x08 no gzip at all", **{"Content-Encoding": "gzip"})
 
 
 def silence(seconds: float) -> Strike:
-    """Nothing, for longer than a client waits; then the connection ends."""
+    """Send nothing for longer than a client waits; then close the connection."""
 
     def strike(visit: Visit, _: bytes) -> None:
         time.sleep(seconds)
@@ -224,7 +224,7 @@ def silence(seconds: float) -> Strike:
 
 
 def drips(seconds: float) -> Strike:
-    """One byte, and another one, for so long: always soon enough for a client that counts from the last."""
+    """Send single bytes for this long: each in time for a client that measures from the last byte."""
 
     def strike(visit: Visit, _: bytes) -> None:
         visit.begin(200, **{"Content-Length": "100000"})
@@ -238,7 +238,7 @@ def drips(seconds: float) -> Strike:
 
 
 def repeats(content: bytes, seconds: float) -> Strike:
-    """The same bytes, so long: each soon enough for a client that counts from the last."""
+    """Repeat the same bytes for this long: each in time for a client that measures from the last byte."""
 
     def strike(visit: Visit, _: bytes) -> None:
         end = time.monotonic() + seconds
@@ -263,21 +263,21 @@ def continues(seconds: float) -> Strike:
 
 
 def inflates(megabytes: int) -> Strike:
-    """A small answer that unpacks to a large one."""
+    """Send a small response that decompresses to a large one."""
     packer = zlib.compressobj(9, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
     packed = b"".join(packer.compress(bytes(1024 * 1024)) for _ in range(megabytes)) + packer.flush()
     return lambda visit, _: visit.answer(200, packed, **{"Content-Encoding": "gzip"})
 
 
 def pages_for_ever(visit: Visit, content: bytes) -> None:
-    """Every page is full, of segments that no page had before, and announces another one."""
+    """Send full pages of new segments, each of which announces another page."""
     offset = int(visit.path.rpartition("offset=")[2])
     data = ",".join(f'{{"id": "{offset + number + 1}"}}' for number in range(500))
     visit.answer(200, f'{{"data": [{data}]}}'.encode())
 
 
 def raw(content: bytes) -> Strike:
-    """Bytes that need not be HTTP."""
+    """Send bytes that need not be HTTP."""
 
     def strike(visit: Visit, _: bytes) -> None:
         visit.wfile.write(content)

@@ -41,7 +41,7 @@ sys.exit(int.from_bytes(ended, "little") if ended else 70)
 
 
 def run(folder: Path, arguments: Sequence[str], environ: Mapping[str, str]) -> tuple[int, str]:
-    """The exit code of a command, and what it wrote to both streams, away from a terminal."""
+    """Run a command without a terminal; return its exit code, and its output on both streams."""
     with (
         tempfile.TemporaryFile() as output,
         Path(os.devnull).open() as nothing,
@@ -63,7 +63,7 @@ def run(folder: Path, arguments: Sequence[str], environ: Mapping[str, str]) -> t
 
 
 def write_program(file: Path) -> None:
-    """A program `reconciler` that takes its streams, folder and environment to the server."""
+    """Write a program `reconciler` that passes its streams, folder and environment to the server."""
     client = file.with_name(f".{file.name}.py")
     client.write_text(CLIENT)
     file.write_text(f'#!/bin/sh\nexec "{sys.executable}" -I -S "{client}" "{_server()}" "$@"\n')
@@ -72,7 +72,7 @@ def write_program(file: Path) -> None:
 
 @cache
 def _server() -> Path:
-    """The socket of this process's server, which ends with this process."""
+    """Return the socket of this process's server, which ends with this process."""
     folder = tempfile.TemporaryDirectory(prefix="forks-")
     place = Path(folder.name) / "socket"
     process = subprocess.Popen(
@@ -89,7 +89,7 @@ def _server() -> Path:
 
 
 def serve(place: str) -> None:
-    """Answers until the process that started it is gone."""
+    """Serve until the starting process has ended."""
     import_program()
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(place)
@@ -127,7 +127,7 @@ def _reap() -> None:
 
 
 def _attend(connection: socket.socket) -> NoReturn:
-    """Forks the command, waits for it, and reports its exit code as a shell would."""
+    """Fork the command, wait for it, and return its exit code like a shell."""
     content, streams, _, _ = socket.recv_fds(connection, LONGEST, 3)
     while more := connection.recv(LONGEST):
         content += more

@@ -14,7 +14,7 @@ NEEDS_ROOM = frozenset({"write", "pwrite", "mkdir"})
 
 
 class Full:
-    """Names can still be made, as on many file systems; content can't: a file breaks while it is written."""
+    """Files can be created, as on many file systems, but not filled: a write fails in the middle."""
 
     def __init__(self, first: int) -> None:
         self._left = first

@@ -12,7 +12,7 @@ _OPEN = frozenset({"secrets", "vars"})
 
 
 def resolved(text: str, contexts: Mapping[str, Any]) -> Any:
-    """The value of a text that is one expression; else the text with its expressions replaced."""
+    """Return the value of a text that is one expression; else the text with its expressions replaced."""
     if whole := _INSIDE.fullmatch(text.strip()):
         return evaluated(whole[1], contexts)
     return _INSIDE.sub(lambda found: shown(evaluated(found[1], contexts)), text)
@@ -23,7 +23,7 @@ def evaluated(expression: str, contexts: Mapping[str, Any]) -> Any:
 
 
 def shown(value: Any) -> str:
-    """As a text."""
+    """Return the value as text."""
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

@@ -61,7 +61,7 @@ def serial(jobs: "list[Callable[[], None]]") -> None:
 
 @dataclass(frozen=True)
 class DesiredSegment:
-    """What the manifests say of one address."""
+    """The manifest of one address."""
 
     title: str
     description: str = ""
@@ -129,13 +129,13 @@ class InMemoryEnvironment:
         return SegmentSpec(address, wish.title, wish.description, key, CREDENTIAL, audience)
 
     def described(self, address: Address) -> str:
-        """What stands under a segment's name at Criteo."""
+        """Return a segment's description at Criteo."""
         head = self.store.reader().head()
         lineage = head.lineage if head else ""
         return with_tag(self.wishes[address].description, tag(self.environment, address, lineage))
 
     def _sources(self) -> None:
-        """Every kind holds the same people under other names, as other forms would."""
+        """Return the sources: every identifier type has the same members, under other names."""
         self.engine.broken = self.broken
         for audience in {address.audience for address in self.wishes}:
             rows, out = self.rows(audience), self.kept_out(audience)
@@ -170,30 +170,30 @@ class InMemoryEnvironment:
         )
 
     def rows(self, audience: str) -> list[Row]:
-        """The source of an audience: a row for each person, and the second rows."""
+        """Return an audience's source: a row for each member, and second rows."""
         people, matches = self.people[audience], self.matches.get(audience, {})
         first = [Row(person, matches.get(person, person)) for person in sorted(people)]
         second = self.second_rows.get(audience, {})
         return [*first, *(Row(person, second[person]) for person in sorted(people & second.keys()))]
 
     def lists_of(self, audience: str) -> dict[str, ListFile]:
-        """Exclusion lists as they are delivered, by the name of their file."""
+        """Return the delivered exclusion lists by file name."""
         whole = ListFile(self.suppressed.get(audience, frozenset()) | {KEEPER})
         return {OPT_OUTS: whole} | self.lists.get(audience, {})
 
     def named(self, audience: str) -> frozenset[str]:
-        """Whom the lists, as they are delivered, name."""
+        """Return the members on the delivered lists."""
         return frozenset[str]().union(*(one.members for one in self.lists_of(audience).values()))
 
     def kept_out(self, audience: str) -> frozenset[str]:
-        """Those of them whose rows can still be matched."""
+        """Return the members on lists whose rows can still be matched."""
         return self.named(audience) - (self.people[audience] & self.matches.get(audience, {}).keys())
 
     def wire(self, people: frozenset[str], kind: Kind) -> frozenset[str]:
         return frozenset(f"{kind[0]}:{kind[1]}:{person}" for person in people)
 
     def members(self, address: Address) -> frozenset[str]:
-        """Whom the manifests and the sources want in the segment of an address."""
+        """Return the desired members of an address."""
         kept = self.people[address.audience] - self.kept_out(address.audience)
         return self.wire(kept, self.wishes[address].kind)
 
@@ -217,9 +217,9 @@ class InMemoryEnvironment:
         return create_plan(desired, self._observed, only)
 
     def run(self, only: Container[Address] = EVERYTHING, counted: Container[Address] = ()) -> Report:
-        """Plan and apply under the lock; Crash and errors come out as they are.
+        """Plan and apply under the lock; crashes and errors are raised.
 
-        `counted`: the addresses whose members Criteo is asked to count.
+        `counted`: the addresses whose member counts are read from Criteo.
         """
         self._sources()
         with self.store.lock("test") as state:
@@ -237,7 +237,7 @@ class InMemoryEnvironment:
             return apply(planned, self._observed.resources, tools, serial)
 
     def die(self) -> None:
-        """The machine is gone: only the state, and what the state keeps, is left."""
+        """Simulate a lost machine: only the state remains."""
         kept = self.store.saved_snapshots
         survivor = MemoryEngine()
         survivor._sets |= {digest: self.engine._sets[digest] for digest in kept}
@@ -248,7 +248,7 @@ class InMemoryEnvironment:
 
 @dataclass
 class CrashAt:
-    """Counts side effects and crashes at the n-th, before or after it takes place."""
+    """Counts side effects, and crashes before or after the nth."""
 
     number: int
     after: bool

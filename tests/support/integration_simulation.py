@@ -56,7 +56,7 @@ STRIKES: dict[str, tuple[Strike, int]] = {
 
 
 def identifier(person: str, kind: Kind) -> str:
-    """How a person is sent."""
+    """Return a member's identifier as it is sent."""
     if kind[0] == IdentifierType.CUSTOMER_ID:
         return person
     digest = hashlib.sha256 if kind[1] == Hashing.SHA256 else hashlib.md5
@@ -64,7 +64,7 @@ def identifier(person: str, kind: Kind) -> str:
 
 
 class EmulatedCriteo:
-    """The emulator with the hands, the eyes and the faults of the fake."""
+    """The emulator with the manual edits, queries and faults of the fake."""
 
     late_seconds = 60.0
 
@@ -115,7 +115,7 @@ class EmulatedCriteo:
         return set(identifiers)
 
     def add(self, account_id: str, new: NewSegment, members: Sequence[str]) -> FakeSegment:
-        """A stranger's segment."""
+        """Add a foreign segment."""
         made = self.writer.real.create(account_id, [new], at_once).items[0]
         if members:
             sent = Identifiers(members)
@@ -134,7 +134,7 @@ class EmulatedCriteo:
         self._emulator.clear_by_hand(segment_id)
 
     def land(self) -> None:
-        """The emulator carries out late calls by its clock."""
+        """Let the emulator execute late calls by its clock."""
 
     def call(self, operation: str, segment_id: str, count: int, really: Callable[[], T]) -> T:
         """A call of the real client, with the emulator configured for its answer."""
@@ -156,7 +156,7 @@ class EmulatedCriteo:
 
 
 class FaultyWriter:
-    """SegmentWriter: the real one, struck by faults."""
+    """A SegmentWriter with faults around the real writer."""
 
     def __init__(self, criteo: EmulatedCriteo, real: CriteoWriter) -> None:
         self._criteo, self.real = criteo, real
@@ -204,11 +204,11 @@ class DiskStore:
             yield writer
 
     def crash(self) -> None:
-        """The lock went with the process."""
+        """Release the lock, as the end of the process does."""
 
 
 class IntegrationEnvironment(InMemoryEnvironment):
-    """Close it: it opens a folder's emulator, state and engines."""
+    """Opens the emulator, state and engines of a folder; close it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -263,7 +263,7 @@ class IntegrationEnvironment(InMemoryEnvironment):
         (self.folder / "data" / f"{name}.csv").write_text("".join(["email,id\n", *rows]))
 
     def _planned(self, state: object, only: Container[Address], counted: Container[Address]) -> Plan:
-        """Each run is a process of its own, with an engine of its own."""
+        """Plan with a new engine, as each run is a new process."""
         cache = self.folder / "cache"
         self.engine = DuckDbEngine(
             LocalFolder(self.folder / "data"), cache, state.snapshot_file, state.key(), None
@@ -272,7 +272,7 @@ class IntegrationEnvironment(InMemoryEnvironment):
         return super()._planned(state, only, counted)
 
     def die(self) -> None:
-        """What is on disk is all that is left."""
+        """Keep only what is on disk."""
 
 
 __all__ = ["CREDENTIAL", "IntegrationEnvironment"]

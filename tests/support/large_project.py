@@ -57,7 +57,7 @@ class LargeProject:
             crowd._emulator.close()
 
     def api(self, setting: str) -> None:
-        """Adds `timeout: 1s` or the like to the environment's `api`."""
+        """Add `timeout: 1s` or similar to the environment's `api`."""
         file = self.project.root / "environments" / "sandbox" / "environment.yaml"
         file.write_text(file.read_text().replace("batchSize:", f"{setting}, batchSize:"))
 
@@ -90,15 +90,15 @@ class LargeProject:
     # -- the witness --------------------------------------------------------------------------
 
     def carried_out(self) -> list[Request]:
-        """Calls on members that took effect."""
+        """Return the calls on members that took effect."""
         return [call for call in self._emulator.history() if call.action and call.committed_at is not None]
 
     def distinct(self) -> int:
-        """Different batches that have arrived, in all segments."""
+        """Return the distinct batches that arrived, in all segments."""
         return len({(call.segment_id, call.digest) for call in self.carried_out()})
 
     def repeated(self) -> Counter[str]:
-        """Batches that arrived again, by segment."""
+        """Return the batches that arrived again, by segment."""
         calls = Counter((call.segment_id, call.digest) for call in self.carried_out())
         repeated: Counter[str] = Counter()
         for (segment_id, _), times in calls.items():
@@ -106,7 +106,7 @@ class LargeProject:
         return repeated
 
     def holds_exactly(self, people: Iterable[int]) -> bool:
-        """Criteo holds these people, each once in each form, in two segments and nowhere else."""
+        """Return whether Criteo has exactly these members, in two segments."""
         numbers = list(people)
         wanted = {
             "customer": frozenset(f"c{number}" for number in numbers),
@@ -123,30 +123,30 @@ class LargeProject:
         return Running(self, self.project.command(*arguments or ("apply", "sandbox", "--yes")))
 
     def finish(self, *arguments: str, code: int = 0) -> Ended:
-        """Runs a command to its end."""
+        """Run a command to its end."""
         return self.start(*arguments).ended(code)
 
     def state(self) -> dict[str, tuple[int, int]]:
-        """Every file of the state with its size and the instant of its last change; the lock apart."""
+        """Return every file of the state with its size and time of change, without the lock."""
         folder = self.project.root / ".reconciler" / "state" / "sandbox"
         files = (path for path in folder.rglob("*") if path.is_file() and path.name != "lock")
         return {str(path): (path.stat().st_size, path.stat().st_mtime_ns) for path in files}
 
     def is_at_rest(self) -> bool:
-        """No change is left to plan, and applying it writes nothing."""
+        """Return whether a plan has no changes, and applying it writes nothing."""
         before, calls = self.state(), len(self.project.writes())
         planned = "No changes." in self.finish("plan", "sandbox", "--detailed-exitcode").said
         applied = "No changes." in self.finish("apply", "sandbox", "--yes").said
         return planned and applied and self.state() == before and len(self.project.writes()) == calls
 
     def leftovers(self) -> list[str]:
-        """What killed runs left on the disk and later ones did not remove."""
+        """Return files of killed runs that no later run removed."""
         home = self.project.root / ".reconciler"
         return [str(path) for pattern in ("state/**/.*", "cache/sandbox/*") for path in home.glob(pattern)]
 
 
 class Running:
-    """A command under way. What it says goes to a file, so that it never waits for a reader."""
+    """A running command. Its output goes to a file, so that it never blocks."""
 
     def __init__(self, crowd: LargeProject, command: list[str]) -> None:
         self._crowd = crowd
@@ -167,11 +167,11 @@ class Running:
 
     @property
     def calls(self) -> int:
-        """Calls on members that took effect since this command was started."""
+        """Return the calls on members that took effect since this command started."""
         return len(self._crowd.carried_out()) - self._calls
 
     def until(self, reached: Callable[[], bool]) -> None:
-        """Waits until something has come true while the command goes on."""
+        """Wait for a condition while the command runs."""
         deadline = time.monotonic() + PATIENCE
         while not reached():
             assert self._process.poll() is None, f"it ended before it could be struck: {self._said()}"
@@ -183,12 +183,12 @@ class Running:
         self._process.send_signal(number)
 
     def kill(self) -> Ended:
-        """SIGKILL, and surely by it."""
+        """Send SIGKILL, and check that it ended the process."""
         self.signal(signal.SIGKILL)
         return self.ended(-signal.SIGKILL)
 
     def ended(self, code: int, within: float = PATIENCE) -> Ended:
-        """Waits for the end, which must have this code and show no bug."""
+        """Wait for the end; check the exit code, and that no bug is shown."""
         try:
             found = self._process.wait(timeout=within)
         except subprocess.TimeoutExpired:
@@ -206,7 +206,7 @@ class Running:
 
 
 def write_people(project: Project, people: Iterable[int]) -> None:
-    """The source, replaced as a whole."""
+    """Replace the source as a whole."""
     file = project.root / "data" / "people.csv"
     with file.with_suffix(".new").open("w") as new:
         new.write("email,id\n")
@@ -215,7 +215,7 @@ def write_people(project: Project, people: Iterable[int]) -> None:
 
 
 def hashed(number: int) -> str:
-    """As Criteo is sent it: computed here once more, without asking the code under test."""
+    """Hash a member as sent to Criteo, independently of the code under test."""
     return hashlib.sha256(f"person{number}@example.com".encode()).hexdigest()
 
 
@@ -232,5 +232,5 @@ def _free_port() -> int:
 
 
 def number_from(variable: str, otherwise: int) -> int:
-    """For longer runs than the usual one: `KILLS=200 MEMBERS=1000000`."""
+    """Return a number for longer runs, such as `KILLS=200 MEMBERS=1000000`."""
     return int(os.environ.get(variable, otherwise))

@@ -67,7 +67,7 @@ class Task:
         self._back.release()
 
     def pause(self) -> None:
-        """Called by the work."""
+        """Called by the work at each pause."""
         self._back.release()
         self._go.acquire()
 
@@ -80,7 +80,7 @@ class Task:
 
 
 class OneByOne:
-    """For ThreadPoolExecutor: one call after the other, in this thread."""
+    """Replaces ThreadPoolExecutor: runs calls one by one in this thread."""
 
     def __init__(self, _workers: int) -> None:
         self.map = map
@@ -93,7 +93,7 @@ class OneByOne:
 
 
 class View:
-    """The bucket as one machine sees it."""
+    """The bucket as seen by one machine."""
 
     def __init__(self, machine: "Machine", bucket: MemoryBucket) -> None:
         self.machine = machine
@@ -116,7 +116,7 @@ class View:
 
 @dataclass
 class Machine:
-    """One run after the other. `main` is what the run does, `beat` its heartbeat."""
+    """Runs one after another. `main` is the work of a run, `beat` its heartbeat."""
 
     world: "LeaseSimulation"
     name: str
@@ -189,7 +189,7 @@ class Machine:
             calls -= 1
 
     def go_until(self, what: str) -> None:
-        """To just before a call to the bucket, or before the last look at the lock (SENDS)."""
+        """Run until just before a call to the bucket, or before the last check of the lock (SENDS)."""
         for _ in range(HASTE):  # it may be waiting for a beat that is paused as well
             if self.busy and not self.before.startswith(what):
                 self.go(1)
@@ -217,7 +217,7 @@ class Machine:
             del self.known[address]
 
     def send(self, address: Address, lag: float) -> None:
-        """Written down first. `lag`: between the look at the clock and the request."""
+        """Send after recording. `lag`: the time between the check of the clock and the request."""
         assert self.writer
         assert self.hold
         self.write(address)
@@ -255,7 +255,7 @@ class Machine:
             self.world.beaten(self.hold)
 
     def die(self) -> None:
-        """Nothing more is heard of it: not even what a `finally` would do."""
+        """Stop the machine without running any `finally`."""
         self.dead = True
         for task in (self.beat, self.main):
             while task and not task.done:
@@ -266,7 +266,7 @@ class Machine:
 
 @contextmanager
 def beaten_by_hand(hold: HeldLease) -> Iterator[None]:
-    """Instead of a thread that beats by real time; who leaves waits for the beat under way."""
+    """Replace the heartbeat's thread by calls of the test."""
     machine: Machine = hold._place.bucket.machine
     machine.hold = hold
     try:
@@ -279,7 +279,7 @@ def beaten_by_hand(hold: HeldLease) -> Iterator[None]:
 
 @dataclass
 class Send:
-    """`end` is when it is answered or given up, at the latest: a paused run may never know."""
+    """`end` is the latest time of its response or timeout: a paused run may never see it."""
 
     token: int
     begin: datetime
@@ -287,7 +287,7 @@ class Send:
 
 
 class LeaseSimulation:
-    """The bucket, real time, and what must hold at each accepted write and each request to Criteo."""
+    """The bucket, real time, and the invariants at each accepted write and each request to Criteo."""
 
     def __init__(self, machines: int = 3) -> None:
         self._patches = ExitStack()
@@ -324,7 +324,7 @@ class LeaseSimulation:
         self.time += seconds
 
     def peace(self, seconds: float, beating: list[Machine]) -> None:
-        """Time passes, and these machines beat."""
+        """Let time pass while these machines renew their leases."""
         step = BEAT.total_seconds()
         while seconds > 0:
             self.time_passes(min(step, seconds))
@@ -350,7 +350,7 @@ class LeaseSimulation:
             self._actor = None
 
     def another(self) -> Machine:
-        """One more, with a good clock."""
+        """Add a machine with an exact clock."""
         self.machines.append(Machine(self, f"run {len(self.machines)}"))
         return self.machines[-1]
 
@@ -360,14 +360,14 @@ class LeaseSimulation:
         self.machines[at] = Machine(self, machine.name, machine.offset)
 
     def break_lock(self) -> None:
-        """As `reconciler state lock break` does; one that is not gone may then send until it notices."""
+        """Break the lock like `reconciler state lock break`; an active run may send until it notices."""
         place = leasing.LeaseLocation(self.bucket, LEASE, "apply", "test")
         if self.lease and not self.lease.released:
             self.broken.add(self.lease.token)
             leasing.break_lease(place, self.lease.id, self.now())
 
     def lose_lease(self) -> None:
-        """No run is under way, and somebody removes what lies there: then the head knows the token."""
+        """Remove the lease object while no run is active: then the head has the token."""
         for machine in self.machines:
             self.reboot(machine)
         self.bucket.remove(LEASE)
@@ -380,7 +380,7 @@ class LeaseSimulation:
         self.fenced = max(self.fenced, token)
 
     def beaten(self, hold: HeldLease) -> None:
-        """Lost answers are no loss."""
+        """Renew the lease; lost responses are not a failure."""
         mine = self.lease and self.lease.id == hold.lease.id
         given_up = mine and hold._lost and hold.lease.token not in self.broken
         assert not given_up, "a lease is given up that nobody has taken"
@@ -441,5 +441,5 @@ class LeaseSimulation:
 
 
 def long_enough(world: LeaseSimulation) -> float:
-    """After that anybody may take the lock."""
+    """Return the time after which any run may take the lock."""
     return (TIMING.life + TIMING.grace + world.spread).total_seconds()

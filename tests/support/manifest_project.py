@@ -77,7 +77,7 @@ class Project:
             path.write_text("email,customer_id\n")
 
     def write(self, name: str, text: str | bytes) -> str:
-        """Writes a manifest and says where the caret in it stood, as file:line:column."""
+        """Write a manifest; return the position of the caret in it, as file:line:column."""
         path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         if isinstance(text, bytes):
@@ -89,13 +89,13 @@ class Project:
         return f"environments/sandbox/{name}:{len(lines)}:{len(lines[-1]) + 1}"
 
     def edit(self, name: str, old: str, new: str) -> str:
-        """Replaces the first `old` in a manifest; returns the place of the caret in `new`."""
+        """Replace the first `old` in a manifest; return the position of the caret in `new`."""
         text = (self.folder / name).read_text()
         assert old in text
         return self.write(name, text.replace(old, new, 1))
 
     def findings(self) -> tuple[Finding, ...]:
-        """What stops `plan` and `apply`, or else `validate`."""
+        """Return the findings of `plan` and `apply`, or else of `validate`."""
         try:
             load(self.root, "sandbox")
             load_offline(self.root, "sandbox")
@@ -105,5 +105,5 @@ class Project:
 
 
 def others(notes: tuple[str, ...]) -> tuple[str, ...]:
-    """Without the note on the project's grant, which this version checks and doesn't use yet."""
+    """Return findings without the note on the project's grant."""
     return tuple(note for note in notes if "this version authenticates with" not in note)

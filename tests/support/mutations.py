@@ -40,7 +40,7 @@ Make = Callable[[Any], Any]
 
 @dataclass(frozen=True)
 class Mutant:
-    """What is taken out, and the functions that make it so: where, name, replacement."""
+    """The removed rule, and the replaced functions: module, name, replacement."""
 
     rule: str
     without: str
@@ -63,22 +63,22 @@ def in_approvals(name: str, make: Make) -> tuple[tuple[object, str, Make], ...]:
 
 
 def gives(answer: object) -> Make:
-    """Answers this, whatever it is asked."""
+    """Return a function with a constant result."""
     return lambda _original: lambda *_given, **_named: answer
 
 
 def unchanged(_original: Any) -> Any:
-    """The holding stays as it was."""
+    """Return the segment state unchanged."""
     return lambda holding, *_given, **_named: holding
 
 
 def then(change: Callable[..., Any]) -> Make:
-    """`change` gets what comes out, and what went in."""
+    """Apply `change` to the result and the arguments."""
     return lambda original: lambda *given, **named: change(original(*given, **named), *given)
 
 
 def asked(change: Callable[..., tuple[Any, ...]]) -> Make:
-    """`change` makes the arguments."""
+    """Apply `change` to the arguments."""
     return lambda original: lambda *given: original(*change(*given))
 
 
@@ -219,12 +219,12 @@ def adopts(change: Callable[..., tuple[Any, ...]]) -> tuple[tuple[object, str, M
 
 
 def one_environment(address: Any, tag: Any, holdings: Any, segments: Any) -> tuple[Any, ...]:
-    """Another environment's tags are not looked at."""
+    """Ignore tags of other environments."""
     return address, tag, holdings, {at: one for at, one in segments.items() if _is_owned(one, tag)}
 
 
 def one_state(address: Any, tag: Any, holdings: Any, segments: Any) -> tuple[Any, ...]:
-    """Another state's tags are not looked at."""
+    """Ignore tags of other states."""
     return address, tag, holdings, {at: one for at, one in segments.items() if not _is_owned(one, tag)}
 
 
@@ -330,12 +330,12 @@ def tells(original: Any) -> Any:
 
 
 def as_read(_original: Any) -> Any:
-    """Of a rounded count, not of what it may have been."""
+    """Use a rounded count instead of its possible values."""
     return lambda then, number: abs(largest(then) - number)
 
 
 def what_is_left(_original: Any) -> Any:
-    """Without what an interrupted run has sent."""
+    """Ignore what an interrupted run has sent."""
     return lambda change, _resource: (change.members.delta.adds, change.members.delta.out)
 
 
@@ -365,14 +365,14 @@ def stands(original: Any) -> Any:
 
 
 def by_seat(limit: int) -> Make:
-    """Only so many of an approval's seats are compared."""
+    """Compare only this many seats of an approval."""
     return asked(
         lambda approved, now: (replace(approved, seats=dict(list(approved.seats.items())[:limit])), now)
     )
 
 
 def for_any(key: str) -> Make:
-    """Whatever an approval says of it is right."""
+    """Accept any content of an approval."""
 
     def change(approved: Any, now: Any) -> tuple[Any, ...]:
         there = {
@@ -389,7 +389,7 @@ def for_any(key: str) -> Make:
 
 
 def without(words: str) -> Make:
-    """No finding that says this."""
+    """Drop findings with this text."""
     return then(lambda found, *_: (one for one in found if words not in one.problem))
 
 
@@ -415,7 +415,7 @@ def forgets_lists(original: Any) -> Any:
 
 
 def all_or_nothing(both: Any, specs: Any, *_: Any) -> Any:
-    """One source that can't be read blocks every address."""
+    """Let one unreadable source block every address."""
     if not both[1]:
         return both
     return {}, dict.fromkeys((one.address for one in specs), next(iter(both[1].values())))

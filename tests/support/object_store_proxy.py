@@ -20,11 +20,11 @@ ERROR = '<?xml version="1.0" encoding="UTF-8"?><Error><Code>{}</Code><Message>{}
 
 @dataclass(frozen=True)
 class Trouble:
-    """What happens to the requests that fit; `times` of them, or all.
+    """The fault of matching requests; for `times` of them, or all.
 
-    `answer`: they get `status`, and the store hears nothing. `hang`: they get nothing for so long, then the
-    connection ends. `drop`: it ends at once. `lose`: the store does it, and the answer is lost. `slow`: it
-    takes so many seconds longer.
+    `answer`: respond with `status` without the store. `hang`: send nothing, then close the connection.
+    `drop`: close it at once. `lose`: the store executes the request, and the response is lost. `slow`:
+    respond this many seconds later.
     """
 
     kind: Literal["answer", "hang", "drop", "lose", "slow"]
@@ -50,7 +50,7 @@ EXPIRED = Trouble("answer", 400, "ExpiredToken")
 
 @dataclass(frozen=True)
 class Received:
-    """A request: whether the store was asked, and whether the answer went back."""
+    """A request: whether it reached the store, and whether its response was sent."""
 
     at: float
     method: str
@@ -60,7 +60,7 @@ class Received:
 
 
 class StoreProxy:
-    """One machine's way to the store."""
+    """The connection of one machine to the store."""
 
     def __init__(self, server: str) -> None:
         self._server = urlsplit(server)
@@ -87,13 +87,13 @@ class StoreProxy:
             listening.server_close()
 
     def make(self, *troubles: Trouble) -> None:
-        """From now on, in place of any others; the first that fits is met."""
+        """Set these faults in place of others; the first match counts."""
         self.heal()
         with self._gate:
             self._troubles, self._over = list(troubles), threading.Event()
 
     def heal(self) -> None:
-        """What hangs is cut off."""
+        """Clear the faults; close hanging connections."""
         with self._gate:
             self._troubles = []
             self._over.set()
@@ -108,7 +108,7 @@ class StoreProxy:
 
     @property
     def ahead(self) -> list[str]:
-        """The paths of troubles that not as many requests have met as they are for."""
+        """Return the paths of faults with fewer requests than their `times`."""
         return [one.path for one in self._troubles if one.times != 0]
 
     def meets(self, method: str, path: str) -> Trouble | None:
@@ -143,7 +143,7 @@ class _Listening(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A client that was killed or lost its patience is no error of ours."""
+        """Ignore clients that were killed or timed out."""
 
 
 def _handler(proxy: StoreProxy) -> type[BaseHTTPRequestHandler]:
@@ -181,6 +181,6 @@ def _handler(proxy: StoreProxy) -> type[BaseHTTPRequestHandler]:
         do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = handle_one  # noqa: N815 - http.server's names
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the same
-            """Nothing."""
+            """Log nothing."""
 
     return Handler

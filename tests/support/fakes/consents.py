@@ -10,7 +10,7 @@ from reconciler.core.errors import AuthenticationError, ConcurrentWriteError, Lo
 
 @dataclass
 class MemoryPlace:
-    """`busy`: so many tries meet the lock of another run. `refuses`: so many writes fail."""
+    """`busy`: how many attempts find the lock held. `refuses`: how many writes fail."""
 
     consent: Consent | None = None
     busy: int = 0

@@ -2,4 +2,4 @@
 
 
 class Crash(BaseException):
-    """Not an Exception on purpose: nothing may catch it on the way out, as nothing can catch a kill."""
+    """Not an Exception: no handler may catch it, as none can catch a kill."""

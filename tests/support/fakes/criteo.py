@@ -40,7 +40,7 @@ WRITES = frozenset({"create", "update", "add", "remove"})
 
 @dataclass
 class FakeSegment:
-    """A segment and the members it really holds."""
+    """A segment and its actual members."""
 
     id: str
     name: str
@@ -79,17 +79,17 @@ def accept(identifier: str) -> bool:
 
 
 def as_sent(identifier: str) -> str:
-    """Every string is a member of its own."""
+    """Treat every string as its own member."""
     return identifier
 
 
 def at_once() -> None:
-    """For calls that nobody notes the time of."""
+    """For calls without a recorded time."""
 
 
 @dataclass(frozen=True)
 class Write:
-    """A write as it takes effect. `late`: nobody waits for it any more."""
+    """A write that takes effect. `late`: after its timeout."""
 
     operation: str
     segment: FakeSegment
@@ -98,11 +98,11 @@ class Write:
 
 
 def unseen(_write: Write) -> None:
-    """Nobody watches."""
+    """Observe nothing."""
 
 
 class FakeCriteo:
-    """The whole remote side. Tests change it by hand; the tool sees `reader` and `writer` only."""
+    """The whole remote side. Tests change it directly; the program uses `reader` and `writer` only."""
 
     def __init__(
         self, clock: FakeClock, account_ids: Sequence[str] = ("1001",), late_seconds: float = 60
@@ -127,7 +127,7 @@ class FakeCriteo:
 
     @property
     def writes(self) -> list[tuple[str, str, int]]:
-        """The calls that change something."""
+        """Return the calls that change something."""
         return [call for call in self.calls if call[0] in WRITES]
 
     def segment(self, segment_id: str) -> FakeSegment | None:
@@ -137,7 +137,7 @@ class FakeCriteo:
         return None
 
     def account(self, account_id: str) -> dict[str, FakeSegment]:
-        """What an account holds, for one who has its consent."""
+        """Return the segments of an account, for a credential with its consent."""
         if account_id not in self.accounts:
             raise AuthenticationError(f"no consent for account {account_id}")
         return self.accounts[account_id]
@@ -147,7 +147,7 @@ class FakeCriteo:
         return next((s for s in self.account(account_id).values() if name_key(s.name) == key), None)
 
     def add(self, account_id: str, new: NewSegment, members: Iterable[str] = ()) -> FakeSegment:
-        """A segment made by hand, or by a create call."""
+        """Add a segment, manually or by a create call."""
         now = self.clock.now()
         made = FakeSegment(
             id=str(self._next_id),
@@ -165,35 +165,35 @@ class FakeCriteo:
         return made
 
     def rename(self, segment_id: str, name: str) -> None:
-        """Someone renames a segment by hand."""
+        """Rename a segment outside reconciler."""
         self._existing(segment_id).name = name
 
     def delete(self, segment_id: str) -> None:
-        """Someone deletes a segment by hand."""
+        """Delete a segment outside reconciler."""
         del self.accounts[self._existing(segment_id).account_id][segment_id]
 
     def clear(self, segment_id: str) -> None:
-        """Someone empties a segment by hand."""
+        """Empty a segment outside reconciler."""
         segment = self._existing(segment_id)
         segment.wiped |= segment.members
         segment.members.clear()
 
     def set_of(self, identifiers: frozenset[str]) -> set[str]:
-        """The members that these identifiers are."""
+        """Return the members of these identifiers."""
         return {self.member(one) for one in identifiers if self.accepts(one)}
 
     def visible(self, account_id: str) -> dict[str, FakeSegment]:
-        """What a reader may see: nothing, and no error, where access is lost."""
+        """Return what a reader sees: nothing, without an error, if access is lost."""
         held = self.account(account_id)
         return {} if account_id in self.hidden else held
 
     @property
     def in_flight(self) -> int:
-        """Calls without an answer that have yet to land."""
+        """Return unanswered calls that have not taken effect yet."""
         return len(self._late)
 
     def land(self) -> None:
-        """Carries out the late calls whose time has come; every call does this first."""
+        """Execute late calls that are due; every call does this first."""
         now = self.clock.now()
         due = [item for item in self._late if item[0] <= now]
         if not due:
@@ -217,7 +217,7 @@ class FakeCriteo:
         partial: Callable[[], T],
         leaving: Callable[[], None] = at_once,
     ) -> tuple[T, bool]:
-        """One call: what it answered, and whether it may happen once more."""
+        """Execute one call; return its response, and whether it may happen again."""
         self.clock.advance(self.delay if operation in WRITES else 0)
         leaving()
         self.land()

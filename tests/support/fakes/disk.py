@@ -47,7 +47,7 @@ def watched(at: Callable[[str], None]) -> Iterator[None]:
 
 
 class Fault:
-    """The disk is full at the `first` call, and at `calls` from there on."""
+    """The disk is full from the `first` call on, for `calls` calls."""
 
     def __init__(self, first: int, calls: int) -> None:
         self.first, self.calls, self.seen = first, calls, 0

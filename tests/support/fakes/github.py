@@ -21,7 +21,7 @@ EMPTY = {"comments": [], "labels": {}, "statuses": [], "pulls": {}, "runs": {}}
 
 
 class Forge:
-    """What GitHub remembers; every command reads it and writes it again."""
+    """GitHub's stored data; every command reads and rewrites it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -33,7 +33,7 @@ class Forge:
 
     @property
     def log(self) -> Path:
-        """What was asked and answered, a line each."""
+        """Return the requests and responses, one per line."""
         return self.folder / "log.jsonl"
 
     def artifact(self, run: str, name: str) -> Path:
@@ -71,7 +71,7 @@ class Forge:
         return named(self.labels(pull))
 
     def statuses(self, sha: str) -> list[dict[str, str]]:
-        """The newest first."""
+        """Return the statuses, newest first."""
         return [one for one in reversed(self.kept["statuses"]) if one["sha"] == sha]
 
     def say_status(self, sha: str, who: str, said: dict[str, str]) -> dict[str, object]:
@@ -95,7 +95,7 @@ def now() -> str:
 
 
 def public(kept: dict[str, object]) -> dict[str, object]:
-    """Without what we keep to find it again."""
+    """Return the entry without our own keys."""
     return {name: one for name, one in kept.items() if name not in {"pull", "sha"}}
 
 
@@ -104,7 +104,7 @@ def named(labels: list[str]) -> list[dict[str, str]]:
 
 
 def spoken(forge: Forge, method: str, path: str, body: dict | None):
-    """One call, answered with all that GitHub always says, and written down."""
+    """Answer one call with all documented keys, and record it."""
     from ci_api_contract import Interface  # beside this file, which is a program here
 
     said = {"method": method, "path": f"/{path}", "body": body, "answered": False}
@@ -118,7 +118,7 @@ def spoken(forge: Forge, method: str, path: str, body: dict | None):
 
 
 def api(forge: Forge, method: str, path: str, body: dict):
-    """One call of GitHub's REST interface."""
+    """Answer one call of GitHub's REST API."""
     address = urlsplit(path.removeprefix(f"repos/{REPOSITORY}/"))
     known = {
         ("GET", r"issues/(\d+)/comments"): lambda pull: [

@@ -14,7 +14,7 @@ US = "project_1_bot"
 
 @dataclass
 class Forge:
-    """What GitLab remembers. `artifacts`: the file of a plan by the job that made it."""
+    """GitLab's stored data. `artifacts`: the plan file of each job."""
 
     notes: list[dict[str, Any]] = field(default_factory=list)
     statuses: list[dict[str, Any]] = field(default_factory=list)
@@ -127,6 +127,6 @@ def _page(items: list[Any]) -> Response:
 
 
 def _json(known: Any) -> Response:
-    """With all that GitLab always says."""
+    """Respond with all documented keys."""
     path = request.path.removeprefix(API)
     return jsonify(Interface.of("gitlab").completed(request.method, path, known))

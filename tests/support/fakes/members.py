@@ -28,7 +28,7 @@ from reconciler.core.state.resource import SegmentState, Transfer, next_window
 
 @dataclass(frozen=True)
 class People:
-    """What the sources of one audience hold, for each kind of destination."""
+    """The sources of one audience, by identifier type."""
 
     members: Mapping[Kind, frozenset[str]]
     suppressed: Mapping[Kind, frozenset[str]] = field(default_factory=dict)
@@ -39,7 +39,7 @@ class People:
 
 @dataclass(frozen=True)
 class ListFile:
-    """What one exclusion list holds, whichever its column; `unreadable`: no row of it can be read."""
+    """The members of one exclusion list, in any column; `unreadable`: no row can be read."""
 
     members: frozenset[str]
     invalid: int = 0
@@ -62,7 +62,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Row:
-    """A row of a source: whom it is about, and its value in the column that lists are matched with."""
+    """A row of a source: its member, and the value that lists are matched with."""
 
     person: str
     match: str
@@ -74,12 +74,12 @@ def excluded(rows: Sequence[Row], named: frozenset[str]) -> frozenset[str]:
 
 
 def kept(rows: Sequence[Row], named: frozenset[str]) -> frozenset[str]:
-    """All others: who has an excluded row is sent for no other row."""
+    """Return all other members; a member with an excluded row is excluded in all rows."""
     return frozenset(row.person for row in rows) - excluded(rows, named)
 
 
 class MemoryEngine:
-    """Set `people[audience]` where the real engine reads files; those of a `broken` one can't be read."""
+    """Set `people[audience]` in place of files; sources of a `broken` audience can't be read."""
 
     def __init__(self) -> None:
         self.people: dict[str, People] = {}
@@ -87,7 +87,7 @@ class MemoryEngine:
         self._sets: dict[str, frozenset[str]] = {"": frozenset()}
 
     def snapshot(self, members: Sequence[str] | frozenset[str]) -> SnapshotRef:
-        """Takes in any set of members."""
+        """Accept any set of members."""
         held = frozenset(members)
         if not held:
             return EMPTY_SNAPSHOT
@@ -96,7 +96,7 @@ class MemoryEngine:
         return SnapshotRef(digest, len(held))
 
     def members(self, snapshot: SnapshotRef) -> frozenset[str]:
-        """What a snapshot holds: tests may look, programs may not."""
+        """Return a snapshot's members: for tests only."""
         return self._sets[snapshot.digest]
 
     def build(

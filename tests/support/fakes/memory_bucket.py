@@ -12,7 +12,7 @@ Hook = Callable[[str, str], None]
 
 
 def _nothing(_call: str, _path: str) -> None:
-    """No trouble here."""
+    """Do not fail."""
 
 
 @dataclass

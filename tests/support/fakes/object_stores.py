@@ -41,7 +41,7 @@ MOTO = one_at_a_time(DomainDispatcherApplication(create_backend_app))
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A folder that nobody else uses. With `environ` and nothing else, `from_url(url)` is `store` again.
+    """A folder of its own. With `environ` alone, `from_url(url)` opens `store` again.
 
     A store made from an environment alone may have no repr: obstore panics on Azure's.
     """
@@ -57,13 +57,13 @@ class Served:
 
 @contextmanager
 def memory() -> Iterator[Served]:
-    """No server, and nothing that another process could open."""
+    """Return a store without a server, which no other process can open."""
     yield Served("memory:///", {}, MemoryStore())
 
 
 @contextmanager
 def s3() -> Iterator[Served]:
-    """A bucket of its own. Servers of one process answer one request at a time."""
+    """Return a new bucket. Servers of one process answer one request at a time."""
     with loopback.serving(MOTO) as server:
         environ = {**leading_to(server), "AWS_ALLOW_HTTP": "true"}
         bucket = f"bucket-{uuid.uuid4().hex}"
@@ -88,7 +88,7 @@ def s3() -> Iterator[Served]:
 
 @contextmanager
 def in_a_short_bucket() -> Iterator[Served]:
-    """As `s3`; a name with a long number in it is no name for a manifest."""
+    """As `s3`, with a short name: manifests refuse names with a long number."""
     with s3() as served:
         environ, url = served.environ, f"s3://acme-{secrets.token_hex(4)}/state"
         administrator = boto3.client(
@@ -110,7 +110,7 @@ def in_a_short_bucket() -> Iterator[Served]:
 
 @contextmanager
 def azure() -> Iterator[Served]:
-    """A container of its own; skips the test where Azurite isn't installed."""
+    """Return a new container; skips the test if Azurite isn't installed."""
     with azurite() as server:
         container = f"container-{uuid.uuid4().hex}"
         create_container(server, container)
@@ -138,7 +138,7 @@ def opened(url: str, environ: Mapping[str, str]) -> ObjectStore:
 
 @contextmanager
 def azurite() -> Iterator[str]:
-    """Its base URL: on a free port, all in memory, telling nobody."""
+    """Return the base URL of Azurite: on a free port, in memory, without telemetry."""
     program, node = AZURITE / "node_modules/azurite/dist/src/blob/main.js", shutil.which("node")
     if node is None or not program.exists():
         pytest.skip(f"Azurite is not installed: npm install --prefix {AZURITE.name} azurite@3.35.0")
@@ -163,7 +163,7 @@ def azurite() -> Iterator[str]:
 
 
 def listening(process: subprocess.Popen[str]) -> str:
-    """It says once where, when it does."""
+    """Wait for its one line with the port."""
     assert process.stdout is not None
     said = []
     for line in process.stdout:
@@ -174,7 +174,7 @@ def listening(process: subprocess.Popen[str]) -> str:
 
 
 def create_container(server: str, container: str) -> None:
-    """obstore makes none: "Create Container", signed with the account's key."""
+    """Create a container: obstore can't. "Create Container", signed with the account's key."""
     date, version = f"{datetime.now(UTC):%a, %d %b %Y %H:%M:%S GMT}", "2021-08-06"
     resource = f"/{ACCOUNT}/{ACCOUNT}/{container}\nrestype:container"
     signed = "PUT" + "\n" * 12 + f"x-ms-date:{date}\nx-ms-version:{version}\n{resource}"

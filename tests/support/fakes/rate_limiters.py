@@ -24,12 +24,12 @@ class Limiter(Protocol):
     def arrive(self, now: float) -> Verdict: ...
 
     def earliest(self, now: float) -> float:
-        """When a call that could arrive now is allowed at the soonest; calls come in about in order."""
+        """Return the earliest time at which a call arriving now is allowed; calls arrive roughly in order."""
         ...
 
 
 class Fixed:
-    """So many calls from each full minute to the next."""
+    """A limit per full minute."""
 
     def __init__(self, limit: int) -> None:
         self.limit, self.window, self.used = limit, -1.0, 0
@@ -48,7 +48,7 @@ class Fixed:
 
 
 class Sliding:
-    """So many calls in whichever sixty seconds."""
+    """A limit for any sixty seconds."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
@@ -68,7 +68,7 @@ class Sliding:
 
 
 class Bucket:
-    """Holds a minute's worth of calls, and is filled evenly."""
+    """A token bucket with a minute's calls, refilled evenly."""
 
     def __init__(self, limit: int) -> None:
         self.limit, self.tokens, self.at = limit, float(limit), 0.0
@@ -88,7 +88,7 @@ class Bucket:
 
 
 class FromFirstCall(Fixed):
-    """A minute that begins with the first call in it."""
+    """A limit per minute, which starts with its first call."""
 
     def arrive(self, now: float) -> Verdict:
         if now >= self.window + 60:
@@ -99,7 +99,7 @@ class FromFirstCall(Fixed):
 
 
 class FullBucket(Bucket):
-    """A bucket whose reset is when it will be full."""
+    """A token bucket whose reset is the time when it is full."""
 
     def arrive(self, now: float) -> Verdict:
         status = super().arrive(now)
@@ -113,7 +113,7 @@ VARIANTS = {**KINDS, "from first call": FromFirstCall, "full bucket": FullBucket
 
 @dataclass
 class World:
-    """A limiter behind a network: who sends, how long it takes, and what the headers look like.
+    """A limiter behind a network: callers, latencies, and headers.
 
     `there` is the share of the latency before the call arrives and counts. `skew` is how far the
     server's clock is ahead of ours.
@@ -134,7 +134,7 @@ class World:
     refused: int = 0
 
     def run(self, calls: int) -> float:
-        """Sends so many calls; how long it took until the last answer."""
+        """Send this many calls; return the time until the last response."""
         self.pace, left, ended, now = RateState(self.assumed), calls, 0, self.start
         agenda = Agenda()
         for _ in range(self.workers):
@@ -177,7 +177,7 @@ class World:
         return status.allowed
 
     def oracle(self, calls: int) -> float:
-        """How long it takes the same workers when they know what the limiter will say."""
+        """Return the time that the same workers take if they know the limiter."""
         free, last = [self.start] * self.workers, self.start
         for _ in range(calls):
             latency, share = self.latency(), self.there()
@@ -200,7 +200,7 @@ class Event:
 
 
 class Agenda:
-    """What happens next; in order of time, then of entry."""
+    """Future events, in order of time, then of entry."""
 
     def __init__(self) -> None:
         self._events: list[tuple[float, int, Event]] = []
@@ -216,7 +216,7 @@ class Agenda:
 
 
 def steady(kind: str, limit: int, latency: float, seed: int, workers: int = 8) -> World:
-    """A usual day: latencies differ by half, calls count somewhere between sending and answer."""
+    """Usual latencies: they differ by half, and calls count between sending and response."""
     chance = random.Random(seed)  # noqa: S311 - a seeded simulation
     return World(
         KINDS[kind](limit),

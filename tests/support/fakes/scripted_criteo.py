@@ -34,7 +34,7 @@ def acknowledged(valid: int, invalid: int = 0, **more: object) -> httpx.Response
 
 @dataclass
 class Script:
-    """Steps in order; the last one is repeated. Tokens are answered apart."""
+    """Steps in order; the last step repeats. Token requests are answered separately."""
 
     steps: list[Step] = field(default_factory=list)
     tokens: list[Step] = field(default_factory=list)

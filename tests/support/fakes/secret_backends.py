@@ -37,7 +37,7 @@ KEY = base64.b64encode(bytes(range(32))).decode()
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """`put` makes the value stand there, as an administrator or an earlier run would."""
+    """`put` stores the value like an administrator or an earlier run."""
 
     root: Path
     reference: str
@@ -47,7 +47,7 @@ class Place:
     private: tuple[str, ...] = field(default=())
 
     def open(self) -> SecretResolver:
-        """As the next process would."""
+        """Open it like the next process."""
         sealed = LocalSecretStore(self.root / "secrets", lambda: datetime.now(UTC))
         return places_of(self.environ, self.root, sealed, SEALING_KEY)
 
@@ -147,14 +147,14 @@ def aws_place(root: Path, environ: dict[str, str], field: str) -> Place:
 
 @contextmanager
 def aws() -> Iterator[dict[str, str]]:
-    """moto's server, empty, and the environment that leads to it."""
+    """Yield an empty moto server, with the environment that leads to it."""
     with loopback.serving(one_at_a_time(DomainDispatcherApplication(create_backend_app))) as url:
         httpx.post(f"{url}/moto-api/reset").raise_for_status()
         yield leading_to(url)
 
 
 def one_at_a_time(app: Callable[..., Any]) -> Callable[..., Any]:
-    """AWS lets one version be made once; moto looks and then makes it, which threads could come between."""
+    """Serialize requests: AWS creates a version atomically, but moto checks before it creates."""
     turn = Lock()
 
     def take_turns(environ: Any, start: Any) -> Any:
@@ -174,7 +174,7 @@ def leading_to(url: str) -> dict[str, str]:
 
 
 def administrator(environ: Mapping[str, str]) -> Any:
-    """A client of AWS beside ours."""
+    """Return a second AWS client."""
     return boto3.client(
         "secretsmanager",
         endpoint_url=environ["AWS_ENDPOINT_URL"],

@@ -21,17 +21,17 @@ NO_HEAD = StateHead("", 0, "")
 
 
 def _nothing(step: str) -> None:
-    """No crash here."""
+    """Do not crash."""
 
 
 @dataclass(slots=True)
 class MemoryStore:
-    """What a disk would hold, and who holds the lock.
+    """The content of a disk, and the holder of the lock.
 
     `before_write` and `after_write` receive each step that changes something: `key`, `open_run`,
-    `write DESTINATION/AUDIENCE`, `drop DESTINATION/AUDIENCE`, `keep DIGEST`, `prune`. What they raise
+    `write DESTINATION/AUDIENCE`, `drop DESTINATION/AUDIENCE`, `keep DIGEST`, `prune`. An exception
     is a crash before or after the effect. `after_write=log.append` records all writes. The hooks may
-    be changed between runs. `saved_damage` are addresses whose resource states nobody can read.
+    be changed between runs. `saved_damage` are addresses with an unreadable resource state.
     """
 
     environment: str = "test"
@@ -76,7 +76,7 @@ class MemoryStore:
                 self.writer = None
 
     def crash(self) -> None:
-        """The process that holds the lock is gone, without leaving its `with`."""
+        """Simulate a killed holder of the lock, which does not leave its `with`."""
         self.writer = None
 
 
@@ -230,7 +230,7 @@ class MemoryWriter(MemoryReader):
                         del saved[digest]
 
     def check_lock(self) -> None:
-        """A lock in memory lasts."""
+        """A lock in memory does not expire."""
 
     @contextmanager
     def _writing(self) -> Iterator[None]:

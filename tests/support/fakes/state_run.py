@@ -40,7 +40,7 @@ def cache(directory: Path, snapshot: SnapshotRef) -> str:
 
 
 def begin(directory: Path) -> None:
-    """A state that an earlier run left."""
+    """Write the state of an earlier run."""
     with LocalStore(directory / "state", "sandbox").lock("an earlier run") as writer:
         writer.store_snapshot(ONE, cache(directory / "cache", ONE))
         writer.write(OLD)
@@ -48,7 +48,7 @@ def begin(directory: Path) -> None:
 
 
 def go_on(directory: Path) -> None:
-    """From OLD and GOING, or from nothing, to NEW."""
+    """Continue from OLD and GOING, or from nothing, to NEW."""
     with LocalStore(directory / "state", "sandbox").lock("this run") as writer:
         writer.store_snapshot(TWO, cache(directory / "cache", TWO))
         writer.write(NEW)
@@ -57,7 +57,7 @@ def go_on(directory: Path) -> None:
 
 
 def kill_at_each_step(directory: Path) -> None:
-    """Leaves a copy of `directory/begun` beside it for each step, as the kill there left it."""
+    """Copy `directory/begun` for each step, as a kill at that step left it."""
     for step in itertools.count(1):
         there = directory / str(step)
         shutil.copytree(directory / "begun", there)

@@ -32,7 +32,7 @@ _ANSWER = """\
 
 @contextmanager
 def serving(asked: list[str]) -> Iterator[dict[str, str]]:
-    """What leads a job's tools to it. `asked` grows by the role of each request that is granted."""
+    """Yield the environment for a job's tools. `asked` lists the role of each granted request."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(CERTIFICATES / "good.pem", CERTIFICATES / "key.pem")
     with loopback.serving(_application(asked), context) as server:

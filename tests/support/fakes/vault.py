@@ -22,14 +22,14 @@ MOUNT = "secret"
 
 @dataclass(slots=True)
 class Entry:
-    """All versions of one path; a deleted one is None."""
+    """All versions of one path; a deleted version is None."""
 
     versions: list[dict[str, Any] | None] = field(default_factory=list)
 
 
 @dataclass(slots=True)
 class FakeVault:
-    """`read_only`: paths that the token's policy doesn't let write. `status`: answered to everything."""
+    """`read_only`: paths that the token's policy can't write. `status`: answered to every request."""
 
     entries: dict[str, Entry] = field(default_factory=dict)
     read_only: set[str] = field(default_factory=set)
@@ -44,7 +44,7 @@ class FakeVault:
         return self.entries[path].versions[-1]
 
     def delete(self, path: str) -> None:
-        """As `vault kv delete`: the newest version, softly."""
+        """Delete the newest version, softly, like `vault kv delete`."""
         self.entries[path].versions[-1] = None
 
     def read(self, path: str) -> tuple[Response, int]:

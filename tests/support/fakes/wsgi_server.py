@@ -13,12 +13,12 @@ POLL = 0.02
 
 class Silent(WSGIRequestHandler):
     def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 - werkzeug's name
-        """Nothing."""
+        """Log nothing."""
 
 
 @contextmanager
 def serving(app: Callable[..., Any], tls: SSLContext | None = None) -> Iterator[str]:
-    """Its base URL."""
+    """Yield the base URL."""
     server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=Silent, ssl_context=tls)
     thread = threading.Thread(target=server.serve_forever, args=(POLL,))
     thread.start()
