@@ -78,25 +78,27 @@ def walk(node: Node) -> Iterator[Node]:
     while open_:
         one = open_.pop()
         yield one
-        open_ += reversed(list(children(one)))
+        open_ += reversed(children(one))
 
 
-def children(node: Node) -> Iterator[Node]:
+def children(node: Node) -> list[Node]:
     """The nodes right below a node, whichever keys they hang on."""
+    found: list[Node] = []
     for value in node.values():
-        yield from _nodes(value)
+        _gather(value, found)
+    return found
 
 
-def _nodes(part: object) -> Iterator[Node]:
+def _gather(part: object, found: list[Node]) -> None:
     if isinstance(part, dict):
         if "class" in part:
-            yield part
+            found.append(part)
         else:
             for value in part.values():
-                yield from _nodes(value)
+                _gather(value, found)
     elif isinstance(part, list):
         for value in part:
-            yield from _nodes(value)
+            _gather(value, found)
 
 
 def _depth(node: Node) -> int:

@@ -147,7 +147,7 @@ def _of_regexp_extract(node: Node, below: list[Size]) -> Size:
         return _of_others(node, below)
     if groups["class"] != "FUNCTION" or str(groups["function_name"]).lower() != "list_value":
         raise Unbounded(node, "extracts something else than fixed groups", "give the number of the group")
-    return _sum([below[0].times(len(list(children(groups)))), *below[1:]])
+    return _sum([below[0].times(len(children(groups))), *below[1:]])
 
 
 _OF_FUNCTIONS = {

@@ -1,15 +1,12 @@
 """Queries that end when somebody asks to stop, however long they would take."""
 
 import contextlib
-import threading
 from collections.abc import Callable, Iterator
 
 import duckdb
 
 from reconciler.core.errors import CancelledError
-
-POLL = 0.1
-"""Seconds between two looks whether somebody has asked to stop."""
+from reconciler.members.watcher import WATCHER
 
 
 @contextlib.contextmanager
@@ -18,33 +15,20 @@ def stoppable(
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """A cursor. CancelledError, which `check` raises, for whatever fails once it is to stop."""
     with contextlib.closing(database.cursor()) as cursor:
+
+        def look() -> None:
+            """Time and again: what comes before a query begins is not heard by it."""
+            if _asked(check):
+                cursor.interrupt()
+
         try:
-            with _interrupted(cursor, check):
+            with WATCHER.watching(look):
                 yield cursor
         except Exception:
             stopped = _asked(check)
             if stopped is None:
                 raise
             raise stopped from None
-
-
-@contextlib.contextmanager
-def _interrupted(cursor: duckdb.DuckDBPyConnection, check: Callable[[], None]) -> Iterator[None]:
-    """Time and again: what comes before a query begins is not heard by it."""
-    over = threading.Event()
-
-    def watch() -> None:
-        while not over.wait(POLL):
-            if _asked(check):
-                cursor.interrupt()
-
-    watching = threading.Thread(target=watch, daemon=True)
-    watching.start()
-    try:
-        yield
-    finally:
-        over.set()
-        watching.join()
 
 
 def _asked(check: Callable[[], None]) -> CancelledError | None:

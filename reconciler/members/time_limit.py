@@ -2,9 +2,12 @@
 
 import contextlib
 import threading
+import time
 from collections.abc import Iterator
 
 import duckdb
+
+from reconciler.members.watcher import WATCHER
 
 CHECKING, READING = 10, 3_600
 """Seconds that the check of a `where` may take, and the reading of the rows that it chooses from."""
@@ -17,20 +20,17 @@ class OverdueError(Exception):
 @contextlib.contextmanager
 def time_limit(cursor: duckdb.DuckDBPyConnection, seconds: float) -> Iterator[None]:
     """Raise OverdueError where the cursor is still at work then; others may interrupt it before."""
-    over = threading.Event()
+    over, end = threading.Event(), time.monotonic() + seconds
 
-    def end() -> None:
-        over.set()
-        cursor.interrupt()
+    def look() -> None:
+        if time.monotonic() >= end:
+            over.set()
+            cursor.interrupt()
 
-    timer = threading.Timer(seconds, end)
-    timer.daemon = True
-    timer.start()
     try:
-        yield
+        with WATCHER.watching(look):
+            yield
     except duckdb.InterruptException:
         if over.is_set():
             raise OverdueError from None
         raise
-    finally:
-        timer.cancel()
