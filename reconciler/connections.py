@@ -29,7 +29,10 @@ class ConnectionFactory:
     clock: Clock
 
     def connection(self, role: CredentialRole, spent: tuple[Secret, ...] = ()) -> Connection:
-        """With the grant that the manifests name. `spent`: what Criteo heard before, and may repeat."""
+        """Return a connection with the grant of the manifests.
+
+        `spent`: secrets that Criteo received and may repeat.
+        """
         api = self.environment.api
         return connect(
             base_url=api.endpoint,

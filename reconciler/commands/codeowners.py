@@ -1,4 +1,4 @@
-"""`codeowners`: who has to approve a change of what, from `access` in the manifests."""
+"""`codeowners`: who must approve a change of which file, from `access` in the manifests."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,7 +38,7 @@ ADMINS_HELP, OWNERS_HELP = "Owners of admin-only files.", "Owners of all other m
 
 @dataclass(frozen=True, slots=True)
 class CodeownersOptions:
-    """Who owns what, or which file is compared with that."""
+    """The owners, or the file to compare."""
 
     admins: Annotated[
         Teams, click.option("--admins", multiple=True, type=Owner(), metavar="@ORG/TEAM", help=ADMINS_HELP)

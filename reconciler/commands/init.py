@@ -42,7 +42,7 @@ def _print_setup(context: click.Context, _option: click.Parameter, wanted: bool)
 
 @dataclass(frozen=True, slots=True)
 class InitOptions:
-    """Where, for whom, and what jobs and hooks install there."""
+    """The directory, the environments' owners, and the CI files and hooks to write."""
 
     folder: Annotated[str, click.argument("folder", default=".", metavar="[DIR]")]
     ci: Annotated[
@@ -147,7 +147,7 @@ def _refuse_a_project(root: Path) -> None:
 
 
 def _place_of_owners(root: Path, automation: CiProvider) -> str:
-    """The CODEOWNERS that counts, where there is one; ours would be put before it."""
+    """Return the existing CODEOWNERS file that takes effect, if any: a new one could override it."""
     places = beside.OWNED[automation]
     return next((one for one in places if _is(root / one)), places[0])
 
@@ -191,7 +191,7 @@ def _refuse(root: Path, names: list[str]) -> None:
 
 
 def _no_folders(root: Path, names: list[str]) -> Iterator[Finding]:
-    """What stands where a folder has to be, above the root as below it."""
+    """Raise an error if a file exists where a folder is needed."""
     needed = {root, *root.parents} | {folder for name in names for folder in (root / name).parents}
     for folder in sorted(needed):
         if os.path.lexists(folder) and not folder.is_dir():

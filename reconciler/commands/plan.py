@@ -1,4 +1,4 @@
-"""`plan`: what would change at Criteo, for how many people, at what cost. It has no way to write."""
+"""`plan`: shows what would change at Criteo, with counts and the estimate. It has no write methods."""
 
 from dataclasses import dataclass
 from typing import Annotated

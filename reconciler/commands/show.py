@@ -1,4 +1,4 @@
-"""`show`: a saved plan again, in any form. It asks nobody and changes nothing."""
+"""`show`: prints a saved plan in any format. It contacts no server and changes nothing."""
 
 import sys
 from dataclasses import dataclass

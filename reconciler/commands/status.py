@@ -1,4 +1,4 @@
-"""`status`: where every address stands by what was sent; with `--statistics` also what Criteo counts."""
+"""`status`: shows every address by acknowledged members; with `--statistics`, also Criteo's counts."""
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -25,7 +25,7 @@ from reconciler.core.state.resource import ResourceState
 
 @dataclass(frozen=True, slots=True)
 class StatusOptions:
-    """Of which addresses, and whether Criteo is asked."""
+    """The addresses, and whether to request statistics."""
 
     environment: Environment
     statistics: Annotated[
@@ -80,7 +80,7 @@ def command(stop: object, /, options: StatusOptions) -> None:
 def _statistics(
     reader_of: Callable[[Address], SegmentReader], resources: Iterable[ResourceState]
 ) -> dict[str, Statistics]:
-    """Of segments that are there; one that is gone is for `plan` to say."""
+    """Return the statistics of existing segments. `plan` reports the missing ones."""
     known = {}
     for one in resources:
         segment_id = one.current.segment_id

@@ -18,7 +18,7 @@ NO_CONSENT = Problem(
 
 @dataclass(frozen=True)
 class Grant:
-    """The right behind a token: the consent it came of, its accounts, and its calls a minute."""
+    """The rights of a token: its consent, its accounts, and its calls per minute."""
 
     consent: int
     reach: frozenset[str]

@@ -1,4 +1,4 @@
-"""Who is calling, which accounts it may use and which retailers they have; reads only."""
+"""The caller, its accounts and their retailers. Reads only."""
 
 from reconciler.emulator.database import Session
 from reconciler.emulator.request import ParsedRequest, texts

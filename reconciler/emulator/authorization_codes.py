@@ -18,9 +18,9 @@ def issue(session: Session, consent: int, redirect_uri: str, challenge: str) -> 
 
 
 def redeem(session: Session, code: str, redirect_uri: str, verifier: str) -> int | None:
-    """The consent behind it; nothing if it is not good, or not presented as it was asked for.
+    """Return the consent of a code; None if the code is not valid or the request differs.
 
-    A code that comes twice has been stolen, before or now: its consent ends (RFC 6749, 4.1.2).
+    A code that is used twice was stolen: its consent ends (RFC 6749, 4.1.2).
     """
     row = session.db.execute(
         "SELECT consent, redirect, challenge, expires_at, used FROM codes WHERE digest = ?", (digest(code),)

@@ -1,4 +1,4 @@
-"""What people at Criteo allowed the application, and took back; holds no code and no token."""
+"""The consents that users at Criteo gave and withdrew. Contains no code and no token."""
 
 from collections.abc import Iterable
 

@@ -96,7 +96,7 @@ class Emulator:
             )
 
     def withdraw_account(self, account_id: str) -> None:
-        """Its consent is gone: calls on it are answered 403. What it holds stays."""
+        """Withdraw the consent of an account: its calls get 403. Its segments stay."""
         with self._settled() as session:
             session.db.execute("DELETE FROM accounts WHERE id = ?", (account_id,))
 
@@ -163,7 +163,7 @@ class Emulator:
             return segments.every(session)
 
     def members(self, segment_id: str) -> frozenset[str]:
-        """What the list holds now; no call of the API tells."""
+        """Return the members of a segment. No call of the API returns them."""
         with self._segment(segment_id) as (session, segment):
             return members.read(session, segment)
 

@@ -72,7 +72,7 @@ def put_off(_session: Session, _operation: Operation, call: ParsedRequest) -> Fa
 
 
 def take_half(session: Session, operation: Operation, call: ParsedRequest) -> FaultOutcome:
-    """The first half, rounded down; the answer counts that half and tells of an error."""
+    """Return the first half, rounded down. The response counts that half and contains an error."""
     done = carry_out(session, operation, replace(call, body=_halved(call.body)))
     if done.answer is None or done.answer.body is None or not done.committed:
         return done

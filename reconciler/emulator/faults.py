@@ -1,4 +1,4 @@
-"""Faults waiting to happen, kept in the database; says which one strikes, never carries it out."""
+"""Pending faults in the database. Selects the fault of a call; `fault_effects` carries it out."""
 
 from dataclasses import dataclass
 from typing import Literal, get_args

@@ -10,7 +10,7 @@ from reconciler.emulator.database import Session
 
 
 def resolve(session: Session, identifiers: list[str]) -> list[str]:
-    """Each identifier as the member it stands for."""
+    """Return the member of each identifier."""
     for identifier in identifiers:
         if "@" in identifier:
             _learn(session, identifier)

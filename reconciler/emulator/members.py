@@ -1,4 +1,4 @@
-"""Sets of identifiers, one per segment; never asks whether an identifier is valid."""
+"""The identifiers of each segment. Does not check whether an identifier is valid."""
 
 from collections.abc import Callable
 

@@ -26,7 +26,7 @@ def token(session: Session, form: Form) -> Answer:
 
 
 def grant_type(form: Form) -> str:
-    """Only if it is one of ours: a client may send anything."""
+    """Return the grant type if it is a known one."""
     given = form.get("grant_type", [])
     return given[0] if len(given) == 1 and given[0] in GRANTS else ""
 

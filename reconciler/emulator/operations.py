@@ -23,7 +23,7 @@ Effect = Literal["reads", "writes", "writes in parts"]
 
 @dataclass(frozen=True)
 class Operation:
-    """`scope` may be empty: then any token will do. `effect` says which faults can strike."""
+    """One operation of the API. An empty `scope` accepts any token. `effect` states which faults apply."""
 
     id: str
     method: str

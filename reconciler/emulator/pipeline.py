@@ -31,7 +31,7 @@ _SEGMENT = re.compile(r"[0-9]{18}")
 
 
 class RequestPipeline:
-    """Stands between the web framework and the database."""
+    """Handles a request between the web framework and the database."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -102,7 +102,7 @@ def _admitted(
 
 
 def _token(session: Session, form: Parameters) -> FaultOutcome:
-    """Not limited, unless a switch says so; it then shares the minute with the application's calls."""
+    """Issue a token. It counts against the rate limit only if a switch is on."""
     if session.switches.token_calls_count:
         result = ratelimit.decide(session, accesstokens.own(session))
         if not result.allowed:
@@ -132,7 +132,7 @@ def _issued(session: Session, form: Parameters, fault: Fault | None) -> FaultOut
 
 
 def _with_headers(session: Session, outcome: FaultOutcome, result: Ruling | None) -> FaultOutcome:
-    """A 429 always carries them; one that a fault made says when the fault ends."""
+    """Add the rate headers. A 429 always has them; after a fault, they state when the fault ends."""
     answer, fault = outcome.answer, outcome.fault
     limit = result.limit if result else session.switches.rate_limit
     if fault and fault.kind == "429":
@@ -146,7 +146,7 @@ def _with_headers(session: Session, outcome: FaultOutcome, result: Ruling | None
 
 
 def _answer(outcome: FaultOutcome, latency: float) -> Answer:
-    """Waits outside the lock, so that a slow answer holds up nobody else."""
+    """Respond after the delay, without holding the lock, so that other calls continue."""
     if outcome.answer is None:
         raise NoAnswer(outcome.fault.seconds if outcome.fault else 0.0)
     if latency:

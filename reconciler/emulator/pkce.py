@@ -1,4 +1,4 @@
-"""Proof that the client that sends a code is the client that requested it (RFC 7636); keeps no verifier."""
+"""PKCE: the client that sends a code is the client that requested it (RFC 7636). Stores no verifier."""
 
 import base64
 import hashlib
@@ -20,7 +20,7 @@ def kept(challenge: str, method: str) -> str:
 
 
 def answers(verifier: str, challenge: str) -> bool:
-    """A verifier without a challenge is wrong too: somebody took the challenge away (RFC 9700)."""
+    """Return whether the verifier fits. A verifier without a challenge does not (RFC 9700)."""
     if not verifier or not challenge:
         return not verifier and not challenge
     return well_formed(verifier) and hmac.compare_digest(_s256(verifier), challenge)

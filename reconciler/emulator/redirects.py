@@ -25,7 +25,10 @@ def with_answer(uri: str, answer: dict[str, str]) -> str:
 
 
 def source(uri: str) -> str:
-    """As a policy names it; it knows no address but 127.0.0.1, so the scheme stands for any other."""
+    """Return the source for a content policy.
+
+    A policy knows 127.0.0.1 only; of other IP addresses, only the scheme.
+    """
     parts = urlsplit(uri)
     host = parts.hostname or ""
     if _address(host) is not None and host != "127.0.0.1":

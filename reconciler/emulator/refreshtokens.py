@@ -1,4 +1,4 @@
-"""Refresh tokens: kept as digests, good for half a year, replaced at each use unless a switch says no."""
+"""Refresh tokens: stored as digests, valid for half a year, replaced at each use unless a switch is off."""
 
 import secrets
 
@@ -35,6 +35,6 @@ def redeem(session: Session, token: str) -> tuple[int, str] | None:
 
 
 def _suspect(session: Session, consent: int) -> None:
-    """One of two holders is a thief, and nobody can tell which (RFC 9700)."""
+    """End the consent of a token that was used twice: one of its holders stole it (RFC 9700)."""
     if session.switches.reuse_revokes:
         consents.revoke(session, consent)

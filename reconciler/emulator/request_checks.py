@@ -1,4 +1,4 @@
-"""Who may call what, before any handler runs: version, token, account, scope, size and media type."""
+"""Checks before any handler: version, token, account, scope, size and media type."""
 
 import re
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Audience segments as rows and as JSON; decides no refusal and holds no member."""
+"""Audience segments as rows and as JSON. Makes no checks and contains no members."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields

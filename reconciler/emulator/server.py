@@ -49,9 +49,9 @@ class Server:
                 wasyncore.close_all(self._sockets)
 
     def stop(self) -> None:
-        """Calls under way are answered first; then the loop is left without a socket and ends.
+        """Respond to running calls, then close the socket and end the loop.
 
-        The pull of another call may make the loop leave before ours is done: nothing is closed under it.
+        Another call's pull may end the loop before ours is done, so nothing is closed below it.
         """
         self._server.task_dispatcher.shutdown()
         with self._pulling:

@@ -1,4 +1,4 @@
-"""What Criteo tells of a contact list: the last computation, never the present."""
+"""Criteo's statistics of a contact list: those of the last computation."""
 
 from reconciler.emulator.database import Session
 from reconciler.emulator.segments import Segment

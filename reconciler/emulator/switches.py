@@ -30,9 +30,10 @@ class Switches:
     type_mismatch: Literal["http-400", "invalid"] = "http-400"
     """Add-remove with another identifier type: refused, or every identifier counted invalid."""
     forms_equivalent: bool = False
-    """Whether the plain, MD5 and SHA-256 forms of one e-mail are one member.
+    """Whether plain, MD5 and SHA-256 values of one email are one member.
 
-    Off: a witness must tell the exact strings it was sent, and nothing published says they merge.
+    Default off: the emulator returns exactly the values it received, and Criteo does not document that they
+    merge.
     """
     match_rate: float = 0.6
     """The part of the members that a computation matches."""

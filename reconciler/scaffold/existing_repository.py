@@ -1,4 +1,4 @@
-"""A new project in a repository that has files of its own: those stay, and what to add to them is said."""
+"""A new project in an existing repository: existing files stay, and the output states what to add to them."""
 
 from collections.abc import Iterator
 
@@ -6,7 +6,7 @@ from reconciler.scaffold.templates import CODEOWNERS, INSTALLED, CiProvider
 
 README, IGNORED, HOOKS = "README.md", ".gitignore", ".pre-commit-config.yaml"
 GUIDE, OUR_GUIDE = "docs/ci.md", "docs/reconciler-ci.md"
-"""The second is written where the first is somebody else's."""
+"""The second name is used if the first file exists."""
 PIPELINES = ".gitlab-ci.yml"
 KEPT = (README, IGNORED, HOOKS, PIPELINES)
 """What many repositories have, and can hold what we need beside what is theirs."""

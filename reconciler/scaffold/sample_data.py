@@ -1,4 +1,4 @@
-"""Rows of people who do not exist, so that the first plan has something to count."""
+"""Rows of invented members, so that the first plan has counts."""
 
 from datetime import date, timedelta
 
@@ -6,11 +6,11 @@ CUSTOMERS = 400
 SPREAD = 180
 """Days over which last orders lie: in half a year all have lapsed."""
 SUPPRESSED = range(56, 190, 7)
-"""Some of them have lapsed, so that a plan has somebody to exclude."""
+"""Some of them are in the lapsed audience, so that a plan excludes members."""
 
 
 def example(today: date) -> dict[str, str]:
-    """By path below the data root. `example.com` is reserved: no address there is anybody's."""
+    """Return the content by path below the data root. `example.com` is reserved: no address is real."""
     customers = (
         f"{number:06d},person{number}@example.com,{today - timedelta(days=number % SPREAD)}"
         for number in range(1, CUSTOMERS + 1)

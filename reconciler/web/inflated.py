@@ -13,9 +13,9 @@ class TooLargeError(httpx.TransportError):
 
 
 class Bounded(httpx.BaseTransport):
-    """Unpacks answers as they come and stops at `largest` bytes; gzip is all that may be asked for.
+    """Unpacks responses as they arrive and stops at `largest` bytes. Only gzip is requested.
 
-    `kept` are the names of headers that are read. A redirection loses its place, and nobody can follow it.
+    `kept` are the names of the headers to return. Redirects lose their location, so they cannot be followed.
     """
 
     def __init__(self, transport: httpx.BaseTransport, largest: int, kept: frozenset[bytes]) -> None:

@@ -1,4 +1,4 @@
-"""`auth`: asks for consent, keeps what comes of it, and says what is held; never shows a token."""
+"""`auth`: gets a consent, stores its token, and shows what is stored, without the token."""
 
 import click
 

@@ -1,4 +1,4 @@
-"""`auth login`: waits for consent, and stores what comes of it."""
+"""`auth login`: waits for consent and stores its refresh token."""
 
 import sys
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from reconciler.workspace import Workspace
 
 @dataclass(frozen=True, slots=True)
 class LoginOptions:
-    """Whose consent, and how the browser's answer comes back."""
+    """The credential, and how the redirect URL returns."""
 
     consent: ConsentOptions
     paste: Annotated[
@@ -81,7 +81,7 @@ def _listened(started: ConsentFlow, seconds: float, shown: CommandConsole, hint:
 
 
 def _pasted(started: ConsentFlow, hint: Hint) -> ConsentedAccounts:
-    """At a terminal, what is no answer of ours may be put right; from a pipe there is one line."""
+    """Return the pasted URL. At a terminal, a wrong one can be corrected; a pipe has one line."""
     if not sys.stdin.isatty():
         with answering():
             redirected = sys.stdin.readline()

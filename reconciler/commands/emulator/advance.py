@@ -16,7 +16,7 @@ LATEST = datetime(9000, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class AdvanceOptions:
-    """Whose clock, and by how much."""
+    """The environment of the emulator, and the time to advance."""
 
     environment: Environment
     duration: Annotated[float, click.argument("duration", type=Duration())]

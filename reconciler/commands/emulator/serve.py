@@ -17,7 +17,7 @@ from reconciler.workspace import EMULATOR
 
 @dataclass(frozen=True, slots=True)
 class ServeOptions:
-    """Whose emulator, and at which address."""
+    """The environment of the emulator, and its address."""
 
     environment: Environment
     host: Annotated[

@@ -15,7 +15,7 @@ from reconciler.state.archive import write_archive
 
 @dataclass(frozen=True, slots=True)
 class ExportOptions:
-    """Whose state, and where to."""
+    """The environment, and the file to write."""
 
     environment: Environment
     file: Annotated[str, click.argument("file", metavar="FILE")]

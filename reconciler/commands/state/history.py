@@ -14,7 +14,7 @@ from reconciler.render.terminal.state import print_history
 
 @dataclass(frozen=True, slots=True)
 class StateHistoryOptions:
-    """Whose versions."""
+    """The environment."""
 
     environment: Environment
     as_json: AsJson

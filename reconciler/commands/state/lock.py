@@ -1,4 +1,4 @@
-"""`state lock`: who holds the lock, and how it is released."""
+"""`state lock`: shows the run that holds the lock, and releases the lock."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -14,7 +14,7 @@ from reconciler.render.json.values import DocumentKind
 
 @dataclass(frozen=True, slots=True)
 class LockListOptions:
-    """Whose lock."""
+    """The environment."""
 
     environment: Environment
     as_json: AsJson
@@ -23,7 +23,7 @@ class LockListOptions:
 
 @dataclass(frozen=True, slots=True)
 class LockBreakOptions:
-    """Whose lock, and of which run."""
+    """The environment, and the lock ID."""
 
     environment: Environment
     lock_id: Annotated[

@@ -53,7 +53,7 @@ class AdoptionParam(click.ParamType[tuple[Address, str]]):
 
 @dataclass(frozen=True, slots=True)
 class RebuildOptions:
-    """Which way, of what. `adoptions` are segments that somebody says are an address's."""
+    """The way to rebuild, and the addresses. `adoptions` are segments that the user assigned to addresses."""
 
     environment: Environment
     reuse: Annotated[

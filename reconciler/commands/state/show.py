@@ -14,7 +14,7 @@ from reconciler.render.terminal.state import print_state
 
 @dataclass(frozen=True, slots=True)
 class StateShowOptions:
-    """Whose state, and how it is shown."""
+    """The environment, and the format."""
 
     environment: Environment
     as_json: AsJson

@@ -20,7 +20,10 @@ from reconciler.system_errors import known_error
 
 
 def annotate(findings: Iterable[Finding], directory: Path, level: Level = Level.ERROR) -> None:
-    """`directory`: where the command was started, or `-C`. Anywhere but on GitHub nothing is said."""
+    """Print findings as annotations, on GitHub only.
+
+    `directory` is the working directory, or that of `-C`.
+    """
     if repository := repository_on_github():
         for line in annotations(findings, _project(directory, repository.resolve()), level):
             click.echo(line, err=True)

@@ -74,7 +74,7 @@ class MembersOnly:
 
 @dataclass(frozen=True, slots=True)
 class WithApprovals:
-    """Approvals by the name of their file; `unfit` says why others that were given are none."""
+    """Approvals by file name. `unfit` states why other given files are not approvals for this run."""
 
     approvals: Mapping[str, ApprovedPlan]
     unfit: tuple[Finding, ...]
@@ -179,7 +179,7 @@ def _as_approved(terms: WithApprovals, planned: PlanResult, space: Workspace, *,
 
 
 class ApprovalRecorder:
-    """Of approvals, in the state: that they are in use, or used up."""
+    """Writes to the state that approvals were started or completed."""
 
     def __init__(self, planned: PlanResult, state: StateWriter, space: Workspace) -> None:
         head = planned.observed.head
@@ -227,7 +227,7 @@ def _refreshed(planned: PlanResult, space: Workspace) -> PlanResult:
 
 
 def _left_out(left: Sequence[Change], environment: str) -> tuple[str, ...]:
-    """What is said of what nobody was asked about."""
+    """Return the notes about changes that the approvals do not contain."""
     notes = []
     if moving := sum(to_members_only(one) is not None for one in left if not is_pinned(one)):
         many = counted(moving, "address has", "addresses have")

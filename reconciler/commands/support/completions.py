@@ -38,7 +38,7 @@ def credential_names(ctx: click.Context, _: click.Parameter, incomplete: str) ->
 
 
 def _beginning(incomplete: str, ctx: click.Context, known: Known) -> list[str]:
-    """Where nothing can be known, nothing is said: somebody is typing, perhaps not the environment yet."""
+    """Return no suggestions on any error: the user is typing, and the environment may be incomplete."""
     from reconciler.manifests import environments, find_root
 
     try:

@@ -1,4 +1,4 @@
-"""What `auth url`, `auth login` and `auth status` share: whose consent, and what to do next."""
+"""Shared by `auth url`, `auth login` and `auth status`: the credential, and the next step."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ PORTAL = (
 
 @dataclass(frozen=True, slots=True)
 class ConsentOptions:
-    """Whose consent is asked for."""
+    """The environment and the credential."""
 
     environment: Environment
     credential: Annotated[
@@ -40,7 +40,7 @@ class ConsentOptions:
     common: CommonOptions
 
     def start(self, space: Workspace) -> ConsentFlow:
-        """ConfigurationError for a credential that nobody consents to."""
+        """Return the consent flow. ConfigurationError if the grant of the credential needs no consent."""
         role = _role(space, self.credential, planning=self.planning)
         return ConsentFlow(space.access(), role, space.root)
 

@@ -16,7 +16,7 @@ from reconciler.workspace import EMULATOR, emulator_file, open_emulator_file, se
 
 @dataclass(frozen=True, slots=True)
 class EmulatorOptions:
-    """Whose emulator."""
+    """The environment of the emulator."""
 
     environment: Environment
     common: CommonOptions

@@ -7,7 +7,7 @@ from reconciler.system_errors import known_error
 
 
 def as_known(error: BaseException) -> ReconcilerError:
-    """An error of ours: never the text of a foreign exception."""
+    """Return the error as one of ours, without the text of a foreign exception."""
     if isinstance(error, click.exceptions.Abort):
         return CancelledError("cancelled")
     return known_error(error) or ReconcilerError(

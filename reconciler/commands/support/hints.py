@@ -123,7 +123,7 @@ _NAMED = re.compile(r"`(--?[A-Za-z-]+)")
 
 
 def hint(error: click.UsageError, typed: Sequence[str]) -> str:
-    """What to type instead; "" where nothing is known. It repeats names of ours only."""
+    """Return what to type instead; "" if no hint fits. It contains only names of ours."""
     if isinstance(error, click.NoSuchOption) and error.ctx:
         return _of_option(error.option_name, typed, error.ctx)
     if isinstance(error, click.NoSuchCommand) and error.ctx:

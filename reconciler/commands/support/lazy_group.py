@@ -1,4 +1,4 @@
-"""A group whose commands are loaded when they run: its help needs none of them."""
+"""A group that loads a command only when it runs, so that its help loads none."""
 
 from collections.abc import Mapping
 from importlib import import_module

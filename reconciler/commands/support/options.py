@@ -82,7 +82,7 @@ def _anywhere(context: click.Context, option: click.Parameter, value: Any) -> An
 
 @dataclass(frozen=True, slots=True)
 class CommonOptions:
-    """Options of every command and of every group, so that they may stand before a command or after it."""
+    """Options of every command and group: they may be given before or after the command."""
 
     directory: Annotated[
         str | None,
@@ -191,7 +191,7 @@ def stop_event(context_object: object) -> StopSignal:
 
 @contextmanager
 def answering() -> Iterator[None]:
-    """While a person is asked, Ctrl-C means no; at other times it is a request to stop."""
+    """Return a context for a question: Ctrl-C answers no. Elsewhere, Ctrl-C stops the run."""
     numbers = (signal.SIGINT, signal.SIGTERM)
     listening = [signal.signal(number, signal.default_int_handler) for number in numbers]
     try:
@@ -202,13 +202,13 @@ def answering() -> Iterator[None]:
 
 
 def check_can_ask(yes: bool, purpose: str) -> None:
-    """UsageError where a question would have to be answered, and nobody is there."""
+    """Raise UsageError if a question would be asked without a terminal."""
     if not yes and not sys.stdin.isatty():
         raise click.UsageError(f"this is not a terminal, so you can't confirm: pass --yes {purpose}")
 
 
 def confirm(yes: bool, question: str) -> None:
-    """Asks unless the answer was given beforehand; no means Abort."""
+    """Ask unless an option answers the question. No raises Abort."""
     if not yes:
         with answering():
             click.confirm(question, abort=True, err=True)

@@ -1,4 +1,4 @@
-"""The saved forms of a document: JSON, Markdown and HTML, written on every path, also when all fails."""
+"""The saved formats of a document: JSON, Markdown and HTML. They are written on success and on failure."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -52,9 +52,9 @@ class FormOptions:
 
 
 class OutputFiles:
-    """What is to be saved, as far as it is known, and where.
+    """The document to save, as far as it is known, and its files.
 
-    `outcome` tells at the end what an apply came to; `code` is what the command exits with.
+    `outcome` returns the report of an apply. `code` is the exit code of the command.
     """
 
     def __init__(
@@ -135,12 +135,10 @@ def output_files(
     environment: str,
     others: Iterable[str] = (),
 ) -> Iterator[OutputFiles]:
-    """Saves whatever the page holds at the end, in all forms that were asked for.
+    """Save the document at the end, in all requested formats.
 
-    `others` are files that the command reads or writes otherwise.
-
-    Before anything is done: UsageError for one file for two things; StorageError where one can't be written,
-    or holds what this tool didn't save.
+    `others` are other files of the command. Before the work starts, two uses of one file raise UsageError. A
+    file that is not writable, or that this tool did not write, raises StorageError.
     """
     page = OutputFiles(forms, settings, subject, environment, others)
     try:
@@ -152,7 +150,7 @@ def output_files(
 
 
 def save(document: Document, digest: str, files: Mapping[str, Path]) -> None:
-    """The forms for people."""
+    """Write the Markdown and HTML files."""
     for form, file in files.items():
         replace_file(file, LAYOUTS[form](document, digest).encode())
 

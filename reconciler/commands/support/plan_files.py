@@ -26,7 +26,7 @@ AGAIN = "plan again, have that approved, and apply it"
 
 @dataclass(frozen=True, slots=True)
 class ReadApprovals:
-    """`approvals` by the name of their file; `unfit` says of the others why they approve nothing here."""
+    """Approvals by file name. `unfit` states why other files approve nothing here."""
 
     approvals: Mapping[str, ApprovedPlan]
     unfit: tuple[Finding, ...]
@@ -110,7 +110,7 @@ def _unreadable(name: str) -> ConfigurationError:
 
 
 def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A digest is of what is read; who reads the first of two would read something else."""
+    """Refuse duplicate keys: two readers could read different values under one digest."""
     if len({key for key, _ in pairs}) < len(pairs):
         raise ValueError
     return dict(pairs)

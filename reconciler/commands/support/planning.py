@@ -60,9 +60,9 @@ def make_plan(
     progress: ProgressReporter,
     counted: Container[Address] | None = (),
 ) -> PlanResult:
-    """Reads everything once and decides.
+    """Read everything once and return the plan.
 
-    `counted`: the addresses whose members Criteo is asked to count; None for all.
+    `counted` are the addresses to request statistics for; None for all.
     """
     known, engine = LoadedState.of(state), space.engine(state)
     addresses = selected(only, space.addresses(known.resources))

@@ -1,4 +1,4 @@
-"""One run: who hears what happens in it, and the stream of it that is kept for machines."""
+"""The events of one run: connects progress, totals, and the event stream."""
 
 import sys
 from collections.abc import Callable
@@ -33,7 +33,7 @@ class Run:
     _since: float
 
     def start(self, space: Workspace, who: str) -> None:
-        """StorageError when this can't be written: before Criteo hears of us."""
+        """Begin the stream. StorageError if it is not writable, before any request to Criteo."""
         self.events.emit(RunStarted(space.desired.environment.name, __version__, who, space.emulated))
         if self._file:
             self._file.check()
@@ -47,9 +47,9 @@ class Run:
 
 
 def record_run(events: str | None, settings: Settings, shown: Progress, work: Callable[[Run], int]) -> int:
-    """Does the work of a run, whose last event is how it ended, unless it is killed.
+    """Run the work. Its last event states how it ended, unless the process is killed.
 
-    A stream that breaks off stops nothing; that it did is said when all is over.
+    A broken stream does not stop the work; it is reported at the end.
     """
     file, tally = _opened(events, settings), RunTotals()
     streams = [_stream(file)] if file else []

@@ -11,7 +11,7 @@ from reconciler.core.pii import redacted_path
 _WORD = "(?:[a-z]{1,15}[0-9]{0,2}|[0-9]{1,3}[a-z]{0,2})"
 _NAME = rf"{_WORD}(?:-{_WORD}){{0,7}}"
 _REPEATABLE = re.compile(rf"{_NAME}(?:/{_NAME})?")
-"""Made of words, with few digits: what people call things, and what neither secrets nor ids look like."""
+"""Words with few digits: names look like this, secrets and IDs do not."""
 WILD = frozenset("*?[")
 MOST = 10
 """Addresses that are listed."""

@@ -76,7 +76,7 @@ def _look(document: Document) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The addresses of one kind that carry no risk. `risks` are shown above them.
+    """The addresses of one kind without a risk. `risky` counts those with a risk, which are shown above.
 
     `recorded` is the text about all of them, if they have no text of their own.
     """
