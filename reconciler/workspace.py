@@ -319,7 +319,7 @@ def open_emulator_file(file: Path) -> Emulator:
     except IncompatibleVersionError:
         raise StorageError(
             "the emulator's file was made by another version of reconciler",
-            remedy=f"delete {WORK_DIR}/{EMULATOR}/{file.name}, and the files beside it whose names begin so",
+            remedy=f"delete {WORK_DIR}/{EMULATOR}/{file.name}, and the files whose names begin with it",
         ) from None
 
 

@@ -72,8 +72,8 @@ def lost_state(
         return None
     return Finding(
         "",
-        f"{len(tagged)} of {len(addresses)} segments have this environment's ownership tag: the state, which "
-        "knows none of them, looks lost",
+        f"{len(tagged)} of {len(addresses)} segments have this environment's ownership tag, but the state "
+        "has none of them: it looks lost",
         f"if `state.url` is right, recreate the state: `reconciler state rebuild {environment}`; if the tags "
         "were copied, delete them from the descriptions in Criteo",
     )

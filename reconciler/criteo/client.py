@@ -87,7 +87,7 @@ class CriteoReader:
             if not page.received:
                 raise RemoteError(f"{what}: {total} were announced, and {offset} came", remedy="run again")
             if len(found) == known:
-                raise RemoteError(f"{what}: a page brings nothing new", remedy="run again")
+                raise RemoteError(f"{what}: a page repeats earlier items", remedy="run again")
         raise RemoteError(
             f"{what}: more than {MOST_SEGMENTS:,} segments are announced, or more than {MOST_PAGES} pages",
             remedy="check api.endpoint and accountId: a listing of that size is not read",

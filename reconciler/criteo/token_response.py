@@ -64,7 +64,7 @@ def _refresh_token(body: Mapping[str, object]) -> Secret | None:
     if token is None or token == "":
         return None
     if not isinstance(token, str) or not TOKEN.fullmatch(token):
-        raise TokenUnavailableError("the token endpoint gives out a refresh token that is none")
+        raise TokenUnavailableError("the token endpoint returned an invalid refresh token")
     return Secret(token)
 
 

@@ -131,7 +131,7 @@ def members_in_file(file: Path, spec: SegmentSpec, engine: MemberEngine, today: 
     if isinstance(built, ConfigurationError):
         causes = built.findings or [Finding("", built.problem, built.remedy)]
         findings = [Finding(str(file), one.problem, one.remedy) for one in causes]
-        raise ConfigurationError(f"{file} can't be read as people of {spec.address}", findings=findings)
+        raise ConfigurationError(f"{file} can't be read as members of {spec.address}", findings=findings)
     target = built[kind]
     if not target.members:
         raise ConfigurationError(

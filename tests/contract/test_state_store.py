@@ -330,7 +330,7 @@ def test_each_run_that_writes_keeps_the_state_before_it(reopen: Open) -> None:
 def test_what_is_not_kept_is_answered_with_what_is(reopen: Open) -> None:
     with pytest.raises(StorageError, match="state version 7 not found") as caught:
         reopen().reader().version(7)
-    assert "none is kept yet" in caught.value.remedy
+    assert "there is none yet" in caught.value.remedy
     for _ in range(3):
         with reopen().lock("me") as writer:
             writer.begin_run()

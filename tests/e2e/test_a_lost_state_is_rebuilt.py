@@ -94,7 +94,7 @@ def test_union_sends_all_and_says_that_people_from_before_may_remain(project: Pr
 def test_replace_fills_new_segments_and_keeps_the_old_ones(project: Project) -> None:
     say(project, "--replace", "--yes")
     said = " ".join(project.run("plan", "sandbox", "--detailed-exitcode", code=2).said.split())
-    assert "isn't known since the state was lost" in said
+    assert "unknown since the state was lost" in said
     project.run("apply", "sandbox", "--yes")
     assert held(project, "Buyers (customer)") == customers(NEW)
     with project.emulator() as emulator:
@@ -129,7 +129,7 @@ def test_a_segment_is_ours_by_its_mark_whatever_it_is_called_and_not_by_its_name
     stranger = rename(project, "Buyers (email)", "Buyers (email)", description="theirs")
     said = say(project)
     assert "“By hand”, by its ownership tag" in said
-    assert f"by its name only; if it is this tool's, say so: `--adopt email/buyers={stranger}`" in said
+    assert f"by its name only; to adopt it: `--adopt email/buyers={stranger}`" in said
     say(project, "--reuse", "--yes")
     refused = project.run("apply", "sandbox", "--yes", code=8).said
     assert "that reconciler did not create" in " ".join(refused.split())

@@ -57,9 +57,9 @@ def test_rules_without_owners_are_noted(tmp_path: Path, owned: list[str]):
     project.run("init", *owned)
     on_github = {"GITHUB_ACTIONS": "true", "GITHUB_WORKSPACE": str(tmp_path)}
     said = " ".join(project.run("codeowners", "--check", ".github/CODEOWNERS", **on_github).said.split())
-    assert "Note: nobody owns anything yet" in said
+    assert "Note: the rules have no owners yet" in said
     assert "`reconciler codeowners --admins @ORG/TEAM --owners @ORG/TEAM`" in said
-    assert "::warning file=.github/CODEOWNERS,line=1,col=1,title=nobody owns anything yet" in said
+    assert "::warning file=.github/CODEOWNERS,line=1,col=1,title=the rules have no owners yet" in said
     rules = project.run("codeowners", "--admins", "@acme/admins").said
     (tmp_path / ".github/CODEOWNERS").write_text(f"{rules}* @acme/everyone\n")
     project.run("codeowners", "--check", ".github/CODEOWNERS", code=5)

@@ -29,7 +29,7 @@ def words(text: str) -> str:
 def test_from_drift_to_a_full_segment(project: Project) -> None:
     way_out = "reconciler plan sandbox --statistics --only email/buyers"
     found = words(project.run("drift", "sandbox", code=2).said)
-    assert "Criteo took 170 identifiers from us and counts 0" in found
+    assert "Criteo acknowledged 170 identifiers and counts 0" in found
     assert way_out in found
     assert way_out in words(project.run("status", "sandbox", "--statistics").said)
     assert "No changes" in project.run("plan", "sandbox").said

@@ -476,7 +476,7 @@ def test_a_pinned_source_sends_only_the_people_that_were_approved(project: Proje
     project.people(*range(5_050))
     approve(project)
     project.people(*range(1, 5_051))
-    refused(project, says="its people are not the ones that were approved")
+    refused(project, says="its members are not the approved ones")
     project.people(*range(5_050))
     assert "2 applied" in apply(project, "--approved", "plan.json")
     project.people(*range(5_060))

@@ -97,7 +97,7 @@ def test_many_missing_segments_are_lost_access(project):
     with project.emulator() as emulator:
         for segment in emulator.segments():
             emulator.delete_by_hand(segment.id)
-    said = project.run("apply", "sandbox", "--yes", code=5).said
+    said = " ".join(project.run("apply", "sandbox", "--yes", code=5).said.split())
     assert "access may be lost" in said
     assert "maxMissing: 100%" in said
 

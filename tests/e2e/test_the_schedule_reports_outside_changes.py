@@ -179,7 +179,7 @@ def test_a_change_outside_reconciler_is_reported_the_next_day(schedule: Schedule
 
     assert third.failed
     assert "offsite-email/everybody" in third.drift
-    assert "Criteo took 1,010 identifiers from us and counts 910" in third.said
+    assert "Criteo acknowledged 1,010 identifiers and counts 910" in third.said
     place = "file=environments/production/audiences/everybody.yaml,line=4,col=16"
     annotation = f"::error {place},title=offsite-email/everybody%3A changed outside reconciler::"
     assert (annotation in third.said) is (schedule.system == "github"), third.said

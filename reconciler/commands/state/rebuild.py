@@ -207,7 +207,7 @@ def _assumed(
 def _there(seen: RebuildScan) -> tuple[SegmentMatch, ...]:
     if not (found := seen.found()):
         address = seen.matches[0].spec.address
-        problem = f"{address}: there is no segment of it that could hold anybody"
+        problem = f"{address}: it has no segment that could have members"
         raise StorageError(problem, remedy="`reconciler state rebuild` lists what there is")
     return found
 

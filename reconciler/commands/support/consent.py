@@ -70,8 +70,7 @@ def _role(space: Workspace, credential: str, *, planning: bool) -> CredentialRol
         raise ConfigurationError("this credential has no `plan:` application", remedy="leave out --plan")
     if role.application.grant == "clientCredentials":
         raise ConfigurationError(
-            "an application with the grant clientCredentials gets consent by a link from Criteo's portal, "
-            "and nothing is kept here",
+            "client credentials get consent by a link from Criteo's portal; nothing is stored here",
             remedy=f"{PORTAL}: it is good for 30 days and for one use",
         )
     return role

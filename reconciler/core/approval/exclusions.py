@@ -25,7 +25,7 @@ def lists_lost(change: SegmentChange, entry: ApprovedChange, tolerance: float) -
     """Yield the exclusion lists that lost more members than allowed since the approved plan."""
     lists = change.members.target.lists
     if len(entry.lists) != len(lists):
-        yield "its exclusion lists are not the ones that were approved"
+        yield "its exclusion lists are not the approved ones"
         return
     for then, one in zip(entry.lists, lists, strict=True):
         listed, found = smallest(then.size), smallest(then.found)

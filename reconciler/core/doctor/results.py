@@ -106,7 +106,7 @@ def age(consent: Consent, now: datetime, login: str) -> CheckResult:
     if consent.obtained_at is None or consent.ends_at is None:
         return warning(
             "the refresh token's age is unknown: it was added manually",
-            f"it is good for six months: {login} brings one whose end is known",
+            f"it is valid for six months: {login} replaces it by a token of known age",
         )
     issued, ends = f"{consent.obtained_at:%Y-%m-%d}", f"{consent.ends_at:%Y-%m-%d}"
     if is_expired(consent, now):

@@ -250,7 +250,7 @@ def _taken(claim: NameClaim, held: Segment, registry: NameRegistry) -> Finding:
     if held.id in registry.owner:
         return Finding(
             str(claim.address),
-            f"the name “{claim.name}” is held by segment {held.id}, which this tool made for "
+            f"the name “{claim.name}” belongs to segment {held.id}, which reconciler created for "
             f"{registry.owner[held.id][0]} and which this plan doesn't rename",
             "if this is the same audience, keep its `name:` (the title may change freely); else give it "
             "another title, or rename that segment in Criteo",

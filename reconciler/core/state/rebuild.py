@@ -204,7 +204,7 @@ def _unmanageable(spec: SegmentSpec, segments: Iterable[Segment]) -> tuple[Findi
         Finding(
             str(spec.address),
             f"segment {one.id} has its ownership tag and an identifier type that reconciler can't send",
-            "take the mark out of its description in Criteo: it was copied there",
+            "remove the copied tag from its description in Criteo",
         )
         for one in segments
         if one.identifier_type is None

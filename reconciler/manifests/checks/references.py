@@ -118,7 +118,7 @@ def _audience(
             types = " or ".join(sorted(listed))
             yield _flaw(
                 audience.place("exclude", index),
-                "this list can't match anybody: it shares no identifier type with the audience",
+                "this list can't match any member: it shares no identifier type with the audience",
                 f"add {types} to the audience's `columns`, or one of those types to this list's",
             )
 

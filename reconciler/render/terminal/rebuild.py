@@ -53,7 +53,7 @@ def _said(one: SegmentMatch) -> Iterator[str]:
             yield "it has another account, retailer or identifier type: the next apply replaces it"
     elif one.name_match:
         take = f"`--adopt {one.spec.address}={one.name_match.id}`"
-        yield f"{_called(one.name_match)}, by its name only; if it is this tool's, say so: {take}"
+        yield f"{_called(one.name_match)}, by its name only; to adopt it: {take}"
     elif not one.conflicts:
         yield "not found; the next apply creates it"
     if one.replacement:

@@ -280,7 +280,7 @@ def test_a_code_is_exchanged_for_a_consent(verifier: str | None) -> None:
     [
         (GONE, "it was used already, is too old", 4),
         (granted(1, None), "an access token and no refresh token", 4),
-        (granted(1, "two words"), "a refresh token that is none", 9),
+        (granted(1, "two words"), "an invalid refresh token", 9),
         (answer(401, {"error": "invalid_client"}), "401 invalid_client", 4),
         (answer(503), "answers 503", 9),
         (httpx.ReadTimeout("hunter2"), "the token endpoint gave no answer", 9),

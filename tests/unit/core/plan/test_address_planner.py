@@ -269,7 +269,7 @@ def test_a_name_that_a_forgotten_segment_has_is_not_taken_from_it(world):
     del world.wishes[ADDRESS]
     world.wishes[other], world.people["others"] = DesiredSegment("Buyers"), frozenset("z")
     [blocked] = world.plan().blocked
-    assert "which this tool made for offsite/buyers" in blocked.finding.problem
+    assert "which reconciler created for offsite/buyers" in blocked.finding.problem
     assert "keep its `name:` (the title may change freely)" in blocked.finding.remedy
 
 

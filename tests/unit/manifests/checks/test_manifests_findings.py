@@ -346,7 +346,7 @@ LINKS = [
         AUDIENCE,
         "columns: {Email: email}}",
         "columns: {PhoneNumber: tel}}",
-        "can't match anybody",
+        "can't match any member",
         "PhoneNumber",
     ),
     (AUDIENCE, "title: Lapsed buyers", "title: " + "x" * 230, "would have 258 characters", "shorten"),
