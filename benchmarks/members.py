@@ -48,7 +48,7 @@ class Bodies:
 
 
 def generate(folder: Path, members: int) -> None:
-    """The exports of two days, and a list of people to leave out."""
+    """Write the exports of two days, and an exclusion list."""
     import duckdb
 
     moved = members // 100
@@ -221,7 +221,7 @@ CONTENDERS: dict[str, Callable[[Path, int, Bodies, argparse.Namespace], None]] =
 
 
 def measure(options: argparse.Namespace) -> None:
-    """Runs in the process of one contender."""
+    """Run one contender in its own process."""
     bodies = Bodies()
     wall, cpu = time.perf_counter(), time.process_time()
     CONTENDERS[options.contender](Path(options.folder), options.day, bodies, options)

@@ -34,7 +34,7 @@ def write_people(path: Path, start: int, end: int) -> None:
 
 @contextlib.contextmanager
 def served(project: Project) -> Iterator[str]:
-    """The emulator of the project in a process of its own, on a free port."""
+    """Serve the emulator of the project in its own process, on a free port."""
     command = project.command("emulator", "serve", "sandbox", "--port", "0")
     process = subprocess.Popen(
         command, cwd=project.root, env=surroundings(PYTHONUNBUFFERED="1"), stdout=subprocess.PIPE, text=True
@@ -50,7 +50,7 @@ def served(project: Project) -> Iterator[str]:
 
 
 def measured(project: Project, *arguments: str) -> tuple[float, float]:
-    """Wall seconds and peak MB of one command."""
+    """Return the wall seconds and peak MB of one command."""
     before = time.perf_counter()
     process = subprocess.Popen(
         project.command(*arguments), cwd=project.root, env=surroundings(), stdout=subprocess.DEVNULL

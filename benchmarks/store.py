@@ -113,7 +113,7 @@ def one_apply(kind: str, delay: float) -> float:
 
 
 def at_the_start_of_a_minute() -> None:
-    """Calls are limited by the calendar's minute: when in it an apply begins must be the same for both."""
+    """Wait for a full minute: the limit is per calendar minute, so both applies must start alike."""
     time.sleep((61 - time.time() % 60) % 60)
 
 
@@ -130,7 +130,7 @@ def make_project(root: Path, url: str) -> None:
 
 @contextlib.contextmanager
 def stored(kind: str, delay: float) -> Iterator[None]:
-    """Where the next apply keeps its state."""
+    """Return the state backend of the next apply."""
 
     def held_back(_call: str, _path: str) -> None:
         time.sleep(delay)

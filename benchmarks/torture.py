@@ -29,7 +29,7 @@ class Run:
 
     @property
     def line(self) -> str:
-        """The command as a person would type it."""
+        """Return the command as typed in a shell."""
         typed = self.command[1:] if self.command[0] == "-m" else ("python", *self.command)
         return " ".join((*(f"{key}={value}" for key, value in self.sizes.items()), *typed))
 
@@ -68,7 +68,7 @@ RUNS = (
 
 
 def results(page: str) -> dict[str, str]:
-    """What the page says of each run, by its command; "" where it was never run."""
+    """Return the recorded result of each run, by its command; "" if it never ran."""
     found = BLOCK.search(page)
     entries = found[0].strip().split("\n\n") if found else []
     said = dict(entry.split("\n", 1) for entry in entries if "\n" in entry)
@@ -76,7 +76,7 @@ def results(page: str) -> dict[str, str]:
 
 
 def carried_out(run: Run) -> tuple[int, str]:
-    """Its exit code, and the lines that say how it ended."""
+    """Return the exit code, and the lines of the result."""
     print(run.line, flush=True)
     with subprocess.Popen(
         [sys.executable, *run.command],

@@ -89,7 +89,7 @@ T = TypeVar("T")
 
 
 class Dice(random.Random):
-    """Only `random()` is promised to be the same in every version of Python, so all rests on it."""
+    """A generator on `random()` only: no other method is stable across versions of Python."""
 
     def below(self, limit: int) -> int:
         return int(self.random() * limit)
@@ -138,7 +138,7 @@ class Customer:
 
 
 def customer(dice: Dice, number: int) -> Customer:
-    """One clean customer."""
+    """Return one valid customer."""
     first, last = dice.one(FIRST), dice.one(LAST)
     local = first.lower().translate(str.maketrans("éü", "eu"))
     city, country, phone = dice.one(PLACES)
@@ -163,7 +163,7 @@ def customer(dice: Dice, number: int) -> Customer:
 
 
 def dirty(dice: Dice, clean: Customer) -> Customer:
-    """The same customer as an export might have it."""
+    """Return the same customer as an export might write it."""
     email, local = clean.email, clean.email.partition("@")[0]
     die = dice.random()
     if die < 0.02:
@@ -196,7 +196,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], newline: str = "
 
 
 def suppressed(dice: Dice, people: Sequence[Customer]) -> bytes:
-    """People who must not be reached: customers and strangers, some of them only known as a hash."""
+    """Return suppressed members: customers and others, some only as a hash."""
     rows = []
     for index in range(SUPPRESSED):
         email = f"gone{index}@example.net" if index % 15 == 0 else people[dice.below(len(people))].email
@@ -215,7 +215,7 @@ def loyalty(dice: Dice, people: Sequence[Customer]) -> bytes:
 
 
 def files(seed: int = 20261101) -> dict[str, bytes]:
-    """Everything, by path relative to the data root."""
+    """Return all files, by path relative to the data root."""
     dice = Dice(seed)
     people = [customer(dice, number) for number in range(1, CUSTOMERS + 1)]
     parts: list[list[list[str]]] = [[], [], []]

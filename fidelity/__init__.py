@@ -1,1 +1,1 @@
-"""Experiments that ask a real account what Criteo does not document (docs/explanation/fidelity.md)."""
+"""Experiments on a real account, for undocumented behavior of Criteo (docs/explanation/fidelity.md)."""

@@ -1,4 +1,4 @@
-"""`make fidelity`: asks a test account at a real endpoint what `docs/explanation/fidelity.md` assumes."""
+"""`make fidelity`: tests the assumptions of `docs/explanation/fidelity.md` on a test account."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ USAGE, CANCELLED = 64, 130
 
 
 def main() -> int:
-    """0: all was asked and cleaned up; 1: something is left behind; 64: refused to start."""
+    """Return 0 if everything ran and was removed, 1 if something is left at Criteo, 64 if refused."""
     signal.signal(signal.SIGTERM, _stop)
     try:
         settings = read(os.environ)
@@ -36,7 +36,7 @@ def main() -> int:
 
 
 def show(report: running.Report) -> None:
-    """As the rows of a Markdown table."""
+    """Return the results as rows of a Markdown table."""
     if report.rows:
         click.echo("| experiment | question | we assume | seen | |\n|---|---|---|---|---|")
     for row in report.rows:

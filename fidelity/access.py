@@ -1,4 +1,4 @@
-"""Tokens, permissions, limits and how refusals look; changes nothing."""
+"""Tokens, permissions, limits and error formats; changes nothing."""
 
 from statistics import median
 
@@ -17,7 +17,7 @@ def token_seconds(lab: Lab) -> Result:
 
 
 def scopes(lab: Lab) -> Result:
-    """By what is answered 403. Managing is tried with an update of nothing."""
+    """Find permissions by 403 responses. The permission to manage is tested with an empty update."""
     account = lab.settings.account_id
     empty: dict[str, object] = {"data": {"attributes": {}}}
     probes = {
@@ -58,7 +58,7 @@ def rate_limit(lab: Lab) -> Result:
 
 
 def rate_window(lab: Lab) -> Result:
-    """By the reset that two calls name, a few seconds apart."""
+    """Compare the resets of two calls a few seconds apart."""
     first = _me(lab)
     lab.clock.sleep(APART)
     second, now = _me(lab), lab.clock.now()
@@ -73,7 +73,7 @@ def rate_window(lab: Lab) -> Result:
 
 
 def token_calls_count(lab: Lab) -> Result:
-    """By what remains before and after one; a window that ends meanwhile makes it try again."""
+    """Compare the remaining calls before and after a token request; retry if a window ends meanwhile."""
     for _ in range(3):
         before = _number(_me(lab), HEADERS[1])
         lab.token()

@@ -1,4 +1,4 @@
-"""What an experiment is: one question, what we assume, and what was seen."""
+"""An experiment: one question, the assumption, and the observation."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from fidelity.lab import Lab, Unseen
 
 @dataclass(frozen=True)
 class Result:
-    """`value` is as the emulator's switch would have it, `detail` what it was read from."""
+    """`value` is the value of the emulator's switch, `detail` its evidence."""
 
     value: object
     detail: str = ""
@@ -17,7 +17,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Experiment:
-    """`switch` is the emulator's, if it has one for this; a "return" needs a computation in between."""
+    """`switch` is the emulator's switch, if any; a "return" needs a computation in between."""
 
     name: str
     question: str
@@ -28,9 +28,9 @@ class Experiment:
 
 
 def largest(taken: Callable[[int], bool], first: Sequence[int]) -> tuple[int, int]:
-    """The largest number that is taken, and the smallest that is not (0: none was refused).
+    """Return the largest accepted number, and the smallest refused number (0: none).
 
-    `first` rises: the numbers to begin with. Between two of them it halves.
+    `first` are rising numbers to begin with. Between two of them the range is halved.
     """
     low, high = 0, 0
     for number in first:

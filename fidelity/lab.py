@@ -1,4 +1,4 @@
-"""The test account: calls at a pace, segments of our own only, and a clean-up that looks twice."""
+"""The test account: paced calls, changes to its own segments only, and a verified cleanup."""
 
 import re
 import secrets
@@ -20,12 +20,12 @@ TRIES = 3
 
 
 class Unseen(Exception):  # noqa: N818 - a result, not a failure: this question can't be answered here
-    """Why an experiment saw nothing; safe to print."""
+    """The reason why an experiment observed nothing; safe to print."""
 
 
 @dataclass(frozen=True)
 class Seen:
-    """One answer. Its body is looked at and never printed: it may repeat what was sent."""
+    """One response. Its body is never printed, because it may repeat what was sent."""
 
     status: int
     body: Mapping[str, Any] = field(repr=False)
@@ -41,14 +41,14 @@ class Seen:
 
     @property
     def summary(self) -> str:
-        """The status and the codes, if they look like codes."""
+        """Return the status and the codes, if they look like codes."""
         entries = [*self.entries("errors"), *self.entries("warnings")]
         codes = {str(entry.get("code")) for entry in entries}
         return " ".join([str(self.status), *sorted(filter(CODE.fullmatch, codes))])
 
 
 class Lab:
-    """Every segment it creates has a prefix that no other run has; no other segment is changed."""
+    """Every segment it creates has a prefix of this run; no other segment is changed."""
 
     def __init__(self, http: httpx.Client, settings: Settings, clock: Clock) -> None:
         self.settings = settings
@@ -61,7 +61,7 @@ class Lab:
     # -- calls ------------------------------------------------------------------------------------
 
     def token(self) -> Seen:
-        """A fresh one, used from now on."""
+        """Request a new token and use it from now on."""
         form = {
             "grant_type": "client_credentials",
             "client_id": self.settings.client_id,
@@ -75,7 +75,7 @@ class Lab:
         return seen
 
     def call(self, method: str, path: str, body: object = None, padding: int = 0, **query: int) -> Seen:
-        """`padding` blanks make a body longer without anything in it."""
+        """Send one call; `padding` blanks lengthen its body."""
         content = b"" if body is None else orjson.dumps(body) + b" " * padding
         headers = {"content-type": "application/json"} if content else {}
         url = httpx.URL(self.settings.root + path, params={name: str(value) for name, value in query.items()})
@@ -89,7 +89,7 @@ class Lab:
         return self.call(method, f"/accounts/{self.settings.account_id}{path}", body, **query)
 
     def create(self, *names: str, kind: str = "Email", retailer: str = "") -> Seen:
-        """Each name is given our prefix."""
+        """Create segments with our prefix before each name."""
         retailer = retailer or self.settings.retailer_id
         data = [
             {
@@ -106,7 +106,7 @@ class Lab:
         return seen
 
     def contact_list(self, name: str, kind: str = "Email") -> str:
-        """The id of a new contact list."""
+        """Create a contact list; return its ID."""
         seen = self.create(name, kind=kind)
         if not seen.data:
             raise Unseen(f"no segment could be made: {seen.summary}")
@@ -136,7 +136,7 @@ class Lab:
         return attributes
 
     def segments(self, **filters: object) -> list[dict[str, Any]]:
-        """All pages."""
+        """Return the segments of all pages."""
         found: list[dict[str, Any]] = []
         while True:
             body = {"data": {"attributes": filters}}
@@ -148,7 +148,7 @@ class Lab:
                 return found
 
     def _send(self, request: httpx.Request, *, authorized: bool) -> Seen:
-        """Sent again only after a 429, which did nothing."""
+        """Send a call; only a 429 is retried, which has no effect."""
         if authorized and "authorization" in self._http.headers:
             request.headers["authorization"] = self._http.headers["authorization"]
         for _ in range(TRIES):

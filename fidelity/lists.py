@@ -1,7 +1,7 @@
-"""What only a computation shows: it runs at 00:00 and 12:00 UTC, so lists are left and looked at later.
+"""Experiments that need a computation, at 00:00 or 12:00 UTC: lists are created, and read later.
 
-The scale of match rates needs lists that match somebody. Made-up people match nobody, so the statistics
-of lists that the account has already are read, and nothing else is done to these.
+The scale of match rates needs lists with matches. Invented members match nothing, so the statistics of
+existing lists of the account are read, and these lists are not changed.
 """
 
 import os
@@ -21,7 +21,7 @@ LEFT = ("forms", "twice", "used")
 
 
 def leave(lab: Lab) -> dict[str, str]:
-    """The lists to come back to, written down so that nothing else is touched then."""
+    """Return the lists to read later, saved so that nothing else is changed then."""
     left = {name: lab.contact_list(name) for name in LEFT}
     plain, digest = person(1), md5(person(1).encode(), usedforsecurity=False).hexdigest()
     lab.add(left["forms"], [plain, hashed(1), digest])
@@ -36,7 +36,7 @@ def leave(lab: Lab) -> dict[str, str]:
 
 
 def remember(lab: Lab) -> None:
-    """Takes up where `leave` stopped: the prefix of that run is now ours. Too early, nothing is touched."""
+    """Resume after `leave` with the prefix of that run. Before the computation, nothing is changed."""
     try:
         notes = orjson.loads(lab.settings.notes.read_bytes())
         account, prefix = str(notes["account"]), str(notes["prefix"])
@@ -100,7 +100,7 @@ def _left(lab: Lab) -> dict[str, str]:
 
 
 def _matching(lab: Lab) -> tuple[float, float, int]:
-    """The rate of a list with matches, the part that matches, and how many such lists were seen."""
+    """Return the rate of a list with matches, its matched share, and how many such lists exist."""
     lists = [segment for segment in lab.segments(audienceSegmentTypes=["ContactList"]) if _foreign(segment)]
     reported = [_counts(lab.statistics(str(segment["id"]))) for segment in lists[:LOOKED_AT]]
     seen = [one for one in reported if one]

@@ -1,4 +1,4 @@
-"""Add-remove: other types, samples of what is invalid, and how much one call may carry."""
+"""Add-remove: other types, samples of invalid identifiers, and the limits of one call."""
 
 from hashlib import sha256
 
@@ -14,7 +14,7 @@ BAD = 100
 
 
 def person(number: int) -> str:
-    """Nobody: the domain is reserved for documentation."""
+    """Return an invented member: the domain is reserved for documentation."""
     return f"person{number}@example.com"
 
 
@@ -54,7 +54,7 @@ def max_identifiers(lab: Lab) -> Result:
 
 
 def max_body_bytes(lab: Lab) -> Result:
-    """Blanks after the body: long, and nothing in it."""
+    """Find the limit with blanks after the body."""
     segment, refusal = lab.contact_list("long"), [""]
 
     def taken(steps: int) -> bool:
@@ -69,7 +69,7 @@ def max_body_bytes(lab: Lab) -> Result:
 
 
 def max_bulk_items(lab: Lab) -> Result:
-    """Updates of one segment of ours that change nothing, many in one call."""
+    """Find the limit with many updates of one segment that change nothing."""
     segment, refusal = lab.contact_list("items"), [""]
 
     def taken(count: int) -> bool:

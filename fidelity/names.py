@@ -1,4 +1,4 @@
-"""Creates and updates: where failures are reported, and what a name may be."""
+"""Creates and updates: where failures are reported, and which names are valid."""
 
 from fidelity.experiment import Experiment, Result
 from fidelity.lab import CODE, Lab, Seen, Unseen
@@ -39,7 +39,7 @@ def name_scope(lab: Lab) -> Result:
 
 
 def descriptions(lab: Lab) -> Result:
-    """As an ownership tag would stand there."""
+    """Find out whether a description with an ownership tag is kept."""
     segment, text = lab.contact_list("described"), "Described [reconciler 0123456789-1a2b]"
     changed = lab.update((segment, {"description": {"value": text}}))
     [found] = lab.segments(audienceSegmentIds=[segment])

@@ -1,4 +1,4 @@
-"""How many calls a minute: ten, until an answer says what the limit is; then half of it, for others."""
+"""Calls per minute: ten, until a response states the limit; then half of the limit, for other users."""
 
 import time
 from collections import deque
@@ -30,7 +30,7 @@ class Pace:
         self.per_minute = UNTOLD
 
     def wait(self) -> None:
-        """Until another call may be sent."""
+        """Wait until the next call is allowed."""
         now = self._clock.now()
         while self._sent and self._sent[0] <= now - MINUTE:
             self._sent.popleft()
@@ -44,7 +44,7 @@ class Pace:
             self.per_minute = max(1, int(header) // 2)
 
     def refused(self, headers: Mapping[str, str]) -> None:
-        """A 429: until the reset it names, or a minute."""
+        """Wait after a 429: until its reset, or a minute."""
         header = headers.get("x-ratelimit-reset", "")
         wait = float(header) - self._clock.now() if header.isascii() and header.isdigit() else MINUTE
         self._clock.sleep(min(max(wait, 1.0), MINUTE))

@@ -1,4 +1,4 @@
-"""Runs the experiments of one stage, one after another, and cleans up whatever happens."""
+"""Run the experiments of one stage one by one, and always clean up."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,7 +19,7 @@ EVERY = (*NOW, *lists.RETURN)
 
 @dataclass(frozen=True)
 class Row:
-    """`seen` is None if nothing was; then `detail` says why."""
+    """`seen` is None if nothing was observed; then `detail` is the reason."""
 
     experiment: Experiment
     seen: object | None
@@ -63,7 +63,7 @@ def _observe(lab: Lab, experiments: Sequence[Experiment], tell: Callable[[str], 
 
 
 def _leave(lab: Lab, tell: Callable[[str], None]) -> Report:
-    """Everything is cleaned away if not all of it could be left."""
+    """Remove everything if not all of it could be created."""
     lab.token()
     kept: dict[str, str] = {}
     left: list[str] = []
@@ -96,7 +96,7 @@ def _cleaned(
 
 
 def _row(lab: Lab, experiment: Experiment) -> Row:
-    """The text of an error of a library is not repeated: it may quote a request."""
+    """Return a row without the text of a library's error, which may quote a request."""
     try:
         result = experiment.run(lab)
     except Unseen as reason:

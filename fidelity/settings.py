@@ -1,4 +1,4 @@
-"""Where to run, from environment variables alone; anything missing or unsafe is refused before a call."""
+"""The settings, from environment variables only; missing or unsafe ones are refused before any call."""
 
 import ipaddress
 import re
@@ -22,12 +22,12 @@ Stage = Literal["now", "leave", "return"]
 
 
 class Unfit(Exception):  # noqa: N818 - a refusal that names the settings of the caller
-    """Every reason not to start, one a line."""
+    """Every reason for a refusal, one per line."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """One account at one endpoint. `other_retailer_id` may be empty: then some questions stay open."""
+    """One account at one endpoint. Without `other_retailer_id`, some questions stay open."""
 
     endpoint: str
     token_url: str

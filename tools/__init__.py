@@ -1,1 +1,1 @@
-"""What builds the documentation: reference pages, pictures, the site."""
+"""Builds the documentation: reference pages, pictures, the site."""

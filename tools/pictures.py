@@ -28,7 +28,7 @@ BROWSER_FLAGS = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-b
 
 
 def example_project(folder: Path) -> Path:
-    """The examples, applied; then the loyalty source changes."""
+    """Apply the examples, then change the loyalty source."""
     for name in ("environments", "examples"):
         shutil.copytree(ROOT / name, folder / name)
     _reconciler(folder, "apply", "sandbox", "--yes", "--quiet")
@@ -55,7 +55,7 @@ def _command(*arguments: str) -> list[str]:
 
 
 def at_terminal(folder: Path, *arguments: str) -> str:
-    """What a command prints at a terminal, with its colours."""
+    """Return the terminal output of a command, with colors."""
     ours, theirs = pty.openpty()
     environment = {**os.environ, "COLUMNS": str(COLUMNS), "TERM": "xterm-256color"}
     environment.pop("CI", None)

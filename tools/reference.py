@@ -38,7 +38,7 @@ def commands() -> str:
 
 
 def every_command() -> Iterator[tuple[str, click.Command]]:
-    """Every command that is no group, by what is typed for it."""
+    """Yield every command that is not a group, by its full name."""
     context = click.Context(cli.group)
     for name in cli.COMMANDS:
         if command := cli.group.get_command(context, name):
@@ -64,7 +64,7 @@ def _command(path: str, command: click.Command) -> str:
 
 
 def _prose(text: str) -> str:
-    """A help text as Markdown: `\\b` marks a paragraph whose lines stay as they are."""
+    """Return a help text as Markdown: `\\b` marks a paragraph whose lines are kept."""
     paragraphs = inspect.cleandoc(text).split("\n\n")
     return "\n\n".join(
         f"```text\n{inspect.cleandoc(one.removeprefix(chr(8)))}\n```"
@@ -110,7 +110,7 @@ def exit_codes() -> str:
 
 
 def _words(error: type[errors.ReconcilerError]) -> str:
-    """`PartialApplyError` is "partial apply"."""
+    """Return the words of a name: `PartialApplyError` is "partial apply"."""
     if error is errors.ReconcilerError:
         return "bug"
     return re.sub(r"(?<!^)(?=[A-Z])", " ", error.__name__.removesuffix("Error")).lower()
@@ -151,7 +151,7 @@ def plan() -> str:
 
 
 def json_output() -> str:
-    """A table of keys for each command that prints JSON of its own; the keys of errors follow once."""
+    """Return a table of keys for each command with its own JSON; the keys of errors follow once."""
     parts = [(load(file)["title"], load(file)["description"], keys(load(file), file)) for file in outputs()]
     shared = "output/common.schema.json"
     error = load(shared)["$defs"]["error"]
@@ -177,7 +177,7 @@ REGIONS: dict[str, Callable[[], str]] = {
 
 
 def written(page: str) -> str:
-    """A page with each of its regions generated."""
+    """Return a page with each of its regions generated."""
     return REGION.sub(lambda found: f"{found[1]}\n{REGIONS[found[2]]()}\n{found[3]}", page)
 
 

@@ -1,4 +1,4 @@
-"""Tables of keys, made from JSON schemas."""
+"""Generate tables of keys from JSON schemas."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -46,7 +46,7 @@ class Key:
 
 
 def outputs() -> list[str]:
-    """The schemas of what commands print with `--json`."""
+    """Return the schemas of the commands with `--json`."""
     found = sorted(path.name for path in (SCHEMAS / "output").glob("*.json"))
     return [f"output/{name}" for name in found if not name.startswith("common")]
 
@@ -57,7 +57,7 @@ def load(file: str) -> Schema:
 
 
 def keys(schema: Schema, file: str, prefix: str = "") -> Iterator[Key]:
-    """Every key below `schema`, parents before children. Constants that name a kind are left out."""
+    """Return every key below `schema`, parents before children, without constants that name a kind."""
     required = schema.get("required", ())
     for name, raw in schema.get("properties", {}).items():
         part, home, label = resolved(raw, file)
@@ -87,7 +87,7 @@ def _below(part: Schema, home: str, path: str) -> Iterator[Key]:
 
 
 def resolved(part: Schema, file: str) -> tuple[Schema, str, str]:
-    """A schema with its `$ref` followed, the file that it is from, and its name in TYPES or ""."""
+    """Return a schema with its `$ref` followed, its file, and its name in TYPES or ""."""
     label = ""
     while "$ref" in part:
         target, _, pointer = part["$ref"].partition("#/$defs/")
