@@ -16,8 +16,8 @@ from reconciler.render.codeowners import NOBODY, OWNER, Owners, block, codeowner
 
 UNOWNED = f"the rules have no owners yet: they name @{NOBODY}, which `init` wrote for you to replace"
 TO_OWN = (
-    "remove the lines from `# reconciler codeowners …` on, and end it with what `reconciler codeowners"
-    " --admins @ORG/TEAM --owners @ORG/TEAM` prints, with your teams; from then on this is a check"
+    "replace the lines from `# reconciler codeowners …` to the end by the output of `reconciler codeowners"
+    " --admins @ORG/TEAM --owners @ORG/TEAM`, with your teams; until then the check only prints this note"
 )
 
 

@@ -31,10 +31,10 @@ def test_placeholders_are_noted_offline_and_nothing_is_done_with_them(tmp_path: 
     project.run("init")
     home = "environments/production/environment.yaml"
     expected = (
-        f"{home}:5:14: this is a placeholder still: write a private bucket",
-        f"{home}:6:14: this is a placeholder still: write where your exports are",
-        f"{home}:8:21: this is a placeholder still: write the id of your account",
-        f"{home}:8:38: this is a placeholder still: write the id of the retailer",
+        f"{home}:5:14: this is still a placeholder: write a private bucket",
+        f"{home}:6:14: this is still a placeholder: write where your exports are",
+        f"{home}:8:21: this is still a placeholder: write the id of your account",
+        f"{home}:8:38: this is still a placeholder: write the id of the retailer",
     )
     valid = " ".join(project.run("validate").said.split())
     assert all(one in valid for one in expected)

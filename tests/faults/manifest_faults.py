@@ -267,7 +267,7 @@ YAML = Group(
             "what `init` wrote to be replaced still stands there",
             edits("3239117063738827231", "0", "environment.yaml"),
             3,
-            "this is a placeholder still",
+            "this is still a placeholder",
             "write the id of the retailer in that account",
         ),
         Case(

@@ -28,7 +28,7 @@ def placeholders(inventory: ManifestIndex) -> tuple[Finding, ...]:
         for name, node in _unwritten(document)
     )
     ordered = sorted(found, key=lambda one: (one[0].file, one[0].line, one[0].column))
-    return tuple(Finding(str(place), "this is a placeholder still", remedy) for place, remedy in ordered)
+    return tuple(Finding(str(place), "this is still a placeholder", remedy) for place, remedy in ordered)
 
 
 def _unwritten(document: ManifestDocument) -> Iterator[tuple[str, Node]]:

@@ -96,7 +96,7 @@ def explanation_lines(one: Explanation, out: Console) -> Iterator[Text]:
             yield from wrapped(remark, "", 0, out, hang=2)
     yield Text()
     if one.row is None:
-        yield Text("It does not change.")
+        yield Text("This address is unchanged.")
     else:
         yield from Layout((one.row,), one.step, seated=True, out=out).lines(one.row)
 

@@ -71,7 +71,7 @@ def test_an_address_that_stays_says_so() -> None:
     lines = lines_of(HIGH, read, plan(unchanged=1))
     assert lines[1] == "from customers/*.csv"
     assert "All values came already hashed and are sent as they are." in lines
-    assert lines[-1] == "It does not change."
+    assert lines[-1] == "This address is unchanged."
 
 
 def test_a_blocked_address_shows_why() -> None:
