@@ -54,7 +54,7 @@ def browser() -> Iterator[Browser]:
 
 @dataclass
 class Desk:
-    """A project whose emulator is served on loopback, and a browser beside it."""
+    """A project whose emulator is served on loopback, and a browser."""
 
     project: Project
     emulator: Emulator
@@ -103,7 +103,7 @@ class Desk:
         self.page.wait_for_load_state()
 
     def is_sent_back(self, address: str, button: str) -> str:
-        """Where the browser ended, on a site of somebody else's that shows nothing."""
+        """Return where the browser ended, on a foreign site that shows nothing."""
         self.page.route("https://hooks.acme.example/**", lambda route: route.fulfill(status=204))
         self.page.goto(address)
         with self.page.expect_request("https://hooks.acme.example/**") as sent:
@@ -128,7 +128,7 @@ def desk(tmp_path: Path, browser: Browser) -> Iterator[Desk]:
 
 @pytest.fixture
 def port() -> int:
-    """A free one, which somebody else may take before we do: unlikely enough."""
+    """Return a free port; another process may take it first, which is unlikely."""
     import socket
 
     with socket.socket() as free:

@@ -101,7 +101,7 @@ def refused(make: Make, url: str, seconds: float = LONG) -> AuthenticationError:
 
 
 def begun(content: bytes, again: bytes) -> Behaviour:
-    """Each byte comes soon enough for a client that counts from the last."""
+    """Send bytes, each in time for a client that measures from the last byte."""
 
     def behave(connection: socket.socket) -> None:
         connection.sendall(content)
@@ -163,7 +163,7 @@ def test_an_answer_in_drips_is_late_through_a_proxy(make: Make, monkeypatch: pyt
 
 @STORES
 def test_a_write_without_an_answer_is_sent_once(make: Make) -> None:
-    """A second one could land after somebody else's."""
+    """A second write could overwrite the write of another run."""
     reads = [says(200, GOOD[make])] if make is vault else []
     answers = iter([*reads, SLOW["headers"]])
     with server(lambda connection: next(answers)(connection)) as there:

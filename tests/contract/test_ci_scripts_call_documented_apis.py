@@ -166,7 +166,7 @@ ABSENT = "absent"
 
 
 def without(answer: Any) -> Any:
-    """What stands for a field that isn't there is taken out."""
+    """Remove placeholders of absent fields."""
     if isinstance(answer, list):
         return [without(one) for one in answer]
     if isinstance(answer, dict):

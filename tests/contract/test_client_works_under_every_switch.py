@@ -114,7 +114,7 @@ def codes(answer: BulkResult) -> list[str]:
 
 @under("failures", "warnings", "errors", "http-400")
 def failed_items_are_distinguished_from_done_ones(remote: Remote) -> None:
-    """In the order of the call, with the reason of each; what was good is done, once."""
+    """In the order of the call, with a reason for each failure; valid items are done once."""
     taken, other = remote.made("Taken"), remote.made("Other")
     answer = remote.create("One", " tAKEN", "Two", " ")
     assert codes(answer) == ["", "name-must-be-unique", "", "name-must-not-be-empty"]
@@ -148,7 +148,7 @@ def a_name_of_another_retailer_is_free(remote: Remote) -> None:
 
 @under("descriptions", "kept", "dropped")
 def a_segment_is_created_whatever_becomes_of_its_description(remote: Remote) -> None:
-    """The answer to the create tells its id; whether its tag stands there is for the plan to see."""
+    """The create response has the ID; the plan checks whether the tag was kept."""
     reported = "Described [reconciler 0123456789-1a2b]"
     asked = NewSegment("Lapsed", reported, RETAILER, CUSTOMER)
     [made] = remote.connection.writer().create(ACCOUNT, [asked], at_once).items
@@ -215,7 +215,7 @@ def forms_are_sent_as_they_are(remote: Remote) -> None:
 @under("match_rate", 0.0, 0.004, 0.6, 1.0)
 @under("match_rate_scale", "0-100", "0-1")
 def a_match_rate_is_a_part_of_one(remote: Remote) -> None:
-    """Whichever scale it comes in, small rates and whole ones included."""
+    """In either scale, for small rates and for one."""
     segment = remote.made("Lapsed")
     remote.change(segment, "add", [f"c{number}" for number in range(1000)])
     remote.clock.advance(HALF_A_DAY)
@@ -284,7 +284,7 @@ def no_call_meets_a_429_while_we_are_alone(remote: Remote) -> None:
 
 @under("rate_headers", True, False)
 def a_limit_that_nobody_tells_is_kept_to_after_its_first_429(remote: Remote) -> None:
-    """Every call gets through in the end, and the pauses come from the 429s themselves."""
+    """Every call succeeds in the end, and the pauses come from the 429s."""
     remote.emulator.configure(replace(remote.emulator.switches, rate_limit=10))
     reported = remote.emulator.switches.rate_headers
     for _ in range(40):
@@ -430,7 +430,7 @@ def consented(remote: Remote) -> Consented:
 
 @under("rate_limit_per_account", 2, 10)
 def the_limit_of_a_consent_is_kept_to(remote: Remote) -> None:
-    """Nobody but the headers tells how many accounts were consented to."""
+    """Only the headers show how many accounts the consent covers."""
     person = consented(remote)
     assert person.asks() == 0
     assert person.asks(times=25) == 0

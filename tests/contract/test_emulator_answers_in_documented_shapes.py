@@ -41,7 +41,7 @@ PAGE = {"totalItems": "int", "limit": "int", "offset": "int"}
 
 
 def shape(value: Any) -> Any:
-    """Types in place of values; of a list, the first item stands for all."""
+    """Return types in place of values; the first item represents a list."""
     if isinstance(value, dict):
         return {key: shape(inner) for key, inner in value.items()}
     if isinstance(value, list):
@@ -291,7 +291,7 @@ def test_a_search_is_paged_and_filtered(world: World) -> None:
 
 
 def test_bodies_of_another_shape_are_refused(world: World) -> None:
-    """A deserialization error refuses the whole call, even beside good items."""
+    """A deserialization error refuses the whole call, also with valid items."""
     segment = world.client.segment("Kept")
     for body in ({"data": {}}, {"data": ["x"]}, [], {"data": [{"attributes": {"name": 1}}]}):
         assert world.client.account("/audience-segments/create", body).status_code == 400

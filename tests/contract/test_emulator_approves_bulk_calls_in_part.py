@@ -58,7 +58,7 @@ def test_a_name_is_unique_in_its_account(world: World, taken: str) -> None:
 
 
 def test_the_scope_of_names_is_a_switch(world: World) -> None:
-    """Per retailer, and used up for good."""
+    """Names are unique per retailer, and never freed."""
     world.switch(name_scope="retailer", names_reusable=False)
     world.client.segment("Lapsed")
     other = contact_list("Lapsed") | {"retailerId": OTHER_RETAILER}

@@ -116,7 +116,7 @@ WRONG = {
 
 @pytest.mark.parametrize("case", WRONG)
 def test_a_wrong_request_is_never_redirected(person: ConsentingUser, world: World, case: str) -> None:
-    """Neither when the page is asked for, nor when a form that was tampered with comes back."""
+    """Neither a request for the page, nor a manipulated form."""
     posted = {**person.asked(**WRONG[case]), "account": ACCOUNT, "decision": "allow"}
     for answer in (person.sees(**WRONG[case]), world.client.http.post("/request", data=posted)):
         assert (answer.status_code, "location" in answer.headers) == (400, False)

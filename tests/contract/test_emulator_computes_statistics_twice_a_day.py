@@ -34,7 +34,7 @@ def test_nothing_is_reported_before_the_first_computation(world: World) -> None:
 
 
 def test_noon_and_midnight(world: World) -> None:
-    """Each computation sees the list of its instant, however late it is looked at."""
+    """Each computation uses the list of its time, even if it is read later."""
     segment = world.client.segment()
     world.client.add(segment, PEOPLE)
     world.advance(2 * HOUR)
@@ -46,7 +46,7 @@ def test_noon_and_midnight(world: World) -> None:
 
 
 def test_a_write_after_noon_does_not_change_what_noon_saw(world: World) -> None:
-    """Though nobody asked in between."""
+    """Even without a read in between."""
     segment = world.client.segment()
     world.client.add(segment, PEOPLE[:2])
     world.clock.now += 2.5 * HOUR
@@ -69,7 +69,7 @@ def test_a_late_commit_counts_from_when_it_lands(world: World) -> None:
 
 
 def test_the_scale_and_the_rate_are_switches(world: World) -> None:
-    """From 0 to 1 as well, and a list nobody of which matches."""
+    """Also from 0 to 1, and for a list without matches."""
     world.switch(match_rate_scale="0-1", match_rate=0.5)
     segment = world.client.segment()
     world.client.add(segment, PEOPLE)

@@ -43,7 +43,7 @@ def passed(world: World, calls: int) -> int:
 
 
 def test_it_reaches_the_accounts_that_were_ticked(person: ConsentingUser, world: World) -> None:
-    """Also after a refresh; client credentials reach them all, as ever."""
+    """Also after a refresh; client credentials still reach all accounts."""
     tokens = person.consents(ACCOUNT, OTHER)
     for one in (tokens, person.refreshes(tokens["refresh_token"]).json()):
         person.authorizes_with(one)
@@ -63,7 +63,7 @@ def test_two_consents_both_live(person: ConsentingUser, world: World) -> None:
 
 
 def test_a_list_is_reached_through_its_account(person: ConsentingUser, world: World) -> None:
-    """Though the path of such a call names none; a list of nobody is not found."""
+    """Although the path has no account; an unknown list is not found."""
     segment = world.client.segment()
     person.authorizes_with(person.consents(OTHER))
     for answer in (world.client.add(segment, ["a@example.com"]), world.client.clear(segment)):
@@ -76,7 +76,7 @@ def test_a_list_is_reached_through_its_account(person: ConsentingUser, world: Wo
 
 
 def test_an_account_that_withdrew_is_reached_no_more(person: ConsentingUser, world: World) -> None:
-    """The others are, at the same pace; and it is again, if it comes back."""
+    """Other accounts stay reachable at the same rate, and this account, too, after it consents again."""
     person.authorizes_with(person.consents(ACCOUNT, OTHER))
     world.emulator.withdraw_account(OTHER)
     assert [listed(world, account) for account in (ACCOUNT, OTHER)] == [200, 403]
@@ -97,7 +97,7 @@ def test_permissions_are_the_application_s(person: ConsentingUser, world: World)
 
 
 def test_a_consent_taken_back_ends_all_that_came_of_it(person: ConsentingUser, world: World) -> None:
-    """403 for calls, of type authorization, whatever they ask for; no new token. The application goes on."""
+    """Calls get 403 of type authorization, and no new token is issued. The application still exists."""
     tokens, code = person.consents(), person.code()
     person.authorizes_with(tokens)
     segment = world.client.segment()

@@ -68,7 +68,7 @@ def test_time_out_before_and_after_the_commit(world: World, kind: str, size: int
 
 
 def test_a_late_commit_lands_after_later_calls(world: World) -> None:
-    """What was removed meanwhile comes back: the danger that a quiet period is for."""
+    """Removed members return: the grace period protects against this."""
     segment = world.client.segment()
     world.emulator.fault("late-commit", ADD, seconds=30)
     with pytest.raises(httpx.ReadTimeout):

@@ -143,7 +143,7 @@ def test_a_challenge_wants_its_verifier(
 
 
 def test_a_verifier_without_a_challenge_is_refused(person: ConsentingUser) -> None:
-    """Somebody took the challenge away on its way to the page."""
+    """An attacker removed the challenge from the URL of the page."""
     assert error(person.exchanges(person.code(), code_verifier=VERIFIER)) == GONE
 
 
@@ -223,7 +223,7 @@ def test_client_credentials_give_no_refresh_token(world: World) -> None:
 def test_an_answer_may_be_lost_after_a_refresh(
     person: ConsentingUser, world: World, kind: str, left: int
 ) -> None:
-    """Then the old token is gone and nobody has the new one: what rotation costs."""
+    """The old token is used up, and the new token is lost: the price of rotation."""
     tokens = person.consents()
     world.emulator.fault(kind, "token")  # type: ignore[arg-type] # one of its kinds
     assert person.refreshes(tokens["refresh_token"]).status_code == 500

@@ -172,7 +172,7 @@ def test_lists_are_apart(world: World) -> None:
 
 
 def test_hands_other_than_ours(world: World) -> None:
-    """What somebody does in the console shows in the next search."""
+    """A change in the console is visible in the next search."""
     one, two = world.client.segment("One"), world.client.segment("Two")
     world.client.add(one, [PLAIN, sha256("x")])
     world.emulator.rename_by_hand(one, "Renamed")

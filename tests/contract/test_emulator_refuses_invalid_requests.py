@@ -21,7 +21,7 @@ def refusal(world: World) -> tuple[int, str]:
 
 
 def test_a_token_lives_900_seconds(world: World) -> None:
-    """Then it has expired; an older one that still lives goes on working."""
+    """It expires; an older token that is still valid keeps working."""
     world.emulator.advance(899)
     assert world.client.search().status_code == 200
     world.emulator.advance(1)
@@ -82,7 +82,7 @@ def test_token_errors_have_the_shape_of_oauth(
     ],
 )
 def test_versions(world: World, version: str, segments: int, retailers: int) -> None:
-    """The frozen contract falls forward, another is gone, and what never was is not found."""
+    """A frozen version is forwarded, a removed version is gone, an unknown version is not found."""
     world.client.root = f"/{version}/retail-media"
     assert world.client.search().status_code == segments
     assert world.client.retailers().status_code == retailers
@@ -97,7 +97,7 @@ def test_unknown_paths_and_methods(world: World) -> None:
 
 
 def test_an_unknown_account_is_forbidden(world: World) -> None:
-    """As is one that withdrew its consent; what it holds is still there when it comes back."""
+    """As is an account that withdrew its consent; its segments return with its consent."""
     url = world.client.root + "/accounts/1/audience-segments/search"
     assert world.client.http.post(url, json={}).status_code == 403
     segment = world.client.segment()
@@ -110,7 +110,7 @@ def test_an_unknown_account_is_forbidden(world: World) -> None:
 
 
 def test_each_call_needs_its_permission(world: World) -> None:
-    """Manage implies read; who is calling needs none."""
+    """Manage implies read; the caller's identity needs no permission."""
     world.switch(scopes=("RetailMedia_Audience_Read",))
     assert world.client.search().status_code == 200
     assert world.client.create(contact_list("A")).status_code == 403

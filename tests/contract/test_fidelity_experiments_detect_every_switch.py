@@ -59,7 +59,7 @@ class Bench:
 
 @contextmanager
 def bench(folder: Path, **switches: Any) -> Iterator[Bench]:
-    """An account that has a list of its own, computed, whose people nobody may touch."""
+    """An account with a computed list of its own, whose members must not change."""
     clock = Clock()
     with Emulator.open(folder / "criteo.db", switches=Switches(**switches), clock=clock) as emulator:
         emulator.ensure_account(ACCOUNT, [RETAILER, OTHER_RETAILER])
@@ -78,7 +78,7 @@ def bench(folder: Path, **switches: Any) -> Iterator[Bench]:
 
 
 def seed(bench: Bench) -> str:
-    """Somebody else's list, with matches."""
+    """Create a foreign list with matches."""
     http = httpx.Client(base_url="http://localhost", transport=bench.http)
     given = {"client_id": bench.settings.client_id, "client_secret": bench.settings.client_secret}
     token = http.post("/oauth2/token", data={"grant_type": "client_credentials", **given}).json()
@@ -209,7 +209,7 @@ def test_what_is_not_reported_is_not_made_up(tmp_path: Path) -> None:
 def test_what_needs_a_computation_is_seen_on_return(
     forms_equivalent: bool, delete_in_use: str, tmp_path: Path
 ) -> None:
-    """Lists are left, an audience is built by hand, half a day passes; then all is cleaned up."""
+    """Lists are created, an audience is built manually, half a day passes; then everything is removed."""
     with bench(tmp_path, forms_equivalent=forms_equivalent, delete_in_use=delete_in_use) as opened:
         report = opened.report(stage="leave")
         assert (len(opened.emulator.segments()), report.left_behind) == (3, ())
@@ -258,7 +258,7 @@ def test_a_return_needs_what_was_left_in_this_account(tmp_path: Path) -> None:
 
 
 def test_all_is_cleaned_up_after_a_failure(tmp_path: Path) -> None:
-    """Even what was made by a call whose answer never came."""
+    """Also a segment of a create without a response."""
     with bench(tmp_path) as opened:
         opened.emulator.fault("timeout-after", "bulkCreateAudienceSegments", times=3)
         opened.emulator.fault("500-before", "AddRemoveContactListByAudienceSegment", times=2)
@@ -385,7 +385,7 @@ def served(folder: Path) -> Iterator[tuple[Emulator, dict[str, str]]]:
 
 
 def test_the_command_prints_a_table_and_leaks_nothing(tmp_path: Path) -> None:
-    """Over a socket. What differs from what we assume stands out."""
+    """Over a socket. Differences from the assumptions are highlighted."""
     with served(tmp_path) as (emulator, environment):
         emulator.configure(replace(emulator.switches, rate_limit=1000))
         process = command(environment)

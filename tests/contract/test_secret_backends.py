@@ -89,7 +89,7 @@ def test_what_is_not_there_is_said_to_be_missing(place: Place) -> None:
     ids=lambda one: one.__name__,
 )
 def test_an_empty_secret_is_none(place: Place) -> None:
-    """Others put it there; beside the state, nobody else can."""
+    """Administrators write other secrets; only reconciler writes secrets in the state."""
     place.put(" ")
     with pytest.raises(AuthenticationError):
         place.fetch()

@@ -161,7 +161,7 @@ def test_an_update_changes_what_it_names_and_nothing_else(remote: Remote) -> Non
 
 
 def test_items_of_an_update_fail_on_their_own(remote: Remote) -> None:
-    """One is gone, one wants a name that is taken, one is fine; the order is that of the call."""
+    """One is missing, one has a name in use, one succeeds; in the order of the call."""
     taken, other, gone = made(remote, "Taken"), made(remote, "Other"), made(remote, "Gone")
     remote.delete(gone.id)
     answer = remote.writer.update(

@@ -291,7 +291,7 @@ def test_a_store_that_is_away_is_named(tmp_path: Path, monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize("url", ["s3://acme/exports", "az://acme/exports", "gs://acme/exports"])
 def test_a_login_that_is_missing_is_named(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Here nobody answers for the role of a machine either: a proxy of ours says so at once."""
+    """No service provides a machine's role here: a proxy refuses at once."""
     for name in [one for one in os.environ if one.startswith(("AWS_", "AZURE_", "GOOGLE_"))]:
         monkeypatch.delenv(name)
     monkeypatch.setattr(opening, "RETRIES", 0)

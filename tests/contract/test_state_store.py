@@ -92,7 +92,7 @@ def in_azure() -> Iterator[Open]:
 
 
 def remote(bucket: Bucket, folder: Path) -> BucketStore:
-    """Two days later than the store thinks: what nobody names is old enough to be pruned."""
+    """A store two days later than its objects, so that unnamed snapshots are old enough to prune."""
     cache = folder / uuid4().hex
     later = timedelta(days=2)
     around = StoreContext(lambda: datetime.now(UTC) + later, never, lambda: cache, folder / "outbox")
@@ -420,7 +420,7 @@ def test_a_resource_state_that_can_not_be_read_is_set_aside(
 
 @pytest.mark.parametrize("content", [b"", b"{", b'{"token": 1}'])
 def test_a_damaged_resource_state_does_not_block_a_takeover(content: bytes, tmp_path: Path) -> None:
-    """The run that vanished can write nothing any more, and a restore finds the damage as it was."""
+    """The old run can't write any more, and a restore finds the damage unchanged."""
     bucket = MemoryBucket()
     store = remote(bucket, tmp_path)
     vanished = store.lock("vanished")
@@ -472,7 +472,7 @@ def away(call: str, _path: str) -> None:
 
 
 def test_the_outbox_restores_a_dropped_resource_state(tmp_path: Path) -> None:
-    """It belongs where there is nothing, not where the resource state was that is gone."""
+    """The outbox entry applies to the empty object, not to the dropped resource state."""
     bucket = MemoryBucket()
     with remote(bucket, tmp_path).lock("me") as writer:
         writer.write(LAPSED)

@@ -51,7 +51,7 @@ def held(project: Project, name: str) -> frozenset[str]:
 
 
 def rename(project: Project, old: str, new: str, description: str = "") -> str:
-    """By hand, at Criteo; the id. Another description takes the mark away."""
+    """Rename a segment outside reconciler, by ID. Another description removes the tag."""
     with project.emulator() as emulator:
         [segment] = [one for one in emulator.segments() if one.name == old]
     file = project.root / ".reconciler" / "emulator" / "sandbox.sqlite"

@@ -30,7 +30,7 @@ PEOPLE = 300
 
 @dataclass
 class World:
-    """A project whose commands run in this process, over a transport that listens."""
+    """A project whose commands run in this process, over a recording transport."""
 
     project: Project
     calls: list[str] = field(default_factory=list)
@@ -70,7 +70,7 @@ class World:
         return self.project.root / "environments" / "sandbox" / f"{name}.yaml"
 
     def by_hand(self, act: str, *arguments: str) -> None:
-        """What somebody does at Criteo, to the first segment."""
+        """Change the first segment outside reconciler."""
         with self.project.emulator() as emulator:
             segment = emulator.segments()[0]
             getattr(emulator, f"{act}_by_hand")(segment.id, *arguments)

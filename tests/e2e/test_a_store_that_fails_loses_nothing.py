@@ -28,7 +28,7 @@ def gathered(tmp_path, latency=0.1):
 
 
 def moved(step, size=BATCH * CALLS):
-    """Some leave and some come, as many each time."""
+    """Add and remove the same number of members."""
     start = PEOPLE.start + step * BATCH // 2
     return range(start, start + size)
 

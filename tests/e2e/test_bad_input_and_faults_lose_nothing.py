@@ -76,9 +76,9 @@ def words(text: str) -> str:
 def test_nothing_is_lost_when_the_disk_is_full_from_any_write_on(
     worker: int, templates: dict[str, Path], tmp_path: Path, stack: ExitStack
 ) -> None:
-    """A run for every seventh call that changes the disk; the last one meets no fault any more.
+    """A run for every seventh call that changes the disk; the last run meets no fault.
 
-    Every single call of the state's own is broken in tests/unit/state/test_local_state_survives.py.
+    Each call of the state itself fails in tests/unit/state/test_local_state_survives.py.
     """
     for first in count(1 + worker * STRIDE, WORKERS * STRIDE):
         world = opened(templates["applied"], tmp_path / str(first), "emulator", stack)
@@ -112,7 +112,7 @@ def repair(world: World, case: Case) -> None:
 
 
 def assert_arrived(world: World, people: range, before: int) -> None:
-    """Criteo holds exactly whom it should, and was sent nothing twice but one batch a segment."""
+    """Check that Criteo has exactly the desired members, and got at most one batch per segment twice."""
     assert world.members("email") == {sha256(email(one)) for one in people}
     assert world.members("customer") == {customer(one) for one in people}
     batches = Counter(

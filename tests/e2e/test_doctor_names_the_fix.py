@@ -37,7 +37,7 @@ redirectUri: {BACK}
 
 @dataclass
 class Broken:
-    """A project whose links hold until one is broken."""
+    """A project whose checks all pass until one is broken."""
 
     world: World
 
@@ -325,7 +325,7 @@ def test_a_held_state_is_a_warning_that_names_its_holder(broken: Broken) -> None
 
 
 def consenting(broken: Broken, reference: str, *, kept: bool) -> Path:
-    """The credential speaks for somebody who has consented; their refresh token lies in a file, or not."""
+    """Let the credential use a consent; its refresh token is in a file, or missing."""
     rest = broken.world.manifests / "rest.yaml"
     _, *others = rest.read_text().split("---\n")
     rest.write_text("---\n".join([CREDENTIAL.format(reference=reference), *others]))

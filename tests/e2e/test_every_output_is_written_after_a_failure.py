@@ -26,7 +26,7 @@ def project(tmp_path: Path) -> Project:
 
 
 def made(project: Project, *arguments: str, code: int = 0, says: str) -> dict[str, Any]:
-    """All forms, which say the same; nobody is named in any. JSON says it once `show` lays it out."""
+    """Check that all output formats agree and contain no member. JSON is laid out by `show`."""
     printed = project.run(*arguments, *FORMS, code=code).said
     texts = {form: (project.root / f"made.{form}").read_text() for form in ("json", "md", "html")}
     shown = project.run("show", "made.json").said

@@ -132,7 +132,7 @@ def test_a_list_within_its_limit_is_recorded_with_what_was_sent_under_it(project
 def test_a_list_that_shrinks_a_little_each_day_is_compared_with_the_last_recorded(
     project: Project,
 ) -> None:
-    """As long as nobody who left it is a customer, nothing is written."""
+    """Nothing is written as long as no removed entry is a customer."""
     project.people(*range(61, 101))
     listed(project, emails(*range(1, 59)))
     project.run("apply", "sandbox", "--yes", "--members-only")
@@ -142,7 +142,7 @@ def test_a_list_that_shrinks_a_little_each_day_is_compared_with_the_last_recorde
 
 
 def test_a_list_in_two_files_is_the_same_list(project: Project) -> None:
-    """Nobody on it is missing; and a list under another name is compared with the one before."""
+    """No entry is missing; and a renamed list is compared with the earlier list."""
     manifest = project.root / "environments" / "sandbox" / "buyers.yaml"
     text = manifest.read_text()
     listed(project, emails(*range(1, 31)), "one.csv")
@@ -284,7 +284,7 @@ def test_a_source_that_the_list_no_longer_matches_blocks(project: Project, damag
 
 
 def test_daily_changes_of_a_list_do_not_block(project: Project) -> None:
-    """Half of those excluded are no customers any more, and others are."""
+    """Half of the excluded members are no longer customers, and others are new."""
     project.people(*range(30, 101), *range(200, 220))
     project.run("apply", "sandbox", "--yes", REFRESH)
     assert project.members("customer") == {f"c{number}" for number in (*range(61, 101), *range(200, 220))}

@@ -249,7 +249,7 @@ def test_a_status_that_another_run_of_the_same_bot_set_approves_nothing(
 
 
 def test_forged_statuses_hide_no_genuine_ones(story: Story):
-    """Neither that of a plan, nor how far an apply has come."""
+    """Neither the status of a plan, nor the progress of an apply."""
     head, _ = story.change("everybody")
     elsewhere = "https://github.com/acme/audiences/actions/runs"
     for address in (f"{elsewhere}/7/attempts/1", f"{elsewhere}.evil/{story.runner.runs}/attempts/1", None):
@@ -307,7 +307,7 @@ def test_members_that_moved_make_no_push_fail(story: Story):
 
 
 def test_more_than_was_approved_is_not_applied(story: Story):
-    """What reached the branch beside the pull request was planned by nobody."""
+    """Commits pushed to the branch outside the pull request were not planned."""
     head, _ = story.change("everybody")
     story.team.git("checkout", "--quiet", "main")
     story.team.audience("sneaked")

@@ -55,7 +55,7 @@ def test_the_next_command_removes_a_killed_export(project, tmp_path, following):
 
 @pytest.mark.parametrize("kind", ["scratch-", "snapshots-", "sources-"])
 def test_any_command_removes_private_folders_of_killed_runs(tmp_path, kind):
-    """What a killed one brought from a bucket goes, though the next one asks no bucket."""
+    """Downloads of a killed command are removed, also by a command that uses no bucket."""
     project = Project.make(tmp_path)
     left = project.root / ".reconciler" / "cache" / "sandbox" / f"{kind}left"
     left.mkdir(mode=0o700, parents=True)

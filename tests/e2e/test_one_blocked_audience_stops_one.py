@@ -111,7 +111,7 @@ def is_pinned(fleet: Fleet, number: int) -> None:
 
 
 def takes_a_name_that_nobody_lets_go(fleet: Fleet, number: int) -> None:
-    """That of a segment whose audience left the manifests."""
+    """Use the name of a segment whose audience was removed from the manifests."""
     fleet.declare(number, title="Taken")
     (fleet.manifest(BROKEN)).unlink()
     with fleet.project.emulator() as emulator:
@@ -125,7 +125,7 @@ def has_a_read_only_segment(fleet: Fleet, number: int) -> None:
 
 
 def takes_the_name_of_a_blocked_one(fleet: Fleet, number: int) -> None:
-    """Of the first, which is called something else from now on and whose file is missing."""
+    """Use the name of the first audience, which is renamed and whose file is missing."""
     fleet.declare(0, title="Something else")
     fleet.declare(number, title="Audience 000")
 

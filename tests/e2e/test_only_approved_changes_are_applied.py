@@ -49,7 +49,7 @@ def change(project: Project, file: str, before: str, after: str) -> None:
 
 
 def approve(project: Project, name: str = "plan.json") -> str:
-    """A plan is saved, and somebody notes its digest in a safe place."""
+    """Save a plan and return its digest."""
     project.run("plan", "sandbox", "--out", name)
     return project.run("show", name, "--digest").said.strip()
 
@@ -59,7 +59,7 @@ def apply(project: Project, *arguments: str, code: int = 0) -> str:
 
 
 def refused(project: Project, *arguments: str, says: str, approved: str = "plan.json") -> None:
-    """Exit 6, the reason named, and Criteo hears of nothing."""
+    """Check for exit 6 with the reason, and no call to Criteo."""
     before, serial = len(project.writes()), head(project)
     said = " ".join(apply(project, "--approved", approved, *arguments, code=STALE).split())
     assert says in said

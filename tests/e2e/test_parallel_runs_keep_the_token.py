@@ -117,7 +117,7 @@ def fleet(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Fleet]:
 
 
 def test_two_hundred_refreshes_by_four_processes(fleet: Fleet) -> None:
-    """With reuse ending the consent, one token used twice or one lost would fail all that come after."""
+    """Reuse revokes the consent, so a token used twice or lost would fail all later runs."""
     before = fleet.issued()
     processes = [fleet.starts(EACH) for _ in range(PROCESSES)]
     for process in processes:

@@ -87,7 +87,7 @@ def test_what_is_wrong_with_the_bucket_is_said_before_anything_is_written(export
 
 
 def test_a_folder_called_like_our_lock_is_a_folder(exported: Exported) -> None:
-    """What is ours lies beside what was brought, and not among it."""
+    """Our own files are next to the downloads, not among them."""
     exported.store.put("exports/lock/people.csv", b"email,id\nperson1@example.com,c1\n")
     audience = exported.project.root / "environments" / "sandbox" / "buyers.yaml"
     audience.write_text(audience.read_text().replace("people.csv", "lock/people.csv"))

@@ -64,7 +64,7 @@ class Schedule:
         return 1000 + 5 * self.day
 
     def remove_by_hand(self) -> None:
-        """Somebody else takes people out who are to stay."""
+        """Remove wanted members outside reconciler."""
         [held] = self.segments()
         with self.emulator() as emulator:
             everybody = emulator.members(held)

@@ -57,7 +57,7 @@ def test_every_block_does_what_the_text_says(steps: list[str]) -> None:
 
 
 def test_drift_is_simulated_as_the_page_says(tmp_path: Path) -> None:
-    """The steps on a served emulator; the two values that a person looks up come from the state."""
+    """The steps on a served emulator; the two values that a user looks up come from the state."""
     variables, rename = of_page("docs/how-to/simulate-drift.md")
     shell(tmp_path, "reconciler init audiences && reconciler -C audiences apply sandbox --yes")
     project = tmp_path / "audiences"

@@ -66,7 +66,7 @@ EXCLUSIVE = 2 * PACE.grace
 
 @dataclass
 class Source:
-    """Some come who were never there, and as many leave, who mostly have been there long since."""
+    """Adds new members and removes as many, mostly older ones."""
 
     chance: random.Random
     people: set[int] = field(default_factory=lambda: set(range(1_000_000, 1_000_000 + SIZE)))
@@ -245,7 +245,7 @@ OTHER = replace(SOME, definition="another")
 
 @dataclass
 class Sole:
-    """A bucket in memory, and machines in this process whose clock is ours."""
+    """A bucket in memory, and machines in this process with the test's clock."""
 
     folder: Path
     instant: datetime = datetime(2026, 7, 1, tzinfo=UTC)
@@ -390,10 +390,10 @@ def is_unsafe(stop: Stop) -> bool:
 
 
 def just_awoken(sent: list[Sent], stops: list[Stop]) -> list[Sent]:
-    """Of each segment the first batch after a long stop; sent is in order.
+    """Return the first batch of each segment after a long pause; `sent` is in order.
 
-    It alone may have been between the last look at the lease and the wire: time can't fence that off. The
-    next one is looked at after the stop.
+    It alone may have been between the last check of the lease and the network, which time can't fence off.
+    The next batch is checked after the pause.
     """
     found: dict[tuple[Stop, str], Sent] = {}
     for stop in filter(is_unsafe, stops):
@@ -424,7 +424,7 @@ def among_others(awoken: list[Sent], sent: list[Sent]) -> list[Sent]:
 
 
 def overlapping(sent: list[Sent]) -> Iterator[tuple[Sent, Sent]]:
-    """Runs whose batches are not all before or all after those of another."""
+    """Return runs whose batches are mixed with those of another run."""
     runs: dict[tuple[str, int], list[Sent]] = defaultdict(list)
     for one in sent:
         runs[one.who, one.run].append(one)

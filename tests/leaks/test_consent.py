@@ -267,7 +267,7 @@ def test_logs_are_open(project):
 
 @dataclass(frozen=True)
 class Trouble:
-    """`codes` of the commands, in their order: so that a case can't come to test nothing."""
+    """`codes` are the expected exit codes of the commands, so that the case can't become valid."""
 
     codes: tuple[int, ...]
     make: Callable[[ConsentProject], object] = nothing
@@ -310,7 +310,7 @@ def cut(file: Path) -> None:
 
 
 def bare(file: Path) -> None:
-    """As somebody may put it there by hand; where it should be sealed, something else is."""
+    """Write a token manually, without the seal that it should have."""
     sealed = file.name == "plan"
     file.write_text(f"{'Bearer' if sealed else MARKERS.refresh_token}\n")
 
@@ -399,7 +399,7 @@ def test_a_bug_in_a_login(unasked, place):
 
 
 def gives_up(unasked, injections):
-    """The browser may wait in vain."""
+    """Let the browser never answer."""
     process, address, said = unasked.listens(injections=injections)
     with suppress(httpx.TransportError):
         unasked.comes_back(sent_back(address))

@@ -133,7 +133,7 @@ def test_a_bug_while_serving(runner):
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("where", ["its own", "a throw-away"])
 def test_an_end_from_outside(runner, number, where):
-    """What a killed run leaves is private, lies where people may lie, and goes with the next run."""
+    """The leftovers of a killed run are private, in documented places, and removed by the next run."""
     with Emulator.open(runner.folder / ".reconciler/emulator/sandbox.sqlite") as emulator:
         emulator.configure(replace(Switches(), latency=0.1))
     emulate = ("--emulate",) if where == "a throw-away" else ()

@@ -189,7 +189,7 @@ class BucketWorld(InMemoryEnvironment):
         self._open.close()
 
     def die(self) -> None:
-        """Another machine goes on: all that it knows of members comes from the bucket."""
+        """Continue on another machine, which knows members only from the bucket."""
         self.store.crash()
         self.store.before_write = self.store.after_write = lambda _step: None
         survivor, reader = FileEngine(self.folder), self.store.reader()

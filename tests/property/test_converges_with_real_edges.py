@@ -14,7 +14,7 @@ pytestmark = pytest.mark.promise("real")
 
 
 class RealHistories(Simulation):
-    """What the real engine and the emulator don't let us look at in mid-way is looked at in the end."""
+    """Checks that the real engine and the emulator don't allow during a run happen at its end."""
 
     def made(self) -> IntegrationEnvironment:
         self.folder = tempfile.TemporaryDirectory()
@@ -31,7 +31,7 @@ class RealHistories(Simulation):
         """The emulator answers 403 then: another test's."""
 
     def describe_by_hand(self, number: int, claim: str) -> None:
-        """The emulator lets nobody but clients describe."""
+        """Skip: on the emulator only clients set descriptions."""
 
     def lose_from_listings(self, number: int) -> None:
         """The emulator lists all it has."""

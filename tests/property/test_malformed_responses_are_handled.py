@@ -170,7 +170,7 @@ def value(chance: random.Random, depth: int = 0) -> Any:
 
 
 def mutated(chance: random.Random, body: Any) -> Any:
-    """One node of it is another one, is missing, or comes twice."""
+    """Replace, remove or repeat one node."""
     if chance.random() < 0.2 or not isinstance(body, dict | list) or not body:
         return value(chance)
     key = chance.choice(list(body) if isinstance(body, dict) else range(len(body)))

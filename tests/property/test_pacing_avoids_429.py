@@ -47,7 +47,7 @@ def worlds(draw: st.DrawFn) -> World:
 
 
 def used_before(world: World, calls: int, chance: random.Random) -> None:
-    """An earlier run of ours took part of the minute, and nobody remembers."""
+    """Use up a part of the minute by an earlier run."""
     now = world.start + world.skew
     for moment in sorted(now - chance.uniform(0, 59) for _ in range(calls)):
         world.limiter.arrive(moment)

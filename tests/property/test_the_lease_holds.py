@@ -43,7 +43,7 @@ class Leases(RuleBasedStateMachine):
         self.ending: tuple[str, ...] = ()
 
     def teardown(self) -> None:
-        """Whatever has happened: after a while somebody can take the lock, and all is there."""
+        """After any history and some time, a machine can take the lock, and nothing is lost."""
         try:
             self._somebody_can_go_on()
         finally:
@@ -121,7 +121,7 @@ class Leases(RuleBasedStateMachine):
         self.world.lose_lease()
 
     def _somebody_can_go_on(self) -> None:
-        """And the paused ones, which then go on as well, do no harm."""
+        """Check that a machine can continue, and that paused machines do no harm when they continue."""
         world = self.world
         world.time_passes(long_enough(world) + 1)
         newest = world.another()

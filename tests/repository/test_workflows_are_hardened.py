@@ -117,7 +117,7 @@ def test_a_job_may_do_what_it_needs_and_no_more(name: str) -> None:
 
 
 def test_no_job_is_given_keys_of_a_cloud(root: Path) -> None:
-    """A role takes their place: keys last until somebody thinks of them."""
+    """Jobs use a role, because keys do not expire."""
     files = [
         *root.glob(".github/workflows/*.yml"),
         *root.glob(".gitlab/**/*.yml"),

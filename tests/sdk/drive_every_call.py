@@ -40,7 +40,7 @@ def test_it_succeeds(world: World, operation: str) -> None:
 
 
 def test_members_are_removed(world: World) -> None:
-    """The other operation of add-remove; whom the list doesn't hold is valid all the same."""
+    """The other operation of add-remove; an identifier that is not in the list is valid, too."""
     segment = world.ids["Lapsed"]
     removed = whole(world.change("remove", segment, ["ann@example.com", "stranger@example.com"]))
     assert (removed.data.operation, removed.data.nb_valid_identifiers) == ("remove", 2)

@@ -54,7 +54,7 @@ def new_viewers() -> dict[str, Any]:
 
 
 def bulk_update_audience_segments(world: World) -> None:
-    """Descriptions and prices come wrapped; what is not named stays."""
+    """Descriptions and prices are wrapped; attributes that are left out stay."""
     prices = {"min_price": {"value": 1.5}, "max_price": {"value": None}}
     body = whole(
         world.update(

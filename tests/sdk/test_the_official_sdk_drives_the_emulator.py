@@ -48,7 +48,7 @@ def test_the_sdk_drives_every_audience_call(version: str) -> None:
 
 
 def test_an_emulator_that_is_wrong_is_found_out() -> None:
-    """The drive of an emulator whose segments tell one attribute in another type does not pass."""
+    """The SDK tests fail on an emulator with one attribute of a wrong type."""
     driven = drive(
         "2026.7", "-p", "sdk.wrong_emulator", "--wrong", "channels", "-k", "test_it_succeeds", "-x"
     )

@@ -40,7 +40,7 @@ LISTED = ["p0", "p1", "p2", *(f"stranger {number}" for number in range(5))]
 
 @dataclass(frozen=True)
 class Delivery:
-    """A list as it was at one time, whom it kept out of a segment, and the share of rows it can't match."""
+    """A delivered list, the members it excluded, and the share of rows it can't match."""
 
     members: frozenset[str]
     found: frozenset[str]
@@ -77,7 +77,7 @@ columns = st.one_of(
 
 
 class ListHistories(Simulation):
-    """Under a list that must block, nobody is added."""
+    """If a list must block, no member is added."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -180,7 +180,7 @@ class ListHistories(Simulation):
         self.world.second_rows[audience] = dict.fromkeys(people, value)
 
     def allow(self, share: float) -> None:
-        """A definition that somebody has reviewed."""
+        """Accept a reviewed definition."""
         self.world.list_shrink = share
 
     # ---- what they may lead to
@@ -221,7 +221,7 @@ class ListHistories(Simulation):
     def _keeps_them_out(
         self, before: Delivery, now: Delivery, named: frozenset[str], sent: frozenset[str]
     ) -> bool:
-        """Who was excluded and is sent has left the list, but for a few; no column is emptied."""
+        """Check that sent members have left the list, up to the limit; no column is emptied."""
         released = len(before.excluded & sent) - len(before.found - named)
         same = before.kind == now.kind
         return (not same or released <= self._limit(before.excluded)) and (
@@ -241,7 +241,7 @@ class ListHistories(Simulation):
             self._is_tried(address)
 
     def _is_tried(self, address: Address) -> None:
-        """What may be the list last applied, once this one has been tried: a crash may come at any time."""
+        """Record the lists that may count as last applied after this attempt, as it may crash."""
         if address not in self.world.store.saved_resources:
             self.possible[address] = [{}]
         known, now = self.possible[address], self._delivered(address)
@@ -303,7 +303,7 @@ def begun(listed: frozenset[str]) -> ListHistories:
 
 
 def a_column_that_changes_lets_nobody_in(value: str) -> None:
-    """Nobody is on the list whose rows can be found."""
+    """No listed member has a row that matches."""
     life = begun(frozenset({"p0", "p1"}))
     life.change_matches(0, frozenset({"p0", "p1"}), value)
     life.run_in_peace([])
@@ -311,7 +311,7 @@ def a_column_that_changes_lets_nobody_in(value: str) -> None:
 
 
 def a_column_that_changes_blocks_for_new_members(value: str) -> None:
-    """Those who come on the list can't be found, and nobody whom it excluded is concerned."""
+    """New list entries match no row, and earlier excluded members are not affected."""
     life = begun(frozenset({"p0"}))
     life.add_some(0, "p1")
     life.change_matches(0, frozenset({"p1", "p2"}), value)
@@ -328,7 +328,7 @@ def a_second_row_lets_nobody_in() -> None:
 
 
 def a_crash_between_sending_and_completion_loses_no_list() -> None:
-    """Somebody is on the list that the first batches are sent under, and not on those before and after."""
+    """A member is on the list of the first batches, and not on the lists before and after."""
     life = ListHistories()
     life.begin([("declare", ADDRESSES[0], frozenset({"p0", "p3"}))], size=1, run=False)
     life.deliver(0, OPT_OUTS, frozenset({"p1"}), 0)

@@ -26,7 +26,7 @@ POLL = 0.02
 
 @dataclass
 class LargeProject:
-    """One environment whose one source feeds two segments, `email` and `customer`, served on a socket."""
+    """One environment with one source and two segments, `email` and `customer`, on a socket."""
 
     project: Project
     batch: int

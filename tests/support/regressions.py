@@ -249,7 +249,7 @@ def a_segment_of_another_address_is_not_adopted(kind: type[Simulation]) -> None:
 
 
 def a_retired_segment_of_the_same_address_is_not_adopted(kind: type[Simulation]) -> None:
-    """It has our tag and our key, and somebody calls it what its successor was to be called."""
+    """It has our tag and our key, and was renamed to the name of its replacement."""
     history = begun(kind, run=True)
     history.run_in_peace([OTHER_RETAILER, source("p1")])
     [retired] = history._resources()[0].retired
@@ -263,7 +263,7 @@ def a_retired_segment_of_the_same_address_is_not_adopted(kind: type[Simulation])
 
 
 def a_segment_may_be_the_work_of_an_earlier_request(kind: type[Simulation]) -> None:
-    """The earlier one lands while the last waits for its turn; the last lands once the name is free again."""
+    """The earlier create takes effect while the last waits; the last takes effect once the name is free."""
     history = begun(kind, run=False)
     history.run_in_trouble([], [("create", 0, "late")], [])
     history.run_in_trouble([], [("create", 0, "crash-late")], [("retitle", 0, "Gold", "")], delay=650)
@@ -271,7 +271,7 @@ def a_segment_may_be_the_work_of_an_earlier_request(kind: type[Simulation]) -> N
 
 
 def a_segment_may_be_older_than_the_last_request_for_it(kind: type[Simulation]) -> None:
-    """It lands while renames before the repeated create wait for their turn."""
+    """It takes effect while renames before the repeated create wait."""
     history = begun(kind, run=False)
     history.edit([("declare", TWO, frozenset({"p0"}))])
     history.run_and_stop([], patience=2)
@@ -301,7 +301,7 @@ def suppressed_people_leave_a_broken_audience(kind: type[Simulation]) -> None:
 
 
 def nobody_else_leaves_a_broken_audience(kind: type[Simulation]) -> None:
-    """Of two who may be held one is suppressed."""
+    """One of two uncertain members is suppressed."""
     history = begun(kind, run=True)
     history.edit([("change_batch_size", 3)])
     history.run_in_trouble([source("p0", "p1", "p2")], [("add", 0, "lost-after")], [])

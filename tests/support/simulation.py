@@ -261,10 +261,10 @@ class Simulation(RuleBasedStateMachine):
         self.world.clock.advance(seconds)
 
     def access_is_lost(self, account: str) -> None:
-        """Listings come back empty, without an error. "": all access is back.
+        """Listings are empty, without an error. "": all access is restored.
 
-        Only where something is managed and no create is unanswered: what an unanswered create made in an
-        account that lists nothing looks like an empty account (docs/adr/0006).
+        Only if a segment is managed and no create is unconfirmed: the segment of an unconfirmed create in an
+        account that lists nothing can't be distinguished from none (docs/adr/0006).
         """
         holdings = [
             one for resource in self._resources() for one in (resource.current, resource.replacement) if one
@@ -292,7 +292,7 @@ class Simulation(RuleBasedStateMachine):
             self.world.criteo.unlisted.add(segment.id)
 
     def describe_by_hand(self, number: int, claim: str) -> None:
-        """A missing tag is drift; with a foreign one, nothing is written to it before the tag is gone."""
+        """A missing tag is drift; with a foreign tag, nothing is written until the tag is removed."""
         if segment := self._one_of_ours(number):
             segment.description = self._tagged(ADDRESSES[0], claim)
             self.claimed -= {segment.id}
@@ -310,7 +310,7 @@ class Simulation(RuleBasedStateMachine):
             self._stranger(name, wish.account_id, nature, self._tagged(address, nature))
 
     def _tagged(self, address: Address, nature: str) -> str:
-        """A description with the ownership tag that somebody else, or a copy, may have."""
+        """Return a description with an ownership tag, of another environment or copied."""
         head = self.world.store.reader().head()
         lineage = head.lineage if head else ""
         if nature == "another environment's":
@@ -337,7 +337,7 @@ class Simulation(RuleBasedStateMachine):
         self.foreign[made.id] = (name, frozenset(members))
 
     def _late_calls_land(self) -> None:
-        """Or a name that a hand lets go is taken by a late create: a stray that no tool could prevent."""
+        """A late create may take a freed name: no program can prevent that unknown segment."""
         self.world.clock.advance(self.world.criteo.late_seconds + 1)
         self.world.criteo.land()
 
@@ -374,7 +374,7 @@ class Simulation(RuleBasedStateMachine):
     def run_in_trouble(
         self, made: list[Step], troubles: list[Trouble], then: list[Step], delay: int = 0, answers_in: int = 0
     ) -> None:
-        """`then`: what happens before anybody notices."""
+        """`then`: what happens before the run notices."""
         self._do(made)
         self.world.criteo.delay, self.world.criteo.answers_in = delay, answers_in
         pending = list(troubles)
@@ -399,7 +399,7 @@ class Simulation(RuleBasedStateMachine):
     def run_beside_a_stranger(
         self, made: list[Step], called: tuple[int, str], nature: str, answer: str | None = None
     ) -> None:
-        """Somebody makes a segment under the name of one of ours at the moment in which we take it."""
+        """Create a foreign segment under one of our names while it is being assigned."""
         self._do(made)
         waiting = [answer]
 
@@ -441,7 +441,7 @@ class Simulation(RuleBasedStateMachine):
         return {at for at, moment in until.items() if moment is None or moment <= now}
 
     def _suppressed_have_left(self, quiet: Container[str]) -> None:
-        """Also the segments of addresses whose source can't be read."""
+        """Also from segments of addresses with an unreadable source."""
         for resource in self._resources():
             segment = self.world.criteo.segment(resource.current.segment_id)
             if resource.address in self.world.wishes and segment and segment.id in quiet:
@@ -465,7 +465,7 @@ class Simulation(RuleBasedStateMachine):
         self._run()
 
     def _noted(self, fault: Callable[[str], str | None]) -> Callable[[str], str | None]:
-        """Counts what a call without an answer leaves in doubt."""
+        """Count the members that an unconfirmed request makes uncertain."""
 
         def noted(operation: str) -> str | None:
             what = fault(operation)
@@ -557,7 +557,7 @@ class Simulation(RuleBasedStateMachine):
         raise AssertionError("a segment was written to that no address knows, or that was retired")
 
     def _nobody_but_suppressed(self, write: Write) -> None:
-        """Nothing else is done at an address whose source can't be read."""
+        """Check that nothing else is done at an address with an unreadable source."""
         assert write.operation == "remove", "a blocked address was changed"
         assert write.values <= self._suppressed_ever(), "somebody left a blocked address who need not"
 
@@ -568,7 +568,7 @@ class Simulation(RuleBasedStateMachine):
         assert not known & self.world.criteo.set_of(self.world.wire(out, kind)), "not out first"
 
     def _planned(self, plan: Plan) -> None:
-        """A run sends again only what was in doubt: one batch for each crash or lost answer."""
+        """Check that a run resends only uncertain members: one batch for each crash or lost response."""
         self._unspoken(plan)
         self.blocked = {one.address for one in plan.blocked}
         for change in plan.changes if not plan.problems else ():
@@ -624,7 +624,7 @@ class Simulation(RuleBasedStateMachine):
 
     @invariant()
     def we_know_what_is_held(self) -> None:
-        """`base` is surely there, and nobody is there who is in neither `base` nor `maybe`."""
+        """Check that `base` is in the segment, and no member outside of `base` and `maybe`."""
         for resource in self._resources():
             for holding in resource.segments:
                 segment = self.world.criteo.segment(holding.segment_id)
@@ -636,7 +636,7 @@ class Simulation(RuleBasedStateMachine):
                     assert segment.members <= known, "someone is there unknown"
 
     def _strays(self, _segment: FakeSegment) -> frozenset[str]:
-        """People whom nobody can know of any more."""
+        """Return members that no state can know any more."""
         return frozenset()
 
     # ---- what must hold at the end
@@ -706,7 +706,7 @@ class Simulation(RuleBasedStateMachine):
             self._wish(Address.parse(finding.where), title=f"{finding.where} another {attempt}")
 
     def _no_segment_is_nobodys(self) -> None:
-        """Late and repeated creates leave no strays; a create may be unanswered when it is forgotten."""
+        """Late and repeated creates leave no unknown segment, unless an unconfirmed create is forgotten."""
         holdings = [holding for resource in self._resources() for holding in resource.segments]
         ours = {holding.segment_id for holding in holdings} | self.foreign.keys() | self.left
         asked = {holding.intent.name for holding in holdings if holding.intent}

@@ -19,7 +19,7 @@ class LimitedDisk:
     @classmethod
     @contextlib.contextmanager
     def under(cls, folder: Path) -> Iterator["LimitedDisk"]:
-        """Skips the test where nobody may mount."""
+        """Mount a small disk; skip the test without the permission to mount."""
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         options = f"size={SIZE},mode=700"
         mount = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]

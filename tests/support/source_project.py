@@ -97,7 +97,7 @@ class Project:
 
 
 def build(engine: MemberEngine, audience: Audience, kinds: Sequence[Kind]) -> Mapping[Kind, TargetMembers]:
-    """The targets of one audience by itself. Raises what stands against its sources."""
+    """Build the targets of one audience by itself. Raises the findings about its sources."""
     request = AudienceRequest(audience, tuple(kinds))
     found = engine.build([request], TODAY, lambda _: None)[audience.name]
     if isinstance(found, ConfigurationError):

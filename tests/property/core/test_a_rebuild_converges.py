@@ -143,7 +143,7 @@ class Rebuilds(Simulation):
                     reuse_segments([one], state, now, quiet)
 
     def _assume(self, one: SegmentMatch, state: StateWriter) -> None:
-        """All who are there are named; in another form, which Criteo doesn't tell, they stay strays."""
+        """Assume all members; in another hashing, which Criteo does not report, they stay unknown."""
         world, key, there = self.world, one.spec.key, self.world.criteo.segment(one.segment.id).members
         people = frozenset(member.rpartition(":")[2] for member in there)
         held = world.engine.snapshot(world.wire(people, (key.identifier_type, key.hashing)))

@@ -48,9 +48,9 @@ class ListFile:
 
 @dataclass(frozen=True)
 class Found:
-    """Which members of a list the source has, and whom they exclude in each kind of destination.
+    """The members of a list that are in the source, and the excluded members by identifier type.
 
-    The source has so many `rows`; the column that lists are matched with is `empty` or `malformed` in some.
+    The source has this many `rows`; its matched column is `empty` or `malformed` in some.
     """
 
     members: frozenset[str] = frozenset()

@@ -182,7 +182,7 @@ def found(
 
 
 def released(sent: int, lost: int = 0, names: str = "same") -> list[str]:
-    """Of a hundred who were excluded, `sent` are in the target now; `lost` have left the list."""
+    """Of a hundred excluded members, `sent` are in the target now; `lost` have left the list."""
 
     def missing(old: SnapshotRef, others: Sequence[SnapshotRef]) -> int:
         return {"out": 100 - sent, "found out": lost, "same": lost}[old.digest]
@@ -344,7 +344,7 @@ def test_the_way_out_of_too_many_is_in_the_guards() -> None:
 
 
 def test_first_lists_without_matches_are_noted() -> None:
-    """Each audience has a list of one who is no customer."""
+    """Each audience has a list with one non-customer."""
     addresses = [Address("email", f"a{number}") for number in range(6)]
     world = InMemoryEnvironment(
         {one: DesiredSegment(one.audience) for one in addresses},

@@ -54,7 +54,7 @@ def test_no_mailbox_rules_of_one_provider_are_applied():
 
 
 def test_a_trailing_blank_gives_the_same_hash():
-    """megalista looked at the domain before it trimmed."""
+    """megalista read the domain before it trimmed."""
     assert wire("ca.us@gmail.com ", Hashing.SHA256) == wire("ca.us@gmail.com", Hashing.SHA256)
 
 

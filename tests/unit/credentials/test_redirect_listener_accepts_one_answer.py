@@ -14,7 +14,7 @@ pytestmark = pytest.mark.promise("credentials")
 
 
 class Waited:
-    """A callback that waits in a thread of its own for an address with `good` in it."""
+    """A listener in its own thread that waits for a URL with `good` in it."""
 
     def __init__(self, host: str = "127.0.0.1") -> None:
         with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as free:

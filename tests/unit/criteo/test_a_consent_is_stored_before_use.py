@@ -300,7 +300,7 @@ def test_a_code_that_brings_no_consent_keeps_nothing(given: Step, problem: str, 
 
 
 def test_a_concurrent_write_is_kept() -> None:
-    """A place that notices is believed, and not written again."""
+    """If a store detects it, the token is not written again."""
     world = World(granted(1, "second"))
     world.place.overwritten = True
     assert "somebody else" in world.refused().problem

@@ -70,7 +70,7 @@ def connection(emulator: Emulator, url: str) -> Connection:
 
 
 def work(client: Connection) -> list[BaseException]:
-    """A good call, calls with invalid people in them, and every kind of failure."""
+    """Make a successful call, calls with invalid members, and every kind of failure."""
     errors: list[BaseException] = []
     (segment,) = (
         client.writer().create("1", [NewSegment("Lapsed", "", "7", IdentifierType.EMAIL)], at_once).items

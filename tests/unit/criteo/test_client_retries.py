@@ -146,7 +146,7 @@ def test_without_a_connection_nothing_happened(act: Callable[[Connection], objec
 
 
 def test_a_429_is_retried_without_an_unknown_outcome() -> None:
-    """It surely was not executed; it is no failed attempt, however often it comes."""
+    """It was not executed, and does not count as a failed attempt, however often it comes."""
     busy = answer(429)
     for act, good in ((create, BULK), (add, acknowledged(2))):
         done = run(act, *[busy] * (ATTEMPTS + 1), good)
@@ -282,7 +282,7 @@ def test_without_a_total_a_short_page_is_the_last() -> None:
 
 @pytest.mark.parametrize("total", [0, 1, -1])
 def test_a_page_larger_than_announced_is_refused(total: int) -> None:
-    """The segments of a next page would look gone."""
+    """Otherwise, the segments of the next page would seem missing."""
     done = run(search, *[page("1", "2", total=total)] * 10)
     assert isinstance(done.error, RemoteError)
     assert f"the answer announces {total} segments and holds 2" in str(done.error)
@@ -295,7 +295,7 @@ def test_a_later_page_larger_than_announced_is_refused() -> None:
 
 
 def test_a_list_that_ends_too_early_is_an_error() -> None:
-    """Taken for whole, it would make segments look gone."""
+    """If it were accepted, segments would seem missing."""
     done = run(search, page("1", total=3), page(total=3))
     assert isinstance(done.error, RemoteError)
     assert "3 were announced, and 1 came" in str(done.error)

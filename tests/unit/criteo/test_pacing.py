@@ -48,7 +48,7 @@ def allowed(pace: RateState, now: float) -> int:
 
 
 def test_the_first_call_goes_alone() -> None:
-    """Its answer says what the limit is; a lost one is no reason to stand still."""
+    """Its response has the limit; without a response, later calls are sent all the same."""
     pace, ticket = go(RateState(10), 0)
     assert allowed(pace, 0) == 0
     assert pacing.delay(pace, 0) == math.inf

@@ -71,7 +71,7 @@ def test_a_folder_named_like_a_file_is_walked_and_a_broken_link_is_reported(tmp_
 
 
 def test_any_file_may_hold_any_kind_but_environment(tmp_path: Path) -> None:
-    """One file for everything is as good as one per audience."""
+    """One file for everything is valid, like one file per audience."""
     project = Project(tmp_path)
     for name in ("credentials.yaml", "destinations.yaml", "audiences/lapsed.yaml"):
         (project.folder / name).unlink()
@@ -118,7 +118,7 @@ def test_an_unknown_environment_names_the_known_ones(tmp_path: Path, name: str) 
 
 
 def test_data_that_is_elsewhere_is_noted_where_none_is_needed(tmp_path: Path) -> None:
-    """Jobs that validate get none; a folder named by hand, and one that is there, are looked into."""
+    """Validation jobs have no data; a given or existing folder is checked."""
     project = Project(tmp_path)
     project.edit("environment.yaml", "root: data", "root: exports")
     (note,) = others(load_offline(tmp_path, "sandbox").notes)

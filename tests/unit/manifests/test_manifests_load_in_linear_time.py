@@ -31,7 +31,7 @@ ROWS = {
 
 @pytest.fixture
 def steps(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
-    """How much is parsed, compared and looked at."""
+    """Count the steps of parsing and comparing."""
     counted: Counter[str] = Counter()
     parse_, close, looks = yaml.parse, difflib.get_close_matches, wording.pii_kind
 

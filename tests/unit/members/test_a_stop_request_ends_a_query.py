@@ -49,7 +49,7 @@ def test_an_unresponsive_process_is_killed_without_leftovers(tmp_path, longest, 
 
 
 class Asked:
-    """Somebody who asks to stop at the third look."""
+    """A stop request at the third check."""
 
     looks = 0
 

@@ -171,7 +171,7 @@ CONDITIONS = ("", "n > 50", "n is null or city = 'Ulm'", "id like '1%'", "n % 3 
 
 
 def dirty(project: Project, rng: random.Random) -> list[Audience]:
-    """Audiences over rows that come in all forms, with lists that do so too."""
+    """Audiences over rows in all spellings, with lists in all spellings."""
     rows = [
         f"{written(rng)},{rng.randrange(30)},{rng.choice(['', '3', '60'])},{rng.choice(['Ulm', 'Bonn'])}"
         for _ in range(200)

@@ -270,7 +270,7 @@ def test_an_excluded_person_is_found_in_whichever_form(project, listed, held):
 
 @pytest.mark.parametrize(("listed", "held"), [("MD5", "SHA-256"), ("SHA-256", "MD5")])
 def test_a_list_that_is_hashed_otherwise_than_the_rows_is_refused(project, listed, held):
-    """It would exclude nobody, and nothing would tell."""
+    """It would exclude no member, without any message."""
     project.write("a.csv", f"email,id\n{FORMS[held]('a@x.com')},1\nb@x.com,2\n")
     project.write("gone.csv", f"email\n{FORMS[listed]('a@x.com')}\n")
     project.reads("a.csv").excludes("gone.csv")
@@ -625,7 +625,7 @@ STRAY = '"b@x.com,2\nc@x.com,3\nd@x.com",4\n'
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 def test_a_line_break_inside_an_identifier_is_refused_at_its_line(project, end):
-    """Two stray quotes make one value of all lines between them, in a source and in a list."""
+    """Two stray quotes turn all lines between them into one value, in a source and in a list."""
     project.write("a.csv", ("email,id\na@x.com,1\n" + STRAY).replace("\n", end))
     said = project.reads("a.csv", where="id < '2'").refusal()
     assert said.startswith(f"{PLACE}: a.csv, line 3: an identifier holds a line break"), said

@@ -320,7 +320,7 @@ def test_a_missing_replacement_is_created_again(world):
 
 
 def unanswered(world):
-    """A run whose creates get no answer, though they may still be carried out."""
+    """Run with creates that get no response, but may still take effect."""
     world.criteo.fault = lambda operation: "lost-before" if operation == "create" else None
     world.run()
     world.criteo.fault = lambda _operation: None

@@ -186,7 +186,7 @@ def test_many_missing_at_once_is_lost_access(total, gone):
 
 
 def moved(before, after, own, general):
-    """A world of `before` people, of whom `after` are left; the audience's guards, and the environment's."""
+    """Plan a change from `before` to `after` members, with the guards of audience and environment."""
     world = InMemoryEnvironment(wishes={ADDRESS: DesiredSegment("Buyers")}, guards=own)
     world.people["buyers"] = frozenset(f"p{number}" for number in range(before))
     if before:

@@ -28,7 +28,7 @@ def world() -> InMemoryEnvironment:
 
 
 def theirs(description: str = "", members: tuple[str, ...] = ()):
-    """What someone else makes under our name, at the moment in which we ask for it."""
+    """Create a foreign segment under our name, at the time of our request."""
     return lambda world: world.criteo.add(
         "1001", NewSegment("Buyers", description, "7", IdentifierType.EMAIL), members
     )
@@ -76,7 +76,7 @@ def test_what_is_not_surely_ours_is_not(found, why):
 @pytest.mark.parametrize("age", [0, 100])
 @pytest.mark.parametrize("answer", [None, "lost-before"])
 def test_a_foreign_segment_is_never_adopted_by_its_name_alone(world, description, members, age, answer):
-    """Statistics lag, and say that nobody is in it."""
+    """Statistics lag, and report an empty segment."""
     world.criteo.reader.statistics = lambda _account, _segment: Statistics(0, None, None)
 
     def happens(world: InMemoryEnvironment):

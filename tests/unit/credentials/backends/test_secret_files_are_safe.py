@@ -41,7 +41,7 @@ def token(tmp_path: Path) -> Path:
 
 
 def test_a_disk_without_room_is_found_out_while_the_lock_is_taken(token: Path) -> None:
-    """The limit stands for a full disk: the lock's own few bytes still fit."""
+    """The limit simulates a full disk: the lock's few bytes still fit."""
     done = subprocess.run(
         [sys.executable, "-c", CRAMPED, str(token.parent)], capture_output=True, text=True, check=True
     )

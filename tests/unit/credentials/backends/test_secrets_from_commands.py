@@ -83,7 +83,7 @@ def test_what_takes_too_long_is_ended_with_all_it_started(tmp_path: Path, script
 
 
 def test_a_request_to_stop_ends_the_program_too(tmp_path: Path) -> None:
-    """Asked a few times a second: nothing that it started goes on."""
+    """Checked several times a second: no process it started keeps running."""
     left = tmp_path / "left"
 
     def stopped() -> None:

@@ -48,7 +48,7 @@ def values() -> list[tuple[str, int, int]]:
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
 def test_no_value_is_echoed(tmp_path: Path, spelling: str) -> None:
-    """Whatever stands where a value should, no finding and no note repeats it."""
+    """No finding and no note repeats any value."""
     project = Project(tmp_path)
     broken = 0
     for name, start, end in values():
