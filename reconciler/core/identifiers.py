@@ -73,20 +73,20 @@ def normalize(value: str, kind: IdentifierType, hashing: Hashing, country: str =
     trimmed = value.strip(BLANKS)
     if not trimmed:
         return NormalizedIdentifier(None, DropReason.EMPTY)
-    if flaw := damage(trimmed):
-        return NormalizedIdentifier(None, DropReason.MALFORMED, flaw)
+    if defect := damage(trimmed):
+        return NormalizedIdentifier(None, DropReason.MALFORMED, defect)
     if kind in (IdentifierType.EMAIL, IdentifierType.PHONE_NUMBER) and is_hash(trimmed):
         return _rehashed(trimmed.lower(), hashing)
     match kind:
         case IdentifierType.EMAIL:
-            plain, flaw = trimmed.lower(), _email_flaw(trimmed)
+            plain, defect = trimmed.lower(), _email_defect(trimmed)
         case IdentifierType.PHONE_NUMBER:
             plain = _international(trimmed, country)
-            flaw = _phone_flaw(trimmed, plain, country)
+            defect = _phone_defect(trimmed, plain, country)
         case _:
-            plain, flaw = trimmed, _text_flaw(trimmed)
-    if flaw:
-        return NormalizedIdentifier(None, DropReason.MALFORMED, flaw)
+            plain, defect = trimmed, _text_defect(trimmed)
+    if defect:
+        return NormalizedIdentifier(None, DropReason.MALFORMED, defect)
     return NormalizedIdentifier(_written(plain, hashing))
 
 
@@ -112,7 +112,7 @@ def _written(plain: str, hashing: Hashing) -> str:
             return sha256(md5(plain))
 
 
-def _email_flaw(text: str) -> str:
+def _email_defect(text: str) -> str:
     at = text.find("@")
     checks = (
         (INNER_BLANK, re.fullmatch(BLANK_INSIDE, text)),
@@ -126,7 +126,7 @@ def _email_flaw(text: str) -> str:
         (NO_ENDING, not re.fullmatch(ENDED, text)),
         (MISPLACED, not re.fullmatch(EMAIL, text)),
     )
-    return next((flaw for flaw, found in checks if found), "")
+    return next((defect for defect, found in checks if found), "")
 
 
 def _international(text: str, country: str) -> str:
@@ -138,7 +138,7 @@ def _international(text: str, country: str) -> str:
     return bare
 
 
-def _phone_flaw(text: str, number: str, country: str) -> str:
+def _phone_defect(text: str, number: str, country: str) -> str:
     checks = (
         (OPTIONAL_ZERO, re.fullmatch(TRUNK_ZERO, text)),
         (NOT_A_NUMBER, not re.fullmatch(PHONE_CHARACTERS, number)),
@@ -146,10 +146,10 @@ def _phone_flaw(text: str, number: str, country: str) -> str:
         (NO_COUNTRY, not re.fullmatch(INTERNATIONAL, number)),
         (WRONG_LENGTH, not re.fullmatch(PHONE, number)),
     )
-    return next((flaw for flaw, found in checks if found), "")
+    return next((defect for defect, found in checks if found), "")
 
 
-def _text_flaw(text: str) -> str:
+def _text_defect(text: str) -> str:
     if len(text) > LONGEST_TEXT:
         return TOO_LONG
     unwritable = re.fullmatch(CONTROL_INSIDE, text) or re.search(SURROGATE, text)

@@ -58,8 +58,8 @@ def members_moved(change: SegmentChange, resource: ResourceState | None) -> tupl
     """Return the members to add and to remove, with those that an interrupted run has sent already."""
     delta, done = change.members.delta, (0, 0)
     if resource and (holding := _receiving(change, resource)) and holding.transfer:
-        size, left = holding.transfer.size, remaining(holding.transfer)
-        done = (size.adds - left.adds, size.out - left.out)
+        size, unsent = holding.transfer.size, remaining(holding.transfer)
+        done = (size.adds - unsent.adds, size.out - unsent.out)
     return delta.adds + done[0], delta.out + done[1]
 
 

@@ -75,7 +75,7 @@ def check_approvals(
         return _check_without_valid(plan, approvals, invalid, context)
     refused: dict[Address, tuple[Finding, ...]] = {}
     covered: dict[Address, ApprovedPlan] = {}
-    left: list[Change] = []
+    deferred: list[Change] = []
     for change in plan.changes:
         address = address_of(change)
         named = [(one, entry) for one in valid.values() if (entry := _open_entry(one, change, context))]
@@ -84,7 +84,7 @@ def check_approvals(
         if good:
             covered[address] = good[-1]
         elif _is_deferred(change, [one for one, _ in named], context):
-            left.append(change)
+            deferred.append(change)
         else:
             refused[address] = tuple(_refusals(address, against))
     for waiting in dependents(plan, refused):
@@ -96,15 +96,15 @@ def check_approvals(
         if context.all_addresses
         else {}
     )
-    digests = {one.digest for one in covered.values()}
+    covering = {one.digest for one in covered.values()}
     invalid_findings = _invalid_findings(invalid) if refused else ()
     asked = frozenset((*map(address_of, plan.changes), *(one.address for one in plan.blocked)))
     check = ApprovalCheck(
         findings=(*_flat(refused), *invalid_findings) if not covered else (),
         refused=refused,
         covered=frozenset(covered),
-        deferred=tuple(map(address_of, left)),
-        used_digests=tuple(one.digest for one in valid.values() if one.digest in digests),
+        deferred=tuple(map(address_of, deferred)),
+        used_digests=tuple(one.digest for one in valid.values() if one.digest in covering),
         completed=tuple(valid[name].digest for name, addresses in open_.items() if not addresses),
         not_requested=(*invalid_findings, *not_requested(open_, valid, asked, context)),
     )
@@ -121,13 +121,13 @@ def _check_without_valid(
     Nothing is refused if an approval is completed and the plan changes only other addresses, all deferred.
     """
     named = {entry.address for one in approvals.values() for entry in one.changes if entry.is_change}
-    left = [
+    deferred = [
         one for one in plan.changes if address_of(one) not in named and is_independent(one, context.resources)
     ]
     done = any(context.is_completed(one) or _has_no_changes_left(one, context) for one in approvals.values())
-    if done and len(left) == len(plan.changes):
-        return ApprovalCheck(deferred=tuple(map(address_of, left)))
-    strange = [one for one in plan.changes if one not in left and address_of(one) not in named]
+    if done and len(deferred) == len(plan.changes):
+        return ApprovalCheck(deferred=tuple(map(address_of, deferred)))
+    strange = [one for one in plan.changes if one not in deferred and address_of(one) not in named]
     strange_findings = (finding for one in strange for finding in _refusals(address_of(one), ()))
     return ApprovalCheck(findings=(*strange_findings, *_invalid_findings(invalid)))
 

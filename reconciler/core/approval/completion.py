@@ -68,9 +68,11 @@ def not_requested(
 ) -> Iterator[Finding]:
     """Yield the approved changes that the manifests do not request, or that are no longer due."""
     for name, addresses in open_.items():
-        left = [one for one in addresses if one not in changing]
-        recovered = [one for one in left if _recovered(valid[name].change(one), context.resources.get(one))]
-        if foreign := [one for one in left if one not in recovered]:
+        not_planned = [one for one in addresses if one not in changing]
+        recovered = [
+            one for one in not_planned if _recovered(valid[name].change(one), context.resources.get(one))
+        ]
+        if foreign := [one for one in not_planned if one not in recovered]:
             yield Finding(name, f"approved but not in these manifests: {_listed(foreign)}")
         if recovered:
             problem = "Criteo's count changed since this plan, and a refill is no longer due"

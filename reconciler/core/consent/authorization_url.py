@@ -112,9 +112,9 @@ def is_answer(redirected: str) -> bool:
     return "state" in query and bool({"code", "error"} & query.keys())
 
 
-def _query(address: str) -> dict[str, str]:
+def _query(url: str) -> dict[str, str]:
     """Of what was pasted, with whatever a mail put around it."""
-    bare = address.strip().strip("\"'<>").partition("?")[2].partition("#")[0]
+    bare = url.strip().strip("\"'<>").partition("?")[2].partition("#")[0]
     return dict(parse_qsl(bare, errors="replace"))
 
 

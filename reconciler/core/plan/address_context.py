@@ -63,8 +63,8 @@ class AddressContext:
         """Return the names that are taken: at Criteo, reserved, claimed by this plan, or set by `setup`."""
         listed = [one.name for one in self.segments.values() if one.account_id == account_id]
         given = (name for step in setup if (name := assigned_name(step)))
-        pending = (name for account, name in self.reserved_names if account == account_id)
-        return [*listed, *pending, *self.claimed_names, self.spec.name, *given]
+        reserved = (name for account, name in self.reserved_names if account == account_id)
+        return [*listed, *reserved, *self.claimed_names, self.spec.name, *given]
 
 
 def receiving_segment(

@@ -94,18 +94,18 @@ def _resolve(context: AddressContext, slot: Slot, holding: SegmentState) -> Segm
     sent again under the same name: names are unique, so it cannot create two segments. Return a finding if
     that is not possible.
     """
-    intent, found = holding.intent, context.unconfirmed_matches.get(slot)
+    intent, matched = holding.intent, context.unconfirmed_matches.get(slot)
     if intent is None:
         return holding
     why_not = ""
-    if found is not None:
-        why_not = why_not_ours(holding.key, context.tag, found)
+    if matched is not None:
+        why_not = why_not_ours(holding.key, context.tag, matched)
         if not why_not:
-            return record_recovered(holding, found.id)
+            return record_recovered(holding, matched.id)
     until = intent.sent_at + context.quiet
     if context.now >= until:
         return None
-    if found is None and holding.key == context.spec.key:
+    if matched is None and holding.key == context.spec.key:
         return holding
     return Finding(
         str(context.spec.address),

@@ -146,9 +146,9 @@ def _counts(holding: SegmentState, reported: Statistics | None) -> MemberCounts 
     """Return the two counts if they differ. Members from a lost state are counted too and can hide a loss."""
     if reported is None or reported.identifiers is None:
         return None
-    counts = MemberCounts(holding.confirmed.count - holding.rejected, reported.identifiers)
-    apart = abs(counts.acknowledged - counts.counted) > max(SOFT, SOFT_SHARE * counts.acknowledged)
-    return counts if is_lost(counts) or (apart and holding.members_unknown_before is None) else None
+    found = MemberCounts(holding.confirmed.count - holding.rejected, reported.identifiers)
+    apart = abs(found.acknowledged - found.counted) > max(SOFT, SOFT_SHARE * found.acknowledged)
+    return found if is_lost(found) or (apart and holding.members_unknown_before is None) else None
 
 
 def _touched(holding: SegmentState, segment: Segment) -> datetime | None:

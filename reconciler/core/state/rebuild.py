@@ -59,9 +59,11 @@ class RebuildScan:
 
     def found(self) -> tuple[SegmentMatch, ...]:
         """Those that something can be known of again. RefusedError where that is not clear."""
-        doubts = [doubt for one in self.matches for doubt in one.conflicts]
-        if doubts:
-            raise RefusedError("the segments at Criteo are ambiguous; nothing was written", findings=doubts)
+        conflicts = [conflict for one in self.matches for conflict in one.conflicts]
+        if conflicts:
+            raise RefusedError(
+                "the segments at Criteo are ambiguous; nothing was written", findings=conflicts
+            )
         return tuple(one for one in self.matches if one.segment)
 
 
@@ -131,9 +133,11 @@ def _taken(
     """Return the match for an assigned segment. Other segments with our tag are ignored."""
     found = [one for tagged in by_mark.values() for one in tagged if one.id == wanted]
     others = [one for one in by_mark.get(ours, ()) if one.id != wanted]
-    retired, aside = _replaced_earlier(spec, others)
+    retired, ignored = _replaced_earlier(spec, others)
     if not found:
-        return SegmentMatch(spec, retired=retired, ignored=aside, conflicts=(_missing(spec, wanted, owned),))
+        return SegmentMatch(
+            spec, retired=retired, ignored=ignored, conflicts=(_missing(spec, wanted, owned),)
+        )
     [segment] = found
     tag_owner = _owner_of(segment)
     return SegmentMatch(
@@ -141,7 +145,7 @@ def _taken(
         segment,
         has_tag=tag_owner == ours,
         retired=retired,
-        ignored=aside,
+        ignored=ignored,
         conflicts=(*_unmanageable(spec, (segment, *others)), *_strange(spec, segment, tag_owner, ours)),
     )
 
@@ -155,7 +159,7 @@ def _replaced_earlier(
 
 
 def _elsewhere(spec: SegmentSpec, segment: Segment) -> bool:
-    """A replacement in the wanted account comes first: left aside there, its name would be in the way."""
+    """A replacement in the wanted account comes first: otherwise, its name would block the change."""
     return segment.account_id != spec.key.account_id
 
 

@@ -169,8 +169,8 @@ class ResourceState:
     @property
     def segments(self) -> tuple[SegmentState, ...]:
         """Return all segments of this resource state, the current one first."""
-        successor = (self.replacement,) if self.replacement else ()
-        return (self.current, *successor, *(one.segment for one in self.retired))
+        replacement = (self.replacement,) if self.replacement else ()
+        return (self.current, *replacement, *(one.segment for one in self.retired))
 
     @property
     def references(self) -> frozenset[SnapshotRef]:
@@ -207,8 +207,8 @@ def record_no_response(segment: SegmentState, now: datetime, quiet: timedelta) -
 
 def grace_ends_at(segment: SegmentState, quiet: timedelta) -> datetime | None:
     """Return the time until which no conflicting request may be sent; None if none is unconfirmed."""
-    flight = segment.transfer.in_flight if segment.transfer else None
-    times = [segment.grace_until, flight.dispatched_at + quiet if flight else None]
+    in_flight = segment.transfer.in_flight if segment.transfer else None
+    times = [segment.grace_until, in_flight.dispatched_at + quiet if in_flight else None]
     return max((time for time in times if time), default=None)
 
 

@@ -24,11 +24,11 @@ def record_intent(key: SegmentKey, name: str, before: SegmentState | None, now: 
     the name is used, the earlier request cannot create a second segment.
     """
     earlier = before.intent if before else None
-    renames = (UnconfirmedUpdate(earlier.name, None, earlier.sent_at),) if earlier else ()
+    earlier_update = (UnconfirmedUpdate(earlier.name, None, earlier.sent_at),) if earlier else ()
     return SegmentState(
         key=key,
         intent=CreateIntent(name=name, sent_at=now),
-        unconfirmed_updates=(*(before.unconfirmed_updates if before and earlier else ()), *renames),
+        unconfirmed_updates=(*(before.unconfirmed_updates if before and earlier else ()), *earlier_update),
         completed_size=before.completed_size if before else None,
     )
 
@@ -58,27 +58,27 @@ def record_recovered(segment: SegmentState, segment_id: str, *, again: bool = Fa
     return record_created(segment, segment_id, again=again or earlier)
 
 
-def record_update_sent(segment: SegmentState, rename: UnconfirmedUpdate, quiet: timedelta) -> SegmentState:
+def record_update_sent(segment: SegmentState, update: UnconfirmedUpdate, quiet: timedelta) -> SegmentState:
     """Return the segment state before an update is sent, without updates past the grace period (`quiet`)."""
-    live = tuple(one for one in segment.unconfirmed_updates if one.sent_at + quiet > rename.sent_at)
-    return replace(segment, unconfirmed_updates=(*live, rename))
+    live = tuple(one for one in segment.unconfirmed_updates if one.sent_at + quiet > update.sent_at)
+    return replace(segment, unconfirmed_updates=(*live, update))
 
 
-def record_update_confirmed(segment: SegmentState, rename: UnconfirmedUpdate) -> SegmentState:
+def record_update_confirmed(segment: SegmentState, update: UnconfirmedUpdate) -> SegmentState:
     """Return the segment state after the response to an update. An equal update in the list remains."""
-    return replace(_without(segment, rename), updated_at=rename.sent_at)
+    return replace(_without(segment, update), updated_at=update.sent_at)
 
 
-def _without(segment: SegmentState, rename: UnconfirmedUpdate) -> SegmentState:
-    renames = list(segment.unconfirmed_updates)
-    renames.remove(rename)
-    return replace(segment, unconfirmed_updates=tuple(renames))
+def _without(segment: SegmentState, update: UnconfirmedUpdate) -> SegmentState:
+    updates = list(segment.unconfirmed_updates)
+    updates.remove(update)
+    return replace(segment, unconfirmed_updates=tuple(updates))
 
 
-def record_update_resent(segment: SegmentState, rename: UnconfirmedUpdate, now: datetime) -> SegmentState:
+def record_update_resent(segment: SegmentState, update: UnconfirmedUpdate, now: datetime) -> SegmentState:
     """Return the segment state after another attempt of the update was sent: its grace period starts now."""
-    others = _without(segment, rename)
-    return replace(others, unconfirmed_updates=(*others.unconfirmed_updates, replace(rename, sent_at=now)))
+    others = _without(segment, update)
+    return replace(others, unconfirmed_updates=(*others.unconfirmed_updates, replace(update, sent_at=now)))
 
 
 def may_undo(
