@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 from typing import assert_never
 
 from reconciler.apply.recorder import FAILURES, ApplyContext, StateRecorder
-from reconciler.apply.setup import run_setup, update_segments
+from reconciler.apply.setup import run_setup
 from reconciler.apply.transfer import remove_suppressed, send_members
+from reconciler.apply.updates import update_segments
 from reconciler.core.definition import parts_of
 from reconciler.core.errors import CancelledError, ReconcilerError, RefusedError, StorageError
 from reconciler.core.events import ChangeOutcome

@@ -16,8 +16,7 @@ from support.fakes import members
 from support.fakes.members import MemoryEngine
 from support.fakes.state import MemoryStore, MemoryWriter
 
-from reconciler.apply import run, transfer
-from reconciler.apply import setup as prelude
+from reconciler.apply import creates, run, transfer, updates
 from reconciler.apply.recorder import StateRecorder
 from reconciler.core import departures, lists
 from reconciler.core.approval import approved_changes, check, completion, differences, validity
@@ -215,7 +214,7 @@ def any_lineage(key: Any, wanted: Any, found: Any) -> tuple[Any, ...]:
 
 
 def adopts(change: Callable[..., tuple[Any, ...]]) -> tuple[tuple[object, str, Make], ...]:
-    return (standing, "why_not_ours", asked(change)), (prelude, "why_not_ours", asked(change))
+    return (standing, "why_not_ours", asked(change)), (creates, "why_not_ours", asked(change))
 
 
 def one_environment(address: Any, tag: Any, holdings: Any, segments: Any) -> tuple[Any, ...]:
@@ -273,7 +272,7 @@ def named_before_filled(original: Any) -> Any:
     def complete(tools: Any, ledger: StateRecorder, change: Any) -> None:
         early = tuple(step for step in change.steps.finalize if not isinstance(step, PromoteReplacement))
         for step in early:
-            prelude.update_segments(tools, ledger, [(change, step)])
+            updates.update_segments(tools, ledger, [(change, step)])
         original(tools, ledger, change)
 
     return complete
@@ -497,10 +496,10 @@ MUTANTS = (
         "earlier renames are remembered",
         ((unconfirmed_requests, "record_update_sent", then(last_rename_only)),),
     ),
-    Mutant(LATE, "an unanswered rename is remembered", ((prelude._Announced, "resolve", resolves_all),)),
+    Mutant(LATE, "an unanswered rename is remembered", ((updates._Announced, "resolve", resolves_all),)),
     Mutant(LATE, "a batch counts from when it leaves", ((resource, "is_late", gives(False)),)),
-    Mutant(LATE, "a rename counts from when it leaves", ((prelude._Announced, "leaving", gives(None)),)),
-    Mutant(LATE, "a create counts from when it leaves", ((prelude, "_leaving", gives(None)),)),
+    Mutant(LATE, "a rename counts from when it leaves", ((updates._Announced, "leaving", gives(None)),)),
+    Mutant(LATE, "a create counts from when it leaves", ((creates, "_leaving", gives(None)),)),
     Mutant(LATE, "names that may still be taken are reserved", ((planner, "reserved_names", gives({})),)),
     Mutant(CREATES, "written down first", ((MemoryWriter, "write", intents_stay_in_memory),)),
     Mutant(
@@ -508,7 +507,7 @@ MUTANTS = (
         "looked up",
         (
             (planner, "match_unconfirmed", gives({})),
-            (prelude, "_listed", gives(())),
+            (creates, "_listed", gives(())),
         ),
     ),
     Mutant(CREATES, "adopted only in its retailer", adopts(any_retailer)),
@@ -525,7 +524,7 @@ MUTANTS = (
             (StateRecorder, "owns", gives(False)),
         ),
     ),
-    Mutant(CREATES, "a definite no leaves nothing behind", ((prelude, "_forget_request", gives(None)),)),
+    Mutant(CREATES, "a definite no leaves nothing behind", ((creates, "_forget_request", gives(None)),)),
     Mutant(
         CREATES,
         "a foreign name is refused",

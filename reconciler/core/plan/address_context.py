@@ -7,19 +7,10 @@ from datetime import date, datetime, timedelta
 from reconciler.core.members import TargetMembers
 from reconciler.core.model import SegmentSpec
 from reconciler.core.plan.observed import MemberDiff
-from reconciler.core.plan.steps import (
-    CreateSegment,
-    FinishStep,
-    SetupStep,
-    UpdateSegment,
-)
+from reconciler.core.plan.steps import CreateSegment, FinishStep, SetupStep, UpdateSegment
 from reconciler.core.remote import Segment, Statistics
 from reconciler.core.state.ownership_tag import Tag, with_tag
-from reconciler.core.state.resource import (
-    ResourceState,
-    SegmentState,
-    Slot,
-)
+from reconciler.core.state.resource import ResourceState, SegmentState, Slot
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from reconciler.core.approval.model import ApprovalRecord
-from reconciler.core.members import (
-    SnapshotRef,
-)
+from reconciler.core.members import SnapshotRef
 from reconciler.core.state.resource import ResourceState
 
 

@@ -19,14 +19,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
-from reconciler.core.members import (
-    EMPTY_SNAPSHOT,
-    NO_DELTA,
-    AppliedList,
-    Batch,
-    Delta,
-    SnapshotRef,
-)
+from reconciler.core.members import EMPTY_SNAPSHOT, NO_DELTA, AppliedList, Batch, Delta, SnapshotRef
 from reconciler.core.model import Address, SegmentKey
 from reconciler.core.remote import Acknowledgement
 
