@@ -1,14 +1,11 @@
 """A disk that is full at any write of a run: the error names it, nothing is lost, and a rerun completes."""
 
-import resource
-import subprocess
-import sys
 from collections import Counter
-from functools import partial
-from pathlib import Path
 
 import pytest
+from support import forked_command
 from support.cli import Project, surroundings
+from support.forked_command import Setup
 from support.large_project import LargeProject, hashed, write_people
 from support.small_disk import LimitedDisk
 
@@ -21,33 +18,21 @@ PAGE = 4096
 FILES = ("/lock", "/key", "/head.json", "/resources/customer.buyers.json", "/resources/email.buyers.json")
 
 
-def apply_in_want(
-    project: Project, *before: str, limit: int | None = None, **environ: str
-) -> tuple[int, str]:
+def apply_in_want(project: Project, setup: Setup | None = None, **environ: str) -> tuple[int, str]:
     """Return how an apply without enough disk space ends. The error must name the disk, never a bug."""
-    done = subprocess.run(
-        [*(before or (sys.executable, "-m", "reconciler")), "apply", "sandbox", "--yes"],
-        cwd=project.root,
-        env=surroundings(**environ),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=120,
-        check=False,
-        preexec_fn=None if limit is None else partial(_limited, limit),
-    )
-    assert done.returncode in (0, 10), done.stdout
-    assert "Traceback" not in done.stdout
-    said = " ".join(done.stdout.split())
-    if done.returncode:
+    arguments = ("apply", "sandbox", "--yes")
+    code, output = forked_command.run(project.root, arguments, surroundings(**environ), setup)
+    assert code in (0, 10), output
+    assert "Traceback" not in output
+    said = " ".join(output.split())
+    if code:
         assert "Error: " in said
         assert "→ " in said, "it doesn't say what to do"
-    return done.returncode, said
+    return code, said
 
 
-def _limited(largest: int) -> None:
-    resource.setrlimit(resource.RLIMIT_FSIZE, (largest, resource.RLIM_INFINITY))
+def limited(largest: int) -> Setup:
+    return Setup("support.full_disk", "limit_files", largest)
 
 
 def repeated(project: Project) -> list[int]:
@@ -65,13 +50,12 @@ def arrived(project: Project, people: int) -> bool:
 
 def test_the_next_apply_resumes_after_any_failed_write(tmp_path):
     """One run for each file of the state: from that one on, no byte can be written."""
-    tests, said, file, code = Path(__file__).parents[1], "", 0, 10
+    said, file, code = "", 0, 10
     while code:
         file += 1
         project = Project.make(tmp_path / str(file), batch_size=BATCH)
         write_people(project, range(PEOPLE))
-        command = (sys.executable, "-m", "support.full_disk", str(file))
-        code, output = apply_in_want(project, *command, PYTHONPATH=str(tests))
+        code, output = apply_in_want(project, Setup("support.full_disk", "fail_from", file))
         assert code == 0 or "the disk is full" in output
         said += output
         project.run("apply", "sandbox", "--yes")
@@ -110,7 +94,9 @@ def test_a_real_disk_that_is_full_is_reported_and_loses_nothing(tmp_path, folder
 def test_files_that_may_not_grow_are_reported_and_lose_nothing(tmp_path):
     """EFBIG at one size after the other: the lock, the key, the head, a snapshot, a resource state."""
     with LargeProject.gathered(tmp_path, range(5), batch=2, latency=0) as crowd:
-        runs = [apply_in_want(crowd.project, limit=limit) for limit in (0, 8, 40, 150, 400, 800, 1200, 1600)]
+        runs = [
+            apply_in_want(crowd.project, limited(limit)) for limit in (0, 8, 40, 150, 400, 800, 1200, 1600)
+        ]
         assert [code for code, _ in runs][:6] == [10] * 6
         assert "/lock: the file is larger" in runs[0][1]
         assert "ulimit -f" in runs[4][1]
@@ -125,6 +111,6 @@ def test_rows_that_find_no_room_on_disk_are_not_blamed_on_the_source(tmp_path):
     """What doesn't fit in memory is spilled. A disk without room for that is no fault of a source file."""
     project = Project.make(tmp_path)
     write_people(project, range(600_000))
-    code, said = apply_in_want(project, limit=1 << 20, RECONCILER_MEMORY_LIMIT="64MB")
+    code, said = apply_in_want(project, limited(1 << 20), RECONCILER_MEMORY_LIMIT="64MB")
     assert code == 10, said
     assert "buyers: reading its sources: a working file is larger than this process may write" in said

@@ -20,6 +20,8 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import astuple, dataclass
 from functools import cache
 from pathlib import Path
 from typing import NoReturn
@@ -40,26 +42,40 @@ sys.exit(int.from_bytes(ended, "little") if ended else 70)
 """
 
 
-def run(folder: Path, arguments: Sequence[str], environ: Mapping[str, str]) -> tuple[int, str]:
-    """Run a command without a terminal; return its exit code, and its output on both streams."""
-    with (
-        tempfile.TemporaryFile() as output,
-        Path(os.devnull).open() as nothing,
-        socket.socket(socket.AF_UNIX) as server,
-    ):
+@dataclass(frozen=True)
+class Setup:
+    """A function that the process of a command calls with a number before the command begins."""
+
+    module: str
+    function: str
+    number: int
+
+
+def run(
+    folder: Path, arguments: Sequence[str], environ: Mapping[str, str], setup: Setup | None = None
+) -> tuple[int, str]:
+    """Return the exit code of a command, and what it wrote to both streams, away from a terminal."""
+    asked: dict[str, object] = {
+        "arguments": list(arguments),
+        "folder": str(folder),
+        "environ": dict(environ),
+        "setup": astuple(setup) if setup else None,
+    }
+    ours, theirs = os.pipe()
+    with Path(os.devnull).open() as nothing, socket.socket(socket.AF_UNIX) as server:
         server.settimeout(PATIENCE)
         server.connect(str(_server()))
-        asked = {"arguments": list(arguments), "folder": str(folder), "environ": dict(environ)}
-        streams = [nothing.fileno(), output.fileno(), output.fileno()]
-        socket.send_fds(server, [json.dumps(asked).encode()], streams)
+        socket.send_fds(server, [json.dumps(asked).encode()], [nothing.fileno(), theirs, theirs])
+        os.close(theirs)
         server.shutdown(socket.SHUT_WR)
-        try:
-            ended = server.recv(4)
-        except TimeoutError:
-            raise AssertionError(f"it hangs: {arguments}") from None
-        assert ended, f"no exit code: {arguments}"
-        output.seek(0)
-        return int.from_bytes(ended, "little"), output.read().decode()
+        with os.fdopen(ours, "rb") as output, ThreadPoolExecutor(1) as reader:
+            said = reader.submit(output.read)
+            try:
+                ended = server.recv(4)
+            except TimeoutError:
+                raise AssertionError(f"it hangs: {arguments}") from None
+            assert ended, f"no exit code: {arguments}"
+            return int.from_bytes(ended, "little"), said.result(PATIENCE).decode()
 
 
 def write_program(file: Path) -> None:
@@ -90,6 +106,7 @@ def _server() -> Path:
 
 def serve(place: str) -> None:
     """Serve until the starting process has ended."""
+    sys.path.append(str(Path(__file__).parents[1]))  # for setups
     import_program()
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(place)
@@ -155,6 +172,9 @@ def _become(asked: dict[str, object], streams: Sequence[int]) -> NoReturn:
     sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
     sys.stderr = os.fdopen(2, "w", encoding="utf-8", closefd=False, buffering=1)
     sys.argv = ["reconciler", *asked["arguments"]]  # type: ignore[misc]
+    if asked.get("setup"):
+        module, function, number = asked["setup"]  # type: ignore[misc]
+        getattr(importlib.import_module(module), function)(number)
     from reconciler.cli import main
 
     code: object = 0

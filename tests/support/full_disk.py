@@ -1,15 +1,12 @@
-"""The real command line in a process whose disk is full from the nth file on.
+"""What leaves a command's process without room: a disk that is full from the nth file on, or a limit."""
 
-python -m support.full_disk 7 apply sandbox --yes
-"""
-
+import contextlib
 import errno
-import sys
+import resource
 
 from support.fakes.disk import watched
 
-from reconciler.cli import main
-
+_for_good = contextlib.ExitStack()
 NEEDS_ROOM = frozenset({"write", "pwrite", "mkdir"})
 
 
@@ -25,7 +22,11 @@ class Full:
             raise OSError(errno.ENOSPC, "full")
 
 
-if __name__ == "__main__":
-    first = int(sys.argv.pop(1))
-    with watched(Full(first)):
-        main()
+def fail_from(first: int) -> None:
+    """From the given file on, this process can't write a byte."""
+    _for_good.enter_context(watched(Full(first)))
+
+
+def limit_files(largest: int) -> None:
+    """No file of this process may become larger, in bytes."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (largest, resource.RLIM_INFINITY))
