@@ -244,7 +244,7 @@ def test_a_lost_state_is_reported_once_whatever_the_segments_are_called_by_now()
     world.wishes = {address: DesiredSegment(f"New {address}") for address in world.wishes}
     planned = world.plan()
     assert [one.problem.partition(":")[0] for one in planned.problems] == [
-        "5 of 5 segments have this environment's ownership tag"
+        "5 of 5 segments have this environment's ownership tag, but the state has none of them"
     ]
     with pytest.raises(RefusedError):
         world.run()
