@@ -15,10 +15,10 @@ from reconciler.core.members import AppliedList
 from reconciler.core.model import Address
 from reconciler.core.plan.changes import Forget, Removal, Replace, SegmentChange, address_of
 from reconciler.core.plan.model import Plan
+from reconciler.core.plan.rejections import failure
 from reconciler.core.plan.steps import PromoteReplacement, UpdateSegment
-from reconciler.core.rejections import failure
+from reconciler.core.plan.tagging import tagged
 from reconciler.core.state.resource import ResourceState, RetiredSegment, SegmentState
-from reconciler.core.tagging import tagged
 
 Job = Callable[[], None]
 RunJobs = Callable[[Sequence[Job]], None]

@@ -9,8 +9,8 @@ from reconciler.core.events import BatchAcknowledged, TransferStarted
 from reconciler.core.members import Batch
 from reconciler.core.plan.changes import Removal, SegmentChange
 from reconciler.core.plan.observed import Departure, MemberDiff
+from reconciler.core.plan.rejections import failure, nothing_accepted
 from reconciler.core.plan.steps import SendMembers
-from reconciler.core.rejections import failure, nothing_accepted
 from reconciler.core.state import resource as knowledge
 from reconciler.core.state.resource import SegmentState
 

@@ -5,11 +5,11 @@ from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from reconciler.core.losses import is_computed
 from reconciler.core.model import Address, DesiredState
 from reconciler.core.plan.drift import Drift, NotComparable, detect_drift, uncounted, untracked_segments
+from reconciler.core.plan.losses import is_computed
+from reconciler.core.plan.rejections import Rejection, rejections
 from reconciler.core.ports import Clock, SegmentReader
-from reconciler.core.rejections import Rejection, rejections
 from reconciler.core.remote import Statistics
 from reconciler.core.schedule import seen_at
 from reconciler.core.state.model import StateHead

@@ -7,7 +7,6 @@ from datetime import date, datetime
 
 from reconciler.core.errors import AuthenticationError, ConfigurationError, Finding, RejectedError
 from reconciler.core.lists import compared
-from reconciler.core.losses import doubted, is_computed, loss
 from reconciler.core.members import (
     EMPTY_SNAPSHOT,
     NO_DELTA,
@@ -19,6 +18,7 @@ from reconciler.core.members import (
 )
 from reconciler.core.model import Address, DesiredState, SegmentSpec
 from reconciler.core.plan.address_context import receiving_segment
+from reconciler.core.plan.losses import doubted, is_computed, loss
 from reconciler.core.plan.observed import MemberDiff, ObservedState
 from reconciler.core.ports import Clock, MemberEngine, SegmentReader, StateReader
 from reconciler.core.remote import RateLimit, Segment, Statistics

@@ -17,10 +17,10 @@ from reconciler.core.events import (
     addresses_blocked,
     plan_made,
 )
-from reconciler.core.losses import MemberCounts
 from reconciler.core.members import Delta
 from reconciler.core.plan.changes import AttributeChange, Change, SegmentChange
 from reconciler.core.plan.drift import Drift, NotComparable
+from reconciler.core.plan.losses import MemberCounts
 from reconciler.core.plan.model import Plan
 from reconciler.core.plan.reasons import ApplyResumed
 from reconciler.core.state.model import StateHead

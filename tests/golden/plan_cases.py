@@ -5,7 +5,6 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 from reconciler.core.errors import Finding
-from reconciler.core.losses import MemberCounts
 from reconciler.core.members import EMPTY_SNAPSHOT, NO_DELTA, Delta, DropReason, SnapshotRef, TargetMembers
 from reconciler.core.model import (
     Address,
@@ -40,6 +39,7 @@ from reconciler.core.plan.changes import (
 )
 from reconciler.core.plan.cost import cost
 from reconciler.core.plan.guards import GuardInput, relaxed_guards, stale_sources, violations
+from reconciler.core.plan.losses import MemberCounts
 from reconciler.core.plan.model import Blocked, Plan, PlanInputs
 from reconciler.core.plan.observed import MemberDiff
 from reconciler.core.plan.reasons import (

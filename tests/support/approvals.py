@@ -8,9 +8,9 @@ from reconciler.core.approval.approved_changes import approved_changes
 from reconciler.core.approval.check import ApprovalCheck, check_approvals
 from reconciler.core.approval.context import CheckContext
 from reconciler.core.approval.model import ApprovalRecord, ApprovedPlan
-from reconciler.core.losses import MemberCounts
 from reconciler.core.model import Address
 from reconciler.core.plan.changes import Change, Forget, Refill
+from reconciler.core.plan.losses import MemberCounts
 from reconciler.core.plan.model import Plan
 from reconciler.core.plan.reasons import Removed
 from reconciler.core.plan.steps import Steps

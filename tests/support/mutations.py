@@ -18,13 +18,13 @@ from support.fakes.state import MemoryStore, MemoryWriter
 
 from reconciler.apply import creates, run, transfer, updates
 from reconciler.apply.recorder import StateRecorder
-from reconciler.core import departures, lists
+from reconciler.core import lists
 from reconciler.core.approval import approved_changes, check, completion, differences, validity
 from reconciler.core.approval import members_only as refresh
 from reconciler.core.approval.model import largest
 from reconciler.core.errors import OutcomeUnknownError, RejectedError
 from reconciler.core.plan import address_planner as standing
-from reconciler.core.plan import planner
+from reconciler.core.plan import departures, planner
 from reconciler.core.plan.changes import Update, address_of
 from reconciler.core.plan.names import Settled
 from reconciler.core.plan.steps import PromoteReplacement

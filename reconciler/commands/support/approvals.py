@@ -19,9 +19,9 @@ from reconciler.core.approval.model import RECORD_RETENTION, ApprovalRecord, App
 from reconciler.core.approval.validity import wrong_target
 from reconciler.core.errors import Finding, NotApprovedError
 from reconciler.core.model import Address, Environment
-from reconciler.core.parts import restricted, without
 from reconciler.core.plan.change_kinds import ChangeKind
 from reconciler.core.plan.changes import Change, Update, address_of
+from reconciler.core.plan.parts import restricted, without
 from reconciler.core.ports import StateWriter
 from reconciler.render.numbers import counted
 from reconciler.workspace import Workspace

@@ -38,9 +38,9 @@ from reconciler.core.approval.model import ApprovedChange, ApprovedPlan
 from reconciler.core.approval.validity import why_invalid, wrong_state
 from reconciler.core.errors import Finding
 from reconciler.core.model import Address
-from reconciler.core.parts import dependents
 from reconciler.core.plan.changes import Change, address_of
 from reconciler.core.plan.model import Plan
+from reconciler.core.plan.parts import dependents
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ from datetime import datetime
 
 from reconciler.core.definition import is_drift
 from reconciler.core.errors import Finding
-from reconciler.core.losses import loss
 from reconciler.core.members import EMPTY_SNAPSHOT, Delta, SnapshotRef, TargetMembers
 from reconciler.core.model import SegmentKey
 from reconciler.core.ownership import not_ours, unfit, unknown
@@ -21,6 +20,7 @@ from reconciler.core.plan.changes import (
     Update,
     attribute_changes,
 )
+from reconciler.core.plan.losses import loss
 from reconciler.core.plan.names import is_retired, replacement_name, retired_name
 from reconciler.core.plan.observed import MemberDiff
 from reconciler.core.plan.reasons import (

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import assert_never
 
-from reconciler.core.losses import MemberCounts
 from reconciler.core.members import Delta, TargetMembers
 from reconciler.core.model import Address, SegmentSpec
 from reconciler.core.plan.change_kinds import ChangeKind
+from reconciler.core.plan.losses import MemberCounts
 from reconciler.core.plan.observed import Departure
 from reconciler.core.plan.reasons import Reason
 from reconciler.core.plan.steps import Steps

@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from reconciler.core.definition import is_drift
-from reconciler.core.losses import MemberCounts, is_lost, is_settled
 from reconciler.core.model import Address, DesiredState, SegmentSpec
 from reconciler.core.plan.changes import AttributeChange, attribute_changes
+from reconciler.core.plan.losses import MemberCounts, is_lost, is_settled
 from reconciler.core.remote import Segment, Statistics
 from reconciler.core.schedule import seen_at
 from reconciler.core.state.ownership_tag import Tag, owner, tag, tag_of

@@ -6,7 +6,7 @@ from reconciler.core.lists import called
 from reconciler.core.model import Address, DesiredState, SegmentSpec
 from reconciler.core.plan.changes import Change, Forget, address_of
 from reconciler.core.plan.observed import ObservedState
-from reconciler.core.rejections import rejections
+from reconciler.core.plan.rejections import rejections
 
 NAMED = 5
 """A note names at most this many addresses."""

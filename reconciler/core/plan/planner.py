@@ -4,7 +4,6 @@ from collections import defaultdict
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 
 from reconciler.core.definition import redefined
-from reconciler.core.departures import removal, too_many
 from reconciler.core.errors import Finding
 from reconciler.core.lists import list_refusals
 from reconciler.core.model import Address, DesiredState, SegmentSpec
@@ -25,6 +24,7 @@ from reconciler.core.plan.changes import (
     address_of,
 )
 from reconciler.core.plan.cost import cost
+from reconciler.core.plan.departures import removal, too_many
 from reconciler.core.plan.guards import (
     GuardInput,
     exceeds_max_missing,
@@ -37,8 +37,8 @@ from reconciler.core.plan.names import NameRegistry, resolve_names
 from reconciler.core.plan.notes import notes
 from reconciler.core.plan.observed import ObservedState
 from reconciler.core.plan.reasons import Removed, RemovedAndMissing
+from reconciler.core.plan.rejections import holds_nobody, standstill
 from reconciler.core.plan.unconfirmed_creates import match_unconfirmed, reserved_names
-from reconciler.core.rejections import holds_nobody, standstill
 from reconciler.core.remote import Segment
 from reconciler.core.rounding import format_limit, percent_up
 from reconciler.core.state.ownership_tag import tag

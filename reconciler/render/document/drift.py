@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from reconciler.core.losses import is_lost
 from reconciler.core.model import Address
 from reconciler.core.plan.drift import Drift, NotComparable
 from reconciler.core.plan.guards import exceeds_max_missing
+from reconciler.core.plan.losses import is_lost
 from reconciler.core.plan.reasons import SegmentMissing
-from reconciler.core.rejections import Rejection
+from reconciler.core.plan.rejections import Rejection
 from reconciler.render.document.model import Document, Header, Section, Totals
 from reconciler.render.document.plan_rows import attribute
 from reconciler.render.document.row import Line, LineKind, Row, RowKind

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from reconciler.core.losses import loss
 from reconciler.core.model import Address
-from reconciler.core.rejections import rejection
+from reconciler.core.plan.losses import loss
+from reconciler.core.plan.rejections import rejection
 from reconciler.core.remote import Statistics
 from reconciler.core.schedule import ACTIVATION_DELAY, next_computation
 from reconciler.core.state.resource import ResourceState, SegmentState

@@ -8,9 +8,9 @@ from enum import StrEnum
 from rich.console import Console
 from rich.text import Text
 
-from reconciler.core.losses import loss
 from reconciler.core.model import Address
-from reconciler.core.rejections import rejection
+from reconciler.core.plan.losses import loss
+from reconciler.core.plan.rejections import rejection
 from reconciler.core.remote import Statistics
 from reconciler.core.rounding import format_limit, percent
 from reconciler.core.schedule import ACTIVATION_DELAY, next_computation

@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from support.in_memory_environment import DesiredSegment, InMemoryEnvironment
 
-from reconciler.core.departures import too_many
 from reconciler.core.lists import ListChange, Missing, compared, list_refusals, untrusted
 from reconciler.core.members import EMPTY_SNAPSHOT, AppliedList, ListMatches, ReadList, SnapshotRef
 from reconciler.core.model import (
@@ -22,6 +21,7 @@ from reconciler.core.model import (
     SourceLocation,
 )
 from reconciler.core.plan.changes import Removal
+from reconciler.core.plan.departures import too_many
 from reconciler.core.plan.observed import Departure
 from reconciler.core.state.resource import ResourceState, SegmentState
 

@@ -5,10 +5,10 @@ from dataclasses import replace
 from golden import plan_cases as cases
 
 from reconciler.core.errors import Finding
-from reconciler.core.parts import dependents, without
 from reconciler.core.plan.change_kinds import Cause
 from reconciler.core.plan.changes import address_of
 from reconciler.core.plan.model import Plan
+from reconciler.core.plan.parts import dependents, without
 
 ONE, TWO, THREE = (cases.LAPSED.address, cases.HIGH.address, cases.GOLD.address)
 WHY = (Finding(str(ONE), "not approved"),)

@@ -8,12 +8,12 @@ from support.fakes.crash import Crash
 from support.in_memory_environment import EVERYTHING, OPEN, CrashAt, DesiredSegment, InMemoryEnvironment
 
 from reconciler.core.approval.members_only import not_members_only
-from reconciler.core.losses import MemberCounts, loss
 from reconciler.core.members import Delta, SnapshotRef
 from reconciler.core.model import Address
 from reconciler.core.plan.change_kinds import ChangeKind
 from reconciler.core.plan.changes import Refill, Update, kind_of
 from reconciler.core.plan.drift import detect_drift
+from reconciler.core.plan.losses import MemberCounts, loss
 from reconciler.core.plan.model import Plan
 from reconciler.core.remote import Statistics
 from reconciler.core.state.resource import SegmentState

@@ -21,9 +21,9 @@ from support.approvals import (
 
 from reconciler.core.approval.check import ApprovalCheck, check_approvals
 from reconciler.core.approval.members_only import is_members_only, not_members_only, to_members_only
-from reconciler.core.parts import restricted
 from reconciler.core.plan.change_kinds import ChangeKind
 from reconciler.core.plan.changes import Adopt, Change, kind_of
+from reconciler.core.plan.parts import restricted
 from reconciler.core.plan.reasons import ApplyResumed, NameSetAgain
 from reconciler.core.plan.steps import DiscardReplacement, SetupPhase, Steps, UpdateSegment
 

@@ -10,7 +10,7 @@ from reconciler.core.events import ChangeOutcome
 from reconciler.core.members import NO_DELTA
 from reconciler.core.model import Address, Hashing, IdentifierType
 from reconciler.core.plan.changes import Replace, Update, address_of
-from reconciler.core.rejections import nothing_accepted, rejection
+from reconciler.core.plan.rejections import nothing_accepted, rejection
 from reconciler.core.state.resource import SegmentState, Transfer
 
 pytestmark = pytest.mark.promise("guards")
