@@ -147,7 +147,7 @@ def a_name_of_another_retailer_is_free(remote: Remote) -> None:
 
 
 @under("descriptions", "kept", "dropped")
-def a_segment_is_created_whatever_becomes_of_its_description(remote: Remote) -> None:
+def a_segment_is_created_with_or_without_its_description(remote: Remote) -> None:
     """The create response has the ID; the plan checks whether the tag was kept."""
     reported = "Described [reconciler 0123456789-1a2b]"
     asked = NewSegment("Lapsed", reported, RETAILER, CUSTOMER)
@@ -283,7 +283,7 @@ def no_call_meets_a_429_while_we_are_alone(remote: Remote) -> None:
 
 
 @under("rate_headers", True, False)
-def a_limit_that_nobody_tells_is_kept_to_after_its_first_429(remote: Remote) -> None:
+def an_unreported_limit_is_respected_after_the_first_429(remote: Remote) -> None:
     """Every call succeeds in the end, and the pauses come from the 429s."""
     remote.emulator.configure(replace(remote.emulator.switches, rate_limit=10))
     reported = remote.emulator.switches.rate_headers

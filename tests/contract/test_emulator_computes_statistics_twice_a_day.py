@@ -55,7 +55,7 @@ def test_a_write_after_noon_does_not_change_what_noon_saw(world: World) -> None:
     assert reported(world, segment) == (2, 1, 50.0)
 
 
-def test_a_late_commit_counts_from_when_it_lands(world: World) -> None:
+def test_a_late_commit_counts_from_its_effect(world: World) -> None:
     """Noon passes while the commit is under way."""
     segment = world.client.segment()
     world.client.add(segment, PEOPLE[:1])

@@ -67,7 +67,7 @@ def test_time_out_before_and_after_the_commit(world: World, kind: str, size: int
     assert last(world) == (kind, None, size > 0)
 
 
-def test_a_late_commit_lands_after_later_calls(world: World) -> None:
+def test_a_late_commit_takes_effect_after_later_calls(world: World) -> None:
     """Removed members return: the grace period protects against this."""
     segment = world.client.segment()
     world.emulator.fault("late-commit", ADD, seconds=30)

@@ -171,7 +171,7 @@ def test_lists_are_apart(world: World) -> None:
         world.emulator.members(two)
 
 
-def test_hands_other_than_ours(world: World) -> None:
+def test_outside_changes_are_visible(world: World) -> None:
     """A change in the console is visible in the next search."""
     one, two = world.client.segment("One"), world.client.segment("Two")
     world.client.add(one, [PLAIN, sha256("x")])

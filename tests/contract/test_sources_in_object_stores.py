@@ -167,7 +167,7 @@ def test_a_short_answer_is_not_a_file(tmp_path: Path) -> None:
         SourceBucket(store, WHERE).piece(listed, 0)
 
 
-def test_each_object_is_brought_once_and_each_folder_listed_once(tmp_path: Path) -> None:
+def test_each_object_is_downloaded_once_and_each_folder_listed_once(tmp_path: Path) -> None:
     store = Counting(filled(MemoryStore()))
     root = mirrored(store, tmp_path)
     for _ in range(3):

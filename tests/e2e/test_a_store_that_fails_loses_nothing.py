@@ -135,7 +135,7 @@ def test_short_troubles_are_outlasted(tmp_path):
         assert world.repeats_at_most(0)
 
 
-def test_what_was_damaged_by_hand_is_refused_by_name_and_put_back(tmp_path):
+def test_a_damaged_object_is_named_and_can_be_restored(tmp_path):
     with gathered(tmp_path, latency=0) as world:
         machine = world.machine("first", PEOPLE)
         machine.run()

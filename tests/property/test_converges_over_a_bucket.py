@@ -273,7 +273,7 @@ def test_it_still_holds_that(example: History) -> None:
     example(BucketHistories)
 
 
-def test_a_batch_that_could_not_be_announced_may_be_sent_once_in_vain() -> None:
+def test_an_unrecorded_batch_may_be_sent_once_more() -> None:
     """The bucket did not take its announcement, so it never left; the machine remembers it all the same."""
     lapsed = Address("offsite", "lapsed")
     history = BucketHistories()

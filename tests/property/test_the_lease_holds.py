@@ -229,7 +229,7 @@ def two_answers_to_the_heartbeat_are_lost(history: Leases) -> None:
     works(history, 0)
 
 
-def a_lease_that_was_removed_by_hand_is_no_end(history: Leases) -> None:
+def a_manually_removed_lease_is_recovered(history: Leases) -> None:
     for number in (0, 1):
         for what in ("lock", "write", "leave"):
             works(history, number, what)
@@ -244,7 +244,7 @@ EXAMPLES = [
     a_fence_that_failed_is_put_up_by_the_next,
     it_is_paused_before_it_sends,
     two_answers_to_the_heartbeat_are_lost,
-    a_lease_that_was_removed_by_hand_is_no_end,
+    a_manually_removed_lease_is_recovered,
 ]
 
 

@@ -302,7 +302,7 @@ def begun(listed: frozenset[str]) -> ListHistories:
     return life
 
 
-def a_column_that_changes_lets_nobody_in(value: str) -> None:
+def a_changed_column_readmits_no_member(value: str) -> None:
     """No listed member has a row that matches."""
     life = begun(frozenset({"p0", "p1"}))
     life.change_matches(0, frozenset({"p0", "p1"}), value)
@@ -320,7 +320,7 @@ def a_column_that_changes_blocks_for_new_members(value: str) -> None:
     life.teardown()
 
 
-def a_second_row_lets_nobody_in() -> None:
+def a_second_row_readmits_no_member() -> None:
     life = begun(frozenset({"p0", "p1"}))
     life.add_second_rows(0, frozenset({"p0"}), ANOTHERS)
     life.run_in_peace([])
@@ -342,11 +342,11 @@ def a_crash_between_sending_and_completion_loses_no_list() -> None:
 
 
 EXAMPLES = (
-    partial(a_column_that_changes_lets_nobody_in, EMPTY),
-    partial(a_column_that_changes_lets_nobody_in, MALFORMED),
-    partial(a_column_that_changes_lets_nobody_in, ANOTHERS),
+    partial(a_changed_column_readmits_no_member, EMPTY),
+    partial(a_changed_column_readmits_no_member, MALFORMED),
+    partial(a_changed_column_readmits_no_member, ANOTHERS),
     partial(a_column_that_changes_blocks_for_new_members, EMPTY),
     partial(a_column_that_changes_blocks_for_new_members, MALFORMED),
-    a_second_row_lets_nobody_in,
+    a_second_row_readmits_no_member,
     a_crash_between_sending_and_completion_loses_no_list,
 )

@@ -46,7 +46,7 @@ def a_retired_segment_never_gets_the_name_that_its_successor_wants(kind: type[Si
     ends_well(history)
 
 
-def a_create_that_waited_for_its_turn_lands_late_without_a_stray(kind: type[Simulation]) -> None:
+def a_delayed_create_leaves_no_unknown_segment(kind: type[Simulation]) -> None:
     history = begun(kind, run=False)
     history.run_and_stop([], patience=2)
     history.run_in_trouble([OTHER_RETAILER], [("create", 0, "late")], [], delay=650)
@@ -70,7 +70,7 @@ def somebody_suppressed_while_a_transfer_is_interrupted_leaves_first(kind: type[
     ends_well(history)
 
 
-def a_larger_batch_in_flight_stays_in_doubt_while_smaller_ones_are_sent(kind: type[Simulation]) -> None:
+def a_larger_batch_in_flight_stays_uncertain_while_smaller_ones_are_sent(kind: type[Simulation]) -> None:
     history = begun(kind, run=True)
     history.edit([("change_batch_size", 3), source("p1", "p2", "p3")])
     history.run_in_trouble([], [("add", 0, "crash-after")], [("change_batch_size", 1)])
@@ -80,7 +80,7 @@ def a_larger_batch_in_flight_stays_in_doubt_while_smaller_ones_are_sent(kind: ty
     ends_well(history)
 
 
-def a_larger_batch_in_flight_stays_in_doubt_when_a_smaller_one_is_taken(kind: type[Simulation]) -> None:
+def a_larger_batch_in_flight_stays_uncertain_when_a_smaller_one_is_accepted(kind: type[Simulation]) -> None:
     history = begun(kind, run=True)
     history.edit([("change_batch_size", 3), source("p1", "p2", "p3")])
     history.run_in_trouble([], [("add", 0, "crash-after")], [("change_batch_size", 1)])
@@ -96,19 +96,19 @@ def a_repeated_batch_may_land_once_more(kind: type[Simulation]) -> None:
     ends_well(history)
 
 
-def an_answer_after_a_lost_one_leaves_doubt(kind: type[Simulation]) -> None:
+def an_answer_after_a_lost_one_is_uncertain(kind: type[Simulation]) -> None:
     history = begun(kind, run=True)
     history.run_in_trouble([source("p0", "p1")], [("add", 0, "uncertain")], [source("p0")])
     ends_well(history)
 
 
-def a_refused_batch_leaves_no_doubt(kind: type[Simulation]) -> None:
+def a_refused_batch_leaves_nothing_uncertain(kind: type[Simulation]) -> None:
     history = begun(kind, run=True)
     history.run_in_trouble([source("p0", "p1")], [("add", 0, "rejected")], [source("p0")])
     ends_well(history)
 
 
-def a_refused_create_leaves_no_doubt(kind: type[Simulation]) -> None:
+def a_refused_create_leaves_nothing_uncertain(kind: type[Simulation]) -> None:
     history = begun(kind, run=False)
     history.run_in_trouble([], [("create", 0, "rejected")], [])
     ends_well(history)
@@ -143,26 +143,26 @@ def a_name_that_may_land_late_is_not_given_to_another_segment(kind: type[Simulat
     ends_well(history)
 
 
-def a_call_that_waited_lands_later_than_it_was_written_down(kind: type[Simulation]) -> None:
+def a_delayed_call_takes_effect_after_its_recorded_time(kind: type[Simulation]) -> None:
     history = begun(kind, run=True)
     history.run_in_trouble([source("p0", "p1")], [("add", 0, "crash-late")], [source("p0")], delay=650)
     ends_well(history)
 
 
-def a_rename_that_waited_lands_later_than_it_was_written_down(kind: type[Simulation]) -> None:
+def a_delayed_rename_takes_effect_after_its_recorded_time(kind: type[Simulation]) -> None:
     history = begun(kind, run=True)
     gold, silver = ("retitle", 0, "Gold", ""), ("retitle", 0, "Silver", "")
     history.run_in_trouble([gold], [("update", 0, "crash-late")], [silver], delay=650)
     ends_well(history)
 
 
-def a_create_that_waited_lands_later_than_it_was_written_down(kind: type[Simulation]) -> None:
+def a_delayed_create_takes_effect_after_its_recorded_time(kind: type[Simulation]) -> None:
     history = begun(kind, run=False)
     history.run_in_trouble([], [("create", 0, "crash-late")], [("retitle", 0, "Gold", "")], delay=650)
     ends_well(history)
 
 
-def a_refused_create_that_is_tried_again_leaves_no_stray(kind: type[Simulation]) -> None:
+def a_repeated_refused_create_leaves_no_unknown_segment(kind: type[Simulation]) -> None:
     history = begun(kind, run=True)
     changes = [("retitle", 0, "Gold", ""), ("declare", TWO, frozenset({"p0"}))]
     troubles = [("create", 0, "uncertain"), ("update", 0, "late")]
@@ -300,7 +300,7 @@ def suppressed_people_leave_a_broken_audience(kind: type[Simulation]) -> None:
     ends_well(history)
 
 
-def nobody_else_leaves_a_broken_audience(kind: type[Simulation]) -> None:
+def only_suppressed_members_leave_a_broken_audience(kind: type[Simulation]) -> None:
     """One of two uncertain members is suppressed."""
     history = begun(kind, run=True)
     history.edit([("change_batch_size", 3)])
@@ -343,28 +343,28 @@ def a_title_that_a_replacement_uses_for_a_while_is_free_after_the_run(kind: type
 EXAMPLES: tuple[History, ...] = (
     a_title_that_a_replacement_uses_for_a_while_is_free_after_the_run,
     suppressed_people_leave_a_broken_audience,
-    nobody_else_leaves_a_broken_audience,
+    only_suppressed_members_leave_a_broken_audience,
     nothing_contradicts_what_may_land_at_a_broken_audience,
     a_name_is_not_taken_from_a_broken_audience,
     a_title_may_look_like_the_name_of_a_retired_segment,
     a_retired_segment_never_gets_the_name_that_its_successor_wants,
-    a_create_that_waited_for_its_turn_lands_late_without_a_stray,
+    a_delayed_create_leaves_no_unknown_segment,
     a_replacement_that_can_not_be_seen_any_more_is_not_made_again,
     somebody_suppressed_while_a_transfer_is_interrupted_leaves_first,
-    a_larger_batch_in_flight_stays_in_doubt_while_smaller_ones_are_sent,
-    a_larger_batch_in_flight_stays_in_doubt_when_a_smaller_one_is_taken,
+    a_larger_batch_in_flight_stays_uncertain_while_smaller_ones_are_sent,
+    a_larger_batch_in_flight_stays_uncertain_when_a_smaller_one_is_accepted,
     a_repeated_batch_may_land_once_more,
-    an_answer_after_a_lost_one_leaves_doubt,
-    a_refused_batch_leaves_no_doubt,
-    a_refused_create_leaves_no_doubt,
+    an_answer_after_a_lost_one_is_uncertain,
+    a_refused_batch_leaves_nothing_uncertain,
+    a_refused_create_leaves_nothing_uncertain,
     a_late_rename_undoes_nothing,
     an_unanswered_rename_undoes_nothing,
     of_several_renames_none_undoes_the_last,
     a_name_that_may_land_late_is_not_given_to_another_segment,
-    a_call_that_waited_lands_later_than_it_was_written_down,
-    a_rename_that_waited_lands_later_than_it_was_written_down,
-    a_create_that_waited_lands_later_than_it_was_written_down,
-    a_refused_create_that_is_tried_again_leaves_no_stray,
+    a_delayed_call_takes_effect_after_its_recorded_time,
+    a_delayed_rename_takes_effect_after_its_recorded_time,
+    a_delayed_create_takes_effect_after_its_recorded_time,
+    a_repeated_refused_create_leaves_no_unknown_segment,
     a_segment_may_be_the_work_of_an_earlier_request,
     a_segment_may_be_older_than_the_last_request_for_it,
     a_forgotten_segment_that_can_not_be_seen_is_not_given_up,

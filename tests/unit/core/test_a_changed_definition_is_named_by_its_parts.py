@@ -94,7 +94,7 @@ def test_a_title_is_reported_once(world: InMemoryEnvironment) -> None:
     assert made.redefined == {}
 
 
-def test_a_rename_by_hand_beside_another_change_is_drift(world: InMemoryEnvironment) -> None:
+def test_an_outside_rename_beside_another_change_is_drift(world: InMemoryEnvironment) -> None:
     segment_id = resource(world).current.segment_id
     world.criteo.rename(segment_id, "By hand")
     world.guards = replace(OPEN, max_invalid=0.25)
@@ -110,7 +110,7 @@ def test_a_rename_by_hand_beside_another_change_is_drift(world: InMemoryEnvironm
     assert [(one.name, one.after) for one in drift.attributes] == [("name", "By hand")]
 
 
-def test_a_rename_by_hand_beside_another_title_is_drift(world: InMemoryEnvironment) -> None:
+def test_an_outside_rename_beside_another_title_is_drift(world: InMemoryEnvironment) -> None:
     world.criteo.rename(resource(world).current.segment_id, "By hand")
     world.wishes[ADDRESS] = DesiredSegment("Customers")
     made = world.plan()

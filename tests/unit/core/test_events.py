@@ -40,7 +40,7 @@ class Received:
         self.events.append(event)
 
 
-def test_a_plan_comes_to_addresses_by_kind_and_members_that_move() -> None:
+def test_a_plan_has_totals_by_kind_and_members() -> None:
     adopted = cases.members(0, 12, Delta(priority_removes=1, adds=10, removes=2))
     plan = cases.plan(
         cases.create(cases.LAPSED, 100),

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.promise("read-right")
 
 
 @given(st.integers(0, 10**9))
-def test_what_reads_the_same_lies_between_its_bounds(number: int) -> None:
+def test_a_rounded_count_is_within_its_bounds(number: int) -> None:
     least, most = bounds(rounded_count(number))
     assert least <= number <= most
     assert rounded_count(least) == rounded_count(most) == rounded_count(number)

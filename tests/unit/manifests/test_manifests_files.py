@@ -130,7 +130,7 @@ def test_data_that_is_elsewhere_is_noted_where_none_is_needed(tmp_path: Path) ->
             load_offline(tmp_path, "sandbox", data_root=data_root)
 
 
-def test_a_data_root_given_by_hand_replaces_the_declared_one(tmp_path: Path) -> None:
+def test_the_data_root_option_replaces_the_declared_one(tmp_path: Path) -> None:
     """So production's audiences can be tried on local files."""
     project = Project(tmp_path)
     project.edit("environment.yaml", "root: data", 'root: "s3://bucket/exports"')

@@ -210,7 +210,7 @@ def test_an_audience_is_the_same_alone_and_among_others(project, seed, sample_ro
                 assert len(look(engine, target.suppressed)) == target.suppressed.count
 
 
-def test_what_was_staged_is_private_and_gone_with_the_run(project):
+def test_staged_files_are_private_and_removed_with_the_run(project):
     project.write("a.csv", "email,id\na@x.com,1\nb@x.com,2\n")
     with engine_of(project) as engine:
         together(engine, [audience("x", "a.csv"), audience("y", "a.csv", where="id = '1'")], SHA256)

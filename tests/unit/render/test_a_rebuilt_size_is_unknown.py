@@ -55,7 +55,7 @@ def test_a_plan_shows_an_unknown_size_as_that(world):
     assert (row.members.before, row.members.after) == (None, 4)
 
 
-def test_a_plan_with_an_unknown_size_is_laid_out_and_comes_back(world):
+def test_a_plan_with_an_unknown_size_round_trips(world):
     document = documented(world)
     assert "? → 4" in html(document)
     saved = encoded(document, None, "0.1.0")

@@ -54,7 +54,7 @@ def test_what_is_kept_is_read_again(
 
 
 @given(tokens)
-def test_a_bare_token_is_one_put_there_by_hand(token: str) -> None:
+def test_a_bare_token_was_added_manually(token: str) -> None:
     consent = decode(Secret(token), "")
     assert parts(consent) == (token, None, None, (), "put there by hand", "")
     assert (expires_soon(consent, NOON), is_expired(consent, NOON), consent.ends_at) == (False, False, None)

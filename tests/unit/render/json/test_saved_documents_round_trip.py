@@ -55,7 +55,7 @@ def saved(case: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("case", DOCUMENTS)
-def test_what_is_saved_follows_the_schema_and_comes_back(case: str) -> None:
+def test_saved_documents_follow_the_schema_and_round_trip(case: str) -> None:
     Draft202012Validator(SCHEMA).validate(saved(case))
     found = decoded(saved(case))
     assert found.document == DOCUMENTS[case](ROUNDED)
