@@ -1,4 +1,4 @@
-"""Until when Criteo supports each version of its API; knows no clock."""
+"""The end of support of each version of Criteo's API. Reads no clock."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

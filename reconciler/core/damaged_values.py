@@ -36,7 +36,7 @@ _WORDS = """
 null (null) <null> [null] none <none> nan -nan n/a #n/a <na> #na undefined nil <nil> \\N
 #value! #ref! #name? #null! #num! #div/0!
 """
-"""In either case. `NA` and `NaT` count only as R and pandas write them: Na and Nat are names."""
+"""In upper or lower case. `NA` and `NaT` count only as R and pandas write them: Na and Nat are names."""
 
 LONGEST_WORD = 9
 WORDS = "|".join((*map(_any_case, _WORDS.split()), "NA", "NaT", "-{1,9}", "\\?{1,9}"))

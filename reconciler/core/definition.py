@@ -22,7 +22,7 @@ def parts_of(spec: SegmentSpec) -> Parts:
 
 
 def redefined(spec: SegmentSpec, resource: ResourceState | None) -> tuple[PartChange, ...]:
-    """What differs from the definition that was last applied, as far as its parts are known."""
+    """Return the parts that differ from the last applied definition, as far as they are known."""
     if resource is None or not resource.parts or resource.definition == spec.definition:
         return ()
     from deepdiff import DeepDiff  # its import takes long: see core/plan/changes.py

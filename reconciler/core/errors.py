@@ -26,7 +26,7 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is wrong: where (`file:line:column` or an address), what, and what to do now."""
+    """One problem: its location (`file:line:column` or an address), the problem, and its fix."""
 
     where: str
     problem: str

@@ -1,4 +1,4 @@
-"""What happens during a run, as values: progress, the final report and the stream are made from them."""
+"""The events of a run, as values. Progress, the report and the event stream are derived from them."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ from reconciler.core.plan.model import Plan
 
 
 class ChangeOutcome(StrEnum):
-    """What became of one change. `INTERRUPTED`: the run ended during the change; the next run resumes it."""
+    """The outcome of one change. `INTERRUPTED`: the run ended during the change; the next run resumes it."""
 
     APPLIED = "applied"
     FAILED = "failed"
@@ -24,7 +24,7 @@ class ChangeOutcome(StrEnum):
 
 
 class RunOutcome(StrEnum):
-    """What became of a run."""
+    """The outcome of a run."""
 
     DONE = "done"
     NO_CHANGES = "no_changes"
@@ -141,7 +141,7 @@ class AddressBlocked:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How an apply ended, address by address; `unchanged` needed nothing."""
+    """The outcomes of an apply, in addresses. `unchanged` addresses needed no change."""
 
     applied: int
     unchanged: int
@@ -153,7 +153,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class SentTotals:
-    """What was sent: batches that Criteo acknowledged, and members in them, the rejected apart."""
+    """The acknowledged batches and members of a run. Rejected members are counted separately."""
 
     batches: int
     added: int
@@ -214,7 +214,7 @@ class EventFanout(ProgressReporter):
 
 
 def plan_made(plan: Plan, approvals: tuple[str, ...] = ()) -> PlanCreated:
-    """What a plan comes to, in numbers, and by which approvals it is carried out."""
+    """Return the event of a plan: its counts, and the approvals that it is applied under."""
     kinds = Counter(kind_of(change) for change in plan.changes)
     deltas = [change.members.delta for change in plan.changes if not isinstance(change, Forget)]
     return PlanCreated(
@@ -235,7 +235,7 @@ def plan_made(plan: Plan, approvals: tuple[str, ...] = ()) -> PlanCreated:
 
 
 def addresses_blocked(plan: Plan) -> tuple[AddressBlocked, ...]:
-    """What the plan leaves as it is, address by address."""
+    """Return an event for each blocked address."""
     return tuple(
         AddressBlocked(one.address, one.cause, _placed(one.finding, one.address), one.finding.remedy)
         for one in plan.blocked
@@ -248,7 +248,7 @@ def _placed(finding: Finding, address: Address) -> str:
 
 
 def run_ended(exit_code: int, counts: Counts, work: SentTotals, seconds: float) -> RunEnded:
-    """How a run ended, from the code that it exits with."""
+    """Return the last event of a run, from its exit code."""
     return RunEnded(_ending(exit_code, counts), exit_code, counts, work, seconds)
 
 

@@ -21,7 +21,7 @@ BLANKS = (
     "\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u200b\u200c\u200d"
     "\u2028\u2029\u202f\u205f\u2060\u3000\ufeff"
 )
-"""What is cut around a value: Unicode's white space, and the zero-width characters that look like none."""
+"""Characters that are trimmed from a value: Unicode white space and zero-width characters."""
 
 LONGEST_EMAIL, LONGEST_LOCAL, LONGEST_TEXT = 254, 64, 256
 

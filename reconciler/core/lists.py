@@ -15,7 +15,7 @@ from reconciler.core.rounding import enough, format_limit, format_share, is_past
 from reconciler.core.state.resource import ResourceState
 
 Missing = Callable[[SnapshotRef, Sequence[SnapshotRef]], int]
-"""How many members of the first are in none of the others: `MemberEngine.missing`."""
+"""The signature of `MemberEngine.missing`: the number of members of the first that no other contains."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +45,12 @@ class ListChange:
 
     @property
     def differs(self) -> bool:
-        """It is not as it was last applied."""
+        """Return whether the list changed since it was last applied."""
         return self.now is None or self.before is None or self.before.members != self.now.members
 
     @property
     def list(self) -> AppliedList | ReadList:
-        """As it is, or as it was before it was removed."""
+        """Return the current list, or the last applied one if it was removed."""
         found = self.now or self.before
         if found is None:
             raise AssertionError("a list that was not and is not")
@@ -143,13 +143,13 @@ def _missing(old: AppliedList | None, now: Sequence[ReadList], missing: Missing)
 
 
 def _lost(members: SnapshotRef, old: AppliedList, now: Sequence[ReadList], missing: Missing) -> int:
-    """How many of these members of a list no list of its type names any more."""
+    """Return how many of these members no list of the same type contains now."""
     others = [one.members for one in now if one.identifier_type == old.identifier_type and one.members]
     return missing(members, others) if members and old.members not in others else 0
 
 
 def untrusted(spec: SegmentSpec, changes: Sequence[ListChange]) -> frozenset[SourceLocation]:
-    """Where lists are declared that are themselves not what they were, or unusable."""
+    """Return the locations of lists that are empty, not usable, or shrank too much."""
     return frozenset(
         change.now.place
         for change in changes
@@ -158,7 +158,7 @@ def untrusted(spec: SegmentSpec, changes: Sequence[ListChange]) -> frozenset[Sou
 
 
 def list_refusals(spec: SegmentSpec, changes: Sequence[ListChange]) -> Iterator[Finding]:
-    """What blocks the address, with the numbers and limits; a removed list is a change of the definition."""
+    """Yield what blocks the address, with numbers and limits. Removing a list changes the definition."""
     where, lists = str(spec.address), [change.now for change in changes if change.now]
     usable = {one.place for one in lists if one.members}
     for place in dict.fromkeys(one.place for one in lists if one.place not in usable):
@@ -175,7 +175,7 @@ def _beyond_limits(spec: SegmentSpec, change: ListChange, now: ReadList) -> Iter
 
 
 def _of_list(spec: SegmentSpec, change: ListChange, now: ReadList) -> Iterator[Finding]:
-    """What is wrong with the list itself."""
+    """Yield the problems of the list itself."""
     where, limit = str(spec.address), spec.audience.guards.max_invalid
     if _is_unusable(now, limit):
         yield Finding(
@@ -192,7 +192,7 @@ def _of_list(spec: SegmentSpec, change: ListChange, now: ReadList) -> Iterator[F
 
 
 def _of_source(spec: SegmentSpec, change: ListChange, now: ReadList) -> Iterator[Finding]:
-    """What keeps a list that is whole from excluding the rows that it names."""
+    """Yield why a usable list cannot exclude the rows that it names."""
     where, limit, found = str(spec.address), spec.audience.guards.max_invalid, now.matches
     column = f"the source's {now.identifier_type} column, which {called(now)} is matched with"
     present = found.rows - found.empty
@@ -266,7 +266,7 @@ def _intended(part: int, whole: int) -> str:
 
 
 def called(now: ReadList) -> str:
-    """What messages call a list."""
+    """Return the name of a list in messages."""
     return f"the exclusion list {', '.join(map(redacted_path, now.files))}"
 
 

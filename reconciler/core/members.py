@@ -1,4 +1,4 @@
-"""What is known of sets of members without loading them: names of snapshots, counts, drops."""
+"""Sets of members without loading them: references to snapshots, counts and drops."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from reconciler.core.errors import ConfigurationError
 from reconciler.core.model import Audience, Hashing, IdentifierType, SourceLocation
 
 Kind = tuple[IdentifierType, Hashing]
-"""What identifiers a segment holds, and how they are written."""
+"""The identifier type of a segment, and its hashing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ class ReadList:
 
 
 class DropReason(StrEnum):
-    """Why a row, or its identifier, is not a member."""
+    """Why a row or its identifier is not a member."""
 
     FILTERED = "filtered"
     EXCLUDED = "excluded"
@@ -155,7 +155,7 @@ BuiltAudience = Mapping[Kind, TargetMembers] | ConfigurationError
 
 
 class SourceStep(StrEnum):
-    """What is done with files: CHECK each to its end, READ the rows of those that audiences share."""
+    """The work on source files: CHECK each to its end, READ the rows of files that audiences share."""
 
     CHECK = "check"
     READ = "read"

@@ -1,4 +1,4 @@
-"""What the manifests declare, resolved for one environment; frozen, and free of secrets."""
+"""The content of the manifests, resolved for one environment. Frozen, without secrets."""
 
 import hashlib
 import json
@@ -21,7 +21,7 @@ class IdentifierType(StrEnum):
 
 
 class Hashing(StrEnum):
-    """How an identifier is written on the wire."""
+    """The hashing of identifiers in requests."""
 
     NONE = "none"
     MD5 = "md5"
@@ -87,7 +87,7 @@ class Guards:
 
 @dataclass(frozen=True, slots=True)
 class ApprovalLimits:
-    """How far reality may move between an approved plan and its apply; a tolerance of 0.02 is 2%."""
+    """How much an apply may differ from its approved plan. A tolerance of 0.02 is 2%."""
 
     tolerance: float = 0.02
     max_age: timedelta = timedelta(hours=72)
@@ -99,7 +99,7 @@ CONSENT_URL = "https://consent.criteo.com/request"
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """How Criteo is reached. `endpoint` is a base URL, or `emulator`."""
+    """The connection to Criteo. `endpoint` is a base URL, or `emulator`."""
 
     endpoint: str
     version: str = "2026-07"
@@ -190,7 +190,7 @@ def shown_reference(reference: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class CredentialRole:
-    """One application of a credential. `plan_application`: it is the one that only reads."""
+    """One application of a credential. `plan_application`: the read-only one."""
 
     credential: str
     application: Application
@@ -263,7 +263,7 @@ class Audience:
 
 @dataclass(frozen=True, slots=True)
 class SegmentKey:
-    """What can't change about a segment once it exists; a change of any part means Replace."""
+    """The attributes of a segment that cannot change in place. A change of any of them means Replace."""
 
     account_id: str
     retailer_id: str

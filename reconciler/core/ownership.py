@@ -17,9 +17,9 @@ ANOTHER_TITLE = "change the title, the destination's nameSuffix or the environme
 def not_ours(
     address: Address, tag: Tag, holdings: Iterable[SegmentState | None], segments: Mapping[str, Segment]
 ) -> Finding | None:
-    """Why a segment that the state knows by its id is not the one of `address` any more.
+    """Return a finding if a segment in the state does not belong to `address` any more.
 
-    A missing tag is drift. After a rebuild the tag still names the lineage that was lost.
+    A missing tag is drift. After a rebuild, the tag still has the lineage of the lost state.
     """
     for holding in filter(None, holdings):
         segment = segments.get(holding.segment_id)
@@ -33,7 +33,7 @@ def not_ours(
 
 
 def unfit(spec: SegmentSpec, segment: Segment, *, touched: bool) -> Finding | None:
-    """Why Criteo would not take changes to this segment."""
+    """Return a finding if Criteo would refuse changes to this segment."""
     where = str(spec.address)
     if segment.identifier_type != spec.key.identifier_type:
         return Finding(
@@ -92,7 +92,7 @@ def unknown(environment: str, address: Address, tag: Tag, segments: Iterable[Seg
 
 
 def _owners(segments: Iterable[Segment]) -> dict[str, Segment]:
-    """One segment for each owner that is named."""
+    """Return one segment for each owner."""
     return {found.owner: one for one in segments if (found := tag_of(one.description))}
 
 
@@ -134,7 +134,7 @@ def taken_name(environment: str, address: Address, name: str, held: Segment, tag
 
 
 def taken_beside(address: Address, name: str, held: Segment, tag: Tag) -> Finding:
-    """The same, for an address that has a segment of its own: it can't adopt another one."""
+    """Return a finding for an address that has a segment of its own, so that it cannot adopt another one."""
     found, problem = tag_of(held.description), f"Criteo already has a segment named “{name}” ({held.id})"
     if found is None:
         return Finding(
@@ -151,7 +151,7 @@ def taken_beside(address: Address, name: str, held: Segment, tag: Tag) -> Findin
 
 
 def taken_unseen(environment: str, address: Address, name: str) -> Finding:
-    """The same, while Criteo's search does not show the segment yet."""
+    """Return a finding for a name that is in use, although Criteo's search does not show its segment yet."""
     return Finding(
         str(address),
         f"Criteo refused the name “{name}” as taken, and its search does not show by which segment",

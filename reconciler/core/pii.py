@@ -33,7 +33,7 @@ _IN_A_NAME = re.compile(
 
 
 def pii_kind(text: str) -> str:
-    """What kind of personal data a text seems to hold; "" when none."""
+    """Return the kind of personal data that a text seems to contain; "" if none."""
     if len(text) < 32 and "@" not in text and "+" not in text:
         return ""
     found = _PERSONAL.search(text)

@@ -26,7 +26,7 @@ def place_within(place: SourceLocation, written: str, value: str, index: int) ->
 
 
 def _first(written: str) -> int:
-    """Where the text begins: behind the opening quote, or below the line of a block."""
+    """Return where the text begins: behind the opening quote, or below the first line of a block."""
     if written[:1] and written[0] in _BLOCKS:
         return written.find("\n") + 1
     return 1 if written[:1] and written[0] in _QUOTES else 0

@@ -94,11 +94,11 @@ class ConnectionInspector(Protocol):
         ...
 
     def accounts(self, ids: Sequence[str]) -> frozenset[str]:
-        """Those of the given accounts that the token reaches; all when none is given (GetAccounts)."""
+        """Return the given accounts that the token can access; all if none is given (GetAccounts)."""
         ...
 
     def retailers(self, account_id: str, ids: Sequence[str]) -> frozenset[str]:
-        """Those of the given retailers that the account has (SearchAccountRetailers)."""
+        """Return the given retailers that the account has (SearchAccountRetailers)."""
         ...
 
     def skew(self) -> timedelta | None:
@@ -150,7 +150,7 @@ class StateReader(Protocol):
     """The state as last written. Errors: StorageError."""
 
     def head(self) -> StateHead | None:
-        """None before the first apply."""
+        """Return the head; None before the first apply."""
         ...
 
     def resources(self) -> tuple[ResourceState, ...]: ...

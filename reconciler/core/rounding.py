@@ -20,7 +20,7 @@ RoundedCount = int | LessThan
 """A count as a saved plan has it: rounded to the nearest ten, or less than ten."""
 
 STEP = 10
-"""What is saved is rounded to it, so that one more or less never points at a person."""
+"""The step of rounded counts in saved output. A count does not reveal a single member."""
 
 _TELLING = 10
 """A share of fewer steps is not shown: one step more or less would change it."""
@@ -112,7 +112,7 @@ def is_past(part: int, limit: float, whole: int) -> bool:
 
 
 def duration(time: timedelta) -> str:
-    """As "2 minutes 54 seconds"; the two largest units that count."""
+    """Return text such as "2 minutes 54 seconds", with the two largest units."""
     seconds = max(0, round(time.total_seconds()))
     units = _UNITS if time >= _DAYS_FROM else _UNITS[1:]
     for (unit, size), (lesser, small) in pairwise(units):

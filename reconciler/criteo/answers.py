@@ -1,4 +1,4 @@
-"""What may come of an answer of Criteo, and what is wrong with one that can't be read."""
+"""Limits of Criteo's responses, and the problem of an unreadable one."""
 
 import httpx
 
@@ -11,7 +11,7 @@ KEPT = frozenset({b"date", b"x-ratelimit-limit", b"x-ratelimit-remaining", b"x-r
 
 
 def unreadable(error: httpx.RequestError) -> str:
-    """What is wrong with an answer that came; "" where none did."""
+    """Return the problem of a response that could not be read; "" if there was no response."""
     if isinstance(error, TooLargeError):
         return f"the answer is larger than {LARGEST // 1024**2} MiB"
     return "the answer came garbled" if isinstance(error, httpx.DecodingError) else ""

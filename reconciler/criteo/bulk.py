@@ -118,7 +118,7 @@ def _answer(
 
 
 def _reasons(missing: dict[int, str], reported: Sequence[Problem]) -> dict[int, ItemFailure]:
-    """By mention first: the longest name that an entry quotes is the one it is about."""
+    """Return the reasons by item. An entry is about the item with the longest name that it quotes."""
     reasons: dict[int, ItemFailure] = {}
     unclaimed = []
     for problem in reported:

@@ -251,5 +251,5 @@ def _not_acknowledged(what: str, body: object, asked: Asked) -> OutcomeUnknown |
 
 
 def _named(names: Sequence[str]) -> str:
-    """One by its name, many by their number."""
+    """Return the name of one segment, or the number of several."""
     return f"segment {names[0]}" if len(names) == 1 else f"{len(names)} segments"

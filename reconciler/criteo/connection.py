@@ -41,7 +41,7 @@ HEADERS = {
 
 
 class Connection:
-    """One credential's way to Criteo. Close it, or use it in a `with`."""
+    """The connection of one credential. Close it, or use it in a `with`."""
 
     def __init__(self, http: httpx.Client, session: RetryingSession, gate: RateLimiter) -> None:
         self._http = http
@@ -56,7 +56,7 @@ class Connection:
 
     @property
     def refusals(self) -> int:
-        """How many calls met a 429."""
+        """Return how many calls got a 429."""
         return self._gate.refusals
 
     def close(self) -> None:

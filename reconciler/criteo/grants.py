@@ -20,17 +20,17 @@ from reconciler.criteo.token_response import TokenRefusedError, TokenResponse
 
 Error = TypeVar("Error", bound=ReconcilerError)
 PATIENCE = timedelta(minutes=4)
-"""How long another run may take to renew the same token: a killed one's lease ends within that."""
+"""The longest wait for another run that renews the same token. The lock of a killed run ends earlier."""
 PAUSE = 0.2
 WRITES = 3
-"""How often a new refresh token is tried to be kept: there is no other copy of it."""
+"""Attempts to store a new refresh token. There is no other copy of it."""
 REMEMBERED = 8
 """Refresh tokens that are remembered so that an answer which repeats one is noticed."""
 
 
 @dataclass(frozen=True, slots=True)
 class TokenRequest:
-    """One token request: the fields of its form, and what is to be done with the answer before it is used."""
+    """One token request: its form fields, and what to do with the response before the token is used."""
 
     form: Mapping[str, str] = field(repr=False)
     store_consent: Callable[[TokenResponse], None]
@@ -70,7 +70,7 @@ class ClientKeys:
         }
 
     def named(self, error: Error) -> Error:
-        """The same error; its remedy says whose pair was refused, and where it is kept."""
+        """Return the same error with a fix that names the refused credential and its location."""
         if self.origin and self.origin not in error.remedy:
             error.remedy = "; ".join(filter(None, [error.remedy, self.origin]))
         return error
@@ -261,4 +261,4 @@ def consent_lock(place: ConsentStore, clock: Clock) -> Iterator[None]:
 
 
 def _nothing(_granted: TokenResponse) -> None:
-    """No refresh token comes with it."""
+    """Do nothing: this grant returns no refresh token."""

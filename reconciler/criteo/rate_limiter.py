@@ -20,7 +20,7 @@ TICK = 0.001
 
 
 class RateLimiter:
-    """One per credential: everything sent with it counts against one limit."""
+    """The rate limiter of one credential. All its requests count against one limit."""
 
     def __init__(self, clock: Clock, limit: int) -> None:
         self._clock = clock
@@ -44,7 +44,7 @@ class RateLimiter:
             self._clock.wait(seconds, f"Criteo takes {limit} calls a minute{left}")
 
     def record_no_response(self, ticket: RateTicket) -> None:
-        """No answer came."""
+        """Record that a call got no response."""
         with self._lock:
             self._pace = pacing.observe_no_response(self._pace, ticket, self._now())
 
@@ -63,12 +63,12 @@ class RateLimiter:
         return self._newest
 
     def skew(self) -> timedelta | None:
-        """How far the server's clock was ahead at the newest answer with a `Date`; None before that."""
+        """Return how far the server's clock was ahead at the last response with a `Date`; None before."""
         return self._skew
 
     @property
     def refusals(self) -> int:
-        """How many 429 came."""
+        """Return the number of 429 responses."""
         return self._pace.refusals
 
     def _now(self) -> float:
@@ -76,7 +76,7 @@ class RateLimiter:
 
 
 def rate_headers(headers: Mapping[str, str]) -> RateHeaders:
-    """Whatever of the rate headers makes sense; the rest is as if it were not there."""
+    """Return the valid rate headers. Invalid ones count as missing."""
     limit = _count(headers.get("x-ratelimit-limit"))
     return RateHeaders(
         limit=limit or None,
@@ -100,7 +100,7 @@ def _number(text: str | None) -> float | None:
 
 
 def _date(text: str | None) -> float | None:
-    """Of a day that a timestamp has; the parser of the library fails in several ways."""
+    """Return the time of a `Date` header; None if it is invalid."""
     try:
         date = parsedate_to_datetime(text or "")
         return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()

@@ -43,7 +43,7 @@ class Reply:
 
 @dataclass(slots=True)
 class _Tries:
-    """What the attempts of one call came to so far."""
+    """The outcomes of the attempts of one call so far."""
 
     failed: int = 0
     busy: int = 0
@@ -64,7 +64,7 @@ def no_callback() -> None:
 
 
 class RetryingSession:
-    """What readers and writers of one credential share."""
+    """The shared part of the reader and writer of one credential."""
 
     def __init__(
         self,

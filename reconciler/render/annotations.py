@@ -14,7 +14,7 @@ _PROPERTY = {**_DATA, ":": "%3A", ",": "%2C"}
 
 
 class Level(StrEnum):
-    """How GitHub shows it."""
+    """The level of a GitHub annotation."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -23,7 +23,7 @@ class Level(StrEnum):
 def annotations(
     findings: Iterable[Finding], folder: PurePosixPath, level: Level = Level.ERROR
 ) -> Iterator[str]:
-    """One line for each finding that has a place; `folder`: the project, as seen from the repository."""
+    """Yield one line for each finding with a location. `folder` is the project in the repository."""
     for finding in findings:
         if place := _PLACE.fullmatch(finding.where):
             file = _escaped(str(folder / place["file"]), _PROPERTY)
@@ -34,5 +34,5 @@ def annotations(
 
 
 def _escaped(text: str, escapes: dict[str, str]) -> str:
-    """As `@actions/core` does it."""
+    """Return the text escaped as in `@actions/core`."""
     return "".join(escapes.get(one, one) for one in text)

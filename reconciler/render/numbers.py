@@ -28,7 +28,7 @@ class NumberFormat:
 
     @property
     def precision(self) -> str:
-        """What a reader of rounded counts needs to know; "" where they are exact."""
+        """Return the note about rounded counts; "" if counts are exact."""
         if self.step == 1:
             return ""
         return f"Counts are rounded to {self.step}; exact ones are shown at a terminal."
@@ -38,11 +38,11 @@ class NumberFormat:
         return counted_or_unknown(None if number is None else self.number(number))
 
     def number(self, number: int) -> RoundedCount:
-        """As it may be shown."""
+        """Return the count as it is printed."""
         return rounded_count(number, self.step)
 
     def share(self, part: int, whole: int) -> str:
-        """As "12.3%"; nothing where it would give a small count away."""
+        """Return text such as "12.3%"; "" if it would reveal a small count."""
         share = share_of(part, whole, self.step)
         return "" if share is None else percent(min(1.0, share))
 
@@ -59,12 +59,12 @@ def counted_or_unknown(count: RoundedCount | None) -> str:
 
 
 def plus(count: RoundedCount) -> str:
-    """As "+18,240"; nothing for zero."""
+    """Return text such as "+18,240"; "" for zero."""
     return f"+{format_count(count)}" if count else ""
 
 
 def minus(count: RoundedCount) -> str:
-    """As "−2,911"; nothing for zero."""
+    """Return text such as "−2,911"; "" for zero."""
     return f"{MINUS}{format_count(count)}" if count else ""
 
 
@@ -75,7 +75,10 @@ def move(
     removes: RoundedCount = 0,
     step: int = STEP,
 ) -> str:
-    """As "412,006 → 427,335 (+3.7%)"; one count where both read the same. `step`: their rounding."""
+    """Return text such as "412,006 → 427,335 (+3.7%)", or one count if both read the same.
+
+    `step`: the rounding.
+    """
     if before is None or after is None:
         return f"{counted_or_unknown(before)} → {counted_or_unknown(after)}"
     if before == after:
@@ -115,7 +118,7 @@ def near(moment: datetime, now: datetime) -> str:
 
 
 def age(moment: datetime, now: datetime) -> str:
-    """As "2 h old", as coarse as one cares."""
+    """Return text such as "2 h old"."""
     seconds = max(0.0, (now - moment).total_seconds())
     for unit, size in (("days", 86_400), ("h", 3_600), ("min", 60)):
         if seconds >= 2 * size:
@@ -124,5 +127,5 @@ def age(moment: datetime, now: datetime) -> str:
 
 
 def counted(number: int, one: str, many: str = "") -> str:
-    """As "1 address", "2 addresses"."""
+    """Return text such as "1 address" or "2 addresses"."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"

@@ -113,7 +113,7 @@ def is_answer(redirected: str) -> bool:
 
 
 def _query(url: str) -> dict[str, str]:
-    """Of what was pasted, with whatever a mail put around it."""
+    """Return the parameters of a pasted URL, without quotes or brackets that an email added."""
     bare = url.strip().strip("\"'<>").partition("?")[2].partition("#")[0]
     return dict(parse_qsl(bare, errors="replace"))
 

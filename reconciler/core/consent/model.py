@@ -36,7 +36,7 @@ class Consent:
 
 
 def renewed(consent: Consent, token: Secret | None, now: datetime) -> Consent:
-    """After a refresh. A token that comes back unchanged, or not at all, grows no younger."""
+    """Return the consent after a refresh. If the token is unchanged or missing, its age does not restart."""
     if token is None or token.reveal() == consent.refresh_token.reveal():
         return consent
     return replace(consent, refresh_token=token, obtained_at=now)

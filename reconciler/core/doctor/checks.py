@@ -100,7 +100,7 @@ def retailer(seat: Seat) -> str:
 
 
 def seats_of(desired: DesiredState, credential: str) -> tuple[Seat, ...]:
-    """Those of the credential's segments; all of the environment while it has no segments."""
+    """Return the seats of the credential's segments; all of the environment if it has no segments."""
     if not desired.segments:
         return tuple(dict.fromkeys(seat for _, seat in desired.environment.seats))
     used = (spec.key for spec in desired.segments if spec.credential == credential)

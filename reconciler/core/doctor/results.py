@@ -56,7 +56,7 @@ def valid(desired: DesiredState) -> CheckResult:
 
 
 def invalid(error: ReconcilerError) -> tuple[Check, ...]:
-    """Nothing else can be looked at then."""
+    """Return the failed checks of invalid manifests. All other checks are skipped."""
     wrong = (Check(CheckName.MANIFESTS, "", "", result) for result in _capped(_findings(error)))
     rest = (Check(link, "", "", SKIPPED) for link in CheckName if link is not CheckName.MANIFESTS)
     return (*wrong, *rest)
@@ -120,7 +120,7 @@ def age(consent: Consent, now: datetime, login: str) -> CheckResult:
 
 
 def age_in_use(consent: Consent, now: datetime, login: str) -> CheckResult:
-    """Once Criteo has taken the token: one that is still old is not renewed by its use."""
+    """Return the result for a token that Criteo accepted. If it is still old, its use does not renew it."""
     judged = age(consent, now, login)
     if judged.status is not CheckStatus.FAILURE:
         return judged

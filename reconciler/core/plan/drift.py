@@ -1,4 +1,4 @@
-"""What was changed at Criteo since the last apply. It is reported here, never fixed."""
+"""Addresses that changed at Criteo since the last apply. Drift is reported, not fixed."""
 
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -69,7 +69,7 @@ def detect_drift(
     segments: Mapping[str, Segment],
     statistics: Mapping[str, Statistics],
 ) -> Iterator[Drift]:
-    """Return the addresses that changed outside reconciler. Only applied and managed addresses are compared.
+    """Yield the addresses that changed outside reconciler. Only applied and managed addresses are compared.
 
     `segments` and `statistics` are keyed by segment ID. If a manifest changed since it was applied, name and
     description are compared with the applied and with the current values.

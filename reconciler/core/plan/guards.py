@@ -23,9 +23,9 @@ from reconciler.core.rounding import (
 
 @dataclass(frozen=True, slots=True)
 class GuardInput:
-    """What a guard looks at. `settled` is the size after the last completed transfer, None before it.
+    """The input of the guards. `settled` is the size after the last completed transfer, None before.
 
-    A segment that is filled afresh in place of another is compared by its size alone.
+    A segment that is filled again in place of another is compared by size only.
     """
 
     spec: SegmentSpec
@@ -40,7 +40,7 @@ class GuardInput:
 
     @property
     def leaving(self) -> int:
-        """What an interrupted run has already removed counts too."""
+        """Return the removed members, with those that an interrupted run removed already."""
         fewer = max(0, (self.settled or 0) - self.target.members.count)
         return fewer if self.fresh else max(fewer, self.members.delta.out)
 
@@ -51,7 +51,7 @@ class GuardInput:
 
     @property
     def size(self) -> int:
-        """What a change is measured against; 0 before the first completed transfer: all is new then."""
+        """Return the size that a change is measured against; 0 before the first completed transfer."""
         return max(self.settled, self.members.before or 0) if self.settled else 0
 
 
@@ -92,9 +92,7 @@ def violations(question: GuardInput) -> tuple[Finding, ...]:
 
 
 def relaxed_guards(question: GuardInput, general: Guards) -> tuple[str, ...]:
-    """What the environment's guards would not let pass, and only the audience's own do; and what the
-    defaults would not, and only the environment's do.
-    """
+    """Return the limits that only the audience's own guards allow, or only the environment's."""
     own = question.spec.audience.guards
     return tuple(
         said for guard in _GUARDS if not guard(question, own) and (said := _let(question, guard, general))
@@ -129,7 +127,7 @@ def _written(guards: Guards, key: str) -> str:
 
 
 def _nobody(question: GuardInput) -> tuple[str, str]:
-    """Yield a finding for an empty audience, whatever the guards are."""
+    """Return the message of an empty audience, which is blocked whatever the guards are."""
     place = question.spec.audience.source.place
     if not question.target.rows:
         return "the source holds no rows", (
@@ -217,7 +215,7 @@ def exceeds_max_missing(gone: int, managed: int, limit: float) -> bool:
 
 
 def stale_sources(spec: SegmentSpec, target: TargetMembers, now: datetime) -> tuple[Finding, ...]:
-    """Yield a finding for each source older than `maxAge`. Unchanged addresses are checked too."""
+    """Return a finding for each source older than `maxAge`. Unchanged addresses are checked too."""
     limit, newest = spec.audience.source.max_age, target.newest
     if limit is None or newest is None or now - newest <= limit:
         return ()

@@ -1,4 +1,4 @@
-"""What Criteo lost: segments of which it counts far fewer identifiers than it acknowledged."""
+"""Lost members: segments of which Criteo counts far fewer identifiers than it acknowledged."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -21,7 +21,7 @@ class MemberCounts:
 
 
 def is_settled(holding: SegmentState) -> bool:
-    """Nothing is on its way to the segment, and no request is unconfirmed."""
+    """Return whether the segment has no unfinished transfer and no unconfirmed request."""
     return bool(holding.segment_id) and holding.transfer is None and not holding.uncertain
 
 
@@ -31,7 +31,7 @@ def is_computed(holding: SegmentState, now: datetime) -> bool:
 
 
 def loss(holding: SegmentState, reported: Statistics | None, now: datetime) -> MemberCounts | None:
-    """What Criteo lost of a segment; None where that can't be known yet, or is within the bound."""
+    """Return the two counts of a segment that lost members; None within the bound, or if not known yet."""
     if reported is None or reported.identifiers is None or not is_computed(holding, now):
         return None
     found = MemberCounts(holding.confirmed.count - holding.rejected, reported.identifiers)
@@ -43,5 +43,5 @@ def is_lost(counts: MemberCounts) -> bool:
 
 
 def doubted(holding: SegmentState) -> SegmentState:
-    """The same segment, once nothing is sure to be in it any more."""
+    """Return the segment without confirmed members: all of them become uncertain."""
     return replace(holding, confirmed=EMPTY_SNAPSHOT, uncertain=holding.confirmed, rejected=0)

@@ -32,7 +32,7 @@ def owner(environment: str, address: Address) -> str:
 
 
 def tag(environment: str, address: Address, lineage: str) -> Tag:
-    """What the segment of an address is tagged with by the state of that lineage."""
+    """Return the ownership tag of an address, for the state with this lineage."""
     return Tag(owner(environment, address), lineage[:LINEAGE_DIGITS])
 
 

@@ -58,7 +58,7 @@ class RebuildScan:
     orphans: tuple[Segment, ...]
 
     def found(self) -> tuple[SegmentMatch, ...]:
-        """Those that something can be known of again. RefusedError where that is not clear."""
+        """Return the matches that can be rebuilt. RefusedError if matches are ambiguous."""
         conflicts = [conflict for one in self.matches for conflict in one.conflicts]
         if conflicts:
             raise RefusedError(
@@ -153,7 +153,7 @@ def _taken(
 def _replaced_earlier(
     spec: SegmentSpec, segments: Sequence[Segment]
 ) -> tuple[tuple[Segment, ...], tuple[Segment, ...]]:
-    """Those that were, by what they are called, and the others."""
+    """Return the retired segments, by their names, and the others."""
     retired = tuple(one for one in segments if is_retired(one.name) and not _called(one, spec.name))
     return retired, tuple(one for one in segments if one not in retired)
 
@@ -228,7 +228,7 @@ def _fits(segment: Segment, key: SegmentKey) -> bool:
 
 
 def is_unused_rebuild(resource: ResourceState) -> bool:
-    """It was made by a rebuild, and nothing was sent since: another way may still be chosen."""
+    """Return whether a rebuild created the resource state and nothing was sent since."""
     return not resource.definition and all(
         one.members_unknown_before
         and one.transfer is None
@@ -239,7 +239,7 @@ def is_unused_rebuild(resource: ResourceState) -> bool:
 
 
 def unmade(resource: ResourceState) -> bool:
-    """Nothing of it is known but creates that were never answered: another segment may be taken."""
+    """Return whether the resource state has only unconfirmed creates, so that another segment may be used."""
     return not any(one.segment_id for one in resource.segments)
 
 

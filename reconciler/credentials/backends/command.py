@@ -46,7 +46,7 @@ class CommandBackend:
         return Secret(_text(program, output))
 
     def _run(self, line: list[str]) -> tuple[int, bytes]:
-        """In a process group of its own, so that nothing it started outlives it."""
+        """Run the command in its own process group, so that its child processes end with it."""
         end = monotonic() + self._limit
         with subprocess.Popen(  # noqa: S603 - the project's own line, and no shell
             line,

@@ -25,7 +25,7 @@ _RESTORE = (
 
 
 class StateBackend:
-    """What is stored is the format's name, a check of the key, a nonce, and the sealed text."""
+    """Stores the format name, a check of the key, a nonce, and the encrypted text."""
 
     def __init__(self, store: SecretStore, environment: str, key: Callable[[], Secret]) -> None:
         """The key is read once: when it is needed again, a token may have been spent already."""

@@ -67,7 +67,7 @@ def _patterns(audience: ManifestDocument) -> Iterator[tuple[tuple[PathStep, ...]
 
 
 def notes(inventory: ManifestIndex, root: Path, data_root: str | None) -> Iterator[str]:
-    """Return a note if the files could not be checked."""
+    """Yield a note if the files could not be checked."""
     if inventory.home is None:
         return
     place = inventory.home.place("data", "root")

@@ -73,7 +73,7 @@ def inspect(document: ManifestDocument) -> Iterator[Issue]:
 
 
 def _personal(document: ManifestDocument, name: str, node: Node, data: str) -> Issue:
-    """Yield personal data in a value. For secrets and addresses, the finding of the schema comes first."""
+    """Return the issue of personal data. For secrets and addresses, the finding of the schema comes first."""
     rank = IssueRank.TRAP if name in _STRICT else IssueRank.STRUCTURE
     return Issue(
         document.at(node),

@@ -26,7 +26,7 @@ from reconciler.render.text import name, sentence
 
 
 class RunTotals(EventSink):
-    """What a run has come to, from its events."""
+    """The totals of a run, from its events."""
 
     def __init__(self) -> None:
         self._unchanged = 0
@@ -76,7 +76,7 @@ class RunTotals(EventSink):
 
 
 def _with(work: SentTotals, batch: BatchAcknowledged) -> SentTotals:
-    """Those that Criteo refused are not counted in."""
+    """Return the totals with these members, without those that Criteo rejected."""
     taken = batch.count - batch.rejected
     return SentTotals(
         batches=work.batches + 1,
@@ -126,7 +126,7 @@ class ApplyReport:
 
     @property
     def look(self) -> Literal["good", "risky", "bad"]:
-        """How grave it is, for layouts that have colours."""
+        """Return how grave the outcome is, for layouts with colours."""
         if self.failures:
             return "bad"
         return "risky" if self.interrupted or self.skipped or self.blocked else "good"

@@ -1,4 +1,4 @@
-"""What blocks addresses, grouped by cause: short enough for one screen, however many there are."""
+"""What blocks addresses, grouped by cause, short enough for one screen."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from reconciler.render.numbers import counted
 from reconciler.render.text import name, sentence
 
 NAMED = 3
-"""So many addresses of a group are named."""
+"""A group names at most this many addresses."""
 
 _WORDS = {
     Cause.SOURCE: "source or list can't be used",

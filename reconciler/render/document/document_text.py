@@ -45,7 +45,7 @@ def seats(header: Header) -> tuple[str, ...]:
 
 
 def origin(header: Header) -> tuple[str, ...]:
-    """What the document was made from, and when."""
+    """Return the source and the time of the document."""
     return tuple(fact for fact in (_state(header), _data(header), f"made {stamp(header.made_at)}") if fact)
 
 
@@ -61,7 +61,7 @@ def _data(header: Header) -> str:
 
 
 def notice(document: Document) -> tuple[str, ...]:
-    """What the whole document has to be read with."""
+    """Return the text that must be read before the document."""
     if document.notice is None:
         return ()
     named = document.header.environment
@@ -79,7 +79,7 @@ def failure_headline(document: Document) -> str:
 
 
 def _failure(header: Header, error: RunError) -> str:
-    """Before an endpoint is known nothing was planned or compared."""
+    """Return the headline of a failure. Without a known endpoint, nothing was planned or compared."""
     if header.document_type == DocumentType.APPLY:
         nothing = "Nothing was sent"
     elif header.endpoint:
@@ -97,7 +97,7 @@ def warning() -> str:
 
 
 def review_summary(document: Document) -> str:
-    """Why it is not a plain matter; "" where it is."""
+    """Return why the document needs a review; "" if it does not."""
     if not document.risks:
         return ""
     needs = "needs" if len(document.risks) == 1 else "need"
@@ -112,7 +112,7 @@ def state_only(section: Section) -> str:
 
 
 def precision(document: Document) -> str:
-    """What a reader of rounded counts needs to know; "" where they are exact."""
+    """Return the note about rounded counts; "" if counts are exact."""
     if document.step == 1:
         return ""
     return f"Counts are rounded to {document.step}; exact ones are shown at a terminal."

@@ -68,7 +68,7 @@ def all_lists(changes: Iterable[ListChange], figures: NumberFormat) -> tuple[Lis
 
 
 def _rows(changes: Iterable[ListChange], figures: NumberFormat) -> Iterator[ListRow]:
-    """What reads the same, but for what the sources have of it, is one row."""
+    """Yield one row for lists that differ only in the matches of their sources."""
     rows: dict[_Row, list[int | None]] = defaultdict(list)
     for one in changes:
         rows[_row(one, figures)].append(one.now.matches.found.count if one.now else None)

@@ -16,7 +16,7 @@ from reconciler.render.text import name, sentence
 
 
 class DocumentType(StrEnum):
-    """What a document is about."""
+    """The subject of a document."""
 
     PLAN = "plan"
     APPLY = "apply"
@@ -66,7 +66,7 @@ class Section:
 
     @property
     def state_only(self) -> bool:
-        """Nothing is stated of a row beside what is stated of all of them."""
+        """Return whether the rows have no text beside that of their section."""
         return self.kind == RowKind.STATE_ONLY
 
     @property
@@ -78,7 +78,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """How many addresses of each kind, and the members that move. `deferred`: addresses left out."""
+    """The number of addresses of each kind, and of members to send. `deferred`: skipped addresses."""
 
     kinds: tuple[tuple[RowKind, int], ...]
     unchanged: int
@@ -105,9 +105,9 @@ class CredentialCalls:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What applying takes. `seconds` includes the wait for unconfirmed requests until `waits_until`.
+    """The estimate of an apply. `seconds` includes the wait for unconfirmed requests until `waits_until`.
 
-    `computed_at`: when Criteo computes what was sent; None where no members move. `live_at` follows.
+    `computed_at` is Criteo's next computation; None if no members change. `live_at` follows.
     """
 
     calls: int
@@ -188,12 +188,12 @@ class Document:
 
     @property
     def risks(self) -> tuple[Row, ...]:
-        """What a reviewer looks at first."""
+        """Return the rows that need review."""
         return tuple(row for row in self.rows if row.risky)
 
     @property
     def others(self) -> tuple[Section, ...]:
-        """What carries no risk."""
+        """Return the sections without risks."""
         rest = (Section(one.kind, tuple(row for row in one.rows if not row.risky)) for one in self.sections)
         return tuple(section for section in rest if section.rows)
 
@@ -215,7 +215,7 @@ class Document:
 def error_document(
     document_type: DocumentType, environment: str, error: ReconcilerError, now: datetime
 ) -> Document:
-    """Where nothing could be decided."""
+    """Return the document of a plan that failed."""
     header = Header(document_type, name(environment), "", False, (), None, None, now)
     return Document(header, (), NOTHING, error=run_error(error))
 

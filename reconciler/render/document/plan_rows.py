@@ -62,7 +62,7 @@ from reconciler.render.text import name, sentence
 
 @dataclass(frozen=True, slots=True)
 class RowContext:
-    """What the words depend on besides the change: figures, names of seats, and the size of a batch."""
+    """The inputs of rows besides the change: number format, names of seats, batch size."""
 
     figures: NumberFormat
     seats: Mapping[Seat, str]
@@ -114,7 +114,7 @@ def row_of(change: Change, voice: RowContext) -> Row:
 
 
 def with_removal(row: Row, removal: Removal | None, voice: RowContext) -> Row:
-    """What is done at a blocked address in spite of all."""
+    """Return the row of a blocked address with the removal that is applied all the same."""
     if removal is None:
         return row
     removed = Line(LineKind.REASON, SuppressedRemoved(voice.figures.number(removal.count)))
@@ -155,7 +155,7 @@ def _held(held: PlannedOutcome, voice: RowContext) -> Row:
 
 
 def _of_spec(spec: SegmentSpec, voice: RowContext, members: Members | None) -> Row:
-    """What is known of a segment without any change of it."""
+    """Return the row of a segment without a change."""
     return Row(
         kind=RowKind.BLOCKED,
         address=name(str(spec.address)),
@@ -171,7 +171,7 @@ def _of_spec(spec: SegmentSpec, voice: RowContext, members: Members | None) -> R
 
 
 def drop_summary(target: TargetMembers, figures: NumberFormat) -> Dropped:
-    """Why there are fewer members than rows."""
+    """Return why there are fewer members than rows."""
     counts = [(reason, target.dropped(reason)) for reason in DropReason]
     drops = tuple(Drop(reason, figures.number(count)) for reason, count in counts if count)
     return Dropped(figures.number(target.rows), drops)

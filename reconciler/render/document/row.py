@@ -41,7 +41,7 @@ _SYMBOLS = {
 
 
 class LineKind(StrEnum):
-    """How a line below a row is meant."""
+    """The meaning of a line below a row."""
 
     REASON = "reason"
     WARNING = "warning"
@@ -52,7 +52,7 @@ class LineKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """What is stated below a row, and how it is meant."""
+    """A statement below a row, and its meaning."""
 
     type: LineKind
     statement: Statement

@@ -24,7 +24,7 @@ class ChangeText:
 
 
 def changes(row: Row) -> tuple[ChangeText, ...]:
-    """What changes beside members: attributes of the segment, then parts of the definition."""
+    """Return the changes besides members: attributes, then parts of the definition."""
     return (*map(_attribute, row.attributes), *map(part_change, row.definition))
 
 

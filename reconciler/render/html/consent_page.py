@@ -11,7 +11,7 @@ p { overflow-wrap: anywhere; }
 
 
 def connected_page(credential: str, environment: str) -> str:
-    """It worked."""
+    """Return the page of a successful consent."""
     return _page(
         "Connected",
         f"Criteo's consent for {credential} in {environment} is kept. You can close this window.",

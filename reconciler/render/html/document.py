@@ -21,7 +21,7 @@ FOLDED = 30
 """Longer lists are folded."""
 
 _HIDDEN = 5
-"""How long the bar of a count is that may not be shown."""
+"""The length of the bar of a hidden count."""
 
 
 def html(document: Document, digest: str = "") -> str:

@@ -63,12 +63,12 @@ def encoded(document: Document, approved: ApprovedPlan | None, version: str) -> 
 
 
 def dump(content: Json) -> bytes:
-    """In plain ASCII: no letter of it acts on a terminal."""
+    """Return the JSON in ASCII, so that no character changes a terminal."""
     return json.dumps(content, indent=2).encode() + b"\n"
 
 
 def digest_of(content: Mapping[str, Any]) -> str:
-    """Of all but the digest itself, whatever the order of keys and the spaces between."""
+    """Return the digest of all but the digest itself, independent of key order and white space."""
     return canonical_digest({key: value for key, value in content.items() if key != DIGEST})
 
 

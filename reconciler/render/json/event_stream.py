@@ -29,7 +29,7 @@ from reconciler.render.text import name, sentence
 
 FORMAT_VERSION = 2
 BEGINNING = b'{"format_version": '
-"""What every line begins with."""
+"""The beginning of every line."""
 
 Fields = dict[str, object]
 

@@ -39,7 +39,7 @@ def document(kind: DocumentKind, content: Json, error: ReconcilerError | None = 
 
 
 def dump(content: Json) -> str:
-    """In plain ASCII: no letter of it acts on a terminal."""
+    """Return the JSON in ASCII, so that no character changes a terminal."""
     return json.dumps(content, indent=2)
 
 
@@ -66,7 +66,7 @@ def lines(text: str) -> str:
 
 
 def count(number: int, figures: NumberFormat) -> Count:
-    """As rounded as in text."""
+    """Return the count, rounded as in text."""
     if 0 < number < figures.step:
         return {"less_than": figures.step}
     return rounded(number, figures.step)
@@ -84,7 +84,7 @@ def share(part: int, whole: int, figures: NumberFormat) -> float | None:
 
 
 def time(moment: datetime | None) -> str | None:
-    """In UTC, to the second."""
+    """Return the time in UTC, to the second."""
     return None if moment is None else moment.astimezone(UTC).isoformat(timespec="seconds")
 
 

@@ -26,7 +26,7 @@ _SLACK = 4_000
 
 
 def markdown(document: Document, digest: str = "") -> str:
-    """At most LONGEST characters; what doesn't fit is counted. `digest` is that of the saved plan."""
+    """Return at most LONGEST characters, with the number of cut items. `digest` is that of the saved plan."""
     said, summary, foot = _title(document), _summary(document), _foot(document, digest)
     room = LONGEST - _SLACK - len(foot)
     for part in (_notice, _outcome, _verdict):
@@ -57,7 +57,7 @@ def _summary(document: Document) -> str:
 
 
 def _one_line(document: Document) -> Iterator[str]:
-    """Return the summary. It is bold unless a graver headline states it."""
+    """Yield the summary. It is bold unless a graver headline states it."""
     summary = words(document_text.summary(document))
     if not document.failed:
         yield f"**{summary}**\n"

@@ -13,14 +13,14 @@ from reconciler.render.markdown.truncate import fitted, fitting, joined, more
 from reconciler.render.numbers import counted
 
 _FEW = 5
-"""So many addresses are not worth a fold."""
+"""Fewer addresses are not folded."""
 
 _SLACK = 300
 """Characters for the text about what is cut."""
 
 
 def risks(document: Document, room: int) -> str:
-    """Yield every address, then the details of each as far as they fit."""
+    """Return every address, then the details of each as far as they fit."""
     rows = document.risks
     if not rows:
         return ""
@@ -34,7 +34,7 @@ def risks(document: Document, room: int) -> str:
 
 
 def _with_bodies(heads: Sequence[str], rows: Sequence[Row], spare: int) -> tuple[list[str], int]:
-    """Yield the details of each address as far as they fit, and how many do not."""
+    """Return the details of each address as far as they fit, and how many do not."""
     blocks = []
     for head, row in zip(heads, rows, strict=False):
         body = "".join(f"\n{line}" for line in _said(row))
@@ -80,7 +80,7 @@ def _line(line: Line) -> str:
 
 
 def rest(document: Document, room: int) -> str:
-    """What carries no risk, a fold for each kind."""
+    """Return the rows without risks, one fold for each kind."""
     sections = document.others
     said, few = "", sum(len(section.rows) for section in sections if not section.state_only) <= _FEW
     seated = len(document.header.seats) > 1
@@ -95,7 +95,7 @@ def rest(document: Document, room: int) -> str:
 
 
 def _fold(section: Section, cells: Callable[[Row], str], opening: str, room: int) -> str:
-    """Yield every address in a table, then the details of each as far as they fit."""
+    """Return every address in a table, then the details of each as far as they fit."""
     count = counted(len(section.rows), "address", "addresses")
     explanation = f": {document_text.state_only(section)}" if section.state_only else ""
     said = joined([opening, f"<summary><b>{section.kind}</b> · {count}{explanation}</summary>", "", *_TABLE])

@@ -23,7 +23,7 @@ def fitted(
 
 
 def fitting(items: Iterable[T], layout: Callable[[T], str], room: int) -> list[str]:
-    """No more is laid out than fits."""
+    """Return the items that fit."""
     kept: list[str] = []
     for item in items:
         block = layout(item)

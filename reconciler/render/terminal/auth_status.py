@@ -15,14 +15,14 @@ from reconciler.render.text import sentence
 
 
 class ConsentStatus(StrEnum):
-    """What is held for an application; the value is what machines read."""
+    """The status of a consent. The value is used in JSON."""
 
     NOT_NEEDED = "not_needed"
     HELD = "held"
     EXPIRES_SOON = "expires_soon"
     EXPIRED = "expired"
     UNREADABLE = "unreadable"
-    """Nothing is stored, or what is stored can't be read."""
+    """No consent is stored, or it cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,7 @@ def _lines(check: Check, out: Console) -> Iterator[Text]:
 
 
 def _unreached(checks: Iterable[Check], out: Console) -> Iterator[Text]:
-    """Return one line for all skipped checks of a group."""
+    """Yield one line for all skipped checks of a group."""
     links = dict.fromkeys(check.name.value for check in checks)
     mark = MARKS[CheckStatus.SKIPPED]
     yield from wrapped(f"{mark} skipped: {', '.join(links)}", STYLES[CheckStatus.SKIPPED], 2, out, hang=2)

@@ -171,7 +171,7 @@ def address_status(resource: ResourceState) -> AddressStatus:
 
 
 def segment_status(segment: SegmentState) -> AddressStatus:
-    """Of one segment by itself."""
+    """Return the status of one segment."""
     if segment.intent:
         return AddressStatus.CREATE_UNCONFIRMED
     if segment.transfer:
