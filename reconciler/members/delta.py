@@ -58,7 +58,7 @@ def _lengths(cursor: duckdb.DuckDBPyConnection, file: Path) -> Delta:
 def batches(
     cursor: duckdb.DuckDBPyConnection, snapshots: Snapshots, change: Refs, transfer: Transfer, size: int
 ) -> Iterator[Batch]:
-    """What is left of a transfer; the receipt's sizes say where phases end, and the rows must agree."""
+    """Yield the batches left of a transfer; the rows must match the sizes in the resource state."""
     file = _file(cursor, snapshots, change)
     if _lengths(cursor, file) != transfer.size:
         raise _contradiction()
@@ -80,7 +80,7 @@ def _operation(size: Delta, position: int) -> Operation:
 
 def _contradiction() -> StorageError:
     return StorageError(
-        "the snapshots don't hold the change that the receipt describes",
+        "the snapshots do not contain the change that the resource state describes",
         remedy="restore the state from a backup (docs/how-to/recover-state.md)",
     )
 
