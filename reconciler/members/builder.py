@@ -49,12 +49,13 @@ class AudienceBuilder:
         """By audience, its targets or what stands against its sources. Raises StorageError for the disk."""
         built: Built = {}
         ready: dict[str, SharedAudience] = {}
-        for number, request in enumerate(requests, 1):
-            name = request.audience.name
-            self.progress(SourceProgress(SourceStep.CHECK, (name,), number, len(requests)))
-            with self.cursors() as cursor, _reading([name]):
+        with self.cursors() as cursor:
+            for number, request in enumerate(requests, 1):
+                name = request.audience.name
+                self.progress(SourceProgress(SourceStep.CHECK, (name,), number, len(requests)))
                 try:
-                    ready[name] = self._prepared(cursor, request, today)
+                    with _reading([name]):
+                        ready[name] = self._prepared(cursor, request, today)
                 except ConfigurationError as error:
                     built[name] = error
         groups = grouped([one.needs() for one in ready.values()], LIMIT)

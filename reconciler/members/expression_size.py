@@ -4,10 +4,11 @@ DuckDB's memory limit doesn't cover the values of an expression, and no value ca
 made. So an expression is only taken if its size follows from how it is written.
 """
 
+from functools import reduce
 from typing import NamedTuple
 
 from reconciler.core.source_groups import ConditionSize
-from reconciler.members.expression import Node, children
+from reconciler.members.expression import Node, children, walk
 
 GROWTH = 1_000
 """How many times as long as the values of its columns all texts of an expression may be."""
@@ -172,19 +173,24 @@ def _text(node: Node) -> str:
     return str((node.get("literal") or {}).get("text", ""))
 
 
-def made(node: Node) -> ConditionSize:
-    """Return the size of all values that an expression makes. Raises Unbounded."""
-    _, total = size(node)
-    return ConditionSize(total.growth, total.fixed)
+def per_row(node: Node) -> ConditionSize:
+    """Return the size of the values that a bounded expression makes of each row.
+
+    What names no column is computed once for all rows.
+    """
+    if all(one["class"] != "COLUMN_REF" for one in walk(node)):
+        return ConditionSize()
+    own, below = ConditionSize(*size(node)[0]), [per_row(child) for child in children(node)]
+    return reduce(ConditionSize.plus, below, ConditionSize() if node["class"] == "COLUMN_REF" else own)
 
 
 def excess(node: Node) -> tuple[Node, str, str] | None:
     """What is wrong with the size of an expression: the node, the problem, and what to write instead."""
     try:
-        fits = made(node).fits(LIMIT)
+        _, made = size(node)
     except Unbounded as error:
         return error.node, error.problem, error.remedy
-    if fits:
+    if ConditionSize(made.growth, made.fixed).fits(LIMIT):
         return None
     problem = (
         f"may make texts more than {GROWTH:,} times as long as the values of its columns, "

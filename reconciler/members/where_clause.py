@@ -116,7 +116,7 @@ _EXPRESSION = "write what stands after WHERE in SQL, such as: last_order < :toda
 def _checked(
     cursor: duckdb.DuckDBPyConnection, where: str, dated: str, columns: Mapping[str, str] | None
 ) -> tuple[tuple[str, ...], ConditionSize] | _Fault:
-    """The columns that the expression names, each once, and the size of the values that it makes."""
+    """The columns that the expression names, each once, and the size of what it makes of a row."""
     if "$$" in where or "\x00" in where:
         return _Fault("holds a character it can't have", "quote texts with '")
     if len(where) > LONGEST:
@@ -136,7 +136,7 @@ def _checked(
     if fault:
         return fault
     names = [str(node["column_names"][0]) for node in named]
-    return tuple({one.casefold(): one for one in names}.values()), expression_size.made(tree)
+    return tuple({one.casefold(): one for one in names}.values()), expression_size.per_row(tree)
 
 
 def _undated(where: str, index: int) -> int:
