@@ -61,7 +61,12 @@ class GroupReader:
                     raise
                 if len(left) > 1 and (is_of_condition(error) or not _has_same_columns(left)):
                     return ReadGroup(staged, (), self.refused, left)
-                unstopped = self._failed(left, error)
+                known = trusted or not is_of_condition(error)
+                unstopped = (
+                    self._refuse(left, partial(explained, error))
+                    if known
+                    else self._failed(staged, left[0], error)
+                )
             trusted = all(one in left for one in unstopped)
             left = unstopped
         return ReadGroup(staged, left, self.refused)
@@ -98,21 +103,22 @@ class GroupReader:
             return None
         return replace(one, prepared=replace(one.prepared, readings=meanings))
 
-    def _failed(self, audiences: Audiences, error: Exception) -> Audiences:
-        """Of one audience, the first rows may have misled us: then conditions fail on what is no value."""
-        [first, *others] = audiences
-        readings = list(first.prepared.readings)
-        guessed = readings and not self.files.is_decided(first.prepared.table, readings)
-        if not others and guessed and isinstance(error, CONVERSIONS):
-            try:
-                found = self._read_again(first)
-            except READ_ERRORS as another:
-                if is_ours(another):
-                    raise
-                error = another
-            else:
+    def _failed(self, staged: StagedRows, one: SharedAudience, error: Exception) -> Audiences:
+        """A condition fails on a value: on one that is wrong itself, or because the first rows misled us."""
+        readings = list(one.prepared.readings)
+        guessed = readings and not self.files.is_decided(one.prepared.table, readings)
+        try:
+            [troubles] = staged.troubles()
+            if guessed and isinstance(error, CONVERSIONS):
+                troubles |= {RowTrouble.UNFIT}
+            if troubles:
+                found = self._judged(one, troubles)
                 return (found,) if found else ()
-        return self._refuse(audiences, partial(explained, error))
+        except READ_ERRORS as another:
+            if is_ours(another):
+                raise
+            error = another
+        return self._refuse((one,), partial(explained, error))
 
     def _refuse(self, audiences: Audiences, why: Callable[[PreparedAudience], Finding]) -> Audiences:
         self.refused |= {one.name: why(one.prepared) for one in audiences}

@@ -11,7 +11,7 @@ from enum import StrEnum
 from reconciler.core.source_groups import IdentifierColumn
 from reconciler.members import column_types
 from reconciler.members import identifier_sql as sql
-from reconciler.members.bit_sets import BitSets, number
+from reconciler.members.bit_sets import BitSets
 from reconciler.members.column_types import TEXT, ColumnType
 from reconciler.members.database import name
 from reconciler.members.sources import Table
@@ -58,17 +58,11 @@ class SharedScan:
     def rows(self, *, trusted: bool) -> str:
         """A query: sets of audiences `k0`…, `bad`, and for each identifier column `c0`, its class, and `v0`.
 
-        `bad` are rows that stop some audience, for which no condition is computed. Once it is known that
-        they stop none of these audiences, the scan is `trusted` and there are none.
+        `bad` are rows that stop some audience: conditions see nothing of them. Once it is known that they
+        stop none of these audiences, the scan is `trusted` and there are none.
         """
         sets, count = self.sets, len(self.identifiers)
-        bad = "false" if trusted else '"row bad"'
-        kept = ", ".join(
-            f"CASE WHEN {bad} THEN {number(0)} ELSE {bits} END AS k{at}"
-            for at, bits in enumerate(sets.where([_keeps(one) for one in self.choosers]))
-        )
-        texts = ", ".join(_identifier(index) for index in range(count))
-        rows = f"(SELECT {bad} AS bad, {kept}, {texts} FROM {self._seen([self._bad()])})"
+        rows = self._kept("false" if trusted else self._bad())
         keep = ", ".join(["bad", *sets.columns("k")])
         wanted = ", ".join(
             f"CASE WHEN {sets.any('k')} THEN {_identifier(index)} END AS x{index}" for index in range(count)
@@ -106,6 +100,24 @@ class SharedScan:
         )
         return f"SELECT {any_} FROM (SELECT {found} FROM {self._seen(flags)})"
 
+    def _kept(self, bad: str) -> str:
+        """Rows with the sets of audiences that keep them. Each condition is computed once, as a value.
+
+        In a filter DuckDB would try the parts of a condition in an order of its own.
+        """
+        texts = ", ".join(_identifier(index) for index in range(len(self.identifiers)))
+        rows = self._seen([f"({bad}) AS bad"])
+        columns = {_folded(one): name(one) for chooser in self.choosers for one in chooser.condition.columns}
+        if bad != "false" and columns:
+            shown = ", ".join(f"CASE WHEN bad THEN NULL ELSE {one} END AS {one}" for one in columns.values())
+            rows = f"(SELECT bad, {texts}, {shown} FROM {rows})"
+        conditions = list(dict.fromkeys(one.condition.sql for one in self.choosers))
+        chosen = ", ".join(f"{one} AS {_flag('kept', index)}" for index, one in enumerate(conditions))
+        known = {one: _flag("kept", index) for index, one in enumerate(conditions)}
+        kept = self.sets.where([known[one.condition.sql] for one in self.choosers])
+        words = ", ".join(f"{bits} AS k{at}" for at, bits in enumerate(kept))
+        return f"(SELECT bad, {texts}, {words} FROM (SELECT bad, {texts}, {chosen} FROM {rows}))"
+
     def _bad(self) -> str:
         tests = {
             *(self.table.broken(one.column) for one in self.identifiers),
@@ -115,7 +127,7 @@ class SharedScan:
                 for column, one in self._meanings().items()
             ),
         } - {"false"}
-        return f'({" OR ".join(sorted(tests)) or "false"}) AS "row bad"'
+        return " OR ".join(sorted(tests)) or "false"
 
     def _meanings(self) -> dict[str, ColumnType]:
         """The readings that may be wrong, each once."""
@@ -162,18 +174,13 @@ def _folded(column: str) -> str:
     return "".join(one.lower() if one.isascii() else one for one in column)
 
 
-def _keeps(one: Chooser) -> str:
-    """Computed as a value, not as a filter: DuckDB would try the parts of a filter in an order of its own."""
-    return f"coalesce({one.condition.sql}, false)"
-
-
 def _status(one: Chooser) -> str:
     broken = " OR ".join(_flag(BROKEN, index) for index in one.identifiers)
     odd = " OR ".join(_flag(ODD, index) for index in one.identifiers)
     unfit = " OR ".join(_flag(UNFIT, column) for column, found in one.meanings.items() if found is not TEXT)
     return (
         f"CASE WHEN {broken} THEN '{BROKEN}' WHEN {unfit or 'false'} THEN '{UNFIT}' "
-        f"WHEN NOT ({odd}) THEN NULL WHEN {_keeps(one)} THEN '{ODD}' END"
+        f"WHEN NOT ({odd}) THEN NULL WHEN coalesce({one.condition.sql}, false) THEN '{ODD}' END"
     )
 
 
