@@ -72,4 +72,5 @@ def shared_scan(audiences: Sequence[SharedAudience], *, sampling: bool) -> Share
         for one, indexes in zip(audiences, mine, strict=True)
     )
     people = tuple(dict.fromkeys(mine)) if sampling else ()
-    return SharedScan(audiences[0].prepared.table, columns, choosers, people)
+    listed = any(one.lists for one in audiences)
+    return SharedScan(audiences[0].prepared.table, columns, choosers, people, listed)

@@ -44,19 +44,31 @@ class Chooser:
 
 @dataclass(frozen=True, slots=True)
 class SharedScan:
-    """`people` are the identifier columns that tell who a row is of, for each way to see it."""
+    """`people` are the identifier columns that tell who a row is of, for each way to see it.
+
+    `listed`: exclusion lists are to be compared with the rows.
+    """
 
     table: Table
     identifiers: tuple[IdentifierColumn, ...]
     choosers: tuple[Chooser, ...]
     people: tuple[tuple[int, ...], ...] = ()
+    listed: bool = False
 
     @property
     def sets(self) -> BitSets:
         return BitSets(len(self.choosers))
 
+    @property
+    def counts_apart(self) -> bool:
+        """Whether it is enough to know the distinct values of a row's audiences, and to count rows apart."""
+        return len(self.choosers) > 1 and len(self.identifiers) == 1 and not self.people and not self.listed
+
     def rows(self, *, trusted: bool) -> str:
         """A query: sets of audiences `k0`…, `bad`, and for each identifier column `c0`, its class, and `v0`.
+
+        Of one column equal rows are one and `n` is their number. Where rows are counted apart, a value stands
+        once, with all audiences that have a row with it and with no number; numbers have no value.
 
         `bad` are rows that stop some audience: conditions see nothing of them. Once it is known that they
         stop none of these audiences, the scan is `trusted` and there are none.
@@ -74,7 +86,13 @@ class SharedScan:
         people = "".join(f", {_person(one)} AS p{index}" for index, one in enumerate(self.people))
         if count > 1:
             return f"SELECT {keep}, {found}{people}, 1 AS n FROM {classified}"
-        return f"SELECT {keep}, {found}{people}, count(*) AS n FROM {classified} GROUP BY ALL"
+        if not self.counts_apart:
+            return f"SELECT {keep}, {found}{people}, count(*) AS n FROM {classified} GROUP BY ALL"
+        number = "CASE WHEN GROUPING(x0_value) = 1 THEN count(*) ELSE 0 END"
+        return (
+            f"SELECT bad, {sets.united('k')}, any_value(x0_class) AS c0, x0_value AS v0, {number} AS n "
+            f"FROM {classified} GROUP BY GROUPING SETS ((x0_value), ({keep}, x0_class))"
+        )
 
     def diagnosis(self) -> str:
         """A query of one row: for each audience, whether any row is broken, unfit or odd to it."""

@@ -51,7 +51,7 @@ class StagedRows:
                 items, groups, kind = self.sets.united("k"), "GROUP BY 1, 2", "TABLE"
             values = (
                 f"SELECT c{index} AS class, v{index} AS value, {items} FROM staged "
-                f"WHERE {sql.usable(f'c{index}')} AND {self.sets.any('k')} {groups}"
+                f"WHERE {sql.usable(f'c{index}')} AND v{index} IS NOT NULL AND {self.sets.any('k')} {groups}"
             )
             self.cursor.execute(f"CREATE OR REPLACE TEMP {kind} values_{index} AS {values}")
 
@@ -89,8 +89,9 @@ class StagedRows:
         return f"(SELECT *, {lost} FROM staged)"
 
     def _is_distinct(self) -> bool:
-        """Grouped rows of one column that one audience keeps hold each value once."""
-        return self.sets.things == 1 and len(self.scan.identifiers) == 1 and not self.scan.people
+        """Of one column, what one audience keeps holds each value once as it is grouped."""
+        grouped = self.sets.things == 1 and len(self.scan.identifiers) == 1 and not self.scan.people
+        return grouped or self.scan.counts_apart
 
     def rows(self) -> int:
         return number(self.cursor, "SELECT sum(n) FROM staged")
@@ -99,7 +100,7 @@ class StagedRows:
         """How many rows of each class an audience keeps."""
         grouped = (
             f"(SELECT {self.sets.listed(prefix)}, c{index} AS class, sum(n) AS n FROM staged "
-            f"WHERE {self.sets.any(prefix)} GROUP BY ALL)"
+            f"WHERE n > 0 AND {self.sets.any(prefix)} GROUP BY ALL)"
         )
         return counted(self.cursor, self.sets, grouped, prefix)
 
