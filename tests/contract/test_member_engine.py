@@ -389,6 +389,6 @@ def test_a_resource_state_that_contradicts_its_snapshots_stops_before_the_first_
     world = duck(tmp_path)
     held = moving(world, confirmed="a b", uncertain="", target="b c")
     wrong = replace(held, transfer=replace(held.transfer, size=Delta(0, 2, 0)))
-    with pytest.raises(StorageError, match="don't hold the change"):
+    with pytest.raises(StorageError, match="do not contain the change"):
         next(world.engine.batches(wrong, 10))
     world.engine.close()
