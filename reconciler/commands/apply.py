@@ -57,7 +57,7 @@ LAST_WORDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class ApplyOptions:
-    """What may be applied, to which addresses, and which outputs report it."""
+    """The changes that may be applied, their addresses, and the outputs."""
 
     environment: Environment
     yes: Yes
@@ -125,7 +125,7 @@ def command(stop: object, /, options: ApplyOptions) -> int:
 
 @dataclass(frozen=True, slots=True)
 class ApplyRun:
-    """What carrying a plan out takes."""
+    """The inputs of an apply."""
 
     space: Workspace
     state: StateWriter

@@ -46,7 +46,7 @@ class Purpose(Enum):
 
 @dataclass(frozen=True, slots=True)
 class DoctorOptions:
-    """What is checked, and for which command."""
+    """The checks, and the command that they are for."""
 
     environment: Environment
     plan: Annotated[bool, click.option("--plan", is_flag=True, help="Check only what `plan` needs.")]

@@ -21,7 +21,7 @@ DRIFT = 2
 
 @dataclass(frozen=True, slots=True)
 class DriftOptions:
-    """What is compared, and how it is shown."""
+    """The addresses to compare, and the format."""
 
     environment: Environment
     forms: FormOptions

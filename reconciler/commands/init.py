@@ -162,12 +162,12 @@ def _is(path: Path) -> bool:
 
 
 def _holds(path: Path, content: bytes) -> bool:
-    """It is there as it would be written."""
+    """Return whether the file exists with the content to write."""
     return _is(path) and _content(path) == content
 
 
 def _content(path: Path) -> bytes:
-    """Nothing of what is no file: a pipe would be waited for."""
+    """Return the content of a regular file; nothing of a pipe, which would block."""
     with os_errors("read", path):
         return path.read_bytes() if path.is_file() else b""
 

@@ -21,7 +21,7 @@ CHANGES = 2
 
 @dataclass(frozen=True, slots=True)
 class PlanOptions:
-    """What is planned, what it is compared with, and how it is shown."""
+    """The addresses to plan, the revision to compare, and the format."""
 
     environment: Environment
     detailed_exitcode: Annotated[

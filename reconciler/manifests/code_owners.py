@@ -11,7 +11,7 @@ from reconciler.manifests.load import declared
 from reconciler.manifests.project import environments, within_repository
 
 _OWN = ("environment.yaml", "credentials.yaml")
-"""What an environment does not share with others; reserved before it is there, too."""
+"""Files that belong to one environment. They are reserved before they exist, too."""
 _AUTOMATION = (".github/", ".gitlab/", ".gitlab-ci.yml", "CODEOWNERS", "docs/CODEOWNERS")
 """Files that run code or name approvers.
 

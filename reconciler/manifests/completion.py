@@ -1,4 +1,4 @@
-"""What manifests seem to name, for a shell that completes words: nothing is judged, and nothing fails."""
+"""Names in manifests for shell completion. Nothing is checked, and no error is raised."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -48,7 +48,7 @@ def share(text: str) -> float:
 
 
 def guards(declared: dict[str, Any], otherwise: Guards) -> Guards:
-    """What is declared, and for the rest what holds otherwise."""
+    """Return the declared guards, and the defaults for the others."""
 
     def one(key: str, value: float) -> float:
         return share(declared[key]) if key in declared else value

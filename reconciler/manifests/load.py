@@ -34,7 +34,7 @@ def load(root: Path, environment: str, *, data_root: str | None = None) -> Desir
 
 
 def load_offline(root: Path, environment: str, *, data_root: str | None = None) -> DesiredState:
-    """The same where the data may be on another machine: then that is noted."""
+    """Return the desired state if the data may be on another machine: a note states this."""
     flaws, inventory = _declared(root, environment)
     if data_root or not sources.are_elsewhere(inventory, root):
         flaws += sources.check(inventory, root, data_root)
@@ -42,7 +42,7 @@ def load_offline(root: Path, environment: str, *, data_root: str | None = None) 
 
 
 def load_without_sources(root: Path, environment: str, *, data_root: str | None = None) -> DesiredState:
-    """The same where no data is needed, and perhaps none is there."""
+    """Return the desired state without its data."""
     flaws, inventory = _declared(root, environment)
     return _built(flaws, inventory, data_root, ())
 

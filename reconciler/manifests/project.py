@@ -1,4 +1,4 @@
-"""Where a project is, which environments it has, and which files belong to each."""
+"""The location of a project, its environments, and the files of each."""
 
 import os
 from pathlib import Path

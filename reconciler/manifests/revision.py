@@ -60,7 +60,7 @@ def _exported(root: Path, environment: str, commit: str) -> Iterator[Path]:
 
 
 def _git(root: Path, *arguments: str) -> bytes | None:
-    """What git prints; None where it refuses. Its own words stay with it: they may repeat what was typed."""
+    """Return the output of git; None if it fails. Its error text may repeat the input, so it is dropped."""
     program = shutil.which("git")
     if program is None:
         raise ConfigurationError(f"{OPTION}: git isn't installed", remedy="install git, or leave it out")

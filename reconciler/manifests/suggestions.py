@@ -34,7 +34,7 @@ def nearest(word: str, allowed: Iterable[str]) -> str:
 
 
 _COMPARED = 500
-"""Of more names than that, only so many are compared: each comparison takes a while."""
+"""At most this many names are compared, because each comparison takes time."""
 _SYNONYMS = (
     (re.compile("mail"), IdentifierType.EMAIL),
     (re.compile("phone|mobile|msisdn|^tel|cell"), IdentifierType.PHONE_NUMBER),
@@ -45,7 +45,7 @@ _SYNONYMS = (
     (re.compile("ramp|identity"), IdentifierType.IDENTITY_LINK),
     (re.compile("customer|client|crm|loyalty|member"), IdentifierType.CUSTOMER_ID),
 )
-"""What other systems call the types of identifiers."""
+"""Names of identifier types in other systems."""
 
 
 def _meant(word: str, folded: dict[str, str]) -> str:

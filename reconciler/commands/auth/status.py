@@ -18,7 +18,7 @@ from reconciler.render.terminal.auth_status import consent_rows, print_consents
 
 @dataclass(frozen=True, slots=True)
 class AuthStatusOptions:
-    """Of which credential; all without one."""
+    """The credential; all without one."""
 
     environment: Environment
     credential: Annotated[

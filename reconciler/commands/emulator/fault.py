@@ -17,7 +17,7 @@ MOST = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class FaultOptions:
-    """How which calls fail."""
+    """The calls that fail, and how."""
 
     environment: Environment
     kind: Annotated[Kind, click.argument("kind", type=click.Choice(KINDS))]

@@ -17,7 +17,7 @@ from reconciler.state.archive import Archive, import_archive, unpacking
 
 @dataclass(frozen=True, slots=True)
 class ImportOptions:
-    """Where to, and from which file."""
+    """The environment, and the file to read."""
 
     environment: Environment
     file: Annotated[str, click.argument("file", metavar="FILE")]

@@ -1,4 +1,4 @@
-"""What an apply may do: approved changes, members only, or what a person at the terminal confirms."""
+"""The changes that an apply may send: approved, members only, or confirmed at the terminal."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -32,7 +32,7 @@ DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 @dataclass(frozen=True, slots=True)
 class ApprovalOptions:
-    """What was approved beforehand."""
+    """The approvals given as options."""
 
     approved: Annotated[
         tuple[str, ...],
@@ -64,7 +64,7 @@ class ApprovalOptions:
 
 @dataclass(frozen=True, slots=True)
 class Interactive:
-    """Nothing was approved beforehand."""
+    """No approvals were given: the user confirms at the terminal."""
 
 
 @dataclass(frozen=True, slots=True)

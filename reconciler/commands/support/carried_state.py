@@ -1,4 +1,4 @@
-"""What `state export` and `state import` share."""
+"""Shared by `state export` and `state import`."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,5 +22,5 @@ def scratch_dir(space: Workspace) -> Iterator[ScratchDir]:
 
 
 def addresses(saved: StateVersion) -> str:
-    """As "2 addresses"."""
+    """Return text such as "2 addresses"."""
     return counted(len(saved.resources), "address", "addresses")

@@ -1,4 +1,4 @@
-"""What a shell completes: environments, addresses and credentials of the project, read offline."""
+"""Shell completion: environments, addresses and credentials of the project, read offline."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path

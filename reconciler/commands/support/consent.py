@@ -46,7 +46,7 @@ class ConsentOptions:
 
 
 def hints(common: CommonOptions) -> Hint:
-    """What to do next, on standard error; nothing with --quiet."""
+    """Print the next step on standard error; nothing with --quiet."""
 
     def hint(text: str) -> None:
         if not common.quiet:

@@ -1,4 +1,4 @@
-"""What ended a command, as saved and printed documents name it."""
+"""The error that ended a command, for saved and printed documents."""
 
 import click
 

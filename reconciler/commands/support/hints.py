@@ -1,4 +1,4 @@
-"""What to type instead of an option or a command that does not exist here, or that belongs elsewhere."""
+"""Hints for options and commands that do not exist here, or belong to another command."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -12,7 +12,7 @@ from reconciler.render.json.values import DocumentKind, Json, document, dump
 
 @dataclass(slots=True)
 class JsonOutput:
-    """What is known so far; it is printed at the end."""
+    """The values known so far. They are printed at the end."""
 
     content: Json = field(default_factory=dict)
 

@@ -158,7 +158,7 @@ Yes = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class InputOptions:
-    """What is read, and from where."""
+    """The inputs to read."""
 
     data_root: DataRoot
     emulate: Emulate
@@ -178,7 +178,7 @@ class Duration(click.ParamType[float]):
 
 
 def started_in(context: click.Context) -> Path:
-    """What `-C` names, where it was read already."""
+    """Return the directory of `-C`, if it was parsed already."""
     return Path(context.meta.get(GIVEN, {}).get("directory") or "")
 
 

@@ -82,7 +82,7 @@ class OutputFiles:
             self._write(self._with_outcome(self.document), self.approved, grave=self.code != 0)
 
     def fail(self, error: BaseException) -> None:
-        """What is known, and what ended it."""
+        """Save the document with the error that ended the command."""
         known = as_known(error)
         if self.document is None:
             document = error_document(self._subject, self._environment, known, datetime.now(UTC))

@@ -73,7 +73,7 @@ def read_approvals(files: Mapping[str, Path], digests: Sequence[str], environmen
 
 
 def _approved(file: Path, name: str, digest: str, environment: str) -> ApprovedPlan | str:
-    """What was approved, or why that is nothing here."""
+    """Return the approved plan, or why the file is not an approval here."""
     content = _content(file, name, FETCH)
     _check_unchanged(content, name)
     if digest and digest != content.get(DIGEST):
@@ -122,7 +122,7 @@ def _refused(_: str) -> float:
 
 
 def _check_unchanged(content: Json, name: str) -> None:
-    """Of all formats: each is signed in the same way."""
+    """Raise an error if the file was changed after it was saved."""
     try:
         changed = isinstance(content.get(DIGEST), str) and digest_of(content) != content[DIGEST]
     except RecursionError:

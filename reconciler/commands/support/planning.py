@@ -1,4 +1,4 @@
-"""One plan, made from one look at the world."""
+"""One plan from one reading of manifests, state, sources and Criteo."""
 
 from collections.abc import Container
 from dataclasses import dataclass, replace
@@ -37,7 +37,7 @@ class PlanResult:
         return without_state(document, environment) if space.reviewed else document
 
     def approvable(self, space: Workspace) -> ApprovedPlan | None:
-        """What applying it would be held to; None where nothing of it can be applied."""
+        """Return what an apply of the plan must match; None if nothing of it can be applied."""
         environment, basis = space.desired.environment, self.plan.basis
         if self.plan.refused:
             return None

@@ -79,7 +79,7 @@ def _stream(file: LineWriter) -> EventStream:
 
 
 def _exit_code(error: BaseException) -> int:
-    """What the process is about to end with."""
+    """Return the exit code that the process is about to end with."""
     if isinstance(error, click.exceptions.Abort):
         return CancelledError.exit_code
     known = known_error(error)

@@ -29,14 +29,14 @@ def selected(only: tuple[str, ...], known: frozenset[Address]) -> frozenset[Addr
 
 
 def matching(text: str, known: Iterable[Address]) -> frozenset[Address]:
-    """With `/` the text is compared with addresses, without it with names of audiences."""
+    """Return the addresses that match. A text with `/` is compared with addresses, others with audiences."""
     return frozenset(one for one in known if fnmatchcase(str(one) if "/" in text else one.audience, text))
 
 
 def single(text: str, known: Iterable[Address]) -> str:
-    """The one address that is meant; a text that selects none as it is.
+    """Return the one address that a text selects, or the text if it selects none.
 
-    ConfigurationError where it selects several.
+    ConfigurationError if it selects several.
     """
     found = sorted(map(str, matching(text, known)))
     if len(found) > 1:
@@ -64,7 +64,7 @@ def _more(listed: Sequence[str]) -> str:
 
 
 def _unlike(text: str, known: frozenset[Address]) -> Finding:
-    """What was typed is repeated only if it can be nothing but names: see `REPEATABLE` in `cli`."""
+    """Return a finding about a text that selects nothing. It quotes only a possible name (`REPEATABLE`)."""
     what = "audience" if "/" not in text else "address"
     if text in {one.destination for one in known}:
         return Finding("", f"{text} is a destination, not an audience", f"did you mean `{text}/*`?")

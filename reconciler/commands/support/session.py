@@ -13,7 +13,7 @@ from reconciler.workspace import Workspace, open_workspace
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What such a command works with."""
+    """The inputs of such a command."""
 
     space: Workspace
     settings: Settings

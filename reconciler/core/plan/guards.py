@@ -127,7 +127,7 @@ def _written(guards: Guards, key: str) -> str:
 
 
 def _nobody(question: GuardInput) -> tuple[str, str]:
-    """Return the message of an empty audience, which is blocked whatever the guards are."""
+    """Return the problem and the fix of an empty audience. It is blocked whatever the guards are."""
     place = question.spec.audience.source.place
     if not question.target.rows:
         return "the source holds no rows", (

@@ -10,7 +10,7 @@ from reconciler.manifests.syntax.pitfalls import FREE_TEXT
 
 _YOURS = re.compile(r"(?<![A-Za-z0-9])YOUR-[A-Z]+")
 _ZEROES = re.compile("0+")
-"""No account and no retailer has this id."""
+"""An ID that no account and no retailer has."""
 _REMEDIES = {
     "accountId": "write the id of your account at Criteo Retail Media, in quotes",
     "retailerId": "write the id of the retailer in that account, in quotes",

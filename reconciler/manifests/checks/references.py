@@ -152,7 +152,7 @@ def _flaw(place: SourceLocation, problem: str, remedy: str) -> Issue:
 
 
 def notes(inventory: ManifestIndex) -> Iterator[str]:
-    """What nothing refers to."""
+    """Yield a note for each document that no other refers to."""
     destinations = inventory.declared["Destination"]
     used = {name for audience in inventory.declared["Audience"] for _, name in audience.texts("destinations")}
     for document in destinations:

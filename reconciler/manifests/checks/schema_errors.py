@@ -1,4 +1,4 @@
-"""What jsonschema found → flaws in our words: its own messages quote values, so none of them is used."""
+"""Errors of jsonschema in our words. Its own messages quote values, so none of them is used."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -179,7 +179,7 @@ def _tell_type(error: _Error) -> Iterator[Issue]:
 
 
 def _or_not(error: _Error) -> str:
-    """Only what need not be there can be removed."""
+    """Return the advice to remove a value, if it is optional."""
     *above, last = error.path or ("",)
     if isinstance(last, int):
         return ", or remove the item"

@@ -1,4 +1,4 @@
-"""What environments may not share."""
+"""Whether environments share a state, which they must not."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -28,7 +28,7 @@ def shared_states(root: Path, names: Iterable[str]) -> Iterator[Finding]:
 
 
 def _shared(url: str, others: str) -> str:
-    """Where the other state is, in words; "" for one that is apart. Neither may lie inside the other."""
+    """Return how the folders of both states overlap; "" if they are separate."""
     if url == others:
         return "there too"
     if others.startswith(f"{url}/"):

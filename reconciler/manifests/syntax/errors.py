@@ -138,7 +138,7 @@ def conflict(file: str, text: str) -> Issue | None:
 
 
 def lines(text: str) -> int:
-    """How many line breaks YAML sees in a text."""
+    """Return the number of line breaks that YAML sees in a text."""
     return len(_BREAK.findall(text))
 
 

@@ -53,7 +53,7 @@ def _read_file(path: Path, file: str) -> ParsedFiles:
 
 
 def _unfit(status: os.stat_result) -> tuple[str, str] | None:
-    """Why it is not even opened: a pipe would never end, and a huge file would take all memory."""
+    """Return why a file is not opened: a pipe would never end, and a huge file would use all memory."""
     if not stat.S_ISREG(status.st_mode):
         return "this is no file that can be read", "remove it, or give it another ending"
     if status.st_size > LARGEST:

@@ -73,7 +73,7 @@ class ManifestDocument:
         return [(index, item) for index, item in enumerate(listed) if isinstance(item, str)]
 
     def without(self, paths: list[tuple[PathStep, ...]]) -> "ManifestDocument":
-        """The same document without some values; items of lists are replaced by None."""
+        """Return the document without some values. Items of lists are replaced by None."""
         if not paths:
             return self
         value = deepcopy(self.root.value)
@@ -93,7 +93,7 @@ class ManifestDocument:
         return self.at(node)
 
     def written(self, *path: PathStep) -> str:
-        """How the file writes a value; "" when it is not there."""
+        """Return the text of a value in the file; "" if the value is missing."""
         node: Node | None = self.root
         for step in path:
             node = node.items.get(step) if node else None
