@@ -189,12 +189,14 @@ class Document:
     @property
     def risks(self) -> tuple[Row, ...]:
         """Return the rows that need review."""
-        return tuple(row for row in self.rows if row.risky)
+        return tuple(row for row in self.rows if row.needs_review)
 
     @property
     def others(self) -> tuple[Section, ...]:
         """Return the sections without risks."""
-        rest = (Section(one.kind, tuple(row for row in one.rows if not row.risky)) for one in self.sections)
+        rest = (
+            Section(one.kind, tuple(row for row in one.rows if not row.needs_review)) for one in self.sections
+        )
         return tuple(section for section in rest if section.rows)
 
     @property

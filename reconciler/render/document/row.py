@@ -114,7 +114,7 @@ class Row:
         return "" if stated else self.title
 
     @property
-    def risky(self) -> bool:
+    def needs_review(self) -> bool:
         """To be looked at first."""
         return self.kind in _RISKY or any(
             line.type in {LineKind.WARNING, LineKind.PROBLEM} for line in self.lines

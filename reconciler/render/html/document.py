@@ -76,21 +76,21 @@ def _look(document: Document) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The addresses of one kind without a risk. `risky` counts those with a risk, which are shown above.
+    """The addresses of one kind without a risk. `needing_review` counts the others, which are shown above.
 
     `recorded` is the text about all of them, if they have no text of their own.
     """
 
     kind: RowKind
     rows: tuple[Row, ...]
-    risky: int
+    needing_review: int
     recorded: str
 
 
 def _groups(document: Document) -> list[Group]:
     groups = []
     for section in document.sections:
-        rows = tuple(row for row in section.rows if not row.risky)
+        rows = tuple(row for row in section.rows if not row.needs_review)
         recorded = document_text.state_only(Section(section.kind, rows))
         groups.append(Group(section.kind, rows, len(section.rows) - len(rows), recorded))
     return groups
