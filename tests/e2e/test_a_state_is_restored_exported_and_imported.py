@@ -44,7 +44,7 @@ def test_what_is_known_is_shown_in_round_numbers(project: Project) -> None:
     said = project.run("state", "show", "sandbox").said
     assert "serial 2" in said
     assert "email/buyers" in said
-    assert "30  settled 20" in said
+    assert "30  completed 20" in said
     found = json.loads(project.run("state", "show", "sandbox", "--json").said)
     assert (found["format_version"], found["serial"], len(found["addresses"])) == (2, 2, 2)
     assert {one["members"] for one in found["addresses"]} == {30}
