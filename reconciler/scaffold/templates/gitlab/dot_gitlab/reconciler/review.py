@@ -1,10 +1,10 @@
 """Reports plans to GitLab, and finds the approved plans that a merge applies. Runs in the jobs of a pipeline.
 
-planned   writes a note on the merge request, and keeps the plan's digest as a status of the commit
-label     says on the merge request what its plans are, all environments taken together
-approved  brings the plans of what was merged since the last apply, and their digests
-idle      fails where something was merged that nothing approved
-applied   keeps as a status of the commit how far it has come
+planned   writes a note on the merge request, and saves the digest of the plan as a status of the commit
+label     labels the merge request by the most severe of its plans
+approved  downloads the plans that were merged since the last apply, and their digests
+idle      fails if a merged change has no approved plan
+applied   saves the result of the apply as a status of the commit
 """
 
 import json
@@ -21,11 +21,11 @@ from urllib.parse import quote, urlencode
 from urllib.request import Request, urlopen
 
 LABELS = ("failed", "blocked", "changes", "no changes")
-"""The gravest first."""
+"""The most severe first."""
 PLAN, APPLY = "reconciler/plan", "reconciler/apply"
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 UNASKED = {"update", "state-only", "drift", "unchanged"}
-"""What changes with nobody's merging anything: members, and what others did at Criteo."""
+"""Changes without a merge: members, and what changed at Criteo outside reconciler."""
 PAGE = 100
 
 API = os.environ["CI_API_V4_URL"]
@@ -42,7 +42,7 @@ def planned() -> None:
 
 
 def head() -> str:
-    """The last commit of the branch, also where the pipeline runs on what the merge would be."""
+    """Return the last commit of the branch, also in a pipeline of the merged result."""
     return os.environ.get("CI_MERGE_REQUEST_SOURCE_BRANCH_SHA") or os.environ["CI_COMMIT_SHA"]
 
 
@@ -51,7 +51,7 @@ def merge_request() -> str:
 
 
 def kind_of(plan: dict[str, Any], digest: str) -> str:
-    """Only a plan that may be applied has a digest here."""
+    """Return the label of a plan. `digest` is empty if the plan may not be applied."""
     addresses = plan.get("addresses") or {}
     if not digest:
         refused = addresses.get("blocked") or (plan.get("document") or {}).get("problems")
@@ -71,7 +71,7 @@ def note(path: str, body: str) -> None:
 
 
 def whose(said: dict[str, Any]) -> str:
-    """Nobody's, where the account is gone."""
+    """Return the author, or an empty text if the account was deleted."""
     return str(said["author"]["username"]) if said["author"] else ""
 
 
@@ -85,7 +85,7 @@ def label() -> None:
 
 
 def approved() -> None:
-    """Without a file `approved.txt`, nothing is to be done."""
+    """Write `approved.txt` if a merged change has an approved plan."""
     branch, arguments = os.environ["CI_DEFAULT_BRANCH"], list[str]()
     Path("approved.txt").unlink(missing_ok=True)
     tip = call("GET", f"repository/branches/{quote(branch, safe='')}")["commit"]["id"]
@@ -116,8 +116,9 @@ def say(sentence: str) -> None:
 
 
 def merged() -> dict[str, tuple[datetime, int]]:
-    """The last commits of merge requests since the last apply, when each was merged, and the number of its
-    request: a plan that is made again afterwards was seen by nobody.
+    """Return the last commits of merge requests since the last apply, with the time and number of the merge.
+
+    A plan that was created after the merge had no review.
     """
     found: dict[str, tuple[datetime, int]] = {}
     log = subprocess.run(["git", "rev-list", "--first-parent", "HEAD"], check=True, stdout=subprocess.PIPE)
@@ -139,7 +140,7 @@ def heads(commit: str) -> dict[str, tuple[datetime, int]]:
 
 
 def download(job: str, sha: str) -> bool:
-    """False when it isn't kept any more: then nothing is approved by it."""
+    """Return False if the artifact has expired: its plan approves nothing."""
     try:
         content = request("GET", f"jobs/{job}/artifacts/plan.json")
     except HTTPError as error:
@@ -153,7 +154,7 @@ def download(job: str, sha: str) -> bool:
 
 
 def applied() -> None:
-    """Not where nothing was approved: the next push looks for approvals as far back as this one."""
+    """Save nothing if nothing was approved: the next push searches as far back as this one."""
     if not Path("approved.txt").exists() or not Path("approved.txt").read_bytes():
         return
     done = os.environ["CI_JOB_STATUS"] == "success"
@@ -167,15 +168,16 @@ def applied() -> None:
 
 
 def newest(sha: str, context: str, at: datetime | None = None, number: int = 0) -> dict[str, Any] | None:
-    """What our job said last, until then."""
+    """Return the last status of our job until then."""
     ours = (one for one in statuses(sha) if one["name"] == f"{context} ({ENVIRONMENT})")
     known = (one for one in ours if not at or datetime.fromisoformat(one["created_at"]) <= at)
     return next((one for one in known if genuine(one, sha, context, number)), None)
 
 
 def genuine(status: dict[str, Any], sha: str, context: str, number: int) -> bool:
-    """Every job of every branch can read the token: the job that is named must be ours, of that commit, in a
-    pipeline of that merge request, or of the default branch.
+    """Return whether the job that a status names is ours: of that commit and merge request or default branch.
+
+    Jobs of all branches can read the token.
     """
     job = asked(f"jobs/{job_of(status)}")
     if not job or not job["commit"] or job["name"] != f"{context.rpartition('/')[2]}: [{ENVIRONMENT}]":
@@ -196,7 +198,7 @@ def job_of(status: dict[str, Any]) -> str:
 
 
 def asked(path: str) -> dict[str, Any] | None:
-    """None where there is nothing."""
+    """Return None if there is no such object."""
     try:
         return dict(call("GET", path))
     except HTTPError as error:

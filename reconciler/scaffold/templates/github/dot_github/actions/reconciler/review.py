@@ -1,10 +1,10 @@
 """Reports plans to GitHub, and finds the approved plans that a merge applies. Runs in workflows, beside `gh`.
 
-planned   comments on the pull request, and keeps the plan's digest as a status of the commit
-label     says on the pull request what its plans are, all environments taken together
-approved  brings the plans of what was merged since the last apply, and their digests
-idle      fails where something was merged that nothing approved
-applied   keeps as a status of the commit how far it has come
+planned   comments on the pull request, and saves the digest of the plan as a status of the commit
+label     labels the pull request by the most severe of its plans
+approved  downloads the plans that were merged since the last apply, and their digests
+idle      fails if a merged change has no approved plan
+applied   saves the result of the apply as a status of the commit
 """
 
 import json
@@ -19,7 +19,7 @@ from urllib.parse import quote
 
 BOT = "github-actions[bot]"
 LABELS = ("failed", "blocked", "changes", "no changes")
-"""The gravest first."""
+"""The most severe first."""
 PLAN, APPLY = "reconciler/plan", "reconciler/apply"
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 PAGE = 100
@@ -35,9 +35,9 @@ MAKES = {
     PLAN: (".github/workflows/reconciler-plan.yml", ("pull_request", "merge_group")),
     APPLY: (".github/workflows/reconciler-apply.yml", ("push",)),
 }
-"""Which workflow sets which status, and on what."""
+"""The workflow and the events that may set each status."""
 UNASKED = {"update", "state-only", "drift", "unchanged"}
-"""What changes with nobody's merging anything: members, and what others did at Criteo."""
+"""Changes without a merge: members, and what changed at Criteo outside reconciler."""
 ENVIRONMENT = os.environ.get("ENVIRONMENT", "")
 
 
@@ -50,7 +50,7 @@ def planned() -> None:
 
 
 def kind_of(plan: dict[str, Any], digest: str) -> str:
-    """Only a plan that may be applied has a digest here."""
+    """Return the label of a plan. `digest` is empty if the plan may not be applied."""
     addresses = plan.get("addresses") or {}
     if not digest:
         refused = addresses.get("blocked") or (plan.get("document") or {}).get("problems")
@@ -70,7 +70,7 @@ def comment(pull_request: str, body: str) -> None:
 
 
 def login(user: dict[str, Any] | None) -> str:
-    """Nobody's, where the account is gone."""
+    """Return the author, or an empty text if the account was deleted."""
     return str(user["login"]) if user else ""
 
 
@@ -87,7 +87,7 @@ def label() -> None:
 
 
 def of_this_run(sha: str) -> Iterator[str]:
-    """The newest of each environment: jobs that failed may have been run again."""
+    """Return the newest artifact of each environment: a failed job may have run again."""
     ours = (one for one in statuses(sha) if (one["target_url"] or "").startswith(f"{RUN}/"))
     plans = [one for one in ours if one["context"].startswith(f"{PLAN} (")]
     yield from {one["context"]: one["description"] or "" for one in reversed(plans)}.values()
@@ -135,8 +135,9 @@ def summarize(sentence: str) -> None:
 
 
 def merged() -> dict[str, str]:
-    """What was planned of the commits since the last apply, by the merge queue or as pull requests, and when
-    it was merged: a plan that is made again afterwards was seen by nobody.
+    """Return the planned commits since the last apply, and when each was merged.
+
+    The merge queue or a pull request planned them. A plan that was created after the merge had no review.
     """
     found: dict[str, str] = {}
     log = subprocess.run(["git", "rev-list", "--first-parent", "HEAD"], check=True, stdout=subprocess.PIPE)
@@ -151,7 +152,7 @@ def merged() -> dict[str, str]:
 
 
 def heads(commit: str) -> dict[str, str]:
-    """The last commits of the pull requests that it came from, and when each was merged."""
+    """Return the last commits of its pull requests, and when each was merged."""
     pulls = pages(f"{REPOSITORY}/commits/{commit}/pulls")
     branch = os.environ["GITHUB_REF_NAME"]
     ours = (one for one in pulls if one["merged_at"] and one["base"]["ref"] == branch)
@@ -159,7 +160,7 @@ def heads(commit: str) -> dict[str, str]:
 
 
 def download(address: str, sha: str) -> bool:
-    """False when it isn't kept any more: then nothing is approved by it."""
+    """Return False if the artifact has expired: its plan approves nothing."""
     made = ADDRESS.fullmatch(address)
     if not made:
         return False
@@ -179,7 +180,7 @@ def newest(sha: str, context: str, at: str = "9999") -> dict[str, Any] | None:
 
 
 def genuine(status: dict[str, Any], sha: str, context: str) -> bool:
-    """Workflows of all branches speak as the same bot: the run that is named must be ours, of that commit."""
+    """Return whether the run that a status names is ours. Workflows of all branches share one bot account."""
     made = ADDRESS.fullmatch(status["target_url"] or "")
     run = made and asked(f"{REPOSITORY}/actions/runs/{made[1]}/attempts/{made[2]}")
     if not run:
@@ -195,7 +196,7 @@ def genuine(status: dict[str, Any], sha: str, context: str) -> bool:
 
 
 def asked(path: str) -> dict[str, Any] | None:
-    """None where there is nothing."""
+    """Return None if there is no such object."""
     done = subprocess.run(["gh", "api", "--method", "GET", path], check=False, capture_output=True)
     if done.returncode and b"HTTP 404" not in done.stderr:
         sys.exit(done.stderr.decode())
@@ -203,7 +204,7 @@ def asked(path: str) -> dict[str, Any] | None:
 
 
 def statuses(sha: str) -> Iterator[dict[str, Any]]:
-    """The newest first."""
+    """Return the newest first."""
     for one in pages(f"{REPOSITORY}/commits/{sha}/statuses"):
         if login(one["creator"]) == BOT:
             yield one
