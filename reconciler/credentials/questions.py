@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 
 from reconciler.web.deadline import Routes
-from reconciler.web.inflated import Bounded
+from reconciler.web.size_limits import Bounded
 
 SECONDS = 10.0
 """For one request, from the connection to the last byte of the response."""

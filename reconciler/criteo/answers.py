@@ -2,7 +2,7 @@
 
 import httpx
 
-from reconciler.web.inflated import TooLargeError
+from reconciler.web.size_limits import TooLargeError
 
 LARGEST = 8 * 1024 * 1024
 """Bytes of an unpacked answer: several times a page of 500 segments with the longest names."""

@@ -22,7 +22,7 @@ from reconciler.criteo.token_auth import AGENT, TokenAuth, token_request
 from reconciler.criteo.token_response import TokenUnavailableError, read_token
 from reconciler.criteo.transport import NEVER_SENT, Transport
 from reconciler.web.deadline import Routes
-from reconciler.web.inflated import Bounded
+from reconciler.web.size_limits import Bounded
 
 LONGEST_CONNECT = 10.0
 LONGEST_TOKEN = 20.0

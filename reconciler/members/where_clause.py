@@ -14,8 +14,8 @@ import duckdb
 
 from reconciler.core.errors import Finding
 from reconciler.core.model import Source, SourceLocation
-from reconciler.core.places import place_within
 from reconciler.core.source_groups import ConditionSize
+from reconciler.core.value_location import place_within
 from reconciler.members import expression, expression_size
 from reconciler.members.expression import Broken, Node
 from reconciler.members.sources import shown, suggestion

@@ -6,8 +6,8 @@ from dataclasses import replace
 from reconciler.core.lists import ListChange, compared, list_refusals, untrusted
 from reconciler.core.members import EMPTY_SNAPSHOT, SnapshotRef, TargetMembers
 from reconciler.core.model import Address, Hashing, IdentifierType, SegmentSpec
-from reconciler.core.plan.departures import slots
 from reconciler.core.plan.observed import Departure, MemberDiff
+from reconciler.core.plan.suppressed_removals import slots
 from reconciler.core.ports import MemberEngine
 from reconciler.core.remote import Segment
 from reconciler.core.state.resource import ResourceState, SegmentState, Slot

@@ -24,7 +24,7 @@ from reconciler.core.approval import members_only as refresh
 from reconciler.core.approval.model import largest
 from reconciler.core.errors import OutcomeUnknownError, RejectedError
 from reconciler.core.plan import address_planner as standing
-from reconciler.core.plan import departures, planner
+from reconciler.core.plan import planner
 from reconciler.core.plan.changes import Update, address_of
 from reconciler.core.plan.names import Settled
 from reconciler.core.plan.steps import PromoteReplacement
@@ -563,7 +563,9 @@ BLOCKED = "one blocked address stops one, and suppressed people leave it"
 BLOCKING = (
     Mutant(BLOCKED, "suppressed people leave", ((planner, "_suppressed", gives({})),)),
     Mutant(BLOCKED, "nobody else leaves", ((transfer, "takewhile", lambda _: lambda _fits, all_: all_),)),
-    Mutant(BLOCKED, "not while a request is unconfirmed", ((departures, "grace_ends_at", gives(None)),)),
+    Mutant(
+        BLOCKED, "not while a request is unconfirmed", ((suppressed_removals, "grace_ends_at", gives(None)),)
+    ),
     Mutant(BLOCKED, "the others are planned", ((observe, "_targets", then(all_or_nothing)),)),
 )
 MUTANTS += BLOCKING

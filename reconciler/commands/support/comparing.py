@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 
 from reconciler.commands.support.annotations import annotate, at_their_manifests
 from reconciler.commands.support.planning import PlanResult
+from reconciler.core.changed_definitions import definitions, touched
 from reconciler.core.model import Address
 from reconciler.core.plan.model import Plan
-from reconciler.core.touched import definitions, touched
 from reconciler.manifests.revision import load_at
 from reconciler.render.annotations import Level
 from reconciler.render.numbers import counted

@@ -24,7 +24,6 @@ from reconciler.core.plan.changes import (
     address_of,
 )
 from reconciler.core.plan.cost import cost
-from reconciler.core.plan.departures import removal, too_many
 from reconciler.core.plan.guards import (
     GuardInput,
     exceeds_max_missing,
@@ -38,6 +37,7 @@ from reconciler.core.plan.notes import notes
 from reconciler.core.plan.observed import ObservedState
 from reconciler.core.plan.reasons import Removed, RemovedAndMissing
 from reconciler.core.plan.rejections import holds_nobody, standstill
+from reconciler.core.plan.suppressed_removals import removal, too_many
 from reconciler.core.plan.unconfirmed_creates import match_unconfirmed, reserved_names
 from reconciler.core.remote import Segment
 from reconciler.core.rounding import format_limit, percent_up

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.core.changed_definitions import definitions, touched
 from reconciler.core.errors import ConfigurationError
 from reconciler.core.model import Address
-from reconciler.core.touched import definitions, touched
 from reconciler.manifests import load_without_sources
 from reconciler.manifests.revision import load_at
 

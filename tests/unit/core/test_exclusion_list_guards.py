@@ -21,8 +21,8 @@ from reconciler.core.model import (
     SourceLocation,
 )
 from reconciler.core.plan.changes import Removal
-from reconciler.core.plan.departures import too_many
 from reconciler.core.plan.observed import Departure
+from reconciler.core.plan.suppressed_removals import too_many
 from reconciler.core.state.resource import ResourceState, SegmentState
 
 pytestmark = pytest.mark.promise("lists")

@@ -7,7 +7,7 @@ import pytest
 from support.manifest_project import CARET, Project
 
 from reconciler.core.model import SourceLocation
-from reconciler.core.places import place_within
+from reconciler.core.value_location import place_within
 from reconciler.manifests import load
 from reconciler.members.source_check import check_all
 
