@@ -24,7 +24,7 @@ from reconciler.core.approval import members_only as refresh
 from reconciler.core.approval.model import largest
 from reconciler.core.errors import OutcomeUnknownError, RejectedError
 from reconciler.core.plan import address_planner as standing
-from reconciler.core.plan import planner
+from reconciler.core.plan import planner, suppressed_removals
 from reconciler.core.plan.changes import Update, address_of
 from reconciler.core.plan.names import Settled
 from reconciler.core.plan.steps import PromoteReplacement
