@@ -28,7 +28,7 @@ from reconciler.members.refusals import explained, refusal
 from reconciler.members.shared_audience import Listed, SharedAudience, read_lists, types_that_matter
 from reconciler.members.snapshots import Snapshots
 from reconciler.members.sources import moved
-from reconciler.members.staged_rows import StagedRows
+from reconciler.members.staged_rows import Counts, StagedRows
 from reconciler.members.targets import StagedTargets
 
 Built = dict[str, BuiltAudience]
@@ -111,13 +111,14 @@ class AudienceBuilder:
         built: Built = {}
         if fine:
             exclusions = self._excluded(cursor, found.staged, fine)
+            kept = tuple(map(found.staged.counts, range(len(found.staged.scan.identifiers))))
             for audience, one in list(fine.items()):
-                if problem := _apart(cursor, found.staged, audience, one):
+                if problem := _apart(cursor, found.staged, kept, audience, one):
                     refused[one.name] = problem
                     del fine[audience]
             if exclusions.uses:
                 exclusions.spread()
-            targets = StagedTargets(cursor, self.snapshots, self.lists, found.staged, exclusions, fine)
+            targets = StagedTargets(cursor, self.snapshots, self.lists, found.staged, exclusions, kept, fine)
             built |= {fine[audience].name: one for audience, one in targets.all().items()}
         return built | {name: refusal(name, problem) for name, problem in refused.items()}
 
@@ -147,7 +148,11 @@ def _uses(staged: StagedRows, audiences: Mapping[int, SharedAudience]) -> tuple[
 
 
 def _apart(
-    cursor: duckdb.DuckDBPyConnection, staged: StagedRows, audience: int, one: SharedAudience
+    cursor: duckdb.DuckDBPyConnection,
+    staged: StagedRows,
+    kept: Sequence[Counts],
+    audience: int,
+    one: SharedAudience,
 ) -> Finding | None:
     """A list that can't be compared with the rows. SHA-256 of MD5 follows from MD5."""
     limit = one.request.audience.guards.max_invalid
@@ -156,7 +161,7 @@ def _apart(
             continue
         lists: list[Listed] = [each for each in one.lists if each[1] == kind]
         index = staged.scan.identifiers.index(one.column(kind))
-        counts, rows = staged.counts(index).get(audience, {}), staged.kept(index, audience)
+        counts, rows = kept[index].get(audience, {}), staged.kept(index, audience)
         if found := incomparable(cursor, counts, rows, lists, limit):
             return found
     return None

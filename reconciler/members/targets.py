@@ -1,7 +1,7 @@
 """From staged rows to the targets of each audience: members, what was dropped and why, what lists found."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import duckdb
@@ -34,13 +34,17 @@ NOTHING: Mapping[int, int] = {}
 
 @dataclass(frozen=True, slots=True)
 class StagedTargets:
-    """`audiences` are those of the scan by their numbers, but for those that are refused."""
+    """`audiences` are those of the scan by their numbers, but for those that are refused.
+
+    `kept` are the numbers of rows that audiences keep, for each identifier column.
+    """
 
     cursor: duckdb.DuckDBPyConnection
     snapshots: Snapshots
     lists: Lists
     staged: StagedRows
     exclusions: Exclusions
+    kept: Sequence[Counts]
     audiences: Mapping[int, SharedAudience]
     _found: dict[ListUse, Refs] = field(default_factory=dict)
     _excluded: dict[tuple[ListUse, Column], Refs] = field(default_factory=dict)
@@ -80,7 +84,7 @@ class StagedTargets:
     def _counts(self, index: int) -> "ColumnCounts":
         sampled = bool(self.staged.scan.people)
         return ColumnCounts(
-            self.staged.counts(index),
+            self.kept[index],
             self.exclusions.counts(index) if self.exclusions.uses else {},
             self.staged.counts(index, "u") if sampled else {},
         )
