@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 FENCE = re.compile(r"^( *)(```|~~~).*?^\1\2 *$\n?", re.MULTILINE | re.DOTALL)
-COMMENT = re.compile(r"<!--.*?-->\n?", re.DOTALL)
+COMMENT = re.compile(r"(?<!`)<!--.*?-->\n?", re.DOTALL)
 LINK = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
 CODE = re.compile(r"(`+)(?:(?!\1).)+\1", re.DOTALL)
 ITEM = re.compile(r"^ *(?:[-*]|\d+\.) +", re.MULTILINE)
