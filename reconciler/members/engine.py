@@ -81,7 +81,12 @@ class DuckDbEngine:
         progress: Callable[[SourceProgress], None],
     ) -> Mapping[str, BuiltAudience]:
         builder = AudienceBuilder(
-            self._stoppable, self._files, self._snapshots, self._lists, self._sample_rows, progress
+            self._stoppable,
+            self._files.looked_up_again(),
+            self._snapshots,
+            self._lists,
+            self._sample_rows,
+            progress,
         )
         return builder.build(requests, today)
 
@@ -89,7 +94,7 @@ class DuckDbEngine:
         self, audience: Audience, kinds: Sequence[Kind]
     ) -> Mapping[Kind, tuple[tuple[ReadList, SnapshotRef], ...]]:
         with storage_errors("reading exclusion lists"), self._stoppable() as cursor:
-            return listed(cursor, self._files, self._lists, audience, kinds)
+            return listed(cursor, self._files.looked_up_again(), self._lists, audience, kinds)
 
     def without(self, hashing: Hashing, held: SnapshotRef, out: SnapshotRef) -> SnapshotRef:
         with storage_errors("comparing snapshots"), self._stoppable() as cursor:

@@ -4,11 +4,10 @@ DuckDB's memory limit doesn't cover the values of an expression, and no value ca
 made. So an expression is only taken if its size follows from how it is written.
 """
 
-from functools import reduce
 from typing import NamedTuple
 
 from reconciler.core.source_groups import ConditionSize
-from reconciler.members.expression import Node, children, walk
+from reconciler.members.expression import Node, children
 
 GROWTH = 1_000
 """How many times as long as the values of its columns all texts of an expression may be."""
@@ -45,17 +44,30 @@ class Size(NamedTuple):
         return Size(self.growth * factor, self.fixed * factor)
 
 
-def size(node: Node) -> tuple[Size, Size]:
-    """Return the size of a node's own value, and of all values made on the way to it.
+NOTHING = Size(0, 0)
 
-    Raises Unbounded.
+
+class Sizes(NamedTuple):
+    """The size of a node's own value, of all values made on the way to it, and of those made of each row.
+
+    What names no column does not vary: it is computed once for all rows.
     """
+
+    own: Size
+    made: Size
+    of_row: Size
+    varies: bool
+
+
+def size(node: Node) -> Sizes:
+    """Return the sizes of a node. Raises Unbounded."""
     below = [size(child) for child in children(node) if child["class"] != "TYPE"]
-    made = _sum([total for _, total in below])
-    own = _own(node, [value for value, _ in below])
-    if node["class"] in ("COLUMN_REF", "CONSTANT"):
-        return own, made
-    return own, _sum([made, own])
+    own = _own(node, [one.own for one in below])
+    varies = node["class"] == "COLUMN_REF" or any(one.varies for one in below)
+    new = [] if node["class"] in ("COLUMN_REF", "CONSTANT") else [own]
+    made = _sum([*(one.made for one in below), *new])
+    of_row = _sum([*(one.of_row for one in below), *new]) if varies else NOTHING
+    return Sizes(own, made, of_row, varies)
 
 
 def _own(node: Node, below: list[Size]) -> Size:
@@ -173,30 +185,27 @@ def _text(node: Node) -> str:
     return str((node.get("literal") or {}).get("text", ""))
 
 
-def per_row(node: Node) -> ConditionSize:
-    """Return the size of the values that a bounded expression makes of each row.
+class Excess(NamedTuple):
+    """What is wrong with the size of an expression, and what to write instead."""
 
-    What names no column is computed once for all rows.
-    """
-    if all(one["class"] != "COLUMN_REF" for one in walk(node)):
-        return ConditionSize()
-    own, below = ConditionSize(*size(node)[0]), [per_row(child) for child in children(node)]
-    return reduce(ConditionSize.plus, below, ConditionSize() if node["class"] == "COLUMN_REF" else own)
+    node: Node
+    problem: str
+    remedy: str
 
 
-def excess(node: Node) -> tuple[Node, str, str] | None:
-    """What is wrong with the size of an expression: the node, the problem, and what to write instead."""
+def measured(node: Node) -> ConditionSize | Excess:
+    """Return the size of what an expression makes of each row, if all that it makes is small enough."""
     try:
-        _, made = size(node)
+        found = size(node)
     except Unbounded as error:
-        return error.node, error.problem, error.remedy
-    if ConditionSize(made.growth, made.fixed).fits(LIMIT):
-        return None
+        return Excess(error.node, error.problem, error.remedy)
+    if ConditionSize(*found.made).fits(LIMIT):
+        return ConditionSize(*found.of_row)
     problem = (
         f"may make texts more than {GROWTH:,} times as long as the values of its columns, "
         f"or of more than {FIXED:,} bytes"
     )
-    return node, problem, "prepare the column in the source"
+    return Excess(node, problem, "prepare the column in the source")
 
 
 def _sum(sizes: list[Size]) -> Size:

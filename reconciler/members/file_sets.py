@@ -5,6 +5,7 @@ stay as they are.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import duckdb
 
@@ -24,19 +25,31 @@ def identity(table: Table) -> Identity:
     return tuple(file.stamp for file in table.files)
 
 
-class FileSets:
-    """What was learnt of the files below the root of an intake."""
+Meanings = dict[tuple[Identity, str], ColumnType]
+"""What columns mean, by their names in one case."""
 
-    def __init__(self, intake: Intake) -> None:
-        self.intake = intake
-        self._guessed: dict[tuple[Identity, str], ColumnType] = {}
-        self._decided: dict[tuple[Identity, str], ColumnType] = {}
+
+@dataclass(frozen=True, slots=True)
+class FileSets:
+    """What was learnt of the files below the root of an intake. Patterns are looked up once."""
+
+    intake: Intake
+    _guessed: Meanings = field(default_factory=dict)
+    _decided: Meanings = field(default_factory=dict)
+    _found: dict[tuple[str, ...], Table] = field(default_factory=dict)
+
+    def looked_up_again(self) -> "FileSets":
+        """The same, for another look at which files match and how they are."""
+        return replace(self, _found={})
 
     def table(
-        self, cursor: duckdb.DuckDBPyConnection, patterns: Sequence[str], place: SourceLocation
+        self, cursor: duckdb.DuckDBPyConnection, patterns: tuple[str, ...], place: SourceLocation
     ) -> Table:
         """The rows of the files that match. Raises ConfigurationError."""
-        return describe(cursor, self.intake, sources.locate(self.intake.root, patterns, place), place)
+        if patterns not in self._found:
+            found = sources.locate(self.intake.root, patterns, place)
+            self._found[patterns] = describe(cursor, self.intake, found, place)
+        return replace(self._found[patterns], place=place)
 
     def meanings(
         self, cursor: duckdb.DuckDBPyConnection, table: Table, columns: Sequence[str]
@@ -69,7 +82,7 @@ class FileSets:
 
 
 def _learnt(
-    known: dict[tuple[Identity, str], ColumnType],
+    known: Meanings,
     files: Identity,
     columns: Sequence[str],
     learn: Callable[[Sequence[str]], Mapping[str, ColumnType]],

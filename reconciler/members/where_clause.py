@@ -18,6 +18,7 @@ from reconciler.core.source_groups import ConditionSize
 from reconciler.core.value_location import place_within
 from reconciler.members import expression, expression_size
 from reconciler.members.expression import Broken, Node
+from reconciler.members.expression_size import Excess
 from reconciler.members.sources import shown, suggestion
 from reconciler.members.time_limit import CHECKING, OverdueError, time_limit
 
@@ -130,13 +131,13 @@ def _checked(
         return _unread(dated, tree.index)
     named = [node for node in expression.walk(tree) if node["class"] == "COLUMN_REF"]
     fault = _forbidden(tree) or (_foreign(named, columns) if columns is not None else None)
-    if fault is None and (excess := expression_size.excess(tree)):
-        node, problem, remedy = excess
-        fault = _Fault(problem, remedy, node)
     if fault:
         return fault
+    size = expression_size.measured(tree)
+    if isinstance(size, Excess):
+        return _Fault(size.problem, size.remedy, size.node)
     names = [str(node["column_names"][0]) for node in named]
-    return tuple({one.casefold(): one for one in names}.values()), expression_size.per_row(tree)
+    return tuple({one.casefold(): one for one in names}.values()), size
 
 
 def _undated(where: str, index: int) -> int:
