@@ -174,7 +174,7 @@ def _show(
     work.page.document = replace(document, approvals=approvals)
     subject = DocumentType.APPLY if refused else DocumentType.PLAN
     shown = planned.document(work.space, work.shown.figures, subject)
-    print_plan(with_error(shown, refused) if refused else shown, work.shown.out)
+    print_plan(with_error(shown, refused) if refused else shown, work.shown.out, work.shown.detail)
 
 
 def _confirm(space: Workspace, yes: bool) -> None:

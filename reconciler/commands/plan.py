@@ -81,7 +81,7 @@ def command(stop: object, /, options: PlanOptions) -> int:
         page.approved = None if refused else planned.approvable(space)
         page.code = RefusedError.exit_code if refused else 0
         if not options.forms.as_json:
-            print_plan(planned.document(space, shown.figures), shown.out)
+            print_plan(planned.document(space, shown.figures), shown.out, shown.detail)
         change.annotate(planned.plan, space, settings)
     if refused:
         return RefusedError.exit_code

@@ -36,6 +36,7 @@ def command(options: ShowOptions) -> None:
     An expired plan can be shown but not applied. The command exits 3 if FILE is not such a document, and 6
     if FILE was changed after it was saved.
     """
+    from reconciler.commands.support.console import detail
     from reconciler.commands.support.outputs import check, check_named, save
     from reconciler.commands.support.plan_files import read_saved
     from reconciler.render.json.document import dump
@@ -55,4 +56,4 @@ def command(options: ShowOptions) -> None:
     elif options.as_json:
         click.echo(dump(saved.content), nl=False)
     elif not forms:
-        print_document(saved.document, console(sys.stdout, settings.colour))
+        print_document(saved.document, console(sys.stdout, settings.colour), detail(settings))

@@ -175,6 +175,23 @@ def _many(number: int) -> Iterator[Change]:
             yield cases.update(one, cases.members(before, before + adds - removes, Delta(0, adds, removes)))
 
 
+def _many_destinations() -> Plan:
+    """Thirty audiences at three destinations: most are ordinary, some need review."""
+    changes: list[Change] = []
+    for at in range(30):
+        for where in ("offsite-email", "onsite-email", "partner-email"):
+            one = cases.spec(f"audience-{at:02}", f"Audience {at}", destination=where)
+            moved = cases.members(20_000, 20_000 + 90 * at, Delta(0, 100 * at, 10 * at))
+            renamed = AttributeChange("name", f"Audience {at} of old", one.name)
+            if at % 15 == 14:
+                changes.append(cases.replacement(one, 20_000))
+            elif at % 10 == 9 and where == "partner-email":
+                changes.append(cases.create(one, 20_000))
+            else:
+                changes.append(cases.update(one, moved, *((renamed,) if at % 6 == 5 else ())))
+    return cases.plan(*changes, unchanged=12)
+
+
 def _case(plan_of: Callable[[], Plan]) -> Case:
     return lambda figures: _planned(plan_of(), figures)
 
@@ -191,6 +208,7 @@ DOCUMENTS: dict[str, Case] = {
     **{name: partial(plan_document, *case) for name, case in cases.CASES.items()},
     "first-in-ci": _first_in_ci,
     "five-hundred": _case(_five_hundred),
+    "many-destinations": _case(_many_destinations),
     "drift": _drift,
     "drift-of-lost-access": _lost,
     "unreachable": lambda _: error_document(DocumentType.PLAN, "production", UNREACHABLE, NOW),

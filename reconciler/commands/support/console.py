@@ -8,6 +8,7 @@ from time import monotonic
 from rich.console import Console
 
 from reconciler.crash import log_calls
+from reconciler.render.document.by_audience import Detail
 from reconciler.render.numbers import EXACT, ROUNDED, NumberFormat
 from reconciler.render.terminal.console import console
 from reconciler.render.terminal.progress import Lines, Progress, Quiet
@@ -22,6 +23,7 @@ class CommandConsole:
     out: Console
     progress: Progress
     figures: NumberFormat
+    detail: Detail
 
 
 def screen(settings: Settings, *, taken: bool = False) -> CommandConsole:
@@ -36,7 +38,12 @@ def screen(settings: Settings, *, taken: bool = False) -> CommandConsole:
     figures = EXACT if out.is_terminal and not settings.ci else ROUNDED
     still = settings.ci or settings.dumb
     shown = Quiet() if settings.quiet else progress_on(err, monotonic, figures, still=still)
-    return CommandConsole(out, shown, figures)
+    return CommandConsole(out, shown, figures, detail(settings))
+
+
+def detail(settings: Settings) -> Detail:
+    """Return how much of a long plan is shown."""
+    return Detail.BY_ADDRESS if settings.verbose else Detail.BY_AUDIENCE
 
 
 def progress_on(out: Console, now: Callable[[], float], figures: NumberFormat, *, still: bool) -> Progress:

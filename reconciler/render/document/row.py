@@ -108,6 +108,14 @@ class Row:
     planned: RowKind | None = None
 
     @property
+    def destination(self) -> str:
+        return self.address.partition("/")[0]
+
+    @property
+    def audience(self) -> str:
+        return self.address.partition("/")[2]
+
+    @property
     def introduction(self) -> str:
         """Return the name of a new segment; "" for other rows, or if an attribute shows it."""
         stated = self.kind not in _TITLED or any(one.name == "name" for one in self.attributes)

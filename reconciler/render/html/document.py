@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.core.rounding import RoundedCount
 from reconciler.render.document import document_text, row_text
+from reconciler.render.document.by_audience import FOLDED
 from reconciler.render.document.model import Document, Section
 from reconciler.render.document.row import LineKind, Members, Row, RowKind
 from reconciler.render.document.statement_text import note_text, statement_text
@@ -16,9 +17,6 @@ from reconciler.render.text import name
 
 if TYPE_CHECKING:
     from jinja2 import Template
-
-FOLDED = 30
-"""Longer lists are folded."""
 
 _HIDDEN = 5
 """The length of the bar of a hidden count."""

@@ -8,31 +8,22 @@ from rich.text import Text
 
 from reconciler.render.document import document_text, row_text
 from reconciler.render.document.blocked import BlockedGroup
+from reconciler.render.document.by_audience import Detail, by_audience, ordinary_rows
 from reconciler.render.document.model import Document, Section
 from reconciler.render.document.row import LineKind, Row, RowKind
 from reconciler.render.document.statement_text import note_text, statement_text
+from reconciler.render.terminal.by_audience import audience_lines
 from reconciler.render.terminal.console import show, wrapped
+from reconciler.render.terminal.styles import ADDED, REMOVED, STYLES
 from reconciler.render.text import GAP, left, right
 
 INDENT = 13
-_STYLES = {
-    RowKind.CREATE: "green",
-    RowKind.ADOPT: "green",
-    RowKind.UPDATE: "yellow",
-    RowKind.REPLACE: "magenta",
-    RowKind.REFILL: "magenta",
-    RowKind.FORGET: "cyan",
-    RowKind.DRIFT: "yellow",
-    RowKind.BLOCKED: "bold red",
-    RowKind.STATE_ONLY: "dim",
-}
 _FEW_BLOCKED = 3
 """Up to this many blocked addresses are shown with all details."""
 
 _FEW = 10
 """Fewer state-only addresses are named."""
 
-_ADDED, _REMOVED = "green", "red"
 _TONES = {
     LineKind.REASON: "",
     LineKind.WARNING: "yellow",
@@ -42,11 +33,11 @@ _TONES = {
 }
 
 
-def print_plan(document: Document, out: Console) -> None:
-    show(plan_lines(document, out), out)
+def print_plan(document: Document, out: Console, detail: Detail = Detail.BY_AUDIENCE) -> None:
+    show(plan_lines(document, out, detail), out)
 
 
-def plan_lines(document: Document, out: Console) -> Iterator[Text]:
+def plan_lines(document: Document, out: Console, detail: Detail) -> Iterator[Text]:
     """Yield the lines of the document: notice and failure first."""
     if notice := document_text.notice(document):
         yield from wrapped(f"! {' '.join(notice)}", "yellow", 0, out, hang=2)
@@ -54,7 +45,7 @@ def plan_lines(document: Document, out: Console) -> Iterator[Text]:
         yield from wrapped(document_text.failure_headline(document), "bold red", 0, out)
     yield from _header(document, out)
     yield from _problems(document, out)
-    yield from _rows(document, out)
+    yield from _rows(document, out, detail)
     if document.totals.unchanged and not document.empty:
         yield Text()
         yield Text(f"  = {document.totals.unchanged:,} unchanged", "dim")
@@ -82,27 +73,34 @@ def _problems(document: Document, out: Console) -> Iterator[Text]:
             yield from wrapped(f"→ {line}", "", 2, out, hang=2)
 
 
-def _rows(document: Document, out: Console) -> Iterator[Text]:
-    """Yield rows with risks, then the others by kind. Many blocked addresses are grouped by cause."""
-    others, risks = document.others, document.risks
+def _rows(document: Document, out: Console, detail: Detail) -> Iterator[Text]:
+    """Yield rows with risks, then the others by kind. Many blocked addresses are grouped by cause.
+
+    Many others are grouped by audience.
+    """
+    audiences, risks = by_audience(document, detail), document.risks
     if document.totals.count(RowKind.BLOCKED) > _FEW_BLOCKED:
         yield Text()
         yield from blocked_lines(document.blocked, out)
         risks = tuple(row for row in risks if row.kind != RowKind.BLOCKED)
-    rows = [*risks, *(row for one in others if not one.state_only for row in one.rows)]
+    rows = risks if audiences else (*risks, *ordinary_rows(document))
     layout = Layout(rows, document.step, len(document.header.seats) > 1, out)
     if risks:
         yield Text()
         yield Text(document_text.warning(), "bold")
         for row in risks:
             yield from layout.lines(row)
-    for section in others:
+    if audiences:
         yield Text()
+        yield from audience_lines(audiences, out)
+    for section in document.others:
         if section.state_only:
+            yield Text()
             yield from _recorded(section, out)
-            continue
-        for row in section.rows:
-            yield from layout.lines(row)
+        elif not audiences:
+            yield Text()
+            for row in section.rows:
+                yield from layout.lines(row)
 
 
 def _recorded(section: Section, out: Console) -> Iterator[Text]:
@@ -166,7 +164,7 @@ class Layout:
         self._wide = INDENT + sum(width + 2 for width in columns if width) - 2 <= out.width
 
     def lines(self, row: Row) -> Iterator[Text]:
-        style = _STYLES[row.kind]
+        style = STYLES[row.kind]
         first = Text.assemble("  ", (f"{row.kind.symbol} {row.kind:<7}", style), "  ", (row.address, "bold"))
         first.append(left("", self._address - cell_len(row.address)))
         first.append(GAP + left(self._of(row), self._type))
@@ -184,8 +182,8 @@ class Layout:
     def _aligned(self, row: Row) -> Text:
         line = Text()
         for text, width, style in (
-            (row_text.adds(row), self._adds, _ADDED),
-            (row_text.removes(row), self._removes, _REMOVED),
+            (row_text.adds(row), self._adds, ADDED),
+            (row_text.removes(row), self._removes, REMOVED),
         ):
             if width:
                 line.append(GAP).append(right(text, width), style)
@@ -193,8 +191,8 @@ class Layout:
 
     def _stacked(self, row: Row) -> Iterator[Text]:
         parts = (
-            (row_text.adds(row), _ADDED),
-            (row_text.removes(row), _REMOVED),
+            (row_text.adds(row), ADDED),
+            (row_text.removes(row), REMOVED),
             (row_text.size(row, self._step), ""),
         )
         if said := [Text(text, style) for text, style in parts if text]:

@@ -1,0 +1,16 @@
+"""The colours of changes on a terminal."""
+
+from reconciler.render.document.row import RowKind
+
+STYLES = {
+    RowKind.CREATE: "green",
+    RowKind.ADOPT: "green",
+    RowKind.UPDATE: "yellow",
+    RowKind.REPLACE: "magenta",
+    RowKind.REFILL: "magenta",
+    RowKind.FORGET: "cyan",
+    RowKind.DRIFT: "yellow",
+    RowKind.BLOCKED: "bold red",
+    RowKind.STATE_ONLY: "dim",
+}
+ADDED, REMOVED = "green", "red"
