@@ -14,11 +14,13 @@ from reconciler.render.document.model import (
     Section,
 )
 from reconciler.render.document.row import RowKind
+from reconciler.render.document.shared_text import SharedText
 from reconciler.render.document.statement_text import statement_text
 from reconciler.render.document.statements import AddressesNotListed, SuppressedRemoved
 from reconciler.render.numbers import age, counted, minus, near, plus, stamp
 
 _SEATS_SHOWN = 3
+_DESTINATIONS_NAMED = 3
 _HEADINGS = {
     DocumentType.PLAN: "Plan for",
     DocumentType.APPLY: "Apply to",
@@ -102,6 +104,15 @@ def review_summary(document: Document) -> str:
         return ""
     needs = "needs" if len(document.risks) == 1 else "need"
     return f"{counted(len(document.risks), 'address', 'addresses')} {needs} review"
+
+
+def sharing(shared: SharedText) -> str:
+    """Return the addresses of a group that the text below is about."""
+    where = shared.destinations
+    if shared.whole:
+        return "both addresses" if len(where) == 2 else f"all {len(where):,} addresses"
+    more = len(where) - _DESTINATIONS_NAMED
+    return ", ".join((*where[:_DESTINATIONS_NAMED], f"{more:,} more") if more > 0 else where)
 
 
 def state_only(section: Section) -> str:

@@ -11,6 +11,14 @@ from reconciler.render.document.blocked import BlockedGroup
 from reconciler.render.document.by_audience import Detail, by_audience, ordinary_rows
 from reconciler.render.document.model import Document, Section
 from reconciler.render.document.row import LineKind, Row, RowKind
+from reconciler.render.document.row_text import ChangeText
+from reconciler.render.document.shared_text import (
+    Introduction,
+    RowGroup,
+    TextPart,
+    grouped_rows,
+    text_parts,
+)
 from reconciler.render.document.statement_text import note_text, statement_text
 from reconciler.render.terminal.by_audience import audience_lines
 from reconciler.render.terminal.console import show, wrapped
@@ -88,8 +96,8 @@ def _rows(document: Document, out: Console, detail: Detail) -> Iterator[Text]:
     if risks:
         yield Text()
         yield Text(document_text.warning(), "bold")
-        for row in risks:
-            yield from layout.lines(row)
+        for group in grouped_rows(risks):
+            yield from layout.group(group)
     if audiences:
         yield Text()
         yield from audience_lines(audiences, out)
@@ -163,7 +171,20 @@ class Layout:
         columns = (self._address, self._type, self._adds, self._removes, size)
         self._wide = INDENT + sum(width + 2 for width in columns if width) - 2 <= out.width
 
+    def group(self, group: RowGroup) -> Iterator[Text]:
+        """Yield the rows, then the text that several of them share."""
+        for row, parts in group.rows:
+            yield from self._head(row)
+            yield from self._below(parts)
+        for shared in group.shared:
+            yield from wrapped(f"{document_text.sharing(shared)}:", "", INDENT, self._out, hang=2)
+            yield from self._below(shared.parts)
+
     def lines(self, row: Row) -> Iterator[Text]:
+        yield from self._head(row)
+        yield from self._below(text_parts(row))
+
+    def _head(self, row: Row) -> Iterator[Text]:
         style = STYLES[row.kind]
         first = Text.assemble("  ", (f"{row.kind.symbol} {row.kind:<7}", style), "  ", (row.address, "bold"))
         first.append(left("", self._address - cell_len(row.address)))
@@ -173,7 +194,6 @@ class Layout:
         else:
             yield first
             yield from self._stacked(row)
-        yield from self._below(row)
 
     def _of(self, row: Row) -> str:
         kind = row_text.segment_type(row)
@@ -198,11 +218,15 @@ class Layout:
         if said := [Text(text, style) for text, style in parts if text]:
             yield Text(" " * INDENT) + Text(GAP).join(said)
 
-    def _below(self, row: Row) -> Iterator[Text]:
-        if row.introduction:
-            yield from wrapped(f"named “{row.introduction}”", "", INDENT, self._out, hang=2)
-        for one in row_text.changes(row):
-            yield from wrapped(str(one), "", INDENT, self._out, hang=2)
-        for line in row.lines:
-            mark, text = "→ " if line.type == LineKind.REMEDY else "", statement_text(line.statement)
-            yield from wrapped(f"{mark}{text}", _TONES[line.type], INDENT, self._out, hang=2)
+    def _below(self, parts: Iterable[TextPart]) -> Iterator[Text]:
+        for part in parts:
+            match part:
+                case Introduction():
+                    yield from wrapped(f"named “{part.name}”", "", INDENT, self._out, hang=2)
+                case ChangeText():
+                    yield from wrapped(str(part), "", INDENT, self._out, hang=2)
+                case _:
+                    for line in part:
+                        mark = "→ " if line.type == LineKind.REMEDY else ""
+                        text = f"{mark}{statement_text(line.statement)}"
+                        yield from wrapped(text, _TONES[line.type], INDENT, self._out, hang=2)
