@@ -40,9 +40,10 @@ def ours(folder: Path, options: argparse.Namespace) -> list[int]:
     from reconciler.members.engine import DuckDbEngine
 
     kind = IdentifierType.EMAIL, Hashing.SHA256
+    chosen = (lambda _: "") if options.everybody else where
     requests = [
         AudienceRequest(
-            Audience(f"a{number}", "", "", Source((options.source,), where(number)), ((kind[0], "email"),)),
+            Audience(f"a{number}", "", "", Source((options.source,), chosen(number)), ((kind[0], "email"),)),
             (kind,),
         )
         for number in range(options.audiences)
@@ -113,6 +114,7 @@ def run(
         source,
     ]
     command += ["--audiences", str(audiences), "--memory-limit", options.memory_limit]
+    command += ["--everybody"] if options.everybody else []
     runs = []
     for _ in range(options.repeat):
         result = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ)
@@ -149,6 +151,7 @@ def main() -> None:
     parser.add_argument("--folder", help=argparse.SUPPRESS)
     parser.add_argument("--source", help=argparse.SUPPRESS)
     parser.add_argument("--audiences", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--everybody", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.contender:
         measure(options)
@@ -167,9 +170,12 @@ def main() -> None:
         many = run(folder, "ours", "day0.csv", 200, options)
         ratio("200 audiences beside 50", many, few, 2)
         table(folder, options.table_rows)
-        one = run(folder, "ours", "table.parquet", 1, options)
         hundred = run(folder, "ours", "table.parquet", 100, options)
-        ratio("100 audiences over a table beside one", hundred, one, 6)
+        one = run(folder, "ours", "table.parquet", 1, options)
+        ratio("100 audiences over a table beside one that keeps a quarter of it", hundred, one, 6)
+        options.everybody = True
+        one = run(folder, "ours", "table.parquet", 1, options)
+        ratio("100 audiences over a table beside one that keeps all of it", hundred, one, 6)
 
 
 def table(folder: Path, rows: int) -> None:
