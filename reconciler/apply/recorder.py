@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from reconciler.apply.batch_size import BatchSize
 from reconciler.core.errors import (
     AuthenticationError,
     InvalidIdentifiersError,
@@ -51,6 +52,7 @@ class StateRecorder:
         self, tools: ApplyContext, environment: str, resources: Mapping[Address, ResourceState]
     ) -> None:
         self._tools = tools
+        self.batches = BatchSize(tools.api.batch_size)
         self.environment = environment
         self._resources = dict(resources)
         self._lists: dict[Address, tuple[AppliedList, ...]] = {}

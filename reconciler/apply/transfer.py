@@ -1,10 +1,9 @@
 """Members sent to one segment: each batch is saved as dispatched, then sent, then acknowledged."""
 
-from collections.abc import Iterable
 from itertools import takewhile
 
 from reconciler.apply.recorder import REMOTE_FAILURES, ApplyContext, StateRecorder
-from reconciler.core.errors import CancelledError, OutcomeUnknownError
+from reconciler.core.errors import CallTooLargeError, CancelledError, OutcomeUnknownError
 from reconciler.core.events import BatchAcknowledged, TransferStarted
 from reconciler.core.members import Batch
 from reconciler.core.plan.changes import Removal, SegmentChange
@@ -30,8 +29,7 @@ def send_members(
         raise AssertionError("a transfer has begun")
     total = holding.transfer.size.total
     tools.emit(TransferStarted(address, total, holding.transfer.acknowledged))
-    batches = tools.engine.batches(holding, tools.api.batch_size)
-    holding = _send_all(tools, ledger, change, step, holding, batches, total)
+    holding = _send_all(tools, ledger, change, step, holding, total)
     ledger.put(address, slot, knowledge.complete_transfer(holding, tools.clock.now()))
 
 
@@ -50,10 +48,7 @@ def remove_suppressed(
     step = SendMembers(slot, target, MemberDiff(base, maybe, urgent, size, abandoned=True))
     holding = _begun(tools, before, step)
     tools.emit(TransferStarted(address, size.priority_removes, 0))
-    batches = takewhile(
-        lambda batch: batch.start < size.priority_removes, tools.engine.batches(holding, tools.api.batch_size)
-    )
-    holding = _send_all(tools, ledger, removal, step, holding, batches, size.priority_removes)
+    holding = _send_all(tools, ledger, removal, step, holding, size.priority_removes)
     others = size.total > size.priority_removes
     ledger.put(address, slot, holding if others else knowledge.complete_transfer(holding, tools.clock.now()))
 
@@ -64,17 +59,37 @@ def _send_all(
     change: SegmentChange | Removal,
     step: SendMembers,
     holding: SegmentState,
-    batches: Iterable[Batch],
     total: int,
 ) -> SegmentState:
-    address = change.spec.address
-    for batch in batches:
+    """Send the positions up to `total`, in smaller batches after each that Criteo refuses as too large."""
+    size: int | None = ledger.batches.size
+    while size is not None:
+        holding, size = _send_in_batches(tools, ledger, change, step, holding, total, size)
+    return holding
+
+
+def _send_in_batches(
+    tools: ApplyContext,
+    ledger: StateRecorder,
+    change: SegmentChange | Removal,
+    step: SendMembers,
+    holding: SegmentState,
+    total: int,
+    size: int,
+) -> tuple[SegmentState, int | None]:
+    """Return the segment state, and the smaller batch size for the rest; None if all were acknowledged."""
+    address, batches = change.spec.address, tools.engine.batches(holding, size)
+    for batch in takewhile(lambda batch: batch.start < total, batches):
         _go_on(tools, ledger, change, step, holding)
-        holding, rejected = _sent(tools, ledger, change, step, holding, batch)
+        try:
+            holding, rejected = _sent(tools, ledger, change, step, holding, batch)
+        except CallTooLargeError as error:
+            return holding, ledger.batches.below(batch, error)
+        ledger.batches.accepted(size)
         count = batch.end - batch.start
         ledger.took(BatchAcknowledged(address, batch.operation, count, rejected, batch.end, total))
         _stop_in_vain(ledger, change, step, holding)
-    return holding
+    return holding, None
 
 
 def _stop_in_vain(

@@ -12,7 +12,8 @@ ReconcilerError (1: a bug, if it is ever raised bare)
 │   └── InvalidIdentifiersError   Criteo accepted the calls and rejected too many identifiers
 ├── RemoteError (9)          Criteo failed, and nothing was written
 │   ├── RejectedError        the call did not take effect
-│   │   └── UnsentError      the call was not sent or not accepted, for a temporary reason
+│   │   ├── UnsentError      the call was not sent or not accepted, for a temporary reason
+│   │   └── CallTooLargeError    the call has too many bytes or items
 │   └── OutcomeUnknownError  the call is unconfirmed
 ├── StorageError (10)        state, disk, or a bucket of sources
 │   └── CorruptSnapshotError a saved snapshot is missing or corrupt
@@ -134,6 +135,10 @@ class UnsentError(RejectedError):
     """The call was not sent or not accepted: no connection, no token, or the rate limit."""
 
     resumable = True
+
+
+class CallTooLargeError(RejectedError):
+    """Criteo rejected the call because it has too many bytes or items. A smaller call may be accepted."""
 
 
 class OutcomeUnknownError(RemoteError):

@@ -13,7 +13,13 @@ from typing import Literal, NamedTuple
 
 import httpx
 
-from reconciler.core.errors import AuthenticationError, DeniedError, ReconcilerError, RejectedError
+from reconciler.core.errors import (
+    AuthenticationError,
+    CallTooLargeError,
+    DeniedError,
+    ReconcilerError,
+    RejectedError,
+)
 from reconciler.criteo.json_values import items, mapping, text
 
 CODE = re.compile(r"[a-z]{1,20}(-[a-z0-9]{1,20}){0,9}")
@@ -22,10 +28,10 @@ LONGEST_TITLE = 120
 """Characters."""
 DOCTOR = "run `reconciler doctor`: it tests the connection check by check"
 SAME = "the same call is refused again: correct what Criteo names, or give the trace id to its support"
-SMALLER = "lower api.batchSize in environment.yaml, and run again"
+LARGEST = "check that no proxy between here and Criteo limits the size of requests"
 NETWORK = "check api.endpoint, the network, HTTPS_PROXY and SSL_CERT_FILE"
-TOO_MANY = "too-many-identifiers"
-"""The code of a batch that is too long. Assumed: Criteo publishes none."""
+TOO_LARGE = frozenset({"too-many-identifiers", "exceeded-ids-cap", "request-too-large"})
+"""The codes of a call that is too large: assumed, or of Criteo's other APIs. Retail Media publishes none."""
 CONSENT = re.compile(r"insufficient-(account|advertiser)s?-permissions")
 PERMISSION = re.compile(r"insufficient-(scope|permission)s?")
 """Codes of a 403, from Criteo's other APIs or assumed: Criteo publishes none for Retail Media."""
@@ -33,7 +39,7 @@ REMEDIES = {
     HTTPStatus.NOT_FOUND: "check accountId, api.endpoint and api.version, and that the segment still exists",
     HTTPStatus.METHOD_NOT_ALLOWED: "check api.endpoint and api.version",
     HTTPStatus.GONE: "this version of the API is no longer served: set api.version to a supported one",
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: SMALLER,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: LARGEST,
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "check that no proxy between here and Criteo rewrites requests",
     HTTPStatus.PROXY_AUTHENTICATION_REQUIRED: "the proxy in HTTPS_PROXY wants a login: ask who runs it",
 }
@@ -106,14 +112,22 @@ def rejection_error(what: str, status: int, body: object, *, private: bool) -> R
             f" `Audiences: Manage`; or accountId in environment.yaml is another's; {DOCTOR}"
         )
         return DeniedError(problem, remedy=remedy, lacking=_lacking(problems(body)))
-    return RejectedError(problem, remedy=_remedy(status, body), code=reported.code)
+    return _rejected(status, body)(problem, remedy=_remedy(status, body), code=reported.code)
 
 
 def denial_error(what: str, reported: Problem, body: object) -> RejectedError:
     """Return the error of a response with status 200 that contains only an error."""
-    return RejectedError(
-        f"{what}: {_status_text(200, reported, private=True)}{_trace(body)}", remedy=SAME, code=reported.code
-    )
+    problem = f"{what}: {_status_text(HTTPStatus.OK, reported, private=True)}{_trace(body)}"
+    return _rejected(HTTPStatus.OK, body)(problem, remedy=_remedy(HTTPStatus.OK, body), code=reported.code)
+
+
+def _rejected(status: int, body: object) -> type[RejectedError]:
+    too_large = status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE or _names_the_size(body)
+    return CallTooLargeError if too_large else RejectedError
+
+
+def _names_the_size(body: object) -> bool:
+    return any(reported.code in TOO_LARGE for reported in problems(body))
 
 
 def _status_text(status: int, reported: Problem, *, private: bool) -> str:
@@ -131,8 +145,8 @@ def _lacking(reported: Iterable[Problem]) -> Literal["consent", "permission", ""
 def _remedy(status: int, body: object) -> str:
     if status in REMEDIES:
         return REMEDIES[HTTPStatus(status)]
-    if any(reported.code == TOO_MANY for reported in problems(body)):
-        return SMALLER
+    if _names_the_size(body):
+        return LARGEST
     if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
         return "check api.endpoint: the call is sent elsewhere, and redirections are not followed"
     if not isinstance(body, dict):

@@ -20,7 +20,7 @@ from support.fakes.clock import FakeClock
 from support.fakes.consents import MemoryPlace
 from support.fakes.criteo import at_once
 
-from reconciler.core.errors import AuthenticationError, RejectedError
+from reconciler.core.errors import AuthenticationError, CallTooLargeError, RejectedError
 from reconciler.core.members import Identifiers, Operation
 from reconciler.core.model import IdentifierType
 from reconciler.core.remote import Acknowledgement, BulkResult, ItemFailure, NewSegment, Segment, SegmentPatch
@@ -232,11 +232,11 @@ def a_match_rate_is_a_part_of_one(remote: Remote) -> None:
 def a_batch_that_is_too_long_is_rejected(remote: Remote) -> None:
     """With the number that was sent, nothing held, and what to do."""
     segment = remote.made("Lapsed")
-    with pytest.raises(RejectedError) as caught:
+    with pytest.raises(CallTooLargeError) as caught:
         remote.change(segment, "add", ["a", "b", "c", "d"])
     assert caught.value.code == "too-many-identifiers"
     assert "adding members to segment" in caught.value.problem
-    assert "api.batchSize" in caught.value.remedy
+    assert "limits the size of requests" in caught.value.remedy
     assert remote.emulator.members(segment.id) == frozenset()
     assert remote.change(segment, "add", ["a", "b", "c"]).valid == 3
 
@@ -244,10 +244,10 @@ def a_batch_that_is_too_long_is_rejected(remote: Remote) -> None:
 @under("max_body_bytes", 1000)
 def a_body_that_is_too_large_is_rejected(remote: Remote) -> None:
     segment = remote.made("Lapsed")
-    with pytest.raises(RejectedError) as caught:
+    with pytest.raises(CallTooLargeError) as caught:
         remote.change(segment, "add", [f"customer-{number}" for number in range(100)])
     assert "413" in caught.value.problem
-    assert "api.batchSize" in caught.value.remedy
+    assert "limits the size of requests" in caught.value.remedy
     assert remote.emulator.members(segment.id) == frozenset()
 
 

@@ -139,7 +139,7 @@ READS = Group(
             "set api.version to a supported one",
         ),
         read(
-            "413", says(413, HTML, **PAGE), 9, "Criteo answers 413", "lower api.batchSize in environment.yaml"
+            "413", says(413, HTML, **PAGE), 9, "Criteo answers 413", "no proxy between here and Criteo limits"
         ),
         read(
             "415",
@@ -405,11 +405,18 @@ READS = Group(
 
 
 def written(
-    name: str, operation: str, strike: Strike, code: int, says: str, hint: str = "", **more: object
+    name: str,
+    operation: str,
+    strike: Strike,
+    code: int,
+    says: str,
+    hint: str = "",
+    times: int = 1_000,
+    **more: object,
 ) -> Case:
     start = "fresh" if operation == CREATE else "applied"
     leaves = Leaves.PART if code == 8 else Leaves.NOTED
-    breaks = meets(operation, strike)
+    breaks = meets(operation, strike, times)
     breaks = renames(breaks) if operation == UPDATE else breaks
     defaults = {"way": "http", "start": start, "leaves": leaves}
     defaults |= {"repairs": lambda world: None} if operation == UPDATE else {}
@@ -434,7 +441,7 @@ DEFINITE = (
     ),
     ("404", says(404, "{}"), 9, "Criteo answers 404", "check accountId, api.endpoint and api.version"),
     ("410", says(410, HTML), 9, "Criteo answers 410", "set api.version to a supported one"),
-    ("413", says(413, HTML), 9, "Criteo answers 413", "lower api.batchSize"),
+    ("413", says(413, HTML), 9, "413: a batch of 1 identifier is too large", "limits the size of requests"),
     ("415", says(415, HTML), 9, "Criteo answers 415", "no proxy between here and Criteo rewrites requests"),
     ("302", ELSEWHERE, 9, "Criteo answers 302", "redirections are not followed"),
 )
@@ -460,6 +467,11 @@ def writings() -> Iterator[Case]:
     for operation, doing in ((MEMBERS, "a batch"), (CREATE, "a create"), (UPDATE, "a rename")):
         for answer, strike, code, words, hint in DEFINITE if operation == MEMBERS else DEFINITE[:3]:
             yield written(f"{doing} is answered {answer}", operation, strike, code, words, hint)
+        if operation == MEMBERS:
+            yield written(
+                f"{doing} is answered 413 twice", operation, says(413, HTML), 0, "2 applied", times=2,
+                leaves=Leaves.ALL,
+            )  # fmt: skip
         yield written(f"{doing} is answered 500", operation, says(500), 8, "Criteo answers 500", STATUS)
         for answer, strike, words in DOUBTFUL[3:] if operation == UPDATE else DOUBTFUL:
             name = f"{doing} is carried out, and answered with {answer}"

@@ -82,6 +82,14 @@ class EmulatedCriteo:
         self.delay = self.answers_in = 0.0
 
     @property
+    def most_identifiers(self) -> int:
+        return self._emulator.switches.max_identifiers
+
+    @most_identifiers.setter
+    def most_identifiers(self, most: int) -> None:
+        self._emulator.configure(replace(self._emulator.switches, max_identifiers=most))
+
+    @property
     def writes(self) -> list[tuple[str, str, int]]:
         return self.calls
 

@@ -107,6 +107,7 @@ others = st.one_of(
     strangers,
     steps("time_passes", st.sampled_from([1, 61, 700, UNTIL_COUNTED])),
     steps("access_is_lost", st.sampled_from([*ACCOUNTS, ""])),
+    steps("accept_batches_of", st.integers(1, 3)),
 )
 Trouble = tuple[str, int, str]
 """Which kind of write, how many of them go well before, and what happens then."""
@@ -259,6 +260,10 @@ class Simulation(RuleBasedStateMachine):
 
     def time_passes(self, seconds: int) -> None:
         self.world.clock.advance(seconds)
+
+    def accept_batches_of(self, most: int) -> None:
+        """From now on, Criteo refuses larger batches."""
+        self.world.criteo.most_identifiers = most
 
     def access_is_lost(self, account: str) -> None:
         """Listings are empty, without an error. "": all access is restored.

@@ -19,7 +19,13 @@ from typing import TypeVar
 from support.fakes.clock import FakeClock
 from support.fakes.crash import Crash
 
-from reconciler.core.errors import AuthenticationError, OutcomeUnknownError, RejectedError, RemoteError
+from reconciler.core.errors import (
+    AuthenticationError,
+    CallTooLargeError,
+    OutcomeUnknownError,
+    RejectedError,
+    RemoteError,
+)
 from reconciler.core.members import Identifiers, Operation
 from reconciler.core.model import IdentifierType
 from reconciler.core.remote import (
@@ -118,6 +124,7 @@ class FakeCriteo:
         self.unlisted: set[str] = set()
         self.delay = self.answers_in = 0.0
         self.late_seconds = late_seconds
+        self.most_identifiers = 50_000
         self.limit: RateLimit | None = None
         self.reader = FakeReader(self)
         self.writer = FakeWriter(self)
@@ -358,6 +365,8 @@ class FakeWriter:
         values = identifiers.reveal()
 
         def commit(end: int = len(values)) -> int:
+            if len(values) > self._criteo.most_identifiers:
+                raise CallTooLargeError("a batch is too large", code="too-many-identifiers")
             return self._change(segment_id, identifier_type, operation, values[:end])
 
         half = len(values) // 2

@@ -11,6 +11,7 @@ from support.fakes.scripted_criteo import Script, Step, acknowledged, answer, co
 
 from reconciler.core.errors import (
     AuthenticationError,
+    CallTooLargeError,
     DeniedError,
     OutcomeUnknownError,
     ReconcilerError,
@@ -178,7 +179,7 @@ STATUSES = [
     (405, RejectedError, "api.version"),
     (409, RejectedError, ""),
     (410, RejectedError, "api.version"),
-    (413, RejectedError, "api.batchSize"),
+    (413, CallTooLargeError, "limits the size"),
     (415, RejectedError, "proxy"),
     (418, RejectedError, ""),
     (302, RejectedError, "api.endpoint"),
