@@ -31,6 +31,7 @@ from reconciler.core.remote import (
     SegmentPatch,
     Statistics,
 )
+from reconciler.core.reuse import ReadRecords, SourceIdentities
 from reconciler.core.state.model import LockHolder, StateHead, StateVersion, StateVersionInfo
 from reconciler.core.state.resource import ResourceState, SegmentState
 
@@ -166,6 +167,10 @@ class StateReader(Protocol):
         """
         ...
 
+    def read_records(self) -> ReadRecords:
+        """Return the records of earlier readings; none if they are lost, damaged or of another format."""
+        ...
+
     def versions(self) -> tuple[StateVersionInfo, ...]:
         """Return the saved versions, the oldest first."""
         ...
@@ -206,6 +211,10 @@ class StateWriter(StateReader, Protocol):
 
     def store_snapshot(self, snapshot: SnapshotRef, file: str) -> None:
         """Store a snapshot. Storing an existing one does nothing."""
+        ...
+
+    def write_read_records(self, records: ReadRecords) -> None:
+        """Replace the records of readings. They are advisory: no serial, no version, no export has them."""
         ...
 
     def prune(self) -> None:
@@ -299,6 +308,10 @@ class MemberEngine(Protocol):
 
         Files that audiences share are read once. An audience with unusable sources does not stop another.
         """
+        ...
+
+    def identify(self, audiences: Sequence[Audience]) -> SourceIdentities:
+        """Return the files of audiences as they are now. Patterns are resolved again; no file is read."""
         ...
 
     def missing(self, before: SnapshotRef, now: Sequence[SnapshotRef]) -> int:

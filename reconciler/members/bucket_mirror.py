@@ -15,6 +15,7 @@ from queue import Empty, SimpleQueue
 from reconciler.buckets.connection import BucketLocation, open_bucket
 from reconciler.buckets.source_objects import PIECE, ObjectChangedError, SourceBucket, SourceObject
 from reconciler.core.errors import ConfigurationError
+from reconciler.core.reuse import FileIdentity
 from reconciler.disk.atomic import os_errors
 from reconciler.members.data_root import SourceChangedError
 
@@ -95,6 +96,10 @@ class Mirror:
             for file, export in missing.items():
                 self._date(file, export)
             self._there.update(missing)
+
+    def identities(self, pattern: str) -> tuple[FileIdentity, ...]:  # noqa: ARG002 - none has one
+        """Objects have none: an entity tag that a store does not derive from the content proves nothing."""
+        return ()
 
     def _listed(self, wanted: Sequence[str]) -> tuple[SourceObject, ...]:
         """One folder where a pattern names one, and all below it where it may be any."""

@@ -6,6 +6,17 @@ from typing import Protocol
 
 from reconciler.buckets import is_bucket
 from reconciler.core.errors import ConfigurationError
+from reconciler.core.reuse import FileIdentity
+
+
+def is_outside(pattern: str) -> bool:
+    """Return whether a pattern names files outside the data root."""
+    return "://" in pattern or Path(pattern).is_absolute() or ".." in Path(pattern).parts
+
+
+def is_source(path: Path) -> bool:
+    """Return whether a file that matches is read: tools hide unfinished files behind `.` or `_`."""
+    return not path.name.startswith((".", "_"))
 
 
 class SourceChangedError(Exception):
@@ -32,6 +43,13 @@ class DataRoot(Protocol):
         """Makes files that matched readable. Errors: MovedError, StorageError."""
         ...
 
+    def identities(self, pattern: str) -> tuple[FileIdentity, ...]:
+        """Return what identifies the source files that match now; empty if any has no identity.
+
+        No file is read, and no object store is asked.
+        """
+        ...
+
 
 class LocalFolder:
     """A folder of this machine."""
@@ -45,6 +63,22 @@ class LocalFolder:
 
     def bring(self, files: Sequence[Path]) -> None:
         """They are there already."""
+
+    def identities(self, pattern: str) -> tuple[FileIdentity, ...]:
+        if is_outside(pattern):
+            return ()
+        try:
+            return tuple(_identity(path) for path in self.matching(pattern) if is_source(path))
+        except OSError:
+            return ()
+
+
+def _identity(path: Path) -> FileIdentity:
+    """A link is identified by the file that it leads to."""
+    found = path.stat()
+    return FileIdentity(
+        str(path), found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+    )
 
 
 def open_root(

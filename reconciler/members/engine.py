@@ -20,6 +20,7 @@ from reconciler.core.members import (
     TargetMembers,
 )
 from reconciler.core.model import Audience, Hashing
+from reconciler.core.reuse import SourceIdentities
 from reconciler.core.state.resource import SegmentState, next_window
 from reconciler.disk.scratch_dir import ScratchDir
 from reconciler.members import delta
@@ -27,6 +28,7 @@ from reconciler.members.builder import AudienceBuilder
 from reconciler.members.data_root import DataRoot
 from reconciler.members.database import connect, storage_errors
 from reconciler.members.file_sets import FileSets
+from reconciler.members.identities import identify
 from reconciler.members.intake import Intake
 from reconciler.members.listed import listed
 from reconciler.members.lists import Lists
@@ -90,6 +92,9 @@ class DuckDbEngine:
         )
         return builder.build(requests, today)
 
+    def identify(self, audiences: Sequence[Audience]) -> SourceIdentities:
+        return identify(self._files.intake.root, audiences, self._sample_rows)
+
     def listed(
         self, audience: Audience, kinds: Sequence[Kind]
     ) -> Mapping[Kind, tuple[tuple[ReadList, SnapshotRef], ...]]:
@@ -116,6 +121,8 @@ class DuckDbEngine:
             return delta.counted(cursor, self._snapshots, (base, maybe, target, urgent))
 
     def abandon_transfer(self, holding: SegmentState) -> tuple[SnapshotRef, SnapshotRef]:
+        if holding.transfer is None:
+            return holding.confirmed, holding.uncertain
         with storage_errors("giving up a target"), self._stoppable() as cursor:
             return delta.collapsed(cursor, self._snapshots, holding)
 

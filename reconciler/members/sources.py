@@ -12,7 +12,7 @@ from reconciler.core.errors import ConfigurationError, Finding
 from reconciler.core.identifiers import BLANKS
 from reconciler.core.model import SourceLocation
 from reconciler.core.pii import redacted_path
-from reconciler.members.data_root import DataRoot, SourceChangedError
+from reconciler.members.data_root import DataRoot, SourceChangedError, is_outside, is_source
 from reconciler.members.database import literal, name
 from reconciler.members.file_stamp import FileStamp
 from reconciler.members.intake import PACKED
@@ -111,7 +111,7 @@ def locate(root: DataRoot, patterns: Sequence[str], place: SourceLocation) -> tu
     """The files of a source, each once, in a fixed order, ready to be read; every problem is a finding."""
     findings, found = [], set[Path]()
     for pattern in patterns:
-        if "://" in pattern or Path(pattern).is_absolute() or ".." in Path(pattern).parts:
+        if is_outside(pattern):
             findings.append(
                 _finding(place, "a source file lies outside the data root", "give a path relative to it")
             )
@@ -121,7 +121,7 @@ def locate(root: DataRoot, patterns: Sequence[str], place: SourceLocation) -> tu
                 _finding(place, "`**` stands for folders, and for nothing else", "write `**/*.csv`")
             )
             continue
-        matches = [path for path in root.matching(pattern) if not path.name.startswith((".", "_"))]
+        matches = [path for path in root.matching(pattern) if is_source(path)]
         if not matches:
             remedy = "check the path: it is relative to data.root, or to --data-root"
             problem = f"no file matches {redacted_path(pattern)} in {redacted_path(root.name)}"

@@ -7,6 +7,7 @@
     snapshots/DIGEST, DIGEST.sha256       sets of members that resource states name, and their checksums
     history/SERIAL.json                   the state as it was before each of the newest runs
     secrets/NAME                          what `state:NAME` refers to, sealed
+    sources.json                          what sources were read: advisory, see `core/reuse.py`
 
 Every object that changes has the token of the lease it was written under, and a nonce: two writes are
 never the same bytes, so that a store that compares contents can't take one for the other.

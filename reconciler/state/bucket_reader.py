@@ -3,6 +3,7 @@
 import hashlib
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -10,11 +11,13 @@ from pathlib import Path
 from reconciler.buckets.bucket import Bucket
 from reconciler.core.errors import CorruptSnapshotError, StorageError
 from reconciler.core.members import SnapshotRef
+from reconciler.core.reuse import ReadRecords
+from reconciler.core.state.codec import records_in
 from reconciler.core.state.model import StateHead, StateVersion, StateVersionInfo
 from reconciler.core.state.resource import ResourceState
 from reconciler.disk.private_dir import private_directory
 from reconciler.state.bucket_layout import GO_BACK, RESTORE, SNAPSHOTS, BucketLayout
-from reconciler.state.local_layout import KEY_LENGTH, is_digest
+from reconciler.state.local_layout import KEY_LENGTH, SOURCES, is_digest
 from reconciler.state.versions import absent, summaries
 
 
@@ -61,6 +64,12 @@ class BucketReader:
     def key(self) -> bytes:
         self._key = self._key or self._objects.key() or self._around.random_bytes(KEY_LENGTH)
         return self._key
+
+    def read_records(self) -> ReadRecords:
+        with suppress(StorageError):
+            found = self._objects.bucket.read(SOURCES)
+            return records_in(found.content if found else None)
+        return ReadRecords()
 
     def versions(self) -> tuple[StateVersionInfo, ...]:
         return summaries(self._objects.saved())

@@ -19,6 +19,8 @@ from reconciler.core.approval.model import ApprovalRecord, record_approval
 from reconciler.core.errors import StorageError
 from reconciler.core.members import SnapshotRef
 from reconciler.core.model import Address
+from reconciler.core.reuse import ReadRecords
+from reconciler.core.state.codec import dump, encode_records
 from reconciler.core.state.model import StateHead
 from reconciler.core.state.resource import ResourceState
 from reconciler.state.bucket_layout import (
@@ -35,7 +37,7 @@ from reconciler.state.bucket_layout import (
 )
 from reconciler.state.bucket_reader import BucketReader, StoreContext, snapshot_path, sum_of
 from reconciler.state.lease import RUN_AGAIN, TAKEN_OVER, HeldLease
-from reconciler.state.local_layout import KEY_LENGTH, occupied, resource_name
+from reconciler.state.local_layout import KEY_LENGTH, SOURCES, occupied, resource_name
 from reconciler.state.outbox import Outbox, PendingWrite
 from reconciler.state.versions import HISTORY, damaged_name, document, document_name, named, superseded
 
@@ -195,6 +197,11 @@ class BucketWriter(BucketReader):
         bucket.upload(f"{path}.sha256", sum_of(Path(file)))
         with self._writing():
             self._stored[f"{snapshot.digest}.sha256"] = self._around.now()
+
+    def write_read_records(self, records: ReadRecords) -> None:
+        with self._writing():
+            self._hold.assure()
+            self._objects.bucket.upload(SOURCES, dump(encode_records(records)))
 
     def prune(self) -> None:
         with self._writing():

@@ -7,6 +7,7 @@
     DIRECTORY/snapshots/DIGEST                      sets of members that resource states name
     DIRECTORY/history/SERIAL.json                   the state as it was before each of the newest runs
     DIRECTORY/secrets/NAME                          what `state:NAME` refers to, sealed
+    DIRECTORY/sources.json                          what sources were read: advisory, see `core/reuse.py`
 
 Each file is replaced as a whole, so a reader needs no lock. The key is there before the head, the head
 before any resource state, and a snapshot before the resource state that names it.
@@ -26,6 +27,7 @@ from reconciler.disk.atomic import names_in, read_file
 from reconciler.state.versions import HISTORY, document_name, saved_state, serials
 
 KEY_LENGTH = 32
+SOURCES = "sources.json"
 BACKUP = "put it back from a backup (docs/how-to/recover-state.md)"
 GO_BACK = f"{BACKUP}, or go back: `reconciler state history`, then `state restore --accept-loss`"
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
@@ -69,6 +71,7 @@ class LocalLayout:
         self.snapshots = directory / "snapshots"
         self.history = directory / HISTORY
         self.secrets = directory / "secrets"
+        self.records_file = directory / SOURCES
 
     def resource_file(self, address: Address) -> Path:
         return self.resources / resource_name(address)

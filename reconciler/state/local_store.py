@@ -3,7 +3,7 @@
 import secrets
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,13 +13,15 @@ from reconciler.core.errors import CorruptSnapshotError, Finding, LockedError, S
 from reconciler.core.members import SnapshotRef
 from reconciler.core.model import Address
 from reconciler.core.ports import SecretStore, StateReader, StateWriter
-from reconciler.core.state.codec import dump, encode_head, encode_resource
+from reconciler.core.reuse import ReadRecords
+from reconciler.core.state.codec import dump, encode_head, encode_records, encode_resource, records_in
 from reconciler.core.state.model import LockHolder, StateHead, StateVersion, StateVersionInfo
 from reconciler.core.state.resource import ResourceState
 from reconciler.disk.atomic import (
     copy_file,
     names_in,
     os_errors,
+    read_file,
     remove_file,
     remove_temporary_files,
     replace_file,
@@ -137,6 +139,11 @@ class LocalReader:
         self._key = self._key or self._files.key() or self._invent(KEY_LENGTH)
         return self._key
 
+    def read_records(self) -> ReadRecords:
+        with suppress(StorageError):
+            return records_in(read_file(self._files.records_file))
+        return ReadRecords()
+
     def versions(self) -> tuple[StateVersionInfo, ...]:
         return summaries(self._files.saved())
 
@@ -229,6 +236,10 @@ class LocalWriter(LocalReader):
                 there = kept.exists()
             if not there:
                 copy_file(Path(file), kept)
+
+    def write_read_records(self, records: ReadRecords) -> None:
+        with self._writing():
+            replace_file(self._files.records_file, dump(encode_records(records)))
 
     def prune(self) -> None:
         with self._writing():

@@ -25,6 +25,7 @@ from reconciler.core.errors import LockedError, StorageError
 from reconciler.core.members import EMPTY_SNAPSHOT, SnapshotRef
 from reconciler.core.model import Address, Hashing, IdentifierType, SegmentKey
 from reconciler.core.ports import StateReader, StateStore, StateWriter
+from reconciler.core.reuse import ReadRecord, ReadRecords
 from reconciler.core.state.codec import FORMAT_VERSION, dump
 from reconciler.core.state.model import StateHead
 from reconciler.core.state.resource import ResourceState, SegmentState
@@ -44,6 +45,8 @@ LAPSED = ResourceState(Address("email", "lapsed"), SegmentState(KEY, segment_id=
 LOYAL = ResourceState(Address("email", "loyal"), SegmentState(KEY, segment_id="12"))
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+RECORDS = ReadRecords((ReadRecord("lapsed", "ab", NOON, ()),))
+NEWER = ReadRecords((ReadRecord("lapsed", "cd", NOON, ()), ReadRecord("loyal", "ef", NOON, ())))
 Open = Callable[[], StateStore]
 """The same state again, as the next process would open it."""
 
@@ -555,6 +558,53 @@ def test_the_holder_of_the_lock_can_be_read(reopen: Open) -> None:
     assert reopen().holder() is None
 
 
+def test_records_of_readings_are_replaced_as_a_whole(reopen: Open) -> None:
+    assert reopen().reader().read_records() == ReadRecords()
+    for records in (RECORDS, NEWER, ReadRecords()):
+        with reopen().lock("me") as writer:
+            writer.write_read_records(records)
+            assert writer.read_records() == records
+        assert reopen().reader().read_records() == records
+
+
+def test_records_of_readings_are_no_part_of_the_state(reopen: Open) -> None:
+    """No head, no serial, no version: an empty plan may renew them."""
+    with reopen().lock("me") as writer:
+        writer.write_read_records(RECORDS)
+    assert reopen().reader().head() is None
+    assert reopen().reader().versions() == ()
+    with reopen().lock("me") as writer:
+        writer.write(LAPSED)
+    with reopen().lock("me") as writer:
+        writer.write_read_records(NEWER)
+        writer.prune()
+    head = reopen().reader().head()
+    assert head is not None
+    assert (head.serial, len(reopen().reader().versions())) == (1, 0)
+    assert reopen().reader().resources() == (LAPSED,)
+    assert reopen().reader().read_records() == NEWER
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"no JSON", dump({"format_version": FORMAT_VERSION + 1}), dump({"records": []})]
+)
+def test_records_of_readings_that_are_damaged_are_none(tmp_path: Path, content: bytes) -> None:
+    bucket = MemoryBucket()
+    (tmp_path / "state").mkdir(mode=0o700)
+    (tmp_path / "state" / "sources.json").write_bytes(content)
+    bucket.upload("sources.json", content)
+    for store in (LocalStore(tmp_path / "state", "sandbox"), remote(bucket, tmp_path)):
+        assert store.reader().read_records() == ReadRecords()
+        with store.lock("me") as writer:
+            writer.write_read_records(RECORDS)
+        assert store.reader().read_records() == RECORDS
+
+
+def test_records_of_readings_that_are_no_file_are_none(tmp_path: Path) -> None:
+    (tmp_path / "sources.json").mkdir()
+    assert LocalStore(tmp_path, "sandbox").reader().read_records() == ReadRecords()
+
+
 def test_a_run_that_fails_gives_its_lock_back(reopen: Open) -> None:
     with pytest.raises(ZeroDivisionError), reopen().lock("me"):
         raise ZeroDivisionError
@@ -570,6 +620,7 @@ def test_a_writer_without_its_lock_fails(reopen: Open, file: Callable[[str], str
         lambda writer: writer.drop(LAPSED),
         lambda writer: writer.store_snapshot(ONE, file("one")),
         lambda writer: writer.prune(),
+        lambda writer: writer.write_read_records(RECORDS),
         lambda writer: writer.begin_run(),
         lambda writer: writer.record_approval(ApprovalRecord("sha256:a", NOON), NOON),
         lambda writer: writer.key(),

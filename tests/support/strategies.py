@@ -5,8 +5,16 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import strategies as st
 
 from reconciler.core.approval.model import ApprovalRecord
-from reconciler.core.members import EMPTY_SNAPSHOT, AppliedList, Delta, ListMatches, SnapshotRef
+from reconciler.core.members import EMPTY_SNAPSHOT, AppliedList, Delta, DropReason, ListMatches, SnapshotRef
 from reconciler.core.model import HASHINGS, Address, Hashing, IdentifierType, SegmentKey
+from reconciler.core.reuse import (
+    DefectCount,
+    DropCount,
+    ReadRecord,
+    ReadRecords,
+    RecordedList,
+    RecordedTarget,
+)
 from reconciler.core.state.model import StateHead, StateVersion
 from reconciler.core.state.resource import (
     CreateIntent,
@@ -91,6 +99,16 @@ holdings = st.builds(
     updated_at=st.none() | times,
     former_lineage=st.sampled_from(["", "1a2b"]),
 )
+list_matches = st.builds(
+    ListMatches,
+    identifier_type=st.sampled_from(IdentifierType),
+    hashing=st.sampled_from(Hashing),
+    found=snapshots,
+    excluded=snapshots,
+    rows=counts,
+    empty=counts,
+    malformed=counts,
+)
 resources = st.builds(
     ResourceState,
     address=addresses,
@@ -109,16 +127,7 @@ resources = st.builds(
             files=st.lists(st.text(), max_size=2).map(tuple),
             identifier_type=st.sampled_from(IdentifierType),
             members=snapshots,
-            matches=st.builds(
-                ListMatches,
-                identifier_type=st.sampled_from(IdentifierType),
-                hashing=st.sampled_from(Hashing),
-                found=snapshots,
-                excluded=snapshots,
-                rows=st.integers(0, 9),
-                empty=st.integers(0, 9),
-                malformed=st.integers(0, 9),
-            ),
+            matches=list_matches,
             applied_at=times,
         ),
         max_size=2,
@@ -130,3 +139,23 @@ saved_states = st.builds(
     resources=st.lists(resources, max_size=3, unique_by=lambda resource: resource.address).map(tuple),
     saved_at=times,
 )
+recorded_targets = st.builds(
+    RecordedTarget,
+    identifier_type=st.sampled_from(IdentifierType),
+    hashing=st.sampled_from(Hashing),
+    members=snapshots,
+    suppressed=snapshots,
+    rows=counts,
+    drops=st.lists(st.builds(DropCount, st.sampled_from(DropReason), counts), max_size=2).map(tuple),
+    malformed=st.lists(st.builds(DefectCount, names, counts), max_size=2).map(tuple),
+    hashed=counts,
+    newest=st.none() | times,
+    lists=st.lists(
+        st.builds(RecordedList, st.sampled_from(IdentifierType), snapshots, counts, counts, list_matches),
+        max_size=2,
+    ).map(tuple),
+)
+read_records = st.lists(
+    st.builds(ReadRecord, names, digests, times, st.lists(recorded_targets, max_size=2).map(tuple)),
+    max_size=3,
+).map(lambda found: ReadRecords(tuple(found)))

@@ -20,6 +20,7 @@ from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn
 
 from reconciler.core.canonical_json import canonical_digest
 from reconciler.core.errors import StorageError
+from reconciler.core.reuse import ReadRecords
 from reconciler.core.state.model import StateHead, StateVersion
 from reconciler.core.state.resource import ResourceState
 
@@ -30,7 +31,7 @@ T = TypeVar("T")
 Object = dict[str, object]
 Decode = Callable[[Any, Any], Any]
 _FORMAT: Object = {"format_version": FORMAT_VERSION, "needs": NEEDS}
-_VERSIONED = (StateHead, ResourceState, StateVersion)
+_VERSIONED = (StateHead, ResourceState, StateVersion, ReadRecords)
 _PART = tuple[str, str]
 _CHECKSUM = "checksum"
 _ALTERED = "the checksum does not match the content: the file is damaged or was edited by hand"
@@ -108,6 +109,18 @@ def decode_state(data: object) -> StateVersion:
     if len({resource.address for resource in state.resources}) != len(state.resources):
         raise _malformed("resources", "one for each address")
     return state
+
+
+def encode_records(records: ReadRecords) -> Object:
+    return _encode(records)
+
+
+def records_in(content: bytes | None) -> ReadRecords:
+    """Return the records of readings; none if the content is lost, damaged or of another format."""
+    try:
+        return _decode(parse(content or b""), ReadRecords, "records")
+    except StorageError:
+        return ReadRecords()
 
 
 def _encode(value: object) -> Object:

@@ -16,6 +16,7 @@ from reconciler.core.approval.model import ApprovalRecord
 from reconciler.core.errors import StorageError
 from reconciler.core.members import AppliedList, Delta, ListMatches, SnapshotRef
 from reconciler.core.model import Address, Hashing, IdentifierType, SegmentKey
+from reconciler.core.reuse import ReadRecord, ReadRecords
 from reconciler.core.state.codec import (
     FORMAT_VERSION,
     UnsupportedFormatError,
@@ -24,9 +25,11 @@ from reconciler.core.state.codec import (
     decode_state,
     dump,
     encode_head,
+    encode_records,
     encode_resource,
     encode_state,
     parse,
+    records_in,
 )
 from reconciler.core.state.model import StateHead, StateVersion
 from reconciler.core.state.resource import (
@@ -184,6 +187,32 @@ def test_a_head_round_trips(head: StateHead) -> None:
 @given(strategies.saved_states)
 def test_a_state_version_round_trips(state: StateVersion) -> None:
     assert decode_state(parse(dump(encode_state(state)))) == state
+
+
+@unhurried
+@given(strategies.read_records)
+def test_records_of_readings_round_trip(records: ReadRecords) -> None:
+    assert records_in(dump(encode_records(records))) == records
+
+
+RECORDS = ReadRecords((ReadRecord("lapsed", "ab", NOON, ()),))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        None,
+        b"",
+        b"[]",
+        dump(encode_records(RECORDS))[:-9],
+        dump(encode_records(RECORDS)).replace(b"lapsed", b"lapsee"),
+        dump(encode_records(RECORDS) | {"format_version": FORMAT_VERSION + 1}),
+        dump(encode_records(RECORDS) | {"format_version": FORMAT_VERSION - 1}),
+        dump(encode_records(RECORDS) | {"records": [{MARK: 1}]}),
+    ],
+)
+def test_records_that_cannot_be_used_are_none_and_no_error(content: bytes | None) -> None:
+    assert records_in(content) == ReadRecords()
 
 
 HEAD = StateHead(

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from datetime import date
 
 from reconciler.core.errors import ConfigurationError, Finding
@@ -23,6 +23,7 @@ from reconciler.core.members import (
     TargetMembers,
 )
 from reconciler.core.model import Audience, Exclusion, Hashing, IdentifierType
+from reconciler.core.reuse import FileIdentity, SourceIdentities
 from reconciler.core.state.resource import SegmentState, Transfer, next_window
 
 
@@ -78,10 +79,32 @@ def kept(rows: Sequence[Row], named: frozenset[str]) -> frozenset[str]:
     return frozenset(row.person for row in rows) - excluded(rows, named)
 
 
+def _number_of(people: People) -> int:
+    """Return a number for the content, the same for equal content."""
+    text = repr(_in_order(people)).encode()
+    return int.from_bytes(hashlib.sha256(text).digest()[:7])
+
+
+def _in_order(value: object) -> object:
+    if is_dataclass(value):
+        return [_in_order(getattr(value, one.name)) for one in fields(value)]
+    if isinstance(value, Mapping):
+        return sorted((repr(_in_order(key)), repr(_in_order(held))) for key, held in value.items())
+    if isinstance(value, frozenset):
+        return sorted(map(repr, value))
+    return value
+
+
 class MemoryEngine:
-    """Set `people[audience]` in place of files; sources of a `broken` audience can't be read."""
+    """Set `people[audience]` in place of files; sources of a `broken` audience can't be read.
+
+    Files were last `written` and are read `now` (both ns). `read` are the audiences that were built.
+    """
 
     def __init__(self) -> None:
+        self.version = "1"
+        self.written, self.now = 0, 10**18
+        self.read: list[str] = []
         self.people: dict[str, People] = {}
         self.broken: set[str] = set()
         self._sets: dict[str, frozenset[str]] = {"": frozenset()}
@@ -109,8 +132,18 @@ class MemoryEngine:
             progress(SourceProgress(SourceStep.READ, (request.audience.name,), number, len(requests)))
         return {request.audience.name: self._built(request) for request in requests}
 
+    def identify(self, audiences: Sequence[Audience]) -> SourceIdentities:
+        """Return one file for each audience; another content is another inode."""
+        files = {
+            one.name: (FileIdentity(one.name, 1, _number_of(self.people[one.name]), 1, self.written, 0),)
+            for one in audiences
+            if one.name not in self.broken
+        }
+        return SourceIdentities(self.version, None, self.now, files)
+
     def _built(self, request: AudienceRequest) -> BuiltAudience:
         audience = request.audience
+        self.read.append(audience.name)
         if audience.name in self.broken:
             finding = Finding(f"{audience.name}.yaml:1:1", "no file matches x.csv", "bring the file")
             return ConfigurationError("its sources can't be read", findings=[finding])

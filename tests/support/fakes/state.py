@@ -12,6 +12,7 @@ from reconciler.core.errors import CorruptSnapshotError, LockedError, StorageErr
 from reconciler.core.members import SnapshotRef
 from reconciler.core.model import Address
 from reconciler.core.ports import SecretStore, StateReader, StateWriter
+from reconciler.core.reuse import ReadRecords
 from reconciler.core.state.model import LockHolder, StateHead, StateVersion, StateVersionInfo
 from reconciler.core.state.resource import ResourceState
 from reconciler.state.versions import KEPT, absent, summaries
@@ -29,7 +30,7 @@ class MemoryStore:
     """The content of a disk, and the holder of the lock.
 
     `before_write` and `after_write` receive each step that changes something: `key`, `open_run`,
-    `write DESTINATION/AUDIENCE`, `drop DESTINATION/AUDIENCE`, `keep DIGEST`, `prune`. An exception
+    `write DESTINATION/AUDIENCE`, `drop DESTINATION/AUDIENCE`, `keep DIGEST`, `sources`, `prune`. An exception
     is a crash before or after the effect. `after_write=log.append` records all writes. The hooks may
     be changed between runs. `saved_damage` are addresses with an unreadable resource state.
     """
@@ -47,6 +48,7 @@ class MemoryStore:
     saved_damage: set[Address] = field(default_factory=set)
     keeps: int = KEPT
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    saved_records: ReadRecords = field(default_factory=ReadRecords)
     saved_secrets: dict[str, bytes] = field(default_factory=dict)
     held_secrets: set[str] = field(default_factory=set)
 
@@ -125,6 +127,9 @@ class MemoryReader:
     def key(self) -> bytes:
         self._key = self._key or self.store.saved_key or self.store.invent(32)
         return self._key
+
+    def read_records(self) -> ReadRecords:
+        return self.store.saved_records
 
     def versions(self) -> tuple[StateVersionInfo, ...]:
         return summaries(self.store.saved_states[serial] for serial in sorted(self.store.saved_states))
@@ -215,6 +220,10 @@ class MemoryWriter(MemoryReader):
             if snapshot.digest not in self.store.saved_snapshots:
                 with self._step(f"keep {snapshot.digest}"):
                     self.store.saved_snapshots[snapshot.digest] = file
+
+    def write_read_records(self, records: ReadRecords) -> None:
+        with self._writing(), self._step("sources"):
+            self.store.saved_records = records
 
     def prune(self) -> None:
         with self._writing():
