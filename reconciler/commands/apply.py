@@ -3,6 +3,7 @@
 import os
 import sys
 import threading
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -12,6 +13,7 @@ from typing import Annotated, NoReturn
 import click
 
 from reconciler.apply import ApplyContext, Report, apply, run_concurrently
+from reconciler.apply.readings import store_readings
 from reconciler.clock import LONGEST_RENEWAL, StopSignal
 from reconciler.commands.support.approvals import (
     ApprovalOptions,
@@ -30,6 +32,7 @@ from reconciler.commands.support.options import (
     CountMembers,
     Environment,
     InputOptions,
+    ReadSources,
     Yes,
     check_can_ask,
     confirm,
@@ -37,10 +40,11 @@ from reconciler.commands.support.options import (
     with_options,
 )
 from reconciler.commands.support.outputs import FormOptions, OutputFiles, output_files
-from reconciler.commands.support.planning import PlanResult, make_plan
+from reconciler.commands.support.planning import PlanResult, earlier_readings, make_plan
 from reconciler.commands.support.run import Run, record_run
 from reconciler.core.errors import CancelledError, NotApprovedError, PartialApplyError, RefusedError
 from reconciler.core.events import ChangeOutcome, addresses_blocked, plan_made
+from reconciler.core.model import Address
 from reconciler.core.plan.model import Plan
 from reconciler.core.ports import StateWriter
 from reconciler.render.document.apply_report import ApplyReport, apply_report
@@ -72,6 +76,7 @@ class ApplyOptions:
     ]
     approvals: ApprovalOptions
     statistics: CountMembers
+    read_sources: ReadSources
     forms: FormOptions
     inputs: InputOptions
     common: CommonOptions
@@ -111,7 +116,8 @@ def command(stop: object, /, options: ApplyOptions) -> int:
                 with shown.progress:
                     state = held.enter_context(space.store.lock(settings.who))
                     counted = None if options.statistics else refills(terms)
-                    planned = make_plan(space, state, inputs.only, run.events, counted)
+                    earlier = earlier_readings(state, read_sources=options.read_sources)
+                    planned = make_plan(space, state, inputs.only, run.events, counted, earlier)
                 job = ApplyRun(space, state, shown, run, page, asked)
                 if planned.plan.problems or (planned.plan.all_blocked and not planned.plan.removals):
                     _show(job, planned)
@@ -149,6 +155,8 @@ def _apply(work: ApplyRun, planned: PlanResult, terms: Terms, *, yes: bool, whol
         _confirm(space, yes)
         marks.begin(may.digests)
         code = _carry_out(work, may.planned)
+    else:
+        _store_readings(work, may.planned, {})
     if code == 0:
         marks.complete(may.finished)
     return code or _of_blocked(may.planned.plan)
@@ -199,8 +207,15 @@ def _carry_out(work: ApplyRun, planned: PlanResult) -> int:
     run_jobs = run_concurrently(WORKERS, work.asked, partial(_stuck, run, work.page, work.asked))
     with work.shown.progress:
         report = apply(planned.plan, planned.observed.resources, tools, run_jobs)
+    if report.stopped is None:
+        _store_readings(work, planned, report.outcomes)
     print_report(_report(work, work.shown.figures), work.shown.out)
     return _exit_code(report)
+
+
+def _store_readings(work: ApplyRun, planned: PlanResult, outcomes: Mapping[Address, ChangeOutcome]) -> None:
+    declared = work.space.desired.segments
+    store_readings(work.state, declared, planned.observed.records, planned.plan, outcomes)
 
 
 def _report(work: ApplyRun, figures: NumberFormat) -> ApplyReport:

@@ -10,6 +10,7 @@ from reconciler.commands.support.options import (
     CountMembers,
     Environment,
     InputOptions,
+    ReadSources,
     stop_event,
     with_options,
 )
@@ -36,6 +37,7 @@ class PlanOptions:
         ),
     ]
     statistics: CountMembers
+    read_sources: ReadSources
     forms: FormOptions
     inputs: InputOptions
     common: CommonOptions
@@ -49,7 +51,8 @@ def command(stop: object, /, options: PlanOptions) -> int:
 
     The command reads manifests, state, sources and Criteo's segments once each. It writes only a private
     cache and the files of --out, --markdown and --html, also when it fails. A blocked address is shown
-    with its fix, and the other addresses are planned (exit 5 if all are blocked).
+    with its fix, and the other addresses are planned (exit 5 if all are blocked). Sources that are unchanged
+    since the last apply are not read again, unless you pass --read-sources.
 
     With --statistics, it asks Criteo to count each segment's members and plans to refill segments that
     lost members. With --base, it exits 5 if a blocked address changed since that revision. It warns about
@@ -57,7 +60,7 @@ def command(stop: object, /, options: PlanOptions) -> int:
     """
     from reconciler.commands.support.comparing import Change
     from reconciler.commands.support.console import screen
-    from reconciler.commands.support.planning import make_plan
+    from reconciler.commands.support.planning import earlier_readings, make_plan
     from reconciler.render.document.model import DocumentType
     from reconciler.render.numbers import ROUNDED
     from reconciler.render.terminal.plan import print_plan
@@ -73,9 +76,9 @@ def command(stop: object, /, options: PlanOptions) -> int:
         with shown.progress:
             counted = None if options.statistics else ()
             change = Change.since(options.base, space)
-            planned = change.noted(
-                make_plan(space, space.store.reader(), inputs.only, shown.progress, counted)
-            )
+            state = space.store.reader()
+            earlier = earlier_readings(state, read_sources=options.read_sources)
+            planned = change.noted(make_plan(space, state, inputs.only, shown.progress, counted, earlier))
         refused = planned.plan.refused or change.fails(planned.plan)
         page.document = planned.document(space, ROUNDED)
         page.approved = None if refused else planned.approvable(space)

@@ -3,17 +3,13 @@
 from collections import defaultdict
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
 
-from reconciler.core.errors import AuthenticationError, ConfigurationError, Finding, RejectedError
+from reconciler.core.errors import AuthenticationError, RejectedError
 from reconciler.core.lists import compared
 from reconciler.core.members import (
     EMPTY_SNAPSHOT,
     NO_DELTA,
-    AudienceRequest,
     SnapshotRef,
-    SourceProgress,
-    SourceStep,
     TargetMembers,
 )
 from reconciler.core.model import Address, DesiredState, SegmentSpec
@@ -22,9 +18,10 @@ from reconciler.core.plan.losses import doubted, is_computed, loss
 from reconciler.core.plan.observed import MemberDiff, ObservedState
 from reconciler.core.ports import Clock, MemberEngine, SegmentReader, StateReader
 from reconciler.core.remote import RateLimit, Segment, Statistics
-from reconciler.core.rounding import format_count, rounded_count
+from reconciler.core.reuse import is_reached
 from reconciler.core.state.model import StateHead
 from reconciler.core.state.resource import ResourceState, SegmentState, remaining
+from reconciler.operations.read_sources import NO_READINGS, EarlierReadings, read_sources
 from reconciler.operations.suppressed import departures
 
 ProgressCallback = Callable[[str], None]
@@ -53,12 +50,14 @@ def observe(
     progress: ProgressCallback,
     check: Callable[[], None],
     counted: Container[Address] = (),
+    earlier: EarlierReadings = NO_READINGS,
 ) -> ObservedState:
     """Read Criteo and the sources, each once; `readers` are keyed by credential.
 
     `check` is called after segments are listed and before sources are read; it may raise to stop.
     `counted`: addresses whose member count is read from Criteo, if it can be compared with what was
     acknowledged. Each takes one request.
+    `earlier` are readings of sources that need not be repeated.
     Raises what the readers raise. An address with an unusable source has no target.
     """
     now = clock.now()
@@ -79,10 +78,17 @@ def observe(
     }
     asked = [one for at, (slot, one) in held.items() if at in counted and slot == "current"]
     statistics = counts([one for one in asked if is_computed(one, now)], accounts, progress)
-    targets, unread = _targets(specs, engine, now.date(), progress)
+    lost = {at for at, (_, one) in held.items() if loss(one, statistics.get(one.segment_id), now)}
+
+    def reached(spec: SegmentSpec, target: TargetMembers) -> bool:
+        resource = resources.get(spec.address)
+        return spec.address not in lost and is_reached(spec, resource, target, present, now)
+
+    read = read_sources(specs, engine, earlier, reached, now, progress)
+    targets = read.targets
     progress("comparing members")
     receiving = {at: one for at, (_, one) in held.items()}
-    comparisons = _comparisons(engine, receiving, targets, statistics, now)
+    comparisons = _comparisons(engine, receiving, targets, lost)
     lists = {
         at: compared(at, one.lists, state.resources, engine.missing, one.members)
         for at, one in targets.items()
@@ -96,9 +102,11 @@ def observe(
         statistics=statistics,
         rates=_rates(readers),
         now=now,
-        unread=unread,
+        unread=read.unread,
         departures=departures(specs, resources, present, comparisons, targets, lists, engine),
         lists=lists,
+        records=read.records,
+        reused=read.reused,
     )
 
 
@@ -106,14 +114,11 @@ def _comparisons(
     engine: MemberEngine,
     receiving: Mapping[Address, SegmentState],
     targets: Mapping[Address, TargetMembers],
-    statistics: Mapping[str, Statistics],
-    now: datetime,
+    lost: Container[Address],
 ) -> dict[Address, MemberDiff]:
     """Return the member diff of each address with a target. If Criteo lost members, all are sent again."""
     return {
-        at: _compare_lost(engine, one, targets[at])
-        if loss(one, statistics.get(one.segment_id), now)
-        else _compare(engine, one, targets[at])
+        at: _compare_lost(engine, one, targets[at]) if at in lost else _compare(engine, one, targets[at])
         for at, one in receiving.items()
         if at in targets
     }
@@ -189,42 +194,6 @@ def _confirmed(
         for account, listed in segments.items()
         for ids in [missing.get(account, [])]
     }
-
-
-def _targets(
-    specs: Sequence[SegmentSpec], engine: MemberEngine, today: date, progress: ProgressCallback
-) -> tuple[dict[Address, TargetMembers], dict[Address, tuple[Finding, ...]]]:
-    """Return the targets, and the findings about sources of addresses without a target."""
-    audiences: dict[str, list[SegmentSpec]] = defaultdict(list)
-    for spec in specs:
-        audiences[spec.audience.name].append(spec)
-    unread: dict[Address, tuple[Finding, ...]] = {}
-    targets: dict[Address, TargetMembers] = {}
-    requests = [_request(wanted) for wanted in audiences.values()]
-    built = engine.build(requests, today, lambda done: progress(_reading(done)))
-    for name, wanted in audiences.items():
-        found = built[name]
-        if isinstance(found, ConfigurationError):
-            findings = found.findings or (Finding(name, found.problem, found.remedy),)
-            unread |= dict.fromkeys((spec.address for spec in wanted), findings)
-        else:
-            targets |= {spec.address: found[spec.key.identifier_type, spec.key.hashing] for spec in wanted}
-    return targets, unread
-
-
-def _request(specs: Sequence[SegmentSpec]) -> AudienceRequest:
-    kinds = {(spec.key.identifier_type, spec.key.hashing) for spec in specs}
-    return AudienceRequest(specs[0].audience, tuple(sorted(kinds)))
-
-
-_STEPS = {SourceStep.CHECK: "checking", SourceStep.READ: "reading"}
-
-
-def _reading(done: SourceProgress) -> str:
-    first, *others = done.audiences
-    named = f"{first} and {len(others):,} more" if others else first
-    counted = f"{format_count(rounded_count(done.rows))} rows, " if done.rows is not None else ""
-    return f"{_STEPS[done.step]} sources of {named} ({counted}{done.number} of {done.total})"
 
 
 def _compare(engine: MemberEngine, holding: SegmentState, target: TargetMembers) -> MemberDiff:

@@ -21,6 +21,7 @@ from reconciler.cli import group
 from reconciler.clock import StopSignal
 from reconciler.core.errors import ReconcilerError
 from reconciler.emulator.in_process_transport import transport
+from reconciler.members import identities
 
 pytestmark = pytest.mark.promise("read-right")
 
@@ -249,6 +250,13 @@ def stale(world: World) -> None:
     os.utime(world.project.root / "data" / "people.csv", (long_ago, long_ago))
 
 
+def unread(world: World) -> None:
+    """The sources are old by the time that apply reads them, so the plan reuses its reading."""
+    with pytest.MonkeyPatch.context() as later:
+        later.setattr(identities, "time_ns", lambda: time.time_ns() + 3_600 * 1_000_000_000)
+        world.apply()
+
+
 def lost(world: World) -> None:
     world.apply()
     with world.project.emulator() as emulator:
@@ -287,6 +295,7 @@ def blocked_by_source_and_guard(world: World) -> None:
 WORLDS: dict[str, Callable[[World], None]] = {
     "first-create": nothing,
     "no-change": applied,
+    "sources-unchanged": unread,
     "adds-and-removes": moved,
     "rename": renamed,
     "replace": replaced,
@@ -345,7 +354,8 @@ def test_a_plan_makes_no_write_request(world: World, case: str) -> None:
     assert asked == []
     assert world.state() == before
     assert (world.project.root / "plan.json").exists()
-    expected = {"no-change": 0, "rejected-identifiers": 0, "wrong-manifests": 3, "unreachable": 9}
+    unchanged = dict.fromkeys(("no-change", "sources-unchanged", "rejected-identifiers"), 0)
+    expected = unchanged | {"wrong-manifests": 3, "unreachable": 9}
     refused = (
         "blocked-by-guards", "blocked-by-cause", "all-blocked", "foreign-name", "empty-source",
         "stale-source", "swapped-people",

@@ -315,6 +315,12 @@ def _hard() -> Plan:
 CASES: dict[str, tuple[Plan, Environment]] = {
     "first-create": (plan(create(LAPSED, 427_335), create(GOLD, 1_204_331), serial=0), ENVIRONMENT),
     "no-change": (plan(unchanged=8), ENVIRONMENT),
+    "sources-unchanged": (
+        replace(
+            plan(unchanged=8), reused={"lapsed": NOW - timedelta(days=1), "loyal": NOW - timedelta(hours=3)}
+        ),
+        ENVIRONMENT,
+    ),
     "adds-and-removes": (plan(update(LAPSED, CHANGED), unchanged=7), ENVIRONMENT),
     "rename": (plan(update(HIGH, STILL, RENAMED, DESCRIBED), unchanged=7), ENVIRONMENT),
     "replace": (plan(replacement(LAPSED, 427_335), unchanged=3), ENVIRONMENT),

@@ -49,9 +49,12 @@ class RealHistories(Simulation):
         assert self._state() == written
 
     def _state(self) -> dict[str, bytes]:
-        """Every file of the state but the lock, which says who held it last."""
+        """Every file of the state but the lock, which says who held it last, and the records of readings."""
         files = (self.world.folder / "state").rglob("*")
-        return {str(file): file.read_bytes() for file in files if file.is_file() and file.name != "lock"}
+        advisory = {"lock", "sources.json"}
+        return {
+            str(file): file.read_bytes() for file in files if file.is_file() and file.name not in advisory
+        }
 
 
 RealHistories.TestCase.settings = settings(

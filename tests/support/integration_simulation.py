@@ -18,7 +18,7 @@ from reconciler.core.errors import ReconcilerError, RejectedError
 from reconciler.core.members import Identifiers
 from reconciler.core.model import Address, Audience, Exclusion, Hashing, IdentifierType, SegmentSpec, Source
 from reconciler.core.plan.model import Plan
-from reconciler.core.ports import StateWriter
+from reconciler.core.ports import StateReader, StateWriter
 from reconciler.core.remote import NewSegment, SegmentPatch
 from reconciler.core.secret import Secret
 from reconciler.core.state.resource import ResourceState
@@ -270,14 +270,15 @@ class IntegrationEnvironment(InMemoryEnvironment):
         rows = [f"{one}@example.com,{one}\n" for one in sorted(people)]
         (self.folder / "data" / f"{name}.csv").write_text("".join(["email,id\n", *rows]))
 
-    def _planned(self, state: object, only: Container[Address], counted: Container[Address]) -> Plan:
+    def _planned(self, state: StateReader, only: Container[Address], counted: Container[Address]) -> Plan:
         """Plan with a new engine, as each run is a new process."""
-        cache = self.folder / "cache"
-        self.engine = DuckDbEngine(
-            LocalFolder(self.folder / "data"), cache, state.snapshot_file, state.key(), None
-        )
+        self.engine = self._opened(state)
         self._open.callback(self.engine.close)
         return super()._planned(state, only, counted)
+
+    def _opened(self, state: StateReader) -> DuckDbEngine:
+        root, cache = LocalFolder(self.folder / "data"), self.folder / "cache"
+        return DuckDbEngine(root, cache, state.snapshot_file, state.key(), None)
 
     def die(self) -> None:
         """Keep only what is on disk."""

@@ -150,6 +150,14 @@ CountMembers = Annotated[
         help="Ask Criteo to count members, and plan refills of lost members: one call per segment.",
     ),
 ]
+ReadSources = Annotated[
+    bool,
+    click.option(
+        "--read-sources",
+        is_flag=True,
+        help="Read all sources, also those unchanged since the last apply.",
+    ),
+]
 AsJson = Annotated[bool, click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")]
 Yes = Annotated[
     bool, click.option("-y", "--yes", is_flag=True, help="Skip confirmation; required without a terminal.")

@@ -13,8 +13,10 @@ from reconciler.core.plan.model import Plan
 from reconciler.core.plan.observed import ObservedState
 from reconciler.core.plan.planner import create_plan
 from reconciler.core.ports import MemberEngine, StateReader
+from reconciler.core.reuse import ReadRecords
 from reconciler.operations.observe import LoadedState, observe
 from reconciler.operations.preflight import check
+from reconciler.operations.read_sources import NO_READINGS, EarlierReadings
 from reconciler.render.document.model import Document, DocumentType
 from reconciler.render.document.plan import plan_document, without_state
 from reconciler.render.numbers import NumberFormat
@@ -53,16 +55,23 @@ class PlanResult:
         )
 
 
+def earlier_readings(state: StateReader, *, read_sources: bool) -> EarlierReadings:
+    """Return the readings of earlier runs; none if the user asks to read all sources."""
+    return EarlierReadings(state.key(), ReadRecords() if read_sources else state.read_records())
+
+
 def make_plan(
     space: Workspace,
     state: StateReader,
     only: tuple[str, ...],
     progress: ProgressReporter,
     counted: Container[Address] | None = (),
+    earlier: EarlierReadings = NO_READINGS,
 ) -> PlanResult:
     """Read everything once and return the plan.
 
     `counted` are the addresses to request statistics for; None for all.
+    `earlier`: readings of sources that need not be repeated.
     """
     known, engine = LoadedState.of(state), space.engine(state)
     addresses = selected(only, space.addresses(known.resources))
@@ -74,7 +83,7 @@ def make_plan(
     readers, clock = space.readers(), space.clock
     checked = partial(check, space.desired, space.inspectors())
     asked = addresses if counted is None else counted
-    seen = observe(space.desired, addresses, readers, known, engine, clock, doing, checked, asked)
+    seen = observe(space.desired, addresses, readers, known, engine, clock, doing, checked, asked, earlier)
     observed = space.dated(seen)
     progress.doing("")
     space.clock.check()

@@ -40,7 +40,8 @@ class Plan:
     nothing blocked them. `relaxed_guards` are limits that only the audience's own guards allow. `redefined`
     are the changed parts of definitions. `deferred` counts changed addresses that are not part of the plan.
     `lists` are the exclusion lists of each address. `givers` are the addresses that free a name for an
-    address. `suppressed` are the removals of addresses if they are blocked.
+    address. `suppressed` are the removals of addresses if they are blocked. `reused` are the audiences whose
+    sources were not read because they are unchanged, and when they were read.
     """
 
     basis: PlanInputs
@@ -57,6 +58,7 @@ class Plan:
     lists: Mapping[Address, tuple[ListChange, ...]] = field(default_factory=dict)
     givers: Mapping[Address, frozenset[Address]] = field(default_factory=dict)
     suppressed: Mapping[Address, Removal] = field(default_factory=dict)
+    reused: Mapping[str, datetime] = field(default_factory=dict)
 
     @property
     def removals(self) -> tuple[Removal, ...]:

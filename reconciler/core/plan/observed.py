@@ -9,6 +9,7 @@ from reconciler.core.lists import ListChange
 from reconciler.core.members import Delta, SnapshotRef, TargetMembers
 from reconciler.core.model import Address
 from reconciler.core.remote import RateLimit, Segment, Statistics
+from reconciler.core.reuse import ReadRecord
 from reconciler.core.state.model import StateHead
 from reconciler.core.state.resource import ResourceState, Slot
 
@@ -48,7 +49,8 @@ class ObservedState:
 
     `statistics` are those to compare with acknowledged counts. `unread`: findings about the sources of
     addresses without a target. `lists` are the exclusion lists of each address, compared with those last
-    applied.
+    applied. `records` are the readings of sources that a later run may rely on, by audience. `reused` are the
+    audiences whose sources were not read again, and when they were read.
     """
 
     head: StateHead | None
@@ -62,3 +64,5 @@ class ObservedState:
     unread: Mapping[Address, tuple[Finding, ...]] = field(default_factory=dict)
     departures: Mapping[Address, tuple[Departure, ...]] = field(default_factory=dict)
     lists: Mapping[Address, tuple[ListChange, ...]] = field(default_factory=dict)
+    records: Mapping[str, ReadRecord] = field(default_factory=dict)
+    reused: Mapping[str, datetime] = field(default_factory=dict)

@@ -93,6 +93,7 @@ def create_plan(desired: DesiredState, observed: ObservedState, only: Container[
         lists={address: found for address in specs if (found := observed.lists.get(address))},
         givers=settled.givers,
         suppressed=suppressed,
+        reused=observed.reused,
     )
 
 

@@ -48,7 +48,7 @@ from reconciler.render.document.plan_rows import (
     with_removal,
 )
 from reconciler.render.document.row import Row, RowKind
-from reconciler.render.document.statements import Note, Remark, Sample
+from reconciler.render.document.statements import Note, Remark, Sample, SourcesUnchanged
 from reconciler.render.numbers import NumberFormat
 from reconciler.render.text import name, sentence
 
@@ -196,4 +196,6 @@ def _estimate(plan: Plan, totals: Totals) -> Estimate | None:
 def _notes(plan: Plan, environment: Environment) -> Iterator[Note]:
     if environment.sample_rows is not None:
         yield Sample(environment.sample_rows)
+    if plan.reused:
+        yield SourcesUnchanged(len(plan.reused), max(plan.reused.values()))
     yield from (Remark(sentence(one)) for one in plan.notes)

@@ -30,6 +30,7 @@ from reconciler.render.document.statements import (
     RevertsChange,
     Sample,
     SegmentUntracked,
+    SourcesUnchanged,
     Statement,
     SuppressedFirst,
     SuppressedRemoved,
@@ -137,6 +138,9 @@ def note_text(one: Note) -> str:
                 f"{counted(one.addresses, 'address', 'addresses')} were not checked: the current "
                 "credentials can't list their account"
             )
+        case SourcesUnchanged():
+            what = counted(one.audiences, "audience")
+            return f"sources of {what} unchanged since {stamp(one.since)}, not read"
         case AccessMayBeLost():
             return (
                 "many segments are missing at once: access may be lost. Run `reconciler doctor`. "

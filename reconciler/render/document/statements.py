@@ -231,5 +231,21 @@ class AccessMayBeLost:
     """More segments than `guards.maxMissing` allows are missing at once."""
 
 
-Note = Sample | Remark | IdentifiersRejected | MembersNotCompared | AddressesNotListed | AccessMayBeLost
+@dataclass(frozen=True, slots=True)
+class SourcesUnchanged:
+    """The sources of so many audiences are unchanged `since` then, and were not read again."""
+
+    audiences: int
+    since: datetime
+
+
+Note = (
+    Sample
+    | Remark
+    | IdentifiersRejected
+    | MembersNotCompared
+    | AddressesNotListed
+    | AccessMayBeLost
+    | SourcesUnchanged
+)
 """Of a whole document."""

@@ -54,7 +54,7 @@ def test_parts_that_come_and_go_are_named(world: InMemoryEnvironment) -> None:
     one = sourced(spec(world), where="age > 18", sample_rows=1_000, pinned=True)
     columns = ((IdentifierType.EMAIL, "email"),)
     one = replace(one, audience=replace(one.audience, exclusion_lists=(listed,), columns=columns))
-    unlisted = (part for part in resource(world).parts if not part[0].startswith("exclude"))
+    unlisted = (part for part in resource(world).parts if not part[0].startswith(("exclude", "columns")))
     before = replace(resource(world), parts=(*unlisted, ("source.maxAge", "36 hours")))
     assert redefined(one, before) == (
         PartChange("columns.Email", "", "email"),

@@ -185,7 +185,7 @@ def test_a_feed_that_has_stopped_is_reported_though_nothing_changes(world):
         source = replace(spec.audience.source, max_age=timedelta(hours=36))
         return replace(made, segments=(replace(spec, audience=replace(spec.audience, source=source)),))
 
-    world.engine.build, world.desired = aged, demanding
+    world.engine.build, world.engine.version, world.desired = aged, "2", demanding
     assert "maxAge" in world.plan().blocked[0].finding.problem
 
 

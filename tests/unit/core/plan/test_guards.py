@@ -331,7 +331,7 @@ def test_what_is_blocked_is_counted_once_and_keeps_its_numbers():
     world.desired = aged
     world.run()
     world.wishes[other] = DesiredSegment("Others")
-    world.engine.build = old
+    world.engine.build, world.engine.version = old, "2"
     plan = world.plan()
     assert (plan.changes, plan.unchanged) == ((), ())
     assert [one.address for one in plan.blocked] == [ADDRESS, other]
@@ -369,7 +369,7 @@ def test_a_mixed_column_is_said_once_for_each_audience():
             for name, targets in build(*asked).items()
         }
 
-    world.engine.build = hashed
+    world.engine.build, world.engine.version = hashed, "2"
     notes = [note for note in world.plan().notes if "hashed" in note]
     assert len(notes) == 1
     assert "buyers: some values of the Email column came already hashed" in notes[0]
