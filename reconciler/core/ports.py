@@ -6,7 +6,6 @@ from datetime import date, datetime, timedelta
 from typing import Protocol
 
 from reconciler.core.approval.model import ApprovalRecord
-from reconciler.core.consent.model import Consent
 from reconciler.core.members import (
     AudienceRequest,
     Batch,
@@ -242,25 +241,6 @@ class SecretStore(Protocol):
 
     def lock(self, name: str) -> AbstractContextManager[None]:
         """Lock one name. LockedError at once if another process or thread has it."""
-        ...
-
-
-class ConsentStore(Protocol):
-    """The store of one application's consent. Errors: AuthenticationError, StorageError."""
-
-    def read(self) -> Consent:
-        """Return the consent. AuthenticationError if none is stored yet."""
-        ...
-
-    def write(self, consent: Consent) -> None:
-        """Write completely or not at all, durable on return. The caller holds the lock."""
-        ...
-
-    def lock(self) -> AbstractContextManager[None]:
-        """Lock the consent.
-
-        LockedError at once if another run has it; AuthenticationError if it is not writable.
-        """
         ...
 
 

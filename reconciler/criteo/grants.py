@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Protocol, TypeVar
 
 from reconciler.core.consent.model import Consent, is_expired, renewed
+from reconciler.core.consent.store import ConsentStore
 from reconciler.core.errors import (
     AuthenticationError,
     ConcurrentWriteError,
@@ -14,7 +15,7 @@ from reconciler.core.errors import (
     ReconcilerError,
     StorageError,
 )
-from reconciler.core.ports import Clock, ConsentStore
+from reconciler.core.ports import Clock
 from reconciler.core.secret import Secret
 from reconciler.criteo.token_response import TokenRefusedError, TokenResponse
 

@@ -56,8 +56,7 @@ def observe(
 
     `check` is called after segments are listed and before sources are read; it may raise to stop.
     `counted`: addresses whose member count is read from Criteo, if it can be compared with what was
-    acknowledged. Each takes one request.
-    `earlier` are readings of sources that need not be repeated.
+    acknowledged. Each takes one request. `earlier` are readings of sources that need not be repeated.
     Raises what the readers raise. An address with an unusable source has no target.
     """
     now = clock.now()
@@ -85,25 +84,23 @@ def observe(
         return spec.address not in lost and is_reached(spec, resource, target, present, now)
 
     read = read_sources(specs, engine, earlier, reached, now, progress)
-    targets = read.targets
     progress("comparing members")
-    receiving = {at: one for at, (_, one) in held.items()}
-    comparisons = _comparisons(engine, receiving, targets, lost)
+    comparisons = _comparisons(engine, {at: one for at, (_, one) in held.items()}, read.targets, lost)
     lists = {
         at: compared(at, one.lists, state.resources, engine.missing, one.members)
-        for at, one in targets.items()
+        for at, one in read.targets.items()
     }
     return ObservedState(
         head=state.head,
         resources=resources,
         segments=segments,
-        targets=targets,
+        targets=read.targets,
         comparisons=comparisons,
         statistics=statistics,
         rates=_rates(readers),
         now=now,
         unread=read.unread,
-        departures=departures(specs, resources, present, comparisons, targets, lists, engine),
+        departures=departures(specs, resources, present, comparisons, read.targets, lists, engine),
         lists=lists,
         records=read.records,
         reused=read.reused,
