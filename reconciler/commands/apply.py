@@ -43,7 +43,7 @@ from reconciler.commands.support.outputs import FormOptions, OutputFiles, output
 from reconciler.commands.support.planning import PlanResult, earlier_readings, make_plan
 from reconciler.commands.support.run import Run, record_run
 from reconciler.core.errors import CancelledError, NotApprovedError, PartialApplyError, RefusedError
-from reconciler.core.events import ChangeOutcome, addresses_blocked, plan_made
+from reconciler.core.events import ChangeOutcome, addresses_blocked, apply_started, plan_made
 from reconciler.core.model import Address
 from reconciler.core.plan.model import Plan
 from reconciler.core.ports import StateWriter
@@ -205,6 +205,7 @@ def _carry_out(work: ApplyRun, planned: PlanResult) -> int:
     )
     work.page.outcome = partial(_report, work, ROUNDED)
     run_jobs = run_concurrently(WORKERS, work.asked, partial(_stuck, run, work.page, work.asked))
+    run.events.emit(apply_started(planned.plan, tools.api.batch_size, space.clock.now()))
     with work.shown.progress:
         report = apply(planned.plan, planned.observed.resources, tools, run_jobs)
     if report.stopped is None:

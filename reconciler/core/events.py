@@ -1,8 +1,9 @@
 """The events of a run, as values. Progress, the report and the event stream are derived from them."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
@@ -10,7 +11,8 @@ from reconciler.core.errors import CancelledError, Finding, NotApprovedError, Pa
 from reconciler.core.members import Operation
 from reconciler.core.model import Address
 from reconciler.core.plan.change_kinds import Cause, ChangeKind
-from reconciler.core.plan.changes import Forget, kind_of
+from reconciler.core.plan.changes import Change, Forget, address_of, kind_of
+from reconciler.core.plan.cost import ASSUMED_RATE, own_calls
 from reconciler.core.plan.model import Plan
 
 
@@ -71,6 +73,28 @@ class PlanCreated:
     lineage: str
     serial: int
     approvals: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AddressWork:
+    """The calls for one address alone, and the credential that makes them."""
+
+    address: Address
+    credential: str
+    calls: int
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyStarted:
+    """The confirmed plan is applied from now on. `limits`: calls per minute, by credential.
+
+    `waits`: seconds until no request is unconfirmed. `removals` are at blocked addresses.
+    """
+
+    changes: tuple[AddressWork, ...]
+    removals: tuple[AddressWork, ...]
+    limits: Mapping[str, int]
+    waits: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +200,15 @@ StepEvent = SegmentCreated | SegmentUpdated | TransferStarted | BatchAcknowledge
 """The events of an apply."""
 
 Event = (
-    RunStarted | ActivityStarted | PlanCreated | AddressBlocked | Waiting | WaitEnded | StepEvent | RunEnded
+    RunStarted
+    | ActivityStarted
+    | PlanCreated
+    | AddressBlocked
+    | ApplyStarted
+    | Waiting
+    | WaitEnded
+    | StepEvent
+    | RunEnded
 )
 
 
@@ -232,6 +264,28 @@ def plan_made(plan: Plan, approvals: tuple[str, ...] = ()) -> PlanCreated:
         serial=plan.basis.serial,
         approvals=approvals,
     )
+
+
+def apply_started(plan: Plan, batch_size: int, now: datetime) -> ApplyStarted:
+    """Return the work of a plan, by address."""
+    cost = plan.cost
+    waits = cost.waits_until - now if cost.waits_until else timedelta()
+    return ApplyStarted(
+        changes=tuple(
+            AddressWork(address_of(one), _credential(one), own_calls(one, batch_size)) for one in plan.changes
+        ),
+        removals=tuple(
+            AddressWork(one.spec.address, one.spec.credential, own_calls(one, batch_size))
+            for one in plan.removals
+        ),
+        limits={credential: cost.rates.get(credential, ASSUMED_RATE).limit for credential in cost.calls},
+        waits=waits.total_seconds(),
+    )
+
+
+def _credential(change: Change) -> str:
+    """Return the credential of the calls; "" if there are none."""
+    return "" if isinstance(change, Forget) else change.spec.credential
 
 
 def addresses_blocked(plan: Plan) -> tuple[AddressBlocked, ...]:

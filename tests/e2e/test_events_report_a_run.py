@@ -174,7 +174,7 @@ def test_a_call_that_outlasts_the_grace_ends_the_run_with_its_last_event(tmp_pat
 
 def test_standard_output_is_for_machines_and_all_else_goes_to_standard_error(project):
     done = subprocess.run(
-        project.command("apply", "sandbox", "--yes", "--events", "-"),
+        project.command("apply", "sandbox", "--yes", "--verbose", "--events", "-"),
         cwd=project.root,
         env=surroundings(),
         stdin=subprocess.DEVNULL,

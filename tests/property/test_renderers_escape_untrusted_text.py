@@ -30,6 +30,7 @@ from reconciler.core.plan.model import Blocked, Plan
 from reconciler.core.plan.reasons import MembersUnknown, RemovedAndMissing, SegmentMissing
 from reconciler.render.document import row_text
 from reconciler.render.document.apply_report import RunTotals, apply_report
+from reconciler.render.document.by_audience import Detail
 from reconciler.render.document.plan import plan_document
 from reconciler.render.json.event_stream import EventStamp, encoded
 from reconciler.render.numbers import EXACT
@@ -79,7 +80,7 @@ def _printed(title: str, color: bool) -> str:
     tally.emit(BatchAcknowledged(at, "add", 2, 1, 2, 2))
     tally.emit(ChangeEnded(at, ChangeOutcome.FAILED, error.problem, error.remedy))
     print_report(apply_report(f"e{title}", tally, timedelta(0), cases.NOW, EXACT), out)
-    shown = progress_on(out, lambda: 0.0, EXACT, still=False)
+    shown = progress_on(out, lambda: 0.0, EXACT, Detail.BY_ADDRESS, still=False)
     shown.emit(SegmentCreated(at, f"i{title}"))
     shown.emit(ChangeEnded(at, ChangeOutcome.FAILED, f"p{title}"))
     shown.waiting(f"w{title}", 60)

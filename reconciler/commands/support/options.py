@@ -107,7 +107,7 @@ class CommonOptions:
             "--verbose",
             callback=_anywhere,
             is_flag=True,
-            help="Log each call (method, path, status, never a body), and show every address of a long plan.",
+            help="Log each call (method, path, status, never a body), each planned address and each step.",
         ),
     ]
 

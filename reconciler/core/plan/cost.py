@@ -79,18 +79,22 @@ def _calls(changes: Iterable[Change | Removal], batch_size: int) -> dict[str, in
         if isinstance(change, Forget):
             continue
         credential = change.spec.credential
-        if isinstance(change, Removal):
-            calls[credential] += sum(ceil(one.urgent.count / batch_size) for one in change.departures)
-            continue
-        steps = change.steps
-        for account_id, turn, verb in _bulk_steps(steps):
+        calls[credential] += own_calls(change, batch_size)
+        for account_id, turn, verb in _bulk_steps(Steps() if isinstance(change, Removal) else change.steps):
             bulk[credential, account_id, turn, verb] += 1
-        if steps.transfer:
-            calls[credential] += member_calls(change.members.delta, batch_size)
-        calls[credential] += sum(isinstance(step, UpdateSegment) for step in steps.finalize)
     for (credential, *_), items in bulk.items():
         calls[credential] += ceil(items / BULK_ITEMS)
     return {credential: count for credential, count in sorted(calls.items()) if count}
+
+
+def own_calls(change: Change | Removal, batch_size: int) -> int:
+    """Return the calls for this change alone, without those that create or update several segments."""
+    if isinstance(change, Forget):
+        return 0
+    if isinstance(change, Removal):
+        return sum(ceil(one.urgent.count / batch_size) for one in change.departures)
+    sent = member_calls(change.members.delta, batch_size) if change.steps.transfer else 0
+    return sent + sum(isinstance(step, UpdateSegment) for step in change.steps.finalize)
 
 
 def _bulk_steps(steps: Steps) -> Iterable[tuple[str, int, str]]:

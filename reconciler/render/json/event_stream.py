@@ -10,6 +10,7 @@ from typing import assert_never
 from reconciler.core.events import (
     ActivityStarted,
     AddressBlocked,
+    ApplyStarted,
     BatchAcknowledged,
     ChangeEnded,
     Event,
@@ -104,7 +105,7 @@ def _fields(event: Event) -> Fields | None:
         case Waiting():
             seconds = max(0, round(event.seconds_left))
             return {"type": "waiting", "reason": sentence(event.reason), "seconds": seconds}
-        case WaitEnded():
+        case WaitEnded() | ApplyStarted():
             return None
         case _:
             assert_never(event)

@@ -10,6 +10,7 @@ from rich.console import Console
 from reconciler.core.events import (
     ActivityStarted,
     AddressBlocked,
+    ApplyStarted,
     BatchAcknowledged,
     ChangeEnded,
     ChangeOutcome,
@@ -25,11 +26,14 @@ from reconciler.core.events import (
     Waiting,
 )
 from reconciler.core.model import Address
+from reconciler.render.document.apply_pace import ApplyPace, pace_text
 from reconciler.render.numbers import NumberFormat
 from reconciler.render.text import name, sentence
 
 BETWEEN_LINES = 5.0
 """Seconds between two lines about one transfer."""
+BETWEEN_PACES = 10.0
+"""Seconds between two lines about the whole apply."""
 BETWEEN_WAITS = 30.0
 """Seconds between two lines about waiting."""
 WORTH_A_LINE = 5.0
@@ -94,21 +98,58 @@ class WaitThrottle:
 
 
 class Lines(Quiet):
-    """Prints a line for each step, and one every few seconds for a transfer or a wait.
+    """Prints a line about the whole apply every few seconds, and one for each failure.
 
-    `now` is a monotonic clock in seconds.
+    Before the apply, it prints long waits. `now` is a monotonic clock in seconds.
     """
 
-    def __init__(self, out: Console, now: Callable[[], float], figures: NumberFormat) -> None:
+    def __init__(self, out: Console, now: Callable[[], float]) -> None:
         self._out = out
         self._now = now
-        self._figures = figures
-        self._said: dict[Address, float] = {}
         self._waits = WaitThrottle(now)
         self._saying = threading.Lock()
+        self._pace: ApplyPace | None = None
+        self._paced = 0.0
 
     def emit(self, event: Event) -> None:
         with self._saying:
+            self._follow(event)
+            if isinstance(event, ChangeEnded) and event.outcome is ChangeOutcome.FAILED:
+                self._say(step_text(event))
+            elif isinstance(event, Waiting) and self._pace is None:
+                self._wait(event)
+
+    def _follow(self, event: Event) -> None:
+        now = self._now()
+        if isinstance(event, ApplyStarted):
+            self._pace, self._paced = ApplyPace(event, now), now
+        elif isinstance(event, RunEnded):
+            self._pace = None
+        elif self._pace:
+            self._pace.take(event, now)
+            if now - self._paced >= BETWEEN_PACES:
+                self._paced = now
+                self._say(pace_text(self._pace.at(now)))
+
+    def _wait(self, event: Waiting) -> None:
+        if self._waits.worth_a_line(event):
+            self._say(f"waiting {event.seconds_left:,.0f} s: {sentence(event.reason)}")
+
+    def _say(self, line: str) -> None:
+        self._out.print(line, soft_wrap=True)
+
+
+class StepLines(Lines):
+    """Prints a line for each step too, and one every few seconds for a transfer or a wait."""
+
+    def __init__(self, out: Console, now: Callable[[], float], figures: NumberFormat) -> None:
+        super().__init__(out, now)
+        self._figures = figures
+        self._said: dict[Address, float] = {}
+
+    def emit(self, event: Event) -> None:
+        with self._saying:
+            self._follow(event)
             match event:
                 case SegmentCreated() | SegmentUpdated() | ChangeEnded():
                     self._say(step_text(event))
@@ -120,13 +161,13 @@ class Lines(Quiet):
                 case BatchAcknowledged():
                     self._batch(event)
                 case Waiting():
-                    if self._waits.worth_a_line(event):
-                        self._say(f"waiting {event.seconds_left:,.0f} s: {sentence(event.reason)}")
+                    self._wait(event)
                 case (
                     RunStarted()
                     | ActivityStarted()
                     | PlanCreated()
                     | AddressBlocked()
+                    | ApplyStarted()
                     | WaitEnded()
                     | RunEnded()
                 ):
@@ -142,9 +183,6 @@ class Lines(Quiet):
         done, total = self._figures.count(event.done), self._figures.count(event.total)
         share = self._figures.share(event.done, event.total)
         self._say(f"{_at(event)}: {done} of {total} identifiers{f' ({share})' if share else ''}")
-
-    def _say(self, line: str) -> None:
-        self._out.print(line, soft_wrap=True)
 
 
 def _at(event: TransferStarted | BatchAcknowledged) -> str:

@@ -1,4 +1,4 @@
-"""Progress bars on a terminal: one for each running transfer, and a line about the current wait."""
+"""Progress bars on a terminal: for each running transfer and the whole apply, and the current wait."""
 
 import threading
 from collections.abc import Callable, Iterable
@@ -7,11 +7,14 @@ from typing import Self, assert_never
 
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID
+from rich.progress_bar import ProgressBar
+from rich.table import Table
 from rich.text import Text
 
 from reconciler.core.events import (
     ActivityStarted,
     AddressBlocked,
+    ApplyStarted,
     BatchAcknowledged,
     ChangeEnded,
     ChangeOutcome,
@@ -27,6 +30,8 @@ from reconciler.core.events import (
     Waiting,
 )
 from reconciler.core.model import Address
+from reconciler.render.document.apply_pace import ApplyPace, Pace, budget_text
+from reconciler.render.document.by_audience import FOLDED, Detail
 from reconciler.render.numbers import NumberFormat
 from reconciler.render.terminal.progress import step_text
 from reconciler.render.text import name, sentence
@@ -39,13 +44,21 @@ _STYLES = {
 }
 
 
+_OVERALL = 12
+"""Columns of the bar of the whole apply: with its text, it fits in 80."""
+
+
 class Bars(ProgressReporter):
     """Adds a bar when a transfer starts. When its change ends, a line replaces the bar.
 
-    `now` is a monotonic clock in seconds.
+    Of many changes, only those that are not applied get a line. `now` is a monotonic clock in seconds.
     """
 
-    def __init__(self, out: Console, now: Callable[[], float], figures: NumberFormat) -> None:
+    def __init__(self, out: Console, now: Callable[[], float], figures: NumberFormat, much: Detail) -> None:
+        self._now = now
+        self._much = much
+        self._every = True
+        self._pace: ApplyPace | None = None
         self._board = _Board(
             _Words(),
             BarColumn(bar_width=24),
@@ -71,24 +84,35 @@ class Bars(ProgressReporter):
 
     def emit(self, event: Event) -> None:
         with self._changing:
+            self._follow(event)
             match event:
                 case TransferStarted():
                     self._start(event)
                 case BatchAcknowledged():
                     self._board.update(self._bars[event.address], completed=event.done)
                 case SegmentCreated() | SegmentUpdated():
-                    self._say(step_text(event), "")
+                    if self._every:
+                        self._say(step_text(event), "")
                 case ChangeEnded():
                     if event.outcome is ChangeOutcome.APPLIED:
                         self._fill(event.address)
                     self._drop(event.address)
-                    self._say(step_text(event), _STYLES[event.outcome])
+                    if self._every or event.outcome is not ChangeOutcome.APPLIED:
+                        self._say(step_text(event), _STYLES[event.outcome])
                 case ActivityStarted() | Waiting() | WaitEnded():
                     self._wait(event)
-                case RunStarted() | PlanCreated() | AddressBlocked() | RunEnded():
+                case RunStarted() | PlanCreated() | AddressBlocked() | ApplyStarted() | RunEnded():
                     pass  # shown by the plan or the report
                 case _:
                     assert_never(event)
+
+    def _follow(self, event: Event) -> None:
+        if isinstance(event, ApplyStarted):
+            self._pace = ApplyPace(event, self._now())
+            self._every = self._much is Detail.BY_ADDRESS or len(event.changes) <= FOLDED
+        elif self._pace:
+            self._pace.take(event, self._now())
+        self._board.pace = self._pace.at(self._now()) if self._pace else None
 
     def _start(self, event: TransferStarted) -> None:
         self._drop(event.address)
@@ -127,12 +151,18 @@ class Bars(ProgressReporter):
 
 
 class _Board(Progress):
-    """The bars, with the line about waiting below them."""
+    """The bars, with that of the whole apply and the line about waiting below them."""
 
     wait = ""
+    pace: Pace | None = None
 
     def get_renderables(self) -> Iterable[RenderableType]:
         yield from super().get_renderables()
+        if self.pace:
+            overall = Table.grid(padding=(0, 1))
+            text = Text(budget_text(self.pace), no_wrap=True, overflow="ellipsis")
+            overall.add_row(ProgressBar(total=1.0, completed=self.pace.done, width=_OVERALL), text)
+            yield overall
         if self.wait:
             yield Text(self.wait, "yellow", no_wrap=True, overflow="ellipsis")
 

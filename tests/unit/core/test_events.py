@@ -1,5 +1,8 @@
 """Events: the sizes of a plan, the end of a run, and delivery to every listener."""
 
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
 from golden import plan_cases as cases
 
@@ -7,6 +10,7 @@ from reconciler.core.errors import Finding
 from reconciler.core.events import (
     ActivityStarted,
     AddressBlocked,
+    AddressWork,
     Counts,
     Event,
     EventFanout,
@@ -17,14 +21,16 @@ from reconciler.core.events import (
     WaitEnded,
     Waiting,
     addresses_blocked,
+    apply_started,
     plan_made,
     run_ended,
 )
-from reconciler.core.members import Delta
+from reconciler.core.members import EMPTY_SNAPSHOT, Delta, SnapshotRef
 from reconciler.core.model import Address
 from reconciler.core.plan.change_kinds import Cause
-from reconciler.core.plan.changes import Adopt, Forget
+from reconciler.core.plan.changes import Adopt, Forget, Removal
 from reconciler.core.plan.model import Blocked
+from reconciler.core.plan.observed import Departure
 from reconciler.core.plan.reasons import Removed
 from reconciler.core.plan.steps import Steps
 
@@ -38,6 +44,32 @@ class Received:
 
     def emit(self, event: Event) -> None:
         self.events.append(event)
+
+
+def test_an_apply_starts_with_the_work_of_each_address() -> None:
+    departure = Departure("current", EMPTY_SNAPSHOT, EMPTY_SNAPSHOT, SnapshotRef("cd" * 16, 120_000))
+    plan = cases.plan(
+        cases.create(cases.LAPSED, 120_000),
+        cases.replacement(cases.HIGH, 5),
+        Forget(GONE, 3, drop_state=False, reason=Removed()),
+        blocked=(Blocked(cases.GOLD.address, Finding("a", "b"), Cause.GUARD),),
+    )
+    removal = Removal(cases.GOLD, (departure,))
+    plan = replace(plan, suppressed={cases.GOLD.address: removal})
+    work = apply_started(plan, 50_000, cases.NOW)
+    assert work.changes == (
+        AddressWork(cases.LAPSED.address, "criteo", 3),
+        AddressWork(cases.HIGH.address, "criteo", 3),
+        AddressWork(GONE, "", 0),
+    )
+    assert work.removals == (AddressWork(cases.GOLD.address, "criteo", 3),)
+    assert (work.limits, work.waits) == ({"criteo": 10}, 0.0)
+
+
+def test_an_apply_starts_with_the_wait_for_unconfirmed_requests() -> None:
+    waiting = cases.members(0, 5, Delta(0, 5, 0), not_before=cases.NOW + timedelta(minutes=15))
+    plan = cases.plan(cases.update(cases.LAPSED, waiting))
+    assert apply_started(plan, 50_000, cases.NOW).waits == 900
 
 
 def test_a_plan_has_totals_by_kind_and_members() -> None:

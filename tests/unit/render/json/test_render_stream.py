@@ -24,6 +24,7 @@ from reconciler.core.events import (
     TransferStarted,
     WaitEnded,
     Waiting,
+    apply_started,
     plan_made,
     run_ended,
 )
@@ -48,6 +49,7 @@ EVENTS: list[Event] = [
     TransferStarted(A, 1_234, 7),
     BatchAcknowledged(A, "remove", 1_001, 3, 1_008, 1_234),
     ChangeEnded(A, ChangeOutcome.FAILED, "no answer", "run again"),
+    apply_started(cases.plan(), 50_000, cases.NOW),
     run_ended(8, Counts(1, 2, 3, 4, 5, 6), SentTotals(12, 1_234, 9, 1), 12.345),
 ]
 

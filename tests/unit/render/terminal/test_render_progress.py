@@ -8,6 +8,8 @@ from golden import plan_cases as cases
 
 from reconciler.commands.support.console import progress_on
 from reconciler.core.events import (
+    AddressWork,
+    ApplyStarted,
     BatchAcknowledged,
     ChangeEnded,
     ChangeOutcome,
@@ -21,6 +23,7 @@ from reconciler.core.events import (
     run_ended,
 )
 from reconciler.core.model import Address
+from reconciler.render.document.by_audience import Detail
 from reconciler.render.numbers import EXACT
 from reconciler.render.terminal.console import console
 from reconciler.render.terminal.progress import Lines, Progress, Quiet
@@ -44,9 +47,87 @@ class Terminal(io.StringIO):
         return True
 
 
-def logged() -> tuple[io.StringIO, Time, Progress]:
+def logged(much: Detail = Detail.BY_ADDRESS) -> tuple[io.StringIO, Time, Progress]:
     stream, time = io.StringIO(), Time()
-    return stream, time, progress_on(console(stream, color=None), time, EXACT, still=False)
+    return stream, time, progress_on(console(stream, color=None), time, EXACT, much, still=False)
+
+
+def on_terminal(
+    stream: io.StringIO, time: Time, width: int, much: Detail = Detail.BY_ADDRESS, *, still: bool = False
+) -> Progress:
+    return progress_on(console(stream, color=False, width=width), time, EXACT, much, still=still)
+
+
+def started(number: int, calls: int = 10) -> ApplyStarted:
+    addresses = (Address("offsite-email", f"a{at:03}") for at in range(number))
+    work = tuple(AddressWork(one, "criteo", calls) for one in addresses)
+    return ApplyStarted(work, (), {"criteo": 250}, 0.0)
+
+
+def test_a_log_gets_a_line_every_ten_seconds_and_one_for_each_failure() -> None:
+    stream, time, shown = logged(Detail.BY_AUDIENCE)
+    work = started(100)
+    shown.emit(work)
+    for number, one in enumerate(work.changes):
+        time.now += 0.25
+        shown.emit(SegmentCreated(one.address, str(number)))
+        shown.emit(TransferStarted(one.address, 100, 0))
+        for _ in range(10):
+            shown.emit(BatchAcknowledged(one.address, "add", 10, 0, 10, 100))
+        shown.waiting("Criteo takes 250 calls a minute", 43)
+        outcome = ChangeOutcome.FAILED if number == 50 else ChangeOutcome.APPLIED
+        shown.emit(ChangeEnded(one.address, outcome, "no answer" if number == 50 else ""))
+    assert stream.getvalue().splitlines() == [
+        "39/100 segments · 39% · 250 calls/min · 3 min left",
+        "offsite-email/a050: failed: no answer",
+        "79/100 segments · 79% · 250 calls/min · <1 min left",
+    ]
+
+
+def test_a_log_says_what_an_apply_waits_for_before_it_starts() -> None:
+    stream, _, shown = logged(Detail.BY_AUDIENCE)
+    shown.waiting("another run holds the lock", 60)
+    assert stream.getvalue() == "waiting 60 s: another run holds the lock\n"
+
+
+def test_a_log_has_no_line_about_an_apply_that_has_ended() -> None:
+    stream, time, shown = logged(Detail.BY_AUDIENCE)
+    shown.emit(started(1))
+    time.now += 60
+    shown.emit(run_ended(0, Counts(1, 0, 0, 0, 0), SentTotals(0, 0, 0, 0), 1.0))
+    shown.done_waiting()
+    assert stream.getvalue() == ""
+
+
+def test_a_terminal_shows_how_far_the_whole_apply_is() -> None:
+    stream, time = Terminal(), Time()
+    shown = on_terminal(stream, time, 80, Detail.BY_AUDIENCE)
+    work = started(40)
+    with shown:
+        shown.emit(work)
+        time.now += 30
+        for one in work.changes[:10]:
+            shown.emit(TransferStarted(one.address, 100, 0))
+            shown.emit(BatchAcknowledged(one.address, "add", 10, 0, 100, 100))
+            shown.emit(ChangeEnded(one.address, ChangeOutcome.APPLIED))
+        shown.emit(ChangeEnded(work.changes[10].address, ChangeOutcome.FAILED, "no answer"))
+        shown._board.refresh()
+    text = stream.getvalue()
+    assert "27% · 11/40 segments · 20 of 250 calls/min · 15 min left" in text
+    assert "offsite-email/a010: failed: no answer" in text
+    assert "a009: applied" not in text
+
+
+@pytest.mark.parametrize(("number", "much"), [(20, Detail.BY_AUDIENCE), (21, Detail.BY_ADDRESS)])
+def test_a_terminal_keeps_each_step_of_few_changes_and_of_many_on_request(number: int, much: Detail) -> None:
+    stream = Terminal()
+    shown = on_terminal(stream, Time(), 80, much)
+    with shown:
+        shown.emit(started(number))
+        shown.emit(SegmentCreated(A, "88121"))
+        shown.emit(ChangeEnded(A, ChangeOutcome.APPLIED))
+    assert "offsite-email/lapsed-90d: segment 88121 created" in stream.getvalue()
+    assert "offsite-email/lapsed-90d: applied" in stream.getvalue()
 
 
 def test_a_log_gets_steps_and_few_batches() -> None:
@@ -90,7 +171,9 @@ def test_a_log_mentions_long_waits_once_in_a_while() -> None:
 
 def test_bars_are_for_terminals() -> None:
     stream = Terminal()
-    shown = progress_on(console(stream, color=False, width=100), Time(), EXACT, still=False)
+    shown = progress_on(
+        console(stream, color=False, width=100), Time(), EXACT, Detail.BY_ADDRESS, still=False
+    )
     assert isinstance(shown, Bars)
     with shown:
         shown.emit(TransferStarted(A, 1_000, 250))
@@ -116,7 +199,9 @@ def test_bars_are_for_terminals() -> None:
 def test_nothing_moves_where_nothing_may() -> None:
     """A terminal of CI keeps every frame, and a dumb one shows the orders to its cursor."""
     stream = Terminal()
-    with progress_on(console(stream, color=False, width=100), Time(), EXACT, still=True) as shown:
+    with progress_on(
+        console(stream, color=False, width=100), Time(), EXACT, Detail.BY_ADDRESS, still=True
+    ) as shown:
         shown.emit(TransferStarted(A, 1_000, 250))
         shown.emit(ChangeEnded(A, ChangeOutcome.APPLIED))
     assert "\x1b" not in stream.getvalue()
@@ -125,7 +210,9 @@ def test_nothing_moves_where_nothing_may() -> None:
 
 @pytest.mark.parametrize("stream", [io.StringIO(), Terminal()])
 def test_what_the_plan_and_the_report_say_is_not_said_twice(stream: io.StringIO) -> None:
-    shown = progress_on(console(stream, color=False, width=100), Time(), EXACT, still=False)
+    shown = progress_on(
+        console(stream, color=False, width=100), Time(), EXACT, Detail.BY_ADDRESS, still=False
+    )
     shown.emit(RunStarted("production", "1.0", "ada@laptop", emulated=False))
     shown.emit(plan_made(cases.plan()))
     shown.emit(run_ended(0, Counts(0, 0, 0, 0, 0), SentTotals(0, 0, 0, 0), 1.0))
@@ -133,7 +220,7 @@ def test_what_the_plan_and_the_report_say_is_not_said_twice(stream: io.StringIO)
 
 
 def test_bars_show_the_wait_that_ends_first() -> None:
-    shown = Bars(console(Terminal(), color=False, width=100), Time(), EXACT)
+    shown = Bars(console(Terminal(), color=False, width=100), Time(), EXACT, Detail.BY_ADDRESS)
     shown.waiting("late", 60)
     other = threading.Thread(target=shown.waiting, args=("soon", 5.0))
     other.start()
