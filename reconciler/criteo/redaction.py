@@ -109,7 +109,8 @@ def _windows(text: str, size: int) -> Iterator[str]:
 
 def _forms(text: str) -> Iterator[str]:
     """Yield the text, the text as printed, and its decoded forms."""
-    shown = "".join(char for char in unicodedata.normalize("NFKC", text) if char.isprintable())
+    plain_ascii = text.isascii() and text.isprintable()
+    shown = text if plain_ascii else "".join(filter(str.isprintable, unicodedata.normalize("NFKC", text)))
     yield from dict.fromkeys((text, shown, unquote_plus(shown)))
     for packed in PACKED.findall(shown):
         with suppress(ValueError):  # of other lengths than base64 has

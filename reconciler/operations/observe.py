@@ -86,9 +86,9 @@ def observe(
     read = read_sources(specs, engine, earlier, reached, now, progress)
     progress("comparing members")
     comparisons = _comparisons(engine, {at: one for at, (_, one) in held.items()}, read.targets, lost)
+    applied = [one for one in state.resources if one.lists]
     lists = {
-        at: compared(at, one.lists, state.resources, engine.missing, one.members)
-        for at, one in read.targets.items()
+        at: compared(at, one.lists, applied, engine.missing, one.members) for at, one in read.targets.items()
     }
     return ObservedState(
         head=state.head,
@@ -177,15 +177,12 @@ def _confirmed(
 ) -> dict[str, tuple[Segment, ...]]:
     """Look up a segment by ID if the listing lacks it, before it counts as missing."""
     missing: dict[str, list[str]] = defaultdict(list)
+    ids = {account: {one.id for one in listed} for account, listed in segments.items()}
     for resource in resources:
         for holding in resource.segments:
-            listed = segments.get(holding.key.account_id, ())
-            if (
-                holding.key.account_id in segments
-                and holding.segment_id
-                and all(one.id != holding.segment_id for one in listed)
-            ):
-                missing[holding.key.account_id].append(holding.segment_id)
+            account = holding.key.account_id
+            if account in ids and holding.segment_id and holding.segment_id not in ids[account]:
+                missing[account].append(holding.segment_id)
     return {
         account: (*listed, *(accounts[account].segments_by_id(account, ids) if ids else ()))
         for account, listed in segments.items()

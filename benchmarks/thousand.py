@@ -1,0 +1,123 @@
+"""A thousand audiences over ten files: validate, the first plan, and plans of unchanged and changed sources.
+
+Each command runs in a process of its own beside a baseline of the same run: load the same YAML with
+PyYAML's C loader and check it with one jsonschema validator. The apply between takes minutes, because the
+emulator limits calls as Criteo does. Usage: thousand.py [AUDIENCES [ROWS]]
+"""
+
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+FILES = 10
+OLD = 3
+"""Seconds after which a file is old enough for its reading to be recorded."""
+ENVIRONMENT = """kind: Environment
+name: sandbox
+api: {endpoint: emulator, version: "2026-07"}
+state: {url: "file:.reconciler/state/sandbox"}
+data: {root: data}
+seats:
+  acme: {accountId: "368477501993431040", retailerId: "3239117063738827231"}
+guards: {maxShrink: 20%, minMembers: 1, maxInvalid: 10%}
+approval: {tolerance: 2%, maxAge: 72h}
+---
+kind: Credential
+name: criteo
+grant: clientCredentials
+clientId: env:CRITEO_CLIENT_ID
+clientSecret: env:CRITEO_CLIENT_SECRET
+---
+kind: Destination
+name: email
+credential: criteo
+seat: acme
+identifierType: Email
+hashing: sha256
+"""
+AUDIENCE = """kind: Audience
+name: audience-{number:04}
+title: Audience {number}
+description: Customers of group {group}
+destinations: [email]
+source:
+  files: ["people-{file}.csv"]
+  where: "score % 100 <> {group}"
+columns: {{Email: email}}
+"""
+BASELINE = """
+import json, sys, time, yaml
+from pathlib import Path
+from jsonschema import Draft202012Validator
+from reconciler.manifests.schema import load
+validators = {}
+for file in sorted(Path(sys.argv[1]).rglob("*.yaml")):
+    for document in yaml.load_all(file.read_bytes(), Loader=yaml.CSafeLoader):
+        kind = document["kind"]
+        if kind not in validators:
+            validators[kind] = Draft202012Validator(load(kind))
+        assert validators[kind].is_valid(document), file
+"""
+
+
+def write(folder: Path, audiences: int, rows: int) -> None:
+    """A project with `audiences` over `FILES` files of `rows` rows each."""
+    manifests, data = folder / "environments" / "sandbox", folder / "data"
+    (manifests / "audiences").mkdir(parents=True)
+    data.mkdir()
+    (manifests / "environment.yaml").write_text(ENVIRONMENT)
+    for file in range(FILES):
+        lines = (f"p{file}x{row}@example.com,{row * 7919 % 1000}\n" for row in range(rows))
+        (data / f"people-{file}.csv").write_text("email,score\n" + "".join(lines))
+    for number in range(audiences):
+        text = AUDIENCE.format(number=number, group=number % 97, file=number % FILES)
+        (manifests / "audiences" / f"audience-{number:04}.yaml").write_text(text)
+
+
+def timed(folder: Path, *command: str) -> tuple[float, float]:
+    """Wall seconds and CPU seconds of one process. Raises CalledProcessError if it fails."""
+    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    environ = {name: value for name, value in os.environ.items() if name != "CI"}
+    subprocess.run(command, cwd=folder, capture_output=True, check=True, env=environ)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return time.perf_counter() - began, cpu
+
+
+def measured(folder: Path) -> dict[str, tuple[float, float]]:
+    """Each row of the table, in the order in which a project meets it."""
+    reconciler = str(Path(sys.executable).with_name("reconciler"))
+    plan = (reconciler, "plan", "sandbox", "--quiet")
+    rows = {
+        "baseline: load and validate YAML": timed(folder, sys.executable, "-c", BASELINE, "environments"),
+        "validate": timed(folder, reconciler, "validate"),
+        "plan, first": timed(folder, *plan),
+    }
+    time.sleep(OLD)
+    timed(folder, reconciler, "apply", "sandbox", "--yes", "--quiet")
+    rows["plan, nothing changed"] = timed(folder, *plan)
+    with (folder / "data" / "people-0.csv").open("a") as file:
+        file.write("another@example.com,1\n")
+    rows["plan, one of 10 files changed"] = timed(folder, *plan)
+    rows["plan --read-sources"] = timed(folder, *plan, "--read-sources")
+    return rows
+
+
+def main() -> None:
+    given = [int(one) for one in sys.argv[1:]]
+    audiences, rows = (*given, *(1_000, 10_000)[len(given) :])
+    with tempfile.TemporaryDirectory() as root:
+        write(Path(root), audiences, rows)
+        results = measured(Path(root))
+    base = results["baseline: load and validate YAML"]
+    print(f"{audiences:,} audiences over {FILES} files of {rows:,} rows")
+    for name, (wall, cpu) in results.items():
+        print(f"{name:34} {wall:7.2f} s {cpu:7.2f} s CPU {cpu / base[1]:6.1f} x the CPU of the baseline")
+
+
+if __name__ == "__main__":
+    main()
