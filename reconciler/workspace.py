@@ -8,6 +8,7 @@ from datetime import timedelta
 from functools import cache
 from operator import attrgetter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from reconciler.clock import OffsetClock, StopSignal, SystemClock, WaitReporter
 from reconciler.connections import ConnectionFactory
@@ -16,7 +17,14 @@ from reconciler.core.errors import ConfigurationError, StorageError
 from reconciler.core.members import SnapshotRef
 from reconciler.core.model import Address, Credential, CredentialRole, DesiredState
 from reconciler.core.plan.observed import ObservedState
-from reconciler.core.ports import ConnectionInspector, SegmentReader, SegmentWriter, StateReader, StateStore
+from reconciler.core.ports import (
+    ConnectionInspector,
+    MemberEngine,
+    SegmentReader,
+    SegmentWriter,
+    StateReader,
+    StateStore,
+)
 from reconciler.core.secret import Secret
 from reconciler.core.state.resource import ResourceState
 from reconciler.credentials import SecretResolver
@@ -29,12 +37,14 @@ from reconciler.emulator.database import ahead as ahead_of
 from reconciler.emulator.in_process_transport import transport
 from reconciler.manifests import find_root, load
 from reconciler.manifests.checks.placeholders import is_placeholder
-from reconciler.members.data_root import DataRoot, LocalFolder, open_root
-from reconciler.members.engine import DuckDbEngine
-from reconciler.members.source_check import CHECKED
-from reconciler.members.verify import SnapshotVerifier
+from reconciler.members.data_root import CHECKED, DataRoot, LocalFolder, open_root
+from reconciler.members.lazy_engine import LazyEngine
 from reconciler.settings import Settings
 from reconciler.state.open_store import open_store
+
+if TYPE_CHECKING:
+    from reconciler.members.engine import DuckDbEngine
+    from reconciler.members.verify import SnapshotVerifier
 
 EMULATOR = "emulator"
 EXAMPLE = "data"
@@ -112,28 +122,30 @@ class Workspace:
         }
         return replace(observed, targets=targets) if self.ahead else observed
 
-    def engine(self, state: StateReader) -> DuckDbEngine:
+    def engine(self, state: StateReader) -> MemberEngine:
         return self._engine(self.data(), self.desired.environment.sample_rows, state)
 
-    def engine_over(self, folder: Path, state: StateReader) -> DuckDbEngine:
+    def engine_over(self, folder: Path, state: StateReader) -> MemberEngine:
         """Return an engine that reads all members in the files of a folder, without sampling."""
         return self._engine(LocalFolder(folder), None, state)
 
-    def _engine(self, root: DataRoot, sample_rows: int | None, state: StateReader) -> DuckDbEngine:
-        engine = DuckDbEngine(
-            root,
-            self.cache(),
-            state.snapshot_file,
-            state.key(),
-            sample_rows,
-            self._settings.memory_limit,
-            check=self.clock.check,
-        )
+    def _engine(self, root: DataRoot, sample_rows: int | None, state: StateReader) -> MemberEngine:
+        key = state.key()
+
+        def opened() -> "DuckDbEngine":
+            from reconciler.members.engine import DuckDbEngine
+
+            fetch, limit = state.snapshot_file, self._settings.memory_limit
+            return DuckDbEngine(root, self.cache(), fetch, key, sample_rows, limit, check=self.clock.check)
+
+        engine = LazyEngine(root, sample_rows, opened)
         self._open.callback(engine.close)
         return engine
 
-    def verifier(self, fetch: Callable[[SnapshotRef], str], key: bytes) -> SnapshotVerifier:
+    def verifier(self, fetch: Callable[[SnapshotRef], str], key: bytes) -> "SnapshotVerifier":
         """Return a verifier of snapshots with this key; the caller closes it."""
+        from reconciler.members.verify import SnapshotVerifier
+
         return SnapshotVerifier(self.cache(), fetch, key, self._settings.memory_limit)
 
     def cache(self) -> Path:

@@ -8,6 +8,9 @@ from reconciler.buckets import is_bucket
 from reconciler.core.errors import ConfigurationError
 from reconciler.core.reuse import FileIdentity
 
+CHECKED = "reconciler-checked-"
+"""What folders begin with that hold what was packed in sources."""
+
 
 def is_outside(pattern: str) -> bool:
     """Return whether a pattern names files outside the data root."""

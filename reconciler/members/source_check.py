@@ -12,15 +12,12 @@ from reconciler.core.errors import ConfigurationError, Finding
 from reconciler.core.model import Audience
 from reconciler.disk.scratch_dir import ScratchDir
 from reconciler.members import where_clause as where
-from reconciler.members.data_root import DataRoot, LocalFolder, local
+from reconciler.members.data_root import CHECKED, DataRoot, LocalFolder, local
 from reconciler.members.database import connect, storage_errors
 from reconciler.members.file_sets import FileSets
 from reconciler.members.intake import Intake
 from reconciler.members.prepare import prepare
 from reconciler.members.stopping import stoppable
-
-CHECKED = "reconciler-checked-"
-"""What folders begin with that hold what was packed in sources."""
 
 
 class Checker:

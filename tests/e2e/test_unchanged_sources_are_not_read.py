@@ -4,6 +4,7 @@ import contextlib
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.cli import Project
@@ -20,11 +21,11 @@ HOUR = 3_600 * 1_000_000_000
 
 
 class Commands:
-    """Commands that run in this process, and how many of them read sources."""
+    """Commands that run in this process, how often they read sources, and how often they open DuckDB."""
 
     def __init__(self, root: Path) -> None:
         self.project = Project.make(root)
-        self.readings = 0
+        self.readings = self.engines = 0
 
     def run(self, *arguments: str) -> int:
         with contextlib.chdir(self.project.root):
@@ -40,13 +41,18 @@ def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Commands:
     """Files count as an hour old by the time that they are read."""
     for name in ("CI", "GITHUB_ACTIONS"):
         monkeypatch.delenv(name, raising=False)
-    made, build = Commands(tmp_path), DuckDbEngine.build
+    made, build, begin = Commands(tmp_path), DuckDbEngine.build, DuckDbEngine.__init__
 
     def counted(engine: DuckDbEngine, *asked: object) -> object:
         made.readings += 1
         return build(engine, *asked)
 
+    def opened(engine: DuckDbEngine, *given: Any, **named: Any) -> None:
+        made.engines += 1
+        begin(engine, *given, **named)
+
     monkeypatch.setattr(DuckDbEngine, "build", counted)
+    monkeypatch.setattr(DuckDbEngine, "__init__", opened)
     monkeypatch.setattr(identities, "time_ns", lambda: time.time_ns() + HOUR)
     made.project.people(*range(300))
     assert made.run("apply", "sandbox", "--yes", "--quiet") == 0
@@ -54,14 +60,14 @@ def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Commands:
     return made
 
 
-def test_a_plan_without_changes_reads_no_source(
+def test_a_plan_without_changes_opens_no_database(
     commands: Commands, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert commands.run("plan", "sandbox", "--quiet") == 0
     said = " ".join(capsys.readouterr().out.split())
     assert NOTE in said
     assert "No changes." in said
-    assert commands.readings == 1
+    assert (commands.readings, commands.engines) == (1, 1)
 
 
 @pytest.mark.parametrize("command", [("plan", "sandbox"), ("apply", "sandbox", "--yes")])
