@@ -70,10 +70,10 @@ class StateRecorder:
         return self._resources.get(address)
 
     def owns(self, segment_id: str) -> bool:
-        """Return whether a resource state has this segment ID."""
+        """Return whether a resource state has this segment ID. Other threads may add resource states."""
         return any(
             holding.segment_id == segment_id
-            for resource in self._resources.values()
+            for resource in list(self._resources.values())
             for holding in resource.segments
         )
 

@@ -1,13 +1,15 @@
 """One apply, from the first write to the report: setup steps in order, then segments in parallel."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import assert_never
 
+from reconciler.apply.jobs import Job, RunJobs, by_credential
 from reconciler.apply.recorder import FAILURES, ApplyContext, StateRecorder
 from reconciler.apply.setup import run_setup
 from reconciler.apply.transfer import remove_suppressed, send_members
 from reconciler.apply.updates import update_segments
+from reconciler.apply.worker_count import workers_per_group
 from reconciler.core.definition import parts_of
 from reconciler.core.errors import CancelledError, ReconcilerError, RefusedError, StorageError
 from reconciler.core.events import ChangeOutcome
@@ -19,10 +21,6 @@ from reconciler.core.plan.rejections import failure
 from reconciler.core.plan.steps import PromoteReplacement, UpdateSegment
 from reconciler.core.plan.tagging import tagged
 from reconciler.core.state.resource import ResourceState, RetiredSegment, SegmentState
-
-Job = Callable[[], None]
-RunJobs = Callable[[Sequence[Job]], None]
-"""Runs all jobs, side by side or one after the other; raises what a job raises once all have stopped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +82,21 @@ def _carry_out(plan: Plan, tools: ApplyContext, ledger: StateRecorder, run_jobs:
             _forget(tools, ledger, change)
         else:
             sending.append(change)
-    run_setup(tools, ledger, sending)
+    run_setup(tools, ledger, sending, run_jobs)
     standing = [change for change in sending if change.spec.address not in ledger.ended]
     # Suppressed members first, then the shortest transfers: most audiences are ready early.
     standing.sort(key=_urgency)
-    leaving = [_leaving(tools, ledger, removal) for removal in plan.removals]
-    run_jobs([*leaving, *(_job(tools, ledger, change) for change in standing)])
+    jobs = [(removal.spec, _leaving(tools, ledger, removal)) for removal in plan.removals]
+    jobs += [(change.spec, _job(tools, ledger, change)) for change in standing]
+    groups = by_credential((spec.credential, job) for spec, job in jobs)
+    largest = [max(_departing(removal), default=0) for removal in plan.removals]
+    largest += [change.members.delta.total for change in standing]
+    sizes = [min(size, tools.api.batch_size) for size in largest]
+    run_jobs(groups, workers_per_group(sizes, max(1, len(groups))))
+
+
+def _departing(removal: Removal) -> Iterator[int]:
+    return (departure.urgent.count for departure in removal.departures)
 
 
 def _leaving(tools: ApplyContext, ledger: StateRecorder, removal: Removal) -> Job:

@@ -3,11 +3,14 @@
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TypeVar
 
 from reconciler.apply.creates import create_segments
+from reconciler.apply.jobs import RunJobs, by_credential
 from reconciler.apply.recorder import ApplyContext, StateRecorder
 from reconciler.apply.updates import update_segments
+from reconciler.apply.worker_count import workers_per_group
 from reconciler.core.plan.changes import SegmentChange
 from reconciler.core.plan.steps import (
     ConfirmCreate,
@@ -24,8 +27,13 @@ SetupStepT = TypeVar("SetupStepT", ConfirmCreate, DiscardReplacement, UpdateSegm
 SetupItemT = TypeVar("SetupItemT", tuple[SegmentChange, UpdateSegment], tuple[SegmentChange, CreateSegment])
 
 
-def run_setup(tools: ApplyContext, ledger: StateRecorder, changes: Sequence[SegmentChange]) -> None:
-    """Run the setup steps of all changes by phase. A change whose step fails skips its later steps."""
+def run_setup(
+    tools: ApplyContext, ledger: StateRecorder, changes: Sequence[SegmentChange], run_jobs: RunJobs
+) -> None:
+    """Run the setup steps of all changes by phase. A change whose step fails skips its later steps.
+
+    The creates of one phase are independent, so they are sent at the same time.
+    """
     for change, adopt in _steps(ledger, changes, ConfirmCreate):
         holding = ledger.holding(change.spec.address, adopt.slot)
         ledger.put(change.spec.address, adopt.slot, requests.record_recovered(holding, adopt.segment_id))
@@ -37,8 +45,13 @@ def run_setup(tools: ApplyContext, ledger: StateRecorder, changes: Sequence[Segm
             for change, step in _steps(ledger, changes, DiscardReplacement):
                 _abandon(tools, ledger, change, step)
         creations = [one for one in _steps(ledger, changes, CreateSegment) if one[1].turn == turn]
-        for group in _chunks(creations):
-            create_segments(tools, ledger, group)
+        requested = [
+            (group[0][0].spec.credential, partial(create_segments, tools, ledger, group))
+            for group in _chunks(creations)
+        ]
+        if requested:
+            groups = by_credential(requested)
+            run_jobs(groups, workers_per_group([BULK_ITEMS] * len(requested), len(groups)))
 
 
 def _steps(

@@ -6,7 +6,7 @@ from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import NoReturn
 
-from reconciler.apply.run import Job, RunJobs
+from reconciler.apply.jobs import Job, RunJobs
 
 GRACE = 4.0
 """Seconds for calls in flight after a request to stop: CI systems kill 7.5 seconds after it."""
@@ -15,18 +15,15 @@ POLL = 0.05
 
 
 class _Crew:
-    """Threads that take jobs from a queue until it is empty or a job has raised."""
+    """Threads that take jobs, each from the queue of its group, until it is empty or a job has raised."""
 
-    def __init__(self, jobs: Sequence[Job]) -> None:
-        self._queue: SimpleQueue[Job] = SimpleQueue()
-        for job in jobs:
-            self._queue.put(job)
+    def __init__(self) -> None:
         self.raised: list[BaseException] = []
 
-    def work(self) -> None:
+    def work(self, queue: SimpleQueue[Job]) -> None:
         while not self.raised:
             try:
-                job = self._queue.get_nowait()
+                job = queue.get_nowait()
             except Empty:
                 return
             try:
@@ -35,16 +32,28 @@ class _Crew:
                 self.raised.append(error)
 
 
-def run_concurrently(workers: int, stop: threading.Event, on_stuck: Callable[[], NoReturn]) -> RunJobs:
-    """Return a runner with this many threads; `on_stuck` ends the process if a request outlasts the grace.
+def _queue(jobs: Sequence[Job]) -> SimpleQueue[Job]:
+    queue: SimpleQueue[Job] = SimpleQueue()
+    for job in jobs:
+        queue.put(job)
+    return queue
+
+
+def run_concurrently(stop: threading.Event, on_stuck: Callable[[], NoReturn]) -> RunJobs:
+    """Return a runner with threads; `on_stuck` ends the process if a request outlasts the grace.
 
     A thread in a request can't be ended and must not outlive the lock, so the process ends. The resource
     state already names the request in flight.
     """
 
-    def run(jobs: Sequence[Job]) -> None:
-        crew = _Crew(jobs)
-        threads = [threading.Thread(target=crew.work, daemon=True) for _ in range(min(workers, len(jobs)))]
+    def run(groups: Sequence[Sequence[Job]], workers: int) -> None:
+        crew = _Crew()
+        threads = [
+            threading.Thread(target=crew.work, args=(queue,), daemon=True)
+            for jobs in groups
+            for queue in [_queue(jobs)]
+            for _ in range(min(workers, len(jobs)))
+        ]
         for thread in threads:
             thread.start()
         deadline: float | None = None

@@ -54,7 +54,6 @@ from reconciler.render.terminal.apply_report import print_report
 from reconciler.render.terminal.plan import print_plan
 from reconciler.workspace import WRITING, Workspace, open_workspace
 
-WORKERS = 8
 LAST_WORDS = 1.0
 """Seconds to write the last events of an interrupted run, while other threads may be writing."""
 
@@ -204,7 +203,7 @@ def _carry_out(work: ApplyRun, planned: PlanResult) -> int:
         emit=run.events.emit,
     )
     work.page.outcome = partial(_report, work, ROUNDED)
-    run_jobs = run_concurrently(WORKERS, work.asked, partial(_stuck, run, work.page, work.asked))
+    run_jobs = run_concurrently(work.asked, partial(_stuck, run, work.page, work.asked))
     run.events.emit(apply_started(planned.plan, tools.api.batch_size, space.clock.now()))
     with work.shown.progress:
         report = apply(planned.plan, planned.observed.resources, tools, run_jobs)

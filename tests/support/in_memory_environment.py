@@ -1,6 +1,6 @@
 """A whole environment in memory: manifests as values, fakes as edges, and runs that may crash."""
 
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
@@ -57,9 +57,10 @@ class Everything:
 EVERYTHING = Everything()
 
 
-def serial(jobs: "list[Callable[[], None]]") -> None:
-    for job in jobs:
-        job()
+def serial(groups: Sequence[Sequence[Callable[[], None]]], _workers: int) -> None:
+    for jobs in groups:
+        for job in jobs:
+            job()
 
 
 @dataclass(frozen=True)
