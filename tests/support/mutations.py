@@ -413,11 +413,12 @@ def forgets_lists(original: Any) -> Any:
     return complete
 
 
-def all_or_nothing(both: Any, specs: Any, *_: Any) -> Any:
+def all_or_nothing(read: Any, specs: Any, *_: Any) -> Any:
     """Let one unreadable source block every address."""
-    if not both[1]:
-        return both
-    return {}, dict.fromkeys((one.address for one in specs), next(iter(both[1].values())))
+    if not read.unread:
+        return read
+    unread = dict.fromkeys((one.address for one in specs), next(iter(read.unread.values())))
+    return replace(read, targets={}, unread=unread)
 
 
 PHASES, SENT = "_phases", "_sent"
@@ -566,7 +567,7 @@ BLOCKING = (
     Mutant(
         BLOCKED, "not while a request is unconfirmed", ((suppressed_removals, "grace_ends_at", gives(None)),)
     ),
-    Mutant(BLOCKED, "the others are planned", ((observe, "_targets", then(all_or_nothing)),)),
+    Mutant(BLOCKED, "the others are planned", ((observe, "read_sources", then(all_or_nothing)),)),
 )
 MUTANTS += BLOCKING
 
