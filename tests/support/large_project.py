@@ -127,9 +127,10 @@ class LargeProject:
         return self.start(*arguments).ended(code)
 
     def state(self) -> dict[str, tuple[int, int]]:
-        """Return every file of the state with its size and time of change, without the lock."""
+        """Return each file of the state with size and time of change, without lock and advisory records."""
         folder = self.project.root / ".reconciler" / "state" / "sandbox"
-        files = (path for path in folder.rglob("*") if path.is_file() and path.name != "lock")
+        renewed = {"lock", "sources.json"}
+        files = (path for path in folder.rglob("*") if path.is_file() and path.name not in renewed)
         return {str(path): (path.stat().st_size, path.stat().st_mtime_ns) for path in files}
 
     def is_at_rest(self) -> bool:
