@@ -20,7 +20,7 @@ from reconciler.core.ports import Clock, MemberEngine, SegmentReader, StateReade
 from reconciler.core.remote import RateLimit, Segment, Statistics
 from reconciler.core.reuse import is_reached
 from reconciler.core.state.model import StateHead
-from reconciler.core.state.resource import ResourceState, SegmentState, remaining
+from reconciler.core.state.resource import ResourceState, SegmentState, Slot, remaining
 from reconciler.operations.read_sources import NO_READINGS, EarlierReadings, read_sources
 from reconciler.operations.suppressed import departures
 
@@ -64,17 +64,12 @@ def observe(
     specs = [spec for spec in desired.segments if spec.address in only]
     accounts = reachable(desired, resources.values(), readers)
     progress("reading segments")
-    needed = {spec.key.account_id for spec in desired.segments}
-    listing = _listed(accounts, needed)
+    listing = _listed(accounts, {spec.key.account_id for spec in desired.segments})
     _probe_others(specs, accounts, readers)
     check()
     segments = _confirmed(accounts, resources.values(), listing)
     present = {one.id: one for listed in segments.values() for one in listed}
-    held = {
-        spec.address: found
-        for spec in specs
-        if (found := receiving_segment(spec, resources.get(spec.address), present))
-    }
+    held = _receiving(specs, resources, present)
     asked = [one for at, (slot, one) in held.items() if at in counted and slot == "current"]
     statistics = counts([one for one in asked if is_computed(one, now)], accounts, progress)
     lost = {at for at, (_, one) in held.items() if loss(one, statistics.get(one.segment_id), now)}
@@ -105,6 +100,14 @@ def observe(
         records=read.records,
         reused=read.reused,
     )
+
+
+def _receiving(
+    specs: Iterable[SegmentSpec], resources: Mapping[Address, ResourceState], present: Mapping[str, Segment]
+) -> dict[Address, tuple[Slot, SegmentState]]:
+    """Return the segment that receives the members of each address, if there is one."""
+    found = {spec.address: receiving_segment(spec, resources.get(spec.address), present) for spec in specs}
+    return {address: one for address, one in found.items() if one}
 
 
 def _comparisons(
