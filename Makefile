@@ -19,7 +19,7 @@ SDKS_READY := $(SDKS:%=.sdk/%/.ready)
 # What the core's branch coverage is measured with.
 CORE_TESTS := tests/unit/core tests/unit/manifests tests/unit/credentials tests/property/core
 
-.PHONY: demo docs pictures sdk azurite actionlint test reliability torture fidelity lint quick coverage check format bench ci-files lock clean
+.PHONY: demo docs pictures sdk azurite actionlint test reliability torture fidelity lint quick coverage check format bench bench-small ci-files lock clean
 
 $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -78,8 +78,16 @@ format: $(READY)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(READY)  ## one million members through a socket, beside pure Python, polars and naive DuckDB
+bench: $(READY)  ## speed at the users' scale, beside baselines of the same run; about ten minutes
 	$(BIN)/python benchmarks/million.py
+	$(BIN)/python benchmarks/many_audiences.py
+	$(BIN)/python benchmarks/thousand.py
+	$(BIN)/python benchmarks/pacing.py
+
+bench-small: $(READY)  ## the same at a small scale, to see that it works
+	$(BIN)/python benchmarks/many_audiences.py --small
+	$(BIN)/python benchmarks/thousand.py 20 100
+	$(BIN)/python benchmarks/pacing.py --audiences 20
 
 fidelity: $(READY)  ## asks a test account what docs/explanation/fidelity.md assumes; see there
 	@$(BIN)/python -m fidelity
