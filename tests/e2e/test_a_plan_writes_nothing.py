@@ -184,6 +184,20 @@ def many(count: int) -> Callable[[World], None]:
     return make
 
 
+def many_destinations(world: World) -> None:
+    """Six audiences, each for six destinations."""
+    many(6)(world)
+    more = [f"more-{number}" for number in range(4)]
+    world.file("more").write_text(
+        "---\n".join(
+            f"kind: Destination\nname: {name}\ncredential: criteo\nseat: acme\nidentifierType: CustomerId\n"
+            for name in more
+        )
+    )
+    for number in range(6):
+        world.change(f"a{number}", "[email, customer]", f"[email, customer, {', '.join(more)}]")
+
+
 def two_seats(world: World) -> None:
     world.change(
         "environment",
@@ -310,6 +324,7 @@ WORLDS: dict[str, Callable[[World], None]] = {
     "mixed-column": mixed,
     "sixty-addresses": many(30),
     "five-hundred": many(250),
+    "many-destinations": many_destinations,
     "two-seats": two_seats,
     "drift": drifted,
     "unreachable": unreachable,
