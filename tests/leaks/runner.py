@@ -33,7 +33,16 @@ FORKS.set_forkserver_preload(
         ),
         "reconciler.members.source_check",
         "reconciler.manifests.checks.schema_errors",
+        "cattrs",
+        "duckdb",
+        "httpx",
+        "jinja2",
         "jsonschema",
+        "jsonschema_rs",
+        "obstore",
+        "orjson",
+        "phonenumbers",
+        "rich.console",
         "yaml",
     ]
 )
