@@ -17,6 +17,7 @@ from support.fakes.crash import Crash
 from support.fakes.criteo import FakeCriteo
 from support.fakes.members import MemoryEngine
 from support.fakes.memory_bucket import MemoryBucket
+from support.history_parts import parts
 from support.in_memory_environment import InMemoryEnvironment
 from support.lease_simulation import OneByOne
 from support.regressions import EXAMPLES, History, ends_well
@@ -257,15 +258,15 @@ class BucketHistories(Simulation):
         self.world.store.another_machine()
 
 
-BucketHistories.TestCase.settings = settings(
-    max_examples=int(os.environ.get("BUCKET_HISTORIES", "300")),
-    derandomize="TORTURE" not in os.environ,  # else other ones each time
+LIMITS = settings(
     stateful_step_count=10,
     deadline=timedelta(seconds=20),
     report_multiple_bugs=False,
     suppress_health_check=list(HealthCheck),
 )
-TestBucketHistories = BucketHistories.TestCase
+TestBucketHistories1, TestBucketHistories2, TestBucketHistories3, TestBucketHistories4 = parts(
+    BucketHistories, int(os.environ.get("BUCKET_HISTORIES", "300")), LIMITS
+)
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.__name__)

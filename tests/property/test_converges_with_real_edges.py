@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
+from support.history_parts import parts
 from support.integration_simulation import IntegrationEnvironment
 from support.simulation import Simulation
 
@@ -57,13 +58,13 @@ class RealHistories(Simulation):
         }
 
 
-RealHistories.TestCase.settings = settings(
-    max_examples=int(os.environ.get("REAL_HISTORIES", "100")),
-    derandomize="TORTURE" not in os.environ,  # else other ones each time
+LIMITS = settings(
     stateful_step_count=10,
     deadline=timedelta(minutes=2),
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # shrinking takes too long here
     report_multiple_bugs=False,
     suppress_health_check=list(HealthCheck),
 )
-TestRealHistories = RealHistories.TestCase
+TestRealHistories1, TestRealHistories2, TestRealHistories3, TestRealHistories4 = parts(
+    RealHistories, int(os.environ.get("REAL_HISTORIES", "100")), LIMITS
+)

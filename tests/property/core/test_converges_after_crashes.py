@@ -5,20 +5,21 @@ from datetime import timedelta
 
 import pytest
 from hypothesis import HealthCheck, settings
+from support.history_parts import parts
 from support.regressions import EXAMPLES, History
 from support.simulation import Simulation
 
 pytestmark = pytest.mark.promise("converges")
 
-Simulation.TestCase.settings = settings(
-    max_examples=int(os.environ.get("HISTORIES", "5000")),
-    derandomize="TORTURE" not in os.environ,  # else other ones each time
+LIMITS = settings(
     stateful_step_count=10,
     deadline=timedelta(seconds=20),
     report_multiple_bugs=False,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
 )
-TestHistories = Simulation.TestCase
+TestHistories1, TestHistories2, TestHistories3, TestHistories4 = parts(
+    Simulation, int(os.environ.get("HISTORIES", "5000")), LIMITS
+)
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.__name__)
