@@ -173,6 +173,10 @@ class Emulator:
         with self._segment(segment_id) as (session, segment):
             segments.update(session, segment_id, name, segment.description, segment.events)
 
+    def describe_by_hand(self, segment_id: str, description: str) -> None:
+        with self._segment(segment_id) as (session, segment):
+            segments.update(session, segment_id, segment.name, description, segment.events)
+
     def delete_by_hand(self, segment_id: str) -> None:
         with self._segment(segment_id) as (session, segment):
             segments.delete(session, segment)

@@ -135,6 +135,9 @@ class EmulatedCriteo:
     def rename(self, segment_id: str, name: str) -> None:
         self._emulator.rename_by_hand(segment_id, name)
 
+    def describe(self, segment_id: str, description: str) -> None:
+        self._emulator.describe_by_hand(segment_id, description)
+
     def delete(self, segment_id: str) -> None:
         self._emulator.delete_by_hand(segment_id)
 

@@ -692,7 +692,7 @@ class Simulation(RuleBasedStateMachine):
 
     def _finds_what_looks_lost(self) -> None:
         for segment_id in self.foreign:
-            self.world.criteo.segment(segment_id).description = "theirs"
+            self.world.criteo.describe(segment_id, "theirs")
 
     def _follow(self, finding: Finding, attempt: int) -> None:
         if finding.remedy == "bring the file":
@@ -707,7 +707,7 @@ class Simulation(RuleBasedStateMachine):
             self._finds_what_looks_lost()
         elif named := re.search(r"segment (\d+) has the ownership tag", finding.problem):
             self.claimed.discard(named[1])
-            self.world.criteo.segment(named[1]).description = ""
+            self.world.criteo.describe(named[1], "")
         else:
             assert re.search("change the title|another title", finding.remedy), finding
             self._wish(Address.parse(finding.where), title=f"{finding.where} another {attempt}")

@@ -175,6 +175,10 @@ class FakeCriteo:
         """Rename a segment outside reconciler."""
         self._existing(segment_id).name = name
 
+    def describe(self, segment_id: str, description: str) -> None:
+        """Describe a segment outside reconciler."""
+        self._existing(segment_id).description = description
+
     def delete(self, segment_id: str) -> None:
         """Delete a segment outside reconciler."""
         del self.accounts[self._existing(segment_id).account_id][segment_id]
