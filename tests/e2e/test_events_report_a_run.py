@@ -182,7 +182,7 @@ def test_standard_output_is_for_machines_and_all_else_goes_to_standard_error(pro
         check=True,
     )
     assert read(done.stdout)[-1]["outcome"] == "done"
-    for part in (b"2 to create", b"customer/buyers: applied", b"2 applied, 0 already done"):
+    for part in (b"2 to create", b"customer/buyers: applied", b"2 applied, 0 unchanged"):
         assert part in done.stderr
 
 

@@ -166,9 +166,7 @@ def test_valid_audiences_are_applied_and_findings_fit_on_a_screen(fleet: Fleet) 
     forms = ("--events", "run.ndjson", "--out", "run.json")
     ended = fleet.run("apply", "sandbox", "--yes", *forms, code=8)
     applied = AUDIENCES - BROKEN
-    assert f"{applied} applied, 0 already done, 0 failed, 0 not attempted, {BROKEN} blocked" in bare(
-        ended.said
-    )
+    assert f"{applied} applied, 0 unchanged, 0 failed, 0 skipped, {BROKEN} blocked" in bare(ended.said)
     lines = on_a_screen(json.loads((fleet.project.root / "run.json").read_text()))
     assert 0 < len(lines) <= SCREEN, "\n".join(lines)
     assert all(len(line) <= WIDTH for line in lines), lines

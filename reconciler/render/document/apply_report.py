@@ -134,10 +134,10 @@ class ApplyReport:
     @property
     def headline(self) -> str:
         counts, took = self.counts, duration(timedelta(seconds=self.seconds))
-        stopped = f"{counts.interrupted:,} stopped midway, " if counts.interrupted else ""
+        stopped = f"{counts.interrupted:,} interrupted, " if counts.interrupted else ""
         numbers = (
-            f"{counts.applied:,} applied, {counts.unchanged:,} already done, "
-            f"{counts.failed:,} failed, {stopped}{counts.skipped:,} not attempted"
+            f"{counts.applied:,} applied, {counts.unchanged:,} unchanged, "
+            f"{counts.failed:,} failed, {stopped}{counts.skipped:,} skipped"
             + (f", {counts.blocked:,} blocked" if counts.blocked else "")
         )
         changes = counts.applied + counts.failed + counts.interrupted + counts.skipped

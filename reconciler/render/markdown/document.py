@@ -146,8 +146,8 @@ def _outcome(document: Document, room: int) -> str:
     lines += [f"Next: {report.next_step}"] if report.next_step else []
     said = _alert(_ALERTS[report.look], lines, room)
     items = [partial(_failure, one) for one in report.failures]
-    items += [partial(_left, "stopped midway", address) for address in report.interrupted]
-    items += [partial(_left, "not attempted", address) for address in report.skipped]
+    items += [partial(_left, "interrupted", address) for address in report.interrupted]
+    items += [partial(_left, "skipped", address) for address in report.skipped]
     items += [partial(_blocked, group) for group in report.blocked]
     return said + _list(items, room - len(said))
 

@@ -19,7 +19,7 @@ def report_lines(report: ApplyReport, out: Console) -> Iterator[Text]:
         yield from wrapped(f"! {failure.address}: {failure.problem}", "red", 0, out, hang=2)
         if failure.remedy:
             yield from wrapped(f"→ {failure.remedy}", "", 2, out, hang=2)
-    for what, addresses in (("Stopped midway", report.interrupted), ("Not attempted", report.skipped)):
+    for what, addresses in (("Interrupted", report.interrupted), ("Skipped", report.skipped)):
         if addresses:
             yield from wrapped(f"{what}: {', '.join(addresses)}", "yellow", 0, out, hang=2)
     yield from blocked_lines(report.blocked, out)

@@ -60,7 +60,7 @@ def test_all_went_well() -> None:
         BatchAcknowledged(B, "remove", 2_911, 0, 0, 0)
     ]
     assert lines_of(report({A: ChangeOutcome.APPLIED, B: ChangeOutcome.APPLIED}, *batches, unchanged=3)) == [
-        "Applied on production in 3 minutes: 2 applied, 3 already done, 0 failed, 0 not attempted.",
+        "Applied on production in 3 minutes: 2 applied, 3 unchanged, 0 failed, 0 skipped.",
         "Members: +18,240 −2,911 in 11 batches.",
         "Criteo computes what was sent at 12:00 UTC; live about 17:00 UTC.",
     ]
@@ -83,8 +83,8 @@ def test_running_again_is_advised_only_where_it_may_help() -> None:
 def test_one_was_stopped_on_its_way() -> None:
     outcomes = {C: ChangeOutcome.SKIPPED, B: ChangeOutcome.INTERRUPTED, A: ChangeOutcome.APPLIED}
     said = lines_of(report(outcomes, ADDED))
-    assert said[:3] == ["Stopped midway: offsite-email/b", "Not attempted: offsite-email/c", ""]
-    assert "0 failed, 1 stopped midway, 1 not" in said[3]
+    assert said[:3] == ["Interrupted: offsite-email/b", "Skipped: offsite-email/c", ""]
+    assert "0 failed, 1 interrupted, 1 skipped" in said[3]
 
 
 def test_some_failed() -> None:
@@ -93,9 +93,9 @@ def test_some_failed() -> None:
     assert lines_of(report(outcomes, batch, problem=problem)) == [
         "! offsite-email/b: Criteo refused the batch",
         "  → look at it",
-        "Not attempted: offsite-email/c",
+        "Skipped: offsite-email/c",
         "",
-        "Applied in part on production in 3 minutes: 1 applied, 0 already done, 1 failed, 1 not attempted.",
+        "Applied in part on production in 3 minutes: 1 applied, 0 unchanged, 1 failed, 1 skipped.",
         "Members: +10 in 1 batch; 1 identifier rejected by Criteo.",
         "Criteo computes what was sent at 12:00 UTC; live about 17:00 UTC.",
         "Next: rerun the command to resume",
@@ -105,8 +105,7 @@ def test_some_failed() -> None:
 def test_nothing_applied_is_never_called_applied() -> None:
     assert report({A: ChangeOutcome.FAILED}).headline.startswith("No change completed yet on production")
     assert report({}, unchanged=8).headline == (
-        "Nothing to do: production matches its manifests. "
-        "0 applied, 8 already done, 0 failed, 0 not attempted."
+        "Nothing to do: production matches its manifests. 0 applied, 8 unchanged, 0 failed, 0 skipped."
     )
 
 
