@@ -4,8 +4,10 @@ import pytest
 from support.fakes.crash import Crash
 from support.in_memory_environment import CrashAt, DesiredSegment, InMemoryEnvironment
 
+from reconciler.apply.batch_size import BatchSize
 from reconciler.core.errors import CallTooLargeError, RejectedError
 from reconciler.core.events import ChangeOutcome
+from reconciler.core.members import Batch, Identifiers
 from reconciler.core.model import Address
 
 FIRST, SECOND = Address("offsite", "lapsed"), Address("offsite", "loyal")
@@ -61,6 +63,15 @@ def test_a_limit_that_falls_during_a_transfer_repeats_no_acknowledged_member() -
     assert sizes(world) == [16, 5, 2, 2, 1]
     assert sum(map(len, taken)) == MEMBERS
     assert held(world, FIRST) == world.members(FIRST)
+
+
+def test_a_size_that_another_transfer_found_meanwhile_is_tried_next() -> None:
+    """Both were refused at 100 identifiers; the other transfer went down to 10 first."""
+    batches = BatchSize(100)
+    refused = Batch("add", 200, 300, Identifiers([f"p{number}" for number in range(100)]))
+    assert batches.below(refused, CallTooLargeError("too large")) == 50
+    batches.accepted(10)
+    assert batches.below(refused, CallTooLargeError("too large")) == 10
 
 
 def test_one_identifier_that_is_too_large_fails_its_address_only() -> None:
