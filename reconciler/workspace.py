@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from reconciler.clock import OffsetClock, StopSignal, SystemClock, WaitReporter
 from reconciler.connections import ConnectionFactory
 from reconciler.core.consent.model import expiry_note
-from reconciler.core.errors import ConfigurationError, StorageError
+from reconciler.core.errors import ConfigurationError
 from reconciler.core.members import SnapshotRef
 from reconciler.core.model import Address, Credential, CredentialRole, DesiredState
 from reconciler.core.plan.observed import ObservedState
@@ -25,16 +25,13 @@ from reconciler.core.ports import (
     StateReader,
     StateStore,
 )
-from reconciler.core.secret import Secret
 from reconciler.core.state.resource import ResourceState
 from reconciler.credentials import SecretResolver
-from reconciler.criteo.connection import Connection, connect
-from reconciler.criteo.grants import ClientCredentials, ClientKeys
+from reconciler.criteo.connection import Connection
 from reconciler.disk.private_dir import WORK_DIR, private_directory
 from reconciler.disk.scratch_dir import ScratchDir, remove_unused
-from reconciler.emulator import Emulator, IncompatibleVersionError
-from reconciler.emulator.database import ahead as ahead_of
-from reconciler.emulator.in_process_transport import transport
+from reconciler.emulation import clock_ahead, emulated_connection, open_emulator, throw_away
+from reconciler.emulator import Emulator
 from reconciler.manifests import find_root, load
 from reconciler.manifests.checks.placeholders import is_placeholder
 from reconciler.members.data_root import CHECKED, DataRoot, LocalFolder, open_root
@@ -46,11 +43,9 @@ if TYPE_CHECKING:
     from reconciler.members.engine import DuckDbEngine
     from reconciler.members.verify import SnapshotVerifier
 
-EMULATOR = "emulator"
 EXAMPLE = "data"
 """The folder of example data that `init` makes."""
 THROW_AWAY = "reconciler-emulated-"
-EMULATED_URL = "http://emulator.invalid"
 READING: Callable[[Credential], CredentialRole] = attrgetter("reading")
 WRITING: Callable[[Credential], CredentialRole] = attrgetter("writing")
 ISSUES_ITS_OWN = "the emulator issues its own credentials; the references in the manifests are not read"
@@ -171,32 +166,16 @@ class Workspace:
                 self._emulation(emulator) if emulator else access.connection(self._role(credential)),
             )
 
+    def _emulator(self) -> Emulator:
+        return self._open.enter_context(open_emulator(self._private, self.desired))
+
+    def _emulation(self, emulator: Emulator) -> Connection:
+        return emulated_connection(emulator, self.desired, self.clock)
+
     def used_credentials(self) -> tuple[Credential, ...]:
         """Return the credentials of segments; all credentials if there are no segments."""
         used = {spec.credential for spec in self.desired.segments}
         return tuple(one for one in self.desired.credentials if not used or one.name in used)
-
-    def _emulator(self) -> Emulator:
-        folder = private_directory(self._private / EMULATOR)
-        emulator = self._open.enter_context(
-            open_emulator_file(emulator_file(folder, self.desired.environment.name))
-        )
-        for account_id, retailers in seat_accounts(self.desired).items():
-            emulator.ensure_account(account_id, retailers)
-        return emulator
-
-    def _emulation(self, emulator: Emulator) -> Connection:
-        issued = emulator.credentials
-        api = self.desired.environment.api
-        return connect(
-            base_url=EMULATED_URL,
-            version=api.version,
-            token_url="",
-            grant=ClientCredentials(ClientKeys(Secret(issued.client_id), Secret(issued.client_secret))),
-            timeout=api.timeout,
-            clock=self.clock,
-            transport=transport(emulator.pipeline),
-        )
 
     def access(self) -> ConnectionFactory:
         """Return a factory for real connections, also if the manifests name the emulator."""
@@ -234,12 +213,12 @@ def open_workspace(
             scratch = ScratchDir(Path(tempfile.gettempdir()), THROW_AWAY)
             stack.callback(scratch.remove)
             private = scratch.folder / WORK_DIR
-            desired = _throw_away(desired, private)
+            desired = throw_away(desired, private)
         emulated = desired.environment.api.emulated
         if emulated:
             desired = replace(desired, notes=(*desired.notes, ISSUES_ITS_OWN))
         real = SystemClock(stop, shown)
-        ahead = _ahead(private, environment) if emulated else timedelta()
+        ahead = clock_ahead(private, environment) if emulated else timedelta()
         clock = OffsetClock(stop, shown, ahead) if ahead else real
         snapshots = _snapshots(private, environment, stack)
         yield Workspace(
@@ -312,43 +291,3 @@ def _data(
         return private_directory(made.folder / "files")
 
     return opened
-
-
-def emulator_file(folder: Path, environment: str) -> Path:
-    """Return the path of an environment's emulator."""
-    return folder / f"{environment}.sqlite"
-
-
-def _ahead(private: Path, environment: str) -> timedelta:
-    """Return how far the emulator's clock is ahead; locks of a state use the real time."""
-    return timedelta(seconds=ahead_of(emulator_file(private / EMULATOR, environment)))
-
-
-def open_emulator_file(file: Path) -> Emulator:
-    """Open the file. Raises StorageError for another format version."""
-    try:
-        return Emulator.open(file)
-    except IncompatibleVersionError:
-        raise StorageError(
-            "the emulator's file was made by another version of reconciler",
-            remedy=f"delete {WORK_DIR}/{EMULATOR}/{file.name}, and the files whose names begin with it",
-        ) from None
-
-
-def _throw_away(desired: DesiredState, private: Path) -> DesiredState:
-    """Return the environment with a temporary emulator and state."""
-    environment = desired.environment
-    emulated = replace(
-        environment,
-        api=replace(environment.api, endpoint=EMULATOR),
-        state_url=f"file://{private / 'state' / environment.name}",
-    )
-    return replace(desired, environment=emulated)
-
-
-def seat_accounts(desired: DesiredState) -> dict[str, list[str]]:
-    """Return the retailers of each account, from the environment's seats."""
-    accounts: dict[str, list[str]] = {}
-    for _, seat in desired.environment.seats:
-        accounts.setdefault(seat.account_id, []).append(seat.retailer_id)
-    return accounts

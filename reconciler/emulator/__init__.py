@@ -1,4 +1,4 @@
-"""Criteo Retail Media as documented, in one WSGI app over SQLite; shares no code with the client."""
+"""Criteo Retail Media as documented, over SQLite; shares no code with the client."""
 
 from reconciler.emulator.database import IncompatibleVersionError
 from reconciler.emulator.emulator import Credentials, Emulator

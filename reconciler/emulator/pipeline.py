@@ -31,7 +31,7 @@ _SEGMENT = re.compile(r"[0-9]{18}")
 
 
 class RequestPipeline:
-    """Handles a request between the web framework and the database."""
+    """Handles a request between the router and the database."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -8,9 +8,10 @@ from urllib.parse import parse_qs
 
 import orjson
 
+from reconciler.emulator import pipeline as paths
 from reconciler.emulator.consentpage import Page, Parameters
 from reconciler.emulator.operations import OPERATIONS, Operation
-from reconciler.emulator.pipeline import CONSENT_PATH, TOKEN_PATH, RequestPipeline
+from reconciler.emulator.pipeline import RequestPipeline
 from reconciler.emulator.request_checks import IncomingRequest
 from reconciler.emulator.responses import Answer
 
@@ -55,11 +56,11 @@ def respond(pipeline: RequestPipeline, request: HttpRequest) -> HttpResponse:
 def _respond(pipeline: RequestPipeline, method: str, request: HttpRequest) -> HttpResponse:
     """A form in the query is no decision of a person: GET reads the query, POST the body."""
     match method, request.path:
-        case "POST", p if p == TOKEN_PATH:
+        case "POST", paths.TOKEN_PATH:
             return _json(pipeline.token(request.form()))
-        case "GET", p if p == CONSENT_PATH:
+        case "GET", paths.CONSENT_PATH:
             return _page(pipeline.consent(method, _parameters(request.query)))
-        case "POST", p if p == CONSENT_PATH:
+        case "POST", paths.CONSENT_PATH:
             return _page(pipeline.consent(method, request.form()))
         case _:
             return _json(_call(pipeline, method, request))
@@ -70,7 +71,7 @@ def _call(pipeline: RequestPipeline, method: str, request: HttpRequest) -> Answe
     for operation, match in found:
         if operation.method == method:
             return pipeline.call(operation, _incoming(request, match.groupdict()))
-    if found or request.path in (TOKEN_PATH, CONSENT_PATH):
+    if found or request.path in (paths.TOKEN_PATH, paths.CONSENT_PATH):
         return pipeline.stray(method, request.path, 405, "Method Not Allowed")
     return pipeline.stray(method, request.path, 404, "There is no such resource")
 

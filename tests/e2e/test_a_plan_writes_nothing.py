@@ -16,7 +16,7 @@ import pytest
 from golden.document_cases import DOCUMENTS
 from support.cli import AUDIENCE, Project
 
-from reconciler import workspace as wiring
+from reconciler import emulation
 from reconciler.cli import group
 from reconciler.clock import StopSignal
 from reconciler.core.errors import ReconcilerError
@@ -101,7 +101,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     for name in ("CI", "GITHUB_ACTIONS"):
         monkeypatch.delenv(name, raising=False)
     made = World(Project.make(tmp_path))
-    monkeypatch.setattr(wiring, "transport", lambda app: Listening(made, transport(app)))
+    monkeypatch.setattr(emulation, "transport", lambda app: Listening(made, transport(app)))
     made.people(range(PEOPLE))
     return made
 

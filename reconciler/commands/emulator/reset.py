@@ -5,7 +5,7 @@ import click
 from reconciler.commands.support.emulators import EmulatorOptions, open_emulator
 from reconciler.commands.support.options import with_options
 from reconciler.disk.private_dir import WORK_DIR
-from reconciler.workspace import EMULATOR
+from reconciler.emulation import EMULATOR
 
 
 @click.command(name="reset")

@@ -11,8 +11,8 @@ from reconciler.commands.support.emulators import open_emulator
 from reconciler.commands.support.options import CommonOptions, Environment, stop_event, with_options
 from reconciler.disk.atomic import replace_file
 from reconciler.disk.private_dir import WORK_DIR
+from reconciler.emulation import EMULATOR
 from reconciler.emulator.pipeline import CONSENT_PATH
-from reconciler.workspace import EMULATOR
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,15 +3,15 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
+from reconciler import emulation
 from reconciler.commands.support.options import CommonOptions, Environment
 from reconciler.core.errors import ConfigurationError
 from reconciler.core.model import DesiredState
-from reconciler.disk.private_dir import WORK_DIR, private_directory
+from reconciler.disk.private_dir import WORK_DIR
+from reconciler.emulation import EMULATOR
 from reconciler.emulator.emulator import Emulator
 from reconciler.manifests import environments, find_root, load_without_sources
-from reconciler.workspace import EMULATOR, emulator_file, open_emulator_file, seat_accounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +32,7 @@ def open_emulator(environment: str, common: CommonOptions) -> Iterator[Emulator]
         )
     desired = load_without_sources(root, environment)
     _refuse_elsewhere(desired)
-    folder: Path = private_directory(root / WORK_DIR / EMULATOR)
-    with open_emulator_file(emulator_file(folder, environment)) as emulator:
-        for account_id, retailers in seat_accounts(desired).items():
-            emulator.ensure_account(account_id, retailers)
+    with emulation.open_emulator(root / WORK_DIR, desired) as emulator:
         yield emulator
 
 
