@@ -272,10 +272,19 @@ class SegmentKey:
 
 
 @dataclass(frozen=True, slots=True)
+class Access:
+    """The `access` of a destination: its code owners, and whether it sends identifiers without hashing."""
+
+    admin_only: bool = False
+    raw: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class SegmentSpec:
     """One audience in one destination: the segment that should exist at Criteo.
 
-    `endpoint` is where Criteo is declared to be: the endpoint, and where tokens are issued.
+    `endpoint` is where Criteo is declared to be: the endpoint, and where tokens are issued. `title` is the
+    name without the environment's prefix.
     """
 
     address: Address
@@ -286,6 +295,8 @@ class SegmentSpec:
     audience: Audience
     endpoint: tuple[str, str] = ("", "")
     place: SourceLocation = SourceLocation("", 0, 0)
+    title: str = ""
+    access: Access = Access()
 
     @property
     def definition(self) -> str:

@@ -1,5 +1,6 @@
 """Sound documents → `DesiredState`; nothing here can fail, because everything was checked before."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -7,6 +8,7 @@ from reconciler.core.errors import Finding
 from reconciler.core.model import (
     LIST_SHRINK,
     SEALING_KEY,
+    Access,
     Address,
     Api,
     Application,
@@ -25,7 +27,7 @@ from reconciler.core.model import (
     Source,
     SourceLocation,
 )
-from reconciler.manifests.checks.segment_names import segment_name
+from reconciler.manifests.checks.segment_names import segment_name, suffixed_title
 from reconciler.manifests.countries import PHONE, countries
 from reconciler.manifests.index import ManifestIndex, guards, share
 from reconciler.manifests.syntax.nodes import ManifestDocument, PathStep
@@ -45,8 +47,10 @@ def build(
     ]
     destinations = inventory.named["Destination"]
     segments = [
-        _segment(
-            environment, segment_name(home, document, destinations[name]), destinations[name], audience, place
+        replace(
+            _segment(environment, destinations[name], audience, place),
+            name=segment_name(home, document, destinations[name]),
+            title=suffixed_title(document, destinations[name]),
         )
         for document, audience in audiences
         for index, name in enumerate(document.root.value["destinations"])
@@ -175,11 +179,7 @@ def _columns(value: dict[str, Any]) -> tuple[tuple[IdentifierType, str], ...]:
 
 
 def _segment(
-    environment: Environment,
-    name: str,
-    destination: ManifestDocument,
-    audience: Audience,
-    place: SourceLocation,
+    environment: Environment, destination: ManifestDocument, audience: Audience, place: SourceLocation
 ) -> SegmentSpec:
     value = destination.root.value
     seat = environment.seat(value["seat"])
@@ -188,13 +188,17 @@ def _segment(
     address = Address(destination.name, audience.name)
     return SegmentSpec(
         address=address,
-        name=name,
+        name=audience.title,
         description=audience.description,
         key=SegmentKey(seat.account_id, seat.retailer_id, identifier_type, hashing),
         credential=value["credential"],
         audience=audience,
         endpoint=(_reached(environment.api.endpoint), _reached(environment.api.token_url)),
         place=place,
+        access=Access(
+            admin_only=destination.value("access", "adminOnly") or False,
+            raw=destination.value("access", "pii") == "raw",
+        ),
     )
 
 

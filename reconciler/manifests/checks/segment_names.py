@@ -14,9 +14,13 @@ def segment_name(
     environment: ManifestDocument, audience: ManifestDocument, destination: ManifestDocument
 ) -> str:
     """Prefix of the environment, title of the audience, suffix of the destination."""
+    return f"{environment.text_of('namePrefix')}{suffixed_title(audience, destination)}".strip()
+
+
+def suffixed_title(audience: ManifestDocument, destination: ManifestDocument) -> str:
+    """Title of the audience, suffix of the destination: the part that is equal in all environments."""
     suffix = destination.value("nameSuffix")
-    suffix = f" ({destination.name})" if suffix is None else suffix
-    return f"{environment.text_of('namePrefix')}{audience.text_of('title')}{suffix}".strip()
+    return f"{audience.text_of('title')}{f' ({destination.name})' if suffix is None else suffix}"
 
 
 def check(inventory: ManifestIndex) -> Iterator[Issue]:
