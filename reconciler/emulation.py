@@ -4,8 +4,8 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+from reconciler.core.desired_state import DesiredState
 from reconciler.core.errors import StorageError
-from reconciler.core.model import DesiredState
 from reconciler.core.ports import Clock
 from reconciler.core.secret import Secret
 from reconciler.criteo.connection import Connection, connect

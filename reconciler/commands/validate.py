@@ -12,8 +12,8 @@ import click
 from reconciler.clock import StopSignal
 from reconciler.commands.support.completions import environment_names
 from reconciler.commands.support.options import AsJson, CommonOptions, DataRoot, stop_event, with_options
+from reconciler.core.desired_state import DesiredState
 from reconciler.core.errors import ConfigurationError, Finding
-from reconciler.core.model import DesiredState
 from reconciler.manifests import environments, find_root, load_offline, shared_states
 from reconciler.settings import Settings
 

@@ -7,8 +7,6 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Literal
 
-from reconciler.core.errors import Finding
-
 
 class IdentifierType(StrEnum):
     """Kinds of identifier a contact list can hold (OpenAPI `RmContactListCreateV1`)."""
@@ -328,23 +326,3 @@ class SegmentSpec:
 def _stated(one: Exclusion) -> list[object]:
     country = [one.country] if one.country else []
     return [list(one.files), sorted(one.columns), one.max_shrink, *country]
-
-
-@dataclass(frozen=True, slots=True)
-class DesiredState:
-    """The content of the manifests of one environment. `notes` are warnings.
-
-    `placeholders` are values of the scaffold that were not replaced: real calls need all of them replaced.
-    """
-
-    environment: Environment
-    credentials: tuple[Credential, ...]
-    segments: tuple[SegmentSpec, ...]
-    notes: tuple[str, ...] = ()
-    placeholders: tuple[Finding, ...] = ()
-
-    @property
-    def audiences(self) -> tuple[Audience, ...]:
-        """Each audience once, in name order."""
-        by_name = {spec.audience.name: spec.audience for spec in self.segments}
-        return tuple(by_name[name] for name in sorted(by_name))

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+from reconciler.core.desired_state import DesiredState
 from reconciler.core.errors import Finding
 from reconciler.core.model import (
     LIST_SHRINK,
@@ -15,7 +16,6 @@ from reconciler.core.model import (
     ApprovalLimits,
     Audience,
     Credential,
-    DesiredState,
     Environment,
     Exclusion,
     Guards,

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from reconciler.core.api_versions import SUPPORT
+from reconciler.core.desired_state import DesiredState
 from reconciler.core.errors import ConfigurationError
-from reconciler.core.model import DesiredState
 from reconciler.manifests import countries, project
 from reconciler.manifests.build import build
 from reconciler.manifests.checks import references as links

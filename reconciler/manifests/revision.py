@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from reconciler.core.desired_state import DesiredState
 from reconciler.core.errors import ConfigurationError
-from reconciler.core.model import DesiredState
 from reconciler.manifests.load import load_without_sources
 from reconciler.manifests.project import environments
 

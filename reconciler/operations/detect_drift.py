@@ -5,7 +5,8 @@ from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from reconciler.core.model import Address, DesiredState
+from reconciler.core.desired_state import DesiredState
+from reconciler.core.model import Address
 from reconciler.core.plan.drift import Drift, NotComparable, detect_drift, uncounted, untracked_segments
 from reconciler.core.plan.losses import is_computed
 from reconciler.core.plan.rejections import Rejection, rejections

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from reconciler.core.desired_state import DesiredState
 from reconciler.core.errors import AuthenticationError, RejectedError
 from reconciler.core.lists import compared
 from reconciler.core.members import (
@@ -12,7 +13,7 @@ from reconciler.core.members import (
     SnapshotRef,
     TargetMembers,
 )
-from reconciler.core.model import Address, DesiredState, SegmentSpec
+from reconciler.core.model import Address, SegmentSpec
 from reconciler.core.plan.address_context import receiving_segment
 from reconciler.core.plan.losses import doubted, is_computed, loss
 from reconciler.core.plan.observed import MemberDiff, ObservedState

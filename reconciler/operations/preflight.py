@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from reconciler.core.desired_state import DesiredState
 from reconciler.core.doctor import checks as checkup
 from reconciler.core.doctor import results as results
 from reconciler.core.doctor.checks import CheckName, CheckResult, CheckStatus
 from reconciler.core.errors import AuthenticationError, ConfigurationError, Finding, RemoteError
-from reconciler.core.model import DesiredState, Seat
+from reconciler.core.model import Seat
 from reconciler.core.ports import ConnectionInspector
 
 

@@ -6,9 +6,10 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
+from reconciler.core.desired_state import DesiredState
 from reconciler.core.errors import ConfigurationError, Finding, StorageError
 from reconciler.core.members import AudienceRequest, SnapshotRef, TargetMembers
-from reconciler.core.model import Address, DesiredState, SegmentSpec, Source
+from reconciler.core.model import Address, SegmentSpec, Source
 from reconciler.core.ports import MemberEngine, SegmentReader, StateWriter
 from reconciler.core.state.rebuild import (
     RebuildScan,

@@ -13,12 +13,12 @@ from support.fakes.state import MemoryStore
 
 from reconciler.apply import ApplyContext, Report, apply
 from reconciler.apply.readings import store_readings
+from reconciler.core.desired_state import DesiredState
 from reconciler.core.events import Event
 from reconciler.core.model import (
     Address,
     Api,
     Audience,
-    DesiredState,
     Environment,
     Exclusion,
     Guards,

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from reconciler import emulation
 from reconciler.commands.support.options import CommonOptions, Environment
+from reconciler.core.desired_state import DesiredState
 from reconciler.core.errors import ConfigurationError
-from reconciler.core.model import DesiredState
 from reconciler.disk.private_dir import WORK_DIR
 from reconciler.emulation import EMULATOR
 from reconciler.emulator.emulator import Emulator

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from reconciler.core.model import CredentialRole, DesiredState, Seat
+from reconciler.core.desired_state import DesiredState
+from reconciler.core.model import CredentialRole, Seat
 
 PLACE, AGE = "place", "age"
 READING, SNAPSHOTS, WRITING = "reading", "snapshots", "writing"

@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from reconciler.core.definition import is_drift
-from reconciler.core.model import Address, DesiredState, SegmentSpec
+from reconciler.core.desired_state import DesiredState
+from reconciler.core.model import Address, SegmentSpec
 from reconciler.core.plan.changes import AttributeChange, attribute_changes
 from reconciler.core.plan.losses import MemberCounts, is_lost, is_settled
 from reconciler.core.remote import Segment, Statistics

@@ -2,8 +2,9 @@
 
 from collections.abc import Collection, Iterable, Iterator
 
+from reconciler.core.desired_state import DesiredState
 from reconciler.core.lists import called
-from reconciler.core.model import Address, DesiredState, SegmentSpec
+from reconciler.core.model import Address, SegmentSpec
 from reconciler.core.plan.changes import Change, Forget, address_of
 from reconciler.core.plan.observed import ObservedState
 from reconciler.core.plan.rejections import rejections

@@ -4,9 +4,10 @@ from collections import defaultdict
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 
 from reconciler.core.definition import redefined
+from reconciler.core.desired_state import DesiredState
 from reconciler.core.errors import Finding
 from reconciler.core.lists import list_refusals
-from reconciler.core.model import Address, DesiredState, SegmentSpec
+from reconciler.core.model import Address, SegmentSpec
 from reconciler.core.ownership import lost_state
 from reconciler.core.plan.address_context import AddressContext, assigned_name
 from reconciler.core.plan.address_planner import plan_address

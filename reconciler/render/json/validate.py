@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from reconciler.core.model import DesiredState
+from reconciler.core.desired_state import DesiredState
 from reconciler.render.json.values import Json
 from reconciler.render.text import name, sentence
 

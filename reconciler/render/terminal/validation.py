@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from rich.console import Console
 from rich.text import Text
 
-from reconciler.core.model import DesiredState
+from reconciler.core.desired_state import DesiredState
 from reconciler.render.numbers import counted
 from reconciler.render.terminal.console import show, wrapped
 from reconciler.render.text import name, sentence

@@ -7,6 +7,7 @@ import pytest
 
 from reconciler.core.api_versions import SUPPORT
 from reconciler.core.consent.model import REFRESH_TOKEN_LIFETIME, Consent
+from reconciler.core.desired_state import DesiredState
 from reconciler.core.doctor.checks import (
     AGE,
     PLACE,
@@ -59,7 +60,6 @@ from reconciler.core.model import (
     Application,
     Audience,
     CredentialRole,
-    DesiredState,
     Environment,
     Hashing,
     IdentifierType,

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from golden import plan_cases as cases
 
+from reconciler.core.desired_state import DesiredState
 from reconciler.core.members import EMPTY_SNAPSHOT, NO_DELTA, SnapshotRef
-from reconciler.core.model import DesiredState
 from reconciler.core.plan.changes import AttributeChange
 from reconciler.core.plan.drift import Drift, NotComparable, detect_drift, uncounted, untracked_segments
 from reconciler.core.remote import Segment, Statistics
