@@ -33,6 +33,7 @@ from reconciler.core.remote import (
 from reconciler.core.reuse import ReadRecords, SourceIdentities
 from reconciler.core.state.model import LockHolder, StateHead, StateVersion, StateVersionInfo
 from reconciler.core.state.resource import ResourceState, SegmentState
+from reconciler.core.verification import Verifications
 
 
 class Clock(Protocol):
@@ -170,6 +171,10 @@ class StateReader(Protocol):
         """Return the records of earlier readings; none if they are lost, damaged or of another format."""
         ...
 
+    def verifications(self) -> Verifications:
+        """Return the newest verifications; none if they are lost, damaged or of another format."""
+        ...
+
     def versions(self) -> tuple[StateVersionInfo, ...]:
         """Return the saved versions, the oldest first."""
         ...
@@ -214,6 +219,10 @@ class StateWriter(StateReader, Protocol):
 
     def write_read_records(self, records: ReadRecords) -> None:
         """Replace the records of readings. They are advisory: no serial, no version, no export has them."""
+        ...
+
+    def write_verifications(self, verifications: Verifications) -> None:
+        """Replace the verifications. They are advisory, as the records of readings."""
         ...
 
     def prune(self) -> None:

@@ -17,6 +17,11 @@ def next_computation(moment: datetime) -> datetime:
     return next(time for time in times if time > moment)
 
 
+def last_computation(moment: datetime) -> datetime:
+    """Return the last computation that is not after a moment."""
+    return next_computation(moment) - COMPUTATION_INTERVAL
+
+
 def seen_at(completed_at: datetime) -> datetime:
     """Return the first computation that certainly includes a change completed at this time."""
     return next_computation(completed_at + SAFE_MARGIN)

@@ -8,6 +8,7 @@
     history/SERIAL.json                   the state as it was before each of the newest runs
     secrets/NAME                          what `state:NAME` refers to, sealed
     sources.json                          what sources were read: advisory, see `core/reuse.py`
+    verifications.json                    what arrived: advisory, see `core/verification.py`
 
 Every object that changes has the token of the lease it was written under, and a nonce: two writes are
 never the same bytes, so that a store that compares contents can't take one for the other.

@@ -12,12 +12,13 @@ from reconciler.buckets.bucket import Bucket
 from reconciler.core.errors import CorruptSnapshotError, StorageError
 from reconciler.core.members import SnapshotRef
 from reconciler.core.reuse import ReadRecords
-from reconciler.core.state.codec import records_in
+from reconciler.core.state.codec import records_in, verifications_in
 from reconciler.core.state.model import StateHead, StateVersion, StateVersionInfo
 from reconciler.core.state.resource import ResourceState
+from reconciler.core.verification import Verifications
 from reconciler.disk.private_dir import private_directory
 from reconciler.state.bucket_layout import GO_BACK, RESTORE, SNAPSHOTS, BucketLayout
-from reconciler.state.local_layout import KEY_LENGTH, SOURCES, is_digest
+from reconciler.state.local_layout import KEY_LENGTH, SOURCES, VERIFICATIONS, is_digest
 from reconciler.state.versions import absent, summaries
 
 
@@ -70,6 +71,12 @@ class BucketReader:
             found = self._objects.bucket.read(SOURCES)
             return records_in(found.content if found else None)
         return ReadRecords()
+
+    def verifications(self) -> Verifications:
+        with suppress(StorageError):
+            found = self._objects.bucket.read(VERIFICATIONS)
+            return verifications_in(found.content if found else None)
+        return Verifications()
 
     def versions(self) -> tuple[StateVersionInfo, ...]:
         return summaries(self._objects.saved())

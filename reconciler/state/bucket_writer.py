@@ -20,9 +20,10 @@ from reconciler.core.errors import StorageError
 from reconciler.core.members import SnapshotRef
 from reconciler.core.model import Address
 from reconciler.core.reuse import ReadRecords
-from reconciler.core.state.codec import dump, encode_records
+from reconciler.core.state.codec import dump, encode_records, encode_verifications
 from reconciler.core.state.model import StateHead
 from reconciler.core.state.resource import ResourceState
+from reconciler.core.verification import Verifications
 from reconciler.state.bucket_layout import (
     HEAD,
     KEY,
@@ -37,7 +38,7 @@ from reconciler.state.bucket_layout import (
 )
 from reconciler.state.bucket_reader import BucketReader, StoreContext, snapshot_path, sum_of
 from reconciler.state.lease import RUN_AGAIN, TAKEN_OVER, HeldLease
-from reconciler.state.local_layout import KEY_LENGTH, SOURCES, occupied, resource_name
+from reconciler.state.local_layout import KEY_LENGTH, SOURCES, VERIFICATIONS, occupied, resource_name
 from reconciler.state.outbox import Outbox, PendingWrite
 from reconciler.state.versions import HISTORY, damaged_name, document, document_name, named, superseded
 
@@ -202,6 +203,11 @@ class BucketWriter(BucketReader):
         with self._writing():
             self._hold.assure()
             self._objects.bucket.upload(SOURCES, dump(encode_records(records)))
+
+    def write_verifications(self, verifications: Verifications) -> None:
+        with self._writing():
+            self._hold.assure()
+            self._objects.bucket.upload(VERIFICATIONS, dump(encode_verifications(verifications)))
 
     def prune(self) -> None:
         with self._writing():

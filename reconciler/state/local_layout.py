@@ -8,6 +8,7 @@
     DIRECTORY/history/SERIAL.json                   the state as it was before each of the newest runs
     DIRECTORY/secrets/NAME                          what `state:NAME` refers to, sealed
     DIRECTORY/sources.json                          what sources were read: advisory, see `core/reuse.py`
+    DIRECTORY/verifications.json                    what arrived: advisory, see `core/verification.py`
 
 Each file is replaced as a whole, so a reader needs no lock. The key is there before the head, the head
 before any resource state, and a snapshot before the resource state that names it.
@@ -28,6 +29,7 @@ from reconciler.state.versions import HISTORY, document_name, saved_state, seria
 
 KEY_LENGTH = 32
 SOURCES = "sources.json"
+VERIFICATIONS = "verifications.json"
 BACKUP = "put it back from a backup (docs/how-to/recover-state.md)"
 GO_BACK = f"{BACKUP}, or go back: `reconciler state history`, then `state restore --accept-loss`"
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
@@ -72,6 +74,7 @@ class LocalLayout:
         self.history = directory / HISTORY
         self.secrets = directory / "secrets"
         self.records_file = directory / SOURCES
+        self.verifications_file = directory / VERIFICATIONS
 
     def resource_file(self, address: Address) -> Path:
         return self.resources / resource_name(address)

@@ -14,9 +14,18 @@ from reconciler.core.members import SnapshotRef
 from reconciler.core.model import Address
 from reconciler.core.ports import SecretStore, StateReader, StateWriter
 from reconciler.core.reuse import ReadRecords
-from reconciler.core.state.codec import dump, encode_head, encode_records, encode_resource, records_in
+from reconciler.core.state.codec import (
+    dump,
+    encode_head,
+    encode_records,
+    encode_resource,
+    encode_verifications,
+    records_in,
+    verifications_in,
+)
 from reconciler.core.state.model import LockHolder, StateHead, StateVersion, StateVersionInfo
 from reconciler.core.state.resource import ResourceState
+from reconciler.core.verification import Verifications
 from reconciler.disk.atomic import (
     copy_file,
     names_in,
@@ -144,6 +153,11 @@ class LocalReader:
             return records_in(read_file(self._files.records_file))
         return ReadRecords()
 
+    def verifications(self) -> Verifications:
+        with suppress(StorageError):
+            return verifications_in(read_file(self._files.verifications_file))
+        return Verifications()
+
     def versions(self) -> tuple[StateVersionInfo, ...]:
         return summaries(self._files.saved())
 
@@ -240,6 +254,10 @@ class LocalWriter(LocalReader):
     def write_read_records(self, records: ReadRecords) -> None:
         with self._writing():
             replace_file(self._files.records_file, dump(encode_records(records)))
+
+    def write_verifications(self, verifications: Verifications) -> None:
+        with self._writing():
+            replace_file(self._files.verifications_file, dump(encode_verifications(verifications)))
 
     def prune(self) -> None:
         with self._writing():

@@ -21,14 +21,17 @@ from support.fakes.state import MemoryStore
 from reconciler.buckets.bucket import Bucket, ObjectStore
 from reconciler.buckets.connection import UnreachableError
 from reconciler.core.approval.model import ApprovalRecord
+from reconciler.core.endpoints import EndpointKind
 from reconciler.core.errors import LockedError, StorageError
 from reconciler.core.members import EMPTY_SNAPSHOT, SnapshotRef
-from reconciler.core.model import Address, Hashing, IdentifierType, SegmentKey
+from reconciler.core.model import Address, Hashing, IdentifierType, Seat, SegmentKey
+from reconciler.core.portable_definition import PortablePart
 from reconciler.core.ports import StateReader, StateStore, StateWriter
 from reconciler.core.reuse import ReadRecord, ReadRecords
 from reconciler.core.state.codec import FORMAT_VERSION, dump
 from reconciler.core.state.model import StateHead
 from reconciler.core.state.resource import ResourceState, SegmentState
+from reconciler.core.verification import PartDigest, Verification, VerificationOutcome, Verifications
 from reconciler.state.bucket_reader import StoreContext
 from reconciler.state.bucket_store import BucketStore
 from reconciler.state.lease import LeaseTiming
@@ -47,6 +50,44 @@ LOYAL = ResourceState(Address("email", "loyal"), SegmentState(KEY, segment_id="1
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 RECORDS = ReadRecords((ReadRecord("lapsed", "ab", NOON, ()),))
 NEWER = ReadRecords((ReadRecord("lapsed", "cd", NOON, ()), ReadRecord("loyal", "ef", NOON, ())))
+PROVEN = Verifications(
+    (
+        Verification(
+            address=LAPSED.address,
+            outcome=VerificationOutcome.VERIFIED,
+            at=NOON,
+            computed_at=NOON,
+            parts=tuple(PartDigest(part, "ab") for part in PortablePart),
+            endpoint=EndpointKind.CRITEO,
+            seat=Seat("1", "2"),
+            sample_rows=1000,
+            segment_id="11",
+            sent=10,
+            rejected=1,
+            arrived=9,
+            matched=6,
+        ),
+    )
+)
+Read = Callable[[StateReader], object]
+Write = Callable[[StateWriter, object], None]
+ADVISORY = [
+    pytest.param(
+        "sources.json",
+        lambda reader: reader.read_records(),
+        [ReadRecords(), RECORDS, NEWER],
+        lambda writer, found: writer.write_read_records(found),
+        id="readings",
+    ),
+    pytest.param(
+        "verifications.json",
+        lambda reader: reader.verifications(),
+        [Verifications(), PROVEN, Verifications((replace(PROVEN.verifications[0], arrived=8),))],
+        lambda writer, found: writer.write_verifications(found),
+        id="verifications",
+    ),
+]
+"""The documents beside a state: file, how to read it, none and two contents, how to write it."""
 Open = Callable[[], StateStore]
 """The same state again, as the next process would open it."""
 
@@ -558,51 +599,71 @@ def test_the_holder_of_the_lock_can_be_read(reopen: Open) -> None:
     assert reopen().holder() is None
 
 
-def test_records_of_readings_are_replaced_as_a_whole(reopen: Open) -> None:
-    assert reopen().reader().read_records() == ReadRecords()
-    for records in (RECORDS, NEWER, ReadRecords()):
+@pytest.mark.parametrize(("name", "read", "contents", "write"), ADVISORY)
+def test_advisory_documents_are_replaced_as_a_whole(
+    reopen: Open,
+    name: str,
+    read: Read,
+    contents: list[object],
+    write: Write,
+) -> None:
+    assert read(reopen().reader()) == contents[0]
+    for content in (*contents[1:], contents[0]):
         with reopen().lock("me") as writer:
-            writer.write_read_records(records)
-            assert writer.read_records() == records
-        assert reopen().reader().read_records() == records
+            write(writer, content)
+            assert read(writer) == content
+        assert read(reopen().reader()) == content
 
 
-def test_records_of_readings_are_no_part_of_the_state(reopen: Open) -> None:
+@pytest.mark.parametrize(("name", "read", "contents", "write"), ADVISORY)
+def test_advisory_documents_are_no_part_of_the_state(
+    reopen: Open,
+    name: str,
+    read: Read,
+    contents: list[object],
+    write: Write,
+) -> None:
     """No head, no serial, no version: an empty plan may renew them."""
     with reopen().lock("me") as writer:
-        writer.write_read_records(RECORDS)
+        write(writer, contents[1])
     assert reopen().reader().head() is None
     assert reopen().reader().versions() == ()
     with reopen().lock("me") as writer:
         writer.write(LAPSED)
     with reopen().lock("me") as writer:
-        writer.write_read_records(NEWER)
+        write(writer, contents[2])
         writer.prune()
     head = reopen().reader().head()
     assert head is not None
     assert (head.serial, len(reopen().reader().versions())) == (1, 0)
     assert reopen().reader().resources() == (LAPSED,)
-    assert reopen().reader().read_records() == NEWER
+    assert read(reopen().reader()) == contents[2]
 
 
+@pytest.mark.parametrize(("name", "read", "contents", "write"), ADVISORY)
 @pytest.mark.parametrize(
-    "content", [b"", b"no JSON", dump({"format_version": FORMAT_VERSION + 1}), dump({"records": []})]
+    "damaged", [b"", b"no JSON", dump({"format_version": FORMAT_VERSION + 1}), dump({"records": []})]
 )
-def test_records_of_readings_that_are_damaged_are_none(tmp_path: Path, content: bytes) -> None:
+def test_advisory_documents_that_are_damaged_are_none(
+    tmp_path: Path, damaged: bytes, name: str, read: Read, contents: list[object], write: Write
+) -> None:
     bucket = MemoryBucket()
     (tmp_path / "state").mkdir(mode=0o700)
-    (tmp_path / "state" / "sources.json").write_bytes(content)
-    bucket.upload("sources.json", content)
+    (tmp_path / "state" / name).write_bytes(damaged)
+    bucket.upload(name, damaged)
     for store in (LocalStore(tmp_path / "state", "sandbox"), remote(bucket, tmp_path)):
-        assert store.reader().read_records() == ReadRecords()
+        assert read(store.reader()) == contents[0]
         with store.lock("me") as writer:
-            writer.write_read_records(RECORDS)
-        assert store.reader().read_records() == RECORDS
+            write(writer, contents[1])
+        assert read(store.reader()) == contents[1]
 
 
-def test_records_of_readings_that_are_no_file_are_none(tmp_path: Path) -> None:
-    (tmp_path / "sources.json").mkdir()
-    assert LocalStore(tmp_path, "sandbox").reader().read_records() == ReadRecords()
+@pytest.mark.parametrize(("name", "read", "contents"), [one.values[:3] for one in ADVISORY])
+def test_advisory_documents_that_are_no_file_are_none(
+    tmp_path: Path, name: str, read: Read, contents: list[object]
+) -> None:
+    (tmp_path / name).mkdir()
+    assert read(LocalStore(tmp_path, "sandbox").reader()) == contents[0]
 
 
 def test_a_run_that_fails_gives_its_lock_back(reopen: Open) -> None:
@@ -621,6 +682,7 @@ def test_a_writer_without_its_lock_fails(reopen: Open, file: Callable[[str], str
         lambda writer: writer.store_snapshot(ONE, file("one")),
         lambda writer: writer.prune(),
         lambda writer: writer.write_read_records(RECORDS),
+        lambda writer: writer.write_verifications(PROVEN),
         lambda writer: writer.begin_run(),
         lambda writer: writer.record_approval(ApprovalRecord("sha256:a", NOON), NOON),
         lambda writer: writer.key(),

@@ -5,8 +5,10 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import strategies as st
 
 from reconciler.core.approval.model import ApprovalRecord
+from reconciler.core.endpoints import EndpointKind
 from reconciler.core.members import EMPTY_SNAPSHOT, AppliedList, Delta, DropReason, ListMatches, SnapshotRef
-from reconciler.core.model import HASHINGS, Address, Hashing, IdentifierType, SegmentKey
+from reconciler.core.model import HASHINGS, Address, Hashing, IdentifierType, Seat, SegmentKey
+from reconciler.core.portable_definition import PortablePart
 from reconciler.core.reuse import (
     DefectCount,
     DropCount,
@@ -25,6 +27,7 @@ from reconciler.core.state.resource import (
     Transfer,
     UnconfirmedUpdate,
 )
+from reconciler.core.verification import PartDigest, Verification, VerificationOutcome, Verifications
 
 EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
 
@@ -159,3 +162,24 @@ read_records = st.lists(
     st.builds(ReadRecord, names, digests, times, st.lists(recorded_targets, max_size=2).map(tuple)),
     max_size=3,
 ).map(lambda found: ReadRecords(tuple(found)))
+part_digests = st.tuples(*(st.builds(PartDigest, st.just(part), digests) for part in PortablePart))
+verifications = st.lists(
+    st.builds(
+        Verification,
+        address=addresses,
+        outcome=st.sampled_from(VerificationOutcome),
+        at=times,
+        computed_at=times,
+        parts=part_digests,
+        endpoint=st.sampled_from(EndpointKind),
+        seat=st.builds(Seat, account_id=ids, retailer_id=ids),
+        sample_rows=st.none() | counts,
+        segment_id=ids,
+        sent=counts,
+        rejected=counts,
+        arrived=st.none() | counts,
+        matched=st.none() | counts,
+    ),
+    max_size=3,
+    unique_by=lambda one: one.address,
+).map(lambda found: Verifications(tuple(found)))

@@ -23,6 +23,7 @@ from reconciler.core.errors import StorageError
 from reconciler.core.reuse import ReadRecords
 from reconciler.core.state.model import StateHead, StateVersion
 from reconciler.core.state.resource import ResourceState
+from reconciler.core.verification import Verifications
 
 FORMAT_VERSION = 5
 NEEDS = "0.1.0"
@@ -31,7 +32,7 @@ T = TypeVar("T")
 Object = dict[str, object]
 Decode = Callable[[Any, Any], Any]
 _FORMAT: Object = {"format_version": FORMAT_VERSION, "needs": NEEDS}
-_VERSIONED = (StateHead, ResourceState, StateVersion, ReadRecords)
+_VERSIONED = (StateHead, ResourceState, StateVersion, ReadRecords, Verifications)
 _PART = tuple[str, str]
 _CHECKSUM = "checksum"
 _ALTERED = "the checksum does not match the content: the file is damaged or was edited by hand"
@@ -121,6 +122,19 @@ def records_in(content: bytes | None) -> ReadRecords:
         return _decode(parse(content or b""), ReadRecords, "records")
     except StorageError:
         return ReadRecords()
+
+
+def encode_verifications(verifications: Verifications) -> Object:
+    return _encode(verifications)
+
+
+def verifications_in(content: bytes | None) -> Verifications:
+    """Return the verifications; none if the content is lost, damaged or of another format."""
+    try:
+        found = _decode(parse(content or b""), Verifications, "verifications")
+    except StorageError:
+        return Verifications()
+    return found if found.is_whole else Verifications()
 
 
 def _encode(value: object) -> Object:

@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 from support import strategies
 
 from reconciler.core.approval.model import ApprovalRecord
+from reconciler.core.endpoints import EndpointKind
 from reconciler.core.errors import StorageError
 from reconciler.core.members import AppliedList, Delta, ListMatches, SnapshotRef
-from reconciler.core.model import Address, Hashing, IdentifierType, SegmentKey
+from reconciler.core.model import Address, Hashing, IdentifierType, Seat, SegmentKey
+from reconciler.core.portable_definition import PortablePart
 from reconciler.core.reuse import ReadRecord, ReadRecords
 from reconciler.core.state.codec import (
     FORMAT_VERSION,
@@ -28,8 +30,10 @@ from reconciler.core.state.codec import (
     encode_records,
     encode_resource,
     encode_state,
+    encode_verifications,
     parse,
     records_in,
+    verifications_in,
 )
 from reconciler.core.state.model import StateHead, StateVersion
 from reconciler.core.state.resource import (
@@ -41,6 +45,7 @@ from reconciler.core.state.resource import (
     Transfer,
     UnconfirmedUpdate,
 )
+from reconciler.core.verification import PartDigest, Verification, VerificationOutcome, Verifications
 
 pytestmark = pytest.mark.promise("state")
 
@@ -213,6 +218,47 @@ RECORDS = ReadRecords((ReadRecord("lapsed", "ab", NOON, ()),))
 )
 def test_records_that_cannot_be_used_are_none_and_no_error(content: bytes | None) -> None:
     assert records_in(content) == ReadRecords()
+
+
+@unhurried
+@given(strategies.verifications)
+def test_verifications_round_trip(verifications: Verifications) -> None:
+    assert verifications_in(dump(encode_verifications(verifications))) == verifications
+
+
+PROVEN = Verification(
+    address=Address("email", "lapsed"),
+    outcome=VerificationOutcome.VERIFIED,
+    at=NOON,
+    computed_at=NOON,
+    parts=tuple(PartDigest(part, "ab") for part in PortablePart),
+    endpoint=EndpointKind.CRITEO,
+    seat=Seat("1", "2"),
+    sample_rows=None,
+    segment_id="11",
+    sent=10,
+    rejected=1,
+    arrived=9,
+    matched=6,
+)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        None,
+        b"",
+        dump(encode_verifications(Verifications((PROVEN,))))[:-9],
+        dump(encode_verifications(Verifications((PROVEN,)))).replace(b'"arrived": 9', b'"arrived": 8'),
+        dump(encode_verifications(Verifications((PROVEN,))) | {"format_version": FORMAT_VERSION + 1}),
+        dump(encode_verifications(Verifications((PROVEN, PROVEN)))),
+        dump(encode_verifications(Verifications((replace(PROVEN, parts=PROVEN.parts[1:]),)))),
+        dump(encode_verifications(Verifications((replace(PROVEN, parts=PROVEN.parts[:1] * 8),)))),
+        dump(encode_verifications(Verifications((PROVEN,))) | {"verifications": [{MARK: 1}]}),
+    ],
+)
+def test_verifications_that_cannot_be_used_are_none_and_no_error(content: bytes | None) -> None:
+    assert verifications_in(content) == Verifications()
 
 
 HEAD = StateHead(

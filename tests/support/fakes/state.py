@@ -15,6 +15,7 @@ from reconciler.core.ports import SecretStore, StateReader, StateWriter
 from reconciler.core.reuse import ReadRecords
 from reconciler.core.state.model import LockHolder, StateHead, StateVersion, StateVersionInfo
 from reconciler.core.state.resource import ResourceState
+from reconciler.core.verification import Verifications
 from reconciler.state.versions import KEPT, absent, summaries
 
 Hook = Callable[[str], None]
@@ -30,9 +31,9 @@ class MemoryStore:
     """The content of a disk, and the holder of the lock.
 
     `before_write` and `after_write` receive each step that changes something: `key`, `open_run`,
-    `write DESTINATION/AUDIENCE`, `drop DESTINATION/AUDIENCE`, `keep DIGEST`, `sources`, `prune`. An exception
-    is a crash before or after the effect. `after_write=log.append` records all writes. The hooks may
-    be changed between runs. `saved_damage` are addresses with an unreadable resource state.
+    `write DESTINATION/AUDIENCE`, `drop DESTINATION/AUDIENCE`, `keep DIGEST`, `sources`, `verifications`,
+    `prune`. An exception is a crash before or after the effect. `after_write=log.append` records all writes.
+    The hooks may be changed between runs. `saved_damage` are addresses with an unreadable resource state.
     """
 
     environment: str = "test"
@@ -49,6 +50,7 @@ class MemoryStore:
     keeps: int = KEPT
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     saved_records: ReadRecords = field(default_factory=ReadRecords)
+    saved_verifications: Verifications = field(default_factory=Verifications)
     saved_secrets: dict[str, bytes] = field(default_factory=dict)
     held_secrets: set[str] = field(default_factory=set)
 
@@ -130,6 +132,9 @@ class MemoryReader:
 
     def read_records(self) -> ReadRecords:
         return self.store.saved_records
+
+    def verifications(self) -> Verifications:
+        return self.store.saved_verifications
 
     def versions(self) -> tuple[StateVersionInfo, ...]:
         return summaries(self.store.saved_states[serial] for serial in sorted(self.store.saved_states))
@@ -224,6 +229,10 @@ class MemoryWriter(MemoryReader):
     def write_read_records(self, records: ReadRecords) -> None:
         with self._writing(), self._step("sources"):
             self.store.saved_records = records
+
+    def write_verifications(self, verifications: Verifications) -> None:
+        with self._writing(), self._step("verifications"):
+            self.store.saved_verifications = verifications
 
     def prune(self) -> None:
         with self._writing():
