@@ -127,7 +127,7 @@ def _examined(
         inspector=space.inspector,
         store=space.store,
         verifier=lambda state: _verifier(space, state),
-        sources=lambda audience: checker().wrong(audience, today),
+        sources=lambda audience: checker().wrong([audience], today),
         clock=space.clock,
         who=settings.who,
         emulated=space.emulated,

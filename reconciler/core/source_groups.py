@@ -59,28 +59,29 @@ def grouped(needs: Sequence[SourceNeeds], limit: ConditionSize) -> tuple[Group, 
     The conditions of a group are computed side by side, so that together they keep to the limit of one.
     """
     groups: list[_Growing] = []
+    over: dict[Hashable, list[_Growing]] = {}
     for one in needs:
-        home = next((group for group in groups if group.has_room(one, limit)), None)
+        same_files = over.setdefault(one.files, [])
+        home = next((group for group in same_files if group.has_room(one, limit)), None)
         if home is None:
-            home = _Growing(one.files)
+            home = _Growing()
             groups.append(home)
+            same_files.append(home)
         home.add(one)
     return tuple(tuple(group.members) for group in groups)
 
 
 @dataclass(slots=True)
 class _Growing:
-    """A group while it is put together."""
+    """A group of one set of files while it is put together."""
 
-    files: Hashable
     members: list[SourceNeeds] = field(default_factory=list)
     meanings: dict[str, str] = field(default_factory=dict)
     size: ConditionSize = ConditionSize()
 
     def has_room(self, one: SourceNeeds, limit: ConditionSize) -> bool:
         return (
-            self.files == one.files
-            and len(self.members) < MOST
+            len(self.members) < MOST
             and self.size.plus(one.size).fits(limit)
             and all(self.meanings.get(column, words) == words for column, words in one.meanings.items())
         )

@@ -14,7 +14,7 @@ import duckdb
 
 from reconciler.core.errors import ConfigurationError, Finding
 from reconciler.core.members import AudienceRequest, BuiltAudience, SourceProgress, SourceStep
-from reconciler.core.model import Hashing
+from reconciler.core.model import Audience, Hashing
 from reconciler.core.source_groups import grouped, parted
 from reconciler.members.comparable import incomparable
 from reconciler.members.database import READ_ERRORS, is_ours, storage_errors
@@ -22,7 +22,7 @@ from reconciler.members.exclusions import Exclusions, ListUse
 from reconciler.members.expression_size import LIMIT
 from reconciler.members.file_sets import FileSets
 from reconciler.members.lists import ListColumn, Lists
-from reconciler.members.prepare import PreparedAudience, prepare
+from reconciler.members.prepare import Preparation, Prepared, PreparedAudience
 from reconciler.members.reading import GroupReader, ReadGroup
 from reconciler.members.refusals import explained, refusal
 from reconciler.members.shared_audience import Listed, SharedAudience, read_lists, types_that_matter
@@ -50,12 +50,12 @@ class AudienceBuilder:
         built: Built = {}
         ready: dict[str, SharedAudience] = {}
         with self.cursors() as cursor:
-            for number, request in enumerate(requests, 1):
+            prepared = self._prepared(cursor, [one.audience for one in requests], today)
+            for request in requests:
                 name = request.audience.name
-                self.progress(SourceProgress(SourceStep.CHECK, (name,), number, len(requests)))
                 try:
                     with _reading([name]):
-                        ready[name] = self._prepared(cursor, request, today)
+                        ready[name] = self._shared(cursor, request, prepared[name])
                 except ConfigurationError as error:
                     built[name] = error
         groups = grouped([one.needs() for one in ready.values()], LIMIT)
@@ -64,9 +64,23 @@ class AudienceBuilder:
         return built
 
     def _prepared(
-        self, cursor: duckdb.DuckDBPyConnection, request: AudienceRequest, today: date
+        self, cursor: duckdb.DuckDBPyConnection, audiences: Sequence[Audience], today: date
+    ) -> Mapping[str, Prepared]:
+        names = [one.name for one in audiences]
+        with _reading(names):
+            preparation = Preparation(cursor, self.files, audiences, today)
+        for number, one in enumerate(audiences, 1):
+            self.progress(SourceProgress(SourceStep.CHECK, (one.name,), number, len(audiences)))
+            with _reading([one.name]):
+                preparation.examine(one)
+        with _reading(names):
+            return preparation.results()
+
+    def _shared(
+        self, cursor: duckdb.DuckDBPyConnection, request: AudienceRequest, prepared: Prepared
     ) -> SharedAudience:
-        prepared = prepare(cursor, self.files, request.audience, today)
+        if isinstance(prepared, ConfigurationError):
+            raise prepared
         kinds = types_that_matter(request, prepared, sampling=self.sample_rows is not None)
         try:
             lists = read_lists(cursor, self.lists, prepared)

@@ -1,20 +1,22 @@
 """What an audience needs from its files, checked before any row is read; all findings at once."""
 
 import contextlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import date
 
 import duckdb
 
 from reconciler.core.errors import ConfigurationError, Finding
 from reconciler.core.model import Audience, Exclusion, IdentifierType, SourceLocation
+from reconciler.core.source_groups import SourceNeeds, grouped
 from reconciler.members import column_types as readings
 from reconciler.members import sources
 from reconciler.members import where_clause as where
 from reconciler.members.column_types import ColumnType
 from reconciler.members.database import READ_ERRORS, is_ours
-from reconciler.members.file_sets import FileSets
+from reconciler.members.expression_size import LIMIT
+from reconciler.members.file_sets import FileSets, identity
 from reconciler.members.shared_scan import seen
 from reconciler.members.sources import Table
 from reconciler.members.where_clause import WhereClause
@@ -41,31 +43,128 @@ class PreparedAudience:
     country: str
 
 
-def prepare(
-    cursor: duckdb.DuckDBPyConnection, files: FileSets, audience: Audience, today: date
-) -> PreparedAudience:
-    """Raises ConfigurationError with everything that is wrong."""
-    if not files.intake.root.folder.is_dir():
-        finding = Finding(
-            str(audience.source.place),
-            f"there is no folder {files.intake.root.folder}",
-            "check data.root, or --data-root",
-        )
-        raise ConfigurationError(f"{audience.name}: no data root", findings=(finding,))
-    findings: list[Finding] = []
-    columns = dict(audience.columns)
-    source, places = audience.source, _places(audience, audience.source.place)
-    table = _table(cursor, files, source.files, source.place, places, findings)
-    lists = [_listed(cursor, files, one, columns, findings) for one in audience.exclusion_lists]
+Prepared = PreparedAudience | ConfigurationError
+
+
+@dataclass(slots=True)
+class _Draft:
+    """An audience whose files are known. Its `where`, if it has none of the `findings`, may not suit them."""
+
+    audience: Audience
+    findings: list[Finding] = field(default_factory=list)
+    problem: str = "its sources can't be used as declared"
+    table: Table | None = None
+    lists: tuple[ListedIdentifiers, ...] = ()
     condition: WhereClause = where.ALWAYS
-    meanings: Mapping[str, ColumnType] = {}
-    if table:
-        with _reading(table, findings):
-            condition, meanings = _condition(cursor, files, audience, table, today, findings)
-    if findings or not table:
-        raise ConfigurationError(f"{audience.name}: its sources can't be used as declared", findings=findings)
-    known = tuple(one for one in lists if one)
-    return PreparedAudience(table, columns, condition, meanings, known, audience.country)
+    meanings: Mapping[str, ColumnType] = field(default_factory=dict)
+
+    def needs(self, table: Table) -> SourceNeeds:
+        """Return what decides with whom a query can check the condition."""
+        words = {one.casefold(): "" for one in self.condition.columns}
+        words |= {one.casefold(): meaning.words for one, meaning in self.meanings.items()}
+        return SourceNeeds(self.audience.name, identity(table), (), words)
+
+
+class Preparation:
+    """Prepares audiences: `examine` each, then take all `results`.
+
+    Conditions are parsed together, and those over the same files are compared with their columns together.
+    Where one of them fails, each is looked at by itself.
+    """
+
+    def __init__(
+        self, cursor: duckdb.DuckDBPyConnection, files: FileSets, audiences: Iterable[Audience], today: date
+    ) -> None:
+        self._cursor = cursor
+        self._files = files
+        self._today = today
+        self._trees = where.parsed(cursor, (one.source for one in audiences), today)
+        self._drafts: dict[str, _Draft] = {}
+
+    def examine(self, audience: Audience) -> None:
+        """Look at its files, its columns, and the syntax of its `where`."""
+        draft = self._drafts[audience.name] = _Draft(audience)
+        findings, folder = draft.findings, self._files.intake.root.folder
+        if not folder.is_dir():
+            problem, remedy = f"there is no folder {folder}", "check data.root, or --data-root"
+            findings.append(Finding(str(audience.source.place), problem, remedy))
+            draft.problem = "no data root"
+            return
+        columns, source = dict(audience.columns), audience.source
+        places = _places(audience, source.place)
+        table = _table(self._cursor, self._files, source.files, source.place, places, findings)
+        lists = [
+            _listed(self._cursor, self._files, one, columns, findings) for one in audience.exclusion_lists
+        ]
+        draft.table, draft.lists = table, tuple(one for one in lists if one)
+        if table:
+            with _reading(table, findings):
+                self._add_condition(draft, table)
+
+    def results(self) -> Mapping[str, Prepared]:
+        """Each audience by its name, or everything that is wrong with it."""
+        fitting = self._fitting()
+        return {name: self._result(draft, name in fitting) for name, draft in self._drafts.items()}
+
+    def _add_condition(self, draft: _Draft, table: Table) -> None:
+        source = draft.audience.source
+        known = {one.casefold(): one for one in table.names}
+        condition = where.parse(self._cursor, source, known, self._today, self._trees)
+        if isinstance(condition, Finding):
+            draft.findings.append(condition)
+            return
+        lacking = sources.missing(table, dict.fromkeys(condition.columns, source.where_place))
+        draft.findings += lacking
+        if not lacking and condition is not where.ALWAYS:
+            draft.meanings = self._files.meanings(self._cursor, table, _free(draft.audience, condition))
+            draft.condition = condition
+
+    def _fitting(self) -> frozenset[str]:
+        """The audiences whose conditions certainly suit their columns."""
+        tables = {name: one.table for name, one in self._drafts.items() if one.condition is not where.ALWAYS}
+        fitting: set[str] = set()
+        for group in grouped([self._drafts[name].needs(one) for name, one in tables.items() if one], LIMIT):
+            some = [self._drafts[one.audience] for one in group]
+            if len(some) > 1 and (table := some[0].table):
+                rows = seen(table, [(one.condition.columns, one.meanings) for one in some])
+                found = where.fitting(self._cursor, [one.condition for one in some], rows)
+                fitting |= {one.audience for one, fits in zip(group, found, strict=True) if fits}
+        return frozenset(fitting)
+
+    def _result(self, draft: _Draft, fits: bool) -> Prepared:
+        audience, table, findings = draft.audience, draft.table, draft.findings
+        if table and not fits and draft.condition is not where.ALWAYS:
+            with _reading(table, findings):
+                self._suit(draft, table)
+        if findings or not table:
+            return ConfigurationError(f"{audience.name}: {draft.problem}", findings=findings)
+        columns = dict(audience.columns)
+        return PreparedAudience(
+            table, columns, draft.condition, draft.meanings, draft.lists, audience.country
+        )
+
+    def _suit(self, draft: _Draft, table: Table) -> None:
+        """Compare a condition with its columns; if the first rows misled us, with all rows."""
+        condition = draft.condition
+        unsuited = suited(self._cursor, table, condition, draft.meanings)
+        if unsuited and draft.meanings:
+            free = _free(draft.audience, condition)
+            draft.meanings = self._files.decide(self._cursor, table, free)
+            unsuited = suited(self._cursor, table, condition, draft.meanings)
+        draft.findings += [unsuited] if unsuited else []
+
+
+def prepare(cursor: duckdb.DuckDBPyConnection, files: FileSets, audience: Audience, today: date) -> Prepared:
+    """An audience by itself, or everything that is wrong with it."""
+    preparation = Preparation(cursor, files, (), today)
+    preparation.examine(audience)
+    return preparation.results()[audience.name]
+
+
+def _free(audience: Audience, condition: WhereClause) -> list[str]:
+    """The columns of a condition that are not read as identifiers."""
+    identifiers = {one.casefold() for _, one in audience.columns}
+    return [one for one in condition.columns if one.casefold() not in identifiers]
 
 
 @contextlib.contextmanager
@@ -126,37 +225,6 @@ def prepare_list(
     if findings or not found:
         raise ConfigurationError(f"{audience.name}: an exclusion list can't be read", findings=findings)
     return found
-
-
-def _condition(
-    cursor: duckdb.DuckDBPyConnection,
-    files: FileSets,
-    audience: Audience,
-    table: Table,
-    today: date,
-    findings: list[Finding],
-) -> tuple[WhereClause, Mapping[str, ColumnType]]:
-    place = audience.source.where_place
-    known = {one.casefold(): one for one in table.names}
-    condition = where.parse(cursor, audience.source, known, today)
-    if isinstance(condition, Finding):
-        findings.append(condition)
-        return where.ALWAYS, {}
-    if condition is where.ALWAYS:
-        return condition, {}
-    lacking = sources.missing(table, dict.fromkeys(condition.columns, place))
-    findings += lacking
-    if lacking:
-        return where.ALWAYS, {}
-    identifiers = {one.casefold() for _, one in audience.columns}
-    free = [one for one in condition.columns if one.casefold() not in identifiers]
-    meanings = files.meanings(cursor, table, free)
-    unsuited = suited(cursor, table, condition, meanings)
-    if unsuited and meanings:  # the first rows may have misled us
-        meanings = files.decide(cursor, table, free)
-        unsuited = suited(cursor, table, condition, meanings)
-    findings += [unsuited] if unsuited else []
-    return condition, meanings
 
 
 def suited(

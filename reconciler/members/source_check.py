@@ -1,7 +1,7 @@
 """Checks of an audience against its files: columns and `where`, without reading members."""
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from reconciler.members.data_root import CHECKED, DataRoot, LocalFolder, local
 from reconciler.members.database import connect, storage_errors
 from reconciler.members.file_sets import FileSets
 from reconciler.members.intake import Intake
-from reconciler.members.prepare import prepare
+from reconciler.members.prepare import Preparation
 from reconciler.members.stopping import stoppable
 
 
@@ -30,20 +30,22 @@ class Checker:
         self._database = database
         self._check = check
 
-    def wrong(self, audience: Audience, today: date) -> tuple[Finding, ...]:
+    def wrong(self, audiences: Sequence[Audience], today: date) -> tuple[Finding, ...]:
         """Everything wrong with files, columns and `where`. StorageError for a place that can't be read."""
         with storage_errors("checking sources"), stoppable(self._database, self._check) as cursor:
-            try:
-                prepare(cursor, self._files, audience, today)
-            except ConfigurationError as error:
-                return error.findings
-            return ()
+            preparation = Preparation(cursor, self._files, audiences, today)
+            for one in audiences:
+                preparation.examine(one)
+            found = preparation.results().values()
+        return tuple(each for one in found if isinstance(one, ConfigurationError) for each in one.findings)
 
-    def misspelt(self, audience: Audience, today: date) -> tuple[Finding, ...]:
-        """What is wrong with the syntax of `where`."""
+    def misspelt(self, audiences: Sequence[Audience], today: date) -> tuple[Finding, ...]:
+        """What is wrong with the syntax of each `where`."""
+        sources = [one.source for one in audiences]
         with storage_errors("checking sources"), stoppable(self._database, self._check) as cursor:
-            found = where.parse(cursor, audience.source, None, today)
-            return (found,) if isinstance(found, Finding) else ()
+            trees = where.parsed(cursor, sources, today)
+            found = [where.parse(cursor, one, None, today, trees) for one in sources]
+        return tuple(one for one in found if isinstance(one, Finding))
 
 
 @contextlib.contextmanager
@@ -59,7 +61,7 @@ def checking(root: DataRoot, scratch: ScratchDir, check: Callable[[], None]) -> 
 
 
 def check_all(
-    audiences: Iterable[Audience],
+    audiences: Sequence[Audience],
     data_root: str,
     today: date,
     work: Path,
@@ -76,4 +78,4 @@ def check_all(
     root = LocalFolder(scratch.folder / "absent") if is_bucket(data_root) else local(data_root, project)
     with checking(root, scratch, check) as checker:
         look = checker.wrong if root.folder.is_dir() else checker.misspelt
-        return tuple(finding for audience in audiences for finding in look(audience, today))
+        return look(audiences, today)

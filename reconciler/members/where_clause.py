@@ -6,9 +6,10 @@ made of columns that exist, constants, operators and a list of functions that lo
 
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from types import MappingProxyType
 
 import duckdb
 
@@ -17,6 +18,7 @@ from reconciler.core.model import Source, SourceLocation
 from reconciler.core.source_groups import ConditionSize
 from reconciler.core.value_location import place_within
 from reconciler.members import expression, expression_size
+from reconciler.members.database import name
 from reconciler.members.expression import Broken, Node
 from reconciler.members.expression_size import Excess
 from reconciler.members.sources import shown, suggestion
@@ -88,15 +90,29 @@ class _Fault:
     index: int | None = None
 
 
+Trees = Mapping[str, Node | Broken]
+"""Dated expressions as DuckDB's parser reads them, as far as many were parsed together."""
+
+
+def parsed(cursor: duckdb.DuckDBPyConnection, sources: Iterable[Source], today: date) -> Trees:
+    """The trees of many sources at once, which `parse` then need not ask DuckDB for."""
+    texts = [_dated(one.where, today) for one in sources if one.where.strip() and not _refused(one.where)]
+    return expression.trees(cursor, texts)
+
+
 def parse(
-    cursor: duckdb.DuckDBPyConnection, source: Source, columns: Mapping[str, str] | None, today: date
+    cursor: duckdb.DuckDBPyConnection,
+    source: Source,
+    columns: Mapping[str, str] | None,
+    today: date,
+    trees: Trees = MappingProxyType({}),
 ) -> WhereClause | Finding:
     """`columns` maps case-folded names to names, None if they aren't known; `:today` becomes the date."""
     where, place = source.where, source.where_place
     if not where.strip():
         return ALWAYS
-    dated = _TOKENS.sub(lambda token: f"DATE '{today}'" if token[0] == ":today" else token[0], where)
-    found = _checked(cursor, where, dated, columns)
+    dated = _dated(where, today)
+    found = _refused(where) or _checked(dated, trees.get(dated) or expression.tree(cursor, dated), columns)
     if isinstance(found, _Fault):
         at = found.index
         if found.node and found.node["query_location"] < len(dated.encode()) + _MARGIN:
@@ -114,16 +130,24 @@ _SIMPLER = "prepare the column in the source"
 _EXPRESSION = "write what stands after WHERE in SQL, such as: last_order < :today - interval 90 day"
 
 
-def _checked(
-    cursor: duckdb.DuckDBPyConnection, where: str, dated: str, columns: Mapping[str, str] | None
-) -> tuple[tuple[str, ...], ConditionSize] | _Fault:
-    """The columns that the expression names, each once, and the size of what it makes of a row."""
+def _dated(where: str, today: date) -> str:
+    return _TOKENS.sub(lambda token: f"DATE '{today}'" if token[0] == ":today" else token[0], where)
+
+
+def _refused(where: str) -> _Fault | None:
+    """What DuckDB is not asked to parse."""
     if "$$" in where or "\x00" in where:
         return _Fault("holds a character it can't have", "quote texts with '")
     if len(where) > LONGEST:
         remedy = "prepare the column in the source, or use a list"
         return _Fault(f"has more than {LONGEST:,} characters", remedy)
-    tree = expression.tree(cursor, dated)
+    return None
+
+
+def _checked(
+    dated: str, tree: Node | Broken, columns: Mapping[str, str] | None
+) -> tuple[tuple[str, ...], ConditionSize] | _Fault:
+    """The columns that the expression names, each once, and the size of what it makes of a row."""
     if tree is expression.TOO_DEEP:
         problem = f"is nested more than {expression.DEEPEST} levels deep"
         return _Fault(problem, "use IN (…) instead of many CASE or OR, or prepare the column in the source")
@@ -234,6 +258,19 @@ def _moving(called: str, node: Node) -> _Fault:
     return _Fault(f"uses {called}, so it would differ from run to run", "use :today", node)
 
 
+def fitting(cursor: duckdb.DuckDBPyConnection, conditions: Sequence[WhereClause], rows: str) -> list[bool]:
+    """Which of many conditions certainly fit: none of them where one makes DuckDB fail."""
+    columns = ", ".join(f"{one.sql} AS {name(f'row kept {index}')}" for index, one in enumerate(conditions))
+    try:
+        with time_limit(cursor, CHECKING):
+            described = cursor.execute(f"DESCRIBE SELECT {columns} FROM {rows}").fetchall()
+    except duckdb.InterruptException:
+        raise
+    except (OverdueError, duckdb.Error):
+        return [False] * len(conditions)
+    return [_type_of(row) in _YES_OR_NO for row in described]
+
+
 def fit(
     cursor: duckdb.DuckDBPyConnection, condition: WhereClause, rows: str, words: str, place: SourceLocation
 ) -> Finding | None:
@@ -243,10 +280,19 @@ def fit(
             described = cursor.execute(f"DESCRIBE SELECT {condition.sql} AS wanted FROM {rows}").fetchone()
     except OverdueError:
         return Finding(str(place), f"`where` takes more than {CHECKING} seconds to check", _SIMPLER)
+    except duckdb.InterruptException:
+        raise
     except duckdb.Error:
         remedy = "compare like with like, or convert: strptime(day, '%d/%m/%Y'), try_cast(code AS integer)"
         return Finding(str(place), f"`where` doesn't suit its columns: {words or 'it names none'}", remedy)
-    found = str(described[1]).partition("(")[0] if described else ""
-    if found not in ("BOOLEAN", '"NULL"'):
+    found = _type_of(described) if described else ""
+    if found not in _YES_OR_NO:
         return Finding(str(place), f"`where` gives {found.lower()}, not yes or no", _EXPRESSION)
     return None
+
+
+_YES_OR_NO = ("BOOLEAN", '"NULL"')
+
+
+def _type_of(described: Sequence[object]) -> str:
+    return str(described[1]).partition("(")[0]

@@ -8,6 +8,7 @@ import pytest
 
 from reconciler.core.errors import Finding
 from reconciler.core.model import Audience, IdentifierType, Source, SourceLocation
+from reconciler.members import expression
 from reconciler.members import where_clause as where
 from reconciler.members.database import connect
 from reconciler.members.source_check import check_all
@@ -246,15 +247,13 @@ def test_a_query_that_others_interrupt_is_not_overdue(cursor):
         raise duckdb.InterruptException
 
 
+def audience(name: str, text: str) -> Audience:
+    source = Source(("*.csv",), text, place=PLACE, where_place=PLACE)
+    return Audience(name, "A", "", source, ((IdentifierType.EMAIL, "email"),))
+
+
 def checked(folder: Path, text: str) -> list[str]:
-    audience = Audience(
-        "a",
-        "A",
-        "",
-        Source(("*.csv",), text, place=PLACE, where_place=PLACE),
-        ((IdentifierType.EMAIL, "email"),),
-    )
-    return [str(finding) for finding in check_all((audience,), str(folder), TODAY, folder)]
+    return [str(finding) for finding in check_all((audience("a", text),), str(folder), TODAY, folder)]
 
 
 @pytest.fixture
@@ -287,6 +286,54 @@ def test_an_expression_of_the_wrong_type_names_the_types(people, text, said):
     assert finding.startswith(f"{PLACE}: ")
     assert said in finding
     assert "jane" not in finding
+
+
+MIXED = (
+    "last_order < :today",
+    "last_order > 5",
+    "amount > 7",
+    "amount",
+    "amount >",
+    "amount > 7",
+    "nosuch = 1",
+    "getenv('HOME') = 'x'",
+    "$$x$$ = city",
+    "'open",
+    "zip = '01234' -- a comment",
+    "zip = 'last' and last_order < :today",
+    "",
+)
+
+
+def test_many_conditions_are_checked_together_as_each_by_itself(people):
+    together = [audience(f"a{number}", text) for number, text in enumerate(MIXED)]
+    alone = [finding for text in MIXED for finding in checked(people, text)]
+    assert len(alone) == 7
+    assert [str(finding) for finding in check_all(together, str(people), TODAY, people)] == alone
+
+
+def test_many_conditions_that_suit_one_file_take_one_query_to_parse_and_one_to_compare(people, monkeypatch):
+    def by_itself(*_):
+        raise AssertionError
+
+    monkeypatch.setattr(expression, "tree", by_itself)
+    monkeypatch.setattr(where, "fit", by_itself)
+    together = [audience(f"a{number}", f"amount > {number}") for number in range(300)]
+    assert check_all(together, str(people), TODAY, people) == ()
+
+
+def test_many_conditions_without_their_data_are_parsed_as_each_by_itself(cursor):
+    sources = [audience("a", text).source for text in MIXED]
+    trees = where.parsed(cursor, sources, TODAY)
+    for one in sources:
+        assert where.parse(cursor, one, COLUMNS, TODAY, trees) == where.parse(cursor, one, COLUMNS, TODAY)
+
+
+def test_many_conditions_are_parsed_in_portions(cursor, monkeypatch):
+    monkeypatch.setattr(expression, "PORTION", 30)
+    texts = ["city = 'x'", "amount > 1", "amount > 2", "city", "length(city) < 1 or amount > 7 or amount < 3"]
+    found = expression.trees(cursor, texts)
+    assert {text: expression.tree(cursor, text) for text in texts} == found
 
 
 def test_the_database_itself_is_locked(tmp_path):
