@@ -50,7 +50,11 @@ def occupied() -> StorageError:
 def resource_name(address: Address) -> str:
     """Return the file name. Names have no dot, so no two addresses share a file."""
     if not (_NAME.fullmatch(address.destination) and _NAME.fullmatch(address.audience)):
-        raise StorageError("the address has names that a state can't hold")
+        raise StorageError(
+            "a destination or audience has a name that no state can have: not 1 to 63 characters of a-z, 0-9 "
+            "and hyphen",
+            remedy=GO_BACK,
+        )
     return f"{address.destination}.{address.audience}.json"
 
 

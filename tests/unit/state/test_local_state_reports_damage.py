@@ -11,7 +11,7 @@ from support.fakes.disk import watched
 from reconciler.core.errors import LockedError, StorageError
 from reconciler.core.members import SnapshotRef
 from reconciler.core.model import Address, Hashing, IdentifierType, SegmentKey
-from reconciler.core.state.codec import FORMAT_VERSION, dump
+from reconciler.core.state.codec import FORMAT_VERSION, dump, encode_resource
 from reconciler.core.state.resource import ResourceState, SegmentState
 from reconciler.state.local_store import LocalStore
 
@@ -234,3 +234,21 @@ def test_a_lock_ends_with_its_run_even_if_a_child_process_has_inherited_the_hand
         pass
     for handle in (known, *inherited):
         os.close(handle)
+
+
+@pytest.mark.parametrize("address", [Address("email", "Loyal"), Address("e/mail", "loyal"), Address("", "a")])
+def test_an_address_that_no_file_can_be_named_after_is_refused_with_the_fix(
+    state: Path, address: Address
+) -> None:
+    other = ResourceState(address, SegmentState(KEY))
+    with LocalStore(state, "sandbox").lock("me") as writer, pytest.raises(StorageError) as caught:
+        writer.write(other)
+    assert "has a name that no state can have" in caught.value.problem
+    assert "from a backup" in caught.value.remedy
+    (state / "resources" / "email.loyal.json").write_bytes(dump(encode_resource(other)))
+    with pytest.raises(StorageError) as caught:
+        LocalStore(state, "sandbox").reader().resources()
+    [finding] = caught.value.findings
+    assert "email.loyal.json" in str(finding)
+    assert "has a name that no state can have" in str(finding)
+    assert "from a backup" in str(finding)
