@@ -46,7 +46,8 @@ def _ineffective_lists(changes: Iterable[Change], observed: ObservedState) -> It
     """Yield one note for each new list that excludes no member, although list and source have members."""
     found = dict.fromkeys(
         f"{address.audience}: no row of the source has a member of {called(one)} ({one.identifier_type}), "
-        "so the list excludes nobody; check that both write identifiers alike"
+        "so the list excludes nobody; unless this is intended, check its column, and that both write "
+        "identifiers alike"
         for address in map(address_of, changes)
         for change in observed.lists.get(address, ())
         if change.before is None and (one := change.now)

@@ -352,8 +352,10 @@ def test_first_lists_without_matches_are_noted() -> None:
     )
     notes = world.plan().notes
     assert len(notes) == 6
-    assert notes[0].startswith(
-        "a0: no row of the source has a member of the exclusion list a0/opt-outs.csv (PhoneNumber)"
+    assert notes[0] == (
+        "a0: no row of the source has a member of the exclusion list a0/opt-outs.csv (PhoneNumber), so the "
+        "list excludes nobody; unless this is intended, check its column, and that both write identifiers "
+        "alike"
     )
     assert notes[5] == "1 more exclusion lists exclude nobody"
     world.run()
