@@ -107,6 +107,20 @@ def test_a_first_list_must_be_usable_too(tmp_path: Path) -> None:
     assert not project.writes()
 
 
+def test_unusable_values_of_a_list_within_the_limit_are_counted_in_a_plan(tmp_path: Path) -> None:
+    project = Project.make(tmp_path)
+    manifest = tmp_path / "environments" / "sandbox" / "buyers.yaml"
+    manifest.write_text(manifest.read_text() + AFTER)
+    project.people(*range(1, 101))
+    listed(project, [*emails(*LISTED), "P <person61@example.com>", "person62"])
+    counts = "out.csv (Email): 60 members, not applied before, 2 of 62 values can't be used, 60 in the source"
+    for command in (("plan", "sandbox"), ("explain", "sandbox", "email/buyers")):
+        assert counts in " ".join(project.at_terminal(*command).said.split())
+    project.run("plan", "sandbox", "--out", "plan.json")
+    [row] = json.loads((tmp_path / "plan.json").read_text())["document"]["lists"]
+    assert (row["unusable"], row["values"]) == ({"less_than": 10}, 60)
+
+
 def test_a_larger_limit_in_the_definition_lets_a_shrink_pass_once(project: Project) -> None:
     listed(project, emails(*range(1, 31)))
     manifest = project.root / "environments" / "sandbox" / "buyers.yaml"
@@ -184,6 +198,8 @@ def test_every_form_shows_the_sizes_of_lists(project: Project) -> None:
             "before": 60,
             "after": 60,
             "missing": 0,
+            "unusable": 0,
+            "values": 60,
             "addresses": 2,
             "found_least": 60,
             "found_most": 60,
@@ -307,6 +323,9 @@ def test_a_first_list_without_matches_is_noted(tmp_path: Path) -> None:
     listed(project, ["someone@example.org"])
     said = " ".join(project.run("plan", "sandbox").said.split())
     assert "buyers: no row of the source has a member of the exclusion list out.csv (Email), so" in said
+    assert "unless this is intended, check its column, and that both write identifiers alike" in said
+    project.run("apply", "sandbox", "--yes")
+    assert len(project.members("email")) == 10
 
 
 # ---- a list at a new address

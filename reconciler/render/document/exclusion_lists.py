@@ -17,8 +17,9 @@ class ListRow:
     """One column of a list at so many addresses.
 
     `before` is None where it was not applied before, `after` where the list was removed. `missing` counts
-    members that no list of this type names any more. Of its members the sources of these addresses have
-    from `found_least` to `found_most`; None where the list was removed.
+    members that no list of this type names any more, `unusable` the values that can't be used, of `values`.
+    Of its members the sources of these addresses have from `found_least` to `found_most`. All four are None
+    where the list was removed.
     """
 
     files: str
@@ -26,6 +27,8 @@ class ListRow:
     before: RoundedCount | None
     after: RoundedCount | None
     missing: RoundedCount
+    unusable: RoundedCount | None
+    values: RoundedCount | None
     addresses: int
     found_least: RoundedCount | None
     found_most: RoundedCount | None
@@ -33,7 +36,13 @@ class ListRow:
     @property
     def text(self) -> str:
         where = f" ({counted(self.addresses, 'address', 'addresses')})" if self.addresses > 1 else ""
-        return f"{self.files} ({self.type}): {self._sizes}{self._found}{where}"
+        return f"{self.files} ({self.type}): {self._sizes}{self._unusable}{self._found}{where}"
+
+    @property
+    def _unusable(self) -> str:
+        if not self.unusable or self.values is None:
+            return ""
+        return f", {format_count(self.unusable)} of {format_count(self.values)} values can't be used"
 
     @property
     def _found(self) -> str:
@@ -78,7 +87,9 @@ def _rows(changes: Iterable[ListChange], figures: NumberFormat) -> Iterator[List
         yield ListRow(*row, len(found), *bounds)
 
 
-_Row = tuple[str, str, RoundedCount | None, RoundedCount | None, RoundedCount]
+_Row = tuple[
+    str, str, RoundedCount | None, RoundedCount | None, RoundedCount, RoundedCount | None, RoundedCount | None
+]
 
 
 def _row(one: ListChange, figures: NumberFormat) -> _Row:
@@ -88,6 +99,8 @@ def _row(one: ListChange, figures: NumberFormat) -> _Row:
         figures.number(one.before.members.count) if one.before else None,
         figures.number(one.now.members.count) if one.now else None,
         figures.number(one.missing),
+        figures.number(one.now.invalid) if one.now else None,
+        figures.number(one.now.present) if one.now else None,
     )
 
 

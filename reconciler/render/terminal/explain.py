@@ -69,7 +69,7 @@ def explanation(
         where=f"where {sentence(source.where)}" if source.where else "",
         source=f"{files}{read}",
         shares=tuple(_shares(target, figures)),
-        remarks=(*_remarks(spec, target, figures), *_of_lists(target, lists, figures), *_precision(figures)),
+        remarks=(*_remarks(spec, target, figures), *_of_lists(lists, figures), *_precision(figures)),
         row=_without_drops(document.row(spec.address)),
         step=document.step,
     )
@@ -141,13 +141,8 @@ def _remarks(spec: SegmentSpec, target: TargetMembers, figures: NumberFormat) ->
         yield (f"{people} identifiers are on the exclusion lists. Members among them are removed first.")
 
 
-def _of_lists(target: TargetMembers, lists: Sequence[ListChange], figures: NumberFormat) -> Iterator[str]:
-    yield from (f"Exclusion list {one.text}." for one in all_lists(lists, figures))
-    for one in target.lists:
-        if one.invalid:
-            listed = ", ".join(name(redacted_path(file)) for file in one.files)
-            invalid, present = figures.count(one.invalid), figures.count(one.present)
-            yield f"{invalid} of {present} values of {listed} can't be used as {one.identifier_type}."
+def _of_lists(lists: Sequence[ListChange], figures: NumberFormat) -> Iterator[str]:
+    return (f"Exclusion list {one.text}." for one in all_lists(lists, figures))
 
 
 def _precision(figures: NumberFormat) -> tuple[str, ...]:
