@@ -5,6 +5,8 @@ For each kind of minute, 1 and 20 credentials, and three latencies: the share of
 Each credential allows 250 calls a minute and has `--audiences` audiences. No process, socket or clock takes
 part, so the time that this machine needs for a call is left out.
 
+A second table has two environments that share one credential, with 50% each and the same audiences.
+
     python benchmarks/pacing.py
     python benchmarks/pacing.py --audiences 100
 """
@@ -20,7 +22,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
-from support.fakes.rate_limiters import KINDS, Event, World, steady
+from support.fakes.rate_limiters import KINDS, Event, World, run_together, steady
 
 from reconciler.apply.worker_count import workers_per_group
 from reconciler.core.remote import BULK_ITEMS
@@ -96,6 +98,17 @@ def worlds(kind: str, credentials: int, latency: float) -> list[World]:
     return made
 
 
+def halves(kind: str, latency: float, audiences: int) -> tuple[float, int]:
+    """Return the share of the bound that two applies with 50% each reach together, and the number of 429s."""
+    first = replace(steady(kind, LIMIT, latency, 0), share=0.5)
+    first.workers = workers_per_group([MEMBERS] * audiences, 1)
+    second = replace(first, start=first.start + 5)
+    calls = audiences + ceil(audiences / BULK_ITEMS)
+    seconds = run_together([first, second], calls)
+    bound = replace(steady(kind, LIMIT, latency, 0), workers=2 * calls).oracle(2 * calls)
+    return bound / seconds, first.refused + second.refused
+
+
 def measured(kind: str, credentials: int, latency: float, audiences: int) -> tuple[float, int]:
     """Return the share of the bound, and the number of 429s."""
     made, creates = worlds(kind, credentials, latency), ceil(audiences / BULK_ITEMS)
@@ -122,6 +135,12 @@ def main() -> None:
                 share, refused = measured(kind, credentials, latency, audiences)
                 row = f"{kind:<9}{credentials:>12}{latency:>7} s{workers:>9}{share:>8.0%}{refused:>6}"
                 print(row, flush=True)
+    print(f"\n2 environments with 50% each of one credential, {audiences:,} new audiences for each")
+    print(f"{'minute':<9}{'latency':>9}{'share':>8}{'429s':>6}")
+    for kind in KINDS:
+        for latency in LATENCIES:
+            share, refused = halves(kind, latency, audiences)
+            print(f"{kind:<9}{latency:>7} s{share:>8.0%}{refused:>6}", flush=True)
 
 
 if __name__ == "__main__":

@@ -41,6 +41,7 @@ class ConnectionFactory:
             grant=self._grant(role),
             timeout=api.timeout,
             clock=self.clock,
+            share=api.share,
             spent=spent,
         )
 

@@ -47,6 +47,7 @@ def emulated_connection(emulator: Emulator, desired: DesiredState, clock: Clock)
         grant=ClientCredentials(ClientKeys(Secret(issued.client_id), Secret(issued.client_secret))),
         timeout=api.timeout,
         clock=clock,
+        share=api.share,
         transport=transport(emulator.pipeline),
     )
 

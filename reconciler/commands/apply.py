@@ -204,7 +204,7 @@ def _carry_out(work: ApplyRun, planned: PlanResult) -> int:
     )
     work.page.outcome = partial(_report, work, ROUNDED)
     run_jobs = run_concurrently(work.asked, partial(_stuck, run, work.page, work.asked))
-    run.events.emit(apply_started(planned.plan, tools.api.batch_size, space.clock.now()))
+    run.events.emit(apply_started(planned.plan, tools.api, space.clock.now()))
     with work.shown.progress:
         report = apply(planned.plan, planned.observed.resources, tools, run_jobs)
     if report.stopped is None:

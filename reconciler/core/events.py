@@ -9,10 +9,10 @@ from typing import Protocol
 
 from reconciler.core.errors import CancelledError, Finding, NotApprovedError, PartialApplyError, RefusedError
 from reconciler.core.members import Operation
-from reconciler.core.model import Address
+from reconciler.core.model import Address, Api
 from reconciler.core.plan.change_kinds import Cause, ChangeKind
 from reconciler.core.plan.changes import Change, Forget, address_of, kind_of
-from reconciler.core.plan.cost import ASSUMED_RATE, own_calls
+from reconciler.core.plan.cost import own_calls
 from reconciler.core.plan.model import Plan
 
 
@@ -88,6 +88,7 @@ class AddressWork:
 class ApplyStarted:
     """The confirmed plan is applied from now on. `limits`: calls per minute, by credential.
 
+    They are a `share` of the calls that Criteo allows.
     `waits`: seconds until no request is unconfirmed. `removals` are at blocked addresses.
     """
 
@@ -95,6 +96,7 @@ class ApplyStarted:
     removals: tuple[AddressWork, ...]
     limits: Mapping[str, int]
     waits: float
+    share: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,20 +268,22 @@ def plan_made(plan: Plan, approvals: tuple[str, ...] = ()) -> PlanCreated:
     )
 
 
-def apply_started(plan: Plan, batch_size: int, now: datetime) -> ApplyStarted:
+def apply_started(plan: Plan, api: Api, now: datetime) -> ApplyStarted:
     """Return the work of a plan, by address."""
     cost = plan.cost
     waits = cost.waits_until - now if cost.waits_until else timedelta()
     return ApplyStarted(
         changes=tuple(
-            AddressWork(address_of(one), _credential(one), own_calls(one, batch_size)) for one in plan.changes
+            AddressWork(address_of(one), _credential(one), own_calls(one, api.batch_size))
+            for one in plan.changes
         ),
         removals=tuple(
-            AddressWork(one.spec.address, one.spec.credential, own_calls(one, batch_size))
+            AddressWork(one.spec.address, one.spec.credential, own_calls(one, api.batch_size))
             for one in plan.removals
         ),
-        limits={credential: cost.rates.get(credential, ASSUMED_RATE).limit for credential in cost.calls},
+        limits={credential: cost.rate(credential).limit for credential in cost.calls},
         waits=waits.total_seconds(),
+        share=api.share,
     )
 
 

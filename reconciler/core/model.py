@@ -97,13 +97,17 @@ CONSENT_URL = "https://consent.criteo.com/request"
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """The connection to Criteo. `endpoint` is a base URL, or `emulator`."""
+    """The connection to Criteo. `endpoint` is a base URL, or `emulator`.
+
+    A `share` of 0.5 is 50% of the calls that Criteo allows each credential.
+    """
 
     endpoint: str
     version: str = "2026-07"
     token_url: str = ""
     consent_url: str = CONSENT_URL
     batch_size: int = 50_000
+    share: float = 1.0
     timeout: timedelta = timedelta(seconds=60)
     grace_period: timedelta = timedelta(minutes=15)
 

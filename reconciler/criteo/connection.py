@@ -82,14 +82,15 @@ def connect(
     grant: Grant,
     timeout: timedelta,
     clock: Clock,
+    share: float = 1.0,
     transport: httpx.BaseTransport | None = None,
     chance: Callable[[], float] = random.random,
     spent: tuple[Secret, ...] = (),
 ) -> Connection:
     """Return a connection. Sends nothing yet. With an empty `token_url`, tokens come from `base_url`.
 
-    `spent` are secrets that Criteo received before and may repeat. Without a transport, proxies and
-    certificates come from the environment variables.
+    `share`: of the calls that Criteo allows. `spent`: secrets that Criteo received before and may repeat.
+    Without a transport, proxies and certificates come from the environment variables.
     """
     base_url = base_url.rstrip("/")
     seconds = timeout.total_seconds()
@@ -97,7 +98,7 @@ def connect(
         token_url or f"{base_url}/oauth2/token", grant, clock, _timeout(min(seconds, LONGEST_TOKEN)), spent
     )
     http = _client(base_url, seconds, transport)
-    gate = RateLimiter(clock, grant.calls_a_minute)
+    gate = RateLimiter(clock, grant.calls_a_minute, share)
     session = RetryingSession(Transport(http, auth, gate, clock), gate, clock, version, chance)
     return Connection(http, session, gate)
 

@@ -21,6 +21,11 @@ reset      A response that left nothing allows one more call after its `reset`. 
 the third rule is not used. Calls of other users show as less `remaining` than reconciler's calls explain.
 They count for a minute, as if they had just been made.
 
+With a share below 100%, other environments use the rest of the limit. Then only the rule `minute` applies,
+with the share of the limit: `remaining` and `reset` do not tell whose calls come next. Other calls count only
+if they are more than the rest of the limit. At the first response, earlier calls may be of this environment,
+so they count against its share.
+
 Example: Criteo allows 3 calls per minute. Times are in seconds.
 
 >>> state, first = reserve(RateState(limit=250), now=0.0)
@@ -48,6 +53,8 @@ EPSILON = 0.2
 """Seconds added to a minute, because two clocks differ."""
 ROUNDING = 1.0
 """Seconds added to a reset, because it comes in whole seconds."""
+TINY = 1e-9
+"""Added before a share of a limit is rounded down: 29% of 100 is 29."""
 KEPT_ALLOWANCES = 4
 """Allowances to remember."""
 FIRST_PAUSE = 5.0
@@ -98,9 +105,11 @@ class RateAllowance:
 class RateState:
     """The calls so far and the allowances. Times are Unix seconds of our clock.
 
+    `limit` calls per minute are for this process, `others` for environments that share the credential.
     `answered` are the end times of the calls of the last minute, `remains` the `remaining` of their
     responses, and `sent_at` the start times of calls that Criteo accepted or may accept. `sent` and `done`
-    count calls since the start. `foreign` calls of other users count until `foreign_until`.
+    count calls since the start. `foreign` calls of other users count until `foreign_until`. `heard`: a
+    response stated the remaining calls.
     """
 
     limit: int
@@ -117,10 +126,18 @@ class RateState:
     ahead_at_most: float = math.inf
     refusals: int = 0
     refused_in_row: int = 0
+    share: float = 1.0
+    others: int = 0
+    heard: bool = False
 
     @property
     def in_flight(self) -> int:
         return self.sent - self.done
+
+
+def shared(limit: int, share: float) -> RateState:
+    """Return the state before the first call, for a share of a limit."""
+    return _with_limit(RateState(limit, share=share), limit)
 
 
 def reserve(state: RateState, now: float, calls: int = 1) -> tuple[RateState, RateTicket | None]:
@@ -141,6 +158,13 @@ def delay(state: RateState, now: float, calls: int = 1) -> float:
     return max(0.0, min(_minute_opens(state, calls), *allowances, math.inf) - now)
 
 
+def left(state: RateState, remaining: int) -> int:
+    """Return how many of the remaining calls of the credential are for this process."""
+    if not state.others:
+        return remaining
+    return max(0, min(remaining, state.limit - len(state.answered) - state.in_flight))
+
+
 def observe_no_response(state: RateState, ticket: RateTicket, now: float) -> RateState:
     """Return the state after a call without a response."""
     return replace(_end(state, ticket, 0, now), sent_at=())
@@ -150,24 +174,45 @@ def observe_response(state: RateState, ticket: RateTicket, headers: RateHeaders,
     """Return the state after a response other than 429."""
     state = _end(replace(state, refused_in_row=0), ticket, headers.remaining or 0, now)
     state = _learn_clock(state, ticket, headers, now)
-    if headers.limit and headers.limit != state.limit:
-        state = replace(state, limit=headers.limit, maybe_sliding=True)
+    if headers.limit and headers.limit != state.limit + state.others:
+        state = replace(_with_limit(state, headers.limit), maybe_sliding=True)
     lately = _after(state.sent_at, now - MINUTE)
-    if lately - state.in_flight + min(state.remains) > state.limit:
+    if lately - state.in_flight + min(state.remains) > state.limit + state.others:
         state = replace(state, maybe_sliding=False)
     if headers.remaining is None:
         return state
     surely_before = lately - (state.sent - ticket.done) + 1
-    least = state.limit - (state.sent - ticket.expired) - headers.remaining
     most = state.limit - surely_before - headers.remaining
+    if state.others and not state.heard:
+        state = _count_earlier(state, min(state.limit, most + state.others), now)
+    least = state.limit - (state.sent - ticket.expired) - headers.remaining
     held = state.foreign if now < state.foreign_until else 0
     state = replace(
         state,
         foreign=max(0, min(held, most) if least <= held else most),
         foreign_until=now + MINUTE + EPSILON,
         allowances=state.allowances if least <= 0 else (),
+        heard=True,
     )
-    return _add_allowance(state, ticket, headers.remaining, headers, now)
+    return state if state.others else _add_allowance(state, ticket, headers.remaining, headers, now)
+
+
+def _with_limit(state: RateState, limit: int) -> RateState:
+    """Return the state under another limit of the credential: its share, at least 1 call per minute."""
+    own = max(1, int(limit * state.share + TINY))
+    return replace(state, limit=own, others=limit - own)
+
+
+def _count_earlier(state: RateState, calls: int, now: float) -> RateState:
+    """Return the state with calls from before the first, as if they had just ended."""
+    calls = max(0, calls)
+    return replace(
+        state,
+        sent=state.sent + calls,
+        done=state.done + calls,
+        answered=(*state.answered, *[now] * calls),
+        remains=(*state.remains, *[0] * calls),
+    )
 
 
 def _learn_clock(state: RateState, ticket: RateTicket, headers: RateHeaders, now: float) -> RateState:
@@ -196,6 +241,7 @@ def observe_rejection(state: RateState, ticket: RateTicket, headers: RateHeaders
 
     All earlier allowances are dropped.
     """
+    state = _with_limit(state, headers.limit or state.limit + state.others)
     pause = min(MINUTE, FIRST_PAUSE * 2.0**state.refused_in_row)
     opens_at = _opens_at(state, headers, now)
     if math.isinf(opens_at):
@@ -203,8 +249,7 @@ def observe_rejection(state: RateState, ticket: RateTicket, headers: RateHeaders
         opens_at = (headers.reset or 0.0) + ROUNDING if stated else now + pause
     return replace(
         observe_no_response(state, ticket, now),
-        limit=headers.limit or state.limit,
-        foreign=headers.limit or state.limit,
+        foreign=state.limit,
         foreign_until=now + MINUTE + EPSILON,
         allowances=(RateAllowance(state.sent, 0, -math.inf, opens_at, opens_at + MINUTE),),
         maybe_sliding=True,

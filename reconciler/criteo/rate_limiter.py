@@ -9,7 +9,7 @@ from email.utils import parsedate_to_datetime
 from reconciler.core.ports import Clock
 from reconciler.core.remote import RateLimit
 from reconciler.criteo import pacing
-from reconciler.criteo.pacing import RateHeaders, RateState, RateTicket
+from reconciler.criteo.pacing import RateHeaders, RateTicket
 
 SLICE = 0.5
 """Longest wait while calls are under way: their answers may open the gate earlier."""
@@ -20,12 +20,15 @@ TICK = 0.001
 
 
 class RateLimiter:
-    """The rate limiter of one credential. All its requests count against one limit."""
+    """The rate limiter of one credential. All its requests count against one limit.
 
-    def __init__(self, clock: Clock, limit: int) -> None:
+    It uses a share of the limit, of 1.0 at most.
+    """
+
+    def __init__(self, clock: Clock, limit: int, share: float = 1.0) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._pace = RateState(limit)
+        self._pace = pacing.shared(limit, share)
         self._newest: RateLimit | None = None
         self._skew: timedelta | None = None
 
@@ -55,7 +58,7 @@ class RateLimiter:
         with self._lock:
             self._pace = learn(self._pace, ticket, rate, self._now())
             if rate.limit is not None and rate.remaining is not None:
-                self._newest = RateLimit(rate.limit, rate.remaining)
+                self._newest = RateLimit(self._pace.limit, pacing.left(self._pace, rate.remaining))
             if rate.date is not None:
                 self._skew = timedelta(seconds=rate.date - self._now())
 

@@ -100,6 +100,7 @@ def _api(value: dict[str, Any]) -> Api:
         token_url=value.get("tokenUrl", otherwise.token_url),
         consent_url=value.get("consentUrl", otherwise.consent_url),
         batch_size=int(value.get("batchSize", otherwise.batch_size)),
+        share=share(value["share"]) if "share" in value else otherwise.share,
         timeout=_duration(value, "timeout") or otherwise.timeout,
         grace_period=_duration(value, "gracePeriod") or otherwise.grace_period,
     )

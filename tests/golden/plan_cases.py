@@ -202,7 +202,7 @@ def plan(
     rates = {"criteo": RateLimit(10, 4)} if serial else {}
     basis = PlanInputs(environment.name, date(2026, 11, 24), NOW, "7f3a2b1c9d" if serial else "", serial)
     same = tuple(Unchanged(spec(f"same-{number}", "Same"), target(5_000)) for number in range(unchanged))
-    price = cost(changes, environment.api.batch_size, rates, NOW)
+    price = cost(changes, environment.api, rates, NOW)
     sent = [
         one for one in (*changes, *guarded) if isinstance(one, Create | Adopt | Update | Replace | Refill)
     ]

@@ -2,11 +2,12 @@
 
 import math
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.fakes.rate_limiters import KINDS, VARIANTS, World, steady
+from support.fakes.rate_limiters import KINDS, VARIANTS, World, run_together, steady
 
 pytestmark = pytest.mark.promise("pacing")
 
@@ -58,6 +59,53 @@ def used_before(world: World, calls: int, chance: random.Random) -> None:
 def test_no_call_meets_a_429(world: World) -> None:
     world.run(max(20, 3 * world.limit))
     assert world.refused == 0
+
+
+@st.composite
+def shared_worlds(draw: st.DrawFn) -> list[World]:
+    """Two to four processes with one credential and their shares, some right after an earlier run."""
+    first = draw(worlds())
+    shares = draw(st.sampled_from([(0.5, 0.5), (0.2, 0.8), (0.29, 0.7), (0.25, 0.25, 0.25, 0.25)]))
+    limit = max(first.limit, 10)
+    limiter = VARIANTS[draw(st.sampled_from(sorted(VARIANTS)))](limit)
+    chance = random.Random(draw(st.integers(0, 2**32)))  # noqa: S311 - a seeded simulation
+    made = [
+        replace(
+            first,
+            limiter=limiter,
+            limit=limit,
+            share=share,
+            assumed=draw(st.sampled_from([10, 250])) if first.with_headers else limit,
+            start=first.start + draw(st.sampled_from([0.0, 0.5, 7.0, 40.0, 70.0])),
+        )
+        for share in shares
+    ]
+    if first.with_headers:
+        used = sum(draw(st.integers(0, int(limit * share + 1e-9) - 1)) for share in shares)
+        used_before(first_to_start(made), used, chance)
+    return made
+
+
+def first_to_start(made: list[World]) -> World:
+    return min(made, key=lambda world: world.start)
+
+
+@settings(max_examples=200, deadline=None)
+@given(shared_worlds())
+def test_processes_with_their_shares_meet_no_429(made: list[World]) -> None:
+    run_together(made, max(20, 2 * made[0].limit))
+    assert sum(world.refused for world in made) == 0
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_each_of_two_processes_uses_its_half(kind: str) -> None:
+    shares = []
+    for seed in range(4):
+        first = replace(steady(kind, 250, 1.2, seed), share=0.5)
+        took = run_together([first, replace(first, start=first.start + 5)], 1_000)
+        assert first.refused == 0
+        shares.append(2_000 / 250 * 60 / took)
+    assert min(shares) >= 0.9
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))

@@ -207,7 +207,7 @@ def _without(
 ) -> PlanResult:
     if not refused:
         return planned
-    return replace(planned, plan=without(planned.plan, refused, space.desired.environment.api.batch_size))
+    return replace(planned, plan=without(planned.plan, refused, space.desired.environment.api))
 
 
 def _flat(refused: Mapping[Address, Sequence[Finding]]) -> tuple[Finding, ...]:
@@ -278,5 +278,4 @@ def _only(
 ) -> PlanResult:
     if going == planned.plan.changes and not notes:
         return planned
-    batch_size = space.desired.environment.api.batch_size
-    return replace(planned, plan=restricted(planned.plan, going, batch_size, notes))
+    return replace(planned, plan=restricted(planned.plan, going, space.desired.environment.api, notes))

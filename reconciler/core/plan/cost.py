@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from math import ceil
 
 from reconciler.core.members import Delta
+from reconciler.core.model import Api
 from reconciler.core.plan.changes import Change, Forget, Removal
 from reconciler.core.plan.steps import CreateSegment, Steps, UpdateSegment
 from reconciler.core.remote import BULK_ITEMS, RateLimit
@@ -20,6 +21,7 @@ ASSUMED_RATE = RateLimit(limit=10, remaining=10)
 class CostEstimate:
     """The estimate of a plan: calls by credential, duration, next computation, and when members are live.
 
+    `rates` are the calls per minute of this environment, which may be a share of a credential's limit.
     `waits_until`: the last time at which an unconfirmed request may still take effect, so a change waits.
     """
 
@@ -29,6 +31,11 @@ class CostEstimate:
     computed_at: datetime
     live_at: datetime
     waits_until: datetime | None = None
+    assumed: RateLimit = ASSUMED_RATE
+
+    def rate(self, credential: str) -> RateLimit:
+        """Return the rate of a credential; before its first response, the assumed rate."""
+        return self.rates.get(credential, self.assumed)
 
 
 def member_calls(delta: Delta, batch_size: int) -> int:
@@ -37,20 +44,29 @@ def member_calls(delta: Delta, batch_size: int) -> int:
 
 
 def cost(
-    changes: Iterable[Change | Removal], batch_size: int, rates: Mapping[str, RateLimit], now: datetime
+    changes: Iterable[Change | Removal], api: Api, rates: Mapping[str, RateLimit], now: datetime
 ) -> CostEstimate:
     """Return the calls and the duration of these changes. The slowest credential determines the duration.
 
     Changes that wait for unconfirmed requests wait while the others are sent.
     """
     changes = tuple(changes)
-    calls = _calls(changes, batch_size)
-    duration, until = _paced(calls, rates), max(filter(None, map(_not_before, changes)), default=None)
+    assumed = _assumed(api.share)
+    calls = _calls(changes, api.batch_size)
+    duration, until = (
+        _paced(calls, rates, assumed),
+        max(filter(None, map(_not_before, changes)), default=None),
+    )
     if until is not None:
-        waiting = _calls([one for one in changes if _not_before(one)], batch_size)
-        duration = max(duration, until - now + _paced(waiting, rates))
+        waiting = _calls([one for one in changes if _not_before(one)], api.batch_size)
+        duration = max(duration, until - now + _paced(waiting, rates, assumed))
     computed_at = next_computation(now + duration)
-    return CostEstimate(calls, rates, duration, computed_at, computed_at + ACTIVATION_DELAY, until)
+    return CostEstimate(calls, rates, duration, computed_at, computed_at + ACTIVATION_DELAY, until, assumed)
+
+
+def _assumed(share: float) -> RateLimit:
+    calls = max(1, int(ASSUMED_RATE.limit * share))
+    return RateLimit(calls, calls)
 
 
 def _not_before(change: Change | Removal) -> datetime | None:
@@ -61,8 +77,8 @@ def _not_before(change: Change | Removal) -> datetime | None:
     return max(filter(None, (change.members.not_before, *patches)), default=None)
 
 
-def _paced(calls: Mapping[str, int], rates: Mapping[str, RateLimit]) -> timedelta:
-    seconds = (_seconds(count, rates.get(credential, ASSUMED_RATE)) for credential, count in calls.items())
+def _paced(calls: Mapping[str, int], rates: Mapping[str, RateLimit], assumed: RateLimit) -> timedelta:
+    seconds = (_seconds(count, rates.get(credential, assumed)) for credential, count in calls.items())
     return timedelta(seconds=max(seconds, default=0.0))
 
 

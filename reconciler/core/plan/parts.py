@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from reconciler.core.errors import Finding
-from reconciler.core.model import Address
+from reconciler.core.model import Address, Api
 from reconciler.core.plan.change_kinds import Cause
 from reconciler.core.plan.changes import Change, address_of
 from reconciler.core.plan.cost import cost
@@ -12,9 +12,9 @@ from reconciler.core.plan.model import Blocked, Plan
 from reconciler.core.plan.names import waits_for
 
 
-def restricted(made: Plan, changes: tuple[Change, ...], batch_size: int, notes: tuple[str, ...]) -> Plan:
+def restricted(made: Plan, changes: tuple[Change, ...], api: Api, notes: tuple[str, ...]) -> Plan:
     """A part of a plan. Nothing in it may depend on what is left out."""
-    price = cost((*changes, *made.removals), batch_size, made.cost.rates, made.basis.made_at)
+    price = cost((*changes, *made.removals), api, made.cost.rates, made.basis.made_at)
     left_out = len(made.changes) - len(changes)
     return replace(made, changes=changes, cost=price, notes=(*made.notes, *notes), deferred=left_out)
 
@@ -35,7 +35,7 @@ def dependents(made: Plan, stopped: Collection[Address]) -> dict[Address, Addres
         waiting |= found
 
 
-def without(made: Plan, refused: Mapping[Address, Sequence[Finding]], batch_size: int) -> Plan:
+def without(made: Plan, refused: Mapping[Address, Sequence[Finding]], api: Api) -> Plan:
     """The plan with these addresses blocked for lack of an approval, and those that depend on them."""
     waiting = dependents(made, refused)
     blocked = (
@@ -51,5 +51,5 @@ def without(made: Plan, refused: Mapping[Address, Sequence[Finding]], batch_size
         blocked=tuple(sorted((*made.blocked, *blocked), key=lambda one: (one.address, one.finding.problem))),
         blocked_outcomes=tuple(sorted(held, key=address_of)),
     )
-    price = cost((*going, *left.removals), batch_size, made.cost.rates, made.basis.made_at)
+    price = cost((*going, *left.removals), api, made.cost.rates, made.basis.made_at)
     return replace(left, cost=price)

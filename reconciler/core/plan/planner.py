@@ -83,7 +83,7 @@ def create_plan(desired: DesiredState, observed: ObservedState, only: Container[
         blocked=tuple(
             sorted((*alone, *settled.blocked, *excessive), key=lambda one: (one.address, one.finding.problem))
         ),
-        cost=cost((*going, *removals), desired.environment.api.batch_size, observed.rates, observed.now),
+        cost=cost((*going, *removals), desired.environment.api, observed.rates, observed.now),
         notes=(*desired.notes, *notes(going, specs.values(), desired, observed)),
         problems=(*lost, *_lost_access(desired, observed, segments)),
         blocked_outcomes=tuple(

@@ -6,6 +6,7 @@ from math import ceil
 
 from reconciler.core.events import AddressWork, ApplyStarted, BatchAcknowledged, ChangeEnded, Event
 from reconciler.core.model import Address
+from reconciler.core.rounding import format_limit
 from reconciler.render.numbers import counted
 
 WINDOW = 60.0
@@ -16,7 +17,7 @@ WINDOW = 60.0
 class Pace:
     """An apply at one moment. `done`: the share of its calls; of its segments if it has no calls.
 
-    `limit` is the number of calls that all credentials may make in a minute.
+    `limit` is the number of calls that all credentials may make in a minute, a `share` of what Criteo allows.
     """
 
     ended: int
@@ -25,6 +26,7 @@ class Pace:
     calls_per_minute: int
     limit: int
     seconds_left: float
+    share: float = 1.0
 
 
 class ApplyPace:
@@ -64,6 +66,7 @@ class ApplyPace:
             calls_per_minute=round(sum(rates.values())),
             limit=sum(limits.values()),
             seconds_left=max(0.0, self._since + waits - now, *paced),
+            share=self._started.share,
         )
 
     def _left(self, one: AddressWork) -> int:
@@ -85,8 +88,12 @@ def pace_text(pace: Pace) -> str:
 
 
 def budget_text(pace: Pace) -> str:
-    """Return text such as "62% · 312/600 segments · 248 of 250 calls/min · 3 min left"."""
-    rate = f"{pace.calls_per_minute:,} of {pace.limit:,} calls/min"
+    """Return text such as "62% · 312/600 segments · 248 of 250 calls/min · 3 min left".
+
+    With a share of the limit: "124 of 125 calls/min (50%)".
+    """
+    share = f" ({format_limit(pace.share)})" if pace.share < 1 else ""
+    rate = f"{pace.calls_per_minute:,} of {pace.limit:,} calls/min{share}"
     return " · ".join((_share(pace), _segments(pace), rate, _left(pace)))
 
 

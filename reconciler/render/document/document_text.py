@@ -5,6 +5,8 @@ from datetime import timedelta
 
 from reconciler.core.rounding import duration
 from reconciler.render.document.model import (
+    WHOLE,
+    CredentialCalls,
     Document,
     DocumentType,
     Estimate,
@@ -212,10 +214,7 @@ def _calls(one: Estimate) -> str:
         return "no calls to Criteo."
     time = timedelta(seconds=one.seconds)
     took = f"about {duration(time)}" if time >= timedelta(minutes=1) else "less than a minute"
-    paces = [
-        f"at {each.calls_per_minute:,} a minute{' (assumed)' if each.assumed else ''}"
-        for each in one.credentials
-    ]
+    paces = [f"at {each.calls_per_minute:,} a minute{_rate_note(one, each)}" for each in one.credentials]
     if len(paces) == 1:
         return f"{counted(one.calls, 'API call')}, {took} {paces[0]}."
     parts = [
@@ -223,3 +222,11 @@ def _calls(one: Estimate) -> str:
         for each, pace in zip(one.credentials, paces, strict=True)
     ]
     return f"{', '.join(parts)}; {took}."
+
+
+def _rate_note(one: Estimate, each: CredentialCalls) -> str:
+    """Return where the rate comes from; "" if it is the limit that Criteo states."""
+    assumed = "assumed" if each.assumed else ""
+    shared = f"{one.share} of the limit" if one.share != WHOLE else ""
+    known = ", ".join(filter(None, (shared, assumed)))
+    return f" ({known})" if known else ""

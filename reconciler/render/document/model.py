@@ -93,9 +93,15 @@ class Totals:
 NOTHING = Totals((), 0)
 
 
+WHOLE = "100%"
+
+
 @dataclass(frozen=True, slots=True)
 class CredentialCalls:
-    """The calls with one credential. `assumed`: Criteo has not stated the limit yet."""
+    """The calls with one credential. `calls_per_minute`: of this environment.
+
+    `assumed`: Criteo has not stated the limit yet.
+    """
 
     credential: str
     calls: int
@@ -107,12 +113,14 @@ class CredentialCalls:
 class Estimate:
     """The estimate of an apply. `seconds` includes the wait for unconfirmed requests until `waits_until`.
 
+    `share`: of each credential's rate limit, as manifests write it.
     `computed_at` is Criteo's next computation; None if no members change. `live_at` follows.
     """
 
     calls: int
     seconds: int
     credentials: tuple[CredentialCalls, ...]
+    share: str = WHOLE
     waits_until: datetime | None = None
     computed_at: datetime | None = None
     live_at: datetime | None = None

@@ -20,8 +20,8 @@ from reconciler.core.plan.changes import (
     Update,
     address_of,
 )
-from reconciler.core.plan.cost import ASSUMED_RATE
 from reconciler.core.plan.model import Blocked, Plan
+from reconciler.core.rounding import format_limit
 from reconciler.core.state.model import StateHead
 from reconciler.render.document.blocked import grouped
 from reconciler.render.document.exclusion_lists import changed_lists
@@ -68,7 +68,7 @@ def plan_document(
         header=_header(plan, environment, document_type),
         sections=sections,
         totals=totals,
-        estimate=_estimate(plan, totals),
+        estimate=_estimate(plan, totals, environment.api.share),
         removals=_removals(plan, figures),
         notes=tuple(_notes(plan, environment)),
         rounded_to=figures.step if sections else None,
@@ -170,7 +170,7 @@ def _removals(plan: Plan, figures: NumberFormat) -> Removals | None:
     return Removals(len(plan.removals), figures.number(sum(one.count for one in plan.removals)))
 
 
-def _estimate(plan: Plan, totals: Totals) -> Estimate | None:
+def _estimate(plan: Plan, totals: Totals, share: float) -> Estimate | None:
     if plan.problems or not (plan.changes or plan.removals):
         return None
     cost = plan.cost
@@ -182,11 +182,12 @@ def _estimate(plan: Plan, totals: Totals) -> Estimate | None:
             CredentialCalls(
                 name(credential),
                 calls,
-                cost.rates.get(credential, ASSUMED_RATE).limit,
+                cost.rate(credential).limit,
                 credential not in cost.rates,
             )
             for credential, calls in cost.calls.items()
         ),
+        share=format_limit(share),
         waits_until=cost.waits_until,
         computed_at=cost.computed_at if moving else None,
         live_at=cost.live_at if moving else None,

@@ -4,7 +4,7 @@ import heapq
 import math
 import random
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -116,7 +116,7 @@ class World:
     """A limiter behind a network: callers, latencies, and headers.
 
     `there` is the share of the latency before the call arrives and counts. `skew` is how far the
-    server's clock is ahead of ours.
+    server's clock is ahead of ours. Worlds with one limiter are processes that use one credential.
     """
 
     limiter: Limiter
@@ -130,35 +130,39 @@ class World:
     with_headers: bool = True
     round_reset: Callable[[float], float] = math.ceil
     assumed: int = 10
+    share: float = 1.0
     pace: RateState = field(init=False)
+    to_send: int = 0
+    to_end: int = 0
     refused: int = 0
 
     def run(self, calls: int) -> float:
         """Send this many calls; return the time until the last response."""
-        self.pace, left, ended, now = RateState(self.assumed), calls, 0, self.start
-        agenda = Agenda()
+        return run_together([self], calls)
+
+    def begin(self, calls: int, agenda: "Agenda") -> None:
+        self.pace, self.to_send, self.to_end = pacing.shared(self.assumed, self.share), calls, calls
         for _ in range(self.workers):
-            agenda.add(now, Event("ready"))
-        while ended < calls:
-            now, event = agenda.next()
-            if event.what == "arrive":
-                agenda.add(now + event.back, self.judge(event, now))
-            elif event.what == "answer":
-                allowed = self.learn(event, now)
-                ended, left = ended + allowed, left + (not allowed)
-                agenda.add(now, Event("ready"))
-            elif left:
-                left -= self.send(agenda, now)
-        return now - self.start
+            agenda.add(self.start, Event("ready"), self)
+
+    def step(self, agenda: "Agenda", event: "Event", now: float) -> None:
+        if event.what == "arrive":
+            agenda.add(now + event.back, self.judge(event, now), self)
+        elif event.what == "answer":
+            allowed = self.learn(event, now)
+            self.to_end, self.to_send = self.to_end - allowed, self.to_send + (not allowed)
+            agenda.add(now, Event("ready"), self)
+        elif self.to_send:
+            self.to_send -= self.send(agenda, now)
 
     def send(self, agenda: "Agenda", now: float) -> bool:
         self.pace, ticket = pacing.reserve(self.pace, now)
         if ticket:
             latency, share = self.latency(), self.there()
-            agenda.add(now + latency * share, Event("arrive", ticket, latency * (1 - share)))
+            agenda.add(now + latency * share, Event("arrive", ticket, latency * (1 - share)), self)
             return True
         wait = pacing.delay(self.pace, now)
-        agenda.add(now + max(0.001, min(wait, SLICE) if self.pace.in_flight else wait), Event("ready"))
+        agenda.add(now + max(0.001, min(wait, SLICE) if self.pace.in_flight else wait), Event("ready"), self)
         return False
 
     def judge(self, event: "Event", now: float) -> "Event":
@@ -203,16 +207,27 @@ class Agenda:
     """Future events, in order of time, then of entry."""
 
     def __init__(self) -> None:
-        self._events: list[tuple[float, int, Event]] = []
+        self._events: list[tuple[float, int, Event, World]] = []
         self._count = 0
 
-    def add(self, time: float, event: Event) -> None:
+    def add(self, time: float, event: Event, world: World) -> None:
         self._count += 1
-        heapq.heappush(self._events, (time, self._count, event))
+        heapq.heappush(self._events, (time, self._count, event, world))
 
-    def next(self) -> tuple[float, Event]:
-        time, _, event = heapq.heappop(self._events)
-        return time, event
+    def next(self) -> tuple[float, Event, World]:
+        time, _, event, world = heapq.heappop(self._events)
+        return time, event, world
+
+
+def run_together(worlds: Sequence[World], calls: int) -> float:
+    """Let each process send this many calls; return the time from the first start to the last response."""
+    agenda, now = Agenda(), 0.0
+    for world in worlds:
+        world.begin(calls, agenda)
+    while any(world.to_end for world in worlds):
+        now, event, world = agenda.next()
+        world.step(agenda, event, now)
+    return now - min(world.start for world in worlds)
 
 
 def steady(kind: str, limit: int, latency: float, seed: int, workers: int = 8) -> World:

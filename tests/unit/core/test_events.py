@@ -26,7 +26,7 @@ from reconciler.core.events import (
     run_ended,
 )
 from reconciler.core.members import EMPTY_SNAPSHOT, Delta, SnapshotRef
-from reconciler.core.model import Address
+from reconciler.core.model import Address, Api
 from reconciler.core.plan.change_kinds import Cause
 from reconciler.core.plan.changes import Adopt, Forget, Removal
 from reconciler.core.plan.model import Blocked
@@ -56,7 +56,7 @@ def test_an_apply_starts_with_the_work_of_each_address() -> None:
     )
     removal = Removal(cases.GOLD, (departure,))
     plan = replace(plan, suppressed={cases.GOLD.address: removal})
-    work = apply_started(plan, 50_000, cases.NOW)
+    work = apply_started(plan, Api("emulator"), cases.NOW)
     assert work.changes == (
         AddressWork(cases.LAPSED.address, "criteo", 3),
         AddressWork(cases.HIGH.address, "criteo", 3),
@@ -69,7 +69,7 @@ def test_an_apply_starts_with_the_work_of_each_address() -> None:
 def test_an_apply_starts_with_the_wait_for_unconfirmed_requests() -> None:
     waiting = cases.members(0, 5, Delta(0, 5, 0), not_before=cases.NOW + timedelta(minutes=15))
     plan = cases.plan(cases.update(cases.LAPSED, waiting))
-    assert apply_started(plan, 50_000, cases.NOW).waits == 900
+    assert apply_started(plan, Api("emulator"), cases.NOW).waits == 900
 
 
 def test_a_plan_has_totals_by_kind_and_members() -> None:

@@ -256,3 +256,51 @@ def test_the_gate_counts_refusals() -> None:
     gate.record_response(gate.acquire(one), {}, refused=True)
     assert gate.refusals == 1
     assert gate.rate_limit() is None
+
+
+def heard(share: float, remaining: int, limit: int = 250) -> RateState:
+    """The state after a first response, which took no time."""
+    headers = RateHeaders(limit=limit, remaining=remaining, reset=60.0, date=0.0)
+    return done(pacing.shared(10, share), 0, headers)
+
+
+def test_a_share_is_of_the_limit_that_criteo_states() -> None:
+    assert pacing.shared(10, 0.5).limit == 5
+    assert heard(0.5, 249).limit == 125
+    assert heard(0.29, 99, limit=100).limit == 29
+    assert heard(0.001, 249).limit == 1
+    assert allowed(heard(0.5, 249), 0) == 124
+
+
+def test_calls_before_the_first_may_be_of_this_environment() -> None:
+    pace = heard(0.5, 199)
+    assert allowed(pace, 0) == 74
+    assert allowed(pace, MINUTE + EPSILON) == 125
+    assert allowed(heard(0.5, 0), 0) == 0
+
+
+def test_calls_of_the_other_environments_do_not_slow_this_one() -> None:
+    pace = heard(0.5, 249)
+    pace = done(pace, 1, RateHeaders(limit=250, remaining=123, reset=60.0, date=1.0))
+    assert (pace.foreign, allowed(pace, 1)) == (0, 123)
+
+
+def test_more_calls_than_the_rest_of_the_limit_slow_this_environment() -> None:
+    pace = heard(0.5, 249)
+    pace = done(pace, 1, RateHeaders(limit=250, remaining=93, reset=60.0, date=1.0))
+    assert (pace.foreign, allowed(pace, 1)) == (30, 93)
+
+
+def test_a_share_stays_one_after_a_429() -> None:
+    pace, ticket = go(heard(0.5, 249), 1)
+    pace = pacing.observe_rejection(pace, ticket, RateHeaders(limit=100), 2)
+    assert (pace.limit, pace.foreign) == (50, 50)
+    assert allowed(pace, 2 + MINUTE + EPSILON) == 50
+
+
+def test_the_limit_of_an_environment_is_its_share() -> None:
+    gate = RateLimiter(FakeClock(), 250, 0.5)
+    gate.record_response(
+        gate.acquire(one), {"x-ratelimit-limit": "10", "x-ratelimit-remaining": "9"}, refused=False
+    )
+    assert gate.rate_limit() == RateLimit(5, 4)

@@ -287,6 +287,10 @@ def test_another_credential_is_another_definition(tmp_path: Path) -> None:
 def test_how_fast_and_in_what_pieces_is_no_part_of_the_definition(tmp_path: Path) -> None:
     project = Project(tmp_path)
     before = [spec.definition for spec in load(tmp_path, "sandbox").segments]
-    project.edit("environment.yaml", 'version: "2026-07"', 'version: "2026-07", batchSize: 100, timeout: 30s')
+    project.edit(
+        "environment.yaml",
+        'version: "2026-07"',
+        'version: "2026-07", batchSize: 100, timeout: 30s, share: 50%',
+    )
     project.edit("environment.yaml", "tolerance: 2%", "tolerance: 3%")
     assert [spec.definition for spec in load(tmp_path, "sandbox").segments] == before

@@ -119,6 +119,7 @@ def test_defaults_in_descriptions_are_those_of_the_core() -> None:
         assert f"Default {share:.0%}" in descriptions[key]
     assert f"Default {guards.min_members}" in descriptions["minMembers"]
     assert f"Default {api.version}" in descriptions["version"]
+    assert f"Default {api.share:.0%}" in descriptions["share"]
     assert f"maximum: {api.batch_size}" in descriptions["batchSize"]
     assert f"Default {api.timeout.total_seconds():.0f}s" in descriptions["timeout"]
     assert f"Default {api.grace_period.total_seconds() / 60:.0f}m" in descriptions["gracePeriod"]

@@ -5,6 +5,7 @@ from dataclasses import replace
 from golden import plan_cases as cases
 
 from reconciler.core.errors import Finding
+from reconciler.core.model import Api
 from reconciler.core.plan.change_kinds import Cause
 from reconciler.core.plan.changes import address_of
 from reconciler.core.plan.model import Plan
@@ -33,7 +34,7 @@ def test_a_cycle_of_renames_is_applied_or_blocked_together() -> None:
 
 
 def test_what_needs_an_approval_is_blocked_with_all_that_depend_on_it() -> None:
-    left = without(chain(), {TWO: WHY}, 50_000)
+    left = without(chain(), {TWO: WHY}, Api("emulator"))
     assert [address_of(one) for one in left.changes] == [ONE]
     assert [(one.address, one.cause) for one in left.blocked] == [
         (TWO, Cause.APPROVAL),
@@ -45,4 +46,4 @@ def test_what_needs_an_approval_is_blocked_with_all_that_depend_on_it() -> None:
 
 
 def test_nothing_is_left_where_all_need_an_approval() -> None:
-    assert without(chain(), {ONE: WHY}, 50_000).all_blocked
+    assert without(chain(), {ONE: WHY}, Api("emulator")).all_blocked

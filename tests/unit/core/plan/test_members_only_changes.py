@@ -21,6 +21,7 @@ from support.approvals import (
 
 from reconciler.core.approval.check import ApprovalCheck, check_approvals
 from reconciler.core.approval.members_only import is_members_only, not_members_only, to_members_only
+from reconciler.core.model import Api
 from reconciler.core.plan.change_kinds import ChangeKind
 from reconciler.core.plan.changes import Adopt, Change, kind_of
 from reconciler.core.plan.parts import restricted
@@ -112,5 +113,5 @@ def test_new_members_alone_wait_for_it_unless_they_were_approved() -> None:
 
 
 def test_a_part_of_a_plan_has_its_own_price_and_says_why() -> None:
-    price = restricted(cases.plan(MOVED, CREATED), (), 50_000, ("why",))
+    price = restricted(cases.plan(MOVED, CREATED), (), Api("emulator"), ("why",))
     assert (price.changes, price.cost.calls, price.notes, price.deferred) == ((), {}, ("why",), 2)

@@ -94,6 +94,11 @@ def test_the_time_left_includes_the_wait_for_unconfirmed_requests() -> None:
     assert pace.at(400).seconds_left == 600
 
 
+def test_a_share_of_the_limit_is_shown_beside_it() -> None:
+    work = ApplyStarted((AddressWork(A, "criteo", 250),), (), {"criteo": 125}, 0.0, share=0.5)
+    assert budget_text(ApplyPace(work, 0).at(0)) == "0% · 0/1 segment · 0 of 125 calls/min (50%) · 2 min left"
+
+
 @pytest.mark.parametrize(
     ("left", "text"),
     [

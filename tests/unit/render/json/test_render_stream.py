@@ -28,7 +28,7 @@ from reconciler.core.events import (
     plan_made,
     run_ended,
 )
-from reconciler.core.model import Address
+from reconciler.core.model import Address, Api
 from reconciler.core.plan.change_kinds import Cause
 from reconciler.render.json.event_stream import BEGINNING, EventStamp, EventStream, encoded
 
@@ -49,7 +49,7 @@ EVENTS: list[Event] = [
     TransferStarted(A, 1_234, 7),
     BatchAcknowledged(A, "remove", 1_001, 3, 1_008, 1_234),
     ChangeEnded(A, ChangeOutcome.FAILED, "no answer", "run again"),
-    apply_started(cases.plan(), 50_000, cases.NOW),
+    apply_started(cases.plan(), Api("emulator"), cases.NOW),
     run_ended(8, Counts(1, 2, 3, 4, 5, 6), SentTotals(12, 1_234, 9, 1), 12.345),
 ]
 

@@ -9,6 +9,7 @@ from golden.plan_cases import CASES, ENVIRONMENT, LAPSED, create, plan
 from rich.text import Text
 
 from reconciler.core.errors import ConfigurationError, Finding, RefusedError
+from reconciler.core.model import Api
 from reconciler.core.plan.cost import cost
 from reconciler.core.remote import RateLimit
 from reconciler.render.document import document_text, row_text
@@ -86,11 +87,24 @@ def test_each_credential_has_its_pace() -> None:
     first, second = create(LAPSED, 500_000), create(replace(LAPSED, credential="other"), 40)
     rates = {"criteo": RateLimit(250, 0)}
     planned = plan(first, second)
-    price = cost(planned.changes, 50_000, rates, planned.basis.made_at)
+    price = cost(planned.changes, Api("emulator"), rates, planned.basis.made_at)
     document = plan_document(replace(planned, cost=price), ENVIRONMENT, EXACT)
     assert document_text.estimate(document)[0] == (
         "Cost: 11 API calls with criteo at 250 a minute, 2 API calls with other at 10 a minute (assumed); "
         "about 1 minute."
+    )
+
+
+def test_a_share_of_the_limit_is_named_and_slows_the_estimate() -> None:
+    first, second = create(LAPSED, 500_000), create(replace(LAPSED, credential="other"), 40)
+    half = replace(ENVIRONMENT, api=replace(ENVIRONMENT.api, share=0.5))
+    planned = plan(first, second)
+    price = cost(planned.changes, half.api, {"criteo": RateLimit(125, 0)}, planned.basis.made_at)
+    assert price.rate("other") == RateLimit(5, 5)
+    document = plan_document(replace(planned, cost=price), half, EXACT)
+    assert document_text.estimate(document)[0] == (
+        "Cost: 11 API calls with criteo at 125 a minute (50% of the limit), "
+        "2 API calls with other at 5 a minute (50% of the limit, assumed); about 1 minute."
     )
 
 
@@ -100,7 +114,7 @@ def test_a_computation_of_tomorrow_says_so() -> None:
     planned = replace(
         planned,
         basis=replace(planned.basis, made_at=late),
-        cost=cost(planned.changes, 50_000, {}, late),
+        cost=cost(planned.changes, Api("emulator"), {}, late),
     )
     document = plan_document(planned, ENVIRONMENT, EXACT)
     assert document_text.estimate(document)[-1] == (
