@@ -1,0 +1,97 @@
+"""Runs git in one folder. Its error text may repeat its input, so no message contains it."""
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from reconciler.core.errors import ConfigurationError
+
+_VERSION = re.compile(rb"git version (\d+)\.(\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """The result of one call of git."""
+
+    code: int
+    output: bytes
+
+    @property
+    def text(self) -> str:
+        """Return the output as one line of text."""
+        return self.output.decode("utf-8", "surrogateescape").strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Git:
+    """git in the folder `folder`. `environ` is added to the environment of each call."""
+
+    program: str
+    folder: Path
+    environ: Mapping[str, str]
+
+    def ask(self, *arguments: str, given: bytes = b"") -> Completed:
+        """Return the exit code and the output; a failure is a result."""
+        done = subprocess.run(  # noqa: S603 - no shell; callers end options before names that users chose
+            [self.program, "-C", str(self.folder), *arguments],
+            input=given,
+            capture_output=True,
+            check=False,
+            env={**os.environ, "LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0", **self.environ},
+        )
+        return Completed(done.returncode, done.stdout)
+
+    def run(self, *arguments: str, given: bytes = b"") -> Completed:
+        """Return the result of a call that must succeed. ConfigurationError if it fails."""
+        done = self.ask(*arguments, given=given)
+        if done.code:
+            command = next(one for one in arguments if not one.startswith("-") and "=" not in one)
+            raise ConfigurationError(
+                f"`git {command}` failed with exit code {done.code}",
+                remedy="run `git status` and `git fsck` in this repository, then repeat the command",
+            )
+        return done
+
+    def names(self, *arguments: str) -> tuple[str, ...]:
+        """Return the parts of an output that NUL bytes separate."""
+        return split(self.run(*arguments).output)
+
+    def within(self, environ: Mapping[str, str]) -> "Git":
+        """Return git with more environment variables."""
+        return Git(self.program, self.folder, {**self.environ, **environ})
+
+
+def split(output: bytes) -> tuple[str, ...]:
+    """Return the names that NUL bytes end. A name that is not UTF-8 keeps its bytes as surrogates."""
+    return tuple(part.decode("utf-8", "surrogateescape") for part in output.split(b"\0")[:-1])
+
+
+def find_git(folder: Path, least: Sequence[int], purpose: str) -> Git:
+    """Return git for a folder of a repository. ConfigurationError without git, or if it is too old.
+
+    `least` is the oldest version that `purpose` can use.
+    """
+    wanted = ".".join(map(str, least))
+    program = shutil.which("git")
+    if program is None:
+        raise ConfigurationError(
+            f"{purpose} needs git, which is not installed", remedy=f"install git {wanted}"
+        )
+    git = Git(program, folder, {})
+    found = _VERSION.match(git.ask("version").output)
+    version = tuple(map(int, found.groups())) if found else ()
+    if version < tuple(least):
+        has = ".".join(map(str, version)) or "unknown"
+        raise ConfigurationError(
+            f"{purpose} needs git {wanted}; this is git {has}", remedy="install a newer git"
+        )
+    if git.ask("rev-parse", "--is-inside-work-tree").text != "true":
+        raise ConfigurationError(
+            f"{purpose} needs a git repository, and this folder is in none",
+            remedy="run `git init`, and commit the manifests",
+        )
+    return git

@@ -1,0 +1,177 @@
+"""Writes a merged tree into one folder of the working tree and of the index, and restores that folder.
+
+A merge of subtrees has no MERGE_HEAD. A file in git's own folder records it instead: `restore` needs it.
+
+    merged tree ─► record ─► index (stage 0; in conflict, stages 1 to 3) ─► files (in conflict, with markers)
+"""
+
+import json
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from reconciler.core.errors import ConfigurationError
+from reconciler.disk.atomic import os_errors, read_file, remove_file, replace_file
+from reconciler.git.merge import Merged
+from reconciler.git.program import Git
+from reconciler.git.trees import Tree, TreeFile, entries, read_tree
+
+_RECORD = "reconciler-promotion"
+_NO_ENTRY = TreeFile("0", "0" * 40)
+"""In the input of `update-index`: this path has no entry."""
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A folder of the repository: `path` from the root of the repository, `place` on disk."""
+
+    git: Git
+    path: str
+    place: Path
+
+    def is_clean(self) -> bool:
+        """Return whether files, index and HEAD agree here. Files that git ignores do not count."""
+        options = ("status", "--porcelain", "-z", "--untracked-files=all")
+        return not self.git.names(*options, "--", str(self.place))
+
+    def files(self, commit: str) -> dict[str, TreeFile]:
+        """Return the files of this folder in a commit, with paths relative to it."""
+        return read_tree(self.git, commit, self.path)
+
+    def within(self, files: Iterable[tuple[str, TreeFile]]) -> Iterator[tuple[str, TreeFile]]:
+        """Yield files with paths from the root of the repository."""
+        return ((f"{self.path}/{path}", file) for path, file in files)
+
+
+def unmerged(git: Git) -> bool:
+    """Return whether the index of the repository has files in conflict."""
+    return bool(git.names("ls-files", "--unmerged", "-z", "--", ":/"))
+
+
+def write(folder: Folder, before: Tree, merged: Merged, after: Tree, labels: Mapping[str, str]) -> None:
+    """Write what differs between the trees `before` and `after`; `after` is the tree of `merged`.
+
+    `labels` replaces the ids of trees in conflict markers. After a kill at any point, `restore` gets the
+    folder back.
+    """
+    changed = [
+        one for one in sorted({*before, *after, *merged.stages}) if _differs(one, before, merged, after)
+    ]
+    _remember(folder, changed)
+    folder.git.run("update-index", "-z", "--index-info", given=_staged(folder, changed, merged, after))
+    _check_out(folder, {path: after[path] for path in changed if path in after})
+    for path in changed:
+        if path not in after:
+            _remove(folder, path)
+        elif path in merged.stages:
+            _label(folder.place / path, labels)
+    folder.git.ask("update-index", "-q", "--refresh")
+
+
+def commit(folder: Folder, branch: str, message: str) -> None:
+    """Commit this folder, as it is in the index, to a new branch."""
+    folder.git.run("switch", "--quiet", "--create", branch)
+    folder.git.run("commit", "--quiet", "--file=-", "--", str(folder.place), given=message.encode())
+    remove_file(_record(folder.git))
+
+
+def restore(folder: Folder) -> tuple[str, ...]:
+    """Get the folder back as it was before `write`; return the paths. ConfigurationError without a record."""
+    paths, known = _remembered(folder), folder.files("HEAD")
+    added = [path for path in paths if path not in known]
+    gone = entries(folder.within((path, _NO_ENTRY) for path in added))
+    folder.git.run("update-index", "-z", "--index-info", given=gone)
+    for path in added:
+        _remove(folder, path)
+    back = "".join(
+        f"{path}\0" for path, _ in folder.within((one, known[one]) for one in paths if one in known)
+    )
+    if back:
+        options = ("--source=HEAD", "--staged", "--worktree", "--pathspec-from-file=-", "--pathspec-file-nul")
+        root = Git(folder.git.program, _root(folder.git), folder.git.environ)
+        given = back.encode("utf-8", "surrogateescape")
+        root.run("--literal-pathspecs", "restore", *options, given=given)
+    remove_file(_record(folder.git))
+    return tuple(paths)
+
+
+def _differs(path: str, before: Tree, merged: Merged, after: Tree) -> bool:
+    return path in merged.stages or before.get(path) != after.get(path)
+
+
+def _staged(folder: Folder, changed: Iterable[str], merged: Merged, after: Tree) -> bytes:
+    """Return the input of `update-index`: one entry for a path, or the stages of a conflict."""
+    parts = []
+    for path in changed:
+        if path in merged.stages or path not in after:
+            parts.append(entries(folder.within([(path, _NO_ENTRY)])))
+        else:
+            parts.append(entries(folder.within([(path, after[path])])))
+        for stage, file in merged.stages.get(path, {}).items():
+            parts.append(entries(folder.within([(path, file)]), stage))
+    return b"".join(parts)
+
+
+def _check_out(folder: Folder, files: Tree) -> None:
+    """Write files as git does, with its filters and modes, through an index of their own."""
+    if not files:
+        return
+    with tempfile.TemporaryDirectory(prefix="reconciler-index-") as scratch:
+        apart = Git(folder.git.program, _root(folder.git), {"GIT_INDEX_FILE": str(Path(scratch) / "index")})
+        apart.run("read-tree", "--empty")
+        apart.run("update-index", "-z", "--index-info", given=entries(folder.within(files.items())))
+        apart.run("checkout-index", "--force", "--all")
+
+
+def _label(file: Path, labels: Mapping[str, str]) -> None:
+    """Name the environments in conflict markers, where git wrote the ids of their trees."""
+    with os_errors("write", file):
+        content = file.read_bytes()
+        for tree, name in labels.items():
+            for marker in (b"<<<<<<< ", b"||||||| ", b">>>>>>> "):
+                content = content.replace(marker + tree.encode(), marker + name.encode())
+        file.write_bytes(content)
+
+
+def _remove(folder: Folder, path: str) -> None:
+    """Remove a file, and folders that are empty then."""
+    file = folder.place / path
+    remove_file(file)
+    with os_errors("remove", file):
+        for parent in file.parents:
+            if parent == folder.place or not parent.is_dir() or any(parent.iterdir()):
+                return
+            parent.rmdir()
+
+
+def _root(git: Git) -> Path:
+    return Path(git.run("rev-parse", "--show-toplevel").text)
+
+
+def _record(git: Git) -> Path:
+    return git.folder / git.run("rev-parse", "--git-path", _RECORD).text
+
+
+def _remember(folder: Folder, paths: list[str]) -> None:
+    head = folder.git.run("rev-parse", "HEAD").text
+    record = {"head": head, "folder": folder.path, "paths": paths}
+    replace_file(_record(folder.git), json.dumps(record).encode())
+
+
+def _remembered(folder: Folder) -> list[str]:
+    """Return the recorded paths of this folder. ConfigurationError if there is nothing to restore."""
+    content = read_file(_record(folder.git))
+    record = json.loads(content) if content else {}
+    if record.get("folder") != folder.path:
+        raise ConfigurationError(
+            f"{folder.path}: no promotion is in progress", remedy="see what changed with `git status`"
+        )
+    if record["head"] != folder.git.run("rev-parse", "HEAD").text:
+        remove_file(_record(folder.git))
+        raise ConfigurationError(
+            f"{folder.path}: the promotion was committed, or another commit was checked out since",
+            remedy="undo a commit with `git revert`",
+        )
+    paths: list[str] = record["paths"]
+    return paths
