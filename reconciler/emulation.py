@@ -6,6 +6,7 @@ from pathlib import Path
 
 from reconciler.core.desired_state import DesiredState
 from reconciler.core.errors import StorageError
+from reconciler.core.plan.promotion_gates import without_gates
 from reconciler.core.ports import Clock
 from reconciler.core.secret import Secret
 from reconciler.criteo.connection import Connection, connect
@@ -65,7 +66,7 @@ def throw_away(desired: DesiredState, private: Path) -> DesiredState:
         api=replace(environment.api, endpoint=EMULATOR),
         state_url=f"file://{private / 'state' / environment.name}",
     )
-    return replace(desired, environment=emulated)
+    return without_gates(replace(desired, environment=emulated))
 
 
 def _file(folder: Path, environment: str) -> Path:

@@ -6,9 +6,10 @@ redacted.
 
 from collections.abc import Iterator
 
-from reconciler.core.model import Exclusion, SegmentSpec
+from reconciler.core.model import Exclusion, SegmentSpec, Source
 from reconciler.core.pii import REDACTED, pii_kind, redacted_path
 from reconciler.core.plan.changes import AttributeChange, PartChange
+from reconciler.core.promotion.gate import PortablePart
 from reconciler.core.rounding import duration, format_limit
 from reconciler.core.state.ownership_tag import Tag, with_tag
 from reconciler.core.state.resource import ResourceState
@@ -19,6 +20,11 @@ Parts = tuple[tuple[str, str], ...]
 def parts_of(spec: SegmentSpec) -> Parts:
     """Path and value of each part that is set, in order of the paths."""
     return tuple(sorted((path, value) for path, value in _parts(spec) if value))
+
+
+def portable_values(spec: SegmentSpec) -> dict[tuple[PortablePart, str], str]:
+    """Return the values of each portable part that are set, by the part and the path of the value."""
+    return {(part, path): value for part, path, value in _portable(spec) if value}
 
 
 def redefined(spec: SegmentSpec, resource: ResourceState | None) -> tuple[PartChange, ...]:
@@ -45,6 +51,31 @@ def is_drift(change: AttributeChange, resource: ResourceState, tag: Tag) -> bool
     return change.before != ours and change.before not in asked
 
 
+def _portable(spec: SegmentSpec) -> Iterator[tuple[PortablePart, str, str]]:
+    audience, part = spec.audience, PortablePart
+    yield part.TITLE, "title", _shown(spec.title)
+    yield part.DESCRIPTION, "description", _shown(spec.description)
+    for path, value in _of_source(audience.source):
+        yield part.SOURCE, path, value
+    yield part.COLUMNS, "defaultCountry", audience.country
+    for kind, column in audience.columns:
+        yield part.COLUMNS, f"columns.{kind.value}", _shown(column)
+    for number, one in enumerate(audience.exclusion_lists):
+        for path, value in _list_content(f"exclude[{number}]", one):
+            yield part.EXCLUSIONS, path, value
+    yield part.TYPE, "identifier type", spec.key.identifier_type.value
+    yield part.HASHING, "hashing", spec.key.hashing.value
+    yield part.ACCESS, "access.adminOnly", "true" if spec.access.admin_only else ""
+    yield part.ACCESS, "access.pii", "raw" if spec.access.raw else ""
+
+
+def _of_source(source: Source) -> Iterator[tuple[str, str]]:
+    yield "source.files", ", ".join(map(redacted_path, source.files))
+    yield "source.where", _shown(source.where)
+    yield "source.maxAge", duration(source.max_age) if source.max_age else ""
+    yield "source.pinned", "true" if source.pinned else ""
+
+
 def _parts(spec: SegmentSpec) -> Iterator[tuple[str, str]]:
     audience, source = spec.audience, spec.audience.source
     yield "name", spec.name
@@ -57,10 +88,7 @@ def _parts(spec: SegmentSpec) -> Iterator[tuple[str, str]]:
     yield "api.endpoint", _shown(spec.endpoint[0])
     yield "api.tokenUrl", _shown(spec.endpoint[1])
     yield "data.root", redacted_path(source.root)
-    yield "source.files", ", ".join(map(redacted_path, source.files))
-    yield "source.where", _shown(source.where)
-    yield "source.maxAge", duration(source.max_age) if source.max_age else ""
-    yield "source.pinned", "true" if source.pinned else ""
+    yield from _of_source(source)
     yield "sample.rows", f"{source.sample_rows:,}" if source.sample_rows is not None else ""
     yield "defaultCountry", audience.country
     for kind, column in audience.columns:
@@ -76,9 +104,13 @@ def _parts(spec: SegmentSpec) -> Iterator[tuple[str, str]]:
 
 
 def _of_list(path: str, one: Exclusion) -> Iterator[tuple[str, str]]:
+    yield from _list_content(path, one)
+    yield f"{path}.maxShrink", format_limit(one.max_shrink)
+
+
+def _list_content(path: str, one: Exclusion) -> Iterator[tuple[str, str]]:
     yield f"{path}.files", ", ".join(map(redacted_path, one.files))
     yield f"{path}.defaultCountry", one.country
-    yield f"{path}.maxShrink", format_limit(one.max_shrink)
     for kind, column in one.columns:
         yield f"{path}.columns.{kind.value}", _shown(column)
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from reconciler.core.errors import Finding
 from reconciler.core.model import Audience, Credential, Environment, SegmentSpec
+from reconciler.core.promotion.gates import NOTHING_PROMOTED, PromotionRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,7 @@ class DesiredState:
     segments: tuple[SegmentSpec, ...]
     notes: tuple[str, ...] = ()
     placeholders: tuple[Finding, ...] = ()
+    promotion: PromotionRecord = NOTHING_PROMOTED
 
     @property
     def audiences(self) -> tuple[Audience, ...]:

@@ -7,6 +7,8 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Literal
 
+from reconciler.core.promotion.gate import PromotionGate
+
 
 class IdentifierType(StrEnum):
     """Kinds of identifier a contact list can hold (OpenAPI `RmContactListCreateV1`)."""
@@ -137,6 +139,7 @@ class Environment:
     guards: Guards = Guards()
     sealing_key: str = SEALING_KEY
     approval_limits: ApprovalLimits = ApprovalLimits()
+    promotion: PromotionGate | None = None
     data_place: SourceLocation | None = None
 
     def seat(self, name: str) -> Seat:

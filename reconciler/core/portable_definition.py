@@ -7,26 +7,26 @@ Promotion compares these digests; approvals use `SegmentSpec.definition`.
 import hashlib
 import json
 from collections.abc import Mapping
-from enum import StrEnum
+from dataclasses import dataclass
 
 from reconciler.core.model import Exclusion, SegmentSpec
-
-
-class PortablePart(StrEnum):
-    """A part of a definition that promotion carries from one environment to another."""
-
-    TITLE = "title"
-    DESCRIPTION = "description"
-    SOURCE = "source"
-    COLUMNS = "columns"
-    EXCLUSIONS = "exclusions"
-    TYPE = "type"
-    HASHING = "hashing"
-    ACCESS = "access"
-
+from reconciler.core.promotion.gate import PortablePart
 
 PortableParts = Mapping[PortablePart, str]
 """The digest of each part: SHA-256, as 64 hexadecimal digits. Manifests contain no personal data."""
+
+
+@dataclass(frozen=True, slots=True)
+class PartDigest:
+    """The digest of one part of a definition."""
+
+    part: PortablePart
+    digest: str
+
+
+def part_digests(parts: PortableParts) -> tuple[PartDigest, ...]:
+    """Return the digests of all parts, in the order of `PortablePart`."""
+    return tuple(PartDigest(part, parts[part]) for part in PortablePart)
 
 
 def portable_parts(spec: SegmentSpec) -> dict[PortablePart, str]:

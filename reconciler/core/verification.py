@@ -13,7 +13,8 @@ from enum import StrEnum
 
 from reconciler.core.endpoints import EndpointKind
 from reconciler.core.model import Address, Seat, SegmentSpec
-from reconciler.core.portable_definition import PortablePart, portable_parts
+from reconciler.core.portable_definition import PartDigest, part_digests, portable_parts
+from reconciler.core.promotion.gate import PortablePart
 from reconciler.core.remote import RateLimit, Statistics
 from reconciler.core.schedule import ACTIVATION_DELAY, last_computation, next_computation, seen_at
 from reconciler.core.state.resource import ResourceState
@@ -93,14 +94,6 @@ class VerificationResult:
     def expected(self) -> int:
         """Return how many identifiers must arrive."""
         return self.sent - self.rejected
-
-
-@dataclass(frozen=True, slots=True)
-class PartDigest:
-    """The digest of one part of a definition."""
-
-    part: PortablePart
-    digest: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +226,7 @@ def kept(
         outcome=result.outcome,
         at=now,
         computed_at=last_computation(now),
-        parts=tuple(PartDigest(part, digest) for part, digest in portable_parts(spec).items()),
+        parts=part_digests(portable_parts(spec)),
         endpoint=endpoint,
         seat=Seat(spec.key.account_id, spec.key.retailer_id),
         sample_rows=spec.audience.source.sample_rows,

@@ -27,6 +27,7 @@ from reconciler.core.model import (
     Source,
     SourceLocation,
 )
+from reconciler.core.promotion.gate import OwnParts, PortablePart, PromotionGate
 from reconciler.manifests.checks.segment_names import segment_name, suffixed_title
 from reconciler.manifests.countries import PHONE, countries
 from reconciler.manifests.index import ManifestIndex, guards, share
@@ -80,6 +81,7 @@ def _environment(home: ManifestDocument, data_root: str | None) -> Environment:
         guards=guards(value.get("guards", {}), Guards()),
         sealing_key=value["state"].get("sealingKey", SEALING_KEY),
         approval_limits=_leeway(value.get("approval", {})),
+        promotion=_gate(value["promotion"]) if "promotion" in value else None,
         data_place=None if data_root else home.place("data", "root"),
     )
 
@@ -89,6 +91,19 @@ def _leeway(value: dict[str, Any]) -> ApprovalLimits:
     return ApprovalLimits(
         tolerance=share(value["tolerance"]) if "tolerance" in value else otherwise.tolerance,
         max_age=_duration(value, "maxAge") or otherwise.max_age,
+    )
+
+
+def _gate(value: dict[str, Any]) -> PromotionGate:
+    return PromotionGate(
+        source=value["from"],
+        verified=value.get("verified", True),
+        soak=_duration(value, "soak") or timedelta(),
+        allow_emulator=value.get("allowEmulator", False),
+        own=tuple(
+            OwnParts(pattern, tuple(map(PortablePart, parts)))
+            for pattern, parts in value.get("own", {}).items()
+        ),
     )
 
 

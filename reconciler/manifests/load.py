@@ -1,6 +1,7 @@
 """The whole way: files → documents → every check → `DesiredState`, or every finding at once."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from reconciler.core.api_versions import SUPPORT
@@ -14,6 +15,7 @@ from reconciler.manifests.checks import source_files as sources
 from reconciler.manifests.checks.placeholders import placeholders
 from reconciler.manifests.checks.schema_errors import of_unknown_kind, validate
 from reconciler.manifests.index import ManifestIndex
+from reconciler.manifests.promotion_lock import promotion_record
 from reconciler.manifests.schema import KINDS
 from reconciler.manifests.syntax.files import ParsedFiles, read
 from reconciler.manifests.syntax.nodes import Issue, ManifestDocument, findings
@@ -30,7 +32,7 @@ def load(root: Path, environment: str, *, data_root: str | None = None) -> Desir
     """
     flaws, inventory = _declared(root, environment)
     flaws += sources.check_root(inventory, root, data_root)
-    return _built(flaws, inventory, data_root, ())
+    return _built(root, flaws, inventory, data_root, ())
 
 
 def load_offline(root: Path, environment: str, *, data_root: str | None = None) -> DesiredState:
@@ -38,13 +40,13 @@ def load_offline(root: Path, environment: str, *, data_root: str | None = None) 
     flaws, inventory = _declared(root, environment)
     if data_root or not sources.are_elsewhere(inventory, root):
         flaws += sources.check(inventory, root, data_root)
-    return _built(flaws, inventory, data_root, (*sources.notes(inventory, root, data_root),))
+    return _built(root, flaws, inventory, data_root, (*sources.notes(inventory, root, data_root),))
 
 
 def load_without_sources(root: Path, environment: str, *, data_root: str | None = None) -> DesiredState:
     """Return the desired state without its data."""
     flaws, inventory = _declared(root, environment)
-    return _built(flaws, inventory, data_root, ())
+    return _built(root, flaws, inventory, data_root, ())
 
 
 def _declared(root: Path, environment: str) -> tuple[list[Issue], ManifestIndex]:
@@ -63,11 +65,13 @@ def declared(root: Path, environment: str) -> ManifestIndex:
 
 
 def _built(
-    flaws: list[Issue], inventory: ManifestIndex, data_root: str | None, notes: tuple[str, ...]
+    root: Path, flaws: list[Issue], inventory: ManifestIndex, data_root: str | None, notes: tuple[str, ...]
 ) -> DesiredState:
     _refuse(flaws, inventory.environment)
     noted = (*_version_notes(inventory), *notes, *links.notes(inventory))
-    return build(inventory, data_root, noted, placeholders(inventory))
+    built = build(inventory, data_root, noted, placeholders(inventory))
+    gated = built.environment.promotion is not None
+    return replace(built, promotion=promotion_record(root, inventory.environment)) if gated else built
 
 
 def _refuse(flaws: list[Issue], environment: str) -> None:

@@ -25,13 +25,14 @@ from reconciler.core.endpoints import EndpointKind
 from reconciler.core.errors import LockedError, StorageError
 from reconciler.core.members import EMPTY_SNAPSHOT, SnapshotRef
 from reconciler.core.model import Address, Hashing, IdentifierType, Seat, SegmentKey
-from reconciler.core.portable_definition import PortablePart
+from reconciler.core.portable_definition import PartDigest
 from reconciler.core.ports import StateReader, StateStore, StateWriter
+from reconciler.core.promotion.gate import PortablePart
 from reconciler.core.reuse import ReadRecord, ReadRecords
 from reconciler.core.state.codec import FORMAT_VERSION, dump
 from reconciler.core.state.model import StateHead
 from reconciler.core.state.resource import ResourceState, SegmentState
-from reconciler.core.verification import PartDigest, Verification, VerificationOutcome, Verifications
+from reconciler.core.verification import Verification, VerificationOutcome, Verifications
 from reconciler.state.bucket_reader import StoreContext
 from reconciler.state.bucket_store import BucketStore
 from reconciler.state.lease import LeaseTiming

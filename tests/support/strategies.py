@@ -8,7 +8,8 @@ from reconciler.core.approval.model import ApprovalRecord
 from reconciler.core.endpoints import EndpointKind
 from reconciler.core.members import EMPTY_SNAPSHOT, AppliedList, Delta, DropReason, ListMatches, SnapshotRef
 from reconciler.core.model import HASHINGS, Address, Hashing, IdentifierType, Seat, SegmentKey
-from reconciler.core.portable_definition import PortablePart
+from reconciler.core.portable_definition import PartDigest
+from reconciler.core.promotion.gate import PortablePart
 from reconciler.core.reuse import (
     DefectCount,
     DropCount,
@@ -27,7 +28,7 @@ from reconciler.core.state.resource import (
     Transfer,
     UnconfirmedUpdate,
 )
-from reconciler.core.verification import PartDigest, Verification, VerificationOutcome, Verifications
+from reconciler.core.verification import Verification, VerificationOutcome, Verifications
 
 EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
 

@@ -22,6 +22,9 @@ class Cause(StrEnum):
     """Its source or an exclusion list is not readable or not usable."""
 
     GUARD = "guard"
+    PROMOTION = "promotion"
+    """Its definition changed, and `promotion.lock` does not prove it."""
+
     SEGMENT = "segment"
     """Its segment at Criteo is not suitable, or a request for it is unconfirmed."""
 

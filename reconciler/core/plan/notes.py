@@ -7,6 +7,7 @@ from reconciler.core.lists import called
 from reconciler.core.model import Address, SegmentSpec
 from reconciler.core.plan.changes import Change, Forget, address_of
 from reconciler.core.plan.observed import ObservedState
+from reconciler.core.plan.promotion_gates import differs_on_purpose
 from reconciler.core.plan.rejections import rejections
 
 NAMED = 5
@@ -25,6 +26,7 @@ def notes(
     yield from _retired_segments(desired, observed)
     yield from _unknown_members(desired, observed)
     yield from _rejected_identifiers(specs, observed)
+    yield from differs_on_purpose(desired)
 
 
 def _mixed_hashing(changes: Iterable[Change], environment: str) -> Iterator[str]:

@@ -36,6 +36,7 @@ from reconciler.core.plan.model import Blocked, Plan, PlanInputs
 from reconciler.core.plan.names import NameRegistry, resolve_names
 from reconciler.core.plan.notes import notes
 from reconciler.core.plan.observed import ObservedState
+from reconciler.core.plan.promotion_gates import unproved
 from reconciler.core.plan.reasons import Removed, RemovedAndMissing
 from reconciler.core.plan.rejections import holds_nobody, standstill
 from reconciler.core.plan.suppressed_removals import removal, too_many
@@ -60,7 +61,7 @@ def create_plan(desired: DesiredState, observed: ObservedState, only: Container[
     decided = _decide(desired, observed, listed, read, frozenset(waiting))
     wanted = [one for one in decided.values() if one and not isinstance(one, Finding)]
     forgets = tuple(_forgets(desired, observed, segments, only))
-    alone = tuple(_blocked_alone(decided, wanted, read, observed))
+    alone = (*_blocked_alone(decided, wanted, read, observed), *unproved(wanted, desired, observed))
     registry = NameRegistry.of(
         desired.environment.name, _lineage(observed), listed.values(), observed.resources.values(), waiting
     )

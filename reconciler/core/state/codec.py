@@ -20,6 +20,7 @@ from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn
 
 from reconciler.core.canonical_json import canonical_digest
 from reconciler.core.errors import StorageError
+from reconciler.core.promotion.lock import PromotionLock
 from reconciler.core.reuse import ReadRecords
 from reconciler.core.state.model import StateHead, StateVersion
 from reconciler.core.state.resource import ResourceState
@@ -32,7 +33,7 @@ T = TypeVar("T")
 Object = dict[str, object]
 Decode = Callable[[Any, Any], Any]
 _FORMAT: Object = {"format_version": FORMAT_VERSION, "needs": NEEDS}
-_VERSIONED = (StateHead, ResourceState, StateVersion, ReadRecords, Verifications)
+_VERSIONED = (StateHead, ResourceState, StateVersion, ReadRecords, Verifications, PromotionLock)
 _PART = tuple[str, str]
 _CHECKSUM = "checksum"
 _ALTERED = "the checksum does not match the content: the file is damaged or was edited by hand"
@@ -135,6 +136,14 @@ def verifications_in(content: bytes | None) -> Verifications:
     except StorageError:
         return Verifications()
     return found if found.is_whole else Verifications()
+
+
+def encode_promotion(lock: PromotionLock) -> Object:
+    return _encode(lock)
+
+
+def decode_promotion(data: object) -> PromotionLock:
+    return _decode(data, PromotionLock, "lock")
 
 
 def _encode(value: object) -> Object:

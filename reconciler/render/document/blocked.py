@@ -15,6 +15,7 @@ NAMED = 3
 _WORDS = {
     Cause.SOURCE: "source or list can't be used",
     Cause.GUARD: "guard",
+    Cause.PROMOTION: "promotion is not proved",
     Cause.SEGMENT: "segment at Criteo",
     Cause.NAME: "name is taken",
     Cause.DEPENDENCY: "depends on a blocked address",

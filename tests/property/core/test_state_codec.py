@@ -17,7 +17,8 @@ from reconciler.core.endpoints import EndpointKind
 from reconciler.core.errors import StorageError
 from reconciler.core.members import AppliedList, Delta, ListMatches, SnapshotRef
 from reconciler.core.model import Address, Hashing, IdentifierType, Seat, SegmentKey
-from reconciler.core.portable_definition import PortablePart
+from reconciler.core.portable_definition import PartDigest
+from reconciler.core.promotion.gate import PortablePart
 from reconciler.core.reuse import ReadRecord, ReadRecords
 from reconciler.core.state.codec import (
     FORMAT_VERSION,
@@ -45,7 +46,7 @@ from reconciler.core.state.resource import (
     Transfer,
     UnconfirmedUpdate,
 )
-from reconciler.core.verification import PartDigest, Verification, VerificationOutcome, Verifications
+from reconciler.core.verification import Verification, VerificationOutcome, Verifications
 
 pytestmark = pytest.mark.promise("state")
 

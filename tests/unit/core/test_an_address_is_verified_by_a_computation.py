@@ -18,7 +18,7 @@ from reconciler.core.model import (
     SegmentSpec,
     Source,
 )
-from reconciler.core.portable_definition import PortablePart
+from reconciler.core.promotion.gate import PortablePart
 from reconciler.core.remote import RateLimit, Statistics
 from reconciler.core.state.resource import CreateIntent, ResourceState, SegmentState, Transfer
 from reconciler.core.verification import (

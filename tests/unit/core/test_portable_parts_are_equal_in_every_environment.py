@@ -19,7 +19,8 @@ from reconciler.core.model import (
     Source,
     SourceLocation,
 )
-from reconciler.core.portable_definition import PortablePart, portable_digest, portable_parts
+from reconciler.core.portable_definition import portable_digest, portable_parts
+from reconciler.core.promotion.gate import PortablePart
 
 EMAIL, PHONE = IdentifierType.EMAIL, IdentifierType.PHONE_NUMBER
 LIST = Exclusion(("out.csv",), ((EMAIL, "email"),))

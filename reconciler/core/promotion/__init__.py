@@ -1,0 +1,1 @@
+"""Promotion between environments: what was promoted, what proves it, and what differs. No I/O."""

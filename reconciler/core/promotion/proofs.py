@@ -1,0 +1,64 @@
+"""What a verification proves of a definition as it is now."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from reconciler.core.model import Address, Seat, SegmentSpec
+from reconciler.core.portable_definition import portable_digest, portable_parts
+from reconciler.core.promotion.lock import Proof
+from reconciler.core.verification import Verification, VerificationOutcome
+
+
+class ProofState(StrEnum):
+    """Whether a verification proves a definition."""
+
+    VERIFIED = "verified"
+    NOT_VERIFIED = "not_verified"
+    CHANGED = "changed"
+    """The definition changed since it was verified."""
+
+    OTHER_SEAT = "other_seat"
+    """It was verified at another seat than it is sent to now."""
+
+
+def proof_state(digest: str, seat: Seat, proof: Proof | None) -> ProofState:
+    """Return what `proof` proves of a definition with this digest of portable parts, sent to this seat."""
+    if proof is None:
+        return ProofState.NOT_VERIFIED
+    if proof.digest != digest:
+        return ProofState.CHANGED
+    return ProofState.VERIFIED if proof.seat == seat else ProofState.OTHER_SEAT
+
+
+@dataclass(frozen=True, slots=True)
+class ProofOf:
+    """What is proved of an address, as its environment defines it now."""
+
+    state: ProofState
+    proof: Proof | None
+
+
+def proofs_of(verifications: Iterable[Verification]) -> dict[Address, Proof]:
+    """Return the proofs of an environment: its successful verifications."""
+    return {
+        one.address: Proof(portable_digest(one.digests), one.at, one.endpoint, one.seat, one.sample_rows)
+        for one in verifications
+        if one.outcome is VerificationOutcome.VERIFIED
+    }
+
+
+def proved(specs: Iterable[SegmentSpec], verifications: Iterable[Verification]) -> dict[Address, ProofOf]:
+    """Return what is proved of each address."""
+    known = proofs_of(verifications)
+    return {
+        spec.address: ProofOf(
+            proof_state(
+                portable_digest(portable_parts(spec)),
+                Seat(spec.key.account_id, spec.key.retailer_id),
+                known.get(spec.address),
+            ),
+            known.get(spec.address),
+        )
+        for spec in specs
+    }
