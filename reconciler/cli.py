@@ -28,6 +28,8 @@ COMMANDS = {
     "apply": "Plan, then apply the plan",
     "drift": "Show what changed outside reconciler since the last apply",
     "show": "Show a saved plan, in any format",
+    "diff": "Show what differs between two environments, and what is verified",
+    "promote": "Merge the manifests of one environment into another, with git",
     "status": "Show members, last sync and activation time",
     "explain": "Show why one address changes, and why rows are dropped",
     "auth": "Get and store Criteo's consent; show when it expires",

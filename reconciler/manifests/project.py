@@ -50,7 +50,7 @@ def files(root: Path, environment: str) -> list[str]:
     for folder, folders, names in os.walk(root / _FOLDER / environment):
         folders[:] = [name for name in folders if not name.startswith(".")]
         within = Path(folder).relative_to(root).as_posix()
-        found += [f"{within}/{name}" for name in names if _is_manifest(name)]
+        found += [f"{within}/{name}" for name in names if is_manifest(name)]
     return sorted(found)
 
 
@@ -59,5 +59,6 @@ def home(environment: str) -> str:
     return f"{_FOLDER}/{environment}/environment.yaml"
 
 
-def _is_manifest(name: str) -> bool:
+def is_manifest(name: str) -> bool:
+    """Return whether a file of this name is read as a manifest."""
     return not name.startswith(".") and name.lower().endswith((".yaml", ".yml"))

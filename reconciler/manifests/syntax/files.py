@@ -45,6 +45,11 @@ def _read_file(path: Path, file: str) -> ParsedFiles:
         data = path.read_bytes()
     except OSError:
         return _unread(file, "the file can't be read", "check that it is a file, and its permissions")
+    return decode(data, file)
+
+
+def decode(data: bytes, file: str) -> ParsedFiles:
+    """All documents of the bytes of one file."""
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

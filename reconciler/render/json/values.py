@@ -26,6 +26,7 @@ class DocumentKind(Enum):
     STATE_HISTORY = "state_history"
     STATE_LOCK = "state_lock"
     AUTH_STATUS = "auth_status"
+    DIFF = "diff"
 
 
 def document(kind: DocumentKind, content: Json, error: ReconcilerError | None = None) -> Json:

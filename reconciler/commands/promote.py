@@ -1,0 +1,187 @@
+"""`promote`: merges the manifests of one environment into another, by git, for review."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import click
+
+from reconciler.commands.support.options import CommonOptions, stop_event, with_options
+from reconciler.commands.support.promoting import Source, Target
+
+if TYPE_CHECKING:
+    from reconciler.commands.support.console import CommandConsole
+    from reconciler.operations.promote import Prepared
+    from reconciler.render.document.differences import DifferenceRow
+
+
+BOTH_CHANGED = "both environments changed it"
+
+
+@dataclass(frozen=True, slots=True)
+class PromoteOptions:
+    """What to promote, and what to do with the result."""
+
+    source: Source
+    target: Target
+    only: Annotated[
+        tuple[str, ...],
+        click.option(
+            "--only",
+            multiple=True,
+            metavar="NAME",
+            help="Promote only the file of this audience, destination or address, or this path. Repeatable.",
+        ),
+    ]
+    branch: Annotated[
+        str,
+        click.option(
+            "--target",
+            "branch",
+            default="",
+            metavar="BRANCH",
+            help="Branch that pull requests merge into. Default: origin's default branch, or main.",
+        ),
+    ]
+    markdown: Annotated[
+        str | None,
+        click.option("--markdown", metavar="FILE", help="Save the text of the pull request as Markdown."),
+    ]
+    commit: Annotated[
+        bool, click.option("--commit", is_flag=True, help="Create a branch, and commit the result there.")
+    ]
+    check: Annotated[
+        bool,
+        click.option(
+            "--check", is_flag=True, help="Change nothing; exit 5 unless promotion.lock is proved. For CI."
+        ),
+    ]
+    abort: Annotated[
+        bool, click.option("--abort", is_flag=True, help="Undo a promotion that is not committed.")
+    ]
+    common: CommonOptions
+
+
+@click.command(name="promote")
+@with_options(PromoteOptions)
+@click.pass_obj
+def command(stop: object, /, options: PromoteOptions) -> None:
+    """Merge the manifests of FROM into TO with git. The result is in the working tree and the index.
+
+    \b
+    The merge compares three versions:
+      base    FROM as it was last promoted (TO/promotion.lock)
+      ours    TO as it is
+      theirs  FROM as it is on the target branch
+    Documents that belong to one environment stay: Environment, Credential. A conflict is one of git:
+    resolve it, `git add`, and commit. Nothing is sent to Criteo.
+
+    \b
+    Exit codes: 8 if there are conflicts, 5 if --check fails.
+    """
+    from reconciler.commands.support.console import screen
+    from reconciler.manifests import find_root
+
+    if sum((options.commit, options.check, options.abort)) > 1:
+        raise click.UsageError("choose one of --commit, --check and --abort")
+    settings = options.common.settings()
+    shown, root = screen(settings), find_root(settings.directory)
+    if options.abort:
+        _abort(root, options, shown)
+    elif options.check:
+        _check(stop, root, options, shown)
+    else:
+        _promote(stop, root, options, shown)
+
+
+def _abort(root: Path, options: PromoteOptions, shown: "CommandConsole") -> None:
+    from reconciler.operations.promote import abort
+    from reconciler.render.numbers import counted
+
+    paths = abort(root, options.target)
+    shown.out.print(f"Restored {counted(len(paths), 'file')} of environments/{options.target}.")
+
+
+def _check(stop: object, root: Path, options: PromoteOptions, shown: "CommandConsole") -> None:
+    from reconciler.commands.support.promoting import verifications
+    from reconciler.core.errors import RefusedError
+    from reconciler.operations.check_promotion import check
+
+    settings = options.common.settings()
+    known = verifications(settings, options.source, stop_event(stop), shown)
+    findings = check(root, options.source, options.target, options.branch, known)
+    if findings:
+        raise RefusedError(f"promotion.lock of {options.target} is not proved", findings=findings)
+    shown.out.print(f"promotion.lock of {options.target} is proved.")
+
+
+def _promote(stop: object, root: Path, options: PromoteOptions, shown: "CommandConsole") -> None:
+    from reconciler.commands.support.outputs import check
+    from reconciler.commands.support.promoting import verifications
+    from reconciler.core.promotion.proofs import proofs_of, proved
+    from reconciler.operations.promote import PromotionRequest, carry_out, commit, new_branch, prepare
+    from reconciler.render.document.differences import difference_rows
+
+    settings = options.common.settings()
+    file = settings.directory / options.markdown if options.markdown else None
+    if file:
+        check({"markdown": file}, ())
+    known = verifications(settings, options.source, stop_event(stop), shown) or ()
+    request = PromotionRequest(options.source, options.target, options.only, options.branch)
+    prepared = prepare(root, request, proofs_of(known))
+    proofs = proved(prepared.specs, known)
+    rows = difference_rows(prepared.comparison.differences, proofs) if prepared.comparison else ()
+    branch = new_branch(prepared) if options.commit else ""
+    if prepared.changed:
+        carry_out(prepared)
+    if file:
+        _save(file, prepared, rows)
+    _report(prepared, rows, shown)
+    if prepared.changed and branch:
+        commit(prepared, branch)
+        shown.out.print(f"Committed to the branch {branch}. Push it, and open a pull request.")
+    elif prepared.changed:
+        shown.out.print(
+            "The result is in the working tree and the index. Review it with `git diff --staged` and commit "
+            f"it; `reconciler promote {options.source} {options.target} --abort` undoes it."
+        )
+
+
+def _save(file: Path, prepared: "Prepared", rows: "tuple[DifferenceRow, ...]") -> None:
+    from reconciler.disk.atomic import replace_file
+    from reconciler.render.markdown.promotion import PromotionText, promotion_markdown
+
+    needs = prepared.comparison.needs if prepared.comparison else None
+    text = PromotionText(
+        prepared.request.source,
+        prepared.request.target,
+        prepared.lock.commit,
+        rows,
+        needs.files if needs else (),
+        needs.credentials if needs else (),
+    )
+    replace_file(file, promotion_markdown(text).encode())
+
+
+def _report(prepared: "Prepared", rows: "tuple[DifferenceRow, ...]", shown: "CommandConsole") -> None:
+    from reconciler.core.errors import Finding, PartialApplyError
+    from reconciler.render.document.differences import totals
+    from reconciler.render.terminal.differences import print_differences
+
+    request = prepared.request
+    ways = f"{request.source} {request.target}"
+    if prepared.conflicts:
+        folder = prepared.folder.path
+        raise PartialApplyError(
+            f"the merge of {request.source} into {request.target} has conflicts",
+            remedy=f"resolve them (`git mergetool`), then `git add` and commit; or undo the promotion with "
+            f"`reconciler promote {ways} --abort`",
+            findings=[Finding(f"{folder}/{path}", BOTH_CHANGED) for path in prepared.conflicts],
+        )
+    if not prepared.changed:
+        shown.out.print(f"Nothing to promote: {request.target} has all of {request.source}.")
+        return
+    differences = prepared.comparison.differences if prepared.comparison else ()
+    print_differences(
+        request.source, request.target, rows, totals(differences) or "No definition changes.", shown.out
+    )

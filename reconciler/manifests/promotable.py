@@ -1,0 +1,114 @@
+"""Which files of an environment promotion carries: by the kinds of their documents, not by their names."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import PurePosixPath
+
+from reconciler.core.errors import ConfigurationError, Finding
+from reconciler.manifests.project import is_manifest
+from reconciler.manifests.suggestions import choices
+from reconciler.manifests.syntax.files import decode
+from reconciler.manifests.syntax.nodes import findings
+
+BOUND = frozenset({"Environment", "Credential", "Connection", "Override", "Adopt"})
+"""Kinds that belong to one environment. All other kinds are promoted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A document of a file that can be promoted."""
+
+    kind: str
+    name: str
+
+    def matches(self, selector: str) -> bool:
+        """Return whether a name, a pattern or an address selects it; an address selects its audience."""
+        _, _, audience = selector.rpartition("/")
+        wanted = audience if self.kind == "Audience" else selector
+        return fnmatchcase(self.name, wanted)
+
+
+Promotable = Mapping[str, tuple[Named, ...]]
+"""The documents of each file that can be promoted, by its path in the folder of the environment."""
+
+
+def promotable(contents: Mapping[str, bytes], folder: str) -> dict[str, tuple[Named, ...]]:
+    """Return the files with kinds that are promoted. `contents` are the files of one environment.
+
+    ConfigurationError for each file that is not YAML, and for each that mixes these kinds with others.
+    """
+    found: dict[str, tuple[Named, ...]] = {}
+    flaws: list[Finding] = []
+    for path, content in sorted(contents.items()):
+        parts = PurePosixPath(path).parts
+        if any(part.startswith(".") for part in parts) or not is_manifest(parts[-1]):
+            continue
+        reading = decode(content, f"{folder}/{path}")
+        flaws += findings(reading.flaws)
+        kinds = {one.kind for one in reading.documents}
+        if kinds & BOUND and kinds - BOUND:
+            flaws.append(_mixed(f"{folder}/{path}", kinds))
+        elif not kinds & BOUND:
+            found[path] = tuple(Named(one.kind, one.name) for one in reading.documents)
+    if flaws:
+        raise ConfigurationError(f"{folder} cannot be promoted from or to", findings=flaws)
+    return found
+
+
+def select(selectors: Sequence[str], known: Sequence[Promotable]) -> frozenset[str]:
+    """Return the paths that selectors choose in any of `known`; all paths without a selector.
+
+    A selector is the name of an audience or a destination, an address, a path, or a pattern of one of these.
+    ConfigurationError for a selector that chooses nothing, and for a file with other documents.
+    """
+    paths = {path for files in known for path in files}
+    if not selectors:
+        return frozenset(paths)
+    flaws = list(_unknown(selectors, known))
+    chosen = {path for path in paths if any(_chosen(selectors, path, files.get(path, ())) for files in known)}
+    for files in known:
+        flaws += _shared(selectors, files, chosen)
+    if flaws:
+        raise ConfigurationError("--only does not choose whole files", findings=list(dict.fromkeys(flaws)))
+    return frozenset(chosen)
+
+
+def _mixed(where: str, kinds: set[str]) -> Finding:
+    bound, free = ", ".join(sorted(kinds & BOUND)), ", ".join(sorted(kinds - BOUND))
+    return Finding(
+        where,
+        f"the file has kinds that belong to one environment ({bound}), and kinds that are promoted ({free})",
+        "move one of them to a file of its own",
+    )
+
+
+def _by_path(selectors: Sequence[str], path: str) -> bool:
+    return any(fnmatchcase(path, one) for one in selectors)
+
+
+def _chosen(selectors: Sequence[str], path: str, documents: Sequence[Named]) -> bool:
+    return _by_path(selectors, path) or any(one.matches(by) for one in documents for by in selectors)
+
+
+def _unknown(selectors: Sequence[str], known: Sequence[Promotable]) -> Iterator[Finding]:
+    """Yield a finding for each selector that chooses nothing. What was typed is not repeated."""
+    documents = {one for files in known for named in files.values() for one in named}
+    paths = {path for files in known for path in files}
+    names = sorted({document.name for document in documents})
+    for one in selectors:
+        found = any(document.matches(one) for document in documents)
+        if not found and not any(fnmatchcase(path, one) for path in paths):
+            problem = "one selector matches no audience, destination or file of the source"
+            yield Finding("--only", problem, choices(one, names, call="names here"))
+
+
+def _shared(selectors: Sequence[str], files: Promotable, chosen: set[str]) -> Iterator[Finding]:
+    for path in sorted(chosen & files.keys()):
+        others = [one.name for one in files[path] if not any(one.matches(by) for by in selectors)]
+        if others and not _by_path(selectors, path):
+            yield Finding(
+                path,
+                f"the file also has {', '.join(others[:3])}{' and others' if len(others) > 3 else ''}",
+                f"promote the whole file with `--only {path}`, or move the document to a file of its own",
+            )

@@ -1,0 +1,262 @@
+"""Merges the manifests of one environment into another, by git. `prepare` reads; `carry_out` writes.
+
+lock ─► base ─────┐
+target ─► ours ───┼─ git merge-tree ─► result ─ validate ─► working tree, index, promotion.lock
+source ─► theirs ─┘                      └─ conflicts ─► stages and markers, as of any merge
+"""
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from reconciler.core.desired_state import DesiredState
+from reconciler.core.errors import ConfigurationError
+from reconciler.core.model import Address, Seat, SegmentSpec
+from reconciler.core.portable_definition import part_digests, portable_parts
+from reconciler.core.promotion.differences import Difference, changes
+from reconciler.core.promotion.lock import (
+    LOCK_FILE,
+    PromotedDefinition,
+    PromotionLock,
+    Proof,
+    carried_definition,
+    carried_files,
+)
+from reconciler.git import history, worktree
+from reconciler.git.merge import NEEDS, Merged, merge
+from reconciler.git.program import find_git
+from reconciler.git.trees import Tree, TreeFile, read_tree, store_blob, write_tree
+from reconciler.git.worktree import Folder
+from reconciler.manifests.load import load_without_sources
+from reconciler.manifests.promotable import select
+from reconciler.manifests.promotion_lock import lock_text
+from reconciler.operations.promotion_trees import (
+    Manifests,
+    check_repository,
+    environment_folder,
+    last_lock,
+    last_promoted,
+    lay_out,
+    manifests_of,
+    origin,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PromotionRequest:
+    """What to promote: all manifests, or the files that `only` selects. `branch` is "" for the usual one."""
+
+    source: str
+    target: str
+    only: tuple[str, ...] = ()
+    branch: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What the target must have for the promoted definitions: files of its data root, and credentials."""
+
+    files: tuple[str, ...]
+    credentials: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What a merge without conflicts changes in meaning."""
+
+    differences: tuple[Difference, ...]
+    needs: Needs
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A merge that is not written yet. Paths are relative to the folder of the target.
+
+    `specs` are the definitions of the source. `comparison` is None if there are conflicts.
+    """
+
+    request: PromotionRequest
+    folder: Folder
+    before: Tree
+    after: Tree
+    merged: Merged
+    labels: Mapping[str, str]
+    lock: PromotionLock
+    comparison: Comparison | None
+    specs: tuple[SegmentSpec, ...]
+
+    @property
+    def changed(self) -> tuple[str, ...]:
+        """Return the paths that the merge changes, the lock included."""
+        paths = sorted({*self.before, *self.after})
+        return tuple(path for path in paths if self.before.get(path) != self.after.get(path))
+
+    @property
+    def conflicts(self) -> tuple[str, ...]:
+        return tuple(sorted(self.merged.stages))
+
+
+@dataclass(frozen=True, slots=True)
+class _Trees:
+    base: Manifests
+    ours: Manifests
+    theirs: Manifests
+
+
+def prepare(root: Path, request: PromotionRequest, proofs: Mapping[Address, Proof]) -> Prepared:
+    """Return the merge. ConfigurationError, with the fix, for everything that stands in its way."""
+    git = find_git(root, NEEDS, "`promote`")
+    source, target = (environment_folder(git, root, name) for name in (request.source, request.target))
+    check_repository(git, (source, target))
+    commit, tree = origin(git, source, request.branch)
+    last = last_lock(git, target, request.source)
+    trees = _Trees(last_promoted(git, last, target), manifests_of(git, target), manifests_of(git, source))
+    selected = select(request.only, [one.documents for one in (trees.theirs, trees.base, trees.ours)])
+    base, ours = write_tree(git, trees.base.files), write_tree(git, trees.ours.files)
+    theirs = write_tree(git, _taken(trees, selected))
+    merged = merge(git, base, ours, theirs)
+    files = read_tree(git, merged.tree, "")
+    _check_collisions(files, trees.ours, target)
+    desired = load_without_sources(root, request.source)
+    lock = _renewed(
+        last, trees, selected, desired, proofs, PromotionLock(request.source, commit, tree, (), ())
+    )
+    locked = {LOCK_FILE: TreeFile("100644", store_blob(git, lock_text(lock)))}
+    return Prepared(
+        request=request,
+        folder=target,
+        before={
+            **trees.ours.files,
+            **{path: file for path, file in trees.ours.others.items() if path == LOCK_FILE},
+        },
+        after={**files, **locked},
+        merged=merged,
+        labels={ours: request.target, theirs: request.source},
+        lock=lock,
+        specs=desired.segments,
+        comparison=None if merged.stages else _checked(root, target, {**files, **locked}, trees.ours),
+    )
+
+
+def carry_out(prepared: Prepared) -> None:
+    """Write the result to the working tree and the index."""
+    worktree.write(prepared.folder, prepared.before, prepared.merged, prepared.after, prepared.labels)
+
+
+def new_branch(prepared: Prepared) -> str:
+    """Return the name of a branch for the result. ConfigurationError if the branch exists."""
+    request, git = prepared.request, prepared.folder.git
+    branch = f"promote-{request.source}-to-{request.target}-{prepared.lock.tree[:8]}"
+    if history.commit_of(git, f"refs/heads/{branch}"):
+        raise ConfigurationError(
+            f"the branch {branch} exists already",
+            remedy="delete it with `git branch -D`, or commit the result yourself",
+        )
+    return branch
+
+
+def commit(prepared: Prepared, branch: str) -> None:
+    """Commit the result to a new branch."""
+    request = prepared.request
+    title = f"Promote {request.source} to {request.target}"
+    worktree.commit(prepared.folder, branch, f"{title}\n\nThe manifests of {prepared.lock.commit}.\n")
+
+
+def abort(root: Path, target: str) -> tuple[str, ...]:
+    """Get the target back as it was before an uncommitted promotion, and return the paths."""
+    git = find_git(root, NEEDS, "`promote`")
+    return worktree.restore(environment_folder(git, root, target))
+
+
+def _taken(trees: _Trees, selected: frozenset[str]) -> Tree:
+    """Return the tree to merge: what was promoted last, with the selected files as the source has them."""
+    kept = {path: file for path, file in trees.base.files.items() if path not in selected}
+    return {**kept, **{path: file for path, file in trees.theirs.files.items() if path in selected}}
+
+
+def _check_collisions(files: Tree, ours: Manifests, target: Folder) -> None:
+    """Refuse to write over a file of the target that is not promoted."""
+    for path in sorted(files.keys() & ours.others.keys()):
+        raise ConfigurationError(
+            f"{target.path}/{path} belongs to its environment, and a promoted file has the same path",
+            remedy="rename one of the two files",
+        )
+
+
+def _renewed(
+    last: PromotionLock | None,
+    trees: _Trees,
+    selected: frozenset[str],
+    desired: DesiredState,
+    proofs: Mapping[Address, Proof],
+    new: PromotionLock,
+) -> PromotionLock:
+    """Return the new lock; the last one if nothing that it states has changed."""
+    theirs = trees.theirs
+    promoted = {path: file.blob for path, file in theirs.files.items() if path in selected}
+    files = carried_files(
+        last.files if last else (), promoted, trees.base.files.keys() - selected, new.commit
+    )
+    homes = {(one.kind, one.name): path for path, named in theirs.documents.items() for one in named}
+    known = {one.address: one for one in last.definitions} if last else {}
+    definitions = {
+        address: one
+        for address, one in known.items()
+        if homes.get(("Audience", address.audience), "") or _left(address, trees.base, selected)
+    }
+    for spec in desired.segments:
+        address = spec.address
+        ways = (homes["Audience", address.audience], homes["Destination", address.destination])
+        if selected.intersection(ways):
+            parts, seat = part_digests(portable_parts(spec)), Seat(spec.key.account_id, spec.key.retailer_id)
+            fresh = PromotedDefinition(address, parts, seat, proofs.get(address))
+            definitions[address] = carried_definition(known.get(address), fresh)
+    found = replace(new, files=files, definitions=tuple(definitions[one] for one in sorted(definitions)))
+    same = last and (last.files, last.definitions) == (found.files, found.definitions)
+    return last if last and same else found
+
+
+def _left(address: Address, base: Manifests, selected: frozenset[str]) -> bool:
+    """Return whether the audience's file was promoted before and is not part of this promotion."""
+    return any(
+        one.kind == "Audience" and one.name == address.audience
+        for path, named in base.documents.items()
+        if path not in selected
+        for one in named
+    )
+
+
+def _checked(root: Path, target: Folder, after: Tree, ours: Manifests) -> Comparison:
+    """Return what the merge changes. ConfigurationError if the result is invalid: nothing is written then."""
+    name = target.place.name
+    before = load_without_sources(root, name)
+    with tempfile.TemporaryDirectory(prefix="reconciler-promotion-") as folder:
+        place = Path(folder) / "environments" / name
+        lay_out(target.git, {**ours.others, **after}, place)
+        try:
+            merged = load_without_sources(Path(folder), name)
+        except ConfigurationError as error:
+            raise ConfigurationError(
+                f"the merged manifests of {name} are invalid, so nothing was written",
+                remedy="correct them in the source, or in the target where they differ",
+                findings=error.findings,
+            ) from None
+    return Comparison(changes(before.segments, merged.segments), _needs(before, merged))
+
+
+def _needs(before: DesiredState, after: DesiredState) -> Needs:
+    """Return what the target uses after the merge and did not use before."""
+    return Needs(
+        tuple(sorted(_files(after) - _files(before))),
+        tuple(
+            sorted({one.credential for one in after.segments} - {one.credential for one in before.segments})
+        ),
+    )
+
+
+def _files(desired: DesiredState) -> set[str]:
+    sources = {file for one in desired.audiences for file in one.source.files}
+    return sources | {
+        file for one in desired.audiences for listed in one.exclusion_lists for file in listed.files
+    }

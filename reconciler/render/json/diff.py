@@ -1,0 +1,50 @@
+"""`diff --json`: what differs in meaning between two environments."""
+
+from collections.abc import Iterable, Mapping
+
+from reconciler.core.model import Address
+from reconciler.core.promotion.differences import Difference, ValueDifference
+from reconciler.core.promotion.proofs import ProofOf
+from reconciler.render.json.values import Json, code, time
+from reconciler.render.text import name
+
+
+def diff_values(
+    source: str, target: str, differences: Iterable[Difference], proofs: Mapping[Address, ProofOf]
+) -> Json:
+    return {
+        "source": name(source),
+        "target": name(target),
+        "differences": [
+            {
+                "address": name(str(one.address)),
+                "kind": code(one.kind),
+                "on_purpose": one.on_purpose,
+                "values": [*map(_value, one.values)],
+                "verification": _verification(proofs.get(one.address)),
+            }
+            for one in differences
+        ],
+    }
+
+
+def _value(one: ValueDifference) -> Json:
+    return {
+        "part": one.part.value,
+        "path": name(one.path),
+        "before": name(one.before) or None,
+        "after": name(one.after) or None,
+        "on_purpose": one.own,
+    }
+
+
+def _verification(found: ProofOf | None) -> Json | None:
+    if found is None:
+        return None
+    proof = found.proof
+    return {
+        "state": code(found.state),
+        "verified_at": time(proof.verified_at) if proof else None,
+        "endpoint": proof.endpoint.value if proof else None,
+        "sample_rows": proof.sample_rows if proof else None,
+    }
