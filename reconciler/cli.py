@@ -31,6 +31,7 @@ COMMANDS = {
     "diff": "Show what differs between two environments, and what is verified",
     "promote": "Merge the manifests of one environment into another, with git",
     "status": "Show members, last sync and activation time",
+    "verify": "Check that sent members arrived at Criteo, and match",
     "explain": "Show why one address changes, and why rows are dropped",
     "auth": "Get and store Criteo's consent; show when it expires",
     "state": "Show, restore, rebuild and move the state; manage its lock",
@@ -71,7 +72,7 @@ class Commands(LazyGroup):
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit codes: 0 done · 2 changes (plan --detailed-exitcode, drift) · 3 configuration · "
     "4 authentication · 5 blocked by a guard · 6 not approved · 7 locked · 8 partially applied · "
-    "9 Criteo failed · 10 storage · 64 usage · 130 cancelled · 1 a bug.",
+    "9 Criteo failed · 10 storage · 11 not computed yet (verify) · 64 usage · 130 cancelled · 1 a bug.",
 )
 @click.version_option(__version__, prog_name="reconciler")
 @with_options(CommonOptions)

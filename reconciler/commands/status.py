@@ -21,6 +21,7 @@ from reconciler.core.model import Address
 from reconciler.core.ports import SegmentReader
 from reconciler.core.remote import Statistics
 from reconciler.core.state.resource import ResourceState
+from reconciler.core.verification import kept_verifications
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +64,21 @@ def command(stop: object, /, options: StatusOptions) -> None:
         json_output(DocumentKind.STATUS, wanted=options.as_json) as page,
         open_workspace(settings, environment, stop_event(stop), shown.progress) as space,
     ):
-        known = space.store.reader().resources()
+        reader = space.store.reader()
+        known = reader.resources()
         wanted = selected(options.only, space.addresses(known))
         resources = [one for one in known if one.address in wanted]
         with shown.progress:
             statistics = _statistics(space.reader_of, resources) if options.statistics else None
         limits = {spec.address: spec.audience.guards.max_invalid for spec in space.desired.segments}
+        verified = kept_verifications(reader.verifications(), space.desired.segments)
         now, figures = space.clock.now(), shown.figures
         if options.as_json:
-            page.content = status_values(environment, wanted, resources, statistics, limits, now, figures)
+            page.content = status_values(
+                environment, wanted, resources, statistics, limits, verified, now, figures
+            )
         else:
-            found = status(environment, wanted, resources, statistics, limits, now, figures)
+            found = status(environment, wanted, resources, statistics, limits, verified, now, figures)
             print_status(found, shown.out)
 
 

@@ -6,6 +6,7 @@ ReconcilerError (1: a bug, if it is ever raised bare)
 │   ├── DeniedError          a 403: consent or a permission is missing
 │   └── ConcurrentWriteError another process wrote the secret meanwhile
 ├── RefusedError (5)         a guard or a policy blocks the plan
+│   └── NotVerifiedError     what was sent did not arrive, or cannot be used
 ├── NotApprovedError (6)     the plan is not approved, or its approval is expired
 ├── LockedError (7)          another run holds this environment
 ├── PartialApplyError (8)    some changes are applied; the same command resumes
@@ -17,6 +18,7 @@ ReconcilerError (1: a bug, if it is ever raised bare)
 │   └── OutcomeUnknownError  the call is unconfirmed
 ├── StorageError (10)        state, disk, or a bucket of sources
 │   └── CorruptSnapshotError a saved snapshot is missing or corrupt
+├── NotComputedError (11)    Criteo has not computed what was sent yet
 └── CancelledError (130)     a signal or the keyboard stopped the run
 """
 
@@ -88,6 +90,10 @@ class RefusedError(ReconcilerError):
     exit_code = 5
 
 
+class NotVerifiedError(RefusedError):
+    """Members did not arrive at Criteo, or too few of them match."""
+
+
 class NotApprovedError(ReconcilerError):
     """The plan is not approved, or its approval is expired or invalid. Nothing was sent."""
 
@@ -153,6 +159,12 @@ class StorageError(ReconcilerError):
 
 class CorruptSnapshotError(StorageError):
     """A saved snapshot is missing or corrupt."""
+
+
+class NotComputedError(ReconcilerError):
+    """Criteo has not computed what was sent yet. The message states when to verify again."""
+
+    exit_code = 11
 
 
 class CancelledError(ReconcilerError):

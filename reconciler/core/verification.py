@@ -25,6 +25,7 @@ POLL_INTERVAL = timedelta(minutes=10)
 """The least time between two checks while Criteo computes."""
 LEAST_CALLS = 10
 """Calls per minute that any application may send: the lowest limit that Criteo documents."""
+UNKNOWN_COUNTS = Statistics(None, None, None)
 
 
 class VerificationOutcome(StrEnum):
@@ -74,9 +75,9 @@ _KEPT = frozenset(
 class VerificationResult:
     """The check of one address. `sent` are the confirmed members.
 
-    `arrived`, `matched` and `match_rate` are Criteo's counts; None if not asked or unknown. `computed_at` is
-    the first computation that certainly includes the last acknowledgement. `due_at`: when another check
-    finds more; only of an address that is not computed.
+    `counts` are Criteo's; unknown if they were not asked. `computed_at` is the first computation that
+    certainly includes the last acknowledgement. `due_at`: when another check finds more; only of an address
+    that is not computed.
     """
 
     address: Address
@@ -84,9 +85,7 @@ class VerificationResult:
     segment_id: str = ""
     sent: int = 0
     rejected: int = 0
-    arrived: int | None = None
-    matched: int | None = None
-    match_rate: float | None = None
+    counts: Statistics = UNKNOWN_COUNTS
     computed_at: datetime | None = None
     due_at: datetime | None = None
 
@@ -147,6 +146,26 @@ class Verifications:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class KeptVerification:
+    """The newest verification of an address, and the parts of its definition that changed since."""
+
+    verification: Verification
+    changed: tuple[PortablePart, ...]
+
+
+def kept_verifications(
+    verifications: Verifications, specs: Iterable[SegmentSpec]
+) -> dict[Address, KeptVerification]:
+    """Return the newest verification of each address of the manifests that has one."""
+    known = verifications.by_address()
+    return {
+        spec.address: KeptVerification(found, found.changed_parts(spec))
+        for spec in specs
+        if (found := known.get(spec.address))
+    }
+
+
 def before_counts(
     spec: SegmentSpec, resource: ResourceState | None, present: Container[str], now: datetime
 ) -> VerificationOutcome | None:
@@ -182,7 +201,7 @@ def verify(
         return VerificationResult(spec.address, VerificationOutcome.NOT_APPLIED)
     held = resource.current
     expected = held.confirmed.count - held.rejected
-    counts = statistics.get(held.segment_id) or Statistics(None, None, None)
+    counts = statistics.get(held.segment_id, UNKNOWN_COUNTS)
     computed_at = seen_at(held.completed_at) if held.completed_at else None
     is_live = computed_at is not None and now >= computed_at + ACTIVATION_DELAY
     outcome = before_counts(spec, resource, present, now) or _by_counts(expected, counts, final=is_live)
@@ -193,9 +212,7 @@ def verify(
         segment_id=held.segment_id,
         sent=held.confirmed.count,
         rejected=held.rejected,
-        arrived=counts.identifiers,
-        matched=counts.matches,
-        match_rate=counts.match_rate,
+        counts=counts,
         computed_at=computed_at,
         due_at=_due_at(computed_at, now) if is_open and computed_at else None,
     )
@@ -233,8 +250,8 @@ def kept(
         segment_id=result.segment_id,
         sent=result.sent,
         rejected=result.rejected,
-        arrived=result.arrived,
-        matched=result.matched,
+        arrived=result.counts.identifiers,
+        matched=result.counts.matches,
     )
 
 

@@ -99,7 +99,7 @@ def test_before_the_first_apply_there_is_a_document_too(tmp_path: Path, command:
     assert printed(project, *command)["error"] is None
 
 
-@pytest.mark.parametrize("command", COMMANDS[1:], ids=" ".join)
+@pytest.mark.parametrize("command", [*COMMANDS[1:], ("verify", "sandbox")], ids=" ".join)
 def test_an_environment_that_is_not_there_is_an_error_in_the_document(
     applied: Project, command: tuple[str, ...]
 ) -> None:
@@ -160,5 +160,6 @@ def test_every_published_schema_is_that_of_a_command() -> None:
         kind.replace("_", "-")
         for kind in (
             "status", "explain", "validate", "doctor", "state", "state_history", "state_lock", "auth_status",
+            "verification", "diff",
         )
     }  # fmt: skip

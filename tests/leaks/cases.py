@@ -34,6 +34,8 @@ OFFLINE = {
              ("show", "p.json", "--markdown", "p.md", "--html", "p.html")],
     "status": [("status", "sandbox"), ("status", "sandbox", "--statistics", "--only", "raw/buyers"),
                ("status", "sandbox", "--emulate"), ("status", "sandbox", "--json")],
+    "verify": [("verify", "sandbox"), ("verify", "sandbox", "--json", "--only", "raw/buyers"),
+               ("verify", "sandbox", "--wait")],
     "explain": [("explain", "sandbox", "raw/buyers"), ("explain", "sandbox", "phone/buyers", "--emulate",
                  "--data-root", "data"), ("explain", "sandbox", "raw/buyers", "--json")],
     "codeowners": [("codeowners", "--admins", "@acme/a", "--owners", "@acme/b", "--check",
@@ -74,7 +76,8 @@ CODES = {"init": 3, "codeowners": 5, "state lock break": 7, "state restore": 10,
 has no lock to break, and one apply keeps nothing."""
 ODD = {"--from": 0, "--base": 3, "--detailed-exitcode": 2, "--approved-digest": 6}
 """The exit code of rows with these options: there are changes, and their digest is not known beforehand."""
-FIRST = {"show": ("plan", "sandbox", "--quiet", "--out", "p.json")}
+FIRST = {"show": ("plan", "sandbox", "--quiet", "--out", "p.json"),
+         "verify": ("emulator", "advance", "sandbox", "1d")}  # fmt: skip
 """What must have been run before."""
 LOST = frozenset({"state rebuild"})
 """Before each of their runs the state is lost."""

@@ -78,7 +78,6 @@ COMMANDS: Mapping[str, str] = {
     "delete": _FORGET,
     "deploy": _APPLY,
     "destroy": _FORGET,
-    "diff": _PLAN,
     "down": _FORGET,
     "env": "environments are the folders below `environments/`: " + _ENVIRONMENT,
     "fmt": "manifests have no formatter; `reconciler validate` checks them",

@@ -9,10 +9,11 @@ from reconciler.core.plan.rejections import rejection
 from reconciler.core.remote import Statistics
 from reconciler.core.schedule import ACTIVATION_DELAY, next_computation
 from reconciler.core.state.resource import ResourceState, SegmentState
+from reconciler.core.verification import MIN_MATCH_RATE, KeptVerification
 from reconciler.render.json.values import Count, Json, count, known_count, share, time
 from reconciler.render.numbers import EXACT, NumberFormat
 from reconciler.render.terminal.state import settled
-from reconciler.render.terminal.status import MIN_MATCH_RATE, AddressStatus, address_status
+from reconciler.render.terminal.status import AddressStatus, address_status
 from reconciler.render.text import name
 
 
@@ -22,6 +23,7 @@ def status_values(
     resources: Iterable[ResourceState],
     statistics: Mapping[str, Statistics] | None,
     limits: Mapping[Address, float],
+    verified: Mapping[Address, KeptVerification],
     now: datetime,
     figures: NumberFormat,
 ) -> Json:
@@ -32,7 +34,10 @@ def status_values(
         "made_at": time(now),
         "criteo_asked": statistics is not None,
         "addresses": [
-            _address(one, known.get(one), statistics or {}, limits.get(one), now, figures)
+            {
+                **_address(one, known.get(one), statistics or {}, limits.get(one), now, figures),
+                "verification": _verification(verified[one], figures) if one in verified else None,
+            }
             for one in sorted({*wanted, *known})
         ],
     }
@@ -71,6 +76,20 @@ def _address(
     }
 
 
+def _verification(one: KeptVerification, figures: NumberFormat) -> Json:
+    found = one.verification
+    return {
+        "outcome": found.outcome.value,
+        "verified_at": time(found.at),
+        "computed_at": time(found.computed_at),
+        "sent": count(found.sent, figures),
+        "rejected": count(found.rejected, figures),
+        "arrived": known_count(found.arrived, figures),
+        "matched": known_count(found.matched, figures),
+        "changed_parts": [part.value for part in one.changed],
+    }
+
+
 def _transfer(receiving: SegmentState, figures: NumberFormat) -> dict[str, Count] | None:
     if receiving.transfer is None:
         return None
@@ -84,12 +103,12 @@ def _statistics(found: Statistics, figures: NumberFormat) -> Json:
     return {
         "identifiers": known_count(found.identifiers, figures),
         "matches": known_count(found.matches, figures),
-        "match_rate": _rate(found, figures),
+        "match_rate": match_rate(found, figures),
         "usable": None if found.match_rate is None else found.match_rate >= MIN_MATCH_RATE,
     }
 
 
-def _rate(found: Statistics, figures: NumberFormat) -> float | None:
+def match_rate(found: Statistics, figures: NumberFormat) -> float | None:
     """Return the match rate, no more exact than the rounded counts beside it."""
     if found.match_rate is None or figures == EXACT:
         return found.match_rate

@@ -19,6 +19,7 @@ class DocumentKind(Enum):
     """Which command printed a document: the value of its `document_type`."""
 
     STATUS = "status"
+    VERIFICATION = "verification"
     EXPLAIN = "explain"
     VALIDATE = "validate"
     DOCTOR = "doctor"

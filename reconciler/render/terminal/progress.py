@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from datetime import timedelta
 from types import TracebackType
 from typing import Protocol, Self, assert_never
 
@@ -26,6 +27,7 @@ from reconciler.core.events import (
     Waiting,
 )
 from reconciler.core.model import Address
+from reconciler.core.rounding import duration
 from reconciler.render.document.apply_pace import ApplyPace, pace_text
 from reconciler.render.numbers import NumberFormat
 from reconciler.render.text import name, sentence
@@ -36,6 +38,10 @@ BETWEEN_PACES = 10.0
 """Seconds between two lines about the whole apply."""
 BETWEEN_WAITS = 30.0
 """Seconds between two lines about waiting."""
+SHARE_BETWEEN_WAITS = 0.1
+"""Of a long wait: the part of the remaining time between two lines."""
+IN_SECONDS = 120.0
+"""A longer wait is written in minutes and hours."""
 WORTH_A_LINE = 5.0
 """Seconds. A shorter wait gets no line."""
 
@@ -81,6 +87,13 @@ def step_text(event: SegmentCreated | SegmentUpdated | ChangeEnded) -> str:
             assert_never(event)
 
 
+def wait_text(seconds_left: float, reason: str) -> str:
+    """Return one line: the remaining time and the reason."""
+    seconds = max(0.0, seconds_left)
+    left = f"{seconds:,.0f} s" if seconds < IN_SECONDS else duration(timedelta(seconds=seconds))
+    return f"waiting {left}: {sentence(reason)}"
+
+
 class WaitThrottle:
     """Limits the lines about waiting. `now` is a monotonic clock in seconds."""
 
@@ -91,7 +104,8 @@ class WaitThrottle:
     def worth_a_line(self, event: Waiting) -> bool:
         """Return whether to print a line about this wait, and remember the time if so."""
         now = self._now()
-        recent = self._last is not None and now - self._last < BETWEEN_WAITS
+        between = max(BETWEEN_WAITS, SHARE_BETWEEN_WAITS * event.seconds_left)
+        recent = self._last is not None and now - self._last < between
         worth = event.seconds_left >= WORTH_A_LINE and not recent
         self._last = now if worth else self._last
         return worth
@@ -133,7 +147,7 @@ class Lines(Quiet):
 
     def _wait(self, event: Waiting) -> None:
         if self._waits.worth_a_line(event):
-            self._say(f"waiting {event.seconds_left:,.0f} s: {sentence(event.reason)}")
+            self._say(wait_text(event.seconds_left, event.reason))
 
     def _say(self, line: str) -> None:
         self._out.print(line, soft_wrap=True)

@@ -33,7 +33,7 @@ from reconciler.core.model import Address
 from reconciler.render.document.apply_pace import ApplyPace, Pace, budget_text
 from reconciler.render.document.by_audience import FOLDED, Detail
 from reconciler.render.numbers import NumberFormat
-from reconciler.render.terminal.progress import step_text
+from reconciler.render.terminal.progress import step_text, wait_text
 from reconciler.render.text import name, sentence
 
 _STYLES = {
@@ -136,7 +136,7 @@ class Bars(ProgressReporter):
             case ActivityStarted():
                 self._doing = sentence(event.activity)
             case Waiting():
-                self._waits[threading.get_ident()] = (event.seconds_left, sentence(event.reason))
+                self._waits[threading.get_ident()] = (event.seconds_left, event.reason)
             case WaitEnded():
                 self._waits.pop(threading.get_ident(), None)
             case _:
@@ -144,7 +144,7 @@ class Bars(ProgressReporter):
         self._board.wait = self._doing
         if self._waits:
             seconds, reason = min(self._waits.values())
-            self._board.wait = f"waiting {max(0.0, seconds):,.0f} s: {reason}"
+            self._board.wait = wait_text(seconds, reason)
 
     def _say(self, line: str, style: str) -> None:
         self._board.console.print(Text(line, style))

@@ -12,16 +12,15 @@ from reconciler.core.model import Address
 from reconciler.core.plan.losses import loss
 from reconciler.core.plan.rejections import rejection
 from reconciler.core.remote import Statistics
-from reconciler.core.rounding import format_limit, percent
+from reconciler.core.rounding import format_limit
 from reconciler.core.schedule import ACTIVATION_DELAY, next_computation
 from reconciler.core.state.resource import ResourceState, SegmentState
-from reconciler.render.numbers import EXACT, NumberFormat, counted, near, stamp
+from reconciler.core.verification import MIN_MATCH_RATE, KeptVerification
+from reconciler.render.numbers import NumberFormat, counted, near, stamp
 from reconciler.render.terminal.console import show, wrapped
 from reconciler.render.terminal.state import settled
+from reconciler.render.terminal.verification import kept_text, match_rate
 from reconciler.render.text import GAP, left, name, right, widths
-
-MIN_MATCH_RATE = 0.001
-"""Share of identifiers that Criteo must match before an audience is usable (0.1%, according to partners)."""
 
 _NOT_ASKED = (
     "Acknowledged requests only (`--statistics` asks Criteo, `reconciler drift {environment}` compares)."
@@ -45,7 +44,7 @@ class AddressStatus(StrEnum):
 class StatusRow:
     """One address. `members` is the size of the last completed transfer; `matches` is "" without statistics.
 
-    `lost`: Criteo counts far fewer identifiers than it acknowledged.
+    `lost`: Criteo counts far fewer identifiers than it acknowledged. `verification` is the newest one.
     """
 
     address: str
@@ -56,6 +55,7 @@ class StatusRow:
     live: str
     matches: str
     lost: str = ""
+    verification: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +74,7 @@ def status(
     resources: Iterable[ResourceState],
     statistics: Mapping[str, Statistics] | None,
     limits: Mapping[Address, float],
+    verified: Mapping[Address, KeptVerification],
     now: datetime,
     figures: NumberFormat,
 ) -> Status:
@@ -92,7 +93,8 @@ def status(
             found = statistics.get(resource.current.segment_id) if statistics else None
             row = _row(resource, found, limits.get(address), now, figures)
             gone = _lost(environment, resource, found, now, figures) if address in limits else ""
-            rows.append(replace(row, lost=gone))
+            proof = kept_text(verified[address], figures) if address in verified else ""
+            rows.append(replace(row, lost=gone, verification=proof))
     basis = _NOT_ASKED.format(environment=name(environment)) if known and statistics is None else ""
     return Status(name(environment), tuple(rows), figures.precision if rows else "", basis)
 
@@ -114,7 +116,7 @@ def status_lines(one: Status, out: Console) -> Iterator[Text]:
             else:
                 yield Text(first)
                 yield from wrapped(row.state, "", 4, out, hang=2)
-            for line in (row.live, row.matches, row.lost, row.rejected):
+            for line in (row.live, row.verification, row.matches, row.lost, row.rejected):
                 if line:
                     yield from wrapped(line, "dim", 4, out, hang=2)
     yield Text()
@@ -220,14 +222,5 @@ def _matches(found: Statistics, figures: NumberFormat) -> str:
         if number is not None
     ]
     verdict = "usable" if found.match_rate >= MIN_MATCH_RATE else "too low"
-    rate = f"match rate {_rate(found.match_rate, found, figures)}".rstrip()
+    rate = f"match rate {match_rate(found.match_rate, found, figures)}".rstrip()
     return ", ".join((*counts, f"{rate}: {verdict} (minimum {format_limit(MIN_MATCH_RATE)})"))
-
-
-def _rate(exact: float, found: Statistics, figures: NumberFormat) -> str:
-    """Return the match rate, no more exact than the rounded counts; "" if these show none."""
-    if figures == EXACT:
-        return percent(exact)
-    if found.identifiers is None or found.matches is None:
-        return percent(round(exact, 2))
-    return figures.share(found.matches, found.identifiers)

@@ -23,12 +23,14 @@ from reconciler.core.remote import RateLimit, Statistics
 from reconciler.core.state.resource import CreateIntent, ResourceState, SegmentState, Transfer
 from reconciler.core.verification import (
     MIN_MATCH_RATE,
+    KeptVerification,
     Verification,
     VerificationOutcome,
     VerificationResult,
     Verifications,
     before_counts,
     kept,
+    kept_verifications,
     next_check,
     renewed,
     verify,
@@ -76,7 +78,7 @@ def current(**changed: object) -> ResourceState:
 def test_all_members_less_the_rejected_ones_must_arrive() -> None:
     result = verify(SPEC, STATE, {"11"}, {"11": ARRIVED}, LATER)
     assert result == VerificationResult(
-        SPEC.address, VerificationOutcome.VERIFIED, "11", 100, 3, 97, 60, 60 / 97, NOON
+        SPEC.address, VerificationOutcome.VERIFIED, "11", 100, 3, ARRIVED, NOON
     )
     assert result.expected == 97
     assert outcome(counts=replace(ARRIVED, identifiers=98)) is VerificationOutcome.VERIFIED
@@ -195,6 +197,10 @@ def test_a_final_result_is_kept_with_all_that_it_depends_on() -> None:
     assert (found.seat, found.sample_rows, found.segment_id) == (Seat("1", "2"), 500, "11")
     assert (found.sent, found.rejected, found.arrived, found.matched) == (100, 3, 97, 60)
     assert found.changed_parts(SPEC) == ()
+    other = replace(SPEC, address=Address("email", "loyal"))
+    assert kept_verifications(Verifications((found,)), [replace(SPEC, title="Other"), other]) == {
+        SPEC.address: KeptVerification(found, (PortablePart.TITLE,))
+    }
     assert found.changed_parts(replace(SPEC, title="Other")) == (PortablePart.TITLE,)
 
 

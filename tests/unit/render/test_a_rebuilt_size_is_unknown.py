@@ -45,7 +45,7 @@ def documented(world: InMemoryEnvironment):
 
 def status_row(world: InMemoryEnvironment):
     resources = world.store.reader().resources()
-    [row] = status("test", [ADDRESS], resources, None, {}, world.clock.now(), EXACT).rows
+    [row] = status("test", [ADDRESS], resources, None, {}, {}, world.clock.now(), EXACT).rows
     return row
 
 

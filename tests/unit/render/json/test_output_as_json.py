@@ -61,7 +61,7 @@ def status(
     resource: ResourceState, found: Statistics | None = None, figures: NumberFormat = ROUNDED
 ) -> dict[str, Any]:
     statistics = {resource.current.segment_id: found} if found else None
-    values = status_values("production", [A], [resource], statistics, {A: 0.001}, NOW, figures)
+    values = status_values("production", [A], [resource], statistics, {A: 0.001}, {}, NOW, figures)
     [only] = printed(DocumentKind.STATUS, values)["addresses"]
     return dict(only)
 

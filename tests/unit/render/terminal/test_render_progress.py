@@ -169,6 +169,17 @@ def test_a_log_mentions_long_waits_once_in_a_while() -> None:
     ]
 
 
+def test_a_wait_of_hours_gets_few_lines_and_is_written_in_hours() -> None:
+    stream, time, shown = logged()
+    for left in range(40_000, 0, -10):
+        shown.waiting("Criteo has not computed 2 of 3 addresses yet", left)
+        time.now += 10
+    lines = stream.getvalue().splitlines()
+    assert lines[0] == "waiting 11 hours 6 minutes: Criteo has not computed 2 of 3 addresses yet"
+    assert lines[-1].startswith(("waiting 10 s", "waiting 20 s", "waiting 30 s"))
+    assert len(lines) < 100
+
+
 def test_bars_are_for_terminals() -> None:
     stream = Terminal()
     shown = progress_on(

@@ -28,7 +28,7 @@ MOVING = replace(SETTLED, transfer=Transfer(BASE, EMPTY_SNAPSHOT, Delta(0, 1_000
 
 def row(resource: ResourceState, found: Statistics | None = None, now: datetime = NOW) -> StatusRow:
     statistics = {resource.current.segment_id: found} if found else {}
-    [only] = status("production", [A], [resource], statistics, {}, now, EXACT).rows
+    [only] = status("production", [A], [resource], statistics, {}, {}, now, EXACT).rows
     return only
 
 
@@ -84,7 +84,7 @@ def test_the_gate(found: Statistics, matches: str) -> None:
 @pytest.mark.parametrize("width", [110, 50])
 def test_text(width: int) -> None:
     stream = io.StringIO()
-    one = status("production", [A, B], [ResourceState(A, SETTLED)], None, {}, NOW, EXACT)
+    one = status("production", [A, B], [ResourceState(A, SETTLED)], None, {}, {}, NOW, EXACT)
     print_status(one, console(stream, color=None, width=width))
     first = {
         110: ["  offsite-email/a    412,006  acknowledged by Criteo, last sent 2026-11-24 11:00 UTC"],
@@ -135,25 +135,25 @@ def test_text(width: int) -> None:
 )
 def test_a_match_rate_counts_no_people_that_are_rounded(found: Statistics, matches: str) -> None:
     [one] = status(
-        "production", [A], [ResourceState(A, SETTLED)], {SETTLED.segment_id: found}, {}, NOW, ROUNDED
+        "production", [A], [ResourceState(A, SETTLED)], {SETTLED.segment_id: found}, {}, {}, NOW, ROUNDED
     ).rows
     assert one.matches == matches
 
 
 def test_rounded_counts_are_labelled() -> None:
     stream = io.StringIO()
-    print_status(status("production", [A], [], {}, {}, NOW, ROUNDED), console(stream, color=None))
+    print_status(status("production", [A], [], {}, {}, {}, NOW, ROUNDED), console(stream, color=None))
     assert stream.getvalue().endswith("Counts are rounded to 10; exact ones are shown at a terminal.\n")
 
 
 def test_a_status_with_statistics_has_no_note() -> None:
-    assert status("production", [A], [ResourceState(A, SETTLED)], {}, {}, NOW, EXACT).basis == ""
-    assert status("production", [A], [], None, {}, NOW, EXACT).basis == ""
+    assert status("production", [A], [ResourceState(A, SETTLED)], {}, {}, {}, NOW, EXACT).basis == ""
+    assert status("production", [A], [], None, {}, {}, NOW, EXACT).basis == ""
 
 
 def test_an_empty_environment() -> None:
     stream = io.StringIO()
-    print_status(status("production", [], [], {}, {}, NOW, EXACT), console(stream, color=None))
+    print_status(status("production", [], [], {}, {}, {}, NOW, EXACT), console(stream, color=None))
     assert stream.getvalue() == "Status of production\n\n0 addresses.\n"
 
 
@@ -173,7 +173,7 @@ def test_a_share_of_rejected_identifiers_beyond_the_limit_is_reported(
     rejected: int, limits: dict[Address, float], said: str
 ) -> None:
     holding = replace(SETTLED, confirmed=SnapshotRef("ab", 170), rejected=rejected)
-    [one] = status("production", [A], [ResourceState(A, holding)], None, limits, NOW, EXACT).rows
+    [one] = status("production", [A], [ResourceState(A, holding)], None, limits, {}, NOW, EXACT).rows
     assert one.rejected == said
 
 
@@ -182,10 +182,10 @@ def test_a_segment_that_lost_members_names_the_plan_that_refills_it() -> None:
         SETTLED, confirmed=SnapshotRef("ab", 170), completed_at=NOW - timedelta(days=1), rejected=0
     )
     reported = {SETTLED.segment_id: Statistics(0, 0, None)}
-    [one] = status("production", [A], [ResourceState(A, holding)], reported, {A: 0.1}, NOW, EXACT).rows
+    [one] = status("production", [A], [ResourceState(A, holding)], reported, {A: 0.1}, {}, NOW, EXACT).rows
     assert one.lost == (
         "Criteo counts 0 of the 170 identifiers that it acknowledged: "
         "`reconciler plan production --statistics --only offsite-email/a` plans to refill it"
     )
-    [unmanaged] = status("production", [A], [ResourceState(A, holding)], reported, {}, NOW, EXACT).rows
+    [unmanaged] = status("production", [A], [ResourceState(A, holding)], reported, {}, {}, NOW, EXACT).rows
     assert unmanaged.lost == ""
