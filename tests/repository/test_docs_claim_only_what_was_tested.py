@@ -24,12 +24,28 @@ def test_not_yet_begins_with_criteo():
         assert evidence in written
 
 
+def words(path: str) -> str:
+    return " ".join((ROOT / path).read_text().split())
+
+
 @pytest.mark.parametrize("page", ["docs/how-to/connect-criteo.md", "docs/explanation/fidelity.md"])
 def test_doubles_are_named(page: str):
-    written = " ".join((ROOT / page).read_text().split())
+    written = words(page)
     assert "tests/support/fakes/vault.py" in written
     assert "moto" in written
     assert "real service" in written
+
+
+def test_the_docs_state_when_a_kill_costs_a_consent():
+    written = words("docs/how-to/connect-criteo.md")
+    assert "killed between the token request and the stored response, that token is lost" in written
+    assert "consent is needed again" in written
+
+
+def test_the_docs_state_that_an_advance_of_the_emulator_expires_tokens():
+    written = (ROOT / "docs/how-to/simulate-drift.md").read_text()
+    row = written.partition("`reconciler emulator advance")[2].partition("\n")[0]
+    assert "tokens and consents expire" in row
 
 
 def test_no_example_applies_to_production_without_an_approval():

@@ -262,6 +262,8 @@ SHAPE = [
     (DESTINATIONS, "---", PHONE, "`hashing` is not one of", "allowed: none, sha256"),
     (CREDENTIALS, "grant: authorizationCode", "grant: ‸implicit", "`grant` is not one", "clientCredentials"),
     (CREDENTIALS, "refreshToken: state:criteo\n", "", "`refreshToken` is missing", "(writable reference to"),
+    (CREDENTIALS, "grant: authorizationCode\n", "", "`grant` is missing", "allowed: clientCredentials, auth"),
+    (DESTINATIONS, "identifierType: Email\n", "", "`identifierType` is missing", "allowed: Email, User"),
     (
         CREDENTIALS,
         "criteo\nredirectUri",
