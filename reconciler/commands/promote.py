@@ -53,7 +53,7 @@ class PromoteOptions:
     check: Annotated[
         bool,
         click.option(
-            "--check", is_flag=True, help="Change nothing; exit 5 unless promotion.lock is proved. For CI."
+            "--check", is_flag=True, help="Change nothing; exit 5 unless promotion.lock is correct. For CI."
         ),
     ]
     abort: Annotated[
@@ -111,8 +111,8 @@ def _check(stop: object, root: Path, options: PromoteOptions, shown: "CommandCon
     known = verifications(settings, options.source, stop_event(stop), shown)
     findings = check(root, options.source, options.target, options.branch, known)
     if findings:
-        raise RefusedError(f"promotion.lock of {options.target} is not proved", findings=findings)
-    shown.out.print(f"promotion.lock of {options.target} is proved.")
+        raise RefusedError(f"promotion.lock of {options.target} is not correct", findings=findings)
+    shown.out.print(f"promotion.lock of {options.target} is correct.")
 
 
 def _promote(stop: object, root: Path, options: PromoteOptions, shown: "CommandConsole") -> None:

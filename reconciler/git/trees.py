@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from reconciler.git.program import Git
+from reconciler.git.program import Git, split
 
 REGULAR = frozenset({"100644", "100755"})
 """The modes of files; links and submodules have others."""
@@ -24,11 +24,8 @@ Tree = Mapping[str, TreeFile]
 
 def read_tree(git: Git, tree: str, folder: str) -> dict[str, TreeFile]:
     """Return the files of `folder` in a tree or commit, with paths relative to it; none if it is missing."""
-    path = f"{tree}:{folder}"
-    if git.ask("rev-parse", "--verify", "--quiet", "--end-of-options", path).code:
-        return {}
     found = {}
-    for entry in git.names("ls-tree", "-r", "-z", "--full-tree", path):
+    for entry in split(git.ask("ls-tree", "-r", "-z", "--full-tree", f"{tree}:{folder}").output):
         fields, _, name = entry.partition("\t")
         mode, _, blob = fields.split(" ")
         found[name] = TreeFile(mode, blob)
@@ -39,7 +36,6 @@ def write_tree(git: Git, files: Tree) -> str:
     """Store a tree with these files, and return its id."""
     with tempfile.TemporaryDirectory(prefix="reconciler-index-") as folder:
         apart = git.within({"GIT_INDEX_FILE": str(Path(folder) / "index")})
-        apart.run("read-tree", "--empty")
         apart.run("update-index", "-z", "--index-info", given=entries(files.items()))
         return apart.run("write-tree").text
 

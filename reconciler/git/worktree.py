@@ -119,7 +119,6 @@ def _check_out(folder: Folder, files: Tree) -> None:
         return
     with tempfile.TemporaryDirectory(prefix="reconciler-index-") as scratch:
         apart = Git(folder.git.program, _root(folder.git), {"GIT_INDEX_FILE": str(Path(scratch) / "index")})
-        apart.run("read-tree", "--empty")
         apart.run("update-index", "-z", "--index-info", given=entries(folder.within(files.items())))
         apart.run("checkout-index", "--force", "--all")
 

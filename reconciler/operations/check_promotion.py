@@ -17,7 +17,7 @@ from reconciler.git.worktree import Folder
 from reconciler.manifests.load import load_without_sources
 from reconciler.operations.promotion_trees import environment_folder, last_lock, lay_out
 
-_AGAIN = "run `reconciler promote {ways}` again, and commit its result"
+_AGAIN = "run `reconciler promote {ways}` again and commit the result"
 
 
 def check(
@@ -44,7 +44,9 @@ def _superseded(git: Git, here: Folder, main: str, where: str, again: str) -> It
     ours, theirs, before = (_lock_blob(here, commit) for commit in ("HEAD", main, began))
     if theirs not in (before, ours) and ours != before:
         yield Finding(
-            where, f"another promotion was merged into {main} meanwhile", f"merge {main}, then {again}"
+            where,
+            f"another promotion was merged into {main} meanwhile",
+            f"start a new branch from {main}, then {again}",
         )
 
 

@@ -42,9 +42,7 @@ def check_repository(git: Git, folders: tuple[Folder, ...]) -> None:
     history.head(git)
     flaws = []
     if worktree.unmerged(git):
-        remedy = (
-            "resolve them with `git mergetool` and commit, or drop them with `reconciler promote --abort`"
-        )
+        remedy = "resolve them with `git mergetool` and commit, or undo the merge that caused them"
         flaws.append(Finding("", "the index has files in conflict", remedy))
     if history.is_shallow(git):
         remedy = "run `git fetch --unshallow`; in CI, fetch the whole history"

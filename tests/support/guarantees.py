@@ -14,6 +14,8 @@ PROMISES = {
     "guards": "A change that exceeds the guards, or lost access, sends nothing",
     "lists": "An exclusion list that shrinks, breaks, vanishes and returns adds no member of its last "
     "applied version, beyond its limit or a reviewed definition (500 histories)",
+    "promotion": "Promotion is a merge by git: it loses no edit of the target, and writes no invalid "
+    "result (500 edits)",
     "approved": "Apply executes approved changes within stated limits, or nothing",
     "faults": "Each bad input and fault has its message, fix and exit code, and loses nothing",
     "private": "No output, log, error, plan or temporary file contains an identifier, token or secret",
