@@ -281,7 +281,7 @@ def apply_started(plan: Plan, api: Api, now: datetime) -> ApplyStarted:
             AddressWork(one.spec.address, one.spec.credential, own_calls(one, api.batch_size))
             for one in plan.removals
         ),
-        limits={credential: cost.rate(credential).limit for credential in cost.calls},
+        limits={credential: cost.calls_per_minute(credential) for credential in cost.calls},
         waits=waits.total_seconds(),
         share=api.share,
     )

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from math import ceil
 
 from reconciler.core.model import IdentifierType
 
@@ -95,6 +96,16 @@ class BulkResult:
 
     items: tuple[Segment | ItemFailure, ...]
     earlier_unconfirmed: bool = False
+
+
+RESERVE = 0.04
+"""Share of its calls that an apply leaves to commands that only read, such as a plan at the same time."""
+SMALLEST_WITH_RESERVE = 10
+
+
+def without_reserve(limit: int, reserve: float = RESERVE) -> int:
+    """Return the calls per minute of an apply. A small limit has no reserve."""
+    return limit if limit < SMALLEST_WITH_RESERVE else limit - ceil(limit * reserve)
 
 
 @dataclass(frozen=True, slots=True)

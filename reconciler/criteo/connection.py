@@ -51,7 +51,11 @@ class Connection:
         self.inspector = CriteoInspector(session, self.reader)
 
     def writer(self) -> CriteoWriter:
-        """Return the writer. Only commands that change segments use it; `plan` does not."""
+        """Return the writer. Only commands that change segments use it; `plan` does not.
+
+        From now on, the connection leaves calls to commands that only read.
+        """
+        self._gate.leave_reserve()
         return CriteoWriter(self._session)
 
     @property

@@ -26,6 +26,9 @@ with the share of the limit: `remaining` and `reset` do not tell whose calls com
 if they are more than the rest of the limit. At the first response, earlier calls may be of this environment,
 so they count against its share.
 
+With a reserve, an apply leaves calls to commands that only read. Without it, a plan at the same time gets 429
+responses until the apply ends, because the apply takes each call as soon as Criteo allows it.
+
 Example: Criteo allows 3 calls per minute. Times are in seconds.
 
 >>> state, first = reserve(RateState(limit=250), now=0.0)
@@ -47,6 +50,8 @@ True
 import math
 from bisect import bisect_right
 from dataclasses import dataclass, replace
+
+from reconciler.core.remote import without_reserve
 
 MINUTE = 60.0
 EPSILON = 0.2
@@ -105,7 +110,7 @@ class RateAllowance:
 class RateState:
     """The calls so far and the allowances. Times are Unix seconds of our clock.
 
-    `limit` calls per minute are for this process, `others` for environments that share the credential.
+    `limit` calls per minute are for this process, `others` for other environments and the reserve.
     `answered` are the end times of the calls of the last minute, `remains` the `remaining` of their
     responses, and `sent_at` the start times of calls that Criteo accepted or may accept. `sent` and `done`
     count calls since the start. `foreign` calls of other users count until `foreign_until`. `heard`: a
@@ -127,6 +132,7 @@ class RateState:
     refusals: int = 0
     refused_in_row: int = 0
     share: float = 1.0
+    reserve: float = 0.0
     others: int = 0
     heard: bool = False
 
@@ -158,9 +164,19 @@ def delay(state: RateState, now: float, calls: int = 1) -> float:
     return max(0.0, min(_minute_opens(state, calls), *allowances, math.inf) - now)
 
 
+def leave_reserve(state: RateState, reserve: float) -> RateState:
+    """Return the state of a process that leaves a part of its calls to others."""
+    return _with_limit(replace(state, reserve=reserve), state.limit + state.others)
+
+
+def share_of_limit(state: RateState) -> int:
+    """Return the calls per minute of this environment, with the reserve: at least 1."""
+    return max(1, int((state.limit + state.others) * state.share + TINY))
+
+
 def left(state: RateState, remaining: int) -> int:
     """Return how many of the remaining calls of the credential are for this process."""
-    if not state.others:
+    if state.share == 1:
         return remaining
     return max(0, min(remaining, state.limit - len(state.answered) - state.in_flight))
 
@@ -183,7 +199,7 @@ def observe_response(state: RateState, ticket: RateTicket, headers: RateHeaders,
         return state
     surely_before = lately - (state.sent - ticket.done) + 1
     most = state.limit - surely_before - headers.remaining
-    if state.others and not state.heard:
+    if state.share < 1 and not state.heard:
         state = _count_earlier(state, min(state.limit, most + state.others), now)
     least = state.limit - (state.sent - ticket.expired) - headers.remaining
     held = state.foreign if now < state.foreign_until else 0
@@ -194,12 +210,12 @@ def observe_response(state: RateState, ticket: RateTicket, headers: RateHeaders,
         allowances=state.allowances if least <= 0 else (),
         heard=True,
     )
-    return state if state.others else _add_allowance(state, ticket, headers.remaining, headers, now)
+    return _add_allowance(state, ticket, headers, now) if state.share == 1 else state
 
 
 def _with_limit(state: RateState, limit: int) -> RateState:
-    """Return the state under another limit of the credential: its share, at least 1 call per minute."""
-    own = max(1, int(limit * state.share + TINY))
+    """Return the state under another limit of the credential."""
+    own = without_reserve(share_of_limit(replace(state, limit=limit, others=0)), state.reserve)
     return replace(state, limit=own, others=limit - own)
 
 
@@ -225,13 +241,12 @@ def _learn_clock(state: RateState, ticket: RateTicket, headers: RateHeaders, now
     )
 
 
-def _add_allowance(
-    state: RateState, ticket: RateTicket, remaining: int, headers: RateHeaders, now: float
-) -> RateState:
+def _add_allowance(state: RateState, ticket: RateTicket, headers: RateHeaders, now: float) -> RateState:
     shut_until = -math.inf
-    if headers.reset is not None and not remaining:
+    if headers.reset is not None and not headers.remaining:
         shut_until = headers.reset - ROUNDING + state.ahead_at_least
     opens_at = _opens_at(state, headers, now)
+    remaining = max(0, (headers.remaining or 0) - state.others)
     allowance = RateAllowance(ticket.done + ticket.calls, remaining, shut_until, opens_at, now + MINUTE)
     return replace(state, allowances=(*state.allowances, allowance)[-KEPT_ALLOWANCES:])
 

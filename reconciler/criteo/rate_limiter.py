@@ -7,7 +7,7 @@ from datetime import UTC, timedelta
 from email.utils import parsedate_to_datetime
 
 from reconciler.core.ports import Clock
-from reconciler.core.remote import RateLimit
+from reconciler.core.remote import RESERVE, RateLimit
 from reconciler.criteo import pacing
 from reconciler.criteo.pacing import RateHeaders, RateTicket
 
@@ -46,6 +46,11 @@ class RateLimiter:
             seconds = max(TICK, min(delay, SLICE) if under_way else delay)
             self._clock.wait(seconds, f"Criteo takes {limit} calls a minute{left}")
 
+    def leave_reserve(self) -> None:
+        """Leave a part of the calls to other processes from now on."""
+        with self._lock:
+            self._pace = pacing.leave_reserve(self._pace, RESERVE)
+
     def record_no_response(self, ticket: RateTicket) -> None:
         """Record that a call got no response."""
         with self._lock:
@@ -58,7 +63,9 @@ class RateLimiter:
         with self._lock:
             self._pace = learn(self._pace, ticket, rate, self._now())
             if rate.limit is not None and rate.remaining is not None:
-                self._newest = RateLimit(self._pace.limit, pacing.left(self._pace, rate.remaining))
+                self._newest = RateLimit(
+                    pacing.share_of_limit(self._pace), pacing.left(self._pace, rate.remaining)
+                )
             if rate.date is not None:
                 self._skew = timedelta(seconds=rate.date - self._now())
 

@@ -7,7 +7,9 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.fakes.rate_limiters import KINDS, VARIANTS, World, run_together, steady
+from support.fakes.rate_limiters import KINDS, VARIANTS, Agenda, World, run_all, run_together, steady
+
+from reconciler.core.remote import RESERVE
 
 pytestmark = pytest.mark.promise("pacing")
 
@@ -41,6 +43,7 @@ def worlds(draw: st.DrawFn) -> World:
         with_headers=with_headers,
         round_reset=ROUNDINGS[draw(st.sampled_from(sorted(ROUNDINGS)))],
         assumed=draw(st.sampled_from([10, 250])) if with_headers else limit,
+        reserve=draw(st.sampled_from([0.0, RESERVE, 0.3])),
     )
     if with_headers:
         used_before(world, draw(st.integers(0, limit - 1)), chance)
@@ -84,6 +87,20 @@ def shared_worlds(draw: st.DrawFn) -> list[World]:
         used = sum(draw(st.integers(0, int(limit * share + 1e-9) - 1)) for share in shares)
         used_before(first_to_start(made), used, chance)
     return made
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+@pytest.mark.parametrize("latency", [0.2, 1.2])
+def test_a_plan_beside_an_apply_gets_its_calls(kind: str, latency: float) -> None:
+    """Without the reserve, the apply takes each call as soon as it is allowed."""
+    for seed in range(4):
+        apply = replace(steady(kind, 250, latency, seed, workers=80), reserve=RESERVE)
+        plan = replace(apply, workers=1, reserve=0.0, start=apply.start + 95)
+        agenda = Agenda()
+        apply.begin(1_000, agenda)
+        plan.begin(5, agenda)
+        assert run_all([plan], agenda) - plan.start < 15 * latency + 1
+        assert plan.refused == apply.refused == 0
 
 
 def first_to_start(made: list[World]) -> World:

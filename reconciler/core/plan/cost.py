@@ -10,7 +10,7 @@ from reconciler.core.members import Delta
 from reconciler.core.model import Api
 from reconciler.core.plan.changes import Change, Forget, Removal
 from reconciler.core.plan.steps import CreateSegment, Steps, UpdateSegment
-from reconciler.core.remote import BULK_ITEMS, RateLimit
+from reconciler.core.remote import BULK_ITEMS, RateLimit, without_reserve
 from reconciler.core.schedule import ACTIVATION_DELAY, next_computation
 
 ASSUMED_RATE = RateLimit(limit=10, remaining=10)
@@ -36,6 +36,10 @@ class CostEstimate:
     def rate(self, credential: str) -> RateLimit:
         """Return the rate of a credential; before its first response, the assumed rate."""
         return self.rates.get(credential, self.assumed)
+
+    def calls_per_minute(self, credential: str) -> int:
+        """Return the calls that an apply makes in a minute: without the reserve."""
+        return without_reserve(self.rate(credential).limit)
 
 
 def member_calls(delta: Delta, batch_size: int) -> int:
@@ -83,9 +87,13 @@ def _paced(calls: Mapping[str, int], rates: Mapping[str, RateLimit], assumed: Ra
 
 
 def _seconds(calls: int, rate: RateLimit) -> float:
-    """Return the seconds for these calls: `remaining` calls go at once, then `limit` calls per minute."""
-    waiting = max(0, calls - rate.remaining)
-    return 60.0 * ceil(waiting / max(1, rate.limit))
+    """Return the seconds for these calls: `remaining` calls go at once, then `limit` calls per minute.
+
+    Both are without the reserve.
+    """
+    limit = without_reserve(max(1, rate.limit))
+    waiting = max(0, calls - max(0, rate.remaining - (rate.limit - limit)))
+    return 60.0 * ceil(waiting / limit)
 
 
 def _calls(changes: Iterable[Change | Removal], batch_size: int) -> dict[str, int]:

@@ -227,6 +227,6 @@ def _calls(one: Estimate) -> str:
 def _rate_note(one: Estimate, each: CredentialCalls) -> str:
     """Return where the rate comes from; "" if it is the limit that Criteo states."""
     assumed = "assumed" if each.assumed else ""
-    shared = f"{one.share} of the limit" if one.share != WHOLE else ""
+    shared = f"share {one.share}" if one.share != WHOLE else ""
     known = ", ".join(filter(None, (shared, assumed)))
     return f" ({known})" if known else ""

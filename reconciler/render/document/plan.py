@@ -182,7 +182,7 @@ def _estimate(plan: Plan, totals: Totals, share: float) -> Estimate | None:
             CredentialCalls(
                 name(credential),
                 calls,
-                cost.rate(credential).limit,
+                cost.calls_per_minute(credential),
                 credential not in cost.rates,
             )
             for credential, calls in cost.calls.items()

@@ -131,6 +131,7 @@ class World:
     round_reset: Callable[[float], float] = math.ceil
     assumed: int = 10
     share: float = 1.0
+    reserve: float = 0.0
     pace: RateState = field(init=False)
     to_send: int = 0
     to_end: int = 0
@@ -141,7 +142,8 @@ class World:
         return run_together([self], calls)
 
     def begin(self, calls: int, agenda: "Agenda") -> None:
-        self.pace, self.to_send, self.to_end = pacing.shared(self.assumed, self.share), calls, calls
+        self.pace = pacing.leave_reserve(pacing.shared(self.assumed, self.share), self.reserve)
+        self.to_send = self.to_end = calls
         for _ in range(self.workers):
             agenda.add(self.start, Event("ready"), self)
 
@@ -221,13 +223,19 @@ class Agenda:
 
 def run_together(worlds: Sequence[World], calls: int) -> float:
     """Let each process send this many calls; return the time from the first start to the last response."""
-    agenda, now = Agenda(), 0.0
+    agenda = Agenda()
     for world in worlds:
         world.begin(calls, agenda)
+    return run_all(worlds, agenda) - min(world.start for world in worlds)
+
+
+def run_all(worlds: Sequence[World], agenda: Agenda) -> float:
+    """Run until these processes have ended, and return the time; others may go on."""
+    now = 0.0
     while any(world.to_end for world in worlds):
         now, event, world = agenda.next()
         world.step(agenda, event, now)
-    return now - min(world.start for world in worlds)
+    return now
 
 
 def steady(kind: str, limit: int, latency: float, seed: int, workers: int = 8) -> World:

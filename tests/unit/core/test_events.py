@@ -63,7 +63,7 @@ def test_an_apply_starts_with_the_work_of_each_address() -> None:
         AddressWork(GONE, "", 0),
     )
     assert work.removals == (AddressWork(cases.GOLD.address, "criteo", 3),)
-    assert (work.limits, work.waits) == ({"criteo": 10}, 0.0)
+    assert (work.limits, work.waits) == ({"criteo": 9}, 0.0)
 
 
 def test_an_apply_starts_with_the_wait_for_unconfirmed_requests() -> None:

@@ -90,7 +90,7 @@ def test_each_credential_has_its_pace() -> None:
     price = cost(planned.changes, Api("emulator"), rates, planned.basis.made_at)
     document = plan_document(replace(planned, cost=price), ENVIRONMENT, EXACT)
     assert document_text.estimate(document)[0] == (
-        "Cost: 11 API calls with criteo at 250 a minute, 2 API calls with other at 10 a minute (assumed); "
+        "Cost: 11 API calls with criteo at 240 a minute, 2 API calls with other at 9 a minute (assumed); "
         "about 1 minute."
     )
 
@@ -103,8 +103,8 @@ def test_a_share_of_the_limit_is_named_and_slows_the_estimate() -> None:
     assert price.rate("other") == RateLimit(5, 5)
     document = plan_document(replace(planned, cost=price), half, EXACT)
     assert document_text.estimate(document)[0] == (
-        "Cost: 11 API calls with criteo at 125 a minute (50% of the limit), "
-        "2 API calls with other at 5 a minute (50% of the limit, assumed); about 1 minute."
+        "Cost: 11 API calls with criteo at 120 a minute (share 50%), "
+        "2 API calls with other at 5 a minute (share 50%, assumed); about 1 minute."
     )
 
 
