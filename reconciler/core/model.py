@@ -2,9 +2,10 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from datetime import timedelta
 from enum import StrEnum
+from functools import cached_property
 from typing import Literal
 
 from reconciler.core.promotion.gate import PromotionGate
@@ -284,7 +285,7 @@ class Access:
     raw: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SegmentSpec:
     """One audience in one destination: the segment that should exist at Criteo.
 
@@ -303,7 +304,7 @@ class SegmentSpec:
     title: str = ""
     access: Access = Access()
 
-    @property
+    @cached_property
     def definition(self) -> str:
         """Return the digest of all that a reviewer approves, without members and source locations.
 
@@ -314,12 +315,12 @@ class SegmentSpec:
             "address": str(self.address),
             "name": self.name,
             "description": self.description,
-            "key": asdict(self.key),
+            "key": _fields(self.key),
             "source": [audience.source.root, list(audience.source.files), audience.source.where],
             "sample": audience.source.sample_rows,
             "columns": sorted(audience.columns),
             "exclude": [_stated(one) for one in audience.exclusion_lists],
-            "guards": asdict(audience.guards),
+            "guards": _fields(audience.guards),
             "maxAge": age.total_seconds() if age else None,
             "reached": [*self.endpoint, self.credential],
         }
@@ -328,6 +329,10 @@ class SegmentSpec:
         if audience.country:
             stated["defaultCountry"] = audience.country
         return hashlib.sha256(json.dumps(stated, sort_keys=True).encode()).hexdigest()
+
+
+def _fields(flat: SegmentKey | Guards) -> dict[str, object]:
+    return {one.name: getattr(flat, one.name) for one in fields(flat)}
 
 
 def _stated(one: Exclusion) -> list[object]:

@@ -50,15 +50,33 @@ class SensitiveRequest:
         self._secrets = tuple(secrets)
         self._members = members
         self._patience = TEXTS
+        self._redacted: dict[tuple[str, str], str] = {}
 
-    def is_in(self, text: str, key: str) -> bool:
-        """Return whether the text repeats a secret or an identifier, whole or in part, in any usual encoding.
+    def redacted(self, text: str, key: str) -> str:
+        """Return the text under a key of the response, or what replaces it.
+
+        Listings repeat accounts, retailers and kinds in each segment: each text is searched once.
+        """
+        if (text, key) not in self._redacted:
+            self._redacted[text, key] = self._searched(text, key)
+        return self._redacted[text, key]
+
+    def _searched(self, text: str, key: str) -> str:
+        if len(text) > TOO_LONG:
+            return WITHHELD
+        forms = tuple(_forms(text))
+        if key not in TRACES and any(map(pii_kind, forms)):
+            return REDACTED
+        return WITHHELD if self._is_in(forms, key) else text
+
+    def _is_in(self, forms: Iterable[str], key: str) -> bool:
+        """Return whether the forms of a text repeat a secret or an identifier, whole or in part.
 
         A code of several words does not count as an identifier that equals one of its words.
         """
-        forms = [form.lower() for form in _forms(text)]
-        return any(not self._pieces.isdisjoint(_windows(one, OF_A_SECRET)) for one in forms) or (
-            bool(self._members) and self._names_somebody(forms, key)
+        folded = [form.lower() for form in forms]
+        return any(not self._pieces.isdisjoint(_windows(one, OF_A_SECRET)) for one in folded) or (
+            bool(self._members) and self._names_somebody(folded, key)
         )
 
     @cached_property
@@ -111,7 +129,8 @@ def _forms(text: str) -> Iterator[str]:
     """Yield the text, the text as printed, and its decoded forms."""
     plain_ascii = text.isascii() and text.isprintable()
     shown = text if plain_ascii else "".join(filter(str.isprintable, unicodedata.normalize("NFKC", text)))
-    yield from dict.fromkeys((text, shown, unquote_plus(shown)))
+    decoded = unquote_plus(shown) if "%" in shown or "+" in shown else shown
+    yield from dict.fromkeys((text, shown, decoded))
     for packed in PACKED.findall(shown):
         with suppress(ValueError):  # of other lengths than base64 has
             plain = base64.urlsafe_b64decode(packed.translate(URL_SAFE) + "=" * (-len(packed) % 4))
@@ -133,10 +152,4 @@ def redact_echoes(body: object, sent: SensitiveRequest, key: str = "", depth: in
         return [redact_echoes(value, sent, key, depth + 1) for value in body]
     if key == "type":
         return body  # never shown, and what it says decides whether a call happened
-    if not isinstance(body, str):
-        return body
-    if len(body) > TOO_LONG:
-        return WITHHELD
-    if key not in TRACES and any(map(pii_kind, _forms(body))):
-        return REDACTED
-    return WITHHELD if sent.is_in(body, key) else body
+    return sent.redacted(body, key) if isinstance(body, str) else body

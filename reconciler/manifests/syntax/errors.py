@@ -13,7 +13,7 @@ _QUOTE = "put quotes around the value"
 _BREAK = re.compile(r"\r\n|[\n\r\x85\u2028\u2029]")
 _CONFLICT = re.compile(r"^(?:[<>|]{7}(?: .*)?|={7})\r?$", re.MULTILINE)
 _INDENT_TAB = re.compile(r"^ *\t[ \t]*(?=[^\s])", re.MULTILINE)
-_UNPRINTABLE = re.compile(r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
 class _Rule(NamedTuple):

@@ -9,6 +9,7 @@ from reconciler.manifests.syntax.nodes import Issue, IssueRank, ManifestDocument
 
 _LINES = frozenset({"title", "namePrefix", "nameSuffix"})
 _TEXTS = frozenset({"description", "where"})
+_NAMES = _LINES | _TEXTS
 _CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 """Controls, marks of direction and width, halves of characters, private characters, separators."""
 _BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0") | frozenset(
@@ -22,7 +23,7 @@ _LAYOUT = frozenset("\t\n")
 
 def invisible_characters(document: ManifestDocument, name: str, node: Node) -> Iterator[Issue]:
     """Yield each different invisible character in the text under a key, where it first stands."""
-    if name not in _LINES | _TEXTS:
+    if name not in _NAMES or (node.value.isascii() and node.value.isprintable()):
         return
     allowed = _BROKEN_LINES if name in _LINES else _LAYOUT
     for character in dict.fromkeys(node.value):
