@@ -187,7 +187,7 @@ def _show(
 def _confirm(space: Workspace, yes: bool) -> None:
     name = space.desired.environment.name
     where = "the emulator" if space.emulated else space.desired.environment.api.endpoint
-    confirm(yes, f"Apply this plan to {name} ({where})?")
+    confirm(yes, f"Apply this plan to {name} ({where})?", space.desired.environment)
     space.clock.check()
 
 

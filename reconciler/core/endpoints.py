@@ -5,7 +5,7 @@ from contextlib import suppress
 from enum import StrEnum
 from urllib.parse import urlsplit
 
-from reconciler.core.model import Api
+from reconciler.core.model import Api, Confirmation, Environment
 
 
 class EndpointKind(StrEnum):
@@ -18,6 +18,12 @@ class EndpointKind(StrEnum):
 def endpoint_kind(api: Api) -> EndpointKind:
     """Return the kind of an endpoint. A server on this machine is an emulator, never Criteo."""
     return EndpointKind.EMULATOR if api.emulated or is_loopback(api.endpoint) else EndpointKind.CRITEO
+
+
+def confirmation(environment: Environment) -> Confirmation:
+    """Return what confirms a change: by default, the name of each environment that is not an emulator."""
+    at_criteo = endpoint_kind(environment.api) is EndpointKind.CRITEO
+    return environment.confirm or (Confirmation.NAME if at_criteo else Confirmation.NONE)
 
 
 def is_served_emulator(api: Api) -> bool:

@@ -122,12 +122,19 @@ class Api:
 SEALING_KEY = "env:RECONCILER_STATE_KEY"
 
 
+class Confirmation(StrEnum):
+    """What a user types at a terminal before a command writes: the name of the environment, or y."""
+
+    NAME = "name"
+    NONE = "none"
+
+
 @dataclass(frozen=True, slots=True)
 class Environment:
     """One folder under `environments/`.
 
-    `sealing_key` is the reference of the key that encrypts `state:` secrets. `data_place` is the location of
-    `data_root`; None if an option set it.
+    `confirm` is None if the endpoint decides. `sealing_key` is the reference of the key that encrypts
+    `state:` secrets. `data_place` is the location of `data_root`; None if an option set it.
     """
 
     name: str
@@ -141,6 +148,7 @@ class Environment:
     sealing_key: str = SEALING_KEY
     approval_limits: ApprovalLimits = ApprovalLimits()
     promotion: PromotionGate | None = None
+    confirm: Confirmation | None = None
     data_place: SourceLocation | None = None
 
     def seat(self, name: str) -> Seat:

@@ -15,6 +15,7 @@ from reconciler.core.model import (
     Application,
     ApprovalLimits,
     Audience,
+    Confirmation,
     Credential,
     Environment,
     Exclusion,
@@ -82,6 +83,7 @@ def _environment(home: ManifestDocument, data_root: str | None) -> Environment:
         sealing_key=value["state"].get("sealingKey", SEALING_KEY),
         approval_limits=_leeway(value.get("approval", {})),
         promotion=_gate(value["promotion"]) if "promotion" in value else None,
+        confirm=Confirmation(value["confirm"]) if "confirm" in value else None,
         data_place=None if data_root else home.place("data", "root"),
     )
 

@@ -111,9 +111,9 @@ def test_a_state_is_moved_to_another_backend(project: Project) -> None:
     project.run("state", "export", "sandbox", "out.zip")
     key = (state(project) / "key").read_bytes()
     shutil.move(state(project), project.root / "old")
-    said = project.run("state", "import", "sandbox", "out.zip").said
+    said = project.run("state", "import", "sandbox", "out.zip", "--yes").said
     assert "imported 2 addresses" in said
-    project.run("state", "import", "sandbox", "out.zip")
+    project.run("state", "import", "sandbox", "out.zip", "--yes")
     assert (state(project) / "key").read_bytes() == key
     assert not list((project.root / ".reconciler" / "cache" / "sandbox").iterdir())
     project.run("plan", "sandbox", "--detailed-exitcode")
@@ -122,14 +122,14 @@ def test_a_state_is_moved_to_another_backend(project: Project) -> None:
 def test_a_state_that_is_here_already_is_not_imported_again(project: Project) -> None:
     project.run("state", "export", "sandbox", "out.zip")
     before = project.serial()
-    said = project.run("state", "import", "sandbox", "out.zip").said
+    said = project.run("state", "import", "sandbox", "out.zip", "--yes").said
     assert "this state is here already, at serial 2; nothing was written" in said
     assert project.serial() == before
     project.people(*range(6, 40))
     project.run("apply", "sandbox", "--yes")
     project.people(*range(6, 41))
     project.run("apply", "sandbox", "--yes")
-    said = " ".join(project.run("state", "import", "sandbox", "out.zip", code=10).said.split())
+    said = " ".join(project.run("state", "import", "sandbox", "out.zip", "--yes", code=10).said.split())
     assert "here already, at serial 4; the file holds it at serial 2" in said
     assert "reconciler state restore sandbox --serial N" in said
 
@@ -141,14 +141,15 @@ def test_the_state_of_another_environment_with_the_same_name_is_not_replaced(
     other.people(1, 2)
     other.run("apply", "sandbox", "--yes")
     other.run("state", "export", "sandbox", str(project.root / "out.zip"))
-    said = project.run("state", "import", "sandbox", "out.zip", code=10).said
+    said = project.run("state", "import", "sandbox", "out.zip", "--yes", code=10).said
     assert "there is a state already, and it is another one" in said
 
 
 @pytest.mark.parametrize("command", ["export", "import"])
 def test_a_pipe_in_place_of_a_file_is_refused_at_once(project: Project, command: str) -> None:
     os.mkfifo(project.root / "pipe")
-    said = project.run("state", command, "sandbox", "pipe", code=10).said
+    yes = ["--yes"] if command == "import" else []
+    said = project.run("state", command, "sandbox", "pipe", *yes, code=10).said
     assert "pipe is not a regular file" in " ".join(said.split())
 
 
@@ -177,11 +178,12 @@ def test_an_export_that_is_not_whole_is_refused(project: Project) -> None:
     rewritten(whole, other, lambda name, content: elsewhere(content) if name == "state.json" else content)
     rewritten(whole, digit, lambda _name, content: content.replace(b'"serial": ', b'"serial": 1'))
     for file in ("cut.zip", "changed.zip", "data/people.csv"):
-        assert "no whole export" in project.run("state", "import", "sandbox", file, code=10).said
-    assert "the state of elsewhere" in project.run("state", "import", "sandbox", "other.zip", code=10).said
-    said = project.run("state", "import", "sandbox", "digit.zip", code=10).said
+        assert "no whole export" in project.run("state", "import", "sandbox", file, "--yes", code=10).said
+    said = project.run("state", "import", "sandbox", "other.zip", "--yes", code=10).said
+    assert "the state of elsewhere" in said
+    said = project.run("state", "import", "sandbox", "digit.zip", "--yes", code=10).said
     assert "state.json in the file: the checksum does not match" in said
-    project.run("state", "import", "sandbox", "nowhere.zip", code=10)
+    project.run("state", "import", "sandbox", "nowhere.zip", "--yes", code=10)
     assert "none yet" in project.run("state", "show", "sandbox").said
 
 
@@ -221,7 +223,7 @@ def test_a_damaged_snapshot_is_not_imported(project: Project) -> None:
         for name, stored in content.items():
             archive.writestr(name, stored)
     shutil.move(state(project), project.root / "old")
-    said = project.run("state", "import", "sandbox", "out.zip", code=10).said
+    said = project.run("state", "import", "sandbox", "out.zip", "--yes", code=10).said
     assert f"snapshot {one[:12]} is damaged" in " ".join(said.split())
     assert "none yet" in project.run("state", "show", "sandbox").said
 

@@ -55,7 +55,7 @@ OFFLINE = {
         ("state", "rebuild", "sandbox", "--assume-members", "data/people.csv", "--only", "raw/buyers", "-y"),
     ],
     "state export": [("state", "export", "sandbox", ".reconciler/state/out.zip")],
-    "state import": [("state", "import", "sandbox", ".reconciler/state/out.zip")],
+    "state import": [("state", "import", "sandbox", ".reconciler/state/out.zip", "--yes")],
     "state lock list": [("state", "lock", "list", "sandbox"), ("state", "lock", "list", "sandbox", "--json")],
     "state lock break": [("state", "lock", "break", "sandbox", "--id", "1234")],
     "emulator advance": [("emulator", "advance", "sandbox", "12h")],

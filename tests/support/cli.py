@@ -131,8 +131,8 @@ class Project:
         assert done.returncode == code, done.stdout
         return Ended(done.returncode, done.stdout)
 
-    def at_terminal(self, *arguments: str) -> Ended:
-        """The same at a terminal, where counts are exact."""
+    def at_terminal(self, *arguments: str, typed: str = "") -> Ended:
+        """The same at a terminal, where counts are exact. `typed` is entered beforehand."""
         ours, theirs = pty.openpty()
         process = subprocess.Popen(
             self.command(*arguments),
@@ -143,6 +143,7 @@ class Project:
             stderr=theirs,
         )
         os.close(theirs)
+        os.write(ours, typed.encode())
         said = b""
         while True:
             try:

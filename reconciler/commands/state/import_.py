@@ -8,7 +8,14 @@ from typing import Annotated
 import click
 
 from reconciler.commands.support.carried_state import PERSONAL, addresses, scratch_dir
-from reconciler.commands.support.options import CommonOptions, Environment, with_options
+from reconciler.commands.support.options import (
+    CommonOptions,
+    Environment,
+    Yes,
+    check_can_ask,
+    confirm,
+    with_options,
+)
 from reconciler.commands.support.session import open_session
 from reconciler.core.members import SnapshotRef
 from reconciler.render.numbers import stamp
@@ -21,6 +28,7 @@ class ImportOptions:
 
     environment: Environment
     file: Annotated[str, click.argument("file", metavar="FILE")]
+    yes: Yes
     common: CommonOptions
 
 
@@ -34,6 +42,7 @@ def command(stop: object, /, options: ImportOptions) -> None:
     not contain secrets stored as `state:NAME`, nor the versions in `state history`.
     """
     environment = options.environment
+    check_can_ask(options.yes, "to import the state")
     with (
         open_session(stop, environment, options.common) as session,
         unpacking(session.settings.directory / options.file) as archive,
@@ -42,6 +51,8 @@ def command(stop: object, /, options: ImportOptions) -> None:
         session.space.store.lock(session.settings.who) as state,
     ):
         saved = archive.state
+        question = f"Import {addresses(saved)}, as of {stamp(saved.saved_at)}, into {environment}?"
+        confirm(options.yes, question, session.space.desired.environment)
         head = import_archive(archive, state, environment, verifier.file, session.space.clock.check)
     if head == saved.head:
         click.echo(f"{environment}: this state is here already, at serial {head.serial}; nothing was written")

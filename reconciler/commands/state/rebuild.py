@@ -158,7 +158,8 @@ def _rebuilt(session: Session, options: RebuildOptions) -> tuple[ResourceState, 
         print_look(environment, seen, shown.out)
         number = len(seen.found()) + len(options.again(seen))
         addresses = counted(number, "address", "addresses")
-        confirm(options.yes or not number, f"Rebuild the state of {environment} ({addresses})?")
+        question = f"Rebuild the state of {environment} ({addresses})?"
+        confirm(options.yes or not number, question, space.desired.environment)
         space.clock.check()
         return _written(space, state, seen, options, session)
 

@@ -58,7 +58,7 @@ def command(stop: object, /, options: RestoreOptions) -> None:
         session.space.store.lock(session.settings.who) as state,
     ):
         space, kept = session.space, state.version(serial)
-        confirm(options.yes, _question(environment, kept))
+        confirm(options.yes, _question(environment, kept), space.desired.environment)
         space.clock.check()
         engine, grace = space.engine(state), space.desired.environment.api.grace_period
         with session.shown.progress:

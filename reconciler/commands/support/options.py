@@ -15,6 +15,9 @@ from click.core import ParameterSource
 
 from reconciler.clock import StopSignal
 from reconciler.commands.support.completions import environment_names, selectable_names
+from reconciler.core.endpoints import confirmation
+from reconciler.core.model import Confirmation
+from reconciler.core.model import Environment as EnvironmentManifest
 from reconciler.settings import Settings, read_settings
 
 OptionsT = TypeVar("OptionsT")
@@ -215,8 +218,17 @@ def check_can_ask(yes: bool, purpose: str) -> None:
         raise click.UsageError(f"this is not a terminal, so you can't confirm: pass --yes {purpose}")
 
 
-def confirm(yes: bool, question: str) -> None:
-    """Ask unless an option answers the question. No raises Abort."""
-    if not yes:
-        with answering():
+def confirm(yes: bool, question: str, environment: EnvironmentManifest) -> None:
+    """Ask unless an option answers the question. Raises Abort without the confirmation of the environment."""
+    if yes:
+        return
+    with answering():
+        if confirmation(environment) is Confirmation.NONE:
             click.confirm(question, abort=True, err=True)
+            return
+        typed = click.prompt(
+            f"{question} Type {environment.name} to confirm", "", show_default=False, err=True
+        )
+    if typed.strip() != environment.name:
+        click.echo(f"{environment.name} was not typed: nothing was written", err=True)
+        raise click.Abort

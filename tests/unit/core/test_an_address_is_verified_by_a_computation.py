@@ -5,11 +5,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from reconciler.core.endpoints import EndpointKind, endpoint_kind, is_served_emulator
+from reconciler.core.endpoints import EndpointKind
 from reconciler.core.members import Delta, SnapshotRef
 from reconciler.core.model import (
     Address,
-    Api,
     Audience,
     Hashing,
     IdentifierType,
@@ -223,21 +222,3 @@ def test_the_newest_verification_of_each_known_address_is_kept() -> None:
     result = renewed(Verifications((gone, proof(), other)), [newer], {SPEC.address, other.address})
     assert result == Verifications((newer, other))
     assert result.by_address() == {SPEC.address: newer, other.address: other}
-
-
-@pytest.mark.parametrize(
-    ("endpoint", "kind", "served"),
-    [
-        ("emulator", EndpointKind.EMULATOR, False),
-        ("http://localhost:8080", EndpointKind.EMULATOR, True),
-        ("http://127.0.0.1:8080/base", EndpointKind.EMULATOR, True),
-        ("http://[::1]:8080", EndpointKind.EMULATOR, True),
-        ("https://localhost", EndpointKind.EMULATOR, False),
-        ("https://api.criteo.com", EndpointKind.CRITEO, False),
-        ("https://localhost.example.com", EndpointKind.CRITEO, False),
-        ("http://[::1", EndpointKind.CRITEO, False),
-    ],
-)
-def test_a_server_on_this_machine_is_an_emulator(endpoint: str, kind: EndpointKind, served: bool) -> None:
-    assert endpoint_kind(Api(endpoint)) is kind
-    assert is_served_emulator(Api(endpoint)) is served
