@@ -7,20 +7,34 @@ from reconciler.core.members import Batch
 
 
 class BatchSize:
-    """The largest batch to send, shared by the transfers of a run. `size` starts at `api.batchSize`."""
+    """The largest batch to send, shared by the transfers of a run.
 
-    def __init__(self, size: int) -> None:
-        self._size = size
+    `size` starts at `api.batchSize`, or at the size that an interrupted run came down to. That size is in the
+    resource states of its unfinished transfers.
+    """
+
+    def __init__(self, configured: int, size: int) -> None:
+        self._configured = configured
+        self._size = min(configured, size)
         self._lock = threading.Lock()
 
     @property
     def size(self) -> int:
         return self._size
 
-    def accepted(self, size: int) -> None:
-        """Record that Criteo accepted a batch of a transfer with batches of this size."""
+    def to_record(self, size: int) -> int | None:
+        """Return the size to record with a batch; None if it is the configured size."""
+        return size if size < self._configured else None
+
+    def accepted(self, size: int) -> bool:
+        """Record that Criteo accepted a batch of a transfer with batches of this size.
+
+        Return whether it is smaller than before.
+        """
         with self._lock:
+            lowered = size < self._size
             self._size = min(self._size, size)
+            return lowered
 
     def below(self, batch: Batch, error: CallTooLargeError) -> int:
         """Return the size to try after `batch` was refused. Raises RejectedError if it has 1 identifier."""

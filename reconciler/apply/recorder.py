@@ -14,6 +14,7 @@ from reconciler.core.errors import (
 )
 from reconciler.core.events import (
     BatchAcknowledged,
+    BatchSizeLowered,
     ChangeEnded,
     ChangeOutcome,
     Event,
@@ -23,7 +24,7 @@ from reconciler.core.events import (
 from reconciler.core.members import AppliedList
 from reconciler.core.model import Address, Api
 from reconciler.core.ports import Clock, MemberEngine, SegmentReader, SegmentWriter, StateWriter
-from reconciler.core.state.resource import ResourceState, SegmentState, Slot
+from reconciler.core.state.resource import ResourceState, SegmentState, Slot, smallest_batch_size
 
 REMOTE_FAILURES = (RemoteError, AuthenticationError)
 """Failures of Criteo that end one address; every other error ends the run."""
@@ -52,7 +53,9 @@ class StateRecorder:
         self, tools: ApplyContext, environment: str, resources: Mapping[Address, ResourceState]
     ) -> None:
         self._tools = tools
-        self.batches = BatchSize(tools.api.batch_size)
+        segments = [one for resource in resources.values() for one in resource.segments]
+        configured = tools.api.batch_size
+        self.batches = BatchSize(configured, smallest_batch_size(segments, configured))
         self.environment = environment
         self._resources = dict(resources)
         self._lists: dict[Address, tuple[AppliedList, ...]] = {}
@@ -123,6 +126,11 @@ class StateRecorder:
                 self.acknowledged += 1
                 self.rejected += event.rejected
         self._tools.emit(event)
+
+    def accepted(self, size: int) -> None:
+        """Record that Criteo accepted a batch of a transfer with batches of this size."""
+        if self.batches.accepted(size):
+            self._tools.emit(BatchSizeLowered(size))
 
     def end(self, address: Address, outcome: ChangeOutcome, error: ReconcilerError | None = None) -> None:
         """Record the outcome of an address, unless it has one."""

@@ -82,10 +82,10 @@ def _send_in_batches(
     for batch in takewhile(lambda batch: batch.start < total, batches):
         _go_on(tools, ledger, change, step, holding)
         try:
-            holding, rejected = _sent(tools, ledger, change, step, holding, batch)
+            holding, rejected = _sent(tools, ledger, change, step, holding, batch, size)
         except CallTooLargeError as error:
             return holding, ledger.batches.below(batch, error)
-        ledger.batches.accepted(size)
+        ledger.accepted(size)
         count = batch.end - batch.start
         ledger.took(BatchAcknowledged(address, batch.operation, count, rejected, batch.end, total))
         _stop_in_vain(ledger, change, step, holding)
@@ -142,17 +142,19 @@ def _sent(
     step: SendMembers,
     before: SegmentState,
     batch: Batch,
+    size: int,
 ) -> tuple[SegmentState, int]:
     """Send one batch; return how many identifiers Criteo rejected as invalid."""
     address, slot, quiet = change.spec.address, step.slot, tools.api.grace_period
     noted_at = tools.clock.now()
-    flying = knowledge.record_dispatch(before, batch, noted_at)
+    smaller = ledger.batches.to_record(size)
+    flying = knowledge.record_dispatch(before, batch, noted_at, smaller)
     ledger.put(address, slot, flying)
 
     def leaving() -> None:
         now = tools.clock.now()
         if knowledge.is_late(noted_at, now):
-            ledger.put(address, slot, knowledge.record_dispatch(before, batch, now))
+            ledger.put(address, slot, knowledge.record_dispatch(before, batch, now, smaller))
         tools.state.check_lock()
 
     writer = tools.writers[change.spec.credential]

@@ -145,6 +145,13 @@ class BatchAcknowledged:
 
 
 @dataclass(frozen=True, slots=True)
+class BatchSizeLowered:
+    """Criteo refused larger batches and accepted batches of this size. The run keeps it."""
+
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
 class ChangeEnded:
     """`resumable`: of a failure, whether the same command may do better when it is run again."""
 
@@ -198,7 +205,9 @@ class RunEnded:
     seconds: float
 
 
-StepEvent = SegmentCreated | SegmentUpdated | TransferStarted | BatchAcknowledged | ChangeEnded
+StepEvent = (
+    SegmentCreated | SegmentUpdated | TransferStarted | BatchAcknowledged | BatchSizeLowered | ChangeEnded
+)
 """The events of an apply."""
 
 Event = (

@@ -15,6 +15,7 @@ position 2 removes a. A kill after the dispatch of 1 leaves `in_flight.end` 1 an
 may hold c. The next run sends batch 1 again, then batch 2. After that, b and c are confirmed.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
@@ -56,6 +57,7 @@ class Transfer:
 
     Positions count in the deterministic order: excluded members out, additions in, other members out. `size`
     is the length of each phase. The batch size may change between runs, so positions count members.
+    `batch_size`: of its last batch, if Criteo refused larger batches; None before.
     """
 
     target: SnapshotRef
@@ -63,6 +65,7 @@ class Transfer:
     size: Delta
     acknowledged: int = 0
     in_flight: InFlightBatch | None = None
+    batch_size: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,11 +223,23 @@ def resume_transfer(segment: SegmentState, quiet: timedelta) -> SegmentState:
     return replace(segment, grace_until=grace_ends_at(segment, quiet))
 
 
-def record_dispatch(segment: SegmentState, batch: Batch, now: datetime) -> SegmentState:
-    """Return the segment state before an attempt of a batch. An earlier, larger batch stays in flight."""
+def record_dispatch(
+    segment: SegmentState, batch: Batch, now: datetime, batch_size: int | None = None
+) -> SegmentState:
+    """Return the segment state before an attempt of a batch. An earlier, larger batch stays in flight.
+
+    `batch_size`: if Criteo refused larger batches in this run.
+    """
     moving = _moving(segment)
     doubt = max(batch.end, moving.in_flight.end if moving.in_flight else 0)
-    return replace(segment, transfer=replace(moving, in_flight=InFlightBatch(end=doubt, dispatched_at=now)))
+    flying = InFlightBatch(end=doubt, dispatched_at=now)
+    return replace(segment, transfer=replace(moving, in_flight=flying, batch_size=batch_size))
+
+
+def smallest_batch_size(segments: Iterable[SegmentState], otherwise: int) -> int:
+    """Return the batch size with which unfinished transfers resume: the smallest that a run came down to."""
+    transfers = (segment.transfer for segment in segments)
+    return min((one.batch_size for one in transfers if one and one.batch_size), default=otherwise)
 
 
 def acknowledge(

@@ -9,6 +9,7 @@ from typing import Literal
 from reconciler.core.events import (
     AddressBlocked,
     BatchAcknowledged,
+    BatchSizeLowered,
     ChangeEnded,
     ChangeOutcome,
     Counts,
@@ -33,6 +34,7 @@ class RunTotals(EventSink):
         self._ended: dict[Address, ChangeEnded] = {}
         self._blocked: list[AddressBlocked] = []
         self._work = SentTotals(batches=0, added=0, removed=0, rejected=0)
+        self._batch_size: int | None = None
         self._counting = threading.Lock()
 
     def emit(self, event: Event) -> None:
@@ -42,6 +44,8 @@ class RunTotals(EventSink):
                     self._unchanged = event.unchanged
                 case BatchAcknowledged():
                     self._work = _with(self._work, event)
+                case BatchSizeLowered():
+                    self._batch_size = event.size
                 case AddressBlocked():
                     self._blocked.append(event)
                 case ChangeEnded():
@@ -52,6 +56,11 @@ class RunTotals(EventSink):
     @property
     def work(self) -> SentTotals:
         return self._work
+
+    @property
+    def batch_size(self) -> int | None:
+        """Return the size of a batch if Criteo refused larger batches in this run."""
+        return self._batch_size
 
     @property
     def counts(self) -> Counts:
@@ -95,7 +104,10 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class SentMembers:
-    """The members that Criteo acknowledged and rejected, when it computes them, and when they are live."""
+    """The members that Criteo acknowledged and rejected, when it computes them, and when they are live.
+
+    `batch_size`: if Criteo refused larger batches.
+    """
 
     batches: int
     added: RoundedCount
@@ -103,6 +115,7 @@ class SentMembers:
     rejected: RoundedCount
     computed_at: datetime
     live_at: datetime
+    batch_size: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +175,9 @@ class ApplyReport:
         if rejected := self.sent.rejected:
             what = "identifier" if rejected == 1 else "identifiers"
             text += f"; {format_count(rejected)} {what} rejected by Criteo"
+        if size := self.sent.batch_size:
+            most = counted(size, "identifier")
+            text += f". Criteo refused batches of more than {most}: write `batchSize: {size}` under `api`"
         return f"{text}."
 
     @property
@@ -188,7 +204,7 @@ def apply_report(
         counts=counts,
         seconds=max(0, round(elapsed.total_seconds())),
         ended_at=ended_at,
-        sent=_sent(tally.work, ended_at, figures),
+        sent=_sent(tally, ended_at, figures),
         failures=tuple(map(_failure, failed)),
         interrupted=tuple(name(str(one.address)) for one in tally.ended(ChangeOutcome.INTERRUPTED)),
         skipped=tuple(name(str(one.address)) for one in tally.ended(ChangeOutcome.SKIPPED)),
@@ -197,7 +213,8 @@ def apply_report(
     )
 
 
-def _sent(work: SentTotals, ended_at: datetime, figures: NumberFormat) -> SentMembers | None:
+def _sent(tally: RunTotals, ended_at: datetime, figures: NumberFormat) -> SentMembers | None:
+    work = tally.work
     if not work.batches:
         return None
     computed_at = next_computation(ended_at)
@@ -208,6 +225,7 @@ def _sent(work: SentTotals, ended_at: datetime, figures: NumberFormat) -> SentMe
         rejected=figures.number(work.rejected),
         computed_at=computed_at,
         live_at=computed_at + ACTIVATION_DELAY,
+        batch_size=tally.batch_size,
     )
 
 

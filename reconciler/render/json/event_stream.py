@@ -12,6 +12,7 @@ from reconciler.core.events import (
     AddressBlocked,
     ApplyStarted,
     BatchAcknowledged,
+    BatchSizeLowered,
     ChangeEnded,
     Event,
     EventSink,
@@ -100,6 +101,8 @@ def _fields(event: Event) -> Fields | None:
                 "problem": sentence(event.problem),
                 "remedy": sentence(event.remedy),
             }
+        case BatchSizeLowered():
+            return {"type": "batch_size_lowered", "size": event.size}
         case ActivityStarted():
             return {"type": "activity", "activity": sentence(event.activity)} if event.activity else None
         case Waiting():

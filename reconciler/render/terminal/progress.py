@@ -13,6 +13,7 @@ from reconciler.core.events import (
     AddressBlocked,
     ApplyStarted,
     BatchAcknowledged,
+    BatchSizeLowered,
     ChangeEnded,
     ChangeOutcome,
     Event,
@@ -182,6 +183,7 @@ class StepLines(Lines):
                     | PlanCreated()
                     | AddressBlocked()
                     | ApplyStarted()
+                    | BatchSizeLowered()
                     | WaitEnded()
                     | RunEnded()
                 ):

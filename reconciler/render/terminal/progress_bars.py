@@ -16,6 +16,7 @@ from reconciler.core.events import (
     AddressBlocked,
     ApplyStarted,
     BatchAcknowledged,
+    BatchSizeLowered,
     ChangeEnded,
     ChangeOutcome,
     Event,
@@ -101,7 +102,14 @@ class Bars(ProgressReporter):
                         self._say(step_text(event), _STYLES[event.outcome])
                 case ActivityStarted() | Waiting() | WaitEnded():
                     self._wait(event)
-                case RunStarted() | PlanCreated() | AddressBlocked() | ApplyStarted() | RunEnded():
+                case (
+                    RunStarted()
+                    | PlanCreated()
+                    | AddressBlocked()
+                    | ApplyStarted()
+                    | BatchSizeLowered()
+                    | RunEnded()
+                ):
                     pass  # shown by the plan or the report
                 case _:
                     assert_never(event)

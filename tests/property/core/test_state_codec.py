@@ -67,6 +67,7 @@ FULL = ResourceState(
             size=Delta(priority_removes=2, adds=30, removes=8),
             acknowledged=10,
             in_flight=InFlightBatch(end=20, dispatched_at=NOON),
+            batch_size=12_500,
         ),
         rejected=3,
         completed_size=100,
@@ -142,7 +143,7 @@ LIST_JSON = {
     "applied_at": TIME,
 }
 FULL_JSON = {
-    "format_version": 5,
+    "format_version": 6,
     "needs": "0.1.0",
     "address": {"destination": "offsite-email", "audience": "lapsed-90d"},
     "definition": "def1",
@@ -161,6 +162,7 @@ FULL_JSON = {
             "size": {"priority_removes": 2, "adds": 30, "removes": 8},
             "acknowledged": 10,
             "in_flight": {"end": 20, "dispatched_at": TIME},
+            "batch_size": 12_500,
         },
         "rejected": 3,
         "completed_size": 100,

@@ -6,7 +6,7 @@ from support.in_memory_environment import CrashAt, DesiredSegment, InMemoryEnvir
 
 from reconciler.apply.batch_size import BatchSize
 from reconciler.core.errors import CallTooLargeError, RejectedError
-from reconciler.core.events import ChangeOutcome
+from reconciler.core.events import BatchSizeLowered, ChangeOutcome
 from reconciler.core.members import Batch, Identifiers
 from reconciler.core.model import Address
 
@@ -67,7 +67,7 @@ def test_a_limit_that_falls_during_a_transfer_repeats_no_acknowledged_member() -
 
 def test_a_size_that_another_transfer_found_meanwhile_is_tried_next() -> None:
     """Both were refused at 100 identifiers; the other transfer went down to 10 first."""
-    batches = BatchSize(100)
+    batches = BatchSize(100, 100)
     refused = Batch("add", 200, 300, Identifiers([f"p{number}" for number in range(100)]))
     assert batches.below(refused, CallTooLargeError("too large")) == 50
     batches.accepted(10)
@@ -103,6 +103,35 @@ def test_suppressed_members_of_a_blocked_address_leave_in_halved_batches() -> No
     assert not world.run().errors
     assert sizes(world)[before:] == [10, 5, 2, 2, 2, 2, 2]
     assert len(held(world, FIRST)) == MEMBERS - 10
+
+
+def test_a_killed_run_resumes_with_the_size_it_came_down_to() -> None:
+    world, crash = environment(5, FIRST, SECOND), CrashAt(22, after=False)
+    world.store.before_write, world.criteo.fault = crash.before_write, crash.fault
+    with pytest.raises(Crash):
+        world.run()
+    world.die()
+    world.store.before_write, world.criteo.fault = (lambda _: None), (lambda _: None)
+    before = len(sizes(world))
+    assert sizes(world)[:3] == [16, 8, 4]
+    world.clock.advance(700)
+    assert not world.run().errors
+    assert sizes(world)[before:]
+    assert max(sizes(world)[before:]) == 4
+    assert held(world, SECOND) == world.members(SECOND)
+
+
+def test_a_smaller_size_is_an_event_and_stays_in_no_state() -> None:
+    """A later run starts with `api.batchSize` again: the limit may have been raised."""
+    world, events = environment(5, FIRST), list[object]()
+    world.emit = events.append
+    world.run()
+    assert [one for one in events if isinstance(one, BatchSizeLowered)] == [BatchSizeLowered(4)]
+    world.criteo.most_identifiers = 50
+    world.people[FIRST.audience] = frozenset(f"q{number:02}" for number in range(MEMBERS))
+    before = len(sizes(world))
+    world.run()
+    assert sizes(world)[before:] == [16, 5, 16, 5]
 
 
 @pytest.mark.parametrize("after", [False, True])

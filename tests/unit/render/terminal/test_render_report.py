@@ -10,6 +10,7 @@ from golden import plan_cases as cases
 from reconciler.core.errors import CancelledError
 from reconciler.core.events import (
     BatchAcknowledged,
+    BatchSizeLowered,
     ChangeEnded,
     ChangeOutcome,
     Counts,
@@ -128,6 +129,20 @@ def test_the_tally_counts_what_criteo_took() -> None:
     tally.emit(ChangeEnded(A, ChangeOutcome.APPLIED))
     assert tally.work == SentTotals(batches=2, added=97, removed=50, rejected=3)
     assert tally.counts == Counts(applied=1, unchanged=0, failed=0, interrupted=0, skipped=0)
+
+
+def test_a_smaller_batch_size_is_stated_with_the_setting() -> None:
+    tally = RunTotals()
+    for event in (
+        BatchSizeLowered(25_000),
+        BatchSizeLowered(12_500),
+        BatchAcknowledged(A, "add", 9, 0, 9, 9),
+    ):
+        tally.emit(event)
+    one = apply_report("sandbox", tally, timedelta(seconds=1), END, EXACT)
+    assert one.members.endswith(
+        ". Criteo refused batches of more than 12,500 identifiers: write `batchSize: 12500` under `api`."
+    )
 
 
 @pytest.mark.parametrize("subject", [DocumentType.APPLY, DocumentType.PLAN])
