@@ -24,6 +24,7 @@ from reconciler.core.events import (
 from reconciler.core.members import AppliedList
 from reconciler.core.model import Address, Api
 from reconciler.core.ports import Clock, MemberEngine, SegmentReader, SegmentWriter, StateWriter
+from reconciler.core.series import SeriesPoint
 from reconciler.core.state.resource import ResourceState, SegmentState, Slot, smallest_batch_size
 
 REMOTE_FAILURES = (RemoteError, AuthenticationError)
@@ -46,6 +47,19 @@ class ApplyContext:
     emit: Callable[[Event], None]
 
 
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """The members of one address that Criteo acknowledged in this run."""
+
+    adds: int = 0
+    removes: int = 0
+
+    def plus(self, batch: BatchAcknowledged) -> "Moved":
+        if batch.operation == "add":
+            return Moved(self.adds + batch.count, self.removes)
+        return Moved(self.adds, self.removes + batch.count)
+
+
 class StateRecorder:
     """Resource states and outcomes, by address. Threads work on different addresses."""
 
@@ -63,6 +77,7 @@ class StateRecorder:
         self.errors: dict[Address, ReconcilerError] = {}
         self.acknowledged = 0
         self.rejected = 0
+        self._moved: dict[Address, Moved] = {}
         self.wrote = False
         self._counting = threading.Lock()
 
@@ -125,12 +140,20 @@ class StateRecorder:
             with self._counting:
                 self.acknowledged += 1
                 self.rejected += event.rejected
+                moved = self._moved.get(event.address, Moved())
+                self._moved[event.address] = moved.plus(event)
         self._tools.emit(event)
 
     def accepted(self, size: int) -> None:
         """Record that Criteo accepted a batch of a transfer with batches of this size."""
         if self.batches.accepted(size):
             self._tools.emit(BatchSizeLowered(size))
+
+    def points(self) -> tuple[SeriesPoint, ...]:
+        """Return a point for each address that is complete, or that Criteo acknowledged members of."""
+        done = {address for address, outcome in self.ended.items() if outcome is ChangeOutcome.APPLIED}
+        addresses = sorted(self._resources.keys() & (done | self._moved.keys()))
+        return tuple(_point(self._resources[one], self._moved.get(one, Moved())) for one in addresses)
 
     def end(self, address: Address, outcome: ChangeOutcome, error: ReconcilerError | None = None) -> None:
         """Record the outcome of an address, unless it has one."""
@@ -145,3 +168,9 @@ class StateRecorder:
         if error is not None:
             ended = ChangeEnded(address, outcome, error.problem, error.remedy, error.resumable)
         self._tools.emit(ended)
+
+
+def _point(resource: ResourceState, moved: Moved) -> SeriesPoint:
+    current = resource.current
+    size = None if current.size is None else current.completed_size
+    return SeriesPoint(resource.address, size, moved.adds, moved.removes, current.rejected)

@@ -20,6 +20,7 @@ from reconciler.core.plan.model import Plan
 from reconciler.core.plan.rejections import failure
 from reconciler.core.plan.steps import PromoteReplacement, UpdateSegment
 from reconciler.core.plan.tagging import tagged
+from reconciler.core.series import SeriesPoint
 from reconciler.core.state.resource import ResourceState, RetiredSegment, SegmentState
 
 
@@ -27,7 +28,8 @@ from reconciler.core.state.resource import ResourceState, RetiredSegment, Segmen
 class Report:
     """How an apply ended. `acknowledged` counts batches, `rejected` identifiers that Criteo refused.
 
-    `wrote`: something was changed at Criteo, or may have been. `stopped` is what ended the whole run.
+    `wrote`: something was changed at Criteo, or may have been. `points` are for the series of the state.
+    `stopped` is what ended the whole run.
     """
 
     outcomes: Mapping[Address, ChangeOutcome]
@@ -36,6 +38,7 @@ class Report:
     acknowledged: int
     rejected: int
     wrote: bool
+    points: tuple[SeriesPoint, ...] = ()
     stopped: ReconcilerError | None = None
 
     def count(self, outcome: ChangeOutcome) -> int:
@@ -71,6 +74,7 @@ def apply(
         acknowledged=ledger.acknowledged,
         rejected=ledger.rejected,
         wrote=ledger.wrote,
+        points=ledger.points(),
         stopped=stopped,
     )
 

@@ -47,6 +47,8 @@ from reconciler.core.events import ChangeOutcome, addresses_blocked, apply_start
 from reconciler.core.model import Address
 from reconciler.core.plan.model import Plan
 from reconciler.core.ports import StateWriter
+from reconciler.core.series import PointKind, SeriesRun
+from reconciler.operations.store_points import store_points
 from reconciler.render.document.apply_report import ApplyReport, apply_report
 from reconciler.render.document.model import DocumentType, with_error
 from reconciler.render.numbers import ROUNDED, NumberFormat
@@ -117,7 +119,7 @@ def command(stop: object, /, options: ApplyOptions) -> int:
                     counted = None if options.statistics else refills(terms)
                     earlier = earlier_readings(state, read_sources=options.read_sources)
                     planned = make_plan(space, state, inputs.only, run.events, counted, earlier)
-                job = ApplyRun(space, state, shown, run, page, asked)
+                job = ApplyRun(space, state, shown, run, page, asked, held)
                 if planned.plan.problems or (planned.plan.all_blocked and not planned.plan.removals):
                     _show(job, planned)
                     return RefusedError.exit_code
@@ -130,7 +132,7 @@ def command(stop: object, /, options: ApplyOptions) -> int:
 
 @dataclass(frozen=True, slots=True)
 class ApplyRun:
-    """The inputs of an apply."""
+    """The inputs of an apply. `held` ends before the lock: its callbacks are the last writes of the run."""
 
     space: Workspace
     state: StateWriter
@@ -138,6 +140,7 @@ class ApplyRun:
     run: Run
     page: OutputFiles
     asked: StopSignal
+    held: ExitStack
 
 
 def _apply(work: ApplyRun, planned: PlanResult, terms: Terms, *, yes: bool, whole: bool) -> int:
@@ -207,6 +210,8 @@ def _carry_out(work: ApplyRun, planned: PlanResult) -> int:
     run.events.emit(apply_started(planned.plan, tools.api, space.clock.now()))
     with work.shown.progress:
         report = apply(planned.plan, planned.observed.resources, tools, run_jobs)
+    points = SeriesRun(run.id, PointKind.APPLY, space.clock.now(), report.points)
+    work.held.callback(store_points, work.state, points)
     if report.stopped is None:
         _store_readings(work, planned, report.outcomes)
     print_report(_report(work, work.shown.figures), work.shown.out)

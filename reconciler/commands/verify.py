@@ -3,6 +3,7 @@
 from collections.abc import Container
 from dataclasses import dataclass
 from typing import Annotated
+from uuid import uuid4
 
 import click
 
@@ -13,7 +14,9 @@ from reconciler.commands.support.session import Session, open_session
 from reconciler.core.endpoints import EndpointKind, endpoint_kind
 from reconciler.core.errors import LockedError, NotComputedError, NotVerifiedError
 from reconciler.core.model import Address
+from reconciler.core.series import PointKind, SeriesRun, verified_points
 from reconciler.core.verification import VerificationOutcome
+from reconciler.operations.store_points import store_points
 from reconciler.operations.verify_members import (
     Checks,
     check_members,
@@ -103,7 +106,11 @@ def _kept(session: Session, checks: Checks) -> Kept:
     environment, store = session.space.desired.environment.name, session.space.store
     try:
         with store.lock(session.settings.who) as state:
-            return Kept(*store_verifications(state, session.space.desired, checks))
+            stored, changed = store_verifications(state, session.space.desired, checks)
+            points = verified_points(one.result for one in checks if one.spec.address in stored)
+            now = session.space.clock.now()
+            store_points(state, SeriesRun(uuid4().hex, PointKind.VERIFY, now, points))
+            return Kept(stored, changed)
     except LockedError as error:
         return Kept(
             frozenset(),

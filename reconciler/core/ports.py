@@ -31,6 +31,7 @@ from reconciler.core.remote import (
     Statistics,
 )
 from reconciler.core.reuse import ReadRecords, SourceIdentities
+from reconciler.core.series import SeriesMonth
 from reconciler.core.state.model import LockHolder, StateHead, StateVersion, StateVersionInfo
 from reconciler.core.state.resource import ResourceState, SegmentState
 from reconciler.core.verification import Verifications
@@ -175,6 +176,10 @@ class StateReader(Protocol):
         """Return the newest verifications; none if they are lost, damaged or of another format."""
         ...
 
+    def series(self, month: str) -> SeriesMonth:
+        """Return the points of a month such as 2026-11; none if they are lost, damaged or never written."""
+        ...
+
     def versions(self) -> tuple[StateVersionInfo, ...]:
         """Return the saved versions, the oldest first."""
         ...
@@ -223,6 +228,10 @@ class StateWriter(StateReader, Protocol):
 
     def write_verifications(self, verifications: Verifications) -> None:
         """Replace the verifications. They are advisory, as the records of readings."""
+        ...
+
+    def write_series(self, month: SeriesMonth) -> None:
+        """Replace the points of a month, and remove expired months. They are advisory too."""
         ...
 
     def prune(self) -> None:

@@ -9,6 +9,7 @@
     secrets/NAME                          what `state:NAME` refers to, sealed
     sources.json                          what sources were read: advisory, see `core/reuse.py`
     verifications.json                    what arrived: advisory, see `core/verification.py`
+    series/MONTH.json                     counts over time: advisory, see `core/series.py`
 
 Every object that changes has the token of the lease it was written under, and a nonce: two writes are
 never the same bytes, so that a store that compares contents can't take one for the other.
@@ -33,7 +34,7 @@ from reconciler.core.state.codec import (
 )
 from reconciler.core.state.model import StateHead, StateVersion
 from reconciler.core.state.resource import ResourceState
-from reconciler.state.local_layout import KEY_LENGTH, resource_name
+from reconciler.state.local_layout import KEY_LENGTH, SERIES, month_name, resource_name
 from reconciler.state.versions import HISTORY, document_name, saved_state, serials
 
 HEAD, KEY, LEASE, RESOURCES, SNAPSHOTS = "head.json", "key", "lease.json", "resources", "snapshots"
@@ -81,6 +82,10 @@ def with_new_version(content: bytes) -> bytes:
 
 def resource_path(address: Address) -> str:
     return f"{RESOURCES}/{resource_name(address)}"
+
+
+def series_path(month: str) -> str:
+    return f"{SERIES}/{month_name(month)}"
 
 
 class BucketLayout:

@@ -12,12 +12,13 @@ from reconciler.buckets.bucket import Bucket
 from reconciler.core.errors import CorruptSnapshotError, StorageError
 from reconciler.core.members import SnapshotRef
 from reconciler.core.reuse import ReadRecords
-from reconciler.core.state.codec import records_in, verifications_in
+from reconciler.core.series import SeriesMonth
+from reconciler.core.state.codec import records_in, series_in, verifications_in
 from reconciler.core.state.model import StateHead, StateVersion, StateVersionInfo
 from reconciler.core.state.resource import ResourceState
 from reconciler.core.verification import Verifications
 from reconciler.disk.private_dir import private_directory
-from reconciler.state.bucket_layout import GO_BACK, RESTORE, SNAPSHOTS, BucketLayout
+from reconciler.state.bucket_layout import GO_BACK, RESTORE, SNAPSHOTS, BucketLayout, series_path
 from reconciler.state.local_layout import KEY_LENGTH, SOURCES, VERIFICATIONS, is_digest
 from reconciler.state.versions import absent, summaries
 
@@ -77,6 +78,12 @@ class BucketReader:
             found = self._objects.bucket.read(VERIFICATIONS)
             return verifications_in(found.content if found else None)
         return Verifications()
+
+    def series(self, month: str) -> SeriesMonth:
+        with suppress(StorageError):
+            found = self._objects.bucket.read(series_path(month))
+            return series_in(found.content if found else None, month)
+        return SeriesMonth(month)
 
     def versions(self) -> tuple[StateVersionInfo, ...]:
         return summaries(self._objects.saved())

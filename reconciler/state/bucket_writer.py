@@ -20,7 +20,8 @@ from reconciler.core.errors import StorageError
 from reconciler.core.members import SnapshotRef
 from reconciler.core.model import Address
 from reconciler.core.reuse import ReadRecords
-from reconciler.core.state.codec import dump, encode_records, encode_verifications
+from reconciler.core.series import SeriesMonth, expired_months
+from reconciler.core.state.codec import dump, dump_series, encode_records, encode_verifications
 from reconciler.core.state.model import StateHead
 from reconciler.core.state.resource import ResourceState
 from reconciler.core.verification import Verifications
@@ -34,11 +35,20 @@ from reconciler.state.bucket_layout import (
     head_bytes,
     resource_bytes,
     resource_path,
+    series_path,
     with_new_version,
 )
 from reconciler.state.bucket_reader import BucketReader, StoreContext, snapshot_path, sum_of
 from reconciler.state.lease import RUN_AGAIN, TAKEN_OVER, HeldLease
-from reconciler.state.local_layout import KEY_LENGTH, SOURCES, VERIFICATIONS, occupied, resource_name
+from reconciler.state.local_layout import (
+    KEY_LENGTH,
+    SERIES,
+    SOURCES,
+    VERIFICATIONS,
+    months_in,
+    occupied,
+    resource_name,
+)
 from reconciler.state.outbox import Outbox, PendingWrite
 from reconciler.state.versions import HISTORY, damaged_name, document, document_name, named, superseded
 
@@ -208,6 +218,14 @@ class BucketWriter(BucketReader):
         with self._writing():
             self._hold.assure()
             self._objects.bucket.upload(VERIFICATIONS, dump(encode_verifications(verifications)))
+
+    def write_series(self, month: SeriesMonth) -> None:
+        bucket = self._objects.bucket
+        with self._writing():
+            self._hold.assure()
+            bucket.upload(series_path(month.month), dump_series(month))
+            for expired in expired_months(months_in(bucket.names(SERIES)), month.month):
+                bucket.remove(series_path(expired))
 
     def prune(self) -> None:
         with self._writing():

@@ -9,13 +9,14 @@
     DIRECTORY/secrets/NAME                          what `state:NAME` refers to, sealed
     DIRECTORY/sources.json                          what sources were read: advisory, see `core/reuse.py`
     DIRECTORY/verifications.json                    what arrived: advisory, see `core/verification.py`
+    DIRECTORY/series/MONTH.json                     counts over time: advisory, see `core/series.py`
 
 Each file is replaced as a whole, so a reader needs no lock. The key is there before the head, the head
 before any resource state, and a snapshot before the resource state that names it.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -30,9 +31,11 @@ from reconciler.state.versions import HISTORY, document_name, saved_state, seria
 KEY_LENGTH = 32
 SOURCES = "sources.json"
 VERIFICATIONS = "verifications.json"
+SERIES = "series"
 BACKUP = "put it back from a backup (docs/how-to/recover-state.md)"
 GO_BACK = f"{BACKUP}, or go back: `reconciler state history`, then `state restore --accept-loss`"
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+_MONTH = re.compile(r"[0-9]{4}-[0-9]{2}")
 _DIGEST = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 
@@ -58,6 +61,17 @@ def resource_name(address: Address) -> str:
     return f"{address.destination}.{address.audience}.json"
 
 
+def month_name(month: str) -> str:
+    """Return the file name of a month of points."""
+    return f"{month}.json"
+
+
+def months_in(names: Iterable[str]) -> tuple[str, ...]:
+    """Return the months that files of points are named after."""
+    months = (name.removesuffix(".json") for name in names if name.endswith(".json"))
+    return tuple(month for month in months if _MONTH.fullmatch(month))
+
+
 def address_in(name: str) -> Address:
     """Return the address of a resource state, by its file name alone."""
     destination, _, audience = name.removesuffix(".json").partition(".")
@@ -79,9 +93,13 @@ class LocalLayout:
         self.secrets = directory / "secrets"
         self.records_file = directory / SOURCES
         self.verifications_file = directory / VERIFICATIONS
+        self.series = directory / SERIES
 
     def resource_file(self, address: Address) -> Path:
         return self.resources / resource_name(address)
+
+    def series_file(self, month: str) -> Path:
+        return self.series / month_name(month)
 
     def snapshot_file(self, digest: str) -> Path:
         if not is_digest(digest):

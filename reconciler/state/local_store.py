@@ -14,13 +14,16 @@ from reconciler.core.members import SnapshotRef
 from reconciler.core.model import Address
 from reconciler.core.ports import SecretStore, StateReader, StateWriter
 from reconciler.core.reuse import ReadRecords
+from reconciler.core.series import SeriesMonth, expired_months
 from reconciler.core.state.codec import (
     dump,
+    dump_series,
     encode_head,
     encode_records,
     encode_resource,
     encode_verifications,
     records_in,
+    series_in,
     verifications_in,
 )
 from reconciler.core.state.model import LockHolder, StateHead, StateVersion, StateVersionInfo
@@ -37,7 +40,15 @@ from reconciler.disk.atomic import (
 )
 from reconciler.disk.file_lock import file_lock, holder_of
 from reconciler.disk.private_dir import private_directory
-from reconciler.state.local_layout import GO_BACK, KEY_LENGTH, LocalLayout, address_in, occupied
+from reconciler.state.local_layout import (
+    GO_BACK,
+    KEY_LENGTH,
+    LocalLayout,
+    address_in,
+    month_name,
+    months_in,
+    occupied,
+)
 from reconciler.state.secret_store import LocalSecretStore
 from reconciler.state.versions import (
     absent,
@@ -158,6 +169,11 @@ class LocalReader:
             return verifications_in(read_file(self._files.verifications_file))
         return Verifications()
 
+    def series(self, month: str) -> SeriesMonth:
+        with suppress(StorageError):
+            return series_in(read_file(self._files.series_file(month)), month)
+        return SeriesMonth(month)
+
     def versions(self) -> tuple[StateVersionInfo, ...]:
         return summaries(self._files.saved())
 
@@ -258,6 +274,13 @@ class LocalWriter(LocalReader):
     def write_verifications(self, verifications: Verifications) -> None:
         with self._writing():
             replace_file(self._files.verifications_file, dump(encode_verifications(verifications)))
+
+    def write_series(self, month: SeriesMonth) -> None:
+        with self._writing():
+            remove_temporary_files(private_directory(self._files.series))
+            replace_file(self._files.series_file(month.month), dump_series(month))
+            for expired in expired_months(months_in(names_in(self._files.series)), month.month):
+                remove_file(self._files.series / month_name(expired))
 
     def prune(self) -> None:
         with self._writing():

@@ -29,6 +29,7 @@ from reconciler.core.portable_definition import PartDigest
 from reconciler.core.ports import StateReader, StateStore, StateWriter
 from reconciler.core.promotion.gate import PortablePart
 from reconciler.core.reuse import ReadRecord, ReadRecords
+from reconciler.core.series import PointKind, SeriesMonth, SeriesPoint, SeriesRun, newest_months
 from reconciler.core.state.codec import FORMAT_VERSION, dump
 from reconciler.core.state.model import StateHead
 from reconciler.core.state.resource import ResourceState, SegmentState
@@ -70,6 +71,8 @@ PROVEN = Verifications(
         ),
     )
 )
+RUN = SeriesRun("1a", PointKind.APPLY, NOON, (SeriesPoint(LAPSED.address, 10, 10, 0, 1),))
+CHECK = SeriesRun("1b", PointKind.VERIFY, NOON, (SeriesPoint(LAPSED.address, 10, 0, 0, 1, 9, 6, 0.625),))
 Read = Callable[[StateReader], object]
 Write = Callable[[StateWriter, object], None]
 ADVISORY = [
@@ -86,6 +89,13 @@ ADVISORY = [
         [Verifications(), PROVEN, Verifications((replace(PROVEN.verifications[0], arrived=8),))],
         lambda writer, found: writer.write_verifications(found),
         id="verifications",
+    ),
+    pytest.param(
+        "series/2026-03.json",
+        lambda reader: reader.series("2026-03"),
+        [SeriesMonth("2026-03"), SeriesMonth("2026-03", (RUN,)), SeriesMonth("2026-03", (RUN, CHECK))],
+        lambda writer, found: writer.write_series(found),
+        id="series",
     ),
 ]
 """The documents beside a state: file, how to read it, none and two contents, how to write it."""
@@ -649,8 +659,10 @@ def test_advisory_documents_that_are_damaged_are_none(
     tmp_path: Path, damaged: bytes, name: str, read: Read, contents: list[object], write: Write
 ) -> None:
     bucket = MemoryBucket()
-    (tmp_path / "state").mkdir(mode=0o700)
-    (tmp_path / "state" / name).write_bytes(damaged)
+    file = tmp_path / "state" / name
+    for folder in dict.fromkeys((tmp_path / "state", file.parent)):
+        folder.mkdir(mode=0o700)
+    file.write_bytes(damaged)
     bucket.upload(name, damaged)
     for store in (LocalStore(tmp_path / "state", "sandbox"), remote(bucket, tmp_path)):
         assert read(store.reader()) == contents[0]
@@ -663,8 +675,25 @@ def test_advisory_documents_that_are_damaged_are_none(
 def test_advisory_documents_that_are_no_file_are_none(
     tmp_path: Path, name: str, read: Read, contents: list[object]
 ) -> None:
-    (tmp_path / name).mkdir()
+    (tmp_path / name).mkdir(parents=True)
     assert read(LocalStore(tmp_path, "sandbox").reader()) == contents[0]
+
+
+def test_points_are_kept_for_24_months(reopen: Open) -> None:
+    months = newest_months(NOON, 26)
+    with reopen().lock("me") as writer:
+        for month in months:
+            writer.write_series(SeriesMonth(month, (RUN,)))
+    kept = [month for month in months if reopen().reader().series(month).runs]
+    assert kept == [*newest_months(NOON, 24)]
+
+
+def test_points_of_another_month_are_none(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path, "sandbox")
+    with store.lock("me") as writer:
+        writer.write_series(SeriesMonth("2026-03", (RUN,)))
+    (tmp_path / "series/2026-04.json").write_bytes((tmp_path / "series/2026-03.json").read_bytes())
+    assert store.reader().series("2026-04") == SeriesMonth("2026-04")
 
 
 def test_a_run_that_fails_gives_its_lock_back(reopen: Open) -> None:
@@ -684,6 +713,7 @@ def test_a_writer_without_its_lock_fails(reopen: Open, file: Callable[[str], str
         lambda writer: writer.prune(),
         lambda writer: writer.write_read_records(RECORDS),
         lambda writer: writer.write_verifications(PROVEN),
+        lambda writer: writer.write_series(SeriesMonth("2026-03", (RUN,))),
         lambda writer: writer.begin_run(),
         lambda writer: writer.record_approval(ApprovalRecord("sha256:a", NOON), NOON),
         lambda writer: writer.key(),

@@ -18,6 +18,7 @@ from reconciler.core.reuse import (
     RecordedList,
     RecordedTarget,
 )
+from reconciler.core.series import PointKind, SeriesMonth, SeriesPoint, SeriesRun
 from reconciler.core.state.model import StateHead, StateVersion
 from reconciler.core.state.resource import (
     CreateIntent,
@@ -164,6 +165,35 @@ read_records = st.lists(
     max_size=3,
 ).map(lambda found: ReadRecords(tuple(found)))
 part_digests = st.tuples(*(st.builds(PartDigest, st.just(part), digests) for part in PortablePart))
+series_months = st.builds(
+    SeriesMonth,
+    month=st.sampled_from(("2026-11", "2026-12")),
+    runs=st.lists(
+        st.builds(
+            SeriesRun,
+            id=digests,
+            kind=st.sampled_from(PointKind),
+            at=times,
+            points=st.lists(
+                st.builds(
+                    SeriesPoint,
+                    address=addresses,
+                    size=st.none() | counts,
+                    adds=counts,
+                    removes=counts,
+                    rejected=counts,
+                    arrived=st.none() | counts,
+                    matched=st.none() | counts,
+                    match_rate=st.none() | st.floats(0, 1),
+                ),
+                max_size=3,
+                unique_by=lambda one: one.address,
+            ).map(tuple),
+        ),
+        max_size=4,
+        unique_by=lambda one: one.id,
+    ).map(tuple),
+)
 verifications = st.lists(
     st.builds(
         Verification,

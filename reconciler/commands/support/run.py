@@ -25,8 +25,9 @@ from reconciler.workspace import Workspace
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """`events` takes all events; `tally` has counted them."""
+    """`events` takes all events; `tally` has counted them. `id` is the one in the event stream."""
 
+    id: str
     events: EventFanout
     tally: RunTotals
     _file: LineWriter | None
@@ -52,8 +53,9 @@ def record_run(events: str | None, settings: Settings, shown: Progress, work: Ca
     A broken stream does not stop the work; it is reported at the end.
     """
     file, tally = _opened(events, settings), RunTotals()
-    streams = [_stream(file)] if file else []
-    run, code = Run(EventFanout((*streams, tally, shown)), tally, file, monotonic()), BUG
+    number = uuid4().hex
+    streams = [_stream(number, file)] if file else []
+    run, code = Run(number, EventFanout((*streams, tally, shown)), tally, file, monotonic()), BUG
     try:
         code = work(run)
     except BaseException as error:
@@ -74,8 +76,8 @@ def _opened(events: str | None, settings: Settings) -> LineWriter | None:
     return LineWriter.at(settings.directory / events, BEGINNING)
 
 
-def _stream(file: LineWriter) -> EventStream:
-    return EventStream(uuid4().hex, file.write, partial(datetime.now, UTC), monotonic)
+def _stream(number: str, file: LineWriter) -> EventStream:
+    return EventStream(number, file.write, partial(datetime.now, UTC), monotonic)
 
 
 def _exit_code(error: BaseException) -> int:

@@ -22,6 +22,7 @@ from reconciler.core.canonical_json import canonical_digest
 from reconciler.core.errors import StorageError
 from reconciler.core.promotion.lock import PromotionLock
 from reconciler.core.reuse import ReadRecords
+from reconciler.core.series import SeriesMonth
 from reconciler.core.state.model import StateHead, StateVersion
 from reconciler.core.state.resource import ResourceState
 from reconciler.core.verification import Verifications
@@ -33,7 +34,15 @@ T = TypeVar("T")
 Object = dict[str, object]
 Decode = Callable[[Any, Any], Any]
 _FORMAT: Object = {"format_version": FORMAT_VERSION, "needs": NEEDS}
-_VERSIONED = (StateHead, ResourceState, StateVersion, ReadRecords, Verifications, PromotionLock)
+_VERSIONED = (
+    StateHead,
+    ResourceState,
+    StateVersion,
+    ReadRecords,
+    Verifications,
+    SeriesMonth,
+    PromotionLock,
+)
 _PART = tuple[str, str]
 _CHECKSUM = "checksum"
 _ALTERED = "the checksum does not match the content: the file is damaged or was edited by hand"
@@ -68,7 +77,11 @@ def dump(encoded: dict[str, object]) -> bytes:
     The checksum covers every other key. It finds damage that still decodes, such as another digit in a
     segment's ID. Every format keeps it.
     """
-    return json.dumps({_CHECKSUM: canonical_digest(encoded), **encoded}, indent=1).encode() + b"\n"
+    return _signed(encoded, indent=1)
+
+
+def _signed(encoded: Object, indent: int | None) -> bytes:
+    return json.dumps({_CHECKSUM: canonical_digest(encoded), **encoded}, indent=indent).encode() + b"\n"
 
 
 def parse(content: bytes) -> Object:
@@ -136,6 +149,20 @@ def verifications_in(content: bytes | None) -> Verifications:
     except StorageError:
         return Verifications()
     return found if found.is_whole else Verifications()
+
+
+def dump_series(month: SeriesMonth) -> bytes:
+    """Return the bytes of a month of points: many, and therefore on one line."""
+    return _signed(_encode(month), indent=None)
+
+
+def series_in(content: bytes | None, month: str) -> SeriesMonth:
+    """Return the points of a month; none if the content is lost, damaged, of another format or month."""
+    try:
+        found = _decode(parse(content or b""), SeriesMonth, "series")
+    except StorageError:
+        return SeriesMonth(month)
+    return found if found.month == month else SeriesMonth(month)
 
 
 def encode_promotion(lock: PromotionLock) -> Object:
@@ -232,10 +259,15 @@ def _needed(release: object) -> str:
 
 
 _COUNT = "a whole number, zero or more"
+_SHARE = "a number from 0 to 1"
 
 
 def _is_count(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _is_share(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
 
 
 def _checked(accepts: Callable[[Any], bool], wanted: str) -> Decode:
@@ -298,6 +330,7 @@ def _converter() -> Converter:
     converter.register_structure_hook(str, _checked(lambda value: isinstance(value, str), "a string"))
     converter.register_structure_hook(bool, _checked(lambda value: isinstance(value, bool), "true or false"))
     converter.register_structure_hook(int, _checked(_is_count, _COUNT))
+    converter.register_structure_hook(float, _checked(_is_share, _SHARE))
     converter.register_structure_hook(datetime, _time)
     converter.register_structure_hook(StrEnum, _enum)
     converter.register_unstructure_hook(datetime, _stamp)

@@ -20,6 +20,7 @@ from reconciler.core.model import Address, Hashing, IdentifierType, Seat, Segmen
 from reconciler.core.portable_definition import PartDigest
 from reconciler.core.promotion.gate import PortablePart
 from reconciler.core.reuse import ReadRecord, ReadRecords
+from reconciler.core.series import PointKind, SeriesMonth, SeriesPoint, SeriesRun
 from reconciler.core.state.codec import (
     FORMAT_VERSION,
     UnsupportedFormatError,
@@ -27,6 +28,7 @@ from reconciler.core.state.codec import (
     decode_resource,
     decode_state,
     dump,
+    dump_series,
     encode_head,
     encode_records,
     encode_resource,
@@ -34,6 +36,7 @@ from reconciler.core.state.codec import (
     encode_verifications,
     parse,
     records_in,
+    series_in,
     verifications_in,
 )
 from reconciler.core.state.model import StateHead, StateVersion
@@ -262,6 +265,35 @@ PROVEN = Verification(
 )
 def test_verifications_that_cannot_be_used_are_none_and_no_error(content: bytes | None) -> None:
     assert verifications_in(content) == Verifications()
+
+
+@unhurried
+@given(strategies.series_months)
+def test_series_round_trip(month: SeriesMonth) -> None:
+    assert series_in(dump_series(month), month.month) == month
+
+
+POINT = SeriesPoint(Address("email", "lapsed"), 10, 4, 0, 1, 9, 6, 0.625)
+MONTH = SeriesMonth("2026-11", (SeriesRun("1a", PointKind.VERIFY, NOON, (POINT,)),))
+
+
+def with_rate(rate: Any) -> SeriesMonth:
+    return replace(MONTH, runs=(replace(MONTH.runs[0], points=(replace(POINT, match_rate=rate),)),))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        None,
+        b"",
+        dump_series(MONTH)[:-9],
+        dump_series(MONTH).replace(b'"adds": 4', b'"adds": 5'),
+        dump_series(replace(MONTH, month="2026-10")),
+        *(dump_series(with_rate(rate)) for rate in (1.5, -0.1, float("nan"), True, "0.5")),
+    ],
+)
+def test_series_that_cannot_be_used_are_none_and_no_error(content: bytes | None) -> None:
+    assert series_in(content, "2026-11") == SeriesMonth("2026-11")
 
 
 HEAD = StateHead(

@@ -13,6 +13,7 @@ from reconciler.core.members import SnapshotRef
 from reconciler.core.model import Address
 from reconciler.core.ports import SecretStore, StateReader, StateWriter
 from reconciler.core.reuse import ReadRecords
+from reconciler.core.series import SeriesMonth, expired_months
 from reconciler.core.state.model import LockHolder, StateHead, StateVersion, StateVersionInfo
 from reconciler.core.state.resource import ResourceState
 from reconciler.core.verification import Verifications
@@ -32,7 +33,8 @@ class MemoryStore:
 
     `before_write` and `after_write` receive each step that changes something: `key`, `open_run`,
     `write DESTINATION/AUDIENCE`, `drop DESTINATION/AUDIENCE`, `keep DIGEST`, `sources`, `verifications`,
-    `prune`. An exception is a crash before or after the effect. `after_write=log.append` records all writes.
+    `series`, `prune`. An exception is a crash before or after the effect. `after_write=log.append` records
+    all writes.
     The hooks may be changed between runs. `saved_damage` are addresses with an unreadable resource state.
     """
 
@@ -51,6 +53,7 @@ class MemoryStore:
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     saved_records: ReadRecords = field(default_factory=ReadRecords)
     saved_verifications: Verifications = field(default_factory=Verifications)
+    saved_series: dict[str, SeriesMonth] = field(default_factory=dict)
     saved_secrets: dict[str, bytes] = field(default_factory=dict)
     held_secrets: set[str] = field(default_factory=set)
 
@@ -135,6 +138,9 @@ class MemoryReader:
 
     def verifications(self) -> Verifications:
         return self.store.saved_verifications
+
+    def series(self, month: str) -> SeriesMonth:
+        return self.store.saved_series.get(month, SeriesMonth(month))
 
     def versions(self) -> tuple[StateVersionInfo, ...]:
         return summaries(self.store.saved_states[serial] for serial in sorted(self.store.saved_states))
@@ -233,6 +239,13 @@ class MemoryWriter(MemoryReader):
     def write_verifications(self, verifications: Verifications) -> None:
         with self._writing(), self._step("verifications"):
             self.store.saved_verifications = verifications
+
+    def write_series(self, month: SeriesMonth) -> None:
+        with self._writing(), self._step("series"):
+            saved = self.store.saved_series
+            saved[month.month] = month
+            for expired in expired_months(tuple(saved), month.month):
+                del saved[expired]
 
     def prune(self) -> None:
         with self._writing():
