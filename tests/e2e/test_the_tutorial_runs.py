@@ -1,36 +1,13 @@
 """The shell blocks of the tutorial and of the drift simulation run in order."""
 
 import json
-import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from support.cli import REPOSITORY
-from support.docs_blocks import blocks
-
-BASH = shutil.which("bash") or "/bin/bash"
-
-
-def shell(folder: Path, script: str) -> str:
-    """What the script prints; it ends at the first command that fails."""
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    done = subprocess.run(
-        [BASH, "-euo", "pipefail", "-c", script],
-        cwd=folder,
-        env={**os.environ, "PATH": path, "NO_COLOR": "1", "COLUMNS": "120"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
-def of_page(name: str) -> list[str]:
-    return [one.text for one in blocks() if one.where.startswith(f"{name}:") and one.language == "sh"]
+from support.docs_shell import of_page, printed, shell
 
 
 @pytest.fixture(scope="module")
@@ -39,8 +16,7 @@ def steps(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     folder = tmp_path_factory.mktemp("tutorial")
     first, *rest = of_page("docs/tutorial.md")
     assert "pip install" in first
-    mark = "=== next block ==="
-    return shell(folder, f"\necho '{mark}'\n".join(rest)).split(mark)
+    return printed(folder, rest)
 
 
 def test_every_block_does_what_the_text_says(steps: list[str]) -> None:
