@@ -20,8 +20,12 @@ from reconciler.core.errors import RejectedError
 from reconciler.core.model import Address
 from reconciler.core.ports import SegmentReader
 from reconciler.core.remote import Statistics
+from reconciler.core.series import newest_months, recent_sizes, runs_of
 from reconciler.core.state.resource import ResourceState
 from reconciler.core.verification import kept_verifications
+
+MONTHS = 2
+"""Months whose points are read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +51,15 @@ def command(stop: object, /, options: StatusOptions) -> None:
 
     The command reads only the state: what was sent, and what Criteo acknowledged. On request, it asks
     Criteo for each segment's match rate and compares it with the minimum match rate of 0.1%. Below the
-    minimum, an audience cannot be used.
+    minimum, an audience cannot be used. On a terminal with 100 columns, the size after each of the last
+    runs is drawn.
     """
     from reconciler.commands.support.console import screen
     from reconciler.commands.support.json_output import json_output
     from reconciler.commands.support.selection import selected
     from reconciler.render.json.status import status_values
     from reconciler.render.json.values import DocumentKind
+    from reconciler.render.terminal.sparkline import MOST, has_room, with_trends
     from reconciler.render.terminal.status import print_status, status
     from reconciler.workspace import open_workspace
 
@@ -79,6 +85,9 @@ def command(stop: object, /, options: StatusOptions) -> None:
             )
         else:
             found = status(environment, wanted, resources, statistics, limits, verified, now, figures)
+            if has_room(shown.out):
+                runs = runs_of(reader.series(month) for month in newest_months(now, MONTHS))
+                found = with_trends(found, recent_sizes(runs, MOST), figures)
             print_status(found, shown.out)
 
 

@@ -50,6 +50,8 @@ def test_a_history_of_applies_and_verifies(project: Project) -> None:
     assert (email.size, email.arrived, email.matched, email.match_rate) == (40, 40, 24, 0.6)
     assert {(point.size, point.adds, point.removes) for point in second.points} == {(42, 3, 1)}
     assert timedelta(days=1) <= check.at - first.at < timedelta(days=2), "the emulator's clock"
+    assert "▁▁█  acknowledged" in project.at_terminal("status", "sandbox").said
+    assert "▁" not in project.run("status", "sandbox").said
     events = (project.root / "events.ndjson").read_text().splitlines()
     assert {json.loads(line)["run"] for line in events} == {first.id}
     assert serial == at_first, "neither a verification nor an empty apply is a change of the state"

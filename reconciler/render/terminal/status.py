@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
@@ -45,6 +46,7 @@ class StatusRow:
     """One address. `members` is the size of the last completed transfer; `matches` is "" without statistics.
 
     `lost`: Criteo counts far fewer identifiers than it acknowledged. `verification` is the newest one.
+    `trend` draws the size over the last runs.
     """
 
     address: str
@@ -56,6 +58,7 @@ class StatusRow:
     matches: str
     lost: str = ""
     verification: str = ""
+    trend: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +110,12 @@ def status_lines(one: Status, out: Console) -> Iterator[Text]:
     yield Text.assemble("Status of ", (one.environment, "bold"))
     if one.rows:
         yield Text()
-        addresses, members = widths([(row.address, row.members) for row in one.rows])
+        addresses, members, trends = widths([(row.address, row.members, row.trend) for row in one.rows])
         for row in one.rows:
             first = GAP.join((f"  {left(row.address, addresses)}", right(row.members, members)))
-            room = addresses + members + 2 * len(GAP) + 2
+            if trends:
+                first = GAP.join((first, left(row.trend, trends)))
+            room = cell_len(first) + len(GAP)
             if room + len(row.state) <= out.width:
                 yield Text(f"{first}{GAP}{row.state}")
             else:
