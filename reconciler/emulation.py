@@ -1,11 +1,17 @@
 """The emulator of an environment: its file, its clock, and the connection inside this process."""
 
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
+from http import HTTPStatus
 from pathlib import Path
 
+import httpx
+
 from reconciler.core.desired_state import DesiredState
+from reconciler.core.endpoints import is_served_emulator
 from reconciler.core.errors import StorageError
+from reconciler.core.model import Api
 from reconciler.core.plan.promotion_gates import without_gates
 from reconciler.core.ports import Clock
 from reconciler.core.secret import Secret
@@ -15,9 +21,18 @@ from reconciler.disk.private_dir import WORK_DIR, private_directory
 from reconciler.emulator import Emulator, IncompatibleVersionError
 from reconciler.emulator.database import ahead
 from reconciler.emulator.in_process_transport import transport
+from reconciler.emulator.pipeline import CLOCK_PATH
+from reconciler.web.deadline import Loopback
+from reconciler.web.size_limits import Bounded
 
 EMULATOR = "emulator"
 EMULATED_URL = "http://emulator.invalid"
+CLOCK_SECONDS = 2.0
+"""The deadline of the request for a served emulator's clock."""
+LARGEST_CLOCK = 1_000
+"""Bytes of its answer."""
+MOST_AHEAD = 7_000 * 365 * 86_400
+"""Seconds: `emulator advance` moves the clock to the year 9000 at most, and calendars end in 9999."""
 
 
 def open_emulator(private: Path, desired: DesiredState) -> Emulator:
@@ -56,6 +71,34 @@ def emulated_connection(emulator: Emulator, desired: DesiredState, clock: Clock)
 def clock_ahead(private: Path, environment: str) -> timedelta:
     """Return how far the emulator's clock is ahead; locks of a state use the real time."""
     return timedelta(seconds=ahead(_file(private / EMULATOR, environment)))
+
+
+def served_clock_ahead(api: Api) -> timedelta:
+    """Return how far the clock of a served emulator is ahead; zero for any other endpoint or answer.
+
+    Only a server on this machine is asked, once, without TLS and without a proxy. No other server can move
+    the clock.
+    """
+    if not is_served_emulator(api):
+        return timedelta()
+    with suppress(httpx.HTTPError, OSError, ValueError), _local_client() as http:
+        answer = http.get(f"{api.endpoint.rstrip('/')}{CLOCK_PATH}")
+        if answer.status_code == HTTPStatus.OK:
+            return _lead(answer.json())
+    return timedelta()
+
+
+def _local_client() -> httpx.Client:
+    bounded = Bounded(Loopback(), LARGEST_CLOCK, frozenset())
+    return httpx.Client(transport=bounded, timeout=CLOCK_SECONDS, trust_env=False)
+
+
+def _lead(found: object) -> timedelta:
+    """Return a valid lead, which stays in the calendar; zero for any other value."""
+    seconds = found.get("ahead_seconds") if isinstance(found, dict) else None
+    if isinstance(seconds, int | float) and not isinstance(seconds, bool) and 0 <= seconds <= MOST_AHEAD:
+        return timedelta(seconds=seconds)
+    return timedelta()
 
 
 def throw_away(desired: DesiredState, private: Path) -> DesiredState:

@@ -31,7 +31,13 @@ from reconciler.credentials import SecretResolver
 from reconciler.criteo.connection import Connection
 from reconciler.disk.private_dir import WORK_DIR, private_directory
 from reconciler.disk.scratch_dir import ScratchDir, remove_unused
-from reconciler.emulation import clock_ahead, emulated_connection, open_emulator, throw_away
+from reconciler.emulation import (
+    clock_ahead,
+    emulated_connection,
+    open_emulator,
+    served_clock_ahead,
+    throw_away,
+)
 from reconciler.emulator import Emulator
 from reconciler.manifests import find_root, load
 from reconciler.manifests.checks.placeholders import is_placeholder
@@ -219,7 +225,8 @@ def open_workspace(
         if emulated:
             desired = replace(desired, notes=(*desired.notes, ISSUES_ITS_OWN))
         real = SystemClock(stop, shown)
-        ahead = clock_ahead(private, environment) if emulated else timedelta()
+        api = desired.environment.api
+        ahead = clock_ahead(private, environment) if emulated else served_clock_ahead(api)
         clock = OffsetClock(stop, shown, ahead) if ahead else real
         snapshots = _snapshots(private, environment, stack)
         yield Workspace(

@@ -134,6 +134,15 @@ class Database:
                 raise
             self._db.execute("COMMIT")
 
+    def ahead(self) -> float:
+        """By how many seconds the clock is ahead of the real one. Waits for no other transaction."""
+        with self._lock:
+            (offset,) = self._db.execute("SELECT value FROM meta WHERE key = 'offset'").fetchone()
+        return float(offset)
+
+    def now(self) -> float:
+        return self._clock() + self.ahead()
+
     def _open(self) -> Session:
         stored = dict(self._db.execute("SELECT key, value FROM meta WHERE key IN ('offset', 'switches')"))
         return Session(

@@ -22,6 +22,8 @@ from reconciler.emulator.responses import Answer, NoAnswer, Refused, invalid
 
 TOKEN_PATH = "/oauth2/token"  # noqa: S105 - a path
 CONSENT_PATH = "/request"
+CLOCK_PATH = "/emulator/clock"
+"""A path of the emulator alone: Criteo has no such call."""
 CONSENT = "consent"  # how the history calls the consent page
 TOKEN_FAULTS: frozenset[Kind] = frozenset(
     {"429", "500-before", "500-after", "timeout-before", "timeout-after"}
@@ -66,6 +68,13 @@ class RequestPipeline:
             history.record(session, replace(blank, path=CONSENT_PATH, operation=CONSENT, action=action))
         time.sleep(session.switches.latency)
         return page
+
+    def clock(self) -> Answer:
+        """How far the clock is ahead of this machine's. No call of the API: it is in no history."""
+        return Answer(200, {"ahead_seconds": self._database.ahead()})
+
+    def now(self) -> float:
+        return self._database.now()
 
     def stray(self, method: str, path: str, status: int, title: str) -> Answer:
         """In no table. Its path is answered but not kept: it may hold anything."""

@@ -56,6 +56,8 @@ def respond(pipeline: RequestPipeline, request: HttpRequest) -> HttpResponse:
 def _respond(pipeline: RequestPipeline, method: str, request: HttpRequest) -> HttpResponse:
     """A form in the query is no decision of a person: GET reads the query, POST the body."""
     match method, request.path:
+        case "GET", paths.CLOCK_PATH:
+            return _json(pipeline.clock())
         case "POST", paths.TOKEN_PATH:
             return _json(pipeline.token(request.form()))
         case "GET", paths.CONSENT_PATH:
@@ -71,7 +73,7 @@ def _call(pipeline: RequestPipeline, method: str, request: HttpRequest) -> Answe
     for operation, match in found:
         if operation.method == method:
             return pipeline.call(operation, _incoming(request, match.groupdict()))
-    if found or request.path in (paths.TOKEN_PATH, paths.CONSENT_PATH):
+    if found or request.path in (paths.TOKEN_PATH, paths.CONSENT_PATH, paths.CLOCK_PATH):
         return pipeline.stray(method, request.path, 405, "Method Not Allowed")
     return pipeline.stray(method, request.path, 404, "There is no such resource")
 

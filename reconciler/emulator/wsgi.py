@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from werkzeug.http import http_date
 from werkzeug.wrappers import Request, Response
 
 from reconciler.emulator.pipeline import RequestPipeline
@@ -13,11 +14,15 @@ if TYPE_CHECKING:
 
 
 def application(pipeline: RequestPipeline) -> "WSGIApplication":
-    """A request that gets no response raises `NoAnswer`: the server closes the connection."""
+    """A request that gets no response raises `NoAnswer`: the server closes the connection.
+
+    `Date` is the emulator's time, like all other times in its answers.
+    """
 
     def serve(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         answer = respond(pipeline, _read(Request(environ)))
-        response = Response(answer.body, status=answer.status, headers=dict(answer.headers))
+        headers = {**answer.headers, "date": http_date(pipeline.now())}
+        response = Response(answer.body, status=answer.status, headers=headers)
         if "content-type" not in answer.headers:
             del response.headers["content-type"]
         return response(environ, start_response)

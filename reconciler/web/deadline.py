@@ -131,6 +131,21 @@ class _Wire(httpx.HTTPTransport):
             )
 
 
+class Loopback(httpx.BaseTransport):
+    """Straight to a server on this machine, without TLS, and through no proxy."""
+
+    def __init__(self) -> None:
+        self._deadline = Deadline()
+        self._wire = _Wire(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), self._deadline)
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        self._deadline.begin(request.extensions["timeout"]["read"])
+        return self._wire.handle_request(request)
+
+    def close(self) -> None:
+        self._wire.close()
+
+
 class Routes(httpx.BaseTransport):
     """Straight to a host, or through the proxy that the environment names for it.
 

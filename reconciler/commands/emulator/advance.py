@@ -39,5 +39,5 @@ def command(options: AdvanceOptions) -> None:
     further = written(timedelta(seconds=duration))
     click.echo(
         f"{environment}: the emulator's clock was moved {further} ahead, to {stamp(now)};"
-        f" commands go by it, `:today` included, if `api.endpoint` of {environment} is `emulator`"
+        f" commands that use this emulator go by it, `:today` included"
     )
